@@ -135,7 +135,7 @@ def make_service(parts: Parts) -> Service:
         clock=lambda: parts.clock() // 1000,
     )
     desk = Desk(
-        parts.recorder,
+        parts.validator,
         parts.sequencer,
         parts.publisher,
         parts.database,
@@ -150,9 +150,9 @@ def make_service(parts: Parts) -> Service:
         parts.registry,
         parts.publisher,
         anchors,
-        states=StateProofs(parts.database, DatabaseJournal(parts.database), lambda: parts.follower.link.chain),
+        states=StateProofs(parts.database, DatabaseJournal(parts.database), lambda: parts.chain_worker.link.chain),
         trust=lambda: trust.trust,
         book=shipped_rulebook(),
     )
-    walks, pictures = Walks(parts.recorder.states), Pictures()
+    walks, pictures = Walks(parts.validator.states), Pictures()
     return Service(parts, sign_in, desk, prover, walks, pictures, auditing, Cursors(parts.token_key))

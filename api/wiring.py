@@ -17,10 +17,10 @@ from msgspec.structs import replace
 from api.services.parts import Parts
 from api.services.webhooks import WebhookPages, receivers_of, webhook_secret
 from ledger.anchoring.anchors import Anchorer
-from ledger.anchoring.registry_mirror import Mirror
+from ledger.anchoring.registry_mirror import RegistryMirror
 from ledger.anchoring.state_proofs import StateProofs, trusted_chain
-from ledger.anchoring.timestamps import Stamper, read_roots
-from ledger.anchoring.worker import Follower, Link
+from ledger.anchoring.timestamps import TimestampWorker, read_roots
+from ledger.anchoring.worker import ChainConnection, ChainWorker
 from ledger.chain.anchor import AnchorClient
 from ledger.chain.backend import ChainBackend
 from ledger.chain.deploy import Deployment, Founding, FoundingAgency, deploy, other_contracts, require_deployment
@@ -32,7 +32,7 @@ from ledger.chain.node import ChainIncident, EmbeddedNode
 from ledger.chain.registry import RegistryClient
 from ledger.chain.remote import RemoteChain
 from ledger.chain.rpc import JsonRpc
-from ledger.chain.sighting import Lookout
+from ledger.chain.status import ChainStatusReader
 from ledger.chain.writer import ChainWriter
 from ledger.config import installation as installations
 from ledger.config.installation import DataDirectory, Installation
@@ -50,12 +50,12 @@ from ledger.deadlines.warnings import Warner
 from ledger.deadlines.working_days import shipped_calendar
 from ledger.interchange.webhooks import Deliverer
 from ledger.procedures import shipped_rulebook
-from ledger.recording.access_log_sealing import Sealer
+from ledger.recording.access_log_sealing import AccessLogSealer
 from ledger.recording.publisher import Publisher
 from ledger.recording.registry_view import Registry
 from ledger.recording.sequencer import Sequencer
 from ledger.recording.system_stream import SystemStream
-from ledger.recording.validation import Recorder
+from ledger.recording.validation import Validator
 from ledger.store import bindings, log
 from ledger.store.access import AccessLog
 from ledger.store.append import clear_away
@@ -100,7 +100,7 @@ def make_supervisor(
     path: Path | None,
     database: Database,
     registry: Registry,
-    recorder: Recorder,
+    validator: Validator,
     system: SystemStream,
     clock: Callable[[], int],
     workers: WorkerPool | None = None,
@@ -111,16 +111,16 @@ def make_supervisor(
         with database.read() as connection:
             return registry.at(connection, log.tree(connection).registry_changes)
 
-    source = LogSource(database, recorder.states, authority)
-    mark = mark_of(recorder.book, recorder.calendar)
+    source = LogSource(database, validator.states, authority)
+    mark = mark_of(validator.book, validator.calendar)
     known = Datasets(
         DatasetFiles(DataDirectory(settings.data_dir).datasets), None if workers is None else _writing_in(workers)
     )
     views = Views(
         path,
         source,
-        recorder.book,
-        recorder.calendar,
+        validator.book,
+        validator.calendar,
         mark=mark,
         datasets=lambda size, near: known.tables(source.registered(size), near),
         left_with=None if path is None else BoundFile(database, path.name),
@@ -163,13 +163,13 @@ class Connector:
     submitter: Signer
     gatherer: Gatherer
     finality: FinalityRule
-    sealer: Sealer
+    sealer: AccessLogSealer
     clock: Callable[[], int]
     on_incident: Callable[[ChainIncident], None]
     on_deployed: Callable[[TrustedChain], None]
     started: list[EmbeddedNode]
 
-    def __call__(self) -> Link:
+    def __call__(self) -> ChainConnection:
         """Raises Unavailable while the chain does not answer, ChainAhead where the database was rolled back, and
         IntegrityBroken where its log does not continue what the chain has."""
         journal = DatabaseJournal(self.database)
@@ -200,7 +200,9 @@ class Connector:
         for node in self.started:
             node.stop()
 
-    def _link(self, chain: ChainBackend, writer: ChainWriter, anchors: AnchorClient, deployment: Deployment) -> Link:
+    def _link(
+        self, chain: ChainBackend, writer: ChainWriter, anchors: AnchorClient, deployment: Deployment
+    ) -> ChainConnection:
         registry_client = RegistryClient(address=deployment.registry, writer=writer)
         journal = DatabaseJournal(self.database)
         anchorer = Anchorer(
@@ -217,16 +219,16 @@ class Connector:
             others=other_contracts(chain.eth, deployment),
             seal=self.sealer.before_anchor,
         )
-        return Link(
+        return ChainConnection(
             chain=chain,
             deployment=deployment,
             contracts=trusted_chain(deployment, self.finality),
-            mirror=Mirror(self.database, self.registry, self.system, registry_client, founded_at(journal)),
+            mirror=RegistryMirror(self.database, self.registry, self.system, registry_client, founded_at(journal)),
             anchorer=anchorer,
             registry=registry_client,
             anchors=anchors,
             states=StateProofs(self.database, journal, lambda: chain),
-            lookout=Lookout(chain, registry_client, writer.account, self.clock),
+            status_reader=ChainStatusReader(chain, registry_client, writer.account, self.clock),
         )
 
     def _embedded(self, journal: DatabaseJournal) -> EmbeddedChain:
@@ -306,7 +308,7 @@ def open_parts(settings: Settings) -> Iterator[Parts]:
     try:
         parts.courier.has_looked.wait(WITNESS_LOOK_S)
         threads += _threads(_working(parts, system), stop)
-        parts.follower.has_looked.wait(LOOK_S)
+        parts.chain_worker.has_looked.wait(LOOK_S)
         yield parts
     finally:
         stop.set()
@@ -330,7 +332,7 @@ def _hearing(parts: Parts) -> dict[str, Callable[[Event], None]]:
 def _working(parts: Parts, system: SystemStream) -> dict[str, Callable[[Event], None]]:
     """What writes to the log by itself, and tells of what was written."""
     warner = Warner(parts.database)
-    sealer = Sealer(parts.database, parts.access, system)
+    sealer = AccessLogSealer(parts.database, parts.access, system)
     voucher = Voucher(parts.database, parts.courier.witnesses, lambda: parts.trust.trust)
     deliverer = Deliverer(
         parts.database,
@@ -340,7 +342,7 @@ def _working(parts: Parts, system: SystemStream) -> dict[str, Callable[[Event], 
         clock=now_ms,
     )
     working = {
-        "follow": parts.follower.run,
+        "follow": parts.chain_worker.run,
         "vouch": _every(VOUCH_EVERY, voucher.step),
         "warn": _every(WARN_EVERY, lambda: warner.step(now_ms())),
         "deliver": deliverer.run,
@@ -348,8 +350,8 @@ def _working(parts: Parts, system: SystemStream) -> dict[str, Callable[[Event], 
         "seal": _every(SEAL_EVERY, lambda: sealer.step(now_ms())),
         "supervise": parts.supervisor.run,
     }
-    if parts.stamper is not None:
-        working["stamp"] = parts.stamper.run
+    if parts.timestamp_worker is not None:
+        working["stamp"] = parts.timestamp_worker.run
     return working
 
 
@@ -361,11 +363,11 @@ def _assemble(settings: Settings) -> tuple[Parts, SystemStream, Connector]:
     installations.require_own_keys(where, installation)
     signer, service, submitter = _keys(settings, where)
     workers = _workers(settings)
-    database, registry, recorder = _log(settings, where, installation, workers)
+    database, registry, validator = _log(settings, where, installation, workers)
     log_id = installation.log_id_bytes
     publisher = Publisher(signer, settings.checkpoint_interval_ms)
-    sequencer = Sequencer(database, registry, publisher, now_ms, recorder.states)
-    system = SystemStream(database, recorder, sequencer, publisher, service, log_id=log_id, clock=now_ms)
+    sequencer = Sequencer(database, registry, publisher, now_ms, validator.states)
+    system = SystemStream(database, validator, sequencer, publisher, service, log_id=log_id, clock=now_ms)
     access = AccessLog(database)
     trust = TrustHolder(where, installation, _finality(settings, installation), roots)
     witnesses = WitnessFile(where.witnesses)
@@ -381,19 +383,19 @@ def _assemble(settings: Settings) -> tuple[Parts, SystemStream, Connector]:
         submitter=submitter,
         gatherer=Gatherer(witnesses, lambda: trust.trust.policy, courier.states),
         finality=trust.finality,
-        sealer=Sealer(database, access, system),
+        sealer=AccessLogSealer(database, access, system),
         clock=now_s,
         on_incident=lambda incident: record_incident(system, incident),
         on_deployed=trust.deployed,
         started=[],
     )
-    follower = Follower(connector, sequencer.halt, FOLLOW_EVERY)
+    chain_worker = ChainWorker(connector, sequencer.halt, FOLLOW_EVERY)
     supervisor = make_supervisor(
         settings=settings,
         path=where.views,
         database=database,
         registry=registry,
-        recorder=recorder,
+        validator=validator,
         system=system,
         clock=now_ms,
         workers=workers,
@@ -403,16 +405,16 @@ def _assemble(settings: Settings) -> tuple[Parts, SystemStream, Connector]:
         trust=trust,
         database=database,
         registry=registry,
-        recorder=recorder,
+        validator=validator,
         sequencer=sequencer,
         publisher=publisher,
         access=access,
-        follower=follower,
+        chain_worker=chain_worker,
         courier=courier,
         supervisor=supervisor,
         token_key=installations.read_token_key(where),
         clock=now_ms,
-        stamper=_stamper(settings, database, roots),
+        timestamp_worker=_timestamp_worker(settings, database, roots),
         workers=workers,
     )
     return parts, system, connector
@@ -442,7 +444,7 @@ def work_limits(settings: Settings) -> WorkLimits:
 
 def _log(
     settings: Settings, where: DataDirectory, installation: Installation, workers: WorkerPool
-) -> tuple[Database, Registry, Recorder]:
+) -> tuple[Database, Registry, Validator]:
     """The log of this ledger, and what reads and judges its events."""
     log_id = installation.log_id_bytes
     database = open_database(settings.database_url or f"sqlite:///{where.database}")
@@ -454,10 +456,10 @@ def _log(
         database.close()
         raise
     registry = Registry(log_id, installation.service_keys)
-    recorder = Recorder(database, registry, shipped_rulebook(), shipped_calendar(), Definitions(workers))
-    if recount(database, recorder):
+    validator = Validator(database, registry, shipped_rulebook(), shipped_calendar(), Definitions(workers))
+    if recount(database, validator):
         logger.info("clocks counted anew")
-    return database, registry, recorder
+    return database, registry, validator
 
 
 def _finality(settings: Settings, installation: Installation) -> FinalityRule:
@@ -480,10 +482,12 @@ def _timestamp_roots(settings: Settings) -> tuple[bytes, ...]:
     return roots
 
 
-def _stamper(settings: Settings, database: Database, roots: tuple[bytes, ...]) -> Stamper | None:
+def _timestamp_worker(settings: Settings, database: Database, roots: tuple[bytes, ...]) -> TimestampWorker | None:
     if settings.timestamp_url is None:
         return None
-    return Stamper(database, settings.timestamp_url, roots, interval_s=settings.timestamp_interval_s, clock=now_s)
+    return TimestampWorker(
+        database, settings.timestamp_url, roots, interval_s=settings.timestamp_interval_s, clock=now_s
+    )
 
 
 class TrustHolder:

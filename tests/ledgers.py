@@ -34,7 +34,7 @@ from ledger.recording.publisher import Publisher, Receipt
 from ledger.recording.registry_view import Registry
 from ledger.recording.sequencer import Answer, Sequencer
 from ledger.recording.system_stream import SystemStream
-from ledger.recording.validation import Duplicate, Recorder
+from ledger.recording.validation import Duplicate, Validator
 from ledger.store.database import Database, open_database
 from ledger.store.log import initialise
 from ledger.supervision.publishing import Definitions
@@ -78,7 +78,7 @@ class Ledger:
     database: Database
     clock: Clock
     registry: Registry
-    recorder: Recorder
+    validator: Validator
     publisher: Publisher
     sequencer: Sequencer
     system: SystemStream
@@ -108,7 +108,7 @@ class Ledger:
     def submit(self, event: Event | bytes) -> Future[Answer]:
         """Judges and queues; raises what judging refuses. A Duplicate is answered at once."""
         data = event if isinstance(event, bytes) else event.submission
-        judged = self.recorder.judge(data, self._now_of(event))
+        judged = self.validator.validate(data, self._now_of(event))
         if isinstance(judged, Duplicate):
             known: Future[Answer] = Future()
             known.set_result(judged)
@@ -204,12 +204,12 @@ _calendar = cache(shipped_calendar)
 def assemble(database: Database, clock: Clock, definitions: supervision_streams.Definitions | None = None) -> Ledger:
     """The parts over an open database."""
     registry = Registry(LOG_ID, SERVICE.key_id)
-    recorder = Recorder(database, registry, _rulebook(), _calendar(), definitions or Definitions())
+    validator = Validator(database, registry, _rulebook(), _calendar(), definitions or Definitions())
     publisher = Publisher(LOG_SIGNER)
-    sequencer = Sequencer(database, registry, publisher, clock, recorder.states)
+    sequencer = Sequencer(database, registry, publisher, clock, validator.states)
     signer = LocalSigner.from_private_key(SERVICE.key.secret)
-    system = SystemStream(database, recorder, sequencer, publisher, signer, log_id=LOG_ID, clock=clock)
-    return Ledger(database, clock, registry, recorder, publisher, sequencer, system)
+    system = SystemStream(database, validator, sequencer, publisher, signer, log_id=LOG_ID, clock=clock)
+    return Ledger(database, clock, registry, validator, publisher, sequencer, system)
 
 
 def sqlite_url(folder: object) -> str:

@@ -10,9 +10,9 @@ from functools import cached_property
 from pathlib import Path
 
 from ledger.anchoring.anchors import Anchorer
-from ledger.anchoring.registry_mirror import Mirror
+from ledger.anchoring.registry_mirror import RegistryMirror
 from ledger.anchoring.state_proofs import StateProofs, trusted_chain
-from ledger.anchoring.worker import Link
+from ledger.anchoring.worker import ChainConnection
 from ledger.chain.anchor import AnchorClient
 from ledger.chain.calls import KeyRequest, grant_key, request_key, revoke_key
 from ledger.chain.deploy import Deployment, Founding, FoundingAgency, deploy
@@ -20,7 +20,7 @@ from ledger.chain.embedded import EmbeddedChain
 from ledger.chain.eth import BlockRef
 from ledger.chain.node import EmbeddedNode
 from ledger.chain.registry import RegistryClient
-from ledger.chain.sighting import Lookout
+from ledger.chain.status import ChainStatusReader
 from ledger.chain.transaction import sign
 from ledger.chain.writer import ChainWriter
 from ledger.config.keys import LocalSigner
@@ -108,8 +108,8 @@ class Linked:
         )
 
     @property
-    def mirror(self) -> Mirror:
-        return Mirror(self.ledger.database, self.ledger.registry, self.ledger.system, self.registry, 0)
+    def mirror(self) -> RegistryMirror:
+        return RegistryMirror(self.ledger.database, self.ledger.registry, self.ledger.system, self.registry, 0)
 
     @property
     def anchorer(self) -> Anchorer:
@@ -131,13 +131,13 @@ class Linked:
         return StateProofs(self.ledger.database, self.journal, lambda: self.chain)
 
     @property
-    def lookout(self) -> Lookout:
-        return Lookout(self.chain, self.registry, self.writer.account, lambda: self.clock.seconds)
+    def status_reader(self) -> ChainStatusReader:
+        return ChainStatusReader(self.chain, self.registry, self.writer.account, lambda: self.clock.seconds)
 
     @property
-    def link(self) -> Link:
-        """What a follower works on."""
-        return Link(
+    def link(self) -> ChainConnection:
+        """What a chain worker works on."""
+        return ChainConnection(
             self.chain,
             self.deployment,
             trusted_chain(self.deployment, 0),
@@ -146,7 +146,7 @@ class Linked:
             self.registry,
             self.anchors,
             self.states,
-            self.lookout,
+            self.status_reader,
         )
 
     @property

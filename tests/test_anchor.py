@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import text
 
 from ledger.anchoring import anchors as anchor
-from ledger.anchoring.anchors import AnchorStatus, Waits
+from ledger.anchoring.anchors import AnchorStatus, WaitReason
 from ledger.chain.anchor import AnchorClient
 from ledger.chain.errors import ChainUnavailable
 from ledger.chain.eth import Block, Eth
@@ -87,14 +87,14 @@ def test_of_two_services_that_anchor_at_once_one_waits(linked: Linked, monkeypat
 
     with monkeypatch.context() as patch:
         patch.setattr(linked.writer, "prepare", overtaken)
-        assert linked.anchorer.step() is Waits.IN_FLIGHT
-    assert linked.anchorer.step() is Waits.NOTHING_NEW
+        assert linked.anchorer.step() is WaitReason.IN_FLIGHT
+    assert linked.anchorer.step() is WaitReason.NOTHING_NEW
     assert linked.anchors.head("latest").number == 1
 
 
 def test_nothing_is_anchored_before_something_is_published(linked: Linked) -> None:
     """Only published sizes are anchored."""
-    assert linked.anchorer.step() is Waits.NOTHING_NEW
+    assert linked.anchorer.step() is WaitReason.NOTHING_NEW
     assert linked.anchors.head("latest").size == 0
 
 
@@ -103,7 +103,7 @@ def test_an_idle_log_is_not_anchored_again(linked: Linked) -> None:
     linked.publish()
     linked.anchorer.step()
     linked.clock.forward(3600)
-    assert linked.anchorer.step() is Waits.NOTHING_NEW
+    assert linked.anchorer.step() is WaitReason.NOTHING_NEW
     assert linked.anchors.head("latest").number == 1
 
 
@@ -112,7 +112,7 @@ def test_anchors_keep_their_distance(linked: Linked) -> None:
     linked.publish()
     linked.anchorer.step()
     grow(linked, "case-1")
-    assert linked.anchorer.step() is Waits.TOO_SOON
+    assert linked.anchorer.step() is WaitReason.TOO_SOON
     linked.clock.forward(2 * linked.interval_s)
     assert isinstance(linked.anchorer.step(), ChainWrite)
 
@@ -131,9 +131,9 @@ def test_nothing_is_anchored_while_the_mirror_lags(linked: Linked) -> None:
     """A revocation on the chain blocks anchoring until the log has it, and a checkpoint that has it is published."""
     linked.publish()
     linked.revoke(clerk(POLICE))
-    assert linked.anchorer.step() is Waits.MIRROR_LAGS
+    assert linked.anchorer.step() is WaitReason.MIRROR_LAGS
     linked.mirror.catch_up(linked.final)
-    assert linked.anchorer.step() is Waits.MIRROR_LAGS
+    assert linked.anchorer.step() is WaitReason.MIRROR_LAGS
     linked.clock.forward(2)
     linked.publish()
     assert isinstance(linked.anchorer.step(), ChainWrite)
@@ -154,7 +154,7 @@ def test_a_write_that_is_in_no_block_is_waited_for(linked: Linked) -> None:
         )
     linked.anchors.refresh = list  # type: ignore[method-assign]
     anchorer = linked.anchorer
-    assert anchorer.step() is Waits.IN_FLIGHT
+    assert anchorer.step() is WaitReason.IN_FLIGHT
 
 
 def forget_times(linked: Linked) -> None:
@@ -179,7 +179,7 @@ def test_times_of_blocks_are_fetched_for_a_journal_of_before(linked: Linked, mon
     forget_times(linked)
     monkeypatch.setattr(anchor, "BATCH", 2)
     anchorer = linked.anchorer
-    assert anchorer.step() is Waits.NOTHING_NEW
+    assert anchorer.step() is WaitReason.NOTHING_NEW
     assert block_times(linked) == [None, *known[1:]]
     anchorer.step()
     anchorer.step()
@@ -251,6 +251,6 @@ def test_a_log_that_was_shortened_beside_its_journal_is_found_before_anything_is
     linked.anchorer.require_one_history()
     with linked.ledger.database.write() as connection:
         connection.execute(text("UPDATE tree SET size = 3"))
-    assert linked.anchorer.step() is Waits.NOTHING_NEW
+    assert linked.anchorer.step() is WaitReason.NOTHING_NEW
     with pytest.raises(IntegrityBroken, match="has 3 entries"):
         linked.anchorer.require_one_history()

@@ -13,7 +13,7 @@ from ledger.core.errors import RuleRefused
 from ledger.core.events.case import PersonNamed
 from ledger.core.events.record import Correction, DisclosureMade, RecordCorrected, RecordLate
 from ledger.core.events.terms import EventRef
-from ledger.recording.validation import Judged
+from ledger.recording.validation import ValidatedSubmission
 from tests.builders import POLICE, Event, clerk, instant, refused, section
 from tests.casework import Case, person_id
 from tests.ledgers import Ledger, open_ledger, sqlite_url
@@ -46,7 +46,7 @@ def ref_of(written: Case, place: int) -> EventRef:
 
 
 def judge(ledger: Ledger, event: Event) -> object:
-    return ledger.recorder.judge(event.submission, ledger.clock.seconds)
+    return ledger.validator.validate(event.submission, ledger.clock.seconds)
 
 
 @pytest.mark.parametrize(
@@ -62,7 +62,7 @@ def test_what_an_event_can_say_is_corrected(
 ) -> None:
     """Fields of its body and their parts, its time, sections that it has or that the correction brings."""
     body = correction(ref_of(case, place), *fields)
-    assert isinstance(judge(ledger, case.draft(body, clerk(POLICE), sections=sections)), Judged)
+    assert isinstance(judge(ledger, case.draft(body, clerk(POLICE), sections=sections)), ValidatedSubmission)
 
 
 @pytest.mark.parametrize("field", ["body.exhibit_number", "exhibit", "confidential.person:2", "?", "agency"])
@@ -101,4 +101,4 @@ def test_what_is_cited_rightly_or_not_at_all_is_recorded(ledger: Ledger, case: C
         RecordLate(happened_at=instant(case.now), ground="the line was down"),
         DisclosureMade(recipient="counsel", events=(own, ref_of(case, 2))),
     ):
-        assert isinstance(judge(ledger, case.draft(body, clerk(POLICE))), Judged)
+        assert isinstance(judge(ledger, case.draft(body, clerk(POLICE))), ValidatedSubmission)

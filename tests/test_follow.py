@@ -11,7 +11,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from ledger.anchoring import worker
-from ledger.anchoring.worker import Follower, FollowState, Link
+from ledger.anchoring.worker import ChainConnection, ChainWorker, ChainWorkerState
 from ledger.chain.errors import ChainAhead
 from ledger.core.errors import Unavailable
 from tests.builders import POLICE, clerk
@@ -35,19 +35,19 @@ class Connecting:
         self._linked = linked
         self._faults = list(faults)
 
-    def __call__(self) -> Link:
+    def __call__(self) -> ChainConnection:
         if self._faults:
             raise self._faults.pop(0)
         return self._linked.link
 
 
-def follower(linked: Linked, *faults: Exception) -> Follower:
-    return Follower(Connecting(linked, *faults), linked.ledger.sequencer.halt, 0.01)
+def chain_worker(linked: Linked, *faults: Exception) -> ChainWorker:
+    return ChainWorker(Connecting(linked, *faults), linked.ledger.sequencer.halt, 0.01)
 
 
 def test_a_step_connects_mirrors_and_anchors(linked: Linked) -> None:
-    """Afterwards the log has the registry's changes and the follower is connected."""
-    made = follower(linked)
+    """Afterwards the log has the registry's changes and the chain worker is connected."""
+    made = chain_worker(linked)
     assert made.try_step()
     assert (made.state.connected, made.state.fault, made.state.is_defect) == (True, None, False)
     assert made.link.deployment == linked.deployment
@@ -56,21 +56,21 @@ def test_a_step_connects_mirrors_and_anchors(linked: Linked) -> None:
 
 def test_what_was_seen_of_the_chain_stays(linked: Linked) -> None:
     """Before the first step nothing; then head, final block, registry and balance, also once the chain is away."""
-    made = follower(linked)
-    assert made.sighting is None
+    made = chain_worker(linked)
+    assert made.chain_status is None
     assert made.try_step()
-    seen = made.sighting
+    seen = made.chain_status
     assert seen is not None
     assert (seen.head, seen.final) == (linked.final.number, linked.final.number)
     assert seen.registry.change_count == linked.registry.state(linked.final.hash).change_count > 0
     assert (seen.account, seen.fee) == (linked.writer.account, 0)
     linked.node.stop()
-    assert made.sighting == seen
+    assert made.chain_status == seen
 
 
 def test_a_chain_that_is_away_is_a_fault_and_no_defect(linked: Linked) -> None:
     """Its own words are the fault's; submissions go on, and the next step connects."""
-    made = follower(linked, Unavailable("the chain node does not answer"))
+    made = chain_worker(linked, Unavailable("the chain node does not answer"))
     assert not made.try_step()
     assert (made.state.fault, made.state.is_defect) == ("the chain node does not answer", False)
     with pytest.raises(Unavailable, match="does not answer"):
@@ -82,17 +82,17 @@ def test_a_chain_that_is_away_is_a_fault_and_no_defect(linked: Linked) -> None:
 
 def test_a_chain_that_is_ahead_halts_the_writer(linked: Linked) -> None:
     """A database that was rolled back takes nothing more."""
-    made = follower(linked, ChainAhead("the chain has an anchor that the journal does not know"))
+    made = chain_worker(linked, ChainAhead("the chain has an anchor that the journal does not know"))
     assert not made.try_step()
     assert not linked.ledger.sequencer.is_running
 
 
 def test_an_error_that_nobody_foresaw_is_a_defect(linked: Linked) -> None:
     """The log shows where it happened; the fault is told without the error's own text; nothing else stops."""
-    made = follower(linked, KeyError("parentHash"))
+    made = chain_worker(linked, KeyError("parentHash"))
     with capture_logs() as logged:
         assert not made.try_step()
-    assert made.state == FollowState(False, None, "the chain cannot be followed (KeyError)", is_defect=True)
+    assert made.state == ChainWorkerState(False, None, "the chain cannot be followed (KeyError)", is_defect=True)
     assert [line["exc_info"] for line in logged] == [True]
     assert linked.ledger.sequencer.is_running
     assert made.try_step()
@@ -102,7 +102,9 @@ def test_an_error_that_nobody_foresaw_is_a_defect(linked: Linked) -> None:
 def test_the_thread_outlives_every_fault(linked: Linked, monkeypatch: pytest.MonkeyPatch) -> None:
     """It has looked once the first step is over, however that went, and connects at last."""
     monkeypatch.setattr(worker, "FIRST_PAUSE", 0.01)
-    made = follower(linked, KeyError("parentHash"), Unavailable("the chain node does not answer"), ZeroDivisionError())
+    made = chain_worker(
+        linked, KeyError("parentHash"), Unavailable("the chain node does not answer"), ZeroDivisionError()
+    )
     stop = Event()
     thread = Thread(target=made.run, args=(stop,))
     thread.start()

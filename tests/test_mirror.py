@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from ledger.anchoring.registry_mirror import Mirror
+from ledger.anchoring.registry_mirror import RegistryMirror
 from ledger.chain.errors import ChainMismatch
 from ledger.chain.eth import BlockRef
 from ledger.chain.registry import OnChainChange
@@ -104,15 +104,15 @@ def test_a_mirror_that_was_interrupted_goes_on_where_it_stood(linked: Linked, tm
     changes = linked.registry.changes(after=0, registry_hash=linked_id(linked), first_block=0, final=linked.final)
     with open_ledger(f"sqlite:///{tmp_path}/other.db", clock=linked.clock) as ledger:
         source = Interrupted(changes)
-        mirror = Mirror(ledger.database, ledger.registry, ledger.system, source, 0)
-        first = Mirror(ledger.database, ledger.registry, ledger.system, Interrupted(changes[:2]), 0)
+        mirror = RegistryMirror(ledger.database, ledger.registry, ledger.system, source, 0)
+        first = RegistryMirror(ledger.database, ledger.registry, ledger.system, Interrupted(changes[:2]), 0)
         assert first.catch_up(linked.final) == 2
         with failing_commits(ledger.database.log, "before", database_error()), pytest.raises(Unavailable):
             mirror.catch_up(linked.final)
         restarted = assemble(ledger.database, ledger.clock)
         restarted.sequencer.start()
         try:
-            again = Mirror(restarted.database, restarted.registry, restarted.system, source, 0)
+            again = RegistryMirror(restarted.database, restarted.registry, restarted.system, source, 0)
             assert again.catch_up(linked.final) == len(changes) - 2
         finally:
             restarted.sequencer.stop()
@@ -125,7 +125,7 @@ def test_two_processes_mirror_each_change_once(linked: Linked, tmp_path: Path) -
     changes = linked.registry.changes(after=0, registry_hash=linked_id(linked), first_block=0, final=linked.final)
     url = f"sqlite:///{tmp_path}/other.db"
     with open_ledger(url, clock=linked.clock) as one, open_ledger(url, clock=linked.clock) as two:
-        ahead = Mirror(two.database, two.registry, two.system, Interrupted(changes), 0)
+        ahead = RegistryMirror(two.database, two.registry, two.system, Interrupted(changes), 0)
 
         class Overtaken(Interrupted):
             """Answers, and meanwhile the other process mirrors all of it."""
@@ -135,7 +135,7 @@ def test_two_processes_mirror_each_change_once(linked: Linked, tmp_path: Path) -
                 ahead.catch_up(linked.final)
                 return answer
 
-        overtaken = Mirror(one.database, one.registry, one.system, Overtaken(changes), 0)
+        overtaken = RegistryMirror(one.database, one.registry, one.system, Overtaken(changes), 0)
         assert overtaken.catch_up(linked.final) == 0
         assert overtaken.catch_up(linked.final) == 0
         assert [body.number for body in mirrored(one)] == [change.number for change in changes]

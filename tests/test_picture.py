@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from ledger.i18n import Labels
-from ledger.recording.case_states import States
+from ledger.recording.case_states import CaseStates
 from ledger.store.database import Connection
 from ledger.store.journal import DatabaseJournal
 from ledger.timeline import AnchoredSizes, Narrator, Teller, Walks
@@ -32,13 +32,13 @@ def ledger(tmp_path: Path) -> Iterator[Ledger]:
 def pictured(ledger: Ledger, case: Case) -> Picture:
     """The picture of the case, which is recorded for it."""
     ledger.post_all(case.events)
-    walks = Walks(ledger.recorder.states)
+    walks = Walks(ledger.validator.states)
     with ledger.database.read() as connection:
         return Pictures().of(connection, teller(ledger, walks), walks.of(connection, case.state.case_id))
 
 
 def teller(ledger: Ledger, walks: Walks) -> Teller:
-    return Teller(ledger.recorder, walks, AnchoredSizes(DatabaseJournal(ledger.database)), Narrator(Labels("en")))
+    return Teller(ledger.validator, walks, AnchoredSizes(DatabaseJournal(ledger.database)), Narrator(Labels("en")))
 
 
 def test_bars_tell_who_held_what(ledger: Ledger) -> None:
@@ -72,7 +72,7 @@ def test_lineage_tells_what_came_of_what(ledger: Ledger) -> None:
     case = kindred()
     ledger.post_all(case.events)
     with ledger.database.read() as connection:
-        found = lineage(Walks(ledger.recorder.states).of(connection, "case-3"))
+        found = lineage(Walks(ledger.validator.states).of(connection, "case-3"))
     assert {(one.parent, one.child, one.relation) for one in found.descents} == {
         ("cash", "cash-1", "split"),
         ("cash", "cash-2", "split"),
@@ -92,7 +92,7 @@ def test_lineage_tells_what_came_of_what(ledger: Ledger) -> None:
 def test_a_kept_walk_goes_on_where_it_was(ledger: Ledger) -> None:
     """With each event it is what a walk from the beginning gives, and no more than a connection sees."""
     case = kindred()
-    walks = Walks(ledger.recorder.states)
+    walks = Walks(ledger.validator.states)
     for event in case.events[:4]:
         ledger.post(event)
         with ledger.database.read() as connection:
@@ -111,19 +111,19 @@ def test_a_walk_and_a_state_are_folded_once(ledger: Ledger) -> None:
     """A case that nobody has in memory is walked for its state, which whoever acts in it then stands on; one that
     somebody has is not walked."""
     ledger.post_all(kindred().events)
-    cold = States(ledger.database, ledger.recorder.book)
+    cold = CaseStates(ledger.database, ledger.validator.book)
     walks = Walks(cold)
     with ledger.database.read() as connection:
         state = walks.state(connection, "case-3")
         assert state is walks.of(connection, "case-3")[-1].after
         assert state is cold.of_case("case-3")
-        known = ledger.recorder.states.of_case("case-3")
-        assert Walks(ledger.recorder.states).state(connection, "case-3") is known
+        known = ledger.validator.states.of_case("case-3")
+        assert Walks(ledger.validator.states).state(connection, "case-3") is known
         assert state == known
 
 
 def assert_same(connection: Connection, ledger: Ledger, walks: Walks) -> None:
-    fresh = list(walk(connection, ledger.recorder.states, "case-3"))
+    fresh = list(walk(connection, ledger.validator.states, "case-3"))
     kept = walks.of(connection, "case-3")
     assert [(one.entry, one.after) for one in kept] == [(one.entry, one.after) for one in fresh]
     assert fresh

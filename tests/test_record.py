@@ -21,7 +21,7 @@ from ledger.core.events.item import ItemDisposed
 from ledger.core.events.record import SectionErased
 from ledger.core.events.terms import EventRef
 from ledger.recording import case_states
-from ledger.recording.validation import Duplicate, Judged
+from ledger.recording.validation import Duplicate, ValidatedSubmission
 from ledger.store import log
 from ledger.store.tables import ENTRIES
 from tests import machine
@@ -73,8 +73,8 @@ def test_a_possible_event_is_judged_and_nothing_is_changed(ledger: Ledger) -> No
     """The verdict carries the state before and after; the log is as it was."""
     before = size_of(ledger)
     case = Case().open()
-    verdict = ledger.recorder.judge(case.last.submission, ledger.clock.seconds)
-    assert isinstance(verdict, Judged)
+    verdict = ledger.validator.validate(case.last.submission, ledger.clock.seconds)
+    assert isinstance(verdict, ValidatedSubmission)
     assert verdict.before is None
     assert verdict.outcome is not None
     assert verdict.outcome.state == case.state
@@ -86,7 +86,7 @@ def test_a_signature_of_the_last_day_is_in_its_window(ledger: Ledger, seconds: i
     """From 24 hours before to 5 minutes after now, both included."""
     signed_at = ledger.clock.seconds + seconds
     event = opening(signed_at=signed_at, occurred_at=instant(signed_at))
-    assert isinstance(ledger.recorder.judge(event.submission, ledger.clock.seconds), Judged)
+    assert isinstance(ledger.validator.validate(event.submission, ledger.clock.seconds), ValidatedSubmission)
 
 
 @pytest.mark.parametrize("seconds", [-24 * 3600 - 1, 5 * 60 + 1])
@@ -94,7 +94,7 @@ def test_a_signature_outside_its_window_is_refused(ledger: Ledger, seconds: int)
     """One second further out is refused, naming the field."""
     event = opening(signed_at=ledger.clock.seconds + seconds)
     with refused("signed_at_out_of_window", field="envelope.signed_at", error=SignatureRefused):
-        ledger.recorder.judge(event.submission, ledger.clock.seconds)
+        ledger.validator.validate(event.submission, ledger.clock.seconds)
 
 
 def test_bytes_that_are_no_submission_are_malformed(ledger: Ledger) -> None:
@@ -102,20 +102,20 @@ def test_bytes_that_are_no_submission_are_malformed(ledger: Ledger) -> None:
     data = Case().open().last.submission
     for spoiled in (b"", b"{}", b"[]", data + b" ", data.replace(b'"theft"', b'"th\\u0065ft"')):
         with pytest.raises(MalformedInput):
-            ledger.recorder.judge(spoiled, ledger.clock.seconds)
+            ledger.validator.validate(spoiled, ledger.clock.seconds)
 
 
 def test_a_signature_for_another_ledger_is_refused(ledger: Ledger) -> None:
     """The same key and the same words, signed for another log id, say nothing here."""
     event = Case(log_id=b"\x07" * 32).open().last
     with refused("signature_refused", field="envelope.signature", error=SignatureRefused):
-        ledger.recorder.judge(event.submission, ledger.clock.seconds)
+        ledger.validator.validate(event.submission, ledger.clock.seconds)
 
 
 def test_a_key_that_nobody_granted_is_refused(ledger: Ledger) -> None:
     """A right signature of a stranger's key is no right to write."""
     with refused("key_unknown", field="envelope.key_id", error=Unauthorized):
-        ledger.recorder.judge(Case().open(clerk(COURT)).last.submission, ledger.clock.seconds)
+        ledger.validator.validate(Case().open(clerk(COURT)).last.submission, ledger.clock.seconds)
 
 
 def test_a_key_serves_its_agency_its_officer_and_its_roles_only(ledger: Ledger) -> None:
@@ -124,14 +124,14 @@ def test_a_key_serves_its_agency_its_officer_and_its_roles_only(ledger: Ledger) 
     other_agency = event_of(OPENED, Forged(mine, agency=PROCURATORATE))
     other_officer = event_of(OPENED, Forged(mine, officer_id="somebody-else"))
     with refused("wrong_agency", field="envelope.agency", error=Unauthorized):
-        ledger.recorder.judge(other_agency.submission, ledger.clock.seconds)
+        ledger.validator.validate(other_agency.submission, ledger.clock.seconds)
     with refused("wrong_officer", field="payload.officer", error=Unauthorized):
-        ledger.recorder.judge(other_officer.submission, ledger.clock.seconds)
+        ledger.validator.validate(other_officer.submission, ledger.clock.seconds)
     case = Case().open()
     ledger.post(case.last)
     disposal = case.draft(ItemDisposed(cites=case.last.ref, disposed_at="2026-03-02T01:00:00Z"), mine)
     with refused("role_missing", field="envelope.key_id", error=Unauthorized):
-        ledger.recorder.judge(disposal.submission, ledger.clock.seconds)
+        ledger.validator.validate(disposal.submission, ledger.clock.seconds)
 
 
 class Forged(Officer):
@@ -156,14 +156,16 @@ def test_a_key_counts_as_soon_as_its_grant_stands_in_the_log(ledger: Ledger) -> 
 def test_what_another_process_mirrored_counts_here(ledger: Ledger, tmp_path: Path) -> None:
     """A second process that sequences nothing itself knows the keys and agencies that the first one mirrored."""
     with open_ledger(sqlite_url(tmp_path), clock=ledger.clock) as other:
-        assert isinstance(other.recorder.judge(Case("warm").open().last.submission, ledger.clock.seconds), Judged)
+        assert isinstance(
+            other.validator.validate(Case("warm").open().last.submission, ledger.clock.seconds), ValidatedSubmission
+        )
         ledger.mirror(ledger.changes.admit(COURT).bodies[-1])
         ledger.mirror(ledger.changes.grant(clerk(COURT)).bodies[-1])
         by_court = Case("case-court").open(clerk(COURT)).last
-        assert isinstance(other.recorder.judge(by_court.submission, ledger.clock.seconds), Judged)
+        assert isinstance(other.validator.validate(by_court.submission, ledger.clock.seconds), ValidatedSubmission)
         to_court = Case("case-police").open().offer(to=COURT, purpose="public_prosecution")
         other.post(to_court.events[0])
-        assert isinstance(other.recorder.judge(to_court.last.submission, ledger.clock.seconds), Judged)
+        assert isinstance(other.validator.validate(to_court.last.submission, ledger.clock.seconds), ValidatedSubmission)
 
 
 def test_a_handover_goes_to_an_admitted_agency_only(ledger: Ledger) -> None:
@@ -172,9 +174,9 @@ def test_a_handover_goes_to_an_admitted_agency_only(ledger: Ledger) -> None:
     ledger.post(case.last)
     offer = case.draft(HandoverOffered(handover_id="h1", to_agency=COURT, purpose="public_prosecution"), clerk(POLICE))
     with refused("unknown_agency", field="payload.body.to_agency"):
-        ledger.recorder.judge(offer.submission, ledger.clock.seconds)
+        ledger.validator.validate(offer.submission, ledger.clock.seconds)
     ledger.mirror(ledger.changes.admit(COURT).bodies[-1])
-    assert isinstance(ledger.recorder.judge(offer.submission, ledger.clock.seconds), Judged)
+    assert isinstance(ledger.validator.validate(offer.submission, ledger.clock.seconds), ValidatedSubmission)
 
 
 def test_a_person_is_kept_by_an_admitted_detention_house_only(ledger: Ledger) -> None:
@@ -189,7 +191,7 @@ def test_a_person_is_kept_by_an_admitted_detention_house_only(ledger: Ledger) ->
             CustodyChangeRequested(detention_house=house, **asked),
             CustodyPeriodNotified(detention_house=house, **told),
         ):
-            ledger.recorder.judge(case.draft(body, clerk(PROCURATORATE)).submission, ledger.clock.seconds)
+            ledger.validator.validate(case.draft(body, clerk(PROCURATORATE)).submission, ledger.clock.seconds)
 
     with refused("not_a_detention_house", field="payload.body.detention_house"):
         judge(POLICE)
@@ -205,7 +207,7 @@ def test_an_impossible_act_is_refused_by_its_rule(ledger: Ledger) -> None:
     ledger.post_all(case.events)
     theirs = case.draft(acts.CaseClosed(ground="done"), clerk(PROCURATORATE))
     with refused("not_a_party", field="payload.agency"):
-        ledger.recorder.judge(theirs.submission, ledger.clock.seconds)
+        ledger.validator.validate(theirs.submission, ledger.clock.seconds)
 
 
 def test_an_event_on_an_old_head_is_told_the_new_one(ledger: Ledger) -> None:
@@ -214,7 +216,7 @@ def test_an_event_on_an_old_head_is_told_the_new_one(ledger: Ledger) -> None:
     ledger.post_all(case.events)
     late = case.draft(acts.CaseNumbered(case_number="2"), clerk(POLICE), previous="blake3:" + "ab" * 32)
     with pytest.raises(Conflict) as lost:
-        ledger.recorder.judge(late.submission, ledger.clock.seconds)
+        ledger.validator.validate(late.submission, ledger.clock.seconds)
     assert (lost.value.code, lost.value.head, lost.value.sequence) == ("not_on_head", case.last.digest, 2)
 
 
@@ -224,7 +226,7 @@ def test_an_event_cannot_stand_on_another_case(ledger: Ledger) -> None:
     ledger.post_all([*one.events, *two.events])
     astray = two.draft(acts.CaseNumbered(case_number="2"), clerk(POLICE), previous=one.last.digest)
     with pytest.raises(Conflict) as lost:
-        ledger.recorder.judge(astray.submission, ledger.clock.seconds)
+        ledger.validator.validate(astray.submission, ledger.clock.seconds)
     assert (lost.value.head, lost.value.sequence) == (two.last.digest, 1)
 
 
@@ -235,7 +237,7 @@ def test_a_recorded_event_is_a_duplicate_whatever_has_happened_since(ledger: Led
     first = case.events[0]
     ledger.mirror(ledger.changes.revoke(clerk(POLICE)).bodies[-1])
     ledger.clock.forward(48 * 3600)
-    assert isinstance(ledger.recorder.judge(first.submission, ledger.clock.seconds), Duplicate)
+    assert isinstance(ledger.validator.validate(first.submission, ledger.clock.seconds), Duplicate)
 
 
 def test_an_event_id_is_taken_once(ledger: Ledger) -> None:
@@ -257,13 +259,13 @@ def test_states_are_folded_again_where_they_are_not_remembered(
     case = long_history()
     ledger.post_all(case.events)
     with open_ledger(sqlite_url(tmp_path), clock=ledger.clock) as cold:
-        assert cold.recorder.states.of_case("case-1") == case.state
+        assert cold.validator.states.of_case("case-1") == case.state
         monkeypatch.setattr(case_states, "STATES_KEPT", 1)
         other = Case("case-2").open().register("other-item")
         for event in (*other.events, case.register("late-item").last, other.register("last-item").last):
             cold.post(event)
-        assert cold.recorder.states.of_case("case-1") == case.state
-        assert cold.recorder.states.of_case("case-2") == other.state
+        assert cold.validator.states.of_case("case-1") == case.state
+        assert cold.validator.states.of_case("case-2") == other.state
 
 
 def long_history() -> Case:
@@ -276,8 +278,8 @@ def long_history() -> Case:
 
 def test_a_case_is_not_there_until_it_is_opened(ledger: Ledger) -> None:
     """No state, no error: there is no such case."""
-    assert ledger.recorder.states.of_case("nowhere") is None
-    assert ledger.recorder.states.after("blake3:" + "00" * 32) is None
+    assert ledger.validator.states.of_case("nowhere") is None
+    assert ledger.validator.states.after("blake3:" + "00" * 32) is None
 
 
 def test_what_a_split_gives_up_is_taken_over_by_the_case_that_cites_it(ledger: Ledger) -> None:
@@ -288,10 +290,10 @@ def test_what_a_split_gives_up_is_taken_over_by_the_case_that_cites_it(ledger: L
     cited = EventRef(event_id=one.last.envelope.event_id, payload_digest=one.last.digest)
     two = Case("case-two").open(source=one.state, split_from=cited)
     with refused("no_such_split", field="payload.body.split_from"):
-        ledger.recorder.judge(two.last.submission, ledger.clock.seconds)
+        ledger.validator.validate(two.last.submission, ledger.clock.seconds)
     ledger.post(one.last)
     ledger.post(two.last)
-    state = ledger.recorder.states.of_case("case-two")
+    state = ledger.validator.states.of_case("case-two")
     assert isinstance(state, CaseState)
     assert set(state.items) == {"phone"}
 
@@ -307,15 +309,16 @@ def test_a_section_is_erased_from_its_own_stream_only(ledger: Ledger) -> None:
     from_case = other.draft(erasure, supervisor(POLICE), **on)
     for event in (from_agency, from_case):
         with refused("unknown_section", field="payload.body"):
-            ledger.recorder.judge(event.submission, ledger.clock.seconds)
+            ledger.validator.validate(event.submission, ledger.clock.seconds)
     of_two = replace(erasure, concerns=replace(case.last.ref, event_id=other.last.envelope.event_id))
     with refused("unknown_section", field="payload.body"):
-        ledger.recorder.judge(case.draft(of_two, supervisor(POLICE), **on).submission, ledger.clock.seconds)
+        ledger.validator.validate(case.draft(of_two, supervisor(POLICE), **on).submission, ledger.clock.seconds)
     wrong_label = case.draft(replace(erasure, label="description"), supervisor(POLICE), **on)
     with refused("unknown_section", field="payload.body"):
-        ledger.recorder.judge(wrong_label.submission, ledger.clock.seconds)
+        ledger.validator.validate(wrong_label.submission, ledger.clock.seconds)
     assert isinstance(
-        ledger.recorder.judge(case.draft(erasure, supervisor(POLICE), **on).submission, START + 3600), Judged
+        ledger.validator.validate(case.draft(erasure, supervisor(POLICE), **on).submission, START + 3600),
+        ValidatedSubmission,
     )
 
 
@@ -324,13 +327,13 @@ def test_only_the_service_mirrors_the_registry(ledger: Ledger) -> None:
     change = ledger.changes.add(registry.QuorumSet, quorum=1)
     forged = Writer("system", "ledger").draft(change, clerk(POLICE), event_id=event_id("forged"))
     with refused("service_only", field="envelope.key_id", error=Unauthorized):
-        ledger.recorder.judge(forged.submission, ledger.clock.seconds)
+        ledger.validator.validate(forged.submission, ledger.clock.seconds)
 
 
 def test_refusals_are_told_by_their_kind(ledger: Ledger) -> None:
     """A rule's refusal is no conflict: opening a case by another event than case.opened is against a rule."""
     with pytest.raises(RuleRefused) as told:
-        ledger.recorder.judge(
+        ledger.validator.validate(
             Writer("case", "fresh").draft(acts.CaseNumbered(case_number="1"), clerk(POLICE)).submission,
             ledger.clock.seconds,
         )
@@ -355,12 +358,12 @@ def test_nothing_is_judged_on_a_payload_that_was_edited(ledger: Ledger) -> None:
     """A case whose stored payload is not the signed one is not folded: the refusal names the entry."""
     story = Case().open().register("phone")
     ledger.post_all(story.events)
-    ledger.recorder.states = case_states.States(ledger.database, story.book)
+    ledger.validator.states = case_states.CaseStates(ledger.database, story.book)
     with ledger.database.write() as connection:
         edited = ENTRIES.update().where(ENTRIES.c.event_type == "case.opened")
         connection.execute(edited.values(payload=story.events[0].payload_bytes.replace(b"theft", b"fraud")))
     with pytest.raises(IntegrityBroken, match="is not the one that was signed"):
-        ledger.recorder.states.of_case("case-1")
+        ledger.validator.states.of_case("case-1")
 
 
 def test_what_would_come_of_a_draft_is_foreseen(ledger: Ledger) -> None:
@@ -368,12 +371,12 @@ def test_what_would_come_of_a_draft_is_foreseen(ledger: Ledger) -> None:
     case = Case().open()
     ledger.post(case.last)
     drafted = case.register("phone").last.payload
-    before, outcome = ledger.recorder.foresee(drafted, ledger.clock.seconds)
+    before, outcome = ledger.validator.foresee(drafted, ledger.clock.seconds)
     assert before is not None
     assert (before.sequence, outcome.state.head) == (0, case.state.head)
     offer = case.offer("phone", to="nobody-there").last.payload
     with refused("not_on_head", field="payload.previous", error=Conflict):
-        ledger.recorder.foresee(case.recall().last.payload, ledger.clock.seconds)
+        ledger.validator.foresee(case.recall().last.payload, ledger.clock.seconds)
     ledger.post(case.events[1])
     with refused("unknown_agency", field="payload.body.to_agency"):
-        ledger.recorder.foresee(offer, ledger.clock.seconds)
+        ledger.validator.foresee(offer, ledger.clock.seconds)

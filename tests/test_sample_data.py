@@ -36,10 +36,10 @@ class Town:
         self.parts = parts
         self.ledger = InsideLedger(
             database=parts.database,
-            recorder=parts.recorder,
+            validator=parts.validator,
             sequencer=parts.sequencer,
             authority=parts.authority,
-            registry=lambda: parts.follower.link.registry,
+            registry=lambda: parts.chain_worker.link.registry,
             files=DatasetFiles(where.datasets, parts.database),
             clock=parts.clock,
         )
@@ -54,7 +54,7 @@ def founded(folder: Path) -> Iterator[Town]:
     tally, data = Tally(folder), folder / "ledger"
     tally.ok("init", "--development", "--light", "--keep-passphrase", "--data-dir", data)
     with open_parts(read_settings(data, supervision_interval_s=2, anchor_interval_s=1)) as parts:
-        assert parts.follower.has_looked.wait(60)
+        assert parts.chain_worker.has_looked.wait(60)
         yield Town(DataDirectory(data), parts)
 
 

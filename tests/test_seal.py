@@ -9,7 +9,7 @@ import pytest
 
 from ledger.core.events import decode_payload
 from ledger.core.events.record import AccessSealed
-from ledger.recording.access_log_sealing import LONGEST_UNSEALED_MS, Sealer
+from ledger.recording.access_log_sealing import LONGEST_UNSEALED_MS, AccessLogSealer
 from ledger.store import audit, bindings, log
 from ledger.store.access import AccessLog, Read
 from ledger.store.audit import KeptAudit
@@ -31,7 +31,7 @@ def read(at_ms: int) -> Read:
 def test_reads_are_sealed_once_the_oldest_is_an_hour_old(ledger: Ledger) -> None:
     """Before that nothing is written; then one entry seals all reads so far, under the head of their chain."""
     access, now = AccessLog(ledger.database), ledger.clock()
-    sealer = Sealer(ledger.database, access, ledger.system)
+    sealer = AccessLogSealer(ledger.database, access, ledger.system)
     head = access.append(read(now), read(now + 1000))
     assert sealer.step(now + LONGEST_UNSEALED_MS - 1) is None
     receipt = sealer.step(now + LONGEST_UNSEALED_MS)
@@ -44,7 +44,7 @@ def test_reads_are_sealed_once_the_oldest_is_an_hour_old(ledger: Ledger) -> None
 def test_nothing_is_sealed_twice(ledger: Ledger) -> None:
     """After a seal the next one waits until a read that came after it is an hour old."""
     access, now = AccessLog(ledger.database), ledger.clock()
-    sealer = Sealer(ledger.database, access, ledger.system)
+    sealer = AccessLogSealer(ledger.database, access, ledger.system)
     access.append(read(now))
     assert sealer.step(now + LONGEST_UNSEALED_MS) is not None
     assert sealer.step(now + 3 * LONGEST_UNSEALED_MS) is None
@@ -55,7 +55,7 @@ def test_nothing_is_sealed_twice(ledger: Ledger) -> None:
 
 def test_an_empty_log_of_reads_is_not_sealed(ledger: Ledger) -> None:
     """Where nobody has read there is nothing to seal."""
-    sealer = Sealer(ledger.database, AccessLog(ledger.database), ledger.system)
+    sealer = AccessLogSealer(ledger.database, AccessLog(ledger.database), ledger.system)
     assert sealer.step(ledger.clock() + 10 * LONGEST_UNSEALED_MS) is None
     assert sealer.sealed() == 0
 
@@ -63,7 +63,7 @@ def test_an_empty_log_of_reads_is_not_sealed(ledger: Ledger) -> None:
 def test_an_anchor_is_sealed_before_once(ledger: Ledger) -> None:
     """What was read or kept by people is in the log before an anchor is; a seal calls for none that follows itself."""
     access, now = AccessLog(ledger.database), ledger.clock()
-    sealer = Sealer(ledger.database, access, ledger.system)
+    sealer = AccessLogSealer(ledger.database, access, ledger.system)
     assert sealer.before_anchor(0) == 0
     access.append(read(now))
     size = sealer.before_anchor(0)
@@ -77,7 +77,7 @@ def test_an_anchor_is_sealed_before_once(ledger: Ledger) -> None:
 def test_what_people_keep_is_sealed_with_the_reads(ledger: Ledger) -> None:
     """An audit that was kept waits for no read: it is sealed before the next anchor, or within an hour."""
     access, now = AccessLog(ledger.database), ledger.clock()
-    sealer = Sealer(ledger.database, access, ledger.system)
+    sealer = AccessLogSealer(ledger.database, access, ledger.system)
     assert sealer.step(now) is None
     with ledger.database.write() as connection:
         audit.keep(connection, KeptAudit("audit-1", None, "psb-east", "p-0417", now, now, "intact", None, b"{}"))

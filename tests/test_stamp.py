@@ -10,7 +10,7 @@ from threading import Event, Thread
 import pytest
 from msgspec.structs import replace
 
-from ledger.anchoring.timestamps import Stamper, read_roots
+from ledger.anchoring.timestamps import TimestampWorker, read_roots
 from ledger.core.errors import MalformedInput, SignatureRefused, TallystickError, Unavailable
 from ledger.core.log.notes import parse_note
 from ledger.core.verification.bundle import verify_bundle
@@ -20,7 +20,7 @@ from ledger.core.verification.timestamps import MAX_RESPONSE_LENGTH, verify_time
 from ledger.procedures import shipped_rulebook
 from ledger.proofs.bundles import Prover
 from ledger.store import checkpoints, timestamps
-from ledger.store.timestamps import Stamp
+from ledger.store.timestamps import StoredTimestamp
 from tests.builders import POLICE, clerk
 from tests.bundles import trust
 from tests.casework import Case
@@ -65,14 +65,14 @@ def publish(ledger: Ledger) -> int:
     return last.size
 
 
-def stamper(ledger: Ledger, authority: Authority, now: int | None = None, *roots: bytes) -> Stamper:
-    """A stamper; ``now`` is its clock, that of the ledger unless given."""
+def timestamp_worker(ledger: Ledger, authority: Authority, now: int | None = None, *roots: bytes) -> TimestampWorker:
+    """A timestamp worker; ``now`` is its clock, that of the ledger unless given."""
     clock = (lambda: ledger.clock.seconds) if now is None else (lambda: now)
     trusted = roots or (authority.root,)
-    return Stamper(ledger.database, authority.url, trusted, interval_s=INTERVAL_S, clock=clock)
+    return TimestampWorker(ledger.database, authority.url, trusted, interval_s=INTERVAL_S, clock=clock)
 
 
-def stamped(made: Stamper) -> Stamp:
+def stamped(made: TimestampWorker) -> StoredTimestamp:
     """What a step kept, which must be something."""
     stamp = made.step()
     assert stamp is not None
@@ -101,7 +101,7 @@ def prover(ledger: Ledger, authority: Authority) -> Prover:
 
 def test_the_published_checkpoint_is_timestamped_once(ledger: Ledger, authority: Authority) -> None:
     """What is kept verifies; as long as nothing new is published nobody is asked again."""
-    made = stamper(ledger, authority)
+    made = timestamp_worker(ledger, authority)
     stamp = stamped(made)
     with ledger.database.read() as connection:
         published = checkpoints.published_at_size(connection, stamp.size)
@@ -117,36 +117,36 @@ def test_the_published_checkpoint_is_timestamped_once(ledger: Ledger, authority:
 
 def test_the_interval_is_kept(ledger: Ledger, authority: Authority) -> None:
     """Something new waits until the interval is over; a clock that was set back far is no reason to wait."""
-    first = stamped(stamper(ledger, authority))
+    first = stamped(timestamp_worker(ledger, authority))
     ledger.post_all([Case("case-2").open().last])
     size = publish(ledger)
     for now in (first.time, first.time + INTERVAL_S - 1, first.time - INTERVAL_S + 1):
-        assert stamper(ledger, authority, now).step() is None
-    assert stamped(stamper(ledger, authority, first.time - INTERVAL_S)).size == size
+        assert timestamp_worker(ledger, authority, now).step() is None
+    assert stamped(timestamp_worker(ledger, authority, first.time - INTERVAL_S)).size == size
     ledger.post_all([Case("case-3").open().last])
     assert publish(ledger) > size
-    assert stamper(ledger, authority, first.time + INTERVAL_S + 60).step() is not None
+    assert timestamp_worker(ledger, authority, first.time + INTERVAL_S + 60).step() is not None
 
 
 def test_an_empty_log_is_not_timestamped(tmp_path: Path, authority: Authority) -> None:
     """Before the first checkpoint there is nothing to ask for."""
     asked = authority.asked
     with open_ledger(sqlite_url(tmp_path)) as ledger:
-        assert stamper(ledger, authority).step() is None
+        assert timestamp_worker(ledger, authority).step() is None
     assert authority.asked == asked
 
 
 def test_a_bundle_keeps_the_first_time(ledger: Ledger, authority: Authority) -> None:
     """Later timestamps, at larger sizes, change nothing of when an entry was there; new entries get theirs."""
     case = Case().open().register("phone")
-    first = stamped(stamper(ledger, authority))
+    first = stamped(timestamp_worker(ledger, authority))
     event_id = case.last.envelope.event_id
     assert proven(ledger, authority, event_id).proven_time == first.time
     later = Case("case-2").open()
     ledger.post_all(later.events)
     assert proven(ledger, authority, later.last.envelope.event_id).proven_time is None
     publish(ledger)
-    second = stamped(stamper(ledger, authority, first.time + INTERVAL_S))
+    second = stamped(timestamp_worker(ledger, authority, first.time + INTERVAL_S))
     assert second.size > first.size
     assert proven(ledger, authority, event_id).proven_time == first.time
     assert proven(ledger, authority, later.last.envelope.event_id).proven_time == second.time
@@ -171,7 +171,7 @@ def test_what_is_no_timestamp_is_not_kept(
 ) -> None:
     """The state tells what is wrong until it is well again."""
     authority.status, authority.body = status, body
-    made = stamper(ledger, authority)
+    made = timestamp_worker(ledger, authority)
     with pytest.raises(refusal):
         made.step()
     assert not made.try_step()
@@ -190,20 +190,20 @@ def test_an_answer_to_another_question_is_refused(ledger: Ledger, authority: Aut
     assert published is not None
     authority.body = authority.stamp(parse_note(published.note).text.encode())
     with pytest.raises(SignatureRefused, match="another question"):
-        stamper(ledger, authority).step()
+        timestamp_worker(ledger, authority).step()
 
 
 def test_another_authority_is_refused(ledger: Ledger, authority: Authority, tmp_path: Path) -> None:
     """What verifiers could not verify is not kept."""
     other = new_authority(tmp_path / "other", name="Other")
     with pytest.raises(SignatureRefused, match="under none of the roots"):
-        stamper(ledger, authority, None, other.root).step()
+        timestamp_worker(ledger, authority, None, other.root).step()
 
 
 def test_an_authority_that_is_down_holds_up_nothing(ledger: Ledger, authority: Authority) -> None:
     """Nobody listens there; the state says so, and checkpoints go on."""
     away = replace_url(authority, f"http://127.0.0.1:{free_port()}/tsa")
-    made = stamper(ledger, away)
+    made = timestamp_worker(ledger, away)
     assert not made.try_step()
     assert "is not reachable" in (made.state.fault or "")
     ledger.post_all([Case("case-2").open().last])
@@ -216,11 +216,11 @@ def replace_url(authority: Authority, url: str) -> Authority:
 
 def test_a_defect_is_told_and_tried_again(ledger: Ledger, authority: Authority) -> None:
     """What nobody foresaw does not end the thread."""
-    stamped(stamper(ledger, authority))
+    stamped(timestamp_worker(ledger, authority))
     ledger.post_all([Case("case-2").open().last])
     publish(ledger)
     times: Iterator[int] = iter([])
-    made = Stamper(ledger.database, authority.url, (), interval_s=INTERVAL_S, clock=lambda: next(times))
+    made = TimestampWorker(ledger.database, authority.url, (), interval_s=INTERVAL_S, clock=lambda: next(times))
     assert not made.try_step()
     assert made.state.fault == "checkpoints cannot be timestamped (StopIteration)"
 
@@ -232,7 +232,7 @@ def test_it_runs_until_it_is_told_to_stop(
     monkeypatch.setattr("ledger.anchoring.timestamps.LOOK_EVERY_S", 0.01)
     monkeypatch.setattr("ledger.anchoring.timestamps.FIRST_PAUSE_S", 0.01)
     authority.status = 503
-    made, stop, asked = stamper(ledger, authority), Event(), authority.asked
+    made, stop, asked = timestamp_worker(ledger, authority), Event(), authority.asked
     thread = Thread(target=made.run, args=(stop,))
     thread.start()
     try:

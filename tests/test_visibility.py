@@ -174,7 +174,7 @@ def test_views_of_a_jurisdiction_are_what_the_rule_lets_its_auditors_see(
     world: World, agency: str, tmp_path: Path
 ) -> None:
     """Models, reports and correlation run over the cases that have a party in the jurisdiction, and its leads."""
-    ledger, recorder = world.ledger, world.ledger.recorder
+    ledger, validator = world.ledger, world.ledger.validator
     own = world.agencies[agency].profile.jurisdiction
     within = frozenset(
         name for name, one in world.agencies.items() if f"{one.profile.jurisdiction}/".startswith(f"{own}/")
@@ -182,9 +182,9 @@ def test_views_of_a_jurisdiction_are_what_the_rule_lets_its_auditors_see(
     reader = Reader("nobody", within, instant(ledger.clock.seconds))
     with ledger.database.read() as connection:
         authority = ledger.registry.at(connection, log.tree(connection).registry_changes)
-    source = LogSource(ledger.database, recorder.states, lambda: authority)
-    mark = mark_of(recorder.book, recorder.calendar)
-    views = Views(tmp_path / "views", source, recorder.book, recorder.calendar, mark=mark)
+    source = LogSource(ledger.database, validator.states, lambda: authority)
+    mark = mark_of(validator.book, validator.calendar)
+    views = Views(tmp_path / "views", source, validator.book, validator.calendar, mark=mark)
     try:
         views.refresh()
         with views.session(jurisdiction=own, now=datetime.fromtimestamp(ledger.clock.seconds, UTC)) as session:

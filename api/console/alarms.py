@@ -7,7 +7,7 @@ from typing import Literal, NamedTuple
 
 from api.console.standing import Standing
 from api.texts import later
-from ledger.anchoring.anchors import Waits
+from ledger.anchoring.anchors import WaitReason
 from ledger.supervision.runs.supervisor import ALL
 from ledger.supervision.wording import Wording
 
@@ -141,13 +141,13 @@ def _of_writing(of: Standing) -> Iterator[Alarm]:
 
 
 def _of_chain(of: Standing) -> Iterator[Alarm]:
-    state, seen = of.chain.followed, of.chain.sighting
+    state, seen = of.chain.followed, of.chain.chain_status
     if state.is_defect:
         yield Alarm("chain_defect", detail=state.fault)
     elif state.fault is not None:
         yield Alarm("chain_faulty", detail=state.fault, hint=state.hint)
-    if state.waits is Waits.QUORUM_MISSING:
-        yield Alarm("quorum_missing", detail=state.told)
+    if state.waits is WaitReason.QUORUM_MISSING:
+        yield Alarm("quorum_missing", detail=state.detail)
     if of.anchors.open_since is not None and of.now - of.anchors.open_since > LATE_MS:
         yield Alarm("anchor_late")
     if seen is not None and seen.balance < seen.fee * ANCHOR_GAS * ANCHORS_PAID:

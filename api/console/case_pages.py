@@ -228,7 +228,7 @@ def _shown_handover(service: Service, reading: Reading, case_id: str, handover_i
         sight = cases.sight(connection, case_id, reading.reader)
         row = cases.case(connection, case_id)
     reading.record(f"handover {handover_id}", case_id)
-    return {"case": row, "state": service.parts.recorder.states.of_case(case_id), "sight": sight, "handover": found}
+    return {"case": row, "state": service.parts.validator.states.of_case(case_id), "sight": sight, "handover": found}
 
 
 def _findings() -> dict[str, Any]:

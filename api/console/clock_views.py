@@ -43,9 +43,9 @@ def of_case(
     service: Service, reading: Reading, state: CaseState, labels: Labels, *, first: int, limit: int
 ) -> tuple[list[ClockView], int]:
     """Clocks of the case from ``first`` on, what ends first at the top, what has ended last; and how many it has."""
-    recorder = service.parts.recorder
+    validator = service.parts.validator
     now = datetime.fromisoformat(reading.reader.now)
-    found = sorted(deadlines(state, recorder.book, recorder.calendar, now), key=_order)
+    found = sorted(deadlines(state, validator.book, validator.calendar, now), key=_order)
     return [_view(one, labels) for one in found[first : first + limit]], len(found)
 
 
@@ -88,13 +88,13 @@ def of_reply(due: Counted | None, answered: bool, reading: Reading, labels: Labe
 
 
 def _of_line(service: Service, reading: Reading, line: ClockLine, labels: Labels) -> ClockView | None:
-    recorder = service.parts.recorder
-    state = recorder.states.of_case(line.case_id)
+    validator = service.parts.validator
+    state = validator.states.of_case(line.case_id)
     clock = state.clocks.get(line.deadline_id) if state else None
     if state is None or clock is None:
         return None
     now = datetime.fromisoformat(reading.reader.now)
-    return _view(deadline(state, clock, recorder.book, recorder.calendar, now), labels)
+    return _view(deadline(state, clock, validator.book, validator.calendar, now), labels)
 
 
 def _view(of: Deadline, labels: Labels) -> ClockView:

@@ -74,7 +74,7 @@ class Drafter:
         require_role(self.reading, type(body))
         stream = Stream(kind="case", id=case_id)
         payload = unsigned(self.service, self.reading, self.form, stream=stream, state=state, body=body)
-        before, outcome = self.service.parts.recorder.foresee(payload, self.service.parts.clock() // 1000)
+        before, outcome = self.service.parts.validator.foresee(payload, self.service.parts.clock() // 1000)
         _require_free(self.service, payload, before)
         self.reading.record(f"draft of {payload.event_type}", *(() if state is None else (case_id,)))
         labels = self.labels
@@ -98,7 +98,7 @@ class Drafter:
 def _state(service: Service, reading: Reading, case_id: str) -> CaseState:
     with service.parts.database.read() as connection:
         reading.require_case(connection, case_id)
-    return service.parts.recorder.states.of_shown(case_id)
+    return service.parts.validator.states.of_listed_case(case_id)
 
 
 class Head(Protocol):

@@ -99,7 +99,7 @@ class MatterDrafter:
     def _draft(self, stream_id: str, state: Matter | None, body: Body) -> Draft:
         stream = Stream(kind="supervision", id=stream_id)
         payload = unsigned(self.service, self.reading, self.form, stream=stream, state=state, body=body)
-        self.service.parts.recorder.foresee_matter(payload)
+        self.service.parts.validator.foresee_matter(payload)
         self.reading.record(f"draft of {payload.event_type} of {stream_id}")
         narrator = narrator_of(self.service, self.labels)
         return Draft(

@@ -52,8 +52,8 @@ def case_picture(
         events = [mark.sequence for mark in whole.marks if window.has(mark.at, mark.at)]
         listed = [walked[sequence] for sequence in events[-LISTED:]]
         steps = tells.steps(connection, case_id, listed)
-    recorder = service.parts.recorder
-    clocks = deadlines(walked[-1].after, recorder.book, recorder.calendar, datetime.fromtimestamp(now, UTC))
+    validator = service.parts.validator
+    clocks = deadlines(walked[-1].after, validator.book, validator.calendar, datetime.fromtimestamp(now, UTC))
     values: dict[str, Any] = {
         "case": seen.row,
         "state": seen.state,

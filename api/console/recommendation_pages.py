@@ -117,8 +117,8 @@ def recommendation(
 def _clock(
     service: Service, reading: Reading, labels: Labels, issued_at: str, answered_at: str | None
 ) -> ClockView | None:
-    recorder = service.parts.recorder
-    due = reply_due(issued_at, recorder.book, recorder.calendar)
+    validator = service.parts.validator
+    due = reply_due(issued_at, validator.book, validator.calendar)
     return clock_views.of_reply(due, answered_at is not None, reading, labels)
 
 

@@ -99,8 +99,8 @@ def list_agencies(request: Request, service: ServiceOf, visitor: Visits) -> Resp
     values: dict[str, Any] = {
         "lines": [_line(one, authority, uses, now) for one in known],
         "authority": authority,
-        "seen": service.parts.follower.sighting,
-        "followed": service.parts.follower.state,
+        "seen": service.parts.chain_worker.chain_status,
+        "followed": service.parts.chain_worker.state,
         "counted": uses.counted,
     }
     return page(request, service, "agencies.html", session_of(visitor), **values)

@@ -101,10 +101,10 @@ class Loading:
         parts = self._parts
         return InsideLedger(
             database=parts.database,
-            recorder=parts.recorder,
+            validator=parts.validator,
             sequencer=parts.sequencer,
             authority=parts.authority,
-            registry=lambda: parts.follower.link.registry,
+            registry=lambda: parts.chain_worker.link.registry,
             files=DatasetFiles(self.where.datasets, parts.database),
             clock=parts.clock,
         )

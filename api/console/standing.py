@@ -12,10 +12,10 @@ from api.auth.reading import Reading
 from api.dependencies import Service
 from api.services.webhooks import ROLE as WEBHOOK_ROLE
 from ledger.anchoring.anchors import last_size
-from ledger.anchoring.timestamps import StampState
-from ledger.anchoring.worker import FollowState
+from ledger.anchoring.timestamps import TimestampWorkerState
+from ledger.anchoring.worker import ChainWorkerState
 from ledger.chain.journal import WriteState
-from ledger.chain.sighting import Sighting
+from ledger.chain.status import ChainStatus
 from ledger.config.settings import EMBEDDED
 from ledger.core.events import decode_payload
 from ledger.core.events.record import IncidentRecorded
@@ -78,8 +78,8 @@ class ChainStanding(Struct, frozen=True):
     is_embedded: bool
     chain_id: int
     finality: FinalityRule | None
-    followed: FollowState
-    sighting: Sighting | None
+    followed: ChainWorkerState
+    chain_status: ChainStatus | None
     unmirrored: int
 
 
@@ -89,7 +89,7 @@ class StampStanding(Struct, frozen=True):
     url: str
     size: int
     time: int | None
-    state: StampState
+    state: TimestampWorkerState
 
 
 class Incident(Struct, frozen=True):
@@ -189,26 +189,30 @@ def _anchors(service: Service) -> AnchorStanding:
 
 
 def _chain(service: Service) -> ChainStanding:
-    settings, follower, chains = service.parts.settings, service.parts.follower, service.parts.trust.trust.chains
-    seen = follower.sighting
+    settings, chain_worker, chains = (
+        service.parts.settings,
+        service.parts.chain_worker,
+        service.parts.trust.trust.chains,
+    )
+    seen = chain_worker.chain_status
     mirrored = service.authority().changes
     return ChainStanding(
         is_embedded=settings.chain == EMBEDDED,
         chain_id=settings.chain_id,
         finality=chains[-1].finality if chains else None,
-        followed=follower.state,
-        sighting=seen,
+        followed=chain_worker.state,
+        chain_status=seen,
         unmirrored=max(0, seen.registry.change_count - mirrored) if seen else 0,
     )
 
 
 def _stamps(service: Service) -> StampStanding | None:
-    stamper, url = service.parts.stamper, service.parts.settings.timestamp_url
-    if stamper is None or url is None:
+    timestamp_worker, url = service.parts.timestamp_worker, service.parts.settings.timestamp_url
+    if timestamp_worker is None or url is None:
         return None
     with service.parts.database.read() as connection:
         last = timestamps.last(connection)
-    return StampStanding(url, last.size if last else 0, last.time if last else None, stamper.state)
+    return StampStanding(url, last.size if last else 0, last.time if last else None, timestamp_worker.state)
 
 
 def _inside(service: Service, reading: Reading) -> Inside:

@@ -56,7 +56,7 @@ def look_at(service: Service) -> Look:
     """At the node that the service is connected to; while it is connected to none, that step is not checked."""
 
     def connect() -> Node:
-        link = service.parts.follower.link
+        link = service.parts.chain_worker.link
         return Node(link.chain.eth, link.deployment, link.chain.final_block())
 
     return asking(connect)
@@ -67,7 +67,7 @@ def look_at_all(service: Service) -> Look:
     parts = service.parts
     if parts.settings.chain != EMBEDDED:
         return look_at(service)
-    live = parts.follower.link.chain if parts.follower.state.connected else None
+    live = parts.chain_worker.link.chain if parts.chain_worker.state.connected else None
     return replaying(
         parts.database, parts.trust.trust.log_id, parts.settings.anvil, live=(lambda: live.eth) if live else None
     )

@@ -62,7 +62,7 @@ def show_case(service: ServiceOf, reading: Reads, case_id: SlugPath) -> Response
     with service.parts.database.read() as connection:
         sight = reading.require_case(connection, case_id)
         row = cases.case(connection, case_id)
-    found = case_view(row, service.parts.recorder.states.of_shown(case_id), sight)
+    found = case_view(row, service.parts.validator.states.of_listed_case(case_id), sight)
     reading.record("case", case_id)
     return answer(found)
 
@@ -111,7 +111,7 @@ def show_item(service: ServiceOf, reading: Reads, item_id: SlugPath) -> Response
         case_id = cases.case_of_item(connection, item_id, reading.reader)
         if case_id is None:
             raise unseen
-    item = service.parts.recorder.states.of_shown(case_id).items.get(item_id)
+    item = service.parts.validator.states.of_listed_case(case_id).items.get(item_id)
     if item is None:
         raise unseen
     reading.record(f"item {item_id}", case_id)
@@ -160,7 +160,7 @@ def require_handover(
     connection: Connection, service: Service, reading: Reading, case_id: str, handover_id: str
 ) -> Handover:
     """For its two agencies, and for whoever sees its case. Raises NotFound."""
-    state = service.parts.recorder.states.of_case(case_id)
+    state = service.parts.validator.states.of_case(case_id)
     handover = state.handovers.get(handover_id) if state else None
     if handover is not None and (
         reading.agency in (handover.from_agency, handover.to_agency)

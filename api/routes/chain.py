@@ -111,8 +111,8 @@ def anchors(service: ServiceOf, limit: Limit = 100, after: After = 0) -> Respons
 @router.get("/chain", summary="Say where the contracts are", responses=answers(ChainView, 503))
 def chain(service: ServiceOf) -> Response:
     """As the chain was last seen, however long ago: no node is asked. 503 while it was never seen."""
-    follower = service.parts.follower
-    link, seen = follower.link, follower.sighting
+    chain_worker = service.parts.chain_worker
+    link, seen = chain_worker.link, chain_worker.chain_status
     if seen is None:
         raise Unavailable("the chain is connected, and was not looked at yet", code="chain_unavailable")
     state = seen.registry
@@ -142,7 +142,7 @@ async def prepare(request: Request, service: ServiceOf) -> Response:
     """Says nonce, gas and fees. Sign it only if it is the call that you asked for."""
     asked = await posted(request, service, _asked, limit=MAX_BODY)
     call = bytes.fromhex(asked.call[2:])
-    registry = service.parts.follower.link.registry
+    registry = service.parts.chain_worker.link.registry
     with asking_the_node():
         made = await run_in_threadpool(registry.prepare, asked.sender, call)
     assert made.to is not None, "a call goes to the registry"
@@ -161,10 +161,10 @@ async def prepare(request: Request, service: ServiceOf) -> Response:
 async def send(request: Request, service: ServiceOf) -> Response:
     """Grants, revocations and decisions of agencies' admins; nothing else is passed on."""
     raw = bytes.fromhex((await posted(request, service, _raw, limit=MAX_BODY)).raw[2:])
-    link = service.parts.follower.link
+    link = service.parts.chain_worker.link
     with asking_the_node():
         write = await run_in_threadpool(link.registry.relay, raw)
-    link.lookout.expire()
+    link.status_reader.expire()
     return answer(WriteView(write.number, _hex(write.transaction_hash), write.state.value, write.block_number))
 
 

@@ -130,11 +130,11 @@ def list_deadlines_of_case(
     *, service: ServiceOf, reading: Reads, labels: LabelsOf, case_id: SlugPath, as_of: AsOf = None
 ) -> Response:
     """All that had started, those that have ended included, in the order in which they started."""
-    recorder, moment = service.parts.recorder, _moment(reading, as_of)
+    validator, moment = service.parts.validator, _moment(reading, as_of)
     with service.parts.database.read() as connection:
         reading.require_case(connection, case_id)
-    state = recorder.states.of_shown(case_id)
-    found = [_view(one, labels) for one in deadlines(state, recorder.book, recorder.calendar, moment)]
+    state = validator.states.of_listed_case(case_id)
+    found = [_view(one, labels) for one in deadlines(state, validator.book, validator.calendar, moment)]
     reading.record("deadlines of the case", case_id)
     return answer({"deadlines": found})
 
@@ -164,13 +164,13 @@ def _moment(reading: Reading, as_of: str | None) -> datetime:
 
 def _counted(service: Service, lines: Iterable[ClockLine], as_of: datetime) -> Iterable[Deadline]:
     """The deadline of each line, from the case's state; a clock that went in the meantime is left out."""
-    recorder = service.parts.recorder
-    states = {case_id: recorder.states.of_case(case_id) for case_id in {line.case_id for line in lines}}
+    validator = service.parts.validator
+    states = {case_id: validator.states.of_case(case_id) for case_id in {line.case_id for line in lines}}
     for line in lines:
         state = states[line.case_id]
         clock = state.clocks.get(line.deadline_id) if state else None
         if state is not None and clock is not None:
-            yield deadline(state, clock, recorder.book, recorder.calendar, as_of)
+            yield deadline(state, clock, validator.book, validator.calendar, as_of)
 
 
 def _view(of: Deadline, labels: Labels) -> DeadlineView:

@@ -48,10 +48,10 @@ async def healthz() -> Response:
 def readyz(service: ServiceOf) -> Response:
     """503, with the same document, where they cannot. No chain and no witness is asked."""
     parts = service.parts
-    seen = parts.follower.sighting
+    seen = parts.chain_worker.chain_status
     database = _database(service)
     sequencer = "ok" if parts.sequencer.is_running else "failed"
-    state, defect = parts.follower.state, parts.courier.defect
+    state, defect = parts.chain_worker.state, parts.courier.defect
     witnesses = "ok" if defect is None else "failed"
     told = Readiness(
         ready=database == sequencer == witnesses == "ok" and state.word != "failed",
@@ -60,7 +60,7 @@ def readyz(service: ServiceOf) -> Response:
         chain=state.word,
         witnesses=witnesses,
         waits=state.waits,
-        told=state.told,
+        told=state.detail,
         fault=state.fault or defect,
         hint=state.hint,
         chain_seen_s=None if seen is None else max(0, parts.clock() // 1000 - seen.seen_at),

@@ -17,7 +17,7 @@ from api.routes.chain import asking_the_node
 from api.routes.tiles import published, served
 from api.schemas.openapi import answers, problems
 from ledger.anchoring.state_proofs import trusted_block
-from ledger.anchoring.timestamps import Stamper
+from ledger.anchoring.timestamps import TimestampWorker
 from ledger.chain.backend import ChainBackend
 from ledger.chain.finality import final_block_of
 from ledger.core.errors import NotFound, ProofRefused
@@ -28,7 +28,7 @@ from ledger.core.log.tlog_proofs import TlogProof
 from ledger.core.verification.trust import TrustedBlock, encode_trust
 from ledger.store import checkpoints, log, timestamps
 from ledger.store.journal import DatabaseJournal
-from ledger.store.timestamps import Stamp
+from ledger.store.timestamps import StoredTimestamp
 from ledger.timeline import AnchoredSizes
 
 router = APIRouter(prefix="/api/v1/log", tags=["log"])
@@ -118,7 +118,7 @@ def log_state(service: ServiceOf) -> Response:
         last = checkpoints.last_published(connection)
         witnessed = checkpoints.last_witnessed(connection)
         stamp = timestamps.last(connection)
-    trust, state = parts.trust.trust, parts.follower.state
+    trust, state = parts.trust.trust, parts.chain_worker.state
     return answer(
         LogView(
             origin=trust.origin,
@@ -128,20 +128,20 @@ def log_state(service: ServiceOf) -> Response:
             published=last.size if last else 0,
             witnessed=witnessed.size if witnessed else 0,
             witnesses=[WitnessView(one.name, one.size, one.fault) for one in parts.courier.states()],
-            chain=FollowedView(state.word, state.waits, state.told, state.fault, state.hint),
+            chain=FollowedView(state.word, state.waits, state.detail, state.fault, state.hint),
             anchored=AnchoredView(sizes.size("submitted"), sizes.size("mined"), sizes.size("confirmed")),
-            timestamped=_timestamped(parts.stamper, stamp),
+            timestamped=_timestamped(parts.timestamp_worker, stamp),
             development=trust.development,
         )
     )
 
 
-def _timestamped(stamper: Stamper | None, last: Stamp | None) -> TimestampedView | None:
+def _timestamped(timestamp_worker: TimestampWorker | None, last: StoredTimestamp | None) -> TimestampedView | None:
     """None where no authority is configured."""
-    if stamper is None:
+    if timestamp_worker is None:
         return None
     size, time = (last.size, last.time) if last else (0, 0)
-    return TimestampedView(size, time, stamper.state.fault, stamper.state.hint)
+    return TimestampedView(size, time, timestamp_worker.state.fault, timestamp_worker.state.hint)
 
 
 @router.get(
@@ -159,7 +159,7 @@ async def trust_file(request: Request, service: ServiceOf, block: Blocks = None)
     trust = service.parts.trust.trust
     if block:
         charge(request.scope, len(block))
-        chain = service.parts.follower.link.chain
+        chain = service.parts.chain_worker.link.chain
         with asking_the_node():
             named = await run_in_threadpool(_trusted_blocks, chain, block)
         trust = trust.naming(trust.chains[-1], named)

@@ -74,7 +74,7 @@ def paper(
         if (entry.stream_kind, entry.stream_id) != ("case", case_id):
             raise NotFound(f"no event {event_id} of case {case_id} that you may see", field="event_id")
         confidential = withhold is None and reading.sees_sections(connection, entry, sight, ground)
-        found = occasion(connection, service.parts.recorder.states, entry, confidential=confidential)
+        found = occasion(connection, service.parts.validator.states, entry, confidential=confidential)
     voice = Voice(spoken(request, language), lambda labels: names_by_id(reading.authority.names, labels))
     log_id = f"0x{service.parts.trust.trust.log_id.hex()}"
     sheet = document(found, voice, log_id=log_id, verify_url=verify_url(service), kind=kind)
@@ -148,7 +148,7 @@ def _require_few(heads: Iterable[Head]) -> None:
 
 def _asked(service: Service, bundle: bytes, language: PaperLanguage, item_id: str | None = None) -> Asked:
     parts = service.parts
-    return Asked(bundle, parts.trust.trust, parts.recorder.book, language, verify_url(service), item_id)
+    return Asked(bundle, parts.trust.trust, parts.validator.book, language, verify_url(service), item_id)
 
 
 def spoken(request: Request, language: PaperLanguage | None) -> PaperLanguage:

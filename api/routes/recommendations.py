@@ -66,5 +66,5 @@ def show_recommendation(service: ServiceOf, reading: Reads, recommendation_id: S
 
 
 def _due(service: Service, issued_at: str) -> Counted | None:
-    recorder = service.parts.recorder
-    return reply_due(issued_at, recorder.book, recorder.calendar)
+    validator = service.parts.validator
+    return reply_due(issued_at, validator.book, validator.calendar)

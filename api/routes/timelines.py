@@ -28,7 +28,7 @@ def teller(service: Service, reading: Reading, labels: Labels) -> Teller:
     parts = service.parts
     anchored = AnchoredSizes(DatabaseJournal(parts.database))
     narrator = Narrator(labels, names_by_id(reading.authority.names, labels))
-    return Teller(parts.recorder, service.walks, anchored, narrator)
+    return Teller(parts.validator, service.walks, anchored, narrator)
 
 
 @router.get(

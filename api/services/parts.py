@@ -6,15 +6,15 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from ledger.anchoring.timestamps import Stamper
-from ledger.anchoring.worker import Follower
+from ledger.anchoring.timestamps import TimestampWorker
+from ledger.anchoring.worker import ChainWorker
 from ledger.config.settings import Settings
 from ledger.core.signing.authority import Authority
 from ledger.core.verification.trust import Trust
 from ledger.recording.publisher import Publisher
 from ledger.recording.registry_view import Registry
 from ledger.recording.sequencer import Sequencer
-from ledger.recording.validation import Recorder
+from ledger.recording.validation import Validator
 from ledger.store import log
 from ledger.store.access import AccessLog
 from ledger.store.database import Database
@@ -34,25 +34,25 @@ class TrustSource(Protocol):
 class Parts:
     """What a route may use. ``clock`` gives unix milliseconds; ``token_key`` is the 32-byte seed of the token key.
 
-    ``follower.link`` is the connected chain (its ``registry`` prepares and relays registry transactions) and raises
+    ``chain_worker.link`` is the connected chain (its ``registry`` prepares and relays registry transactions) and raises
     Unavailable while there is none; ``courier`` knows how it stands with the witnesses, ``supervisor`` with the models.
-    ``stamper`` is None where no timestamp authority is configured; ``workers`` do what may cost much.
+    ``timestamp_worker`` is None where no timestamp authority is configured; ``workers`` do what may cost much.
     """
 
     settings: Settings
     trust: TrustSource
     database: Database
     registry: Registry
-    recorder: Recorder
+    validator: Validator
     sequencer: Sequencer
     publisher: Publisher
     access: AccessLog
-    follower: Follower
+    chain_worker: ChainWorker
     courier: Courier
     supervisor: Supervisor
     token_key: bytes
     clock: Callable[[], int]
-    stamper: Stamper | None = None
+    timestamp_worker: TimestampWorker | None = None
     workers: WorkerPool = field(default_factory=WorkerPool)
 
     def authority(self) -> Authority:

@@ -20,7 +20,7 @@ from ledger.core.events import Payload, decode_payload
 from ledger.recording.case_states import NeedsDatabase
 from ledger.recording.publisher import Publisher, Receipt
 from ledger.recording.sequencer import Answer, Sequencer
-from ledger.recording.validation import Duplicate, Judged, Recorder
+from ledger.recording.validation import Duplicate, ValidatedSubmission, Validator
 from ledger.store.database import Database
 
 LONGEST_GATHERING_S = 0.02  # seconds that an event waits for others to come along, while others come
@@ -52,7 +52,7 @@ class Desk:
 
     def __init__(
         self,
-        recorder: Recorder,
+        validator: Validator,
         sequencer: Sequencer,
         publisher: Publisher,
         database: Database,
@@ -61,8 +61,8 @@ class Desk:
         timeout_s: float,
         clock: Callable[[], int],
     ):
-        self._recorder = recorder
-        self._quick_recorder = recorder.in_memory()
+        self._validator = validator
+        self._quick_validator = validator.in_memory()
         self._sequencer = sequencer
         self._publisher = publisher
         self._database = database
@@ -84,17 +84,19 @@ class Desk:
         waiting = [self._carried(verdict) for verdict in verdicts]
         return [await self._line_answer(outcome) for outcome in waiting]
 
-    def _judge_each(self, lines: Sequence[bytes], now: int) -> list[Judged | Duplicate | TallystickError]:
+    def _judge_each(self, lines: Sequence[bytes], now: int) -> list[ValidatedSubmission | Duplicate | TallystickError]:
         """The verdict on each line, in a thread: signatures are checked without the interpreter's lock."""
-        verdicts: list[Judged | Duplicate | TallystickError] = []
+        verdicts: list[ValidatedSubmission | Duplicate | TallystickError] = []
         for line in lines:
             try:
-                verdicts.append(self._recorder.judge(line, now))
+                verdicts.append(self._validator.validate(line, now))
             except TallystickError as refusal:
                 verdicts.append(refusal)
         return verdicts
 
-    def _carried(self, verdict: Judged | Duplicate | TallystickError) -> asyncio.Future[Answer] | TallystickError:
+    def _carried(
+        self, verdict: ValidatedSubmission | Duplicate | TallystickError
+    ) -> asyncio.Future[Answer] | TallystickError:
         if isinstance(verdict, TallystickError):
             return verdict
         try:
@@ -116,14 +118,14 @@ class Desk:
         """Judges; gives what the sequencer will answer. Raises the refusal."""
         now = self._clock() // 1000
         try:
-            judged = self._quick_recorder.judge(data, now)
+            judged = self._quick_validator.validate(data, now)
         except NeedsDatabase:
-            judged = await run_in_threadpool(self._recorder.judge, data, now)
+            judged = await run_in_threadpool(self._validator.validate, data, now)
         if fits is not None:
             fits(_payload(judged))
         return self._admitted(judged)
 
-    def _admitted(self, judged: Judged | Duplicate) -> asyncio.Future[Answer]:
+    def _admitted(self, judged: ValidatedSubmission | Duplicate) -> asyncio.Future[Answer]:
         """What the sequencer will answer."""
         answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         if isinstance(judged, Duplicate):
@@ -161,11 +163,11 @@ class _Bridge:
     def __init__(self, sequencer: Sequencer, loop: asyncio.AbstractEventLoop):
         self._sequencer = sequencer
         self.loop = loop
-        self._leaving: list[tuple[Judged, asyncio.Future[Answer]]] = []
+        self._leaving: list[tuple[ValidatedSubmission, asyncio.Future[Answer]]] = []
         self._landed: deque[_Waiter] = deque()
         self._is_called = False
 
-    def carry(self, judged: Judged, answer: asyncio.Future[Answer]) -> None:
+    def carry(self, judged: ValidatedSubmission, answer: asyncio.Future[Answer]) -> None:
         """Takes an event over, after whatever the loop has ready."""
         if not self._leaving:
             self.loop.call_soon(self._leave, 0, self.loop.time() + LONGEST_GATHERING_S)
@@ -232,7 +234,7 @@ def _give_up(answer: asyncio.Future[Answer]) -> None:
         answer.set_exception(Unavailable(told, code="not_acknowledged", hint=hint))
 
 
-def _payload(judged: Judged | Duplicate) -> Payload:
-    if isinstance(judged, Judged):
+def _payload(judged: ValidatedSubmission | Duplicate) -> Payload:
+    if isinstance(judged, ValidatedSubmission):
         return judged.submitted.payload
     return decode_payload(judged.entry.payload)

@@ -42,9 +42,9 @@ def rederived(service: Service, reading: Reading, lead_id: str) -> LeadReport:
         files=tuple(kept.path(one.digest) for one in raised.datasets if kept.holds(one.digest)),
         entries=lambda size: _entries(service, size),
     )
-    recorder, runner = service.parts.recorder, ModelRunner(service.parts.workers, agency=reading.agency)
+    validator, runner = service.parts.validator, ModelRunner(service.parts.workers, agency=reading.agency)
     seen = blocks_of(*map(decode_bundle, (held.lead, *held.registrations)), *_events(held))
-    return rederive(held, service.parts.trust.trust, recorder.book, recorder.calendar, seen=seen, runner=runner)
+    return rederive(held, service.parts.trust.trust, validator.book, validator.calendar, seen=seen, runner=runner)
 
 
 def _events(held: Held) -> Iterator[Bundle]:

@@ -1,8 +1,8 @@
-"""Anchor: a published checkpoint goes to the chain, where the contract checks that it continues the last one.
+"""Anchoring: a published checkpoint goes to the chain, where the contract checks that it continues the last one.
 
 Nothing is anchored while the log does not mirror the registry: a revocation blocks anchoring until the log has it.
-Where the registry asks for a quorum of witnesses, their co-signatures are gathered first, of a checkpoint that they
-have seen.
+Where the registry asks for a quorum of witnesses, their co-signatures are gathered first, for a checkpoint that they
+have co-signed in the log.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from ledger.store.journal import DatabaseJournal
 from ledger.witness.gathering import Gatherer, Seen
 
 
-class Waits(StrEnum):
+class WaitReason(StrEnum):
     """Why nothing was anchored this time."""
 
     NOTHING_NEW = "nothing_new"
@@ -44,15 +44,15 @@ class Waits(StrEnum):
     REGISTRY_MOVED = "registry_moved"
 
 
-# What the contract answers where registry or head changed between looking and sending: it is looked at anew.
+# The contract's errors if the registry or the head changed between reading and sending: the next step reads again.
 MOVED = frozenset({"RegistryHashStale", "HeadMoved", "NotWitness", "QuorumMissing"})
-FETCH_PAUSE_S = 60  # after a chain that did not tell the times of its blocks
+FETCH_PAUSE_S = 60  # after a chain that did not give the times of its blocks
 
 logger = structlog.get_logger(__name__)
 
 
 class AnchorStatus(Struct, frozen=True):
-    """How far the chain follows the log: ``size`` is the tree's, the others are tree sizes that were anchored."""
+    """How far the chain follows the log: ``size`` is the tree's; the others are the largest anchored tree sizes."""
 
     size: int
     submitted: int
@@ -62,10 +62,10 @@ class AnchorStatus(Struct, frozen=True):
 class Anchorer:
     """Anchors at most every ``interval_s`` seconds, and not at all while there is nothing new.
 
-    ``clock`` gives unix seconds; where it was set back by more than the interval, the last anchor is no reason to wait.
+    ``clock`` gives unix seconds; if it was set back by more than the interval, the last anchor is no reason to wait.
     ``eth`` gives the node to read from; ``others`` are contracts of another version, on which nothing is anchored.
-    ``seal`` is told the size of the last anchor; what it gives is the size that the next one must have at least.
-    ``told`` says of the last step in one sentence what it waits for, where there is more to say than its name.
+    ``seal`` is called with the size of the last anchor and returns the least size that the next one must have.
+    ``detail`` explains in one sentence what the last step waits for, if there is more to say than the name of the wait.
     """
 
     def __init__(
@@ -96,61 +96,66 @@ class Anchorer:
         self._clock = clock
         self._others = dict(others or {})
         self._seal = seal
-        self.told: str | None = None
+        self.detail: str | None = None
         self._fetches_at: float = 0  # unix seconds; never again once all times are known
 
     def require_one_history(self) -> None:
-        """Raises IntegrityBroken unless the log continues what the chain has, Unavailable where the chain is silent."""
+        """Raise IntegrityBroken unless the log continues what the chain has.
+
+        Raises Unavailable if the chain does not answer.
+        """
         previous = self._anchors.head(self._eth().head().hash)
         with self._database.read() as connection:
             _require_one_history(connection, previous)
 
-    def step(self) -> ChainWrite | Waits:
-        """Looks after what was sent, then anchors the latest published checkpoint if it is time.
+    def step(self) -> ChainWrite | WaitReason:
+        """Refresh what was sent, then anchor the latest published checkpoint if it is time.
 
-        Raises Unavailable (OtherContracts among them), CallReverted, or IntegrityBroken where the chain has another
-        history than the log.
+        Raises:
+            Unavailable: the chain does not answer, or its contracts are of another version (OtherContracts).
+            CallReverted: the contract refused the anchor.
+            IntegrityBroken: the chain has another history than the log.
         """
-        self.told = None
+        self.detail = None
         self._anchors.refresh()
         self._fetch_times()
         if self._others:
             raise OtherContracts(self._others)
         last = self._journal.last_anchor()
         if last is not None and last.state not in SETTLED and last.block_number is None:
-            return Waits.IN_FLIGHT
+            return WaitReason.IN_FLIGHT
         with self._database.read() as connection:
             published = checkpoints.last_published(connection)
             authority = self._registry.at(connection, log.tree(connection).registry_changes)
         if published is None or last_size(last) >= published.size:
-            return Waits.NOTHING_NEW
+            return WaitReason.NOTHING_NEW
         if last is not None and abs(self._clock() - last.timestamp) < self._interval_s:
-            return Waits.TOO_SOON
+            return WaitReason.TOO_SOON
         at = self._eth().head().hash
         if not self._is_mirrored(authority, published, at):
-            return Waits.MIRROR_LAGS
+            return WaitReason.MIRROR_LAGS
         if published.size < self._seal(last_size(last)):  # the seal is published within a moment
-            return Waits.TOO_SOON
+            return WaitReason.TOO_SOON
         previous = self._anchors.head(at)
         with self._database.read() as connection:
             _require_one_history(connection, previous)
             if previous.size >= published.size:
-                return Waits.NOTHING_NEW
-            seen: Seen | None = None
+                return WaitReason.NOTHING_NEW
+            cosigned: Seen | None = None
             if authority.quorum:
                 above = max(previous.size, authority.last_index)
-                seen = self._gatherer.seen_by_quorum(connection, authority, above)
-                if seen is None:
-                    self.told = self._gatherer.why_unseen(authority)
-                    return Waits.QUORUM_MISSING
-                published = seen.published
+                cosigned = self._gatherer.seen_by_quorum(connection, authority, above)
+                if cosigned is None:
+                    self.detail = self._gatherer.why_unseen(authority)
+                    return WaitReason.QUORUM_MISSING
+                published = cosigned.published
             request = _request(connection, previous, published, authority.registry_hash)
-        return self._submit(request, authority, seen)
+        return self._submit(request, authority, cosigned)
 
     def _fetch_times(self) -> None:
-        """The journal of an earlier release has no times of blocks: some come with each step, the newest first.
+        """Fetch block times that a journal of an earlier release lacks: a batch with each step, the newest first.
 
-        A chain that does not tell them is asked again later: anchoring goes on.
+        If the chain does not give them, anchoring goes on and they are asked for again later.
         """
         if self._clock() < self._fetches_at:
             return
@@ -166,40 +171,43 @@ class Anchorer:
             if block.hash == write.block_hash:
                 self._journal.update(replace(write, block_time=block.timestamp))
 
-    def _submit(self, request: AnchorRequest, authority: Authority, seen: Seen | None) -> ChainWrite | Waits:
-        """Sends the anchor with a quorum's co-signatures. A registry that moved meanwhile is looked at anew."""
-        if seen is not None:
+    def _submit(self, request: AnchorRequest, authority: Authority, cosigned: Seen | None) -> ChainWrite | WaitReason:
+        """Send the anchor with a quorum's co-signatures.
+
+        If the registry changed meanwhile, the next step starts anew.
+        """
+        if cosigned is not None:
             domain = ContractDomain(authority.log_id, self._chain_id, self._anchors.address)
-            gathered = self._gatherer.gather(domain, request.head, authority, seen)
+            gathered = self._gatherer.gather(domain, request.head, authority, cosigned)
             if not gathered.is_enough:
-                self.told = gathered.told
-                return Waits.QUORUM_MISSING
+                self.detail = gathered.told
+                return WaitReason.QUORUM_MISSING
             request = replace(request, cosignatures=gathered.signatures)
         try:
             return self._anchors.submit(request)
         except Conflict:  # another service on this ledger was first
-            return Waits.IN_FLIGHT
+            return WaitReason.IN_FLIGHT
         except CallReverted as refused:
             if refused.error not in MOVED:
                 raise
-            self.told = refused.message
-            return Waits.REGISTRY_MOVED
+            self.detail = refused.message
+            return WaitReason.REGISTRY_MOVED
 
     def status(self) -> AnchorStatus:
-        """How far the chain follows, by the journal."""
+        """Return how far the chain follows the log, by the journal."""
         submitted = last_size(self._journal.last_anchor())
         confirmed = last_size(self._journal.last_anchor(WriteState.CONFIRMED))
         with self._database.read() as connection:
             return AnchorStatus(log.tree(connection).size, submitted, confirmed)
 
     def _is_mirrored(self, authority: Authority, published: Published, at: bytes) -> bool:
-        """Whether the published tree holds every change that the contract has."""
+        """Return whether the published tree has every change of the contract's registry."""
         state = self._registry_client.state(at)
         return state.registry_hash == authority.registry_hash and authority.last_index < published.size
 
 
 def _require_one_history(connection: Connection, previous: AnchorRecord) -> None:
-    """Raises IntegrityBroken unless the log has the root that the chain has at that size."""
+    """Raise IntegrityBroken unless the log has the root that the chain has at that size."""
     size = log.tree(connection).size
     if previous.size > size:
         raise IntegrityBroken(
@@ -217,7 +225,7 @@ def _require_one_history(connection: Connection, previous: AnchorRecord) -> None
 def _request(
     connection: Connection, previous: AnchorRecord, published: Published, registry_hash: bytes
 ) -> AnchorRequest:
-    """The continuation of the chain's last record. Requires ``previous.size <= published.size``."""
+    """Build the anchor that continues the chain's last record. Requires ``previous.size <= published.size``."""
     nodes = TileNodes(published.size, log.tile_reader(connection))
     root = merkle.frontier_at(published.size, nodes).root()
     proof = merkle.consistency_proof(previous.size, published.size, nodes) if previous.size else ()
@@ -225,5 +233,5 @@ def _request(
 
 
 def last_size(write: ChainWrite | None) -> int:
-    """The tree size that a write anchors; 0 where it anchors nothing."""
+    """Return the tree size that a write anchors; 0 for a write that anchors nothing."""
     return write.anchored.size if write is not None and write.anchored is not None else 0

@@ -1,4 +1,4 @@
-"""Mirror: each change of the chain's registry becomes one ``registry.*`` entry of the log, once it is final."""
+"""The registry mirror: each final change of the chain's registry becomes one ``registry.*`` entry of the log."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ class RegistrySource(Protocol):
     def changes(
         self, *, after: int, registry_hash: bytes, first_block: int, final: BlockRef
     ) -> Sequence[OnChainChange]:
-        """All changes above number ``after`` up to the final block, none left out."""
+        """Return all changes above number ``after`` up to the final block, none left out."""
 
 
-class Mirror:
+class RegistryMirror:
     """Keeps the log level with the registry. ``deployed_at`` is the block number of the contract's deployment."""
 
     def __init__(
@@ -36,10 +36,11 @@ class Mirror:
         self._deployed_at = deployed_at
 
     def catch_up(self, final: BlockRef) -> int:
-        """Writes what the log does not have of the changes up to ``final``; gives how many.
+        """Append the changes up to ``final`` that the log does not have, and return how many.
 
-        Each is durable before the next. Another process may mirror too: where it was first, the rest waits for the
-        next time. Raises Unavailable, or ChainMismatch where the chain contradicts the log.
+        Each is durable before the next. Another process may mirror too: if it was first, the rest waits for the next
+        call.
+        Raises Unavailable, or ChainMismatch if the chain contradicts the log.
         """
         with self._database.read() as connection:
             authority = self._registry.at(connection, log.tree(connection).registry_changes)

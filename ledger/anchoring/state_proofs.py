@@ -1,8 +1,8 @@
-"""State proofs: what both contracts held at a final block, fetched as soon as an anchor is final, and kept.
+"""State proofs: what both contracts held at a final block, fetched as soon as an anchor is final, and stored.
 
-Old state may not be served later. Kept are nodes of tries by their hashes, so a key whose part of the registry did not
-change since is proven at each later anchor without asking; else the chain is asked when a bundle needs it, at the same
-block where it still has that state.
+Nodes of the chain may not serve old state for long, so the proofs are stored as trie nodes by their hashes. A key
+whose part of the registry has not changed since is then proven at each later anchor without asking again. For any
+other key the chain is asked when a bundle needs it, at the same block if it still has that state.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ logger = structlog.get_logger(__name__)
 
 
 class StateProofs:
-    """Fetches and keeps them. Safe to call from several threads.
+    """Fetches and stores state proofs. Safe to call from several threads.
 
     ``chain`` gives the connected chain, and raises Unavailable while there is none.
     """
@@ -52,13 +52,15 @@ class StateProofs:
         self._database = database
         self._journal = journal
         self._chain = chain
-        self._proven: ChainWrite | None = None  # the last anchor, when all were found to be proven
+        self._proven: ChainWrite | None = None  # the last anchor when all had proofs
         self._waits_until = 0.0
         self._asking = ThreadPoolExecutor(1, "state-proofs")
 
     def step(self, contracts: TrustedChain) -> None:
-        """Takes the proofs of anchors that are final and have none. A chain that cannot prove them is asked again
-        later: anchoring goes on."""
+        """Store proofs of final anchors that have none.
+
+        A chain that cannot prove them is asked again later; anchoring goes on.
+        """
         last = self._journal.last_anchor(WriteState.CONFIRMED)
         if last is None or last == self._proven or time.monotonic() < self._waits_until:
             return
@@ -72,7 +74,7 @@ class StateProofs:
             self._proven = last if len(writes) < ANCHORS_A_STEP else None
 
     def anchor(self, recorded: RecordedHead, key_id: str | None) -> Anchor | None:
-        """What proves the record and the key's grant, kept or asked for; None where it cannot be had now."""
+        """Return what proves the record and the key's grant, stored or fetched now; None if it cannot be had."""
         kept = self._kept(recorded, key_id)
         if kept is not None or time.monotonic() < self._waits_until:
             return kept
@@ -81,13 +83,13 @@ class StateProofs:
             asked.result(PATIENCE_S)
         except TallystickError as error:
             self._wait(error)
-        except TimeoutError:  # what comes later is kept for the next reader
+        except TimeoutError:  # a proof that arrives later is stored for the next reader
             self._wait(ChainUnavailable(f"the chain did not answer within {PATIENCE_S:.0f} s"))
             return None
         return self._kept(recorded, key_id)
 
     def _ask(self, recorded: RecordedHead, key_id: str | None) -> None:
-        """Takes what the chain has at the block of the kept header, for which witnesses may vouch, or at a newer."""
+        """Fetch proofs at the block of the stored header, which witnesses may vouch for, else at a newer block."""
         keys = [key_id] if key_id else []
         header = self._kept_header(recorded.write)
         if header is not None:
@@ -126,7 +128,7 @@ class StateProofs:
         return RecordedHead(write, contracts, number, write.anchored.size, write.anchored.root)
 
     def _signers(self, write: ChainWrite) -> list[str]:
-        """Whose keys signed what the anchor was the first to have."""
+        """Return the keys that signed entries which this anchor was the first to cover."""
         first = self._journal.anchored_before(write)
         size = write.anchored.size if write.anchored else first
         with self._database.read() as connection:
@@ -139,7 +141,7 @@ class StateProofs:
         return final
 
     def _take(self, recorded: RecordedHead, keys: Iterable[str], at: BlockRef) -> None:
-        """Fetches at a final block what proves the record and each of the keys, verifies and keeps it."""
+        """Fetch at a final block what proves the record and each of the keys, verify it, and store it."""
         header, nodes = _fetched(self._chain().eth, at, recorded, keys)
         for key in (None, *keys):
             _built(header, recorded, key, nodes.get)
@@ -147,7 +149,7 @@ class StateProofs:
 
 
 def trusted_chain(deployment: Deployment, finality: FinalityRule) -> TrustedChain:
-    """The deployment as the trust file has it."""
+    """Return the deployment as a trust file states it."""
     identity = deployment.identity
     return TrustedChain(
         chain_id=identity.chain_id,
@@ -162,14 +164,14 @@ def trusted_chain(deployment: Deployment, finality: FinalityRule) -> TrustedChai
 
 
 def trusted_block(block: BlockRef) -> TrustedBlock:
-    """The block as a trust file names it."""
+    """Return the block as a trust file states it."""
     return TrustedBlock(block.number, _hex(block.hash))
 
 
 def _fetched(
     eth: Eth, at: BlockRef, recorded: RecordedHead, keys: Iterable[str]
 ) -> tuple[bytes, Mapping[bytes, bytes]]:
-    """The block's header, and the nodes that lead to the slots of the record and of the keys."""
+    """Return the block's header, and the trie nodes that lead to the slots of the record and of the keys."""
     slots = dict.fromkeys(slot for key in (None, *keys) for slot in registry_slots(key))
     contracts = recorded.contracts
     proofs = (
@@ -186,7 +188,7 @@ def _nodes(proof: AccountProof) -> Iterable[bytes]:
 
 
 def _built(header: bytes, recorded: RecordedHead, key_id: str | None, node_of: NodeSource) -> Anchor:
-    """The proof out of nodes, verified as anybody would. Raises ProofRefused or MalformedInput where they do not do."""
+    """Assemble the proof from trie nodes and verify it as any reader would. Raises ProofRefused or MalformedInput."""
     block, contracts, number = read_header(header), recorded.contracts, recorded.number
     anchor = Anchor(
         chain=contracts.identity,
@@ -222,17 +224,17 @@ def _slot(storage_root: bytes, slot: bytes, node_of: NodeSource) -> SlotProof:
 
 
 def _path(root: bytes, key: bytes, node_of: NodeSource) -> tuple[bytes, tuple[str, ...]]:
-    """What the trie has under the key, empty for nothing, and the nodes that lead there."""
+    """Return the trie's value under the key, empty if there is none, and the nodes that lead to it."""
     path: list[str] = []
 
-    def taken(name: bytes) -> bytes:
+    def recorded_node(name: bytes) -> bytes:
         node = node_of(name)
         if node is None or keccak256(node) != name:
             raise ProofRefused(f"the node {name.hex()} is not here", field="proof")
         path.append(_hex(node))
         return node
 
-    return walk(root, key, taken) or b"", tuple(path)
+    return walk(root, key, recorded_node) or b"", tuple(path)
 
 
 def _hex(data: bytes) -> str:

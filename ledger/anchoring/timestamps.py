@@ -1,7 +1,7 @@
-"""Stamp: has published checkpoints timestamped by an RFC 3161 authority, for as long as the service runs.
+"""Timestamping: published checkpoints are timestamped by an RFC 3161 authority while the service runs.
 
-An authority that is away holds up nothing: it is asked again after longer and longer pauses. What it sends is verified
-as any reader of a bundle does it, against the roots that the trust file names, before it is kept.
+An authority that does not answer delays nothing: it is asked again after growing pauses. Its response is verified
+before it is stored, as any reader of a bundle verifies it, against the roots that the trust file names.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ from ledger.core.verification.timestamps import MAX_RESPONSE_LENGTH, verify_time
 from ledger.store import checkpoints, timestamps
 from ledger.store.checkpoints import Published
 from ledger.store.database import Database
-from ledger.store.timestamps import Stamp
+from ledger.store.timestamps import StoredTimestamp
 
-LOOK_EVERY_S = 1.0  # seconds between looks at whether a timestamp is due
+LOOK_EVERY_S = 1.0  # seconds between checks whether a timestamp is due
 FIRST_PAUSE_S = 5.0  # after a failure, doubled by each that follows
 LONGEST_PAUSE_S = 3600.0
 ANSWER_WITHIN_S = 20.0
@@ -34,15 +34,15 @@ ANSWER_WITHIN_S = 20.0
 logger = structlog.get_logger(__name__)
 
 
-class StampState(Struct, frozen=True):
-    """How the last question went: ``fault`` says what is wrong, in one sentence, and ``hint`` what to do about it."""
+class TimestampWorkerState(Struct, frozen=True):
+    """How the last request went: ``fault`` says in one sentence what is wrong, ``hint`` what to do about it."""
 
     fault: str | None = None
     hint: str | None = None
 
 
 def read_roots(path: Path) -> tuple[bytes, ...]:
-    """The certificates (DER) of a PEM file. Raises MalformedInput."""
+    """Return the certificates (DER) of a PEM file. Raises MalformedInput."""
     try:
         certificates = load_pem_x509_certificates(path.read_bytes())
     except (OSError, ValueError) as error:
@@ -54,11 +54,11 @@ def read_roots(path: Path) -> tuple[bytes, ...]:
     return tuple(certificate.public_bytes(Encoding.DER) for certificate in certificates)
 
 
-class Stamper:
-    """Asks the authority at ``url``, at most every ``interval_s`` seconds, and not while nothing new is published.
+class TimestampWorker:
+    """Requests a timestamp at most every ``interval_s`` seconds, and none while nothing new is published.
 
-    ``roots`` are DER certificates; ``clock`` gives unix seconds. Where it was set back by more than the interval, the
-    last timestamp is no reason to wait.
+    ``roots`` are DER certificates; ``clock`` gives unix seconds. If it was set back by more than the interval, the last
+    timestamp is no reason to wait.
     """
 
     def __init__(
@@ -69,10 +69,10 @@ class Stamper:
         self._roots = roots
         self._interval_s = interval_s
         self._clock = clock
-        self.state = StampState()
+        self.state = TimestampWorkerState()
 
     def run(self, stop: Event) -> None:
-        """Asks until it is told to stop; after a failure waits longer each time."""
+        """Take steps until ``stop`` is set; after each failure wait longer."""
         failures = 0
         pause = LOOK_EVERY_S
         while not stop.wait(pause):
@@ -80,40 +80,40 @@ class Stamper:
             pause = min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2 ** (failures - 1)) if failures else LOOK_EVERY_S
 
     def try_step(self) -> bool:
-        """One step whose failure is kept in ``state``; whether it went well."""
+        """Take one step, keep a failure in ``state``, and return whether it succeeded."""
         try:
             self.step()
         except TallystickError as error:
             logger.warning("no timestamp", reason=error.for_operator, hint=error.hint)
-            self.state = StampState(error.message, error.hint)
+            self.state = TimestampWorkerState(error.message, error.hint)
             return False
         except Exception as error:
             logger.exception("no timestamp, for a reason that nobody foresaw")
-            self.state = StampState(f"checkpoints cannot be timestamped ({type(error).__name__})")
+            self.state = TimestampWorkerState(f"checkpoints cannot be timestamped ({type(error).__name__})")
             return False
         return True
 
-    def step(self) -> Stamp | None:
-        """Has the newest published checkpoint timestamped if that is due; gives what was kept.
+    def step(self) -> StoredTimestamp | None:
+        """Have the newest published checkpoint timestamped if that is due, and return what was stored.
 
-        Raises Unavailable where the authority does not answer, and what ``verify_timestamp`` raises of its answer.
+        Raises Unavailable if the authority does not answer, and what ``verify_timestamp`` raises for its response.
         """
         published = self._due()
         if published is None:
             return None
         text = parse_note(published.note).text
         response = self._ask(text)
-        said = verify_timestamp(response, text, self._roots)
-        if said is None:
+        timestamp = verify_timestamp(response, text, self._roots)
+        if timestamp is None:
             raise SignatureRefused(
                 "the timestamp is of an authority that is under none of the roots",
                 field="timestamp_roots",
                 hint="Put the root certificate of the authority at timestamp_url into the file of timestamp_roots.",
             )
-        stamp = Stamp(published.size, response, said.time)
+        stamp = StoredTimestamp(published.size, response, timestamp.time)
         timestamps.store(self._database, stamp)
-        self.state = StampState()
-        logger.info("checkpoint timestamped", size=stamp.size, time=stamp.time, authority=said.authority)
+        self.state = TimestampWorkerState()
+        logger.info("checkpoint timestamped", size=stamp.size, time=stamp.time, authority=timestamp.authority)
         return stamp
 
     def _due(self) -> Published | None:
@@ -127,18 +127,18 @@ class Stamper:
         return published
 
     def _ask(self, text: str) -> bytes:
-        """The authority's answer, which must be to this question: it repeats a number that nobody could know before."""
-        asked = TimestampRequestBuilder(text.encode(), HashAlgorithm.SHA256, nonce=True, cert_req=True).build()
+        """Return the authority's response to this request: it must repeat a nonce that nobody could know before."""
+        request = TimestampRequestBuilder(text.encode(), HashAlgorithm.SHA256, nonce=True, cert_req=True).build()
         with _reachable(self._url), httpx.Client(timeout=ANSWER_WITHIN_S, trust_env=False) as client:
             headers = {"Content-Type": "application/timestamp-query"}
-            with client.stream("POST", self._url, content=asked.as_bytes(), headers=headers) as answer:
+            with client.stream("POST", self._url, content=request.as_bytes(), headers=headers) as answer:
                 if answer.status_code != 200:
                     raise Unavailable(
                         f"the timestamp authority answered {answer.status_code}", code="authority_unavailable"
                     )
                 response = _bounded(answer.iter_raw(MAX_RESPONSE_LENGTH))
         try:
-            is_ours = decode_timestamp_response(response).tst_info.nonce == asked.nonce
+            is_ours = decode_timestamp_response(response).tst_info.nonce == request.nonce
         except ValueError as error:
             raise MalformedInput(
                 "the timestamp authority sent no timestamp", field="timestamp_url", hint="Is this an RFC 3161 address?"

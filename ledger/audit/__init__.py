@@ -1,27 +1,27 @@
-"""Audit: everything is computed anew from stored bytes and compared with what was signed, published and anchored.
+"""Audit: everything is computed again from stored bytes and compared with what was signed, published and anchored.
 
- 1  registry     the mirror's changes follow each other, by number and rolling hash
+ 1  registry     the mirrored changes follow each other, by number and rolling hash
  2  entries      every index once, canonical, its columns as the envelope says
  3  payloads     digest, equal fields, sections
  4  signatures   each envelope signed by the key it names
- 5  authority    each key good at its index, for this role, agency and officer
- 6  streams      sequence and previous of every stream, and where it stands
+ 5  authority    each key valid at its index, for this role, agency and officer
+ 6  streams      sequence and previous of every stream, and its stored head
  7  custody      every act possible, its flags those that the rules raise
- 8  models       the read models are what the events come to
+ 8  models       the read models are those that the events lead to
  9  tree         leaves, tiles and root
-10  checkpoints  published tree heads: signed by the log, of the root at their size; timestamps: of these
+10  checkpoints  published tree heads: signed by the log, with the root at their size; their timestamps
 11  anchors      the journal's anchors have the root at their size
 12  chain        the contract has no other record than the log's roots, and no other registry
-13  access       the log of reads is whole, up to what was sealed
-14  supervision  every step of a model, lead or recommendation possible, by whom it belonged to
+13  access       the access log is whole, up to what was sealed
+14  supervision  every step of a model, lead or recommendation possible, and by an agency that may take it
 15  bindings     rows that no event causes are as they were bound when they were written
-16  schema       tables, indexes and nothing else: no trigger or view stands between what is stored and what is read
+16  schema       tables, indexes and nothing else: no trigger or view between what is stored and what is read
 
-Where nothing of what was audited is anchored, step 11 makes the verdict ``not_yet_anchored``; where the chain was not
-looked at, step 12 makes it ``unverifiable``. What came since the last anchor is counted.
+If nothing of what was audited is anchored, step 11 makes the verdict ``not_yet_anchored``; if the chain was not
+read, step 12 makes it ``unverifiable``. Entries since the last anchor are counted.
 
-Each fault is a finding with the index of the entry that it is of. What rests on a faulty entry is not judged: it would
-only repeat the finding. Times that nobody signed (``recorded_at``) lie between what is signed before and after them.
+Each fault is a finding with the index of its entry. What depends on a faulty entry is not judged: it would only
+repeat the finding. Times that nobody signed (``recorded_at``) must lie between what is signed before and after them.
 """
 
 from ledger.audit.bindings import KeptFiles

@@ -1,4 +1,4 @@
-"""Rows that nobody signs, held against the chain of digests that they were bound by as they were written."""
+"""Rows that nobody signs, compared with the chain of digests that bound them when they were written."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ledger.store.database import Connection
 
 COSIGNATURES = "cosignatures"  # the table
 KeptFiles = Callable[[], Mapping[str, str]]  # by the digest that each is kept under: the digest of its bytes
-# Where the faults of a table are told; those of the others stand by themselves.
+# The step that reports the faults of a table; step "bindings" reports those of the other tables.
 _STEPS = {
     "checkpoints": "checkpoints",
     "cosignatures": "checkpoints",
@@ -28,10 +28,12 @@ _STEPS = {
 
 
 class Bound(Struct, frozen=True):
-    """What the chain of bindings says. ``broken`` is the number of the record that does not follow, if one does not.
+    """The content of the chain of bindings; ``broken`` is the number of the first record that does not follow, if any.
 
     ``rows`` has by table and key the digest that was bound last, ``commits`` by committed size the first index and the
-    time; of the time up to ``forgotten`` co-signatures may be gone. ``heads`` has the digests of the records asked for.
+    time. Co-signatures up to the time ``forgotten`` may have been deleted. ``heads`` has the digests of the records
+    asked
+    for.
     """
 
     count: int
@@ -43,7 +45,7 @@ class Bound(Struct, frozen=True):
 
 
 def read_bound(connection: Connection, heads: Collection[BindingHead]) -> Bound:
-    """Reads the chain up to the first record that does not follow."""
+    """Read the chain up to the first record that does not follow."""
     rows: dict[str, dict[str, str | None]] = {}
     commits: dict[int, tuple[int, int]] = {}
     wanted, kept = {head.count - 1 for head in heads}, dict[int, str]()
@@ -71,14 +73,14 @@ def _commits(binding: Binding) -> Iterator[tuple[int, tuple[int, int]]]:
 
 # 15
 def check_bound(connection: Connection, bound: Bound, heads: Sequence[BindingHead]) -> Iterator[Finding]:
-    """Faults of the chain itself, of what the log of reads knows of it, and of the rows that it binds."""
+    """Yield faults of the chain itself, of its heads in the access log, and of the rows that it binds."""
     if bound.broken is not None:
         yield finding("bindings", None, "binding", number=bound.broken)
         return
     for head in heads:
-        found = bound.heads.get(head.count - 1) if head.count else bindings.FIRST
-        if found != head.digest:
-            yield finding("bindings", None, "bound_head", head.digest, found, number=head.count - 1)
+        digest_then = bound.heads.get(head.count - 1) if head.count else bindings.FIRST
+        if digest_then != head.digest:
+            yield finding("bindings", None, "bound_head", head.digest, digest_then, number=head.count - 1)
     for table in BOUND_TABLES:
         yield from _differing(connection, table, bound)
     kept = deployment.kept_digest(connection)
@@ -88,15 +90,15 @@ def check_bound(connection: Connection, bound: Bound, heads: Sequence[BindingHea
 
 # 15
 def check_files(bound: Bound, kept: Mapping[str, str], files: KeptFiles) -> Iterator[Finding]:
-    """Name the files of data sets that are gone, changed, or of which the bindings know nothing.
+    """Yield a finding for each file of a data set that is gone, changed, or not bound.
 
-    ``kept`` is what ``files`` gave before the bindings were read: a file is bound before it is kept.
+    ``kept`` is what ``files`` returned before the bindings were read: a file is bound before it is stored.
     """
     if bound.broken is not None:
         return
     expected = bound.rows.get(DATASET_FILES, {}).keys()
     if expected - kept.keys():
-        kept = {**kept, **files()}  # some may have come meanwhile
+        kept = {**kept, **files()}  # some may have been stored since
     for digest in sorted(expected - kept.keys()):
         yield finding("bindings", None, "dataset_file", "a file", "no such file", digest=digest)
     for digest in sorted(kept.keys() - expected):
@@ -124,23 +126,23 @@ def _differs(table: str, key: str, expected: str | None, stored: str | None) -> 
     step, row = _STEPS.get(table, "bindings"), f"{table} {key}"
     if expected is None or stored is None:
         if expected != stored:
-            told = ["no such row" if digest is None else "a row" for digest in (expected, stored)]
-            yield finding(step, None, "row", *told, row=row)
+            shown = ["no such row" if digest is None else "a row" for digest in (expected, stored)]
+            yield finding(step, None, "row", *shown, row=row)
     elif expected != stored:
         yield finding(step, None, "bound", expected, stored, row=row)
 
 
 def _kept_for_good(connection: Connection, bound: Bound, keys: Collection[str]) -> set[str]:
-    """Of co-signatures those that the service has not let go of."""
+    """Return those of the co-signatures that the service has not deleted itself."""
     gone = set(checkpoints.forgettable(connection, bound.forgotten))
     return {key for key in keys if int(key.partition(" ")[0]) not in gone}
 
 
 # 2
 def check_commits_bound(bound: Bound, commits: array[int], named: Collection[int]) -> Iterator[Finding]:
-    """The entries that were not committed when the bindings say; ``commits`` as ``check_commits`` takes them.
+    """Yield the entries that were not committed when the bindings say, except those ``named`` already.
 
-    Not those that are ``named`` already.
+    ``commits`` is as ``check_commits`` takes it.
     """
     if bound.broken is not None:
         return

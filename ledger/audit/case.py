@@ -22,7 +22,7 @@ from ledger.core.log.tiles import TileNodes
 from ledger.core.procedure.rulebook import Rulebook
 from ledger.core.verification.trust import Trust
 from ledger.deadlines.working_days import shipped_calendar
-from ledger.recording.case_states import States
+from ledger.recording.case_states import CaseStates
 from ledger.store import audit as rows
 from ledger.store import checkpoints, log
 from ledger.store.database import Connection, Database
@@ -31,8 +31,9 @@ from ledger.store.log import StoredEntry, TreeState
 
 
 def audit_case(database: Database, trust: Trust, book: Rulebook, case_id: str, *, look: Look) -> AuditReport:
-    """Audits one case: its entries, their place in the stored tree and in what is anchored, its stream, rules and read
-    models. What only a whole log shows is not checked. Raises NotFound where there is no such case.
+    """Audit one case: its entries, their place in the tree and in what is anchored, its stream, rules, read models.
+
+    What only a whole log shows is not checked. Raises NotFound if there is no such case.
     """
     findings = Findings()
     if mistyped := list(check_types(database, case_id)):
@@ -49,13 +50,13 @@ def audit_case(database: Database, trust: Trust, book: Rulebook, case_id: str, *
             raise NotFound(f"no case {case_id}", field="case_id")
         nodes = TileNodes(tree.size, log.tile_reader(connection))
         stored = RootClaim(tree.size, tree.root, "tree", Claimant("stored_root"))
-        found: list[Finding] = []
+        entry_findings: list[Finding] = []
         for entry in entries:
-            found += check_entry(entry, log.sections(connection, entry.log_index), ground)
-            found += _place(entry, stored, nodes)
-        faulty = frozenset(one.index for one in found if one.index is not None)
-        findings.add(*found)
-        rules = Rules(States(database, book), shipped_calendar(), None)
+            entry_findings += check_entry(entry, log.sections(connection, entry.log_index), ground)
+            entry_findings += _place(entry, stored, nodes)
+        faulty = frozenset(entry_finding.index for entry_finding in entry_findings if entry_finding.index is not None)
+        findings.add(*entry_findings)
+        rules = Rules(CaseStates(database, book), shipped_calendar(), None)
         findings.add(*check_part(connection, part, Faulty(faulty), rules))
         _checkpoint(connection, trust, nodes, findings)
         sound = [entry for entry in entries if entry.log_index not in faulty]
@@ -69,7 +70,7 @@ def audit_case(database: Database, trust: Trust, book: Rulebook, case_id: str, *
 def _anchors(
     journal: DatabaseJournal, mirror: Mirror, look: Look, entries: Sequence[StoredEntry], findings: Findings
 ) -> list[RootClaim]:
-    """The last anchor, as the journal has it and as the contract does."""
+    """Return the last anchor as the journal has it, and as the contract has it."""
     write = journal.last_anchor(WriteState.CONFIRMED)
     head = write.anchored if write is not None else None
     findings.anchored(head.size if head else 0, [entry.log_index for entry in entries])
@@ -78,15 +79,15 @@ def _anchors(
 
 
 def _met(claim: RootClaim, size: int, entries: Sequence[StoredEntry], nodes: NodeReader) -> Iterator[Finding]:
-    """That the tree had the root that is claimed, with those of the entries in it that are that old."""
+    """Yield a finding unless the tree had the claimed root, and each of the entries of that time was in it."""
     try:
         root = merkle.frontier_at(claim.size, nodes).root() if claim.size <= size else None
     except TallystickError as error:
         yield finding_of(claim.step, None, error)
         return
     if root != claim.root:
-        found = root.hex() if root else "the log is smaller"
-        yield finding(claim.step, None, "root_at", claim.root.hex(), found, size=claim.size, **claim.by.slots)
+        actual = root.hex() if root else "the log is smaller"
+        yield finding(claim.step, None, "root_at", claim.root.hex(), actual, size=claim.size, **claim.by.slots)
         return
     for entry in entries:
         if entry.log_index < claim.size:
@@ -94,7 +95,7 @@ def _met(claim: RootClaim, size: int, entries: Sequence[StoredEntry], nodes: Nod
 
 
 def _place(entry: StoredEntry, claim: RootClaim, nodes: NodeReader) -> Iterator[Finding]:
-    """That the entry is in the tree of this root."""
+    """Yield a finding unless the entry is in the tree of this root."""
     index = entry.log_index
     try:
         proof = merkle.inclusion_proof(index, claim.size, nodes)
@@ -104,21 +105,23 @@ def _place(entry: StoredEntry, claim: RootClaim, nodes: NodeReader) -> Iterator[
 
 
 def _checkpoint(connection: Connection, trust: Trust, nodes: NodeReader, findings: Findings) -> None:
-    """That the tiles give the root of the last published checkpoint."""
+    """Check that the tiles lead to the root of the last published checkpoint."""
     published = checkpoints.last_published(connection)
     if published is None:
         findings.not_checked("checkpoints", "none is published yet")
         return
     by = Claimant("checkpoint", published.size)
     try:
-        said = verify_checkpoint(published.note, trust.log_key_of(published.note))
-        root = merkle.frontier_at(said.size, nodes).root()
+        checkpoint = verify_checkpoint(published.note, trust.log_key_of(published.note))
+        root = merkle.frontier_at(checkpoint.size, nodes).root()
     except TallystickError as error:
         findings.add(finding_of("checkpoints", None, error, "refused_by", **by.slots))
         return
-    if root != said.root:
-        findings.add(finding("checkpoints", None, "root_at", said.root.hex(), root.hex(), size=said.size, **by.slots))
-    findings.checked("checkpoints", f"the last one, of size {said.size}")
+    if root != checkpoint.root:
+        findings.add(
+            finding("checkpoints", None, "root_at", checkpoint.root.hex(), root.hex(), size=checkpoint.size, **by.slots)
+        )
+    findings.checked("checkpoints", f"the last one, of size {checkpoint.size}")
 
 
 def _tell(findings: Findings, case_id: str, count: int, tree: TreeState) -> None:

@@ -1,4 +1,4 @@
-"""How an audit looks at the chain: the journal is replayed, a node is asked, or the chain is left out on purpose."""
+"""How an audit reads the chain: the journal is replayed, a node is asked, or the chain is left out on purpose."""
 
 from __future__ import annotations
 
@@ -27,25 +27,25 @@ class ContractView(Protocol):
     """The contracts at one final block."""
 
     def records(self) -> Iterable[AnchorRecord]:
-        """All records of the anchor contract but the one it started with, in their order."""
+        """Return all records of the anchor contract, in order, except the one it started with."""
 
     def head(self) -> AnchorRecord:
-        """The last of them, or the one it started with."""
+        """Return the last record, or the one it started with."""
 
     def registry(self) -> tuple[int, bytes]:
-        """The number of the registry's changes, and its hash after them."""
+        """Return the number of the registry's changes, and its hash after them."""
 
     def changes(self, log_id: bytes, first_block: int) -> Iterable[RegistryChange]:
-        """The registry's changes as the log mirrors them, the first of them in ``first_block``."""
+        """Return the registry's changes as the log mirrors them, the first of them in ``first_block``."""
 
 
-# Entered, it raises Unavailable or NotFound where the chain cannot be looked at, IntegrityBroken where it contradicts
-# the journal or the deployment.
+# Entering it raises Unavailable or NotFound if the chain cannot be read, IntegrityBroken if the chain contradicts the
+# journal or the deployment.
 Look = Callable[[], AbstractContextManager[ContractView]]
 
 
 class NoContracts(Struct, frozen=True):
-    """What there is before the first deployment."""
+    """The contracts before the first deployment: no record, no change."""
 
     log_id: bytes
 
@@ -65,7 +65,7 @@ class NoContracts(Struct, frozen=True):
 def replaying(
     database: Database, log_id: bytes, anvil: Callable[[], Path], live: Callable[[], Eth] | None = None
 ) -> Look:
-    """Mines the journal of the embedded chain again in an Anvil of its own, and holds the ``live`` node against it."""
+    """Mine the embedded chain's journal again in an Anvil of its own, and compare the ``live`` node with it."""
 
     @contextmanager
     def look() -> Iterator[ContractView]:
@@ -83,7 +83,7 @@ def replaying(
 
 
 class Node(NamedTuple):
-    """A node, where the ledger's contracts stand on it, and its newest final block."""
+    """A node, the deployment of the ledger's contracts on it, and its newest final block."""
 
     eth: Eth
     deployment: Deployment | None
@@ -91,7 +91,7 @@ class Node(NamedTuple):
 
 
 def asking(connect: Callable[[], Node]) -> Look:
-    """Asks a node for the contracts at its newest final block."""
+    """Read the contracts from a node at its newest final block."""
 
     @contextmanager
     def look() -> Iterator[ContractView]:
@@ -107,7 +107,7 @@ def asking(connect: Callable[[], Node]) -> Look:
 
 
 def left_out() -> NoReturn:
-    """Looks at the database only, as whoever asks for the audit wants it."""
+    """Leave the chain out, because the caller asked for an audit of the database only."""
     raise Unavailable(
         "database only, as asked: nothing was compared with the chain", hint="Audit without --database-only."
     )

@@ -1,4 +1,4 @@
-"""Who says what root the tree had: published checkpoints, the journal's anchors, the contract's records."""
+"""Claims about the tree's root: published checkpoints, the journal's anchors, the contract's records."""
 
 from __future__ import annotations
 
@@ -22,52 +22,52 @@ from ledger.store import checkpoints, timestamps
 from ledger.store.checkpoints import Published
 from ledger.store.database import Connection
 from ledger.store.journal import DatabaseJournal
-from ledger.store.timestamps import Stamp
+from ledger.store.timestamps import StoredTimestamp
 
 
 # 10
 def published(connection: Connection, trust: Trust, findings: Findings) -> list[RootClaim]:
-    """The checkpoints that were published, each verified, and the timestamps of them."""
+    """Return the roots of published checkpoints; check each checkpoint and its timestamp."""
     claims: list[RootClaim] = []
     sound: dict[int, str] = {}
     last = 0
     for row in checkpoints.all_published(connection):
         by = Claimant("checkpoint", row.size)
         try:
-            said = _verified(row, trust)
+            checkpoint = _verified(row, trust)
         except TallystickError as error:
             findings.add(finding_of("checkpoints", None, error, "refused_by", **by.slots))
             continue
         if row.published_at < last:
             findings.add(finding("checkpoints", None, "published_before", last, row.published_at, **by.slots))
         last = max(last, row.published_at)
-        sound[said.size] = row.note
-        claims.append(RootClaim(said.size, said.root, "checkpoints", by, row.published_at))
+        sound[checkpoint.size] = row.note
+        claims.append(RootClaim(checkpoint.size, checkpoint.root, "checkpoints", by, row.published_at))
     findings.add(*check_stamps(connection, sound, trust))
     findings.checked("checkpoints", f"{len(claims)} published, signed by {trust.origin}")
     return claims
 
 
 def kept(notes: Iterable[str], trust: Trust) -> list[RootClaim]:
-    """Checkpoints that were kept out of reach of whoever writes to this database.
+    """Return the roots of checkpoints that were stored out of reach of whoever can write to this database.
 
-    Raises SignatureRefused or MalformedInput for one that is not this log's.
+    Raises SignatureRefused or MalformedInput for a checkpoint of another log.
     """
     heads = [verify_checkpoint(note, trust.log_key_of(note)) for note in notes]
     return [RootClaim(head.size, head.root, "checkpoints", Claimant("kept_checkpoint", head.size)) for head in heads]
 
 
 def _verified(row: Published, trust: Trust) -> Checkpoint:
-    said = verify_checkpoint(row.note, trust.log_key_of(row.note))
+    checkpoint = verify_checkpoint(row.note, trust.log_key_of(row.note))
     verify_cosignatures(row.note, trust.policy.witnesses.values())
-    if said.size != row.size:
-        raise IntegrityBroken(f"its note is of size {said.size}")
-    return said
+    if checkpoint.size != row.size:
+        raise IntegrityBroken(f"its note is of size {checkpoint.size}")
+    return checkpoint
 
 
 # 11
 def anchored(journal: DatabaseJournal, size: int, findings: Findings) -> list[RootClaim]:
-    """What the journal says was anchored, of a log of ``size`` entries."""
+    """Return the roots that the journal says were anchored, of a log of ``size`` entries."""
     try:
         return _anchored(journal, size, findings)
     except IntegrityBroken as error:
@@ -86,15 +86,15 @@ def _anchored(journal: DatabaseJournal, size: int, findings: Findings) -> list[R
 
 
 def claim_of(write: ChainWrite, head: AnchoredHead) -> RootClaim:
-    """What a write of the journal says that the contract was told."""
+    """Return the claim of one anchor in the journal."""
     return RootClaim(head.size, head.root, "anchors", Claimant("journal", write.number), _until(write.block_time))
 
 
 def _check_write(write: ChainWrite) -> Iterator[Finding]:
-    found = keccak256(write.raw_transaction)
-    if found != write.transaction_hash:
+    calculated = keccak256(write.raw_transaction)
+    if calculated != write.transaction_hash:
         stored = write.transaction_hash.hex()
-        yield finding("anchors", None, "transaction_hash", found.hex(), stored, number=write.number)
+        yield finding("anchors", None, "transaction_hash", calculated.hex(), stored, number=write.number)
 
 
 def _miscounted(journal: DatabaseJournal) -> Iterator[Finding]:
@@ -113,10 +113,10 @@ def on_chain(
     findings: Findings,
     choose: Callable[[ContractView], Iterable[AnchorRecord]],
 ) -> list[RootClaim]:
-    """What the contracts say, of the records that are chosen, and that the journal has the times of their blocks.
+    """Return the roots of the contract's chosen records; check the mirror and the journal's block times.
 
-    The registry as the log mirrors it may lag, it may not differ: the first change that the contract has not made so,
-    in this place of the chain, is named by its index, and so is one above the contract's last.
+    The mirrored registry may lag, but not differ. The first mirrored change that differs from the contract's, or has
+    another place in the chain, or is above the contract's last, is reported with its index.
     """
     try:
         with look() as contracts:
@@ -138,7 +138,10 @@ def on_chain(
 
 
 def _until(block_time: int | None) -> int | None:
-    """When the log had come so far at the latest, by the time of a block: clocks may differ as much as at a signing."""
+    """Return the latest time, in unix milliseconds, at which an anchor's entries were recorded.
+
+    It is the time of the anchor's block, with the tolerance of a signing time.
+    """
     return None if block_time is None else (block_time + LATEST + 1) * 1000
 
 
@@ -151,7 +154,7 @@ def _times_differ(journal: DatabaseJournal, records: Iterable[AnchorRecord]) -> 
 
 
 def _mirror_differs(mirror: Mirror, on_chain: Sequence[RegistryChange]) -> Iterator[Finding]:
-    """The first mirror entry that is not what the contract has: another change, or one of another place."""
+    """Yield the first mirror entry that differs from the contract's change, or has another place in the chain."""
     for index, ours, theirs in zip(mirror.indices, mirror.changes, on_chain, strict=False):
         if ours != theirs:
             yield finding("chain", index, "registry_differs", _spelled(theirs), _spelled(ours))
@@ -164,21 +167,22 @@ def _spelled(change: RegistryChange) -> str:
 
 
 def _registry_differs(mirror: Mirror, changes: int, registry_hash: bytes) -> Iterator[Finding]:
-    """A finding unless the contract may have come to this from what the log mirrors."""
+    """Yield a finding unless the contract's registry is a prefix of the mirrored one."""
     ours = mirror.authority
     if ours is None or changes > ours.changes or (changes, registry_hash) == (ours.changes, ours.registry_hash):
         return
-    expected, found = f"{changes} / {registry_hash.hex()}", f"{ours.changes} / {ours.registry_hash.hex()}"
+    expected, mirrored = f"{changes} / {registry_hash.hex()}", f"{ours.changes} / {ours.registry_hash.hex()}"
     index = mirror.indices[changes] if changes < ours.changes else None
-    yield finding("chain", index, "registry_differs", expected, found)
+    yield finding("chain", index, "registry_differs", expected, mirrored)
 
 
 # 10
 def check_stamps(connection: Connection, notes: Mapping[int, str], trust: Trust) -> Iterator[Finding]:
-    """Faults of the timestamps of checkpoints whose verified ``notes``, by size, are given.
+    """Yield faults of the timestamps of checkpoints; ``notes`` are the verified ones, by size.
 
-    One of an authority that is under none of the trust file's roots is held against its checkpoint alone: it may be
-    older than the roots of today.
+    A timestamp of an authority under none of the trust file's roots is compared with its checkpoint only: it may be
+    older
+    than today's roots.
     """
     for stamp in timestamps.all_kept(connection):
         by = Claimant("timestamp", stamp.size)
@@ -191,7 +195,7 @@ def check_stamps(connection: Connection, notes: Mapping[int, str], trust: Trust)
             yield finding_of("checkpoints", None, error, "refused_by", **by.slots)
 
 
-def _differing(stamp: Stamp, by: Claimant, text: str, trust: Trust) -> Iterator[Finding]:
-    said = verify_timestamp(stamp.response, text, trust.timestamp_roots)
-    if said is not None and said.time != stamp.time:
-        yield finding("checkpoints", None, "stamp_time", said.time, stamp.time, **by.slots)
+def _differing(stamp: StoredTimestamp, by: Claimant, text: str, trust: Trust) -> Iterator[Finding]:
+    timestamp = verify_timestamp(stamp.response, text, trust.timestamp_roots)
+    if timestamp is not None and timestamp.time != stamp.time:
+        yield finding("checkpoints", None, "stamp_time", timestamp.time, stamp.time, **by.slots)

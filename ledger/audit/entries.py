@@ -1,4 +1,4 @@
-"""One entry by itself: its bytes, columns, payload, sections, signature and authority."""
+"""Checks of one entry by itself: bytes, columns, payload, sections, signature and authority."""
 
 from __future__ import annotations
 
@@ -28,8 +28,11 @@ Sections = Mapping[str, bytes | None]
 
 
 class Ground(Struct, frozen=True):
-    """What entries are judged by. ``authority`` is the whole one, whose keys know their indices; None where the mirror
-    itself is broken. ``erased`` has (event id, payload digest, label)."""
+    """What entries are judged by.
+
+    ``authority`` is the newest, whose keys know the indices at which they were valid; None if the mirror itself is
+    broken. ``erased`` has (event id, payload digest, label).
+    """
 
     log_id: bytes
     authority: Authority | None
@@ -37,9 +40,9 @@ class Ground(Struct, frozen=True):
 
 
 class RangeResult(Struct, frozen=True):
-    """The entries ``start <= i < end``, zeros for one that is missing.
+    """The check of the entries ``start <= i < end``, with zeros for a missing one.
 
-    ``leaves`` are their hashes one after the other, ``commits`` of each the size and time of its commit.
+    ``leaves`` are their leaf hashes one after the other; ``commits`` has for each the size and time of its commit.
     """
 
     start: int
@@ -50,7 +53,7 @@ class RangeResult(Struct, frozen=True):
 
 
 def check_range(connection: Connection, ground: Ground, start: int, end: int) -> RangeResult:
-    """Checks the entries of a range, each by itself, and that none is missing."""
+    """Check each entry of a range by itself, and that none is missing."""
     leaves: list[bytes] = []
     commits = array("q")
     findings: list[Finding] = []
@@ -79,7 +82,7 @@ def check_range(connection: Connection, ground: Ground, start: int, end: int) ->
 
 
 def check_entry(row: StoredEntry, sections: Sections, ground: Ground) -> list[Finding]:
-    """The faults of one entry that it shows by itself."""
+    """Return the faults that one entry shows by itself."""
     try:
         envelope = decode_envelope(row.envelope)
     except MalformedInput as error:
@@ -100,7 +103,7 @@ def check_entry(row: StoredEntry, sections: Sections, ground: Ground) -> list[Fi
 
 def _columns(row: StoredEntry, envelope: Envelope) -> list[Finding]:
     stream = envelope.stream
-    said = (
+    expected = (
         envelope.event_id,
         envelope.event_type,
         stream.kind,
@@ -122,9 +125,9 @@ def _columns(row: StoredEntry, envelope: Envelope) -> list[Finding]:
         row.payload_digest,
         row.signed_at,
     )
-    if said == stored:
+    if expected == stored:
         return []
-    return differences("entries", row.log_index, "entries", zip(COLUMNS, said, stored, strict=True))
+    return differences("entries", row.log_index, "entries", zip(COLUMNS, expected, stored, strict=True))
 
 
 def _signature(row: StoredEntry, envelope: Envelope, ground: Ground) -> Iterator[Finding]:
@@ -152,12 +155,15 @@ def _sections(row: StoredEntry, payload: Payload, sections: Sections, ground: Gr
             yield finding("payloads", row.log_index, "section", committed[label], "no such section", label=label)
             continue
         data, erased = sections[label], (row.event_id, row.payload_digest, label) in ground.erased
-        found = ERASED if data is None else digest_of(data)
+        actual = ERASED if data is None else digest_of(data)
         expected = ERASED if erased else committed.get(label, "no such section")
-        if found != expected:
-            yield finding("payloads", row.log_index, "section", expected, found, label=label)
+        if actual != expected:
+            yield finding("payloads", row.log_index, "section", expected, actual, label=label)
 
 
-def of_an_erasure(found: Finding) -> bool:
-    """Whether a section is gone without an erasure: that entry may be one at fault itself, and is looked for above."""
-    return found.step == "payloads" and found.found == ERASED
+def of_an_erasure(fault: Finding) -> bool:
+    """Return whether a section is gone without an erasure.
+
+    The erasing entry may itself be faulty or missing; the caller looks for one at a higher index.
+    """
+    return fault.step == "payloads" and fault.found == ERASED

@@ -1,4 +1,4 @@
-"""What an audit finds, and the report that is made of it."""
+"""Findings of an audit, and the report of them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ledger.core.verification.report import Step, worst
 from ledger.i18n import Labels
 from ledger.i18n.audit_words import finding_told
 
-MAX_FINDINGS = 10_000  # kept; above it they are counted
+MAX_FINDINGS = 10_000  # listed; further ones are only counted
 _ENGLISH = Labels("en")
 
 STEPS = (
@@ -36,10 +36,11 @@ STEPS = (
 
 
 class Finding(Struct, frozen=True):
-    """A fault: the step that found it, the log index it is of (None where no entry can be named), and what differs.
+    """A fault: the step that found it, its log index (None if no entry can be named), and what differs.
 
-    ``what`` is the English of ``word`` with its ``slots``, by which other languages tell it; reports from before these
-    have it alone.
+    ``what`` is the English text of ``word`` with its ``slots``; other languages render it from these. Reports of
+    earlier
+    releases have ``what`` alone.
     """
 
     step: str
@@ -52,10 +53,10 @@ class Finding(Struct, frozen=True):
 
 
 class AuditReport(Struct, frozen=True):
-    """``scope`` is ``log`` or ``case <id>``; ``size`` and ``root`` are those of the tree that was audited.
+    """The report; ``scope`` is ``log`` or ``case <id>``, ``size`` and ``root`` are those of the audited tree.
 
-    The first ``anchored_up_to`` entries are confirmed on the chain; of what was audited ``entries_since`` came later.
-    ``findings`` are in the order of their indices, those without one last; ``left_out`` more were counted only.
+    The first ``anchored_up_to`` entries are confirmed on the chain; ``entries_since`` of the audited ones came later.
+    ``findings`` are ordered by index, those without one last; ``left_out`` more were only counted.
     """
 
     verdict: Verdict
@@ -71,35 +72,35 @@ class AuditReport(Struct, frozen=True):
 
 
 class Findings:
-    """Collects findings and what each step has to say."""
+    """Collects findings and the outcome of each step."""
 
     def __init__(self) -> None:
         self._kept: list[Finding] = []
         self._counts: dict[str, int] = {}
-        self._said: dict[str, Step] = {}
+        self._outcomes: dict[str, Step] = {}
         self._anchored_up_to = self._entries_since = 0
 
     def add(self, *findings: Finding) -> None:
-        for one in findings:
-            self._counts[one.step] = self._counts.get(one.step, 0) + 1
+        for fault in findings:
+            self._counts[fault.step] = self._counts.get(fault.step, 0) + 1
             if len(self._kept) < MAX_FINDINGS:
-                self._kept.append(one)
+                self._kept.append(fault)
 
     def checked(self, name: str, detail: str) -> None:
-        """What the step compared, where it finds nothing."""
-        self._said[name] = Step(STEPS.index(name) + 1, name, "checked", detail)
+        """Record what a step compared, for the case that it has no findings."""
+        self._outcomes[name] = Step(STEPS.index(name) + 1, name, "checked", detail)
 
     def not_checked(self, name: str, why: str, verdict: Verdict = "intact") -> None:
-        self._said[name] = Step(STEPS.index(name) + 1, name, "not_checked", why, verdict)
+        self._outcomes[name] = Step(STEPS.index(name) + 1, name, "not_checked", why, verdict)
 
     def stop(self, why: str) -> None:
-        """Leave every step unchecked that has found nothing and said nothing so far."""
+        """Leave every step unchecked that has no findings and no outcome so far."""
         for name in STEPS:
-            if name not in self._said:
+            if name not in self._outcomes:
                 self.not_checked(name, why)
 
     def anchored(self, up_to: int, indices: Sequence[int]) -> None:
-        """How much of what was audited, the entries ``indices``, is confirmed on the chain."""
+        """Record how many of the audited entries, ``indices``, are confirmed on the chain."""
         since = sum(index >= up_to for index in indices)
         self._anchored_up_to, self._entries_since = up_to, since
         if since == len(indices):
@@ -109,7 +110,7 @@ class Findings:
 
     def report(self, *, scope: str, development: bool, size: int, root: bytes) -> AuditReport:
         steps = tuple(self._step(number, name) for number, name in enumerate(STEPS, 1))
-        findings = sorted(self._kept, key=lambda one: (one.index is None, one.index or 0))
+        findings = sorted(self._kept, key=lambda fault: (fault.index is None, fault.index or 0))
         return AuditReport(
             verdict=worst(step.verdict for step in steps),
             development=development,
@@ -126,7 +127,7 @@ class Findings:
     def _step(self, number: int, name: str) -> Step:
         count = self._counts.get(name, 0)
         if not count:
-            return self._said[name]
+            return self._outcomes[name]
         indices = [f.index for f in self._kept if f.step == name and f.index is not None]
         first = f", the first at entry {min(indices)}" if indices else ""
         return Step(number, name, "failed", f"{count} findings{first}", "tampered")
@@ -135,23 +136,26 @@ class Findings:
 def finding(
     step: str, index: int | None, word: str, /, expected: object = None, found: object = None, **slots: object
 ) -> Finding:
-    """The finding that the catalogues tell by ``word``; a slot None is left out."""
+    """Return the finding with the catalogue entry ``word``; slots that are None are left out.
+
+    ``expected`` and ``found`` are passed by position or name.
+    """
     filled = {name: str(value) for name, value in slots.items() if value is not None}
-    ought, stands = (None if one is None else str(one) for one in (expected, found))
+    ought, stands = (None if side is None else str(side) for side in (expected, found))
     return Finding(step, index, finding_told(_ENGLISH, word, filled), ought, stands, word, filled)
 
 
 def finding_of(step: str, index: int | None, error: TallystickError, word: str = "refused", **slots: object) -> Finding:
-    """The finding that a refusal comes to."""
+    """Return the finding for an error that a check raised."""
     if word == "refused" and error.field:
         word, slots = "refused_at", {"field": error.field}
     return finding(step, index, word, code=error.code, message=error.message, **slots)
 
 
 def differences(step: str, index: int | None, of: str, pairs: Iterable[tuple[str, object, object]]) -> list[Finding]:
-    """A finding for each (name, expected, found) that differs."""
+    """Return a finding for each (name, expected, found) that differs."""
     return [
-        finding(step, index, "differs", str(expected), str(found), of=of, name=name)
-        for name, expected, found in pairs
-        if expected != found
+        finding(step, index, "differs", str(expected), str(actual), of=of, name=name)
+        for name, expected, actual in pairs
+        if expected != actual
     ]

@@ -1,4 +1,4 @@
-"""What the rules say of a stream: of a case those of custody, of a matter of supervision its own, of others none."""
+"""What the rules say about a stream: custody for a case, supervision for its matters, nothing for others."""
 
 from __future__ import annotations
 
@@ -15,35 +15,35 @@ from ledger.core.procedure.deadlines import WorkCalendar
 from ledger.core.signing.authority import Agency
 from ledger.core.supervision import Act, Matter, Move
 from ledger.core.supervision import fold as fold_matter
-from ledger.recording.case_states import States
+from ledger.recording.case_states import CaseStates
 from ledger.store import clocks, feed, supervision
 from ledger.store.audit import Expected, Models, feed_row
 from ledger.store.log import StoredEntry
 
 
 class Rules(Struct, frozen=True):
-    """What streams are judged by. ``agencies`` are those that the log admitted, None where its mirror is broken."""
+    """What streams are judged by. ``agencies`` are those that the log admitted, None if its mirror is broken."""
 
-    states: States
+    states: CaseStates
     calendar: WorkCalendar
     agencies: Mapping[str, Agency] | None
 
 
 class Judge(Protocol):
-    """Judges one stream, event by event, as long as it is ``sound``: until something impossible was met."""
+    """Judges one stream, event by event, while it is ``sound``: until the first impossible event."""
 
     sound: bool
     raises_flags: bool
 
     def take(self, row: StoredEntry, payload: Payload, flags: tuple[Flag, ...], /) -> Iterator[Finding]:
-        """The next event, with the flags that are stored of it."""
+        """Judge the next event, given the flags that are stored for it."""
 
     def models(self, stored: Models, /) -> Models:
-        """The read models that the stream has come to."""
+        """Return the read models that the stream's events lead to."""
 
 
 def judge_of(kind: str, rules: Rules, *, some_are_faulty: bool) -> Judge:
-    """The judge of a stream of this kind; ``some_are_faulty`` tells that entries of other streams may be at fault."""
+    """Return the judge of a stream of this kind; with ``some_are_faulty`` entries of other streams may be faulty."""
     if kind == "case":
         return _OfCase(rules, some_are_faulty=some_are_faulty)
     if kind == "supervision" and rules.agencies is not None:
@@ -52,7 +52,7 @@ def judge_of(kind: str, rules: Rules, *, some_are_faulty: bool) -> Judge:
 
 
 class _OfNothing:
-    """No rule says what may stand in the stream, or nobody can tell. Those of agencies have a feed all the same."""
+    """For streams without rules, or whose rules cannot be applied. An agency's stream has a feed all the same."""
 
     raises_flags = False
 
@@ -120,8 +120,8 @@ class _OfMatter:
             self.sound = False
             yield finding_of("supervision", row.log_index, error, "impossible")
             return
-        told = feed.of_matter(Move(self._matter, after), row.sequence) if after is not None else ()
-        self._feed.update(feed_row(agency, row.log_index, since) for agency, since in told)
+        recipients = feed.of_matter(Move(self._matter, after), row.sequence) if after is not None else ()
+        self._feed.update(feed_row(agency, row.log_index, since) for agency, since in recipients)
         self._matter, self._index = after, row.log_index
 
     def models(self, _stored: Models, /) -> Models:
@@ -132,7 +132,7 @@ class _OfMatter:
 
 
 def names_of(flags: tuple[Flag, ...]) -> str:
-    """Flags as a finding tells them."""
+    """Return the flags as a finding shows them."""
     return ", ".join(f"{flag.name}: {flag.detail}" for flag in flags) or "none"
 
 

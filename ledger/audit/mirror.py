@@ -1,4 +1,4 @@
-"""The registry's mirror: the ground that keys are judged on."""
+"""The registry's mirror, by which keys are judged."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ from ledger.store.database import Connection
 
 
 class Break(Struct, frozen=True):
-    """Where the mirror does not follow. ``last`` is the index of the last entry that does, -1 where none does."""
+    """The place where the mirror does not follow; ``last`` is the last index that does, -1 for none."""
 
     last: int
     finding: Finding
 
     def is_explained_by(self, faulty: Collection[int]) -> bool:
-        """Whether an entry that is at fault, or missing, stands where the mirror breaks."""
+        """Return whether a faulty or missing entry lies where the mirror breaks."""
         end = self.finding.index
         return any(self.last < index and (end is None or index <= end) for index in faulty)
 
 
 class Mirror(Struct, frozen=True):
-    """The authority that the log comes to; None where the mirror is broken, with its ``changes`` and their indices."""
+    """The authority of the log's mirror, None if that is broken, with its ``changes`` and their indices."""
 
     log_id: bytes
     authority: Authority | None
@@ -43,7 +43,7 @@ class Mirror(Struct, frozen=True):
 
     # 1
     def tell(self, findings: Findings, faulty: Collection[int]) -> None:
-        """What the step comes to, and that of the keys."""
+        """Record the outcome of the steps "registry" and "authority"."""
         if self.authority is not None:
             findings.checked("registry", f"{self.authority.changes} changes, each with its number and rolling hash")
             findings.checked("authority", f"{len(self.authority.grants)} keys, each good where it was used")
@@ -56,7 +56,7 @@ class Mirror(Struct, frozen=True):
 
 
 def read_mirror(connection: Connection, trust: Trust) -> Mirror:
-    """Folds the mirror entries. They must be as many as the tree says."""
+    """Fold the mirror entries; their number must be the tree's."""
     authority, last = authorities.initial(trust.log_id, trust.service_keys), -1
     indices: list[int] = []
     changes: list[RegistryChange] = []
@@ -70,15 +70,15 @@ def read_mirror(connection: Connection, trust: Trust) -> Mirror:
         except TallystickError as error:
             return Mirror(trust.log_id, None, Break(last, finding_of("registry", entry.log_index, error)))
         last = entry.log_index
-    expected, found = log.tree(connection).registry_changes, authority.changes
-    if expected != found:
-        differs = finding("registry", None, "registry_changes", found, expected)
+    expected, mirrored = log.tree(connection).registry_changes, authority.changes
+    if expected != mirrored:
+        differs = finding("registry", None, "registry_changes", mirrored, expected)
         return Mirror(trust.log_id, None, Break(last, differs))
     return Mirror(trust.log_id, authority, None, tuple(indices), tuple(changes))
 
 
 def read_ground(connection: Connection, mirror: Mirror) -> Ground:
-    """What entries are judged by."""
+    """Return what entries are judged by."""
     erased: set[tuple[str, str, str]] = set()
     for entry in rows.of_type(connection, "section.erased"):
         try:

@@ -1,4 +1,4 @@
-"""Streams from their first event on: order, what the rules say of each event, and the read models that they come to."""
+"""Checks of streams from their first event on: order, rules, and read models."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ class Part(Struct, frozen=True):
 
 
 class Faulty(Struct, frozen=True):
-    """Entries that are findings by themselves: what rests on them is not judged.
+    """Entries with findings of their own: what depends on them is not judged.
 
-    ``displaced`` are those of them that are missing or filed under another stream: any stream may lack them.
-    ``unreadable`` are those that the database cannot read.
+    ``displaced`` are those that are missing or filed under another stream: any stream may lack them. ``unreadable`` are
+    those that the database cannot read.
     """
 
     indices: frozenset[int] = frozenset()
@@ -38,12 +38,12 @@ class Faulty(Struct, frozen=True):
     unreadable: frozenset[int] = frozenset()
 
     def lacking(self, low: int, below: int | None = None) -> bool:
-        """Whether a displaced one has ``low < index``, and ``index < below`` if that is given."""
+        """Return whether a displaced entry has ``low < index``, and ``index < below`` if that is given."""
         return any(low < index and (below is None or index < below) for index in self.displaced)
 
 
 def check_part(connection: Connection, part: Part, faulty: Faulty, rules: Rules) -> list[Finding]:
-    """The faults of these streams that no entry shows by itself."""
+    """Return the faults of these streams that no entry shows by itself."""
     findings: list[Finding] = []
     bounds = (part.kind, part.first, part.last)
     heads = rows.heads(connection, *bounds)
@@ -62,7 +62,7 @@ def check_part(connection: Connection, part: Part, faulty: Faulty, rules: Rules)
 
 
 class _Walk:
-    """One stream, event by event. ``sound`` as long as nothing faulty was met."""
+    """Checks one stream, event by event. It is ``sound`` until the first faulty entry."""
 
     def __init__(self, faulty: Faulty, judge: Judge):
         self._faulty = faulty
@@ -71,7 +71,7 @@ class _Walk:
         self._sound = judge.sound
 
     def take(self, row: StoredEntry, flags: tuple[Flag, ...]) -> Iterator[Finding]:
-        """The next row by sequence."""
+        """Check the next row by sequence."""
         if row.log_index in self._faulty.indices:
             self._sound = False
         else:
@@ -85,7 +85,10 @@ class _Walk:
         self._last = row
 
     def _order(self, row: StoredEntry, previous: str | None) -> Iterator[Finding]:
-        """Sequence, previous and index follow from the row before, unless that or a missing one is at fault."""
+        """Yield a finding unless sequence, previous and index follow from the row before.
+
+        If that row or a missing one is faulty, nothing is reported.
+        """
         last = self._last
         expected = (last.sequence + 1, last.payload_digest) if last else (0, None)
         rises = last is None or last.log_index < row.log_index
@@ -95,19 +98,19 @@ class _Walk:
         self._sound = False
         if (last and last.log_index in self._faulty.indices) or self._faulty.lacking(low, row.log_index):
             return
-        found = _place(row.sequence, previous) + ("" if rises else f" / {row.log_index} < {low}")
-        yield finding("streams", row.log_index, "place", _place(*expected), found)
+        actual = _place(row.sequence, previous) + ("" if rises else f" / {row.log_index} < {low}")
+        yield finding("streams", row.log_index, "place", _place(*expected), actual)
 
     def end(self, name: str, head: tuple[int, str] | None, stored: Models) -> Iterator[Finding]:
-        """Holds what the database says of the stream as a whole against what the events came to."""
+        """Compare the stored head and read models with those that the events lead to."""
         last = self._last
         assert last is not None, "a group has at least one row"
         if head != (last.sequence, last.payload_digest):
             if last.log_index in self._faulty.indices or self._faulty.lacking(last.log_index):
                 return  # the stream's true end may be what is missing
             expected = _place(last.sequence, last.payload_digest)
-            found = _place(*head) if head else "no such row"
-            yield finding("streams", last.log_index, "stream", expected, found, name=name)
+            actual = _place(*head) if head else "no such row"
+            yield finding("streams", last.log_index, "stream", expected, actual, name=name)
         if self._sound:
             yield from _compare(self._judge.models(stored), stored)
 
@@ -117,14 +120,14 @@ def _compare(expected: Models, stored: Models) -> Iterator[Finding]:
         return
     for key in sorted(expected.keys() | stored.keys()):
         ours, theirs = expected.get(key), stored.get(key)
-        what, row = " ".join(key), ours or theirs or {}
+        key_text, row = " ".join(key), ours or theirs or {}
         index = row.get("updated_index", row.get("log_index"))
         if ours is None or theirs is None:
-            expected_row, found_row = ("a row" if one else "no such row" for one in (ours, theirs))
-            yield finding("models", index, "row", expected_row, found_row, row=what)
+            expected_row, found_row = ("a row" if model_row else "no such row" for model_row in (ours, theirs))
+            yield finding("models", index, "row", expected_row, found_row, row=key_text)
         elif ours != theirs:
             pairs = ((name, value, theirs.get(name)) for name, value in ours.items())
-            yield from differences("models", index, what, pairs)
+            yield from differences("models", index, key_text, pairs)
 
 
 def _place(sequence: int, digest: str | None) -> str:

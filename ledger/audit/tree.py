@@ -1,4 +1,4 @@
-"""The tree over the stored entries, against its tiles and against every root that somebody said it had."""
+"""The tree over the stored entries, compared with its tiles and with every root that it is claimed to have had."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ TILE_FAULTS = ("tile_leaf", "tile_length", "tile_hash")  # words of findings whe
 
 
 class Claimant(Struct, frozen=True):
-    """Who says what root the tree had: a word of the catalogues, and which of them."""
+    """The source of a claim: a word of the catalogues, and a number."""
 
     word: str
     number: int | None = None
 
     @property
     def slots(self) -> dict[str, int | str | None]:
-        """As findings tell it."""
+        """Return the slots that findings name the claimant by."""
         return {"by": self.word, "number": self.number}
 
 
 class RootClaim(Struct, frozen=True):
-    """That the tree had this root at this size; ``step`` is the audit's step that it belongs to, ``by`` who says so.
+    """The claim that the tree had this root at this size; ``step`` is the audit's step that it belongs to.
 
-    ``until`` is when it had come to this size at the latest, in unix milliseconds; None where that is not said.
+    ``until`` is the latest time at which it had this size, in unix milliseconds, or None if that is unknown.
     """
 
     size: int
@@ -42,22 +42,23 @@ class RootClaim(Struct, frozen=True):
 
 
 class TreeAudit:
-    """Grows two trees, one over the entries and one over the leaf hashes in the tiles, and holds claims against them.
+    """Grows two trees, over the entries and over the leaf hashes in the tiles, and compares claims with them.
 
-    Where the two differ the next claim that either meets decides: if the tiles do, the entry was changed, if the
+    If the two differ, the next claim that one of them meets decides: if the tiles meet it, the entry was changed; if
+    the
     entries do, the tile was. A claim that neither meets is wrong itself, unless no later one is met either. Claims are
-    given in the order of their sizes, leaves in their order.
+    passed in the order of their sizes, leaves in their order.
     """
 
     def __init__(self, claims: Sequence[RootClaim]):
         self._claims = list(reversed(claims))
-        self._stored = self._said = EMPTY_TREE
+        self._stored = self._from_tiles = EMPTY_TREE
         self._differing: list[tuple[int, bytes, bytes]] = []
         self._unmet: list[Finding] = []
-        self._sound = 0  # the largest size at which a claim was met
+        self._sound = 0  # the largest size with a claim that was met
 
     def feed(self, leaves: bytes, tiles: bytes) -> Iterator[Finding]:
-        """Takes the next leaves, over the entries and as the tiles have them, 32 bytes each."""
+        """Append the next leaves: of the entries, and of the tiles, 32 bytes each."""
         start = done = self._stored.size
         end = start + len(leaves) // HASH_LENGTH
         while True:
@@ -71,55 +72,55 @@ class TreeAudit:
                 return
 
     def finish(self) -> Iterator[Finding]:
-        """What no claim has decided, and claims of sizes that the log does not have."""
+        """Yield what no claim has decided, and claims of sizes that the log does not have."""
         yield from self._unmet[:1]
-        for index, leaf, said in self._differing:
-            yield finding("tree", index, "tile_differs", said.hex(), leaf.hex(), tile=_leaf_tile(index))
+        for index, leaf, tile_leaf in self._differing:
+            yield finding("tree", index, "tile_differs", tile_leaf.hex(), leaf.hex(), tile=_leaf_tile(index))
         for claim in reversed(self._claims):
-            told = {"size": claim.size, **claim.by.slots}
-            yield finding(claim.step, None, "size", claim.root.hex(), "the log is smaller", **told)
+            slots = {"size": claim.size, **claim.by.slots}
+            yield finding(claim.step, None, "size", claim.root.hex(), "the log is smaller", **slots)
 
     def _grow(self, leaves: bytes, tiles: bytes) -> None:
-        size, same = self._stored.size, self._stored == self._said
+        size, same = self._stored.size, self._stored == self._from_tiles
         self._stored = self._stored.append(hashes_in(_filled(leaves, tiles)))
         if same and leaves == tiles:
-            self._said = self._stored
+            self._from_tiles = self._stored
             return
-        self._said = self._said.append(hashes_in(tiles))
-        for index, (leaf, said) in enumerate(zip(hashes_in(leaves), hashes_in(tiles), strict=True), size):
-            if leaf not in (said, NO_LEAF):
-                self._differing.append((index, leaf, said))
+        self._from_tiles = self._from_tiles.append(hashes_in(tiles))
+        for index, (leaf, tile_leaf) in enumerate(zip(hashes_in(leaves), hashes_in(tiles), strict=True), size):
+            if leaf not in (tile_leaf, NO_LEAF):
+                self._differing.append((index, leaf, tile_leaf))
 
     def _decide(self, claim: RootClaim) -> Iterator[Finding]:
-        if claim.root == self._said.root():
+        if claim.root == self._from_tiles.root():
             yield from self._unmet
-            for index, leaf, said in self._differing:
-                yield finding("tree", index, "other_entry", said.hex(), leaf.hex())
-            self._settle(self._said)
+            for index, leaf, tile_leaf in self._differing:
+                yield finding("tree", index, "other_entry", tile_leaf.hex(), leaf.hex())
+            self._settle(self._from_tiles)
         elif claim.root == self._stored.root():
             yield from self._unmet
-            for index, leaf, said in self._differing:
-                yield finding("tree", index, "tile_leaf", leaf.hex(), said.hex(), tile=_leaf_tile(index))
+            for index, leaf, tile_leaf in self._differing:
+                yield finding("tree", index, "tile_leaf", leaf.hex(), tile_leaf.hex(), tile=_leaf_tile(index))
             self._settle(self._stored)
         else:
-            told = {"size": claim.size, "sound": self._sound, **claim.by.slots}
+            slots = {"size": claim.size, "sound": self._sound, **claim.by.slots}
             root = self._stored.root().hex()
-            self._unmet.append(finding(claim.step, None, "root_unmet", claim.root.hex(), root, **told))
+            self._unmet.append(finding(claim.step, None, "root_unmet", claim.root.hex(), root, **slots))
 
     def _settle(self, tree: Frontier) -> None:
-        self._stored = self._said = tree
+        self._stored = self._from_tiles = tree
         self._sound = tree.size
         self._differing.clear()
         self._unmet.clear()
 
 
-def of_a_tile(found: Finding) -> bool:
-    """Whether a tile is at fault, and the entry at its index is not."""
-    return found.word in TILE_FAULTS
+def of_a_tile(fault: Finding) -> bool:
+    """Return whether a tile is faulty, and the entry at its index is not."""
+    return fault.word in TILE_FAULTS
 
 
 def check_tiles(connection: Connection, size: int) -> Iterator[Finding]:
-    """Each tile above the leaves holds the roots of those below it, and there is no tile too many."""
+    """Check that each tile above the leaves holds the roots of those below, and that no tile is left over."""
     expected = 0
     level = 0
     while size >> 8 * level:
@@ -128,13 +129,13 @@ def check_tiles(connection: Connection, size: int) -> Iterator[Finding]:
         for index in range(count):
             yield from _check_tile(connection, size, level, index)
         level += 1
-    found = rows.count_tiles(connection)
-    if found != expected:
-        yield finding("tree", None, "tiles", expected, found)
+    stored = rows.count_tiles(connection)
+    if stored != expected:
+        yield finding("tree", None, "tiles", expected, stored)
 
 
 def read_leaf_tiles(connection: Connection, start: int, end: int) -> bytes:
-    """The leaf hashes ``start <= i < end`` as the tiles have them. Requires ``start`` to be a multiple of 256."""
+    """Return the leaf hashes ``start <= i < end`` of the tiles. Requires ``start`` to be a multiple of 256."""
     parts = []
     for index in range(start // TILE_WIDTH, -(-end // TILE_WIDTH)):
         width = min(TILE_WIDTH, end - index * TILE_WIDTH) * HASH_LENGTH
@@ -143,35 +144,35 @@ def read_leaf_tiles(connection: Connection, start: int, end: int) -> bytes:
 
 
 def _check_tile(connection: Connection, size: int, level: int, index: int) -> Iterator[Finding]:
-    """Its length, and that each of its hashes is the root of the tile below."""
+    """Check a tile's length, and that each of its hashes is the root of the tile below."""
     width = width_at(size, level, index)
     name, stored = TileName(level, index, width).path(), rows.tile(connection, level, index)
     first = index * TILE_WIDTH ** (level + 1)
     if stored is None or len(stored) != width * HASH_LENGTH:
-        found = "no such tile" if stored is None else len(stored)
-        yield finding("tree", first, "tile_length", width * HASH_LENGTH, found, tile=name)
+        actual = "no such tile" if stored is None else len(stored)
+        yield finding("tree", first, "tile_length", width * HASH_LENGTH, actual, tile=name)
         return
     if level == 0:
         return
-    for number, said in enumerate(hashes_in(stored), index * TILE_WIDTH):
+    for number, stored_root in enumerate(hashes_in(stored), index * TILE_WIDTH):
         below = rows.tile(connection, level - 1, number)
-        root = root_of(hashes_in(below)) if below is not None and len(below) == TILE_LENGTH else said
-        if root != said:
+        root = root_of(hashes_in(below)) if below is not None and len(below) == TILE_LENGTH else stored_root
+        if root != stored_root:
             first, path = number * TILE_WIDTH**level, TileName(level - 1, number).path()
-            yield finding("tree", first, "tile_hash", root.hex(), said.hex(), tile=name, below=path)
+            yield finding("tree", first, "tile_hash", root.hex(), stored_root.hex(), tile=name, below=path)
 
 
 def claims_in_order(*claims: Sequence[RootClaim]) -> list[RootClaim]:
-    """All claims by size."""
+    """Return all claims, by size."""
     return sorted((claim for some in claims for claim in some), key=lambda claim: claim.size)
 
 
 def _filled(leaves: bytes, tiles: bytes) -> bytes:
-    """The leaves, those that are missing taken from the tiles: that they are missing is a finding already."""
+    """Fill missing leaves from the tiles: that they are missing is a finding already."""
     if NO_LEAF not in leaves:
         return leaves
     pairs = zip(hashes_in(leaves), hashes_in(tiles), strict=True)
-    return b"".join(said if leaf == NO_LEAF else leaf for leaf, said in pairs)
+    return b"".join(tile_leaf if leaf == NO_LEAF else leaf for leaf, tile_leaf in pairs)
 
 
 def _leaf_tile(index: int) -> str:

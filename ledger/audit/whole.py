@@ -1,4 +1,4 @@
-"""The order of what nobody signed: entries come in batches, each with the size and the time of its commit."""
+"""The audit of the whole log: by index, then by stream, then the rows that belong to no entry."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from itertools import chain, pairwise
 
 from msgspec import Struct
 
-from ledger.audit import claims as said
+from ledger.audit import claims as root_claims
 from ledger.audit.bindings import Bound, KeptFiles, check_bound, check_commits_bound, check_files, read_bound
 from ledger.audit.chain import Look
 from ledger.audit.entries import UNREADABLE, RangeResult, of_an_erasure
@@ -46,16 +46,16 @@ class _Batch(Struct, frozen=True):
 
 
 def check_commits(commits: array[int], size: int) -> Iterator[Finding]:
-    """The entries whose ``committed_size`` or ``recorded_at`` is not that of their batch.
+    """Yield the entries whose ``committed_size`` or ``recorded_at`` is not that of their batch.
 
-    ``commits`` are size and time of each entry, one after the other; 0, 0 for one that is missing. Neither is signed:
-    what fits all the others passes.
+    ``commits`` are size and time of each entry, one after the other; 0, 0 for a missing one. Neither is signed: a value
+    that fits all the others passes.
     """
     sizes, times = commits[::2], commits[1::2]
     earliest, waiting = 0, None
     for batch in chain(_batches(sizes, times, size), (None,)):
         if waiting is not None:
-            # Of two that are out of order the first is at fault if the second fits what came before, and is no smaller.
+            # Of two batches out of order, the first is at fault if the second fits what came before and is no smaller.
             overtakes = batch is not None and earliest <= batch.at < waiting.at and len(batch) >= len(waiting)
             if overtakes or waiting.at < earliest:
                 yield finding("entries", waiting.start, "recorded_before", earliest, waiting.at)
@@ -67,7 +67,7 @@ def check_commits(commits: array[int], size: int) -> Iterator[Finding]:
 
 
 def check_latest(commits: array[int], claims: Iterable[RootClaim]) -> Iterator[Finding]:
-    """The entries that were recorded, as they say, after a tree that has them was published or anchored."""
+    """Yield the entries that claim to be recorded after a tree that has them was published or anchored."""
     times, named = commits[1::2], set[int]()
     for claim in claims:
         index = claim.size - 1
@@ -78,24 +78,29 @@ def check_latest(commits: array[int], claims: Iterable[RootClaim]) -> Iterator[F
 
 
 def _batches(sizes: array[int], times: array[int], size: int) -> Iterator[_Batch]:
-    start, said = 0, Counter[int]()
+    start, counts = 0, Counter[int]()
     for end in range(1, size + 1):
         if sizes[end - 1]:
-            said[sizes[end - 1]] += 1
-        if end == size or _ends(said, end, sizes[end]):
-            known = Counter(time for time, of in zip(times[start:end], sizes[start:end], strict=True) if of == end)
-            if known:
-                yield _Batch(start, end, known.most_common(1)[0][0])
-            start, said = end, Counter()
+            counts[sizes[end - 1]] += 1
+        if end == size or _ends(counts, end, sizes[end]):
+            times_of_batch = Counter(
+                time for time, of in zip(times[start:end], sizes[start:end], strict=True) if of == end
+            )
+            if times_of_batch:
+                yield _Batch(start, end, times_of_batch.most_common(1)[0][0])
+            start, counts = end, Counter()
 
 
-def _ends(said: Counter[int], end: int, following: int) -> bool:
-    """Whether most entries of the batch say so, or as many as say otherwise and the next entry does not either."""
-    if end not in said:
+def _ends(counts: Counter[int], end: int, following: int) -> bool:
+    """Return whether the batch ends here: most of its entries say so.
+
+    If as many say otherwise, it ends here unless the next entry agrees with them.
+    """
+    if end not in counts:
         return False
-    others = {of: count for of, count in said.items() if of != end}
-    return said[end] > max(others.values(), default=0) or (
-        said[end] == max(others.values()) and others.get(following) != said[end]
+    others = {of: count for of, count in counts.items() if of != end}
+    return counts[end] > max(others.values(), default=0) or (
+        counts[end] == max(others.values()) and others.get(following) != counts[end]
     )
 
 
@@ -107,7 +112,7 @@ def _differing(sizes: array[int], times: array[int], batch: _Batch) -> Iterator[
             yield finding("entries", index, "differs", batch.at, times[index], of="entries", name="recorded_at")
 
 
-RANGE = 16_384  # entries that one worker checks at a time; a multiple of 256
+RANGE = 16_384  # entries that one worker checks at a time; a multiple of 256, the width of a tile
 WORTH_PROCESSES = 50_000  # entries from which starting other processes pays
 
 MISTYPED = "values of another type stand in the database, at which other steps would fail"
@@ -125,18 +130,24 @@ def audit_log(
     checkpoints: Sequence[str] = (),
     files: KeptFiles | None = None,
 ) -> AuditReport:
-    """Audits everything that the database holds. The log must continue each of the ``checkpoints``, notes of its own
-    that were kept elsewhere. ``files`` are those of data sets beside the database; None where they are not here.
+    """Audit everything that the database holds.
 
-    ``processes`` is as many as there are processors unless it is given; a small log is checked in this one. Raises
-    Unavailable where database or contracts do not answer, NotFound where there is no ledger.
+    The log must continue each of the ``checkpoints``, notes of its own that were stored elsewhere. ``files`` returns
+    the
+    files of data sets beside the database; None if they are not here. ``processes`` defaults to the number of
+    processors;
+    a small log is checked in this process.
+
+    Raises:
+        Unavailable: database or contracts do not answer.
+        NotFound: there is no ledger.
     """
     findings = Findings()
     if mistyped := list(check_types(database)):
         findings.add(*mistyped)
         findings.stop(MISTYPED)
         return findings.report(scope="log", development=trust.development, size=0, root=b"")
-    heads = AccessLog(database).binding_heads()  # before the database is looked at: its bindings are no shorter then
+    heads = AccessLog(database).binding_heads()  # read first, so that the bindings cannot be shorter than these
     kept = None if files is None else files()
     with database.read() as connection:
         tree = log.tree(connection)
@@ -151,26 +162,26 @@ def audit_log(
         )
         mirror, journal = read_mirror(connection, trust), DatabaseJournal(database)
         claims = claims_in_order(
-            said.kept(checkpoints, trust),
-            said.published(connection, trust, findings),
-            said.anchored(journal, tree.size, findings),
-            said.on_chain(look, mirror, journal, findings, lambda contracts: contracts.records()),
+            root_claims.kept(checkpoints, trust),
+            root_claims.published(connection, trust, findings),
+            root_claims.anchored(journal, tree.size, findings),
+            root_claims.on_chain(look, mirror, journal, findings, lambda contracts: contracts.records()),
             [RootClaim(tree.size, tree.root, "tree", Claimant("stored_root"))],
         )
         if processes is None:
             processes = (os.cpu_count() or 1) if tree.size >= WORTH_PROCESSES else 1
         with workers(database, read_ground(connection, mirror), book, processes) as crew:
-            pass_over = _Pass(connection, tree, bound, findings, log_id=trust.log_id, crew=crew, told=progress)
-            faulty = pass_over.entries(claims, {one.step for one in unlike})
+            pass_over = _Pass(connection, tree, bound, findings, log_id=trust.log_id, crew=crew, progress=progress)
+            faulty = pass_over.entries(claims, {fault.step for fault in unlike})
             mirror.tell(findings, faulty.indices)
             pass_over.streams(faulty)
-        findings.add(*unlike)  # behind what the rows themselves show
+        findings.add(*unlike)  # after what the rows themselves show
         _access(database, connection, findings)
     return findings.report(scope="log", development=trust.development, size=tree.size, root=tree.root)
 
 
 class _Pass:
-    """The two ways over the log: by index, then by stream."""
+    """The two passes over the log: by index, then by stream."""
 
     def __init__(
         self,
@@ -181,36 +192,36 @@ class _Pass:
         *,
         log_id: bytes,
         crew: Workers,
-        told: Progress,
+        progress: Progress,
     ):
         self._connection = connection
         self._tree = tree
         self._findings = findings
         self._crew = crew
-        self._progress = told
+        self._progress = progress
         self._bound = bound
         self._log_id = log_id
 
     # 2 to 5, 9
     def entries(self, claims: Sequence[RootClaim], failed: Collection[str]) -> Faulty:
-        """Every entry by itself, the tree over all of them, and all that is not of any entry.
+        """Check every entry by itself, the tree over all of them, and what belongs to no entry.
 
-        Claims of a step that has ``failed`` accuse no entry of its time.
+        Claims of a step that has ``failed`` are not used against an entry's time.
         """
         size, commits = self._tree.size, array("q")
-        found = list(self._by_index(TreeAudit(claims), commits))
-        indices = frozenset(f.index for f in found if f.index is not None and not (of_a_tile(f) or of_an_erasure(f)))
-        self._findings.add(*(f for f in found if not (of_an_erasure(f) and any(i > (f.index or 0) for i in indices))))
+        faults = list(self._by_index(TreeAudit(claims), commits))
+        indices = frozenset(f.index for f in faults if f.index is not None and not (of_a_tile(f) or of_an_erasure(f)))
+        self._findings.add(*(f for f in faults if not (of_an_erasure(f) and any(i > (f.index or 0) for i in indices))))
         disordered = list(check_commits(commits, size))
         named = indices | {f.index for f in disordered if f.index is not None}
         self._findings.add(*disordered, *check_commits_bound(self._bound, commits, named))
-        failed = {*failed, *(f.step for f in found)}
+        failed = {*failed, *(f.step for f in faults)}
         held = [claim for claim in claims if claim.step not in failed]
         self._findings.add(*(f for f in check_latest(commits, held) if f.index not in named))
         self._findings.add(*check_tiles(self._connection, size), *self._strays(), *self._tree_rows(commits))
         self._tell(size)
-        displaced = frozenset(f.index for f in found if f.index is not None and f.step == "entries")
-        unreadable = frozenset(f.index for f in found if f.index is not None and f.word == UNREADABLE)
+        displaced = frozenset(f.index for f in faults if f.index is not None and f.step == "entries")
+        unreadable = frozenset(f.index for f in faults if f.index is not None and f.word == UNREADABLE)
         return Faulty(indices, displaced, unreadable)
 
     def _by_index(self, tree: TreeAudit, commits: array[int]) -> Iterator[Finding]:
@@ -233,12 +244,12 @@ class _Pass:
             yield finding("payloads", index, "row", "no such row", "a row of no entry", row=table)
 
     def _tree_rows(self, commits: array[int]) -> Iterator[Finding]:
-        """What the database says of the log as a whole and no entry does; its size and root are claims."""
+        """Check the row about the log as a whole; its size and root are checked as claims."""
         last = commits[-1] if commits else 0
         expected = [(1, self._log_id.hex(), last or self._tree.recorded_at)]
-        found = rows.tree_rows(self._connection)
-        if found != expected:
-            yield finding("tree", None, "tree_rows", _listed(expected), _listed(found))
+        actual = rows.tree_rows(self._connection)
+        if actual != expected:
+            yield finding("tree", None, "tree_rows", _listed(expected), _listed(actual))
 
     def _tell(self, size: int) -> None:
         tell = self._findings.checked
@@ -249,7 +260,7 @@ class _Pass:
 
     # 6, 7, 8, 14
     def streams(self, faulty: Faulty) -> None:
-        """Every stream from its first event on."""
+        """Check every stream from its first event on."""
         size, parts = self._tree.size, list(self._parts())
         for number, findings in enumerate(self._crew.streams(parts, faulty), 1):
             self._findings.add(*findings)
@@ -266,12 +277,12 @@ class _Pass:
                 yield Part(kind, self._tree.size, first, last)
 
 
-def _listed(found: Sequence[tuple[object, ...]]) -> str:
-    return "; ".join(" / ".join(map(str, row)) for row in found)
+def _listed(rows_of_tree: Sequence[tuple[object, ...]]) -> str:
+    return "; ".join(" / ".join(map(str, row)) for row in rows_of_tree)
 
 
 def _ranges(size: int) -> Iterator[tuple[int, int]]:
-    """At least one range, so that claims of size 0 are decided."""
+    """Yield the ranges of indices, at least one, so that claims of size 0 are decided."""
     for start in range(0, max(size, 1), RANGE):
         yield start, min(start + RANGE, size)
 
@@ -284,23 +295,23 @@ def check_types(database: Database, case_id: str | None = None) -> Iterator[Find
         with database.read() as connection:
             read = rows.rows_of_case(connection, case_id)
     for engine, store in database.stores:
-        for one in mistyped_columns(engine, store, read):
-            yield finding("schema", None, "value_type", one.expected, one.found, name=one.name)
+        for difference in mistyped_columns(engine, store, read):
+            yield finding("schema", None, "value_type", difference.expected, difference.found, name=difference.name)
 
 
 # 16
 def _schema(database: Database) -> Iterator[Finding]:
-    """What stands in the database beside what this version puts there, or is not there."""
+    """Yield what the database has beyond this version's schema, or lacks of it."""
     for engine, store in database.stores:
-        for one in differences_of(engine, store):
-            yield finding("schema", None, "schema", one.expected, one.found, name=one.name)
+        for difference in differences_of(engine, store):
+            yield finding("schema", None, "schema", difference.expected, difference.found, name=difference.name)
         for fault in storage_faults(engine):
             yield finding("schema", None, "storage", fault=fault)
 
 
 # 13
 def _access(database: Database, connection: Connection, findings: Findings) -> None:
-    """The log of reads, and what was sealed of it."""
+    """Check the access log, and what was sealed of it."""
     try:
         head = AccessLog(database).check()
     except IntegrityBroken as error:
@@ -316,5 +327,5 @@ def _check_seal(database: Database, index: int, payload: bytes) -> Iterator[Find
         body = decode_payload(payload).body
     except TallystickError:
         return  # a finding of its own
-    if isinstance(body, AccessSealed) and (found := rows.access_digest(database, body.count)) != body.head:
-        yield finding("access", index, "read", body.head, str(found), number=body.count - 1)
+    if isinstance(body, AccessSealed) and (digest := rows.access_digest(database, body.count)) != body.head:
+        yield finding("access", index, "read", body.head, str(digest), number=body.count - 1)

@@ -1,4 +1,4 @@
-"""Who does the counting: this process, or several that each read the database by themselves."""
+"""The workers of an audit: this process, or several that each read the database by themselves."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from ledger.audit.judging import Rules
 from ledger.audit.streams import Faulty, Part, check_part
 from ledger.core.procedure.rulebook import Rulebook
 from ledger.deadlines.working_days import shipped_calendar
-from ledger.recording.case_states import States
+from ledger.recording.case_states import CaseStates
 from ledger.store.database import Database, attach
 
-NEW_OBJECTS = 50_000  # in a worker's process, between two looks for garbage among them
+NEW_OBJECTS = 50_000  # of a worker's process, between two garbage collections
 
 Range = tuple[int, int]
 
 
 class Workers(Protocol):
-    """Gives the results in the order of what is asked for."""
+    """Returns results in the order of the tasks."""
 
     def entries(self, ranges: Iterable[Range]) -> Iterator[RangeResult]: ...
 
@@ -32,13 +32,13 @@ class Workers(Protocol):
 
 
 class Worker:
-    """Checks in this process, one after the other."""
+    """Checks in this process, one task after the other."""
 
     def __init__(self, database: Database, ground: Ground, book: Rulebook):
         self._database = database
         self._ground = ground
         agencies = None if ground.authority is None else ground.authority.agencies
-        self._rules = Rules(States(database, book), shipped_calendar(), agencies)
+        self._rules = Rules(CaseStates(database, book), shipped_calendar(), agencies)
 
     def entries(self, ranges: Iterable[Range]) -> Iterator[RangeResult]:
         for start, end in ranges:
@@ -54,7 +54,7 @@ class Worker:
 
 
 class _Pool:
-    """Hands the same work to processes that ``_attach`` has made ready."""
+    """Hands the tasks to processes that ``_attach`` has prepared."""
 
     def __init__(self, executor: ProcessPoolExecutor):
         self._executor = executor
@@ -68,7 +68,7 @@ class _Pool:
 
 @contextmanager
 def workers(database: Database, ground: Ground, book: Rulebook, processes: int) -> Iterator[Workers]:
-    """``processes`` of them; 1 is this process itself."""
+    """Start ``processes`` workers; 1 is this process itself."""
     if processes == 1:
         yield Worker(database, ground, book)
         return
@@ -84,7 +84,7 @@ _worker: Worker
 def _attach(url: str, ground: Ground, book: Rulebook) -> None:
     global _worker  # noqa: PLW0603 - the one place where a worker process keeps what it was started with
     _worker = Worker(attach(url), ground, book)
-    # What lasts as long as the process is not looked through again and again, and what a range makes has no cycles.
+    # What lasts as long as the process need not be scanned again, and the objects of a range have no cycles.
     gc.freeze()
     gc.set_threshold(NEW_OBJECTS)
 

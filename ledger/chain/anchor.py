@@ -1,4 +1,4 @@
-"""The LogAnchor contract: the roots that the chain has, and one more of them."""
+"""The LogAnchor contract: reads its records, and submits further ones."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ledger.core.errors import NotFound
 
 @dataclass(frozen=True, slots=True)
 class AnchorRecord:
-    """Record ``number`` of the contract; 0 is where it started: the empty log, or its predecessor's last record."""
+    """Record ``number`` of the contract; 0 is its start: the empty log, or its predecessor's last record."""
 
     number: int
     root: bytes
@@ -27,7 +27,7 @@ class AnchorRecord:
 
 @dataclass(frozen=True, slots=True)
 class AnchorRequest:
-    """What the contract checks before it takes ``head``: that it continues the last record, and who vouches for it."""
+    """The arguments that the contract checks: that ``head`` continues the last record, and who co-signed it."""
 
     previous_size: int
     previous_root: bytes  # SHA-256("") at size 0
@@ -46,12 +46,12 @@ class AnchorClient:
         self._journal = journal
 
     def record_count(self, at: BlockId) -> int:
-        """The number of the last record at the block."""
+        """Return the number of the last record at the block."""
         count: int = self._read("recordCount", at)
         return count
 
     def record(self, number: int, at: BlockId) -> AnchorRecord:
-        """Raises NotFound above the last record."""
+        """Return a record. Raises NotFound above the last one."""
         count = self.record_count(at)
         if not 0 <= number <= count:
             raise NotFound(f"expected an anchor record up to {count}, not {number}", field="record")
@@ -59,14 +59,15 @@ class AnchorClient:
         return AnchorRecord(number, root, size, block_number, timestamp)
 
     def head(self, at: BlockId) -> AnchorRecord:
-        """The last record at the block."""
+        """Return the last record at the block."""
         return self.record(self.record_count(at), at)
 
     def submit(self, request: AnchorRequest) -> ChainWrite:
-        """Anchors; the write is in the journal when this returns, and on the embedded chain confirmed.
+        """Anchor ``request.head``; the write is in the journal when this returns, and confirmed on the embedded chain.
 
-        Raises CallReverted with the contract's error where it would refuse (HeadMoved, RegistryHashStale,
-        QuorumMissing...), and what ``ChainWriter.submit`` raises.
+        Raises CallReverted with the contract's error if it would refuse (HeadMoved, RegistryHashStale,
+        QuorumMissing...), and
+        what ``ChainWriter.submit`` raises.
         """
         head = request.head
         data = self._abi.encode_call(
@@ -82,11 +83,11 @@ class AnchorClient:
         return self._writer.submit(Purpose.ANCHOR, self.address, data, abi=self._abi, anchored=head)
 
     def refresh(self) -> list[StateChange]:
-        """What has become of all chain writes. An anchor that is stale is sent again by itself."""
+        """Look up what has become of all chain writes. A stale anchor is sent again."""
         return self._writer.refresh()
 
     def require_not_ahead(self) -> None:
-        """Raises ChainAhead where the chain has an anchor that the journal never signed: a rollback of the database."""
+        """Raise ChainAhead if the chain has an anchor that the journal never signed: the database was rolled back."""
         head = self.head(self._writer.chain.eth.head().hash)
         if head.number == 0:
             return

@@ -1,4 +1,4 @@
-"""Anvil as a child process: started on a loopback port, gone with its parent."""
+"""Anvil as a child process: started on a loopback port, and killed when its parent ends."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from ledger.chain.errors import ChainUnavailable
 
 GENESIS_TIMESTAMP = 1577836800  # 2020-01-01T00:00:00Z
 GAS_LIMIT = 30_000_000  # of a block
-STATES_KEPT = 16  # blocks back from the head whose state can still be read
+STATES_KEPT = 16  # newest blocks whose state can be read
 START_SECONDS = 120.0  # until it listens, a large dump loaded
 
 _LISTENING = re.compile(r"Listening on ([0-9.]+:[0-9]+)")
 
 
 def anvil_arguments(*, directory: Path, chain_id: int, port: int, load: Path | None) -> list[str]:
-    """The flags under which the same transactions and timestamps give the same block hashes.
+    """Return the flags under which the same transactions and timestamps give the same block hashes.
 
-    Gas costs nothing, so that an agency's admin needs no coins. ``directory`` takes what Anvil would else spill under
-    the user's home; ``port`` 0 lets the system choose.
+    Gas costs nothing, so that an agency's admin needs no coins. ``directory`` takes what Anvil would otherwise write to
+    the user's home; with ``port`` 0 the system chooses.
     """
     arguments = ["--no-mining", "--order", "fifo", "--hardfork", "cancun", "--prune-history", str(STATES_KEPT)]
     arguments += ["--timestamp", str(GENESIS_TIMESTAMP), "--gas-limit", str(GAS_LIMIT), "--chain-id", str(chain_id)]
@@ -45,7 +45,7 @@ class AnvilProcess:
         self._command = [*_die_with_parent(), str(binary), *arguments]
         self._home = home
         self._said: deque[str] = deque(maxlen=20)
-        self._settled = threading.Event()  # it listens, or has ended
+        self._settled = threading.Event()  # set once it listens or has ended
         self._ended = threading.Event()
         self._process: subprocess.Popen[str] | None = None
         self._address: str | None = None
@@ -53,7 +53,7 @@ class AnvilProcess:
         self._keeper = threading.Thread(target=self._keep, name="anvil-keeper", daemon=True)
 
     def start(self) -> None:
-        """Returns once it listens. Raises Unavailable, with its last words, if it does not."""
+        """Return once it listens. Raises Unavailable, with its last lines of output, if it does not."""
         self._keeper.start()
         if not self._settled.wait(START_SECONDS):
             self.stop()
@@ -76,7 +76,7 @@ class AnvilProcess:
         return self._address is not None and not self._ended.is_set()
 
     def stop(self) -> None:
-        """Kills it: the journal has all that it knew."""
+        """Kill it. Nothing is lost: the journal has all that it knew."""
         if self._process is not None:
             self._process.kill()
         self._keeper.join()
@@ -104,14 +104,14 @@ class AnvilProcess:
         assert process.stdout is not None
         for line in process.stdout:
             self._said.append(line.rstrip())
-            found = _LISTENING.search(line) if self._address is None else None
-            if found:
-                self._address = found.group(1)
+            match = _LISTENING.search(line) if self._address is None else None
+            if match:
+                self._address = match.group(1)
                 self._settled.set()
         process.wait()
 
 
 def _die_with_parent() -> list[str]:
-    """A prefix that lets the kernel kill the child when its parent dies; empty where util-linux has no part."""
+    """Return a prefix that has the kernel kill the child with its parent; empty without util-linux's setpriv."""
     setpriv = shutil.which("setpriv")
     return [setpriv, "--pdeathsig", "KILL"] if setpriv else []

@@ -1,4 +1,4 @@
-"""What the writer and the contracts' clients ask of a chain, embedded or remote."""
+"""The interface of a chain, embedded or remote, for the writer and the contracts' clients."""
 
 from __future__ import annotations
 
@@ -17,23 +17,24 @@ class ChainBackend(Protocol):
 
     @property
     def eth(self) -> Eth:
-        """The node to read from. Not to be kept: the embedded one may be made anew."""
+        """Return the node to read from. Do not keep it: the embedded node may be restarted."""
 
     def fees(self) -> Fees:
-        """What a transaction should offer now."""
+        """Return what a transaction should offer now."""
 
     def final_block(self) -> BlockRef | None:
-        """The newest block that cannot change any more; None while there is none."""
+        """Return the newest block that cannot change any more, or None."""
 
     def deliver(self, write: ChainWrite) -> ChainWrite:
-        """Hands a journaled write to the chain; gives it as the journal then has it.
+        """Hand a journaled write to the chain, and return it as the journal then has it.
 
-        A write whose outcome is unknown stays signed, and ``refresh`` looks it up. Raises TransactionRefused where the
-        node refuses it for a reason that is not known here, with the write left signed too.
+        A write whose outcome is unknown stays signed, and ``refresh`` looks it up. Raises TransactionRefused if the
+        node
+        refuses it for an unknown reason; the write stays signed then too.
         """
 
     def refresh(self) -> list[StateChange]:
-        """Looks up what has become of the journal's writes, journals it, and sends again what got lost.
+        """Look up what has become of the journal's writes, record it, and send again what got lost.
 
         Raises ChainUnavailable, ChainMismatch.
         """

@@ -1,6 +1,6 @@
-"""What can be asked of AgencyRegistry and LogAnchor, as call data, and what must be signed for it.
+"""Calls of AgencyRegistry and LogAnchor as call data, and the digests that are signed for them.
 
-Ids are slugs of 1 to 31 characters; addresses 0x and lower-case hex.
+Ids are slugs of 1 to 31 characters; addresses are 0x and lower-case hex.
 """
 
 from __future__ import annotations
@@ -93,41 +93,41 @@ def grant_key(request: KeyRequest, *, roles: int, valid_from: int, valid_until: 
 
 
 def revoke_key(account: str) -> bytes:
-    """The caller's agency revokes a key that it granted, for good."""
+    """Build the call by which the caller's agency revokes, for good, a key that it granted."""
     return REGISTRY.encode_call("revokeKey", account)
 
 
 def propose_admin(account: str) -> bytes:
-    """The caller names the account that may become its agency's admin."""
+    """Build the call by which the caller names the account that may become its agency's admin."""
     return REGISTRY.encode_call("proposeAdmin", account)
 
 
 def accept_admin(agency: str) -> bytes:
-    """The caller becomes the admin of the agency that proposed it."""
+    """Build the call by which the caller becomes the admin of the agency that proposed it."""
     return REGISTRY.encode_call("acceptAdmin", id_word(agency))
 
 
 def decide(change: ContractChange, approvals: Sequence[Approval]) -> bytes:
-    """A change that a majority of the agencies' admins has approved; anybody may send it."""
+    """Build the call of a change that a majority of the agencies' admins has approved; anybody may send it."""
     signed = [(approval.admin, approval.signature) for approval in approvals]
     return REGISTRY.encode_call("decide", change_tuple(change), signed)
 
 
 def decision_digest(domain: ContractDomain, number: int, change: ContractChange) -> bytes:
-    """What an admin signs to approve the change as decision ``number`` (the contract's count + 1)."""
+    """Return what an admin signs to approve the change as decision ``number`` (the contract's count + 1)."""
     struct = keccak256(keccak256(_DECISION_TYPE.encode()) + _word(number) + change.words())
     return keccak256(b"\x19\x01" + domain.separator() + struct)
 
 
 def key_request_digest(domain: ContractDomain, *, agency: str, officer: str, key_id: str) -> bytes:
-    """What the holder of a key signs to ask for its grant, in the domain of AgencyRegistry."""
+    """Return what the holder of a key signs to ask for its grant, in the domain of AgencyRegistry."""
     fields = id_word(agency) + id_word(officer) + _word(int(key_id, 16))
     struct = keccak256(keccak256(_KEY_REQUEST_TYPE.encode()) + fields)
     return keccak256(b"\x19\x01" + domain.separator() + struct)
 
 
 def key_request_document(domain: ContractDomain, *, agency: str, officer: str, key_id: str) -> dict[str, Any]:
-    """The same as a document for ``eth_signTypedData_v4``, for a key that lies in a wallet."""
+    """Return the key request as a document for ``eth_signTypedData_v4``, for a key in a wallet."""
     return {
         "types": {
             "EIP712Domain": [{"name": name, "type": kind} for name, kind in _DOMAIN_FIELDS],
@@ -150,13 +150,13 @@ def key_request_document(domain: ContractDomain, *, agency: str, officer: str, k
 
 
 def checkpoint_digest(domain: ContractDomain, size: int, root: bytes, registry_hash: bytes) -> bytes:
-    """What a witness signs for the contract, in the domain of LogAnchor."""
+    """Return what a witness signs for the contract, in the domain of LogAnchor."""
     struct = keccak256(keccak256(_CHECKPOINT_TYPE.encode()) + _word(size) + root + registry_hash)
     return keccak256(b"\x19\x01" + domain.separator() + struct)
 
 
 def change_tuple(change: ContractChange) -> tuple[Any, ...]:
-    """The contract's ``Change`` struct."""
+    """Return the change as the contract's ``Change`` struct."""
     return (
         change.kind,
         id_word(change.agency),
@@ -173,12 +173,12 @@ def change_tuple(change: ContractChange) -> tuple[Any, ...]:
 
 
 def id_word(slug: str) -> bytes:
-    """An id as the contract has it: ASCII, zero-padded to 32 bytes."""
+    """Encode an id as the contract has it: ASCII, zero-padded to 32 bytes."""
     return slug.encode("ascii").ljust(32, b"\0")
 
 
 def id_text(word: bytes) -> str:
-    """The id of a word. Raises ValueError for bytes that are none."""
+    """Decode the id of a word. Raises ValueError for bytes that are no id."""
     return word.rstrip(b"\0").decode("ascii")
 
 

@@ -64,7 +64,7 @@ EXECUTION_ERROR = 3  # what geth and Anvil answer to a call that reverts
 
 
 class ContractAbi:
-    """What one compiled contract can be asked, and how it answers."""
+    """One compiled contract: encodes its calls and decodes its results, events and errors."""
 
     def __init__(self, name: str):
         compiled = artifact(name)
@@ -77,19 +77,21 @@ class ContractAbi:
         self._functions = {entry["name"]: entry for entry in entries if entry["type"] == "function"}
         self._events = {entry["name"]: entry for entry in entries if entry["type"] == "event"}
         self._constructor = next(entry for entry in entries if entry["type"] == "constructor")
-        known = [entry for contract in CONTRACTS for entry in artifact(contract)["abi"] if entry["type"] == "error"]
-        self._errors = {_selector(entry): entry for entry in [*known, ERROR_OF_REQUIRE, PANIC]}
+        custom_errors = [
+            entry for contract in CONTRACTS for entry in artifact(contract)["abi"] if entry["type"] == "error"
+        ]
+        self._errors = {_selector(entry): entry for entry in [*custom_errors, ERROR_OF_REQUIRE, PANIC]}
 
     def initcode(self, *arguments: Any) -> bytes:
-        """The bytes that create the contract: code, then the constructor's arguments."""
+        """Return the bytes that create the contract: code, then the constructor's arguments."""
         return self._initcode + abi_codec.encode(_types(self._constructor["inputs"]), arguments)
 
     def is_code(self, code: bytes) -> bool:
-        """Whether the code of a contract is this one's, whatever its constructor has fixed in it."""
+        """Return whether a contract's code is this one's, whatever values its constructor has fixed in it."""
         return self._blank(code) == self._code
 
     def _blank(self, code: bytes) -> bytes:
-        """The code without the values that a constructor fixes."""
+        """Return the code with zeros for the values that a constructor fixes."""
         blank = bytearray(code)
         for spot in self._immutables:
             start, end = spot["start"], spot["start"] + spot["length"]
@@ -101,11 +103,11 @@ class ContractAbi:
         return _selector(entry) + abi_codec.encode(_types(entry["inputs"]), arguments)
 
     def function_of(self, data: bytes) -> str | None:
-        """The name of the function that call data asks for; None for none of this contract's."""
+        """Return the name of the function that call data calls; None if this contract has no such function."""
         return next((name for name, entry in self._functions.items() if _selector(entry) == data[:4]), None)
 
     def decode_result(self, function: str, data: bytes) -> Any:
-        """The single return value; a struct is a tuple. Raises ValueError for other bytes."""
+        """Decode the single return value; a struct is a tuple. Raises ValueError for other bytes."""
         try:
             (value,) = abi_codec.decode(_types(self._functions[function]["outputs"]), data)
         except (DecodingError, ValueError, OverflowError) as error:
@@ -113,11 +115,11 @@ class ContractAbi:
         return value
 
     def topic(self, event: str) -> bytes:
-        """The first topic of the event's logs."""
+        """Return the first topic of the event's logs."""
         return keccak256(_signature(self._events[event]))
 
     def decode_event(self, event: str, log: Log) -> dict[str, Any]:
-        """The event's arguments by name. Raises ValueError for a log of another form."""
+        """Decode the event's arguments by name. Raises ValueError for a log of another form."""
         inputs = self._events[event]["inputs"]
         indexed = [entry for entry in inputs if entry["indexed"]]
         plain = [entry for entry in inputs if not entry["indexed"]]
@@ -129,7 +131,7 @@ class ContractAbi:
         return _named(indexed, values) | _named(plain, rest)
 
     def reverted(self, error: RpcRefused) -> CallReverted | None:
-        """What the contract says where the node's refusal is that a call reverted; None where it is another."""
+        """Return the contract's error if the node refused because a call reverted; None for another refusal."""
         data = _revert_data(error)
         if data is None:
             return None
@@ -139,8 +141,8 @@ class ContractAbi:
         try:
             arguments = _named(entry["inputs"], abi_codec.decode(_types(entry["inputs"]), data[4:]))
         except (DecodingError, ValueError, OverflowError):
-            told = f"{self.name} refused the call: {entry['name']}"
-            return CallReverted(told, error=entry["name"], hint=HINTS.get(entry["name"]))
+            undecodable = f"{self.name} refused the call: {entry['name']}"
+            return CallReverted(undecodable, error=entry["name"], hint=HINTS.get(entry["name"]))
         shown = ", ".join(f"{name} {_shown(value)}" for name, value in arguments.items())
         message = f"{self.name} refused the call: {entry['name']}({shown})"
         return CallReverted(message, error=entry["name"], arguments=arguments, hint=HINTS.get(entry["name"]))
@@ -148,14 +150,14 @@ class ContractAbi:
 
 @lru_cache
 def contract_abi(name: str) -> ContractAbi:
-    """The ABI of "AgencyRegistry" or "LogAnchor"."""
+    """Return the ABI of "AgencyRegistry" or "LogAnchor"."""
     return ContractAbi(name)
 
 
 def read(eth: Eth, abi: ContractAbi, address: str, at: BlockId, function: str, *arguments: Any) -> Any:
-    """What the contract at ``address`` returns at the block.
+    """Return what the contract at ``address`` returns at the block.
 
-    Raises CallReverted, ChainMismatch where no such contract is there, ChainUnavailable.
+    Raises CallReverted, ChainMismatch if there is no such contract, ChainUnavailable.
     """
     try:
         data = eth.call(address, abi.encode_call(function, *arguments), at)
@@ -170,7 +172,7 @@ def read(eth: Eth, abi: ContractAbi, address: str, at: BlockId, function: str, *
 
 
 def _revert_data(error: RpcRefused) -> bytes | None:
-    """The bytes that a call reverted with: anvil and geth give them as data, Hardhat one level deeper."""
+    """Return the bytes that a call reverted with: anvil and geth give them as data, Hardhat one level deeper."""
     if error.rpc_code != EXECUTION_ERROR and "revert" not in error.rpc_message.lower():
         return None
     data = error.data.get("data") if isinstance(error.data, Mapping) else error.data
@@ -197,7 +199,7 @@ def _named(inputs: Sequence[Mapping[str, Any]], values: Sequence[Any]) -> dict[s
 
 
 def _shown(value: object) -> str:
-    """Bytes that are an agency's id as its text."""
+    """Format a value for a message; bytes that are an agency's id as its text."""
     if not isinstance(value, bytes):
         return str(value)
     slug = _SLUG.fullmatch(value)

@@ -1,7 +1,8 @@
-"""The deterministic deployment factory: one address for the same code and arguments on every chain that has it.
+"""Deployment of the ledger's contracts, by the deterministic deployment factory where the chain has it.
 
-It stands at the same address everywhere because the transaction that makes it was signed once, by nobody's key: any
-holder of that account's balance can have it mined. Sources: EIP-1014 (CREATE2); the factory's own published bytes.
+The factory gives the same code and arguments one address on every chain. It has the same address everywhere because
+the transaction that creates it was signed once, with nobody's key: anybody may fund that account and send it.
+Sources: EIP-1014 (CREATE2); the factory's own published bytes.
 """
 
 from __future__ import annotations
@@ -42,19 +43,19 @@ POLL_SECONDS = 0.2
 
 
 def create2_address(salt: bytes, initcode: bytes) -> str:
-    """Where the factory creates the contract. Requires ``len(salt) == 32``."""
+    """Return the address at which the factory creates the contract. Requires ``len(salt) == 32``."""
     return "0x" + keccak256(b"\xff" + bytes.fromhex(FACTORY[2:]) + salt + keccak256(initcode))[12:].hex()
 
 
 def has_factory(eth: Eth) -> bool:
-    """Whether the factory stands at its address, with its own code."""
+    """Return whether the factory is at its address, with its own code."""
     return eth.code(FACTORY, "latest") == FACTORY_CODE
 
 
 def ensure_factory(writer: ChainWriter, *, timeout_seconds: float) -> bool:
-    """Whether the chain has the factory now: it may take 0.01 coins of the writer's to have it made.
+    """Create the factory if the chain lacks it, for up to 0.01 of the writer's coins; return whether it is there.
 
-    A chain stays without where the writer has no coins, or where transactions must name their chain or cost more.
+    It cannot be created if the writer has no coins, or if transactions must name their chain or cost more.
     """
     eth = writer.chain.eth
     if has_factory(eth):
@@ -89,7 +90,7 @@ NO_PREDECESSOR = (0, NO_ACCOUNT, 0, bytes(32))
 
 @dataclass(frozen=True, slots=True)
 class FoundingAgency:
-    """``kind`` is a number of ``contract_changes.KIND_NUMBERS``, ``profile`` its canonical JSON text."""
+    """An agency at the start; ``kind`` is a number of ``contract_changes.KIND_NUMBERS``, ``profile`` canonical JSON."""
 
     agency_id: str
     kind: int
@@ -100,7 +101,7 @@ class FoundingAgency:
 
 @dataclass(frozen=True, slots=True)
 class Founding:
-    """What a ledger starts with. ``quorum`` 0 takes ``development``."""
+    """The initial content of a ledger's registry. ``quorum`` 0 requires ``development``."""
 
     log_id: bytes  # 32 bytes
     agencies: tuple[FoundingAgency, ...]
@@ -109,7 +110,7 @@ class Founding:
     development: bool
 
     def changes(self) -> list[ContractChange]:
-        """The registry's first changes, in their order."""
+        """Return the registry's first changes, in order."""
         kinds = CHANGE_KINDS
         admitted = [
             ContractChange(
@@ -136,7 +137,7 @@ class Founding:
 
 @dataclass(frozen=True, slots=True)
 class Deployment:
-    """Where the contracts of a ledger stand; the code hashes are Keccak-256 of the code on the chain."""
+    """The addresses of a ledger's contracts; the code hashes are Keccak-256 of the code on the chain."""
 
     identity: ChainIdentity
     registry: str
@@ -146,10 +147,10 @@ class Deployment:
 
 
 def deploy(writer: ChainWriter, founding: Founding, *, timeout_seconds: float = 120.0) -> Deployment:
-    """The ledger's contracts on the writer's chain; done again, it finds what it made.
+    """Deploy the ledger's contracts on the writer's chain; called again, it finds what it deployed.
 
-    Raises CallReverted where a constructor refuses its arguments, Unavailable while the chain has not confirmed, and
-    what ``ChainWriter.submit`` raises.
+    Raises CallReverted if a constructor refuses its arguments, Unavailable while the chain has not confirmed, and what
+    ``ChainWriter.submit`` raises.
     """
     place = _Place(writer, founding.log_id, timeout_seconds)
     changes = [change_tuple(change) for change in founding.changes()]
@@ -159,7 +160,7 @@ def deploy(writer: ChainWriter, founding: Founding, *, timeout_seconds: float = 
 
 
 def require_deployment(eth: Eth, deployment: Deployment) -> None:
-    """Raises WrongChain or ChainMismatch unless this is the chain of the deployment and its code stands there."""
+    """Raise WrongChain or ChainMismatch unless this is the deployment's chain and has its code."""
     eth.require_chain(deployment.identity.chain_id, deployment.identity)
     expected = {
         deployment.registry: deployment.registry_code_hash,
@@ -172,13 +173,13 @@ def require_deployment(eth: Eth, deployment: Deployment) -> None:
 
 
 def other_contracts(eth: Eth, deployment: Deployment) -> dict[str, str]:
-    """By name, the address of each contract that is not what this release deploys."""
+    """Return, by name, the address of each contract that is not what this release deploys."""
     places = {REGISTRY: deployment.registry, ANCHOR: deployment.anchor}
     return {abi.name: at for abi, at in places.items() if not abi.is_code(eth.code(at, "latest"))}
 
 
 class _Place:
-    """Where the contracts of one ledger go: by the factory if there is one, else by the writer's own creations."""
+    """Deploys a ledger's contracts: by the factory if there is one, else by transactions of the writer."""
 
     def __init__(self, writer: ChainWriter, salt: bytes, timeout_seconds: float):
         self._writer = writer
@@ -187,7 +188,7 @@ class _Place:
         self._by_factory = ensure_factory(writer, timeout_seconds=timeout_seconds)
 
     def put(self, abi: ContractAbi, initcode: bytes) -> str:
-        """The address of the contract, which is there when this returns."""
+        """Return the address of the contract, deployed if it was not."""
         if not self._by_factory:
             return self._created(self._settled(abi, None, initcode))
         address = create2_address(self._salt, initcode)
@@ -204,7 +205,7 @@ class _Place:
         return settled
 
     def _journaled(self, to: str | None, data: bytes) -> ChainWrite | None:
-        """What an earlier, interrupted deployment has signed."""
+        """Return the write of an earlier, interrupted deployment, or None."""
         for write in self._writer.journal.writes():
             if write.purpose is Purpose.DEPLOYMENT and write.state is not WriteState.INVALID:
                 transaction = decode(write.raw_transaction).transaction
@@ -220,7 +221,7 @@ class _Place:
 
 
 def _deployed(eth: Eth, chain_id: int, registry_address: str, anchor_address: str) -> Deployment:
-    """The anchor's record 0 names the block that it was created in."""
+    """Build the deployment; the anchor's record 0 names the block that it was created in."""
     head = eth.head().hash
     block_number = int(read(eth, ANCHOR, anchor_address, head, "record", 0)[2])
     block = eth.block(block_number)

@@ -26,7 +26,7 @@ class EmbeddedChain:
 
     @property
     def eth(self) -> Eth:
-        """Made anew first if it was killed: whoever reads finds a node."""
+        """Return the node, restarted first if it was killed."""
         if not self._node.runs():
             self._node.catch_up()
         return self._node.eth

@@ -1,17 +1,17 @@
-"""What can go wrong with a chain.
+"""Errors of a chain.
 
 IntegrityBroken
 ├── ChainAhead                the chain, or a dump of it, holds more than the journal: the database was rolled back
-└── ChainMismatch             a block, code or record that is not the one the journal or the deployment names
+└── ChainMismatch             a block, code or record differs from the one that the journal or the deployment names
 RuleRefused
 └── CallReverted              the contract refused the call (names its error)
 Unavailable
-└── ChainUnavailable          a node that cannot be reached or understood (``code`` tells which, see there)
+└── ChainUnavailable          a node that cannot be reached or understood (see its ``code``)
     ├── WrongChain            the node answers, but for another chain
     ├── OtherContracts        the ledger's contracts are not those that this release deploys
-    ├── OutOfStep             the embedded node does not stand where the journal says
-    └── RpcRefused            the node answered a request with an error of its own
-        └── TransactionRefused    ... a transaction, for no reason that is known here
+    ├── OutOfStep             the embedded node is not at the block that the journal says
+    └── RpcRefused            the node answered a request with an error
+        └── TransactionRefused    the node refused a transaction for an unknown reason
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ from ledger.core.errors import IntegrityBroken, RuleRefused, Unavailable
 
 
 class ChainAhead(IntegrityBroken):
-    """Write nothing after this: what the database lost must come back first."""
+    """The chain holds more than the journal. Write nothing until the lost part of the database is restored."""
 
     code = "chain_ahead"
 
 
 class ChainMismatch(IntegrityBroken):
-    """``block_number`` is the first block that differs, where it is about a block."""
+    """The chain contradicts the journal; ``block_number`` is the first block that differs, if it is about a block."""
 
     code = "chain_mismatch"
 
@@ -39,7 +39,7 @@ class ChainMismatch(IntegrityBroken):
 
 
 class CallReverted(RuleRefused):
-    """``error`` is the contract's name of it, with ``arguments`` by name; both empty where it gave none."""
+    """The contract refused; ``error`` is its name for it, with ``arguments`` by name, empty if it gave none."""
 
     code = "contract_refused"
 
@@ -52,8 +52,12 @@ class CallReverted(RuleRefused):
 
 
 class ChainUnavailable(Unavailable):
-    """``code`` is ``chain_unreachable``, ``chain_timeout``, ``chain_rate_limited``, ``chain_garbled`` (no JSON-RPC, or
-    values of another form) or ``chain_too_large``."""
+    """The node cannot be reached or understood.
+
+    ``code`` is ``chain_unreachable``, ``chain_timeout``, ``chain_rate_limited``, ``chain_garbled`` (no JSON-RPC, or
+    values
+    of another form) or ``chain_too_large``.
+    """
 
     code = "chain_unreachable"
 
@@ -63,14 +67,14 @@ class WrongChain(ChainUnavailable):
 
 
 class OtherContracts(ChainUnavailable):
-    """``contracts`` are name and address of those that this release would have deployed otherwise."""
+    """``contracts`` are name and address of those that this release would have deployed differently."""
 
     code = "other_contracts"
 
     def __init__(self, contracts: Mapping[str, str]):
-        told = " and ".join(f"{name} at {address}" for name, address in contracts.items())
+        named = " and ".join(f"{name} at {address}" for name, address in contracts.items())
         super().__init__(
-            f"contracts of another version: {told}",
+            f"contracts of another version: {named}",
             hint="Nothing is anchored by this release: anchors need the release that deployed them, or a successor "
             "contract. Submissions go on.",
         )
@@ -78,13 +82,13 @@ class OtherContracts(ChainUnavailable):
 
 
 class OutOfStep(ChainUnavailable):
-    """The node is a cache of the journal: it is made anew."""
+    """The embedded node differs from the journal, of which it is a cache: it is restarted from the journal."""
 
     code = "chain_out_of_step"
 
 
 class RpcRefused(ChainUnavailable):
-    """``rpc_code``, ``rpc_message`` and ``data`` as the node gave them."""
+    """The node answered with an error; ``rpc_code``, ``rpc_message`` and ``data`` are its own."""
 
     code = "chain_refused"
 

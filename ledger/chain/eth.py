@@ -1,7 +1,7 @@
-"""What a node says to a transaction that is sent to it, in the words of each client.
+"""A node's Ethereum JSON-RPC: its methods, the decoding of its answers, and its refusals of transactions.
 
-There is no standard for these answers: Anvil, Hardhat, geth, Besu, Nethermind and Erigon are told apart by their
-messages. An answer that is not known here is a refusal, and a refusal is no proof that the transaction is not there.
+No standard says how a node refuses a transaction: Anvil, Hardhat, geth, Besu, Nethermind and Erigon are distinguished
+by their messages. An unknown message is a refusal, and a refusal does not prove that the node lacks the transaction.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from ledger.core.ethereum.block_headers import FIELDS, encode_header
 
 class SendOutcome(Enum):
     ACCEPTED = "accepted"
-    ALREADY_KNOWN = "already known"  # as good as accepted
-    NONCE_TOO_LOW = "nonce too low"  # this very transaction is in a block, or another of its nonce is
-    UNDERPRICED = "underpriced"  # below what the node or the next block asks, or what replacing another takes
+    ALREADY_KNOWN = "already known"  # the same as accepted
+    NONCE_TOO_LOW = "nonce too low"  # this transaction is in a block, or another of its nonce is
+    UNDERPRICED = "underpriced"  # too little for the node, the next block, or replacing another
 
 
 _WORDS = {
@@ -38,7 +38,7 @@ _PATTERNS = {outcome: re.compile(words, re.IGNORECASE) for outcome, words in _WO
 
 
 def outcome_of_refusal(message: str) -> SendOutcome | None:
-    """What the message of an error of ``eth_sendRawTransaction`` means; None for anything else."""
+    """Return what the message of an error of ``eth_sendRawTransaction`` means; None for an unknown one."""
     for outcome, pattern in _PATTERNS.items():
         if pattern.search(message):
             return outcome
@@ -54,7 +54,7 @@ Decoded = TypeVar("Decoded")
 
 @dataclass(frozen=True, slots=True)
 class BlockRef:
-    """A block of one history: the number alone would name another one after a reorganisation."""
+    """A block of one history: a number alone could name another block after a reorganisation."""
 
     number: int
     hash: bytes
@@ -95,7 +95,7 @@ class Log:
 
 @dataclass(frozen=True, slots=True)
 class AccountProof:
-    """Nodes from the root of the state to an account, and from the root of its storage to each slot asked for."""
+    """Trie nodes from the state's root to an account, and from its storage root to each slot asked for."""
 
     account: tuple[bytes, ...]
     slots: tuple[tuple[bytes, ...], ...]
@@ -111,7 +111,7 @@ class Eth:
         return self._read(_quantity, "eth_chainId")
 
     def block(self, at: BlockId) -> Block | None:
-        """The block, or None where the node has none by this name."""
+        """Return the block, or None if the node has no such block."""
         if isinstance(at, bytes):
             return self._read(_maybe(_block), "eth_getBlockByHash", _hex(at), False)
         return self._read(_maybe(_block), "eth_getBlockByNumber", _block_id(at), False)
@@ -123,7 +123,7 @@ class Eth:
         return block
 
     def blocks(self, numbers: Sequence[int]) -> list[Block]:
-        """The blocks of these numbers. Each must be there."""
+        """Return the blocks of these numbers. Each must exist."""
         blocks: list[Block] = []
         for start in range(0, len(numbers), BATCH):
             part = numbers[start : start + BATCH]
@@ -132,52 +132,55 @@ class Eth:
         return blocks
 
     def receipt(self, transaction_hash: bytes) -> Receipt | None:
-        """What became of a transaction; None while it is in no block."""
+        """Return the receipt of a transaction; None while it is in no block."""
         return self._read(_maybe(_receipt), "eth_getTransactionReceipt", _hex(transaction_hash))
 
     def nonce(self, account: str, at: BlockId) -> int:
-        """The number of transactions that ``account`` has sent up to the block."""
+        """Return the number of transactions that ``account`` has sent up to the block."""
         return self._read(_quantity, "eth_getTransactionCount", account, _block_id(at))
 
     def balance(self, account: str, at: BlockId) -> int:
-        """In wei."""
+        """Return the balance in wei."""
         return self._read(_quantity, "eth_getBalance", account, _block_id(at))
 
     def code(self, account: str, at: BlockId) -> bytes:
         return self._read(_data, "eth_getCode", account, _block_id(at))
 
     def call(self, to: str, data: bytes, at: BlockId, *, sender: str | None = None) -> bytes:
-        """What the contract returns for the call data, as if it were called after the block."""
+        """Return what the contract returns for the call data, as if it were called after the block."""
         message = {"to": to, "data": _hex(data)} | ({"from": sender} if sender else {})
         return self._read(_data, "eth_call", message, _block_id(at))
 
     def estimate_gas(self, sender: str, to: str | None, data: bytes, value: int = 0) -> int:
-        """The gas that a transaction would use on top of the latest block."""
+        """Return the gas that a transaction would use on top of the latest block."""
         message = {"from": sender, "data": _hex(data), "value": hex(value)} | ({"to": to} if to else {})
         return self._read(_quantity, "eth_estimateGas", message)
 
     def logs(self, address: str, topic: bytes, first: int, last: int) -> list[Log]:
-        """The logs of a contract with this first topic, in their order. Requires 0 <= first <= last."""
+        """Return the logs of a contract with this first topic, in order. Requires 0 <= first <= last."""
         query = {"address": address, "topics": [_hex(topic)], "fromBlock": hex(first), "toBlock": hex(last)}
         return self._read(_list_of(_log), "eth_getLogs", query)
 
     def gas_price(self) -> int:
-        """What the node thinks a transaction must pay, in wei per gas."""
+        """Return the node's estimate of what a transaction must pay, in wei per gas."""
         return self._read(_quantity, "eth_gasPrice")
 
     def priority_fee(self) -> int:
-        """What the node thinks a miner asks beyond the base fee, in wei per gas."""
+        """Return the node's estimate of what a miner asks beyond the base fee, in wei per gas."""
         return self._read(_quantity, "eth_maxPriorityFeePerGas")
 
     def proven_state_root(self, at: BlockId) -> bytes:
-        """The root of the state that the node answers from (EIP-1186): the header's, unless the state was edited."""
+        """Return the root of the state that the node answers from (EIP-1186).
+
+        It is the header's, unless somebody edited the state.
+        """
         return self._read(_proof_root, "eth_getProof", NO_ACCOUNT, [], _block_id(at))
 
     def header(self, at: BlockRef) -> bytes:
-        """The header of the block as bytes, which hash to the block's hash.
+        """Return the header of the block as bytes that hash to the block's hash.
 
-        Raises ChainUnavailable ``chain_header`` where they do not: chains whose validators sign in the header hash it
-        otherwise.
+        Raises ChainUnavailable ``chain_header`` if they do not: chains whose validators sign in the header hash it
+        differently.
         """
         data = self._read(_header, "eth_getBlockByHash", _hex(at.hash), False)
         if keccak256(data) != at.hash:
@@ -189,11 +192,11 @@ class Eth:
         return data
 
     def proof(self, address: str, slots: Sequence[bytes], at: BlockRef) -> AccountProof:
-        """How the state of the block leads to the account and its slots (EIP-1186), as the node says."""
+        """Return the node's proof of the account and its slots in the block's state (EIP-1186), unverified."""
         return self._read(_account_proof, "eth_getProof", address, [_hex(slot) for slot in slots], _block_id(at.hash))
 
     def send(self, raw_transaction: bytes) -> SendOutcome:
-        """Hands a signed transaction to the node.
+        """Send a signed transaction to the node.
 
         Raises TransactionRefused for an answer that is none of the outcomes. After Unavailable the node may have it.
         """
@@ -207,7 +210,7 @@ class Eth:
         return SendOutcome.ACCEPTED
 
     def require_chain(self, chain_id: int, identity: ChainIdentity | None = None) -> None:
-        """Raises WrongChain for another chain id, ChainMismatch where the deployment's block is not in the chain."""
+        """Raise WrongChain for another chain id, ChainMismatch if the deployment's block is not in the chain."""
         actual = self.chain_id()
         if actual != chain_id:
             raise WrongChain(
@@ -234,8 +237,8 @@ class Eth:
         except (LookupError, TypeError, ValueError) as error:
             raise self._garbled(f"a field of another form ({error})") from error
 
-    def _garbled(self, what: str) -> ChainUnavailable:
-        garbled = ChainUnavailable(f"the chain node answers with {what}", code="chain_garbled")
+    def _garbled(self, description: str) -> ChainUnavailable:
+        garbled = ChainUnavailable(f"the chain node answers with {description}", code="chain_garbled")
         garbled.add_note(self.rpc.name)
         return garbled
 
@@ -323,7 +326,7 @@ def _header(value: Any) -> bytes:
 
 
 def _field(value: str) -> bytes:
-    """Quantities may have an odd number of digits."""
+    """Decode a header field: quantities may have an odd number of digits."""
     return _data(value if len(value) % 2 == 0 else "0x0" + value[2:])
 
 

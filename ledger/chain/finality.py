@@ -1,6 +1,6 @@
-"""From which block on nothing changes any more: a rule per chain.
+"""Finality: the rule of a chain by which a block cannot change any more.
 
-A chain whose validators seal each block for good (QBFT, IBFT) has ``Confirmations(0)``.
+A chain whose validators finalise each block at once (QBFT, IBFT) has ``Confirmations(0)``.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _HINT = "Wait for it. Where confirmations are counted, fewer of them make it fin
 
 @dataclass(frozen=True, slots=True)
 class Confirmations:
-    """A block is final under ``count`` blocks."""
+    """A block is final once ``count`` blocks are on top of it."""
 
     count: int
 
@@ -29,7 +29,7 @@ class Confirmations:
 
 @dataclass(frozen=True, slots=True)
 class FinalTag:
-    """What the node calls final."""
+    """A block is final once the node gives it this tag."""
 
     tag: Literal["safe", "finalized"]
 
@@ -41,29 +41,29 @@ Finality = Confirmations | FinalTag
 
 
 def finality_of(rule: FinalityRule) -> Finality:
-    """The rule as trust file and settings spell it."""
+    """Return the rule that a trust file or the settings spell as ``rule``."""
     return Confirmations(rule) if isinstance(rule, int) else FinalTag(rule)
 
 
 def final_block_of(eth: Eth, final: BlockRef | None, which: str) -> BlockRef:
-    """The newest final block for ``latest-final``, or that of a number up to it.
+    """Return the newest final block for ``latest-final``, or the final block of a number.
 
-    Raises NotFound where there is none that is final, MalformedInput for another word.
+    Raises NotFound if no such block is final, MalformedInput for another word.
     """
     if which == LATEST_FINAL:
-        found = final
+        chosen = final
     elif which.isascii() and which.isdigit() and len(which) < 16:
         block = eth.block(int(which)) if final is not None and int(which) <= final.number else None
-        found = block.ref if block else None
+        chosen = block.ref if block else None
     else:
         raise MalformedInput(f"expected {LATEST_FINAL} or the number of a block, not {which}", field="block")
-    if found is None:
+    if chosen is None:
         raise NotFound(f"block {which} is not final on this chain", field="block", hint=_HINT)
-    return found
+    return chosen
 
 
 def final_block(eth: Eth, finality: Finality) -> BlockRef | None:
-    """The newest final block; None while there is none."""
+    """Return the newest final block, or None."""
     if isinstance(finality, FinalTag):
         block = eth.block(finality.tag)
     else:

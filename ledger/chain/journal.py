@@ -1,7 +1,7 @@
-"""The journal of chain writes: what we signed for the chain, durable before anybody else hears of it.
+"""The journal of chain writes: what we signed for the chain, durable before anybody else receives it.
 
 On the embedded chain the journal is the truth and the node a cache of it: replaying the writes with their timestamps
-gives the same block hashes. On any other chain it is what an unknown outcome is looked up by.
+gives the same block hashes. On any other chain it is used to look up unknown outcomes.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Protocol
 
 
 class Purpose(StrEnum):
-    """Why a transaction was signed."""
+    """What a transaction was signed for."""
 
     FACTORY = "factory"
     DEPLOYMENT = "deployment"
@@ -22,11 +22,12 @@ class Purpose(StrEnum):
 
 
 class WriteState(StrEnum):
-    """Where a transaction stands.
+    """The state of a transaction.
 
-    signed -> submitted -> mined -> confirmed; a reorganisation takes mined and confirmed to stale, from where the same
-    transaction is sent again. Invalid is for good: reverted in a final block, refused by the node, or its nonce went
-    to another transaction.
+    signed -> submitted -> mined -> confirmed; a reorganisation turns mined and confirmed into stale, and the same
+    transaction is sent again. Invalid is final: reverted in a final block, refused by the node, or its nonce was used
+    by
+    another transaction.
     """
 
     SIGNED = "signed"
@@ -51,12 +52,13 @@ class AnchoredHead:
 
 @dataclass(frozen=True, slots=True)
 class ChainWrite:
-    """One signed transaction and what became of it.
+    """One signed transaction and its outcome.
 
-    ``block_number`` and ``block_hash`` are there exactly while the transaction is known to be in that block: with
-    mined and confirmed always, with invalid where it reverted there, else not. ``block_time`` is the time of that
-    block, kept with it as soon as it is final: whoever reads need not ask the chain. ``gas_used`` is what the
-    block says that it took, None where it is in no block, or was before journals kept it.
+    ``block_number`` and ``block_hash`` are set exactly while the transaction is known to be in that block: always for
+    mined and confirmed, for invalid if it reverted there, else not. ``block_time`` is set with them once the block is
+    final, so that readers need not ask the chain. ``gas_used`` is None if it is in no block, or in a journal of an
+    early
+    release.
     """
 
     number: int  # from 1, without gaps
@@ -77,7 +79,7 @@ class ChainWrite:
 
 @dataclass(frozen=True, slots=True)
 class StateChange:
-    """A write that moved on: the state it left, the write as the journal has it now, and a reason for a person."""
+    """A write whose state changed: the state before, the write as the journal has it now, and the reason in words."""
 
     previous: WriteState
     write: ChainWrite
@@ -86,7 +88,7 @@ class StateChange:
 
 @dataclass(frozen=True, slots=True)
 class ChainIdentity:
-    """What tells one chain from every other: many share a chain id, and fresh Anvils even a genesis block."""
+    """What distinguishes one chain from all others: many share a chain id, and new Anvils even a genesis block."""
 
     chain_id: int
     deployment_block_number: int
@@ -94,35 +96,36 @@ class ChainIdentity:
 
 
 class Journal(Protocol):
-    """Where chain writes are kept; one writer at a time."""
+    """The store of chain writes; one writer at a time."""
 
     def append(self, write: ChainWrite) -> None:
-        """When this returns, ``write`` is durable.
+        """Append a write; durable when this returns.
 
         Raises Conflict, with nothing changed, unless ``write.number`` is the last number + 1 and its transaction hash
-        is new: of two writers one loses.
+        is new:
+        of two writers one loses.
         """
 
     def update(self, write: ChainWrite) -> None:
-        """When this returns, the stored write of this number has the state and the block of ``write``.
+        """Update the state and the block of a stored write; durable when this returns.
 
-        Durable like ``append``. Nothing else of a write ever changes.
+        Nothing else of a write ever changes.
         """
 
     def writes(self, *, after: int = 0) -> Iterator[ChainWrite]:
-        """All writes of a number above ``after``, in order of number; each may be updated while the next is awaited."""
+        """Yield the writes numbered above ``after``, in order; each may be updated while the next is awaited."""
 
     def last(self) -> ChainWrite | None:
-        """The write of the highest number."""
+        """Return the write of the highest number, or None."""
 
     def next_nonce(self, sender: str) -> int | None:
-        """1 + the highest nonce of the sender's writes, those aside that are invalid without a block; None if none."""
+        """Return 1 + the sender's highest nonce, ignoring invalid writes without a block; None if there is none."""
 
     def find(self, transaction_hash: bytes) -> ChainWrite | None:
-        """The write of this transaction."""
+        """Return the write of this transaction, or None."""
 
     def unsettled(self) -> Sequence[ChainWrite]:
-        """The signed, submitted, mined and stale writes, in order of number."""
+        """Return the signed, submitted, mined and stale writes, in order of number."""
 
     def last_confirmed(self) -> ChainWrite | None:
-        """The confirmed write of the highest block number."""
+        """Return the confirmed write of the highest block number, or None."""

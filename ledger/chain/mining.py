@@ -1,7 +1,8 @@
-"""One write, one block: how the embedded chain grows, and how it is grown again.
+"""Mining of the embedded chain: one write, one block, reproducible from the journal.
 
-A block's hash follows from its parent, its timestamp and its one transaction; so the same writes in the same order give
-the same hashes on any Anvil of this version and these flags. The calls go one after the other: batched, they would not.
+A block's hash follows from its parent, its timestamp and its one transaction, so the same writes in the same order
+give the same hashes on any Anvil of this version and these flags. The calls are sent one after the other: in a batch
+the hashes would differ.
 """
 
 from __future__ import annotations
@@ -18,15 +19,15 @@ from ledger.chain.journal import ChainWrite
 @dataclass(frozen=True, slots=True)
 class MinedWrite:
     block: BlockRef
-    succeeded: bool  # False: it reverted, and is in the block all the same
+    succeeded: bool  # False if it reverted; it is in the block all the same
     gas_used: int
 
 
 def mine(eth: Eth, write: ChainWrite, parent: BlockRef) -> MinedWrite:
-    """Mines the write as the only transaction of the block after ``parent``, the head.
+    """Mine the write as the only transaction of the block after ``parent``, the head.
 
-    Raises TransactionRefused where the node does not take it, with no block made, and OutOfStep where the block came
-    out as another than the journal's: somebody else has used the node, which is of no use any more.
+    Raises TransactionRefused, with no block made, if the node does not take it, and OutOfStep if the block is not the
+    journal's: somebody else has used the node, which must be discarded.
     """
     eth.rpc.call("anvil_dropAllTransactions")
     eth.rpc.call("evm_setNextBlockTimestamp", write.timestamp)
@@ -39,7 +40,7 @@ def mine(eth: Eth, write: ChainWrite, parent: BlockRef) -> MinedWrite:
 
 
 def _send(eth: Eth, write: ChainWrite) -> None:
-    """A refusal counts only if the node would refuse it with the fees and limits that the flags gave it."""
+    """Send the write. A refusal counts only if the node still has the fees and limits that its flags set."""
     try:
         outcome = eth.send(write.raw_transaction)
         if outcome is not SendOutcome.ACCEPTED:
@@ -54,9 +55,9 @@ def _send(eth: Eth, write: ChainWrite) -> None:
 
 
 def require_in_step(eth: Eth, head: BlockRef) -> None:
-    """Raises OutOfStep unless the node stands on ``head`` and its state is the one that this block left.
+    """Raise OutOfStep unless the node's head is ``head`` and its state is the one that this block left.
 
-    The genesis block is not asked for its state: its header does not commit to it.
+    The state of the genesis block is not checked: its header does not commit to it.
     """
     actual = eth.head()
     if actual.ref != head:
@@ -66,7 +67,7 @@ def require_in_step(eth: Eth, head: BlockRef) -> None:
 
 
 def require_recorded_block(write: ChainWrite, block: BlockRef) -> None:
-    """Raises ChainMismatch unless ``block`` is the one that the journal has for the write."""
+    """Raise ChainMismatch unless ``block`` is the one that the journal has for the write."""
     if (write.block_number, write.block_hash) != (block.number, block.hash):
         recorded = (write.block_hash or b"").hex()
         raise ChainMismatch(
@@ -78,8 +79,10 @@ def require_recorded_block(write: ChainWrite, block: BlockRef) -> None:
 
 
 def consistent_blocks(eth: Eth) -> list[Block]:
-    """All blocks from genesis to head. Raises OutOfStep where one does not follow from the one before, or the state
-    is not the one that the head left."""
+    """Return all blocks from genesis to head.
+
+    Raises OutOfStep if a block does not follow from the one before, or the state is not the one that the head left.
+    """
     head = eth.head()
     blocks = eth.blocks(range(head.number + 1))
     for parent, block in pairwise(blocks):
@@ -90,7 +93,7 @@ def consistent_blocks(eth: Eth) -> list[Block]:
 
 
 def _is_ours(block: Block, write: ChainWrite, parent: BlockRef) -> bool:
-    """Whether all of the header that a stranger could have set is as the flags and the journal have it."""
+    """Return whether every header field that others could have set is as the flags and the journal have it."""
     return (
         (block.number, block.parent_hash) == (parent.number + 1, parent.hash)
         and block.transactions == (write.transaction_hash,)

@@ -1,7 +1,8 @@
-"""What the embedded chain leaves on disk, each file written whole or not at all.
+"""The embedded node: an Anvil that is a cache of the journal, with its files on disk.
 
-The dump is a cache of the journal's replay, written now and then. The mark names the last block, at every block: a
-database that was rolled back is found by it even where the service was killed and the dump is old.
+Each file is replaced atomically. The dump is a cache of the journal's replay, written now and then. The mark names
+the last block and is written at every block: by it a rolled-back database is noticed even if the service was killed
+and the dump is old.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ DUMP_SECONDS = 120.0
 
 
 class Dump:
-    """The file that Anvil takes with ``--load-state``. What it holds is not to be believed before it is compared."""
+    """The file that Anvil loads with ``--load-state``. Its content is compared with the journal before it is used."""
 
     def __init__(self, path: Path):
         self.path = path
@@ -36,9 +37,9 @@ class Dump:
         return self.path.is_file()
 
     def write(self, eth: Eth) -> None:
-        """Replaces the file with the node's state, durably; the node must be idle.
+        """Replace the file with the node's state, durably; the node must be idle.
 
-        Raises ChainUnavailable, and Unavailable where the disk does not take it.
+        Raises ChainUnavailable, and Unavailable if the disk does not take it.
         """
         answer = eth.rpc.call("anvil_dumpState", timeout_seconds=DUMP_SECONDS)
         try:
@@ -52,13 +53,13 @@ class Dump:
 
 
 class Mark:
-    """The file that names the last block that the journal had."""
+    """The file that names the last block of the journal."""
 
     def __init__(self, path: Path):
         self.path = path
 
     def read(self) -> BlockRef | None:
-        """None where there is none that can be read."""
+        """Return the marked block; None if there is no readable mark."""
         try:
             number, _, digest = self.path.read_text(encoding="ascii").strip().partition(" ")
             return BlockRef(int(number), bytes.fromhex(digest))
@@ -66,7 +67,7 @@ class Mark:
             return None
 
     def write(self, block: BlockRef) -> None:
-        """Replaces the file, durably. Raises OSError."""
+        """Replace the file, durably. Raises OSError."""
         _replace(self.path, f"{block.number} {block.hash.hex()}\n".encode())
 
 
@@ -98,7 +99,7 @@ class IncidentKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ChainIncident:
-    """What befell the embedded node; it was made anew from the journal."""
+    """A fault of the embedded node, which was then restarted from the journal."""
 
     kind: IncidentKind
     detail: str
@@ -106,7 +107,7 @@ class ChainIncident:
 
 @dataclass(frozen=True, slots=True)
 class _Position:
-    """Where the node stands: the last write it has mined, and the block of it."""
+    """The node's position: the last write it has mined, and the block of it."""
 
     write_number: int
     block: BlockRef
@@ -115,7 +116,7 @@ class _Position:
 class EmbeddedNode:
     """One Anvil and the journal that it is a cache of. Threads may share it.
 
-    ``port`` 0 lets the system choose at each start; ``on_incident`` hears of everything that was mended.
+    With ``port`` 0 the system chooses at each start; ``on_incident`` is called for every fault that was repaired.
     """
 
     def __init__(
@@ -145,10 +146,12 @@ class EmbeddedNode:
         self._dumped_at = 0  # block number
 
     def start(self) -> None:
-        """Brings the node up at the journal's end.
+        """Start the node and bring it to the journal's end.
 
-        Raises ChainAhead where mark or dump know more blocks than the journal, ChainMismatch where a block of mark,
-        dump or replay is not the journal's, Unavailable where Anvil does not start.
+        Raises:
+            ChainAhead: mark or dump know more blocks than the journal.
+            ChainMismatch: a block of mark, dump or replay is not the journal's.
+            Unavailable: Anvil does not start.
         """
         with self._lock:
             self._directory.mkdir(parents=True, exist_ok=True)
@@ -165,7 +168,7 @@ class EmbeddedNode:
             self._try_mark(self._here().block)
 
     def stop(self) -> None:
-        """Writes a dump, if the node still stands where the journal does, and kills the node."""
+        """Write a dump, if the node is where the journal is, and kill the node."""
         with self._lock:
             if self._position is not None and self._position.block.number > self._dumped_at:
                 self._try_dump()
@@ -173,14 +176,14 @@ class EmbeddedNode:
 
     @property
     def eth(self) -> Eth:
-        """The node that runs now; another one after it was made anew. Raises Unavailable before ``start``."""
+        """Return the running node; a restart replaces it. Raises Unavailable before ``start``."""
         eth = self._eth
         if eth is None:
             raise ChainUnavailable("the embedded chain is not started")
         return eth
 
     def runs(self) -> bool:
-        """Whether the process is there; it may still be out of step."""
+        """Return whether the process runs; it may still be out of step."""
         process = self._process
         return process is not None and process.runs()
 
@@ -190,12 +193,12 @@ class EmbeddedNode:
 
     @property
     def head(self) -> BlockRef:
-        """The last block that the journal has."""
+        """Return the last block that the journal has."""
         with self._lock:
             return self._here().block
 
     def catch_up(self) -> None:
-        """Mines what the journal has beyond the node; first makes the node anew if it is gone or out of step.
+        """Mine what the journal has beyond the node; restart the node first if it is gone or out of step.
 
         When this returns the journal has the outcome of every write. Raises ChainMismatch, Unavailable.
         """
@@ -210,7 +213,7 @@ class EmbeddedNode:
             return self._rebuild()
 
     def dump(self) -> None:
-        """Writes the state that a start is quicker from. Raises Unavailable, OutOfStep."""
+        """Write the state, from which the next start is quicker. Raises Unavailable, OutOfStep."""
         with self._lock:
             here = self._here()
             require_in_step(self.eth, here.block)
@@ -240,7 +243,7 @@ class EmbeddedNode:
         if write.state is WriteState.INVALID and write.block_number is None:
             self._position = replace(here, write_number=write.number)
             return
-        self._position = None  # until the journal has the block, the node stands nowhere
+        self._position = None  # until the journal has the block, the node's position is unknown
         try:
             mined = mine(self.eth, write, here.block)
         except TransactionRefused as error:
@@ -260,7 +263,7 @@ class EmbeddedNode:
         self._journal.update(replace(write, state=WriteState.INVALID))
 
     def _require_marked(self, mark: BlockRef | None) -> None:
-        """Raises ChainAhead or ChainMismatch unless the journal still has the block that the mark names."""
+        """Raise ChainAhead or ChainMismatch unless the journal still has the block that the mark names."""
         if mark is None or mark.number == 0:
             return
         journaled = [write for write in self._journal.writes() if write.block_number is not None]
@@ -269,7 +272,7 @@ class EmbeddedNode:
         require_recorded_block(journaled[mark.number - 1], mark)
 
     def _settle(self, write: ChainWrite, mined: MinedWrite) -> None:
-        """Commit point: the outcome of a new write is durable in the journal. Of an old one it must be the same."""
+        """Record the outcome of a new write durably (the commit point); that of an old one must be the same."""
         if write.block_number is None:
             state = WriteState.CONFIRMED if mined.succeeded else WriteState.INVALID
             block = mined.block
@@ -297,7 +300,7 @@ class EmbeddedNode:
         self._dumped_at = 0
 
     def _try_dump(self) -> None:
-        """A dump that cannot be written costs the next start some time, and nothing else."""
+        """Write a dump if possible; without it the next start only takes longer."""
         try:
             self.dump()
         except Unavailable as error:
@@ -305,14 +308,14 @@ class EmbeddedNode:
             self._dumped_at = self._here().block.number
 
     def _try_mark(self, block: BlockRef) -> None:
-        """A mark that cannot be written leaves the last one: it proves less, and nothing wrong."""
+        """Write the mark if possible; the last mark proves less, but nothing wrong."""
         try:
             self._mark.write(block)
         except OSError as error:
             _log.warning("the last block of the embedded chain was not marked: %s", error)
 
     def _boot_from_dump(self) -> bool:
-        """Whether the node now stands on the dump, whose blocks are all the journal's."""
+        """Start the node from the dump; return whether all of its blocks are the journal's."""
         if not self._dump.exists():
             return False
         try:
@@ -328,11 +331,13 @@ class EmbeddedNode:
         return True
 
     def _dumped_position(self, eth: Eth) -> _Position:
-        """The write that the loaded head is the block of.
+        """Return the position of the loaded head.
 
-        A dump that contradicts itself, or has the journal's transaction in another block, was damaged: OutOfStep, and
-        the replay will tell. One with other transactions is a history of its own: it or the journal was rolled back or
-        replaced, and that is ChainAhead or ChainMismatch.
+        A dump that contradicts itself, or has the journal's transaction in another block, was damaged: it raises
+        OutOfStep,
+        and the replay decides. A dump with other transactions is another history, since it or the journal was rolled
+        back or
+        replaced: it raises ChainAhead or ChainMismatch.
         """
         blocks = consistent_blocks(eth)
         journaled = {write.block_number: write for write in self._journal.writes() if write.block_number is not None}

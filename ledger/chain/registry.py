@@ -1,4 +1,4 @@
-"""The AgencyRegistry contract: its changes in their order, its state, and the transactions of agency admins."""
+"""The AgencyRegistry contract: its changes in order, its state, and the transactions of agency admins."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ RELAYED = frozenset({"grantKey", "revokeKey", "proposeAdmin", "acceptAdmin", "de
 
 @dataclass(frozen=True, slots=True)
 class OnChainChange:
-    """Change ``number`` (from 1) of the registry, its rolling hash after it, and where it stands on the chain."""
+    """Change ``number`` (from 1) of the registry, its rolling hash after it, and its place on the chain."""
 
     number: int
     change: ContractChange
@@ -33,7 +33,7 @@ class OnChainChange:
     transaction_hash: bytes
 
     def body(self) -> RegistryChange:
-        """The ``registry.*`` body that mirrors it."""
+        """Return the ``registry.*`` body that mirrors it."""
         location = ChangeLocation(
             block_number=self.block.number,
             block_hash="0x" + self.block.hash.hex(),
@@ -56,7 +56,7 @@ class RegistryState:
 
 
 class RegistryReader:
-    """The contract at ``address``, as anybody reads it."""
+    """Reads the contract at ``address``."""
 
     def __init__(self, *, address: str, eth: Callable[[], Eth]):
         self.address = address
@@ -75,12 +75,17 @@ class RegistryReader:
         )
 
     def changes(self, *, after: int, registry_hash: bytes, first_block: int, final: BlockRef) -> list[OnChainChange]:
-        """The changes above number ``after``, at which the rolling hash was ``registry_hash``, up to the final block.
+        """Return the changes above number ``after`` up to the final block.
 
-        ``first_block`` is that of change ``after``, or the deployment's. Nothing is left out: numbers and rolling hash
-        follow one from the other and end where the contract's state at ``final`` says, else ChainMismatch, or
-        ChainUnavailable where the node shows fewer changes than there are, or is not as far as ``first_block``. At
-        number 0 the hash is the ledger's id.
+        The rolling hash at ``after`` was ``registry_hash``; at number 0 it is the ledger's id. ``first_block`` is the
+        block of
+        change ``after``, or the deployment's. Nothing is left out: numbers and rolling hash must follow each other and
+        end at
+        the contract's state at ``final``.
+
+        Raises:
+            ChainMismatch: they do not.
+            ChainUnavailable: the node shows fewer changes than there are, or has not reached ``first_block``.
         """
         changes = [change for change in self._logged(first_block, final.number) if change.number > after]
         for change in changes:
@@ -100,11 +105,11 @@ class RegistryReader:
                 f"the log mirrors a change of block {first_block}, the chain node has come to block {final.number}",
                 code="chain_behind",
             )
-        made: int = self._read("changeCount", final.hash)
-        if made <= after:
+        count: int = self._read("changeCount", final.hash)
+        if count <= after:
             raise ChainMismatch(
                 f"the log mirrors {after} changes of the registry up to {registry_hash.hex()}; the contract has made "
-                f"{made} up to {actual.hex()}",
+                f"{count} up to {actual.hex()}",
                 hint="Somebody forged a change in the log, or this is another ledger's contract. Run: tally audit",
             )
         raise ChainUnavailable("the chain node leaves out changes of the registry", code="chain_garbled")
@@ -136,18 +141,24 @@ class RegistryClient(RegistryReader):
         self._writer = writer
 
     def domain(self, log_id: bytes) -> ContractDomain:
-        """The EIP-712 domain of this contract as the registry of the ledger ``log_id``."""
+        """Return the EIP-712 domain of this contract as the registry of the ledger ``log_id``."""
         return ContractDomain(log_id, self._writer.chain.chain_id, self.address)
 
     def prepare(self, sender: str, call: bytes) -> Transaction:
-        """The transaction that an agency's admin signs for a call of ``ledger.chain.calls``. Raises CallReverted."""
+        """Return the transaction that an agency's admin signs for a call of ``ledger.chain.calls``.
+
+        Raises CallReverted.
+        """
         return self._writer.prepare(sender, self.address, call, abi=self._abi)
 
     def relay(self, raw_transaction: bytes) -> ChainWrite:
-        """Journals and sends what an agency's admin has signed; the same bytes again give the same write.
+        """Journal and send what an agency's admin has signed; the same bytes again return the same write.
 
-        Raises MalformedInput, SignatureRefused, RuleRefused where it is no call of this registry, CallReverted where
-        the contract would refuse it now, Conflict for another nonce than the sender's next.
+        Raises:
+            MalformedInput, SignatureRefused: it is no signed transaction.
+            RuleRefused: it is no call of this registry.
+            CallReverted: the contract would refuse it now.
+            Conflict: its nonce is not the sender's next.
         """
         signed = decode(raw_transaction)
         transaction = signed.transaction
@@ -164,7 +175,7 @@ class RegistryClient(RegistryReader):
         return self._writer.relay(signed, Purpose.REGISTRY, abi=self._abi)
 
     def submit(self, call: bytes) -> ChainWrite:
-        """Sends a call of ``ledger.chain.calls`` with the service's own key: a decision that others have approved."""
+        """Send a call of ``ledger.chain.calls`` with the service's own key: a decision that others have approved."""
         return self._writer.submit(Purpose.REGISTRY, self.address, call, abi=self._abi)
 
 

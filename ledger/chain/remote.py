@@ -1,4 +1,4 @@
-"""A chain behind somebody else's JSON-RPC: it forgets, reorganises, refuses and lies still, and is asked again.
+"""A chain behind somebody else's JSON-RPC, which may forget transactions, reorganise, refuse, or answer wrongly.
 
 Every outcome is looked up by transaction hash, then by nonce; none is guessed.
 """
@@ -18,7 +18,7 @@ _log = logging.getLogger(__name__)
 
 
 class RemoteChain:
-    """The chain of ``chain_id`` at a node; with ``identity``, only the one that holds the deployment's block."""
+    """The chain of ``chain_id`` at a node; with ``identity``, only the one that has the deployment's block."""
 
     def __init__(
         self, *, eth: Eth, chain_id: int, journal: Journal, finality: Finality, identity: ChainIdentity | None = None
@@ -38,11 +38,11 @@ class RemoteChain:
         return self._eth
 
     def pin(self, identity: ChainIdentity) -> None:
-        """From now on this is the chain that holds the deployment's block, and no other of its id."""
+        """Accept from now on only the chain that has the deployment's block."""
         self._identity = identity
 
     def fees(self) -> Fees:
-        """Room for the base fee to double; nothing on a chain whose gas is free."""
+        """Return fees with room for the base fee to double; zero on a chain whose gas is free."""
         base_fee, gas_price = self._eth.head().base_fee, self._eth.gas_price()
         if base_fee is None:
             return Fees(gas_price, None)
@@ -76,7 +76,7 @@ class RemoteChain:
         return changes
 
     def _require_chain(self) -> None:
-        """On another chain all writes would look lost, and be sent again."""
+        """Require the journal's chain: on another one all writes would look lost, and be sent again."""
         last = self._journal.last()
         if last is not None and last.chain_id != self._chain_id:
             raise WrongChain(
@@ -118,7 +118,7 @@ class RemoteChain:
         return [self._moved(write, state, receipt.block, reason, block_time=time, gas_used=receipt.gas_used)]
 
     def _missing(self, write: ChainWrite, final: BlockRef | None) -> list[StateChange]:
-        """A write that is in no block: lost for good if a final block has its nonce used, else sent (again)."""
+        """Handle a write in no block: it is lost if a final block used its nonce, else it is sent again."""
         if final is not None and self._eth.nonce(write.sender, final.hash) > write.nonce:
             if self._eth.receipt(write.transaction_hash) is not None:  # it came in since it was looked up
                 return []
@@ -135,7 +135,10 @@ class RemoteChain:
     # -- blocks that leave the chain -----------------------------------------------------------------------------------
 
     def _recheck_confirmed(self) -> list[StateChange]:
-        """The newest confirmed block vouches for all before it; while it does not hold, its writes are stale."""
+        """Mark confirmed writes stale whose block left the chain.
+
+        The newest confirmed block vouches for all before it.
+        """
         changes: list[StateChange] = []
         while (write := self._journal.last_confirmed()) is not None:
             block = _block_of(write)
@@ -145,9 +148,9 @@ class RemoteChain:
         return changes
 
     def _canonical(self, block: BlockRef) -> Block | None:
-        """The block in full; None where the chain has another of its number, or none."""
-        found = self._eth.block(block.number)
-        return found if found is not None and found.hash == block.hash else None
+        """Return the block in full; None if the chain has no block of its number, or another one."""
+        current = self._eth.block(block.number)
+        return current if current is not None and current.hash == block.hash else None
 
     def _moved(
         self,
@@ -159,7 +162,7 @@ class RemoteChain:
         block_time: int | None = None,
         gas_used: int | None = None,
     ) -> StateChange:
-        """Commit point: the journal has the new state before anybody hears of it."""
+        """Record the new state in the journal (the commit point) and return the change."""
         number, block_hash = (block.number, block.hash) if block else (None, None)
         moved = replace(write, state=state, block_number=number, block_hash=block_hash)
         moved = replace(moved, block_time=block_time, gas_used=gas_used)

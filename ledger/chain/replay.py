@@ -1,4 +1,4 @@
-"""The audit of the embedded chain: the journal is mined again on a fresh node, and the live one held against it."""
+"""The audit of the embedded chain: the journal is mined again on a new node and compared with the live one."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from ledger.chain.mining import mine, require_in_step, require_recorded_block
 from ledger.chain.rpc import JsonRpc
 from ledger.chain.view import ContractsAt
 
-LOOKS = 20  # at the live node, to find it at rest: a block is mined a moment before the journal has it
+LOOKS = 20  # tries to find the live node at rest: a block is mined a moment before the journal has it
 LOOK_EVERY_S = 0.2
 
 
 class Replay:
-    """What the journal makes of a fresh node; ``head`` is the last block of it."""
+    """A new node with the journal's writes; ``head`` is its last block."""
 
     def __init__(self, eth: Eth, journal: Journal):
         self.eth = eth
@@ -32,15 +32,15 @@ class Replay:
         self._mined = 0  # number of the last write that is in a block
 
     def advance(self) -> None:
-        """Mines what the journal has beyond the node. Raises ChainMismatch for the first block that is not its."""
+        """Mine what the journal has beyond the node. Raises ChainMismatch for the first block that differs."""
         for write in self._journal.writes(after=self._mined):
             if write.block_number is not None:
                 self._mine(write)
 
     def require_same(self, live: Eth, deployment: Deployment | None) -> None:
-        """Raises ChainMismatch unless the ``live`` node has the same head, anchor records and state.
+        """Raise ChainMismatch unless the ``live`` node has the same head, anchor records and state.
 
-        The state is compared by its root, which holds every slot and code of every contract.
+        The state is compared by its root, which covers every slot and code of every contract.
         """
         for _ in range(LOOKS - 1):
             self.advance()
@@ -59,7 +59,7 @@ class Replay:
             ) from error
 
     def _require_same_now(self, live: Eth, deployment: Deployment | None) -> None:
-        """Raises OutOfStep where the heads or states differ, ChainMismatch where the records do."""
+        """Raise OutOfStep if the heads or states differ, ChainMismatch if the records do."""
         if deployment is not None and live.head().ref == self.head:
             _require_same_records(*(ContractsAt(eth, deployment, self.head) for eth in (self.eth, live)))
         require_in_step(live, self.head)
@@ -78,9 +78,9 @@ class Replay:
 
 @contextmanager
 def replayed(*, binary: Path, journal: Journal, chain_id: int) -> Iterator[Replay]:
-    """A node of its own, on which every journaled block has come out with its hash; stopped at the end.
+    """Start a new node on which every journaled block has its recorded hash; stop it at the end.
 
-    Raises ChainMismatch, naming the block; Unavailable where Anvil does not start.
+    Raises ChainMismatch, naming the block; Unavailable if Anvil does not start.
     """
     with tempfile.TemporaryDirectory(prefix="tallystick-replay-") as directory:
         arguments = anvil_arguments(directory=Path(directory), chain_id=chain_id, port=0, load=None)
@@ -102,9 +102,9 @@ def _require_same_records(ours: ContractsAt, theirs: ContractsAt) -> None:
             raise _edited(f"record {record.number} of the anchor contract", _told(record), _told(other))
 
 
-def _edited(what: str, expected: str, found: str) -> ChainMismatch:
+def _edited(name: str, expected: str, actual: str) -> ChainMismatch:
     return ChainMismatch(
-        f"{what} was edited at the live node: the journal makes {expected}, the node has {found}",
+        f"{name} was edited at the live node: the journal makes {expected}, the node has {actual}",
         hint="Restart the service: the node is made anew from the journal.",
     )
 

@@ -1,6 +1,6 @@
-"""JSON-RPC 2.0 over HTTP: a result, or one of our errors that says what the other side did.
+"""JSON-RPC 2.0 over HTTP: a result, or one of our errors that says what the node did.
 
-Nothing is retried here, and no answer is believed to be complete: a request that failed may have had its effect.
+Nothing is retried here: a request that failed may have had its effect.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ class Request(NamedTuple):
 
 
 class JsonRpc:
-    """One endpoint. Threads may share it. Raises MalformedInput for a URL that is none."""
+    """One endpoint. Threads may share it. Raises MalformedInput for a URL of another form."""
 
     def __init__(
         self,
         url: str,
         *,
-        timeout_seconds: float = 10.0,  # of a whole exchange, however slowly the other side drips
+        timeout_seconds: float = 10.0,  # of a whole exchange, however slowly the node sends
         max_response: int = 256 * 1024 * 1024,  # bytes
     ):
         self._url = _parsed(url)
@@ -47,20 +47,20 @@ class JsonRpc:
 
     @property
     def name(self) -> str:
-        """Host and port: the rest of the URL may hold a secret."""
+        """Return host and port; the rest of the URL may hold a secret."""
         return self._url.netloc.decode()
 
     def close(self) -> None:
         self._client.close()
 
     def call(self, method: str, *params: Any, timeout_seconds: float | None = None) -> Any:
-        """The result of one call. Raises RpcRefused, Unavailable."""
+        """Return the result of one call. Raises RpcRefused, Unavailable."""
         number = next(self._ids)
         answer = self._exchange(_message(number, Request(method, params)), timeout_seconds)
         return self._result(answer, number, method)
 
     def batch(self, requests: Sequence[Request]) -> list[Any]:
-        """The results in the order of ``requests``. For reads only: nodes may treat batched writes as one block."""
+        """Return the results in the order of ``requests``, which only read: nodes may mine batched writes together."""
         if not requests:
             return []
         numbers = [next(self._ids) for _ in requests]
@@ -129,8 +129,8 @@ class JsonRpc:
             raise self._rate_limited("")
         raise RpcRefused(method, code if isinstance(code, int) else 0, str(message), error.get("data"))
 
-    def _garbled(self, what: str) -> NoReturn:
-        raise self._unavailable(f"answers with {what}", "chain_garbled")
+    def _garbled(self, description: str) -> NoReturn:
+        raise self._unavailable(f"answers with {description}", "chain_garbled")
 
     def _rate_limited(self, retry_after: str) -> ChainUnavailable:
         seconds = int(retry_after) if retry_after.isascii() and retry_after.isdigit() and len(retry_after) < 6 else 5
@@ -138,10 +138,10 @@ class JsonRpc:
             "asks for fewer requests", "chain_rate_limited", retry_after=min(seconds, MAX_RETRY_AFTER)
         )
 
-    def _unavailable(self, what: str, code: str, *, retry_after: int = 5) -> ChainUnavailable:
-        """Where the node is stands in a note: clients of the service are not told."""
+    def _unavailable(self, description: str, code: str, *, retry_after: int = 5) -> ChainUnavailable:
+        """Return the error; the node's name is a note on it, which clients of the service do not see."""
         hint = "Check that the node runs and that the chain's URL is right."
-        refusal = ChainUnavailable(f"the chain node {what}", code=code, hint=hint, retry_after=retry_after)
+        refusal = ChainUnavailable(f"the chain node {description}", code=code, hint=hint, retry_after=retry_after)
         refusal.add_note(self.name)
         return refusal
 

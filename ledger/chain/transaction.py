@@ -1,6 +1,6 @@
-"""Transactions: built, signed through the Signer protocol, and read back from their raw bytes.
+"""Transactions: built, signed through the Signer protocol, and decoded from their raw bytes.
 
-Two forms only: EIP-1559 (type 2, with no access list), and legacy with EIP-155 for chains that have no base fee.
+There are two forms: EIP-1559 (type 2, with no access list), and legacy with EIP-155 for chains without a base fee.
 """
 
 from __future__ import annotations
@@ -20,19 +20,19 @@ MAX_RAW = 128 * 1024  # bytes; what the pools of common nodes take
 
 
 class Signer(Protocol):
-    """A secp256k1 key that may be far away: a keystore file, a KMS, a token."""
+    """A secp256k1 key, possibly remote: a keystore file, a KMS, a token."""
 
     @property
     def key_id(self) -> str:
-        """The key's address, 0x and lower-case hex."""
+        """Return the key's address, 0x and lower-case hex."""
 
     def sign(self, digest: bytes, /) -> bytes:
-        """r || s || v over the 32 bytes: 65 bytes, low s, v 27 or 28."""
+        """Sign the 32 bytes: r || s || v, 65 bytes, low s, v 27 or 28."""
 
 
 @dataclass(frozen=True, slots=True)
 class Fees:
-    """In wei per gas. ``priority_fee`` None: the chain has no base fee, and ``max_fee`` is the gas price."""
+    """Fees in wei per gas. If ``priority_fee`` is None the chain has no base fee, and ``max_fee`` is the gas price."""
 
     max_fee: int
     priority_fee: int | None
@@ -40,7 +40,7 @@ class Fees:
 
 @dataclass(frozen=True, slots=True)
 class Transaction:
-    """``to`` None creates a contract, ``data`` being its initcode."""
+    """A transaction; with ``to`` None it creates a contract, and ``data`` is the initcode."""
 
     chain_id: int
     nonce: int
@@ -51,13 +51,13 @@ class Transaction:
     value: int = 0  # wei
 
     def digest(self) -> bytes:
-        """The 32 bytes that are signed."""
+        """Return the 32 bytes that are signed."""
         if self.fees.priority_fee is None:
             return keccak256(rlp.encode([*self._legacy_fields(), self.chain_id, 0, 0]))
         return keccak256(DYNAMIC_FEE_TYPE + rlp.encode(self._dynamic_fee_fields()))
 
     def encode(self, signature: bytes) -> bytes:
-        """The raw transaction. Requires 65 bytes r || s || v, v 27 or 28."""
+        """Return the raw transaction. Requires 65 bytes r || s || v, v 27 or 28."""
         r, s = int.from_bytes(signature[:32], "big"), int.from_bytes(signature[32:64], "big")
         parity = signature[64] - 27
         if self.fees.priority_fee is None:
@@ -86,7 +86,7 @@ class SignedTransaction:
 
 
 def sign(transaction: Transaction, signer: Signer) -> SignedTransaction:
-    """The transaction with the signer's signature. Raises SignatureRefused where the signer gave another's."""
+    """Sign the transaction. Raises SignatureRefused if the signature is of another key."""
     signature = signer.sign(transaction.digest())
     sender = recover(transaction.digest(), signature, field="signature")
     if sender != signer.key_id:
@@ -95,10 +95,11 @@ def sign(transaction: Transaction, signer: Signer) -> SignedTransaction:
 
 
 def decode(raw: bytes) -> SignedTransaction:
-    """What raw bytes say, and who signed them.
+    """Decode a raw transaction and recover its signer.
 
     Raises MalformedInput for anything but one of the two forms in its one encoding, SignatureRefused for a signature
-    that no node would take.
+    that
+    no node would take.
     """
     if len(raw) > MAX_RAW:
         raise MalformedInput(f"a transaction has at most {MAX_RAW} bytes, not {len(raw)}", field="raw")

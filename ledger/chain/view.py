@@ -1,4 +1,4 @@
-"""The contracts at one block, as whoever compares them with the log reads them: no writer, no journal."""
+"""The contracts at one block, read without writer and journal: for comparing them with the log."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ledger.core.events.registry import RegistryChange
 class ContractsAt:
     """Registry and anchor contract of a deployment at the block ``at``.
 
-    Reading raises ChainMismatch where they are not there, and ChainUnavailable.
+    Reading raises ChainMismatch if they are not there, and ChainUnavailable.
     """
 
     def __init__(self, eth: Eth, deployment: Deployment, at: BlockRef):
@@ -25,26 +25,26 @@ class ContractsAt:
         self._at = at
 
     def count(self) -> int:
-        """The number of the last record."""
+        """Return the number of the last record."""
         return int(self._of_anchor("recordCount"))
 
     def records(self) -> Iterator[AnchorRecord]:
-        """All anchors in their order, but the state that the contract started with."""
+        """Yield all anchors in order, except the record that the contract started with."""
         for number in range(1, self.count() + 1):
             yield self.record(number)
 
     def head(self) -> AnchorRecord:
-        """The last record; number 0 is the state that the contract started with."""
+        """Return the last record; number 0 is the one that the contract started with."""
         return self.record(self.count())
 
     def registry(self) -> tuple[int, bytes]:
-        """How many changes the registry has made, and its rolling hash after them."""
+        """Return how many changes the registry has made, and its rolling hash after them."""
         return self._of_registry("changeCount"), self._of_registry("registryHash")
 
     def changes(self, log_id: bytes, first_block: int) -> list[RegistryChange]:
-        """The registry's changes as the log mirrors them, the first of them in ``first_block``.
+        """Return the registry's changes as the log mirrors them, the first of them in ``first_block``.
 
-        Raises ChainMismatch where they do not follow from the ledger's id.
+        Raises ChainMismatch if they do not follow from the ledger's id.
         """
         reader = RegistryReader(address=self._deployment.registry, eth=lambda: self._eth)
         changes = reader.changes(after=0, registry_hash=log_id, first_block=first_block, final=self._at)

@@ -1,4 +1,4 @@
-"""The one writer to a chain: reserves a nonce, signs, journals, sends, and follows what becomes of it."""
+"""The one writer to a chain: reserves a nonce, signs, journals, sends, and follows the outcome."""
 
 from __future__ import annotations
 
@@ -18,16 +18,17 @@ from ledger.core.errors import Conflict, RuleRefused, Unavailable
 
 _log = logging.getLogger(__name__)
 
-GAS_MARGIN = (5, 4)  # of the estimate: the state may have moved until the transaction is mined
+GAS_MARGIN = (5, 4)  # of the estimate: the state may change until the transaction is mined
 FEE_STEP = (5, 4)  # of the old fees: nodes take a replacement from 1.1 times on
 
 
 class ChainWriter:
-    """Writes with the service's own key, and passes on what others have signed. Threads may share it.
+    """Writes with the service's own key, and relays what others have signed. Threads may share it.
 
-    ``clock`` gives unix seconds. A write of our own that is in no block after ``replace_after`` seconds is replaced
-    by one of the same nonce that pays more, up to ``fee_cap`` wei per gas. ``signer`` None: the key is not here, and
-    only others' transactions are passed on.
+    ``clock`` gives unix seconds. A write of our own that is in no block after ``replace_after`` seconds is replaced by
+    one
+    of the same nonce that pays more, up to ``fee_cap`` wei per gas. With ``signer`` None the key is not here, and only
+    others' transactions are relayed.
     """
 
     def __init__(
@@ -50,7 +51,7 @@ class ChainWriter:
 
     @property
     def account(self) -> str:
-        """The address that our own writes come from. Raises Unavailable where its key is not here."""
+        """Return the address of our own writes. Raises Unavailable if its key is not here."""
         return self._require_signer().key_id
 
     def submit(
@@ -63,11 +64,13 @@ class ChainWriter:
         anchored: AnchoredHead | None = None,
         value: int = 0,
     ) -> ChainWrite:
-        """Signs and journals a transaction of our own and hands it to the chain.
+        """Sign and journal a transaction of our own and hand it to the chain.
 
-        One at a time: raises Conflict while an earlier one is in no block. Raises CallReverted, with nothing signed,
-        where it would revert now (``abi`` names the error); ChainAhead where our key has sent what the journal does not
-        know; Unavailable.
+        Raises:
+            Conflict: an earlier one is in no block yet; one is sent at a time.
+            CallReverted: it would revert now (``abi`` names the error). Nothing is signed.
+            ChainAhead: our key has sent what the journal does not know.
+            Unavailable: the chain does not answer.
         """
         signer = self._require_signer()
         with self._lock:
@@ -78,15 +81,20 @@ class ChainWriter:
             return self._commit(sign(transaction, signer), purpose, anchored)
 
     def relay(self, signed: SignedTransaction, purpose: Purpose, *, abi: ContractAbi) -> ChainWrite:
-        """Journals what another has signed and hands it to the chain; a transaction already journaled is given back.
+        """Journal what another has signed and hand it to the chain; return the write if it is journaled already.
 
-        Requires that the caller has checked what it calls. Raises RuleRefused for another chain or too little gas,
-        CallReverted where it would revert now, Conflict where its nonce is not the sender's next, Unavailable.
+        Requires that the caller has checked what it calls.
+
+        Raises:
+            RuleRefused: it is for another chain, or has too little gas.
+            CallReverted: it would revert now.
+            Conflict: its nonce is not the sender's next.
+            Unavailable: the chain does not answer.
         """
         with self._lock:
-            known = self.journal.find(signed.hash)
-            if known is not None:
-                return known
+            journaled = self.journal.find(signed.hash)
+            if journaled is not None:
+                return journaled
             self.chain.refresh()
             self._require_next(signed)
             transaction = signed.transaction
@@ -100,21 +108,20 @@ class ChainWriter:
             return self._commit(signed, purpose, None)
 
     def refresh(self) -> list[StateChange]:
-        """Looks up what has become of all writes, and gives those that moved.
+        """Look up what has become of all writes, and return those that changed.
 
-        The journal is what counts: a start or a submission may have moved others. Raises ChainUnavailable,
-        ChainMismatch.
+        A start or a submission may have changed others: the journal decides. Raises ChainUnavailable, ChainMismatch.
         """
         with self._lock:
             changes = self.chain.refresh()
             try:
                 self._replace_stuck()
-            except ChainUnavailable as error:  # what has become of the others is told all the same
+            except ChainUnavailable as error:  # the changes of the others are returned all the same
                 _log.warning("a stuck write could not be replaced: %s", error)
             return changes
 
     def settle(self, write: ChainWrite, *, timeout_seconds: float, poll_seconds: float = 0.5) -> ChainWrite:
-        """The write once it is confirmed or invalid. Raises Unavailable if it is neither in time."""
+        """Return the write once it is confirmed or invalid. Raises Unavailable if it is neither in time."""
         deadline = time.monotonic() + timeout_seconds
         while write.state not in SETTLED:
             if time.monotonic() > deadline:
@@ -128,7 +135,10 @@ class ChainWriter:
     def prepare(
         self, sender: str, to: str | None, data: bytes, *, abi: ContractAbi | None, value: int = 0
     ) -> Transaction:
-        """What ``sender`` has to sign for this now, with gas to spare. Raises CallReverted, Unavailable."""
+        """Return the transaction that ``sender`` has to sign now, with gas to spare.
+
+        Raises CallReverted, Unavailable.
+        """
         estimate = self._estimate(sender, to, data, abi, value)
         return Transaction(
             chain_id=self.chain.chain_id,
@@ -141,13 +151,13 @@ class ChainWriter:
         )
 
     def try_out(self, to: str | None, data: bytes, *, abi: ContractAbi | None) -> None:
-        """Raises CallReverted where a transaction of our own would revert now. Nothing is sent."""
+        """Raise CallReverted if a transaction of our own would revert now. Nothing is sent."""
         self._estimate(self.account, to, data, abi)
 
     # -- one transaction -----------------------------------------------------------------------------------------------
 
     def _commit(self, signed: SignedTransaction, purpose: Purpose, anchored: AnchoredHead | None) -> ChainWrite:
-        """Commit point: the signed transaction is durable in the journal before anybody hears of it."""
+        """Append the signed transaction to the journal, durably, before anybody else receives it (the commit point)."""
         last = self.journal.last()
         write = ChainWrite(
             number=last.number + 1 if last else 1,
@@ -187,7 +197,7 @@ class ChainWriter:
             )
 
     def _require_in_step(self, sender: str) -> None:
-        """The sender's next nonce must be the same to the chain and to the journal."""
+        """Require that the chain and the journal have the same next nonce of the sender."""
         nonce, expected = self.chain.eth.nonce(sender, "pending"), self.journal.next_nonce(sender)
         if expected is None or nonce == expected:
             return
@@ -228,7 +238,7 @@ class ChainWriter:
         self._commit(sign(replace(old, fees=fees), self._signer), stuck.purpose, stuck.anchored)
 
     def _stuck(self) -> ChainWrite | None:
-        """Our newest write that is in no block, if it is old enough and its nonce is still free."""
+        """Return our newest write in no block, if it is old enough and its nonce is still free, else None."""
         if self._signer is None:
             return None
         sender = self._signer.key_id
@@ -239,7 +249,7 @@ class ChainWriter:
 
 
 def _raised(old: Fees, current: Fees) -> Fees:
-    """Fees that nodes take in place of the old ones, and no lower than the current ones."""
+    """Return fees that nodes accept for replacing the old ones, and no lower than the current ones."""
 
     def raised(fee: int) -> int:
         return fee * FEE_STEP[0] // FEE_STEP[1] + 1

@@ -1,4 +1,4 @@
-"""An installation: what ``tally init`` lays down in a data directory and ``tally serve`` opens.
+"""An installation: what ``tally init`` creates in a data directory and ``tally serve`` opens.
 
 installation.json   identity of the ledger: log id, public keys, founding agencies; nothing secret
 keys/log.pem        signs checkpoints (Ed25519)
@@ -8,10 +8,10 @@ keys/token.key      signs access tokens
 tallystick.db       the log and its read models, unless a database URL is given
 chain/              cache of the embedded node
 trust.json          what a verifier needs; written once the contracts are deployed
-witnesses.toml      which witnesses are asked to co-sign, if any
-witness.policy      what trust.json asks of witnesses (tlog-policy), where the founding does not say it any more
-supervision/        the views that models ask, a cache of the log; datasets/, files that were registered
-service.lock        held by the service that runs; empty
+witnesses.toml      the witnesses that are asked to co-sign, if any
+witness.policy      what trust.json asks of witnesses (tlog-policy), if it differs from the founding
+supervision/        the views that models query, a cache of the log; datasets/, registered files
+service.lock        locked by the service that runs; empty
 """
 
 from __future__ import annotations
@@ -42,20 +42,23 @@ from ledger.core.verification.trust import FinalityRule, LogKeyLine, require_no_
 FORMAT = "tallystick/installation@v1"
 WHOSE_KEY = "Whoever runs the witness has it: tally witness key prints it as verifier_key."
 MAX_PROFILE = 1024  # bytes, as the contract takes them
-CONFIRMATIONS = 12  # where nobody says by which rule the chain's blocks are final
+CONFIRMATIONS = 12  # blocks on top of a final one, if no rule is given
 QUORUM_GROUP = "founding_witnesses"  # no agency's id: these have no underscore
 
 
 class FoundingWitness(Struct, frozen=True, forbid_unknown_fields=True):
-    """The two keys of a witness: its account, which the contract knows, and the key under which it co-signs the log's
-    notes (C2SP cosignature/v1, spelled ``<name>+<hash>+<key>``), which verifiers know."""
+    """The two keys of a witness.
+
+    The contract knows its account. Verifiers know the key of its co-signatures on the log's notes (C2SP cosignature/v1,
+    spelled ``<name>+<hash>+<key>``).
+    """
 
     account: KeyId
     verifier_key: str
 
 
 class FoundingAgency(Struct, frozen=True, forbid_unknown_fields=True):
-    """An agency of the first hour; ``admin`` manages its keys on the chain, ``witness`` co-signs checkpoints."""
+    """A founding agency; ``admin`` manages its keys on the chain, ``witness`` co-signs checkpoints."""
 
     agency_id: AgencyId
     kind: AgencyKind
@@ -66,8 +69,12 @@ class FoundingAgency(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Founding(Struct, frozen=True, forbid_unknown_fields=True):
-    """Who founds the ledger. ``development`` allows quorum 0, and every verdict says so; ``finality`` says from which
-    block on nothing changes on the chain that it is anchored on."""
+    """The founding of a ledger.
+
+    ``development`` allows quorum 0, and every verdict says so; ``finality`` is the rule by which blocks of the
+    anchoring
+    chain are final.
+    """
 
     agencies: Annotated[tuple[FoundingAgency, ...], Meta(min_length=1, max_length=64)]
     quorum: Annotated[int, Meta(ge=0, le=64)] = 0
@@ -76,7 +83,7 @@ class Founding(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Installation(Struct, frozen=True, forbid_unknown_fields=True):
-    """The public identity of a ledger, as it was minted, but for keys that were replaced (``tally key rotate``).
+    """The public identity of a ledger as it was created, with the keys that replaced others (``tally key rotate``).
 
     ``submitter`` is the account of the founding.
     """
@@ -92,7 +99,7 @@ class Installation(Struct, frozen=True, forbid_unknown_fields=True):
 
     @property
     def service_keys(self) -> ServiceKeys:
-        """The ledger's own keys, by the index of the entry."""
+        """Return the ledger's own keys, by the index of the entry."""
         return ServiceKeys(self.service_key_id, self.earlier_service_keys)
 
     @property
@@ -105,7 +112,7 @@ class Installation(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class DataDirectory:
-    """Where the parts of an installation lie."""
+    """The paths of an installation's parts."""
 
     def __init__(self, path: Path):
         self.path = path
@@ -124,7 +131,7 @@ class DataDirectory:
 
 
 def read_founding(data: bytes) -> Founding:
-    """The founding agencies of a JSON text. Raises MalformedInput, naming the field."""
+    """Parse the founding from JSON. Raises MalformedInput, naming the field."""
     founding = canonical.parse(data, decoder_of(Founding), where="founding")
     for field in ("agency_id", "admin", "witness.account", "witness.verifier_key"):
         _require_distinct(founding, field)
@@ -149,9 +156,9 @@ def read_founding(data: bytes) -> Founding:
 
 
 def witness_policy(founding: Founding) -> Policy:
-    """Whose co-signatures verifiers ask for: those of as many founding witnesses as the contract does.
+    """Return the policy for verifiers: as many founding witnesses as the contract asks for.
 
-    Raises MalformedInput where the policy would name a key twice.
+    Raises MalformedInput if the policy would name a key twice.
     """
     if founding.quorum == 0:
         return parse_policy(f"quorum {NO_QUORUM}\n")
@@ -162,9 +169,9 @@ def witness_policy(founding: Founding) -> Policy:
 
 
 def policy_of(where: DataDirectory, installation: Installation) -> Policy:
-    """What the trust file asks of witnesses: the operator's file where there is one, else what the founding says.
+    """Return what the trust file asks of witnesses: the operator's file if there is one, else the founding's policy.
 
-    Raises MalformedInput where the file is no policy, or names a key of the log itself as that of a witness.
+    Raises MalformedInput if the file is no policy, or names a key of the log itself as a witness's.
     """
     if not where.policy.exists():
         return witness_policy(installation.founding)
@@ -173,24 +180,24 @@ def policy_of(where: DataDirectory, installation: Installation) -> Policy:
         earlier = (key.key for key in installation.earlier_log_keys)
         require_no_own_witness(policy, *map(parse_vkey, (installation.log_key, *earlier)))
     except (MalformedInput, UnicodeDecodeError) as error:
-        told = error.message if isinstance(error, MalformedInput) else "not UTF-8"
-        raise MalformedInput(told, field=where.policy.name) from error
+        reason = error.message if isinstance(error, MalformedInput) else "not UTF-8"
+        raise MalformedInput(reason, field=where.policy.name) from error
     return policy
 
 
 def _require_distinct(founding: Founding, field: str) -> None:
-    """An agency stands in the registry once, and an account is admin, or witness, of one agency."""
-    seen: set[str] = set()
+    """Require that an agency is named once, and that an account is admin, or witness, of one agency."""
+    values: set[str] = set()
     for number, agency in enumerate(founding.agencies):
         value = attrgetter(field)(agency) if agency.witness or "." not in field else None
-        if value in seen:
+        if value in values:
             raise MalformedInput(f"{value} stands here twice", field=f"founding.agencies[{number}].{field}")
         if value is not None:
-            seen.add(value)
+            values.add(value)
 
 
 def _require_one_role_an_account(founding: Founding) -> None:
-    """A witness that signs with an admin's key is no second party. Raises MalformedInput."""
+    """Require that no witness has an admin's key: it would be no second party. Raises MalformedInput."""
     admins = {agency.admin for agency in founding.agencies}
     for number, agency in enumerate(founding.agencies):
         if agency.witness is not None and agency.witness.account in admins:
@@ -201,7 +208,7 @@ def _require_one_role_an_account(founding: Founding) -> None:
 
 
 def _require_witness_keys(founding: Founding) -> None:
-    """Verifiers can ask for each witness: its verifier key is one of a cosigner's, and the policy can name it."""
+    """Require that each verifier key is a cosigner's, and that the policy can name it."""
     for number, agency in enumerate(founding.agencies):
         if agency.witness is None:
             continue
@@ -217,9 +224,10 @@ def _require_witness_keys(founding: Founding) -> None:
 
 
 def finality_rule(founding: Founding, settings: Settings) -> FinalityRule:
-    """By which rule the service takes blocks of its chain for final: the founding's, unless a setting overrides it.
+    """Return the rule by which the service takes blocks of its chain for final.
 
-    The trust file tells it to witnesses and verifiers. A block of the embedded chain is final at once.
+    It is the founding's, unless a setting overrides it; the trust file names it to witnesses and verifiers. A block of
+    the embedded chain is final at once.
     """
     if settings.chain == EMBEDDED:
         return 0
@@ -229,10 +237,11 @@ def finality_rule(founding: Founding, settings: Settings) -> FinalityRule:
 def create(
     where: DataDirectory, founding: Founding, origin: str | None, passphrase: str, *, light: bool = False
 ) -> Installation:
-    """Mints a ledger: id, keys and identity. Raises Conflict, with nothing changed, where there is one already.
+    """Create a ledger: id, keys and identity. Raises Conflict, with nothing changed, if there is one already.
 
-    The identity is written last: without it there is no installation, and the same call starts anew. ``light`` keys
-    take little work to open: for tests and demonstrations.
+    The identity is written last: without it there is no installation, and the same call starts over. ``light`` keys
+    take
+    little work to open: for tests and demonstrations.
     """
     if where.installation.exists():
         raise Conflict(f"{where.path} holds a ledger already", field="data_dir", code="already_initialised")
@@ -253,48 +262,53 @@ def create(
     service = create_keystore(where.keys.keystore("service"), passphrase, light=light)
     submitter = create_keystore(where.keys.keystore("submitter"), passphrase, light=light)
     write_secret(where.token_key, secrets.token_bytes(32).hex().encode(), field="token_key")
-    made = Installation(FORMAT, "0x" + log_id.hex(), log_key.vkey(), service, submitter, founding)
-    write(where, made)
-    return made
+    installation = Installation(FORMAT, "0x" + log_id.hex(), log_key.vkey(), service, submitter, founding)
+    write(where, installation)
+    return installation
 
 
-def write(where: DataDirectory, made: Installation, *, replace: bool = False) -> None:
-    """Keep the identity. Raises SecretRefused where there is one already and ``replace`` is not set."""
-    text = msgspec.json.format(msgspec.json.encode(made), indent=2) + b"\n"
+def write(where: DataDirectory, installation: Installation, *, replace: bool = False) -> None:
+    """Write the identity. Raises SecretRefused if there is one already, unless ``replace`` is set."""
+    text = msgspec.json.format(msgspec.json.encode(installation), indent=2) + b"\n"
     write_secret(where.installation, text, field="data_dir", replace=replace)
 
 
 def load(where: DataDirectory) -> Installation:
-    """Raises NotFound where ``tally init`` did not run, MalformedInput where the file is broken."""
+    """Read the identity. Raises NotFound if ``tally init`` did not run, MalformedInput if the file is broken."""
     try:
         data = where.installation.read_bytes()
     except FileNotFoundError as error:
         raise NotFound(
             f"{where.path} holds no ledger", field="data_dir", code="no_ledger", hint="Run: tally init"
         ) from error
-    made = canonical.parse(data, decoder_of(Installation), where="installation")
-    if made.format != FORMAT:
-        raise MalformedInput(f"expected {FORMAT}, not {made.format}", field="installation.format")
-    return made
+    installation = canonical.parse(data, decoder_of(Installation), where="installation")
+    if installation.format != FORMAT:
+        raise MalformedInput(f"expected {FORMAT}, not {installation.format}", field="installation.format")
+    return installation
 
 
-def require_own_keys(where: DataDirectory, made: Installation) -> None:
-    """Accept files of keys that name those of the identity: what an older one signs counts nowhere any more.
+def require_own_keys(where: DataDirectory, installation: Installation) -> None:
+    """Require that the key files hold the identity's keys: signatures of older keys are no longer valid.
 
-    Raises KeyRefused where a rotation was cut short, or the files are older or newer than the identity.
+    Raises KeyRefused if a rotation was interrupted, or if the files are older or newer than the identity.
     """
     log, service = where.keys.note_key, where.keys.keystore
-    _require_own_key("log", made.log_key, log("log"), log("log-next"), lambda file: note_key(file).vkey())
-    _require_own_key("service", made.service_key_id, service("service"), service("service-next"), keystore_key_id)
+    _require_own_key("log", installation.log_key, log("log"), log("log-next"), lambda file: note_key(file).vkey())
+    _require_own_key(
+        "service", installation.service_key_id, service("service"), service("service-next"), keystore_key_id
+    )
 
 
-def require_no_rollback(made: Installation, size: int) -> None:
-    """Accept a log of ``size`` entries that has all those it had when its keys were last replaced.
+def require_no_rollback(installation: Installation, size: int) -> None:
+    """Require that the log of ``size`` entries has all those it had when its keys were last replaced.
 
-    The new keys would sign another history in the place of what is missing, and verifiers would believe them. Raises
+    The new keys would sign another history in place of the missing one, and verifiers would believe it. Raises
     IntegrityBroken.
     """
-    ends = (*(key.until for key in made.earlier_log_keys), *(key.until for key in made.earlier_service_keys))
+    ends = (
+        *(key.until for key in installation.earlier_log_keys),
+        *(key.until for key in installation.earlier_service_keys),
+    )
     if size < (before := max(ends, default=0)):
         raise IntegrityBroken(
             f"the database has {size} entries, but the log had {before} when its keys were last replaced",
@@ -320,5 +334,5 @@ def _require_own_key(name: str, expected: str, file: Path, following: Path, key_
 
 
 def read_token_key(where: DataDirectory) -> bytes:
-    """The 32-byte seed of the key that signs access tokens."""
+    """Return the 32-byte seed of the key that signs access tokens."""
     return bytes.fromhex(read_secret(where.token_key, field="token_key").decode())

@@ -48,14 +48,14 @@ class KeyRefused(TallystickError):
 
 
 class Signer(Protocol):
-    """A secp256k1 key that may be far away: a keystore file, a KMS, a PKCS #11 token."""
+    """A secp256k1 key, possibly remote: a keystore file, a KMS, a PKCS #11 token."""
 
     @property
     def key_id(self) -> str:
-        """The key's address, 0x and lower-case hex."""
+        """Return the key's address, 0x and lower-case hex."""
 
     def sign(self, digest: bytes, /) -> bytes:
-        """r || s || v over the 32 bytes: 65 bytes, low s, v 27 or 28."""
+        """Sign the 32 bytes: r || s || v, 65 bytes, low s, v 27 or 28."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +67,7 @@ class LocalSigner:
 
     @classmethod
     def from_private_key(cls, private_key: bytes) -> LocalSigner:
-        """The signer of a 32-byte private key. Raises ValueError outside the order of the curve."""
+        """Return the signer of a 32-byte private key. Raises ValueError outside the order of the curve."""
         key = coincurve.PrivateKey(private_key)
         return cls(address_of(key.public_key), key)
 
@@ -79,10 +79,9 @@ class LocalSigner:
 
 
 def create_keystore(path: Path, passphrase: str, *, private_key: bytes | None = None, light: bool = False) -> str:
-    """Writes a keystore with a new key, or with ``private_key``; gives the key id.
+    """Write a keystore with a new key, or with ``private_key``, and return the key id.
 
-    ``light`` derives its key with little work: for tests and demonstrations. Raises SecretRefused where the file is
-    there already.
+    ``light`` derives its key with little work: for tests and demonstrations. Raises SecretRefused if the file exists.
     """
     private_key = private_key or coincurve.PrivateKey().secret
     signer = LocalSigner.from_private_key(private_key)
@@ -98,7 +97,7 @@ def _keystore_file(private_key: bytes, passphrase: str, *, light: bool) -> bytes
 
 
 def keystore_key_id(path: Path) -> str:
-    """The key id that a keystore names; only opening the file proves it."""
+    """Return the key id that a keystore names; only opening the file proves it."""
     address = _parsed_keystore(path).get("address")
     if not isinstance(address, str) or not re.fullmatch(r"(?:0x)?[0-9a-fA-F]{40}", address):
         raise KeyRefused(f"{path} is a keystore that names no address", field="key")
@@ -106,7 +105,7 @@ def keystore_key_id(path: Path) -> str:
 
 
 def open_keystore(path: Path, passphrase: str) -> LocalSigner:
-    """The signer of a keystore v3 file. Raises SecretRefused or KeyRefused."""
+    """Return the signer of a keystore v3 file. Raises SecretRefused or KeyRefused."""
     return LocalSigner.from_private_key(_keystore_secret(path, passphrase))
 
 
@@ -128,10 +127,10 @@ def _keystore_secret(path: Path, passphrase: str) -> bytes:
 def create_note_key(
     path: Path, name: str, passphrase: str, *, cosigner: bool = False, seed: bytes | None = None, light: bool = False
 ) -> VerifyingKey:
-    """Writes an encrypted Ed25519 key that signs notes as ``name``; gives its public part.
+    """Write an encrypted Ed25519 key that signs notes as ``name``, and return its public part.
 
     A ``cosigner`` signs with a timestamp, as witnesses do (C2SP tlog-cosignature). ``light`` is as for a keystore.
-    Raises SecretRefused where the file is there already, MalformedInput for a name that notes cannot carry.
+    Raises SecretRefused if the file exists, MalformedInput for a name that notes cannot carry.
     """
     signature_type = SignatureType.COSIGNATURE_V1 if cosigner else SignatureType.ED25519
     seed = seed or secrets.token_bytes(32)
@@ -181,18 +180,18 @@ def _integer(number: int) -> bytes:
 
 
 def _der(tag: int, content: bytes) -> bytes:
-    """An element of at most 255 bytes, which every part of such a key is."""
+    """Encode an element of at most 255 bytes, which every part of such a key is."""
     length = bytes((len(content),)) if len(content) < 0x80 else bytes((0x81, len(content)))
     return bytes((tag,)) + length + content
 
 
 def note_key(path: Path) -> VerifyingKey:
-    """The public part that a note key's file names; only opening the file proves it."""
+    """Return the public part that a note key's file names; only opening the file proves it."""
     return _parsed_note_key(path)[0]
 
 
 def open_note_key(path: Path, passphrase: str) -> SeedSigner:
-    """The signer of an Ed25519 key file. Raises SecretRefused or KeyRefused."""
+    """Return the signer of an Ed25519 key file. Raises SecretRefused or KeyRefused."""
     public, seed = _note_key_secret(path, passphrase)
     return SeedSigner.from_seed(public.name, seed, public.signature_type)
 
@@ -215,9 +214,9 @@ def _note_key_secret(path: Path, passphrase: str) -> tuple[VerifyingKey, bytes]:
 
 
 def change_passphrase(paths: Sequence[Path], current: str, new: str, *, light: bool = False) -> None:
-    """Have ``new`` open all these keys instead of ``current``; nothing is written where one of them does not open.
+    """Re-encrypt all these keys under ``new``; write nothing if one does not open with ``current``.
 
-    Cut short, the same call goes on: keys that ``new`` opens already stay as they are.
+    After an interruption the same call continues: keys that ``new`` opens already are left as they are.
     Raises SecretRefused or KeyRefused, naming the key.
     """
     files = {path: _reencrypted(path, current, new, light=light) for path in paths}
@@ -227,7 +226,7 @@ def change_passphrase(paths: Sequence[Path], current: str, new: str, *, light: b
 
 
 def _reencrypted(path: Path, current: str, new: str, *, light: bool) -> bytes | None:
-    """The file's content under the new passphrase; None where it is under that one already."""
+    """Return the file's content under the new passphrase; None if it has that one already."""
     try:
         if path.suffix == ".pem":
             return _note_key_file(*_note_key_secret(path, current), new, light=light)
@@ -239,7 +238,7 @@ def _reencrypted(path: Path, current: str, new: str, *, light: bool) -> bytes | 
 
 
 def opens(path: Path, passphrase: str) -> bool:
-    """Whether the passphrase opens the key. Raises SecretRefused."""
+    """Return whether the passphrase opens the key. Raises SecretRefused."""
     try:
         _note_key_secret(path, passphrase) if path.suffix == ".pem" else _keystore_secret(path, passphrase)
     except KeyRefused:
@@ -254,15 +253,15 @@ class KeyDirectory:
     path: Path
 
     def keystore(self, name: str) -> Path:
-        """Where the secp256k1 key ``name`` lies, or would."""
+        """Return the path of the secp256k1 key ``name``."""
         return self.path / f"{_require_name(name)}.json"
 
     def note_key(self, name: str) -> Path:
-        """Where the Ed25519 key ``name`` lies, or would."""
+        """Return the path of the Ed25519 key ``name``."""
         return self.path / f"{_require_name(name)}.pem"
 
     def files(self) -> Iterator[Path]:
-        """All key files, by name."""
+        """Return all key files, by name."""
         return (path for path in sorted(self.path.glob("*")) if path.suffix in (".json", ".pem"))
 
 

@@ -1,6 +1,6 @@
-"""Files that only their owner may read: keys, passphrases, tokens, what waits to be sent, and data directories.
+"""Files that only their owner may read: keys, passphrases, tokens, unsent events, and data directories.
 
-A secret is written whole or not at all, and is durable when its writer returns.
+A secret is replaced atomically, and is durable when its writer returns.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class SecretRefused(TallystickError):
 
 
 def read_secret(path: Path, *, field: str) -> bytes:
-    """The bytes of a file of mode 0600 or stricter; ``field`` is what to blame. Raises SecretRefused."""
+    """Return the bytes of a file of mode 0600 or stricter. Raises SecretRefused, naming ``field``."""
     try:
         with path.open("rb") as file:
             mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
@@ -45,9 +45,9 @@ def read_secret(path: Path, *, field: str) -> bytes:
 
 
 def write_secret(path: Path, data: bytes, *, field: str, replace: bool = False) -> None:
-    """Writes ``path`` with mode 0600, in a folder that is made with mode 0700 where there is none.
+    """Write ``path`` with mode 0600, in a folder that is created with mode 0700 if missing.
 
-    Raises SecretRefused, with nothing changed, where the file is there already and ``replace`` is not set.
+    Raises SecretRefused, with nothing changed, if the file exists and ``replace`` is not set.
     """
     try:
         make_private_folder(path.parent)
@@ -77,16 +77,16 @@ def _write_durably(path: Path, data: bytes) -> None:
 
 
 def make_private_folder(path: Path) -> None:
-    """Make a folder of mode 0700 where there is none, and those above it that are missing likewise."""
+    """Create a folder of mode 0700 if it is missing, and the missing ones above it likewise."""
     for folder in (*reversed(path.parents), path):  # mkdir(parents=True) gives the mode to the last one only
         if not folder.is_dir():
             folder.mkdir(mode=OWNER_ONLY_FOLDER, exist_ok=True)
 
 
 def open_to_others(folder: Path) -> Iterator[Path]:
-    """Yield the folder and what lies in it as far as group or others may do anything with it.
+    """Yield the folder and each path in it that gives group or others any permission.
 
-    Links are judged by what they lead to, but folders that they lead to are not entered.
+    A link counts as its target, but folders behind links are not entered.
     """
     for path in (folder, *sorted(folder.rglob("*"))):
         try:
@@ -98,10 +98,10 @@ def open_to_others(folder: Path) -> Iterator[Path]:
 
 
 def make_private(folder: Path, *, keys: Path) -> list[Path]:
-    """Take a data directory away from group and others; give what was open to them.
+    """Take all permissions of group and others from a data directory, and return the paths that had some.
 
-    Files in ``keys`` stay as they are: ``read_secret`` refuses one that others could read, for it may be known by now.
-    Raises SecretRefused where something belongs to another user, who could open it again.
+    Files in ``keys`` are left as they are: ``read_secret`` refuses one that others could read, since they may have read
+    it. Raises SecretRefused if something belongs to another user, who could open it again.
     """
     repaired = [path for path in open_to_others(folder) if path.is_dir() or keys not in path.parents]
     for path in repaired:
@@ -118,7 +118,7 @@ def make_private(folder: Path, *, keys: Path) -> list[Path]:
 
 @contextmanager
 def private_umask() -> Iterator[None]:
-    """Make every new file of this process, and of its children, its owner's alone until the block is left."""
+    """Make every new file of this process and its children private until the block is left."""
     before = os.umask(OWNER_ONLY_UMASK)
     try:
         yield
@@ -127,7 +127,7 @@ def private_umask() -> Iterator[None]:
 
 
 def sync_folder(path: Path) -> None:
-    """Makes durable which names the folder has."""
+    """Make the folder's directory entries durable."""
     folder = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(folder)

@@ -1,8 +1,8 @@
 """Settings of a service: environment variables ``TALLYSTICK_*``, or the file ``settings.env`` in the data directory.
 
 Those of a witness, which runs elsewhere, are ``TALLYSTICK_WITNESS_*``, or the same file in its own directory.
-
-Read by composition roots only, and passed on as values. What a ledger *is* stands in ``ledger.config.installation``.
+Only composition roots read them; everything else gets them as values. The identity of a ledger is in
+``ledger.config.installation``.
 """
 
 from __future__ import annotations
@@ -38,22 +38,22 @@ Kind = TypeVar("Kind", bound="KeyedSettings")
 
 
 class Locked(Protocol):
-    """A directory whose keys may open with a passphrase that is kept beside them."""
+    """A directory whose keys may open with a passphrase that is stored beside them."""
 
     @property
     def passphrase(self) -> Path: ...
 
 
 class KeyedSettings(BaseSettings):
-    """What every process with keys of its own is told."""
+    """The settings of every process with keys of its own."""
 
     key_passphrase: SecretStr | None = None  # of the service's keys; the file is the better place
     key_passphrase_file: Path | None = None
 
     def passphrase(self, where: Locked) -> str:
-        """What opens the service's keys: given, in the given file, or in the installation's own file.
+        """Return the passphrase of the service's keys: given, in the given file, or in the installation's own file.
 
-        Raises SecretRefused where it is nowhere, or in a file that others may read.
+        Raises SecretRefused if there is none, or if it is in a file that others may read.
         """
         if self.key_passphrase is not None:
             return self.key_passphrase.get_secret_value()
@@ -67,12 +67,12 @@ class KeyedSettings(BaseSettings):
         return read_secret(path, field="key_passphrase_file").decode().rstrip("\r\n")
 
     def knows_passphrase(self, where: Locked) -> bool:
-        """Whether some place is named, or there, that ``passphrase`` takes it from."""
+        """Return whether ``passphrase`` has a source: a setting, or the installation's file."""
         return self.key_passphrase is not None or self.key_passphrase_file is not None or where.passphrase.exists()
 
 
 class Settings(KeyedSettings):
-    """One object, made once. Units stand in the names."""
+    """The settings of a service, created once. Units are in the names."""
 
     model_config = SettingsConfigDict(
         env_prefix=PREFIX, frozen=True, extra="forbid", validate_default=False, env_ignore_empty=True
@@ -163,45 +163,45 @@ class Settings(KeyedSettings):
 
     @property
     def receiving_networks(self) -> tuple[IPv4Network | IPv6Network, ...]:
-        """What ``webhook_networks`` names."""
+        """Return the networks of ``webhook_networks``."""
         return _networks(self.webhook_networks)
 
     @property
     def proxy_networks(self) -> tuple[IPv4Network | IPv6Network, ...]:
-        """What ``trusted_proxies`` names."""
+        """Return the networks of ``trusted_proxies``."""
         return _networks(self.trusted_proxies)
 
     @property
     def url(self) -> str:
-        """Under which clients reach the service."""
+        """Return the URL under which clients reach the service."""
         return self.public_url or self.own_url
 
     @property
     def own_url(self) -> str:
-        """Under which the service listens."""
+        """Return the URL at which the service listens."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"http://{host}:{self.port}"
 
     def anvil(self) -> Path:
-        """The native Anvil executable of the embedded chain. Raises NotFound."""
+        """Return the native Anvil executable of the embedded chain. Raises NotFound."""
         if self.anvil_binary is not None:
-            found: Path | None = self.anvil_binary if os.access(self.anvil_binary, os.X_OK) else None
+            binary: Path | None = self.anvil_binary if os.access(self.anvil_binary, os.X_OK) else None
         else:
-            found = next(iter(sorted(_CHECKOUT.glob("node_modules/@foundry-rs/anvil-*/bin/anvil"))), None)
+            binary = next(iter(sorted(_CHECKOUT.glob("node_modules/@foundry-rs/anvil-*/bin/anvil"))), None)
             on_path = shutil.which("anvil")
-            found = found or (Path(on_path) if on_path else None)
-        if found is None:
+            binary = binary or (Path(on_path) if on_path else None)
+        if binary is None:
             raise NotFound(
                 "there is no Anvil to run the embedded chain",
                 field="anvil_binary",
                 code="no_anvil",
                 hint="Run scripts/setup, or set TALLYSTICK_ANVIL_BINARY.",
             )
-        return found
+        return binary
 
 
 class WitnessSettings(KeyedSettings):
-    """Of a witness: an agency's own process, with its own keys and database. Units stand in the names."""
+    """The settings of a witness: an agency's own process, with its own keys and database. Units are in the names."""
 
     model_config = SettingsConfigDict(
         env_prefix=WITNESS_PREFIX, frozen=True, extra="forbid", validate_default=False, env_ignore_empty=True
@@ -241,7 +241,7 @@ def _networks(text: str) -> tuple[IPv4Network | IPv6Network, ...]:
 
 
 def read_settings(data_dir: Path | None = None, **given: Any) -> Settings:
-    """The settings for a data directory; what is ``given`` stands above environment and file, None is not given.
+    """Read the settings for a data directory. ``given`` values other than None override environment and file.
 
     Raises MalformedInput, naming the setting and what was expected.
     """
@@ -249,7 +249,7 @@ def read_settings(data_dir: Path | None = None, **given: Any) -> Settings:
 
 
 def read_witness_settings(data_dir: Path | None = None, **given: Any) -> WitnessSettings:
-    """The settings of a witness, from the same places. Raises MalformedInput."""
+    """Read the settings of a witness, from the same sources. Raises MalformedInput."""
     where = data_dir or _named_directory(WITNESS_PREFIX) or DEFAULT_WITNESS_DIR
     return _read(WitnessSettings, WITNESS_PREFIX, where, given)
 

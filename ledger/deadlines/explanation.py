@@ -1,4 +1,4 @@
-"""The arithmetic of a period in words: one sentence a step, and the end."""
+"""The computation of a period in words: one sentence for each step, and one for the end."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ def in_words(counted: Counted, labels: Labels) -> tuple[str, ...]:
 
 
 def _sentence(name: str, values: Mapping[str, object], labels: Labels) -> str:
-    said = {field: _said(value, labels) for field, value in values.items()}
-    return labels.of("counting", name).format_map(said)
+    rendered = {field: _rendered(value, labels) for field, value in values.items()}
+    return labels.of("counting", name).format_map(rendered)
 
 
-def _said(value: object, labels: Labels) -> str:
+def _rendered(value: object, labels: Labels) -> str:
     match value:
         case datetime():
             return labels.moment(value)
@@ -32,8 +32,8 @@ def _said(value: object, labels: Labels) -> str:
         case Period(amount=amount, unit=unit):
             return labels.of("unit", unit if amount == 1 else f"{unit}s").format(amount)
         case (first, *_, last):
-            return labels.of("moment", "days").format(_said(first, labels), _said(last, labels))
+            return labels.of("moment", "days").format(_rendered(first, labels), _rendered(last, labels))
         case (only,):
-            return _said(only, labels)
+            return _rendered(only, labels)
         case _:
             return labels.find("exclusion_ground", str(value)) or str(value)

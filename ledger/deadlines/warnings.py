@@ -1,4 +1,4 @@
-"""Warn: tells each handler of the deadlines that come near, once for each distance, and once when one has passed."""
+"""Warnings: each handler is warned of deadlines that come near, once at each distance, and once when one has passed."""
 
 from __future__ import annotations
 
@@ -11,39 +11,45 @@ from ledger.store.database import Database
 
 AHEAD = (7, 3, 1)  # days before the last day
 PASSED = 0
-AT_ONCE = 500  # warnings of one transaction
+AT_ONCE = 500  # most warnings of one transaction
 
 
 class Warner:
-    """Looks at the list of clocks. What was told is in the database: a restart or a second process tells nothing twice.
+    """Derives warnings from the list of deadlines.
 
-    A clock that begins within several of the distances, or was recorded late, is warned of by the nearest one alone;
-    one that is given another end is warned of anew.
+    Warnings are stored, so that neither a restart nor a second process warns twice. A clock that begins within several
+    of
+    the distances, or was recorded late, is warned of at the nearest one only; a clock that gets another end is warned
+    of
+    again.
     """
 
     def __init__(self, database: Database):
         self._database = database
 
     def step(self, now_ms: int) -> int:
-        """How many warnings were told. ``now_ms`` is in unix milliseconds."""
+        """Store the warnings that are due at ``now_ms`` (unix milliseconds) and return how many."""
         horizons = horizons_at(datetime.fromtimestamp(now_ms / 1000, UTC))
-        told = 0
+        stored = 0
         while count := self._tell(horizons, now_ms):
-            told += count
-        return told
+            stored += count
+        return stored
 
     def _tell(self, horizons: dict[int, str], now_ms: int) -> int:
-        """Some of them, in a transaction of its own: whoever writes cases does not wait for all."""
+        """Store some of the warnings in a transaction of their own: a writer of cases need not wait for all."""
         with self._database.read() as connection:
             if not warnings.due(connection, horizons, limit=1):
                 return 0
         with self._database.write() as connection:
-            found = warnings.due(connection, horizons, AT_ONCE)
-            warnings.tell(connection, found, now_ms)
-        return len(found)
+            due = warnings.due(connection, horizons, AT_ONCE)
+            warnings.tell(connection, due, now_ms)
+        return len(due)
 
 
 def horizons_at(now: datetime) -> dict[int, str]:
-    """By when a clock ends that has so many days left at ``now``, as RFC 3339: at midnight of that day in Beijing."""
+    """Return, for each number of days left, the instant (RFC 3339) by which such a clock ends.
+
+    It is midnight of that day in Beijing; for 0 days it is ``now``.
+    """
     ahead = {days: instant(end_of(legal_day(now) + timedelta(days=days))) for days in AHEAD}
     return {PASSED: instant(now), **ahead}

@@ -1,1 +1,1 @@
-"""Evidence: digests of files, folders sealed as bags, and whether they still are what the record says."""
+"""Evidence: digests of files, folders sealed as bags, and checks of them against the record."""

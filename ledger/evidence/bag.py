@@ -1,6 +1,6 @@
-"""The form of a sealed folder: a BagIt bag (RFC 8493) that names its item, with manifests in BLAKE3 and SHA-256.
+"""The format of a sealed folder: a BagIt bag (RFC 8493) that names its item, with manifests in BLAKE3 and SHA-256.
 
-``docs/evidence.md`` says what stands in it and what the digest of a bag is.
+``docs/evidence.md`` describes its content and defines the digest of a bag.
 """
 
 from __future__ import annotations
@@ -32,17 +32,17 @@ _LINE = re.compile(r"([0-9a-fA-F]{64})[ \t]+\*?(?:\./)?(.+)")
 
 
 class Binding(Struct, frozen=True):
-    """Whose evidence the bag is: the item, the case that it was sealed for, the ledger."""
+    """The item that the bag belongs to, the case that it was sealed for, and the ledger."""
 
     case_id: CaseId
     item_id: ItemId
     log_id: Bytes32
 
 
-def binding(**said: str | None) -> Binding:
-    """The binding of these ids. Raises MalformedInput where one is not of its form."""
+def binding(**ids: str | None) -> Binding:
+    """Return the binding of these ids. Raises MalformedInput for an id of another form."""
     try:
-        return convert(said, Binding)
+        return convert(ids, Binding)
     except msgspec.ValidationError as error:
         raise MalformedInput(f"the item is not named as the protocol names items: {error}", field="item_id") from error
 
@@ -55,22 +55,22 @@ class Listed(Struct, frozen=True):
 
 
 def manifest(algorithm: Algorithm) -> str:
-    """The name of the file that lists the payload."""
+    """Return the name of the file that lists the payload."""
     return f"manifest-{algorithm}.txt"
 
 
 def tag_manifest(algorithm: Algorithm) -> str:
-    """The name of the file that lists everything else; its own digest is the bag's."""
+    """Return the name of the file that lists everything else; its own digest is the bag's."""
     return f"tag{manifest(algorithm)}"
 
 
 def manifest_line(digest: Digest, path: str) -> str:
-    """The line that lists a file."""
+    """Return the line that lists a file."""
     return f"{digest.value.hex()}  {spell(path)}\n"
 
 
 def info_text(binding: Binding, *, date: str, software: str, size: int, files: int) -> str:
-    """What ``bag-info.txt`` says."""
+    """Return the content of ``bag-info.txt``."""
     fields = {
         "Bag-Group-Identifier": binding.case_id,
         "Bag-Software-Agent": software,
@@ -83,7 +83,7 @@ def info_text(binding: Binding, *, date: str, software: str, size: int, files: i
 
 
 def algorithms_of(folder: Folder) -> tuple[Algorithm, ...]:
-    """By which of the known algorithms the bag lists its payload. Raises MalformedInput for what is no bag."""
+    """Return the known algorithms by which the bag lists its payload. Raises MalformedInput for what is no bag."""
     try:
         declared = folder.read(DECLARATION, MAX_INFO_LENGTH)
     except MalformedInput as error:
@@ -96,7 +96,7 @@ def algorithms_of(folder: Folder) -> tuple[Algorithm, ...]:
 
 
 def binding_of(folder: Folder) -> Binding | None:
-    """The item that ``bag-info.txt`` names; None where it names none. Raises MalformedInput."""
+    """Return the item that ``bag-info.txt`` names, or None. Raises MalformedInput."""
     try:
         fields = _fields(folder.read(INFO, MAX_INFO_LENGTH).decode().splitlines())
     except UnicodeDecodeError as error:
@@ -112,19 +112,19 @@ def binding_of(folder: Folder) -> Binding | None:
 
 
 def _fields(lines: Sequence[str]) -> Mapping[str, str]:
-    """The first value of each field; a field that stands twice has no value."""
-    told: dict[str, str] = {}
+    """Return the value of each field; one that occurs twice has an empty value."""
+    fields: dict[str, str] = {}
     for line in lines:
         name, colon, value = line.partition(":")
         if colon and not line[0].isspace():
-            told[name.strip()] = "" if name.strip() in told else value.strip()
-    return told
+            fields[name.strip()] = "" if name.strip() in fields else value.strip()
+    return fields
 
 
 def read_manifest(folder: Folder, name: str, algorithm: Algorithm, *, inside: str) -> Iterator[Listed]:
-    """The lines of a manifest, whose paths begin with ``inside``.
+    """Yield the lines of a manifest, whose paths must begin with ``inside``.
 
-    Raises IntegrityBroken, naming the line, and MalformedInput where the file cannot be read.
+    Raises IntegrityBroken, naming the line, and MalformedInput if the file cannot be read.
     """
     with folder.opened(name) as descriptor, os.fdopen(descriptor, "rb", closefd=False) as file:
         for number, line in enumerate(iter(lambda: file.readline(MAX_LINE_LENGTH), b""), 1):
@@ -146,9 +146,9 @@ def _listed(line: bytes, algorithm: Algorithm, inside: str) -> Listed:
 
 
 def bag_digests(folder: Folder, algorithms: Iterable[Algorithm]) -> tuple[Digest, ...]:
-    """The digests of the bag: of each algorithm's tag manifest. Raises MalformedInput where one is missing."""
-    told: list[Digest] = []
+    """Return the digests of the bag: of each algorithm's tag manifest. Raises MalformedInput if one is missing."""
+    digests: list[Digest] = []
     for algorithm in algorithms:
         with folder.opened(tag_manifest(algorithm)) as descriptor:
-            told.extend(hash_open(descriptor, tag_manifest(algorithm), (algorithm,)).digests)
-    return tuple(told)
+            digests.extend(hash_open(descriptor, tag_manifest(algorithm), (algorithm,)).digests)
+    return tuple(digests)

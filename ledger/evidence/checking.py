@@ -1,13 +1,13 @@
-"""Checking a sealed folder or a file: what is still as it was listed, and whether the record says the same.
+"""Checks of a sealed folder or a file: whether it is as it was listed, and as the record says.
 
-1  form    the folder is a bag, and lists its files by algorithms that are known here
-2  tags    every file beside the payload is there, and has the digests that the tag manifests say
-3  files   every file of the payload is there, none besides, and each has the digests that the manifests say
-4  record  the digests of the bag, or of the one file, are those that the record has of the item
+1  form    the folder is a bag, and lists its files by known algorithms
+2  tags    every file beside the payload exists, with the digests of the tag manifests
+3  files   every file of the payload exists, no other does, and each has the digests of the manifests
+4  record  the digests of the bag, or of the single file, are those that the record has of the item
 
-A step that is not checked makes ``unverifiable`` of steps 1 (other algorithms), 2 and 3 (a file cannot be read) and 4
-(the record has no digest to compare, or is itself no more than that); step 4 leaves the verdict as it is where no
-record was given: then the bag agrees with itself, which whoever made another bag can bring about as well.
+A step that cannot be checked makes the verdict ``unverifiable``: step 1 (other algorithms), 2 and 3 (a file cannot be
+read) and 4 (the record has no digest to compare, or is itself unverifiable). Step 4 leaves the verdict unchanged if no
+record was given: the bag then only agrees with itself, which any other bag would too.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from ledger.evidence.progress import SILENT, Progress
 
 
 class Record(Struct, frozen=True):
-    """What the record has of an item: where that is said, how far it is proven, and the item and ledger if known."""
+    """What the record has of an item: its source, how far that is proven, and item and ledger if known."""
 
     said_by: str
     digests: tuple[str, ...]
@@ -41,7 +41,7 @@ class Record(Struct, frozen=True):
 
 
 class Checked(Struct, frozen=True):
-    """What a check came to; ``files`` and ``size`` (bytes) are those of the payload that is there."""
+    """The outcome of a check; ``files`` and ``size`` (bytes) are those of the payload that exists."""
 
     verdict: Verdict
     steps: tuple[Step, ...]
@@ -52,7 +52,7 @@ class Checked(Struct, frozen=True):
 
 
 class _Run:
-    """The check of one bag under way."""
+    """The state of one bag's check."""
 
     def __init__(self, folder: Folder, record: Record | None, report: Report, progress: Progress):
         self.folder = folder
@@ -66,7 +66,7 @@ class _Run:
         self.payload = Comparison(0, 0, {})
 
     def compare(self, present: Iterable[Found], manifests: Mapping[Algorithm, str], inside: str) -> Comparison:
-        """What stands there beside what these manifests list."""
+        """Compare the present files with those that these manifests list."""
         listed = (line for algorithm, name in manifests.items() for line in self._lines(name, algorithm, inside))
         return compare(self.folder, present, listed, tuple(manifests), report=self.report, progress=self.progress)
 
@@ -77,7 +77,7 @@ class _Run:
 def check_bag(
     path: Path, record: Record | None, *, report: Report = lambda _finding: None, progress: Progress = SILENT
 ) -> Checked:
-    """The bag at ``path`` against itself, and against the record where one is given; ``report`` is told each fault.
+    """Check the bag at ``path`` against itself, and against the record if one is given; ``report`` gets each fault.
 
     Raises MalformedInput for what is no bag at all, or has folders that cannot be read.
     """
@@ -91,7 +91,7 @@ def check_bag(
 
 
 def check_file(path: Path, record: Record, *, progress: Progress = SILENT) -> Checked:
-    """A single file against the record. Raises what hash_file does."""
+    """Check a single file against the record. Raises what hash_file does."""
     recorded = {parse_digest(digest).algorithm for digest in record.digests}
     hashed = hash_file(path, tuple(sorted(recorded)) or BOTH, progress=progress)
     step = perform(len(STEPS), "record", lambda digests: _agreement(record, digests), hashed.digests)
@@ -127,9 +127,9 @@ def _tags(run: _Run) -> Outcome:
     manifests = {algorithm: bag.tag_manifest(algorithm) for algorithm in run.closed_by}
     foreign = () if run.binding else ("tagmanifest-",)  # a bag that was made elsewhere may have more of them
     present = (
-        found
-        for found in run.folder.walk(without=bag.PAYLOAD)
-        if not (found.path in manifests.values() or found.path.startswith(foreign))
+        present_file
+        for present_file in run.folder.walk(without=bag.PAYLOAD)
+        if not (present_file.path in manifests.values() or present_file.path.startswith(foreign))
     )
     return _outcome(run.compare(present, manifests, ""))
 
@@ -145,10 +145,10 @@ def _files(run: _Run) -> Outcome:
 
 
 def _outcome(compared: Comparison) -> Outcome:
-    told = ", ".join(f"{count} {fault.replace('_', ' ')}" for fault, count in compared.faults.items())
+    summary = ", ".join(f"{count} {fault.replace('_', ' ')}" for fault, count in compared.faults.items())
     if compared.faults.keys() - {"unreadable"}:
-        raise IntegrityBroken(f"{compared.files} files: {told}")
-    return NotChecked(told) if told else f"{compared.files} files, {compared.size} bytes, as listed"
+        raise IntegrityBroken(f"{compared.files} files: {summary}")
+    return NotChecked(summary) if summary else f"{compared.files} files, {compared.size} bytes, as listed"
 
 
 # 4
@@ -157,9 +157,9 @@ def _record(run: _Run) -> Outcome:
         return NotChecked("no record was given to compare with", "intact")
     binding, record = run.binding, run.record
     for field in ("item_id", "log_id"):
-        said, recorded = getattr(binding, field, None), getattr(record, field)
-        if said is not None and recorded is not None and said != recorded:
-            raise IntegrityBroken(f"the bag is of {said}, the record of {recorded}", field=field)
+        named, recorded = getattr(binding, field, None), getattr(record, field)
+        if named is not None and recorded is not None and named != recorded:
+            raise IntegrityBroken(f"the bag is of {named}, the record of {recorded}", field=field)
     return _agreement(record, run.digests)
 
 
@@ -171,16 +171,18 @@ STEPS: tuple[tuple[str, Check[_Run]], ...] = (
 )
 
 
-def _agreement(record: Record, found: Sequence[Digest]) -> Outcome:
+def _agreement(record: Record, digests: Sequence[Digest]) -> Outcome:
     if record.verdict == "tampered":
         raise IntegrityBroken(f"{record.said_by} is itself tampered", field="record")
     recorded = set(record.digests)
     algorithms = {digest.partition(":")[0] for digest in recorded}
-    shared = [digest for digest in found if digest.algorithm in algorithms]
+    shared = [digest for digest in digests if digest.algorithm in algorithms]
     for digest in shared:
         if str(digest) not in recorded:
             raise IntegrityBroken(f"{digest} is not among the digests that {record.said_by} has", field="digests")
     if not shared:
         return NotChecked(f"{record.said_by} has no digest to compare with")
-    told = f"{', '.join(digest.algorithm for digest in shared)} as {record.said_by} says"
-    return told if record.verdict == "intact" else NotChecked(f"{told}, which is itself no more", record.verdict)
+    agreement = f"{', '.join(digest.algorithm for digest in shared)} as {record.said_by} says"
+    return (
+        agreement if record.verdict == "intact" else NotChecked(f"{agreement}, which is itself no more", record.verdict)
+    )

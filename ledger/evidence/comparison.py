@@ -1,4 +1,4 @@
-"""What stands in a folder beside what its manifests list: file by file, in order, with memory for a few at a time."""
+"""Compares the files in a folder with those that its manifests list, in order, with few of them in memory at a time."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Fault = Literal["missing", "extra", "changed", "no_file", "not_listed", "listed_
 
 
 class Finding(Struct, frozen=True):
-    """A file that is not as listed; ``path`` within the bag, fit to be shown."""
+    """A file that is not as listed; ``path`` within the bag, in printable form."""
 
     fault: Fault
     path: str
@@ -35,7 +35,7 @@ Report = Callable[[Finding], object]
 
 
 class Comparison(Struct, frozen=True):
-    """How many files stand there, their bytes, and how often each fault was found."""
+    """How many files are present, their bytes, and how often each fault occurred."""
 
     files: int
     size: int
@@ -43,10 +43,10 @@ class Comparison(Struct, frozen=True):
 
 
 class _Entry(Struct, frozen=True):
-    """One path: as what it was found, if at all, and every digest that a manifest lists for it."""
+    """One path: the kind of file that is present, if any, and every digest that a manifest lists for it."""
 
     path: str
-    found: str | None
+    kind: str | None
     listed: tuple[Digest, ...]
 
 
@@ -63,7 +63,7 @@ def compare(
     report: Report,
     progress: Progress,
 ) -> Comparison:
-    """Hashes what is there; ``report`` is told each file that is not there and listed, by each algorithm, as it is.
+    """Hash the present files and compare them with the listed ones; ``report`` gets each file with a fault.
 
     Raises what reading ``present`` and ``listed`` raises.
     """
@@ -72,48 +72,48 @@ def compare(
 
     def lines() -> Iterator[bytes]:
         nonlocal files, size
-        for found in present:
-            files, size = files + 1, size + (found.size or 0)
-            yield _line(found.path, _OTHER if found.size is None else _FILE)
+        for present_file in present:
+            files, size = files + 1, size + (present_file.size or 0)
+            yield _line(present_file.path, _OTHER if present_file.size is None else _FILE)
         for line in listed:
             yield _line(line.path, str(line.digest))
 
-    def told(finding: Finding) -> None:
+    def count_and_report(finding: Finding) -> None:
         faults[finding.fault] += 1
         report(finding)
 
     ordered = sort_lines(lines())
     progress.expect(files, size)
     waiting: deque[_Entry] = deque()
-    paths = _to_hash(_entries(ordered), algorithms, waiting, told)
+    paths = _to_hash(_entries(ordered), algorithms, waiting, count_and_report)
     outcomes = hash_each(folder, paths, algorithms, progress)
     with closing(outcomes):
         for _, outcome in outcomes:
             if finding := _difference(waiting.popleft(), outcome):
-                told(finding)
+                count_and_report(finding)
     return Comparison(files, size, dict(faults))
 
 
-def _line(path: str, said: str) -> bytes:
-    return to_line(path)[:-1] + b"\0" + said.encode() + b"\n"
+def _line(path: str, content: str) -> bytes:
+    return to_line(path)[:-1] + b"\0" + content.encode() + b"\n"
 
 
 def _entries(lines: Iterable[bytes]) -> Iterator[_Entry]:
-    """The sorted lines, path by path."""
+    """Yield the entries of the sorted lines, path by path."""
     for path, group in groupby((line[:-1].partition(b"\0") for line in lines), key=lambda parts: parts[0]):
-        said = [parts[2].decode() for parts in group]
-        found = next((word for word in said if word in (_FILE, _OTHER)), None)
-        digests = tuple(parse_digest(word) for word in said if word not in (_FILE, _OTHER))
-        yield _Entry(from_line(path + b"\n"), found, digests)
+        contents = [parts[2].decode() for parts in group]
+        kind = next((word for word in contents if word in (_FILE, _OTHER)), None)
+        digests = tuple(parse_digest(word) for word in contents if word not in (_FILE, _OTHER))
+        yield _Entry(from_line(path + b"\n"), kind, digests)
 
 
 def _to_hash(
-    entries: Iterable[_Entry], algorithms: tuple[Algorithm, ...], waiting: deque[_Entry], told: Report
+    entries: Iterable[_Entry], algorithms: tuple[Algorithm, ...], waiting: deque[_Entry], report: Report
 ) -> Iterator[str]:
-    """The paths that are as listed by their names alone, each put into ``waiting``; the others are told."""
+    """Yield the paths whose presence is as listed, each also put into ``waiting``; report the others."""
     for entry in entries:
         if finding := _standing(entry, algorithms):
-            told(finding)
+            report(finding)
         else:
             waiting.append(entry)
             yield entry.path
@@ -122,11 +122,11 @@ def _to_hash(
 def _standing(entry: _Entry, algorithms: tuple[Algorithm, ...]) -> Finding | None:
     shown = printable(entry.path)
     by = [digest.algorithm for digest in entry.listed]
-    if entry.found == _OTHER:
+    if entry.kind == _OTHER:
         return Finding("no_file", shown, "a link, a pipe or a device")
     if not by:
         return Finding("extra", shown)
-    if entry.found is None:
+    if entry.kind is None:
         return Finding("missing", shown, " ".join(map(str, entry.listed)))
     if len(by) != len(set(by)):
         return Finding("listed_twice", shown)

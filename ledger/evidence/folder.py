@@ -1,6 +1,6 @@
-"""A folder that may be an attacker's: walked and read without following a link, and without waiting for a pipe.
+"""A folder that may be an attacker's: walked and read without following links or waiting for pipes.
 
-Every step is taken from an open folder, so a folder that is swapped for a link meanwhile leads nowhere else.
+Every path is opened relative to an open folder, so that a folder replaced by a link meanwhile leads nowhere else.
 """
 
 from __future__ import annotations
@@ -23,20 +23,20 @@ from ledger.evidence.names import printable
 
 T = TypeVar("T")
 
-MAX_DEPTH = 128  # folders in one another; each is open while what is in it is walked
+MAX_DEPTH = 128  # nested folders; each is open while its content is walked
 BATCH = 32  # files that a thread takes at once
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 
 
 class Found(Struct, frozen=True):
-    """What stands at a path below the folder; ``size`` in bytes, None of what is no regular file."""
+    """A path below the folder; ``size`` in bytes, None for anything but a regular file."""
 
     path: str
     size: int | None
 
 
 class Folder:
-    """The open folder at ``path``. Raises MalformedInput where there is none that can be read."""
+    """The open folder at ``path``. Raises MalformedInput if there is no readable folder."""
 
     def __init__(self, path: Path):
         self.path = path
@@ -47,7 +47,7 @@ class Folder:
 
     @property
     def descriptor(self) -> int:
-        """Of the open folder itself."""
+        """Return the descriptor of the open folder itself."""
         return self._descriptor
 
     def __enter__(self) -> Folder:
@@ -57,7 +57,7 @@ class Folder:
         os.close(self._descriptor)
 
     def walk(self, below: str = "", *, without: str = "") -> Iterator[Found]:
-        """Everything but folders in the folder ``below``, in no order, and nothing of the folder ``without``.
+        """Yield everything but folders in the folder ``below``, in no order, leaving out the folder ``without``.
 
         Raises MalformedInput, naming the folder that cannot be read.
         """
@@ -88,7 +88,7 @@ class Folder:
     def each(
         self, paths: Iterable[str], action: Callable[[str, int], T]
     ) -> Generator[tuple[str, T | TallystickError], None, None]:
-        """Each path, in this order, with what ``action`` gave for it and its open file, or the error that it met.
+        """Yield each path, in this order, with the result of ``action`` for its open file, or the error.
 
         Files are opened and read by a thread for each core, a few ahead of the one that is asked for.
         """
@@ -107,23 +107,23 @@ class Folder:
             threads.shutdown(cancel_futures=True)
 
     def _each(self, paths: Iterable[str], action: Callable[[str, int], T]) -> list[tuple[str, T | TallystickError]]:
-        told: list[tuple[str, T | TallystickError]] = []
+        outcomes: list[tuple[str, T | TallystickError]] = []
         for parent, group in groupby(paths, key=lambda path: path.rpartition("/")[0]):
             together = list(group)
             try:
                 with self._descended(parent) as folder:
-                    told.extend((path, _outcome(folder, path, action)) for path in together)
+                    outcomes.extend((path, _outcome(folder, path, action)) for path in together)
             except TallystickError as error:
-                told.extend((path, error) for path in together)
-        return told
+                outcomes.extend((path, error) for path in together)
+        return outcomes
 
     def one(self, path: str, action: Callable[[str, int], T]) -> T | TallystickError:
-        """What ``action`` gives for a path and its open file, or the error that it meets."""
+        """Return the result of ``action`` for a path and its open file, or the error."""
         [(_, outcome)] = self._each([path], action)
         return outcome
 
     def has(self, name: str) -> bool:
-        """Whether anything of this name stands in the folder itself."""
+        """Return whether anything of this name is in the folder itself."""
         try:
             os.stat(name, dir_fd=self._descriptor, follow_symlinks=False)
         except OSError:
@@ -131,7 +131,7 @@ class Folder:
         return True
 
     def read(self, path: str, limit: int) -> bytes:
-        """The bytes of a small file. Raises MalformedInput where it has more than ``limit`` or cannot be read."""
+        """Return the bytes of a small file. Raises MalformedInput if it exceeds ``limit`` or cannot be read."""
         with self.opened(path) as descriptor, os.fdopen(descriptor, "rb", closefd=False) as file:
             data = file.read(limit + 1)
         if len(data) > limit:
@@ -140,7 +140,7 @@ class Folder:
 
     @contextmanager
     def opened(self, path: str) -> Iterator[int]:
-        """A descriptor of the file at ``path``. Raises MalformedInput where it is no file or cannot be read."""
+        """Open the file at ``path`` and yield its descriptor. Raises MalformedInput if it is no readable file."""
         with self._descended(path.rpartition("/")[0]) as folder:
             descriptor = _open(folder, path)
             try:
@@ -151,7 +151,7 @@ class Folder:
 
     @contextmanager
     def _descended(self, path: str) -> Iterator[int]:
-        """The folder ``path``, open; entered part by part."""
+        """Open the folder ``path``, part by part, and yield its descriptor."""
         folder = os.dup(self._descriptor)
         try:
             for part in path.split("/") if path else ():

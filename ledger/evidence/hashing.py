@@ -1,7 +1,7 @@
-"""Digests of a file in one pass over its bytes: BLAKE3 for the ledger, SHA-256 beside it for everybody else.
+"""Digests of a file in one pass: BLAKE3 for the ledger, SHA-256 beside it for everybody else.
 
-The next chunk is read while all digests take the one before, each in a thread of its own. A large file that only BLAKE3
-is asked of is mapped, in another process.
+The next chunk is read while all digests process the one before, each in a thread of its own. A large file for which
+only BLAKE3 is asked is mapped, in another process.
 """
 
 from __future__ import annotations
@@ -25,26 +25,26 @@ from ledger.evidence.progress import SILENT, Progress
 
 CHUNK = 4 * 1024 * 1024  # bytes
 LARGE = 1024 * 1024  # bytes from which threads are worth their start
-HUGE = 512 * 1024 * 1024  # bytes from which a process is
+HUGE = 512 * 1024 * 1024  # bytes from which a process is worth its start
 BOTH = (Algorithm.BLAKE3, Algorithm.SHA256)
 
 Consumer = Callable[[bytes | memoryview], object]
 
 
 class Unreadable(MalformedInput):
-    """A file or folder that this user or this disk does not give out; whether it is as it should be is not known."""
+    """A file or folder that exists but cannot be read by this user or from this disk; its content is unknown."""
 
     code = "unreadable"
 
 
 class NotWritten(TallystickError):
-    """A copy that the disk did not take."""
+    """A copy that could not be written."""
 
     code = "not_written"
 
 
 class Hashed(Struct, frozen=True):
-    """What one pass over a file gave; ``size`` in bytes."""
+    """The outcome of one pass over a file; ``size`` in bytes."""
 
     size: int
     digests: tuple[Digest, ...]
@@ -53,10 +53,14 @@ class Hashed(Struct, frozen=True):
 def hash_file(
     path: Path, algorithms: Sequence[Algorithm] = BOTH, *, copy_to: int | None = None, progress: Progress = SILENT
 ) -> Hashed:
-    """Size and digests, in the order of the algorithms; the bytes go to the descriptor ``copy_to`` in the same pass.
+    """Return size and digests, in the order of the algorithms.
 
-    Raises MalformedInput for what is no regular file or cannot be read, IntegrityBroken for a file that changed
-    meanwhile, NotWritten.
+    The bytes are also written to the descriptor ``copy_to`` in the same pass.
+
+    Raises:
+        MalformedInput: it is no regular file, or cannot be read.
+        IntegrityBroken: the file changed meanwhile.
+        NotWritten: the copy could not be written.
     """
     descriptor = open_file(path, printable(str(path)))
     try:
@@ -66,7 +70,7 @@ def hash_file(
 
 
 def open_file(path: Path | str, name: str, *, folder: int | None = None, flags: int = 0) -> int:
-    """A descriptor to read ``path`` from, in the open ``folder``; it waits for no pipe, and may be of one.
+    """Open ``path`` for reading, in the open ``folder``. Opening never waits, even for a pipe.
 
     Raises MalformedInput, calling it ``name``.
     """
@@ -74,21 +78,21 @@ def open_file(path: Path | str, name: str, *, folder: int | None = None, flags: 
         return os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | flags, dir_fd=folder)
     except OSError as error:
         raise cannot_be_read(name, error) from error
-    except ValueError as error:  # each release of Python words it otherwise
+    except ValueError as error:  # the message differs between releases of Python
         raise MalformedInput(f"{name} cannot be read: no name has a NUL in it", field="file") from error
 
 
 def require_regular(status: os.stat_result, name: str) -> None:
-    """Raises MalformedInput for a pipe, a device, a socket or a folder, calling it ``name``."""
+    """Raise MalformedInput for a pipe, a device, a socket or a folder, calling it ``name``."""
     if not stat.S_ISREG(status.st_mode):
         raise MalformedInput(f"{name} is not a file", field="file", hint="Only regular files have a digest.")
 
 
 def cannot_be_read(name: str, error: Exception) -> MalformedInput:
-    """What to raise where the system refuses ``name``: Unreadable where it is there all the same."""
-    number, told = getattr(error, "errno", None), getattr(error, "strerror", None) or error
+    """Return the error for a system error at ``name``: Unreadable if it exists all the same."""
+    number, reason = getattr(error, "errno", None), getattr(error, "strerror", None) or error
     kind = Unreadable if number in (errno.EACCES, errno.EPERM, errno.EIO) else MalformedInput
-    return kind(f"{name} cannot be read: {told}", field="file")
+    return kind(f"{name} cannot be read: {reason}", field="file")
 
 
 def hash_open(
@@ -99,7 +103,7 @@ def hash_open(
     copy_to: int | None = None,
     progress: Progress = SILENT,
 ) -> Hashed:
-    """The same of an open file, of which nothing is read yet. Raises what hash_file does, calling it ``name``."""
+    """Hash an open file from its start. Raises what hash_file does, calling it ``name``."""
     try:
         before = os.fstat(descriptor)
         require_regular(before, name)
@@ -138,7 +142,7 @@ def _hasher(algorithm: Algorithm, size: int) -> Hasher:
 
 def _feed(descriptor: int, size: int, consumers: Iterable[Consumer], progress: Progress) -> None:
     read = size + 1
-    while read > size:  # a read that falls short of what it asked for has met the end
+    while read > size:  # a short read has reached the end
         chunk = os.read(descriptor, size + 1)
         for consume in consumers:
             consume(chunk)
@@ -169,5 +173,5 @@ def _write(descriptor: int, data: bytes | memoryview) -> None:
 
 
 def _state(status: os.stat_result) -> tuple[int, int, int]:
-    """What no change of a file's bytes leaves as it is: times can be set back, but not that of the last change."""
+    """Return what changes with any change of a file's bytes: mtime can be set back, but ctime cannot."""
     return status.st_size, status.st_mtime_ns, status.st_ctime_ns

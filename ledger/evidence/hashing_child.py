@@ -1,7 +1,7 @@
-"""A process that hashes files and nothing else: names come in, sizes and digests go out. ``processes`` starts it.
+"""A process that only hashes files: names come in, sizes and digests go out. ``processes`` starts it.
 
-It imports nothing of the ledger, so that it is there in no time. What is no regular file of at most ``limit`` bytes,
-what cannot be read, what changes meanwhile: of all that it says that it is not its own.
+It imports nothing of the ledger, so that it starts fast. For anything but a regular file of at most ``limit`` bytes,
+and for a file that cannot be read or changes meanwhile, it answers ``NOT_MINE``: the caller then handles the file.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ _FILE = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOFOLLOW
 
 
 def record_of(algorithms: int) -> struct.Struct:
-    """Of one file: its size, then the digests one after the other."""
+    """Return the record of one file: its size, then the digests one after the other."""
     return struct.Struct(f"<q{DIGEST_LENGTH * algorithms}s")
 
 
 class Reader:
-    """Hashes files below an open folder; the last folder that it went into stays open."""
+    """Hashes files below an open folder; the folder of the last file stays open."""
 
     def __init__(self, top: int, limit: int, makers: list[Callable[[], Any]]):
         self._top = top
@@ -38,7 +38,7 @@ class Reader:
         self._buffer = bytearray(BUFFER)
 
     def hashed(self, path: bytes) -> tuple[int, bytes]:
-        """Size and digests. Raises OSError where they are for somebody else to find out."""
+        """Return size and digests. Raises OSError for a file that the caller must handle."""
         parent, _, name = path.rpartition(b"/")
         if parent != self._inside[0]:
             self._enter(parent)
@@ -81,7 +81,7 @@ def _state(status: os.stat_result) -> tuple[int, int, int]:
 
 
 def _names(source: int) -> Iterator[list[bytes]]:
-    """Those that came together."""
+    """Yield the names that arrive together."""
     rest = b""
     while data := os.read(source, BUFFER):
         *names, rest = (rest + data).split(END)
@@ -89,7 +89,7 @@ def _names(source: int) -> Iterator[list[bytes]]:
 
 
 def main() -> None:
-    """Arguments: where blake3 is, the open folder, the limit, the algorithms."""
+    """Answer until standard input ends. Arguments: path of blake3, open folder, limit, algorithms."""
     where, folder, limit, *algorithms = sys.argv[1:]
     sys.path.append(where)
     from blake3 import blake3  # noqa: PLC0415 - it is found now
@@ -100,10 +100,10 @@ def main() -> None:
     for names in _names(0):
         for name in names:
             try:
-                told = record.pack(*reader.hashed(name))
+                packed = record.pack(*reader.hashed(name))
             except OSError:
-                told = record.pack(NOT_MINE, b"")
-            sys.stdout.buffer.write(told)
+                packed = record.pack(NOT_MINE, b"")
+            sys.stdout.buffer.write(packed)
         sys.stdout.buffer.flush()
 
 

@@ -20,7 +20,7 @@ from ledger.evidence.store import Store
 def hash_folder(
     path: Path, algorithms: Sequence[Algorithm] = BOTH, *, store: Store | None = None, progress: Progress = SILENT
 ) -> Iterator[tuple[str, Hashed]]:
-    """Each file's path below the folder and its digests; each is kept in the store, if there is one.
+    """Yield each file's path below the folder with its digests; each is stored if a store is given.
 
     Raises MalformedInput for what is no regular file or cannot be read, IntegrityBroken for a file that changes.
     """
@@ -38,11 +38,11 @@ def hash_folder(
 
 
 def _lines(folder: Folder, progress: Progress) -> Iterator[bytes]:
-    for found in folder.walk():
-        if found.size is None:
-            raise MalformedInput(f"{printable(found.path)} is a link, a pipe or a device", field="file")
-        progress.expect(1, found.size)
-        yield to_line(found.path)
+    for present_file in folder.walk():
+        if present_file.size is None:
+            raise MalformedInput(f"{printable(present_file.path)} is a link, a pipe or a device", field="file")
+        progress.expect(1, present_file.size)
+        yield to_line(present_file.path)
 
 
 def _kept(algorithms: Sequence[Algorithm], store: Store, progress: Progress, path: str, descriptor: int) -> Hashed:

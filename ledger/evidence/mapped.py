@@ -1,7 +1,7 @@
-"""BLAKE3 of a large file out of a mapping, which spares the copying that reading is.
+"""BLAKE3 of a large file through a memory mapping, which saves copying.
 
-Whoever maps a file is killed (SIGBUS) when somebody cuts it short, or the disk fails. So a process of its own maps it,
-and at most that one dies: the file is then read, and reading says what is wrong with it.
+A process that maps a file is killed (SIGBUS) if the file is truncated or the disk fails. So another process maps it,
+and at most that one dies: the file is then read normally, which reports what is wrong.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ print(hasher.hexdigest())
 
 
 def hash_mapped(descriptor: int, size: int, progress: Progress, *, piece: int = PIECE) -> bytes | None:
-    """The BLAKE3 digest of the first ``size`` bytes; None where the process that mapped them did not end well."""
+    """Return the BLAKE3 digest of the first ``size`` bytes; None if the mapping process failed."""
     where = str(Path(blake3.__file__).parent.parent)
     command = [sys.executable, "-I", "-S", "-c", _CHILD, where, str(descriptor), str(size), str(piece)]
     try:
@@ -45,15 +45,15 @@ def hash_mapped(descriptor: int, size: int, progress: Progress, *, piece: int = 
 
 
 def _followed(child: subprocess.Popen[str], size: int, progress: Progress) -> bytes | None:
-    """What the child says in the end; progress that came to nothing is taken back."""
-    done, said = 0, ""
+    """Return the digest that the child prints last; on failure undo the progress that was reported."""
+    done, last_line = 0, ""
     for line in child.stdout or ():
         if done < size:
             done += int(line)
             progress.advance(int(line))
         else:
-            said = line
+            last_line = line
     if child.wait() == 0:
-        return bytes.fromhex(said)
+        return bytes.fromhex(last_line)
     progress.advance(-done)
     return None

@@ -1,4 +1,4 @@
-"""Names of files of evidence: which a manifest can carry, how it spells them, and how a person is shown them."""
+"""Names of evidence files: which a manifest can carry, how it spells them, and how they are displayed."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ _RENAME = "Rename a copy, and let the record say so; or put the files into one a
 
 
 def printable(path: str) -> str:
-    """The path with everything escaped that a terminal would obey or a reader would not see."""
+    """Return the path with every character escaped that a terminal would obey or a reader would not see."""
     if path.isprintable():
         return path
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in path)
 
 
 def require_portable(path: str) -> None:
-    """Raises MalformedInput for a path that not every reader of a manifest takes for the same one."""
+    """Raise MalformedInput for a path that some readers of a manifest would take for another one."""
     try:
         length = len(path.encode())
     except UnicodeEncodeError:
@@ -38,28 +38,31 @@ def require_portable(path: str) -> None:
 
 
 def require_inside(path: str) -> None:
-    """Raises IntegrityBroken for a path of a manifest that may lead out of its folder."""
+    """Raise IntegrityBroken for a path of a manifest that may lead out of its folder."""
     parts = path.split("/")
     if "\0" in path or any(part in ("", ".", "..") for part in parts):
         raise IntegrityBroken(f"{printable(path)} is not a path within the bag", field="path")
 
 
 def collation_key(path: str) -> bytes:
-    """Sorts paths so that those which a file system may take for one stand together, folder by folder."""
+    """Return a sort key by which paths that a file system may confuse are adjacent, folder by folder."""
     return _folded(path).replace("/", "\0").encode()
 
 
 def distinct(paths: Iterable[str]) -> Iterator[str]:
-    """The paths, which come by their collation keys; MalformedInput where two differ in case or Unicode form alone."""
+    """Yield the paths, which must be sorted by collation key.
+
+    Raises MalformedInput if two differ in case or Unicode form alone.
+    """
     previous: list[str] = []
     for path in paths:
         parts = path.split("/")
-        for one, other in zip(previous, parts, strict=False):
-            if _folded(one) != _folded(other):
+        for earlier_part, part in zip(previous, parts, strict=False):
+            if _folded(earlier_part) != _folded(part):
                 break
-            if one != other:
+            if earlier_part != part:
                 raise MalformedInput(
-                    f"the names {one!a} and {other!a} differ in case or Unicode form alone",
+                    f"the names {earlier_part!a} and {part!a} differ in case or Unicode form alone",
                     field="file",
                     hint=_RENAME,
                 )
@@ -68,22 +71,22 @@ def distinct(paths: Iterable[str]) -> Iterator[str]:
 
 
 def spell(path: str) -> str:
-    """As a manifest writes it (RFC 8493, 2.1.3)."""
+    """Spell a path as a manifest does (RFC 8493, 2.1.3)."""
     return path.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
 
 
 def read_spelling(text: str) -> str:
-    """The path that a manifest spells so."""
-    return _SPELLED.sub(lambda found: chr(int(found[1], 16)), text)
+    """Return the path that a manifest spells so."""
+    return _SPELLED.sub(lambda match: chr(int(match[1], 16)), text)
 
 
 def to_line(path: str) -> bytes:
-    """The path, of whatever bytes, as a line of a spool."""
+    """Encode the path, of any bytes, as a line of a spool."""
     return os.fsencode(spell(path)) + b"\n"
 
 
 def from_line(line: bytes) -> str:
-    """The path that ``to_line`` was given."""
+    """Return the path that ``to_line`` encoded."""
     return read_spelling(os.fsdecode(line[:-1]))
 
 

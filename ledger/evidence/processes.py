@@ -1,4 +1,4 @@
-"""Many files hashed by a process for each core: what Python does for a small file, threads can only do in turn."""
+"""Hashing of many files by a process for each core: Python's work for small files does not run in parallel threads."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ from ledger.evidence.names import printable
 from ledger.evidence.progress import Progress
 
 WORTH = 1_000  # files from which processes are worth their start
-LIMIT = 64 * 1024 * 1024  # bytes of a file up to which a process of one core takes it
-TOGETHER = 128  # files that a process is asked for at once
-AHEAD = 3  # times that each is asked before its first answer is waited for; answers must fit into a pipe (64 KiB)
+LIMIT = 64 * 1024 * 1024  # bytes; larger files are not given to a process, which uses one core
+TOGETHER = 128  # files of one request to a process
+AHEAD = 3  # requests to each process before its first answer is awaited; answers must fit into a pipe (64 KiB)
 _KNOWN = {Algorithm.BLAKE3, Algorithm.SHA256}
 
 Outcome = tuple[str, Hashed | TallystickError]
@@ -35,7 +35,7 @@ Outcome = tuple[str, Hashed | TallystickError]
 def hash_each(
     folder: Folder, paths: Iterable[str], algorithms: Sequence[Algorithm], progress: Progress
 ) -> Generator[Outcome, None, None]:
-    """Each path below the folder, in this order, with what ``hash_open`` gives for it, or raises."""
+    """Yield each path below the folder, in this order, with the outcome of ``hash_open`` or its error."""
 
     def action(path: str, descriptor: int) -> Hashed:
         return hash_open(descriptor, printable(path), algorithms, progress=progress)
@@ -57,7 +57,7 @@ def hash_each(
 
 
 def _asked(crew: Sequence[_Process], paths: Iterator[str]) -> Iterator[tuple[str, Hashed | None]]:
-    """Each path with what a process says of it; None of what is not for processes."""
+    """Yield each path with a process's digests, or None if it is not for processes."""
     pending: deque[tuple[_Process, list[str]]] = deque()
     for process in cycle(crew):
         if batch := list(islice(paths, TOGETHER)):
@@ -66,12 +66,12 @@ def _asked(crew: Sequence[_Process], paths: Iterator[str]) -> Iterator[tuple[str
         if not batch or len(pending) > AHEAD * len(crew):
             if not pending:
                 return
-            asked, names = pending.popleft()
-            yield from zip(names, asked.answers(len(names)), strict=True)
+            answering, names = pending.popleft()
+            yield from zip(names, answering.answers(len(names)), strict=True)
 
 
 class _Process:
-    """Answers in the order in which it is asked; one that has ended says of everything that it is not its own."""
+    """Answers in the order of requests. After it has ended, every file is answered with None."""
 
     def __init__(self, folder: Folder, algorithms: Sequence[Algorithm]):
         where = str(Path(blake3.__file__).parent.parent)
@@ -102,10 +102,10 @@ class _Process:
 
     def answers(self, count: int) -> Iterator[Hashed | None]:
         assert self._child.stdout is not None, "it is a pipe"
-        said = self._child.stdout.read(count * self._record.size)
-        if len(said) < count * self._record.size:
+        records = self._child.stdout.read(count * self._record.size)
+        if len(records) < count * self._record.size:
             return iter([None] * count)
-        return (self._hashed(size, digests) for size, digests in self._record.iter_unpack(said))
+        return (self._hashed(size, digests) for size, digests in self._record.iter_unpack(records))
 
     def _hashed(self, size: int, digests: bytes) -> Hashed | None:
         if size == NOT_MINE:

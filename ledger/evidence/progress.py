@@ -1,4 +1,4 @@
-"""How far long work has come, told to whoever shows it."""
+"""The progress of long work, for display."""
 
 from __future__ import annotations
 
@@ -6,20 +6,20 @@ from typing import Protocol
 
 
 class Progress(Protocol):
-    """Is told by several threads at once."""
+    """Receives progress, from several threads at once."""
 
     def expect(self, files: int, size: int) -> None:
-        """So many files more, and bytes in all, are to come."""
+        """Add files and bytes to the total that is expected."""
 
     def advance(self, size: int) -> None:
-        """So many bytes more are done."""
+        """Count bytes as done."""
 
     def finish_file(self) -> None:
-        """One file more is done."""
+        """Count one file as done."""
 
 
 class Silent:
-    """Shows nothing."""
+    """Displays nothing."""
 
     def expect(self, files: int, size: int) -> None:
         pass

@@ -1,7 +1,7 @@
 """Sealing: a file or folder is copied into a bag that names its item, and hashed in the same pass.
 
-The bag is made beside its place and takes it by one rename, when everything in it is on the disk: there is a whole bag
-or none. What a killed run left is swept away by the next one for the same place.
+The bag is built beside its target and renamed to it once everything in it is on the disk: there is a whole bag or
+none. What a killed run left is removed by the next one for the same target.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ READ_ONLY = 0o444
 
 
 class Sealed(Struct, frozen=True):
-    """A bag that was made: what it is called in the record, and what it holds; ``size`` in bytes."""
+    """A bag that was made: its digests, by which the record names it, and its content; ``size`` in bytes."""
 
     digests: tuple[Digest, ...]
     files: int
@@ -42,7 +42,7 @@ class Sealed(Struct, frozen=True):
 
 
 class _Files(Struct, frozen=True):
-    """The paths to seal, each distinct from all others on any file system, and what they come to."""
+    """The paths to seal, each distinct from all others on any file system, with their number and total size."""
 
     paths: Iterator[str]
     count: int
@@ -59,21 +59,24 @@ def seal(
     algorithms: Sequence[Algorithm] = BOTH,
     progress: Progress = SILENT,
 ) -> Sealed:
-    """Copies ``source`` into a new bag at ``target``; ``date`` is today's, ``software`` what names itself in the bag.
+    """Copy ``source`` into a new bag at ``target``; ``date`` is today's, ``software`` names itself in the bag.
 
-    Raises MalformedInput for what cannot be sealed: links, devices, pipes, unreadable files, names that do not travel;
-    IntegrityBroken for a file that changes meanwhile, Conflict where ``target`` is taken, NotWritten.
+    Raises:
+        MalformedInput: something cannot be sealed: links, devices, pipes, unreadable files, names that do not travel.
+        IntegrityBroken: a file changes meanwhile.
+        Conflict: ``target`` exists.
+        NotWritten: the disk refuses.
     """
     _require_apart(source, target)
     single = not source.is_dir()
-    with Folder(source.parent if single else source) as folder, _workshop(target) as made:
+    with Folder(source.parent if single else source) as folder, _workshop(target) as workshop:
         files = _single(source) if single else _files(folder)
         progress.expect(files.count, files.size)
-        size, count = _fill(folder, files.paths, made, algorithms, progress)
-        told = bag.info_text(binding, date=date, software=software, size=size, files=count)
-        (made / bag.DECLARATION).write_bytes(bag.DECLARED)
-        (made / bag.INFO).write_text(told, encoding="utf-8")
-        digests = _close(made, algorithms)
+        size, count = _fill(folder, files.paths, workshop, algorithms, progress)
+        info = bag.info_text(binding, date=date, software=software, size=size, files=count)
+        (workshop / bag.DECLARATION).write_bytes(bag.DECLARED)
+        (workshop / bag.INFO).write_text(info, encoding="utf-8")
+        digests = _close(workshop, algorithms)
     return Sealed(digests, count, size)
 
 
@@ -90,36 +93,36 @@ def _single(source: Path) -> _Files:
 
 
 def _files(folder: Folder) -> _Files:
-    """Walks before anything is copied, so that what cannot be sealed is told at once."""
+    """Walk before anything is copied, so that what cannot be sealed is refused at once."""
     count = size = 0
 
     def lines() -> Iterator[bytes]:
         nonlocal count, size
-        for found in folder.walk():
-            require_portable(found.path)
-            if found.size is None:
+        for present_file in folder.walk():
+            require_portable(present_file.path)
+            if present_file.size is None:
                 raise MalformedInput(
-                    f"{printable(found.path)} is a link, a pipe or a device",
+                    f"{printable(present_file.path)} is a link, a pipe or a device",
                     field="file",
                     hint="Only files are evidence; leave it out, or seal what it points at.",
                 )
-            count, size = count + 1, size + found.size
-            yield collation_key(found.path) + b"\0\0" + found.path.encode() + b"\n"
+            count, size = count + 1, size + present_file.size
+            yield collation_key(present_file.path) + b"\0\0" + present_file.path.encode() + b"\n"
 
     ordered = sort_lines(lines())
     return _Files(distinct(line.rpartition(b"\0\0")[2][:-1].decode() for line in ordered), count, size)
 
 
 def _fill(
-    folder: Folder, paths: Iterator[str], made: Path, algorithms: Sequence[Algorithm], progress: Progress
+    folder: Folder, paths: Iterator[str], workshop: Path, algorithms: Sequence[Algorithm], progress: Progress
 ) -> tuple[int, int]:
-    """Copies the payload and writes the manifests; gives bytes and files."""
+    """Copy the payload and write the manifests; return bytes and files."""
     size = count = 0
-    payload = made / bag.PAYLOAD
+    payload = workshop / bag.PAYLOAD
     payload.mkdir()
     with ExitStack() as stack:
         manifests = [
-            stack.enter_context((made / bag.manifest(algorithm)).open("w", encoding="utf-8", newline="\n"))
+            stack.enter_context((workshop / bag.manifest(algorithm)).open("w", encoding="utf-8", newline="\n"))
             for algorithm in algorithms
         ]
         copies = folder.each(paths, partial(_copy, payload, algorithms, progress))
@@ -133,7 +136,7 @@ def _fill(
 
 
 def _copy(payload: Path, algorithms: Sequence[Algorithm], progress: Progress, path: str, descriptor: int) -> Hashed:
-    """Copies an open file to its place in the payload, with the time of its last change."""
+    """Copy an open file to its place in the payload, keeping its modification time."""
     changed_at = os.fstat(descriptor).st_mtime_ns
     copy = payload / path
     copy.parent.mkdir(parents=True, exist_ok=True)
@@ -146,45 +149,45 @@ def _copy(payload: Path, algorithms: Sequence[Algorithm], progress: Progress, pa
     return hashed
 
 
-def _close(made: Path, algorithms: Sequence[Algorithm]) -> tuple[Digest, ...]:
-    """Writes the tag manifests; their digests are the bag's."""
-    names = sorted(file.name for file in made.iterdir() if file.is_file())
-    listed = [(name, hash_file(made / name, algorithms).digests) for name in names]
+def _close(workshop: Path, algorithms: Sequence[Algorithm]) -> tuple[Digest, ...]:
+    """Write the tag manifests; return their digests, which are the bag's."""
+    names = sorted(file.name for file in workshop.iterdir() if file.is_file())
+    listed = [(name, hash_file(workshop / name, algorithms).digests) for name in names]
     digests: list[Digest] = []
     for number, algorithm in enumerate(algorithms):
         text = "".join(bag.manifest_line(of_file[number], name) for name, of_file in listed)
-        (made / bag.tag_manifest(algorithm)).write_text(text, encoding="utf-8", newline="\n")
+        (workshop / bag.tag_manifest(algorithm)).write_text(text, encoding="utf-8", newline="\n")
         digests.append(digest_of(algorithm, text.encode()))
     return tuple(digests)
 
 
 @contextmanager
 def _workshop(target: Path) -> Iterator[Path]:
-    """A folder beside ``target`` that becomes it, all at once, unless something goes wrong."""
+    """Create a folder beside ``target`` that is renamed to it at the end, unless an error occurs."""
     begins = f".{target.name}.sealing-"
     try:
         _sweep(target.parent, begins)
         # By the target's own path: mkdtemp gives an absolute one from Python 3.12 on, which may lead through folders
         # that this user cannot enter.
-        made = target.parent / Path(tempfile.mkdtemp(prefix=begins, dir=target.parent)).name
-        held = os.open(made, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        workshop = target.parent / Path(tempfile.mkdtemp(prefix=begins, dir=target.parent)).name
+        held = os.open(workshop, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
             fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            yield made
-            _put(made, target)
+            yield workshop
+            _put(workshop, target)
         finally:
-            shutil.rmtree(made, ignore_errors=True)
+            shutil.rmtree(workshop, ignore_errors=True)
             os.close(held)
     except OSError as error:
         raise NotWritten(f"{target} cannot be written: {error.strerror}", field="BAG") from error
 
 
-def _put(made: Path, target: Path) -> None:
-    """The commit point: before the rename everything is on the disk."""
-    made.chmod(0o755)
+def _put(workshop: Path, target: Path) -> None:
+    """Rename the bag to its target (the commit point); before that everything is on the disk."""
+    workshop.chmod(0o755)
     os.sync()
     try:
-        made.rename(target)
+        workshop.rename(target)
     except OSError as error:
         if error.errno in (errno.EEXIST, errno.ENOTEMPTY, errno.ENOTDIR):
             raise Conflict(f"{target} was made by somebody else meanwhile", field="BAG") from error
@@ -193,7 +196,7 @@ def _put(made: Path, target: Path) -> None:
 
 
 def _sweep(parent: Path, begins: str) -> None:
-    """Removes what killed runs left: those that run hold a lock."""
+    """Remove what killed runs left; a running one holds a lock."""
     for left in parent.glob(f"{glob.escape(begins)}*"):
         folder = os.open(left, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
         try:

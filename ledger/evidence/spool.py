@@ -1,4 +1,4 @@
-"""Sorting of what is too much for memory."""
+"""Sorting of more lines than fit into memory."""
 
 from __future__ import annotations
 
@@ -8,11 +8,14 @@ from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import IO
 
-RUN = 50_000  # lines that are in memory at once
+RUN = 50_000  # lines in memory at once
 
 
 def sort_lines(lines: Iterable[bytes]) -> Iterator[bytes]:
-    """The lines in the order of their bytes; each ends with its only newline. All but a run waits in unnamed files."""
+    """Return the lines in the order of their bytes; each ends with its only newline.
+
+    All but one run are kept in unnamed files.
+    """
     rest = iter(lines)
     runs: list[Iterable[bytes]] = []
     while run := sorted(islice(rest, RUN)):

@@ -1,7 +1,7 @@
-"""A folder of files kept by their BLAKE3 digest: ``blake3/<first two digits>/<all 64 digits>``.
+"""The evidence store: files by their BLAKE3 digest, ``blake3/<first two digits>/<all 64 digits>``.
 
-A file is written without a name, made durable and only then given its own, once: any number of writers and readers may
-share a store, and a writer that is killed leaves nothing. The store's file system must know unnamed files (O_TMPFILE).
+A file is written without a name, made durable and only then linked to its name, once. So any number of writers and
+readers may share a store, and a killed writer leaves nothing. The file system must support unnamed files (O_TMPFILE).
 """
 
 from __future__ import annotations
@@ -23,19 +23,19 @@ READ_ONLY = 0o444
 
 
 class Store:
-    """The store in ``folder``, which is made with the first file."""
+    """The store in ``folder``, which is created with the first file."""
 
     def __init__(self, folder: Path):
         self._files = folder / Algorithm.BLAKE3
 
     def path(self, digest: Digest) -> Path:
-        """Where a file of this BLAKE3 digest is kept. Requires a BLAKE3 digest."""
+        """Return the path of a file with this BLAKE3 digest. Requires a BLAKE3 digest."""
         return self._files / digest.value.hex()[:2] / digest.value.hex()
 
     def put(self, source: Path, algorithms: Sequence[Algorithm] = BOTH, *, progress: Progress = SILENT) -> Hashed:
-        """Keeps a copy of the file, hashed in the same pass; when it returns, the copy is durable.
+        """Store a copy of the file, hashed in the same pass; durable when this returns.
 
-        Raises what hash_file does, and IntegrityBroken where the store holds other bytes under this digest.
+        Raises what hash_file does, and IntegrityBroken if the store has other bytes under this digest.
         """
         name = printable(str(source))
         descriptor = open_file(source, name)
@@ -47,7 +47,7 @@ class Store:
     def put_open(
         self, descriptor: int, name: str, algorithms: Sequence[Algorithm] = BOTH, *, progress: Progress = SILENT
     ) -> Hashed:
-        """The same of an open file, which errors call ``name``."""
+        """Store a copy of an open file, which errors call ``name``; as ``put``."""
         known_by = algorithms if Algorithm.BLAKE3 in algorithms else (Algorithm.BLAKE3, *algorithms)
         try:
             self._files.mkdir(parents=True, exist_ok=True)
@@ -63,7 +63,7 @@ class Store:
         return Hashed(hashed.size, tuple(digest for digest in hashed.digests if digest.algorithm in algorithms))
 
     def _link(self, fresh: int, digest: Digest) -> None:
-        """The commit point: the unnamed file gets its one name."""
+        """Give the unnamed file its one name (the commit point)."""
         kept = self.path(digest)
         kept.parent.mkdir(exist_ok=True)
         try:
@@ -75,7 +75,7 @@ class Store:
         sync_folder(self._files)
 
     def check(self, *, progress: Progress = SILENT) -> Iterator[Finding]:
-        """Every file that is not what its name says; each is read. Raises MalformedInput where there is no store."""
+        """Read every file and yield those that do not match their name. Raises MalformedInput if there is no store."""
         with Folder(self._files) as folder:
             for path, outcome in folder.each(_kept(folder, progress), lambda path, file: _hash(path, file, progress)):
                 if finding := _difference(path, outcome):
@@ -83,9 +83,9 @@ class Store:
 
 
 def _kept(folder: Folder, progress: Progress) -> Iterator[str]:
-    for found in folder.walk():
-        progress.expect(1, found.size or 0)
-        yield found.path
+    for stored_file in folder.walk():
+        progress.expect(1, stored_file.size or 0)
+        yield stored_file.path
 
 
 def _hash(path: str, descriptor: int, progress: Progress) -> Hashed:

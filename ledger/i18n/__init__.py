@@ -1,4 +1,4 @@
-"""The labels of protocol words in the languages of those who read them. The words themselves never change."""
+"""Labels of protocol words in the reader's language. The words themselves never change."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ LANGUAGES = ("en", "zh-CN")
 
 
 def language_of(tag: str | None) -> str:
-    """The language for a tag such as ``zh_CN.UTF-8``: Chinese for any Chinese, else English."""
+    """Return the language for a tag such as ``zh_CN.UTF-8``: Chinese for any Chinese, else English."""
     return "zh-CN" if (tag or "").lower().startswith("zh") else "en"
 
 
 class Bilingual(Protocol):
-    """What is said in both languages."""
+    """A text in both languages."""
 
     @property
     def en(self) -> str: ...
@@ -31,7 +31,7 @@ class Bilingual(Protocol):
 
 
 class Labels:
-    """The labels of one language, by vocabulary and word. ``suffix`` is how the names of fields in it end."""
+    """The labels of one language, by vocabulary and word; ``suffix`` ends the names of fields in this language."""
 
     def __init__(self, language: str):
         self.language = language
@@ -39,46 +39,49 @@ class Labels:
         self._labels = _catalogue(language)
 
     def of(self, vocabulary: str, word: str) -> str:
-        """The label of ``word``; the word itself, in words, where the catalogue has none."""
+        """Return the label of ``word``, or the word itself with spaces if the catalogue has none."""
         return self.find(vocabulary, word) or word.replace("_", " ")
 
     def find(self, vocabulary: str, word: str) -> str | None:
-        """The label that the catalogue has, if any."""
+        """Return the label in the catalogue, or None."""
         return self._labels.get(vocabulary, {}).get(word)
 
     def all(self, vocabulary: str) -> Mapping[str, str]:
-        """Every word of the vocabulary with its label."""
+        """Return every word of the vocabulary with its label."""
         return self._labels[vocabulary]
 
     def told(self, both: Bilingual) -> str:
-        """What is said in both languages, in this one."""
+        """Return the text in this language."""
         return both.zh if self.suffix == "zh" else both.en
 
     def moment(self, at: datetime) -> str:
-        """A time in Beijing's, to the minute."""
+        """Format a time in Beijing time, to the minute."""
         return self.of("moment", "hour").format(at.astimezone(SHANGHAI))
 
     def of_flag(self, name: str) -> str:
-        """What the rules say that a flag means."""
+        """Return the rules' name of a flag."""
         return self._of_rule("flags", name)
 
     def of_clock(self, name: str) -> str:
-        """What the rules say that a clock gives time for."""
+        """Return the rules' name of a clock."""
         return self._of_rule("clocks", name)
 
     def of_extension(self, clock: str, name: str) -> str:
-        """What the rules say for what more time that extension of the clock is."""
+        """Return the rules' name of an extension of a clock."""
         rows = _rules("clocks").get(clock, {}).get("extensions", ())
-        found: dict[str, str] = next((row for row in rows if row["name"] == name), {})
-        return found.get(self.suffix, name.replace("_", " "))
+        extension: dict[str, str] = next((row for row in rows if row["name"] == name), {})
+        return extension.get(self.suffix, name.replace("_", " "))
 
     def of_relation(self, word: str) -> str:
-        """How one node of a correlation stands to another: its own words, a person's role, how two cases are linked."""
-        found = (self.find(vocabulary, word) for vocabulary in ("relation", "person_role", "case_relation"))
-        return next(filter(None, found), word.replace("_", " "))
+        """Return the label of an edge of a correlation: a relation, a person's role, or a link of two cases."""
+        candidates = (self.find(vocabulary, word) for vocabulary in ("relation", "person_role", "case_relation"))
+        return next(filter(None, candidates), word.replace("_", " "))
 
     def of_article(self, article: str) -> str:
-        """What the law or rule that it stands in is called, with its number: ``CPL 175``; as it is if not known."""
+        """Return the name of a law or rule with the number of the article, such as ``CPL 175``.
+
+        An unknown article is returned unchanged.
+        """
         if self.language != "zh-CN":
             return article
         law, _, number = article.rpartition(" ")
@@ -98,16 +101,18 @@ def _catalogue(language: str) -> dict[str, dict[str, str]]:
 
 @cache
 def help_in(language: str) -> dict[str, str]:
-    """The help of commands and options by its English, and each first paragraph by that; empty for English."""
+    """Return the help of commands and options by its English, and each first paragraph too; empty for English."""
     if language == "en":
         return {}
     texts = decode_json(_data(f"help.{language}.json"), dict[str, str])
-    return {english.partition("\n\n")[0]: told.partition("\n\n")[0] for english, told in texts.items()} | texts
+    return {
+        english.partition("\n\n")[0]: translation.partition("\n\n")[0] for english, translation in texts.items()
+    } | texts
 
 
 @cache
 def messages_in(language: str) -> dict[str, str]:
-    """What refusals say, by their English with slots in braces; empty for English."""
+    """Return the texts of refusals by their English with slots in braces; empty for English."""
     return {} if language == "en" else decode_json(_data(f"messages.{language}.json"), dict[str, str])
 
 
@@ -129,7 +134,7 @@ def _rulebook() -> dict[str, Any]:
 
 
 def _data(name: str) -> bytes:
-    """A file beside this module, by its loader: importing pathlib or importlib.resources would slow every start."""
+    """Read a file beside this module by its loader: importing pathlib or importlib.resources would slow every start."""
     loader = __spec__.loader
     assert isinstance(loader, SourceFileLoader)
     return loader.get_data(f"{__path__[0]}/{name}")

@@ -1,4 +1,4 @@
-"""What an audit finds, in a reader's language: sentences of the catalogues by their words, with slots."""
+"""The findings of an audit in the reader's language: sentences of the catalogues by their words, with slots."""
 
 from __future__ import annotations
 
@@ -36,7 +36,10 @@ VALUES: Final = (
 
 
 def finding_told(labels: Labels, word: str, slots: Mapping[str, str]) -> str:
-    """The sentence of a finding. ``by`` is who claims it, ``code`` that of a refusal, told before what it says."""
+    """Return the sentence of a finding.
+
+    ``by`` names the claimant. ``code`` is the code of a refusal, whose label precedes its message.
+    """
     filled = dict(slots)
     if "by" in slots:
         filled["by"] = labels.of("audit_claimant", slots["by"]).format_map(slots)
@@ -46,5 +49,5 @@ def finding_told(labels: Labels, word: str, slots: Mapping[str, str]) -> str:
 
 
 def value_told(labels: Labels, value: str | None) -> str:
-    """What was expected or found: a value as it is, or in words that there is none."""
+    """Return an expected or found value as it is, or the words for a missing one."""
     return "—" if value is None else labels.find("audit_value", value) or value

@@ -1,6 +1,6 @@
-"""Prove: builds proof bundles out of the store, and verifies each before it hands it out.
+"""Building of proof bundles from the store; each is verified before it is handed out.
 
-An entry is proven at the largest size that is anchored for good, if it lies below that; else at the largest that a
+An entry is proven at the largest anchored size that is final, if that covers it; else at the largest size that a
 quorum of witnesses has co-signed; else at the present size. All parts of a bundle are proven at the same size.
 """
 
@@ -66,28 +66,28 @@ class RecordedHead(Struct, frozen=True):
 
 
 class AnchorSource(Protocol):
-    """Knows what is anchored."""
+    """Returns what is anchored."""
 
     def latest(self) -> RecordedHead | None:
-        """The final record of the largest size; None while there is none."""
+        """Return the final record of the largest size, or None."""
 
 
 class StateSource(Protocol):
-    """Knows what proves a record."""
+    """Returns state proofs of records."""
 
     def anchor(self, recorded: RecordedHead, key_id: str | None) -> Anchor | None:
-        """The state of a final block that proves the record, and the grant of the key; None where it cannot be had."""
+        """Return the proof of the record and the key's grant in a final block's state; None if it cannot be had."""
 
 
 class JournalAnchors:
-    """Anchors as the journal has them: only this service anchors, so the n-th that is confirmed is record n."""
+    """Anchors by the journal: only this service anchors, so the n-th confirmed anchor is record n."""
 
     def __init__(self, journal: DatabaseJournal, trust: Callable[[], Trust]):
         self._journal = journal
         self._trust = trust
 
     def latest(self) -> RecordedHead | None:
-        """None also where the trust file does not name the chain yet."""
+        """Return the last proven anchor; None also if the trust file does not name its chain yet."""
         write = self._journal.last_proven_anchor()
         chains = {chain.chain_id: chain for chain in self._trust().chains}
         if write is None or write.anchored is None or write.chain_id not in chains:
@@ -97,7 +97,7 @@ class JournalAnchors:
 
 
 class _Head(Struct, frozen=True):
-    """A tree head to prove at, with the record that the chain has of it."""
+    """A tree head to prove at, with the chain's record of it."""
 
     size: int
     note: str
@@ -105,7 +105,7 @@ class _Head(Struct, frozen=True):
 
 
 class _View(Struct, frozen=True):
-    """One state of the log, and the tree heads that entries are proven at, the best first; the last is the present."""
+    """A snapshot of the log with the tree heads to prove at, the best first and the present one last."""
 
     connection: Connection
     nodes: NodeReader
@@ -140,19 +140,19 @@ class Prover:
         self._book = book
 
     def bundle(self, event_id: str, withheld: Withheld | None = None) -> bytes:
-        """The bundle of one event. Raises NotFound, and IntegrityBroken where the store does not prove it."""
+        """Return the bundle of one event. Raises NotFound, and IntegrityBroken if the store does not prove it."""
         with self._database.read() as connection:
             view = self._view(connection)
             entry = log.entry_by_event_id(connection, event_id)
             bundle = self._bundle(view, entry, view.head_for(entry.log_index), withheld)
-        made = encode_bundle(bundle)
+        encoded = encode_bundle(bundle)
         with _readable(entry.log_index):
-            report = verify_bundle(made, self._trust(), seen=blocks_of(bundle))
+            report = verify_bundle(encoded, self._trust(), seen=blocks_of(bundle))
         _require_proven(report.faults, entry.log_index)
-        return made
+        return encoded
 
     def case_bundle(self, case_id: str, withheld: Withheld | None = None) -> bytes:
-        """The bundle of a case with all its events, under one tree head. Raises as above."""
+        """Return the bundle of a case with all its events, under one tree head. Raises as ``bundle``."""
         with self._database.read() as connection:
             view = self._view(connection)
             entries = log.stream(connection, "case", case_id)
@@ -160,26 +160,26 @@ class Prover:
                 raise NotFound(f"no case {case_id}", field="case_id")
             head = view.head_for(entries[-1].log_index)
             events = [self._bundle(view, entry, head, withheld) for entry in entries]
-        made = encode_bundle(
+        encoded = encode_bundle(
             CaseBundle(
                 format="tallystick/case-bundle@v1", log_id=self._log_id(), case_id=case_id, events=_encoded(events)
             )
         )
         with _readable(entries[0].log_index):
-            report = verify_case(made, self._trust(), self._book, seen=blocks_of(*events))
+            report = verify_case(encoded, self._trust(), self._book, seen=blocks_of(*events))
         for entry, event in zip(entries, report.events, strict=True):
             _require_proven(event.faults, entry.log_index)
         _require_proven(report.faults, entries[0].log_index)
-        return made
+        return encoded
 
     def package(self, model_id: str, version: int, event_ids: Sequence[str]) -> bytes:
-        """The package of a model: these publications, ``version`` last. Raises as above."""
+        """Return the package of a model: these publications, ``version`` last. Raises as ``bundle``."""
         with self._database.read() as connection:
             view = self._view(connection)
             entries = [log.entry_by_event_id(connection, event_id) for event_id in event_ids[-MAX_VERSIONS:]]
             head = view.head_for(entries[-1].log_index)
             bundles = [self._bundle(view, entry, head, "sections") for entry in entries]
-        made = encode_package(
+        encoded = encode_package(
             ModelPackage(
                 format="tallystick/model-package@v1",
                 log_id=self._log_id(),
@@ -189,11 +189,11 @@ class Prover:
             )
         )
         with _readable(entries[-1].log_index):
-            report = verify_package(made, self._trust(), seen=blocks_of(*bundles))
+            report = verify_package(encoded, self._trust(), seen=blocks_of(*bundles))
         for entry, event in zip(entries, report.events, strict=True):
             _require_proven(event.faults, entry.log_index)
         _require_proven(report.faults, entries[-1].log_index)
-        return made
+        return encoded
 
     def _log_id(self) -> str:
         return "0x" + self._trust().log_id.hex()
@@ -216,9 +216,9 @@ class Prover:
         return None if self._states is None else self._states.anchor(recorded, key_id)
 
     def _note(self, connection: Connection, size: int, root: bytes, nodes: NodeReader) -> str:
-        """The published checkpoint of this size, with what witnesses put under it; else one signed now.
+        """Return the published checkpoint of this size with its co-signatures, else one signed now.
 
-        Raises IntegrityBroken where the tiles lead to another root: what they say is not signed.
+        Raises IntegrityBroken if the tiles lead to another root: that root is not signed.
         """
         published = checkpoints.published_at_size(connection, size)
         if published is not None:
@@ -253,7 +253,7 @@ def _encoded(bundles: Iterable[Bundle]) -> tuple[Raw, ...]:
 
 
 def blocks_of(*bundles: Bundle) -> tuple[SeenBlock, ...]:
-    """The blocks of the anchors that this service has put into bundles: its own node has told that they are final."""
+    """Return the blocks of the anchors in bundles of this service, whose own node said that they are final."""
     anchors = {bytes(bundle.anchor) for bundle in bundles if bundle.anchor is not UNSET}
     return tuple(map(_block, map(read_anchor, anchors)))
 
@@ -269,9 +269,9 @@ def _proof(view: _View, index: int, head: _Head) -> str:
 
 
 def _timestamps(view: _View, index: int) -> Raw | UnsetType:
-    """The timestamp of the smallest tree that has the entry and was timestamped, unset while there is none.
+    """Return the timestamp of the smallest timestamped tree that has the entry, or unset.
 
-    It comes with a proof of its own, so that the time stays the earliest when the rest is proven at a later tree head.
+    It has a proof of its own, so that the time stays the earliest if the rest is proven at a later tree head.
     """
     stamp = timestamps.first_with(view.connection, index)
     published = checkpoints.published_at_size(view.connection, stamp.size) if stamp else None
@@ -288,7 +288,7 @@ def _evidence(view: _View, index: int, head: _Head) -> Evidence:
 
 
 def _authority(view: _View, entry: StoredEntry, head: _Head) -> Raw | UnsetType:
-    """By what entries the key is good; unset for the ledger's own."""
+    """Return the entries that prove the key's rights; unset for the ledger's own keys."""
     grant = view.authority.grants.get(entry.key_id)
     if grant is None:
         return UNSET
@@ -303,22 +303,24 @@ def _authority(view: _View, entry: StoredEntry, head: _Head) -> Raw | UnsetType:
 
 
 def _erasures(view: _View, entry: StoredEntry, labels: list[str], head: _Head) -> tuple[Erasure, ...]:
-    """The entries that erased these sections, as far as they stand below the head."""
+    """Return the entries below the head that erased these sections."""
     if not labels:
         return ()
     event = EventRef(event_id=entry.event_id, payload_digest=entry.payload_digest)
     later = log.stream(view.connection, entry.stream_kind, entry.stream_id, after=entry.sequence)
-    found: dict[str, int] = {}
+    erased_at: dict[str, int] = {}
     for other in later:
         body = decode_payload(other.payload).body if other.event_type == "section.erased" else None
         if isinstance(body, record.SectionErased) and body.concerns == event and other.log_index < head.size:
-            found.setdefault(body.label, other.log_index)
-    return tuple(Erasure(label=label, entry=_evidence(view, found[label], head)) for label in labels if label in found)
+            erased_at.setdefault(body.label, other.log_index)
+    return tuple(
+        Erasure(label=label, entry=_evidence(view, erased_at[label], head)) for label in labels if label in erased_at
+    )
 
 
 @contextmanager
 def _readable(index: int) -> Iterator[None]:
-    """Turns bytes that are no bundle, once put together, into what they are here: a broken store."""
+    """Turn a malformed bundle, which we built ourselves, into what it is here: a broken store."""
     try:
         yield
     except MalformedInput as error:

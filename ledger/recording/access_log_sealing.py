@@ -1,8 +1,8 @@
-"""Seal: the log of reads is sealed into the log of events, and with it the bindings of rows that nobody signs.
+"""Sealing of the access log: its head, and that of the row bindings, become an entry of the log of events.
 
-It is sealed before each anchor, so that the chain holds what it says, and at least once an hour where nothing is
-anchored. A seal is an entry, and calls for another anchor; so one is enough for each, and none is made for what seals
-themselves leave behind.
+A seal is written before each anchor, so that the chain also covers the access log, and at least once an hour where
+nothing is anchored. A seal is itself an entry and so calls for another anchor. To keep this from going on for ever,
+at most one seal is written for each anchor, and none for the records that only a seal has caused.
 """
 
 from __future__ import annotations
@@ -19,17 +19,21 @@ from ledger.store.log import StoredEntry
 LONGEST_UNSEALED_MS = 3600 * 1000
 
 
-class Sealer:
-    """Seals what is due."""
+class AccessLogSealer:
+    """Writes the seals that are due."""
 
     def __init__(self, database: Database, access: AccessLog, system: SystemStream):
         self._database = database
         self._access = access
         self._system = system
-        self._bound_at: int | None = None  # when step saw the first binding of people that is not sealed
+        self._bound_at: int | None = None  # when step first saw an unsealed binding of rows that people see
 
     def step(self, now_ms: int) -> Receipt | None:
-        """Seals all so far if the oldest unsealed read or binding is an hour old. Raises Unavailable."""
+        """Seal everything so far if the oldest unsealed read or binding is an hour old.
+
+        Raises:
+            Unavailable: the seal could not be recorded.
+        """
         oldest = self._access.read_at(self.sealed())
         if not self._is_bound_anew():
             self._bound_at = None
@@ -41,9 +45,9 @@ class Sealer:
         return self._seal()
 
     def before_anchor(self, anchored: int) -> int:
-        """Seals what is not sealed yet, unless that was done since the anchor of size ``anchored``.
+        """Seal what is not sealed yet, unless that was done since the anchor of size ``anchored``.
 
-        Gives the tree size that has the seal, 0 where there is nothing to seal. Raises Unavailable.
+        Return the tree size that includes the seal, or 0 if there is nothing to seal. Raises Unavailable.
         """
         last = self._last()
         if last is not None and last.log_index >= anchored:
@@ -53,7 +57,7 @@ class Sealer:
         return self._seal().index + 1
 
     def sealed(self) -> int:
-        """How many records of the log of reads are sealed."""
+        """Return how many records of the access log are sealed."""
         return _count(self._last())
 
     def _seal(self) -> Receipt:
@@ -65,10 +69,10 @@ class Sealer:
         return receipt
 
     def _is_bound_anew(self) -> bool:
-        """Whether there are bindings of people behind those that the log of reads knows of."""
-        known = self._access.last_bindings()
+        """Return whether rows that people see were bound since the access log last recorded the bindings' head."""
+        recorded_head = self._access.last_bindings()
         with self._database.read() as connection:
-            return bindings.is_of_people(connection, known.count)
+            return bindings.is_of_people(connection, recorded_head.count)
 
     def _last(self) -> StoredEntry | None:
         with self._database.read() as connection:

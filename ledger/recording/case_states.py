@@ -1,4 +1,7 @@
-"""States of cases, remembered by the digest that they end in: such a memory cannot go stale."""
+"""A cache of case states, keyed by the digest of the event that they end in.
+
+A digest determines its state, so an entry of the cache never becomes stale.
+"""
 
 from __future__ import annotations
 
@@ -22,41 +25,45 @@ READ_ON_AT_MOST = 1_000  # entries of another process that are taken in at a tim
 
 
 class NeedsDatabase(Exception):
-    """What is in memory does not decide."""
+    """The cache alone cannot answer; the database must be read."""
 
 
-class Reads(Protocol):
-    """Gives connections that see one state of the log."""
+class ReadAccess(Protocol):
+    """Opens connections, each of which sees one snapshot of the log."""
 
     def read(self) -> AbstractContextManager[Connection]: ...
 
 
 class NoDatabase:
-    """Memory alone: whoever reads is told so."""
+    """Stands in for the database where only the cache may be used: each read raises NeedsDatabase."""
 
     def read(self) -> NoReturn:
         raise NeedsDatabase
 
 
-class States:
-    """Case states by the digest of their last event: the newest ones kept, others folded again from the stream."""
+class CaseStates:
+    """Case states by the digest of their last event: the newest are cached, others are folded again from the stream."""
 
-    def __init__(self, database: Reads, book: Rulebook, kept: OrderedDict[str, CaseState] | None = None):
+    def __init__(self, database: ReadAccess, book: Rulebook, kept: OrderedDict[str, CaseState] | None = None):
         self._database = database
         self._book = book
         self._kept: OrderedDict[str, CaseState] = OrderedDict() if kept is None else kept
 
-    def in_memory(self) -> States:
-        """The same states, none of which is looked for in the database."""
-        return States(NoDatabase(), self._book, self._kept)
+    def in_memory(self) -> CaseStates:
+        """Return a view of the same cache that never reads the database."""
+        return CaseStates(NoDatabase(), self._book, self._kept)
 
     def keep(self, state: CaseState) -> None:
         self._kept[state.head] = state
         while len(self._kept) > STATES_KEPT:
             self._kept.popitem(last=False)
 
-    def on_head(self, payload: Payload) -> CaseState | None:
-        """The state that the event says it stands on. Raises Conflict where that is not the stream's head."""
+    def at_head(self, payload: Payload) -> CaseState | None:
+        """Return the state that the event follows, None for the first event of a case.
+
+        Raises:
+            Conflict: the event does not follow the head of its stream.
+        """
         if payload.previous is None:
             return None
         kept = self._kept.get(payload.previous)
@@ -64,27 +71,27 @@ class States:
             return kept
         state = self.of_case(payload.stream.id)
         if state is None or state.head != payload.previous:
-            raise off_head(state.sequence if state else None, state.head if state else None)
+            raise not_on_head(state.sequence if state else None, state.head if state else None)
         return state
 
     def of_case(self, case_id: str) -> CaseState | None:
-        """The state at the stream's head; None where there is no such case."""
+        """Return the state at the stream's head, or None if there is no such case."""
         with self._database.read() as connection:
             return self.kept_of(connection, case_id) or self._fold(log.stream(connection, "case", case_id))
 
     def kept_of(self, connection: Connection, case_id: str) -> CaseState | None:
-        """The same, where it is in memory."""
+        """Return the state at the stream's head if it is cached, else None."""
         head = log.heads(connection, [("case", case_id)]).get(("case", case_id))
         return None if head is None else self._kept.get(head.digest)
 
-    def of_shown(self, case_id: str) -> CaseState:
-        """The state of a case that the read model shows."""
+    def of_listed_case(self, case_id: str) -> CaseState:
+        """Return the state of a case that the read model lists."""
         state = self.of_case(case_id)
         assert state is not None, "the read model shows a case that has a stream"
         return state
 
     def after(self, payload_digest: str) -> CaseState | None:
-        """The state right after the event of this digest, in whatever case it stands. None if it is in none."""
+        """Return the state right after the event of this digest, or None if it is in no case."""
         with self._database.read() as connection:
             try:
                 entry = log.entry_by_digest(connection, payload_digest)
@@ -95,19 +102,19 @@ class States:
             stream = log.stream(connection, "case", entry.stream_id, limit=entry.sequence + 1)
             return self._fold(stream)
 
-    def take_in(self, entries: Iterable[StoredEntry]) -> None:
-        """Goes on with another process's entries, as far as the states that they stand on are in memory.
+    def apply_foreign(self, entries: Iterable[StoredEntry]) -> None:
+        """Apply entries that another process wrote to those states that are cached.
 
-        Every event that follows one of them would have to look for its case otherwise.
+        Without this, each event that follows one of them would first have to fold its whole case.
         """
         for entry in entries:
             if entry.stream_kind == "case":
                 try:
-                    self._take_in(entry)
+                    self._apply_foreign(entry)
                 except TallystickError:
-                    continue  # whoever stands on it reads the whole stream, and is told what is wrong with it
+                    continue  # the next event of this case folds the whole stream and reports what is wrong with it
 
-    def _take_in(self, entry: StoredEntry) -> None:
+    def _apply_foreign(self, entry: StoredEntry) -> None:
         payload = log.payload_of(entry)
         before = self._kept.get(payload.previous) if payload.previous else None
         if before is not None or payload.previous is None:
@@ -116,7 +123,10 @@ class States:
     def follow(
         self, entries: Iterable[StoredEntry], before: CaseState | None = None
     ) -> Iterator[tuple[StoredEntry, Payload, CaseState]]:
-        """Each of these entries of a case, which stand on ``before``, with the state after it. Nothing is kept."""
+        """Yield each of a case's entries with the state after it.
+
+        The first entry follows ``before``. Nothing is cached.
+        """
         state = before
         for entry in entries:
             payload = log.payload_of(entry)
@@ -138,7 +148,10 @@ class States:
                 require_free_id(payload, splits.splitting_agencies(connection, [new_case_id], below=below))
 
     def act(self, payload: Payload, digest: str, signed_at: int, registered: Mapping[str, Agency] | None = None) -> Act:
-        """The event with what it cites of another case; ``registered`` are the agencies to judge jurisdiction by."""
+        """Return the event with the state of the other case that it cites.
+
+        ``registered`` are the agencies by which jurisdiction is decided.
+        """
         body = payload.body
         cites = body.split_from if isinstance(body, CaseOpened) else None
         cites = body.cites if isinstance(body, CaseJoined) else cites
@@ -172,8 +185,8 @@ def require_free_id(payload: Payload, splitting: Mapping[str, str]) -> None:
         )
 
 
-def off_head(sequence: int | None, head: str | None) -> Conflict:
-    """The 409 of an event that does not stand on its stream's head."""
+def not_on_head(sequence: int | None, head: str | None) -> Conflict:
+    """Return the 409 for an event that does not follow its stream's head."""
     expected = 0 if sequence is None else sequence + 1
     return Conflict(
         f"expected sequence {expected} on {head or 'null'}",

@@ -1,7 +1,7 @@
-"""Publish: signed checkpoints and receipts of what is committed.
+"""Signed checkpoints and receipts of what is committed.
 
-Every commit gives its receipts a checkpoint of its own. The public one advances at most once a second: only those sizes
-are co-signed and anchored.
+Each commit has a checkpoint of its own, which its receipts prove against. The public checkpoint advances at most once
+a second; only those sizes are co-signed and anchored.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ INTERVAL_MS = 1000  # between two published checkpoints, unless set otherwise
 
 
 class Receipt(Struct, frozen=True):
-    """The oath that an event is in the log: its index, and a C2SP tlog-proof that leads to a signed checkpoint.
+    """The service's promise that an event is in the log: its index, and a C2SP tlog-proof to a signed checkpoint.
 
     ``leaf_hash`` is ``sha256:<hex>``, ``recorded_at`` unix milliseconds by this service's clock.
     """
@@ -46,15 +46,15 @@ class Publisher:
         self.origin = signer.verifying_key.name
 
     def checkpoint(self, size: int, root: bytes) -> str:
-        """The signed note for a tree."""
+        """Return the signed note of a tree."""
         return sign_checkpoint(Checkpoint(self.origin, size, Hash(root)), self._signer)
 
     def receipt(self, event_id: str, leaf: Hash, proof: TlogProof, flags: tuple[Flag, ...], at: int) -> Receipt:
-        """One entry's receipt; ``at`` is in unix milliseconds."""
+        """Return the receipt of one entry; ``at`` is in unix milliseconds."""
         return Receipt(event_id, proof.index, f"sha256:{leaf.hex()}", at, flags, proof.to_text())
 
     def stored_receipt(self, database: Database, entry: StoredEntry) -> Receipt:
-        """The receipt that the entry got when it was committed, made again: same size, same bytes."""
+        """Rebuild the receipt that the entry got when it was committed: the same size, the same bytes."""
         with database.read() as connection:
             nodes = TileNodes(entry.committed_size, log.tile_reader(connection))
             hashes = merkle.inclusion_proof(entry.log_index, entry.committed_size, nodes)
@@ -64,10 +64,11 @@ class Publisher:
         return self.receipt(entry.event_id, merkle.leaf_hash(entry.envelope), proof, flags, entry.recorded_at)
 
     def publish(self, database: Database, now_ms: int) -> str | None:
-        """Publishes the log's present size unless that is published already or the last is too recent.
+        """Publish the log's present size, unless it is published already or the last publication is too recent.
 
-        Gives the new note. ``published_at`` never runs backwards, nor is it before the last entry was recorded: where
-        the clock was set back, it stands still.
+        Return the new note. ``published_at`` never runs backwards, and is never before the last entry's
+        ``recorded_at``: if
+        the clock was set back, it stays the same.
         """
         with database.read() as connection:
             tree = log.tree(connection)

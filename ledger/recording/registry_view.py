@@ -1,4 +1,4 @@
-"""Registry: who may sign for whom, as far as the log mirrors it; read on as changes are recorded."""
+"""The registry as the log mirrors it: who may sign for whom."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ledger.store.database import Connection
 
 
 class Registry:
-    """The authority that the log has, folded as far as it is asked for."""
+    """Folds the registry's changes, and reads on only when a newer state is asked for."""
 
     def __init__(self, log_id: bytes, service: ServiceKeys | str):
         self._authority = authorities.initial(log_id, service)
@@ -25,7 +25,7 @@ class Registry:
         return self._authority
 
     def at(self, connection: Connection, changes: int) -> Authority:
-        """The authority after all changes that ``connection`` sees. Requires that it sees ``changes`` of them."""
+        """Return the authority after all changes that ``connection`` sees. Requires that it sees ``changes``."""
         with self._lock:
             if self._authority.changes != changes:
                 self._read(connection)

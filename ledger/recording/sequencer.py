@@ -1,4 +1,9 @@
-"""Admit: whether a judged event still stands, by what the log says once the writer has the lock."""
+"""The sequencer: the one writer of the log.
+
+Submissions are validated outside the writer's lock (``recording.validation``). Under the lock this module checks only
+what may have changed since: the stream's head, the registry and the event id. It then writes a batch in one
+transaction and hands out the receipts. The commit point is marked in ``Sequencer._commit``.
+"""
 
 from __future__ import annotations
 
@@ -23,10 +28,10 @@ from ledger.core.log.tiles import Appended, RightEdge, TileNodes
 from ledger.core.log.tlog_proofs import TlogProof
 from ledger.core.signing import authority as authorities
 from ledger.core.signing.authority import Authority
-from ledger.recording.case_states import READ_ON_AT_MOST, States, new_case_of, off_head, require_free_id
+from ledger.recording.case_states import READ_ON_AT_MOST, CaseStates, new_case_of, not_on_head, require_free_id
 from ledger.recording.publisher import Publisher, Receipt
 from ledger.recording.registry_view import Registry
-from ledger.recording.validation import Duplicate, Judged, require_same_event
+from ledger.recording.validation import Duplicate, ValidatedSubmission, require_same_event
 from ledger.store import log, splits
 from ledger.store.append import NewEntry, NewTree, write_batch
 from ledger.store.database import Connection, Database, DiskFailed
@@ -34,7 +39,7 @@ from ledger.store.log import Head, StoredEntry, TreeState
 
 
 class LogView:
-    """What the log says under the lock, moved on by each event that is admitted."""
+    """What the log holds under the lock, updated by each event of the batch that is admitted."""
 
     def __init__(
         self,
@@ -49,9 +54,11 @@ class LogView:
         self.authority = authority
 
     @classmethod
-    def read(cls, connection: Connection, batch: Sequence[Judged], authority: Authority) -> LogView:
-        envelopes = [judged.submitted.envelope for judged in batch]
-        new_cases = {new_case for judged in batch if (new_case := new_case_of(judged.submitted.payload)) is not None}
+    def read(cls, connection: Connection, batch: Sequence[ValidatedSubmission], authority: Authority) -> LogView:
+        envelopes = [validated.submitted.envelope for validated in batch]
+        new_cases = {
+            new_case for validated in batch if (new_case := new_case_of(validated.submitted.payload)) is not None
+        }
         streams = [(envelope.stream.kind, envelope.stream.id) for envelope in envelopes]
         return cls(
             log.identities(connection, [envelope.event_id for envelope in envelopes]),
@@ -60,12 +67,12 @@ class LogView:
             splits.splitting_agencies(connection, new_cases) if new_cases else {},
         )
 
-    def admit(self, judged: Judged, index: int) -> None:
-        """Raises Conflict, RuleRefused or Unauthorized; else the event has the index."""
-        envelope, payload = judged.submitted.envelope, judged.submitted.payload
+    def admit(self, validated: ValidatedSubmission, index: int) -> None:
+        """Admit the event at ``index``, or raise Conflict, RuleRefused or Unauthorized."""
+        envelope, payload = validated.submitted.envelope, validated.submitted.payload
         stream = (envelope.stream.kind, envelope.stream.id)
         self._require_head(envelope.sequence, envelope.previous, self.heads.get(stream))
-        if judged.registry_changes != self.authority.changes:
+        if validated.registry_changes != self.authority.changes:
             grant = authorities.require_key(self.authority, envelope, index)
             authorities.require_officer(grant, payload)
         require_free_id(payload, self.splitting)
@@ -85,7 +92,7 @@ class LogView:
     def _require_head(sequence: int, previous: str | None, head: Head | None) -> None:
         expected = (0, None) if head is None else (head.sequence + 1, head.digest)
         if (sequence, previous) != expected:
-            raise off_head(head.sequence if head else None, head.digest if head else None)
+            raise not_on_head(head.sequence if head else None, head.digest if head else None)
 
     def _require_next_change(self, change: RegistryChange) -> None:
         if change.number <= self.authority.changes:
@@ -105,8 +112,8 @@ logger = structlog.get_logger(__name__)
 Answer = Receipt | Duplicate
 
 
-class Taker(Protocol):
-    """Takes one answer, in the sequencer's thread; a ``concurrent.futures.Future`` is one."""
+class AnswerSink(Protocol):
+    """Receives one answer, in the sequencer's thread; a ``concurrent.futures.Future`` is one."""
 
     def set_result(self, result: Answer, /) -> None: ...
 
@@ -115,35 +122,43 @@ class Taker(Protocol):
     def done(self) -> bool: ...
 
 
-class Waiting(Struct, frozen=True):
-    """A judged event and whoever waits for its receipt."""
+class QueuedSubmission(Struct, frozen=True):
+    """A validated submission in the queue, and where its answer goes."""
 
-    judged: Judged
-    taker: Taker
+    validated: ValidatedSubmission
+    sink: AnswerSink
 
 
-class Placed(Struct, frozen=True):
-    """What a batch comes to: the entries with their places, who waits for which, and what the others are told."""
+class BatchPlan(Struct, frozen=True):
+    """A batch with its places in the log.
+
+    ``sinks[i]`` wait for the receipt of ``entries[i]``; ``replies`` are the answers to submissions that add no entry.
+    """
 
     entries: list[NewEntry]
     leaves: list[Hash]
-    takers: list[list[Taker]]
-    told: list[tuple[Taker, Duplicate | TallystickError]]
+    sinks: list[list[AnswerSink]]
+    replies: list[tuple[AnswerSink, Duplicate | TallystickError]]
     registry_changes: int
 
 
-class Written(Struct, frozen=True):
-    """A batch in its transaction at ``at`` (unix milliseconds); ``grown`` is None where it adds nothing, ``others`` are
-    entries of other processes since the last batch."""
+class WrittenBatch(Struct, frozen=True):
+    """A batch in its open transaction at ``at`` (unix milliseconds).
 
-    placed: Placed
+    ``grown`` is None if the batch adds nothing; ``others`` are entries that other processes wrote since the last batch.
+    """
+
+    plan: BatchPlan
     grown: Appended | None
     at: int
     others: list[StoredEntry]
 
 
 class Sequencer:
-    """The one writer. ``clock`` gives unix milliseconds; ``states`` learn what other processes write."""
+    """Writes batches of submissions, in a thread of its own.
+
+    ``clock`` gives unix milliseconds; ``states`` is the cache that learns what other processes write.
+    """
 
     def __init__(
         self,
@@ -151,14 +166,14 @@ class Sequencer:
         registry: Registry,
         publisher: Publisher,
         clock: Callable[[], int],
-        states: States | None = None,
+        states: CaseStates | None = None,
     ):
         self._database = database
         self._states = states
         self._registry = registry
         self._publisher = publisher
         self._clock = clock
-        self._waiting: queue.SimpleQueue[Waiting | None] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[QueuedSubmission | None] = queue.SimpleQueue()
         self._edge: tuple[int, bytes, RightEdge] | None = None
         self._failure: Unavailable | None = None
         self._door = Lock()
@@ -170,25 +185,25 @@ class Sequencer:
         self._thread.start()
 
     def stop(self) -> None:
-        """Commits what waits, then ends; what comes later is turned away."""
+        """Commit what is queued, then end; later submissions are refused."""
         with self._door:
             self._closed = True
-            self._waiting.put(None)
+            self._queue.put(None)
         if self._thread.is_alive():
             self._thread.join()
 
     @property
     def failure(self) -> Unavailable | None:
-        """Why this writer stopped for good, if it did."""
+        """Return why this writer stopped for good, or None."""
         return self._failure
 
     @property
     def is_running(self) -> bool:
-        """Whether what is submitted now will be committed."""
+        """Return whether a submission would be committed now."""
         return self._failure is None and self._thread.is_alive()
 
     def halt(self, reason: TallystickError) -> None:
-        """Nothing is committed from now on: every submission is answered with this reason."""
+        """Stop committing for good: every submission from now on is refused for this reason."""
         self._stop_for_good(reason)
 
     def _stop_for_good(self, reason: TallystickError) -> Unavailable:
@@ -198,61 +213,64 @@ class Sequencer:
         )
         return self._failure
 
-    def submit(self, judged: Judged) -> Future[Answer]:
-        """Queues an event. The future gives its receipt once it is durable, a Duplicate, or raises the refusal."""
+    def submit(self, validated: ValidatedSubmission) -> Future[Answer]:
+        """Queue a submission.
+
+        Return a future of its receipt once that is durable, or of a Duplicate; the future raises the refusal.
+        """
         future: Future[Answer] = Future()
         future.set_running_or_notify_cancel()  # nobody who stops waiting may cancel what the batch will answer
-        self.queue(judged, future)
+        self.queue(validated, future)
         return future
 
-    def queue(self, judged: Judged, taker: Taker) -> None:
-        """The same for whoever brings his own taker; one that is turned away is told at once."""
+    def queue(self, validated: ValidatedSubmission, sink: AnswerSink) -> None:
+        """Queue a submission whose answer goes to ``sink`` in the sequencer's thread, a refusal at once."""
         with self._door:
-            refusal = self._turned_away()
+            refusal = self._refusal()
             if refusal is None:
-                self._waiting.put(Waiting(judged, taker))
+                self._queue.put(QueuedSubmission(validated, sink))
         if refusal is not None:
-            taker.set_exception(refusal)
+            sink.set_exception(refusal)
 
-    def _turned_away(self) -> Unavailable | None:
+    def _refusal(self) -> Unavailable | None:
         if self._failure is not None:
             return copy(self._failure)
         if self._closed:
             return Unavailable("the service is stopping", code="stopping")
-        if self._waiting.qsize() >= MAX_WAITING:
+        if self._queue.qsize() >= MAX_WAITING:
             return Unavailable("too many submissions are waiting", code="busy", retry_after=1)
         return None
 
     def _run(self) -> None:
-        while not self._is_ending and (first := self._waiting.get()) is not None:
+        while not self._is_ending and (first := self._queue.get()) is not None:
             batch = [first]
             self._gather(batch)
             try:
                 self._commit(batch)
             except BaseException as error:  # noqa: BLE001 - the writer outlives a batch that cannot be answered
-                if not isinstance(error, Exception):  # somebody ends this thread: all who come are told so
+                if not isinstance(error, Exception):  # the thread is being ended: later submissions get this error
                     self._stop_for_good(Unavailable("the writer was ended", code="writer_ended"))
                 _fail(batch, _unknown(error))
                 logger.critical("a batch was not answered", trace=_trace(error))
 
-    def _gather(self, batch: list[Waiting]) -> None:
-        """Adds what waits."""
+    def _gather(self, batch: list[QueuedSubmission]) -> None:
+        """Add what is queued to the batch."""
         while len(batch) < MAX_BATCH and not self._is_ending:
             try:
-                waiting = self._waiting.get_nowait()
+                queued = self._queue.get_nowait()
             except queue.Empty:
                 return
-            if waiting is None:
+            if queued is None:
                 self._is_ending = True
             else:
-                batch.append(waiting)
+                batch.append(queued)
 
-    def _commit(self, batch: list[Waiting]) -> None:
-        """One batch from judged to answered."""
+    def _commit(self, batch: list[QueuedSubmission]) -> None:
+        """Write one batch and answer its submissions."""
         if self._failure is not None:
             _fail(batch, self._failure)
             return
-        written: Written | None = None
+        written: WrittenBatch | None = None
         try:
             with self._database.write() as connection:
                 written = self._write(connection, batch)
@@ -261,7 +279,7 @@ class Sequencer:
             _fail(batch, self._stop_for_good(error))
             logger.critical("sequencer stopped", trace=_trace(error))
             return
-        except Exception as error:  # noqa: BLE001 - whatever it was, the outcome is looked up, not guessed
+        except Exception as error:  # noqa: BLE001 - after any error the outcome is looked up, not guessed
             self._edge = None
             if written is None or written.grown is None or not self._is_stored(written.grown):
                 _fail(batch, _not_recorded(error))
@@ -269,31 +287,32 @@ class Sequencer:
                 return
         self._answer(written)
         if self._states is not None:  # after the answers, and out of the lock: it takes time, and nobody waits for it
-            self._states.take_in(written.others)
+            self._states.apply_foreign(written.others)
 
     def _written_by_others(self, connection: Connection, tree: TreeState) -> list[StoredEntry]:
         if self._states is None or self._edge is None:
             return []
         return list(log.entries(connection, max(self._edge[0], tree.size - READ_ON_AT_MOST), tree.size))
 
-    def _write(self, connection: Connection, batch: list[Waiting]) -> Written:
-        """Puts the batch into the open transaction, and with it what came while another process held the lock."""
+    def _write(self, connection: Connection, batch: list[QueuedSubmission]) -> WrittenBatch:
+        """Write the batch into the open transaction, with what was queued while another process held the lock."""
         self._gather(batch)
         tree = log.tree(connection)
         others = self._written_by_others(connection, tree)
         at = max(self._clock(), tree.recorded_at)
-        placed = self._place(connection, batch, tree)
-        if not placed.entries:
-            return Written(placed, None, at, others)
-        grown = self._right_edge(connection, tree).append(placed.leaves)
-        new = NewTree(grown.size, grown.root, placed.registry_changes, at)
-        write_batch(connection, self._database, placed.entries, grown.tiles, new)
-        return Written(placed, grown, at, others)
+        plan = self._place(connection, batch, tree)
+        if not plan.entries:
+            return WrittenBatch(plan, None, at, others)
+        grown = self._right_edge(connection, tree).append(plan.leaves)
+        new = NewTree(grown.size, grown.root, plan.registry_changes, at)
+        write_batch(connection, self._database, plan.entries, grown.tiles, new)
+        return WrittenBatch(plan, grown, at, others)
 
     def _right_edge(self, connection: Connection, tree: TreeState) -> RightEdge:
-        """The edge kept from the last batch if the tree still ends there, else read anew.
+        """Return the edge kept from the last batch if the tree still ends there, else read it.
 
-        Raises IntegrityBroken where the stored tiles are not those of the tree: nothing is built on them.
+        Raises:
+            IntegrityBroken: the stored tiles do not lead to the tree's root; nothing is built on them.
         """
         if self._edge is not None and self._edge[:2] == (tree.size, tree.root):
             return self._edge[2]
@@ -305,39 +324,43 @@ class Sequencer:
             )
         return edge
 
-    def _place(self, connection: Connection, batch: Sequence[Waiting], tree: TreeState) -> Placed:
+    def _place(self, connection: Connection, batch: Sequence[QueuedSubmission], tree: TreeState) -> BatchPlan:
         authority = self._registry.at(connection, tree.registry_changes)
-        view = LogView.read(connection, [waiting.judged for waiting in batch], authority)
-        placed = Placed([], [], [], [], 0)
+        view = LogView.read(connection, [queued.validated for queued in batch], authority)
+        plan = BatchPlan([], [], [], [], 0)
         taken: dict[str, int] = {}
-        for waiting in batch:
-            submitted = waiting.judged.submitted
+        for queued in batch:
+            submitted = queued.validated.submitted
             event_id = submitted.envelope.event_id
             try:
                 if event_id in taken:  # the same event twice in one batch: both get the one receipt
-                    require_same_event(placed.entries[taken[event_id]].envelope, submitted)
-                    placed.takers[taken[event_id]].append(waiting.taker)
+                    require_same_event(plan.entries[taken[event_id]].envelope, submitted)
+                    plan.sinks[taken[event_id]].append(queued.sink)
                     continue
                 if event_id in view.stored:
                     require_same_event(view.stored[event_id], submitted)
-                    placed.told.append((waiting.taker, Duplicate(view.stored[event_id])))
+                    plan.replies.append((queued.sink, Duplicate(view.stored[event_id])))
                     continue
-                index = tree.size + len(placed.entries)
-                view.admit(waiting.judged, index)
+                index = tree.size + len(plan.entries)
+                view.admit(queued.validated, index)
             except TallystickError as refusal:
-                placed.told.append((waiting.taker, refusal))
+                plan.replies.append((queued.sink, refusal))
                 continue
-            taken[event_id] = len(placed.entries)
-            placed.entries.append(_new_entry(waiting.judged, index))
-            placed.leaves.append(leaf_hash(submitted.envelope_bytes))
-            placed.takers.append([waiting.taker])
-        return Placed(placed.entries, placed.leaves, placed.takers, placed.told, view.authority.changes)
+            taken[event_id] = len(plan.entries)
+            plan.entries.append(_new_entry(queued.validated, index))
+            plan.leaves.append(leaf_hash(submitted.envelope_bytes))
+            plan.sinks.append([queued.sink])
+        return BatchPlan(plan.entries, plan.leaves, plan.sinks, plan.replies, view.authority.changes)
 
     def _is_stored(self, grown: Appended) -> bool:
-        """Whether the log holds the batch although its commit reported an error: its tree is a part of the log's.
+        """Return whether the log holds the batch although its commit reported an error.
 
-        Waits for the writer's lock, and with it for a transaction of ours that the server may still be ending. Raises
-        Unavailable where that cannot be looked up.
+        It does if the batch's tree is a prefix of the log's. This waits for the writer's lock, and so for a transaction
+        of
+        ours that the server may still be ending.
+
+        Raises:
+            Unavailable: the database cannot be read.
         """
         with self._database.write() as connection:
             if log.tree(connection).size < grown.size:
@@ -345,28 +368,28 @@ class Sequencer:
             nodes = TileNodes(grown.size, log.tile_reader(connection))
             return merkle.frontier_at(grown.size, nodes).root() == grown.root
 
-    def _answer(self, written: Written) -> None:
-        for taker, told in written.placed.told:
-            if isinstance(told, Duplicate):
-                taker.set_result(told)
+    def _answer(self, written: WrittenBatch) -> None:
+        for sink, reply in written.plan.replies:
+            if isinstance(reply, Duplicate):
+                sink.set_result(reply)
             else:
-                taker.set_exception(told)
+                sink.set_exception(reply)
         if written.grown is not None:
             self._edge = (written.grown.size, written.grown.root, written.grown.edge)
-            self._hand_out(written.placed, written.grown, written.at)
+            self._hand_out(written.plan, written.grown, written.at)
 
-    def _hand_out(self, placed: Placed, grown: Appended, at: int) -> None:
+    def _hand_out(self, plan: BatchPlan, grown: Appended, at: int) -> None:
         note = self._publisher.checkpoint(grown.size, grown.root)
         proofs = grown.inclusion_proofs()
-        for entry, leaf, hashes, takers in zip(placed.entries, placed.leaves, proofs, placed.takers, strict=True):
+        for entry, leaf, hashes, sinks in zip(plan.entries, plan.leaves, proofs, plan.sinks, strict=True):
             proof = TlogProof(entry.log_index, hashes, note)
             receipt = self._publisher.receipt(entry.envelope.event_id, leaf, proof, entry.flags, at)
-            for taker in takers:
-                taker.set_result(receipt)
+            for sink in sinks:
+                sink.set_result(receipt)
 
 
-def _new_entry(judged: Judged, index: int) -> NewEntry:
-    submitted, outcome = judged.submitted, judged.outcome
+def _new_entry(validated: ValidatedSubmission, index: int) -> NewEntry:
+    submitted, outcome = validated.submitted, validated.outcome
     return NewEntry(
         index,
         submitted.envelope,
@@ -375,22 +398,28 @@ def _new_entry(judged: Judged, index: int) -> NewEntry:
         submitted.payload_bytes,
         submitted.section_bytes,
         outcome.flags if outcome else (),
-        judged.before,
+        validated.before,
         outcome.state if outcome else None,
-        judged.clock_lines,
-        judged.move,
+        validated.clock_lines,
+        validated.move,
     )
 
 
-def _fail(batch: Sequence[Waiting], error: Unavailable) -> None:
-    """Each gets an error of his own: one that is raised again and again gathers the frames of all who raised it."""
-    for waiting in batch:
-        if not waiting.taker.done():
-            waiting.taker.set_exception(copy(error))
+def _fail(batch: Sequence[QueuedSubmission], error: Unavailable) -> None:
+    """Answer each submission with a copy of the error.
+
+    A shared one would collect the frames of every place that raises it.
+    """
+    for queued in batch:
+        if not queued.sink.done():
+            queued.sink.set_exception(copy(error))
 
 
 def _not_recorded(error: Exception) -> Unavailable:
-    """For a batch that is not in the log: a fault of the database as it is, else what kind of fault it was."""
+    """Return the error for a batch that is not in the log.
+
+    A fault of the database is passed on as it is; of any other only the type is named.
+    """
     if isinstance(error, Unavailable):
         return error
     hint = "Nothing of this was recorded; submit it again."
@@ -398,12 +427,12 @@ def _not_recorded(error: Exception) -> Unavailable:
 
 
 def _unknown(error: BaseException) -> Unavailable:
-    """For a batch that may or may not be in the log."""
+    """Return the error for a batch that may or may not be in the log."""
     hint = "Submit the same event again: if it was recorded, its receipt comes back."
     reason = str(error) if isinstance(error, TallystickError) else type(error).__name__
     return Unavailable(f"the outcome is unknown: {reason}", code="outcome_unknown", hint=hint)
 
 
 def _trace(error: BaseException) -> str:
-    """Where it went wrong, as plain text: a renderer that shows local variables would show payloads."""
+    """Return the traceback as plain text: a renderer that shows local variables would show payloads."""
     return "".join(traceback.format_exception(error))

@@ -1,6 +1,6 @@
-"""Sign: a body becomes a submission, in the hands of the officer who signs it.
+"""Signing: a body becomes a submission, on the machine of the officer who signs it.
 
-Nothing is sent and no file is read here. Time and chance come in through ``Sources``.
+Nothing is sent and no file is read here. Time and randomness come from ``Sources``.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class Sources:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where the next event of a stream stands: ``head`` is the digest it follows, None at sequence 0."""
+    """The position of a stream's next event: ``head`` is the digest that it follows, None at sequence 0."""
 
     stream: Stream
     sequence: int = 0
@@ -54,7 +54,7 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Who acts for which agency, and with what key."""
+    """The officer who acts, the agency that he acts for, and his key."""
 
     agency: str
     officer: str
@@ -63,7 +63,7 @@ class Actor:
 
 @dataclass(frozen=True, slots=True)
 class Signed:
-    """A signed event. ``submission`` is what the service takes; the same bytes may be sent as often as need be."""
+    """A signed event. ``submission`` is what the service takes; the same bytes may be sent any number of times."""
 
     envelope: Envelope
     payload: Payload
@@ -84,11 +84,14 @@ def sign_event(
     sections: Mapping[str, Mapping[str, str]] | None = None,
     sources: Sources = SYSTEM_SOURCES,
 ) -> Signed:
-    """The event of ``body`` at ``place``, signed by ``actor`` for the ledger ``log_id`` (32 bytes).
+    """Sign ``body`` as the event at ``place``, by ``actor``, for the ledger ``log_id`` (32 bytes).
 
-    ``occurred_at`` (RFC 3339 UTC, whole seconds) is now unless given. ``sections`` are confidential: label -> field ->
-    text, each under a salt of its own. Raises MalformedInput, naming the field, for what no service would take, and
-    RuleRefused (in_future), with nothing signed, for what is said to have happened later than now.
+    ``occurred_at`` (RFC 3339 UTC, whole seconds) is now by default. ``sections`` are confidential: label -> field ->
+    text, each under a salt of its own.
+
+    Raises:
+        MalformedInput: no service would accept the event; the error names the field.
+        RuleRefused: ``occurred_at`` lies in the future (in_future). Nothing is signed.
     """
     now = sources.now()
     parts = (sections or {}).items()
@@ -115,13 +118,13 @@ def sign_event(
 
 
 def sign_payload(payload: Payload, signer: Signer, log_id: bytes, *, signed_at: int) -> Envelope:
-    """The envelope of ``payload`` with the signature. ``signed_at`` is in unix seconds."""
+    """Return the signed envelope of ``payload``. ``signed_at`` is in unix seconds."""
     unsigned = envelope_of(payload, digest_of(canonical.encode(payload)), key_id=signer.key_id, signed_at=signed_at)
     return replace(unsigned, signature="0x" + signer.sign(signing_hash(unsigned, log_id)).hex())
 
 
 def envelope_of(payload: Payload, digest: str, *, key_id: str, signed_at: int, signature: str = "") -> Envelope:
-    """What the envelope of a payload with this digest repeats of it, and who is to sign it."""
+    """Return the envelope of a payload with this digest: the fields that it repeats, and the key that signs."""
     return Envelope(
         version=payload.version,
         event_id=payload.event_id,
@@ -138,5 +141,5 @@ def envelope_of(payload: Payload, digest: str, *, key_id: str, signed_at: int, s
 
 
 def new_id(noun: str) -> str:
-    """A fresh id such as ``case-5f3a90c1d2``."""
+    """Return a fresh id such as ``case-5f3a90c1d2``."""
     return f"{noun}-{secrets.token_hex(5)}"

@@ -1,6 +1,6 @@
-"""Matters: what models, leads and recommendations stand at, folded from their streams, which are short.
+"""Streams of supervision: models, leads and recommendations, folded from their short streams.
 
-Judges what is added to them, and that what such an event names outside its own stream is there, or is its own.
+Validates what is added to them, and that what such an event cites in other streams exists or belongs to the signer.
 """
 
 from __future__ import annotations
@@ -25,20 +25,20 @@ Agencies = Mapping[str, Agency]
 
 
 def matter_of(connection: Connection, stream_id: str, agencies: Agencies) -> Matter | None:
-    """What the stream stands at; None where there is no such stream."""
-    return stands_at(log.stream(connection, "supervision", stream_id), agencies)
+    """Return the state of a supervision stream, or None if there is no such stream."""
+    return fold_stream(log.stream(connection, "supervision", stream_id), agencies)
 
 
-def stands_at(entries: Iterable[StoredEntry], agencies: Agencies) -> Matter | None:
-    """What a stream of these entries stands at."""
+def fold_stream(entries: Iterable[StoredEntry], agencies: Agencies) -> Matter | None:
+    """Return the state after these entries of one stream, None for none."""
     state: Matter | None = None
     for entry in entries:
         state = fold(state, Act(log.payload_of(entry), entry.payload_digest, agencies))
     return state
 
 
-def judge(before: Matter | None, payload: Payload, digest: str, agencies: Agencies) -> Move:
-    """The way from ``before`` by this event. Raises Conflict or RuleRefused."""
+def advance(before: Matter | None, payload: Payload, digest: str, agencies: Agencies) -> Move:
+    """Return the step from ``before`` by this event. Raises Conflict or RuleRefused."""
     return Move(before, fold(before, Act(payload, digest, agencies)))
 
 
@@ -46,32 +46,34 @@ class Definitions(Protocol):
     """Reads the definitions of models, which the core takes as text."""
 
     def require_publishable(self, body: ModelPublished, agency: str) -> None:
-        """Raises RuleRefused unless it is a model whose examples come out, and is what stands beside it; ``agency``
-        signed it."""
+        """Raise RuleRefused unless the model can be read and its examples yield what they promise.
+
+        ``agency`` signed it.
+        """
         ...
 
     def require_adoptable(self, definition: str, parameters: Mapping[str, str], agency: str) -> None:
-        """Raises RuleRefused for parameters that are not within the definition's bounds."""
+        """Raise RuleRefused for parameters outside the definition's bounds."""
         ...
 
 
 def require_runnable(payload: Payload, move: Move, definitions: Definitions) -> None:
-    """What is published or adopted by this event can be run. Raises RuleRefused."""
+    """Raise RuleRefused unless what the event publishes or adopts can be run."""
     body = payload.body
     if isinstance(body, ModelPublished):
         definitions.require_publishable(body, payload.agency)
     if isinstance(body, ModelAdopted) and isinstance(move.after, ModelState):
-        found = next(one.body for one in move.after.versions if one.body.version == body.version)
-        definitions.require_adoptable(found.definition, body.parameters, payload.agency)
+        adopted = next(version.body for version in move.after.versions if version.body.version == body.version)
+        definitions.require_adoptable(adopted.definition, body.parameters, payload.agency)
 
 
-def names(payload: Payload) -> bool:
-    """Whether the event names something that only other streams show."""
+def cites_other_streams(payload: Payload) -> bool:
+    """Return whether the event cites something that only other streams show."""
     return isinstance(payload.body, RecommendationIssued | LeadClosed | ModelPublished | DatasetRegistered)
 
 
-def require_named(connection: Connection, payload: Payload, authority: Authority) -> None:
-    """Raises RuleRefused: unknown_lead, unknown_recommendation, not_anonymous, dataset_id_taken."""
+def require_cited_elsewhere(connection: Connection, payload: Payload, authority: Authority) -> None:
+    """Raise RuleRefused: unknown_lead, unknown_recommendation, not_anonymous, dataset_id_taken."""
     body, agencies = payload.body, authority.agencies
     if isinstance(body, DatasetRegistered):
         _require_own_id(connection, body.dataset_id, agencies[payload.agency], agencies)
@@ -84,18 +86,21 @@ def require_named(connection: Connection, payload: Payload, authority: Authority
 
 
 def identified(connection: Connection, text: str, authority: Authority, reader: Reader) -> tuple[Trace, ...]:
-    """What in the text leads to a case, a thing or a person: by its form, or as an id of what the reader sees.
+    """Return what in the text identifies a case, an item or a person, by its form or as an id that the reader sees.
 
-    Of what he does not see nothing is looked up: the answer would tell him of it.
+    Ids of cases that the reader may not see are not looked up: the answer would reveal that they exist.
     """
-    told = words(text)
-    officers = told & {grant.officer for grant in authority.grants.values()}
-    known = dict.fromkeys(officers, "officer") | search.known(connection, told, reader)
-    return tuple(sorted({*traces(text), *known_traces(text, known)}))
+    text_words = words(text)
+    officers = text_words & {grant.officer for grant in authority.grants.values()}
+    identifiers = dict.fromkeys(officers, "officer") | search.known(connection, text_words, reader)
+    return tuple(sorted({*traces(text), *known_traces(text, identifiers)}))
 
 
 def _require_anonymous(connection: Connection, body: ModelPublished, authority: Authority, payload: Payload) -> None:
-    """What is looked for is what an analyst of the publisher, who alone signs such an event, sees."""
+    """Raise RuleRefused if the case study identifies somebody or something.
+
+    Ids are looked up as far as an analyst of the publisher may see them; only an analyst signs such an event.
+    """
     study = body.case_study
     reader = reader_of(payload.agency, SUPERVISORS, authority.agencies, now=payload.occurred_at)
     for language in ("zh", "en") if study is not None else ():
@@ -111,9 +116,10 @@ def _require_anonymous(connection: Connection, body: ModelPublished, authority: 
 
 
 def _require_own_id(connection: Connection, dataset_id: str, agency: Agency, agencies: Mapping[str, Agency]) -> None:
-    """Refuse a procuratorate an id that is already that of another agency in line with it: no model would see its own.
+    """Refuse a procuratorate an id that another agency in line with it has: no model would see its own data set.
 
-    Others are not told of what they may not see: what they register is kept, and models of one line take the first.
+    Other agencies are not refused, since that would reveal data sets that they may not see; models of one line use the
+    data set that was registered first.
     """
     if not may_supervise(agency):
         return
@@ -138,7 +144,7 @@ def _require_issued(connection: Connection, recommendation_id: str) -> None:
 
 
 def _require_leads(connection: Connection, body: RecommendationIssued, issuer: Agency, agencies: Agencies) -> None:
-    """Each lead is the issuer's own, or that of a procuratorate below it."""
+    """Raise RuleRefused unless each lead belongs to the issuer or to a procuratorate below it."""
     having = supervision.standing(connection, frozenset(body.leads))
     for place, lead_id in enumerate(body.leads):
         agency = agencies.get(having.get(lead_id, ""))

@@ -1,4 +1,4 @@
-"""The service's own stream: what the service itself signs goes in by the same way as everything else."""
+"""The service's own stream: what the service signs goes the same way as every other submission."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ledger.core.signing import authority
 from ledger.recording.publisher import Publisher, Receipt
 from ledger.recording.sequencer import Sequencer
 from ledger.recording.signing import Actor, Place, Sources, sign_event
-from ledger.recording.validation import Duplicate, Judged, Recorder
+from ledger.recording.validation import Duplicate, ValidatedSubmission, Validator
 from ledger.store import log
 from ledger.store.database import Database
 
@@ -28,7 +28,7 @@ class SystemStream:
     def __init__(
         self,
         database: Database,
-        recorder: Recorder,
+        validator: Validator,
         sequencer: Sequencer,
         publisher: Publisher,
         signer: Signer,
@@ -37,7 +37,7 @@ class SystemStream:
         clock: Callable[[], int],
     ):
         self._database = database
-        self._recorder = recorder
+        self._validator = validator
         self._sequencer = sequencer
         self._publisher = publisher
         self._actor = Actor(authority.SERVICE_AGENCY, authority.SERVICE_OFFICER, signer)
@@ -46,9 +46,11 @@ class SystemStream:
         self._lock = Lock()
 
     def append(self, body: Body, stream: Stream = _STREAM) -> Receipt:
-        """Signs ``body`` on the stream's head, the service's own unless another is given; durable when this returns.
+        """Sign ``body`` on the head of ``stream`` and wait until it is durable.
 
-        Raises Unavailable, and Conflict where the log has this change of the registry already.
+        Raises:
+            Unavailable: nothing was committed, or the outcome is unknown.
+            Conflict: the log has this change of the registry already.
         """
         with self._lock:
             for _ in range(TRIES - 1):
@@ -61,15 +63,15 @@ class SystemStream:
 
     def _append(self, body: Body, stream: Stream) -> Receipt:
         signed = sign_event(body, self._place(stream), self._actor, self._log_id, sources=Sources(now=self._now))
-        judged = self._recorder.judge(signed.submission, self._now())
-        answer = judged if isinstance(judged, Duplicate) else self._wait(judged)
+        validated = self._validator.validate(signed.submission, self._now())
+        answer = validated if isinstance(validated, Duplicate) else self._wait(validated)
         if isinstance(answer, Duplicate):
             return self._publisher.stored_receipt(self._database, answer.entry)
         return answer
 
-    def _wait(self, judged: Judged) -> Receipt | Duplicate:
+    def _wait(self, validated: ValidatedSubmission) -> Receipt | Duplicate:
         try:
-            return self._sequencer.submit(judged).result(TIMEOUT)
+            return self._sequencer.submit(validated).result(TIMEOUT)
         except TimeoutError as error:
             raise Unavailable(f"no commit within {TIMEOUT} s", code="outcome_unknown") from error
 

@@ -1,7 +1,7 @@
-"""Record: what a submission says, who says it and whether it is possible, judged outside the writer's lock.
+"""Validation of submissions, outside the writer's lock: form, signature, rights, and the rules of the stream.
 
-The verdict is a pure function of the submission, of the case's state at ``previous`` and of the registry; the sequencer
-only checks that these still stand.
+The verdict is a pure function of the submission, of the case's state at ``previous`` and of the registry. The
+sequencer checks only that these have not changed.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from ledger.core.signing import signatures
 from ledger.core.signing.authority import Agency, Authority
 from ledger.core.supervision import Matter, Move
 from ledger.recording import supervision_streams
-from ledger.recording.case_states import NoDatabase, Reads, States
+from ledger.recording.case_states import CaseStates, NoDatabase, ReadAccess
 from ledger.recording.registry_view import Registry
 from ledger.recording.supervision_streams import Definitions
 from ledger.store import clocks, log
@@ -36,13 +36,17 @@ from ledger.store.clocks import ClockLine
 from ledger.store.database import Connection
 from ledger.store.log import StoredEntry
 
-_NOT_YET = 2**63  # above every index: judged as of all that the log has
+_NOT_YET = 2**63  # above every index: validated as of all that the log has
 
 
-class Judged(Struct, frozen=True):
-    """A submission that is possible on its stream's head. ``before`` and ``outcome`` are None in other streams than a
-    case's; ``registry_changes`` dates the authority it was judged by, ``clock_lines`` are what lists of clocks show
-    otherwise than before. ``move`` is of a matter of supervision."""
+class ValidatedSubmission(Struct, frozen=True):
+    """A submission that is valid on its stream's head.
+
+    ``registry_changes`` is the version of the registry that it was validated against. ``before`` and ``outcome`` are
+    None
+    in streams that are no case's. ``clock_lines`` are the lines of the list of deadlines that it changes, ``move`` the
+    step in a stream of supervision.
+    """
 
     submitted: Submitted
     registry_changes: int
@@ -58,45 +62,52 @@ class Duplicate(Struct, frozen=True):
     entry: StoredEntry
 
 
-class Recorder:
-    """Judges submissions, and counts the clocks that they move. Safe to call from several threads."""
+class Validator:
+    """Validates submissions, and computes the deadlines that they change. Safe to call from several threads."""
 
     def __init__(
         self,
-        database: Reads,
+        database: ReadAccess,
         registry: Registry,
         book: Rulebook,
         calendar: WorkCalendar,
         definitions: Definitions,
         *,
-        states: States | None = None,
+        states: CaseStates | None = None,
     ):
         self._database = database
         self._registry = registry
         self.book = book
         self.calendar = calendar
         self._definitions = definitions
-        self.states = states or States(database, book)
+        self.states = states or CaseStates(database, book)
 
-    def in_memory(self) -> Recorder:
-        """The same judge without the database: waits for nothing, raises NeedsDatabase where memory does not decide."""
-        return Recorder(
+    def in_memory(self) -> Validator:
+        """Return a validator that never reads the database.
+
+        It never waits, and raises NeedsDatabase where the cache cannot answer.
+        """
+        return Validator(
             NoDatabase(), self._registry, self.book, self.calendar, self._definitions, states=self.states.in_memory()
         )
 
-    def judge(self, data: bytes, now: int) -> Judged | Duplicate:
-        """The verdict on posted bytes at ``now`` (unix seconds).
+    def validate(self, data: bytes, now: int) -> ValidatedSubmission | Duplicate:
+        """Validate a posted submission at ``now`` (unix seconds).
 
-        Raises MalformedInput, SignatureRefused, Unauthorized, Conflict or RuleRefused; nothing is changed. An event
-        that is in the log already is a Duplicate whatever has happened since, if the same signer signed the same
-        payload.
+        An event that is in the log already is a Duplicate whatever has happened since, if the same signer signed the
+        same
+        payload. Nothing is changed.
+
+        Raises:
+            MalformedInput, SignatureRefused, Unauthorized, Conflict, RuleRefused: the submission is refused.
         """
         submitted = decode_submission(data)
         envelope = submitted.envelope
         signatures.verify_envelope(envelope, self._registry.authority.log_id)
+        # A duplicate is looked for only after a refusal: most submissions are new, and the look-up costs a query.
         try:
             signatures.require_window(envelope, now)
-            return self._judge(submitted)
+            return self._validate(submitted)
         except TallystickError:
             stored = self._stored(envelope.event_id)
             if stored is None:
@@ -105,78 +116,80 @@ class Recorder:
             return Duplicate(stored)
 
     def foresee(self, payload: Payload, now: int) -> tuple[CaseState | None, Outcome]:
-        """What would come of an event of a case that nobody has signed yet: the state it stands on, and the outcome.
+        """Return the state that an unsigned event of a case would follow, and its outcome.
 
-        Raises what judging it would refuse of it, but for its signature and the rights of a key. ``now`` is in unix
-        seconds. Nothing is kept.
+        Raises what validation would raise, except for the signature and the rights of the key. ``now`` is in unix
+        seconds.
+        Nothing is cached.
         """
         authority = self._newest_authority()
-        before = self.states.on_head(payload)
+        before = self.states.at_head(payload)
         digest = digest_of(canonical.encode(payload))
         outcome = fold(before, self.states.act(payload, digest, now, authority.agencies))
         self.states.require_free_id(payload)
-        self._require_known(authority, payload)
+        self._require_cited_exists(authority, payload)
         return before, outcome
 
     def foresee_matter(self, payload: Payload) -> Move:
-        """Likewise of an event of a model, a lead or a recommendation: the way from what it stands at."""
+        """Return the step that an unsigned event of a model, a lead or a recommendation would make."""
         authority = self._newest_authority()
         digest = digest_of(canonical.encode(payload))
-        move = supervision_streams.judge(self._matter(payload, authority), payload, digest, authority.agencies)
-        self._require_known(authority, payload)
+        move = supervision_streams.advance(self._matter(payload, authority), payload, digest, authority.agencies)
+        self._require_cited_exists(authority, payload)
         supervision_streams.require_runnable(payload, move, self._definitions)
         return move
 
-    def _judge(self, submitted: Submitted) -> Judged:
-        """By the registry as it is known here; what that refuses is judged again if the log knows more by now."""
+    def _validate(self, submitted: Submitted) -> ValidatedSubmission:
+        """Validate against the cached registry; if that refuses, again if the log has a newer one."""
         authority = self._registry.authority
         try:
-            return self._judge_by(authority, submitted)
+            return self._validate_by(authority, submitted)
         except (Unauthorized, RuleRefused):
             newest = self._newest_authority()
             if newest.changes == authority.changes:
                 raise
-            return self._judge_by(newest, submitted)
+            return self._validate_by(newest, submitted)
 
     def _newest_authority(self) -> Authority:
         with self._database.read() as connection:
             return self._registry.at(connection, log.tree(connection).registry_changes)
 
-    def _judge_by(self, authority: Authority, submitted: Submitted) -> Judged:
+    def _validate_by(self, authority: Authority, submitted: Submitted) -> ValidatedSubmission:
         envelope, payload = submitted.envelope, submitted.payload
         grant = authorities.require_key(authority, envelope, _NOT_YET)
         authorities.require_officer(grant, payload)
         if payload.stream.kind != "case":  # of a case its rules say so
             require_consistent(payload, envelope.signed_at)
         if payload.stream.kind == "supervision":
-            move = supervision_streams.judge(
+            move = supervision_streams.advance(
                 self._matter(payload, authority), payload, envelope.payload_digest, authority.agencies
             )
-            self._require_known(authority, payload)
+            self._require_cited_exists(authority, payload)
             supervision_streams.require_runnable(payload, move, self._definitions)
-            return Judged(submitted, authority.changes, move=move)
+            return ValidatedSubmission(submitted, authority.changes, move=move)
         if payload.stream.kind != "case":
-            self._require_known(authority, payload)
-            return Judged(submitted, authority.changes)
-        before = self.states.on_head(payload)
+            self._require_cited_exists(authority, payload)
+            return ValidatedSubmission(submitted, authority.changes)
+        before = self.states.at_head(payload)
         act = self.states.act(payload, envelope.payload_digest, envelope.signed_at, authority.agencies)
         outcome = fold(before, act)
-        self._require_known(authority, payload)
+        self._require_cited_exists(authority, payload)
         self.states.keep(outcome.state)
         lines = clocks.changes(before, outcome.state, self.book, self.calendar)
-        return Judged(submitted, authority.changes, before, outcome, lines)
+        return ValidatedSubmission(submitted, authority.changes, before, outcome, lines)
 
     def _matter(self, payload: Payload, authority: Authority) -> Matter | None:
-        """What the event's stream stands at; nothing is read for the event that would begin it."""
+        """Return the state that the event's stream is at; nothing is read for a first event."""
         if payload.previous is None:
             return None
         with self._database.read() as connection:
             return supervision_streams.matter_of(connection, payload.stream.id, authority.agencies)
 
-    def _require_known(self, authority: Authority, payload: Payload) -> None:
-        """What an event names outside its state must exist.
+    def _require_cited_exists(self, authority: Authority, payload: Payload) -> None:
+        """Require that what an event cites outside its state exists.
 
-        Asked only of an event that its stream takes from the signer: the answer tells what other events say.
+        This is checked last, only for an event that the stream accepts from this signer: the answer reveals other
+        events.
         """
         body = payload.body
         if isinstance(body, HandoverOffered):
@@ -188,9 +201,9 @@ class Recorder:
         if cites(body):
             with self._database.read() as connection:
                 require_cited(connection, payload)
-        if supervision_streams.names(payload):
+        if supervision_streams.cites_other_streams(payload):
             with self._database.read() as connection:
-                supervision_streams.require_named(connection, payload, authority)
+                supervision_streams.require_cited_elsewhere(connection, payload, authority)
 
     def _require_section(self, payload: Payload, body: SectionErased) -> None:
         with self._database.read() as connection:
@@ -237,10 +250,10 @@ def _require_detention_house(authority: Authority, agency_id: str) -> None:
         )
 
 
-def require_same_event(known: StoredEntry | Envelope, submitted: Submitted) -> None:
-    """Raises Conflict unless both are one event: same id (required), same payload, same signer."""
+def require_same_event(stored: StoredEntry | Envelope, submitted: Submitted) -> None:
+    """Raise Conflict unless both, of one event id, have the same payload and signer."""
     envelope = submitted.envelope
-    if (known.payload_digest, known.key_id) != (envelope.payload_digest, envelope.key_id):
+    if (stored.payload_digest, stored.key_id) != (envelope.payload_digest, envelope.key_id):
         raise Conflict(
             f"the event id {envelope.event_id} stands in the log with another payload or signer",
             field="envelope.event_id",
@@ -254,7 +267,7 @@ _SECTION = "confidential."
 
 
 def cites(body: Body) -> tuple[tuple[str, EventRef], ...]:
-    """The events of its own stream that a body cites, each with its field."""
+    """Return the events of its own stream that a body cites, each with its field."""
     match body:
         case RecordCorrected(corrects=ref):
             return (("corrects", ref),)
@@ -266,8 +279,11 @@ def cites(body: Body) -> tuple[tuple[str, EventRef], ...]:
 
 
 def require_cited(connection: Connection, payload: Payload) -> None:
-    """Raises RuleRefused: unknown_event for a citation of no event of the stream, unknown_field for a correction of
-    what the event that it corrects cannot say."""
+    """Raise RuleRefused for a citation that does not hold.
+
+    ``unknown_event``: the stream has no such event. ``unknown_field``: a correction names a field that the corrected
+    event does not have.
+    """
     cited = cites(payload.body)
     stored = log.identities(connection, [ref.event_id for _, ref in cited])
     for field, ref in cited:
@@ -297,10 +313,10 @@ def _require_here(stored: Mapping[str, StoredEntry], payload: Payload, ref: Even
 
 def _unknown_fields(payload: Payload, body: RecordCorrected, corrected: Payload) -> Iterator[tuple[int, str]]:
     labels = corrected.confidential.keys() | payload.confidential.keys()
-    known = {*_fields(corrected), *(f"{_SECTION}{label}" for label in labels)}
+    correctable = {*_fields(corrected), *(f"{_SECTION}{label}" for label in labels)}
     for place, correction in enumerate(body.corrections):
         field = correction.field
-        if (field if field.startswith(_SECTION) else _STEP.split(field)[0]) not in known:
+        if (field if field.startswith(_SECTION) else _STEP.split(field)[0]) not in correctable:
             yield place, field
 
 

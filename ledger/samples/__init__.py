@@ -9,8 +9,8 @@ are the stories; ``load`` plays them. ``tally sample load`` does it over HTTP; i
 
     where = DataDirectory(parts.settings.data_dir)
     ledger = InsideLedger(
-        database=parts.database, recorder=parts.recorder, sequencer=parts.sequencer, authority=parts.authority,
-        registry=lambda: parts.follower.link.registry, files=DatasetFiles(where.datasets, parts.database),
+        database=parts.database, validator=parts.validator, sequencer=parts.sequencer, authority=parts.authority,
+        registry=lambda: parts.chain_worker.link.registry, files=DatasetFiles(where.datasets, parts.database),
         clock=parts.clock,
     )
     load.require_development(where)            # RuleRefused not_development: show no button

@@ -13,7 +13,7 @@ from ledger.core.events.record import DatasetRegistered
 from ledger.core.signing.authority import Authority
 from ledger.recording.publisher import Receipt
 from ledger.recording.sequencer import Sequencer
-from ledger.recording.validation import Duplicate, Recorder
+from ledger.recording.validation import Duplicate, Validator
 from ledger.samples.telling import Head
 from ledger.store import log
 from ledger.store.database import Database
@@ -28,7 +28,7 @@ class InsideLedger:
         self,
         *,
         database: Database,
-        recorder: Recorder,
+        validator: Validator,
         sequencer: Sequencer,
         authority: Callable[[], Authority],
         registry: Callable[[], RegistryClient],
@@ -36,7 +36,7 @@ class InsideLedger:
         clock: Callable[[], int],
     ):
         self._database = database
-        self._recorder = recorder
+        self._validator = validator
         self._sequencer = sequencer
         self._authority = authority
         self._registry = registry
@@ -60,7 +60,7 @@ class InsideLedger:
         registry.relay(sign(registry.prepare(admin.key_id, call), admin).raw)
 
     def submit(self, submission: bytes, /) -> int:
-        judged = self._recorder.judge(submission, self._clock() // 1000)
+        judged = self._validator.validate(submission, self._clock() // 1000)
         answer = judged if isinstance(judged, Duplicate) else self._sequencer.submit(judged).result()
         return answer.index if isinstance(answer, Receipt) else answer.entry.log_index
 

@@ -1,4 +1,4 @@
-"""The table of the log of reads, a store of its own."""
+"""The access log: who read which case, in a store of its own."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from ledger.store.tables import big, binary, core_of
 
 
 class AccessBase(SQLModel, registry=registry()):
-    """The log of reads lives apart from the log of events: reading must not wait for the sequencer."""
+    """The access log's own schema: it is kept apart so that reading never waits for the sequencer."""
 
 
 class AccessRow(AccessBase, table=True):
     """One read of something with a payload; ``digest`` chains it to the one before.
 
-    Without an ``agency``, at the time 0, it is no read, but how far the bindings of the log's database had come.
+    A row without an ``agency``, at the time 0, is no read: it records the head of the row bindings.
     """
 
     __tablename__ = "access_log"
@@ -49,9 +49,10 @@ PAGE = 1000  # records fetched at a time when the chain is checked
 
 
 class Read(Struct, frozen=True, omit_defaults=True):
-    """What was read by whom. ``read_at`` is in unix milliseconds; ``ground`` says why, where a ground is asked for.
+    """A read: what was read, by whom, and when (``read_at``, unix milliseconds).
 
-    ``supervision`` says that it was read for a lead, a model, a correlation or a recommendation.
+    ``ground`` is the reason, where one is required. ``supervision`` marks reads for a lead, a model, a correlation or a
+    recommendation.
     """
 
     agency: str
@@ -77,28 +78,28 @@ _READS = select(ACCESS_LOG.c.record).where(ACCESS_LOG.c.agency.is_not(None))
 
 
 class Recorded(Struct, frozen=True):
-    """A read with its place in the log of reads."""
+    """A read with its number in the access log."""
 
     number: int
     read: Read
 
 
 class AccessHead(Struct, frozen=True):
-    """Where the log of reads stands: how many records, and the digest of the last one."""
+    """The state of the access log: how many records, and the digest of the last one."""
 
     count: int
     digest: str
 
 
 class AccessLog:
-    """Appends and checks the log of reads."""
+    """Appends to and checks the access log."""
 
     def __init__(self, database: Database):
         self._engine = database.access
         self._lock = Lock()
 
     def append(self, *reads: Read) -> AccessHead:
-        """Records reads. When this returns they are durable; raises Unavailable where they cannot be."""
+        """Record reads and return the new head; durable when this returns. Raises Unavailable."""
         with self._lock, translated(), writing(self._engine, WriterLock.ACCESS) as connection:
             head = _head(connection)
             rows = []
@@ -110,7 +111,7 @@ class AccessLog:
             return head
 
     def append_bindings(self, bindings: BindingHead) -> AccessHead:
-        """Records how far the bindings have come, unless the last record that does says the same; durable then."""
+        """Record the head of the row bindings, unless the last record of it is the same; durable when this returns."""
         with self._lock, translated(), writing(self._engine, WriterLock.ACCESS) as connection:
             head = _head(connection)
             if _last_bindings(connection) == bindings:
@@ -120,29 +121,29 @@ class AccessLog:
             return head
 
     def last_bindings(self) -> BindingHead:
-        """How far the bindings had come when that was recorded last."""
+        """Return the head of the row bindings that was recorded last."""
         with translated(), self._engine.connect() as connection:
             return _last_bindings(connection)
 
     def binding_heads(self) -> list[BindingHead]:
-        """How far the bindings had come, by each record that says so."""
+        """Return each head of the row bindings that was recorded, in order."""
         with translated(), self._engine.connect() as connection:
             return list(_binding_heads(connection, _BINDINGS.order_by(ACCESS_LOG.c.number)))
 
     def head(self) -> AccessHead:
-        """What ``access.sealed`` seals."""
+        """Return the head, which ``access.sealed`` seals."""
         with translated(), self._engine.connect() as connection:
             return _head(connection)
 
     def read_at(self, since: int) -> int | None:
-        """When the first read of those from the number ``since`` on was, in unix milliseconds; None without one."""
+        """Return when the first read with a number from ``since`` on happened, in unix milliseconds, or None."""
         query = select(ACCESS_LOG.c.read_at).where(ACCESS_LOG.c.number >= since, ACCESS_LOG.c.agency.is_not(None))
         with translated(), self._engine.connect() as connection:
             at: int | None = connection.execute(query.order_by(ACCESS_LOG.c.number).limit(1)).scalar()
         return at
 
     def since(self, after: int, limit: int, *, case_id: str | None = None) -> list[Recorded]:
-        """The records of a number above ``after``, at most ``limit``; those of one case alone if it is given."""
+        """Return at most ``limit`` records with a number above ``after``, of one case if ``case_id`` is given."""
         query = _READS.where(ACCESS_LOG.c.number > after)
         if case_id is not None:
             query = query.where(ACCESS_LOG.c.case_id == case_id)
@@ -153,7 +154,7 @@ class AccessLog:
     def latest(
         self, case_id: str, limit: int, *, before: int | None = None, agency: str | None = None
     ) -> list[Recorded]:
-        """The last records of a case, of a number below ``before``, the newest first; one agency's alone if given."""
+        """Return a case's last records, newest first: those numbered below ``before``, of one ``agency`` if given."""
         query = _READS.where(ACCESS_LOG.c.case_id == case_id)
         if before is not None:
             query = query.where(ACCESS_LOG.c.number < before)
@@ -164,7 +165,10 @@ class AccessLog:
             return [*_reads(records)]
 
     def check(self) -> AccessHead:
-        """Re-derives the whole chain. Raises IntegrityBroken, naming the first record that does not follow."""
+        """Derive the whole chain again and return its head.
+
+        Raises IntegrityBroken, naming the first record that does not follow.
+        """
         head = AccessHead(0, FIRST)
         query = select(ACCESS_LOG).order_by(ACCESS_LOG.c.number).execution_options(yield_per=PAGE)
         with translated(), self._engine.connect() as connection:
@@ -176,7 +180,7 @@ class AccessLog:
 
 
 def _follows(row: Row[Any], head: AccessHead) -> bool:
-    """Whether the record is whole, stands right behind ``head``, and its columns say what it says."""
+    """Return whether the record is intact, comes right after ``head``, and its columns repeat its fields."""
     if not isinstance(row.record, bytes):  # SQLite keeps a text in a column of bytes if somebody puts one there
         return False
     if row.number != head.count or row.digest != blake3_text(row.record):
@@ -194,7 +198,7 @@ def _follows(row: Row[Any], head: AccessHead) -> bool:
 
 
 def _behind(head: AccessHead, record: _Record) -> tuple[AccessHead, dict[str, Any]]:
-    """The head with this record, and what its row has of it."""
+    """Return the head after this record, and the columns of its row that all records have."""
     data = canonical.encode(record)
     return AccessHead(head.count + 1, blake3_text(data)), {
         "number": head.count,

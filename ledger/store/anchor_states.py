@@ -1,4 +1,4 @@
-"""What proves anchors: for each the header of a final block, and beside them the nodes of tries by their hashes.
+"""State proofs of anchors: for each anchor the header of a final block, and trie nodes by their hashes.
 
 Headers name the roots that proofs start from; blocks whose tries have the same nodes share them.
 """
@@ -17,7 +17,7 @@ from ledger.store.tables import ANCHOR_STATES, TRIE_NODES
 
 
 class ProvenBlock(Struct, frozen=True):
-    """The header by whose state a write is proven, and the block note by which witnesses vouch for it, if they do."""
+    """The header by whose state a write is proven, and the block note of the witnesses that vouch for it, if any."""
 
     write_number: int
     header: bytes
@@ -25,14 +25,17 @@ class ProvenBlock(Struct, frozen=True):
 
 
 def newest(connection: Connection) -> ProvenBlock | None:
-    """That of the last anchor which is proven; None before the first."""
+    """Return the proven block of the last anchor that is proven, or None."""
     columns = (ANCHOR_STATES.c.write_number, ANCHOR_STATES.c.header, ANCHOR_STATES.c.block_note)
     row = connection.execute(select(*columns).order_by(ANCHOR_STATES.c.write_number.desc()).limit(1)).first()
     return ProvenBlock(row.write_number, row.header, row.block_note) if row else None
 
 
 def block_note(connection: Connection, write: ChainWrite) -> str | None:
-    """The block note of the header by whose state the write is proven; None while too few witnesses vouch for it."""
+    """Return the block note of the header by whose state the write is proven.
+
+    None until enough witnesses vouch for that block.
+    """
     query = select(ANCHOR_STATES.c.block_note).where(
         ANCHOR_STATES.c.write_number == write.number, ANCHOR_STATES.c.anchored_in == write.block_hash
     )
@@ -40,7 +43,7 @@ def block_note(connection: Connection, write: ChainWrite) -> str | None:
 
 
 def keep_block_note(database: Database, proven: ProvenBlock, note: str) -> None:
-    """Durable when this returns; nothing is changed where the write is proven by another header meanwhile."""
+    """Store the block note; durable when this returns. Does nothing if the write now has another header."""
     of_it = (ANCHOR_STATES.c.write_number == proven.write_number, ANCHOR_STATES.c.header == proven.header)
     with database.write() as connection:
         if connection.execute(ANCHOR_STATES.update().where(*of_it).values(block_note=note)).rowcount:
@@ -48,7 +51,7 @@ def keep_block_note(database: Database, proven: ProvenBlock, note: str) -> None:
 
 
 def kept_header(connection: Connection, write: ChainWrite) -> bytes | None:
-    """The header by whose state the write is proven, which is in the block that it was then in."""
+    """Return the header by whose state the write is proven, if it was stored for the block the write is in."""
     query = select(ANCHOR_STATES.c.header).where(
         ANCHOR_STATES.c.write_number == write.number, ANCHOR_STATES.c.anchored_in == write.block_hash
     )
@@ -56,12 +59,12 @@ def kept_header(connection: Connection, write: ChainWrite) -> bytes | None:
 
 
 def node(connection: Connection, node_hash: bytes) -> bytes | None:
-    """The node that was kept under the hash; whoever takes it compares it."""
+    """Return the node stored under the hash. The caller compares it with the hash."""
     return connection.execute(select(TRIE_NODES.c.node).where(TRIE_NODES.c.hash == node_hash)).scalar()
 
 
 def keep(database: Database, write: ChainWrite, header: bytes, nodes: Mapping[bytes, bytes]) -> None:
-    """Durable when this returns; another header of the same write takes the place of the last."""
+    """Store the proof; durable when this returns. It replaces an earlier header of the same write."""
     row = {"write_number": write.number, "anchored_in": write.block_hash, "header": header}
     states = database.upsert(ANCHOR_STATES).values(**row)
     insert = database.upsert(TRIE_NODES)

@@ -1,9 +1,9 @@
-"""Erasing sections: their bytes leave the database with the event that erases them, and soon its write-ahead log.
+"""Writing a batch: entries, tiles and read models in one transaction, and the erasure of sections.
 
-SQLite overwrites what is deleted (``secure_delete``), but the write-ahead log keeps pages as they were until it is
-emptied. That waits for nobody: it is tried until no reader stands in the way, by whatever process comes first. On
-PostgreSQL old versions of a row stay until it is vacuumed, and its own logs and backups as long as its operator keeps
-them.
+The bytes of an erased section leave the database with the event that erases them, and soon its write-ahead log.
+SQLite overwrites what is deleted (``secure_delete``), but the write-ahead log keeps old pages until it is emptied.
+Nothing waits for that: whichever process comes first tries until no reader is in the way. On PostgreSQL old versions
+of a row stay until it is vacuumed, and its own logs and backups as long as its operator keeps them.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ _ERASED = "erased_section"  # the last erasure whose bytes may be in the write-a
 
 
 def erase(connection: Connection, database: Database, body: SectionErased) -> None:
-    """Empties the section in the open transaction. Requires the writer's lock."""
+    """Empty the section in the open transaction. Requires the writer's lock."""
     target = (
         select(ENTRIES.c.log_index).where(ENTRIES.c.payload_digest == body.concerns.payload_digest).scalar_subquery()
     )
@@ -63,7 +63,7 @@ def erase(connection: Connection, database: Database, body: SectionErased) -> No
 
 
 def clear_away(database: Database) -> bool:
-    """Takes the last traces of erased sections out of what this service writes; False where it must be tried again."""
+    """Remove the last traces of erased sections from the write-ahead log; return False if it must be tried again."""
     with database.read() as connection:
         mark = connection.execute(select(META.c.value).where(META.c.name == _ERASED)).scalar()
     if mark is None:
@@ -81,8 +81,12 @@ _READ_MODELS = (CASES, CASE_AGENCIES, HANDOVERS, ITEMS, CLOCKS, IMPORTS, WORDS, 
 
 
 class NewEntry(Struct, frozen=True):
-    """An event that has its place in the log. ``before`` and ``after`` are the case's states, None in other streams;
-    ``clock_lines`` are those that it changed, ``move`` is what it made of a matter of supervision."""
+    """An event with its place in the log.
+
+    ``before`` and ``after`` are the case's states, None in other streams; ``clock_lines`` are the lines that it
+    changed,
+    ``move`` is its step in a stream of supervision.
+    """
 
     log_index: int
     envelope: Envelope
@@ -112,9 +116,9 @@ _MOVE_TREE = update(TREE).values({name: bindparam(name) for name in NewTree.__st
 def write_batch(
     connection: Connection, database: Database, entries: Sequence[NewEntry], tiles: Sequence[TileRow], tree: NewTree
 ) -> None:
-    """Puts everything that the batch changes into the open transaction. Requires the writer's lock.
+    """Write everything that the batch changes into the open transaction. Requires the writer's lock.
 
-    Raises IntegrityBroken where a row stands in the way that no batch has written.
+    Raises IntegrityBroken for a row in the way that no batch has written.
     """
     new: rows.NewRows = {
         ENTRIES: [_entry_row(entry, tree) for entry in entries],
@@ -146,12 +150,12 @@ def write_batch(
 
 
 def _read_models(entries: Sequence[NewEntry]) -> rows.NewRows:
-    """Read models are projections of the states: of several events on one case the last one stands."""
+    """Return the rows of the read models. Of several events on one case the last one's row is kept."""
     latest: dict[Table, dict[tuple[str, ...], Row]] = {table: {} for table in _READ_MODELS}
     for entry in entries:
         for table, key, row in projections(entry.before, entry.after, entry.log_index):
             latest[table][key] = row
-        for table, key, row in said(entry.payload, entry.log_index):
+        for table, key, row in payload_projections(entry.payload, entry.log_index):
             latest[table][key] = row
         if entry.clock_lines:
             latest[CLOCKS].update(clocks.rows(entry.clock_lines, entry.log_index))
@@ -159,7 +163,7 @@ def _read_models(entries: Sequence[NewEntry]) -> rows.NewRows:
 
 
 def _matters(entries: Sequence[NewEntry]) -> rows.NewRows:
-    """Rows of supervision; no table of it where no event is of it, which is so in almost every batch."""
+    """Return the rows of supervision; most batches have none, and then no table of it."""
     moves = [(entry.move.after, entry.log_index) for entry in entries if entry.move is not None]
     latest: dict[Table, dict[tuple[str, ...], Row]] = {table: {} for table in supervision.TABLES if moves}
     for matter, index in moves:
@@ -171,7 +175,7 @@ def _matters(entries: Sequence[NewEntry]) -> rows.NewRows:
 def projections(
     before: CaseState | None, after: CaseState | None, index: int
 ) -> Iterator[tuple[Table, tuple[str, ...], Row]]:
-    """What the entry at ``index`` changed in the read models: table, key and new row."""
+    """Yield what the entry at ``index`` changed in the read models of a case: table, key and new row."""
     if after is None:
         return
     case_id = after.case_id
@@ -186,18 +190,21 @@ def projections(
         yield ITEMS, (item.item_id, case_id), _item_row(case_id, item, index)
 
 
-def said(payload: Payload, index: int) -> Iterator[tuple[Table, tuple[str, ...], Row]]:
-    """What the words of the entry at ``index`` alone change in the read models, whatever case they are said in."""
+def payload_projections(payload: Payload, index: int) -> Iterator[tuple[Table, tuple[str, ...], Row]]:
+    """Yield what the payload alone changes in the read models, without the case's state: table, key and new row."""
     yield from imports.projections(payload, index)
     yield from search.projections(payload, index)
     yield from splits.projections(payload, index)
 
 
 def changed(before: Register[T] | None, after: Register[T]) -> Iterator[T]:
-    """The new values, before the first version all of them. What a rule put there again as it was is not new."""
-    for _, known, value in after.changes(before):
-        if value is not None and value != known:
-            yield value
+    """Yield the values that differ between two versions, or all of them if there is no previous version.
+
+    A value that a rule wrote again unchanged is not yielded.
+    """
+    for _, old_value, new_value in after.changes(before):
+        if new_value is not None and new_value != old_value:
+            yield new_value
 
 
 def _entry_row(entry: NewEntry, tree: NewTree) -> Row:
@@ -221,7 +228,7 @@ def _entry_row(entry: NewEntry, tree: NewTree) -> Row:
 
 
 def _binding_row(connection: Connection, entries: Sequence[NewEntry], tree: NewTree) -> Row:
-    """Nobody signs when a batch was committed: from what index on, and when."""
+    """Bind what nobody signs about a commit: its first index and its time."""
     commit = {str(tree.size): f"{entries[0].log_index} {tree.recorded_at}"}
     return bindings.record_of(bindings.head(connection), bindings.COMMITS, commit)
 

@@ -1,4 +1,4 @@
-"""What an audit reads: stored rows as they are, in the orders in which they are checked."""
+"""The rows that an audit reads, as they are stored, in the order in which they are checked; and stored audits."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ledger.core.errors import NotFound
 from ledger.core.events import Payload
 from ledger.store import bindings, clocks, feed, supervision
 from ledger.store.access import ACCESS_LOG
-from ledger.store.append import changed, projections, said
+from ledger.store.append import changed, payload_projections, projections
 from ledger.store.clocks import ClockLine
 from ledger.store.database import Database
 from ledger.store.log import PAGE, StoredEntry
@@ -61,19 +61,19 @@ _MODEL_TABLES: tuple[tuple[Table, tuple[str, ...]], ...] = (
 
 
 def highest_index(connection: Connection) -> int:
-    """Of the stored entries; -1 where there are none."""
-    found = connection.execute(select(func.max(ENTRIES.c.log_index))).scalar()
-    return -1 if found is None else int(found)
+    """Return the highest index of the stored entries; -1 if there are none."""
+    highest = connection.execute(select(func.max(ENTRIES.c.log_index))).scalar()
+    return -1 if highest is None else int(highest)
 
 
 def tree_rows(connection: Connection) -> list[tuple[object, ...]]:
-    """Id, log id and time of each row that tells of the log as a whole; there is one."""
+    """Return id, log id and time of each row of ``tree``; a sound database has one."""
     query = select(TREE.c.id, TREE.c.log_id, TREE.c.recorded_at).order_by(TREE.c.id)
     return [tuple(row) for row in connection.execute(query)]
 
 
 def entries(connection: Connection, start: int, end: int) -> Iterator[StoredEntry | int]:
-    """The entries of indices ``start <= i < end`` in their order; of a row that the database cannot read, the index."""
+    """Yield the entries ``start <= i < end`` in order; for a row that the database cannot read, its index."""
     while start < end:
         stop = min(end, start + PAGE)
         try:
@@ -97,46 +97,46 @@ def _one_by_one(connection: Connection, start: int, stop: int) -> Iterator[Store
 
 
 def sections(connection: Connection, start: int, end: int) -> dict[int, dict[str, bytes | None]]:
-    """The sections of the entries ``start <= i < end``, by index and label; None for one that was erased."""
-    found: dict[int, dict[str, bytes | None]] = {}
+    """Return the sections of the entries ``start <= i < end``, by index and label; None for an erased one."""
+    by_index: dict[int, dict[str, bytes | None]] = {}
     columns = (SECTIONS.c.log_index, SECTIONS.c.label, cast(SECTIONS.c.data, LargeBinary).label("data"))
     query = select(*columns).where(SECTIONS.c.log_index >= start, SECTIONS.c.log_index < end)
     for row in connection.execute(query):
-        found.setdefault(row.log_index, {})[row.label] = row.data
-    return found
+        by_index.setdefault(row.log_index, {})[row.label] = row.data
+    return by_index
 
 
 def strays(connection: Connection, size: int) -> list[tuple[str, int]]:
-    """Sections, flags and lines of feeds (table, index) of entries that are not there."""
-    found: list[tuple[str, int]] = []
+    """Return (table, index) of sections, flags and feed lines whose entry does not exist."""
+    orphans: list[tuple[str, int]] = []
     for table in (SECTIONS, FLAGS, FEED):
         orphan = ~select(ENTRIES.c.log_index).where(ENTRIES.c.log_index == table.c.log_index).exists()
         query = select(table.c.log_index).distinct().where(orphan | (table.c.log_index >= size))
-        found += ((table.name, index) for index in connection.execute(query).scalars())
-    return found
+        orphans += ((table.name, index) for index in connection.execute(query).scalars())
+    return orphans
 
 
 def of_type(connection: Connection, event_type: str) -> list[StoredEntry]:
-    """The entries of an event type, in their order."""
+    """Return the entries of an event type, in order."""
     query = select(*_ENTRY_COLUMNS).where(ENTRIES.c.event_type == event_type).order_by(ENTRIES.c.log_index)
     return [_stored(row) for row in connection.execute(query)]
 
 
 def access_digest(database: Database, count: int) -> str | None:
-    """What the log of reads stood on after ``count`` records; None where it has not as many."""
+    """Return the digest that the access log had after ``count`` records; None if it has fewer."""
     with database.access.connect() as connection:
         return connection.execute(select(ACCESS_LOG.c.digest).where(ACCESS_LOG.c.number == count - 1)).scalar()
 
 
 def tile(connection: Connection, level: int, index: int) -> bytes | None:
-    """A tile as it is stored."""
+    """Return a tile as it is stored, or None."""
     query = select(cast(TILES.c.hashes, LargeBinary)).where(TILES.c.level == level, TILES.c.tile_index == index)
-    found = connection.execute(query).scalar()
-    return None if found is None else bytes(found)
+    hashes = connection.execute(query).scalar()
+    return None if hashes is None else bytes(hashes)
 
 
 def count_tiles(connection: Connection) -> int:
-    """How many tiles are stored, the partial ones included."""
+    """Return how many tiles are stored, the partial ones included."""
     return connection.execute(select(func.count()).select_from(TILES)).scalar_one()
 
 
@@ -164,13 +164,13 @@ def rows_of_case(connection: Connection, case_id: str) -> dict[Table, ColumnElem
 
 
 def stream_kinds(connection: Connection) -> list[str]:
-    """The kinds of stream that entries or heads speak of, or that no event but a row of a list may speak of."""
+    """Return the kinds of stream that entries or heads name, and "supervision", whose lists may have stray rows."""
     kinds = {*connection.execute(select(ENTRIES.c.stream_kind).distinct()).scalars()}
     return sorted({"supervision"} | kinds | {*connection.execute(select(STREAMS.c.kind).distinct()).scalars()})
 
 
 def stream_bounds(connection: Connection, kind: str, entries_each: int) -> list[str]:
-    """Stream ids that cut the streams of a kind into parts of about ``entries_each`` entries."""
+    """Return stream ids that split the streams of a kind into parts of about ``entries_each`` entries."""
     bounds: list[str] = []
     ids = select(ENTRIES.c.stream_id).where(ENTRIES.c.stream_kind == kind).order_by(ENTRIES.c.stream_id)
     while True:
@@ -195,7 +195,7 @@ def by_stream(
     size: int,
     without: Collection[int] = (),
 ) -> Iterator[StoredEntry]:
-    """The entries below ``size`` of the streams ``first <= id < last``, stream by stream, each in its order."""
+    """Yield the entries below ``size`` of the streams ``first <= id < last``, stream by stream, each in order."""
     query = select(*_ENTRY_COLUMNS).where(ENTRIES.c.stream_kind == kind, ENTRIES.c.log_index < size)
     if without:
         query = query.where(ENTRIES.c.log_index.not_in(without))
@@ -204,78 +204,81 @@ def by_stream(
 
 
 def heads(connection: Connection, kind: str, first: str | None, last: str | None) -> dict[str, tuple[int, str]]:
-    """Sequence and digest that these streams are said to stand on, by id."""
+    """Return the stored sequence and digest of these streams' heads, by stream id."""
     query = _between(select(STREAMS).where(STREAMS.c.kind == kind), STREAMS.c.id, first, last)
     return {row.id: (row.sequence, row.head) for row in connection.execute(query).all()}
 
 
 def flags(connection: Connection, kind: str, first: str | None, last: str | None) -> dict[int, tuple[Flag, ...]]:
-    """The stored flags of these streams' entries, by index; one that is out of its place by another name."""
+    """Return the stored flags of these streams' entries, by index.
+
+    A flag at a wrong position gets another name, so that it differs from the one that the rules raise.
+    """
     joined = FLAGS.join(ENTRIES, ENTRIES.c.log_index == FLAGS.c.log_index)
     query = select(FLAGS).select_from(joined).where(ENTRIES.c.stream_kind == kind)
     query = _between(query, ENTRIES.c.stream_id, first, last).order_by(FLAGS.c.log_index, FLAGS.c.position)
-    found: dict[int, tuple[Flag, ...]] = {}
+    by_index: dict[int, tuple[Flag, ...]] = {}
     for row in connection.execute(query):
-        before = found.get(row.log_index, ())
-        name = row.name if row.position == len(before) else f"{row.name} at place {row.position}"
-        found[row.log_index] = (*before, Flag(name, row.article, row.detail))
-    return found
+        earlier = by_index.get(row.log_index, ())
+        name = row.name if row.position == len(earlier) else f"{row.name} at place {row.position}"
+        by_index[row.log_index] = (*earlier, Flag(name, row.article, row.detail))
+    return by_index
 
 
 def stored_models(connection: Connection, kind: str, first: str | None, last: str | None) -> dict[str, Models]:
-    """The read models of the streams ``first <= id < last`` of a kind, by stream, with their lines of feeds."""
-    found = supervision.stored_rows(connection, first, last) if kind == "supervision" else {}
+    """Return the read models of the streams ``first <= id < last``, by stream, with their feed lines."""
+    by_stream_id = supervision.stored_rows(connection, first, last) if kind == "supervision" else {}
     joined = select(FEED, ENTRIES.c.stream_id).join(ENTRIES, ENTRIES.c.log_index == FEED.c.log_index)
     query = _between(joined.where(ENTRIES.c.stream_kind == kind), ENTRIES.c.stream_id, first, last)
     for agency, index, since, stream_id in connection.execute(query).all():
-        found.setdefault(stream_id, {}).update([feed_row(agency, index, since)])
+        by_stream_id.setdefault(stream_id, {}).update([feed_row(agency, index, since)])
     if kind != "case":
-        return found
+        return by_stream_id
     for table, key in _MODEL_TABLES:
         names = [column.name for column in table.columns]
         for values in connection.execute(_between(select(table), table.c.case_id, first, last)).all():
             row = dict(zip(names, values, strict=True))
-            found.setdefault(row["case_id"], {})[table.name, *(str(row[name]) for name in key)] = row
-    return found
+            by_stream_id.setdefault(row["case_id"], {})[table.name, *(str(row[name]) for name in key)] = row
+    return by_stream_id
 
 
 def feed_row(agency: str, index: int, since: int) -> tuple[ModelKey, Row]:
-    """A line of a feed, as a read model of the stream of its entry."""
+    """Return a feed line as a read model of its entry's stream."""
     return (FEED.name, agency, str(index)), {"log_index": index, "since": since}
 
 
 class Expected:
-    """The read models that a case comes to: which event changed a row last, and what its last state says in it."""
+    """Computes the read models of a case from its events: which event changed a row last, and the row's values."""
 
     def __init__(self) -> None:
         self._changed_at: dict[ModelKey, int] = {}
-        self._said: Models = {}
+        self._event_rows: Models = {}
         self._lines: dict[str, tuple[ClockLine, int]] = {}
 
     def take(
         self, before: CaseState | None, after: CaseState, payload: Payload, index: int, lines: Iterable[ClockLine]
     ) -> None:
-        """The entry at ``index``, which changed these lines of clocks."""
+        """Apply the entry at ``index``, which changed these clock lines."""
         for handover in changed(before.handovers if before else None, after.handovers):
             self._changed_at[HANDOVERS.name, after.case_id, handover.handover_id] = index
         for item in changed(before.items if before else None, after.items):
             self._changed_at[ITEMS.name, item.item_id, after.case_id] = index
-        self._said.update(((table.name, *key), row) for table, key, row in said(payload, index))
+        self._event_rows.update(((table.name, *key), row) for table, key, row in payload_projections(payload, index))
         self._lines.update((line.deadline_id, (line, index)) for line in lines)
-        told = feed.of_case(before, after, payload.sequence)
-        self._said.update(feed_row(agency, index, since) for agency, since in told)
+        lines_of_feeds = feed.of_case(before, after, payload.sequence)
+        self._event_rows.update(feed_row(agency, index, since) for agency, since in lines_of_feeds)
         self._changed_at[CASES.name, after.case_id] = index
 
     def models(self, last: CaseState) -> Models:
-        """All rows of the case, whose last state this is."""
-        found = self._said
+        """Return all rows of the case, given its last state."""
+        rows = self._event_rows
         for table, key, row in projections(None, last, 0):
             if (index := self._changed_at.get((table.name, *key))) is not None:
                 row["updated_index"] = index
-            found[table.name, *key] = row
+            rows[table.name, *key] = row
         for line, index in self._lines.values():
-            found.update(((CLOCKS.name, *key), row) for key, row in clocks.rows((line,), index))
-        return found
+            rows.update(((CLOCKS.name, *key), row) for key, row in clocks.rows((line,), index))
+        return rows
 
 
 def _between(query: Select[Any], column: Any, first: str | None, last: str | None) -> Select[Any]:
@@ -289,7 +292,7 @@ def _stored(row: Any) -> StoredEntry:
 
 
 class KeptAudit(Struct, frozen=True):
-    """See ``tables.AuditRow``; ``report`` is left out of lists."""
+    """A stored audit, see ``tables.AuditRow``; lists leave ``report`` out."""
 
     audit_id: str
     case_id: str | None
@@ -306,20 +309,20 @@ _LISTED = [AUDITS.c[name] for name in KeptAudit.__struct_fields__ if name != "re
 
 
 def keep(connection: Connection, audit: KeptAudit) -> None:
-    """Puts one in. Requires the writer's lock."""
+    """Store an audit. Requires the writer's lock."""
     connection.execute(AUDITS.insert(), {name: getattr(audit, name) for name in KeptAudit.__struct_fields__})
     bindings.bind_rows(connection, AUDITS, [{"audit_id": audit.audit_id}])
 
 
 def latest(connection: Connection, agency: str, limit: int) -> list[KeptAudit]:
-    """Those of the whole log, and those that the agency ran of cases, without their reports; the newest first."""
+    """Return the audits of the whole log, and those of cases that the agency ran, without reports; newest first."""
     query = select(*_LISTED).where(or_(AUDITS.c.case_id.is_(None), AUDITS.c.agency == agency))
     rows = connection.execute(query.order_by(AUDITS.c.started_at.desc()).limit(limit))
     return [KeptAudit(*row) for row in rows]
 
 
 def one(connection: Connection, audit_id: str) -> KeptAudit:
-    """With its report. Raises NotFound."""
+    """Return an audit with its report. Raises NotFound."""
     row: Any = connection.execute(select(*_LISTED, AUDITS.c.report).where(AUDITS.c.audit_id == audit_id)).first()
     if row is None:
         raise NotFound(f"no audit {audit_id}", field="audit_id")

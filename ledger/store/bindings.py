@@ -1,11 +1,11 @@
 """Bindings: rows that nobody signs are bound, as they are written, by digests in a chain of their own.
 
-Warnings, kept audits, webhooks, published checkpoints with what lies under them, chain writes and the times of commits
-follow from no event. Each change of such a row adds a record to the chain, in the same transaction: so a row and its
-record are never one without the other. The head of the chain goes into the log of reads whenever that is sealed.
+Warnings, stored audits, webhooks, published checkpoints with their signatures and timestamps, chain writes and the
+times of commits follow from no event. Each change of such a row adds a record to the chain in the same transaction,
+so that a row and its record never exist without each other. The chain's head is sealed with the access log.
 
-The chain has no key. What came since the last seal can be replaced together with its records by whoever writes to the
-database; what is sealed cannot, without another root of the log.
+The chain has no key. Whoever can write to the database can replace what came since the last seal, together with its
+records. What is sealed cannot be replaced without changing the log's root.
 """
 
 from __future__ import annotations
@@ -68,14 +68,14 @@ FORGOTTEN = "cosignatures forgotten"  # by the time (unix milliseconds) before w
 
 
 class BindingHead(Struct, frozen=True):
-    """How many records the chain has, and the digest of the last one."""
+    """The state of the chain: how many records, and the digest of the last one."""
 
     count: int
     digest: str
 
 
 class Binding(Struct, frozen=True):
-    """A record: for rows of ``of``, by their keys, the digest of what they now are; None where they are gone."""
+    """A record: for rows of ``of``, by key, the digest of their new content; None for a deleted row."""
 
     number: int
     previous: str
@@ -84,28 +84,28 @@ class Binding(Struct, frozen=True):
 
 
 class StoredBinding(Struct, frozen=True):
-    """A record as it is stored; ``binding`` is None where it does not follow the one before."""
+    """A record as it is stored; ``binding`` is None if it does not follow the one before."""
 
     number: int
     digest: str
     binding: Binding | None
 
 
-# As text, since every batch of entries asks for it: to make and look up the statement costs more than to run it.
+# Plain text, because every batch runs it: building and looking up the statement costs more than running it.
 _HEAD = f"SELECT number, digest FROM {BINDINGS.name} ORDER BY number DESC LIMIT 1"  # noqa: S608 - of our own names
 _decoder = decoder_of(Binding)
 
 
 def bind(connection: Connection, of: str, rows: Mapping[str, str | None]) -> None:
-    """Adds one record for all these rows to the open transaction. Requires the writer's lock."""
+    """Add one record for all these rows to the open transaction. Requires the writer's lock."""
     if rows:
         connection.execute(BINDINGS.insert(), record_of(head(connection), of, rows))
 
 
 def bind_rows(connection: Connection, table: Table, keys: Iterable[Mapping[str, Any]]) -> None:
-    """Binds the rows of ``table`` under these primary keys as they stand in the open transaction.
+    """Bind the rows of ``table`` under these primary keys as they are in the open transaction.
 
-    Requires the writer's lock, and the table among those of ``BOUND``.
+    Requires the writer's lock, and that ``BOUND`` has the table.
     """
     bound: dict[str, str | None] = {}
     for key in keys:
@@ -114,7 +114,7 @@ def bind_rows(connection: Connection, table: Table, keys: Iterable[Mapping[str, 
 
 
 def require_bound(connection: Connection, table: Table, key: Mapping[str, Any]) -> None:
-    """Raises IntegrityBroken unless the row is what was bound last: what somebody changed is not bound anew."""
+    """Raise IntegrityBroken unless the row is what was bound last, so that a manipulated row is never bound anew."""
     name = key_of(table, key)
     if _digest(connection, table, key) != last_bound(connection, table.name, name):
         raise IntegrityBroken(
@@ -125,7 +125,7 @@ def require_bound(connection: Connection, table: Table, key: Mapping[str, Any]) 
 
 
 def last_bound(connection: Connection, of: str, key: str) -> str | None:
-    """What was bound last under the key; None where nothing was, or that the row is gone."""
+    """Return the digest that was bound last under the key; None if none was, or if the row was deleted."""
     query = select(BINDINGS.c.record).where(BINDINGS.c.of == of).order_by(BINDINGS.c.number.desc())
     for record in connection.execute(query.execution_options(yield_per=PAGE_BACK)).scalars():
         rows = _decoder.decode(record).rows
@@ -135,20 +135,20 @@ def last_bound(connection: Connection, of: str, key: str) -> str | None:
 
 
 def record_of(behind: BindingHead, of: str, rows: Mapping[str, str | None]) -> dict[str, Any]:
-    """The row of a record that follows ``behind``."""
+    """Return the row of the record that follows ``behind``."""
     name = str(of)  # SQLAlchemy's names of tables are texts of its own
     record = canonical.encode(Binding(behind.count, behind.digest, name, dict(rows)))
     return {"number": behind.count, "of": name, "record": record, "digest": blake3_text(record)}
 
 
 def key_of(table: Table, row: Mapping[str, Any]) -> str:
-    """The primary key of a row, as records have it."""
+    """Return the primary key of a row as records spell it."""
     key = (row[column.name] for column in table.primary_key.columns)
     return " ".join(part.hex() if isinstance(part, bytes) else str(part) for part in key)
 
 
 def digest_of_row(table: Table, row: Mapping[str, Any]) -> str:
-    """Of the columns that are bound; bytes by their own digests. Another type of value is another digest."""
+    """Return the digest of a row's bound columns. A value of another type gives another digest."""
     values = {name: _spelled(row[name]) for name in sorted(BOUND[table])}
     return blake3_text(msgspec.json.encode(values, order="sorted"))
 
@@ -158,46 +158,47 @@ def _spelled(value: Any) -> Any:
 
 
 def digests(connection: Connection, name: str) -> dict[str, str]:
-    """The digest of each row that the table of this name has, by its key. Raises IntegrityBroken for one that the
-    database cannot read.
+    """Return the digest of each row of the table, by key.
+
+    Raises IntegrityBroken for a row that the database cannot read.
     """
-    table, found = BOUND_TABLES[name], dict[str, str]()
+    table, by_key = BOUND_TABLES[name], dict[str, str]()
     try:
         for row in connection.execute(_raw(table).execution_options(yield_per=PAGE)).mappings():
             values = dict(row)
-            found[key_of(table, values)] = digest_of_row(table, values)
+            by_key[key_of(table, values)] = digest_of_row(table, values)
     except DBAPIError as error:
         raise IntegrityBroken(f"the database cannot read the table {name}", field=name) from error
-    return found
+    return by_key
 
 
 def _digest(connection: Connection, table: Table, key: Mapping[str, Any]) -> str | None:
-    """Of the row under this primary key; None where there is none."""
+    """Return the digest of the row under this primary key, or None."""
     is_the_row = (column == key[column.name] for column in table.primary_key.columns)
     row = connection.execute(_raw(table).where(*is_the_row)).mappings().first()
     return None if row is None else digest_of_row(table, dict(row))
 
 
 def _raw(table: Table) -> Select[Any]:
-    """The rows as the driver gives them: SQLite keeps a text in a column of numbers if somebody puts one there."""
-    columns: list[ColumnElement[Any]] = [type_coerce(one, NullType()).label(one.name) for one in table.columns]
+    """Select rows without type conversion: SQLite keeps text in a column of numbers if somebody puts it there."""
+    columns: list[ColumnElement[Any]] = [type_coerce(column, NullType()).label(column.name) for column in table.columns]
     return select(*columns)
 
 
 def head(connection: Connection) -> BindingHead:
-    """Where the chain stands."""
+    """Return the state of the chain."""
     row = connection.exec_driver_sql(_HEAD).first()
     return BindingHead(row.number + 1, row.digest) if row else BindingHead(0, FIRST)
 
 
 def is_of_people(connection: Connection, since: int) -> bool:
-    """Whether one of the records from the number ``since`` on binds what people see and no event causes."""
+    """Return whether a record from the number ``since`` on binds rows that people see and no event causes."""
     query = select(BINDINGS.c.number).where(BINDINGS.c.number >= since, BINDINGS.c.of.in_(OF_PEOPLE)).limit(1)
     return connection.execute(query).first() is not None
 
 
 def stored(connection: Connection) -> Iterator[StoredBinding]:
-    """All records in their order, each with whether it follows."""
+    """Yield all records in order, each checked against the one before."""
     last = BindingHead(0, FIRST)
     for row in connection.execute(select(BINDINGS).order_by(BINDINGS.c.number).execution_options(yield_per=PAGE)):
         yield StoredBinding(row.number, row.digest, _following(row, last))
@@ -211,5 +212,5 @@ def _following(row: Any, last: BindingHead) -> Binding | None:
         binding = _decoder.decode(row.record)
     except msgspec.MsgspecError:
         return None
-    said = (binding.number, binding.previous, binding.of)
-    return binding if said == (last.count, last.digest, row.of) and row.number == last.count else None
+    position = (binding.number, binding.previous, binding.of)
+    return binding if position == (last.count, last.digest, row.of) and row.number == last.count else None

@@ -1,6 +1,6 @@
-"""Reading the read models: cases, items and handovers, as far as the reader may see them.
+"""The read models of cases, items and handovers, as far as the reader may see them.
 
-``ledger.core.visibility`` is the rule. For one case it is asked itself; lists decide by SQL that says the same.
+``ledger.core.visibility`` is the rule. For one case it is called; lists decide by SQL that says the same.
 """
 
 from __future__ import annotations
@@ -26,15 +26,17 @@ _PARTIES = select(CASE_AGENCIES.c.case_id).where(
 
 
 class Page(Struct, frozen=True):
-    """A window of a list, in a stable order: rows behind the key ``after``."""
+    """A window of a list in a stable order: at most ``limit`` rows, after the key ``after``."""
 
     limit: int = 100
     after: str | None = None
 
 
 def case_of_item(connection: Connection, item_id: str, reader: Reader) -> str | None:
-    """The case that has the item, of those that the reader sees: of several the one that it did not leave, then the
-    one that changed it last; None where he sees none."""
+    """Return the case that has the item, of those that the reader sees, or None.
+
+    Of several the one that the item has not left is preferred, then the one that changed it last.
+    """
     query = select(ITEMS.c.case_id).where(ITEMS.c.item_id == item_id, seen(reader, ITEMS.c.case_id))
     order = (ITEMS.c.status == "left", ITEMS.c.updated_index.desc())
     case_id: str | None = connection.execute(query.order_by(*order).limit(1)).scalar()
@@ -42,12 +44,12 @@ def case_of_item(connection: Connection, item_id: str, reader: Reader) -> str | 
 
 
 def sight(connection: Connection, case_id: str, reader: Reader) -> Sight | None:
-    """By what the reader sees the case; None if by nothing, or if there is no such case."""
+    """Return what makes the case visible to the reader; None if nothing does, or if there is no such case."""
     return can_see(reader, sides(connection, case_id))
 
 
 def sides(connection: Connection, case_id: str) -> CaseSides:
-    """Who stands how to the case; nobody to one that there is not."""
+    """Return the agencies that have a part in the case or an open offer; empty if there is no such case."""
     parties = connection.execute(select(CASE_AGENCIES.c.agency).where(CASE_AGENCIES.c.case_id == case_id)).scalars()
     is_open = (HANDOVERS.c.case_id == case_id, HANDOVERS.c.status == "offered")
     offers = connection.execute(select(HANDOVERS.c.to_agency, HANDOVERS.c.expires_at).where(*is_open))
@@ -55,15 +57,15 @@ def sides(connection: Connection, case_id: str) -> CaseSides:
 
 
 def require_sight(connection: Connection, case_id: str, reader: Reader) -> Sight:
-    """Raises NotFound for a case that is not there and for one that the reader may not see: both look the same."""
-    found = sight(connection, case_id, reader)
-    if found is None:
+    """Return what makes the case visible. Raise NotFound for a missing and for an invisible case alike."""
+    by = sight(connection, case_id, reader)
+    if by is None:
         raise NotFound(f"no case {case_id} that you may see", field="case_id")
-    return found
+    return by
 
 
 def holds(connection: Connection, case_id: str, agency: str) -> bool:
-    """Whether the agency has the case in hand: it answers for the case, or has custody of an item of it."""
+    """Return whether the agency is responsible for the case, or has custody of an item of it."""
     responsible = select(CASES.c.case_id).where(CASES.c.case_id == case_id, CASES.c.responsible == agency)
     custody = select(ITEMS.c.case_id).where(
         ITEMS.c.case_id == case_id, ITEMS.c.holder == agency, ITEMS.c.status.in_(("held", "checked_out"))
@@ -72,13 +74,13 @@ def holds(connection: Connection, case_id: str, agency: str) -> bool:
 
 
 def parties_among(connection: Connection, agency: str, case_ids: Collection[str]) -> set[str]:
-    """Those of the cases that the agency holds or held a part of."""
+    """Return those of the cases that the agency is a party to."""
     rows = connection.execute(_PARTIES, {"case_ids": json.dumps(list(case_ids)), "agency": agency})
     return set(rows.scalars())
 
 
 def offered_to(connection: Connection, case_id: str, handover_id: str) -> str | None:
-    """The agency that a handover was offered to; None where there is no such handover."""
+    """Return the agency that a handover was offered to, or None if there is no such handover."""
     named = (HANDOVERS.c.case_id == case_id, HANDOVERS.c.handover_id == handover_id)
     to_agency: str | None = connection.execute(select(HANDOVERS.c.to_agency).where(*named)).scalar()
     return to_agency
@@ -87,7 +89,7 @@ def offered_to(connection: Connection, case_id: str, handover_id: str) -> str | 
 def list_cases(
     connection: Connection, reader: Reader, page: Page, *, stage: str | None = None, responsible: str | None = None
 ) -> list[dict[str, Any]]:
-    """The cases that the reader sees, by case id."""
+    """Return the cases that the reader sees, by case id."""
     query = select(CASES)
     if stage is not None:
         query = query.where(CASES.c.stage == stage)
@@ -101,17 +103,20 @@ def list_cases(
 
 
 def case(connection: Connection, case_id: str) -> dict[str, Any]:
-    """One case with each agency's number of it. Raises NotFound."""
+    """Return one case with each agency's number for it. Raises NotFound."""
     row = connection.execute(select(CASES).where(CASES.c.case_id == case_id)).mappings().first()
     if row is None:
         raise NotFound(f"no case {case_id}", field="case_id")
     agencies = select(CASE_AGENCIES.c.agency, CASE_AGENCIES.c.case_number).where(CASE_AGENCIES.c.case_id == case_id)
-    numbers = {found.agency: found.case_number for found in connection.execute(agencies.order_by("agency"))}
+    numbers = {
+        row_of_agency.agency: row_of_agency.case_number
+        for row_of_agency in connection.execute(agencies.order_by("agency"))
+    }
     return {**row, "agencies": numbers}
 
 
 def numbers_of(connection: Connection, case_ids: Collection[str], reader: Reader | None = None) -> dict[str, str]:
-    """What the agencies that opened these cases call them; for a ``reader`` of those that he sees."""
+    """Return the opening agencies' case numbers, by case id; with a ``reader`` only of cases that he sees."""
     query = select(CASES.c.case_id, CASES.c.case_number).where(one_of(CASES.c.case_id, "case_ids"))
     if reader is not None:
         query = query.where(seen(reader, CASES.c.case_id))
@@ -119,7 +124,7 @@ def numbers_of(connection: Connection, case_ids: Collection[str], reader: Reader
 
 
 def with_number(connection: Connection, case_number: str) -> list[str]:
-    """The cases that some agency calls by this number, whoever may see them."""
+    """Return the cases that some agency uses this number for. Visibility is not checked."""
     query = select(CASE_AGENCIES.c.case_id).where(CASE_AGENCIES.c.case_number == case_number).distinct()
     return list(connection.execute(query.order_by(CASE_AGENCIES.c.case_id)).scalars())
 
@@ -127,7 +132,7 @@ def with_number(connection: Connection, case_number: str) -> list[str]:
 def list_items(
     connection: Connection, reader: Reader, page: Page, *, case_id: str | None = None, holder: str | None = None
 ) -> list[dict[str, Any]]:
-    """Items of the cases that the reader sees, by item id and case; ``page.after`` is a ``place_of_item``."""
+    """Return items of the cases that the reader sees, by item id and case; ``page.after`` is a ``place_of_item``."""
     query = select(ITEMS).join(CASES, CASES.c.case_id == ITEMS.c.case_id).where(visible(reader))
     if case_id is not None:
         query = query.where(ITEMS.c.case_id == case_id)
@@ -139,12 +144,12 @@ def list_items(
 
 
 def place_of_item(item_id: str, case_id: str) -> str:
-    """Where a list of items stands at this one."""
+    """Return the position of an item in the list of items."""
     return f"{item_id}/{case_id}"
 
 
 def item(connection: Connection, case_id: str, item_id: str) -> dict[str, Any]:
-    """Raises NotFound."""
+    """Return one item of a case. Raises NotFound."""
     named = (ITEMS.c.case_id == case_id, ITEMS.c.item_id == item_id)
     row = connection.execute(select(ITEMS).where(*named)).mappings().first()
     if row is None:
@@ -160,7 +165,7 @@ def list_handovers(
     box: Literal["inbox", "outbox", "all"] = "all",
     status: str | None = None,
 ) -> list[dict[str, Any]]:
-    """Handovers offered to (inbox) or by (outbox) the agency, the latest change last."""
+    """Return handovers offered to (inbox) or by (outbox) the agency, the latest change last."""
     to, by = HANDOVERS.c.to_agency == agency, HANDOVERS.c.from_agency == agency
     query = select(HANDOVERS).where({"inbox": to, "outbox": by, "all": or_(to, by)}[box])
     if status is not None:
@@ -172,12 +177,15 @@ def list_handovers(
 
 
 def visible(reader: Reader) -> ColumnElement[bool]:
-    """Whether the reader sees a row of ``cases``."""
+    """Build the condition that the reader sees a row of ``cases``."""
     return or_(*(CASES.c.case_id.in_(ids) for ids in _ids(reader)))
 
 
 def seen(reader: Reader, case_id: ColumnElement[str]) -> ColumnElement[bool]:
-    """Whether the reader sees the case of that id: asked of few cases, while ``visible`` lists all that he sees."""
+    """Build the condition that the reader sees the case of that id.
+
+    It suits queries of few cases, while ``visible`` enumerates all that he sees.
+    """
     of_case = _ids(reader, of_one_case=True)
     return or_(
         *(ids.where(ids.selected_columns.case_id == case_id).correlate(case_id.table).exists() for ids in of_case)
@@ -185,9 +193,9 @@ def seen(reader: Reader, case_id: ColumnElement[str]) -> ColumnElement[bool]:
 
 
 def _ids(reader: Reader, *, of_one_case: bool = False) -> tuple[Select[Any], ...]:
-    """The ids of the cases that the reader sees, by each of what he sees them by.
+    """Return queries for the ids of cases that the reader sees, one for each way by which he sees them.
 
-    Asked ``of_one_case`` they are looked up by its few rows, not by each of the many agencies that are supervised.
+    With ``of_one_case`` they start from the few rows of the case, not from each of the many supervised agencies.
     """
     own = (_of_agencies((reader.agency,)), _offered_to((reader.agency,), reader.now))
     if not reader.supervised:
@@ -198,22 +206,23 @@ def _ids(reader: Reader, *, of_one_case: bool = False) -> tuple[Select[Any], ...
 
 
 def _next_ids(reader: Reader, page: Page) -> CompoundSelect[Any]:
-    """The ids of the page and few more, however many cases the reader sees: the next ones by each of what he sees them
-    by, agency by agency, each of which an index has in order.
+    """Return a query for the ids of the page and few more, however many cases the reader sees.
+
+    It takes the next ids for each agency and each way of seeing, because an index has each of these in order.
     """
     agencies = (reader.agency, *sorted(reader.supervised - {reader.agency}))
-    found = (ids for one in agencies for ids in (_of_agencies((one,)), _offered_to((one,), reader.now)))
-    nexts = (_paged(ids.distinct(), ids.selected_columns.case_id, page) for ids in found)
+    sources = (ids for agency in agencies for ids in (_of_agencies((agency,)), _offered_to((agency,), reader.now)))
+    nexts = (_paged(ids.distinct(), ids.selected_columns.case_id, page) for ids in sources)
     return union(*(select(ids.subquery().c.case_id) for ids in nexts))
 
 
 def _of_agencies(agencies: Collection[str], *, by_case: bool = False) -> Select[Any]:
-    """The cases that one of them is a party to."""
+    """Select the cases that one of the agencies is a party to."""
     return select(CASE_AGENCIES.c.case_id).where(_is_one_of(CASE_AGENCIES.c.agency, agencies, by_case=by_case))
 
 
 def _offered_to(agencies: Collection[str], now: str, *, by_case: bool = False) -> Select[Any]:
-    """The cases that one of them is being offered something of."""
+    """Select the cases of which one of the agencies has an open offer."""
     is_open = (HANDOVERS.c.status == "offered", or_(HANDOVERS.c.expires_at.is_(None), HANDOVERS.c.expires_at >= now))
     return select(HANDOVERS.c.case_id).where(_is_one_of(HANDOVERS.c.to_agency, agencies, by_case=by_case), *is_open)
 
@@ -221,7 +230,7 @@ def _offered_to(agencies: Collection[str], now: str, *, by_case: bool = False) -
 def _is_one_of(column: ColumnElement[str], agencies: Collection[str], *, by_case: bool = False) -> ColumnElement[bool]:
     if len(agencies) == 1:
         return column == next(iter(agencies))
-    # An index whose rows are found by each agency in turn is none for a case: as an expression the column uses none.
+    # For one case the index by agency is slow. Written as an expression, the column does not use that index.
     return (column.concat("") if by_case else column).in_(sorted(agencies))
 
 

@@ -1,4 +1,4 @@
-"""Sign-in texts that wait for their signature. Any process may ask for one, and any may take it: once."""
+"""Sign-in challenges that wait for their signature. Any process may create or take one; each is taken once."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from ledger.core.errors import Unavailable
 from ledger.store.database import Database
 from ledger.store.tables import CHALLENGES
 
-MAX_WAITING = 100_000  # texts; whoever floods this must not fill the disk
+MAX_WAITING = 100_000  # challenges; a flood of requests must not fill the disk
 
 
 class Challenge(Struct, frozen=True):
-    """What ``key_id`` has to sign, byte for byte, before ``expires_at`` (unix seconds)."""
+    """The text that ``key_id`` must sign, byte for byte, before ``expires_at`` (unix seconds)."""
 
     nonce: str
     key_id: str
@@ -22,7 +22,7 @@ class Challenge(Struct, frozen=True):
 
 
 def keep(database: Database, challenge: Challenge, now: int) -> None:
-    """Keeps a challenge and forgets those that expired by ``now``. Raises Unavailable where too many wait."""
+    """Store a challenge and delete those that expired by ``now``. Raises Unavailable if too many wait."""
     with database.write() as connection:
         connection.execute(delete(CHALLENGES).where(CHALLENGES.c.expires_at <= now))
         if connection.execute(select(func.count()).select_from(CHALLENGES)).scalar_one() >= MAX_WAITING:
@@ -32,7 +32,7 @@ def keep(database: Database, challenge: Challenge, now: int) -> None:
 
 
 def take(database: Database, nonce: str, now: int) -> Challenge | None:
-    """The challenge of this nonce, for whoever asks first; None where there is none that still holds."""
+    """Remove and return the challenge of this nonce; None if there is none or it has expired."""
     with database.write() as connection:
         row = connection.execute(select(CHALLENGES).where(CHALLENGES.c.nonce == nonce)).first()
         connection.execute(delete(CHALLENGES).where(CHALLENGES.c.nonce == nonce))

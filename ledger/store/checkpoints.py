@@ -1,4 +1,4 @@
-"""Published checkpoints, and what witnesses have put under them."""
+"""Published checkpoints and the witnesses' co-signatures of them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ledger.store import bindings
 from ledger.store.database import Database
 from ledger.store.tables import CHAIN_WRITES, CHECKPOINTS, COSIGNATURES
 
-LOOKED_AT = 4096  # co-signatures, from the newest down: a witness that comes back signs the newest
+LOOKED_AT = 4096  # co-signatures read, from the newest down: a witness that comes back signs the newest
 
 
 class Published(Struct, frozen=True):
@@ -29,22 +29,22 @@ class Published(Struct, frozen=True):
 
 
 def last_published(connection: Connection) -> Published | None:
-    """The one of the largest size."""
+    """Return the published checkpoint of the largest size, or None."""
     return _first(connection)
 
 
 def last_witnessed(connection: Connection) -> Published | None:
-    """The largest that the policy's quorum has co-signed."""
+    """Return the largest checkpoint that the policy's quorum has co-signed, or None."""
     return _first(connection, CHECKPOINTS.c.witnessed)
 
 
 def published_at_size(connection: Connection, size: int) -> Published | None:
-    """The one of exactly this size."""
+    """Return the checkpoint of exactly this size, or None."""
     return _first(connection, CHECKPOINTS.c.size == size)
 
 
 def all_published(connection: Connection) -> list[Published]:
-    """Every one, by size."""
+    """Return every published checkpoint, by size."""
     lines: dict[int, str] = defaultdict(str)
     for size, line in connection.execute(select(COSIGNATURES.c.size, COSIGNATURES.c.line).order_by(*_ORDER)):
         lines[size] += line
@@ -53,7 +53,7 @@ def all_published(connection: Connection) -> list[Published]:
 
 
 def store(database: Database, published: Published) -> bool:
-    """Keeps a note for good. False where another process published this size or a larger one first."""
+    """Store a note for good; return False if another process published this size or a larger one first."""
     with database.write() as connection:
         last = last_published(connection)
         if last is not None and last.size >= published.size:
@@ -67,9 +67,9 @@ def store(database: Database, published: Published) -> bool:
 def store_cosignature(
     database: Database, size: int, witness: str, line: str, *, is_enough: Callable[[Iterable[str]], bool]
 ) -> None:
-    """Keeps a verified signature line of a witness under the checkpoint of this size; the first one stays.
+    """Store a witness's verified signature line for the checkpoint of this size; the first one stays.
 
-    ``is_enough`` says of the verifier keys that have co-signed it whether they meet the policy's quorum.
+    ``is_enough`` decides whether the verifier keys that have co-signed it meet the policy's quorum.
     """
     insert = database.upsert(COSIGNATURES).values(size=size, witness=witness, line=line)
     with database.write() as connection:
@@ -83,12 +83,12 @@ def store_cosignature(
 
 
 def cosigners(connection: Connection, size: int) -> list[str]:
-    """The verifier keys under the checkpoint of this size."""
+    """Return the verifier keys that have co-signed the checkpoint of this size."""
     return list(connection.execute(select(COSIGNATURES.c.witness).where(COSIGNATURES.c.size == size)).scalars())
 
 
 def cosigned_sizes(connection: Connection, above: int) -> Iterator[tuple[int, list[str]]]:
-    """Each co-signed size above this one, from the newest down, with the verifier keys under its checkpoint."""
+    """Yield each co-signed size above this one, from the newest down, with its verifier keys."""
     query = select(COSIGNATURES.c.size, COSIGNATURES.c.witness).where(COSIGNATURES.c.size > above)
     rows = connection.execute(query.order_by(COSIGNATURES.c.size.desc(), COSIGNATURES.c.witness).limit(LOOKED_AT)).all()
     for size, group in groupby(rows, key=lambda row: int(row.size)):
@@ -96,15 +96,15 @@ def cosigned_sizes(connection: Connection, above: int) -> Iterator[tuple[int, li
 
 
 def size_cosigned_by(connection: Connection, witness: str) -> int:
-    """The largest size that the witness has co-signed; 0 before the first."""
+    """Return the largest size that the witness has co-signed; 0 before the first."""
     query = select(func.max(COSIGNATURES.c.size)).where(COSIGNATURES.c.witness == witness)
     return connection.execute(query).scalar() or 0
 
 
 def forget_cosignatures(database: Database, before_ms: int) -> None:
-    """Lets go of what lies under checkpoints that were published before this time, and that no anchor is of.
+    """Delete the co-signatures of checkpoints that were published before this time and never anchored.
 
-    The newest that the quorum has co-signed keeps its own.
+    The newest checkpoint that the quorum has co-signed keeps its own.
     """
     with database.write() as connection:
         if connection.execute(delete(COSIGNATURES).where(COSIGNATURES.c.size.in_(_forgettable(before_ms)))).rowcount:
@@ -112,7 +112,7 @@ def forget_cosignatures(database: Database, before_ms: int) -> None:
 
 
 def forgettable(connection: Connection, before_ms: int) -> list[int]:
-    """The sizes whose co-signatures may be let go of with those of before this time."""
+    """Return the sizes whose co-signatures may be deleted with those of before this time."""
     return list(connection.execute(_forgettable(before_ms)).scalars())
 
 

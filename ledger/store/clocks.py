@@ -1,4 +1,4 @@
-"""The clocks of all cases as a list that can be searched: a projection of their states, counted by a calendar."""
+"""The list of deadlines: the clocks of all cases as rows, projected from their states and counted by a calendar."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _NEVER = "9999"  # sorts behind every instant: what has no end, or none that can
 
 
 class ClockLine(Struct, frozen=True):
-    """A row of ``tables.ClockRow``, but for the entry that changed it last."""
+    """A row of ``tables.ClockRow``, without the entry that changed it last."""
 
     case_id: str
     deadline_id: str
@@ -45,7 +45,7 @@ class ClockLine(Struct, frozen=True):
 
 
 class Place(Struct, frozen=True):
-    """Where a list of deadlines goes on: behind this one, in the order of their ends."""
+    """The position in a list of deadlines, ordered by their ends, after which the next page starts."""
 
     due_at: str
     case_id: str
@@ -56,9 +56,9 @@ class Place(Struct, frozen=True):
 
 
 class Wanted(Struct, frozen=True):
-    """Which deadlines: as they stand at ``as_of`` (RFC 3339), those that have not ended then unless a status says so.
+    """The filter of a list of deadlines as of ``as_of`` (RFC 3339): those still open then, unless ``status`` is given.
 
-    ``within_days`` counts legal days from ``as_of`` to the last day; what is overdue lies within any number.
+    ``within_days`` counts legal days from ``as_of`` to the last day; overdue deadlines are within any number.
     """
 
     as_of: str
@@ -75,7 +75,7 @@ class Wanted(Struct, frozen=True):
 def changes(
     before: CaseState | None, after: CaseState, book: Rulebook, calendar: WorkCalendar
 ) -> tuple[ClockLine, ...]:
-    """The lines that an event changed on its way from ``before`` to ``after``."""
+    """Return the lines that an event changed between ``before`` and ``after``."""
     if before is None:
         return tuple(line_of(after, clock, book, calendar) for clock in after.clocks.values())
     return tuple(_changes(before, after, book, calendar))
@@ -83,17 +83,21 @@ def changes(
 
 def _changes(before: CaseState, after: CaseState, book: Rulebook, calendar: WorkCalendar) -> Iterator[ClockLine]:
     for key in sorted(_concerned(before, after)):
-        known, clock = before.clocks.get(key), after.clocks.get(key)
+        old_clock, clock = before.clocks.get(key), after.clocks.get(key)
         if clock is None:
             yield _void(line_of(before, before.clocks[key], book, calendar))
             continue
         line = line_of(after, clock, book, calendar)
-        if known is None or known.stopped_at != clock.stopped_at or line != line_of(before, known, book, calendar):
+        if (
+            old_clock is None
+            or old_clock.stopped_at != clock.stopped_at
+            or line != line_of(before, old_clock, book, calendar)
+        ):
             yield line
 
 
 def _concerned(before: CaseState, after: CaseState) -> set[str]:
-    """The ids of those deadlines whose lines may differ."""
+    """Return the ids of the deadlines whose lines may differ."""
     if before.assignments is not after.assignments or before.responsible != after.responsible:
         return {*before.clocks, *after.clocks}
     keys = {change.key for change in after.clocks.changes(before.clocks)}
@@ -103,18 +107,21 @@ def _concerned(before: CaseState, after: CaseState) -> set[str]:
 
 
 def _subjects(before: CaseState, after: CaseState) -> set[str]:
-    """Whose clocks may be another's now, or end otherwise: a case's own does so with the custody of any person."""
+    """Return the subjects whose clocks may have another holder or end.
+
+    The clock of the case itself depends on the custody of any of its persons.
+    """
     measures = after.measures.changes(before.measures)
     return {
         *(change.key for change in after.persons.changes(before.persons)),
         *(change.key for change in after.items.changes(before.items)),
-        *(one.person_id for change in measures for one in (change.before, change.after) if one is not None),
+        *(measure.person_id for change in measures for measure in (change.before, change.after) if measure is not None),
         *(("case",) if measures else ()),
     }
 
 
 def line_of(state: CaseState, clock: Clock, book: Rulebook, calendar: WorkCalendar) -> ClockLine:
-    """How a clock of the case stands."""
+    """Return a clock of the case as a line."""
     agency = whose(state, clock, rule_of(clock, book))
     assignment = state.assignments.get(agency)
     due = due_at(state, clock, book, calendar)
@@ -138,12 +145,12 @@ def _void(line: ClockLine) -> ClockLine:
 
 
 def instant(moment: datetime) -> str:
-    """RFC 3339 in UTC, as every time in the tables."""
+    """Return the moment as RFC 3339 in UTC, as every time in the tables."""
     return moment.astimezone(UTC).isoformat(timespec="seconds")[: -len("+00:00")] + "Z"
 
 
 def rows(lines: Iterable[ClockLine], index: int) -> Iterator[tuple[tuple[str, str], Row]]:
-    """Key and row of each line that the entry at ``index`` changed."""
+    """Yield key and row of each line that the entry at ``index`` changed."""
     for line in lines:
         values = {name: getattr(line, name) for name in line.__struct_fields__}
         yield (line.case_id, line.deadline_id), {**values, "updated_index": index}
@@ -155,13 +162,13 @@ _COUNTED_BY = "clocks_counted_by"
 
 
 def counted_by(connection: Connection) -> str | None:
-    """The mark of the rules and the calendar that the lines were counted by; None where none were."""
+    """Return the mark of the rules and the calendar by which the lines were computed; None if none were."""
     mark: str | None = connection.execute(select(META.c.value).where(META.c.name == _COUNTED_BY)).scalar()
     return mark
 
 
 def replace_all(connection: Connection, database: Database, new: Iterable[Row], mark: str) -> None:
-    """Puts these rows in the place of all that are there. Requires the writer's lock."""
+    """Replace all rows by these. Requires the writer's lock."""
     connection.execute(delete(CLOCKS))
     for row in new:
         connection.execute(CLOCKS.insert(), row)
@@ -175,7 +182,7 @@ def replace_all(connection: Connection, database: Database, new: Iterable[Row], 
 def listed(
     connection: Connection, reader: Reader, wanted: Wanted, *, limit: int, after: Place | None = None
 ) -> list[ClockLine]:
-    """Lines of the cases that the reader sees, those that end first at the top."""
+    """Return lines of the cases that the reader sees, those that end first at the top."""
     order = (func.coalesce(CLOCKS.c.due_at, _NEVER), CLOCKS.c.case_id, CLOCKS.c.deadline_id)
     query = _of_cases(select(*_COLUMNS), reader).where(*_conditions(wanted))
     if after is not None:
@@ -184,7 +191,7 @@ def listed(
 
 
 def nearest_of(connection: Connection, case_ids: Iterable[str], as_of: str) -> dict[str, ClockLine]:
-    """Of each of these cases the open clock that ends first, if it has one. Whether they may be seen is not asked."""
+    """Return for each of these cases its open clock that ends first, if it has one. Visibility is not checked."""
     order = (func.coalesce(CLOCKS.c.due_at, _NEVER), CLOCKS.c.deadline_id)
     place = func.row_number().over(partition_by=CLOCKS.c.case_id, order_by=order).label("place")
     wanted = (one_of(CLOCKS.c.case_id, "case_ids"), *_conditions(Wanted(as_of)))
@@ -195,18 +202,18 @@ def nearest_of(connection: Connection, case_ids: Iterable[str], as_of: str) -> d
 
 
 def first_end(case_id: ColumnElement[str], as_of: str) -> ColumnElement[str]:
-    """When the open clock of the case of that id ends that ends first; behind every instant where none does."""
+    """Build the end of the case's open clock that ends first, or a text after every instant if there is none."""
     ends = select(func.min(CLOCKS.c.due_at)).where(CLOCKS.c.case_id == case_id, *_conditions(Wanted(as_of)))
     return func.coalesce(ends.correlate(case_id.table).scalar_subquery(), _NEVER)
 
 
 def place_of(line: ClockLine) -> Place:
-    """Where the list stands after this line."""
+    """Return the position of the list after this line."""
     return Place(line.due_at or _NEVER, line.case_id, line.deadline_id)
 
 
 def parse_place(text: str) -> Place:
-    """Raises MalformedInput."""
+    """Parse the position of a list. Raises MalformedInput."""
     parts = text.split(",")
     if len(parts) != len(Place.__struct_fields__):
         raise MalformedInput("expected the `next` of the page before", field="after")
@@ -237,7 +244,7 @@ def _has_ended(as_of: str) -> ColumnElement[bool]:
     return CLOCKS.c.stopped_at <= as_of
 
 
-# What ``ledger.core.custody.due_dates`` calls a clock at a moment, of its line; the others hold where no end is stored.
+# The SQL of ``ledger.core.custody.due_dates``: the status of a clock at a moment, decided by its line.
 _STATUSES: dict[Status, Any] = {
     "running": lambda as_of: and_(_is_open(as_of), CLOCKS.c.due_at > as_of),
     "overdue": lambda as_of: and_(_is_open(as_of), CLOCKS.c.due_at <= as_of),

@@ -35,7 +35,7 @@ _URL_FORMS = "expected sqlite:///<file> or postgresql+psycopg://<user>@<host>/<d
 
 
 class WriterLock(IntEnum):
-    """Keys of PostgreSQL's advisory locks: reads that are recorded do not wait for events that are sequenced."""
+    """Keys of PostgreSQL's advisory locks: recording a read does not wait for the sequencer."""
 
     LOG = 0x7A11_57C4
     ACCESS = 0x7A11_57C5
@@ -50,7 +50,7 @@ class NotDurable(Unavailable):
 
 
 class DiskFailed(Unavailable):
-    """The disk reported an error: what was written may or may not be there, so nothing more is acknowledged."""
+    """The disk reported an error. What was written may be lost, so nothing more is acknowledged."""
 
     code = "disk_failed"
 
@@ -70,15 +70,15 @@ class Database:
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
-        """A connection that sees one state of the log."""
+        """Open a connection that sees one snapshot of the log."""
         with translated(), self._reading.connect() as connection:
             yield connection
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
-        """The writer's lock, held until the transaction ends; commits when the block leaves without an error.
+        """Hold the writer's lock until the transaction ends; commit when the block leaves without an error.
 
-        After the first DiskFailed there is no other try: whether an earlier write reached the disk is not known then.
+        After the first DiskFailed every call fails: it is then unknown whether an earlier write reached the disk.
         """
         if self._disk_failure is not None:
             raise copy(self._disk_failure)
@@ -90,17 +90,17 @@ class Database:
             raise
 
     def upsert(self, table: Any) -> Any:
-        """An insert of this dialect that has ``on_conflict_do_update``."""
+        """Build an insert of this dialect that has ``on_conflict_do_update``."""
         return sqlite.insert(table) if self.is_sqlite else postgresql.insert(table)
 
     def text_of(self, statement: ClauseElement) -> str:
-        """The statement as the driver takes it, with the names of columns for its parameters."""
+        """Return the statement as the driver takes it, with column names for its parameters."""
         return str(statement.compile(dialect=self.log.dialect))
 
     def empty_write_ahead_log(self) -> bool:
-        """Takes what was overwritten out of SQLite's log; False while a reader keeps it. Elsewhere nothing is done.
+        """Remove overwritten pages from SQLite's write-ahead log; return False while a reader keeps it.
 
-        Writers wait for it, but no longer than CHECKPOINT_TIMEOUT_MS.
+        Writers wait for this, but no longer than CHECKPOINT_TIMEOUT_MS. On PostgreSQL nothing is done.
         """
         if not self.is_sqlite:
             return True
@@ -114,12 +114,12 @@ class Database:
 
     @property
     def stores(self) -> tuple[tuple[Engine, Literal["log"]], tuple[Engine, Literal["access"]]]:
-        """Each with the name of its schema."""
+        """Return each engine with the name of its schema."""
         return (self.log, "log"), (self.access, "access")
 
     @property
     def url(self) -> str:
-        """What ``attach`` takes; holds the password, if there is one."""
+        """Return the URL that ``attach`` takes; it contains the password, if there is one."""
         return self.log.url.render_as_string(hide_password=False)
 
     def close(self) -> None:
@@ -129,7 +129,7 @@ class Database:
 
 @contextmanager
 def writing(engine: Engine, lock: WriterLock) -> Iterator[Connection]:
-    """A transaction that is the only one under its lock; commits when the block leaves without an error.
+    """Open a transaction that is the only one under its lock; commit when the block leaves without an error.
 
     SQLite locks the file with BEGIN IMMEDIATE, PostgreSQL takes an advisory lock that several processes share.
     """
@@ -140,7 +140,7 @@ def writing(engine: Engine, lock: WriterLock) -> Iterator[Connection]:
 
 
 class _EachText(FunctionElement[str]):
-    """A row for each text of a JSON array."""
+    """One row for each text of a JSON array."""
 
     inherit_cache = True
 
@@ -156,16 +156,22 @@ def _postgresql_each(element: _EachText, compiler: SQLCompiler, **options: Any) 
 
 
 def one_of(column: Column[str], parameter: str) -> ColumnElement[bool]:
-    """Whether the column is among the texts of a JSON array: one parameter and one statement, however many they are."""
+    """Build the condition that the column is among the texts of a JSON array.
+
+    It takes one parameter, so the statement is the same for any number of texts and stays cached.
+    """
     return column.in_(select(_EachText(bindparam(parameter)).table_valued("value").c.value))
 
 
 def open_database(url: str, *, for_audit: bool = False) -> Database:
-    """Opens and migrates. ``url`` is ``sqlite:///path`` or ``postgresql+psycopg://...``.
+    """Open and migrate a database. ``url`` is ``sqlite:///path`` or ``postgresql+psycopg://...``.
 
-    Raises MalformedInput for another URL, Unavailable where there is no database, NotDurable where it may lose what it
-    has committed, and IntegrityBroken where its schema is not the one that the migrations make, but ``for_audit``,
-    which names what differs.
+    Raises:
+        MalformedInput: the URL has another form.
+        Unavailable: the database does not answer.
+        NotDurable: the database may lose what it has committed.
+        IntegrityBroken: the schema differs from the one that the migrations make. ``for_audit`` omits this check: an
+            audit reports each difference.
     """
     from ledger.store.migrate import migrate  # noqa: PLC0415 - alembic is heavy and only needed here
     from ledger.store.schema import require_schema, require_types  # noqa: PLC0415
@@ -184,7 +190,7 @@ def open_database(url: str, *, for_audit: bool = False) -> Database:
 
 
 def open_witness_engine(file: Path) -> Engine:
-    """Opens and migrates a witness's own database. Raises NotDurable, Unavailable."""
+    """Open and migrate a witness's own database. Raises NotDurable, Unavailable."""
     from ledger.store.migrate import migrate  # noqa: PLC0415
 
     engine = _engine(_parsed(f"sqlite:///{file}"))
@@ -195,13 +201,13 @@ def open_witness_engine(file: Path) -> Engine:
 
 
 def attach(url: str) -> Database:
-    """Opens without migrating: for a process beside the one that called ``open_database``."""
+    """Open a database without migrating it: for a process beside the one that called ``open_database``."""
     parsed = _parsed(url)
     return Database(_engine(parsed), _engine(_access_url(parsed)))
 
 
 def require_durable(engine: Engine) -> None:
-    """Raises NotDurable unless every commit is on the disk before it returns."""
+    """Raise NotDurable unless every commit is on the disk before it returns."""
     with engine.connect() as connection:
         if engine.dialect.name == "sqlite":
             _require_synced_wal(connection)
@@ -233,21 +239,21 @@ def _require_synced_server(connection: Connection) -> None:
 
 @contextmanager
 def translated() -> Iterator[None]:
-    """Lets out only this project's errors; what the driver said is noted on them (``for_operator``)."""
+    """Raise only this project's errors; the driver's message is kept as a note on them (``for_operator``)."""
     try:
         yield
     except DBAPIError as error:
-        told = _in_our_words(error)
-        if told is None:
+        translation = _in_our_words(error)
+        if translation is None:
             raise
-        told.add_note(str(error.orig))
-        raise told from error
+        translation.add_note(str(error.orig))
+        raise translation from error
     except PoolTimeout as error:
         raise Unavailable("too many connections to the database are in use", code="busy", retry_after=1) from error
 
 
 def _in_our_words(error: DBAPIError) -> Unavailable | None:
-    """None where it is a fault of the statement, not of the database."""
+    """Return our error for a fault of the database; None for a fault of the statement."""
     if getattr(error.orig, "sqlite_errorcode", 0) & 0xFF in _DISK_FAULTS:
         hint = "Check the disk, then start the service again: it looks up what is there."
         return DiskFailed("the disk failed", retry_after=3600, hint=hint)
@@ -292,7 +298,7 @@ def _keep_private(file: Path, *_: Any) -> None:
 
     Raises Unavailable where it belongs to somebody else and stays open to others.
     """
-    with suppress(OSError):  # it is there, or cannot be: SQLite says so
+    with suppress(OSError):  # it exists already or cannot be created; SQLite reports the latter
         file.touch(PRIVATE, exist_ok=False)
     for path in (file, *(file.with_name(f"{file.name}-{suffix}") for suffix in ("wal", "shm", "journal"))):
         with suppress(FileNotFoundError, NotADirectoryError):

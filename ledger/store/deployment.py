@@ -1,4 +1,4 @@
-"""Where this ledger's contracts stand, kept in the database beside the journal that deployed them."""
+"""The deployment of this ledger's contracts, stored beside the journal of chain writes that deployed them."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ _decoder = decoder_of(Deployment)
 
 
 def kept_deployment(database: Database) -> Deployment | None:
-    """The deployment that this database knows; None before the first one."""
+    """Return the deployment that this database knows; None before the first one."""
     with database.read() as connection:
         value = connection.execute(select(META.c.value).where(META.c.name == NAME)).scalar()
     return None if value is None else _decoder.decode(value)
 
 
 def kept_digest(connection: Connection) -> str | None:
-    """Of what is kept, as bindings have it."""
+    """Return the digest of the stored deployment, as bindings have it, or None."""
     value = connection.execute(select(META.c.value).where(META.c.name == NAME)).scalar()
     return None if value is None else blake3_text(value.encode())
 
 
 def keep_deployment(database: Database, deployment: Deployment) -> None:
-    """Durable when this returns; another one of the same ledger takes the place of the last."""
+    """Store the deployment; durable when this returns. It replaces an earlier one of the same ledger."""
     row = {"name": NAME, "value": msgspec.json.encode(deployment).decode()}
     statement = database.upsert(META).values(**row)
     with database.write() as connection:

@@ -1,8 +1,8 @@
-"""Feeds: for each agency the entries that it came to see, in the order of the log.
+"""Feeds: for each agency the entries that concern it, in the order of the log.
 
-A row says that with the entry at ``log_index`` the agency gets its stream from the sequence ``since`` on: the entry
-alone as a rule, and all that went before where the agency came to see the case by it. What it may still see when it
-reads is for the reader to judge: an offer may have ended meanwhile.
+A row says that with the entry at ``log_index`` the agency gets its stream from the sequence ``since`` on. That is the
+entry alone as a rule, and all earlier entries too if the agency first saw the case by it. Whether the agency may
+still see them is decided when the feed is read: an offer may have ended since.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _CURSOR = re.compile(r"(?P<index>-1|0|[1-9][0-9]{0,15})(?:\.(?P<sequence>0|[1-9]
 
 
 class Cursor(Struct, frozen=True):
-    """Behind the row at ``log_index``, or within it behind ``sequence``; spelled ``17`` or ``17.3``."""
+    """A position after the row at ``log_index``, or within it after ``sequence``; written ``17`` or ``17.3``."""
 
     log_index: int = -1
     sequence: int | None = None
@@ -40,14 +40,14 @@ class Cursor(Struct, frozen=True):
 
 
 class Step(Struct, frozen=True):
-    """An entry of a feed, and the cursor behind it."""
+    """An entry of a feed, and the cursor after it."""
 
     cursor: Cursor
     entry: StoredEntry
 
 
 def parse_cursor(text: str, *, field: str = "after") -> Cursor:
-    """Raises MalformedInput."""
+    """Parse a cursor. Raises MalformedInput."""
     match = _CURSOR.fullmatch(text)
     if match is None:
         raise MalformedInput(f"expected `next` of the page before, not {text[:100]!r}", field=field)
@@ -56,15 +56,17 @@ def parse_cursor(text: str, *, field: str = "after") -> Cursor:
 
 
 def page(connection: Connection, agency: str, after: Cursor, limit: int) -> list[Step]:
-    """The next steps of the agency's feed, at most ``limit``."""
+    """Return the next steps of the agency's feed, at most ``limit``."""
     query = select(FEED.c.since, *log.ENTRY_COLUMNS).join(ENTRIES, ENTRIES.c.log_index == FEED.c.log_index)
     ordered = query.where(*_behind(agency, after)).order_by(FEED.c.log_index)
-    found = connection.execute(ordered.limit(limit + 1))  # the first may be given already, but for what comes with it
+    feed_rows = connection.execute(
+        ordered.limit(limit + 1)
+    )  # one more: the first may be delivered already, except for earlier entries of its stream
     steps: list[Step] = []
-    for since, *columns in found.fetchall():
+    for since, *columns in feed_rows.fetchall():
         last = StoredEntry(*columns)
-        given = after.sequence if last.log_index == after.log_index else None
-        start = since if given is None else max(since, given + 1)
+        last_given = after.sequence if last.log_index == after.log_index else None
+        start = since if last_given is None else max(since, last_given + 1)
         steps += _steps(connection, last, start, limit - len(steps))
         if len(steps) == limit:
             break
@@ -72,23 +74,26 @@ def page(connection: Connection, agency: str, after: Cursor, limit: int) -> list
 
 
 def is_behind(connection: Connection, agency: str, after: Cursor) -> bool:
-    """Whether the feed goes on behind the cursor."""
+    """Return whether the feed continues after the cursor."""
     if after.sequence is not None:
         return bool(page(connection, agency, after, 1))
     return connection.execute(select(FEED.c.log_index).where(*_behind(agency, after)).limit(1)).first() is not None
 
 
 def rows(entries: Sequence[NewEntry]) -> list[Row]:
-    """Gives each entry of the batch to those whom it concerns."""
+    """Return a row for each entry of the batch and each agency that it concerns."""
     return [
         {"agency": agency, "log_index": entry.log_index, "since": since}
         for entry in entries
-        for agency, since in told(entry)
+        for agency, since in recipients(entry)
     ]
 
 
-def told(entry: NewEntry) -> Iterator[tuple[str, int]]:
-    """Whom the entry concerns, and from what sequence on: all who see its case or matter before it or after it."""
+def recipients(entry: NewEntry) -> Iterator[tuple[str, int]]:
+    """Yield each agency that the entry concerns, and the sequence from which on it gets the stream.
+
+    An entry concerns all who see its case, model, lead or recommendation before it or after it.
+    """
     stream, sequence = entry.envelope.stream, entry.envelope.sequence
     if entry.after is not None:
         yield from of_case(entry.before, entry.after, sequence)
@@ -99,14 +104,14 @@ def told(entry: NewEntry) -> Iterator[tuple[str, int]]:
 
 
 def of_case(before: CaseState | None, after: CaseState, sequence: int) -> Iterator[tuple[str, int]]:
-    """Whom an event of a case concerns that made ``after`` of ``before``."""
+    """Yield each agency that an event of a case concerns, with its sequence, given the states before and after."""
     coming = _coming(before, after)
     for agency in _concerned(before) | _concerned(after):
         yield agency, 0 if agency in coming else sequence
 
 
 def of_matter(move: Move, sequence: int) -> Iterator[tuple[str, int]]:
-    """Whom an event of supervision concerns."""
+    """Yield each agency that an event of supervision concerns, with its sequence."""
     before, after = _concerned(move.before), _concerned(move.after)
     for agency in before | after:
         yield agency, sequence if agency in before else 0
@@ -117,29 +122,29 @@ def _concerned(thing: CaseState | Matter | None) -> frozenset[str]:
 
 
 def _coming(before: CaseState | None, after: CaseState) -> set[str]:
-    """Those who come to see the case: as a party or by an offer, and who may not have read all of it until now.
+    """Return the agencies that come to see the case, as a party or by an offer, and may not have read all of it.
 
-    Whoever read while an offer had expired was shown nothing: only one that does not expire counts.
+    Whoever read while an offer had expired was shown nothing, so only an offer that does not expire counts as seen.
     """
     changes = after.handovers.changes(before.handovers if before else None)
-    new = {offer.to_agency for _, known, offer in changes if known is None and offer is not None}
+    new = {offer.to_agency for _, old_offer, offer in changes if old_offer is None and offer is not None}
     open_before = before.handovers.marked("open") if before else []
     lasting = {offer.to_agency for offer in open_before if offer.expires_at is None}
     return (new | after.agencies) - (before.agencies if before else frozenset()) - lasting
 
 
 def _behind(agency: str, after: Cursor) -> tuple[ColumnElement[bool], ...]:
-    """Rows behind the cursor, the one that it stands within included."""
+    """Build the condition for rows after the cursor, including the row that it is within."""
     first = after.log_index + (after.sequence is None)
     return FEED.c.agency == agency, FEED.c.log_index >= first
 
 
 def _steps(connection: Connection, last: StoredEntry, start: int, limit: int) -> Iterator[Step]:
-    """What a row gives that ends with the entry ``last``, from the sequence ``start`` on."""
+    """Yield the steps of one row: its stream from the sequence ``start`` up to the entry ``last``."""
     if start < last.sequence:
         earlier = log.stream(connection, last.stream_kind, last.stream_id, after=start - 1, limit=limit)
-        found = [entry for entry in earlier if entry.sequence < last.sequence]
-        yield from (Step(Cursor(last.log_index, entry.sequence), entry) for entry in found)
-        limit -= len(found)
+        before_last = [entry for entry in earlier if entry.sequence < last.sequence]
+        yield from (Step(Cursor(last.log_index, entry.sequence), entry) for entry in before_last)
+        limit -= len(before_last)
     if limit > 0 and start <= last.sequence:
         yield Step(Cursor(last.log_index), last)

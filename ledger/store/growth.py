@@ -1,4 +1,4 @@
-"""How the log has grown, and what it takes on the disk."""
+"""Figures for the operator: how the log has grown, what it takes on the disk, and what each key has signed."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ from ledger.store.tables import CASE_AGENCIES, ENTRIES
 
 
 class Day(Struct, frozen=True):
-    """How many entries were recorded on a day of Beijing's."""
+    """How many entries were recorded on a day of Beijing time."""
 
     day: date
     entries: int
 
 
 def days(connection: Connection, size: int, today: date, count: int) -> list[Day]:
-    """The last ``count`` days up to today, the oldest first. ``size`` is the tree's."""
-    known = [today - timedelta(days=back) for back in reversed(range(count))]
-    bounds = [*(recorded_before(connection, size, _ms(day)) for day in known), size]
-    return [Day(day, bounds[at + 1] - bounds[at]) for at, day in enumerate(known)]
+    """Return the last ``count`` days up to today, oldest first. ``size`` is the tree's."""
+    dates = [today - timedelta(days=back) for back in reversed(range(count))]
+    bounds = [*(recorded_before(connection, size, _ms(day)) for day in dates), size]
+    return [Day(day, bounds[at + 1] - bounds[at]) for at, day in enumerate(dates)]
 
 
 def recorded_before(connection: Connection, size: int, moment_ms: int) -> int:
-    """How many of the first ``size`` entries were recorded before a moment (unix milliseconds).
+    """Return how many of the first ``size`` entries were recorded before a moment (unix milliseconds).
 
-    Looked for by halves: ``recorded_at`` never runs backwards, and no index of it is kept for this.
+    Found by bisection: ``recorded_at`` never runs backwards, and no index of it is kept for this.
     """
     low, high = 0, size
     while low < high:
@@ -43,7 +43,7 @@ def recorded_before(connection: Connection, size: int, moment_ms: int) -> int:
 
 
 def bytes_kept(database: Database) -> int:
-    """What both stores take on the disk."""
+    """Return the bytes that both stores take on the disk."""
     with database.read() as connection:
         if not database.is_sqlite:
             return int(connection.execute(text("SELECT pg_database_size(current_database())")).scalar_one())
@@ -62,7 +62,7 @@ def _ms(day: date) -> int:
 
 
 def has_case(connection: Connection, agency: str | None = None) -> bool:
-    """A case of the agency's, or of anybody's."""
+    """Return whether there is a case, of this agency if one is given."""
     query = select(CASE_AGENCIES.c.case_id)
     if agency is not None:
         query = query.where(CASE_AGENCIES.c.agency == agency)
@@ -70,17 +70,17 @@ def has_case(connection: Connection, agency: str | None = None) -> bool:
 
 
 def has_model(connection: Connection) -> bool:
-    """A published model that is not retired."""
+    """Return whether there is a published model that is not retired."""
     return connection.execute(select(MODELS.c.model_id).where(~MODELS.c.retired).limit(1)).first() is not None
 
 
 def has_lead(connection: Connection) -> bool:
-    """A lead, in whatever state."""
+    """Return whether there is a lead, in any state."""
     return connection.execute(select(LEADS.c.lead_id).limit(1)).first() is not None
 
 
-STRETCH = 50_000  # entries read by one question at most
-KEPT = 50  # of each key's uses, the newest
+STRETCH = 50_000  # most entries read by one call
+KEPT = 50  # newest uses of each key
 
 
 class Use(Struct, frozen=True):
@@ -94,7 +94,7 @@ class Use(Struct, frozen=True):
 
 
 class KeyUses:
-    """Counts in memory. Threads may share it."""
+    """Counts in memory what each key has signed. Threads may share it."""
 
     def __init__(self, stretch: int = STRETCH):
         self._stretch = stretch
@@ -104,7 +104,7 @@ class KeyUses:
         self.counted = 0  # entries that were read
 
     def read_on(self, connection: Connection) -> None:
-        """Reads the next stretch of the log."""
+        """Count the next stretch of the log."""
         columns = [ENTRIES.c.key_id, *(ENTRIES.c[name] for name in Use.__struct_fields__)]
         with self._lock:
             query = select(*columns).where(ENTRIES.c.log_index >= self.counted).order_by(ENTRIES.c.log_index)
@@ -114,10 +114,10 @@ class KeyUses:
                 self.counted += 1
 
     def count(self, key_id: str) -> int:
-        """How many of the counted entries the key signed."""
+        """Return how many of the counted entries the key signed."""
         return self._counts.get(key_id, 0)
 
     def newest(self, key_id: str) -> list[Use]:
-        """The last of them, the newest first."""
+        """Return the key's last uses, newest first."""
         with self._lock:
             return list(self._newest.get(key_id, ()))

@@ -1,6 +1,6 @@
-"""Where cases came from: what agencies' own systems know them as, and the outside data sets that were registered.
+"""Origins of cases: their keys in agencies' own systems, and the outside data sets that were registered.
 
-``imports`` is a read model that changes with the log. Data sets are few: they are read out of their agency's stream.
+``imports`` is a read model that changes with the log. Data sets are few: they are read from their agency's stream.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class CaseImport(Struct, frozen=True):
 
 
 class SystemImports(Struct, frozen=True):
-    """How many cases an agency has of one of its systems, and the log index of the last import."""
+    """How many cases an agency has imported from one of its systems, and the log index of the last import."""
 
     source_system: str
     cases: int
@@ -56,23 +56,26 @@ class RegisteredDataset(Struct, frozen=True):
 
 
 def projections(payload: Payload, index: int) -> Iterator[tuple[Table, tuple[str, ...], Row]]:
-    """What the entry at ``index`` changes here: table, key and new row."""
+    """Yield what the entry at ``index`` changes here: table, key and new row."""
     body = payload.body
     if isinstance(body, ImportRecorded) and payload.stream.kind == "case":
         key = (payload.stream.id, payload.agency, body.source_system, body.source_key)
         named = dict(zip(("case_id", "agency", "source_system", "source_key"), key, strict=True))
-        said = {"file_digest": body.file_digest, "row": body.row, "row_digest": body.row_digest}
-        yield IMPORTS, key, {**named, **said, "updated_index": index}
+        source_row = {"file_digest": body.file_digest, "row": body.row, "row_digest": body.row_digest}
+        yield IMPORTS, key, {**named, **source_row, "updated_index": index}
 
 
 def of_keys(connection: Connection, agency: str, source_system: str, keys: Sequence[str]) -> list[CaseImport]:
-    """The agency's imports of these keys, by key and case. Requires at most ``cases.IDS_PER_QUERY`` keys."""
+    """Return the agency's imports of these keys, by key and case. Requires at most ``cases.IDS_PER_QUERY`` keys."""
     query = select(*_COLUMNS).where(_of_system(agency, source_system), IMPORTS.c.source_key.in_(keys))
     return [_case_import(row) for row in connection.execute(query.order_by(IMPORTS.c.source_key, IMPORTS.c.case_id))]
 
 
 def own_heads(connection: Connection, agency: str, case_ids: Sequence[str]) -> dict[str, Head]:
-    """Where those of the cases stand in which the agency has a part. Requires at most ``cases.IDS_PER_QUERY`` ids."""
+    """Return the heads of those cases in which the agency has a part, by case id.
+
+    Requires at most ``cases.IDS_PER_QUERY`` ids.
+    """
     joined = STREAMS.join(CASE_AGENCIES, CASE_AGENCIES.c.case_id == STREAMS.c.id)
     query = select(STREAMS).select_from(joined)
     query = query.where(STREAMS.c.kind == "case", STREAMS.c.id.in_(case_ids), CASE_AGENCIES.c.agency == agency)
@@ -88,7 +91,7 @@ def listed(
     source_key: str | None = None,
     case_id: str | None = None,
 ) -> list[CaseImport]:
-    """The agency's imports in the order of their last change; ``page.after`` is an ``updated_index``."""
+    """Return the agency's imports in the order of their last change; ``page.after`` is an ``updated_index``."""
     wanted = {"source_system": source_system, "source_key": source_key, "case_id": case_id}
     query = select(*_COLUMNS).where(IMPORTS.c.agency == agency)
     query = query.where(*(IMPORTS.c[name] == value for name, value in wanted.items() if value is not None))
@@ -98,7 +101,7 @@ def listed(
 
 
 def by_system(connection: Connection, agency: str) -> list[SystemImports]:
-    """What the agency has imported, by the system that it came from."""
+    """Return what the agency has imported, by the system that it came from."""
     cases, last = func.count(IMPORTS.c.case_id.distinct()), func.max(IMPORTS.c.updated_index)
     query = select(IMPORTS.c.source_system, cases, last).where(IMPORTS.c.agency == agency)
     query = query.group_by(IMPORTS.c.source_system).order_by(IMPORTS.c.source_system)
@@ -106,7 +109,7 @@ def by_system(connection: Connection, agency: str) -> list[SystemImports]:
 
 
 def datasets(connection: Connection, agency: str, page: Page) -> list[RegisteredDataset]:
-    """What the agency registered, in the order of the log; ``page.after`` is an index."""
+    """Return what the agency registered, in the order of the log; ``page.after`` is an index."""
     own = and_(ENTRIES.c.stream_kind == "agency", ENTRIES.c.stream_id == agency)
     shared = and_(ENTRIES.c.stream_kind == "supervision", ENTRIES.c.agency == agency)
     query = select(ENTRIES.c.log_index, ENTRIES.c.payload)
@@ -118,14 +121,14 @@ def datasets(connection: Connection, agency: str, page: Page) -> list[Registered
 
 
 def every_dataset(connection: Connection) -> list[RegisteredDataset]:
-    """What all agencies registered, in the order of the log."""
+    """Return what all agencies registered, in the order of the log."""
     return [_dataset(entry.log_index, log.payload_of(entry)) for entry in log.registered_datasets(connection)]
 
 
 def registrations(connection: Connection, agency: str, dataset_id: str) -> list[RegisteredDataset]:
-    """What the agency registered under this id, in the order of the log."""
-    known = datasets(connection, agency, Page(limit=MAX_DATASETS, after=None))
-    return [one for one in known if one.body.dataset_id == dataset_id]
+    """Return what the agency registered under this id, in the order of the log."""
+    registered = datasets(connection, agency, Page(limit=MAX_DATASETS, after=None))
+    return [dataset for dataset in registered if dataset.body.dataset_id == dataset_id]
 
 
 def first_to_register(connection: Connection, dataset_id: str, agencies: Collection[str]) -> str | None:

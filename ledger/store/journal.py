@@ -39,15 +39,17 @@ def _is(state: WriteState) -> ColumnElement[bool]:
     return CHAIN_WRITES.c.state == state.value
 
 
-# Each query below is a few looks into an index, however many anchors there are, but those that list them all.
+# Except for those that list all anchors, each query below is a few look-ups in an index, however many there are.
 _OF_ANCHORS = CHAIN_WRITES.c.purpose == Purpose.ANCHOR.value
 _CONFIRMED = and_(_OF_ANCHORS, _is(WriteState.CONFIRMED))
 _VALID = tuple(state for state in WriteState if state is not WriteState.INVALID)
 
 
 class AnchoredAt(NamedTuple):
-    """A tree size that is final on the chain: by the anchor of which number, from 1, and since when, in unix seconds,
-    once that is known."""
+    """A tree size that is final on the chain.
+
+    ``number`` counts the anchors from 1; ``block_time`` (unix seconds) is None until it is known.
+    """
 
     number: int | None
     size: int
@@ -55,13 +57,13 @@ class AnchoredAt(NamedTuple):
 
 
 class DatabaseJournal:
-    """Each write is one row; ``append`` and ``update`` are one transaction each."""
+    """The journal in the database. Each write is one row; ``append`` and ``update`` are one transaction each."""
 
     def __init__(self, database: Database):
         self._database = database
 
     def append(self, write: ChainWrite) -> None:
-        """As the protocol says: durable when this returns, Conflict for the loser of two writers."""
+        """Append a write as the protocol requires: durable when this returns, Conflict for the loser of two writers."""
         try:
             with self._database.write() as connection:
                 last = connection.execute(select(func.max(CHAIN_WRITES.c.number))).scalar() or 0
@@ -74,7 +76,7 @@ class DatabaseJournal:
             raise _lost(write) from error
 
     def update(self, write: ChainWrite) -> None:
-        """Moves a stored write on."""
+        """Update the state and block of a stored write."""
         moved = {
             "state": write.state.value,
             "block_number": write.block_number,
@@ -89,7 +91,7 @@ class DatabaseJournal:
             _count_anchors(connection, write)
 
     def writes(self, *, after: int = 0) -> Iterator[ChainWrite]:
-        """In order of number, a page at a time."""
+        """Yield the writes in order of number, fetched a page at a time."""
         while page := self._page(after):
             yield from page
             after = page[-1].number
@@ -117,13 +119,13 @@ class DatabaseJournal:
         return self._first(confirmed.order_by(CHAIN_WRITES.c.block_number.desc(), CHAIN_WRITES.c.number.desc()))
 
     def anchors(self, *, after: int = 0, limit: int | None = None) -> Sequence[ChainWrite]:
-        """The writes of a number above ``after`` that anchor and are not invalid, in order of number."""
+        """Return the writes numbered above ``after`` that anchor and are not invalid, in order of number."""
         query = _ANCHORS.where(CHAIN_WRITES.c.number > after).order_by(CHAIN_WRITES.c.number).limit(limit)
         with self._database.read() as connection:
             return _writes(connection, query)
 
     def last_anchor(self, *states: WriteState) -> ChainWrite | None:
-        """The last of the anchors, of those in one of ``states`` if any are given, else of those not invalid."""
+        """Return the last anchor in one of ``states``, or, without any, the last that is not invalid."""
         last = [
             select(func.max(CHAIN_WRITES.c.number)).where(_OF_ANCHORS, _is(state)).scalar_subquery()
             for state in states or _VALID
@@ -132,12 +134,12 @@ class DatabaseJournal:
         return self._first(query.order_by(CHAIN_WRITES.c.number.desc()))
 
     def last_proven_anchor(self) -> ChainWrite | None:
-        """The last of the confirmed anchors, of those that the time of their block is known of."""
+        """Return the last confirmed anchor whose block time is known."""
         timed = select(CHAIN_WRITES).where(_CONFIRMED, CHAIN_WRITES.c.block_time.is_not(None))
         return self._first(timed.order_by(CHAIN_WRITES.c.number.desc()))
 
     def sizes(self) -> Mapping[WriteState, int]:
-        """The largest tree size that was brought to each state; 0 where none was."""
+        """Return the largest tree size that was brought to each state; 0 if none was."""
         size = select(func.max(CHAIN_WRITES.c.anchored_size))
         largest = [size.where(_is(state)).scalar_subquery() for state in _VALID]
         with self._database.read() as connection:
@@ -145,50 +147,53 @@ class DatabaseJournal:
         return {state: size or 0 for state, size in zip(_VALID, row, strict=True)}
 
     def proven_times(self, log_indices: Sequence[int]) -> Mapping[int, int]:
-        """For each of these entries the time of the block (unix seconds) whose anchor is the first that has it.
+        """Return for each of these entries the block time (unix seconds) of the first anchor that covers it.
 
-        Without those that no confirmed anchor has, and those that this time is not known of.
+        Entries that no confirmed anchor covers, or whose block time is not known, are left out.
         """
         first = select(CHAIN_WRITES.c.block_time).where(_is(WriteState.CONFIRMED))
         first = first.where(CHAIN_WRITES.c.anchored_size > ENTRIES.c.log_index)
         first = first.order_by(CHAIN_WRITES.c.anchored_size, CHAIN_WRITES.c.number).limit(1)
         times = select(ENTRIES.c.log_index, first.correlate(ENTRIES).scalar_subquery())
-        found: dict[int, int] = {}
+        times_by_index: dict[int, int] = {}
         with self._database.read() as connection:
             for start in range(0, len(log_indices), _PAGE):
-                some = log_indices[start : start + _PAGE]
-                rows = connection.execute(times.where(ENTRIES.c.log_index.in_(some))).all()
-                found |= {index: time for index, time in rows if time is not None}
-        return found
+                part = log_indices[start : start + _PAGE]
+                rows = connection.execute(times.where(ENTRIES.c.log_index.in_(part))).all()
+                times_by_index |= {index: time for index, time in rows if time is not None}
+        return times_by_index
 
     def confirmed(self) -> Iterator[AnchoredAt]:
-        """The confirmed anchors in their order."""
+        """Yield the confirmed anchors in order."""
         columns = CHAIN_WRITES.c.anchor_number, CHAIN_WRITES.c.anchored_size, CHAIN_WRITES.c.block_time
         with self._database.read() as connection:
             for row in connection.execute(select(*columns).where(_CONFIRMED).order_by(CHAIN_WRITES.c.number)):
                 yield AnchoredAt(*row)
 
     def misnumbered(self) -> Sequence[tuple[int, int]]:
-        """Writes that are no confirmed anchors, but have the number of one; a sound journal has none."""
+        """Return (write, anchor number) of writes that have an anchor number and are no confirmed anchors.
+
+        A sound journal has none.
+        """
         query = select(CHAIN_WRITES.c.number, CHAIN_WRITES.c.anchor_number)
         with self._database.read() as connection:
-            found = connection.execute(query.where(CHAIN_WRITES.c.anchor_number.is_not(None), ~_CONFIRMED))
-            return [(row[0], row[1]) for row in found]
+            rows = connection.execute(query.where(CHAIN_WRITES.c.anchor_number.is_not(None), ~_CONFIRMED))
+            return [(row[0], row[1]) for row in rows]
 
     def untimed_anchors(self, limit: int) -> Sequence[ChainWrite]:
-        """Confirmed anchors that the time of their block is not known of, the newest first: a journal of before."""
+        """Return confirmed anchors whose block time is not known, newest first: an older release left it out."""
         query = select(CHAIN_WRITES).where(_CONFIRMED, CHAIN_WRITES.c.block_time.is_(None))
         with self._database.read() as connection:
             return _writes(connection, query.order_by(CHAIN_WRITES.c.number.desc()).limit(limit))
 
     def newest(self, limit: int, before: int | None = None) -> Sequence[ChainWrite]:
-        """All kinds of writes, the newest first, those of a number below ``before`` if it is given."""
+        """Return writes of every purpose, newest first, numbered below ``before`` if that is given."""
         query = select(CHAIN_WRITES).order_by(CHAIN_WRITES.c.number.desc()).limit(limit)
         with self._database.read() as connection:
             return _writes(connection, query if before is None else query.where(CHAIN_WRITES.c.number < before))
 
     def counts(self) -> dict[str, int]:
-        """How many anchors are in which state."""
+        """Return how many anchors are in each state."""
         few = [state.value for state in WriteState if state is not WriteState.CONFIRMED]
         query = select(CHAIN_WRITES.c.state, func.count()).where(_OF_ANCHORS, CHAIN_WRITES.c.state.in_(few))
         with self._database.read() as connection:
@@ -197,7 +202,7 @@ class DatabaseJournal:
         return counted | ({WriteState.CONFIRMED.value: confirmed} if confirmed else {})
 
     def unproven_anchors(self, limit: int) -> Sequence[ChainWrite]:
-        """Confirmed anchors that no state is kept for, the newest first."""
+        """Return confirmed anchors that have no stored state proof, newest first."""
         kept = and_(
             ANCHOR_STATES.c.write_number == CHAIN_WRITES.c.number,
             ANCHOR_STATES.c.anchored_in == CHAIN_WRITES.c.block_hash,
@@ -207,13 +212,13 @@ class DatabaseJournal:
             return _writes(connection, query.order_by(CHAIN_WRITES.c.number.desc()).limit(limit))
 
     def anchored_before(self, write: ChainWrite) -> int:
-        """The size of the confirmed anchor before this write; 0 before the first."""
+        """Return the size of the confirmed anchor before this write; 0 before the first."""
         sizes = select(CHAIN_WRITES.c.anchored_size).where(_CONFIRMED, CHAIN_WRITES.c.number < write.number)
         with self._database.read() as connection:
             return connection.execute(sizes.order_by(CHAIN_WRITES.c.number.desc()).limit(1)).scalar() or 0
 
     def count_confirmed_anchors(self, up_to: ChainWrite) -> int:
-        """How many anchors up to this write are confirmed, it included."""
+        """Return how many anchors up to and including this write are confirmed."""
         with self._database.read() as connection:
             return _confirmed_before(connection, up_to.number + 1)
 
@@ -232,13 +237,13 @@ def _set(number: int) -> Update:
 
 
 def _confirmed_before(connection: Connection, number: int | None) -> int:
-    """How many anchors are confirmed, of those below ``number`` if it is given."""
+    """Return how many anchors are confirmed, numbered below ``number`` if that is given."""
     last = select(CHAIN_WRITES.c.anchor_number).where(_CONFIRMED).order_by(CHAIN_WRITES.c.number.desc()).limit(1)
     return connection.execute(last if number is None else last.where(CHAIN_WRITES.c.number < number)).scalar() or 0
 
 
 def _count_anchors(connection: Connection, moved: ChainWrite) -> None:
-    """Counts the confirmed anchors anew from one that moved: hardly ever is there another after it."""
+    """Recount the confirmed anchors' numbers, starting at the one that moved on; rarely is there another after it."""
     if moved.purpose is not Purpose.ANCHOR:
         return
     connection.execute(_set(moved.number).values(anchor_number=None))
@@ -253,10 +258,10 @@ def _writes(connection: Connection, query: Select[Any]) -> list[ChainWrite]:
 
 
 def _write(row: RowMapping) -> ChainWrite:
-    """Raises IntegrityBroken for a row that no write was kept as."""
+    """Read a write from its row. Raises IntegrityBroken for a row that was changed."""
     head = row["anchored_size"], row["anchored_root"], row["anchored_registry_hash"]
-    known = 3 if row["purpose"] == Purpose.ANCHOR.value else 0
-    if row["purpose"] not in _PURPOSES or row["state"] not in _STATES or 3 - head.count(None) != known:
+    expected = 3 if row["purpose"] == Purpose.ANCHOR.value else 0
+    if row["purpose"] not in _PURPOSES or row["state"] not in _STATES or 3 - head.count(None) != expected:
         raise IntegrityBroken(
             f"write {row['number']} of the journal of the chain was changed",
             field="chain_writes",

@@ -22,7 +22,7 @@ PAGE = 1000  # rows fetched at a time when entries are streamed
 
 
 class TreeState(Struct, frozen=True):
-    """How far the log has come; ``recorded_at`` is in unix milliseconds."""
+    """The log's tree; ``recorded_at`` of the last entry is in unix milliseconds."""
 
     log_id: bytes
     size: int
@@ -51,7 +51,7 @@ class StoredEntry(Struct, frozen=True):
 
 
 class Head(Struct, frozen=True):
-    """Where a stream stands."""
+    """The head of a stream: its last sequence, and the digest of that event."""
 
     sequence: int
     digest: str
@@ -65,12 +65,12 @@ _BY_DIGESTS = (
     .where(one_of(ENTRIES.c.payload_digest, "digests"))
     .order_by(ENTRIES.c.log_index)
 )
-# The kind first, as the primary key has it: by the id alone every stream would be looked at.
+# The kind first, as in the primary key: by the id alone the query would scan every stream.
 _BY_STREAM_IDS = select(STREAMS).where(one_of(STREAMS.c.kind, "kinds"), one_of(STREAMS.c.id, "stream_ids"))
 
 
 def initialise(database: Database, log_id: bytes) -> None:
-    """Starts the empty log of this ledger; does nothing where it was started. Raises Conflict in another ledger's."""
+    """Start this ledger's empty log; do nothing if it was started. Raises Conflict in another ledger's database."""
     with database.write() as connection:
         kept = connection.execute(select(TREE.c.log_id)).scalar()
         if kept is None:
@@ -83,7 +83,7 @@ def initialise(database: Database, log_id: bytes) -> None:
 
 
 def tree(connection: Connection) -> TreeState:
-    """Raises NotFound where the ledger was never initialised."""
+    """Return the state of the tree. Raises NotFound if the ledger was never initialised."""
     row = connection.execute(_TREE).first()
     if row is None:
         raise NotFound("this database holds no ledger", hint="Run: tally init")
@@ -95,48 +95,48 @@ def tree(connection: Connection) -> TreeState:
 
 
 def tile_reader(connection: Connection) -> TileReader:
-    """Reads the first hashes of tiles as they stand in this connection's view."""
+    """Return a reader of the first hashes of tiles, as this connection sees them."""
     query = select(TILES.c.hashes)
 
     def read(level: int, index: int, width: int, /) -> bytes:
-        found = connection.execute(query.where(TILES.c.level == level, TILES.c.tile_index == index)).scalar()
-        if found is None:
+        hashes = connection.execute(query.where(TILES.c.level == level, TILES.c.tile_index == index)).scalar()
+        if hashes is None:
             raise IntegrityBroken(f"tile {level}/{index} is not stored", index=index * 256 ** (level + 1))
-        return bytes(found[: 32 * width])
+        return bytes(hashes[: 32 * width])
 
     return read
 
 
 def entry(connection: Connection, log_index: int) -> StoredEntry:
-    """Raises NotFound."""
+    """Return the entry at an index. Raises NotFound."""
     return _one(connection, select(*ENTRY_COLUMNS).where(ENTRIES.c.log_index == log_index), f"entry {log_index}")
 
 
 def entry_by_event_id(connection: Connection, event_id: str) -> StoredEntry:
-    """Raises NotFound."""
+    """Return the entry of an event id. Raises NotFound."""
     return _one(connection, select(*ENTRY_COLUMNS).where(ENTRIES.c.event_id == event_id), f"event {event_id}")
 
 
 def entry_by_digest(connection: Connection, payload_digest: str) -> StoredEntry:
-    """Raises NotFound."""
+    """Return the entry of a payload digest. Raises NotFound."""
     query = select(*ENTRY_COLUMNS).where(ENTRIES.c.payload_digest == payload_digest)
     return _one(connection, query, f"payload {payload_digest}")
 
 
 def identities(connection: Connection, event_ids: Sequence[str]) -> dict[str, StoredEntry]:
-    """Those of the events that are stored, by event id."""
+    """Return those of the events that are stored, by event id."""
     rows = connection.execute(_BY_EVENT_IDS, {"event_ids": json.dumps(event_ids)})
     return {row.event_id: _stored(row) for row in rows}
 
 
 def references(connection: Connection, payload_digests: Sequence[str]) -> list[tuple[str, str]]:
-    """Event id and payload digest of those that are stored, in the order of the log."""
+    """Return event id and payload digest of those payloads that are stored, in the order of the log."""
     rows = connection.execute(_BY_DIGESTS, {"digests": json.dumps(payload_digests)})
     return [(row.event_id, row.payload_digest) for row in rows]
 
 
 def entries(connection: Connection, start: int, end: int) -> Iterator[StoredEntry]:
-    """The entries of indices ``start <= i < end`` in their order, fetched a page at a time."""
+    """Yield the entries of indices ``start <= i < end`` in order, fetched a page at a time."""
     while start < end:
         stop = min(end, start + PAGE)
         query = select(*ENTRY_COLUMNS).where(ENTRIES.c.log_index >= start, ENTRIES.c.log_index < stop)
@@ -145,7 +145,7 @@ def entries(connection: Connection, start: int, end: int) -> Iterator[StoredEntr
 
 
 def officers_keys(connection: Connection, start: int, end: int, limit: int) -> list[str]:
-    """The keys that signed entries of indices ``start <= i < end``, but the ledger's own; the last to sign first."""
+    """Return the keys, except the ledger's own, that signed entries ``start <= i < end``; the last to sign first."""
     newest = func.max(ENTRIES.c.log_index)
     query = select(ENTRIES.c.key_id).where(ENTRIES.c.log_index >= start, ENTRIES.c.log_index < end)
     query = query.where(ENTRIES.c.agency != SERVICE_AGENCY).group_by(ENTRIES.c.key_id)
@@ -153,7 +153,7 @@ def officers_keys(connection: Connection, start: int, end: int, limit: int) -> l
 
 
 def streams_between(connection: Connection, kind: str, start: int, end: int) -> list[str]:
-    """The streams of a kind with entries of indices ``start <= i < end``, sorted."""
+    """Return the ids of the streams of a kind with entries of indices ``start <= i < end``, sorted."""
     query = select(ENTRIES.c.stream_id).distinct().where(ENTRIES.c.log_index >= start, ENTRIES.c.log_index < end)
     return sorted(connection.execute(query.where(ENTRIES.c.stream_kind == kind)).scalars())
 
@@ -161,7 +161,7 @@ def streams_between(connection: Connection, kind: str, start: int, end: int) -> 
 def stream(
     connection: Connection, kind: str, stream_id: str, *, after: int = -1, limit: int | None = None
 ) -> list[StoredEntry]:
-    """A stream's entries of a sequence above ``after``, in their order."""
+    """Return a stream's entries of a sequence above ``after``, in order."""
     query = (
         select(*ENTRY_COLUMNS)
         .where(ENTRIES.c.stream_kind == kind, ENTRIES.c.stream_id == stream_id, ENTRIES.c.sequence > after)
@@ -172,7 +172,7 @@ def stream(
 
 
 def registry_entries(connection: Connection, *, after: int = -1) -> list[StoredEntry]:
-    """The ``registry.*`` entries of an index above ``after``, in their order."""
+    """Return the ``registry.*`` entries of an index above ``after``, in order."""
     query = (
         select(*ENTRY_COLUMNS)
         .where(ENTRIES.c.stream_kind == "system", ENTRIES.c.event_type.like("registry.%"), ENTRIES.c.log_index > after)
@@ -182,7 +182,7 @@ def registry_entries(connection: Connection, *, after: int = -1) -> list[StoredE
 
 
 def registered_datasets(connection: Connection) -> list[StoredEntry]:
-    """The ``dataset.registered`` entries, in their order."""
+    """Return the ``dataset.registered`` entries, in order."""
     query = select(*ENTRY_COLUMNS).where(
         ENTRIES.c.stream_kind == "agency", ENTRIES.c.event_type == "dataset.registered"
     )
@@ -190,12 +190,12 @@ def registered_datasets(connection: Connection) -> list[StoredEntry]:
 
 
 def last_system_entry(connection: Connection, event_type: str) -> StoredEntry | None:
-    """The newest entry of this type that the service itself signed."""
+    """Return the newest entry of this type that the service itself signed, or None."""
     return next(iter(system_entries(connection, event_type, 1)), None)
 
 
 def system_entries(connection: Connection, event_type: str, limit: int) -> list[StoredEntry]:
-    """The entries of this type that the service itself signed, the newest first."""
+    """Return the entries of this type that the service itself signed, newest first."""
     query = (
         select(*ENTRY_COLUMNS)
         .where(ENTRIES.c.stream_kind == "system", ENTRIES.c.event_type == event_type)
@@ -206,7 +206,7 @@ def system_entries(connection: Connection, event_type: str, limit: int) -> list[
 
 
 def heads(connection: Connection, streams: Sequence[tuple[str, str]]) -> dict[tuple[str, str], Head]:
-    """Where these streams stand; those that do not exist are left out."""
+    """Return the heads of those of the streams that exist."""
     wanted = set(streams)
     kinds, ids = {kind for kind, _ in streams}, [stream_id for _, stream_id in streams]
     rows = connection.execute(_BY_STREAM_IDS, {"kinds": json.dumps(sorted(kinds)), "stream_ids": json.dumps(ids)})
@@ -214,34 +214,37 @@ def heads(connection: Connection, streams: Sequence[tuple[str, str]]) -> dict[tu
 
 
 def sections(connection: Connection, log_index: int) -> dict[str, bytes | None]:
-    """The entry's sections by label; None for one that was erased."""
+    """Return the entry's sections by label; None for an erased one."""
     query = select(SECTIONS.c.label, SECTIONS.c.data).where(SECTIONS.c.log_index == log_index)
     return {row.label: row.data for row in connection.execute(query)}
 
 
 def flags(connection: Connection, log_index: int) -> tuple[Flag, ...]:
-    """The flags that the entry raised when it was recorded."""
+    """Return the flags that the entry raised when it was recorded."""
     query = select(FLAGS).where(FLAGS.c.log_index == log_index).order_by(FLAGS.c.position)
     return tuple(Flag(row.name, row.article, row.detail) for row in connection.execute(query))
 
 
 def flags_of_stream(connection: Connection, kind: str, stream_id: str) -> dict[int, tuple[Flag, ...]]:
-    """The flags of those of its entries that raised any, by log index."""
+    """Return the flags of the stream's entries that raised any, by log index."""
     query = select(FLAGS).join(ENTRIES, ENTRIES.c.log_index == FLAGS.c.log_index)
     query = query.where(ENTRIES.c.stream_kind == kind, ENTRIES.c.stream_id == stream_id)
-    found: dict[int, tuple[Flag, ...]] = {}
+    by_index: dict[int, tuple[Flag, ...]] = {}
     for row in connection.execute(query.order_by(FLAGS.c.log_index, FLAGS.c.position)):
-        found[row.log_index] = (*found.get(row.log_index, ()), Flag(row.name, row.article, row.detail))
-    return found
+        by_index[row.log_index] = (*by_index.get(row.log_index, ()), Flag(row.name, row.article, row.detail))
+    return by_index
 
 
 def count_entries(connection: Connection) -> int:
-    """How many entries are stored, counted and not remembered."""
+    """Count the stored entries."""
     return connection.execute(select(func.count()).select_from(ENTRIES)).scalar_one()
 
 
 def payload_of(entry: StoredEntry) -> Payload:
-    """Raises IntegrityBroken where the stored bytes are not those that were signed: nothing is judged on them."""
+    """Decode the entry's payload.
+
+    Raises IntegrityBroken if the stored bytes are not those that were signed: nothing is decided by them.
+    """
     if digest_of(entry.payload) != entry.payload_digest:
         raise IntegrityBroken(
             f"the stored payload of entry {entry.log_index} is not the one that was signed",
@@ -251,10 +254,10 @@ def payload_of(entry: StoredEntry) -> Payload:
     return decode_payload(entry.payload, entry.event_type)
 
 
-def _one(connection: Connection, query: Select[Any], what: str) -> StoredEntry:
+def _one(connection: Connection, query: Select[Any], name: str) -> StoredEntry:
     row = connection.execute(query).first()
     if row is None:
-        raise NotFound(f"{what} is not in the log")
+        raise NotFound(f"{name} is not in the log")
     return _stored(row)
 
 

@@ -21,9 +21,9 @@ _SCRIPTS = Path(__file__).parent / "migrations"
 
 
 def migrate(engine: Engine, store: Store) -> None:
-    """Brings a store to the newest schema; does nothing where it is there already.
+    """Bring a store to the newest schema; do nothing if it is there already.
 
-    Raises IntegrityBroken where the database says that it is of a version which this release does not know.
+    Raises IntegrityBroken if the database is of a version that this release does not know.
     """
     try:
         command.upgrade(configuration(engine, store), "head")
@@ -36,7 +36,7 @@ def migrate(engine: Engine, store: Store) -> None:
 
 
 def configuration(engine: Engine, store: Store) -> Config:
-    """What Alembic works with, the engine itself included."""
+    """Return Alembic's configuration, with the engine itself."""
     config = Config()
     config.set_main_option("script_location", str(_SCRIPTS))
     config.set_main_option("version_locations", str(_SCRIPTS / store))
@@ -46,11 +46,11 @@ def configuration(engine: Engine, store: Store) -> Config:
 
 
 def metadata(store: Store) -> MetaData:
-    """The schema that the tables ask for."""
+    """Return the schema that the table models define."""
     schemas = {"log": SQLModel.metadata, "access": AccessBase.metadata, "witness": WITNESS_METADATA}
     return schemas[store]
 
 
 def version_table(store: Store) -> str:
-    """Stores may lie in one database: each keeps its own version."""
+    """Return the name of the table that keeps a store's version: stores may share one database."""
     return f"alembic_version_{store}"

@@ -1,4 +1,4 @@
-"""Open offers, those of a case whose clock ends first at the top."""
+"""Open offers of handovers, those of a case whose clock ends first at the top."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Box = Literal["inbox", "outbox"]
 
 
 class OfferPlace(Struct, frozen=True):
-    """Where a list of offers goes on: behind this one."""
+    """The position in a list of offers after which the next page starts."""
 
     first_end: str
     offered_at: str
@@ -29,9 +29,9 @@ class OfferPlace(Struct, frozen=True):
 def open_offers(
     connection: Connection, agency: str, box: Box, *, as_of: str, limit: int, after: OfferPlace | None = None
 ) -> list[dict[str, Any]]:
-    """Rows of ``tables.HandoverRow`` offered to (inbox) or by (outbox) the agency, each with its case's ``first_end``.
+    """Return rows of ``tables.HandoverRow`` offered to (inbox) or by (outbox) the agency.
 
-    ``as_of`` is RFC 3339 in UTC.
+    Each row also has its case's ``first_end``. ``as_of`` is RFC 3339 in UTC.
     """
     side = HANDOVERS.c.to_agency if box == "inbox" else HANDOVERS.c.from_agency
     ends = first_end(HANDOVERS.c.case_id, as_of).label("first_end")
@@ -45,12 +45,12 @@ def open_offers(
 
 
 def place_of(row: dict[str, Any]) -> OfferPlace:
-    """Where the list stands after this row."""
+    """Return the position of the list after this row."""
     return OfferPlace(*(row[name] for name in OfferPlace.__struct_fields__))
 
 
 def parse_place(text: str) -> OfferPlace:
-    """Raises MalformedInput."""
+    """Parse the position of a list. Raises MalformedInput."""
     parts = text.split(",")
     if len(parts) != len(OfferPlace.__struct_fields__):
         raise MalformedInput("expected the place that the page before names", field="after")

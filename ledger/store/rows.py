@@ -1,8 +1,8 @@
-"""Many rows of many tables in few statements, whose texts are made once.
+"""Writing many rows of many tables in few statements, whose texts are built once.
 
-Values go to the drivers as they are: what SQLAlchemy would do for each costs more than writing it. SQLite takes a table
-at a time. On PostgreSQL each statement is a way to the server and back, with the writer's lock held: there all rows of
-all tables go in one, as a JSON text for each table that the server takes apart.
+Values go to the drivers without conversion: what SQLAlchemy does for each costs more than writing it. On SQLite one
+statement writes one table. On PostgreSQL each statement is a round trip with the writer's lock held, so one statement
+writes all rows of all tables, passed as a JSON text for each table that the server unpacks.
 """
 
 from __future__ import annotations
@@ -37,15 +37,16 @@ _encoder = msgspec.json.Encoder()  # bytes become base64
 
 
 def fetched(connection: Connection, query: Select[Any]) -> list[Row]:
-    """The rows of a query, each by the names of its columns."""
+    """Return the rows of a query, each by the names of its columns."""
     return [dict(row) for row in connection.execute(query).mappings()]
 
 
 def write(connection: Connection, database: Database, new: NewRows, latest: NewRows) -> None:
-    """Puts ``new`` rows in, and the ``latest`` in place of those that stand under their keys, if any do.
+    """Insert the ``new`` rows, and insert or replace the ``latest`` by their primary keys.
 
-    Each has every column of its table; no two of a table's ``latest`` have one key. The tables of both stay the same
-    from call to call, with or without rows.
+    Each row has every column of its table; no two ``latest`` rows of a table have one key. The tables of both must be
+    the
+    same from call to call, with or without rows, since the statement's text is cached by them.
     """
     if not database.is_sqlite:
         packed = {table.name: _encoder.encode(rows).decode() for table, rows in (*new.items(), *latest.items())}
@@ -76,16 +77,19 @@ def _text(database: Database, table: Table, replacing: bool) -> str:
 
 
 def _unpacked(table: Table) -> Select[Any]:
-    """The rows of a JSON text that is given under the table's name."""
-    packed = [column(one.name, Text() if _is_bytes(one) else one.type) for one in table.columns]
+    """Select the rows of the JSON text that is passed under the table's name."""
+    packed = [
+        column(table_column.name, Text() if _is_bytes(table_column) else table_column.type)
+        for table_column in table.columns
+    ]
     rows = func.json_to_recordset(bindparam(table.name, type_=JSON)).table_valued(*packed, name="packed")
     rows = rows.render_derived(with_types=True)
-    return select(*(_value(one, rows.c[one.name]) for one in table.columns))
+    return select(*(_value(table_column, rows.c[table_column.name]) for table_column in table.columns))
 
 
 def _value(of: Column[Any], packed: ColumnElement[Any]) -> ColumnElement[Any]:
     return func.decode(packed, literal_column("'base64'")) if _is_bytes(of) else packed
 
 
-def _is_bytes(one: Column[Any]) -> bool:
-    return isinstance(one.type, LargeBinary)
+def _is_bytes(table_column: Column[Any]) -> bool:
+    return isinstance(table_column.type, LargeBinary)

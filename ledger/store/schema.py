@@ -1,11 +1,11 @@
-"""The schema as it must be: what else stands in a database decides what is read from it.
+"""Checks of the database's schema: anything beyond it may change what is written or read.
 
-A trigger changes what is written, a view or another table of the same name what is read, a missing constraint lets two
-rows stand for one. SQLite's schema is compared text by text with one that was just made. PostgreSQL is asked for what
+A trigger changes what is written, a view or another table of the same name what is read, and a missing constraint
+allows two rows for one. SQLite's schema is compared text by text with a newly made one. PostgreSQL is asked for what
 no migration makes: triggers, rules and policies, and for columns and indexes that differ.
 
-The text of an index does not say what is in it: one that was made of few rows and then described as one of all hides
-the others from every list. So an audit also lets SQLite hold indexes against their tables.
+The text of an index does not say what it contains: an index made of few rows and then declared as one of all rows
+would hide the others from every list. So an audit also has SQLite compare indexes with their tables.
 """
 
 from __future__ import annotations
@@ -39,8 +39,8 @@ from ledger.core.errors import IntegrityBroken
 from ledger.store.migrate import Store, metadata, migrate, version_table
 from ledger.store.tables import CHAIN_WRITES, CHECKPOINTS, ENTRIES, META, TILES, TREE
 
-READ_AS_BYTES = ("entries.envelope", "entries.payload")  # by audits, whatever they are (``store.audit``)
-MAX_FAULTS = 100  # of a file that are told
+READ_AS_BYTES = ("entries.envelope", "entries.payload")  # audits read these as bytes, of any type (``store.audit``)
+MAX_FAULTS = 100  # most faults of a file that are reported
 _OBJECTS = "SELECT type || ' ' || name, coalesce(sql, '') FROM sqlite_master ORDER BY type, name"
 _STRANGE = """
 SELECT 'trigger ' || tgname AS name, relname AS "table", pg_get_triggerdef(pg_trigger.oid) AS definition FROM pg_trigger
@@ -51,7 +51,7 @@ UNION ALL SELECT 'policy ' || policyname, tablename, policyname FROM pg_policies
 
 
 class Difference(Struct, frozen=True):
-    """A part of the schema that is not as it must be; None where it is not there."""
+    """A part of the schema that differs; ``expected`` or ``found`` is None if it is missing there."""
 
     name: str
     expected: str | None
@@ -59,21 +59,23 @@ class Difference(Struct, frozen=True):
 
 
 def differences(engine: Engine, store: Store) -> list[Difference]:
-    """How the schema of a store differs from the one that the migrations make."""
+    """Return how a store's schema differs from the one that the migrations make."""
     with engine.connect() as connection:
         if engine.dialect.name != "sqlite":
             return [*_of_server(connection, store)]
-        expected, found = _expected(store), _objects(connection)
+        expected, actual = _expected(store), _objects(connection)
     return [
-        Difference(name, expected.get(name), found.get(name))
-        for name in sorted(expected.keys() | found.keys())
-        if expected.get(name) != found.get(name)
+        Difference(name, expected.get(name), actual.get(name))
+        for name in sorted(expected.keys() | actual.keys())
+        if expected.get(name) != actual.get(name)
     ]
 
 
 def storage_faults(engine: Engine) -> list[str]:
-    """Return what SQLite finds wrong in its file: rows that an index leaves out or adds, values that a column does not
-    take, broken pages. Empty for PostgreSQL, which checks indexes for its superuser only.
+    """Return what SQLite finds wrong in its file.
+
+    That is: rows missing from or extra in an index, values that a column does not take, broken pages. Empty for
+    PostgreSQL, which checks indexes for its superuser only.
     """
     if engine.dialect.name != "sqlite":
         return []
@@ -88,10 +90,10 @@ def storage_faults(engine: Engine) -> list[str]:
 def mistyped_columns(
     engine: Engine, store: Store, rows: Mapping[Table, ColumnElement[bool]] | None = None
 ) -> Iterator[Difference]:
-    """Yield each column that holds a value of another type than its own: SQLite keeps what it is given.
+    """Yield each column that holds a value of another type than its own, which SQLite allows.
 
-    Whatever reads such a value may fail at it, an audit too, but for those that it reads as bytes whatever they are.
-    PostgreSQL takes none. ``rows`` are those to look at, by table; all of them without it.
+    Reading such a value may fail, in an audit too, except in columns that it reads as bytes of any type. PostgreSQL
+    stores no such value. ``rows`` are those to check, by table; all by default.
     """
     if engine.dialect.name != "sqlite":
         return
@@ -105,22 +107,22 @@ def mistyped_columns(
 def _mistyped(connection: Connection, table: Table, rows: ColumnElement[bool]) -> Iterator[Difference]:
     columns = [column for column in table.columns if f"{table.name}.{column.name}" not in READ_AS_BYTES]
     types = (func.group_concat(func.distinct(func.typeof(column))).label(column.name) for column in columns)
-    for column, found in zip(columns, connection.execute(select(*types).where(rows)).one(), strict=True):
+    for column, stored_types in zip(columns, connection.execute(select(*types).where(rows)).one(), strict=True):
         expected = _type_of(column)
-        strange = sorted(set((found or "null").split(",")) - {expected, "null"})
+        strange = sorted(set((stored_types or "null").split(",")) - {expected, "null"})
         if strange:
             yield Difference(f"{table.name}.{column.name}", expected, ", ".join(strange))
 
 
 def _type_of(column: Column[Any]) -> str:
-    """What SQLite calls values of this column."""
+    """Return what SQLite calls the type of this column's values."""
     if isinstance(column.type, LargeBinary):
         return "blob"
     return "integer" if isinstance(column.type, Integer | Boolean) else "text"
 
 
 def require_schema(engine: Engine, store: Store) -> None:
-    """Raises IntegrityBroken, naming what differs: nothing is read or written through what somebody else put there."""
+    """Raise IntegrityBroken, naming the first difference: nothing is read or written through a changed schema."""
     for difference in differences(engine, store):
         raise IntegrityBroken(
             f"the database's schema was changed: {difference.name}",
@@ -155,7 +157,7 @@ def _expected(store: Store) -> dict[str, str]:
 
 
 def _objects(connection: Connection) -> dict[str, str]:
-    """SQLite's own tables of statistics are no part of it: whoever wants plans to be better makes them."""
+    """Return the text of each object of the schema; SQLite's own statistics, which anybody may make, are left out."""
     rows = connection.execute(text(_OBJECTS)).all()
     return {name: sql for name, sql in rows if not name.startswith("table sqlite_stat")}
 

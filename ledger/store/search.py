@@ -1,7 +1,8 @@
-"""Search: from what stands on a paper, a seal or a file to the cases whose events say it, as far as the reader may see.
+"""Search: from the text on a paper, a seal or a file to the cases whose events contain it.
 
-``words`` is a read model that changes with the log; ids of cases, items and events are found by their own tables. A
-text finds the words that it is the beginning of; a digest is found with or without its algorithm.
+Only cases that the reader may see are found. ``words`` is a read model that changes with the log; ids of cases, items
+and events are looked up in their own tables. A text matches the words that it begins; a digest matches with or
+without its algorithm.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ from ledger.core.visibility import Reader
 from ledger.store.cases import seen
 from ledger.store.tables import CASE_AGENCIES, CASES, ENTRIES, ITEMS, WORDS
 
-_HEX_FROM = 8  # characters from which hexadecimal digits may be the beginning of a digest
+_HEX_FROM = 8  # hexadecimal characters that may be taken as the beginning of a digest
 _LAST = "\U0010ffff"
 _BRACKETS = str.maketrans("", "", "()[]〔〕【】《》")
 
@@ -41,7 +42,7 @@ Row = dict[str, Any]
 Kind = Literal[
     "case", "item", "event", "case_number", "document", "exhibit", "seal", "digest", "officer", "person", "handover"
 ]
-# The fields of bodies whose values are searched for, and as what.
+# The fields of bodies whose values can be searched for, each with its kind.
 _KINDS: dict[str, Kind] = {
     "case_number": "case_number",
     "number": "document",
@@ -59,7 +60,7 @@ _KINDS: dict[str, Kind] = {
 
 
 class Place(Struct, frozen=True):
-    """Where a search goes on: behind this word."""
+    """The word after which a search continues."""
 
     word: str
     kind: str
@@ -67,9 +68,9 @@ class Place(Struct, frozen=True):
 
 
 class Hit(Struct, frozen=True):
-    """A case that was found: by which word, of what kind, said of which item by which event last.
+    """A case that matches: the word and its kind, and the item and event that last contained it.
 
-    An id of a case is said by its latest event, that of an item by the latest that changed it.
+    The event of a case's id is the case's latest one, that of an item's id the latest that changed the item.
     """
 
     kind: Kind
@@ -84,7 +85,7 @@ class Hit(Struct, frozen=True):
 
 
 class Found(Struct, frozen=True):
-    """A page of hits; ``following`` is where the next begins, None on the last."""
+    """A page of hits; ``following`` is where the next page begins, None on the last."""
 
     hits: tuple[Hit, ...]
     following: Place | None
@@ -94,7 +95,7 @@ class Found(Struct, frozen=True):
 
 
 def projections(payload: Payload, index: int) -> Iterator[tuple[Table, tuple[str, ...], Row]]:
-    """What the entry at ``index`` changes here: table, key and new row."""
+    """Yield what the entry at ``index`` changes here: table, key and new row."""
     if payload.stream.kind != "case":
         return
     case_id = payload.stream.id
@@ -105,7 +106,7 @@ def projections(payload: Payload, index: int) -> Iterator[tuple[Table, tuple[str
 
 
 def _said(value: Struct, item_id: str | None) -> Iterator[tuple[Kind, str, str | None]]:
-    """The words of a body, at whatever depth, each with the item that it is said of."""
+    """Yield the searchable words of a body, at any depth, each with the item that it belongs to."""
     item_id = getattr(value, "item_id", item_id)
     for name in _telling(type(value)):
         part = getattr(value, name)
@@ -115,13 +116,13 @@ def _said(value: Struct, item_id: str | None) -> Iterator[tuple[Kind, str, str |
         if (kind := _KINDS.get(name)) is not None:
             yield from ((kind, text, item_id) for text in parts)
         elif isinstance(parts[0], Struct):
-            for one in parts:
-                yield from _said(one, item_id)
+            for nested in parts:
+                yield from _said(nested, item_id)
 
 
 @cache
 def _telling(kind: type[Struct]) -> tuple[str, ...]:
-    """The fields of a type that hold words, or structs that do."""
+    """Return the fields of a type that hold searchable words, or structs that do."""
     hints = get_type_hints(kind)
     return tuple(name for name in kind.__struct_fields__ if name in _KINDS or _holds_words(hints[name]))
 
@@ -133,7 +134,7 @@ def _holds_words(hint: Any) -> bool:
 
 
 def folded(text: str) -> str:
-    """As words are stored and asked for: whether wide or narrow, large or small, without white space and brackets."""
+    """Fold a text as words are stored and looked up: width and case unified, white space and brackets removed."""
     return "".join(unicodedata.normalize("NFKC", text).casefold().translate(_BRACKETS).split())
 
 
@@ -141,10 +142,11 @@ def folded(text: str) -> str:
 
 
 def search(connection: Connection, reader: Reader, text: str, limit: int, after: Place | None = None) -> Found:
-    """At most ``limit`` hits, ids first, then words in their order.
+    """Return at most ``limit`` hits, ids first, then words in order.
 
-    What the reader may not see is left out before anything is counted: neither how many hits a page has nor where the
-    next one begins tells of it.
+    Cases that the reader may not see are left out before anything is counted, so that neither the number of hits nor
+    the
+    start of the next page reveals them.
     """
     word = folded(text)
     words = _words(_starts(word), reader, limit + 1, after).subquery().select()
@@ -164,7 +166,7 @@ def search(connection: Connection, reader: Reader, text: str, limit: int, after:
 
 
 def _place(row: Any) -> Place:
-    """Ids come on the first page alone: behind one of them begin the words."""
+    """Return the position after this row. Ids come on the first page alone; words begin after them."""
     return Place(row.word, row.kind, row.case_id) if row.rank else Place("", "", "")
 
 
@@ -183,7 +185,7 @@ def _hit(row: Any) -> Hit:
 
 
 def _words(starts: list[str], reader: Reader, limit: int, after: Place | None) -> Select[Any]:
-    """The words of cases that the reader sees which begin so, behind the place."""
+    """Select the words with these beginnings after the position, of cases that the reader sees."""
     begins = or_(*(and_(WORDS.c.word >= start, WORDS.c.word < start + _LAST) for start in starts))
     key = (WORDS.c.word, WORDS.c.kind, WORDS.c.case_id)
     query = _candidates(1, WORDS.c.kind, WORDS.c.word, WORDS.c.item_id, WORDS.c.case_id, WORDS.c.updated_index)
@@ -194,7 +196,7 @@ def _words(starts: list[str], reader: Reader, limit: int, after: Place | None) -
 
 
 def _ids(word: str) -> Iterator[Select[Any]]:
-    """Whatever has this very id, or this payload digest."""
+    """Yield a query for each kind of thing that has this very id or payload digest."""
     nothing: ColumnElement[Any] = null()
     event = (literal("event"), ENTRIES.c.event_id, nothing, ENTRIES.c.stream_id, ENTRIES.c.log_index)
     is_of_case = ENTRIES.c.stream_kind == "case"
@@ -209,13 +211,13 @@ def _ids(word: str) -> Iterator[Select[Any]]:
 
 
 def _candidates(rank: int, *columns: ColumnElement[Any]) -> Select[Any]:
-    """Kind, word, item, case and log index under their names."""
+    """Select kind, word, item, case and log index under their names."""
     named = zip(("kind", "word", "item_id", "case_id", "log_index"), columns, strict=True)
     return select(literal_column(str(rank)).label("rank"), *(column.label(name) for name, column in named))
 
 
 def _starts(word: str) -> list[str]:
-    """What a word may begin with to be meant: itself, or for hexadecimal digits a digest of any algorithm."""
+    """Return the beginnings that match a word: itself, and for hexadecimal digits a digest of any algorithm."""
     is_hex = len(word) >= _HEX_FROM and not word.strip("0123456789abcdef")
     return [word, *(f"{algorithm.value}:{word}" for algorithm in Algorithm if is_hex)]
 
@@ -230,11 +232,11 @@ _COLUMNS = {  # each with the case that it is of
 
 
 def known(connection: Connection, words: Iterable[str], reader: Reader) -> dict[str, str]:
-    """Those of the words that are identifiers in cases that the reader sees, and what each names."""
-    found: dict[str, str] = {}
-    asked = sorted(words)
-    for some in (asked[start : start + ASKED_AT_ONCE] for start in range(0, len(asked), ASKED_AT_ONCE)):
-        for what, (column, case_id) in _COLUMNS.items():
-            for (word,) in connection.execute(select(column).where(column.in_(some), seen(reader, case_id))):
-                found.setdefault(word, what)
-    return found
+    """Return those of the words that identify something in cases that the reader sees, each with what it names."""
+    kinds: dict[str, str] = {}
+    sorted_words = sorted(words)
+    for part in (sorted_words[start : start + ASKED_AT_ONCE] for start in range(0, len(sorted_words), ASKED_AT_ONCE)):
+        for kind, (column, case_id) in _COLUMNS.items():
+            for (word,) in connection.execute(select(column).where(column.in_(part), seen(reader, case_id))):
+                kinds.setdefault(word, kind)
+    return kinds

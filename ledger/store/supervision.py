@@ -1,4 +1,4 @@
-"""The tables of supervision: read models of its streams, one row for each model, lead and recommendation."""
+"""Read models of supervision: one row for each model, lead and recommendation."""
 
 from __future__ import annotations
 
@@ -55,8 +55,12 @@ class ModelRow(SQLModel, table=True):
 
 
 class LeadRow(SQLModel, table=True):
-    """A lead as it stands; ``told`` says that the supervised agency sees it, ``outcome`` what came of a closed one,
-    which of a dismissed one is ``dismissed``."""
+    """A lead in its present state.
+
+    ``told`` marks that the supervised agency sees it. ``outcome`` is that of a closed lead, ``dismissed`` for a
+    dismissed
+    one.
+    """
 
     __tablename__ = "leads"
     __table_args__ = (
@@ -84,7 +88,7 @@ class LeadRow(SQLModel, table=True):
 
 
 class RecommendationRow(SQLModel, table=True):
-    """A recommendation as it stands; ``result`` is that of its last re-check."""
+    """A recommendation in its present state; ``result`` is that of its last re-check."""
 
     __tablename__ = "recommendations"
     __table_args__ = (
@@ -115,9 +119,11 @@ TABLES = (MODELS, LEADS, RECOMMENDATIONS)
 
 
 class Wanted(Struct, frozen=True):
-    """Which leads: those of all that is given. ``agency`` is the supervised one; ``statuses`` are any of them.
+    """A filter of leads: those that meet everything given.
 
-    ``raised_before`` (RFC 3339) is the first moment of raising that is too late.
+    ``agency`` is the supervised one; any of ``statuses`` matches.
+
+    ``raised_before`` (RFC 3339) is exclusive.
     """
 
     status: str | None = None
@@ -136,7 +142,7 @@ class Wanted(Struct, frozen=True):
 
 
 def projection(matter: Matter, index: int) -> tuple[Table, tuple[str, ...], Row]:
-    """What shows the matter since the entry at ``index``: table, key and row."""
+    """Return the row of a model, lead or recommendation after the entry at ``index``: table, key and row."""
     if isinstance(matter, ModelState):
         return MODELS, (matter.model_id,), _model_row(matter, index)
     if isinstance(matter, LeadState):
@@ -201,8 +207,8 @@ def _recommendation_row(state: RecommendationState, index: int) -> Row:
 
 
 def stored_rows(connection: Connection, first: str | None, last: str | None) -> dict[str, dict[tuple[str, ...], Row]]:
-    """The stored rows of the streams ``first <= id < last``: by stream, then by table's name and key."""
-    found: dict[str, dict[tuple[str, ...], Row]] = {}
+    """Return the stored rows of the streams ``first <= id < last``: by stream, then by table name and key."""
+    by_stream_id: dict[str, dict[tuple[str, ...], Row]] = {}
     for table, prefix, key in (
         (MODELS, MODEL_STREAM, MODELS.c.model_id),
         (LEADS, "", LEADS.c.lead_id),
@@ -213,21 +219,21 @@ def stored_rows(connection: Connection, first: str | None, last: str | None) -> 
         query = query if last is None else query.where(stream_id < last)
         for row in connection.execute(query).mappings():
             own_id = row[key.name]
-            found.setdefault(prefix + own_id, {})[table.name, own_id] = dict(row)
-    return found
+            by_stream_id.setdefault(prefix + own_id, {})[table.name, own_id] = dict(row)
+    return by_stream_id
 
 
 # -- who sees what -----------------------------------------------------------------------------------------------------
 
 
 def sight(connection: Connection, stream_id: str, reader: Reader) -> Sight | None:
-    """By what the reader sees the stream; None if by nothing, or if there is no such stream."""
-    seen = sides(connection, stream_id)
-    return None if seen is None else can_see(reader, seen)
+    """Return what makes the stream visible to the reader; None if nothing does, or if there is no such stream."""
+    of_stream = sides(connection, stream_id)
+    return None if of_stream is None else can_see(reader, of_stream)
 
 
 def sides(connection: Connection, stream_id: str) -> Sides | None:
-    """Who stands how to what the stream is of; None where there is no such stream. Of a model its publisher alone."""
+    """Return the agencies that have a part in the stream's subject, or None; of a model only its publisher."""
     thing = thing_of(stream_id)
     if thing == "model":
         own_id = stream_id.removeprefix(MODEL_STREAM)
@@ -235,8 +241,8 @@ def sides(connection: Connection, stream_id: str) -> Sides | None:
         return None if publisher is None else ModelSides(frozenset((publisher,)))
     if thing == "lead":
         lead = (LEADS.c.procuratorate, LEADS.c.supervised, LEADS.c.told)
-        found = connection.execute(select(*lead).where(LEADS.c.lead_id == stream_id)).first()
-        return None if found is None else LeadSides(found.procuratorate, found.supervised, bool(found.told))
+        lead_row = connection.execute(select(*lead).where(LEADS.c.lead_id == stream_id)).first()
+        return None if lead_row is None else LeadSides(lead_row.procuratorate, lead_row.supervised, bool(lead_row.told))
     if thing == "recommendation":
         own_id = stream_id.removeprefix(RECOMMENDATION_STREAM)
         both = (RECOMMENDATIONS.c.procuratorate, RECOMMENDATIONS.c.to_agency)
@@ -246,13 +252,13 @@ def sides(connection: Connection, stream_id: str) -> Sides | None:
 
 
 def _sees_lead(reader: Reader) -> ColumnElement[bool]:
-    """Whether the reader sees a row of ``leads``."""
-    told = and_(LEADS.c.supervised == reader.agency, LEADS.c.told)
-    return or_(LEADS.c.procuratorate == reader.agency, told, _above(LEADS.c.procuratorate, reader))
+    """Build the condition that the reader sees a row of ``leads``."""
+    as_supervised = and_(LEADS.c.supervised == reader.agency, LEADS.c.told)
+    return or_(LEADS.c.procuratorate == reader.agency, as_supervised, _above(LEADS.c.procuratorate, reader))
 
 
 def _sees_recommendation(reader: Reader) -> ColumnElement[bool]:
-    """Whether the reader sees a row of ``recommendations``."""
+    """Build the condition that the reader sees a row of ``recommendations``."""
     both = (RECOMMENDATIONS.c.procuratorate, RECOMMENDATIONS.c.to_agency)
     return or_(*(side == reader.agency for side in both), _above(RECOMMENDATIONS.c.procuratorate, reader))
 
@@ -267,7 +273,10 @@ def _above(procuratorate: ColumnElement[str], reader: Reader) -> ColumnElement[b
 def list_leads(
     connection: Connection, reader: Reader, page: Page, wanted: Wanted, *, newest_first: bool = False
 ) -> list[Row]:
-    """The leads that the reader sees, the latest change last, or first; ``page.after`` is an ``updated_index``."""
+    """Return the leads that the reader sees, latest change last, or first with ``newest_first``.
+
+    ``page.after`` is an ``updated_index``.
+    """
     query = select(LEADS).where(*_of_leads(reader, wanted))
     if not newest_first:
         return _paged(connection, query, LEADS.c.updated_index, page)
@@ -277,27 +286,27 @@ def list_leads(
 
 
 def leads_among(connection: Connection, reader: Reader, lead_ids: Collection[str]) -> dict[str, Row]:
-    """Those of the leads that the reader sees, by id."""
+    """Return those of the leads that the reader sees, by id."""
     query = select(LEADS).where(*_of_leads(reader, Wanted()), one_of(LEADS.c.lead_id, "lead_ids"))
     rows = connection.execute(query, {"lead_ids": json.dumps([*lead_ids])}).mappings()
     return {row["lead_id"]: dict(row) for row in rows}
 
 
 def count_leads(connection: Connection, reader: Reader, wanted: Wanted) -> dict[str, int]:
-    """How many such leads the reader sees in each state."""
+    """Return how many leads of the filter the reader sees in each status."""
     counted = select(LEADS.c.status, cast(func.count(), Integer).label("n")).where(*_of_leads(reader, wanted))
     return {row.status: row.n for row in connection.execute(counted.group_by(LEADS.c.status))}
 
 
 def count_raised(connection: Connection, model_id: str, agency: str, since: str, until: str) -> int:
-    """How many leads the model raised about an agency at ``since <= raised_at < until`` (RFC 3339)."""
+    """Return how many leads the model raised about an agency at ``since <= raised_at < until`` (RFC 3339)."""
     query = select(cast(func.count(), Integer)).where(LEADS.c.model_id == model_id, LEADS.c.supervised == agency)
-    found = connection.execute(query.where(LEADS.c.raised_at >= since, LEADS.c.raised_at < until)).scalar_one()
-    return int(found)
+    count = connection.execute(query.where(LEADS.c.raised_at >= since, LEADS.c.raised_at < until)).scalar_one()
+    return int(count)
 
 
 def _of_leads(reader: Reader, wanted: Wanted) -> list[ColumnElement[bool]]:
-    """What makes a row of ``leads`` one of those that the reader sees and wants."""
+    """Build the conditions that the reader sees a row of ``leads`` and the filter includes it."""
     columns = {
         "status": LEADS.c.status,
         "model_id": LEADS.c.model_id,
@@ -321,7 +330,7 @@ def _of_leads(reader: Reader, wanted: Wanted) -> list[ColumnElement[bool]]:
 def list_recommendations(
     connection: Connection, reader: Reader, page: Page, *, status: str | None = None, agency: str | None = None
 ) -> list[Row]:
-    """The recommendations that the reader sees, the latest change last; ``agency`` is the one that they went to."""
+    """Return the recommendations that the reader sees, latest change last; ``agency`` is the recipient."""
     query = select(RECOMMENDATIONS).where(_sees_recommendation(reader))
     if status is not None:
         query = query.where(RECOMMENDATIONS.c.status == status)
@@ -331,14 +340,14 @@ def list_recommendations(
 
 
 def newest_recommendations(connection: Connection, reader: Reader, procuratorate: str, limit: int) -> list[Row]:
-    """The recommendations of a procuratorate that the reader sees, the latest change first."""
+    """Return the recommendations of a procuratorate that the reader sees, latest change first."""
     of_it = (RECOMMENDATIONS.c.procuratorate == procuratorate, _sees_recommendation(reader))
     query = select(RECOMMENDATIONS).where(*of_it).order_by(RECOMMENDATIONS.c.updated_index.desc())
     return fetched(connection, query.limit(limit))
 
 
 def list_models(connection: Connection, page: Page, *, retired: bool | None = None) -> list[Row]:
-    """The models, by their ids."""
+    """Return the models, by their ids."""
     query = select(MODELS)
     if retired is not None:
         query = query.where(MODELS.c.retired == retired)
@@ -348,13 +357,13 @@ def list_models(connection: Connection, page: Page, *, retired: bool | None = No
 
 
 def model_titles(connection: Connection) -> dict[str, Told]:
-    """What each model is called, by its id: retired ones too."""
+    """Return the title of each model, retired ones too, by its id."""
     rows = connection.execute(select(MODELS.c.model_id, MODELS.c.title_zh, MODELS.c.title_en))
     return {model_id: Told(zh, en) for model_id, zh, en in rows}
 
 
 def tally_of_model(connection: Connection, model_id: str) -> list[tuple[int, str, str | None, int]]:
-    """How a model's leads turned out: version, status, outcome and how many, over all agencies."""
+    """Return how a model's leads turned out over all agencies: version, status, outcome, count."""
     columns = (LEADS.c.model_version, LEADS.c.status, LEADS.c.outcome)
     counted = select(*columns, cast(func.count(), Integer)).where(LEADS.c.model_id == model_id)
     order = (LEADS.c.model_version, LEADS.c.status, func.coalesce(LEADS.c.outcome, ""))
@@ -362,7 +371,10 @@ def tally_of_model(connection: Connection, model_id: str) -> list[tuple[int, str
 
 
 def outturn_of_model(connection: Connection, model_id: str) -> list[tuple[str, str, str | None, int]]:
-    """Likewise over time: hour (RFC 3339 up to it, UTC) in which they were raised, status, outcome and how many."""
+    """Return how a model's leads turned out, by the hour in which they were raised.
+
+    Each row is: hour (RFC 3339 up to it, UTC), status, outcome, count.
+    """
     hour = func.substr(LEADS.c.raised_at, 1, 13)
     columns = (hour, LEADS.c.status, LEADS.c.outcome)
     counted = select(*columns, cast(func.count(), Integer)).where(LEADS.c.model_id == model_id)
@@ -371,7 +383,7 @@ def outturn_of_model(connection: Connection, model_id: str) -> list[tuple[str, s
 
 
 def tally_of(connection: Connection, model_ids: Iterable[str]) -> list[tuple[str, str, str, str | None, int]]:
-    """Likewise of each of these models: model, procuratorate that has the leads, status, outcome and how many."""
+    """Return how the leads of each of these models turned out: model, procuratorate, status, outcome, count."""
     columns = (LEADS.c.model_id, LEADS.c.procuratorate, LEADS.c.status, LEADS.c.outcome)
     counted = select(*columns, cast(func.count(), Integer)).where(one_of(LEADS.c.model_id, "model_ids"))
     order = (LEADS.c.model_id, LEADS.c.procuratorate, LEADS.c.status, func.coalesce(LEADS.c.outcome, ""))
@@ -380,13 +392,13 @@ def tally_of(connection: Connection, model_ids: Iterable[str]) -> list[tuple[str
 
 
 def standing(connection: Connection, lead_ids: frozenset[str]) -> dict[str, str]:
-    """The procuratorate that has each of these leads, of those that there are."""
-    found = connection.execute(select(LEADS.c.lead_id, LEADS.c.procuratorate).where(LEADS.c.lead_id.in_(lead_ids)))
-    return {row.lead_id: row.procuratorate for row in found}
+    """Return the procuratorate of each of these leads that exists."""
+    rows = connection.execute(select(LEADS.c.lead_id, LEADS.c.procuratorate).where(LEADS.c.lead_id.in_(lead_ids)))
+    return {row.lead_id: row.procuratorate for row in rows}
 
 
 def is_issued(connection: Connection, recommendation_id: str) -> bool:
-    """Whether there is a recommendation of this id."""
+    """Return whether there is a recommendation of this id."""
     query = select(literal(1)).where(RECOMMENDATIONS.c.recommendation_id == recommendation_id)
     return connection.execute(query).first() is not None
 

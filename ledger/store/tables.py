@@ -1,4 +1,4 @@
-"""Columns as all stores have them, and the table of a model."""
+"""The tables of the log's store."""
 
 from __future__ import annotations
 
@@ -9,31 +9,31 @@ from sqlmodel import Field, SQLModel
 
 
 def big(*, primary_key: bool = False) -> Column[int]:
-    """A number of 64 bits that the store does not make up."""
+    """Build a column of 64-bit numbers that the database does not generate."""
     return Column(BigInteger, nullable=False, autoincrement=False, primary_key=primary_key)
 
 
 def binary(*, nullable: bool = False) -> Column[bytes]:
-    """Bytes."""
+    """Build a column of bytes."""
     return Column(LargeBinary, nullable=nullable)
 
 
 def text() -> Column[str]:
-    """A text of any length."""
+    """Build a column of text of any length."""
     return Column(Text, nullable=False)
 
 
 def core_of(model: type[SQLModel]) -> Table:
-    """The table of a model, for SQLAlchemy Core."""
+    """Return the table of a model, for SQLAlchemy Core."""
     return cast(Table, model.__table__)  # type: ignore[attr-defined]
 
 
-# What begins with something is found by an index on either server only if both order texts by code point.
+# An index finds texts by their beginning on either server only if both order texts by code point.
 _BY_CODE_POINT = String().with_variant(String(collation="C"), "postgresql")
 
 
 class Tree(SQLModel, table=True):
-    """One row: how far the log has come. Whoever changes it holds the writer's lock."""
+    """One row: the state of the log. Whoever changes it holds the writer's lock."""
 
     __tablename__ = "tree"
 
@@ -114,7 +114,7 @@ class CheckpointRow(SQLModel, table=True):
 
 
 class CosignatureRow(SQLModel, table=True):
-    """What a witness put under a published checkpoint; ``witness`` is its verifier key, ``line`` its signature line."""
+    """A witness's co-signature of a checkpoint; ``witness`` is its verifier key, ``line`` its signature line."""
 
     __tablename__ = "cosignatures"
 
@@ -124,7 +124,7 @@ class CosignatureRow(SQLModel, table=True):
 
 
 class TimestampRow(SQLModel, table=True):
-    """A timestamp of a published checkpoint by an RFC 3161 authority, as it was verified."""
+    """A verified timestamp of a published checkpoint by an RFC 3161 authority."""
 
     __tablename__ = "timestamps"
 
@@ -167,7 +167,7 @@ class FeedRow(SQLModel, table=True):
 
 
 class CaseRow(SQLModel, table=True):
-    """What lists show of a case."""
+    """The fields of a case that lists show."""
 
     __tablename__ = "cases"
     __table_args__ = (Index("ix_cases_responsible", "responsible", "case_id"),)
@@ -196,7 +196,7 @@ class CaseAgencyRow(SQLModel, table=True):
 
 
 class HandoverRow(SQLModel, table=True):
-    """A handover as it stands."""
+    """A handover in its present state."""
 
     __tablename__ = "handovers"
     __table_args__ = (
@@ -219,7 +219,7 @@ class HandoverRow(SQLModel, table=True):
 
 
 class ItemRow(SQLModel, table=True):
-    """An item as it stands in a case. Two cases may have one of the same id: one that was split off, or two things."""
+    """An item's present state in a case. Two cases may have an item of one id: a split one, or different things."""
 
     __tablename__ = "items"
 
@@ -237,10 +237,10 @@ class ItemRow(SQLModel, table=True):
 
 
 class ClockRow(SQLModel, table=True):
-    """A clock of a case as it stands: ``agency`` is whose time it is now, ``handler`` its officer for the case.
+    """A clock of a case in its present state: ``agency`` holds it now, ``handler`` is its officer for the case.
 
     ``status`` is running, suspended, ended, or void: one that never ran, or that left for another case. ``due_at`` (RFC
-    3339) is the first instant that is too late, null while the clock rests and where that cannot be counted.
+    3339) is the first instant that is too late, null while the clock is suspended and where it cannot be computed.
     """
 
     __tablename__ = "clocks"
@@ -263,7 +263,7 @@ class ClockRow(SQLModel, table=True):
 
 
 class WarningRow(SQLModel, table=True):
-    """What was told of a clock that runs out: ``days`` before its last day, 0 when it had run out.
+    """A warning of a clock that runs out: ``days`` before its last day, 0 once it has run out.
 
     ``number`` counts the warnings of the ledger from 1, without a gap.
     """
@@ -287,9 +287,9 @@ class WarningRow(SQLModel, table=True):
 
 
 class WebhookRow(SQLModel, table=True):
-    """Where an agency's feed and warnings are sent, and how far that has come; times are in unix milliseconds.
+    """The address that an agency's feed and warnings are sent to, and the progress of that; times in unix milliseconds.
 
-    It rests on the right of the key that registered it. Nobody else sends while ``next_try_at`` lies ahead.
+    It depends on the rights of the key that registered it. Until ``next_try_at`` no other process sends.
     """
 
     __tablename__ = "webhooks"
@@ -310,7 +310,7 @@ class WebhookRow(SQLModel, table=True):
 
 
 class ImportRow(SQLModel, table=True):
-    """Which case an agency's own system knows under which key, and the row that was imported last."""
+    """The case that an agency's own system knows under a key, and the row that was imported last."""
 
     __tablename__ = "imports"
     __table_args__ = (Index("ix_imports_source", "agency", "source_system", "source_key"),)
@@ -326,9 +326,9 @@ class ImportRow(SQLModel, table=True):
 
 
 class WordRow(SQLModel, table=True):
-    """A word that events of a case say and people search for, such as a seal's number, as ``store.search`` folds it.
+    """A searchable word in the events of a case, such as a seal's number, folded by ``store.search``.
 
-    ``item_id`` is the item that it was said of last, ``updated_index`` the entry that said it last.
+    ``item_id`` is the item that it last belonged to, ``updated_index`` the entry that last contained it.
     """
 
     __tablename__ = "words"
@@ -342,9 +342,9 @@ class WordRow(SQLModel, table=True):
 
 
 class AuditRow(SQLModel, table=True):
-    """An audit that an auditor ran: ``report`` is its JSON, null where it could not be brought to its end.
+    """An audit that an auditor ran: ``report`` is its JSON, null if the audit could not be completed.
 
-    Of the whole log without a ``case_id``. Times are in unix milliseconds.
+    Without a ``case_id`` it is one of the whole log. Times are in unix milliseconds.
     """
 
     __tablename__ = "audits"
@@ -453,9 +453,9 @@ class ChainWriteRow(SQLModel, table=True):
 
 
 class AnchorStateRow(SQLModel, table=True):
-    """The header of a final block whose state proves the anchor of a chain write, then in block ``anchored_in``.
+    """The header of a final block whose state proves a chain write, which was then in block ``anchored_in``.
 
-    ``block_note`` is what witnesses have signed to vouch for that block.
+    ``block_note`` has the signatures of witnesses that vouch for the header's block.
     """
 
     __tablename__ = "anchor_states"

@@ -1,6 +1,6 @@
-"""Webhooks: where agencies are told what is new, and how far that has come.
+"""Webhooks: the addresses to which agencies' events are sent, and the progress of each.
 
-Who sends holds a claim for a while, so that of several processes one sends; a claim that nobody settles runs out.
+The sender holds a claim for a while, so that of several processes one sends; a claim that is not settled expires.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from ledger.store import bindings
 from ledger.store.database import Database
 from ledger.store.tables import WEBHOOKS
 
-MOST = 10  # webhooks of one agency
+MOST = 10  # most webhooks of one agency
 
 
 class Webhook(Struct, frozen=True):
@@ -37,7 +37,7 @@ class Webhook(Struct, frozen=True):
 
 
 class Progress(Struct, frozen=True):
-    """How far a delivery has come."""
+    """How far a delivery has come in the feed and the warnings."""
 
     events_after: str
     warnings_after: int
@@ -47,7 +47,7 @@ _COLUMNS = [WEBHOOKS.c[name] for name in Webhook.__struct_fields__]
 
 
 def add(database: Database, webhook: Webhook) -> None:
-    """Raises Conflict where the agency has this URL already, or as many webhooks as there may be."""
+    """Store a webhook. Raises Conflict if the agency has this URL already, or the most webhooks it may have."""
     with database.write() as connection:
         count = select(func.count()).select_from(WEBHOOKS).where(WEBHOOKS.c.agency == webhook.agency)
         if connection.execute(count).scalar_one() >= MOST:
@@ -66,13 +66,13 @@ def add(database: Database, webhook: Webhook) -> None:
 
 
 def listed(connection: Connection, agency: str) -> list[Webhook]:
-    """Those of the agency, in the order in which they were added."""
+    """Return the agency's webhooks, in the order in which they were added."""
     query = select(*_COLUMNS).where(WEBHOOKS.c.agency == agency)
     return [Webhook(*row) for row in connection.execute(query.order_by(WEBHOOKS.c.created_at, WEBHOOKS.c.webhook_id))]
 
 
 def find(connection: Connection, agency: str, webhook_id: str) -> Webhook:
-    """Raises NotFound, for one of another agency as well."""
+    """Return one webhook. Raises NotFound, also for one of another agency."""
     row = connection.execute(select(*_COLUMNS).where(*_named(agency, webhook_id))).first()
     if row is None:
         raise _unknown(webhook_id)
@@ -80,7 +80,7 @@ def find(connection: Connection, agency: str, webhook_id: str) -> Webhook:
 
 
 def remove(database: Database, agency: str, webhook_id: str) -> None:
-    """Raises NotFound, for one of another agency as well."""
+    """Delete one webhook. Raises NotFound, also for one of another agency."""
     with database.write() as connection:
         if connection.execute(delete(WEBHOOKS).where(*_named(agency, webhook_id))).rowcount == 0:
             raise _unknown(webhook_id)
@@ -88,31 +88,31 @@ def remove(database: Database, agency: str, webhook_id: str) -> None:
 
 
 def waiting(connection: Connection, now_ms: int) -> list[Webhook]:
-    """Those that nobody has a claim on and that need not pause now."""
+    """Return the webhooks that are not claimed and need not pause now."""
     query = select(*_COLUMNS).where(WEBHOOKS.c.next_try_at <= now_ms).order_by(WEBHOOKS.c.next_try_at)
     return [Webhook(*row) for row in connection.execute(query)]
 
 
 def claim(database: Database, webhook: Webhook, until_ms: int) -> Webhook | None:
-    """The webhook under a claim until then; None where another process was faster, or it is gone."""
+    """Return the webhook under a claim until then; None if another process was faster or it was removed."""
     return _changed(database, webhook, next_try_at=until_ms)
 
 
 def settle_delivered(database: Database, claimed: Webhook, progress: Progress, at_ms: int) -> Webhook | None:
-    """The webhook behind what was delivered, free again; None where the claim had run out, or it is gone."""
+    """Record the progress and release the claim; return None if the claim had expired or the webhook is gone."""
     values = {"events_after": progress.events_after, "warnings_after": progress.warnings_after}
     return _changed(database, claimed, **values, delivered_at=at_ms, failures=0, last_error=None, next_try_at=at_ms)
 
 
 def settle_failed(database: Database, claimed: Webhook, reason: str, next_try_at: int) -> Webhook | None:
-    """The webhook as it was, with one failure more; None where the claim had run out, or it is gone."""
+    """Record one more failure and release the claim; return None if the claim had expired or the webhook is gone."""
     return _changed(database, claimed, failures=claimed.failures + 1, last_error=reason[:500], next_try_at=next_try_at)
 
 
 def _changed(database: Database, webhook: Webhook, **values: Any) -> Webhook | None:
-    """Compare and set: only if nobody has claimed or settled it meanwhile.
+    """Update the webhook only if nobody has claimed or settled it since it was read.
 
-    Raises IntegrityBroken where somebody changed the row otherwise: nothing is sent to an address that no officer gave.
+    Raises IntegrityBroken if the row was changed from outside: nothing is sent to an address that no officer gave.
     """
     key = {"webhook_id": webhook.webhook_id}
     same = (WEBHOOKS.c.webhook_id == webhook.webhook_id, WEBHOOKS.c.next_try_at == webhook.next_try_at)

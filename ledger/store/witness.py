@@ -1,6 +1,6 @@
-"""The tables of a witness: how far it has followed a log, what it has co-signed, and what alarmed it.
+"""The witness's own database: how far it has followed a log, what it has co-signed, and its alarms.
 
-They lie in a database of the witness's own, on its own machine.
+It is on the witness's own machine.
 """
 
 from __future__ import annotations
@@ -118,7 +118,7 @@ ALARMS = Table(
 )
 
 
-PER_QUERY = 500  # values of one look-up
+PER_QUERY = 500  # most values of one look-up
 
 
 class Cosigned(Struct, frozen=True):
@@ -130,7 +130,7 @@ class Cosigned(Struct, frozen=True):
 
 
 class SeenAnchor(Struct, frozen=True):
-    """The last final record of the anchor contract that was seen; number 0 before the first."""
+    """The last final record of the anchor contract that was read; number 0 before the first."""
 
     number: int = 0
     size: int = 0
@@ -138,8 +138,10 @@ class SeenAnchor(Struct, frozen=True):
 
 
 class Looked(Struct, frozen=True):
-    """Of which log, and how far the witness has come; ``looked_at`` is when the log was last read without a fault (unix
-    ms), and ``looked_size`` what it published then."""
+    """The log that is followed, and how far the witness has come.
+
+    ``looked_at`` (unix ms) is when the log was last read without a fault, ``looked_size`` the size it published then.
+    """
 
     log_id: bytes
     origin: str
@@ -151,7 +153,7 @@ class Looked(Struct, frozen=True):
 
 
 class Alarm(Struct, frozen=True):
-    """``raised_at`` and ``cleared_at`` in unix milliseconds; ``evidence`` are texts that show it to others."""
+    """An alarm; ``evidence`` are texts that prove it to others. ``raised_at`` and ``cleared_at`` are in unix ms."""
 
     number: int
     kind: str
@@ -174,7 +176,7 @@ class Moved(Conflict):
 
 
 class Halted(Unavailable):
-    """An alarm stands that a person must decide on: nothing is signed."""
+    """An alarm that a person must decide on is open: nothing is signed."""
 
     code = "witness_halted"
 
@@ -189,7 +191,10 @@ class WitnessStore:
 
     @classmethod
     def open(cls, file: Path, trust: Trust) -> WitnessStore:
-        """Opens or makes it. Raises Conflict where it is of another log, and what opening a database does."""
+        """Open the database, or create it.
+
+        Raises Conflict if it is of another log, and what ``open_witness_engine`` raises.
+        """
         file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         store = cls(open_witness_engine(file), trust)
         store._begin(trust)
@@ -197,7 +202,7 @@ class WitnessStore:
 
     @classmethod
     def reopen(cls, file: Path) -> WitnessStore:
-        """Opens one that a witness has made, to read it and to decide on alarms: nothing is followed with it."""
+        """Open an existing database to read it and to decide on alarms, not to follow the log."""
         return cls(open_witness_engine(file), None)
 
     def close(self) -> None:
@@ -206,7 +211,7 @@ class WitnessStore:
     # -- following -----------------------------------------------------------------------------------------------------
 
     def followed(self) -> Followed:
-        """The state that the next step goes on from."""
+        """Return the state from which the next step continues."""
         assert self._trust is not None, "who follows has opened it with a trust file"
         with translated(), self._engine.connect() as connection:
             row = connection.execute(select(FOLLOWED)).one()
@@ -217,7 +222,7 @@ class WitnessStore:
         return Followed(Frontier(row.size, roots), authority)
 
     def registry_hash_at(self, size: int) -> bytes:
-        """The registry hash that the entries below ``size`` mirror. Requires size <= the followed size."""
+        """Return the registry hash that the entries below ``size`` mirror. Requires size <= the followed size."""
         with translated(), self._engine.connect() as connection:
             query = select(FOLLOWED_CHANGES.c.payload).where(FOLLOWED_CHANGES.c.log_index < size)
             payload = connection.execute(query.order_by(FOLLOWED_CHANGES.c.number.desc()).limit(1)).scalar()
@@ -226,12 +231,12 @@ class WitnessStore:
         return bytes.fromhex(_change_of(payload).registry_hash[2:])
 
     def change_count(self) -> int:
-        """How many changes of the registry the followed entries mirror."""
+        """Return how many changes of the registry the followed entries mirror."""
         with translated(), self._engine.connect() as connection:
             return int(connection.execute(select(func.count()).select_from(FOLLOWED_CHANGES)).scalar_one())
 
     def known(self, streams: Iterable[StreamKey], event_ids: Iterable[str]) -> Known:
-        """What was followed of these streams and event ids."""
+        """Return the heads of these streams and the indices of these event ids, as far as they were followed."""
         streams_of, ids_of = FOLLOWED_STREAMS.c, FOLLOWED_EVENTS.c
         heads: dict[StreamKey, Head] = {}
         events: dict[str, int] = {}
@@ -245,7 +250,7 @@ class WitnessStore:
         return Known(heads, events)
 
     def advance(self, before: Followed, step: Step) -> bool:
-        """Keeps a step from ``before`` on; False, with nothing changed, where another was first."""
+        """Store a step that continues ``before``; return False, with nothing changed, if another was first."""
         frontier = step.followed.frontier
         with self._writing() as connection:
             moved = connection.execute(
@@ -268,14 +273,14 @@ class WitnessStore:
             )
             if step.changes:
                 changes = [
-                    {"number": made.change.number, "log_index": made.index, "payload": made.payload}
-                    for made in step.changes
+                    {"number": mirrored.change.number, "log_index": mirrored.index, "payload": mirrored.payload}
+                    for mirrored in step.changes
                 ]
                 connection.execute(FOLLOWED_CHANGES.insert(), changes)
             return True
 
     def looked(self) -> Looked:
-        """How far the witness has come."""
+        """Return how far the witness has come."""
         with translated(), self._engine.connect() as connection:
             row = connection.execute(select(FOLLOWED)).one()
         anchor = SeenAnchor(row.anchor_number, row.anchor_size, row.anchor_root)
@@ -284,17 +289,17 @@ class WitnessStore:
         )
 
     def keep_seen(self, size: int) -> None:
-        """That the log has published this size; whether it can be followed is another matter."""
+        """Store that the log has published this size, even if it cannot be followed that far."""
         with self._writing() as connection:
             connection.execute(FOLLOWED.update().where(FOLLOWED.c.seen_size < size).values(seen_size=size))
 
     def keep_look(self, now: int, size: int) -> None:
-        """That the log was read without a fault, and had this size. ``now`` in unix milliseconds."""
+        """Store that the log was read without a fault at ``now`` (unix milliseconds) and had this size."""
         with self._writing() as connection:
             connection.execute(FOLLOWED.update().values(looked_at=now, looked_size=size))
 
     def keep_anchor(self, anchor: SeenAnchor) -> None:
-        """The last final record of the chain: smaller co-signed trees than it has are forgotten."""
+        """Store the last final record of the chain, and forget smaller co-signed trees."""
         with self._writing() as connection:
             connection.execute(
                 FOLLOWED.update().values(anchor_number=anchor.number, anchor_size=anchor.size, anchor_root=anchor.root)
@@ -305,27 +310,27 @@ class WitnessStore:
     # -- co-signing ----------------------------------------------------------------------------------------------------
 
     def latest(self) -> Cosigned:
-        """The largest tree that was co-signed."""
+        """Return the largest tree that was co-signed."""
         with translated(), self._engine.connect() as connection:
             return _latest(connection)
 
     def latest_note(self) -> str:
-        """The note of the largest tree that was co-signed, as the log signed it; empty before the first."""
+        """Return the log's note of the largest tree that was co-signed; empty before the first."""
         with translated(), self._engine.connect() as connection:
             query = select(COSIGNED.c.note).order_by(COSIGNED.c.size.desc()).limit(1)
             return str(connection.execute(query).scalar() or "")
 
     def has_cosigned(self, size: int) -> bytes | None:
-        """The root that was co-signed at this size; None where none was, or it lies below the last anchor."""
+        """Return the root that was co-signed at this size; None if none was, or if it is below the last anchor."""
         with translated(), self._engine.connect() as connection:
             root: bytes | None = connection.execute(select(COSIGNED.c.root).where(COSIGNED.c.size == size)).scalar()
         return root
 
     def cosign(self, latest: Cosigned, size: int, root: bytes, note: str, now: int) -> int:
-        """Steps from ``latest`` to a tree that was checked to continue it; gives the time to sign, in unix seconds.
+        """Move from ``latest`` to a tree that was checked to continue it, and return the signing time in unix seconds.
 
         Durable when it returns. The time is ``now``, or that of an earlier co-signature if the clock was set back.
-        Raises Moved where another request was first, Halted while an alarm stands.
+        Raises Moved if another request was first, Halted while an alarm is open.
         """
         with self._writing() as connection:
             self._require_free(connection)
@@ -336,17 +341,17 @@ class WitnessStore:
             row = {"size": size, "root": root, "note": note, "cosigned_at": at}
             upsert = insert(COSIGNED).values(row)
             connection.execute(upsert.on_conflict_do_update(index_elements=["size"], set_={"cosigned_at": at}))
-        return at  # the commit point: from here on the tree is co-signed, whether or not anybody hears of it
+        return at  # the commit point: from here on the tree is co-signed, whether or not the response arrives
 
     def require_free(self) -> None:
-        """Raises Halted while an alarm stands that a person must decide on."""
+        """Raise Halted while an alarm is open that a person must decide on."""
         with translated(), self._engine.connect() as connection:
             self._require_free(connection)
 
     # -- alarms --------------------------------------------------------------------------------------------------------
 
     def raise_alarm(self, kind: str, *, halts: bool, told: str, evidence: Mapping[str, str], now: int) -> Alarm | None:
-        """Keeps an alarm; None where one of its kind stands already. ``now`` in unix milliseconds."""
+        """Store an alarm; return None if one of its kind is open already. ``now`` is in unix milliseconds."""
         with self._writing() as connection:
             standing = select(ALARMS.c.number).where(ALARMS.c.kind == kind, ALARMS.c.cleared_at.is_(None))
             if connection.execute(standing).first() is not None:
@@ -358,17 +363,17 @@ class WitnessStore:
         return alarm
 
     def clear_kind(self, kind: str, now: int) -> list[Alarm]:
-        """Ends the standing alarms of a kind that passes by itself; gives those that it ended."""
+        """Close the open alarms of a kind that passes by itself, and return them."""
         with self._writing() as connection:
             return self._clear(connection, ALARMS.c.kind == kind, ALARMS.c.halts.is_(False), now=now)
 
     def clear(self, number: int, because: str, now: int) -> list[Alarm]:
-        """Ends one alarm as a person decided; empty where none of this number stands."""
+        """Close one alarm as a person decided, and return it; empty if none of this number is open."""
         with self._writing() as connection:
             return self._clear(connection, ALARMS.c.number == number, now=now, because=because)
 
     def alarms(self, *, standing: bool = True) -> list[Alarm]:
-        """The alarms that stand, or all there were, in their order."""
+        """Return the open alarms, or all with ``standing=False``, in order."""
         query = select(ALARMS).order_by(ALARMS.c.number)
         with translated(), self._engine.connect() as connection:
             rows = connection.execute(query.where(ALARMS.c.cleared_at.is_(None)) if standing else query)
@@ -386,7 +391,7 @@ class WitnessStore:
                 connection.execute(
                     FOLLOWED.insert().values(begun | anchor | {"seen_size": 0, "looked_at": 0, "looked_size": 0})
                 )
-            elif row.log_id == log_id and row.log_key in {one.key.vkey() for one in trust.earlier_log_keys}:
+            elif row.log_id == log_id and row.log_key in {earlier.key.vkey() for earlier in trust.earlier_log_keys}:
                 connection.execute(FOLLOWED.update().values(log_key=log_key))
             elif (row.log_id, row.log_key) != (log_id, log_key):
                 raise Conflict(

@@ -12,7 +12,7 @@ from ledger.core.custody import CaseState
 from ledger.core.custody.spans import Span, Subject, custody_spans
 from ledger.core.events import record
 from ledger.core.events.case import CaseJoined, CaseOpened
-from ledger.recording.case_states import States
+from ledger.recording.case_states import CaseStates
 from ledger.store import log
 from ledger.store.database import Connection
 from ledger.timeline.steps import Teller, TimelineStep, Walked, walk_on
@@ -109,7 +109,7 @@ EVENTS_KEPT = 20_000  # of all cases together; the case that was read last is ke
 class Walks:
     """The events of cases with the states around them. Safe to use from several threads."""
 
-    def __init__(self, states: States):
+    def __init__(self, states: CaseStates):
         self._states = states
         self._kept: OrderedDict[str, tuple[Walked, ...]] = OrderedDict()
         self._lock = Lock()

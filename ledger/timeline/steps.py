@@ -20,8 +20,8 @@ from ledger.core.custody.concerned import Concerned, concerned
 from ledger.core.custody.due_dates import Deadline, deadline
 from ledger.core.encoding.instants import spelled
 from ledger.core.events import Authority, Payload
-from ledger.recording.case_states import States
-from ledger.recording.validation import Recorder
+from ledger.recording.case_states import CaseStates
+from ledger.recording.validation import Validator
 from ledger.store import log
 from ledger.store.database import Connection
 from ledger.store.log import StoredEntry
@@ -81,13 +81,13 @@ class Walked(NamedTuple):
         return concerned(self.before, self.payload, self.after)
 
 
-def walk(connection: Connection, states: States, case_id: str, *, limit: int | None = None) -> Iterator[Walked]:
+def walk(connection: Connection, states: CaseStates, case_id: str, *, limit: int | None = None) -> Iterator[Walked]:
     """The first ``limit`` events of the case, or all, in their order."""
     return walk_on(connection, states, case_id, None, limit=limit)
 
 
 def walk_on(
-    connection: Connection, states: States, case_id: str, last: Walked | None, *, limit: int | None = None
+    connection: Connection, states: CaseStates, case_id: str, last: Walked | None, *, limit: int | None = None
 ) -> Iterator[Walked]:
     """The events that follow the ``last`` one."""
     before, sequence = (last.after, last.entry.sequence) if last else (None, -1)
@@ -106,10 +106,10 @@ class Walks(Protocol):
 class Teller:
     """Tells the steps of cases to one reader: in whose words, by whose rules, and as far as what is anchored."""
 
-    def __init__(self, recorder: Recorder, walks: Walks, anchored: AnchoredSizes, narrator: Narrator):
-        self.states = recorder.states
+    def __init__(self, validator: Validator, walks: Walks, anchored: AnchoredSizes, narrator: Narrator):
+        self.states = validator.states
         self.walks = walks
-        self._recorder = recorder
+        self._validator = validator
         self._anchored = anchored
         self._narrator = narrator
 
@@ -165,7 +165,7 @@ class Teller:
 
     def _ended(self, before: CaseState | None, after: CaseState) -> Iterator[EndedDeadline]:
         """As they stood at the moment that stopped them."""
-        book, calendar = self._recorder.book, self._recorder.calendar
+        book, calendar = self._validator.book, self._validator.calendar
         for _, old, new in after.clocks.changes(before.clocks if before else None):
             if new is not None and new.stopped_at is not None and (old is None or old.is_running):
                 moment = datetime.fromisoformat(max(new.started_at, new.stopped_at))

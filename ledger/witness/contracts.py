@@ -1,4 +1,4 @@
-"""The contracts as a node of the agency's choice shows them: the registry's changes, its hash now, anchor records."""
+"""The contracts at a node of the agency's choice: the registry's changes, its present hash, and anchor records."""
 
 from __future__ import annotations
 
@@ -24,8 +24,10 @@ logger = structlog.get_logger(__name__)
 
 
 class Contracts:
-    """The contracts of one trusted chain at a node. Every method raises ChainUnavailable; WrongChain where the chain or
-    the contracts are not those that the trust file names."""
+    """The contracts of one trusted chain at a node.
+
+    Every method raises ChainUnavailable, and WrongChain if the chain or the contracts are not those of the trust file.
+    """
 
     def __init__(self, eth: Eth, chain: TrustedChain, log_id: bytes, finality: Finality):
         self.chain = chain
@@ -36,7 +38,7 @@ class Contracts:
         self.domain = ContractDomain(log_id, chain.chain_id, chain.anchor)
 
     def final(self) -> BlockRef:
-        """The newest final block of the chain of the trust file, on which its contracts stand."""
+        """Return the newest final block of the trust file's chain, which has its contracts."""
         self._require_deployment()
         final = final_block(self._eth, self._finality)
         if final is None or final.number < self.chain.deployment_block_number:
@@ -47,14 +49,14 @@ class Contracts:
 
     @property
     def finality_hint(self) -> str:
-        """By which rule blocks are final here, and where that is set."""
+        """Explain by which rule blocks are final here, and where that is set."""
         return (
             f"Finality here: {self._finality}. The ledger's trust file says so (chains: finality), unless "
             "TALLYSTICK_WITNESS_FINALITY overrides it."
         )
 
     def final_at(self, number: int) -> BlockRef:
-        """The final block of a number, on which the contracts stand. Raises Conflict where it is not final here."""
+        """Return the final block of a number, which has the contracts. Raises Conflict if it is not final here."""
         final = self.final()
         block = self._eth.block(number) if self.chain.deployment_block_number <= number <= final.number else None
         if block is None:
@@ -67,10 +69,11 @@ class Contracts:
         return block.ref
 
     def changes_after(self, authority: Authority, first_block: int, final: BlockRef) -> list[RegistryChange]:
-        """The changes of the registry above those of ``authority``, up to the final block, as the log mirrors them.
+        """Return the registry's changes above those of ``authority``, up to the final block, as the log mirrors them.
 
-        ``first_block`` is that of the last of them, or of the first change: where it is told wrong, the changes do not
-        follow from those of ``authority``, and ChainMismatch is raised.
+        ``first_block`` is the block of the last of them, or of the first change. If it is wrong, the changes do not
+        follow
+        from those of ``authority``, and ChainMismatch is raised.
         """
         changes = self._registry.changes(
             after=authority.changes, registry_hash=authority.registry_hash, first_block=first_block, final=final
@@ -78,24 +81,27 @@ class Contracts:
         return [change.body() for change in changes]
 
     def unmirrored(self, authority: Authority, final: BlockRef) -> int:
-        """How many changes of the final block the log does not mirror. Raises ChainMismatch where it mirrors others."""
+        """Return how many changes at the final block the log does not mirror.
+
+        Raises ChainMismatch if it mirrors other changes.
+        """
         if authority.changes:
             return len(self.changes_after(authority, authority.last_block, final))
-        made, _ = ContractsAt(self._eth, self._deployment, final).registry()
-        return made
+        count, _ = ContractsAt(self._eth, self._deployment, final).registry()
+        return count
 
     def registry_hash_now(self) -> bytes:
-        """What ``anchor`` compares with: the registry's hash in the newest block, final or not."""
+        """Return the registry's hash in the newest block, final or not, which ``anchor`` compares with."""
         self._require_deployment()
         _, registry_hash = ContractsAt(self._eth, self._deployment, self._eth.head().ref).registry()
         return registry_hash
 
     def last_anchor(self, final: BlockRef) -> AnchorRecord:
-        """The last record in the final block; number 0 is where the contract started."""
+        """Return the last record in the final block; number 0 is the contract's start."""
         return ContractsAt(self._eth, self._deployment, final).head()
 
     def anchors_from(self, number: int, final: BlockRef) -> Iterator[AnchorRecord]:
-        """The records from ``number`` on that the final block has, in their order."""
+        """Yield the records from ``number`` on that the final block has, in order."""
         at = ContractsAt(self._eth, self._deployment, final)
         for existing in range(max(1, number), at.count() + 1):
             yield at.record(existing)
@@ -108,12 +114,10 @@ class Contracts:
 
 
 def contracts_at(eth: Eth, trust: Trust, finality: FinalityRule | None = None) -> Contracts:
-    """The trusted contracts on the chain behind a node: the last that the trust file names of its id.
+    """Return the trusted contracts on the chain behind a node: the last that the trust file names for its id.
 
-    Its blocks are final by the rule that the trust file tells, which the log's service goes by too, unless ``finality``
-    overrides it.
-
-    Raises NotFound where it names none, and ChainUnavailable.
+    Blocks are final by the trust file's rule, which the log's service uses too, unless ``finality`` overrides it.
+    Raises NotFound if the trust file names none, and ChainUnavailable.
     """
     chain_id = eth.chain_id()
     chain = next((chain for chain in reversed(trust.chains) if chain.chain_id == chain_id), None)

@@ -1,11 +1,11 @@
-"""What lies in a witness's directory.
+"""The files of a witness's directory.
 
 keys/note.pem       co-signs checkpoints (Ed25519, cosignature/v1)
 keys/account.json   co-signs for the contract (secp256k1): the account that the agency registers as its witness
-keys/passphrase     opens both, if it is kept there
+keys/passphrase     opens both, if it is stored there
 trust.json          the ledger's trust file, unless a setting names another
 witness.db          what was followed and co-signed, and the alarms
-witness.lock        held by the process that runs; empty
+witness.lock        locked by the process that runs; empty
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class WitnessKeys(Struct, frozen=True):
 
 
 class WitnessDirectory:
-    """Where the parts of a witness lie."""
+    """The paths of a witness's files."""
 
     def __init__(self, path: Path):
         keys = KeyDirectory(path / "keys")
@@ -42,9 +42,9 @@ class WitnessDirectory:
 
 
 def create_keys(where: WitnessDirectory, name: str, passphrase: str, *, light: bool = False) -> tuple[str, str]:
-    """Makes both keys; gives the verifier key and the account.
+    """Create both keys and return the verifier key and the account.
 
-    Raises SecretRefused where one is there already, MalformedInput for a name that notes cannot carry.
+    Raises SecretRefused if one exists already, MalformedInput for a name that notes cannot carry.
     """
     make_private_folder(where.keys)
     note_key = create_note_key(where.note_key, name, passphrase, cosigner=True, light=light)
@@ -52,7 +52,7 @@ def create_keys(where: WitnessDirectory, name: str, passphrase: str, *, light: b
 
 
 def open_keys(where: WitnessDirectory, passphrase: str) -> WitnessKeys:
-    """Raises SecretRefused, KeyRefused, or SignatureRefused for a note key that is of no witness."""
+    """Open both keys. Raises SecretRefused, KeyRefused, or SignatureRefused for a note key that is no witness's."""
     note = open_note_key(where.note_key, passphrase)
     require_type(note.verifying_key, SignatureType.COSIGNATURE_V1)
     return WitnessKeys(note, open_keystore(where.account_key, passphrase))

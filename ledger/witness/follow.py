@@ -1,4 +1,4 @@
-"""Following: entry by entry up to what the log has signed, each step kept before the next."""
+"""Following: entry by entry up to what the log has signed, each step stored before the next."""
 
 from __future__ import annotations
 
@@ -36,11 +36,11 @@ from ledger.witness.contracts import Contracts
 from ledger.witness.source import LogSource
 from ledger.witness.status import Alarms
 
-STEP = 16 * TILE_WIDTH  # entries that are judged and kept at a time
+STEP = 16 * TILE_WIDTH  # entries that are judged and stored at a time
 
 
 class LogFollower:
-    """The one that follows: threads take turns, and what one has followed the next need not.
+    """Follows the log. Threads take turns, and none repeats what another has followed.
 
     ``clock`` gives unix milliseconds.
     """
@@ -60,14 +60,18 @@ class LogFollower:
 
     @property
     def followed(self) -> Followed:
-        """The log as far as it was followed."""
+        """Return the log's state as far as it was followed."""
         return self._followed
 
     def reach(self, checkpoint: Checkpoint, note: str, *, timeout_s: float) -> None:
-        """Follows up to a verified checkpoint, which ``note`` is; returns once all below it was judged and kept.
+        """Follow up to a verified checkpoint, whose text is ``note``; return once all below it was judged and stored.
 
-        Where more was followed already, the checkpoint must be of the same tree. Raises LogFault, after the alarm,
-        Unreadable, and Unavailable where it took longer: what was followed is kept, and the next call goes on.
+        If more was followed already, the checkpoint must be of the same tree.
+
+        Raises:
+            LogFault: the log contradicts itself; the alarm was raised.
+            Unreadable: the log cannot be read.
+            Unavailable: it takes longer than ``timeout_s``. What was followed is stored, and the next call continues.
         """
         deadline = time.monotonic() + timeout_s
         if not self._lock.acquire(timeout=timeout_s):
@@ -104,27 +108,27 @@ class LogFollower:
         require_signed(envelopes, before.size, self._clock() // 1000)
         mirrors = [at for at, envelope in enumerate(envelopes, before.size) if is_registry_change(envelope)]
         payloads = self._source.registry_payloads(mirrors[0], mirrors[-1] + 1) if mirrors else {}
-        known = self._store.known(
+        followed_before = self._store.known(
             ((envelope.stream.kind, envelope.stream.id) for envelope in envelopes),
             (envelope.event_id for envelope in envelopes),
         )
-        step = follow(before, envelopes, frontier, known, payloads)
+        step = follow(before, envelopes, frontier, followed_before, payloads)
         if step.changes:
             self._compare(before.authority, step.changes)
         self._tell_late(envelopes, before.size)
         return step
 
     def _tell_late(self, envelopes: Sequence[Envelope], first: int) -> None:
-        """An entry that the log did not have at the last look, and that was signed long before it."""
+        """Warn of an entry that was signed long before the last look, at which the log did not have it."""
         looked = self._store.looked()
         late = late_entry(envelopes, first, size=looked.looked_size, at=looked.looked_at // 1000)
         if late is not None:
             index, waited = late
-            told = f"entry {index} of {envelopes[index - first].agency} came to the log more than {waited // 3600} h"
-            self._alarms.warn("late_entry", f"{told} after it says that it was signed")
+            arrival = f"entry {index} of {envelopes[index - first].agency} came to the log more than {waited // 3600} h"
+            self._alarms.warn("late_entry", f"{arrival} after it says that it was signed")
 
     def _compare(self, authority: Authority, mirrored: Sequence[Mirrored]) -> None:
-        """The chain has these changes: no entry is judged by a registry that the log has made up."""
+        """Require that the chain has these changes, so that no entry is judged by a registry that the log made up."""
         final = self._contracts.final()
         first_block = authority.last_block if authority.changes else mirrored[0].change.location.block_number
         try:
@@ -138,7 +142,7 @@ class LogFollower:
         return Checkpoint(checkpoint.origin, frontier.size, frontier.root())
 
     def _nodes_at(self, tree: Checkpoint) -> TileNodes:
-        """A reader of the tiles of a tree, which keeps those that it used last."""
+        """Return a reader of a tree's tiles, which caches the last ones."""
         if self._nodes_of != (tree.size, tree.root):
             self._nodes, self._nodes_of = TileNodes(tree.size, self._source.tile), (tree.size, tree.root)
         return self._nodes

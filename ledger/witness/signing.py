@@ -1,4 +1,4 @@
-"""Co-signing: only what was followed, and never a step back. Each signature is kept before anybody gets it."""
+"""Co-signing: only what was followed, and never a step back. Each signature is stored before it is handed out."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from ledger.witness.watch import Watch
 
 
 class Cosigner:
-    """Answers a log's wishes. ``clock`` gives unix milliseconds."""
+    """Answers a log's requests for co-signatures. ``clock`` gives unix milliseconds."""
 
     def __init__(
         self,
@@ -49,13 +49,13 @@ class Cosigner:
         self._reach_timeout_s = reach_timeout_s
 
     def add_checkpoint(self, asked: AddCheckpoint) -> str:
-        """The co-signature's line (C2SP tlog-witness, add-checkpoint).
+        """Return the line of the co-signature (C2SP tlog-witness, add-checkpoint).
 
-        1. The checkpoint is of this log: NotFound. Its signature holds: SignatureRefused.
+        1. The checkpoint is of this log: NotFound. Its signature verifies: SignatureRefused.
         2. ``old`` <= its size: MalformedInput. ``old`` is the size that was co-signed last: Moved.
-        3. The proof leads from there to it, or the same root stands at the same size: ProofRefused.
+        3. The proof leads from there to it, or the root at the same size is the same: ProofRefused.
         4. Every entry below it was followed: Unavailable, Halted.
-        5. The step is kept, at a time that is not before the last; then it is signed.
+        5. The step is stored, at a time that is not before the last; then it is signed.
         """
         text = notes.parse_note(asked.note).text
         if text.partition("\n")[0] != self._trust.origin:  # 1
@@ -74,7 +74,10 @@ class Cosigner:
         return cosign_checkpoint(checkpoint, self._note_signer, at).line()
 
     def _verified(self, asked: AddCheckpoint) -> Checkpoint:
-        """The checkpoint, as the log has signed it. That an empty tree has another root is told in its turn."""
+        """Return the checkpoint that the log has signed.
+
+        A wrong root of an empty tree is refused only in step 3, as for any other size.
+        """
         try:
             return verify_checkpoint(asked.note, self._trust.log_key_of(asked.note))
         except MalformedInput as error:
@@ -86,7 +89,7 @@ class Cosigner:
             raise ProofRefused(error.message, field="root") from error
 
     def checkpoint(self, origin_hash: str) -> str:
-        """The newest checkpoint that was co-signed, with the log's signature and this witness's. Raises NotFound."""
+        """Return the newest co-signed checkpoint, with the signatures of the log and this witness. Raises NotFound."""
         note, latest = self._store.latest_note(), self._store.latest()
         if origin_hash != sha256(self._trust.origin.encode()).hexdigest() or not note:
             raise NotFound("this witness has co-signed no checkpoint of such a log", field="origin")
@@ -94,13 +97,13 @@ class Cosigner:
         return note + cosign_checkpoint(checkpoint, self._note_signer, latest.cosigned_at).line()
 
     def cosign_anchor(self, asked: CosignAnchor) -> AnchorCosignature:
-        """The co-signature that the contract takes.
+        """Return the co-signature for the contract.
 
         1. Chain and contract are those of the trust file, and of this witness's node: NotFound.
-        2. No alarm stands: Halted.
+        2. No alarm is open: Halted.
         3. Exactly this size and root were followed and co-signed: Conflict, ProofRefused.
         4. The entries below mirror this registry hash: ProofRefused.
-        5. The chain's registry has it now: Conflict; Unavailable where the node cannot say.
+        5. The chain's registry has it now: Conflict; Unavailable if the node cannot say.
         """
         self._require_contract(asked.chain_id, asked.anchor)  # 1
         self._store.require_free()  # 2
@@ -108,26 +111,28 @@ class Cosigner:
         self._require_cosigned(asked.size, root)  # 3
         mirrored = self._store.registry_hash_at(asked.size)
         if registry_hash != mirrored:  # 4
-            told = f"expected 0x{mirrored.hex()}, which the entries below {asked.size} mirror"
-            raise ProofRefused(told, field="registry_hash", code="registry_hash_other")
+            expected = f"expected 0x{mirrored.hex()}, which the entries below {asked.size} mirror"
+            raise ProofRefused(expected, field="registry_hash", code="registry_hash_other")
         self._require_current(registry_hash)  # 5
         digest = checkpoint_digest(self._contracts.domain, asked.size, root, registry_hash)
         return AnchorCosignature(self._account.key_id, "0x" + self._account.sign(digest).hex())
 
     def cosign_block(self, asked: CosignBlock) -> str:
-        """The line by which this witness vouches for a block, under a block note.
+        """Return the line by which this witness vouches for a block, under a block note.
 
         1. Chain and contract are those of the trust file, and of this witness's node: NotFound.
-        2. No alarm stands: Halted.
-        3. The block is final at this witness's node: Conflict; Unavailable where the node cannot say.
+        2. No alarm is open: Halted.
+        3. The block is final at this witness's node: Conflict; Unavailable if the node cannot say.
         """
         self._require_contract(asked.chain_id, asked.anchor)  # 1
         self._store.require_free()  # 2
         block = self._contracts.final_at(asked.block_number)  # 3
         block_hash = "0x" + block.hash.hex()
         if block_hash != asked.block_hash:
-            told = f"here block {asked.block_number} is {block_hash}"
-            raise Conflict(told, field="block_hash", code="other_block", hint="The two nodes are of different chains.")
+            own_block = f"here block {asked.block_number} is {block_hash}"
+            raise Conflict(
+                own_block, field="block_hash", code="other_block", hint="The two nodes are of different chains."
+            )
         statement = BlockStatement(self._trust.log_id, self._contracts.chain, TrustedBlock(block.number, block_hash))
         return cosign_block(statement, self._note_signer, self._clock() // 1000).line()
 
@@ -140,12 +145,16 @@ class Cosigner:
             raise
 
     def _expose(self, checkpoint: Checkpoint, note: str) -> None:
-        """The log has signed it, and the proof does not hold: whether it lies is looked up, and alarms if it does."""
+        """Follow a checkpoint that the log has signed and whose proof fails: if the log forked, the alarm is raised."""
         with suppress(LogFault, Unavailable):  # the answer is that of the proof
             self._reach(checkpoint, note)
 
     def _reach(self, checkpoint: Checkpoint, note: str) -> None:
-        """Follows up to the checkpoint. What cannot be followed may be another tree than the one that is published."""
+        """Follow up to the checkpoint.
+
+        If it cannot be read, the tree that is published now may be another, so the log is looked at before the second
+        try.
+        """
         try:
             try:
                 self._follower.reach(checkpoint, note, timeout_s=self._reach_timeout_s)
@@ -188,7 +197,7 @@ class Cosigner:
 
 
 def _of_log(note: str, trust: Trust) -> tuple[notes.NoteSignature, ...]:
-    """The log's own signature line: what others have added to a note is not kept."""
+    """Return the log's own signature line: what others have added to a note is not stored."""
     key = trust.log_key_of(note)
     lines = notes.parse_note(note).signatures
     return tuple(line for line in lines if (line.name, line.key_id) == (key.name, key.key_id))

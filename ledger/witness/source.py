@@ -1,6 +1,6 @@
 """The log as its public routes show it: checkpoint, tiles, entries, and the registry changes that it mirrors.
 
-Nothing that comes from here is believed; what has another form than it was asked for in is ``Unreadable``.
+Nothing from here is trusted; a response of another form than requested is ``Unreadable``.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ _page_decoder = decoder_of(_Page)
 
 
 class LogSource:
-    """The log at ``url``. Threads may share it. Every method raises Unreadable, LogUnreachable where it is silent."""
+    """The log at ``url``. Threads may share it. Every method raises Unreadable, or LogUnreachable without an answer."""
 
     def __init__(self, url: str, *, timeout_s: float = 10.0):
         self._url = url.rstrip("/")
@@ -63,7 +63,7 @@ class LogSource:
         self._client.close()
 
     def checkpoint(self) -> str:
-        """The text of the published checkpoint, not verified."""
+        """Return the text of the published checkpoint, unverified."""
         data = self._get("checkpoint", MAX_NOTE_LENGTH)
         try:
             return data.decode()
@@ -71,23 +71,23 @@ class LogSource:
             raise Unreadable("the log's checkpoint is no text") from error
 
     def tile(self, level: int, index: int, width: int) -> bytes:
-        """The first ``width`` hashes of a tile: a ``TileReader``."""
+        """Return the first ``width`` hashes of a tile: a ``TileReader``."""
         data = self._widest(TileName(level, index, width), TileName(level, index), TILE_LENGTH)
         if len(data) < width * HASH_LENGTH:
             raise Unreadable(f"{TileName(level, index, width).path()} has {len(data)} bytes")
         return data[: width * HASH_LENGTH]
 
     def entries(self, first: int, end: int) -> list[bytes]:
-        """The entries ``first <= index < end``."""
-        found: list[bytes] = []
+        """Return the entries ``first <= index < end``."""
+        collected: list[bytes] = []
         for bundle in range(first // TILE_WIDTH, (end + TILE_WIDTH - 1) // TILE_WIDTH):
             start = bundle * TILE_WIDTH
             entries = self._bundle(bundle, min(TILE_WIDTH, end - start))
-            found += entries[max(0, first - start) : end - start]
-        return found
+            collected += entries[max(0, first - start) : end - start]
+        return collected
 
     def shows(self, size: int) -> bool:
-        """Whether the log still shows the last of ``size`` entries."""
+        """Return whether the log still serves the last of ``size`` entries."""
         try:
             self.entries(size - 1, size)
         except _Missing:
@@ -95,13 +95,13 @@ class LogSource:
         return True
 
     def registry_payloads(self, first: int, end: int) -> dict[int, bytes]:
-        """The payloads of the ``registry.*`` entries ``first <= index < end`` that the log serves, by index."""
-        found: dict[int, bytes] = {}
+        """Return the payloads of the ``registry.*`` entries ``first <= index < end`` that the log serves, by index."""
+        payloads: dict[int, bytes] = {}
         for change in self._changes(first - 1):
             if change.index >= end:
                 break
-            found[change.index] = bytes(change.payload)
-        return found
+            payloads[change.index] = bytes(change.payload)
+        return payloads
 
     def _changes(self, after: int) -> Iterator[_Change]:
         while True:
@@ -118,15 +118,15 @@ class LogSource:
     def _bundle(self, index: int, width: int) -> list[bytes]:
         name = BundleName(index, width)
         data = self._widest(name, BundleName(index), MAX_BUNDLE)
-        for found in dict.fromkeys((width, TILE_WIDTH)):
+        for bundle_width in dict.fromkeys((width, TILE_WIDTH)):
             try:
-                return decode_bundle(data, found)
+                return decode_bundle(data, bundle_width)
             except MalformedInput as error:
                 refused = error
         raise Unreadable(f"{name.path()}: {refused.message}") from refused
 
     def _widest(self, name: TileName | BundleName, full: TileName | BundleName, limit: int) -> bytes:
-        """A partial tile; where it is gone, the full one that took its place (C2SP tlog-tiles)."""
+        """Return a partial tile or, if it is gone, the full one that replaced it (C2SP tlog-tiles)."""
         try:
             return self._get(name.path(), limit)
         except _Missing:
@@ -159,4 +159,4 @@ class LogSource:
 
 
 class _Missing(Unreadable):
-    """404: it may be gone, or withheld."""
+    """The log answers 404: it may be gone, or withheld."""

@@ -1,8 +1,8 @@
-"""What a witness is alarmed by. A log line and a row of the database each; those that halt stop every signature.
+"""Alarms of a witness, each a log line and a row of the database, and its status.
 
-Those that halt are about what the log has signed: it cannot be taken back, so they stand until a person clears them.
-The others are about what is missing, late or dated wrongly. They end by themselves, but for an entry that came late:
-that stands until a person has seen it.
+Halting alarms stop every signature. They are about what the log has signed, which cannot be taken back, so they stay
+open until a person clears them. The others are about what is missing, late or wrongly dated. They close by
+themselves, except that of a late entry, which stays open until a person has looked at it.
 """
 
 from __future__ import annotations
@@ -37,36 +37,39 @@ logger = structlog.get_logger(__name__)
 
 
 class Alarms:
-    """Raises and clears. ``clock`` gives unix milliseconds."""
+    """Raises and clears alarms. ``clock`` gives unix milliseconds."""
 
     def __init__(self, store: WitnessStore, clock: Callable[[], int]):
         self._store = store
         self._clock = clock
 
     def halt(self, fault: LogFault, evidence: Mapping[str, str]) -> None:
-        """The log has signed what it never should have: from now on nothing is signed here."""
+        """Raise a halting alarm: the log has signed what it never should have, so nothing is signed here any more."""
         self._raise(fault.kind, fault.message, evidence, halts=True)
 
-    def warn(self, kind: PassingKind, told: str) -> None:
-        """Something is missing or late."""
-        self._raise(kind, told, {}, halts=False)
+    def warn(self, kind: PassingKind, text: str) -> None:
+        """Raise a passing alarm: something is missing or late."""
+        self._raise(kind, text, {}, halts=False)
 
     def passed(self, *kinds: PassingKind) -> None:
-        """What these were about is in order."""
+        """Close alarms of these kinds: their cause is gone."""
         for kind in kinds:
             for alarm in self._store.clear_kind(kind, self._clock()):
                 logger.info("alarm passed", alarm=alarm.number, kind=alarm.kind)
 
-    def _raise(self, kind: str, told: str, evidence: Mapping[str, str], *, halts: bool) -> None:
-        alarm = self._store.raise_alarm(kind, halts=halts, told=told, evidence=evidence, now=self._clock())
+    def _raise(self, kind: str, text: str, evidence: Mapping[str, str], *, halts: bool) -> None:
+        alarm = self._store.raise_alarm(kind, halts=halts, told=text, evidence=evidence, now=self._clock())
         if alarm is not None:
             log = logger.error if halts else logger.warning
-            log("alarm", alarm=alarm.number, kind=kind, halts=halts, told=told)
+            log("alarm", alarm=alarm.number, kind=kind, halts=halts, told=text)
 
 
 class Health(StrEnum):
-    """The worst of what stands. ``halted``: nothing is signed; ``silent``: nobody looks, or nothing can be looked at;
-    ``unreadable``: what is served does not fit; ``lagging``: something that should be on the chain is not."""
+    """The worst of the open alarms.
+
+    ``halted``: nothing is signed; ``silent``: nobody looks, or nothing can be read; ``unreadable``: what is served is
+    inconsistent; ``lagging``: something that should be on the chain is not.
+    """
 
     WATCHING = "watching"
     LAGGING = "lagging"
@@ -76,7 +79,7 @@ class Health(StrEnum):
 
 
 class AlarmView(Struct, frozen=True):
-    """A standing alarm; ``raised_at`` in unix milliseconds."""
+    """An open alarm; ``raised_at`` in unix milliseconds."""
 
     number: int
     kind: str
@@ -86,8 +89,11 @@ class AlarmView(Struct, frozen=True):
 
 
 class Status(Struct, frozen=True):
-    """``followed`` and ``published`` are sizes, ``looked_at`` when the log was last read without a fault (unix ms),
-    ``cosigned_at`` in unix seconds."""
+    """The state of a witness.
+
+    ``followed`` and ``published`` are sizes; ``looked_at`` (unix ms) is when the log was last read without a fault,
+    ``cosigned_at`` is in unix seconds.
+    """
 
     health: Health
     origin: str
@@ -103,7 +109,7 @@ class Status(Struct, frozen=True):
     alarms: list[AlarmView]
 
     def lines(self) -> str:
-        """For people and simple programs: one ``name: value`` a line, one line for each alarm."""
+        """Format the status for people and simple programs: one ``name: value`` a line, and one line for each alarm."""
         plain = {
             "health": self.health.value,
             "log": self.origin,
@@ -134,12 +140,12 @@ _ORDER = list(Health)
 
 
 def status_of(store: WitnessStore, *, now: int, silence_s: int) -> Status:
-    """What stands in the witness's database. ``now`` in unix milliseconds."""
+    """Return the status by the witness's database. ``now`` in unix milliseconds."""
     looked, latest, alarms = store.looked(), store.latest(), store.alarms()
     silent = [Health.SILENT] if now - looked.looked_at > silence_s * 1000 else []
-    found = [Health.HALTED if alarm.halts else _WORST[alarm.kind] for alarm in alarms]
+    of_alarms = [Health.HALTED if alarm.halts else _WORST[alarm.kind] for alarm in alarms]
     return Status(
-        health=max([Health.WATCHING, *silent, *found], key=_ORDER.index),
+        health=max([Health.WATCHING, *silent, *of_alarms], key=_ORDER.index),
         origin=looked.origin,
         log_id="0x" + looked.log_id.hex(),
         followed=looked.size,
@@ -155,5 +161,5 @@ def status_of(store: WitnessStore, *, now: int, silence_s: int) -> Status:
 
 
 def view_of(alarm: Alarm) -> AlarmView:
-    """An alarm without its evidence."""
+    """Return an alarm without its evidence."""
     return AlarmView(alarm.number, alarm.kind, alarm.halts, alarm.told, alarm.raised_at)

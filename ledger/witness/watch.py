@@ -1,4 +1,4 @@
-"""Watching: looks at log and chain again and again, and says what is wrong with either.
+"""Watching: looks at log and chain again and again, and raises alarms about either.
 
 One look takes the chain's final block first and the log's checkpoint after it: what the block has anchored, the log
 must have published.
@@ -29,14 +29,14 @@ logger = structlog.get_logger(__name__)
 
 
 class Since:
-    """For how long something has been so. ``clock`` gives unix milliseconds."""
+    """Measures how long a condition has held. ``clock`` gives unix milliseconds."""
 
     def __init__(self, clock: Callable[[], int]):
         self._clock = clock
         self._began: int | None = None
 
     def seconds(self, is_so: bool) -> float:
-        """Since when it has been so without a break; 0 where it is not so."""
+        """Return for how many seconds the condition has held without a break; 0 if it does not hold."""
         if not is_so:
             self._began = None
             return 0.0
@@ -46,7 +46,7 @@ class Since:
 
 
 class Watch:
-    """Takes looks until it is stopped. ``anchor_lag_s`` and ``mirror_lag_s`` are what may pass before an alarm."""
+    """Takes looks until it is stopped. ``anchor_lag_s`` and ``mirror_lag_s`` are the delays that raise no alarm yet."""
 
     def __init__(
         self,
@@ -76,13 +76,13 @@ class Watch:
         self._unmirrored = Since(clock)
 
     def run(self, stop: Event, pause_s: float) -> None:
-        """Looks until ``stop`` is set."""
+        """Look until ``stop`` is set."""
         while not stop.is_set():
             self.try_look()
             stop.wait(pause_s)
 
     def try_look(self) -> None:
-        """A look whose failure is an alarm; the next is taken however this one ends."""
+        """Take a look whose failure is an alarm; the next look is taken in any case."""
         try:
             self._look_or_warn()
         except TallystickError as error:
@@ -99,13 +99,13 @@ class Watch:
             raise
         except Exception as error:
             logger.exception("look failed for a reason that nobody foresaw")
-            told = f"a look ended in a way that nobody foresaw ({type(error).__name__}): a defect of this witness"
-            self._alarms.warn("look_failed", told)
+            failure = f"a look ended in a way that nobody foresaw ({type(error).__name__}): a defect of this witness"
+            self._alarms.warn("look_failed", failure)
         else:
             self._alarms.passed("look_failed")
 
     def look(self) -> None:
-        """One look at chain and log. Raises LogFault, after the alarm, and what keeps it from looking on."""
+        """Look at chain and log once. Raises LogFault, after the alarm, and what prevents further looks."""
         final = self._final_block()
         try:
             published = self.look_at_log()
@@ -129,7 +129,7 @@ class Watch:
             self._compare(final, published)
 
     def look_at_log(self) -> Checkpoint:
-        """Follows up to the checkpoint that the log publishes now; gives it."""
+        """Follow up to the checkpoint that the log publishes now, and return it."""
         before = self._store.looked()  # other threads look too: what they see after this is no rollback
         at = self._clock()
         note = self._source.checkpoint()
@@ -144,13 +144,16 @@ class Watch:
         return checkpoint
 
     def _require_no_less(self, checkpoint: Checkpoint, note: str, before: Looked) -> None:
-        """The log publishes no less than it has; what waits for its quorum may be more, and is shown to witnesses."""
-        told = f"the log publishes size {checkpoint.size}"
+        """Require that the log publishes no less than before, and serves what it has signed.
+
+        Witnesses may be shown more than is published: checkpoints that wait for their quorum.
+        """
+        present = f"the log publishes size {checkpoint.size}"
         if checkpoint.size < before.seen_size:
-            self._fault(LogFault("rollback", f"{told}, and has published {before.seen_size} before"), note)
+            self._fault(LogFault("rollback", f"{present}, and has published {before.seen_size} before"), note)
         if checkpoint.size < before.size and not self._source.shows(before.size):
             followed = f"no more of what was followed up to {before.size}, which it has signed"
-            self._fault(LogFault("rollback", f"{told}, and shows {followed}"), note)
+            self._fault(LogFault("rollback", f"{present}, and shows {followed}"), note)
 
     # -- the chain -----------------------------------------------------------------------------------------------------
 
@@ -180,7 +183,7 @@ class Watch:
             self._alarms.warn("chain_unreachable", error.for_operator)
 
     def _compare_registry(self, final: BlockRef) -> None:
-        """What the log mirrors stands on the chain; what it has yet to mirror must not be too old."""
+        """Check that the chain has what the log mirrors, and that no change waits too long to be mirrored."""
         authority = self._follower.followed.authority
         missing = self._contracts.unmirrored(authority, final)
         if self._unmirrored.seconds(missing > 0) > self._mirror_lag_s:
@@ -190,32 +193,34 @@ class Watch:
             self._alarms.passed("mirror_lag")
 
     def _compare_anchors(self, final: BlockRef, published: Checkpoint) -> None:
-        """Each final anchor is of the log that was followed; one that was seen is still there; none is late."""
-        seen = self._store.looked().anchor
+        """Check that each final anchor is of the followed log, that none seen before is gone, and that none is late."""
+        last_seen = self._store.looked().anchor
         last = self._contracts.last_anchor(final)
-        if last.number < seen.number:
-            told = f"anchor {seen.number} of size {seen.size} was final, and is no longer on the chain"
-            self._alarms.warn("missing_anchor", told)
+        if last.number < last_seen.number:
+            text = f"anchor {last_seen.number} of size {last_seen.size} was final, and is no longer on the chain"
+            self._alarms.warn("missing_anchor", text)
             return
-        for record in self._contracts.anchors_from(seen.number, final):
+        for record in self._contracts.anchors_from(last_seen.number, final):
             self._require_anchored(record, published)
-            seen = SeenAnchor(record.number, record.size, record.root)
-        if seen != self._store.looked().anchor:
-            self._store.keep_anchor(seen)
+            last_seen = SeenAnchor(record.number, record.size, record.root)
+        if last_seen != self._store.looked().anchor:
+            self._store.keep_anchor(last_seen)
             self._unanchored.seconds(is_so=False)
         self._alarms.passed("missing_anchor")
-        if self._unanchored.seconds(published.size > seen.size) > self._anchor_lag_s:
-            told = f"the log has {published.size} entries, of which the chain has {seen.size}"
-            self._alarms.warn("anchor_lag", f"{told}: no anchor for more than {self._anchor_lag_s} s")
+        if self._unanchored.seconds(published.size > last_seen.size) > self._anchor_lag_s:
+            text = f"the log has {published.size} entries, of which the chain has {last_seen.size}"
+            self._alarms.warn("anchor_lag", f"{text}: no anchor for more than {self._anchor_lag_s} s")
         else:
             self._alarms.passed("anchor_lag")
 
     def _require_anchored(self, record: AnchorRecord, published: Checkpoint) -> None:
         anchored = Checkpoint(self._trust.origin, record.size, as_hash(record.root, "root"))
-        told = f"anchor {record.number} on the chain: root {record.root.hex()} at size {record.size}"
+        described = f"anchor {record.number} on the chain: root {record.root.hex()} at size {record.size}"
         if record.size > published.size:
-            self._fault(LogFault("rollback", f"the log publishes size {published.size}, less than {told}"), told)
-        self._follower.reach(anchored, told, timeout_s=self._reach_timeout_s)
+            self._fault(
+                LogFault("rollback", f"the log publishes size {published.size}, less than {described}"), described
+            )
+        self._follower.reach(anchored, described, timeout_s=self._reach_timeout_s)
 
     def _fault(self, fault: LogFault, shown: str) -> None:
         self._alarms.halt(fault, {"checkpoint": shown, "cosigned": self._store.latest_note()})

@@ -1,1 +1,1 @@
-"""Processes with limits, in which runs whatever others wrote."""
+"""Processes with limits, for work whose cost others decide."""

@@ -1,8 +1,8 @@
-"""The worker pool: work whose cost others choose is done in few worker processes, under limits, by turns.
+"""The worker pool: work whose cost others decide runs in few processes, under limits, and in turns.
 
-A model's file, a data set, a case that becomes paper: a few bytes of a request can ask for gigabytes and minutes. Each
-such piece of work is done by ``ledger.workers.process``. Only so many run at once, and agencies take turns: one that
-asks for much waits for itself.
+A model's file, a data set, a case to be printed: a few bytes of a request can ask for gigabytes and minutes. Each such
+piece of work is done by ``ledger.workers.process``. Only so many run at once, and agencies take turns, so that an
+agency with much work waits only for itself.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 
 RETRY_S: Final = 5
-# What work needs, loaded before it comes.
+# Modules that work needs, loaded before it comes.
 MODULES: Final = (
     "cel",
     "ledger.interchange.papers.printed",
@@ -39,7 +39,7 @@ MODULES: Final = (
     "ledger.supervision.models.editing",
     "ledger.supervision.reports.document",
 )
-# Of the environment, what finds modules and fonts: no secret of the service's.
+# The environment variables by which modules and fonts are found; the service's secrets are not passed on.
 _PASSED_ON: Final = ("PATH", "HOME", "LANG", "LC_ALL", "PYTHONPATH", "XDG_DATA_HOME", "TMPDIR")
 _FRUGAL: Final = {
     "ARROW_DEFAULT_MEMORY_POOL": "system",
@@ -52,8 +52,12 @@ logger = structlog.get_logger(__name__)
 
 
 class WorkLimits(Struct, frozen=True):
-    """What one piece of work may take: memory beyond that of an idle worker, seconds of computing, seconds on a machine
-    that does other things as well, and its result."""
+    """The limits of one piece of work.
+
+    Memory beyond that of an idle worker, seconds of computing, seconds of waiting on a machine that does other things
+    as
+    well, and the size of the result.
+    """
 
     memory_mb: int = 256
     cpu_s: int = 4
@@ -61,31 +65,33 @@ class WorkLimits(Struct, frozen=True):
     result_bytes: int = 64 * 1024 * 1024
 
     def times(self, factor: int) -> WorkLimits:
-        """So many times as much of memory and time; the result stays as it may be."""
+        """Return limits with ``factor`` times the memory and time; the result's size stays the same."""
         return WorkLimits(self.memory_mb * factor, self.cpu_s * factor, self.seconds * factor, self.result_bytes)
 
 
 class Used(Struct, frozen=True):
-    """What a piece of work took: ``memory_kb`` is the peak of its process."""
+    """What a piece of work used: ``memory_kb`` is the peak of its process."""
 
     memory_kb: int
     cpu_s: float
 
 
 class TooCostly(MalformedInput):
-    """Work that came to the end of its limits and was stopped."""
+    """The work reached a limit and was stopped."""
 
     code = "too_costly"
 
 
 class WorkFailed(Exception):
-    """Work that ended by an error that nobody foresaw; its traceback is in the notes."""
+    """The work ended with an unexpected error; its traceback is in the notes."""
 
 
 class WorkerPool:
-    """Does work in ``processes`` at most, started when they are first needed. Safe to call from several threads.
+    """Runs work in at most ``processes`` processes, which are started when first needed.
 
-    An agency has at most ``waiting`` pieces of work here; who gets no turn within ``patience_s`` is refused.
+    Safe to call from several threads.
+
+    An agency has at most ``waiting`` pieces of work here; one that gets no turn within ``patience_s`` is refused.
     """
 
     def __init__(
@@ -116,18 +122,19 @@ class WorkerPool:
         limits: WorkLimits | None = None,
         patience_s: float | None = None,
     ) -> T:
-        """What the function gives, called in a process of its own; both it and its arguments can be pickled.
+        """Call the function in a process of its own and return its result; both must be picklable.
 
-        Raises the TallystickError that it raises; TooCostly, about ``field``, where it takes more than its limits;
-        Unavailable where no worker is free in time, or the machine too busy to do it in time, which is ``patience_s``
-        where that is given.
+        Raises:
+            TallystickError: the function raised it.
+            TooCostly: the work, about ``field``, takes more than its limits.
+            Unavailable: no worker is free within ``patience_s``, or the machine is too busy.
         """
         with self.turn(agency, patience_s) as turn:
             return turn.run(function, *arguments, field=field, limits=limits)
 
     @contextmanager
     def turn(self, agency: str, patience_s: float | None = None) -> Iterator[Turn]:
-        """A worker for one agency until the block is left, for work that is prepared here. Raises Unavailable."""
+        """Reserve a worker for one agency until the block is left. Raises Unavailable."""
         worker = self._taken(agency, self._patience_s if patience_s is None else patience_s)
         try:
             yield Turn(self, worker)
@@ -138,7 +145,7 @@ class WorkerPool:
                 self._turn.notify_all()
 
     def close(self) -> None:
-        """Ends the workers; work that is under way ends with them."""
+        """End the workers, and with them the work that they are doing."""
         for worker in self._workers:
             worker.stop()
 
@@ -164,7 +171,7 @@ class WorkerPool:
             return self._idle.pop()
 
     def _next(self) -> object:
-        """Whose turn it is: the oldest piece of work of the agency that has waited longest since its last turn."""
+        """Return the next ticket: the oldest of the agency that has waited longest since its last turn."""
         return next(iter(self._queues.values()))[0]
 
     def _give_up(self, agency: str, ticket: object) -> None:
@@ -181,7 +188,7 @@ class WorkerPool:
 
 
 class Turn:
-    """A worker that is had for a while."""
+    """A reserved worker."""
 
     def __init__(self, pool: WorkerPool, worker: _Worker):
         self._pool = pool
@@ -194,7 +201,7 @@ class Turn:
         field: str | None = None,
         limits: WorkLimits | None = None,
     ) -> T:
-        """As ``WorkerPool.run``, without waiting."""
+        """Run work as ``WorkerPool.run`` does, without waiting."""
         limits = limits or self._pool.limits
         ending, result, used = self._worker.do(pickle.dumps((function, arguments), pickle.HIGHEST_PROTOCOL), limits)
         self._pool.last_used = used
@@ -226,7 +233,7 @@ def _too_costly(ending: Ending, limits: WorkLimits, field: str | None) -> TooCos
 
 
 class _Worker:
-    """One worker process, started when it is needed and again when it was lost. Used by one thread at a time."""
+    """One worker process, started when needed and restarted when lost. Used by one thread at a time."""
 
     def __init__(self, modules: Sequence[str]):
         self._modules = modules
@@ -252,7 +259,7 @@ class _Worker:
         raise Unavailable("a worker process of this service ended before its work", code="busy", retry_after=1)
 
     def stop(self) -> None:
-        """Ends the process. Its child, if it has one, ends by its own limits."""
+        """End the process. Its child, if it has one, ends by its own limits."""
         process, self._process = self._process, None
         if process is None:
             return

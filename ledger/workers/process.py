@@ -1,8 +1,8 @@
-"""A worker process: does one piece of work after the other, each in a child of its own under limits of memory and time.
+"""A worker process: does one piece of work after the other, each in a child process with limits of memory and time.
 
-It has loaded what the work needs and does nothing by itself, so that a child is made in milliseconds and has no threads
-to be made a copy of. What a child leaves behind, memory and all, is gone with it. Run by ``ledger.workers.pool`` as
-``python -m ledger.workers.process MODULE...``; jobs come in on standard input, outcomes go out on standard output.
+It has the needed modules loaded and no threads, so that a child can be forked in milliseconds. A child's memory is
+freed when it ends. Started by ``ledger.workers.pool`` as ``python -m ledger.workers.process MODULE...``; jobs come in
+on standard input, outcomes go out on standard output.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ OPEN_FILES = 64
 
 
 class Ending(IntEnum):
-    """How a piece of work ended. The result of REFUSED is an error of ours, of FAILED the text of a traceback."""
+    """How a piece of work ended. The result of REFUSED is one of our errors, that of FAILED a traceback's text."""
 
     DONE = 0
     REFUSED = 1
@@ -44,7 +44,7 @@ class Ending(IntEnum):
 
 
 def main(modules: Sequence[str]) -> None:
-    """Loads the modules and works until standard input ends."""
+    """Load the modules and work until standard input ends."""
     for name in modules:
         importlib.import_module(name)
     while header := _read(JOB.size):
@@ -53,7 +53,7 @@ def main(modules: Sequence[str]) -> None:
 
 
 def _work(job: bytes, memory: int, cpu_s: int, seconds: float, most: int) -> None:
-    """Does the work in a child and writes what came of it."""
+    """Do the work in a child and write its outcome."""
     reader, writer = os.pipe()
     child = os.fork()
     if child == 0:
@@ -75,14 +75,17 @@ def _work(job: bytes, memory: int, cpu_s: int, seconds: float, most: int) -> Non
 
 
 def _ending_of(status: int) -> Ending:
-    """Native code that gets no memory aborts the process, or reads where there is none."""
+    """Return the ending for a child's exit status.
+
+    Native code that gets no memory aborts the process, or reads invalid memory.
+    """
     if os.WIFEXITED(status):
         return Ending(os.WEXITSTATUS(status))
     return Ending.NO_TIME if os.WTERMSIG(status) == signal.SIGXCPU else Ending.NO_MEMORY
 
 
 def _gathered(reader: int, deadline: float, most: int) -> tuple[Ending, bytes]:
-    """What the child writes until it ends."""
+    """Return what the child writes until it ends."""
     parts: list[bytes] = []
     size = 0
     while True:
@@ -101,7 +104,7 @@ def _gathered(reader: int, deadline: float, most: int) -> tuple[Ending, bytes]:
 
 
 def _limit(memory: int, cpu_s: int) -> None:
-    """Memory is counted beyond what a process has when its work begins: private and written, whoever allocates it."""
+    """Set the limits. Memory is counted beyond that of the process before its work: private and written pages."""
     resource.setrlimit(resource.RLIMIT_DATA, (_data() + memory, resource.RLIM_INFINITY))
     resource.setrlimit(resource.RLIMIT_CPU, (cpu_s, cpu_s + 1))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
@@ -114,7 +117,7 @@ def _data() -> int:
 
 
 def _do(job: bytes, writer: int) -> None:
-    """Does the work, writes its result, and ends this process, whatever happens."""
+    """Do the work, write its result, and end this process in any case."""
     ending = Ending.FAILED
     try:
         ending, result = _outcome(job)
@@ -138,18 +141,18 @@ def _outcome(job: bytes) -> tuple[Ending, bytes]:
 
 
 def refused(error: tuple[type[TallystickError], tuple[Any, ...], dict[str, Any]]) -> TallystickError:
-    """The error that the work raised, made again in this process."""
+    """Rebuild in this process the error that the work raised."""
     kind, arguments, fields = error
-    made = kind.__new__(kind, *arguments)
-    vars(made).update(fields)
-    return made
+    rebuilt = kind.__new__(kind, *arguments)
+    vars(rebuilt).update(fields)
+    return rebuilt
 
 
 # -- pipes -------------------------------------------------------------------------------------------------------------
 
 
 def _read(size: int) -> bytes:
-    """So many bytes of standard input; none where it has ended."""
+    """Read ``size`` bytes from standard input; return none if it has ended."""
     parts: list[bytes] = []
     while size:
         part = os.read(0, min(size, 1 << 20))

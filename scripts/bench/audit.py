@@ -29,7 +29,7 @@ from ledger.recording.publisher import Publisher
 from ledger.recording.registry_view import Registry
 from ledger.recording.sequencer import Sequencer
 from ledger.recording.signing import Actor, Place, sign_event
-from ledger.recording.validation import Duplicate, Recorder
+from ledger.recording.validation import Duplicate, Validator
 from ledger.store.database import attach, open_database
 from ledger.store.log import initialise
 from ledger.supervision.publishing import Definitions
@@ -86,18 +86,18 @@ def fill(url: str, entries: int) -> int:
     database = open_database(url)
     initialise(database, LOG_ID)
     registry, publisher = Registry(LOG_ID, SERVICE.key_id), Publisher(SIGNER)
-    recorder = Recorder(database, registry, shipped_rulebook(), shipped_calendar(), Definitions())
+    validator = Validator(database, registry, shipped_rulebook(), shipped_calendar(), Definitions())
     sequencer = Sequencer(database, registry, publisher, lambda: int(time.time() * 1000))
     sequencer.start()
     stream, service = Place(Stream(kind="system", id="ledger")), Actor("ledger", "service", SERVICE)
     for change in registry_changes():
         signed = sign_event(change, stream, service, LOG_ID)
-        post(recorder, sequencer, [signed.submission])
+        post(validator, sequencer, [signed.submission])
         stream = Place(stream.stream, stream.sequence + 1, signed.envelope.payload_digest)
     size = stream.sequence
     while size < entries:
         made = submissions(min(RUN, entries - size + 3), f"{size}")
-        post(recorder, sequencer, made)
+        post(validator, sequencer, made)
         publisher.publish(database, int(time.time() * 1000))
         size += len(made)
     sequencer.stop()
@@ -105,11 +105,11 @@ def fill(url: str, entries: int) -> int:
     return size
 
 
-def post(recorder: Recorder, sequencer: Sequencer, made: list[bytes]) -> None:
+def post(validator: Validator, sequencer: Sequencer, made: list[bytes]) -> None:
     """Judges and commits."""
     futures = []
     for data in made:
-        judged = recorder.judge(data, int(time.time()))
+        judged = validator.validate(data, int(time.time()))
         assert not isinstance(judged, Duplicate)
         futures.append(sequencer.submit(judged))
     for future in futures:

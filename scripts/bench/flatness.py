@@ -25,7 +25,7 @@ from ledger.procedures import shipped_rulebook
 from ledger.recording.publisher import Publisher
 from ledger.recording.registry_view import Registry
 from ledger.recording.sequencer import Sequencer
-from ledger.recording.validation import Duplicate, Judged, Recorder
+from ledger.recording.validation import Duplicate, ValidatedSubmission, Validator
 from ledger.store.database import attach
 from ledger.supervision.publishing import Definitions
 from scripts.bench.audit import SIGNER, apart, fill
@@ -54,7 +54,7 @@ class Ledger:
     def __init__(self, url: str):
         self._database = attach(url)
         registry, publisher = Registry(LOG_ID, SERVICE.key_id), Publisher(SIGNER)
-        self._recorder = Recorder(self._database, registry, shipped_rulebook(), shipped_calendar(), Definitions())
+        self._validator = Validator(self._database, registry, shipped_rulebook(), shipped_calendar(), Definitions())
         self._sequencer = Sequencer(self._database, registry, publisher, lambda: time.time_ns() // 1_000_000)
         self._sequencer.start()
 
@@ -70,8 +70,8 @@ class Ledger:
         self._sequencer.submit(self._judged(submission)).result()
         return Cost(1000 * (time.process_time() - cpu), 1000 * (time.perf_counter() - wall))
 
-    def _judged(self, submission: bytes) -> Judged:
-        judged = self._recorder.judge(submission, int(time.time()))
+    def _judged(self, submission: bytes) -> ValidatedSubmission:
+        judged = self._validator.validate(submission, int(time.time()))
         assert not isinstance(judged, Duplicate)
         return judged
 

@@ -14,7 +14,7 @@ from api.app import create_app
 from api.middleware.server import make_server
 from api.services.parts import Parts
 from api.wiring import make_supervisor
-from ledger.anchoring.worker import Follower
+from ledger.anchoring.worker import ChainWorker
 from ledger.config.settings import Settings
 from ledger.core.errors import Unavailable
 from ledger.core.log.notes import SeedSigner
@@ -26,7 +26,7 @@ from ledger.recording.publisher import Publisher
 from ledger.recording.registry_view import Registry
 from ledger.recording.sequencer import Sequencer
 from ledger.recording.system_stream import SystemStream
-from ledger.recording.validation import Recorder
+from ledger.recording.validation import Validator
 from ledger.store.access import AccessLog
 from ledger.store.database import open_database
 from ledger.store.log import initialise, tree
@@ -46,34 +46,34 @@ def make_parts(database_url: str, port: int) -> Parts:
     database = open_database(database_url)
     initialise(database, LOG_ID)
     registry = Registry(LOG_ID, SERVICE.key_id)
-    recorder = Recorder(database, registry, shipped_rulebook(), shipped_calendar(), Definitions())
+    validator = Validator(database, registry, shipped_rulebook(), shipped_calendar(), Definitions())
     publisher = Publisher(SIGNER)
-    sequencer = Sequencer(database, registry, publisher, clock, recorder.states)
+    sequencer = Sequencer(database, registry, publisher, clock, validator.states)
     sequencer.start()
-    system = SystemStream(database, recorder, sequencer, publisher, SERVICE, log_id=LOG_ID, clock=clock)
+    system = SystemStream(database, validator, sequencer, publisher, SERVICE, log_id=LOG_ID, clock=clock)
     with database.read() as connection:
         known = tree(connection).registry_changes
     for change in islice(registry_changes(), known, None):  # a process beside another finds them there
         system.append(change)
     settings = Settings(port=port, max_requests_per_s=UNBOUNDED, max_events_per_s=UNBOUNDED)
-    follower = Follower(no_chain, sequencer.halt, 1)
+    chain_worker = ChainWorker(no_chain, sequencer.halt, 1)
     return Parts(
         settings=settings,
         trust=Trusted(),
         database=database,
         registry=registry,
-        recorder=recorder,
+        validator=validator,
         sequencer=sequencer,
         publisher=publisher,
         access=AccessLog(database),
-        follower=follower,
+        chain_worker=chain_worker,
         courier=Courier(database, tuple, policy=lambda: Trusted.trust.policy, halt=sequencer.halt, clock=clock),
         supervisor=make_supervisor(
             settings=settings,
             path=None,
             database=database,
             registry=registry,
-            recorder=recorder,
+            validator=validator,
             system=system,
             clock=clock,
         ),

@@ -64,14 +64,14 @@ def _make_light(where: DataDirectory) -> None:
 
 
 def _play(where: DataDirectory, parts: Parts) -> None:
-    if not parts.follower.has_looked.wait(60):
+    if not parts.chain_worker.has_looked.wait(60):
         raise RuntimeError("the chain was not looked at in time")
     ledger = InsideLedger(
         database=parts.database,
-        recorder=parts.recorder,
+        validator=parts.validator,
         sequencer=parts.sequencer,
         authority=parts.authority,
-        registry=lambda: parts.follower.link.registry,
+        registry=lambda: parts.chain_worker.link.registry,
         files=DatasetFiles(where.datasets, parts.database),
         clock=parts.clock,
     )

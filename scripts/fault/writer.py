@@ -22,7 +22,7 @@ from ledger.recording.publisher import Publisher, Receipt
 from ledger.recording.registry_view import Registry
 from ledger.recording.sequencer import Answer, Sequencer
 from ledger.recording.system_stream import SystemStream
-from ledger.recording.validation import Duplicate, Recorder
+from ledger.recording.validation import Duplicate, Validator
 from ledger.store.database import Database, open_database
 from ledger.store.log import initialise
 from ledger.supervision.publishing import Definitions
@@ -40,7 +40,7 @@ class Writer:
         self._database = database
         self._publish_every_s = publish_every_s
         registry = Registry(people.LOG_ID, people.SERVICE.key_id)
-        self._recorder = Recorder(database, registry, shipped_rulebook(), shipped_calendar(), Definitions())
+        self._validator = Validator(database, registry, shipped_rulebook(), shipped_calendar(), Definitions())
         self._publisher = Publisher(people.LOG_SIGNER)
         self._sequencer = Sequencer(database, registry, self._publisher, now_ms)
         self._out = threading.Lock()
@@ -61,7 +61,7 @@ class Writer:
     def _found(self) -> None:
         system = SystemStream(
             self._database,
-            self._recorder,
+            self._validator,
             self._sequencer,
             self._publisher,
             people.SERVICE,
@@ -76,7 +76,7 @@ class Writer:
 
     def _take(self, number: str, submission: bytes) -> None:
         try:
-            judged = self._recorder.judge(submission, now_ms() // 1000)
+            judged = self._validator.validate(submission, now_ms() // 1000)
         except TallystickError as error:
             self._refuse(number, error)
             return

@@ -12,7 +12,7 @@ import pytest
 from api.app import create_app
 from api.services.parts import Parts
 from api.wiring import make_supervisor
-from ledger.anchoring.worker import Follower, Link
+from ledger.anchoring.worker import ChainConnection, ChainWorker
 from ledger.config.settings import Settings
 from ledger.core.errors import Unavailable
 from ledger.core.log.policy import parse_policy
@@ -52,7 +52,7 @@ def serving(folder: Path, settings: Settings = SETTINGS) -> Iterator[Served]:
 
 @contextmanager
 def serving_ledger(
-    ledger: Ledger, connect: Callable[[], Link], settings: Settings = SETTINGS, workers: WorkerPool = WORKERS
+    ledger: Ledger, connect: Callable[[], ChainConnection], settings: Settings = SETTINGS, workers: WorkerPool = WORKERS
 ) -> Iterator[Served]:
     """A service over this ledger and the chain that is connected by ``connect``."""
     parts = parts_of(ledger, connect, settings, workers)
@@ -63,20 +63,20 @@ def serving_ledger(
 
 
 def parts_of(
-    ledger: Ledger, connect: Callable[[], Link], settings: Settings = SETTINGS, workers: WorkerPool = WORKERS
+    ledger: Ledger, connect: Callable[[], ChainConnection], settings: Settings = SETTINGS, workers: WorkerPool = WORKERS
 ) -> Parts:
     """What routes and threads of a service work with."""
-    follower = Follower(connect, ledger.sequencer.halt, 1)
+    chain_worker = ChainWorker(connect, ledger.sequencer.halt, 1)
     return Parts(
         settings=settings,
         trust=Trusted(),
         database=ledger.database,
         registry=ledger.registry,
-        recorder=ledger.recorder,
+        validator=ledger.validator,
         sequencer=ledger.sequencer,
         publisher=ledger.publisher,
         access=AccessLog(ledger.database),
-        follower=follower,
+        chain_worker=chain_worker,
         courier=Courier(
             ledger.database,
             tuple,
@@ -89,7 +89,7 @@ def parts_of(
             path=None,
             database=ledger.database,
             registry=ledger.registry,
-            recorder=ledger.recorder,
+            validator=ledger.validator,
             system=ledger.system,
             clock=ledger.clock,
             workers=workers,

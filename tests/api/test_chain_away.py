@@ -37,11 +37,11 @@ class Town:
         self.served = served
         for officer in (clerk(POLICE), READER):
             linked.grant(officer)
-        served.parts.follower.step()
+        served.parts.chain_worker.step()
         self.case = served.record(Case(start=linked.clock.seconds - 600).open().register("phone"))
         linked.clock.forward(2 * linked.interval_s)
         served.publish()
-        served.parts.follower.step()
+        served.parts.chain_worker.step()
         trusted = Trusted.trust
         chains = (trusted_chain(linked.deployment, 0),)
         served.parts.trust.trust = Trust(  # type: ignore[misc]
@@ -127,8 +127,8 @@ def test_a_node_that_hangs_is_told_by_its_age_and_holds_no_request(town: Town) -
     and as many as ask; of what must ask the node, few requests wait at once and the others are told to come again."""
     before = town.served.get("/api/v1/chain").json()
     stopped(town)
-    town.served.parts.follower.link.lookout.expire()
-    step = Thread(target=town.served.parts.follower.try_step, daemon=True)
+    town.served.parts.chain_worker.link.status_reader.expire()
+    step = Thread(target=town.served.parts.chain_worker.try_step, daemon=True)
     step.start()
     town.linked.clock.forward(90)
     began = time.monotonic()

@@ -47,7 +47,7 @@ class Chained:
         return grant_key(request, roles=1, valid_from=0, valid_until=2**40)
 
     def follow(self) -> None:
-        self.served.parts.follower.step()
+        self.served.parts.chain_worker.step()
 
     def asked(self, key: Key, call: bytes) -> httpx.Response:
         return self.post(PREPARE, {"sender": key.key_id, "call": "0x" + call.hex()})
@@ -106,7 +106,7 @@ def case_of_now(chained: Chained, case_id: str = "case-1") -> Case:
 def test_the_contracts_are_named(shared_chain: Chained) -> None:
     """Chain id, both addresses, how many changes and decisions there are, and when that was seen."""
     deployment = shared_chain.linked.deployment
-    seen = shared_chain.served.parts.follower.sighting
+    seen = shared_chain.served.parts.chain_worker.chain_status
     assert seen is not None
     assert shared_chain.get(CHAIN) == {
         "chain_id": 31337,
@@ -276,7 +276,7 @@ def test_a_node_that_dies_comes_back(chained: Chained) -> None:
     while chained.linked.node.runs():
         time.sleep(0.01)
     assert chained.get(CHAIN) == before
-    chained.served.parts.follower.link.lookout.expire()
+    chained.served.parts.chain_worker.link.status_reader.expire()
     chained.follow()
     assert chained.get(CHAIN) | TIMES == before | TIMES
     assert chained.linked.node.pid != pid

@@ -136,7 +136,7 @@ def test_what_nobody_foresaw_tells_nothing(served: Served, monkeypatch: pytest.M
     def fail(*_: object) -> None:
         raise ZeroDivisionError("secret detail")
 
-    monkeypatch.setattr(served.parts.recorder.__class__, "judge", fail)
+    monkeypatch.setattr(served.parts.validator.__class__, "validate", fail)
     answer = served.submit(Case().open().last)
     problem(answer, 500, "internal_error")
     assert "secret" not in answer.text

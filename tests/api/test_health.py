@@ -54,7 +54,7 @@ def test_a_writer_whose_thread_is_gone_is_noticed(served: Served) -> None:
 
 def test_a_writer_that_is_ended_says_so(served: Served) -> None:
     """Whoever ends the writer's thread ends the writing: readiness falls, and each submission is told why."""
-    judged = served.ledger.recorder.judge(Case().open().last.submission, served.ledger.clock.seconds)
+    judged = served.ledger.validator.validate(Case().open().last.submission, served.ledger.clock.seconds)
     taker = Ending()
     served.ledger.sequencer.queue(judged, taker)  # type: ignore[arg-type] - it is new, so no Duplicate
     with pytest.raises(Unavailable) as unknown:
@@ -70,8 +70,8 @@ def test_a_defect_in_following_the_chain_is_not_ready(served: Served) -> None:
     def defect() -> NoReturn:
         raise KeyError("parentHash")
 
-    served.parts.follower._connect = defect
-    served.parts.follower.try_step()
+    served.parts.chain_worker._connect = defect
+    served.parts.chain_worker.try_step()
     answer = served.get("/readyz")
     fault = "the chain cannot be followed (KeyError)"
     assert (answer.status_code, answer.json()) == (503, READY | {"ready": False, "chain": "failed", "fault": fault})

@@ -10,7 +10,7 @@ from threading import Event
 import pytest
 
 from api.wiring import open_parts
-from ledger.anchoring.worker import Follower
+from ledger.anchoring.worker import ChainWorker
 from ledger.config.settings import Settings, read_settings
 from ledger.core.log.witness_protocol import SIZE_MEDIA_TYPE
 from ledger.store import checkpoints
@@ -52,19 +52,19 @@ def test_witnesses_are_heard_before_the_chain_is_followed(founded: Settings, mon
     with open_parts(founded) as parts:
         witness = SmallWitness("w1", parts.trust.trust.log_key, parts.trust.trust.log_id)
     order: list[str] = []
-    follow = Follower.run
+    follow = ChainWorker.run
 
     def ahead(_: str) -> Reply:
         time.sleep(0.5)
         order.append("heard")
         return Reply(409, b"1000\n", SIZE_MEDIA_TYPE)
 
-    def followed(follower: Follower, stop: Event) -> None:
+    def followed(chain_worker: ChainWorker, stop: Event) -> None:
         order.append("followed")
-        follow(follower, stop)
+        follow(chain_worker, stop)
 
     witness.spoil = ahead
-    monkeypatch.setattr(Follower, "run", followed)
+    monkeypatch.setattr(ChainWorker, "run", followed)
     with serving(witness):
         (founded.data_dir / "witnesses.toml").write_text(witness.row(foreign=True), encoding="utf-8")
         with open_parts(founded) as parts:

@@ -102,7 +102,7 @@ def test_an_unlawful_act_is_recorded_with_its_flag(served: Served) -> None:
 def test_a_cold_case_is_judged_all_the_same(served: Served) -> None:
     """What memory does not hold is read from the database, with the same outcome."""
     case = served.record(Case().open().register("phone"))
-    served.parts.recorder.states._kept.clear()
+    served.parts.validator.states._kept.clear()
     case.offer("phone", to=PROCURATORATE)
     assert served.submit(case.last).status_code == 201
 

@@ -17,7 +17,7 @@ from ledger.core.errors import TallystickError
 from ledger.core.log.checkpoints import cosign_checkpoint, parse_checkpoint
 from ledger.core.log.notes import SeedSigner, SignatureType, parse_note
 from ledger.deadlines.warnings import Warner
-from ledger.recording.access_log_sealing import Sealer
+from ledger.recording.access_log_sealing import AccessLogSealer
 from ledger.store import anchor_states, audit, checkpoints, webhooks
 from ledger.store.access import AccessLog
 from ledger.store.audit import KeptAudit
@@ -61,7 +61,7 @@ def fill(stand: Stand) -> None:
     checkpoints.store_cosignature(database, published.size, vkey, line, is_enough=lambda _keys: True)
     nodes = {bytes([number]) * 32: b"node" for number in (1, 2)}
     anchor_states.keep(database, DatabaseJournal(database).anchors()[0], b"header", nodes)
-    Sealer(database, AccessLog(database), stand.ledger.system).before_anchor(stand.size)
+    AccessLogSealer(database, AccessLog(database), stand.ledger.system).before_anchor(stand.size)
 
 
 @pytest.fixture

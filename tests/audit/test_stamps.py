@@ -11,7 +11,7 @@ from ledger.audit import AuditReport, audit_log, left_out
 from ledger.core.log.notes import parse_note
 from ledger.core.verification.timestamps import verify_timestamp
 from ledger.store import checkpoints, timestamps
-from ledger.store.timestamps import Stamp
+from ledger.store.timestamps import StoredTimestamp
 from tests.audit.stand import BOOK, TRUST, Stand
 from tests.timestamping import Authority, new_authority
 
@@ -32,7 +32,7 @@ def stamped(stand: Stand, authority: Authority) -> Stand:
         response = authority.stamp(text.encode())
         said = verify_timestamp(response, text, (authority.root,))
         assert said is not None
-        timestamps.store(stand.database, Stamp(one.size, response, said.time))
+        timestamps.store(stand.database, StoredTimestamp(one.size, response, said.time))
     return stand
 
 

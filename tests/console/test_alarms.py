@@ -19,11 +19,11 @@ from api.console.standing import (
     WitnessesStanding,
 )
 from api.texts import Texts
-from ledger.anchoring.anchors import Waits
-from ledger.anchoring.timestamps import StampState
-from ledger.anchoring.worker import FollowState
+from ledger.anchoring.anchors import WaitReason
+from ledger.anchoring.timestamps import TimestampWorkerState
+from ledger.anchoring.worker import ChainWorkerState
 from ledger.chain.registry import RegistryState
-from ledger.chain.sighting import Sighting
+from ledger.chain.status import ChainStatus
 from ledger.store.webhooks import Webhook
 from ledger.supervision.runs.active_models import RunFault
 from ledger.supervision.runs.supervisor import ALL, RunState
@@ -31,11 +31,11 @@ from ledger.witness.gathering import WitnessState
 
 NOW = 1_800_000_000_000
 REGISTRY = RegistryState(b"\0" * 32, 3, 0, 3, 0, 0, development=True)
-SEEN = Sighting(NOW // 1000, 9, NOW // 1000, 9, "0xab", 10**18, 0, REGISTRY)
+SEEN = ChainStatus(NOW // 1000, 9, NOW // 1000, 9, "0xab", 10**18, 0, REGISTRY)
 LOG = LogStanding("0x07", "ledger", 9, "sha256:00", 9, NOW, 0, [], 4096, 2**40, is_written=True)
 ANCHORS = AnchorStanding(9, 9, 9, NOW, 0, None, 10, {})
 CHAIN = ChainStanding(
-    is_embedded=True, chain_id=1, finality=12, followed=FollowState(True), sighting=SEEN, unmirrored=0
+    is_embedded=True, chain_id=1, finality=12, followed=ChainWorkerState(True), chain_status=SEEN, unmirrored=0
 )
 HOOK = Webhook("webhook-1", "police", "p", "0x1", "https://police.example", 0, "-1", 0, None, 0, None, 0)
 INSIDE = Inside([], RunState(), [], [HOOK], 0)
@@ -50,18 +50,20 @@ def inside(**changes: Any) -> Standing:
     return replace(QUIET, inside=replace(INSIDE, **changes))
 
 
-POOR = Sighting(NOW // 1000, 9, NOW // 1000, 9, "0xab", 10**9, 10**9, REGISTRY)
+POOR = ChainStatus(NOW // 1000, 9, NOW // 1000, 9, "0xab", 10**9, 10**9, REGISTRY)
 LOUD = {
     "writer_stopped": replace(QUIET, log=replace(LOG, is_written=False)),
     "disk_low": replace(QUIET, log=replace(LOG, free_bytes=1)),
-    "chain_defect": chain(followed=FollowState(fault="KeyError", is_defect=True)),
-    "chain_faulty": chain(followed=FollowState(fault="it does not answer", hint="Start it.")),
-    "quorum_missing": chain(followed=FollowState(True, Waits.QUORUM_MISSING, told="1 of 2")),
-    "balance_low": chain(sighting=POOR),
+    "chain_defect": chain(followed=ChainWorkerState(fault="KeyError", is_defect=True)),
+    "chain_faulty": chain(followed=ChainWorkerState(fault="it does not answer", hint="Start it.")),
+    "quorum_missing": chain(followed=ChainWorkerState(True, WaitReason.QUORUM_MISSING, detail="1 of 2")),
+    "balance_low": chain(chain_status=POOR),
     "anchor_late": replace(QUIET, anchors=replace(ANCHORS, open_entries=1, open_since=NOW - LATE_MS - 1)),
     "witness_fault": replace(QUIET, witnesses=WitnessesStanding([WitnessState("w", 3, "silent")], None, 1)),
     "witnesses_defect": replace(QUIET, witnesses=WitnessesStanding([WitnessState("w", 3, "x")], "KeyError", 1)),
-    "timestamps_fault": replace(QUIET, stamps=StampStanding("https://tsa", 3, None, StampState("away", "Wait."))),
+    "timestamps_fault": replace(
+        QUIET, stamps=StampStanding("https://tsa", 3, None, TimestampWorkerState("away", "Wait."))
+    ),
     "runs_fault": inside(runs=RunState(faults=[RunFault(ALL, "", "no views")])),
     "model_fault": inside(runs=RunState(faults=[RunFault("third-return", "pro", "no such column")])),
     "webhook_failing": inside(webhooks=[replace(HOOK, failures=2, last_error="404")]),
@@ -75,7 +77,7 @@ def test_a_quiet_service_has_no_alarm() -> None:
     assert alarms(replace(QUIET, inside=None)) == []
     assert alarms(inside(incidents=[Incident(7, "chain_edited", "edited", NOW - RECENT_MS)])) == []
     assert alarms(replace(QUIET, anchors=replace(ANCHORS, open_entries=1, open_since=NOW - LATE_MS))) == []
-    assert alarms(chain(sighting=None)) == []
+    assert alarms(chain(chain_status=None)) == []
 
 
 @pytest.mark.parametrize("kind", SAYINGS)

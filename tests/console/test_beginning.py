@@ -44,7 +44,7 @@ def test_the_stories_are_loaded_from_the_page(tmp_path: Path, browser: Browser) 
     given = {"public_url": f"http://127.0.0.1:{port}", "supervision_interval_s": 2, "anchor_interval_s": 1}
     settings = read_settings(town_in(tmp_path), **given)
     with open_parts(settings) as parts:
-        assert parts.follower.has_looked.wait(60)
+        assert parts.chain_worker.has_looked.wait(60)
         with listening_at(port, create_app(parts, write_log=lambda *_, **__: None)):
             page = browser.new_context(locale="zh-CN", viewport={"width": 390, "height": 800}).new_page()
             page.goto(f"{settings.url}/console/sign-in")

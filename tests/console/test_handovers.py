@@ -12,7 +12,7 @@ from tests.console.desk import Clerk, Office, axe_findings
 
 
 def state_of(office: Office, case_id: str = "case-1"):  # type: ignore[no-untyped-def]
-    state = office.ledger.recorder.states.of_case(case_id)
+    state = office.ledger.validator.states.of_case(case_id)
     assert state is not None
     return state
 

@@ -102,7 +102,7 @@ def test_a_handover_without_a_mouse(office: Office) -> None:
     type_into(page, knife.get_by_label("Explanation"), "the tape is cut")
     press(page, page.get_by_role("button", name="Accept: read what you will sign"))
     sign(prosecutor)
-    state = office.ledger.recorder.states.of_case("case-1")
+    state = office.ledger.validator.states.of_case("case-1")
     assert state is not None
     assert (state.items["phone"].holder, state.items["knife"].holder) == (PROCURATORATE, POLICE)
 

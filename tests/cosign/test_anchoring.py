@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from ledger.anchoring.anchors import Waits
+from ledger.anchoring.anchors import WaitReason
 from ledger.chain import calls
 from ledger.chain.calls import Approval, ContractDomain, decision_digest
 from ledger.chain.journal import ChainWrite, WriteState
@@ -68,9 +68,9 @@ class Ring:
     def waits(self) -> str:
         """What the next step says that it waits for: it must be the quorum."""
         anchorer = self.linked.anchorer
-        assert anchorer.step() is Waits.QUORUM_MISSING
-        assert anchorer.told is not None
-        return anchorer.told
+        assert anchorer.step() is WaitReason.QUORUM_MISSING
+        assert anchorer.detail is not None
+        return anchorer.detail
 
     def anchors(self) -> ChainWrite:
         """The next step anchors."""
@@ -182,7 +182,7 @@ def test_a_replaced_witness_does_not_count_any_more_and_its_successor_does(ring:
     heir = SmallWitness("heir", ring.police.log_key, LOG_ID)
     with serving(heir):
         ring.decide(registry.WitnessSet, agency=COURT, account=int(heir.account.key_id, 16))
-        assert ring.linked.anchorer.step() is Waits.MIRROR_LAGS
+        assert ring.linked.anchorer.step() is WaitReason.MIRROR_LAGS
         ring.mirror()
         ring.publish()
         assert "witnesses.toml names 1 of its 3 witnesses" in ring.waits()
@@ -205,10 +205,10 @@ def test_a_registry_that_changes_between_gathering_and_sending_is_looked_at_anew
 
     ring.linked.gatherer.gather = gather_then_change  # type: ignore[method-assign,assignment]
     anchorer = ring.linked.anchorer
-    assert anchorer.step() is Waits.REGISTRY_MOVED
-    assert "RegistryHashStale" in str(anchorer.told)
+    assert anchorer.step() is WaitReason.REGISTRY_MOVED
+    assert "RegistryHashStale" in str(anchorer.detail)
     ring.linked.gatherer.gather = gather  # type: ignore[method-assign]
-    assert ring.linked.anchorer.step() is Waits.MIRROR_LAGS
+    assert ring.linked.anchorer.step() is WaitReason.MIRROR_LAGS
     ring.mirror()
     ring.publish()
     ring.anchors()

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, text
 
 from ledger.core.errors import Conflict
 from ledger.recording.case_states import NeedsDatabase
-from ledger.recording.validation import Judged
+from ledger.recording.validation import ValidatedSubmission
 from tests.builders import POLICE, PROCURATORATE, Writer, clerk
 from tests.casework import Case
 from tests.ledgers import Ledger, open_ledger, receipt_bytes, verified
@@ -115,7 +115,7 @@ def test_dependent_events_need_not_wait_for_each_other(founded: str) -> None:
         receipts = [ledger.receipt(future) for future in futures]
         assert [after.index - before.index for before, after in pairwise(receipts)] == [1] * (len(receipts) - 1)
         assert len({size_of(receipt) for receipt in receipts}) == 1
-        assert ledger.recorder.states.of_case("case-1") == case.state
+        assert ledger.validator.states.of_case("case-1") == case.state
 
 
 def test_an_event_sent_twice_in_one_batch_is_recorded_once(founded: str) -> None:
@@ -151,11 +151,11 @@ def test_a_writer_learns_what_another_process_wrote(each_database_url: str) -> N
         one.post(theirs.last)
         following = theirs.register("phone").last
         with pytest.raises(NeedsDatabase):
-            other.recorder.in_memory().judge(following.submission, other.clock.seconds)
+            other.validator.in_memory().validate(following.submission, other.clock.seconds)
         for item_id in ("knife", "coat"):  # what others wrote is taken in behind the answers, before the next batch
             other.post(ours.register(item_id).last)
-        judged = other.recorder.in_memory().judge(following.submission, other.clock.seconds)
-        assert isinstance(judged, Judged)
+        judged = other.validator.in_memory().validate(following.submission, other.clock.seconds)
+        assert isinstance(judged, ValidatedSubmission)
         assert judged.before is not None
         assert judged.before.head == theirs.events[0].digest
 
@@ -171,4 +171,4 @@ def test_what_another_process_wrote_and_somebody_edited_is_not_learnt(founded: s
         assert other.post(ours.register("knife").last).index == index + 1
         other.post(ours.register("coat").last)
         with pytest.raises(NeedsDatabase):
-            other.recorder.in_memory().judge(theirs.register("phone").last.submission, other.clock.seconds)
+            other.validator.in_memory().validate(theirs.register("phone").last.submission, other.clock.seconds)

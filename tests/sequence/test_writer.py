@@ -29,7 +29,7 @@ def test_recorded_time_never_runs_backwards(ledger: Ledger) -> None:
     times = []
     for event, moved in zip(case.events, (0, -86_400, 10, 86_500), strict=True):
         clock.forward(moved)
-        judged = ledger.recorder.judge(event.submission, event.envelope.signed_at)
+        judged = ledger.validator.validate(event.submission, event.envelope.signed_at)
         assert not isinstance(judged, Duplicate)
         times.append(ledger.receipt(ledger.sequencer.submit(judged)).recorded_at)
     assert times[0] == times[1] == times[2]

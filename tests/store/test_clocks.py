@@ -165,16 +165,16 @@ def test_a_new_calendar_counts_anew_what_is_there(each_database_url: str) -> Non
     """What an older version could not count gets its end, once; the audit agrees with the list again."""
     with open_ledger(each_database_url) as ledger:
         ledger.found(*OFFICERS)
-        ledger.recorder.calendar = NO_YEARS
+        ledger.validator.calendar = NO_YEARS
         opened = Case().open().name("zhao")
         opened.offer(to=PROCURATORATE, purpose="arrest_approval", persons=("zhao",)).accept()
         impose(opened, "zhao", "bail")
         ledger.post_all(opened.events)
         assert ends(ledger) == {"arrest_decision": None, "bail_limit": None}
         assert audit_log(ledger.database, TRUST, shipped_rulebook(), look=left_out).findings != ()
-        ledger.recorder.calendar = shipped_calendar()
-        assert recount(ledger.database, ledger.recorder)
-        assert not recount(ledger.database, ledger.recorder)
+        ledger.validator.calendar = shipped_calendar()
+        assert recount(ledger.database, ledger.validator)
+        assert not recount(ledger.database, ledger.validator)
         assert ends(ledger) == {"arrest_decision": "2026-03-17T16:00:00Z", "bail_limit": None}  # 2027 is not known yet
         assert audit_log(ledger.database, TRUST, shipped_rulebook(), look=left_out).findings == ()
 
@@ -189,7 +189,7 @@ def test_a_case_that_cannot_be_read_does_not_keep_the_others_from_it(ledger: Led
     ledger.post_all([*detained("li").events, *detained_in("case-2").events])
     with ledger.database.write() as connection:
         connection.execute(ENTRIES.update().where(ENTRIES.c.stream_id == "case-1").values(payload=b"{}"))
-    assert recount(ledger.database, ledger.recorder)
+    assert recount(ledger.database, ledger.validator)
     assert {case_id for case_id, _ in stored(ledger)} == {"case-2"}
 
 

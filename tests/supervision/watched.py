@@ -122,15 +122,15 @@ def watched_ledger(folder: Path, runner: ModelRunner | None = None) -> Iterator[
     with open_ledger(sqlite_url(folder), clock=Clock(NOW * 1000), definitions=Untried()) as ledger:
         ledger.found(*officers)
         made = Watched(ledger, None, DatasetFiles(folder / "datasets"))  # type: ignore[arg-type]  # until the views are
-        recorder = ledger.recorder
-        source = LogSource(ledger.database, recorder.states, made.authority)
-        mark = mark_of(recorder.book, recorder.calendar)
+        validator = ledger.validator
+        source = LogSource(ledger.database, validator.states, made.authority)
+        mark = mark_of(validator.book, validator.calendar)
         known = Datasets(made.files)
         views = Views(
             folder / "views.duckdb",
             source,
-            recorder.book,
-            recorder.calendar,
+            validator.book,
+            validator.calendar,
             mark=mark,
             datasets=lambda size, near: known.tables(source.registered(size), near),
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from ledger.core.events import Section, decode_section
 from ledger.core.events.case import PersonNamed
 from ledger.interchange.papers.writer import Occasion
-from ledger.recording.case_states import States
+from ledger.recording.case_states import CaseStates
 from ledger.store import log
 from ledger.store.database import Connection
 from ledger.store.log import StoredEntry
@@ -14,7 +14,7 @@ from ledger.timeline.steps import Walked, walk
 NAME = "name"  # the field of a person's section that has the name, as ``tally person name`` writes it
 
 
-def occasion(connection: Connection, states: States, entry: StoredEntry, *, confidential: bool) -> Occasion:
+def occasion(connection: Connection, states: CaseStates, entry: StoredEntry, *, confidential: bool) -> Occasion:
     """The event of a case's stream with the case around it; with its sections and persons' names if ``confidential``.
 
     Nothing that came after the event is read, but that a section was erased.

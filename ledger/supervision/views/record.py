@@ -101,7 +101,7 @@ class Step(Struct, frozen=True):
 
 
 class Acts(Protocol):
-    """Make an act of an event, with the state that it cites of another case (as ``case_states.States`` does)."""
+    """Make an act of an event, with the state that it cites of another case (as ``case_states.CaseStates`` does)."""
 
     def act(self, payload: Payload, digest: str, signed_at: int) -> Act: ...
 

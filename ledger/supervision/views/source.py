@@ -53,7 +53,7 @@ class LogSource:
         with self._database.read() as connection:
             for stream_id in log.streams_between(connection, "supervision", start, end):
                 entries = [entry for entry in log.stream(connection, "supervision", stream_id) if entry.log_index < end]
-                state = supervision_streams.stands_at(entries, agencies)
+                state = supervision_streams.fold_stream(entries, agencies)
                 if isinstance(state, LeadState | RecommendationState):
                     found.append(MatterRecord(stream_id, state, [logged(entry) for entry in entries]))
         return found

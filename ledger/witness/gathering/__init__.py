@@ -1,9 +1,9 @@
-"""Cosign: what is published goes to the witnesses, and what they sign comes back.
+"""Gathering of co-signatures: published checkpoints go to the witnesses, and their signatures come back.
 
-Each witness is asked by itself: one that is slow or away holds up no other, and submissions wait for none. What a
-witness signs is verified against its known key before it is stored. For the chain the contract's own witnesses sign a
-second time, when an anchor is due: size, root and registry hash, as the contract counts them. For whoever checks proofs
-they vouch for the block by whose state the newest anchor is proven.
+Each witness is asked separately: a slow or absent one delays no other, and submissions wait for none. A signature is
+verified against the witness's known key before it is stored. The contract's own witnesses sign again when an anchor
+is due: size, root and registry hash, as the contract verifies them. For readers of proofs the witnesses also vouch
+for the block whose state proves the newest anchor.
 """
 
 from ledger.witness.gathering.configuration import Witness, WitnessFile

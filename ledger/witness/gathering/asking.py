@@ -1,4 +1,4 @@
-"""One question to one witness, and its answer read strictly: C2SP tlog-witness, co-signatures of anchors and blocks."""
+"""One request to one witness, its response decoded strictly: C2SP tlog-witness, co-signatures of anchors and blocks."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ MAX_ANSWER = 16 * 1024  # bytes
 
 
 class NotCosigned(TallystickError):
-    """A witness that did not co-sign; the message tells why in one sentence."""
+    """A witness did not co-sign; the message says why in one sentence."""
 
     code = "not_cosigned"
 
 
 class OtherSize(NotCosigned):
-    """The witness last co-signed another size than it was told; ``size`` is the one."""
+    """The witness last co-signed another size, ``size``, than the request says."""
 
     def __init__(self, size: int):
         super().__init__(f"the witness has size {size}")
@@ -49,7 +49,7 @@ class OtherSize(NotCosigned):
 
 
 class OtherHistory(NotCosigned):
-    """The witness says that no consistency proof leads from what it has seen to this checkpoint."""
+    """The witness says that no consistency proof leads from its last checkpoint to this one."""
 
 
 class _Problem(Struct, frozen=True):
@@ -63,12 +63,12 @@ _problem = decoder_of(_Problem)
 
 
 def new_client() -> httpx.AsyncClient:
-    """A client for all witnesses: no proxies, no redirects."""
+    """Return a client for all witnesses: no proxies, no redirects."""
     return httpx.AsyncClient(verify=_tls(), timeout=ANSWER_WITHIN_S, trust_env=False, follow_redirects=False)
 
 
 async def add_checkpoint(client: httpx.AsyncClient, url: str, asked: AddCheckpoint) -> tuple[NoteSignature, ...]:
-    """The witness's signature lines, not verified yet. Raises OtherSize, OtherHistory, NotCosigned."""
+    """Return the witness's signature lines, unverified. Raises OtherSize, OtherHistory, NotCosigned."""
     answer = await _post(client, f"{url}{ADD_CHECKPOINT}", asked.body(), "text/plain; charset=utf-8")
     if answer.status == 409 and answer.media_type == SIZE_MEDIA_TYPE:
         raise OtherSize(_read(lambda: parse_size(answer.text.removesuffix("\n"))))
@@ -80,7 +80,7 @@ async def add_checkpoint(client: httpx.AsyncClient, url: str, asked: AddCheckpoi
 
 
 async def cosign_anchor(client: httpx.AsyncClient, url: str, asked: CosignAnchor) -> AnchorCosignature:
-    """The witness's co-signature for the contract, not verified yet. Raises NotCosigned."""
+    """Return the witness's co-signature for the contract, unverified. Raises NotCosigned."""
     answer = await _post(client, f"{url}{COSIGN_ANCHOR}", msgspec.json.encode(asked), "application/json")
     if answer.status != 200:
         raise NotCosigned(f"the witness answers {answer.told}")
@@ -88,7 +88,7 @@ async def cosign_anchor(client: httpx.AsyncClient, url: str, asked: CosignAnchor
 
 
 async def cosign_block(client: httpx.AsyncClient, url: str, asked: CosignBlock) -> tuple[NoteSignature, ...]:
-    """The witness's signature lines for a block note, not verified yet. Raises NotCosigned."""
+    """Return the witness's signature lines for a block note, unverified. Raises NotCosigned."""
     answer = await _post(client, f"{url}{COSIGN_BLOCK}", msgspec.json.encode(asked), "application/json")
     if answer.status != 200:
         raise NotCosigned(f"the witness answers {answer.told}")
@@ -109,7 +109,7 @@ class _Answer(Struct, frozen=True):
 
     @property
     def told(self) -> str:
-        """Status and reason, as far as the witness gave one."""
+        """Return status and reason, if the witness gave one."""
         try:
             problem = _problem.decode(self.data)
         except msgspec.DecodeError:

@@ -1,4 +1,4 @@
-"""Which witnesses the log asks: ``witnesses.toml`` in the data directory.
+"""The witnesses that the log asks: ``witnesses.toml`` in the data directory.
 
 ::
 
@@ -31,7 +31,7 @@ logger = structlog.get_logger(__name__)
 
 
 class Witness(Struct, frozen=True):
-    """Who is asked, where, and whose signature is taken for its; ``account`` co-signs anchors."""
+    """A witness: its URL, the key of its signatures, and the ``account`` that co-signs anchors, if any."""
 
     url: str
     key: VerifyingKey
@@ -57,17 +57,17 @@ class _File(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def read_witnesses(text: str) -> tuple[Witness, ...]:
-    """The witnesses of a file's text. Raises MalformedInput, naming the field."""
+    """Parse the text of the file. Raises MalformedInput, naming the field."""
     tables = decode_toml(text, field="witnesses.toml")
     try:
         file = convert(tables, _File)
     except msgspec.ValidationError as error:
         raise MalformedInput(str(error), field="witnesses.toml") from error
     read = tuple(_witness(row, f"witnesses.toml: witnesses[{number}]") for number, row in enumerate(file.witnesses))
-    for what, of in _UNIQUE.items():
+    for field_name, of in _UNIQUE.items():
         values = [value for value in map(of, read) if value is not None]
         if len(set(values)) < len(values):
-            raise MalformedInput("two witnesses have the same", field=f"witnesses.toml: {what}")
+            raise MalformedInput("two witnesses have the same", field=f"witnesses.toml: {field_name}")
     return read
 
 
@@ -94,7 +94,7 @@ def _witness(row: _Row, where: str) -> Witness:
 
 
 class WitnessFile:
-    """The file, read again whenever it was changed: witnesses are added and removed while the service runs."""
+    """The file, read again when it changes: witnesses are added and removed while the service runs."""
 
     def __init__(self, path: Path):
         self._path = path
@@ -102,7 +102,7 @@ class WitnessFile:
         self._witnesses: tuple[Witness, ...] = ()
 
     def read(self) -> tuple[Witness, ...]:
-        """The witnesses as the file names them now; none where there is no file. Raises MalformedInput."""
+        """Return the witnesses that the file names now; none without a file. Raises MalformedInput."""
         stamp = self._stamped()
         if stamp != self._stamp:
             self._witnesses = read_witnesses(self._path.read_text(encoding="utf-8")) if stamp else ()
@@ -110,17 +110,17 @@ class WitnessFile:
         return self._witnesses
 
     def __call__(self) -> tuple[Witness, ...]:
-        """The same for whoever runs on: those of before where the file cannot be read now."""
+        """Return the witnesses, or the earlier ones if the file cannot be read now."""
         try:
             return self.read()
         except (TallystickError, OSError, UnicodeDecodeError) as error:
             logger.warning("the file of witnesses cannot be read, the witnesses of before are asked", reason=str(error))
-            self._stamp = self._stamped()  # told once for each change
+            self._stamp = self._stamped()  # warned once for each change
             return self._witnesses
 
     def _stamped(self) -> tuple[int, int] | None:
         try:
-            told = self._path.stat()
+            status = self._path.stat()
         except FileNotFoundError:
             return None
-        return told.st_mtime_ns, told.st_size
+        return status.st_mtime_ns, status.st_size

@@ -1,4 +1,4 @@
-"""The courier: takes each newly published checkpoint to every witness, for as long as the service runs."""
+"""The collector: sends each newly published checkpoint to every witness while the service runs."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ from ledger.store.database import Database
 from ledger.witness.gathering.asking import NotCosigned, OtherHistory, OtherSize, add_checkpoint, new_client
 from ledger.witness.gathering.configuration import Witness
 
-LOOK_EVERY_S = 0.2  # seconds between looks at what is published
+LOOK_EVERY_S = 0.2  # seconds between checks for a newly published checkpoint
 FIRST_PAUSE_S = 1.0  # after a failure, doubled by each that follows
 LONGEST_PAUSE_S = 30.0
-SIZES_TRIED = 3  # of one checkpoint: the witness tells the size that it has, and may be asked by others meanwhile
-KEPT_MS = 3_600_000  # milliseconds for which co-signatures are kept that nothing rests on
+SIZES_TRIED = 3  # of one checkpoint: the witness answers with its own size, which another request may change meanwhile
+KEPT_MS = 3_600_000  # milliseconds for which co-signatures of unanchored checkpoints are kept
 TIDY_EVERY_S = 600.0
 
 _HINT = (
@@ -41,14 +41,18 @@ logger = structlog.get_logger(__name__)
 
 
 class WitnessAhead(IntegrityBroken):
-    """A witness has seen more of this log than the database has: it was rolled back, or the log was forked."""
+    """A witness has co-signed more of this log than the database has: it was rolled back, or the log was forked."""
 
     code = "witness_ahead"
 
 
 class WitnessState(Struct, frozen=True):
-    """How it stands with a witness: the largest size that it has co-signed, why it has not signed a newer one, and when
-    it last answered (unix milliseconds; None since the service started)."""
+    """The state of a witness.
+
+    ``size`` is the largest that it has co-signed, ``fault`` the reason why it has not co-signed a newer one,
+    ``heard_at``
+    its last answer in unix milliseconds, None since the service started.
+    """
 
     name: str
     size: int
@@ -57,7 +61,7 @@ class WitnessState(Struct, frozen=True):
 
 
 class _Course(Struct):
-    """What is known of one witness: its size, failures in a row, and when (monotonic seconds) it is asked next."""
+    """What is known of one witness: its size, failures in a row, and the next request (monotonic seconds)."""
 
     size: int
     is_heard: bool = False  # since the service started: its tree was held against this log's
@@ -68,8 +72,11 @@ class _Course(Struct):
 
 
 class Courier:
-    """Asks in a thread of its own. ``policy`` is the trust file's; ``halt`` is told when nothing may be written any
-    more; ``clock`` gives unix milliseconds."""
+    """Asks in a thread of its own.
+
+    ``policy`` gives the trust file's; ``halt`` is called when nothing may be written any more; ``clock`` gives unix
+    milliseconds.
+    """
 
     def __init__(
         self,
@@ -92,19 +99,19 @@ class Courier:
 
     @property
     def witnesses(self) -> Callable[[], tuple[Witness, ...]]:
-        """Gives who is asked now."""
+        """Return the function that gives the witnesses to be asked now."""
         return self._witnesses
 
     def states(self) -> list[WitnessState]:
-        """Of all witnesses that are configured now."""
+        """Return the states of all witnesses that are configured now."""
         return [self._state(witness) for witness in self._witnesses()]
 
     def run(self, stop: Event) -> None:
-        """Asks until it is told to stop."""
+        """Ask until ``stop`` is set."""
         asyncio.run(self._run(stop))
 
     def step(self) -> None:
-        """Asks each witness that is due once, and waits for all answers."""
+        """Ask each witness that is due once, and wait for all answers."""
         asyncio.run(self._step())
 
     async def _step(self) -> None:
@@ -115,7 +122,7 @@ class Courier:
         self._tell_of_first_look(published)
 
     async def _run(self, stop: Event) -> None:
-        """A witness that does not answer holds up no other."""
+        """Ask in tasks, so that a witness that does not answer delays no other."""
         asking: dict[str, asyncio.Task[None]] = {}
         async with new_client() as client:
             while not stop.is_set():
@@ -144,9 +151,10 @@ class Courier:
             self.has_looked.set()
 
     def _due(self) -> tuple[Published | None, list[Witness]]:
-        """The newest checkpoint, and who has not signed it and need not pause now.
+        """Return the newest checkpoint, and the witnesses that have not signed it and need not pause now.
 
-        Whoever was not heard since the start is asked though he has signed it: he may know what this database has lost.
+        A witness that was not heard since the start is asked even if it has signed it: it may know what this database
+        lost.
         """
         with self._database.read() as connection:
             published = checkpoints.last_published(connection)
@@ -165,7 +173,7 @@ class Courier:
         ]
 
     async def _serve(self, client: httpx.AsyncClient, witness: Witness, published: Published) -> None:
-        """One checkpoint to one witness; what goes wrong stays with this witness."""
+        """Ask one witness for one checkpoint; errors affect only this witness."""
         course = self._course(witness)
         try:
             await self._ask(client, witness, published)
@@ -185,14 +193,14 @@ class Courier:
             course.failures, course.fault, course.heard_at = 0, None, self._clock()
 
     async def _ask(self, client: httpx.AsyncClient, witness: Witness, published: Published) -> None:
-        """Has the checkpoint co-signed from the size that the witness has. Raises NotCosigned, WitnessAhead."""
+        """Have the checkpoint co-signed from the size that the witness has. Raises NotCosigned, WitnessAhead."""
         course = self._course(witness)
         for _ in range(SIZES_TRIED):
             old_size = min(course.size, published.size)
             proof = await asyncio.to_thread(self._proof, old_size, published.size)
             try:
-                asked = AddCheckpoint(old_size, proof, log_signed(published.note))
-                lines = await add_checkpoint(client, witness.url, asked)
+                request = AddCheckpoint(old_size, proof, log_signed(published.note))
+                lines = await add_checkpoint(client, witness.url, request)
             except OtherHistory as other:
                 if old_size == published.size:
                     raise _other_root(witness, old_size) from other
@@ -204,7 +212,7 @@ class Courier:
                 await asyncio.to_thread(self._require_behind, witness, other.size, old_size, published.size)
                 course.size = other.size
                 if other.size > published.size:
-                    return  # more was published since, by another process perhaps: with that it is asked again
+                    return  # more was published since, perhaps by another process: the next step asks for that
                 continue
             course.is_heard = True
             await asyncio.to_thread(self._keep, witness, published, lines)
@@ -218,29 +226,29 @@ class Courier:
         with self._database.read() as connection:
             return merkle.consistency_proof(old_size, size, TileNodes(size, log.tile_reader(connection)))
 
-    def _require_behind(self, witness: Witness, told: int, asked: int, published: int) -> None:
-        """Raises WitnessAhead where the size that the witness tells is not one that this log was."""
+    def _require_behind(self, witness: Witness, witness_size: int, old_size: int, published: int) -> None:
+        """Raise WitnessAhead if the witness's size is one that this log never had."""
         with self._database.read() as connection:
             size = log.tree(connection).size
-        if told > size:
+        if witness_size > size:
             raise WitnessAhead(
-                f"the witness {witness.name} has seen {told} entries of this log, which has {size}",
+                f"the witness {witness.name} has seen {witness_size} entries of this log, which has {size}",
                 hint="The database was rolled back. Restore the newest backup; write nothing before. Where the witness "
                 "is at fault, take it out of witnesses.toml and start the service again.",
             )
-        if told == asked == published:
-            raise _other_root(witness, told)
+        if witness_size == old_size == published:
+            raise _other_root(witness, witness_size)
 
     def _keep(self, witness: Witness, published: Published, lines: tuple[NoteSignature, ...]) -> None:
-        """Stores the witness's line, verified. Raises NotCosigned where none is its own, or it does not hold."""
+        """Store the witness's verified line. Raises NotCosigned if no line is its own, or it does not verify."""
         key, policy = witness.key, self._policy()
         own = tuple(line for line in lines if (line.name, line.key_id) == (key.name, key.key_id))
         note = parse_note(log_signed(published.note)).with_signatures(own)
         try:
-            found = verify_cosignatures(str(note), [key])
+            cosignatures = verify_cosignatures(str(note), [key])
         except TallystickError as error:
             raise NotCosigned(f"the witness answers with another signature: {error.message}") from error
-        if not found:
+        if not cosignatures:
             raise NotCosigned(f"no signature line of the answer is by {witness.vkey}")
         checkpoints.store_cosignature(
             self._database,
@@ -277,6 +285,6 @@ def _other_root(witness: Witness, size: int) -> WitnessAhead:
 
 
 def log_signed(note: str) -> str:
-    """The note with the log's signature alone, as it is sent to witnesses."""
+    """Return the note with the log's signature alone, as it is sent to witnesses."""
     whole = parse_note(note)
     return str(Note(whole.text, whole.signatures[:1]))

@@ -32,7 +32,7 @@ logger = structlog.get_logger(__name__)
 
 
 class Gathered(Struct, frozen=True):
-    """Co-signatures of one anchor, one of each agency and no more than the quorum; ``told`` says what is missing."""
+    """Co-signatures of one anchor, one from each agency and no more than the quorum; ``told`` says what is missing."""
 
     signatures: tuple[bytes, ...]
     needed: int
@@ -57,9 +57,9 @@ class _Refusal(Struct, frozen=True):
 
 
 class Gatherer:
-    """Keeps what it was given for the anchor in hand: who has signed is not asked again for the same.
+    """Collects the co-signatures of one anchor at a time; a witness that has signed it is not asked again.
 
-    ``states`` says how it stands with the witnesses that are asked for checkpoints.
+    ``states`` gives the states of the witnesses that are asked for checkpoints.
     """
 
     def __init__(
@@ -76,49 +76,55 @@ class Gatherer:
         self._refused: dict[str, _Refusal] = {}  # by account
 
     def seen_by_quorum(self, connection: Connection, authority: Authority, above: int) -> Seen | None:
-        """The newest checkpoint above this size that as many of the contract's witnesses have co-signed as it asks for,
-        and the policy too, where it asks for any."""
+        """Return the newest checkpoint above this size that a quorum has co-signed, or None.
+
+        The quorum is of the contract's witnesses, and of the policy's too if it asks for any.
+        """
         accounts = {witness.vkey: witness.account for witness in self._witnesses()}
         agencies, policy = _agencies(authority), self._policy()
         for size, vkeys in checkpoints.cosigned_sizes(connection, above):
-            seen = {agencies.get(accounts.get(vkey) or "") for vkey in vkeys} - {None}
-            if len(seen) >= authority.quorum and policy.is_met_by(map(parse_vkey, vkeys)):
+            signing_agencies = {agencies.get(accounts.get(vkey) or "") for vkey in vkeys} - {None}
+            if len(signing_agencies) >= authority.quorum and policy.is_met_by(map(parse_vkey, vkeys)):
                 published = checkpoints.published_at_size(connection, size)
                 return Seen(published, frozenset(vkeys)) if published is not None else None
         return None
 
     def why_unseen(self, authority: Authority) -> str:
-        """What stands in the way of a quorum under a checkpoint: a sentence, and what each witness says to that."""
-        known = [witness for witness in self._witnesses() if witness.account in _agencies(authority)]
-        if len(known) < authority.quorum:
+        """Explain what prevents a quorum under a checkpoint, with the fault of each witness."""
+        named = [witness for witness in self._witnesses() if witness.account in _agencies(authority)]
+        if len(named) < authority.quorum:
             return (
-                f"the contract asks for {authority.quorum} co-signatures; witnesses.toml names {len(known)} of its "
+                f"the contract asks for {authority.quorum} co-signatures; witnesses.toml names {len(named)} of its "
                 f"{len(_agencies(authority))} witnesses"
             )
-        told = f"fewer than {authority.quorum} of the contract's witnesses have co-signed a newer checkpoint"
-        names = {witness.name for witness in known}
-        faults = [f"{one.name}: {one.fault}" for one in self._states() if one.name in names and one.fault]
-        return "; ".join([told, *faults])
+        shortfall = f"fewer than {authority.quorum} of the contract's witnesses have co-signed a newer checkpoint"
+        names = {witness.name for witness in named}
+        faults = [f"{state.name}: {state.fault}" for state in self._states() if state.name in names and state.fault]
+        return "; ".join([shortfall, *faults])
 
-    def gather(self, domain: ContractDomain, head: AnchoredHead, authority: Authority, seen: Seen) -> Gathered:
-        """Co-signatures of the head by current witnesses of the registry that have seen it, each verified here as the
-        contract does."""
+    def gather(self, domain: ContractDomain, head: AnchoredHead, authority: Authority, cosigned: Seen) -> Gathered:
+        """Return co-signatures of the head by current witnesses that have co-signed its checkpoint.
+
+        Each is verified here as the contract does.
+        """
         digest = checkpoint_digest(domain, head.size, head.root, head.registry_hash)
         if digest != self._digest:
             self._digest, self._signed = digest, {}
         agencies = _agencies(authority)
         self._signed = {account: held for account, held in self._signed.items() if account in agencies}
-        able = [witness for witness in self._witnesses() if witness.account in agencies and witness.vkey in seen.vkeys]
+        able = [
+            witness for witness in self._witnesses() if witness.account in agencies and witness.vkey in cosigned.vkeys
+        ]
         if len(self._signed) < authority.quorum:
-            asked = CosignAnchor(
+            request = CosignAnchor(
                 domain.chain_id, domain.contract, head.size, "0x" + head.root.hex(), "0x" + head.registry_hash.hex()
             )
-            asyncio.run(self._ask(able, asked, authority.quorum))
+            asyncio.run(self._ask(able, request, authority.quorum))
         taken = tuple(self._signed.values())[: authority.quorum]
         return Gathered(taken, authority.quorum, self._told(able, authority, len(taken)))
 
     async def _ask(self, able: list[Witness], asked: CosignAnchor, quorum: int) -> None:
-        """All at once, and no longer than until enough have signed."""
+        """Ask all at once, until enough have signed."""
         async with new_client() as client:
             now = time.monotonic()
             waiting = {
@@ -165,10 +171,10 @@ class Gatherer:
             for witness in able
             if witness.account in self._refused and witness.account not in self._signed
         ]
-        told = f"{have} of {authority.quorum} co-signatures for the contract"
-        return "; ".join([told, *refusals])
+        progress = f"{have} of {authority.quorum} co-signatures for the contract"
+        return "; ".join([progress, *refusals])
 
 
 def _agencies(authority: Authority) -> dict[str, str]:
-    """The agency of each witness that the registry has."""
+    """Return the agency of each witness in the registry, by account."""
     return {agency.witness: agency.agency_id for agency in authority.agencies.values() if agency.witness is not None}

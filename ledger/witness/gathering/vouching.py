@@ -1,6 +1,6 @@
-"""Vouching: the policy's witnesses are asked to sign that the block of the newest state proof is final.
+"""Vouching: the policy's witnesses sign that the block of the newest state proof is final.
 
-Their block note is kept with the proof and goes out with bundles: whoever checks one needs to ask no node.
+Their block note is stored with the proof and added to bundles, so that a reader of a bundle need not ask a node.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class _Refusal(Struct, frozen=True):
 
 
 class Voucher:
-    """Has the block of the newest state proof vouched for. ``trust`` gives the trust file as it is now."""
+    """Has witnesses vouch for the block of the newest state proof. ``trust`` gives the present trust file."""
 
     def __init__(self, database: Database, witnesses: Callable[[], tuple[Witness, ...]], trust: Callable[[], Trust]):
         self._database = database
@@ -50,7 +50,7 @@ class Voucher:
         self._refused: dict[VerifyingKey, _Refusal] = {}
 
     def step(self) -> None:
-        """Asks those who have not signed yet; keeps the note once the policy's quorum has."""
+        """Ask those who have not signed yet; store the note once the policy's quorum has."""
         trust = self._trust()
         if not trust.policy.asks_for_witnesses or not trust.chains:
             return
@@ -63,12 +63,16 @@ class Voucher:
             self._gather(statement, proven, trust)
 
     def _gather(self, statement: BlockStatement, proven: ProvenBlock, trust: Trust) -> None:
-        text, known = statement.text(), set(trust.policy.witnesses.values())
+        text, policy_keys = statement.text(), set(trust.policy.witnesses.values())
         if text != self._text:
             self._text, self._lines, self._refused = text, {}, {}
-        self._lines = {key: line for key, line in self._lines.items() if key in known}
+        self._lines = {key: line for key, line in self._lines.items() if key in policy_keys}
         now = time.monotonic()
-        due = [one for one in self._witnesses() if one.account and one.key in known and self._is_due(one.key, now)]
+        due = [
+            witness
+            for witness in self._witnesses()
+            if witness.account and witness.key in policy_keys and self._is_due(witness.key, now)
+        ]
         if due:
             asyncio.run(self._ask(due, statement))
         if trust.policy.is_met_by(self._lines):
@@ -105,7 +109,7 @@ class Voucher:
 
 
 def statement_of(trust: Trust, header: bytes) -> BlockStatement:
-    """What witnesses say of the block of a header, on the chain that the trust file names last."""
+    """Return the statement about the block of a header, on the chain that the trust file names last."""
     block = read_header(header)
     return BlockStatement(trust.log_id, trust.chains[-1], TrustedBlock(block.number, "0x" + block.hash.hex()))
 
@@ -119,12 +123,12 @@ def _holds(note: str, statement: BlockStatement, trust: Trust) -> bool:
 
 
 def _own_line(lines: tuple[NoteSignature, ...], witness: Witness, statement: BlockStatement) -> NoteSignature:
-    """The witness's own line, verified. Raises NotCosigned."""
+    """Return the witness's own line, verified. Raises NotCosigned."""
     own = tuple(line for line in lines if (line.name, line.key_id) == (witness.key.name, witness.key.key_id))
     try:
-        found = verify_cosignatures(str(Note(statement.text(), own)), [witness.key]) if own else ()
+        cosignatures = verify_cosignatures(str(Note(statement.text(), own)), [witness.key]) if own else ()
     except TallystickError as error:
         raise NotCosigned(f"the witness answers with another signature: {error.message}") from error
-    if not found:
+    if not cosignatures:
         raise NotCosigned(f"no signature line of the answer is by {witness.vkey}")
     return own[0]

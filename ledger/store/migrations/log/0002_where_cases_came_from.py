@@ -36,7 +36,7 @@ def upgrade() -> None:
 
 
 def _recorded() -> Iterator[dict[str, Any]]:
-    """What the log says so far, in its order."""
+    """Yield the rows of the imports that the log has recorded, in order."""
     entries = sa.table("entries", *map(sa.column, ("log_index", "event_type", "stream_kind", "payload")))
     query = sa.select(entries.c.log_index, entries.c.payload).order_by(entries.c.log_index)
     query = query.where(entries.c.event_type == "import.recorded", entries.c.stream_kind == "case")

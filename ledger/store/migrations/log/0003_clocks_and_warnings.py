@@ -12,7 +12,7 @@ depends_on: str | Sequence[str] | None = None
 
 
 def upgrade() -> None:
-    """The clocks of a log that is there already are counted when the service opens it."""
+    """Create the tables; the service fills the clocks of an existing log when it opens it."""
     op.create_table(
         "clocks",
         sa.Column("case_id", sa.String(), nullable=False),

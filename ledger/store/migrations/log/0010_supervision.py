@@ -12,7 +12,7 @@ depends_on: str | Sequence[str] | None = None
 
 
 def upgrade() -> None:
-    """A log that is there already has no event of these: until now none could be recorded."""
+    """Create the tables, empty: an existing log has no event of supervision, since none could be recorded."""
     op.create_table(
         "models",
         sa.Column("model_id", sa.String(), nullable=False),

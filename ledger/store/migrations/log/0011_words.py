@@ -32,7 +32,7 @@ KINDS = {
 
 
 def upgrade() -> None:
-    """Of a log that is there already everything is found that its events say."""
+    """Create the table and fill it from the events of an existing log."""
     by_code_point = sa.String().with_variant(sa.String(collation="C"), "postgresql")
     words = op.create_table(
         "words",
@@ -54,7 +54,7 @@ def upgrade() -> None:
 
 
 def _recorded() -> Iterator[dict[str, Any]]:
-    """What the log says so far, in its order."""
+    """Yield the words of the log's events, in order."""
     entries = sa.table("entries", *map(sa.column, ("log_index", "stream_kind", "payload")))
     query = sa.select(entries.c.log_index, entries.c.payload).where(entries.c.stream_kind == "case")
     query, after = query.order_by(entries.c.log_index).limit(PAGE), -1
@@ -76,8 +76,8 @@ def _said(value: dict[str, Any], item_id: str | None) -> Iterator[tuple[str, str
         if name in KINDS:
             yield from ((KINDS[name], text, item_id) for text in parts)
         else:
-            for one in parts:
-                yield from _said(one, item_id) if isinstance(one, dict) else ()
+            for nested in parts:
+                yield from _said(nested, item_id) if isinstance(nested, dict) else ()
 
 
 def downgrade() -> None:

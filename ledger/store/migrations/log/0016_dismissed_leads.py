@@ -19,7 +19,7 @@ WHERE status = 'closed' AND EXISTS (
 
 
 def upgrade() -> None:
-    """What came of a closed lead that was dismissed is that: it is told from one that was confirmed without outcome."""
+    """Give dismissed leads an outcome of their own, so that they differ from those confirmed without outcome."""
     op.execute(_SAY_SO)
 
 

@@ -11,7 +11,7 @@ depends_on: str | Sequence[str] | None = None
 
 
 def upgrade() -> None:
-    """The next page of the cases that an agency sees took as long as it sees cases."""
+    """Index the cases of an agency in order: the next page took as long as the agency has cases."""
     op.drop_index("ix_case_agencies_agency", "case_agencies")
     op.create_index("ix_case_agencies_agency", "case_agencies", ["agency", "case_id"])
 

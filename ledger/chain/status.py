@@ -1,4 +1,4 @@
-"""What was seen of the chain when it last answered, so that whoever asks how it stands need not ask the chain."""
+"""The status of the chain when it last answered, so that readers of it need not ask the chain."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from ledger.chain.backend import ChainBackend
 from ledger.chain.registry import RegistryReader, RegistryState
 
-LOOK_EVERY_S = 5.0  # seconds between two looks: what a person reads need not be newer
+LOOK_EVERY_S = 5.0  # seconds between two reads: a status for people need not be newer
 
 
 @dataclass(frozen=True, slots=True)
-class Sighting:
-    """The chain's head and newest final block, the registry there, and what the account that anchors has.
+class ChainStatus:
+    """The chain's head and newest final block, the registry there, and the balance of the account that anchors.
 
     ``seen_at`` and ``head_at`` are in unix seconds, ``balance`` in wei, ``fee`` in wei per gas as a transaction would
     offer it now.
@@ -30,8 +30,8 @@ class Sighting:
     registry: RegistryState
 
 
-class Lookout:
-    """Looks once in a while and remembers. ``clock`` gives unix seconds."""
+class ChainStatusReader:
+    """Reads the chain's status now and then, and keeps it. ``clock`` gives unix seconds."""
 
     def __init__(self, chain: ChainBackend, registry: RegistryReader, account: str, clock: Callable[[], int]):
         self._chain = chain
@@ -39,13 +39,13 @@ class Lookout:
         self._account = account
         self._clock = clock
         self._next_at = 0.0  # by the monotonic clock
-        self.last: Sighting | None = None
+        self.last: ChainStatus | None = None
 
     def step(self) -> None:
-        """Looks if it is time. Raises Unavailable where the chain does not answer; what was seen before stays."""
+        """Read the status if it is time. Raises Unavailable if the chain does not answer; the last status is kept."""
         if time.monotonic() < self._next_at:
             return
-        self._next_at = time.monotonic() + LOOK_EVERY_S  # before it looks: what changes meanwhile is looked at again
+        self._next_at = time.monotonic() + LOOK_EVERY_S  # set before reading, so that expire() meanwhile counts
         try:
             self.last = self._look()
         except BaseException:
@@ -53,13 +53,13 @@ class Lookout:
             raise
 
     def expire(self) -> None:
-        """Lets the next step look, whenever the last one was: something is known to have changed."""
+        """Have the next step read the status at once: something is known to have changed."""
         self._next_at = 0.0
 
-    def _look(self) -> Sighting:
+    def _look(self) -> ChainStatus:
         eth = self._chain.eth
         head, final = eth.head(), self._chain.final_block()
-        return Sighting(
+        return ChainStatus(
             seen_at=self._clock(),
             head=head.number,
             head_at=head.timestamp,
