@@ -32,8 +32,7 @@ class Bound(Struct, frozen=True):
 
     ``rows`` has by table and key the digest that was bound last, ``commits`` by committed size the first index and the
     time. Co-signatures up to the time ``forgotten`` may have been deleted. ``heads`` has the digests of the records
-    asked
-    for.
+    asked for.
     """
 
     count: int

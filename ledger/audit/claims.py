@@ -181,8 +181,7 @@ def check_stamps(connection: Connection, notes: Mapping[int, str], trust: Trust)
     """Yield faults of the timestamps of checkpoints; ``notes`` are the verified ones, by size.
 
     A timestamp of an authority under none of the trust file's roots is compared with its checkpoint only: it may be
-    older
-    than today's roots.
+    older than today's roots.
     """
     for stamp in timestamps.all_kept(connection):
         by = Claimant("timestamp", stamp.size)

@@ -39,8 +39,7 @@ class Finding(Struct, frozen=True):
     """A fault: the step that found it, its log index (None if no entry can be named), and what differs.
 
     ``what`` is the English text of ``word`` with its ``slots``; other languages render it from these. Reports of
-    earlier
-    releases have ``what`` alone.
+    earlier releases have ``what`` alone.
     """
 
     step: str

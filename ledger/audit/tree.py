@@ -45,9 +45,8 @@ class TreeAudit:
     """Grows two trees, over the entries and over the leaf hashes in the tiles, and compares claims with them.
 
     If the two differ, the next claim that one of them meets decides: if the tiles meet it, the entry was changed; if
-    the
-    entries do, the tile was. A claim that neither meets is wrong itself, unless no later one is met either. Claims are
-    passed in the order of their sizes, leaves in their order.
+    the entries do, the tile was. A claim that neither meets is wrong itself, unless no later one is met either. Claims
+    are passed in the order of their sizes, leaves in their order.
     """
 
     def __init__(self, claims: Sequence[RootClaim]):

@@ -133,10 +133,8 @@ def audit_log(
     """Audit everything that the database holds.
 
     The log must continue each of the ``checkpoints``, notes of its own that were stored elsewhere. ``files`` returns
-    the
-    files of data sets beside the database; None if they are not here. ``processes`` defaults to the number of
-    processors;
-    a small log is checked in this process.
+    the files of data sets beside the database; None if they are not here. ``processes`` defaults to the number of
+    processors; a small log is checked in this process.
 
     Raises:
         Unavailable: database or contracts do not answer.

@@ -66,8 +66,7 @@ class AnchorClient:
         """Anchor ``request.head``; the write is in the journal when this returns, and confirmed on the embedded chain.
 
         Raises CallReverted with the contract's error if it would refuse (HeadMoved, RegistryHashStale,
-        QuorumMissing...), and
-        what ``ChainWriter.submit`` raises.
+        QuorumMissing...), and what ``ChainWriter.submit`` raises.
         """
         head = request.head
         data = self._abi.encode_call(

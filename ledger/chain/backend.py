@@ -29,8 +29,7 @@ class ChainBackend(Protocol):
         """Hand a journaled write to the chain, and return it as the journal then has it.
 
         A write whose outcome is unknown stays signed, and ``refresh`` looks it up. Raises TransactionRefused if the
-        node
-        refuses it for an unknown reason; the write stays signed then too.
+        node refuses it for an unknown reason; the write stays signed then too.
         """
 
     def refresh(self) -> list[StateChange]:

@@ -55,8 +55,7 @@ class ChainUnavailable(Unavailable):
     """The node cannot be reached or understood.
 
     ``code`` is ``chain_unreachable``, ``chain_timeout``, ``chain_rate_limited``, ``chain_garbled`` (no JSON-RPC, or
-    values
-    of another form) or ``chain_too_large``.
+    values of another form) or ``chain_too_large``.
     """
 
     code = "chain_unreachable"

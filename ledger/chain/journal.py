@@ -26,8 +26,7 @@ class WriteState(StrEnum):
 
     signed -> submitted -> mined -> confirmed; a reorganisation turns mined and confirmed into stale, and the same
     transaction is sent again. Invalid is final: reverted in a final block, refused by the node, or its nonce was used
-    by
-    another transaction.
+    by another transaction.
     """
 
     SIGNED = "signed"
@@ -57,8 +56,7 @@ class ChainWrite:
     ``block_number`` and ``block_hash`` are set exactly while the transaction is known to be in that block: always for
     mined and confirmed, for invalid if it reverted there, else not. ``block_time`` is set with them once the block is
     final, so that readers need not ask the chain. ``gas_used`` is None if it is in no block, or in a journal of an
-    early
-    release.
+    early release.
     """
 
     number: int  # from 1, without gaps

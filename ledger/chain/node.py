@@ -334,10 +334,8 @@ class EmbeddedNode:
         """Return the position of the loaded head.
 
         A dump that contradicts itself, or has the journal's transaction in another block, was damaged: it raises
-        OutOfStep,
-        and the replay decides. A dump with other transactions is another history, since it or the journal was rolled
-        back or
-        replaced: it raises ChainAhead or ChainMismatch.
+        OutOfStep, and the replay decides. A dump with other transactions is another history, since it or the journal
+        was rolled back or replaced: it raises ChainAhead or ChainMismatch.
         """
         blocks = consistent_blocks(eth)
         journaled = {write.block_number: write for write in self._journal.writes() if write.block_number is not None}

@@ -78,10 +78,8 @@ class RegistryReader:
         """Return the changes above number ``after`` up to the final block.
 
         The rolling hash at ``after`` was ``registry_hash``; at number 0 it is the ledger's id. ``first_block`` is the
-        block of
-        change ``after``, or the deployment's. Nothing is left out: numbers and rolling hash must follow each other and
-        end at
-        the contract's state at ``final``.
+        block of change ``after``, or the deployment's. Nothing is left out: numbers and rolling hash must follow each
+        other and end at the contract's state at ``final``.
 
         Raises:
             ChainMismatch: they do not.

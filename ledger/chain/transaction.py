@@ -98,8 +98,7 @@ def decode(raw: bytes) -> SignedTransaction:
     """Decode a raw transaction and recover its signer.
 
     Raises MalformedInput for anything but one of the two forms in its one encoding, SignatureRefused for a signature
-    that
-    no node would take.
+    that no node would take.
     """
     if len(raw) > MAX_RAW:
         raise MalformedInput(f"a transaction has at most {MAX_RAW} bytes, not {len(raw)}", field="raw")

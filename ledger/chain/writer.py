@@ -26,9 +26,8 @@ class ChainWriter:
     """Writes with the service's own key, and relays what others have signed. Threads may share it.
 
     ``clock`` gives unix seconds. A write of our own that is in no block after ``replace_after`` seconds is replaced by
-    one
-    of the same nonce that pays more, up to ``fee_cap`` wei per gas. With ``signer`` None the key is not here, and only
-    others' transactions are relayed.
+    one of the same nonce that pays more, up to ``fee_cap`` wei per gas. With ``signer`` None the key is not here, and
+    only others' transactions are relayed.
     """
 
     def __init__(

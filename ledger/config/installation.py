@@ -72,8 +72,7 @@ class Founding(Struct, frozen=True, forbid_unknown_fields=True):
     """The founding of a ledger.
 
     ``development`` allows quorum 0, and every verdict says so; ``finality`` is the rule by which blocks of the
-    anchoring
-    chain are final.
+    anchoring chain are final.
     """
 
     agencies: Annotated[tuple[FoundingAgency, ...], Meta(min_length=1, max_length=64)]
@@ -240,8 +239,7 @@ def create(
     """Create a ledger: id, keys and identity. Raises Conflict, with nothing changed, if there is one already.
 
     The identity is written last: without it there is no installation, and the same call starts over. ``light`` keys
-    take
-    little work to open: for tests and demonstrations.
+    take little work to open: for tests and demonstrations.
     """
     if where.installation.exists():
         raise Conflict(f"{where.path} holds a ledger already", field="data_dir", code="already_initialised")

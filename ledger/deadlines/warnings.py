@@ -18,10 +18,8 @@ class Warner:
     """Derives warnings from the list of deadlines.
 
     Warnings are stored, so that neither a restart nor a second process warns twice. A clock that begins within several
-    of
-    the distances, or was recorded late, is warned of at the nearest one only; a clock that gets another end is warned
-    of
-    again.
+    of the distances, or was recorded late, is warned of at the nearest one only; a clock that gets another end is
+    warned of again.
     """
 
     def __init__(self, database: Database):

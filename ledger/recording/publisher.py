@@ -67,8 +67,7 @@ class Publisher:
         """Publish the log's present size, unless it is published already or the last publication is too recent.
 
         Return the new note. ``published_at`` never runs backwards, and is never before the last entry's
-        ``recorded_at``: if
-        the clock was set back, it stays the same.
+        ``recorded_at``: if the clock was set back, it stays the same.
         """
         with database.read() as connection:
             tree = log.tree(connection)

@@ -356,8 +356,7 @@ class Sequencer:
         """Return whether the log holds the batch although its commit reported an error.
 
         It does if the batch's tree is a prefix of the log's. This waits for the writer's lock, and so for a transaction
-        of
-        ours that the server may still be ending.
+        of ours that the server may still be ending.
 
         Raises:
             Unavailable: the database cannot be read.

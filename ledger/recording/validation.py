@@ -43,9 +43,8 @@ class ValidatedSubmission(Struct, frozen=True):
     """A submission that is valid on its stream's head.
 
     ``registry_changes`` is the version of the registry that it was validated against. ``before`` and ``outcome`` are
-    None
-    in streams that are no case's. ``clock_lines`` are the lines of the list of deadlines that it changes, ``move`` the
-    step in a stream of supervision.
+    None in streams that are no case's. ``clock_lines`` are the lines of the list of deadlines that it changes, ``move``
+    the step in a stream of supervision.
     """
 
     submitted: Submitted
@@ -95,8 +94,7 @@ class Validator:
         """Validate a posted submission at ``now`` (unix seconds).
 
         An event that is in the log already is a Duplicate whatever has happened since, if the same signer signed the
-        same
-        payload. Nothing is changed.
+        same payload. Nothing is changed.
 
         Raises:
             MalformedInput, SignatureRefused, Unauthorized, Conflict, RuleRefused: the submission is refused.
@@ -119,8 +117,7 @@ class Validator:
         """Return the state that an unsigned event of a case would follow, and its outcome.
 
         Raises what validation would raise, except for the signature and the rights of the key. ``now`` is in unix
-        seconds.
-        Nothing is cached.
+        seconds. Nothing is cached.
         """
         authority = self._newest_authority()
         before = self.states.at_head(payload)

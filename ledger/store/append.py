@@ -84,8 +84,7 @@ class NewEntry(Struct, frozen=True):
     """An event with its place in the log.
 
     ``before`` and ``after`` are the case's states, None in other streams; ``clock_lines`` are the lines that it
-    changed,
-    ``move`` is its step in a stream of supervision.
+    changed, ``move`` is its step in a stream of supervision.
     """
 
     log_index: int

@@ -45,8 +45,7 @@ def write(connection: Connection, database: Database, new: NewRows, latest: NewR
     """Insert the ``new`` rows, and insert or replace the ``latest`` by their primary keys.
 
     Each row has every column of its table; no two ``latest`` rows of a table have one key. The tables of both must be
-    the
-    same from call to call, with or without rows, since the statement's text is cached by them.
+    the same from call to call, with or without rows, since the statement's text is cached by them.
     """
     if not database.is_sqlite:
         packed = {table.name: _encoder.encode(rows).decode() for table, rows in (*new.items(), *latest.items())}

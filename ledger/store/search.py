@@ -145,8 +145,7 @@ def search(connection: Connection, reader: Reader, text: str, limit: int, after:
     """Return at most ``limit`` hits, ids first, then words in order.
 
     Cases that the reader may not see are left out before anything is counted, so that neither the number of hits nor
-    the
-    start of the next page reveals them.
+    the start of the next page reveals them.
     """
     word = folded(text)
     words = _words(_starts(word), reader, limit + 1, after).subquery().select()

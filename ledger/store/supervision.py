@@ -58,8 +58,7 @@ class LeadRow(SQLModel, table=True):
     """A lead in its present state.
 
     ``told`` marks that the supervised agency sees it. ``outcome`` is that of a closed lead, ``dismissed`` for a
-    dismissed
-    one.
+    dismissed one.
     """
 
     __tablename__ = "leads"

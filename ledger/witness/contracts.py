@@ -72,8 +72,7 @@ class Contracts:
         """Return the registry's changes above those of ``authority``, up to the final block, as the log mirrors them.
 
         ``first_block`` is the block of the last of them, or of the first change. If it is wrong, the changes do not
-        follow
-        from those of ``authority``, and ChainMismatch is raised.
+        follow from those of ``authority``, and ChainMismatch is raised.
         """
         changes = self._registry.changes(
             after=authority.changes, registry_hash=authority.registry_hash, first_block=first_block, final=final

@@ -55,8 +55,7 @@ class WorkLimits(Struct, frozen=True):
     """The limits of one piece of work.
 
     Memory beyond that of an idle worker, seconds of computing, seconds of waiting on a machine that does other things
-    as
-    well, and the size of the result.
+    as well, and the size of the result.
     """
 
     memory_mb: int = 256

@@ -50,8 +50,7 @@ class WitnessState(Struct, frozen=True):
     """The state of a witness.
 
     ``size`` is the largest that it has co-signed, ``fault`` the reason why it has not co-signed a newer one,
-    ``heard_at``
-    its last answer in unix milliseconds, None since the service started.
+    ``heard_at`` its last answer in unix milliseconds, None since the service started.
     """
 
     name: str
