@@ -13,7 +13,7 @@ from ledger.cli.session import Session
 from ledger.client.service import at
 
 if TYPE_CHECKING:
-    from ledger.cli.node_option import Node
+    from ledger.cli.options import Node
     from ledger.supervision.leads import LeadReport
 
 

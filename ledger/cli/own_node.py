@@ -8,7 +8,7 @@ from ledger.chain.eth import Eth
 from ledger.chain.finality import final_block, final_block_of, finality_of
 from ledger.chain.journal import ChainIdentity
 from ledger.chain.rpc import JsonRpc
-from ledger.cli.node_option import Node
+from ledger.cli.options import Node
 from ledger.cli.proofs import anchor_blocks
 from ledger.core.verification.chain import SeenBlock
 from ledger.core.verification.trust import Trust, TrustedBlock, TrustedChain

@@ -13,7 +13,7 @@ from ledger.core.errors import IntegrityBroken, MalformedInput
 from ledger.procedures import shipped_rulebook
 
 if TYPE_CHECKING:
-    from ledger.cli.node_option import Node
+    from ledger.cli.options import Node
     from ledger.cli.session import Session
     from ledger.core.verification.case import CaseReport
     from ledger.core.verification.chain import SeenBlock

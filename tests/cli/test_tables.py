@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from rich.console import Console
 
-from ledger.cli.tables import Shown, arranged, draw
+from ledger.cli.output import Shown, arranged, draw
 
 CASE = Shown("案件", ("sample-06-custody-of-a-person", "v3-a"))
 STATUS = Shown("status", ("overdue", "running"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,18 +12,21 @@ from msgspec import Struct
 from ledger.cli.bodies import make_body
 from ledger.cli.command import Group
 from ledger.cli.event_recorder import EventRecorder, print_receipt
-from ledger.cli.output import Column
+from ledger.cli.options import GROUND
+from ledger.cli.output import Column, Output
 from ledger.cli.params import FILE
-from ledger.cli.reading import GROUND
+from ledger.cli.report import flag_in_words
 from ledger.cli.session import Session, pass_session
 from ledger.client.events import Claims, send
 from ledger.client.service import at
+from ledger.core.custody import Flag
 from ledger.core.encoding import canonical
-from ledger.core.encoding.decoding import decoder_of
+from ledger.core.encoding.decoding import convert, decoder_of
 from ledger.core.errors import MalformedInput
 from ledger.core.events import EVENT_TYPES, Authority, Stream, decode_submission
 from ledger.core.events.terms import Blake3, Instant, SafeInt
 from ledger.recording.signing import Place
+from ledger.timeline.sentences import VOCABULARY_IN
 
 DRAFT = 'Expected {"event_type": ..., "stream": {"kind": ..., "id": ...}, "body": {...}}: docs/protocol.md, section 4.'
 LISTED = (
@@ -101,7 +105,6 @@ def list_(session: Session, case_id: str, ground: str | None) -> None:
 @pass_session
 def show(session: Session, event_id: str, ground: str | None) -> None:
     """Show an event as it was signed."""
-    from ledger.cli.signed_event import show_event
 
     show_event(session.output, session.service.get(at("/api/v1/events/{}", event_id), ground=ground))
 
@@ -120,3 +123,36 @@ def _read_draft(file: Path) -> _Draft:
     if draft.event_type not in EVENT_TYPES:
         raise MalformedInput(f"there is no event type {draft.event_type!r}", field=f"{file}.event_type")
     return draft
+
+
+HEAD = ("event_type", "event_id", "stream", "sequence", "agency", "officer", "occurred_at", "signed_at", "recorded_at")
+SEALS = ("authority", "payload_digest", "key_id", "index")
+
+
+def show_event(output: Output, event: Mapping[str, Any]) -> None:
+    """Print a signed event. Digests of sections and the signature are for programs: ``--json`` has them."""
+    if output.json:
+        return output.data(event)
+    fields = {**event["payload"], **event["envelope"], **event}
+    output.record({name: fields.get(name) for name in (*HEAD, *SEALS)} | {"stream": fields["stream"]["id"]})
+    _show_fields(output, "content", event["payload"]["body"], fields["event_type"])
+    for label, section in (event.get("sections") or {}).items():
+        erased = {"section": output.labels.of("message", "erased")}
+        _show_fields(output, label, erased if section is None else section["fields"])
+    for flag in convert(event["flags"], list[Flag]):
+        output.warn(flag_in_words(output.labels, flag))
+    return None
+
+
+def _show_fields(output: Output, name: str, fields: Mapping[str, Any], event_type: str = "") -> None:
+    """Print the fields under each other, and lists of things as tables of their own."""
+    lists = {field: value for field, value in fields.items() if _is_list(value)}
+    if rest := [field for field in fields if field not in lists]:
+        output.under(name)
+        output.record(fields, [Column(field, VOCABULARY_IN.get((event_type, field))) for field in rest])
+    for field, rows in lists.items():
+        output.part(field, rows, [Column(column) for column in dict.fromkeys(key for row in rows for key in row)])
+
+
+def _is_list(value: Any) -> bool:
+    return isinstance(value, list) and bool(value) and all(isinstance(part, Mapping) for part in value)

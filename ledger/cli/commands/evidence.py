@@ -11,8 +11,8 @@ import click
 
 from ledger.cli.command import Group
 from ledger.cli.exits import OF_VERDICT
+from ledger.cli.options import TRUST
 from ledger.cli.session import Session, pass_session
-from ledger.cli.trust_option import TRUST
 from ledger.core.encoding.digests import Algorithm
 from ledger.core.errors import MalformedInput
 from ledger.core.verification.report import worst

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import click
 
@@ -11,16 +11,52 @@ from ledger.cli.bodies import make_body
 from ledger.cli.command import Group
 from ledger.cli.commands import item_acts
 from ledger.cli.event_recorder import EventRecorder
-from ledger.cli.files import digests_of
+from ledger.cli.files import digests_of, progress_of
 from ledger.cli.output import Column
 from ledger.cli.params import FILE, Moment, Money, Quantity, acting, words
-from ledger.cli.sealed import sealed_item
 from ledger.cli.session import Session, pass_session
 from ledger.cli.timeline_output import show_history
 from ledger.client.service import at
+from ledger.core.errors import IntegrityBroken, MalformedInput
 from ledger.core.events import item
 from ledger.core.events.terms import ItemKind
 from ledger.recording.signing import new_id
+
+
+class SealedItem(NamedTuple):
+    """The id that the bag names, and the bag's digests as text."""
+
+    item_id: str
+    digests: tuple[str, ...]
+
+
+def sealed_item(session: Session, bag: Path, case_id: str, item_id: str | None) -> SealedItem:
+    """Check a sealed folder, every file of which is read, and return what its registration says of it.
+
+    Raises IntegrityBroken for a bag that is not intact, MalformedInput for one of another item, case or ledger.
+    """
+    from ledger.evidence.checking import check_bag
+
+    with progress_of(bag.name, session.output) as progress:
+        checked = check_bag(bag, None, progress=progress)
+    if checked.verdict != "intact":
+        step = next(step for step in checked.steps if step.verdict == checked.verdict)
+        raise IntegrityBroken(
+            f"the bag is {checked.verdict}: {step.detail}", field="--bag", hint="tally evidence check"
+        )
+    bound = checked.binding
+    if bound is None:
+        raise MalformedInput("the bag names no item", field="--bag", hint="Seal the folder: tally evidence seal")
+    log_id = f"0x{session.log_id.hex()}"
+    for actual, expected in (
+        (bound.case_id, case_id),
+        (bound.item_id, item_id or bound.item_id),
+        (bound.log_id, log_id),
+    ):
+        if actual != expected:
+            raise MalformedInput(f"the bag was sealed for {actual}, not for {expected}", field="--bag")
+    return SealedItem(bound.item_id, checked.digests)
+
 
 BAG = click.Path(exists=True, file_okay=False, path_type=Path)
 LISTED = ("item_id", "item_kind", "description", "quantity", "holder", "responsible", "status", "case_id")

@@ -14,14 +14,13 @@ from ledger.cli.bodies import make_body
 from ledger.cli.command import Group
 from ledger.cli.event_recorder import EventRecorder
 from ledger.cli.exits import OF_VERDICT
-from ledger.cli.matters import digested, material, print_life, shown
-from ledger.cli.node_option import Node, takes_node
+from ledger.cli.options import Node, takes_node
 from ledger.cli.output import Column
 from ledger.cli.params import Moment, acting, words
 from ledger.cli.printable import printable_line
 from ledger.cli.references import event_ref
-from ledger.cli.runs import parameters_of, show_run
 from ledger.cli.session import Session, pass_session
+from ledger.cli.supervision import digested, material, parameters_of, print_life, show_run, shown
 from ledger.client.service import at
 from ledger.core.events import supervision
 from ledger.core.events.terms import DismissalReason, LeadOutcome

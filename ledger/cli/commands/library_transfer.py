@@ -13,10 +13,10 @@ from ledger.cli.event_recorder import EventRecorder
 from ledger.cli.exits import OF_VERDICT, Exit
 from ledger.cli.exporting import write
 from ledger.cli.library import check_package, is_own, require_proven, taken_over
+from ledger.cli.options import TRUST
 from ledger.cli.params import acting
-from ledger.cli.runs import parameters_of
 from ledger.cli.session import Session, pass_session
-from ledger.cli.trust_option import TRUST
+from ledger.cli.supervision import parameters_of
 from ledger.client.service import at
 from ledger.core.encoding.decoding import convert
 from ledger.core.errors import MalformedInput

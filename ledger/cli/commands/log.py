@@ -8,7 +8,7 @@ from typing import BinaryIO
 import click
 
 from ledger.cli.command import Group
-from ledger.cli.node_option import Node, takes_node
+from ledger.cli.options import Node, takes_node
 from ledger.cli.output import Column
 from ledger.cli.printable import printable, printable_json
 from ledger.cli.proofs import anchor_blocks

@@ -13,11 +13,10 @@ from ledger.cli.command import Group
 from ledger.cli.commands import model_acts
 from ledger.cli.exits import Exit
 from ledger.cli.library import text_of
-from ledger.cli.model_faults import printing_faults, show_faults
 from ledger.cli.output import Column
 from ledger.cli.params import Moment
-from ledger.cli.runs import parameters_of, show_run
 from ledger.cli.session import Session, pass_session
+from ledger.cli.supervision import parameters_of, printing_faults, show_faults, show_run
 from ledger.client.service import at
 from ledger.core.errors import Conflict, MalformedInput, NotFound
 from ledger.supervision.models.editing import FORMS, draft

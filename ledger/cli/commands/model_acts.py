@@ -12,11 +12,10 @@ from ledger.cli.bodies import make_body
 from ledger.cli.command import Command
 from ledger.cli.event_recorder import EventRecorder
 from ledger.cli.library import text_of
-from ledger.cli.matters import renamed, shown
-from ledger.cli.model_faults import printing_faults
 from ledger.cli.output import Column
 from ledger.cli.params import FILE, acting, split_once
 from ledger.cli.session import Session, pass_session
+from ledger.cli.supervision import printing_faults, renamed, shown
 from ledger.core.errors import IntegrityBroken
 from ledger.core.events import digest_of, supervision
 from ledger.core.supervision.models import STREAM

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from ledger.cli.command import Command
-from ledger.cli.reading import GROUND
+from ledger.cli.options import GROUND
 from ledger.cli.session import Session, pass_session
 from ledger.core.errors import MalformedInput
 

@@ -8,10 +8,8 @@ import click
 
 from ledger.cli.command import Group
 from ledger.cli.exits import of_report
-from ledger.cli.node_option import Node, takes_node
-from ledger.cli.reading import GROUND
+from ledger.cli.options import GROUND, TRUST, Node, takes_node
 from ledger.cli.session import Session, pass_session
-from ledger.cli.trust_option import TRUST
 from ledger.core.errors import MalformedInput
 
 FILE = click.File("rb")

@@ -11,10 +11,10 @@ import click
 from ledger.cli.bodies import make_body
 from ledger.cli.command import Group
 from ledger.cli.event_recorder import EventRecorder
-from ledger.cli.matters import digested, material, print_life, renamed, shown
 from ledger.cli.output import Column
 from ledger.cli.params import acting, words
 from ledger.cli.session import Session, pass_session
+from ledger.cli.supervision import digested, material, print_life, renamed, shown
 from ledger.core.errors import MalformedInput
 from ledger.core.events import supervision
 from ledger.core.events.terms import RecheckResult

@@ -1,4 +1,4 @@
-"""Options that name a chain node of the user's own."""
+"""Options that several commands share: the ground of reading, trust files, the chain node."""
 
 from __future__ import annotations
 
@@ -7,6 +7,15 @@ from functools import wraps
 from typing import Any, NamedTuple
 
 import click
+
+GROUND = click.option(
+    "--ground", help="Why you read confidential sections of a case that you do not hold now; it is recorded."
+)
+
+
+TRUST = click.option(
+    "--trust", "trust_files", type=click.File("rb"), multiple=True, help="Trust file [that of the profile]."
+)
 
 
 class Node(NamedTuple):
