@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from ledger.cli.help import Context, typed
+from ledger.cli.help import Context, shell_lines
 from ledger.cli.help_texts import EXAMPLES, IN_WORDS, OPTIONS
 from ledger.cli.private_text import Words
 from ledger.cli.session import Session
@@ -58,7 +58,7 @@ def shared_options() -> list[click.Parameter]:
     ]
 
 
-class Explained(click.Command):
+class TranslatedCommand(click.Command):
     """A command with help in the reader's language; lists show the whole first paragraph of it."""
 
     context_class = Context
@@ -67,7 +67,7 @@ class Explained(click.Command):
         return cleandoc(self.help or "").partition("\n\n")[0]
 
 
-class Command(Explained):
+class Command(TranslatedCommand):
     """A command with the shared options. Options without help get the help text that is shared by name."""
 
     def __init__(self, *arguments: Any, **keywords: Any):
@@ -85,11 +85,11 @@ class Command(Explained):
         if examples:
             with formatter.section("Examples"):
                 for example in examples:
-                    for line in typed(example, formatter.width - formatter.current_indent):
+                    for line in shell_lines(example, formatter.width - formatter.current_indent):
                         formatter.write(f"{'':{formatter.current_indent}}{line}\n")
 
 
-class Group(Explained, click.Group):
+class Group(TranslatedCommand, click.Group):
     """A group of such commands."""
 
     command_class = Command

@@ -33,7 +33,7 @@ _NEXT: dict[type[TallystickError], str] = {
 }
 
 
-def of_usage(error: click.UsageError, labels: Labels) -> str:
+def usage_message(error: click.UsageError, labels: Labels) -> str:
     """Return what is wrong with the command line, and where its help is."""
     path = error.ctx.command_path if error.ctx else "tally"
     message = " ".join(error.format_message().split())
@@ -42,7 +42,7 @@ def of_usage(error: click.UsageError, labels: Labels) -> str:
     return f"{said(message, labels).removesuffix('。')}（{path} --help）"
 
 
-def of_refusal(error: TallystickError, labels: Labels) -> str:
+def refusal_message(error: TallystickError, labels: Labels) -> str:
     """Return the message of an error, in Chinese behind the meaning of its code."""
     message = error.for_operator
     if labels.language == "en":
@@ -64,7 +64,7 @@ def next_step(error: TallystickError, labels: Labels) -> str | None:
     return said(general, labels) + (f"（{error.hint}）" if error.hint else "") if general else error.hint
 
 
-def in_a_line(labels: Labels, field: str | None, message: str, *, rule: str, hint: str | None) -> str:
+def in_one_line(labels: Labels, field: str | None, message: str, *, rule: str, hint: str | None) -> str:
     """Join the field, what is wrong with it, the name of the rule, and the hint into one line."""
     colon, bracketed, stop, between = (
         (": ", " ({})", ".", " ") if labels.language == "en" else ("：", "（{}）", "。", "")

@@ -36,7 +36,7 @@ MEANINGS = {
     Exit.UNREACHABLE: "the service or the chain is not reachable; an event that was sent is kept and can be sent again",
     Exit.CONTRADICTED: "intact, but the custody rules were not kept, or events of the case are left out",
 }
-OF_VERDICT = {
+EXIT_OF_VERDICT = {
     "intact": Exit.OK,
     "tampered": Exit.REFUSED,
     "unverifiable": Exit.UNVERIFIABLE,
@@ -56,14 +56,14 @@ class Verified(Protocol):
     def completeness(self) -> Statement: ...
 
 
-def of_report(report: Verified) -> Exit:
+def exit_of_report(report: Verified) -> Exit:
     """Return the exit code of a verification: that of its verdict, or CONTRADICTED if a statement contradicts it."""
     if report.verdict == "intact" and "contradicted" in {report.conformity.result, report.completeness.result}:
         return Exit.CONTRADICTED
-    return OF_VERDICT[report.verdict]
+    return EXIT_OF_VERDICT[report.verdict]
 
 
-def of_error(error: TallystickError) -> Exit:
+def exit_of_error(error: TallystickError) -> Exit:
     """Return the exit code of a command that ``error`` stopped."""
     if isinstance(error, Unavailable):
         return Exit.UNREACHABLE

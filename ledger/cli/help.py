@@ -57,7 +57,7 @@ class Formatter(click.HelpFormatter):
         for number, paragraph in enumerate(text.split("\n\n")):
             lines = paragraph.removeprefix(_VERBATIM).splitlines()
             if not paragraph.startswith(_VERBATIM):
-                lines = wrapped(paragraph, self.width - self.current_indent)
+                lines = wrap(paragraph, self.width - self.current_indent)
             self._write_lines(["", *lines] if number else lines)
         return None
 
@@ -68,7 +68,7 @@ class Formatter(click.HelpFormatter):
         first = min(max(columns_of(term) for term, _ in rows), col_max) + col_spacing
         room = max(self.width - self.current_indent - first, NARROWEST)
         for term, text in rows:
-            beside, *below = wrapped(text, room)
+            beside, *below = wrap(text, room)
             fits = columns_of(term) + col_spacing <= first
             head = [padded(term, first) + beside] if fits else [term, " " * first + beside]
             self._write_lines(head + [" " * first + line for line in below])
@@ -87,7 +87,7 @@ class Context(click.Context):
         return Formatter(help_in(session.language), width=self.terminal_width, max_width=self.max_content_width)
 
 
-def typed(command: str, width: int) -> list[str]:
+def shell_lines(command: str, width: int) -> list[str]:
     """Split a command into lines of at most ``width`` characters; each but the last ends with a backslash."""
     lines = [""]
     for word in _WORDS.findall(command):
@@ -97,7 +97,7 @@ def typed(command: str, width: int) -> list[str]:
     return [f"{line}{_GOES_ON}" for line in lines[:-1]] + lines[-1:]
 
 
-def wrapped(text: str, width: int) -> list[str]:
+def wrap(text: str, width: int) -> list[str]:
     """Wrap a text at ``width`` columns, without breaking words. At least one line is returned."""
     lines = [""]
     for token in _TOKENS.findall(text.replace("\n", " ")):

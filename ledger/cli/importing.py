@@ -114,7 +114,7 @@ def bar(session: Session, doing: str, total: int | None = None) -> Iterator[Bar]
         yield Bar(bars, bars.add_task(session.labels.of("message", doing), total=total))
 
 
-class Opened(NamedTuple):
+class SurveyedFile(NamedTuple):
     """A file that was read once, and what its rows are read by."""
 
     source: SourceFile
@@ -123,16 +123,16 @@ class Opened(NamedTuple):
 
 
 @contextmanager
-def opened(session: Session, file: Path, mapping: Mapping, key: IdentityKey) -> Iterator[Opened]:
+def open_surveyed(session: Session, file: Path, mapping: Mapping, key: IdentityKey) -> Iterator[SurveyedFile]:
     """Open and survey the file. Raises MalformedInput if it is not as the mapping says."""
     planner = Planner(mapping, key)
     with SourceFile(file, layout_of(file, mapping)) as source:
         with bar(session, "reading") as progress:
             survey = source.survey(mapping.columns(), planner.fingerprint, progress.step)
-        yield Opened(source, survey, planner)
+        yield SurveyedFile(source, survey, planner)
 
 
-def importer(session: Session, file: Opened) -> Importer:
+def make_importer(session: Session, file: SurveyedFile) -> Importer:
     """Return the importer of the file for the session's profile."""
     actor = Actor(*require_officer(session), session.signer)
     pen = Pen(actor, session.log_id, shipped_rulebook())

@@ -24,7 +24,7 @@ from ledger.core.signing.authority import EarlierServiceKey
 from ledger.core.verification.trust import MAX_EARLIER, LogKeyLine
 
 
-class Rotated(NamedTuple):
+class RotatedKey(NamedTuple):
     """The new key as it is named to others, the one before it, and where that one is kept."""
 
     key: str
@@ -46,7 +46,7 @@ class Rotation:
     lost: bool = False
     light: bool = False
 
-    def log(self) -> Rotated:
+    def log(self) -> RotatedKey:
         """Make another key of the log, which signs trees larger than ``size``."""
         keys = self.where.keys
         old, following = keys.note_key("log"), keys.note_key("log-next")
@@ -68,9 +68,9 @@ class Rotation:
         )
         kept = keys.note_key(f"log-{parse_vkey(before).key_id.hex()}")
         replace_key(old, following, kept)
-        return Rotated(key, before, kept)
+        return RotatedKey(key, before, kept)
 
-    def service(self) -> Rotated:
+    def service(self) -> RotatedKey:
         """Make another key for the ledger's own entries, from ``size`` on."""
         earlier = self.installation.earlier_service_keys
         has_signed = not earlier or earlier[-1].until < self.size
@@ -87,7 +87,7 @@ class Rotation:
         before = self.installation.service_key_id if self.installation.service_key_id != key else earlier[-1].key_id
         return self._replaced("service", before, key)
 
-    def submitter(self) -> Rotated:
+    def submitter(self) -> RotatedKey:
         """Make another account for what the service sends to the chain."""
         return self._replaced("submitter", self.installation.submitter, self._new_keystore("submitter"))
 
@@ -104,13 +104,13 @@ class Rotation:
             create_keystore(following, self.passphrase, light=self.light)
         return open_keystore(following, self.passphrase).key_id
 
-    def _replaced(self, name: str, named: str, key: str) -> Rotated:
+    def _replaced(self, name: str, named: str, key: str) -> RotatedKey:
         """Put the new key in its place; the old one is what its file says, or ``named`` where that is gone."""
         keys = self.where.keys
         before = _named_by(keys.keystore(name), keystore_key_id) or named
         kept = keys.keystore(f"{name}-{before[2:10]}")
         replace_key(keys.keystore(name), keys.keystore(f"{name}-next"), kept)
-        return Rotated(key, before, kept)
+        return RotatedKey(key, before, kept)
 
     def _write(self, installation: Installation) -> None:
         installations.write(self.where, installation, replace=True)

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ledger.cli.proofs import seen_by, trust_for
+from ledger.cli.proofs import blocks_at_node, trust_for
 from ledger.cli.session import Session
 from ledger.client.service import at
 
@@ -48,7 +48,9 @@ def verify_lead(
 
     held = Held(bundle, model["definition"], cases, agencies, registrations, files, first_entries)
     trust = trust_for(session, bundle, ())
-    blocks = {block for data in (bundle, *cases.values(), *registrations) for block in seen_by(node, data, trust)}
+    blocks = {
+        block for data in (bundle, *cases.values(), *registrations) for block in blocks_at_node(node, data, trust)
+    }
     return rederive(held, trust, shipped_rulebook(), shipped_calendar(), seen=tuple(blocks))
 
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 LARGEST = 1_000_000  # bytes of a YAML file that is read at all
 
 
-class Checked(Struct, frozen=True):
+class CheckedPackage(Struct, frozen=True):
     """The bytes of a package, its verification report, and whether its model can be used."""
 
     data: bytes
@@ -35,17 +35,17 @@ class Checked(Struct, frozen=True):
         return self.report.published[-1]
 
 
-def check_package(session: Session, data: bytes, trust_files: Iterable[BinaryIO]) -> Checked:
+def check_package(session: Session, data: bytes, trust_files: Iterable[BinaryIO]) -> CheckedPackage:
     """Verify a package offline and run its examples. Raises MalformedInput for what is none."""
     from ledger.cli.proofs import trust_for
     from ledger.core.supervision.model_package import verify_package
     from ledger.supervision.library.checking import check_model
 
     report = verify_package(data, trust_for(session, data, trust_files, kind="model-package"))
-    return Checked(data, report, check_model(report))
+    return CheckedPackage(data, report, check_model(report))
 
 
-def require_proven(checked: Checked) -> ModelPublished:
+def require_proven(checked: CheckedPackage) -> ModelPublished:
     """Return the last version in a package that is intact and fit to be published.
 
     Raises IntegrityBroken, MalformedInput.
@@ -69,7 +69,7 @@ def require_proven(checked: Checked) -> ModelPublished:
     return checked.last
 
 
-def published(session: Session, named: str) -> ModelPublished:
+def find_publication(session: Session, named: str) -> ModelPublished:
     """Return the publication that is named: a file (package or YAML), ``MODEL`` of the service, or ``MODEL@VERSION``.
 
     A package is read, not verified. Raises NotFound, MalformedInput.
@@ -104,10 +104,10 @@ def _of_file(file: Path) -> ModelPublished:
             if isinstance(body, ModelPublished):
                 return body
         raise MalformedInput(f"{file} has no publication of a model", field="FILE")
-    return of_text(text_of(file))
+    return publication_of_text(text_of(file))
 
 
-def of_text(text: str, **beside: Any) -> ModelPublished:
+def publication_of_text(text: str, **beside: Any) -> ModelPublished:
     """Make the publication of the model in a text. Raises ModelRefused."""
     from ledger.supervision.models.parse import parse_model
     from ledger.supervision.publishing import said_of
@@ -143,7 +143,9 @@ def text_of(file: Path) -> str:
         raise MalformedInput(f"{file} is no text in UTF-8: {error.reason}", field="FILE") from error
 
 
-def taken_over(session: Session, checked: Checked, own_id: str | None, *, case_study: bool) -> ModelPublished:
+def imported_publication(
+    session: Session, checked: CheckedPackage, own_id: str | None, *, case_study: bool
+) -> ModelPublished:
     """Make the publication of the package's last version as the next version of the model under this id.
 
     Raises Conflict if the id is another model's, or the version was taken over before.
@@ -161,7 +163,9 @@ def taken_over(session: Session, checked: Checked, own_id: str | None, *, case_s
     model_id = own_id or body.model_id
     version = _next_version(session, model_id, origin)
     text = renumbered(body.definition, model_id, version)
-    return of_text(text, case_study=body.case_study if case_study else None, figures=body.figures, origin=origin)
+    return publication_of_text(
+        text, case_study=body.case_study if case_study else None, figures=body.figures, origin=origin
+    )
 
 
 def _next_version(session: Session, model_id: str, origin: Origin) -> int:

@@ -15,7 +15,7 @@ from ledger.i18n.messages import said
 
 
 @contextmanager
-def alone_with(file: Path, *, message: str, hint: str, shares: bool = False) -> Iterator[None]:
+def process_lock(file: Path, *, message: str, hint: str, shares: bool = False) -> Iterator[None]:
     """Hold a lock on the file while the context lasts. Raises MalformedInput if another process holds it.
 
     Processes that set ``shares`` hold it together. The system releases the lock however the process ends.

@@ -12,8 +12,8 @@ import click
 import msgspec
 
 from ledger.cli.command import LazyGroup
-from ledger.cli.errors import in_a_line, next_step, of_refusal, of_usage
-from ledger.cli.exits import MEANINGS, Exit, of_error
+from ledger.cli.errors import in_one_line, next_step, refusal_message, usage_message
+from ledger.cli.exits import MEANINGS, Exit, exit_of_error
 from ledger.cli.printable import printable_line
 from ledger.cli.session import Session
 from ledger.core.errors import TallystickError
@@ -96,12 +96,12 @@ def run(arguments: Sequence[str] | None = None) -> int:
         click.echo(error.format_message(), err=True)
         return Exit.USAGE
     except click.UsageError as error:
-        return _complain(session, of_usage(error, _labels(session)), code="usage", status=Exit.USAGE)
+        return _complain(session, usage_message(error, _labels(session)), code="usage", status=Exit.USAGE)
     except click.ClickException as error:
         return _complain(session, said(error.format_message(), _labels(session)), code="usage", status=Exit.USAGE)
     except TallystickError as error:
         return _complain(
-            session, of_refusal(error, _labels(session)), code=error.code, status=of_error(error), error=error
+            session, refusal_message(error, _labels(session)), code=error.code, status=exit_of_error(error), error=error
         )
     except (click.Abort, KeyboardInterrupt):
         return Exit.INTERRUPTED
@@ -140,7 +140,7 @@ def _complain(session: Session, message: str, *, code: str, status: Exit, error:
         fields = {"code": code, "message": message, "field": field, "hint": hint, "exit": status}
         click.echo(msgspec.json.encode({"error": fields}), err=True)
         return status
-    line = in_a_line(
+    line = in_one_line(
         session.labels, field, with_readable_times(message), rule=code if status is Exit.REFUSED else "", hint=hint
     )
     click.secho(printable_line(line), fg="red", err=True, color=False if os.environ.get("NO_COLOR") else None)

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from ledger.cli.passphrase import Passphrase, minted
+from ledger.cli.passphrase import Passphrase, generate_passphrase
 from ledger.client.profiles import Profiles
 from ledger.config.keys import KeyDirectory, KeyRefused, change_passphrase, opens
 from ledger.config.secret_files import read_secret, sync_folder, write_secret
@@ -18,7 +18,7 @@ from ledger.core.errors import MalformedInput
 
 
 @dataclass(frozen=True)
-class Changed:
+class ChangedPassphrase:
     """The keys that the new passphrase opens, and the file beside them that holds it, if it is kept there."""
 
     keys: tuple[Path, ...]
@@ -39,7 +39,7 @@ class Changed:
 
 def change(
     keys: KeyDirectory, name: str | None, current: Passphrase, new: Passphrase, *, keep: bool, light: bool
-) -> Changed:
+) -> ChangedPassphrase:
     """Change the passphrase of the key ``name``, or of all keys in the folder.
 
     Raises MalformedInput where there is no such key, or the one would part from others that a kept passphrase opens;
@@ -62,7 +62,7 @@ def change(
     old = current.read(of=of)
     if not keeps:
         change_passphrase(paths, old, new.read(of=of, new=True), light=light)
-        return Changed(paths, None)
+        return ChangedPassphrase(paths, None)
     waiting = kept.with_name("passphrase.new")
     fresh = _resumed(waiting, new) if waiting.exists() else _begun(waiting, new, of=of, keep=keep)
     try:
@@ -73,13 +73,13 @@ def change(
         raise
     waiting.replace(kept)
     sync_folder(kept.parent)
-    return Changed(paths, kept)
+    return ChangedPassphrase(paths, kept)
 
 
 def _begun(waiting: Path, new: Passphrase, *, of: str, keep: bool) -> str:
     """Write the new passphrase to the file where it waits, and return it."""
     if keep:
-        return minted(waiting, new)
+        return generate_passphrase(waiting, new)
     passphrase = new.read(of=of, new=True)
     write_secret(waiting, passphrase.encode() + b"\n", field="passphrase")
     return passphrase

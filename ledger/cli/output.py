@@ -107,7 +107,7 @@ class Output:
             return self.note(self.labels.of("message", "nothing_here"))
 
         shown = [
-            Shown(self.heading(column.path), self._cells(column, rows), column.style, column.aside)
+            DrawnColumn(self.heading(column.path), self._cells(column, rows), column.style, column.aside)
             for column in columns
         ]
         with self.console.capture() as drawn:
@@ -214,7 +214,7 @@ GAP = 2  # columns between two cells
 INDENT = "      "
 
 
-class Shown(NamedTuple):
+class DrawnColumn(NamedTuple):
     """A column with its cells, and whether it goes below the rows before others do."""
 
     heading: str
@@ -229,7 +229,7 @@ class Shown(NamedTuple):
         return max(map(columns_of, lines))
 
 
-def arranged(columns: Sequence[Shown], room: int) -> tuple[list[Shown], list[Shown]]:
+def arrange(columns: Sequence[DrawnColumn], room: int) -> tuple[list[DrawnColumn], list[DrawnColumn]]:
     """Choose the columns that stay side by side within ``room``, and those that are printed below each row."""
     beside, below = list(columns), []
     movable = sorted(columns[1:], key=lambda column: (column.aside, column.width))
@@ -240,9 +240,9 @@ def arranged(columns: Sequence[Shown], room: int) -> tuple[list[Shown], list[Sho
     return beside, [column for column in columns if column in below]
 
 
-def draw(console: Console, columns: Sequence[Shown], styles: Sequence[str]) -> None:
+def draw(console: Console, columns: Sequence[DrawnColumn], styles: Sequence[str]) -> None:
     """Draw the rows, each in its style."""
-    beside, below = arranged(columns, console.width)
+    beside, below = arrange(columns, console.width)
     if not below:
         return _draw_rows(console, beside, range(len(styles)), styles)
     _draw_rows(console, beside, (), styles)
@@ -254,7 +254,12 @@ def draw(console: Console, columns: Sequence[Shown], styles: Sequence[str]) -> N
 
 
 def _draw_rows(
-    console: Console, columns: Sequence[Shown], numbers: Sequence[int], styles: Sequence[str], *, headed: bool = True
+    console: Console,
+    columns: Sequence[DrawnColumn],
+    numbers: Sequence[int],
+    styles: Sequence[str],
+    *,
+    headed: bool = True,
 ) -> None:
     from rich.table import Table
 

@@ -54,7 +54,7 @@ class Passphrase(NamedTuple):
         return answer
 
 
-def minted(file: Path, given: Passphrase) -> str:
+def generate_passphrase(file: Path, given: Passphrase) -> str:
     """Make a new passphrase and keep it in ``file``. Raises MalformedInput if one is ``given``."""
     if given.is_named:
         raise MalformedInput("expected no other passphrase", field="--keep-passphrase")

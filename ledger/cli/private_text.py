@@ -15,7 +15,9 @@ from click.core import ParameterSource
 
 from ledger.core.errors import MalformedInput
 
-SEEN = "Others see what stands on a command line, and it is kept: give @FILE or @-, or leave the text out to be asked."
+VISIBLE_HINT = (
+    "Others see what stands on a command line, and it is kept: give @FILE or @-, or leave the text out to be asked."
+)
 
 
 class Words(click.ParamType[str]):
@@ -44,7 +46,7 @@ def fields_of(texts: Iterable[str], *, option: str) -> Mapping[str, str]:
 
 def _kept_off(source: str, option: str) -> str:
     if not source.startswith("@"):
-        raise MalformedInput("expected @FILE or @-, not the text itself", field=option, hint=SEEN)
+        raise MalformedInput("expected @FILE or @-, not the text itself", field=option, hint=VISIBLE_HINT)
     return _read(source, option)
 
 
@@ -60,6 +62,8 @@ def _read(source: str, option: str) -> str:
 
 def _asked(field: str, option: str) -> str:
     if not sys.stdin.isatty():
-        raise MalformedInput(f"{field} is not given, and there is no terminal to ask at", field=option, hint=SEEN)
+        raise MalformedInput(
+            f"{field} is not given, and there is no terminal to ask at", field=option, hint=VISIBLE_HINT
+        )
     answer: str = click.prompt(field, err=True)
     return answer

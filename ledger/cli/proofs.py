@@ -33,8 +33,8 @@ def verify(data: bytes, trust: Trust, log_folder: str | None, node: Node | None 
 
     A ``node`` is asked for the blocks that the bundle ends in. Raises MalformedInput, and Unavailable if it is silent.
     """
-    blocks = seen_by(node, data, trust)
-    if is_of_a_case(data):
+    blocks = blocks_at_node(node, data, trust)
+    if is_case_bundle(data):
         return verify_whole_case(data, trust, log_folder, blocks)
     from ledger.core.verification.bundle import verify_bundle
 
@@ -55,12 +55,12 @@ def certificate_of(
     from ledger.interchange.papers.typeset import typeset
 
     entries = _entries(log_folder)
-    certified = certify(data, trust, shipped_rulebook(), entries=entries, seen=seen_by(node, data, trust))
+    certified = certify(data, trust, shipped_rulebook(), entries=entries, seen=blocks_at_node(node, data, trust))
     paper = certificate(data, certified, trust, language, **asked)
     return certified, typeset(paper.sheet, paper.attached)
 
 
-def seen_by(node: Node | None, data: bytes, trust: Trust) -> tuple[SeenBlock, ...]:
+def blocks_at_node(node: Node | None, data: bytes, trust: Trust) -> tuple[SeenBlock, ...]:
     """Return what the node has at the blocks that the bundles of a file end in, or nothing without a node."""
     if node is None:
         return ()
@@ -93,7 +93,7 @@ def _bundles(data: bytes) -> list[bytes]:
     from ledger.core.supervision.model_package import decode_package
     from ledger.core.verification.bundle_format import decode_case_bundle
 
-    if is_of_a_case(data):
+    if is_case_bundle(data):
         return list(map(bytes, decode_case_bundle(data).events))
     if _head(data).format == "tallystick/model-package@v1":
         return list(map(bytes, decode_package(data).publications))
@@ -145,7 +145,7 @@ def require_asked(session: Session, data: bytes, *, event_id: str | None, case_i
             raise IntegrityBroken(f"step {fault.number}, {fault.name}: {fault.detail}", field="bundle", hint=hint)
 
 
-def is_of_a_case(data: bytes) -> bool:
+def is_case_bundle(data: bytes) -> bool:
     """Return whether a bundle claims to be of a whole case."""
     return _head(data).format == "tallystick/case-bundle@v1"
 

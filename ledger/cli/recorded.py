@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import BinaryIO
 
-from ledger.cli.proofs import is_of_a_case, trust_for, verify_whole_case
+from ledger.cli.proofs import is_case_bundle, trust_for, verify_whole_case
 from ledger.cli.session import Session
 from ledger.client.service import at
 from ledger.core.errors import MalformedInput
@@ -27,7 +27,7 @@ def from_bundle(session: Session, data: bytes, trust_files: Iterable[BinaryIO], 
     In the bundle of a case it is the item ``item_id``. Raises MalformedInput if the bundle does not concern the item.
     """
     trust = trust_for(session, data, trust_files)
-    return _from_case(data, trust, item_id) if is_of_a_case(data) else _from_event(data, trust, item_id)
+    return _from_case(data, trust, item_id) if is_case_bundle(data) else _from_event(data, trust, item_id)
 
 
 def _from_event(data: bytes, trust: Trust, item_id: str | None) -> Record:

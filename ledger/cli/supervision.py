@@ -38,14 +38,14 @@ def material(command: Callable[..., Any]) -> Callable[..., Any]:
     return files(digests(command))
 
 
-def digested(output: Output, files: Iterable[Path], digests: Iterable[str]) -> list[str]:
+def all_digests(output: Output, files: Iterable[Path], digests: Iterable[str]) -> list[str]:
     """Return the digests that were given, and those of the files."""
     from ledger.cli.files import digests_of
 
     return [*digests, *(digest for file in files for digest in digests_of(file, output))]
 
 
-def shown(session: Session, path: str, *ids: str) -> dict[str, Any]:
+def fetch_view(session: Session, path: str, *ids: str) -> dict[str, Any]:
     """Fetch a model, lead or recommendation."""
     view: dict[str, Any] = session.service.get(at(path, *ids))
     return view
@@ -57,7 +57,7 @@ def print_life(output: Output, events: Iterable[Mapping[str, Any]]) -> None:
     output.part("steps", rows, STEPS)
 
 
-def renamed(rows: Iterable[Mapping[str, Any]], **names: str) -> list[dict[str, Any]]:
+def with_renamed_fields(rows: Iterable[Mapping[str, Any]], **names: str) -> list[dict[str, Any]]:
     """Return the rows with fields under other names, because a name may be labelled differently elsewhere."""
     return [{names.get(name, name): value for name, value in row.items()} for row in rows]
 
@@ -83,8 +83,8 @@ def show_run(session: Session, run: dict[str, Any]) -> None:
     says = f"says_{session.labels.suffix}"
     rows = [row | {"says": row[says], "events": len(row["evidence"])} for row in run["findings"]]
     session.output.table(rows, [Column(name) for name in FOUND], style_of=lambda row: "dim" if row["known"] else "")
-    shown = {name: run[name] for name in ("model_id", "version", "parameters", "tree_size", "as_of", "total")}
-    return session.output.record(shown)
+    summary = {name: run[name] for name in ("model_id", "version", "parameters", "tree_size", "as_of", "total")}
+    return session.output.record(summary)
 
 
 @contextmanager

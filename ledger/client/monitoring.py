@@ -72,7 +72,7 @@ class Position(Struct, frozen=True):
     followed: Followed
 
 
-class Use(Struct, frozen=True):
+class KeyUse(Struct, frozen=True):
     """An entry of the agency, or a change of its keys in the registry.
 
     ``officer`` is whom the key was granted to. ``alarm`` is the code of what is wrong and ``told`` the message;
@@ -90,10 +90,10 @@ class Use(Struct, frozen=True):
     told: str | None = None
 
 
-class Looked(Struct, frozen=True):
+class WatchStep(Struct, frozen=True):
     """The uses in one batch of entries, the position after it, and the size of the log that was signed."""
 
-    uses: tuple[Use, ...]
+    uses: tuple[KeyUse, ...]
     position: Position
     size: int
 
@@ -132,7 +132,7 @@ def evidence_kept(file: Path, note: str) -> Iterator[None]:
         raise
 
 
-def look(source: LogSource, note: str, trust: Trust, agency: str, before: Position) -> Iterator[Looked]:
+def watch_log(source: LogSource, note: str, trust: Trust, agency: str, before: Position) -> Iterator[WatchStep]:
     """Watch the entries behind ``before``, up to the checkpoint in ``note``; yield a step for each batch of new
     entries.
 
@@ -151,7 +151,7 @@ def look(source: LogSource, note: str, trust: Trust, agency: str, before: Positi
         envelopes = decoded(entries, followed.size)
         uses, authority = _uses(source, agency, followed, envelopes)
         followed = Followed(frontier, authority)
-        yield Looked(tuple(uses), Position(FORMAT, trust.log_id, note, followed), checkpoint.size)
+        yield WatchStep(tuple(uses), Position(FORMAT, trust.log_id, note, followed), checkpoint.size)
 
 
 def _require_grown(before: Position, checkpoint: Checkpoint) -> None:
@@ -163,7 +163,9 @@ def _require_grown(before: Position, checkpoint: Checkpoint) -> None:
         )
 
 
-def _uses(source: LogSource, agency: str, followed: Followed, envelopes: list[Envelope]) -> tuple[list[Use], Authority]:
+def _uses(
+    source: LogSource, agency: str, followed: Followed, envelopes: list[Envelope]
+) -> tuple[list[KeyUse], Authority]:
     mirrors = [at for at, envelope in enumerate(envelopes, followed.size) if is_registry_change(envelope)]
     payloads = source.registry_payloads(mirrors[0], mirrors[-1] + 1) if mirrors else {}
     authority, uses = followed.authority, []
@@ -183,7 +185,7 @@ def _is_of(agency: str, authority: Authority, envelope: Envelope) -> bool:
     return envelope.agency == agency or (grant is not None and grant.agency_id == agency)
 
 
-def _use(authority: Authority, envelope: Envelope, index: int) -> Use:
+def _use(authority: Authority, envelope: Envelope, index: int) -> KeyUse:
     grant = authority.grants.get(envelope.key_id)
     use = _entry(envelope, index, envelope.key_id, grant.officer if grant else None)
     try:
@@ -196,13 +198,13 @@ def _use(authority: Authority, envelope: Envelope, index: int) -> Use:
     return use
 
 
-def _change(envelope: Envelope, change: RegistryChange, index: int) -> Use:
+def _change(envelope: Envelope, change: RegistryChange, index: int) -> KeyUse:
     """Return the use that a change of the agency in the registry is, with the key that it concerns, if any."""
     return _entry(envelope, index, getattr(change, "key_id", None), getattr(change, "officer", None))
 
 
-def _entry(envelope: Envelope, index: int, key_id: str | None, officer: str | None) -> Use:
-    return Use(
+def _entry(envelope: Envelope, index: int, key_id: str | None, officer: str | None) -> KeyUse:
+    return KeyUse(
         index=index,
         signed_at=envelope.signed_at,
         event_type=envelope.event_type,

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import stamina
 
-from ledger.cli.exits import Exit, of_error
+from ledger.cli.exits import Exit, exit_of_error
 from ledger.client.service import ATTEMPTS, Service, at
 from ledger.core.errors import (
     Conflict,
@@ -110,7 +110,7 @@ def test_a_service_whose_store_contradicts_itself_is_not_asked_again() -> None:
         with pytest.raises(IntegrityBroken, match="it is not to be") as refused:
             service.get("/api/v1/events/e/proof")
         assert len(faulty.asked) == 1
-    assert (refused.value.field, refused.value.hint, of_error(refused.value)) == ("f", "h", Exit.REFUSED)
+    assert (refused.value.field, refused.value.hint, exit_of_error(refused.value)) == ("f", "h", Exit.REFUSED)
 
 
 @pytest.mark.parametrize("body", [b"<html>", b"", b"\xff", b"[" * 3000])

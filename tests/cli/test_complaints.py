@@ -11,7 +11,7 @@ import pytest
 from api.middleware.problems import HINTS
 from ledger.chain.contract import HINT_OF_SILENCE
 from ledger.chain.contract import HINTS as CONTRACT_HINTS
-from ledger.cli.errors import in_a_line, next_step, of_refusal
+from ledger.cli.errors import in_one_line, next_step, refusal_message
 from ledger.core.errors import IntegrityBroken, NotFound, RuleRefused, TallystickError, Unavailable
 from ledger.i18n import Labels, messages_in
 from ledger.i18n.messages import said
@@ -173,8 +173,8 @@ def test_the_nearest_text_is_found_and_filled() -> None:
 )
 def test_a_refusal_says_what_its_code_means(error: TallystickError, expected: str) -> None:
     """Unless the code is but that of a kind of refusal; what the catalogue lacks stands beside it in English."""
-    assert of_refusal(error, CHINESE) == expected
-    assert of_refusal(error, ENGLISH) == error.message
+    assert refusal_message(error, CHINESE) == expected
+    assert refusal_message(error, ENGLISH) == error.message
 
 
 def test_the_next_step_is_always_told() -> None:
@@ -191,10 +191,11 @@ def test_the_next_step_is_always_told() -> None:
 def test_the_line_names_place_rule_and_next_step() -> None:
     """An option as it is typed, a part of what is signed by its label."""
     assert (
-        in_a_line(CHINESE, "--item", "没有。", rule="not_held", hint="请更正。") == "--item：没有（not_held）。请更正。"
+        in_one_line(CHINESE, "--item", "没有。", rule="not_held", hint="请更正。")
+        == "--item：没有（not_held）。请更正。"
     )
-    assert in_a_line(ENGLISH, "payload.agency", "not yours", rule="", hint=None) == "agency: not yours."
-    assert in_a_line(CHINESE, "payload.agency", "没有", rule="", hint=None) == "机关：没有。"
+    assert in_one_line(ENGLISH, "payload.agency", "not yours", rule="", hint=None) == "agency: not yours."
+    assert in_one_line(CHINESE, "payload.agency", "没有", rule="", hint=None) == "机关：没有。"
 
 
 @pytest.mark.parametrize(

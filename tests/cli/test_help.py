@@ -9,7 +9,7 @@ from inspect import cleandoc
 import click
 import pytest
 
-from ledger.cli.help import Formatter, typed, wrapped
+from ledger.cli.help import Formatter, shell_lines, wrap
 from ledger.cli.help_texts import EXAMPLES
 from ledger.cli.main import tally as group
 from ledger.cli.printable import columns_of
@@ -80,9 +80,9 @@ def test_a_term_that_is_too_wide_stands_above_its_text() -> None:
 
 def test_lines_break_where_chinese_may_break() -> None:
     """Words stay whole, no line begins with a closing mark, and a word that is too wide has a line of its own."""
-    assert wrapped("保管自此转移。见 handover_id", 8) == ["保管自此", "转移。见", "handover_id"]
-    assert wrapped("一二三，四", 6) == ["一二", "三，四"]
-    assert wrapped("", 8) == [""]
+    assert wrap("保管自此转移。见 handover_id", 8) == ["保管自此", "转移。见", "handover_id"]
+    assert wrap("一二三，四", 6) == ["一二", "三，四"]
+    assert wrap("", 8) == [""]
 
 
 def test_every_option_says_what_it_is() -> None:
@@ -109,9 +109,9 @@ def test_every_example_is_a_command_that_stands_in_its_own_help(tally: Tally) ->
             assert misnamed(words) == "", example
             acts = [word for word, before in zip(words, ["", *words], strict=False) if before != "--profile"]
             assert " ".join(word for word in acts if word != "--profile").startswith(of), example
-            for line in typed(example, 60):
+            for line in shell_lines(example, 60):
                 assert len(line) <= 60 or len(line.split()) <= 3, line
-            assert shlex.split("\n".join(typed(example, 60)).replace("\\\n", "")) == shlex.split(example)
+            assert shlex.split("\n".join(shell_lines(example, 60)).replace("\\\n", "")) == shlex.split(example)
     for language, heading in (("en", "Examples:"), ("zh-CN", "示例:")):
         told = tally("--lang", language, "proof", "check", "--help").out
         assert f"{heading}\n  tally proof check case-1.json --trust trust.json\n" in told

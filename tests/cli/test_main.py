@@ -12,7 +12,7 @@ from pathlib import Path
 import click
 import pytest
 
-from ledger.cli.exits import MEANINGS, Exit, of_error
+from ledger.cli.exits import MEANINGS, Exit, exit_of_error
 from ledger.cli.main import COMMANDS, tally
 from ledger.config.keys import KeyRefused
 from ledger.config.secret_files import SecretRefused
@@ -140,7 +140,7 @@ def test_errors_are_json_where_json_is_asked_for(tally: Tally) -> None:
 )
 def test_every_error_has_its_exit_code(error: type[TallystickError], expected: Exit) -> None:
     """Usage is 2, out of reach is 5, every other refusal is 1."""
-    assert of_error(error("it is so")) is expected
+    assert exit_of_error(error("it is so")) is expected
 
 
 def test_defect_is_no_verdict(tally: Tally, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from ledger.cli.exits import Exit
-from ledger.cli.listening import alone_with
+from ledger.cli.listening import process_lock
 from ledger.config.secret_files import open_to_others
 from ledger.core.errors import MalformedInput
 from tests.cli.tally import Tally
@@ -31,13 +31,13 @@ def test_services_share_a_ledger_that_lies_elsewhere(tmp_path: Path) -> None:
     told = {"message": "another service runs", "hint": "stop it"}
     refused = pytest.raises(MalformedInput, match="another service")
     with (
-        alone_with(lock, shares=True, **told),
-        alone_with(lock, shares=True, **told),
+        process_lock(lock, shares=True, **told),
+        process_lock(lock, shares=True, **told),
         refused,
-        alone_with(lock, **told),
+        process_lock(lock, **told),
     ):
         pass
-    with alone_with(lock, **told), refused, alone_with(lock, shares=True, **told):
+    with process_lock(lock, **told), refused, process_lock(lock, shares=True, **told):
         pass
 
 

@@ -5,15 +5,15 @@ from __future__ import annotations
 import pytest
 from rich.console import Console
 
-from ledger.cli.output import Shown, arranged, draw
+from ledger.cli.output import DrawnColumn, arrange, draw
 
-CASE = Shown("案件", ("sample-06-custody-of-a-person", "v3-a"))
-STATUS = Shown("status", ("overdue", "running"))
-MOMENT = Shown("until", ("2026-11-27 04:00:00 +08:00 (2026-11-26 20:00:00Z)", "2026-11-29"))
-ID = Shown("id", ("custody_change/558853d1…/4", ""), aside=True)
+CASE = DrawnColumn("案件", ("sample-06-custody-of-a-person", "v3-a"))
+STATUS = DrawnColumn("status", ("overdue", "running"))
+MOMENT = DrawnColumn("until", ("2026-11-27 04:00:00 +08:00 (2026-11-26 20:00:00Z)", "2026-11-29"))
+ID = DrawnColumn("id", ("custody_change/558853d1…/4", ""), aside=True)
 
 
-def names(columns: list[Shown]) -> list[str]:
+def names(columns: list[DrawnColumn]) -> list[str]:
     return [one.heading for one in columns]
 
 
@@ -28,7 +28,7 @@ def names(columns: list[Shown]) -> list[str]:
 )
 def test_no_more_goes_below_than_is_too_wide(room: int, beside: list[str], below: list[str]) -> None:
     """Columns that are meant for it first, then the widest; the first column and narrow ones stay."""
-    kept, moved = arranged([CASE, STATUS, MOMENT, ID], room)
+    kept, moved = arrange([CASE, STATUS, MOMENT, ID], room)
     assert (names(kept), names(moved)) == (beside, below)
 
 

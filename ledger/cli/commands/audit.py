@@ -14,7 +14,7 @@ import click
 from ledger.cli.bodies import make_body
 from ledger.cli.command import Command
 from ledger.cli.event_recorder import EventRecorder, print_receipt
-from ledger.cli.exits import OF_VERDICT
+from ledger.cli.exits import EXIT_OF_VERDICT
 from ledger.cli.report import show_audit
 from ledger.cli.session import Session, pass_session
 from ledger.client.events import Claims
@@ -78,7 +78,7 @@ def command(
     show_audit(session, answer if receipt is None else answer | {"recorded": receipt})
     if receipt and not session.json:
         print_receipt(session, receipt)
-    return OF_VERDICT[answer["verdict"]]
+    return EXIT_OF_VERDICT[answer["verdict"]]
 
 
 def _recorded(session: Session, case_id: str | None, answer: dict[str, Any], number: str | None) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import click
 
 from ledger.cli.command import Group
-from ledger.cli.exits import OF_VERDICT
+from ledger.cli.exits import EXIT_OF_VERDICT
 from ledger.cli.options import TRUST
 from ledger.cli.session import Session, pass_session
 from ledger.core.encoding.digests import Algorithm
@@ -185,7 +185,7 @@ def _check(session: Session, path: Path, record: Record | None) -> int:
     show_check(session, checked, findings)
     if checked.verdict == "tampered" and path.suffix.lower() in ARCHIVES:
         session.output.warn(_ARCHIVE)
-    return OF_VERDICT[checked.verdict]
+    return EXIT_OF_VERDICT[checked.verdict]
 
 
 def _check_store(session: Session, folder: Path) -> int:
@@ -201,7 +201,7 @@ def _check_store(session: Session, folder: Path) -> int:
     else:
         show_findings(session, findings)
         session.output.record({"verdict": verdict})
-    return OF_VERDICT[verdict]
+    return EXIT_OF_VERDICT[verdict]
 
 
 _ARCHIVE = (

@@ -22,7 +22,7 @@ from ledger.i18n.messages import said
 from ledger.procedures import shipped_rulebook
 
 if TYPE_CHECKING:
-    from ledger.cli.importing import Opened
+    from ledger.cli.importing import SurveyedFile
     from ledger.interchange.imports.chains import Fault
     from ledger.interchange.imports.importing import Result
     from ledger.interchange.imports.rejects import Rejects
@@ -79,20 +79,20 @@ def key(session: Session, key_file: Path | None) -> None:
 @pass_session
 def check(session: Session, /, *, file: Path, mapping_file: Path, show: int, rejects: Path | None) -> Exit:
     """Dry run: show what each row would become, and which have faults. No service is asked, nothing is sent."""
-    from ledger.cli.importing import opened
+    from ledger.cli.importing import open_surveyed
     from ledger.interchange.imports.identity import passing_key
     from ledger.interchange.imports.mapping import read_mapping
     from ledger.interchange.imports.rejects import Rejects
     from ledger.interchange.imports.trial import NOBODY
 
-    trial = _Tried(show)
+    trial = _TrialSummary(show)
     mapping = read_mapping(mapping_file)
-    with opened(session, file, mapping, passing_key(NOBODY)) as surveyed, ExitStack() as stack:
+    with open_surveyed(session, file, mapping, passing_key(NOBODY)) as surveyed, ExitStack() as stack:
         listed = stack.enter_context(Rejects(rejects, _reason(session))) if rejects else None
-        for tried in _tried(session, surveyed):
-            trial.take(tried, listed)
+        for tried in _try_rows(session, surveyed):
+            trial.add(tried, listed)
         surveyed.source.require_same(surveyed.survey.digest)
-    trial.tell(session, surveyed.survey.digest)
+    trial.print(session, surveyed.survey.digest)
     return Exit.REFUSED if trial.refused else Exit.OK
 
 
@@ -108,7 +108,7 @@ def run(session: Session, /, *, file: Path, mapping_file: Path, key_file: Path |
     Run it again after an interruption, or with a newer file: rows that are in are left alone, half-imported ones are
     completed, and changed ones are corrected. Rows with faults are listed beside the report and do not stop the rest.
     """
-    from ledger.cli.importing import bar, identity_key, importer, opened
+    from ledger.cli.importing import bar, identity_key, make_importer, open_surveyed
     from ledger.interchange.imports.mapping import read_mapping
     from ledger.interchange.imports.rejects import Rejects
 
@@ -116,11 +116,11 @@ def run(session: Session, /, *, file: Path, mapping_file: Path, key_file: Path |
     rejects = report.with_name(f"{report.name.removesuffix('.json')}.rejects.csv")
     mapping = read_mapping(mapping_file)
     key, refused = identity_key(session, key_file), Rejects(rejects, _reason(session))
-    with opened(session, file, mapping, key) as surveyed, refused as listed:
+    with open_surveyed(session, file, mapping, key) as surveyed, refused as listed:
         report_rows = Report(str(file), surveyed.survey.digest, mapping.name, mapping.source_system, {}, 0, 0.0, None)
         try:
             with bar(session, "importing", surveyed.survey.rows) as progress:
-                for result in _counted(importer(session, surveyed).run(surveyed.source), report_rows, listed):
+                for result in _counted(make_importer(session, surveyed).run(surveyed.source), report_rows, listed):
                     progress.step(result.row)
         finally:
             report.write_bytes(msgspec.json.format(msgspec.json.encode(report_rows), indent=2) + b"\n")
@@ -135,23 +135,23 @@ def run(session: Session, /, *, file: Path, mapping_file: Path, key_file: Path |
 @pass_session
 def status(session: Session, /, *, file: Path, mapping_file: Path, key_file: Path | None) -> None:
     """Say how many rows of FILE the ledger has, lacks, or has otherwise. Nothing is sent."""
-    from ledger.cli.importing import bar, identity_key, importer, opened
+    from ledger.cli.importing import bar, identity_key, make_importer, open_surveyed
     from ledger.interchange.imports.mapping import read_mapping
 
     states: Counter[str] = Counter()
     key = identity_key(session, key_file)
     with (
-        opened(session, file, read_mapping(mapping_file), key) as surveyed,
+        open_surveyed(session, file, read_mapping(mapping_file), key) as surveyed,
         bar(session, "looking_up", surveyed.survey.rows) as progress,
     ):
-        for state in importer(session, surveyed).states(surveyed.source):
+        for state in make_importer(session, surveyed).states(surveyed.source):
             states[state] += 1
             progress.step()
     session.output.record({"file": str(file), "file_digest": surveyed.survey.digest, "rows": dict(states)})
 
 
 def _reason(session: Session) -> Callable[[str], str]:
-    """How the list of refused rows says why: in the language of whoever imports, to programs in English."""
+    """Return how reasons are written: in the language of the user, in English for programs."""
     return lambda reason: reason if session.json else said(reason, session.labels)
 
 
@@ -168,7 +168,7 @@ def _counted(results: Iterator[Result], report: Report, listed: Rejects) -> Iter
         yield result
 
 
-def _tried(session: Session, file: Opened) -> Iterator[Planned | Fault]:
+def _try_rows(session: Session, file: SurveyedFile) -> Iterator[Planned | Fault]:
     from ledger.cli.importing import bar
     from ledger.interchange.imports.trial import Trial
 
@@ -179,8 +179,8 @@ def _tried(session: Session, file: Opened) -> Iterator[Planned | Fault]:
             progress.step()
 
 
-class _Tried:
-    """What a dry run came to: counts of all rows, and the first ones to show."""
+class _TrialSummary:
+    """The outcome of a dry run: counts of all rows, and the first rows to show."""
 
     def __init__(self, show: int):
         self._show = show
@@ -189,22 +189,22 @@ class _Tried:
         self._faults: list[Fault] = []
         self.good = self.refused = 0
 
-    def take(self, tried: Planned | Fault, listed: Rejects | None) -> None:
+    def add(self, outcome: Planned | Fault, listed: Rejects | None) -> None:
         from ledger.interchange.imports.trial import Planned
 
-        if isinstance(tried, Planned):
+        if isinstance(outcome, Planned):
             self.good += 1
-            self._events.update(tried.events)
+            self._events.update(outcome.events)
             if len(self._planned) < self._show:
-                self._planned.append(tried)
+                self._planned.append(outcome)
             return
         self.refused += 1
         if len(self._faults) < FAULTS_SHOWN:
-            self._faults.append(tried)
+            self._faults.append(outcome)
         if listed:
-            listed.add(tried)
+            listed.add(outcome)
 
-    def tell(self, session: Session, digest: str) -> None:
+    def print(self, session: Session, digest: str) -> None:
         output = session.output
         summary = {"file_digest": digest, "rows": {"good": self.good, "refused": self.refused}}
         planned, faults = msgspec.to_builtins((self._planned, self._faults))

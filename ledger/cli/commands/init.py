@@ -8,7 +8,7 @@ import click
 import msgspec
 
 from ledger.cli.command import Command
-from ledger.cli.passphrase import Passphrase, minted, passphrase_options
+from ledger.cli.passphrase import Passphrase, generate_passphrase, passphrase_options
 from ledger.cli.session import Session, pass_session
 from ledger.config.installation import DataDirectory, Founding, create, read_founding
 from ledger.config.settings import DEFAULT_DATA_DIR
@@ -64,7 +64,9 @@ def command(
         raise MalformedInput(f"{data_dir} holds a ledger already", field="--data-dir", hint="Choose another one.")
     founding = _founding(file, development=development) if file else _town(where, development=development)
     secret = (
-        minted(where.passphrase, passphrase) if keep_passphrase else passphrase.read(of="the service's keys", new=True)
+        generate_passphrase(where.passphrase, passphrase)
+        if keep_passphrase
+        else passphrase.read(of="the service's keys", new=True)
     )
     installation = create(where, founding, origin, secret, light=light)
     session.output.record(

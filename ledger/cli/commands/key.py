@@ -145,7 +145,7 @@ def rotate(
     of log or service is in the trust file that the service writes when it starts: renew it, by tally trust renew.
     """
     from ledger.cli.key_rotation import Rotation
-    from ledger.cli.listening import alone_with
+    from ledger.cli.listening import process_lock
     from ledger.config.installation import DataDirectory, load, require_no_rollback
     from ledger.config.settings import read_settings
 
@@ -154,7 +154,7 @@ def rotate(
     installation = load(where)
     is_known = not passphrase.is_named and settings.knows_passphrase(where)
     secret = settings.passphrase(where) if is_known else passphrase.read(of="the service's keys", new=lost)
-    with alone_with(where.lock, message=f"a service runs on the ledger in {where.path}", hint="Stop it first."):
+    with process_lock(where.lock, message=f"a service runs on the ledger in {where.path}", hint="Stop it first."):
         size = _log_size(settings, where)
         require_no_rollback(installation, size)
         rotation = Rotation(where, installation, size, secret, lost=lost, light=light)

@@ -13,14 +13,14 @@ import msgspec
 from ledger.cli.bodies import make_body
 from ledger.cli.command import Group
 from ledger.cli.event_recorder import EventRecorder
-from ledger.cli.exits import OF_VERDICT
+from ledger.cli.exits import EXIT_OF_VERDICT
 from ledger.cli.options import Node, takes_node
 from ledger.cli.output import Column
 from ledger.cli.params import Moment, acting, words
 from ledger.cli.printable import printable_line
 from ledger.cli.references import event_ref
 from ledger.cli.session import Session, pass_session
-from ledger.cli.supervision import digested, material, parameters_of, print_life, show_run, shown
+from ledger.cli.supervision import all_digests, fetch_view, material, parameters_of, print_life, show_run
 from ledger.client.service import at
 from ledger.core.events import supervision
 from ledger.core.events.terms import DismissalReason, LeadOutcome
@@ -71,7 +71,7 @@ def list_(session: Session, /, **query: str | None) -> None:
 @pass_session
 def show(session: Session, lead_id: str) -> None:
     """Show a lead: what was found and how, what must be checked, and each step since."""
-    lead, output = shown(session, "/api/v1/leads/{}", lead_id), session.output
+    lead, output = fetch_view(session, "/api/v1/leads/{}", lead_id), session.output
     output.record(lead, SHOWN)
     if session.json:
         return
@@ -116,7 +116,7 @@ def answer(
 ) -> None:
     """Answer a lead for the supervised agency."""
     session = recorder.session
-    fields["digests"] = digested(session.output, files, fields["digests"])
+    fields["digests"] = all_digests(session.output, files, fields["digests"])
     cited = [event_ref(session, text, option="--cite") for text in events]
     recorder.record_supervision(lead_id, make_body(supervision.LeadAnswered, events=cited, **fields))
 
@@ -128,7 +128,7 @@ def answer(
 @acting
 def confirm(recorder: EventRecorder, /, *, lead_id: str, files: tuple[Path, ...], **fields: Any) -> None:
     """Confirm a lead by the material that was checked: without any it is refused."""
-    fields["digests"] = digested(recorder.session.output, files, fields["digests"])
+    fields["digests"] = all_digests(recorder.session.output, files, fields["digests"])
     recorder.record_supervision(lead_id, make_body(supervision.LeadConfirmed, **fields))
 
 
@@ -185,7 +185,7 @@ def verify(
 
     report = verify_lead(session, lead_id, files, log_folder, node)
     show_report(session, report)
-    return OF_VERDICT[report.verdict]
+    return EXIT_OF_VERDICT[report.verdict]
 
 
 @command.command("kind")

@@ -11,7 +11,7 @@ import msgspec
 
 from ledger.cli.command import Group
 from ledger.cli.commands import library_transfer
-from ledger.cli.library import published
+from ledger.cli.library import find_publication
 from ledger.cli.output import Column, Output
 from ledger.cli.params import words
 from ledger.cli.session import Session, pass_session
@@ -90,11 +90,11 @@ def show(session: Session, model: str, definition: bool) -> None:
     What a package says is shown, not verified: tally library verify FILE.
     """
     if definition:
-        return click.echo(published(session, model).definition, nl=False)
+        return click.echo(find_publication(session, model).definition, nl=False)
     if Path(model).is_file():
         from ledger.supervision.library.card import card_of
 
-        body = published(session, model)
+        body = find_publication(session, model)
         entry = {"line": msgspec.to_builtins(body), "card": msgspec.to_builtins(card_of(body.definition))}
         entry |= {"case_study": entry["line"].get("case_study"), "versions": []}
     else:
@@ -189,7 +189,7 @@ def compare_(session: Session, first: str, second: str, run: bool) -> None:
     """Compare two versions or models, field by field: MODEL@VERSION of the service, packages, files being written."""
     from ledger.supervision.library.comparison import compare
 
-    sides = published(session, first), published(session, second)
+    sides = find_publication(session, first), find_publication(session, second)
     comparison = compare(*sides)
     fields = msgspec.to_builtins(comparison) | ({"runs": _runs(session, *sides)} if run else {})
     if session.json:

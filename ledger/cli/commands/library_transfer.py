@@ -10,9 +10,9 @@ import click
 
 from ledger.cli.command import Command
 from ledger.cli.event_recorder import EventRecorder
-from ledger.cli.exits import OF_VERDICT, Exit
+from ledger.cli.exits import EXIT_OF_VERDICT, Exit
 from ledger.cli.exporting import write
-from ledger.cli.library import check_package, is_own, require_proven, taken_over
+from ledger.cli.library import check_package, imported_publication, is_own, require_proven
 from ledger.cli.options import TRUST
 from ledger.cli.params import acting
 from ledger.cli.session import Session, pass_session
@@ -76,7 +76,7 @@ def verify(session: Session, file: BinaryIO, trust_files: tuple[BinaryIO, ...]) 
     show_package(session, checked.report, checked.usable)
     if checked.report.verdict == "intact" and not checked.usable.usable:
         return Exit.REFUSED
-    return OF_VERDICT[checked.report.verdict]
+    return EXIT_OF_VERDICT[checked.report.verdict]
 
 
 @click.command("import", cls=Command)
@@ -113,7 +113,7 @@ def import_(
         if own_id is not None:
             raise MalformedInput("a package of your own ledger is adopted under its id", field="--as")
     else:
-        body = taken_over(session, checked, own_id, case_study=not without_case_study)
+        body = imported_publication(session, checked, own_id, case_study=not without_case_study)
         record = recorder.begin if body.version == 1 else recorder.append
         receipts["published"] = record(_stream(body), body)
     if parameters or note or not receipts:

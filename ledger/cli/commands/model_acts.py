@@ -15,7 +15,7 @@ from ledger.cli.library import text_of
 from ledger.cli.output import Column
 from ledger.cli.params import FILE, acting, split_once
 from ledger.cli.session import Session, pass_session
-from ledger.cli.supervision import printing_faults, renamed, shown
+from ledger.cli.supervision import fetch_view, printing_faults, with_renamed_fields
 from ledger.core.errors import IntegrityBroken
 from ledger.core.events import digest_of, supervision
 from ledger.core.supervision.models import STREAM
@@ -67,7 +67,7 @@ def show(session: Session, model_id: str, version: int | None, definition: bool)
     ]
     for name, rows, columns in (
         ("versions", model["versions"], VERSIONS),
-        ("adoptions", renamed(model["adoptions"], note="remark"), ADOPTIONS),
+        ("adoptions", with_renamed_fields(model["adoptions"], note="remark"), ADOPTIONS),
         ("leads", counts, COUNTS),
     ):
         if rows:
@@ -165,7 +165,7 @@ def _fields_of(recorder: EventRecorder, file: Path | None) -> dict[str, Any] | N
 def _model(session: Session, model_id: str, version: int | None) -> dict[str, Any]:
     """Fetch a model. Raises IntegrityBroken if the service shows another text than the digest is of."""
     path = "/api/v1/models/{}" if version is None else "/api/v1/models/{}/{}"
-    view = shown(session, path, model_id, *(() if version is None else (str(version),)))
+    view = fetch_view(session, path, model_id, *(() if version is None else (str(version),)))
     if digest_of(view["definition"].encode()) != view["model_digest"]:
         raise IntegrityBroken(f"the service shows another text of {model_id} than was signed", field="definition")
     return view

@@ -57,7 +57,7 @@ def command(session: Session, agency: str | None, follow: bool, every: float) ->
 def _look(session: Session, agency: str, *, one_by_one: bool) -> int:
     """Watch what is new, print it and then keep the position; return the number of alarms."""
     from ledger.cli.proofs import trust_of_profile
-    from ledger.client.monitoring import evidence_kept, look, read_position, write_position
+    from ledger.client.monitoring import evidence_kept, read_position, watch_log, write_position
     from ledger.core.verification.trust import parse_trust
     from ledger.witness.source import LogSource
 
@@ -69,7 +69,7 @@ def _look(session: Session, agency: str, *, one_by_one: bool) -> int:
     try:
         note = source.checkpoint()
         with evidence_kept(file, note):
-            for step in look(source, note, trust, agency, before):
+            for step in watch_log(source, note, trust, agency, before):
                 uses += (msgspec.to_builtins(use) for use in step.uses)
                 after = step.position
     finally:

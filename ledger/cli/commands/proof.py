@@ -7,7 +7,7 @@ from typing import BinaryIO
 import click
 
 from ledger.cli.command import Group
-from ledger.cli.exits import of_report
+from ledger.cli.exits import exit_of_report
 from ledger.cli.options import GROUND, TRUST, Node, takes_node
 from ledger.cli.session import Session, pass_session
 from ledger.core.errors import MalformedInput
@@ -52,7 +52,7 @@ def check(
     data = file.read()
     report = verify(data, trust_for(session, data, trust_files), log_folder, node)
     show_report(session, report)
-    return of_report(report)
+    return exit_of_report(report)
 
 
 @command.command("get")
@@ -135,4 +135,4 @@ def certificate(
     target = Path(output or f"{certified.name}.certificate.pdf")
     write(target, pdf)
     session.output.record({"file": str(target), "verdict": certified.verdict})
-    return of_report(certified)
+    return exit_of_report(certified)

@@ -14,7 +14,7 @@ from ledger.cli.event_recorder import EventRecorder
 from ledger.cli.output import Column
 from ledger.cli.params import acting, words
 from ledger.cli.session import Session, pass_session
-from ledger.cli.supervision import digested, material, print_life, renamed, shown
+from ledger.cli.supervision import all_digests, fetch_view, material, print_life, with_renamed_fields
 from ledger.core.errors import MalformedInput
 from ledger.core.events import supervision
 from ledger.core.events.terms import RecheckResult
@@ -62,13 +62,13 @@ def list_(session: Session, /, **query: str | None) -> None:
 @pass_session
 def show(session: Session, recommendation_id: str) -> None:
     """Show a recommendation: what it says, the replies, the re-checks, and each step."""
-    view, output = shown(session, "/api/v1/recommendations/{}", recommendation_id), session.output
+    view, output = fetch_view(session, "/api/v1/recommendations/{}", recommendation_id), session.output
     output.record(view, SHOWN)
     if session.json:
         return
     for name, columns in (("answers", ANSWERS), ("rechecks", RECHECKS)):
         if view[name]:
-            output.part(name, renamed(view[name], measures="measures_taken", note="remark"), columns)
+            output.part(name, with_renamed_fields(view[name], measures="measures_taken", note="remark"), columns)
     print_life(output, view["events"])
 
 
@@ -97,7 +97,7 @@ def issue(recorder: EventRecorder, recommendation_id: str | None, **fields: Any)
 @acting
 def answer(recorder: EventRecorder, /, *, recommendation_id: str, files: tuple[Path, ...], **fields: Any) -> None:
     """Reply to a recommendation that your agency got."""
-    fields["digests"] = digested(recorder.session.output, files, fields["digests"])
+    fields["digests"] = all_digests(recorder.session.output, files, fields["digests"])
     recorder.record_supervision(STREAM + recommendation_id, make_body(supervision.RecommendationAnswered, **fields))
 
 
@@ -146,7 +146,7 @@ def _counted(session: Session, recommendation_id: str, fields: dict[str, Any]) -
     """Return the leads that the model raised in both periods, as the service counts, and show them to the officer who
     signs them.
     """
-    view = shown(session, "/api/v1/recommendations/{}", recommendation_id)
+    view = fetch_view(session, "/api/v1/recommendations/{}", recommendation_id)
     if not view["counted"] or fields["model_id"] not in (None, view["issued"]["model_id"]):
         raise MalformedInput(
             "expected the numbers: this model does not count for the recommendation by itself",

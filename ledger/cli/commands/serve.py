@@ -28,7 +28,7 @@ def command(session: Session, /, *, data_dir: Path | None, passphrase: Passphras
     from api.middleware.clients import ConnectionLimits
     from api.middleware.server import make_server
     from api.wiring import open_parts
-    from ledger.cli.listening import alone_with, listening, private
+    from ledger.cli.listening import listening, private, process_lock
     from ledger.config.installation import DataDirectory, load
     from ledger.config.settings import EMBEDDED, read_settings
 
@@ -41,7 +41,7 @@ def command(session: Session, /, *, data_dir: Path | None, passphrase: Passphras
         settings = read_settings(data_dir, **given, key_passphrase=secret)
     # Services share a ledger that share a database server and a chain; of an embedded chain each would follow its own.
     shares = settings.database_url is not None and settings.chain != EMBEDDED
-    alone = alone_with(
+    alone = process_lock(
         where.lock,
         shares=shares,
         message=f"another service runs on the ledger in {where.path}",

@@ -57,14 +57,18 @@ def key(
 
     Tell the ledger's founders, or the admins who vote on witnesses, the account and the verifier key that are printed.
     """
-    from ledger.cli.passphrase import minted
+    from ledger.cli.passphrase import generate_passphrase
     from ledger.config.settings import read_witness_settings
     from ledger.witness.directory import WitnessDirectory, create_keys
 
     where = WitnessDirectory(read_witness_settings(data_dir).data_dir)
     if where.note_key.exists() or where.account_key.exists():
         raise MalformedInput(f"{where.keys} holds the keys of a witness already", field="--data-dir")
-    secret = minted(where.passphrase, passphrase) if keep_passphrase else passphrase.read(of="the witness", new=True)
+    secret = (
+        generate_passphrase(where.passphrase, passphrase)
+        if keep_passphrase
+        else passphrase.read(of="the witness", new=True)
+    )
     verifier_key, account = create_keys(where, name, secret, light=light)
     session.output.record({"account": account, "verifier_key": verifier_key, "data_dir": str(where.path)})
 
@@ -89,7 +93,7 @@ def run(
     """
     from api.middleware.server import make_server
     from api.witness.opening import open_witness
-    from ledger.cli.listening import alone_with, listening, private
+    from ledger.cli.listening import listening, private, process_lock
     from ledger.config.settings import read_witness_settings
     from ledger.witness.directory import WitnessDirectory
 
@@ -105,7 +109,7 @@ def run(
     message, hint = f"another process runs the witness in {where.path}", "Stop it first: a witness is one process."
     with (
         private(where.path, keys=where.keys, output=session.output),
-        alone_with(where.lock, message=message, hint=hint),
+        process_lock(where.lock, message=message, hint=hint),
         listening(settings.host, settings.port, field="--listen", hint="Choose another port.") as listener,
         open_witness(settings) as witness,
     ):
