@@ -1,4 +1,5 @@
-"""What must never change meaning: bytes and values in, a value or an error out.
+"""The pure core: functions from bytes and values to a verdict, a value or an error.
 
-Network, database, chain, clock, environment and randomness are not handled here; time is an argument.
+What a function here concludes must never change, since the same bytes must be judged alike in twenty years. So
+nothing here reaches network, database, chain, clock, environment or randomness; the time is an argument.
 """

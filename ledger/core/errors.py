@@ -3,14 +3,14 @@
     TallystickError
     ├── MalformedInput            bytes or values that are not of the form asked for (names the field)
     ├── SignatureRefused          a signature that does not hold, or is outside its window
-    ├── Unauthorized              a key or role without the right to do this at this index
-    ├── RuleRefused               a custody rule that makes the act impossible (names the rule)
-    ├── Conflict                  the act does not stand on its stream's head, or its id is taken
+    ├── Unauthorized              a key or role that may not do this at this index
+    ├── RuleRefused               an act that a custody rule forbids (``code`` is the rule)
+    ├── Conflict                  the event does not follow its stream's head, or its id is taken
     ├── NotFound                  nothing is stored under this name
-    ├── ProofRefused              a proof that does not lead to the root it claims
-    ├── UnknownYear               a day of a year whose public holidays are not known (names the year)
-    ├── IntegrityBroken           stored bytes that contradict what was signed, sequenced or anchored
-    └── Unavailable               a part that is not reachable now; the outcome may be unknown
+    ├── ProofRefused              a proof that does not lead to the claimed root
+    ├── UnknownYear               a day of a year whose public holidays are not in the calendar (names the year)
+    ├── IntegrityBroken           stored bytes that contradict a signature, the log or an anchor
+    └── Unavailable               a part that cannot be reached now; the outcome may be unknown
 
 Each carries a stable ``code`` (for problem+json and exit codes), the ``field`` it concerns where there is one,
 and a ``hint`` that tells what to do next.
@@ -22,7 +22,7 @@ from typing import NoReturn
 
 
 class TallystickError(ValueError):
-    """Any refusal of this package; ``str(error)`` is one sentence for a person."""
+    """Base of all errors of this package; ``str(error)`` is one sentence for a person."""
 
     code = "error"
 
@@ -36,30 +36,42 @@ class TallystickError(ValueError):
 
     @property
     def for_operator(self) -> str:
-        """The message and what was noted beside it: for whoever runs the part that failed, never for its clients."""
+        """Return the message with its notes, for the operator of the part that failed.
+
+        Notes may name addresses and internals: do not show them to clients.
+        """
         return ": ".join((self.message, *getattr(self, "__notes__", ())))
 
 
 class MalformedInput(TallystickError):
+    """The input is not of the required form; ``field`` names the part."""
+
     code = "malformed_input"
 
 
 class SignatureRefused(TallystickError):
+    """A signature does not verify, or was made outside of its time window."""
+
     code = "signature_refused"
 
 
 class Unauthorized(TallystickError):
+    """The key or role may not do this at this index of the log."""
+
     code = "unauthorized"
 
 
 class RuleRefused(TallystickError):
-    """``code`` is the rule's name, as in ``ledger.core.custody``."""
+    """A custody rule forbids the act; ``code`` is the rule's name, as in ``ledger.core.custody``."""
 
     code = "rule_refused"
 
 
 class Conflict(TallystickError):
-    """``head`` is the digest that the stream stands on (None at sequence 0), ``sequence`` the next free one."""
+    """The event does not follow the head of its stream, or its id is taken.
+
+    ``head`` is the payload digest of the stream's last event (None if it has none), ``sequence`` the next free number.
+    """
 
     code = "conflict"
 
@@ -79,19 +91,25 @@ class Conflict(TallystickError):
 
 
 class NotFound(TallystickError):
+    """Nothing is stored under this name."""
+
     code = "not_found"
 
 
 class ProofRefused(TallystickError):
+    """A proof does not lead to the root that it claims."""
+
     code = "proof_refused"
 
 
 class UnknownYear(TallystickError):
+    """The calendar has no public holidays for the year of a day."""
+
     code = "unknown_year"
 
 
 class IntegrityBroken(TallystickError):
-    """``index`` is the log index of the first entry concerned, where one can be named."""
+    """Stored bytes contradict a signature, the log or an anchor; ``index`` is the first entry concerned, if any."""
 
     code = "integrity_broken"
 
@@ -101,7 +119,7 @@ class IntegrityBroken(TallystickError):
 
 
 class Unavailable(TallystickError):
-    """``retry_after`` is in seconds."""
+    """A part cannot be reached now; try again after ``retry_after`` seconds. The outcome may be unknown."""
 
     code = "unavailable"
 
@@ -119,5 +137,5 @@ class Unavailable(TallystickError):
 
 
 def refuse(rule: str, message: str, *, field: str, hint: str | None = None) -> NoReturn:
-    """Refuses an impossible act under the rule's name; ``field`` is a path within the payload."""
+    """Raise the refusal of an act that the rule forbids; ``field`` is a path within the payload."""
     raise RuleRefused(message, code=rule, field=f"payload.{field}", hint=hint)

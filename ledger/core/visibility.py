@@ -1,18 +1,19 @@
-"""Visibility: who sees a case, a matter of supervision, an event. This is the one rule; nothing else decides it.
+"""Visibility: which agency sees a case, a lead, a recommendation, a model, an event. No other module decides this.
 
 ========================  =======================================================================================
-case                      its parties; whoever is being offered it, until the offer ends; auditors and analysts of
-                          an agency that supervises one of these
-lead                      the agency that has it; the supervised agency once it was told; those who supervise the
-                          agency that has it
-recommendation            the agency that issued it and the one that got it; those who supervise the first
+case                      its parties; an agency to which it is offered, until the offer ends; auditors and
+                          analysts of an agency that supervises one of these
+lead                      the agency that has it; the supervised agency once it was notified; those who supervise
+                          the agency that has it
+recommendation            the agency that issued it and the agency that received it; those who supervise the first
 model                     everybody
-an event of a stream      whoever sees what the stream is of, who signed the event, and who was offered something by
-                          it; in the stream of an agency, that agency; in that of the system, everybody
+an event of a stream      whoever sees the subject of the stream, the agency that signed the event, and the agency
+                          to which the event offers something; in the stream of an agency, that agency; in the
+                          system stream, everybody
 ========================  =======================================================================================
 
-Lists that many rows are chosen for decide by SQL (``ledger.store.cases``, ``ledger.store.supervision``) or in the views
-(``ledger.supervision.views.tables``); tests hold each of them against ``can_see`` over all relations.
+Lists of many rows are filtered by SQL (``ledger.store.cases``, ``ledger.store.supervision``) or by views
+(``ledger.supervision.views.tables``); tests compare each of them with ``can_see`` over all relations.
 """
 
 from __future__ import annotations
@@ -28,12 +29,12 @@ from ledger.core.procedure.jurisdiction import supervised_by
 from ledger.core.signing.authority import Agency
 from ledger.core.supervision import LeadState, Matter, RecommendationState
 
-Sight = Literal["party", "offered", "jurisdiction"]  # strongest first
+Sight = Literal["party", "offered", "jurisdiction"]  # strongest reason first
 SUPERVISORS: Final[tuple[Role, ...]] = ("auditor", "analyst")  # whose agency's jurisdiction counts
 
 
 class Reader(Struct, frozen=True):
-    """Who reads: an agency, and the agencies whose cases it sees by jurisdiction. ``now`` is RFC 3339 in UTC."""
+    """A reading agency and the agencies whose cases it sees by jurisdiction. ``now`` is RFC 3339 in UTC."""
 
     agency: str
     supervised: frozenset[str]
@@ -41,21 +42,21 @@ class Reader(Struct, frozen=True):
 
 
 class Offer(Struct, frozen=True):
-    """An offer that nobody has answered; ``expires_at`` (RFC 3339) is its last moment, if it has one."""
+    """An unanswered offer; ``expires_at`` (RFC 3339) is its last moment, if it has one."""
 
     to_agency: str
     expires_at: str | None = None
 
 
 class CaseSides(Struct, frozen=True):
-    """Who stands how to a case."""
+    """The agencies that are parties to a case, and its open offers."""
 
     parties: frozenset[str]
     offers: tuple[Offer, ...] = ()
 
 
 class LeadSides(Struct, frozen=True):
-    """Who stands how to a lead; ``told`` says that the supervised agency was told of it."""
+    """The agencies of a lead. ``told`` is True once the supervised agency was notified."""
 
     procuratorate: str
     supervised: str
@@ -63,14 +64,14 @@ class LeadSides(Struct, frozen=True):
 
 
 class RecommendationSides(Struct, frozen=True):
-    """Who stands how to a recommendation."""
+    """The agency that issued a recommendation and the one that received it."""
 
     procuratorate: str
     to_agency: str
 
 
 class ModelSides(Struct, frozen=True):
-    """A model, which is published to everybody; ``users`` published or adopted it."""
+    """The agencies that published or adopted a model. Everybody may see it."""
 
     users: frozenset[str]
 
@@ -79,25 +80,25 @@ Sides = CaseSides | LeadSides | RecommendationSides | ModelSides
 
 
 def reader_of(agency_id: str, roles: Collection[str], agencies: Mapping[str, Agency], *, now: str) -> Reader:
-    """Return what an officer of the agency reads by: its jurisdiction too if a role of his supervises."""
+    """Return the reader for an officer of the agency; jurisdiction counts if one of the officer's roles supervises."""
     supervises = not set(SUPERVISORS).isdisjoint(roles)
     return Reader(agency_id, supervised_by(agency_id, agencies) if supervises else frozenset(), now)
 
 
-def sides_of(thing: CaseState | Matter) -> Sides:
-    """Return who stands how to a case or matter of this state."""
-    if isinstance(thing, CaseState):
-        offers = (Offer(offer.to_agency, offer.expires_at) for offer in thing.handovers.marked("open"))
-        return CaseSides(thing.agencies, tuple(offers))
-    if isinstance(thing, LeadState):
-        return LeadSides(thing.procuratorate, thing.raised.supervised, thing.told)
-    if isinstance(thing, RecommendationState):
-        return RecommendationSides(thing.procuratorate, thing.issued.to_agency)
-    return ModelSides(frozenset((thing.publisher, *thing.adoptions)))
+def sides_of(subject: CaseState | Matter) -> Sides:
+    """Return the agencies that stand in a relation to this case or subject of supervision."""
+    if isinstance(subject, CaseState):
+        offers = (Offer(offer.to_agency, offer.expires_at) for offer in subject.handovers.marked("open"))
+        return CaseSides(subject.agencies, tuple(offers))
+    if isinstance(subject, LeadState):
+        return LeadSides(subject.procuratorate, subject.raised.supervised, subject.told)
+    if isinstance(subject, RecommendationState):
+        return RecommendationSides(subject.procuratorate, subject.issued.to_agency)
+    return ModelSides(frozenset((subject.publisher, *subject.adoptions)))
 
 
 def can_see(reader: Reader, sides: Sides) -> Sight | None:
-    """Return by what the reader sees it, the strongest reason first; None if by nothing."""
+    """Return the strongest reason for which the reader sees the subject, or None if there is none."""
     if isinstance(sides, ModelSides):
         return "party"
     if reader.agency in _parties(sides):
@@ -116,10 +117,11 @@ def can_see_event(
     offered_to: str | None = None,
     sides: Sides | None = None,
 ) -> Sight | None:
-    """Return by what the reader sees one event of a stream; ``sides`` are of what the stream is of, if it is there.
+    """Return the strongest reason for which the reader sees one event of a stream, or None if there is none.
 
-    ``signer`` is the agency that signed it, ``offered_to`` the one that it offers something to or recalls an offer to:
-    both have it in hand, whatever became of the case.
+    ``sides`` are those of the stream's subject, if it exists. ``signer`` is the agency that signed the event,
+    ``offered_to`` the one to which it offers something or recalls an offer: both have the event already, so they see it
+    in every later state of the case.
     """
     if stream_kind == "system" or (stream_kind == "agency" and stream_id == reader.agency):
         return "party"
@@ -130,9 +132,10 @@ def can_see_event(
 
 
 def concerned(sides: Sides) -> frozenset[str]:
-    """Return the agencies that are told of each event: all that see it but by jurisdiction, and of a model its users.
+    """Return the agencies that are notified of each event.
 
-    Whether an offer has expired is judged when they read.
+    Those are all that see it other than by jurisdiction; of a model, its users. An offer counts even if it has expired:
+    expiry is decided when the agency reads.
     """
     if isinstance(sides, CaseSides):
         return sides.parties.union(offer.to_agency for offer in sides.offers)
@@ -140,6 +143,7 @@ def concerned(sides: Sides) -> frozenset[str]:
 
 
 def _parties(sides: CaseSides | LeadSides | RecommendationSides) -> frozenset[str]:
+    """Return the agencies that see the subject as parties."""
     if isinstance(sides, CaseSides):
         return sides.parties
     if isinstance(sides, LeadSides):
@@ -148,11 +152,12 @@ def _parties(sides: CaseSides | LeadSides | RecommendationSides) -> frozenset[st
 
 
 def _supervised(sides: CaseSides | LeadSides | RecommendationSides, now: str) -> frozenset[str]:
-    """Return the agencies whose supervisors see it."""
+    """Return the agencies whose supervisors see the subject."""
     if isinstance(sides, CaseSides):
         return sides.parties | _offered(sides, now)
     return frozenset((sides.procuratorate,))
 
 
 def _offered(sides: CaseSides, now: str) -> frozenset[str]:
-    return frozenset(one.to_agency for one in sides.offers if one.expires_at is None or one.expires_at >= now)
+    """Return the agencies whose offers have not expired ``now``."""
+    return frozenset(offer.to_agency for offer in sides.offers if offer.expires_at is None or offer.expires_at >= now)

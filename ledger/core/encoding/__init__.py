@@ -1,1 +1,1 @@
-"""Bytes and texts: canonical JSON, digests, instants, TOML."""
+"""The encodings of the record: canonical JSON, digests, instants, TOML."""

@@ -1,4 +1,4 @@
-"""The one spelling of a value: RFC 8785 under the ledger's profile.
+"""Canonical JSON: RFC 8785 under the ledger's profile, so that a value has exactly one spelling.
 
 Profile: no floats, ``|integer| < 2**53``, ASCII keys, strings in NFC without NUL and without bidirectional controls.
 Under it ``msgspec``'s sorted encoding gives the bytes of RFC 8785. A text that is decoded strictly and encoded again
@@ -24,10 +24,10 @@ from ledger.core.errors import MalformedInput
 T = TypeVar("T")
 
 MAX_MESSAGE = 400  # characters: a refusal does not send a megabyte back
-# What a pattern stands for, in words: entered by the modules that define patterns, said instead of the pattern.
+# Pattern -> its description in words, for messages. The modules that define patterns enter them.
 MEANINGS: dict[str, str] = {}
 _encoder = msgspec.json.Encoder(order="sorted")
-_AT = re.compile(r"(?P<what>.*) - at (?:`key` in )?`\$(?P<path>.*)`\Z", re.DOTALL)
+_AT = re.compile(r"(?P<problem>.*) - at (?:`key` in )?`\$(?P<path>.*)`\Z", re.DOTALL)
 _REGEX = re.compile(r"Expected `str` matching regex '(?P<pattern>.*)'\Z", re.DOTALL)
 _WORD = re.compile(r"Invalid enum value '(?P<word>.*)'\Z", re.DOTALL)
 _NAMED = re.compile(r"Object (?P<fault>contains unknown|missing required) field `(?P<name>.*)`\Z", re.DOTALL)
@@ -41,23 +41,23 @@ _ESCAPE = re.compile(
 )
 _JSON_STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?', re.DOTALL)
 _LONG_INTEGER = re.compile(rb"(?<![0-9.eE])(?<![eE][+-])[0-9]{16,}+(?![.eE\w])")  # no part of a fraction or exponent
-# A look that costs little: digits as 0, and as a comma each character that a value may follow.
+# A cheap test before the exact one: digits become 0, and each character that a value may follow becomes a comma.
 _OUTLINE = bytes.maketrans(b"0123456789[:- \t\r\n", b"0000000000,,,,,,,")
 _OUTLINED_INTEGER = b"," + b"0" * 16
-_DIGITS_THAT_TELL = 20  # of an integer: whether it is 2^53 or more
-# Unicode Bidi_Control: LRM, RLM, ALM, embeddings, overrides, isolates. They make a text read as what it is not.
+_DECISIVE_DIGITS = 20  # of an integer: enough to tell whether it is 2^53 or more
+# Unicode Bidi_Control: LRM, RLM, ALM, embeddings, overrides, isolates. They make a text display as another one.
 _BIDI = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
 
 def encode(value: Any) -> bytes:
-    """The canonical bytes of a struct or of a tree of plain values."""
+    """Encode a struct, or a tree of plain values, as canonical bytes."""
     return _encoder.encode(value)
 
 
 def decode(data: bytes, decoder: msgspec.json.Decoder[T], *, where: str = "") -> T:
-    """The value of canonical bytes of the decoder's type.
+    """Decode canonical bytes to a value of the decoder's type.
 
-    Raises MalformedInput, naming the field, for anything that is not this type in its one spelling.
+    Raises MalformedInput, which names the field, for a value of another type and for any second spelling.
     """
     value = parse(data, decoder, where=where)
     require_same(data, encode(value), where=where)
@@ -66,20 +66,23 @@ def decode(data: bytes, decoder: msgspec.json.Decoder[T], *, where: str = "") ->
 
 
 def parse(data: bytes, decoder: msgspec.json.Decoder[T], *, where: str = "") -> T:
-    """Decodes strictly by type, without looking at the spelling."""
+    """Decode bytes strictly by type, without requiring the canonical spelling.
+
+    Raises MalformedInput, which names the field, also for values nested deeper than ``MAX_LEVELS``.
+    """
     _require_shallow(data, where)
     try:
         return decoder.decode(data)
     except msgspec.ValidationError as error:
-        raise _of_other_type(str(error), data, decoder, where) from error
+        raise _type_refusal(str(error), data, decoder, where) from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise _not_json(data, error, where) from error
 
 
 def require_distinct_keys(data: bytes, *, where: str = "", apart: re.Pattern[str] | None = None) -> None:
-    """Raises MalformedInput where a key stands twice in one object: readers would differ on what is said.
+    """Refuse a text in which an object has a key twice: readers would disagree on its value.
 
-    Of ``apart`` are the paths of what is looked at elsewhere.
+    Keys whose path matches ``apart`` are left to another check. Raises MalformedInput, which names the field.
     """
 
     def notice(pairs: list[tuple[str, Any]]) -> None:
@@ -100,7 +103,7 @@ def require_distinct_keys(data: bytes, *, where: str = "", apart: re.Pattern[str
 def require_i_json(data: bytes, *, where: str = "") -> None:
     """Accept bytes that are UTF-8 without half of a surrogate pair, and whose integers are below 2**53 (RFC 7493, 2).
 
-    Readers differ on what such a text says, or on whether they read it. Raises MalformedInput, naming the field.
+    Readers disagree on the value of any other text, or refuse it. Raises MalformedInput, which names the field.
     """
     try:
         data.decode("utf-8")
@@ -114,12 +117,15 @@ def require_i_json(data: bytes, *, where: str = "") -> None:
                 )
     if _OUTLINED_INTEGER in (b"," + data).translate(_OUTLINE):  # maybe within a string
         for number in _LONG_INTEGER.findall(_JSON_STRING.sub(b'""', data)):
-            if int(number[:_DIGITS_THAT_TELL]) >= 2**53:
-                raise MalformedInput(f"an integer is 2^53 or more: {number[:_DIGITS_THAT_TELL].decode()}", field=where)
+            if int(number[:_DECISIVE_DIGITS]) >= 2**53:
+                raise MalformedInput(f"an integer is 2^53 or more: {number[:_DECISIVE_DIGITS].decode()}", field=where)
 
 
 def require_same(given: bytes, canonical: bytes, *, where: str = "") -> None:
-    """Raises MalformedInput at the first byte where ``given`` is not its canonical spelling."""
+    """Accept bytes that equal their canonical spelling.
+
+    Raises MalformedInput, which names the first byte that differs and its field.
+    """
     if given == canonical:
         return
     require_distinct_keys(given, where=where)
@@ -133,9 +139,10 @@ def require_same(given: bytes, canonical: bytes, *, where: str = "") -> None:
 
 
 def require_profile(data: bytes, *, where: str = "") -> None:
-    """Raises MalformedInput for text outside the profile: not NFC, NUL, bidirectional controls.
+    """Accept canonical bytes whose strings are within the profile: NFC, no NUL, no bidirectional controls.
 
     Requires ``data`` to be canonical: then only quotation marks, backslashes and control characters are escaped.
+    Raises MalformedInput, which names the field.
     """
     if b"\\u0000" in data and (nul := _NUL.search(data)):
         raise MalformedInput("a string holds the character NUL", field=_field_at(data, nul.start(), where))
@@ -152,14 +159,20 @@ def require_profile(data: bytes, *, where: str = "") -> None:
 
 
 def _require_shallow(data: bytes, where: str) -> None:
-    """Decoders recurse: where a library has raised the interpreter's limit, a deep text would overflow the C stack."""
+    """Refuse a text that is nested deeper than ``MAX_LEVELS``.
+
+    Decoders recurse: if a library has raised the interpreter's recursion limit, a deep text overflows the C stack.
+    """
     path = deep_field(data)
     if path is not None:
         raise MalformedInput(f"nested deeper than {MAX_LEVELS} levels", field=_join(where, path))
 
 
 def _require_strings_in_nfc(text: str, where: str) -> None:
-    """String by string: a combining mark after the ``n`` of an escaped newline composes with nothing."""
+    """Refuse a string that is not in NFC, looking at each one decoded.
+
+    The whole text is no measure: a combining mark after the ``n`` of an escaped newline composes with nothing.
+    """
     for string in _STRING.finditer(text):
         if not unicodedata.is_normalized("NFC", json.loads(string[0])):
             position = len(text[: string.start()].encode())
@@ -169,32 +182,37 @@ def _require_strings_in_nfc(text: str, where: str) -> None:
 
 
 def refusal_of(message: str, value: Any, kind: Any, where: str) -> MalformedInput:
-    """What msgspec says of a ``value`` that is not of the type ``kind``: patterns in words, vocabularies listed."""
+    """Build the refusal of a ``value`` that msgspec did not accept as ``kind``, from msgspec's message.
+
+    Patterns are described in words, and the allowed words of a vocabulary are listed.
+    """
     return _refusal(message, lambda: value, kind, where)
 
 
-def _of_other_type(message: str, data: bytes, decoder: msgspec.json.Decoder[Any], where: str) -> MalformedInput:
+def _type_refusal(message: str, data: bytes, decoder: msgspec.json.Decoder[Any], where: str) -> MalformedInput:
+    """Build the refusal of a text that is JSON but not of the decoder's type."""
     return _refusal(message, lambda: _plain_value(data), decoder.type, where)
 
 
 def _refusal(message: str, plain_value: Callable[[], Any], kind: Any, where: str) -> MalformedInput:
+    """Build a refusal from a message of msgspec; ``plain_value`` is called only if a vocabulary depends on it."""
     at = _AT.match(message)
-    what, path = (at["what"], at["path"]) if at else (message, "")
-    if regex := _REGEX.match(what):
+    problem, path = (at["problem"], at["path"]) if at else (message, "")
+    if regex := _REGEX.match(problem):
         pattern = regex["pattern"].encode().decode("unicode_escape")
-        what = f"Expected {MEANINGS.get(pattern, f'text like {pattern}')}"
-    if named := _NAMED.match(what):
+        problem = f"Expected {MEANINGS.get(pattern, f'text like {pattern}')}"
+    if named := _NAMED.match(problem):
         name = shown(named["name"])
-        what, path = f"Object {named['fault']} field `{name}`", f"{path}.{name}"
-    if (word := _WORD.match(what)) and (words := words_at(kind, plain_value(), path)):
+        problem, path = f"Object {named['fault']} field `{name}`", f"{path}.{name}"
+    if (word := _WORD.match(problem)) and (words := words_at(kind, plain_value(), path)):
         return MalformedInput(
             f"Expected one of {', '.join(words)}, not {shown(word['word'])!r}", field=_join(where, path)
         )
-    return MalformedInput(what[:MAX_MESSAGE], field=_join(where, path))
+    return MalformedInput(problem[:MAX_MESSAGE], field=_join(where, path))
 
 
 def _plain_value(data: bytes) -> Any:
-    """What a text says, of whatever types; None where its rest is not JSON."""
+    """Return the value of a JSON text without regard to types; None if the text is not JSON."""
     try:
         return json.loads(data)
     except ValueError:
@@ -202,6 +220,7 @@ def _plain_value(data: bytes) -> Any:
 
 
 def _not_json(data: bytes, error: Exception, where: str) -> MalformedInput:
+    """Build the refusal of bytes that are not UTF-8 or not JSON, at the field where reading stopped."""
     try:
         data.decode("utf-8")
     except UnicodeDecodeError as broken:
@@ -237,19 +256,19 @@ _TOKEN = re.compile(rb'"(?:[^"\\]++|\\.)*+"?|[{}\[\],]', re.DOTALL)
 
 
 class _Level:
-    """An object or array that is open: ``key`` is the field (None before one is named) or the position."""
+    """An open object or array. ``key`` is its current field (None before the first is named) or position."""
 
-    __slots__ = ("key", "seen")
+    __slots__ = ("key", "keys")
 
     def __init__(self, key: str | int | None):
         self.key = key
-        self.seen: set[str] = set()
+        self.keys: set[str] = set()
 
     def enter(self, key: str) -> bool:
-        """Names the field that follows; False where the object has it already."""
+        """Start a field of this object. Return False if the object has a field of that name already."""
         self.key = key
-        new = key not in self.seen
-        self.seen.add(key)
+        new = key not in self.keys
+        self.keys.add(key)
         return new
 
     def __str__(self) -> str:
@@ -259,36 +278,36 @@ class _Level:
 
 
 def path_at(data: bytes, position: int) -> str:
-    """The path of the field, name or value, that byte ``position`` belongs to: ``.a.b[0]``, empty outside of fields."""
+    """Return the path of the field whose name or value has byte ``position``: ``.a.b[0]``, or "" outside of fields."""
     levels: list[_Level] = []
     for levels, _ in _walk(data, position):  # noqa: B007 - the last one counts
         pass
-    return _spelled(levels)
+    return _path_text(levels)
 
 
 def repeated_keys(data: bytes) -> Iterator[str]:
-    """The path of each field that its object has already."""
-    return (_spelled(levels) for levels, new in _walk(data, len(data)) if not new)
+    """Yield the path of each field that its object has already."""
+    return (_path_text(levels) for levels, new in _walk(data, len(data)) if not new)
 
 
 def deep_field(data: bytes) -> str | None:
-    """The field with the first value that is nested deeper than ``MAX_LEVELS``; None where there is none."""
+    """Return the path of the first value nested deeper than ``MAX_LEVELS``, or None if there is none."""
     if len(data.translate(None, _NO_OPENING)) <= MAX_LEVELS:
-        return None  # brackets within strings counted in
-    steps = _KEY_OR_TEXT.sub(b"", data).translate(_STEPS, _NO_BRACKET)  # closed ones within strings must hide nothing
+        return None  # the common case: too few brackets, even with those inside strings
+    steps = _KEY_OR_TEXT.sub(b"", data).translate(_STEPS, _NO_BRACKET)  # brackets inside strings do not count
     if max(accumulate(step - 1 for step in steps), default=0) <= MAX_LEVELS:
         return None
     return next((_outermost(levels) for levels, _ in _walk(data, len(data)) if len(levels) > MAX_LEVELS), None)
 
 
 def shown(text: str) -> str:
-    """A key of the input as it may stand in a message: printable ASCII, cut."""
+    """Return a key of the input as a message may show it: printable ASCII, cut to ``SHOWN_CHARACTERS``."""
     printable = "".join(c if c.isprintable() else f"\\u{ord(c):04x}" for c in text[:SHOWN_CHARACTERS])
     return printable.encode("ascii", "backslashreplace").decode()
 
 
 def _walk(data: bytes, until: int) -> Iterator[tuple[list[_Level], bool]]:
-    """The open levels after each token that begins before ``until``, and whether it, if it is a key, is new there."""
+    """Yield the open levels after each token that begins before ``until``, and False with a key that is repeated."""
     levels: list[_Level] = []
     for token in _TOKEN.finditer(data):
         if token.start() >= until:
@@ -302,13 +321,13 @@ def _walk(data: bytes, until: int) -> Iterator[tuple[list[_Level], bool]]:
             case b"}" | b"]":
                 del levels[-1:]
             case b",":
-                _next(levels)
+                _advance(levels)
             case string if levels and levels[-1].key is None:
                 new = levels[-1].enter(_unescaped(string))
         yield levels, new
 
 
-def _next(levels: list[_Level]) -> None:
+def _advance(levels: list[_Level]) -> None:
     if levels:
         key = levels[-1].key
         levels[-1].key = key + 1 if isinstance(key, int) else None
@@ -323,12 +342,12 @@ def _unescaped(string: bytes) -> str:
 
 
 def _outermost(levels: list[_Level]) -> str:
-    """The names down to the first array or nameless object."""
+    """Return the path of the named fields down to the first array or unnamed object."""
     named = takewhile(lambda level: isinstance(level.key, str), levels)
-    return _spelled(list(named))
+    return _path_text(list(named))
 
 
-def _spelled(levels: list[_Level]) -> str:
+def _path_text(levels: list[_Level]) -> str:
     return "".join(map(str, levels[:SHOWN_LEVELS]))
 
 
@@ -336,30 +355,30 @@ _STEP = re.compile(r"\.([A-Za-z_]\w*)|\[([0-9]+)\]|\[\.\.\.\]")
 
 
 def words_at(kind: Any, value: Any, path: str) -> tuple[str, ...]:
-    """The words that ``kind`` allows at ``path`` (``.items[0].unit``); empty where it asks for no vocabulary there.
+    """Return the words that ``kind`` allows at ``path`` (``.items[0].unit``), empty if it has no vocabulary there.
 
-    ``value`` is what was given for ``kind``, in plain values: its tags choose between types.
+    ``value`` is the input for ``kind`` in plain values: its tags choose between the types of a union.
     """
     kinds = _alternatives(kind)
     for step in _STEP.finditer(path):
-        kinds = [inner for one in kinds for inner in _inside(one, value, step[1])]
+        kinds = [inner for outer in kinds for inner in _inside(outer, value, step[1])]
         value = _part(value, step)
-    return tuple(dict.fromkeys(word for one in kinds if get_origin(one) is Literal for word in get_args(one)))
+    return tuple(dict.fromkeys(word for leaf in kinds if get_origin(leaf) is Literal for word in get_args(leaf)))
 
 
 def _alternatives(kind: Any) -> list[Any]:
-    """The types that a value may have, none of them a union."""
+    """Return the types that a value of ``kind`` may have, none of them a union."""
     if get_origin(kind) is Annotated:
         return _alternatives(get_args(kind)[0])
     if get_origin(kind) in (Union, UnionType):
-        return [one for part in get_args(kind) for one in _alternatives(part)]
+        return [alternative for part in get_args(kind) for alternative in _alternatives(part)]
     return [kind]
 
 
 def _inside(kind: Any, value: Any, name: str | None) -> list[Any]:
-    """What ``kind`` has in its field ``name``, or as its entries."""
+    """Return the types that ``kind`` has in its field ``name``, or of its entries if ``name`` is None."""
     if name is None:
-        return [one for part in get_args(kind)[-1:] for one in _alternatives(_entry(kind, part))]
+        return [alternative for part in get_args(kind)[-1:] for alternative in _alternatives(_entry(kind, part))]
     if not (isinstance(kind, type) and issubclass(kind, Struct)) or not _is_tagged_as(kind, value):
         return []
     hints = get_type_hints(kind, include_extras=True)
@@ -367,7 +386,7 @@ def _inside(kind: Any, value: Any, name: str | None) -> list[Any]:
 
 
 def _entry(kind: Any, last: Any) -> Any:
-    """The type of the entries: ``tuple[X, ...]`` names it first, ``dict[str, X]`` last."""
+    """Return the type of a container's entries: ``tuple[X, ...]`` names it first, ``dict[str, X]`` last."""
     return get_args(kind)[0] if last is Ellipsis else last
 
 

@@ -30,7 +30,7 @@ class Algorithm(StrEnum):
 
 
 class Hasher(Protocol):
-    """What hashlib and blake3 objects have in common."""
+    """The interface that hashlib and blake3 objects share."""
 
     def update(self, data: bytes | bytearray | memoryview, /) -> object: ...
 
@@ -48,7 +48,7 @@ class Digest(Struct, frozen=True):
 
 
 def parse_digest(text: str) -> Digest:
-    """The digest that ``text`` spells. Raises MalformedInput for any second spelling or an unknown algorithm."""
+    """Parse a digest from its text. Raises MalformedInput for any second spelling and for an unknown algorithm."""
     match = _TEXT.fullmatch(text)
     if match is None:
         raise MalformedInput(
@@ -60,19 +60,19 @@ def parse_digest(text: str) -> Digest:
 
 
 def blake3_text(data: bytes) -> str:
-    """The BLAKE3-256 digest of ``data`` as text."""
+    """Compute the BLAKE3-256 digest of ``data``, as text."""
     return "blake3:" + blake3(data).hexdigest()
 
 
 def digest_of(algorithm: Algorithm, data: bytes) -> Digest:
-    """The digest of ``data`` under one algorithm."""
+    """Compute the digest of ``data`` under one algorithm."""
     hasher = new_hasher(algorithm)
     hasher.update(data)
     return Digest(algorithm, hasher.digest())
 
 
 def new_hasher(algorithm: Algorithm) -> Hasher:
-    """A fresh hasher: update() as often as there is data, then digest()."""
+    """Return a fresh hasher: call update() for each piece of data, then digest()."""
     return _HASHERS[algorithm]()
 
 
@@ -84,6 +84,6 @@ _HASHERS: dict[Algorithm, Callable[[], Hasher]] = {
 
 
 def keccak256(data: bytes) -> bytes:
-    """Keccak-256 as Ethereum uses it (not SHA3-256)."""
+    """Compute Keccak-256 as Ethereum uses it (not SHA3-256)."""
     digest: bytes = sha3.keccak_256(data).digest()
     return digest

@@ -1,30 +1,33 @@
-"""Instants as the record spells them: RFC 3339 in UTC, to the second. Papers and people say minutes."""
+"""Instants as the record spells them: RFC 3339 in UTC, to the second.
+
+Papers and people give times to the minute, so claimed times are compared with that tolerance.
+"""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
 
-CLAIMED_WITHIN = 60  # seconds: as near as a time is known that somebody read from a paper or a clock on the wall
+CLAIMED_WITHIN = 60  # seconds: the precision of a time read from a paper or a clock on the wall
 
 
 def spelled(at: datetime) -> str:
-    """The text of an aware time."""
+    """Format an aware time as an instant."""
     return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def instant_text(unix_seconds: int) -> str:
-    """The text of unix seconds."""
+    """Format unix seconds as an instant."""
     return spelled(datetime.fromtimestamp(unix_seconds, UTC))
 
 
 def unix_seconds(instant: str) -> int:
-    """The unix seconds of such a text."""
+    """Parse an instant to unix seconds."""
     return int(datetime.fromisoformat(instant).timestamp())
 
 
-def is_surely_before(one: str, other: str) -> bool:
-    """Whether it lies before the other by more than a minute, within which claims say nothing of the order.
+def is_surely_before(earlier: str, later: str) -> bool:
+    """Tell whether ``earlier`` lies more than a minute before ``later``; within a minute, claims do not prove an order.
 
-    A clerk's ``10:00`` is any second of that minute, recorded as its first.
+    A clerk's ``10:00`` may be any second of that minute; it is recorded as the first.
     """
-    return one < other and unix_seconds(other) - unix_seconds(one) > CLAIMED_WITHIN
+    return earlier < later and unix_seconds(later) - unix_seconds(earlier) > CLAIMED_WITHIN

@@ -1,4 +1,4 @@
-"""TOML files that somebody wrote: the tables they spell, or one refusal that names the file."""
+"""TOML files written by people: their tables, or one refusal that names the file."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from ledger.core.errors import MalformedInput
 
 
 def decode_toml(data: bytes | str, *, field: str, hint: str | None = None) -> dict[str, Any]:
-    """Return the tables of a TOML file (UTF-8 where it is bytes); ``field`` is the name that a refusal gives it.
+    """Return the tables of a TOML file (UTF-8 if it is bytes); ``field`` is the name that a refusal gives it.
 
-    Raises MalformedInput for whatever is no TOML. ``tomllib`` refuses a number of more than 4,300 digits as a plain
-    ValueError, and leaves nesting to the depth of Python's stack.
+    Raises MalformedInput for everything that is not TOML. ``tomllib`` refuses a number of more than 4,300 digits with a
+    plain ValueError, and nesting is limited only by the depth of Python's stack.
     """
     try:
         return tomllib.loads(data.decode("utf-8") if isinstance(data, bytes) else data)

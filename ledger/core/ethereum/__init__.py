@@ -1,1 +1,1 @@
-"""What a block proves: RLP, headers, tries, storage of the contracts."""
+"""Ethereum formats that a cold proof check reads: RLP, block headers, trie proofs, changes of the registry contract."""

@@ -17,7 +17,7 @@ MAX_HEADER_LENGTH = 16 * 1024  # bytes: chains of validators put their seals int
 QUANTITY = -1  # a number: big-endian, without leading zeros
 ANY_LENGTH = -2
 
-_MAX_QUANTITY = 2**53  # of what is read as a number here
+_MAX_QUANTITY = 2**53  # JSON numbers below it are exact in every reader
 
 # Name in JSON-RPC, and number of bytes.
 FIELDS: tuple[tuple[str, int], ...] = (
@@ -50,7 +50,7 @@ _STATE_ROOT, _NUMBER, _TIMESTAMP = (_NAMES.index(name) for name in ("stateRoot",
 
 
 class BlockHeader(NamedTuple):
-    """What a header says; ``timestamp`` in unix seconds."""
+    """The fields of a header that verification uses; ``timestamp`` in unix seconds."""
 
     hash: bytes
     number: int
@@ -59,7 +59,10 @@ class BlockHeader(NamedTuple):
 
 
 def encode_header(values: Mapping[str, bytes]) -> bytes:
-    """The header of fields by their names in JSON-RPC, up to the last one that is there. Raises MalformedInput."""
+    """Encode a header from its fields by their JSON-RPC names, up to the last one that is present.
+
+    Raises MalformedInput if a field before the last is missing or one is of another form.
+    """
     count = max((count for count in FIELD_COUNTS if _NAMES[count - 1] in values), default=0)
     if not all(name in values for name in _NAMES[:count]):
         raise _malformed("fields are missing")
@@ -71,7 +74,7 @@ def encode_header(values: Mapping[str, bytes]) -> bytes:
 
 
 def read_header(data: bytes) -> BlockHeader:
-    """The header of these bytes. Raises MalformedInput."""
+    """Decode a header and compute its hash. Raises MalformedInput."""
     if len(data) > MAX_HEADER_LENGTH:
         raise _malformed(f"it has {len(data)} bytes, more than {MAX_HEADER_LENGTH}")
     items = rlp.decode(data)

@@ -1,4 +1,4 @@
-"""A change of the registry as the contract has it: its numbers, its words, its rolling hash."""
+"""Changes of the registry as the contract represents them: its numbers, its words, its rolling hash."""
 
 from __future__ import annotations
 
@@ -29,7 +29,10 @@ _profile_decoder = decoder_of(Profile)
 
 
 class ContractChange(NamedTuple):
-    """A change under the contract's names; what a change has not is zero or empty. ``account`` is a number."""
+    """A change under the contract's field names. Fields that a kind of change lacks are zero or empty.
+
+    ``account`` is the address as a number.
+    """
 
     kind: int
     agency: str = ""
@@ -44,22 +47,22 @@ class ContractChange(NamedTuple):
     profile: bytes = b""
 
     def words(self) -> bytes:
-        """The fields in order, each as one 32-byte word: ids left-aligned, the profile by its Keccak hash."""
+        """Return the fields in order, each as one 32-byte word: ids left-aligned, the profile by its Keccak hash."""
         return b"".join(_word(field) for field in self[:-1] if isinstance(field, int | str)) + keccak256(self.profile)
 
 
 def registry_hash(previous: bytes, change: RegistryChange) -> bytes:
-    """The contract's rolling hash: Keccak-256 of the previous one and the change's words."""
+    """Compute the contract's rolling hash: Keccak-256 of the previous one and the change's words."""
     return keccak256(previous + contract_change(change).words())
 
 
 def profile_bytes(profile: Profile) -> bytes:
-    """The text that the contract keeps of an agency."""
+    """Encode an agency's profile as the contract keeps it."""
     return canonical.encode(profile)
 
 
 def contract_change(change: RegistryChange) -> ContractChange:
-    """How the contract has the change that a ``registry.*`` body mirrors."""
+    """Convert a ``registry.*`` body to the contract's representation of the change."""
     kind = CHANGE_KINDS[type(change)]
     match change:
         case registry.AgencyAdmitted(agency=agency):
@@ -96,9 +99,9 @@ def contract_change(change: RegistryChange) -> ContractChange:
 def registry_body(
     change: ContractChange, *, number: int, registry_hash: bytes, location: registry.ChangeLocation
 ) -> RegistryChange:
-    """The ``registry.*`` body that mirrors a change: ``contract_change`` read backwards.
+    """Convert a contract's change to the ``registry.*`` body that mirrors it, the inverse of ``contract_change``.
 
-    Raises MalformedInput for a change that this version has no words for.
+    Raises MalformedInput for a kind of change or a number that this version does not define.
     """
     common = (number, "0x" + registry_hash.hex(), location)
     account = f"0x{change.account:040x}"
@@ -136,8 +139,9 @@ def _roles_of(bits: int) -> tuple[Role, ...]:
 
 
 def _word_for(number: int, numbers: dict[str, int], field: str) -> Any:
-    for word, known in numbers.items():
-        if known == number:
+    """Return the word that the contract's ``number`` stands for. Raises MalformedInput if there is none."""
+    for word, candidate in numbers.items():
+        if candidate == number:
             return word
     raise MalformedInput(f"{number} stands for nothing known here", field=field)
 

@@ -1,4 +1,7 @@
-"""RLP as the Ethereum Yellow Paper has it (appendix B): byte strings and lists, each in its one spelling."""
+"""RLP of the Ethereum Yellow Paper (appendix B): byte strings and lists.
+
+Only the canonical spelling is accepted, so that bytes which hash to a root have exactly one meaning.
+"""
 
 from __future__ import annotations
 
@@ -11,13 +14,13 @@ MAX_DEPTH = 8  # lists within lists; a trie's node has 4 at most
 
 _LIST = 0xC0
 _STRING = 0x80
-_SHORT = 55  # bytes, whose number stands in the first byte
+_SHORT = 55  # bytes; a length up to it is part of the first byte
 
 Item: TypeAlias = "bytes | tuple[Item, ...]"
 
 
 def decode(data: bytes) -> Item:
-    """The item that the bytes spell. Raises MalformedInput for every other spelling, and for lists nested too deep."""
+    """Decode one item. Raises MalformedInput for every non-canonical spelling, and for lists nested too deep."""
     item, end = _item(data, 0, len(data), MAX_DEPTH)
     if end != len(data):
         raise _refused(f"{len(data) - end} bytes stand after the end")
@@ -25,7 +28,7 @@ def decode(data: bytes) -> Item:
 
 
 def encode(item: bytes | Sequence[Item]) -> bytes:
-    """The bytes that spell the item."""
+    """Encode an item."""
     if isinstance(item, bytes):
         alone = len(item) == 1 and item[0] < _STRING
         return item if alone else _head(len(item), _STRING) + item
@@ -34,7 +37,7 @@ def encode(item: bytes | Sequence[Item]) -> bytes:
 
 
 def _item(data: bytes, start: int, limit: int, depth: int) -> tuple[Item, int]:
-    """The item at ``start`` and where it ends, at most at ``limit``."""
+    """Decode the item at ``start``, which must end at or before ``limit``; return it and its end."""
     if start >= limit:
         raise _refused("an item is missing")
     first = data[start]
@@ -56,7 +59,10 @@ def _item(data: bytes, start: int, limit: int, depth: int) -> tuple[Item, int]:
 
 
 def _bounds(data: bytes, start: int, limit: int, stated: int) -> tuple[int, int]:
-    """Where the body of the item at ``start`` begins and ends; ``stated`` is what its first byte says of its length."""
+    """Return where the body of the item at ``start`` begins and ends.
+
+    ``stated`` is its first byte without the kind: the length itself, or 55 more than the number of bytes that spell it.
+    """
     body, length = start + 1, stated
     if stated > _SHORT:
         body += stated - _SHORT

@@ -1,6 +1,6 @@
-"""Ethereum's Merkle-Patricia trie (Yellow Paper, appendix D): what a root commits to under a key, or that it is absent.
+"""Ethereum's Merkle-Patricia trie (Yellow Paper, appendix D): the value under a key that a root commits to, or none.
 
-State and storage are secure tries: the path of a key are the 64 nibbles of its Keccak-256. So no node lies below a
+State and storage are secure tries: the path of a key is the 64 nibbles of its Keccak-256. So no node lies below a
 whole path, no branch holds a value, and a walk is at most 64 nodes long.
 """
 
@@ -17,16 +17,16 @@ EMPTY_NODE = rlp.encode(b"")
 EMPTY_ROOT = keccak256(EMPTY_NODE)
 MAX_NODE_LENGTH = 1024  # bytes; a branch of 16 hashes has 532
 
-_HASH = 32  # bytes; a shorter node stands in its parent in place of its hash
+_HASH = 32  # bytes; a node shorter than this is embedded in its parent instead of its hash
 _PATH = 64  # nibbles
 _BRANCH = 17  # items
 
 
 def verify_path(root: bytes, key: bytes, proof: Sequence[bytes]) -> bytes | None:
-    """The value that a trie of this root has under ``key``; None where the proof shows that it has none.
+    """Return the value that a trie with this root has under ``key``; None if the proof shows that it has none.
 
-    ``proof`` are the nodes from the root down, as EIP-1186 gives them: none missing, none more. Raises ProofRefused
-    where they do not lead from the root, MalformedInput where one is no node.
+    ``proof`` holds exactly the nodes from the root down, as EIP-1186 gives them. Raises ProofRefused if they do not
+    lead from the root, MalformedInput if one of them is not a node.
     """
     if root == EMPTY_ROOT and tuple(proof) in {(), (EMPTY_NODE,)}:
         return None
@@ -48,7 +48,10 @@ def verify_path(root: bytes, key: bytes, proof: Sequence[bytes]) -> bytes | None
 
 
 def walk(root: bytes, key: bytes, node_of: Callable[[bytes], bytes]) -> bytes | None:
-    """The same by nodes that ``node_of`` gives for their hashes, in the order of the path."""
+    """Return the value under ``key``, or None, reading each node of the path by its hash from ``node_of``.
+
+    Raises MalformedInput for bytes that are not a node, and what ``node_of`` raises.
+    """
     path = keccak256(key).hex()
     node, walked = _node(node_of(root), is_root=True), 0
     while True:
@@ -99,7 +102,10 @@ def _branch(node: tuple[Item, ...], walked: int) -> tuple[Item, ...]:
 
 
 def _short(node: tuple[Item, ...]) -> tuple[bool, str, Item]:
-    """Whether a node of two items is a leaf or an extension, its part of the path as hex, and what lies below."""
+    """Take a two-item node apart.
+
+    Return whether it is a leaf (else an extension), its part of the path in hex, and its child.
+    """
     if len(node) != 2:
         raise _malformed(f"it has {len(node)} items")
     spelled, below = _bytes(node[0]).hex(), node[1]

@@ -1,1 +1,1 @@
-"""The log as C2SP and RFC 6962 have it: tree, tiles, notes, checkpoints, proofs, policies."""
+"""The transparency log of C2SP and RFC 6962: tree, tiles, notes, checkpoints, proofs, policies, replay."""

@@ -1,7 +1,7 @@
 """Signed tree heads (C2SP tlog-checkpoint) and the co-signatures of witnesses on them (C2SP tlog-cosignature, v1).
 
-A checkpoint here has exactly three lines: origin, size, root. Whether a tree is consistent with an earlier one, and
-how many witnesses are enough, is not decided here.
+A checkpoint of this ledger has exactly three lines: origin, size, root. Whether a tree is consistent with an earlier
+one (``merkle``), and how many witnesses are enough (``policy``), is decided elsewhere.
 """
 
 from __future__ import annotations
@@ -30,16 +30,17 @@ from ledger.core.log.notes import (
 
 TIMESTAMP_LENGTH = 8  # bytes
 TIMESTAMP_LIMIT = 1 << 63  # unix seconds; every timestamp is below it
-NOTES_KEPT = 32  # that hold: many bundles stand under the same few
+NOTES_KEPT = 32  # verified notes in the cache: many bundles are under the same few checkpoints
 
 _DECIMAL = re.compile(r"0|[1-9][0-9]{0,18}")
 _ORIGIN = re.compile(r"[^\x00-\x1f\ud800-\udfff]+")
 
-ROOT_OF_ANOTHER_SIZE = "root_of_another_size"  # of the refusal of an empty tree under another root than its own
+# The code of a refusal: an empty tree has another root than its own, or a tree with leaves has the empty one.
+ROOT_OF_ANOTHER_SIZE = "root_of_another_size"
 
 
 class Checkpoint(Struct, frozen=True):
-    """The tree of one log at one size. 0 <= size < 2**63; the root is SHA-256 of nothing only where size is 0."""
+    """The tree of one log at one size: 0 <= size < 2**63, and the root is SHA-256 of nothing only if size is 0."""
 
     origin: str
     size: int
@@ -52,11 +53,11 @@ class Checkpoint(Struct, frozen=True):
             raise MalformedInput(f"{self.size} is not a tree size", field="size")
         as_hash(self.root, "root")
         if (self.size == 0) != (self.root == EMPTY_ROOT):
-            told = f"root {self.root.hex()} cannot be that of {self.size} leaves"
-            raise MalformedInput(told, field="root", code=ROOT_OF_ANOTHER_SIZE)
+            message = f"root {self.root.hex()} cannot be that of {self.size} leaves"
+            raise MalformedInput(message, field="root", code=ROOT_OF_ANOTHER_SIZE)
 
     def text(self) -> str:
-        """The note text that log and witnesses sign."""
+        """Return the note text that log and witnesses sign."""
         return f"{self.origin}\n{self.size}\n{b64encode(self.root).decode()}\n"
 
 
@@ -68,14 +69,14 @@ class Cosignature(Struct, frozen=True):
 
 
 def parse_size(text: str, field: str = "size") -> int:
-    """A tree size or index as ASCII decimal, below 2**63: no sign, no leading zero, nothing else."""
+    """Parse a tree size or index: ASCII decimal below 2**63 without sign or leading zero. Raises MalformedInput."""
     if not _DECIMAL.fullmatch(text) or int(text) >= SIZE_LIMIT:
         raise MalformedInput(f"{text[:40]!r} is not a plain decimal below 2^63", field=field)
     return int(text)
 
 
 def parse_checkpoint(text: str) -> Checkpoint:
-    """The checkpoint that a note text is. Raises MalformedInput, also for extension lines."""
+    """Parse a note text as a checkpoint. Raises MalformedInput, also for extension lines."""
     lines = text.split("\n")
     if len(lines) != 4 or lines[3]:
         raise MalformedInput("a checkpoint is the three lines origin, size and root", field="checkpoint")
@@ -83,17 +84,17 @@ def parse_checkpoint(text: str) -> Checkpoint:
 
 
 def sign_checkpoint(checkpoint: Checkpoint, signer: Signer) -> str:
-    """The signed note. Requires a signer of type ED25519 whose name is the origin."""
+    """Sign a checkpoint as a note. Requires a signer of type ED25519 whose name is the origin."""
     _require_origin(checkpoint, signer.verifying_key)
     return str(sign_note(checkpoint.text(), signer))
 
 
 @lru_cache(maxsize=NOTES_KEPT)
 def verify_checkpoint(note_text: str, log_key: VerifyingKey) -> Checkpoint:
-    """The checkpoint of a note that the log signed; co-signatures are left to ``verify_cosignatures``.
+    """Return the checkpoint of a note that the log signed; co-signatures are left to ``verify_cosignatures``.
 
-    Raises MalformedInput for another form, SignatureRefused where the signature is missing, stands twice or does not
-    hold, and where the origin is not the name of the key.
+    Raises MalformedInput for another form, and SignatureRefused if the log's signature is missing, repeated or false,
+    or if the origin is not the name of the key.
     """
     note = parse_note(note_text)
     verify_note(note, log_key)
@@ -103,12 +104,12 @@ def verify_checkpoint(note_text: str, log_key: VerifyingKey) -> Checkpoint:
 
 
 def cosign_checkpoint(checkpoint: Checkpoint, signer: Signer, timestamp: int) -> NoteSignature:
-    """A witness's signature line. Requires a signer of type COSIGNATURE_V1 and 0 <= timestamp < 2**63."""
+    """Make a witness's signature line. Requires a signer of type COSIGNATURE_V1 and 0 <= timestamp < 2**63."""
     return cosign_text(checkpoint.text(), signer, timestamp)
 
 
 def cosign_text(text: str, signer: Signer, timestamp: int) -> NoteSignature:
-    """The same for a note text that need not be a checkpoint's."""
+    """Make a witness's signature line over any note text, as ``cosign_checkpoint`` does over a checkpoint."""
     key = signer.verifying_key
     require_type(key, SignatureType.COSIGNATURE_V1)
     if not 0 <= timestamp < TIMESTAMP_LIMIT:
@@ -118,9 +119,10 @@ def cosign_text(text: str, signer: Signer, timestamp: int) -> NoteSignature:
 
 
 def verify_cosignatures(note_text: str, witness_keys: Iterable[VerifyingKey]) -> tuple[Cosignature, ...]:
-    """The co-signatures of known witnesses on a note, in the order of the keys; all others are ignored.
+    """Return the co-signatures that the given witnesses have on a note, in the order of the keys.
 
-    Raises SignatureRefused where a known witness stands twice or its signature does not hold.
+    All other signatures are ignored. Raises SignatureRefused if one of these witnesses has two, or one that does not
+    verify.
     """
     return _cosignatures(note_text, tuple(dict.fromkeys(witness_keys)))
 
@@ -128,16 +130,17 @@ def verify_cosignatures(note_text: str, witness_keys: Iterable[VerifyingKey]) ->
 @lru_cache(maxsize=NOTES_KEPT)
 def _cosignatures(note_text: str, witness_keys: tuple[VerifyingKey, ...]) -> tuple[Cosignature, ...]:
     note = parse_note(note_text)
-    found: list[Cosignature] = []
+    cosignatures: list[Cosignature] = []
     for key in witness_keys:
         require_type(key, SignatureType.COSIGNATURE_V1)
         signature = note.signature_by(key)
         if signature is not None:
-            found.append(Cosignature(key, _verify_cosignature(note.text, signature, key)))
-    return tuple(found)
+            cosignatures.append(Cosignature(key, _verify_cosignature(note.text, signature, key)))
+    return tuple(cosignatures)
 
 
 def _verify_cosignature(text: str, signature: bytes, key: VerifyingKey) -> int:
+    """Return the timestamp (unix seconds) of a co-signature that verifies. Raises SignatureRefused."""
     timestamp = int.from_bytes(signature[:TIMESTAMP_LENGTH], "big")
     if len(signature) != TIMESTAMP_LENGTH + ED25519_SIGNATURE_LENGTH or timestamp >= TIMESTAMP_LIMIT:
         raise SignatureRefused(f"the co-signature of {key.name} is not a timestamp and 64 bytes", field="signature")

@@ -3,7 +3,7 @@
 Node (level, index) is the hash over leaves index * 2**level up to (index + 1) * 2**level, the last excluded. It is
 complete when the tree has all of them; where the tree ends earlier it is the hash over those that exist, so every tree
 of n leaves has ceil(n / 2**level) nodes on a level, and its root is the one node of the lowest level that has just one.
-Where nodes are stored is not known here: proofs are made over a ``NodeReader``.
+Storage is left to others: proofs are made from the nodes that a ``NodeReader`` reads.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ EMPTY_ROOT = Hash(sha256(b"").digest())
 
 
 class RootMismatch(ProofRefused):
-    """A proof that leads to ``calculated`` where ``expected`` was claimed; both are 32 bytes."""
+    """A proof that leads to the root ``calculated`` although ``expected`` was claimed; both are 32 bytes."""
 
     def __init__(self, *, expected: bytes, calculated: bytes, field: str):
         super().__init__(
@@ -38,7 +38,7 @@ class RootMismatch(ProofRefused):
 
 
 class NodeReader(Protocol):
-    """Gives the hash of a complete node; it is never asked for a node that the tree does not complete."""
+    """Reads the hash of a complete node; it is never asked for a node that is not complete in the tree."""
 
     def __call__(self, level: int, index: int, /) -> Hash: ...
 
@@ -51,24 +51,24 @@ class Row(NamedTuple):
 
 
 def leaf_hash(data: bytes) -> Hash:
-    """The hash of a log entry (RFC 6962 2.1)."""
+    """Hash a log entry (RFC 6962 2.1)."""
     return Hash(sha256(b"\x00" + data).digest())
 
 
 def node_hash(left: Hash, right: Hash) -> Hash:
-    """The hash of an inner node (RFC 6962 2.1)."""
+    """Hash an inner node (RFC 6962 2.1)."""
     return Hash(sha256(b"\x01" + left + right).digest())
 
 
 def as_hash(value: bytes, field: str) -> Hash:
-    """``value`` as a hash. Raises MalformedInput unless it is 32 bytes long."""
+    """Return ``value`` as a hash. Raises MalformedInput unless it is 32 bytes long."""
     if len(value) != HASH_LENGTH:
         raise MalformedInput(f"{field} is {len(value)} bytes long, a hash has {HASH_LENGTH}", field=field)
     return Hash(value)
 
 
 class Frontier(Struct, frozen=True):
-    """The right edge of a tree: all that is needed to append to it and to know its root.
+    """The right edge of a tree: enough to append to it and to compute its root.
 
     ``roots`` are the complete subtrees, largest first, one for each set bit of ``size``.
     """
@@ -77,11 +77,11 @@ class Frontier(Struct, frozen=True):
     roots: tuple[Hash, ...] = ()
 
     def root(self) -> Hash:
-        """The Merkle Tree Hash; SHA-256 of nothing where size is 0."""
+        """Compute the Merkle Tree Hash, SHA-256 of nothing if size is 0."""
         return _fold(self.roots) if self.roots else EMPTY_ROOT
 
     def append(self, leaf_hashes: Sequence[Hash]) -> Frontier:
-        """The frontier after these leaves. Requires size + len(leaf_hashes) < 2**63."""
+        """Return the frontier after appending leaves. Requires size + len(leaf_hashes) < 2**63."""
         return grow(self, leaf_hashes).frontier()
 
 
@@ -89,9 +89,9 @@ EMPTY_TREE = Frontier()
 
 
 class Growth(Struct, frozen=True):
-    """The nodes that came to be, or changed, when ``added`` leaves made a tree ``size`` leaves large.
+    """The nodes that were added or changed when ``added`` leaves made a tree ``size`` leaves large.
 
-    ``rows[level]`` begins with an even index: left of the new nodes stands the old one that they are hashed with.
+    ``rows[level]`` begins with an even index: the old node with which the first new one is hashed is included.
     """
 
     size: int
@@ -99,17 +99,17 @@ class Growth(Struct, frozen=True):
     rows: list[Row]
 
     def root(self) -> Hash:
-        """The Merkle Tree Hash of the grown tree."""
+        """Return the Merkle Tree Hash of the grown tree."""
         return self.rows[-1].nodes[0] if self.size else EMPTY_ROOT
 
     def frontier(self) -> Frontier:
-        """The right edge of the grown tree."""
+        """Return the right edge of the grown tree."""
         return Frontier(self.size, tuple(self._node(level, index) for level, index in _complete_subtrees(self.size)))
 
     def inclusion_proofs(self) -> list[tuple[Hash, ...]]:
-        """The inclusion proof of each added leaf in the grown tree, in their order (RFC 6962 2.1.1).
+        """Return the inclusion proof of each added leaf in the grown tree, in their order (RFC 6962 2.1.1).
 
-        Goes from the root down, so that what leaves have in common of their paths is put together once.
+        Paths are built from the root down, so that what leaves share of their paths is built once.
         """
         paths: list[tuple[Hash, ...]] = [()]
         for parents, row in zip(self.rows[:0:-1], self.rows[-2::-1], strict=True):
@@ -134,17 +134,17 @@ def grow(frontier: Frontier, leaf_hashes: Sequence[Hash]) -> Growth:
 
 
 def root_of(leaf_hashes: Sequence[Hash]) -> Hash:
-    """The Merkle Tree Hash over leaf hashes that are at hand (RFC 6962 2.1)."""
+    """Compute the Merkle Tree Hash over leaf hashes (RFC 6962 2.1)."""
     return grow(EMPTY_TREE, leaf_hashes).root()
 
 
 def frontier_at(size: int, node: NodeReader) -> Frontier:
-    """The right edge of the tree as it was at ``size``. Requires 0 <= size <= the size of what ``node`` reads."""
+    """Return the right edge of the tree as it was at ``size``. Requires 0 <= size <= the size of ``node``'s tree."""
     return Frontier(size, tuple(node(level, index) for level, index in _complete_subtrees(size)))
 
 
 def inclusion_proof(index: int, size: int, node: NodeReader) -> tuple[Hash, ...]:
-    """PATH(index, D[size]), leaf's sibling first (RFC 6962 2.1.1). Requires 0 <= index < size < 2**63."""
+    """Make PATH(index, D[size]), leaf's sibling first (RFC 6962 2.1.1). Requires 0 <= index < size < 2**63."""
     if not 0 <= index < size < SIZE_LIMIT:
         raise MalformedInput(
             f"there is no inclusion proof for leaf {index} at size {size}",
@@ -155,7 +155,7 @@ def inclusion_proof(index: int, size: int, node: NodeReader) -> tuple[Hash, ...]
 
 
 def consistency_proof(first_size: int, second_size: int, node: NodeReader) -> tuple[Hash, ...]:
-    """PROOF(first_size, D[second_size]) (RFC 6962 2.1.2); empty where the sizes are equal or the first is 0.
+    """Make PROOF(first_size, D[second_size]) (RFC 6962 2.1.2); it is empty if the sizes are equal or the first is 0.
 
     Requires 0 <= first_size <= second_size < 2**63.
     """
@@ -176,8 +176,8 @@ def consistency_proof(first_size: int, second_size: int, node: NodeReader) -> tu
 def verify_inclusion(leaf: Hash, index: int, size: int, proof: Sequence[Hash], root: Hash) -> None:
     """Accept that ``leaf`` is the leaf at ``index`` of the tree with this size and root (RFC 6962 2.1.1).
 
-    Requires 0 <= index < size < 2**63, a root and leaf of 32 bytes, and exactly the hashes that index and size ask for.
-    Raises ProofRefused; RootMismatch where the proof leads to another root.
+    Requires 0 <= index < size < 2**63, a root and leaf of 32 bytes, and exactly as many hashes as index and size need.
+    Raises ProofRefused; RootMismatch if the proof leads to another root.
     """
     if not 0 <= index < size < SIZE_LIMIT:
         raise ProofRefused(f"index {index} is not within a tree of {size} leaves", field="index")
@@ -195,9 +195,9 @@ def verify_consistency(
 ) -> None:
     """Accept that the second tree begins with all leaves of the first one (RFC 6962 2.1.2).
 
-    Requires 0 <= first_size <= second_size < 2**63, roots of 32 bytes, and exactly the hashes that the sizes ask for:
+    Requires 0 <= first_size <= second_size < 2**63, roots of 32 bytes, and exactly as many hashes as the sizes need:
     none from size 0, whose root is SHA-256 of nothing, and none between equal sizes, whose roots are equal.
-    Raises ProofRefused; RootMismatch where the proof leads to another first or second root.
+    Raises ProofRefused; RootMismatch if the proof leads to another first or second root.
     """
     if not 0 <= first_size <= second_size < SIZE_LIMIT:
         raise ProofRefused(f"a tree does not grow from {first_size} to {second_size} leaves", field="first_size")
@@ -220,7 +220,7 @@ def _verify_growth(
     inner = (index ^ ((second_size - 1) >> level)).bit_length()
     _require_length(proof, (1 if index else 0) + inner + (index >> inner).bit_count())
     seed, path = (proof[0], proof[1:]) if index else (first_root, proof)
-    # Only what stands left of the seed belongs to the first tree; all of the path belongs to the second.
+    # Siblings left of the seed belong to both trees, those on its right only to the second.
     left_only = [sibling for position, sibling in enumerate(path) if position >= inner or index >> position & 1]
     first = _climb(seed, 0, left_only, 0)
     if first != first_root:
@@ -231,7 +231,10 @@ def _verify_growth(
 
 
 def _climb(node: bytes, index: int, path: Sequence[Hash], inner: int) -> bytes:
-    """The root above a node: of its ``inner`` lower siblings ``index`` tells the side, all others stand to the left."""
+    """Compute the root above a node from its siblings, lowest first.
+
+    The bits of ``index`` give the side of the ``inner`` lower siblings; all others are on the left.
+    """
     for sibling in path[:inner]:
         node = sha256(b"\x01" + sibling + node if index & 1 else b"\x01" + node + sibling).digest()
         index >>= 1
@@ -241,7 +244,7 @@ def _climb(node: bytes, index: int, path: Sequence[Hash], inner: int) -> bytes:
 
 
 def _path(level: int, index: int, size: int, node: NodeReader) -> list[Hash]:
-    """The siblings between a complete node and the root of the tree of ``size`` leaves, lowest first."""
+    """Return the siblings between a complete node and the root of the tree of ``size`` leaves, lowest first."""
     path: list[Hash] = []
     last = (size - 1) >> level
     while last:
@@ -255,14 +258,14 @@ def _path(level: int, index: int, size: int, node: NodeReader) -> list[Hash]:
 
 
 def _complete_subtrees(size: int, below: int = 63) -> Iterator[tuple[int, int]]:
-    """(level, index) of the subtrees that make up the last size % 2**below leaves, largest first."""
+    """Yield (level, index) of the subtrees that make up the last size % 2**below leaves, largest first."""
     for level in reversed(range(min(below, size.bit_length()))):
         if size >> level & 1:
             yield level, (size >> level) - 1
 
 
 def _fold(roots: Sequence[Hash]) -> Hash:
-    """One hash over neighbouring complete subtrees, largest first. Requires at least one."""
+    """Compute one hash over neighbouring complete subtrees, largest first. Requires at least one."""
     folded = roots[-1]
     for left in roots[-2::-1]:
         folded = node_hash(left, folded)
@@ -270,7 +273,7 @@ def _fold(roots: Sequence[Hash]) -> Hash:
 
 
 def _row(first: int, nodes: list[Hash], left_of: list[Hash]) -> Row:
-    """A row that begins with an even index, taking its left neighbour from ``left_of`` where it is odd."""
+    """Make a row that begins with an even index; if it is odd, its left neighbour is taken from ``left_of``."""
     if first & 1:
         nodes.insert(0, left_of.pop())
         first -= 1
@@ -287,7 +290,7 @@ def _parents(nodes: list[Hash]) -> list[Hash]:
 
 
 def _paths_below(paths: list[tuple[Hash, ...]], nodes: list[Hash]) -> list[tuple[Hash, ...]]:
-    """The paths of ``nodes``, which begin with a left child, from those of their parents."""
+    """Return the paths of ``nodes``, which begin with a left child, from those of their parents."""
     below: list[tuple[Hash, ...]] = []
     for path, left, right in zip(paths, nodes[::2], nodes[1::2], strict=False):
         below.append((right, *path))

@@ -1,7 +1,7 @@
 """Signed notes (C2SP signed-note) with Ed25519 keys: text, signature lines, verifier keys.
 
-A note is text that ends in a newline, an empty line, and signature lines. Its text means nothing before a signature by
-a known key has been verified.
+A note is text that ends in a newline, an empty line, and signature lines. Do not rely on its text before a signature
+by a trusted key has been verified.
 """
 
 from __future__ import annotations
@@ -32,14 +32,14 @@ _LINE_START = "\u2014 "  # em dash, space
 
 
 class SignatureType(IntEnum):
-    """The signature type identifier bytes that are used here."""
+    """The signature type identifier bytes that this ledger uses."""
 
     ED25519 = 0x01
     COSIGNATURE_V1 = 0x04
 
 
 class VerifyingKey(Struct, frozen=True):
-    """An Ed25519 public key (32 bytes) under the name and for the one signature type it is known for."""
+    """An Ed25519 public key (32 bytes) with its name and the one signature type that it may be used for."""
 
     name: str
     signature_type: SignatureType
@@ -53,12 +53,12 @@ class VerifyingKey(Struct, frozen=True):
 
     @property
     def key_id(self) -> bytes:
-        """SHA-256(name, newline, type, public key)[:4]."""
+        """Compute SHA-256(name, newline, type, public key)[:4]."""
         named = self.name.encode() + b"\n" + bytes([self.signature_type]) + self.public_key
         return sha256(named).digest()[:KEY_ID_LENGTH]
 
     def vkey(self) -> str:
-        """``<name>+<key id in hex>+<base64 of type and public key>``."""
+        """Return the key as text: ``<name>+<key id in hex>+<base64 of type and public key>``."""
         encoded = b64encode(bytes([self.signature_type]) + self.public_key).decode()
         return f"{self.name}+{self.key_id.hex()}+{encoded}"
 
@@ -69,7 +69,7 @@ class VerifyingKey(Struct, frozen=True):
 
 
 class Signer(Protocol):
-    """Signs as the holder of ``verifying_key``: 64 bytes of Ed25519 over the message as it is (RFC 8032)."""
+    """A holder of the key ``verifying_key``. ``sign`` returns 64 bytes of Ed25519 over the message (RFC 8032)."""
 
     @property
     def verifying_key(self) -> VerifyingKey: ...
@@ -85,7 +85,7 @@ class SeedSigner(Struct, frozen=True):
 
     @classmethod
     def from_seed(cls, name: str, seed: bytes, signature_type: SignatureType = SignatureType.ED25519) -> SeedSigner:
-        """The signer of a 32-byte seed (RFC 8032 5.1.5)."""
+        """Make the signer of a 32-byte seed (RFC 8032 5.1.5)."""
         if len(seed) != ED25519_KEY_LENGTH:
             raise MalformedInput(f"an Ed25519 seed has {ED25519_KEY_LENGTH} bytes", field="seed")
         public_key, secret_key = crypto_sign_seed_keypair(seed)
@@ -99,19 +99,19 @@ class SeedSigner(Struct, frozen=True):
 
 
 class NoteSignature(Struct, frozen=True):
-    """One signature line: ``signature`` is what follows the key id, in the form that the key's type gives it."""
+    """One signature line; ``signature`` is the part after the key id, whose form depends on the key's type."""
 
     name: str
     key_id: bytes
     signature: bytes
 
     def line(self) -> str:
-        """The line with its newline."""
+        """Return the line with its newline."""
         return f"{_LINE_START}{self.name} {b64encode(self.key_id + self.signature).decode()}\n"
 
 
 class Note(Struct, frozen=True):
-    """A note taken apart; ``text`` ends in a newline. Nothing of it is verified."""
+    """The parts of a note, none of them verified; ``text`` ends in a newline."""
 
     text: str
     signatures: tuple[NoteSignature, ...]
@@ -120,19 +120,21 @@ class Note(Struct, frozen=True):
         return f"{self.text}\n{''.join(signature.line() for signature in self.signatures)}"
 
     def signature_by(self, key: VerifyingKey) -> bytes | None:
-        """The signature that claims to be by ``key``, None where there is none. Raises SignatureRefused for two."""
-        found = [line.signature for line in self.signatures if (line.name, line.key_id) == (key.name, key.key_id)]
-        if len(found) > 1:
-            raise SignatureRefused(f"{len(found)} signature lines are by the same key {key.name}", field="signatures")
-        return found[0] if found else None
+        """Return the signature that claims to be by ``key``, or None. Raises SignatureRefused if there are two."""
+        signatures = [line.signature for line in self.signatures if (line.name, line.key_id) == (key.name, key.key_id)]
+        if len(signatures) > 1:
+            raise SignatureRefused(
+                f"{len(signatures)} signature lines are by the same key {key.name}", field="signatures"
+            )
+        return signatures[0] if signatures else None
 
     def with_signatures(self, more: Iterable[NoteSignature]) -> Note:
-        """The same text with these lines below those it has."""
+        """Return the note with these signature lines after its own."""
         return Note(self.text, (*self.signatures, *more))
 
 
 def sign_note(text: str, signer: Signer) -> Note:
-    """A note with one Ed25519 signature. Requires text that ends in a newline and a signer of type ED25519."""
+    """Make a note with one Ed25519 signature. Requires text that ends in a newline and a signer of type ED25519."""
     key = signer.verifying_key
     require_type(key, SignatureType.ED25519)
     return Note(text, (NoteSignature(key.name, key.key_id, signer.sign(text.encode())),))
@@ -152,7 +154,7 @@ def verify_note(note: Note, key: VerifyingKey) -> None:
 
 
 def parse_note(note: str) -> Note:
-    """A note taken apart. Raises MalformedInput where it is not of the form of C2SP signed-note or over 128 KiB."""
+    """Parse a note. Raises MalformedInput if it is not of the form of C2SP signed-note, or over 128 KiB."""
     _require_plain(note)
     text, separator, lines = note.rpartition("\n\n")
     if not separator or not text:
@@ -161,7 +163,7 @@ def parse_note(note: str) -> Note:
 
 
 def parse_signature_lines(lines: str) -> tuple[NoteSignature, ...]:
-    """One or more signature lines, each with its newline."""
+    """Parse one or more signature lines, each with its newline. Raises MalformedInput."""
     *whole, rest = lines.split("\n")
     if rest or not whole:
         raise MalformedInput("signature lines are missing, or the last one does not end in a newline", field="note")
@@ -169,7 +171,7 @@ def parse_signature_lines(lines: str) -> tuple[NoteSignature, ...]:
 
 
 def parse_vkey(text: str) -> VerifyingKey:
-    """The key that a vkey spells: a known type, and the key id that follows from the rest."""
+    """Parse a vkey: the type must be known, and the key id must follow from the rest. Raises MalformedInput."""
     match = _VKEY.fullmatch(text)
     if match is None:
         raise MalformedInput(f"{text[:100]!r} is not a verifier key", field="vkey", hint="<name>+<key id>+<base64>")
@@ -191,7 +193,10 @@ def require_type(key: VerifyingKey, expected: SignatureType) -> None:
 
 
 def decode_base64(text: str, name: str) -> bytes:
-    """Bytes out of standard base64 (RFC 4648 4) in its one canonical spelling; ``name`` is the field to blame."""
+    """Decode standard base64 (RFC 4648 4) in its one canonical spelling.
+
+    ``name`` is the field that the MalformedInput names.
+    """
     try:
         decoded = binascii.a2b_base64(text, strict_mode=True)
     except ValueError as error:
@@ -223,7 +228,9 @@ def _require_plain(note: str) -> None:
 
 
 def _holds(public_key: bytes, message: bytes, signature: bytes) -> bool:
-    if len(signature) != ED25519_SIGNATURE_LENGTH:  # libsodium is not told where it ends and the message begins
+    if (
+        len(signature) != ED25519_SIGNATURE_LENGTH
+    ):  # libsodium takes both in one buffer: another length would move bytes of the message into the signature
         return False
     try:
         crypto_sign_open(signature + message, public_key)

@@ -1,4 +1,4 @@
-"""Which witnesses must have co-signed a checkpoint (C2SP tlog-policy)."""
+"""Witness policies (C2SP tlog-policy): which witnesses must have co-signed a checkpoint."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ _THRESHOLD = re.compile(r"[1-9][0-9]{0,3}")
 
 
 class Group(Struct, frozen=True):
-    """Witnesses a checkpoint where ``threshold`` of its members do; 1 <= threshold <= len(members)."""
+    """A group counts as a co-signer if ``threshold`` of its members do; 1 <= threshold <= len(members)."""
 
     threshold: int
     members: tuple[str, ...]
 
 
 class Policy(Struct, frozen=True):
-    """A policy; ``groups`` are in their order, each of them speaks of names before it only."""
+    """A parsed policy. ``groups`` are in the order of the text: each refers only to names above it."""
 
     text: str
     logs: tuple[VerifyingKey, ...]
@@ -38,7 +38,7 @@ class Policy(Struct, frozen=True):
         return self.quorum != NO_QUORUM
 
     def is_met_by(self, cosigners: Iterable[VerifyingKey]) -> bool:
-        """Whether these witnesses are enough."""
+        """Tell whether the co-signatures of these witnesses are enough."""
         keys = set(cosigners)
         names = {name for name, key in self.witnesses.items() if key in keys}
         for name, group in self.groups.items():
@@ -48,7 +48,7 @@ class Policy(Struct, frozen=True):
 
 
 def parse_policy(text: str) -> Policy:
-    """The policy that a text spells. Raises MalformedInput, which names the line."""
+    """Parse a policy. Raises MalformedInput, which names the line."""
     if len(text) > MAX_POLICY_LENGTH or _CONTROL.search(text):
         raise MalformedInput("a policy is plain text of at most 64 KiB", field="policy")
     reader = _Reader()
@@ -63,7 +63,7 @@ def parse_policy(text: str) -> Policy:
 
 
 class _Reader:
-    """Takes a policy line by line: a name must be defined above the line that uses it."""
+    """Reads a policy line by line; a name must be defined above the line that uses it."""
 
     def __init__(self) -> None:
         self.logs: list[VerifyingKey] = []
@@ -112,7 +112,7 @@ class _Reader:
         self.quorum = words[0]
 
     def _keys(self) -> list[VerifyingKey]:
-        """Of all roles: a log that is its own witness would be one party that counts as two."""
+        """Return the keys of all roles: a log that is its own witness would count as two parties."""
         return [*self.logs, *self.witnesses.values()]
 
     def _new_name(self, name: str, where: str) -> str:
@@ -131,9 +131,9 @@ def _require_count(words: list[str], least: int, most: int | None, form: str, wh
 
 
 def _threshold(word: str, members: int, where: str) -> int:
-    known = {"any": 1, "all": members}
-    if word in known:
-        return known[word]
+    named_thresholds = {"any": 1, "all": members}
+    if word in named_thresholds:
+        return named_thresholds[word]
     if not _THRESHOLD.fullmatch(word) or int(word) > members:
         raise MalformedInput(f"expected all, any or a number from 1 to {members}, not {word[:40]!r}", field=where)
     return int(word)

@@ -1,11 +1,11 @@
-"""Following a log: what is concluded from entries that it has signed, one after the other, without keeping them.
+"""Replay of a log: what follows from entries that the log has signed, read in order without keeping them.
 
-``Followed`` is all of the state but what grows with the log, the heads of streams and the ids of events: of these a
-step is told what concerns its entries (``Known``). Where entries come from, and where state is kept, is not known here.
+``Followed`` is the state that does not grow with the log. The heads of streams and the ids of events do grow, so a
+step gets only those that its entries need (``Known``). Reading entries and storing state are left to others.
 
-Nothing of an entry is judged before the log has signed a tree that has it (``require_served``), so that each
-``LogFault`` can be shown to others: the log has signed what it is about. What is served and does not fit is
-``Unreadable``: it may be the doing of somebody else on the way.
+No entry is judged before the log has signed a tree that contains it (``require_served``). So each ``LogFault`` can be
+proven to third parties: the log has signed the faulty entries. Bytes that do not fit a signed tree are ``Unreadable``
+instead, because somebody else on the way may have altered them.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ FaultKind = Literal[
 
 
 class LogFault(IntegrityBroken):
-    """What the log has signed and never should have; ``kind`` says which rule it breaks, ``index`` at which entry."""
+    """A signed fault of the log: ``kind`` is the rule that it breaks, ``index`` the entry at fault."""
 
     def __init__(self, kind: FaultKind, message: str, *, index: int | None = None):
         super().__init__(message, index=index)
@@ -57,15 +57,15 @@ class LogFault(IntegrityBroken):
 
 
 class Unreadable(Unavailable):
-    """What the log serves is missing, or is not what its checkpoint was signed over."""
+    """The log serves too little, or bytes that do not belong to the signed tree."""
 
     code = "log_unreadable"
 
 
 class SignedInFuture(Unavailable):
-    """The log has an entry that was signed later than it is here, beyond the tolerance.
+    """An entry's signing time is later than this machine's time, beyond the tolerance.
 
-    It is followed once its time has come.
+    The entry is replayed once its time has come.
     """
 
     code = "signed_in_future"
@@ -82,7 +82,7 @@ StreamKey = tuple[str, str]  # kind and id
 
 
 class Followed(Struct, frozen=True):
-    """A log followed up to ``frontier.size``: its right edge, and the registry as its entries have it."""
+    """The state of a log replayed up to ``frontier.size``: its right edge, and the registry as its entries give it."""
 
     frontier: Frontier
     authority: Authority
@@ -93,14 +93,14 @@ class Followed(Struct, frozen=True):
 
 
 class Known(Struct, frozen=True):
-    """Of what was followed before, the streams and the event ids that stand in the entries of a step."""
+    """The heads of the streams, and the event ids, that occur in a step's entries and in entries before them."""
 
     heads: Mapping[StreamKey, Head] = {}
     events: Mapping[str, int] = {}  # event id -> index
 
 
 class Mirrored(Struct, frozen=True):
-    """A change of the registry as the log has it at ``index``, with the bytes of its payload."""
+    """A change of the registry that entry ``index`` mirrors, with the bytes of its payload."""
 
     index: int
     change: RegistryChange
@@ -108,7 +108,7 @@ class Mirrored(Struct, frozen=True):
 
 
 class Step(Struct, frozen=True):
-    """What entries add: the state after them, the heads of their streams, their ids, and the registry's changes."""
+    """The result of replaying entries: the new state, the heads of their streams, their ids, the registry's changes."""
 
     followed: Followed
     heads: dict[StreamKey, Head]
@@ -117,26 +117,27 @@ class Step(Struct, frozen=True):
 
 
 def before_the_first(log_id: bytes, service: authorities.ServiceKeys | str) -> Followed:
-    """An empty log."""
+    """Return the state of an empty log."""
     return Followed(EMPTY_TREE, authorities.initial(log_id, service))
 
 
 def grown(frontier: Frontier, entries: Sequence[bytes]) -> Frontier:
-    """The tree with these entries."""
+    """Append entries to the tree."""
     return frontier.append([leaf_hash(entry) for entry in entries])
 
 
 def require_begins(frontier: Frontier, checkpoint: Checkpoint, node: NodeReader) -> None:
-    """Accept that the tree of a verified checkpoint begins with what was followed up to ``frontier``.
+    """Accept that the tree of a verified checkpoint begins with the tree that was replayed up to ``frontier``.
 
-    Requires frontier.size <= checkpoint.size. ``node`` reads tiles, which may lie. Raises LogFault (fork), Unreadable.
+    Requires frontier.size <= checkpoint.size. The tiles that ``node`` reads are not trusted. Raises LogFault (fork), or
+    Unreadable if the tiles do not lead to the checkpoint.
     """
     if root_within(checkpoint, frontier.size, node) != frontier.root():
         raise _fork(frontier, checkpoint)
 
 
 def require_continued(checkpoint: Checkpoint, frontier: Frontier, node: NodeReader) -> None:
-    """Accept that what was followed up to ``frontier`` begins with the tree of a verified checkpoint.
+    """Accept that the tree that was replayed up to ``frontier`` begins with the tree of a verified checkpoint.
 
     Requires checkpoint.size <= frontier.size. Raises LogFault (fork), Unreadable.
     """
@@ -146,18 +147,18 @@ def require_continued(checkpoint: Checkpoint, frontier: Frontier, node: NodeRead
 
 
 def require_served(frontier: Frontier, checkpoint: Checkpoint, node: NodeReader) -> None:
-    """Accept entries, from whose hashes ``frontier`` was grown, as those of the tree of a verified checkpoint.
+    """Accept that the entries from whose hashes ``frontier`` was grown are those of a verified checkpoint's tree.
 
-    Requires frontier.size <= checkpoint.size, and that what was followed before is its beginning. Raises Unreadable.
+    Requires frontier.size <= checkpoint.size, and that the part replayed before is its beginning. Raises Unreadable.
     """
     if root_within(checkpoint, frontier.size, node) != frontier.root():
         raise Unreadable(f"the entries that the log serves below {frontier.size} are not those that it signed")
 
 
 def root_within(checkpoint: Checkpoint, size: int, node: NodeReader) -> Hash:
-    """The root that the tree of this checkpoint had at ``size`` <= checkpoint.size, proven out of its tiles.
+    """Return the root that the tree of this checkpoint had at ``size`` <= checkpoint.size, proven from its tiles.
 
-    Raises Unreadable where they do not lead to the root of the checkpoint.
+    Raises Unreadable if the tiles do not lead to the root of the checkpoint.
     """
     if size == checkpoint.size:
         return checkpoint.root
@@ -166,8 +167,8 @@ def root_within(checkpoint: Checkpoint, size: int, node: NodeReader) -> Hash:
         proof = consistency_proof(size, checkpoint.size, node)
         verify_consistency(size, root, checkpoint.size, checkpoint.root, proof)
     except ProofRefused as error:
-        told = f"the tiles that the log serves are not those of the tree that it signed at size {checkpoint.size}"
-        raise Unreadable(told) from error
+        message = f"the tiles that the log serves are not those of the tree that it signed at size {checkpoint.size}"
+        raise Unreadable(message) from error
     return root
 
 
@@ -183,7 +184,7 @@ def _fork(frontier: Frontier, checkpoint: Checkpoint) -> LogFault:
 
 
 def require_signed(envelopes: Iterable[Envelope], first: int, now: int) -> None:
-    """Accept the entries from index ``first`` on as signed by ``now`` (unix seconds), within the tolerance.
+    """Accept entries from index ``first`` on that were signed by ``now`` (unix seconds), within the tolerance.
 
     Raises SignedInFuture.
     """
@@ -199,9 +200,9 @@ def require_signed(envelopes: Iterable[Envelope], first: int, now: int) -> None:
 
 
 def late_entry(envelopes: Iterable[Envelope], first: int, *, size: int, at: int) -> tuple[int, int] | None:
-    """The first entry that came to the log later than its signature may have waited, and how many seconds at least.
+    """Return the first entry that was logged too late after its signature, and its least wait in seconds; else None.
 
-    The log was published with ``size`` entries ``at`` that time (unix seconds): the entries above came after it.
+    The log was published with ``size`` entries at time ``at`` (unix seconds): the entries above were logged after it.
     """
     for index, envelope in enumerate(envelopes, first):
         waited = at - envelope.signed_at
@@ -214,7 +215,7 @@ def late_entry(envelopes: Iterable[Envelope], first: int, *, size: int, at: int)
 
 
 def decoded(entries: Iterable[bytes], first: int) -> list[Envelope]:
-    """The envelopes of entries from index ``first`` on.
+    """Decode entries to envelopes; the first of them has index ``first``.
 
     Raises LogFault (malformed), and Unreadable for an event type that this release does not know.
     """
@@ -235,22 +236,22 @@ def decoded(entries: Iterable[bytes], first: int) -> list[Envelope]:
 
 
 def is_registry_change(envelope: Envelope) -> bool:
-    """Whether the entry mirrors a change of the registry: its payload is public and wanted."""
+    """Tell whether the entry mirrors a change of the registry; a replay needs its payload, which is public."""
     return issubclass(EVENT_TYPES[envelope.event_type].body, RegistryChange)
 
 
 def follow(
     followed: Followed, envelopes: Sequence[Envelope], frontier: Frontier, known: Known, payloads: Mapping[int, bytes]
 ) -> Step:
-    """Judges the entries that made ``followed.frontier`` into ``frontier``, whose tree the log has signed.
+    """Verify the entries by which ``followed.frontier`` became ``frontier``, whose tree the log has signed.
 
     ``payloads`` are those of the ``registry.*`` entries by index. For each entry, in their order:
 
     1. the signature is of the key that it names, for this ledger;
-    2. its event id stands in no entry before;
-    3. it stands on its stream's head: sequence and previous digest follow;
+    2. its event id occurs in no entry before;
+    3. it follows the head of its stream: sequence and previous digest fit;
     4. its key was good at its index, for its agency and event type;
-    5. where it mirrors a change of the registry, number and rolling hash follow from the change before.
+    5. if it mirrors a change of the registry, number and rolling hash follow from the change before.
 
     Raises LogFault, and Unreadable for a payload that is missing or has another digest than was signed.
     """
@@ -275,7 +276,7 @@ def follow(
 def with_change(
     authority: Authority, envelope: Envelope, payload: bytes | None, index: int
 ) -> tuple[Mirrored, Authority]:
-    """The change that a ``registry.*`` entry mirrors, and the registry after it.
+    """Return the change that a ``registry.*`` entry mirrors, and the registry after it.
 
     Raises LogFault (false_mirror), and Unreadable for a payload that is missing or has another digest than was signed.
     """
@@ -286,10 +287,10 @@ def with_change(
 def require_same_changes(
     mirrored: Sequence[Mirrored], on_chain: Sequence[RegistryChange], *, final_block: int, hint: str | None = None
 ) -> None:
-    """Accept that the log mirrors what the chain's registry has: the first of ``on_chain``, each whole.
+    """Accept that the mirrored changes are the first of ``on_chain``, equal in every field.
 
-    ``on_chain`` are the final changes above those that were compared before. Raises LogFault (false_mirror), and
-    Unavailable, with the hint, where the log is ahead of what is final here.
+    ``on_chain`` are the final changes after those compared before. Raises LogFault (false_mirror), and Unavailable with
+    the hint if the log is ahead of what is final on the chain as this machine sees it.
     """
     for number, entry in enumerate(mirrored):
         if number < len(on_chain) and entry.change == on_chain[number]:
@@ -323,6 +324,7 @@ def _require_new(envelope: Envelope, earlier: int | None, index: int) -> None:
 
 
 def _require_follows(envelope: Envelope, head: Head | None, index: int) -> None:
+    """Accept the entry that comes next in its stream. Raises LogFault (gap)."""
     expected = (head.sequence + 1, head.digest) if head else (0, None)
     if (envelope.sequence, envelope.previous) != expected:
         stream = envelope.stream

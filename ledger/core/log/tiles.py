@@ -1,7 +1,7 @@
-"""The tree and its entries cut into tiles (C2SP tlog-tiles): names, bundles, and the arithmetic a tile store needs.
+"""Tiles of the tree and bundles of its entries (C2SP tlog-tiles): names, encoding, and what a growing tree changes.
 
-A tile holds up to 256 neighbouring hashes of every eighth level; those between are hashed anew from them. Storage and
-transport are not handled here: tiles come from a ``TileReader`` and go out as ``TileRow`` values.
+A tile holds up to 256 neighbouring hashes of every eighth level; the levels between are computed from them. Storage
+and transport are left to others: tiles are read by a ``TileReader`` and returned as ``TileRow`` values.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _NAME = re.compile(r"tile/(entries|[0-9]{1,2})/((?:x[0-9]{3}/){0,6}[0-9]{3})(?:\
 
 
 class TileReader(Protocol):
-    """Gives the first ``width`` hashes of a tile, 32 * width bytes; the tree has them all."""
+    """Reads the first ``width`` hashes of a tile as 32 * width bytes; it is asked only for hashes that the tree has."""
 
     def __call__(self, level: int, index: int, width: int, /) -> bytes: ...
 
@@ -40,7 +40,7 @@ class TileName(Struct, frozen=True):
     width: int = TILE_WIDTH
 
     def path(self) -> str:
-        """As in ``tile/0/x001/x234/067.p/8``, without a leading slash."""
+        """Return a path like ``tile/0/x001/x234/067.p/8``, without a leading slash."""
         return f"tile/{self.level}/{_index_and_width(self.index, self.width)}"
 
 
@@ -51,12 +51,12 @@ class BundleName(Struct, frozen=True):
     width: int = TILE_WIDTH
 
     def path(self) -> str:
-        """As in ``tile/entries/x001/x234/067.p/8``, without a leading slash."""
+        """Return a path like ``tile/entries/x001/x234/067.p/8``, without a leading slash."""
         return f"tile/entries/{_index_and_width(self.index, self.width)}"
 
 
 class TileRow(Struct, frozen=True):
-    """A tile as it stands now: replaces what is stored under (level, index), which is a prefix of it.
+    """The current contents of a tile, which replace the stored ones under (level, index), a prefix of them.
 
     ``hashes`` are 32 * width bytes, 1 <= width <= 256.
     """
@@ -67,7 +67,7 @@ class TileRow(Struct, frozen=True):
 
 
 def parse_name(path: str) -> TileName | BundleName:
-    """The tile or bundle that ``path`` names; only the one spelling of each name is accepted."""
+    """Parse the path of a tile or bundle in its one spelling. Raises MalformedInput."""
     match = _NAME.fullmatch(path)
     if match is None:
         raise _no_name(path)
@@ -81,15 +81,15 @@ def parse_name(path: str) -> TileName | BundleName:
 
 
 def width_at(size: int, level: int, index: int) -> int:
-    """How many hashes tile (level, index) has in a tree of ``size`` leaves, 0 where it does not exist.
+    """Return how many hashes tile (level, index) has in a tree of ``size`` leaves, 0 if it does not exist.
 
-    Entry bundles are as wide as the tile of level 0 with their index.
+    An entry bundle is as wide as the tile of level 0 with the same index.
     """
     return max(0, min(TILE_WIDTH, (size >> TILE_HEIGHT * level) - index * TILE_WIDTH))
 
 
 def encode_bundle(entries: Iterable[bytes]) -> bytes:
-    """Entries one after the other, each behind its length as two bytes, high byte first."""
+    """Concatenate entries, each after its length as two bytes, high byte first."""
     parts: list[bytes] = []
     for entry in entries:
         if len(entry) > MAX_ENTRY_LENGTH:
@@ -99,7 +99,7 @@ def encode_bundle(entries: Iterable[bytes]) -> bytes:
 
 
 def decode_bundle(bundle: bytes, width: int) -> list[bytes]:
-    """The ``width`` entries of a bundle, which must hold exactly these."""
+    """Split a bundle that must hold exactly ``width`` entries. Raises MalformedInput."""
     entries: list[bytes] = []
     start = 0
     for _ in range(width):
@@ -114,9 +114,9 @@ def decode_bundle(bundle: bytes, width: int) -> list[bytes]:
 
 
 class RightEdge(Struct, frozen=True):
-    """The partial tiles at the right edge of a tree: what the next leaves are appended to.
+    """The partial tiles at the right edge of a tree, to which the next leaves are appended.
 
-    ``partials[level]`` are the hashes of the partial tile, empty where the level ends with a full one.
+    ``partials[level]`` are the hashes of the partial tile, empty if the last tile of the level is full.
     """
 
     partials: tuple[bytes, ...] = ()
@@ -128,7 +128,7 @@ class RightEdge(Struct, frozen=True):
 
     @classmethod
     def read(cls, size: int, read_tile: TileReader) -> RightEdge:
-        """The right edge at ``size``: at most one tile read per tile level, so at most log256(size) + 1."""
+        """Read the right edge at ``size``: at most one tile per tile level, so at most log256(size) + 1 tiles."""
         partials: list[bytes] = []
         while count := size >> TILE_HEIGHT * len(partials):
             index, width = divmod(count, TILE_WIDTH)
@@ -156,7 +156,7 @@ class RightEdge(Struct, frozen=True):
 
 
 class Appended(Struct, frozen=True):
-    """What one batch of leaves changed: the new right edge and each tile that was begun, extended or completed."""
+    """The changes by one batch of leaves: the new right edge and each tile that was begun, extended or completed."""
 
     edge: RightEdge
     tiles: tuple[TileRow, ...]
@@ -171,15 +171,15 @@ class Appended(Struct, frozen=True):
         return self.growth.root()
 
     def inclusion_proofs(self) -> list[tuple[Hash, ...]]:
-        """The inclusion proof of each appended leaf at the new size, in their order."""
+        """Return the inclusion proof of each appended leaf at the new size, in their order."""
         return self.growth.inclusion_proofs()
 
 
 class TileNodes:
-    """The complete nodes of a tree of ``size`` leaves out of its tiles: a ``NodeReader`` for proofs at sizes up to it.
+    """A ``NodeReader`` over the tiles of a tree of ``size`` leaves, for proofs at sizes up to it.
 
-    May live as long as the tiles stay readable: keeps the 256 tiles used last and reads no tile again that it keeps.
-    Raises IntegrityBroken where a tile has another length than the size asks for.
+    It may be kept as long as the tiles stay readable: it caches the last 256 tiles used, and a cached tile is not read
+    again. Raises IntegrityBroken if the length of a tile does not follow from the size.
     """
 
     def __init__(self, size: int, read_tile: TileReader):
@@ -198,7 +198,7 @@ class TileNodes:
 
 @lru_cache(maxsize=EXPANDED_TILES_KEPT)
 def _expand(hashes: bytes) -> list[Row]:
-    """All rows of the tree over a tile's hashes, kept by content: a changed tile is never mistaken for the old one."""
+    """Compute all rows of the tree over a tile's hashes, cached by content so that a changed tile is never stale."""
     return grow(EMPTY_TREE, hashes_in(hashes)).rows
 
 
@@ -216,7 +216,7 @@ def _read(read_tile: TileReader, level: int, index: int, width: int) -> bytes:
 
 
 def hashes_in(hashes: bytes) -> list[Hash]:
-    """The hashes of a tile, or of any bytes that are hashes side by side."""
+    """Split bytes, such as a tile, into the hashes that they concatenate."""
     return [Hash(hashes[start : start + HASH_LENGTH]) for start in range(0, len(hashes), HASH_LENGTH)]
 
 

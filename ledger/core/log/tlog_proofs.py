@@ -1,4 +1,4 @@
-"""Proof that an entry is in the log, in one text (C2SP tlog-proof): index, inclusion proof, signed checkpoint."""
+"""Proofs in one text that an entry is in the log (C2SP tlog-proof): index, inclusion proof, signed checkpoint."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _FIRST_LINE = "c2sp.org/tlog-proof@v1"
 class TlogProof(Struct, frozen=True):
     """The parts of a tlog-proof.
 
-    ``checkpoint`` is the signed note verbatim. ``extra`` is authenticated by nothing and must not be relied upon.
+    ``checkpoint`` is the signed note verbatim. ``extra`` is not authenticated: do not rely on it.
     """
 
     index: int
@@ -29,20 +29,20 @@ class TlogProof(Struct, frozen=True):
     extra: bytes | None = None
 
     def to_text(self) -> str:
-        """The contents of a ``.tlog-proof`` file."""
+        """Return the contents of a ``.tlog-proof`` file."""
         extra = f"extra {b64encode(self.extra).decode()}\n" if self.extra else ""
-        hashes = b"".join(map(b2a_base64, self.hashes)).decode()  # each with its line's end
+        hashes = b"".join(map(b2a_base64, self.hashes)).decode()  # each with its newline
         return f"{_FIRST_LINE}\n{extra}index {self.index}\n{hashes}\n{self.checkpoint}"
 
     def verify_inclusion(self, leaf: Hash, checkpoint: Checkpoint) -> None:
-        """Accept that ``leaf`` is in the tree. Requires ``checkpoint`` = the verified one of ``self.checkpoint``.
+        """Accept that ``leaf`` is in the tree. Requires ``checkpoint`` to be the verified one of ``self.checkpoint``.
 
         Raises ProofRefused.
         """
         verify_inclusion(leaf, self.index, checkpoint.size, self.hashes, checkpoint.root)
 
     def verify(self, leaf: Hash, log_key: VerifyingKey) -> Checkpoint:
-        """Accept that the log has ``leaf`` at ``index``; gives the checkpoint that says so.
+        """Accept that the log has ``leaf`` at ``index``; return the checkpoint that proves it.
 
         Raises MalformedInput, SignatureRefused or ProofRefused.
         """
@@ -52,15 +52,16 @@ class TlogProof(Struct, frozen=True):
 
 
 def tree_head_of(note: str) -> str:
-    """The text of a checkpoint's note: that of two notes under which proofs of one tree stand is the same.
+    """Return the text of a checkpoint's note, without the signature lines.
 
-    Whoever passes a note on may add lines of strangers under it, or drop some, which says nothing of the tree.
+    Compare tree heads by it: anyone who passes a note on may add or drop signature lines, which changes nothing about
+    the tree.
     """
     return note.partition("\n\n")[0]
 
 
 def parse_tlog_proof(text: str) -> TlogProof:
-    """The parts of a tlog-proof text. Raises MalformedInput; its checkpoint is neither parsed nor verified yet."""
+    """Parse a tlog-proof; its checkpoint is neither parsed nor verified. Raises MalformedInput."""
     if len(text) > MAX_TLOG_PROOF_LENGTH:
         raise MalformedInput(f"the proof is over {MAX_TLOG_PROOF_LENGTH} characters long", field="proof")
     head, _, checkpoint = text.partition("\n\n")

@@ -1,4 +1,7 @@
-"""What logs ask witnesses, and what these answer: C2SP tlog-witness for notes, JSON of our own for the contract."""
+"""Requests of logs to witnesses, and their answers.
+
+C2SP tlog-witness for notes; JSON of our own for the contract, which C2SP does not cover.
+"""
 
 from __future__ import annotations
 
@@ -23,20 +26,20 @@ _OLD = "old "
 
 
 class AddCheckpoint(Struct, frozen=True):
-    """A log's wish that a witness step from the tree of size ``old`` to that of the signed ``note``."""
+    """A log's request that a witness advance from its tree of size ``old`` to that of the signed ``note``."""
 
     old: int
     proof: tuple[Hash, ...]
     note: str
 
     def body(self) -> bytes:
-        """What is posted."""
+        """Return the body of the request."""
         lines = [f"{_OLD}{self.old}", *(b64encode(sibling).decode() for sibling in self.proof), "", self.note]
         return "\n".join(lines).encode()
 
 
 class CosignAnchor(Struct, frozen=True, forbid_unknown_fields=True):
-    """A log's wish for a co-signature that the contract ``anchor`` of a chain takes."""
+    """A log's request for a co-signature that the contract ``anchor`` of a chain accepts."""
 
     chain_id: SafeInt
     anchor: KeyId
@@ -46,14 +49,14 @@ class CosignAnchor(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class AnchorCosignature(Struct, frozen=True, forbid_unknown_fields=True):
-    """``signature`` is r || s || v by ``account`` over the contract's EIP-712 ``Checkpoint``."""
+    """The ``signature`` (r || s || v) of ``account`` over the contract's EIP-712 ``Checkpoint``."""
 
     account: KeyId
     signature: SignatureText
 
 
 class CosignBlock(Struct, frozen=True, forbid_unknown_fields=True):
-    """A log's wish that a witness vouch for a block of the chain on which the contract ``anchor`` stands."""
+    """A log's request that a witness vouch for a block of the chain that holds the contract ``anchor``."""
 
     chain_id: SafeInt
     anchor: KeyId
@@ -66,7 +69,7 @@ _cosign_block_decoder = decoder_of(CosignBlock)
 
 
 def parse_add_checkpoint(body: bytes) -> AddCheckpoint:
-    """What a body asks. Raises MalformedInput; of the note nothing is looked at."""
+    """Parse a request's body, but not the note in it. Raises MalformedInput."""
     try:
         text = body.decode()
     except UnicodeDecodeError as error:
@@ -84,14 +87,14 @@ def parse_add_checkpoint(body: bytes) -> AddCheckpoint:
 
 
 def parse_cosign_anchor(body: bytes) -> CosignAnchor:
-    """What a body asks. Raises MalformedInput, naming the field."""
-    asked = canonical.parse(body, _cosign_anchor_decoder)
+    """Parse a request's body. Raises MalformedInput, which names the field."""
+    request = canonical.parse(body, _cosign_anchor_decoder)
     canonical.require_distinct_keys(body)
-    return asked
+    return request
 
 
 def parse_cosign_block(body: bytes) -> CosignBlock:
-    """What a body asks. Raises MalformedInput, naming the field."""
-    asked = canonical.parse(body, _cosign_block_decoder)
+    """Parse a request's body. Raises MalformedInput, which names the field."""
+    request = canonical.parse(body, _cosign_block_decoder)
     canonical.require_distinct_keys(body)
-    return asked
+    return request

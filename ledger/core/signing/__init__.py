@@ -1,1 +1,1 @@
-"""Who may sign, and whether a signature is his."""
+"""Signatures over envelopes, and the registry's grants that say which key may sign what."""

@@ -1,4 +1,4 @@
-"""Who may sign what, derived from the ``registry.*`` entries of the log and nothing else.
+"""Which key may sign what, derived from the ``registry.*`` entries of the log and nothing else.
 
 A key is good for the entry at index i iff it was granted at an index below i, not revoked at an index below i, and the
 envelope's ``signed_at`` lies in the grant's ``valid_from <= signed_at < valid_until``.
@@ -17,12 +17,12 @@ from ledger.core.events.registry import Name, Profile, RegistryChange
 from ledger.core.events.terms import AgencyKind, KeyId, Role, SafeInt
 from ledger.core.signing.signatures import SUITE_SECP256K1_EIP712
 
-SERVICE_AGENCY = "ledger"  # stands in the envelope of entries that the service signs
+SERVICE_AGENCY = "ledger"  # the agency in the envelope of entries that the service signs
 SERVICE_OFFICER = "service"
 
 
 class Agency(Struct, frozen=True):
-    """``index`` is that of its admission in the log."""
+    """An admitted agency; ``index`` is the log index of its admission."""
 
     agency_id: str
     kind: AgencyKind
@@ -33,7 +33,7 @@ class Agency(Struct, frozen=True):
 
 
 class Grant(Struct, frozen=True):
-    """What a key may do; ``granted`` and ``revoked`` are log indices."""
+    """The rights of a key; ``granted`` and ``revoked`` are log indices, the validity is in unix seconds."""
 
     key_id: str
     agency_id: str
@@ -47,27 +47,27 @@ class Grant(Struct, frozen=True):
 
 
 class EarlierServiceKey(Struct, frozen=True, forbid_unknown_fields=True):
-    """A key that was the ledger's own for the entries below ``until``."""
+    """A former key of the service, which signed entries below index ``until``."""
 
     key_id: KeyId
     until: SafeInt
 
 
 class ServiceKeys(Struct, frozen=True):
-    """The ledger's own keys: that of now, and those before it with their ``until`` ascending."""
+    """The service's keys: the current one, and its predecessors with their ``until`` ascending."""
 
     current: str
     earlier: tuple[EarlierServiceKey, ...] = ()
 
     def at(self, index: int) -> str:
-        """The one that signs entry ``index``."""
+        """Return the id of the key that signs entry ``index``."""
         return next((key.key_id for key in self.earlier if index < key.until), self.current)
 
 
 class Authority(Struct, frozen=True):
-    """The registry as the log has it after ``changes`` mirrored changes.
+    """The registry after ``changes`` mirrored changes.
 
-    The last of them stands in block ``last_block`` of the chain and at ``last_index`` of the log.
+    The last of them is in block ``last_block`` of the chain and at ``last_index`` of the log.
     """
 
     log_id: bytes
@@ -82,20 +82,23 @@ class Authority(Struct, frozen=True):
     submitters: frozenset[str] = frozenset()
 
     def names(self) -> dict[str, Name]:
-        """What the agencies are called, by their ids."""
-        return {one.agency_id: one.profile.name for one in self.agencies.values()}
+        """Return the names of the agencies by their ids."""
+        return {agency.agency_id: agency.profile.name for agency in self.agencies.values()}
 
 
 def initial(log_id: bytes, service: ServiceKeys | str) -> Authority:
-    """Before the first change: the rolling hash starts at the ledger's id. A key id is the only key there ever was."""
+    """Return the registry before the first change, whose rolling hash starts at the ledger's id.
+
+    A key id in place of ``ServiceKeys`` means that the service never had another key.
+    """
     keys = ServiceKeys(service) if isinstance(service, str) else service
     return Authority(log_id, keys, registry_hash=log_id)
 
 
 def require_key(authority: Authority, envelope: Envelope, index: int) -> Grant | None:
-    """The grant that makes the envelope's key good for entry ``index``; None for the service's own key.
+    """Return the grant that makes the envelope's key good for entry ``index``; None for the service's own key.
 
-    Raises Unauthorized. The signature itself is checked elsewhere.
+    The signature itself is not checked here. Raises Unauthorized.
     """
     event_type = EVENT_TYPES.get(envelope.event_type)
     if event_type is None:
@@ -109,7 +112,7 @@ def require_key(authority: Authority, envelope: Envelope, index: int) -> Grant |
 
 
 def standing_grant(authority: Authority, key_id: str, index: int, *, field: str) -> Grant:
-    """The key's grant, if one stands before entry ``index`` and no revocation of it does. Raises Unauthorized."""
+    """Return the key's grant if it was granted, and not revoked, before entry ``index``. Raises Unauthorized."""
     grant = authority.grants.get(key_id)
     if grant is None or grant.granted >= index:
         raise Unauthorized(
@@ -129,7 +132,7 @@ def standing_grant(authority: Authority, key_id: str, index: int, *, field: str)
 
 
 def require_valid(grant: Grant, at: int, *, field: str) -> None:
-    """Raises Unauthorized unless the grant holds ``at`` that time (unix seconds)."""
+    """Accept a grant whose validity includes ``at`` (unix seconds). Raises Unauthorized."""
     if not grant.valid_from <= at < grant.valid_until:
         raise Unauthorized(
             f"the grant holds from {grant.valid_from} until {grant.valid_until} (unix seconds), not at {at}",
@@ -139,7 +142,7 @@ def require_valid(grant: Grant, at: int, *, field: str) -> None:
 
 
 def require_officer(grant: Grant | None, payload: Payload) -> None:
-    """Raises Unauthorized unless the payload's officer is the one that the key was granted to."""
+    """Accept a payload whose officer is the one that the key was granted to. Raises Unauthorized."""
     officer = grant.officer if grant else SERVICE_OFFICER
     if payload.officer != officer:
         raise Unauthorized(
@@ -180,9 +183,9 @@ def _require_grant_covers(grant: Grant, envelope: Envelope, roles: tuple[Role, .
 
 
 def fold(authority: Authority, change: RegistryChange, index: int) -> Authority:
-    """The registry after the change mirrored at entry ``index``.
+    """Return the registry after the change mirrored at entry ``index``.
 
-    Raises IntegrityBroken where number or rolling hash do not follow from what stands before, and for a change that
+    Raises IntegrityBroken if its number or rolling hash does not follow from the change before, and for a change that
     the contract would have refused.
     """
     if change.number != authority.changes + 1:
@@ -233,7 +236,7 @@ def _require(possible: bool, otherwise: str, index: int) -> None:
 
 
 def grant_of(change: registry.KeyGranted, index: int) -> Grant:
-    """What the change mirrored at entry ``index`` gives its key."""
+    """Return the grant that the change mirrored at entry ``index`` gives its key."""
     return Grant(
         change.key_id,
         change.agency,

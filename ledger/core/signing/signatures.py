@@ -43,7 +43,7 @@ DOMAIN_FIELDS = (("name", "string"), ("version", "string"), ("salt", "bytes32"))
 
 @lru_cache(maxsize=1024)
 def _word_hash(word: str) -> bytes:
-    """The hash of a string that many envelopes share."""
+    """Hash a string that many envelopes share, and remember the hash."""
     return keccak256(word.encode())
 
 
@@ -60,14 +60,14 @@ _BLAKE3 = "blake3:"
 
 @lru_cache(maxsize=16)
 def domain_separator(log_id: bytes) -> bytes:
-    """The domain's hash. Requires ``len(log_id) == 32``."""
+    """Compute the domain's hash. Requires ``len(log_id) == 32``."""
     if len(log_id) != 32:
         raise ValueError(f"a log id has 32 bytes, not {len(log_id)}")
     return keccak256(_DOMAIN_TYPE_HASH + _NAME_AND_VERSION + log_id)
 
 
 def summary(envelope: Envelope) -> str:
-    """What a wallet shows, in at most 200 bytes of ASCII."""
+    """Return the line that a wallet shows, at most 200 bytes of ASCII."""
     return (
         f"{envelope.event_type} as entry {envelope.sequence} of {envelope.stream.kind} {envelope.stream.id} "
         f"for {envelope.agency}"
@@ -75,7 +75,10 @@ def summary(envelope: Envelope) -> str:
 
 
 def signing_hash(envelope: Envelope, log_id: bytes) -> bytes:
-    """The 32 bytes that are signed; ``envelope.signature`` does not enter. A null ``previous`` is 32 zero bytes."""
+    """Compute the 32 bytes that are signed: all of the envelope but ``signature``.
+
+    A null ``previous`` counts as 32 zero bytes.
+    """
     stream = envelope.stream
     struct = b"".join(
         (
@@ -98,7 +101,7 @@ def signing_hash(envelope: Envelope, log_id: bytes) -> bytes:
 
 
 def typed_data(envelope: Envelope, log_id: bytes) -> dict[str, object]:
-    """The same as a document for ``eth_signTypedData_v4``; bytes as 0x-hex."""
+    """Return the data of ``signing_hash`` as a document for ``eth_signTypedData_v4``; bytes are 0x-hex."""
     return {
         "types": {
             "EIP712Domain": [{"name": field, "type": kind} for field, kind in DOMAIN_FIELDS],
@@ -123,7 +126,7 @@ def typed_data(envelope: Envelope, log_id: bytes) -> dict[str, object]:
 
 
 def address_of(public_key: PublicKey) -> str:
-    """The key id of a public key: the last 20 bytes of its Keccak hash, 0x and lower-case hex."""
+    """Return the key id of a public key: the last 20 bytes of its Keccak hash, as 0x and lower-case hex."""
     return _address(public_key.format(compressed=False))
 
 
@@ -133,7 +136,7 @@ def _address(point: bytes) -> str:
 
 
 def recover(digest: bytes, signature: bytes, *, field: str = "envelope.signature") -> str:
-    """The key id that signed ``digest`` (32 bytes).
+    """Recover the id of the key that signed ``digest`` (32 bytes).
 
     Requires r || s || v with 65 bytes, ``0 < r, s < n``, low s (EIP-2), v 27 or 28. Raises SignatureRefused.
     """
@@ -154,7 +157,7 @@ def recover(digest: bytes, signature: bytes, *, field: str = "envelope.signature
 
 
 def verify_envelope(envelope: Envelope, log_id: bytes) -> None:
-    """Raises SignatureRefused unless ``envelope.key_id`` signed exactly this envelope for this ledger."""
+    """Accept an envelope that ``envelope.key_id`` signed for this ledger. Raises SignatureRefused."""
     signer = recover(signing_hash(envelope, log_id), bytes.fromhex(envelope.signature[2:]))
     if signer != envelope.key_id:
         raise SignatureRefused(
@@ -165,7 +168,10 @@ def verify_envelope(envelope: Envelope, log_id: bytes) -> None:
 
 
 def require_window(envelope: Envelope, now: int) -> None:
-    """Raises SignatureRefused unless ``now - 24 h <= signed_at <= now + 5 min``. ``now`` is in unix seconds."""
+    """Accept an envelope with ``now - 24 h <= signed_at <= now + 5 min``; ``now`` is in unix seconds.
+
+    Raises SignatureRefused.
+    """
     if not now - EARLIEST <= envelope.signed_at <= now + LATEST:
         raise SignatureRefused(
             f"expected a time between {now - EARLIEST} and {now + LATEST} (unix seconds), not {envelope.signed_at}",
@@ -180,6 +186,6 @@ def _digest_bytes(text: str | None) -> bytes:
 
 
 def personal_digest(message: str) -> bytes:
-    """The 32 bytes that personal_sign signs (EIP-191, version 0x45)."""
+    """Compute the 32 bytes that personal_sign signs (EIP-191, version 0x45)."""
     data = message.encode()
     return keccak256(b"\x19Ethereum Signed Message:\n" + str(len(data)).encode() + data)
