@@ -1,4 +1,4 @@
-"""Breaks: where the claims of a handling chain leave a hole, overlap, or come in another order than the record's."""
+"""Breaks of a handling chain: claimed times that leave a gap, overlap, or contradict the order of the record."""
 
 from __future__ import annotations
 
@@ -16,12 +16,13 @@ BREAK_KINDS: tuple[BreakKind, ...] = get_args(BreakKind)
 
 
 class Break(Struct, frozen=True):
-    """From ``since`` until ``until``, both as claimed, and more than a minute apart: claims are no nearer than that.
-    What kind it is says what is wrong with that time:
+    """A stretch of claimed time, from ``since`` until ``until``, in which custody is not accounted for or disputed.
 
-    ``gap``: the sender had let go, the receiver had not yet received. ``overlap``: both claim to have had it.
-    ``unrecorded``: seized, and not in the record yet. ``backdated``: the event claims to lie before what was recorded
-    before it.
+    It is longer than a minute, because claims are no more precise than that. The kinds:
+
+    ``gap``: the sender had given it away, the receiver had not yet received it. ``overlap``: both claim to have had it.
+    ``unrecorded``: seized, but not yet in the record. ``backdated``: the event claims a time before an event that was
+    recorded earlier.
     """
 
     kind: BreakKind
@@ -32,11 +33,12 @@ class Break(Struct, frozen=True):
 
 
 def breaks(before: CaseState | None, payload: Payload, after: CaseState) -> tuple[Break, ...]:
-    """What the event, which led from ``before`` to ``after``, leaves open or contradicts."""
-    return tuple(_found(before, payload, after))
+    """Return the breaks that the event, which led from ``before`` to ``after``, opens."""
+    return tuple(_event_breaks(before, payload, after))
 
 
-def _found(before: CaseState | None, payload: Payload, after: CaseState) -> Iterator[Break]:
+def _event_breaks(before: CaseState | None, payload: Payload, after: CaseState) -> Iterator[Break]:
+    """Yield the breaks of an event."""
     body = payload.body
     if before is not None and is_surely_before(payload.occurred_at, before.last_occurred_at):
         yield Break("backdated", payload.occurred_at, before.last_occurred_at)
@@ -45,16 +47,16 @@ def _found(before: CaseState | None, payload: Payload, after: CaseState) -> Iter
         if is_surely_before(seized_at, payload.occurred_at):
             yield Break("unrecorded", seized_at, payload.occurred_at, item_ids=(body.item_id,))
     if isinstance(body, handover.HandoverAccepted):
-        yield from _of_delivery(after.handovers[body.handover_id], body)
+        yield from _delivery_breaks(after.handovers[body.handover_id], body)
 
 
-def _of_delivery(answered: Handover, body: handover.HandoverAccepted) -> Iterator[Break]:
-    """Between the offer and the receipt of what went from hand to hand; what stays where it is has no journey."""
-    moved = tuple(item_id for item_id in answered.accepted_items if not answered.items[item_id].stays)
-    present = tuple(person for person in answered.person_ids if person not in body.absent_person_ids)
+def _delivery_breaks(offer: Handover, body: handover.HandoverAccepted) -> Iterator[Break]:
+    """Yield the break between the offer and the receipt of what was carried over; what stays is not carried."""
+    moved = tuple(item_id for item_id in offer.accepted_items if not offer.items[item_id].stays)
+    present = tuple(person for person in offer.person_ids if person not in body.absent_person_ids)
     if not moved and not present:
         return
-    if is_surely_before(answered.offered_at, body.received_at):
-        yield Break("gap", answered.offered_at, body.received_at, moved, present)
-    if is_surely_before(body.received_at, answered.offered_at):
-        yield Break("overlap", body.received_at, answered.offered_at, moved, present)
+    if is_surely_before(offer.offered_at, body.received_at):
+        yield Break("gap", offer.offered_at, body.received_at, moved, present)
+    if is_surely_before(body.received_at, offer.offered_at):
+        yield Break("overlap", body.received_at, offer.offered_at, moved, present)

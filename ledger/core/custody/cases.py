@@ -26,7 +26,7 @@ from ledger.core.events.terms import EventRef, Stage
 
 
 def opened(act: Act, body: case.CaseOpened) -> CaseState:
-    """The state at sequence 0. Items and persons of a split come along with their history."""
+    """Return the state at sequence 0. Items and persons of a cited split are taken over with their history."""
     _require_not_closed(body.stage)
     state = CaseState(
         case_id=act.payload.stream.id,
@@ -57,6 +57,7 @@ def _require_not_closed(stage: Stage) -> None:
 
 @rule(case.CaseOpened)
 def opened_twice(state: CaseState, act: Act, body: case.CaseOpened) -> CaseState:
+    """Refuse (already_opened) a second opening."""
     refuse("already_opened", f"case {state.case_id} is open already", field="sequence")
 
 
@@ -74,7 +75,10 @@ def linked(state: CaseState, act: Act, body: case.CaseLinked) -> CaseState:
 
 @rule(case.CaseSplit)
 def split(state: CaseState, act: Act, body: case.CaseSplit) -> CaseState:
-    """What leaves is on no open offer; persons take their measures along. Nothing changes hands."""
+    """Let items and persons leave for a new case, persons with their measures and clocks. Custody does not change.
+
+    Refuses what is on an open offer.
+    """
     require_responsible(state, act)
     if body.new_case_id == state.case_id:
         refuse("same_case", "a case is not split into itself", field="body.new_case_id")
@@ -128,10 +132,10 @@ def joined(state: CaseState, act: Act, body: case.CaseJoined) -> CaseState:
 def _take_over(
     state: CaseState, act: Act, cited: EventRef, *, field: str, other_case_id: str | None = None
 ) -> CaseState:
-    """Items, persons and measures that the cited split gave up. ``act.source`` is the other case at that event.
+    """Take over the items, persons, measures and clocks that the cited split gave up.
 
-    Only the agency that split them off takes them over. Whoever cites the split of another agency is told the same as
-    of an event that there is not.
+    ``act.source`` is the other case as of that event. Only the agency that signed the split may cite it. A foreign
+    split gets the same refusal as an event that does not exist, so that the refusal reveals nothing.
     """
     source = act.source
     split = source.split if source and source.head == cited.payload_digest else None
@@ -150,8 +154,8 @@ def _take_over(
     if cited.payload_digest in state.taken_over:
         refuse("already_taken_over", "what the split cited gave up stands in this case already", field=f"body.{field}")
     for item in split.items:
-        known = state.items.get(item.item_id)
-        if known is not None and known.status != "left":
+        existing = state.items.get(item.item_id)
+        if existing is not None and existing.status != "left":
             require_new(state.items, item.item_id, "item", field=field)
     for measure in split.measures:
         require_new(state.measures, measure.measure_id, "measure", field=field)
@@ -161,21 +165,21 @@ def _take_over(
         agencies=state.agencies | holders,
         persons=state.persons | {person.person_id: person for person in split.persons},
         measures=state.measures | {measure.measure_id: measure for measure in split.measures},
-        clocks=state.clocks | {clock.deadline_id: clock for clock in clocks.brought(split.clocks, act)},
+        clocks=state.clocks | {clock.deadline_id: clock for clock in clocks.transferred(split.clocks, act)},
         taken_over=state.taken_over | {cited.payload_digest},
     )
 
 
 @rule(case.CaseAssigned)
 def assigned(state: CaseState, act: Act, body: case.CaseAssigned) -> CaseState:
-    """Each agency assigns the case among its own."""
+    """Record the signing agency's assignment; each agency assigns the case to its own officers."""
     assignment = Assignment(body.department, body.handler)
     return replace(state, assignments=state.assignments | {act.agency: assignment})
 
 
 @rule(case.CaseStageEntered)
 def stage_entered(state: CaseState, act: Act, body: case.CaseStageEntered) -> CaseState:
-    """A case that was closed is open again."""
+    """Let the case enter a stage; a closed case is open again."""
     require_responsible(state, act)
     _require_not_closed(body.stage)
     return replace(state, stage=body.stage, closed=False, procedure=body.procedure or state.procedure)
@@ -183,7 +187,7 @@ def stage_entered(state: CaseState, act: Act, body: case.CaseStageEntered) -> Ca
 
 @rule(case.CaseClosed)
 def closed(state: CaseState, act: Act, body: case.CaseClosed) -> CaseState:
-    """Only with every offer answered and every discrepancy resolved by both sides."""
+    """Close the case. Refuses while an offer is unanswered or a discrepancy is not resolved by both sides."""
     require_responsible(state, act)
     if body.decision_id is not None:
         require_decision(state, body.decision_id)
@@ -206,18 +210,18 @@ def closed(state: CaseState, act: Act, body: case.CaseClosed) -> CaseState:
 
 
 def require_decision(state: CaseState, decision_id: str) -> None:
-    """Refuses (unknown_decision) a decision that the case has not."""
+    """Refuse (unknown_decision) a decision that the case does not have."""
     if decision_id not in state.decisions:
         refuse("unknown_decision", f"case {state.case_id} has no decision {decision_id}", field="body.decision_id")
 
 
 @rule(case.PersonNamed)
 def named(state: CaseState, act: Act, body: case.PersonNamed) -> CaseState:
-    """Whoever names a person, the agency that answers for the case answers for the person."""
-    known = state.persons.get(body.person_id)
+    """Name a person; the agency responsible for the case becomes responsible for the person, not the signer."""
+    existing = state.persons.get(body.person_id)
     person = Person(body.person_id, body.role, state.responsible)
-    if known is not None:
-        person = replace(known, role=body.role)
+    if existing is not None:
+        person = replace(existing, role=body.role)
     return replace(state, persons=state.persons | {body.person_id: person})
 
 
@@ -226,7 +230,7 @@ def imposed(state: CaseState, act: Act, body: case.MeasureImposed) -> CaseState:
     state.person(body.person_id)
     require_new(state.measures, body.measure_id, "measure", field="measure_id")
     measure = MeasureState(body.measure_id, body.person_id, body.measure, body.started_at, body.until)
-    return _keep(_with_measures(state, measure), act, body.person_id)
+    return _with_keeping(_with_measures(state, measure), act, body.person_id)
 
 
 @rule(case.MeasureChanged)
@@ -235,7 +239,7 @@ def changed(state: CaseState, act: Act, body: case.MeasureChanged) -> CaseState:
     clocks.require_not_before(body.started_at, old.started_at, "started_at")
     require_new(state.measures, body.new_measure_id, "measure", field="new_measure_id")
     new = MeasureState(body.new_measure_id, old.person_id, body.measure, body.started_at, body.until)
-    return _keep(_with_measures(state, replace(old, ended_at=body.started_at), new), act, old.person_id)
+    return _with_keeping(_with_measures(state, replace(old, ended_at=body.started_at), new), act, old.person_id)
 
 
 @rule(case.MeasureExtended)
@@ -249,7 +253,7 @@ def lifted(state: CaseState, act: Act, body: case.MeasureLifted) -> CaseState:
     old = require_measure(state, body.measure_id)
     clocks.require_not_before(body.ended_at, old.started_at, "ended_at")
     measure = replace(old, ended_at=body.ended_at)
-    return _keep(_with_measures(state, measure), act, measure.person_id)
+    return _with_keeping(_with_measures(state, measure), act, measure.person_id)
 
 
 @rule(case.DecisionRecorded)
@@ -270,7 +274,7 @@ def disclosed(state: CaseState, act: Act, body: record.DisclosureMade) -> CaseSt
 
 
 def recorded(state: CaseState, act: Act, body: Body) -> CaseState:
-    """Events about the record move nothing."""
+    """Return the state unchanged: events about the record change no custody."""
     return state
 
 
@@ -285,7 +289,7 @@ for _body in (
 
 
 def require_responsible(state: CaseState, act: Act) -> None:
-    """Refuses (not_responsible) unless the signer's agency answers for the case."""
+    """Refuse (not_responsible) a signer whose agency is not responsible for the case."""
     if act.agency != state.responsible:
         refuse(
             "not_responsible",
@@ -295,7 +299,7 @@ def require_responsible(state: CaseState, act: Act) -> None:
 
 
 def require_measure(state: CaseState, measure_id: str) -> MeasureState:
-    """A measure that still runs; refuses unknown_measure, measure_ended."""
+    """Return a measure that still runs; refuse unknown_measure, measure_ended."""
     measure = look_up(state.measures, measure_id, "measure", state.case_id, field="measure_id")
     if measure.ended_at is not None:
         refuse("measure_ended", f"measure {measure_id} ended at {measure.ended_at}", field="body.measure_id")
@@ -303,7 +307,7 @@ def require_measure(state: CaseState, measure_id: str) -> MeasureState:
 
 
 def require_in_hand(state: CaseState, act: Act, item_id: str, *, field: str = "item_id") -> Item:
-    """An item that the signer's agency holds and has not offered; refuses as ``require_free`` does, and not_held."""
+    """Return an item that the signer's agency holds and has not offered; refuse as ``require_free``, and not_held."""
     item = state.item(item_id, field=field)
     if item.is_live and item.holder != act.agency:
         refuse("not_held", f"item {item_id} is held by {item.holder}, not by {act.agency}", field=f"body.{field}")
@@ -311,7 +315,7 @@ def require_in_hand(state: CaseState, act: Act, item_id: str, *, field: str = "i
 
 
 def require_present(state: CaseState, act: Act, item_id: str, *, field: str = "item_id") -> Item:
-    """An item in hand that no officer has taken along; refuses as ``require_in_hand`` does, and checked_out."""
+    """Return an item in hand that is not checked out; refuse as ``require_in_hand``, and checked_out."""
     item = require_in_hand(state, act, item_id, field=field)
     if item.status == "checked_out":
         refuse(
@@ -324,7 +328,7 @@ def require_present(state: CaseState, act: Act, item_id: str, *, field: str = "i
 
 
 def require_free(state: CaseState, item_id: str, *, field: str = "item_id") -> Item:
-    """An item that somebody holds and nobody was offered; refuses unknown_item, item_gone, already_offered."""
+    """Return an item that is held and not on offer; refuse unknown_item, item_gone, already_offered."""
     item = state.item(item_id, field=field)
     if not item.is_live:
         refuse("item_gone", f"item {item_id} is {item.status}, nobody holds it any more", field=f"body.{field}")
@@ -342,8 +346,11 @@ def _with_measures(state: CaseState, *measures: MeasureState) -> CaseState:
     return replace(state, measures=state.measures | {measure.measure_id: measure for measure in measures})
 
 
-def _keep(state: CaseState, act: Act, person_id: str) -> CaseState:
-    """Who is locked up is kept for the organ that decided so until a change of custody is served, others for nobody."""
+def _with_keeping(state: CaseState, act: Act, person_id: str) -> CaseState:
+    """Set for whom a person is kept in custody.
+
+    That is the organ that decided the measure until a change of custody is served; None for a person not in custody.
+    """
     person = state.persons[person_id]
     kept_for = (person.kept_for or act.agency) if in_custody(state, person_id) else None
     return replace(state, persons=state.persons | {person_id: replace(person, kept_for=kept_for)})
@@ -351,7 +358,10 @@ def _keep(state: CaseState, act: Act, person_id: str) -> CaseState:
 
 @rule(custody_change.CustodyChangeRequested)
 def requested(state: CaseState, act: Act, body: custody_change.CustodyChangeRequested) -> CaseState:
-    """By the receiver of an accepted handover, for who is locked up; the detention house takes part from here on."""
+    """Record the request of a custody change by the receiver of an accepted handover, for a person in custody.
+
+    The detention house becomes a party of the case.
+    """
     require_new(state.custody_changes, body.custody_change_id, "custody change", field="custody_change_id")
     handover = state.handover(body.handover_id)
     if not handover.is_accepted or handover.to_agency != act.agency:
@@ -387,7 +397,10 @@ def requested(state: CaseState, act: Act, body: custody_change.CustodyChangeRequ
 
 @rule(custody_change.CustodyChangeServed)
 def served(state: CaseState, act: Act, body: custody_change.CustodyChangeServed) -> CaseState:
-    """From here on the detention house keeps the person for the organ that asked; who was released since, for none."""
+    """Record that the detention house keeps the person for the requesting organ from now on.
+
+    A person who was released in the meantime is kept for nobody.
+    """
     change = look_up(
         state.custody_changes, body.custody_change_id, "custody change", state.case_id, field="custody_change_id"
     )
@@ -410,7 +423,7 @@ def served(state: CaseState, act: Act, body: custody_change.CustodyChangeServed)
 
 @rule(custody_change.CustodyPeriodNotified)
 def period_notified(state: CaseState, act: Act, body: custody_change.CustodyPeriodNotified) -> CaseState:
-    """A notice to the detention house; the period itself is extended by the decision on the measure."""
+    """Record a notice to the detention house; the decision on the measure itself extends the period."""
     measure = require_measure(state, body.measure_id)
     _require_in_custody(state, measure.person_id)
     return replace(state, agencies=state.agencies | {body.detention_house})

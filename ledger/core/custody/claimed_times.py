@@ -1,12 +1,12 @@
-"""Claimed times: what an event says of when things happened, and whether that can be.
+"""Claimed times: the times that an event states, and whether they are possible.
 
-``occurred_at`` and many bodies claim times, and statutory clocks run from these claims. One that cannot be is refused:
+``occurred_at`` and many bodies claim times, and statutory clocks run from these claims. An impossible one is refused:
 
-- what happened lies no later than the signature that says so, but for what clocks of machines differ by;
-- what follows something lies on no earlier day: a receipt follows its offer, a service what is served, a disposal what
-  was proposed and decided, and the last day of something its first.
+- a past event lies no later than the signature over it, apart from the difference between clocks of machines;
+- an event that follows another lies on no earlier day: a receipt follows its offer, a service the request, a disposal
+  its proposal and decision, and the last day of a period its first.
 
-One that can be and does not fit is flagged (``odd_time``). ``HAPPENED`` and ``AHEAD`` have every time and every day of
+A possible one that does not fit is flagged (``odd_time``). ``HAPPENED`` and ``AHEAD`` list every time and every day of
 every body.
 """
 
@@ -23,9 +23,9 @@ from ledger.core.events import Body, Payload, case, custody_change, deadline, ha
 from ledger.core.procedure.legal_days import legal_day_of, start_of
 from ledger.core.procedure.rulebook import FlagRule
 
-TOLERANCE = 300  # seconds that a signer's clock may be behind
+TOLERANCE = 300  # seconds that the clock of the signer may be behind
 
-# By body, the times and days of what has happened, and those of what may be to come.
+# By body, the fields whose times and days must be past, and those whose may be in the future.
 HAPPENED: dict[type[Body], tuple[str, ...]] = {
     case.MeasureImposed: ("started_at",),
     case.MeasureChanged: ("started_at",),
@@ -59,10 +59,10 @@ AHEAD: dict[type[Body], tuple[str, ...]] = {
     item.ItemFrozen: ("frozen_until",),
     item.ItemFreezeRenewed: ("frozen_until",),
     record.DatasetRegistered: ("period_until",),
-    # The day on which a period ends is not of it; on the day of issue the one after it has not begun.
+    # The end of a period is exclusive; on the day of issue, the period after it has not begun.
     supervision.RecommendationRechecked: ("before.period_until", "after.period_from", "after.period_until"),
 }
-# By body, pairs of its own fields of which the first follows the second.
+# By body, pairs of its fields of which the first may not lie on an earlier day than the second.
 ORDERED: dict[type[Body], tuple[tuple[str, str], ...]] = {
     case.MeasureImposed: (("until", "started_at"),),
     case.MeasureChanged: (("until", "started_at"),),
@@ -92,15 +92,15 @@ def _claim(body: Body, path: str) -> str | None:
 
 
 def begins_at(claim: str) -> int:
-    """Give the unix seconds of a time, or of the first instant of a day."""
+    """Return the unix seconds of a time, or of the first instant of a day."""
     return unix_seconds(claim) if "T" in claim else int(start_of(date.fromisoformat(claim)).timestamp())
 
 
 def require_consistent(payload: Payload, signed_at: int) -> None:
-    """Refuse what no event may claim, whatever came before it.
+    """Refuse an event whose claims are impossible by themselves, whatever came before it.
 
-    in_future: something is said to have happened after the signature (unix seconds). before_its_start: of two claims
-    of the body, one lies on a day before what it follows.
+    in_future: something past lies after the signature (unix seconds). before_its_start: of two claims of the body, one
+    lies on a day before the other, which it follows.
     """
     claims = [("occurred_at", payload.occurred_at)]
     claims += [(f"body.{path}", at) for path, at in times_of(payload.body, HAPPENED)]
@@ -119,13 +119,13 @@ def require_consistent(payload: Payload, signed_at: int) -> None:
 
 
 def require_possible(before: CaseState | None, act: Act) -> None:
-    """Refuse (in_future, before_its_start) an event of a case that claims a time that cannot be.
+    """Refuse (in_future, before_its_start) an event of a case that claims an impossible time.
 
-    What follows something may lie before it on the same day: within a day papers are often written after the fact. That
-    is flagged, not refused. An offer, though, that ends before it is made could not be accepted by anybody.
+    Within one day, an order that does not fit is flagged, not refused: papers are often written after the fact. But an
+    offer that expires before it is made is refused, because nobody could accept it.
     """
     require_consistent(act.payload, act.signed_at)
-    for claim in _followed(before, act.payload):
+    for claim in _claims_after(before, act.payload):
         _require_no_earlier_day(claim.field, claim.at, claim.earliest)
     body = act.payload.body
     if isinstance(body, handover.HandoverOffered) and body.expires_at and body.expires_at < act.payload.occurred_at:
@@ -151,9 +151,9 @@ def _refuse_before(field: str, at: str, earliest: str) -> None:
 
 
 class Follows(NamedTuple):
-    """A time or day claimed in ``field`` that follows another; ``act`` and ``earlier_act`` say what each is of.
+    """A time or day claimed in ``field`` that follows another; ``act`` and ``earlier_act`` name the two acts.
 
-    Without ``act`` the order within a day is nothing, or for another flag to tell.
+    Without ``act``, the order within a day does not matter, or another flag reports it.
     """
 
     field: str
@@ -163,17 +163,17 @@ class Follows(NamedTuple):
     earlier_act: str = ""
 
     def contradictions(self) -> Iterator[str]:
-        """Yield what is odd about it: that it lies before what it follows, by more than a minute."""
+        """Yield a text if the claim lies more than a minute before the act that it follows."""
         if self.act and is_surely_before(self.at, self.earliest):
             yield f"{self.act} at {self.at}, before it was {self.earlier_act} at {self.earliest}"
 
 
 def receipt(received_at: str, offered_at: str) -> Follows:
-    """Give the claim that something was received then, which was offered then."""
+    """Return the claim that something was received at a time, after it was offered."""
     return Follows("body.received_at", received_at, offered_at, "received", "offered")
 
 
-def _followed(before: CaseState | None, payload: Payload) -> Iterator[Follows]:
+def _claims_after(before: CaseState | None, payload: Payload) -> Iterator[Follows]:
     """Yield the claims that follow something that the case has recorded."""
     if before is None:
         return
@@ -201,22 +201,22 @@ def _followed(before: CaseState | None, payload: Payload) -> Iterator[Follows]:
 
 
 def odd_time(before: CaseState | None, act: Act, after: CaseState, rule: FlagRule) -> str | None:
-    """Say which claimed times contradict each other, by more than the minute that papers and people are near to."""
-    return ", ".join(_odd(before, act.payload)) or None
+    """Return which claimed times contradict each other by more than a minute, or None."""
+    return ", ".join(_contradictions(before, act.payload)) or None
 
 
-def _odd(before: CaseState | None, payload: Payload) -> Iterator[str]:
+def _contradictions(before: CaseState | None, payload: Payload) -> Iterator[str]:
     body, occurred_at = payload.body, payload.occurred_at
-    for claim in _followed(before, payload):
+    for claim in _claims_after(before, payload):
         yield from claim.contradictions()
     received_at = _claim(body, "received_at")
     if received_at is not None and is_surely_before(occurred_at, received_at):
         yield f"answered at {occurred_at}, before it was received at {received_at}"
     if isinstance(body, case.DecisionRecorded):
         later = (("served", body.served_at), ("in effect", body.effective_at))
-        for what, at in later:
+        for act, at in later:
             if at is not None and is_surely_before(at, body.decided_at):
-                yield f"{what} at {at}, before it was decided at {body.decided_at}"
+                yield f"{act} at {at}, before it was decided at {body.decided_at}"
     for path, at in times_of(body, AHEAD):
         if path == "due_at" and is_surely_before(at, occurred_at):
             yield f"due at {at}, before it was set at {occurred_at}"

@@ -1,4 +1,4 @@
-"""Rules for statutory clocks: what the events of a case start and stop, and what is decided about a clock that runs."""
+"""The statutory clocks of a case: which of them its events start and stop, and the rules for decisions about one."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _ANSWERS = ("delivered", "received", "accepted", "refused")
 
 
 def advance(before: CaseState | None, act: Act, after: CaseState) -> CaseState:
-    """``after`` with its clocks: those that the event stops, then those that it starts."""
+    """Return ``after`` with its clocks: those that the event stops are stopped first, then those that it starts."""
     body = act.payload.body
     if isinstance(body, case.CaseClosed):
         return _with(after, [_stop(after, clock, act, act.payload.occurred_at) for clock in running(after)])
@@ -42,17 +42,17 @@ def advance(before: CaseState | None, act: Act, after: CaseState) -> CaseState:
 
 
 def running(state: CaseState, subject: str | None = None) -> list[Clock]:
-    """The clocks of the case that run, or of one subject in it."""
+    """Return the running clocks of the case, or those of one subject."""
     return state.clocks.marked("running" if subject is None else f"running/{subject}")
 
 
 def rule_of(clock: Clock, book: Rulebook) -> ClockRule:
-    """The row that the clock has kept since it started. Requires that the rules still have it."""
+    """Return the row that the clock has kept since it started. Requires that the rules still contain it."""
     return book.clock_rows[clock.name, clock.rule_from]
 
 
 def whose(state: CaseState, clock: Clock, row: ClockRule) -> str:
-    """The agency whose time it is; of a clock that has ended, whose it was then."""
+    """Return the agency whose time runs; of a clock that has ended, the one whose time it was at the end."""
     if row.whose == "agency" or not clock.is_running:
         return clock.agency
     holder = state.persons.get(clock.subject) or state.items.get(clock.subject)
@@ -65,9 +65,11 @@ def _with(state: CaseState, clocks: Iterable[Clock]) -> CaseState:
 
 
 def _settle(state: CaseState, act: Act, trigger: Trigger) -> CaseState:
-    """With the answer provisional clocks end: a definite one takes over, or the time did not run at all.
+    """Settle the clocks that depend on a handover, once it is answered.
 
-    What an offer had stopped runs on where the offer came to nothing, for the absent too.
+    Its provisional clocks are removed: the receiver's definite clock replaces them, or, after a refusal, they are
+    dropped as if they had never run. A clock that the offer stopped runs on after a refusal, and for persons who did
+    not come.
     """
     answer, _, _ = trigger.name.partition(".")
     if trigger.handover_id is None or answer not in _ANSWERS:
@@ -83,16 +85,17 @@ def _settle(state: CaseState, act: Act, trigger: Trigger) -> CaseState:
 
 
 def _settled(clock: Clock, act: Act, runs_on: bool) -> Clock:
-    """Runs on, or has stopped for good."""
+    """Return a halted clock as running on, or as stopped for good."""
     if not runs_on:
         return replace(clock, stopped_in=None)
     return replace(clock, stopped_at=None, stopped_in=None, events=(*clock.events, _ref(act)))
 
 
 def _stopped(state: CaseState, act: Act, trigger: Trigger) -> Iterator[Clock]:
-    """An offer stops a clock for the time being; anything else for good, also one that an offer has stopped.
+    """Yield the clocks that the trigger stops.
 
-    What happened on a day before the clock began is not what it waits for, however late it is recorded.
+    An offer halts a clock until its answer; any other trigger stops it for good, even if an offer had halted it. A
+    trigger that lies on a day before the clock started does not stop it, however late it is recorded.
     """
     names = act.book.stopped_by[trigger.name]
     offered_in = trigger.handover_id if trigger.name.startswith("offered.") else None
@@ -106,7 +109,7 @@ def _stopped(state: CaseState, act: Act, trigger: Trigger) -> Iterator[Clock]:
 
 
 def _concerned(state: CaseState, trigger: Trigger, mark: str) -> list[Clock]:
-    """The clocks so marked of the subjects and of the case, or all."""
+    """Return the clocks with this mark of the trigger's subjects and of the case, or all if it names no subject."""
     if not trigger.subjects:
         return state.clocks.marked(mark)
     subjects = dict.fromkeys((*trigger.subjects, CASE))
@@ -132,19 +135,22 @@ def _started(state: CaseState, act: Act, trigger: Trigger) -> Iterator[Clock]:
     for row in act.book.started_by[trigger.name]:
         if holds_on(row, day) and (not row.stages or state.stage in row.stages) and (row.bases or trigger.until):
             for subject in _subjects(state, row, trigger):
-                if _goes_on(state, row, subject, trigger):
+                if _continues(state, row, subject, trigger):
                     continue
                 yield from _superseded(state, act, row, subject, trigger)
                 yield _start(state, act, row, subject, trigger)
 
 
-def _goes_on(state: CaseState, row: ClockRule, subject: str, trigger: Trigger) -> bool:
-    """A procedure that is chosen starts what does not run yet; one that is turned to starts anew."""
-    return trigger.name.startswith("procedure.") and any(one.name == row.name for one in running(state, subject))
+def _continues(state: CaseState, row: ClockRule, subject: str, trigger: Trigger) -> bool:
+    """Tell whether a clock that runs already answers the trigger.
+
+    A procedure that is chosen starts only clocks that do not run yet; a change of procedure starts them anew.
+    """
+    return trigger.name.startswith("procedure.") and any(clock.name == row.name for clock in running(state, subject))
 
 
 def _superseded(state: CaseState, act: Act, row: ClockRule, subject: str, trigger: Trigger) -> Iterator[Clock]:
-    """A clock that starts anew takes the place of the one that ran."""
+    """Yield, as stopped for good, the clocks that a new one of the same name replaces."""
     for clock in running(state, subject):
         if clock.name == row.name:
             yield _stop(state, clock, act, trigger.at)
@@ -154,7 +160,7 @@ def _superseded(state: CaseState, act: Act, row: ClockRule, subject: str, trigge
 
 
 def _subjects(state: CaseState, row: ClockRule, trigger: Trigger) -> tuple[str, ...]:
-    """Those that the event names; where it names no person, all suspects, and where there are none, the case."""
+    """Return the subjects that the event names; if it names no person, all suspects, or else the case."""
     if row.per == "case":
         return (CASE,)
     if row.per != "person" or trigger.subjects:
@@ -181,15 +187,15 @@ def _start(state: CaseState, act: Act, row: ClockRule, subject: str, trigger: Tr
 
 
 def _renewed_from(state: CaseState, act: Act, row: ClockRule, subject: str, trigger: Trigger) -> str | None:
-    """The last day of the one that runs, unless it has passed: what is renewed in time goes on from there."""
+    """Return the last day of the running clock, from which a timely renewal counts; None if it has passed."""
     if trigger.name not in row.renewals:
         return None
-    days = [day for one in running(state, subject) if one.name == row.name for day in _last_days(one, act.book)]
+    days = [day for clock in running(state, subject) if clock.name == row.name for day in _last_days(clock, act.book)]
     return min(days).isoformat() if days and min(days) > legal_day_of(trigger.at) else None
 
 
 def _last_days(clock: Clock, book: Rulebook) -> Iterator[date]:
-    """By law, and by the paper."""
+    """Yield the last day by law and the one by the paper, as far as they exist."""
     row = rule_of(clock, book)
     by_law, by_paper = clock_periods.lawful_last_day(clock, row), clock_periods.decided(clock, row)
     yield from (day for day in (by_law, by_paper and date.fromisoformat(by_paper[:10])) if day)
@@ -200,7 +206,7 @@ def _period(state: CaseState, row: ClockRule, subject: str) -> str | None:
 
 
 def _refitted(state: CaseState, act: Act) -> Iterator[Clock]:
-    """The clocks that run, with the time that the procedure gives which was chosen now."""
+    """Yield the running clocks whose time differs under the procedure that was chosen now, with that time."""
     for clock in running(state):
         row = rule_of(clock, act.book)
         if any(base.when in get_args(Procedure) for base in row.bases):
@@ -210,7 +216,10 @@ def _refitted(state: CaseState, act: Act) -> Iterator[Clock]:
 
 
 def _handed_on(state: CaseState, act: Act, gone: tuple[str, ...], new: tuple[item.ItemPart, ...]) -> Iterator[Clock]:
-    """The clocks of things that are split or merged run on for what comes of them; of several the one begun first."""
+    """Yield the clocks of items that are split or merged, stopped, and continued for the new items.
+
+    If several merged items have a clock of one name, the one that began first is continued.
+    """
     ticking = [clock for item_id in gone for clock in running(state, item_id)]
     for clock in ticking:
         yield _stop(state, clock, act, act.payload.occurred_at)
@@ -221,8 +230,8 @@ def _handed_on(state: CaseState, act: Act, gone: tuple[str, ...], new: tuple[ite
             yield replace(clock, deadline_id=own, subject=part.item_id, events=events)
 
 
-def brought(clocks: Iterable[Clock], act: Act) -> Iterator[Clock]:
-    """Clocks that come from another case, under ids that are of this one: named after the event that brings them."""
+def transferred(clocks: Iterable[Clock], act: Act) -> Iterator[Clock]:
+    """Yield clocks that come from another case, under ids of this one: they name the event that brings them."""
     for clock in clocks:
         events = (*clock.events, _ref(act))
         yield replace(clock, deadline_id=_id(clock.name, clock.subject, act), events=events)
@@ -242,7 +251,7 @@ def _ref(act: Act) -> EventRef:
     return EventRef(event_id=act.payload.event_id, payload_digest=act.digest)
 
 
-# -- what is decided about a clock -------------------------------------------------------------------------------------
+# -- decisions about a running clock -----------------------------------------------------------------------------------
 
 
 @rule(deadline.DeadlineExtended)
@@ -261,14 +270,16 @@ def extended(state: CaseState, act: Act, body: deadline.DeadlineExtended) -> Cas
 
 
 def extended_by_measure(state: CaseState, act: Act, measure: MeasureState, body: case.MeasureExtended) -> CaseState:
-    """The clock that the measure started, if it can be extended, is so by the row whose article the decision names."""
+    """Extend the clock that the measure started, by the row whose article the decision names."""
     changed = []
     starts = {f"measure.{measure.measure}", *(("commission_case_received",) if measure.measure == "detention" else ())}
     for clock in running(state, measure.person_id):
         row = rule_of(clock, act.book)
         if row.by_paper and starts.intersection(row.starts) and row.extensions:
-            fitting = [one for one in row.extensions if one.article == body.article and one.of in (None, clock.period)]
-            preferred = [one for one in fitting if bool(one.grounds) == (body.qualifying_ground is not None)]
+            fitting = [
+                rule for rule in row.extensions if rule.article == body.article and rule.of in (None, clock.period)
+            ]
+            preferred = [rule for rule in fitting if bool(rule.grounds) == (body.qualifying_ground is not None)]
             chosen = next(iter(preferred or fitting), None)
             name = chosen.name if chosen else None
             changed.append(_extend(clock, act, Extension(name, body.article, body.until, body.qualifying_ground)))
@@ -320,7 +331,7 @@ def reset(state: CaseState, act: Act, body: deadline.DeadlineReset) -> CaseState
 
 
 def require_running(state: CaseState, deadline_id: str) -> Clock:
-    """A clock that still runs; refuses unknown_deadline, deadline_ended."""
+    """Return a clock that still runs; refuse unknown_deadline, deadline_ended."""
     clock = look_up(state.clocks, deadline_id, "deadline", state.case_id, field="deadline_id")
     if not clock.is_running:
         refuse("deadline_ended", f"deadline {deadline_id} ended at {clock.stopped_at}", field="body.deadline_id")
@@ -328,5 +339,6 @@ def require_running(state: CaseState, deadline_id: str) -> Clock:
 
 
 def require_not_before(at: str, earliest: str | None, field: str) -> None:
+    """Refuse (before_its_start) a time before ``earliest``."""
     if earliest is not None and at < earliest:
         refuse("before_its_start", f"expected {earliest} or later, not {at}", field=f"body.{field}")

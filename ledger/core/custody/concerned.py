@@ -1,4 +1,4 @@
-"""What an event is about: the items and persons that it names, or that what it names is about."""
+"""The items and persons that an event concerns: those it names, and those behind what it names."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ class Concerned(Struct, frozen=True):
 
 
 def concerned(before: CaseState | None, payload: Payload, after: CaseState) -> Concerned:
-    """What the event, which led from ``before`` to ``after``, is about."""
-    named = {*_named(payload.body), *_meant(before, payload, after)}
+    """Return the items and persons concerned by the event, which led from ``before`` to ``after``."""
+    named = {*_named(payload.body), *_implied(before, payload, after)}
     changed = {change.key for change in after.items.changes(before.items if before else None)}
     items = changed | {item_id for item_id in named if item_id in after.items}
-    known = before.persons.keys() if before else frozenset[str]()
-    persons = (named & known) | (named & after.persons.keys()) | (after.persons.keys() - known)
+    persons_before = before.persons.keys() if before else frozenset[str]()
+    persons = (named & persons_before) | (named & after.persons.keys()) | (after.persons.keys() - persons_before)
     return Concerned(tuple(sorted(items)), tuple(sorted(persons)))
 
 
 def _named(value: Any) -> Iterator[str]:
-    """Ids that stand in the body, at whatever depth."""
+    """Yield the ids in the body, at any depth."""
     for field in value.__struct_fields__:
         inner = getattr(value, field)
         parts = inner if isinstance(inner, tuple) else (inner,)
@@ -44,8 +44,8 @@ def _named(value: Any) -> Iterator[str]:
                 yield part
 
 
-def _meant(before: CaseState | None, payload: Payload, after: CaseState) -> Iterator[str]:
-    """Ids behind the handover, measure, discrepancy, custody change, deadline or proposal that the body names."""
+def _implied(before: CaseState | None, payload: Payload, after: CaseState) -> Iterator[str]:
+    """Yield the ids behind the handover, measure, discrepancy, custody change, deadline or proposal in the body."""
     body = payload.body
     handover = after.handovers.get(getattr(body, "handover_id", ""))
     if handover is not None:

@@ -1,4 +1,4 @@
-"""Rules for discrepancies: stated with an acceptance or raised later, ended by both sides' signatures."""
+"""Discrepancies: stated with an acceptance or raised later, and ended by the signatures of both sides."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ledger.core.events.handover import NotAcceptedItem, OfferedItem, ReceivedIt
 from ledger.core.events.item import ItemCheckedIn
 from ledger.core.events.terms import DiscrepancyKind, Quantity, ReasonCode
 
-_NOT_WHOLE = ("broken", "missing", "unsealed")
+_NOT_INTACT = ("broken", "missing", "unsealed")
 _KIND_OF: dict[ReasonCode, DiscrepancyKind] = {
     "items_differ": "condition",
     "seal_broken": "seal",
@@ -24,7 +24,7 @@ _KIND_OF: dict[ReasonCode, DiscrepancyKind] = {
 
 
 class Difference(NamedTuple):
-    """What the record or list says, and what was found."""
+    """A difference between the record or list (``expected``) and the item as received (``found``)."""
 
     kind: DiscrepancyKind
     expected: str
@@ -32,16 +32,16 @@ class Difference(NamedTuple):
 
 
 def as_listed(item: Item, line: OfferedItem) -> Item:
-    """The item as the sender's list has it; what the list leaves out is as recorded."""
+    """Return the item as the sender's list describes it; what the list leaves out is as recorded."""
     return _sealed(replace(item, condition=line.condition or item.condition), line.seal_number or item.seal_number)
 
 
 def as_found(item: Item, line: ReceivedItem | ItemCheckedIn) -> Item:
-    """The item as whoever received it found it; what is not said is as it was."""
-    found = replace(item, quantity=line.quantity or item.quantity, condition=line.condition or item.condition)
-    if line.seal_state in _NOT_WHOLE:
-        return replace(found, seal_number=None, seal_state=line.seal_state)
-    return _sealed(found, line.seal_number or item.seal_number)
+    """Return the item as the receiver describes it; what the line leaves out is as it was."""
+    received = replace(item, quantity=line.quantity or item.quantity, condition=line.condition or item.condition)
+    if line.seal_state in _NOT_INTACT:
+        return replace(received, seal_number=None, seal_state=line.seal_state)
+    return _sealed(received, line.seal_number or item.seal_number)
 
 
 def _sealed(item: Item, seal_number: str | None) -> Item:
@@ -51,40 +51,50 @@ def _sealed(item: Item, seal_number: str | None) -> Item:
 
 
 def stated(before: CaseState, handover: Handover, body: halves.HandoverAccepted) -> dict[str, Discrepancy]:
-    """What the receiver states to differ; each opens with the acceptance itself, under ``handover_id/item_id``."""
+    """Return the discrepancies that the receiver's lines state, by their ids.
+
+    Each is opened by the acceptance itself, under ``handover_id/item_id``.
+    """
     opened: dict[str, Discrepancy] = {}
     lines: list[ReceivedItem | NotAcceptedItem] = [*body.received, *body.not_accepted]
     for line in lines:
         listed = as_listed(before.items[line.item_id], handover.items[line.item_id])
-        found = kept_for(listed, line) if isinstance(line, NotAcceptedItem) else differences(listed, line)
-        if found:
+        differing = (
+            refusal_differences(listed, line) if isinstance(line, NotAcceptedItem) else differences(listed, line)
+        )
+        if differing:
             key = f"{handover.handover_id}/{line.item_id}"
-            expected, there = "; ".join(one.expected for one in found), "; ".join(one.found for one in found)
-            kinds = tuple(one.kind for one in found)
-            opened[key] = Discrepancy(key, handover.handover_id, line.item_id, handover.parties, expected, there, kinds)
+            expected = "; ".join(difference.expected for difference in differing)
+            actual = "; ".join(difference.found for difference in differing)
+            kinds = tuple(difference.kind for difference in differing)
+            opened[key] = Discrepancy(
+                key, handover.handover_id, line.item_id, handover.parties, expected, actual, kinds
+            )
     return opened
 
 
 def differences(item: Item, line: ReceivedItem | ItemCheckedIn) -> list[Difference]:
-    """All in which the item is said to be another than it was."""
-    found = [*_counted(item, line.quantity), *_seen(item, line.seal_state, line.seal_number)]
+    """Return all differences between the item and the receiver's line."""
+    differing = [*_quantity_difference(item, line.quantity), *_seal_difference(item, line.seal_state, line.seal_number)]
     if digests_conflict(item.digests, line.digests):
-        found.append(Difference("digest", " ".join(item.digests), " ".join(line.digests)))
-    if line.match_result == "mismatch" and not found:
-        found.append(Difference("condition", item.condition or "as listed", line.condition or line.remark or "differs"))
-    return found
+        differing.append(Difference("digest", " ".join(item.digests), " ".join(line.digests)))
+    if line.match_result == "mismatch" and not differing:
+        differing.append(
+            Difference("condition", item.condition or "as listed", line.condition or line.remark or "differs")
+        )
+    return differing
 
 
-def kept_for(item: Item, line: NotAcceptedItem) -> list[Difference]:
-    """In what an item differs that was not accepted; nothing where it stays for another reason."""
-    found = [*_counted(item, line.quantity), *_seen(item, line.seal_state, None)]
+def refusal_differences(item: Item, line: NotAcceptedItem) -> list[Difference]:
+    """Return the differences of an item that was not accepted, empty if it was left for another reason."""
+    differing = [*_quantity_difference(item, line.quantity), *_seal_difference(item, line.seal_state, None)]
     kind = _KIND_OF.get(line.reason_code)
-    if kind is not None and not found:
-        found.append(Difference(kind, "as listed", line.explanation or line.reason_code))
-    return found
+    if kind is not None and not differing:
+        differing.append(Difference(kind, "as listed", line.explanation or line.reason_code))
+    return differing
 
 
-def _counted(item: Item, quantity: Quantity | None) -> Iterator[Difference]:
+def _quantity_difference(item: Item, quantity: Quantity | None) -> Iterator[Difference]:
     if quantity is None or quantity == item.quantity:
         return
     kind: DiscrepancyKind = "quantity"
@@ -95,7 +105,7 @@ def _counted(item: Item, quantity: Quantity | None) -> Iterator[Difference]:
     yield Difference(kind, f"{item.quantity.value} {item.quantity.unit}", f"{quantity.value} {quantity.unit}")
 
 
-def _seen(item: Item, seal_state: str | None, seal_number: str | None) -> Iterator[Difference]:
+def _seal_difference(item: Item, seal_state: str | None, seal_number: str | None) -> Iterator[Difference]:
     seal = item.seal_number
     if seal_state in ("broken", "missing") or (seal_state == "unsealed" and seal is not None):
         yield Difference("seal", f"seal {seal or 'intact'}", f"seal {seal_state}")
@@ -103,11 +113,11 @@ def _seen(item: Item, seal_state: str | None, seal_number: str | None) -> Iterat
         yield Difference("seal", f"seal {seal}", f"seal {seal_number}")
 
 
-def digests_conflict(recorded: Iterable[str], found: Iterable[str]) -> bool:
-    """Whether a digest was found under an algorithm that the record has only others of."""
-    known = set(recorded)
-    algorithms = {digest.partition(":")[0] for digest in known}
-    return any(digest not in known and digest.partition(":")[0] in algorithms for digest in found)
+def digests_conflict(recorded: Iterable[str], computed: Iterable[str]) -> bool:
+    """Tell whether a digest is found that the record lacks, although it has one of the same algorithm."""
+    recorded_digests = set(recorded)
+    algorithms = {digest.partition(":")[0] for digest in recorded_digests}
+    return any(digest not in recorded_digests and digest.partition(":")[0] in algorithms for digest in computed)
 
 
 @rule(halves.DiscrepancyRaised)
@@ -119,10 +129,10 @@ def raised(state: CaseState, act: Act, body: halves.DiscrepancyRaised) -> CaseSt
     _require_party(act, handover.parties)
     if body.item_id not in handover.items:
         refuse("not_offered", f"item {body.item_id} is not in handover {body.handover_id}", field="body.item_id")
-    found = Discrepancy(
+    discrepancy = Discrepancy(
         body.discrepancy_id, body.handover_id, body.item_id, handover.parties, body.expected, body.found, (body.kind,)
     )
-    return replace(state, discrepancies=state.discrepancies | {body.discrepancy_id: found})
+    return replace(state, discrepancies=state.discrepancies | {body.discrepancy_id: discrepancy})
 
 
 @rule(halves.DiscrepancyResolved)

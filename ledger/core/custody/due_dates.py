@@ -1,4 +1,4 @@
-"""Due: when the clocks of a case run out, how it stands with each at a given moment, and how that was counted."""
+"""Due dates: when the clocks of a case run out, their status at a given moment, and how that was counted."""
 
 from __future__ import annotations
 
@@ -25,11 +25,13 @@ Status = Literal["running", "suspended", "overdue", "met", "missed", "uncountabl
 
 
 class Deadline(Struct, frozen=True):
-    """A clock at a moment. ``due_at`` (UTC) is the first instant that is too late, ``last_day`` the legal day before it
-    (None where hours count); both are None where the status is ``uncountable``, for the reason ``unknown``.
+    """A clock at a moment.
 
-    ``days_left`` is from the legal day of the moment, negative once it is overdue, None once it ended. ``agency`` is
-    whose time it is, ``handler`` its officer for the case. ``beyond_law``: a paper gives more time than the rules do.
+    ``due_at`` (UTC) is the first instant that is too late, ``last_day`` the legal day before it (None if hours count);
+    both are None if the status is ``uncountable``, for the reason ``unknown``. ``days_left`` counts from the legal day
+    of the moment; it is negative once the deadline is overdue, and None once the clock has stopped. ``agency`` is the
+    agency whose time runs, ``handler`` its officer for the case. ``beyond_law``: a paper gives more time than the
+    rules.
     """
 
     case_id: str
@@ -55,22 +57,22 @@ class Deadline(Struct, frozen=True):
 
     @property
     def counted(self) -> Counted | None:
-        """The end and how it came about, None where it cannot be counted."""
+        """Return the end with the steps that lead to it, None if it cannot be counted."""
         return None if self.due_at is None else Counted(self.due_at, self.last_day, self.steps)
 
 
 def deadlines(state: CaseState, book: Rulebook, calendar: WorkCalendar, as_of: datetime) -> tuple[Deadline, ...]:
-    """The deadlines of the case as they stand at the aware moment ``as_of``, those that have ended included.
+    """Return the deadlines of the case at the aware moment ``as_of``, including those that have ended.
 
-    What the record has by now is taken as known; a clock that starts after ``as_of`` is left out, one that stops after
-    it is running.
+    The record is used as it is now; but a clock that starts after ``as_of`` is left out, and one that stops after it is
+    running.
     """
-    known = (clock for clock in state.clocks.values() if datetime.fromisoformat(clock.started_at) <= as_of)
-    return tuple(deadline(state, clock, book, calendar, as_of) for clock in known)
+    started = (clock for clock in state.clocks.values() if datetime.fromisoformat(clock.started_at) <= as_of)
+    return tuple(deadline(state, clock, book, calendar, as_of) for clock in started)
 
 
 def deadline(state: CaseState, clock: Clock, book: Rulebook, calendar: WorkCalendar, as_of: datetime) -> Deadline:
-    """One clock of the case at ``as_of``. Requires that it started by then."""
+    """Return the deadline of one clock of the case at ``as_of``. Requires that it started by then."""
     row = rule_of(clock, book)
     clock = replace(clock, agency=whose(state, clock, row))
     if clock.stopped_at is not None and datetime.fromisoformat(clock.stopped_at) > as_of:
@@ -78,11 +80,11 @@ def deadline(state: CaseState, clock: Clock, book: Rulebook, calendar: WorkCalen
     try:
         ends, beyond_law = _ends(state, clock, row, calendar, as_of)
     except UnknownYear as error:
-        return _told(state, clock, row, "uncountable", unknown=f"{error}. {error.hint}")
+        return _uncounted(state, clock, row, "uncountable", unknown=f"{error}. {error.hint}")
     last = ends.last_day or legal_day(ends.due_at)
     days_left = None if clock.stopped_at else (last - legal_day(as_of)).days
     return replace(
-        _told(state, clock, row, _status(clock, ends.due_at, as_of)),
+        _uncounted(state, clock, row, _status(clock, ends.due_at, as_of)),
         due_at=ends.due_at,
         last_day=ends.last_day,
         days_left=days_left,
@@ -92,7 +94,7 @@ def deadline(state: CaseState, clock: Clock, book: Rulebook, calendar: WorkCalen
 
 
 def due_at(state: CaseState, clock: Clock, book: Rulebook, calendar: WorkCalendar) -> datetime | None:
-    """The first instant (UTC) that is too late; None while the clock rests, and where the end cannot be counted."""
+    """Return the first instant (UTC) that is too late; None while the clock is paused, or if it cannot be counted."""
     if clock.is_paused:
         return None
     try:
@@ -105,9 +107,9 @@ def due_at(state: CaseState, clock: Clock, book: Rulebook, calendar: WorkCalenda
 def _ends(
     state: CaseState, clock: Clock, row: ClockRule, calendar: WorkCalendar, as_of: datetime
 ) -> tuple[Counted, bool]:
-    """The end by law, or the earlier one of a paper; and whether a paper gives more than the law, in vain.
+    """Return the end by law, or that of a paper if it is earlier; and whether a paper gives more than the law, in vain.
 
-    Raises UnknownYear, but not where the paper ends it before any day off could matter.
+    Raises UnknownYear, unless the paper sets an end before any day off could matter.
     """
     by_paper = _by_paper(clock, row)
     try:
@@ -141,7 +143,7 @@ def _by_law(state: CaseState, clock: Clock, row: ClockRule, calendar: WorkCalend
 
 
 def _by_paper(clock: Clock, row: ClockRule) -> Counted | None:
-    """The day or moment that the latest paper sets."""
+    """Return the end that the latest paper sets, or None."""
     until = clock_periods.decided(clock, row)
     if until is None:
         return None
@@ -153,13 +155,13 @@ def _by_paper(clock: Clock, row: ClockRule) -> Counted | None:
 
 
 def _custody(state: CaseState, subject: str) -> list[MeasureState]:
-    """The measures that lock, or locked, up the person, or anybody of the case."""
+    """Return the measures that hold, or held, the person in custody; for the case, those of any person."""
     measures = state.measures.values() if subject == CASE else state.measures.marked(f"person/{subject}")
     return [measure for measure in measures if measure.measure in CUSTODY]
 
 
 def _lasts_at(measure: MeasureState, instant: datetime) -> bool:
-    """Whether it runs at ``instant``, as far as the record tells."""
+    """Tell whether the measure runs at ``instant``, according to the record as it is now."""
     ended = measure.ended_at and datetime.fromisoformat(measure.ended_at)
     return datetime.fromisoformat(measure.started_at) < instant and (not ended or ended >= instant)
 
@@ -172,7 +174,8 @@ def _status(clock: Clock, due_at: datetime, as_of: datetime) -> Status:
     return "running" if as_of < due_at else "overdue"
 
 
-def _told(state: CaseState, clock: Clock, row: ClockRule, status: Status, unknown: str | None = None) -> Deadline:
+def _uncounted(state: CaseState, clock: Clock, row: ClockRule, status: Status, unknown: str | None = None) -> Deadline:
+    """Return the deadline of a clock without its end."""
     assignment = state.assignments.get(clock.agency)
     return Deadline(
         case_id=state.case_id,

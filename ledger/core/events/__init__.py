@@ -1,7 +1,8 @@
-"""Events: what agencies say, in one definition for request, signed payload and stored bytes.
+"""Events: one definition each for request, signed payload and stored bytes.
 
-``terms`` has the words, ``catalogue`` the table of event types, ``case``, ``item``, ``handover``, ``custody_change``,
-``deadline``, ``record``, ``supervision`` and ``registry`` the bodies, ``payload`` what surrounds them.
+``terms`` has the vocabulary, ``catalogue`` the table of event types, ``case``, ``item``, ``handover``,
+``custody_change``, ``deadline``, ``record``, ``supervision`` and ``registry`` the bodies, ``payload`` the payload and
+envelope around a body.
 """
 
 from ledger.core.events import case, custody_change, deadline, handover, item, record, registry, supervision

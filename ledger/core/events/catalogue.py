@@ -1,4 +1,4 @@
-"""The one table of event types: which body, which kind of stream, which roles may sign it."""
+"""The table of event types: for each its body, the kinds of stream it belongs to, and the roles that may sign it."""
 
 from __future__ import annotations
 
@@ -12,11 +12,15 @@ SERVICE: tuple[Role, ...] = ()  # signed by the service's own key, which the tru
 
 
 class Body(Value, frozen=True):
-    """What an event of one type says; the base of all bodies."""
+    """Base of all bodies: the part of a payload that is particular to an event type."""
 
 
 class EventType(NamedTuple):
-    """One row: ``roles`` is empty where only the service's own key may sign; ``on_authority`` types name theirs."""
+    """A row of the table of event types.
+
+    ``roles`` is empty if only the service's own key may sign; an ``on_authority`` event names the authority it is done
+    on.
+    """
 
     name: str
     body: type[Body]
@@ -38,7 +42,7 @@ def event(
     roles: tuple[Role, ...] = HANDLING,
     on_authority: bool = False,
 ) -> Callable[[_B], _B]:
-    """Enters the decorated body as the event type ``name``."""
+    """Register the decorated body as the event type ``name``."""
 
     def enter(body: _B) -> _B:
         if name in EVENT_TYPES:

@@ -1,9 +1,9 @@
 """Payload, envelope, section and submission: the one definition of an event for request, signature and storage.
 
 submission  {envelope, payload, sections}       what a client posts
-payload     what is said, salted; canonical bytes, digested with BLAKE3; never on the log
-section     a confidential part, salted apart, committed to in ``payload.confidential``
-envelope    what is signed, with its signature; canonical bytes are the log entry
+payload     the content, salted; canonical bytes, digested with BLAKE3; never in the log
+section     a confidential part with a salt of its own, committed to in ``payload.confidential``
+envelope    the signed fields with their signature; its canonical bytes are the log entry
 """
 
 from __future__ import annotations
@@ -116,10 +116,10 @@ class Envelope(Value, frozen=True):
 
 def _payload_type(name: str, body: type[Body]) -> type[Payload]:
     label = "".join(part.capitalize() for part in name.replace(".", "_").split("_"))
-    made = msgspec.defstruct(
+    payload_type = msgspec.defstruct(
         f"{label}Payload", [("body", body)], bases=(Payload,), tag=name, module=__name__, frozen=True, kw_only=True
     )
-    return cast(type[Payload], made)
+    return cast(type[Payload], payload_type)
 
 
 PAYLOAD_TYPES: dict[type[Body], type[Payload]] = {
@@ -147,13 +147,16 @@ _section_decoder = decoder_of(Section)
 
 @cache
 def _payload_decoder(event_type: str | None) -> msgspec.json.Decoder[Payload]:
-    """Of one type, or of all: that takes longer to make than the check of a proof, which needs few of them."""
+    """Return the decoder of one event type, or of all if the type is None or unknown.
+
+    Making the decoder of all types takes longer than checking a proof, which needs only a few of them.
+    """
     row = EVENT_TYPES.get(event_type or "")
     return decoder_of(PAYLOAD_TYPES[row.body] if row else AnyPayload)
 
 
 class Submitted(msgspec.Struct, frozen=True):
-    """A submission that is canonical and consistent in itself, with the bytes that will be stored."""
+    """A submission that is canonical and consistent in itself, with the bytes to store."""
 
     envelope: Envelope
     payload: Payload
@@ -163,19 +166,19 @@ class Submitted(msgspec.Struct, frozen=True):
 
 
 def make_payload(*, body: Body, **common: Any) -> Payload:
-    """The payload of ``body``'s event type."""
+    """Make the payload of ``body``'s event type."""
     return PAYLOAD_TYPES[type(body)](body=body, **common)
 
 
 def digest_of(data: bytes) -> str:
-    """``blake3:<hex>`` of canonical bytes: the identity of a payload or section."""
+    """Compute ``blake3:<hex>`` of canonical bytes: the identity of a payload or section."""
     return blake3_text(data)
 
 
 def decode_payload(data: bytes, event_type: str | None = None) -> Payload:
-    """The payload of canonical bytes. Raises MalformedInput.
+    """Decode the canonical bytes of a payload. Raises MalformedInput.
 
-    It may be of another type than ``event_type``, which is what the caller has reason to expect.
+    ``event_type`` is the type that the caller expects, which makes decoding faster; the payload may be of another type.
     """
     if event_type in EVENT_TYPES:
         with suppress(MalformedInput):
@@ -188,27 +191,27 @@ def decode_payload(data: bytes, event_type: str | None = None) -> Payload:
 
 
 def decode_again(data: bytes, event_type: str) -> Payload:
-    """The payload of bytes that ``decode_payload`` found to be one of this type; their spelling is not looked at."""
+    """Decode bytes that ``decode_payload`` accepted before, without checking their spelling again."""
     return _payload_decoder(event_type).decode(data)
 
 
 def decode_envelope(data: bytes) -> Envelope:
-    """The envelope of canonical bytes of at most ``MAX_ENTRY_BYTES``. Raises MalformedInput."""
+    """Decode an envelope from canonical bytes, at most ``MAX_ENTRY_BYTES``. Raises MalformedInput."""
     if len(data) > MAX_ENTRY_BYTES:
         raise MalformedInput(f"a log entry has at most {MAX_ENTRY_BYTES} bytes, not {len(data)}", field="envelope")
     return canonical.decode(data, _envelope_decoder, where="envelope")
 
 
 def decode_section(data: bytes, label: str) -> Section:
-    """The section of canonical bytes. Raises MalformedInput."""
+    """Decode a section from canonical bytes. Raises MalformedInput."""
     return canonical.decode(data, _section_decoder, where=f"sections.{label}")
 
 
 def decode_submission(data: bytes) -> Submitted:
-    """A posted submission. Raises MalformedInput, naming the field.
+    """Decode a posted submission. Raises MalformedInput, which names the field.
 
-    Checks the spelling, that payload and envelope agree, that the payload digest is the payload's and that the sections
-    are exactly those the payload commits to. Signature, authority and custody are not checked here.
+    Accepts only the canonical spelling, and a payload that agrees with the envelope, has the digest that the envelope
+    signs, and commits to exactly the sections given. Signature, authority and custody are checked elsewhere.
     """
     submission = canonical.parse(data, decoder_of(Submission))
     envelope_bytes = canonical.encode(submission.envelope)
@@ -223,7 +226,7 @@ def decode_submission(data: bytes) -> Submitted:
 
 
 def encode_submission(envelope: Envelope, payload: Payload, sections: dict[str, Section]) -> bytes:
-    """The canonical bytes to post."""
+    """Encode a submission as the canonical bytes to post."""
     return canonical.encode({"envelope": envelope, "payload": payload, "sections": sections})
 
 
@@ -232,7 +235,7 @@ _shared = attrgetter(*_SHARED)
 
 
 def require_agreement(envelope: Envelope, payload: Payload, payload_bytes: bytes) -> None:
-    """Raises MalformedInput unless the envelope speaks of this payload, field by field and by digest."""
+    """Accept an envelope whose fields and digest are those of this payload. Raises MalformedInput."""
     if _shared(envelope) != _shared(payload):
         differing = zip(_SHARED, _shared(envelope), _shared(payload), strict=True)
         field, signed, stated = next(values for values in differing if values[1] != values[2])
@@ -250,34 +253,37 @@ def require_agreement(envelope: Envelope, payload: Payload, payload_bytes: bytes
 
 
 def require_shape(payload: Payload) -> None:
-    """Raises MalformedInput for what the types cannot say: its place, and that it names an authority if it must."""
+    """Accept a payload that keeps the rules which its type cannot express. Raises MalformedInput.
+
+    These are its place (``require_place``), and an authority if its event type requires one.
+    """
     require_place(payload, where="payload")
     row = catalogue.EVENT_TYPES[payload.event_type]
     if row.on_authority and payload.authority is None:
         raise MalformedInput(f"{row.name} names the authority it is done on", field="payload.authority")
 
 
-def require_place(said: Envelope | Payload, *, where: str) -> None:
-    """Raises MalformedInput unless an event of a known type can stand where it says that it stands.
+def require_place(event: Envelope | Payload, *, where: str) -> None:
+    """Accept an event of a known type whose place is possible. Raises MalformedInput.
 
-    The stream is of a kind that the event type belongs to, ``previous`` is null at sequence 0 and there only, an agency
-    writes in its own stream, there is one system stream.
+    The stream is of a kind that the event type belongs to, ``previous`` is null at sequence 0 and only there, an agency
+    writes in its own stream only, and there is one system stream.
     """
-    row = catalogue.EVENT_TYPES[said.event_type]
-    if said.stream.kind not in row.streams:
+    row = catalogue.EVENT_TYPES[event.event_type]
+    if event.stream.kind not in row.streams:
         raise MalformedInput(
-            f"{row.name} belongs to a stream of kind {' or '.join(row.streams)}, not {said.stream.kind}",
+            f"{row.name} belongs to a stream of kind {' or '.join(row.streams)}, not {event.stream.kind}",
             field=f"{where}.stream.kind",
         )
-    if (said.previous is None) != (said.sequence == 0):
+    if (event.previous is None) != (event.sequence == 0):
         raise MalformedInput(
-            f"expected null at sequence 0 and a digest after it, not {_plain(said.previous)} at {said.sequence}",
+            f"expected null at sequence 0 and a digest after it, not {_plain(event.previous)} at {event.sequence}",
             field=f"{where}.previous",
         )
-    only = {"agency": said.agency, "system": SYSTEM_STREAM_ID}.get(said.stream.kind, said.stream.id)
-    if said.stream.id != only:
+    only = {"agency": event.agency, "system": SYSTEM_STREAM_ID}.get(event.stream.kind, event.stream.id)
+    if event.stream.id != only:
         raise MalformedInput(
-            f"expected {only}, the one stream of kind {said.stream.kind} here, not {said.stream.id}",
+            f"expected {only}, the one stream of kind {event.stream.kind} here, not {event.stream.id}",
             field=f"{where}.stream.id",
         )
 

@@ -1,6 +1,6 @@
-"""The words that events are written in: identifiers, times, quantities and closed vocabularies.
+"""The vocabulary of events: identifiers, times, quantities and closed lists of words.
 
-Every closed vocabulary is a ``Literal``: the strings are protocol, their labels in a language are not.
+Every closed vocabulary is a ``Literal``. Its strings are part of the protocol; their labels in a language are not.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def _slug(longest: int, description: str, example: str) -> Meta:
 # -- identifiers -------------------------------------------------------------------------------------------------------
 
 AgencyId = Annotated[str, _slug(31, "slug of at most 31 characters", "psb-east")]
-# A pseudonymous service number, never a name: it stands on the chain.
+# A pseudonymous service number, never a name, because it is public on the chain.
 OfficerId = Annotated[str, _slug(31, "slug of at most 31 characters", "p-0417")]
 CaseId = Annotated[str, _slug(64, "slug of at most 64 characters, unique over all agencies", "case-7f3a")]
 ItemId = Annotated[str, _slug(64, "slug of at most 64 characters, unique within the case", "item-7f3a-01")]
@@ -123,7 +123,7 @@ Number = Annotated[
 
 
 class Value(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, kw_only=True):
-    """A part of an event: immutable, strict, absent optional fields left out of its bytes."""
+    """Base of all parts of an event: immutable, strict, and without bytes for absent optional fields."""
 
 
 class Quantity(Value, frozen=True):
@@ -290,5 +290,5 @@ Verdict = Literal["intact", "tampered", "unverifiable", "not_yet_anchored"]
 
 
 def choices(vocabulary: Any) -> tuple[str, ...]:
-    """The words of a closed vocabulary, in their order."""
+    """Return the words of a closed vocabulary, in their order."""
     return tuple(vocabulary.__args__)

@@ -1,1 +1,1 @@
-"""The rules of procedure as data: moves, clocks, flags, jurisdiction, and the counting of days."""
+"""The rules of procedure as data: what handovers move, clocks, flags, jurisdiction, and the counting of days."""

@@ -1,4 +1,4 @@
-"""One run of a statutory clock, as the stream of its case has it. When it ends is counted elsewhere."""
+"""One run of a statutory clock, as the events of its case determine it. ``deadlines`` counts when it ends."""
 
 from __future__ import annotations
 
@@ -14,7 +14,10 @@ from ledger.core.procedure.legal_days import start_of
 
 
 class Extension(Struct, frozen=True):
-    """More time, by the row ``name`` of the clock's rule, None where no row fits; ``until`` is the last day decided."""
+    """More time for a clock. ``name`` is the row of the clock's rule, None if no row fits.
+
+    ``until`` is the last day as decided.
+    """
 
     name: str | None
     article: str
@@ -23,8 +26,9 @@ class Extension(Struct, frozen=True):
 
 
 class Pause(Struct, frozen=True):
-    """Time that does not count: RFC 3339 instants; ``until`` is None while it lasts. ``held_by`` is the clock of the
-    same subject that it lasts as long as, where it was no event of its own.
+    """A time that does not count, in RFC 3339 instants; ``until`` is None while it lasts.
+
+    ``held_by`` is the clock of the same subject whose run it accompanies, if it was not an event of its own.
     """
 
     since: str
@@ -35,13 +39,14 @@ class Pause(Struct, frozen=True):
 
 
 class Clock(Struct, frozen=True):
-    """``subject`` is a person, an item, a handover, or ``case``; ``agency`` is whose time it is.
+    """One run of a statutory clock.
 
-    ``rule_from`` dates the row of the rules that the clock keeps, ``period`` is the time that the row gives it.
-    ``counted_from`` is the day after which that time begins, where it is another than that of the start.
-    ``until`` is the last day or moment that a paper set. ``provisional`` clocks run from the delivery that the sender
-    claims, until the receiver answers ``handover_id``. ``events`` are those it was derived from. Where an offer stopped
-    it, ``stopped_in`` is the handover: it runs on if that comes to nothing.
+    ``subject`` is the id of a person, item or handover, or ``case``; ``agency`` is the agency whose time runs.
+    ``rule_from`` is the first day of the row of the rules that the clock keeps, ``period`` the time that the row gives.
+    ``counted_from`` is the day after which that time begins, if it is not the day of the start. ``until`` is the last
+    day or moment that a paper set. A ``provisional`` clock runs from the delivery that the sender claims until the
+    receiver answers ``handover_id``. ``events`` are the events it is derived from. If an offer stopped it,
+    ``stopped_in`` is the handover: the clock runs on if that handover is refused or recalled.
     """
 
     deadline_id: str
@@ -63,7 +68,7 @@ class Clock(Struct, frozen=True):
 
     @property
     def counts_from(self) -> datetime:
-        """The moment with whose hour or day, which does not count, the counting begins."""
+        """Return the moment at which counting begins; the hour or day that contains it does not count."""
         if self.counted_from is None:
             return datetime.fromisoformat(self.started_at)
         return start_of(date.fromisoformat(self.counted_from))
@@ -77,13 +82,13 @@ class Clock(Struct, frozen=True):
         return bool(self.pauses) and self.pauses[-1].until is None
 
 
-_NO_CALENDAR = WorkCalendar(frozenset(), frozenset(), frozenset())  # in custody nobody asks for days off
+_NO_CALENDAR = WorkCalendar(frozenset(), frozenset(), frozenset())  # never consulted: days off do not matter in custody
 
 
 def periods(clock: Clock, row: ClockRule) -> tuple[Period, ...]:
-    """The base with what extensions add to it, or the longest time that one gives in all, in whatever order they came.
+    """Return the base period with the extensions that add to it, or the longest total that an extension gives.
 
-    Empty where only a paper sets the end.
+    The order of the extensions does not matter. Empty if only a paper sets the end.
     """
     rules = _extensions(clock, row)
     if any(rule.is_open for rule in rules):
@@ -96,7 +101,10 @@ def periods(clock: Clock, row: ClockRule) -> tuple[Period, ...]:
 
 
 def decided(clock: Clock, row: ClockRule) -> str | None:
-    """The last day or moment that the latest paper sets, if it sets one; of an open extension the latest that did."""
+    """Return the last day or moment that the latest paper sets, or None if it sets none.
+
+    With an open extension, a paper that sets none does not count.
+    """
     untils = [clock.until, *(extension.until for extension in clock.extensions)]
     if any(rule.is_open for rule in _extensions(clock, row)):
         untils = [until for until in untils if until is not None]
@@ -104,24 +112,24 @@ def decided(clock: Clock, row: ClockRule) -> str | None:
 
 
 def _extensions(clock: Clock, row: ClockRule) -> list[ExtensionRule]:
-    found = (row.extension(extension.name, clock.period) for extension in clock.extensions)
-    return [rule for rule in found if rule is not None]
+    rules = (row.extension(extension.name, clock.period) for extension in clock.extensions)
+    return [rule for rule in rules if rule is not None]
 
 
 def exclusions(pauses: Iterable[Pause], as_of: datetime) -> list[Exclusion]:
-    """The times that do not count; one that lasts is taken to last until ``as_of``."""
-    found = []
+    """Return the times that do not count; one that still lasts is taken to last until ``as_of``."""
+    excluded = []
     for pause in pauses:
         since = datetime.fromisoformat(pause.since)
         until = datetime.fromisoformat(pause.until) if pause.until else max(since, as_of)
-        found.append(Exclusion(since, until, pause.ground))
-    return found
+        excluded.append(Exclusion(since, until, pause.ground))
+    return excluded
 
 
 def lawful_last_day(clock: Clock, row: ClockRule) -> date | None:
-    """The last day by the rules, whatever a paper says, days off or not, without the rest that still lasts.
+    """Return the last day by the rules alone: without papers, days off, or a pause that still lasts.
 
-    None where hours count, or only a paper sets the end.
+    None if hours count, or only a paper sets the end.
     """
     given, started = periods(clock, row), clock.counts_from
     if not given:

@@ -1,4 +1,4 @@
-"""The statutory clocks as data: what starts and stops each, what time it gives, and how that time is extended."""
+"""The statutory clocks as data: what starts and stops each, the time that it gives, and how that time is extended."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from ledger.core.procedure.legal_days import stands_alone
 Circumstance = Literal["in_custody", "summary", "fast_track"]
 Period = Annotated[str, Meta(pattern=r"^(?:0|[1-9][0-9]*)(?:\.5)? [hdmy]$")]
 
-# What an event can be to a clock, besides the words that are made of a vocabulary.
+# Triggers that are not combined with a vocabulary.
 _PLAIN_TRIGGERS = (
     "commission_case_received",
     "custody_change_due",
@@ -57,17 +57,17 @@ TRIGGERS = frozenset(_PLAIN_TRIGGERS) | {
 
 
 class Base(Struct, frozen=True, forbid_unknown_fields=True):
-    """The time that a clock gives under a circumstance; the first that fits, the last fits always."""
+    """The time that a clock gives under a circumstance. The first base that fits is taken; the last always fits."""
 
     period: Period
     when: Circumstance | None = None
 
 
 class ExtensionRule(Struct, frozen=True, forbid_unknown_fields=True):
-    """More time: ``adds`` to what the clock has, or makes it ``to`` in all, at most so many ``times``.
+    """A lawful extension: ``adds`` to the time of a clock, or makes it ``to`` in all, at most ``times`` times.
 
-    With neither it is open: as long as the paper says, as often as papers say so. It is for clocks of the base ``of``,
-    or of any. ``grounds``, if any, are the qualifying ones, one of which must be recorded.
+    With neither it is open: the paper sets how long, and it may be repeated. ``of`` limits it to clocks with this base
+    period. If ``grounds`` are given, one of these qualifying grounds must be recorded.
     """
 
     name: ExtensionName
@@ -82,21 +82,20 @@ class ExtensionRule(Struct, frozen=True, forbid_unknown_fields=True):
 
     @property
     def is_open(self) -> bool:
-        """Whether only the paper says how long it is."""
+        """Tell whether only the paper sets how long it is."""
         return self.adds is None and self.to is None
 
 
 class ClockRule(Struct, frozen=True, forbid_unknown_fields=True):
-    """One row: for clocks that start on the days ``valid_from`` up to, not including, ``valid_until``.
+    """One row, for clocks that start on the days from ``valid_from`` up to, not including, ``valid_until``.
 
-    ``per`` says whose clock it is; one of a recommendation is counted beside the cases, by ``ledger.core.supervision``.
-    ``provisional`` are triggers from which the clock runs until the receiver answers,
-    ``renewals`` those that start it anew with its time counted from the end of the one that runs.
-    Without ``bases`` only a paper sets the end. ``whose`` time it is: the agency that the starting event burdens, or
-    whichever is responsible. ``by_paper``: the days that the paper of the starting measure sets are its own.
-    While it runs the clock ``rests`` of the same subject does not count, for ``rests_for``.
-    ``stages`` restricts the start to these stages of the case. ``month_end``
-    is where months end that start on the last day of one.
+    ``per`` is the kind of subject; a recommendation's clocks are counted by ``ledger.core.supervision``.
+    ``provisional`` are triggers from which the clock runs until the receiver answers; ``renewals`` start it anew, with
+    its time counted from the end of the running one. Without ``bases`` only a paper sets the end. ``whose`` time it is:
+    that of the agency burdened by the starting event, or of the one responsible at the moment. ``by_paper``: the days
+    set by the paper of the starting measure apply to it. While it runs, the clock ``rests`` of the same subject does
+    not count, on the ground ``rests_for``. ``stages`` restricts the start to these stages of the case. ``month_end`` is
+    the rule for periods of months that start on the last day of a month.
     """
 
     name: str
@@ -120,12 +119,12 @@ class ClockRule(Struct, frozen=True, forbid_unknown_fields=True):
     valid_until: Date | None = None
 
     def extension(self, name: str | None, period: str | None) -> ExtensionRule | None:
-        """The row of this name for clocks of the base ``period``, if there is one."""
+        """Return the extension of this name for clocks with the base ``period``, or None."""
         return next((row for row in self.extensions if row.name == name and row.of in (None, period)), None)
 
 
 def require_sound(rules: tuple[ClockRule, ...]) -> None:
-    """Raises MalformedInput, naming the clock, where a row contradicts itself or another."""
+    """Accept rows that contradict neither themselves nor each other. Raises MalformedInput, which names the clock."""
     for number, row in enumerate(rules):
         field = f"rules.clocks[{number}] ({row.name})"
         for trigger in _triggers(row):
@@ -147,6 +146,7 @@ def require_sound(rules: tuple[ClockRule, ...]) -> None:
 
 
 def _triggers(row: ClockRule) -> Iterator[str]:
+    """Yield all triggers that the row names."""
     yield from row.starts
     yield from row.stops
     yield from row.provisional

@@ -1,4 +1,4 @@
-"""Legal time and its counting: periods, the calendar of working days, and each step of a count."""
+"""Counting of legal time: periods, the calendar of working days, and each step of a count."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ledger.core.errors import MalformedInput, UnknownYear
 from ledger.core.events.terms import ExclusionGround
 from ledger.core.procedure.legal_days import DAY, end_of, legal_day
 
-TEXTS_KEPT = 1024  # the rules have some dozens
+TEXTS_KEPT = 1024  # parsed periods in the cache; the rules have some dozens
 
 Unit = Literal["hour", "day", "half_month", "month", "year"]
 # Where a period of months ends that starts on the last day of a month. `same_day`: on the same day of the month that it
@@ -28,7 +28,7 @@ _UNITS: dict[str, Unit] = {"h": "hour", "d": "day", "m": "month", "y": "year"}
 
 
 class Period(Struct, frozen=True):
-    """So many of one unit. Requires 1 <= amount <= 999."""
+    """An ``amount`` of one unit. Requires 1 <= amount <= 999."""
 
     amount: int
     unit: Unit
@@ -36,26 +36,26 @@ class Period(Struct, frozen=True):
 
 @lru_cache(maxsize=TEXTS_KEPT)
 def parse_periods(text: str, *, field: str = "period") -> tuple[Period, ...]:
-    """What a text of the data comes to: ``24 h``, ``3 d``, ``1 m``, ``1 y``; ``1.5 m`` is a month and half a month.
+    """Parse a period of the rules: ``24 h``, ``3 d``, ``1 m``, ``1 y``; ``1.5 m`` is a month and half a month.
 
     Raises MalformedInput.
     """
-    found = _TEXT.fullmatch(text)
-    whole = int(found["whole"]) if found else 0
-    if found is None or (found["half"] and found["unit"] != "m") or not (whole or found["half"]):
+    match = _TEXT.fullmatch(text)
+    whole = int(match["whole"]) if match else 0
+    if match is None or (match["half"] and match["unit"] != "m") or not (whole or match["half"]):
         raise MalformedInput(
             f"{text!r} is no period: expected 1 to 999 of h, d, m or y, half months too, as in '24 h' or '1.5 m'",
             field=field,
         )
-    periods = (Period(whole, _UNITS[found["unit"]]),) if whole else ()
-    return (*periods, Period(1, "half_month")) if found["half"] else periods
+    periods = (Period(whole, _UNITS[match["unit"]]),) if whole else ()
+    return (*periods, Period(1, "half_month")) if match["half"] else periods
 
 
 def last_day_of(start: date, periods: Sequence[Period], month_end: MonthEnd = "same_day") -> date:
-    """The last day of ``periods`` as one period that runs from ``start``, which does not count.
+    """Return the last day of ``periods`` taken as one period from ``start``, a day that does not count.
 
-    Months come first, all at once, then days, in whatever order they were given: an end of month on the way shortens
-    nothing, 31 January + 1 m + 1 m = 31 March. No period is of hours.
+    Months are added first, all at once, then days, in whatever order they were given. So the end of a short month on
+    the way does not shorten the period: 31 January + 1 m + 1 m = 31 March. Requires that no period is of hours.
     """
     months = sum(_MONTHS.get(period.unit, 0) * period.amount for period in periods)
     days = sum((_DAYS.get(period.unit, _NO_DAYS) * period.amount for period in periods), _NO_DAYS)
@@ -68,7 +68,7 @@ _DAYS: dict[Unit, timedelta] = {"day": DAY, "half_month": HALF_MONTH}
 
 
 def _months_on(start: date, months: int, month_end: MonthEnd) -> date:
-    """The same day ``months`` later, or the last day of a month that has no such day."""
+    """Return the same day ``months`` later, or the last day of a month that is too short for it."""
     years, month = divmod(start.month - 1 + months, 12)
     last = _last_of_month(start.year + years, month + 1)
     if month_end == "last_day" and start == _last_of_month(start.year, start.month):
@@ -96,7 +96,7 @@ class WorkCalendar(Struct, frozen=True):
     make_up_days: frozenset[date]
 
     def is_day_off(self, day: date) -> bool:
-        """Whether nobody works on ``day``. Raises UnknownYear."""
+        """Tell whether ``day`` is a day off. Raises UnknownYear."""
         if day.year not in self.years:
             raise UnknownYear(
                 f"the public holidays of {day.year} are not known, so whether {day} is a day off is not",
@@ -105,7 +105,7 @@ class WorkCalendar(Struct, frozen=True):
         return day not in self.make_up_days and (day in self.holidays or day.weekday() >= SATURDAY)
 
     def days_off_from(self, day: date) -> Iterator[date]:
-        """The days off without a gap from ``day`` on; none where ``day`` is worked. Raises UnknownYear."""
+        """Yield the unbroken run of days off from ``day`` on, none if ``day`` is a working day. Raises UnknownYear."""
         while self.is_day_off(day):
             yield day
             day += DAY
@@ -125,7 +125,7 @@ class StartHourLeftOut(Struct, frozen=True, tag_field="step", tag="start_hour_le
 
 
 class PeriodAdded(Struct, frozen=True, tag_field="step", tag="period_added"):
-    """The days that ``period`` brings, after the periods before it."""
+    """The days that ``period`` adds after the periods before it."""
 
     period: Period
     first: date
@@ -133,7 +133,7 @@ class PeriodAdded(Struct, frozen=True, tag_field="step", tag="period_added"):
 
 
 class HoursAdded(Struct, frozen=True, tag_field="step", tag="hours_added"):
-    """The hours that ``period`` brings, after those before it."""
+    """The hours that ``period`` adds after those before it."""
 
     period: Period
     since: datetime
@@ -154,7 +154,7 @@ class DaysExcluded(Struct, frozen=True, tag_field="step", tag="days_excluded"):
 
 
 class HoursExcluded(Struct, frozen=True, tag_field="step", tag="hours_excluded"):
-    """The same in hours: ``ends_at`` is the first instant after the period."""
+    """A time that does not count, in hours: ``ends_at`` is the first instant after the period."""
 
     ground: ExclusionGround
     since: datetime
@@ -171,7 +171,7 @@ class RolledForward(Struct, frozen=True, tag_field="step", tag="rolled_forward")
 
 
 class HeldInCustody(Struct, frozen=True, tag_field="step", tag="held_in_custody"):
-    """The person is in custody: the period ends on ``last``, day off or not."""
+    """The person is in custody: the period ends on ``last`` even if that is a day off."""
 
     last: date
 
@@ -183,7 +183,7 @@ class DayDecided(Struct, frozen=True, tag_field="step", tag="day_decided"):
 
 
 class DayBeyondLaw(Struct, frozen=True, tag_field="step", tag="day_beyond_law"):
-    """A decision sets the day ``last``, which the law does not give: it is not followed."""
+    """A decision sets the day ``last``, which is later than the law allows: it is disregarded."""
 
     last: date
 
@@ -211,7 +211,7 @@ Step: TypeAlias = (
 STEP_NAMES: tuple[str, ...] = tuple(str(kind.__struct_config__.tag) for kind in get_args(Step))
 
 
-COUNTS_KEPT = 4096  # most clocks of a day are of few kinds, and each is counted at every step of its case
+COUNTS_KEPT = 4096  # counts in the cache: clocks of a day are of few kinds, and are counted after each event
 _HOUR = 3600  # seconds
 
 
@@ -224,9 +224,9 @@ class Exclusion(Struct, frozen=True):
 
 
 class Counted(Struct, frozen=True):
-    """When a period ends: ``due_at`` (UTC) is the first instant that is too late, ``last_day`` None for hours.
+    """The end of a period: ``due_at`` (UTC) is the first instant that is too late, ``last_day`` is None for hours.
 
-    Of what was posted, the time of posting counts.
+    A document sent by post is in time if it was posted in time.
     """
 
     due_at: datetime
@@ -243,10 +243,10 @@ def count(
     in_custody: bool,
     month_end: MonthEnd = "same_day",
 ) -> Counted:
-    """When ``periods`` end that run, as one, from the aware instant ``started_at``.
+    """Count when ``periods``, as one period from the aware instant ``started_at``, end.
 
-    ``in_custody`` is of the last day; the calendar is asked only where it is False. Raises MalformedInput where there
-    is no period, or hours stand beside other units, and UnknownYear where an end may be a day off and nobody knows.
+    ``in_custody`` is about the last day; the calendar is consulted only if it is False. Raises MalformedInput if there
+    is no period or if hours are mixed with other units, and UnknownYear if the last day's year is not in the calendar.
     """
     in_order = sorted(excluded, key=lambda exclusion: (exclusion.since, exclusion.until))
     hours = sum(period.unit == "hour" for period in periods)
@@ -299,9 +299,10 @@ def _count_hours(started_at: datetime, periods: Sequence[Period], excluded: Sequ
 
 
 def _left_out(start: int, last: int, spans: Iterable[tuple[int, int]]) -> list[int]:
-    """How many days or hours each span (a, b), sorted, adds to a period of those after ``start`` up to ``last``.
+    """Return how many days or hours each span (a, b], in order, adds to a period from ``start`` (excluded) to ``last``.
 
-    It leaves out those above a up to b, but none twice; as many come on after ``last``, where the next may begin.
+    A span adds what it excludes of the period and no earlier span excluded. The period grows with each span, so a later
+    span may begin in the part that was added.
     """
     lengths = []
     for since, until in spans:
@@ -314,9 +315,10 @@ def _left_out(start: int, last: int, spans: Iterable[tuple[int, int]]) -> list[i
 
 
 def _hour(instant: datetime) -> int:
-    """The hour that ``instant`` falls in, from 1970 on. Beijing's hours begin with those of UTC."""
+    """Return the number of the hour of ``instant``, counted from 1970. Beijing's hours begin with those of UTC."""
     return int(instant.timestamp() // _HOUR)
 
 
 def _beginning(hour: int) -> datetime:
+    """Return the first instant of an hour that is numbered as by ``_hour``."""
     return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(hours=hour)

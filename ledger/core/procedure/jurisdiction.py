@@ -1,4 +1,4 @@
-"""What agencies may do by their kind and by their place in the tree of jurisdictions (province/city/county)."""
+"""What agencies may do by their kind, and by their place in the tree of jurisdictions (province/city/county)."""
 
 from __future__ import annotations
 
@@ -61,6 +61,6 @@ def supervises_any(agency_id: str, others: Iterable[str], agencies: Mapping[str,
     return own is not None and any(supervises(own, agencies[other]) for other in others if other in agencies)
 
 
-def in_line(one: Agency, other: Agency) -> bool:
-    """Return whether one of the two stands above the other, or both have one jurisdiction."""
-    return is_within(one, other) or is_within(other, one)
+def in_line(first: Agency, second: Agency) -> bool:
+    """Return whether one of the two agencies is above the other, or both have the same jurisdiction."""
+    return is_within(first, second) or is_within(second, first)

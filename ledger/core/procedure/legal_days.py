@@ -1,4 +1,4 @@
-"""Days as the law counts them, from 0:00 to 24:00 of Beijing time, and times as people read them there."""
+"""Legal days, from 0:00 to 24:00 of Beijing time, and times as people read them there."""
 
 from __future__ import annotations
 
@@ -13,60 +13,60 @@ SHANGHAI = timezone(timedelta(hours=8))
 DAY = timedelta(days=1)
 _INSTANT = re.compile(
     r"(?<!such as )(?<!例如 )(?<!\d)\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,6})?Z"
-)  # no example of how one is typed
-YEARS = range(1949, 2201)  # that anybody may ask about: far from where dates end
+)  # an example of the format in a hint stays as it is
+YEARS = range(1949, 2201)  # accepted in questions; well within what date can represent
 
 
 def legal_day(instant: datetime) -> date:
-    """The Asia/Shanghai day that an aware ``instant`` falls on."""
+    """Return the Asia/Shanghai day of an aware ``instant``."""
     return instant.astimezone(SHANGHAI).date()
 
 
 def legal_day_of(instant: str) -> date:
-    """The Asia/Shanghai day of an RFC 3339 text."""
+    """Return the Asia/Shanghai day of an RFC 3339 text."""
     return legal_day(datetime.fromisoformat(instant))
 
 
 def in_legal_zone(instant: str) -> str:
-    """Give an RFC 3339 text in the zone of legal days, with its offset: ``2026-03-01T16:30:00+08:00``."""
+    """Convert an RFC 3339 text to the zone of legal days: ``2026-03-01T16:30:00+08:00``."""
     return datetime.fromisoformat(instant).astimezone(SHANGHAI).isoformat()
 
 
 def readable(at: datetime) -> str:
-    """Spell an aware time for people: Beijing's to the second, with the offset, so that no other zone is meant."""
+    """Format an aware time for people: Beijing time to the second, with the offset so that the zone is clear."""
     return f"{at.astimezone(SHANGHAI):%Y-%m-%d %H:%M:%S} +08:00"
 
 
 def with_readable_times(text: str) -> str:
-    """Give a text that was written for programs with each of its times (RFC 3339 in UTC) as people read it."""
-    return _INSTANT.sub(lambda found: _readable_or_as_it_is(found[0]), text)
+    """Replace each RFC 3339 time in UTC of a text by the time as ``readable`` formats it."""
+    return _INSTANT.sub(lambda match: _readable_or_unchanged(match[0]), text)
 
 
-def _readable_or_as_it_is(instant: str) -> str:
+def _readable_or_unchanged(instant: str) -> str:
     try:
         return readable(datetime.fromisoformat(instant))
-    except (ValueError, OverflowError):  # what somebody typed may be no time, or beyond the calendar
+    except (ValueError, OverflowError):  # quoted input may be no valid time, or be beyond the calendar
         return instant
 
 
 def start_of(day: date) -> datetime:
-    """0:00 of ``day`` in UTC: its first instant."""
+    """Return 0:00 of ``day`` in UTC, its first instant."""
     return datetime.combine(day, datetime.min.time(), SHANGHAI).astimezone(UTC)
 
 
 def end_of(day: date) -> datetime:
-    """24:00 of ``day`` in UTC: the first instant that is no longer of it."""
+    """Return 24:00 of ``day`` in UTC, the first instant after it."""
     return start_of(day + DAY)
 
 
 def day_that_ends(instant: datetime) -> date | None:
-    """The day of which ``instant`` is 24:00; None where it is another hour."""
+    """Return the day of which ``instant`` is 24:00, or None if it is another hour."""
     day = legal_day(instant)
     return day - DAY if start_of(day) == instant else None
 
 
 class Row(Protocol):
-    """In force for acts of the days ``valid_from`` up to, not including, ``valid_until`` (``YYYY-MM-DD``)."""
+    """A row in force for acts of the days from ``valid_from`` to, not including, ``valid_until`` (``YYYY-MM-DD``)."""
 
     @property
     def name(self) -> str: ...
@@ -79,10 +79,10 @@ class Row(Protocol):
 
 
 def holds_on(row: Row, day: str) -> bool:
-    """Whether the row is in force on ``day``."""
+    """Tell whether the row is in force on ``day``."""
     return row.valid_from <= day and (row.valid_until is None or day < row.valid_until)
 
 
 def stands_alone(row: Row, rows: Iterable[Row]) -> bool:
-    """Whether the row, and no other of its name, is in force on its own first day."""
+    """Tell whether the row, and no other of its name, is in force on its own first day."""
     return [other for other in rows if other.name == row.name and holds_on(other, row.valid_from)] == [row]

@@ -1,4 +1,4 @@
-"""What the custody rules take from data: flags with their articles, and what each purpose of a handover moves."""
+"""The data of the custody rules: flags with their articles, what each purpose of a handover moves, and clocks."""
 
 from __future__ import annotations
 
@@ -47,9 +47,9 @@ FlagName = Literal[
 
 
 class FlagRule(Struct, frozen=True, forbid_unknown_fields=True):
-    """One row: the flag is raised for acts of the days ``valid_from`` up to, not including, ``valid_until``.
+    """One row: the flag is raised for acts of the days from ``valid_from`` up to, not including, ``valid_until``.
 
-    ``limit`` is the rule's number where it has one: a count, or seconds.
+    ``limit`` is the rule's number if it has one: a count, or seconds.
     """
 
     name: FlagName
@@ -64,8 +64,8 @@ class FlagRule(Struct, frozen=True, forbid_unknown_fields=True):
 class PurposeRule(Struct, frozen=True, forbid_unknown_fields=True):
     """What passes to the receiver at acceptance, and the stage that the case enters.
 
-    ``custody_change``: a detention house that keeps a person of the case keeps him for the receiver from then on, and a
-    certificate (换押证) tells it so. ``supplements``: the case goes back so that more is found out, twice at most.
+    ``custody_change``: from then on a detention house keeps a detained person of the case for the receiver, and gets a
+    certificate (换押证). ``supplements``: the case goes back for further investigation, twice at most.
     """
 
     moves: Literal["responsibility", "custody"]
@@ -76,7 +76,7 @@ class PurposeRule(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Rulebook(Struct, frozen=True, forbid_unknown_fields=True, dict=True):
-    """``laws`` are the Chinese names of what articles stand in, with ``{}`` for the number where there is one."""
+    """All rows of the rules. ``laws`` maps a law to its Chinese name, with ``{}`` for the article number."""
 
     flags: tuple[FlagRule, ...]
     purposes: dict[Purpose, PurposeRule]
@@ -85,38 +85,38 @@ class Rulebook(Struct, frozen=True, forbid_unknown_fields=True, dict=True):
 
     @cached_property
     def in_force(self) -> Callable[[str], dict[FlagName, FlagRule]]:
-        """Gives the rules in force on a day (``YYYY-MM-DD``), by name. Most events of a time are of a few days."""
+        """Return a cached function from a day (``YYYY-MM-DD``) to the flag rules in force on it, by name."""
         return lru_cache(maxsize=DAYS_KEPT)(lambda day: {rule.name: rule for rule in self.flags if holds_on(rule, day)})
 
     @cached_property
     def clock_rows(self) -> dict[tuple[str, str], ClockRule]:
-        """The rows of clocks by name and first day."""
+        """Return the rows of clocks by name and first day."""
         return {(row.name, row.valid_from): row for row in self.clocks}
 
     @cached_property
     def started_by(self) -> dict[str, tuple[ClockRule, ...]]:
-        """The rows that a trigger starts, for good, provisionally or anew."""
+        """Return the rows that each trigger starts, definitely, provisionally or anew."""
         starts = ((row, (*row.starts, *row.provisional, *row.renewals)) for row in self.clocks)
         return _by_trigger((trigger, row) for row, triggers in starts for trigger in triggers)
 
     @cached_property
     def stopped_by(self) -> dict[str, frozenset[str]]:
-        """The names of the clocks that a trigger stops."""
+        """Return the names of the clocks that each trigger stops."""
         stops = _by_trigger((trigger, row) for row in self.clocks for trigger in row.stops)
         return {trigger: frozenset(row.name for row in rows) for trigger, rows in stops.items()}
 
 
 def _by_trigger(pairs: Iterable[tuple[str, ClockRule]]) -> dict[str, tuple[ClockRule, ...]]:
-    found: defaultdict[str, list[ClockRule]] = defaultdict(list)
+    rows_of: defaultdict[str, list[ClockRule]] = defaultdict(list)
     for trigger, row in pairs:
-        found[trigger].append(row)
-    return {trigger: tuple(rows) for trigger, rows in found.items()}
+        rows_of[trigger].append(row)
+    return {trigger: tuple(rows) for trigger, rows in rows_of.items()}
 
 
 def parse(text: str) -> Rulebook:
-    """The rulebook of a TOML text.
+    """Parse a rulebook from TOML.
 
-    Raises MalformedInput, also where a purpose has no row or two rows of one flag are in force on the same day.
+    Raises MalformedInput, also if a purpose has no row or two rows of one flag are in force on the same day.
     """
     tables = decode_toml(text, field="rules")
     try:
