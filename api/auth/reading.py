@@ -16,7 +16,7 @@ from ledger.core.events import decode_payload
 from ledger.core.events.handover import HandoverOffered, HandoverRecalled
 from ledger.core.procedure.jurisdiction import may_supervise
 from ledger.core.signing.authority import Authority
-from ledger.core.supervision import thing_of
+from ledger.core.supervision import subject_of
 from ledger.core.visibility import SUPERVISORS, Sides, Sight, can_see_event, reader_of
 from ledger.store import cases, supervision
 from ledger.store.access import Read
@@ -117,7 +117,9 @@ class Reading:
     def shares(self, entry: StoredEntry) -> bool:
         """Whether a party of a stream that is no case's reads its sections: those of a model are for who signed them,
         since everybody sees models."""
-        return thing_of(entry.stream_id) != "model" or entry.stream_kind != "supervision" or entry.agency == self.agency
+        return (
+            subject_of(entry.stream_id) != "model" or entry.stream_kind != "supervision" or entry.agency == self.agency
+        )
 
 
 def sides_of_stream(connection: Connection, kind: str, stream_id: str) -> Sides | None:

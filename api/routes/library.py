@@ -238,7 +238,7 @@ async def check_anonymity(request: Request, service: ServiceOf, reading: Reads) 
 def _checked(service: Service, reading: Reading, texts: tuple[str, ...]) -> Response:
     with service.parts.database.read() as connection:
         found = [
-            TraceView(number, one.start, one.text, one.what, one.instead)
+            TraceView(number, one.start, one.text, one.kind, one.instead)
             for number, text in enumerate(texts)
             for one in identified(connection, text, service.authority(), reading.reader)
         ]

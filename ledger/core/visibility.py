@@ -56,11 +56,11 @@ class CaseSides(Struct, frozen=True):
 
 
 class LeadSides(Struct, frozen=True):
-    """The agencies of a lead. ``told`` is True once the supervised agency was notified."""
+    """The agencies of a lead. ``notified`` is True once the supervised agency was notified."""
 
     procuratorate: str
     supervised: str
-    told: bool
+    notified: bool
 
 
 class RecommendationSides(Struct, frozen=True):
@@ -91,7 +91,7 @@ def sides_of(subject: CaseState | Matter) -> Sides:
         offers = (Offer(offer.to_agency, offer.expires_at) for offer in subject.handovers.marked("open"))
         return CaseSides(subject.agencies, tuple(offers))
     if isinstance(subject, LeadState):
-        return LeadSides(subject.procuratorate, subject.raised.supervised, subject.told)
+        return LeadSides(subject.procuratorate, subject.raised.supervised, subject.notified)
     if isinstance(subject, RecommendationState):
         return RecommendationSides(subject.procuratorate, subject.issued.to_agency)
     return ModelSides(frozenset((subject.publisher, *subject.adoptions)))
@@ -147,7 +147,7 @@ def _parties(sides: CaseSides | LeadSides | RecommendationSides) -> frozenset[st
     if isinstance(sides, CaseSides):
         return sides.parties
     if isinstance(sides, LeadSides):
-        return frozenset((sides.procuratorate, *((sides.supervised,) if sides.told else ())))
+        return frozenset((sides.procuratorate, *((sides.supervised,) if sides.notified else ())))
     return frozenset((sides.procuratorate, sides.to_agency))
 
 

@@ -108,7 +108,7 @@ def _require_anonymous(connection: Connection, body: ModelPublished, authority: 
         for trace in identified(connection, text, authority, reader):
             raise RuleRefused(
                 f"character {trace.start + 1} of the case study, {trace.shown_in(text)!r}, is of a kind that leads to "
-                f"somebody or something: {trace.what}",
+                f"somebody or something: {trace.kind}",
                 code="not_anonymous",
                 field=f"payload.body.case_study.{language}",
                 hint=f"Tell the case so that nobody finds it again; instead of this {trace.instead}.",

@@ -25,7 +25,7 @@ from sqlalchemy import (
 from sqlmodel import Field, SQLModel
 
 from ledger.core.events.supervision import Told
-from ledger.core.supervision import LeadState, Matter, ModelState, RecommendationState, thing_of
+from ledger.core.supervision import LeadState, Matter, ModelState, RecommendationState, subject_of
 from ledger.core.supervision.models import STREAM as MODEL_STREAM
 from ledger.core.supervision.recommendations import STREAM as RECOMMENDATION_STREAM
 from ledger.core.visibility import LeadSides, ModelSides, Reader, RecommendationSides, Sides, Sight, can_see
@@ -180,7 +180,7 @@ def _lead_row(state: LeadState, index: int) -> Row:
         "says_en": raised.says.en,
         "says_zh": raised.says.zh,
         "status": state.status,
-        "told": state.told,
+        "told": state.notified,
         "handler": state.handler,
         "outcome": state.came_to,
         "recommendation_id": closed.recommendation_id if closed else None,
@@ -233,7 +233,7 @@ def sight(connection: Connection, stream_id: str, reader: Reader) -> Sight | Non
 
 def sides(connection: Connection, stream_id: str) -> Sides | None:
     """Return the agencies that have a part in the stream's subject, or None; of a model only its publisher."""
-    thing = thing_of(stream_id)
+    thing = subject_of(stream_id)
     if thing == "model":
         own_id = stream_id.removeprefix(MODEL_STREAM)
         publisher = connection.execute(select(MODELS.c.publisher).where(MODELS.c.model_id == own_id)).scalar()

@@ -56,7 +56,7 @@ from ledger.core.supervision.anonymity import INSTEAD, Trace, known_traces, trac
 def test_what_has_the_form_of_an_identifier_is_found(text: str, what: str) -> None:
     """By its form alone: no list of persons is needed for it."""
     (found,) = traces(text)
-    assert found.what == what
+    assert found.kind == what
     assert text[found.start :].startswith(found.text)
     assert found.instead == INSTEAD[what]
 
@@ -109,7 +109,7 @@ def test_what_is_known_is_told_where_it_stands() -> None:
     known = {"theft-21": "case", "p-0417": "officer", "s-1003": "thing"}
     text = "in THEFT-21-x, by ｐ-0417; rule-4711 and S-1003"
     found = known_traces(text, known)
-    assert [(one.text, one.what) for one in found] == [
+    assert [(one.text, one.kind) for one in found] == [
         ("THEFT-21", "case"),
         ("ｐ-0417", "officer"),
         ("S-1003", "thing"),
@@ -120,7 +120,7 @@ def test_what_is_known_is_told_where_it_stands() -> None:
 
 def test_one_place_is_told_once() -> None:
     """What has several forms is told by the first of them."""
-    assert [one.what for one in traces("310101199003071234 138001380001380")] == ["identity card", "identity card"]
+    assert [one.kind for one in traces("310101199003071234 138001380001380")] == ["identity card", "identity card"]
 
 
 def test_a_character_that_stands_for_several_keeps_places() -> None:

@@ -50,9 +50,9 @@ from tests.supervised import (
 def test_a_lead_lives_from_the_finding_to_its_outcome() -> None:
     """Raised, assigned, answered, confirmed with material, closed with an outcome; the supervised see it once told."""
     lead = Lead().raised()
-    assert (lead.state.status, lead.state.told, lead.state.procuratorate) == ("raised", False, PROCURATORATE)
+    assert (lead.state.status, lead.state.notified, lead.state.procuratorate) == ("raised", False, PROCURATORATE)
     lead.assigned()
-    assert (lead.state.status, lead.state.told, lead.state.handler) == ("assigned", True, "p-0417")
+    assert (lead.state.status, lead.state.notified, lead.state.handler) == ("assigned", True, "p-0417")
     lead.act(answered(), ANSWERER).act(answered(answer="And its twin."), ANSWERER)
     assert (lead.state.status, len(lead.state.answers)) == ("answered", 2)
     assert lead.state.came_to is None
@@ -73,7 +73,7 @@ def test_a_lead_goes_up_and_down_the_tree() -> None:
     """Whoever receives it assigns it anew; the supervised agency sees it all the same; one above may draw it up."""
     lead = Lead().raised().assigned().act(transferred(UPPER), ASSIGNER)
     assert (lead.state.status, lead.state.procuratorate, lead.state.handler) == ("raised", UPPER, None)
-    assert lead.state.told
+    assert lead.state.notified
     lead.act(assigned(), supervisor(UPPER)).act(transferred(PROCURATORATE), supervisor(UPPER))
     assert lead.state.procuratorate == PROCURATORATE
     lead.act(transferred(UPPER), analyst(UPPER))
@@ -140,7 +140,7 @@ def test_no_order_of_steps_goes_round_a_decision(order: list[str]) -> None:
     assert (state.status == "closed") == (state.closed is not None)
     if state.closed is not None:
         assert (state.confirmed is None) != (state.dismissed is None)
-        assert state.told
+        assert state.notified
 
 
 # -- rights ------------------------------------------------------------------------------------------------------------

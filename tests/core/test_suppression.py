@@ -9,7 +9,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from ledger.core.supervision.suppression import LEAST_TOLD, Cell, Published, Total, publish
+from ledger.core.supervision.suppression import SMALLEST_PUBLISHED, Cell, Published, Total, publish
 
 Table = dict[Cell, int]
 COUNTS = st.one_of(st.integers(0, 7), st.sampled_from([0, 4, 5, 6, 9, 20]))
@@ -21,7 +21,7 @@ TABLES = st.tuples(st.integers(1, 3), st.integers(1, 3)).flatmap(
 
 
 def small(table: Table) -> list[Cell]:
-    return [cell for cell, count in table.items() if count < LEAST_TOLD]
+    return [cell for cell, count in table.items() if count < SMALLEST_PUBLISHED]
 
 
 def agrees(table: Table, told: Published) -> bool:
@@ -32,13 +32,14 @@ def agrees(table: Table, told: Published) -> bool:
         (total, [count for (_, col), count in table.items() if col == name]) for name, total in told.columns.items()
     ]
     return all(
-        count < LEAST_TOLD if told.cells[cell] is None else count == told.cells[cell] for cell, count in table.items()
+        count < SMALLEST_PUBLISHED if told.cells[cell] is None else count == told.cells[cell]
+        for cell, count in table.items()
     ) and all(sum(counts) == total.at_least if total.exact else sum(counts) >= total.at_least for total, counts in sums)
 
 
 def alternatives(table: Table, told: Published) -> Iterator[Table]:
     """Every table that agrees with what is published, by trying all."""
-    ranges = [range(LEAST_TOLD) if told.cells[cell] is None else (count,) for cell, count in table.items()]
+    ranges = [range(SMALLEST_PUBLISHED) if told.cells[cell] is None else (count,) for cell, count in table.items()]
     for values in itertools.product(*ranges):
         other = dict(zip(table, values, strict=True))
         if agrees(other, told):
@@ -56,13 +57,13 @@ def test_no_small_count_can_be_worked_out_from_the_totals(table: Table) -> None:
     for other in alternatives(table, told):
         for cell, values in seen.items():
             values.add(other[cell])
-    assert all(values == set(range(LEAST_TOLD)) for values in seen.values())
+    assert all(values == set(range(SMALLEST_PUBLISHED)) for values in seen.values())
 
 
 @given(TABLES, st.data())
 def test_what_is_published_is_the_same_whatever_the_small_counts_are(table: Table, data: st.DataObject) -> None:
     """So that even who knows by which rules it was made learns nothing of them."""
-    other = table | {cell: data.draw(st.integers(0, LEAST_TOLD - 1)) for cell in small(table)}
+    other = table | {cell: data.draw(st.integers(0, SMALLEST_PUBLISHED - 1)) for cell in small(table)}
     assert publish(other) == publish(table)
 
 
@@ -71,11 +72,13 @@ def test_what_is_told_is_so(table: Table) -> None:
     """Counts from 5 on as they are, totals without a small count exactly, others by what is told of them."""
     told = publish(table)
     assert {cell: count for cell, count in told.cells.items() if count is not None} == {
-        cell: count for cell, count in table.items() if count >= LEAST_TOLD
+        cell: count for cell, count in table.items() if count >= SMALLEST_PUBLISHED
     }
     for row, total in told.rows.items():
         counts = [count for (name, _), count in table.items() if name == row]
-        assert total == Total(sum(count for count in counts if count >= LEAST_TOLD), min(counts) >= LEAST_TOLD)
+        assert total == Total(
+            sum(count for count in counts if count >= SMALLEST_PUBLISHED), min(counts) >= SMALLEST_PUBLISHED
+        )
 
 
 @pytest.mark.parametrize(

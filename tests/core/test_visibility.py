@@ -161,8 +161,8 @@ CASE, NOBODYS = CaseSides(frozenset((POLICE,)), (Offer(COURT),)), CaseSides(froz
         (POLICE, ("agency", POLICE), POLICE, None, None, "party"),
         (LAB, ("agency", POLICE), POLICE, None, None, None),
         (LAB, ("system", "ledger"), "ledger", None, None, "party"),
-        (POLICE, ("supervision", "lead-1"), "ledger", None, LeadSides(PROCURATORATE, POLICE, told=False), None),
-        (POLICE, ("supervision", "lead-1"), "ledger", None, LeadSides(PROCURATORATE, POLICE, told=True), "party"),
+        (POLICE, ("supervision", "lead-1"), "ledger", None, LeadSides(PROCURATORATE, POLICE, notified=False), None),
+        (POLICE, ("supervision", "lead-1"), "ledger", None, LeadSides(PROCURATORATE, POLICE, notified=True), "party"),
         (FAR_POLICE, ("supervision", "lead-1"), "ledger", None, None, None),
     ],
 )

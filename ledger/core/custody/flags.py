@@ -1,4 +1,4 @@
-"""Flags about things: loans, freezes, disposals, and what arrives otherwise than it left."""
+"""Flags: rules that an event runs against without being refused, each with the article it rests on."""
 
 from __future__ import annotations
 
@@ -22,35 +22,37 @@ from ledger.core.procedure.rulebook import FlagName, FlagRule
 
 
 def receipt_differs(before: CaseState | None, act: Act, after: CaseState, rule: FlagRule) -> str | None:
-    """The receiver finds something else than was released, or a checked-out thing comes back as another."""
+    """Return how items differ on receipt from what was released, or after being checked out."""
     body = act.payload.body
     assert before is not None
     if isinstance(body, item.ItemCheckedIn):
-        found = differences(before.items[body.item_id], body)
-        return _told(body.item_id, "; ".join(d.expected for d in found), "; ".join(d.found for d in found))
+        differing = differences(before.items[body.item_id], body)
+        return _difference_text(
+            body.item_id, "; ".join(d.expected for d in differing), "; ".join(d.found for d in differing)
+        )
     opened = [change.after for change in after.discrepancies.changes(before.discrepancies)]
-    return ", ".join(_told(d.item_id, d.expected, d.found) or "" for d in opened if d is not None) or None
+    return ", ".join(_difference_text(d.item_id, d.expected, d.found) or "" for d in opened if d is not None) or None
 
 
-def _told(item_id: str, expected: str, found: str) -> str | None:
-    return f"item {item_id}: {found}, recorded {expected}" if found else None
+def _difference_text(item_id: str, expected: str, actual: str) -> str | None:
+    return f"item {item_id}: {actual}, recorded {expected}" if actual else None
 
 
 def list_differs(before: CaseState | None, act: Act, after: CaseState, rule: FlagRule) -> str | None:
-    """The sender's list names another seal than the record."""
+    """Return the items for which the sender's list names another seal than the record."""
     body = act.payload.body
     assert before is not None
     assert isinstance(body, handover.Offer)
-    told = [
+    differing = [
         f"item {line.item_id}: seal {line.seal_number}, recorded {before.items[line.item_id].seal_number}"
         for line in body.items
         if line.seal_number not in (None, before.items[line.item_id].seal_number)
     ]
-    return ", ".join(told) or None
+    return ", ".join(differing) or None
 
 
 def loan_overdue(before: CaseState | None, act: Act, after: CaseState, rule: FlagRule) -> str | None:
-    """What was lent, to an officer or to another agency, is back after its time."""
+    """Return the items that come back late from an officer or an agency that had borrowed them."""
     body = act.payload.body
     assert before is not None
     if isinstance(body, item.ItemCheckedIn):
@@ -59,57 +61,58 @@ def loan_overdue(before: CaseState | None, act: Act, after: CaseState, rule: Fla
     assert isinstance(body, handover.HandoverAccepted)
     back = [before.items[item_id] for item_id in after.handovers[body.handover_id].accepted_items]
     late = [
-        f"item {one.item_id} was due at {one.lent_until}"
-        for one in back
-        if one.lent_until and after.items[one.item_id].lent_by is None and body.received_at > one.lent_until
+        f"item {thing.item_id} was due at {thing.lent_until}"
+        for thing in back
+        if thing.lent_until and after.items[thing.item_id].lent_by is None and body.received_at > thing.lent_until
     ]
     return ", ".join(late) or None
 
 
 def frozen_twice(before: CaseState | None, act: Act, after: CaseState, rule: FlagRule) -> str | None:
-    """What is frozen is frozen again in place of a renewal."""
+    """Return the item that is frozen again, instead of renewed, while a freeze is in force."""
     body = act.payload.body
     assert before is not None
     assert isinstance(body, item.ItemFrozen)
-    known = before.items[body.item_id]
-    return f"item {body.item_id} is frozen until {known.frozen_until}" if _is_frozen(known, act) else None
+    recorded = before.items[body.item_id]
+    return f"item {body.item_id} is frozen until {recorded.frozen_until}" if _is_frozen(recorded, act) else None
 
 
 def freeze_lapsed(before: CaseState | None, act: Act, after: CaseState, rule: FlagRule) -> str | None:
-    """A renewal after the freeze had ended renews nothing."""
+    """Return the item whose freeze had ended before it is renewed."""
     body = act.payload.body
     assert before is not None
     assert isinstance(body, item.ItemFreezeRenewed)
-    known = before.items[body.item_id]
-    return None if _is_frozen(known, act) else f"item {body.item_id} was frozen until {known.frozen_until}"
+    recorded = before.items[body.item_id]
+    return None if _is_frozen(recorded, act) else f"item {body.item_id} was frozen until {recorded.frozen_until}"
 
 
 def moved_while_frozen(before: CaseState | None, act: Act, after: CaseState, rule: FlagRule) -> str | None:
-    """A frozen thing comes into other hands, or is disposed of on nobody's decision."""
+    """Return the frozen items that pass into other hands, or are disposed of without a decision."""
     assert before is not None
-    gone = [before.items[item_id] for item_id in _given_away(before, act, after)]
-    told = [f"item {one.item_id} is frozen until {one.frozen_until}" for one in gone if _is_frozen(one, act)]
-    return ", ".join(told) or None
+    gone = [before.items[item_id] for item_id in _items_given_away(before, act, after)]
+    frozen = [f"item {thing.item_id} is frozen until {thing.frozen_until}" for thing in gone if _is_frozen(thing, act)]
+    return ", ".join(frozen) or None
 
 
-def _given_away(before: CaseState, act: Act, after: CaseState) -> list[str]:
+def _items_given_away(before: CaseState, act: Act, after: CaseState) -> list[str]:
+    """Return the ids of the items that the acceptance carries over, or that are disposed of without a decision."""
     body = act.payload.body
     if isinstance(body, item.ItemDisposed):
         proposal = before.proposals[body.cites.payload_digest]
         return [] if proposal.decision_id else list(proposal.item_ids)
     assert isinstance(body, handover.HandoverAccepted)
-    made = after.handovers[body.handover_id]
-    return [item_id for item_id in made.accepted_items if not made.items[item_id].stays]
+    accepted = after.handovers[body.handover_id]
+    return [item_id for item_id in accepted.accepted_items if not accepted.items[item_id].stays]
 
 
-def _is_frozen(one: Item, act: Act) -> bool:
-    """Whether a freeze is in force on the day of the act; its last day counts."""
-    until = one.frozen_until
+def _is_frozen(thing: Item, act: Act) -> bool:
+    """Tell whether a freeze is in force on the day of the act; its last day counts."""
+    until = thing.frozen_until
     return until is not None and date.fromisoformat(until) >= legal_day_of(act.payload.occurred_at)
 
 
 def judgment_silent(before: CaseState | None, act: Act, after: CaseState, rule: FlagRule) -> str | None:
-    """A judgment that says nothing of property that is still there."""
+    """Return the property still in the case about which a judgment says nothing."""
     body = act.payload.body
     assert isinstance(body, case.DecisionRecorded)
     if body.kind != "judgment":
@@ -119,12 +122,12 @@ def judgment_silent(before: CaseState | None, act: Act, after: CaseState, rule: 
 
 
 def property_left(after: CaseState) -> list[str]:
-    """The property of the case that nobody has disposed of."""
-    return [one.item_id for one in after.items.values() if one.kind == "property" and one.is_live]
+    """Return the ids of the property of the case that has not been disposed of."""
+    return [thing.item_id for thing in after.items.values() if thing.kind == "property" and thing.is_live]
 
 
 def disposal_against_decision(before: CaseState | None, act: Act, after: CaseState, rule: FlagRule) -> str | None:
-    """A thing is disposed of otherwise than the decision says of it."""
+    """Return the items whose disposal differs from the one that the cited decision orders."""
     body = act.payload.body
     assert before is not None
     assert isinstance(body, item.ItemDisposed)
@@ -132,18 +135,18 @@ def disposal_against_decision(before: CaseState | None, act: Act, after: CaseSta
     if proposal.decision_id is None:
         return None
     ordered = {line.item_id: line.disposal for line in before.decisions[proposal.decision_id].items}
-    told = [
+    differing = [
         f"item {item_id}: {proposal.disposal}, decided {ordered[item_id]}"
         for item_id in proposal.item_ids
         if ordered.get(item_id, proposal.disposal) != proposal.disposal
     ]
-    return ", ".join(told) or None
+    return ", ".join(differing) or None
 
 
 def extension_without_basis(before: CaseState | None, act: Act, after: CaseState, rule: FlagRule) -> str | None:
-    """No row of the clock's rules has this extension, or has it that often."""
+    """Return the extension that no row of the clock's rules allows, or not that often."""
     for clock, extension, row in _extended(before, act, after):
-        times = sum(one.name == extension.name for one in clock.extensions)
+        times = sum(other.name == extension.name for other in clock.extensions)
         if row is None:
             return f"{clock.name} is not extended by {extension.article}"
         if times > row.times and not row.is_open:
@@ -152,6 +155,7 @@ def extension_without_basis(before: CaseState | None, act: Act, after: CaseState
 
 
 def extension_without_ground(before: CaseState | None, act: Act, after: CaseState, rule: FlagRule) -> str | None:
+    """Return the clock that is extended without one of the qualifying grounds that the row requires."""
     for clock, extension, row in _extended(before, act, after):
         if row is not None and row.grounds and extension.qualifying_ground not in row.grounds:
             return f"{clock.name}, {row.name}: expected one of {', '.join(row.grounds)}"
@@ -159,7 +163,7 @@ def extension_without_ground(before: CaseState | None, act: Act, after: CaseStat
 
 
 def term_beyond_law(before: CaseState | None, act: Act, after: CaseState, rule: FlagRule) -> str | None:
-    """A paper sets a later last day than the rules give; days off are not looked at."""
+    """Return the last day set by a paper that is later than the rules allow; days off are disregarded."""
     for clock in _touched(before, after):
         row = rule_of(clock, act.book)
         until = decided(clock, row)
@@ -170,20 +174,20 @@ def term_beyond_law(before: CaseState | None, act: Act, after: CaseState, rule: 
 
 
 def custody_not_changed(before: CaseState | None, act: Act, after: CaseState, rule: FlagRule) -> str | None:
-    """A locked-up person is passed on while the detention house still keeps him for another organ."""
+    """Return the persons in custody who are passed on while the detention house keeps them for another organ."""
     body = act.payload.body
     assert before is not None
     assert isinstance(body, handover.Offer)
-    made = after.handovers[body.handover_id]
-    if not changes_custody(after, made, act.book):
+    offer = after.handovers[body.handover_id]
+    if not changes_custody(after, offer, act.book):
         return None
-    kept = [before.persons[person_id] for person_id in made.person_ids or before.persons]
+    kept = [before.persons[person_id] for person_id in offer.person_ids or before.persons]
     wrong = [person for person in kept if person.kept_for not in (None, act.agency)]
     return ", ".join(f"{person.person_id} is kept for {person.kept_for}" for person in wrong) or None
 
 
 def _touched(before: CaseState | None, after: CaseState) -> Iterator[Clock]:
-    """Clocks that the event started or extended; one that runs on under another id has further events."""
+    """Yield the clocks that the event started or extended, but not those that continue under another id."""
     for _, earlier, clock in after.clocks.changes(before.clocks if before else None):
         if clock is None:
             continue
@@ -199,89 +203,89 @@ def _extended(
         yield clock, clock.extensions[-1], row.extension(clock.extensions[-1].name, clock.period)
 
 
-MOMENTS_KEPT = 256  # that of an event is asked for several times
+MOMENTS_KEPT = 256  # parsed times in the cache: that of an event is needed several times
 
 
 class Flag(Struct, frozen=True):
-    """A rule that the event runs against: its name, its article, and what about."""
+    """A rule that an event runs against: its name, its article, and what it is about."""
 
     name: str
     article: str
     detail: str
 
 
-# What is noted of a record that rests is no act in the case.
+# Notes about the record, which are not acts in the case: they are allowed after closing.
 _NOTES = (record.AuditRecorded, record.DisclosureMade, record.ImportRecorded, record.SectionErased)
 
-Look = Callable[[CaseState | None, Act, CaseState, FlagRule], str | None]
+FlagCheck = Callable[[CaseState | None, Act, CaseState, FlagRule], str | None]
 
 
-class Watch(NamedTuple):
-    """Who looks whether a flag is to be raised, and at which events: at all where none are named."""
+class _FlagWatch(NamedTuple):
+    """The check for a flag, and the bodies at which it is made: every one if none are named."""
 
-    look: Look
+    check: FlagCheck
     bodies: tuple[type[Body], ...] = ()
 
 
 def flags(before: CaseState | None, act: Act, after: CaseState) -> tuple[Flag, ...]:
-    """The flags that the step from ``before`` to ``after`` raises, under the rules in force on its day."""
+    """Return the flags that the step from ``before`` to ``after`` raises, under the rules in force on its day."""
     return tuple(_raise(before, act, after))
 
 
 def _raise(before: CaseState | None, act: Act, after: CaseState) -> Iterator[Flag]:
     _, day = _seconds_and_day(act.payload.occurred_at)
     in_force = act.book.in_force(day)
-    for name, look in _looks_at(type(act.payload.body)):
+    for name, check in _checks_at(type(act.payload.body)):
         rule = in_force.get(name)
-        detail = look(before, act, after, rule) if rule else None
+        detail = check(before, act, after, rule) if rule else None
         if rule and detail:
             yield Flag(name, rule.article, detail)
 
 
 @cache
-def _looks_at(body: type[Body]) -> tuple[tuple[FlagName, Look], ...]:
-    return tuple((name, watch.look) for name, watch in WATCHES.items() if not watch.bodies or body in watch.bodies)
+def _checks_at(body: type[Body]) -> tuple[tuple[FlagName, FlagCheck], ...]:
+    return tuple((name, watch.check) for name, watch in WATCHES.items() if not watch.bodies or body in watch.bodies)
 
 
 @lru_cache(maxsize=MOMENTS_KEPT)
 def _seconds_and_day(text: str) -> tuple[int, str]:
-    """Of an RFC 3339 text: unix seconds and the legal day."""
+    """Return of an RFC 3339 text the unix seconds and the legal day."""
     moment = datetime.fromisoformat(text)
     return int(moment.timestamp()), legal_day(moment).isoformat()
 
 
 def _third_return(before: CaseState | None, act: Act, after: CaseState, rule: FlagRule) -> str | None:
-    """At each stage it is counted anew: the review and the trial have their own two."""
+    """Return which return for supplementary investigation this is, if it is one too many at its stage."""
     body = act.payload.body
     assert isinstance(body, handover.Offer)
-    made = after.handovers[body.handover_id]
+    offer = after.handovers[body.handover_id]
     supplements = [purpose for purpose, row in act.book.purposes.items() if row.supplements]
-    if made.purpose not in supplements:
+    if offer.purpose not in supplements:
         return None
     alike = [h for purpose in supplements for h in after.handovers.marked(f"purpose/{purpose}")]
-    returns = sum(h.stage == made.stage and h.status not in ("recalled", "refused") for h in alike)
+    returns = sum(h.stage == offer.stage and h.status not in ("recalled", "refused") for h in alike)
     return f"return no. {returns} for supplementary investigation" if returns > rule.limit else None
 
 
 def _remedy_overdue(before: CaseState | None, act: Act, after: CaseState, rule: FlagRule) -> str | None:
-    followed = _followed(act, after)
-    return _overdue(followed, act) if followed and followed.status == "refused" else None
+    earlier = _handover_followed(act, after)
+    return _overdue(earlier, act) if earlier and earlier.status == "refused" else None
 
 
 def _resubmission_overdue(before: CaseState | None, act: Act, after: CaseState, rule: FlagRule) -> str | None:
-    followed = _followed(act, after)
-    return _overdue(followed, act) if followed and followed.returns is not None and followed.is_accepted else None
+    earlier = _handover_followed(act, after)
+    return _overdue(earlier, act) if earlier and earlier.returns is not None and earlier.is_accepted else None
 
 
-def _followed(act: Act, after: CaseState) -> Handover | None:
+def _handover_followed(act: Act, after: CaseState) -> Handover | None:
     body = act.payload.body
     assert isinstance(body, handover.HandoverOffered)
     return None if body.follows is None else after.handovers[body.follows]
 
 
-def _overdue(followed: Handover, act: Act) -> str | None:
-    due = followed.due_at
-    return f"handover {followed.handover_id} set {due}" if due and act.payload.occurred_at > due else None
+def _overdue(earlier: Handover, act: Act) -> str | None:
+    due = earlier.due_at
+    return f"handover {earlier.handover_id} set {due}" if due and act.payload.occurred_at > due else None
 
 
 def _same_officer(before: CaseState | None, act: Act, after: CaseState, rule: FlagRule) -> str | None:
@@ -339,28 +343,28 @@ def _examination_differs(before: CaseState | None, act: Act, after: CaseState, r
 
 _EXTENSIONS = (deadline.DeadlineExtended, case.MeasureExtended)
 
-WATCHES: dict[FlagName, Watch] = {
-    "third_return": Watch(_third_return, handover.OFFERS),
-    "remedy_overdue": Watch(_remedy_overdue, (handover.HandoverOffered,)),
-    "resubmission_overdue": Watch(_resubmission_overdue, (handover.HandoverOffered,)),
-    "same_officer_both_sides": Watch(_same_officer, (handover.HandoverAccepted,)),
-    "backdated": Watch(_backdated),
-    "late_entry": Watch(_late_entry),
-    "odd_time": Watch(claimed_times.odd_time),
-    "property_undisposed": Watch(_property_undisposed, (case.CaseClosed,)),
-    "disposal_without_decision": Watch(_disposal_without_decision, (item.ItemDisposed,)),
-    "act_after_closing": Watch(_after_closing),
-    "examination_differs": Watch(_examination_differs, (item.ItemExamined,)),
-    "receipt_differs": Watch(receipt_differs, (item.ItemCheckedIn, handover.HandoverAccepted)),
-    "list_differs": Watch(list_differs, handover.OFFERS),
-    "loan_overdue": Watch(loan_overdue, (item.ItemCheckedIn, handover.HandoverAccepted)),
-    "frozen_twice": Watch(frozen_twice, (item.ItemFrozen,)),
-    "freeze_lapsed": Watch(freeze_lapsed, (item.ItemFreezeRenewed,)),
-    "moved_while_frozen": Watch(moved_while_frozen, (item.ItemDisposed, handover.HandoverAccepted)),
-    "judgment_silent": Watch(judgment_silent, (case.DecisionRecorded,)),
-    "disposal_against_decision": Watch(disposal_against_decision, (item.ItemDisposed,)),
-    "extension_without_basis": Watch(extension_without_basis, _EXTENSIONS),
-    "extension_without_ground": Watch(extension_without_ground, _EXTENSIONS),
-    "term_beyond_law": Watch(term_beyond_law),
-    "custody_not_changed": Watch(custody_not_changed, handover.OFFERS),
+WATCHES: dict[FlagName, _FlagWatch] = {
+    "third_return": _FlagWatch(_third_return, handover.OFFERS),
+    "remedy_overdue": _FlagWatch(_remedy_overdue, (handover.HandoverOffered,)),
+    "resubmission_overdue": _FlagWatch(_resubmission_overdue, (handover.HandoverOffered,)),
+    "same_officer_both_sides": _FlagWatch(_same_officer, (handover.HandoverAccepted,)),
+    "backdated": _FlagWatch(_backdated),
+    "late_entry": _FlagWatch(_late_entry),
+    "odd_time": _FlagWatch(claimed_times.odd_time),
+    "property_undisposed": _FlagWatch(_property_undisposed, (case.CaseClosed,)),
+    "disposal_without_decision": _FlagWatch(_disposal_without_decision, (item.ItemDisposed,)),
+    "act_after_closing": _FlagWatch(_after_closing),
+    "examination_differs": _FlagWatch(_examination_differs, (item.ItemExamined,)),
+    "receipt_differs": _FlagWatch(receipt_differs, (item.ItemCheckedIn, handover.HandoverAccepted)),
+    "list_differs": _FlagWatch(list_differs, handover.OFFERS),
+    "loan_overdue": _FlagWatch(loan_overdue, (item.ItemCheckedIn, handover.HandoverAccepted)),
+    "frozen_twice": _FlagWatch(frozen_twice, (item.ItemFrozen,)),
+    "freeze_lapsed": _FlagWatch(freeze_lapsed, (item.ItemFreezeRenewed,)),
+    "moved_while_frozen": _FlagWatch(moved_while_frozen, (item.ItemDisposed, handover.HandoverAccepted)),
+    "judgment_silent": _FlagWatch(judgment_silent, (case.DecisionRecorded,)),
+    "disposal_against_decision": _FlagWatch(disposal_against_decision, (item.ItemDisposed,)),
+    "extension_without_basis": _FlagWatch(extension_without_basis, _EXTENSIONS),
+    "extension_without_ground": _FlagWatch(extension_without_ground, _EXTENSIONS),
+    "term_beyond_law": _FlagWatch(term_beyond_law),
+    "custody_not_changed": _FlagWatch(custody_not_changed, handover.OFFERS),
 }

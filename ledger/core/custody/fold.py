@@ -1,8 +1,8 @@
-"""Admission: whose events the stream of a case takes. Only this module decides it.
+"""Fold of a case's stream: which events the case admits, and the state after each. Only this module decides admission.
 
-A *party* is who opened the case, accepted a handover in it, has or answers for something that it took over, or keeps a
-person of it in custody: ``CaseState.agencies``. Whoever is offered something may answer that offer. Auditors of an
-agency that supervises a party may note what they audited. Having signed something makes nobody a party.
+A *party* opened the case, accepted a handover in it, holds or is responsible for something that it took over, or
+keeps a person of it in custody: ``CaseState.agencies``. An agency to which something is offered may answer that offer.
+Auditors of an agency that supervises a party may record their audits. Having signed an event makes no agency a party.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ _ANSWERS = (handover.HandoverChecked, handover.HandoverAccepted, handover.Handov
 
 
 def require_admitted(state: CaseState, act: Act) -> None:
-    """Refuse (not_a_party) an event that the case does not take from this agency.
+    """Refuse (not_a_party) an event that the case does not admit from this agency.
 
-    Nothing that the body names is looked up before this, but for an offer to the signer: who has no part in a case
-    is told the same whether or not the case has what he names.
+    Except for an offer to the signer, nothing that the body names is looked up before this: an agency without a part in
+    the case gets the same refusal whether or not the case has what it names.
     """
     if act.agency in state.agencies or _answers_an_offer(state, act) or _notes_an_audit(state, act):
         return
@@ -42,7 +42,7 @@ def require_admitted(state: CaseState, act: Act) -> None:
 
 
 def _answers_an_offer(state: CaseState, act: Act) -> bool:
-    """Return whether the event answers an offer that was made to the signer, be it answered or recalled by now."""
+    """Return whether the event answers an offer to the signer, even if that is answered or recalled by now."""
     body = act.payload.body
     if not isinstance(body, _ANSWERS):
         return False
@@ -51,47 +51,56 @@ def _answers_an_offer(state: CaseState, act: Act) -> bool:
 
 
 def _notes_an_audit(state: CaseState, act: Act) -> bool:
-    """Return whether the event notes an audit by who supervises a party, as far as the jurisdictions are known."""
+    """Return whether the event records an audit by an agency that supervises a party.
+
+    It is admitted if the jurisdictions are unknown.
+    """
     if not isinstance(act.payload.body, record.AuditRecorded):
         return False
     return act.registered is None or supervises_any(act.agency, state.agencies, act.registered)
 
 
-def rested(before: CaseState | None, act: Act, after: CaseState) -> CaseState:
-    """``after`` with the clocks at rest that another one holds from now on, and with those running that it held."""
+def with_rests(before: CaseState | None, act: Act, after: CaseState) -> CaseState:
+    """Return ``after`` with the clocks that rest while another one runs.
+
+    They pause if that clock begins with this event, and resume if it ended.
+    """
     for _, old, new in after.clocks.changes(before.clocks if before else None):
         if new is not None:
-            clocks = {clock.deadline_id: clock for clock in _touched(old, act, after.clocks[new.deadline_id], after)}
+            clocks = {
+                clock.deadline_id: clock for clock in _changed_rests(old, act, after.clocks[new.deadline_id], after)
+            }
             after = replace(after, clocks=after.clocks | clocks) if clocks else after
     return after
 
 
-def _touched(old: Clock | None, act: Act, new: Clock, state: CaseState) -> Iterator[Clock]:
+def _changed_rests(old: Clock | None, act: Act, new: Clock, state: CaseState) -> Iterator[Clock]:
+    """Yield the clocks that pause or resume because clock ``new`` began or ended."""
     begins, ends = old is None and new.is_running, old is not None and old.is_running and not new.is_running
     for other in state.clocks.marked(f"running/{new.subject}"):
-        if begins and _rests(other, new, act.book):
-            yield _at_rest(other, new, act)
-        elif begins and _rests(new, other, act.book):
-            yield _at_rest(new, other, act)
+        if begins and _makes_rest(other, new, act.book):
+            yield _paused(other, new, act)
+        elif begins and _makes_rest(new, other, act.book):
+            yield _paused(new, other, act)
         elif ends and other.is_paused and other.pauses[-1].held_by == new.name:
             assert new.stopped_at is not None, "it has ended"
             pause = replace(other.pauses[-1], until=max(new.stopped_at, other.pauses[-1].since))
-            yield replace(other, pauses=(*other.pauses[:-1], pause), events=_with(other, act))
+            yield replace(other, pauses=(*other.pauses[:-1], pause), events=_events_with(other, act))
 
 
-def _rests(clock: Clock, holder: Clock, book: Rulebook) -> bool:
+def _makes_rest(clock: Clock, holder: Clock, book: Rulebook) -> bool:
     return not clock.is_paused and book.clock_rows[holder.name, holder.rule_from].rests == clock.name
 
 
-def _at_rest(clock: Clock, holder: Clock, act: Act) -> Clock:
+def _paused(clock: Clock, holder: Clock, act: Act) -> Clock:
     row = act.book.clock_rows[holder.name, holder.rule_from]
     assert row.rests_for is not None, "the rules say why another clock rests"
     pause = Pause(max(holder.started_at, clock.started_at), row.rests_for, row.article, held_by=holder.name)
-    return replace(clock, pauses=(*clock.pauses, pause), events=_with(clock, act))
+    return replace(clock, pauses=(*clock.pauses, pause), events=_events_with(clock, act))
 
 
-def _with(clock: Clock, act: Act) -> tuple[EventRef, ...]:
-    """The events of the clock, this one among them."""
+def _events_with(clock: Clock, act: Act) -> tuple[EventRef, ...]:
+    """Return the events of the clock, including this one."""
     ref = EventRef(event_id=act.payload.event_id, payload_digest=act.digest)
     return clock.events if ref in clock.events else (*clock.events, ref)
 
@@ -104,20 +113,20 @@ class Outcome(NamedTuple):
 
 
 def fold(state: CaseState | None, act: Act) -> Outcome:
-    """The case after ``act``; ``state`` is None for the event that opens it.
+    """Return the case after ``act`` and its flags; ``state`` is None for the event that opens the case.
 
-    Raises Conflict where the event does not stand on the stream's head, RuleRefused (its ``code`` names the rule) where
-    the act is impossible. Pure: the same stream gives the same states, refusals and flags.
+    Raises Conflict if the event does not follow the stream's head, RuleRefused (its ``code`` names the rule) if the act
+    is impossible. Pure: the same stream gives the same states, refusals and flags.
     """
     require_head(state.head if state else None, state.sequence + 1 if state else 0, act)
     after = _open(act) if state is None else _continue(state, act)
     claimed_times.require_possible(state, act)
-    after = rested(state, act, clocks.advance(state, act, after))
+    after = with_rests(state, act, clocks.advance(state, act, after))
     return Outcome(after, flags(state, act, after))
 
 
 def require_head(head: str | None, sequence: int, act: Act) -> None:
-    """Raises Conflict unless the event stands at ``sequence`` on ``head``."""
+    """Accept an event that comes at ``sequence`` after ``head``. Raises Conflict."""
     payload = act.payload
     if payload.sequence == sequence and payload.previous == head:
         return

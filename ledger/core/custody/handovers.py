@@ -1,4 +1,4 @@
-"""Rules for handovers: an offer moves nothing, an acceptance moves what it accepts, both halves must match."""
+"""Handovers: an offer moves nothing, an acceptance moves what it accepts, and the two halves must match."""
 
 from __future__ import annotations
 
@@ -19,7 +19,9 @@ from ledger.core.procedure.rulebook import PurposeRule, Rulebook
 def offered(state: CaseState, act: Act, body: halves.HandoverOffered) -> CaseState:
     if body.follows is not None and state.handover(body.follows, field="follows").is_open:
         refuse("still_open", f"handover {body.follows} is not answered yet", field="body.follows")
-    handover = replace(_made(state, act, body, body.to_agency), follows=body.follows, expires_at=body.expires_at)
+    handover = replace(
+        _new_handover(state, act, body, body.to_agency), follows=body.follows, expires_at=body.expires_at
+    )
     purpose = act.book.purposes[body.purpose]
     if body.due_at is not None and purpose.moves == "responsibility":
         refuse("not_lent", f"{body.purpose} lends nothing: nothing is due back", field="body.due_at")
@@ -28,7 +30,10 @@ def offered(state: CaseState, act: Act, body: halves.HandoverOffered) -> CaseSta
 
 @rule(halves.HandoverReturned)
 def returned(state: CaseState, act: Act, body: halves.HandoverReturned) -> CaseState:
-    """Back to the sender of an accepted handover; moves back what that handover moved, or more by its own purpose."""
+    """Offer back to the sender of an accepted handover.
+
+    It moves what that handover moved, or more if its own purpose does.
+    """
     original = state.handover(body.returns, field="returns")
     if not original.is_accepted or original.to_agency != act.agency:
         refuse(
@@ -38,7 +43,7 @@ def returned(state: CaseState, act: Act, body: halves.HandoverReturned) -> CaseS
             hint="An offer that is still open is refused, not returned.",
         )
     handover = replace(
-        _made(state, act, body, original.from_agency),
+        _new_handover(state, act, body, original.from_agency),
         returns=body.returns,
         reason_code=body.reason_code,
         remedy=body.remedy,
@@ -46,8 +51,8 @@ def returned(state: CaseState, act: Act, body: halves.HandoverReturned) -> CaseS
     return _open(state, act, handover, body.items, purpose_rule(state, handover, act.book))
 
 
-def _made(state: CaseState, act: Act, body: halves.Offer, to_agency: str) -> Handover:
-    """What the offer says, before anybody has answered it."""
+def _new_handover(state: CaseState, act: Act, body: halves.Offer, to_agency: str) -> Handover:
+    """Return the handover as offered, before any answer."""
     return Handover(
         handover_id=body.handover_id,
         from_agency=act.agency,
@@ -63,7 +68,7 @@ def _made(state: CaseState, act: Act, body: halves.Offer, to_agency: str) -> Han
 
 
 def purpose_rule(state: CaseState, handover: Handover, book: Rulebook) -> PurposeRule:
-    """What the handover moves; a plain ``return`` moves back what the returned handover moved."""
+    """Return what the handover moves; a plain ``return`` moves back what the returned handover moved."""
     if handover.purpose == "return" and handover.returns is not None:
         return replace(purpose_rule(state, state.handovers[handover.returns], book), stage=None)
     return book.purposes[handover.purpose]
@@ -87,7 +92,10 @@ def _open(
 
 
 def _require_may_move(state: CaseState, handover: Handover) -> None:
-    """The case is passed on by who answers for it; others send it what they were left with."""
+    """Refuse an offer that this agency may not make.
+
+    Only the responsible agency passes the case on; others pass what they are left with to the responsible agency.
+    """
     if handover.moves_case:
         for other in state.handovers.marked("open/case"):
             refuse(
@@ -120,7 +128,7 @@ def _require_person(state: CaseState, handover: Handover, person_id: str) -> Non
 def _offer_line(state: CaseState, act: Act, line: OfferedItem, handover: Handover) -> Item:
     if line.stays:
         item = require_free(state, line.item_id, field="items")
-        _require_stays_meaning(item, handover)
+        _require_responsibility_moves(item, handover)
     else:
         item = require_present(state, act, line.item_id, field="items")
     if handover.moves_responsibility and item.responsible != act.agency and (line.stays or not handover.moves_case):
@@ -141,8 +149,8 @@ def _offer_line(state: CaseState, act: Act, line: OfferedItem, handover: Handove
     return replace(item, offer=handover.handover_id)
 
 
-def _require_stays_meaning(item: Item, handover: Handover) -> None:
-    """Responsibility passes while the thing stays where it is: something must pass."""
+def _require_responsibility_moves(item: Item, handover: Handover) -> None:
+    """Refuse (nothing_moves) an item that stays while its responsibility does not move either."""
     if not handover.moves_responsibility:
         refuse(
             "nothing_moves",
@@ -205,11 +213,11 @@ def _release(state: CaseState, handover: Handover) -> CaseState:
 
 @rule(halves.HandoverAccepted)
 def accepted(state: CaseState, act: Act, body: halves.HandoverAccepted) -> CaseState:
-    """Custody moves here, and only for the items accepted."""
+    """Accept a handover. Custody moves here and nowhere else, and only for the accepted items."""
     handover = _require_receiver(state, act, body.handover_id)
     _require_within(handover, act)
     _require_answers(handover, body)
-    found = {line.item_id: line for line in body.received}
+    lines = {line.item_id: line for line in body.received}
     kept = {line.item_id for line in body.not_accepted}
     taken = [item_id for item_id in handover.items if item_id not in kept]
     present = [person_id for person_id in handover.person_ids if person_id not in body.absent_person_ids]
@@ -223,7 +231,7 @@ def accepted(state: CaseState, act: Act, body: halves.HandoverAccepted) -> CaseS
         accepted_items=tuple(taken),
     )
     free = (replace(state.items[item_id], offer=None) for item_id in handover.items)
-    items = (one if one.item_id in kept else _take(one, handover, found.get(one.item_id)) for one in free)
+    items = (item if item.item_id in kept else _take(item, handover, lines.get(item.item_id)) for item in free)
     after = state.with_items(*items).with_handover(answered)
     after = replace(after, discrepancies=after.discrepancies | discrepancies.stated(state, handover, body))
     return _pass_on(after, handover, present, purpose_rule(state, handover, act.book))
@@ -240,7 +248,7 @@ def _require_within(handover: Handover, act: Act) -> None:
 
 
 def _require_answers(handover: Handover, body: halves.HandoverAccepted) -> None:
-    """Every item of the list is answered once, and nothing else."""
+    """Refuse an acceptance that does not answer every item of the list once, or that answers something else."""
     for field, lines in (("received", body.received), ("not_accepted", body.not_accepted)):
         _require_offered(handover.items, [line.item_id for line in lines], handover, field)
     _require_offered(handover.person_ids, body.absent_person_ids, handover, "absent_person_ids")
@@ -260,13 +268,13 @@ def _require_answers(handover: Handover, body: halves.HandoverAccepted) -> None:
 
 
 def _require_offered(offered_ids: Collection[str], ids: Collection[str], handover: Handover, field: str) -> None:
-    for one in ids:
-        if one not in offered_ids:
-            refuse("not_offered", f"{one} is not in handover {handover.handover_id}", field=f"body.{field}")
+    for entry_id in ids:
+        if entry_id not in offered_ids:
+            refuse("not_offered", f"{entry_id} is not in handover {handover.handover_id}", field=f"body.{field}")
 
 
-def _take(item: Item, handover: Handover, found: halves.ReceivedItem | None) -> Item:
-    """The item as it was received: what is not said is as listed, what is not listed as recorded."""
+def _take(item: Item, handover: Handover, received: halves.ReceivedItem | None) -> Item:
+    """Return the item as received: as the receiver's line says, else as listed, else as recorded."""
     line = handover.items[item.item_id]
     passes = handover.moves_responsibility and item.responsible == handover.from_agency
     moved = replace(
@@ -276,11 +284,11 @@ def _take(item: Item, handover: Handover, found: halves.ReceivedItem | None) -> 
         responsible=handover.to_agency if passes else item.responsible,
     )
     moved = _lent(discrepancies.as_listed(moved, line), handover)
-    return moved if found is None else discrepancies.as_found(moved, found)
+    return moved if received is None else discrepancies.as_found(moved, received)
 
 
 def _lent(item: Item, handover: Handover) -> Item:
-    """Lent on its way out until the day that the lender set, until the lender has it again."""
+    """Return the item as lent to the receiver until the due date, or as no longer lent if its lender receives it."""
     if handover.returns is None and handover.due_at is not None and item.lent_by is None:
         return replace(item, lent_by=handover.from_agency, lent_until=handover.due_at)
     if handover.to_agency == item.lent_by:
@@ -289,9 +297,9 @@ def _lent(item: Item, handover: Handover) -> Item:
 
 
 def _pass_on(state: CaseState, handover: Handover, present: Collection[str], purpose: PurposeRule) -> CaseState:
-    """The receiver takes part; the case, its stage and the persons present pass as the purpose says.
+    """Make the receiver a party, and pass the case, its stage and the persons present as the purpose says.
 
-    With a case whose list names nobody all its persons pass.
+    A case whose list names no persons passes with all of them.
     """
     state = replace(state, agencies=state.agencies | {handover.to_agency})
     if purpose.stage is not None and handover.from_agency == state.responsible:

@@ -1,4 +1,4 @@
-"""Rules for items: what only their holder may do, exact sums, two signatures for disposal."""
+"""Items: acts reserved to their holder, exact sums, two signatures for a disposal."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ledger.core.events.terms import Money, Quantity, SealState
 
 @rule(things.ItemRegistered)
 def registered(state: CaseState, act: Act, body: things.ItemRegistered) -> CaseState:
-    """Whoever registers an item holds it; the agency that answers for the case answers for the item."""
+    """Register an item, which the signing agency holds; the agency responsible for the case is responsible for it."""
     require_new(state.items, body.item_id, "item", field="item_id")
     _require_parts_of_kind(body)
     _require_known_origin(state, body)
@@ -49,7 +49,7 @@ def registered(state: CaseState, act: Act, body: things.ItemRegistered) -> CaseS
 
 
 def _seal_state(seal_number: str | None) -> SealState | None:
-    """Of a thing that is recorded under this seal, or without one."""
+    """Return the seal state of a thing that is recorded under this seal, or without one."""
     return None if seal_number is None else "intact"
 
 
@@ -71,7 +71,7 @@ def _require_parts_of_kind(body: things.ItemRegistered) -> None:
 
 
 def _require_known_origin(state: CaseState, body: things.ItemRegistered) -> None:
-    """What the item comes from stands in the case; nobody is in two custodies."""
+    """Refuse an origin that the case does not have, and a second detainee for the same person."""
     for parent in body.parent_items:
         state.item(parent, field="parent_items")
     if body.collection is not None and body.collection.medium_item_id is not None:
@@ -106,7 +106,7 @@ def unsealed(state: CaseState, act: Act, body: things.ItemUnsealed) -> CaseState
 
 @rule(things.ItemExamined)
 def examined(state: CaseState, act: Act, body: things.ItemExamined) -> CaseState:
-    """An examination compares; what the record says of the item stays, but for its condition."""
+    """Record an examination. It changes only the condition; other differences are flagged."""
     item = require_in_hand(state, act, body.item_id)
     return state.with_items(replace(item, condition=body.condition or item.condition))
 
@@ -140,7 +140,7 @@ _ALIKE = ("responsible", "status", "checked_out_to", "due_at", "frozen_until", "
 
 
 def _require_alike(item: Item, other: Item) -> None:
-    """Refuses (commingling) to merge what is not fungible, or differs in more than its amount."""
+    """Refuse (commingling) to merge items that are not fungible, or that differ in more than their amount."""
     if not item.fungible:
         refuse(
             "commingling",
@@ -233,7 +233,7 @@ def freeze_renewed(state: CaseState, act: Act, body: things.ItemFreezeRenewed) -
 
 
 def _require_answerable(state: CaseState, act: Act, item_id: str) -> Item:
-    """An item that nobody was offered and that the signer's agency holds or, as it lies elsewhere, answers for."""
+    """Return an item not on offer that the signer's agency holds or, if it is elsewhere, is responsible for."""
     item = require_free(state, item_id)
     return item if item.responsible == act.agency else require_in_hand(state, act, item_id)
 
@@ -261,7 +261,7 @@ def disposal_proposed(state: CaseState, act: Act, body: things.ItemDisposalPropo
 
 @rule(things.ItemDisposed)
 def disposed(state: CaseState, act: Act, body: things.ItemDisposed) -> CaseState:
-    """The second signature: same agency, another officer; the items are still in its hands."""
+    """Dispose of items by the second signature: of the same agency, by another officer, with the items in hand."""
     proposal = state.proposals.get(body.cites.payload_digest)
     if proposal is None or proposal.event_id != body.cites.event_id:
         refuse("unknown_proposal", "id and digest cited are of no disposal that is still open", field="body.cites")

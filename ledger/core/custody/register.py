@@ -1,7 +1,8 @@
-"""A hash trie: a map of which every version shares with the one before all that they have in common.
+"""Persistent maps (a hash trie): every version shares with the one before it all that they have in common.
 
-A node is a leaf, which is a dict, or a branch, which is a tuple of nodes. No function changes a node. What a step costs
-grows with the logarithm of the size; a small map is one dict. Nodes hold by this process's hashes: another has others.
+A node is a leaf, which is a dict, or a branch, which is a tuple of nodes. No function changes a node. The cost of a
+step grows with the logarithm of the size; a small map is a single dict. The layout depends on this process's string
+hashes, so nodes must not be passed to another process.
 """
 
 from __future__ import annotations
@@ -13,13 +14,13 @@ from typing import Generic, NamedTuple, TypeAlias, TypeVar
 V = TypeVar("V")
 Node: TypeAlias = "dict[str, V] | tuple[Node[V], ...]"
 
-_BITS = 5  # of the hash that choose a branch's child
+_BITS = 5  # bits of the hash that choose a child of a branch
 _WIDTH = 1 << _BITS
-_LEAF = 32  # entries of a leaf; one that has more becomes a branch
+_LEAF = 32  # entries at most in a leaf; a larger one becomes a branch
 
 
 def get(node: Node[V], key: str) -> V | None:
-    """The entry under ``key``."""
+    """Return the entry under ``key``, or None."""
     rest = hash(key)
     while isinstance(node, tuple):
         node, rest = node[rest % _WIDTH], rest >> _BITS
@@ -27,7 +28,7 @@ def get(node: Node[V], key: str) -> V | None:
 
 
 def put(node: Node[V], key: str, value: V) -> Node[V]:
-    """The map with this entry."""
+    """Return the map with this entry."""
     return _put(node, 0, key, value)
 
 
@@ -51,15 +52,15 @@ def _slot(key: str, shift: int) -> int:
 
 
 def without(node: Node[V], key: str, shift: int = 0) -> Node[V]:
-    """The map without the entry under ``key``, if it has one."""
+    """Return the map without the entry under ``key``, if it has one."""
     if isinstance(node, tuple):
         slot = _slot(key, shift)
         return (*node[:slot], without(node[slot], key, shift + _BITS), *node[slot + 1 :])
-    return {known: value for known, value in node.items() if known != key}
+    return {other: value for other, value in node.items() if other != key}
 
 
 def items(node: Node[V]) -> Iterator[tuple[str, V]]:
-    """All entries, in no order."""
+    """Yield all entries, in no particular order."""
     if isinstance(node, tuple):
         for child in node:
             yield from items(child)
@@ -68,7 +69,10 @@ def items(node: Node[V]) -> Iterator[tuple[str, V]]:
 
 
 def changes(before: Node[V], after: Node[V]) -> list[tuple[str, V | None, V | None]]:
-    """Each key under which the two have not the same object, with both. What they share is not looked at."""
+    """Return each key whose entries in the two maps are not the same object, with both.
+
+    Shared nodes are skipped, so the cost depends on the difference, not on the size.
+    """
     if isinstance(before, tuple) and isinstance(after, tuple):
         pairs = zip(before, after, strict=True)
         return [change for old, new in pairs if old is not new for change in changes(old, new)]
@@ -83,103 +87,105 @@ Marks = tuple[str, ...]
 
 
 class Change(NamedTuple, Generic[T]):
-    """An entry that two versions of a register have differently; None where one has it not."""
+    """An entry that differs between two versions of a register; None if a version does not have it."""
 
     key: str
     before: T | None
     after: T | None
 
 
-class Placed(NamedTuple, Generic[T]):
-    """An entry and its place in the order."""
+class Entry(NamedTuple, Generic[T]):
+    """An entry and its place in the order of insertion."""
 
     place: int
     value: T
 
 
-class Shelves(NamedTuple, Generic[T]):
-    """What a version of a register is made of: the entries, and by mark the keys of those that bear it."""
+class Contents(NamedTuple, Generic[T]):
+    """The contents of one version of a register: the entries, and for each mark the keys that bear it."""
 
-    entries: Node[Placed[T]]
+    entries: Node[Entry[T]]
     marked: Node[Node[int]]
     size: int
     next_place: int
 
 
 def unmarked(_value: object) -> Marks:
-    """The marks of what is looked up by its id alone."""
+    """Return no marks: for entries that are looked up only by id."""
     return ()
 
 
 class Register(Mapping[str, T]):
-    """Immutable; a version shares with the one before what both have, so that a step costs the same in a case of ten
-    entries and in one of ten thousand. Entries are found by id, and by the marks that ``marks_of`` reads from them.
+    """An immutable map in order of insertion that also finds entries by the marks that ``marks_of`` reads from them.
+
+    A version shares with the one before it what both have, so a step costs about the same in a case of ten entries and
+    in one of ten thousand.
     """
 
-    __slots__ = ("_marks_of", "shelves")
+    __slots__ = ("_marks_of", "contents")
 
-    def __init__(self, marks_of: Callable[[T], Marks] = unmarked, shelves: Shelves[T] | None = None) -> None:
+    def __init__(self, marks_of: Callable[[T], Marks] = unmarked, contents: Contents[T] | None = None) -> None:
         self._marks_of = marks_of
-        self.shelves: Shelves[T] = shelves or Shelves({}, {}, 0, 0)
+        self.contents: Contents[T] = contents or Contents({}, {}, 0, 0)
 
     def __or__(self, entries: Mapping[str, T]) -> Register[T]:
-        """This register with these entries; one that is there keeps its place."""
+        """Return this register with these entries; an existing one keeps its place."""
         if not entries:
             return self
-        shelves = self.shelves
+        contents = self.contents
         for key, value in entries.items():
-            shelves = self._put(shelves, key, value)
-        return Register(self._marks_of, shelves)
+            contents = self._put(contents, key, value)
+        return Register(self._marks_of, contents)
 
     def without(self, keys: Iterable[str]) -> Register[T]:
-        """This register without these entries. Requires that it has them."""
-        shelves = self.shelves
+        """Return this register without these entries. Requires that it has them."""
+        contents = self.contents
         for key in keys:
-            marked = _mark(shelves.marked, key, 0, self._marks_of(self[key]), ())
-            shelves = Shelves(without(shelves.entries, key), marked, shelves.size - 1, shelves.next_place)
-        return Register(self._marks_of, shelves)
+            marked = _mark(contents.marked, key, 0, self._marks_of(self[key]), ())
+            contents = Contents(without(contents.entries, key), marked, contents.size - 1, contents.next_place)
+        return Register(self._marks_of, contents)
 
     def marked(self, mark: str) -> list[T]:
-        """The entries that bear the mark, in order."""
-        keys = get(self.shelves.marked, mark)
+        """Return the entries that bear the mark, in order."""
+        keys = get(self.contents.marked, mark)
         return [self[key] for key, _ in sorted(items(keys), key=itemgetter(1))] if keys else []
 
     def changes(self, before: Register[T] | None) -> list[Change[T]]:
-        """What differs from an earlier version, by identity and in order; before the first one there was nothing."""
-        if before is self or (before is None and not self.shelves.size):
+        """Return what differs from an earlier version, by identity and in order; without one, all entries."""
+        if before is self or (before is None and not self.contents.size):
             return []
-        found = changes({} if before is None else before.shelves.entries, self.shelves.entries)
-        if len(found) > 1:
-            found.sort(key=_place)
-        return [Change(key, old and old.value, new and new.value) for key, old, new in found]
+        changed = changes({} if before is None else before.contents.entries, self.contents.entries)
+        if len(changed) > 1:
+            changed.sort(key=_place)
+        return [Change(key, old and old.value, new and new.value) for key, old, new in changed]
 
     def __getitem__(self, key: str) -> T:
-        placed = get(self.shelves.entries, key)
+        placed = get(self.contents.entries, key)
         if placed is None:
             raise KeyError(key)
         return placed.value
 
     def __iter__(self) -> Iterator[str]:
-        return (key for key, _ in sorted(items(self.shelves.entries), key=itemgetter(1)))
+        return (key for key, _ in sorted(items(self.contents.entries), key=itemgetter(1)))
 
     def __len__(self) -> int:
-        return self.shelves.size
+        return self.contents.size
 
     def __repr__(self) -> str:
         return f"Register({dict(self)})"
 
-    def _put(self, shelves: Shelves[T], key: str, value: T) -> Shelves[T]:
-        entries, marked, size, next_place = shelves
-        known = get(entries, key)
-        place, borne = (next_place, ()) if known is None else (known.place, self._marks_of(known.value))
-        entries = put(entries, key, Placed(place, value))
+    def _put(self, contents: Contents[T], key: str, value: T) -> Contents[T]:
+        entries, marked, size, next_place = contents
+        existing = get(entries, key)
+        place, borne = (next_place, ()) if existing is None else (existing.place, self._marks_of(existing.value))
+        entries = put(entries, key, Entry(place, value))
         marked = _mark(marked, key, place, borne, self._marks_of(value))
-        is_new = known is None
-        return Shelves(entries, marked, size + is_new, next_place + is_new)
+        is_new = existing is None
+        return Contents(entries, marked, size + is_new, next_place + is_new)
 
 
 def _mark(marked: Node[Node[int]], key: str, place: int, borne: Marks, bears: Marks) -> Node[Node[int]]:
-    """``marked`` after the entry at ``place`` bears other marks than it bore."""
+    """Return ``marked`` after the entry at ``place`` changed its marks from ``borne`` to ``bears``."""
     if borne == bears:
         return marked
     for mark in borne:
@@ -193,7 +199,7 @@ def _mark(marked: Node[Node[int]], key: str, place: int, borne: Marks, bears: Ma
     return marked
 
 
-def _place(change: tuple[str, Placed[T] | None, Placed[T] | None]) -> int:
+def _place(change: tuple[str, Entry[T] | None, Entry[T] | None]) -> int:
     _, old, new = change
     placed = new or old
     assert placed is not None, "an entry stands on one side at least"

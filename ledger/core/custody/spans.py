@@ -1,4 +1,4 @@
-"""Spans: how it stood with a case, its items and its persons between any two events, told from the states."""
+"""Spans: the standing of a case, its items and its persons between any two events."""
 
 from __future__ import annotations
 
@@ -26,10 +26,11 @@ class Moment(Struct, frozen=True):
 
 
 class Standing(Struct, frozen=True):
-    """``responsible`` answers for it, ``holder`` has it, ``location`` is where it is: a place, or else an agency.
+    """The standing of a subject: who is responsible for it, who holds it, and where it is (``location``).
 
-    A case has no holder; a person is held by a detention house and kept there for an agency (``kept_for``). What a
-    thing is not, or is no more, is None: nobody holds what was disposed of.
+    The location is a place, or else an agency. A case has no holder. A person is held by a detention house and kept
+    there for an agency (``kept_for``). What does not apply, or no longer, is None: an item that was disposed of has no
+    holder.
     """
 
     responsible: str | None
@@ -45,7 +46,7 @@ class Standing(Struct, frozen=True):
 
 
 class Span(Struct, frozen=True):
-    """From the event ``since`` on until the event ``until``, which is None while it lasts."""
+    """One standing of a subject, from event ``since`` until event ``until``, which is None while it lasts."""
 
     subject: Subject
     subject_id: str
@@ -55,47 +56,47 @@ class Span(Struct, frozen=True):
 
 
 def custody_spans(steps: Iterable[tuple[Payload, CaseState]]) -> tuple[Span, ...]:
-    """The spans of the case, then of its items and persons by id, each in order of time without a hole between them.
+    """Return the spans of the case, then those of its items and persons by id, each in order of time and without gaps.
 
     ``steps`` are the events of the whole stream in their order, with the case after each.
     """
     lasting: dict[Key, tuple[Moment, Standing]] = {}
-    found: list[Span] = []
+    spans: list[Span] = []
     before: CaseState | None = None
     for payload, after in steps:
         now = Moment(payload.sequence, payload.event_id, payload.occurred_at)
-        for key, standing in _looked_at(before, after):
+        for key, standing in _standings_touched(before, after):
             since = lasting.get(key)
             if since is not None and since[1] == standing:
                 continue
             if since is not None:
-                found.append(Span(*key, since[0], now, since[1]))
+                spans.append(Span(*key, since[0], now, since[1]))
             if standing is None:
                 lasting.pop(key, None)
             else:
                 lasting[key] = now, standing
         before = after
-    found += (Span(*key, since, None, standing) for key, (since, standing) in lasting.items())
-    return tuple(sorted(found, key=lambda span: (_ORDER.index(span.subject), span.subject_id, span.since.sequence)))
+    spans += (Span(*key, since, None, standing) for key, (since, standing) in lasting.items())
+    return tuple(sorted(spans, key=lambda span: (_ORDER.index(span.subject), span.subject_id, span.since.sequence)))
 
 
-def _looked_at(before: CaseState | None, after: CaseState) -> Iterator[tuple[Key, Standing | None]]:
-    """What the event may have changed; None for a person who left."""
+def _standings_touched(before: CaseState | None, after: CaseState) -> Iterator[tuple[Key, Standing | None]]:
+    """Yield the standings that the event may have changed; None for a person who left the case."""
     yield ("case", after.case_id), Standing(after.responsible, stage=after.stage)
     persons: set[str] = set()
     items = after.items.changes(before.items if before else None)
     for item in (change.after for change in items if change.after is not None):
-        yield ("item", item.item_id), _of_item(item)
+        yield ("item", item.item_id), _item_standing(item)
         persons |= {item.person_id} if item.person_id else set()
     persons |= {change.key for change in after.persons.changes(before.persons if before else None)}
     changes = after.custody_changes.changes(before.custody_changes if before else None)
     persons |= {change.after.person_id for change in changes if change.after is not None}
     for person_id in sorted(persons):
         person = after.persons.get(person_id)
-        yield ("person", person_id), None if person is None else _of_person(after, person)
+        yield ("person", person_id), None if person is None else _person_standing(after, person)
 
 
-def _of_item(item: Item) -> Standing:
+def _item_standing(item: Item) -> Standing:
     if not item.is_live:
         return Standing(None, status=item.status)
     return Standing(
@@ -110,15 +111,17 @@ def _of_item(item: Item) -> Standing:
     )
 
 
-def _of_person(state: CaseState, person: Person) -> Standing:
+def _person_standing(state: CaseState, person: Person) -> Standing:
     house = _detention_house(state, person) if person.kept_for else None
     return Standing(person.responsible, holder=house, location=house, kept_for=person.kept_for)
 
 
 def _detention_house(state: CaseState, person: Person) -> str | None:
-    """Where the record says that the person is: whoever holds the detainee, else the house that served the change."""
+    """Return the house that holds the person: the detainee's holder, or the house that served the last change."""
     for item in state.items.values():
         if item.is_live and item.kind == "detainee" and item.person_id == person.person_id:
             return item.holder
-    served = [one for one in state.custody_changes.values() if one.person_id == person.person_id and one.served_at]
+    served = [
+        change for change in state.custody_changes.values() if change.person_id == person.person_id and change.served_at
+    ]
     return served[-1].detention_house if served else None

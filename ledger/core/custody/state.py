@@ -1,4 +1,4 @@
-"""The state of one case: a pure function of its stream, immutable, shared between versions."""
+"""The state of one case: a pure function of its stream, immutable, with structure shared between versions."""
 
 from __future__ import annotations
 
@@ -49,9 +49,9 @@ HandoverStatus = Literal["offered", "accepted", "partially_accepted", "refused",
 class Act(NamedTuple):
     """An event as the rules see it, under the rulebook ``book``.
 
-    ``source`` is the other case's state at the event that this one cites, where it cites one of another case.
-    ``registered`` are the agencies that the log has admitted, by id; None where nobody can tell, as from the events of
-    a case alone: then jurisdiction is not judged.
+    ``source`` is the state of another case at the event of it that this one cites, if it cites one. ``registered`` are
+    the agencies that the log has admitted, by id; None if they are unknown, as for a reader who has only the events of
+    the case: then jurisdiction is not judged.
     """
 
     payload: Payload
@@ -71,11 +71,11 @@ class Act(NamedTuple):
 
 
 class Item(Struct, frozen=True):
-    """``holder`` has custody, ``responsible`` answers for it; ``offer`` is the open handover that it is offered in.
+    """An item: ``holder`` has custody, ``responsible`` answers for it, ``offer`` is the open handover it is offered in.
 
-    ``recorded_from`` is when its registration was signed: of the time before there are words only. ``lent_by`` has lent
-    it to another agency until ``lent_until``; ``due_at`` is when what is checked out is due back. ``left_for`` is the
-    case that it was split off for.
+    ``recorded_from`` is when its registration was signed; earlier custody is only claimed. ``lent_by`` has lent it to
+    another agency until ``lent_until``; ``due_at`` is when a checked-out item is due back. ``left_for`` is the case for
+    which it was split off.
     """
 
     item_id: str
@@ -111,7 +111,7 @@ class Item(Struct, frozen=True):
 
     @property
     def unrecorded_seconds(self) -> int | None:
-        """How long the thing was in hand before anything proves it; None for what was not seized."""
+        """Return how long the item was in hand before its registration; None if it was not seized."""
         if self.seizure is None or self.recorded_from is None:
             return None
         seized, recorded = (datetime.fromisoformat(text) for text in (self.seizure.seized_at, self.recorded_from))
@@ -119,14 +119,16 @@ class Item(Struct, frozen=True):
 
     @property
     def is_live(self) -> bool:
-        """Whether somebody in this case holds it."""
+        """Tell whether anybody in this case holds it."""
         return self.status in ("held", "checked_out")
 
 
 class Handover(Struct, frozen=True):
-    """``moves_case`` passes the case on, ``moves_responsibility`` that for its items and persons, without either only
-    things move. ``stage`` is the one that the case stood at when it was offered, ``due_at`` the day set by a refusal or
-    return; times are as claimed.
+    """A handover, offered or answered.
+
+    ``moves_case`` passes the case on; ``moves_responsibility`` passes the responsibility for its items and persons;
+    with neither only custody moves. ``stage`` is the stage of the case at the time of the offer, ``due_at`` the day set
+    by a refusal or return. Times are as claimed.
     """
 
     handover_id: str
@@ -165,7 +167,7 @@ class Handover(Struct, frozen=True):
 
 
 class Person(Struct, frozen=True):
-    """``kept_for`` is the agency that the detention house keeps the person for, as it was told; None at liberty."""
+    """A person of the case. ``kept_for`` is the agency a detention house keeps the person for, None at liberty."""
 
     person_id: str
     role: PersonRole
@@ -183,7 +185,7 @@ class MeasureState(Struct, frozen=True):
 
 
 class Discrepancy(Struct, frozen=True):
-    """Ends when both ``parties`` have signed the same resolution. ``kinds`` are what differs."""
+    """A difference, resolved once both ``parties`` have signed the same text. ``kinds`` are the kinds of difference."""
 
     discrepancy_id: str
     handover_id: str
@@ -229,7 +231,10 @@ class Proposal(Struct, frozen=True):
 
 
 class Split(Struct, frozen=True):
-    """What the latest event gave up for another case, if it was a split: ``agency`` signed it, and may take it over."""
+    """The items and persons that the latest event, a split by ``agency``, gave up for another case.
+
+    Only ``agency`` may take them over.
+    """
 
     event_id: str
     agency: str
@@ -240,7 +245,7 @@ class Split(Struct, frozen=True):
     clocks: tuple[Clock, ...] = ()
 
 
-# Marks: what the rules look entries up by, but for their ids.
+# Marks by which the rules look up entries, besides their ids.
 
 
 def _item_marks(item: Item) -> tuple[str, ...]:
@@ -270,10 +275,12 @@ def _clock_marks(clock: Clock) -> tuple[str, ...]:
 
 
 class CaseState(Struct, frozen=True):
-    """``responsible`` is the agency that answers for the case, ``agencies`` all that hold or held a part in it.
+    """The state of a case after one of its events.
 
+    ``responsible`` is the agency responsible for the case, ``agencies`` are all that are or were parties of it.
     ``taken_over`` are the digests of the splits whose items and persons came into this case. ``assignments`` and
-    ``numbers`` are by agency, ``clocks`` by deadline id, those that ended included, ``links`` by the other case's id.
+    ``numbers`` are by agency, ``clocks`` by deadline id and with those that have ended, ``links`` by the other case's
+    id.
     """
 
     case_id: str
@@ -305,15 +312,15 @@ class CaseState(Struct, frozen=True):
     taken_over: frozenset[str] = frozenset()
 
     def item(self, item_id: str, *, field: str = "item_id") -> Item:
-        """The item that ``field`` of the body names. Raises RuleRefused (unknown_item)."""
+        """Return the item that ``field`` of the body names. Raises RuleRefused (unknown_item)."""
         return look_up(self.items, item_id, "item", self.case_id, field=field)
 
     def handover(self, handover_id: str, *, field: str = "handover_id") -> Handover:
-        """Raises RuleRefused (unknown_handover)."""
+        """Return the handover that ``field`` of the body names. Raises RuleRefused (unknown_handover)."""
         return look_up(self.handovers, handover_id, "handover", self.case_id, field=field)
 
     def person(self, person_id: str, *, field: str = "person_id") -> Person:
-        """Raises RuleRefused (unknown_person)."""
+        """Return the person that ``field`` of the body names. Raises RuleRefused (unknown_person)."""
         return look_up(self.persons, person_id, "person", self.case_id, field=field)
 
     def with_items(self, *items: Item) -> CaseState:
@@ -324,22 +331,22 @@ class CaseState(Struct, frozen=True):
 
 
 def look_up(entries: Mapping[str, T], key: str, noun: str, case_id: str, *, field: str) -> T:
-    """The entry of a case that ``field`` of the body names, or the refusal unknown_<noun>."""
-    found = entries.get(key)
-    if found is None:
+    """Return the entry of a case that ``field`` of the body names. Raises RuleRefused (unknown_<noun>)."""
+    entry = entries.get(key)
+    if entry is None:
         rule = "unknown_" + noun.replace(" ", "_")
         refuse(rule, f"case {case_id} has no {noun} {key}", field=f"body.{field}")
-    return found
+    return entry
 
 
 def require_new(entries: Collection[str], key: str, noun: str, *, field: str) -> None:
-    """Refuses an id that is taken (duplicate_id)."""
+    """Refuse (duplicate_id) an id that is taken."""
     if key in entries:
         refuse("duplicate_id", f"the {noun} {key} stands in this case already", field=f"body.{field}")
 
 
 def require_distinct(ids: Collection[str], noun: str, *, field: str) -> None:
-    """Refuses a list that names one thing twice (duplicate_id)."""
+    """Refuse (duplicate_id) a list that names one id twice."""
     if len(set(ids)) != len(ids):
         twice, _ = Counter(ids).most_common(1)[0]
         refuse("duplicate_id", f"the {noun} {twice} stands here twice", field=f"body.{field}")
@@ -352,7 +359,7 @@ RULES: dict[type[Body], Rule[Any]] = {}
 
 
 def rule(body: type[B]) -> Callable[[Rule[B]], Rule[B]]:
-    """Enters the decorated function as the rule for ``body``."""
+    """Register the decorated function as the rule for ``body``."""
 
     def enter(function: Rule[B]) -> Rule[B]:
         RULES[body] = function

@@ -1,4 +1,4 @@
-"""What an event is to the statutory clocks: a pure reading of the step from one state to the next."""
+"""Triggers of the statutory clocks, derived purely from the step from one state of a case to the next."""
 
 from __future__ import annotations
 
@@ -11,14 +11,15 @@ from ledger.core.events.terms import Measure
 from ledger.core.procedure.rulebook import Rulebook
 
 CUSTODY = ("detention", "arrest", "commission_detention")
-CASE = "case"  # the subject of clocks that are nobody's in particular
-_PACE = ("fast_track", "summary", "ordinary")  # from the fastest procedure on
+CASE = "case"  # the subject of clocks that run for the case as a whole
+_PACE = ("fast_track", "summary", "ordinary")  # fastest procedure first
 
 
 class Trigger(NamedTuple):
-    """``name`` happened at ``at`` (as claimed), to ``subjects`` (nobody in particular: to all) and burdens ``agency``.
+    """What happened: ``name`` at time ``at`` (as claimed) to ``subjects`` (to all, if none are named).
 
-    ``until`` is the last day or moment that a paper sets, ``handover_id`` the handover that it happened in.
+    It burdens ``agency``. ``until`` is the last day or moment that a paper sets, ``handover_id`` the handover in which
+    it happened.
     """
 
     name: str
@@ -33,39 +34,45 @@ Reading = Callable[[CaseState, Act, CaseState, Any], Iterator[Trigger]]
 
 
 def triggers(before: CaseState | None, act: Act, after: CaseState) -> Iterator[Trigger]:
-    """All that the event is to a clock."""
+    """Yield all triggers that the event is to clocks."""
     read = _READINGS.get(type(act.payload.body))
     if read is not None and before is not None:
         yield from read(before, act, after, act.payload.body)
 
 
 def in_custody(state: CaseState, person_id: str) -> bool:
-    """Whether a measure that locks the person up is running."""
+    """Tell whether a measure that holds the person in custody is running."""
     return any(
         measure.measure in CUSTODY and measure.ended_at is None
         for measure in state.measures.marked(f"person/{person_id}")
     )
 
 
-def changes_custody(state: CaseState, made: Handover, book: Rulebook) -> bool:
-    """Whether who is locked up is to be kept for the receiver; a plain return does what the returned handover did."""
-    if made.purpose == "return" and made.returns is not None:
-        return changes_custody(state, state.handovers[made.returns], book)
-    return book.purposes[made.purpose].custody_change
+def changes_custody(state: CaseState, transfer: Handover, book: Rulebook) -> bool:
+    """Tell whether detained persons are kept for the receiver from the acceptance of this handover on.
+
+    A plain return does what the returned handover did.
+    """
+    if transfer.purpose == "return" and transfer.returns is not None:
+        return changes_custody(state, state.handovers[transfer.returns], book)
+    return book.purposes[transfer.purpose].custody_change
 
 
 def _imposed(before: CaseState, act: Act, after: CaseState, body: case.MeasureImposed) -> Iterator[Trigger]:
-    name = _began(body.measure, _measures_of(before, body.person_id))
+    name = _start_of_measure(body.measure, _running_measures(before, body.person_id))
     yield Trigger(name, body.started_at, act.agency, (body.person_id,), body.until)
 
 
-def _measures_of(state: CaseState, person_id: str) -> list[Measure]:
-    """The running ones."""
-    return [one.measure for one in state.measures.marked(f"person/{person_id}") if one.ended_at is None]
+def _running_measures(state: CaseState, person_id: str) -> list[Measure]:
+    """Return the person's running measures."""
+    return [measure.measure for measure in state.measures.marked(f"person/{person_id}") if measure.ended_at is None]
 
 
-def _began(measure: Measure, until_then: Collection[Measure]) -> str:
-    """Detention of whom a supervision commission keeps is the receipt of its case."""
+def _start_of_measure(measure: Measure, until_then: Collection[Measure]) -> str:
+    """Return the trigger of a measure that begins.
+
+    A detention by which a person passes from a supervision commission is the receipt of its case.
+    """
     from_commission = measure == "detention" and "commission_detention" in until_then
     return "commission_case_received" if from_commission else f"measure.{measure}"
 
@@ -73,7 +80,7 @@ def _began(measure: Measure, until_then: Collection[Measure]) -> str:
 def _changed(before: CaseState, act: Act, after: CaseState, body: case.MeasureChanged) -> Iterator[Trigger]:
     old = before.measures[body.measure_id]
     yield from _ended(act, after, old, body.started_at)
-    name = _began(body.measure, (old.measure,))
+    name = _start_of_measure(body.measure, (old.measure,))
     yield Trigger(name, body.started_at, act.agency, (old.person_id,), body.until)
 
 
@@ -103,53 +110,62 @@ def _stage_entered(before: CaseState, act: Act, after: CaseState, body: case.Cas
 
 
 def _offered(before: CaseState, act: Act, after: CaseState, body: handover.Offer) -> Iterator[Trigger]:
-    made = after.handovers[body.handover_id]
-    at, key = made.offered_at, made.handover_id
-    if _is_about_persons(made):
-        yield Trigger(f"offered.{made.purpose}", at, made.to_agency, made.person_ids, handover_id=key)
-    if made.follows is not None:
-        yield Trigger("remedy_met", at, made.from_agency, (made.follows,))
-    if made.expires_at is not None:
-        yield Trigger("offer_open", at, made.to_agency, (key,), made.expires_at)
+    offer = after.handovers[body.handover_id]
+    at, key = offer.offered_at, offer.handover_id
+    if _is_about_persons(offer):
+        yield Trigger(f"offered.{offer.purpose}", at, offer.to_agency, offer.person_ids, handover_id=key)
+    if offer.follows is not None:
+        yield Trigger("remedy_met", at, offer.from_agency, (offer.follows,))
+    if offer.expires_at is not None:
+        yield Trigger("offer_open", at, offer.to_agency, (key,), offer.expires_at)
 
 
 def _accepted(before: CaseState, act: Act, after: CaseState, body: handover.HandoverAccepted) -> Iterator[Trigger]:
-    made, key = after.handovers[body.handover_id], body.handover_id
+    offer, key = after.handovers[body.handover_id], body.handover_id
     at = act.payload.occurred_at
-    present = tuple(person for person in made.person_ids if person not in body.absent_person_ids)
+    present = tuple(person for person in offer.person_ids if person not in body.absent_person_ids)
     yield Trigger("offer_answered", at, act.agency, (key,))
-    if _is_about_persons(made):
+    if _is_about_persons(offer):
         moments = {"delivered": body.received_at, "received": body.received_at, "accepted": at}
-        subjects = present if present or not made.person_ids else (CASE,)
+        subjects = present if present or not offer.person_ids else (CASE,)
         for word, moment in moments.items():
-            yield Trigger(f"{word}.{made.purpose}", moment, act.agency, subjects, handover_id=key)
-        if made.returns is not None:
-            given_back = after.handovers[made.returns].purpose
+            yield Trigger(f"{word}.{offer.purpose}", moment, act.agency, subjects, handover_id=key)
+        if offer.returns is not None:
+            given_back = after.handovers[offer.returns].purpose
             yield Trigger(f"returned.{given_back}", body.received_at, act.agency, subjects)
-    if changes_custody(after, made, act.book):
-        yield from _kept(after, act, body, present if made.person_ids else tuple(after.persons))
-    if made.returns is not None and made.due_at is not None:
-        yield Trigger("remedy_set", at, act.agency, (key,), made.due_at)
+    if changes_custody(after, offer, act.book):
+        yield from _custody_notices(after, act, body, present if offer.person_ids else tuple(after.persons))
+    if offer.returns is not None and offer.due_at is not None:
+        yield Trigger("remedy_set", at, act.agency, (key,), offer.due_at)
     yield from _lent(before, act, after, body)
 
 
-def _kept(after: CaseState, act: Act, body: handover.HandoverAccepted, passed: tuple[str, ...]) -> Iterator[Trigger]:
-    """The detention house is to be told for whom it keeps those who passed, unless it keeps them for him already."""
+def _custody_notices(
+    after: CaseState, act: Act, body: handover.HandoverAccepted, passed: tuple[str, ...]
+) -> Iterator[Trigger]:
+    """Yield triggers for the detained persons who passed to the receiver.
+
+    They are ``custody_changed`` if the detention house keeps them for the receiver already, else
+    ``custody_change_due``.
+    """
     locked_up = [person for person in passed if in_custody(after, person)]
-    told = tuple(person for person in locked_up if after.persons[person].kept_for == act.agency)
-    untold = tuple(person for person in locked_up if person not in told)
-    for name, persons in (("custody_changed", told), ("custody_change_due", untold)):
+    notified = tuple(person for person in locked_up if after.persons[person].kept_for == act.agency)
+    unnotified = tuple(person for person in locked_up if person not in notified)
+    for name, persons in (("custody_changed", notified), ("custody_change_due", unnotified)):
         if persons:
             yield Trigger(name, body.received_at, act.agency, persons, handover_id=body.handover_id)
 
 
-def _is_about_persons(made: Handover) -> bool:
-    """Not where things alone follow a case that has passed already: they start and stop nobody's time."""
-    return made.moves_case or not made.moves_responsibility or bool(made.person_ids)
+def _is_about_persons(transfer: Handover) -> bool:
+    """Tell whether the handover is about the case or persons.
+
+    It is not if only items follow a case that has passed already: these start and stop no clock of a person.
+    """
+    return transfer.moves_case or not transfer.moves_responsibility or bool(transfer.person_ids)
 
 
 def _lent(before: CaseState, act: Act, after: CaseState, body: handover.HandoverAccepted) -> Iterator[Trigger]:
-    """What was accepted for a time, and what came back to whoever had lent it."""
+    """Yield the items that were accepted for a limited time, and those that came back to their lender."""
     taken = after.handovers[body.handover_id].accepted_items
     lent: dict[str | None, list[str]] = {}
     for item_id in taken:
@@ -162,28 +178,31 @@ def _lent(before: CaseState, act: Act, after: CaseState, body: handover.Handover
 
 
 def _refused(before: CaseState, act: Act, after: CaseState, body: handover.HandoverRefused) -> Iterator[Trigger]:
-    made, at = after.handovers[body.handover_id], act.payload.occurred_at
-    yield Trigger("offer_answered", at, act.agency, (made.handover_id,))
-    if _is_about_persons(made):
-        received, key = body.received_at or made.offered_at, made.handover_id
-        yield Trigger(f"delivered.{made.purpose}", received, act.agency, made.person_ids, handover_id=key)
-        yield Trigger(f"refused.{made.purpose}", at, made.from_agency, made.person_ids, handover_id=key)
+    offer, at = after.handovers[body.handover_id], act.payload.occurred_at
+    yield Trigger("offer_answered", at, act.agency, (offer.handover_id,))
+    if _is_about_persons(offer):
+        received, key = body.received_at or offer.offered_at, offer.handover_id
+        yield Trigger(f"delivered.{offer.purpose}", received, act.agency, offer.person_ids, handover_id=key)
+        yield Trigger(f"refused.{offer.purpose}", at, offer.from_agency, offer.person_ids, handover_id=key)
     if body.due_at is not None:
-        yield Trigger("remedy_set", at, made.from_agency, (made.handover_id,), body.due_at)
+        yield Trigger("remedy_set", at, offer.from_agency, (offer.handover_id,), body.due_at)
 
 
 def _recalled(before: CaseState, act: Act, after: CaseState, body: handover.HandoverRecalled) -> Iterator[Trigger]:
-    made = after.handovers[body.handover_id]
-    at, key = act.payload.occurred_at, made.handover_id
+    offer = after.handovers[body.handover_id]
+    at, key = act.payload.occurred_at, offer.handover_id
     yield Trigger("offer_answered", at, act.agency, (key,))
-    if _is_about_persons(made):
-        yield Trigger(f"refused.{made.purpose}", at, made.from_agency, made.person_ids, handover_id=key)
+    if _is_about_persons(offer):
+        yield Trigger(f"refused.{offer.purpose}", at, offer.from_agency, offer.person_ids, handover_id=key)
 
 
 def _served(
     before: CaseState, act: Act, after: CaseState, body: custody_change.CustodyChangeServed
 ) -> Iterator[Trigger]:
-    """Served for an organ that has passed the person on since, it is not what the present one waits for."""
+    """Yield the served change of custody.
+
+    It is no trigger if its organ has passed the person on since: the present organ still waits for its own.
+    """
     change = after.custody_changes[body.custody_change_id]
     if change.requested_by in (after.responsible, after.persons[change.person_id].responsible):
         yield Trigger("custody_changed", body.served_at, change.requested_by, (change.person_id,))

@@ -241,11 +241,12 @@ def is_registry_change(envelope: Envelope) -> bool:
 
 
 def follow(
-    followed: Followed, envelopes: Sequence[Envelope], frontier: Frontier, known: Known, payloads: Mapping[int, bytes]
+    followed: Followed, envelopes: Sequence[Envelope], frontier: Frontier, prior: Known, payloads: Mapping[int, bytes]
 ) -> Step:
     """Verify the entries by which ``followed.frontier`` became ``frontier``, whose tree the log has signed.
 
-    ``payloads`` are those of the ``registry.*`` entries by index. For each entry, in their order:
+    ``prior`` holds what earlier entries have of these streams and event ids, ``payloads`` the payloads of the
+    ``registry.*`` entries by index. For each entry, in their order:
 
     1. the signature is of the key that it names, for this ledger;
     2. its event id occurs in no entry before;
@@ -261,9 +262,9 @@ def follow(
     authority = followed.authority
     for index, envelope in enumerate(envelopes, followed.size):
         _require_signature(envelope, authority.log_id, index)  # 1
-        _require_new(envelope, events.get(envelope.event_id, known.events.get(envelope.event_id)), index)  # 2
+        _require_new(envelope, events.get(envelope.event_id, prior.events.get(envelope.event_id)), index)  # 2
         stream = (envelope.stream.kind, envelope.stream.id)
-        _require_follows(envelope, heads.get(stream, known.heads.get(stream)), index)  # 3
+        _require_follows(envelope, heads.get(stream, prior.heads.get(stream)), index)  # 3
         _require_authority(authority, envelope, index)  # 4
         if is_registry_change(envelope):  # 5
             mirrored, authority = with_change(authority, envelope, payloads.get(index), index)

@@ -1,10 +1,10 @@
-"""Supervision as pure folds: what models, leads and recommendations stand at, and what is impossible for them.
+"""Supervision as pure folds: the states of models, leads and recommendations, and the events that are refused.
 
-``state`` has the values, ``models``, ``leads`` and ``recommendations`` the rules, ``fold`` the way through them,
-``finding`` what makes two findings one, ``standing`` who stands above whom, ``reply`` the time to answer.
+``state`` has the states, ``models``, ``leads`` and ``recommendations`` the rules, and ``fold`` applies them to a
+stream. ``model_package`` verifies a published model; ``anonymity`` and ``suppression`` guard what is published.
 """
 
-from ledger.core.supervision.fold import fold, thing_of
+from ledger.core.supervision.fold import fold, subject_of
 from ledger.core.supervision.leads import finding_digest, lead_id_of
 from ledger.core.supervision.recommendations import reply_due
 from ledger.core.supervision.state import Act, LeadState, Matter, ModelState, Move, RecommendationState
@@ -20,5 +20,5 @@ __all__ = [
     "fold",
     "lead_id_of",
     "reply_due",
-    "thing_of",
+    "subject_of",
 ]

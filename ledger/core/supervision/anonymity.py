@@ -1,9 +1,9 @@
-"""Anonymity: what in a text would lead its reader to a case, a thing or a person, and what to write instead.
+"""Anonymity: what in a text would lead its reader to a case, an item or a person, and what to write instead.
 
-``traces`` finds what has the form of an identifier wherever it comes from; ``words`` are what may be ids of a ledger,
-for whoever can compare them with those that there are (``known_traces``). A name is found where the text says that
-somebody is called so - after a role or a title; digits spelled out, and what only people of the place understand, are
-found by nothing: a person reads the text before it is published.
+``traces`` finds everything that has the form of an identifier of any origin. ``words`` returns what may be ids of a
+ledger, to be compared with the ids that exist (``known_traces``). A name is found only after a role or a title. Digits
+in words, and allusions that only local people understand, are not found: a person must read the text before it is
+published.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping
 
 from msgspec import Struct
 
-_LONGEST_ID = 16  # parts between hyphens that an id is taken to have at most
+_LONGEST_ID = 16  # parts between hyphens that an id has at most
 _SHORTEST_ID = 4  # characters: a shorter one, or one without a digit, is a word like others
 _PROVINCES = "京津沪渝冀豫云辽黑湘皖鲁新苏浙赣鄂桂甘晋蒙陕吉闽贵粤青藏川宁琼"
 _ROLES_ZH = (
@@ -36,7 +36,7 @@ _NAME_ZH = (
     rf"(?:(?:{_COMPOUND})(?!某)[\u4e00-\u9fff]"
     rf"|(?!{_NO_NAMES}|(?:{_COMPOUND})某)[{_FAMILIES}](?![某甲乙丙丁男女氏])[\u4e00-\u9fff](?!某))"
 )
-# By these a name is told that is written small: the commonest given names, family names in pinyin that are no words.
+# Lower-case names are recognised by these: the commonest given names, family names in pinyin that are no words.
 _NAMES_EN = (
     "john|james|robert|michael|william|david|richard|joseph|thomas|charles|daniel|peter|paul|george|kevin|jack|mary|anna|"
     "linda|susan|sarah|karen|nancy|lisa|emily|zhang|wang|liu|chen|yang|zhao|huang|zhou|zhu|guo|luo|zheng|liang|xie|tang|"
@@ -74,7 +74,7 @@ _FORMS = {
     rf"|\b{_ROLES_EN} [A-Z][a-z]+ (?!Mou\b|X\b)[A-Z][a-z]+"
     rf"|\b{_ROLES_EN} (?:{_NAMES_EN}) (?!mou\b|x\b)[a-z]+",
 }
-# What to write instead, by what it is.
+# What to write instead, by the kind of trace.
 INSTEAD: Mapping[str, str] = {
     "identity card": "leave the number out; say 'a man of about forty' where age matters",
     "bank card": "say 'a bank account' or 'the first account'",
@@ -98,26 +98,26 @@ INSTEAD: Mapping[str, str] = {
     "officer": "say 'the officer who sealed it'",
 }
 _ANYTHING = "leave it out, or say what kind of thing it is"
-_COMPILED = {what: re.compile(form) for what, form in _FORMS.items()}
+_COMPILED = {kind: re.compile(form) for kind, form in _FORMS.items()}
 _WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 _DIGIT = re.compile(r"\d")
-_AROUND = 8  # characters that are shown on either side
+_AROUND = 8  # characters of context that are shown on either side
 
 
 class Trace(Struct, frozen=True, order=True):
-    """``text`` stands in a text from character ``start`` on (the first one is 0); ``what`` says what it is."""
+    """A part of a text, from character ``start`` on (the first one is 0), that is an identifier of this ``kind``."""
 
     start: int
     text: str
-    what: str
+    kind: str
 
     @property
     def instead(self) -> str:
-        """What to write in its place."""
-        return INSTEAD.get(self.what, _ANYTHING)
+        """Return what to write in its place."""
+        return INSTEAD.get(self.kind, _ANYTHING)
 
     def shown_in(self, text: str) -> str:
-        """The trace between what stands before and after it."""
+        """Return the trace in brackets with a little of the text before and after it."""
         end = self.start + len(self.text)
         before, after = max(0, self.start - _AROUND), end + _AROUND
         shown = f"{text[before : self.start]}[{text[self.start : end]}]{text[end:after]}"
@@ -125,56 +125,56 @@ class Trace(Struct, frozen=True, order=True):
 
 
 def traces(text: str) -> tuple[Trace, ...]:
-    """What in the text has the form of an identifier, in its order; full-width letters and digits count as plain.
+    """Return the parts of the text that have the form of an identifier, in their order.
 
-    Of what has several forms the first one is told.
+    Full-width letters and digits count as plain ones. A part that has several forms is returned as the first of them.
     """
     plain, places = _plain(text)
-    found: list[Trace] = []
+    matches: list[Trace] = []
     taken: set[int] = set()
-    for what, form in _COMPILED.items():
+    for kind, form in _COMPILED.items():
         for match in form.finditer(plain):
             if taken.isdisjoint(range(*match.span())):
                 taken.update(range(*match.span()))
-                found.append(_trace(text, places, match.span(), what))
-    return tuple(sorted(found))
+                matches.append(_trace(text, places, match.span(), kind))
+    return tuple(sorted(matches))
 
 
 def words(text: str) -> frozenset[str]:
-    """All that may be an id in the text, as it stands and in lower case: every run of parts between hyphens."""
+    """Return all that may be an id in the text, as written and in lower case: every run of parts between hyphens."""
     plain, _ = _plain(text)
     return frozenset(word for first, end in _runs(plain) for word in (plain[first:end], plain[first:end].lower()))
 
 
-def known_traces(text: str, known: Mapping[str, str]) -> tuple[Trace, ...]:
-    """Where those of ``words`` stand that are ``known``, by what each of them names."""
+def known_traces(text: str, kinds: Mapping[str, str]) -> tuple[Trace, ...]:
+    """Return the occurrences of the ids of ``kinds``, a mapping from an id to the kind of thing that it names."""
     plain, places = _plain(text)
-    found = set[Trace]()
+    matches = set[Trace]()
     for first, end in _runs(plain):
         word = plain[first:end]
-        what = known.get(word) or known.get(word.lower())
-        if what is not None:
-            found.add(_trace(text, places, (first, end), what))
-    return tuple(sorted(found))
+        kind = kinds.get(word) or kinds.get(word.lower())
+        if kind is not None:
+            matches.add(_trace(text, places, (first, end), kind))
+    return tuple(sorted(matches))
 
 
 def _plain(text: str) -> tuple[str, list[int]]:
-    """The text in compatibility form, and from which character of the text each of its characters comes.
+    """Return the text in compatibility form, and for each of its characters the index of the original one.
 
-    Characters that nobody sees, such as a space of no width, are left out: they would split what is one word.
+    Invisible characters, such as a zero-width space, are left out: they would split a word.
     """
-    seen = ("" if unicodedata.category(character) == "Cf" else character for character in text)
-    parts = [unicodedata.normalize("NFKC", character) for character in seen]
+    visible = ("" if unicodedata.category(character) == "Cf" else character for character in text)
+    parts = [unicodedata.normalize("NFKC", character) for character in visible]
     return "".join(parts), [place for place, part in enumerate(parts) for _ in part]
 
 
-def _trace(text: str, places: list[int], span: tuple[int, int], what: str) -> Trace:
+def _trace(text: str, places: list[int], span: tuple[int, int], kind: str) -> Trace:
     first, last = places[span[0]], places[span[1] - 1]
-    return Trace(first, text[first : last + 1], what)
+    return Trace(first, text[first : last + 1], kind)
 
 
 def _runs(plain: str) -> Iterator[tuple[int, int]]:
-    """Where what may be an id begins and ends."""
+    """Yield where each possible id begins and ends."""
     for match in _WORD.finditer(plain):
         parts = match[0].split("-")
         starts = [match.start()]

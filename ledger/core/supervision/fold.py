@@ -1,4 +1,4 @@
-"""Folding a stream of supervision: state before, event, state after. What is impossible is refused under a rule."""
+"""The fold of a supervision stream: the state before, an event, the state after. Impossible events are refused."""
 
 from __future__ import annotations
 
@@ -12,32 +12,32 @@ from ledger.core.supervision import leads, models, recommendations
 from ledger.core.supervision.state import Act, LeadState, Matter, ModelState
 
 M = TypeVar("M", bound=Matter)
-Thing = Literal["model", "lead", "recommendation"]
-_STREAMS: dict[str, Thing] = {
+Subject = Literal["model", "lead", "recommendation"]
+_STREAMS: dict[str, Subject] = {
     models.STREAM: "model",
     leads.STREAM: "lead",
     recommendations.STREAM: "recommendation",
 }
-_FIRST: dict[Thing, Callable[[Act], Matter]] = {
+_FIRST: dict[Subject, Callable[[Act], Matter]] = {
     "model": models.first,
     "lead": leads.first,
     "recommendation": recommendations.first,
 }
 
 
-def thing_of(stream_id: str) -> Thing | None:
-    """What a stream of supervision is of, by its id; None where the id is of nothing that has a stream."""
-    return next((thing for prefix, thing in _STREAMS.items() if stream_id.startswith(prefix)), None)
+def subject_of(stream_id: str) -> Subject | None:
+    """Return what a stream of supervision is about, by its id; None for an id that no such stream has."""
+    return next((subject for prefix, subject in _STREAMS.items() if stream_id.startswith(prefix)), None)
 
 
 def fold(state: Matter | None, act: Act) -> Matter:
-    """What the stream stands at after ``act``; ``state`` is None for its first event.
+    """Return the state of the stream after ``act``; ``state`` is None for its first event.
 
-    Raises Conflict where the event does not stand on the stream's head, RuleRefused (its ``code`` names the rule) where
-    the act is impossible. Pure: the same stream gives the same states and refusals.
+    Raises Conflict if the event does not follow the stream's head, RuleRefused (its ``code`` names the rule) if the act
+    is impossible. Pure: the same stream gives the same states and refusals.
     """
-    thing = thing_of(act.payload.stream.id)
-    if thing is None:
+    subject = subject_of(act.payload.stream.id)
+    if subject is None:
         refuse(
             "wrong_stream",
             f"{act.payload.event_type} stands in a stream named for its model, lead or recommendation",
@@ -46,8 +46,8 @@ def fold(state: Matter | None, act: Act) -> Matter:
         )
     _require_head(state, act)
     if state is None:
-        return _FIRST[thing](act)
-    return _moved(_following(state, act), act)
+        return _FIRST[subject](act)
+    return _with_head(_following(state, act), act)
 
 
 def _following(state: Matter, act: Act) -> Matter:
@@ -59,7 +59,7 @@ def _following(state: Matter, act: Act) -> Matter:
     return recommendations.following(body, state, act)
 
 
-def _moved(state: M, act: Act) -> M:
+def _with_head(state: M, act: Act) -> M:
     return replace(state, head=act.digest, sequence=act.payload.sequence)
 
 

@@ -1,4 +1,4 @@
-"""What makes two findings one: the model and the values of its key."""
+"""Leads: from a finding, identified by the model and the values of its key, to what came of it."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ from ledger.core.events.supervision import (
 from ledger.core.procedure.jurisdiction import in_line, may_supervise, supervises
 from ledger.core.supervision.state import OPEN, Act, LeadState, LeadStatus
 
-_HEX_KEPT = 32  # of the digest's 64 digits: a lead's id is short enough to be read out
+_HEX_KEPT = 32  # of the digest's 64 hex digits, so that people can read a lead's id out
 
 
 def finding_digest(model_id: str, key: Mapping[str, str]) -> str:
-    """``blake3:<hex>`` of the canonical ``{"key": key, "model_id": model_id}``, whatever the model's version."""
+    """Compute ``blake3:<hex>`` of the canonical ``{"key": key, "model_id": model_id}``, without the model's version."""
     return digest_of(canonical.encode({"model_id": model_id, "key": dict(key)}))
 
 
 def lead_id_of(finding: str) -> str:
-    """The lead, and the stream, of a finding's digest: one for each finding, so that none is raised twice."""
+    """Return the id of the lead, and of its stream, for a finding's digest: a finding is raised as one lead only."""
     return "lead-" + finding.partition(":")[2][:_HEX_KEPT]
 
 
@@ -41,8 +41,8 @@ _AT_WORK: tuple[LeadStatus, ...] = ("assigned", "answered")
 _DECIDED: tuple[LeadStatus, ...] = ("confirmed", "dismissed")
 
 
-class _Step(NamedTuple):
-    """From which states an event is possible, under what name it is refused before them, and what it comes to."""
+class _Transition(NamedTuple):
+    """The statuses in which an event is possible, the refusal if it is too early, and the rule that applies it."""
 
     possible: tuple[LeadStatus, ...]
     too_early: str
@@ -50,7 +50,10 @@ class _Step(NamedTuple):
 
 
 def first(act: Act) -> LeadState:
-    """A lead begins with its finding: what it says of itself must be so, and the procuratorate that of the agency."""
+    """Return the state of a lead at its first event, which states its finding.
+
+    Refuses a finding whose digest or id is wrong, and a procuratorate that does not supervise the agency.
+    """
     body = act.payload.body
     if not isinstance(body, LeadRaised):
         refuse("not_raised", f"no lead {act.payload.stream.id} is raised", field="event_type")
@@ -80,20 +83,20 @@ def _require_identity(act: Act, body: LeadRaised) -> None:
 
 
 def following(body: Body, state: LeadState, act: Act) -> LeadState:
-    """The lead after an event of this body."""
+    """Return the lead after an event of this body."""
     if isinstance(body, LeadRaised):
         refuse("raised_already", f"{state.lead_id} is raised already: the same finding is one lead", field="event_type")
-    step = _STEPS.get(type(body))
-    if step is None:
+    transition = _TRANSITIONS.get(type(body))
+    if transition is None:
         refuse("wrong_stream", f"{act.payload.event_type} is no event of a lead", field="event_type")
-    if state.status not in step.possible:
+    if state.status not in transition.possible:
         refuse(
-            _too_late(state) or step.too_early,
-            f"{act.payload.event_type} is possible for a lead that is {' or '.join(step.possible)}; "
+            _too_late(state) or transition.too_early,
+            f"{act.payload.event_type} is possible for a lead that is {' or '.join(transition.possible)}; "
             f"{state.lead_id} is {state.status}",
             field="event_type",
         )
-    return step.rule(state, act, body)
+    return transition.rule(state, act, body)
 
 
 def _too_late(state: LeadState) -> str | None:
@@ -104,16 +107,16 @@ def _too_late(state: LeadState) -> str | None:
 
 def _assigned(state: LeadState, act: Act, body: LeadAssigned) -> LeadState:
     _require_own(state, act)
-    return replace(state, status="assigned", told=True, handler=body.handler, department=body.department)
+    return replace(state, status="assigned", notified=True, handler=body.handler, department=body.department)
 
 
 def _transferred(state: LeadState, act: Act, body: LeadTransferred) -> LeadState:
-    """By the procuratorate that has it, or by one above, which may draw it up."""
-    having = act.admitted(state.procuratorate, field="stream.id")
-    if act.agency != state.procuratorate and not supervises(act.admitted(act.agency, field="agency"), having):
+    """Transfer a lead, by the procuratorate that has it or by one above, which may draw it up."""
+    holder = act.admitted(state.procuratorate, field="stream.id")
+    if act.agency != state.procuratorate and not supervises(act.admitted(act.agency, field="agency"), holder):
         _refuse_stranger(state)
     to = act.admitted(body.to_agency, field="body.to_agency")
-    if not may_supervise(to) or body.to_agency == state.procuratorate or not in_line(having, to):
+    if not may_supervise(to) or body.to_agency == state.procuratorate or not in_line(holder, to):
         refuse(
             "not_in_line",
             f"{body.to_agency} is no other procuratorate above or below {state.procuratorate}",
@@ -171,11 +174,11 @@ def _refuse_stranger(state: LeadState) -> NoReturn:
     )
 
 
-_STEPS: dict[type[Body], _Step] = {
-    LeadAssigned: _Step(OPEN, "already_decided", _assigned),
-    LeadTransferred: _Step(OPEN, "already_decided", _transferred),
-    LeadAnswered: _Step(_AT_WORK, "not_assigned", _answered),
-    LeadConfirmed: _Step(_AT_WORK, "not_assigned", _confirmed),
-    LeadDismissed: _Step(_AT_WORK, "not_assigned", _dismissed),
-    LeadClosed: _Step(_DECIDED, "not_decided", _closed),
+_TRANSITIONS: dict[type[Body], _Transition] = {
+    LeadAssigned: _Transition(OPEN, "already_decided", _assigned),
+    LeadTransferred: _Transition(OPEN, "already_decided", _transferred),
+    LeadAnswered: _Transition(_AT_WORK, "not_assigned", _answered),
+    LeadConfirmed: _Transition(_AT_WORK, "not_assigned", _confirmed),
+    LeadDismissed: _Transition(_AT_WORK, "not_assigned", _dismissed),
+    LeadClosed: _Transition(_DECIDED, "not_decided", _closed),
 }

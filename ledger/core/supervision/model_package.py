@@ -5,8 +5,8 @@
 3  versions  they are consecutive versions of one model, by one agency, at rising indices
 4  texts     each definition has the digest that was signed
 
-A package is one file, ``tallystick/model-package@v1``. It holds nothing but signed events: the definition with its
-examples, figures and case study stand in them. Conformity and completeness are not checked.
+A package is one file, ``tallystick/model-package@v1``. It contains only signed events, which hold the definition with
+its examples, figures and case study. Conformity and completeness are not checked.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ Publications = Annotated[tuple[Raw, ...], Meta(min_length=1, max_length=MAX_VERS
 
 
 class ModelPackage(Part, frozen=True):
-    """``publications`` are the bundles of ``model.published``, ``version`` last."""
+    """Versions of one model; ``publications`` are the bundles of ``model.published``, ``version`` last."""
 
     format: Literal["tallystick/model-package@v1"]
     log_id: Bytes32
@@ -56,11 +56,11 @@ class ModelPackage(Part, frozen=True):
 
 
 class PackageReport(Struct, frozen=True):
-    """``events`` in the order of the package; ``published`` are the bodies, or nothing where step 4 of one publication
-    did not accept its payload, or it is another event: they have the digests that were signed, and are worth what the
-    verdict says.
+    """The result for a package; ``events`` are in its order.
 
-    ``development``: the trust file is of a ledger whose anchors no witness need have seen.
+    ``published`` are the bodies. It is empty if step 4 of one publication did not accept its payload, or if it is
+    another event. The bodies have the digests that were signed, but count no more than the verdict. ``development``:
+    the trust file is of a ledger whose anchors need no witness.
     """
 
     verdict: Verdict
@@ -80,16 +80,16 @@ class PackageReport(Struct, frozen=True):
 
 
 class _Run:
-    """The verification of one package under way."""
+    """The verification of one package in progress."""
 
     def __init__(self, package: ModelPackage, events: Sequence[Verified]):
         self.package = package
         self.events = events
 
     def bodies(self) -> tuple[ModelPublished, ...]:
-        """What was published, as far as it was accepted: none where one is missing."""
-        found = [event.payload.body for event in self.events if event.payload is not None]
-        bodies = tuple(body for body in found if isinstance(body, ModelPublished))
+        """Return what was published as far as it was accepted, or nothing if a publication is missing."""
+        accepted = [event.payload.body for event in self.events if event.payload is not None]
+        bodies = tuple(body for body in accepted if isinstance(body, ModelPublished))
         return bodies if len(bodies) == len(self.events) else ()
 
 
@@ -97,7 +97,7 @@ _decoder = decoder_of(ModelPackage)
 
 
 def decode_package(data: bytes) -> ModelPackage:
-    """The package of a file's bytes; its bundles are not read yet. Raises MalformedInput, naming the field."""
+    """Decode the bytes of a package, except its bundles. Raises MalformedInput, which names the field."""
     if len(data) > MAX_PACKAGE_LENGTH:
         raise MalformedInput(
             f"a package has at most {MAX_PACKAGE_LENGTH} bytes, not {len(data)}", field="package", hint=HINT
@@ -110,14 +110,14 @@ def decode_package(data: bytes) -> ModelPackage:
 
 
 def encode_package(package: ModelPackage) -> bytes:
-    """The canonical bytes. Requires bundles that are canonical."""
+    """Encode a package as canonical bytes. Requires bundles that are canonical."""
     return canonical.encode(package)
 
 
 def verify_package(data: bytes, trust: Trust, *, seen: Sequence[SeenBlock] = ()) -> PackageReport:
-    """What a package proves to the holder of the trust file. ``seen`` are blocks that a chain was asked for.
+    """Verify a package against a trust file. ``seen`` are blocks that a chain was asked for.
 
-    Raises MalformedInput for what is no package, or has a publication that is no bundle.
+    Raises MalformedInput if the bytes are no package, or if one of its publications is no bundle.
     """
     package = decode_package(data)
     events = [verify_event(bytes(bundle), trust, seen=seen) for bundle in package.publications]
@@ -157,7 +157,7 @@ def _events(run: _Run) -> Outcome:
 
 # 3
 def _versions(run: _Run) -> Outcome:
-    bodies = _required(run)
+    bodies = _required_bodies(run)
     last = -1
     first = run.package.version - len(bodies) + 1
     for number, (event, body) in enumerate(zip(run.events, bodies, strict=True)):
@@ -179,7 +179,7 @@ def _versions(run: _Run) -> Outcome:
 
 # 4
 def _texts(run: _Run) -> Outcome:
-    for number, body in enumerate(_required(run)):
+    for number, body in enumerate(_required_bodies(run)):
         calculated = digest_of(body.definition.encode())
         if body.model_digest != calculated:
             raise IntegrityBroken(
@@ -189,7 +189,7 @@ def _texts(run: _Run) -> Outcome:
     return "each definition has the digest that was signed"
 
 
-def _required(run: _Run) -> tuple[ModelPublished, ...]:
+def _required_bodies(run: _Run) -> tuple[ModelPublished, ...]:
     bodies = run.bodies()
     if not bodies:
         raise NotChecked("a publication is withheld, or is not what it says")

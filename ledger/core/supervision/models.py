@@ -1,4 +1,4 @@
-"""Rules for models: versions in their order, by one publisher; adopted as they were published."""
+"""Models: versions in their order, by one publisher; adopted as they were published."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ STREAM = "model-"
 
 
 def first(act: Act) -> ModelState:
-    """A model begins with its version 1."""
+    """Return the state of a model at its first event, which publishes version 1."""
     body = act.payload.body
     if not isinstance(body, ModelPublished):
         refuse(
@@ -34,7 +34,7 @@ def first(act: Act) -> ModelState:
 
 
 def following(body: Body, state: ModelState, act: Act) -> ModelState:
-    """The model after an event of this body."""
+    """Return the model after an event of this body."""
     rule = _RULES.get(type(body))
     if rule is None:
         refuse("wrong_stream", f"{act.payload.event_type} is no event of a model", field="event_type")
@@ -58,13 +58,13 @@ def _retired(state: ModelState, act: Act, body: ModelRetired) -> ModelState:
 def _adopted(state: ModelState, act: Act, body: ModelAdopted) -> ModelState:
     _require_procuratorate(act)
     _require_in_use(state)
-    found = next((one.body for one in state.versions if one.body.version == body.version), None)
-    if found is None:
+    published = next((version.body for version in state.versions if version.body.version == body.version), None)
+    if published is None:
         refuse("unknown_version", f"{state.model_id} has no version {body.version}", field="body.version")
-    if found.model_digest != body.model_digest:
+    if published.model_digest != body.model_digest:
         refuse(
             "digest_differs",
-            f"expected {found.model_digest}, the digest of version {body.version}",
+            f"expected {published.model_digest}, the digest of version {body.version}",
             field="body.model_digest",
         )
     payload = act.payload

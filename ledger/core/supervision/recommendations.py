@@ -1,4 +1,4 @@
-"""Rules for recommendations: issued to an agency in the jurisdiction, answered by it, re-checked by the issuer."""
+"""Recommendations: issued to an agency in the jurisdiction, answered by it, re-checked by the issuer."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ STREAM = "recommendation-"
 
 
 def first(act: Act) -> RecommendationState:
-    """A recommendation begins with its issue, by a procuratorate to an agency that it supervises."""
+    """Return the state of a recommendation at its issue, by a procuratorate to an agency that it supervises."""
     body = act.payload.body
     if not isinstance(body, RecommendationIssued):
         refuse("not_issued", f"no {act.payload.stream.id} is issued", field="event_type")
@@ -41,7 +41,7 @@ def first(act: Act) -> RecommendationState:
 
 
 def following(body: Body, state: RecommendationState, act: Act) -> RecommendationState:
-    """The recommendation after an event of this body."""
+    """Return the recommendation after an event of this body."""
     rule = _RULES.get(type(body))
     if rule is None:
         refuse("wrong_stream", f"{act.payload.event_type} is no event of an issued recommendation", field="event_type")
@@ -71,9 +71,9 @@ CLOCK = "recommendation_reply"
 
 
 def reply_due(issued_at: str, book: Rulebook, calendar: WorkCalendar) -> Counted | None:
-    """When the reply is too late to a recommendation of that instant (RFC 3339), and how that was counted.
+    """Return when a reply to a recommendation issued at this instant (RFC 3339) is too late, and how that was counted.
 
-    None where no row was in force, and where the calendar does not know the year that it may end in.
+    None if no row was in force, or if the calendar does not have the year in which it may end.
     """
     since = datetime.fromisoformat(issued_at)
     day = legal_day(since).isoformat()

@@ -1,4 +1,4 @@
-"""What the streams of supervision stand at."""
+"""The states of the streams of supervision: models, leads, recommendations."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ from ledger.core.events.supervision import (
 from ledger.core.signing.authority import Agency
 
 LeadStatus = Literal["raised", "assigned", "answered", "confirmed", "dismissed", "closed"]
-OPEN: tuple[LeadStatus, ...] = ("raised", "assigned", "answered")  # leads that nobody has decided
+OPEN: tuple[LeadStatus, ...] = ("raised", "assigned", "answered")  # leads that are not decided
 RecommendationStatus = Literal["issued", "answered", "rechecked"]
 
 
 class Act(Struct, frozen=True):
-    """An event with what judging it takes: its digest, and the agencies that the log has admitted.
+    """An event with what is needed to judge it: its digest, and the agencies that the log has admitted.
 
-    Of these the ones count that were admitted at an index below ``index``; None takes all of them.
+    Only agencies admitted at an index below ``index`` count; with None, all.
     """
 
     payload: Payload
@@ -44,16 +44,16 @@ class Act(Struct, frozen=True):
         return self.payload.agency
 
     def admitted(self, agency_id: str, *, field: str) -> Agency:
-        """The agency that ``field`` of the payload names. Raises RuleRefused (unknown_agency)."""
-        found = self.agencies.get(agency_id)
-        if found is None or (self.index is not None and found.index >= self.index):
+        """Return the agency that ``field`` of the payload names. Raises RuleRefused (unknown_agency)."""
+        agency = self.agencies.get(agency_id)
+        if agency is None or (self.index is not None and agency.index >= self.index):
             refuse(
                 "unknown_agency",
                 f"no agency {agency_id} is admitted to this ledger",
                 field=field,
                 hint="The agencies are listed at /api/v1/agencies.",
             )
-        return found
+        return agency
 
 
 class ModelVersion(Struct, frozen=True):
@@ -66,7 +66,7 @@ class ModelVersion(Struct, frozen=True):
 
 
 class Adoption(Struct, frozen=True):
-    """That an agency runs a version, with its own parameters."""
+    """An agency's decision to run a version, with its own parameters."""
 
     version: int
     parameters: dict[str, str]
@@ -76,7 +76,7 @@ class Adoption(Struct, frozen=True):
 
 
 class ModelState(Struct, frozen=True):
-    """A model with its versions, from 1 on; ``adoptions`` has each agency's last one.
+    """A model with its versions, from 1 on; ``adoptions`` has the last one of each agency.
 
     ``retired`` is why it is no longer run, until another version is published.
     """
@@ -95,9 +95,9 @@ class ModelState(Struct, frozen=True):
 
 
 class LeadState(Struct, frozen=True):
-    """A lead: what was found, which procuratorate has it, and what became of it.
+    """A lead: the finding, the procuratorate that has it, and what came of it.
 
-    ``told`` says that it was assigned at least once: from then on the supervised agency sees it.
+    ``notified``: it was assigned at least once, and from then on the supervised agency sees it.
     """
 
     raised: LeadRaised
@@ -106,7 +106,7 @@ class LeadState(Struct, frozen=True):
     head: str
     sequence: int
     status: LeadStatus = "raised"
-    told: bool = False
+    notified: bool = False
     handler: str | None = None
     department: str | None = None
     answers: tuple[LeadAnswered, ...] = ()
@@ -120,14 +120,14 @@ class LeadState(Struct, frozen=True):
 
     @property
     def came_to(self) -> str | None:
-        """What came of it, once it is closed: ``dismissed``, or the outcome of one that was confirmed."""
+        """Return what came of it once it is closed: ``dismissed``, or the outcome of a confirmed lead."""
         if self.closed is None:
             return None
         return "dismissed" if self.dismissed else self.closed.outcome
 
 
 class RecommendationState(Struct, frozen=True):
-    """A recommendation; ``answered_at`` is when its first answer says that it was given."""
+    """A recommendation; ``answered_at`` is the claimed time of its first answer."""
 
     issued: RecommendationIssued
     procuratorate: str
@@ -144,7 +144,7 @@ class RecommendationState(Struct, frozen=True):
 
     @property
     def status(self) -> RecommendationStatus:
-        """How far it has come."""
+        """Return how far it has come."""
         if self.rechecks:
             return "rechecked"
         return "answered" if self.answers else "issued"
@@ -154,7 +154,7 @@ Matter = ModelState | LeadState | RecommendationState
 
 
 class Move(Struct, frozen=True):
-    """What one event made of a matter; ``before`` is None for the first one."""
+    """The change of a stream's state by one event; ``before`` is None for the first one."""
 
     before: Matter | None
     after: Matter

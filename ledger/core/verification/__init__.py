@@ -1,1 +1,1 @@
-"""The verifier: numbered steps over a bundle, a case, a chain, and one verdict."""
+"""The verifier: numbered steps over a bundle or a case, with one verdict."""

@@ -1,7 +1,7 @@
 """Block notes: signed notes by which witnesses vouch that a block of the ledger's chain is final.
 
-The text is that of ``BlockStatement``; the signature lines are those of witnesses, made as they co-sign a checkpoint
-(C2SP tlog-cosignature, v1). It can be taken for no checkpoint: the second line of one is a decimal size.
+The text is that of ``BlockStatement``; the signature lines are those of witnesses, made as for a checkpoint (C2SP
+tlog-cosignature, v1). A block note cannot be mistaken for a checkpoint, whose second line is a decimal size.
 
     tallystick/block@v1
     <id of the ledger>
@@ -28,9 +28,10 @@ WHERE = "anchor.block_note"  # the field of a bundle
 
 
 class BlockStatement(Struct, frozen=True):
-    """That ``block`` is final on the chain of these contracts; of ``contracts``, the trusted blocks are no part of it.
+    """The statement that ``block`` is final on the chain of these contracts.
 
-    Who signs it has asked a node of his own, by his own rule of finality.
+    The trusted blocks of ``contracts`` are no part of it. A witness signs it after asking a node of its own, by its own
+    rule of finality.
     """
 
     log_id: bytes
@@ -38,7 +39,7 @@ class BlockStatement(Struct, frozen=True):
     block: TrustedBlock
 
     def text(self) -> str:
-        """The note text that witnesses sign."""
+        """Return the note text that witnesses sign."""
         chain = self.contracts
         return (
             f"{BLOCK_NOTE_FORMAT}\n"
@@ -51,16 +52,16 @@ class BlockStatement(Struct, frozen=True):
 
 
 def cosign_block(statement: BlockStatement, signer: Signer, timestamp: int) -> NoteSignature:
-    """A witness's signature line. Requires a signer of type COSIGNATURE_V1 and 0 <= timestamp < 2**63."""
+    """Make a witness's signature line. Requires a signer of type COSIGNATURE_V1 and 0 <= timestamp < 2**63."""
     return cosign_text(statement.text(), signer, timestamp)
 
 
 def verify_block_note(note_text: str, statement: BlockStatement, policy: Policy) -> tuple[Cosignature, ...]:
-    """Accept the note as the statement of as many witnesses as the policy asks for; gives their co-signatures.
+    """Accept the note as the statement of enough witnesses for the policy; return their co-signatures.
 
-    Raises MalformedInput where it is no signed note, ProofRefused where it states something else, SignatureRefused
-    where a line of a known witness does not hold or stands twice, where the quorum is not reached, and where the policy
-    asks for no witness: then no note says more than its holder does.
+    Raises MalformedInput if it is no signed note, ProofRefused if it states something else, and SignatureRefused if a
+    line of a named witness is false or repeated, if the quorum is not reached, or if the policy asks for no witness:
+    then a note proves nothing.
     """
     stated, expected = parse_note(note_text).text, statement.text()
     if stated != expected:

@@ -3,32 +3,32 @@
  1  form        payload, sections and proof are of the form that the protocol gives them
  2  ledger      the bundle is of the ledger that the trust file names
  3  signature   the envelope is signed by the key it names, for this ledger
- 4  payload     the payload has the digest that was signed, and says what the envelope says
+ 4  payload     the payload has the digest that was signed, and agrees with the envelope
  5  checkpoint  the log signed the tree head of the proof
  6  inclusion   the envelope is the entry at this index of that tree
  7  witnesses   as many witnesses co-signed the tree head as the policy asks for
  8  sections    each section shown has the digest that the payload commits to
- 9  authority   agency and key stand in the registry's mirror below this entry, and the grant covers the act
+ 9  authority   agency and key are in the registry's mirror below this entry, and the grant covers the act
 10  block       the block of the anchor is final: by the trust file, by a node that was asked, or by the witnesses
 11  anchor      the contract's storage in that block has this tree head as a record, after the record before it
 12  revocation  the registry's storage in that block has the grant of step 9, and the key was good for this entry
-13  time        since when the entry is known to exist, and that it was not signed after that
+13  time        the entry existed by a proven time, and was not signed after it
 
-A step is checked, failed or not checked. One failed step: ``tampered``. Not checked makes ``unverifiable`` of steps 4
-(payload withheld), 5, 6, 7 (quorum not reached), 9, and 12 (the key's slots left out, or revoked in the very second of
-the anchor), and ``not_yet_anchored`` of steps 10 to 12 where no block is trusted. It leaves the verdict as it is for
-step 7 where the policy asks for no witness, for step 8 (withheld or erased), for step 12 where the entry is one of the
-ledger itself, and for step 13.
+A step is checked, failed or not checked. One failed step makes the verdict ``tampered``. Not checked makes it
+``unverifiable`` for steps 4 (payload withheld), 5, 6, 7 (quorum not reached), 9, and 12 (the key's slots left out, or
+revoked in the very second of the anchor), and ``not_yet_anchored`` for steps 10 to 12 if no block is trusted. It does
+not change the verdict for step 7 if the policy asks for no witness, for step 8 (withheld or erased), for step 12 if
+the ledger's own key signed the entry, and for step 13.
 
-The verdict is about the *content*, payload and sections, and rests on *evidence*. What ``intact`` needs is mandatory;
-optional evidence (erasures, the entry of a revocation, a block note, timestamps) enters no verdict where it does not
-hold: that is told in its step, and it counts as left out. So nothing that is left out makes a verdict ``intact``. One
-exception follows from C2SP signed-note: a bad line of a known witness spoils the note of step 7. Nothing of a chain's
-state is looked at before its block is trusted; once it is, the registry's slot says whether a key was revoked, and an
-entry of the log that says otherwise is told of. Each step comes after those it rests on.
+The verdict is about the *content*, payload and sections, and rests on *evidence*. What ``intact`` needs is mandatory.
+Optional evidence (erasures, the entry of a revocation, a block note, timestamps) that does not verify counts as left
+out, and its step says so; so leaving evidence out never makes a verdict ``intact``. One exception follows from C2SP
+signed-note: a bad line of a named witness spoils the note of step 7. A chain's state is used only after its block is
+trusted; from then on the registry's slot decides whether a key was revoked, and a log entry that contradicts it is
+reported. Each step comes after those it rests on.
 
-Files, chains and clocks are not read here. Whether the custody rules were kept, and that nothing came after an event,
-is said of a case: ``ledger.core.verification.case``.
+Files, chains and clocks are not read here. Whether the custody rules were kept, and whether events followed, is judged
+for a whole case: ``ledger.core.verification.case``.
 """
 
 from __future__ import annotations
@@ -93,14 +93,14 @@ from ledger.core.verification.report import (
 from ledger.core.verification.timestamps import Timestamp
 from ledger.core.verification.trust import Trust, TrustedChain
 
-SIGNED_AHEAD_S = 300  # seconds by which a signer's clock may be ahead of what proves the time
+SIGNED_AHEAD_S = 300  # seconds by which a signer's clock may be ahead of the proven time
 
 CONFORMITY = Statement("not_checked", "the custody rules judge a case, not one event")
 COMPLETENESS = Statement("not_checked", "one event says nothing of those after it")
 
 
 class _Run:
-    """A verification under way: what the steps so far have read and accepted. None is what they have not."""
+    """A verification in progress: what its steps have read and accepted so far, None for what they have not."""
 
     def __init__(self, bundle: Bundle, trust: Trust, seen: Sequence[SeenBlock]):
         self.bundle = bundle
@@ -125,20 +125,20 @@ class _Run:
         self.proven_time: int | None = None
 
     def head(self) -> TreeHead:
-        """The tree head of step 5."""
+        """Return the tree head that step 5 accepted. Raises NotChecked if it did not."""
         if self.accepted is None:
             raise NotChecked("there is no checkpoint that step 5 accepted")
         return self.accepted
 
     def accepted_index(self) -> int:
-        """The index of step 6."""
+        """Return the index that step 6 accepted. Raises NotChecked if it did not."""
         if self.index is None:
             raise NotChecked("there is no index that step 6 accepted")
         return self.index
 
 
 class Verified(NamedTuple):
-    """A bundle, its report, and the parts of it that were read; None is what was not shown or not accepted."""
+    """A bundle, its report, and the parts of it that were read; None for a part not shown or not accepted."""
 
     report: Report
     bundle: Bundle
@@ -148,16 +148,16 @@ class Verified(NamedTuple):
 
 
 def verify_bundle(data: bytes, trust: Trust, *, seen: Sequence[SeenBlock] = ()) -> Report:
-    """What a bundle proves to the holder of the trust file.
+    """Verify a bundle against a trust file.
 
-    ``seen`` are blocks that a chain was asked for. Raises MalformedInput for what is no bundle at all; whatever is
-    wrong in a bundle is a failed step.
+    ``seen`` are blocks that a chain was asked for. Raises MalformedInput if the bytes are no bundle at all; every other
+    fault is a failed step of the report.
     """
     return verify_event(data, trust, seen=seen).report
 
 
 def verify_event(data: bytes, trust: Trust, *, seen: Sequence[SeenBlock] = ()) -> Verified:
-    """The same with the parts that were read, for those who go on from there."""
+    """Verify a bundle as ``verify_bundle`` does; return the parts that were read with the report."""
     run = _Run(decode_bundle(data), trust, seen)
     steps = tuple([perform(number, name, check, run) for number, (name, check) in enumerate(STEPS, 1)])
     checkpoint = run.accepted.checkpoint if run.accepted else None
@@ -191,7 +191,7 @@ def _form(run: _Run) -> Outcome:
             if not first_fault:
                 first_fault.append(fault)
     if first_fault:
-        raise first_fault.pop()  # what a frame still holds of what it raises holds the frame in turn
+        raise first_fault.pop()  # popped, so that no cycle of frame and exception keeps the run alive
     return "envelope, payload, sections and proof read strictly"
 
 
@@ -283,7 +283,7 @@ def _witnesses(run: _Run) -> Outcome:
 
 
 def _quorum_time(policy: Policy, cosignatures: Iterable[Cosignature]) -> int | None:
-    """When the quorum was reached: no single witness dates an entry earlier. None while it is not."""
+    """Return when the quorum was reached, or None: no single witness can date an entry earlier."""
     in_time_order = sorted(cosignatures, key=lambda cosignature: cosignature.timestamp)
     cosigners = list[VerifyingKey]()
     for cosignature in in_time_order:
@@ -305,7 +305,7 @@ def _sections(run: _Run) -> Outcome:
                 field=f"sections.{label}",
             )
     erased, faults = _erasures(run)
-    hidden = sorted(committed.keys() - run.sections.keys())  # of no form of step 1: as if it were not shown
+    hidden = sorted(committed.keys() - run.sections.keys())  # a section that failed step 1 counts as not shown
     if hidden:
         reasons = {label: f"erased by entry {erased[label]}" if label in erased else "withheld" for label in hidden}
         return NotChecked(", ".join(f"{label} {reason}" for label, reason in reasons.items()) + faults, "intact")
@@ -313,7 +313,7 @@ def _sections(run: _Run) -> Outcome:
 
 
 def _erasures(run: _Run) -> tuple[dict[str, int], str]:
-    """The entries that erased sections, by label, and what is to be told of those claimed that do not hold."""
+    """Return the entries that erased sections, by label, and a text about claimed erasures that do not verify."""
     held, faults = dict[str, int](), ""
     for erasure in run.bundle.erased:
         try:
@@ -365,7 +365,11 @@ def _block(run: _Run) -> Outcome:
     is_trusted = not isinstance(outcome, NotChecked)
     run.block = ProvenBlock(header.number, "0x" + header.hash.hex(), header.timestamp, is_trusted)
     if is_trusted and chain is not None:
-        run.trusted = replace(anchor, block_note=UNSET), header, chain  # without it many bundles have the same
+        run.trusted = (
+            replace(anchor, block_note=UNSET),
+            header,
+            chain,
+        )  # without the note, many bundles share one anchor in the caches
     return outcome
 
 
@@ -408,7 +412,7 @@ def _revocation(run: _Run) -> Outcome:
 
 
 def _revoked_at(run: _Run, grant: Grant) -> tuple[int | None, str]:
-    """The entry that revoked the grant, and what is to be told of one that is shown and does not hold."""
+    """Return the entry that revoked the grant, if any, and a text about a shown one that does not verify."""
     revocation = read_authority(run.evidence).revocation
     if revocation is UNSET:
         return None, ""
@@ -423,7 +427,7 @@ def _time(run: _Run) -> Outcome:
     run.accepted_index()
     signed_at = run.envelope.signed_at
     proven = list[tuple[int, str]]()
-    # Fails by what no courier can move by leaving out a line: with fewer co-signatures the latest is no later.
+    # The step must not fail because a line was left out on the way: without some co-signatures the latest is no later.
     latest = list[tuple[int, str]]()
     if run.quorum_time is not None and run.last_cosigned is not None:
         proven.append((run.quorum_time, "the quorum of witnesses"))
@@ -436,21 +440,21 @@ def _time(run: _Run) -> Outcome:
         raise ProofRefused(
             f"signed at {when(signed_at)}, but in the log at {when(shown_at)} by {by}", field="envelope.signed_at"
         )
-    stamps, beside = _stamps(run)
+    stamps, remarks = _stamps(run)
     if run.quorum_time is not None and signed_at > run.quorum_time + SIGNED_AHEAD_S:
-        beside += "; it says to be signed after the quorum of witnesses was reached, of whom one signed later"
+        remarks += "; it says to be signed after the quorum of witnesses was reached, of whom one signed later"
     for stamp in stamps:
         proven.append((stamp.time, f"the timestamp of {stamp.authority}"))
         if signed_at > stamp.time + SIGNED_AHEAD_S:
-            beside += f"; it says to be signed after the timestamp of {stamp.authority}"
+            remarks += f"; it says to be signed after the timestamp of {stamp.authority}"
     if not proven:
-        return NotChecked(f"no quorum, no trusted block and no timestamp tells the time{beside}", "intact")
+        return NotChecked(f"no quorum, no trusted block and no timestamp tells the time{remarks}", "intact")
     run.proven_time, by = min(proven)
-    return f"in the log at {when(run.proven_time)} by {by}{beside}"
+    return f"in the log at {when(run.proven_time)} by {by}{remarks}"
 
 
 def _stamps(run: _Run) -> tuple[Sequence[Timestamp], str]:
-    """The timestamps that hold, and what is to be told of the others."""
+    """Return the timestamps that verify, and a text about the others."""
     if run.bundle.timestamps is UNSET:
         return (), ""
     if not run.trust.timestamp_roots:
@@ -462,10 +466,10 @@ def _stamps(run: _Run) -> tuple[Sequence[Timestamp], str]:
         run.trust.timestamp_roots,
         lambda note: verify_checkpoint(note, run.trust.log_key_of(note)),
     )
-    beside = "".join(f"; a timestamp does not hold: {fault}" for fault in stamps.faults)
+    remarks = "".join(f"; a timestamp does not hold: {fault}" for fault in stamps.faults)
     if stamps.unknown:
-        beside += f"; {stamps.unknown} of an authority that the trust file does not name"
-    return stamps.held, beside
+        remarks += f"; {stamps.unknown} of an authority that the trust file does not name"
+    return stamps.held, remarks
 
 
 STEPS: tuple[tuple[str, Check[_Run]], ...] = (

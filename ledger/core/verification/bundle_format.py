@@ -1,7 +1,7 @@
-"""Proof bundles: one JSON file with everything about an event that a verifier does not bring along.
+"""Proof bundles: one JSON file with everything about an event that a verifier does not have already.
 
-``tallystick/bundle@v1`` is of one event, ``tallystick/case-bundle@v1`` of all events of a case. Signed parts travel as
-JSON objects and count by their canonical bytes, so a file may be indented; a key that stands twice is refused.
+A ``tallystick/bundle@v1`` holds one event, a ``tallystick/case-bundle@v1`` all events of a case. Signed parts travel as
+JSON objects and count by their canonical bytes, so a file may be indented; a key that occurs twice is refused.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from ledger.core.verification.trust import ChainIdentity
 T = TypeVar("T")
 
 MAX_BUNDLE_LENGTH = 4 * 1024 * 1024  # bytes
-PARTS_KEPT = 512  # parts that were read: many bundles have the same
+PARTS_KEPT = 512  # decoded parts in the cache: many bundles share them
 _HEX = r"^0x(?:[0-9a-f]{2})*$(?!\n)"
 canonical.MEANINGS[_HEX] = "bytes in lower-case hex, for example 0x00ff"
 
@@ -49,9 +49,9 @@ class Evidence(Part, frozen=True):
 
 
 class AuthorityEvidence(Part, frozen=True):
-    """The mirror entries by which the key is the agency's; ``revocation`` (an Evidence) where it was revoked since.
+    """The mirror entries that make the key the agency's; ``revocation`` (an Evidence) if it was revoked since.
 
-    The revocation is Raw because it is optional: it is read in the step on revocation, and spoils no other.
+    The revocation is Raw because it is optional: the step on revocation reads it, so a bad one spoils no other step.
     """
 
     agency: Evidence
@@ -60,14 +60,14 @@ class AuthorityEvidence(Part, frozen=True):
 
 
 class Erasure(Part, frozen=True):
-    """The ``section.erased`` by which the section ``label`` is not kept any more."""
+    """The ``section.erased`` event by which the section ``label`` is no longer kept."""
 
     label: SectionLabel
     entry: Evidence
 
 
 class SlotProof(Part, frozen=True):
-    """An EIP-1186 proof of one slot; ``proof`` are RLP nodes from the root of the contract's storage down."""
+    """An EIP-1186 proof of one slot; ``proof`` holds RLP nodes from the root of the contract's storage down."""
 
     key: Bytes32
     value: Bytes32
@@ -75,18 +75,18 @@ class SlotProof(Part, frozen=True):
 
 
 class ContractProof(Part, frozen=True):
-    """A contract's account and slots in one state (EIP-1186); ``account_proof`` leads down from the state's root."""
+    """A contract's account and slots in one state (EIP-1186); ``account_proof`` starts at the state's root."""
 
     account_proof: Nodes
     storage_proof: Annotated[tuple[SlotProof, ...], Meta(max_length=16)]
 
 
 class Anchor(Part, frozen=True):
-    """A record of a LogAnchor contract: what both contracts held after one final block, and who vouches for the block.
+    """A record of a LogAnchor contract: what both contracts stored after one final block, and who vouches for it.
 
     The block is that of the record or a later one; its number and hash follow from the header. ``block_note`` is the
-    text of a block note; it is Raw because it is optional: where it is none, it counts for
-    nothing, and spoils nothing.
+    text of a block note. It is Raw because it is optional: one that is not a text counts for nothing, and spoils
+    nothing.
     """
 
     chain: ChainIdentity
@@ -99,14 +99,14 @@ class Anchor(Part, frozen=True):
 
 
 class StampedProof(Part, frozen=True):
-    """An RFC 3161 timestamp of a checkpoint that has the entry: its tlog-proof, and the TimeStampResp (DER, base64)."""
+    """An RFC 3161 timestamp of a checkpoint: a tlog-proof under it, and the TimeStampResp (DER, base64)."""
 
     proof: str
     response: str
 
 
 class Bundle(Part, frozen=True):
-    """What is told of one event. ``payload`` unset: withheld; ``sections`` are those shown.
+    """The proof of one event. ``payload`` unset: withheld; ``sections`` are those shown.
 
     Raw are the signed parts, and those that many bundles share: ``authority`` (an AuthorityEvidence), ``anchor`` (an
     Anchor), ``timestamps`` (a list of StampedProof). The verifier reads them in their steps.
@@ -140,8 +140,8 @@ _evidence_decoder = decoder_of(Evidence)
 _anchor_decoder = decoder_of(Anchor)
 _text_decoder = decoder_of(str)
 _timestamps_decoder = decoder_of(Annotated[tuple[StampedProof, ...], Meta(max_length=16)])
-# What stands in these is read in its step, and refused there: a bundle whose payload is spoiled is still a bundle.
-_APART = re.compile(
+# Paths of parts that their own step reads and refuses: a bundle with a spoiled payload is still a bundle.
+_DEFERRED = re.compile(
     r"\.(?:(?:(?:erased\[\d+\]\.entry|agency|grant)\.)?(?:envelope|payload)"
     r"|authority|revocation|anchor|block_note|timestamps|sections\.[^.[]+|(?:events|publications)\[\d+\])[.[]"
 )
@@ -149,9 +149,9 @@ _tree_decoder: msgspec.json.Decoder[object] = msgspec.json.Decoder()
 
 
 def decode_bundle(data: bytes) -> Bundle:
-    """The bundle of a file's bytes; its signed parts are not read yet. Raises MalformedInput, naming the field.
+    """Decode the bytes of a bundle file, except its signed parts. Raises MalformedInput, which names the field.
 
-    That the text is I-JSON holds for the whole file, whichever of its parts a step will read.
+    All of the file must be I-JSON, including the parts that steps read later.
     """
     if len(data) > MAX_BUNDLE_LENGTH:
         raise MalformedInput(
@@ -166,66 +166,66 @@ def decode_bundle(data: bytes) -> Bundle:
 
 
 def decode_case_bundle(data: bytes) -> CaseBundle:
-    """The case bundle of a file's bytes; its events are not read yet. Raises MalformedInput, naming the field."""
+    """Decode the bytes of a case bundle, except its events. Raises MalformedInput, which names the field."""
     return _read(data, _case_bundle_decoder, "case_bundle")
 
 
 def read_file(data: bytes, decoder: msgspec.json.Decoder[T], where: str) -> T:
-    """A file that holds bundles, none of which is read yet. Raises MalformedInput, naming the field."""
+    """Decode a file that holds bundles, except these. Raises MalformedInput, which names the field."""
     return _read(data, decoder, where)
 
 
 def encode_bundle(bundle: Bundle | CaseBundle) -> bytes:
-    """The canonical bytes. Requires raw parts that are canonical."""
+    """Encode a bundle as canonical bytes. Requires raw parts that are canonical."""
     return canonical.encode(bundle)
 
 
 def raw(part: Part | Sequence[Part] | str) -> Raw:
-    """A part as a bundle holds it."""
+    """Encode a part as a bundle holds it."""
     return Raw(canonical.encode(part))
 
 
 @lru_cache(maxsize=PARTS_KEPT)
 def read_authority(data: bytes) -> AuthorityEvidence:
-    """The evidence of a key's right. Raises MalformedInput, naming the field."""
+    """Decode the evidence of a key's grant. Raises MalformedInput, which names the field."""
     return _read(data, _authority_decoder, "authority")
 
 
 @lru_cache(maxsize=PARTS_KEPT)
 def read_revocation(data: bytes) -> Evidence:
-    """The evidence that a key was revoked. Raises MalformedInput, naming the field."""
+    """Decode the evidence that a key was revoked. Raises MalformedInput, which names the field."""
     return _read(data, _evidence_decoder, "authority.revocation")
 
 
 @lru_cache(maxsize=PARTS_KEPT)
 def read_anchor(data: bytes) -> Anchor:
-    """The anchor of a tree head. Raises MalformedInput, naming the field."""
+    """Decode the anchor of a tree head. Raises MalformedInput, which names the field."""
     return _read(data, _anchor_decoder, "anchor")
 
 
 @lru_cache(maxsize=PARTS_KEPT)
 def read_block_note(data: bytes) -> str:
-    """The text of a block note. Raises MalformedInput, naming the field."""
+    """Decode the text of a block note. Raises MalformedInput, which names the field."""
     return _read(data, _text_decoder, "anchor.block_note")
 
 
 @lru_cache(maxsize=PARTS_KEPT)
 def read_timestamps(data: bytes) -> tuple[StampedProof, ...]:
-    """The timestamps of an entry. Raises MalformedInput, naming the field."""
+    """Decode the timestamps of an entry. Raises MalformedInput, which names the field."""
     return _read(data, _timestamps_decoder, "timestamps")
 
 
 def read_part(part: bytes | Raw, decode: Callable[[bytes], T], where: str) -> tuple[T, bytes]:
-    """A signed part and its canonical bytes, however the file spells it. Raises MalformedInput.
+    """Decode a signed part in whatever spelling the file has; return it with its canonical bytes.
 
-    ``decode`` takes canonical bytes only.
+    ``decode`` accepts canonical bytes only. Raises MalformedInput.
     """
     data = bytes(part)
     try:
         return decode(data), data
     except MalformedInput:
-        spelled = _canonical_bytes(data, where)
-        return decode(spelled), spelled
+        canonical_bytes = _canonical_bytes(data, where)
+        return decode(canonical_bytes), canonical_bytes
 
 
 def _canonical_bytes(data: bytes, where: str) -> bytes:
@@ -237,7 +237,7 @@ def _read(data: bytes, decoder: msgspec.json.Decoder[T], where: str) -> T:
     try:
         value = canonical.parse(data, decoder, where=where)
         if canonical.encode(value) != data:
-            canonical.require_distinct_keys(data, where=where, apart=_APART)
+            canonical.require_distinct_keys(data, where=where, apart=_DEFERRED)
     except MalformedInput as error:
         error.hint = error.hint or HINT
         raise

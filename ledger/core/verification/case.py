@@ -1,15 +1,15 @@
-"""Verification of a case bundle: every event by itself, and what only all of them together show.
+"""Verification of a case bundle: every event by itself, and what only all of them together prove.
 
 1  form     every event is a bundle of this ledger and this case, and all are proven under one tree head
 2  events   each event's own verification (``ledger.core.verification.bundle``); the worst verdict counts
 3  order    sequence 0 to n-1 without a gap, each on the one before, at rising indices
 4  custody  every act was possible; flags and final state, derived anew under the rulebook given
-5  end      nothing of the case came after the last event, by all entries up to the checkpoint
+5  end      no event of the case follows the last one, by all entries up to the checkpoint
 
-Steps 1 to 3 make the verdict; not checked makes ``unverifiable`` of step 3. Step 4 makes the statement on *conformity*
-and step 5 that on *completeness*: checked is ``shown``, failed ``contradicted``, and neither enters the verdict. Not
-checked is step 4 where a payload is withheld or the case rests on another case, which is not in the bundle, and step 5
-where no entries were given, fewer than the checkpoint has, or others than those of its tree.
+Steps 1 to 3 make the verdict; step 3 not checked makes it ``unverifiable``. Step 4 makes the statement on *conformity*
+and step 5 that on *completeness*: checked is ``shown``, failed ``contradicted``, and neither changes the verdict. Step
+4 is not checked if a payload is withheld, or if the case rests on another case, which is not in the bundle; step 5 if
+no entries were given, fewer than the checkpoint has, or others than those of its tree.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ from ledger.core.verification.report import (
 )
 from ledger.core.verification.trust import Trust
 
-BATCH = 4096  # leaf hashes
+BATCH = 4096  # leaf hashes appended at once
 
 
 class RaisedFlag(Struct, frozen=True):
@@ -56,7 +56,7 @@ class RaisedFlag(Struct, frozen=True):
 
 
 class CaseReport(Struct, frozen=True):
-    """``events`` in the order of the bundle; ``state`` and ``flags`` as far as step 4 came."""
+    """The result for a case: ``events`` in the order of the bundle, ``state`` and ``flags`` as far as step 4 came."""
 
     verdict: Verdict
     conformity: Statement
@@ -74,7 +74,7 @@ class CaseReport(Struct, frozen=True):
 
 
 class _Run:
-    """The verification of one case under way."""
+    """The verification of one case in progress."""
 
     def __init__(self, bundle: CaseBundle, events: list[Verified], book: Rulebook, entries: Iterable[bytes] | None):
         self.bundle = bundle
@@ -93,10 +93,10 @@ def verify_case(
     entries: Iterable[bytes] | None = None,
     seen: Sequence[SeenBlock] = (),
 ) -> CaseReport:
-    """What a case bundle proves. ``entries`` are those of the log from the first on, to the last event's checkpoint and
-    maybe beyond it.
+    """Verify a case bundle.
 
-    Raises MalformedInput for what is no case bundle, or has an event that is no bundle.
+    ``entries`` are those of the log from the first on, to the last event's checkpoint or beyond. Raises MalformedInput
+    if the bytes are no case bundle, or if one of its events is no bundle.
     """
     bundle = decode_case_bundle(data)
     events = [verify_event(bytes(event), trust, seen=seen) for event in bundle.events]
@@ -127,9 +127,9 @@ def _form(run: _Run) -> Outcome:
 
 
 def require_one_tree_head(events: Sequence[Verified], where: str) -> None:
-    """Accept proofs under one tree head: of two, each could be of a fork of its own. Raises ProofRefused.
+    """Accept proofs under one tree head: two heads could each belong to a fork. Raises ProofRefused.
 
-    The signature lines under it count in each event's own verification.
+    Signature lines may differ; they count in each event's own verification.
     """
     heads = [tree_head_of(event.bundle.proof.partition("\n\n")[2]) for event in events]
     for number, head in enumerate(heads):
@@ -148,7 +148,7 @@ def _order(run: _Run) -> Outcome:
 
 
 def order_of(events: Sequence[Verified]) -> Outcome:
-    """That these are a stream's events from its first on, none left out between. Raises IntegrityBroken."""
+    """Accept events that are a stream's from its first on, without a gap. Raises IntegrityBroken."""
     previous, last = None, -1
     for number, event in enumerate(events):
         envelope, index = event.envelope, event.report.subject.index
@@ -170,7 +170,7 @@ def _custody(run: _Run) -> Outcome:
     for number, event in enumerate(run.events):
         if event.payload is None:
             return NotChecked(f"the payload of event {number} is withheld")
-        if _rests_on_another_case(event):
+        if _depends_on_another_case(event):
             return NotChecked(f"event {number} rests on another case, which is not in the bundle")
         act = Act(event.payload, event.envelope.payload_digest, event.envelope.signed_at, run.book)
         try:
@@ -181,7 +181,7 @@ def _custody(run: _Run) -> Outcome:
     return f"{len(run.events)} acts were possible, {len(run.flags)} flags"
 
 
-def _rests_on_another_case(event: Verified) -> bool:
+def _depends_on_another_case(event: Verified) -> bool:
     body = event.payload.body if event.payload else None
     return isinstance(body, case.CaseJoined) or (isinstance(body, case.CaseOpened) and body.split_from is not None)
 
@@ -195,15 +195,15 @@ def _end(run: _Run) -> Outcome:
     if checkpoint is None:
         return NotChecked("the last event has no checkpoint that its proof shows")
     try:
-        found = scan(run.entries, checkpoint, Stream(kind="case", id=run.bundle.case_id))
+        entries = scan(run.entries, checkpoint, Stream(kind="case", id=run.bundle.case_id))
     except NotFound as error:
         return NotChecked(f"the copy of the log is too short: {error.message}")
     except (MalformedInput, RootMismatch) as error:
         return NotChecked(f"the entries given are no copy of this tree: {error.message}")
     expected = [event.envelope.payload_digest for event in run.events]
-    if [entry.envelope.payload_digest for entry in found] != expected:
+    if [entry.envelope.payload_digest for entry in entries] != expected:
         raise IntegrityBroken(
-            f"the log has {len(found)} events of the case up to entry {checkpoint.size}, the bundle has others: "
+            f"the log has {len(entries)} events of the case up to entry {checkpoint.size}, the bundle has others: "
             f"{len(expected)}",
             field="events",
         )
@@ -220,24 +220,24 @@ STEPS: tuple[tuple[str, Check[_Run]], ...] = (
 
 
 class ScannedEntry(Struct, frozen=True):
-    """An entry of a stream looked for."""
+    """An entry of one of the streams that were searched for."""
 
     index: int
     envelope: Envelope
 
 
 def scan(entries: Iterable[bytes], checkpoint: Checkpoint, *streams: Stream) -> list[ScannedEntry]:
-    """All entries of these streams among those of a tree, once these have given the root of its verified checkpoint.
+    """Return all entries of these streams in a tree, once the entries have led to the root of its verified checkpoint.
 
-    Entries beyond its size are not read. Raises NotFound where there are fewer, MalformedInput where one of them is no
-    envelope, RootMismatch where they lead to another root.
+    Entries beyond its size are not read. Raises NotFound if there are fewer, MalformedInput if one of them is no
+    envelope, RootMismatch if they lead to another root.
     """
-    tree, batch, found = EMPTY_TREE, list[Hash](), list[ScannedEntry]()
+    tree, batch, matches = EMPTY_TREE, list[Hash](), list[ScannedEntry]()
     index = -1
     for index, entry in enumerate(islice(entries, checkpoint.size)):
         envelope = decode_envelope(entry)
         if envelope.stream in streams:
-            found.append(ScannedEntry(index, envelope))
+            matches.append(ScannedEntry(index, envelope))
         batch.append(leaf_hash(entry))
         if len(batch) == BATCH:
             tree, batch = tree.append(batch), []
@@ -246,4 +246,4 @@ def scan(entries: Iterable[bytes], checkpoint: Checkpoint, *streams: Stream) -> 
         raise NotFound(f"expected at least {checkpoint.size} entries, not {index + 1}", field="entries")
     if tree.root() != checkpoint.root:
         raise RootMismatch(expected=checkpoint.root, calculated=tree.root(), field="root")
-    return found
+    return matches

@@ -1,4 +1,4 @@
-"""What a chain's state says of a tree head and of a key: steps 10 to 12 of ``ledger.core.verification.bundle``."""
+"""What a chain's state proves about a tree head and a key: steps 10 to 12 of ``ledger.core.verification.bundle``."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from ledger.core.verification.contract_storage import AnchorState, GrantState, R
 from ledger.core.verification.report import NotChecked, Outcome
 from ledger.core.verification.trust import ChainIdentity, Trust, TrustedBlock
 
-YEAR_10000 = 253_402_300_800  # unix seconds; datetime ends before it
+YEAR_10000 = 253_402_300_800  # unix seconds; the first that datetime cannot represent
 
 
 class SeenBlock(Struct, frozen=True):
-    """The block that a chain has at ``number`` now, as somebody found who asked a node; ``is_final`` by its rule."""
+    """The block that a chain has at ``number`` now, according to a node that was asked; ``is_final`` by its rule."""
 
     chain: ChainIdentity
     number: int
@@ -33,9 +33,9 @@ class SeenBlock(Struct, frozen=True):
 
 
 def require_trusted(anchor: Anchor, header: BlockHeader, trust: Trust, seen: Sequence[SeenBlock]) -> Outcome:
-    """That the verifier trusts the block: by his trust file, by a node that he asked, or by a quorum of witnesses.
+    """Accept a block that is trusted: by the trust file, by a node that was asked, or by a quorum of witnesses.
 
-    Raises ProofRefused where he knows another block of this number as final; of one that is not final he is told.
+    Raises ProofRefused if another block of this number is final; another one that is not final is only reported.
     """
     chain = trust.chain(anchor.chain, anchor.contract)
     if chain is None:
@@ -45,35 +45,37 @@ def require_trusted(anchor: Anchor, header: BlockHeader, trust: Trust, seen: Seq
             "not_yet_anchored",
         )
     block_hash = "0x" + header.hash.hex()
-    block = f"block {header.number} with the hash {block_hash}"
-    found = [one for one in seen if (one.chain, one.number) == (chain.identity, header.number)]
-    named = [one for one in chain.trusted_blocks if one.number == header.number]
-    for known in (*(one.hash for one in found if one.is_final), *(one.hash for one in named)):
-        if known != block_hash:
-            raise ProofRefused(f"expected block {header.number} with the hash {known}, not {block}", field="anchor")
+    described = f"block {header.number} with the hash {block_hash}"
+    reported = [block for block in seen if (block.chain, block.number) == (chain.identity, header.number)]
+    named = [block for block in chain.trusted_blocks if block.number == header.number]
+    for final_hash in (*(block.hash for block in reported if block.is_final), *(block.hash for block in named)):
+        if final_hash != block_hash:
+            raise ProofRefused(
+                f"expected block {header.number} with the hash {final_hash}, not {described}", field="anchor"
+            )
     vouched, note_fault = _witnesses_of(
         anchor, BlockStatement(trust.log_id, chain, TrustedBlock(header.number, block_hash)), trust
     )
     grounds = {
         "the trust file names it": bool(named),
-        "the chain has it now": any(one.hash == block_hash for one in found),
+        "the chain has it now": any(block.hash == block_hash for block in reported),
         f"its block note is signed by {vouched}": bool(vouched),
     }
-    others = [one.hash for one in found if one.hash != block_hash]  # none of them final
-    beside = "".join(f"; the chain has {other} there now, but not for good" for other in others) + note_fault
-    if named or vouched or any(one.is_final for one in found):
+    others = [block.hash for block in reported if block.hash != block_hash]  # none of them final
+    remarks = "".join(f"; the chain has {other} there now, but not for good" for other in others) + note_fault
+    if named or vouched or any(block.is_final for block in reported):
         held = " and ".join(ground for ground, holds in grounds.items() if holds)
-        return f"{block}, of {when(header.timestamp)}: {held}{beside}"
-    why = "the chain has it now, but not for good" if len(found) > len(others) else "nobody vouches for it"
+        return f"{described}, of {when(header.timestamp)}: {held}{remarks}"
+    why = "the chain has it now, but not for good" if len(reported) > len(others) else "nobody vouches for it"
     return NotChecked(
-        f"{block}: {why}{beside}. Ask a node (--rpc), name the block in the trust file, or ask for a newer proof, "
+        f"{described}: {why}{remarks}. Ask a node (--rpc), name the block in the trust file, or ask for a newer proof, "
         "with a block note that the witnesses have signed",
         "not_yet_anchored",
     )
 
 
 def _witnesses_of(anchor: Anchor, statement: BlockStatement, trust: Trust) -> tuple[str, str]:
-    """Who vouches for the block by the anchor's block note, and what is to be told of a note that does not count."""
+    """Return the witnesses that vouch for the block by the anchor's note, and a text about a note that fails."""
     if anchor.block_note is UNSET:
         return "", ""
     try:
@@ -84,7 +86,10 @@ def _witnesses_of(anchor: Anchor, statement: BlockStatement, trust: Trust) -> tu
 
 
 def require_record(number: int, state: AnchorState, header: BlockHeader, checkpoint: Checkpoint) -> str:
-    """That the contract's storage has this tree head as record ``number``, after another. Raises ProofRefused."""
+    """Accept contract storage that has this tree head as record ``number``, after another. Raises ProofRefused.
+
+    Returns what was compared, as text.
+    """
     record, previous = state.record, state.previous
     _require_equal("root", record.root.hex(), checkpoint.root.hex())
     _require_equal("size", record.size, checkpoint.size)
@@ -106,11 +111,12 @@ def require_record(number: int, state: AnchorState, header: BlockHeader, checkpo
 def require_not_revoked(
     grant: Grant, slot: GrantState, header: BlockHeader, index: int, *, revoked: int | None, anchored_at: int | None
 ) -> Outcome:
-    """What the registry's slot says of the key that signed entry ``index``. It decides; the log's entry is told beside.
+    """Accept a key that the registry's slot shows as good when it signed entry ``index``.
 
-    ``revoked`` is the entry by which the log revoked the key; ``anchored_at`` (unix seconds) is when the contract
-    recorded the tree head, as far as that is proven. Raises IntegrityBroken where the slot has another grant than the
-    log, Unauthorized where the key was revoked before the entry, or where the log's revocation is not shown.
+    The slot decides; a log entry that contradicts it is only reported. ``revoked`` is the entry by which the log
+    revoked the key; ``anchored_at`` (unix seconds) is when the contract recorded the tree head, as far as that is
+    proven. Raises IntegrityBroken if the slot has another grant than the log, Unauthorized if the key was revoked
+    before the entry, or if the log's revocation is not shown.
     """
     if slot[:-1] != _slot_of(grant):
         raise IntegrityBroken("the registry has another grant of the key than the log mirrors", field="anchor.registry")
@@ -124,8 +130,8 @@ def require_not_revoked(
     if revoked is not None:
         require_below(index, revoked)
         return f"{moment}, mirrored at entry {revoked}, above this one: the key was good then"
-    # The contract takes a tree head only if the log has mirrored every change before it, so that of an earlier
-    # revocation there is an entry.
+    # The contract accepts a tree head only if the log has mirrored every change before it, so an earlier revocation
+    # has an entry in that tree.
     if slot.revoked_at < anchored_at:
         raise Unauthorized(
             f"{moment}, before the anchor, and the entry that says so is not shown", field="authority.revocation"
@@ -134,10 +140,11 @@ def require_not_revoked(
 
 
 def require_mirrored_by(before: RecordState | None, slot: GrantState, revoked: int) -> None:
-    """Accept entry ``revoked`` as the log's first mirror of what the slot says, as far as the record before tells.
+    """Accept entry ``revoked`` as the first mirror of the slot's revocation, as far as the record before can tell.
 
-    The contract took that record only of a log that had mirrored every change before it: of a revocation from before it
-    the entry stands below its size, and one at or above it is a second one. Raises Unauthorized.
+    The contract accepted that record only from a log that had mirrored every change before it. So a revocation from
+    before the record has an entry below its size, and an entry at or above its size is a second one. Raises
+    Unauthorized.
     """
     if before is not None and 0 < slot.revoked_at < before.timestamp and revoked >= before.size:
         raise Unauthorized(
@@ -148,33 +155,33 @@ def require_mirrored_by(before: RecordState | None, slot: GrantState, revoked: i
 
 
 def require_below(index: int, revoked: int) -> None:
-    """Accept an entry that stands below the revocation of its key. Raises Unauthorized."""
+    """Accept an entry below the revocation of its key. Raises Unauthorized."""
     if revoked < index:
         raise Unauthorized(f"revoked at entry {revoked}, below entry {index}", field="authority.revocation")
 
 
 def _contradiction(revoked: int | None) -> str:
-    """What is to be told of an entry by which the log had revoked a key that the registry had not revoked by then."""
+    """Return a text about an entry that mirrors a revocation which the registry did not have by then."""
     if revoked is None:
         return ""
     return f"; entry {revoked} mirrors a revocation that the registry did not have by then: tell the witnesses"
 
 
 def _slot_of(grant: Grant) -> tuple[bytes | int, ...]:
-    """The grant as the registry would have it."""
+    """Return the grant as the registry stores it."""
     roles = sum(ROLE_BITS[role] for role in set(grant.roles))
     ids = (grant.agency_id.encode().ljust(32, b"\0"), grant.officer.encode().ljust(32, b"\0"))
     return (*ids, roles, grant.suite, grant.valid_from, grant.valid_until)
 
 
-def _require_equal(what: str, proven: object, said: object) -> None:
-    if proven != said:
-        raise ProofRefused(f"the contract has the {what} {proven}, not {said}", field="anchor")
+def _require_equal(noun: str, proven: object, expected: object) -> None:
+    if proven != expected:
+        raise ProofRefused(f"the contract has the {noun} {proven}, not {expected}", field="anchor")
 
 
 @lru_cache(maxsize=512)
 def when(timestamp: int) -> str:
-    """Unix seconds as RFC 3339, as far as the calendar goes."""
+    """Format unix seconds as RFC 3339, or as a number beyond the calendar."""
     if timestamp >= YEAR_10000:
         return f"{timestamp} (unix seconds)"
     return instant_text(timestamp)

@@ -1,7 +1,7 @@
-"""What the two contracts hold at one block, by its header and EIP-1186 proofs: the ``anchor`` of a bundle.
+"""Storage of the two contracts at one block, by its header and EIP-1186 proofs: the ``anchor`` of a bundle.
 
-Slots are those of docs/contracts.md, "Storage that proofs read". A word is 32 bytes; packed numbers stand in it from
-the low bits.
+Slots are those of docs/contracts.md, "Storage that proofs read". A word is 32 bytes; packed numbers fill it from the
+low bits.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class GrantState(NamedTuple):
 
 
 class AnchorState(NamedTuple):
-    """LogAnchor after the block: a record, that before it, and the last."""
+    """The LogAnchor after the block: a record, the one before it, and the number and size of the last."""
 
     last_number: int
     last_size: int
@@ -56,20 +56,20 @@ class AnchorState(NamedTuple):
 
 
 def anchor_slots(number: int) -> tuple[bytes, ...]:
-    """The slots of LogAnchor that prove record ``number``, in the order of a proof. Requires number >= 1."""
+    """Return the slots of LogAnchor that prove record ``number``, in the order of a proof. Requires number >= 1."""
     return (LAST_RECORD, *_from(_word(number), _RECORDS, 2), *_from(_word(number - 1), _RECORDS, 2))
 
 
 def registry_slots(key_id: str | None) -> tuple[bytes, ...]:
-    """The slots of AgencyRegistry that prove what it has, and the grant of a key where one is named."""
+    """Return the slots of AgencyRegistry that prove its hash, and the grant of a key if one is named."""
     return (REGISTRY_HASH, *(_from(_word(int(key_id, 16)), _GRANTS, 3) if key_id else ()))
 
 
 @lru_cache(maxsize=PARTS_KEPT)
 def read_anchor_state(anchor: Anchor, header: BlockHeader, chain: TrustedChain) -> AnchorState:
-    """What the LogAnchor of ``chain`` holds of the record that ``anchor`` names, as far as the header can be trusted.
+    """Return what the LogAnchor of ``chain`` holds about the record that ``anchor`` names, if the header is trusted.
 
-    Raises ProofRefused or MalformedInput, naming the part.
+    Raises ProofRefused or MalformedInput, which name the part.
     """
     last, *records = _words(
         anchor.anchor, "anchor", header, (chain.anchor, chain.anchor_code_hash), anchor_slots(anchor.number)
@@ -80,19 +80,19 @@ def read_anchor_state(anchor: Anchor, header: BlockHeader, chain: TrustedChain) 
 
 @lru_cache(maxsize=PARTS_KEPT)
 def read_grant_state(anchor: Anchor, header: BlockHeader, chain: TrustedChain, key_id: str) -> GrantState | None:
-    """What the AgencyRegistry of ``chain`` holds of a key; None where the proof leaves the key's slots out.
+    """Return what the AgencyRegistry of ``chain`` holds about a key; None if the proof leaves out the key's slots.
 
-    Raises ProofRefused or MalformedInput, naming the part.
+    Raises ProofRefused or MalformedInput, which name the part.
     """
-    asked = registry_slots(key_id if len(anchor.registry.storage_proof) > 1 else None)
-    _, *grant = _words(anchor.registry, "registry", header, (chain.registry, chain.registry_code_hash), asked)
+    slots = registry_slots(key_id if len(anchor.registry.storage_proof) > 1 else None)
+    _, *grant = _words(anchor.registry, "registry", header, (chain.registry, chain.registry_code_hash), slots)
     return _grant(*grant) if grant else None
 
 
 def _words(
     proof: ContractProof, part: str, header: BlockHeader, account: tuple[str, str], slots: tuple[bytes, ...]
 ) -> list[bytes]:
-    """The words in the slots of a contract, given by its address and code hash."""
+    """Return the words in the slots of a contract, which is given by its address and code hash."""
     where = f"{_WHERE}.{part}"
     storage_root = _storage_root(proof, header.state_root, account, where)
     keys = [bytes.fromhex(slot.key[2:]) for slot in proof.storage_proof]
@@ -112,11 +112,11 @@ def _storage_root(proof: ContractProof, state_root: bytes, account: tuple[str, s
         raise ProofRefused(f"the block has no account {address}", field=where)
     if not isinstance(fields, tuple) or len(fields) != 4:
         raise MalformedInput("expected an account of four fields", field=where)
-    _, _, storage_root, found = fields
-    if not isinstance(storage_root, bytes) or not isinstance(found, bytes):
+    _, _, storage_root, deployed = fields
+    if not isinstance(storage_root, bytes) or not isinstance(deployed, bytes):
         raise MalformedInput("expected the hashes of an account's storage and code", field=where)
-    if "0x" + found.hex() != code_hash:
-        raise ProofRefused(f"expected {address} to have the code {code_hash}, not 0x{found.hex()}", field=where)
+    if "0x" + deployed.hex() != code_hash:
+        raise ProofRefused(f"expected {address} to have the code {code_hash}, not 0x{deployed.hex()}", field=where)
     return storage_root
 
 
@@ -133,7 +133,7 @@ def _slot_word(storage_root: bytes, slot: SlotProof, where: str) -> bytes:
 
 
 def _proven(root: bytes, key: bytes, proof: tuple[str, ...], where: str) -> rlp.Item | None:
-    """What a trie has under the key: in state an account, in storage a number."""
+    """Return what a trie has under the key: an account in the state, a number in storage."""
     try:
         value = verify_path(root, key, [bytes.fromhex(node[2:]) for node in proof])
         return None if value is None else rlp.decode(value)
@@ -150,7 +150,10 @@ def _grant(agency: bytes, officer: bytes, packed: bytes) -> GrantState:
 
 
 def _unpacked(word: bytes, widths: tuple[int, ...]) -> list[int]:
-    """Numbers of so many bits each; the code hash vouches that nothing else is in the word."""
+    """Split a word into numbers of these widths in bits, from the low bits up.
+
+    Higher bits are not looked at: the code hash proves that the contract stores nothing there.
+    """
     rest, numbers = int.from_bytes(word, "big"), []
     for width in widths:
         numbers.append(rest & ((1 << width) - 1))
@@ -159,7 +162,7 @@ def _unpacked(word: bytes, widths: tuple[int, ...]) -> list[int]:
 
 
 def _from(key: bytes, mapping: int, count: int) -> tuple[bytes, ...]:
-    """The first slots of a struct in a mapping."""
+    """Return the first slots of a struct in a mapping."""
     first = int.from_bytes(keccak256(key + _word(mapping)), "big")
     return tuple(_word((first + offset) % 2 ** (8 * WORD)) for offset in range(count))
 

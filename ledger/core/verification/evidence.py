@@ -1,6 +1,6 @@
 """The other entries that a bundle rests on: admission, grant and revocation from the registry's mirror, erasures.
 
-Each is taken whole: signed for this ledger, included in the same tree head as the bundle's own entry.
+Each must be signed for this ledger, and included in the same tree head as the bundle's own entry.
 """
 
 from __future__ import annotations
@@ -36,11 +36,11 @@ from ledger.core.verification.timestamps import WHERE, Timestamp, verify_timesta
 
 C = TypeVar("C", bound=RegistryChange)
 
-EVIDENCE_KEPT = 512  # entries: many bundles rest on the same few
+EVIDENCE_KEPT = 512  # verified grants in the cache: many bundles rest on the same few
 
 
 class TreeHead(NamedTuple):
-    """A verified checkpoint, its note, and the ledger that it is of."""
+    """A verified checkpoint, its note, and the id of its ledger."""
 
     checkpoint: Checkpoint
     note: str
@@ -48,7 +48,7 @@ class TreeHead(NamedTuple):
 
 
 class Included(Struct, frozen=True):
-    """An entry that is signed by the key it names and stands at ``index`` of the tree."""
+    """An entry that is signed by the key it names and included at ``index`` of the tree."""
 
     index: int
     envelope: Envelope
@@ -56,7 +56,7 @@ class Included(Struct, frozen=True):
 
 
 class Standing(Struct, frozen=True):
-    """What makes a key good: the index of its agency's admission, the grant, and the registry with that grant alone."""
+    """The grounds for a key: the index of its agency's admission, its grant, and the registry with that grant alone."""
 
     admission: int
     grant: Grant
@@ -64,9 +64,9 @@ class Standing(Struct, frozen=True):
 
 
 def require_granted(evidence: bytes, envelope: Envelope, index: int, head: TreeHead, service: ServiceKeys) -> Standing:
-    """By what the envelope's key is good for entry ``index``; ``evidence`` is an AuthorityEvidence as it was shown.
+    """Return the grounds on which the envelope's key is good for entry ``index``.
 
-    Raises a TallystickError that names the part.
+    ``evidence`` is an AuthorityEvidence as the bundle has it. Raises a TallystickError that names the part.
     """
     standing = _standing(evidence, head, service)
     grant = standing.grant
@@ -99,7 +99,7 @@ def _standing(evidence: bytes, head: TreeHead, service: ServiceKeys) -> Standing
 
 
 def revoked_at(evidence: bytes, grant: Grant, head: TreeHead, service: ServiceKeys) -> int:
-    """The index of the entry that revoked the grant; ``evidence`` is an Evidence as it was shown.
+    """Return the index of the entry that revoked the grant; ``evidence`` is an Evidence as the bundle has it.
 
     Raises a TallystickError that names the part.
     """
@@ -111,34 +111,34 @@ def revoked_at(evidence: bytes, grant: Grant, head: TreeHead, service: ServiceKe
 
 
 def erased_at(erasure: Erasure, event: Envelope, head: TreeHead) -> int:
-    """The index of the entry that erased a section of ``event``. Whether its signer might is not looked at."""
+    """Return the index of the entry that erased a section of ``event``. The right of its signer is not checked."""
     where = f"erased.{erasure.label}"
-    found = included(erasure.entry, where, head)
-    body = found.payload.body
+    entry = included(erasure.entry, where, head)
+    body = entry.payload.body
     if not isinstance(body, record.SectionErased):
-        raise IntegrityBroken(f"expected section.erased, not {found.envelope.event_type}", field=where)
-    said = (body.concerns.event_id, body.concerns.payload_digest, body.label, found.envelope.stream)
-    if said != (event.event_id, event.payload_digest, erasure.label, event.stream):
-        raise IntegrityBroken(f"entry {found.index} erases something else", field=where)
-    return found.index
+        raise IntegrityBroken(f"expected section.erased, not {entry.envelope.event_type}", field=where)
+    erased = (body.concerns.event_id, body.concerns.payload_digest, body.label, entry.envelope.stream)
+    if erased != (event.event_id, event.payload_digest, erasure.label, event.stream):
+        raise IntegrityBroken(f"entry {entry.index} erases something else", field=where)
+    return entry.index
 
 
 def mirrored(evidence: Evidence, where: str, change: type[C], head: TreeHead, service: ServiceKeys) -> tuple[int, C]:
-    """A change of the registry that the ledger's own key mirrored, and the index of its entry."""
-    found = included(evidence, where, head)
-    body = found.payload.body
+    """Return the index of the entry, and the change of the registry that the ledger's own key mirrored by it."""
+    entry = included(evidence, where, head)
+    body = entry.payload.body
     if not isinstance(body, change):
-        raise IntegrityBroken(f"expected {change.__name__}, not {found.envelope.event_type}", field=where)
+        raise IntegrityBroken(f"expected {change.__name__}, not {entry.envelope.event_type}", field=where)
     try:
-        authorities.require_key(authorities.initial(head.log_id, service), found.envelope, found.index)
-        authorities.require_officer(None, found.payload)
+        authorities.require_key(authorities.initial(head.log_id, service), entry.envelope, entry.index)
+        authorities.require_officer(None, entry.payload)
     except Unauthorized as error:
         raise Unauthorized(error.message, field=where) from error
-    return found.index, body
+    return entry.index, body
 
 
 def included(evidence: Evidence, where: str, head: TreeHead) -> Included:
-    """The entry that the evidence is of. Raises IntegrityBroken, naming ``where``."""
+    """Return the entry that the evidence proves. Raises IntegrityBroken, which names ``where``."""
     try:
         return _included(evidence, head)
     except TallystickError as error:
@@ -158,8 +158,11 @@ def _included(evidence: Evidence, head: TreeHead) -> Included:
 
 
 class Stamps(NamedTuple):
-    """``held`` are of authorities under the roots; ``unknown`` counts those of others; ``faults`` are why others do not
-    hold."""
+    """Timestamps by how they verify.
+
+    ``held`` are of authorities under the roots, ``unknown`` counts those of other authorities, and ``faults`` are the
+    reasons why others do not hold.
+    """
 
     held: tuple[Timestamp, ...]
     unknown: int
@@ -173,10 +176,10 @@ def read_stamps(
     roots: tuple[bytes, ...],
     accept: Callable[[str], Checkpoint],
 ) -> Stamps:
-    """What the timestamps say of the entry ``leaf`` at ``index``.
+    """Verify the timestamps of the entry ``leaf`` at ``index``.
 
-    ``accept`` gives the checkpoint of a note that the log signed, or raises. A timestamp does not hold if it is not of
-    its form, not of such a checkpoint, or not signed by the authority that it names.
+    ``accept`` returns the checkpoint of a note that the log signed, or raises. A timestamp does not hold if it is
+    malformed, of another checkpoint, or not signed by the authority that it names.
     """
     held, unknown, faults = list[Timestamp](), 0, list[str]()
     try:
@@ -197,7 +200,7 @@ def read_stamps(
 
 
 def encode_response(response: bytes) -> str:
-    """A TimeStampResp as a bundle holds it."""
+    """Encode a TimeStampResp as a bundle holds it."""
     return b64encode(response).decode()
 
 

@@ -1,7 +1,7 @@
-"""What a verification says: numbered steps, the one verdict that follows from them, and two statements beside it.
+"""The report of a verification: numbered steps, the one verdict that follows from them, and two statements beside it.
 
-The verdict is of *integrity* alone: bytes, signatures, log and chain. *Conformity* is to the custody rules,
-*completeness* that nothing of a stream was left out or came after; neither enters the verdict.
+The verdict is about *integrity* alone: bytes, signatures, log and chain. *Conformity* is to the custody rules;
+*completeness* means that nothing of a stream was left out or followed. Neither changes the verdict.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ R = TypeVar("R")
 
 Result = Literal["checked", "failed", "not_checked"]
 
-# From the worst to the best: the worst of all steps is the verdict.
+# Worst first: the worst of all steps is the verdict.
 _SEVERITY: tuple[Verdict, ...] = ("tampered", "unverifiable", "not_yet_anchored")
 
 
 class Step(Struct, frozen=True, gc=False):
-    """One step. ``detail`` is what was compared, what differed, or why it was not checked.
+    """A step of a report. ``detail`` is what was compared, what differed, or why it was not checked.
 
-    ``verdict`` is what this step alone comes to. It is ``intact`` for a step on conformity or completeness.
+    ``verdict`` is the verdict of this step alone; it is ``intact`` for a step on conformity or completeness.
     """
 
     number: int
@@ -38,9 +38,9 @@ class Step(Struct, frozen=True, gc=False):
 
 
 class NotChecked(Exception):
-    """What a step needs is not here; ``verdict`` is what that makes of the whole.
+    """A step could not be checked; ``verdict`` is the verdict that follows from that.
 
-    A check returns it where that is foreseen, and raises it where an earlier step left nothing to go on with.
+    A check returns it if the input is missing, and raises it if an earlier step left nothing to go on with.
     """
 
     def __init__(self, why: str, verdict: Verdict = "unverifiable"):
@@ -54,7 +54,7 @@ Check = Callable[[R], Outcome]
 
 
 class Statement(Struct, frozen=True):
-    """What the verification says of conformity or completeness; ``detail`` says by what, or why it was not checked."""
+    """The result on conformity or completeness; ``detail`` is the ground, or why it was not checked."""
 
     result: Literal["shown", "contradicted", "not_checked"]
     detail: str
@@ -68,15 +68,15 @@ _STATED: dict[Result, Literal["shown", "contradicted", "not_checked"]] = {
 
 
 def statement_of(step: Step) -> Statement:
-    """What a step on conformity or completeness comes to."""
+    """Return the statement that follows from a step on conformity or completeness."""
     return Statement(_STATED[step.result], step.detail)
 
 
 def perform(number: int, name: str, check: Check[R], run: R) -> Step:
-    """One step: ``check`` gives what it compared, or that it could not look, and raises what it refuses."""
+    """Run one check: it returns what it compared or that it could not be checked, and raises what it refuses."""
     try:
         outcome = check(run)
-    except NotChecked as gap:  # kept in no variable: with its traceback it would hold this frame, and so the whole run
+    except NotChecked as gap:  # kept in no variable: its traceback would keep this frame alive, and so the whole run
         return _not_checked(number, name, gap)
     except TallystickError as error:
         detail = f"{error.field}: {error.message}" if error.field else error.message
@@ -91,16 +91,16 @@ def _not_checked(number: int, name: str, gap: NotChecked) -> Step:
 
 
 def worst(verdicts: Iterable[Verdict]) -> Verdict:
-    """The verdict of the whole."""
-    found = set(verdicts)
-    return next((verdict for verdict in _SEVERITY if verdict in found), "intact")
+    """Return the verdict of the whole: the worst."""
+    given = set(verdicts)
+    return next((verdict for verdict in _SEVERITY if verdict in given), "intact")
 
 
 class Subject(Struct, frozen=True):
-    """What the bundle is of. Times are claims: ``occurred_at`` as said, ``signed_at`` in unix seconds.
+    """The event that the bundle proves. Times are claims: ``occurred_at`` as signed, ``signed_at`` in unix seconds.
 
-    ``index``, ``size`` and ``root`` are None where the proof did not hold; ``officer`` and ``occurred_at`` where the
-    payload is withheld or is another.
+    ``index``, ``size`` and ``root`` are None if the proof does not hold; ``officer`` and ``occurred_at`` are None if
+    the payload is withheld or is another.
     """
 
     event_id: str
@@ -121,7 +121,7 @@ class Subject(Struct, frozen=True):
 
 
 class ProvenBlock(Struct, frozen=True):
-    """The block whose state proves the anchor, its time in unix seconds; ``trusted``: step 10 was checked."""
+    """The block whose state proves the anchor, its time in unix seconds; ``trusted`` if step 10 was checked."""
 
     number: int
     hash: str
@@ -130,7 +130,7 @@ class ProvenBlock(Struct, frozen=True):
 
 
 class ProvenRecord(Struct, frozen=True):
-    """The record of the anchor contract that holds the tree head, and its block, by the state of a trusted block."""
+    """The record of the anchor contract that holds the tree head, with its block, by the state of a trusted block."""
 
     number: int
     block_number: int
@@ -138,10 +138,10 @@ class ProvenRecord(Struct, frozen=True):
 
 
 class Report(Struct, frozen=True):
-    """``verdict`` is of integrity. ``proven_time`` (unix seconds): the entry existed then, by a quorum of witnesses, a
-    timestamp authority or a trusted block.
+    """The result for one bundle; ``verdict`` is about integrity.
 
-    ``development``: the trust file is of a ledger whose anchors no witness need have seen.
+    ``proven_time`` (unix seconds): the entry existed then, by a quorum of witnesses, a timestamp authority or a trusted
+    block. ``development``: the trust file is of a ledger whose anchors need no witness.
     """
 
     verdict: Verdict
@@ -159,20 +159,23 @@ class Report(Struct, frozen=True):
         return tuple(step for step in self.steps if step.result == "failed")
 
 
-def of_all(reports: Sequence[Report], what: str) -> Outcome:
-    """The verifications of several bundles as one step: the worst verdict counts. ``what`` they are, in the plural."""
+def of_all(reports: Sequence[Report], noun: str) -> Outcome:
+    """Return the outcome for several bundles as one step: the worst verdict counts.
+
+    ``noun`` names the bundles in the plural.
+    """
     verdict = worst(report.verdict for report in reports)
     concerned = [number for number, report in enumerate(reports) if report.verdict == verdict]
-    said = f"{what} {in_ranges(concerned)}: {verdict}"
+    detail = f"{noun} {in_ranges(concerned)}: {verdict}"
     if verdict == "tampered":
-        raise IntegrityBroken(said, field=what)
+        raise IntegrityBroken(detail, field=noun)
     if verdict != "intact":
-        return NotChecked(said, verdict)
-    return f"{len(reports)} {what}, each of them intact"
+        return NotChecked(detail, verdict)
+    return f"{len(reports)} {noun}, each of them intact"
 
 
 def in_ranges(numbers: Iterable[int]) -> str:
-    """Rising numbers, those in a row as a range: ``3-7, 9``."""
+    """Format rising numbers with consecutive ones as a range: ``3-7, 9``."""
     ranges: list[tuple[int, int]] = []
     for number in numbers:
         first, _ = ranges.pop() if ranges and ranges[-1][1] == number - 1 else (number, number)
@@ -183,7 +186,7 @@ def in_ranges(numbers: Iterable[int]) -> str:
 def subject_of(
     envelope: Envelope, payload: Payload | None, index: int | None, checkpoint: Checkpoint | None
 ) -> Subject:
-    """The subject, as far as it was accepted."""
+    """Return the subject, as far as it was accepted."""
     head = checkpoint if index is not None else None
     return Subject(
         event_id=envelope.event_id,

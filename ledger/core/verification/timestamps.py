@@ -1,8 +1,8 @@
-"""Time from a third party: RFC 3161 timestamps of tree heads, held against roots that the verifier trusts.
+"""Time from a third party: RFC 3161 timestamps of tree heads, verified against roots that the verifier trusts.
 
-Stamped is the SHA-256 of a checkpoint's note text, its three lines with their newlines: no signature is part of it.
-The library that reads the CMS structures is loaded when the first timestamp or root is looked at; it takes its time of
-verification from the timestamp, and certificates from nowhere but its arguments.
+Stamped is the SHA-256 of a checkpoint's note text, its three lines with their newlines, without any signature. The
+library that reads the CMS structures is imported when the first timestamp or root is verified. It takes the time of
+verification from the timestamp, and certificates only from its arguments.
 """
 
 # ruff: noqa: PLC0415
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from rfc3161_client import MessageImprint, TimeStampResponse, TimeStampTokenInfo
 
 MAX_RESPONSE_LENGTH = 65_536  # bytes
-RESPONSES_KEPT = 512  # many bundles have the same
+RESPONSES_KEPT = 512  # verified responses in the cache: many bundles share one
 
 WHERE = "timestamps"  # the field of a bundle
 _SHA256 = "2.16.840.1.101.3.4.2.1"
@@ -52,31 +52,30 @@ def require_root(certificate: bytes, field: str) -> None:
 
 @lru_cache(maxsize=RESPONSES_KEPT)
 def verify_timestamp(response: bytes, text: str, roots: tuple[bytes, ...]) -> Timestamp | None:
-    """What the TimeStampResp (DER) says of the text; None where its authority is under none of the roots.
+    """Verify a TimeStampResp (DER) over the text; None if its authority is under none of the roots.
 
-    Requires roots that ``require_root`` accepted. An authority counts as under a root if one of the certificates that
-    the response brings, or that of its signer, names the root's subject as its issuer. Raises MalformedInput for what
-    is no timestamp, ProofRefused for one of something else, SignatureRefused where a root's authority is named and did
-    not sign.
+    Requires roots that ``require_root`` accepted. An authority counts as under a root if a certificate in the response,
+    or that of its signer, names the root's subject as its issuer. Raises MalformedInput if it is no timestamp,
+    ProofRefused if it is one of something else, SignatureRefused if it names a root's authority that did not sign.
     """
     from rfc3161_client import VerifierBuilder
 
-    read = _parse(response)
-    _require_imprint(read.imprint, text)
+    parts = _parse(response)
+    _require_imprint(parts.imprint, text)
     trusted = [_certificate(root) for root in roots]
-    issuers = {issuer for issuer, _ in (*read.signers, *read.subjects)}
+    issuers = {issuer for issuer, _ in (*parts.signers, *parts.subjects)}
     if issuers.isdisjoint(root.subject for root in trusted):
         return None
     try:
-        VerifierBuilder(roots=trusted).build().verify(read.response, sha256(text.encode()).digest())
+        VerifierBuilder(roots=trusted).build().verify(parts.response, sha256(text.encode()).digest())
     except _refusals() as error:
         raise SignatureRefused(f"the timestamp does not hold: {str(error)[:120]}", field=WHERE) from error
-    (signer,) = read.signers
-    return Timestamp(read.time, read.subjects[signer])
+    (signer,) = parts.signers
+    return Timestamp(parts.time, parts.subjects[signer])
 
 
 class _Parts(NamedTuple):
-    """A response taken apart, certificates by issuer and serial number. Nothing of it is verified."""
+    """The parts of a response, none of them verified; certificates are by issuer and serial number."""
 
     response: TimeStampResponse
     signers: list[tuple[Name, int]]
@@ -94,8 +93,8 @@ def _parse(response: bytes) -> _Parts:
         read = decode_timestamp_response(_in_set_order(response))
         data, token = read.signed_data, read.tst_info
         signers = [(signer.issuer, signer.serial_number) for signer in data.signer_infos]
-        brought = [_certificate(der) for der in data.certificates]
-        subjects = {(one.issuer, one.serial_number): one.subject.rfc4514_string() for one in brought}
+        included = [_certificate(der) for der in data.certificates]
+        subjects = {(cert.issuer, cert.serial_number): cert.subject.rfc4514_string() for cert in included}
         imprint, time = token.message_imprint, _time(token)
     except _refusals() as error:
         raise MalformedInput("this is no timestamp in the form of RFC 3161", field=WHERE) from error
@@ -103,35 +102,37 @@ def _parse(response: bytes) -> _Parts:
 
 
 def _in_set_order(response: bytes) -> bytes:
-    """The response with its certificates in the order that DER gives a SET (X.690, 11.6), which the library asks for.
+    """Return the response with its certificates in the order of a DER SET (X.690, 11.6), which the library requires.
 
-    Authorities write them in the order of the chain, and RFC 5652 has readers take any: no signature is over it. What
-    is no such response is given back as it is.
+    Authorities write them in the order of the chain, and RFC 5652 has readers accept any order; no signature covers it.
+    Bytes that are no such response are returned unchanged.
     """
     at = 0
     try:
         for number in (1, 1, 0):  # the token, its content, SignedData
             at = _values(response, at)[number]
-        (found,) = [value for value in _values(response, at) if response[value] == _CERTIFICATES]
-        begin, end = _content(response, found)
-        ordered = b"".join(sorted(response[one : _content(response, one)[1]] for one in _values(response, found)))
+        (certificates,) = [value for value in _values(response, at) if response[value] == _CERTIFICATES]
+        begin, end = _content(response, certificates)
+        ordered = b"".join(
+            sorted(response[start : _content(response, start)[1]] for start in _values(response, certificates))
+        )
     except (IndexError, ValueError):
         return response
     return response[:begin] + ordered + response[end:] if len(ordered) == end - begin else response
 
 
 def _values(data: bytes, at: int) -> list[int]:
-    """Where the values within the DER value at a place begin. Raises IndexError."""
+    """Return where the values within the DER value at a position begin. Raises IndexError."""
     begin, end = _content(data, at)
-    found = []
+    starts = []
     while begin < end:
-        found.append(begin)
+        starts.append(begin)
         begin = _content(data, begin)[1]
-    return found
+    return starts
 
 
 def _content(data: bytes, at: int) -> tuple[int, int]:
-    """Where the content of the DER value at a place begins and ends. Raises IndexError."""
+    """Return where the content of the DER value at a position begins and ends. Raises IndexError."""
     length, begin = data[at + 1], at + 2
     if length >= 128:
         begin += length - 128
@@ -140,7 +141,7 @@ def _content(data: bytes, at: int) -> tuple[int, int]:
 
 
 def _refusals() -> tuple[type[Exception], ...]:
-    """What the library and those below it raise for what they cannot read, or do not accept."""
+    """Return the exceptions of the library, and of those below it, for unreadable or refused input."""
     from cryptography import exceptions, x509
     from rfc3161_client import VerificationError
 
@@ -157,7 +158,10 @@ def _require_imprint(imprint: MessageImprint, text: str) -> None:
 
 
 def _time(token: TimeStampTokenInfo) -> int:
-    """By when the text existed for sure: a second is added for the fraction, which the library drops."""
+    """Return the time by which the text certainly existed.
+
+    A second is added for the fraction, which the library drops.
+    """
     accuracy, late = token.accuracy, timedelta()
     if accuracy is not None:
         late = timedelta(

@@ -1,4 +1,4 @@
-"""What a verifier brings along and takes from nobody: the trust file of a ledger (``tallystick/trust@v1``)."""
+"""The trust file of a ledger (``tallystick/trust@v1``): what a verifier has beforehand, and takes from no bundle."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ MAX_CONFIRMATIONS = 10_000
 MAX_EARLIER = 16  # keys
 Base64Text = Annotated[str, Meta(min_length=1, max_length=MAX_ROOT_LENGTH)]
 
-# From which block on nothing changes any more: under so many blocks, or what a node of the chain calls so.
+# When a block counts as final: under so many blocks, or when a node of the chain calls it so.
 FinalityRule = Annotated[int, Meta(ge=0, le=MAX_CONFIRMATIONS)] | Literal["safe", "finalized"]
 
 TRUST_FORMAT: Literal["tallystick/trust@v1"] = "tallystick/trust@v1"
 
 
 class ChainIdentity(Struct, frozen=True, forbid_unknown_fields=True):
-    """One history of one chain: a chain id alone does not tell two embedded chains apart."""
+    """One history of one chain: a chain id alone does not distinguish two embedded chains."""
 
     chain_id: SafeInt
     deployment_block_number: SafeInt
@@ -39,14 +39,14 @@ class ChainIdentity(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class TrustedBlock(Struct, frozen=True, forbid_unknown_fields=True):
-    """A block of the chain that the verifier takes for final, whoever told him."""
+    """A block of the chain that the verifier accepts as final, on whatever ground."""
 
     number: SafeInt
     hash: Bytes32
 
 
 class TrustedChain(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """The ledger's contracts on one chain, and by which rule its service and witnesses take blocks of it for final.
+    """The ledger's contracts on one chain, and the rule by which service and witnesses accept its blocks as final.
 
     Code hashes are Keccak-256 of the deployed code.
     """
@@ -67,18 +67,18 @@ class TrustedChain(Struct, frozen=True, forbid_unknown_fields=True, omit_default
 
 
 class EarlierLogKey(Struct, frozen=True):
-    """A key that was the log's for trees of at most ``until`` entries."""
+    """A former key of the log, for trees of at most ``until`` entries."""
 
     key: VerifyingKey
     until: int
 
 
 class Trust(Struct, frozen=True):
-    """A trust file, read. Each key stands in it once, over all roles.
+    """A parsed trust file, in which each key has one role only.
 
-    ``development`` says that the contracts were deployed for development: no witness need have seen what is anchored.
+    ``development``: the contracts were deployed for development, and no witness need have seen what is anchored.
     ``timestamp_roots`` are certificates (DER) under which RFC 3161 timestamps count; without one, none does.
-    ``earlier_log_keys`` and ``earlier_service_keys`` are those that were replaced, their ``until`` in order.
+    ``earlier_log_keys`` and ``earlier_service_keys`` are replaced keys, their ``until`` in order.
     """
 
     log_id: bytes
@@ -93,13 +93,13 @@ class Trust(Struct, frozen=True):
 
     @property
     def service_keys(self) -> ServiceKeys:
-        """The ledger's own keys, by the index of the entry."""
+        """Return the ledger's own keys, by the index of the entry."""
         return ServiceKeys(self.service_key_id, self.earlier_service_keys)
 
     def log_key_of(self, note: str) -> VerifyingKey:
-        """The key by which a checkpoint's note is to be verified: that of now, unless only an earlier one signed it.
+        """Return the key for a checkpoint's note: the current one, unless only an earlier one signed it.
 
-        Raises MalformedInput where earlier keys are looked for and the note is none of a checkpoint.
+        Raises MalformedInput if there are earlier keys and the note is not a checkpoint's.
         """
         if not self.earlier_log_keys:
             return self.log_key
@@ -119,22 +119,22 @@ class Trust(Struct, frozen=True):
 
     @property
     def tlog_policy(self) -> str:
-        """The C2SP tlog-policy by which other programs accept checkpoints: this log under its witness policy."""
+        """Return the C2SP tlog-policy by which other programs accept checkpoints: this log under its witness policy."""
         return self.policy.text if self.policy.logs else f"log {self.log_key.vkey()}\n{self.policy.text}"
 
     def chain(self, identity: ChainIdentity, anchor: str) -> TrustedChain | None:
-        """The trusted chain of this identity with this anchor contract."""
+        """Return the trusted chain of this identity with this anchor contract, or None."""
         return next((chain for chain in self.chains if (chain.identity, chain.anchor) == (identity, anchor)), None)
 
     def naming(self, chain: TrustedChain, blocks: Iterable[TrustedBlock]) -> Trust:
-        """The same, which takes these blocks of the chain for final as well; each in the place of one of its number."""
+        """Return the trust with these blocks of the chain as trusted too, each replacing one of the same number."""
         named = {block.number: block for block in (*chain.trusted_blocks, *blocks)}
-        told = replace(chain, trusted_blocks=tuple(named[number] for number in sorted(named)))
-        return replace(self, chains=tuple(told if one == chain else one for one in self.chains))
+        updated = replace(chain, trusted_blocks=tuple(named[number] for number in sorted(named)))
+        return replace(self, chains=tuple(updated if other == chain else other for other in self.chains))
 
 
 class LogKeyLine(Struct, frozen=True, forbid_unknown_fields=True):
-    """An ``EarlierLogKey`` as files spell it."""
+    """An ``EarlierLogKey`` as it is spelled in files."""
 
     key: str
     until: SafeInt
@@ -158,13 +158,13 @@ _decoder = decoder_of(_TrustFile)
 
 
 def parse_trust(data: bytes) -> Trust:
-    """The trust that a file's bytes spell. Raises MalformedInput, naming the field."""
+    """Parse a trust file. Raises MalformedInput, which names the field."""
     file = canonical.parse(data, _decoder, where="trust")
     canonical.require_distinct_keys(data, where="trust")
     log_key = _log_key(file.log_key, file.origin, "trust.log_key")
     earlier = tuple(
-        EarlierLogKey(_log_key(one.key, file.origin, "trust.earlier_log_keys"), one.until)
-        for one in file.earlier_log_keys
+        EarlierLogKey(_log_key(line.key, file.origin, "trust.earlier_log_keys"), line.until)
+        for line in file.earlier_log_keys
     )
     try:
         policy = parse_policy(file.witness_policy)
@@ -172,7 +172,7 @@ def parse_trust(data: bytes) -> Trust:
         raise MalformedInput(f"{error.field}: {error.message}", field="trust.witness_policy") from error
     if policy.logs and log_key not in policy.logs:
         raise MalformedInput("the policy accepts other logs, not that of log_key", field="trust.witness_policy")
-    _require_one_role_a_key(file, (log_key, *(one.key for one in earlier)), policy)
+    _require_one_role_a_key(file, (log_key, *(former.key for former in earlier)), policy)
     _require_ascending(file)
     _require_each_chain_once(file.chains)
     if not file.development and not policy.asks_for_witnesses:
@@ -197,7 +197,7 @@ def parse_trust(data: bytes) -> Trust:
 
 
 def require_no_own_witness(policy: Policy, *log_keys: VerifyingKey) -> None:
-    """Accept a policy in which no witness has a key of the log itself, under whatever name. Raises MalformedInput."""
+    """Accept a policy in which no witness has a key of the log itself, under any name. Raises MalformedInput."""
     for name, witness in policy.witnesses.items():
         if any(witness.public_key == key.public_key for key in log_keys):
             raise MalformedInput(
@@ -206,7 +206,7 @@ def require_no_own_witness(policy: Policy, *log_keys: VerifyingKey) -> None:
 
 
 def _require_one_role_a_key(file: _TrustFile, log_keys: tuple[VerifyingKey, ...], policy: Policy) -> None:
-    """The log must not witness itself, and the ledger's own keys are no contracts. Raises MalformedInput."""
+    """Refuse a log that witnesses itself, and contracts at the ledger's own keys. Raises MalformedInput."""
     if len({key.public_key for key in log_keys}) < len(log_keys):
         raise MalformedInput("a key of the log stands twice", field="trust.earlier_log_keys")
     service_keys = (file.service_key_id, *(key.key_id for key in file.earlier_service_keys))
@@ -222,7 +222,10 @@ def _require_one_role_a_key(file: _TrustFile, log_keys: tuple[VerifyingKey, ...]
 
 
 def _require_ascending(file: _TrustFile) -> None:
-    """A key of the log may be replaced before the log grows: it has signed then all the same. Raises MalformedInput."""
+    """Accept earlier keys in the order of their ``until``. Raises MalformedInput.
+
+    Two keys of the log may have the same: a key may be replaced before the log grows, and has signed all the same.
+    """
     log_ends = [key.until for key in file.earlier_log_keys]
     if log_ends != sorted(log_ends):
         raise MalformedInput("expected no until below the one before", field="trust.earlier_log_keys")
@@ -232,7 +235,7 @@ def _require_ascending(file: _TrustFile) -> None:
 
 
 def _require_each_chain_once(chains: tuple[TrustedChain, ...]) -> None:
-    """Of two descriptions of one contract the second would silently not count. Raises MalformedInput."""
+    """Refuse a second description of a contract, which would silently not count. Raises MalformedInput."""
     contracts = [(chain.identity, chain.anchor) for chain in chains]
     for number, contract in enumerate(contracts):
         if contract in contracts[:number]:
@@ -242,7 +245,7 @@ def _require_each_chain_once(chains: tuple[TrustedChain, ...]) -> None:
 
 
 def encode_trust(trust: Trust) -> bytes:
-    """The canonical bytes of the file."""
+    """Encode the file as canonical bytes."""
     return canonical.encode(
         _TrustFile(
             format=TRUST_FORMAT,
@@ -254,7 +257,7 @@ def encode_trust(trust: Trust) -> bytes:
             development=trust.development,
             chains=trust.chains,
             timestamp_roots=tuple(b64encode(root).decode() for root in trust.timestamp_roots),
-            earlier_log_keys=tuple(LogKeyLine(one.key.vkey(), one.until) for one in trust.earlier_log_keys),
+            earlier_log_keys=tuple(LogKeyLine(former.key.vkey(), former.until) for former in trust.earlier_log_keys),
             earlier_service_keys=trust.earlier_service_keys,
         )
     )

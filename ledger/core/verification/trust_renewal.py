@@ -1,15 +1,15 @@
-"""Renewals of a trust file: what the old file trusts has signed the new one (``tallystick/trust-renewal@v1``).
+"""Renewals of a trust file: the keys that the old file trusts sign the new one (``tallystick/trust-renewal@v1``).
 
-Signed is a note text (C2SP signed-note), by the log's key of the old file and by witnesses of its policy, as they
-co-sign a checkpoint. It can be taken for no checkpoint and no block note: the second line of one is a decimal size,
-the first line of the other another word.
+Signed is a note text (C2SP signed-note), by the log's key of the old file and by witnesses of its policy, as for a
+checkpoint. It cannot be mistaken for a checkpoint, whose second line is a decimal size, nor for a block note, whose
+first line is another word.
 
     tallystick/trust-renewal@v1
     <id of the ledger>
     from <digest of the old file>
     to <digest of the new file>
 
-A digest is over the canonical bytes of the file without its trusted blocks: these are each verifier's own.
+A digest is over the canonical bytes of the file without its trusted blocks, which are each verifier's own.
 """
 
 from __future__ import annotations
@@ -45,23 +45,23 @@ Line = Annotated[str, Meta(max_length=MAX_NOTE_LENGTH)]
 
 
 class Renewal(Struct, frozen=True):
-    """The new trust in the place of that with the digest ``renews``; none of the signature lines is verified."""
+    """The new trust that replaces the one with the digest ``renews``; none of the signature lines is verified."""
 
     renews: str
     trust: Trust
     signatures: tuple[NoteSignature, ...] = ()
 
     def text(self) -> str:
-        """The note text that is signed."""
+        """Return the note text that is signed."""
         return f"{RENEWAL_FORMAT}\n0x{self.trust.log_id.hex()}\nfrom {self.renews}\nto {trust_digest(self.trust)}\n"
 
     def with_signatures(self, lines: Iterable[NoteSignature]) -> Renewal:
-        """The same with these lines too, each once."""
+        """Return the renewal with these signature lines too, each once."""
         return replace(self, signatures=tuple(dict.fromkeys((*self.signatures, *lines))))
 
 
 class Consent(Struct, frozen=True):
-    """Who of the old trust file has signed a renewal: the log's key, and which witnesses when."""
+    """Who of the old trust file has signed a renewal: the log's key or not, and which witnesses at what time."""
 
     by_log: bool
     witnesses: tuple[Cosignature, ...]
@@ -78,15 +78,15 @@ _decoder = decoder_of(_RenewalFile)
 
 
 def trust_digest(trust: Trust) -> str:
-    """The digest of a trust file without its trusted blocks, as ``sha256:`` and hex."""
+    """Compute the digest of a trust file without its trusted blocks, as ``sha256:`` and hex."""
     chains = tuple(replace(chain, trusted_blocks=()) for chain in trust.chains)
     return "sha256:" + sha256(encode_trust(replace(trust, chains=chains))).hexdigest()
 
 
 def renew(old: Trust, new: Trust) -> Renewal:
-    """The renewal of ``old`` by ``new`` that nobody has signed yet.
+    """Make the unsigned renewal of ``old`` by ``new``.
 
-    Raises MalformedInput where nothing changes, for another ledger, and where the new file would stand for development.
+    Raises MalformedInput if nothing changes, for another ledger, and if the new file would be for development.
     """
     renewal = Renewal(trust_digest(old), new)
     _require_successor(old, renewal)
@@ -94,21 +94,24 @@ def renew(old: Trust, new: Trust) -> Renewal:
 
 
 def sign_renewal(renewal: Renewal, log_signer: Signer) -> Renewal:
-    """The same with the signature of the log's key. Requires a signer of type ED25519."""
+    """Return the renewal with the signature of the log's key. Requires a signer of type ED25519."""
     return renewal.with_signatures(sign_note(renewal.text(), log_signer).signatures)
 
 
 def cosign_renewal(renewal: Renewal, witness: Signer, timestamp: int) -> Renewal:
-    """The same with a witness's co-signature. Requires a signer of type COSIGNATURE_V1 and 0 <= timestamp < 2**63."""
+    """Return the renewal with a witness's co-signature.
+
+    Requires a signer of type COSIGNATURE_V1 and 0 <= timestamp < 2**63.
+    """
     return renewal.with_signatures([cosign_text(renewal.text(), witness, timestamp)])
 
 
 def verify_renewal(renewal: Renewal, old: Trust, *, log_key_lost: bool = False) -> Consent:
-    """Accept the renewal as what the log's key and the quorum of witnesses of ``old`` have signed.
+    """Accept a renewal that the log's key and the quorum of witnesses of ``old`` have signed.
 
-    With ``log_key_lost`` the quorum is enough; where the policy asks for no witness, nothing replaces the log's key.
-    Raises MalformedInput as ``renew``, ProofRefused where it renews another file, SignatureRefused where a signature is
-    missing, does not hold, or the quorum is not reached.
+    With ``log_key_lost`` the quorum is enough; if the policy asks for no witness, nothing replaces the log's key.
+    Raises MalformedInput as ``renew``, ProofRefused if it renews another file, SignatureRefused if a signature is
+    missing or false, or if the quorum is not reached.
     """
     require_renews(renewal, old)
     note = Note(renewal.text(), renewal.signatures)
@@ -125,7 +128,7 @@ def verify_renewal(renewal: Renewal, old: Trust, *, log_key_lost: bool = False) 
 
 
 def require_renews(renewal: Renewal, old: Trust) -> None:
-    """Raises ProofRefused where it renews another file than ``old``, MalformedInput as ``renew``."""
+    """Accept a renewal of ``old``. Raises ProofRefused if it renews another file, MalformedInput as ``renew``."""
     if renewal.renews != trust_digest(old):
         raise ProofRefused(
             f"it renews the trust file {renewal.renews}, yours is {trust_digest(old)}",
@@ -138,17 +141,20 @@ def require_renews(renewal: Renewal, old: Trust) -> None:
 
 
 def accepted(renewal: Renewal, old: Trust) -> Trust:
-    """The new trust with the trusted blocks that ``old`` has of chains that stay. Requires ``verify_renewal``."""
+    """Return the new trust with the trusted blocks that ``old`` has of chains that stay.
+
+    Requires ``verify_renewal``.
+    """
     trust = renewal.trust
     for chain in old.chains:
-        stays = next((one for one in trust.chains if _contracts(one) == _contracts(chain)), None)
+        stays = next((other for other in trust.chains if _contracts(other) == _contracts(chain)), None)
         if stays is not None:
             trust = trust.naming(stays, chain.trusted_blocks)
     return trust
 
 
 def joined(renewals: Iterable[Renewal]) -> Renewal:
-    """One renewal out of copies that different people have signed. Raises MalformedInput where they are not copies."""
+    """Merge copies of one renewal that different people have signed. Raises MalformedInput if they are not copies."""
     first, *others = renewals
     for other in others:
         if other.text() != first.text():
@@ -158,13 +164,13 @@ def joined(renewals: Iterable[Renewal]) -> Renewal:
 
 
 def changes(renewal: Renewal, old: Trust) -> tuple[tuple[str, str, str], ...]:
-    """What the renewal changes, for whoever is to sign or accept it: field, before, after."""
-    before, after = _spelled(old), _spelled(renewal.trust)
+    """Return what the renewal changes, for those who sign or accept it: field, before, after."""
+    before, after = _field_texts(old), _field_texts(renewal.trust)
     return tuple((name, before[name], after[name]) for name in before if before[name] != after[name])
 
 
 def parse_renewal(data: bytes) -> Renewal:
-    """The renewal that a file's bytes spell. Raises MalformedInput, naming the field."""
+    """Parse a renewal. Raises MalformedInput, which names the field."""
     file = canonical.parse(data, _decoder, where="renewal")
     canonical.require_distinct_keys(data, where="renewal")
     trust = parse_trust(bytes(file.trust))
@@ -173,7 +179,7 @@ def parse_renewal(data: bytes) -> Renewal:
 
 
 def encode_renewal(renewal: Renewal) -> bytes:
-    """The canonical bytes of the file."""
+    """Encode the file as canonical bytes."""
     return canonical.encode(
         _RenewalFile(
             format=RENEWAL_FORMAT,
@@ -213,8 +219,8 @@ def _contracts(chain: TrustedChain) -> TrustedChain:
     return replace(chain, trusted_blocks=())
 
 
-def _spelled(trust: Trust) -> dict[str, str]:
-    """The fields as text, without the trusted blocks."""
+def _field_texts(trust: Trust) -> dict[str, str]:
+    """Return the fields as text, without the trusted blocks."""
     fields = msgspec.json.decode(encode_trust(replace(trust, chains=tuple(map(_contracts, trust.chains)))))
     absent: dict[str, object] = {"earlier_log_keys": [], "earlier_service_keys": [], "timestamp_roots": []}
     return {

@@ -71,7 +71,7 @@ def _anonymity(body: ModelPublished) -> Outcome:
     for language in ("zh", "en"):
         text = getattr(study, language)
         for trace in traces(text):
-            told = f"character {trace.start + 1}, {trace.shown_in(text)!r}: {trace.what}"
+            told = f"character {trace.start + 1}, {trace.shown_in(text)!r}: {trace.kind}"
             raise IntegrityBroken(told, field=f"case_study.{language}")
     return "nothing has the form of what leads to somebody"
 

@@ -10,7 +10,7 @@ from msgspec import Struct
 from ledger.core.events.registry import Name
 from ledger.core.events.supervision import Figures, Told
 from ledger.core.events.terms import BusinessLine, choices
-from ledger.core.supervision.suppression import LEAST_TOLD, Total, publish
+from ledger.core.supervision.suppression import SMALLEST_PUBLISHED, Total, publish
 from ledger.supervision.library.card import Card
 
 # What became of leads, in the order in which it is shown: states that are open or decided, and outcomes of closed ones.
@@ -100,11 +100,11 @@ def make_face(subjects: Iterable[Subject], *, log_id: str, tree_size: int, root:
 
 def _measured(figures: Figures | None) -> Measured | None:
     """Nothing of a measurement on fewer anomalies than would be told."""
-    if figures is None or figures.planted < LEAST_TOLD:
+    if figures is None or figures.planted < SMALLEST_PUBLISHED:
         return None
     return Measured(
         measured_on=figures.measured_on,
-        cases=figures.cases if figures.cases >= LEAST_TOLD else None,
+        cases=figures.cases if figures.cases >= SMALLEST_PUBLISHED else None,
         recall=_band(figures.found, figures.planted),
         precision=_band(figures.found, figures.found + figures.false_leads),
     )
