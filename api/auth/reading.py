@@ -16,7 +16,7 @@ from ledger.core.events import decode_payload
 from ledger.core.events.handover import HandoverOffered, HandoverRecalled
 from ledger.core.procedure.jurisdiction import may_supervise
 from ledger.core.signing.authority import Authority
-from ledger.core.supervision import subject_of
+from ledger.core.supervision import subject_kind_of
 from ledger.core.visibility import SUPERVISORS, Sides, Sight, can_see_event, reader_of
 from ledger.store import cases, supervision
 from ledger.store.access import Read
@@ -118,7 +118,9 @@ class Reading:
         """Whether a party of a stream that is no case's reads its sections: those of a model are for who signed them,
         since everybody sees models."""
         return (
-            subject_of(entry.stream_id) != "model" or entry.stream_kind != "supervision" or entry.agency == self.agency
+            subject_kind_of(entry.stream_id) != "model"
+            or entry.stream_kind != "supervision"
+            or entry.agency == self.agency
         )
 
 

@@ -21,7 +21,7 @@ from api.services.model_files import ModelFiles
 from ledger.core.encoding import canonical
 from ledger.core.errors import NotFound
 from ledger.core.events import Body, Stream, supervision
-from ledger.core.supervision import Matter, ModelState, subject_of
+from ledger.core.supervision import Matter, ModelState, subject_kind_of
 from ledger.core.supervision.models import STREAM as MODEL_STREAM
 from ledger.core.supervision.recommendations import STREAM as RECOMMENDATION_STREAM
 from ledger.i18n import Labels
@@ -132,7 +132,7 @@ class MatterDrafter:
 
 def page_of(stream_id: str) -> str:
     """The address of the page that shows what the stream is of."""
-    folder, prefix = _PAGES.get(subject_of(stream_id) or "", ("leads", ""))
+    folder, prefix = _PAGES.get(subject_kind_of(stream_id) or "", ("leads", ""))
     return f"{PATH}/{folder}/{stream_id.removeprefix(prefix)}"
 
 

@@ -25,7 +25,7 @@ from sqlalchemy import (
 from sqlmodel import Field, SQLModel
 
 from ledger.core.events.supervision import Told
-from ledger.core.supervision import LeadState, Matter, ModelState, RecommendationState, subject_of
+from ledger.core.supervision import LeadState, Matter, ModelState, RecommendationState, subject_kind_of
 from ledger.core.supervision.models import STREAM as MODEL_STREAM
 from ledger.core.supervision.recommendations import STREAM as RECOMMENDATION_STREAM
 from ledger.core.visibility import LeadSides, ModelSides, Reader, RecommendationSides, Sides, Sight, can_see
@@ -233,7 +233,7 @@ def sight(connection: Connection, stream_id: str, reader: Reader) -> Sight | Non
 
 def sides(connection: Connection, stream_id: str) -> Sides | None:
     """Return the agencies that have a part in the stream's subject, or None; of a model only its publisher."""
-    thing = subject_of(stream_id)
+    thing = subject_kind_of(stream_id)
     if thing == "model":
         own_id = stream_id.removeprefix(MODEL_STREAM)
         publisher = connection.execute(select(MODELS.c.publisher).where(MODELS.c.model_id == own_id)).scalar()

@@ -8,7 +8,7 @@ import pytest
 
 from ledger.core.errors import Conflict
 from ledger.core.procedure.jurisdiction import in_line, is_within, supervises
-from ledger.core.supervision import Act, fold, subject_of
+from ledger.core.supervision import Act, fold, subject_kind_of
 from tests.builders import PARALLEL, POLICE, PROCURATORATE, UPPER, analyst, refused
 from tests.supervised import ASSIGNER, Lead, Stream, agencies, assigned, published
 
@@ -16,7 +16,7 @@ from tests.supervised import ASSIGNER, Lead, Stream, agencies, assigned, publish
 def test_streams_say_by_their_names_what_they_are_of() -> None:
     """Any other name is of nothing."""
     names = ("model-a", "lead-a", "recommendation-a", "pensions")
-    assert [subject_of(name) for name in names] == ["model", "lead", "recommendation", None]
+    assert [subject_kind_of(name) for name in names] == ["model", "lead", "recommendation", None]
 
 
 def test_nothing_stands_in_a_stream_of_another_name() -> None:

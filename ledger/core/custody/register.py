@@ -94,7 +94,7 @@ class Change(NamedTuple, Generic[T]):
     after: T | None
 
 
-class Entry(NamedTuple, Generic[T]):
+class PlacedEntry(NamedTuple, Generic[T]):
     """An entry and its place in the order of insertion."""
 
     place: int
@@ -104,7 +104,7 @@ class Entry(NamedTuple, Generic[T]):
 class Contents(NamedTuple, Generic[T]):
     """The contents of one version of a register: the entries, and for each mark the keys that bear it."""
 
-    entries: Node[Entry[T]]
+    entries: Node[PlacedEntry[T]]
     marked: Node[Node[int]]
     size: int
     next_place: int
@@ -178,7 +178,7 @@ class Register(Mapping[str, T]):
         entries, marked, size, next_place = contents
         existing = get(entries, key)
         place, borne = (next_place, ()) if existing is None else (existing.place, self._marks_of(existing.value))
-        entries = put(entries, key, Entry(place, value))
+        entries = put(entries, key, PlacedEntry(place, value))
         marked = _mark(marked, key, place, borne, self._marks_of(value))
         is_new = existing is None
         return Contents(entries, marked, size + is_new, next_place + is_new)
@@ -199,7 +199,7 @@ def _mark(marked: Node[Node[int]], key: str, place: int, borne: Marks, bears: Ma
     return marked
 
 
-def _place(change: tuple[str, Entry[T] | None, Entry[T] | None]) -> int:
+def _place(change: tuple[str, PlacedEntry[T] | None, PlacedEntry[T] | None]) -> int:
     _, old, new = change
     placed = new or old
     assert placed is not None, "an entry stands on one side at least"

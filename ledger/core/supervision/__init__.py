@@ -4,7 +4,7 @@
 stream. ``model_package`` verifies a published model; ``anonymity`` and ``suppression`` guard what is published.
 """
 
-from ledger.core.supervision.fold import fold, subject_of
+from ledger.core.supervision.fold import fold, subject_kind_of
 from ledger.core.supervision.leads import finding_digest, lead_id_of
 from ledger.core.supervision.recommendations import reply_due
 from ledger.core.supervision.state import Act, LeadState, Matter, ModelState, Move, RecommendationState
@@ -20,5 +20,5 @@ __all__ = [
     "fold",
     "lead_id_of",
     "reply_due",
-    "subject_of",
+    "subject_kind_of",
 ]

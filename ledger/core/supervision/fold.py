@@ -12,20 +12,20 @@ from ledger.core.supervision import leads, models, recommendations
 from ledger.core.supervision.state import Act, LeadState, Matter, ModelState
 
 M = TypeVar("M", bound=Matter)
-Subject = Literal["model", "lead", "recommendation"]
-_STREAMS: dict[str, Subject] = {
+SubjectKind = Literal["model", "lead", "recommendation"]
+_STREAMS: dict[str, SubjectKind] = {
     models.STREAM: "model",
     leads.STREAM: "lead",
     recommendations.STREAM: "recommendation",
 }
-_FIRST: dict[Subject, Callable[[Act], Matter]] = {
+_FIRST: dict[SubjectKind, Callable[[Act], Matter]] = {
     "model": models.first,
     "lead": leads.first,
     "recommendation": recommendations.first,
 }
 
 
-def subject_of(stream_id: str) -> Subject | None:
+def subject_kind_of(stream_id: str) -> SubjectKind | None:
     """Return what a stream of supervision is about, by its id; None for an id that no such stream has."""
     return next((subject for prefix, subject in _STREAMS.items() if stream_id.startswith(prefix)), None)
 
@@ -36,7 +36,7 @@ def fold(state: Matter | None, act: Act) -> Matter:
     Raises Conflict if the event does not follow the stream's head, RuleRefused (its ``code`` names the rule) if the act
     is impossible. Pure: the same stream gives the same states and refusals.
     """
-    subject = subject_of(act.payload.stream.id)
+    subject = subject_kind_of(act.payload.stream.id)
     if subject is None:
         refuse(
             "wrong_stream",
