@@ -23,11 +23,11 @@ from ledger.core.events import Envelope, Stream, registry
 from ledger.core.events.registry import RegistryChange
 from ledger.core.log.checkpoints import Checkpoint, verify_checkpoint
 from ledger.core.log.replay import (
-    Followed,
     LogFault,
-    before_the_first,
-    decoded,
-    grown,
+    ReplayState,
+    append_entries,
+    decode_entries,
+    empty_log,
     is_registry_change,
     require_begins,
     require_served,
@@ -69,7 +69,7 @@ class Position(Struct, frozen=True):
     format: str
     log_id: bytes
     note: str
-    followed: Followed
+    followed: ReplayState
 
 
 class KeyUse(Struct, frozen=True):
@@ -104,7 +104,7 @@ def read_position(file: Path, trust: Trust) -> Position:
     Raises MalformedInput if the file is broken or of another ledger.
     """
     if not file.exists():
-        return Position(FORMAT, trust.log_id, "", before_the_first(trust.log_id, trust.service_keys))
+        return Position(FORMAT, trust.log_id, "", empty_log(trust.log_id, trust.service_keys))
     try:
         position = decode_json(read_secret(file, field="monitor"), Position)
     except msgspec.DecodeError as error:
@@ -146,11 +146,11 @@ def watch_log(source: LogSource, note: str, trust: Trust, agency: str, before: P
     require_begins(followed.frontier, checkpoint, nodes)
     while followed.size < checkpoint.size:
         entries = source.entries(followed.size, min(followed.size + STEP, checkpoint.size))
-        frontier = grown(followed.frontier, entries)
+        frontier = append_entries(followed.frontier, entries)
         require_served(frontier, checkpoint, nodes)
-        envelopes = decoded(entries, followed.size)
+        envelopes = decode_entries(entries, followed.size)
         uses, authority = _uses(source, agency, followed, envelopes)
-        followed = Followed(frontier, authority)
+        followed = ReplayState(frontier, authority)
         yield WatchStep(tuple(uses), Position(FORMAT, trust.log_id, note, followed), checkpoint.size)
 
 
@@ -164,7 +164,7 @@ def _require_grown(before: Position, checkpoint: Checkpoint) -> None:
 
 
 def _uses(
-    source: LogSource, agency: str, followed: Followed, envelopes: list[Envelope]
+    source: LogSource, agency: str, followed: ReplayState, envelopes: list[Envelope]
 ) -> tuple[list[KeyUse], Authority]:
     mirrors = [at for at, envelope in enumerate(envelopes, followed.size) if is_registry_change(envelope)]
     payloads = source.registry_payloads(mirrors[0], mirrors[-1] + 1) if mirrors else {}

@@ -36,7 +36,7 @@ from ledger.core.errors import Conflict, Unavailable
 from ledger.core.events import decode_payload
 from ledger.core.events.registry import RegistryChange
 from ledger.core.log.merkle import EMPTY_ROOT, HASH_LENGTH, Frontier, Hash
-from ledger.core.log.replay import Followed, Head, Known, Step, StreamKey
+from ledger.core.log.replay import PriorEntries, ReplayState, ReplayStep, StreamHead, StreamKey
 from ledger.core.signing import authority as authorities
 from ledger.core.verification.trust import Trust
 from ledger.store.database import WriterLock, open_witness_engine, translated, writing
@@ -210,7 +210,7 @@ class WitnessStore:
 
     # -- following -----------------------------------------------------------------------------------------------------
 
-    def followed(self) -> Followed:
+    def followed(self) -> ReplayState:
         """Return the state from which the next step continues."""
         assert self._trust is not None, "who follows has opened it with a trust file"
         with translated(), self._engine.connect() as connection:
@@ -219,7 +219,7 @@ class WitnessStore:
             for index, payload in _changes(connection):
                 authority = authorities.fold(authority, _change_of(payload), index)
         roots = tuple(Hash(row.roots[at : at + HASH_LENGTH]) for at in range(0, len(row.roots), HASH_LENGTH))
-        return Followed(Frontier(row.size, roots), authority)
+        return ReplayState(Frontier(row.size, roots), authority)
 
     def registry_hash_at(self, size: int) -> bytes:
         """Return the registry hash that the entries below ``size`` mirror. Requires size <= the followed size."""
@@ -235,21 +235,21 @@ class WitnessStore:
         with translated(), self._engine.connect() as connection:
             return int(connection.execute(select(func.count()).select_from(FOLLOWED_CHANGES)).scalar_one())
 
-    def known(self, streams: Iterable[StreamKey], event_ids: Iterable[str]) -> Known:
+    def known(self, streams: Iterable[StreamKey], event_ids: Iterable[str]) -> PriorEntries:
         """Return the heads of these streams and the indices of these event ids, as far as they were followed."""
         streams_of, ids_of = FOLLOWED_STREAMS.c, FOLLOWED_EVENTS.c
-        heads: dict[StreamKey, Head] = {}
+        heads: dict[StreamKey, StreamHead] = {}
         events: dict[str, int] = {}
         with translated(), self._engine.connect() as connection:
             for keys in _parts(streams):
                 query = select(FOLLOWED_STREAMS).where(tuple_(streams_of.kind, streams_of.id).in_(keys))
-                heads |= {(row.kind, row.id): Head(row.sequence, row.digest) for row in connection.execute(query)}
+                heads |= {(row.kind, row.id): StreamHead(row.sequence, row.digest) for row in connection.execute(query)}
             for ids in _parts(event_ids):
                 query = select(FOLLOWED_EVENTS).where(ids_of.event_id.in_(ids))
                 events |= {row.event_id: row.log_index for row in connection.execute(query)}
-        return Known(heads, events)
+        return PriorEntries(heads, events)
 
-    def advance(self, before: Followed, step: Step) -> bool:
+    def advance(self, before: ReplayState, step: ReplayStep) -> bool:
         """Store a step that continues ``before``; return False, with nothing changed, if another was first."""
         frontier = step.followed.frontier
         with self._writing() as connection:

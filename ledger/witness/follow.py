@@ -13,16 +13,16 @@ from ledger.core.events import Envelope
 from ledger.core.log.checkpoints import Checkpoint
 from ledger.core.log.merkle import Hash
 from ledger.core.log.replay import (
-    Followed,
     LogFault,
-    Mirrored,
-    Step,
+    MirroredChange,
+    ReplayState,
+    ReplayStep,
     Unreadable,
-    decoded,
-    follow,
-    grown,
+    append_entries,
+    decode_entries,
     is_registry_change,
     late_entry,
+    replay_entries,
     require_begins,
     require_continued,
     require_same_changes,
@@ -59,7 +59,7 @@ class LogFollower:
         self._nodes_of = (0, Hash(b""))
 
     @property
-    def followed(self) -> Followed:
+    def followed(self) -> ReplayState:
         """Return the log's state as far as it was followed."""
         return self._followed
 
@@ -100,11 +100,11 @@ class LogFollower:
             else:
                 self._followed = self._store.followed()
 
-    def _judged(self, entries: list[bytes], checkpoint: Checkpoint, nodes: TileNodes) -> Step:
+    def _judged(self, entries: list[bytes], checkpoint: Checkpoint, nodes: TileNodes) -> ReplayStep:
         before = self._followed
-        frontier = grown(before.frontier, entries)
+        frontier = append_entries(before.frontier, entries)
         require_served(frontier, checkpoint, nodes)
-        envelopes = decoded(entries, before.size)
+        envelopes = decode_entries(entries, before.size)
         require_signed(envelopes, before.size, self._clock() // 1000)
         mirrors = [at for at, envelope in enumerate(envelopes, before.size) if is_registry_change(envelope)]
         payloads = self._source.registry_payloads(mirrors[0], mirrors[-1] + 1) if mirrors else {}
@@ -127,7 +127,7 @@ class LogFollower:
             arrival = f"entry {index} of {envelopes[index - first].agency} came to the log more than {waited // 3600} h"
             self._alarms.warn("late_entry", f"{arrival} after it says that it was signed")
 
-    def _compare(self, authority: Authority, mirrored: Sequence[Mirrored]) -> None:
+    def _compare(self, authority: Authority, mirrored: Sequence[MirroredChange]) -> None:
         """Require that the chain has these changes, so that no entry is judged by a registry that the log made up."""
         final = self._contracts.final()
         first_block = authority.last_block if authority.changes else mirrored[0].change.location.block_number

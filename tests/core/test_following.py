@@ -16,18 +16,18 @@ from ledger.core.events import case, registry
 from ledger.core.log.checkpoints import Checkpoint
 from ledger.core.log.merkle import EMPTY_TREE, Frontier, Hash, NodeReader, leaf_hash, root_of
 from ledger.core.log.replay import (
-    Followed,
-    Known,
     LogFault,
+    PriorEntries,
+    ReplayState,
+    ReplayStep,
     SignedInFuture,
-    Step,
     Unreadable,
-    before_the_first,
-    decoded,
-    follow,
-    grown,
+    append_entries,
+    decode_entries,
+    empty_log,
     is_registry_change,
     late_entry,
+    replay_entries,
     require_begins,
     require_continued,
     require_same_changes,
@@ -66,7 +66,7 @@ def tree(entries: Sequence[bytes]) -> Checkpoint:
 
 
 def frontier(entries: Sequence[bytes]) -> Frontier:
-    return grown(EMPTY_TREE, entries)
+    return append_entries(EMPTY_TREE, entries)
 
 
 def entries_of(size: int, branch: str = "") -> list[bytes]:
@@ -79,13 +79,17 @@ def payloads_of(events: Sequence[Event], first: int = 0) -> dict[int, bytes]:
     return {index: event.payload_bytes for index, event in found if is_registry_change(event.envelope)}
 
 
-def judged(events: Sequence[Event], before: Followed | None = None, known: Known | None = None, **changes: Any) -> Step:
+def judged(
+    events: Sequence[Event], before: ReplayState | None = None, known: PriorEntries | None = None, **changes: Any
+) -> ReplayStep:
     """A step over these events, whose tree the log has signed."""
-    before = before or before_the_first(LOG_ID, SERVICE.key_id)
+    before = before or empty_log(LOG_ID, SERVICE.key_id)
     entries = [event.entry for event in events]
-    envelopes = decoded(entries, before.size)
+    envelopes = decode_entries(entries, before.size)
     payloads = changes.get("payloads", payloads_of(events, before.size))
-    return follow(before, envelopes, grown(before.frontier, entries), known or Known(), payloads)
+    return replay_entries(
+        before, envelopes, append_entries(before.frontier, entries), known or PriorEntries(), payloads
+    )
 
 
 def fault(kind: str, index: int | None, act: Callable[[], object]) -> LogFault:
@@ -144,7 +148,7 @@ def test_entries_that_were_not_signed_are_not_judged() -> None:
 
 def test_an_empty_tree_begins_every_log() -> None:
     """Before the first entry there is nothing that could differ; the tree of size 0 continues nothing."""
-    begun = before_the_first(LOG_ID, SERVICE.key_id)
+    begun = empty_log(LOG_ID, SERVICE.key_id)
     assert (begun.size, begun.authority.registry_hash) == (0, LOG_ID)
     assert root_within(tree(entries_of(3)), 0, reader(entries_of(3))) == begun.frontier.root()
     assert root_within(tree([]), 0, reader([])) == Hash(begun.frontier.root())
@@ -160,7 +164,7 @@ def test_a_log_is_followed_in_any_cut() -> None:
     at_once = judged(log.events)
     for cut in range(1, len(log.events)):
         first = judged(log.events[:cut])
-        second = judged(log.events[cut:], first.followed, Known(first.heads, first.events))
+        second = judged(log.events[cut:], first.followed, PriorEntries(first.heads, first.events))
         assert second.followed == at_once.followed
         assert first.heads | second.heads == at_once.heads
         assert first.events | second.events == at_once.events
@@ -193,7 +197,7 @@ def test_an_event_id_stands_once(known: bool) -> None:
     log = case_log(event)
     if known:
         before = judged(log.events)
-        fault("duplicate", 4, lambda: judged([event], before.followed, Known(before.heads, before.events)))
+        fault("duplicate", 4, lambda: judged([event], before.followed, PriorEntries(before.heads, before.events)))
     else:
         log.add(event)
         fault("duplicate", 4, lambda: judged(log.events))
@@ -248,17 +252,17 @@ def _quorum(log: Log) -> dict[str, Any]:
 def test_an_entry_of_another_form_is_a_fault() -> None:
     """Bytes that are no envelope, or one in another spelling, or one where no such event can stand."""
     event = Case().open().last
-    fault("malformed", 7, lambda: decoded([b"{}"], 7))
-    fault("malformed", 8, lambda: decoded([event.entry, event.entry + b" "], 7))
+    fault("malformed", 7, lambda: decode_entries([b"{}"], 7))
+    fault("malformed", 8, lambda: decode_entries([event.entry, event.entry + b" "], 7))
     misplaced = replace(event.envelope, stream=replace(event.envelope.stream, kind="system"))
-    fault("malformed", 0, lambda: decoded([canonical.encode(misplaced)], 0))
+    fault("malformed", 0, lambda: decode_entries([canonical.encode(misplaced)], 0))
 
 
 def test_an_event_type_of_a_later_release_is_no_fault() -> None:
     """An older witness stops and asks to be updated."""
     later = replace(Case().open().last.envelope, event_type="case.beamed_up")
     with pytest.raises(Unreadable, match="does not know"):
-        decoded([canonical.encode(later)], 0)
+        decode_entries([canonical.encode(later)], 0)
 
 
 # -- the registry's mirror ---------------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ import pytest
 from alembic import command
 
 from ledger.core.log.merkle import EMPTY_ROOT
-from ledger.core.log.replay import Followed, Step
+from ledger.core.log.replay import ReplayState, ReplayStep
 from ledger.store.database import open_witness_engine
 from ledger.store.migrate import configuration
 from ledger.store.witness import Cosigned, Halted, Moved, SeenAnchor, WitnessStore
@@ -40,7 +40,7 @@ def test_migrations_lead_to_the_tables_as_they_are_declared(tmp_path: Path) -> N
     engine.dispose()
 
 
-def stepped(store: WitnessStore) -> tuple[Followed, Step]:
+def stepped(store: WitnessStore) -> tuple[ReplayState, ReplayStep]:
     """A step over the first entries of a log."""
     return store.followed(), judged(bundles.founded(POLICE).events)
 

@@ -43,7 +43,7 @@ class NodeReader(Protocol):
     def __call__(self, level: int, index: int, /) -> Hash: ...
 
 
-class Row(NamedTuple):
+class NodeRow(NamedTuple):
     """Neighbouring nodes of one level, from index ``first`` to the right edge of the tree."""
 
     first: int
@@ -96,7 +96,7 @@ class Growth(Struct, frozen=True):
 
     size: int
     added: int
-    rows: list[Row]
+    rows: list[NodeRow]
 
     def root(self) -> Hash:
         """Return the Merkle Tree Hash of the grown tree."""
@@ -272,12 +272,12 @@ def _fold(roots: Sequence[Hash]) -> Hash:
     return folded
 
 
-def _row(first: int, nodes: list[Hash], left_of: list[Hash]) -> Row:
+def _row(first: int, nodes: list[Hash], left_of: list[Hash]) -> NodeRow:
     """Make a row that begins with an even index; if it is odd, its left neighbour is taken from ``left_of``."""
     if first & 1:
         nodes.insert(0, left_of.pop())
         first -= 1
-    return Row(first, nodes)
+    return NodeRow(first, nodes)
 
 
 def _parents(nodes: list[Hash]) -> list[Hash]:

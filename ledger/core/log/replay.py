@@ -1,7 +1,7 @@
 """Replay of a log: what follows from entries that the log has signed, read in order without keeping them.
 
-``Followed`` is the state that does not grow with the log. The heads of streams and the ids of events do grow, so a
-step gets only those that its entries need (``Known``). Reading entries and storing state are left to others.
+``ReplayState`` is the state that does not grow with the log. The heads of streams and the ids of events do grow, so a
+step gets only those that its entries need (``PriorEntries``). Reading entries and storing state are left to others.
 
 No entry is judged before the log has signed a tree that contains it (``require_served``). So each ``LogFault`` can be
 proven to third parties: the log has signed the faulty entries. Bytes that do not fit a signed tree are ``Unreadable``
@@ -71,7 +71,7 @@ class SignedInFuture(Unavailable):
     code = "signed_in_future"
 
 
-class Head(Struct, frozen=True):
+class StreamHead(Struct, frozen=True):
     """The last event of a stream; ``digest`` is that of its payload."""
 
     sequence: int
@@ -81,7 +81,7 @@ class Head(Struct, frozen=True):
 StreamKey = tuple[str, str]  # kind and id
 
 
-class Followed(Struct, frozen=True):
+class ReplayState(Struct, frozen=True):
     """The state of a log replayed up to ``frontier.size``: its right edge, and the registry as its entries give it."""
 
     frontier: Frontier
@@ -92,14 +92,14 @@ class Followed(Struct, frozen=True):
         return self.frontier.size
 
 
-class Known(Struct, frozen=True):
+class PriorEntries(Struct, frozen=True):
     """The heads of the streams, and the event ids, that occur in a step's entries and in entries before them."""
 
-    heads: Mapping[StreamKey, Head] = {}
+    heads: Mapping[StreamKey, StreamHead] = {}
     events: Mapping[str, int] = {}  # event id -> index
 
 
-class Mirrored(Struct, frozen=True):
+class MirroredChange(Struct, frozen=True):
     """A change of the registry that entry ``index`` mirrors, with the bytes of its payload."""
 
     index: int
@@ -107,21 +107,21 @@ class Mirrored(Struct, frozen=True):
     payload: bytes
 
 
-class Step(Struct, frozen=True):
+class ReplayStep(Struct, frozen=True):
     """The result of replaying entries: the new state, the heads of their streams, their ids, the registry's changes."""
 
-    followed: Followed
-    heads: dict[StreamKey, Head]
+    followed: ReplayState
+    heads: dict[StreamKey, StreamHead]
     events: dict[str, int]
-    changes: tuple[Mirrored, ...]
+    changes: tuple[MirroredChange, ...]
 
 
-def before_the_first(log_id: bytes, service: authorities.ServiceKeys | str) -> Followed:
+def empty_log(log_id: bytes, service: authorities.ServiceKeys | str) -> ReplayState:
     """Return the state of an empty log."""
-    return Followed(EMPTY_TREE, authorities.initial(log_id, service))
+    return ReplayState(EMPTY_TREE, authorities.initial(log_id, service))
 
 
-def grown(frontier: Frontier, entries: Sequence[bytes]) -> Frontier:
+def append_entries(frontier: Frontier, entries: Sequence[bytes]) -> Frontier:
     """Append entries to the tree."""
     return frontier.append([leaf_hash(entry) for entry in entries])
 
@@ -214,7 +214,7 @@ def late_entry(envelopes: Iterable[Envelope], first: int, *, size: int, at: int)
 # -- entries -----------------------------------------------------------------------------------------------------------
 
 
-def decoded(entries: Iterable[bytes], first: int) -> list[Envelope]:
+def decode_entries(entries: Iterable[bytes], first: int) -> list[Envelope]:
     """Decode entries to envelopes; the first of them has index ``first``.
 
     Raises LogFault (malformed), and Unreadable for an event type that this release does not know.
@@ -240,9 +240,13 @@ def is_registry_change(envelope: Envelope) -> bool:
     return issubclass(EVENT_TYPES[envelope.event_type].body, RegistryChange)
 
 
-def follow(
-    followed: Followed, envelopes: Sequence[Envelope], frontier: Frontier, prior: Known, payloads: Mapping[int, bytes]
-) -> Step:
+def replay_entries(
+    followed: ReplayState,
+    envelopes: Sequence[Envelope],
+    frontier: Frontier,
+    prior: PriorEntries,
+    payloads: Mapping[int, bytes],
+) -> ReplayStep:
     """Verify the entries by which ``followed.frontier`` became ``frontier``, whose tree the log has signed.
 
     ``prior`` holds what earlier entries have of these streams and event ids, ``payloads`` the payloads of the
@@ -256,9 +260,9 @@ def follow(
 
     Raises LogFault, and Unreadable for a payload that is missing or has another digest than was signed.
     """
-    heads: dict[StreamKey, Head] = {}
+    heads: dict[StreamKey, StreamHead] = {}
     events: dict[str, int] = {}
-    changes: list[Mirrored] = []
+    changes: list[MirroredChange] = []
     authority = followed.authority
     for index, envelope in enumerate(envelopes, followed.size):
         _require_signature(envelope, authority.log_id, index)  # 1
@@ -269,14 +273,14 @@ def follow(
         if is_registry_change(envelope):  # 5
             mirrored, authority = with_change(authority, envelope, payloads.get(index), index)
             changes.append(mirrored)
-        heads[stream] = Head(envelope.sequence, envelope.payload_digest)
+        heads[stream] = StreamHead(envelope.sequence, envelope.payload_digest)
         events[envelope.event_id] = index
-    return Step(Followed(frontier, authority), heads, events, tuple(changes))
+    return ReplayStep(ReplayState(frontier, authority), heads, events, tuple(changes))
 
 
 def with_change(
     authority: Authority, envelope: Envelope, payload: bytes | None, index: int
-) -> tuple[Mirrored, Authority]:
+) -> tuple[MirroredChange, Authority]:
     """Return the change that a ``registry.*`` entry mirrors, and the registry after it.
 
     Raises LogFault (false_mirror), and Unreadable for a payload that is missing or has another digest than was signed.
@@ -286,7 +290,7 @@ def with_change(
 
 
 def require_same_changes(
-    mirrored: Sequence[Mirrored], on_chain: Sequence[RegistryChange], *, final_block: int, hint: str | None = None
+    mirrored: Sequence[MirroredChange], on_chain: Sequence[RegistryChange], *, final_block: int, hint: str | None = None
 ) -> None:
     """Accept that the mirrored changes are the first of ``on_chain``, equal in every field.
 
@@ -324,7 +328,7 @@ def _require_new(envelope: Envelope, earlier: int | None, index: int) -> None:
         )
 
 
-def _require_follows(envelope: Envelope, head: Head | None, index: int) -> None:
+def _require_follows(envelope: Envelope, head: StreamHead | None, index: int) -> None:
     """Accept the entry that comes next in its stream. Raises LogFault (gap)."""
     expected = (head.sequence + 1, head.digest) if head else (0, None)
     if (envelope.sequence, envelope.previous) != expected:
@@ -344,7 +348,7 @@ def _require_authority(authority: Authority, envelope: Envelope, index: int) -> 
         raise LogFault("unauthorised_key", f"entry {index}: {error.message}", index=index) from error
 
 
-def _mirrored(envelope: Envelope, data: bytes | None, index: int) -> Mirrored:
+def _mirrored(envelope: Envelope, data: bytes | None, index: int) -> MirroredChange:
     if data is None or digest_of(data) != envelope.payload_digest:
         raise Unreadable(f"the log does not serve the payload of entry {index}, which mirrors a change of the registry")
     try:
@@ -354,10 +358,10 @@ def _mirrored(envelope: Envelope, data: bytes | None, index: int) -> Mirrored:
     except TallystickError as error:
         raise LogFault("false_mirror", f"entry {index}: {error.message}", index=index) from error
     assert isinstance(payload.body, RegistryChange), "the event type says so"
-    return Mirrored(index, payload.body, data)
+    return MirroredChange(index, payload.body, data)
 
 
-def _folded(authority: Authority, mirrored: Mirrored) -> Authority:
+def _folded(authority: Authority, mirrored: MirroredChange) -> Authority:
     try:
         return authorities.fold(authority, mirrored.change, mirrored.index)
     except IntegrityBroken as error:

@@ -14,7 +14,7 @@ from typing import Protocol
 from msgspec import Struct
 
 from ledger.core.errors import IntegrityBroken, MalformedInput
-from ledger.core.log.merkle import EMPTY_TREE, HASH_LENGTH, Frontier, Growth, Hash, Row, grow
+from ledger.core.log.merkle import EMPTY_TREE, HASH_LENGTH, Frontier, Growth, Hash, NodeRow, grow
 
 TILE_HEIGHT = 8  # tree levels
 TILE_WIDTH = 1 << TILE_HEIGHT  # hashes, or entries of a bundle
@@ -192,12 +192,12 @@ class TileNodes:
         tile_index, offset = divmod(index << depth, TILE_WIDTH)
         return self._rows(tile_level, tile_index)[depth].nodes[offset >> depth]
 
-    def _read_rows(self, level: int, index: int) -> list[Row]:
+    def _read_rows(self, level: int, index: int) -> list[NodeRow]:
         return _expand(_read(self._read_tile, level, index, width_at(self._size, level, index)))
 
 
 @lru_cache(maxsize=EXPANDED_TILES_KEPT)
-def _expand(hashes: bytes) -> list[Row]:
+def _expand(hashes: bytes) -> list[NodeRow]:
     """Compute all rows of the tree over a tile's hashes, cached by content so that a changed tile is never stale."""
     return grow(EMPTY_TREE, hashes_in(hashes)).rows
 

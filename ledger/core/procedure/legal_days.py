@@ -65,7 +65,7 @@ def day_that_ends(instant: datetime) -> date | None:
     return day - DAY if start_of(day) == instant else None
 
 
-class Row(Protocol):
+class DatedRow(Protocol):
     """A row in force for acts of the days from ``valid_from`` to, not including, ``valid_until`` (``YYYY-MM-DD``)."""
 
     @property
@@ -78,11 +78,11 @@ class Row(Protocol):
     def valid_until(self) -> str | None: ...
 
 
-def holds_on(row: Row, day: str) -> bool:
+def holds_on(row: DatedRow, day: str) -> bool:
     """Tell whether the row is in force on ``day``."""
     return row.valid_from <= day and (row.valid_until is None or day < row.valid_until)
 
 
-def stands_alone(row: Row, rows: Iterable[Row]) -> bool:
+def stands_alone(row: DatedRow, rows: Iterable[DatedRow]) -> bool:
     """Tell whether the row, and no other of its name, is in force on its own first day."""
     return [other for other in rows if other.name == row.name and holds_on(other, row.valid_from)] == [row]
