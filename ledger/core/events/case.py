@@ -153,7 +153,7 @@ class MeasureLifted(Body, frozen=True):
 
 
 class ItemDecision(Value, frozen=True):
-    """What a decision says of one item."""
+    """The disposal that a decision orders for one item."""
 
     item_id: ItemId
     disposal: Disposal

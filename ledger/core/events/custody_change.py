@@ -1,4 +1,4 @@
-"""Bodies of events by which a detention house learns whose prisoner it keeps, and until when."""
+"""Bodies of events that tell a detention house for which agency it keeps a person, and until when."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class CustodyChangeServed(Body, frozen=True):
 
 @event("custody_period.notified")
 class CustodyPeriodNotified(Body, frozen=True):
-    """Only the period changes: the notice that goes to the detention house before the old one ends.
+    """A notice to the detention house before a period of custody ends: only the period changes.
 
     ``until`` is the last day of the new period, ``article`` the clause that it rests on.
     """

@@ -17,7 +17,7 @@ from ledger.core.events.terms import (
 
 @event("deadline.extended")
 class DeadlineExtended(Body, frozen=True):
-    """``extension`` names the row of the rules; ``until`` is the last day as decided, left out for all that it gives.
+    """``extension`` names a row of the rules; ``until`` is the last day as decided, or left out for all the row gives.
 
     ``qualifying_ground`` is the ground that the clause asks for, where it asks for one of a list.
     """

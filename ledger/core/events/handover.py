@@ -32,7 +32,7 @@ from ledger.core.events.terms import (
 
 
 class OfferedItem(Value, frozen=True):
-    """One line of the transfer list, as the sender states it; what is left out is as the record has it.
+    """One line of the transfer list, as the sender states it; fields left out are as recorded.
 
     ``stays`` means that the thing does not move: only responsibility for it is offered.
     """
@@ -95,7 +95,7 @@ class HandoverChecked(Body, frozen=True):
 
 
 class ReceivedItem(Value, frozen=True):
-    """What the receiver found of one item; a difference from the list opens a discrepancy with the acceptance."""
+    """One item as the receiver found it; a difference from the list opens a discrepancy with the acceptance."""
 
     item_id: ItemId
     match_result: MatchResult

@@ -61,7 +61,7 @@ class Dossier(Value, frozen=True):
 
 @event("item.registered")
 class ItemRegistered(Body, frozen=True):
-    """A thing enters the case, held by the signing agency. What kind it is decides which parts must stand here:
+    """A thing enters the case, held by the signing agency. Its kind decides which parts are required:
 
     ``dossier`` needs ``dossier``; ``electronic_data`` needs ``digests`` and ``collection``; ``detainee`` needs
     ``person_id``; money is ``property`` with ``money``.
@@ -101,7 +101,7 @@ class ItemUnsealed(Body, frozen=True):
 
 @event("item.examined")
 class ItemExamined(Body, frozen=True):
-    """What an examination found; ``match_result`` compares with what the record said before."""
+    """The result of an examination; ``match_result`` compares it with the record before."""
 
     item_id: ItemId
     method: Text
@@ -156,7 +156,7 @@ class ItemCheckedOut(Body, frozen=True):
 
 @event("item.checked_in")
 class ItemCheckedIn(Body, frozen=True):
-    """What came back, and how: what is said of it becomes the record, what is not said is as it was."""
+    """The item as it came back. What is stated becomes the record; what is left out stays as recorded."""
 
     item_id: ItemId
     condition: Text | None = None

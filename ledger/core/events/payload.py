@@ -49,14 +49,14 @@ Version = Annotated[int, Meta(ge=VERSION, le=VERSION)]
 
 
 class Stream(Value, frozen=True):
-    """Each event belongs to exactly one; within it ``sequence`` counts from 0."""
+    """A stream of events. Each event belongs to exactly one, in which ``sequence`` counts from 0."""
 
     kind: StreamKind
     id: StreamId
 
 
 class Authority(Value, frozen=True):
-    """On what authority an act is done: kind of paper or provision, and its number or article."""
+    """The authority for an act: the kind of paper or provision, and its number or article."""
 
     authorization_type: Line
     authorization_identifier: Line
@@ -70,7 +70,7 @@ class Section(Value, frozen=True):
 
 
 class Payload(Value, frozen=True, tag_field="event_type", kw_only=True):
-    """What all payloads share; the type's own fields stand in ``body``.
+    """The fields that all payloads share; those of the event type are in ``body``.
 
     ``previous`` is the digest of the stream's previous payload, null at sequence 0. ``occurred_at`` is the signer's
     claim. ``confidential`` maps a section's label to the digest of its canonical bytes.

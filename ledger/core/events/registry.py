@@ -26,7 +26,7 @@ from ledger.core.events.terms import (
 
 
 class ChangeLocation(Value, frozen=True):
-    """Where the change stands on the chain."""
+    """The block and the transaction of the change on the chain."""
 
     block_number: SafeInt
     block_hash: Bytes32
@@ -34,7 +34,7 @@ class ChangeLocation(Value, frozen=True):
 
 
 class RegistryChange(Body, frozen=True):
-    """What every mirrored change says."""
+    """Base of the mirrored changes: number, rolling hash and location of the change."""
 
     number: SafeInt
     registry_hash: Bytes32

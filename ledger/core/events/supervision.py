@@ -1,7 +1,7 @@
 """Bodies of events of supervision: models, the leads that they raise, and recommendations.
 
 Each model, lead and recommendation has a stream of its own (kind ``supervision``): ``model-<model_id>``, ``<lead_id>``,
-``recommendation-<recommendation_id>``. ``ledger.core.supervision`` says in what order these may come, and who may.
+``recommendation-<recommendation_id>``. ``ledger.core.supervision`` decides in which order these may come, and by whom.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ class Told(Value, frozen=True):
 
 
 class Figures(Value, frozen=True):
-    """What a measurement of a model found: of ``planted`` anomalies in ``cases`` so many, ``false_leads`` besides."""
+    """A measurement of a model: ``found`` of ``planted`` anomalies in ``cases``, and ``false_leads`` besides."""
 
     measured_on: Date
     cases: SafeInt
@@ -86,8 +86,8 @@ class Origin(Value, frozen=True):
 class ModelPublished(Body, frozen=True):
     """The next version of a model. ``definition`` is its file's text, ``model_digest`` that of the text in UTF-8.
 
-    ``case_study`` tells an exemplary case, without anything that leads to the case or to a person. ``origin`` is where
-    the version was taken from, if from another ledger.
+    ``case_study`` describes an exemplary case, without anything that leads to the case or to a person. ``origin`` is
+    where the version was taken from, if from another ledger.
     """
 
     model_id: ModelId
@@ -121,7 +121,7 @@ class ModelAdopted(Body, frozen=True):
 
 
 class Check(Value, frozen=True):
-    """What must be looked at before the lead is believed, and by whom: data is not evidence."""
+    """A check, and who makes it, before the lead counts: data is not evidence."""
 
     what: Told
     by: Told
@@ -137,11 +137,11 @@ class CitedDataset(Value, frozen=True):
 
 @event("lead.raised", streams=("supervision",), roles=SERVICE)
 class LeadRaised(Body, frozen=True):
-    """What a model found in the log of ``tree_size`` entries, as things stood at ``as_of``.
+    """A finding of a model in the log of ``tree_size`` entries, for the moment ``as_of``.
 
-    ``key`` is what makes the finding the same one, ``finding`` the digest of it and the model: the same finding is the
-    same ``lead_id``. ``events`` are cited up to their limit, ``cited_count`` is how many were found. ``values`` are the
-    row that the model gave. ``supervised`` has to answer, ``procuratorate`` supervises it.
+    ``key`` identifies the finding; ``finding`` is the digest of key and model, so the same finding has the same
+    ``lead_id``. ``events`` are cited up to their limit, ``cited_count`` is how many there are. ``values`` are the row
+    that the model returned. ``supervised`` has to answer, ``procuratorate`` supervises it.
     """
 
     lead_id: LeadId
@@ -182,7 +182,7 @@ class LeadTransferred(Body, frozen=True):
 
 @event("lead.answered", streams=("supervision",), roles=HANDLING)
 class LeadAnswered(Body, frozen=True):
-    """What the supervised agency says of it, with the digests of the material that it shows."""
+    """The supervised agency's answer, with the digests of the material that it shows."""
 
     answer: Text
     digests: Material = ()
@@ -191,7 +191,7 @@ class LeadAnswered(Body, frozen=True):
 
 @event("lead.confirmed", streams=("supervision",), roles=_CHECKING)
 class LeadConfirmed(Body, frozen=True):
-    """``digests`` are of the material that was checked; without any there is nothing to confirm by."""
+    """``digests`` are of the material that was checked; without any the lead cannot be confirmed."""
 
     finding: Text
     digests: Material = ()
@@ -205,7 +205,7 @@ class LeadDismissed(Body, frozen=True):
 
 @event("lead.closed", streams=("supervision",), roles=_CHECKING)
 class LeadClosed(Body, frozen=True):
-    """What came of it. ``document_number`` is that of the notice or of the filing of the case."""
+    """The outcome. ``document_number`` is that of the notice or of the filing of the case."""
 
     outcome: LeadOutcome
     summary: Text
@@ -237,7 +237,7 @@ class RecommendationAnswered(Body, frozen=True):
 
 
 class Counted(Value, frozen=True):
-    """How often a model found something in a period, in the log of ``tree_size`` entries."""
+    """The findings of a model in a period, in the log of ``tree_size`` entries."""
 
     count: SafeInt
     period_from: Date
@@ -247,7 +247,7 @@ class Counted(Value, frozen=True):
 
 @event("recommendation.rechecked", streams=("supervision",), roles=SUPERVISING)
 class RecommendationRechecked(Body, frozen=True):
-    """Whether what the recommendation is about came again after it."""
+    """Whether the problem came again after the recommendation."""
 
     result: RecheckResult
     before: Counted
