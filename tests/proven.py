@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from ledger.core.verification.bundle import verify_bundle
 from ledger.core.verification.bundle_format import Bundle, raw
-from ledger.core.verification.chain import SeenBlock
+from ledger.core.verification.chain import ObservedBlock
 from ledger.core.verification.contract_storage import anchor_slots, registry_slots
 from ledger.core.verification.report import Report
 from ledger.core.verification.trust import Trust, TrustedBlock
@@ -53,15 +53,15 @@ def trusting(*blocks: TrustedBlock) -> Trust:
     return trust(chains=(replace(CHAIN, trusted_blocks=blocks),))
 
 
-def verdict_of(bundle: Bundle | Tree, *seen: SeenBlock, using: Trust | None = None) -> Report:
+def verdict_of(bundle: Bundle | Tree, *seen: ObservedBlock, using: Trust | None = None) -> Report:
     """Under a trust file that names the block of a bundle's anchor; that of the good one for a bundle as a tree."""
     data = json.dumps(bundle).encode() if isinstance(bundle, dict) else encode_bundle(bundle)
     default = trusting(NAMED) if isinstance(bundle, dict) else naming(bundle)
-    return verify_bundle(data, using or default, seen=seen)
+    return verify_bundle(data, using or default, observed=seen)
 
 
-def on_chain(**changes: Any) -> SeenBlock:
-    return replace(SeenBlock(CHAIN.identity, NAMED.number, NAMED.hash, is_final=True), **changes)
+def on_chain(**changes: Any) -> ObservedBlock:
+    return replace(ObservedBlock(CHAIN.identity, NAMED.number, NAMED.hash, is_final=True), **changes)
 
 
 def of(bundle: Tree, *path: str | int) -> Any:

@@ -10,7 +10,7 @@ from ledger.chain.journal import ChainIdentity
 from ledger.chain.rpc import JsonRpc
 from ledger.cli.options import Node
 from ledger.cli.proofs import anchor_blocks
-from ledger.core.verification.chain import SeenBlock
+from ledger.core.verification.chain import ObservedBlock
 from ledger.core.verification.trust import Trust, TrustedBlock, TrustedChain
 
 
@@ -27,13 +27,13 @@ class OwnNode:
         rule = self.chain.finality if node.confirmations is None else node.confirmations
         self._final = final_block(self._eth, finality_of(rule))
 
-    def seen(self, number: int) -> SeenBlock | None:
+    def seen(self, number: int) -> ObservedBlock | None:
         """Return the block that the chain has at the number, or None beyond its end."""
         block = self._eth.block(number)
         if block is None:
             return None
         is_final = self._final is not None and number <= self._final.number
-        return SeenBlock(self.chain.identity, number, "0x" + block.hash.hex(), is_final)
+        return ObservedBlock(self.chain.identity, number, "0x" + block.hash.hex(), is_final)
 
     def final(self, which: str) -> TrustedBlock:
         """Return the newest final block, or the final one of a number. Raises NotFound, MalformedInput."""
@@ -53,7 +53,7 @@ class OwnNode:
         )
 
 
-def seen_blocks(node: OwnNode, data: bytes) -> tuple[SeenBlock, ...]:
+def seen_blocks(node: OwnNode, data: bytes) -> tuple[ObservedBlock, ...]:
     """Return what the node has at the blocks by which the bundles of a file prove their anchors.
 
     Raises MalformedInput for what is no bundle.

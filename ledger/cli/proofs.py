@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from ledger.cli.options import Node
     from ledger.cli.session import Session
     from ledger.core.verification.case import CaseReport
-    from ledger.core.verification.chain import SeenBlock
+    from ledger.core.verification.chain import ObservedBlock
     from ledger.core.verification.report import Report
     from ledger.core.verification.trust import ChainIdentity, Trust
     from ledger.interchange.papers.certified import Certified
@@ -38,7 +38,7 @@ def verify(data: bytes, trust: Trust, log_folder: str | None, node: Node | None 
         return verify_whole_case(data, trust, log_folder, blocks)
     from ledger.core.verification.bundle import verify_bundle
 
-    return verify_bundle(data, trust, seen=blocks)
+    return verify_bundle(data, trust, observed=blocks)
 
 
 def certificate_of(
@@ -60,7 +60,7 @@ def certificate_of(
     return certified, typeset(paper.sheet, paper.attached)
 
 
-def blocks_at_node(node: Node | None, data: bytes, trust: Trust) -> tuple[SeenBlock, ...]:
+def blocks_at_node(node: Node | None, data: bytes, trust: Trust) -> tuple[ObservedBlock, ...]:
     """Return what the node has at the blocks that the bundles of a file end in, or nothing without a node."""
     if node is None:
         return ()
@@ -101,12 +101,12 @@ def _bundles(data: bytes) -> list[bytes]:
 
 
 def verify_whole_case(
-    data: bytes, trust: Trust, log_folder: str | None = None, blocks: Sequence[SeenBlock] = ()
+    data: bytes, trust: Trust, log_folder: str | None = None, blocks: Sequence[ObservedBlock] = ()
 ) -> CaseReport:
     """Verify the bundle of a case, under the rules that this program ships."""
     from ledger.core.verification.case import verify_case
 
-    return verify_case(data, trust, shipped_rulebook(), entries=_entries(log_folder), seen=blocks)
+    return verify_case(data, trust, shipped_rulebook(), entries=_entries(log_folder), observed=blocks)
 
 
 def _entries(log_folder: str | None) -> Iterator[bytes] | None:

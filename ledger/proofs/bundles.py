@@ -39,7 +39,7 @@ from ledger.core.verification.bundle_format import (
     read_anchor,
 )
 from ledger.core.verification.case import verify_case
-from ledger.core.verification.chain import SeenBlock
+from ledger.core.verification.chain import ObservedBlock
 from ledger.core.verification.evidence import encode_response
 from ledger.core.verification.report import Step
 from ledger.core.verification.trust import Trust, TrustedChain
@@ -147,7 +147,7 @@ class Prover:
             bundle = self._bundle(view, entry, view.head_for(entry.log_index), withheld)
         encoded = encode_bundle(bundle)
         with _readable(entry.log_index):
-            report = verify_bundle(encoded, self._trust(), seen=blocks_of(bundle))
+            report = verify_bundle(encoded, self._trust(), observed=blocks_of(bundle))
         _require_proven(report.faults, entry.log_index)
         return encoded
 
@@ -166,7 +166,7 @@ class Prover:
             )
         )
         with _readable(entries[0].log_index):
-            report = verify_case(encoded, self._trust(), self._book, seen=blocks_of(*events))
+            report = verify_case(encoded, self._trust(), self._book, observed=blocks_of(*events))
         for entry, event in zip(entries, report.events, strict=True):
             _require_proven(event.faults, entry.log_index)
         _require_proven(report.faults, entries[0].log_index)
@@ -189,7 +189,7 @@ class Prover:
             )
         )
         with _readable(entries[-1].log_index):
-            report = verify_package(encoded, self._trust(), seen=blocks_of(*bundles))
+            report = verify_package(encoded, self._trust(), observed=blocks_of(*bundles))
         for entry, event in zip(entries, report.events, strict=True):
             _require_proven(event.faults, entry.log_index)
         _require_proven(report.faults, entries[-1].log_index)
@@ -252,15 +252,15 @@ def _encoded(bundles: Iterable[Bundle]) -> tuple[Raw, ...]:
     return tuple(Raw(encode_bundle(bundle)) for bundle in bundles)
 
 
-def blocks_of(*bundles: Bundle) -> tuple[SeenBlock, ...]:
+def blocks_of(*bundles: Bundle) -> tuple[ObservedBlock, ...]:
     """Return the blocks of the anchors in bundles of this service, whose own node said that they are final."""
     anchors = {bytes(bundle.anchor) for bundle in bundles if bundle.anchor is not UNSET}
     return tuple(map(_block, map(read_anchor, anchors)))
 
 
-def _block(anchor: Anchor) -> SeenBlock:
+def _block(anchor: Anchor) -> ObservedBlock:
     header = read_header(bytes.fromhex(anchor.header_rlp[2:]))
-    return SeenBlock(anchor.chain, header.number, "0x" + header.hash.hex(), is_final=True)
+    return ObservedBlock(anchor.chain, header.number, "0x" + header.hash.hex(), is_final=True)
 
 
 def _proof(view: _View, index: int, head: _Head) -> str:

@@ -25,7 +25,7 @@ from ledger.core.signing.authority import Agency
 from ledger.core.verification.bundle import Verified, verify_event
 from ledger.core.verification.bundle_format import decode_case_bundle
 from ledger.core.verification.case import order_of, scan
-from ledger.core.verification.chain import SeenBlock
+from ledger.core.verification.chain import ObservedBlock
 from ledger.core.verification.report import Check, NotChecked, Outcome, Step, perform, worst
 from ledger.core.verification.trust import Trust
 from ledger.supervision.catalogue import dataset_view
@@ -143,7 +143,7 @@ class _Run:
         book: Rulebook,
         calendar: WorkCalendar,
         *,
-        seen: Sequence[SeenBlock],
+        seen: Sequence[ObservedBlock],
         runner: ModelRunner,
     ):
         self.runner = runner
@@ -180,7 +180,7 @@ def rederive(
     book: Rulebook,
     calendar: WorkCalendar,
     *,
-    seen: Sequence[SeenBlock] = (),
+    seen: Sequence[ObservedBlock] = (),
     runner: ModelRunner | None = None,
 ) -> LeadReport:
     """What the held events prove of the lead. ``seen`` are blocks that a chain was asked for; ``runner`` runs the
@@ -199,7 +199,7 @@ def rederive(
 
 
 def _lead(run: _Run) -> Outcome:
-    verified = verify_event(run.held.lead, run.trust, seen=run.seen)
+    verified = verify_event(run.held.lead, run.trust, observed=run.seen)
     body = verified.payload.body if verified.payload else None
     if not isinstance(body, LeadRaised):
         raise MalformedInput("expected the bundle of a lead.raised with its payload", field="lead")
@@ -232,7 +232,7 @@ def _cases(run: _Run) -> Outcome:
         gap = _take_case(run, case_id, data) or gap
     run.events = [event for event in run.events if event.log_index < lead.tree_size]
     for data in run.held.registrations:
-        verified = verify_event(data, run.trust, seen=run.seen)
+        verified = verify_event(data, run.trust, observed=run.seen)
         _require_sound(verified, verified.envelope.event_id)
         gap = gap or _gap(verified)
         if verified.payload is not None and isinstance(verified.payload.body, DatasetRegistered):
@@ -244,7 +244,7 @@ def _cases(run: _Run) -> Outcome:
 
 def _take_case(run: _Run, case_id: str, data: bytes) -> NotChecked | None:
     """Takes the events of a case's bundle; gives what keeps it from being intact."""
-    events = [verify_event(bytes(event), run.trust, seen=run.seen) for event in decode_case_bundle(data).events]
+    events = [verify_event(bytes(event), run.trust, observed=run.seen) for event in decode_case_bundle(data).events]
     gap: NotChecked | None = None
     for verified in events:
         _require_sound(verified, verified.envelope.event_id)

@@ -13,7 +13,7 @@ from ledger.core.log.notes import Note, SeedSigner
 from ledger.core.verification.block_notes import BlockStatement, cosign_block
 from ledger.core.verification.bundle_format import Bundle, raw
 from ledger.core.verification.case import verify_case
-from ledger.core.verification.chain import SeenBlock
+from ledger.core.verification.chain import ObservedBlock
 from ledger.core.verification.contract_storage import anchor_slots
 from ledger.core.verification.trust import Trust, TrustedBlock
 from ledger.procedures import shipped_rulebook
@@ -79,7 +79,7 @@ def test_other_block_that_the_chain_has() -> None:
     "seen",
     [on_chain(number=13), on_chain(chain=replace(CHAIN.identity, deployment_block_hash="0x" + "11" * 32))],
 )
-def test_blocks_of_other_numbers_and_chains(seen: SeenBlock) -> None:
+def test_blocks_of_other_numbers_and_chains(seen: ObservedBlock) -> None:
     """They say nothing of this one."""
     assert results(verdict_of(GOOD, replace(seen, hash="0x" + "22" * 32), using=trust()))["block"] == "not_checked"
 
@@ -122,7 +122,7 @@ def test_case_bundle() -> None:
     assert report.verdict == "intact"
     assert {results(event)["block"] for event in report.events} == {"checked"}
     block = LOG.state().block()
-    asked = verify_case(data, trust(), shipped_rulebook(), seen=[on_chain(hash=block.hash)])
+    asked = verify_case(data, trust(), shipped_rulebook(), observed=[on_chain(hash=block.hash)])
     assert {results(event)["block"] for event in asked.events} == {"checked"}
 
 

@@ -26,7 +26,7 @@ from ledger.core.supervision.models import STREAM
 from ledger.core.verification.bundle import Verified, verify_event
 from ledger.core.verification.bundle_format import Part, read_file
 from ledger.core.verification.case import require_one_tree_head
-from ledger.core.verification.chain import SeenBlock
+from ledger.core.verification.chain import ObservedBlock
 from ledger.core.verification.report import Check, NotChecked, Outcome, Report, Statement, Step, of_all, perform, worst
 from ledger.core.verification.trust import Trust
 
@@ -114,13 +114,13 @@ def encode_package(package: ModelPackage) -> bytes:
     return canonical.encode(package)
 
 
-def verify_package(data: bytes, trust: Trust, *, seen: Sequence[SeenBlock] = ()) -> PackageReport:
-    """Verify a package against a trust file. ``seen`` are blocks that a chain was asked for.
+def verify_package(data: bytes, trust: Trust, *, observed: Sequence[ObservedBlock] = ()) -> PackageReport:
+    """Verify a package against a trust file. ``observed`` are blocks that a chain was asked for.
 
     Raises MalformedInput if the bytes are no package, or if one of its publications is no bundle.
     """
     package = decode_package(data)
-    events = [verify_event(bytes(bundle), trust, seen=seen) for bundle in package.publications]
+    events = [verify_event(bytes(bundle), trust, observed=observed) for bundle in package.publications]
     run = _Run(package, events)
     steps = tuple(perform(number, name, check, run) for number, (name, check) in enumerate(STEPS, 1))
     return PackageReport(

@@ -68,7 +68,7 @@ from ledger.core.signing import signatures
 from ledger.core.signing.authority import Grant
 from ledger.core.verification.bundle_format import Anchor, Bundle, decode_bundle, read_anchor, read_authority, read_part
 from ledger.core.verification.chain import (
-    SeenBlock,
+    ObservedBlock,
     require_below,
     require_mirrored_by,
     require_not_revoked,
@@ -102,10 +102,10 @@ COMPLETENESS = Statement("not_checked", "one event says nothing of those after i
 class _Run:
     """A verification in progress: what its steps have read and accepted so far, None for what they have not."""
 
-    def __init__(self, bundle: Bundle, trust: Trust, seen: Sequence[SeenBlock]):
+    def __init__(self, bundle: Bundle, trust: Trust, observed: Sequence[ObservedBlock]):
         self.bundle = bundle
         self.trust = trust
-        self.seen = seen
+        self.observed = observed
         self.envelope, self.entry = read_part(bundle.envelope, decode_envelope, "envelope")
         self.shown: Payload | None = None  # as step 1 read it
         self.payload: Payload | None = None  # as step 4 accepted it
@@ -147,18 +147,18 @@ class Verified(NamedTuple):
     checkpoint: Checkpoint | None
 
 
-def verify_bundle(data: bytes, trust: Trust, *, seen: Sequence[SeenBlock] = ()) -> Report:
+def verify_bundle(data: bytes, trust: Trust, *, observed: Sequence[ObservedBlock] = ()) -> Report:
     """Verify a bundle against a trust file.
 
-    ``seen`` are blocks that a chain was asked for. Raises MalformedInput if the bytes are no bundle at all; every other
-    fault is a failed step of the report.
+    ``observed`` are blocks that a chain was asked for. Raises MalformedInput if the bytes are no bundle at all; every
+    other fault is a failed step of the report.
     """
-    return verify_event(data, trust, seen=seen).report
+    return verify_event(data, trust, observed=observed).report
 
 
-def verify_event(data: bytes, trust: Trust, *, seen: Sequence[SeenBlock] = ()) -> Verified:
+def verify_event(data: bytes, trust: Trust, *, observed: Sequence[ObservedBlock] = ()) -> Verified:
     """Verify a bundle as ``verify_bundle`` does; return the parts that were read with the report."""
-    run = _Run(decode_bundle(data), trust, seen)
+    run = _Run(decode_bundle(data), trust, observed)
     steps = tuple([perform(number, name, check, run) for number, (name, check) in enumerate(STEPS, 1)])
     checkpoint = run.accepted.checkpoint if run.accepted else None
     report = Report(
@@ -360,7 +360,7 @@ def _block(run: _Run) -> Outcome:
         return NotChecked("the bundle has no anchor: ask for a newer proof", "not_yet_anchored")
     anchor = read_anchor(bytes(run.bundle.anchor))
     header = read_header(bytes.fromhex(anchor.header_rlp[2:]))
-    outcome = require_trusted(anchor, header, run.trust, run.seen)
+    outcome = require_trusted(anchor, header, run.trust, run.observed)
     chain = run.trust.chain(anchor.chain, anchor.contract)
     is_trusted = not isinstance(outcome, NotChecked)
     run.block = ProvenBlock(header.number, "0x" + header.hash.hex(), header.timestamp, is_trusted)

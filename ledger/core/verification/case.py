@@ -30,7 +30,7 @@ from ledger.core.log.tlog_proofs import tree_head_of
 from ledger.core.procedure.rulebook import Rulebook
 from ledger.core.verification.bundle import Verified, verify_event
 from ledger.core.verification.bundle_format import CaseBundle, decode_case_bundle
-from ledger.core.verification.chain import SeenBlock
+from ledger.core.verification.chain import ObservedBlock
 from ledger.core.verification.report import (
     Check,
     NotChecked,
@@ -91,7 +91,7 @@ def verify_case(
     book: Rulebook,
     *,
     entries: Iterable[bytes] | None = None,
-    seen: Sequence[SeenBlock] = (),
+    observed: Sequence[ObservedBlock] = (),
 ) -> CaseReport:
     """Verify a case bundle.
 
@@ -99,7 +99,7 @@ def verify_case(
     if the bytes are no case bundle, or if one of its events is no bundle.
     """
     bundle = decode_case_bundle(data)
-    events = [verify_event(bytes(event), trust, seen=seen) for event in bundle.events]
+    events = [verify_event(bytes(event), trust, observed=observed) for event in bundle.events]
     run = _Run(bundle, events, book, entries)
     steps = [perform(number, name, check, run) for number, (name, check) in enumerate(STEPS, 1)]
     *_, custody, end = steps = [*steps[:3], *(replace(step, verdict="intact") for step in steps[3:])]

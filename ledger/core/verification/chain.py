@@ -23,7 +23,7 @@ from ledger.core.verification.trust import ChainIdentity, Trust, TrustedBlock
 YEAR_10000 = 253_402_300_800  # unix seconds; the first that datetime cannot represent
 
 
-class SeenBlock(Struct, frozen=True):
+class ObservedBlock(Struct, frozen=True):
     """The block that a chain has at ``number`` now, according to a node that was asked; ``is_final`` by its rule."""
 
     chain: ChainIdentity
@@ -32,7 +32,7 @@ class SeenBlock(Struct, frozen=True):
     is_final: bool
 
 
-def require_trusted(anchor: Anchor, header: BlockHeader, trust: Trust, seen: Sequence[SeenBlock]) -> Outcome:
+def require_trusted(anchor: Anchor, header: BlockHeader, trust: Trust, observed: Sequence[ObservedBlock]) -> Outcome:
     """Accept a block that is trusted: by the trust file, by a node that was asked, or by a quorum of witnesses.
 
     Raises ProofRefused if another block of this number is final; another one that is not final is only reported.
@@ -46,7 +46,7 @@ def require_trusted(anchor: Anchor, header: BlockHeader, trust: Trust, seen: Seq
         )
     block_hash = "0x" + header.hash.hex()
     described = f"block {header.number} with the hash {block_hash}"
-    reported = [block for block in seen if (block.chain, block.number) == (chain.identity, header.number)]
+    reported = [block for block in observed if (block.chain, block.number) == (chain.identity, header.number)]
     named = [block for block in chain.trusted_blocks if block.number == header.number]
     for final_hash in (*(block.hash for block in reported if block.is_final), *(block.hash for block in named)):
         if final_hash != block_hash:

@@ -25,7 +25,7 @@ from ledger.core.verification.bundle_format import (
     read_part,
 )
 from ledger.core.verification.case import RaisedFlag, verify_case
-from ledger.core.verification.chain import SeenBlock
+from ledger.core.verification.chain import ObservedBlock
 from ledger.core.verification.report import Report, Statement, Step
 from ledger.core.verification.trust import Trust
 from ledger.i18n import Labels
@@ -98,7 +98,7 @@ def certify(
     book: Rulebook,
     *,
     entries: Iterable[bytes] | None = None,
-    seen: Sequence[SeenBlock] = (),
+    seen: Sequence[ObservedBlock] = (),
 ) -> Certified:
     """Verifies a bundle of either kind; arguments as in ``ledger.core.verification.case``.
 
@@ -106,7 +106,7 @@ def certify(
     """
     if _format(data) == "tallystick/case-bundle@v1":
         return _certify_case(data, trust, book, entries, seen)
-    report = verify_bundle(data, trust, seen=seen)
+    report = verify_bundle(data, trust, observed=seen)
     _require_untampered(report.verdict, report.faults)
     parts = _Parts(data, report)
     event = CertifiedEvent(report, parts.payload)
@@ -124,9 +124,9 @@ def certify(
 
 
 def _certify_case(
-    data: bytes, trust: Trust, book: Rulebook, entries: Iterable[bytes] | None, seen: Sequence[SeenBlock]
+    data: bytes, trust: Trust, book: Rulebook, entries: Iterable[bytes] | None, seen: Sequence[ObservedBlock]
 ) -> Certified:
-    report = verify_case(data, trust, book, entries=entries, seen=seen)
+    report = verify_case(data, trust, book, entries=entries, observed=seen)
     faults = (*report.faults, *(fault for event in report.events for fault in event.faults))
     _require_untampered(report.verdict, faults)
     bundles = decode_case_bundle(data).events
