@@ -103,6 +103,7 @@ def can_see(reader: Reader, sides: Sides) -> Sight | None:
         return "party"
     if reader.agency in _parties(sides):
         return "party"
+    # The order is that of `Sight`: a party that also supervises sees the case as a party.
     if isinstance(sides, CaseSides) and reader.agency in _offered(sides, reader.now):
         return "offered"
     return None if reader.supervised.isdisjoint(_supervised(sides, reader.now)) else "jurisdiction"
@@ -126,6 +127,7 @@ def can_see_event(
     if stream_kind == "system" or (stream_kind == "agency" and stream_id == reader.agency):
         return "party"
     sight = None if sides is None else can_see(reader, sides)
+    # They hold the event already, even if the case is closed to them now.
     if sight is None and reader.agency in (signer, offered_to):
         return "offered"
     return sight

@@ -114,6 +114,7 @@ def _require_may_leave(state: CaseState, act: Act, item_id: str) -> Item:
 def _require_not_offered(state: CaseState, person_id: str) -> Person:
     person = state.person(person_id, field="person_ids")
     for handover in state.handovers.marked("open"):
+        # A case that is offered without a list of persons takes all of them along.
         if person_id in handover.person_ids or (handover.moves_case and not handover.person_ids):
             refuse(
                 "already_offered",
@@ -155,6 +156,7 @@ def _take_over(
         refuse("already_taken_over", "what the split cited gave up stands in this case already", field=f"body.{field}")
     for item in split.items:
         existing = state.items.get(item.item_id)
+        # An item that left this case by a split may come back to it.
         if existing is not None and existing.status != "left":
             require_new(state.items, item.item_id, "item", field=field)
     for measure in split.measures:

@@ -32,6 +32,7 @@ def advance(before: CaseState | None, act: Act, after: CaseState) -> CaseState:
         return _with(after, _handed_on(after, act, (body.item_id,), body.parts))
     if isinstance(body, item.ItemMerged):
         return _with(after, _handed_on(after, act, body.item_ids, (body.whole,)))
+    # Settle, stop, start: an event may end a clock and begin its successor of the same name.
     for trigger in triggers(before, act, after):
         after = _settle(after, act, trigger)
         if trigger.name in act.book.stopped_by:
@@ -46,6 +47,7 @@ def running(state: CaseState, subject: str | None = None) -> list[Clock]:
     return state.clocks.marked("running" if subject is None else f"running/{subject}")
 
 
+# A running clock keeps the row it started under: a new law counts for clocks that start later.
 def rule_of(clock: Clock, book: Rulebook) -> ClockRule:
     """Return the row that the clock has kept since it started. Requires that the rules still contain it."""
     return book.clock_rows[clock.name, clock.rule_from]
@@ -119,6 +121,7 @@ def _concerned(state: CaseState, trigger: Trigger, mark: str) -> list[Clock]:
 def _stop(state: CaseState, clock: Clock, act: Act, at: str, handover_id: str | None = None) -> Clock:
     pauses = clock.pauses
     if clock.is_paused:
+        # A clock that stops while it is paused is paused no longer; a pause cannot end before it began.
         pauses = (*pauses[:-1], replace(pauses[-1], until=max(at, pauses[-1].since)))
     return replace(
         clock,
@@ -223,6 +226,7 @@ def _handed_on(state: CaseState, act: Act, gone: tuple[str, ...], new: tuple[ite
     ticking = [clock for item_id in gone for clock in running(state, item_id)]
     for clock in ticking:
         yield _stop(state, clock, act, act.payload.occurred_at)
+    # Sorted with the earliest last, so that it overwrites the later ones of its name.
     first = {clock.name: clock for clock in sorted(ticking, key=lambda clock: clock.counts_from, reverse=True)}
     for part in new:
         for clock in first.values():

@@ -45,6 +45,7 @@ def as_found(item: Item, line: ReceivedItem | ItemCheckedIn) -> Item:
 
 
 def _sealed(item: Item, seal_number: str | None) -> Item:
+    # The same seal is no new seal: its state stays what it was.
     if seal_number == item.seal_number:
         return item
     return replace(item, seal_number=seal_number, seal_state="intact")
@@ -78,6 +79,7 @@ def differences(item: Item, line: ReceivedItem | ItemCheckedIn) -> list[Differen
     differing = [*_quantity_difference(item, line.quantity), *_seal_difference(item, line.seal_state, line.seal_number)]
     if digests_conflict(item.digests, line.digests):
         differing.append(Difference("digest", " ".join(item.digests), " ".join(line.digests)))
+    # A mismatch that is stated without figures is a difference of condition.
     if line.match_result == "mismatch" and not differing:
         differing.append(
             Difference("condition", item.condition or "as listed", line.condition or line.remark or "differs")

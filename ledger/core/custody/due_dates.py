@@ -116,6 +116,7 @@ def _ends(
         by_law = _by_law(state, clock, row, calendar, as_of)
     except UnknownYear:
         earliest = clock_periods.lawful_last_day(clock, row)
+        # Days off only move the end later: a paper's earlier end holds in any calendar.
         if by_paper is None or earliest is None or by_paper.due_at > end_of(earliest):
             raise
         return by_paper, False
@@ -135,6 +136,7 @@ def _by_law(state: CaseState, clock: Clock, row: ClockRule, calendar: WorkCalend
         return None
     excluded = clock_periods.exclusions(clock.pauses, as_of)
     counting = partial(count, clock.counts_from, periods, excluded=excluded, calendar=calendar, month_end=row.month_end)
+    # Custody matters on the last day, and the last day depends on custody: each measure is tried in turn.
     for measure in _custody(state, clock.subject):
         counted = counting(in_custody=True)
         if _lasts_at(measure, counted.due_at):

@@ -191,6 +191,7 @@ def _touched(before: CaseState | None, after: CaseState) -> Iterator[Clock]:
     for _, earlier, clock in after.clocks.changes(before.clocks if before else None):
         if clock is None:
             continue
+        # A clock transferred from another case or item has the events of its predecessor too.
         if len(clock.events) == 1 if earlier is None else len(earlier.extensions) < len(clock.extensions):
             yield clock
 
@@ -263,6 +264,7 @@ def _third_return(before: CaseState | None, act: Act, after: CaseState, rule: Fl
     if offer.purpose not in supplements:
         return None
     alike = [h for purpose in supplements for h in after.handovers.marked(f"purpose/{purpose}")]
+    # Refused and recalled returns never took effect. Each stage, review and trial, has its own count.
     returns = sum(h.stage == offer.stage and h.status not in ("recalled", "refused") for h in alike)
     return f"return no. {returns} for supplementary investigation" if returns > rule.limit else None
 
@@ -300,6 +302,7 @@ def _backdated(before: CaseState | None, act: Act, after: CaseState, rule: FlagR
         return None
     happened, _ = _seconds_and_day(act.payload.occurred_at)
     last, _ = _seconds_and_day(before.last_occurred_at)
+    # Papers are often recorded a little out of order.
     if last - happened <= rule.limit:
         return None
     return f"{act.payload.occurred_at}, after an act of {before.last_occurred_at}"

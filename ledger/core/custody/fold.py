@@ -120,8 +120,10 @@ def fold(state: CaseState | None, act: Act) -> Outcome:
     """
     require_head(state.head if state else None, state.sequence + 1 if state else 0, act)
     after = _open(act) if state is None else _continue(state, act)
+    # After the rule, which has made sure that the handover, measure or clock exists that a claim refers to.
     claimed_times.require_possible(state, act)
     after = with_rests(state, act, clocks.advance(state, act, after))
+    # Flags come last: they compare two finished states, and refuse nothing.
     return Outcome(after, flags(state, act, after))
 
 
@@ -155,6 +157,8 @@ def _open(act: Act) -> CaseState:
 def _continue(state: CaseState, act: Act) -> CaseState:
     require_admitted(state, act)
     body = act.payload.body
+    # `split` describes the latest event only, so it does not survive the next one.
     after = RULES[type(body)](replace(state, split=None) if state.split else state, act, body)
+    # Claimed times may go back, which is flagged as `backdated`: the latest claim stays the measure.
     last = max(state.last_occurred_at, act.payload.occurred_at)
     return replace(after, head=act.digest, sequence=act.payload.sequence, last_occurred_at=last)

@@ -230,6 +230,7 @@ def accepted(state: CaseState, act: Act, body: halves.HandoverAccepted) -> CaseS
         received_at=body.received_at,
         accepted_items=tuple(taken),
     )
+    # Every offered item is free again, accepted or not: the handover is answered.
     free = (replace(state.items[item_id], offer=None) for item_id in handover.items)
     items = (item if item.item_id in kept else _take(item, handover, lines.get(item.item_id)) for item in free)
     after = state.with_items(*items).with_handover(answered)
@@ -238,6 +239,7 @@ def accepted(state: CaseState, act: Act, body: halves.HandoverAccepted) -> CaseS
 
 
 def _require_within(handover: Handover, act: Act) -> None:
+    # By the claimed time of the acceptance: it may be signed a little later.
     if handover.expires_at is not None and act.payload.occurred_at > handover.expires_at:
         refuse(
             "offer_expired",
@@ -254,6 +256,7 @@ def _require_answers(handover: Handover, body: halves.HandoverAccepted) -> None:
     _require_offered(handover.person_ids, body.absent_person_ids, handover, "absent_person_ids")
     mentioned = [line.item_id for line in body.received] + [line.item_id for line in body.not_accepted]
     require_distinct(mentioned, "item", field="received")
+    # Without rest_as_listed, silence about an item is no acceptance of it.
     silent = handover.items.keys() - set(mentioned)
     if silent and not body.rest_as_listed:
         refuse(
@@ -276,6 +279,7 @@ def _require_offered(offered_ids: Collection[str], ids: Collection[str], handove
 def _take(item: Item, handover: Handover, received: halves.ReceivedItem | None) -> Item:
     """Return the item as received: as the receiver's line says, else as listed, else as recorded."""
     line = handover.items[item.item_id]
+    # The holder may differ from the responsible agency: each passes by itself.
     passes = handover.moves_responsibility and item.responsible == handover.from_agency
     moved = replace(
         item,
@@ -307,6 +311,7 @@ def _pass_on(state: CaseState, handover: Handover, present: Collection[str], pur
     if not handover.moves_responsibility:
         return state
     concerned = present if handover.person_ids or not handover.moves_case else state.persons
+    # The sender passes only the responsibility that it has.
     passing = [state.persons[p] for p in concerned if state.persons[p].responsible == handover.from_agency]
     persons = {person.person_id: replace(person, responsible=handover.to_agency) for person in passing}
     return replace(

@@ -129,6 +129,7 @@ def merged(state: CaseState, act: Act, body: things.ItemMerged) -> CaseState:
     sources = [require_in_hand(state, act, item_id, field="item_ids") for item_id in body.item_ids]
     for source in sources:
         _require_alike(source, sources[0])
+    # The sources are alike in all that the whole inherits from the first (`_ALIKE`).
     whole = _child(state, sources[0], body.whole, field="whole")
     _require_sum(whole.quantity, [source.quantity for source in sources], field="whole")
     _require_money(whole.money, [source.money for source in sources], field="whole")
@@ -171,6 +172,7 @@ def _require_sum(whole: Quantity, parts: list[Quantity], *, field: str) -> None:
     for part in parts:
         if part.unit != whole.unit:
             refuse("units_differ", f"expected the unit {whole.unit}, not {part.unit}", field=f"body.{field}")
+    # Decimal, not float: quantities add up exactly or not at all.
     total = sum((Decimal(part.value) for part in parts), Decimal(0))
     if total != Decimal(whole.value):
         refuse(
@@ -273,11 +275,13 @@ def disposed(state: CaseState, act: Act, body: things.ItemDisposed) -> CaseState
         )
     items = [require_present(state, act, item_id, field="cites") for item_id in proposal.item_ids]
     gone = [replace(item, status="disposed", disposal=proposal.disposal) for item in items]
+    # A proposal is used up by its second signature.
     rest = state.proposals.without((body.cites.payload_digest,))
     return replace(state.with_items(*gone, *_proceeds(state, act, body, proposal)), proposals=rest)
 
 
 def _proceeds(state: CaseState, act: Act, body: things.ItemDisposed, proposal: Proposal) -> list[Item]:
+    # The money of an early sale takes the place of the thing: its custody goes on.
     if (proposal.disposal == "sold_early") != (body.proceeds is not None):
         refuse("proceeds_misplaced", "an early sale, and nothing else, has proceeds", field="body.proceeds")
     if body.proceeds is None:

@@ -78,6 +78,7 @@ def changes(before: Node[V], after: Node[V]) -> list[tuple[str, V | None, V | No
         return [change for old, new in pairs if old is not new for change in changes(old, new)]
     earlier = dict(items(before)) if isinstance(before, tuple) else before
     later = dict(items(after)) if isinstance(after, tuple) else after
+    # By identity: an entry that a rule wrote again is a new object.
     changed = [(key, earlier.get(key), new) for key, new in later.items() if earlier.get(key) is not new]
     return changed + [(key, old, None) for key, old in earlier.items() if key not in later]
 
@@ -190,6 +191,7 @@ def _mark(marked: Node[Node[int]], key: str, place: int, borne: Marks, bears: Ma
         return marked
     for mark in borne:
         if mark not in bears:
+            # A mark without keys is dropped, so that old marks do not pile up.
             keys = without(get(marked, mark) or {}, key)
             marked = put(marked, mark, keys) if keys else without(marked, mark)
     for mark in bears:

@@ -99,6 +99,7 @@ def _decided(before: CaseState, act: Act, after: CaseState, body: case.DecisionR
     yield Trigger(f"decided.{body.kind}", body.decided_at, act.agency, body.person_ids)
     if body.served_at is not None:
         yield Trigger(f"served.{body.kind}", body.served_at, act.agency, body.person_ids)
+    # A decision takes effect when it is made, unless it names another time.
     yield Trigger(f"effective.{body.kind}", body.effective_at or body.decided_at, act.agency, body.person_ids)
 
 

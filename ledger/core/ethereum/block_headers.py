@@ -78,6 +78,7 @@ def read_header(data: bytes) -> BlockHeader:
     if len(data) > MAX_HEADER_LENGTH:
         raise _malformed(f"it has {len(data)} bytes, more than {MAX_HEADER_LENGTH}")
     items = rlp.decode(data)
+    # Hard forks append fields: the count tells the fork, and an unknown count is refused rather than guessed.
     if not isinstance(items, tuple) or len(items) not in FIELD_COUNTS:
         raise _malformed("it has another number of fields than any hard fork up to prague")
     for item, (name, length) in zip(items, FIELDS, strict=False):

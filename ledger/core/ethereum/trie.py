@@ -28,6 +28,7 @@ def verify_path(root: bytes, key: bytes, proof: Sequence[bytes]) -> bytes | None
     ``proof`` holds exactly the nodes from the root down, as EIP-1186 gives them. Raises ProofRefused if they do not
     lead from the root, MalformedInput if one of them is not a node.
     """
+    # Nodes of the chain prove an empty trie with no node, or with the empty one.
     if root == EMPTY_ROOT and tuple(proof) in {(), (EMPTY_NODE,)}:
         return None
     nodes = iter(proof)
@@ -90,6 +91,7 @@ def _child(child: Item, node_of: Callable[[bytes], bytes]) -> tuple[Item, ...]:
         if len(child) != _HASH:
             raise _malformed(f"it refers to a child by {len(child)} bytes")
         return _node(node_of(child), is_root=False)
+    # A child this long must be referred to by its hash: a node has one spelling.
     if len(rlp.encode(child)) >= _HASH:
         raise _malformed("a child stands in it that is too long for that")
     return child

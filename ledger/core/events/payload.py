@@ -181,6 +181,7 @@ def decode_payload(data: bytes, event_type: str | None = None) -> Payload:
     ``event_type`` is the type that the caller expects, which makes decoding faster; the payload may be of another type.
     """
     if event_type in EVENT_TYPES:
+        # The decoder of one type is quick to make; its refusal says nothing if the payload is of another type.
         with suppress(MalformedInput):
             return canonical.decode(data, _payload_decoder(event_type), where="payload")
     try:
@@ -217,6 +218,7 @@ def decode_submission(data: bytes) -> Submitted:
     envelope_bytes = canonical.encode(submission.envelope)
     payload_bytes = canonical.encode(submission.payload)
     section_bytes = {label: canonical.encode(section) for label, section in submission.sections.items()}
+    # The parts are encoded once, and their bytes are both compared here and stored.
     canonical.require_same(data, _join_submission(envelope_bytes, payload_bytes, section_bytes))
     canonical.require_profile(data)
     submitted = Submitted(submission.envelope, submission.payload, envelope_bytes, payload_bytes, section_bytes)
@@ -236,6 +238,7 @@ _shared = attrgetter(*_SHARED)
 
 def require_agreement(envelope: Envelope, payload: Payload, payload_bytes: bytes) -> None:
     """Accept an envelope whose fields and digest are those of this payload. Raises MalformedInput."""
+    # Compared as tuples first: this runs for every entry of a log, and differences are rare.
     if _shared(envelope) != _shared(payload):
         differing = zip(_SHARED, _shared(envelope), _shared(payload), strict=True)
         field, signed, stated = next(values for values in differing if values[1] != values[2])
@@ -280,6 +283,7 @@ def require_place(event: Envelope | Payload, *, where: str) -> None:
             f"expected null at sequence 0 and a digest after it, not {_plain(event.previous)} at {event.sequence}",
             field=f"{where}.previous",
         )
+    # An agency cannot write in another agency's stream.
     only = {"agency": event.agency, "system": SYSTEM_STREAM_ID}.get(event.stream.kind, event.stream.id)
     if event.stream.id != only:
         raise MalformedInput(

@@ -141,6 +141,7 @@ def _cosignatures(note_text: str, witness_keys: tuple[VerifyingKey, ...]) -> tup
 
 def _verify_cosignature(text: str, signature: bytes, key: VerifyingKey) -> int:
     """Return the timestamp (unix seconds) of a co-signature that verifies. Raises SignatureRefused."""
+    # C2SP tlog-cosignature: 8 bytes of timestamp, then the Ed25519 signature, which covers the timestamp too.
     timestamp = int.from_bytes(signature[:TIMESTAMP_LENGTH], "big")
     if len(signature) != TIMESTAMP_LENGTH + ED25519_SIGNATURE_LENGTH or timestamp >= TIMESTAMP_LIMIT:
         raise SignatureRefused(f"the co-signature of {key.name} is not a timestamp and 64 bytes", field="signature")

@@ -50,6 +50,7 @@ class NodeRow(NamedTuple):
     nodes: list[Hash]
 
 
+# The prefixes 0x00 and 0x01 keep leaves and inner nodes apart: no inner node can pass for an entry.
 def leaf_hash(data: bytes) -> Hash:
     """Hash a log entry (RFC 6962 2.1)."""
     return Hash(sha256(b"\x00" + data).digest())
@@ -126,6 +127,7 @@ def grow(frontier: Frontier, leaf_hashes: Sequence[Hash]) -> Growth:
     size = frontier.size + len(leaf_hashes)
     if size >= SIZE_LIMIT:
         raise MalformedInput(f"a tree of {size} leaves is over the limit of 2^63 - 1", field="size")
+    # Taken from the smallest subtree up: one for each level at which the new nodes begin with a right child.
     left_of = list(frontier.roots)
     rows = [_row(frontier.size, list(leaf_hashes), left_of)]
     while rows[-1].first or len(rows[-1].nodes) > 1:
@@ -185,6 +187,7 @@ def verify_inclusion(leaf: Hash, index: int, size: int, proof: Sequence[Hash], r
     _require_root_for(size, root, "root")
     inner = (index ^ (size - 1)).bit_length()
     _require_length(proof, inner + (index >> inner).bit_count())
+    # The upper siblings are all on the left: above `inner` the path runs along the right edge of the tree.
     calculated = _climb(leaf, index, proof, inner)
     if calculated != root:
         raise RootMismatch(expected=root, calculated=calculated, field="root")
@@ -319,6 +322,7 @@ def _require_root_for(size: int, root: Hash, field: str) -> None:
         raise ProofRefused(f"{field} {root.hex()} cannot be that of a tree of {size} leaves", field=field)
 
 
+# An exact length leaves no unused hashes in a proof, and no choice of how to read it.
 def _require_length(proof: Sequence[Hash], expected: int) -> None:
     if len(proof) != expected:
         raise ProofRefused(

@@ -122,6 +122,7 @@ class Note(Struct, frozen=True):
     def signature_by(self, key: VerifyingKey) -> bytes | None:
         """Return the signature that claims to be by ``key``, or None. Raises SignatureRefused if there are two."""
         signatures = [line.signature for line in self.signatures if (line.name, line.key_id) == (key.name, key.key_id)]
+        # Of two lines by one key, readers could verify different ones.
         if len(signatures) > 1:
             raise SignatureRefused(
                 f"{len(signatures)} signature lines are by the same key {key.name}", field="signatures"
@@ -156,6 +157,7 @@ def verify_note(note: Note, key: VerifyingKey) -> None:
 def parse_note(note: str) -> Note:
     """Parse a note. Raises MalformedInput if it is not of the form of C2SP signed-note, or over 128 KiB."""
     _require_plain(note)
+    # The last empty line separates: the text itself may contain empty lines.
     text, separator, lines = note.rpartition("\n\n")
     if not separator or not text:
         raise MalformedInput("a note is text, an empty line and signature lines", field="note")
@@ -201,6 +203,7 @@ def decode_base64(text: str, name: str) -> bytes:
         decoded = binascii.a2b_base64(text, strict_mode=True)
     except ValueError as error:
         raise MalformedInput(f"{name} is not base64", field=name) from error
+    # strict_mode accepts non-zero padding bits, which would give one value several spellings.
     if binascii.b2a_base64(decoded, newline=False) != text.encode():
         raise MalformedInput(f"{name} is not in canonical base64", field=name)
     return decoded

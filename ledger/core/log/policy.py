@@ -41,6 +41,7 @@ class Policy(Struct, frozen=True):
         """Tell whether the co-signatures of these witnesses are enough."""
         keys = set(cosigners)
         names = {name for name, key in self.witnesses.items() if key in keys}
+        # A group refers only to names above it, so one pass in order is enough.
         for name, group in self.groups.items():
             if sum(member in names for member in group.members) >= group.threshold:
                 names.add(name)

@@ -162,6 +162,7 @@ def root_within(checkpoint: Checkpoint, size: int, node: NodeReader) -> Hash:
     """
     if size == checkpoint.size:
         return checkpoint.root
+    # Anybody may serve tiles: a root read from them counts only if it leads to the signed one.
     root = frontier_at(size, node).root()
     try:
         proof = consistency_proof(size, checkpoint.size, node)
@@ -205,6 +206,7 @@ def late_entry(envelopes: Iterable[Envelope], first: int, *, size: int, at: int)
     The log was published with ``size`` entries at time ``at`` (unix seconds): the entries above were logged after it.
     """
     for index, envelope in enumerate(envelopes, first):
+        # The log saw the entry at `at` or later, so it waited at least this long.
         waited = at - envelope.signed_at
         if index >= size and waited > EARLIEST + LATEST:
             return index, waited
@@ -228,6 +230,7 @@ def decode_entries(entries: Iterable[bytes], first: int) -> list[Envelope]:
                     f"entry {index} is a {envelope.event_type}, which this release does not know",
                     hint="Update this program; it goes on from here.",
                 )
+            # An event in an impossible place is as much a fault of the log as one that cannot be decoded.
             require_place(envelope, where="envelope")
         except MalformedInput as error:
             raise LogFault("malformed", f"entry {index}: {error.field}: {error.message}", index=index) from error

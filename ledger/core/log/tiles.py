@@ -75,6 +75,7 @@ def parse_name(path: str) -> TileName | BundleName:
     index = int(groups.replace("/", "").replace("x", ""))
     width = int(partial) if partial is not None else TILE_WIDTH
     name = BundleName(index, width) if kind == "entries" else TileName(int(kind), index, width)
+    # Comparing with the path made anew refuses every second spelling, such as surplus zeros.
     if name.path() != path or not 1 <= width <= TILE_WIDTH or (isinstance(name, TileName) and name.level > 63):
         raise _no_name(path)
     return name
@@ -144,6 +145,7 @@ class RightEdge(Struct, frozen=True):
         tiles: list[TileRow] = []
         for level, row in enumerate(growth.rows[::TILE_HEIGHT]):
             old, new = self.size >> TILE_HEIGHT * level, growth.size >> TILE_HEIGHT * level
+            # No node was completed on this level, hence none above it.
             if old == new:
                 break
             if level == len(partials):

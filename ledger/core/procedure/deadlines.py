@@ -248,12 +248,14 @@ def count(
     ``in_custody`` is about the last day; the calendar is consulted only if it is False. Raises MalformedInput if there
     is no period or if hours are mixed with other units, and UnknownYear if the last day's year is not in the calendar.
     """
+    # In order of time: the days that one adds may reach into the next.
     in_order = sorted(excluded, key=lambda exclusion: (exclusion.since, exclusion.until))
     hours = sum(period.unit == "hour" for period in periods)
     if not periods or 0 < hours < len(periods):
         raise MalformedInput("expected at least one period, hours only or none of hours", field="periods")
     if hours:
         return _count_hours(started_at, periods, in_order)
+    # In custody the last day counts even if it is a day off (CPL 105).
     days_off = None if in_custody else calendar
     return _count_days(legal_day(started_at), tuple(periods), tuple(in_order), month_end, days_off)
 
@@ -269,6 +271,7 @@ def _count_days(
     last = start
     steps: list[Step] = [StartDayLeftOut(start)]
     for n, period in enumerate(periods, 1):
+        # Each end is counted from the start, so that a short month on the way shortens nothing.
         first, last = last + DAY, last_day_of(start, periods[:n], month_end)
         steps.append(PeriodAdded(period, first, last))
     spans = [(legal_day(e.since), legal_day(e.until)) for e in excluded]

@@ -123,6 +123,7 @@ def parse(text: str) -> Rulebook:
         book = convert(tables, Rulebook)
     except msgspec.ValidationError as error:
         raise MalformedInput(f"the rulebook cannot be read: {error}", field="rules") from error
+    # A missing row would fail only at the first handover of that purpose.
     for purpose in choices(Purpose):
         if purpose not in book.purposes:
             raise MalformedInput("this purpose of a handover has no row", field=f"rules.purposes.{purpose}")

@@ -114,6 +114,7 @@ def require_key(authority: Authority, envelope: Envelope, index: int) -> Grant |
 def standing_grant(authority: Authority, key_id: str, index: int, *, field: str) -> Grant:
     """Return the key's grant if it was granted, and not revoked, before entry ``index``. Raises Unauthorized."""
     grant = authority.grants.get(key_id)
+    # Strictly below: the grant must be in the log before the entry that relies on it.
     if grant is None or grant.granted >= index:
         raise Unauthorized(
             f"the key {key_id} is not granted to any agency",
@@ -171,6 +172,7 @@ def _require_grant_covers(grant: Grant, envelope: Envelope, roles: tuple[Role, .
     if grant.suite != SUITE_SECP256K1_EIP712:
         raise Unauthorized(f"suite {grant.suite} is not known here", field="envelope.key_id", code="suite_unknown")
     require_valid(grant, envelope.signed_at, field="envelope.signed_at")
+    # One of the roles is enough: an event type lists alternatives.
     if not set(roles) & set(grant.roles):
         raise Unauthorized(
             f"{envelope.event_type} takes the role {' or '.join(roles)}; this key has {', '.join(grant.roles)}",
@@ -192,6 +194,7 @@ def fold(authority: Authority, change: RegistryChange, index: int) -> Authority:
         raise IntegrityBroken(
             f"expected change {authority.changes + 1} of the registry, not {change.number}", index=index
         )
+    # The rolling hash commits to every earlier change, so none can be left out or reordered.
     calculated = registry_hash(authority.registry_hash, change)
     if change.registry_hash != "0x" + calculated.hex():
         raise IntegrityBroken(
@@ -218,6 +221,7 @@ def _apply(authority: Authority, change: RegistryChange, index: int) -> Authorit
             return _with_agency(authority, change.agency, index, witness=change.witness)
         case registry.KeyGranted():
             _require(change.agency in authority.agencies, f"lets {change.agency} grant, which it never admitted", index)
+            # A key id is granted once for all time, so that an old signature always has one meaning.
             _require(change.key_id not in authority.grants, f"grants {change.key_id} a second time", index)
             grant = grant_of(change, index)
             return replace(authority, grants=authority.grants | {change.key_id: grant})

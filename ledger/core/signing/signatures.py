@@ -93,7 +93,7 @@ def signing_hash(envelope: Envelope, log_id: bytes) -> bytes:
             _word_hash(envelope.agency),
             _digest_bytes(envelope.payload_digest),
             envelope.signed_at.to_bytes(32, "big"),
-            bytes(12),
+            bytes(12),  # an address is left-padded to a word
             bytes.fromhex(envelope.key_id[2:]),
         )
     )
@@ -145,6 +145,7 @@ def recover(digest: bytes, signature: bytes, *, field: str = "envelope.signature
     r, s, v = int.from_bytes(signature[:32], "big"), int.from_bytes(signature[32:64], "big"), signature[64]
     if not 0 < r < CURVE_ORDER or not 0 < s < CURVE_ORDER:
         raise SignatureRefused("r and s lie between 1 and the order of the curve", field=field)
+    # (r, s) and (r, n - s) verify alike: only one of them is accepted, so that signed bytes cannot be varied.
     if s > _HALF_ORDER:
         raise SignatureRefused("s lies in the upper half of the curve's order (EIP-2 asks for the lower)", field=field)
     if v not in (27, 28):
@@ -158,6 +159,7 @@ def recover(digest: bytes, signature: bytes, *, field: str = "envelope.signature
 
 def verify_envelope(envelope: Envelope, log_id: bytes) -> None:
     """Accept an envelope that ``envelope.key_id`` signed for this ledger. Raises SignatureRefused."""
+    # The key is recovered, not given: a signature over other fields recovers to some other address.
     signer = recover(signing_hash(envelope, log_id), bytes.fromhex(envelope.signature[2:]))
     if signer != envelope.key_id:
         raise SignatureRefused(

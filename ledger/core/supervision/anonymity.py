@@ -134,6 +134,7 @@ def traces(text: str) -> tuple[Trace, ...]:
     taken: set[int] = set()
     for kind, form in _COMPILED.items():
         for match in form.finditer(plain):
+            # The first form that fits a part names it, so the order of `_FORMS` matters.
             if taken.isdisjoint(range(*match.span())):
                 taken.update(range(*match.span()))
                 matches.append(_trace(text, places, match.span(), kind))

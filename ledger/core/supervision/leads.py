@@ -123,6 +123,7 @@ def _transferred(state: LeadState, act: Act, body: LeadTransferred) -> LeadState
             field="body.to_agency",
             hint="A lead goes up or down in the tree of jurisdictions, never across.",
         )
+    # The receiving procuratorate assigns the lead anew.
     return replace(state, status="raised", procuratorate=body.to_agency, handler=None, department=None)
 
 

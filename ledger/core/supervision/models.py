@@ -46,6 +46,7 @@ def _published(state: ModelState, act: Act, body: ModelPublished) -> ModelState:
     if body.model_id != state.model_id:
         refuse("wrong_stream", f"expected {state.model_id}, the model of this stream", field="body.model_id")
     _require_sound(body, next_version=state.newest.body.version + 1)
+    # A new version takes a retired model into use again.
     return replace(state, versions=(*state.versions, _version(act, body)), retired=None)
 
 

@@ -232,6 +232,7 @@ def _payload(run: _Run) -> Outcome:
     if run.shown is None:
         return NotChecked("the payload has not the form of step 1")
     require_agreement(run.envelope, run.shown, run.payload_bytes)
+    # Set only now: later steps must not rely on a payload that the signature does not cover.
     run.payload = run.shown
     return f"{run.envelope.payload_digest}, and every field that stands in both is equal"
 
@@ -257,6 +258,7 @@ def _inclusion(run: _Run) -> Outcome:
     checkpoint = run.head().checkpoint
     assert run.proof is not None
     run.proof.verify_inclusion(leaf_hash(run.entry), checkpoint)
+    # Set only after the proof held: an index that is merely claimed is reported nowhere.
     run.index = run.proof.index
     return f"entry {run.index} of {checkpoint.size}, by {len(run.proof.hashes)} hashes"
 
@@ -398,6 +400,7 @@ def _revocation(run: _Run) -> Outcome:
     if run.grant is None:
         return NotChecked("there is no grant that step 9 accepted", "intact")
     revoked, fault = _revoked_at(run, run.grant)
+    # Without a trusted block there is no slot to decide: the log's own entry has to do.
     if run.trusted is None and revoked is not None:
         require_below(index, revoked)
     anchor, header, chain = _trusted_state(run)

@@ -159,6 +159,7 @@ def order_of(events: Sequence[Verified]) -> Outcome:
             )
         if index is None:
             return NotChecked(f"event {number} has no index that its proof shows")
+        # Rising indices keep the order of the stream and that of the log the same.
         if index <= last:
             raise IntegrityBroken(f"entry {index} does not come after entry {last}", field=f"events[{number}]")
         previous, last = envelope.payload_digest, index

@@ -96,6 +96,7 @@ def _words(
     where = f"{_WHERE}.{part}"
     storage_root = _storage_root(proof, header.state_root, account, where)
     keys = [bytes.fromhex(slot.key[2:]) for slot in proof.storage_proof]
+    # Exactly these slots in this order: a proof cannot add or leave out any.
     if tuple(keys) != slots:
         raise ProofRefused(f"expected the slots {_listed(slots)}, not {_listed(keys)}", field=f"{where}.storage_proof")
     return [
@@ -126,6 +127,7 @@ def _slot_word(storage_root: bytes, slot: SlotProof, where: str) -> bytes:
         number = b""
     elif not isinstance(number, bytes) or not 0 < len(number) <= WORD or number[0] == 0:
         raise MalformedInput("expected a number of at most 32 bytes in the slot", field=where)
+    # RLP drops leading zeros, and an absent slot holds zero.
     word = number.rjust(WORD, b"\0")
     if "0x" + word.hex() != slot.value:
         raise ProofRefused(f"expected the word {slot.value}, the proof has 0x{word.hex()}", field=where)

@@ -76,6 +76,7 @@ def require_granted(evidence: bytes, envelope: Envelope, index: int, head: TreeH
         raise Unauthorized(
             f"expected the grant below entry {index}, found it at {grant.granted}", field="authority.grant"
         )
+    # The same rules as for the log itself, applied to a registry that has this grant alone.
     authorities.require_key(standing.authority, envelope, index)
     return standing
 
@@ -151,6 +152,7 @@ def _included(evidence: Evidence, head: TreeHead) -> Included:
     require_agreement(envelope, payload, payload_bytes)
     signatures.verify_envelope(envelope, head.log_id)
     proof = parse_tlog_proof(evidence.proof)
+    # Under another tree head the entry could stand in another history of the log.
     if tree_head_of(proof.checkpoint) != tree_head_of(head.note):
         raise ProofRefused("expected a proof under the tree head of the bundle's own proof", field="proof")
     proof.verify_inclusion(leaf_hash(entry), head.checkpoint)

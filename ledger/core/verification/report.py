@@ -79,6 +79,7 @@ def perform(number: int, name: str, check: Check[R], run: R) -> Step:
     except NotChecked as gap:  # kept in no variable: its traceback would keep this frame alive, and so the whole run
         return _not_checked(number, name, gap)
     except TallystickError as error:
+        # Only refusals are verdicts; any other exception is a bug and must surface.
         detail = f"{error.field}: {error.message}" if error.field else error.message
         return Step(number, name, "failed", detail, "tampered")
     if isinstance(outcome, NotChecked):

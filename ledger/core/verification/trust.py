@@ -107,6 +107,7 @@ class Trust(Struct, frozen=True):
         signers = {(line.name, line.key_id) for line in parsed.signatures}
         if (self.log_key.name, self.log_key.key_id) in signers:
             return self.log_key
+        # An earlier key counts only for trees up to its last: it cannot sign a later one.
         size = parse_checkpoint(parsed.text).size
         for earlier in self.earlier_log_keys:
             if size <= earlier.until and (earlier.key.name, earlier.key.key_id) in signers:
@@ -207,6 +208,7 @@ def require_no_own_witness(policy: Policy, *log_keys: VerifyingKey) -> None:
 
 def _require_one_role_a_key(file: _TrustFile, log_keys: tuple[VerifyingKey, ...], policy: Policy) -> None:
     """Refuse a log that witnesses itself, and contracts at the ledger's own keys. Raises MalformedInput."""
+    # Compared by public key: another name or type does not make it another party.
     if len({key.public_key for key in log_keys}) < len(log_keys):
         raise MalformedInput("a key of the log stands twice", field="trust.earlier_log_keys")
     service_keys = (file.service_key_id, *(key.key_id for key in file.earlier_service_keys))

@@ -149,6 +149,7 @@ def accepted(renewal: Renewal, old: Trust) -> Trust:
     for chain in old.chains:
         stays = next((other for other in trust.chains if _contracts(other) == _contracts(chain)), None)
         if stays is not None:
+            # Trusted blocks are the verifier's own: no renewal brings or removes them.
             trust = trust.naming(stays, chain.trusted_blocks)
     return trust
 
@@ -194,6 +195,7 @@ def _require_successor(old: Trust, renewal: Renewal) -> None:
     new = renewal.trust
     if new.log_id != old.log_id:
         raise MalformedInput("the new trust file is of another ledger", field="renewal.trust.log_id")
+    # Else a renewal could drop the witnesses.
     if new.development and not old.development:
         raise MalformedInput("a ledger does not become one for development", field="renewal.trust.development")
     if trust_digest(new) == renewal.renews:
