@@ -112,7 +112,7 @@ class LogFollower:
             ((envelope.stream.kind, envelope.stream.id) for envelope in envelopes),
             (envelope.event_id for envelope in envelopes),
         )
-        step = follow(before, envelopes, frontier, followed_before, payloads)
+        step = replay_entries(before, envelopes, frontier, followed_before, payloads)
         if step.changes:
             self._compare(before.authority, step.changes)
         self._tell_late(envelopes, before.size)
