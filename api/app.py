@@ -1,27 +1,29 @@
-"""The application: routes over the parts of a running ledger."""
+"""The application: every route over the parts of a running ledger."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import AbstractAsyncContextManager
+from difflib import get_close_matches
 from typing import Any
 
 from fastapi import Depends, FastAPI
+from fastapi.dependencies.models import Dependant
+from starlette.requests import Request
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from api.auth.sessions import SignIn
+from api.auth.sessions import SignInService
 from api.console.app import make_console, to_console
 from api.console.security import PATH
 from api.console.verifying import to_verify_page
 from api.dependencies import Service
 from api.middleware import logs
-from api.middleware.edge import Edge
-from api.middleware.parameters import require_known
+from api.middleware.edge import EdgeMiddleware
 from api.middleware.problems import HANDLERS
 from api.middleware.rates import RateLimit
-from api.middleware.submission_routes import Front, submission_paths
+from api.middleware.submission_routes import PostDispatcher, submission_paths
 from api.routes import (
     access,
     agencies,
@@ -48,13 +50,14 @@ from api.routes import (
     timelines,
     webhooks,
 )
-from api.routes.submissions import busy_endpoints, handover_routes
+from api.routes.submissions import handover_routes, submission_endpoints
 from api.schemas import openapi
 from api.services.auditing import Audits
 from api.services.cursors import Cursors
 from api.services.parts import Parts
-from api.services.submission import Desk
+from api.services.submission import SubmissionService
 from ledger.anchoring.state_proofs import StateProofs
+from ledger.core.errors import MalformedInput
 from ledger.procedures import shipped_rulebook
 from ledger.proofs.bundles import JournalAnchors, Prover
 from ledger.store.journal import DatabaseJournal
@@ -71,16 +74,19 @@ Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 def create_app(
     parts: Parts, *, lifespan: Lifespan | None = None, write_log: Callable[..., Any] | None = None
 ) -> ASGIApp:
-    """The application over these parts. ``write_log`` takes the line of each request, standard error unless given."""
+    """Return the application over these parts.
+
+    ``write_log`` gets the line of each request; by default it goes to standard error.
+    """
     logs.configure()
     settings = parts.settings
     service = make_service(parts)
     limits = {"limit": settings.max_body_bytes, "timeout_s": settings.request_timeout_s}
-    endpoints = busy_endpoints(service.desk, bulk_limit=settings.max_bulk_body_bytes, **limits)
+    endpoints = submission_endpoints(service.submissions, bulk_limit=settings.max_bulk_body_bytes, **limits)
     framework = make_framework(service, lifespan)
-    framework.router.routes += handover_routes(service.desk, **limits)
-    return Edge(
-        Front(endpoints, framework),
+    framework.router.routes += handover_routes(service.submissions, **limits)
+    return EdgeMiddleware(
+        PostDispatcher(endpoints, framework),
         addresses=RateLimit(settings.max_requests_per_s, "requests of one address", time.monotonic),
         sizes=RateLimit(settings.max_body_bytes_per_s, "bytes of one address", time.monotonic),
         proxies=settings.proxy_networks,
@@ -89,7 +95,7 @@ def create_app(
     )
 
 
-PARTS = (
+ROUTE_MODULES = (
     *(health, tiles, log, agencies, events, cases, search, timelines, exports, deadlines, imports, proofs, papers),
     *(runs, models, library, leads, recommendations, reports, access),
     *(sign_in, webhooks, audit, chain),
@@ -97,7 +103,7 @@ PARTS = (
 
 
 def make_framework(service: Service, lifespan: Lifespan | None = None) -> FastAPI:
-    """All routes but the busy ones, and the document that tells of all."""
+    """Return the FastAPI application: all routes but the plain ASGI ones, and the OpenAPI document of all."""
     app = FastAPI(
         title="Tallystick",
         version=API_VERSION,
@@ -110,9 +116,10 @@ def make_framework(service: Service, lifespan: Lifespan | None = None) -> FastAP
         redirect_slashes=False,
     )
     app.state.service = service
-    for part in PARTS:
-        # Tiles and checkpoints are read by programs of others.
-        strict = [Depends(require_known)] if part.router.prefix else []
+    for part in ROUTE_MODULES:
+        # A client that sends an unknown parameter believes that it narrows the answer. Tiles and checkpoints have no
+        # prefix and take anything, since programs of other projects read them.
+        strict = [Depends(require_known_parameters)] if part.router.prefix else []
         app.include_router(part.router, dependencies=strict)
     openapi.install(app, submission_paths(), with_page=service.parts.settings.documentation)
     app.router.routes += [Route("/", to_console), Route("/verify", to_verify_page)]
@@ -120,11 +127,26 @@ def make_framework(service: Service, lifespan: Lifespan | None = None) -> FastAP
     return app
 
 
+def require_known_parameters(request: Request) -> None:
+    """Raise MalformedInput for a query parameter that the route does not take, naming the nearest that it takes."""
+    names = sorted(set(_parameter_names(request.scope["route"].dependant)))
+    for name in request.query_params:
+        if name not in names:
+            expected = ", ".join(get_close_matches(name, names, 1) or names) or "none"
+            raise MalformedInput(f"there is no parameter {name!r} here, expected {expected}", field=name)
+
+
+def _parameter_names(dependant: Dependant) -> Iterator[str]:
+    yield from (parameter.alias for parameter in dependant.query_params)
+    for dependency in dependant.dependencies:
+        yield from _parameter_names(dependency)
+
+
 def make_service(parts: Parts) -> Service:
-    """What the routes share."""
+    """Build what the routes share."""
     settings = parts.settings
     trust = parts.trust
-    sign_in = SignIn(
+    sign_in = SignInService(
         parts.database,
         url=settings.url,
         log_id=trust.trust.log_id,
@@ -134,7 +156,7 @@ def make_service(parts: Parts) -> Service:
         challenge_lifetime_s=settings.challenge_lifetime_s,
         clock=lambda: parts.clock() // 1000,
     )
-    desk = Desk(
+    submissions = SubmissionService(
         parts.validator,
         parts.sequencer,
         parts.publisher,
@@ -155,4 +177,4 @@ def make_service(parts: Parts) -> Service:
         book=shipped_rulebook(),
     )
     walks, pictures = Walks(parts.validator.states), Pictures()
-    return Service(parts, sign_in, desk, prover, walks, pictures, auditing, Cursors(parts.token_key))
+    return Service(parts, sign_in, submissions, prover, walks, pictures, auditing, Cursors(parts.token_key))

@@ -1,4 +1,4 @@
-"""What routes ask for: the parts of the service, who reads, ids and pages in their one spelling."""
+"""What routes depend on: the parts of the service, the signed-in reader, and the types of ids, pages and languages."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from starlette.responses import Response
 
 from api.auth.reading import Reading
-from api.auth.sessions import SignIn
+from api.auth.sessions import SignInService
 from api.middleware.bodies import JSON, decode, read_body
 from api.middleware.problems import TokenRefused
 from api.services.auditing import Audits
 from api.services.cursors import LONGEST, PATTERN, Cursors
 from api.services.parts import Parts
-from api.services.submission import Desk
+from api.services.submission import SubmissionService
 from ledger.core.events.terms import Instant
 from ledger.core.signing.authority import Authority
 from ledger.i18n import Labels, language_of
@@ -55,11 +55,11 @@ Ground = Annotated[
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """What the application carries: the parts, and what it made out of them."""
+    """What every request handler can use: the parts, and the services built on them."""
 
     parts: Parts
-    sign_in: SignIn
-    desk: Desk
+    sign_in: SignInService
+    submissions: SubmissionService
     prover: Prover
     walks: Walks
     pictures: Pictures
@@ -67,16 +67,16 @@ class Service:
     cursors: Cursors
 
     def authority(self) -> Authority:
-        """The registry as the log has it now."""
+        """Return the registry as the log has it now."""
         return self.parts.authority()
 
-    def limit(self, asked: int) -> int:
-        """How many entries a page has at most."""
-        return min(asked, self.parts.settings.max_page_entries)
+    def limit(self, requested: int) -> int:
+        """Return the number of entries of a page: what was asked for, at most the configured maximum."""
+        return min(requested, self.parts.settings.max_page_entries)
 
 
 def service_of(request: Request) -> Service:
-    """The service that this application serves."""
+    """Return the service that this application serves."""
     service: Service = request.app.state.service
     return service
 
@@ -87,47 +87,52 @@ ServiceOf = Annotated[Service, Depends(service_of)]
 _bearer = HTTPBearer(auto_error=False, description="from /api/v1/sign-in/token")
 
 
-def reading(service: ServiceOf, given: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]) -> Reading:
-    """Who reads, by a token that holds now. Raises TokenRefused."""
-    if given is None:
+def reading(
+    service: ServiceOf, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
+) -> Reading:
+    """Return the reader of this request by its bearer token.
+
+    Raises TokenRefused if there is no token, or one that is not valid now.
+    """
+    if credentials is None:
         raise TokenRefused("expected the header 'Authorization: Bearer <token>'", field="Authorization")
     authority = service.authority()
-    return Reading(service.parts, service.sign_in.session(given.credentials, authority), authority)
+    return Reading(service.parts, service.sign_in.session(credentials.credentials, authority), authority)
 
 
 Reads = Annotated[Reading, Depends(reading)]
 
 
 def labels(request: Request, lang: Lang = None) -> Labels:
-    """The labels of the language that was asked for."""
+    """Return the labels in the requested language."""
     return Labels(lang or language_of(request.headers.get("accept-language")))
 
 
 LabelsOf = Annotated[Labels, Depends(labels)]
 
 
-def page(service: Service, scope: str, limit: int, after: str | None) -> Page:
-    """The window that was asked for. Raises MalformedInput for a cursor of another list."""
-    return Page(service.limit(limit), place(service, scope, after))
+def window_of(service: Service, scope: str, limit: int, after: str | None) -> Page:
+    """Return the requested window of a list. Raises MalformedInput for a cursor of another list."""
+    return Page(service.limit(limit), position_after(service, scope, after))
 
 
-def place(service: Service, scope: str, after: str | None, *, field: str = "after") -> str | None:
-    """The place behind which the list goes on. Raises MalformedInput for a cursor of another list."""
+def position_after(service: Service, scope: str, after: str | None, *, field: str = "after") -> str | None:
+    """Return the position behind which the list continues. Raises MalformedInput for a cursor of another list."""
     return None if after is None else service.cursors.open(scope, after, field=field)
 
 
-async def posted(request: Request, service: Service, decoder: msgspec.json.Decoder[T], *, limit: int) -> T:
-    """What the JSON body says, of at most ``limit`` bytes. Raises Refused, ClientGone or MalformedInput."""
+async def read_json(request: Request, service: Service, decoder: msgspec.json.Decoder[T], *, limit: int) -> T:
+    """Return the decoded JSON body of at most ``limit`` bytes. Raises Refused, ClientGone or MalformedInput."""
     timeout_s = service.parts.settings.request_timeout_s
     return decode(await read_body(request.scope, request.receive, JSON, limit=limit, timeout_s=timeout_s), decoder)
 
 
-def answer(value: Any, status: int = 200) -> Response:
-    """A JSON answer."""
+def json_response(value: Any, status: int = 200) -> Response:
+    """Return a JSON response."""
     return Response(msgspec.json.encode(value), status, media_type="application/json")
 
 
-def listed(
+def page_response(
     service: Service,
     key: str,
     entries: list[Any],
@@ -137,22 +142,22 @@ def listed(
     scope: str | None = None,
     resumes: bool = False,
 ) -> Response:
-    """One page: the entries under ``key``; ``next`` is where the following page begins, absent on the last one.
+    """Return one page: the entries under ``key``, and under ``next`` the cursor of the following page if there is one.
 
-    The cursors are of the list ``scope``, which is called as its entries are unless it says otherwise. One that
-    ``resumes`` says on each page, under ``resume``, where to go on once there is more.
+    Cursors belong to the list ``scope``, by default ``key``. With ``resumes``, every page also has a cursor under
+    ``resume``, from which a list that grows at its end continues later.
     """
     body: dict[str, Any] = {key: entries}
     if entries and (resumes or len(entries) == limit):
         cursor = service.cursors.seal(scope or key, str(place_of(entries[-1])))
         body |= {"resume": cursor} if resumes else {}
         body |= {"next": cursor} if len(entries) == limit else {}
-    return answer(body)
+    return json_response(body)
 
 
-def listed_publicly(key: str, entries: list[Any], limit: int, place_of: Callable[[Any], str | int]) -> Response:
-    """One page of what everybody may see whole; ``next`` is the place of its last entry, absent on the last page."""
+def public_page_response(key: str, entries: list[Any], limit: int, place_of: Callable[[Any], str | int]) -> Response:
+    """Return one page of a public list; ``next`` is the position of its last entry, absent on the last page."""
     body: dict[str, Any] = {key: entries}
     if len(entries) == limit:
         body["next"] = place_of(entries[-1])
-    return answer(body)
+    return json_response(body)

@@ -1,4 +1,4 @@
-"""Texts of pages: written in English where they stand, shown in the reader's language as gettext does it."""
+"""Texts of pages: written in English in the code, and translated by catalogue as gettext does it."""
 
 from __future__ import annotations
 
@@ -11,25 +11,26 @@ _LOCALES = Path(__file__).parent / "locales"
 
 
 class Texts:
-    """The texts of one language. Calling it gives what an English text says in it, the English where there is none."""
+    """Translates the texts of pages into one language; a text that the catalogue lacks stays English."""
 
     def __init__(self, language: str):
         self.language = language
-        self._told = catalogue(language)
+        self._catalogue = catalogue(language)
 
     def __call__(self, text: str, /, **values: object) -> str:
-        told = self._told.get(text, text)
-        return told.format(**values) if values else told
+        """Return the translated text, with ``values`` put into its placeholders."""
+        translated = self._catalogue.get(text, text)
+        return translated.format(**values) if values else translated
 
 
 def later(text: str) -> str:
-    """The text as it is: marks what is shown elsewhere, so that the catalogues have it."""
+    """Return the text unchanged; marks a text that is translated where it is shown, for the catalogues."""
     return text
 
 
 @cache
 def catalogue(language: str) -> dict[str, str]:
-    """Each text by its English; empty for English."""
+    """Return the translations of a language by English text; empty for English."""
     if language == "en":
         return {}
     return decode_json((_LOCALES / f"{language}.json").read_bytes(), dict[str, str])

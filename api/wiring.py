@@ -1,4 +1,7 @@
-"""Wiring: every part of the service is made here, once, out of its settings, and connected to the others."""
+"""Build every part of the service from its settings and connect the parts.
+
+This is the only place where parts are put together.
+"""
 
 from __future__ import annotations
 
@@ -72,23 +75,28 @@ from ledger.supervision.views import LogSource, Views
 from ledger.witness.gathering import Courier, Gatherer, Voucher, WitnessFile
 from ledger.workers.pool import WorkerPool, WorkLimits
 
-OWN_WORK = "the service"  # in the place of an agency
-RUN_SECONDS = 4  # on a machine that does other things as well, for a second of computing
-TABLE_TAKES = 4  # times as much as looking through its file once, which was done within the limits
+OWN_WORK = "the service"  # in place of an agency's id where worker processes are shared
+RUN_SECONDS = 4  # allowed elapsed time for each second of computing, since the machine is shared
+TABLE_TAKES = 4  # times the limits within which the same file was read once when it was given
 
 
 class BoundFile:
-    """Binds the digest of a file of the data directory (``snapshot.views.LeftWith``)."""
+    """Stores the digest of a file of the data directory in the database, so that a changed file is noticed.
+
+    Implements ``LeftWith`` of ``ledger.supervision.views``.
+    """
 
     def __init__(self, database: Database, name: str):
         self._database = database
         self._name = name
 
     def last(self) -> str | None:
+        """Return the digest that was stored last, or None."""
         with self._database.read() as connection:
             return bindings.last_bound(connection, bindings.VIEWS, self._name)
 
     def keep(self, digest: str) -> None:
+        """Store the digest if it differs from the last one."""
         with self._database.write() as connection:
             if bindings.last_bound(connection, bindings.VIEWS, self._name) != digest:
                 bindings.bind(connection, bindings.VIEWS, {self._name: digest})
@@ -105,7 +113,10 @@ def make_supervisor(
     clock: Callable[[], int],
     workers: WorkerPool | None = None,
 ) -> Supervisor:
-    """Not looking yet. ``path`` is where the views are kept, None in memory; ``clock`` gives unix milliseconds."""
+    """Build the supervisor of models without starting it.
+
+    ``path`` is the file of the views, or None to keep them in memory. ``clock`` returns unix milliseconds.
+    """
 
     def authority() -> Authority:
         with database.read() as connection:
@@ -113,7 +124,7 @@ def make_supervisor(
 
     source = LogSource(database, validator.states, authority)
     mark = mark_of(validator.book, validator.calendar)
-    known = Datasets(
+    datasets = Datasets(
         DatasetFiles(DataDirectory(settings.data_dir).datasets), None if workers is None else _writing_in(workers)
     )
     views = Views(
@@ -122,7 +133,7 @@ def make_supervisor(
         validator.book,
         validator.calendar,
         mark=mark,
-        datasets=lambda size, near: known.tables(source.registered(size), near),
+        datasets=lambda size, near: datasets.tables(source.registered(size), near),
         left_with=None if path is None else BoundFile(database, path.name),
     )
     runner = ModelRunner(workers, model_limits(settings), agency=OWN_WORK)
@@ -131,14 +142,14 @@ def make_supervisor(
 
 
 def model_limits(settings: Settings) -> WorkLimits:
-    """Return what one run of a published model may take."""
+    """Return the limits of one run of a published model."""
     return WorkLimits(
         memory_mb=settings.model_memory_mb, cpu_s=settings.model_cpu_s, seconds=RUN_SECONDS * settings.model_cpu_s
     )
 
 
 def _writing_in(workers: WorkerPool) -> WriteTable:
-    """Makes tables of data sets in worker processes."""
+    """Return a function that writes the table of a data set in a worker process."""
     limits = workers.limits.times(TABLE_TAKES)
 
     def write(path: Path, registered: DatasetRegistered, evidence: str, target: Path) -> bool:
@@ -149,13 +160,14 @@ def _writing_in(workers: WorkerPool) -> WriteTable:
 
 @dataclass(frozen=True, slots=True)
 class Connector:
-    """Connects once it is called; called again after a failure, it finds what it made before.
+    """Connects the service to its chain each time it is called, and reuses what an earlier, failed call has set up.
 
-    ``on_incident`` hears of what befell the embedded node, ``on_deployed`` where the contracts stand.
+    ``on_incident`` is called with each incident of the embedded node, ``on_deployed`` with the contracts once they are
+    known.
     """
 
     settings: Settings
-    where: DataDirectory
+    directory: DataDirectory
     installation: Installation
     database: Database
     registry: Registry
@@ -170,13 +182,17 @@ class Connector:
     started: list[EmbeddedNode]
 
     def __call__(self) -> ChainConnection:
-        """Raises Unavailable while the chain does not answer, ChainAhead where the database was rolled back, and
-        IntegrityBroken where its log does not continue what the chain has."""
+        """Deploy the contracts if they are missing and return the connected chain.
+
+        Raises Unavailable while the chain does not answer, ChainAhead if the database was rolled back, and
+        IntegrityBroken if its log does not continue what the chain has.
+        """
         journal = DatabaseJournal(self.database)
         chain = self._embedded(journal) if self.settings.chain == EMBEDDED else self._remote(journal)
         writer = ChainWriter(chain=chain, journal=journal, signer=self.submitter, clock=self.clock)
         deployment = self._deployment(chain, writer)
         anchors = AnchorClient(address=deployment.anchor, writer=writer, journal=journal)
+        # Before anything is anchored: a database restored from an old backup must not anchor a second history.
         anchors.require_not_ahead()
         link = self._link(chain, writer, anchors, deployment)
         link.anchorer.require_one_history()
@@ -184,7 +200,11 @@ class Connector:
         return link
 
     def _deployment(self, chain: EmbeddedChain | RemoteChain, writer: ChainWriter) -> Deployment:
-        """The contracts where this database knows them to be, else made now. Raises ChainMismatch on another chain."""
+        """Return the deployment that the database knows, or deploy the contracts now.
+
+        Raises ChainMismatch on another chain.
+        """
+        # The database decides: deploying a second time would begin another ledger.
         kept = kept_deployment(self.database)
         if kept is not None:
             require_deployment(chain.eth, kept)
@@ -196,7 +216,7 @@ class Connector:
         return deployment
 
     def close(self) -> None:
-        """Stops the embedded node, if one was started."""
+        """Stop the embedded node, if one was started."""
         for node in self.started:
             node.stop()
 
@@ -235,7 +255,7 @@ class Connector:
         if not self.started:
             node = EmbeddedNode(
                 binary=self.settings.anvil(),
-                directory=self.where.chain,
+                directory=self.directory.chain,
                 journal=journal,
                 port=self.settings.embedded_chain_port,
                 on_incident=self.on_incident,
@@ -257,13 +277,16 @@ class Connector:
 
 
 def founded_at(journal: Journal) -> int:
-    """The block of the registry, the first contract deployed; 0, the whole chain, where another journal has it."""
+    """Return the block of the first deployment, which is the registry's.
+
+    Returns 0, the start of the chain, if this journal holds no deployment.
+    """
     blocks = (write.block_number for write in journal.writes() if write.purpose is Purpose.DEPLOYMENT)
     return next((block for block in blocks if block is not None), 0)
 
 
 def chain_founding(installation: Installation) -> Founding:
-    """The founding as the registry's constructor takes it."""
+    """Return the founding in the form that the registry's constructor takes."""
     founding = installation.founding
     agencies = tuple(
         FoundingAgency(
@@ -279,38 +302,40 @@ def chain_founding(installation: Installation) -> Founding:
     return Founding(installation.log_id_bytes, agencies, submitters, founding.quorum, founding.development)
 
 
-PUBLISH_EVERY = 0.25  # seconds between looks at whether a checkpoint is due
+PUBLISH_EVERY = 0.25  # seconds between checks whether a checkpoint is due
 FOLLOW_EVERY = 0.5  # seconds between two looks at the chain
-VOUCH_EVERY = 0.5  # seconds between looks at whether a block is to be vouched for
-WARN_EVERY = 10.0  # seconds between looks at the deadlines that come near
-ERASE_EVERY = 1.0  # seconds between looks at whether something was erased
-SEAL_EVERY = 60.0  # seconds between looks at whether reads are due to be sealed
-LOOK_S = 30  # seconds; a chain that takes longer is looked at while submissions come in
-WITNESS_LOOK_S = 20  # seconds; longer than any witness is given to answer
-ENDING_S = 5  # seconds; whoever waits longer for a chain that does not answer is left behind
+VOUCH_EVERY = 0.5  # seconds between checks whether a block is to be vouched for
+WARN_EVERY = 10.0  # seconds between checks of approaching deadlines
+ERASE_EVERY = 1.0  # seconds between checks whether something was erased
+SEAL_EVERY = 60.0  # seconds between checks whether reads are to be sealed
+LOOK_S = 30  # seconds to wait at the start; a slower chain is looked at while submissions are served
+WITNESS_LOOK_S = 20  # seconds to wait at the start; longer than the timeout of any witness
+ENDING_S = 5  # seconds; a thread that waits longer for a silent chain is abandoned
 
 logger = structlog.get_logger(__name__)
 
 
 @contextmanager
 def open_parts(settings: Settings) -> Iterator[Parts]:
-    """The parts of a running service; events are committed and the chain is followed until the block is left.
+    """Yield the parts of a running service, which commits events and follows the chain until the block is left.
 
-    One that is ahead shows a database that must not be written. Witnesses are heard before the chain is followed, which
-    writes to the log; nothing is served before both were looked at.
-    Raises NotFound where ``tally init`` did not run, KeyRefused for a wrong passphrase or keys that are not the
-    identity's, IntegrityBroken for a database from before its keys were replaced, Unavailable for no database.
+    A chain that is ahead of the log shows a database that must not be written. Therefore witnesses are asked before the
+    chain is followed, which writes to the log, and nothing is served before both were looked at once.
+
+    Raises NotFound if ``tally init`` did not run, KeyRefused for a wrong passphrase or keys of another identity,
+    IntegrityBroken for a database from before its keys were replaced, and Unavailable if the database does not answer.
     """
     parts, system, connector = _assemble(settings)
     stop = Event()
     parts.sequencer.start()
-    threads = _threads(_hearing(parts), stop)
+    threads = _start_threads(_gathering_loops(parts), stop)
     try:
         parts.courier.has_looked.wait(WITNESS_LOOK_S)
-        threads += _threads(_working(parts, system), stop)
+        threads += _start_threads(_writing_loops(parts, system), stop)
         parts.chain_worker.has_looked.wait(LOOK_S)
         yield parts
     finally:
+        # In this order: first what writes, then the sequencer that commits it, at last what both use.
         stop.set()
         for thread in threads:
             thread.join(ENDING_S)
@@ -321,16 +346,16 @@ def open_parts(settings: Settings) -> Iterator[Parts]:
         parts.database.close()
 
 
-def _hearing(parts: Parts) -> dict[str, Callable[[Event], None]]:
-    """What has witnesses sign, and tells others of the log."""
+def _gathering_loops(parts: Parts) -> dict[str, Callable[[Event], None]]:
+    """Return the loops that gather co-signatures and publish checkpoints, by the name of their thread."""
     return {
         "cosign": parts.courier.run,
-        "publish": _every(PUBLISH_EVERY, lambda: parts.publisher.publish(parts.database, parts.clock())),
+        "publish": _repeat(PUBLISH_EVERY, lambda: parts.publisher.publish(parts.database, parts.clock())),
     }
 
 
-def _working(parts: Parts, system: SystemStream) -> dict[str, Callable[[Event], None]]:
-    """What writes to the log by itself, and tells of what was written."""
+def _writing_loops(parts: Parts, system: SystemStream) -> dict[str, Callable[[Event], None]]:
+    """Return the loops that write to the log on their own or report what was written, by the name of their thread."""
     warner = Warner(parts.database)
     sealer = AccessLogSealer(parts.database, parts.access, system)
     voucher = Voucher(parts.database, parts.courier.witnesses, lambda: parts.trust.trust)
@@ -343,11 +368,11 @@ def _working(parts: Parts, system: SystemStream) -> dict[str, Callable[[Event], 
     )
     working = {
         "follow": parts.chain_worker.run,
-        "vouch": _every(VOUCH_EVERY, voucher.step),
-        "warn": _every(WARN_EVERY, lambda: warner.step(now_ms())),
+        "vouch": _repeat(VOUCH_EVERY, voucher.step),
+        "warn": _repeat(WARN_EVERY, lambda: warner.step(now_ms())),
         "deliver": deliverer.run,
-        "erase": _every(ERASE_EVERY, lambda: clear_away(parts.database)),
-        "seal": _every(SEAL_EVERY, lambda: sealer.step(now_ms())),
+        "erase": _repeat(ERASE_EVERY, lambda: clear_away(parts.database)),
+        "seal": _repeat(SEAL_EVERY, lambda: sealer.step(now_ms())),
         "supervise": parts.supervisor.run,
     }
     if parts.timestamp_worker is not None:
@@ -356,26 +381,26 @@ def _working(parts: Parts, system: SystemStream) -> dict[str, Callable[[Event], 
 
 
 def _assemble(settings: Settings) -> tuple[Parts, SystemStream, Connector]:
-    """Every part, none of them running yet."""
-    where = DataDirectory(settings.data_dir)
-    installation = installations.load(where)
+    """Build every part without starting any."""
+    directory = DataDirectory(settings.data_dir)
+    installation = installations.load(directory)
     roots = _timestamp_roots(settings)
-    installations.require_own_keys(where, installation)
-    signer, service, submitter = _keys(settings, where)
-    workers = _workers(settings)
-    database, registry, validator = _log(settings, where, installation, workers)
+    installations.require_own_keys(directory, installation)
+    signer, service, submitter = _keys(settings, directory)
+    workers = WorkerPool(settings.worker_processes, work_limits(settings))  # starts its processes when there is work
+    database, registry, validator = _log(settings, directory, installation, workers)
     log_id = installation.log_id_bytes
     publisher = Publisher(signer, settings.checkpoint_interval_ms)
     sequencer = Sequencer(database, registry, publisher, now_ms, validator.states)
     system = SystemStream(database, validator, sequencer, publisher, service, log_id=log_id, clock=now_ms)
     access = AccessLog(database)
-    trust = TrustHolder(where, installation, _finality(settings, installation), roots)
-    witnesses = WitnessFile(where.witnesses)
-    witnesses.read()
+    trust = TrustHolder(directory, installation, _finality(settings, installation), roots)
+    witnesses = WitnessFile(directory.witnesses)
+    witnesses.read()  # a faulty file stops the start, not the first co-signature
     courier = Courier(database, witnesses, policy=lambda: trust.trust.policy, halt=sequencer.halt, clock=now_ms)
     connector = Connector(
         settings=settings,
-        where=where,
+        directory=directory,
         installation=installation,
         database=database,
         registry=registry,
@@ -392,7 +417,7 @@ def _assemble(settings: Settings) -> tuple[Parts, SystemStream, Connector]:
     chain_worker = ChainWorker(connector, sequencer.halt, FOLLOW_EVERY)
     supervisor = make_supervisor(
         settings=settings,
-        path=where.views,
+        path=directory.views,
         database=database,
         registry=registry,
         validator=validator,
@@ -412,7 +437,7 @@ def _assemble(settings: Settings) -> tuple[Parts, SystemStream, Connector]:
         chain_worker=chain_worker,
         courier=courier,
         supervisor=supervisor,
-        token_key=installations.read_token_key(where),
+        token_key=installations.read_token_key(directory),
         clock=now_ms,
         timestamp_worker=_timestamp_worker(settings, database, roots),
         workers=workers,
@@ -420,34 +445,29 @@ def _assemble(settings: Settings) -> tuple[Parts, SystemStream, Connector]:
     return parts, system, connector
 
 
-def _keys(settings: Settings, where: DataDirectory) -> tuple[SeedSigner, LocalSigner, LocalSigner]:
-    """The service's own: that of checkpoints, that of its events, and that of what it sends to the chain."""
-    passphrase = settings.passphrase(where)
+def _keys(settings: Settings, directory: DataDirectory) -> tuple[SeedSigner, LocalSigner, LocalSigner]:
+    """Open the service's own keys: of checkpoints, of its events, and of its chain transactions."""
+    passphrase = settings.passphrase(directory)
     return (
-        open_note_key(where.keys.note_key("log"), passphrase),
-        open_keystore(where.keys.keystore("service"), passphrase),
-        open_keystore(where.keys.keystore("submitter"), passphrase),
+        open_note_key(directory.keys.note_key("log"), passphrase),
+        open_keystore(directory.keys.keystore("service"), passphrase),
+        open_keystore(directory.keys.keystore("submitter"), passphrase),
     )
 
 
-def _workers(settings: Settings) -> WorkerPool:
-    """For work whose cost a request decides; none is started before there is some."""
-    return WorkerPool(settings.worker_processes, work_limits(settings))
-
-
 def work_limits(settings: Settings) -> WorkLimits:
-    """What one piece of such work may take."""
+    """Return the limits of one piece of work that a request causes."""
     return WorkLimits(
         memory_mb=settings.worker_memory_mb, cpu_s=settings.worker_cpu_s, seconds=settings.request_timeout_s
     )
 
 
 def _log(
-    settings: Settings, where: DataDirectory, installation: Installation, workers: WorkerPool
+    settings: Settings, directory: DataDirectory, installation: Installation, workers: WorkerPool
 ) -> tuple[Database, Registry, Validator]:
-    """The log of this ledger, and what reads and judges its events."""
+    """Open the log and build the registry view and the validator of its events."""
     log_id = installation.log_id_bytes
-    database = open_database(settings.database_url or f"sqlite:///{where.database}")
+    database = open_database(settings.database_url or f"sqlite:///{directory.database}")
     try:
         initialise(database, log_id)
         with database.read() as connection:
@@ -463,7 +483,7 @@ def _log(
 
 
 def _finality(settings: Settings, installation: Installation) -> FinalityRule:
-    """By which rule blocks of the chain are final; warns where that is not the founding's word."""
+    """Return the rule of finality, and log a warning if a setting overrides the founding's rule."""
     rule, founded = installations.finality_rule(installation.founding, settings), installation.founding.finality
     if settings.finality is not None and rule != founded:
         logger.warning("the setting finality overrides the founding's", setting=rule, founding=founded)
@@ -471,7 +491,10 @@ def _finality(settings: Settings, installation: Installation) -> FinalityRule:
 
 
 def _timestamp_roots(settings: Settings) -> tuple[bytes, ...]:
-    """Under which timestamps count; there must be one where an authority is to be asked."""
+    """Return the root certificates of timestamps.
+
+    Raises MalformedInput if a timestamp authority is configured without a root.
+    """
     roots = read_roots(settings.timestamp_roots) if settings.timestamp_roots else ()
     if settings.timestamp_url is not None and not roots:
         raise MalformedInput(
@@ -491,26 +514,26 @@ def _timestamp_worker(settings: Settings, database: Database, roots: tuple[bytes
 
 
 class TrustHolder:
-    """The trust file as far as it is known: the contracts join it once they are deployed."""
+    """Holds the trust file, to which the contracts are added once they are deployed."""
 
     def __init__(
         self,
-        where: DataDirectory,
+        directory: DataDirectory,
         installation: Installation,
         finality: FinalityRule,
         timestamp_roots: tuple[bytes, ...] = (),
     ):
-        self._path = where.trust
+        self._path = directory.trust
         self.finality = finality
         self._trust = Trust(
             log_id=installation.log_id_bytes,
             log_key=parse_vkey(installation.log_key),
             service_key_id=installation.service_key_id,
-            policy=installations.policy_of(where, installation),
+            policy=installations.policy_of(directory, installation),
             development=installation.founding.development,
             chains=(),
             earlier_log_keys=tuple(
-                EarlierLogKey(parse_vkey(one.key), one.until) for one in installation.earlier_log_keys
+                EarlierLogKey(parse_vkey(earlier.key), earlier.until) for earlier in installation.earlier_log_keys
             ),
             earlier_service_keys=installation.earlier_service_keys,
             timestamp_roots=timestamp_roots,
@@ -521,21 +544,25 @@ class TrustHolder:
         return self._trust
 
     def deployed(self, contracts: TrustedChain) -> None:
-        """Adds the chain and writes the file anew; warns where those who have the last one go by another finality."""
-        handed_out = self._handed_out(contracts)
-        if handed_out not in (None, contracts.finality):
+        """Add the chain and rewrite the trust file.
+
+        Logs a warning if the file handed out before names another rule of finality.
+        """
+        earlier_finality = self._handed_out(contracts)
+        if earlier_finality not in (None, contracts.finality):
             logger.warning(
                 "the finality of the trust file has changed: witnesses go by the old one until they have the new file",
-                before=handed_out,
+                before=earlier_finality,
                 now=contracts.finality,
             )
         self._trust = replace(self._trust, chains=(contracts,))
+        # Written beside and renamed, so that readers see either the old file or the new one, never half of it.
         fresh = self._path.with_suffix(".new")
         fresh.write_bytes(encode_trust(self._trust) + b"\n")
         fresh.replace(self._path)
 
     def _handed_out(self, contracts: TrustedChain) -> FinalityRule | None:
-        """By which rule the file that was written before takes blocks of this chain for final; None without one."""
+        """Return the finality of this chain in the trust file that was written before, or None."""
         try:
             chain = parse_trust(self._path.read_bytes()).chain(contracts.identity, contracts.anchor)
         except (FileNotFoundError, MalformedInput):
@@ -544,7 +571,10 @@ class TrustHolder:
 
 
 def record_incident(system: SystemStream, incident: ChainIncident) -> None:
-    """Puts what befell the embedded node into the log; a log that cannot take it now must not stop the node."""
+    """Record an incident of the embedded node in the log.
+
+    A log that cannot take it now must not stop the node, so the error is logged.
+    """
     edited = incident.kind in ("node_edited", "dump_edited")
     body = IncidentRecorded(kind="chain_edited" if edited else "chain_rebuilt", description=incident.detail)
     try:
@@ -554,17 +584,20 @@ def record_incident(system: SystemStream, incident: ChainIncident) -> None:
 
 
 def now_ms() -> int:
-    """This machine's clock in unix milliseconds."""
+    """Return this machine's clock in unix milliseconds."""
     return time.time_ns() // 1_000_000
 
 
 def now_s() -> int:
-    """This machine's clock in unix seconds."""
+    """Return this machine's clock in unix seconds."""
     return int(time.time())
 
 
-def _every(pause_s: float, step: Callable[[], object]) -> Callable[[Event], None]:
-    """Takes the step again and again until it is told to stop; no error keeps it from the next."""
+def _repeat(pause_s: float, step: Callable[[], object]) -> Callable[[Event], None]:
+    """Return a loop that calls ``step`` every ``pause_s`` seconds until its event is set.
+
+    An error of one step is logged and does not prevent the next.
+    """
 
     def run(stop: Event) -> None:
         name = current_thread().name
@@ -579,9 +612,9 @@ def _every(pause_s: float, step: Callable[[], object]) -> Callable[[Event], None
     return run
 
 
-def _threads(runs: dict[str, Callable[[Event], Any]], stop: Event) -> list[Thread]:
-    """One for each, running, by its name."""
-    made = [Thread(target=run, args=(stop,), name=name, daemon=True) for name, run in runs.items()]
-    for thread in made:
+def _start_threads(runs: dict[str, Callable[[Event], Any]], stop: Event) -> list[Thread]:
+    """Start one daemon thread for each loop, named by its key, and return the threads."""
+    threads = [Thread(target=run, args=(stop,), name=name, daemon=True) for name, run in runs.items()]
+    for thread in threads:
         thread.start()
-    return made
+    return threads

@@ -10,7 +10,7 @@ import pytest
 
 from api.routes.chain import AnchorView
 from api.routes.deadlines import DeadlineView
-from api.routes.log import LogView
+from api.routes.log import LogStateView
 from api.schemas.answers import AgencyView, CaseView, HandoverLine, HandoverView, ItemView, KeyView
 from api.services.matter_views import LeadLine, LeadView, ModelLine, ModelView, RecommendationLine, RecommendationView
 from ledger.audit.findings import STEPS as AUDIT_STEPS
@@ -224,7 +224,7 @@ def test_fields_have_a_chinese_label_where_they_have_an_english_one() -> None:
             DeadlineView,
             Warned,
             AnchorView,
-            LogView,
+            LogStateView,
         ),
         *(LeadLine, LeadView, ModelLine, ModelView, RecommendationLine, RecommendationView),
     ],

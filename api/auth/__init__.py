@@ -1,1 +1,1 @@
-"""Who asks: sessions of officers, and the record of what they read."""
+"""Sessions of officers, and the record of what they read."""

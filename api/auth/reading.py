@@ -1,14 +1,14 @@
-"""Reading: what a signed-in reader may see, and the record of it that is made before it is shown.
+"""Reading: what a signed-in reader may see, and the record of each read, made before anything is shown.
 
-``ledger.core.visibility`` tells who sees what. Confidential sections are shown to whoever holds the case, and to a
-former party that says on what ground it reads them.
+``ledger.core.visibility`` decides who may see what. Confidential sections are shown to the agency that holds the case,
+and to a former party that states its ground for reading them.
 """
 
 from __future__ import annotations
 
 from typing import Final
 
-from api.auth.sessions import Session
+from api.auth.sessions import ReaderSession
 from api.services.parts import Parts
 from ledger.core.encoding.instants import instant_text
 from ledger.core.errors import NotFound, Unauthorized
@@ -27,9 +27,9 @@ GOVERNING: Final = (*SUPERVISORS, "supervisor")
 
 
 class Reading:
-    """One reader in one request."""
+    """One signed-in reader in one request."""
 
-    def __init__(self, parts: Parts, session: Session, authority: Authority):
+    def __init__(self, parts: Parts, session: ReaderSession, authority: Authority):
         self._parts = parts
         self.session = session
         self.authority = authority
@@ -45,11 +45,11 @@ class Reading:
     def agency(self) -> str:
         return self.session.agency
 
-    def record(self, what: str, *case_ids: str, ground: str | None = None, supervision: bool = False) -> None:
-        """Puts into the log of reads what is about to be shown. Raises Unavailable: then it must not be shown.
+    def record(self, subject: str, *case_ids: str, ground: str | None = None, supervision: bool = False) -> None:
+        """Record what is about to be shown in the access log. Raises Unavailable: then it must not be shown.
 
-        ``supervision`` marks what the agencies of the cases are not told: that a lead, a model or a recommendation is
-        why their case was read.
+        ``supervision`` marks a read that the agencies of the cases must not learn of: that a lead, a model or a
+        recommendation is why their case was read.
         """
         grant = self.session.grant
         self._parts.access.append(
@@ -58,7 +58,7 @@ class Reading:
                     agency=grant.agency_id,
                     officer=grant.officer,
                     key_id=grant.key_id,
-                    what=what,
+                    what=subject,
                     read_at=self._now_ms,
                     case_id=case_id,
                     ground=ground,
@@ -73,41 +73,42 @@ class Reading:
         return may_supervise(self.authority.agencies[self.agency])
 
     def is_supervising(self, agency_id: str) -> bool:
-        """Whether the agency is of a kind that supervises."""
+        """Return whether the agency is of a kind that supervises."""
         agency = self.authority.agencies.get(agency_id)
         return agency is not None and may_supervise(agency)
 
     @property
     def counts_leads(self) -> bool:
-        """Whether the reader is told how many leads there are beside its own: a procuratorate is, nobody else."""
+        """Return whether the reader may know how many leads there are beside its own, as a procuratorate may."""
         return self.is_of_procuratorate
 
     def require_role(self, *roles: str) -> None:
-        """Raises Unauthorized."""
+        """Raise Unauthorized unless the reader has one of the roles."""
         if not self.session.has_role(*roles):
             raise Unauthorized(f"this takes the role {' or '.join(roles)}", code="role_missing")
 
     def require_case(self, connection: Connection, case_id: str) -> Sight:
-        """Raises NotFound for a case that is not there or may not be seen: both look the same."""
+        """Return how the reader sees the case. Raises NotFound alike if it is missing and if it may not be seen."""
         return cases.require_sight(connection, case_id, self.reader)
 
     def require_entry(self, connection: Connection, entry: StoredEntry) -> Sight:
-        """By what the reader sees this entry's payload. Raises NotFound."""
-        sight = self.sight(connection, entry, sides_of_stream(connection, entry.stream_kind, entry.stream_id))
-        if sight is None:
+        """Return how the reader sees this entry's payload. Raises NotFound."""
+        entry_sight = self.sight(connection, entry, sides_of_stream(connection, entry.stream_kind, entry.stream_id))
+        if entry_sight is None:
             raise NotFound(f"no event {entry.event_id} that you may see", field="event_id")
-        return sight
+        return entry_sight
 
     def sight(self, connection: Connection, entry: StoredEntry, sides: Sides | None) -> Sight | None:
-        """By what the reader sees this entry's payload; ``sides`` are of what its stream is of."""
+        """Return how the reader sees this entry's payload, or None. ``sides`` are the parties of its stream."""
         place = (self.reader, entry.stream_kind, entry.stream_id)
+        # The offer's addressee is decoded from the payload only if nothing cheaper already permits the read.
         sight = can_see_event(*place, signer=entry.agency, sides=sides)
         if sight is not None or entry.stream_kind != "case":
             return sight
         return can_see_event(*place, signer=entry.agency, offered_to=_offered_to(connection, entry), sides=sides)
 
     def sees_sections(self, connection: Connection, entry: StoredEntry, sight: Sight, ground: str | None) -> bool:
-        """Whether confidential sections are shown."""
+        """Return whether confidential sections are shown."""
         if sight != "party":
             return False
         if entry.stream_kind != "case":
@@ -115,8 +116,10 @@ class Reading:
         return ground is not None or cases.holds(connection, entry.stream_id, self.agency)
 
     def shares(self, entry: StoredEntry) -> bool:
-        """Whether a party of a stream that is no case's reads its sections: those of a model are for who signed them,
-        since everybody sees models."""
+        """Return whether a party of a stream other than a case's may read its sections.
+
+        Those of a model are for its signers only, since everybody sees models.
+        """
         return (
             subject_kind_of(entry.stream_id) != "model"
             or entry.stream_kind != "supervision"
@@ -125,14 +128,15 @@ class Reading:
 
 
 def sides_of_stream(connection: Connection, kind: str, stream_id: str) -> Sides | None:
-    """Who stands how to what the stream is of; None for a stream that is of one agency, of the system, or not there."""
+    """Return the parties of a stream and their roles, or None for one without parties: an agency's, the system's, a
+    missing one."""
     if kind == "case":
         return cases.sides(connection, stream_id)
     return supervision.sides(connection, stream_id) if kind == "supervision" else None
 
 
 def _offered_to(connection: Connection, entry: StoredEntry) -> str | None:
-    """The agency that the event offers something to, or recalls the offer to."""
+    """Return the agency to which the event makes, or recalls, an offer."""
     body = decode_payload(entry.payload).body
     if isinstance(body, HandoverRecalled):
         return cases.offered_to(connection, entry.stream_id, body.handover_id)

@@ -1,7 +1,7 @@
-"""Sign-in: an officer signs a text of ours (EIP-4361) with his key and gets a short-lived token (JWT, Ed25519).
+"""Sign-in: an officer signs a challenge (EIP-4361) and gets a short-lived token (JWT, Ed25519).
 
-A token opens reads and nothing else: every write is a signed event. It holds as long as it has not expired *and* the
-key that asked for it is granted in the registry that the log has now.
+A token permits reads and nothing else: every write is a signed event. It is valid until it expires, and only as long as
+the key that asked for it is granted in the registry of the log.
 """
 
 from __future__ import annotations
@@ -31,29 +31,29 @@ from ledger.store import challenges
 from ledger.store.challenges import Challenge
 from ledger.store.database import Database
 
-ALGORITHM = "Ed25519"  # RFC 9864; the only one, whatever a token's header says
+ALGORITHM = "Ed25519"  # RFC 9864; the only one accepted, so that a token cannot choose another
 STATEMENT = "Sign in to read this ledger. This signs no event."
 MAX_TOKEN_LENGTH = 4096  # characters
 _HEADER = {"alg": ALGORITHM, "typ": "at+jwt"}  # RFC 9068 2.1; a token with any other header is none of ours
 
 
-class ChallengeAsked(Struct, frozen=True, forbid_unknown_fields=True):
+class ChallengeRequest(Struct, frozen=True, forbid_unknown_fields=True):
     key_id: KeyId
 
 
-class ChallengeGiven(Struct, frozen=True):
+class SignInChallenge(Struct, frozen=True):
     """``message`` is to be signed as it is (EIP-191, personal_sign)."""
 
     nonce: str
     message: str
 
 
-class ChallengeSigned(Struct, frozen=True, forbid_unknown_fields=True):
+class SignedChallenge(Struct, frozen=True, forbid_unknown_fields=True):
     nonce: Annotated[str, Meta(min_length=1, max_length=64)]
     signature: SignatureText
 
 
-class TokenGiven(Struct, frozen=True):
+class AccessToken(Struct, frozen=True):
     """``expires_in`` is in seconds."""
 
     access_token: str
@@ -61,8 +61,8 @@ class TokenGiven(Struct, frozen=True):
     expires_in: int
 
 
-class Claims(Struct, frozen=True, forbid_unknown_fields=True):
-    """What a token says, in full; the times are in unix seconds, ``aud`` is the ledger's id."""
+class TokenClaims(Struct, frozen=True, forbid_unknown_fields=True):
+    """The complete claims of a token. Times are in unix seconds; ``aud`` is the ledger's id."""
 
     iss: str
     aud: str
@@ -75,8 +75,8 @@ class Claims(Struct, frozen=True, forbid_unknown_fields=True):
     jti: Annotated[str, Meta(min_length=16, max_length=64)]
 
 
-class Session(Struct, frozen=True):
-    """Who asks, by a token that holds now."""
+class ReaderSession(Struct, frozen=True):
+    """The grant of the key by which a reader signed in."""
 
     grant: Grant
 
@@ -88,8 +88,9 @@ class Session(Struct, frozen=True):
         return not set(roles).isdisjoint(self.grant.roles)
 
 
-class SignIn:
-    """Challenges and tokens of one service at ``url``. ``clock`` gives unix seconds; ``token_key`` has 32 bytes."""
+class SignInService:
+    """Gives out challenges and tokens of the service at ``url``. ``clock`` returns unix seconds; ``token_key`` has 32
+    bytes."""
 
     def __init__(
         self,
@@ -112,18 +113,18 @@ class SignIn:
         self._challenge_lifetime_s = challenge_lifetime_s
         self._clock = clock
 
-    def challenge(self, key_id: str, authority: Authority) -> ChallengeGiven:
-        """A text for the key to sign. Raises Unauthorized for a key that is not granted now."""
+    def challenge(self, key_id: str, authority: Authority) -> SignInChallenge:
+        """Return a text for the key to sign. Raises Unauthorized for a key that is not granted now."""
         now = self._clock()
         require_granted(authority, key_id, now)
         nonce = secrets.token_hex(16)
         expires_at = now + self._challenge_lifetime_s
         message = self._message(key_id, nonce, now, expires_at)
         challenges.keep(self._database, Challenge(nonce, key_id, message, expires_at), now)
-        return ChallengeGiven(nonce, message)
+        return SignInChallenge(nonce, message)
 
-    def token(self, nonce: str, signature: str, authority: Authority) -> TokenGiven:
-        """A token for the signature of a challenge, which is used up whatever comes of it.
+    def token(self, nonce: str, signature: str, authority: Authority) -> AccessToken:
+        """Return a token for the signature of a challenge, which is used up whatever the outcome.
 
         Raises TokenRefused, or Unauthorized for a key that is not granted now.
         """
@@ -138,7 +139,7 @@ class SignIn:
             )
         _require_signed(challenge, signature)
         grant = require_granted(authority, challenge.key_id, now)
-        claims = Claims(
+        claims = TokenClaims(
             iss=self._url,
             aud=self._audience,
             sub=challenge.key_id,
@@ -150,10 +151,10 @@ class SignIn:
             jti=secrets.token_hex(16),
         )
         text = jwt.encode(_HEADER, msgspec.to_builtins(claims), self._key, [ALGORITHM], registry=_registry())
-        return TokenGiven(text, "Bearer", self._token_lifetime_s)
+        return AccessToken(text, "Bearer", self._token_lifetime_s)
 
-    def session(self, token: str, authority: Authority) -> Session:
-        """Who holds this token. Raises TokenRefused."""
+    def session(self, token: str, authority: Authority) -> ReaderSession:
+        """Return the session of this token. Raises TokenRefused."""
         now = self._clock()
         claims = self._verified(token)
         if (claims.iss, claims.aud) != (self._url, self._audience):
@@ -169,15 +170,15 @@ class SignIn:
             raise TokenRefused(error.message, code=error.code, hint=error.hint) from error
         if (grant.agency_id, grant.officer) != (claims.agency, claims.officer):
             raise TokenRefused("the key was granted anew to somebody else", code="token_outdated")
-        return Session(grant)
+        return ReaderSession(grant)
 
-    def _verified(self, token: str) -> Claims:
-        """The claims of a token that this service signed, with exactly the header that it writes."""
+    def _verified(self, token: str) -> TokenClaims:
+        """Return the claims of a token that this service signed with exactly the header that it writes."""
         if len(token) > MAX_TOKEN_LENGTH:
             raise TokenRefused(f"a token has at most {MAX_TOKEN_LENGTH} characters", code="token_malformed")
         try:
             decoded = jwt.decode(token, self._key, [ALGORITHM], registry=_registry())
-            claims = convert(decoded.claims, Claims)
+            claims = convert(decoded.claims, TokenClaims)
         except (JoseError, msgspec.ValidationError, ValueError, UnicodeError) as error:
             raise TokenRefused("this is no token that this service signed", code="token_malformed") from error
         if decoded.header != _HEADER:
@@ -185,7 +186,7 @@ class SignIn:
         return claims
 
     def _message(self, key_id: str, nonce: str, now: int, expires_at: int) -> str:
-        """The text of EIP-4361, version 1."""
+        """Return the text to sign, by EIP-4361, version 1."""
         return (
             f"{domain_of(self._url)} wants you to sign in with your Ethereum account:\n"
             f"{checksum_address(key_id)}\n\n"
@@ -201,21 +202,21 @@ class SignIn:
 
 
 def require_granted(authority: Authority, key_id: str, now: int) -> Grant:
-    """The key's grant, if it holds at ``now`` (unix seconds). Raises Unauthorized."""
+    """Return the key's grant if it is valid at ``now`` (unix seconds). Raises Unauthorized."""
     grant = standing_grant(authority, key_id, authority.last_index + 1, field="key_id")
     require_valid(grant, now, field="key_id")
     return grant
 
 
 def checksum_address(key_id: str) -> str:
-    """The address in the mixed case of EIP-55."""
+    """Return the address in the mixed case of EIP-55."""
     digits = key_id[2:]
     digest = keccak256(digits.encode()).hex()
     return "0x" + "".join(c.upper() if int(nibble, 16) >= 8 else c for c, nibble in zip(digits, digest, strict=False))
 
 
 def domain_of(url: str) -> str:
-    """Host and, where it is not the scheme's own, port (RFC 3986 authority)."""
+    """Return the host, with the port if it is not the scheme's default (RFC 3986 authority)."""
     parts = urlsplit(url)
     usual = {"http": 80, "https": 443}.get(parts.scheme)
     host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname

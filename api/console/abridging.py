@@ -1,6 +1,6 @@
-"""Abridging: an id in the middle of a text is as long as tells it apart; the pointer that rests on it shows the whole.
+"""Abridged ids: as many characters as tell an id from others; a tooltip shows the whole.
 
-What others wrote is escaped here.
+Text by other people is escaped here.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ _LONG = r"(?<![0-9A-Za-z])(?:0x)?[0-9a-f]{20,}(?![0-9A-Za-z])"
 
 
 def abridged(text: str, most: int = MOST) -> str:
-    """Its beginning and its end, since ids of one case begin alike."""
+    """Return the beginning and the end of an id, since ids of one case begin alike."""
     if len(text) <= most:
         return text
     tail = (most - 1) // 2
@@ -24,7 +24,7 @@ def abridged(text: str, most: int = MOST) -> str:
 
 
 def brief(text: str, *ids: str | None) -> Markup:
-    """The text with pseudonyms, keys and digests abridged, and these ``ids``; each as a whole in its title."""
+    """Return the text as markup with pseudonyms, keys, digests and ``ids`` abridged, each whole in its title."""
     return Markup("").join(
         Markup('<span title="{}">{}</span>').format(part, shown) if shown != part else escape(part)
         for part, shown in _parts(text, ids)
@@ -32,18 +32,18 @@ def brief(text: str, *ids: str | None) -> Markup:
 
 
 def in_brief(text: str, *ids: str | None) -> str:
-    """The same where no markup may stand."""
+    """Return the same text without markup."""
     return "".join(shown for _, shown in _parts(text, ids))
 
 
 def _parts(text: str, ids: tuple[str | None, ...]) -> Iterator[tuple[str, str]]:
-    """The pieces of a text in their order, each as it stands there and as it is shown."""
-    named = [one for one in ids if one]
-    found = re.compile("|".join([*(rf"(?<![\w-]){re.escape(one)}(?![\w-])" for one in named), _LONG]), re.ASCII)
+    """Yield the pieces of a text in order, each as it is written and as it is shown."""
+    named = [name for name in ids if name]
+    pattern = re.compile("|".join([*(rf"(?<![\w-]){re.escape(name)}(?![\w-])" for name in named), _LONG]), re.ASCII)
     end = 0
-    for match in found.finditer(text):
+    for match in pattern.finditer(text):
         yield text[end : match.start()], text[end : match.start()]
-        whole = match.group()
-        yield whole, abridged(whole) if whole in named else f"{whole[: DIGITS + 2 * whole.startswith('0x')]}…"
+        full_id = match.group()
+        yield full_id, abridged(full_id) if full_id in named else f"{full_id[: DIGITS + 2 * full_id.startswith('0x')]}…"
         end = match.end()
     yield text[end:], text[end:]

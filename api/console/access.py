@@ -1,4 +1,4 @@
-"""Who reads a page: by the token in the cookie, under the same rights as the API."""
+"""The reader of a page: signed in by the token in the cookie, with the same rights as in the API."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from fastapi import Depends, Request
 from starlette.responses import RedirectResponse, Response
 
 from api.auth.reading import Reading
-from api.auth.sessions import Session
+from api.auth.sessions import ReaderSession
 from api.console.rendering import language, page
 from api.console.security import PATH, SessionCookie
 from api.dependencies import ServiceOf, service_of
@@ -18,11 +18,11 @@ from ledger.i18n import Labels
 
 
 class SignInNeeded(Exception):
-    """Nobody is signed in, or not any more."""
+    """Nobody is signed in, or the session has ended."""
 
 
 def reading(request: Request, service: ServiceOf) -> Reading:
-    """Who reads. Raises SignInNeeded."""
+    """Return the reader. Raises SignInNeeded."""
     token = SessionCookie(service.parts.settings).token(request)
     if token is None:
         raise SignInNeeded
@@ -37,15 +37,15 @@ Reads = Annotated[Reading, Depends(reading)]
 
 
 def visiting(request: Request, service: ServiceOf) -> Reading | None:
-    """Who reads a page that is for everybody; None where nobody is signed in."""
+    """Return the reader of a public page, or None if nobody is signed in."""
     try:
         return reading(request, service)
     except SignInNeeded:
         return None
 
 
-def session_of(visitor: Reading | None) -> Session | None:
-    """Theirs, if they are signed in."""
+def session_of(visitor: Reading | None) -> ReaderSession | None:
+    """Return the visitor's session, or None if nobody is signed in."""
     return visitor.session if visitor else None
 
 
@@ -53,7 +53,7 @@ Visits = Annotated[Reading | None, Depends(visiting)]
 
 
 def labels(request: Request) -> Labels:
-    """The labels of the reader's language."""
+    """Return the labels in the reader's language."""
     return Labels(language(request))
 
 
@@ -61,7 +61,10 @@ LabelsOf = Annotated[Labels, Depends(labels)]
 
 
 def sign_in_first(request: Request, _error: Exception) -> Response:
-    """To the sign-in page and back; what a form has asked for stays in its page, beside a word about it."""
+    """Redirect to the sign-in page and back.
+
+    A form that was submitted stays in its page, with a message beside it.
+    """
     if "hx-request" in request.headers:
         return page(request, service_of(request), "session_over.html", status=401)
     back = request.url.path + (f"?{request.url.query}" if request.url.query else "")

@@ -1,4 +1,4 @@
-"""Forms of the acts that clear what stands in the way of a case, and of the one that closes it."""
+"""Forms of the acts that remove what blocks a case, and of the act that closes it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from api.console.access import LabelsOf, Reads
 from api.console.blocks import BAR_CLOSING, blocks, changes_due, changes_to_serve, may_resolve
-from api.console.case_pages import see
+from api.console.case_pages import read_case
 from api.console.moments import minute
 from api.console.rendering import names_of, page
 from api.dependencies import Service, ServiceOf, SlugPath
@@ -36,34 +36,39 @@ def act_form(
     act: str,
     of: OfQuery = None,
 ) -> Response:
-    """With ``of`` of one thing; what the reader's agency has none of to sign for is told, and has no form."""
+    """Show the form of an act, with ``of`` for one thing only.
+
+    If the reader's agency has nothing to sign for, the page says so and has no form.
+    """
     reading.require_role(*HANDLING)
     if act not in FORMS:
         raise NotFound(f"no act {act[:40]} has a form here", field="act")
-    seen = see(service, reading, case_id, "case")
-    values = FORMS[act](seen.state, reading.agency)
+    visible = read_case(service, reading, case_id, "case")
+    values = FORMS[act](visible.state, reading.agency)
     return page(
         request,
         service,
         "act.html",
         reading.session,
-        case=seen.row,
-        state=seen.state,
+        case=visible.row,
+        state=visible.state,
         act=act,
         of=of,
         houses=_detention_houses(service),
-        words=Words(labels, names_of(service, labels), "", seen.state),
+        words=Words(labels, names_of(service, labels), "", visible.state),
         this_minute=minute(unix_seconds(reading.reader.now)),
         **values,
     )
 
 
 def _resolution(state: CaseState, agency: str) -> dict[str, Any]:
-    return {"things": [one for one in state.discrepancies.values() if may_resolve(one, agency)]}
+    return {"things": [discrepancy for discrepancy in state.discrepancies.values() if may_resolve(discrepancy, agency)]}
 
 
 def _request(state: CaseState, agency: str) -> dict[str, Any]:
-    accepted = [one for one in state.handovers.values() if one.is_accepted and one.to_agency == agency]
+    accepted = [
+        candidate for candidate in state.handovers.values() if candidate.is_accepted and candidate.to_agency == agency
+    ]
     return {"things": changes_due(state, agency), "accepted": accepted[::-1]}
 
 
@@ -72,8 +77,8 @@ def _service(state: CaseState, agency: str) -> dict[str, Any]:
 
 
 def _closing(state: CaseState, agency: str) -> dict[str, Any]:
-    """Barred by what the custody rules bar it by."""
-    barred = [one for one in blocks(state, agency) if one.kind in BAR_CLOSING]
+    """Return what is needed to close the case, or what the custody rules bar it by."""
+    barred = [block for block in blocks(state, agency) if block.kind in BAR_CLOSING]
     free = state.responsible == agency and not state.closed
     return {"things": [state] if free and not barred else [], "blocks": barred if free else []}
 
@@ -87,5 +92,5 @@ FORMS: dict[str, Callable[[CaseState, str], dict[str, Any]]] = {
 
 
 def _detention_houses(service: Service) -> list[str]:
-    found = service.authority().agencies.values()
-    return sorted(one.agency_id for one in found if may_detain(one))
+    agencies = service.authority().agencies.values()
+    return sorted(agency.agency_id for agency in agencies if may_detain(agency))

@@ -1,4 +1,4 @@
-"""Advice: what the reader of a page does next after a refusal. The hints of the API are written for its programs."""
+"""Advice: what the reader of a page should do after a refusal. The API's own hints are for programs."""
 
 from __future__ import annotations
 
@@ -62,8 +62,10 @@ BY_CODE: Final = {
 
 
 def advice(problem: Problem, language: str) -> str:
-    """What to do next, in the English of the catalogues. English readers are told what the ledger says of this very
-    refusal, where that is more than what it says of every such status."""
+    """Return what to do next, in the English text that the catalogues translate.
+
+    English readers get the ledger's own hint for the refusal if it is more specific than the one for its status.
+    """
     own = BY_CODE.get(problem.code)
     if own is None and language == "en" and problem.hint not in HINTS.values():
         return problem.hint

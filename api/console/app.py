@@ -1,4 +1,4 @@
-"""The console as an application of its own, mounted beside the API: its refusals are pages, not problem documents."""
+"""The console as an application mounted beside the API: its refusals are pages, not problem documents."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from starlette.exceptions import HTTPException
 from starlette.responses import RedirectResponse, Response
 
-from api.auth.sessions import Session
+from api.auth.sessions import ReaderSession
 from api.console import (
     act_pages,
     audit_pages,
@@ -79,7 +79,7 @@ _PARTS = (
 
 
 def make_console(service: Service) -> FastAPI:
-    """The pages of this service, to be mounted at ``security.PATH``."""
+    """Return the application of the pages, to be mounted at ``security.PATH``."""
     own_pages = OwnPages(service.parts.settings.url)
 
     def require_own_page(request: Request) -> None:
@@ -104,13 +104,13 @@ def make_console(service: Service) -> FastAPI:
 
 
 def routes() -> Iterator[APIRoute]:
-    """Of all pages, parts of pages, and forms."""
+    """Yield the routes of all pages, parts of pages, and forms."""
     for part in _PARTS:
         yield from (route for route in part.router.routes if isinstance(route, APIRoute))
 
 
 def to_console(_request: Request) -> Response:
-    """From the bare address to the console."""
+    """Redirect from the bare address to the console."""
     return RedirectResponse("/console/", 307)
 
 
@@ -119,37 +119,37 @@ def _on_refusal(request: Request, error: Exception) -> Response:
     problem = problem_of(error)
     says = _of_model(error, language(request)) if isinstance(error, ModelRefused) else problem.detail
     problem = replace(problem, detail=with_readable_times(says))
-    return _told(request, problem)
+    return _refusal_page(request, problem)
 
 
 def _on_invalid_parameter(request: Request, _error: Exception) -> Response:
-    return _told(request, problem_of(MalformedInput("this address has no such form")))
+    return _refusal_page(request, problem_of(MalformedInput("this address has no such form")))
 
 
 def _on_http_exception(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    return _told(request, problem_of(NotFound("there is no such page")))
+    return _refusal_page(request, problem_of(NotFound("there is no such page")))
 
 
 def _on_unexpected(request: Request, _error: Exception) -> Response:
-    return _told(request, problem_of(Refused(500, "the service failed at this request", code="internal_error")))
+    return _refusal_page(request, problem_of(Refused(500, "the service failed at this request", code="internal_error")))
 
 
-def _of_model(refused: ModelRefused, spoken: str) -> str:
-    """Each fault of a model's file with its line, in the reader's language."""
-    say, faults = Texts(spoken), refused.told_in(Labels(spoken))
-    return "\n".join(f"{say('line {line}', line=one.line)}: {one.message}" for one in faults)
+def _of_model(refused: ModelRefused, reader_language: str) -> str:
+    """Return each fault of a model's file with its line, in the reader's language."""
+    say, faults = Texts(reader_language), refused.told_in(Labels(reader_language))
+    return "\n".join(f"{say('line {line}', line=fault.line)}: {fault.message}" for fault in faults)
 
 
-def _told(request: Request, problem: Problem) -> Response:
-    """A whole page, or the part that was asked for: what is refused, and what to do."""
+def _refusal_page(request: Request, problem: Problem) -> Response:
+    """Return the page, or the part that was asked for, with what was refused and what to do."""
     service = service_of(request)
     template = "refusal.html" if "hx-request" in request.headers else "error.html"
     return page(request, service, template, _session(request, service), status=problem.status, problem=problem)
 
 
-def _session(request: Request, service: Service) -> Session | None:
-    """The reader's; None also where it cannot be told, since the database is what failed."""
+def _session(request: Request, service: Service) -> ReaderSession | None:
+    """Return the reader's session, or None, also if it cannot be determined because the database failed."""
     try:
         return session_of(visiting(request, service))
     except Exception:  # noqa: BLE001 - an error page comes, whatever failed

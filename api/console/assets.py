@@ -1,4 +1,4 @@
-"""Assets: scripts, styles and pictures of the pages, at an address of this release: no browser asks for one twice."""
+"""Scripts, styles and pictures of the pages, at an address of this release, so that browsers fetch each only once."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _KEPT = "public, max-age=31536000, immutable"
 
 
 class Assets(StaticFiles):
-    """Kept by browsers. What runs as a worker is under its own policy, not its page's."""
+    """Static files that browsers keep. A worker script gets a policy of its own, not its page's."""
 
     def __init__(self) -> None:
         super().__init__(directory=STATIC)
@@ -31,7 +31,7 @@ class Assets(StaticFiles):
 
 @cache
 def release(folder: Path = STATIC) -> str:
-    """Changes with any file: scripts name each other, so that they are kept or fetched together."""
+    """Return a digest of all files. Scripts name each other, so they must be kept or fetched together."""
     digest = blake3()
     for file in sorted(file for file in folder.rglob("*") if file.is_file()):
         digest.update(f"{file.relative_to(folder).as_posix()} {file.stat().st_size}\n".encode())
@@ -40,5 +40,5 @@ def release(folder: Path = STATIC) -> str:
 
 
 def address() -> str:
-    """Where pages find them."""
+    """Return the address of the files."""
     return f"{PATH}/static/{release()}"

@@ -1,4 +1,4 @@
-"""Audits: started by one click, watched while they run, kept with what they found."""
+"""Audits: started with one click, watched while they run, and kept with their findings."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ AuditIdPath = Annotated[str, Path(pattern=r"^audit-[0-9a-f]{10}$")]
 
 @router.get("/audit")
 def audit_page(request: Request, service: ServiceOf, reading: Reads, case_id: SlugQuery = None) -> Response:
-    """What can be audited, what runs, and what was found before."""
+    """Show what can be audited, the running audit, and earlier ones."""
     reading.require_role("auditor")
     with service.parts.database.read() as connection:
         case = None
@@ -50,7 +50,7 @@ def audit_page(request: Request, service: ServiceOf, reading: Reads, case_id: Sl
 
 @router.post("/audit")
 def start(service: ServiceOf, reading: Reads, form: FormOf) -> Response:
-    """Begins an audit of the case that the form names, else of the whole log."""
+    """Start an audit of the case that the form names, or of the whole log."""
     run = _start(service, reading, form.get("case_id"))
     return RedirectResponse(f"{PATH}/audit/{run.audit_id}", 303)
 
@@ -83,19 +83,19 @@ def _of_log(service: Service, progress: Progress) -> AuditReport:
 
 @router.get("/audit/{audit_id}")
 def audit_run(request: Request, service: ServiceOf, reading: Reads, audit_id: AuditIdPath) -> Response:
-    """How far it is, or what it found."""
+    """Show the progress or the findings of an audit."""
     return _shown(request, service, reading, audit_id, "audit_run.html")
 
 
 @router.get("/audit/{audit_id}/state")
 def audit_state(request: Request, service: ServiceOf, reading: Reads, audit_id: AuditIdPath) -> Response:
-    """The part of that page that changes while it runs."""
+    """Return the part of that page that changes while the audit runs."""
     return _shown(request, service, reading, audit_id, "audit_state.html")
 
 
 @router.get("/audit/{audit_id}/report")
 def audit_report(service: ServiceOf, reading: Reads, audit_id: AuditIdPath) -> Response:
-    """The whole report, as ``tally audit --json`` says it."""
+    """Return the whole report in the form of ``tally audit --json``."""
     kept = _kept(service, reading, audit_id)
     headers = {"Content-Disposition": f'attachment; filename="{audit_id}.json"'}
     return Response(kept.report or b"null", media_type="application/json", headers=headers)
@@ -126,7 +126,10 @@ def _kept(service: Service, reading: Reading, audit_id: str) -> KeptAudit:
 
 
 def _require_visible(service: Service, reading: Reading, audit: KeptAudit | Running) -> None:
-    """An audit of a case is for the auditors of the agency that ran it, as long as they may see the case."""
+    """Raise NotFound unless the reader may see the audit.
+
+    An audit of a case is for the auditors of the agency that ran it, as long as they may see the case.
+    """
     if audit.case_id is None:
         return
     if audit.agency != reading.agency:

@@ -1,4 +1,4 @@
-"""Filters of templates as rows of a form: a column, what is asked of it, and a value."""
+"""Filters of templates as rows of a form: a column, an operator, and a value."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 from decimal import Decimal
 from typing import Any, Final, NamedTuple
 
-from api.console.forms import Form
+from api.console.forms import PostedForm
 from api.texts import later
 from ledger.supervision.models.values import text_of
 
@@ -25,14 +25,14 @@ _INTEGER, _DECIMAL = re.compile(r"-?(?:0|[1-9][0-9]{0,15})"), re.compile(r"-?(?:
 
 
 class FilterRow(NamedTuple):
-    """One condition; several values are separated by commas."""
+    """One condition. Several values are separated by commas."""
 
     column: str
     operator: str
     text: str
 
     def asked(self) -> Any:
-        """As the file has it."""
+        """Return the condition as the file writes it."""
         match self.operator:
             case "empty":
                 return None
@@ -43,41 +43,45 @@ class FilterRow(NamedTuple):
         return {self.operator: _values(self.text)}
 
 
-def rows_of(given: Any) -> tuple[FilterRow, ...] | None:
-    """The rows of a filter of a file; None where it asks something that no row says."""
-    if given is None:
+def rows_of(template_filter: Any) -> tuple[FilterRow, ...] | None:
+    """Return the rows of a filter in a file, or None if no rows can express it."""
+    if template_filter is None:
         return ()
-    if not isinstance(given, dict):
+    if not isinstance(template_filter, dict):
         return None
-    rows = tuple(_row(column, asked) for column, asked in given.items())
-    return rows if all(row.asked() == asked for row, asked in zip(rows, given.values(), strict=True)) else None
+    rows = tuple(_row(column, condition) for column, condition in template_filter.items())
+    return (
+        rows
+        if all(row.asked() == condition for row, condition in zip(rows, template_filter.values(), strict=True))
+        else None
+    )
 
 
-def filter_of(path: str, form: Form) -> tuple[FilterRow, ...] | None:
-    """The rows that were filled in under a path; None where the form has none of them."""
+def filter_of(path: str, form: PostedForm) -> tuple[FilterRow, ...] | None:
+    """Return the rows that were filled in under a path, or None if the form has none."""
     if form.get(f"{path}:shown") is None:
         return None
-    found = []
+    rows = []
     for number in range(ROWS_AT_MOST):
         column, operator = form.get(f"{path}:{number}:column"), form.get(f"{path}:{number}:operator") or "is"
         if column is not None and operator in OPERATORS:
-            found.append(FilterRow(column, operator, form.get(f"{path}:{number}:value") or ""))
-    return tuple(found)
+            rows.append(FilterRow(column, operator, form.get(f"{path}:{number}:value") or ""))
+    return tuple(rows)
 
 
-def _row(column: str, asked: Any) -> FilterRow:
-    if asked is None:
+def _row(column: str, condition: Any) -> FilterRow:
+    if condition is None:
         return FilterRow(column, "empty", "")
-    if asked == {"not": None}:
+    if condition == {"not": None}:
         return FilterRow(column, "filled", "")
-    if isinstance(asked, dict) and len(asked) == 1:
-        ((operator, value),) = asked.items()
-        return FilterRow(column, operator if operator in OPERATORS else "is", _told(value))
-    return FilterRow(column, "is", _told(asked))
+    if isinstance(condition, dict) and len(condition) == 1:
+        ((operator, value),) = condition.items()
+        return FilterRow(column, operator if operator in OPERATORS else "is", _text_of_value(value))
+    return FilterRow(column, "is", _text_of_value(condition))
 
 
-def _told(value: Any) -> str:
-    return ", ".join("" if one is None else text_of(one) for one in (value if isinstance(value, list) else [value]))
+def _text_of_value(value: Any) -> str:
+    return ", ".join("" if part is None else text_of(part) for part in (value if isinstance(value, list) else [value]))
 
 
 def _values(text: str) -> Any:
@@ -86,7 +90,7 @@ def _values(text: str) -> Any:
 
 
 def value_of(text: str) -> Any:
-    """What a text spells: a number, true or false, or itself."""
+    """Return the value that a text spells: a number, true or false, or the text itself."""
     if _INTEGER.fullmatch(text):
         return int(text)
     if _DECIMAL.fullmatch(text):

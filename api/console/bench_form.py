@@ -1,6 +1,6 @@
-"""The workbench's form: the parts of a model's file as fields, named by the places at which they stand in it.
+"""The workbench's form: the parts of a model's file as fields, named by their paths in the file.
 
-The file is what counts: fields are read out of it, and what is typed into them is written into it.
+The file is authoritative: fields are read from it, and what is typed into them is written to it.
 """
 
 from __future__ import annotations
@@ -10,10 +10,19 @@ from typing import Any
 
 import msgspec
 
-from api.console.bench_fields import Choice, ExampleForm, Field, Kind, Section, changed, list_of, with_what_stands
+from api.console.bench_fields import (
+    BenchField,
+    BenchSection,
+    Choice,
+    ExampleForm,
+    Kind,
+    changed,
+    list_of,
+    with_current_values,
+)
 from api.console.bench_filter import rows_of
 from api.console.bench_hints import example_of
-from api.console.forms import Form
+from api.console.forms import PostedForm
 from api.texts import Texts, later
 from ledger.core.encoding.decoding import convert
 from ledger.core.errors import TallystickError
@@ -31,7 +40,7 @@ from ledger.supervision.models.values import Sql, text_of
 
 
 class BenchForm:
-    """The fields of one file, in a reader's language. ``datasets`` are the ids of those that are registered."""
+    """The fields of one file in a reader's language. ``datasets`` are the ids of the registered data sets."""
 
     def __init__(self, tree: Mapping[str, Any], labels: Labels, datasets: Sequence[str] = ()):
         self._tree = tree
@@ -40,56 +49,56 @@ class BenchForm:
         self._datasets = datasets
         self.columns, self._asked = rows_of_condition(tree)
 
-    def sections(self) -> Iterator[Section]:
-        """In the order in which a prosecutor thinks of them: why, what, the law, the lead, what to check, examples."""
+    def sections(self) -> Iterator[BenchSection]:
+        """Yield the sections in the order in which a prosecutor thinks: need, condition, law, lead, checks."""
         say = self._say
-        yield Section("need", say(_HEADINGS["need"]), say(_ABOUT["need"]), tuple(self._need()))
-        yield Section("condition", say(_HEADINGS["condition"]), self._about_condition(), tuple(self._condition()))
+        yield BenchSection("need", say(_HEADINGS["need"]), say(_ABOUT["need"]), tuple(self._need()))
+        yield BenchSection("condition", say(_HEADINGS["condition"]), self._about_condition(), tuple(self._condition()))
         if parameters := tuple(self._parameters()):
-            yield Section("parameters", say(_HEADINGS["parameters"]), say(_ABOUT["parameters"]), parameters)
-        yield Section("name", say(_HEADINGS["name"]), say(_ABOUT["name"]), tuple(self._name()))
-        yield Section("law", say(_HEADINGS["law"]), say(_ABOUT["law"]), tuple(self._law()))
-        yield Section("lead", say(_HEADINGS["lead"]), say(_ABOUT["lead"]), tuple(self._lead()))
-        yield Section("checks", say(_HEADINGS["checks"]), say(_ABOUT["checks"]), tuple(self._checks()))
+            yield BenchSection("parameters", say(_HEADINGS["parameters"]), say(_ABOUT["parameters"]), parameters)
+        yield BenchSection("name", say(_HEADINGS["name"]), say(_ABOUT["name"]), tuple(self._name()))
+        yield BenchSection("law", say(_HEADINGS["law"]), say(_ABOUT["law"]), tuple(self._law()))
+        yield BenchSection("lead", say(_HEADINGS["lead"]), say(_ABOUT["lead"]), tuple(self._lead()))
+        yield BenchSection("checks", say(_HEADINGS["checks"]), say(_ABOUT["checks"]), tuple(self._checks()))
 
     def examples(self) -> Iterator[ExampleForm]:
-        """The examples, each with the rows of its views as fields."""
+        """Yield the examples, each with the rows of its views as fields."""
         for number, example in enumerate(list_of(self._tree.get("examples"))):
             if isinstance(example, dict):
                 yield ExampleForm(number, example, self._say)
 
-    def changes(self, form: Form) -> dict[str, object]:
-        """What was typed, by its place, where it is something else than the file has."""
-        found: dict[str, object] = {}
+    def changes(self, form: PostedForm) -> dict[str, object]:
+        """Return what was typed, by path, if it differs from the file."""
+        changes: dict[str, object] = {}
         fields = [field for section in self.sections() for field in section.fields]
         for field in (*fields, *(field for example in self.examples() for field in example.fields())):
-            found |= changed(field, form)
-        return found
+            changes |= changed(field, form)
+        return changes
 
     # -- sections ------------------------------------------------------------------------------------------------------
 
-    def _need(self) -> Iterator[Field]:
+    def _need(self) -> Iterator[BenchField]:
         yield self._both("need.problem", later("The problem that was met in casework"))
         yield self._line("need.requested_by", later("The office that wants it, never a person's name"))
         yield self._both("need.expected_outcome", later("What should come of it"))
 
-    def _name(self) -> Iterator[Field]:
+    def _name(self) -> Iterator[BenchField]:
         yield self._both("title", later("Title"), kind="line")
         yield self._both("explanation", later("What is found, and what is left out"))
         lines = self._labelled("business_line", terms.choices(terms.BusinessLine))
         yield self._choice("business_line", later("Business line"), lines)
         yield self._choice("severity", later("Severity"), self._labelled("severity", terms.choices(terms.Severity)))
 
-    def _law(self) -> Iterator[Field]:
+    def _law(self) -> Iterator[BenchField]:
         for number in range(len(list_of(self._tree.get("legal_basis"))) + 1):
             yield self._both(f"legal_basis[{number}]", later("Article and its words"), optional=number > 0)
 
-    def _checks(self) -> Iterator[Field]:
+    def _checks(self) -> Iterator[BenchField]:
         for number in range(len(list_of(self._tree.get("checks"))) + 1):
             yield self._both(f"checks[{number}].what", later("What must be checked"), optional=number > 0)
             yield self._both(f"checks[{number}].by", later("By whom"), kind="line", optional=number > 0)
 
-    def _lead(self) -> Iterator[Field]:
+    def _lead(self) -> Iterator[BenchField]:
         names = [*self.columns, *(name for name in self._parameter_names() if name not in self.columns)]
         hint = self._say(
             later("Put in what was found as {{name}}: {names}"), names=" ".join(f"{{{name}}}" for name in names)
@@ -98,32 +107,34 @@ class BenchForm:
         yield says._replace(hint=f"{says.hint} {hint}")
         columns = [name for name, kind in self.columns.items() if kind == "VARCHAR"]
         yield self._choice(
-            "lead.supervised", later("Which column has the agency that must answer"), self._told(columns)
+            "lead.supervised", later("Which column has the agency that must answer"), self._column_choices(columns)
         )
-        yield self._many("lead.key", later("Two findings are the same one if these agree"), self._told(columns))
+        yield self._many(
+            "lead.key", later("Two findings are the same one if these agree"), self._column_choices(columns)
+        )
 
-    def _parameters(self) -> Iterator[Field]:
+    def _parameters(self) -> Iterator[BenchField]:
         for name in self._parameter_names():
             path = f"parameters.{name}"
             yield self._both(f"{path}.meaning", later("${name}: what it means"), kind="line", name=name)
             kind = value_at(self._tree, f"{path}.type")
             for part in ("default", "minimum", "maximum") if kind in ("integer", "decimal") else ("default",):
                 meaning = self._at(f"{path}.meaning.{'zh' if self._labels.language == 'zh-CN' else 'en'}") or f"${name}"
-                yield Field(
+                yield BenchField(
                     f"{path}.{part}",
                     f"{meaning}: {self._say(_OF_PARAMETER[part])}",
                     "number",
                     self._at(f"{path}.{part}"),
                 )
 
-    def _condition(self) -> Iterator[Field]:
+    def _condition(self) -> Iterator[BenchField]:
         condition = self._tree.get("condition")
         condition = condition if isinstance(condition, dict) else {}
         template = str(condition.get("template"))
         if template in forms():
-            given = condition.get("with") if isinstance(condition.get("with"), dict) else {}
+            template_values = condition.get("with") if isinstance(condition.get("with"), dict) else {}
             for name, field in forms()[template].fields.items():
-                yield with_what_stands(self._of_template(name, field, given or {}))
+                yield with_current_values(self._of_template(name, field, template_values or {}))
         elif "cel" in condition:
             yield self._choice("condition.view", later("Rows of what"), self._views())
             yield self._code("condition.cel", later("Condition on a row"))
@@ -136,15 +147,17 @@ class BenchForm:
             return in_plain_words(form, self._labels)
         return self._say(_ABOUT["condition"])
 
-    def _of_template(self, name: str, field: TemplateField, given: Mapping[str, Any]) -> Field:
-        """A field of the template's form, as ``templates.toml`` defines it."""
+    def _of_template(self, name: str, field: TemplateField, template_values: Mapping[str, Any]) -> BenchField:
+        """Return a field of the template's form, as ``templates.toml`` defines it."""
         path, optional = f"condition.with.{name}", not field.required
         label = self._labels.told(field)
-        view = str(given.get("view", "")) if field.of == "view" else field.of or ""
-        base = Field(path, label, "line", self._at(path), optional=optional, hint=example_of(self._say, field.kind))
+        view = str(template_values.get("view", "")) if field.of == "view" else field.of or ""
+        base = BenchField(
+            path, label, "line", self._at(path), optional=optional, hint=example_of(self._say, field.kind)
+        )
         match field.kind:
             case "view":
-                fitting = [one for one in self._views() if views()[one.value].keys() >= set(field.has)]
+                fitting = [view for view in self._views() if views()[view.value].keys() >= set(field.has)]
                 return base._replace(kind="choice", choices=fitting)
             case "column":
                 return base._replace(kind="choice", choices=self._columns_of(view, field.type))
@@ -155,7 +168,7 @@ class BenchForm:
                 return base._replace(kind="many", choices=words, values=self._several(path))
             case "where":
                 columns = self._columns_of(view)
-                rows = rows_of(given.get(name))
+                rows = rows_of(template_values.get(name))
                 hint = base.hint if rows is not None else self._say(later("This filter is written in the file alone."))
                 return base._replace(
                     kind="filter", choices=columns if rows is not None else (), rows=rows or (), hint=hint
@@ -169,8 +182,8 @@ class BenchForm:
                     kind="count", choices=numbers, hint=self._say(later("a number as 7, or a parameter as $name"))
                 )
             case "dataset":
-                known = [Choice(one, one) for one in self._datasets]
-                return base._replace(kind="count", choices=[*known, *self._references("dataset")])
+                registered = [Choice(dataset_id, dataset_id) for dataset_id in self._datasets]
+                return base._replace(kind="count", choices=[*registered, *self._references("dataset")])
         return base
 
     # -- fields --------------------------------------------------------------------------------------------------------
@@ -181,25 +194,29 @@ class BenchForm:
 
     def _several(self, path: str) -> tuple[str, ...]:
         value = value_at(self._tree, path)
-        return tuple(str(one) for one in (value if isinstance(value, list) else [value]) if one is not None)
+        return tuple(str(part) for part in (value if isinstance(value, list) else [value]) if part is not None)
 
-    def _both(self, path: str, label: str, kind: Kind = "text", *, optional: bool = False, name: str = "") -> Field:
-        told = self._say(label, name=name) if name else self._say(label)
+    def _both(
+        self, path: str, label: str, kind: Kind = "text", *, optional: bool = False, name: str = ""
+    ) -> BenchField:
+        translated = self._say(label, name=name) if name else self._say(label)
         zh, en = self._at(f"{path}.zh"), self._at(f"{path}.en")
         hint = example_of(self._say, path)
-        return Field(path, told, kind, languages=True, zh=zh, en=en, optional=optional, hint=hint)
+        return BenchField(path, translated, kind, languages=True, zh=zh, en=en, optional=optional, hint=hint)
 
-    def _line(self, path: str, label: str) -> Field:
-        return Field(path, self._say(label), "line", self._at(path), hint=example_of(self._say, path))
+    def _line(self, path: str, label: str) -> BenchField:
+        return BenchField(path, self._say(label), "line", self._at(path), hint=example_of(self._say, path))
 
-    def _code(self, path: str, label: str) -> Field:
-        return Field(path, self._say(label), "code", self._at(path), hint=example_of(self._say, path))
+    def _code(self, path: str, label: str) -> BenchField:
+        return BenchField(path, self._say(label), "code", self._at(path), hint=example_of(self._say, path))
 
-    def _choice(self, path: str, label: str, choices: Sequence[Choice]) -> Field:
-        return with_what_stands(Field(path, self._say(label), "choice", self._at(path), choices=choices))
+    def _choice(self, path: str, label: str, choices: Sequence[Choice]) -> BenchField:
+        return with_current_values(BenchField(path, self._say(label), "choice", self._at(path), choices=choices))
 
-    def _many(self, path: str, label: str, choices: Sequence[Choice]) -> Field:
-        return with_what_stands(Field(path, self._say(label), "many", values=self._several(path), choices=choices))
+    def _many(self, path: str, label: str, choices: Sequence[Choice]) -> BenchField:
+        return with_current_values(
+            BenchField(path, self._say(label), "many", values=self._several(path), choices=choices)
+        )
 
     # -- choices -------------------------------------------------------------------------------------------------------
 
@@ -213,22 +230,28 @@ class BenchForm:
         return [Choice(name, f"{name} · {self._labels.told(view)}") for name, view in catalogue.views().items()]
 
     def _columns_of(self, view: str, kind: str | None = None) -> list[Choice]:
-        known = catalogue.views().get(view)
-        columns = known.columns.values() if known else ()
+        known_view = catalogue.views().get(view)
+        columns = known_view.columns.values() if known_view else ()
         return [
-            Choice(one.name, f"{one.name} · {self._labels.told(one)}")
-            for one in columns
-            if one.name != "evidence" and kind in (None, one.kind)
+            Choice(column.name, f"{column.name} · {self._labels.told(column)}")
+            for column in columns
+            if column.name != "evidence" and kind in (None, column.kind)
         ]
 
-    def _told(self, names: Sequence[str]) -> list[Choice]:
-        """Columns of the condition's rows, with what the view that they come from says of them."""
-        asked = [catalogue.views()[name] for name in self._asked if name in catalogue.views()]
-        known = {name: column for view in reversed(asked) for name, column in view.columns.items()}
-        return [Choice(name, f"{name} · {self._labels.told(known[name])}" if name in known else name) for name in names]
+    def _column_choices(self, names: Sequence[str]) -> list[Choice]:
+        """Return the columns of the condition's rows, with the text of the view that they come from."""
+        queried_views = [catalogue.views()[name] for name in self._asked if name in catalogue.views()]
+        columns = {name: column for view in reversed(queried_views) for name, column in view.columns.items()}
+        return [
+            Choice(name, f"{name} · {self._labels.told(columns[name])}" if name in columns else name) for name in names
+        ]
 
     def _references(self, kind: str) -> list[Choice]:
-        names = (one for one in self._parameter_names() if value_at(self._tree, f"parameters.{one}.type") == kind)
+        names = (
+            parameter
+            for parameter in self._parameter_names()
+            if value_at(self._tree, f"parameters.{parameter}.type") == kind
+        )
         return [Choice(f"${name}", self._at(f"parameters.{name}.default")) for name in names]
 
     def _parameter_names(self) -> list[str]:
@@ -237,26 +260,28 @@ class BenchForm:
 
 
 def in_plain_words(form: TemplateForm, labels: Labels) -> str:
-    """What a template finds, without what its rows have: that is listed where it is needed."""
+    """Return what a template finds, without the list of its columns, which is shown where it is needed."""
     return labels.told(form).partition(" The row has")[0].partition("结果含")[0]
 
 
 def rows_of_condition(tree: Mapping[str, Any]) -> tuple[dict[str, str], tuple[str, ...]]:
-    """The columns of the condition's rows with their types, and the views that they come from, as far as the file tells
-    by now."""
+    """Return the columns of the condition's rows with their types, and the views that they come from.
+
+    Both are empty as long as the file cannot tell.
+    """
     try:
         parameters = convert(tree.get("parameters") or {}, dict[str, Parameter])
         values = parameters_of(parameters, {})
-        given = tree["condition"]
-        if next(faults_of_condition(given, parameters), None) is not None:
+        condition_tree = tree["condition"]
+        if next(faults_of_condition(condition_tree, parameters), None) is not None:
             return {}, ()
-        condition = condition_of(given)
+        condition = condition_of(condition_tree)
         if isinstance(condition, Sql):
             return columns_of_sql(condition.text, values), ()
         query = query_of(condition, values)
         return dict(query.columns), query.views
     except (TallystickError, msgspec.ValidationError, LookupError, ValueError, TypeError, AttributeError):
-        return {}, ()  # what is at fault is told beside the file
+        return {}, ()  # faults are shown beside the file
 
 
 _OF_PARAMETER = {"default": later("default"), "minimum": later("at least"), "maximum": later("at most")}

@@ -1,4 +1,4 @@
-"""What may be typed into a field of the workbench: an example for each that has no choices."""
+"""Examples of what to type into the fields of the workbench that offer no choices."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ EXAMPLES = {
 
 
 def example_of(say: Texts, place: str) -> str:
-    """The example for a place of a model's file, or for a kind of a template's field; empty where there is none."""
+    """Return the example for a path of a model's file or a kind of template field, or an empty text."""
     name = place.rpartition(".")[2] if place.startswith("parameters.") else _INDEX.sub("", place)
-    found = EXAMPLES.get(name)
-    return say(later("For example: {example}"), example=say(found)) if found else ""
+    example = EXAMPLES.get(name)
+    return say(later("For example: {example}"), example=say(example)) if example else ""

@@ -1,4 +1,4 @@
-"""The workbench: a model is begun, written by a form beside its file, tried out on examples and on the record."""
+"""The workbench: a model is begun, written by a form beside its file, and tried on examples and on the record."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from starlette.responses import Response
 
 from api.auth.reading import Reading
 from api.console.access import LabelsOf, Reads
-from api.console.bench_fields import ExampleForm, Section
+from api.console.bench_fields import BenchSection, ExampleForm
 from api.console.bench_filter import OPERATORS
 from api.console.bench_form import BenchForm, in_plain_words
 from api.console.bench_hints import example_of
-from api.console.forms import Form, FormOf
+from api.console.forms import FormOf, PostedForm
 from api.console.rendering import page
 from api.dependencies import Service, ServiceOf, SlugQuery
 from api.routes.reports import require_governing
@@ -55,11 +55,11 @@ TITLES = {
 
 @dataclass(frozen=True, slots=True)
 class Bench:
-    """A file on the workbench: its text, what is wrong with it, and its form where the text can be read at all."""
+    """A file on the workbench: its text, its faults, and its form if the text can be parsed."""
 
     text: str
     faults: list[ToldFault]
-    sections: list[Section]
+    sections: list[BenchSection]
     examples: list[ExampleForm]
     model: Model | None
     model_id: str
@@ -67,7 +67,7 @@ class Bench:
 
 @router.get("/models")
 def models(request: Request, service: ServiceOf, reading: Reads, labels: LabelsOf) -> Response:
-    """How a model is begun, and those that the procuratorate has published."""
+    """Show how to begin a model, and those that the procuratorate has published."""
     require_governing(reading)
     with service.parts.database.read() as connection:
         rows = supervision.list_models(connection, Page(1000))
@@ -77,7 +77,7 @@ def models(request: Request, service: ServiceOf, reading: Reads, labels: LabelsO
         service,
         "models.html",
         reading.session,
-        begun=[(name, *_told_of(name, labels)) for name in FORMS],
+        begun=[(name, *_title_and_purpose(name, labels)) for name in FORMS],
         shipped=shipped_titles(),
         own=[row for row in rows if row["publisher"] == reading.agency],
     )
@@ -94,7 +94,7 @@ def begin(
     name: Annotated[str, Query(max_length=64)],
     model_id: SlugQuery = None,
 ) -> Response:
-    """A model's file as it begins: from a template, a shipped model, a published one, or that of a lead."""
+    """Show the file of a new model: from a template, a shipped or a published model, or the model of a lead."""
     require_governing(reading)
     text = _begun(service, reading, start, name, model_id)
     return _workbench(request, service, reading, labels, text)
@@ -102,14 +102,14 @@ def begin(
 
 @router.post("/models/workbench")
 def take_up(*, request: Request, service: ServiceOf, reading: Reads, labels: LabelsOf, form: FormOf) -> Response:
-    """The same with a file of one's own, or with a draft that the browser has kept."""
+    """Show the workbench with the reader's own file, or with a draft that the browser has kept."""
     require_governing(reading)
     return _workbench(request, service, reading, labels, definition_of(form))
 
 
 @router.post("/models/workbench/write")
 def write(*, request: Request, service: ServiceOf, reading: Reads, labels: LabelsOf, form: FormOf) -> Response:
-    """A part of the workbench: the file with what was typed into the form, and what is wrong with it now."""
+    """Return the part with the file after what was typed into the form, and its faults now."""
     require_governing(reading)
     text = definition_of(form)
     files = ModelFiles(service, reading)
@@ -123,13 +123,13 @@ def write(*, request: Request, service: ServiceOf, reading: Reads, labels: Label
 
 @router.post("/models/workbench/read")
 def read(*, request: Request, service: ServiceOf, reading: Reads, labels: LabelsOf, form: FormOf) -> Response:
-    """A part of the workbench: the form of a file that was changed by hand."""
+    """Return the part with the form of a file that was changed by hand."""
     return _shown(request, service, reading, labels, definition_of(form))
 
 
 @router.post("/models/workbench/examples")
 def try_examples(*, request: Request, service: ServiceOf, reading: Reads, form: FormOf) -> Response:
-    """A part of the workbench: what each example must raise, and what the model finds in it."""
+    """Return the part with what each example must raise, and what the model finds in it."""
     require_governing(reading)
     results = ModelFiles(service, reading).examples(definition_of(form))
     return page(request, service, "bench_examples.html", reading.session, results=results)
@@ -137,15 +137,15 @@ def try_examples(*, request: Request, service: ServiceOf, reading: Reads, form: 
 
 @router.post("/models/workbench/hits")
 def try_live(*, request: Request, service: ServiceOf, reading: Reads, form: FormOf) -> Response:
-    """A part of the workbench: what the model finds in the record as it is now. Nothing is raised."""
+    """Return the part with what the model finds in the record now. Nothing is raised."""
     require_governing(reading)
-    found = run(service, reading, definition_of(form), {}, None)
-    return page(request, service, "bench_hits.html", reading.session, found=found)
+    run_view = run(service, reading, definition_of(form), {}, None)
+    return page(request, service, "bench_hits.html", reading.session, found=run_view)
 
 
 @router.post("/models/workbench/file")
 def save(*, service: ServiceOf, reading: Reads, form: FormOf) -> Response:
-    """The file, to be kept."""
+    """Return the file for download."""
     require_governing(reading)
     text = definition_of(form)
     named = _id_in(ModelFiles(service, reading).examined(text).tree)
@@ -153,18 +153,18 @@ def save(*, service: ServiceOf, reading: Reads, form: FormOf) -> Response:
     return Response(text.encode(), media_type="application/yaml", headers=headers)
 
 
-def definition_of(form: Form) -> str:
-    """The text of the file as the page has it."""
+def definition_of(form: PostedForm) -> str:
+    """Return the text of the file in the form."""
     return f"{form.get('definition') or ''}\n"
 
 
-def bench_of(text: str, found: Examined, labels: Labels, datasets: list[str]) -> Bench:
-    """What the workbench shows of a file."""
-    faults = ModelRefused(found.faults).told_in(labels) if found.faults else []
-    if found.tree is None:
+def bench_of(text: str, examined: Examined, labels: Labels, datasets: list[str]) -> Bench:
+    """Return what the workbench shows of a file."""
+    faults = ModelRefused(examined.faults).told_in(labels) if examined.faults else []
+    if examined.tree is None:
         return Bench(text, faults, [], [], None, _id_in(None))
-    form = BenchForm(found.tree, labels, datasets)
-    return Bench(text, faults, list(form.sections()), list(form.examples()), found.model, _id_in(found.tree))
+    form = BenchForm(examined.tree, labels, datasets)
+    return Bench(text, faults, list(form.sections()), list(form.examples()), examined.model, _id_in(examined.tree))
 
 
 def _begun(service: Service, reading: Reading, start: Start, name: str, model_id: str | None) -> str:
@@ -180,7 +180,7 @@ def _begun(service: Service, reading: Reading, start: Start, name: str, model_id
         lead, _ = require_matter(connection, reading, name, LeadState, field="name")
         raised = lead.raised
         model, _ = require_matter(connection, reading, STREAM + raised.model_id, ModelState, field="name")
-    text = next(one.body.definition for one in model.versions if one.body.version == raised.model_version)
+    text = next(version.body.definition for version in model.versions if version.body.version == raised.model_version)
     return derived(text, model_id or f"{raised.model_id[:43]}-own", raised.parameters, name)
 
 
@@ -189,7 +189,7 @@ def _renamed(text: str, model_id: str | None) -> str:
 
 
 def _next_version(service: Service, reading: Reading, name: str, model_id: str | None) -> str:
-    """Of a model of one's own the next version; of another's a model under another id."""
+    """Return the next version of the agency's own model, or another agency's model under a new id."""
     with service.parts.database.read() as connection:
         model, _ = require_matter(connection, reading, STREAM + name, ModelState, field="name")
     body = model.newest.body
@@ -209,11 +209,13 @@ def _shown(request: Request, service: Service, reading: Reading, labels: Labels,
 
 def _values(service: Service, reading: Reading, labels: Labels, text: str) -> dict[str, Any]:
     reading.record("model on the workbench")
-    found = ModelFiles(service, reading).examined(text)
+    examined = ModelFiles(service, reading).examined(text)
     with service.parts.database.read() as connection:
-        known = imports.datasets(connection, reading.agency, Page(imports.MAX_DATASETS))
+        registered = imports.datasets(connection, reading.agency, Page(imports.MAX_DATASETS))
     return {
-        "bench": bench_of(text, found, labels, list(dict.fromkeys(one.body.dataset_id for one in known))),
+        "bench": bench_of(
+            text, examined, labels, list(dict.fromkeys(dataset.body.dataset_id for dataset in registered))
+        ),
         "operators": OPERATORS,
         "example_for": lambda place: example_of(Texts(labels.language), place),
         "views": list(catalogue.views().values()),
@@ -221,8 +223,8 @@ def _values(service: Service, reading: Reading, labels: Labels, text: str) -> di
     }
 
 
-def _told_of(name: str, labels: Labels) -> tuple[str, str]:
-    """The title of a form, and what it finds."""
+def _title_and_purpose(name: str, labels: Labels) -> tuple[str, str]:
+    """Return the title of a form, and what it finds."""
     say = Texts(labels.language)
     if name in FREE:
         return say(FREE[name]), say(ABOUT_FREE[name])
@@ -230,6 +232,10 @@ def _told_of(name: str, labels: Labels) -> tuple[str, str]:
 
 
 def _id_in(tree: Mapping[str, Any] | None) -> str:
-    """The model's id as far as the file tells one: what the browser keeps a draft under."""
-    told = (tree or {}).get("model")
-    return str(told)[:48] if isinstance(told, str) and told.replace("-", "").isalnum() and told.isascii() else "model"
+    """Return the model's id if the file has a proper one; the browser keeps a draft under it."""
+    model_id = (tree or {}).get("model")
+    return (
+        str(model_id)[:48]
+        if isinstance(model_id, str) and model_id.replace("-", "").isalnum() and model_id.isascii()
+        else "model"
+    )

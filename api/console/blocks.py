@@ -1,4 +1,4 @@
-"""What stands in the way in a case, of closing it or of an agency's next step; and the act that clears it."""
+"""What blocks a case: its closing or an agency's next step, and the act that removes the block."""
 
 from __future__ import annotations
 
@@ -11,9 +11,11 @@ from ledger.core.procedure.clock_periods import Clock
 BAR_CLOSING = ("yours_to_answer", "not_answered", "discrepancy")
 
 
-class Block(NamedTuple):
-    """The kind of it, and the values that its sentence names. ``act`` is that of the reader's agency which clears it,
-    done to ``of``; None where the next step is another agency's."""
+class CaseBlock(NamedTuple):
+    """The kind of block, and the values in its sentence.
+
+    ``act`` is the act of the reader's agency that removes it, done to ``of``; None if another agency must act.
+    """
 
     kind: str
     values: dict[str, str]
@@ -21,45 +23,47 @@ class Block(NamedTuple):
     of: str | None = None
 
 
-def blocks(state: CaseState, agency: str) -> Iterator[Block]:
-    """What stands in the way of the agency."""
+def blocks(state: CaseState, agency: str) -> Iterator[CaseBlock]:
+    """Yield what blocks the agency."""
     if state.closed:
-        yield Block("closed", {})
+        yield CaseBlock("closed", {})
         return
-    for one in state.handovers.values():
-        if one.is_open:
-            kind = "yours_to_answer" if one.to_agency == agency else "not_answered"
-            yield Block(kind, {"handover_id": one.handover_id, "agency": one.to_agency, "since": one.offered_at})
+    for handover in state.handovers.values():
+        if handover.is_open:
+            kind = "yours_to_answer" if handover.to_agency == agency else "not_answered"
+            yield CaseBlock(
+                kind, {"handover_id": handover.handover_id, "agency": handover.to_agency, "since": handover.offered_at}
+            )
     for difference in state.discrepancies.values():
         if not difference.is_resolved:
             yield _of_difference(difference, agency)
     for change in state.custody_changes.values():
         if change.served_at is None:
-            said = {"agency": change.detention_house, "person_id": change.person_id[:8]}
+            values = {"agency": change.detention_house, "person_id": change.person_id[:8]}
             act = "serve-custody" if change.detention_house == agency else None
-            yield Block("custody_change", said, act, change.custody_change_id)
+            yield CaseBlock("custody_change", values, act, change.custody_change_id)
     for clock in changes_due(state, agency):
-        yield Block("custody_change_due", {"person_id": clock.subject[:8]}, "request-custody", clock.subject)
+        yield CaseBlock("custody_change_due", {"person_id": clock.subject[:8]}, "request-custody", clock.subject)
     if not free_items(state, agency):
-        yield Block("nothing_held", {})
+        yield CaseBlock("nothing_held", {})
 
 
-def _of_difference(difference: Discrepancy, agency: str) -> Block:
+def _of_difference(difference: Discrepancy, agency: str) -> CaseBlock:
     missing = [party for party in difference.parties if party not in difference.resolutions]
-    said = {"item_id": difference.item_id, "expected": difference.expected, "found": difference.found}
+    values = {"item_id": difference.item_id, "expected": difference.expected, "found": difference.found}
     act = "resolve" if may_resolve(difference, agency) else None
-    return Block("discrepancy", said | {"agency": ", ".join(missing)}, act, difference.discrepancy_id)
+    return CaseBlock("discrepancy", values | {"agency": ", ".join(missing)}, act, difference.discrepancy_id)
 
 
 def may_resolve(difference: Discrepancy, agency: str) -> bool:
-    """Whether the next signature can be the agency's: it has not signed, or the two have signed different words."""
+    """Return whether the agency may sign next: it has not signed, or the two have signed different words."""
     if agency not in difference.parties or difference.is_resolved:
         return False
     return agency not in difference.resolutions or len(difference.resolutions) == len(difference.parties)
 
 
 def changes_due(state: CaseState, agency: str) -> list[Clock]:
-    """The clocks of those whose change of custody the agency has yet to ask for, by who is locked up."""
+    """Return the clocks of the detained persons whose change of custody the agency has yet to request."""
     return [
         clock
         for clock in state.clocks.marked("running")
@@ -72,10 +76,14 @@ def _is_asked_for(state: CaseState, person_id: str, agency: str) -> bool:
 
 
 def changes_to_serve(state: CaseState, agency: str) -> list[CustodyChange]:
-    """Those that wait for the agency, which is a detention house."""
-    return [one for one in state.custody_changes.values() if one.served_at is None and one.detention_house == agency]
+    """Return the changes of custody that wait for the agency, a detention house."""
+    return [
+        change
+        for change in state.custody_changes.values()
+        if change.served_at is None and change.detention_house == agency
+    ]
 
 
 def free_items(state: CaseState, agency: str) -> list[Item]:
-    """The items that the agency holds, in store and not offered: those that it could offer now."""
-    return [one for one in state.items.values() if (one.holder, one.status, one.offer) == (agency, "held", None)]
+    """Return the items that the agency could offer now: it holds them, they are in store and not offered."""
+    return [item for item in state.items.values() if (item.holder, item.status, item.offer) == (agency, "held", None)]

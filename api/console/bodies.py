@@ -1,11 +1,11 @@
-"""From a form to the body of an event. What is wrong is told by the field's name."""
+"""Bodies of events from forms. A refusal names the field that is at fault."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from api.console.forms import Form, whole_number
+from api.console.forms import PostedForm, whole_number
 from api.console.moments import typed
 from ledger.core.custody import CaseState
 from ledger.core.encoding import canonical
@@ -21,13 +21,13 @@ DIFFERS, REFUSED = "differs", "refused"  # else as listed
 CHECKED = ("jurisdiction", "dossier_complete", "property_matches_list", "person_and_measure", "within_time")
 
 
-def opened(form: Form, _state: CaseState | None) -> Body:
-    """A new case."""
-    return made(CaseOpened, **form.fields("case_number", "case_type", "business_line", "stage"))
+def opened(form: PostedForm, _state: CaseState | None) -> Body:
+    """Return the opening of a case."""
+    return body_of(CaseOpened, **form.fields("case_number", "case_type", "business_line", "stage"))
 
 
-def registered(form: Form, _state: CaseState | None) -> Body:
-    """An item that enters the case."""
+def registered(form: PostedForm, _state: CaseState | None) -> Body:
+    """Return the registration of an item."""
     kind = form.get("item_kind")
     fields: dict[str, Any] = dict(
         form.fields("item_kind", "description", "exhibit_number", "condition", "seal_number", "storage_location")
@@ -43,12 +43,12 @@ def registered(form: Form, _state: CaseState | None) -> Body:
         fields["collection"] = {"collectors": _officers(form, "collectors"), **form.fields("tool", "method")}
     if seizure := _seizure(form):
         fields["seizure"] = seizure
-    return made(ItemRegistered, **fields)
+    return body_of(ItemRegistered, **fields)
 
 
-def offered(form: Form, _state: CaseState | None) -> Body:
-    """The sender's half of a handover."""
-    return made(
+def offered(form: PostedForm, _state: CaseState | None) -> Body:
+    """Return the sender's offer of a handover."""
+    return body_of(
         handover.HandoverOffered,
         **_on_offer(form),
         expires_at=instant_of(form, "expires_at"),
@@ -56,70 +56,74 @@ def offered(form: Form, _state: CaseState | None) -> Body:
     )
 
 
-def returned(form: Form, _state: CaseState | None) -> Body:
-    """An offer back of what an accepted handover brought."""
-    return made(
+def returned(form: PostedForm, _state: CaseState | None) -> Body:
+    """Return the offer to give back what an accepted handover brought."""
+    return body_of(
         handover.HandoverReturned,
         **_on_offer(form),
         **form.fields("returns", "purpose", "reason_code", "explanation", "remedy"),
     )
 
 
-def accepted(form: Form, state: CaseState | None) -> Body:
-    """All as listed, except what the form says otherwise of an item."""
+def accepted(form: PostedForm, state: CaseState | None) -> Body:
+    """Return the acceptance: everything as listed, except for the items that the form says differ."""
     offer = _offer(form, state)
-    received = [_found(form, item_id, state) for item_id in offer.items if form.get(f"how:{item_id}") == DIFFERS]
+    received = [
+        _received_line(form, item_id, state) for item_id in offer.items if form.get(f"how:{item_id}") == DIFFERS
+    ]
     refused = [_not_accepted(form, item_id, state) for item_id in offer.items if form.get(f"how:{item_id}") == REFUSED]
-    return made(
+    return body_of(
         handover.HandoverAccepted,
         handover_id=offer.handover_id,
         received_at=instant_of(form, "received_at"),
         rest_as_listed=True,
         received=received,
         not_accepted=refused,
-        absent_person_ids=tuple(one for one in offer.person_ids if one in form.all("absent")),
+        absent_person_ids=tuple(person_id for person_id in offer.person_ids if person_id in form.all("absent")),
     )
 
 
-def refused(form: Form, _state: CaseState | None) -> Body:
-    """A refusal of the whole."""
+def refused(form: PostedForm, _state: CaseState | None) -> Body:
+    """Return the refusal of a whole handover."""
     times = {name: instant_of(form, name) for name in ("received_at", "due_at")}
-    return made(handover.HandoverRefused, **times, **form.fields("handover_id", "reason_code", "remedy", "explanation"))
+    return body_of(
+        handover.HandoverRefused, **times, **form.fields("handover_id", "reason_code", "remedy", "explanation")
+    )
 
 
-def recalled(form: Form, _state: CaseState | None) -> Body:
-    """The sender takes his offer back."""
-    return made(handover.HandoverRecalled, **form.fields("handover_id", "ground"))
+def recalled(form: PostedForm, _state: CaseState | None) -> Body:
+    """Return the sender's recall of an offer."""
+    return body_of(handover.HandoverRecalled, **form.fields("handover_id", "ground"))
 
 
-def checked(form: Form, _state: CaseState | None) -> Body:
-    """The receiver's check before the answer."""
-    return made(handover.HandoverChecked, **form.fields("handover_id", *CHECKED, "remark"))
+def checked(form: PostedForm, _state: CaseState | None) -> Body:
+    """Return the receiver's check before the answer."""
+    return body_of(handover.HandoverChecked, **form.fields("handover_id", *CHECKED, "remark"))
 
 
-def resolved(form: Form, _state: CaseState | None) -> Body:
-    """One side's signature under a resolution."""
-    return made(handover.DiscrepancyResolved, **form.fields("discrepancy_id", "resolution"))
+def resolved(form: PostedForm, _state: CaseState | None) -> Body:
+    """Return one side's signature under a resolution."""
+    return body_of(handover.DiscrepancyResolved, **form.fields("discrepancy_id", "resolution"))
 
 
-def custody_requested(form: Form, _state: CaseState | None) -> Body:
-    """The new organ asks the detention house to keep the person for it."""
-    said = form.fields("person_id", "handover_id", "detention_house", "number")
-    return made(custody_change.CustodyChangeRequested, custody_change_id=new_id("custody"), **said)
+def custody_requested(form: PostedForm, _state: CaseState | None) -> Body:
+    """Return the new organ's request that the detention house keep the person for it."""
+    fields = form.fields("person_id", "handover_id", "detention_house", "number")
+    return body_of(custody_change.CustodyChangeRequested, custody_change_id=new_id("custody"), **fields)
 
 
-def custody_served(form: Form, _state: CaseState | None) -> Body:
-    """The detention house has the certificate."""
+def custody_served(form: PostedForm, _state: CaseState | None) -> Body:
+    """Return the record that the detention house has the certificate."""
     served_at = instant_of(form, "served_at")
-    return made(custody_change.CustodyChangeServed, served_at=served_at, **form.fields("custody_change_id"))
+    return body_of(custody_change.CustodyChangeServed, served_at=served_at, **form.fields("custody_change_id"))
 
 
-def closed(form: Form, _state: CaseState | None) -> Body:
-    """The end of the case."""
-    return made(CaseClosed, **form.fields("ground", "decision_id"))
+def closed(form: PostedForm, _state: CaseState | None) -> Body:
+    """Return the closing of a case."""
+    return body_of(CaseClosed, **form.fields("ground", "decision_id"))
 
 
-ACTS: dict[str, Callable[[Form, CaseState | None], Body]] = {
+ACTS: dict[str, Callable[[PostedForm, CaseState | None], Body]] = {
     "open": opened,
     "register": registered,
     "offer": offered,
@@ -135,14 +139,14 @@ ACTS: dict[str, Callable[[Form, CaseState | None], Body]] = {
 }
 
 
-def made(body: type[Body], **fields: Any) -> Body:
-    """The body with the fields that are filled in. Raises MalformedInput, naming the field."""
-    told = {name: value for name, value in fields.items() if value not in (None, (), [], {})}
-    return canonical.parse(canonical.encode(told), decoder_of(body))
+def body_of(body: type[Body], **fields: Any) -> Body:
+    """Return the body with the fields that are filled in. Raises MalformedInput, naming the field."""
+    filled = {name: value for name, value in fields.items() if value not in (None, (), [], {})}
+    return canonical.parse(canonical.encode(filled), decoder_of(body))
 
 
-def _on_offer(form: Form) -> dict[str, Any]:
-    """What an offer of either way says: what goes, and until when."""
+def _on_offer(form: PostedForm) -> dict[str, Any]:
+    """Return the fields that offers in both directions share: what is handed over, and until when."""
     return {
         "handover_id": new_id("handover"),
         "items": list(_lines(form)),
@@ -151,8 +155,8 @@ def _on_offer(form: Form) -> dict[str, Any]:
     }
 
 
-def _lines(form: Form) -> Iterator[dict[str, Any]]:
-    """The picked items, with what the list says of them otherwise than the record."""
+def _lines(form: PostedForm) -> Iterator[dict[str, Any]]:
+    """Yield the picked items, with what the list says differently from the record."""
     for item_id in form.all("item"):
         line: dict[str, Any] = {"item_id": item_id}
         line |= {name: text for name in ("condition", "seal_number") if (text := form.get(f"{name}:{item_id}"))}
@@ -161,15 +165,15 @@ def _lines(form: Form) -> Iterator[dict[str, Any]]:
         yield line
 
 
-def _offer(form: Form, state: CaseState | None) -> Any:
+def _offer(form: PostedForm, state: CaseState | None) -> Any:
     handover_id = form.get("handover_id") or ""
     if state is None or handover_id not in state.handovers:
         raise MalformedInput("there is no such handover", field="handover_id")
     return state.handovers[handover_id]
 
 
-def _found(form: Form, item_id: str, state: CaseState | None) -> dict[str, Any]:
-    """What the receiver found of an item that differs."""
+def _received_line(form: PostedForm, item_id: str, state: CaseState | None) -> dict[str, Any]:
+    """Return what the receiver found of an item that differs."""
     line: dict[str, Any] = {"item_id": item_id, "match_result": "mismatch"}
     for name in ("condition", "seal_number", "seal_state", "remark"):
         line |= {name: text} if (text := form.get(f"{name}:{item_id}")) else {}
@@ -180,7 +184,7 @@ def _found(form: Form, item_id: str, state: CaseState | None) -> dict[str, Any]:
     return line
 
 
-def _not_accepted(form: Form, item_id: str, state: CaseState | None) -> dict[str, Any]:
+def _not_accepted(form: PostedForm, item_id: str, state: CaseState | None) -> dict[str, Any]:
     line: dict[str, Any] = {"item_id": item_id, "reason_code": form.get(f"reason:{item_id}") or ""}
     if text := form.get(f"explanation:{item_id}"):
         line["explanation"] = text
@@ -193,27 +197,27 @@ def _unit(state: CaseState | None, item_id: str) -> str | None:
     return state.items[item_id].quantity.unit if state is not None and item_id in state.items else None
 
 
-def _seizure(form: Form) -> dict[str, Any]:
-    """What the seizure list says, as far as it is filled in; empty where the item was not seized."""
-    told: dict[str, Any] = {**form.fields("document_number"), "seized_at": instant_of(form, "seized_at")}
-    if not any(told.values()) and not form.get("officers"):
+def _seizure(form: PostedForm) -> dict[str, Any]:
+    """Return the filled-in fields of the seizure list, or nothing if the item was not seized."""
+    fields: dict[str, Any] = {**form.fields("document_number"), "seized_at": instant_of(form, "seized_at")}
+    if not any(fields.values()) and not form.get("officers"):
         return {}
-    return {name: value for name, value in told.items() if value} | {"officers": _officers(form, "officers")}
+    return {name: value for name, value in fields.items() if value} | {"officers": _officers(form, "officers")}
 
 
-def _officers(form: Form, name: str) -> tuple[str, ...]:
-    """Two at least, as the form's label says."""
+def _officers(form: PostedForm, name: str) -> tuple[str, ...]:
+    """Return at least two officers, as the form's label demands."""
     ids = tuple((form.get(name) or "").replace(",", " ").replace("，", " ").split())
     if len(ids) < 2:
         raise MalformedInput("expected two officers at least, with a space between", field=name)
     return ids
 
 
-def _quantity(form: Form, name: str, unit: str | None) -> dict[str, str]:
+def _quantity(form: PostedForm, name: str, unit: str | None) -> dict[str, str]:
     return {"value": form.get(name) or "1", "unit": unit or "piece"}
 
 
-def _count(form: Form, name: str) -> int:
+def _count(form: PostedForm, name: str) -> int:
     text = form.get(name) or ""
     number = whole_number(text)
     if number is None:
@@ -221,7 +225,7 @@ def _count(form: Form, name: str) -> int:
     return number
 
 
-def instant_of(form: Form, name: str) -> str | None:
-    """A time that the browser gave without a zone: Beijing's."""
+def instant_of(form: PostedForm, name: str) -> str | None:
+    """Return the UTC time of a field, which browsers send without a zone and which is Beijing's."""
     text = form.get(name)
     return None if text is None else spelled(typed(text, name))

@@ -1,4 +1,4 @@
-"""Long lists of a case in parts: the first rows of each stand on the case's page, the others are asked for."""
+"""Long lists of a case in parts: the case's page has the first rows of each, and the others are requested."""
 
 from __future__ import annotations
 
@@ -18,43 +18,47 @@ FirstQuery = Annotated[int, Query(ge=0, le=1_000_000)]
 AllQuery = Annotated[bool, Query()]
 
 
-class Part(NamedTuple):
-    """Rows of a list from one on; ``following`` is where the next part begins, None where there is none."""
+class ListPart(NamedTuple):
+    """Some rows of a list. ``following`` is where the next part begins, None at the end."""
 
     rows: list[Any]
     total: int
     following: int | None
 
 
-def part_of(rows: list[Any], total: int, first: int) -> Part:
-    """These rows of the list, the first of them its row ``first``."""
+def make_part(rows: list[Any], total: int, first: int) -> ListPart:
+    """Return the part with these rows of the list, of which the first has the index ``first``."""
     following = first + len(rows)
-    return Part(rows, total, following if following < total else None)
+    return ListPart(rows, total, following if following < total else None)
 
 
-class Rest(NamedTuple):
-    """What is asked for of a list: a part of it from ``first`` on, or ``all`` that comes from there."""
+class PartRequest(NamedTuple):
+    """The requested part of a list: some rows from ``first`` on, or ``all`` of them."""
 
     first: int = 0
     all: bool = False
 
-    def of(self, rows: list[Any]) -> Part:
-        """That of these rows."""
-        return part_of(rows[self.first :] if self.all else rows[self.first : self.first + ROWS], len(rows), self.first)
+    def of(self, rows: list[Any]) -> ListPart:
+        """Return the part of these rows."""
+        return make_part(
+            rows[self.first :] if self.all else rows[self.first : self.first + ROWS], len(rows), self.first
+        )
 
 
-def rest_of(first: FirstQuery = 0, all: AllQuery = False) -> Rest:  # noqa: A002 - the address has them
-    """As the address says."""
-    return Rest(first, all)
+def part_requested(first: FirstQuery = 0, all: AllQuery = False) -> PartRequest:  # noqa: A002 - the address has them
+    """Return the part that the address asks for."""
+    return PartRequest(first, all)
 
 
-RestOf = Annotated[Rest, Depends(rest_of)]
+PartRequested = Annotated[PartRequest, Depends(part_requested)]
 
 
-def part(kind: Kind, service: Service, reading: Reading, state: CaseState, labels: Labels, *, first: int = 0) -> Part:
-    """Items as they were registered, handovers with the newest first, clocks with what runs out first at the top."""
+def list_part(
+    kind: Kind, service: Service, reading: Reading, state: CaseState, labels: Labels, *, first: int = 0
+) -> ListPart:
+    """Return items in the order of registration, handovers newest first, or clocks by what runs out first."""
     if kind == "clocks":
         views, total = clock_views.of_case(service, reading, state, labels, first=first, limit=ROWS)
-        return part_of(views, total, first)
+        return make_part(views, total, first)
     rows = list(state.items.values()) if kind == "items" else list(state.handovers.values())[::-1]
-    return part_of(rows[first : first + ROWS], len(rows), first)
+    return make_part(rows[first : first + ROWS], len(rows), first)

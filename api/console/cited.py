@@ -1,4 +1,4 @@
-"""Cited events: what a lead or a number of a report rests on, each in words, with its digest and its times."""
+"""Cited events: those on which a lead or a number of a report rests, in words, with digest and times."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ SHOWN = 12  # of those cited, at a time
 
 
 class CitedEvent(Struct, frozen=True):
-    """``sentence`` is None where the reader may not see the event, or the log has none of this digest.
+    """A cited event. ``sentence`` is None if the reader may not see it, or the log has none of this digest.
 
-    ``occurred_at`` is claimed, ``recorded_at`` (unix milliseconds) the service's clock, ``proven_at`` (unix seconds)
-    the chain's. ``notes`` say what is noticed of it: flags, breaks, deadlines that were missed.
+    ``occurred_at`` is claimed, ``recorded_at`` (unix milliseconds) is by the service's clock, ``proven_at`` (unix
+    seconds) by the chain's. ``notes`` are remarks on it: flags, breaks, missed deadlines.
     """
 
     digest: str
@@ -43,37 +43,43 @@ class CitedEvent(Struct, frozen=True):
     notes: tuple[str, ...] = ()
 
 
-class Cited(Struct, frozen=True):
-    """Some of those cited, in the order of the log; how many there are in all, and where the next ones begin."""
+class CitedPage(Struct, frozen=True):
+    """Some cited events in the order of the log, their total number, and where the next ones begin."""
 
     events: tuple[CitedEvent, ...]
     total: int
     following: int | None
 
 
-def cited(service: Service, reading: Reading, labels: Labels, digests: Sequence[str], *, first: int = 0) -> Cited:
-    """The events of these payload digests, from the one at ``first`` on; their reading is recorded."""
-    asked = digests[first : first + SHOWN]
+def cited(service: Service, reading: Reading, labels: Labels, digests: Sequence[str], *, first: int = 0) -> CitedPage:
+    """Return the events of these payload digests from index ``first`` on, and record the read."""
+    page_digests = digests[first : first + SHOWN]
     with service.parts.database.read() as connection:
-        known = {digest: entry for digest in asked if (entry := _entry(connection, reading, digest)) is not None}
-        told = {one.digest: one for one in _told(connection, service, reading, labels, known.values())}
-    seen = dict.fromkeys(one.case_id for one in told.values() if one.case_id is not None)
-    reading.record("cited events", *seen, supervision=True)
-    found = sorted((told.get(digest, CitedEvent(digest)) for digest in asked), key=_order)
+        entries = {
+            digest: entry for digest in page_digests if (entry := _entry(connection, reading, digest)) is not None
+        }
+        events = {
+            event.digest: event for event in _cited_events(connection, service, reading, labels, entries.values())
+        }
+    case_ids = dict.fromkeys(event.case_id for event in events.values() if event.case_id is not None)
+    reading.record("cited events", *case_ids, supervision=True)
+    ordered = sorted((events.get(digest, CitedEvent(digest)) for digest in page_digests), key=_order)
     end = first + SHOWN
-    return Cited(tuple(found), len(digests), end if end < len(digests) else None)
+    return CitedPage(tuple(ordered), len(digests), end if end < len(digests) else None)
 
 
-def told_life(service: Service, labels: Labels, entries: Iterable[StoredEntry]) -> list[CitedEvent]:
-    """The events of a stream of supervision, the newest first; who may see the stream may see them."""
+def events_of_stream(service: Service, labels: Labels, entries: Iterable[StoredEntry]) -> list[CitedEvent]:
+    """Return the events of a stream of supervision, newest first; who may see the stream may see them."""
     narrator = narrator_of(service, labels)
-    anchored, told = AnchoredSizes(DatabaseJournal(service.parts.database)), list(entries)
-    proven = anchored.proven_at([entry.log_index for entry in told])
-    return [_alone(entry, narrator, anchored.of(entry.log_index), proven.get(entry.log_index)) for entry in told][::-1]
+    anchored, listed_entries = AnchoredSizes(DatabaseJournal(service.parts.database)), list(entries)
+    proven = anchored.proven_at([entry.log_index for entry in listed_entries])
+    return [
+        _alone(entry, narrator, anchored.of(entry.log_index), proven.get(entry.log_index)) for entry in listed_entries
+    ][::-1]
 
 
-def _order(one: CitedEvent) -> int:
-    return one.index if one.index is not None else 2**53
+def _order(event: CitedEvent) -> int:
+    return event.index if event.index is not None else 2**53
 
 
 def _entry(connection: Connection, reading: Reading, digest: str) -> StoredEntry | None:
@@ -85,23 +91,25 @@ def _entry(connection: Connection, reading: Reading, digest: str) -> StoredEntry
     return entry
 
 
-def _told(
+def _cited_events(
     connection: Connection, service: Service, reading: Reading, labels: Labels, entries: Iterable[StoredEntry]
 ) -> Iterator[CitedEvent]:
-    """Events of cases as their timelines tell them, each case walked once; others by themselves."""
+    """Yield events of cases as their timelines describe them, each case walked once, and others by themselves."""
     by_case: dict[str, list[StoredEntry]] = {}
     others: list[StoredEntry] = []
     for entry in entries:
         (by_case.setdefault(entry.stream_id, []) if entry.stream_kind == "case" else others).append(entry)
-    made = teller(service, reading, labels)
+    case_teller = teller(service, reading, labels)
     for case_id, wanted in by_case.items():
-        yield from _of_case(connection, made, case_id, {entry.sequence for entry in wanted})
-    yield from told_life(service, labels, others)
+        yield from _of_case(connection, case_teller, case_id, {entry.sequence for entry in wanted})
+    yield from events_of_stream(service, labels, others)
 
 
-def _of_case(connection: Connection, made: Teller, case_id: str, wanted: set[int]) -> Iterator[CitedEvent]:
-    walked = made.walks.of(connection, case_id)
-    for step in made.steps(connection, case_id, [one for one in walked if one.entry.sequence in wanted]):
+def _of_case(connection: Connection, case_teller: Teller, case_id: str, wanted: set[int]) -> Iterator[CitedEvent]:
+    walked = case_teller.walks.of(connection, case_id)
+    for step in case_teller.steps(
+        connection, case_id, [walked_event for walked_event in walked if walked_event.entry.sequence in wanted]
+    ):
         yield CitedEvent(
             digest=step.payload_digest,
             sentence=step.sentence,

@@ -1,4 +1,4 @@
-"""Clocks as pages show them: how long is left in words and a colour, and the arithmetic behind it."""
+"""Clocks as pages show them: the time left in words and a colour, and the arithmetic behind it."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ SOON, NEAR = 3, 7  # legal days left: the warnings of page and feed
 
 
 class ClockView(Struct, frozen=True):
-    """A clock at this moment. ``colour`` is a class of the style sheet, and never says what ``left`` does not."""
+    """A clock at this moment. ``colour`` is a class of the style sheet that only repeats what ``left`` says."""
 
     label: str
     article: str
@@ -42,17 +42,20 @@ class ClockView(Struct, frozen=True):
 def of_case(
     service: Service, reading: Reading, state: CaseState, labels: Labels, *, first: int, limit: int
 ) -> tuple[list[ClockView], int]:
-    """Clocks of the case from ``first`` on, what ends first at the top, what has ended last; and how many it has."""
+    """Return clocks of the case from ``first`` on, and how many it has.
+
+    Those that end first are at the top, ended ones at the bottom.
+    """
     validator = service.parts.validator
     now = datetime.fromisoformat(reading.reader.now)
-    found = sorted(deadlines(state, validator.book, validator.calendar, now), key=_order)
-    return [_view(one, labels) for one in found[first : first + limit]], len(found)
+    ordered = sorted(deadlines(state, validator.book, validator.calendar, now), key=_order)
+    return [_view(clock, labels) for clock in ordered[first : first + limit]], len(ordered)
 
 
 def nearest(
     connection: Connection, service: Service, reading: Reading, case_ids: Iterable[str], labels: Labels
 ) -> dict[str, ClockView]:
-    """Of each case the open clock that ends first, of whatever agency, if it has one."""
+    """Return for each case the open clock that ends first, of any agency, if there is one."""
     lines = clocks.nearest_of(connection, case_ids, reading.reader.now)
     views = {case_id: _of_line(service, reading, line, labels) for case_id, line in lines.items()}
     return {case_id: view for case_id, view in views.items() if view}
@@ -61,15 +64,15 @@ def nearest(
 def urgent(
     connection: Connection, service: Service, reading: Reading, labels: Labels, limit: int
 ) -> list[tuple[str, str, ClockView]]:
-    """The clocks of the reader's agency that have a week left or less, with their cases' ids and numbers."""
+    """Return the clocks of the reader's agency that have a week left or less, with their cases' ids and numbers."""
     wanted = Wanted(as_of=reading.reader.now, agency=reading.agency, within_days=NEAR)
     lines = clocks.listed(connection, reading.reader, wanted, limit=limit)
-    found = ((line.case_id, _of_line(service, reading, line, labels)) for line in lines)
-    return [(case_id, str(cases.case(connection, case_id)["case_number"]), view) for case_id, view in found if view]
+    views = ((line.case_id, _of_line(service, reading, line, labels)) for line in lines)
+    return [(case_id, str(cases.case(connection, case_id)["case_number"]), view) for case_id, view in views if view]
 
 
 def of_reply(due: Counted | None, answered: bool, reading: Reading, labels: Labels) -> ClockView | None:
-    """The clock of the reply to a recommendation; None where the rules know none."""
+    """Return the clock of the reply to a recommendation, or None if the rules set no period."""
     if due is None or due.last_day is None:
         return None
     days = (due.last_day - legal_day_of(reading.reader.now)).days
@@ -97,43 +100,47 @@ def _of_line(service: Service, reading: Reading, line: ClockLine, labels: Labels
     return _view(deadline(state, clock, validator.book, validator.calendar, now), labels)
 
 
-def _view(of: Deadline, labels: Labels) -> ClockView:
-    ended = of.stopped_at is not None
+def _view(clock: Deadline, labels: Labels) -> ClockView:
+    ended = clock.stopped_at is not None
     return ClockView(
-        label=labels.of_clock(of.clock),
-        article=labels.of_article(of.article),
-        subject=of.subject,
-        agency=of.agency,
-        colour="rest" if ended else _colour(of),
-        left=_left(of, labels, Texts(labels.language)),
-        due_at=of.due_at,
-        arithmetic=in_words(of.counted, labels) if of.counted else (said(of.unknown, labels),) if of.unknown else (),
+        label=labels.of_clock(clock.clock),
+        article=labels.of_article(clock.article),
+        subject=clock.subject,
+        agency=clock.agency,
+        colour="rest" if ended else _colour(clock),
+        left=_left(clock, labels, Texts(labels.language)),
+        due_at=clock.due_at,
+        arithmetic=in_words(clock.counted, labels)
+        if clock.counted
+        else (said(clock.unknown, labels),)
+        if clock.unknown
+        else (),
         ended=ended,
     )
 
 
-def _order(of: Deadline) -> tuple[bool, str]:
-    """Sorts what ends first to the top, then what rests, then what has ended."""
-    ended = of.stopped_at is not None
-    return ended, "9999" if of.due_at is None or ended else of.due_at.isoformat()
+def _order(clock: Deadline) -> tuple[bool, str]:
+    """Return a sort key: what ends first, then paused clocks, then ended ones."""
+    ended = clock.stopped_at is not None
+    return ended, "9999" if clock.due_at is None or ended else clock.due_at.isoformat()
 
 
-def _colour(of: Deadline) -> str:
-    if of.status == "overdue":
+def _colour(clock: Deadline) -> str:
+    if clock.status == "overdue":
         return "bad"
-    if of.days_left is None or of.status == "suspended":
+    if clock.days_left is None or clock.status == "suspended":
         return "rest"
-    return _colour_of(of.days_left)
+    return _colour_of(clock.days_left)
 
 
 def _colour_of(days_left: int) -> str:
     return "soon" if days_left <= SOON else "near" if days_left <= NEAR else "good"
 
 
-def _left(of: Deadline, labels: Labels, texts: Texts) -> str:
-    if of.stopped_at is not None or of.days_left is None or of.status in ("suspended", "uncountable"):
-        return labels.of("deadline_status", of.status)
-    return _days_left(of.days_left, overdue=of.status == "overdue", texts=texts)
+def _left(clock: Deadline, labels: Labels, texts: Texts) -> str:
+    if clock.stopped_at is not None or clock.days_left is None or clock.status in ("suspended", "uncountable"):
+        return labels.of("deadline_status", clock.status)
+    return _days_left(clock.days_left, overdue=clock.status == "overdue", texts=texts)
 
 
 def _days_left(days: int, *, overdue: bool, texts: Texts) -> str:

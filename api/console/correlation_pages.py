@@ -1,4 +1,4 @@
-"""Correlation: what a case, a thing or a person has in common with others, as a graph to be followed by clicking."""
+"""Correlation: what a case, a thing or a person has in common with others, as a graph to click through."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def correlation(
     kind: NodeKind | None = None,
     depth: Depth = 4,
 ) -> Response:
-    """The form to begin with, or the graph around a node with its table."""
+    """Show the form, or the graph around a node with its table."""
     own = require_governing(reading)
     values: dict[str, Any] = {
         "kinds": get_args(NodeKind),
@@ -60,29 +60,29 @@ def correlation(
     }
     if start is None:
         return page(request, service, "correlation.html", reading.session, **values)
-    now, asked = datetime.fromisoformat(reading.reader.now), start.strip()
+    now, searched_text = datetime.fromisoformat(reading.reader.now), start.strip()
     service.parts.supervisor.views.refresh()
     with service.parts.supervisor.views.session(jurisdiction=own, now=now) as session:
         # A case is found by its number, too; of another kind what was typed is the id.
         is_id = kind is not None and kind != "case"
-        node = Node(kind, asked) if kind and is_id else node_named(service, session, asked, now)
-        found = correlate(session, node, depth=depth, as_of=now)
-    reading.record(f"what {node.name} has in common with others", *found.cases(), supervision=True)
-    values |= _drawn(service, labels, found)
+        node = Node(kind, searched_text) if kind and is_id else node_named(service, session, searched_text, now)
+        graph = correlate(session, node, depth=depth, as_of=now)
+    reading.record(f"what {node.name} has in common with others", *graph.cases(), supervision=True)
+    values |= _drawn(service, labels, graph)
     return page(request, service, "correlation.html", reading.session, **values)
 
 
-def _drawn(service: Service, labels: Labels, found: Correlation) -> dict[str, Any]:
-    """The graph and its table, the cases by their numbers."""
+def _drawn(service: Service, labels: Labels, graph: Correlation) -> dict[str, Any]:
+    """Return the graph and its table, with cases by their numbers."""
     with service.parts.database.read() as connection:
-        numbers = cases.numbers_of(connection, found.cases()[:LISTED_AT_MOST])
+        numbers = cases.numbers_of(connection, graph.cases()[:LISTED_AT_MOST])
     names = names_of(service, labels)
     return {
-        "start": found.start,
-        "found": found,
-        "drawing": draw(found),
+        "start": graph.start,
+        "found": graph,
+        "drawing": draw(graph),
         "box": (WIDTH, HEIGHT),
-        "rows": _rows(found),
+        "rows": _rows(graph),
         "name": lambda node: _name(node, numbers, names),
         "in_box": lambda node: abridged(in_brief(_name(node, numbers, names)), SHORT),
         "relation": labels.of_relation,
@@ -90,19 +90,19 @@ def _drawn(service: Service, labels: Labels, found: Correlation) -> dict[str, An
     }
 
 
-def _rows(found: Correlation) -> list[tuple[Place, Edge | None]]:
-    """The nodes but the start, each with the first edge that leads to it from one that is nearer."""
-    near = {place.node: place.distance for place in found.places}
+def _rows(graph: Correlation) -> list[tuple[Place, Edge | None]]:
+    """Return the nodes but the start, each with the first edge that leads to it from a nearer one."""
+    near = {place.node: place.distance for place in graph.places}
     through: dict[Node, Edge] = {}
-    for edge in found.edges:
+    for edge in graph.edges:
         for node, other in ((edge.a, edge.b), (edge.b, edge.a)):
             if near[other] < near[node]:
                 through.setdefault(node, edge)
-    return [(place, through.get(place.node)) for place in found.places[1 : LISTED_AT_MOST + 1]]
+    return [(place, through.get(place.node)) for place in graph.places[1 : LISTED_AT_MOST + 1]]
 
 
 def _name(node: Node, numbers: Mapping[str, str], agency_name: Names) -> str:
-    """A case's number, an officer's after the name of his agency, else the id."""
+    """Return a case's number, an officer's agency and number, or the id."""
     agency, _, officer = node.id.partition("/")
     if node.kind == "officer" and officer:
         return f"{officer} · {agency_name(agency)}"

@@ -1,4 +1,4 @@
-"""Drafts: what a form asks for, as the payload that the page signs. What makes it impossible is told before that."""
+"""Drafts: the payload that a form asks for and the page signs. What makes it impossible is reported before signing."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from starlette.responses import Response
 from api.auth.reading import Reading
 from api.console.access import LabelsOf, Reads
 from api.console.bodies import ACTS, instant_of
-from api.console.forms import Form, FormOf, whole_number
+from api.console.forms import FormOf, PostedForm, whole_number
 from api.console.rendering import narrator_of, page
 from api.console.security import PATH
 from api.dependencies import Service, ServiceOf, SlugPath
@@ -27,13 +27,16 @@ from ledger.timeline import Narrator
 from ledger.timeline.event_fields import Particular, particulars
 
 router = APIRouter()
-SINCE_SHOWN = 5  # events that came in between and are told
+SINCE_SHOWN = 5  # events recorded in between that are listed
 
 
-class Draft(NamedTuple):
-    """``payload`` is the canonical text to be signed; ``flags`` are those that it will raise, with detail and article;
-    ``since`` tells what came in between, where the event was drafted anew on a newer head; ``warnings`` tell what may
-    not be wanted of it, and keeps nobody from signing."""
+class EventDraft(NamedTuple):
+    """A draft of an event. ``payload`` is the canonical text to be signed.
+
+    ``flags`` are those that it will raise, with detail and article. ``since`` lists what was recorded in between if the
+    event was drafted again on a newer head. ``warnings`` name possibly unwanted effects, and prevent nobody from
+    signing.
+    """
 
     payload: str
     event_id: str
@@ -51,7 +54,7 @@ class Draft(NamedTuple):
 def make_draft(
     *, request: Request, service: ServiceOf, reading: Reads, labels: LabelsOf, form: FormOf, case_id: SlugPath, act: str
 ) -> Response:
-    """A part of a page: the draft with its sentence, or what stands in its way."""
+    """Return a part of a page: the draft with its sentence, or what prevents it."""
     if act not in ACTS:
         raise NotFound(f"no act {act[:40]} is drafted here")
     draft = Drafter(service, reading, labels, form).draft(case_id, act)
@@ -65,10 +68,10 @@ class Drafter:
     service: Service
     reading: Reading
     labels: Labels
-    form: Form
+    form: PostedForm
 
-    def draft(self, case_id: str, act: str) -> Draft:
-        """Raises what the ledger would refuse of the signed event."""
+    def draft(self, case_id: str, act: str) -> EventDraft:
+        """Return the draft. Raises what the ledger would refuse of the signed event."""
         state = None if act == "open" else _state(self.service, self.reading, case_id)
         body = ACTS[act](self.form, state)
         require_role(self.reading, type(body))
@@ -79,7 +82,7 @@ class Drafter:
         self.reading.record(f"draft of {payload.event_type}", *(() if state is None else (case_id,)))
         labels = self.labels
         narrator = narrator_of(self.service, labels)
-        return Draft(
+        return EventDraft(
             payload=canonical.encode(payload).decode(),
             event_id=payload.event_id,
             sentence=narrator.tell(before, payload, outcome.state),
@@ -101,8 +104,8 @@ def _state(service: Service, reading: Reading, case_id: str) -> CaseState:
     return service.parts.validator.states.of_listed_case(case_id)
 
 
-class Head(Protocol):
-    """What a stream stands at: its last event's number and digest."""
+class StreamPosition(Protocol):
+    """The number and digest of a stream's last event."""
 
     @property
     def sequence(self) -> int: ...
@@ -112,10 +115,10 @@ class Head(Protocol):
 
 
 def unsigned(
-    service: Service, reading: Reading, form: Form, *, stream: Stream, state: Head | None, body: Body
+    service: Service, reading: Reading, form: PostedForm, *, stream: Stream, state: StreamPosition | None, body: Body
 ) -> Payload:
-    """The next event of the stream, in the reader's name, as of when the form says; nobody has signed it."""
-    said = form.fields("authorization_type", "authorization_identifier")
+    """Return the next event of the stream, unsigned, in the reader's name, at the time that the form gives."""
+    authority_fields = form.fields("authorization_type", "authorization_identifier")
     return make_payload(
         body=body,
         version=VERSION,
@@ -127,22 +130,22 @@ def unsigned(
         officer=reading.session.grant.officer,
         occurred_at=happened(form, service.parts.clock() // 1000),
         salt=SYSTEM_SOURCES.salt(),
-        authority=Authority(**said) if len(said) == 2 else None,
+        authority=Authority(**authority_fields) if len(authority_fields) == 2 else None,
     )
 
 
-def happened(form: Form, now: int) -> str:
-    """When what is signed happened: now, unless the form says when before. Raises MalformedInput."""
-    told, latest = instant_of(form, "occurred_at"), instant_text(now)
-    if told is None:
+def happened(form: PostedForm, now: int) -> str:
+    """Return when the event happened: now, unless the form gives an earlier time. Raises MalformedInput."""
+    claimed, latest = instant_of(form, "occurred_at"), instant_text(now)
+    if claimed is None:
         return latest
-    if told > latest:
-        raise MalformedInput(f"expected a time until now, {latest}, not {told}: it is to come", field="occurred_at")
-    return told
+    if claimed > latest:
+        raise MalformedInput(f"expected a time until now, {latest}, not {claimed}: it is to come", field="occurred_at")
+    return claimed
 
 
-def since(service: Service, form: Form, narrator: Narrator, payload: Payload) -> list[str]:
-    """What was recorded between the draft that could not be kept and this one."""
+def since(service: Service, form: PostedForm, narrator: Narrator, payload: Payload) -> list[str]:
+    """Return what was recorded between the draft that could not be submitted and this one."""
     earlier = whole_number(form.get("drafted_at"))
     if earlier is None or earlier >= payload.sequence:
         return []
@@ -153,14 +156,14 @@ def since(service: Service, form: Form, narrator: Narrator, payload: Payload) ->
 
 
 def require_role(reading: Reading, body: type[Body]) -> None:
-    """Raises Unauthorized where the reader's role does not sign such an event."""
+    """Raise Unauthorized if the reader's role may not sign such an event."""
     row = next(row for row in EVENT_TYPES.values() if row.body is body)
     if not reading.session.has_role(*row.roles):
         raise Unauthorized(f"{row.name} takes the role {' or '.join(row.roles)}", code="role_missing")
 
 
 def _require_free(service: Service, payload: Payload, before: CaseState | None) -> None:
-    """A case id that is taken is told now, not after the signature: the public log has it."""
+    """Raise NotFound for a case id that is taken, before the signature. The public log has it anyway."""
     with service.parts.database.read() as connection:
         is_opened = before is None and log.heads(connection, [("case", payload.stream.id)])
     if is_opened:

@@ -1,4 +1,4 @@
-"""Drawing: where in the picture of a case its bars, arrows and marks come to lie. Lengths are in its pixels."""
+"""Drawing: where the bars, arrows and marks of a case's picture are placed. Lengths are in pixels."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ T = TypeVar("T")
 
 
 class Window(NamedTuple):
-    """The time that is shown, in unix seconds."""
+    """The time span that is shown, in unix seconds."""
 
     since: int
     until: int
@@ -45,16 +45,16 @@ class Window(NamedTuple):
         return self.until - self.since
 
     def has(self, since: int, until: int | None = None) -> bool:
-        """Whether any of that time lies in it."""
+        """Return whether any of that time lies in the window."""
         return since <= self.until and (until is None or until >= self.since)
 
     def x(self, at: int) -> float:
-        """Where the moment lies; the edge for what lies beyond."""
+        """Return the position of a moment, or the nearer edge if it lies outside."""
         share = (min(max(at, self.since), self.until) - self.since) / self.seconds
         return round(LEFT + share * (RIGHT - LEFT), 1)
 
     def around(self, share: float, shift: float = 0.0) -> Window:
-        """One of ``share`` times its length, ``shift`` of its lengths later."""
+        """Return a window with the same middle and ``share`` times the length, moved by ``shift`` lengths."""
         half = max(int(self.seconds * share), SHORTEST_S) // 2
         middle = (self.since + self.until) // 2 + int(shift * self.seconds)
         return Window(middle - half, middle + half)
@@ -66,7 +66,7 @@ class Tick(NamedTuple):
 
 
 class Lane(NamedTuple):
-    """An agency's band; its marks stand on ``line``. ``left_out`` bars had no room."""
+    """An agency's band. Its marks are on ``line``; ``left_out`` bars had no room."""
 
     agency: str
     y: int
@@ -76,7 +76,7 @@ class Lane(NamedTuple):
 
 
 class Cluster(NamedTuple):
-    """Marks that lie in one place; ``kind`` is what weighs most of them."""
+    """Marks that are in the same place. ``kind`` is the most important kind among them."""
 
     x: float
     y: int
@@ -85,20 +85,20 @@ class Cluster(NamedTuple):
 
     @property
     def window(self) -> Window:
-        """The time that shows them apart."""
+        """Return the window that shows the marks apart."""
         first, last = self.marks[0].at, self.marks[-1].at
         return Window(first, last).around(1.4)
 
     @property
     def is_one_moment(self) -> bool:
-        """Whether no window shows them apart."""
+        """Return whether no window shows the marks apart."""
         return self.marks[-1].at - self.marks[0].at < SHORTEST_S // 10
 
 
-class Placed(NamedTuple, Generic[T]):
-    """Something from ``x`` to ``x2``, in a row at ``y``; ``y2`` is where an arrow ends.
+class Shape(NamedTuple, Generic[T]):
+    """Something drawn from ``x`` to ``x2`` in a row at ``y``; an arrow ends at ``y2``.
 
-    It stands for ``many`` of its kind, of which it is the first; ``closer`` is the time that shows them apart.
+    It represents ``many`` of its kind, of which ``of`` is the first; ``closer`` is the window that shows them apart.
     """
 
     of: T
@@ -115,7 +115,7 @@ class Placed(NamedTuple, Generic[T]):
 
 
 class LateClock(NamedTuple):
-    """A clock from its start to its end; ``late_x`` is where what is too late begins, None where nothing is."""
+    """A clock from its start to its end. ``late_x`` is where it becomes late, None if it does not."""
 
     of: Deadline
     x: float
@@ -124,15 +124,15 @@ class LateClock(NamedTuple):
     late_x: float | None
 
 
-class Drawing(Struct, frozen=True):
-    """Everything, placed. ``now_x`` is None where the present lies outside."""
+class CaseDrawing(Struct, frozen=True):
+    """All shapes with their places. ``now_x`` is None if the present lies outside the window."""
 
     height: int
     lanes: tuple[Lane, ...]
     ticks: tuple[Tick, ...]
-    bars: tuple[Placed[Bar], ...]
-    arrows: tuple[Placed[Arrow], ...]
-    stretches: tuple[tuple[Placed[Stretch], Lane], ...]
+    bars: tuple[Shape[Bar], ...]
+    arrows: tuple[Shape[Arrow], ...]
+    stretches: tuple[tuple[Shape[Stretch], Lane], ...]
     clusters: tuple[Cluster, ...]
     clocks: tuple[LateClock, ...]
     clocks_y: int
@@ -140,39 +140,41 @@ class Drawing(Struct, frozen=True):
     now_x: float | None
 
 
-def draw(of: Picture, clocks: Sequence[Deadline], window: Window, now: int) -> Drawing:
-    """The picture within the window. Clocks that ran out stand first."""
-    bars: list[Placed[Bar]] = []
+def draw(picture: Picture, clocks: Sequence[Deadline], window: Window, now: int) -> CaseDrawing:
+    """Return the drawing of the picture within the window. Expired clocks come first."""
+    bars: list[Shape[Bar]] = []
     lanes: list[Lane] = []
     y = HEAD
-    for agency in of.agencies:
-        own = (bar for bar in of.bars if bar.agency == agency and window.has(bar.since, bar.until))
+    for agency in picture.agencies:
+        own = (bar for bar in picture.bars if bar.agency == agency and window.has(bar.since, bar.until))
         rows, left_out = _rows(own, window)
-        bars += (Placed(bar, x, x2, y + SIGNS + row * ROW) for bar, x, x2, row in rows)
+        bars += (Shape(bar, x, x2, y + SIGNS + row * ROW) for bar, x, x2, row in rows)
         height = SIGNS + max((row + 1 for *_, row in rows), default=0) * ROW + GAP
         lanes.append(Lane(agency, y, height, y + SIGNS // 2, left_out))
         y += height
     by_agency = {lane.agency: lane for lane in lanes}
-    shown = [
-        one for one in sorted(clocks, key=_urgency) if window.has(unix_seconds(one.started_at), _clock_end(one, now))
+    visible_clocks = [
+        clock
+        for clock in sorted(clocks, key=_urgency)
+        if window.has(unix_seconds(clock.started_at), _clock_end(clock, now))
     ]
-    return Drawing(
-        height=y + (SIGNS + min(len(shown), MOST_CLOCKS) * ROW if shown else 0) + FOOT,
+    return CaseDrawing(
+        height=y + (SIGNS + min(len(visible_clocks), MOST_CLOCKS) * ROW if visible_clocks else 0) + FOOT,
         lanes=tuple(lanes),
         ticks=tuple(_ticks(window)),
         bars=tuple(bars),
-        arrows=tuple(_arrows(of.arrows, by_agency, window, now)),
-        stretches=tuple(_stretches(of.stretches, by_agency, window)),
-        clusters=tuple(_clusters(of.marks, by_agency, window)),
-        clocks=tuple(_clocks(shown[:MOST_CLOCKS], window, y + SIGNS, now)),
+        arrows=tuple(_arrows(picture.arrows, by_agency, window, now)),
+        stretches=tuple(_stretches(picture.stretches, by_agency, window)),
+        clusters=tuple(_clusters(picture.marks, by_agency, window)),
+        clocks=tuple(_clocks(visible_clocks[:MOST_CLOCKS], window, y + SIGNS, now)),
         clocks_y=y,
-        clocks_left_out=max(0, len(shown) - MOST_CLOCKS),
+        clocks_left_out=max(0, len(visible_clocks) - MOST_CLOCKS),
         now_x=window.x(now) if window.since <= now <= window.until else None,
     )
 
 
 def fitted(text: str, room: float) -> str:
-    """As much of the text as has room, in letters of the picture's size; nothing rather than a letter or two."""
+    """Return as much of the text as fits into ``room`` pixels; no text rather than a letter or two."""
     taken, kept = 0.0, ""
     for letter in text:
         taken += 13 if unicodedata.east_asian_width(letter) in "WF" else 7.2
@@ -183,7 +185,7 @@ def fitted(text: str, room: float) -> str:
 
 
 def _rows(bars: Iterable[Bar], window: Window) -> tuple[list[tuple[Bar, float, float, int]], int]:
-    """Each bar in the first row that has room for it, and how many found none."""
+    """Return each bar with the first row that has room for it, and the number of bars without a row."""
     ends: list[float] = []
     placed: list[tuple[Bar, float, float, int]] = []
     left_out = 0
@@ -199,96 +201,99 @@ def _rows(bars: Iterable[Bar], window: Window) -> tuple[list[tuple[Bar, float, f
 
 
 def _merged(bars: Iterable[Bar], window: Window) -> list[Bar]:
-    """Bars of one kind that would look the same become one, the case's first."""
+    """Return the bars, merging those of one kind that would look the same; the case's come first."""
     alike: dict[tuple[str, int, int], list[Bar]] = defaultdict(list)
     for bar in bars:
         until = window.until if bar.until is None else bar.until
         alike[bar.subject, int(window.x(bar.since) / NEAR), int(window.x(until) / NEAR)].append(bar)
-    found = [_one(some) for some in alike.values()]
-    return sorted(found, key=lambda one: (one.subject != "case", one.since))
+    merged = [_joined(alike_bars) for alike_bars in alike.values()]
+    return sorted(merged, key=lambda bar: (bar.subject != "case", bar.since))
 
 
-def _one(bars: Sequence[Bar]) -> Bar:
-    first = min(bars, key=lambda one: one.since)
+def _joined(bars: Sequence[Bar]) -> Bar:
+    first = min(bars, key=lambda bar: bar.since)
     ends = [bar.until for bar in bars if bar.until is not None]
     until = max(ends) if len(ends) == len(bars) else None
     return replace(first, ids=tuple(item_id for bar in bars for item_id in bar.ids), until=until)
 
 
-def _arrows(arrows: Iterable[Arrow], lanes: dict[str, Lane], window: Window, now: int) -> Iterator[Placed[Arrow]]:
-    """Those between the same agencies that would cover each other become one."""
+def _arrows(arrows: Iterable[Arrow], lanes: dict[str, Lane], window: Window, now: int) -> Iterator[Shape[Arrow]]:
+    """Yield the arrows, merging those between the same agencies that would cover each other."""
     alike: dict[tuple[str, str, str, int, int], list[Arrow]] = defaultdict(list)
-    for one in arrows:
-        until = _arrow_end(one, now)
-        if window.has(one.since, until):
-            places = int(window.x(one.since) / NEAR), int(window.x(until) / NEAR)
-            alike[one.from_agency, one.to_agency, one.status, *places].append(one)
-    for some in alike.values():
-        first, until = some[0], _arrow_end(some[0], now)
+    for arrow in arrows:
+        until = _arrow_end(arrow, now)
+        if window.has(arrow.since, until):
+            places = int(window.x(arrow.since) / NEAR), int(window.x(until) / NEAR)
+            alike[arrow.from_agency, arrow.to_agency, arrow.status, *places].append(arrow)
+    for alike_arrows in alike.values():
+        first, until = alike_arrows[0], _arrow_end(alike_arrows[0], now)
         ends = lanes[first.from_agency].line, lanes[first.to_agency].line
-        span = some[0].since, max(_arrow_end(one, now) for one in some)
-        yield Placed(first, window.x(first.since), window.x(until), *ends, len(some), Window(*span).around(1.4))
+        span = alike_arrows[0].since, max(_arrow_end(arrow, now) for arrow in alike_arrows)
+        yield Shape(first, window.x(first.since), window.x(until), *ends, len(alike_arrows), Window(*span).around(1.4))
 
 
-def _arrow_end(one: Arrow, now: int) -> int:
-    return one.until if one.until is not None else max(now, one.since)
+def _arrow_end(arrow: Arrow, now: int) -> int:
+    return arrow.until if arrow.until is not None else max(now, arrow.since)
 
 
 def _stretches(
     stretches: Iterable[Stretch], lanes: dict[str, Lane], window: Window
-) -> Iterator[tuple[Placed[Stretch], Lane]]:
-    """Those of an agency that would cover each other become one."""
+) -> Iterator[tuple[Shape[Stretch], Lane]]:
+    """Yield the stretches, merging those of one agency that would cover each other."""
     alike: dict[tuple[str, str, int, int], list[Stretch]] = defaultdict(list)
-    for one in stretches:
-        if window.has(one.since, one.until):
-            places = int(window.x(one.since) / LEAST), int(window.x(one.until) / LEAST)
-            alike[one.agency, one.kind, *places].append(one)
-    for (agency, *_), some in alike.items():
-        lane, first = lanes[agency], some[0]
-        since, until = min(one.since for one in some), max(one.until for one in some)
+    for stretch in stretches:
+        if window.has(stretch.since, stretch.until):
+            places = int(window.x(stretch.since) / LEAST), int(window.x(stretch.until) / LEAST)
+            alike[stretch.agency, stretch.kind, *places].append(stretch)
+    for (agency, *_), alike_stretches in alike.items():
+        lane, first = lanes[agency], alike_stretches[0]
+        since, until = (
+            min(stretch.since for stretch in alike_stretches),
+            max(stretch.until for stretch in alike_stretches),
+        )
         closer = Window(since, until).around(1.4)
-        yield Placed(first, window.x(since), window.x(until), lane.y, 0, len(some), closer), lane
+        yield Shape(first, window.x(since), window.x(until), lane.y, 0, len(alike_stretches), closer), lane
 
 
 def _clusters(marks: Iterable[Mark], lanes: dict[str, Lane], window: Window) -> Iterator[Cluster]:
     by_agency: dict[str, list[list[Mark]]] = defaultdict(list)
-    for mark in sorted(marks, key=lambda one: (one.at, one.sequence)):
+    for mark in sorted(marks, key=lambda candidate: (candidate.at, candidate.sequence)):
         if window.has(mark.at, mark.at):
-            known = by_agency[mark.agency]
-            if known and window.x(mark.at) - window.x(known[-1][0].at) < NEAR:
-                known[-1].append(mark)
+            lane_clusters = by_agency[mark.agency]
+            if lane_clusters and window.x(mark.at) - window.x(lane_clusters[-1][0].at) < NEAR:
+                lane_clusters[-1].append(mark)
             else:
-                known.append([mark])
+                lane_clusters.append([mark])
     for agency, clusters in by_agency.items():
-        for some in clusters:
-            kind = min((kind for mark in some for kind in mark.kinds), key=MARK_KINDS.index)
-            x = (window.x(some[0].at) + window.x(some[-1].at)) / 2
-            yield Cluster(round(x, 1), lanes[agency].line, kind, tuple(some))
+        for near_marks in clusters:
+            kind = min((kind for mark in near_marks for kind in mark.kinds), key=MARK_KINDS.index)
+            x = (window.x(near_marks[0].at) + window.x(near_marks[-1].at)) / 2
+            yield Cluster(round(x, 1), lanes[agency].line, kind, tuple(near_marks))
 
 
 def _clocks(clocks: Iterable[Deadline], window: Window, y: int, now: int) -> Iterator[LateClock]:
-    for number, one in enumerate(clocks):
-        end = _clock_end(one, now)
-        due = None if one.due_at is None else int(one.due_at.timestamp())
-        is_late = one.status in ("overdue", "missed") and due is not None
+    for number, clock in enumerate(clocks):
+        end = _clock_end(clock, now)
+        due = None if clock.due_at is None else int(clock.due_at.timestamp())
+        is_late = clock.status in ("overdue", "missed") and due is not None
         late = window.x(due) if is_late and due is not None else None
-        yield LateClock(one, window.x(unix_seconds(one.started_at)), window.x(end), y + number * ROW, late)
+        yield LateClock(clock, window.x(unix_seconds(clock.started_at)), window.x(end), y + number * ROW, late)
 
 
-def _clock_end(one: Deadline, now: int) -> int:
-    if one.stopped_at is not None:
-        return unix_seconds(one.stopped_at)
-    due = now if one.due_at is None else int(one.due_at.timestamp())
-    return max(due, now) if one.status == "overdue" else due
+def _clock_end(clock: Deadline, now: int) -> int:
+    if clock.stopped_at is not None:
+        return unix_seconds(clock.stopped_at)
+    due = now if clock.due_at is None else int(clock.due_at.timestamp())
+    return max(due, now) if clock.status == "overdue" else due
 
 
-def _urgency(one: Deadline) -> tuple[int, str]:
-    order = {"overdue": 0, "missed": 1, "running": 2, "suspended": 3}.get(one.status, 4)
-    return order, "9999" if one.due_at is None else one.due_at.isoformat()
+def _urgency(clock: Deadline) -> tuple[int, str]:
+    order = {"overdue": 0, "missed": 1, "running": 2, "suspended": 3}.get(clock.status, 4)
+    return order, "9999" if clock.due_at is None else clock.due_at.isoformat()
 
 
 def _ticks(window: Window) -> Iterator[Tick]:
-    """Round times of Beijing's clock."""
+    """Yield ticks at round times of Beijing's clock."""
     step = next((step for step in _STEPS_S if window.seconds / step <= TICKS), _STEPS_S[-1])
     first = datetime.fromtimestamp(window.since, SHANGHAI).replace(hour=0, minute=0, second=0)
     if step >= 30 * _DAY:

@@ -1,4 +1,4 @@
-"""An event: what it says, how far it is proven and what that means, and what can be taken away of it and its case."""
+"""An event: what it says, how far it is proven, and the files of it and its case."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from api.console.access import LabelsOf, Reads
-from api.console.case_pages import see
+from api.console.case_pages import read_case
 from api.console.rendering import language, narrator_of, page
 from api.dependencies import EventIdPath, ServiceOf, SlugPath, SlugQuery
 from api.routes import papers, proofs
@@ -34,8 +34,8 @@ def event_page(
     case_id: SlugPath,
     event_id: EventIdPath,
 ) -> Response:
-    """As it was signed, with its flags, its proof, and its neighbours in the case."""
-    seen = see(service, reading, case_id, f"event {event_id}")
+    """Show the event as it was signed, with its flags, its proof, and its neighbours in the case."""
+    visible = read_case(service, reading, case_id, f"event {event_id}")
     with service.parts.database.read() as connection:
         entry, sight = find(connection, reading, event_id)
         if (entry.stream_kind, entry.stream_id) != ("case", case_id):
@@ -43,9 +43,9 @@ def event_page(
         walked = service.walks.of(connection, case_id)
         here = walked[entry.sequence]
         (step,) = teller(service, reading, labels).steps(connection, case_id, [here])
-        shown = reading.sees_sections(connection, entry, sight, None)
-        stored = log.sections(connection, entry.log_index) if shown else {}
-        reached = stages(connection, step)
+        shows_sections = reading.sees_sections(connection, entry, sight, None)
+        stored = log.sections(connection, entry.log_index) if shows_sections else {}
+        proof_stages = stages(connection, step)
     sections = {label: decode_section(data, label) for label, data in stored.items() if data is not None}
     words = narrator_of(service, labels).words(here.payload, here.after)
     return page(
@@ -53,12 +53,12 @@ def event_page(
         service,
         "event.html",
         reading.session,
-        case=seen.row,
-        state=seen.state,
+        case=visible.row,
+        state=visible.state,
         step=step,
-        stages=reached,
+        stages=proof_stages,
         particulars=particulars(here.payload, sections, words, labels),
-        hidden=() if shown else step.confidential,
+        hidden=() if shows_sections else step.confidential,
         erased=[label for label, data in stored.items() if data is None],
         documents=[form.document for form in forms_of(here.payload)],
         previous=walked[entry.sequence - 1].entry.event_id if entry.sequence else None,
@@ -70,27 +70,27 @@ def event_page(
 def event_bundle(
     service: ServiceOf, reading: Reads, case_id: SlugPath, event_id: EventIdPath, withhold: Withheld | None = None
 ) -> Response:
-    """The proof bundle of an event, to be kept."""
-    made = proofs.bundle_of_event(service, reading, event_id, withhold, None)
-    return kept(made, f"{case_id}.{event_id}{_without(withhold)}.bundle.json")
+    """Return the proof bundle of an event for download."""
+    bundle = proofs.bundle_of_event(service, reading, event_id, withhold, None)
+    return download(bundle, f"{case_id}.{event_id}{_without(withhold)}.bundle.json")
 
 
 @router.get("/cases/{case_id}/bundle")
 def case_bundle(service: ServiceOf, reading: Reads, case_id: SlugPath, withhold: Withheld | None = None) -> Response:
-    """The same of all events of a case."""
-    made = proofs.bundle_of_case(service, reading, case_id, withhold, None)
-    return kept(made, f"{case_id}{_without(withhold)}.bundle.json")
+    """Return the proof bundle of all events of a case for download."""
+    bundle = proofs.bundle_of_case(service, reading, case_id, withhold, None)
+    return download(bundle, f"{case_id}{_without(withhold)}.bundle.json")
 
 
 @router.get("/cases/{case_id}/events/{event_id}/certificate")
 def event_certificate(
     *, request: Request, service: ServiceOf, reading: Reads, case_id: SlugPath, event_id: EventIdPath
 ) -> Response:
-    """What is proven of an event, as a paper."""
-    see(service, reading, case_id, f"certificate of event {event_id}")
-    spoken = spoken_in(language(request))
+    """Return the certificate of what is proven of an event."""
+    read_case(service, reading, case_id, f"certificate of event {event_id}")
+    paper_language = spoken_in(language(request))
     return papers.event_certificate(
-        request=request, service=service, reading=reading, event_id=event_id, language=spoken
+        request=request, service=service, reading=reading, event_id=event_id, language=paper_language
     )
 
 
@@ -98,10 +98,10 @@ def event_certificate(
 def case_certificate(
     request: Request, service: ServiceOf, reading: Reads, case_id: SlugPath, item_id: SlugQuery = None
 ) -> Response:
-    """The same of a case, or of one item."""
-    spoken = spoken_in(language(request))
+    """Return the certificate of a case, or of one item."""
+    paper_language = spoken_in(language(request))
     return papers.case_certificate(
-        request=request, service=service, reading=reading, case_id=case_id, item_id=item_id, language=spoken
+        request=request, service=service, reading=reading, case_id=case_id, item_id=item_id, language=paper_language
     )
 
 
@@ -113,17 +113,17 @@ def event_paper(
     reading: Reads,
     case_id: SlugPath,
     event_id: EventIdPath,
-    document: papers.Kind = None,
+    document: papers.DocumentQuery = None,
 ) -> Response:
-    """A document that the event prints as: this one, else the first."""
-    spoken = spoken_in(language(request))
+    """Return a document that the event prints as: the requested one, or the first."""
+    paper_language = spoken_in(language(request))
     return papers.paper(
         request=request,
         service=service,
         reading=reading,
         case_id=case_id,
         event_id=event_id,
-        language=spoken,
+        language=paper_language,
         kind=document,
     )
 
@@ -132,7 +132,7 @@ def _without(withhold: Withheld | None) -> str:
     return f".without-{withhold}" if withhold else ""
 
 
-def kept(made: bytes, name: str) -> Response:
-    """A bundle that the browser saves under this name."""
+def download(bundle: bytes, name: str) -> Response:
+    """Return a bundle that the browser saves under this name."""
     headers = {"Content-Disposition": f'attachment; filename="{name}"'}
-    return Response(made, media_type="application/json", headers=headers)
+    return Response(bundle, media_type="application/json", headers=headers)

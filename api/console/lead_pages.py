@@ -1,4 +1,4 @@
-"""Leads: the board of those at work, each lead with what it rests on, and its forms: one for every act."""
+"""Leads: the board of open leads, each lead with its evidence, and a form for every act."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from starlette.responses import Response
 
 from api.auth.reading import GOVERNING, Reading
 from api.console.access import LabelsOf, Reads
-from api.console.cited import cited, told_life
+from api.console.cited import cited, events_of_stream
 from api.console.forms import FormOf, whole_number
 from api.console.recorded import RecordedQuery, recorded
 from api.console.rendering import page
-from api.dependencies import Following, ServiceOf, SlugPath, place
+from api.dependencies import Following, ServiceOf, SlugPath, position_after
 from api.routes.agencies import known_agency
 from api.services.matter_views import LeadLine, lead_line
 from api.services.matters import require_matter
@@ -58,7 +58,7 @@ Days = Annotated[int | None, Query(ge=1, le=3650)]
 
 
 class Filters(NamedTuple):
-    """What the board is narrowed to, as its form has it; ``query`` is the same for addresses."""
+    """The filters of the board, as in its form."""
 
     model: str | None
     business_line: str | None
@@ -67,7 +67,7 @@ class Filters(NamedTuple):
     overdue: bool
 
     def wanted(self, reading: Reading, statuses: tuple[str, ...] = ()) -> Wanted:
-        """The same as the store takes it."""
+        """Return the filters for the store."""
         officer = reading.session.grant.officer
         return Wanted(
             model_id=self.model or None,
@@ -81,14 +81,17 @@ class Filters(NamedTuple):
 
     @property
     def query(self) -> dict[str, str]:
-        told = {name: getattr(self, name) for name in ("model", "business_line", "severity")}
+        """Return the filters as query parameters."""
+        chosen = {name: getattr(self, name) for name in ("model", "business_line", "severity")}
         flags = {name: "true" for name in ("mine", "overdue") if getattr(self, name)}
-        return {name: value for name, value in told.items() if value} | flags
+        return {name: value for name, value in chosen.items() if value} | flags
 
 
-class Card(NamedTuple):
-    """A lead of the board, and for how many days it has been open; ``late`` if for too many. Its case's number is told
-    to who sees the case."""
+class LeadCard(NamedTuple):
+    """A lead on the board, and for how many days it has been open; ``late`` if for too many.
+
+    The number of its case is shown only to readers who may see the case.
+    """
 
     lead: LeadLine
     case_number: str | None
@@ -96,7 +99,7 @@ class Card(NamedTuple):
     late: bool
 
 
-class Act(NamedTuple):
+class LeadAct(NamedTuple):
     """Something that the reader may do with the lead now; ``first`` if it is the next thing to do."""
 
     name: str
@@ -117,14 +120,14 @@ def board(
     column: Column | None = None,
     after: Following = None,
 ) -> Response:
-    """Columns by how far leads have come; with ``column`` that one alone, a page at a time."""
+    """Show the leads in columns by progress, or one ``column`` a page at a time."""
     filters = Filters(model, business_line, severity, mine, overdue)
-    shown = [column] if column is not None else list(COLUMNS)
+    shown_columns = [column] if column is not None else list(COLUMNS)
     limit = OF_COLUMN if column is None else ROWS
     with service.parts.database.read() as connection:
         counts = supervision.count_leads(connection, reading.reader, filters.wanted(reading))
-        window = Page(limit, place(service, "board", after))
-        columns = {name: _cards(connection, reading, filters, name, window) for name in shown}
+        window = Page(limit, position_after(service, "board", after))
+        columns = {name: _cards(connection, reading, filters, name, window) for name in shown_columns}
         models = supervision.list_models(connection, Page(1000))
     reading.record("board of leads")
     last = columns[column][-1].lead.updated_index if column and len(columns[column]) == ROWS else None
@@ -136,7 +139,7 @@ def board(
         filters=filters,
         columns=columns,
         column=column,
-        totals={name: sum(counts.get(one, 0) for one in statuses) for name, statuses in COLUMNS.items()},
+        totals={name: sum(counts.get(status, 0) for status in statuses) for name, statuses in COLUMNS.items()},
         models=models,
         following=None if last is None else service.cursors.seal("board", str(last)),
         lines=terms.choices(terms.BusinessLine),
@@ -155,7 +158,7 @@ def lead(
     lead_id: SlugPath,
     event: RecordedQuery = None,
 ) -> Response:
-    """What it says and rests on, what must be checked and by whom, and what the reader may do with it."""
+    """Show the lead with its evidence, what must be checked by whom, and what the reader may do with it."""
     with service.parts.database.read() as connection:
         state, sight = require_matter(connection, reading, lead_id, LeadState, field="lead_id")
         numbers = cases.numbers_of(connection, [state.raised.case_id or ""], reading.reader)
@@ -169,7 +172,7 @@ def lead(
         "state": state,
         "sight": sight,
         "model": model,
-        "life": told_life(service, labels, entries),
+        "life": events_of_stream(service, labels, entries),
         "cited": cited(service, reading, labels, [ref.payload_digest for ref in state.raised.events]),
         "acts": list(acts(state, reading)),
         "officers": officers(reading, state.procuratorate),
@@ -195,52 +198,54 @@ def more_cited(
     lead_id: SlugPath,
     first: Annotated[int, Query(ge=0, le=1000)] = 0,
 ) -> Response:
-    """A part of the lead's page: the cited events from the one at ``first`` on."""
+    """Return a part of the lead's page: the cited events from index ``first`` on."""
     with service.parts.database.read() as connection:
         state, _ = require_matter(connection, reading, lead_id, LeadState, field="lead_id")
-    found = cited(service, reading, labels, [ref.payload_digest for ref in state.raised.events], first=first)
+    page_events = cited(service, reading, labels, [ref.payload_digest for ref in state.raised.events], first=first)
     more = f"/leads/{lead_id}/cited"
-    return page(request, service, "cited.html", reading.session, cited=found, more=more, digest_shown=DIGEST_SHOWN)
+    return page(
+        request, service, "cited.html", reading.session, cited=page_events, more=more, digest_shown=DIGEST_SHOWN
+    )
 
 
 @router.post("/cited")
 def cited_of(*, request: Request, service: ServiceOf, reading: Reads, labels: LabelsOf, form: FormOf) -> Response:
-    """A part of a page: the events of the digests that a finding or a number of a report rests on."""
+    """Return a part of a page: the events of the digests that a finding or a number of a report rests on."""
     digests = (form.get("digest") or "").split()
-    found = cited(service, reading, labels, digests, first=whole_number(form.get("first")) or 0)
-    values: dict[str, Any] = {"cited": found, "digests": " ".join(digests), "digest_shown": DIGEST_SHOWN}
+    page_events = cited(service, reading, labels, digests, first=whole_number(form.get("first")) or 0)
+    values: dict[str, Any] = {"cited": page_events, "digests": " ".join(digests), "digest_shown": DIGEST_SHOWN}
     return page(request, service, "cited_digests.html", reading.session, **values)
 
 
 @router.post("/leads/{lead_id}/rederive")
 def rederive(request: Request, service: ServiceOf, reading: Reads, lead_id: SlugPath) -> Response:
-    """A part of the lead's page: whether the model finds it once more in the events that it cites."""
+    """Return a part of the lead's page: whether the model finds it again in the events that it cites."""
     report = rederived(service, reading, lead_id)
     return page(request, service, "rederived.html", reading.session, report=report, lead_id=lead_id)
 
 
-def acts(state: LeadState, reading: Reading) -> Iterator[Act]:
-    """What the reader may do with the lead as it stands, the next step first."""
+def acts(state: LeadState, reading: Reading) -> Iterator[LeadAct]:
+    """Yield what the reader may do with the lead now, the next step first."""
     has = reading.session.has_role
     if reading.agency == state.raised.supervised and state.status in ("assigned", "answered") and has(*HANDLING):
-        yield Act("answer", first=state.status == "assigned")
+        yield LeadAct("answer", first=state.status == "assigned")
     agencies = reading.authority.agencies
     own = reading.agency == state.procuratorate
     if own and has("clerk", *SUPERVISING):
         if state.status in ("confirmed", "dismissed"):
-            yield Act("close", first=True)
+            yield LeadAct("close", first=True)
         if state.status in ("assigned", "answered"):
-            yield Act("confirm", first=state.status == "answered")
-            yield Act("dismiss", first=False)
+            yield LeadAct("confirm", first=state.status == "answered")
+            yield LeadAct("dismiss", first=False)
     if state.status in OPEN and has(*SUPERVISING):
         if own:
-            yield Act("assign", first=state.status == "raised")
+            yield LeadAct("assign", first=state.status == "raised")
         if own or supervises(agencies[reading.agency], agencies[state.procuratorate]):
-            yield Act("transfer", first=False)
+            yield LeadAct("transfer", first=False)
 
 
 def waiting(connection: Connection, reading: Reading, limit: int) -> list[LeadLine]:
-    """The leads whose next step is the reader's agency's, the latest change first; of many, these are the newest."""
+    """Return the newest leads on which the reader's agency must act next, the latest change first."""
     if reading.is_of_procuratorate:
         statuses = ("raised", "answered", "confirmed", "dismissed")
         wanted = Wanted(procuratorate=reading.agency, statuses=statuses)
@@ -253,23 +258,23 @@ def waiting(connection: Connection, reading: Reading, limit: int) -> list[LeadLi
 
 
 def officers(reading: Reading, agency: str) -> list[str]:
-    """The officers of an agency whose keys hold now."""
+    """Return the officers of an agency whose keys are valid now."""
     grants = reading.authority.grants.values()
     now = unix_seconds(reading.reader.now)
-    holding = (one for one in grants if one.agency_id == agency and one.revoked is None)
-    return sorted({one.officer for one in holding if one.valid_from <= now < one.valid_until and one.roles})
+    holding = (grant for grant in grants if grant.agency_id == agency and grant.revoked is None)
+    return sorted({grant.officer for grant in holding if grant.valid_from <= now < grant.valid_until and grant.roles})
 
 
 def in_line_with(reading: Reading, procuratorate: str) -> list[str]:
-    """The procuratorates above and below one."""
+    """Return the procuratorates above and below one."""
     agencies = reading.authority.agencies
     having = known_agency(reading.authority, procuratorate, field="procuratorate")
-    others = (one for one in agencies.values() if may_supervise(one) and one.agency_id != procuratorate)
-    return sorted(one.agency_id for one in others if in_line(having, one))
+    others = (agency for agency in agencies.values() if may_supervise(agency) and agency.agency_id != procuratorate)
+    return sorted(agency.agency_id for agency in others if in_line(having, agency))
 
 
-def _cards(connection: Connection, reading: Reading, filters: Filters, column: Column, window: Page) -> list[Card]:
-    """The leads of one column, the latest change first."""
+def _cards(connection: Connection, reading: Reading, filters: Filters, column: Column, window: Page) -> list[LeadCard]:
+    """Return the cards of one column, the latest change first."""
     wanted = filters.wanted(reading, COLUMNS[column])
     rows = supervision.list_leads(connection, reading.reader, window, wanted, newest_first=True)
     lines = [lead_line(row) for row in rows if not filters.overdue or row["status"] in OPEN]
@@ -277,9 +282,9 @@ def _cards(connection: Connection, reading: Reading, filters: Filters, column: C
     return [_card(line, numbers.get(line.case_id or ""), reading.reader.now) for line in lines]
 
 
-def _card(line: LeadLine, case_number: str | None, now: str) -> Card:
+def _card(line: LeadLine, case_number: str | None, now: str) -> LeadCard:
     days = max(0, (datetime.fromisoformat(now) - datetime.fromisoformat(line.raised_at)).days)
-    return Card(line, case_number, days, late=line.status in OPEN and days >= LATE_DAYS)
+    return LeadCard(line, case_number, days, late=line.status in OPEN and days >= LATE_DAYS)
 
 
 def _days_ago(now: str, days: int) -> str:

@@ -1,4 +1,4 @@
-"""The library: models of every agency, looked for, read part by part, compared, adopted, retired."""
+"""The library: models of every agency, to be searched, read part by part, compared, adopted and retired."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from starlette.responses import Response
 from api.console.access import LabelsOf, Reads
 from api.console.recorded import RecordedQuery, recorded
 from api.console.rendering import page
-from api.dependencies import Following, ServiceOf, SlugPath, place
+from api.dependencies import Following, ServiceOf, SlugPath, position_after
 from api.routes import library
 from api.routes.library import by_quarter, counted_leads, lines_of, version_of
 from api.services.library_views import adopters, library_entry
@@ -42,11 +42,11 @@ def browse(
     severity: Severity | Literal[""] = "",
     after: Following = None,
 ) -> Response:
-    """Those in use by their ids, or those that fit the words, the best first."""
-    wanted = {name: one for name, one in (("business_line", business_line), ("severity", severity)) if one}
+    """Show the models in use by their ids, or those that match the words, best first."""
+    wanted = {name: value for name, value in (("business_line", business_line), ("severity", severity)) if value}
     with service.parts.database.read() as connection:
-        rows = supervision.list_models(connection, Page(MODELS_AT_MOST, place(service, "models", after)))
-        rows = [row for row in rows if all(row[name] == one for name, one in wanted.items())]
+        rows = supervision.list_models(connection, Page(MODELS_AT_MOST, position_after(service, "models", after)))
+        rows = [row for row in rows if all(row[name] == value for name, value in wanted.items())]
         lines = lines_of(connection, reading, rows, q, ROWS)
     reading.record("list of the library")
     return page(
@@ -74,18 +74,18 @@ def model(
     version: Version = None,
     event: RecordedQuery = None,
 ) -> Response:
-    """What its file says, how its leads turned out, who runs it, and the forms to adopt or retire it."""
+    """Show the content of a model, how its leads turned out, who runs it, and the forms to adopt or retire it."""
     with service.parts.database.read() as connection:
         state, _ = require_matter(connection, reading, STREAM + model_id, ModelState, field="model_id")
         counted = counted_leads(connection, [model_id])[model_id]
         outturn = supervision.outturn_of_model(connection, model_id)
-    found = version_of(state, version, "version")
+    published = version_of(state, version, "version")
     agencies, session = reading.authority.agencies, reading.session
     governs = reading.is_of_procuratorate
     reading.record(f"model {model_id}")
     values: dict[str, Any] = {
         "state": state,
-        "entry": library_entry(state, found.body, counted if reading.counts_leads else None),
+        "entry": library_entry(state, published.body, counted if reading.counts_leads else None),
         "adopters": adopters(state, agencies, counted, with_leads=governs),
         "outturn": by_quarter(outturn),
         "governs": governs,
@@ -107,17 +107,17 @@ def comparison(
     first: Version = None,
     second: Version = None,
 ) -> Response:
-    """What one version says otherwise than another, field by field."""
+    """Show the differences between two versions, field by field."""
     with service.parts.database.read() as connection:
         state, _ = require_matter(connection, reading, STREAM + model_id, ModelState, field="model_id")
     later = version_of(state, second, "second")
     earlier = version_of(state, first or max(1, later.body.version - 1), "first")
     reading.record(f"comparison of model {model_id}")
-    told = service.parts.workers.run(compare, earlier.body, later.body, agency=reading.agency)
-    return page(request, service, "comparison.html", reading.session, state=state, told=told)
+    differences = service.parts.workers.run(compare, earlier.body, later.body, agency=reading.agency)
+    return page(request, service, "comparison.html", reading.session, state=state, told=differences)
 
 
 @router.get("/library/{model_id}/package")
 def package(service: ServiceOf, reading: Reads, model_id: SlugPath, version: Version = None) -> Response:
-    """The signed package, to be taken along."""
+    """Return the signed package for download."""
     return library.package(service, reading, model_id, version)

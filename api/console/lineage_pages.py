@@ -8,7 +8,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from api.console.access import Reads
-from api.console.case_pages import see
+from api.console.case_pages import read_case
 from api.console.drawing import fitted
 from api.console.graph import laid_out
 from api.console.rendering import page
@@ -20,10 +20,10 @@ router = APIRouter()
 
 @router.get("/cases/{case_id}/lineage")
 def case_lineage(request: Request, service: ServiceOf, reading: Reads, case_id: SlugPath) -> Response:
-    """Splits, merges, proceeds, what was taken from what, and loans."""
-    seen = see(service, reading, case_id, "lineage of the items")
+    """Show splits, merges, proceeds, items taken from others, and loans."""
+    visible = read_case(service, reading, case_id, "lineage of the items")
     with service.parts.database.read() as connection:
-        found = lineage(service.walks.of(connection, case_id))
-    graph = laid_out(found.descents)
-    values: dict[str, Any] = {"case": seen.row, "state": seen.state, "lineage": found, "graph": graph}
+        descents = lineage(service.walks.of(connection, case_id))
+    graph = laid_out(descents.descents)
+    values: dict[str, Any] = {"case": visible.row, "state": visible.state, "lineage": descents, "graph": graph}
     return page(request, service, "lineage.html", reading.session, **values, fitted=fitted)

@@ -1,4 +1,4 @@
-"""Lists: what is offered to the clerk's agency, what it has offered, its cases. And the start page above them."""
+"""Lists of the agency's inbox, outbox and cases, and the start page above them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from api.console.clock_views import ClockView
 from api.console.lead_pages import waiting
 from api.console.recorded import RecordedQuery, recorded
 from api.console.rendering import page
-from api.dependencies import Following, Service, ServiceOf, place
+from api.dependencies import Following, Service, ServiceOf, position_after
 from api.schemas.answers import HandoverLine, case_line, handover_line
 from ledger.i18n import Labels
 from ledger.store import cases, offers
@@ -27,7 +27,7 @@ FEW = 8  # of a list on the start page
 router = APIRouter()
 
 
-class Row(NamedTuple):
+class HandoverRow(NamedTuple):
     """A handover in a list, with its case's number and the clock that ends first."""
 
     handover: HandoverLine
@@ -37,16 +37,16 @@ class Row(NamedTuple):
 
 @router.get("/")
 def start(request: Request, service: ServiceOf, reading: Reads, labels: LabelsOf) -> Response:
-    """What waits, what runs out, and on an empty ledger what to do next."""
+    """Show what waits, what is about to expire, and on an empty ledger what to do next."""
     inbox, _ = _box(service, reading, labels, "inbox", limit=FEW)
     outbox, _ = _box(service, reading, labels, "outbox", limit=FEW)
     with service.parts.database.read() as connection:
         clocks = clock_views.urgent(connection, service, reading, labels, FEW)
-        known = cases.list_cases(connection, reading.reader, Page(1))
+        first_case = cases.list_cases(connection, reading.reader, Page(1))
         leads = waiting(connection, reading, FEW)
-    is_empty = not known and reading.session.has_role("clerk", "supervisor")
-    told_of = (*(case_id for case_id, _, _ in clocks), *(lead.case_id for lead in leads if lead.case_id))
-    reading.record("start page", *dict.fromkeys(told_of))
+    is_empty = not first_case and reading.session.has_role("clerk", "supervisor")
+    read_ids = (*(case_id for case_id, _, _ in clocks), *(lead.case_id for lead in leads if lead.case_id))
+    reading.record("start page", *dict.fromkeys(read_ids))
     values: dict[str, Any] = {
         "inbox": inbox,
         "outbox": outbox,
@@ -67,15 +67,15 @@ def inbox(
     after: Following = None,
     event: RecordedQuery = None,
 ) -> Response:
-    """What is offered to the agency and not answered, what runs out first at the top."""
+    """Show the open offers to the agency, those that expire first at the top."""
     rows, following = _box(service, reading, labels, "inbox", limit=ROWS, after=after)
-    told = recorded(service, reading, labels, event)
-    return page(request, service, "inbox.html", reading.session, rows=rows, following=following, told=told)
+    notice = recorded(service, reading, labels, event)
+    return page(request, service, "inbox.html", reading.session, rows=rows, following=following, told=notice)
 
 
 @router.get("/outbox")
 def outbox(request: Request, service: ServiceOf, reading: Reads, labels: LabelsOf, after: Following = None) -> Response:
-    """What the agency has offered and nobody has answered."""
+    """Show the agency's own offers that nobody has answered."""
     rows, following = _box(service, reading, labels, "outbox", limit=ROWS, after=after)
     return page(request, service, "outbox.html", reading.session, rows=rows, following=following)
 
@@ -90,11 +90,11 @@ def list_cases(
     all: Annotated[bool, Query()] = False,  # noqa: A002 - the address has it
     after: Following = None,
 ) -> Response:
-    """Those that the agency answers for, or all that it may see."""
+    """Show the cases that the agency is responsible for, or all that it may see."""
     mine = None if all else reading.agency
     with service.parts.database.read() as connection:
         rows = cases.list_cases(
-            connection, reading.reader, Page(ROWS, place(service, "cases", after)), responsible=mine
+            connection, reading.reader, Page(ROWS, position_after(service, "cases", after)), responsible=mine
         )
         lines = [case_line(row) for row in rows]
         clocks = clock_views.nearest(connection, service, reading, (line.case_id for line in lines), labels)
@@ -106,17 +106,17 @@ def list_cases(
 
 def _box(
     service: Service, reading: Reading, labels: Labels, box: Box, *, limit: int, after: str | None = None
-) -> tuple[list[Row], str | None]:
-    """The open offers of a box by what runs out first, and where the next page begins."""
-    behind = place(service, box, after)
-    last = None if behind is None else offers.parse_place(behind)
+) -> tuple[list[HandoverRow], str | None]:
+    """Return the open offers of a box by what expires first, and the cursor of the next page."""
+    position = position_after(service, box, after)
+    last = None if position is None else offers.parse_place(position)
     now = reading.reader.now
     with service.parts.database.read() as connection:
-        found = offers.open_offers(connection, reading.agency, box, as_of=now, limit=limit, after=last)
-        lines = [handover_line(row) for row in found]
+        offer_rows = offers.open_offers(connection, reading.agency, box, as_of=now, limit=limit, after=last)
+        lines = [handover_line(row) for row in offer_rows]
         ids = list(dict.fromkeys(line.case_id for line in lines))
         clocks = clock_views.nearest(connection, service, reading, ids, labels)
         numbers = cases.numbers_of(connection, ids)
     reading.record(box, *ids)
-    rows = [Row(line, numbers[line.case_id], clocks.get(line.case_id)) for line in lines]
-    return rows, service.cursors.seal(box, str(offers.place_of(found[-1]))) if len(found) == limit else None
+    rows = [HandoverRow(line, numbers[line.case_id], clocks.get(line.case_id)) for line in lines]
+    return rows, service.cursors.seal(box, str(offers.place_of(offer_rows[-1]))) if len(offer_rows) == limit else None

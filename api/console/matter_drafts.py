@@ -1,4 +1,4 @@
-"""Drafts of supervision: every act on a lead, a model or a recommendation comes to a payload here, and is signed."""
+"""Drafts of supervision: the payload of every act on a lead, a model or a recommendation, to be signed."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from starlette.responses import Response
 
 from api.auth.reading import Reading
 from api.console.access import LabelsOf, Reads
-from api.console.drafts import Draft, require_role, since, unsigned
-from api.console.forms import Form, FormOf
+from api.console.drafts import EventDraft, require_role, since, unsigned
+from api.console.forms import FormOf, PostedForm
 from api.console.matter_bodies import BODIES, FIRST, FOLLOWING, READING
 from api.console.rendering import narrator_of, page
 from api.console.security import PATH
@@ -38,7 +38,7 @@ _PAGES = {"model": ("library", MODEL_STREAM), "recommendation": ("recommendation
 def draft_first(
     *, request: Request, service: ServiceOf, reading: Reads, labels: LabelsOf, form: FormOf, act: str
 ) -> Response:
-    """Of an act whose form says itself what it is about: a model to be published, a recommendation to be issued."""
+    """Return the draft of an act whose form names its subject: publishing a model, issuing a recommendation."""
     draft = MatterDrafter(service, reading, labels, form).first(act)
     return page(request, service, "draft.html", reading.session, draft=draft)
 
@@ -54,32 +54,32 @@ def draft_following(
     stream_id: SlugPath,
     act: str,
 ) -> Response:
-    """A part of a page: the draft with its sentence, or what stands in its way."""
+    """Return a part of a page: the draft with its sentence, or what prevents it."""
     draft = MatterDrafter(service, reading, labels, form).following(stream_id, act)
     return page(request, service, "draft.html", reading.session, draft=draft)
 
 
 @dataclass(frozen=True, slots=True)
 class MatterDrafter:
-    """Drafts what one form asks for, in the reader's name and language. Raises what the ledger would refuse of it."""
+    """Drafts what one form asks for, in the reader's name and language. Raises what the ledger would refuse."""
 
     service: Service
     reading: Reading
     labels: Labels
-    form: Form
+    form: PostedForm
 
-    def first(self, act: str) -> Draft:
-        """The next version of a model and its first are published alike."""
+    def first(self, act: str) -> EventDraft:
+        """Return the draft of an act that may begin a stream; every version of a model is published this way."""
         if act not in (*FIRST, "publish"):
             raise NotFound(f"no act {act[:40]} is drafted here")
         require_role(self.reading, BODIES[act])  # before the form is read: a model's file is tried out
         body = self._body(act, None)
         stream_id = _stream_of(body)
-        return self._draft(stream_id, self._standing(stream_id), body)
+        return self._draft(stream_id, self._state_of(stream_id), body)
 
-    def following(self, stream_id: str, act: str) -> Draft:
-        """On what stands there, if the reader sees it."""
-        state = self._standing(stream_id)
+    def following(self, stream_id: str, act: str) -> EventDraft:
+        """Return the draft of an act on an existing stream that the reader may see."""
+        state = self._state_of(stream_id)
         if act not in (*FOLLOWING, "adopt") or state is None:
             raise NotFound("there is nothing of this id that you may act on", field="stream_id")
         require_role(self.reading, BODIES[act])
@@ -90,19 +90,19 @@ class MatterDrafter:
             return READING[act](self.form, state, ModelFiles(self.service, self.reading))
         return (FIRST | FOLLOWING)[act](self.form, state)
 
-    def _standing(self, stream_id: str) -> Matter | None:
+    def _state_of(self, stream_id: str) -> Matter | None:
         with self.service.parts.database.read() as connection:
             if store.sight(connection, stream_id, self.reading.reader) is None:
                 return None
             return matter_of(connection, stream_id, self.reading.authority.agencies)
 
-    def _draft(self, stream_id: str, state: Matter | None, body: Body) -> Draft:
+    def _draft(self, stream_id: str, state: Matter | None, body: Body) -> EventDraft:
         stream = Stream(kind="supervision", id=stream_id)
         payload = unsigned(self.service, self.reading, self.form, stream=stream, state=state, body=body)
         self.service.parts.validator.foresee_matter(payload)
         self.reading.record(f"draft of {payload.event_type} of {stream_id}")
         narrator = narrator_of(self.service, self.labels)
-        return Draft(
+        return EventDraft(
             payload=canonical.encode(payload).decode(),
             event_id=payload.event_id,
             sentence=narrator.alone(payload),
@@ -110,28 +110,30 @@ class MatterDrafter:
             flags=[],
             since=since(self.service, self.form, narrator, payload),
             sequence=payload.sequence,
-            following=page_of(stream_id),
+            following=page_address(stream_id),
             occurred_at=payload.occurred_at,
             warnings=tuple(self._warnings(state, body)),
         )
 
     def _warnings(self, state: Matter | None, body: Body) -> Iterator[str]:
-        """That a model's data set is not here: no reason to refuse it, since other places may have the list."""
+        """Yield a warning if a model's data set is not here. It is no refusal, since other places may have the list."""
         if isinstance(body, supervision.ModelPublished):
-            definition, given = body.definition, dict[str, str]()
+            definition, parameters = body.definition, dict[str, str]()
         elif isinstance(body, supervision.ModelAdopted) and isinstance(state, ModelState):
-            definition = next(one.body.definition for one in state.versions if one.body.version == body.version)
-            given = body.parameters
+            definition = next(
+                version.body.definition for version in state.versions if version.body.version == body.version
+            )
+            parameters = body.parameters
         else:
             return
         model = ModelFiles(self.service, self.reading).model(definition)
-        dataset_id = dataset_of(model.condition, model.parameters_of(given))
+        dataset_id = dataset_of(model.condition, model.parameters_of(parameters))
         if dataset_id is not None and dataset_id not in known_to_models(self.service, self.reading):
             yield self.labels.of("message", "dataset_missing").format(dataset=dataset_id)
 
 
-def page_of(stream_id: str) -> str:
-    """The address of the page that shows what the stream is of."""
+def page_address(stream_id: str) -> str:
+    """Return the address of the page that shows the stream's subject."""
     folder, prefix = _PAGES.get(subject_kind_of(stream_id) or "", ("leads", ""))
     return f"{PATH}/{folder}/{stream_id.removeprefix(prefix)}"
 

@@ -1,4 +1,4 @@
-"""The menu: what the console has, in groups, and which of it this reader is shown."""
+"""The menu: the groups of the console's pages, and which of them a reader sees."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection
 from typing import Final, NamedTuple
 
 from api.auth.reading import GOVERNING
-from api.auth.sessions import Session
+from api.auth.sessions import ReaderSession
 from api.texts import later
 from ledger.core.events.catalogue import HANDLING
 from ledger.core.events.terms import AgencyKind
@@ -15,8 +15,8 @@ from ledger.core.procedure.jurisdiction import has_trait
 EVERYBODY: Final = (*GOVERNING, "clerk", "witness")
 
 
-class Link(NamedTuple):
-    """An entry, for whoever has one of the roles; ``at_procuratorates`` for those of such an agency alone."""
+class MenuLink(NamedTuple):
+    """An entry for readers with one of the roles; ``at_procuratorates`` limits it to their officers."""
 
     path: str
     label: str
@@ -25,66 +25,68 @@ class Link(NamedTuple):
     is_public: bool = False
 
 
-class Group(NamedTuple):
+class MenuGroup(NamedTuple):
     """Entries of one kind of work."""
 
     label: str
-    links: tuple[Link, ...]
+    links: tuple[MenuLink, ...]
 
 
 class Menu(NamedTuple):
-    """What one reader is shown; ``current`` is the path of the entry that the page belongs to."""
+    """The entries that one reader sees. ``current`` is the path of the entry that the page belongs to."""
 
-    groups: tuple[Group, ...]
+    groups: tuple[MenuGroup, ...]
     current: str | None
 
 
 MENU: Final = (
-    Group(
+    MenuGroup(
         later("Handovers"),
         (
-            Link("/inbox", later("Inbox"), HANDLING),
-            Link("/outbox", later("Outbox"), HANDLING),
-            Link("/cases", later("Cases"), (*HANDLING, "auditor", "analyst")),
-            Link("/cases/new", later("New case"), HANDLING),
+            MenuLink("/inbox", later("Inbox"), HANDLING),
+            MenuLink("/outbox", later("Outbox"), HANDLING),
+            MenuLink("/cases", later("Cases"), (*HANDLING, "auditor", "analyst")),
+            MenuLink("/cases/new", later("New case"), HANDLING),
         ),
     ),
-    Group(
+    MenuGroup(
         later("Look-up and audit"),
         (
-            Link("/search", later("Search"), (*GOVERNING, "clerk")),
-            Link("/audit", later("Audit"), ("auditor",)),
+            MenuLink("/search", later("Search"), (*GOVERNING, "clerk")),
+            MenuLink("/audit", later("Audit"), ("auditor",)),
         ),
     ),
-    Group(
+    MenuGroup(
         later("Supervision"),
         (
-            Link("/leads", later("Leads"), (*GOVERNING, "clerk")),
-            Link("/models", later("Models"), GOVERNING, at_procuratorates=True),
-            Link("/library", later("Library"), GOVERNING),
-            Link("/recommendations", later("Recommendations"), (*GOVERNING, "clerk")),
-            Link("/reports", later("Reports"), GOVERNING, at_procuratorates=True),
-            Link("/correlation", later("In common"), GOVERNING, at_procuratorates=True),
+            MenuLink("/leads", later("Leads"), (*GOVERNING, "clerk")),
+            MenuLink("/models", later("Models"), GOVERNING, at_procuratorates=True),
+            MenuLink("/library", later("Library"), GOVERNING),
+            MenuLink("/recommendations", later("Recommendations"), (*GOVERNING, "clerk")),
+            MenuLink("/reports", later("Reports"), GOVERNING, at_procuratorates=True),
+            MenuLink("/correlation", later("In common"), GOVERNING, at_procuratorates=True),
         ),
     ),
-    Group(
+    MenuGroup(
         later("Operation"),
         (
-            Link("/operation", later("State of the service"), is_public=True),
-            Link("/agencies", later("Agencies and keys"), is_public=True),
+            MenuLink("/operation", later("State of the service"), is_public=True),
+            MenuLink("/agencies", later("Agencies and keys"), is_public=True),
         ),
     ),
-    Group(later("Proofs"), (Link("/verify", later("Verify"), is_public=True),)),
+    MenuGroup(later("Proofs"), (MenuLink("/verify", later("Verify"), is_public=True),)),
 )
 
 
 def menu_of(
-    session: Session | None, kind: Callable[[str], AgencyKind | None], pages: Collection[str], here: str
+    session: ReaderSession | None, kind: Callable[[str], AgencyKind | None], pages: Collection[str], here: str
 ) -> Menu:
-    """The menu of whoever is signed in, or of nobody. ``kind`` gives that of an agency; ``pages`` are the paths that
-    there are, ``here`` is the one that is shown."""
+    """Return the menu of the signed-in reader, or of a visitor.
 
-    def is_shown(link: Link) -> bool:
+    ``kind`` returns an agency's kind. ``pages`` are the paths that exist; ``here`` is the one that is shown.
+    """
+
+    def is_shown(link: MenuLink) -> bool:
         if link.path not in pages:
             return False
         if link.is_public or session is None:
@@ -93,7 +95,7 @@ def menu_of(
         of_kind = not link.at_procuratorates or (own_kind is not None and has_trait(own_kind, "supervises"))
         return of_kind and session.has_role(*link.roles)
 
-    shown = (Group(group.label, tuple(filter(is_shown, group.links))) for group in MENU)
-    groups = tuple(group for group in shown if group.links)
-    around = [link.path for group in groups for link in group.links if f"{here}/".startswith(f"{link.path}/")]
-    return Menu(groups, max(around, key=len, default=None))
+    visible_groups = (MenuGroup(group.label, tuple(filter(is_shown, group.links))) for group in MENU)
+    groups = tuple(group for group in visible_groups if group.links)
+    enclosing = [link.path for group in groups for link in group.links if f"{here}/".startswith(f"{link.path}/")]
+    return Menu(groups, max(enclosing, key=len, default=None))

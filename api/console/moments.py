@@ -1,4 +1,4 @@
-"""Times, spans and sizes as pages say them: Beijing's time, and no other beside it."""
+"""Times, spans and sizes as pages show them: in Beijing's time only."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _LAST = 253_402_214_400  # unix seconds: what ends after the year 9999 has no en
 
 
 def typed(text: str, field: str) -> datetime:
-    """A time that the browser gave without a zone: Beijing's. Raises MalformedInput."""
+    """Return the time that a browser sent without a zone, which is Beijing's. Raises MalformedInput."""
     try:
         at = datetime.fromisoformat(text).replace(tzinfo=SHANGHAI)
     except ValueError as error:
@@ -28,12 +28,12 @@ def typed(text: str, field: str) -> datetime:
 
 
 def minute(unix_s: int) -> str:
-    """As a field for times has it: Beijing's, to the minute."""
+    """Return Beijing's time to the minute, in the form of an input field."""
     return datetime.fromtimestamp(unix_s, SHANGHAI).strftime("%Y-%m-%dT%H:%M")
 
 
 def instant(unix_s: float | None) -> Markup:
-    """An HTML ``time``: Beijing's to the second, with its zone as its title; ∞ for what never ends."""
+    """Return an HTML ``time``: Beijing's time to the second, with its zone as its title; ∞ if it never ends."""
     if unix_s is None:
         return Markup("—")
     if unix_s > _LAST:
@@ -43,19 +43,19 @@ def instant(unix_s: float | None) -> Markup:
 
 
 def span(seconds: float, texts: Texts) -> str:
-    """How long in one unit: ``3 min``."""
-    whole = max(0, int(seconds))
-    if whole < _STEPS[1]:
-        return texts("{count} s", count=whole)
-    if whole < _STEPS[2]:
-        return texts("{count} min", count=whole // _STEPS[1])
-    if whole < 2 * _STEPS[3]:
-        return texts("{count} h", count=whole // _STEPS[2])
-    return texts("{count} d", count=whole // _STEPS[3])
+    """Return a duration in one unit, such as ``3 min``."""
+    whole_seconds = max(0, int(seconds))
+    if whole_seconds < _STEPS[1]:
+        return texts("{count} s", count=whole_seconds)
+    if whole_seconds < _STEPS[2]:
+        return texts("{count} min", count=whole_seconds // _STEPS[1])
+    if whole_seconds < 2 * _STEPS[3]:
+        return texts("{count} h", count=whole_seconds // _STEPS[2])
+    return texts("{count} d", count=whole_seconds // _STEPS[3])
 
 
 def size(count: int) -> str:
-    """Bytes in the largest unit of which there is one."""
+    """Return a number of bytes in the largest unit that gives at least 1."""
     value, units = float(count), ["B", "KiB", "MiB", "GiB", "TiB"]
     while value >= _KIB and len(units) > 1:
         value /= _KIB
@@ -64,5 +64,5 @@ def size(count: int) -> str:
 
 
 def ether(wei: int) -> str:
-    """A balance in the chain's own currency."""
+    """Return a balance in the chain's own currency."""
     return f"{wei / 10**18:.6f}".rstrip("0").rstrip(".")

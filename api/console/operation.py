@@ -1,4 +1,4 @@
-"""The operator's pages: how the service stands, refreshed by themselves, and the journal of the chain."""
+"""The operator's pages: the status of the service, refreshed by itself, and the journal of the chain."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from api.auth.reading import Reading
 from api.console.access import Visits, session_of
 from api.console.alarms import alarms
 from api.console.rendering import page
-from api.console.standing import standing
+from api.console.standing import service_status
 from api.dependencies import Service, ServiceOf
 from ledger.chain.journal import ChainWrite
 from ledger.chain.transaction import decode
@@ -23,8 +23,8 @@ router = APIRouter()
 Before = Annotated[int | None, Query(ge=1, lt=2**53)]
 
 
-class Written(NamedTuple):
-    """A write of the journal with what its transaction allows at most: gas, and wei per gas."""
+class JournalLine(NamedTuple):
+    """A write of the journal with the maximum gas, and wei per gas, of its transaction."""
 
     write: ChainWrite
     gas: int
@@ -33,34 +33,34 @@ class Written(NamedTuple):
 
 @router.get("/operation")
 def operation(request: Request, service: ServiceOf, visitor: Visits) -> Response:
-    """What is public of it for everybody; with incidents, runs, imports and webhooks for who is signed in."""
-    return _standing_page(request, service, visitor, "operation.html")
+    """Show the public status; signed-in readers also see incidents, runs, imports and webhooks."""
+    return _status_page(request, service, visitor, "operation.html")
 
 
 @router.get("/operation/now")
 def operation_now(request: Request, service: ServiceOf, visitor: Visits) -> Response:
-    """The part of the page that is asked for again and again."""
-    return _standing_page(request, service, visitor, "operation_now.html")
+    """Return the part of the page that is requested again and again."""
+    return _status_page(request, service, visitor, "operation_now.html")
 
 
 @router.get("/operation/journal")
 def journal(request: Request, service: ServiceOf, visitor: Visits, before: Before = None) -> Response:
-    """What was sent to the chain, the newest first."""
+    """Show what was sent to the chain, the newest first."""
     writes = DatabaseJournal(service.parts.database).newest(WRITES, before)
     values: dict[str, Any] = {
-        "lines": [_written(write) for write in writes],
+        "lines": [_journal_line(write) for write in writes],
         "following": writes[-1].number if len(writes) == WRITES else None,
     }
     return page(request, service, "journal.html", session_of(visitor), **values)
 
 
-def _standing_page(request: Request, service: Service, visitor: Reading | None, template: str) -> Response:
-    of = standing(service, visitor)
+def _status_page(request: Request, service: Service, visitor: Reading | None, template: str) -> Response:
+    status = service_status(service, visitor)
     if visitor is not None and template == "operation.html":
         visitor.record("operation")
-    return page(request, service, template, session_of(visitor), of=of, alarms=alarms(of))
+    return page(request, service, template, session_of(visitor), of=status, alarms=alarms(status))
 
 
-def _written(write: ChainWrite) -> Written:
+def _journal_line(write: ChainWrite) -> JournalLine:
     transaction = decode(write.raw_transaction).transaction
-    return Written(write, transaction.gas, transaction.fees.max_fee)
+    return JournalLine(write, transaction.gas, transaction.fees.max_fee)

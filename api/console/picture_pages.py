@@ -1,4 +1,4 @@
-"""The picture of a case: a lane for each agency, what it held, what was handed over, and where something is wrong."""
+"""The picture of a case: a lane for each agency, what it held, what was handed over, and what is wrong."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
 from api.console.access import LabelsOf, Reads
-from api.console.case_pages import see
+from api.console.case_pages import read_case
 from api.console.drawing import SHORTEST_S, Window, draw, fitted
 from api.console.moments import EARLIEST, LATEST, minute, typed
 from api.console.rendering import page
@@ -41,32 +41,32 @@ def case_picture(
     since: TimeQuery = None,
     until: TimeQuery = None,
 ) -> Response:
-    """The time from ``since`` to ``until`` (Beijing's), else the latest events; the tables beside say the same."""
-    seen = see(service, reading, case_id, "picture of the case")
+    """Show the time from ``since`` to ``until`` (Beijing's), or the latest events; the tables contain the same."""
+    visible = read_case(service, reading, case_id, "picture of the case")
     now = unix_seconds(reading.reader.now)
-    tells = teller(service, reading, labels)
+    case_teller = teller(service, reading, labels)
     with service.parts.database.read() as connection:
         walked = service.walks.of(connection, case_id)
-        whole = service.pictures.of(connection, tells, walked)
-        window = _window(whole, since, until, now)
-        events = [mark.sequence for mark in whole.marks if window.has(mark.at, mark.at)]
+        whole_picture = service.pictures.of(connection, case_teller, walked)
+        window = _window(whole_picture, since, until, now)
+        events = [mark.sequence for mark in whole_picture.marks if window.has(mark.at, mark.at)]
         listed = [walked[sequence] for sequence in events[-LISTED:]]
-        steps = tells.steps(connection, case_id, listed)
+        steps = case_teller.steps(connection, case_id, listed)
     validator = service.parts.validator
     clocks = deadlines(walked[-1].after, validator.book, validator.calendar, datetime.fromtimestamp(now, UTC))
     values: dict[str, Any] = {
-        "case": seen.row,
-        "state": seen.state,
-        "drawing": draw(whole, clocks, window, now),
+        "case": visible.row,
+        "state": visible.state,
+        "drawing": draw(whole_picture, clocks, window, now),
         "window": window,
         "steps": steps,
         "events": len(events),
-        "bars": [bar for bar in whole.bars if window.has(bar.since, bar.until)],
-        "arrows": [one for one in whole.arrows if window.has(one.since, one.until)],
+        "bars": [bar for bar in whole_picture.bars if window.has(bar.since, bar.until)],
+        "arrows": [arrow for arrow in whole_picture.arrows if window.has(arrow.since, arrow.until)],
         "listed": LISTED,
-        "moves": _moves(whole, window),
-        "whole": window.since <= whole.begin and window.until >= whole.end,
-        "things": lambda bar: things(bar, seen.state, labels),
+        "moves": _moves(whole_picture, window),
+        "whole": window.since <= whole_picture.begin and window.until >= whole_picture.end,
+        "things": lambda bar: things(bar, visible.state, labels),
         "minute": minute,
         "fitted": fitted,
     }
@@ -74,7 +74,7 @@ def case_picture(
 
 
 def things(bar: Bar, state: CaseState, labels: Labels) -> str:
-    """What is held together, by name while that is short."""
+    """Return what is held together, by name if that is short."""
     if bar.subject == "case":
         return labels.of("subject", "case")
     if len(bar.ids) > 1:
@@ -84,32 +84,32 @@ def things(bar: Bar, state: CaseState, labels: Labels) -> str:
     return f"{labels.of('subject', bar.subject)} {bar.ids[0][:8]}"
 
 
-def _window(whole: Picture, since: str | None, until: str | None, now: int) -> Window:
-    """What was asked for, else from the latest events to the present if that is near."""
-    marks = whole.marks[-SHOWN:]
+def _window(whole_picture: Picture, since: str | None, until: str | None, now: int) -> Window:
+    """Return the requested window, or one from the latest events to the present if that is near."""
+    marks = whole_picture.marks[-SHOWN:]
     first, last = min(mark.at for mark in marks), max(mark.at for mark in marks)
     if last < now < last + (last - first) / 4:
         last = now
     if since is None and until is None:
         return Window(first, last).around(EDGE)
-    asked = Window(
+    requested = Window(
         first if since is None else int(typed(since, "since").timestamp()),
         last if until is None else int(typed(until, "until").timestamp()),
     )
-    if asked.seconds < SHORTEST_S:
+    if requested.seconds < SHORTEST_S:
         raise MalformedInput("expected an end at least ten minutes after the beginning", field="until")
-    return asked
+    return requested
 
 
-def _moves(whole: Picture, window: Window) -> dict[str, Window]:
-    """Where the controls lead: never beyond the times that this page takes."""
-    asked = {
-        "all": Window(whole.begin, whole.end).around(EDGE),
+def _moves(whole_picture: Picture, window: Window) -> dict[str, Window]:
+    """Return the windows of the controls, which stay within the times that this page accepts."""
+    targets = {
+        "all": Window(whole_picture.begin, whole_picture.end).around(EDGE),
         "in": window.around(0.5),
         "out": window.around(2),
         "earlier": window.around(1, -0.8),
         "later": window.around(1, 0.8),
     }
     first, last = int(EARLIEST.timestamp()), int(LATEST.timestamp())
-    taken = {name: Window(max(one.since, first), min(one.until, last)) for name, one in asked.items()}
-    return {name: one if one.seconds >= SHORTEST_S else window for name, one in taken.items()}
+    taken = {name: Window(max(target.since, first), min(target.until, last)) for name, target in targets.items()}
+    return {name: target if target.seconds >= SHORTEST_S else window for name, target in taken.items()}

@@ -1,4 +1,4 @@
-"""Recommendations: what a procuratorate advises, the clock of the reply, the reply, and whether it helped."""
+"""Recommendations: what a procuratorate advises, the deadline of the reply, the reply, and whether it helped."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from starlette.responses import Response
 from api.auth.reading import Reading
 from api.console import clock_views
 from api.console.access import LabelsOf, Reads
-from api.console.cited import told_life
+from api.console.cited import events_of_stream
 from api.console.clock_views import ClockView
 from api.console.recorded import RecordedQuery, recorded
 from api.console.rendering import page
-from api.dependencies import Following, Service, ServiceOf, SlugPath, SlugQuery, place
+from api.dependencies import Following, Service, ServiceOf, SlugPath, SlugQuery, position_after
 from api.routes.reports import require_governing
 from api.services.matters import require_matter
 from api.services.recurrence import recurrence
@@ -41,8 +41,8 @@ SCOPE = "recommendations"
 def recommendations(
     *, request: Request, service: ServiceOf, reading: Reads, labels: LabelsOf, after: Following = None
 ) -> Response:
-    """Those that the agency issued or got, each with the clock of its reply."""
-    window = Page(ROWS, place(service, SCOPE, after))
+    """Show those that the agency issued or received, each with the deadline of its reply."""
+    window = Page(ROWS, position_after(service, SCOPE, after))
     with service.parts.database.read() as connection:
         rows = supervision.list_recommendations(connection, reading.reader, window)
     reading.record("list of recommendations")
@@ -58,7 +58,7 @@ def recommendations(
 def new_recommendation(
     *, request: Request, service: ServiceOf, reading: Reads, lead: SlugQuery = None, model: SlugQuery = None
 ) -> Response:
-    """The form of one: to whom, on the ground of which leads, what was found and what should be done."""
+    """Show the form of a recommendation: to whom, based on which leads, the problem and the advice."""
     require_governing(reading)
     with service.parts.database.read() as connection:
         first = require_matter(connection, reading, lead, LeadState, field="lead")[0] if lead else None
@@ -75,7 +75,9 @@ def new_recommendation(
         "leads": [row for row in leads if first is None or row["lead_id"] != first.lead_id],
         "models": models,
         "model_id": first.raised.model_id if first else model,
-        "agencies": sorted(one for one in agencies if one != reading.agency and supervises(own, agencies[one])),
+        "agencies": sorted(
+            agency_id for agency_id in agencies if agency_id != reading.agency and supervises(own, agencies[agency_id])
+        ),
     }
     return page(request, service, "new_recommendation.html", reading.session, **values)
 
@@ -90,13 +92,13 @@ def recommendation(
     recommendation_id: SlugPath,
     event: RecordedQuery = None,
 ) -> Response:
-    """What it says, until when the reply is in time, the replies, and the forms to reply and to check again."""
+    """Show the recommendation, the deadline of the reply, the replies, and the forms to reply and check again."""
     stream_id = STREAM + recommendation_id
     with service.parts.database.read() as connection:
         state, sight = require_matter(connection, reading, stream_id, RecommendationState, field="recommendation_id")
         entries = log.stream(connection, "supervision", stream_id)
         leads = supervision.leads_among(connection, reading.reader, state.issued.leads)
-        found = recurrence(connection, state, reading.reader.now, service.authority().agencies)
+        counts = recurrence(connection, state, reading.reader.now, service.authority().agencies)
     reading.record(f"recommendation {recommendation_id}")
     has = reading.session.has_role
     values: dict[str, Any] = {
@@ -104,8 +106,8 @@ def recommendation(
         "leads": leads,
         "sight": sight,
         "clock": _clock(service, reading, labels, state.issued_at, state.answered_at),
-        "life": told_life(service, labels, entries),
-        "found": found,
+        "life": events_of_stream(service, labels, entries),
+        "found": counts,
         "results": terms.choices(terms.RecheckResult),
         "may_reply": reading.agency == state.issued.to_agency and has(*HANDLING),
         "may_recheck": reading.agency == state.procuratorate and has(*SUPERVISING),

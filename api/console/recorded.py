@@ -1,4 +1,4 @@
-"""What was just recorded, told on the page that follows: in a sentence, with its place in the log and its flags."""
+"""The event that was just recorded, shown on the next page: its sentence, place in the log, and flags."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from ledger.store import log
 RecordedQuery = Annotated[str | None, Query(max_length=36)]
 
 
-class Told(Struct, frozen=True):
+class RecordedEvent(Struct, frozen=True):
     """The event's sentence, its log index, and each flag that it raised with its article."""
 
     sentence: str
@@ -27,8 +27,11 @@ class Told(Struct, frozen=True):
     flags: tuple[tuple[str, str], ...]
 
 
-def recorded(service: Service, reading: Reading, labels: Labels, event_id: str | None) -> Told | None:
-    """The event, if the reader's own key has signed one of this id: he knows what it says, so no read is recorded."""
+def recorded(service: Service, reading: Reading, labels: Labels, event_id: str | None) -> RecordedEvent | None:
+    """Return the event of this id if the reader's own key has signed it.
+
+    No read is recorded, since the reader knows what it says.
+    """
     if event_id is None:
         return None
     with service.parts.database.read() as connection:
@@ -40,5 +43,5 @@ def recorded(service: Service, reading: Reading, labels: Labels, event_id: str |
             return None
         flags = log.flags(connection, entry.log_index)
     narrator = narrator_of(service, labels)
-    told = tuple((labels.of_flag(flag.name), labels.of_article(flag.article)) for flag in flags)
-    return Told(narrator.alone(decode_payload(entry.payload)), entry.log_index, told)
+    raised_flags = tuple((labels.of_flag(flag.name), labels.of_article(flag.article)) for flag in flags)
+    return RecordedEvent(narrator.alone(decode_payload(entry.payload)), entry.log_index, raised_flags)

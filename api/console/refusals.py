@@ -19,7 +19,9 @@ CodePath = Annotated[str, Path(pattern="^[a-z_]{1,64}$")]
 def refusal(
     request: Request, service: ServiceOf, code: CodePath, status: Annotated[int | None, Query(ge=400, le=599)] = None
 ) -> Response:
-    """A part of a page: what the code means, a place for the detail, and what to do next. Without ``status`` the
-    service was not the one that refused."""
-    asked = Problem(status or 0, "", code, "", HINTS[400])
-    return page(request, service, "refused.html", problem=asked)
+    """Return a part of a page: the meaning of the code, a place for the detail, and what to do next.
+
+    Without ``status`` it was not the service that refused.
+    """
+    problem = Problem(status or 0, "", code, "", HINTS[400])
+    return page(request, service, "refused.html", problem=problem)

@@ -1,6 +1,6 @@
-"""Agencies and keys with their history: who may sign what, since when, by whose decision, and what it was used for.
+"""Agencies and keys with their history: who may sign what, since when, by whose decision, and the use of each key.
 
-All of it is public: it is re-derived by anybody from the log's envelopes and its ``registry.*`` entries.
+All of it is public: anybody can derive it from the log's envelopes and its ``registry.*`` entries.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from starlette.responses import Response
 
 from api.auth.reading import Reading
 from api.console.access import LabelsOf, Reads, Visits, session_of
-from api.console.event_pages import kept
+from api.console.event_pages import download
 from api.console.rendering import narrator_of, page
 from api.dependencies import After, Service, ServiceOf, SlugPath
 from api.routes import proofs
@@ -43,8 +43,8 @@ EntryPath = Annotated[int, Path(ge=0, lt=2**53)]
 KeyPath = Annotated[str, Path(pattern=r"^0x[0-9a-f]{40}$")]
 
 
-class Line(NamedTuple):
-    """An agency in the list: its keys that hold now and those that do not, and how often they signed."""
+class AgencyLine(NamedTuple):
+    """An agency in the list: how many of its keys are valid now and how many are not, and how often they signed."""
 
     agency: Agency
     holding: int
@@ -52,8 +52,8 @@ class Line(NamedTuple):
     uses: int
 
 
-class Change(NamedTuple):
-    """A change of the registry at its place in the log; ``recorded_at`` in unix milliseconds."""
+class ChangeLine(NamedTuple):
+    """A change of the registry with its log index; ``recorded_at`` is in unix milliseconds."""
 
     entry: int
     recorded_at: int
@@ -63,8 +63,8 @@ class Change(NamedTuple):
     body: Any
 
 
-class _Entered(Struct, frozen=True):
-    """Where a change stands, as ``ledger.timeline.proven`` asks of it."""
+class _ChangePlace(Struct, frozen=True):
+    """The place and times of a change, in the form that ``ledger.timeline.proven`` needs."""
 
     index: int
     signed_at: int
@@ -73,8 +73,8 @@ class _Entered(Struct, frozen=True):
     proven_at: int | None
 
 
-class Used(NamedTuple):
-    """What a key signed; the stream is named where the reader may see the case, or it is no case's."""
+class VisibleUse(NamedTuple):
+    """An event that a key signed. ``stream`` is None for a case that the reader may not see."""
 
     use: Use
     stream: str | None
@@ -85,19 +85,19 @@ class KeyLine(NamedTuple):
 
     grant: Grant
     state: Literal["holds", "revoked", "not_yet", "over"]
-    granted: Change
-    revoked: Change | None
+    granted: ChangeLine
+    revoked: ChangeLine | None
     uses: int
     last_use: int | None
 
 
 @router.get("/agencies")
 def list_agencies(request: Request, service: ServiceOf, visitor: Visits) -> Response:
-    """All, and what waits to be decided or mirrored."""
+    """Show all agencies, and what waits to be decided or mirrored."""
     authority, uses, now = service.authority(), _uses(request, service), service.parts.clock() // 1000
-    known = sorted(authority.agencies.values(), key=lambda one: (one.kind, one.agency_id))
+    ordered = sorted(authority.agencies.values(), key=lambda agency: (agency.kind, agency.agency_id))
     values: dict[str, Any] = {
-        "lines": [_line(one, authority, uses, now) for one in known],
+        "lines": [_line(agency, authority, uses, now) for agency in ordered],
         "authority": authority,
         "seen": service.parts.chain_worker.chain_status,
         "followed": service.parts.chain_worker.state,
@@ -110,14 +110,14 @@ def list_agencies(request: Request, service: ServiceOf, visitor: Visits) -> Resp
 def list_changes(
     request: Request, service: ServiceOf, visitor: Visits, labels: LabelsOf, before: After = -1
 ) -> Response:
-    """The registry's whole history, the newest first."""
+    """Show the registry's whole history, newest first."""
     with service.parts.database.read() as connection:
         entries = log.registry_entries(connection)
     entries = [entry for entry in entries if before < 0 or entry.log_index < before]
-    shown = entries[: -CHANGES - 1 : -1]
+    page_entries = entries[: -CHANGES - 1 : -1]
     values: dict[str, Any] = {
-        "changes": list(_changes(service, labels, shown)),
-        "following": shown[-1].log_index if len(entries) > len(shown) else None,
+        "changes": list(_changes(service, labels, page_entries)),
+        "following": page_entries[-1].log_index if len(entries) > len(page_entries) else None,
     }
     return page(request, service, "registry_changes.html", session_of(visitor), **values)
 
@@ -126,20 +126,20 @@ def list_changes(
 def show_change(
     *, request: Request, service: ServiceOf, visitor: Visits, labels: LabelsOf, entry: EntryPath
 ) -> Response:
-    """One change: every value of it, how far it is proven, and its proof to take away."""
+    """Show all values of one change, how far it is proven, and its proof."""
     with service.parts.database.read() as connection:
         stored = _registry_entry(connection, entry)
         anchored = AnchoredSizes(DatabaseJournal(service.parts.database))
         proven_at = anchored.proven_at([entry]).get(entry)
-        reached = stages(
-            connection, _Entered(entry, stored.signed_at, stored.recorded_at, anchored.of(entry), proven_at)
+        proof_stages = stages(
+            connection, _ChangePlace(entry, stored.signed_at, stored.recorded_at, anchored.of(entry), proven_at)
         )
     payload = log.payload_of(stored)
     (change,) = _changes(service, labels, [stored])
     values: dict[str, Any] = {
         "change": change,
         "particulars": particulars(payload, {}, narrator_of(service, labels).words(payload, None), labels),
-        "stages": reached,
+        "stages": proof_stages,
         "agency": getattr(payload.body, "agency", None),
         "key": getattr(payload.body, "key_id", None),
         "event_id": stored.event_id,
@@ -150,24 +150,26 @@ def show_change(
 
 @router.get("/agencies/changes/{entry}/bundle")
 def change_bundle(service: ServiceOf, reading: Reads, entry: EntryPath) -> Response:
-    """The proof bundle of a change, to be kept."""
+    """Return the proof bundle of a change for download."""
     with service.parts.database.read() as connection:
         event_id = _registry_entry(connection, entry).event_id
-    return kept(proofs.bundle_of_event(service, reading, event_id, None, None), f"registry.{event_id}.bundle.json")
+    return download(proofs.bundle_of_event(service, reading, event_id, None, None), f"registry.{event_id}.bundle.json")
 
 
 @router.get("/agencies/{agency_id}")
 def show_agency(
     request: Request, service: ServiceOf, visitor: Visits, labels: LabelsOf, agency_id: SlugPath
 ) -> Response:
-    """With all keys that it ever had, and what was decided about it."""
+    """Show an agency with all keys that it ever had, and what was decided about it."""
     authority, uses = service.authority(), _uses(request, service)
     agency = known_agency(authority, agency_id)
     history = _history(service, labels, agency_id)
-    own = sorted((one for one in authority.grants.values() if one.agency_id == agency_id), key=lambda one: -one.granted)
+    own = sorted(
+        (grant for grant in authority.grants.values() if grant.agency_id == agency_id), key=lambda grant: -grant.granted
+    )
     values: dict[str, Any] = {
         "agency": agency,
-        "keys": [_key_line(service, one, history, uses) for one in own],
+        "keys": [_key_line(service, grant, history, uses) for grant in own],
         "past": [history[index] for index in sorted(history, reverse=True)],
         "counted": uses.counted,
     }
@@ -184,7 +186,7 @@ def show_key(
     agency_id: SlugPath,
     key_id: KeyPath,
 ) -> Response:
-    """What the key signed last."""
+    """Show what the key signed last."""
     authority, uses = service.authority(), _uses(request, service)
     grant = authority.grants.get(key_id)
     if grant is None or grant.agency_id != agency_id:
@@ -193,7 +195,7 @@ def show_key(
     values: dict[str, Any] = {
         "agency": known_agency(authority, agency_id),
         "line": line,
-        "newest": list(_used(service, visitor, uses.newest(key_id))),
+        "newest": list(_visible_uses(service, visitor, uses.newest(key_id))),
         "counted": uses.counted,
     }
     return page(request, service, "key.html", session_of(visitor), **values)
@@ -207,20 +209,20 @@ def _registry_entry(connection: Connection, entry: int) -> StoredEntry:
 
 
 def _uses(request: Request, service: Service) -> KeyUses:
-    """Counted on by a stretch of the log."""
+    """Return the counts of key uses after reading a further stretch of the log."""
     uses: KeyUses = request.app.state.uses
     with service.parts.database.read() as connection:
         uses.read_on(connection)
     return uses
 
 
-def _line(agency: Agency, authority: Authority, uses: KeyUses, now: int) -> Line:
-    own = [one for one in authority.grants.values() if one.agency_id == agency.agency_id]
-    holding = sum(_state(one, now) == "holds" for one in own)
-    return Line(agency, holding, len(own) - holding, sum(uses.count(one.key_id) for one in own))
+def _line(agency: Agency, authority: Authority, uses: KeyUses, now: int) -> AgencyLine:
+    own = [grant for grant in authority.grants.values() if grant.agency_id == agency.agency_id]
+    holding = sum(_state(grant, now) == "holds" for grant in own)
+    return AgencyLine(agency, holding, len(own) - holding, sum(uses.count(grant.key_id) for grant in own))
 
 
-def _key_line(service: Service, grant: Grant, history: dict[int, Change], uses: KeyUses) -> KeyLine:
+def _key_line(service: Service, grant: Grant, history: dict[int, ChangeLine], uses: KeyUses) -> KeyLine:
     newest = uses.newest(grant.key_id)
     return KeyLine(
         grant,
@@ -232,11 +234,11 @@ def _key_line(service: Service, grant: Grant, history: dict[int, Change], uses: 
     )
 
 
-def _used(service: Service, visitor: Reading | None, newest: list[Use]) -> Iterator[Used]:
+def _visible_uses(service: Service, visitor: Reading | None, newest: list[Use]) -> Iterator[VisibleUse]:
     with service.parts.database.read() as connection:
         for use in newest:
             is_seen = visitor and cases.sight(connection, use.stream_id, visitor.reader)
-            yield Used(use, use.stream_id if is_seen or use.stream_kind != "case" else None)
+            yield VisibleUse(use, use.stream_id if is_seen or use.stream_kind != "case" else None)
 
 
 def _state(grant: Grant, now: int) -> Literal["holds", "revoked", "not_yet", "over"]:
@@ -247,15 +249,15 @@ def _state(grant: Grant, now: int) -> Literal["holds", "revoked", "not_yet", "ov
     return "holds" if now < grant.valid_until else "over"
 
 
-def _history(service: Service, labels: Labels, agency_id: str) -> dict[int, Change]:
-    """What the registry changed about one agency, by log index."""
+def _history(service: Service, labels: Labels, agency_id: str) -> dict[int, ChangeLine]:
+    """Return the changes of the registry about one agency, by log index."""
     with service.parts.database.read() as connection:
         entries = log.registry_entries(connection)
     own = [entry for entry in entries if getattr(decode_payload(entry.payload).body, "agency", None) == agency_id]
     return {change.entry: change for change in _changes(service, labels, own)}
 
 
-def _changes(service: Service, labels: Labels, entries: list[StoredEntry]) -> Iterator[Change]:
+def _changes(service: Service, labels: Labels, entries: list[StoredEntry]) -> Iterator[ChangeLine]:
     narrator = narrator_of(service, labels)
     journal = DatabaseJournal(service.parts.database)
     founding: dict[str, bool] = {}
@@ -268,7 +270,7 @@ def _changes(service: Service, labels: Labels, entries: list[StoredEntry]) -> It
             write = journal.find(bytes.fromhex(sent[2:]))
             founding[sent] = write is not None and write.purpose is Purpose.DEPLOYMENT
         decided: Literal["founding", "admin", "majority"] = "admin" if isinstance(body, BY_ADMIN) else "majority"
-        yield Change(
+        yield ChangeLine(
             entry.log_index,
             entry.recorded_at,
             entry.event_type,

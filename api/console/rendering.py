@@ -1,4 +1,4 @@
-"""Rendering: templates with the reader's language, who is signed in, and what every page shows around its matter."""
+"""Rendering: templates in the reader's language, with what every page shows around its content."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from fastapi import Request
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.responses import HTMLResponse, Response
 
-from api.auth.sessions import Session
+from api.auth.sessions import ReaderSession
 from api.console import abridging, moments
 from api.console.advice import advice
 from api.console.assets import address
-from api.console.first_steps import Step, next_step
+from api.console.first_steps import NextStep, next_step
 from api.console.menu import menu_of
 from api.console.security import PATH, content_policy
 from api.dependencies import Service
@@ -35,7 +35,7 @@ _NAMES = {"en": "English", "zh-CN": "中文"}
 
 
 def language(request: Request) -> str:
-    """The language that the reader chose, else the browser's."""
+    """Return the language that the reader chose, or the browser's."""
     chosen = request.cookies.get(LANGUAGE_COOKIE)
     return chosen if chosen in LANGUAGES else language_of(request.headers.get("accept-language"))
 
@@ -44,17 +44,20 @@ def page(
     request: Request,
     service: Service,
     template: str,
-    session: Session | None = None,
+    session: ReaderSession | None = None,
     *,
     status: int = 200,
     connects: bool = True,
     **values: Any,
 ) -> Response:
-    """The page or fragment, under the console's content policy; unless it ``connects`` its scripts ask nobody."""
+    """Return the page or fragment with the console's content policy.
+
+    Without ``connects``, its scripts may not send requests.
+    """
     settings = service.parts.settings
-    spoken = language(request)
+    reader_language = language(request)
     here = request.url.path.removeprefix(PATH)
-    around = {
+    frame = {
         "here": PATH + here + (f"?{request.url.query}" if request.url.query else ""),
         "root": PATH,
         "assets": address(),
@@ -65,23 +68,23 @@ def page(
         "session": session,
         "menu": menu_of(session, lambda agency: kind_of(service, agency), request.app.state.pages, here),
         "languages": _NAMES,
-        "agency_name": names_of(service, Labels(spoken)),
+        "agency_name": names_of(service, Labels(reader_language)),
         "url": settings.url,
         "next_step": lambda: _next_step(service, session),
         "samples_offered": request.app.state.loading.is_offered,
     }
-    html = environment(spoken).get_template(template).render(**around, **values)
+    html = environment(reader_language).get_template(template).render(**frame, **values)
     headers = {
         "Content-Security-Policy": content_policy(settings.signer_url if connects else None),
         "Referrer-Policy": "same-origin",  # under "no-referrer" forms would be posted without their origin
-        "Content-Language": spoken,
+        "Content-Language": reader_language,
         "Vary": "Cookie, Accept-Language",
     }
     return HTMLResponse(html, status, headers)
 
 
-def _next_step(service: Service, session: Session | None) -> Step | None:
-    """None where the database does not answer: what there is to do about that, the page says itself."""
+def _next_step(service: Service, session: ReaderSession | None) -> NextStep | None:
+    """Return the next step, or None if the database does not answer; the page itself says what to do then."""
     try:
         return next_step(service, session)
     except Unavailable:
@@ -89,47 +92,55 @@ def _next_step(service: Service, session: Session | None) -> Step | None:
 
 
 def names_of(service: Service, labels: Labels) -> Names:
-    """Names agencies as the registry does."""
+    """Return the function that names agencies by the registry."""
     return names_by_id(lambda: service.authority().names(), labels)
 
 
 def narrator_of(service: Service, labels: Labels) -> Narrator:
-    """Tells events with the agencies' names, in the reader's language."""
+    """Return the narrator of events with the agencies' names, in the reader's language."""
     return Narrator(labels, names_of(service, labels))
 
 
 def kind_of(service: Service, agency_id: str) -> AgencyKind | None:
-    """The agency's kind by the registry, None where it has none of this id."""
-    found = service.authority().agencies.get(agency_id)
-    return found.kind if found else None
+    """Return the agency's kind by the registry, or None for an unknown id."""
+    agency = service.authority().agencies.get(agency_id)
+    return agency.kind if agency else None
 
 
 @cache
-def environment(spoken: str) -> Environment:
-    """The templates in one language; everything that is put into them is escaped."""
+def environment(template_language: str) -> Environment:
+    """Return the templates in one language; everything put into them is escaped."""
     loader = FileSystemLoader(_TEMPLATES)
-    made = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    labels, texts = Labels(spoken), Texts(spoken)
-    made.globals |= {"_": texts, "advice": advice, "label": labels.of, "labels": labels, "language": spoken}
-    made.filters |= {"brief": abridging.brief, "in_brief": abridging.in_brief, "abridged": abridging.abridged}
-    made.filters["moment"] = lambda given: moment(given, labels)
-    made.filters["of_milliseconds"] = lambda given: datetime.fromtimestamp(given / 1000, UTC)
-    made.filters |= {"instant": moments.instant, "bytes": moments.size, "ether": moments.ether}
-    made.filters["span"] = lambda seconds: moments.span(seconds, texts)
-    made.filters["of_audit"] = lambda text: with_readable_times(said(text, labels))
-    made.filters["readable"] = with_readable_times
-    made.filters["of_fault"] = lambda says: told_in(labels, says)
-    made.filters["of_finding"] = lambda one: (
-        audit_words.finding_told(labels, one.word, one.slots) if one.word else one.what
+    templates = Environment(
+        loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    made.filters["found"] = lambda value: audit_words.value_told(labels, value)
-    made.filters["day"] = labels.of("moment", "day").format
-    return made
+    labels, texts = Labels(template_language), Texts(template_language)
+    templates.globals |= {
+        "_": texts,
+        "advice": advice,
+        "label": labels.of,
+        "labels": labels,
+        "language": template_language,
+    }
+    templates.filters |= {"brief": abridging.brief, "in_brief": abridging.in_brief, "abridged": abridging.abridged}
+    templates.filters["moment"] = lambda instant: moment(instant, labels)
+    templates.filters["of_milliseconds"] = lambda unix_ms: datetime.fromtimestamp(unix_ms / 1000, UTC)
+    templates.filters |= {"instant": moments.instant, "bytes": moments.size, "ether": moments.ether}
+    templates.filters["span"] = lambda seconds: moments.span(seconds, texts)
+    templates.filters["of_audit"] = lambda text: with_readable_times(said(text, labels))
+    templates.filters["readable"] = with_readable_times
+    templates.filters["of_fault"] = lambda says: told_in(labels, says)
+    templates.filters["of_finding"] = lambda finding: (
+        audit_words.finding_told(labels, finding.word, finding.slots) if finding.word else finding.what
+    )
+    templates.filters["found"] = lambda value: audit_words.value_told(labels, value)
+    templates.filters["day"] = labels.of("moment", "day").format
+    return templates
 
 
-def moment(given: str | int | datetime | None, labels: Labels) -> str:
-    """A time of the record in Beijing's, to the minute; a number is in unix seconds."""
-    if given is None:
+def moment(instant: str | int | datetime | None, labels: Labels) -> str:
+    """Return a time of the record in Beijing's time, to the minute. A number is in unix seconds."""
+    if instant is None:
         return "—"
-    at = datetime.fromtimestamp(given, SHANGHAI) if isinstance(given, int) else given
+    at = datetime.fromtimestamp(instant, SHANGHAI) if isinstance(instant, int) else instant
     return labels.moment(datetime.fromisoformat(at) if isinstance(at, str) else at)

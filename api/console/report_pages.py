@@ -1,4 +1,4 @@
-"""Reports: what recurs, where and for how long, with pictures, and every number with the events it was counted from."""
+"""Reports: what recurs, where and for how long, with pictures, and the events behind every number."""
 
 from __future__ import annotations
 
@@ -34,14 +34,14 @@ MaybeTree = Annotated[str, Query(max_length=84)]
 
 
 class ShownCell(NamedTuple):
-    """What is read, and the id of the model that it names, if it names one."""
+    """A cell's text, and the id of the model that it names, if any."""
 
     text: str
     model_id: str | None
 
 
 class ShownRow(NamedTuple):
-    """Cells in words, digests of the events that they were counted from, and how many there are of these in all."""
+    """Cells in words, digests of the events from which they were counted, and the total number of these events."""
 
     cells: list[ShownCell]
     digests: tuple[str, ...]
@@ -70,7 +70,7 @@ def report(
     jurisdiction: MaybeTree = "",
     business_line: Line = "",
 ) -> Response:
-    """The form of one, and the report of what it asks; without a period that of the last 90 days."""
+    """Show the form and the report that it asks for; without a period, that of the last 90 days."""
     own = require_governing(reading)
     today = legal_day_of(reading.reader.now)
     last = until or today.isoformat()
@@ -80,15 +80,15 @@ def report(
         within_own(reading, jurisdiction or None),
         business_line or None,
     )
-    made = _made(service, reading, scope)
+    made_report = _report(service, reading, scope)
     return page(
         request,
         service,
         "report.html",
         reading.session,
         scope=scope,
-        head=head_of(made, labels),
-        tables=[_shown(table, labels, called_in(service, labels)) for table in made.tables],
+        head=head_of(made_report, labels),
+        tables=[_shown(table, labels, called_in(service, labels)) for table in made_report.tables],
         jurisdictions=_below(reading, own),
         lines=terms.choices(terms.BusinessLine),
         cited_at_most=CITED_AT_MOST,
@@ -107,8 +107,8 @@ def file(
     business_line: BusinessLine | None = None,
     file_format: Annotated[Literal["pdf", "json"], Query(alias="format")] = "pdf",
 ) -> Response:
-    """The same report as a document to be kept."""
-    made = reports.report(
+    """Return the report as a document for download."""
+    response = reports.report(
         service=service,
         reading=reading,
         labels=labels,
@@ -118,23 +118,23 @@ def file(
         business_line=business_line,
         file_format=file_format,
     )
-    made.headers["Content-Disposition"] = f'attachment; filename="report-{since}-{until}.{file_format}"'
-    return made
+    response.headers["Content-Disposition"] = f'attachment; filename="report-{since}-{until}.{file_format}"'
+    return response
 
 
-def _made(service: Service, reading: Reading, scope: Scope) -> Report:
+def _report(service: Service, reading: Reading, scope: Scope) -> Report:
     size = service.parts.supervisor.views.refresh().size
     now = datetime.fromisoformat(reading.reader.now)
     with service.parts.supervisor.views.session(jurisdiction=scope.jurisdiction, now=now) as session:
-        made = make_report(session, scope, tree_size=size, as_of=now)
+        made_report = make_report(session, scope, tree_size=size, as_of=now)
     reading.record(f"report from {scope.since} to {scope.until}")
-    return made
+    return made_report
 
 
 def _below(reading: Reading, own: str) -> list[str]:
-    """The jurisdictions of agencies in the reader's own one."""
-    found = {one.profile.jurisdiction for one in reading.authority.agencies.values()}
-    return sorted(one for one in found if lies_within(one, own))
+    """Return the jurisdictions of agencies within the reader's own."""
+    jurisdictions = {agency.profile.jurisdiction for agency in reading.authority.agencies.values()}
+    return sorted(jurisdiction for jurisdiction in jurisdictions if lies_within(jurisdiction, own))
 
 
 def _shown(table: Table, labels: Labels, called: Called) -> ShownTable:

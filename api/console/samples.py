@@ -1,4 +1,4 @@
-"""Sample data from a page: the twelve stories, played into an empty development ledger and shown as they are told."""
+"""Sample data from a page: the twelve stories, played into an empty development ledger and shown meanwhile."""
 
 from __future__ import annotations
 
@@ -28,8 +28,10 @@ logger = structlog.get_logger(__name__)
 
 
 class Loading:
-    """The one loading of a service, in a thread of its own. ``fault`` says why it stopped before its end, and ``hint``
-    what to do about it."""
+    """The loading of sample data, once a service, in a thread of its own.
+
+    ``fault`` is why it stopped before its end, and ``hint`` what to do about it.
+    """
 
     def __init__(self, parts: Parts):
         self._parts = parts
@@ -53,7 +55,7 @@ class Loading:
         return self.progress is not None and self.progress.part is None
 
     def is_offered(self) -> bool:
-        """Whether this is an empty development ledger with the keys of the town, and nobody loads yet."""
+        """Return whether this is an empty development ledger with the keys of the town, and loading has not begun."""
         if not self._parts.trust.trust.development or self.runs or self.has_ended or self._is_town is False:
             return False
         try:
@@ -63,7 +65,7 @@ class Loading:
         return True
 
     def start(self) -> None:
-        """Begins, or goes on after a fault; while it runs, nothing more is begun. Raises what ``load`` refuses."""
+        """Start, or continue after a fault, unless it is running already. Raises what ``load`` refuses."""
         with self._lock:
             if self.runs:
                 return
@@ -111,27 +113,27 @@ class Loading:
 
 
 def loading_of(request: Request) -> Loading:
-    """That of the service which this console shows."""
-    found: Loading = request.app.state.loading
-    return found
+    """Return the loading of the service that this console shows."""
+    service_loading: Loading = request.app.state.loading
+    return service_loading
 
 
 @router.post("/samples")
 def load_samples(request: Request) -> Response:
-    """Begins; refused where this is no empty development ledger, whoever asks."""
+    """Start loading. Refused unless this is an empty development ledger, whoever asks."""
     loading_of(request).start()
     return RedirectResponse(f"{PATH}/samples", 303)
 
 
 @router.get("/samples")
 def show_samples(request: Request, service: ServiceOf, visitor: Visits) -> Response:
-    """How far it is, and once it has ended, who may be signed in as."""
+    """Show the progress, and at the end as whom one may sign in."""
     return page(request, service, "samples.html", session_of(visitor), **_values(request, service))
 
 
 @router.get("/samples/now")
 def samples_now(request: Request, service: ServiceOf, visitor: Visits) -> Response:
-    """The part of the page that is asked for again and again."""
+    """Return the part of the page that is requested again and again."""
     return page(request, service, "samples_now.html", session_of(visitor), **_values(request, service))
 
 

@@ -1,4 +1,4 @@
-"""Search: a word, or a file that is hashed in the browser, and the cases whose events say it."""
+"""Search by a word, or by a file that the browser hashes, for the cases whose events contain it."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ Asked = Annotated[str, Query(max_length=LONGEST)]
 def search_page(
     request: Request, service: ServiceOf, reading: Reads, q: Asked = "", after: Following = None
 ) -> Response:
-    """The form, and below it what was found."""
+    """Show the form, and below it the results."""
     is_short = len(folded(q)) < SHORTEST
-    found = Results(()) if is_short else looked_up(service, reading, q, ROWS, after)
+    results = Results(()) if is_short else looked_up(service, reading, q, ROWS, after)
     values: dict[str, Any] = {
         "q": q,
         "is_short": is_short,
         "shortest": SHORTEST,
-        "found": found,
-        "following": found.following,
+        "found": results,
+        "following": results.following,
         "word": folded(q),
     }
     return page(request, service, "search.html", reading.session, **values)

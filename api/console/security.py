@@ -1,4 +1,4 @@
-"""What keeps a page's session safe: the cookie of the token, requests of its own pages alone, the content policy."""
+"""What protects a page's session: the token's cookie, requests from own pages only, and the content policy."""
 
 from __future__ import annotations
 
@@ -12,30 +12,30 @@ from api.middleware.problems import Refused
 from ledger.config.settings import Settings
 
 PATH = "/console"
-# Of a script that runs beside a page, such as the verifier: it loads scripts of this service, and asks nobody.
+# For worker scripts such as the verifier, which load scripts of this service and send no requests.
 WORKER_POLICY = "default-src 'none'; script-src 'self'; connect-src 'none'; base-uri 'none'; frame-ancestors 'none'"
 _METHODS_THAT_READ = ("GET", "HEAD")
 
 
 class SessionCookie:
-    """Carries an officer's token: unreadable for scripts, never sent along from other sites."""
+    """Carries an officer's token. Scripts cannot read it, and requests from other sites do not carry it."""
 
     def __init__(self, settings: Settings):
         self._secure = settings.url.startswith("https://")
         self.name = "__Secure-tallystick" if self._secure else "tallystick"
 
     def token(self, request: Request) -> str | None:
-        """What the browser sent."""
+        """Return the token that the browser sent."""
         return request.cookies.get(self.name)
 
     def give(self, response: Response, token: str, lifetime_s: int) -> None:
-        """Puts the token into the browser."""
+        """Set the cookie in the browser."""
         response.set_cookie(
             self.name, token, max_age=lifetime_s, path=PATH, secure=self._secure, httponly=True, samesite="strict"
         )
 
     def take(self, response: Response) -> None:
-        """Takes it out again."""
+        """Remove the cookie from the browser."""
         response.delete_cookie(self.name, path=PATH, secure=self._secure, httponly=True, samesite="strict")
 
 
@@ -46,7 +46,7 @@ class OwnPages:
         self._origin = f"{urlsplit(url).scheme}://{domain_of(url)}"
 
     def require(self, request: Request) -> None:
-        """Raises Refused (403) for what another site, or no page at all, posts."""
+        """Raise Refused (403) for a request posted by another site, or by no page at all."""
         if request.method in _METHODS_THAT_READ:
             return
         origin, site = request.headers.get("origin"), request.headers.get("sec-fetch-site")
@@ -55,8 +55,10 @@ class OwnPages:
 
 
 def content_policy(signer_url: str | None) -> str:
-    """No script, style or picture but this service's own; fetches go here and to the signer of the user's machine, or
-    nowhere where there is no ``signer_url``."""
+    """Return the policy: scripts, styles and pictures of this service only.
+
+    Fetches may go to this service and to the signer at ``signer_url``, or nowhere if there is none.
+    """
     connect = f"'self' {signer_url}" if signer_url else "'none'"
     return (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; font-src 'self'; object-src 'none'; "

@@ -1,4 +1,4 @@
-"""How the service stands, by what it knows already: nothing here asks the chain, a witness or anybody else."""
+"""The status of the service from what it knows already: nothing here asks the chain, a witness or anybody else."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ DAYS = 14  # of the log's growth
 INCIDENTS = 10  # the newest
 
 
-class LogStanding(Struct, frozen=True):
-    """The tree, its newest checkpoint (times in unix milliseconds), what each day recorded, and room on the disk."""
+class LogOverview(Struct, frozen=True):
+    """The tree, its newest checkpoint (times in unix milliseconds), each day's entries, and free space on the disk."""
 
     log_id: str
     origin: str
@@ -49,9 +49,11 @@ class LogStanding(Struct, frozen=True):
     is_written: bool
 
 
-class AnchorStanding(Struct, frozen=True):
-    """Sizes that the journal says were sent, are in a block, and are final; how many anchors are in which state.
-    ``open_since`` (unix milliseconds) is when the first entry was recorded that no final anchor covers."""
+class AnchorOverview(Struct, frozen=True):
+    """The sizes that were sent, are in a block, and are final by the journal; and the number of anchors by state.
+
+    ``open_since`` (unix milliseconds) is when the first entry was recorded that no final anchor covers.
+    """
 
     submitted: int
     mined: int
@@ -63,17 +65,20 @@ class AnchorStanding(Struct, frozen=True):
     counts: Mapping[str, int]
 
 
-class WitnessesStanding(Struct, frozen=True):
-    """Who is asked to co-sign, what keeps all from being asked, and of how many agencies the contract asks for one."""
+class WitnessOverview(Struct, frozen=True):
+    """The witnesses, what prevents asking any, and from how many agencies the contract demands a co-signature."""
 
     states: list[WitnessState]
     defect: str | None
     quorum: int
 
 
-class ChainStanding(Struct, frozen=True):
-    """How the last look at the chain went and what was seen of it then; ``unmirrored`` changes of its registry are not
-    in the log yet; ``finality`` is known once the contracts are deployed."""
+class ChainOverview(Struct, frozen=True):
+    """The result of the last look at the chain, and what it showed.
+
+    ``unmirrored`` changes of its registry are not in the log yet; ``finality`` is known once the contracts are
+    deployed.
+    """
 
     is_embedded: bool
     chain_id: int
@@ -83,8 +88,8 @@ class ChainStanding(Struct, frozen=True):
     unmirrored: int
 
 
-class StampStanding(Struct, frozen=True):
-    """How far the timestamp authority has come: the last size, and its time in unix seconds."""
+class TimestampOverview(Struct, frozen=True):
+    """The last timestamped size, and its time in unix seconds."""
 
     url: str
     size: int
@@ -93,7 +98,7 @@ class StampStanding(Struct, frozen=True):
 
 
 class Incident(Struct, frozen=True):
-    """An incident as the log has it; ``recorded_at`` in unix milliseconds."""
+    """An incident in the log; ``recorded_at`` is in unix milliseconds."""
 
     index: int
     kind: str
@@ -101,8 +106,8 @@ class Incident(Struct, frozen=True):
     recorded_at: int
 
 
-class Inside(Struct, frozen=True):
-    """What is shown to those who are signed in: incidents, runs of models, imports and webhooks of their agency."""
+class SignedInOverview(Struct, frozen=True):
+    """What signed-in readers see: incidents, runs of models, and imports and webhooks of their agency."""
 
     incidents: list[Incident]
     runs: RunState
@@ -111,33 +116,33 @@ class Inside(Struct, frozen=True):
     reads: int
 
 
-class Standing(Struct, frozen=True):
-    """Everything, as of ``now`` (unix milliseconds). ``inside`` is None for who is not signed in."""
+class ServiceStatus(Struct, frozen=True):
+    """The whole status as of ``now`` (unix milliseconds). ``inside`` is None for visitors."""
 
     now: int
-    log: LogStanding
-    anchors: AnchorStanding
-    witnesses: WitnessesStanding
-    chain: ChainStanding
-    stamps: StampStanding | None
-    inside: Inside | None
+    log: LogOverview
+    anchors: AnchorOverview
+    witnesses: WitnessOverview
+    chain: ChainOverview
+    stamps: TimestampOverview | None
+    inside: SignedInOverview | None
 
 
-def standing(service: Service, reading: Reading | None) -> Standing:
-    """How it stands now."""
+def service_status(service: Service, reading: Reading | None) -> ServiceStatus:
+    """Return the status now."""
     parts = service.parts
-    return Standing(
+    return ServiceStatus(
         now=parts.clock(),
         log=_log(service),
         anchors=_anchors(service),
-        witnesses=WitnessesStanding(parts.courier.states(), parts.courier.defect, service.authority().quorum),
+        witnesses=WitnessOverview(parts.courier.states(), parts.courier.defect, service.authority().quorum),
         chain=_chain(service),
         stamps=_stamps(service),
         inside=_inside(service, reading) if reading else None,
     )
 
 
-def _log(service: Service) -> LogStanding:
+def _log(service: Service) -> LogOverview:
     parts, trust = service.parts, service.parts.trust.trust
     today = legal_day(datetime.fromtimestamp(parts.clock() // 1000, UTC))
     with parts.database.read() as connection:
@@ -145,7 +150,7 @@ def _log(service: Service) -> LogStanding:
         published = checkpoints.last_published(connection)
         witnessed = checkpoints.last_witnessed(connection)
         days = growth.days(connection, tree.size, today, DAYS)
-    return LogStanding(
+    return LogOverview(
         log_id="0x" + trust.log_id.hex(),
         origin=trust.origin,
         size=tree.size,
@@ -161,14 +166,14 @@ def _log(service: Service) -> LogStanding:
 
 
 def _free_bytes(service: Service) -> int | None:
-    """On the disk of the data directory; None where the database lies on another machine."""
+    """Return the free bytes on the disk of the data directory, or None if the database is on another machine."""
     settings = service.parts.settings
     if not service.parts.database.is_sqlite or not settings.data_dir.exists():
         return None
     return shutil.disk_usage(settings.data_dir).free
 
 
-def _anchors(service: Service) -> AnchorStanding:
+def _anchors(service: Service) -> AnchorOverview:
     parts = service.parts
     journal = DatabaseJournal(parts.database)
     final = journal.last_anchor(WriteState.CONFIRMED)
@@ -176,7 +181,7 @@ def _anchors(service: Service) -> AnchorStanding:
     with parts.database.read() as connection:
         size = log.tree(connection).size
         first_open = log.entry(connection, confirmed) if confirmed < size else None
-    return AnchorStanding(
+    return AnchorOverview(
         submitted=last_size(journal.last_anchor()),
         mined=last_size(journal.last_anchor(WriteState.MINED, WriteState.CONFIRMED)),
         confirmed=confirmed,
@@ -188,41 +193,41 @@ def _anchors(service: Service) -> AnchorStanding:
     )
 
 
-def _chain(service: Service) -> ChainStanding:
+def _chain(service: Service) -> ChainOverview:
     settings, chain_worker, chains = (
         service.parts.settings,
         service.parts.chain_worker,
         service.parts.trust.trust.chains,
     )
-    seen = chain_worker.chain_status
+    chain_status = chain_worker.chain_status
     mirrored = service.authority().changes
-    return ChainStanding(
+    return ChainOverview(
         is_embedded=settings.chain == EMBEDDED,
         chain_id=settings.chain_id,
         finality=chains[-1].finality if chains else None,
         followed=chain_worker.state,
-        chain_status=seen,
-        unmirrored=max(0, seen.registry.change_count - mirrored) if seen else 0,
+        chain_status=chain_status,
+        unmirrored=max(0, chain_status.registry.change_count - mirrored) if chain_status else 0,
     )
 
 
-def _stamps(service: Service) -> StampStanding | None:
+def _stamps(service: Service) -> TimestampOverview | None:
     timestamp_worker, url = service.parts.timestamp_worker, service.parts.settings.timestamp_url
     if timestamp_worker is None or url is None:
         return None
     with service.parts.database.read() as connection:
         last = timestamps.last(connection)
-    return StampStanding(url, last.size if last else 0, last.time if last else None, timestamp_worker.state)
+    return TimestampOverview(url, last.size if last else 0, last.time if last else None, timestamp_worker.state)
 
 
-def _inside(service: Service, reading: Reading) -> Inside:
+def _inside(service: Service, reading: Reading) -> SignedInOverview:
     parts = service.parts
     with parts.database.read() as connection:
         entries = log.system_entries(connection, "incident.recorded", INCIDENTS)
         imported = imports.by_system(connection, reading.agency)
         supervises = reading.session.has_role(WEBHOOK_ROLE)
         hooks = webhooks.listed(connection, reading.agency) if supervises else None
-    return Inside(
+    return SignedInOverview(
         incidents=[_incident(entry) for entry in entries],
         runs=parts.supervisor.state,
         imports=imported,

@@ -1,6 +1,6 @@
-"""The page on which anybody checks a proof: it carries the verifier and what this server says of itself.
+"""The page on which anybody checks a proof, with the verifier and this server's trust file.
 
-What is dropped there stays in the browser.
+Files dropped there stay in the browser.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ router = APIRouter()
 
 @router.get("/verify")
 def verify_page(request: Request, service: ServiceOf, visitor: Visits) -> Response:
-    """The verifier runs in the browser: this service is asked for nothing once the page is there."""
+    """Show the page. The verifier runs in the browser, which sends nothing once the page is loaded."""
     trust = encode_trust(service.parts.trust.trust).decode()
     words = msgspec.json.encode(words_in(language(request))).decode()
     return page(request, service, "verify.html", session_of(visitor), connects=False, trust=trust, words=words)
 
 
 def to_verify_page(_request: Request) -> Response:
-    """From the address on paper. What stands behind its ``#`` goes along in the browser."""
+    """Redirect from the address printed on paper. The browser keeps what is behind its ``#``."""
     return RedirectResponse(f"{PATH}/verify", 307)

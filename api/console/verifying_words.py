@@ -1,4 +1,4 @@
-"""What the verify page's script says, in one language: it asks the server for nothing once the page is there."""
+"""The texts of the verify page's script in one language, since it asks the server for nothing once it is loaded."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ MEANINGS: Final = {
     "unverifiable": later("Something is missing without which nothing is shown. The step says what."),
     "tampered": later("A step failed. It is not said who did it, nor why."),
 }
-# What a report says beside the verdict, which is of integrity; they are never mixed.
+# The report's other statements; they are never mixed with the verdict, which is on integrity.
 STATEMENTS: Final = {
     "integrity": later("Integrity: bytes, signatures, log and chain"),
     "conformity": later("Conformity: the custody rules"),
@@ -82,7 +82,7 @@ NOT_FOLDED: Final = later(
 
 @cache
 def words_in(language: str) -> dict[str, Any]:
-    """Verdicts, results, steps and their meanings, the verifier's reasons by its English, and the page's own texts."""
+    """Return verdicts, results, steps with their meanings, the verifier's reasons, and the page's own texts."""
     labels, texts = Labels(language), Texts(language)
     case_steps = {name: _step(labels, "case_check", name) for name, _ in case.STEPS}
     case_steps["custody"]["not_checked"] = texts(NOT_FOLDED)
@@ -102,11 +102,11 @@ def words_in(language: str) -> dict[str, Any]:
 
 
 def reasons_in(language: str) -> dict[str, str]:
-    """Why a step of ``scripts/verify`` failed or was not checked, by its English with {} for what is filled in."""
+    """Return the reasons of the browser's verifier by their English, with {} for what is filled in."""
     return {} if language == "en" else decode_json(_REASONS.read_bytes(), dict[str, str])
 
 
 def _step(labels: Labels, words: str, name: str) -> dict[str, str]:
-    """What a step is called, and what it means that it was checked, or was not."""
-    told = {result: labels.find("paper", f"{words}.{name}.{result}") or "" for result in ("checked", "not_checked")}
-    return {"name": labels.of("step", name)} | told
+    """Return the name of a step, and what it means that it was checked, or was not."""
+    meanings = {result: labels.find("paper", f"{words}.{name}.{result}") or "" for result in ("checked", "not_checked")}
+    return {"name": labels.of("step", name)} | meanings

@@ -1,1 +1,1 @@
-"""What holds for every request: limits, bodies, errors, clients, the server process."""
+"""What applies to every request: limits, bodies, errors, client addresses, and the server process."""

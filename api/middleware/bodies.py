@@ -1,4 +1,4 @@
-"""Request bodies: read whole under a limit and a deadline, and decoded strictly into one of our types."""
+"""Request bodies: read under a limit of size and time, and decoded strictly into our types."""
 
 from __future__ import annotations
 
@@ -23,14 +23,16 @@ class ClientGone(Exception):
 
 
 async def read_body(scope: Scope, receive: Receive, content_type: str | None, *, limit: int, timeout_s: float) -> bytes:
-    """The whole body: at most ``limit`` bytes, counted as they come, within ``timeout_s`` seconds. None is any type.
+    """Return the whole body of at most ``limit`` bytes, received within ``timeout_s`` seconds.
 
-    Raises Refused (415, 413, 408) or ClientGone.
+    Bytes are counted as they arrive. ``content_type`` None accepts any type. Raises Refused (415, 413, 408) or
+    ClientGone.
     """
     if content_type is not None:
         require_content_type(scope["headers"], content_type)
     try:
         async with asyncio.timeout(timeout_s):
+            # Most bodies come in one message and need not be copied.
             message = await receive()
             body: bytes = message.get("body", b"")
             if not message.get("more_body", False) and message["type"] == "http.request" and len(body) <= limit:
@@ -41,21 +43,21 @@ async def read_body(scope: Scope, receive: Receive, content_type: str | None, *,
 
 
 def require_content_type(headers: Iterable[tuple[bytes, bytes]], expected: str) -> None:
-    """Raises Refused (415) unless the request says that its body is of this type, in UTF-8 where it says a charset."""
-    given = next((value for name, value in headers if name == b"content-type"), b"").decode("latin-1")
-    essence, _, parameters = given.partition(";")
+    """Raise Refused (415) unless the request declares this content type, with no charset or UTF-8."""
+    content_type = next((value for name, value in headers if name == b"content-type"), b"").decode("latin-1")
+    essence, _, parameters = content_type.partition(";")
     charset = parameters.strip().lower() in ("", "charset=utf-8", 'charset="utf-8"')
     if essence.strip().lower() != expected or not charset:
         raise Refused(
             415,
-            f"expected the content type {expected} in UTF-8, not {given[:100]!r}",
+            f"expected the content type {expected} in UTF-8, not {content_type[:100]!r}",
             code="unsupported_media_type",
             field="Content-Type",
         )
 
 
 def decode(body: bytes, decoder: msgspec.json.Decoder[T]) -> T:
-    """The value of a JSON body. Raises MalformedInput, naming the field, also for a key that stands twice."""
+    """Return the value of a JSON body. Raises MalformedInput, naming the field, also for a duplicate key."""
     value = canonical.parse(body, decoder)
     canonical.require_distinct_keys(body)
     return value

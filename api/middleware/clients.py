@@ -1,7 +1,7 @@
-"""Clients: from which address a request comes, also through a reverse proxy, and how many connections there may be.
+"""Client addresses, also behind a reverse proxy, and limits on connections.
 
-What a client says of itself counts for nothing: an address is taken from ``X-Forwarded-For`` only where a proxy that
-the operator names has written it there.
+A client's own claims count for nothing: an address is taken from ``X-Forwarded-For`` only if a proxy named by the
+operator has written it.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from starlette.types import Scope
 
 Network = IPv4Network | IPv6Network
 
-SUBSCRIBER_BITS: Final = 64  # of an IPv6 address: whoever has one has all that begin alike
-KEPT_BACK: Final = 256  # descriptors: for the database, the chain, worker processes, files that are served
+SUBSCRIBER_BITS: Final = 64  # of an IPv6 address: a subscriber gets a whole /64 network
+KEPT_BACK: Final = 256  # descriptors reserved for the database, the chain, worker processes and served files
 WANTED_FILES: Final = 65_536
 
 
 class ConnectionLimits(Struct, frozen=True):
-    """Connections in all, and of one address; those of ``proxies`` are counted in all alone."""
+    """The number of connections in all and of one address; those of ``proxies`` count only towards the first."""
 
     most: int = 1000
     most_of_address: int = 200
@@ -31,13 +31,13 @@ class ConnectionLimits(Struct, frozen=True):
 
 
 class Connection(Protocol):
-    """A connection that may be ended while it waits for a request."""
+    """A connection that can be closed while it waits for a request."""
 
     def drop(self) -> None: ...
 
 
 def client_of(scope: Scope, proxies: Sequence[Network]) -> str | None:
-    """The address that a request comes from: the last one in ``X-Forwarded-For`` that is none of our proxies'."""
+    """Return the client's address: the last one in ``X-Forwarded-For`` that is not one of our proxies."""
     client = scope["client"]
     if client is None:
         return None
@@ -45,18 +45,19 @@ def client_of(scope: Scope, proxies: Sequence[Network]) -> str | None:
     if not _is_within(address, proxies):
         return address
     forwarded = b",".join(value for name, value in scope["headers"] if name == b"x-forwarded-for").decode("latin-1")
-    for told in reversed(forwarded.split(",")):
-        before = _parsed(told.strip())
-        if before is None:
+    # Each proxy appends the address that it was called from, so only the tail is written by ours.
+    for forwarded_address in reversed(forwarded.split(",")):
+        parsed = _parsed(forwarded_address.strip())
+        if parsed is None:
             break
-        address = str(before)
+        address = str(parsed)
         if not _is_within(address, proxies):
             break
     return address
 
 
 def subscriber_of(address: str | None) -> str:
-    """What an address is counted by: itself, of IPv6 its first 64 bits."""
+    """Return what an address is counted by: itself, or the 64-bit network of an IPv6 address."""
     parsed = _parsed(address or "")
     if isinstance(parsed, IPv6Address):
         return str(IPv6Network((int(parsed) >> SUBSCRIBER_BITS << SUBSCRIBER_BITS, SUBSCRIBER_BITS)))
@@ -64,18 +65,21 @@ def subscriber_of(address: str | None) -> str:
 
 
 class Connections:
-    """The connections of one server. Where there is no room for one more, that which has waited longest without sending
-    a whole request is dropped for it. Called from the event loop only."""
+    """The connections of one server, used from the event loop only.
+
+    If there is no room for another connection, the one that has waited longest without sending a whole request is
+    dropped.
+    """
 
     def __init__(self, limits: ConnectionLimits):
         self._limits = limits
         self._most = min(limits.most, max(1, _open_files() - KEPT_BACK))
         self._address: dict[Connection, str] = {}
         self._count: Counter[str] = Counter()
-        self._waiting: OrderedDict[Connection, None] = OrderedDict()  # those first that have waited longest
+        self._waiting: OrderedDict[Connection, None] = OrderedDict()  # longest waiting first
 
     def admit(self, connection: Connection, address: str | None) -> bool:
-        """Whether there is room for it, or was made."""
+        """Add the connection and return True, or return False if there is no room and none could be made."""
         subscriber = subscriber_of(address)
         if not _is_within(address or "", self._limits.proxies):
             own = (other for other in self._waiting if self._address[other] == subscriber)
@@ -89,16 +93,16 @@ class Connections:
         return True
 
     def wait(self, connection: Connection) -> None:
-        """It has nothing to do until its next request."""
+        """Mark the connection as idle until its next request, so that it may be dropped."""
         if connection in self._address:
             self._waiting[connection] = None
 
     def work(self, connection: Connection) -> None:
-        """A whole request has come: it is not dropped until it is answered."""
+        """Mark the connection as busy: a whole request has come, and it is not dropped until it is answered."""
         self._waiting.pop(connection, None)
 
     def leave(self, connection: Connection) -> None:
-        """It is closed."""
+        """Forget a closed connection."""
         self._waiting.pop(connection, None)
         subscriber = self._address.pop(connection, None)
         if subscriber is not None:
@@ -107,7 +111,7 @@ class Connections:
                 del self._count[subscriber]
 
     def _dropped(self, candidates: Iterable[Connection]) -> bool:
-        """Drops the first of them; False where there is none."""
+        """Drop the first of the candidates; return False if there is none."""
         first = next(iter(candidates), None)
         if first is None:
             return False
@@ -117,7 +121,7 @@ class Connections:
 
 
 def _open_files() -> int:
-    """How many descriptors this process may have; as many as the system lets it, up to what is of use."""
+    """Raise this process's limit of file descriptors as far as is useful and allowed, and return it."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = WANTED_FILES if hard == resource.RLIM_INFINITY else min(hard, WANTED_FILES)
     if soft != resource.RLIM_INFINITY and soft < wanted:
@@ -127,7 +131,7 @@ def _open_files() -> int:
 
 
 def _parsed(text: str) -> IPv4Address | IPv6Address | None:
-    """The address; an IPv4 one that is written as IPv6 is that IPv4 one."""
+    """Return the address, or None for other text. An IPv4-mapped IPv6 address becomes the IPv4 address."""
     try:
         address = ip_address(text)
     except ValueError:

@@ -1,8 +1,8 @@
-"""The edge: what holds for every request, whatever it asks for.
+"""The outermost middleware: what applies to every request.
 
-It gets an id, is counted against its address, is answered under the security headers, and leaves one line in the
-request log. HEAD is answered as GET would be, without the body (RFC 9110, 9.3.2), so no route needs to know of it.
-Written as plain ASGI: it stands in the way of every submission.
+A request gets an id, is counted against its address, is answered with the security headers, and leaves one line in the
+request log. HEAD is answered as GET without the body (RFC 9110, 9.3.2), so routes need not handle it. Written as plain
+ASGI because every submission passes through it.
 """
 
 from __future__ import annotations
@@ -39,10 +39,10 @@ _NOT_KEPT = (b"cache-control", b"no-store")
 logger = structlog.get_logger(__name__)
 
 
-class Edge:
-    """Wraps the application. ``secure`` says that clients come over TLS, ``proxies`` are those that say for whom.
+class EdgeMiddleware:
+    """Wraps the application. ``secure`` means that clients come over TLS; ``proxies`` may name the client's address.
 
-    ``addresses`` counts requests, ``sizes`` the bytes of their bodies.
+    ``addresses`` limits the requests of an address, ``sizes`` the bytes of their bodies.
     """
 
     def __init__(
@@ -68,6 +68,7 @@ class Edge:
             return
         method = scope["method"]
         answer = _Answer(send, request_id(scope), self._headers, has_body=method != "HEAD")
+        # Routes see GET only; the body is dropped on the way out.
         if method == "HEAD":
             scope = {**scope, "method": "GET"}
         began = time.perf_counter()
@@ -80,7 +81,7 @@ class Edge:
         except TallystickError as error:
             await answer_to(error)(scope, receive, answer.send)
         except ClientGone:
-            answer.status = 499
+            answer.status = 499  # nginx's number for a client that closed the connection; only the log sees it
         except Exception:
             logger.exception("request failed", request_id=answer.request_id.decode())
             if not answer.status:
@@ -99,7 +100,7 @@ class Edge:
             )
 
     def _weighed(self, receive: Receive, subscriber: str) -> Receive:
-        """What is received, counted as it comes."""
+        """Return ``receive`` with the bytes of the body counted against the address as they arrive."""
         sizes = self._sizes
         if sizes is None:
             return receive
@@ -114,7 +115,7 @@ class Edge:
 
 
 class _Answer:
-    """Sends an answer on with the headers of every answer; ``status`` is 0 until it began."""
+    """Sends a response with the common headers; ``status`` is 0 until the response has begun."""
 
     def __init__(self, send: Send, request_id: bytes, headers: list[tuple[bytes, bytes]], *, has_body: bool):
         self._send = send
@@ -125,14 +126,15 @@ class _Answer:
         self.is_whole = False
 
     async def send(self, message: Message) -> None:
+        """Send one message of the response, adding the common headers to its start."""
         if message["type"] == "http.response.start":
             self.status = message["status"]
-            given = message["headers"]
-            named = {name for name, _ in given}
+            headers = message["headers"]
+            named = {name for name, _ in headers}
             added = [pair for pair in self._headers if pair[0] not in named]
             if b"cache-control" not in named:
                 added.append(_NOT_KEPT)
-            message["headers"] = [*given, *added, (b"x-request-id", self.request_id)]
+            message["headers"] = [*headers, *added, (b"x-request-id", self.request_id)]
         else:
             self.is_whole = not message.get("more_body", False)
             if not self._has_body:
@@ -141,6 +143,6 @@ class _Answer:
 
 
 def request_id(scope: Scope) -> bytes:
-    """The client's own id of the request if it is plain, else a new one."""
-    given = next((value for name, value in scope["headers"] if name == b"x-request-id"), b"")
-    return given if _REQUEST_ID.fullmatch(given) else secrets.token_hex(8).encode()
+    """Return the client's own request id if it is plain, or a new one."""
+    client_id = next((value for name, value in scope["headers"] if name == b"x-request-id"), b"")
+    return client_id if _REQUEST_ID.fullmatch(client_id) else secrets.token_hex(8).encode()

@@ -1,6 +1,6 @@
-"""What the service writes about itself: one JSON object a line, on standard error.
+"""The service's own log: one JSON object a line, on standard error.
 
-No field can break out of its line, and a traceback shows code, never values: tokens and payloads do not get in here.
+No field can break out of its line, and a traceback shows code but never values, so that tokens and payloads stay out.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import structlog
 
 
 def configure() -> None:
-    """Makes every module's log lines look like this, unless somebody has configured them already."""
+    """Configure structlog for the service, unless it is configured already."""
     if structlog.is_configured():
         return
     structlog.configure(
@@ -31,7 +31,7 @@ def configure() -> None:
 
 
 def request_log() -> Callable[..., None]:
-    """Takes the line of each request, with as little ado as can be."""
+    """Return a function that writes the line of a request as cheaply as possible."""
     logger = structlog.BytesLogger(sys.stderr.buffer)
     encode = msgspec.json.Encoder(enc_hook=str).encode
 

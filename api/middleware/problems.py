@@ -1,7 +1,7 @@
 """Problems: the only place where errors become HTTP statuses (RFC 9457, ``application/problem+json``).
 
-Every problem names a stable ``code``; where there is one, the ``field``; in ``detail`` what was expected; and in
-``hint`` what to do next.
+Every problem has a stable ``code``, in ``detail`` what was expected, in ``hint`` what to do next, and the ``field`` if
+one is at fault.
 """
 
 from __future__ import annotations
@@ -71,9 +71,11 @@ HINTS: dict[int, str] = {
 _hints: ContextVar[Mapping[int, str]] = ContextVar("hints", default=HINTS)
 
 
-class Hinting:
-    """An application whose problems tell hints of its own, where an error has none: it has other addresses and
-    options than the service."""
+class HintsMiddleware:
+    """Wraps an application that has other addresses and options than the service, and gives its problems other hints.
+
+    A hint that an error carries itself takes precedence.
+    """
 
     def __init__(self, app: ASGIApp, hints: Mapping[int, str]):
         self._app = app
@@ -88,7 +90,7 @@ class Hinting:
 
 
 class Problem(Struct, frozen=True):
-    """A problem document (RFC 9457). ``head`` and ``sequence`` tell a conflicting writer where the stream stands."""
+    """A problem document (RFC 9457). After a conflict, ``head`` and ``sequence`` are those of the stream now."""
 
     status: int
     title: str
@@ -103,13 +105,13 @@ class Problem(Struct, frozen=True):
 
 
 class TokenRefused(TallystickError):
-    """No token, or one that does not hold."""
+    """There is no token, or it is not valid."""
 
     code = "token_refused"
 
 
 class Refused(TallystickError):
-    """A request that is refused for its form before anything is looked at; carries its HTTP status."""
+    """A request refused for its form before its content is looked at. Carries its HTTP status."""
 
     def __init__(self, status: int, message: str, *, code: str, field: str | None = None, retry_after: int = 0):
         super().__init__(message, field=field, code=code)
@@ -118,7 +120,7 @@ class Refused(TallystickError):
 
 
 def problem_of(error: TallystickError) -> Problem:
-    """The document that tells an error of ours."""
+    """Return the problem document of an error."""
     status, hints = status_of(error), _hints.get()
     return Problem(
         status=status,
@@ -134,7 +136,7 @@ def problem_of(error: TallystickError) -> Problem:
 
 
 def status_of(error: TallystickError) -> int:
-    """The status of the error's class, or of the nearest one that it descends from."""
+    """Return the HTTP status of the error's class, or of its nearest base class that has one."""
     if isinstance(error, Refused):
         return error.status
     if isinstance(error, TokenRefused):
@@ -143,7 +145,7 @@ def status_of(error: TallystickError) -> int:
 
 
 def response_of(error: TallystickError) -> Response:
-    """The answer to an error of ours."""
+    """Return the response to an error."""
     problem = problem_of(error)
     headers: dict[str, str] = {}
     if problem.status == 401:
@@ -154,53 +156,53 @@ def response_of(error: TallystickError) -> Response:
 
 
 def answer_to(error: TallystickError) -> Response:
-    """The answer to an error of ours; a fault of the service's own is logged, with what no client is told."""
+    """Return the response to an error, and log what no client may see if it is a fault of the service."""
     if status_of(error) >= 500:
         logger.warning("refused", code=error.code, reason=error.for_operator)
     return response_of(error)
 
 
 def unexpected() -> Response:
-    """The answer where something failed that nobody foresaw: nothing of it is told."""
+    """Return the response to an unforeseen failure, which reveals nothing about it."""
     return response_of(Refused(500, "the service failed at this request", code="internal_error"))
 
 
 async def on_refusal(_request: Request, error: Exception) -> Response:
-    """Handles TallystickError."""
+    """Handle TallystickError."""
     assert isinstance(error, TallystickError)
     return answer_to(error)
 
 
 async def on_invalid_parameter(_request: Request, error: Exception) -> Response:
-    """Handles what FastAPI says of path and query parameters."""
+    """Handle FastAPI's refusal of a path or query parameter."""
     assert isinstance(error, RequestValidationError)
     first = error.errors()[0]
-    told = MalformedInput(f"{_expected(first)}, not {str(first.get('input'))[:100]!r}", field=_field(first["loc"]))
-    return response_of(told)
+    refusal = MalformedInput(f"{_expected(first)}, not {str(first.get('input'))[:100]!r}", field=_field(first["loc"]))
+    return response_of(refusal)
 
 
 def _expected(error: Mapping[str, Any]) -> str:
-    """What a parameter should have been, in words where a pattern says it."""
+    """Return what a parameter should have been, in words if its pattern has a known meaning."""
     pattern = error.get("ctx", {}).get("pattern")
     meaning = MEANINGS.get(f"{pattern}(?!\\n)")
     return f"Expected {meaning}" if meaning else str(error["msg"])
 
 
 async def on_http_exception(request: Request, error: Exception) -> Response:
-    """Handles what Starlette refuses by itself: unknown addresses, methods that are not allowed."""
+    """Handle what Starlette refuses itself: unknown addresses and methods that are not allowed."""
     assert isinstance(error, HTTPException)
     phrase = HTTPStatus(error.status_code).phrase
     code = phrase.lower().replace(" ", "_")
     nowhere = error.detail == phrase == HTTPStatus.NOT_FOUND.phrase
-    said = f"there is nothing at {request.url.path}" if nowhere else f"{phrase}: {error.detail}"
-    response = response_of(Refused(error.status_code, said, code=code))
+    message = f"there is nothing at {request.url.path}" if nowhere else f"{phrase}: {error.detail}"
+    response = response_of(Refused(error.status_code, message, code=code))
     for name, value in (error.headers or {}).items():
         response.headers[name] = value
     return response
 
 
 async def on_unexpected(_request: Request, _error: Exception) -> Response:
-    """Handles everything else; the edge logs it."""
+    """Handle everything else. The edge logs it."""
     return unexpected()
 
 

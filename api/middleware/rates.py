@@ -1,4 +1,4 @@
-"""Rates: how much one address may ask for, and how much one agency may write, in this process."""
+"""Rate limits in this process: requests of one address, and events of one agency."""
 
 from __future__ import annotations
 
@@ -10,26 +10,25 @@ from starlette.types import Scope
 
 from api.middleware.problems import Refused
 
-BURST_S = 10  # seconds' worth that may come at once after a pause
-CHARGE: Final = "tallystick.charge"  # of a request's scope: takes what it costs beyond one
-KEPT = 10_000  # addresses or agencies; of more, those that came longest ago start anew
+BURST_S = 10  # seconds' worth of tokens that a full bucket holds
+CHARGE: Final = "tallystick.charge"  # key in a request's scope of the function that takes further tokens
+KEPT = 10_000  # buckets; beyond that the least recently used are dropped, that is, refilled
 
 
 class RateLimit:
-    """A bucket of tokens for each name, filled at ``per_second``. ``clock`` gives monotonic seconds.
+    """A token bucket for each name, filled at ``per_second``. Used from the event loop only.
 
-    Called from the event loop only.
+    ``clock`` returns monotonic seconds; ``unit`` names what is counted in the refusal.
     """
 
-    def __init__(self, per_second: int, what: str, clock: Callable[[], float]):
+    def __init__(self, per_second: int, unit: str, clock: Callable[[], float]):
         self._per_second = per_second
-        self._what = what
+        self._unit = unit
         self._clock = clock
         self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
 
     def take(self, name: str, count: int = 1) -> None:
-        """Takes ``count`` tokens of ``name``, of more than a bucket holds all. Raises Refused (429) where they are not
-        there."""
+        """Take ``count`` tokens of ``name``, at most a full bucket. Raises Refused (429) if there are too few."""
         now = self._clock()
         full = float(self._per_second * BURST_S)
         count = min(count, self._per_second * BURST_S)
@@ -38,7 +37,7 @@ class RateLimit:
         if left < 0:
             raise Refused(
                 429,
-                f"expected at most {self._per_second} {self._what} a second",
+                f"expected at most {self._per_second} {self._unit} a second",
                 code="too_many_requests",
                 retry_after=int(-left / self._per_second) + 1,
             )
@@ -49,6 +48,6 @@ class RateLimit:
 
 
 def charge(scope: Scope, count: int) -> None:
-    """Counts a request as so many more against its address. Raises Refused (429)."""
+    """Count the request as ``count`` more against its address. Raises Refused (429)."""
     if count > 0 and CHARGE in scope:
         scope[CHARGE](count)

@@ -1,7 +1,7 @@
-"""The server process: uvicorn with the deadlines and limits that it does not set of its own.
+"""The server process: uvicorn with limits and deadlines that it lacks.
 
-A client that is slow with its headers or leaves its answer unread is cut off, one that sends too many is refused, and
-what is no HTTP at all is answered with a problem document like everything else.
+A client that is slow with its headers or leaves its answer unread is cut off, one that sends too many headers is
+refused, and what is not HTTP is answered with a problem document.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from api.middleware.problems import MEDIA_TYPE, Refused, response_of
 
 MAX_HEADER_BYTES = 32 * 1024  # request line and headers together
 IDLE_S = 15  # seconds a connection is kept for the next request
-LINGER_S = 5  # seconds in which the rest of a request that was answered early is read and dropped
-STALLED_S = 30  # seconds a client may leave what is written to it unread, while no more of it fits into buffers
+LINGER_S = 5  # seconds for reading and dropping the rest of a request that was answered early
+STALLED_S = 30  # seconds a client may leave full buffers of its answer unread
 GARBAGE_THRESHOLDS = (50_000, 20, 50)  # objects, then younger collections, between two of each generation
 GRACE_S = 20  # seconds that requests under way get when the service stops
 
@@ -36,7 +36,7 @@ def make_server(
     header_timeout_s: float,
     limits: ConnectionLimits = ConnectionLimits(),  # noqa: B008 - it is frozen
 ) -> uvicorn.Server:
-    """A server for the application; ``run()`` serves until it is told to stop."""
+    """Return a server for the application; its ``run()`` serves until a signal stops it."""
 
     class Protocol(_BoundedProtocol):
         deadline_s = header_timeout_s
@@ -60,9 +60,10 @@ def make_server(
 
 
 class _Server(uvicorn.Server):
-    """Told to stop, it returns once it has: raised again, the signal would end the process before its parts close.
+    """Returns from ``run()`` after a signal instead of raising it again, which would end the process before its parts
+    close.
 
-    Garbage is looked for seldom: case states hold no cycles, and looking through all of them costs more than they do.
+    Garbage is collected seldom: case states hold no cycles, and a collection walks through all of them.
     """
 
     async def startup(self, sockets: list[socket] | None = None) -> None:
@@ -79,8 +80,11 @@ class _Server(uvicorn.Server):
 
 
 class _BoundedProtocol(HttpToolsProtocol):
-    """HTTP/1.1 on one connection. The headers of each request are whole within ``deadline_s`` of its first byte, or of
-    the connection's beginning, and have at most ``MAX_HEADER_BYTES``. ``others`` says whether there is room for it."""
+    """HTTP/1.1 on one connection, with limits.
+
+    The headers of each request must be whole within ``deadline_s`` of its first byte, or of the connection's beginning,
+    and have at most ``MAX_HEADER_BYTES``. ``others`` decides whether there is room for the connection.
+    """
 
     deadline_s: float
     others: Connections
@@ -96,7 +100,7 @@ class _BoundedProtocol(HttpToolsProtocol):
             self._refuse(Refused(503, "this service has as many connections as it takes", code="too_many_connections"))
 
     def drop(self) -> None:
-        """Ends the connection, which waits for a request while others have no room, or takes no answer."""
+        """Abort the connection, which waits for a request while others have no room, or leaves its answer unread."""
         self.transport.abort()
 
     def pause_writing(self) -> None:
@@ -134,6 +138,7 @@ class _BoundedProtocol(HttpToolsProtocol):
         super().on_headers_complete()
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        # An interim response (100 Continue) must not be held back, so requests that wait for it are left out.
         if cycle.scope["method"] == "POST" and not cycle.waiting_for_100_continue:
             cycle.transport = _OneWrite(cycle.transport)  # type: ignore[assignment]
         super()._start_asgi_task(cycle, app)
@@ -149,11 +154,12 @@ class _BoundedProtocol(HttpToolsProtocol):
         super().on_response_complete()
         if self.cycle.response_complete and not self.pipeline:
             self.others.wait(self)
+        # Closing at once would reset the connection and could destroy the answer before the client reads it.
         if self.cycle.more_body and not self.transport.is_closing():
             self._linger = self.loop.call_later(LINGER_S, self.transport.close)
 
     def send_400_response(self, msg: str) -> None:
-        """Answers what the parser refuses: no HTTP, or a length told in two ways."""
+        """Answer what the parser refuses: no HTTP, or two different lengths of a body."""
         self._stop_clock()
         self._refuse(Refused(400, f"expected an HTTP/1.1 request: {msg}", code="not_http"))
 
@@ -183,9 +189,9 @@ class _BoundedProtocol(HttpToolsProtocol):
 
 
 class _OneWrite:
-    """Holds the head of an answer back until its body comes: a write costs more than most of what is between them.
+    """Holds the head of a response back until its body comes, because each write costs much.
 
-    For answers that have a body, be it empty, and no interim answer before them.
+    For responses that have a body, even an empty one, and no interim response before them.
     """
 
     __slots__ = ("_head", "_transport")
@@ -206,7 +212,7 @@ class _OneWrite:
 
 
 def _bytes_of(refusal: Refused) -> bytes:
-    """The whole answer, after which the connection is closed."""
+    """Return the whole response, after which the connection is closed."""
     response: Any = response_of(refusal)
     body: bytes = response.body
     head = f"HTTP/1.1 {response.status_code} \r\ncontent-type: {MEDIA_TYPE}\r\ncontent-length: {len(body)}\r\n"

@@ -1,4 +1,4 @@
-"""The routes that take events: plain ASGI beside the framework, and their paths in the OpenAPI document."""
+"""The routes that take events, as plain ASGI beside the framework, and their paths in the OpenAPI document."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _SUMMARIES = {
 
 
 def submission_paths() -> dict[str, Any]:
-    """The paths of the routes that take events."""
+    """Return the OpenAPI paths of the routes that take events."""
     paths = {
         EVENTS: _post("events", "submit_event", "Submit a signed event", _WRITING),
         OFFERS: _post("handovers", "offer_handover", "Offer a handover", f"Takes `handover.offered`. {_WRITING}"),
@@ -45,15 +45,15 @@ def submission_paths() -> dict[str, Any]:
         for name in ("case_id", "handover_id")
     ]
     for word, body in ANSWERS.items():
-        told = f"Takes `{NAME_OF[body]}` of this case and handover. {_WRITING}"
-        operation = _post("handovers", f"{word}_handover", _SUMMARIES[word], told)
+        description = f"Takes `{NAME_OF[body]}` of this case and handover. {_WRITING}"
+        operation = _post("handovers", f"{word}_handover", _SUMMARIES[word], description)
         operation["post"]["parameters"] = ids
         paths[f"{ANSWER}/{word}"] = operation
     return paths
 
 
 def example_submission() -> bytes:
-    """What a submission looks like; its signature is made up."""
+    """Return an example of a submission; its signature is made up."""
     body = HandoverOffered(
         handover_id="handover-1",
         to_agency="procuratorate-east",
@@ -114,8 +114,8 @@ def _by_text(responses: dict[int | str, Any]) -> dict[str, Any]:
     return {str(status): response for status, response in responses.items()}
 
 
-class Front:
-    """``endpoints`` by the path that is posted to; ``rest`` gets everything else, the lifespan included."""
+class PostDispatcher:
+    """Dispatches a POST to ``endpoints`` by its path, and everything else, the lifespan included, to ``rest``."""
 
     def __init__(self, endpoints: Mapping[str, ASGIApp], rest: ASGIApp):
         self._endpoints = endpoints

@@ -1,1 +1,1 @@
-"""The routes: each parses, makes one call into the ledger, and returns."""
+"""The routes: each parses a request, makes one call into the ledger, and answers."""

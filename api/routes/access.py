@@ -1,4 +1,4 @@
-"""The log of reads, for those whose cases were read: who saw what of them, when, and on what ground."""
+"""The access log for those whose cases were read: who read what, when, and on what ground."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from starlette.responses import Response
 
 from api.auth.reading import Reading
-from api.dependencies import Following, Limit, Reads, Service, ServiceOf, SlugQuery, answer, place
+from api.dependencies import Following, Limit, Reads, Service, ServiceOf, SlugQuery, json_response, position_after
 from api.routes.search import SEARCH_FOR
 from api.schemas.openapi import answers, page_of
 from ledger.core.errors import NotFound
@@ -30,10 +30,10 @@ BY_SUPERVISION = "read by supervision"
 
 
 class ReadView(Struct, frozen=True):
-    """A read; ``read_at`` is in unix milliseconds, ``number`` its place in the log of reads.
+    """A read. ``read_at`` is in unix milliseconds; ``number`` is its place in the access log.
 
-    One by officers of your own agency is as it was recorded. Of what another agency searched for, the words are left
-    out. Of a read by supervision you are told that there was one: neither who read nor for what.
+    A read by your own agency's officers is shown as it was recorded. The words that another agency searched for are
+    left out. Of a read by supervision only the fact is shown: neither who read nor for what.
     """
 
     number: int
@@ -60,20 +60,21 @@ def access(
     limit: Limit = 100,
     after: Following = None,
 ) -> Response:
-    """Reads by anybody of cases that your agency holds or held a part of, and all reads by your own officers, in the
-    order in which they were made. Of supervision's reads only your own agency's say for what they were. Takes the role
-    auditor or supervisor. A page may have fewer entries than asked for,
-    or none, and still say `next`: go on until it does not. That you look is recorded, too.
+    """List all reads by your own officers, and reads by anybody of cases that your agency holds or held a part of.
+
+    They are in the order in which they were made. The purpose of a read by supervision is shown for your own agency
+    only. Takes the role auditor or supervisor. A page may have fewer entries than asked for, or none, and still have
+    `next`: continue until it is absent. This request is recorded as well.
     """
     reading.require_role(*ROLES)
     if case_id is not None:
         _require_own(service, reading, case_id)
     count = service.limit(limit)
-    behind = int(place(service, "reads", after) or -1)
-    found, reached, is_end = _collected(service, reading, behind, count, case_id=case_id, officer=officer)
+    last_number = int(position_after(service, "reads", after) or -1)
+    reads, last_seen, is_end = _collected(service, reading, last_number, count, case_id=case_id, officer=officer)
     reading.record("log of reads", *([case_id] if case_id else []))
-    body: dict[str, object] = {"reads": found}
-    return answer(body if is_end else body | {"next": service.cursors.seal("reads", str(reached))})
+    body: dict[str, object] = {"reads": reads}
+    return json_response(body if is_end else body | {"next": service.cursors.seal("reads", str(last_seen))})
 
 
 def _require_own(service: Service, reading: Reading, case_id: str) -> None:
@@ -85,24 +86,26 @@ def _require_own(service: Service, reading: Reading, case_id: str) -> None:
 def _collected(
     service: Service, reading: Reading, after: int, limit: int, *, case_id: str | None, officer: str | None
 ) -> tuple[list[ReadView], int, bool]:
-    """Reads that may be shown, the last number looked at, and whether the log ends there."""
-    found: list[ReadView] = []
+    """Return the reads that may be shown, the last number looked at, and whether the log ends there."""
+    reads: list[ReadView] = []
     for _ in range(max(1, LOOKED_AT // limit)):
         records = service.parts.access.since(after, limit, case_id=case_id)
-        for view in told_reads(service, reading, records):
+        for view in visible_reads(service, reading, records):
             if officer in (None, view.officer):
-                found.append(view)
-                if len(found) == limit:
-                    return found, view.number, False
+                reads.append(view)
+                if len(reads) == limit:
+                    return reads, view.number, False
         if len(records) < limit:
-            return found, after, True
+            return reads, after, True
         after = records[-1].number
-    return found, after, False
+    return reads, after, False
 
 
-def told_reads(service: Service, reading: Reading, records: list[Recorded]) -> list[ReadView]:
-    """The reads by the agency's officers, and of its cases by others as far as it is told of them."""
-    foreign = {one.read.case_id for one in records if one.read.agency != reading.agency and one.read.case_id}
+def visible_reads(service: Service, reading: Reading, records: list[Recorded]) -> list[ReadView]:
+    """Return the reads by the agency's officers, and those of its cases by others as far as it may know of them."""
+    foreign = {
+        record.read.case_id for record in records if record.read.agency != reading.agency and record.read.case_id
+    }
     with service.parts.database.read() as connection:
         own = cases.parties_among(connection, reading.agency, [case_id for case_id in foreign if case_id])
         sides = {case_id: concerned(cases.sides(connection, case_id)) for case_id in own}
@@ -126,7 +129,7 @@ def _view(record: Recorded) -> ReadView:
 
 
 def _view_of_another(record: Recorded) -> ReadView:
-    """What another agency searched for may be a word of its own cases."""
+    """Return the view without the words of a search, which may be of the other agency's own cases."""
     view = _view(record)
     return replace(view, what=SEARCH) if view.what.startswith(SEARCH_FOR) else view
 

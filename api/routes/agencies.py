@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from starlette.responses import Response
 
-from api.dependencies import After, Limit, ServiceOf, SlugPath, answer, listed_publicly
+from api.dependencies import After, Limit, ServiceOf, SlugPath, json_response, public_page_response
 from api.schemas.answers import AgencyView, KeyView, RegistryEntryView, agency_view, key_view, registry_entry_view
 from api.schemas.openapi import answers, page_of
 from ledger.core.errors import NotFound
@@ -21,17 +21,17 @@ router = APIRouter(prefix="/api/v1", tags=["registry"])
 def agencies(
     service: ServiceOf, limit: Limit = 1000, after: Annotated[str | None, Query(max_length=31)] = None
 ) -> Response:
-    """In the order of their ids."""
+    """List the agencies in the order of their ids."""
     count = service.limit(limit)
-    known = sorted(service.authority().agencies.values(), key=lambda agency: agency.agency_id)
-    found = [agency_view(agency) for agency in known if after is None or agency.agency_id > after][:count]
-    return listed_publicly("agencies", found, count, lambda agency: agency.agency_id)
+    by_id = sorted(service.authority().agencies.values(), key=lambda agency: agency.agency_id)
+    views = [agency_view(agency) for agency in by_id if after is None or agency.agency_id > after][:count]
+    return public_page_response("agencies", views, count, lambda agency: agency.agency_id)
 
 
 @router.get("/agencies/{agency_id}", summary="Show an agency", responses=answers(AgencyView, 400, 404, 503))
 def agency(service: ServiceOf, agency_id: SlugPath) -> Response:
-    """With its jurisdiction, and the keys of its admin and its witness."""
-    return answer(agency_view(known_agency(service.authority(), agency_id)))
+    """Return an agency with its jurisdiction and the keys of its admin and its witness."""
+    return json_response(agency_view(known_agency(service.authority(), agency_id)))
 
 
 @router.get(
@@ -40,11 +40,11 @@ def agency(service: ServiceOf, agency_id: SlugPath) -> Response:
     responses=answers(page_of("keys", KeyView), 400, 404, 503),
 )
 def keys(service: ServiceOf, agency_id: SlugPath) -> Response:
-    """All that were ever granted, in the order of their grants; officers are pseudonymous service numbers."""
+    """List all keys that were ever granted, in the order of their grants; officers are pseudonymous service numbers."""
     authority = service.authority()
     known_agency(authority, agency_id)
     granted = sorted(authority.grants.values(), key=lambda grant: grant.granted)
-    return answer({"keys": [key_view(grant) for grant in granted if grant.agency_id == agency_id]})
+    return json_response({"keys": [key_view(grant) for grant in granted if grant.agency_id == agency_id]})
 
 
 @router.get(
@@ -53,17 +53,19 @@ def keys(service: ServiceOf, agency_id: SlugPath) -> Response:
     responses=answers(page_of("entries", RegistryEntryView), 400, 503),
 )
 def registry(service: ServiceOf, limit: Limit = 100, after: After = -1) -> Response:
-    """The `registry.*` entries with their payloads: anybody re-derives from them who may sign what. `after` is an
-    index."""
+    """List the `registry.*` entries with their payloads, from which anybody can derive who may sign what.
+
+    `after` is an index.
+    """
     count = service.limit(limit)
     with service.parts.database.read() as connection:
         entries = log.registry_entries(connection, after=after)[:count]
-    found = [registry_entry_view(entry) for entry in entries]
-    return listed_publicly("entries", found, count, lambda entry: entry.index)
+    views = [registry_entry_view(entry) for entry in entries]
+    return public_page_response("entries", views, count, lambda entry: entry.index)
 
 
 def known_agency(authority: Authority, agency_id: str, *, field: str = "agency_id") -> Agency:
-    """Raises NotFound for one that the registry does not have."""
+    """Return the agency. Raises NotFound if the registry does not have it."""
     agency = authority.agencies.get(agency_id)
     if agency is None:
         raise NotFound(f"no agency {agency_id} is admitted to this ledger", field=field)

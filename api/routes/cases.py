@@ -8,7 +8,18 @@ from fastapi import APIRouter
 from starlette.responses import Response
 
 from api.auth.reading import Reading
-from api.dependencies import Following, Limit, Reads, Service, ServiceOf, SlugPath, SlugQuery, answer, listed, page
+from api.dependencies import (
+    Following,
+    Limit,
+    Reads,
+    Service,
+    ServiceOf,
+    SlugPath,
+    SlugQuery,
+    json_response,
+    page_response,
+    window_of,
+)
 from api.schemas.answers import (
     CaseLine,
     CaseView,
@@ -47,24 +58,24 @@ def list_cases(
     limit: Limit = 100,
     after: Following = None,
 ) -> Response:
-    """Those that you may see, in the order of their ids."""
-    window = page(service, "cases", limit, after)
+    """List the cases that you may see, in the order of their ids."""
+    window = window_of(service, "cases", limit, after)
     with service.parts.database.read() as connection:
         rows = cases.list_cases(connection, reading.reader, window, stage=stage, responsible=responsible)
-    found = [case_line(row) for row in rows]
-    reading.record("list of cases", *(line.case_id for line in found))
-    return listed(service, "cases", found, window.limit, lambda line: line.case_id)
+    lines = [case_line(row) for row in rows]
+    reading.record("list of cases", *(line.case_id for line in lines))
+    return page_response(service, "cases", lines, window.limit, lambda line: line.case_id)
 
 
 @router.get("/cases/{case_id}", tags=["cases"], summary="Show a case", responses=answers(CaseView, 400, 401, 404, 503))
 def show_case(service: ServiceOf, reading: Reads, case_id: SlugPath) -> Response:
-    """As it stands: stage, items, persons under their pseudonyms, measures, handovers, discrepancies."""
+    """Return the case in its present state: stage, items, pseudonymous persons, measures, handovers, discrepancies."""
     with service.parts.database.read() as connection:
         sight = reading.require_case(connection, case_id)
         row = cases.case(connection, case_id)
-    found = case_view(row, service.parts.validator.states.of_listed_case(case_id), sight)
+    view = case_view(row, service.parts.validator.states.of_listed_case(case_id), sight)
     reading.record("case", case_id)
-    return answer(found)
+    return json_response(view)
 
 
 @router.get(
@@ -74,12 +85,12 @@ def show_case(service: ServiceOf, reading: Reads, case_id: SlugPath) -> Response
     responses=answers(HeadView, 400, 401, 404, 503),
 )
 def head(service: ServiceOf, reading: Reads, case_id: SlugPath) -> Response:
-    """Its sequence number and its `previous`."""
+    """Return the sequence number and the `previous` of the case's next event."""
     with service.parts.database.read() as connection:
         reading.require_case(connection, case_id)
-        found = log.heads(connection, [("case", case_id)])["case", case_id]
+        stream_head = log.heads(connection, [("case", case_id)])["case", case_id]
     reading.record("head of the case", case_id)
-    return answer(HeadView(case_id, found.sequence + 1, found.digest))
+    return json_response(HeadView(case_id, stream_head.sequence + 1, stream_head.digest))
 
 
 @router.get(
@@ -94,18 +105,20 @@ def list_items(
     limit: Limit = 100,
     after: Following = None,
 ) -> Response:
-    """Those of the cases that you may see, in the order of their ids."""
-    window = page(service, "items", limit, after)
+    """List the items of the cases that you may see, in the order of their ids."""
+    window = window_of(service, "items", limit, after)
     with service.parts.database.read() as connection:
         rows = cases.list_items(connection, reading.reader, window, case_id=case_id, holder=holder)
-    found = [item_line(row) for row in rows]
-    reading.record("list of items", *dict.fromkeys(line.case_id for line in found))
-    return listed(service, "items", found, window.limit, lambda line: cases.place_of_item(line.item_id, line.case_id))
+    lines = [item_line(row) for row in rows]
+    reading.record("list of items", *dict.fromkeys(line.case_id for line in lines))
+    return page_response(
+        service, "items", lines, window.limit, lambda line: cases.place_of_item(line.item_id, line.case_id)
+    )
 
 
 @router.get("/items/{item_id}", tags=["items"], summary="Show an item", responses=answers(ItemView, 400, 401, 404, 503))
 def show_item(service: ServiceOf, reading: Reads, item_id: SlugPath) -> Response:
-    """As it stands."""
+    """Return the item in its present state."""
     unseen = NotFound(f"no item {item_id} that you may see", field="item_id")
     with service.parts.database.read() as connection:
         case_id = cases.case_of_item(connection, item_id, reading.reader)
@@ -115,7 +128,7 @@ def show_item(service: ServiceOf, reading: Reads, item_id: SlugPath) -> Response
     if item is None:
         raise unseen
     reading.record(f"item {item_id}", case_id)
-    return answer(item_view(case_id, item))
+    return json_response(item_view(case_id, item))
 
 
 @router.get(
@@ -133,13 +146,13 @@ def list_handovers(
     limit: Limit = 100,
     after: Following = None,
 ) -> Response:
-    """What is offered to you (inbox) or by you (outbox), the latest change last."""
-    window = page(service, "handovers", limit, after)
+    """List what is offered to you (inbox) or by you (outbox), the latest change last."""
+    window = window_of(service, "handovers", limit, after)
     with service.parts.database.read() as connection:
         rows = cases.list_handovers(connection, reading.agency, window, box=box, status=status)
-    found = [handover_line(row) for row in rows]
-    reading.record("list of handovers", *dict.fromkeys(line.case_id for line in found))
-    return listed(service, "handovers", found, window.limit, lambda line: line.updated_index)
+    lines = [handover_line(row) for row in rows]
+    reading.record("list of handovers", *dict.fromkeys(line.case_id for line in lines))
+    return page_response(service, "handovers", lines, window.limit, lambda line: line.updated_index)
 
 
 @router.get(
@@ -149,17 +162,20 @@ def list_handovers(
     responses=answers(HandoverView, 400, 401, 404, 503),
 )
 def show_handover(service: ServiceOf, reading: Reads, case_id: SlugPath, handover_id: SlugPath) -> Response:
-    """As it stands. What was offered to you stays to be seen when you have refused it, or when it expired."""
+    """Return the handover in its present state.
+
+    What was offered to you remains visible after you have refused it and after it has expired.
+    """
     with service.parts.database.read() as connection:
         handover = require_handover(connection, service, reading, case_id, handover_id)
     reading.record(f"handover {handover_id}", case_id)
-    return answer(handover_view(case_id, handover))
+    return json_response(handover_view(case_id, handover))
 
 
 def require_handover(
     connection: Connection, service: Service, reading: Reading, case_id: str, handover_id: str
 ) -> Handover:
-    """For its two agencies, and for whoever sees its case. Raises NotFound."""
+    """Return the handover, for its two agencies and for those who may see its case. Raises NotFound."""
     state = service.parts.validator.states.of_case(case_id)
     handover = state.handovers.get(handover_id) if state else None
     if handover is not None and (

@@ -12,7 +12,7 @@ from msgspec import Meta, Struct
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
-from api.dependencies import After, Limit, ServiceOf, answer, listed_publicly, posted
+from api.dependencies import After, Limit, ServiceOf, json_response, public_page_response, read_json
 from api.schemas.openapi import answers, page_of, takes
 from ledger.chain.journal import ChainWrite
 from ledger.core.encoding.decoding import decoder_of
@@ -31,7 +31,7 @@ Hex = Annotated[str, Meta(pattern=r"^0x(?:[0-9a-f]{2})+$(?!\n)")]
 
 
 class AnchorView(Struct, frozen=True):
-    """An anchor of the journal: what it commits to, and what became of it. ``timestamp`` is in unix seconds."""
+    """An anchor: what it commits to, and its state on the chain. ``timestamp`` is in unix seconds."""
 
     number: int
     size: int
@@ -46,9 +46,11 @@ class AnchorView(Struct, frozen=True):
 
 
 class ChainView(Struct, frozen=True):
-    """The contracts; how many changes, decisions of a majority, agencies and witnesses the registry had when the chain
-    was last seen, and of how many agencies a witness must co-sign an anchor. ``seen_at`` is in unix seconds, ``age_s``
-    how long ago that was."""
+    """The contracts, and the registry's counts when the chain was last looked at.
+
+    Counted are changes, decisions of a majority, agencies and witnesses; ``quorum`` is the number of agencies whose
+    witness must co-sign an anchor. ``seen_at`` is in unix seconds, ``age_s`` how long ago that was.
+    """
 
     chain_id: int
     registry: str
@@ -62,15 +64,15 @@ class ChainView(Struct, frozen=True):
     age_s: int
 
 
-class CallAsked(Struct, frozen=True, forbid_unknown_fields=True):
-    """``call`` is ABI-encoded, for the registry."""
+class CallRequest(Struct, frozen=True, forbid_unknown_fields=True):
+    """A call of the registry, ABI-encoded."""
 
     sender: KeyId
     call: Hex
 
 
-class Prepared(Struct, frozen=True):
-    """A transaction to be signed by its sender; fees in wei per gas."""
+class PreparedTransaction(Struct, frozen=True):
+    """A transaction to be signed by its sender. Fees are in wei per gas."""
 
     chain_id: int
     nonce: int
@@ -82,13 +84,13 @@ class Prepared(Struct, frozen=True):
 
 
 class RawTransaction(Struct, frozen=True, forbid_unknown_fields=True):
-    """``raw`` is a signed transaction."""
+    """A signed transaction."""
 
     raw: Hex
 
 
 class WriteView(Struct, frozen=True):
-    """What became of a transaction; the same transaction again gives the same number."""
+    """The state of a transaction. The same transaction sent again gets the same number."""
 
     number: int
     transaction_hash: str
@@ -96,27 +98,29 @@ class WriteView(Struct, frozen=True):
     block_number: int | None
 
 
-_asked = decoder_of(CallAsked)
+_asked = decoder_of(CallRequest)
 _raw = decoder_of(RawTransaction)
 
 
 @router.get("/anchors", summary="List the anchors", responses=answers(page_of("anchors", AnchorView), 400, 503))
 def anchors(service: ServiceOf, limit: Limit = 100, after: After = 0) -> Response:
-    """Tree heads that were sent to the chain, in their order; `after` is a number."""
+    """List the tree heads that were sent to the chain, in their order; `after` is a number."""
     count = service.limit(limit)
     writes = DatabaseJournal(service.parts.database).anchors(after=max(after, 0), limit=count)
-    return listed_publicly("anchors", [_anchor_view(write) for write in writes], count, lambda anchor: anchor.number)
+    return public_page_response(
+        "anchors", [_anchor_view(write) for write in writes], count, lambda anchor: anchor.number
+    )
 
 
 @router.get("/chain", summary="Say where the contracts are", responses=answers(ChainView, 503))
 def chain(service: ServiceOf) -> Response:
-    """As the chain was last seen, however long ago: no node is asked. 503 while it was never seen."""
+    """Return the chain as it was last looked at, however long ago. No node is asked; 503 if it was never looked at."""
     chain_worker = service.parts.chain_worker
-    link, seen = chain_worker.link, chain_worker.chain_status
-    if seen is None:
+    link, chain_status = chain_worker.link, chain_worker.chain_status
+    if chain_status is None:
         raise Unavailable("the chain is connected, and was not looked at yet", code="chain_unavailable")
-    state = seen.registry
-    return answer(
+    state = chain_status.registry
+    return json_response(
         ChainView(
             link.deployment.identity.chain_id,
             link.deployment.registry,
@@ -126,8 +130,8 @@ def chain(service: ServiceOf) -> Response:
             state.agency_count,
             state.witness_count,
             state.quorum,
-            seen.seen_at,
-            age_s=max(0, service.parts.clock() // 1000 - seen.seen_at),
+            chain_status.seen_at,
+            age_s=max(0, service.parts.clock() // 1000 - chain_status.seen_at),
         )
     )
 
@@ -135,20 +139,28 @@ def chain(service: ServiceOf) -> Response:
 @router.post(
     "/chain/transactions/prepare",
     summary="Prepare a registry transaction of an agency's admin",
-    responses=answers(Prepared, 400, 415, 422, 429, 503),
-    openapi_extra=takes(CallAsked),
+    responses=answers(PreparedTransaction, 400, 415, 422, 429, 503),
+    openapi_extra=takes(CallRequest),
 )
 async def prepare(request: Request, service: ServiceOf) -> Response:
-    """Says nonce, gas and fees. Sign it only if it is the call that you asked for."""
-    asked = await posted(request, service, _asked, limit=MAX_BODY)
-    call = bytes.fromhex(asked.call[2:])
+    """Return nonce, gas and fees of a call. Sign the transaction only if it is the call that you asked for."""
+    call_request = await read_json(request, service, _asked, limit=MAX_BODY)
+    call = bytes.fromhex(call_request.call[2:])
     registry = service.parts.chain_worker.link.registry
     with asking_the_node():
-        made = await run_in_threadpool(registry.prepare, asked.sender, call)
-    assert made.to is not None, "a call goes to the registry"
-    fees = made.fees
-    return answer(
-        Prepared(made.chain_id, made.nonce, made.to, "0x" + made.data.hex(), made.gas, fees.max_fee, fees.priority_fee)
+        transaction = await run_in_threadpool(registry.prepare, call_request.sender, call)
+    assert transaction.to is not None, "a call goes to the registry"
+    fees = transaction.fees
+    return json_response(
+        PreparedTransaction(
+            transaction.chain_id,
+            transaction.nonce,
+            transaction.to,
+            "0x" + transaction.data.hex(),
+            transaction.gas,
+            fees.max_fee,
+            fees.priority_fee,
+        )
     )
 
 
@@ -159,20 +171,20 @@ async def prepare(request: Request, service: ServiceOf) -> Response:
     openapi_extra=takes(RawTransaction),
 )
 async def send(request: Request, service: ServiceOf) -> Response:
-    """Grants, revocations and decisions of agencies' admins; nothing else is passed on."""
-    raw = bytes.fromhex((await posted(request, service, _raw, limit=MAX_BODY)).raw[2:])
+    """Pass on a signed grant, revocation or decision of an agency's admin, and nothing else."""
+    raw = bytes.fromhex((await read_json(request, service, _raw, limit=MAX_BODY)).raw[2:])
     link = service.parts.chain_worker.link
     with asking_the_node():
         write = await run_in_threadpool(link.registry.relay, raw)
     link.status_reader.expire()
-    return answer(WriteView(write.number, _hex(write.transaction_hash), write.state.value, write.block_number))
+    return json_response(WriteView(write.number, _hex(write.transaction_hash), write.state.value, write.block_number))
 
 
 @contextmanager
 def asking_the_node() -> Iterator[None]:
-    """Lets few requests wait for the node at once, so that one that hangs holds few of the service's threads.
+    """Limit how many requests wait for the node at once, so that a node that hangs blocks few threads.
 
-    Raises Unavailable. Every route that asks the node for anybody enters it, in the event loop only.
+    Every route that asks the node on somebody's behalf enters it, in the event loop only. Raises Unavailable.
     """
     if not _asking.acquire(blocking=False):
         raise Unavailable("other requests are waiting for the chain", code="busy", retry_after=ASKING_RETRY_S)

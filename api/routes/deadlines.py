@@ -1,4 +1,4 @@
-"""Deadlines: what has to be done by when, how that was counted, and the warnings of what runs out."""
+"""Deadlines: what must be done by when, how that was counted, and warnings before it runs out."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ from api.dependencies import (
     ServiceOf,
     SlugPath,
     SlugQuery,
-    answer,
-    listed,
-    place,
+    json_response,
+    page_response,
+    position_after,
 )
 from api.schemas.openapi import answers, page_of
 from ledger.core.custody.due_dates import Deadline, Status, deadline, deadlines
@@ -44,15 +44,16 @@ AsOf = Annotated[
 Days = Annotated[int | None, Query(ge=0, le=3660, description="days left at most; what is overdue has fewer than any")]
 Standing = Annotated[Status | None, Query(description="only those that stand so; else those that have not ended")]
 Mine = Annotated[bool, Query(description="those alone that you handle")]
-Seen = Annotated[bool, Query(description="those of every agency, in the cases that you may see")]
+Visible = Annotated[bool, Query(alias="seen", description="those of every agency, in the cases that you may see")]
 
 
 class DeadlineView(Struct, frozen=True):
-    """A clock at a moment. ``due_at`` is the first instant that is too late, ``last_day`` the legal day before it (null
-    where hours count), ``days_left`` is negative once it is overdue and null once it ended.
+    """A clock at a moment. ``due_at`` is the first instant that is too late.
 
-    ``label`` and ``arithmetic`` are in the language that was asked for, ``unknown`` tells why an end cannot be counted.
-    ``agency`` is whose time it is; ``events`` are those that the clock was derived from, the one that started it first.
+    ``last_day`` is the legal day before it, null if the clock counts hours. ``days_left`` is negative once it is
+    overdue and null once it has ended. ``label`` and ``arithmetic`` are in the requested language; ``unknown`` is why
+    an end cannot be counted. ``agency`` is the one that must act. ``events`` are those that the clock was derived from,
+    first the one that started it.
     """
 
     case_id: str
@@ -90,7 +91,7 @@ def list_deadlines(
     labels: LabelsOf,
     mine: Mine = False,
     agency: SlugQuery = None,
-    seen: Seen = False,
+    visible: Visible = False,
     case_id: SlugQuery = None,
     status: Standing = None,
     within_days: Days = None,
@@ -98,10 +99,13 @@ def list_deadlines(
     limit: Limit = 100,
     after: Following = None,
 ) -> Response:
-    """Of your agency unless another one, a case or all that you see is asked for; those that have not ended, unless a
-    status says so. What rests and what cannot be counted comes last."""
+    """List the deadlines of your agency, or of another agency, a case, or all that you may see.
+
+    Those that have ended are left out unless you ask for a status. Clocks that are paused or cannot be counted come
+    last.
+    """
     count, moment = service.limit(limit), _moment(reading, as_of)
-    own = reading.agency if mine or not (seen or case_id) else None
+    own = reading.agency if mine or not (visible or case_id) else None
     wanted = Wanted(
         as_of=clocks.instant(moment),
         agency=agency or own,
@@ -110,15 +114,17 @@ def list_deadlines(
         status=status,
         within_days=within_days,
     )
-    last = place(service, "deadlines", after)
-    behind = None if last is None else clocks.parse_place(last)
+    last = position_after(service, "deadlines", after)
+    position = None if last is None else clocks.parse_place(last)
     with service.parts.database.read() as connection:
-        lines = clocks.listed(connection, reading.reader, wanted, limit=count, after=behind)
-    found = [_view(one, labels) for one in _counted(service, lines, moment)]
+        lines = clocks.listed(connection, reading.reader, wanted, limit=count, after=position)
+    views = [_view(counted_deadline, labels) for counted_deadline in _counted(service, lines, moment)]
     reading.record("list of deadlines", *dict.fromkeys(line.case_id for line in lines))
     if len(lines) < count:
-        return answer({"deadlines": found})
-    return answer({"deadlines": found, "next": service.cursors.seal("deadlines", str(clocks.place_of(lines[-1])))})
+        return json_response({"deadlines": views})
+    return json_response(
+        {"deadlines": views, "next": service.cursors.seal("deadlines", str(clocks.place_of(lines[-1])))}
+    )
 
 
 @router.get(
@@ -129,14 +135,17 @@ def list_deadlines(
 def list_deadlines_of_case(
     *, service: ServiceOf, reading: Reads, labels: LabelsOf, case_id: SlugPath, as_of: AsOf = None
 ) -> Response:
-    """All that had started, those that have ended included, in the order in which they started."""
+    """List all deadlines of the case that have started, ended ones included, in the order of their start."""
     validator, moment = service.parts.validator, _moment(reading, as_of)
     with service.parts.database.read() as connection:
         reading.require_case(connection, case_id)
     state = validator.states.of_listed_case(case_id)
-    found = [_view(one, labels) for one in deadlines(state, validator.book, validator.calendar, moment)]
+    views = [
+        _view(counted_deadline, labels)
+        for counted_deadline in deadlines(state, validator.book, validator.calendar, moment)
+    ]
     reading.record("deadlines of the case", case_id)
-    return answer({"deadlines": found})
+    return json_response({"deadlines": views})
 
 
 @router.get(
@@ -147,15 +156,17 @@ def list_deadlines_of_case(
 def list_warnings(
     *, service: ServiceOf, reading: Reads, mine: Mine = False, limit: Limit = 100, after: Following = None
 ) -> Response:
-    """A feed in the order in which they were told: 7, 3 and 1 days before a last day, and (0) once it has passed. Keep
-    `resume` of the last page that had any, and go on from there."""
-    count, behind = service.limit(limit), int(place(service, "warnings", after) or 0)
+    """List warnings in the order in which they were given: 7, 3 and 1 days before a last day, and 0 once it has passed.
+
+    Keep `resume` of the last page that had any, and continue from there.
+    """
+    count, last_number = service.limit(limit), int(position_after(service, "warnings", after) or 0)
     handler = reading.session.grant.officer if mine else None
     with service.parts.database.read() as connection:
-        found = warnings.listed(connection, reading.reader, handler=handler, after=behind, limit=count)
-    if found:
-        reading.record("list of warnings", *dict.fromkeys(one.case_id for one in found))
-    return listed(service, "warnings", found, count, lambda one: one.number, resumes=True)
+        page_warnings = warnings.listed(connection, reading.reader, handler=handler, after=last_number, limit=count)
+    if page_warnings:
+        reading.record("list of warnings", *dict.fromkeys(warning.case_id for warning in page_warnings))
+    return page_response(service, "warnings", page_warnings, count, lambda warning: warning.number, resumes=True)
 
 
 def _moment(reading: Reading, as_of: str | None) -> datetime:
@@ -163,7 +174,7 @@ def _moment(reading: Reading, as_of: str | None) -> datetime:
 
 
 def _counted(service: Service, lines: Iterable[ClockLine], as_of: datetime) -> Iterable[Deadline]:
-    """The deadline of each line, from the case's state; a clock that went in the meantime is left out."""
+    """Yield the deadline of each line from the state of its case, leaving out clocks that have disappeared since."""
     validator = service.parts.validator
     states = {case_id: validator.states.of_case(case_id) for case_id in {line.case_id for line in lines}}
     for line in lines:
@@ -173,12 +184,12 @@ def _counted(service: Service, lines: Iterable[ClockLine], as_of: datetime) -> I
             yield deadline(state, clock, validator.book, validator.calendar, as_of)
 
 
-def _view(of: Deadline, labels: Labels) -> DeadlineView:
+def _view(deadline_now: Deadline, labels: Labels) -> DeadlineView:
     names = set(DeadlineView.__struct_fields__) - {"label", "arithmetic", "due_at"}
-    counted = of.counted
+    counted = deadline_now.counted
     return DeadlineView(
-        **{name: getattr(of, name) for name in names},
-        label=labels.of_clock(of.clock),
-        due_at=None if of.due_at is None else clocks.instant(of.due_at.astimezone(UTC)),
+        **{name: getattr(deadline_now, name) for name in names},
+        label=labels.of_clock(deadline_now.clock),
+        due_at=None if deadline_now.due_at is None else clocks.instant(deadline_now.due_at.astimezone(UTC)),
         arithmetic=in_words(counted, labels) if counted else (),
     )

@@ -1,4 +1,4 @@
-"""Cases as files that other programs read."""
+"""Cases as files for other programs."""
 
 from __future__ import annotations
 
@@ -23,29 +23,31 @@ Format = Annotated[Literal["csv", "json", "ocel", "case-uco"], Query(alias="form
 Bom = Annotated[bool, Query(description="begin a CSV file with a byte order mark, for Excel")]
 
 
-class _Asked(NamedTuple):
-    """In whose words a file is made."""
+class _ExportOptions(NamedTuple):
+    """The language and agency names in which a file is made, and whether it begins with a byte order mark."""
 
     labels: Labels
     names: Callable[[str], str]
     bom: bool
 
 
-class _Kind(NamedTuple):
-    """What a format is on the wire: media type, end of the file's name, and how it is made."""
+class _Format(NamedTuple):
+    """A format: its media type, the suffix of its file name, and the function that makes a file of it."""
 
     media_type: str
     suffix: str
-    make: Callable[[Chronicle, _Asked], bytes]
+    make: Callable[[Chronicle, _ExportOptions], bytes]
 
 
-_KINDS: dict[str, _Kind] = {
-    "csv": _Kind("text/csv; charset=utf-8", "csv", lambda one, asked: timeline_csv(one, asked.labels, bom=asked.bom)),
-    "json": _Kind("application/json", "json", lambda one, _: timeline_json(one)),
-    "ocel": _Kind("application/json", "ocel.json", lambda one, _: ocel.encode(ocel.ocel([one]))),
-    "case-uco": _Kind("application/ld+json", "case.jsonld", lambda one, asked: case_uco(one, asked.names)),
+_FORMATS: dict[str, _Format] = {
+    "csv": _Format(
+        "text/csv; charset=utf-8", "csv", lambda case, options: timeline_csv(case, options.labels, bom=options.bom)
+    ),
+    "json": _Format("application/json", "json", lambda case, _: timeline_json(case)),
+    "ocel": _Format("application/json", "ocel.json", lambda case, _: ocel.encode(ocel.ocel([case]))),
+    "case-uco": _Format("application/ld+json", "case.jsonld", lambda case, options: case_uco(case, options.names)),
 }
-_FILES: dict[str, dict[str, str]] = {kind.media_type.partition(";")[0]: {} for kind in _KINDS.values()}
+_FILES: dict[str, dict[str, str]] = {kind.media_type.partition(";")[0]: {} for kind in _FORMATS.values()}
 
 
 @router.get(
@@ -56,15 +58,19 @@ _FILES: dict[str, dict[str, str]] = {kind.media_type.partition(";")[0]: {} for k
 def export_case(
     *, service: ServiceOf, reading: Reads, labels: LabelsOf, case_id: SlugPath, file_format: Format, bom: Bom = False
 ) -> Response:
-    """Its timeline as CSV or JSON, an OCEL 2.0 event log, or a CASE/UCO graph. Confidential sections are in none of
-    them; what is exported is recorded as read."""
-    kind = _KINDS[file_format]
+    """Return the case's timeline as CSV or JSON, an OCEL 2.0 event log, or a CASE/UCO graph.
+
+    Confidential sections are in none of them. The export is recorded as a read.
+    """
+    kind = _FORMATS[file_format]
     with service.parts.database.read() as connection:
         reading.require_case(connection, case_id)
     with service.parts.workers.turn(reading.agency):  # of many events this takes seconds
         with service.parts.database.read() as connection:
-            whole = chronicle(connection, teller(service, reading, labels), case_id)
-        made = kind.make(whole, _Asked(labels, names_by_id(reading.authority.names, labels), bom))
+            case_chronicle = chronicle(connection, teller(service, reading, labels), case_id)
+        file_bytes = kind.make(
+            case_chronicle, _ExportOptions(labels, names_by_id(reading.authority.names, labels), bom)
+        )
     reading.record(f"export of the case as {file_format}", case_id)
     headers = {"Content-Disposition": f'attachment; filename="{case_id}.{kind.suffix}"'}
-    return Response(made, media_type=kind.media_type, headers=headers)
+    return Response(file_bytes, media_type=kind.media_type, headers=headers)

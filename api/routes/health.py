@@ -1,4 +1,4 @@
-"""Whether the process lives, and whether it can do its work. Neither tells how it is built."""
+"""Health: whether the process is alive, and whether it can do its work. Neither shows how it is built."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from fastapi import APIRouter
 from msgspec import Struct
 from starlette.responses import Response
 
-from api.dependencies import ServiceOf, answer
+from api.dependencies import ServiceOf, json_response
 from api.schemas.openapi import answers
 from ledger.core.errors import TallystickError
 from ledger.store import log
@@ -21,10 +21,13 @@ class Alive(Struct, frozen=True):
 
 
 class Readiness(Struct, frozen=True):
-    """``ready`` needs database and sequencer, and a chain that is followed: one that is away holds up anchors, not
-    submissions, but a defect of this service in following the chain or in asking witnesses wants somebody to look.
-    ``waits`` is why nothing was anchored and ``told`` what that waits for, ``fault`` what holds up anchors, ``hint``
-    what to do about it; ``chain_seen_s`` is how many seconds ago the chain was last seen, null where it never was."""
+    """Whether the service can work, and what is wrong if not.
+
+    ``ready`` needs the database, the sequencer and a followed chain. A chain that is away delays anchors but not
+    submissions; a defect of this service in following the chain or asking witnesses needs an operator, and is not
+    ready. ``waits`` is why nothing was anchored, ``told`` what that waits for, ``fault`` what prevents anchors,
+    ``hint`` what to do about it. ``chain_seen_s`` is how many seconds ago the chain was last looked at, null if never.
+    """
 
     ready: bool
     database: str
@@ -40,20 +43,20 @@ class Readiness(Struct, frozen=True):
 
 @router.get("/healthz", summary="Say that the process lives", responses=answers(Alive))
 async def healthz() -> Response:
-    """Nothing is looked at."""
-    return answer(Alive("ok"))
+    """Answer without looking at anything."""
+    return json_response(Alive("ok"))
 
 
 @router.get("/readyz", summary="Say whether submissions can be taken", responses=answers(Readiness, 503))
 def readyz(service: ServiceOf) -> Response:
-    """503, with the same document, where they cannot. No chain and no witness is asked."""
+    """Return the state of the parts, with status 503 if submissions cannot be taken. No chain or witness is asked."""
     parts = service.parts
-    seen = parts.chain_worker.chain_status
+    chain_status = parts.chain_worker.chain_status
     database = _database(service)
     sequencer = "ok" if parts.sequencer.is_running else "failed"
-    state, defect = parts.chain_worker.state, parts.courier.defect
-    witnesses = "ok" if defect is None else "failed"
-    told = Readiness(
+    state, witness_defect = parts.chain_worker.state, parts.courier.defect
+    witnesses = "ok" if witness_defect is None else "failed"
+    readiness = Readiness(
         ready=database == sequencer == witnesses == "ok" and state.word != "failed",
         database=database,
         sequencer=sequencer,
@@ -61,15 +64,15 @@ def readyz(service: ServiceOf) -> Response:
         witnesses=witnesses,
         waits=state.waits,
         told=state.detail,
-        fault=state.fault or defect,
+        fault=state.fault or witness_defect,
         hint=state.hint,
-        chain_seen_s=None if seen is None else max(0, parts.clock() // 1000 - seen.seen_at),
+        chain_seen_s=None if chain_status is None else max(0, parts.clock() // 1000 - chain_status.seen_at),
     )
-    return answer(told, 200 if told.ready else 503)
+    return json_response(readiness, 200 if readiness.ready else 503)
 
 
 def _database(service: ServiceOf) -> str:
-    """Whether the database takes writes: the writer's lock is had, and let go again."""
+    """Return "ok" if the database takes writes: the writer's lock can be taken, and is released again."""
     try:
         with service.parts.database.write() as connection:
             log.tree(connection)

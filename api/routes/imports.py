@@ -1,4 +1,4 @@
-"""Where cases came from: look-ups for whoever imports, and the outside data sets that were registered.
+"""Where cases came from: look-ups during an import, and the outside data sets that were registered.
 
 An agency sees what it imported and registered itself.
 """
@@ -22,10 +22,10 @@ from api.dependencies import (
     ServiceOf,
     SlugPath,
     SlugQuery,
-    answer,
-    listed,
-    page,
-    posted,
+    json_response,
+    page_response,
+    read_json,
+    window_of,
 )
 from api.middleware.bodies import read_body
 from api.routes.reports import require_governing
@@ -58,23 +58,26 @@ ForModels = Annotated[
 Words = Annotated[str | None, Query(min_length=1, max_length=200)]
 
 
-class Sought(Struct, frozen=True, forbid_unknown_fields=True):
-    """A key of one's own system, and the id that its case has or would have here."""
+class SoughtRow(Struct, frozen=True, forbid_unknown_fields=True):
+    """A key of your own system, and the id that its case has or would have here."""
 
     source_key: Line
     case_id: CaseId
 
 
 class LookUp(Struct, frozen=True, forbid_unknown_fields=True):
-    """Rows of one system that are sought."""
+    """The rows of one system to look up."""
 
     source_system: Line
-    rows: Annotated[tuple[Sought, ...], Meta(min_length=1, max_length=MAX_LOOKED_UP)]
+    rows: Annotated[tuple[SoughtRow, ...], Meta(min_length=1, max_length=MAX_LOOKED_UP)]
 
 
-class Found(Struct, frozen=True):
-    """What the ledger has of one row: ``sequence`` and ``head`` are what the next event of its case stands on, null
-    where there is no such case; ``imports`` are what was recorded of the key, in whatever case."""
+class ImportedRow(Struct, frozen=True):
+    """What the ledger has of one row.
+
+    ``sequence`` and ``head`` are those of the case's next event, null if there is no such case. ``imports`` are what
+    was recorded of the key, in any case.
+    """
 
     source_key: str
     case_id: str
@@ -84,7 +87,7 @@ class Found(Struct, frozen=True):
 
 
 class DatasetLine(Struct, frozen=True):
-    """An outside data set as it was registered; ``index`` is the log index, ``kept`` whether its file is here."""
+    """An outside data set as it was registered. ``index`` is the log index, ``kept`` whether its file is here."""
 
     index: int
     event_id: str
@@ -102,7 +105,7 @@ class DatasetLine(Struct, frozen=True):
 
 
 class DatasetKept(Struct, frozen=True):
-    """What models can ask now: ``view`` is its name, ``columns`` are those of the file."""
+    """What models can query now: ``view`` is its name, ``columns`` are those of the file."""
 
     dataset_id: str
     digest: str
@@ -118,32 +121,34 @@ _look_up = decoder_of(LookUp)
     "/imports/look-up",
     tags=["imports"],
     summary="Look up rows of your own system",
-    responses=answers(page_of("rows", Found), 400, 401, 408, 413, 415, 503),
+    responses=answers(page_of("rows", ImportedRow), 400, 401, 408, 413, 415, 503),
     openapi_extra=takes(LookUp),
 )
 async def look_up(request: Request, service: ServiceOf, reading: Reads) -> Response:
-    """What your agency has imported of these keys, and where the cases stand. In the order of the question."""
-    asked = await posted(request, service, _look_up, limit=MAX_BODY)
-    found = await run_in_threadpool(_found, service, reading, asked)
-    return answer({"rows": found})
+    """Return what your agency has imported of these keys and the heads of their cases, in the order of the request."""
+    look_up_request = await read_json(request, service, _look_up, limit=MAX_BODY)
+    rows = await run_in_threadpool(_looked_up_rows, service, reading, look_up_request)
+    return json_response({"rows": rows})
 
 
-def _found(service: Service, reading: Reading, asked: LookUp) -> list[Found]:
-    keys = [row.source_key for row in asked.rows]
+def _looked_up_rows(service: Service, reading: Reading, look_up_request: LookUp) -> list[ImportedRow]:
+    keys = [row.source_key for row in look_up_request.rows]
     with service.parts.database.read() as connection:
-        known: dict[str, list[CaseImport]] = {}
-        for one in imports.of_keys(connection, reading.agency, asked.source_system, keys):
-            known.setdefault(one.source_key, []).append(one)
-        heads = imports.own_heads(connection, reading.agency, [row.case_id for row in asked.rows])
-    seen = [*heads, *(one.case_id for several in known.values() for one in several)]
-    if seen:
-        reading.record("look-up of imports", *dict.fromkeys(seen))
-    return [_row(row, heads.get(row.case_id), tuple(known.get(row.source_key, ()))) for row in asked.rows]
+        imports_by_key: dict[str, list[CaseImport]] = {}
+        for imported in imports.of_keys(connection, reading.agency, look_up_request.source_system, keys):
+            imports_by_key.setdefault(imported.source_key, []).append(imported)
+        heads = imports.own_heads(connection, reading.agency, [row.case_id for row in look_up_request.rows])
+    read_ids = [*heads, *(imported.case_id for group in imports_by_key.values() for imported in group)]
+    if read_ids:
+        reading.record("look-up of imports", *dict.fromkeys(read_ids))
+    return [
+        _row(row, heads.get(row.case_id), tuple(imports_by_key.get(row.source_key, ()))) for row in look_up_request.rows
+    ]
 
 
-def _row(row: Sought, head: Head | None, imported: tuple[CaseImport, ...]) -> Found:
+def _row(row: SoughtRow, head: Head | None, imported: tuple[CaseImport, ...]) -> ImportedRow:
     sequence, digest = (head.sequence + 1, head.digest) if head else (None, None)
-    return Found(row.source_key, row.case_id, sequence, digest, imported)
+    return ImportedRow(row.source_key, row.case_id, sequence, digest, imported)
 
 
 @router.get(
@@ -162,13 +167,13 @@ def list_imports(
     limit: Limit = 100,
     after: Following = None,
 ) -> Response:
-    """Which case has which key of which of your systems."""
-    window = page(service, "imports", limit, after)
+    """List which case has which key of which of your systems."""
+    window = window_of(service, "imports", limit, after)
     wanted = {"source_system": source_system, "source_key": source_key, "case_id": case_id}
     with service.parts.database.read() as connection:
-        found = imports.listed(connection, reading.agency, window, **wanted)
-    reading.record("list of imports", *dict.fromkeys(one.case_id for one in found))
-    return listed(service, "imports", found, window.limit, lambda line: line.updated_index)
+        rows = imports.listed(connection, reading.agency, window, **wanted)
+    reading.record("list of imports", *dict.fromkeys(row.case_id for row in rows))
+    return page_response(service, "imports", rows, window.limit, lambda line: line.updated_index)
 
 
 @router.get(
@@ -180,19 +185,21 @@ def list_imports(
 def list_datasets(
     *, service: ServiceOf, reading: Reads, for_models: ForModels = False, limit: Limit = 100, after: Following = None
 ) -> Response:
-    """With source, legal basis, period and digest. `for_models` is for auditors, analysts and
-    supervisors of procuratorates."""
-    window = page(service, "datasets", limit, after)
+    """List data sets with source, legal basis, period and digest.
+
+    `for_models` is for auditors, analysts and supervisors of procuratorates.
+    """
+    window = window_of(service, "datasets", limit, after)
     with service.parts.database.read() as connection:
         if for_models:
             require_governing(reading)
-            found = _compared_with(connection, reading, window)
+            registered = _compared_with(connection, reading, window)
         else:
-            found = imports.datasets(connection, reading.agency, window)
+            registered = imports.datasets(connection, reading.agency, window)
     reading.record("list of data sets")
     files = _files(service)
-    lines = [_dataset_line(one, kept=files.holds(one.body.digest)) for one in found]
-    return listed(service, "datasets", lines, window.limit, lambda line: line.index)
+    lines = [_dataset_line(dataset, kept=files.holds(dataset.body.digest)) for dataset in registered]
+    return page_response(service, "datasets", lines, window.limit, lambda line: line.index)
 
 
 @router.post(
@@ -203,8 +210,10 @@ def list_datasets(
     openapi_extra={"requestBody": {"required": True, "content": {FILE: {"schema": BYTES}}}},
 )
 async def keep_dataset(request: Request, dataset_id: SlugPath, service: ServiceOf, reading: Reads) -> Response:
-    """Takes a role that may register data sets, at the agency that registered this one. The bytes must have the digest
-    that was signed, and be a table of as many rows. Only runs of models read them.
+    """Store the file of a data set that your agency registered.
+
+    Takes a role that may register data sets. The bytes must have the digest that was signed, and be a table of as many
+    rows. Only runs of models read them.
     """
     reading.require_role(*REGISTERING)
     body = await run_in_threadpool(_registered, service, reading, dataset_id)
@@ -215,12 +224,12 @@ async def keep_dataset(request: Request, dataset_id: SlugPath, service: ServiceO
 
 
 def _registered(service: Service, reading: Reading, dataset_id: str) -> DatasetRegistered:
-    """What the reader's agency registered under the id last. Raises NotFound."""
+    """Return what the reader's agency registered under the id last. Raises NotFound."""
     with service.parts.database.read() as connection:
-        found = imports.registrations(connection, reading.agency, dataset_id)
-    if not found:
+        registrations = imports.registrations(connection, reading.agency, dataset_id)
+    if not registrations:
         raise NotFound(f"your agency registered no data set {dataset_id}", field="dataset_id")
-    return found[-1].body
+    return registrations[-1].body
 
 
 def _kept(service: Service, reading: Reading, body: DatasetRegistered, data: bytes) -> Response:
@@ -232,24 +241,29 @@ def _kept(service: Service, reading: Reading, body: DatasetRegistered, data: byt
 
     shape = _files(service).keep_read(body, data, read)
     reading.record(f"file of the data set {dataset_id} given")
-    return answer(DatasetKept(dataset_id, body.digest, dataset_view(dataset_id), shape.columns, shape.rows))
+    return json_response(DatasetKept(dataset_id, body.digest, dataset_view(dataset_id), shape.columns, shape.rows))
 
 
 def known_to_models(service: Service, reading: Reading) -> frozenset[str]:
-    """The ids of the data sets that models of the reader's agency can ask: registered in line with it, and given."""
+    """Return the ids of the data sets that models of the reader's agency can query.
+
+    Their registration must be by an agency in line with the reader's, and their file must have been given.
+    """
     with service.parts.database.read() as connection:
-        found = _compared_with(connection, reading, Page(imports.MAX_DATASETS))
+        registered = _compared_with(connection, reading, Page(imports.MAX_DATASETS))
     files = _files(service)
-    return frozenset(one.body.dataset_id for one in found if files.holds(one.body.digest))
+    return frozenset(dataset.body.dataset_id for dataset in registered if files.holds(dataset.body.digest))
 
 
 def _compared_with(connection: Connection, reading: Reading, window: Page) -> list[RegisteredDataset]:
-    """The registrations that count, of agencies in line with the reader's."""
+    """Return the registrations in force, of agencies in line with the reader's."""
     agencies = reading.authority.agencies
     own, after = agencies[reading.agency], -1 if window.after is None else int(window.after)
     near = {name for name, agency in agencies.items() if in_line(agency, own)}
     counting = current(imports.every_dataset(connection), near).values()
-    return sorted((one for one in counting if one.index > after), key=lambda one: one.index)[: window.limit]
+    return sorted((dataset for dataset in counting if dataset.index > after), key=lambda dataset: dataset.index)[
+        : window.limit
+    ]
 
 
 def _files(service: Service) -> DatasetFiles:

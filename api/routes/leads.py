@@ -1,4 +1,4 @@
-"""Leads: listed, and shown with their lives."""
+"""Leads: in lists, and singly with their history."""
 
 from __future__ import annotations
 
@@ -7,7 +7,17 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from starlette.responses import Response
 
-from api.dependencies import Following, Limit, Reads, ServiceOf, SlugPath, SlugQuery, answer, listed, page
+from api.dependencies import (
+    Following,
+    Limit,
+    Reads,
+    ServiceOf,
+    SlugPath,
+    SlugQuery,
+    json_response,
+    page_response,
+    window_of,
+)
 from api.schemas.openapi import answers, page_of
 from api.services.matter_views import LeadLine, LeadView, lead_line, lead_view
 from api.services.matters import life_of, require_matter
@@ -37,26 +47,26 @@ def list_leads(
     limit: Limit = 100,
     after: Following = None,
 ) -> Response:
-    """Those that you may see, the latest change last. `resume` is where to go on later.
+    """List the leads that you may see, the latest change last. `resume` is where to continue later.
 
-    A procuratorate sees the leads that it has, its auditors and analysts those of the procuratorates below, an agency
+    A procuratorate sees its own leads, its auditors and analysts also those of the procuratorates below, and an agency
     those that it has to answer, once they were assigned.
     """
-    window = page(service, "leads", limit, after)
+    window = window_of(service, "leads", limit, after)
     wanted = Wanted(state, model, case_id, agency, procuratorate)
     with service.parts.database.read() as connection:
         rows = supervision.list_leads(connection, reading.reader, window, wanted)
     reading.record("list of leads")
-    return listed(
+    return page_response(
         service, "leads", [lead_line(row) for row in rows], window.limit, lambda line: line.updated_index, resumes=True
     )
 
 
 @router.get("/{lead_id}", summary="Show a lead", responses=answers(LeadView, 400, 401, 404, 503))
 def show_lead(service: ServiceOf, reading: Reads, lead_id: SlugPath) -> Response:
-    """What was found and how, and each step since with its signed event."""
+    """Return the finding, and each step since with its signed event."""
     with service.parts.database.read() as connection:
         state, sight = require_matter(connection, reading, lead_id, LeadState, field="lead_id")
         events = life_of(connection, lead_id, sight)
     reading.record(f"lead {lead_id}")
-    return answer(lead_view(state, sight, events))
+    return json_response(lead_view(state, sight, events))

@@ -1,4 +1,4 @@
-"""The library of models: found, shown, taken along and compared; who adopted them, and how their leads turned out."""
+"""The library of models: search, packages, comparisons, adopters, and how the leads of models turned out."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from api.dependencies import (
     ServiceOf,
     SlugPath,
     SlugQuery,
-    answer,
-    listed,
-    page,
-    posted,
+    json_response,
+    page_response,
+    read_json,
+    window_of,
 )
 from api.routes.models import Retired
 from api.routes.reports import require_governing
@@ -64,7 +64,7 @@ VersionQuery = Annotated[int | None, Query(ge=1, le=1_000_000, description="vers
 
 
 class OutturnLine(Struct, frozen=True):
-    """So many leads that were raised in a quarter (``2026-Q1``, by days in Asia/Shanghai) stand so now."""
+    """The number of leads raised in a quarter (``2026-Q1``, by days in Asia/Shanghai) that have this status now."""
 
     quarter: str
     status: str
@@ -73,24 +73,27 @@ class OutturnLine(Struct, frozen=True):
 
 
 class OutturnView(Struct, frozen=True):
-    """How the leads of all versions of a model turned out, over all agencies: each lead counts in one line.
+    """How the leads of all versions of a model turned out, over all agencies; each lead counts in one line.
 
-    ``lines`` is null for who is no procuratorate.
+    ``lines`` is null for readers outside the procuratorates.
     """
 
     model_id: str
     lines: tuple[OutturnLine, ...] | None
 
 
-class Texts(Struct, frozen=True, forbid_unknown_fields=True):
-    """What is to be published."""
+class TextsToCheck(Struct, frozen=True, forbid_unknown_fields=True):
+    """Texts that are to be published."""
 
     texts: Annotated[tuple[Annotated[str, Meta(max_length=32_000)], ...], Meta(max_length=1000)]
 
 
 class TraceView(Struct, frozen=True):
-    """``text`` stands in the text of this ``number``, from character ``start`` on (both from 0); ``what`` says what it
-    is, ``instead`` what to write in its place."""
+    """A passage that leads to a case, a thing or a person.
+
+    ``text`` is in the text ``number`` from character ``start`` on, both from 0. ``what`` says what it is, ``instead``
+    what to write in its place.
+    """
 
     number: int
     start: int
@@ -100,12 +103,12 @@ class TraceView(Struct, frozen=True):
 
 
 class AnonymityView(Struct, frozen=True):
-    """What in the texts leads to a case, a thing or a person: nothing where they are anonymous."""
+    """The passages of the texts that are not anonymous."""
 
     traces: tuple[TraceView, ...]
 
 
-_texts = decoder_of(Texts)
+_texts = decoder_of(TextsToCheck)
 
 
 @router.get(
@@ -124,28 +127,32 @@ def list_library(
     limit: Limit = 100,
     after: Following = None,
 ) -> Response:
-    """All of them by their ids; with `q` those that fit the words, the best first, on one page."""
-    window = page(service, "models", limit, after)
+    """List all models by their ids, or with `q` those that match the words, best first, on one page."""
+    window = window_of(service, "models", limit, after)
     wanted = {"business_line": business_line, "severity": severity}
     with service.parts.database.read() as connection:
         rows = supervision.list_models(connection, Page(MODELS_AT_MOST, window.after), retired=retired)
-        rows = [row for row in rows if all(row[name] == one for name, one in wanted.items() if one is not None)]
-        found = lines_of(connection, reading, rows, q, window.limit)
+        rows = [
+            row
+            for row in rows
+            if all(row[name] == wanted_value for name, wanted_value in wanted.items() if wanted_value is not None)
+        ]
+        lines = lines_of(connection, reading, rows, q, window.limit)
     reading.record("list of the library")
     if q:
-        return answer({"models": found})
-    return listed(service, "models", found, window.limit, lambda line: line.model_id)
+        return json_response({"models": lines})
+    return page_response(service, "models", lines, window.limit, lambda line: line.model_id)
 
 
 @router.get("/{model_id}", summary="Show a model of the library", responses=answers(LibraryEntry, 400, 401, 404, 503))
 def show_entry(service: ServiceOf, reading: Reads, model_id: SlugPath, version: VersionQuery = None) -> Response:
-    """What its file says, part by part, with figures and case study."""
+    """Return the content of the model's file part by part, with figures and case study."""
     with service.parts.database.read() as connection:
         state, _ = require_matter(connection, reading, STREAM + model_id, ModelState, field="model_id")
         counted = counted_leads(connection, [model_id])[model_id]
-    found = version_of(state, version, "version")
+    published = version_of(state, version, "version")
     reading.record(f"model {model_id}")
-    return answer(library_entry(state, found.body, counted if reading.counts_leads else None))
+    return json_response(library_entry(state, published.body, counted if reading.counts_leads else None))
 
 
 @router.get(
@@ -156,16 +163,18 @@ def show_entry(service: ServiceOf, reading: Reads, model_id: SlugPath, version: 
     | {200: {"content": {"application/json": {"schema": {"type": "object", "description": FORMAT}}}}},
 )
 def package(service: ServiceOf, reading: Reads, model_id: SlugPath, version: VersionQuery = None) -> Response:
-    """The version with those before it, each as it was signed and with its proof: for another ledger to verify and
-    import. It was verified before it is given."""
+    """Return the version and those before it, each as signed and with its proof, for another ledger to import.
+
+    The package is verified before it is returned.
+    """
     with service.parts.database.read() as connection:
         state, _ = require_matter(connection, reading, STREAM + model_id, ModelState, field="model_id")
-    found = version_of(state, version, "version")
-    wanted = [one.event_id for one in state.versions if one.body.version <= found.body.version]
-    made = service.prover.package(model_id, found.body.version, wanted)
+    published = version_of(state, version, "version")
+    wanted = [earlier.event_id for earlier in state.versions if earlier.body.version <= published.body.version]
+    package_bytes = service.prover.package(model_id, published.body.version, wanted)
     reading.record(f"package of model {model_id}")
-    named = f'attachment; filename="{model_id}-{found.body.version}.json"'
-    return Response(made, media_type="application/json", headers={"Content-Disposition": named})
+    disposition = f'attachment; filename="{model_id}-{published.body.version}.json"'
+    return Response(package_bytes, media_type="application/json", headers={"Content-Disposition": disposition})
 
 
 @router.get(
@@ -182,8 +191,11 @@ def comparison(
     second: VersionQuery = None,
     other: SlugQuery = None,
 ) -> Response:
-    """Field by field. `first` is the version before `second` unless given, `second` the newest, of the model `other` if
-    that is given."""
+    """Compare two versions field by field.
+
+    `second` is by default the newest version, of the model `other` if that is given; `first` is by default the version
+    before `second`.
+    """
     with service.parts.database.read() as connection:
         state, _ = require_matter(connection, reading, STREAM + model_id, ModelState, field="model_id")
         to = require_matter(connection, reading, STREAM + other, ModelState, field="other")[0] if other else state
@@ -191,20 +203,20 @@ def comparison(
     before = state.newest.body.version if other else max(1, later.body.version - 1)
     earlier = version_of(state, first or before, "first")
     reading.record(f"comparison of model {model_id}")
-    return answer(service.parts.workers.run(compare, earlier.body, later.body, agency=reading.agency))
+    return json_response(service.parts.workers.run(compare, earlier.body, later.body, agency=reading.agency))
 
 
 @router.get(
     "/{model_id}/adopters", summary="Say who adopted a model", responses=answers(AdoptersView, 400, 401, 404, 503)
 )
 def show_adopters(service: ServiceOf, reading: Reads, model_id: SlugPath) -> Response:
-    """With which parameters; for procuratorates also how their leads turned out."""
+    """Return who runs the model with which parameters; for procuratorates also how their leads turned out."""
     with service.parts.database.read() as connection:
         state, _ = require_matter(connection, reading, STREAM + model_id, ModelState, field="model_id")
         counted = counted_leads(connection, [model_id])[model_id]
     agencies, with_leads = reading.authority.agencies, reading.counts_leads
     reading.record(f"adopters of model {model_id}")
-    return answer(AdoptersView(model_id, adopters(state, agencies, counted, with_leads=with_leads)))
+    return json_response(AdoptersView(model_id, adopters(state, agencies, counted, with_leads=with_leads)))
 
 
 @router.get(
@@ -213,81 +225,86 @@ def show_adopters(service: ServiceOf, reading: Reads, model_id: SlugPath) -> Res
     responses=answers(OutturnView, 400, 401, 404, 503),
 )
 def show_outturn(service: ServiceOf, reading: Reads, model_id: SlugPath) -> Response:
-    """By the quarter in which they were raised."""
+    """Return the counts by the quarter in which the leads were raised."""
     with service.parts.database.read() as connection:
         require_matter(connection, reading, STREAM + model_id, ModelState, field="model_id")
         counted = supervision.outturn_of_model(connection, model_id)
     reading.record(f"outturn of model {model_id}")
-    return answer(OutturnView(model_id, by_quarter(counted) if reading.counts_leads else None))
+    return json_response(OutturnView(model_id, by_quarter(counted) if reading.counts_leads else None))
 
 
 @router.post(
     "/anonymity",
     summary="Say what in texts leads to a case, a thing or a person",
     responses=answers(AnonymityView, 400, 401, 403, 408, 413, 415, 503),
-    openapi_extra=takes(Texts),
+    openapi_extra=takes(TextsToCheck),
 )
 async def check_anonymity(request: Request, service: ServiceOf, reading: Reads) -> Response:
-    """Ids of the cases and things that you may see, and what has the form of an identifier. For a procuratorate's
-    auditors, analysts and supervisors, before they publish; each check is recorded as a read."""
+    """Find ids of cases and things that you may see, and whatever has the form of an identifier.
+
+    For a procuratorate's auditors, analysts and supervisors, before they publish. Each check is recorded as a read.
+    """
     require_governing(reading)
-    asked = await posted(request, service, _texts, limit=MAX_BODY)
-    return await run_in_threadpool(_checked, service, reading, asked.texts)
+    texts_to_check = await read_json(request, service, _texts, limit=MAX_BODY)
+    return await run_in_threadpool(_checked, service, reading, texts_to_check.texts)
 
 
 def _checked(service: Service, reading: Reading, texts: tuple[str, ...]) -> Response:
     with service.parts.database.read() as connection:
-        found = [
-            TraceView(number, one.start, one.text, one.kind, one.instead)
+        traces = [
+            TraceView(number, trace.start, trace.text, trace.kind, trace.instead)
             for number, text in enumerate(texts)
-            for one in identified(connection, text, service.authority(), reading.reader)
+            for trace in identified(connection, text, service.authority(), reading.reader)
         ]
     reading.record("anonymity of texts")
-    return answer(AnonymityView(tuple(found)))
+    return json_response(AnonymityView(tuple(traces)))
 
 
 def by_quarter(counted: list[tuple[str, str, str | None, int]]) -> tuple[OutturnLine, ...]:
-    """Of (hour, status, outcome, how many) the lines of an outturn, in the order of time."""
-    found: Counter[tuple[str, str, str | None]] = Counter()
+    """Return the lines of an outturn in the order of time, from rows of (hour, status, outcome, count)."""
+    counts: Counter[tuple[str, str, str | None]] = Counter()
     for hour, status, outcome, count in counted:
-        found[_quarter(hour), status, outcome] += count
-    lines = (OutturnLine(*key, count) for key, count in found.items())
-    return tuple(sorted(lines, key=lambda one: (one.quarter, one.status)))
+        counts[_quarter(hour), status, outcome] += count
+    lines = (OutturnLine(*key, count) for key, count in counts.items())
+    return tuple(sorted(lines, key=lambda line: (line.quarter, line.status)))
 
 
 def lines_of(
     connection: Connection, reading: Reading, rows: list[dict[str, Any]], words: str | None, limit: int
 ) -> list[LibraryLine]:
-    """The first of the models as the library lists them, or those that fit the words, the best first."""
-    shown = [row["model_id"] for row in (rows if words else rows[:limit])]
-    states = {one: require_matter(connection, reading, STREAM + one, ModelState, field="model_id")[0] for one in shown}
+    """Return the first models as the library lists them, or the best matches of the words."""
+    model_ids = [row["model_id"] for row in (rows if words else rows[:limit])]
+    states = {
+        model_id: require_matter(connection, reading, STREAM + model_id, ModelState, field="model_id")[0]
+        for model_id in model_ids
+    }
     bodies = (state.newest.body for state in states.values())
-    places = searched(bodies, words, limit) if words else dict.fromkeys(shown, ())
+    places = searched(bodies, words, limit) if words else dict.fromkeys(model_ids, ())
     counted = counted_leads(connection, places) if reading.counts_leads else dict.fromkeys(places)
     return [
-        msgspec.structs.replace(library_line(states[model_id], counted[model_id]), found_in=found)
-        for model_id, found in places.items()
+        msgspec.structs.replace(library_line(states[model_id], counted[model_id]), found_in=matched)
+        for model_id, matched in places.items()
     ]
 
 
 def counted_leads(connection: Connection, model_ids: Iterable[str]) -> dict[str, list[Counted]]:
-    """How many leads each of these models has, by who has them and how far they came."""
-    found: dict[str, list[Counted]] = {model_id: [] for model_id in model_ids}
-    for model_id, procuratorate, status, outcome, count in supervision.tally_of(connection, found):
-        found[model_id].append((procuratorate, status, outcome, count))
-    return found
+    """Return how many leads each of these models has, by procuratorate, status and outcome."""
+    counts: dict[str, list[Counted]] = {model_id: [] for model_id in model_ids}
+    for model_id, procuratorate, status, outcome, count in supervision.tally_of(connection, counts):
+        counts[model_id].append((procuratorate, status, outcome, count))
+    return counts
 
 
 def version_of(state: ModelState, version: int | None, field: str) -> ModelVersion:
-    """The version that was asked for, or the newest. Raises NotFound."""
+    """Return the requested version, or the newest. Raises NotFound."""
     wanted = version or state.newest.body.version
-    found = next((one for one in state.versions if one.body.version == wanted), None)
-    if found is None:
+    published = next((candidate for candidate in state.versions if candidate.body.version == wanted), None)
+    if published is None:
         raise NotFound(f"{state.model_id} has no version {wanted}: it has 1 to {len(state.versions)}", field=field)
-    return found
+    return published
 
 
 def _quarter(hour: str) -> str:
-    """Of the hour's day in Asia/Shanghai, which is whole hours ahead of UTC."""
+    """Return the quarter of the hour's day in Asia/Shanghai, which is whole hours ahead of UTC."""
     day = legal_day_of(f"{hour}:00:00+00:00")
     return f"{day.year}-Q{(day.month + 2) // 3}"

@@ -1,4 +1,4 @@
-"""What the log says of itself: identity, size, trust file, proofs between published sizes. Public."""
+"""The log's identity, size, trust file, and proofs between published sizes. Public."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pydantic import Field
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
-from api.dependencies import DECIMAL_PATTERN, ServiceOf, answer
+from api.dependencies import DECIMAL_PATTERN, ServiceOf, json_response
 from api.middleware.rates import charge
 from api.routes.chain import asking_the_node
 from api.routes.tiles import published, served
@@ -38,7 +38,7 @@ Size = Annotated[str, Query(pattern=r"^[1-9][0-9]{0,17}$", description="a tree s
 
 
 class AnchoredView(Struct, frozen=True):
-    """Tree sizes that the chain has been sent, has in a block, and has for good."""
+    """The tree sizes that were sent to the chain, are in a block, and are final."""
 
     submitted: int
     mined: int
@@ -46,8 +46,11 @@ class AnchoredView(Struct, frozen=True):
 
 
 class FollowedView(Struct, frozen=True):
-    """How the last look at the chain went: ``waits`` is why nothing was anchored and ``told`` what that waits for,
-    ``fault`` what stands in the way of it, ``hint`` what to do about that."""
+    """The result of the last look at the chain.
+
+    ``waits`` is why nothing was anchored, ``told`` what that waits for, ``fault`` what prevents it, ``hint`` what to
+    do.
+    """
 
     state: str
     waits: str | None
@@ -57,7 +60,7 @@ class FollowedView(Struct, frozen=True):
 
 
 class WitnessView(Struct, frozen=True):
-    """A witness that is asked: the largest size that it has co-signed, and why it has not signed a newer one."""
+    """A witness: the largest size that it has co-signed, and why it has not co-signed a newer one."""
 
     name: str
     size: int
@@ -65,8 +68,10 @@ class WitnessView(Struct, frozen=True):
 
 
 class TimestampedView(Struct, frozen=True):
-    """How far an RFC 3161 authority has timestamped checkpoints: the last size and its time (unix seconds, 0 before the
-    first), ``fault`` why none comes and ``hint`` what to do about that."""
+    """The last checkpoint that an RFC 3161 authority has timestamped: its size and time.
+
+    ``time`` is in unix seconds, 0 before the first. ``fault`` is why none comes, ``hint`` what to do about it.
+    """
 
     size: int
     time: int
@@ -74,10 +79,12 @@ class TimestampedView(Struct, frozen=True):
     hint: str | None
 
 
-class LogView(Struct, frozen=True):
-    """``size`` and ``root`` are of the whole tree, ``published`` is the size of the newest checkpoint, ``witnessed`` of
-    the newest that the trust file's quorum of witnesses has co-signed; 0 where it asks for none. ``timestamped`` is
-    null where no timestamp authority is configured."""
+class LogStateView(Struct, frozen=True):
+    """The state of the log. ``size`` and ``root`` are of the whole tree, ``published`` is the newest checkpoint's size.
+
+    ``witnessed`` is the size of the newest checkpoint that the trust file's quorum has co-signed, 0 if it asks for
+    none. ``timestamped`` is null without a timestamp authority.
+    """
 
     origin: str
     log_id: str
@@ -108,9 +115,9 @@ class ConsistencyView(Struct, frozen=True):
     hashes: list[str]
 
 
-@router.get("", summary="Say what the log is and how far it has come", responses=answers(LogView, 503))
+@router.get("", summary="Say what the log is and how far it has come", responses=answers(LogStateView, 503))
 def log_state(service: ServiceOf) -> Response:
-    """Its id, its size, and how far the chain has it."""
+    """Return the log's id and size, and how much of it is published, witnessed and anchored."""
     parts = service.parts
     sizes = AnchoredSizes(DatabaseJournal(parts.database))
     with parts.database.read() as connection:
@@ -119,15 +126,15 @@ def log_state(service: ServiceOf) -> Response:
         witnessed = checkpoints.last_witnessed(connection)
         stamp = timestamps.last(connection)
     trust, state = parts.trust.trust, parts.chain_worker.state
-    return answer(
-        LogView(
+    return json_response(
+        LogStateView(
             origin=trust.origin,
             log_id="0x" + trust.log_id.hex(),
             size=tree.size,
             root=f"sha256:{tree.root.hex()}",
             published=last.size if last else 0,
             witnessed=witnessed.size if witnessed else 0,
-            witnesses=[WitnessView(one.name, one.size, one.fault) for one in parts.courier.states()],
+            witnesses=[WitnessView(witness.name, witness.size, witness.fault) for witness in parts.courier.states()],
             chain=FollowedView(state.word, state.waits, state.detail, state.fault, state.hint),
             anchored=AnchoredView(sizes.size("submitted"), sizes.size("mined"), sizes.size("confirmed")),
             timestamped=_timestamped(parts.timestamp_worker, stamp),
@@ -137,7 +144,7 @@ def log_state(service: ServiceOf) -> Response:
 
 
 def _timestamped(timestamp_worker: TimestampWorker | None, last: StoredTimestamp | None) -> TimestampedView | None:
-    """None where no authority is configured."""
+    """Return the state of timestamping, or None without an authority."""
     if timestamp_worker is None:
         return None
     size, time = (last.size, last.time) if last else (0, 0)
@@ -151,10 +158,10 @@ def _timestamped(timestamp_worker: TimestampWorker | None, last: StoredTimestamp
     responses=problems(400, 404, 429, 503) | {200: {"content": {"application/json": {"schema": {"type": "object"}}}}},
 )
 async def trust_file(request: Request, service: ServiceOf, block: Blocks = None) -> Response:
-    """`tallystick/trust@v1`. Compare it with what the agencies have published before you trust it.
+    """Return `tallystick/trust@v1`. Compare it with what the agencies have published before you trust it.
 
-    Each `block` is named in it by its hash, so that proofs can end there: the number of a final block, or
-    `latest-final`.
+    Each `block`, the number of a final block or `latest-final`, is named in it by its hash, so that proofs can end
+    there.
     """
     trust = service.parts.trust.trust
     if block:
@@ -167,7 +174,7 @@ async def trust_file(request: Request, service: ServiceOf, block: Blocks = None)
 
 
 def _trusted_blocks(chain: ChainBackend, which: Sequence[str]) -> list[TrustedBlock]:
-    """Ask the node for the blocks. Raises NotFound for one that is not final, MalformedInput, Unavailable."""
+    """Ask the node for the blocks. Raises MalformedInput, Unavailable, and NotFound for a block that is not final."""
     final = chain.final_block()
     return [trusted_block(final_block_of(chain.eth, final, block)) for block in which]
 
@@ -178,7 +185,7 @@ def _trusted_blocks(chain: ChainBackend, which: Sequence[str]) -> list[TrustedBl
     responses=answers(InclusionView, 400, 404, 503),
 )
 def inclusion(service: ServiceOf, index: Annotated[str, Path(pattern=DECIMAL_PATTERN)]) -> Response:
-    """A tlog-proof that ends in the published checkpoint."""
+    """Return a tlog-proof that ends in the published checkpoint."""
     at = parse_size(index, "index")
     with service.parts.database.read() as connection:
         head = served(service, connection)
@@ -187,7 +194,7 @@ def inclusion(service: ServiceOf, index: Annotated[str, Path(pattern=DECIMAL_PAT
         leaf = merkle.leaf_hash(log.entry(connection, at).envelope)
         hashes = merkle.inclusion_proof(at, head.size, TileNodes(head.size, log.tile_reader(connection)))
     proof = TlogProof(at, hashes, head.note)
-    return answer(InclusionView(at, f"sha256:{leaf.hex()}", proof.to_text()))
+    return json_response(InclusionView(at, f"sha256:{leaf.hex()}", proof.to_text()))
 
 
 @router.get(
@@ -196,7 +203,7 @@ def inclusion(service: ServiceOf, index: Annotated[str, Path(pattern=DECIMAL_PAT
     responses=answers(ConsistencyView, 400, 404, 422, 503),
 )
 def consistency(service: ServiceOf, first: Size, second: Size) -> Response:
-    """For 1 <= first <= second <= the published size."""
+    """Return the proof for 1 <= first <= second <= the published size."""
     old, new = parse_size(first, "first"), parse_size(second, "second")
     with service.parts.database.read() as connection:
         size = published(connection).size
@@ -209,4 +216,4 @@ def consistency(service: ServiceOf, first: Size, second: Size) -> Response:
         if new > size:
             raise NotFound(f"size {new} is not published: the log stands at {size}", field="second")
         hashes = merkle.consistency_proof(old, new, TileNodes(new, log.tile_reader(connection)))
-    return answer(ConsistencyView(old, new, [f"sha256:{sibling.hex()}" for sibling in hashes]))
+    return json_response(ConsistencyView(old, new, [f"sha256:{sibling.hex()}" for sibling in hashes]))

@@ -1,4 +1,4 @@
-"""Paper: documents printed from events, and certificates of what is proven."""
+"""Papers: documents printed from events, and certificates of what is proven."""
 
 from __future__ import annotations
 
@@ -42,8 +42,10 @@ assert get_args(Document) == DOCUMENTS, "the route offers what the table of form
 Language = Annotated[
     PaperLanguage | None, Query(alias="lang", description="language or languages; else by Accept-Language")
 ]
-Kind = Annotated[Document | None, Query(alias="document", description="which one, where an event prints as several")]
-ItemOf = Annotated[SlugQuery, Query(description="only this item, and what happened with it")]
+DocumentQuery = Annotated[
+    Document | None, Query(alias="document", description="which one, where an event prints as several")
+]
+ItemQuery = Annotated[SlugQuery, Query(description="only this item, and what happened with it")]
 _PDF: dict[int | str, dict[str, Any]] = {
     200: {"description": "The paper, PDF/A-3b", "content": {"application/pdf": {}}}
 }
@@ -63,24 +65,26 @@ def paper(
     case_id: SlugPath,
     event_id: EventIdPath,
     language: Language = None,
-    kind: Kind = None,
+    kind: DocumentQuery = None,
     withhold: Literal["sections"] | None = None,
     ground: Ground = None,
 ) -> Response:
-    """The case as it stood with the event; names and confidential sections as far as you may read them, none with
-    `withhold`. The same event gives the same file until a section is erased."""
+    """Return the case as it was with the event, with names and confidential sections as far as you may read them.
+
+    With `withhold` there are none of these. The same event gives the same file until a section is erased.
+    """
     with service.parts.database.read() as connection:
         entry, sight = find(connection, reading, event_id)
         if (entry.stream_kind, entry.stream_id) != ("case", case_id):
             raise NotFound(f"no event {event_id} of case {case_id} that you may see", field="event_id")
         confidential = withhold is None and reading.sees_sections(connection, entry, sight, ground)
-        found = occasion(connection, service.parts.validator.states, entry, confidential=confidential)
-    voice = Voice(spoken(request, language), lambda labels: names_by_id(reading.authority.names, labels))
+        printed_event = occasion(connection, service.parts.validator.states, entry, confidential=confidential)
+    voice = Voice(paper_language(request, language), lambda labels: names_by_id(reading.authority.names, labels))
     log_id = f"0x{service.parts.trust.trust.log_id.hex()}"
-    sheet = document(found, voice, log_id=log_id, verify_url=verify_url(service), kind=kind)
-    made = service.parts.workers.run(typeset, sheet, agency=reading.agency)
+    sheet = document(printed_event, voice, log_id=log_id, verify_url=verify_url(service), kind=kind)
+    pdf = service.parts.workers.run(typeset, sheet, agency=reading.agency)
     record(reading, "paper of event", entry, ground)
-    return file_of(made, event_id)
+    return file_of(pdf, event_id)
 
 
 @router.get(
@@ -99,12 +103,15 @@ def event_certificate(
     withhold: Withheld | None = None,
     ground: Ground = None,
 ) -> Response:
-    """The verification of its proof bundle in words, numbered; what is claimed beside what is proven; what is not
-    proven. The bundle is attached, as `proof` gives it to you."""
+    """Return the numbered verification of the event's proof bundle in words.
+
+    It sets what is claimed beside what is proven, and says what is not proven. The bundle is attached as `proof`
+    returns it to you.
+    """
     with service.parts.workers.turn(reading.agency) as turn:
         bundle = bundle_of_event(service, reading, event_id, withhold, ground)
-        asked = _asked(service, bundle, spoken(request, language))
-        return file_of(turn.run(printed, asked), f"{event_id}.certificate")
+        certificate_request = _certificate_request(service, bundle, paper_language(request, language))
+        return file_of(turn.run(printed, certificate_request), f"{event_id}.certificate")
 
 
 @router.get(
@@ -119,23 +126,23 @@ def case_certificate(
     service: ServiceOf,
     reading: Reads,
     case_id: SlugPath,
-    item_id: ItemOf = None,
+    item_id: ItemQuery = None,
     language: Language = None,
     withhold: Withheld | None = None,
     ground: Ground = None,
 ) -> Response:
-    """The same of all its events, with items, their digests and the handling chain."""
+    """Return the same for all events of the case, with items, their digests and the handling chain."""
     with service.parts.database.read() as connection:
         reading.require_case(connection, case_id)
         _require_few(log.heads(connection, [("case", case_id)]).values())
     with service.parts.workers.turn(reading.agency) as turn:
         bundle = bundle_of_case(service, reading, case_id, withhold, ground)
-        asked = _asked(service, bundle, spoken(request, language), item_id)
-        return file_of(turn.run(printed, asked), f"{case_id}.certificate")
+        certificate_request = _certificate_request(service, bundle, paper_language(request, language), item_id)
+        return file_of(turn.run(printed, certificate_request), f"{case_id}.certificate")
 
 
 def _require_few(heads: Iterable[Head]) -> None:
-    """Raises TooCostly for a case whose certificate would take more than a worker may."""
+    """Raise TooCostly for a case whose certificate would take more than a worker may."""
     for head in heads:
         if head.sequence >= MAX_CERTIFIED:
             raise TooCostly(
@@ -146,22 +153,22 @@ def _require_few(heads: Iterable[Head]) -> None:
             )
 
 
-def _asked(service: Service, bundle: bytes, language: PaperLanguage, item_id: str | None = None) -> Asked:
+def _certificate_request(service: Service, bundle: bytes, language: PaperLanguage, item_id: str | None = None) -> Asked:
     parts = service.parts
     return Asked(bundle, parts.trust.trust, parts.validator.book, language, verify_url(service), item_id)
 
 
-def spoken(request: Request, language: PaperLanguage | None) -> PaperLanguage:
-    """The language that was asked for, else the reader's."""
+def paper_language(request: Request, language: PaperLanguage | None) -> PaperLanguage:
+    """Return the language that was asked for, or else the reader's."""
     return language or spoken_in(language_of(request.headers.get("accept-language")))
 
 
 def verify_url(service: Service) -> str:
-    """The page where anybody checks a proof."""
+    """Return the address of the page where anybody can check a proof."""
     return f"{service.parts.settings.url}/verify"
 
 
-def file_of(made: bytes, name: str) -> Response:
-    """A PDF under this name."""
+def file_of(pdf: bytes, name: str) -> Response:
+    """Return a response with the PDF under this file name."""
     headers = {"Content-Disposition": f'inline; filename="{name}.pdf"'}
-    return Response(made, media_type="application/pdf", headers=headers)
+    return Response(pdf, media_type="application/pdf", headers=headers)

@@ -1,4 +1,4 @@
-"""Proof bundles: what a reader takes away, to be checked offline by anybody."""
+"""Proof bundles: files that anybody can check offline."""
 
 from __future__ import annotations
 
@@ -29,9 +29,12 @@ def event_proof(
     withhold: Withheld | None = None,
     ground: Ground = None,
 ) -> Response:
-    """Sections that you may not read are withheld; `withhold` leaves out more. It was verified before it is given."""
-    made = bundle_of_event(service, reading, event_id, withhold, ground)
-    return Response(made, media_type="application/json")
+    """Return the event's bundle without the sections that you may not read; `withhold` leaves out more.
+
+    The bundle is verified before it is returned.
+    """
+    bundle = bundle_of_event(service, reading, event_id, withhold, ground)
+    return Response(bundle, media_type="application/json")
 
 
 @router.get(
@@ -40,36 +43,36 @@ def event_proof(
 def case_proof(
     service: ServiceOf, reading: Reads, case_id: SlugPath, withhold: Withheld | None = None, ground: Ground = None
 ) -> Response:
-    """All its events, in one file."""
+    """Return the bundles of all events of the case in one file."""
     with service.parts.workers.turn(reading.agency):  # of many events this takes seconds
-        made = bundle_of_case(service, reading, case_id, withhold, ground)
-    return Response(made, media_type="application/json")
+        bundle = bundle_of_case(service, reading, case_id, withhold, ground)
+    return Response(bundle, media_type="application/json")
 
 
 def bundle_of_event(
     service: Service, reading: Reading, event_id: str, withhold: Withheld | None, ground: str | None
 ) -> bytes:
-    """The bundle as this reader may have it; recorded as read."""
+    """Return the event's bundle as this reader may have it, and record the read."""
     with service.parts.database.read() as connection:
         entry, sight = find(connection, reading, event_id)
         shows_sections = reading.sees_sections(connection, entry, sight, ground)
-    made = service.prover.bundle(event_id, _withheld(withhold, shows_sections=shows_sections))
+    bundle = service.prover.bundle(event_id, _withheld(withhold, shows_sections=shows_sections))
     record(reading, "proof of event", entry, ground)
-    return made
+    return bundle
 
 
 def bundle_of_case(
     service: Service, reading: Reading, case_id: str, withhold: Withheld | None, ground: str | None
 ) -> bytes:
-    """The same of a case."""
+    """Return the case's bundle as this reader may have it, and record the read."""
     with service.parts.database.read() as connection:
         sight: Sight = reading.require_case(connection, case_id)
         holds = cases.holds(connection, case_id, reading.agency)
     shows_sections = sight == "party" and (holds or ground is not None)
-    made = service.prover.case_bundle(case_id, _withheld(withhold, shows_sections=shows_sections))
+    bundle = service.prover.case_bundle(case_id, _withheld(withhold, shows_sections=shows_sections))
     reading.record("proof of the case", case_id, ground=ground)
-    return made
+    return bundle
 
 
-def _withheld(asked: Withheld | None, *, shows_sections: bool) -> Withheld | None:
-    return asked if asked is not None or shows_sections else "sections"
+def _withheld(requested: Withheld | None, *, shows_sections: bool) -> Withheld | None:
+    return requested if requested is not None or shows_sections else "sections"

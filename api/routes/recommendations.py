@@ -1,4 +1,4 @@
-"""Recommendations: listed with the time to reply, and shown with their lives."""
+"""Recommendations: in lists with the time to reply, and singly with their history."""
 
 from __future__ import annotations
 
@@ -7,7 +7,17 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from starlette.responses import Response
 
-from api.dependencies import Following, Limit, Reads, Service, ServiceOf, SlugPath, answer, listed, page
+from api.dependencies import (
+    Following,
+    Limit,
+    Reads,
+    Service,
+    ServiceOf,
+    SlugPath,
+    json_response,
+    page_response,
+    window_of,
+)
 from api.schemas.openapi import answers, page_of
 from api.services.matter_views import RecommendationLine, RecommendationView, recommendation_line, recommendation_view
 from api.services.matters import life_of, require_matter
@@ -38,14 +48,16 @@ def list_recommendations(
     limit: Limit = 100,
     after: Following = None,
 ) -> Response:
-    """Those that your agency issued or got, for auditors and analysts those of the procuratorates below as well; the
-    latest change last."""
-    window = page(service, "recommendations", limit, after)
+    """List what your agency issued or received, the latest change last.
+
+    Auditors and analysts also see those of the procuratorates below.
+    """
+    window = window_of(service, "recommendations", limit, after)
     with service.parts.database.read() as connection:
         rows = supervision.list_recommendations(connection, reading.reader, window, status=state, agency=to_agency)
-    found = [recommendation_line(row, _due(service, row["issued_at"])) for row in rows]
+    lines = [recommendation_line(row, _due(service, row["issued_at"])) for row in rows]
     reading.record("list of recommendations")
-    return listed(service, "recommendations", found, window.limit, lambda line: line.updated_index)
+    return page_response(service, "recommendations", lines, window.limit, lambda line: line.updated_index)
 
 
 @router.get(
@@ -54,15 +66,15 @@ def list_recommendations(
     responses=answers(RecommendationView, 400, 401, 404, 503),
 )
 def show_recommendation(service: ServiceOf, reading: Reads, recommendation_id: SlugPath) -> Response:
-    """What it says, until when the reply is in time, and each step since with its signed event."""
+    """Return the recommendation, the deadline of the reply, and each step since with its signed event."""
     stream_id = STREAM + recommendation_id
     with service.parts.database.read() as connection:
         state, sight = require_matter(connection, reading, stream_id, RecommendationState, field="recommendation_id")
         events = life_of(connection, stream_id, sight)
         own = state.issued.model_id is not None and reading.agency == state.procuratorate
-        found = recurrence(connection, state, reading.reader.now, service.authority().agencies) if own else None
+        counts = recurrence(connection, state, reading.reader.now, service.authority().agencies) if own else None
     reading.record(f"recommendation {recommendation_id}")
-    return answer(recommendation_view(state, _due(service, state.issued_at), sight, events, found))
+    return json_response(recommendation_view(state, _due(service, state.issued_at), sight, events, counts))
 
 
 def _due(service: Service, issued_at: str) -> Counted | None:

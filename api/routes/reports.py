@@ -10,7 +10,7 @@ from msgspec import Struct
 from starlette.responses import Response
 
 from api.auth.reading import GOVERNING, Reading
-from api.dependencies import LabelsOf, Reads, Service, ServiceOf, answer
+from api.dependencies import LabelsOf, Reads, Service, ServiceOf, json_response
 from api.schemas.openapi import answers, problems
 from ledger.core.errors import Unauthorized
 from ledger.core.events.supervision import Told
@@ -35,7 +35,7 @@ NodeName = Annotated[str, Query(min_length=1, max_length=300, description="KIND:
 
 
 class CorrelationView(Struct, frozen=True):
-    """What was found around ``start``; ``path`` leads to the node that was asked for with ``to``."""
+    """The graph around ``start``. ``path`` leads to the node that was asked for with ``to``."""
 
     start: str
     cut: bool
@@ -68,16 +68,19 @@ def report(
     business_line: BusinessLine | None = None,
     file_format: Format = "json",
 ) -> Response:
-    """Of the agencies in your procuratorate's jurisdiction, or below it. Every row names the events it was counted
-    from. For a procuratorate's auditors, analysts and supervisors; each report is recorded as a read."""
+    """Return a report on the agencies in your procuratorate's jurisdiction, or below it.
+
+    Every row names the events from which it was counted. For a procuratorate's auditors, analysts and supervisors; each
+    report is recorded as a read.
+    """
     scope = Scope(since, until, within_own(reading, jurisdiction), business_line)
     now = _now(service)
     with service.parts.workers.turn(reading.agency) as turn:
         service.parts.supervisor.views.refresh()
         with service.parts.supervisor.views.session(jurisdiction=scope.jurisdiction, now=now) as session:
-            made = make_report(session, scope, tree_size=session.size, as_of=now)
+            made_report = make_report(session, scope, tree_size=session.size, as_of=now)
         reading.record(f"report from {since} to {until}")
-        return _as(service, turn, made, file_format=file_format, labels=labels)
+        return _as(service, turn, made_report, file_format=file_format, labels=labels)
 
 
 @router.get(
@@ -93,41 +96,45 @@ def correlation(
     depth: Annotated[int, Query(ge=1, le=DEEPEST, description="steps; two cases with one seal are four apart")] = 4,
     to: NodeName | None = None,
 ) -> Response:
-    """The graph around a node, up to so many steps away. Persons are keyed digests, never names. For a
-    procuratorate's auditors and analysts."""
+    """Return the graph around a node, up to `depth` steps away. Persons are keyed digests, never names.
+
+    For a procuratorate's auditors and analysts.
+    """
     own = require_governing(reading)
     now = _now(service)
     service.parts.supervisor.views.refresh()
     with service.parts.supervisor.views.session(jurisdiction=own, now=now) as session:
         node = node_named(service, session, start, now)
         goal = node_named(service, session, to, now, field="to") if to else None
-        found = correlate(session, node, depth=depth, as_of=now)
-    path = found.path_to(goal) if goal else ()
-    reading.record(f"what {node.name} has in common with others", *found.cases(), supervision=True)
-    return answer(CorrelationView(node.name, found.cut, found.places, found.edges, path, session.size))
+        graph = correlate(session, node, depth=depth, as_of=now)
+    path = graph.path_to(goal) if goal else ()
+    reading.record(f"what {node.name} has in common with others", *graph.cases(), supervision=True)
+    return json_response(CorrelationView(node.name, graph.cut, graph.places, graph.edges, path, session.size))
 
 
 def node_named(service: Service, session: Asked, text: str, as_of: datetime, *, field: str = "from") -> Node:
-    """The node that a reader asked for: ``kind:id``, a case id, or a case number."""
+    """Return the node of a reader's text: ``kind:id``, a case id, or a case number."""
     with service.parts.database.read() as connection:
         numbered = cases.with_number(connection, text)
     return node_called(session, text, numbered, as_of=as_of, field=field)
 
 
-def _as(service: Service, turn: Turn, made: Report, *, file_format: str, labels: Labels) -> Response:
+def _as(service: Service, turn: Turn, made_report: Report, *, file_format: str, labels: Labels) -> Response:
     called = called_in(service, labels)
     if file_format == "json":
-        return answer(made)
+        return json_response(made_report)
     if file_format == "html":
-        return Response(to_html(made, labels, called), media_type="text/html; charset=utf-8")
-    headers = {"Content-Disposition": f'attachment; filename="report-{made.scope.since}-{made.scope.until}.pdf"'}
-    content = content_of(made, labels, called)
+        return Response(to_html(made_report, labels, called), media_type="text/html; charset=utf-8")
+    headers = {
+        "Content-Disposition": f'attachment; filename="report-{made_report.scope.since}-{made_report.scope.until}.pdf"'
+    }
+    content = content_of(made_report, labels, called)
     document = turn.run(set_report, content)
     return Response(document, media_type="application/pdf", headers=headers)
 
 
 def called_in(service: Service, labels: Labels) -> Called:
-    """Agencies as the registry names them, models by the titles of their newest versions."""
+    """Return the names of agencies by the registry, and of models by the titles of their newest versions."""
     return Called(
         names_by_id(lambda: service.authority().names(), labels), names_by_id(lambda: _model_titles(service), labels)
     )
@@ -139,21 +146,24 @@ def _model_titles(service: Service) -> dict[str, Told]:
 
 
 def require_governing(reading: Reading) -> str:
-    """The jurisdiction of the reader's procuratorate, where its role may look at all of it. Raises Unauthorized."""
+    """Return the jurisdiction of the reader's procuratorate if the reader's role covers all of it.
+
+    Raises Unauthorized.
+    """
     reading.require_role(*GOVERNING)
     if not reading.is_of_procuratorate:
         raise Unauthorized("this is for procuratorates", code="not_a_procuratorate")
     return reading.authority.agencies[reading.agency].profile.jurisdiction
 
 
-def within_own(reading: Reading, asked: str | None) -> str:
-    """The jurisdiction that was asked for, the reader's own if none. Raises Unauthorized for one that is not below."""
+def within_own(reading: Reading, jurisdiction: str | None) -> str:
+    """Return the requested jurisdiction, or the reader's own. Raises Unauthorized for one that is not below its own."""
     own = require_governing(reading)
-    if asked is not None and not lies_within(asked, own):
+    if jurisdiction is not None and not lies_within(jurisdiction, own):
         raise Unauthorized(
             f"your procuratorate's jurisdiction is {own}", field="jurisdiction", code="outside_jurisdiction"
         )
-    return asked or own
+    return jurisdiction or own
 
 
 def _now(service: Service) -> datetime:

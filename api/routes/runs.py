@@ -1,4 +1,4 @@
-"""Runs: what a model would find now, before anybody publishes it, and how it stands with the runs of the published."""
+"""Runs of models: what a model would find now, before it is published, and the state of the published models' runs."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from api.auth.reading import Reading
-from api.dependencies import Reads, Service, ServiceOf, answer, posted
+from api.dependencies import Reads, Service, ServiceOf, json_response, read_json
 from api.routes.reports import require_governing
 from api.schemas.openapi import answers, takes
 from api.services.matters import require_matter
@@ -37,7 +37,7 @@ LeadPath = Annotated[str, Path(pattern=r"^lead-[0-9a-f]{32}$", description="id o
 
 
 class RunRequest(Struct, frozen=True, forbid_unknown_fields=True):
-    """``definition`` is the model's file; ``parameters`` are those that are not to have their defaults."""
+    """A model's file, and the parameters that are to differ from their defaults."""
 
     definition: Annotated[str, Meta(min_length=1, max_length=32_000)]
     parameters: dict[str, Any] = {}
@@ -45,14 +45,14 @@ class RunRequest(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class WidenRequest(Struct, frozen=True, forbid_unknown_fields=True):
-    """Parameters in the place of those that the lead was found with."""
+    """Parameters that replace those of the lead."""
 
     parameters: dict[str, Any] = {}
     as_of: Instant | None = None
 
 
 class FaultView(Struct, frozen=True):
-    """What keeps a procuratorate's run of a model from being done, or from raising all that it finds."""
+    """What prevents a procuratorate's run of a model, or the raising of everything that it finds."""
 
     model_id: str
     procuratorate: str
@@ -60,8 +60,10 @@ class FaultView(Struct, frozen=True):
 
 
 class RunsView(Struct, frozen=True):
-    """When everything was looked at last (unix milliseconds), at which tree size, how long that took, and how many
-    leads were raised since the service started."""
+    """The last look at everything: its time (unix milliseconds), tree size and duration.
+
+    ``raised`` counts the leads that were raised since the service started.
+    """
 
     looked_at: int | None
     size: int
@@ -71,7 +73,7 @@ class RunsView(Struct, frozen=True):
 
 
 class FoundView(Struct, frozen=True):
-    """A finding: ``lead_id`` is the lead that it would be, ``known`` whether that was raised."""
+    """A finding. ``lead_id`` is the id of its lead, ``known`` whether that lead was raised."""
 
     lead_id: str
     known: bool
@@ -85,7 +87,7 @@ class FoundView(Struct, frozen=True):
 
 
 class RunView(Struct, frozen=True):
-    """What a run found: ``total`` findings, of which at most so many are shown as a page has."""
+    """The result of a run: ``total`` findings, of which at most a page is shown."""
 
     model_id: str
     version: int
@@ -108,15 +110,18 @@ _widen_request = decoder_of(WidenRequest)
     openapi_extra=takes(RunRequest),
 )
 async def run_model(request: Request, service: ServiceOf, reading: Reads) -> Response:
-    """Nothing is raised. For a procuratorate's auditors, analysts and supervisors, over the agencies in its
-    jurisdiction; each run is recorded as a read."""
+    """Run a model without raising leads.
+
+    For a procuratorate's auditors, analysts and supervisors, over the agencies in its jurisdiction. Each run is
+    recorded as a read.
+    """
     require_governing(reading)
-    asked = await posted(request, service, _run_request, limit=MAX_BODY)
-    return await run_in_threadpool(_run_asked, service, reading, asked)
+    run_request = await read_json(request, service, _run_request, limit=MAX_BODY)
+    return await run_in_threadpool(_run_requested, service, reading, run_request)
 
 
-def _run_asked(service: Service, reading: Reading, asked: RunRequest) -> Response:
-    return answer(run(service, reading, asked.definition, asked.parameters, asked.as_of))
+def _run_requested(service: Service, reading: Reading, run_request: RunRequest) -> Response:
+    return json_response(run(service, reading, run_request.definition, run_request.parameters, run_request.as_of))
 
 
 @router.post(
@@ -126,42 +131,43 @@ def _run_asked(service: Service, reading: Reading, asked: RunRequest) -> Respons
     openapi_extra=takes(WidenRequest),
 )
 async def find_kind(request: Request, service: ServiceOf, reading: Reads, lead_id: LeadPath) -> Response:
-    """Runs the model that raised the lead over all history, with its parameters as they were, or others."""
+    """Run the model that raised the lead over all history, with its parameters or with others."""
     require_governing(reading)
-    asked = await posted(request, service, _widen_request, limit=MAX_BODY)
-    return await run_in_threadpool(_run_again, service, reading, lead_id, asked)
+    widen_request = await read_json(request, service, _widen_request, limit=MAX_BODY)
+    return await run_in_threadpool(_run_again, service, reading, lead_id, widen_request)
 
 
-def _run_again(service: Service, reading: Reading, lead_id: str, asked: WidenRequest) -> Response:
+def _run_again(service: Service, reading: Reading, lead_id: str, widen_request: WidenRequest) -> Response:
     with service.parts.database.read() as connection:
         lead, _ = require_matter(connection, reading, lead_id, LeadState, field="lead_id")
         stream = MODEL_STREAM + lead.raised.model_id
         model, _ = require_matter(connection, reading, stream, ModelState, field="model_id")
-    definition = next(one.body.definition for one in model.versions if one.body.version == lead.raised.model_version)
-    parameters = {**lead.raised.parameters, **asked.parameters}
-    return answer(run(service, reading, definition, parameters, asked.as_of))
+    definition = next(
+        version.body.definition for version in model.versions if version.body.version == lead.raised.model_version
+    )
+    parameters = {**lead.raised.parameters, **widen_request.parameters}
+    return json_response(run(service, reading, definition, parameters, widen_request.as_of))
 
 
 @router.get("/supervision", summary="Say how it stands with the runs", responses=answers(RunsView, 400, 401, 503))
 def show_runs(service: ServiceOf, reading: Reads) -> Response:
-    """When all models were run over everything, how long that took, and what keeps a model from being run."""
+    """Return when all models were last run over everything, how long that took, and what prevents a model's run."""
     reading.record("runs of models")
-    return answer(_runs_view(service.parts.supervisor.state))
+    return json_response(_runs_view(service.parts.supervisor.state))
 
 
 def _runs_view(state: RunState) -> RunsView:
-    faults = tuple(FaultView(one.model_id, one.procuratorate, str(one.says)) for one in state.faults)
+    faults = tuple(FaultView(fault.model_id, fault.procuratorate, str(fault.says)) for fault in state.faults)
     return RunsView(state.looked_at, state.size, state.took_ms, state.raised, faults)
 
 
 def run(
     service: Service, reading: Reading, definition: str, parameters: Mapping[str, object], as_of: str | None
 ) -> RunView:
-    """What the model of a file finds in the record as it is now, within the reader's jurisdiction; recorded as a read.
-    It is run in a process of its own, over an export of what the reader may see.
+    """Return what a model's file finds in the reader's jurisdiction now, and record the read.
 
-    Raises Unauthorized for who does not govern one, ModelRefused, MalformedInput for parameters, QueryRefused,
-    TooCostly, Unavailable.
+    It runs in a process of its own, over an export of what the reader may see. Raises Unauthorized for a reader without
+    such a role, ModelRefused, MalformedInput for parameters, QueryRefused, TooCostly, and Unavailable.
     """
     own = require_governing(reading)
     views, workers = service.parts.supervisor.views, service.parts.workers
@@ -173,12 +179,12 @@ def run(
         model = turn.run(parse_model, definition, field="definition")
         values = model.parameters_of(parameters)
         with views.export(jurisdiction=own, now=now) as export:
-            asked = RunAsked(export, model, parameters, at, query_limits(workers.limits))
-            everything = turn.run(found_in_export, asked, field="definition")
-    found = [one for one in everything if _lies_within(reading, one, own)]
-    shown = found[: min(service.limit(FOUND_AT_MOST), FOUND_AT_MOST)]
-    known = service.parts.supervisor.record.known(one.lead_id for one in shown)
-    cases = sorted({one.case_id for one in shown if one.case_id is not None})
+            run_input = RunAsked(export, model, parameters, at, query_limits(workers.limits))
+            all_findings = turn.run(found_in_export, run_input, field="definition")
+    findings = [finding for finding in all_findings if _lies_within(reading, finding, own)]
+    page_findings = findings[: min(service.limit(FOUND_AT_MOST), FOUND_AT_MOST)]
+    raised_ids = service.parts.supervisor.record.known(finding.lead_id for finding in page_findings)
+    cases = sorted({finding.case_id for finding in page_findings if finding.case_id is not None})
     reading.record(f"run of the model {model.model_id}", *cases, supervision=True)
     return RunView(
         model_id=model.model_id,
@@ -187,18 +193,28 @@ def run(
         parameters=values,
         tree_size=export.size,
         as_of=spelled(at),
-        total=len(found),
-        findings=tuple(_found(model, one, values, known=one.lead_id in known) for one in shown),
+        total=len(findings),
+        findings=tuple(
+            _finding_view(model, finding, values, is_raised=finding.lead_id in raised_ids) for finding in page_findings
+        ),
     )
 
 
-def _found(model: Model, one: Finding, values: Mapping[str, object], *, known: bool) -> FoundView:
-    says = said(model.lead.says, one.values, values)
+def _finding_view(model: Model, finding: Finding, values: Mapping[str, object], *, is_raised: bool) -> FoundView:
+    says = said(model.lead.says, finding.values, values)
     return FoundView(
-        one.lead_id, known, one.case_id, one.supervised, says.en, says.zh, one.key, one.values, one.evidence
+        finding.lead_id,
+        is_raised,
+        finding.case_id,
+        finding.supervised,
+        says.en,
+        says.zh,
+        finding.key,
+        finding.values,
+        finding.evidence,
     )
 
 
-def _lies_within(reading: Reading, one: Finding, jurisdiction: str) -> bool:
-    agency = reading.authority.agencies.get(one.supervised)
+def _lies_within(reading: Reading, finding: Finding, jurisdiction: str) -> bool:
+    agency = reading.authority.agencies.get(finding.supervised)
     return agency is not None and lies_within(agency.profile.jurisdiction, jurisdiction)

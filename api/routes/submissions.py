@@ -1,7 +1,7 @@
-"""Writing: signed events come in. Nothing but the signature is asked for.
+"""The routes that take signed events. They ask for nothing but the signature.
 
-These are plain ASGI endpoints: the bytes that were posted are judged as they are, and nothing is parsed twice.
-``api.schemas.openapi`` documents them.
+These are plain ASGI endpoints: the posted bytes are validated as they are, and nothing is parsed twice.
+``api.middleware.submission_routes`` documents them.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from api.middleware.bodies import JSON, NDJSON, read_body
 from api.middleware.problems import Refused
 from api.middleware.rates import charge
-from api.services.submission import Desk, Fits, LineAnswer
+from api.services.submission import LineAnswer, RouteCheck, SubmissionService
 from ledger.core.errors import MalformedInput
 from ledger.core.events import Body, Payload, handover
 
@@ -35,53 +35,53 @@ _encoder = msgspec.json.Encoder()
 
 
 class BatchAnswer(Struct, frozen=True):
-    """One result for each line, in their order."""
+    """One result for each line, in order."""
 
     results: list[LineAnswer]
 
 
-class _Events:
+class _EventEndpoint:
     """POST /events: one submission, one receipt."""
 
-    def __init__(self, desk: Desk, *, limit: int, timeout_s: float):
-        self._desk = desk
+    def __init__(self, submissions: SubmissionService, *, limit: int, timeout_s: float):
+        self._submissions = submissions
         self._limit = limit
         self._timeout_s = timeout_s
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         body = await read_body(scope, receive, JSON, limit=self._limit, timeout_s=self._timeout_s)
-        accepted = await self._desk.take(body, self.fits(scope))
-        await _send(send, accepted.status, _encoder.encode(accepted.receipt))
+        submitted = await self._submissions.submit(body, self.route_check(scope))
+        await _send(send, submitted.status, _encoder.encode(submitted.receipt))
 
-    def fits(self, _scope: Scope) -> Fits | None:
-        """What the submission must be for this address; None for anything."""
+    def route_check(self, _scope: Scope) -> RouteCheck | None:
+        """Return the check of the payload for this route, or None if it takes any event."""
         return None
 
 
-class _Offers(_Events):
+class _OfferEndpoint(_EventEndpoint):
     """POST /handovers: the sender's half."""
 
-    def fits(self, _scope: Scope) -> Fits | None:
+    def route_check(self, _scope: Scope) -> RouteCheck | None:
         return lambda payload: _require_type(payload, handover.HandoverOffered)
 
 
-class _Answers(_Events):
-    """POST /cases/{case_id}/handovers/{handover_id}/accept and the like: what is said of one handover."""
+class _AnswerEndpoint(_EventEndpoint):
+    """POST /cases/{case_id}/handovers/{handover_id}/accept and the like: the answers to one handover."""
 
-    def __init__(self, desk: Desk, body: type[Body], *, limit: int, timeout_s: float):
-        super().__init__(desk, limit=limit, timeout_s=timeout_s)
+    def __init__(self, submissions: SubmissionService, body: type[Body], *, limit: int, timeout_s: float):
+        super().__init__(submissions, limit=limit, timeout_s=timeout_s)
         self._body = body
 
-    def fits(self, scope: Scope) -> Fits | None:
+    def route_check(self, scope: Scope) -> RouteCheck | None:
         ids = scope["path_params"]
         return lambda payload: _require_answer(payload, self._body, ids["case_id"], ids["handover_id"])
 
 
-class _Batch:
+class _BatchEndpoint:
     """POST /events/batch: many submissions, each answered on its own."""
 
-    def __init__(self, desk: Desk, *, limit: int, timeout_s: float):
-        self._desk = desk
+    def __init__(self, submissions: SubmissionService, *, limit: int, timeout_s: float):
+        self._submissions = submissions
         self._limit = limit
         self._timeout_s = timeout_s
 
@@ -91,24 +91,28 @@ class _Batch:
         if len(lines) > MAX_LINES:
             raise Refused(413, f"expected at most {MAX_LINES} lines, not {len(lines)}", code="too_many_events")
         charge(scope, len(lines) - 1)
-        await _send(send, 200, _encoder.encode(BatchAnswer(await self._desk.take_each(lines))))
+        await _send(send, 200, _encoder.encode(BatchAnswer(await self._submissions.submit_each(lines))))
 
 
-def busy_endpoints(desk: Desk, *, limit: int, bulk_limit: int, timeout_s: float) -> dict[str, ASGIApp]:
-    """What is posted to all day, by path; limits are in bytes."""
+def submission_endpoints(
+    submissions: SubmissionService, *, limit: int, bulk_limit: int, timeout_s: float
+) -> dict[str, ASGIApp]:
+    """Return the endpoints that are posted to most, by path. Limits are in bytes."""
     return {
-        EVENTS: _Events(desk, limit=limit, timeout_s=timeout_s),
-        BATCH: _Batch(desk, limit=bulk_limit, timeout_s=timeout_s),
+        EVENTS: _EventEndpoint(submissions, limit=limit, timeout_s=timeout_s),
+        BATCH: _BatchEndpoint(submissions, limit=bulk_limit, timeout_s=timeout_s),
     }
 
 
-def handover_routes(desk: Desk, *, limit: int, timeout_s: float) -> list[BaseRoute]:
-    """The routes that take handovers and what is said of them."""
+def handover_routes(submissions: SubmissionService, *, limit: int, timeout_s: float) -> list[BaseRoute]:
+    """Return the routes that take handovers and the answers to them."""
     answers = [
-        Route(f"{ANSWER}/{word}", _Answers(desk, body, limit=limit, timeout_s=timeout_s), methods=["POST"])
+        Route(
+            f"{ANSWER}/{word}", _AnswerEndpoint(submissions, body, limit=limit, timeout_s=timeout_s), methods=["POST"]
+        )
         for word, body in ANSWERS.items()
     ]
-    return [Route(OFFERS, _Offers(desk, limit=limit, timeout_s=timeout_s), methods=["POST"]), *answers]
+    return [Route(OFFERS, _OfferEndpoint(submissions, limit=limit, timeout_s=timeout_s), methods=["POST"]), *answers]
 
 
 def _require_type(payload: Payload, expected: type[Body]) -> None:
@@ -124,13 +128,17 @@ def _require_type(payload: Payload, expected: type[Body]) -> None:
 def _require_answer(payload: Payload, expected: type[Body], case_id: str, handover_id: str) -> None:
     _require_type(payload, expected)
     body = payload.body
-    said = body.returns if isinstance(body, handover.HandoverReturned) else getattr(body, "handover_id", None)
-    for field, asked, given in (
+    handover_id_given = (
+        body.returns if isinstance(body, handover.HandoverReturned) else getattr(body, "handover_id", None)
+    )
+    for field, in_address, in_payload in (
         ("payload.stream.id", case_id, payload.stream.id),
-        ("payload.body.handover_id", handover_id, said),
+        ("payload.body.handover_id", handover_id, handover_id_given),
     ):
-        if asked != given:
-            raise MalformedInput(f"expected {asked}, as in the address, not {given}", field=field, code="wrong_address")
+        if in_address != in_payload:
+            raise MalformedInput(
+                f"expected {in_address}, as in the address, not {in_payload}", field=field, code="wrong_address"
+            )
 
 
 async def _send(send: Send, status: int, body: bytes) -> None:

@@ -1,4 +1,4 @@
-"""The log as everybody may copy it: checkpoint, tiles and entry bundles (C2SP tlog-tiles), at the root. Public."""
+"""The log for everybody to copy: checkpoint, tiles and entry bundles (C2SP tlog-tiles), at the root. Public."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _GZIP = re.compile(r"\s*(?:gzip|x-gzip|\*)\s*(?:;\s*q\s*=\s*(?:1(?:\.0*)?|0\.0*[
 
 router = APIRouter(tags=["log"])
 
-# Tells the document what names look like; ``parse_name`` judges them.
+# The pattern is for the OpenAPI document only; ``parse_name`` validates names.
 TileNamePath = Annotated[str, Path(json_schema_extra={"pattern": TILE_NAME})]
 
 
@@ -43,9 +43,9 @@ TileNamePath = Annotated[str, Path(json_schema_extra={"pattern": TILE_NAME})]
     responses=problems(404, 503) | {200: {"content": {"text/plain": {"schema": {"type": "string"}}}}},
 )
 def checkpoint(service: ServiceOf) -> Response:
-    """A signed note (C2SP tlog-checkpoint); it advances at most once a second.
+    """Return a signed note (C2SP tlog-checkpoint), which advances at most once a second.
 
-    Where the trust file asks for witnesses, it is the newest that their quorum has co-signed, with the co-signatures.
+    If the trust file asks for witnesses, it is the newest that their quorum has co-signed, with the co-signatures.
     """
     with service.parts.database.read() as connection:
         return Response(served(service, connection).note, headers=FRESH, media_type="text/plain; charset=utf-8")
@@ -60,19 +60,19 @@ def checkpoint(service: ServiceOf) -> Response:
     | {200: {"content": {_BYTES: {"schema": {"type": "string", "format": "binary"}}}}},
 )
 def tile(service: ServiceOf, request: Request, name: TileNamePath) -> Response:
-    """`/tile/<L>/<N>[.p/<W>]` or `/tile/entries/<N>[.p/<W>]` (C2SP tlog-tiles), up to the published size.
+    """Return `/tile/<L>/<N>[.p/<W>]` or `/tile/entries/<N>[.p/<W>]` (C2SP tlog-tiles), up to the published size.
 
-    Every partial tile and bundle up to that size is served, also where the full one is there. Bundles are compressed
-    for who accepts gzip; hashes do not compress.
+    Every partial tile and bundle up to that size is served, even if the full one exists. Bundles are compressed for
+    clients that accept gzip; hashes do not compress.
     """
-    asked = parse_name(_as_asked(request, f"tile/{name}"))
+    tile_name = parse_name(_as_asked(request, f"tile/{name}"))
     with service.parts.database.read() as connection:
         size = published(connection).size
-        level = asked.level if isinstance(asked, TileName) else 0
-        if asked.width > width_at(size, level, asked.index):
-            raise NotFound(f"{asked.path()} is not published yet: the log stands at {size}", field="name")
-        data = _bundle(connection, asked) if isinstance(asked, BundleName) else _tile(connection, asked)
-    if isinstance(asked, TileName):
+        level = tile_name.level if isinstance(tile_name, TileName) else 0
+        if tile_name.width > width_at(size, level, tile_name.index):
+            raise NotFound(f"{tile_name.path()} is not published yet: the log stands at {size}", field="name")
+        data = _bundle(connection, tile_name) if isinstance(tile_name, BundleName) else _tile(connection, tile_name)
+    if isinstance(tile_name, TileName):
         return Response(data, headers=ETERNAL, media_type=_BYTES)
     if not _takes_gzip(request.headers.get("accept-encoding", "")):
         return Response(data, headers=ETERNAL | VARIES, media_type=_BYTES)
@@ -80,28 +80,29 @@ def tile(service: ServiceOf, request: Request, name: TileNamePath) -> Response:
 
 
 def served(service: Service, connection: Connection) -> Published:
-    """The checkpoint for everybody: the newest that the policy's quorum has co-signed, else the newest there is."""
+    """Return the checkpoint for everybody: the newest that the policy's quorum has co-signed, or without one the
+    newest."""
     if service.parts.trust.trust.policy.asks_for_witnesses:
         return checkpoints.last_witnessed(connection) or published(connection)
     return published(connection)
 
 
 def published(connection: Connection) -> Published:
-    """The newest published checkpoint. Raises NotFound before the first."""
-    found = checkpoints.last_published(connection)
-    if found is None:
+    """Return the newest published checkpoint. Raises NotFound before the first."""
+    newest = checkpoints.last_published(connection)
+    if newest is None:
         raise NotFound("no checkpoint is published yet", hint="The first one comes within a second of the first entry.")
-    return found
+    return newest
 
 
 def _as_asked(request: Request, name: str) -> str:
-    """The name as it stands in the URL: one with escapes, which frameworks undo, is another spelling."""
+    """Return the name as it is in the URL: one with escapes, which frameworks decode, is another spelling."""
     raw: bytes = request.scope.get("raw_path") or name.encode()
     return raw.decode("ascii", "replace") if b"%" in raw else name
 
 
 def _takes_gzip(accepted: str) -> bool:
-    """Whether an Accept-Encoding header names gzip, or everything, at a weight above 0 (RFC 9110 12.5.3)."""
+    """Return whether an Accept-Encoding header names gzip, or everything, at a weight above 0 (RFC 9110 12.5.3)."""
     return any(_GZIP.fullmatch(coding) for coding in accepted.split(","))
 
 

@@ -1,4 +1,4 @@
-"""What happened in a case, and who held what: the whole case, an item, a person."""
+"""Timelines and custody: what happened in a case, and who held it, an item or a person."""
 
 from __future__ import annotations
 
@@ -8,7 +8,18 @@ from fastapi import APIRouter, Path
 from starlette.responses import Response
 
 from api.auth.reading import Reading
-from api.dependencies import Following, LabelsOf, Limit, Reads, Service, ServiceOf, SlugPath, answer, listed, place
+from api.dependencies import (
+    Following,
+    LabelsOf,
+    Limit,
+    Reads,
+    Service,
+    ServiceOf,
+    SlugPath,
+    json_response,
+    page_response,
+    position_after,
+)
 from api.schemas.openapi import answers, page_of
 from ledger.core.custody.spans import Span
 from ledger.core.errors import NotFound
@@ -24,7 +35,7 @@ PersonPath = Annotated[str, Path(pattern=r"^[0-9a-f]{32}$")]
 
 
 def teller(service: Service, reading: Reading, labels: Labels) -> Teller:
-    """Tells in the reader's language, by the agencies' names, as far as the chain has the log."""
+    """Return the teller of a timeline in the reader's language, with the agencies' names and the anchored sizes."""
     parts = service.parts
     anchored = AnchoredSizes(DatabaseJournal(parts.database))
     narrator = Narrator(labels, names_by_id(reading.authority.names, labels))
@@ -45,14 +56,17 @@ def case_timeline(
     limit: Limit = 100,
     after: Following = None,
 ) -> Response:
-    """Each event in a sentence, with claimed, recorded and proven times side by side, flags, breaks in the chain of
-    custody, deadlines that it met or missed, discrepancies, and who holds what from then on."""
-    count, behind = service.limit(limit), int(place(service, TIMELINE, after) or -1)
+    """Return each event in a sentence, with claimed, recorded and proven times side by side.
+
+    Each step also has flags, breaks in the chain of custody, deadlines met or missed, discrepancies, and who holds what
+    from then on.
+    """
+    count, last_sequence = service.limit(limit), int(position_after(service, TIMELINE, after) or -1)
     with service.parts.database.read() as connection:
         reading.require_case(connection, case_id)
-        steps = teller(service, reading, labels).page(connection, case_id, after=behind, limit=count)
+        steps = teller(service, reading, labels).page(connection, case_id, after=last_sequence, limit=count)
     reading.record("timeline of the case", case_id)
-    return listed(service, "events", steps, count, lambda step: step.sequence, scope=TIMELINE)
+    return page_response(service, "events", steps, count, lambda step: step.sequence, scope=TIMELINE)
 
 
 @router.get(
@@ -61,12 +75,12 @@ def case_timeline(
     responses=answers(page_of("spans", Span), 400, 401, 404, 503),
 )
 def case_spans(*, service: ServiceOf, reading: Reads, labels: LabelsOf, case_id: SlugPath) -> Response:
-    """Of the case, then of each item and person, in order of time; `until` is null while one lasts."""
+    """List who held the case, then each item and person, in order of time; `until` is null for the present span."""
     with service.parts.database.read() as connection:
         reading.require_case(connection, case_id)
-        found = spans(connection, teller(service, reading, labels), case_id)
+        custody_spans = spans(connection, teller(service, reading, labels), case_id)
     reading.record("chain of custody of the case", case_id)
-    return answer({"spans": found})
+    return json_response({"spans": custody_spans})
 
 
 @router.get(
@@ -75,14 +89,14 @@ def case_spans(*, service: ServiceOf, reading: Reads, labels: LabelsOf, case_id:
     responses=answers(History, 400, 401, 404, 503),
 )
 def item_history(*, service: ServiceOf, reading: Reads, labels: LabelsOf, item_id: SlugPath) -> Response:
-    """How it stood between the events that concern it, and those events."""
+    """Return the state of the item between the events that concern it, and those events."""
     with service.parts.database.read() as connection:
         case_id = cases.case_of_item(connection, item_id, reading.reader)
         if case_id is None:
             raise NotFound(f"no item {item_id} that you may see", field="item_id")
-        found = history(connection, teller(service, reading, labels), case_id, "item", item_id)
+        item_story = history(connection, teller(service, reading, labels), case_id, "item", item_id)
     reading.record(f"history of item {item_id}", case_id)
-    return answer(found)
+    return json_response(item_story)
 
 
 @router.get(
@@ -93,11 +107,11 @@ def item_history(*, service: ServiceOf, reading: Reads, labels: LabelsOf, item_i
 def person_history(
     *, service: ServiceOf, reading: Reads, labels: LabelsOf, case_id: SlugPath, person_id: PersonPath
 ) -> Response:
-    """Under the pseudonym: measures, changes of custody, handovers, and the clocks that they met or missed."""
+    """Return measures, changes of custody, handovers and the deadlines they met or missed, under the pseudonym."""
     with service.parts.database.read() as connection:
         reading.require_case(connection, case_id)
-        found = history(connection, teller(service, reading, labels), case_id, "person", person_id)
-    if not found.steps:
+        person_story = history(connection, teller(service, reading, labels), case_id, "person", person_id)
+    if not person_story.steps:
         raise NotFound(f"case {case_id} has no person {person_id}", field="person_id")
     reading.record(f"history of person {person_id}", case_id)
-    return answer(found)
+    return json_response(person_story)

@@ -1,4 +1,4 @@
-"""Webhooks: an agency's supervisors say where its own system is told what is new."""
+"""Webhooks: an agency's supervisors choose where its own system is notified."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from api.auth.reading import Reading
-from api.dependencies import Reads, Service, ServiceOf, answer, place, posted
+from api.dependencies import Reads, Service, ServiceOf, json_response, position_after, read_json
 from api.schemas.openapi import answers, page_of, takes
 from api.services.cursors import LONGEST
 from api.services.feed import FEED
@@ -29,15 +29,15 @@ router = APIRouter(prefix="/api/v1/webhooks", tags=["webhooks"])
 WebhookId = Annotated[str, Path(pattern=r"^webhook-[0-9a-f]{16}$")]
 
 
-class WebhookAsked(Struct, frozen=True, forbid_unknown_fields=True):
-    """``after`` is a cursor of the feed, behind which it begins; the whole feed unless given."""
+class WebhookRequest(Struct, frozen=True, forbid_unknown_fields=True):
+    """``after`` is the cursor of the feed behind which it begins; the default is the whole feed."""
 
     url: Annotated[str, Meta(min_length=1, max_length=1000)]
     after: Annotated[str, Meta(max_length=LONGEST)] | None = None
 
 
 class WebhookAdded(Struct, frozen=True):
-    """``secret`` is told this once; keep it where the receiver checks signatures."""
+    """``secret`` is shown only this once; keep it where the receiver checks signatures."""
 
     webhook_id: str
     url: str
@@ -45,7 +45,7 @@ class WebhookAdded(Struct, frozen=True):
 
 
 class WebhookTried(Struct, frozen=True):
-    """What a receiver said to an empty page; ``error`` is null where it took it."""
+    """The receiver's answer to an empty page. ``error`` is null if the receiver took it."""
 
     webhook_id: str
     delivered: bool
@@ -53,16 +53,16 @@ class WebhookTried(Struct, frozen=True):
 
 
 class WebhookRemoved(Struct, frozen=True):
-    """That it is gone."""
+    """The webhook that was removed."""
 
     webhook_id: str
 
 
-_asked = decoder_of(WebhookAsked)
+_asked = decoder_of(WebhookRequest)
 
 
 def supervising(reading: Reads) -> Reading:
-    """Who reads, a supervisor. Raises Unauthorized."""
+    """Return the reader, who must be a supervisor. Raises Unauthorized."""
     reading.require_role(ROLE)
     return reading
 
@@ -75,18 +75,20 @@ Supervises = Annotated[Reading, Depends(supervising)]
     status_code=201,
     summary="Send your agency's feed to its own system",
     responses=answers(WebhookAdded, 400, 401, 403, 408, 409, 413, 415, 503, status=201),
-    openapi_extra=takes(WebhookAsked),
+    openapi_extra=takes(WebhookRequest),
 )
 async def add(request: Request, service: ServiceOf, reading: Supervises) -> Response:
-    """Takes the role supervisor. Pages of the feed and of warnings are posted to the URL, signed as Standard Webhooks
-    has it, in order, each at least once. It rests on your key: revoke that, and nothing more is sent.
+    """Add a webhook. Takes the role supervisor.
+
+    Pages of the feed and of warnings are posted to the URL in order, each at least once, signed by Standard Webhooks.
+    The webhook depends on your key: after its revocation nothing more is sent.
     """
-    asked = await posted(request, service, _asked, limit=MAX_BODY)
-    return await run_in_threadpool(_added, service, reading, asked)
+    webhook_request = await read_json(request, service, _asked, limit=MAX_BODY)
+    return await run_in_threadpool(_added, service, reading, webhook_request)
 
 
-def _added(service: Service, reading: Reading, asked: WebhookAsked) -> Response:
-    url = str(receivers_of(service.parts).require_url(asked.url))
+def _added(service: Service, reading: Reading, webhook_request: WebhookRequest) -> Response:
+    url = str(receivers_of(service.parts).require_url(webhook_request.url))
     webhook = Webhook(
         webhook_id=f"webhook-{secrets.token_hex(8)}",
         agency=reading.agency,
@@ -94,7 +96,7 @@ def _added(service: Service, reading: Reading, asked: WebhookAsked) -> Response:
         key_id=reading.session.grant.key_id,
         url=url,
         created_at=service.parts.clock(),
-        events_after=str(parse_cursor(place(service, FEED, asked.after) or "-1")),
+        events_after=str(parse_cursor(position_after(service, FEED, webhook_request.after) or "-1")),
         warnings_after=0,
         delivered_at=None,
         failures=0,
@@ -103,19 +105,20 @@ def _added(service: Service, reading: Reading, asked: WebhookAsked) -> Response:
     )
     webhooks.add(service.parts.database, webhook)
     reading.record(f"{webhook.webhook_id} added for {url}")
-    return answer(WebhookAdded(webhook.webhook_id, url, webhook_secret(service.parts, webhook.webhook_id)), 201)
+    return json_response(WebhookAdded(webhook.webhook_id, url, webhook_secret(service.parts, webhook.webhook_id)), 201)
 
 
 @router.get(
     "", summary="List your agency's webhooks", responses=answers(page_of("webhooks", Webhook), 400, 401, 403, 503)
 )
 def list_webhooks(service: ServiceOf, reading: Supervises) -> Response:
-    """With how far each has come (`events_after` is a cursor of the feed), what failed last, and when it is tried
-    again. Takes the role supervisor.
+    """List the webhooks with the cursor of the feed each has reached, its last error, and its next try.
+
+    Takes the role supervisor.
     """
     with service.parts.database.read() as connection:
-        found = webhooks.listed(connection, reading.agency)
-    return answer({"webhooks": [replace(one, events_after=_cursor(service, one)) for one in found]})
+        rows = webhooks.listed(connection, reading.agency)
+    return json_response({"webhooks": [replace(row, events_after=_cursor(service, row)) for row in rows]})
 
 
 @router.delete(
@@ -124,10 +127,10 @@ def list_webhooks(service: ServiceOf, reading: Supervises) -> Response:
     responses=answers(WebhookRemoved, 400, 401, 403, 404, 503),
 )
 def remove(service: ServiceOf, reading: Supervises, webhook_id: WebhookId) -> Response:
-    """Nothing more is sent to it. Takes the role supervisor."""
+    """Remove the webhook, so that nothing more is sent to it. Takes the role supervisor."""
     webhooks.remove(service.parts.database, reading.agency, webhook_id)
     reading.record(f"{webhook_id} removed")
-    return answer(WebhookRemoved(webhook_id))
+    return json_response(WebhookRemoved(webhook_id))
 
 
 @router.post(
@@ -136,16 +139,16 @@ def remove(service: ServiceOf, reading: Supervises, webhook_id: WebhookId) -> Re
     responses=answers(WebhookTried, 400, 401, 403, 404, 503),
 )
 async def test(service: ServiceOf, reading: Supervises, webhook_id: WebhookId) -> Response:
-    """At once, once, and signed as everything is. Takes the role supervisor."""
+    """Send an empty page once, at once, and signed as every page is. Takes the role supervisor."""
     webhook = await run_in_threadpool(_found, service, reading, webhook_id)
-    standing = Progress(webhook.events_after, webhook.warnings_after)
-    sent = message(webhook, standing, {"events": [], "next": _cursor(service, webhook)})
+    progress = Progress(webhook.events_after, webhook.warnings_after)
+    sent = message(webhook, progress, {"events": [], "next": _cursor(service, webhook)})
     headers = sent.headers(webhook_secret(service.parts, webhook_id), service.parts.clock() // 1000)
     try:
         await post(receivers_of(service.parts), webhook.url, sent.body, headers)
     except Undelivered as error:
-        return answer(WebhookTried(webhook_id, delivered=False, error=error.message))
-    return answer(WebhookTried(webhook_id, delivered=True, error=None))
+        return json_response(WebhookTried(webhook_id, delivered=False, error=error.message))
+    return json_response(WebhookTried(webhook_id, delivered=True, error=None))
 
 
 def _found(service: Service, reading: Reading, webhook_id: str) -> Webhook:
@@ -154,5 +157,5 @@ def _found(service: Service, reading: Reading, webhook_id: str) -> Webhook:
 
 
 def _cursor(service: Service, webhook: Webhook) -> str:
-    """How far the webhook has come, as the feed tells it."""
+    """Return the sealed cursor of the feed that the webhook has reached."""
     return service.cursors.seal(FEED, webhook.events_after)

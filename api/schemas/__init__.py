@@ -1,1 +1,1 @@
-"""What the API answers with, and how its document describes that."""
+"""The types that the API answers with, and the OpenAPI document that describes them."""

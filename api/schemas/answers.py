@@ -1,4 +1,4 @@
-"""What the API answers with: one type for each thing, made from stored rows and case states."""
+"""The types that the API answers with, made from stored rows and case states."""
 
 from __future__ import annotations
 
@@ -44,9 +44,9 @@ class KeyView(Struct, frozen=True):
 
 
 class EventView(Struct, frozen=True):
-    """A stored event: the signed bytes of envelope and payload as they are, and what the service says of them.
+    """A stored event: the signed bytes of envelope and payload, and the service's notes on them.
 
-    ``recorded_at`` is in unix milliseconds. ``sections`` are there for whoever may read them; null is erased.
+    ``recorded_at`` is in unix milliseconds. ``sections`` are present for readers who may see them; null means erased.
     """
 
     index: int
@@ -68,7 +68,7 @@ class RegistryEntryView(Struct, frozen=True):
 
 
 class CaseHeading(Struct, frozen=True):
-    """What every view of a case begins with."""
+    """The fields that every view of a case begins with."""
 
     case_id: str
     case_number: str
@@ -101,11 +101,11 @@ class ItemLine(Struct, frozen=True):
 
 
 class ItemView(ItemLine, frozen=True):
-    """An item as it stands.
+    """An item in its present state.
 
-    ``recorded_from`` is when its registration was signed, ``unrecorded_seconds`` the time from its seizure until then,
-    of which nothing is proven. ``lent_by`` lent it until ``lent_until``; checked out, it is due back at ``due_at``.
-    ``left_for`` is the case that it was split off for.
+    ``recorded_from`` is when its registration was signed; ``unrecorded_seconds`` is the time from its seizure until
+    then, of which nothing is proven. ``lent_by`` lent it until ``lent_until``; checked out, it is due back at
+    ``due_at``. ``left_for`` is the case for which it was split off.
     """
 
     condition: str | None
@@ -134,7 +134,7 @@ class ItemView(ItemLine, frozen=True):
 
 
 class HandoverLine(Struct, frozen=True):
-    """A handover in a list; ``items`` counts the lines of its list, ``updated_index`` is its latest entry."""
+    """A handover in a list. ``items`` counts the lines of its list; ``updated_index`` is its latest entry."""
 
     case_id: str
     handover_id: str
@@ -151,7 +151,7 @@ class HandoverLine(Struct, frozen=True):
 
 
 class HandoverView(Struct, frozen=True):
-    """A handover as it stands, with the sender's list."""
+    """A handover in its present state, with the sender's list."""
 
     case_id: str
     handover_id: str
@@ -176,7 +176,7 @@ class HandoverView(Struct, frozen=True):
 
 
 class AssignmentView(Struct, frozen=True):
-    """Who handles the case in an agency."""
+    """The department and officer that handle the case in an agency."""
 
     agency: str
     department: str
@@ -184,8 +184,9 @@ class AssignmentView(Struct, frozen=True):
 
 
 class CaseView(CaseHeading, frozen=True):
-    """A case as it stands. ``sight`` tells by what the reader sees it, ``agencies`` each party's number of it,
-    ``links`` how it belongs to other cases.
+    """A case in its present state. ``sight`` is how the reader sees it, ``agencies`` has each party's number of it.
+
+    ``links`` relates it to other cases.
     """
 
     procedure: str
@@ -206,7 +207,7 @@ class CaseView(CaseHeading, frozen=True):
 
 
 class HeadView(Struct, frozen=True):
-    """What the next event of a stream stands on: ``sequence`` is its own number, ``head`` its ``previous``."""
+    """The position of the next event of a stream: ``sequence`` is its own number, ``head`` its ``previous``."""
 
     case_id: str
     sequence: int
@@ -214,7 +215,7 @@ class HeadView(Struct, frozen=True):
 
 
 def agency_view(agency: Agency) -> AgencyView:
-    """An agency of the registry."""
+    """Return the view of an agency."""
     profile = agency.profile
     return AgencyView(
         agency.agency_id,
@@ -228,7 +229,7 @@ def agency_view(agency: Agency) -> AgencyView:
 
 
 def key_view(grant: Grant) -> KeyView:
-    """A grant of the registry."""
+    """Return the view of a grant."""
     return KeyView(
         grant.key_id,
         grant.officer,
@@ -242,10 +243,10 @@ def key_view(grant: Grant) -> KeyView:
 
 
 def event_view(entry: StoredEntry, flags: tuple[Flag, ...], sections: dict[str, bytes | None] | None) -> EventView:
-    """``sections`` None are not shown."""
-    shown: dict[str, Raw | None] | UnsetType = UNSET
+    """Return the view of a stored event. ``sections`` None leaves them out."""
+    raw_sections: dict[str, Raw | None] | UnsetType = UNSET
     if sections is not None:
-        shown = {label: None if data is None else Raw(data) for label, data in sections.items()}
+        raw_sections = {label: None if data is None else Raw(data) for label, data in sections.items()}
     return EventView(
         entry.log_index,
         entry.event_id,
@@ -254,46 +255,46 @@ def event_view(entry: StoredEntry, flags: tuple[Flag, ...], sections: dict[str, 
         flags,
         Raw(entry.envelope),
         Raw(entry.payload),
-        shown,
+        raw_sections,
     )
 
 
 def registry_entry_view(entry: StoredEntry) -> RegistryEntryView:
-    """A mirrored change as it is stored."""
+    """Return the view of a mirrored registry change."""
     return RegistryEntryView(entry.log_index, Raw(entry.envelope), Raw(entry.payload))
 
 
 def case_line(row: dict[str, Any]) -> CaseLine:
-    """A row of the read model."""
+    """Return the line of a case from its row of the read model."""
     return convert(row, CaseLine)
 
 
 def item_line(row: dict[str, Any]) -> ItemLine:
-    """A row of the read model."""
+    """Return the line of an item from its row of the read model."""
     quantity = {"value": row["quantity"], "unit": row["unit"]}
     return convert({**row, "quantity": quantity, "item_kind": row["kind"]}, ItemLine)
 
 
 def handover_line(row: dict[str, Any]) -> HandoverLine:
-    """A row of the read model."""
+    """Return the line of a handover from its row of the read model."""
     return convert(row, HandoverLine)
 
 
 def item_view(case_id: str, item: Item) -> ItemView:
-    """An item of the case's state."""
+    """Return the view of an item of the case."""
     fields = {name: getattr(item, name) for name in ItemView.__struct_fields__ if name not in ("case_id", "item_kind")}
     return ItemView(case_id=case_id, item_kind=item.kind, **fields)
 
 
 def handover_view(case_id: str, handover: Handover) -> HandoverView:
-    """A handover of the case's state."""
+    """Return the view of a handover of the case."""
     names = [name for name in HandoverView.__struct_fields__ if name not in ("case_id", "items")]
     fields = {name: getattr(handover, name) for name in names}
     return HandoverView(case_id=case_id, items=tuple(handover.items.values()), **fields)
 
 
 def case_view(row: dict[str, Any], state: CaseState, sight: Sight) -> CaseView:
-    """``row`` is the read model's, ``state`` the case at its head."""
+    """Return the view of a case from its row of the read model and its latest state."""
     line = case_line(row)
     fields = {name: getattr(line, name) for name in CaseLine.__struct_fields__}
     return CaseView(

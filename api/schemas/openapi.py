@@ -1,6 +1,6 @@
-"""The OpenAPI document: paths from the routes, schemas from the very types that events and answers are made of.
+"""The OpenAPI document: paths from the routes, schemas from the types of events and answers.
 
-Also the page that shows it. Its script and style come from this host, from a package that carries them.
+Also the page that shows it. Its script and style are served from here, out of a package that contains them.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _ASSETS = ("swagger-ui-bundle.js", "swagger-ui.css", "favicon.png")
 _REF = "#/components/schemas/{name}"
 _JSON = "application/json"
 
-# Parameters by name: what they say, and an example, which the page fills in where the parameter is required.
+# Description and example of parameters by name; the page fills the example in if the parameter is required.
 _PARAMETERS = {
     "case_id": ("id of the case", "case-7f3a"),
     "item_id": ("id of the item", "item-7f3a-01"),
@@ -58,7 +58,7 @@ _PARAMETERS = {
     "name": ("level and number of the tile", "0/000.p/1"),
 }
 
-_documented: dict[str, type] = {}  # what the routes answer with and take, entered as they are declared
+_documented: dict[str, type] = {}  # types of bodies by name, added as routes are declared
 
 
 class Paged(NamedTuple):
@@ -69,19 +69,19 @@ class Paged(NamedTuple):
 
 
 def page_of(key: str, entry: type) -> Paged:
-    """The answer ``{key: [entry, ...], next: ...}``."""
+    """Describe the answer ``{key: [entry, ...], next: ...}``."""
     return Paged(key, entry)
 
 
 def answers(body: type | Paged, *refusals: int, status: int = 200) -> dict[int | str, dict[str, Any]]:
-    """The responses of an operation: its answer, and the problems that it may come to."""
+    """Return the responses of an operation: its answer, and the problems that it may end in."""
     schema = _page_schema(body) if isinstance(body, Paged) else _ref(body)
-    told = {"description": HTTPStatus(status).phrase, "content": {_JSON: {"schema": schema}}}
-    return {status: told, **problems(*refusals)}
+    success = {"description": HTTPStatus(status).phrase, "content": {_JSON: {"schema": schema}}}
+    return {status: success, **problems(*refusals)}
 
 
 def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """The problem responses of these statuses, each with what to do about it."""
+    """Return the problem responses of these statuses, each with what to do about it."""
     return {
         status: {
             "description": f"{HTTPStatus(status).phrase}. {HINTS[status]}",
@@ -92,18 +92,18 @@ def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
 
 
 def takes(body: type) -> dict[str, Any]:
-    """The request body of an operation."""
+    """Return the request body of an operation."""
     return {"requestBody": {"required": True, "content": {_JSON: {"schema": _ref(body)}}}}
 
 
 def install(app: FastAPI, paths: Mapping[str, Any], *, with_page: bool) -> None:
-    """Makes the application tell its routes, and ``paths`` beside them; ``with_page`` serves the document to read."""
+    """Make the application describe its routes and ``paths``; ``with_page`` also serves the document and its page."""
 
     build = Lock()
     text: list[bytes] = []
 
     def document() -> dict[str, Any]:
-        with build:  # many may ask at once for what nobody has built yet
+        with build:  # several requests may come before it is built
             if app.openapi_schema is None:
                 app.openapi_schema = _document(app, paths)
             return app.openapi_schema
@@ -124,35 +124,36 @@ def install(app: FastAPI, paths: Mapping[str, Any], *, with_page: bool) -> None:
 
 
 def _document(app: FastAPI, paths: Mapping[str, Any]) -> dict[str, Any]:
-    made = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
+    document = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
     for path, operations in paths.items():
-        made["paths"].setdefault(path, {}).update(operations)
+        document["paths"].setdefault(path, {}).update(operations)
     _, components = msgspec.json.schema_components(_documented.values(), ref_template=_REF)
-    made["components"] = made.get("components", {}) | {"schemas": _in_json_schema(components)}
-    for operations in made["paths"].values():
+    document["components"] = document.get("components", {}) | {"schemas": _in_json_schema(components)}
+    for operations in document["paths"].values():
         for operation in operations.values():
             _drop_foreign_422(operation["responses"])
             for parameter in operation.get("parameters", ()):
                 _explain(parameter)
-    return made
+    return document
 
 
 def _explain(parameter: dict[str, Any]) -> None:
-    said, example = _PARAMETERS.get(parameter["name"], (None, ""))
-    if said is not None:
-        parameter.setdefault("description", said)
+    description, example = _PARAMETERS.get(parameter["name"], (None, ""))
+    if description is not None:
+        parameter.setdefault("description", description)
         if parameter.get("required"):
             parameter["example"] = int(example) if parameter["schema"].get("type") == "integer" else example
 
 
 def _drop_foreign_422(responses: dict[str, Any]) -> None:
-    """FastAPI tells a 422 of its own for parameters; here they are refused with 400."""
+    """Remove the 422 that FastAPI documents for parameters, which are refused with 400 here."""
     if "HTTPValidationError" in str(responses.get("422")):
         del responses["422"]
 
 
 def _in_json_schema(schema: Any) -> Any:
-    """The same with patterns that ECMA 262 reads alike: ``$(?!\\n)`` says the end of the text, which there is ``$``."""
+    r"""Return the schema with patterns in ECMA 262, where ``$`` matches only the end of the text, like ``$(?!\\n)``
+    here."""
     if isinstance(schema, dict):
         return {
             key: value.replace(r"$(?!\n)", "$") if key == "pattern" else _in_json_schema(value)
@@ -164,8 +165,8 @@ def _in_json_schema(schema: Any) -> Any:
 
 
 def _ref(body: type) -> dict[str, str]:
-    known = _documented.setdefault(body.__name__, body)
-    assert known is body, f"two types of the API are called {body.__name__}"
+    documented = _documented.setdefault(body.__name__, body)
+    assert documented is body, f"two types of the API are called {body.__name__}"
     return {"$ref": _REF.format(name=body.__name__)}
 
 

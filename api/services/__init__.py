@@ -1,1 +1,1 @@
-"""What routes and console both call: what a reader may see of cases, models and feeds, submissions, audits."""
+"""What routes and console both call: views of cases, models and feeds, submissions, audits."""

@@ -1,4 +1,4 @@
-"""Auditing in the background: one audit at a time, with its progress; what it found is kept."""
+"""Audits in the background: one at a time, with its progress; the report is kept."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from ledger.store.database import Database
 
 logger = structlog.get_logger(__name__)
 
-Progress = Callable[[int, int], None]  # what is done, and of how much
+Progress = Callable[[int, int], None]  # done, and in total
 Audit = Callable[[Progress], AuditReport]
 
 
 class Running(Struct):
-    """An audit under way; ``total`` is 0 until it is known. ``started_at`` is in unix milliseconds."""
+    """An audit under way. ``total`` is 0 until it is known; ``started_at`` is in unix milliseconds."""
 
     audit_id: str
     case_id: str | None
@@ -40,7 +40,7 @@ class Running(Struct):
 
 
 class Audits:
-    """Runs audits. ``gate`` is held while one runs, ``clock`` gives unix milliseconds."""
+    """Runs audits. ``gate`` is held while one runs; ``clock`` returns unix milliseconds."""
 
     def __init__(self, database: Database, gate: Lock, clock: Callable[[], int]):
         self._database = database
@@ -49,7 +49,7 @@ class Audits:
         self.running: Running | None = None
 
     def start(self, reading: Reading, case_id: str | None, audit: Audit) -> Running:
-        """Begins it and gives what is known of it. Raises Unavailable while another one runs."""
+        """Start an audit and return its state. Raises Unavailable while another one runs."""
         if not self._gate.acquire(blocking=False):
             raise Unavailable("another audit is running", code="busy", retry_after=10)
         grant = reading.session.grant
@@ -65,7 +65,7 @@ class Audits:
             report = audit(run.progress)
         except TallystickError as error:
             failure = error.message
-        except Exception:  # the border of its thread: whatever failed is kept as the run's end, and the next may start
+        except Exception:  # nothing else catches errors of this thread
             logger.exception("an audit failed", audit_id=run.audit_id)
             failure = "the audit failed; the service's own log says why"
         try:
@@ -75,7 +75,7 @@ class Audits:
             self._gate.release()
 
     def _keep(self, run: Running, report: AuditReport | None, failure: str | None) -> None:
-        told = None if report is None else msgspec.json.encode(report)
+        encoded = None if report is None else msgspec.json.encode(report)
         kept = KeptAudit(
             audit_id=run.audit_id,
             case_id=run.case_id,
@@ -85,7 +85,7 @@ class Audits:
             ended_at=self._clock(),
             verdict=report.verdict if report else None,
             failure=failure,
-            report=told,
+            report=encoded,
         )
         with self._database.write() as connection:
             audits.keep(connection, kept)

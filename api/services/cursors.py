@@ -1,8 +1,8 @@
-"""Cursors: where the next page of a list begins, sealed so that only this service reads and makes them.
+"""Cursors: the start of the next page of a list, sealed so that only this service can read and make them.
 
-A place in a list is a key of a row: a number that counts what others do, a word, the id of a case. Sealed, it says
-nothing to whoever holds it, and nobody asks for the rows behind a place that no page has ended at. AES-SIV (RFC 5297)
-gives the same text for the same place, so that a page is the same when it is asked for again.
+A place in a list is the key of a row: a number that counts what others do, a word, the id of a case. Sealed, it reveals
+nothing, and nobody can ask for rows behind a place at which no page has ended. AES-SIV (RFC 5297) seals the same place
+to the same text, so that a page requested again is the same.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ class Cursors:
         self._cipher = AESSIV(derived)
 
     def seal(self, scope: str, place: str) -> str:
-        """Return the cursor of a place in the lists of this scope, which is all that it can be opened for."""
-        sealed = self._cipher.encrypt(b"." + place.encode(), [scope.encode()])  # encrypts nothing that is empty
+        """Return the cursor of a place in the lists of this scope, for which alone it can be opened."""
+        sealed = self._cipher.encrypt(b"." + place.encode(), [scope.encode()])  # AES-SIV does not encrypt an empty text
         return urlsafe_b64encode(sealed).rstrip(b"=").decode()
 
     def open(self, scope: str, cursor: str, *, field: str = "after") -> str:
-        """Return the place. Raises MalformedInput for what this service has not sealed in this scope."""
+        """Return the place of a cursor. Raises MalformedInput for one that was not sealed here for this scope."""
         try:
             sealed = urlsafe_b64decode(cursor.encode() + b"=" * (-len(cursor) % 4))
             return self._cipher.decrypt(sealed, [scope.encode()]).decode()[1:]

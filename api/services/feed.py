@@ -1,4 +1,4 @@
-"""The feed: every event that an agency may see, page by page, for whoever asks and for webhooks alike."""
+"""The feed: every event that an agency may see, page by page, for requests and webhooks alike."""
 
 from __future__ import annotations
 
@@ -16,37 +16,36 @@ from ledger.store.database import Connection
 from ledger.store.feed import Cursor, Step
 from ledger.store.log import StoredEntry
 
-FEED = "feed"  # the scope of its cursors
-MAX_BYTES = 4 * 1024 * 1024  # of what is signed, on one page of several events
+FEED = "feed"  # scope of the feed's cursors
+MAX_BYTES = 4 * 1024 * 1024  # bytes of envelopes and payloads on one page of several events
 
 
 class FeedPage(Struct, frozen=True):
-    """Events in the order of the feed. ``next`` is the cursor behind them, on the last page as well: keep it and come
-    back with it."""
+    """Events in the order of the feed. ``next`` is the cursor behind them, present on the last page as well."""
 
     events: tuple[EventView, ...]
     next: str
 
 
 def read_page(parts: Parts, reading: Reading, after: Cursor, limit: int) -> FeedPage:
-    """The events behind the cursor; the read of them is recorded. Raises Unavailable where it cannot be."""
+    """Return the events behind the cursor and record that they were read. Raises Unavailable if that fails."""
     with parts.database.read() as connection:
         steps = _within(feed.page(connection, reading.agency, after, limit))
-        shown = list(_shown(connection, reading, steps))
-    if shown:
-        case_ids = dict.fromkeys(entry.stream_id for entry, _ in shown if entry.stream_kind == "case")
+        visible_events = list(_shown(connection, reading, steps))
+    if visible_events:
+        case_ids = dict.fromkeys(entry.stream_id for entry, _ in visible_events if entry.stream_kind == "case")
         reading.record("feed of events", *case_ids)
-    return FeedPage(tuple(view for _, view in shown), str(steps[-1].cursor if steps else after))
+    return FeedPage(tuple(view for _, view in visible_events), str(steps[-1].cursor if steps else after))
 
 
 def goes_on(parts: Parts, agency: str, after: Cursor) -> bool:
-    """Whether there is something behind the cursor."""
+    """Return whether there are events behind the cursor."""
     with parts.database.read() as connection:
         return feed.is_behind(connection, agency, after)
 
 
 def _within(steps: Sequence[Step]) -> list[Step]:
-    """As many as a page takes, one at least."""
+    """Return the steps that fit on one page by size, at least one."""
     taken: list[Step] = []
     size = 0
     for step in steps:
@@ -58,7 +57,7 @@ def _within(steps: Sequence[Step]) -> list[Step]:
 
 
 def _shown(connection: Connection, reading: Reading, steps: Sequence[Step]) -> Iterator[tuple[StoredEntry, EventView]]:
-    """What the reader may see of them now, with confidential sections where the agency holds the case."""
+    """Yield what the reader may see now, with confidential sections if the agency holds the case."""
 
     @cache
     def sides(kind: str, stream_id: str) -> Sides | None:

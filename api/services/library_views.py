@@ -1,4 +1,4 @@
-"""What the API answers with of the library: models as readers look for them, and who adopted them to what effect."""
+"""Views of the library: models as readers look for them, and who adopted them to what effect."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ Counted = tuple[str, str, str | None, int]  # procuratorate that has them, statu
 
 
 class LibraryLine(ModelHead, frozen=True):
-    """A model in the library, by its newest version; ``leads`` are those of all its versions, over all agencies,
-    and null for who is no procuratorate.
+    """A model in the library, by its newest version; ``leads`` counts those of all versions and agencies.
 
-    ``problem``, ``explanation`` and ``requested_by`` are null where the text is no model that this version reads.
-    ``found_in`` tells in which of its texts the search found something; ``origin`` where another ledger had it first.
+    ``leads`` is null for readers outside the procuratorates. ``problem``, ``explanation`` and ``requested_by`` are null
+    if this release cannot read the model. ``found_in`` names the texts in which the search matched; ``origin`` is the
+    ledger that had the model first.
     """
 
     explanation: Told | None
@@ -37,7 +37,7 @@ class LibraryLine(ModelHead, frozen=True):
 
 
 class LibraryEntry(Struct, frozen=True):
-    """A version in the library: ``card`` is what its file says, null where this version does not read it."""
+    """A version in the library. ``card`` is the content of its file, null if this release cannot read it."""
 
     line: LibraryLine
     case_study: Told | None
@@ -47,7 +47,7 @@ class LibraryEntry(Struct, frozen=True):
 
 
 class OwnParameter(Struct, frozen=True):
-    """A parameter that an agency has set, beside the default of the version that it runs (null where unknown)."""
+    """A parameter that an agency has set, and its default in the version that it runs (null if unknown)."""
 
     name: str
     value: str
@@ -55,10 +55,10 @@ class OwnParameter(Struct, frozen=True):
 
 
 class AdopterView(Struct, frozen=True):
-    """An agency that runs a version: as its publisher, or by adopting it under parameters of its own.
+    """An agency that runs a version, as its publisher or by adopting it with its own parameters.
 
-    ``leads`` are those that procuratorates in its jurisdiction have: where agencies above and below run the model both,
-    they count for both. Null for readers outside of the procuratorates.
+    ``leads`` are those that procuratorates in its jurisdiction have. If agencies above and below it both run the model,
+    a lead counts for both. Null for readers outside the procuratorates.
     """
 
     agency: str
@@ -72,7 +72,7 @@ class AdopterView(Struct, frozen=True):
 
 
 class AdoptersView(Struct, frozen=True):
-    """Who runs a model; the publisher first."""
+    """The agencies that run a model, the publisher first."""
 
     model_id: str
     adopters: tuple[AdopterView, ...]
@@ -81,10 +81,10 @@ class AdoptersView(Struct, frozen=True):
 def library_line(
     state: ModelState, counted: Iterable[Counted] | None, body: ModelPublished | None = None
 ) -> LibraryLine:
-    """The model, as its newest version tells it, or as ``body`` does."""
+    """Return the model as its newest version, or ``body``, describes it."""
     body = body or state.newest.body
     card = card_of(body.definition)
-    version = next(one for one in state.versions if one.body.version == body.version)
+    version = next(published for published in state.versions if published.body.version == body.version)
     names = ("model_id", "version", "model_digest", "title", "business_line", "severity", "figures", "origin")
     return LibraryLine(
         **{name: getattr(body, name) for name in names},
@@ -101,21 +101,21 @@ def library_line(
 
 
 def library_entry(state: ModelState, body: ModelPublished, counted: Iterable[Counted] | None) -> LibraryEntry:
-    """A version of the model."""
+    """Return the entry of one version of the model."""
     line = library_line(state, counted, body)
     card = card_of(body.definition)
     return LibraryEntry(line, body.case_study, card, body.definition, version_lines(state))
 
 
 def searched(bodies: Iterable[ModelPublished], query: str, limit: int) -> dict[str, tuple[str, ...]]:
-    """The ids of the models that fit the query, the best first, each with the places where it was found."""
+    """Return the ids of the models that match the query, best first, each with the texts in which it matched."""
     fitting = [(fits, body.model_id) for body in bodies if (fits := fit(query, _texts(body))) is not None]
-    best = sorted(fitting, key=lambda one: (-one[0].score, one[1]))
+    best = sorted(fitting, key=lambda candidate: (-candidate[0].score, candidate[1]))
     return {model_id: fits.places for fits, model_id in best[:limit]}
 
 
 def _texts(body: ModelPublished) -> Mapping[str, str]:
-    """What is searched, by its place; a word that stands in several counts at the first."""
+    """Return the searched texts by name; a word that occurs in several counts for the first."""
     card = card_of(body.definition)
     study = body.case_study
     return {
@@ -126,7 +126,7 @@ def _texts(body: ModelPublished) -> Mapping[str, str]:
 
 
 class _Running(NamedTuple):
-    """How an agency runs a model."""
+    """The version and parameters under which an agency runs a model."""
 
     version: int
     parameters: Mapping[str, str]
@@ -137,13 +137,13 @@ class _Running(NamedTuple):
 def adopters(
     state: ModelState, agencies: Mapping[str, Agency], counted: Iterable[Counted], *, with_leads: bool
 ) -> tuple[AdopterView, ...]:
-    """Who runs the model, its publisher first."""
+    """Return the agencies that run the model, its publisher first."""
     rows = list(counted)
     newest = state.newest
     running: dict[str, _Running] = {state.publisher: _Running(newest.body.version, {}, newest.published_at, None)}
     running |= {
-        agency: _Running(one.version, one.parameters, one.adopted_at, one.note)
-        for agency, one in state.adoptions.items()
+        agency: _Running(adoption.version, adoption.parameters, adoption.adopted_at, adoption.note)
+        for agency, adoption in state.adoptions.items()
     }
     order = sorted(running, key=lambda agency: (agency != state.publisher, agency))
     return tuple(
@@ -158,7 +158,7 @@ def _adopter(
     rows: list[Counted] | None,
     agencies: Mapping[str, Agency],
 ) -> AdopterView:
-    body = next(one.body for one in state.versions if one.body.version == running.version)
+    body = next(published.body for published in state.versions if published.body.version == running.version)
     within = None if rows is None else [rest for having, *rest in rows if is_within(agencies[having], agency)]
     return AdopterView(
         agency=agency.agency_id,
@@ -174,5 +174,5 @@ def _adopter(
 
 def _own(body: ModelPublished, parameters: Mapping[str, str]) -> Iterable[OwnParameter]:
     card: Any = card_of(body.definition)
-    defaults = {one.name: one.default for one in card.parameters} if card else {}
+    defaults = {parameter.name: parameter.default for parameter in card.parameters} if card else {}
     return (OwnParameter(name, value, defaults.get(name)) for name, value in sorted(parameters.items()))

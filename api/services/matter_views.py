@@ -1,4 +1,4 @@
-"""What the API answers with of supervision: models, leads and recommendations, made from stored rows and states."""
+"""Views of supervision: models, leads and recommendations, made from stored rows and states."""
 
 from __future__ import annotations
 
@@ -32,8 +32,10 @@ from ledger.store.clocks import instant
 
 
 class LeadLine(Struct, frozen=True):
-    """A lead in a list; ``updated_index`` is its latest entry, ``outcome`` what came of a closed one, which of a
-    dismissed one is ``dismissed``."""
+    """A lead in a list. ``updated_index`` is its latest entry.
+
+    ``outcome`` is that of a closed lead, or ``dismissed``.
+    """
 
     lead_id: str
     model_id: str
@@ -52,9 +54,10 @@ class LeadLine(Struct, frozen=True):
 
 
 class LeadView(Struct, frozen=True):
-    """A lead with its life. ``raised`` is what was found and how, ``events`` are its steps as they were signed.
+    """A lead with its history. ``raised`` is the finding, ``events`` are its steps as they were signed.
 
-    ``sight`` tells by what the reader sees it. The next event stands on ``head``, its number is ``sequence`` + 1.
+    ``sight`` is how the reader sees it. The next event has ``head`` as its previous one and the number ``sequence`` +
+    1.
     """
 
     lead_id: str
@@ -77,7 +80,7 @@ class LeadView(Struct, frozen=True):
 
 
 class ModelHeading(Struct, frozen=True):
-    """What every view of a version of a model begins with."""
+    """The fields that every view of a version of a model begins with."""
 
     model_id: str
     version: int
@@ -90,20 +93,20 @@ class ModelHeading(Struct, frozen=True):
 
 
 class ModelHead(ModelHeading, frozen=True):
-    """A model by one of its versions; ``adoptions`` counts the agencies that run any of them."""
+    """A model by one of its versions. ``adoptions`` counts the agencies that run any of them."""
 
     retired: bool
     adoptions: int
 
 
 class ModelLine(ModelHead, frozen=True):
-    """A model in a list, by its newest version; ``updated_index`` is its latest entry."""
+    """A model in a list, by its newest version. ``updated_index`` is its latest entry."""
 
     updated_index: int
 
 
 class VersionLine(Struct, frozen=True):
-    """A version that was published."""
+    """A published version."""
 
     version: int
     model_digest: str
@@ -113,7 +116,7 @@ class VersionLine(Struct, frozen=True):
 
 
 class AdoptionView(Struct, frozen=True):
-    """An agency that runs a version, under its own parameters."""
+    """An agency that runs a version with its own parameters."""
 
     agency: str
     version: int
@@ -123,8 +126,10 @@ class AdoptionView(Struct, frozen=True):
 
 
 class LeadsOfModel(Struct, frozen=True):
-    """How a model's leads turned out, over all agencies: how many, by state, and of the closed ones by outcome, which
-    of dismissed ones is ``dismissed``."""
+    """The number of a model's leads over all agencies: in total, by status, and by outcome of the closed ones.
+
+    The outcome of a dismissed lead is ``dismissed``.
+    """
 
     total: int
     by_status: dict[str, int]
@@ -132,11 +137,11 @@ class LeadsOfModel(Struct, frozen=True):
 
 
 class ModelView(ModelHeading, frozen=True):
-    """A version of a model: ``definition`` is its file's text. ``leads`` are those of this version, null for
-    who is no procuratorate.
+    """A version of a model. ``definition`` is the text of its file.
 
-    ``versions`` and ``adoptions`` are of the whole model; ``retired`` is why it is not run any more. The next event
-    stands on ``head``, its number is ``sequence`` + 1.
+    ``leads`` are those of this version, null for readers outside the procuratorates. ``versions`` and ``adoptions`` are
+    of the whole model; ``retired`` is the reason why it is not run any more. The next event has ``head`` as its
+    previous one and the number ``sequence`` + 1.
     """
 
     retired: str | None
@@ -151,10 +156,10 @@ class ModelView(ModelHeading, frozen=True):
 
 
 class RecommendationLine(Struct, frozen=True):
-    """A recommendation in a list; ``leads`` counts those that it rests on.
+    """A recommendation in a list. ``leads`` counts the leads that it rests on.
 
-    ``due_at`` is the first instant that is too late for the reply, ``last_day`` the legal day before it, null where the
-    rules know none.
+    ``due_at`` is the first instant at which a reply is late, ``last_day`` the legal day before it. Both are null if the
+    rules set no period.
     """
 
     recommendation_id: str
@@ -173,9 +178,11 @@ class RecommendationLine(Struct, frozen=True):
 
 
 class RecommendationView(Struct, frozen=True):
-    """A recommendation with its life; see ``LeadView`` for what is named alike. ``counted`` are the leads that its
-    model raised before and after, for the procuratorate that issued it; ``runs_from`` is the day on which the model was
-    published first, where that falls into the period before."""
+    """A recommendation with its history; fields named as in ``LeadView`` mean the same.
+
+    ``counted`` are the leads that its model raised before and after, for the procuratorate that issued it.
+    ``runs_from`` is the day on which the model was first published, if that is within the period before.
+    """
 
     recommendation_id: str
     procuratorate: str
@@ -197,60 +204,66 @@ class RecommendationView(Struct, frozen=True):
 
 
 def lead_line(row: dict[str, Any]) -> LeadLine:
-    """A row of the read model."""
+    """Return the line of a lead from its row of the read model."""
     return convert({**row, "says": {"en": row["says_en"], "zh": row["says_zh"]}}, LeadLine)
 
 
 def lead_view(state: LeadState, sight: Sight, events: tuple[EventView, ...]) -> LeadView:
-    """A lead at its head."""
+    """Return the view of a lead in its latest state."""
     same = ("lead_id", "procuratorate", "status", "handler", "department", "raised_at", "sequence", "head")
-    found = ("raised", "answers", "confirmed", "dismissed", "closed")
-    fields = {name: getattr(state, name) for name in (*same, *found)}
+    steps = ("raised", "answers", "confirmed", "dismissed", "closed")
+    fields = {name: getattr(state, name) for name in (*same, *steps)}
     raised = state.raised
     return LeadView(**fields, supervised=raised.supervised, case_id=raised.case_id, sight=sight, events=events)
 
 
 def model_line(row: dict[str, Any]) -> ModelLine:
-    """A row of the read model."""
+    """Return the line of a model from its row of the read model."""
     return convert({**row, "title": {"en": row["title_en"], "zh": row["title_zh"]}}, ModelLine)
 
 
-def model_view(state: ModelState, shown: ModelVersion, leads: LeadsOfModel | None) -> ModelView:
-    """A version of a model, the model at its head."""
-    body = shown.body
+def model_view(state: ModelState, version: ModelVersion, leads: LeadsOfModel | None) -> ModelView:
+    """Return the view of a version, with the model in its latest state."""
+    body = version.body
     names = ("model_id", "version", "model_digest", "title", "business_line", "severity", "definition")
     library = ("case_study", "figures")
     return ModelView(
         **{name: getattr(body, name) for name in (*names, *library)},
         publisher=state.publisher,
-        published_at=shown.published_at,
+        published_at=version.published_at,
         retired=state.retired,
         sequence=state.sequence,
         head=state.head,
         versions=version_lines(state),
         adoptions=tuple(
-            AdoptionView(agency, one.version, one.parameters, one.adopted_at, one.note)
-            for agency, one in sorted(state.adoptions.items())
+            AdoptionView(agency, adoption.version, adoption.parameters, adoption.adopted_at, adoption.note)
+            for agency, adoption in sorted(state.adoptions.items())
         ),
         leads=leads,
     )
 
 
 def version_lines(state: ModelState) -> tuple[VersionLine, ...]:
-    """The versions of a model, from 1 on."""
+    """Return the versions of a model, from 1 on."""
     return tuple(
-        VersionLine(one.body.version, one.body.model_digest, one.published_at, one.officer, one.event_id)
-        for one in state.versions
+        VersionLine(
+            published.body.version,
+            published.body.model_digest,
+            published.published_at,
+            published.officer,
+            published.event_id,
+        )
+        for published in state.versions
     )
 
 
 def leads_of_model(tally: list[tuple[int, str, str | None, int]], version: int) -> LeadsOfModel:
-    """Of (version, status, outcome, how many) what the version's leads come to."""
+    """Return the counts of one version's leads from rows of (version, status, outcome, count)."""
     return leads_of(rest for of_version, *rest in tally if of_version == version)
 
 
 def leads_of(counted: Iterable[Sequence[Any]]) -> LeadsOfModel:
-    """Of (status, outcome, how many) what they come to."""
+    """Return the counts of leads from rows of (status, outcome, count)."""
     by_status: dict[str, int] = {}
     by_outcome: dict[str, int] = {}
     for status, outcome, count in counted:
@@ -261,7 +274,7 @@ def leads_of(counted: Iterable[Sequence[Any]]) -> LeadsOfModel:
 
 
 def recommendation_line(row: dict[str, Any], due: Counted | None) -> RecommendationLine:
-    """A row of the read model, and until when the reply is in time."""
+    """Return the line of a recommendation from its row of the read model and the deadline of the reply."""
     return convert({**row, **_of_reply(due)}, RecommendationLine)
 
 
@@ -270,12 +283,12 @@ def recommendation_view(
     due: Counted | None,
     sight: Sight,
     events: tuple[EventView, ...],
-    found: Recurrence | None,
+    recurrence: Recurrence | None,
 ) -> RecommendationView:
-    """A recommendation at its head."""
+    """Return the view of a recommendation in its latest state."""
     same = ("recommendation_id", "procuratorate", "status", "issued_at", "answered_at", "sequence", "head")
     fields = {name: getattr(state, name) for name in (*same, "issued", "answers", "rechecks")}
-    fields |= {"counted": found and found.periods(), "runs_from": found and found.runs_from}
+    fields |= {"counted": recurrence and recurrence.periods(), "runs_from": recurrence and recurrence.runs_from}
     to_agency = state.issued.to_agency
     return RecommendationView(**fields, **_of_reply(due), to_agency=to_agency, sight=sight, events=events)
 

@@ -19,9 +19,9 @@ M = TypeVar("M", ModelState, LeadState, RecommendationState)
 def require_matter(
     connection: Connection, reading: Reading, stream_id: str, kind: type[M], *, field: str
 ) -> tuple[M, Sight]:
-    """What the stream stands at, and by what the reader sees it.
+    """Return the state of the stream, and how the reader sees it.
 
-    Raises NotFound for what is not there, is something else or may not be seen: all look the same.
+    Raises NotFound alike if it is missing, of another kind, or may not be seen.
     """
     sight = supervision.sight(connection, stream_id, reading.reader)
     state = matter_of(connection, stream_id, reading.authority.agencies) if sight else None
@@ -31,7 +31,7 @@ def require_matter(
 
 
 def life_of(connection: Connection, stream_id: str, sight: Sight) -> tuple[EventView, ...]:
-    """The stream's events as they were signed, with their confidential sections for a party."""
+    """Return the stream's events as they were signed, with confidential sections for a party."""
     return tuple(
         event_view(entry, (), log.sections(connection, entry.log_index) if sight == "party" else None)
         for entry in log.stream(connection, "supervision", stream_id)

@@ -1,4 +1,4 @@
-"""Models' files as they are read for the API: in worker processes, since a few bytes can ask for any amount of work."""
+"""Reads files of models in worker processes, since a few bytes can ask for any amount of work."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ T = TypeVar("T")
 
 
 class ModelFiles:
-    """Reads the files of one reader. Each raises what the function of its name does, TooCostly and Unavailable."""
+    """Reads the files of one reader. Each method raises what its function does, TooCostly, and Unavailable."""
 
     def __init__(self, service: Service, reading: Reading):
         self._workers = service.parts.workers

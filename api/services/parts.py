@@ -24,7 +24,7 @@ from ledger.workers.pool import WorkerPool
 
 
 class TrustSource(Protocol):
-    """Gives the ledger's trust file as it stands now: the contracts join it once they are deployed."""
+    """Gives the ledger's trust file as it is now; the contracts are added once they are deployed."""
 
     @property
     def trust(self) -> Trust: ...
@@ -32,11 +32,12 @@ class TrustSource(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What a route may use. ``clock`` gives unix milliseconds; ``token_key`` is the 32-byte seed of the token key.
+    """The parts that a route may use. ``clock`` returns unix milliseconds; ``token_key`` is the 32-byte seed of the
+    token key.
 
-    ``chain_worker.link`` is the connected chain (its ``registry`` prepares and relays registry transactions) and raises
-    Unavailable while there is none; ``courier`` knows how it stands with the witnesses, ``supervisor`` with the models.
-    ``timestamp_worker`` is None where no timestamp authority is configured; ``workers`` do what may cost much.
+    ``chain_worker.link`` is the connected chain, whose ``registry`` prepares and relays transactions; it raises
+    Unavailable while there is none. ``courier`` knows the state of the witnesses, ``supervisor`` that of the models.
+    ``timestamp_worker`` is None without a timestamp authority. ``workers`` do what may be costly.
     """
 
     settings: Settings
@@ -56,6 +57,6 @@ class Parts:
     workers: WorkerPool = field(default_factory=WorkerPool)
 
     def authority(self) -> Authority:
-        """The registry as the log has it now, in whatever process it was written."""
+        """Return the registry as the log has it now, including what other processes have written."""
         with self.database.read() as connection:
             return self.registry.at(connection, log.tree(connection).registry_changes)

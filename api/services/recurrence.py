@@ -1,8 +1,8 @@
-"""Recurrence: the leads of a recommendation's model about the agency up to the day of issue, and in as many days since.
+"""Recurrence: the leads of a recommendation's model about the agency, in equal periods before and after the issue.
 
-Counted are leads by the day on which they were raised; the model is not run anew. A finding that was put right since is
-counted so, too, and one whose time has not come yet is in neither period. What a model raises when it is first run it
-found in all that there was before: ``runs_from`` tells where that falls into the period before.
+Leads are counted by the day on which they were raised; the model is not run again. A finding that was remedied since
+still counts, and one whose time has not come is in neither period. The first run of a model raises everything that came
+before it: ``runs_from`` is that day if it is in the period before.
 """
 
 from __future__ import annotations
@@ -24,22 +24,28 @@ from ledger.store.database import Connection
 
 
 class Recurrence(Struct, frozen=True):
-    """``runs_from`` is the day on which the model was published first, where that is in the period before."""
+    """The counts of both periods.
+
+    ``runs_from`` is the day of the model's first publication, if that is in the period before.
+    """
 
     before: Counted
     after: Counted
     runs_from: str | None
 
     def periods(self) -> dict[str, Counted]:
-        """Both by their names."""
+        """Return both periods by name."""
         return {"before": self.before, "after": self.after}
 
 
 def recurrence(
     connection: Connection, state: RecommendationState, now: str, agencies: Mapping[str, Agency]
 ) -> Recurrence:
-    """As many days on either side as have gone by, at least one. The day of issue is one of those before: what was
-    raised on it led to the recommendation, which helps from the next day on."""
+    """Count the leads of as many days on either side as have gone by since the issue, at least one.
+
+    The day of issue belongs to the period before: what was raised on it led to the recommendation, which can help from
+    the next day on.
+    """
     issued, today = legal_day_of(state.issued_at), legal_day_of(now)
     border = issued + DAY
     days = max(DAY, today - issued)
@@ -49,7 +55,7 @@ def recurrence(
 
 
 def _period(connection: Connection, state: RecommendationState, first: date, until: date) -> Counted:
-    """Days in Asia/Shanghai, the last one not among them; nothing is counted where it names no model."""
+    """Count the leads of the days in Asia/Shanghai from ``first`` to before ``until``; none without a model."""
     since, end = (spelled(start_of(day)) for day in (first, until))
     model_id, agency = state.issued.model_id, state.issued.to_agency
     count = supervision.count_raised(connection, model_id, agency, since, end) if model_id else 0

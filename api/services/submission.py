@@ -1,7 +1,7 @@
-"""Submissions: from posted bytes to a durable receipt, without holding up the event loop.
+"""Submissions: from posted bytes to a durable receipt, without blocking the event loop.
 
-What memory can judge is judged in the loop; what has to look into the database, and a bulk request as a whole, is
-judged in a thread. Receipts come from the sequencer's thread a batch at a time and are handed to the loop in one call.
+What can be validated from memory is validated in the loop. What needs the database, and a bulk request as a whole, is
+validated in a thread. Receipts come from the sequencer's thread in batches, each handed to the loop in one call.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ from ledger.recording.sequencer import Answer, Sequencer
 from ledger.recording.validation import Duplicate, ValidatedSubmission, Validator
 from ledger.store.database import Database
 
-LONGEST_GATHERING_S = 0.02  # seconds that an event waits for others to come along, while others come
+LONGEST_GATHERING_S = 0.02  # seconds that an event waits at most for others to share its batch
 
-Fits = Callable[[Payload], None]
+RouteCheck = Callable[[Payload], None]
 
 
-class Accepted(Struct, frozen=True):
-    """A receipt; ``is_new`` is False where the event was in the log already."""
+class SubmissionResult(Struct, frozen=True):
+    """A receipt. ``is_new`` is False if the event was in the log already."""
 
     receipt: Receipt
     is_new: bool
@@ -40,15 +40,15 @@ class Accepted(Struct, frozen=True):
 
 
 class LineAnswer(Struct, frozen=True, omit_defaults=True):
-    """What became of one line of a bulk request: a receipt, or a problem."""
+    """The answer to one line of a bulk request: a receipt or a problem."""
 
     status: int
     receipt: Receipt | None = None
     problem: Problem | None = None
 
 
-class Desk:
-    """Takes submissions for one service. ``clock`` gives unix milliseconds."""
+class SubmissionService:
+    """Takes submissions for one service. ``clock`` returns unix milliseconds."""
 
     def __init__(
         self,
@@ -69,23 +69,30 @@ class Desk:
         self._agencies = agencies
         self._timeout_s = timeout_s
         self._clock = clock
-        self._bridge: _Bridge | None = None
+        self._bridge: _SequencerBridge | None = None
 
-    async def take(self, data: bytes, fits: Fits | None = None) -> Accepted:
-        """The receipt of a submission; ``fits`` raises where its payload is not for the address that it came to.
+    async def submit(self, body: bytes, check_route: RouteCheck | None = None) -> SubmissionResult:
+        """Validate one submission, wait until it is durable, and return its receipt.
 
-        Raises the refusal, or Unavailable where the outcome is not known.
+        ``check_route`` raises if the payload does not belong to the route that it was posted to.
+
+        Raises:
+            TallystickError: the submission was refused; nothing was recorded.
+            Unavailable: the outcome is unknown. Submitting the same bytes again returns the receipt if it was recorded.
         """
-        return await self._accepted(await self._submitted(data, fits))
+        return await self._wait_for_result(await self._validate_and_queue(body, check_route))
 
-    async def take_each(self, lines: Sequence[bytes]) -> list[LineAnswer]:
-        """Each line judged in its order and answered on its own; a later one may stand on an earlier one."""
-        verdicts = await run_in_threadpool(self._judge_each, lines, self._clock() // 1000)
-        waiting = [self._carried(verdict) for verdict in verdicts]
-        return [await self._line_answer(outcome) for outcome in waiting]
+    async def submit_each(self, lines: Sequence[bytes]) -> list[LineAnswer]:
+        """Submit each line in order and return an answer for each; a later line may build on an earlier one."""
+        verdicts = await run_in_threadpool(self._validate_each, lines, self._clock() // 1000)
+        # All lines are queued before the first answer is awaited, so that they share batches.
+        outcomes = [self._queue_or_refusal(verdict) for verdict in verdicts]
+        return [await self._line_answer(outcome) for outcome in outcomes]
 
-    def _judge_each(self, lines: Sequence[bytes], now: int) -> list[ValidatedSubmission | Duplicate | TallystickError]:
-        """The verdict on each line, in a thread: signatures are checked without the interpreter's lock."""
+    def _validate_each(
+        self, lines: Sequence[bytes], now: int
+    ) -> list[ValidatedSubmission | Duplicate | TallystickError]:
+        """Return the verdict on each line. Runs in a thread: signature checks release the interpreter's lock."""
         verdicts: list[ValidatedSubmission | Duplicate | TallystickError] = []
         for line in lines:
             try:
@@ -94,13 +101,13 @@ class Desk:
                 verdicts.append(refusal)
         return verdicts
 
-    def _carried(
+    def _queue_or_refusal(
         self, verdict: ValidatedSubmission | Duplicate | TallystickError
     ) -> asyncio.Future[Answer] | TallystickError:
         if isinstance(verdict, TallystickError):
             return verdict
         try:
-            return self._admitted(verdict)
+            return self._queue(verdict)
         except TallystickError as refusal:
             return refusal
 
@@ -108,117 +115,128 @@ class Desk:
         try:
             if isinstance(outcome, TallystickError):
                 raise outcome
-            accepted = await self._accepted(outcome)
+            submitted = await self._wait_for_result(outcome)
         except TallystickError as refusal:
             problem = problem_of(refusal)
             return LineAnswer(problem.status, problem=problem)
-        return LineAnswer(accepted.status, receipt=accepted.receipt)
+        return LineAnswer(submitted.status, receipt=submitted.receipt)
 
-    async def _submitted(self, data: bytes, fits: Fits | None) -> asyncio.Future[Answer]:
-        """Judges; gives what the sequencer will answer. Raises the refusal."""
+    async def _validate_and_queue(self, data: bytes, check_route: RouteCheck | None) -> asyncio.Future[Answer]:
+        """Validate a submission and return the future of the sequencer's answer. Raises the refusal."""
         now = self._clock() // 1000
         try:
             judged = self._quick_validator.validate(data, now)
         except NeedsDatabase:
             judged = await run_in_threadpool(self._validator.validate, data, now)
-        if fits is not None:
-            fits(_payload(judged))
-        return self._admitted(judged)
+        if check_route is not None:
+            check_route(_payload(judged))
+        return self._queue(judged)
 
-    def _admitted(self, judged: ValidatedSubmission | Duplicate) -> asyncio.Future[Answer]:
-        """What the sequencer will answer."""
+    def _queue(self, judged: ValidatedSubmission | Duplicate) -> asyncio.Future[Answer]:
+        """Return the future of the sequencer's answer to a validated event."""
         answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         if isinstance(judged, Duplicate):
             answer.set_result(judged)
             return answer
+        # Counted only after validation: nobody can use up an agency's rate without its signature.
         self._agencies.take(judged.submitted.envelope.agency)
-        self._bridge_here().carry(judged, answer)
+        self._bridge_of_loop().queue(judged, answer)
         return answer
 
-    async def _accepted(self, answer: asyncio.Future[Answer]) -> Accepted:
+    async def _wait_for_result(self, answer: asyncio.Future[Answer]) -> SubmissionResult:
+        """Wait until the sequencer has answered, or the time is up, and return the receipt.
+
+        Raises Unavailable after ``timeout_s``; the event may be recorded nevertheless.
+        """
         deadline = asyncio.get_running_loop().call_later(self._timeout_s, _give_up, answer)
         try:
             outcome = await answer
         finally:
             deadline.cancel()
         if isinstance(outcome, Receipt):
-            return Accepted(outcome, is_new=True)
+            return SubmissionResult(outcome, is_new=True)
         receipt = await run_in_threadpool(self._publisher.stored_receipt, self._database, outcome.entry)
-        return Accepted(receipt, is_new=False)
+        return SubmissionResult(receipt, is_new=False)
 
-    def _bridge_here(self) -> _Bridge:
+    def _bridge_of_loop(self) -> _SequencerBridge:
         loop = asyncio.get_running_loop()
         if self._bridge is None or self._bridge.loop is not loop:
-            self._bridge = _Bridge(self._sequencer, loop)
+            self._bridge = _SequencerBridge(self._sequencer, loop)
         return self._bridge
 
 
-class _Bridge:
-    """Between the loop and the sequencer's thread: many events go over at a time, and many answers come back.
+class _SequencerBridge:
+    """Passes events from the event loop to the sequencer's thread, and its answers back, in batches.
 
-    What the loop judges before it runs out of work goes over together: each batch costs the sequencer a transaction,
-    so one of forty events is ten times as cheap as ten of four.
+    What the loop validates before it runs out of work goes over together. Each batch costs the sequencer a transaction,
+    so one batch of forty events is ten times as cheap as ten of four.
     """
 
     def __init__(self, sequencer: Sequencer, loop: asyncio.AbstractEventLoop):
         self._sequencer = sequencer
         self.loop = loop
-        self._leaving: list[tuple[ValidatedSubmission, asyncio.Future[Answer]]] = []
-        self._landed: deque[_Waiter] = deque()
-        self._is_called = False
+        self._queued: list[tuple[ValidatedSubmission, asyncio.Future[Answer]]] = []
+        self._answered: deque[_PendingAnswer] = deque()
+        self._is_drain_scheduled = False
 
-    def carry(self, judged: ValidatedSubmission, answer: asyncio.Future[Answer]) -> None:
-        """Takes an event over, after whatever the loop has ready."""
-        if not self._leaving:
-            self.loop.call_soon(self._leave, 0, self.loop.time() + LONGEST_GATHERING_S)
-        self._leaving.append((judged, answer))
+    def queue(self, judged: ValidatedSubmission, answer: asyncio.Future[Answer]) -> None:
+        """Queue an event; it is passed on after whatever the loop has ready."""
+        if not self._queued:
+            self.loop.call_soon(self._pass_on, 0, self.loop.time() + LONGEST_GATHERING_S)
+        self._queued.append((judged, answer))
 
-    def _leave(self, seen: int, latest: float) -> None:
-        """Waits for one more turn of the loop as long as each turn brings more, until ``latest``."""
-        if len(self._leaving) > seen and self.loop.time() < latest:
-            self.loop.call_soon(self._leave, len(self._leaving), latest)
+    def _pass_on(self, last_count: int, latest: float) -> None:
+        """Pass the queued events on, or wait another turn of the loop if the last one brought more.
+
+        WaitReason no longer than the loop's time ``latest``.
+        """
+        if len(self._queued) > last_count and self.loop.time() < latest:
+            self.loop.call_soon(self._pass_on, len(self._queued), latest)
             return
-        leaving, self._leaving = self._leaving, []
-        for judged, answer in leaving:
-            self._sequencer.queue(judged, _Waiter(self, answer))
+        queued, self._queued = self._queued, []
+        for judged, answer in queued:
+            self._sequencer.queue(judged, _PendingAnswer(self, answer))
 
-    def land(self, waiter: _Waiter) -> None:
-        """Called in the thread that answered."""
-        self._landed.append(waiter)
-        if not self._is_called:
-            self._is_called = True
-            self.loop.call_soon_threadsafe(self._fetch)
+    def deliver(self, pending: _PendingAnswer) -> None:
+        """Accept an answer. Called in the thread that answered."""
+        self._answered.append(pending)
+        if not self._is_drain_scheduled:
+            self._is_drain_scheduled = True
+            self.loop.call_soon_threadsafe(self._drain)
 
-    def _fetch(self) -> None:
-        self._is_called = False  # before the deque is emptied: what lands from here on calls again
-        while self._landed:
-            self._landed.popleft().wake()
+    def _drain(self) -> None:
+        # Before the deque is emptied, so that an answer that arrives from here on schedules the next call.
+        self._is_drain_scheduled = False
+        while self._answered:
+            self._answered.popleft().resolve()
 
 
-class _Waiter:
-    """A ``ledger.recording.sequencer.Taker`` whose answer is given to the loop's own future, in the loop."""
+class _PendingAnswer:
+    """Receives the sequencer's answer in its thread and passes it to the loop's future, in the loop."""
 
     __slots__ = ("_answer", "_bridge", "_error", "_result")
 
-    def __init__(self, bridge: _Bridge, answer: asyncio.Future[Answer]):
+    def __init__(self, bridge: _SequencerBridge, answer: asyncio.Future[Answer]):
         self._bridge = bridge
         self._answer = answer
         self._result: Answer | None = None
         self._error: BaseException | None = None
 
     def set_result(self, result: Answer, /) -> None:
+        """Take the sequencer's answer, in its thread."""
         self._result = result
-        self._bridge.land(self)
+        self._bridge.deliver(self)
 
     def set_exception(self, exception: BaseException | None, /) -> None:
+        """Take the sequencer's error, in its thread."""
         self._error = exception
-        self._bridge.land(self)
+        self._bridge.deliver(self)
 
     def done(self) -> bool:
         return self._result is not None or self._error is not None
 
-    def wake(self) -> None:
-        """Called in the loop. Whoever waits no longer is left alone."""
+    def resolve(self) -> None:
+        """Resolve the future, unless nobody waits for it any more. Called in the loop."""
         if self._answer.done():
             return
         if self._result is not None:
@@ -230,8 +248,8 @@ class _Waiter:
 def _give_up(answer: asyncio.Future[Answer]) -> None:
     if not answer.done():
         hint = "Submit the same bytes again: they are recorded once, and the answer is the receipt."
-        told = "it is not known yet whether the event was recorded"
-        answer.set_exception(Unavailable(told, code="not_acknowledged", hint=hint))
+        message = "it is not known yet whether the event was recorded"
+        answer.set_exception(Unavailable(message, code="not_acknowledged", hint=hint))
 
 
 def _payload(judged: ValidatedSubmission | Duplicate) -> Payload:

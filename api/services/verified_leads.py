@@ -1,4 +1,4 @@
-"""Verified leads: a lead found once more from its bundles, here, by what the service itself has.
+"""Verified leads: the service derives a lead again from its bundles.
 
 ``tally lead verify`` does the same on the reader's own machine, trusting no service.
 """
@@ -23,7 +23,7 @@ from ledger.supervision.runs.isolated import ModelRunner
 
 
 def rederived(service: Service, reading: Reading, lead_id: str) -> LeadReport:
-    """The report on a lead that the reader may see, with the cases that it may see. Raises NotFound."""
+    """Derive a lead again from the cases that the reader may see, and return the report. Raises NotFound."""
     with service.parts.database.read() as connection:
         state, _ = require_matter(connection, reading, lead_id, LeadState, field="lead_id")
         raised = state.raised
@@ -35,16 +35,18 @@ def rederived(service: Service, reading: Reading, lead_id: str) -> LeadReport:
     kept = DatasetFiles(DataDirectory(service.parts.settings.data_dir).datasets)
     held = Held(
         lead=bundle_of_event(service, reading, first.event_id, None, None),
-        definition=next(one.body.definition for one in model.versions if one.body.version == raised.model_version),
+        definition=next(
+            version.body.definition for version in model.versions if version.body.version == raised.model_version
+        ),
         cases={case_id: bundle_of_case(service, reading, case_id, None, None) for case_id in sorted(cases)},
         agencies=tuple(_agencies(reading)),
         registrations=tuple(bundle_of_event(service, reading, event_id, None, None) for event_id in others),
-        files=tuple(kept.path(one.digest) for one in raised.datasets if kept.holds(one.digest)),
+        files=tuple(kept.path(dataset.digest) for dataset in raised.datasets if kept.holds(dataset.digest)),
         entries=lambda size: _entries(service, size),
     )
     validator, runner = service.parts.validator, ModelRunner(service.parts.workers, agency=reading.agency)
-    seen = blocks_of(*map(decode_bundle, (held.lead, *held.registrations)), *_events(held))
-    return rederive(held, service.parts.trust.trust, validator.book, validator.calendar, seen=seen, runner=runner)
+    blocks = blocks_of(*map(decode_bundle, (held.lead, *held.registrations)), *_events(held))
+    return rederive(held, service.parts.trust.trust, validator.book, validator.calendar, seen=blocks, runner=runner)
 
 
 def _events(held: Held) -> Iterator[Bundle]:
@@ -53,13 +55,13 @@ def _events(held: Held) -> Iterator[Bundle]:
 
 
 def _entries(service: Service, size: int) -> Iterator[bytes]:
-    """The first entries of the log, as anybody gets them."""
+    """Yield the envelopes of the first ``size`` entries of the log, as everybody gets them."""
     with service.parts.database.read() as connection:
         for entry in log.entries(connection, 0, size):
             yield entry.envelope
 
 
 def _agencies(reading: Reading) -> Iterator[tuple[str, ...]]:
-    """The registry's agencies as rows of the view ``agencies``."""
-    for agency_id, one in sorted(reading.authority.agencies.items()):
-        yield agency_id, one.kind, one.profile.name.zh, one.profile.name.en, one.profile.jurisdiction
+    """Yield the registry's agencies as rows of the view ``agencies``."""
+    for agency_id, agency in sorted(reading.authority.agencies.items()):
+        yield agency_id, agency.kind, agency.profile.name.zh, agency.profile.name.en, agency.profile.jurisdiction

@@ -1,5 +1,6 @@
-"""What webhooks are sent: the pages of their agency's feed and of its warnings, as the officer who added one may see
-them. A webhook rests on his key: it pauses when the key is revoked, or is no supervisor's any more.
+"""Messages of webhooks: pages of an agency's feed and warnings, as the officer who added the webhook may see them.
+
+A webhook depends on this officer's key: it pauses when the key is revoked or no longer has the role of supervisor.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import msgspec
 from msgspec.structs import replace
 
 from api.auth.reading import Reading
-from api.auth.sessions import Session, require_granted
+from api.auth.sessions import ReaderSession, require_granted
 from api.services.cursors import Cursors
 from api.services.feed import FEED, FeedPage, goes_on, read_page
 from api.services.parts import Parts
@@ -26,21 +27,22 @@ PAGE = 100  # events or warnings of one message
 
 
 class WebhookPages:
-    """The source of what is delivered."""
+    """Provides the messages that are delivered."""
 
     def __init__(self, parts: Parts):
         self._parts = parts
         self._cursors = Cursors(parts.token_key)
 
     def has_more(self, webhook: Webhook) -> bool:
-        """Whether feed or warnings go on."""
+        """Return whether there are further events or warnings."""
         if goes_on(self._parts, webhook.agency, parse_cursor(webhook.events_after)):
             return True
         with self._parts.database.read() as connection:
             return warnings.last_number(connection, webhook.agency) > webhook.warnings_after
 
     def next(self, webhook: Webhook) -> Outgoing:
-        """A page of events if there is one, else one of warnings. Raises Unauthorized where the key's right ended."""
+        """Return a page of events, or one of warnings if there are no events. Raises Unauthorized if the key's right
+        ended."""
         authority = self._parts.authority()
         reading = Reading(self._parts, _session(authority, webhook, self._parts.clock() // 1000), authority)
         after = parse_cursor(webhook.events_after)
@@ -50,38 +52,43 @@ class WebhookPages:
             return Outgoing(progress, message(webhook, progress, self._sealed(page)) if page.events else None)
         with self._parts.database.read() as connection:
             last = warnings.last_number(connection, webhook.agency)
-            told = warnings.listed(connection, reading.reader, handler=None, after=webhook.warnings_after, limit=PAGE)
-        reached = told[-1].number if len(told) == PAGE else last
-        progress = Progress(webhook.events_after, reached)
-        if not told:
+            page_warnings = warnings.listed(
+                connection, reading.reader, handler=None, after=webhook.warnings_after, limit=PAGE
+            )
+        last_number = page_warnings[-1].number if len(page_warnings) == PAGE else last
+        progress = Progress(webhook.events_after, last_number)
+        if not page_warnings:
             return Outgoing(progress, None)
-        reading.record("warnings by webhook", *dict.fromkeys(one.case_id for one in told))
-        cursor = self._cursors.seal("warnings", str(reached))
-        return Outgoing(progress, message(webhook, progress, {"warnings": told, "next": cursor}))
+        reading.record("warnings by webhook", *dict.fromkeys(warning.case_id for warning in page_warnings))
+        cursor = self._cursors.seal("warnings", str(last_number))
+        return Outgoing(progress, message(webhook, progress, {"warnings": page_warnings, "next": cursor}))
 
     def _sealed(self, page: FeedPage) -> FeedPage:
         return replace(page, next=self._cursors.seal(FEED, page.next))
 
 
 def message(webhook: Webhook, progress: Progress, body: Any) -> Message:
-    """The id says from where to where: a page that has grown before it is sent again is another message."""
+    """Return the message of a page.
+
+    Its id is the range of the page, so that a page that has grown before it is sent again is another message.
+    """
     span = f"{webhook.events_after}-{progress.events_after}.{webhook.warnings_after}-{progress.warnings_after}"
     return Message(f"{webhook.webhook_id}.{span}", msgspec.json.encode(body))
 
 
 def receivers_of(parts: Parts) -> Receivers:
-    """Where this service may send."""
+    """Return the rule of which addresses this service may send to."""
     return Receivers(parts.trust.trust.development, parts.settings.receiving_networks)
 
 
 def webhook_secret(parts: Parts, webhook_id: str) -> str:
-    """What its receiver checks signatures with."""
+    """Return the secret with which the receiver checks signatures."""
     return secret_of(parts.token_key, webhook_id)
 
 
-def _session(authority: Authority, webhook: Webhook, now: int) -> Session:
+def _session(authority: Authority, webhook: Webhook, now: int) -> ReaderSession:
     grant = require_granted(authority, webhook.key_id, now)
     same = (grant.agency_id, grant.officer) == (webhook.agency, webhook.officer)
     if not same or ROLE not in grant.roles:
         raise Unauthorized(f"the key {webhook.key_id} is no {ROLE}'s of {webhook.agency} any more", code="role_missing")
-    return Session(grant)
+    return ReaderSession(grant)

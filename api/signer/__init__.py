@@ -1,1 +1,1 @@
-"""The local signer: a loopback service on a clerk's machine that keeps the key, says what is asked, and asks."""
+"""The local signer: a loopback service on a clerk's machine that keeps the key, and asks before each signature."""

@@ -17,13 +17,13 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from api.middleware.bodies import JSON, decode, read_body
-from api.middleware.edge import Edge
+from api.middleware.edge import EdgeMiddleware
 from api.middleware.problems import HANDLERS
 from api.middleware.rates import RateLimit
-from api.signer.asking import AskedAlready, Counter, Declined
+from api.signer.asking import AskedAlready, Declined, OfficerPrompt
 from api.signer.guard import Guard, bearer
 from api.signer.pairing import Pairing
-from api.signer.question import Question, Questioner
+from api.signer.question import QuestionBuilder, SigningQuestion
 from api.texts import Texts
 from ledger.config.keys import Signer
 from ledger.core.encoding.decoding import decoder_of
@@ -61,25 +61,25 @@ class Answered(Struct, frozen=True, forbid_unknown_fields=True):
     agreed: bool
 
 
-class RpcRefused(TallystickError):
-    """A call that is answered with an error of EIP-1193; ``number`` is its code, ``code`` our own for the reason."""
+class CallRefused(TallystickError):
+    """A call that is answered with an EIP-1193 error: ``number`` is its code, ``code`` our own for the reason."""
 
     def __init__(self, number: int, message: str, code: str = "malformed_input"):
         super().__init__(message, code=code)
         self.number = number
 
 
-class Desk:
-    """Answers calls with the holder's key, once the officer has agreed to each."""
+class SigningProvider:
+    """Answers calls of EIP-1193 with the holder's key, once the officer has agreed to each signature."""
 
-    def __init__(self, questioner: Questioner, signer: Signer, counter: Counter, chain_id: int):
+    def __init__(self, questioner: QuestionBuilder, signer: Signer, prompt: OfficerPrompt, chain_id: int):
         self._questioner = questioner
         self._signer = signer
-        self._counter = counter
+        self._prompt = prompt
         self._chain_id = chain_id
 
     async def call(self, call: Call) -> Any:
-        """The result. Raises RpcRefused."""
+        """Return the result of a call. Raises RpcRefused."""
         match call.method, call.params:
             case "eth_requestAccounts" | "eth_accounts", _:
                 return [self._questioner.holder.key_id]
@@ -90,32 +90,38 @@ class Desk:
             case "personal_sign", [data, address]:
                 return await self._signed(lambda: self._questioner.sign_in(data, address))
             case "eth_signTypedData_v4" | "personal_sign", _:
-                raise RpcRefused(
+                raise CallRefused(
                     INVALID_PARAMS, "expected the parameters of this method; an event comes with its payload"
                 )
-        raise RpcRefused(UNSUPPORTED, f"this signer knows no method {call.method[:100]}")
+        raise CallRefused(UNSUPPORTED, f"this signer knows no method {call.method[:100]}")
 
-    async def _signed(self, judge: Callable[[], Question]) -> str:
+    async def _signed(self, judge: Callable[[], SigningQuestion]) -> str:
         try:
             question = judge()
-            await self._counter.ask(question)
+            await self._prompt.ask(question)
         except Declined as error:
-            raise RpcRefused(USER_REJECTED, error.message) from error
+            raise CallRefused(USER_REJECTED, error.message) from error
         except AskedAlready as error:
-            raise RpcRefused(BUSY, error.message) from error
+            raise CallRefused(BUSY, error.message) from error
         except TallystickError as error:
-            raise RpcRefused(INVALID_PARAMS, str(error), error.code) from error
+            raise CallRefused(INVALID_PARAMS, str(error), error.code) from error
         except (msgspec.MsgspecError, UnicodeError) as error:
-            raise RpcRefused(INVALID_PARAMS, str(error)) from error
+            raise CallRefused(INVALID_PARAMS, str(error)) from error
         return "0x" + self._signer.sign(question.digest).hex()
 
 
 def create_app(
-    desk: Desk, counter: Counter, pairing: Pairing, guard: Guard, texts: Texts, *, asks_here: bool = True
+    provider: SigningProvider,
+    prompt: OfficerPrompt,
+    pairing: Pairing,
+    guard: Guard,
+    texts: Texts,
+    *,
+    asks_here: bool = True,
 ) -> ASGIApp:
-    """The application. ``asks_here`` says that questions are answered on the page."""
-    console = _ForConsole(desk, pairing, guard)
-    own = _OwnPage(counter, pairing, guard, texts, asks_here=asks_here)
+    """Return the application. ``asks_here`` means that questions are answered on its page."""
+    console = _ForConsole(provider, pairing, guard)
+    own = _OwnPage(prompt, pairing, guard, texts, asks_here=asks_here)
     routes = [
         Route("/rpc", console.preflight, methods=["OPTIONS"]),
         Route("/rpc", console.rpc, methods=["POST"]),
@@ -127,7 +133,7 @@ def create_app(
         *(Route(f"/{name}", _asset(name), methods=["GET"]) for name in ("signer.js", "signer.css")),
     ]
     inner = Starlette(routes=routes, exception_handlers=dict(HANDLERS))
-    return Edge(
+    return EdgeMiddleware(
         _Guarded(inner, guard),
         addresses=RateLimit(REQUESTS_PER_S, "requests", time.monotonic),
         secure=False,
@@ -136,10 +142,10 @@ def create_app(
 
 
 class _ForConsole:
-    """What pages of the console ask for, once they are paired."""
+    """The routes for pages of the console, which must be paired."""
 
-    def __init__(self, desk: Desk, pairing: Pairing, guard: Guard):
-        self._desk = desk
+    def __init__(self, provider: SigningProvider, pairing: Pairing, guard: Guard):
+        self._provider = provider
         self._pairing = pairing
         self._guard = guard
 
@@ -149,29 +155,29 @@ class _ForConsole:
     async def rpc(self, request: Request) -> Response:
         self._guard.require_console(request.headers)
         call = await _body(request, _calls)
-        told: dict[str, Any] = {"jsonrpc": "2.0", "id": call.id}
+        reply: dict[str, Any] = {"jsonrpc": "2.0", "id": call.id}
         try:
             if not self._pairing.knows(bearer(request.headers)):
-                raise RpcRefused(UNAUTHORIZED, "this page is not paired with the signer")
-            told["result"] = await self._desk.call(call)
-        except RpcRefused as error:
-            told["error"] = {"code": error.number, "message": error.message, "data": {"code": error.code}}
-        return _json(told, self._guard.grants())
+                raise CallRefused(UNAUTHORIZED, "this page is not paired with the signer")
+            reply["result"] = await self._provider.call(call)
+        except CallRefused as error:
+            reply["error"] = {"code": error.number, "message": error.message, "data": {"code": error.code}}
+        return _json(reply, self._guard.grants())
 
     async def pair(self, request: Request) -> Response:
         self._guard.require_console(request.headers)
-        given = await _body(request, _codes)
+        code_given = await _body(request, _codes)
         try:
-            return _json({"token": self._pairing.take(given.code)}, self._guard.grants())
+            return _json({"token": self._pairing.take(code_given.code)}, self._guard.grants())
         except TallystickError as error:
             return _json({"error": {"code": UNAUTHORIZED, "message": error.message}}, self._guard.grants(), 403)
 
 
 class _OwnPage:
-    """The signer's page, at which the officer is asked."""
+    """The routes of the signer's page, on which the officer is asked."""
 
-    def __init__(self, counter: Counter, pairing: Pairing, guard: Guard, texts: Texts, *, asks_here: bool):
-        self._counter = counter
+    def __init__(self, prompt: OfficerPrompt, pairing: Pairing, guard: Guard, texts: Texts, *, asks_here: bool):
+        self._prompt = prompt
         self._pairing = pairing
         self._guard = guard
         self._texts = texts
@@ -183,18 +189,18 @@ class _OwnPage:
 
     async def waiting(self, request: Request) -> Response:
         self._guard.require_own_page(request.headers)
-        one = self._counter.waiting if self._asks_here else None
+        pending = self._prompt.waiting if self._asks_here else None
         code = self._pairing.code
-        return _json({"code": f"{code[:4]}-{code[4:]}", "question": _shown(one) if one else None})
+        return _json({"code": f"{code[:4]}-{code[4:]}", "question": _shown(pending) if pending else None})
 
     async def answer(self, request: Request) -> Response:
         self._guard.require_own_page(request.headers)
-        given = await _body(request, _answers)
-        return _json({"counted": self._asks_here and self._counter.answer(given.number, given.agreed)})
+        officer_answer = await _body(request, _answers)
+        return _json({"counted": self._asks_here and self._prompt.answer(officer_answer.number, officer_answer.agreed)})
 
 
 class _Guarded:
-    """What holds for every request."""
+    """Checks what every request must satisfy."""
 
     def __init__(self, app: ASGIApp, guard: Guard):
         self._app = app

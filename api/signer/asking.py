@@ -1,4 +1,4 @@
-"""Asking: one question at a time waits for the officer's word, in the terminal or on the signer's own page."""
+"""One question at a time waits for the officer's answer, in the terminal or on the signer's own page."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from functools import partial
 
 import click
 
-from api.signer.question import Question
+from api.signer.question import SigningQuestion
 from api.texts import Texts
 from ledger.core.errors import TallystickError
 
@@ -30,16 +30,16 @@ class AskedAlready(TallystickError):
 
 
 class Declined(TallystickError):
-    """The officer said no, or nothing."""
+    """The officer said no, or did not answer."""
 
     code = "declined"
 
 
 @dataclass(slots=True)
-class Waiting:
+class PendingQuestion:
     """A question that waits. ``since`` is in monotonic seconds."""
 
-    question: Question
+    question: SigningQuestion
     answer: asyncio.Future[bool]
     number: str = field(default_factory=lambda: secrets.token_hex(8))
     since: float = field(default_factory=time.monotonic)
@@ -50,10 +50,11 @@ class Waiting:
 
 
 class Terminal:
-    """Asks in a terminal, which one thread reads for as long as the signer runs: a line answers the question that waits
-    when it comes. Anything but an explicit yes is a no, and so is the end of what can be read.
+    """Asks in a terminal, which one thread reads as long as the signer runs.
 
-    Read without a buffer, whose lock a thread that still waits would keep from the end of the process.
+    A line answers the question that waits when the line comes. Anything but an explicit yes means no, as does the end
+    of the input. Reads are unbuffered: a thread that still waits would hold the buffer's lock and keep the process from
+    ending.
     """
 
     def __init__(self, texts: Texts, source: int):
@@ -63,8 +64,8 @@ class Terminal:
         self._has_ended = False
         threading.Thread(target=self._read, name="terminal", daemon=True).start()
 
-    def ask(self, question: Question, heard: Callable[[bool], object]) -> None:
-        """Shows the question; ``heard`` is called once it is answered, by the thread that reads."""
+    def ask(self, question: SigningQuestion, heard: Callable[[bool], object]) -> None:
+        """Show the question; the reading thread calls ``heard`` with the answer."""
         from ledger.cli.printable import printable  # noqa: PLC0415 - a page needs none
 
         if os.isatty(self._source):
@@ -76,7 +77,7 @@ class Terminal:
             heard(False)
 
     def drop(self) -> None:
-        """Nothing that is typed from here on answers the question."""
+        """Withdraw the question: nothing typed from now on answers it."""
         self._heard = None
         click.echo(f"\n{self._late}", err=True)
 
@@ -93,15 +94,15 @@ class Terminal:
             heard(agreed)
 
 
-class Counter:
-    """Where questions are put: in the ``terminal``; None where a page asks for them itself."""
+class OfficerPrompt:
+    """Puts questions to the officer: in the ``terminal``, or if that is None on a page that asks for them itself."""
 
     def __init__(self, terminal: Terminal | None = None):
         self._terminal = terminal
-        self.waiting: Waiting | None = None
+        self.waiting: PendingQuestion | None = None
 
-    async def ask(self, question: Question) -> None:
-        """Returns once the officer has agreed. Raises Declined or AskedAlready."""
+    async def ask(self, question: SigningQuestion) -> None:
+        """Return once the officer has agreed. Raises Declined or AskedAlready."""
         async with self._only(question) as waiting:
             try:
                 self._show(waiting)
@@ -114,24 +115,24 @@ class Counter:
             raise Declined("the officer did not agree")
 
     def answer(self, number: str, agreed: bool) -> bool:
-        """Whether this question still waited."""
+        """Answer the question; return whether it still waited."""
         waiting = self.waiting
         if waiting is None or waiting.number != number or waiting.answer.done():
             return False
         waiting.answer.set_result(agreed)
         return True
 
-    def _show(self, waiting: Waiting) -> None:
+    def _show(self, waiting: PendingQuestion) -> None:
         if self._terminal is not None:
             loop = asyncio.get_running_loop()
             answer = partial(self.answer, waiting.number)
             self._terminal.ask(waiting.question, lambda agreed: loop.call_soon_threadsafe(answer, agreed))
 
     @asynccontextmanager
-    async def _only(self, question: Question) -> AsyncIterator[Waiting]:
+    async def _only(self, question: SigningQuestion) -> AsyncIterator[PendingQuestion]:
         if self.waiting is not None:
             raise AskedAlready("another question waits for an answer")
-        self.waiting = Waiting(question, asyncio.get_running_loop().create_future())
+        self.waiting = PendingQuestion(question, asyncio.get_running_loop().create_future())
         try:
             yield self.waiting
         finally:

@@ -1,9 +1,9 @@
-"""The guard of the loopback service: who may speak to it at all.
+"""The guard of the loopback service, which checks who may speak to it.
 
-1. The header Host names the very address that is listened at: a name that resolves to it (DNS rebinding) does not.
-2. What the console asks comes from the console's origin, by fetch; no other page gets an answer that it could read.
-3. The signer's own page alone may look at questions and answer them: it has the key that the terminal printed.
-4. Nothing is shown in a frame, whatever the page around it.
+1. The header Host must be the very address that is listened on, which excludes other names for it (DNS rebinding). 2.
+What the console asks must come from the console's origin, by fetch; no other page gets an answer it could read. 3. Only
+the signer's own page, which has the key that the terminal printed, may read and answer questions. 4. Nothing is shown
+in a frame, whatever the page around it.
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ from ledger.core.errors import Unauthorized
 
 
 class Guard:
-    """``own`` is this service's origin, ``console`` that of the pages it serves; both as browsers write them."""
+    """The checks. ``own`` is this service's origin, ``console`` that of the pages it serves, both as browsers write
+    them."""
 
     def __init__(self, own: str, console: str, page_key: str):
         self._own = own
@@ -25,24 +26,24 @@ class Guard:
         self._page_key = page_key
 
     def require_host(self, headers: Mapping[str, str]) -> None:
-        """Raises Refused (421)."""
+        """Raise Refused (421) for another host."""
         if headers.get("host") != self._host:
             raise Refused(421, f"expected the address {self._host}", code="foreign_host", field="Host")
 
     def require_no_frame(self, headers: Mapping[str, str]) -> None:
-        """Raises Refused (403)."""
+        """Raise Refused (403) inside a frame."""
         if headers.get("sec-fetch-dest") in ("iframe", "frame", "embed", "object"):
             raise Refused(403, "this page is shown in no frame", code="framed", field="Sec-Fetch-Dest")
 
     def require_console(self, headers: Mapping[str, str]) -> None:
-        """Raises Refused (403) for another origin, or none, or what is no fetch."""
+        """Raise Refused (403) for another origin, or none, or a request that is no fetch."""
         if headers.get("origin") != self._console:
             raise Refused(403, f"expected a page of {self._console}", code="foreign_origin", field="Origin")
         if headers.get("sec-fetch-mode", "cors") != "cors":
             raise Refused(403, "expected a request by fetch", code="foreign_origin", field="Sec-Fetch-Mode")
 
     def require_own_page(self, headers: Mapping[str, str]) -> None:
-        """Raises Refused (403) or Unauthorized."""
+        """Raise Refused (403) for another page, or Unauthorized without the page's key."""
         if (
             headers.get("origin", self._own) != self._own
             or headers.get("sec-fetch-site", "same-origin") != "same-origin"
@@ -52,11 +53,11 @@ class Guard:
             raise Unauthorized("open the address that the signer printed", code="page_key", field="Authorization")
 
     def grants(self) -> dict[str, str]:
-        """The headers that let the console, and it alone, read an answer."""
+        """Return the headers that let the console alone read an answer."""
         return {"Access-Control-Allow-Origin": self._console, "Vary": "Origin"}
 
     def preflight(self, headers: Mapping[str, str]) -> dict[str, str]:
-        """What a browser is told before it lets the console ask."""
+        """Return the headers that let the console's page send its request."""
         self.require_console(headers)
         allowed = {
             "Access-Control-Allow-Methods": "POST",
@@ -67,6 +68,6 @@ class Guard:
 
 
 def bearer(headers: Mapping[str, str]) -> str:
-    """The token of the Authorization header; empty where there is none."""
+    """Return the token of the Authorization header, or an empty text."""
     scheme, _, token = headers.get("authorization", "").partition(" ")
     return token if scheme.lower() == "bearer" else ""

@@ -1,4 +1,4 @@
-"""Pairing: a page may ask once it was given the code that the signer shows. A code serves once."""
+"""Pairing: a page may ask once it was given the code that the signer shows. A code works once."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ GUESSES = 3  # wrong codes before another one is made
 
 
 class Pairing:
-    """Codes and the tokens that they were changed for; tokens last while the signer runs. ``show`` tells a code."""
+    """Codes, and the tokens exchanged for them, which last while the signer runs. ``show`` displays a code."""
 
     def __init__(self, show: Callable[[str], None]):
         self._show = show
@@ -22,9 +22,9 @@ class Pairing:
         self._renew()
 
     def take(self, code: str) -> str:
-        """A token for the code, which is used up. Raises Unauthorized."""
-        given = code.strip().upper().replace("-", "").replace(" ", "")
-        if not compare_digest(given.encode(), self.code.encode()):
+        """Return a token for the code, which is used up. Raises Unauthorized."""
+        entered = code.strip().upper().replace("-", "").replace(" ", "")
+        if not compare_digest(entered.encode(), self.code.encode()):
             self._guesses -= 1
             if self._guesses == 0:
                 self._renew()
@@ -34,8 +34,8 @@ class Pairing:
         return self._tokens[-1]
 
     def knows(self, token: str) -> bool:
-        """Whether the token came from here."""
-        return any(compare_digest(token.encode(), one.encode()) for one in self._tokens)
+        """Return whether the token was issued here."""
+        return any(compare_digest(token.encode(), issued.encode()) for issued in self._tokens)
 
     def _renew(self) -> None:
         self.code = "".join(secrets.choice(ALPHABET) for _ in range(LENGTH))

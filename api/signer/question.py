@@ -1,7 +1,7 @@
-"""Questions: what a page asks the key to sign, judged and put into words. What cannot be told in words is refused.
+"""Questions: what a page asks the key to sign, checked and put into words. What has no words is refused.
 
-Two things are signed and nothing else: an event of this officer for this ledger, whose payload lies open and is what
-the typed data digests (EIP-712); and the text that signs in at this console (EIP-4361).
+Only two things are signed: an event of this officer for this ledger, whose payload is disclosed and matches the digest
+in the typed data (EIP-712); and the text that signs in at this console (EIP-4361).
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ _ZERO = "0x" + "00" * 32
 
 
 @dataclass(frozen=True, slots=True)
-class Holder:
-    """Whose key it is, and where it may sign: ``url`` is the console's, ``log_id`` (32 bytes) the ledger's."""
+class KeyHolder:
+    """The owner of the key, and where it may sign: ``url`` is the console's, ``log_id`` (32 bytes) the ledger's."""
 
     key_id: str
     agency: str
@@ -41,8 +41,8 @@ class Holder:
     url: str
 
 
-class Question(Struct, frozen=True):
-    """What the officer is asked. ``digest`` (32 bytes) is signed if he agrees, and nothing but it."""
+class SigningQuestion(Struct, frozen=True):
+    """A question to the officer. Only ``digest`` (32 bytes) is signed if the officer agrees."""
 
     kind: str
     sentence: str
@@ -50,64 +50,66 @@ class Question(Struct, frozen=True):
     digest: bytes
 
 
-class _Open(Struct, frozen=True, forbid_unknown_fields=True):
-    """What lies beside the typed data: the canonical texts of the payload and of its confidential sections."""
+class _Disclosed(Struct, frozen=True, forbid_unknown_fields=True):
+    """What accompanies the typed data: the canonical texts of the payload and of its confidential sections."""
 
     payload: str
     sections: dict[str, str] = {}
 
 
-class Questioner:
-    """Makes the questions to one holder, in one language. ``now`` gives unix seconds."""
+class QuestionBuilder:
+    """Makes the questions to one holder, in one language. ``now`` returns unix seconds."""
 
-    def __init__(self, holder: Holder, labels: Labels, names: Names, now: Callable[[], int]):
+    def __init__(self, holder: KeyHolder, labels: Labels, names: Names, now: Callable[[], int]):
         self.holder = holder
         self._labels = labels
         self._narrator = Narrator(labels, names)
         self._now = now
 
-    def event(self, address: Any, data: Any, beside: Any) -> Question:
-        """Of ``eth_signTypedData_v4``; ``data`` is a document or its JSON. Raises the refusal."""
+    def event(self, address: Any, data: Any, beside: Any) -> SigningQuestion:
+        """Return the question of ``eth_signTypedData_v4``; ``data`` is a document or its JSON. Raises the refusal."""
         self._require_own(address)
         envelope = self._envelope(data)
         require_window(envelope, self._now())
-        lies_open = convert(beside, _Open)
-        payload = decode_payload(lies_open.payload.encode(), envelope.event_type)
-        require_agreement(envelope, payload, lies_open.payload.encode())
+        disclosed = convert(beside, _Disclosed)
+        payload = decode_payload(disclosed.payload.encode(), envelope.event_type)
+        require_agreement(envelope, payload, disclosed.payload.encode())
         if (payload.agency, payload.officer) != (self.holder.agency, self.holder.officer):
             raise Unauthorized(f"this key signs for {self.holder.officer} of {self.holder.agency} alone")
-        sections = _sections(payload.confidential, lies_open.sections)
+        sections = _sections(payload.confidential, disclosed.sections)
         words = self._narrator.words(payload, None)
-        told = (
+        facts = (
             Particular(self._labels.of("field", f"{payload.stream.kind}_id"), payload.stream.id),
             *particulars(payload, sections, words, self._labels),
         )
-        return Question("event", self._narrator.alone(payload), told, signing_hash(envelope, self.holder.log_id))
+        return SigningQuestion(
+            "event", self._narrator.alone(payload), facts, signing_hash(envelope, self.holder.log_id)
+        )
 
-    def sign_in(self, data: Any, address: Any) -> Question:
-        """Of ``personal_sign``; ``data`` is the text or its bytes in hex. Raises the refusal."""
+    def sign_in(self, data: Any, address: Any) -> SigningQuestion:
+        """Return the question of ``personal_sign``; ``data`` is the text or its bytes in hex. Raises the refusal."""
         self._require_own(address)
         text = _text(data)
-        found = self._sign_in_text().fullmatch(text)
-        if found is None:
+        match = self._sign_in_text().fullmatch(text)
+        if match is None:
             raise SignatureRefused(
                 "only the text that signs in at this console is signed", field="params", code="foreign_sign_in"
             )
         now = self._now()
-        issued, expires = (datetime.fromisoformat(found[name]).timestamp() for name in ("issued", "expires"))
+        issued, expires = (datetime.fromisoformat(match[name]).timestamp() for name in ("issued", "expires"))
         if not issued - 300 <= now < expires:
             raise SignatureRefused(
                 "the text to sign in with is of another time", field="params", code="sign_in_expired"
             )
         sentence = self._labels.of("message", "asked_to_sign_in").format(self.holder.url)
-        told = (
+        facts = (
             Particular(self._labels.of("field", "officer"), self.holder.officer),
             Particular(self._labels.of("field", "key_id"), self.holder.key_id),
         )
-        return Question("sign_in", sentence, told, personal_digest(text))
+        return SigningQuestion("sign_in", sentence, facts, personal_digest(text))
 
     def _envelope(self, data: Any) -> Envelope:
-        """The envelope that the typed data tells, which must be the whole of it."""
+        """Return the envelope in the typed data, which must contain nothing else."""
         document = msgspec.json.decode(data) if isinstance(data, str) else data
         try:
             message = document["message"]
@@ -140,7 +142,10 @@ class Questioner:
             raise Unauthorized(f"this signer holds {self.holder.key_id} alone", field="params")
 
     def _sign_in_text(self) -> re.Pattern[str]:
-        """Match the whole text of ``api.auth.sessions``; what differs between two of them says nothing else."""
+        """Return a pattern of the whole text of ``api.auth.sessions``.
+
+        The parts that vary from text to text can say nothing else.
+        """
         moment = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ"
         lines = (
             re.escape(f"{domain_of(self.holder.url)} wants you to sign in with your Ethereum account:"),
@@ -160,14 +165,14 @@ class Questioner:
         return re.compile("\n".join(lines))
 
 
-def _sections(committed: dict[str, str], shown: dict[str, str]) -> dict[str, Section]:
-    """All sections that the payload commits to, each the one committed to. Raises MalformedInput."""
-    if committed.keys() != shown.keys():
+def _sections(committed: dict[str, str], disclosed: dict[str, str]) -> dict[str, Section]:
+    """Return all sections that the payload commits to, each verified. Raises MalformedInput."""
+    if committed.keys() != disclosed.keys():
         raise MalformedInput("each confidential section must be shown before it is signed", field="params")
-    for label, text in shown.items():
+    for label, text in disclosed.items():
         if digest_of(text.encode()) != committed[label]:
             raise MalformedInput(f"the section {label} is not the one that is signed", field="params")
-    return {label: decode_section(text.encode(), label) for label, text in shown.items()}
+    return {label: decode_section(text.encode(), label) for label, text in disclosed.items()}
 
 
 def _text(data: Any) -> str:

@@ -1,1 +1,1 @@
-"""The HTTP service of a witness: the routes that sign, what was signed last, and its status."""
+"""The HTTP service of a witness: the routes that sign, the last signed checkpoint, and the status."""

@@ -17,8 +17,8 @@ from starlette.types import ASGIApp
 
 from api.middleware import logs
 from api.middleware.bodies import JSON, read_body
-from api.middleware.edge import Edge
-from api.middleware.problems import HANDLERS, Hinting
+from api.middleware.edge import EdgeMiddleware
+from api.middleware.problems import HANDLERS, HintsMiddleware
 from api.middleware.rates import RateLimit
 from ledger.core.log.witness_protocol import (
     ADD_CHECKPOINT,
@@ -50,8 +50,8 @@ TEXT_TYPE = {"content-type": "text/plain; charset=utf-8"}
 
 
 @dataclass(frozen=True, slots=True)
-class Answers:
-    """What the routes answer."""
+class WitnessRoutes:
+    """The routes of a witness."""
 
     cosigner: Cosigner
     status: Callable[[], Status]
@@ -69,9 +69,9 @@ class Answers:
 
     async def add_checkpoint(self, request: Request) -> Response:
         body = await self._body(request, None, MAX_ADD_CHECKPOINT)
-        asked = parse_add_checkpoint(body)
+        checkpoint_request = parse_add_checkpoint(body)
         try:
-            line = await run_in_threadpool(self.cosigner.add_checkpoint, asked)
+            line = await run_in_threadpool(self.cosigner.add_checkpoint, checkpoint_request)
         except Moved as error:
             return Response(f"{error.size}\n", 409, {"content-type": SIZE_MEDIA_TYPE})
         return Response(line, 200, TEXT_TYPE)
@@ -91,12 +91,12 @@ class Answers:
         return Response(note, 200, TEXT_TYPE)
 
     async def show_status(self, _request: Request) -> Response:
-        told = await run_in_threadpool(self.status)
-        return Response(msgspec.json.encode(told), 200, JSON_TYPE)
+        status = await run_in_threadpool(self.status)
+        return Response(msgspec.json.encode(status), 200, JSON_TYPE)
 
     async def show_plain_status(self, _request: Request) -> Response:
-        told = await run_in_threadpool(self.status)
-        return Response(told.lines(), 200 if told.health is Health.WATCHING else 503, TEXT_TYPE)
+        status = await run_in_threadpool(self.status)
+        return Response(status.lines(), 200 if status.health is Health.WATCHING else 503, TEXT_TYPE)
 
     async def _body(self, request: Request, media_type: str | None, limit: int) -> bytes:
         return await read_body(request.scope, request.receive, media_type, limit=limit, timeout_s=self.timeout_s)
@@ -110,13 +110,16 @@ def create_app(
     request_timeout_s: float,
     write_log: Callable[..., Any] | None = None,
 ) -> ASGIApp:
-    """The application. ``write_log`` takes the line of each request, standard error unless given."""
+    """Return the application.
+
+    ``write_log`` gets the line of each request; by default it goes to standard error.
+    """
     logs.configure()
-    answers = Answers(cosigner, status, request_timeout_s)
-    edge = Edge(
-        Starlette(routes=answers.routes(), exception_handlers=dict(HANDLERS)),
+    routes = WitnessRoutes(cosigner, status, request_timeout_s)
+    edge = EdgeMiddleware(
+        Starlette(routes=routes.routes(), exception_handlers=dict(HANDLERS)),
         addresses=RateLimit(max_requests_per_s, "requests of one address", time.monotonic),
         secure=False,
         log=write_log or logs.request_log(),
     )
-    return Hinting(edge, HINTS)
+    return HintsMiddleware(edge, HINTS)

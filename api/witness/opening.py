@@ -1,4 +1,4 @@
-"""Opening a witness: every part is made here, once, out of its settings."""
+"""Opening a witness: every part is made here from its settings."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ ENDING_S = 5  # seconds that a look under way gets when the witness stops
 
 
 @dataclass(frozen=True)
-class Witness:
-    """The parts of a witness that somebody speaks to."""
+class RunningWitness:
+    """The parts of a witness that others use."""
 
     app: ASGIApp
     watch: Watch
@@ -39,7 +39,7 @@ class Witness:
 
 
 def read_trust(settings: WitnessSettings) -> Trust:
-    """The trust file that the settings name, or the one in the witness's directory. Raises MalformedInput."""
+    """Return the trust file that the settings name, or the one in the witness's directory. Raises MalformedInput."""
     path = settings.trust or WitnessDirectory(settings.data_dir).trust
     try:
         return parse_trust(path.read_bytes())
@@ -49,11 +49,11 @@ def read_trust(settings: WitnessSettings) -> Trust:
 
 
 @contextmanager
-def open_witness(settings: WitnessSettings) -> Iterator[Witness]:
-    """A witness that looks at log and chain until the block is left.
+def open_witness(settings: WitnessSettings) -> Iterator[RunningWitness]:
+    """Yield a witness that watches log and chain until the block is left.
 
     Raises MalformedInput for what is missing, KeyRefused for a wrong passphrase, Conflict for the database of another
-    log, NotFound where the node is of no chain that the trust file names, Unavailable where the node is silent.
+    log, NotFound if the node is of no chain that the trust file names, and Unavailable if the node does not answer.
     """
     witness, source = _assemble(settings)
     stop = Event()
@@ -68,8 +68,8 @@ def open_witness(settings: WitnessSettings) -> Iterator[Witness]:
         witness.store.close()
 
 
-def _assemble(settings: WitnessSettings) -> tuple[Witness, LogSource]:
-    """Every part, none of them running yet."""
+def _assemble(settings: WitnessSettings) -> tuple[RunningWitness, LogSource]:
+    """Build every part without starting any."""
     trust = read_trust(settings)
     for option, url in (("log", settings.log_url), ("rpc", settings.rpc_url)):
         if not url:
@@ -112,11 +112,11 @@ def _assemble(settings: WitnessSettings) -> tuple[Witness, LogSource]:
         max_requests_per_s=settings.max_requests_per_s,
         request_timeout_s=settings.request_timeout_s,
     )
-    return Witness(app, watch, cosigner, store), source
+    return RunningWitness(app, watch, cosigner, store), source
 
 
 def now_ms() -> int:
-    """Unix milliseconds."""
+    """Return unix milliseconds."""
     return time.time_ns() // 1_000_000
 
 

@@ -13,12 +13,12 @@ from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, R
 from api.app import create_app
 from api.auth.sessions import personal_digest
 from api.services.parts import Parts
-from api.signer.app import Desk as SignerDesk
+from api.signer.app import SigningProvider
 from api.signer.app import create_app as create_signer
-from api.signer.asking import Counter
+from api.signer.asking import OfficerPrompt
 from api.signer.guard import Guard
 from api.signer.pairing import Pairing
-from api.signer.question import Holder, Questioner
+from api.signer.question import KeyHolder, QuestionBuilder
 from api.texts import Texts
 from ledger.config.keys import LocalSigner
 from ledger.config.settings import Settings
@@ -172,9 +172,9 @@ def signer_of(officer: Officer, port: int, console: str, now: Callable[[], int],
     """``tally signer`` in this process, with the officer's key. ``now`` gives unix seconds."""
     signing = Signing(f"http://127.0.0.1:{port}")
     key = LocalSigner.from_private_key(officer.key.secret)
-    holder = Holder(key.key_id, officer.agency, officer.officer_id, LOG_ID, console)
-    counter = Counter()
-    desk = SignerDesk(Questioner(holder, Labels(language), str, now), key, counter, 31337)
+    holder = KeyHolder(key.key_id, officer.agency, officer.officer_id, LOG_ID, console)
+    counter = OfficerPrompt()
+    desk = SigningProvider(QuestionBuilder(holder, Labels(language), str, now), key, counter, 31337)
     guard = Guard(signing.url, console, PAGE_KEY)
     with listening_at(port, create_signer(desk, counter, Pairing(signing.codes.append), guard, Texts(language))):
         yield signing

@@ -18,7 +18,7 @@ from tests.machine import REPOSITORY
 SAYS_NO = ("code", "rule")
 REACHING = (  # whose refusals reach a page, or the script of one
     *("api", "ledger/core", "ledger/store", "ledger/supervision", "ledger/interchange/imports/paper"),
-    *(f"ledger/{name}.py" for name in ("record", "matters", "sequence", "cited")),
+    *(f"ledger/recording/{name}.py" for name in ("validation", "supervision_streams", "sequencer")),
 )
 NEVER = (  # what no page asks for: a witness's own service, webhooks, the chain's journal, batches
     *(

@@ -9,14 +9,14 @@ from msgspec.structs import replace
 
 from api.console.alarms import LATE_MS, RECENT_MS, SAYINGS, alarms
 from api.console.standing import (
-    AnchorStanding,
-    ChainStanding,
+    AnchorOverview,
+    ChainOverview,
     Incident,
-    Inside,
-    LogStanding,
-    StampStanding,
-    Standing,
-    WitnessesStanding,
+    LogOverview,
+    ServiceStatus,
+    SignedInOverview,
+    TimestampOverview,
+    WitnessOverview,
 )
 from api.texts import Texts
 from ledger.anchoring.anchors import WaitReason
@@ -32,21 +32,21 @@ from ledger.witness.gathering import WitnessState
 NOW = 1_800_000_000_000
 REGISTRY = RegistryState(b"\0" * 32, 3, 0, 3, 0, 0, development=True)
 SEEN = ChainStatus(NOW // 1000, 9, NOW // 1000, 9, "0xab", 10**18, 0, REGISTRY)
-LOG = LogStanding("0x07", "ledger", 9, "sha256:00", 9, NOW, 0, [], 4096, 2**40, is_written=True)
-ANCHORS = AnchorStanding(9, 9, 9, NOW, 0, None, 10, {})
-CHAIN = ChainStanding(
+LOG = LogOverview("0x07", "ledger", 9, "sha256:00", 9, NOW, 0, [], 4096, 2**40, is_written=True)
+ANCHORS = AnchorOverview(9, 9, 9, NOW, 0, None, 10, {})
+CHAIN = ChainOverview(
     is_embedded=True, chain_id=1, finality=12, followed=ChainWorkerState(True), chain_status=SEEN, unmirrored=0
 )
 HOOK = Webhook("webhook-1", "police", "p", "0x1", "https://police.example", 0, "-1", 0, None, 0, None, 0)
-INSIDE = Inside([], RunState(), [], [HOOK], 0)
-QUIET = Standing(NOW, LOG, ANCHORS, WitnessesStanding([WitnessState("w", 9)], None, 1), CHAIN, None, INSIDE)
+INSIDE = SignedInOverview([], RunState(), [], [HOOK], 0)
+QUIET = ServiceStatus(NOW, LOG, ANCHORS, WitnessOverview([WitnessState("w", 9)], None, 1), CHAIN, None, INSIDE)
 
 
-def chain(**changes: Any) -> Standing:
+def chain(**changes: Any) -> ServiceStatus:
     return replace(QUIET, chain=replace(CHAIN, **changes))
 
 
-def inside(**changes: Any) -> Standing:
+def inside(**changes: Any) -> ServiceStatus:
     return replace(QUIET, inside=replace(INSIDE, **changes))
 
 
@@ -59,10 +59,10 @@ LOUD = {
     "quorum_missing": chain(followed=ChainWorkerState(True, WaitReason.QUORUM_MISSING, detail="1 of 2")),
     "balance_low": chain(chain_status=POOR),
     "anchor_late": replace(QUIET, anchors=replace(ANCHORS, open_entries=1, open_since=NOW - LATE_MS - 1)),
-    "witness_fault": replace(QUIET, witnesses=WitnessesStanding([WitnessState("w", 3, "silent")], None, 1)),
-    "witnesses_defect": replace(QUIET, witnesses=WitnessesStanding([WitnessState("w", 3, "x")], "KeyError", 1)),
+    "witness_fault": replace(QUIET, witnesses=WitnessOverview([WitnessState("w", 3, "silent")], None, 1)),
+    "witnesses_defect": replace(QUIET, witnesses=WitnessOverview([WitnessState("w", 3, "x")], "KeyError", 1)),
     "timestamps_fault": replace(
-        QUIET, stamps=StampStanding("https://tsa", 3, None, TimestampWorkerState("away", "Wait."))
+        QUIET, stamps=TimestampOverview("https://tsa", 3, None, TimestampWorkerState("away", "Wait."))
     ),
     "runs_fault": inside(runs=RunState(faults=[RunFault(ALL, "", "no views")])),
     "model_fault": inside(runs=RunState(faults=[RunFault("third-return", "pro", "no such column")])),

@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import pytest
 
-from api.console.drawing import LEFT, MOST_ROWS, NEAR, RIGHT, TICKS, Drawing, Window, draw, fitted
+from api.console.drawing import LEFT, MOST_ROWS, NEAR, RIGHT, TICKS, CaseDrawing, Window, draw, fitted
 from api.console.graph import BOX, TALL, laid_out
 from ledger.timeline.lineage import Descent
 from ledger.timeline.picture import Bar, Mark, Picture
@@ -31,7 +31,7 @@ def pictured(count: int, seconds: int, bars: tuple[Bar, ...] = ()) -> Picture:
     return Picture(("agency-0", "agency-1"), marks, bars, (), (), START, START + seconds)
 
 
-def drawn(whole: Picture, window: Window | None = None) -> Drawing:
+def drawn(whole: Picture, window: Window | None = None) -> CaseDrawing:
     return draw(whole, (), window or Window(whole.begin, whole.end), whole.end + DAY)
 
 

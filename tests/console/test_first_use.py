@@ -16,7 +16,7 @@ import pytest
 from markupsafe import escape
 
 from api.console import first_steps
-from api.console.first_steps import Step
+from api.console.first_steps import NextStep
 from ledger.cli.main import tally
 from ledger.config.settings import Settings
 from tests import supervised
@@ -28,7 +28,7 @@ from tests.cli.tally import Tally
 from tests.console.test_requests import OWN, page_of
 from tests.ledgers import open_ledger, sqlite_url
 
-STEPS = [value for value in vars(first_steps).values() if isinstance(value, Step)]
+STEPS = [value for value in vars(first_steps).values() if isinstance(value, NextStep)]
 BUTTON = "Load sample data"
 
 
@@ -42,7 +42,7 @@ def served_to(folder: Path, *officers: Officer, **settings: Any) -> Iterator[Ser
             yield made
 
 
-def told(served: Served, officer: Officer | None, path: str = "/operation") -> list[Step]:
+def told(served: Served, officer: Officer | None, path: str = "/operation") -> list[NextStep]:
     """The next steps that stand on a page."""
     page = page_of(served, officer, path) if officer else served.get(f"/console{path}")
     assert page.status_code == 200, page.text
@@ -82,7 +82,7 @@ def test_each_role_is_told_its_next_step(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("step", STEPS, ids=lambda step: step.says)
-def test_commands_are_those_of_the_command_line(step: Step) -> None:
+def test_commands_are_those_of_the_command_line(step: NextStep) -> None:
     """Each can be copied and run: its words are commands, its options are theirs."""
     for text in step.commands:
         words = shlex.split(text.format(url="https://ledger.test"))[1:]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import expect
 
-from api.auth.sessions import Session
+from api.auth.sessions import ReaderSession
 from api.console.assets import address
 from api.console.menu import MENU, Menu, menu_of
 from ledger.core.events.terms import AgencyKind, Role
@@ -34,8 +34,8 @@ def shown(menu: Menu) -> set[str]:
     return {link.path for group in menu.groups for link in group.links}
 
 
-def session(agency: str, *roles: Role) -> Session:
-    return Session(Grant("0x0", agency, "officer", roles, 1, 0, 1, 0))
+def session(agency: str, *roles: Role) -> ReaderSession:
+    return ReaderSession(Grant("0x0", agency, "officer", roles, 1, 0, 1, 0))
 
 
 @pytest.mark.parametrize("role", SHOWN)

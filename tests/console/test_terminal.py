@@ -11,8 +11,8 @@ from collections.abc import Iterator
 import pytest
 
 from api.signer import asking
-from api.signer.asking import Counter, Declined, Terminal
-from api.signer.question import Question
+from api.signer.asking import Declined, OfficerPrompt, Terminal
+from api.signer.question import SigningQuestion
 from api.texts import Texts
 
 
@@ -24,11 +24,11 @@ def keyboard() -> Iterator[tuple[int, Terminal]]:
     os.close(ours)
 
 
-def question(sentence: str) -> Question:
-    return Question("event", sentence, (), bytes(32))
+def question(sentence: str) -> SigningQuestion:
+    return SigningQuestion("event", sentence, (), bytes(32))
 
 
-async def asked(counter: Counter, keyboard: int, sentence: str, typed: bytes) -> str:
+async def asked(counter: OfficerPrompt, keyboard: int, sentence: str, typed: bytes) -> str:
     """Types once the question waits; gives what came of it."""
     asking_it = asyncio.ensure_future(counter.ask(question(sentence)))
     await asyncio.sleep(0)  # it runs until it waits
@@ -54,7 +54,7 @@ async def asked(counter: Counter, keyboard: int, sentence: str, typed: bytes) ->
 def test_a_line_answers_the_question(keyboard: tuple[int, Terminal], typed: bytes, outcome: str) -> None:
     """Yes is said in full or by its first letter; all else is a no."""
     ours, terminal = keyboard
-    assert outcome in asyncio.run(asked(Counter(terminal), ours, "this is offered", typed))
+    assert outcome in asyncio.run(asked(OfficerPrompt(terminal), ours, "this is offered", typed))
 
 
 def test_what_was_typed_for_one_question_answers_no_other(
@@ -62,7 +62,7 @@ def test_what_was_typed_for_one_question_answers_no_other(
 ) -> None:
     """Nobody answers in time, then half an answer stands there: the next question takes its own, by the same reader."""
     ours, terminal = keyboard
-    counter = Counter(terminal)
+    counter = OfficerPrompt(terminal)
 
     async def course() -> tuple[str, str]:
         monkeypatch.setattr(asking, "PATIENCE_S", 0.1)
@@ -84,5 +84,5 @@ def test_a_terminal_that_is_gone_is_a_no() -> None:
     os.close(writing)
     for _ in range(2):
         with pytest.raises(Declined, match="did not agree"):
-            asyncio.run(Counter(terminal).ask(question("this is offered")))
+            asyncio.run(OfficerPrompt(terminal).ask(question("this is offered")))
     os.close(reading)

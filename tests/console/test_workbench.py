@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from api.console.bench_form import BenchForm
-from api.console.forms import Form
+from api.console.forms import PostedForm
 from ledger.core.supervision import ModelState
 from ledger.i18n import Labels
 from ledger.recording.supervision_streams import matter_of
@@ -259,7 +259,7 @@ def test_a_form_that_nobody_touched_changes_nothing() -> None:
     """Of no shipped model and no draft: what it shows is what the file has."""
     for text in (*shipped_models().values(), *(draft("a", name) for name in FORMS)):
         form = BenchForm(read_document(text).tree, Labels("zh-CN"))
-        assert form.changes(Form(list(posted(form)))) == {}
+        assert form.changes(PostedForm(list(posted(form)))) == {}
 
 
 def posted(form: BenchForm) -> Iterator[tuple[str, str]]:

@@ -1,4 +1,4 @@
-// Acting: a form asks for a draft, the draft is signed by the officer's provider and posted to the ledger.
+// Acts: a form asks for a draft, which the officer's provider signs and this script posts to the ledger.
 import { envelopeOf, submissionOf, typedData } from "./event.js";
 import { BUSY, chosen, DECLINED, NO_WALLET, OTHER_ACCOUNT, signTyped, UNPAIRED } from "./provider.js";
 import { refusal } from "./refusal.js";
@@ -34,7 +34,7 @@ async function post(draft) {
   return say(draft, ...(await refusal(draft.dataset.refused, problem)));
 }
 
-// The same form on the newer head: the server judges it again and tells what came in between; the officer is asked once more.
+// Draft the same form on the newer head. The server validates it again and lists what was recorded in between; the officer is asked again.
 function rebase(draft) {
   say(draft, draft.dataset.moved);
   let since = asked.querySelector("[name=drafted_at]");
@@ -89,7 +89,7 @@ document.addEventListener("click", async ({ target }) => {
 document.addEventListener("submit", ({ target }) => {
   if (target.matches("[data-act]")) asked = target;
 }, true);
-// What changed since the draft was made is not what it says.
+// The form changed after the draft was made, so the draft no longer says what the form says.
 document.addEventListener("input", ({ target }) => {
   if (target.closest("[data-act]")) document.getElementById("draft").replaceChildren();
 });

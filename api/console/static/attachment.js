@@ -1,7 +1,7 @@
-// What is attached to a PDF file such as a certificate: read here, for whoever has no other reader of attachments.
+// Reads the attachments of a PDF file such as a certificate, for people without a PDF reader that can.
 const STREAM = /\/Type\s*\/EmbeddedFile\b(?!s)[\s\S]{0,1000}?>>\s*stream\r?\n/g;
 
-// The bytes of each attachment in turn. One that is larger than `largest`, or packed in another way, is left out.
+// Yield the bytes of each attachment. Skips those larger than `largest` or compressed in another way.
 export async function* attachments(bytes, largest) {
   const text = new TextDecoder("latin1").decode(bytes); // one character a byte
   for (const found of text.matchAll(STREAM)) {
@@ -16,7 +16,7 @@ export async function* attachments(bytes, largest) {
   }
 }
 
-// Nothing of what is broken or swells beyond `largest` bytes.
+// Return nothing if the data is broken or expands beyond `largest` bytes.
 async function inflated(stream, largest) {
   const parts = [];
   let size = 0;

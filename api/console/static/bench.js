@@ -1,4 +1,4 @@
-// The workbench: keeps what is typed while the form is brought up to date, shows faults at their fields, keeps drafts in this browser.
+// The workbench: keeps what is typed while the form is updated, shows faults at their fields, and stores drafts in this browser.
 const DRAFT = "tallystick-model:";
 const byId = (id) => document.getElementById(id);
 const definition = () => byId("definition");
@@ -18,7 +18,7 @@ function showFaults() {
   }
 }
 
-// To the field of a fault, or to its line in the file.
+// Go to the field of a fault, or to its line in the file.
 function go(button) {
   const field = byId(button.dataset.go);
   field?.closest("details")?.setAttribute("open", "");
@@ -30,7 +30,7 @@ function go(button) {
   file.setSelectionRange(start, start + lines[button.dataset.line - 1].length);
 }
 
-// The page is brought to what the file says in place: who goes on typing keeps the field, the words and the place in them.
+// Update the page in place, so that a person who is typing keeps the field, the text and the cursor.
 let open = [];
 function remember() {
   open = [...document.querySelectorAll("#bench details[open][id]")].map(({ id }) => id);
@@ -60,11 +60,11 @@ document.addEventListener("click", ({ target }) => {
 document.addEventListener("change", ({ target }) => {
   if (target.closest("#parts") || target === definition()) byId("draft")?.replaceChildren();
 });
-// A press leaves the field when it ends, not when it begins: the update that follows moves what lies under the pointer.
+// Leave the field when a press ends, not when it begins: the update that follows moves the elements under the pointer.
 const button = ({ target }) => target.closest("#bench button");
 document.addEventListener("mousedown", (event) => button(event) && event.preventDefault());
 document.addEventListener("click", (event) => button(event) && document.activeElement.blur(), true);
-// What was typed last is in the file before anything is done with it: a press that leaves a field comes after the change.
+// Write the last change into the file before anything else is done with it, since a press that leaves a field comes after the change.
 let writing = null; // the part that the file is being brought up to date with
 let saving = null; // the form that waits for it
 const writes = (source) => source.matches("#parts, #definition");

@@ -1,4 +1,4 @@
-// Copies the command beside a button. Where the browser does not let a page write the clipboard, the command is selected.
+// Copies the command beside a button, or selects it if the browser does not let a page write to the clipboard.
 async function copy(button) {
   const code = button.closest(".command").querySelector("code");
   try {

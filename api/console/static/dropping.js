@@ -1,5 +1,5 @@
-// Files that are dropped on `area` or chosen in the field of `marked`, which is marked while they hang over it: all of
-// them go to `takeAll`, those that were chosen before this script ran as well.
+// Pass all files that are dropped on `area` or chosen in the field of `marked` to `takeAll`, including those chosen before
+// this script ran. `marked` is highlighted while files hang over it.
 export function takeFrom(area, marked, takeAll) {
   const chooser = marked.querySelector("input[type=file]");
   chooser.addEventListener("change", () => takeAll(chooser.files));

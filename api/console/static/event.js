@@ -1,4 +1,4 @@
-// An event as docs/protocol.md has it: the draft's payload, its digest, the envelope, and the typed data that is signed.
+// An event as defined in docs/protocol.md: the draft's payload, its digest, the envelope, and the typed data to sign.
 import { blake3 } from "./vendor/noble-hashes/blake3.js";
 import { canonical, hex, utf8 } from "./vendor/forms.js";
 
@@ -14,7 +14,7 @@ const TYPES = {
 };
 const bytes32 = (digest) => (digest === null ? `0x${"0".repeat(64)}` : `0x${digest.slice("blake3:".length)}`);
 
-// The envelope of a payload's canonical text, not signed yet. Throws where the text is not canonical.
+// Return the unsigned envelope of a payload's canonical text. Throws if the text is not canonical.
 export function envelopeOf(text, keyId, signedAt) {
   const payload = JSON.parse(text);
   if (canonical(payload) !== text) throw new Error("the draft is not in canonical form");
@@ -35,12 +35,12 @@ export function typedData(e, logId) {
   };
 }
 
-// What is posted: the very text that was signed, within its envelope.
+// Return the submission: the text exactly as it was signed, with its envelope.
 export function submissionOf(text, envelope, signature) {
   return `{"envelope":${canonical({ ...envelope, signature: lowV(signature) })},"payload":${text},"sections":{}}`;
 }
 
-// Some wallets say 0 or 1 for what others call 27 or 28.
+// Some wallets return 0 or 1 where others return 27 or 28.
 function lowV(signature) {
   const v = parseInt(signature.slice(130), 16);
   return signature.slice(0, 130).toLowerCase() + (v < 27 ? v + 27 : v).toString(16);

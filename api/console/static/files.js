@@ -1,4 +1,4 @@
-// Files are hashed here and never sent: their digests go into the form or are compared with the record's.
+// Files are hashed here and never sent: their digests go into the form or are compared with the recorded ones.
 import { takeFrom } from "./dropping.js";
 import { digests } from "./hashing.js";
 
@@ -8,7 +8,7 @@ function verdict(drop, found) {
   return recorded.some((digest) => found.includes(digest)) ? drop.dataset.same : drop.dataset.other;
 }
 
-// A button that takes the file out again, with its digests.
+// Return a button that removes the file and its digests.
 function remover(drop, line, file) {
   const button = Object.assign(document.createElement("button"), { type: "button", className: "plain", textContent: drop.dataset.remove });
   button.setAttribute("aria-label", `${drop.dataset.remove} ${file.name}`);
@@ -19,7 +19,7 @@ function remover(drop, line, file) {
   return button;
 }
 
-// A file that is not the recorded one: its item differs, whoever receives it need not say so as well.
+// If the file is not the recorded one, mark its item as different, so that the receiver need not do so.
 function differs(drop) {
   const choice = drop.closest("li")?.querySelector("input[value=differs]");
   if (choice) choice.checked = true;
@@ -48,7 +48,7 @@ async function take(drop, file) {
   }
 }
 
-// A file that misses its place does not take the page away, and what was typed with it.
+// A file dropped beside its field must not replace the page, with what was typed in it.
 for (const kind of ["dragover", "drop"]) {
   addEventListener(kind, (event) => {
     if (event.defaultPrevented) return;

@@ -1,4 +1,4 @@
-// The graph is taller and wider than its frame: it opens with the box that it begins with in view.
+// The graph is larger than its frame: scroll to the first box.
 for (const frame of document.querySelectorAll(".graph")) {
   const start = frame.querySelector(".start");
   if (!start) continue;

@@ -1,11 +1,11 @@
-// Files are hashed here, a piece at a time, and never sent.
+// Hashes files here, piece by piece, and never sends them.
 import { blake3 } from "./vendor/noble-hashes/blake3.js";
 import { sha256 } from "./vendor/noble-hashes/sha2.js";
 import { hex } from "./vendor/forms.js";
 
 const PIECE = 4 * 1024 * 1024; // bytes between two looks at the page
 
-// The digests of a file as the record writes them; progress goes from 0 to 1.
+// Return the digests of a file in the form of the record; progress goes from 0 to 1.
 export async function digests(file, progress) {
   const [common, fast] = [sha256.create(), blake3.create({})];
   for (let at = 0; at < file.size; at += PIECE) {

@@ -1,4 +1,4 @@
-// Picking items: all, one by one, or by a code that a scanner types and ends with Enter.
+// Picking items: all, one by one, or by a code that a scanner types, ending with Enter.
 const lines = () => [...document.querySelectorAll(".lines [data-codes]")];
 const scan = document.querySelector("[data-scan]");
 const count = document.querySelector("[data-count]");
@@ -10,7 +10,7 @@ function counted() {
   if (count) count.textContent = `${boxes().filter((box) => box.checked).length} / ${count.dataset.count}`;
 }
 
-// The lines that the page has not asked for yet, all at once: a code may be on any of them.
+// Load all remaining lines at once, since a code may be on any of them.
 async function whole() {
   const more = document.querySelector(".lines [data-more]");
   if (!more) return;

@@ -1,4 +1,4 @@
-// The keys of the picture: they follow the links of its controls. Behind a page of its own the picture has the focus again.
+// Keys of the picture, which follow the links of its controls. After loading a page of its own the picture gets the focus again.
 const picture = document.getElementById("picture");
 
 picture.addEventListener("keydown", (event) => {

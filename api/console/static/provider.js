@@ -1,4 +1,4 @@
-// Providers of EIP-1193: the signer on this computer, or a wallet in the browser. Both sign; what differs is what they show.
+// EIP-1193 providers: the signer on this computer, or a wallet in the browser. Both sign, but they show different things.
 const TOKEN = "tallystick-signer-token"; // pairs this browser with the signer; worth nothing once the signer ends
 const CHOICE = "tallystick-provider";
 
@@ -16,7 +16,7 @@ export class ProviderError extends Error {
   }
 }
 
-// The signer at a loopback address. request() is that of EIP-1193; a call waits as long as the officer takes.
+// The signer at a loopback address. request() is that of EIP-1193; a call waits until the officer has answered.
 export class SignerProvider {
   isSigner = true;
 
@@ -50,14 +50,14 @@ export function remember(provider) {
   localStorage.setItem(CHOICE, provider.isSigner ? "signer" : "wallet");
 }
 
-// The provider that the officer signed in with. Throws where that was a wallet and this browser has none any more.
+// Return the provider that the officer signed in with. Throws if that was a wallet which this browser no longer has.
 export function chosen() {
   if (localStorage.getItem(CHOICE) !== "wallet") return new SignerProvider(document.body.dataset.signer);
   if (wallet()) return wallet();
   throw new ProviderError({ code: NO_WALLET, message: "this browser has no wallet" });
 }
 
-// Has the key sign. A wallet shows accounts as it likes, and its user may have turned to another one since signing in.
+// Sign with the session's key. A wallet lists accounts in any order, and its user may have switched accounts since signing in.
 export async function signTyped(provider, keyId, data, beside) {
   if (provider.isSigner) return provider.request({ method: "eth_signTypedData_v4", params: [keyId, data, beside] });
   const accounts = await provider.request({ method: "eth_requestAccounts" });

@@ -1,9 +1,9 @@
-// What was refused, in the reader's words: the console has them by the code, the detail is that of whoever refused.
+// A refusal in the reader's words: the console has a text for each code; the detail comes from the service or the signer.
 const KNOWN = /^[a-z_]{1,64}$/; // wallets have codes of their own
 const INSTANT = /(?<!\d)\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ/g;
 const clock = new Intl.DateTimeFormat("sv-SE", { timeZone: "Asia/Shanghai", dateStyle: "short", timeStyle: "medium" });
 
-// The API tells programs of UTC; people read Beijing's time, as on the whole page.
+// The API gives times in UTC; people read Beijing's time, as on the whole page.
 const readable = (text) => text.replace(INSTANT, (at) => (isNaN(new Date(at)) ? at : `${clock.format(new Date(at))} +08:00`));
 
 export async function refusal(before, { code, status, detail: told }) {

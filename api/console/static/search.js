@@ -1,4 +1,4 @@
-// A file that was hashed is searched for by its SHA-256: the file itself stays where it is.
+// Searches for a file by its SHA-256; the file itself is not sent.
 const drop = document.querySelector("[data-drop=file]");
 
 drop.addEventListener("input", () => {

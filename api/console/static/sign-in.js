@@ -1,4 +1,4 @@
-// Signing in: a challenge of the service, signed by the signer or a wallet, is changed for a session cookie.
+// Signing in: a challenge of the service, signed by the signer or a wallet, is exchanged for a session cookie.
 import { BUSY, DECLINED, UNPAIRED, remember, SignerProvider, wallet } from "./provider.js";
 import { refusal } from "./refusal.js";
 
@@ -78,7 +78,7 @@ part("by-signer").addEventListener("click", () => attempt(signer));
 part("by-wallet").addEventListener("click", () => attempt(wallet()));
 part("look-again").addEventListener("click", look);
 
-// A wallet may come into the page after it.
+// A wallet may announce itself after the page has loaded.
 function lookForWallet() {
   part("by-wallet").hidden = !wallet();
 }

@@ -1,4 +1,4 @@
-// In a narrow window a row stands below itself: each cell is given its heading, and what it is for who hears the page.
+// In a narrow window the cells of a row are stacked: each gets its heading as a label, and a role for screen readers.
 const ROLES = { TABLE: "table", THEAD: "rowgroup", TBODY: "rowgroup", TR: "row", TD: "cell" };
 
 function label(table) {

@@ -1,10 +1,10 @@
-// The code on paper: #log=…&of=…&digest=…, which stays in the browser. It says what is looked for.
+// The code on paper, #log=…&of=…&digest=…, which stays in the browser. It names what to look for.
 import { say } from "./verify-words.js";
 
 const FORMS = { log: /^0x[0-9a-f]{64}$/, of: /^[a-z0-9][a-z0-9-]{0,63}$/, digest: /^blake3:[0-9a-f]{64}$/ };
 const EVENT = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
-// {log, of, digest}; null where the address has no code, undefined where it is none of ours.
+// Return {log, of, digest}, null if the address has no code, or undefined if the code is not one of ours.
 function read() {
   const text = location.hash.slice(1);
   if (!text.includes("=")) return null;
@@ -24,7 +24,7 @@ export function showCode() {
   put("command", !code ? "tally proof get" : EVENT.test(code.of) ? `tally proof get ${code.of}` : `tally proof get --case ${code.of}`);
 }
 
-// Whether a bundle is the one of the paper, in words; nothing where no code was given. What failed is no match, whatever it says.
+// Return in words whether a bundle is the one on the paper, or nothing without a code. A bundle that failed never matches.
 export function compared(events, results) {
   const code = lookedFor();
   if (!code) return null;

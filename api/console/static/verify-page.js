@@ -1,4 +1,4 @@
-// Checking in the browser: what is dropped is read here, judged by the verifier beside this page, and never sent.
+// Checks proofs in the browser: dropped files are read here, checked by the verifier beside this page, and never sent.
 import { attachments } from "./attachment.js";
 import { takeFrom } from "./dropping.js";
 import { digests } from "./hashing.js";
@@ -36,7 +36,7 @@ const verified = (bundleBytes, trustBytes) => new Promise((done) => {
   return worker.postMessage({ number: asked, bundle: bundleBytes, trust: trustBytes });
 });
 
-// What keeps the page from a verdict; nothing where nothing does.
+// Return what prevents a verdict, or nothing.
 function tell(fault) {
   part("state").textContent = fault;
   part("state").className = fault ? "blocked" : "quiet";
@@ -68,7 +68,7 @@ async function hash(file, { line, state }) {
   compareFiles();
 }
 
-// The digests of files that the signed payloads record, each with its event and where it stands there.
+// Return the digests of files in the signed payloads, each with its event and field.
 function* recorded(value, field, event) {
   if (typeof value === "string" && /^(?:sha256|blake3|sm3):[0-9a-f]{64}$/.test(value)) yield { value, field, event };
   else if (value && typeof value === "object") {
@@ -105,7 +105,7 @@ async function check() {
   compareFiles();
 }
 
-// What a bundle is of, and its events; nothing of one that is broken, which the verifier then refuses in words.
+// Return the subject of a bundle and its events, or nothing for a broken one, which the verifier then refuses in words.
 function looked(text) {
   try {
     const { events, case_id: caseId, ...one } = JSON.parse(text);
@@ -116,7 +116,7 @@ function looked(text) {
   }
 }
 
-// What the file says, or of a PDF what is attached to it, if that is for the verifier.
+// Return the content of the file, or of a PDF the attachment that is for the verifier, if there is one.
 async function opened(file) {
   const bytes = new Uint8Array(await file.arrayBuffer());
   const given = { bytes, ...kindOf(bytes), attached: false };
@@ -149,7 +149,7 @@ async function take(file) {
   }
 }
 
-// One after the other: a trust file that is dropped with its bundle counts for it.
+// In sequence, so that a trust file dropped together with its bundle is used for it.
 async function takeAll(list) {
   for (const file of [...list]) await take(file);
 }

@@ -1,4 +1,4 @@
-// What the verifier found, as people read it: the verdict, what failed and where, the numbered steps, what was signed.
+// The verifier's result for people: the verdict, what failed and where, the numbered steps, and what was signed.
 import { say, why, words } from "./verify-words.js";
 
 const part = (id) => document.getElementById(id);
@@ -63,7 +63,7 @@ function shown(id, text, className) {
   if (className) part(id).className = className;
 }
 
-// The verdict is of integrity; what is said of the two others stands beside it and never enters it.
+// The verdict is on integrity; the two other statements are shown beside it and never change it.
 function statements({ conformity, completeness }) {
   return Object.entries({ conformity, completeness }).map(([name, { result, detail }]) => made(
     "li", {}, made("strong", { textContent: words.statements[name] }),
@@ -71,7 +71,7 @@ function statements({ conformity, completeness }) {
   ));
 }
 
-// `paper` is what the code on paper says of the bundle, if there is one; `trustName` the trust file's, none for the server's.
+// `paper` is the text on the code on paper, if there is one; `trustName` the name of the trust file, none for the server's.
 export function showResult(result, events, { trustName, paper }) {
   shown("verdict", words.verdicts[result.verdict], `verdict ${result.verdict}`);
   shown("meaning", `${words.statements.integrity}. ${words.meanings[result.verdict]}`);

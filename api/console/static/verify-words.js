@@ -1,4 +1,4 @@
-// The page's words: what the server put into it, with slots filled; the verifier's reasons in the reader's language.
+// The page's texts, which the server put into it, with slots filled; and the verifier's reasons in the reader's language.
 const part = document.getElementById("verify");
 export const words = JSON.parse(part.dataset.words);
 
@@ -26,5 +26,5 @@ const beijing = new Intl.DateTimeFormat("sv-SE", { timeZone: "Asia/Shanghai", da
 
 const readable = (seconds) => say("times", { at: beijing.format(new Date(Number(seconds) * 1000)) });
 
-// Why a step is as it is: in the reader's language, times as people read them.
+// Return the reason of a step's result in the reader's language, with readable times.
 export const why = (reason) => translated(reason).replace(/(\d{9,11}) \(unix seconds\)/g, (_, seconds) => readable(seconds));

@@ -1,4 +1,4 @@
-// The verifier beside the page, so that the page stays awake while a long case is checked.
+// Runs the verifier in a worker, so that the page stays responsive while a long case is checked.
 import { verifyFile } from "./vendor/verify.js";
 
 addEventListener("message", ({ data: { number, bundle, trust } }) => {

@@ -1,4 +1,4 @@
-// The signer's own page: shows the question that waits and sends the officer's word.
+// The signer's own page: shows the waiting question and sends the officer's answer.
 const KEY = "tallystick-signer-key"; // the key to this page, from the address that the terminal printed
 const LOOK_EVERY = 400; // ms
 const SETTLE = 1000; // ms a question stands, in a window that has the focus, before it can be agreed to
@@ -39,7 +39,7 @@ function show(question) {
   part("question-title").focus();
 }
 
-// A click that was meant for what stood here before must not sign.
+// A click that was meant for what was here before must not sign.
 let settled;
 function settle() {
   part("agree").disabled = true;

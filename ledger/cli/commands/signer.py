@@ -14,7 +14,7 @@ from ledger.cli.command import Command
 from ledger.cli.session import Session, pass_session
 
 if TYPE_CHECKING:
-    from api.signer.question import Holder
+    from api.signer.question import KeyHolder
 
 PORT = 8546
 OTHER_PORT = "Choose another, and let signer_url of the service say the same: the console looks for it there."
@@ -35,11 +35,11 @@ def command(session: Session, /, *, port: int, console: str | None, ask: str) ->
     import sys
 
     from api.middleware.server import make_server
-    from api.signer.app import Desk, create_app
-    from api.signer.asking import Counter, Terminal
+    from api.signer.app import SigningProvider, create_app
+    from api.signer.asking import OfficerPrompt, Terminal
     from api.signer.guard import Guard
     from api.signer.pairing import Pairing
-    from api.signer.question import Questioner
+    from api.signer.question import QuestionBuilder
     from api.texts import Texts
     from ledger.cli.listening import listening
 
@@ -48,8 +48,10 @@ def command(session: Session, /, *, port: int, console: str | None, ask: str) ->
     texts, note = Texts(session.language), session.output.note
     chain_id, names = _chain_id(session), _names(session)
     signer = session.signer
-    counter = Counter(Terminal(texts, sys.stdin.fileno()) if ask == "terminal" else None)
-    desk = Desk(Questioner(holder, session.labels, names, lambda: int(time.time())), signer, counter, chain_id)
+    prompt = OfficerPrompt(Terminal(texts, sys.stdin.fileno()) if ask == "terminal" else None)
+    provider = SigningProvider(
+        QuestionBuilder(holder, session.labels, names, lambda: int(time.time())), signer, prompt, chain_id
+    )
     with listening("127.0.0.1", port, field="--port", hint=OTHER_PORT) as socket:
         socket.listen()  # whoever opens the page as soon as its address is told waits a moment
         note(
@@ -63,12 +65,12 @@ def command(session: Session, /, *, port: int, console: str | None, ask: str) ->
         note(texts("this signer's page, to be opened in the browser: {url}", url=f"{own}/#{page_key}"))
         pairing = Pairing(lambda code: note(texts("code for the console: {code}", code=code)))
         guard = Guard(own, _origin(holder.url), page_key)
-        app = create_app(desk, counter, pairing, guard, texts, asks_here=ask == "page")
+        app = create_app(provider, prompt, pairing, guard, texts, asks_here=ask == "page")
         make_server(app, host="127.0.0.1", port=port, header_timeout_s=10).run([socket])
 
 
-def _holder(session: Session, console: str | None) -> Holder:
-    from api.signer.question import Holder
+def _holder(session: Session, console: str | None) -> KeyHolder:
+    from api.signer.question import KeyHolder
     from ledger.config.keys import keystore_key_id
     from ledger.core.errors import MalformedInput
 
@@ -76,7 +78,7 @@ def _holder(session: Session, console: str | None) -> Holder:
     if profile.agency is None or profile.officer is None:
         raise MalformedInput(f"the profile {profile.name} names no agency and officer", field="--profile")
     url = (console or profile.url).rstrip("/")
-    return Holder(keystore_key_id(session.keystore), profile.agency, profile.officer, session.log_id, url)
+    return KeyHolder(keystore_key_id(session.keystore), profile.agency, profile.officer, session.log_id, url)
 
 
 def _origin(url: str) -> str:
