@@ -99,10 +99,34 @@ def postgres_url(postgres: PostgresServer) -> Iterator[str]:
         yield url
 
 
+@pytest.fixture(scope="session")
+def postgres_template(postgres: PostgresServer) -> Iterator[str]:
+    """The name of a database that went through every migration, to be copied."""
+    from ledger.store.database import open_database  # not loaded for tests/core, which must load the core by itself
+
+    with postgres.fresh_database() as url:
+        open_database(url).close()
+        yield url.rpartition("/")[2]
+
+
 @pytest.fixture(params=["sqlite", "postgresql"])
-def each_database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """The smoke set: an empty database of each kind that is supported, one after the other."""
+def each_empty_database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """An empty database of each kind that is supported, one after the other."""
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path}/ledger.db"
     url: str = request.getfixturevalue("postgres_url")
     return url
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def each_database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """The smoke set: a migrated database of each kind that is supported, one after the other."""
+    if request.param == "sqlite":
+        from tests.ledgers import lay_tables, sqlite_url
+
+        lay_tables(sqlite_url(tmp_path))
+        yield sqlite_url(tmp_path)
+    else:
+        server: PostgresServer = request.getfixturevalue("postgres")
+        with server.fresh_database(request.getfixturevalue("postgres_template")) as url:
+            yield url

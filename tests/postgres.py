@@ -30,10 +30,10 @@ class PostgresServer:
         self.port = port
 
     @contextmanager
-    def fresh_database(self) -> Iterator[str]:
-        """The SQLAlchemy URL of an empty database, dropped at the end with whoever is still connected."""
+    def fresh_database(self, template: str = "template1") -> Iterator[str]:
+        """Give the SQLAlchemy URL of a copy of ``template``, dropped at the end with whoever is still connected."""
         name = f"test_{uuid4().hex}"
-        self._execute(f"CREATE DATABASE {name}")
+        self._execute(f"CREATE DATABASE {name} TEMPLATE {template}")
         try:
             yield f"postgresql+psycopg://{OWNER}@127.0.0.1:{self.port}/{name}"
         finally:

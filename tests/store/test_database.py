@@ -33,9 +33,9 @@ def engine_of(database: Database, store: Store):
 
 
 @pytest.mark.parametrize("store", STORES)
-def test_migrations_lead_to_the_tables_as_they_are_declared(each_database_url: str, store: Store) -> None:
+def test_migrations_lead_to_the_tables_as_they_are_declared(each_empty_database_url: str, store: Store) -> None:
     """What the migrations make is what the tables ask for: Alembic finds nothing left to change."""
-    database = open_database(each_database_url)
+    database = open_database(each_empty_database_url)
     try:
         command.check(configuration(engine_of(database, store), store))
         assert set(metadata(store).tables) <= set(inspect(engine_of(database, store)).get_table_names())
@@ -66,9 +66,9 @@ def test_the_check_of_the_schema_notices_a_missing_index(tmp_path: Path) -> None
         database.close()
 
 
-def test_a_schema_is_taken_down_as_it_was_put_up(each_database_url: str) -> None:
+def test_a_schema_is_taken_down_as_it_was_put_up(each_empty_database_url: str) -> None:
     """Both stores go down to nothing and up again, each by its own line of history."""
-    database = open_database(each_database_url)
+    database = open_database(each_empty_database_url)
     try:
         for store in STORES:
             command.downgrade(configuration(engine_of(database, store), store), "base")
@@ -79,14 +79,15 @@ def test_a_schema_is_taken_down_as_it_was_put_up(each_database_url: str) -> None
         database.close()
 
 
-def test_several_processes_may_open_an_empty_database_at_once(each_database_url: str) -> None:
+def test_several_processes_may_open_an_empty_database_at_once(each_empty_database_url: str) -> None:
     """Whoever comes first migrates and initialises, the others find it done."""
     program = (
         "import sys; from ledger.store.database import open_database; from ledger.store.log import initialise;"
         "initialise(open_database(sys.argv[1]), bytes(32))"
     )
     processes = [
-        subprocess.Popen([sys.executable, "-c", program, each_database_url], cwd=machine.REPOSITORY) for _ in range(4)
+        subprocess.Popen([sys.executable, "-c", program, each_empty_database_url], cwd=machine.REPOSITORY)
+        for _ in range(4)
     ]
     assert [process.wait() for process in processes] == [0] * 4
 
@@ -169,9 +170,9 @@ def test_a_server_that_acknowledges_before_it_syncs_is_refused(postgres_url: str
     assert setting in str(refused.value)
 
 
-def test_a_read_sees_one_state_while_others_write(each_database_url: str) -> None:
+def test_a_read_sees_one_state_while_others_write(each_empty_database_url: str) -> None:
     """What one read sees first is what it sees to the end, whatever is committed meanwhile."""
-    database = open_database(each_database_url)
+    database = open_database(each_empty_database_url)
     log.initialise(database, LOG_ID)
     try:
         with database.read() as reader:
@@ -185,9 +186,9 @@ def test_a_read_sees_one_state_while_others_write(each_database_url: str) -> Non
         database.close()
 
 
-def test_what_fails_in_a_write_leaves_nothing(each_database_url: str) -> None:
+def test_what_fails_in_a_write_leaves_nothing(each_empty_database_url: str) -> None:
     """A block that raises changes nothing and gives the lock back."""
-    database = open_database(each_database_url)
+    database = open_database(each_empty_database_url)
     log.initialise(database, LOG_ID)
     try:
         with pytest.raises(RuntimeError):

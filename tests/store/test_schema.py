@@ -41,9 +41,9 @@ def require_refused(url: str, statement: str) -> None:
 
 
 @pytest.mark.parametrize("statement", ON_EITHER)
-def test_other_tables_and_indexes(each_database_url: str, statement: str) -> None:
+def test_other_tables_and_indexes(each_empty_database_url: str, statement: str) -> None:
     """A missing index lets two rows stand for one; a column that nobody knows may be anything."""
-    require_refused(each_database_url, statement)
+    require_refused(each_empty_database_url, statement)
 
 
 @pytest.mark.parametrize("statement", ON_SQLITE)
@@ -58,9 +58,9 @@ def test_what_stands_between_on_postgresql(postgres_url: str, statement: str) ->
     require_refused(postgres_url, statement)
 
 
-def test_index_that_leaves_out_rows(each_database_url: str) -> None:
+def test_index_that_leaves_out_rows(each_empty_database_url: str) -> None:
     """What an index says of itself is not what is in it: one of no row, called one of all, is told by SQLite."""
-    database = open_database(each_database_url)
+    database = open_database(each_empty_database_url)
     assert [storage_faults(engine) for engine, _ in database.stores] == [[], []]
     if database.is_sqlite:
         with database.write() as connection:
