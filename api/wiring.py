@@ -72,7 +72,7 @@ from ledger.supervision.runs.datasets import DatasetFiles, Datasets, WriteTable,
 from ledger.supervision.runs.isolated import ModelRunner
 from ledger.supervision.runs.supervisor import Supervisor
 from ledger.supervision.views import LogSource, Views
-from ledger.witness.gathering import Courier, Gatherer, Voucher, WitnessFile
+from ledger.witness.gathering import CosignatureCollector, Gatherer, Voucher, WitnessFile
 from ledger.workers.pool import WorkerPool, WorkLimits
 
 OWN_WORK = "the service"  # in place of an agency's id where worker processes are shared
@@ -330,7 +330,7 @@ def open_parts(settings: Settings) -> Iterator[Parts]:
     parts.sequencer.start()
     threads = _start_threads(_gathering_loops(parts), stop)
     try:
-        parts.courier.has_looked.wait(WITNESS_LOOK_S)
+        parts.collector.has_looked.wait(WITNESS_LOOK_S)
         threads += _start_threads(_writing_loops(parts, system), stop)
         parts.chain_worker.has_looked.wait(LOOK_S)
         yield parts
@@ -349,7 +349,7 @@ def open_parts(settings: Settings) -> Iterator[Parts]:
 def _gathering_loops(parts: Parts) -> dict[str, Callable[[Event], None]]:
     """Return the loops that gather co-signatures and publish checkpoints, by the name of their thread."""
     return {
-        "cosign": parts.courier.run,
+        "cosign": parts.collector.run,
         "publish": _repeat(PUBLISH_EVERY, lambda: parts.publisher.publish(parts.database, parts.clock())),
     }
 
@@ -358,7 +358,7 @@ def _writing_loops(parts: Parts, system: SystemStream) -> dict[str, Callable[[Ev
     """Return the loops that write to the log on their own or report what was written, by the name of their thread."""
     warner = Warner(parts.database)
     sealer = AccessLogSealer(parts.database, parts.access, system)
-    voucher = Voucher(parts.database, parts.courier.witnesses, lambda: parts.trust.trust)
+    voucher = Voucher(parts.database, parts.collector.witnesses, lambda: parts.trust.trust)
     deliverer = Deliverer(
         parts.database,
         WebhookPages(parts),
@@ -397,7 +397,9 @@ def _assemble(settings: Settings) -> tuple[Parts, SystemStream, Connector]:
     trust = TrustHolder(directory, installation, _finality(settings, installation), roots)
     witnesses = WitnessFile(directory.witnesses)
     witnesses.read()  # a faulty file stops the start, not the first co-signature
-    courier = Courier(database, witnesses, policy=lambda: trust.trust.policy, halt=sequencer.halt, clock=now_ms)
+    collector = CosignatureCollector(
+        database, witnesses, policy=lambda: trust.trust.policy, halt=sequencer.halt, clock=now_ms
+    )
     connector = Connector(
         settings=settings,
         directory=directory,
@@ -406,7 +408,7 @@ def _assemble(settings: Settings) -> tuple[Parts, SystemStream, Connector]:
         registry=registry,
         system=system,
         submitter=submitter,
-        gatherer=Gatherer(witnesses, lambda: trust.trust.policy, courier.states),
+        gatherer=Gatherer(witnesses, lambda: trust.trust.policy, collector.states),
         finality=trust.finality,
         sealer=AccessLogSealer(database, access, system),
         clock=now_s,
@@ -435,7 +437,7 @@ def _assemble(settings: Settings) -> tuple[Parts, SystemStream, Connector]:
         publisher=publisher,
         access=access,
         chain_worker=chain_worker,
-        courier=courier,
+        collector=collector,
         supervisor=supervisor,
         token_key=installations.read_token_key(directory),
         clock=now_ms,

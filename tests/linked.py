@@ -27,7 +27,7 @@ from ledger.config.keys import LocalSigner
 from ledger.core.ethereum.contract_changes import KIND_NUMBERS, ROLE_BITS, profile_bytes
 from ledger.core.log.policy import Policy, parse_policy
 from ledger.store.journal import DatabaseJournal
-from ledger.witness.gathering import Courier, Gatherer, Witness
+from ledger.witness.gathering import CosignatureCollector, Gatherer, Witness
 from tests import machine
 from tests.builders import COURT, KINDS, LOG_ID, POLICE, PROCURATORATE, Officer, profile
 from tests.chain.keys import Key
@@ -95,11 +95,11 @@ class Linked:
 
     @cached_property
     def gatherer(self) -> Gatherer:
-        return Gatherer(lambda: tuple(self.witnesses), lambda: self.policy, self.courier.states)
+        return Gatherer(lambda: tuple(self.witnesses), lambda: self.policy, self.collector.states)
 
     @cached_property
-    def courier(self) -> Courier:
-        return Courier(
+    def collector(self) -> CosignatureCollector:
+        return CosignatureCollector(
             self.ledger.database,
             lambda: tuple(self.witnesses),
             policy=lambda: self.policy,

@@ -141,11 +141,11 @@ def test_lists_of_supervision_are_what_the_rule_lets_see(world: World, agency: s
     reader = world.reader(agency, role)
     expected = world.visible(world.matters, reader)
     with world.ledger.database.read() as connection:
-        leads = supervision.list_leads(connection, reader, Page(PLENTY), supervision.Wanted())
+        leads = supervision.list_leads(connection, reader, Page(PLENTY), supervision.LeadFilter())
         issued = supervision.list_recommendations(connection, reader, Page(PLENTY))
         models = supervision.list_models(connection, Page(PLENTY))
         named = supervision.leads_among(connection, reader, [name for name in world.matters if "lead" in name])
-        counted = supervision.count_leads(connection, reader, supervision.Wanted())
+        counted = supervision.count_leads(connection, reader, supervision.LeadFilter())
         for stream_id, matter in world.matters.items():
             assert supervision.sight(connection, stream_id, reader) == can_see(reader, sides_of(matter.state))
     found = {row["lead_id"] for row in leads}

@@ -19,7 +19,7 @@ from ledger.deadlines.explanation import in_words
 from ledger.i18n import Labels
 from ledger.i18n.messages import said
 from ledger.store import cases, clocks
-from ledger.store.clocks import ClockLine, Wanted
+from ledger.store.clocks import ClockLine, DeadlineFilter
 from ledger.store.database import Connection
 
 SOON, NEAR = 3, 7  # legal days left: the warnings of page and feed
@@ -65,7 +65,7 @@ def urgent(
     connection: Connection, service: Service, reading: Reading, labels: Labels, limit: int
 ) -> list[tuple[str, str, ClockView]]:
     """Return the clocks of the reader's agency that have a week left or less, with their cases' ids and numbers."""
-    wanted = Wanted(as_of=reading.reader.now, agency=reading.agency, within_days=NEAR)
+    wanted = DeadlineFilter(as_of=reading.reader.now, agency=reading.agency, within_days=NEAR)
     lines = clocks.listed(connection, reading.reader, wanted, limit=limit)
     views = ((line.case_id, _of_line(service, reading, line, labels)) for line in lines)
     return [(case_id, str(cases.case(connection, case_id)["case_number"]), view) for case_id, view in views if view]

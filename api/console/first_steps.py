@@ -121,7 +121,7 @@ def _of_looking(service: Service, authority: Authority, session: ReaderSession) 
             return None if growth.has_lead(connection) else NO_LEAD
         if session.has_role("auditor") and not growth.has_case(connection):
             return NOTHING_TO_AUDIT
-    is_watched = service.parts.courier.states() or any(agency.witness for agency in authority.agencies.values())
+    is_watched = service.parts.collector.states() or any(agency.witness for agency in authority.agencies.values())
     return NO_WITNESS if session.has_role("supervisor", "auditor") and not is_watched else None
 
 

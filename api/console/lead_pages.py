@@ -32,7 +32,7 @@ from ledger.core.supervision.state import OPEN
 from ledger.store import cases, log, supervision
 from ledger.store.cases import Page
 from ledger.store.database import Connection
-from ledger.store.supervision import Wanted
+from ledger.store.supervision import LeadFilter
 
 OF_COLUMN = 6  # leads of a column of the board
 ROWS = 25  # of a page of a list
@@ -66,10 +66,10 @@ class Filters(NamedTuple):
     mine: bool
     overdue: bool
 
-    def wanted(self, reading: Reading, statuses: tuple[str, ...] = ()) -> Wanted:
+    def wanted(self, reading: Reading, statuses: tuple[str, ...] = ()) -> LeadFilter:
         """Return the filters for the store."""
         officer = reading.session.grant.officer
-        return Wanted(
+        return LeadFilter(
             model_id=self.model or None,
             business_line=self.business_line or None,
             severity=self.severity or None,
@@ -248,9 +248,9 @@ def waiting(connection: Connection, reading: Reading, limit: int) -> list[LeadLi
     """Return the newest leads on which the reader's agency must act next, the latest change first."""
     if reading.is_of_procuratorate:
         statuses = ("raised", "answered", "confirmed", "dismissed")
-        wanted = Wanted(procuratorate=reading.agency, statuses=statuses)
+        wanted = LeadFilter(procuratorate=reading.agency, statuses=statuses)
     else:
-        wanted = Wanted(agency=reading.agency, statuses=("assigned",))
+        wanted = LeadFilter(agency=reading.agency, statuses=("assigned",))
     return [
         lead_line(row)
         for row in supervision.list_leads(connection, reading.reader, Page(limit), wanted, newest_first=True)

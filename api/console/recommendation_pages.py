@@ -28,7 +28,7 @@ from ledger.i18n import Labels
 from ledger.recording.signing import new_id
 from ledger.store import log, supervision
 from ledger.store.cases import Page
-from ledger.store.supervision import Wanted
+from ledger.store.supervision import LeadFilter
 
 ROWS = 25
 LEADS_OFFERED = 50  # confirmed leads that a new recommendation may rest on
@@ -62,7 +62,7 @@ def new_recommendation(
     require_governing(reading)
     with service.parts.database.read() as connection:
         first = require_matter(connection, reading, lead, LeadState, field="lead")[0] if lead else None
-        wanted = Wanted(procuratorate=reading.agency, statuses=("confirmed", "closed"), model_id=model)
+        wanted = LeadFilter(procuratorate=reading.agency, statuses=("confirmed", "closed"), model_id=model)
         leads = supervision.list_leads(connection, reading.reader, Page(LEADS_OFFERED), wanted, newest_first=True)
         models = supervision.list_models(connection, Page(1000))
     case_id = first.raised.case_id if first else None

@@ -135,7 +135,7 @@ def service_status(service: Service, reading: Reading | None) -> ServiceStatus:
         now=parts.clock(),
         log=_log(service),
         anchors=_anchors(service),
-        witnesses=WitnessOverview(parts.courier.states(), parts.courier.defect, service.authority().quorum),
+        witnesses=WitnessOverview(parts.collector.states(), parts.collector.defect, service.authority().quorum),
         chain=_chain(service),
         stamps=_stamps(service),
         inside=_inside(service, reading) if reading else None,

@@ -32,7 +32,7 @@ from ledger.core.procedure.clock_periods import Extension, Pause
 from ledger.deadlines.explanation import in_words
 from ledger.i18n import Labels
 from ledger.store import clocks, warnings
-from ledger.store.clocks import ClockLine, Wanted
+from ledger.store.clocks import ClockLine, DeadlineFilter
 from ledger.store.warnings import Warned
 
 router = APIRouter(prefix="/api/v1", tags=["deadlines"])
@@ -106,7 +106,7 @@ def list_deadlines(
     """
     count, moment = service.limit(limit), _moment(reading, as_of)
     own = reading.agency if mine or not (visible or case_id) else None
-    wanted = Wanted(
+    wanted = DeadlineFilter(
         as_of=clocks.instant(moment),
         agency=agency or own,
         handler=reading.session.grant.officer if mine else None,

@@ -54,7 +54,7 @@ def readyz(service: ServiceOf) -> Response:
     chain_status = parts.chain_worker.chain_status
     database = _database(service)
     sequencer = "ok" if parts.sequencer.is_running else "failed"
-    state, witness_defect = parts.chain_worker.state, parts.courier.defect
+    state, witness_defect = parts.chain_worker.state, parts.collector.defect
     witnesses = "ok" if witness_defect is None else "failed"
     readiness = Readiness(
         ready=database == sequencer == witnesses == "ok" and state.word != "failed",

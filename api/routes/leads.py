@@ -24,7 +24,7 @@ from api.services.matters import life_of, require_matter
 from ledger.core.supervision import LeadState
 from ledger.core.supervision.state import LeadStatus
 from ledger.store import supervision
-from ledger.store.supervision import Wanted
+from ledger.store.supervision import LeadFilter
 
 router = APIRouter(prefix="/api/v1/leads", tags=["supervision"])
 
@@ -53,7 +53,7 @@ def list_leads(
     those that it has to answer, once they were assigned.
     """
     window = window_of(service, "leads", limit, after)
-    wanted = Wanted(state, model, case_id, agency, procuratorate)
+    wanted = LeadFilter(state, model, case_id, agency, procuratorate)
     with service.parts.database.read() as connection:
         rows = supervision.list_leads(connection, reading.reader, window, wanted)
     reading.record("list of leads")

@@ -134,7 +134,7 @@ def log_state(service: ServiceOf) -> Response:
             root=f"sha256:{tree.root.hex()}",
             published=last.size if last else 0,
             witnessed=witnessed.size if witnessed else 0,
-            witnesses=[WitnessView(witness.name, witness.size, witness.fault) for witness in parts.courier.states()],
+            witnesses=[WitnessView(witness.name, witness.size, witness.fault) for witness in parts.collector.states()],
             chain=FollowedView(state.word, state.waits, state.detail, state.fault, state.hint),
             anchored=AnchoredView(sizes.size("submitted"), sizes.size("mined"), sizes.size("confirmed")),
             timestamped=_timestamped(parts.timestamp_worker, stamp),

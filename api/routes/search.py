@@ -13,7 +13,7 @@ from api.dependencies import Following, Limit, Reads, Service, ServiceOf, json_r
 from api.schemas.openapi import answers, page_of
 from ledger.core.errors import RuleRefused
 from ledger.store import search
-from ledger.store.search import Hit, Place
+from ledger.store.search import Hit, SearchPosition
 
 SHORTEST, LONGEST = 3, 200  # characters
 SEARCH_FOR = "search for "  # the access log has this before the text
@@ -57,10 +57,10 @@ def looked_up(service: Service, reading: Reading, text: str, limit: int, after: 
     return Results(matches.hits, service.cursors.seal("hits", _text_of(matches.following)))
 
 
-def _place_of(text: str | None) -> Place | None:
-    return None if text is None else Place(*text.rsplit(",", 2))
+def _place_of(text: str | None) -> SearchPosition | None:
+    return None if text is None else SearchPosition(*text.rsplit(",", 2))
 
 
-def _text_of(last_place: Place) -> str:
+def _text_of(last_place: SearchPosition) -> str:
     """Encode a place as text. A word may have commas, what follows it has none."""
     return f"{last_place.word},{last_place.kind},{last_place.case_id}"

@@ -19,7 +19,7 @@ from ledger.store import log
 from ledger.store.access import AccessLog
 from ledger.store.database import Database
 from ledger.supervision.runs.supervisor import Supervisor
-from ledger.witness.gathering import Courier
+from ledger.witness.gathering import CosignatureCollector
 from ledger.workers.pool import WorkerPool
 
 
@@ -36,7 +36,7 @@ class Parts:
     token key.
 
     ``chain_worker.link`` is the connected chain, whose ``registry`` prepares and relays transactions; it raises
-    Unavailable while there is none. ``courier`` knows the state of the witnesses, ``supervisor`` that of the models.
+    Unavailable while there is none. ``collector`` knows the state of the witnesses, ``supervisor`` that of the models.
     ``timestamp_worker`` is None without a timestamp authority. ``workers`` do what may be costly.
     """
 
@@ -49,7 +49,7 @@ class Parts:
     publisher: Publisher
     access: AccessLog
     chain_worker: ChainWorker
-    courier: Courier
+    collector: CosignatureCollector
     supervisor: Supervisor
     token_key: bytes
     clock: Callable[[], int]

@@ -30,7 +30,7 @@ from ledger.store import checkpoints, log
 from ledger.store.checkpoints import Published
 from ledger.store.database import Connection, Database
 from ledger.store.journal import DatabaseJournal
-from ledger.witness.gathering import Gatherer, Seen
+from ledger.witness.gathering import CosignedCheckpoint, Gatherer
 
 
 class WaitReason(StrEnum):
@@ -122,6 +122,7 @@ class Anchorer:
         if self._others:
             raise OtherContracts(self._others)
         last = self._journal.last_anchor()
+        # One anchor at a time: the contract checks that each continues the one before.
         if last is not None and last.state not in SETTLED and last.block_number is None:
             return WaitReason.IN_FLIGHT
         with self._database.read() as connection:
@@ -132,6 +133,7 @@ class Anchorer:
         if last is not None and abs(self._clock() - last.timestamp) < self._interval_s:
             return WaitReason.TOO_SOON
         at = self._eth().head().hash
+        # A revocation on the chain must be in the log before the chain vouches for more of the log.
         if not self._is_mirrored(authority, published, at):
             return WaitReason.MIRROR_LAGS
         if published.size < self._seal(last_size(last)):  # the seal is published within a moment
@@ -141,12 +143,13 @@ class Anchorer:
             _require_one_history(connection, previous)
             if previous.size >= published.size:
                 return WaitReason.NOTHING_NEW
-            cosigned: Seen | None = None
+            cosigned: CosignedCheckpoint | None = None
             if authority.quorum:
+                # A checkpoint must cover the mirrored registry change, and continue the contract's last record.
                 above = max(previous.size, authority.last_index)
-                cosigned = self._gatherer.seen_by_quorum(connection, authority, above)
+                cosigned = self._gatherer.cosigned_by_quorum(connection, authority, above)
                 if cosigned is None:
-                    self.detail = self._gatherer.why_unseen(authority)
+                    self.detail = self._gatherer.why_not_cosigned(authority)
                     return WaitReason.QUORUM_MISSING
                 published = cosigned.published
             request = _request(connection, previous, published, authority.registry_hash)
@@ -171,16 +174,19 @@ class Anchorer:
             if block.hash == write.block_hash:
                 self._journal.update(replace(write, block_time=block.timestamp))
 
-    def _submit(self, request: AnchorRequest, authority: Authority, cosigned: Seen | None) -> ChainWrite | WaitReason:
+    def _submit(
+        self, request: AnchorRequest, authority: Authority, cosigned: CosignedCheckpoint | None
+    ) -> ChainWrite | WaitReason:
         """Send the anchor with a quorum's co-signatures.
 
         If the registry changed meanwhile, the next step starts anew.
         """
+        # The contract counts co-signatures of the very head that is anchored, bound to chain and address.
         if cosigned is not None:
             domain = ContractDomain(authority.log_id, self._chain_id, self._anchors.address)
             gathered = self._gatherer.gather(domain, request.head, authority, cosigned)
             if not gathered.is_enough:
-                self.detail = gathered.told
+                self.detail = gathered.missing
                 return WaitReason.QUORUM_MISSING
             request = replace(request, cosignatures=gathered.signatures)
         try:

@@ -53,6 +53,7 @@ class RegistryMirror:
         for written, change in enumerate(changes):
             try:
                 self._system.append(change.body())
+            # Another process mirrored this change first; it will mirror the rest, or the next step does.
             except Conflict:
                 return written
         return len(changes)

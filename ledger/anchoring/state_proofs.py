@@ -143,6 +143,7 @@ class StateProofs:
     def _take(self, recorded: RecordedHead, keys: Iterable[str], at: BlockRef) -> None:
         """Fetch at a final block what proves the record and each of the keys, verify it, and store it."""
         header, nodes = _fetched(self._chain().eth, at, recorded, keys)
+        # Verified before it is stored: the node is not trusted.
         for key in (None, *keys):
             _built(header, recorded, key, nodes.get)
         anchor_states.keep(self._database, recorded.write, header, nodes)

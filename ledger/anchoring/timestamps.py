@@ -143,6 +143,7 @@ class TimestampWorker:
             raise MalformedInput(
                 "the timestamp authority sent no timestamp", field="timestamp_url", hint="Is this an RFC 3161 address?"
             ) from error
+        # A replayed response would carry an earlier time than the checkpoint deserves.
         if not is_ours:
             raise SignatureRefused("the timestamp answers another question than ours", field="timestamp_url")
         return response

@@ -129,6 +129,7 @@ class ChainWorker:
 
     def step(self) -> None:
         """Connect if needed, then mirror, anchor and store proofs. Raises what stands in the way."""
+        # The order matters: an anchor requires the mirrored registry, and a state proof an anchor.
         link = self._link or self._connect()
         self._link = link
         final = link.chain.final_block()

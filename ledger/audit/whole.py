@@ -294,7 +294,7 @@ def check_types(database: Database, case_id: str | None = None) -> Iterator[Find
             read = rows.rows_of_case(connection, case_id)
     for engine, store in database.stores:
         for difference in mistyped_columns(engine, store, read):
-            yield finding("schema", None, "value_type", difference.expected, difference.found, name=difference.name)
+            yield finding("schema", None, "value_type", difference.expected, difference.actual, name=difference.name)
 
 
 # 16
@@ -302,7 +302,7 @@ def _schema(database: Database) -> Iterator[Finding]:
     """Yield what the database has beyond this version's schema, or lacks of it."""
     for engine, store in database.stores:
         for difference in differences_of(engine, store):
-            yield finding("schema", None, "schema", difference.expected, difference.found, name=difference.name)
+            yield finding("schema", None, "schema", difference.expected, difference.actual, name=difference.name)
         for fault in storage_faults(engine):
             yield finding("schema", None, "storage", fault=fault)
 

@@ -166,6 +166,7 @@ def require_deployment(eth: Eth, deployment: Deployment) -> None:
         deployment.registry: deployment.registry_code_hash,
         deployment.anchor: deployment.anchor_code_hash,
     }
+    # The address alone proves little: on a reset chain other code may be there.
     for address, code_hash in expected.items():
         actual = keccak256(eth.code(address, "latest"))
         if actual != code_hash:

@@ -29,6 +29,7 @@ def mine(eth: Eth, write: ChainWrite, parent: BlockRef) -> MinedWrite:
     Raises TransactionRefused, with no block made, if the node does not take it, and OutOfStep if the block is not the
     journal's: somebody else has used the node, which must be discarded.
     """
+    # Whatever somebody else sent to the node must not get into this block.
     eth.rpc.call("anvil_dropAllTransactions")
     eth.rpc.call("evm_setNextBlockTimestamp", write.timestamp)
     _send(eth, write)

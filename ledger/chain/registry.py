@@ -95,6 +95,7 @@ class RegistryReader:
                     f"change {change.number} with {change.registry_hash.hex()}",
                     block_number=change.block.number,
                 )
+        # The contract's own hash shows whether the node left out logs.
         actual: bytes = self._read("registryHash", final.hash)
         if actual == registry_hash:
             return changes

@@ -104,6 +104,7 @@ class RemoteChain:
         return self._missing(write, final)
 
     def _in_block(self, write: ChainWrite, receipt: Receipt, final: BlockRef | None) -> list[StateChange]:
+        # A receipt alone does not prove that its block is in the chain: the block is read again by number.
         is_deep = final is not None and receipt.block.number <= final.number
         block = self._canonical(receipt.block) if is_deep else None
         if block is None:
@@ -119,6 +120,7 @@ class RemoteChain:
 
     def _missing(self, write: ChainWrite, final: BlockRef | None) -> list[StateChange]:
         """Handle a write in no block: it is lost if a final block used its nonce, else it is sent again."""
+        # Only a final block settles that the nonce is gone; a later one may still leave the chain.
         if final is not None and self._eth.nonce(write.sender, final.hash) > write.nonce:
             if self._eth.receipt(write.transaction_hash) is not None:  # it came in since it was looked up
                 return []

@@ -99,6 +99,7 @@ class JsonRpc:
         received = 0
         for chunk in response.iter_bytes():
             received += len(chunk)
+            # Checked while reading: httpx timeouts restart with each chunk, and a body could fill the memory.
             if received > self._max_response:
                 raise self._unavailable(f"answers with more than {self._max_response} bytes", "chain_too_large")
             if time.monotonic() > deadline:

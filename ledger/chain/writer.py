@@ -72,6 +72,7 @@ class ChainWriter:
             Unavailable: the chain does not answer.
         """
         signer = self._require_signer()
+        # The journal is brought up to date first: the checks below depend on what became of earlier writes.
         with self._lock:
             self.chain.refresh()
             self._require_idle(signer.key_id)
@@ -95,6 +96,7 @@ class ChainWriter:
             if journaled is not None:
                 return journaled
             self.chain.refresh()
+            # A gap in the sender's nonces would leave the transaction waiting for ever.
             self._require_next(signed)
             transaction = signed.transaction
             needed = self._estimate(signed.sender, transaction.to, transaction.data, abi)
@@ -169,6 +171,7 @@ class ChainWriter:
             timestamp=max(self._clock(), (last.timestamp if last else GENESIS_TIMESTAMP) + 1),
             anchored=anchored,
         )
+        # Durable first: a transaction that the chain has and the journal lacks could never be explained.
         self.journal.append(write)
         return self.chain.deliver(write)
 

@@ -16,8 +16,8 @@ from ledger.cli.session import Session
 from ledger.i18n.messages import said
 
 if TYPE_CHECKING:
-    from ledger.evidence.checking import Checked
-    from ledger.evidence.comparison import Finding
+    from ledger.evidence.checking import EvidenceCheck
+    from ledger.evidence.comparison import FileFinding
     from ledger.i18n import Labels
 
 _COUNTED = re.compile(r"([0-9]+) (missing|extra|changed|no file|not listed|listed twice|unreadable)")
@@ -37,7 +37,7 @@ def show_digests(session: Session, rows: Iterable[Mapping[str, Any]]) -> None:
     click.echo("[]" if before == "[" else "\n]")
 
 
-def show_check(session: Session, checked: Checked, findings: Sequence[Finding]) -> None:
+def show_check(session: Session, checked: EvidenceCheck, findings: Sequence[FileFinding]) -> None:
     """Print the steps of a check, each file that is not as listed, and the verdict."""
     output, labels = session.output, session.labels
     fields = msgspec.to_builtins(checked)
@@ -60,7 +60,7 @@ def _detail(labels: Labels, detail: str) -> str:
     return _COUNTED.sub(lambda fault: f"{labels.of('fault', fault[2].replace(' ', '_'))} {fault[1]}", text)
 
 
-def show_findings(session: Session, findings: Iterable[Finding]) -> None:
+def show_findings(session: Session, findings: Iterable[FileFinding]) -> None:
     """Print a line for each finding, in red."""
     for finding in findings:
         fault = session.labels.of("fault", finding.fault)

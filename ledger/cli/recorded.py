@@ -12,16 +12,16 @@ from ledger.core.errors import MalformedInput
 from ledger.core.events.item import ItemExamined, ItemRegistered
 from ledger.core.verification.bundle import verify_event
 from ledger.core.verification.trust import Trust
-from ledger.evidence.checking import Record
+from ledger.evidence.checking import RecordedDigests
 
 
-def from_service(session: Session, item_id: str) -> Record:
+def from_service(session: Session, item_id: str) -> RecordedDigests:
     """Return what the service says of an item now, without proof."""
     item = session.service.get(at("/api/v1/items/{}", item_id))
-    return Record(f"the service on item {item_id}", tuple(item.get("digests", ())), item_id=item_id)
+    return RecordedDigests(f"the service on item {item_id}", tuple(item.get("digests", ())), item_id=item_id)
 
 
-def from_bundle(session: Session, data: bytes, trust_files: Iterable[BinaryIO], item_id: str | None) -> Record:
+def from_bundle(session: Session, data: bytes, trust_files: Iterable[BinaryIO], item_id: str | None) -> RecordedDigests:
     """Return what a bundle proves of an item: that of an event that registers or examines it, or that of a case.
 
     In the bundle of a case it is the item ``item_id``. Raises MalformedInput if the bundle does not concern the item.
@@ -30,12 +30,12 @@ def from_bundle(session: Session, data: bytes, trust_files: Iterable[BinaryIO], 
     return _from_case(data, trust, item_id) if is_case_bundle(data) else _from_event(data, trust, item_id)
 
 
-def _from_event(data: bytes, trust: Trust, item_id: str | None) -> Record:
+def _from_event(data: bytes, trust: Trust, item_id: str | None) -> RecordedDigests:
     verified = verify_event(data, trust)
     event = f"event {verified.envelope.event_id}"
     log_id, verdict = verified.bundle.log_id, verified.report.verdict
     if verified.payload is None:
-        return Record(event, (), verdict, item_id, log_id)
+        return RecordedDigests(event, (), verdict, item_id, log_id)
     body = verified.payload.body
     if not isinstance(body, ItemRegistered | ItemExamined) or item_id not in (None, body.item_id):
         raise MalformedInput(
@@ -43,17 +43,17 @@ def _from_event(data: bytes, trust: Trust, item_id: str | None) -> Record:
             field="--bundle",
             hint="Give the bundle of the event that registered or examined the item, or that of its case with --item.",
         )
-    return Record(event, body.digests, verdict, body.item_id, log_id)
+    return RecordedDigests(event, body.digests, verdict, body.item_id, log_id)
 
 
-def _from_case(data: bytes, trust: Trust, item_id: str | None) -> Record:
+def _from_case(data: bytes, trust: Trust, item_id: str | None) -> RecordedDigests:
     if item_id is None:
         raise MalformedInput("expected the item of the case that this is", field="--item")
     report = verify_whole_case(data, trust)
     source, log_id = f"item {item_id} of case {report.case_id}", f"0x{trust.log_id.hex()}"
     if report.state is None:
-        return Record(source, (), report.verdict, item_id, log_id)
+        return RecordedDigests(source, (), report.verdict, item_id, log_id)
     item = report.state.items.get(item_id)
     if item is None:
         raise MalformedInput(f"case {report.case_id} has no item {item_id}", field="--item")
-    return Record(source, item.digests, report.verdict, item_id, log_id)
+    return RecordedDigests(source, item.digests, report.verdict, item_id, log_id)

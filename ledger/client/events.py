@@ -18,7 +18,7 @@ from ledger.client.session import ClientSession
 from ledger.config.secret_files import write_secret
 from ledger.core.errors import Conflict, MalformedInput, TallystickError, Unavailable
 from ledger.core.events import Authority, Body, Stream
-from ledger.recording.signing import Actor, Place, Signed, sign_event
+from ledger.recording.signing import Actor, Signed, StreamPosition, sign_event
 
 REBASES = 3  # an event is signed anew as often if others write between the query of the head and the submission
 EVENTS = "/api/v1/events"
@@ -57,21 +57,21 @@ class EventClient(Generic[S]):
         tells the head.
         """
         claims = self.claims.with_section(*section) if section else self.claims
-        place = Place(stream) if stream.kind == "agency" else self.place(stream)
+        place = StreamPosition(stream) if stream.kind == "agency" else self.place(stream)
         for _ in range(REBASES):
             try:
                 return self.send(self.sign(body, place, claims))
             except Conflict as conflict:
                 if conflict.code != "not_on_head" or conflict.sequence is None:
                     raise
-                place = Place(stream, conflict.sequence, conflict.head)
+                place = StreamPosition(stream, conflict.sequence, conflict.head)
         return self.send(self.sign(body, place, claims))
 
     def begin(self, stream: Stream, body: Body) -> dict[str, Any]:
         """Record the first event of a stream and return the receipt. Raises Conflict if the stream has events."""
-        return self.send(self.sign(body, Place(stream), self.claims))
+        return self.send(self.sign(body, StreamPosition(stream), self.claims))
 
-    def sign(self, body: Body, place: Place, claims: Claims) -> Signed:
+    def sign(self, body: Body, place: StreamPosition, claims: Claims) -> Signed:
         """Sign an event. Raises MalformedInput."""
         return sign_event(
             body,
@@ -89,11 +89,11 @@ class EventClient(Generic[S]):
         write_secret(file, signed.submission, field="outbox")
         return send(self.session, signed.submission, file)
 
-    def place(self, stream: Stream) -> Place:
+    def place(self, stream: Stream) -> StreamPosition:
         """Ask the service for the place of the next event of a case, model, lead or recommendation."""
         if stream.kind == "case":
             head = self.session.service.get(at("/api/v1/cases/{}/head", stream.id))
-            return Place(stream, head["sequence"], head["head"])
+            return StreamPosition(stream, head["sequence"], head["head"])
         if stream.kind != "supervision":
             raise MalformedInput(
                 "expected sequence and previous: the heads of such streams are not told", field="sequence"
@@ -103,7 +103,7 @@ class EventClient(Generic[S]):
             raise MalformedInput(f"{stream.id} is no model, lead or recommendation", field="stream.id")
         own_id = stream.id if subject == "lead" else own_id  # a lead's id is the id of its stream
         view = self.session.service.get(at(f"/api/v1/{subject}s/{{}}", own_id))
-        return Place(stream, view["sequence"] + 1, view["head"])
+        return StreamPosition(stream, view["sequence"] + 1, view["head"])
 
     def own_agency(self) -> Stream:
         """Return the stream of the profile's agency."""

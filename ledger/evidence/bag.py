@@ -31,7 +31,7 @@ _DECLARATION = re.compile(rb"BagIt-Version: (?:0\.97|1\.0)\r?\nTag-File-Characte
 _LINE = re.compile(r"([0-9a-fA-F]{64})[ \t]+\*?(?:\./)?(.+)")
 
 
-class Binding(Struct, frozen=True):
+class BagBinding(Struct, frozen=True):
     """The item that the bag belongs to, the case that it was sealed for, and the ledger."""
 
     case_id: CaseId
@@ -39,10 +39,10 @@ class Binding(Struct, frozen=True):
     log_id: Bytes32
 
 
-def binding(**ids: str | None) -> Binding:
+def binding(**ids: str | None) -> BagBinding:
     """Return the binding of these ids. Raises MalformedInput for an id of another form."""
     try:
-        return convert(ids, Binding)
+        return convert(ids, BagBinding)
     except msgspec.ValidationError as error:
         raise MalformedInput(f"the item is not named as the protocol names items: {error}", field="item_id") from error
 
@@ -69,7 +69,7 @@ def manifest_line(digest: Digest, path: str) -> str:
     return f"{digest.value.hex()}  {spell(path)}\n"
 
 
-def info_text(binding: Binding, *, date: str, software: str, size: int, files: int) -> str:
+def info_text(binding: BagBinding, *, date: str, software: str, size: int, files: int) -> str:
     """Return the content of ``bag-info.txt``."""
     fields = {
         "Bag-Group-Identifier": binding.case_id,
@@ -95,7 +95,7 @@ def algorithms_of(folder: Folder) -> tuple[Algorithm, ...]:
     return tuple(algorithm for algorithm in Algorithm if folder.has(manifest(algorithm)))
 
 
-def binding_of(folder: Folder) -> Binding | None:
+def binding_of(folder: Folder) -> BagBinding | None:
     """Return the item that ``bag-info.txt`` names, or None. Raises MalformedInput."""
     try:
         fields = _fields(folder.read(INFO, MAX_INFO_LENGTH).decode().splitlines())

@@ -23,14 +23,14 @@ from ledger.core.errors import IntegrityBroken
 from ledger.core.events.terms import Verdict
 from ledger.core.verification.report import Check, NotChecked, Outcome, Step, perform, worst
 from ledger.evidence import bag
-from ledger.evidence.bag import Binding, Listed
+from ledger.evidence.bag import BagBinding, Listed
 from ledger.evidence.comparison import Comparison, Report, compare
-from ledger.evidence.folder import Folder, Found
+from ledger.evidence.folder import Folder, FolderEntry
 from ledger.evidence.hashing import BOTH, Unreadable, hash_file
 from ledger.evidence.progress import SILENT, Progress
 
 
-class Record(Struct, frozen=True):
+class RecordedDigests(Struct, frozen=True):
     """What the record has of an item: its source, how far that is proven, and item and ledger if known."""
 
     said_by: str
@@ -40,7 +40,7 @@ class Record(Struct, frozen=True):
     log_id: str | None = None
 
 
-class Checked(Struct, frozen=True):
+class EvidenceCheck(Struct, frozen=True):
     """The outcome of a check; ``files`` and ``size`` (bytes) are those of the payload that exists."""
 
     verdict: Verdict
@@ -48,13 +48,13 @@ class Checked(Struct, frozen=True):
     digests: tuple[str, ...]
     files: int
     size: int
-    binding: Binding | None = None
+    binding: BagBinding | None = None
 
 
 class _Run:
     """The state of one bag's check."""
 
-    def __init__(self, folder: Folder, record: Record | None, report: Report, progress: Progress):
+    def __init__(self, folder: Folder, record: RecordedDigests | None, report: Report, progress: Progress):
         self.folder = folder
         self.record = record
         self.report = report
@@ -62,10 +62,10 @@ class _Run:
         self.algorithms = bag.algorithms_of(folder)
         self.closed_by: tuple[Algorithm, ...] = ()
         self.digests: tuple[Digest, ...] = ()
-        self.binding: Binding | None = None
+        self.binding: BagBinding | None = None
         self.payload = Comparison(0, 0, {})
 
-    def compare(self, present: Iterable[Found], manifests: Mapping[Algorithm, str], inside: str) -> Comparison:
+    def compare(self, present: Iterable[FolderEntry], manifests: Mapping[Algorithm, str], inside: str) -> Comparison:
         """Compare the present files with those that these manifests list."""
         listed = (line for algorithm, name in manifests.items() for line in self._lines(name, algorithm, inside))
         return compare(self.folder, present, listed, tuple(manifests), report=self.report, progress=self.progress)
@@ -75,8 +75,8 @@ class _Run:
 
 
 def check_bag(
-    path: Path, record: Record | None, *, report: Report = lambda _finding: None, progress: Progress = SILENT
-) -> Checked:
+    path: Path, record: RecordedDigests | None, *, report: Report = lambda _finding: None, progress: Progress = SILENT
+) -> EvidenceCheck:
     """Check the bag at ``path`` against itself, and against the record if one is given; ``report`` gets each fault.
 
     Raises MalformedInput for what is no bag at all, or has folders that cannot be read.
@@ -87,15 +87,15 @@ def check_bag(
             perform(number, name, partial(_attempt, check), run) for number, (name, check) in enumerate(STEPS, 1)
         )
     verdict, digests = worst(step.verdict for step in steps), tuple(map(str, run.digests))
-    return Checked(verdict, steps, digests, run.payload.files, run.payload.size, run.binding)
+    return EvidenceCheck(verdict, steps, digests, run.payload.files, run.payload.size, run.binding)
 
 
-def check_file(path: Path, record: Record, *, progress: Progress = SILENT) -> Checked:
+def check_file(path: Path, record: RecordedDigests, *, progress: Progress = SILENT) -> EvidenceCheck:
     """Check a single file against the record. Raises what hash_file does."""
     recorded = {parse_digest(digest).algorithm for digest in record.digests}
     hashed = hash_file(path, tuple(sorted(recorded)) or BOTH, progress=progress)
     step = perform(len(STEPS), "record", lambda digests: _agreement(record, digests), hashed.digests)
-    return Checked(step.verdict, (step,), tuple(map(str, hashed.digests)), 1, hashed.size)
+    return EvidenceCheck(step.verdict, (step,), tuple(map(str, hashed.digests)), 1, hashed.size)
 
 
 def _attempt(check: Check[_Run], run: _Run) -> Outcome:
@@ -171,7 +171,7 @@ STEPS: tuple[tuple[str, Check[_Run]], ...] = (
 )
 
 
-def _agreement(record: Record, digests: Sequence[Digest]) -> Outcome:
+def _agreement(record: RecordedDigests, digests: Sequence[Digest]) -> Outcome:
     if record.verdict == "tampered":
         raise IntegrityBroken(f"{record.said_by} is itself tampered", field="record")
     recorded = set(record.digests)

@@ -13,7 +13,7 @@ from msgspec import Struct
 from ledger.core.encoding.digests import Algorithm, Digest, parse_digest
 from ledger.core.errors import IntegrityBroken, TallystickError
 from ledger.evidence.bag import Listed
-from ledger.evidence.folder import Folder, Found
+from ledger.evidence.folder import Folder, FolderEntry
 from ledger.evidence.hashing import Hashed, Unreadable
 from ledger.evidence.names import from_line, printable, to_line
 from ledger.evidence.processes import hash_each
@@ -23,7 +23,7 @@ from ledger.evidence.spool import sort_lines
 Fault = Literal["missing", "extra", "changed", "no_file", "not_listed", "listed_twice", "unreadable"]
 
 
-class Finding(Struct, frozen=True):
+class FileFinding(Struct, frozen=True):
     """A file that is not as listed; ``path`` within the bag, in printable form."""
 
     fault: Fault
@@ -31,7 +31,7 @@ class Finding(Struct, frozen=True):
     detail: str = ""
 
 
-Report = Callable[[Finding], object]
+Report = Callable[[FileFinding], object]
 
 
 class Comparison(Struct, frozen=True):
@@ -56,7 +56,7 @@ _OTHER = "other"
 
 def compare(
     folder: Folder,
-    present: Iterable[Found],
+    present: Iterable[FolderEntry],
     listed: Iterable[Listed],
     algorithms: tuple[Algorithm, ...],
     *,
@@ -78,7 +78,7 @@ def compare(
         for line in listed:
             yield _line(line.path, str(line.digest))
 
-    def count_and_report(finding: Finding) -> None:
+    def count_and_report(finding: FileFinding) -> None:
         faults[finding.fault] += 1
         report(finding)
 
@@ -119,32 +119,32 @@ def _to_hash(
             yield entry.path
 
 
-def _standing(entry: _Entry, algorithms: tuple[Algorithm, ...]) -> Finding | None:
+def _standing(entry: _Entry, algorithms: tuple[Algorithm, ...]) -> FileFinding | None:
     shown = printable(entry.path)
     by = [digest.algorithm for digest in entry.listed]
     if entry.kind == _OTHER:
-        return Finding("no_file", shown, "a link, a pipe or a device")
+        return FileFinding("no_file", shown, "a link, a pipe or a device")
     if not by:
-        return Finding("extra", shown)
+        return FileFinding("extra", shown)
     if entry.kind is None:
-        return Finding("missing", shown, " ".join(map(str, entry.listed)))
+        return FileFinding("missing", shown, " ".join(map(str, entry.listed)))
     if len(by) != len(set(by)):
-        return Finding("listed_twice", shown)
+        return FileFinding("listed_twice", shown)
     if lacking := [algorithm for algorithm in algorithms if algorithm not in by]:
-        return Finding("not_listed", shown, ", ".join(lacking))
+        return FileFinding("not_listed", shown, ", ".join(lacking))
     return None
 
 
-def _difference(entry: _Entry, outcome: Hashed | TallystickError) -> Finding | None:
+def _difference(entry: _Entry, outcome: Hashed | TallystickError) -> FileFinding | None:
     shown = printable(entry.path)
     if isinstance(outcome, Unreadable):
-        return Finding("unreadable", shown, outcome.message)
+        return FileFinding("unreadable", shown, outcome.message)
     if isinstance(outcome, IntegrityBroken):
-        return Finding("changed", shown, outcome.message)
+        return FileFinding("changed", shown, outcome.message)
     if isinstance(outcome, TallystickError):
-        return Finding("no_file", shown, outcome.message)
+        return FileFinding("no_file", shown, outcome.message)
     for digest in outcome.digests:
         if digest not in entry.listed:
             listed = next(other for other in entry.listed if other.algorithm is digest.algorithm)
-            return Finding("changed", shown, f"{listed} listed, {digest} found")
+            return FileFinding("changed", shown, f"{listed} listed, {digest} found")
     return None

@@ -28,7 +28,7 @@ BATCH = 32  # files that a thread takes at once
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 
 
-class Found(Struct, frozen=True):
+class FolderEntry(Struct, frozen=True):
     """A path below the folder; ``size`` in bytes, None for anything but a regular file."""
 
     path: str
@@ -56,7 +56,7 @@ class Folder:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         os.close(self._descriptor)
 
-    def walk(self, below: str = "", *, without: str = "") -> Iterator[Found]:
+    def walk(self, below: str = "", *, without: str = "") -> Iterator[FolderEntry]:
         """Yield everything but folders in the folder ``below``, in no order, leaving out the folder ``without``.
 
         Raises MalformedInput, naming the folder that cannot be read.
@@ -64,7 +64,7 @@ class Folder:
         with self._descended(below) as folder:
             yield from self._walk(folder, f"{below}/" if below else "", without, 0)
 
-    def _walk(self, folder: int, prefix: str, without: str, depth: int) -> Iterator[Found]:
+    def _walk(self, folder: int, prefix: str, without: str, depth: int) -> Iterator[FolderEntry]:
         if depth > MAX_DEPTH:
             raise MalformedInput(f"{printable(prefix[:80])}... lies deeper than {MAX_DEPTH} folders", field="file")
         try:
@@ -81,7 +81,7 @@ class Folder:
                             os.close(below)
                     else:
                         is_file = entry.is_file(follow_symlinks=False)
-                        yield Found(path, entry.stat(follow_symlinks=False).st_size if is_file else None)
+                        yield FolderEntry(path, entry.stat(follow_symlinks=False).st_size if is_file else None)
         except OSError as error:
             raise cannot_be_read(printable(error.filename or prefix or str(self.path)), error) from error
 

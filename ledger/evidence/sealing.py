@@ -23,7 +23,7 @@ from ledger.config.secret_files import sync_folder
 from ledger.core.encoding.digests import Algorithm, Digest, digest_of
 from ledger.core.errors import Conflict, MalformedInput, TallystickError
 from ledger.evidence import bag
-from ledger.evidence.bag import Binding
+from ledger.evidence.bag import BagBinding
 from ledger.evidence.folder import Folder
 from ledger.evidence.hashing import BOTH, Hashed, NotWritten, hash_file, hash_open
 from ledger.evidence.names import collation_key, distinct, printable, require_portable
@@ -52,7 +52,7 @@ class _Files(Struct, frozen=True):
 def seal(
     source: Path,
     target: Path,
-    binding: Binding,
+    binding: BagBinding,
     *,
     date: str,
     software: str,

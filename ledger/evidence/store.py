@@ -13,7 +13,7 @@ from pathlib import Path
 from ledger.config.secret_files import sync_folder
 from ledger.core.encoding.digests import Algorithm, Digest
 from ledger.core.errors import IntegrityBroken, TallystickError
-from ledger.evidence.comparison import Finding
+from ledger.evidence.comparison import FileFinding
 from ledger.evidence.folder import Folder
 from ledger.evidence.hashing import BOTH, Hashed, NotWritten, Unreadable, hash_file, hash_open, open_file
 from ledger.evidence.names import printable
@@ -74,7 +74,7 @@ class Store:
         sync_folder(kept.parent)
         sync_folder(self._files)
 
-    def check(self, *, progress: Progress = SILENT) -> Iterator[Finding]:
+    def check(self, *, progress: Progress = SILENT) -> Iterator[FileFinding]:
         """Read every file and yield those that do not match their name. Raises MalformedInput if there is no store."""
         with Folder(self._files) as folder:
             for path, outcome in folder.each(_kept(folder, progress), lambda path, file: _hash(path, file, progress)):
@@ -92,11 +92,11 @@ def _hash(path: str, descriptor: int, progress: Progress) -> Hashed:
     return hash_open(descriptor, printable(path), (Algorithm.BLAKE3,), progress=progress)
 
 
-def _difference(path: str, outcome: Hashed | TallystickError) -> Finding | None:
+def _difference(path: str, outcome: Hashed | TallystickError) -> FileFinding | None:
     shown = printable(path)
     if isinstance(outcome, Unreadable):
-        return Finding("unreadable", shown, outcome.message)
+        return FileFinding("unreadable", shown, outcome.message)
     if isinstance(outcome, TallystickError):
-        return Finding("no_file", shown, outcome.message)
+        return FileFinding("no_file", shown, outcome.message)
     named = outcome.digests[0].value.hex()
-    return None if path == f"{named[:2]}/{named}" else Finding("changed", shown, f"{outcome.digests[0]} found")
+    return None if path == f"{named[:2]}/{named}" else FileFinding("changed", shown, f"{outcome.digests[0]} found")

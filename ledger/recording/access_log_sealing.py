@@ -49,6 +49,7 @@ class AccessLogSealer:
 
         Return the tree size that includes the seal, or 0 if there is nothing to seal. Raises Unavailable.
         """
+        # The last seal is newer than the last anchor: another would only call for yet another anchor.
         last = self._last()
         if last is not None and last.log_index >= anchored:
             return last.log_index + 1
@@ -63,6 +64,7 @@ class AccessLogSealer:
     def _seal(self) -> Receipt:
         with self._database.read() as connection:
             bound = bindings.head(connection)
+        # First the bindings' head goes into the access log, so that one seal covers both.
         head = self._access.append_bindings(bound)
         receipt = self._system.append(AccessSealed(count=head.count, head=head.digest))
         self._bound_at = None

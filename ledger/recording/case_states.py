@@ -55,6 +55,7 @@ class CaseStates:
 
     def keep(self, state: CaseState) -> None:
         self._kept[state.head] = state
+        # The oldest goes first; it is folded again from its stream when it is needed.
         while len(self._kept) > STATES_KEPT:
             self._kept.popitem(last=False)
 
@@ -66,6 +67,7 @@ class CaseStates:
         """
         if payload.previous is None:
             return None
+        # A cached state may have been overtaken by now; the sequencer checks that under the lock.
         kept = self._kept.get(payload.previous)
         if kept is not None and kept.case_id == payload.stream.id:
             return kept

@@ -76,6 +76,7 @@ class Publisher:
             if tree.size <= last.size or abs(now_ms - last.published_at) < self._interval_ms:
                 return None
             now_ms = max(now_ms, last.published_at)
+        # A checkpoint is never dated before an entry that it covers: the audit compares the two.
         now_ms = max(now_ms, tree.recorded_at)
         note = self.checkpoint(tree.size, tree.root)
         return note if checkpoints.store(database, Published(tree.size, note, now_ms)) else None

@@ -72,6 +72,7 @@ class LogView:
         envelope, payload = validated.submitted.envelope, validated.submitted.payload
         stream = (envelope.stream.kind, envelope.stream.id)
         self._require_head(envelope.sequence, envelope.previous, self.heads.get(stream))
+        # The registry has changed since validation: the key may have been revoked.
         if validated.registry_changes != self.authority.changes:
             grant = authorities.require_key(self.authority, envelope, index)
             authorities.require_officer(grant, payload)
@@ -186,8 +187,10 @@ class Sequencer:
 
     def stop(self) -> None:
         """Commit what is queued, then end; later submissions are refused."""
+        # Under the door, so that nothing is queued behind the None that ends the writer.
         with self._door:
             self._closed = True
+            # Everything queued before this is still committed.
             self._queue.put(None)
         if self._thread.is_alive():
             self._thread.join()
@@ -280,6 +283,7 @@ class Sequencer:
             logger.critical("sequencer stopped", trace=_trace(error))
             return
         except Exception as error:  # noqa: BLE001 - after any error the outcome is looked up, not guessed
+            # The transaction may have been committed although the connection failed, so the log itself decides.
             self._edge = None
             if written is None or written.grown is None or not self._is_stored(written.grown):
                 _fail(batch, _not_recorded(error))
@@ -296,9 +300,11 @@ class Sequencer:
 
     def _write(self, connection: Connection, batch: list[QueuedSubmission]) -> WrittenBatch:
         """Write the batch into the open transaction, with what was queued while another process held the lock."""
+        # Other processes may have held the lock for long: what was queued meanwhile joins this batch.
         self._gather(batch)
         tree = log.tree(connection)
         others = self._written_by_others(connection, tree)
+        # recorded_at never runs backwards, even if the clock was set back.
         at = max(self._clock(), tree.recorded_at)
         plan = self._place(connection, batch, tree)
         if not plan.entries:
@@ -314,6 +320,7 @@ class Sequencer:
         Raises:
             IntegrityBroken: the stored tiles do not lead to the tree's root; nothing is built on them.
         """
+        # Another process may have appended since: size and root tell whether the cached edge still holds.
         if self._edge is not None and self._edge[:2] == (tree.size, tree.root):
             return self._edge[2]
         edge = RightEdge.read(tree.size, log.tile_reader(connection))
@@ -337,6 +344,7 @@ class Sequencer:
                     require_same_event(plan.entries[taken[event_id]].envelope, submitted)
                     plan.sinks[taken[event_id]].append(queued.sink)
                     continue
+                # Before the rules: a repeated submission gets its receipt whatever has happened since.
                 if event_id in view.stored:
                     require_same_event(view.stored[event_id], submitted)
                     plan.replies.append((queued.sink, Duplicate(view.stored[event_id])))

@@ -44,7 +44,7 @@ class Sources:
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class StreamPosition:
     """The position of a stream's next event: ``head`` is the digest that it follows, None at sequence 0."""
 
     stream: Stream
@@ -75,7 +75,7 @@ SYSTEM_SOURCES = Sources()
 
 def sign_event(
     body: Body,
-    place: Place,
+    place: StreamPosition,
     actor: Actor,
     log_id: bytes,
     *,
@@ -113,6 +113,7 @@ def sign_event(
     require_consistent(decode_payload(canonical.encode(payload)), now)
     envelope = sign_payload(payload, actor.signer, log_id, signed_at=now)
     submission = encode_submission(envelope, payload, kept_apart)
+    # The service's own decoder refuses here what it would refuse there, before anything is sent.
     decode_submission(submission)
     return Signed(envelope, payload, submission)
 

@@ -11,7 +11,7 @@ from ledger.core.events import SYSTEM_STREAM_ID, Body, Stream
 from ledger.core.signing import authority
 from ledger.recording.publisher import Publisher, Receipt
 from ledger.recording.sequencer import Sequencer
-from ledger.recording.signing import Actor, Place, Sources, sign_event
+from ledger.recording.signing import Actor, Sources, StreamPosition, sign_event
 from ledger.recording.validation import Duplicate, ValidatedSubmission, Validator
 from ledger.store import log
 from ledger.store.database import Database
@@ -52,6 +52,7 @@ class SystemStream:
             Unavailable: nothing was committed, or the outcome is unknown.
             Conflict: the log has this change of the registry already.
         """
+        # One at a time: two threads of this process would compete for the same head.
         with self._lock:
             for _ in range(TRIES - 1):
                 try:
@@ -75,7 +76,7 @@ class SystemStream:
         except TimeoutError as error:
             raise Unavailable(f"no commit within {TIMEOUT} s", code="outcome_unknown") from error
 
-    def _place(self, stream: Stream) -> Place:
+    def _place(self, stream: Stream) -> StreamPosition:
         with self._database.read() as connection:
             head = log.heads(connection, [(stream.kind, stream.id)]).get((stream.kind, stream.id))
-        return Place(stream) if head is None else Place(stream, head.sequence + 1, head.digest)
+        return StreamPosition(stream) if head is None else StreamPosition(stream, head.sequence + 1, head.digest)

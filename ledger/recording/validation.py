@@ -101,6 +101,7 @@ class Validator:
         """
         submitted = decode_submission(data)
         envelope = submitted.envelope
+        # Outside the try below: what is not signed is never looked up in the log.
         signatures.verify_envelope(envelope, self._registry.authority.log_id)
         # A duplicate is looked for only after a refusal: most submissions are new, and the look-up costs a query.
         try:
@@ -142,6 +143,7 @@ class Validator:
         try:
             return self._validate_by(authority, submitted)
         except (Unauthorized, RuleRefused):
+            # Reading the registry for each submission would cost a query; only a refusal makes it worth one.
             newest = self._newest_authority()
             if newest.changes == authority.changes:
                 raise
@@ -171,6 +173,7 @@ class Validator:
         act = self.states.act(payload, envelope.payload_digest, envelope.signed_at, authority.agencies)
         outcome = fold(before, act)
         self._require_cited_exists(authority, payload)
+        # States are keyed by digest, so that one which is never committed does no harm in the cache.
         self.states.keep(outcome.state)
         lines = clocks.changes(before, outcome.state, self.book, self.calendar)
         return ValidatedSubmission(submitted, authority.changes, before, outcome, lines)

@@ -21,7 +21,7 @@ from ledger.core.events.record import DatasetRegistered
 from ledger.core.events.terms import EventRef
 from ledger.core.procedure.legal_days import SHANGHAI
 from ledger.core.supervision import finding_digest, lead_id_of
-from ledger.recording.signing import Place, Signed, Sources, sign_event
+from ledger.recording.signing import Signed, Sources, StreamPosition, sign_event
 from ledger.samples.keys import TownKeys
 
 OPENS_AT = 10  # o'clock in Beijing, on every day of a story
@@ -123,7 +123,7 @@ class Telling:
         more = {"occurred_at": self._moment()} | more
         self._last = sign_event(
             body,
-            Place(self.stream, self.sequence, self._head),
+            StreamPosition(self.stream, self.sequence, self._head),
             self.teller.keys.actor(by),
             self.teller.ledger.log_id,
             sections=sections,

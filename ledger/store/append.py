@@ -132,6 +132,7 @@ def write_batch(
         **_read_models(entries),
         **_matters(entries),
     }
+    # New rows are inserted, never replaced: a row in the way was written by somebody else.
     try:
         rows.write(connection, database, new, latest)
     except IntegrityError as error:

@@ -35,6 +35,7 @@ def take(database: Database, nonce: str, now: int) -> Challenge | None:
     """Remove and return the challenge of this nonce; None if there is none or it has expired."""
     with database.write() as connection:
         row = connection.execute(select(CHALLENGES).where(CHALLENGES.c.nonce == nonce)).first()
+        # Removed in the same transaction, so that a challenge can be answered only once.
         connection.execute(delete(CHALLENGES).where(CHALLENGES.c.nonce == nonce))
     if row is None or row.expires_at <= now:
         return None

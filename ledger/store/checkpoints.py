@@ -55,6 +55,7 @@ def all_published(connection: Connection) -> list[Published]:
 def store(database: Database, published: Published) -> bool:
     """Store a note for good; return False if another process published this size or a larger one first."""
     with database.write() as connection:
+        # Read again under the lock: two processes may publish at once, and sizes only grow.
         last = last_published(connection)
         if last is not None and last.size >= published.size:
             return False

@@ -44,7 +44,7 @@ class ClockLine(Struct, frozen=True):
     status: LineStatus
 
 
-class Place(Struct, frozen=True):
+class DeadlinePosition(Struct, frozen=True):
     """The position in a list of deadlines, ordered by their ends, after which the next page starts."""
 
     due_at: str
@@ -55,7 +55,7 @@ class Place(Struct, frozen=True):
         return f"{self.due_at},{self.case_id},{self.deadline_id}"
 
 
-class Wanted(Struct, frozen=True):
+class DeadlineFilter(Struct, frozen=True):
     """The filter of a list of deadlines as of ``as_of`` (RFC 3339): those still open then, unless ``status`` is given.
 
     ``within_days`` counts legal days from ``as_of`` to the last day; overdue deadlines are within any number.
@@ -180,7 +180,7 @@ def replace_all(connection: Connection, database: Database, new: Iterable[Row], 
 
 
 def listed(
-    connection: Connection, reader: Reader, wanted: Wanted, *, limit: int, after: Place | None = None
+    connection: Connection, reader: Reader, wanted: DeadlineFilter, *, limit: int, after: DeadlinePosition | None = None
 ) -> list[ClockLine]:
     """Return lines of the cases that the reader sees, those that end first at the top."""
     order = (func.coalesce(CLOCKS.c.due_at, _NEVER), CLOCKS.c.case_id, CLOCKS.c.deadline_id)
@@ -194,7 +194,7 @@ def nearest_of(connection: Connection, case_ids: Iterable[str], as_of: str) -> d
     """Return for each of these cases its open clock that ends first, if it has one. Visibility is not checked."""
     order = (func.coalesce(CLOCKS.c.due_at, _NEVER), CLOCKS.c.deadline_id)
     place = func.row_number().over(partition_by=CLOCKS.c.case_id, order_by=order).label("place")
-    wanted = (one_of(CLOCKS.c.case_id, "case_ids"), *_conditions(Wanted(as_of)))
+    wanted = (one_of(CLOCKS.c.case_id, "case_ids"), *_conditions(DeadlineFilter(as_of)))
     ranked = select(*_COLUMNS, place).where(*wanted).subquery()
     first = select(*(ranked.c[name] for name in ClockLine.__struct_fields__)).where(ranked.c.place == 1)
     rows = connection.execute(first, {"case_ids": json.dumps(list(case_ids))})
@@ -203,28 +203,28 @@ def nearest_of(connection: Connection, case_ids: Iterable[str], as_of: str) -> d
 
 def first_end(case_id: ColumnElement[str], as_of: str) -> ColumnElement[str]:
     """Build the end of the case's open clock that ends first, or a text after every instant if there is none."""
-    ends = select(func.min(CLOCKS.c.due_at)).where(CLOCKS.c.case_id == case_id, *_conditions(Wanted(as_of)))
+    ends = select(func.min(CLOCKS.c.due_at)).where(CLOCKS.c.case_id == case_id, *_conditions(DeadlineFilter(as_of)))
     return func.coalesce(ends.correlate(case_id.table).scalar_subquery(), _NEVER)
 
 
-def place_of(line: ClockLine) -> Place:
+def place_of(line: ClockLine) -> DeadlinePosition:
     """Return the position of the list after this line."""
-    return Place(line.due_at or _NEVER, line.case_id, line.deadline_id)
+    return DeadlinePosition(line.due_at or _NEVER, line.case_id, line.deadline_id)
 
 
-def parse_place(text: str) -> Place:
+def parse_place(text: str) -> DeadlinePosition:
     """Parse the position of a list. Raises MalformedInput."""
     parts = text.split(",")
-    if len(parts) != len(Place.__struct_fields__):
+    if len(parts) != len(DeadlinePosition.__struct_fields__):
         raise MalformedInput("expected the `next` of the page before", field="after")
-    return Place(*parts)
+    return DeadlinePosition(*parts)
 
 
 def _of_cases(query: Select[Any], reader: Reader) -> Select[Any]:
     return query.join(CASES, CASES.c.case_id == CLOCKS.c.case_id).where(visible(reader))
 
 
-def _conditions(wanted: Wanted) -> Iterator[ColumnElement[bool]]:
+def _conditions(wanted: DeadlineFilter) -> Iterator[ColumnElement[bool]]:
     yield CLOCKS.c.started_at <= wanted.as_of
     yield CLOCKS.c.status != "void"
     yield _STATUSES[wanted.status](wanted.as_of) if wanted.status else _is_open(wanted.as_of)

@@ -80,6 +80,7 @@ class Database:
 
         After the first DiskFailed every call fails: it is then unknown whether an earlier write reached the disk.
         """
+        # A copy for each caller: a shared exception would collect every caller's frames.
         if self._disk_failure is not None:
             raise copy(self._disk_failure)
         try:

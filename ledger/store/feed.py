@@ -105,6 +105,7 @@ def recipients(entry: NewEntry) -> Iterator[tuple[str, int]]:
 
 def of_case(before: CaseState | None, after: CaseState, sequence: int) -> Iterator[tuple[str, int]]:
     """Yield each agency that an event of a case concerns, with its sequence, given the states before and after."""
+    # Those who see the case before and those who see it after: who loses sight still gets the event that ended it.
     coming = _coming(before, after)
     for agency in _concerned(before) | _concerned(after):
         yield agency, 0 if agency in coming else sequence

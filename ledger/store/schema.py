@@ -50,22 +50,22 @@ UNION ALL SELECT 'policy ' || policyname, tablename, policyname FROM pg_policies
 """
 
 
-class Difference(Struct, frozen=True):
-    """A part of the schema that differs; ``expected`` or ``found`` is None if it is missing there."""
+class SchemaDifference(Struct, frozen=True):
+    """A part of the schema that differs; ``expected`` or ``actual`` is None if it is missing there."""
 
     name: str
     expected: str | None
-    found: str | None
+    actual: str | None
 
 
-def differences(engine: Engine, store: Store) -> list[Difference]:
+def differences(engine: Engine, store: Store) -> list[SchemaDifference]:
     """Return how a store's schema differs from the one that the migrations make."""
     with engine.connect() as connection:
         if engine.dialect.name != "sqlite":
             return [*_of_server(connection, store)]
         expected, actual = _expected(store), _objects(connection)
     return [
-        Difference(name, expected.get(name), actual.get(name))
+        SchemaDifference(name, expected.get(name), actual.get(name))
         for name in sorted(expected.keys() | actual.keys())
         if expected.get(name) != actual.get(name)
     ]
@@ -89,7 +89,7 @@ def storage_faults(engine: Engine) -> list[str]:
 
 def mistyped_columns(
     engine: Engine, store: Store, rows: Mapping[Table, ColumnElement[bool]] | None = None
-) -> Iterator[Difference]:
+) -> Iterator[SchemaDifference]:
     """Yield each column that holds a value of another type than its own, which SQLite allows.
 
     Reading such a value may fail, in an audit too, except in columns that it reads as bytes of any type. PostgreSQL
@@ -104,14 +104,14 @@ def mistyped_columns(
                     yield from _mistyped(connection, table, true() if rows is None else rows[table])
 
 
-def _mistyped(connection: Connection, table: Table, rows: ColumnElement[bool]) -> Iterator[Difference]:
+def _mistyped(connection: Connection, table: Table, rows: ColumnElement[bool]) -> Iterator[SchemaDifference]:
     columns = [column for column in table.columns if f"{table.name}.{column.name}" not in READ_AS_BYTES]
     types = (func.group_concat(func.distinct(func.typeof(column))).label(column.name) for column in columns)
     for column, stored_types in zip(columns, connection.execute(select(*types).where(rows)).one(), strict=True):
         expected = _type_of(column)
         strange = sorted(set((stored_types or "null").split(",")) - {expected, "null"})
         if strange:
-            yield Difference(f"{table.name}.{column.name}", expected, ", ".join(strange))
+            yield SchemaDifference(f"{table.name}.{column.name}", expected, ", ".join(strange))
 
 
 def _type_of(column: Column[Any]) -> str:
@@ -139,7 +139,7 @@ def require_types(engine: Engine) -> None:
     rows = dict.fromkeys((TREE, META, TILES, CHECKPOINTS, CHAIN_WRITES), true())
     for difference in mistyped_columns(engine, "log", rows | {ENTRIES: ENTRIES.c.stream_kind == "system"}):
         raise IntegrityBroken(
-            f"{difference.name} holds a value of the type {difference.found}, not {difference.expected}",
+            f"{difference.name} holds a value of the type {difference.actual}, not {difference.expected}",
             field="database_url",
             hint="Somebody changed the database: restore the newest backup. Run: tally audit",
         )
@@ -162,14 +162,14 @@ def _objects(connection: Connection) -> dict[str, str]:
     return {name: sql for name, sql in rows if not name.startswith("table sqlite_stat")}
 
 
-def _of_server(connection: Connection, store: Store) -> Iterator[Difference]:
+def _of_server(connection: Connection, store: Store) -> Iterator[SchemaDifference]:
     schema = metadata(store)
     for row in connection.execute(text(_STRANGE)).mappings():
         if row["table"] in schema.tables:
-            yield Difference(row["name"], None, row["definition"])
+            yield SchemaDifference(row["name"], None, row["definition"])
     options = {
         "version_table": version_table(store),
         "include_name": lambda name, kind, _parents: kind != "table" or name in schema.tables,
     }
     for change in compare_metadata(MigrationContext.configure(connection, opts=options), schema):
-        yield Difference(str(change)[:200], None, None)
+        yield SchemaDifference(str(change)[:200], None, None)

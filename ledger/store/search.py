@@ -59,7 +59,7 @@ _KINDS: dict[str, Kind] = {
 }
 
 
-class Place(Struct, frozen=True):
+class SearchPosition(Struct, frozen=True):
     """The word after which a search continues."""
 
     word: str
@@ -84,11 +84,11 @@ class Hit(Struct, frozen=True):
     index: int
 
 
-class Found(Struct, frozen=True):
+class SearchPage(Struct, frozen=True):
     """A page of hits; ``following`` is where the next page begins, None on the last."""
 
     hits: tuple[Hit, ...]
-    following: Place | None
+    following: SearchPosition | None
 
 
 # -- the projection ----------------------------------------------------------------------------------------------------
@@ -141,7 +141,9 @@ def folded(text: str) -> str:
 # -- the search --------------------------------------------------------------------------------------------------------
 
 
-def search(connection: Connection, reader: Reader, text: str, limit: int, after: Place | None = None) -> Found:
+def search(
+    connection: Connection, reader: Reader, text: str, limit: int, after: SearchPosition | None = None
+) -> SearchPage:
     """Return at most ``limit`` hits, ids first, then words in order.
 
     Cases that the reader may not see are left out before anything is counted, so that neither the number of hits nor
@@ -161,12 +163,12 @@ def search(connection: Connection, reader: Reader, text: str, limit: int, after:
     )
     rows = connection.execute(query).all()
     shown_rows = rows[:limit]
-    return Found(tuple(map(_hit, shown_rows)), _place(shown_rows[-1]) if len(rows) > limit else None)
+    return SearchPage(tuple(map(_hit, shown_rows)), _place(shown_rows[-1]) if len(rows) > limit else None)
 
 
-def _place(row: Any) -> Place:
+def _place(row: Any) -> SearchPosition:
     """Return the position after this row. Ids come on the first page alone; words begin after them."""
-    return Place(row.word, row.kind, row.case_id) if row.rank else Place("", "", "")
+    return SearchPosition(row.word, row.kind, row.case_id) if row.rank else SearchPosition("", "", "")
 
 
 def _hit(row: Any) -> Hit:
@@ -183,7 +185,7 @@ def _hit(row: Any) -> Hit:
     )
 
 
-def _words(starts: list[str], reader: Reader, limit: int, after: Place | None) -> Select[Any]:
+def _words(starts: list[str], reader: Reader, limit: int, after: SearchPosition | None) -> Select[Any]:
     """Select the words with these beginnings after the position, of cases that the reader sees."""
     begins = or_(*(and_(WORDS.c.word >= start, WORDS.c.word < start + _LAST) for start in starts))
     key = (WORDS.c.word, WORDS.c.kind, WORDS.c.case_id)

@@ -117,7 +117,7 @@ Row = dict[str, Any]
 TABLES = (MODELS, LEADS, RECOMMENDATIONS)
 
 
-class Wanted(Struct, frozen=True):
+class LeadFilter(Struct, frozen=True):
     """A filter of leads: those that meet everything given.
 
     ``agency`` is the supervised one; any of ``statuses`` matches.
@@ -270,7 +270,7 @@ def _above(procuratorate: ColumnElement[str], reader: Reader) -> ColumnElement[b
 
 
 def list_leads(
-    connection: Connection, reader: Reader, page: Page, wanted: Wanted, *, newest_first: bool = False
+    connection: Connection, reader: Reader, page: Page, wanted: LeadFilter, *, newest_first: bool = False
 ) -> list[Row]:
     """Return the leads that the reader sees, latest change last, or first with ``newest_first``.
 
@@ -286,12 +286,12 @@ def list_leads(
 
 def leads_among(connection: Connection, reader: Reader, lead_ids: Collection[str]) -> dict[str, Row]:
     """Return those of the leads that the reader sees, by id."""
-    query = select(LEADS).where(*_of_leads(reader, Wanted()), one_of(LEADS.c.lead_id, "lead_ids"))
+    query = select(LEADS).where(*_of_leads(reader, LeadFilter()), one_of(LEADS.c.lead_id, "lead_ids"))
     rows = connection.execute(query, {"lead_ids": json.dumps([*lead_ids])}).mappings()
     return {row["lead_id"]: dict(row) for row in rows}
 
 
-def count_leads(connection: Connection, reader: Reader, wanted: Wanted) -> dict[str, int]:
+def count_leads(connection: Connection, reader: Reader, wanted: LeadFilter) -> dict[str, int]:
     """Return how many leads of the filter the reader sees in each status."""
     counted = select(LEADS.c.status, cast(func.count(), Integer).label("n")).where(*_of_leads(reader, wanted))
     return {row.status: row.n for row in connection.execute(counted.group_by(LEADS.c.status))}
@@ -304,7 +304,7 @@ def count_raised(connection: Connection, model_id: str, agency: str, since: str,
     return int(count)
 
 
-def _of_leads(reader: Reader, wanted: Wanted) -> list[ColumnElement[bool]]:
+def _of_leads(reader: Reader, wanted: LeadFilter) -> list[ColumnElement[bool]]:
     """Build the conditions that the reader sees a row of ``leads`` and the filter includes it."""
     columns = {
         "status": LEADS.c.status,

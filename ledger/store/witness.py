@@ -137,7 +137,7 @@ class SeenAnchor(Struct, frozen=True):
     root: bytes = bytes(HASH_LENGTH)
 
 
-class Looked(Struct, frozen=True):
+class WitnessProgress(Struct, frozen=True):
     """The log that is followed, and how far the witness has come.
 
     ``looked_at`` (unix ms) is when the log was last read without a fault, ``looked_size`` the size it published then.
@@ -279,12 +279,12 @@ class WitnessStore:
                 connection.execute(FOLLOWED_CHANGES.insert(), changes)
             return True
 
-    def looked(self) -> Looked:
+    def looked(self) -> WitnessProgress:
         """Return how far the witness has come."""
         with translated(), self._engine.connect() as connection:
             row = connection.execute(select(FOLLOWED)).one()
         anchor = SeenAnchor(row.anchor_number, row.anchor_size, row.anchor_root)
-        return Looked(
+        return WitnessProgress(
             row.log_id, row.log_key.partition("+")[0], row.size, row.seen_size, row.looked_at, row.looked_size, anchor
         )
 
@@ -334,6 +334,7 @@ class WitnessStore:
         """
         with self._writing() as connection:
             self._require_free(connection)
+            # Compared under the lock: of two requests from the same tree only one may be signed.
             kept = _latest(connection)
             if (kept.size, kept.root) != (latest.size, latest.root):
                 raise Moved(kept)

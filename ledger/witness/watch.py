@@ -19,7 +19,7 @@ from ledger.core.log.checkpoints import Checkpoint, verify_checkpoint
 from ledger.core.log.merkle import as_hash
 from ledger.core.log.replay import LogFault, SignedInFuture, Unreadable
 from ledger.core.verification.trust import Trust
-from ledger.store.witness import Looked, SeenAnchor, WitnessStore
+from ledger.store.witness import SeenAnchor, WitnessProgress, WitnessStore
 from ledger.witness.contracts import Contracts
 from ledger.witness.follow import LogFollower
 from ledger.witness.source import LogSource, LogUnreachable
@@ -143,7 +143,7 @@ class Watch:
         self._store.keep_look(at, checkpoint.size)
         return checkpoint
 
-    def _require_no_less(self, checkpoint: Checkpoint, note: str, before: Looked) -> None:
+    def _require_no_less(self, checkpoint: Checkpoint, note: str, before: WitnessProgress) -> None:
         """Require that the log publishes no less than before, and serves what it has signed.
 
         Witnesses may be shown more than is published: checkpoints that wait for their quorum.

@@ -28,7 +28,7 @@ from ledger.procedures import shipped_rulebook
 from ledger.recording.publisher import Publisher
 from ledger.recording.registry_view import Registry
 from ledger.recording.sequencer import Sequencer
-from ledger.recording.signing import Actor, Place, sign_event
+from ledger.recording.signing import Actor, StreamPosition, sign_event
 from ledger.recording.validation import Duplicate, Validator
 from ledger.store.database import attach, open_database
 from ledger.store.log import initialise
@@ -89,11 +89,11 @@ def fill(url: str, entries: int) -> int:
     validator = Validator(database, registry, shipped_rulebook(), shipped_calendar(), Definitions())
     sequencer = Sequencer(database, registry, publisher, lambda: int(time.time() * 1000))
     sequencer.start()
-    stream, service = Place(Stream(kind="system", id="ledger")), Actor("ledger", "service", SERVICE)
+    stream, service = StreamPosition(Stream(kind="system", id="ledger")), Actor("ledger", "service", SERVICE)
     for change in registry_changes():
         signed = sign_event(change, stream, service, LOG_ID)
         post(validator, sequencer, [signed.submission])
-        stream = Place(stream.stream, stream.sequence + 1, signed.envelope.payload_digest)
+        stream = StreamPosition(stream.stream, stream.sequence + 1, signed.envelope.payload_digest)
     size = stream.sequence
     while size < entries:
         made = submissions(min(RUN, entries - size + 3), f"{size}")

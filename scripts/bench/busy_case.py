@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from ledger.core.encoding.instants import instant_text
 from ledger.core.events import Body, Stream, case, handover, item
 from ledger.core.events.terms import Quantity
-from ledger.recording.signing import Actor, Place, sign_event
+from ledger.recording.signing import Actor, StreamPosition, sign_event
 from scripts.bench.events import LOG_ID, POLICE, PROCURATORATE
 
 ROUND = 8  # events that come again and again, about other things each time
@@ -24,7 +24,7 @@ class BusyCase:
 
     def __init__(self, case_id: str):
         self.case_id = case_id
-        self._place = Place(Stream(kind="case", id=case_id))
+        self._place = StreamPosition(Stream(kind="case", id=case_id))
         self._acts = self._all_acts()
 
     def take(self, count: int) -> list[bytes]:
@@ -33,7 +33,7 @@ class BusyCase:
 
     def _signed(self, body: Body, actor: Actor) -> bytes:
         signed = sign_event(body, self._place, actor, LOG_ID)
-        self._place = Place(self._place.stream, self._place.sequence + 1, signed.envelope.payload_digest)
+        self._place = StreamPosition(self._place.stream, self._place.sequence + 1, signed.envelope.payload_digest)
         return signed.submission
 
     def _all_acts(self) -> Iterator[tuple[Body, Actor]]:

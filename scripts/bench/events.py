@@ -11,7 +11,7 @@ from ledger.core.encoding.instants import instant_text
 from ledger.core.events import Body, Stream, case, handover, item, registry
 from ledger.core.events.registry import Name, Profile, RegistryChange
 from ledger.core.events.terms import AgencyKind, Quantity
-from ledger.recording.signing import Actor, Place, sign_event
+from ledger.recording.signing import Actor, StreamPosition, sign_event
 from scripts.mirrored import FOREVER, UNNUMBERED, numbered
 
 LOG_ID = b"\x05" * 32
@@ -67,7 +67,7 @@ def _changes() -> Iterator[RegistryChange]:
 
 def _signed(step: int, under_way: _CaseUnderWay) -> bytes:
     body, actor = _body(step, under_way.case_id)
-    place = Place(Stream(kind="case", id=under_way.case_id), under_way.sequence, under_way.head)
+    place = StreamPosition(Stream(kind="case", id=under_way.case_id), under_way.sequence, under_way.head)
     signed = sign_event(body, place, actor, LOG_ID)
     under_way.sequence += 1
     under_way.head = signed.envelope.payload_digest

@@ -31,7 +31,7 @@ from ledger.store.access import AccessLog
 from ledger.store.database import open_database
 from ledger.store.log import initialise, tree
 from ledger.supervision.publishing import Definitions
-from ledger.witness.gathering import Courier
+from ledger.witness.gathering import CosignatureCollector
 from scripts.bench.events import LOG_ID, SERVICE, registry_changes
 
 UNBOUNDED = 10**9  # one address and two agencies make the whole load
@@ -67,7 +67,9 @@ def make_parts(database_url: str, port: int) -> Parts:
         publisher=publisher,
         access=AccessLog(database),
         chain_worker=chain_worker,
-        courier=Courier(database, tuple, policy=lambda: Trusted.trust.policy, halt=sequencer.halt, clock=clock),
+        collector=CosignatureCollector(
+            database, tuple, policy=lambda: Trusted.trust.policy, halt=sequencer.halt, clock=clock
+        ),
         supervisor=make_supervisor(
             settings=settings,
             path=None,

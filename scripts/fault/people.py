@@ -12,7 +12,7 @@ from ledger.core.events import Stream, case, handover, item, registry
 from ledger.core.events.registry import Name, Profile, RegistryChange
 from ledger.core.events.terms import AgencyKind, Quantity
 from ledger.core.log.notes import SeedSigner
-from ledger.recording.signing import Actor, Place, Signed, sign_event
+from ledger.recording.signing import Actor, Signed, StreamPosition, sign_event
 from scripts.mirrored import FOREVER, UNNUMBERED, numbered
 
 LOG_ID = sha256(b"the ledger of the fault campaigns").digest()
@@ -86,7 +86,7 @@ class Casework:
             (handover.HandoverAccepted("h1", instant_text(now), rest_as_listed=True), PROCURATORATE),
         )[self.sequence]
         sections = {"narrative": {"text": f"what happened in {name}"}} if self.with_sections else None
-        place = Place(Stream("case", name), self.sequence, self.head)
+        place = StreamPosition(Stream("case", name), self.sequence, self.head)
         return sign_event(body, place, actor, self.log_id, sections=sections)
 
     def acknowledged(self, signed: Signed) -> None:

@@ -18,7 +18,7 @@ from ledger.core.errors import Unavailable
 from ledger.core.log.policy import parse_policy
 from ledger.core.verification.trust import Trust
 from ledger.store.access import AccessLog
-from ledger.witness.gathering import Courier
+from ledger.witness.gathering import CosignatureCollector
 from ledger.workers.pool import WorkerPool
 from tests.api.service import Served
 from tests.builders import LOG_ID, SERVICE, auditor, clerk, supervisor
@@ -77,7 +77,7 @@ def parts_of(
         publisher=ledger.publisher,
         access=AccessLog(ledger.database),
         chain_worker=chain_worker,
-        courier=Courier(
+        collector=CosignatureCollector(
             ledger.database,
             tuple,
             policy=lambda: Trusted.trust.policy,

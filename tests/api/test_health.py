@@ -81,23 +81,23 @@ def test_a_defect_in_following_the_chain_is_not_ready(served: Served) -> None:
 
 def test_a_defect_in_asking_witnesses_is_not_ready(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
     """503 from a look that ended in a way that nobody foresaw until one that ended well; submissions are taken."""
-    stop, courier = Event(), served.parts.courier
-    asking = Thread(target=courier.run, args=(stop,))
+    stop, collector = Event(), served.parts.collector
+    asking = Thread(target=collector.run, args=(stop,))
 
     def defect() -> NoReturn:
         raise KeyError("vkey")
 
     try:
         with monkeypatch.context() as patch:
-            patch.setattr(courier, "_due", defect)
+            patch.setattr(collector, "_due", defect)
             asking.start()
-            until(lambda: courier.defect is not None)
+            until(lambda: collector.defect is not None)
             answer = served.get("/readyz")
             fault = "witnesses cannot be asked (KeyError)"
             told = READY | {"ready": False, "witnesses": "failed", "fault": fault}
             assert (answer.status_code, answer.json()) == (503, told)
             served.record(Case().open())
-        until(lambda: courier.defect is None)
+        until(lambda: collector.defect is None)
         assert served.get("/readyz").json() == READY
     finally:
         stop.set()

@@ -21,7 +21,7 @@ from ledger.config.keys import open_keystore
 from ledger.core.events import EVENT_TYPES, Stream
 from ledger.core.events.supervision import LeadRaised
 from ledger.core.signing.authority import SERVICE_AGENCY, SERVICE_OFFICER
-from ledger.recording.signing import Actor, Place, sign_event
+from ledger.recording.signing import Actor, StreamPosition, sign_event
 from ledger.supervision.models.parse import parse_model
 from ledger.supervision.models.shipped_models import shipped_model
 from tests.cli.tally import PASSPHRASE
@@ -56,7 +56,7 @@ def raise_lead(world: World, key: Mapping[str, str], **fields: Any) -> LeadRaise
     body = raised(key, **fields)
     stream = Stream(kind="supervision", id=body.lead_id)
     log_id = bytes.fromhex(load(where).log_id.removeprefix("0x"))
-    signed = sign_event(body, Place(stream), Actor(SERVICE_AGENCY, SERVICE_OFFICER, signer), log_id)
+    signed = sign_event(body, StreamPosition(stream), Actor(SERVICE_AGENCY, SERVICE_OFFICER, signer), log_id)
     headers = {"content-type": "application/json"}
     answer = httpx.post(f"{world.url}/api/v1/events", content=signed.submission, headers=headers, timeout=30)
     assert answer.status_code in (200, 201), answer.text

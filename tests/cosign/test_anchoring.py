@@ -15,7 +15,7 @@ from ledger.chain.calls import Approval, ContractDomain, decision_digest
 from ledger.chain.journal import ChainWrite, WriteState
 from ledger.core.ethereum.contract_changes import CHANGE_KINDS, ContractChange
 from ledger.core.events import registry
-from ledger.witness.gathering import courier, quorum
+from ledger.witness.gathering import collector, quorum
 from tests.builders import COURT, LOG_ID, POLICE, PROCURATORATE, clerk
 from tests.casework import Case
 from tests.cosign.test_courier import policy_of
@@ -50,7 +50,7 @@ class Ring:
     def publish(self) -> None:
         self.linked.clock.forward(2 * self.linked.interval_s)
         assert self.linked.publish() is not None
-        self.linked.courier.step()
+        self.linked.collector.step()
 
     def mirror(self) -> None:
         self.linked.mirror.catch_up(self.linked.final)
@@ -84,7 +84,7 @@ class Ring:
 def ring(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Ring]:
     """The registry is mirrored, a key granted, all three witnesses configured; who refused is asked again at once."""
     monkeypatch.setattr(quorum, "FIRST_PAUSE_S", 0.0)
-    monkeypatch.setattr(courier, "FIRST_PAUSE_S", 0.0)
+    monkeypatch.setattr(collector, "FIRST_PAUSE_S", 0.0)
     with linked_ledger(tmp_path, quorum=2) as linked, serving_all(*map(small_witness, AGENCIES)) as witnesses:
         by_agency = dict(zip(AGENCIES, witnesses, strict=True))
         made = Ring(linked, by_agency[POLICE], by_agency[PROCURATORATE], by_agency[COURT])
@@ -110,11 +110,11 @@ def test_without_a_quorum_under_a_checkpoint_anchors_wait_and_the_reason_is_told
     assert "fewer than 2 of the contract's witnesses have co-signed" in ring.waits()
     refusal = b'{"detail": "here block 2 is the last final one", "hint": "Finality here: under 12 blocks"}'
     ring.court.spoil = ring.police.spoil = lambda _: Reply(503, refusal)
-    ring.linked.courier.step()
+    ring.linked.collector.step()
     told = "the witness answers 503: here block 2 is the last final one. Finality here: under 12 blocks"
     assert f"{ring.court.name}: {told}" in ring.waits()
     ring.court.spoil = ring.police.spoil = None
-    ring.linked.courier.step()
+    ring.linked.collector.step()
     ring.anchors()
 
 
@@ -170,7 +170,7 @@ def test_foreign_witnesses_count_for_the_policy_alone(ring: Ring) -> None:
         ring.grow()
         assert "fewer than 2" in ring.waits()
         ring.linked.witnesses.append(foreign.foreign)
-        ring.linked.courier.step()
+        ring.linked.collector.step()
         ring.anchors()
         assert "/cosign-anchor" not in foreign.asked
 
@@ -188,7 +188,7 @@ def test_a_replaced_witness_does_not_count_any_more_and_its_successor_does(ring:
         assert "witnesses.toml names 1 of its 3 witnesses" in ring.waits()
         ring.linked.witnesses.append(heir.configured)
         ring.linked.policy = policy_of(2, ring.police, ring.court, heir)
-        ring.linked.courier.step()
+        ring.linked.collector.step()
         ring.anchors()
         assert ring.court.asked.count("/cosign-anchor") == 0
 

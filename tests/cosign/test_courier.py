@@ -14,8 +14,8 @@ from ledger.core.log.checkpoints import verify_cosignatures
 from ledger.core.log.policy import Policy, parse_policy
 from ledger.store import checkpoints
 from ledger.store.checkpoints import Published
-from ledger.witness.gathering import Courier, Witness, WitnessAhead
-from ledger.witness.gathering import courier as carrying
+from ledger.witness.gathering import CosignatureCollector, Witness, WitnessAhead
+from ledger.witness.gathering import collector as carrying
 from tests.builders import LOG_ID, POLICE, clerk
 from tests.casework import Case
 from tests.ledgers import LOG_SIGNER, Ledger, open_ledger, sqlite_url
@@ -34,7 +34,7 @@ def policy_of(threshold: int, *witnesses: SmallWitness) -> Policy:
 
 @dataclass
 class Bench:
-    """A log that grows, and a courier whose witnesses the test names."""
+    """A log that grows, and a collector whose witnesses the test names."""
 
     ledger: Ledger
     witnesses: list[Witness] = field(default_factory=list)
@@ -42,8 +42,8 @@ class Bench:
     halted: list[TallystickError] = field(default_factory=list)
     grown: int = 0
 
-    def courier(self) -> Courier:
-        return Courier(
+    def collector(self) -> CosignatureCollector:
+        return CosignatureCollector(
             self.ledger.database,
             lambda: tuple(self.witnesses),
             policy=lambda: self.policy,
@@ -95,15 +95,15 @@ def test_each_published_checkpoint_is_co_signed_by_every_witness(bench: Bench) -
     """Their lines stand under the note, verified; the next one follows from the size that each has."""
     with serving_all(small("w1"), small("w2")) as witnesses:
         bench.witnesses = [one.configured for one in witnesses]
-        courier = bench.courier()
+        collector = bench.collector()
         for entries in (1, 5, 300):
             size = bench.grow(entries)
-            courier.step()
+            collector.step()
             found = verify_cosignatures(bench.newest().note, [one.signer.verifying_key for one in witnesses])
             assert [cosignature.witness.name for cosignature in found] == ["w1", "w2"]
-            assert [(state.size, state.fault) for state in courier.states()] == [(size, None)] * 2
+            assert [(state.size, state.fault) for state in collector.states()] == [(size, None)] * 2
         assert [one.asked.count("/add-checkpoint") for one in witnesses] == [3, 3]
-    assert courier.has_looked.is_set()
+    assert collector.has_looked.is_set()
 
 
 def test_a_checkpoint_counts_as_witnessed_once_the_policys_quorum_has_signed(bench: Bench) -> None:
@@ -112,11 +112,11 @@ def test_a_checkpoint_counts_as_witnessed_once_the_policys_quorum_has_signed(ben
         bench.policy = policy_of(2, first, second)
         bench.witnesses = [first.configured, third.foreign]
         size = bench.grow()
-        courier = bench.courier()
-        courier.step()
+        collector = bench.collector()
+        collector.step()
         assert bench.witnessed() == 0
         bench.witnesses.append(second.configured)
-        courier.step()
+        collector.step()
         assert bench.witnessed() == size
 
 
@@ -127,22 +127,22 @@ def test_a_dead_witness_holds_up_nobody_and_is_asked_later(bench: Bench, monkeyp
         with serving(dead):
             bench.witnesses = [alive.configured, dead.configured]
             bench.grow()
-            courier = bench.courier()
-            assert [state.heard_at for state in courier.states()] == [None, None]
-            courier.step()
-        heard = courier.states()[1].heard_at
+            collector = bench.collector()
+            assert [state.heard_at for state in collector.states()] == [None, None]
+            collector.step()
+        heard = collector.states()[1].heard_at
         assert heard is not None
         size = bench.grow(3)
         with without_pauses(monkeypatch):
-            courier.step()
-        states = {state.name: state for state in courier.states()}
+            collector.step()
+        states = {state.name: state for state in collector.states()}
         assert (states["w1"].size, states["w1"].fault) == (size, None)
         assert "cannot be reached" in str(states["dead"].fault)
         assert states["dead"].heard_at == heard
         with serving(dead, int(dead.url.rpartition(":")[2])):
             size = bench.grow(3)
-            courier.step()
-        assert {(state.size, state.fault) for state in courier.states()} == {(size, None)}
+            collector.step()
+        assert {(state.size, state.fault) for state in collector.states()} == {(size, None)}
 
 
 def test_after_a_failure_a_witness_is_left_alone_for_a_while(bench: Bench) -> None:
@@ -150,10 +150,10 @@ def test_after_a_failure_a_witness_is_left_alone_for_a_while(bench: Bench) -> No
     with serving_all(small("w1"), small("w2")) as (first, second):
         second.spoil = lambda _: Reply(503, b"")
         bench.witnesses = [first.configured, second.configured]
-        courier = bench.courier()
+        collector = bench.collector()
         for _ in range(3):
             bench.grow()
-            courier.step()
+            collector.step()
         assert (len(first.asked), len(second.asked)) == (3, 1)
 
 
@@ -162,13 +162,13 @@ def test_a_witness_that_has_another_size_is_sent_the_proof_from_there(bench: Ben
     with serving(small("w1")) as witness:
         bench.witnesses = [witness.configured]
         bench.grow(4)
-        bench.courier().step()
+        bench.collector().step()
         with bench.ledger.database.write() as connection:
             connection.exec_driver_sql("DELETE FROM cosignatures")
         size = bench.grow(3)
-        courier = bench.courier()
-        courier.step()
-        assert [state.size for state in courier.states()] == [size]
+        collector = bench.collector()
+        collector.step()
+        assert [state.size for state in collector.states()] == [size]
         assert len(witness.asked) == 3
         assert bench.halted == []
 
@@ -178,11 +178,11 @@ def test_a_witness_that_was_reset_is_taken_from_the_beginning(bench: Bench) -> N
     with serving(small("w1")) as witness:
         bench.witnesses = [witness.configured]
         bench.grow(4)
-        courier = bench.courier()
-        courier.step()
+        collector = bench.collector()
+        collector.step()
         witness.size, witness.root = 0, b""
         size = bench.grow()
-        courier.step()
+        collector.step()
         assert witness.size == size
 
 
@@ -191,11 +191,11 @@ def test_a_witness_that_is_ahead_stops_the_writer_at_the_first_look(bench: Bench
     with serving(small("w1")) as witness:
         bench.witnesses = [witness.configured]
         size = bench.grow(4)
-        bench.courier().step()
+        bench.collector().step()
         witness.size += 3
-        courier = bench.courier()
-        courier.step()
-        assert courier.has_looked.is_set()
+        collector = bench.collector()
+        collector.step()
+        assert collector.has_looked.is_set()
         (halted,) = bench.halted
         assert isinstance(halted, WitnessAhead)
         assert f"has seen {size + 3} entries of this log, which has {size}" in str(halted)
@@ -207,9 +207,9 @@ def test_a_witness_with_another_root_of_the_same_size_stops_the_writer(bench: Be
     with serving(small("w1")) as witness:
         bench.witnesses = [witness.configured]
         bench.grow(4)
-        bench.courier().step()
+        bench.collector().step()
         witness.root = b"\x01" * 32
-        bench.courier().step()
+        bench.collector().step()
         assert ["another root" in str(error) for error in bench.halted] == [True]
 
 
@@ -218,13 +218,13 @@ def test_a_witness_that_has_seen_another_history_stops_the_writer(bench: Bench) 
     with serving(small("w1")) as witness:
         bench.witnesses = [witness.configured]
         bench.grow(4)
-        courier = bench.courier()
-        courier.step()
+        collector = bench.collector()
+        collector.step()
         witness.root = b"\x01" * 32
         bench.grow(2)
-        courier.step()
+        collector.step()
         assert ["another history" in str(error) for error in bench.halted] == [True]
-        assert courier.states()[0].fault is not None
+        assert collector.states()[0].fault is not None
 
 
 def test_a_checkpoint_that_another_process_published_is_no_rollback(bench: Bench) -> None:
@@ -234,16 +234,16 @@ def test_a_checkpoint_that_another_process_published_is_no_rollback(bench: Bench
         size = bench.grow(4)
         bench.ledger.post(Case("later", start=bench.ledger.clock.seconds - 600).open().last)
         witness.size = size + 1
-        courier = bench.courier()
-        courier.step()
+        collector = bench.collector()
+        collector.step()
         assert bench.halted == []
-        assert [(state.size, state.fault) for state in courier.states()] == [(size + 1, None)]
-        assert not courier.has_looked.is_set(), "whether it is the same tree shows once that size is published"
+        assert [(state.size, state.fault) for state in collector.states()] == [(size + 1, None)]
+        assert not collector.has_looked.is_set(), "whether it is the same tree shows once that size is published"
         witness.root = b"\x01" * 32
         bench.publish()
-        courier.step()
+        collector.step()
         assert ["another root" in str(error) for error in bench.halted] == [True]
-        assert courier.has_looked.is_set()
+        assert collector.has_looked.is_set()
 
 
 def test_a_witness_that_was_away_at_the_start_is_asked_until_it_is_heard(
@@ -253,17 +253,17 @@ def test_a_witness_that_was_away_at_the_start_is_asked_until_it_is_heard(
     with serving(small("w1")) as witness, without_pauses(monkeypatch):
         bench.witnesses = [witness.configured]
         bench.grow(4)
-        bench.courier().step()
+        bench.collector().step()
         witness.size += 3
         witness.spoil = lambda _: Reply(503, b"")
-        courier = bench.courier()
-        courier.step()
-        assert courier.has_looked.is_set(), "a ledger does not wait for who is away"
+        collector = bench.collector()
+        collector.step()
+        assert collector.has_looked.is_set(), "a ledger does not wait for who is away"
         assert bench.halted == []
         witness.spoil = None
         asked = len(witness.asked)
         for _ in range(3):
-            courier.step()
+            collector.step()
         assert len(witness.asked) == asked + 1
         assert [type(error) for error in bench.halted] == [WitnessAhead]
 
@@ -287,9 +287,9 @@ def test_an_answer_of_another_form_is_told_and_stores_nothing(bench: Bench, repl
         witness.spoil = lambda _: reply
         bench.witnesses = [witness.configured]
         bench.grow()
-        courier = bench.courier()
-        courier.step()
-        assert told in str(courier.states()[0].fault)
+        collector = bench.collector()
+        collector.step()
+        assert told in str(collector.states()[0].fault)
         assert bench.newest().note.count("\u2014") == 1
         assert bench.halted == []
 
@@ -299,17 +299,17 @@ def test_only_the_known_keys_signature_over_this_checkpoint_is_stored(bench: Ben
     with serving_all(small("w1"), small("w2")) as (first, second):
         bench.witnesses = [Witness(first.url, second.signer.verifying_key)]
         bench.grow()
-        courier = bench.courier()
-        courier.step()
-        assert "no signature line of the answer is by w2" in str(courier.states()[0].fault)
+        collector = bench.collector()
+        collector.step()
+        assert "no signature line of the answer is by w2" in str(collector.states()[0].fault)
 
         old = first.add_checkpoint(f"old {first.size}\n\n{carrying.log_signed(bench.newest().note)}".encode()).body
         bench.grow()
         first.spoil = lambda _: Reply(200, old)
         bench.witnesses = [first.configured]
-        courier = bench.courier()
-        courier.step()
-        assert "does not hold" in str(courier.states()[0].fault)
+        collector = bench.collector()
+        collector.step()
+        assert "does not hold" in str(collector.states()[0].fault)
         assert bench.newest().note.count("\u2014") == 1
 
 
@@ -318,9 +318,9 @@ def test_the_first_co_signature_stays(bench: Bench) -> None:
     with serving(small("w1")) as witness:
         bench.witnesses = [witness.configured]
         bench.grow()
-        bench.courier().step()
+        bench.collector().step()
         before = bench.newest().note
-        bench.courier().step()
+        bench.collector().step()
         assert len(witness.asked) == 2
         assert bench.newest().note == before
 
@@ -330,11 +330,11 @@ def test_co_signatures_that_nothing_rests_on_are_let_go(bench: Bench) -> None:
     with serving(small("w1")) as witness:
         bench.policy = policy_of(1, witness)
         bench.witnesses = [witness.configured]
-        courier = bench.courier()
+        collector = bench.collector()
         sizes = []
         for _ in range(3):
             sizes.append(bench.grow())
-            courier.step()
+            collector.step()
             bench.ledger.clock.forward(3000)
         checkpoints.forget_cosignatures(bench.ledger.database, bench.ledger.clock() - carrying.KEPT_MS)
         with bench.ledger.database.read() as connection:

@@ -21,7 +21,7 @@ from ledger.core.log.notes import parse_vkey
 from ledger.core.log.policy import parse_policy
 from ledger.store import checkpoints
 from ledger.store.checkpoints import Published
-from ledger.witness.gathering import Courier, Witness
+from ledger.witness.gathering import CosignatureCollector, Witness
 from tests.builders import POLICE, clerk
 from tests.casework import Case
 from tests.ledgers import LOG_SIGNER, Ledger, open_ledger, sqlite_url
@@ -129,23 +129,23 @@ def newest(ledger: Ledger) -> Published:
     return found
 
 
-def ask(ledger: Ledger, abroad: Abroad) -> tuple[Courier, list[TallystickError]]:
+def ask(ledger: Ledger, abroad: Abroad) -> tuple[CosignatureCollector, list[TallystickError]]:
     """Takes the newest checkpoint to the witness, under a policy whose quorum it is; also gives what then halted."""
     policy = parse_policy(f"witness abroad {abroad.vkey}\nquorum abroad\n")
     halted: list[TallystickError] = []
-    courier = Courier(
+    collector = CosignatureCollector(
         ledger.database, lambda: (abroad.configured,), policy=lambda: policy, halt=halted.append, clock=ledger.clock
     )
-    courier.step()
-    return courier, halted
+    collector.step()
+    return collector, halted
 
 
 def test_it_co_signs_as_the_log_grows(ledger: Ledger, abroad: Abroad, tmp_path: Path) -> None:
     """From nothing to a first checkpoint, then by consistency proofs; what it signs holds here and with `aics-tlog`."""
     for number in range(3):
         published = grow(ledger, f"case-{number}")
-        courier, halted = ask(ledger, abroad)
-        (state,) = courier.states()
+        collector, halted = ask(ledger, abroad)
+        (state,) = collector.states()
         assert (state.size, state.fault, halted) == (published.size, None, [])
         note = newest(ledger).note
         (seen,) = verify_cosignatures(note, [parse_vkey(abroad.vkey)])
@@ -176,8 +176,8 @@ def test_it_refuses_another_history(ledger: Ledger, abroad: Abroad, tmp_path: Pa
         fork.found(clerk(POLICE))
         for number in range(20):
             published = grow(fork, f"other-{number}")
-        courier, halted = ask(fork, abroad)
-        (state,) = courier.states()
+        collector, halted = ask(fork, abroad)
+        (state,) = collector.states()
         assert state.size < published.size
         assert state.fault or halted
         assert not verify_cosignatures(newest(fork).note, [parse_vkey(abroad.vkey)])

@@ -9,13 +9,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from ledger.evidence.bag import Binding
-from ledger.evidence.checking import Checked, Record, check_bag
-from ledger.evidence.comparison import Finding
+from ledger.evidence.bag import BagBinding
+from ledger.evidence.checking import EvidenceCheck, RecordedDigests, check_bag
+from ledger.evidence.comparison import FileFinding
 from ledger.evidence.sealing import Sealed, seal
 
 NOBODY = 65534
-BINDING = Binding(case_id="case-1", item_id="item-1", log_id="0x" + "5a" * 32)
+BINDING = BagBinding(case_id="case-1", item_id="item-1", log_id="0x" + "5a" * 32)
 FILES = {
     "笔录/讯问.txt": b"question and answer",
     "笔录/签名 1.png": b"\x89PNG",
@@ -83,14 +83,14 @@ def as_nobody(folder: Path) -> Iterator[None]:
         os.chdir(before)
 
 
-def check(bag: Path, record: Record | None = None) -> tuple[Checked, set[tuple[str, str]]]:
+def check(bag: Path, record: RecordedDigests | None = None) -> tuple[EvidenceCheck, set[tuple[str, str]]]:
     """What the check came to, and fault and path of each finding."""
-    findings: list[Finding] = []
+    findings: list[FileFinding] = []
     checked = check_bag(bag, record, report=findings.append)
     return checked, {(finding.fault, finding.path) for finding in findings}
 
 
-def results(checked: Checked) -> list[str]:
+def results(checked: EvidenceCheck) -> list[str]:
     """The results of the steps."""
     return [step.result for step in checked.steps]
 

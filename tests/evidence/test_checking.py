@@ -12,8 +12,8 @@ import pytest
 
 from ledger.core.encoding.digests import Algorithm
 from ledger.evidence import folder, spool
-from ledger.evidence.checking import Record, check_bag, check_file
-from ledger.evidence.comparison import Finding
+from ledger.evidence.checking import RecordedDigests, check_bag, check_file
+from ledger.evidence.comparison import FileFinding
 from ledger.evidence.hashing import BOTH, hash_file
 from tests.evidence.material import BINDING, FILES, Told, as_nobody, check, results, rewrite, sealed, write
 
@@ -173,7 +173,7 @@ def test_what_happens_during_the_check_is_found(
     monkeypatch.setattr(folder, "BATCH", 1)
     monkeypatch.setattr(os, "cpu_count", lambda: 1)
     told = Told()
-    findings: list[Finding] = []
+    findings: list[FileFinding] = []
 
     def when_large(size: int) -> None:
         if size > 1_000_000 and not told.sizes:
@@ -192,12 +192,12 @@ def test_tag_manifest_that_is_gone_is_named(bag: Path) -> None:
     assert (checked.verdict, checked.steps[0].detail) == ("tampered", "tagmanifest-blake3.txt: the file is missing")
 
 
-def resealed(bag: Path) -> Record:
+def resealed(bag: Path) -> RecordedDigests:
     """Another bag, whole in itself, at the same place; gives what the record has of the first one."""
     first, _ = check(bag)
     shutil.rmtree(bag)
     sealed(write(bag.parent / "source", {"empty": b"not any more"}), bag)
-    return Record("item item-1", first.digests, item_id="item-1", log_id=BINDING.log_id)
+    return RecordedDigests("item item-1", first.digests, item_id="item-1", log_id=BINDING.log_id)
 
 
 def test_forged_bag_agrees_with_itself_and_not_with_the_record(bag: Path) -> None:
@@ -211,7 +211,7 @@ def test_forged_bag_agrees_with_itself_and_not_with_the_record(bag: Path) -> Non
 
 def test_record_that_agrees_is_told(bag: Path) -> None:
     """With the algorithms that were compared."""
-    record = Record("item item-1", check(bag)[0].digests, item_id="item-1", log_id=BINDING.log_id)
+    record = RecordedDigests("item item-1", check(bag)[0].digests, item_id="item-1", log_id=BINDING.log_id)
     checked, _ = check(bag, record)
     assert (checked.verdict, checked.steps[3].detail) == ("intact", "blake3, sha256 as item item-1 says")
 
@@ -232,7 +232,7 @@ def test_record_that_agrees_is_told(bag: Path) -> None:
 def test_bag_is_no_better_than_its_record(bag: Path, changes: dict[str, object], verdict: str, said: str) -> None:
     """A record of another item or ledger, with other digests, with none, or itself in doubt gives its own verdict."""
     given: dict[str, object] = {"said_by": "the record", "digests": check(bag)[0].digests} | changes
-    checked, _ = check(bag, Record(**given))  # type: ignore[arg-type]
+    checked, _ = check(bag, RecordedDigests(**given))  # type: ignore[arg-type]
     assert (checked.verdict, said in checked.steps[3].detail) == (verdict, True)
 
 
@@ -259,11 +259,11 @@ def test_single_file_is_held_against_the_record(tmp_path: Path) -> None:
     """By the algorithms that the record has; SM3 too."""
     file = write(tmp_path, {"file": b"evidence"}) / "file"
     digests = tuple(str(digest) for digest in hash_file(file, (Algorithm.SM3, Algorithm.SHA256)).digests)
-    record = Record("item item-1", digests)
+    record = RecordedDigests("item item-1", digests)
     assert check_file(file, record).verdict == "intact"
     file.write_bytes(b"Evidence")
     assert check_file(file, record).verdict == "tampered"
-    assert check_file(file, Record("item item-1", ())).verdict == "unverifiable"
+    assert check_file(file, RecordedDigests("item item-1", ())).verdict == "unverifiable"
 
 
 def test_progress_knows_all_that_is_read(bag: Path) -> None:

@@ -20,7 +20,7 @@ from ledger.interchange.imports.mapping import parse_mapping
 from ledger.interchange.imports.plan import Plan, Planner
 from ledger.interchange.imports.source_file import SourceFile, layout_of
 from ledger.procedures import shipped_rulebook
-from ledger.recording.signing import Actor, Place
+from ledger.recording.signing import Actor, StreamPosition
 from ledger.store import imports, log
 from tests.builders import LOG_ID, POLICE, clerk
 from tests.exchange.files import csv_file
@@ -97,7 +97,7 @@ class Rival(Local):
         seen = super().events(case_id)
         if self._times:
             self._times -= 1
-            place = Place(Stream(kind="case", id=case_id), len(seen), seen[-1].payload_digest)
+            place = StreamPosition(Stream(kind="case", id=case_id), len(seen), seen[-1].payload_digest)
             chain = self._pen.sign([Step(CaseStageEntered(stage="arrest_review"))], place)
             assert self._submitted(chain.events[0].submission) is None
         return seen

@@ -7,7 +7,7 @@ from typing import Any
 from ledger.core.visibility import Reader
 from ledger.store import supervision
 from ledger.store.cases import Page
-from ledger.store.supervision import LEADS, Wanted
+from ledger.store.supervision import LEADS, LeadFilter
 from tests.builders import COURT, FAR_POLICE, NEIGHBOUR, POLICE, PROCURATORATE, UPPER, clerk, supervisor
 from tests.ledgers import Ledger
 from tests.matters.stand import lived, post, reader, rows, told, write
@@ -73,7 +73,7 @@ def test_lists_are_paged_and_narrowed(ledger: Ledger) -> None:
 
     def listed(page: Page = Page(), **wanted: Any) -> list[str | None]:  # noqa: B008 - a frozen value
         with ledger.database.read() as connection:
-            return [row["case_id"] for row in supervision.list_leads(connection, by, page, Wanted(**wanted))]
+            return [row["case_id"] for row in supervision.list_leads(connection, by, page, LeadFilter(**wanted))]
 
     assert listed() == ["case-1", "case-2", "case-0"]
     first = rows(ledger, LEADS)

@@ -108,7 +108,7 @@ def test_who_drafts_an_opening_is_told_that_the_case_is_another_agencys(founded:
         for by, code in ((clerk(PROCURATORATE), "split_for_another"), (clerk(POLICE), None)):
             payload = Case("case-2").open(by).last.payload
             with refused(code, field="payload.stream.id") if code else nullcontext():
-                ledger.recorder.foresee(payload, ledger.clock.seconds)
+                ledger.validator.foresee(payload, ledger.clock.seconds)
 
 
 def test_a_batch_may_name_more_items_than_a_statement_takes(founded: str) -> None:

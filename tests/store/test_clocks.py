@@ -22,7 +22,7 @@ from ledger.deadlines.reindex import recount
 from ledger.deadlines.working_days import shipped_calendar
 from ledger.procedures import shipped_rulebook
 from ledger.store import clocks
-from ledger.store.clocks import ClockLine, Wanted
+from ledger.store.clocks import ClockLine, DeadlineFilter
 from ledger.store.tables import CLOCKS, ENTRIES
 from tests.builders import COURT, DEPOT, DETENTION, POLICE, PROCURATORATE, START, clerk, instant, supervisor
 from tests.casework import Case, person_id
@@ -198,7 +198,7 @@ def test_a_case_that_cannot_be_read_does_not_keep_the_others_from_it(ledger: Led
 
 def found(ledger: Ledger, by: str = POLICE, supervised: frozenset[str] = frozenset(), **wanted: Any) -> list[ClockLine]:
     reader = Reader(by, supervised, instant(ledger.clock.seconds))
-    asked = Wanted(**({"as_of": instant(ledger.clock.seconds)} | wanted))
+    asked = DeadlineFilter(**({"as_of": instant(ledger.clock.seconds)} | wanted))
     with ledger.database.read() as connection:
         return clocks.listed(connection, reader, asked, limit=100)
 
@@ -252,7 +252,7 @@ def test_pages_go_on_where_the_last_one_ended(ledger: Ledger) -> None:
     assert ends == sorted(ends)
     assert whole[-1].clock == "bail_limit"
     reader = Reader(POLICE, frozenset(), instant(ledger.clock.seconds))
-    asked, after, pages = Wanted(as_of=instant(ledger.clock.seconds)), None, []
+    asked, after, pages = DeadlineFilter(as_of=instant(ledger.clock.seconds)), None, []
     with ledger.database.read() as connection:
         while page := clocks.listed(connection, reader, asked, limit=1, after=after):
             pages += page

@@ -91,6 +91,6 @@ def test_values_of_another_type(tmp_path: Path, column: str, value: object) -> N
             )
     (difference,) = mistyped_columns(database.log, "log")
     assert difference.name == f"flags.{column}"
-    assert difference.expected != difference.found
+    assert difference.expected != difference.actual
     assert list(mistyped_columns(database.access, "access")) == []
     database.close()

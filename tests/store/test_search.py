@@ -17,7 +17,7 @@ from ledger.core.events import item
 from ledger.core.visibility import Reader
 from ledger.procedures import shipped_rulebook
 from ledger.store.migrate import configuration
-from ledger.store.search import Found, search
+from ledger.store.search import SearchPage, search
 from tests.builders import COURT, LAB, POLICE, PROCURATORATE, START, clerk, instant
 from tests.casework import Case, person_id
 from tests.ledgers import Ledger, open_ledger, sqlite_url
@@ -61,7 +61,7 @@ def ledger(each_database_url: str) -> Iterator[Ledger]:
         yield recorded(opened.found(*(clerk(agency) for agency in (POLICE, PROCURATORATE, COURT, LAB))))
 
 
-def found(ledger: Ledger, word: str, agency: str = POLICE, limit: int = 50) -> Found:
+def found(ledger: Ledger, word: str, agency: str = POLICE, limit: int = 50) -> SearchPage:
     with ledger.database.read() as connection:
         return search(connection, Reader(agency, frozenset(), NOW), word, limit)
 
@@ -91,7 +91,7 @@ def test_what_a_reader_may_not_see_is_not_there(ledger: Ledger) -> None:
 def test_neither_hits_nor_pages_tell_of_what_is_not_seen(ledger: Ledger) -> None:
     """With and without a thousand words of others' cases that begin likewise, a reader is given the same pages."""
 
-    def pages(reader: Reader) -> list[Found]:
+    def pages(reader: Reader) -> list[SearchPage]:
         found, after = [], None
         with ledger.database.read() as connection:
             while not found or after is not None:

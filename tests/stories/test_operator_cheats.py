@@ -23,7 +23,7 @@ from ledger.core.ethereum import contract_changes
 from ledger.core.events import SYSTEM_STREAM_ID, Stream, decode_payload, registry
 from ledger.core.events.registry import RegistryChange
 from ledger.core.signing.authority import SERVICE_AGENCY, SERVICE_OFFICER
-from ledger.recording.signing import Actor, Place, sign_event
+from ledger.recording.signing import Actor, StreamPosition, sign_event
 from tests.builders import PROCURATORATE, Officer, Writer, key_id, profile
 from tests.merkle_reference import mth
 from tests.stories.service import Refused
@@ -275,13 +275,13 @@ def forged_mirror(town: Town) -> list[bytes]:
     """Submissions that admit the impostor's agency and grant his key, as the log would have them from the chain."""
     registered = [change_of(entry) for entry in town.get("/api/v1/registry")["entries"]]
     head = [entry for entry in map(json.loads, town.entries()) if entry["stream"]["kind"] == "system"][-1]
-    place = Place(SYSTEM, head["sequence"] + 1, head["payload_digest"])
+    place = StreamPosition(SYSTEM, head["sequence"] + 1, head["payload_digest"])
     actor = Actor(SERVICE_AGENCY, SERVICE_OFFICER, town.key("service"))
     submissions = []
     for body in forged_changes(registered[-1]):
         signed = sign_event(body, place, actor, town.log_id)
         submissions.append(signed.submission)
-        place = Place(SYSTEM, place.sequence + 1, signed.envelope.payload_digest)
+        place = StreamPosition(SYSTEM, place.sequence + 1, signed.envelope.payload_digest)
     return submissions
 
 

@@ -25,7 +25,7 @@ from ledger.core.encoding.decoding import convert, decoder_of
 from ledger.core.errors import MalformedInput
 from ledger.core.events import EVENT_TYPES, Authority, Stream, decode_submission
 from ledger.core.events.terms import Blake3, Instant, SafeInt
-from ledger.recording.signing import Place
+from ledger.recording.signing import StreamPosition
 from ledger.timeline.sentences import VOCABULARY_IN
 
 DRAFT = 'Expected {"event_type": ..., "stream": {"kind": ..., "id": ...}, "body": {...}}: docs/protocol.md, section 4.'
@@ -109,10 +109,10 @@ def show(session: Session, event_id: str, ground: str | None) -> None:
     show_event(session.output, session.service.get(at("/api/v1/events/{}", event_id), ground=ground))
 
 
-def _place(recorder: EventRecorder, draft: _Draft) -> Place:
+def _place(recorder: EventRecorder, draft: _Draft) -> StreamPosition:
     if draft.sequence is not None:
-        return Place(draft.stream, draft.sequence, draft.previous)
-    return Place(draft.stream) if draft.event_type == "case.opened" else recorder.place(draft.stream)
+        return StreamPosition(draft.stream, draft.sequence, draft.previous)
+    return StreamPosition(draft.stream) if draft.event_type == "case.opened" else recorder.place(draft.stream)
 
 
 def _read_draft(file: Path) -> _Draft:

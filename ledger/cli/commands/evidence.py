@@ -18,8 +18,8 @@ from ledger.core.errors import MalformedInput
 from ledger.core.verification.report import worst
 
 if TYPE_CHECKING:
-    from ledger.evidence.checking import Record
-    from ledger.evidence.comparison import Finding
+    from ledger.evidence.checking import RecordedDigests
+    from ledger.evidence.comparison import FileFinding
     from ledger.evidence.hashing import Hashed
     from ledger.evidence.progress import Progress
     from ledger.evidence.store import Store
@@ -160,7 +160,7 @@ def check(
 
 def _record(
     session: Session, item_id: str | None, bundle: BinaryIO | None, trust_files: Sequence[BinaryIO]
-) -> Record | None:
+) -> RecordedDigests | None:
     from ledger.cli import recorded
 
     if bundle is not None:
@@ -168,12 +168,12 @@ def _record(
     return recorded.from_service(session, item_id) if item_id else None
 
 
-def _check(session: Session, path: Path, record: Record | None) -> int:
+def _check(session: Session, path: Path, record: RecordedDigests | None) -> int:
     from ledger.cli.evidence_output import show_check
     from ledger.cli.files import progress_of
     from ledger.evidence.checking import check_bag, check_file
 
-    findings: list[Finding] = []
+    findings: list[FileFinding] = []
     with progress_of(path.name, session.output) as progress:
         if path.is_dir():
             checked = check_bag(path, record, report=findings.append, progress=progress)

@@ -12,7 +12,7 @@ from ledger.core.events import Stream
 from ledger.core.procedure.rulebook import Rulebook
 from ledger.interchange.imports.comparison import Step
 from ledger.interchange.imports.rows import CellRefused
-from ledger.recording.signing import Actor, Place, Signed, sign_event
+from ledger.recording.signing import Actor, Signed, StreamPosition, sign_event
 
 
 class Fault(Struct, frozen=True):
@@ -41,7 +41,7 @@ class Pen:
         self._log_id = log_id
         self._book = book
 
-    def sign(self, steps: Iterable[Step], place: Place) -> Chain:
+    def sign(self, steps: Iterable[Step], place: StreamPosition) -> Chain:
         """The events from ``place`` on. Raises MalformedInput."""
         all_steps, events = tuple(steps), []
         for step in all_steps:
@@ -50,7 +50,7 @@ class Pen:
                 step.body, place, self.actor, self._log_id, occurred_at=step.occurred_at, sections=sections
             )
             events.append(signed)
-            place = Place(place.stream, place.sequence + 1, signed.envelope.payload_digest)
+            place = StreamPosition(place.stream, place.sequence + 1, signed.envelope.payload_digest)
         return Chain(all_steps, tuple(events))
 
     def require_possible(self, chain: Chain) -> None:
@@ -65,9 +65,9 @@ class Pen:
                 raise at_column(error, chain.steps[position]) from error
 
 
-def first_place(case_id: str) -> Place:
+def first_place(case_id: str) -> StreamPosition:
     """Where a case begins."""
-    return Place(Stream(kind="case", id=case_id))
+    return StreamPosition(Stream(kind="case", id=case_id))
 
 
 def at_column(error: TallystickError, step: Step) -> TallystickError:

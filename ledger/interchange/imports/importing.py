@@ -23,7 +23,7 @@ from ledger.interchange.imports.comparison import Seen, recorded, steps
 from ledger.interchange.imports.plan import Plan, Planner, RowRefused
 from ledger.interchange.imports.rows import CellRefused, Row
 from ledger.interchange.imports.source_file import SourceFile, Survey, rows_of
-from ledger.recording.signing import Place
+from ledger.recording.signing import StreamPosition
 
 ROWS = 100  # of one look-up
 WORKERS = 2  # while the ledger judges one part, the next one is signed
@@ -194,7 +194,7 @@ class Importer:
         if not seen:
             raise RowRefused(f"the case {plan.case_id} is there, and none of its events is shown")
         last = seen[-1]
-        place = Place(Stream(kind="case", id=plan.case_id), last.payload.sequence + 1, last.payload_digest)
+        place = StreamPosition(Stream(kind="case", id=plan.case_id), last.payload.sequence + 1, last.payload_digest)
         return self._pen.sign(steps(plan, recorded(seen, self._pen.actor.agency), origin), place)
 
     def _send(self, chains: Sequence[Chain]) -> list[list[TallystickError | None]]:

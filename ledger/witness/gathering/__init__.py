@@ -6,16 +6,16 @@ is due: size, root and registry hash, as the contract verifies them. For readers
 for the block whose state proves the newest anchor.
 """
 
+from ledger.witness.gathering.collector import CosignatureCollector, WitnessAhead, WitnessState
 from ledger.witness.gathering.configuration import Witness, WitnessFile
-from ledger.witness.gathering.courier import Courier, WitnessAhead, WitnessState
-from ledger.witness.gathering.quorum import Gathered, Gatherer, Seen
+from ledger.witness.gathering.quorum import CosignedCheckpoint, Gathered, Gatherer
 from ledger.witness.gathering.vouching import Voucher
 
 __all__ = [
-    "Courier",
+    "CosignatureCollector",
+    "CosignedCheckpoint",
     "Gathered",
     "Gatherer",
-    "Seen",
     "Voucher",
     "Witness",
     "WitnessAhead",

@@ -22,8 +22,8 @@ from ledger.store import checkpoints
 from ledger.store.checkpoints import Published
 from ledger.store.database import Connection
 from ledger.witness.gathering.asking import NotCosigned, cosign_anchor, new_client
+from ledger.witness.gathering.collector import WitnessState
 from ledger.witness.gathering.configuration import Witness
-from ledger.witness.gathering.courier import WitnessState
 
 FIRST_PAUSE_S = 1.0  # after a failure, doubled by each that follows
 LONGEST_PAUSE_S = 15.0
@@ -32,18 +32,18 @@ logger = structlog.get_logger(__name__)
 
 
 class Gathered(Struct, frozen=True):
-    """Co-signatures of one anchor, one from each agency and no more than the quorum; ``told`` says what is missing."""
+    """Co-signatures of one anchor, one for each agency, at most the quorum; ``missing`` explains a shortfall."""
 
     signatures: tuple[bytes, ...]
     needed: int
-    told: str = ""
+    missing: str = ""
 
     @property
     def is_enough(self) -> bool:
         return len(self.signatures) >= self.needed
 
 
-class Seen(Struct, frozen=True):
+class CosignedCheckpoint(Struct, frozen=True):
     """A checkpoint, and the verifier keys of the witnesses that have co-signed it."""
 
     published: Published
@@ -75,7 +75,7 @@ class Gatherer:
         self._signed: dict[str, bytes] = {}  # account: signature of the digest
         self._refused: dict[str, _Refusal] = {}  # by account
 
-    def seen_by_quorum(self, connection: Connection, authority: Authority, above: int) -> Seen | None:
+    def cosigned_by_quorum(self, connection: Connection, authority: Authority, above: int) -> CosignedCheckpoint | None:
         """Return the newest checkpoint above this size that a quorum has co-signed, or None.
 
         The quorum is of the contract's witnesses, and of the policy's too if it asks for any.
@@ -86,10 +86,10 @@ class Gatherer:
             signing_agencies = {agencies.get(accounts.get(vkey) or "") for vkey in vkeys} - {None}
             if len(signing_agencies) >= authority.quorum and policy.is_met_by(map(parse_vkey, vkeys)):
                 published = checkpoints.published_at_size(connection, size)
-                return Seen(published, frozenset(vkeys)) if published is not None else None
+                return CosignedCheckpoint(published, frozenset(vkeys)) if published is not None else None
         return None
 
-    def why_unseen(self, authority: Authority) -> str:
+    def why_not_cosigned(self, authority: Authority) -> str:
         """Explain what prevents a quorum under a checkpoint, with the fault of each witness."""
         named = [witness for witness in self._witnesses() if witness.account in _agencies(authority)]
         if len(named) < authority.quorum:
@@ -102,7 +102,9 @@ class Gatherer:
         faults = [f"{state.name}: {state.fault}" for state in self._states() if state.name in names and state.fault]
         return "; ".join([shortfall, *faults])
 
-    def gather(self, domain: ContractDomain, head: AnchoredHead, authority: Authority, cosigned: Seen) -> Gathered:
+    def gather(
+        self, domain: ContractDomain, head: AnchoredHead, authority: Authority, cosigned: CosignedCheckpoint
+    ) -> Gathered:
         """Return co-signatures of the head by current witnesses that have co-signed its checkpoint.
 
         Each is verified here as the contract does.

@@ -70,7 +70,7 @@ class _Course(Struct):
     heard_at: int | None = None  # unix milliseconds
 
 
-class Courier:
+class CosignatureCollector:
     """Asks in a thread of its own.
 
     ``policy`` gives the trust file's; ``halt`` is called when nothing may be written any more; ``clock`` gives unix
