@@ -14,7 +14,7 @@ from typing import Any, Generic, Self, TypeVar, cast
 from ledger.core.errors import MalformedInput
 from ledger.core.events import Body, digest_of
 from ledger.core.events.supervision import (
-    Counted,
+    BilingualText,
     Figures,
     LeadAnswered,
     LeadAssigned,
@@ -26,10 +26,10 @@ from ledger.core.events.supervision import (
     ModelAdopted,
     ModelPublished,
     ModelRetired,
+    PeriodCount,
     RecommendationAnswered,
     RecommendationIssued,
     RecommendationRechecked,
-    Told,
 )
 from ledger.core.signing.authority import Agency
 from ledger.core.supervision import (
@@ -139,8 +139,8 @@ class Recommendation(Stream[RecommendationState]):
 # -- bodies ------------------------------------------------------------------------------------------------------------
 
 
-def told(text: str) -> Told:
-    return Told(zh=f"{text}（中文）", en=text)
+def told(text: str) -> BilingualText:
+    return BilingualText(zh=f"{text}（中文）", en=text)
 
 
 def definition_of(version: int = 1, model_id: str = MODEL_ID) -> str:
@@ -252,6 +252,6 @@ def replied() -> RecommendationAnswered:
 
 
 def rechecked(result: str = "fell") -> RecommendationRechecked:
-    before = Counted(count=12, period_from="2026-01-01", period_until="2026-03-31", tree_size=400)
-    after = Counted(count=2, period_from="2026-06-01", period_until="2026-08-31", tree_size=900)
+    before = PeriodCount(count=12, period_from="2026-01-01", period_until="2026-03-31", tree_size=400)
+    after = PeriodCount(count=2, period_from="2026-06-01", period_until="2026-08-31", tree_size=900)
     return RecommendationRechecked(result=result, before=before, after=after, model_id="item-not-handed-over")  # type: ignore[arg-type]

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
-from ledger.core.procedure.deadlines import Counted, Exclusion, Period, count, parse_periods
+from ledger.core.procedure.deadlines import Exclusion, Period, PeriodEnd, count, parse_periods
 from ledger.deadlines.explanation import in_words
 from ledger.deadlines.working_days import work_calendar
 from ledger.i18n import LANGUAGES, Labels
@@ -15,7 +15,7 @@ BEIJING = timezone(timedelta(hours=8))
 CALENDAR = work_calendar([2026])
 
 
-def counted(text: str, *, month: int, day: int, stopped: int = 0, in_custody: bool = False) -> Counted:
+def counted(text: str, *, month: int, day: int, stopped: int = 0, in_custody: bool = False) -> PeriodEnd:
     """A period from 9:40 of a day of 2026, that stands still for some days from the day after."""
     start = datetime(2026, month, day, 9, 40, tzinfo=BEIJING)
     stop = Exclusion(start + timedelta(days=1), start + timedelta(days=1 + stopped), "suspension")

@@ -11,7 +11,7 @@ from ledger.core.custody import CaseState
 from ledger.core.events import EVENT_TYPES, custody_change, deadline, handover, item
 from ledger.core.events.case import DecisionRecorded
 from ledger.core.events.item import Seizure
-from ledger.core.events.supervision import Counted, Told
+from ledger.core.events.supervision import BilingualText, PeriodCount
 from ledger.i18n import LANGUAGES, Labels
 from ledger.timeline.event_fields import particulars
 from ledger.timeline.sentences import CLAUSES, Narrator, Words
@@ -259,7 +259,7 @@ def test_particulars_leave_nothing_out(event_type: str, language: str) -> None:
 
 def test_a_text_that_ends_by_itself_gets_no_second_full_stop() -> None:
     """What a model says of a lead may end with one: the sentence around it has it once."""
-    says = Told(zh="已超过3日。", en="It waits for 3 days.")
+    says = BilingualText(zh="已超过3日。", en="It waits for 3 days.")
     for language, once in (("en", "3 days. Found"), ("zh-CN", "超过3日。由")):
         assert once in Words(Labels(language), str, "lead.raised", None).sentence({"says": says})
 
@@ -271,5 +271,5 @@ def test_values_of_the_registry_and_of_a_recheck_are_told_in_words() -> None:
         assert words.said("allowed", True) == yes
         assert words.said("valid_from", 0) == ever
         assert "2035" in words.said("valid_until", 2051222400)
-        found = Counted(count=5, period_from="2026-08-29", period_until="2026-10-27", tree_size=302)
+        found = PeriodCount(count=5, period_from="2026-08-29", period_until="2026-10-27", tree_size=302)
         assert re.fullmatch(r"5[ （]\(?2026-08-29 – 2026-10-27[)）]", words.said("before", found))

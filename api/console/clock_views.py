@@ -12,7 +12,7 @@ from api.dependencies import Service
 from api.texts import Texts
 from ledger.core.custody import CaseState
 from ledger.core.custody.due_dates import Deadline, deadline, deadlines
-from ledger.core.procedure.deadlines import Counted
+from ledger.core.procedure.deadlines import PeriodEnd
 from ledger.core.procedure.legal_days import legal_day_of
 from ledger.core.supervision.recommendations import CLOCK
 from ledger.deadlines.explanation import in_words
@@ -71,7 +71,7 @@ def urgent(
     return [(case_id, str(cases.case(connection, case_id)["case_number"]), view) for case_id, view in views if view]
 
 
-def of_reply(due: Counted | None, answered: bool, reading: Reading, labels: Labels) -> ClockView | None:
+def of_reply(due: PeriodEnd | None, answered: bool, reading: Reading, labels: Labels) -> ClockView | None:
     """Return the clock of the reply to a recommendation, or None if the rules set no period."""
     if due is None or due.last_day is None:
         return None

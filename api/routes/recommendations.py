@@ -22,7 +22,7 @@ from api.schemas.openapi import answers, page_of
 from api.services.matter_views import RecommendationLine, RecommendationView, recommendation_line, recommendation_view
 from api.services.matters import life_of, require_matter
 from api.services.recurrence import recurrence
-from ledger.core.procedure.deadlines import Counted
+from ledger.core.procedure.deadlines import PeriodEnd
 from ledger.core.supervision import RecommendationState, reply_due
 from ledger.core.supervision.recommendations import STREAM
 from ledger.core.supervision.state import RecommendationStatus
@@ -77,6 +77,6 @@ def show_recommendation(service: ServiceOf, reading: Reads, recommendation_id: S
     return json_response(recommendation_view(state, _due(service, state.issued_at), sight, events, counts))
 
 
-def _due(service: Service, issued_at: str) -> Counted | None:
+def _due(service: Service, issued_at: str) -> PeriodEnd | None:
     validator = service.parts.validator
     return reply_due(issued_at, validator.book, validator.calendar)

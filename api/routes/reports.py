@@ -13,7 +13,7 @@ from api.auth.reading import GOVERNING, Reading
 from api.dependencies import LabelsOf, Reads, Service, ServiceOf, json_response
 from api.schemas.openapi import answers, problems
 from ledger.core.errors import Unauthorized
-from ledger.core.events.supervision import Told
+from ledger.core.events.supervision import BilingualText
 from ledger.core.events.terms import BusinessLine
 from ledger.core.procedure.jurisdiction import lies_within
 from ledger.i18n import Labels
@@ -140,7 +140,7 @@ def called_in(service: Service, labels: Labels) -> Called:
     )
 
 
-def _model_titles(service: Service) -> dict[str, Told]:
+def _model_titles(service: Service) -> dict[str, BilingualText]:
     with service.parts.database.read() as connection:
         return supervision.model_titles(connection)
 

@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from api.services.matter_views import LeadsOfModel, ModelHead, VersionLine, leads_of, version_lines
 from ledger.core.events.registry import Name
-from ledger.core.events.supervision import Figures, ModelPublished, Origin, Told
+from ledger.core.events.supervision import BilingualText, Figures, ModelPublished, Origin
 from ledger.core.procedure.jurisdiction import is_within
 from ledger.core.signing.authority import Agency
 from ledger.core.supervision import ModelState
@@ -26,8 +26,8 @@ class LibraryLine(ModelHead, frozen=True):
     ledger that had the model first.
     """
 
-    explanation: Told | None
-    problem: Told | None
+    explanation: BilingualText | None
+    problem: BilingualText | None
     requested_by: str | None
     has_case_study: bool
     figures: Figures | None
@@ -40,7 +40,7 @@ class LibraryEntry(Struct, frozen=True):
     """A version in the library. ``card`` is the content of its file, null if this release cannot read it."""
 
     line: LibraryLine
-    case_study: Told | None
+    case_study: BilingualText | None
     card: Card | None
     definition: str
     versions: tuple[VersionLine, ...]

@@ -11,20 +11,20 @@ from msgspec import Struct
 from api.schemas.answers import EventView
 from api.services.recurrence import Recurrence
 from ledger.core.encoding.decoding import convert
-from ledger.core.events.supervision import Counted as Occurrences
 from ledger.core.events.supervision import (
+    BilingualText,
     Figures,
     LeadAnswered,
     LeadClosed,
     LeadConfirmed,
     LeadDismissed,
     LeadRaised,
+    PeriodCount,
     RecommendationAnswered,
     RecommendationIssued,
     RecommendationRechecked,
-    Told,
 )
-from ledger.core.procedure.deadlines import Counted
+from ledger.core.procedure.deadlines import PeriodEnd
 from ledger.core.supervision import LeadState, ModelState, RecommendationState
 from ledger.core.supervision.state import ModelVersion
 from ledger.core.visibility import Sight
@@ -44,7 +44,7 @@ class LeadLine(Struct, frozen=True):
     supervised: str
     procuratorate: str
     severity: str
-    says: Told
+    says: BilingualText
     status: str
     handler: str | None
     outcome: str | None
@@ -85,7 +85,7 @@ class ModelHeading(Struct, frozen=True):
     model_id: str
     version: int
     model_digest: str
-    title: Told
+    title: BilingualText
     business_line: str
     severity: str
     publisher: str
@@ -148,7 +148,7 @@ class ModelView(ModelHeading, frozen=True):
     sequence: int
     head: str
     definition: str
-    case_study: Told | None
+    case_study: BilingualText | None
     figures: Figures | None
     versions: tuple[VersionLine, ...]
     adoptions: tuple[AdoptionView, ...]
@@ -198,7 +198,7 @@ class RecommendationView(Struct, frozen=True):
     issued: RecommendationIssued
     answers: tuple[RecommendationAnswered, ...]
     rechecks: tuple[RecommendationRechecked, ...]
-    counted: dict[str, Occurrences] | None
+    counted: dict[str, PeriodCount] | None
     runs_from: str | None
     events: tuple[EventView, ...]
 
@@ -273,14 +273,14 @@ def leads_of(counted: Iterable[Sequence[Any]]) -> LeadsOfModel:
     return LeadsOfModel(sum(by_status.values()), by_status, by_outcome)
 
 
-def recommendation_line(row: dict[str, Any], due: Counted | None) -> RecommendationLine:
+def recommendation_line(row: dict[str, Any], due: PeriodEnd | None) -> RecommendationLine:
     """Return the line of a recommendation from its row of the read model and the deadline of the reply."""
     return convert({**row, **_of_reply(due)}, RecommendationLine)
 
 
 def recommendation_view(
     state: RecommendationState,
-    due: Counted | None,
+    due: PeriodEnd | None,
     sight: Sight,
     events: tuple[EventView, ...],
     recurrence: Recurrence | None,
@@ -293,7 +293,7 @@ def recommendation_view(
     return RecommendationView(**fields, **_of_reply(due), to_agency=to_agency, sight=sight, events=events)
 
 
-def _of_reply(due: Counted | None) -> dict[str, Any]:
+def _of_reply(due: PeriodEnd | None) -> dict[str, Any]:
     if due is None:
         return {"due_at": None, "last_day": None}
     return {"due_at": instant(due.due_at), "last_day": due.last_day}

@@ -13,7 +13,7 @@ from datetime import date
 from msgspec import Struct
 
 from ledger.core.encoding.instants import spelled
-from ledger.core.events.supervision import Counted
+from ledger.core.events.supervision import PeriodCount
 from ledger.core.procedure.legal_days import DAY, legal_day_of, start_of
 from ledger.core.signing.authority import Agency
 from ledger.core.supervision import ModelState, RecommendationState
@@ -29,11 +29,11 @@ class Recurrence(Struct, frozen=True):
     ``runs_from`` is the day of the model's first publication, if that is in the period before.
     """
 
-    before: Counted
-    after: Counted
+    before: PeriodCount
+    after: PeriodCount
     runs_from: str | None
 
-    def periods(self) -> dict[str, Counted]:
+    def periods(self) -> dict[str, PeriodCount]:
         """Return both periods by name."""
         return {"before": self.before, "after": self.after}
 
@@ -54,12 +54,12 @@ def recurrence(
     return Recurrence(before, after, _runs_from(connection, state, agencies, border - days, border))
 
 
-def _period(connection: Connection, state: RecommendationState, first: date, until: date) -> Counted:
+def _period(connection: Connection, state: RecommendationState, first: date, until: date) -> PeriodCount:
     """Count the leads of the days in Asia/Shanghai from ``first`` to before ``until``; none without a model."""
     since, end = (spelled(start_of(day)) for day in (first, until))
     model_id, agency = state.issued.model_id, state.issued.to_agency
     count = supervision.count_raised(connection, model_id, agency, since, end) if model_id else 0
-    return Counted(count, first.isoformat(), until.isoformat(), log.tree(connection).size)
+    return PeriodCount(count, first.isoformat(), until.isoformat(), log.tree(connection).size)
 
 
 def _runs_from(

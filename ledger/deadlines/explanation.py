@@ -7,11 +7,11 @@ from datetime import date, datetime
 
 from msgspec.structs import asdict
 
-from ledger.core.procedure.deadlines import Counted, Period
+from ledger.core.procedure.deadlines import Period, PeriodEnd
 from ledger.i18n import Labels
 
 
-def in_words(counted: Counted, labels: Labels) -> tuple[str, ...]:
+def in_words(counted: PeriodEnd, labels: Labels) -> tuple[str, ...]:
     """Say how the end of a period came about. Times are Beijing's."""
     steps = (_sentence(str(step.__struct_config__.tag), asdict(step), labels) for step in counted.steps)
     end = "ends_with_hour" if counted.last_day is None else "ends_with_day"

@@ -5,13 +5,13 @@ from __future__ import annotations
 from ledger.core.encoding.decoding import convert
 from ledger.core.events import record
 from ledger.core.events.supervision import (
-    Counted,
     LeadAnswered,
     LeadAssigned,
     LeadClosed,
     LeadConfirmed,
     ModelAdopted,
     ModelPublished,
+    PeriodCount,
     RecommendationAnswered,
     RecommendationIssued,
     RecommendationRechecked,
@@ -152,8 +152,8 @@ def issued(leads: tuple[str, ...]) -> RecommendationIssued:
 def rechecked(teller: Teller, index: int) -> RecommendationRechecked:
     """Five before, none after: as the story has it, for the sample counts nothing anew."""
     days = [teller.day(ago).date().isoformat() for ago in (90, 31, 30, 1)]
-    before = Counted(count=len(PAID), period_from=days[0], period_until=days[1], tree_size=index)
-    after = Counted(count=0, period_from=days[2], period_until=days[3], tree_size=index + 1)
+    before = PeriodCount(count=len(PAID), period_from=days[0], period_until=days[1], tree_size=index)
+    after = PeriodCount(count=0, period_from=days[2], period_until=days[3], tree_size=index + 1)
     return RecommendationRechecked(result="fell", before=before, after=after, model_id=PENSIONS)
 
 

@@ -22,7 +22,7 @@ from ledger.config.secret_files import read_secret, write_secret
 from ledger.core.encoding.decoding import decode_json
 from ledger.core.errors import Conflict, RuleRefused, Unavailable
 from ledger.core.ethereum.contract_changes import ROLE_BITS
-from ledger.core.events.supervision import Told
+from ledger.core.events.supervision import BilingualText
 from ledger.samples import deliveries, governance, persons, things
 from ledger.samples.keys import TownKeys
 from ledger.samples.telling import POLL, Ledger, Teller
@@ -67,22 +67,25 @@ def _supervised(teller: Teller) -> None:
     things.judgment_supervised(teller)
 
 
-PARTS: tuple[tuple[Told, Story], ...] = (
-    (Told(zh="授予密钥", en="keys are granted"), _granted),
-    (Told(zh="1 顺利移送", en="1 clean run"), deliveries.clean_run),
-    (Told(zh="2 短少", en="2 short delivery"), deliveries.short_delivery),
-    (Told(zh="3 卷宗不合格", en="3 bad dossier"), deliveries.bad_dossier),
-    (Told(zh="4 第三次退补", en="4 third return"), persons.third_return),
-    (Told(zh="5 拘留后取保", en="5 detained, then bailed"), persons.detained_then_bailed),
-    (Told(zh="6 换押", en="6 custody of a person"), persons.custody_of_a_person),
-    (Told(zh="7 款物与车辆", en="7 money and a car"), things.money_and_a_car),
-    (Told(zh="8 手机", en="8 a phone"), things.a_phone),
-    (Told(zh="9 上诉与发回", en="9 appeal and remand"), persons.appeal_and_remand),
-    (Told(zh="10 运营方作弊（诚实的账本里没有）", en="10 the operator cheats (no honest ledger has it)"), _nothing),
-    (Told(zh="发布监督模型", en="models are published"), governance.publish),
-    (Told(zh="办理 4、5、7 的线索", en="leads of 4, 5 and 7 are worked"), _supervised),
-    (Told(zh="11 从导入到治理", en="11 import to governance"), governance.from_import_to_governance),
-    (Told(zh="12 删除与陌生人", en="12 erasure and a stranger"), things.erasure),
+PARTS: tuple[tuple[BilingualText, Story], ...] = (
+    (BilingualText(zh="授予密钥", en="keys are granted"), _granted),
+    (BilingualText(zh="1 顺利移送", en="1 clean run"), deliveries.clean_run),
+    (BilingualText(zh="2 短少", en="2 short delivery"), deliveries.short_delivery),
+    (BilingualText(zh="3 卷宗不合格", en="3 bad dossier"), deliveries.bad_dossier),
+    (BilingualText(zh="4 第三次退补", en="4 third return"), persons.third_return),
+    (BilingualText(zh="5 拘留后取保", en="5 detained, then bailed"), persons.detained_then_bailed),
+    (BilingualText(zh="6 换押", en="6 custody of a person"), persons.custody_of_a_person),
+    (BilingualText(zh="7 款物与车辆", en="7 money and a car"), things.money_and_a_car),
+    (BilingualText(zh="8 手机", en="8 a phone"), things.a_phone),
+    (BilingualText(zh="9 上诉与发回", en="9 appeal and remand"), persons.appeal_and_remand),
+    (
+        BilingualText(zh="10 运营方作弊（诚实的账本里没有）", en="10 the operator cheats (no honest ledger has it)"),
+        _nothing,
+    ),
+    (BilingualText(zh="发布监督模型", en="models are published"), governance.publish),
+    (BilingualText(zh="办理 4、5、7 的线索", en="leads of 4, 5 and 7 are worked"), _supervised),
+    (BilingualText(zh="11 从导入到治理", en="11 import to governance"), governance.from_import_to_governance),
+    (BilingualText(zh="12 删除与陌生人", en="12 erasure and a stranger"), things.erasure),
 )
 
 
@@ -92,7 +95,7 @@ class Progress(Struct, frozen=True):
     done: int
     of: int
     events: int
-    part: Told | None
+    part: BilingualText | None
 
 
 class _Begun(Struct, frozen=True):

@@ -24,7 +24,7 @@ from sqlalchemy import (
 )
 from sqlmodel import Field, SQLModel
 
-from ledger.core.events.supervision import Told
+from ledger.core.events.supervision import BilingualText
 from ledger.core.supervision import LeadState, Matter, ModelState, RecommendationState, subject_kind_of
 from ledger.core.supervision.models import STREAM as MODEL_STREAM
 from ledger.core.supervision.recommendations import STREAM as RECOMMENDATION_STREAM
@@ -355,10 +355,10 @@ def list_models(connection: Connection, page: Page, *, retired: bool | None = No
     return fetched(connection, query.order_by(MODELS.c.model_id).limit(page.limit))
 
 
-def model_titles(connection: Connection) -> dict[str, Told]:
+def model_titles(connection: Connection) -> dict[str, BilingualText]:
     """Return the title of each model, retired ones too, by its id."""
     rows = connection.execute(select(MODELS.c.model_id, MODELS.c.title_zh, MODELS.c.title_en))
-    return {model_id: Told(zh, en) for model_id, zh, en in rows}
+    return {model_id: BilingualText(zh, en) for model_id, zh, en in rows}
 
 
 def tally_of_model(connection: Connection, model_id: str) -> list[tuple[int, str, str | None, int]]:

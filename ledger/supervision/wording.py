@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ledger.core.events.supervision import Told
+from ledger.core.events.supervision import BilingualText
 from ledger.i18n import Labels
 from ledger.i18n.messages import said
 
@@ -35,7 +35,7 @@ class Wording:
         return f"Wording({self.word!r}: {self})"
 
 
-Slot = str | int | Told | Wording | tuple[str, ...]
+Slot = str | int | BilingualText | Wording | tuple[str, ...]
 
 
 def told_in(labels: Labels, says: Wording | str) -> str:
@@ -54,6 +54,6 @@ def one_of(words: Sequence[str]) -> str | Wording:
 def _told(slot: Slot, labels: Labels) -> str:
     if isinstance(slot, Wording):
         return slot.told_in(labels)
-    if isinstance(slot, Told):
+    if isinstance(slot, BilingualText):
         return labels.told(slot)
     return labels.of(VOCABULARY, "comma").join(slot) if isinstance(slot, tuple) else str(slot)

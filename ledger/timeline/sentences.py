@@ -19,7 +19,7 @@ from ledger.core.events.case import ItemDecision
 from ledger.core.events.handover import NotAcceptedItem, ReceivedItem
 from ledger.core.events.item import ItemDisposed, ItemPart
 from ledger.core.events.record import Correction
-from ledger.core.events.supervision import Counted, Told
+from ledger.core.events.supervision import BilingualText, PeriodCount
 from ledger.core.events.terms import EventRef, Money, Quantity
 from ledger.core.procedure.legal_days import with_readable_times
 from ledger.i18n import Bilingual, Labels
@@ -351,11 +351,11 @@ class Words:
         match value:
             case Quantity(value=amount, unit=unit):
                 return f"{amount} {self._labels.of('quantity_unit', unit)}"
-            case Counted(count=count, period_from=since, period_until=until):
+            case PeriodCount(count=count, period_from=since, period_until=until):
                 return self._labels.of("telling", "counted").format(count, since, until)
             case Money(fen=fen, currency=currency):
                 return f"{fen / 100:.2f} {currency}"
-            case Told():
+            case BilingualText():
                 return self._labels.told(value)
             case EventRef(event_id=event_id):
                 return event_id

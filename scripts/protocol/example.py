@@ -204,7 +204,7 @@ def model_version(version: int) -> supervision.ModelPublished:
         version=version,
         definition=definition,
         model_digest=digest_of(definition.encode()),
-        title=supervision.Told(en="Seized, not stored", zh="扣押未入库"),
+        title=supervision.BilingualText(en="Seized, not stored", zh="扣押未入库"),
         business_line="criminal",
         severity="low",
     )

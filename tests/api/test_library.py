@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from ledger.core.events import digest_of
-from ledger.core.events.supervision import Told
+from ledger.core.events.supervision import BilingualText
 from ledger.core.supervision.model_package import verify_package
 from tests.api.conftest import Trusted, no_chain, serving_ledger
 from tests.api.service import Served, problem
@@ -23,8 +23,8 @@ MODEL = "unanswered"
 LATER = changed(
     ("version: 1", "version: 2"), ("default: 7", "default: 14"), ("> parameters.days", ">= parameters.days")
 )
-TITLE = Told(zh="移送长期无人签收", en="Offer unanswered")
-STUDY = Told(zh="某县移送的手机两周无人签收。", en="A phone waited two weeks at a county.")
+TITLE = BilingualText(zh="移送长期无人签收", en="Offer unanswered")
+STUDY = BilingualText(zh="某县移送的手机两周无人签收。", en="A phone waited two weeks at a county.")
 OFFICERS = (
     *(clerk(agency) for agency in (POLICE, COURT, PROCURATORATE, NEIGHBOUR)),
     *(supervisor(agency) for agency in (PROCURATORATE, UPPER)),

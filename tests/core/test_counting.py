@@ -17,7 +17,6 @@ from hypothesis import strategies as st
 
 from ledger.core.errors import MalformedInput, TallystickError, UnknownYear
 from ledger.core.procedure.deadlines import (
-    Counted,
     DaysExcluded,
     Exclusion,
     HeldInCustody,
@@ -26,6 +25,7 @@ from ledger.core.procedure.deadlines import (
     MonthEnd,
     Period,
     PeriodAdded,
+    PeriodEnd,
     RolledForward,
     StartDayLeftOut,
     StartHourLeftOut,
@@ -53,7 +53,7 @@ def instants(first: str, last: str) -> st.SearchStrategy[datetime]:
     return st.datetimes(datetime.fromisoformat(first), datetime.fromisoformat(last), timezones=st.just(UTC))
 
 
-def counted(case: dict[str, Any]) -> Counted:
+def counted(case: dict[str, Any]) -> PeriodEnd:
     """What the code makes of a case of the table."""
     return count(
         case["start"].replace(tzinfo=BEIJING),
@@ -219,7 +219,7 @@ def test_what_is_told_goes_through_json(text: str) -> None:
     times = [Exclusion(beijing(2026, 9, 2), beijing(2026, 9, 4), "travel")]
     for in_custody in (True, False):
         found = count(beijing(2026, 9, 1), parse_periods(text), excluded=times, calendar=KNOWN, in_custody=in_custody)
-        assert msgspec.json.decode(msgspec.json.encode(found), type=Counted) == found
+        assert msgspec.json.decode(msgspec.json.encode(found), type=PeriodEnd) == found
 
 
 def test_the_end_is_the_first_instant_that_is_too_late() -> None:

@@ -20,7 +20,7 @@ from ledger.core.custody.claimed_times import (
 from ledger.core.errors import RuleRefused
 from ledger.core.events import EVENT_TYPES, Body, case, custody_change, deadline, handover, item
 from ledger.core.events.item import Seizure
-from ledger.core.events.supervision import Counted, Figures
+from ledger.core.events.supervision import Figures, PeriodCount
 from ledger.core.events.terms import Date, Instant
 from ledger.core.procedure.legal_days import legal_day_of
 from tests.builders import COURT, DETENTION, POLICE, PROCURATORATE, START, clerk, instant, payload_of, refused
@@ -34,8 +34,8 @@ FORMS = [msgspec.inspect.type_info(form) for form in (Instant, Date)]
 WITHIN: dict[str, tuple[type, dict[str, Any]]] = {
     "seizure": (Seizure, {"document_number": "S-7", "officers": ("a", "b")}),
     "figures": (Figures, {"cases": 1, "planted": 1, "found": 1, "false_leads": 0}),
-    "before": (Counted, {"count": 0, "tree_size": 1}),
-    "after": (Counted, {"count": 0, "tree_size": 1}),
+    "before": (PeriodCount, {"count": 0, "tree_size": 1}),
+    "after": (PeriodCount, {"count": 0, "tree_size": 1}),
 }
 PATHS = {(body, path) for fields in (HAPPENED, AHEAD) for body, paths in fields.items() for path in paths}
 

@@ -8,7 +8,7 @@ import pytest
 from msgspec import UNSET
 
 from ledger.core.events import digest_of
-from ledger.core.events.supervision import ModelPublished, Told
+from ledger.core.events.supervision import BilingualText, ModelPublished
 from ledger.core.supervision.model_package import verify_package
 from ledger.supervision.library.card import Card, Fit, card_of, fit, texts_of
 from ledger.supervision.library.checking import check_model
@@ -96,7 +96,7 @@ def test_a_sound_model_can_be_taken_over() -> None:
     told = checked()
     assert {result for result, _ in told.values()} == {"checked"}
     assert told["examples"][1] == "1 raise what they must, 1 raise nothing"
-    study = Told(zh="某县的移送两周无人签收。", en="A handover waited at a county.")
+    study = BilingualText(zh="某县的移送两周无人签收。", en="A handover waited at a county.")
     assert checked(case_study=study)["anonymity"][0] == "checked"
 
 
@@ -104,10 +104,10 @@ def test_a_fault_of_the_text_is_no_tampering() -> None:
     """Each is told at its step, while the proof holds."""
     wrong = changed(("as_of: 2026-03-08T12:00:00Z", "as_of: 2026-03-09T12:00:00Z"))
     assert "seventh day" in checked(wrong)["examples"][1]
-    title = Told(zh="移送长期无人签收", en="Offer unanswered")
+    title = BilingualText(zh="移送长期无人签收", en="Offer unanswered")
     assert checked("model: x", title=title)["model"][0] == "failed"
-    assert "title" in checked(title=Told(zh="别的", en="Another"))["agreement"][1]
-    tells = Told(zh="某县。", en="Called upon Mr Smith.")
+    assert "title" in checked(title=BilingualText(zh="别的", en="Another"))["agreement"][1]
+    tells = BilingualText(zh="某县。", en="Called upon Mr Smith.")
     assert checked(case_study=tells)["anonymity"] == (
         "failed",
         "case_study.en: character 13, '…ed upon [Mr Smith].': name",

@@ -17,7 +17,15 @@ from ledger.core.events.terms import EventRef
 from ledger.core.procedure import clock_periods
 from ledger.core.procedure.clock_periods import Clock, Extension, Pause
 from ledger.core.procedure.clock_rules import ClockRule
-from ledger.core.procedure.deadlines import Counted, DayBeyondLaw, DayDecided, MomentDecided, Step, WorkCalendar, count
+from ledger.core.procedure.deadlines import (
+    CountStep,
+    DayBeyondLaw,
+    DayDecided,
+    MomentDecided,
+    PeriodEnd,
+    WorkCalendar,
+    count,
+)
 from ledger.core.procedure.legal_days import end_of, legal_day
 from ledger.core.procedure.rulebook import Rulebook
 
@@ -52,13 +60,13 @@ class Deadline(Struct, frozen=True):
     extensions: tuple[Extension, ...]
     pauses: tuple[Pause, ...]
     events: tuple[EventRef, ...]
-    steps: tuple[Step, ...]
+    steps: tuple[CountStep, ...]
     unknown: str | None = None
 
     @property
-    def counted(self) -> Counted | None:
+    def counted(self) -> PeriodEnd | None:
         """Return the end with the steps that lead to it, None if it cannot be counted."""
-        return None if self.due_at is None else Counted(self.due_at, self.last_day, self.steps)
+        return None if self.due_at is None else PeriodEnd(self.due_at, self.last_day, self.steps)
 
 
 def deadlines(state: CaseState, book: Rulebook, calendar: WorkCalendar, as_of: datetime) -> tuple[Deadline, ...]:
@@ -106,7 +114,7 @@ def due_at(state: CaseState, clock: Clock, book: Rulebook, calendar: WorkCalenda
 
 def _ends(
     state: CaseState, clock: Clock, row: ClockRule, calendar: WorkCalendar, as_of: datetime
-) -> tuple[Counted, bool]:
+) -> tuple[PeriodEnd, bool]:
     """Return the end by law, or that of a paper if it is earlier; and whether a paper gives more than the law, in vain.
 
     Raises UnknownYear, unless the paper sets an end before any day off could matter.
@@ -130,7 +138,9 @@ def _ends(
     return replace(by_law, steps=(*by_law.steps, *beyond)), True
 
 
-def _by_law(state: CaseState, clock: Clock, row: ClockRule, calendar: WorkCalendar, as_of: datetime) -> Counted | None:
+def _by_law(
+    state: CaseState, clock: Clock, row: ClockRule, calendar: WorkCalendar, as_of: datetime
+) -> PeriodEnd | None:
     periods = clock_periods.periods(clock, row)
     if not periods:
         return None
@@ -144,16 +154,16 @@ def _by_law(state: CaseState, clock: Clock, row: ClockRule, calendar: WorkCalend
     return counting(in_custody=False)
 
 
-def _by_paper(clock: Clock, row: ClockRule) -> Counted | None:
+def _by_paper(clock: Clock, row: ClockRule) -> PeriodEnd | None:
     """Return the end that the latest paper sets, or None."""
     until = clock_periods.decided(clock, row)
     if until is None:
         return None
     if "T" in until:
         moment = datetime.fromisoformat(until)
-        return Counted(moment, None, (MomentDecided(moment),))
+        return PeriodEnd(moment, None, (MomentDecided(moment),))
     day = date.fromisoformat(until)
-    return Counted(end_of(day), day, (DayDecided(day),))
+    return PeriodEnd(end_of(day), day, (DayDecided(day),))
 
 
 def _custody(state: CaseState, subject: str) -> list[MeasureState]:

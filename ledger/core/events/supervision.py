@@ -52,7 +52,7 @@ Row = Annotated[dict[Column, Text], Meta(min_length=1, max_length=64)]
 Material = Annotated[tuple[Digest, ...], Meta(max_length=100)]
 
 
-class Told(Value, frozen=True):
+class BilingualText(Value, frozen=True):
     """A text in both languages."""
 
     zh: Text
@@ -94,10 +94,10 @@ class ModelPublished(Body, frozen=True):
     version: Count
     model_digest: Blake3
     definition: Definition
-    title: Told
+    title: BilingualText
     business_line: BusinessLine
     severity: Severity
-    case_study: Told | None = None
+    case_study: BilingualText | None = None
     figures: Figures | None = None
     origin: Origin | None = None
 
@@ -123,8 +123,8 @@ class ModelAdopted(Body, frozen=True):
 class Check(Value, frozen=True):
     """A check, and who makes it, before the lead counts: data is not evidence."""
 
-    what: Told
-    by: Told
+    what: BilingualText
+    by: BilingualText
 
 
 class CitedDataset(Value, frozen=True):
@@ -155,7 +155,7 @@ class LeadRaised(Body, frozen=True):
     supervised: AgencyId
     procuratorate: AgencyId
     severity: Severity
-    says: Told
+    says: BilingualText
     cited_count: SafeInt
     checks: Annotated[tuple[Check, ...], Meta(max_length=50)] = ()
     events: Annotated[tuple[EventRef, ...], Meta(max_length=MAX_CITED)] = ()
@@ -236,7 +236,7 @@ class RecommendationAnswered(Body, frozen=True):
     digests: Material = ()
 
 
-class Counted(Value, frozen=True):
+class PeriodCount(Value, frozen=True):
     """The findings of a model in a period, in the log of ``tree_size`` entries."""
 
     count: SafeInt
@@ -250,8 +250,8 @@ class RecommendationRechecked(Body, frozen=True):
     """Whether the problem came again after the recommendation."""
 
     result: RecheckResult
-    before: Counted
-    after: Counted
+    before: PeriodCount
+    after: PeriodCount
     model_id: ModelId | None = None
     parameters: Parameters = msgspec.field(default_factory=dict)
     note: Text | None = None

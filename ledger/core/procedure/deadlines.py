@@ -194,7 +194,7 @@ class MomentDecided(Struct, frozen=True, tag_field="step", tag="moment_decided")
     due_at: datetime
 
 
-Step: TypeAlias = (
+CountStep: TypeAlias = (
     StartDayLeftOut
     | StartHourLeftOut
     | PeriodAdded
@@ -208,7 +208,7 @@ Step: TypeAlias = (
     | MomentDecided
 )
 
-STEP_NAMES: tuple[str, ...] = tuple(str(kind.__struct_config__.tag) for kind in get_args(Step))
+STEP_NAMES: tuple[str, ...] = tuple(str(kind.__struct_config__.tag) for kind in get_args(CountStep))
 
 
 COUNTS_KEPT = 4096  # counts in the cache: clocks of a day are of few kinds, and are counted after each event
@@ -223,7 +223,7 @@ class Exclusion(Struct, frozen=True):
     ground: ExclusionGround
 
 
-class Counted(Struct, frozen=True):
+class PeriodEnd(Struct, frozen=True):
     """The end of a period: ``due_at`` (UTC) is the first instant that is too late, ``last_day`` is None for hours.
 
     A document sent by post is in time if it was posted in time.
@@ -231,7 +231,7 @@ class Counted(Struct, frozen=True):
 
     due_at: datetime
     last_day: date | None
-    steps: tuple[Step, ...]
+    steps: tuple[CountStep, ...]
 
 
 def count(
@@ -242,7 +242,7 @@ def count(
     calendar: WorkCalendar,
     in_custody: bool,
     month_end: MonthEnd = "same_day",
-) -> Counted:
+) -> PeriodEnd:
     """Count when ``periods``, as one period from the aware instant ``started_at``, end.
 
     ``in_custody`` is about the last day; the calendar is consulted only if it is False. Raises MalformedInput if there
@@ -267,9 +267,9 @@ def _count_days(
     excluded: tuple[Exclusion, ...],
     month_end: MonthEnd,
     calendar: WorkCalendar | None,
-) -> Counted:
+) -> PeriodEnd:
     last = start
-    steps: list[Step] = [StartDayLeftOut(start)]
+    steps: list[CountStep] = [StartDayLeftOut(start)]
     for n, period in enumerate(periods, 1):
         # Each end is counted from the start, so that a short month on the way shortens nothing.
         first, last = last + DAY, last_day_of(start, periods[:n], month_end)
@@ -285,12 +285,12 @@ def _count_days(
     elif days_off := tuple(calendar.days_off_from(last)):
         last = days_off[-1] + DAY
         steps.append(RolledForward(days_off, last))
-    return Counted(end_of(last), last, tuple(steps))
+    return PeriodEnd(end_of(last), last, tuple(steps))
 
 
-def _count_hours(started_at: datetime, periods: Sequence[Period], excluded: Sequence[Exclusion]) -> Counted:
+def _count_hours(started_at: datetime, periods: Sequence[Period], excluded: Sequence[Exclusion]) -> PeriodEnd:
     start = last = _hour(started_at)
-    steps: list[Step] = [StartHourLeftOut(_beginning(start), _beginning(start + 1))]
+    steps: list[CountStep] = [StartHourLeftOut(_beginning(start), _beginning(start + 1))]
     for period in periods:
         first, last = last + 1, last + period.amount
         steps.append(HoursAdded(period, _beginning(first), _beginning(last + 1)))
@@ -298,7 +298,7 @@ def _count_hours(started_at: datetime, periods: Sequence[Period], excluded: Sequ
     for exclusion, hours in zip(excluded, _left_out(start, last, spans), strict=True):
         last += hours
         steps.append(HoursExcluded(exclusion.ground, exclusion.since, exclusion.until, hours, _beginning(last + 1)))
-    return Counted(_beginning(last + 1), None, tuple(steps))
+    return PeriodEnd(_beginning(last + 1), None, tuple(steps))
 
 
 def _left_out(start: int, last: int, spans: Iterable[tuple[int, int]]) -> list[int]:

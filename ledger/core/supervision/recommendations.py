@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from ledger.core.errors import UnknownYear, refuse
 from ledger.core.events import Body
 from ledger.core.events.supervision import RecommendationAnswered, RecommendationIssued, RecommendationRechecked
-from ledger.core.procedure.deadlines import Counted, WorkCalendar, count, parse_periods
+from ledger.core.procedure.deadlines import PeriodEnd, WorkCalendar, count, parse_periods
 from ledger.core.procedure.jurisdiction import may_supervise, supervises
 from ledger.core.procedure.legal_days import holds_on, legal_day
 from ledger.core.procedure.rulebook import Rulebook
@@ -70,7 +70,7 @@ _RULES: dict[type[Body], Callable[[RecommendationState, Act, Any], Recommendatio
 CLOCK = "recommendation_reply"
 
 
-def reply_due(issued_at: str, book: Rulebook, calendar: WorkCalendar) -> Counted | None:
+def reply_due(issued_at: str, book: Rulebook, calendar: WorkCalendar) -> PeriodEnd | None:
     """Return when a reply to a recommendation issued at this instant (RFC 3339) is too late, and how that was counted.
 
     None if no row was in force, or if the calendar does not have the year in which it may end.

@@ -12,7 +12,7 @@ import msgspec
 from msgspec import Struct
 
 from ledger.core.encoding.decoding import convert
-from ledger.core.events.supervision import Check, Told
+from ledger.core.events.supervision import BilingualText, Check
 from ledger.supervision.models.document import read_document
 from ledger.supervision.models.parameters import Parameter
 from ledger.supervision.models.parse import ModelFile
@@ -32,7 +32,7 @@ class ParameterCard(Struct, frozen=True):
     minimum: str | None
     maximum: str | None
     choices: tuple[str, ...]
-    meaning: Told
+    meaning: BilingualText
 
 
 class ExampleCard(Struct, frozen=True):
@@ -45,12 +45,12 @@ class ExampleCard(Struct, frozen=True):
 class Card(Struct, frozen=True):
     """``form`` is the name of the condition's template, or ``cel`` or ``sql``; ``condition`` its text, as written."""
 
-    explanation: Told
+    explanation: BilingualText
     need: Need
-    legal_basis: tuple[Told, ...]
+    legal_basis: tuple[BilingualText, ...]
     form: str
     condition: str
-    says: Told
+    says: BilingualText
     parameters: tuple[ParameterCard, ...]
     checks: tuple[Check, ...]
     examples: tuple[ExampleCard, ...]
@@ -104,7 +104,7 @@ def texts_of(card: Card) -> Iterator[str]:
         yield from _both(parameter.meaning)
 
 
-def _both(*told: Told) -> Iterator[str]:
+def _both(*told: BilingualText) -> Iterator[str]:
     for one in told:
         yield from (one.zh, one.en)
 

@@ -11,7 +11,7 @@ import msgspec
 from msgspec import Struct
 
 from ledger.core.encoding.decoding import convert
-from ledger.core.events.supervision import Figures, ModelPublished, Told
+from ledger.core.events.supervision import BilingualText, Figures, ModelPublished
 from ledger.supervision.library.card import part_of
 from ledger.supervision.models.document import read_document
 from ledger.supervision.models.values import text_of
@@ -37,9 +37,9 @@ class Side(Struct, frozen=True):
     model_id: str
     version: int
     model_digest: str
-    title: Told
+    title: BilingualText
     figures: Figures | None
-    case_study: Told | None
+    case_study: BilingualText | None
 
 
 class Comparison(Struct, frozen=True):

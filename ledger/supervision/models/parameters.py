@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 from msgspec import Meta
 
 from ledger.core.errors import MalformedInput
-from ledger.core.events.supervision import Told
+from ledger.core.events.supervision import BilingualText
 from ledger.core.events.terms import Line, Value
 from ledger.supervision.models.columns import dataset_view
 from ledger.supervision.models.refused import Unfit, unknown
@@ -37,7 +37,7 @@ class Parameter(Value, frozen=True):
 
     type: Kind
     default: Any
-    meaning: Told
+    meaning: BilingualText
     minimum: Any = None
     maximum: Any = None
     choices: Annotated[tuple[Line, ...], Meta(max_length=50)] = ()

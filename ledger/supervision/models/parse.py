@@ -17,7 +17,7 @@ import msgspec
 from msgspec import Meta
 
 from ledger.core.encoding.decoding import convert
-from ledger.core.events.supervision import Check, Told
+from ledger.core.events.supervision import BilingualText, Check
 from ledger.core.events.terms import BusinessLine, Column, Count, ModelId, Severity, Value
 from ledger.supervision.models.document import Document, faults_of_shape, read_document
 from ledger.supervision.models.examples import faults_of_example, run_examples
@@ -37,11 +37,11 @@ class ModelFile(Value, frozen=True):
 
     model: ModelId
     version: Count
-    title: Told
-    explanation: Told
+    title: BilingualText
+    explanation: BilingualText
     need: Need
     business_line: BusinessLine
-    legal_basis: Annotated[tuple[Told, ...], Meta(min_length=1, max_length=20)]
+    legal_basis: Annotated[tuple[BilingualText, ...], Meta(min_length=1, max_length=20)]
     severity: Severity
     condition: dict[str, Any]
     lead: LeadForm

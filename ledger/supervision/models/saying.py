@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
-from ledger.core.events.supervision import Told
+from ledger.core.events.supervision import BilingualText
 from ledger.core.procedure.legal_days import SHANGHAI
 from ledger.supervision.models.refused import unknown
 from ledger.supervision.models.values import text_of
@@ -19,10 +19,10 @@ _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z")
 _PLACE = re.compile(r"\{([^{}]*)\}")
 
 
-def said(text: Told, values: Mapping[str, str], parameters: Mapping[str, Any]) -> Told:
+def said(text: BilingualText, values: Mapping[str, str], parameters: Mapping[str, Any]) -> BilingualText:
     """The text of a finding with these ``values``, under these values of the parameters; times are Beijing time."""
     told = {name: text_of(value) for name, value in parameters.items()} | dict(values)
-    return Told(zh=_filled(text.zh, told, ""), en=_filled(text.en, told, " (UTC+8)"))
+    return BilingualText(zh=_filled(text.zh, told, ""), en=_filled(text.en, told, " (UTC+8)"))
 
 
 def faults_of_saying(text: str, columns: Iterable[str], parameters: Iterable[str]) -> Iterator[Wording]:

@@ -8,7 +8,7 @@ from importlib.resources import files
 
 from ledger.core.encoding.decoding import convert
 from ledger.core.errors import NotFound
-from ledger.core.events.supervision import Told
+from ledger.core.events.supervision import BilingualText
 from ledger.supervision.models.document import read_document
 from ledger.supervision.models.refused import unknown
 
@@ -21,9 +21,9 @@ def shipped_models() -> Mapping[str, str]:
 
 
 @cache
-def shipped_titles() -> Mapping[str, Told]:
+def shipped_titles() -> Mapping[str, BilingualText]:
     """The title of each, read once: they do not change while the service runs, and reading them all takes a while."""
-    return {name: convert(read_document(text).tree["title"], Told) for name, text in shipped_models().items()}
+    return {name: convert(read_document(text).tree["title"], BilingualText) for name, text in shipped_models().items()}
 
 
 def shipped_model(name: str) -> str:

@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from ledger.core.encoding.decoding import convert
 from ledger.core.events import terms
-from ledger.core.events.supervision import Told
+from ledger.core.events.supervision import BilingualText
 from ledger.procedures import shipped_rules
 from ledger.supervision.models.columns import dataset_view, fault_of_column, type_of, typed, views
 from ledger.supervision.models.parameters import Parameter
@@ -182,7 +182,7 @@ def faults_of_form(
         if name in given:
             yield from _faults(name, field, given, parameters)
         elif field.required:
-            yield name, Wording("missing_field", what=Told(zh=field.zh, en=field.en))
+            yield name, Wording("missing_field", what=BilingualText(zh=field.zh, en=field.en))
 
 
 def _faults(

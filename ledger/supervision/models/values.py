@@ -12,7 +12,7 @@ from msgspec import Meta, Struct, field
 from ledger.core.encoding import canonical
 from ledger.core.encoding.digests import blake3_text
 from ledger.core.errors import MalformedInput
-from ledger.core.events.supervision import Check, Told
+from ledger.core.events.supervision import BilingualText, Check
 from ledger.core.events.terms import BusinessLine, Column, Count, Line, ModelId, Severity, Value
 from ledger.supervision.models.parameters import Parameter, parameters_of
 
@@ -64,9 +64,9 @@ Scope = Literal["case", "all"]
 class Need(Value, frozen=True):
     """Why the model is wanted: business leads. ``requested_by`` is an office, never a person."""
 
-    problem: Told
+    problem: BilingualText
     requested_by: Line
-    expected_outcome: Told
+    expected_outcome: BilingualText
 
 
 class LeadForm(Value, frozen=True):
@@ -74,7 +74,7 @@ class LeadForm(Value, frozen=True):
 
     key: Annotated[tuple[Column, ...], Meta(min_length=1, max_length=8)]
     supervised: Column
-    says: Told
+    says: BilingualText
 
 
 class Example(Value, frozen=True):
@@ -129,11 +129,11 @@ class Model(Struct, frozen=True, kw_only=True):
 
     model_id: ModelId
     version: Count
-    title: Told
-    explanation: Told
+    title: BilingualText
+    explanation: BilingualText
     need: Need
     business_line: BusinessLine
-    legal_basis: tuple[Told, ...]
+    legal_basis: tuple[BilingualText, ...]
     severity: Severity
     parameters: Mapping[str, Parameter]
     condition: Condition

@@ -8,7 +8,7 @@ from typing import Final
 from msgspec import Struct
 
 from ledger.core.events.registry import Name
-from ledger.core.events.supervision import Figures, Told
+from ledger.core.events.supervision import BilingualText, Figures
 from ledger.core.events.terms import BusinessLine, choices
 from ledger.core.supervision.suppression import SMALLEST_PUBLISHED, Total, publish
 from ledger.supervision.library.card import Card
@@ -31,12 +31,12 @@ class Subject(Struct, frozen=True):
 
     model_id: str
     version: int
-    title: Told
+    title: BilingualText
     business_line: str
     publisher: Name
     published_on: str
     card: Card
-    case_study: Told | None
+    case_study: BilingualText | None
     figures: Figures | None
     leads: Mapping[str, int]
 
