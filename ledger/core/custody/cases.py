@@ -63,11 +63,13 @@ def opened_twice(state: CaseState, act: Act, body: case.CaseOpened) -> CaseState
 
 @rule(case.CaseNumbered)
 def numbered(state: CaseState, act: Act, body: case.CaseNumbered) -> CaseState:
+    """Record the signing agency's own number of the case."""
     return replace(state, numbers=state.numbers | {act.agency: body.case_number})
 
 
 @rule(case.CaseLinked)
 def linked(state: CaseState, act: Act, body: case.CaseLinked) -> CaseState:
+    """Link the case to another one. Refuses (same_case) a link to itself."""
     if body.other_case_id == state.case_id:
         refuse("same_case", "a case is not linked to itself", field="body.other_case_id")
     return replace(state, links=state.links | {body.other_case_id: body.relation})
@@ -126,6 +128,7 @@ def _require_not_offered(state: CaseState, person_id: str) -> Person:
 
 @rule(case.CaseJoined)
 def joined(state: CaseState, act: Act, body: case.CaseJoined) -> CaseState:
+    """Take over what another case's split gave up; refuse all but the responsible agency."""
     require_responsible(state, act)
     return _take_over(state, act, body.cites, field="cites", other_case_id=body.other_case_id)
 
@@ -229,6 +232,7 @@ def named(state: CaseState, act: Act, body: case.PersonNamed) -> CaseState:
 
 @rule(case.MeasureImposed)
 def imposed(state: CaseState, act: Act, body: case.MeasureImposed) -> CaseState:
+    """Impose a measure on a person of the case."""
     state.person(body.person_id)
     require_new(state.measures, body.measure_id, "measure", field="measure_id")
     measure = MeasureState(body.measure_id, body.person_id, body.measure, body.started_at, body.until)
@@ -237,6 +241,7 @@ def imposed(state: CaseState, act: Act, body: case.MeasureImposed) -> CaseState:
 
 @rule(case.MeasureChanged)
 def changed(state: CaseState, act: Act, body: case.MeasureChanged) -> CaseState:
+    """Replace a running measure by another one, which begins when the old one ends."""
     old = require_measure(state, body.measure_id)
     clocks.require_not_before(body.started_at, old.started_at, "started_at")
     require_new(state.measures, body.new_measure_id, "measure", field="new_measure_id")
@@ -246,12 +251,14 @@ def changed(state: CaseState, act: Act, body: case.MeasureChanged) -> CaseState:
 
 @rule(case.MeasureExtended)
 def extended(state: CaseState, act: Act, body: case.MeasureExtended) -> CaseState:
+    """Extend a running measure, and the clock that it started."""
     measure = replace(require_measure(state, body.measure_id), until=body.until)
     return clocks.extended_by_measure(_with_measures(state, measure), act, measure, body)
 
 
 @rule(case.MeasureLifted)
 def lifted(state: CaseState, act: Act, body: case.MeasureLifted) -> CaseState:
+    """End a running measure."""
     old = require_measure(state, body.measure_id)
     clocks.require_not_before(body.ended_at, old.started_at, "ended_at")
     measure = replace(old, ended_at=body.ended_at)
@@ -260,6 +267,7 @@ def lifted(state: CaseState, act: Act, body: case.MeasureLifted) -> CaseState:
 
 @rule(case.DecisionRecorded)
 def decided(state: CaseState, act: Act, body: case.DecisionRecorded) -> CaseState:
+    """Record a decision. Refuses persons and items that the case does not have."""
     require_new(state.decisions, body.decision_id, "decision", field="decision_id")
     for person_id in body.person_ids:
         state.person(person_id, field="person_ids")
@@ -270,6 +278,7 @@ def decided(state: CaseState, act: Act, body: case.DecisionRecorded) -> CaseStat
 
 @rule(record.DisclosureMade)
 def disclosed(state: CaseState, act: Act, body: record.DisclosureMade) -> CaseState:
+    """Leave the state as it is. Refuses items that the case does not have."""
     for item_id in body.item_ids:
         state.item(item_id, field="item_ids")
     return state

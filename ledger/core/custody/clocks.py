@@ -260,6 +260,7 @@ def _ref(act: Act) -> EventRef:
 
 @rule(deadline.DeadlineExtended)
 def extended(state: CaseState, act: Act, body: deadline.DeadlineExtended) -> CaseState:
+    """Extend a running clock. Refuses (unknown_extension) one whose length neither the rules nor the event gives."""
     clock = require_running(state, body.deadline_id)
     row = rule_of(clock, act.book).extension(body.extension, clock.period)
     if (row is None or row.is_open) and body.until is None:
@@ -296,6 +297,7 @@ def _extend(clock: Clock, act: Act, extension: Extension) -> Clock:
 
 @rule(deadline.DeadlineSuspended)
 def suspended(state: CaseState, act: Act, body: deadline.DeadlineSuspended) -> CaseState:
+    """Pause a running clock. Refuses already_suspended, and a pause that overlaps the one before."""
     clock = require_running(state, body.deadline_id)
     if clock.is_paused:
         refuse(
@@ -310,6 +312,7 @@ def suspended(state: CaseState, act: Act, body: deadline.DeadlineSuspended) -> C
 
 @rule(deadline.DeadlineResumed)
 def resumed(state: CaseState, act: Act, body: deadline.DeadlineResumed) -> CaseState:
+    """End the pause of a clock. Refuses not_suspended, and an end before the pause began."""
     clock = require_running(state, body.deadline_id)
     if not clock.is_paused:
         refuse("not_suspended", f"deadline {clock.deadline_id} is running", field="body.deadline_id")
@@ -320,6 +323,7 @@ def resumed(state: CaseState, act: Act, body: deadline.DeadlineResumed) -> CaseS
 
 @rule(deadline.DeadlineReset)
 def reset(state: CaseState, act: Act, body: deadline.DeadlineReset) -> CaseState:
+    """Start a clock anew, without its extensions and pauses."""
     clock = require_running(state, body.deadline_id)
     require_not_before(body.reset_at, clock.started_at, "reset_at")
     anew = replace(

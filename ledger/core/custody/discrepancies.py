@@ -124,6 +124,7 @@ def digests_conflict(recorded: Iterable[str], computed: Iterable[str]) -> bool:
 
 @rule(halves.DiscrepancyRaised)
 def raised(state: CaseState, act: Act, body: halves.DiscrepancyRaised) -> CaseState:
+    """Open a discrepancy on an item of an accepted handover, by either side of it."""
     require_new(state.discrepancies, body.discrepancy_id, "discrepancy", field="discrepancy_id")
     handover = state.handover(body.handover_id)
     if not handover.is_accepted:
@@ -139,6 +140,7 @@ def raised(state: CaseState, act: Act, body: halves.DiscrepancyRaised) -> CaseSt
 
 @rule(halves.DiscrepancyResolved)
 def resolved(state: CaseState, act: Act, body: halves.DiscrepancyResolved) -> CaseState:
+    """Sign a resolution; the discrepancy ends once both sides have signed the same text."""
     discrepancy = look_up(
         state.discrepancies, body.discrepancy_id, "discrepancy", state.case_id, field="discrepancy_id"
     )

@@ -17,6 +17,7 @@ from ledger.core.procedure.rulebook import PurposeRule, Rulebook
 
 @rule(halves.HandoverOffered)
 def offered(state: CaseState, act: Act, body: halves.HandoverOffered) -> CaseState:
+    """Offer the case, items or persons to another agency. Nothing moves."""
     if body.follows is not None and state.handover(body.follows, field="follows").is_open:
         refuse("still_open", f"handover {body.follows} is not answered yet", field="body.follows")
     handover = replace(
@@ -179,12 +180,14 @@ def _require_receiver(state: CaseState, act: Act, handover_id: str) -> Handover:
 
 @rule(halves.HandoverChecked)
 def checked(state: CaseState, act: Act, body: halves.HandoverChecked) -> CaseState:
+    """Accept the receiver's check of an open offer. Nothing moves."""
     _require_receiver(state, act, body.handover_id)
     return state
 
 
 @rule(halves.HandoverRefused)
 def refused(state: CaseState, act: Act, body: halves.HandoverRefused) -> CaseState:
+    """Refuse an offer as its receiver: its items are free again."""
     handover = _require_receiver(state, act, body.handover_id)
     answered = replace(
         handover,
@@ -200,6 +203,7 @@ def refused(state: CaseState, act: Act, body: halves.HandoverRefused) -> CaseSta
 
 @rule(halves.HandoverRecalled)
 def recalled(state: CaseState, act: Act, body: halves.HandoverRecalled) -> CaseState:
+    """Recall an unanswered offer as its sender: its items are free again."""
     handover = _require_open(state, body.handover_id)
     if handover.from_agency != act.agency:
         refuse("not_yours", f"{handover.from_agency} offered this and recalls it, not {act.agency}", field="agency")

@@ -86,6 +86,7 @@ def _require_known_origin(state: CaseState, body: things.ItemRegistered) -> None
 
 @rule(things.ItemSealed)
 def sealed(state: CaseState, act: Act, body: things.ItemSealed) -> CaseState:
+    """Seal an unsealed item in hand."""
     item = require_in_hand(state, act, body.item_id)
     if item.seal_number is not None:
         refuse("already_sealed", f"item {item.item_id} bears the seal {item.seal_number}", field="body.item_id")
@@ -94,6 +95,7 @@ def sealed(state: CaseState, act: Act, body: things.ItemSealed) -> CaseState:
 
 @rule(things.ItemUnsealed)
 def unsealed(state: CaseState, act: Act, body: things.ItemUnsealed) -> CaseState:
+    """Remove the seal, which must be the recorded one, of an item in hand."""
     item = require_in_hand(state, act, body.item_id)
     if item.seal_number != body.seal_number:
         refuse(
@@ -113,6 +115,7 @@ def examined(state: CaseState, act: Act, body: things.ItemExamined) -> CaseState
 
 @rule(things.ItemSplit)
 def split(state: CaseState, act: Act, body: things.ItemSplit) -> CaseState:
+    """Split an item in hand into parts that add up to it exactly."""
     item = require_in_hand(state, act, body.item_id)
     if item.kind == "detainee":
         refuse("not_divisible", f"item {item.item_id} is a person", field="body.item_id")
@@ -125,6 +128,7 @@ def split(state: CaseState, act: Act, body: things.ItemSplit) -> CaseState:
 
 @rule(things.ItemMerged)
 def merged(state: CaseState, act: Act, body: things.ItemMerged) -> CaseState:
+    """Merge fungible items in hand, alike in all but their amounts, into one of their exact sum."""
     require_distinct(body.item_ids, "item", field="item_ids")
     sources = [require_in_hand(state, act, item_id, field="item_ids") for item_id in body.item_ids]
     for source in sources:
@@ -197,12 +201,14 @@ def _require_money(whole: Money | None, parts: list[Money | None], *, field: str
 
 @rule(things.ItemMoved)
 def moved(state: CaseState, act: Act, body: things.ItemMoved) -> CaseState:
+    """Move an item in hand to another place of storage."""
     item = require_in_hand(state, act, body.item_id)
     return state.with_items(replace(item, storage_location=body.storage_location))
 
 
 @rule(things.ItemCheckedOut)
 def checked_out(state: CaseState, act: Act, body: things.ItemCheckedOut) -> CaseState:
+    """Check an item in hand out to an officer."""
     item = require_in_hand(state, act, body.item_id)
     if item.status == "checked_out":
         refuse("already_checked_out", f"item {item.item_id} is with {item.checked_out_to}", field="body.item_id")
@@ -211,6 +217,7 @@ def checked_out(state: CaseState, act: Act, body: things.ItemCheckedOut) -> Case
 
 @rule(things.ItemCheckedIn)
 def checked_in(state: CaseState, act: Act, body: things.ItemCheckedIn) -> CaseState:
+    """Check an item in again, in the condition that is stated."""
     item = require_in_hand(state, act, body.item_id)
     if item.status != "checked_out":
         refuse("not_checked_out", f"item {item.item_id} is not checked out", field="body.item_id")
@@ -220,6 +227,7 @@ def checked_in(state: CaseState, act: Act, body: things.ItemCheckedIn) -> CaseSt
 
 @rule(things.ItemFrozen)
 def frozen(state: CaseState, act: Act, body: things.ItemFrozen) -> CaseState:
+    """Freeze property until a day."""
     item = _require_answerable(state, act, body.item_id)
     if item.kind != "property":
         refuse("not_property", f"item {item.item_id} is {item.kind}: only property is frozen", field="body.item_id")
@@ -228,6 +236,7 @@ def frozen(state: CaseState, act: Act, body: things.ItemFrozen) -> CaseState:
 
 @rule(things.ItemFreezeRenewed)
 def freeze_renewed(state: CaseState, act: Act, body: things.ItemFreezeRenewed) -> CaseState:
+    """Renew a freeze. Refuses (not_frozen) an item that was never frozen."""
     item = _require_answerable(state, act, body.item_id)
     if item.frozen_until is None:
         refuse("not_frozen", f"item {item.item_id} is not frozen", field="body.item_id")
@@ -242,6 +251,7 @@ def _require_answerable(state: CaseState, act: Act, item_id: str) -> Item:
 
 @rule(things.ItemDisposalProposed)
 def disposal_proposed(state: CaseState, act: Act, body: things.ItemDisposalProposed) -> CaseState:
+    """Sign the first of two signatures for the disposal of items in hand."""
     require_distinct(body.item_ids, "item", field="item_ids")
     for item_id in body.item_ids:
         item = require_present(state, act, item_id, field="item_ids")

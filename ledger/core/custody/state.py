@@ -63,10 +63,12 @@ class Act(NamedTuple):
 
     @property
     def agency(self) -> str:
+        """Return the agency that signed the event."""
         return self.payload.agency
 
     @property
     def officer(self) -> str:
+        """Return the officer who signed the event."""
         return self.payload.officer
 
 
@@ -155,14 +157,17 @@ class Handover(Struct, frozen=True):
 
     @property
     def parties(self) -> tuple[str, str]:
+        """Return sender and receiver."""
         return self.from_agency, self.to_agency
 
     @property
     def is_open(self) -> bool:
+        """Tell whether the offer is unanswered."""
         return self.status == "offered"
 
     @property
     def is_accepted(self) -> bool:
+        """Tell whether at least a part was accepted."""
         return self.status in ("accepted", "partially_accepted")
 
 
@@ -176,6 +181,8 @@ class Person(Struct, frozen=True):
 
 
 class MeasureState(Struct, frozen=True):
+    """A measure on a person; ``until`` is the last day as decided, ``ended_at`` is None while it runs."""
+
     measure_id: str
     person_id: str
     measure: Measure
@@ -198,6 +205,7 @@ class Discrepancy(Struct, frozen=True):
 
     @property
     def is_resolved(self) -> bool:
+        """Tell whether both sides have signed the same resolution."""
         return len(self.resolutions) == len(set(self.parties)) and len(set(self.resolutions.values())) == 1
 
 
@@ -214,6 +222,8 @@ class CustodyChange(Struct, frozen=True):
 
 
 class Assignment(Struct, frozen=True):
+    """The department and officer that handle the case in one agency."""
+
     department: str
     handler: str
 
@@ -324,9 +334,11 @@ class CaseState(Struct, frozen=True):
         return look_up(self.persons, person_id, "person", self.case_id, field=field)
 
     def with_items(self, *items: Item) -> CaseState:
+        """Return the state with these items, each in the place of an earlier version."""
         return replace(self, items=self.items | {item.item_id: item for item in items})
 
     def with_handover(self, handover: Handover) -> CaseState:
+        """Return the state with this handover in the place of an earlier version."""
         return replace(self, handovers=self.handovers | {handover.handover_id: handover})
 
 

@@ -55,6 +55,8 @@ class CaseNumbered(Body, frozen=True):
 
 @event("case.linked")
 class CaseLinked(Body, frozen=True):
+    """A relation to another case; it moves nothing."""
+
     other_case_id: CaseId
     relation: CaseRelation
 
@@ -80,6 +82,8 @@ class CaseJoined(Body, frozen=True):
 
 @event("case.assigned")
 class CaseAssigned(Body, frozen=True):
+    """The department and officer that handle the case in the signing agency."""
+
     department: Line
     handler: OfficerId
 
@@ -94,6 +98,8 @@ class CaseStageEntered(Body, frozen=True):
 
 @event("case.closed")
 class CaseClosed(Body, frozen=True):
+    """Closes the case: every offer must be answered and every discrepancy resolved."""
+
     ground: Text
     decision_id: DecisionId | None = None
 
@@ -147,6 +153,8 @@ class MeasureExtended(Body, frozen=True):
 
 @event("measure.lifted")
 class MeasureLifted(Body, frozen=True):
+    """The measure ends at ``ended_at``."""
+
     measure_id: MeasureId
     ended_at: Instant
     ground: Text

@@ -43,6 +43,8 @@ class DeadlineSuspended(Body, frozen=True):
 
 @event("deadline.resumed")
 class DeadlineResumed(Body, frozen=True):
+    """From ``resumed_at`` on the time counts again."""
+
     deadline_id: DeadlineId
     resumed_at: Instant
 

@@ -148,6 +148,8 @@ class HandoverRefused(Body, frozen=True):
 
 @event("handover.recalled")
 class HandoverRecalled(Body, frozen=True):
+    """The sender takes back an offer that is not answered."""
+
     handover_id: HandoverId
     ground: Text
 

@@ -88,12 +88,16 @@ class ItemRegistered(Body, frozen=True):
 
 @event("item.sealed")
 class ItemSealed(Body, frozen=True):
+    """A seal is put on an unsealed item."""
+
     item_id: ItemId
     seal_number: Number
 
 
 @event("item.unsealed")
 class ItemUnsealed(Body, frozen=True):
+    """The seal ``seal_number`` is removed."""
+
     item_id: ItemId
     seal_number: Number
     ground: Text
@@ -148,6 +152,8 @@ class ItemMoved(Body, frozen=True):
 
 @event("item.checked_out")
 class ItemCheckedOut(Body, frozen=True):
+    """An officer takes the item along; ``due_at`` is when it is due back."""
+
     item_id: ItemId
     to_officer: OfficerId
     ground: Text
@@ -170,12 +176,16 @@ class ItemCheckedIn(Body, frozen=True):
 
 @event("item.frozen")
 class ItemFrozen(Body, frozen=True):
+    """Property is frozen; ``frozen_until`` is the last day."""
+
     item_id: ItemId
     frozen_until: Date
 
 
 @event("item.freeze_renewed")
 class ItemFreezeRenewed(Body, frozen=True):
+    """A freeze is renewed; ``frozen_until`` is the new last day."""
+
     item_id: ItemId
     frozen_until: Date
 

@@ -68,7 +68,7 @@ class SectionErased(Body, frozen=True):
 class ImportRecorded(Body, frozen=True):
     """Where imported facts come from: one row of one file of one system.
 
-    ``row_digest`` is keyed by the agency: equal ones say that the row is unchanged, and nothing to whoever has not the
+    ``row_digest`` is keyed by the agency: equal ones show that the row is unchanged, and reveal nothing without the
     key.
     """
 
@@ -90,6 +90,8 @@ class TableLayout(Value, frozen=True):
 
 @event("dataset.registered", streams=("agency",), roles=("clerk", "supervisor", "analyst"))
 class DatasetRegistered(Body, frozen=True):
+    """A data set that models may use: its source, legal basis, period, number of rows, and digest."""
+
     dataset_id: DatasetId
     source: Line
     legal_basis: Text
@@ -132,6 +134,8 @@ class AccessSealed(Body, frozen=True):
 
 @event("incident.recorded", streams=("system",), roles=SERVICE)
 class IncidentRecorded(Body, frozen=True):
+    """An incident in the running of the ledger, recorded by the service itself."""
+
     kind: IncidentKind
     description: Text
     block_hash: Bytes32 | None = None

@@ -42,6 +42,8 @@ class RegistryChange(Body, frozen=True):
 
 
 class Name(Value, frozen=True):
+    """A name in both languages."""
+
     en: Line
     zh: Line
 
@@ -55,6 +57,8 @@ class Profile(Value, frozen=True):
 
 @event("registry.agency_admitted", streams=("system",), roles=SERVICE)
 class AgencyAdmitted(RegistryChange, frozen=True):
+    """``admin`` is the account that manages the agency's keys."""
+
     agency: AgencyId
     kind: AgencyKind
     admin: KeyId
@@ -63,6 +67,8 @@ class AgencyAdmitted(RegistryChange, frozen=True):
 
 @event("registry.admin_changed", streams=("system",), roles=SERVICE)
 class AdminChanged(RegistryChange, frozen=True):
+    """``admin`` is the account that manages the agency's keys from now on."""
+
     agency: AgencyId
     admin: KeyId
 
@@ -82,6 +88,8 @@ class KeyGranted(RegistryChange, frozen=True):
 
 @event("registry.key_revoked", streams=("system",), roles=SERVICE)
 class KeyRevoked(RegistryChange, frozen=True):
+    """The key is not good for entries after this one."""
+
     agency: AgencyId
     key_id: KeyId
 
@@ -96,10 +104,14 @@ class WitnessSet(RegistryChange, frozen=True):
 
 @event("registry.quorum_set", streams=("system",), roles=SERVICE)
 class QuorumSet(RegistryChange, frozen=True):
+    """How many witnesses must co-sign an anchor."""
+
     quorum: Annotated[int, Meta(ge=0, le=65535)]
 
 
 @event("registry.submitter_set", streams=("system",), roles=SERVICE)
 class SubmitterSet(RegistryChange, frozen=True):
+    """Whether the account ``submitter`` may anchor tree heads."""
+
     submitter: KeyId
     allowed: bool

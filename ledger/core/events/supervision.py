@@ -104,6 +104,8 @@ class ModelPublished(Body, frozen=True):
 
 @event("model.retired", streams=("supervision",), roles=("analyst", "supervisor"))
 class ModelRetired(Body, frozen=True):
+    """The model is no longer run, until its publisher publishes another version."""
+
     ground: Text
 
 
@@ -167,6 +169,8 @@ class LeadRaised(Body, frozen=True):
 
 @event("lead.assigned", streams=("supervision",), roles=SUPERVISING)
 class LeadAssigned(Body, frozen=True):
+    """The officer who works on the lead; from the first assignment on the supervised agency sees it."""
+
     handler: OfficerId
     department: Line | None = None
     note: Text | None = None
@@ -199,6 +203,8 @@ class LeadConfirmed(Body, frozen=True):
 
 @event("lead.dismissed", streams=("supervision",), roles=_CHECKING)
 class LeadDismissed(Body, frozen=True):
+    """The lead is not confirmed, for ``reason_code``."""
+
     reason_code: DismissalReason
     ground: Text
 
@@ -231,6 +237,8 @@ class RecommendationIssued(Body, frozen=True):
 
 @event("recommendation.answered", streams=("supervision",), roles=HANDLING)
 class RecommendationAnswered(Body, frozen=True):
+    """The reply of the agency that received the recommendation, and the measures it takes."""
+
     answer: Text
     measures: Annotated[tuple[Text, ...], Meta(max_length=50)] = ()
     digests: Material = ()

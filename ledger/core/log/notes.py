@@ -95,6 +95,7 @@ class SeedSigner(Struct, frozen=True):
         return f"SeedSigner({self.verifying_key!r})"
 
     def sign(self, message: bytes, /) -> bytes:
+        """Sign the message: 64 bytes of Ed25519 (RFC 8032)."""
         return crypto_sign(message, self._secret_key)[:ED25519_SIGNATURE_LENGTH]
 
 

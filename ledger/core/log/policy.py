@@ -35,6 +35,7 @@ class Policy(Struct, frozen=True):
 
     @property
     def asks_for_witnesses(self) -> bool:
+        """Tell whether any witness is required."""
         return self.quorum != NO_QUORUM
 
     def is_met_by(self, cosigners: Iterable[VerifyingKey]) -> bool:

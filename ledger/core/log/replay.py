@@ -89,6 +89,7 @@ class ReplayState(Struct, frozen=True):
 
     @property
     def size(self) -> int:
+        """Return the number of entries replayed."""
         return self.frontier.size
 
 

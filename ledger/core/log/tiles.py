@@ -125,6 +125,7 @@ class RightEdge(Struct, frozen=True):
 
     @property
     def size(self) -> int:
+        """Return the number of leaves."""
         return self.frontier.size
 
     @classmethod
@@ -166,10 +167,12 @@ class Appended(Struct, frozen=True):
 
     @property
     def size(self) -> int:
+        """Return the number of leaves after the batch."""
         return self.growth.size
 
     @property
     def root(self) -> Hash:
+        """Return the root after the batch."""
         return self.growth.root()
 
     def inclusion_proofs(self) -> list[tuple[Hash, ...]]:

@@ -75,10 +75,12 @@ class Clock(Struct, frozen=True):
 
     @property
     def is_running(self) -> bool:
+        """Tell whether it has not stopped; a paused clock is running too."""
         return self.stopped_at is None
 
     @property
     def is_paused(self) -> bool:
+        """Tell whether its time does not count at present."""
         return bool(self.pauses) and self.pauses[-1].until is None
 
 

@@ -76,6 +76,7 @@ class PackageReport(Struct, frozen=True):
 
     @property
     def faults(self) -> tuple[Step, ...]:
+        """Return the failed steps."""
         return tuple(step for step in self.steps if step.result == "failed")
 
 

@@ -41,6 +41,7 @@ class Act(Struct, frozen=True):
 
     @property
     def agency(self) -> str:
+        """Return the agency that signed the event."""
         return self.payload.agency
 
     def admitted(self, agency_id: str, *, field: str) -> Agency:
@@ -91,6 +92,7 @@ class ModelState(Struct, frozen=True):
 
     @property
     def newest(self) -> ModelVersion:
+        """Return the last published version."""
         return self.versions[-1]
 
 
@@ -116,6 +118,7 @@ class LeadState(Struct, frozen=True):
 
     @property
     def lead_id(self) -> str:
+        """Return the id of the lead, which is also that of its stream."""
         return self.raised.lead_id
 
     @property
@@ -140,6 +143,7 @@ class RecommendationState(Struct, frozen=True):
 
     @property
     def recommendation_id(self) -> str:
+        """Return the id of the recommendation."""
         return self.issued.recommendation_id
 
     @property

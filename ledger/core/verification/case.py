@@ -70,6 +70,7 @@ class CaseReport(Struct, frozen=True):
 
     @property
     def faults(self) -> tuple[Step, ...]:
+        """Return the failed steps."""
         return tuple(step for step in self.steps if step.result == "failed")
 
 

@@ -157,6 +157,7 @@ class Report(Struct, frozen=True):
 
     @property
     def faults(self) -> tuple[Step, ...]:
+        """Return the failed steps."""
         return tuple(step for step in self.steps if step.result == "failed")
 
 

@@ -63,6 +63,7 @@ class TrustedChain(Struct, frozen=True, forbid_unknown_fields=True, omit_default
 
     @property
     def identity(self) -> ChainIdentity:
+        """Return the identity of the chain, without the contracts."""
         return ChainIdentity(self.chain_id, self.deployment_block_number, self.deployment_block_hash)
 
 
@@ -116,6 +117,7 @@ class Trust(Struct, frozen=True):
 
     @property
     def origin(self) -> str:
+        """Return the origin of the log's checkpoints, which is the name of its key."""
         return self.log_key.name
 
     @property
