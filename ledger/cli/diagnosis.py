@@ -123,7 +123,7 @@ def _own_keys(where: DataDirectory) -> str:
 def files(settings: Settings) -> Iterator[Finding]:
     """Check that nobody else can use the files of service and witness, or a database elsewhere."""
     folders = [settings.data_dir]
-    with suppress(TallystickError):  # a witness's wrong settings are told by the witness
+    with suppress(TallystickError):  # a witness reports its wrong settings itself
         folders.append(read_witness_settings().data_dir)
     yield from (_private(folder) for folder in folders if folder.exists())
     url = settings.database_url or ""

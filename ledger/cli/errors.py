@@ -21,7 +21,7 @@ from ledger.i18n import Labels
 from ledger.i18n.messages import said
 
 _SIGNED = ("payload.", "envelope.")
-# What to do next where a refusal says nothing of its own, or nothing that the catalogue has.
+# The hint by the kind of error, if the error has none of its own, or none that the catalogue translates.
 _NEXT: dict[type[TallystickError], str] = {
     MalformedInput: "Mend what is named here, then run the command again.",
     Unauthorized: "Act by a profile that may: tally profile list",

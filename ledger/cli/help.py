@@ -14,9 +14,9 @@ from ledger.i18n import help_in
 
 NARROWEST = 20  # columns that a text gets beside its term
 _VERBATIM = "\b\n"
-# What a line is not broken within: words, and what must not stand at its beginning.
+# Lines are not broken within these: words, with the punctuation that must not begin a line.
 _TOKENS = re.compile(r"(?: |[\[（]?(?:[!-~]+|[^\x00-\x7f]))[，。；：、）\]]*")
-# What click says of an option behind its help, or in its place.
+# What click adds behind the help of an option, or puts in its place.
 _BEHIND = re.compile(r"(?:^|(?<=  ))\[.*\]$")
 _WORDS = re.compile(r'(?:--[a-z-]+ (?!-))?(?:"[^"]*"|[^ "])+')  # an option stays with its value
 _GOES_ON = " \\"
@@ -80,7 +80,7 @@ class Formatter(click.HelpFormatter):
 
 
 class Context(click.Context):
-    """A context whose help is told in the session's language."""
+    """A context with help in the session's language."""
 
     def make_formatter(self) -> click.HelpFormatter:
         session = self.find_object(Session) or Session()

@@ -19,14 +19,14 @@ TRUST = click.option(
 
 
 class Node(NamedTuple):
-    """Its URL, and under how many confirmations its blocks are final; None: as the trust file says."""
+    """A chain node: its URL, and after how many confirmations its blocks are final (None: as the trust file says)."""
 
     url: str
     confirmations: int | None
 
 
 def takes_node(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Hands ``node`` to the command, None where none was named."""
+    """Give the command a ``node``, which is None if the user names none."""
 
     @click.option("--rpc", metavar="URL", help="Chain node of your own, to ask which blocks the chain has for good.")
     @click.option(

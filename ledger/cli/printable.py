@@ -1,6 +1,6 @@
 """Text of others, made fit for a terminal: what would steer it is shown instead.
 
-Descriptions, remarks and messages come from whoever signed or sent them, and may hold escape sequences that recolour,
+Descriptions, remarks and messages come from those who signed or sent them, and may hold escape sequences that recolour,
 overwrite or rename what a reader sees.
 """
 

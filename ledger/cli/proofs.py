@@ -25,7 +25,11 @@ if TYPE_CHECKING:
 RENEW = (
     "Ask the operator whether the log's key was replaced: then take the renewal by tally trust accept, and ask again."
 )
-OURS, BUNDLE, TRUST = "tallystick/", "bundle", "trust"  # a file says its format, tallystick/bundle@v1 and the like
+OURS, BUNDLE, TRUST = (
+    "tallystick/",
+    "bundle",
+    "trust",
+)  # parts of a file's format, such as tallystick/bundle@v1
 
 
 def verify(data: bytes, trust: Trust, log_folder: str | None, node: Node | None = None) -> Report | CaseReport:

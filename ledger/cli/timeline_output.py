@@ -14,7 +14,7 @@ from ledger.cli.printable import printable
 from ledger.cli.session import Session
 from ledger.cli.times import when
 
-# Of what colour a note is, by its kind; what only says how things stand is dim.
+# The colour of a note, by its kind; notes that only describe the state are dim.
 COLOURS = {
     "met": "green",
     "resolved": "green",

@@ -1,6 +1,6 @@
 """Times as people read and write them: the ledger's own, eight hours ahead of UTC, and never another beside it.
 
-Statutory days are days there, so an answer that told hours of one zone and days of another would be misread.
+Statutory days are days of that zone: an answer with the hours of one zone and the days of another would be misread.
 """
 
 from __future__ import annotations

@@ -30,11 +30,11 @@ from ledger.core.errors import (
 
 T = TypeVar("T")
 
-TIMEOUT_S = 45.0  # a query of a model is ended, and its refusal told, after 30
+TIMEOUT_S = 45.0  # the service ends a model's query after 30 s, and its error should arrive
 ATTEMPTS = 4
-LONGEST_WAIT_S = 20.0  # a service that asks for more is given up
+LONGEST_WAIT_S = 20.0  # if the service asks to wait longer, the request fails
 
-stamina.instrumentation.set_on_retry_hooks(())  # by default it prints where results go
+stamina.instrumentation.set_on_retry_hooks(())  # by default it logs to standard output, where results go
 
 
 NameField = Callable[[str | None], str | None]  # from a field of a request to the name that the user knows it under

@@ -1,4 +1,4 @@
-"""``tally anchor``: what of the log stands on the chain."""
+"""``tally anchor``: how much of the log is anchored in the chain."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``tally init``: mints a ledger in a data directory."""
+"""``tally init``: make a ledger in a data directory."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is done with an item that is registered."""
+"""``tally item`` for a registered item: seal, examine, split, move, check out, freeze, dispose."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How models leave a ledger and come into another one: exported, verified offline, imported."""
+"""``tally library export`` and ``import``: take a model from one ledger to another, verified offline."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is done with a model on a service: published for everybody, adopted with parameters of one's own, retired."""
+"""``tally model`` on a service: publish a model, adopt it with parameters of your own, retire it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``tally person``: the persons of a case. Names stand in confidential sections only."""
+"""``tally person``: the persons of a case. Names are in confidential sections only."""
 
 from __future__ import annotations
 

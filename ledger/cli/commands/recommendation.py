@@ -1,4 +1,4 @@
-"""``tally recommendation``: what a procuratorate advises, the reply, and whether it helped."""
+"""``tally recommendation``: recommendations of a procuratorate, the reply, and the re-check."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``tally record``: what is said of the record itself. What was recorded stays as it was."""
+"""``tally record``: corrections and late entries. What was recorded stays as it was."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``tally sample``: the twelve stories, for whoever wants something to look at."""
+"""``tally sample``: load the twelve stories as sample data."""
 
 from __future__ import annotations
 

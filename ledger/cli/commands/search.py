@@ -1,4 +1,4 @@
-"""``tally search``: cases by what stands on a paper, a seal or a file."""
+"""``tally search``: find cases by what is written on a paper, a seal or a file."""
 
 from __future__ import annotations
 

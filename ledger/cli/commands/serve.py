@@ -1,4 +1,4 @@
-"""``tally serve``: runs the service on an installation."""
+"""``tally serve``: run the service of an installation."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``tally signer``: keeps the profile's key for the web console, tells what is about to be signed, and asks."""
+"""``tally signer``: keep the profile's key for the web console, show what is to be signed, and ask."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``tally webhook``: where an agency's own system is told what is new."""
+"""``tally webhook``: send the feed of new events to an agency's own system."""
 
 from __future__ import annotations
 

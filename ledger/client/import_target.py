@@ -1,0 +1,81 @@
+"""The service as the target of an import."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from ledger.client.service import Service
+from ledger.core.encoding import canonical
+from ledger.core.errors import IntegrityBroken, TallystickError
+from ledger.core.events import decode_payload, digest_of
+from ledger.interchange.imports.comparison import Seen
+from ledger.interchange.imports.importing import Found
+from ledger.interchange.imports.plan import Plan
+
+LOOK_UP = "/api/v1/imports/look-up"
+BATCH = "/api/v1/events/batch"
+NDJSON = "application/x-ndjson"
+PAGE = 1000  # events of an answer
+GROUND = "comparison with the agency's own system"
+
+
+class _FoundRows(Struct):
+    rows: list[Found]
+
+
+class _Line(Struct):
+    status: int
+    problem: dict[str, Any] = {}
+
+
+class _BatchAnswer(Struct):
+    results: list[_Line]
+
+
+class ImportTarget:
+    """The service of a profile as a target of imports (``ledger.interchange.imports.importing.Ledger``)."""
+
+    def __init__(self, service: Service):
+        self._service = service
+
+    def look_up(self, source_system: str, plans: Sequence[Plan]) -> Sequence[Found]:
+        """Return what the service has of each planned row. Raises IntegrityBroken for answers to other rows."""
+        rows = [{"source_key": plan.source_key, "case_id": plan.case_id} for plan in plans]
+        asked = msgspec.json.encode({"source_system": source_system, "rows": rows})
+        answers = self._service.post(LOOK_UP, asked, _FoundRows).rows
+        if [(answer.source_key, answer.case_id) for answer in answers] != [
+            (plan.source_key, plan.case_id) for plan in plans
+        ]:
+            raise IntegrityBroken("the service answered another question than the one asked", field="rows")
+        return answers
+
+    def events(self, case_id: str) -> Sequence[Seen]:
+        """Return the events of a case, each checked against its envelope. Raises IntegrityBroken."""
+        pages = self._service.pages("/api/v1/events", "events", case_id=case_id, ground=GROUND, limit=PAGE)
+        return [_seen(view) for view in pages]
+
+    def submit(self, submissions: Sequence[bytes]) -> Sequence[TallystickError | None]:
+        """Send signed submissions in one batch and return for each the error that refused it, or None."""
+        answer = self._service.post(BATCH, b"\n".join(submissions), _BatchAnswer, content_type=NDJSON)
+        if len(answer.results) != len(submissions):
+            raise IntegrityBroken("the service did not answer each event", field="results")
+        return [
+            None if line.status < 300 else self._service.error(line.status, line.problem) for line in answer.results
+        ]
+
+
+def _seen(view: dict[str, Any]) -> Seen:
+    """Return an event of the service as a comparison takes it.
+
+    Raises IntegrityBroken if payload and envelope are not of one event.
+    """
+    data, signed = canonical.encode(view["payload"]), view["envelope"]["payload_digest"]
+    if digest_of(data) != signed:
+        raise IntegrityBroken(f"the service shows another payload than {signed}", field="payload")
+    sections = view.get("sections")
+    fields = None if sections is None else {label: section and section["fields"] for label, section in sections.items()}
+    return Seen(decode_payload(data), signed, fields)
