@@ -11,11 +11,11 @@ from typing import Annotated, Any, Literal
 from msgspec import Meta, Struct
 
 from ledger.chain.calls import ContractDomain, KeyRequest, key_request_digest, key_request_document, request_key
-from ledger.cli.decisions import read_file
 from ledger.cli.passphrase import Passphrase
-from ledger.cli.registry import chain_state, require_trusted
 from ledger.cli.session import Session
+from ledger.client.decisions import read_file
 from ledger.client.profiles import Profile
+from ledger.client.registry import chain_state, require_trusted
 from ledger.config.keys import Signer, keystore_key_id, open_keystore
 from ledger.core.errors import IntegrityBroken, MalformedInput, SignatureRefused
 from ledger.core.events.terms import AgencyId, Bytes32, KeyId, OfficerId, SafeInt

@@ -7,7 +7,7 @@ import time
 
 import msgspec
 
-from ledger.cli.sample_ledger import ServiceLedger
+from ledger.client.sample_ledger import ServiceLedger
 from ledger.config.installation import Installation
 from ledger.config.keys import KeyDirectory
 from ledger.samples import load

@@ -47,7 +47,7 @@ def propose_admin(session: Session, account: str) -> None:
 
     The last proposal counts: to take one back, propose another account, or your own.
     """
-    from ledger.cli.registry import propose_admin as propose
+    from ledger.client.registry import propose_admin as propose
 
     session.output.record(propose(session, account))
 
@@ -60,6 +60,6 @@ def accept_admin(session: Session, agency_id: str) -> None:
 
     Keys that were granted stay; from now on you grant and revoke.
     """
-    from ledger.cli.registry import accept_admin as accept
+    from ledger.client.registry import accept_admin as accept
 
     session.output.record(accept(session, agency_id))

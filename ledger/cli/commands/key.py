@@ -173,7 +173,7 @@ def request(session: Session, *, key_id: str | None, signature: str | None, outp
     The admin grants it by 'tally key grant FILE'. Nobody can grant a key that did not ask for it.
     """
     from ledger.cli import key_requests
-    from ledger.cli.registry import account_of
+    from ledger.client.registry import account_of
 
     if key_id is None:
         if signature is not None:
@@ -204,7 +204,7 @@ def grant(session: Session, /, *, key: str, officer: str | None, **terms: Any) -
     KEY is the file that its holder made by 'tally key request', or the id of a key on this machine.
     """
     from ledger.cli import key_requests
-    from ledger.cli.registry import account_of, grant_key
+    from ledger.client.registry import account_of, grant_key
 
     if not key.startswith("0x"):
         request = key_requests.read_request(session, Path(key), officer)
@@ -220,7 +220,7 @@ def grant(session: Session, /, *, key: str, officer: str | None, **terms: Any) -
 @pass_session
 def revoke(session: Session, key_id: str) -> None:
     """Revoke a key of your agency, as its admin. Anchoring waits until the log mirrors it."""
-    from ledger.cli.registry import revoke_key
+    from ledger.client.registry import revoke_key
 
     session.output.record(revoke_key(session, key_id))
 

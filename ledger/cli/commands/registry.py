@@ -18,7 +18,7 @@ from ledger.core.encoding import canonical
 from ledger.core.errors import MalformedInput
 
 if TYPE_CHECKING:
-    from ledger.cli.decisions import Decision, Proposal
+    from ledger.client.decisions import Decision, Proposal
 
 output_option = click.option(
     "--output", "-o", type=click.Path(dir_okay=False, path_type=Path), help="Where to write it, rather than print it."
@@ -56,7 +56,7 @@ def propose_agency(session: Session, file: Path, output: Path | None) -> None:
 
     FILE is JSON: agency_id, kind, jurisdiction, name {en, zh}, admin.
     """
-    from ledger.cli.decisions import AdmitAgency, read_file
+    from ledger.client.decisions import AdmitAgency, read_file
 
     _propose(session, read_file(file, AdmitAgency), output)
 
@@ -68,8 +68,8 @@ def propose_agency(session: Session, file: Path, output: Path | None) -> None:
 @pass_session
 def propose_witness(session: Session, agency_id: str, account: str, output: Path | None) -> None:
     """Propose ACCOUNT as the witness of an agency, in the place of the one before."""
-    from ledger.cli.decisions import SetWitness
-    from ledger.cli.registry import account_of, agency_of
+    from ledger.client.decisions import SetWitness
+    from ledger.client.registry import account_of, agency_of
 
     _propose(session, SetWitness(agency_of(agency_id), account_of(account, field="ACCOUNT")), output)
 
@@ -80,8 +80,8 @@ def propose_witness(session: Session, agency_id: str, account: str, output: Path
 @pass_session
 def propose_no_witness(session: Session, agency_id: str, output: Path | None) -> None:
     """Propose that an agency have no witness any more."""
-    from ledger.cli.decisions import RemoveWitness
-    from ledger.cli.registry import agency_of
+    from ledger.client.decisions import RemoveWitness
+    from ledger.client.registry import agency_of
 
     _propose(session, RemoveWitness(agency_of(agency_id)), output)
 
@@ -92,7 +92,7 @@ def propose_no_witness(session: Session, agency_id: str, output: Path | None) ->
 @pass_session
 def propose_quorum(session: Session, quorum: int, output: Path | None) -> None:
     """Propose how many agencies' witnesses must co-sign an anchor."""
-    from ledger.cli.decisions import SetQuorum
+    from ledger.client.decisions import SetQuorum
 
     _propose(session, SetQuorum(quorum), output)
 
@@ -104,8 +104,8 @@ def propose_quorum(session: Session, quorum: int, output: Path | None) -> None:
 @pass_session
 def propose_submitter(session: Session, account: str, *, bar: bool, output: Path | None) -> None:
     """Propose that ACCOUNT may anchor, or may not any more."""
-    from ledger.cli.decisions import AllowSubmitter, BarSubmitter
-    from ledger.cli.registry import account_of
+    from ledger.client.decisions import AllowSubmitter, BarSubmitter
+    from ledger.client.registry import account_of
 
     _propose(session, (BarSubmitter if bar else AllowSubmitter)(submitter=account_of(account, field="ACCOUNT")), output)
 
@@ -117,7 +117,7 @@ def propose_submitter(session: Session, account: str, *, bar: bool, output: Path
 @pass_session
 def approve(session: Session, proposal: Path, *, yes: bool, output: Path | None) -> None:
     """Sign a proposal as an agency's admin, after reading it in words; gives the approval as a file."""
-    from ledger.cli import decisions
+    from ledger.client import decisions
 
     read = decisions.read_file(proposal, decisions.Proposal)
     decisions.require_current(session, read)
@@ -135,7 +135,7 @@ def approve(session: Session, proposal: Path, *, yes: bool, output: Path | None)
 @pass_session
 def send(session: Session, proposal: Path, approvals: tuple[Path, ...]) -> None:
     """Send a proposal that a majority of the admins has approved; anybody may."""
-    from ledger.cli import decisions
+    from ledger.client import decisions
 
     read = decisions.read_file(proposal, decisions.Proposal)
     signed = [decisions.read_file(path, decisions.AdminApproval) for path in approvals]
@@ -144,7 +144,7 @@ def send(session: Session, proposal: Path, approvals: tuple[Path, ...]) -> None:
 
 
 def _propose(session: Session, decision: Decision, output: Path | None) -> None:
-    from ledger.cli.decisions import propose
+    from ledger.client.decisions import propose
 
     proposal = propose(session, decision)
     _show(session, proposal)

@@ -32,7 +32,7 @@ def load(session: Session, data_dir: Path | None, url: str | None) -> None:
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-    from ledger.cli.sample_ledger import ServiceLedger
+    from ledger.client.sample_ledger import ServiceLedger
     from ledger.config.installation import DataDirectory
     from ledger.config.installation import load as installation_in
     from ledger.config.settings import read_settings

@@ -13,8 +13,8 @@ import msgspec
 from msgspec import Meta, Struct
 
 from ledger.chain.calls import Approval, ContractDomain, decision_digest
-from ledger.cli.registry import ChainState, chain_state, decide, require_trusted
-from ledger.cli.session import Session
+from ledger.client.registry import ChainState, chain_state, decide, require_trusted
+from ledger.client.session import ClientSession
 from ledger.core.encoding import canonical
 from ledger.core.encoding.decoding import decoder_of
 from ledger.core.errors import Conflict, IntegrityBroken, MalformedInput, SignatureRefused
@@ -131,7 +131,7 @@ class AdminApproval(Struct, frozen=True, forbid_unknown_fields=True):
     format: Literal["tallystick/approval@v1"] = "tallystick/approval@v1"
 
 
-def propose(session: Session, decision: Decision) -> Proposal:
+def propose(session: ClientSession, decision: Decision) -> Proposal:
     """Make a proposal of the decision as the registry's next one."""
     state = chain_state(session)
     require_trusted(session, state.chain_id, state.registry)
@@ -139,7 +139,7 @@ def propose(session: Session, decision: Decision) -> Proposal:
     return Proposal(log_id, state.chain_id, state.registry, state.decision_count + 1, decision)
 
 
-def require_current(session: Session, proposal: Proposal) -> ChainState:
+def require_current(session: ClientSession, proposal: Proposal) -> ChainState:
     """Check that a proposal is for this ledger and is the registry's next decision, and return the chain's state.
 
     Raises IntegrityBroken for another ledger's proposal, Conflict if its number is not the next.
@@ -161,14 +161,14 @@ def require_current(session: Session, proposal: Proposal) -> ChainState:
     return state
 
 
-def approve(session: Session, proposal: Proposal) -> AdminApproval:
+def approve(session: ClientSession, proposal: Proposal) -> AdminApproval:
     """Sign the proposal with the profile's key. The caller has shown it in words before."""
     digest = proposal.digest()
     signature = session.signer.sign(digest)
     return AdminApproval(proposal.number, session.signer.key_id, "0x" + digest.hex(), "0x" + signature.hex())
 
 
-def send(session: Session, proposal: Proposal, approvals: Sequence[AdminApproval]) -> dict[str, Any]:
+def send(session: ClientSession, proposal: Proposal, approvals: Sequence[AdminApproval]) -> dict[str, Any]:
     """Verify the approvals and send the decision with them. Raises what the contract refuses."""
     require_current(session, proposal)
     signed = [_verified(proposal, approval) for approval in approvals]

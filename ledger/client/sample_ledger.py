@@ -9,7 +9,7 @@ import msgspec
 
 from ledger.chain.calls import ContractDomain
 from ledger.chain.transaction import Fees, Transaction, sign
-from ledger.cli.registry import CHAIN, TRANSACTIONS, ChainState, Prepared
+from ledger.client.registry import CHAIN, TRANSACTIONS, ChainState, Prepared
 from ledger.client.service import Service, at
 from ledger.client.sign_in import SignIn
 from ledger.config.keys import Signer

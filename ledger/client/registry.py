@@ -15,7 +15,7 @@ from msgspec import Struct
 from ledger.chain import calls
 from ledger.chain.calls import Approval, KeyRequest
 from ledger.chain.transaction import Fees, Transaction, sign
-from ledger.cli.session import Session
+from ledger.client.session import ClientSession
 from ledger.core.encoding.decoding import convert
 from ledger.core.errors import IntegrityBroken, MalformedInput
 from ledger.core.ethereum.contract_changes import ROLE_BITS, ContractChange
@@ -48,7 +48,7 @@ class ChainState(Struct, frozen=True):
 
 
 def grant_key(
-    session: Session, request: KeyRequest, *, roles: Sequence[str], valid_from: int | None, valid_until: int
+    session: ClientSession, request: KeyRequest, *, roles: Sequence[str], valid_from: int | None, valid_until: int
 ) -> dict[str, Any]:
     """Grant the key that was asked for, from now unless ``valid_from`` is given. Raises what the contract refuses."""
     begins = SYSTEM_SOURCES.now() if valid_from is None else valid_from
@@ -63,32 +63,32 @@ def grant_key(
     return send_call(session, call)
 
 
-def revoke_key(session: Session, key_id: str) -> dict[str, Any]:
+def revoke_key(session: ClientSession, key_id: str) -> dict[str, Any]:
     """Revoke the key for good."""
     return send_call(session, calls.revoke_key(account_of(key_id)))
 
 
-def propose_admin(session: Session, account: str) -> dict[str, Any]:
+def propose_admin(session: ClientSession, account: str) -> dict[str, Any]:
     """Name the account that may become the admin of the caller's agency; the last one named counts."""
     return send_call(session, calls.propose_admin(account_of(account, field="ACCOUNT")))
 
 
-def accept_admin(session: Session, agency_id: str) -> dict[str, Any]:
+def accept_admin(session: ClientSession, agency_id: str) -> dict[str, Any]:
     """Make the caller the admin of the agency that proposed it."""
     return send_call(session, calls.accept_admin(agency_of(agency_id)))
 
 
-def decide(session: Session, change: ContractChange, approvals: Sequence[Approval]) -> dict[str, Any]:
+def decide(session: ClientSession, change: ContractChange, approvals: Sequence[Approval]) -> dict[str, Any]:
     """Send a change that a majority has approved."""
     return send_call(session, calls.decide(change, approvals))
 
 
-def chain_state(session: Session) -> ChainState:
+def chain_state(session: ClientSession) -> ChainState:
     """Ask the service for the state of the contracts."""
     return convert(session.service.get(CHAIN), ChainState)
 
 
-def send_call(session: Session, call: bytes) -> dict[str, Any]:
+def send_call(session: ClientSession, call: bytes) -> dict[str, Any]:
     """Sign the call with the profile's key, send it, and return what became of the transaction."""
     asked = msgspec.json.encode({"sender": session.signer.key_id, "call": "0x" + call.hex()})
     prepared = session.service.post(f"{TRANSACTIONS}/prepare", asked, Prepared)
@@ -105,14 +105,14 @@ def send_call(session: Session, call: bytes) -> dict[str, Any]:
     return session.service.post(TRANSACTIONS, msgspec.json.encode({"raw": "0x" + signed.raw.hex()}), dict[str, Any])
 
 
-def _require_asked(session: Session, prepared: Prepared, call: bytes) -> None:
+def _require_asked(session: ClientSession, prepared: Prepared, call: bytes) -> None:
     """Check that the service prepared this call, to the trusted contract. Raises IntegrityBroken."""
     if prepared.data != "0x" + call.hex():
         raise IntegrityBroken("the service prepared another call than the one asked for", field="data")
     require_trusted(session, prepared.chain_id, prepared.to)
 
 
-def require_trusted(session: Session, chain_id: int, registry: str) -> None:
+def require_trusted(session: ClientSession, chain_id: int, registry: str) -> None:
     """Check that the profile's trust file, if there is one, names the registry. Raises IntegrityBroken."""
     file = session.profiles.trust(session.profile)
     if not file.exists():
