@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from threading import Event
@@ -17,7 +17,7 @@ from ledger.chain.backend import ChainBackend
 from ledger.chain.errors import ChainUnavailable
 from ledger.chain.eth import AccountProof, BlockRef, Eth
 from ledger.chain.journal import ChainWrite
-from ledger.core.errors import Unavailable
+from ledger.core.errors import ProofRefused, Unavailable
 from ledger.core.ethereum.block_headers import read_header
 from ledger.core.verification.bundle import verify_bundle
 from ledger.core.verification.bundle_format import Anchor
@@ -229,6 +229,28 @@ def test_reader_does_not_wait_for_a_chain_that_hangs(stand: Stand, monkeypatch: 
     finally:
         hanging.let_go.set()
     assert not hanging.was_awaited
+
+
+def test_what_is_not_proven_for_one_reader_holds_up_no_other(stand: Stand, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A key that the chain does not prove is not asked for again at once; another is, and so are new anchors."""
+    stand.linked.ledger.post_all(stand.case.events)
+    stand.anchor()
+    stand.linked.grant(LATE)
+    unproven, take, asked = clerk(COURT).key_id, StateProofs._take, list[str]()
+
+    def refusing(states: StateProofs, recorded: RecordedHead, keys: Iterable[str], at: BlockRef) -> None:
+        asked.extend(keys)
+        if unproven in keys:
+            raise ProofRefused("the node is not here", field="proof")
+        take(states, recorded, keys, at)
+
+    monkeypatch.setattr(StateProofs, "_take", refusing)
+    for _ in range(2):
+        assert stand.states.anchor(recorded(stand), unproven) is None
+    assert asked == [unproven]
+    assert stand.states.anchor(recorded(stand), LATE.key_id) is not None
+    stand.states.step(stand.contracts)
+    assert not stand.linked.journal.unproven_anchors(10)
 
 
 def test_restart_between_anchor_and_proof(tmp_path: Path) -> None:

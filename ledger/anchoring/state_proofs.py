@@ -34,9 +34,13 @@ from ledger.store.journal import DatabaseJournal
 
 ANCHORS_A_STEP = 16  # proven in one go, the newest first
 KEYS_AN_ANCHOR = 64  # whose slots are fetched with it: the last that signed in its range
-PAUSE_S = 60.0  # after a chain that could not be asked
+PAUSE_S = 60.0  # after a chain that could not be asked, or did not prove what it was asked for
 PATIENCE_S = 2.0  # of a reader with a chain that is asked for his bundle
 
+MAX_WAITING = 10_000  # anchors and keys that are not asked for again at once
+
+Subject = tuple[int, str | None]  # the number of an anchor's write, and the key whose grant is to be proven
+STEPS: Subject = (0, None)  # the anchors that ``step`` takes
 NodeSource = Callable[[bytes], bytes | None]
 
 logger = structlog.get_logger(__name__)
@@ -53,7 +57,8 @@ class StateProofs:
         self._journal = journal
         self._chain = chain
         self._proven: ChainWrite | None = None  # the last anchor when all had proofs
-        self._waits_until = 0.0
+        self._chain_waits_until = 0.0
+        self._waits_until: dict[Subject, float] = {}  # of what the chain did not prove, while it waits
         self._asking = ThreadPoolExecutor(1, "state-proofs")
 
     def step(self, contracts: TrustedChain) -> None:
@@ -62,29 +67,30 @@ class StateProofs:
         A chain that cannot prove them is asked again later; anchoring goes on.
         """
         last = self._journal.last_anchor(WriteState.CONFIRMED)
-        if last is None or last == self._proven or time.monotonic() < self._waits_until:
+        if last is None or last == self._proven or self._waits(STEPS):
             return
         writes = self._journal.unproven_anchors(ANCHORS_A_STEP)
         try:
             for write in writes:
                 self._take(self._recorded(write, contracts), self._signers(write), self._final_block())
         except (Unavailable, MalformedInput, ProofRefused) as error:
-            self._wait(error)
+            self._wait(STEPS, error)
         else:
             self._proven = last if len(writes) < ANCHORS_A_STEP else None
 
     def anchor(self, recorded: RecordedHead, key_id: str | None) -> Anchor | None:
         """Return what proves the record and the key's grant, stored or fetched now; None if it cannot be had."""
         kept = self._kept(recorded, key_id)
-        if kept is not None or time.monotonic() < self._waits_until:
+        subject = (recorded.write.number, key_id)
+        if kept is not None or self._waits(subject):
             return kept
         asked = self._asking.submit(self._ask, recorded, key_id)
         try:
             asked.result(PATIENCE_S)
         except TallystickError as error:
-            self._wait(error)
+            self._wait(subject, error)
         except TimeoutError:  # a proof that arrives later is stored for the next reader
-            self._wait(ChainUnavailable(f"the chain did not answer within {PATIENCE_S:.0f} s"))
+            self._wait(subject, ChainUnavailable(f"the chain did not answer within {PATIENCE_S:.0f} s"))
             return None
         return self._kept(recorded, key_id)
 
@@ -102,9 +108,20 @@ class StateProofs:
                 return
         self._take(recorded, keys, self._final_block())
 
-    def _wait(self, error: TallystickError) -> None:
+    def _waits(self, subject: Subject) -> bool:
+        now = time.monotonic()
+        return now < self._chain_waits_until or now < self._waits_until.get(subject, 0.0)
+
+    def _wait(self, subject: Subject, error: TallystickError) -> None:
+        """Pause for all after a chain that did not answer, else for what it did not prove alone."""
         logger.warning("not proven by the chain's state", reason=error.for_operator, hint=error.hint)
-        self._waits_until = time.monotonic() + PAUSE_S
+        now = time.monotonic()
+        if isinstance(error, Unavailable):
+            self._chain_waits_until = now + PAUSE_S
+            return
+        waiting = {key: until for key, until in [*self._waits_until.items()] if now < until}
+        self._waits_until = {} if len(waiting) >= MAX_WAITING else waiting
+        self._waits_until[subject] = now + PAUSE_S
 
     def _kept_header(self, write: ChainWrite) -> bytes | None:
         with self._database.read() as connection:

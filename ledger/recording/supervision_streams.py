@@ -16,6 +16,7 @@ from ledger.core.procedure.jurisdiction import in_line, may_supervise, supervise
 from ledger.core.signing.authority import Agency, Authority
 from ledger.core.supervision import Act, Matter, ModelState, Move, fold
 from ledger.core.supervision.anonymity import Trace, known_traces, traces, words
+from ledger.core.supervision.recommendations import STREAM as RECOMMENDATION_STREAM
 from ledger.core.visibility import SUPERVISORS, Reader, reader_of
 from ledger.store import imports, log, search, supervision
 from ledger.store.database import Connection
@@ -82,7 +83,7 @@ def require_cited_elsewhere(connection: Connection, payload: Payload, authority:
     if isinstance(body, RecommendationIssued):
         _require_leads(connection, body, agencies[payload.agency], agencies)
     if isinstance(body, LeadClosed) and body.recommendation_id is not None:
-        _require_issued(connection, body.recommendation_id)
+        _require_issued(connection, body.recommendation_id, payload)
 
 
 def identified(connection: Connection, text: str, authority: Authority, reader: Reader) -> tuple[Trace, ...]:
@@ -133,13 +134,25 @@ def _require_own_id(connection: Connection, dataset_id: str, agency: Agency, age
         )
 
 
-def _require_issued(connection: Connection, recommendation_id: str) -> None:
-    if not supervision.is_issued(connection, recommendation_id):
+def _require_issued(connection: Connection, recommendation_id: str, payload: Payload) -> None:
+    """Refuse to close a lead by a recommendation that its procuratorate has not issued on it.
+
+    Who closes the lead is told the same whether another agency issued one of this id, or nobody.
+    """
+    lead_id, issuer = payload.stream.id, payload.agency
+    entries = log.stream(connection, "supervision", RECOMMENDATION_STREAM + recommendation_id, limit=1)
+    issued = log.payload_of(entries[0]) if entries else None
+    if (
+        issued is None
+        or issued.agency != issuer
+        or not isinstance(issued.body, RecommendationIssued)
+        or not (lead_id in issued.body.leads or supervision.is_of(connection, lead_id, issued.body))
+    ):
         raise RuleRefused(
-            f"there is no recommendation {recommendation_id}",
+            f"there is no recommendation {recommendation_id} by {issuer} on {lead_id}",
             code="unknown_recommendation",
             field="payload.body.recommendation_id",
-            hint="Issue the recommendation first: tally recommendation issue",
+            hint="Issue the recommendation first, naming the lead: tally recommendation issue --lead",
         )
 
 

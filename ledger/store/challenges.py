@@ -9,7 +9,10 @@ from ledger.core.errors import Unavailable
 from ledger.store.database import Database
 from ledger.store.tables import CHALLENGES
 
-MAX_WAITING = 100_000  # challenges; a flood of requests must not fill the disk
+# Challenges from the oldest that waits to the newest; a flood of requests must not fill the disk. Numbers tell it by
+# two looks into an index; counting rows took longer the more there were, while everything else waited for the lock.
+MAX_WAITING = 100_000
+_FIRST, _LAST = select(func.min(CHALLENGES.c.number)), select(func.max(CHALLENGES.c.number))
 
 
 class Challenge(Struct, frozen=True):
@@ -25,9 +28,10 @@ def keep(database: Database, challenge: Challenge, now: int) -> None:
     """Store a challenge and delete those that expired by ``now``. Raises Unavailable if too many wait."""
     with database.write() as connection:
         connection.execute(delete(CHALLENGES).where(CHALLENGES.c.expires_at <= now))
-        if connection.execute(select(func.count()).select_from(CHALLENGES)).scalar_one() >= MAX_WAITING:
+        first, last = (connection.execute(query).scalar() or 0 for query in (_FIRST, _LAST))
+        if last - first >= MAX_WAITING - 1:
             raise Unavailable("too many sign-ins are waiting", code="busy", retry_after=60)
-        row = {name: getattr(challenge, name) for name in Challenge.__struct_fields__}
+        row = {name: getattr(challenge, name) for name in Challenge.__struct_fields__} | {"number": last + 1}
         connection.execute(insert(CHALLENGES).values(**row))
 
 

@@ -24,7 +24,7 @@ from sqlalchemy import (
 )
 from sqlmodel import Field, SQLModel
 
-from ledger.core.events.supervision import BilingualText
+from ledger.core.events.supervision import BilingualText, RecommendationIssued
 from ledger.core.supervision import LeadState, Matter, ModelState, RecommendationState, subject_kind_of
 from ledger.core.supervision.models import STREAM as MODEL_STREAM
 from ledger.core.supervision.recommendations import STREAM as RECOMMENDATION_STREAM
@@ -396,10 +396,11 @@ def standing(connection: Connection, lead_ids: frozenset[str]) -> dict[str, str]
     return {row.lead_id: row.procuratorate for row in rows}
 
 
-def is_issued(connection: Connection, recommendation_id: str) -> bool:
-    """Return whether there is a recommendation of this id."""
-    query = select(literal(1)).where(RECOMMENDATIONS.c.recommendation_id == recommendation_id)
-    return connection.execute(query).first() is not None
+def is_of(connection: Connection, lead_id: str, issued: RecommendationIssued) -> bool:
+    """Return whether the lead is of the recommendation's model, and of the agency that it goes to."""
+    query = select(LEADS.c.model_id, LEADS.c.supervised).where(LEADS.c.lead_id == lead_id)
+    row = connection.execute(query).first()
+    return row is not None and (row.model_id, row.supervised) == (issued.model_id, issued.to_agency)
 
 
 def _paged(connection: Connection, query: Select[Any], key: ColumnElement[int], page: Page) -> list[Row]:

@@ -373,14 +373,15 @@ class BindingRow(SQLModel, table=True):
 
 
 class ChallengeRow(SQLModel, table=True):
-    """A sign-in text that waits for its signature."""
+    """A sign-in text that waits for its signature. ``number`` counts on from that of the newest that waits."""
 
     __tablename__ = "challenges"
 
     nonce: str = Field(primary_key=True)
     key_id: str
     message: str = Field(sa_column=Column(Text, nullable=False))
-    expires_at: int = Field(sa_column=big(), description="unix seconds")
+    expires_at: int = Field(sa_column=Column(BigInteger, nullable=False, index=True), description="unix seconds")
+    number: int = Field(sa_column=Column(BigInteger, nullable=False, unique=True))
 
 
 class Meta(SQLModel, table=True):

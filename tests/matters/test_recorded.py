@@ -128,6 +128,30 @@ def test_a_lead_closes_by_a_recommendation_that_was_issued(ledger: Ledger) -> No
     ledger.post(lead.act(closed("recommendation"), clerk(PROCURATORATE)).last)
 
 
+def test_a_lead_closes_by_its_own_procuratorates_recommendation_on_it(ledger: Ledger) -> None:
+    """One that another agency issued is none, nor one on something else; who closes is told the same of all of them.
+    One of the lead's model, to the agency that the lead is about, is one."""
+    lead = Lead().raised().assigned().confirmed()
+    post(ledger, lead)
+    on = {"leads": (lead.state.lead_id,)}
+    model_id = lead.state.raised.model_id
+    ledger.post(Recommendation("by-upper").issued(supervisor(UPPER), **on).last)
+    ledger.post(Recommendation("on-nothing").issued().last)
+    ledger.post(Recommendation("to-another").issued(to_agency=COURT, model_id=model_id).last)
+    ledger.post(Recommendation("of-the-model").issued(model_id=model_id).last)
+    messages = set()
+    for recommendation_id in ("by-upper", "on-nothing", "to-another", "nowhere"):
+        with pytest.raises(RuleRefused) as caught:
+            ledger.post(lead.draft(closed("recommendation", recommendation_id=recommendation_id), clerk(PROCURATORATE)))
+        assert (caught.value.code, caught.value.field) == (
+            "unknown_recommendation",
+            "payload.body.recommendation_id",
+        )
+        messages.add(caught.value.message.replace(recommendation_id, "ID"))
+    assert len(messages) == 1
+    ledger.post(lead.act(closed("recommendation", recommendation_id="of-the-model"), clerk(PROCURATORATE)).last)
+
+
 def test_a_data_set_takes_no_ones_stream(ledger: Ledger) -> None:
     """It stands in the stream of its agency, and in no other one, where anybody could come before him."""
     for stream in (Stream(kind="supervision", id="pensions"), Lead().stream):
