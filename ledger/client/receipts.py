@@ -21,8 +21,8 @@ HINT = (
     "with a copy that others keep (tally log save)."
 )
 RENEWED = (
-    "If the operator says that the log's key was replaced, take the renewal by tally trust accept, then send the "
-    "submission again."
+    "Keep the submission and this receipt. If the operator says that the log's key was replaced, take the renewal by "
+    "tally trust accept, then send the submission again; if not, compare the log with a copy that others keep."
 )
 
 
@@ -60,7 +60,7 @@ def require_receipt(answer: Any, submission: bytes, trust: Trust | None) -> Veri
         raise IntegrityBroken(f"this is no receipt: {error}", field="receipt", hint=HINT) from error
     except TallystickError as error:
         field = f"receipt.{error.field}" if error.field else "receipt"
-        hint = f"{HINT} {RENEWED}" if isinstance(error, SignatureRefused) else HINT
+        hint = RENEWED if isinstance(error, SignatureRefused) else HINT
         raise IntegrityBroken(f"this is no receipt for the event: {error.message}", field=field, hint=hint) from error
     return VerifiedReceipt(proof.index, proof.checkpoint, checkpoint)
 

@@ -18,6 +18,11 @@ from tests.supervision.modelling import SOUND, changed, with_sql
 from tests.test_locales import catalogue
 
 Change = tuple[str, str]
+SEVENTH = """    as_of: 2026-03-08T12:00:00Z
+    rows:
+      handovers:
+        - {case_id: c1, handover_id: h1, status: offered, to_agency: pro-east, offered_at: 2026-03-01T02:00:00Z}
+"""
 # name of the fault: changes of the sound file, text in the line that is named, field, a part of the message
 FAULTS: dict[str, tuple[tuple[Change, ...], str, str, str]] = {
     "unknown_key": ((("title:", "titel:"),), "titel:", "titel", "did you mean title"),
@@ -144,6 +149,12 @@ FAULTS: dict[str, tuple[tuple[Change, ...], str, str, str]] = {
         "offered_at: soon",
         "examples[0].rows.handovers[0].offered_at",
         "a time in UTC",
+    ),
+    "empty_row": (
+        (("raises: []", "raises: []\n    rows: {handovers: [{}]}"), (SEVENTH, "    as_of: 2026-03-08T12:00:00Z\n")),
+        "rows: {handovers: [{}]}",
+        "examples[1].rows.handovers[0]",
+        "at least one column of handovers",
     ),
     "raises_other_key": (
         (("raises: [{case_id: c1, handover_id: h1}]", "raises: [{case_id: c1}]"),),

@@ -48,6 +48,8 @@ def faults_of_example(example: Example, key: tuple[str, ...]) -> Iterator[tuple[
             yield f".rows.{view}", said
             continue
         for number, row in enumerate(rows):
+            if not row:
+                yield f".rows.{view}[{number}]", Wording("empty_row", view=view)
             yield from ((f".rows.{view}[{number}].{name}", wrong) for name, wrong in _faults_of_row(view, row))
     for number, raised in enumerate(example.raises):
         if raised.keys() != set(key):
