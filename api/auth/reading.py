@@ -6,8 +6,6 @@ and to a former party that states its ground for reading them.
 
 from __future__ import annotations
 
-from typing import Final
-
 from api.auth.sessions import ReaderSession
 from api.services.parts import Parts
 from ledger.core.encoding.instants import instant_text
@@ -17,13 +15,11 @@ from ledger.core.events.handover import HandoverOffered, HandoverRecalled
 from ledger.core.procedure.jurisdiction import may_supervise
 from ledger.core.signing.authority import Authority
 from ledger.core.supervision import subject_kind_of
-from ledger.core.visibility import SUPERVISORS, Sides, Sight, can_see_event, reader_of
+from ledger.core.visibility import Sides, Sight, can_see_event, may_search_jurisdiction, reader_of
 from ledger.store import cases, supervision
 from ledger.store.access import Read
 from ledger.store.database import Connection
 from ledger.store.log import StoredEntry
-
-GOVERNING: Final = (*SUPERVISORS, "supervisor")
 
 
 class Reading:
@@ -71,6 +67,10 @@ class Reading:
     @property
     def is_of_procuratorate(self) -> bool:
         return may_supervise(self.authority.agencies[self.agency])
+
+    @property
+    def searches_jurisdiction(self) -> bool:
+        return may_search_jurisdiction(self.authority.agencies[self.agency], self.session.grant.roles)
 
     def is_supervising(self, agency_id: str) -> bool:
         """Return whether the agency is of a kind that supervises."""

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, NamedTuple
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
-from api.auth.reading import GOVERNING, Reading
+from api.auth.reading import Reading
 from api.console.access import LabelsOf, Reads
 from api.console.cited import cited, events_of_stream
 from api.console.forms import FormOf, whole_number
@@ -183,7 +183,7 @@ def lead(
         "told": recorded(service, reading, labels, event),
         "digest_shown": DIGEST_SHOWN,
         "case_number": numbers.get(state.raised.case_id or ""),
-        "governs": reading.session.has_role(*GOVERNING) and reading.is_of_procuratorate,
+        "governs": reading.searches_jurisdiction,
     }
     return page(request, service, "lead.html", reading.session, **values)
 

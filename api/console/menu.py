@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from typing import Final, NamedTuple
 
-from api.auth.reading import GOVERNING
 from api.auth.sessions import ReaderSession
 from api.texts import later
 from ledger.core.events.catalogue import HANDLING
 from ledger.core.events.terms import AgencyKind
 from ledger.core.procedure.jurisdiction import has_trait
+from ledger.core.visibility import GOVERNING
 
 EVERYBODY: Final = (*GOVERNING, "clerk", "witness")
 

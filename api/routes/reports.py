@@ -9,13 +9,14 @@ from fastapi import APIRouter, Query
 from msgspec import Struct
 from starlette.responses import Response
 
-from api.auth.reading import GOVERNING, Reading
+from api.auth.reading import Reading
 from api.dependencies import LabelsOf, Reads, Service, ServiceOf, json_response
 from api.schemas.openapi import answers, problems
 from ledger.core.errors import Unauthorized
 from ledger.core.events.supervision import BilingualText
 from ledger.core.events.terms import BusinessLine
 from ledger.core.procedure.jurisdiction import lies_within
+from ledger.core.visibility import GOVERNING
 from ledger.i18n import Labels
 from ledger.store import cases, supervision
 from ledger.supervision.correlation import DEEPEST, Asked, Edge, Node, Place, correlate, node_called
@@ -98,7 +99,7 @@ def correlation(
 ) -> Response:
     """Return the graph around a node, up to `depth` steps away. Persons are keyed digests, never names.
 
-    For a procuratorate's auditors and analysts.
+    For a procuratorate's auditors, analysts and supervisors: the graph has every case that its auditors see.
     """
     own = require_governing(reading)
     now = _now(service)
@@ -151,7 +152,7 @@ def require_governing(reading: Reading) -> str:
     Raises Unauthorized.
     """
     reading.require_role(*GOVERNING)
-    if not reading.is_of_procuratorate:
+    if not reading.searches_jurisdiction:
         raise Unauthorized("this is for procuratorates", code="not_a_procuratorate")
     return reading.authority.agencies[reading.agency].profile.jurisdiction
 

@@ -10,6 +10,8 @@ model                     everybody
 an event of a stream      whoever sees the subject of the stream, the agency that signed the event, and the agency
                           to which the event offers something; in the stream of an agency, that agency; in the
                           system stream, everybody
+models, reports,          auditors, analysts and supervisors of an agency that supervises: these look at every case
+correlation               that its auditors see, also for a supervisor, who opens none of them by jurisdiction
 ========================  =======================================================================================
 
 Lists of many rows are filtered by SQL (``ledger.store.cases``, ``ledger.store.supervision``) or by views
@@ -25,12 +27,13 @@ from msgspec import Struct
 
 from ledger.core.custody import CaseState
 from ledger.core.events.terms import Role
-from ledger.core.procedure.jurisdiction import supervised_by
+from ledger.core.procedure.jurisdiction import may_supervise, supervised_by
 from ledger.core.signing.authority import Agency
 from ledger.core.supervision import LeadState, Matter, RecommendationState
 
 Sight = Literal["party", "offered", "jurisdiction"]  # strongest reason first
 SUPERVISORS: Final[tuple[Role, ...]] = ("auditor", "analyst")  # whose agency's jurisdiction counts
+GOVERNING: Final[tuple[Role, ...]] = (*SUPERVISORS, "supervisor")  # who may have all of it searched
 
 
 class Reader(Struct, frozen=True):
@@ -83,6 +86,11 @@ def reader_of(agency_id: str, roles: Collection[str], agencies: Mapping[str, Age
     """Return the reader for an officer of the agency; jurisdiction counts if one of the officer's roles supervises."""
     supervises = not set(SUPERVISORS).isdisjoint(roles)
     return Reader(agency_id, supervised_by(agency_id, agencies) if supervises else frozenset(), now)
+
+
+def may_search_jurisdiction(agency: Agency, roles: Collection[str]) -> bool:
+    """Return whether an officer of the agency may run models, reports and correlation over its whole jurisdiction."""
+    return may_supervise(agency) and not set(GOVERNING).isdisjoint(roles)
 
 
 def sides_of(subject: CaseState | Matter) -> Sides:

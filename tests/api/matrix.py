@@ -15,12 +15,12 @@ from typing import Any, Literal, Protocol, get_args
 import msgspec
 import pytest
 
-from api.routes.reports import GOVERNING
 from ledger.core.events import registry
 from ledger.core.events.case import PersonNamed
 from ledger.core.events.record import ImportRecorded
 from ledger.core.events.registry import Name, Profile
 from ledger.core.events.terms import AgencyKind, Role
+from ledger.core.visibility import GOVERNING
 from ledger.store import audit
 from ledger.supervision.models.parse import parse_model
 from ledger.supervision.models.shipped_models import shipped_model

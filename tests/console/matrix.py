@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from api.console.act_pages import FORMS as FORMS_OF_ACTS
 from api.console.menu import HANDLING
-from api.routes.reports import GOVERNING
+from ledger.core.visibility import GOVERNING
 from ledger.supervision.models.editing import FORMS
 from tests.api.matrix import AUDIT, ROLES, Relation, Role, World, anybody, governs, reader, sees, supervises
 from tests.supervised import Lead

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 import pytest
 from msgspec.structs import replace
 
-from ledger.core.events.terms import AgencyKind
+from ledger.core.events.terms import AgencyKind, Role
 from ledger.core.procedure.jurisdiction import TRAITS, may_detain
 from ledger.core.signing.authority import Agency
 from ledger.core.visibility import (
@@ -19,6 +21,7 @@ from ledger.core.visibility import (
     can_see,
     can_see_event,
     concerned,
+    may_search_jurisdiction,
     reader_of,
     sides_of,
 )
@@ -171,3 +174,12 @@ def test_an_event_is_seen_with_what_its_stream_is_of_or_by_who_has_it_in_hand(
 ) -> None:
     """Who signed it and who was offered something by it keep it, of the case they see nothing by that."""
     assert can_see_event(reader(agency), *stream, signer=signer, offered_to=offered_to, sides=sides) == expected
+
+
+@pytest.mark.parametrize("kind", get_args(AgencyKind))
+@pytest.mark.parametrize("role", get_args(Role))
+def test_who_may_have_a_jurisdiction_searched(kind: AgencyKind, role: Role) -> None:
+    """Models, reports and correlation look at what the agency's auditors see, also for a supervisor, for no clerk."""
+    agency = replace(AGENCIES[POLICE], kind=kind)
+    expected = kind == "procuratorate" and role in ("auditor", "analyst", "supervisor")
+    assert may_search_jurisdiction(agency, {role}) is expected
