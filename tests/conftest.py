@@ -9,8 +9,12 @@ import pytest
 from hypothesis import Phase, settings
 from xdist.scheduler import LoadFileScheduling
 
+from ledger.chain.recursion_limit import kept_recursion_limit
 from tests import machine
 from tests.postgres import PostgresServer, running_server
+
+with kept_recursion_limit():  # before a test brings it in with an Ethereum package
+    import py_ecc  # noqa: F401
 
 settings.register_profile("suite", parent=settings.default, deadline=None)  # no test fails for being slow
 settings.register_profile(  # for scripts/mutate: the same few examples each time, and none made smaller

@@ -1,33 +1,24 @@
-"""The ABI codec, and web3 imported without its side effect.
-
-web3 brings in py_ecc, which raises the interpreter's recursion limit to 100,000: from then on a deeply nested JSON body
-overflows the C stack and kills the process, where it should be a RecursionError.
-"""
+"""Calls, events and errors of the ledger's contracts, encoded and decoded by their ABIs."""
 
 from __future__ import annotations
 
 import re
-import sys
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
-from eth_abi.exceptions import DecodingError
-from eth_utils.abi import collapse_if_tuple
-from web3 import Web3
-
 from contracts import artifact
 from ledger.chain.errors import CallReverted, ChainMismatch, ChainUnavailable, RpcRefused
 from ledger.chain.eth import BlockId, Eth, Log
+from ledger.chain.recursion_limit import kept_recursion_limit
 from ledger.core.encoding.digests import keccak256
 
-_limit = sys.getrecursionlimit()
-
-
-sys.setrecursionlimit(_limit)
+with kept_recursion_limit():
+    from eth_abi.exceptions import DecodingError
+    from eth_utils.abi import collapse_if_tuple
+    from web3 import Web3
 
 abi_codec = Web3().codec
-
 
 HINT_OF_SILENCE = "It may be a contract of another version: tally doctor tells."
 HINTS = {

@@ -23,6 +23,7 @@ from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
 
+from ledger.chain.recursion_limit import kept_recursion_limit
 from ledger.config.secret_files import read_secret, write_secret
 from ledger.core.errors import MalformedInput, TallystickError
 from ledger.core.log.notes import SeedSigner, SignatureType, VerifyingKey, parse_vkey
@@ -90,7 +91,8 @@ def create_keystore(path: Path, passphrase: str, *, private_key: bytes | None = 
 
 
 def _keystore_file(private_key: bytes, passphrase: str, *, light: bool) -> bytes:
-    from eth_account import Account  # noqa: PLC0415 - it takes longer to import than most commands to run
+    with kept_recursion_limit():
+        from eth_account import Account  # noqa: PLC0415 - it takes longer to import than most commands to run
 
     keystore = Account.encrypt(private_key, passphrase, kdf="scrypt", iterations=_work(light=light))
     return json.dumps(keystore, indent=2).encode() + b"\n"
@@ -110,7 +112,8 @@ def open_keystore(path: Path, passphrase: str) -> LocalSigner:
 
 
 def _keystore_secret(path: Path, passphrase: str) -> bytes:
-    from eth_account import Account  # noqa: PLC0415
+    with kept_recursion_limit():
+        from eth_account import Account  # noqa: PLC0415
 
     keystore = _parsed_keystore(path)
     try:

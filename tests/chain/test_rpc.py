@@ -96,9 +96,16 @@ def test_an_answer_without_end_is_cut(node: FaultyNode) -> None:
     assert raised.value.code == "chain_too_large"
 
 
-def test_web3_leaves_the_recursion_limit_alone() -> None:
-    """With the limit that one of its parts sets, deep JSON from anybody would kill the process."""
-    program = "import sys, ledger.chain.contract as _; print('py_ecc' in sys.modules, sys.getrecursionlimit())"
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "import ledger.chain.contract",
+        "from ledger.config.keys import _keystore_file as f; f(b'1' * 32, 'p', light=True)",
+    ],
+)
+def test_ethereum_packages_leave_the_recursion_limit_alone(statement: str) -> None:
+    """With the limit that one of their parts sets, deep JSON from anybody would kill the process."""
+    program = f"import sys; {statement}; print('py_ecc' in sys.modules, sys.getrecursionlimit())"
     printed = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True).stdout
     assert printed.split() == ["True", "1000"]
 
