@@ -206,9 +206,10 @@ class Service:
     # -- the embedded chain --------------------------------------------------------------------------------------------
 
     def chain_pid(self) -> int:
-        """The process of the embedded chain: the one child of the service."""
+        """Return the process of the embedded chain: the service's child that is an Anvil, beside its worker processes."""
         tasks = Path(f"/proc/{self._require_process().pid}/task").glob("*/children")
-        (pid,) = [int(pid) for children in tasks for pid in children.read_text().split()]
+        children = [int(pid) for listing in tasks for pid in listing.read_text().split()]
+        (pid,) = [pid for pid in children if b"anvil" in Path(f"/proc/{pid}/cmdline").read_bytes()]
         return pid
 
     @contextmanager
