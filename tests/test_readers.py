@@ -51,7 +51,7 @@ from tests.machine import REPOSITORY
 IMPORTS = REPOSITORY / "examples" / "import"
 BUNDLE = (REPOSITORY / "docs" / "examples" / "bundle.json").read_bytes()
 TRUST = (REPOSITORY / "docs" / "examples" / "trust.json").read_bytes()
-MODELS = sorted((REPOSITORY / "ledger" / "supervision" / "models").rglob("*.yaml"))
+MODELS = sorted((REPOSITORY / "ledger" / "supervision" / "models" / "shipped").glob("*.yaml"))
 PROOF = json.loads(BUNDLE)["proof"]
 NOTE = PROOF.partition("\n\n")[2]
 WORKBOOK = (IMPORTS / "procuratorate-card.xlsx").read_bytes()

@@ -206,7 +206,7 @@ class Service:
     # -- the embedded chain --------------------------------------------------------------------------------------------
 
     def chain_pid(self) -> int:
-        """Return the process of the embedded chain: the service's child that is an Anvil, beside its worker processes."""
+        """Return the process of the embedded chain: the service's child that is an Anvil, not a worker process."""
         tasks = Path(f"/proc/{self._require_process().pid}/task").glob("*/children")
         children = [int(pid) for listing in tasks for pid in listing.read_text().split()]
         (pid,) = [pid for pid in children if b"anvil" in Path(f"/proc/{pid}/cmdline").read_bytes()]
