@@ -608,7 +608,7 @@ def _repeat(pause_s: float, step: Callable[[], object]) -> Callable[[Event], Non
                 step()
             except TallystickError as error:
                 logger.warning("step failed", thread=name, reason=error.for_operator)
-            except Exception:
+            except Exception:  # the thread goes on: a loop that ended would stop anchoring or sealing unnoticed
                 logger.exception("step failed for a reason that nobody foresaw", thread=name)
 
     return run
