@@ -10,8 +10,8 @@ from hypothesis import Phase, settings
 from xdist.scheduler import LoadFileScheduling
 
 from ledger.chain.recursion_limit import kept_recursion_limit
-from tests import machine
-from tests.postgres import PostgresServer, running_server
+from tests.testkit import machine
+from tests.testkit.postgres import PostgresServer, running_server
 
 with kept_recursion_limit():  # before a test brings it in with an Ethereum package
     import py_ecc  # noqa: F401
@@ -31,7 +31,7 @@ settings.load_profile("suite")
 # What takes longest, in this order, comes first; were it last, the other workers would wait for it.
 LONGEST = ("test_readme.py", "stories", "cli", "test_sample_data.py", "witness", "console", "faults", "api")
 # Folders whose tests share a service: on one worker, or each worker would start its own.
-ON_ONE_WORKER = ("tests/stories", "tests/cli")
+ON_ONE_WORKER = ("tests/e2e/stories", "tests/unit/cli")
 
 
 class Folders(LoadFileScheduling):
@@ -70,7 +70,7 @@ def repository() -> Path:
 
 @pytest.fixture
 def free_port() -> int:
-    """A loopback port for a server of this test; ``tests.machine.free_port`` gives more."""
+    """A loopback port for a server of this test; ``tests.testkit.machine.free_port`` gives more."""
     return machine.free_port()
 
 
@@ -106,7 +106,9 @@ def postgres_url(postgres: PostgresServer) -> Iterator[str]:
 @pytest.fixture(scope="session")
 def postgres_template(postgres: PostgresServer) -> Iterator[str]:
     """The name of a database that went through every migration, to be copied."""
-    from ledger.store.database import open_database  # not loaded for tests/core, which must load the core by itself
+    from ledger.store.database import (
+        open_database,
+    )  # not loaded for tests/unit/core, which must load the core by itself
 
     with postgres.fresh_database() as url:
         open_database(url).close()
@@ -126,7 +128,7 @@ def each_empty_database_url(request: pytest.FixtureRequest, tmp_path: Path) -> s
 def each_database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """The smoke set: a migrated database of each kind that is supported, one after the other."""
     if request.param == "sqlite":
-        from tests.ledgers import lay_tables, sqlite_url
+        from tests.testkit.ledgers import lay_tables, sqlite_url
 
         lay_tables(sqlite_url(tmp_path))
         yield sqlite_url(tmp_path)

@@ -22,10 +22,10 @@ from statistics import median
 from scripts.bench.figures import Figure, cpu_seconds, show
 from tests.api.conftest import no_chain, serving, serving_ledger
 from tests.api.service import Served
-from tests.builders import PROCURATORATE, auditor
-from tests.journals import add_anchors
-from tests.ledgers import open_ledger, sqlite_url
-from tests.pictured import long_case
+from tests.testkit.builders import PROCURATORATE, auditor
+from tests.testkit.journals import add_anchors
+from tests.testkit.ledgers import open_ledger, sqlite_url
+from tests.testkit.timeline_cases import long_case
 
 LIMIT_MS = 100
 EMPTY = "/search"  # who reads, the menu, a form: what every page has

@@ -27,9 +27,9 @@ from ledger.core.verification.bundle_format import StampedProof, encode_bundle, 
 from ledger.core.verification.evidence import encode_response
 from ledger.core.verification.timestamps import verify_timestamp
 from scripts.bench.figures import in_turn
-from tests import bundles
-from tests.casework import Case
-from tests.timestamping import new_authority
+from tests.testkit import bundles
+from tests.testkit.casework import Case
+from tests.testkit.timestamping import new_authority
 
 SIZES = (1_000, 1_000_000)
 ROUNDS = 15

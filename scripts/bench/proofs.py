@@ -23,9 +23,9 @@ from ledger.core.verification.bundle import verify_bundle
 from ledger.core.verification.bundle_format import encode_bundle
 from ledger.core.verification.trust import Trust, encode_trust
 from scripts.bench.figures import Figure, children_cpu, in_turn, show
-from tests import bundles
-from tests.builders import LOG_ID
-from tests.casework import Case
+from tests.testkit import bundles
+from tests.testkit.builders import LOG_ID
+from tests.testkit.casework import Case
 
 ROUNDS = 15
 BATCH = 200  # verifications a round

@@ -19,10 +19,10 @@ from ledger.core.verification.bundle_format import encode_bundle, raw, read_anch
 from ledger.core.verification.contract_storage import anchor_slots, read_anchor_state, read_grant_state, registry_slots
 from ledger.core.verification.trust import Trust
 from scripts.bench.figures import Figure, in_turn, show
-from tests import bundles
-from tests.builders import POLICE, clerk
-from tests.casework import Case
-from tests.states import State, packed
+from tests.testkit import bundles
+from tests.testkit.builders import POLICE, clerk
+from tests.testkit.casework import Case
+from tests.testkit.chain_states import State, packed
 
 ACCOUNTS = 20_000
 RECORDS = KEYS = 300

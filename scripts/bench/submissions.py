@@ -25,7 +25,7 @@ import httpx
 from scripts.bench.events import submissions
 from scripts.bench.figures import Figure, show
 from scripts.bench.ports import free_port
-from tests.postgres import running_server
+from tests.testkit.postgres import running_server
 
 CONNECTIONS = 64
 BULK = 100  # events of a bulk request

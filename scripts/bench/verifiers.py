@@ -16,9 +16,9 @@ from pathlib import Path
 
 from ledger.core.verification.bundle import verify_bundle
 from scripts.bench.figures import Figure, in_turn, show
-from tests.corpus.compare import BATCH, Sample
-from tests.corpus.faults import Expected
-from tests.corpus.worlds import World, worlds
+from tests.campaigns.verifiers.compare import BATCH, Sample
+from tests.campaigns.verifiers.faults import Expected
+from tests.campaigns.verifiers.worlds import World, worlds
 
 ROUNDS = 5
 WORLD = "two of three"

@@ -27,11 +27,11 @@ from ledger.core.log.tiles import TILE_WIDTH, BundleName, RightEdge, TileName, e
 from ledger.core.signing.signatures import signing_hash
 from scripts.bench.figures import Figure, show
 from scripts.bench.ports import free_port
-from tests.builders import LOG_ID, Event, Writer
-from tests.bundles import LOG_SIGNER
-from tests.linked import linked_ledger
-from tests.witness.running import running, settle
-from tests.witness.stand import CLERK, Stand, standing
+from tests.testkit.builders import LOG_ID, Event, Writer
+from tests.testkit.bundles import LOG_SIGNER
+from tests.testkit.ledger_with_chain import linked_ledger
+from tests.unit.witness.running import running, settle
+from tests.unit.witness.stand import CLERK, Stand, standing
 
 PER_CASE = 20  # entries
 STEP = 16 * TILE_WIDTH  # leaves that the tree grows by at a time

@@ -24,7 +24,7 @@ from ledger.samples.town import admin_of
 from scripts.demonstration.setting import LEAVER
 from scripts.demonstration.stage import Stage, StepFailed
 from scripts.demonstration.witnesses import QUORUM, Witness
-from tests.merkle_reference import consistency_proof, mth
+from tests.oracles.merkle_reference import consistency_proof, mth
 
 
 class Operator:

@@ -15,7 +15,7 @@ import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from tests.hostile.campaign import Campaign
+from tests.campaigns.malicious_log.campaign import Campaign
 
 SHOWN = 50  # attacks
 

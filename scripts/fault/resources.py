@@ -35,12 +35,12 @@ from ledger.supervision.publishing import Definitions
 from ledger.workers.pool import WorkerPool
 from tests.api.conftest import no_chain, serving_ledger
 from tests.api.service import JSON, Served
-from tests.builders import POLICE, PROCURATORATE, Officer, Writer, analyst, auditor, clerk
-from tests.casework import Case
-from tests.datasets import dataset
-from tests.ledgers import open_ledger, sqlite_url
-from tests.supervised import Model
-from tests.supervision.modelling import SOUND, with_sql
+from tests.testkit.builders import POLICE, PROCURATORATE, Officer, Writer, analyst, auditor, clerk
+from tests.testkit.casework import Case
+from tests.testkit.datasets import dataset
+from tests.testkit.ledgers import open_ledger, sqlite_url
+from tests.testkit.supervision import Model
+from tests.unit.supervision.modelling import SOUND, with_sql
 
 CASE = "case-1"
 UNPACKED = 30 * 1024 * 1024  # bytes of the sheet that an XLSX file of 0.07 MB unpacks to

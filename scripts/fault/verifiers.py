@@ -2,9 +2,9 @@
 
 python -m scripts.fault.verifiers [--count 10000] [--seed N] [--keep FILE]
 
-In each round every fault of tests/corpus is made once, of a bundle that it fits. Compared are the verdict and the
-status of each step, of the Python verifier and of scripts/verify, which was written from docs/protocol.md alone. Exit
-code 1 where anything differs.
+In each round every fault of tests/campaigns/verifiers is made once, of a bundle that it fits. Compared are the
+verdict and the status of each step, of the Python verifier and of scripts/verify, which was written from
+docs/protocol.md alone. Exit code 1 where anything differs.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from tests.corpus.compare import compared, our_answer, samples
+from tests.campaigns.verifiers.compare import compared, our_answer, samples
 
 SHOWN = 50  # differences
 

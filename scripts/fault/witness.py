@@ -23,10 +23,10 @@ from ledger.core.errors import TallystickError
 from ledger.core.log.checkpoints import verify_cosignatures
 from ledger.core.log.notes import VerifyingKey, parse_vkey
 from ledger.core.log.witness_protocol import ADD_CHECKPOINT, AddCheckpoint
-from tests.linked import linked_ledger
-from tests.witness.racing import Ask, Oath, Signed, Told, Wishes, race
-from tests.witness.running import running, settle
-from tests.witness.stand import CLERK, Stand, standing
+from tests.testkit.ledger_with_chain import linked_ledger
+from tests.unit.witness.racing import Ask, Oath, Signed, Told, Wishes, race
+from tests.unit.witness.running import running, settle
+from tests.unit.witness.stand import CLERK, Stand, standing
 
 ANSWER_WITHIN_S = 30.0
 SHORTEST_LIFE_S = 0.5  # of a witness, after its start

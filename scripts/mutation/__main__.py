@@ -108,7 +108,7 @@ def mutants(source: Path) -> list[Any]:
 
 def tests_of(source: Path, patterns: list[str]) -> list[Path]:
     """Those named after the source come first: most mutants end with them."""
-    found = (path for pattern in patterns for path in Path("tests/core").glob(pattern))
+    found = (path for pattern in patterns for path in Path("tests/unit/core").glob(pattern))
     return sorted(found, key=lambda path: (source.stem not in path.stem, path))
 
 

@@ -50,7 +50,7 @@ from ledger.core.verification.bundle_format import (
     raw,
 )
 from ledger.core.verification.trust import Trust, TrustedBlock, TrustedChain
-from tests.states import State
+from tests.testkit.chain_states import State
 
 LOG_ID = bytes(range(32))
 OFFICER_KEY = PrivateKey(b"\x11" * 32)

@@ -1,7 +1,7 @@
 """The example's files, spoiled one place at a time, and what a verifier must say of each: docs/examples/spoiled.json.
 
-The verdicts and the steps are written by hand from docs/protocol.md, not out of the code: tests/verify holds both
-verifiers against them.
+The verdicts and the steps are written by hand from docs/protocol.md, not out of the code: tests/e2e/browser_verifier
+holds both verifiers against them.
 """
 
 from __future__ import annotations

@@ -27,8 +27,8 @@ from scripts.protocol.example import (
     WITNESSES,
 )
 from scripts.protocol.vector import NO_BUNDLE, OTHER, Patch, Vector, ledger, plain, policy, put, whole, without
-from tests.handmade import branch, deep, extension, hashed, leaf, other
-from tests.states import State, account, header_rlp, hexed, path, quantity, secure_trie, storage_trie
+from tests.testkit.chain_states import State, account, header_rlp, hexed, path, quantity, secure_trie, storage_trie
+from tests.testkit.trie_nodes import branch, deep, extension, hashed, leaf, other
 
 ELSEWHERE = "0x" + "ab" * 32
 UNTRUSTED = (10, 11, 12)

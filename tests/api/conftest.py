@@ -21,8 +21,8 @@ from ledger.store.access import AccessLog
 from ledger.witness.gathering import CosignatureCollector
 from ledger.workers.pool import WorkerPool
 from tests.api.service import Served
-from tests.builders import LOG_ID, SERVICE, auditor, clerk, supervisor
-from tests.ledgers import LOG_SIGNER, Ledger, open_ledger, sqlite_url
+from tests.testkit.builders import LOG_ID, SERVICE, auditor, clerk, supervisor
+from tests.testkit.ledgers import LOG_SIGNER, Ledger, open_ledger, sqlite_url
 
 AGENCIES = ("police-east", "procuratorate-east", "court-east", "prison-north", "lab-east", "detention-east")
 

@@ -26,7 +26,7 @@ from ledger.supervision.models.parse import parse_model
 from ledger.supervision.models.shipped_models import shipped_model
 from tests.api.conftest import no_chain, serving_ledger
 from tests.api.service import Served
-from tests.builders import (
+from tests.testkit.builders import (
     COURT,
     DEPOT,
     DETENTION,
@@ -41,10 +41,10 @@ from tests.builders import (
     key_id,
     section,
 )
-from tests.casework import Case, person_id
-from tests.datasets import dataset
-from tests.ledgers import Ledger, open_ledger, sqlite_url
-from tests.supervised import Lead, Model, Recommendation, assigned
+from tests.testkit.casework import Case, person_id
+from tests.testkit.datasets import dataset
+from tests.testkit.ledgers import Ledger, open_ledger, sqlite_url
+from tests.testkit.supervision import Lead, Model, Recommendation, assigned
 
 Relation = Literal[
     "own", "former", "offered", "refused", "recalled", "expired", "foreign", "jurisdiction", "other jurisdiction"
@@ -410,7 +410,7 @@ SIGNED = (
 )
 # The file of a data set is taken from who registered it, which ``test_imports`` tries.
 GIVEN = "POST /api/v1/datasets/{dataset_id}/file"
-# Audits of the whole log are tried by ``tests/audit``: here by their role alone.
+# Audits of the whole log are tried by ``tests/unit/audit``: here by their role alone.
 WHOLE_LOG = "GET /api/v1/audit"
 
 

@@ -18,10 +18,10 @@ from api.middleware.server import make_server
 from api.services.parts import Parts
 from ledger.core.events.registry import RegistryChange
 from ledger.core.signing.signatures import personal_digest
-from tests.builders import Event, Officer, signature_of
-from tests.casework import Case
-from tests.ledgers import Ledger
-from tests.machine import free_port
+from tests.testkit.builders import Event, Officer, signature_of
+from tests.testkit.casework import Case
+from tests.testkit.ledgers import Ledger
+from tests.testkit.machine import free_port
 
 JSON = {"content-type": "application/json"}
 

@@ -11,8 +11,8 @@ from api.routes import access
 from ledger.store.access import Read
 from tests.api.matrix import GOVERNANCE, READS, made_world, reader
 from tests.api.service import Served, problem
-from tests.builders import COURT, DETENTION, POLICE, PROCURATORATE, Officer, auditor, clerk, supervisor
-from tests.casework import Case
+from tests.testkit.builders import COURT, DETENTION, POLICE, PROCURATORATE, Officer, auditor, clerk, supervisor
+from tests.testkit.casework import Case
 
 
 def reads(served: Served, by: Officer, **query: Any) -> list[dict[str, Any]]:

@@ -1,7 +1,7 @@
 """The matrix: each route for each role in relations to the case, allowed and denied; in all of them by a full run.
 
-Who sees a case is decided by ``ledger.core.visibility``, tried in every relation by ``tests/core/test_visibility.py``:
-here it is shown that each route asks it.
+``tests/unit/core/test_visibility.py`` tries ``ledger.core.visibility``, which decides who sees a case, in every
+relation: here it is shown that each route asks it.
 """
 
 from __future__ import annotations
@@ -36,9 +36,9 @@ from tests.api.matrix import (
     sees,
 )
 from tests.api.service import Served, problem
-from tests.builders import Officer, instant
-from tests.casework import person_id
-from tests.supervised import Lead
+from tests.testkit.builders import Officer, instant
+from tests.testkit.casework import person_id
+from tests.testkit.supervision import Lead
 
 
 @pytest.fixture(scope="module")

@@ -7,8 +7,8 @@ import json
 import pytest
 
 from tests.api.service import Served, problem
-from tests.builders import PROCURATORATE, clerk
-from tests.casework import Case
+from tests.testkit.builders import PROCURATORATE, clerk
+from tests.testkit.casework import Case
 
 EVENTS = "/api/v1/events"
 GOOD = Case("case-bad").open().last.submission

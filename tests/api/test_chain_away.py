@@ -19,10 +19,10 @@ from ledger.chain.rpc import JsonRpc
 from ledger.core.verification.trust import Trust
 from tests.api.conftest import Trusted, serving_ledger
 from tests.api.service import Served, problem
-from tests.builders import LOG_ID, POLICE, SERVICE, auditor, clerk
-from tests.casework import Case
-from tests.ledgers import LOG_SIGNER
-from tests.linked import Linked, linked_ledger
+from tests.testkit.builders import LOG_ID, POLICE, SERVICE, auditor, clerk
+from tests.testkit.casework import Case
+from tests.testkit.ledger_with_chain import Linked, linked_ledger
+from tests.testkit.ledgers import LOG_SIGNER
 
 AT_ONCE_S = 8  # a node is given ten seconds to answer
 

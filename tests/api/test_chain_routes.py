@@ -22,10 +22,10 @@ from ledger.core.events import registry
 from ledger.core.log.notes import parse_note
 from tests.api.conftest import serving_ledger
 from tests.api.service import Served, problem
-from tests.builders import COURT, KINDS, LAB, LOG_ID, POLICE, PROCURATORATE, clerk, profile
-from tests.casework import Case
-from tests.chain.keys import Key
-from tests.linked import AGENCIES, Linked, admin, linked_ledger
+from tests.testkit.builders import COURT, KINDS, LAB, LOG_ID, POLICE, PROCURATORATE, clerk, profile
+from tests.testkit.casework import Case
+from tests.testkit.ledger_with_chain import AGENCIES, Linked, admin, linked_ledger
+from tests.unit.chain.keys import Key
 
 CHAIN = "/api/v1/chain"
 PREPARE = "/api/v1/chain/transactions/prepare"

@@ -11,8 +11,8 @@ from api.services.cursors import Cursors
 from ledger.core.errors import MalformedInput
 from tests.api.conftest import serving
 from tests.api.service import Served, problem
-from tests.builders import COURT, POLICE, PROCURATORATE, analyst, auditor, clerk, supervisor
-from tests.casework import Case
+from tests.testkit.builders import COURT, POLICE, PROCURATORATE, analyst, auditor, clerk, supervisor
+from tests.testkit.casework import Case
 
 # Whoever asks may see these whole: their places are numbers of the public log and of the public chain.
 PUBLIC = {"/api/v1/agencies", "/api/v1/registry", "/api/v1/anchors"}

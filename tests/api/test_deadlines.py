@@ -9,7 +9,7 @@ import pytest
 from ledger.core.events import case as acts
 from ledger.deadlines.warnings import Warner
 from tests.api.service import Served, problem
-from tests.builders import (
+from tests.testkit.builders import (
     COURT,
     DETENTION,
     POLICE,
@@ -21,8 +21,8 @@ from tests.builders import (
     instant,
     supervisor,
 )
-from tests.casework import Case, person_id
-from tests.clocked import clock, detained, impose, suspend
+from tests.testkit.casework import Case, person_id
+from tests.testkit.deadline_cases import clock, detained, impose, suspend
 
 DAY = 86400
 HOURS = {"detention_house_admission", "first_interrogation", "family_notice"}

@@ -15,8 +15,8 @@ from api.middleware.rates import RateLimit
 from ledger.config.settings import Settings
 from tests.api.conftest import serving
 from tests.api.service import Served, problem
-from tests.builders import POLICE, clerk
-from tests.casework import Case
+from tests.testkit.builders import POLICE, clerk
+from tests.testkit.casework import Case
 
 CHANGING = ("x-request-id", "content-length", "set-cookie")  # a page may tell the time
 ANSWERS = ["/healthz", "/api/v1/cases", "/nowhere", "/checkpoint", "/api/v1/agencies?limit=x", "/docs"]

@@ -19,10 +19,10 @@ from ledger.core.verification.bundle_format import decode_bundle
 from ledger.interchange.webhooks import Deliverer
 from tests.api.conftest import Trusted, no_chain, serving, serving_ledger
 from tests.api.service import Served, problem
-from tests.builders import COURT, DETENTION, POLICE, Officer, clerk, section, supervisor
-from tests.casework import Case, person_id
-from tests.deliver.receiver import receiving
-from tests.ledgers import open_ledger, sqlite_url
+from tests.testkit.builders import COURT, DETENTION, POLICE, Officer, clerk, section, supervisor
+from tests.testkit.casework import Case, person_id
+from tests.testkit.ledgers import open_ledger, sqlite_url
+from tests.unit.webhooks.receiver import receiving
 
 AUTHORITY = Authority("court_order", "12/2026")
 

@@ -10,8 +10,8 @@ import pytest
 
 from ledger.core.events.case import PersonNamed
 from tests.api.service import Served, problem
-from tests.builders import COURT, DETENTION, LAB, POLICE, Officer, auditor, clerk, instant, section
-from tests.casework import Case, person_id
+from tests.testkit.builders import COURT, DETENTION, LAB, POLICE, Officer, auditor, clerk, instant, section
+from tests.testkit.casework import Case, person_id
 
 
 def named(case: Case) -> Case:

@@ -11,10 +11,10 @@ from schemathesis import APIOperation, Case, GenerationMode, SerializationContex
 from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi.checks import content_type_conformance, response_schema_conformance
 
-from tests import casework
 from tests.api.conftest import serving
 from tests.api.service import Served
-from tests.builders import POLICE, clerk
+from tests.testkit import casework
+from tests.testkit.builders import POLICE, clerk
 
 EXAMPLES = 6  # of each operation; --hypothesis-profile long tries 200
 CHECKS = [not_a_server_error, content_type_conformance, response_schema_conformance]

@@ -14,8 +14,8 @@ from structlog.testing import capture_logs
 from ledger.core.errors import Unavailable
 from ledger.recording.sequencer import Answer
 from tests.api.service import Served, problem
-from tests.casework import Case
-from tests.faults.commits import database_error, failing_commits
+from tests.campaigns.faults.commits import database_error, failing_commits
+from tests.testkit.casework import Case
 
 READY = {
     "ready": True,

@@ -13,9 +13,9 @@ from ledger.config.settings import Settings
 from ledger.core.events.record import ImportRecorded
 from tests.api.conftest import serving
 from tests.api.service import JSON, Served, problem
-from tests.builders import POLICE, PROCURATORATE, Writer, auditor, clerk, instant
-from tests.casework import Case
-from tests.datasets import dataset
+from tests.testkit.builders import POLICE, PROCURATORATE, Writer, auditor, clerk, instant
+from tests.testkit.casework import Case
+from tests.testkit.datasets import dataset
 
 SYSTEM = "case platform"
 DIGEST = "sha256:" + "11" * 32

@@ -14,10 +14,21 @@ from ledger.core.events.supervision import BilingualText
 from ledger.core.supervision.model_package import verify_package
 from tests.api.conftest import Trusted, no_chain, serving_ledger
 from tests.api.service import Served, problem
-from tests.builders import COURT, NEIGHBOUR, POLICE, PROCURATORATE, UPPER, Officer, analyst, auditor, clerk, supervisor
-from tests.ledgers import Untried, open_ledger, sqlite_url
-from tests.supervised import Lead, Model, adopted, closed, figures
-from tests.supervision.modelling import SOUND, changed
+from tests.testkit.builders import (
+    COURT,
+    NEIGHBOUR,
+    POLICE,
+    PROCURATORATE,
+    UPPER,
+    Officer,
+    analyst,
+    auditor,
+    clerk,
+    supervisor,
+)
+from tests.testkit.ledgers import Untried, open_ledger, sqlite_url
+from tests.testkit.supervision import Lead, Model, adopted, closed, figures
+from tests.unit.supervision.modelling import SOUND, changed
 
 MODEL = "unanswered"
 LATER = changed(

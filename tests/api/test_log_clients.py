@@ -16,9 +16,9 @@ from ledger.core.log.notes import parse_note
 from ledger.core.log.tlog_proofs import parse_tlog_proof
 from tests.api.conftest import serving
 from tests.api.service import Served, listening_for
-from tests.casework import Case
-from tests.ledgers import LOG_SIGNER
-from tests.programs import program
+from tests.testkit.casework import Case
+from tests.testkit.ledgers import LOG_SIGNER
+from tests.testkit.programs import program
 
 CASES = 290  # entries with those of the registry: more than a full tile, fewer than two
 GROWN = 260  # a second full tile between the two checkpoints

@@ -13,8 +13,8 @@ from ledger.core.log.tiles import TileNodes, decode_bundle
 from ledger.core.log.tlog_proofs import parse_tlog_proof
 from tests.api.conftest import serving
 from tests.api.service import Served, problem
-from tests.casework import Case
-from tests.ledgers import LOG_SIGNER
+from tests.testkit.casework import Case
+from tests.testkit.ledgers import LOG_SIGNER
 
 CASES = 250
 

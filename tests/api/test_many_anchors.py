@@ -13,10 +13,10 @@ from ledger.store.database import Database, open_database
 from ledger.store.journal import DatabaseJournal
 from tests.api.conftest import serving
 from tests.api.service import Served
-from tests.builders import PROCURATORATE, auditor
-from tests.journals import add_anchors
-from tests.ledgers import sqlite_url
-from tests.pictured import long_case
+from tests.testkit.builders import PROCURATORATE, auditor
+from tests.testkit.journals import add_anchors
+from tests.testkit.ledgers import sqlite_url
+from tests.testkit.timeline_cases import long_case
 
 FEW, MANY = 100, 1000
 STEPS_A_TICK = 20  # of SQLite's machine; a row that is looked at takes more than one

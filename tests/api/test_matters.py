@@ -11,7 +11,7 @@ import pytest
 from ledger.core.events import digest_of
 from tests.api.conftest import no_chain, serving_ledger
 from tests.api.service import Served, problem
-from tests.builders import (
+from tests.testkit.builders import (
     COURT,
     NEIGHBOUR,
     POLICE,
@@ -23,8 +23,8 @@ from tests.builders import (
     section,
     supervisor,
 )
-from tests.ledgers import open_ledger, sqlite_url
-from tests.supervised import (
+from tests.testkit.ledgers import open_ledger, sqlite_url
+from tests.testkit.supervision import (
     MATERIAL,
     Lead,
     Model,

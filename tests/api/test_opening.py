@@ -14,9 +14,9 @@ from ledger.chain.journal import ChainIdentity
 from ledger.config.installation import FORMAT, DataDirectory, Installation, read_founding
 from ledger.core.log.notes import SeedSigner, SignatureType
 from ledger.core.verification.trust import parse_trust
-from tests.builders import COURT, POLICE, PROCURATORATE, SERVICE, founder, key_id
-from tests.ledgers import LOG_SIGNER
-from tests.timestamping import new_authority
+from tests.testkit.builders import COURT, POLICE, PROCURATORATE, SERVICE, founder, key_id
+from tests.testkit.ledgers import LOG_SIGNER
+from tests.testkit.timestamping import new_authority
 
 DEPLOYMENT = Deployment(
     ChainIdentity(31337, 3, b"\3" * 32), key_id("registry"), key_id("anchor"), b"\4" * 32, b"\5" * 32

@@ -9,8 +9,8 @@ import pytest
 from ledger.core.events.handover import NotAcceptedItem, ReceivedItem
 from tests.api.conftest import serving
 from tests.api.service import Served, problem
-from tests.builders import POLICE, PROCURATORATE, START, clerk
-from tests.casework import Case, pieces
+from tests.testkit.builders import POLICE, PROCURATORATE, START, clerk
+from tests.testkit.casework import Case, pieces
 
 
 @pytest.fixture(scope="module")

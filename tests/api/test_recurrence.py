@@ -11,9 +11,9 @@ import pytest
 from api.services.recurrence import Recurrence, recurrence
 from ledger.core.encoding.instants import spelled
 from ledger.core.procedure.legal_days import legal_day
-from tests.builders import POLICE, PROCURATORATE, analyst, clerk, supervisor
-from tests.ledgers import Ledger, Untried, open_ledger, sqlite_url
-from tests.supervised import Lead, Model, Recommendation
+from tests.testkit.builders import POLICE, PROCURATORATE, analyst, clerk, supervisor
+from tests.testkit.ledgers import Ledger, Untried, open_ledger, sqlite_url
+from tests.testkit.supervision import Lead, Model, Recommendation
 
 DAY_S = 86_400
 

@@ -11,8 +11,8 @@ import pytest
 from ledger.config.settings import Settings
 from tests.api.conftest import no_chain, serving_ledger
 from tests.api.service import Served, problem
-from tests.builders import POLICE, PROCURATORATE, Officer, analyst, auditor, clerk
-from tests.ledgers import open_ledger, sqlite_url
+from tests.testkit.builders import POLICE, PROCURATORATE, Officer, analyst, auditor, clerk
+from tests.testkit.ledgers import open_ledger, sqlite_url
 
 LEAD = "lead-" + "5f" * 16
 DEEP = b"[" * 100_000  # refused by whatever reads it

@@ -19,7 +19,7 @@ from ledger.supervision.views.views import exported_session
 from ledger.workers.pool import WorkerPool
 from tests.api.conftest import no_chain, serving_ledger
 from tests.api.service import Served, problem
-from tests.builders import (
+from tests.testkit.builders import (
     COURT,
     FAR_POLICE,
     NEIGHBOUR,
@@ -32,11 +32,11 @@ from tests.builders import (
     clerk,
     supervisor,
 )
-from tests.casework import Case, person_id
-from tests.datasets import dataset
-from tests.ledgers import open_ledger, sqlite_url
-from tests.supervised import Lead, Model, Recommendation
-from tests.supervision.modelling import with_condition, with_sql
+from tests.testkit.casework import Case, person_id
+from tests.testkit.datasets import dataset
+from tests.testkit.ledgers import open_ledger, sqlite_url
+from tests.testkit.supervision import Lead, Model, Recommendation
+from tests.unit.supervision.modelling import with_condition, with_sql
 
 OFFICERS = (
     *(clerk(agency) for agency in (POLICE, FAR_POLICE, COURT, PROCURATORATE)),

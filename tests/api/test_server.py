@@ -20,8 +20,8 @@ from api.middleware.server import make_server
 from ledger.config.settings import Settings
 from tests.api.conftest import serving
 from tests.api.service import Served, listening_at, listening_for
-from tests.casework import Case
-from tests.machine import free_port
+from tests.testkit.casework import Case
+from tests.testkit.machine import free_port
 
 HEADER_S = 1
 BODY_S = 1

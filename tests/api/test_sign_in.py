@@ -16,8 +16,8 @@ from eth_account.messages import encode_defunct
 from api.auth.sessions import checksum_address, domain_of
 from ledger.core.signing.signatures import personal_digest
 from tests.api.service import Served, problem
-from tests.builders import LOG_ID, POLICE, PROCURATORATE, START, clerk, signature_of
-from tests.casework import Case
+from tests.testkit.builders import LOG_ID, POLICE, PROCURATORATE, START, clerk, signature_of
+from tests.testkit.casework import Case
 
 NOW = START + 3600
 OFFICER = clerk(POLICE)

@@ -15,9 +15,9 @@ from ledger.config.settings import Settings, read_settings
 from ledger.core.log.witness_protocol import SIZE_MEDIA_TYPE
 from ledger.store import checkpoints
 from ledger.store.database import Database
-from tests.cli.world import World
-from tests.machine import free_port
-from tests.witness_server import Reply, SmallWitness, serving
+from tests.testkit.machine import free_port
+from tests.testkit.witness_server import Reply, SmallWitness, serving
+from tests.unit.cli.world import World
 
 WITHIN = 120  # seconds
 

@@ -12,9 +12,20 @@ from ledger.core.events.case import CaseNumbered, CaseOpened
 from ledger.core.events.handover import HandoverAccepted
 from ledger.recording.publisher import Receipt
 from tests.api.service import Served, problem
-from tests.builders import COURT, POLICE, PROCURATORATE, SERVICE, Event, auditor, clerk, envelope_of, event_id, instant
-from tests.casework import Case, registration
-from tests.ledgers import LOG_SIGNER, verified
+from tests.testkit.builders import (
+    COURT,
+    POLICE,
+    PROCURATORATE,
+    SERVICE,
+    Event,
+    auditor,
+    clerk,
+    envelope_of,
+    event_id,
+    instant,
+)
+from tests.testkit.casework import Case, registration
+from tests.testkit.ledgers import LOG_SIGNER, verified
 
 EVENTS = "/api/v1/events"
 BATCH = "/api/v1/events/batch"

@@ -13,7 +13,7 @@ from ledger.core.events.case import PersonNamed
 from ledger.core.verification.bundle_format import decode_bundle
 from tests.api.conftest import serving
 from tests.api.service import Served, problem
-from tests.builders import (
+from tests.testkit.builders import (
     COURT,
     DETENTION,
     LAB,
@@ -26,7 +26,7 @@ from tests.builders import (
     section,
     supervisor,
 )
-from tests.casework import Case, person_id
+from tests.testkit.casework import Case, person_id
 
 OFFER_EXPIRES = "2026-03-02T03:00:00Z"  # an hour after the ledger's clock
 

@@ -16,9 +16,9 @@ from ledger.interchange.webhooks import Deliverer, deliverer
 from ledger.store import warnings, webhooks
 from ledger.store.webhooks import MOST, Webhook
 from tests.api.service import Served, problem
-from tests.builders import COURT, POLICE, Officer, auditor, clerk, section, supervisor
-from tests.casework import Case, person_id
-from tests.deliver.receiver import Receiver, receiving
+from tests.testkit.builders import COURT, POLICE, Officer, auditor, clerk, section, supervisor
+from tests.testkit.casework import Case, person_id
+from tests.unit.webhooks.receiver import Receiver, receiving
 
 
 @pytest.fixture

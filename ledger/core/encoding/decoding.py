@@ -3,7 +3,7 @@
 The first time that msgspec reads a type, it puts an unfinished description on the class and fills it field by field. A
 second thread that uses the class meanwhile reads null pointers, and the process ends by signal 11 (msgspec 0.22,
 ``StructInfo_Convert`` in ``_core.c``). Here types are described by one thread at a time, so all of ``ledger`` and
-``api`` decode and convert through these functions (``tests/core/test_decoding.py`` holds them to it).
+``api`` decode and convert through these functions (``tests/unit/core/test_decoding.py`` holds them to it).
 """
 
 from __future__ import annotations

@@ -1,0 +1,230 @@
+"""A clerk's desk: a service, the local signer with an officer's key beside it, and a browser that opens the console."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, expect
+
+from api.app import create_app
+from api.auth.sessions import personal_digest
+from api.services.parts import Parts
+from api.signer.app import SigningProvider
+from api.signer.app import create_app as create_signer
+from api.signer.asking import OfficerPrompt
+from api.signer.guard import Guard
+from api.signer.pairing import Pairing
+from api.signer.question import KeyHolder, QuestionBuilder
+from api.texts import Texts
+from ledger.config.keys import LocalSigner
+from ledger.config.settings import Settings
+from ledger.i18n import Labels
+from tests.api.conftest import AGENCIES, no_chain, parts_of
+from tests.api.service import listening_at
+from tests.testkit.builders import LOG_ID, Officer, analyst, auditor, clerk, signature_of, supervisor
+from tests.testkit.casework import Case
+from tests.testkit.ledgers import Ledger, open_ledger, sqlite_url
+from tests.testkit.machine import REPOSITORY, free_port
+
+ROLES = (clerk, supervisor, auditor, analyst)
+PAGE_KEY = "key-to-the-page-of-the-signer"
+AXE = REPOSITORY / "node_modules" / "axe-core" / "axe.min.js"
+PAGES = ("/", "/inbox", "/outbox", "/cases", "/cases?all=true", "/cases/new", "/cases/case-1", "/cases/case-1/timeline")
+OF_CASE = ("/cases/case-1/items/new", "/cases/case-1/offer", "/cases/case-1/handovers/handover-1")
+OPEN = ("/operation", "/operation/journal", "/agencies", "/agencies/changes", "/agencies/police-east")  # to everybody
+EXPECTED = ("Failed to load resource",)  # a refusal, or a signer that does not run: the page tells of it
+
+
+@dataclass
+class Signing:
+    """A running signer: at ``url``, for one officer; ``codes`` are those that it has shown, the latest last."""
+
+    url: str
+    codes: list[str] = field(default_factory=list)
+
+
+@dataclass
+class Office:
+    """The service at ``url``, and what the browser complained of in any of the office's windows."""
+
+    ledger: Ledger
+    parts: Parts
+    url: str
+    signer_port: int
+    browser: Browser
+    language: str = "en"
+    complaints: list[str] = field(default_factory=list)
+    stack: ExitStack = field(default_factory=ExitStack)
+
+    def sit_down(self, officer: Officer, *, language: str | None = None, **options: object) -> Clerk:
+        """The officer at a browser of his own with his signer running, not signed in yet."""
+        spoken = language or self.language
+        clock = self.ledger.clock
+        signer = signer_of(officer, self.signer_port, self.url, lambda: clock.seconds, spoken)
+        leaving = self.stack.enter_context(ExitStack())
+        signing = leaving.enter_context(signer)
+        context = self.browser.new_context(locale=spoken, **options)  # type: ignore[arg-type]
+        leaving.callback(context.close)
+        context.set_default_timeout(15_000)
+        context.clock.set_fixed_time(self.ledger.clock.seconds)
+        context.add_init_script(
+            "addEventListener('securitypolicyviolation', (e) => console.error('CSP', e.violatedDirective))"
+        )
+        context.on("console", self._notice)
+        context.on("request", self._watch)
+        context.on("weberror", lambda error: self.complaints.append(str(error.error)))
+        return Clerk(self, officer, signing, context, leaving.close)
+
+    def record(self, case: Case) -> Case:
+        """Puts those events of the case into the log that are not there yet."""
+        for event in case.events:
+            self.ledger.post(event)
+        return case
+
+    def _watch(self, request: Request) -> None:
+        """Pages ask nobody but the service, and the signer on this machine."""
+        own = (f"{self.url}/", f"http://127.0.0.1:{self.signer_port}/", "blob:", "data:")
+        if not request.url.startswith(own):
+            self.complaints.append(f"asked outside: {request.url}")
+
+    def _notice(self, message: ConsoleMessage) -> None:
+        if message.type == "error" and not message.text.startswith(EXPECTED):
+            self.complaints.append(message.text)
+
+
+class Clerk:
+    """An officer at work: one window for the console, one for the signer's page."""
+
+    def __init__(
+        self, office: Office, officer: Officer, signing: Signing, context: BrowserContext, leave: Callable[[], None]
+    ):
+        self.office = office
+        self.officer = officer
+        self.signing = signing
+        self.context = context
+        self.leave = leave
+        self.page = context.new_page()
+        self.signer_page: Page | None = None
+
+    def go(self, path: str) -> Page:
+        """Opens a page of the console."""
+        self.page.goto(f"{self.office.url}/console{path}")
+        return self.page
+
+    def open(self, path: str) -> Page:
+        """Opens a page of the console and waits for the parts that it fetches by itself."""
+        page = self.go(path)
+        expect(page.locator('[hx-trigger="load"]')).to_have_count(0)
+        return page
+
+    def enter(self) -> Page:
+        """The start page with a session that the signer was not asked for: for tests of what comes after it."""
+        ask = f"{self.office.url}/api/v1/sign-in"
+        challenge = httpx.post(f"{ask}/challenge", json={"key_id": self.officer.key_id}).json()
+        signature = "0x" + signature_of(personal_digest(challenge["message"]), self.officer.key).hex()
+        given = httpx.post(f"{ask}/token", json={"nonce": challenge["nonce"], "signature": signature}).json()
+        cookie = {"name": "tallystick", "value": given["access_token"], "domain": "127.0.0.1", "path": "/console"}
+        self.context.add_cookies([cookie])  # type: ignore[list-item]
+        return self.go("/")
+
+    def sign_in(self) -> Page:
+        """From nothing to the start page: pairs the signer, agrees to signing in."""
+        self.go("/sign-in")
+        self.page.locator("#code").fill(self.signing.codes[-1])
+        self.page.locator("#pairing button").click()
+        self.page.locator("#by-signer").click()
+        self.agree()
+        self.page.wait_for_url(f"{self.office.url}/console/")
+        return self.page
+
+    def agree(self) -> str:
+        """Agrees to what the signer's page asks; gives what it said."""
+        return self._answer("#agree")
+
+    def decline(self) -> str:
+        """Says no to it."""
+        return self._answer("#decline")
+
+    def _answer(self, button: str) -> str:
+        page = self.signers()
+        page.bring_to_front()
+        expect(page.locator("#question")).to_be_visible()
+        told = page.locator("#question").inner_text()
+        page.locator(button).click()
+        expect(page.locator("#question")).to_be_hidden()
+        self.page.bring_to_front()
+        return told
+
+    def signers(self) -> Page:
+        """The signer's own page."""
+        if self.signer_page is None:
+            self.signer_page = self.context.new_page()
+            self.signer_page.goto(f"{self.signing.url}/#{PAGE_KEY}")
+        return self.signer_page
+
+
+@contextmanager
+def signer_of(officer: Officer, port: int, console: str, now: Callable[[], int], language: str) -> Iterator[Signing]:
+    """``tally signer`` in this process, with the officer's key. ``now`` gives unix seconds."""
+    signing = Signing(f"http://127.0.0.1:{port}")
+    key = LocalSigner.from_private_key(officer.key.secret)
+    holder = KeyHolder(key.key_id, officer.agency, officer.officer_id, LOG_ID, console)
+    counter = OfficerPrompt()
+    desk = SigningProvider(QuestionBuilder(holder, Labels(language), str, now), key, counter, 31337)
+    guard = Guard(signing.url, console, PAGE_KEY)
+    with listening_at(port, create_signer(desk, counter, Pairing(signing.codes.append), guard, Texts(language))):
+        yield signing
+
+
+def found(ledger: Ledger) -> None:
+    """Each agency with an officer of each role."""
+    ledger.found(*(role(agency) for agency in AGENCIES for role in ROLES))
+
+
+@contextmanager
+def office_in(folder: Path, browser: Browser, founded: Callable[[Ledger], object] = found) -> Iterator[Office]:
+    """An office whose service knows the tests' officers; at the end no window may have complained."""
+    port, signer_port = free_port(), free_port()
+    url = f"http://127.0.0.1:{port}"
+    settings = Settings(public_url=url, signer_url=f"http://127.0.0.1:{signer_port}")
+    with open_ledger(sqlite_url(folder)) as ledger:
+        founded(ledger)
+        parts = parts_of(ledger, no_chain, settings)
+        app = create_app(parts, write_log=lambda *_, **__: None)
+        with listening_at(port, app), ExitStack() as stack:
+            office = Office(ledger, parts, url, signer_port, browser, stack=stack)
+            yield office
+            assert office.complaints == []
+
+
+def axe_findings(page: Page) -> list[str]:
+    """What axe finds wrong with the page, however slight."""
+    page.evaluate(AXE.read_text(encoding="utf-8"))
+    found = page.evaluate("async () => (await axe.run()).violations")
+    return [f"{one['id']}: {node['html']}" for one in found for node in one["nodes"]]
+
+
+def barriers(page: Page) -> list[str]:
+    """What keeps anybody out of the page that is open: on a large screen in light, on a telephone in dark."""
+    found = [] if page.get_by_role("heading", level=1).count() == 1 else ["not one heading of the first level"]
+    for scheme, width in (("light", 1280), ("dark", 360)):
+        page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+        page.set_viewport_size({"width": width, "height": 800})
+        wrong = [*axe_findings(page), *(f"wider than the window: {one}" for one in too_wide(page))]
+        found += [f"{scheme}, {width}: {one}" for one in wrong]
+    return found
+
+
+def too_wide(page: Page) -> list[str]:
+    """What makes the page wider than its window, so that it has to be pushed to and fro."""
+    found: list[str] = page.evaluate(
+        """() => document.documentElement.scrollWidth <= document.documentElement.clientWidth ? [] :
+          [...document.body.querySelectorAll("*")]
+            .filter((one) => one.getBoundingClientRect().right > document.documentElement.clientWidth)
+            .map((one) => one.outerHTML.slice(0, 120))"""
+    )
+    return found

@@ -1,0 +1,199 @@
+"""The console's access matrix: each page, and whom it shows the case of ``tests.api.matrix``.
+
+A route of the console without a row here fails ``test_access``. A row's page is also tried by ``test_spoiled`` (what
+others wrote stays text) and by ``test_policy`` (nothing inline, nothing from elsewhere).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from api.console.act_pages import FORMS as FORMS_OF_ACTS
+from api.console.menu import HANDLING
+from ledger.core.visibility import GOVERNING
+from ledger.supervision.models.editing import FORMS
+from tests.api.matrix import AUDIT, ROLES, Relation, Role, World, anybody, governs, reader, sees, supervises
+from tests.testkit.supervision import Lead
+
+
+def is_offered(relation: Relation, role: Role) -> bool:
+    """What was offered and neither answered nor taken back stands in the inbox, also after its time."""
+    return relation in ("offered", "expired")
+
+
+def was_offered(relation: Relation) -> Callable[[Relation, Role], bool]:
+    """An offer that no longer stands is still shown to whom it was made, without its case."""
+    return lambda of, role: of == relation or sees(of, role)
+
+
+def is_own(relation: Relation, role: Role) -> bool:
+    return relation == "own"
+
+
+def starts_with(relation: Relation, role: Role) -> bool:
+    """The start page has both boxes, and the clocks of the agency."""
+    return is_offered(relation, role) or is_own(relation, role)
+
+
+@dataclass(frozen=True)
+class Row:
+    """A page. ``route`` is its address with names in braces that ``names_of`` fills, ``query`` comes behind it.
+
+    Roles other than ``roles`` are refused as such. Whoever ``may`` not see is told that nothing is there; of a list
+    (``is_list``) he is shown one without the case, where ``mark`` is looked for. ``shows`` False: nothing of a case.
+    ``event``, ``handover`` and ``act`` name what it is asked of; ``is_file``: to be kept, no page.
+    ``governing``: for procuratorates alone.
+    """
+
+    route: str
+    may: Callable[[Relation, Role], bool] = sees
+    roles: tuple[str, ...] = ROLES
+    query: str = ""
+    is_list: bool = False
+    shows: bool = True
+    mark: str = "case-1"
+    event: str = "event_id"
+    handover: str = "handover_id"
+    act: str = "offer"
+    is_file: bool = False
+    governing: bool = False
+
+    @property
+    def label(self) -> str:
+        return self.route + self.query
+
+    def refuses(self, relation: Relation, role: Role) -> bool:
+        """Whether who stands so to the case is told that the page is not for such as him."""
+        elsewhere = self.governing and relation not in ("jurisdiction", "other jurisdiction")
+        return role not in self.roles or elsewhere
+
+    def address(self, names: Mapping[str, str]) -> str:
+        named = {"event_id": names[self.event], "handover_id": names[self.handover], "act": self.act}
+        return self.route.format_map({**names, **named}) + self.query
+
+
+PERIOD = "?since=2026-01-01&until=2026-06-30"
+GONE: tuple[Relation, ...] = ("refused", "recalled", "expired")
+ROWS = (
+    Row("/", starts_with, is_list=True),
+    Row("/inbox", is_offered, is_list=True),
+    Row("/outbox", is_own, is_list=True),
+    Row("/cases", is_own, is_list=True),
+    Row("/cases", sees, query="?all=true", is_list=True),
+    Row("/cases/new", anybody, HANDLING, shows=False),
+    Row("/cases/{case_id}"),
+    Row("/cases/{case_id}/timeline"),
+    Row("/cases/{case_id}/parts/{kind}"),
+    Row("/cases/{case_id}/picture"),
+    Row("/cases/{case_id}/picture", query="?since=2026-03-02T08:00&until=2026-03-03T08:00"),
+    Row("/cases/{case_id}/lineage"),
+    Row("/cases/{case_id}/reads", roles=("auditor", "supervisor")),
+    Row("/cases/{case_id}/events/{event_id}"),
+    Row("/cases/{case_id}/events/{event_id}/bundle", is_file=True),
+    Row("/cases/{case_id}/events/{event_id}/certificate", is_file=True),
+    Row("/cases/{case_id}/events/{event_id}/paper", event="accepted_id", is_file=True),
+    Row("/cases/{case_id}/bundle", is_file=True),
+    Row("/cases/{case_id}/certificate", is_file=True),
+    Row("/cases/{case_id}/certificate", query="?item_id=phone", is_file=True),
+    Row(
+        "/cases/{case_id}/events/{event_id}/paper",
+        event="accepted_id",
+        query="?document=acceptance_receipt",
+        is_file=True,
+    ),
+    Row("/search", sees, query="?q=2026-0417", is_list=True),
+    Row("/audit", anybody, ("auditor",), shows=False),
+    Row("/audit", sees, ("auditor",), query="?case_id=case-1"),
+    Row("/audit/{audit_id}", anybody, ("auditor",), shows=False),
+    Row("/audit/{audit_id}/state", anybody, ("auditor",), shows=False),
+    Row("/audit/{audit_id}/report", anybody, ("auditor",), shows=False, is_file=True),
+    Row("/cases/{case_id}/items/new", roles=HANDLING),
+    Row("/cases/{case_id}/offer", roles=HANDLING),
+    *(Row("/cases/{case_id}/acts/{act}", roles=HANDLING, act=act) for act in FORMS_OF_ACTS),
+    Row("/cases/{case_id}/offer/lines", roles=HANDLING),
+    Row("/cases/{case_id}/handovers/{handover_id}/lines", roles=HANDLING),
+    Row("/cases/{case_id}/handovers/{handover_id}"),
+    Row("/cases/{case_id}/handovers/{handover_id}/list"),
+    *(
+        Row("/cases/{case_id}/handovers/{handover_id}", was_offered(relation), handover=f"{relation}_id")
+        for relation in GONE
+    ),
+    Row("/leads", supervises, is_list=True, mark="{lead_id}"),
+    Row("/leads/{lead_id}", supervises),
+    Row("/leads/{lead_id}/cited", supervises),
+    Row("/models", anybody, GOVERNING, shows=False, governing=True),
+    Row("/models/workbench", anybody, GOVERNING, f"?start=form&name={FORMS[0]}", shows=False, governing=True),
+    Row("/recommendations", supervises, is_list=True, mark="/recommendations/{recommendation_id}"),
+    Row("/recommendations/new", anybody, GOVERNING, shows=False, governing=True),
+    Row("/recommendations/{recommendation_id}", supervises),
+    Row("/reports", anybody, GOVERNING, shows=False, governing=True),
+    Row("/reports/file", anybody, GOVERNING, PERIOD, shows=False, governing=True, is_file=True),
+    Row("/correlation", anybody, GOVERNING, shows=False, governing=True),
+    Row("/correlation", governs, GOVERNING, "?from=case:case-1", governing=True),
+    Row("/agencies/changes/{entry}/bundle", anybody, shows=False, is_file=True),
+    Row("/library", anybody, shows=False),
+    Row("/library/{model_id}", anybody, shows=False),
+    Row("/library/{model_id}/comparison", anybody, shows=False),
+    Row("/library/{model_id}/package", anybody, shows=False, is_file=True),
+)
+PAGES = tuple(row for row in ROWS if not row.is_file)
+# For anybody, without a session.
+PUBLIC = (
+    "/sign-in",
+    "/verify",
+    "/operation",
+    "/operation/now",
+    "/operation/journal",
+    "/agencies",
+    "/agencies/changes",
+    "/agencies/changes/{entry}",
+    "/agencies/{agency_id}",
+    "/agencies/{agency_id}/keys/{key_id}",
+    "/samples",
+    "/samples/now",
+    "/refusals/{code}",
+)
+_SUPERVISION = (
+    "/leads/{lead_id}/rederive",
+    "/cited",
+    "/supervision/drafts/{act}",
+    "/supervision/{stream_id}/drafts/{act}",
+    "/models/workbench",
+    *(f"/models/workbench/{part}" for part in ("write", "read", "examples", "hits", "file")),
+)
+# What changes something or takes a form: none of it does from another site, whoever is signed in.
+POSTS = (
+    "/sign-in",
+    "/sign-out",
+    "/language",
+    "/samples",
+    "/find",
+    "/audit",
+    "/cases/{case_id}/drafts/{act}",
+    *_SUPERVISION,
+)
+
+
+def names_of(world: World) -> dict[str, str]:
+    """What stands for the names in a route's braces."""
+    events = {"event_id": world.named, "accepted_id": world.accepted}
+    gone = {f"{relation}_id": world.offered_to(relation) for relation in GONE}
+    return {"case_id": "case-1", "handover_id": world.offer, **events, **gone, **OTHERS}
+
+
+OTHERS = {
+    "code": "key_unknown",
+    "act": "offer",
+    "kind": "items",
+    "agency_id": reader("own", "clerk").agency,
+    "key_id": reader("own", "clerk").key_id,
+    "entry": "0",
+    "audit_id": AUDIT,
+    "item_id": "phone",
+    "stream_id": Lead().body.lead_id,
+    "lead_id": Lead().body.lead_id,
+    "model_id": "item-not-handed-over",
+    "version": "1",
+    "recommendation_id": "phone",
+}

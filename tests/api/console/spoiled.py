@@ -1,0 +1,343 @@
+"""A ledger whose every free text holds markup: which texts there are is read from the event types themselves.
+
+``marks()`` are all of them. ``spoil`` fills those of a body; ``spoiled_case`` and ``spoiled_matters`` are histories in
+which each type of event occurs, so that each text stands in the log.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+from msgspec import inspect
+from msgspec.structs import replace
+
+from ledger.core.events import (
+    EVENT_TYPES,
+    Authority,
+    Body,
+    case,
+    custody_change,
+    deadline,
+    digest_of,
+    handover,
+    item,
+    record,
+    registry,
+)
+from ledger.core.events.registry import Name
+from ledger.core.events.supervision import Check, ModelPublished
+from ledger.core.events.terms import EventRef, Money
+from ledger.supervision.models.shipped_models import shipped_model
+from tests.api.console.matrix import GONE, OTHERS
+from tests.testkit.builders import (
+    COURT,
+    DETENTION,
+    KINDS,
+    POLICE,
+    PROCURATORATE,
+    SERVICE,
+    UPPER,
+    Officer,
+    Writer,
+    analyst,
+    auditor,
+    clerk,
+    key_id,
+    profile,
+    section,
+    supervisor,
+)
+from tests.testkit.casework import AT, Case, dispose, got, kept, part, person_id
+from tests.testkit.ledgers import Ledger
+from tests.testkit.supervision import (
+    Lead,
+    Model,
+    Recommendation,
+    adopted,
+    answered,
+    assigned,
+    closed,
+    confirmed,
+    dismissed,
+    issued,
+    published,
+    raised,
+    rechecked,
+    replied,
+    retired,
+    told,
+    transferred,
+)
+
+MARKUP = """'"><img src=x onerror=owned()>{{7*7}}"""
+ORDER = Authority(f"{MARKUP}authority.type", f"{MARKUP}authority.identifier")
+BOUND = {
+    "item.unsealed.seal_number",  # is the seal that the item bears
+    "model.published.definition",  # is YAML, and has its mark in it
+    "record.corrected.corrections.field",  # is a field that the corrected event has
+    "lead.raised.key",  # is what the lead's id is made of
+}
+
+
+def marks() -> set[str]:
+    """A mark for each text of each type that takes anything: ``<type>.<field>``."""
+    return {mark for name in EVENT_TYPES for mark, _ in texts(name)}
+
+
+def texts(event_type: str) -> Iterator[tuple[str, str]]:
+    """The marks of a type's texts, each with what is written there."""
+    for path in _paths(inspect.type_info(EVENT_TYPES[event_type].body), ()):
+        mark = ".".join((event_type, *path))
+        yield mark, MARKUP + mark
+
+
+def spoil(body: Body) -> Body:
+    """The body with its mark in every text that it has, or might have."""
+    (name,) = (row.name for row in EVENT_TYPES.values() if row.body is type(body))
+    return msgspec.convert(_filled(inspect.type_info(type(body)), msgspec.to_builtins(body), (name,)), type(body))
+
+
+def _paths(kind: Any, path: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
+    match kind:
+        case inspect.Metadata(type=inner):
+            yield from _paths(inner, path)
+        case inspect.StructType(fields=fields):
+            for field in fields:
+                yield from _paths(field.type, (*path, field.encode_name))
+        case inspect.UnionType(types=types):
+            for one in types:
+                yield from _paths(one, path)
+        case inspect.VarTupleType(item_type=item_type):
+            yield from _paths(item_type, path)
+        case inspect.DictType(value_type=value_type):
+            yield from _paths(value_type, path)
+        case inspect.StrType():
+            if _takes_anything(kind):
+                yield path
+
+
+def _takes_anything(kind: inspect.StrType) -> bool:
+    return kind.pattern is None or re.search(kind.pattern, MARKUP) is not None
+
+
+def _filled(kind: Any, value: Any, path: tuple[str, ...]) -> Any:
+    match kind:
+        case inspect.Metadata(type=inner):
+            return _filled(inner, value, path)
+        case inspect.StructType(fields=fields) if isinstance(value, dict):
+            made = {
+                one.encode_name: _filled(one.type, value.get(one.encode_name), (*path, one.encode_name))
+                for one in fields
+            }
+            return {**value, **{name: one for name, one in made.items() if one is not None}}
+        case inspect.UnionType(types=types):
+            return next((made for one in types if (made := _filled(one, value, path)) is not value), value)
+        case inspect.VarTupleType(item_type=item_type) if value:
+            return [_filled(item_type, one, path) for one in value]
+        case inspect.DictType(value_type=value_type) if value:
+            return {key: _filled(value_type, one, path) for key, one in value.items()}
+        case inspect.StrType() if _takes_anything(kind) and ".".join(path) not in BOUND:
+            return MARKUP + ".".join(path)
+    return value
+
+
+class SpoiledCase(Case):
+    """A case all of whose texts are marks."""
+
+    def act(self, body: Body, by: Officer | None = None, **fields: Any) -> SpoiledCase:
+        return super().act(spoil(body), by, **({"authority": ORDER} | fields))
+
+
+def spoiled_case() -> tuple[SpoiledCase, SpoiledCase]:
+    """case-1 with every type of a case's events, in an order that custody allows, and the case that joins it."""
+    made = SpoiledCase(step=1).open().name("li", "wang")
+    for name, label in (("qian", "person:2"), ("zhao", "person:1")):
+        sections = {label: section(label, name=f"{MARKUP}section.name")}
+        made.act(case.PersonNamed(person_id=person_id(name), role="victim", section=label), sections=sections)
+    named = made.last.ref
+    made.say(case.CaseNumbered, case_number="n").say(case.CaseAssigned, department="d", handler="p-0417")
+    made.say(case.CaseLinked, other_case_id="case-2", relation="related")
+    made.say(record.ImportRecorded, source_system="s", source_key="k", file_digest="sha256:" + "00" * 32, row=1)
+    other = SpoiledCase("case-2", step=1).open().register("letter")
+    other.say(case.CaseSplit, new_case_id="case-1", ground="g", item_ids=("letter",))
+    made.say(case.CaseJoined, other_case_id="case-2", cites=other.last.ref, ground="g", source=other.state)
+    other.close()
+    _items(made)
+    _persons(made)
+    _handovers(made)
+    _words(made, named)
+    return made, other
+
+
+def _items(made: SpoiledCase) -> None:
+    seizure = item.Seizure(document_number="1", seized_at=AT, officers=("p-1", "p-2"))
+    made.register("phone", kind="electronic_data").register("knife", "coat", seizure=seizure)
+    made.register("cash", kind="property", quantity=2, money=Money(fen=200, currency="CNY"), fungible=True)
+    made.register("car", "boat", kind="property")
+    made.say(item.ItemUnsealed, item_id="knife", seal_number=made.state.items["knife"].seal_number, ground="g")
+    made.say(item.ItemSealed, item_id="knife", seal_number="s")
+    made.say(item.ItemExamined, item_id="phone", method="m", match_result="match")
+    halves = (part("cash-1", 1, fen=100), part("cash-2", 1, fen=100))
+    made.say(item.ItemSplit, item_id="cash", parts=halves)
+    made.say(item.ItemMerged, item_ids=("cash-1", "cash-2"), whole=part("cash-3", 2, fen=200))
+    made.say(item.ItemMoved, item_id="coat", storage_location="l")
+    made.say(item.ItemCheckedOut, item_id="coat", to_officer="p-1", ground="g")
+    made.say(item.ItemCheckedIn, item_id="coat")
+    made.say(item.ItemFrozen, item_id="boat", frozen_until="2026-06-01")
+    made.say(item.ItemFreezeRenewed, item_id="boat", frozen_until="2026-09-01")
+    made.say(item.ItemDisposalProposed, item_ids=("car",), disposal="sold_early", ground="g")
+    dispose(made, proceeds=part("proceeds", 1, fen=5000))
+
+
+def _persons(made: SpoiledCase) -> None:
+    li = person_id("li")
+    fields = {"measure_id": "m-1", "measure": "detention", "ground": "g", "until": "2026-03-05"}
+    made.say(case.MeasureImposed, person_id=li, started_at=AT, **fields)
+    made.say(case.MeasureExtended, measure_id="m-1", until="2026-03-08", ground="g", article="CPL 91")
+    clock = next(key for key in made.state.clocks if key.startswith("arrest_request"))
+    made.say(deadline.DeadlineExtended, deadline_id=clock, extension="special_circumstances", article="a", ground="g")
+    made.say(
+        deadline.DeadlineSuspended,
+        deadline_id=clock,
+        suspended_at=AT,
+        excluded_for="psychiatric_assessment",
+        article="a",
+        ground="g",
+    )
+    made.say(deadline.DeadlineResumed, deadline_id=clock, resumed_at=AT)
+    made.say(deadline.DeadlineReset, deadline_id=clock, reset_at=AT, article="a", ground="g")
+    made.say(case.MeasureChanged, measure_id="m-1", new_measure_id="m-2", measure="arrest", started_at=AT, ground="g")
+    made.say(
+        custody_change.CustodyPeriodNotified,
+        measure_id="m-2",
+        detention_house=DETENTION,
+        until="2026-05-02",
+        number="n",
+        article="a",
+    )
+    made.say(case.DecisionRecorded, decision_id="d-1", kind="judgment", number="n", decided_at=AT, person_ids=(li,))
+
+
+def _handovers(made: SpoiledCase) -> None:
+    police, prosecutor = clerk(POLICE), clerk(PROCURATORATE)
+    made.say(case.CaseSplit, new_case_id="case-3", ground="g", item_ids=("boat",))
+    made.offer("phone", "knife", "coat", to=PROCURATORATE, persons=("li",)).check().accept(
+        received=(got("phone", "mismatch"),), not_accepted=(kept("knife"),)
+    )
+    made.say(
+        custody_change.CustodyChangeRequested,
+        prosecutor,
+        custody_change_id="c-1",
+        handover_id="handover-1",
+        person_id=person_id("li"),
+        detention_house=DETENTION,
+        number="n",
+    )
+    made.say(custody_change.CustodyChangeServed, clerk(DETENTION), custody_change_id="c-1", served_at=AT)
+    made.say(
+        handover.DiscrepancyRaised,
+        prosecutor,
+        discrepancy_id="short-1",
+        handover_id="handover-1",
+        item_id="coat",
+        kind="quantity",
+        expected="e",
+        found="f",
+    )
+    for by in (police, prosecutor):
+        made.say(handover.DiscrepancyResolved, by, discrepancy_id="short-1", resolution="r")
+    made.give_back("phone").refuse(by=police)
+    made.offer("phone", to=COURT, purpose="jurisdiction_transfer", by=prosecutor).recall(by=prosecutor)
+    made.say(case.MeasureLifted, prosecutor, measure_id="m-2", ended_at=AT, ground="g")
+    made.say(case.CaseStageEntered, prosecutor, stage="prosecution_review")
+    made.give_back("coat")
+
+
+def _words(made: SpoiledCase, named: EventRef) -> None:
+    prosecutor = clerk(PROCURATORATE)
+    first = made.events[0]
+    wrong = record.Correction(field="case_type", recorded="r", correct="c")
+    made.say(record.RecordCorrected, clerk(POLICE), corrects=first.ref, corrections=(wrong,), ground="g")
+    made.say(record.RecordLate, prosecutor, happened_at=AT, ground="g")
+    made.say(record.DisclosureMade, prosecutor, recipient="r", item_ids=("phone",))
+    made.say(record.AuditRecorded, auditor(PROCURATORATE), scope="s", size=1, verdict="intact", findings=("f",))
+    made.say(record.SectionErased, supervisor(PROCURATORATE), concerns=named, label="person:1", ground="g")
+
+
+def spoiled_matters() -> tuple[Writer, ...]:
+    """Every type of supervision's events: a model, two leads on case-1, a recommendation; and a data set."""
+    chief, upper, police, prosecutor = supervisor(PROCURATORATE), supervisor(UPPER), clerk(POLICE), clerk(PROCURATORATE)
+    model = Model(step=1).act(_model(), analyst(PROCURATORATE))
+    model.act(spoil(adopted(model_digest=_model().model_digest, parameters={"word": "w"})), analyst(PROCURATORATE))
+    model.act(spoil(retired()), analyst(PROCURATORATE))
+    one, two = (_lead({"case_id": "case-1", "item_id": MARKUP + "lead.raised.key", "n": n}) for n in "12")
+    one.act(spoil(assigned()), chief).act(spoil(answered()), police)
+    one.act(spoil(confirmed()), prosecutor).act(spoil(closed()), prosecutor)
+    two.act(spoil(transferred(UPPER)), chief).act(spoil(assigned()), upper)
+    two.act(spoil(dismissed()), clerk(UPPER))
+    advice = Recommendation(step=1).act(spoil(issued(leads=(one.body.lead_id,))), chief)
+    advice.act(spoil(replied()), police).act(spoil(msgspec.structs.replace(rechecked(), parameters={"n": "1"})), chief)
+    data = Writer("agency", POLICE, step=1)
+    data.write(spoil(_dataset()), police)
+    return model, one, two, advice, data
+
+
+def _model() -> ModelPublished:
+    """A model that can be run, with the mark in its title, in a comment and as what a parameter may be."""
+    made = spoil(published(case_study=told("study")))
+    assert isinstance(made, ModelPublished)
+    shipped = shipped_model("item-not-handed-over")
+    title, rest = shipped.index("title:"), shipped.index("explanation:")
+    word = "{type: text, default: word, meaning: {zh: 词, en: word}}"
+    definition = f"{shipped[:title]}title: {msgspec.json.encode(made.title).decode()}\n{shipped[rest:]}".replace(
+        "parameters:\n", f"parameters:\n  word: {word}\n", 1
+    )
+    definition += f"# {MARKUP}model.published.definition\n"
+    return msgspec.structs.replace(made, definition=definition, model_digest=digest_of(definition.encode()))
+
+
+def _lead(key: dict[str, str]) -> Lead:
+    lead = Lead(key, step=1)
+    check = Check(what=told("what"), by=told("by"))
+    return lead.act(spoil(raised(key, checks=(check,), values={"n": "1"}, parameters={"n": "1"})), SERVICE)
+
+
+def _dataset() -> Body:
+    layout = record.TableLayout(format="xlsx", sheet="s")
+    told_of = {"source": "s", "legal_basis": "l", "rows": 1, "digest": "sha256:" + "00" * 32, "layout": layout}
+    return record.DatasetRegistered(dataset_id="d1", period_from="2026-01-01", period_until="2026-01-31", **told_of)
+
+
+def found_spoiled(ledger: Ledger, *officers: Officer) -> None:
+    """Admits the officers' agencies under names that are marks, grants their keys, records all that is spoiled."""
+    changes = ledger.changes
+    for agency in dict.fromkeys(officer.agency for officer in officers):
+        given = profile(agency)
+        admitted = {"agency": agency, "kind": KINDS[agency], "admin": key_id(f"admin of {agency}")}
+        mark = f"{MARKUP}registry.agency_admitted.profile.name"
+        named = replace(given, name=Name(en=f"{mark}.en", zh=f"{mark}.zh"))
+        changes.add(registry.AgencyAdmitted, profile=named, **admitted)
+    changes.grant(*officers)
+    for change in changes.bodies:
+        ledger.mirror(change)
+    incident = record.IncidentRecorded(kind="other", description="d")
+    ledger.post(ledger.system_writer.write(spoil(incident), SERVICE, signed_at=ledger.clock.seconds))
+    first, second = spoiled_case()
+    for event in (*second.events, *first.events, *(event for one in spoiled_matters() for event in one.events)):
+        ledger.post(event)
+
+
+def names_of_spoiled() -> dict[str, str]:
+    """What stands for the names in the addresses of pages that show all this."""
+    case, _ = spoiled_case()
+    lead = spoiled_matters()[1]
+    return (
+        OTHERS
+        | {"case_id": "case-1"}
+        | dict.fromkeys(("handover_id", *(f"{relation}_id" for relation in GONE)), "handover-1")
+        | dict.fromkeys(("event_id", "accepted_id"), case.events[0].envelope.event_id)
+        | {"lead_id": lead.stream.id, "recommendation_id": "2026-7"}
+    )

@@ -1,0 +1,197 @@
+"""The auditor at work in a real browser: looks for a case, sees it as a picture, takes proofs away, runs an audit."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from ledger.core.verification.bundle import verify_bundle
+from ledger.core.verification.case import verify_case
+from ledger.core.verification.trust import Trust
+from ledger.procedures import shipped_rulebook
+from tests.api.conftest import Trusted
+from tests.api.console.desk import Clerk, Office, barriers, office_in
+from tests.testkit.builders import POLICE, PROCURATORATE, Officer, auditor, supervisor
+from tests.testkit.casework import Case
+from tests.testkit.timeline_cases import eventful, kindred, long_case
+
+SCAN = b"a scan of a paper"
+PAGES = ("/search?q=2026", "/search?q=none-such", "/audit", "/audit?case_id=case-1")
+OF_CASE = ("picture", "lineage", "reads")
+
+
+@pytest.fixture(scope="module")
+def town(tmp_path_factory: pytest.TempPathFactory, browser: Browser) -> Iterator[Office]:
+    """An office with three cases; none of the tests that share it writes anything."""
+    with office_in(tmp_path_factory.mktemp("town"), browser) as office:
+        for case in (eventful(), long_case(300), kindred(), scanned()):
+            office.record(case)
+        office.ledger.clock.forward(100 * 86_400)
+        office.ledger.publisher.publish(office.ledger.database, office.ledger.clock())
+        yield office
+
+
+def scanned() -> Case:
+    """A case with data whose file is at hand."""
+    digest = f"sha256:{hashlib.sha256(SCAN).hexdigest()}"
+    return Case("case-4").open(case_number="〔2026〕法刑初7号").register("scan", digests=(digest,))
+
+
+@contextmanager
+def at_desk(office: Office, officer: Officer, **options: object) -> Iterator[Clerk]:
+    """The officer, signed in, until another one sits down."""
+    desk = office.sit_down(officer, **options)  # type: ignore[arg-type]
+    desk.enter()
+    yield desk
+    desk.leave()
+
+
+@pytest.fixture
+def desk(town: Office) -> Iterator[Clerk]:
+    """The desk of an auditor of the procuratorate, who sees every case."""
+    with at_desk(town, auditor(PROCURATORATE)) as sitting:
+        yield sitting
+
+
+def test_a_case_is_found_by_what_is_typed_and_by_a_file(desk: Clerk) -> None:
+    """By the beginning of a number as it is written or not; a file is hashed here and never sent."""
+    page = desk.go("/search")
+    page.get_by_label("Word or number").fill("〔２０２６〕法")
+    page.get_by_role("button", name="Search").click()
+    expect(page.locator("mark")).to_have_text("2026法")
+    bodies: list[str | None] = []
+    page.on("request", lambda request: bodies.append(request.post_data))
+    file = {"name": "scan.pdf", "mimeType": "application/pdf", "buffer": SCAN}
+    page.get_by_label("Files: drop them here, or choose").set_input_files([file])  # type: ignore[list-item]
+    expect(page.locator("tbody tr")).to_have_count(1)
+    expect(page.locator("tbody tr")).to_contain_text("scan")
+    assert not any(bodies)
+    page.locator("tbody th a").click()
+    expect(page.get_by_role("heading", level=1)).to_contain_text("〔2026〕法刑初7号")
+
+
+def test_the_picture_leads_to_events_and_says_what_the_table_says(desk: Clerk) -> None:
+    """As many events in signs as in the table; a sign leads to its event, keys come closer."""
+    page = desk.go("/cases/case-1/picture")
+    page.locator(".zoom [data-key='0']").click()
+    counted = page.locator("#picture .mark").evaluate_all(
+        "marks => marks.map((m) => +(m.querySelector('.count')?.textContent ?? 1))"
+    )
+    rows = page.locator("tr[id^=e]")
+    assert sum(counted) == rows.count() == len(eventful().events)
+    assert page.locator("#picture .arrow.accepted").count() == 1
+    assert page.locator("#picture .arrow.refused").count() == 1
+    assert page.locator("#picture .stretch").count() == 1
+    assert page.locator("#picture .late").count() >= 1
+    expect(page.locator("#picture .mark.differs")).to_have_count(1)
+    page.locator("#picture").focus()
+    page.keyboard.press("+")
+    page.wait_for_url("**since=**")
+    expect(page.locator("#picture")).to_be_focused()
+    assert page.locator("tr[id^=e]").count() < sum(counted)
+    page.keyboard.press("0")
+    page.wait_for_function("n => document.querySelectorAll('tr[id^=e]').length === n", arg=sum(counted))
+    sign = page.locator("#picture a.mark.differs")
+    sign.focus()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", level=1)).to_contain_text("No. 7 of the case")
+
+
+def test_a_long_case_is_shown_in_parts(desk: Clerk) -> None:
+    """At first the latest events; the whole case in signs that have numbers and lead closer, the table in parts."""
+    page = desk.go("/cases/case-2/picture")
+    assert page.locator("tr[id^=e]").count() == 50
+    page.locator(".zoom [data-key='0']").click()
+    many = page.locator("#picture a.mark:has(.count)")
+    assert many.count() > 10
+    before = page.locator("#events .quiet").inner_text()
+    many.first.focus()
+    page.keyboard.press("Enter")
+    page.wait_for_url("**since=**")
+    expect(page.locator("#events .quiet")).not_to_have_text(before)
+
+
+def test_the_lineage_says_what_the_table_says(desk: Clerk) -> None:
+    """A box for each item that came of another or became one, a line for each row; each leads to its event."""
+    page = desk.go("/cases/case-3/lineage")
+    assert page.locator(".box").count() == 10
+    assert page.locator(".arrow:not(.wide)").count() == page.locator("section tbody tr").count() - 1 == 8
+    expect(page.locator("#loans").locator("xpath=..")).to_contain_text("still lent")
+    page.locator(".picture a:has(.merged)").first.focus()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", level=1)).to_contain_text("items merged")
+
+
+def test_an_event_is_told_with_its_proof_and_taken_away(desk: Clerk) -> None:
+    """Two of five steps are reached without witnesses and chain; every file is what verifiers take."""
+    page = desk.go("/cases/case-1/picture")
+    page.locator("#e7 th a").click()
+    expect(page.locator(".stages .reached strong")).to_have_text(["Signed by the officer", "Entered in the log"])
+    expect(page.locator(".stages .ahead")).to_have_count(3)
+    expect(page.locator("#flags").locator("xpath=..")).to_contain_text("something else arrives")
+    trust: Trust = Trusted.trust
+    for name in ("Proof bundle", "Proof bundle without what is confidential", "Proof bundle without the content"):
+        report = verify_bundle(taken(page, name), trust)
+        assert report.verdict in ("not_yet_anchored", "unverifiable"), name
+        assert report.faults == (), name
+    assert verify_case(taken(page, "Bundle of the whole case"), trust, shipped_rulebook()).faults == ()
+    printed = [page.get_by_role("link", name=f"ertificate of the {of} (PDF)") for of in ("event", "case")]
+    for link in (*printed, page.locator("a[href*='/paper?document=']").first):
+        address = link.get_attribute("href") or ""
+        assert page.request.get(f"{desk.office.url}{address}").body().startswith(b"%PDF-"), address
+
+
+def taken(page: Page, name: str) -> bytes:
+    """What a link gives to be kept."""
+    with page.expect_download() as download:
+        page.get_by_role("link", name=name, exact=True).click()
+    return Path(download.value.path()).read_bytes()
+
+
+def test_parties_see_who_read_and_others_what_their_own_did(town: Office) -> None:
+    """The police see that supervision read, and not who; an auditor of the procuratorate, no party, its own alone."""
+    with at_desk(town, auditor(POLICE)) as own:
+        own.go("/cases/case-3")
+    with at_desk(town, auditor(PROCURATORATE)) as foreign:
+        page = foreign.go("/cases/case-3")
+        expect(page.get_by_text("You see this case because it lies in your jurisdiction")).to_be_visible()
+        page.get_by_role("link", name="Who read this case").click()
+        expect(page.get_by_text("Your agency is no party to this case")).to_be_visible()
+        assert POLICE not in page.locator("tbody").inner_text()
+    with at_desk(town, supervisor(POLICE)) as own:
+        table = own.go("/cases/case-3/reads").locator("tbody").inner_text()
+        assert "read by supervision" in table
+        assert auditor(PROCURATORATE).officer_id not in table
+        assert "another agency" in table
+
+
+def test_these_pages_are_for_everybody(town: Office) -> None:
+    """axe finds nothing that keeps people out, in light and dark; in a narrow window nothing is wider than it."""
+    with at_desk(town, auditor(PROCURATORATE), language="zh-CN") as desk:
+        event = eventful().events[7].envelope.event_id
+        of_cases = [f"/cases/{case}/{part}" for case in ("case-1", "case-2", "case-3") for part in OF_CASE]
+        for path in (*PAGES, *of_cases, "/cases/case-3", f"/cases/case-1/events/{event}"):
+            page = desk.go(path)
+            page.wait_for_load_state("networkidle")
+            assert barriers(page) == [], path
+
+
+def test_in_a_narrow_window_a_row_stands_below_itself(town: Office) -> None:
+    """Each value under the one before, beside its heading; for who hears the page it is the same table as ever."""
+    with at_desk(town, auditor(PROCURATORATE), viewport={"width": 390, "height": 800}) as desk:
+        page = desk.go("/cases/case-1")
+        cells = page.locator("section[aria-labelledby=items] tbody tr").first.locator("th, td")
+        boxes = [cell.bounding_box() for cell in cells.all()]
+        assert len(boxes) == 6
+        assert all(one and other and one["y"] + one["height"] <= other["y"] + 1 for one, other in pairwise(boxes))
+        heading = page.get_by_role("table").get_by_role("row").nth(1).get_by_role("cell").first
+        assert heading.get_attribute("data-label") == "Kind"
+        desk.page.set_viewport_size({"width": 1280, "height": 800})
+        tops = {round(box["y"]) for cell in cells.all() if (box := cell.bounding_box())}
+        assert len(tops) == 1

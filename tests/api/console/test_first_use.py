@@ -1,0 +1,166 @@
+"""First use: each reader of an empty installation is told his next step; sample data is for an empty town."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import click
+import httpx
+import pytest
+from markupsafe import escape
+
+from api.console import first_steps
+from api.console.first_steps import NextStep
+from ledger.cli.main import tally
+from ledger.config.settings import Settings
+from tests.api.conftest import no_chain, serving_ledger
+from tests.api.console.test_requests import OWN, page_of
+from tests.api.service import Served
+from tests.testkit import supervision
+from tests.testkit.builders import COURT, POLICE, PROCURATORATE, Officer, analyst, auditor, clerk, supervisor
+from tests.testkit.casework import Case
+from tests.testkit.ledgers import open_ledger, sqlite_url
+from tests.unit.cli.tally import Tally
+
+STEPS = [value for value in vars(first_steps).values() if isinstance(value, NextStep)]
+BUTTON = "Load sample data"
+
+
+@contextmanager
+def served_to(folder: Path, *officers: Officer, **settings: Any) -> Iterator[Served]:
+    """A service without a chain, whose ledger knows these officers alone."""
+    with open_ledger(sqlite_url(folder)) as ledger:
+        if officers:
+            ledger.found(*officers)
+        with serving_ledger(ledger, no_chain, Settings(public_url="https://ledger.test", **settings)) as made:
+            yield made
+
+
+def told(served: Served, officer: Officer | None, path: str = "/operation") -> list[NextStep]:
+    """The next steps that stand on a page."""
+    page = page_of(served, officer, path) if officer else served.get(f"/console{path}")
+    assert page.status_code == 200, page.text
+    return [step for step in STEPS if str(escape(step.says)) in page.text]
+
+
+def test_nobody_is_led_to_the_first_key(tmp_path: Path) -> None:
+    """Before the agencies are in the log to the chain, then to a key with its commands, and then no more."""
+    with served_to(tmp_path) as served:
+        assert told(served, None, "/sign-in") == [first_steps.NO_AGENCY]
+        ledger = served.ledger
+        ledger.changes.admit(POLICE)
+        for body in ledger.changes.bodies:
+            ledger.mirror(body)
+        assert told(served, None, "/sign-in") == told(served, None, "/agencies") == [first_steps.NO_KEY]
+        assert "tally profile add NAME --url https://ledger.test" in served.get("/console/sign-in").text
+        ledger.changes.grant(clerk(POLICE))
+        ledger.mirror(ledger.changes.bodies[-1])
+        assert told(served, None, "/sign-in") == []
+
+
+def test_each_role_is_told_its_next_step(tmp_path: Path) -> None:
+    """On every page, until it was taken; who waits for others is told nothing."""
+    officers = (clerk(POLICE), supervisor(POLICE), supervisor(COURT), auditor(PROCURATORATE), analyst(PROCURATORATE))
+    with served_to(tmp_path, *officers) as served:
+        for path in ("/operation", "/inbox", "/cases"):
+            assert told(served, clerk(POLICE), path) == [first_steps.NO_CASE]
+        assert told(served, supervisor(POLICE)) == [first_steps.NO_WITNESS]
+        assert told(served, supervisor(COURT)) == [first_steps.NO_CLERK]
+        assert told(served, auditor(PROCURATORATE)) == [first_steps.NOTHING_TO_AUDIT]
+        assert told(served, analyst(PROCURATORATE)) == [first_steps.NO_MODEL]
+        served.record(Case().open())
+        assert told(served, clerk(POLICE)) == []
+        assert told(served, auditor(PROCURATORATE)) == [first_steps.NO_WITNESS]
+        served.submit(supervision.Model().published(analyst(PROCURATORATE)).last)
+        assert told(served, analyst(PROCURATORATE)) == [first_steps.NO_LEAD]
+
+
+@pytest.mark.parametrize("step", STEPS, ids=lambda step: step.says)
+def test_commands_are_those_of_the_command_line(step: NextStep) -> None:
+    """Each can be copied and run: its words are commands, its options are theirs."""
+    for text in step.commands:
+        words = shlex.split(text.format(url="https://ledger.test"))[1:]
+        context = click.Context(tally)
+        group: click.Command = tally
+        while isinstance(group, click.Group):
+            word = words.pop(0)
+            if word == "--profile":
+                words.pop(0)
+                continue
+            found = group.get_command(context, word)
+            assert found is not None, (text, word)
+            group = found
+        known = {name for parameter in group.params for name in parameter.opts}
+        assert {word for word in words if word.startswith("--")} <= known, text
+
+
+# -- sample data -------------------------------------------------------------------------------------------------------
+
+
+def town_in(folder: Path) -> Path:
+    """The data directory of a development town whose service never ran."""
+    data = folder / "town"
+    Tally(folder).ok("init", "--development", "--light", "--keep-passphrase", "--data-dir", data)
+    return data
+
+
+def load_by_form(served: Served, **headers: str) -> httpx.Response:
+    form = {"content-type": "application/x-www-form-urlencoded"}
+    return served.request("POST", "/console/samples", content=b"", headers=form | (headers or OWN))
+
+
+def test_a_ledger_in_use_gets_no_sample(tmp_path: Path) -> None:
+    """A case of somebody's own: the button is on no page, and who asks all the same is refused."""
+    data = town_in(tmp_path)
+    with served_to(tmp_path, clerk(POLICE), data_dir=data) as served:
+        assert BUTTON in served.get("/console/sign-in").text
+        assert BUTTON in page_of(served, clerk(POLICE), "/inbox").text
+        served.record(Case().open())
+        assert BUTTON not in served.get("/console/sign-in").text
+        answer = load_by_form(served)
+        assert (answer.status_code, "this ledger is in use" in answer.text) == (409, True)
+        assert not (data / "sample.json").exists()
+
+
+@pytest.mark.parametrize("change", ["not for development", "no keys", "no installation"])
+def test_no_other_ledger_gets_a_sample(tmp_path: Path, change: str) -> None:
+    """In earnest, without the keys of a town, or with nothing there: no button, and a refusal."""
+    data = town_in(tmp_path)
+    if change == "not for development":
+        identity = json.loads((data / "installation.json").read_bytes())
+        identity["founding"]["development"] = False
+        (data / "installation.json").write_text(json.dumps(identity))
+    elif change == "no keys":
+        (data / "keys" / "development" / "passphrase").unlink()
+    with served_to(tmp_path, clerk(POLICE), data_dir=data if change != "no installation" else tmp_path / "x") as served:
+        assert BUTTON not in served.get("/console/sign-in").text
+        assert load_by_form(served).status_code == (404 if change == "no installation" else 422)
+        assert not (data / "sample.json").exists()
+
+
+@pytest.mark.parametrize("origin", [{"origin": "https://evil.test", "sec-fetch-site": "cross-site"}, {"x-other": "1"}])
+def test_no_other_site_loads_it(tmp_path: Path, origin: dict[str, str]) -> None:
+    """A page of another site, or no page at all, begins nothing."""
+    data = town_in(tmp_path)
+    with served_to(tmp_path, clerk(POLICE), data_dir=data) as served:
+        assert load_by_form(served, **origin).status_code == 403
+        assert not (data / "sample.json").exists()
+        assert BUTTON in served.get("/console/sign-in").text
+
+
+def test_a_loading_that_stops_says_why(tmp_path: Path) -> None:
+    """Without a chain no key is granted: the page tells it and lets one go on."""
+    with served_to(tmp_path, data_dir=town_in(tmp_path)) as served:
+        assert load_by_form(served).headers["location"] == "/console/samples"
+        deadline = time.monotonic() + 60
+        while "the chain is not connected yet" not in (page := served.get("/console/samples").text):
+            assert time.monotonic() < deadline, page
+            time.sleep(0.1)
+        assert "Go on" in page
+        assert load_by_form(served).status_code == 303

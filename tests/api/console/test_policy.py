@@ -1,0 +1,174 @@
+"""What pages carry: nothing inline, nothing from elsewhere, no frame, no other site's requests, safe cookies."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from html.parser import HTMLParser
+from http.cookies import SimpleCookie
+from pathlib import Path
+
+import httpx
+import pytest
+
+from api.auth.sessions import personal_digest
+from api.console.assets import STATIC, address, release
+from tests.api.conftest import SETTINGS
+from tests.api.console.desk import Office
+from tests.api.console.matrix import PAGES, POSTS, PUBLIC, names_of
+from tests.api.console.test_access import page_of
+from tests.api.matrix import World, made_world, reader
+from tests.api.service import Served
+from tests.testkit.builders import POLICE, clerk, signature_of
+
+WRONG = ("/nowhere", "/cases/none", "/cases/case-1/handovers/none", "/inbox?after=x")
+FOREIGN = [
+    {},
+    {"origin": "https://evil.test", "sec-fetch-site": "cross-site"},
+    {"origin": "null", "sec-fetch-site": "cross-site"},
+    {"origin": "https://ledger.test", "sec-fetch-site": "same-site"},
+    {"origin": "https://ledger.test.evil.test"},
+    {"origin": "https://ledger.test:8443"},
+    {"origin": "http://ledger.test"},
+    {"sec-fetch-site": "none"},
+]
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """A case that everybody had to do with."""
+    with made_world(tmp_path_factory.mktemp("policy")) as made:
+        yield made
+
+
+class Markup(HTMLParser):
+    """Notes what a strict policy forbids, and where a page's addresses lead."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.inline: list[str] = []
+        self.addresses: list[str] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        given = dict(attrs)
+        if tag == "style" or (tag == "script" and "src" not in given):
+            self.inline.append(tag)
+        self.inline += [f"{tag} {name}" for name in given if name.startswith(("on", "hx-on")) or name == "style"]
+        names = ("src", "href", "action", "hx-get", "hx-post", "formaction")
+        self.addresses += [address for name in names if (address := given.get(name)) is not None]
+
+
+ADDRESSES = [*(row.route + row.query for row in PAGES), *PUBLIC, *WRONG]
+
+
+@pytest.mark.parametrize("route", ADDRESSES)
+def test_pages_have_nothing_inline_and_nothing_from_elsewhere(world: World, route: str) -> None:
+    """No script, style or handler in the markup; no address leads away but the one to the officer's own signer."""
+    answer = page_of(world, reader("own", "clerk"), route.format_map(names_of(world)))
+    markup = Markup(answer.text)
+    assert markup.inline == []
+    own = ("/console/", "?", "#", f"{world.served.parts.settings.signer_url}/")
+    assert [address for address in markup.addresses if not address.startswith(own)] == []
+
+
+@pytest.mark.parametrize("route", ADDRESSES)
+def test_every_answer_carries_the_policy(world: World, route: str) -> None:
+    """Also one that refuses: own scripts and styles alone, no plug-in, no frame around it, not kept by caches."""
+    headers = page_of(world, reader("own", "clerk"), route.format_map(names_of(world))).headers
+    policy = dict(part.strip().partition(" ")[::2] for part in headers["content-security-policy"].split(";"))
+    assert policy["default-src"] == "'none'"
+    assert {policy[name] for name in ("script-src", "style-src", "img-src", "form-action")} == {"'self'"}
+    assert {policy[name] for name in ("object-src", "base-uri", "frame-ancestors")} == {"'none'"}
+    assert policy["connect-src"] in ("'none'", f"'self' {world.served.parts.settings.signer_url}")
+    assert (headers["x-frame-options"], headers["x-content-type-options"]) == ("DENY", "nosniff")
+    assert headers["cache-control"] == "no-store"
+    assert headers["cross-origin-opener-policy"] == "same-origin"
+
+
+@pytest.mark.parametrize("name", sorted(str(file.relative_to(STATIC)) for file in STATIC.rglob("*.*") if file.suffix))
+def test_scripts_and_styles_are_not_for_other_sites(world: World, name: str) -> None:
+    """A page of another site can load none of them, and none is taken for what it is not."""
+    headers = world.served.get(f"{address()}/{name}").headers
+    assert headers["cross-origin-resource-policy"] == "same-origin"
+    assert headers["x-content-type-options"] == "nosniff"
+    assert "default-src 'none'; script-src 'self'; connect-src 'none';" in headers["content-security-policy"]
+    assert headers["content-type"].split(";")[0] in ("text/javascript", "text/css", "image/svg+xml")
+    assert headers["cache-control"] == "public, max-age=31536000, immutable"
+
+
+def form_to(served: Served, path: str, headers: dict[str, str], body: bytes = b"language=en") -> httpx.Response:
+    token = served.token(reader("own", "supervisor"))["authorization"].removeprefix("Bearer ")
+    form = {"content-type": "application/x-www-form-urlencoded", "cookie": f"__Secure-tallystick={token}"}
+    return served.request("POST", f"/console{path}", content=body, headers=form | headers)
+
+
+@pytest.mark.parametrize("headers", FOREIGN, ids=lambda headers: " ".join(headers.values()) or "no origin")
+@pytest.mark.parametrize("path", POSTS)
+def test_other_sites_change_nothing(world: World, path: str, headers: dict[str, str]) -> None:
+    """Whatever another site posts in a signed-in officer's browser is refused before it is looked at."""
+    before = world.served.parts.access.head().count
+    answer = form_to(world.served, path.format_map(names_of(world)), headers)
+    assert (answer.status_code, "set-cookie" in answer.headers) == (403, False)
+    assert world.served.parts.access.head().count == before
+
+
+@pytest.mark.parametrize("method", ["PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"])
+def test_no_other_method_is_answered(world: World, method: str) -> None:
+    """Neither with a page's data, nor with a grant to other origins."""
+    headers = {"origin": "https://evil.test", "access-control-request-method": "POST"}
+    answer = world.served.request(method, "/console/cases/case-1", headers=headers)
+    assert answer.status_code in (403, 404, 405)
+    assert not [name for name in answer.headers if name.startswith("access-control-")]
+
+
+def cookies_given(served: Served) -> dict[str, str]:
+    """The Set-Cookie headers of signing in, choosing a language and signing out."""
+    officer = reader("own", "clerk")
+    challenge = served.challenge(officer)
+    signature = "0x" + signature_of(personal_digest(challenge["message"]), officer.key).hex()
+    signed = {"nonce": challenge["nonce"], "signature": signature}
+    own = {"origin": SETTINGS.url, "sec-fetch-site": "same-origin"}
+    answers = {
+        "/sign-in": served.request("POST", "/console/sign-in", json=signed, headers=own),
+        "/language": form_to(served, "/language", own, b"language=zh-CN"),
+        "/sign-out": form_to(served, "/sign-out", own),
+    }
+    return {path: answer.headers["set-cookie"] for path, answer in answers.items()}
+
+
+def test_cookies_are_out_of_reach(world: World) -> None:
+    """No script reads them, no other site's request carries them, no plain connection, no page but the console's."""
+    for path, given in cookies_given(world.served).items():
+        ((name, cookie),) = SimpleCookie(given).items()
+        assert (cookie["httponly"], cookie["samesite"], cookie["secure"]) == (True, "strict", True), path
+        assert (cookie["path"], cookie["domain"]) == ("/console", ""), path
+        assert name.startswith("__Secure-") or path == "/language"
+
+
+def test_the_browser_tells_of_what_the_policy_forbids(office: Office) -> None:
+    """The tests' own eye: an inline script, an inline style and a picture from elsewhere are stopped and told."""
+    page = office.sit_down(clerk(POLICE)).enter()
+    page.evaluate(
+        """() => {
+          const add = (tag, given) => document.body.append(Object.assign(document.createElement(tag), given));
+          add("script", { textContent: "globalThis.owned = 1" });
+          document.body.insertAdjacentHTML("beforeend", "<i style='color: red'></i>");
+          add("img", { src: "http://127.0.0.1:9/x.png" });
+        }"""
+    )
+    page.wait_for_timeout(300)
+    assert page.evaluate("typeof owned") == "undefined"
+    told = " ".join(office.complaints)
+    office.complaints.clear()
+    assert all(f"CSP {name}" in told for name in ("script-src-elem", "style-src-attr", "img-src")), told
+
+
+def test_another_release_has_another_address(tmp_path: Path) -> None:
+    """A browser that keeps what it has never mixes two releases: any change to a file moves them all."""
+    (tmp_path / "a.js").write_text("1")
+    seen = [release.__wrapped__(tmp_path)]
+    (tmp_path / "a.js").write_text("2")
+    seen.append(release.__wrapped__(tmp_path))
+    (tmp_path / "a.js").rename(tmp_path / "b.js")
+    seen.append(release.__wrapped__(tmp_path))
+    assert len(set(seen)) == len(seen)

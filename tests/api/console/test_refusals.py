@@ -1,0 +1,89 @@
+"""What is refused, as a page: it knows its reader, and comes also where the database does not answer."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+import pytest
+from sqlalchemy import Engine, event
+
+from ledger.supervision.models.shipped_models import shipped_model
+from tests.api.conftest import SETTINGS, serving
+from tests.api.console.test_first_use import served_to
+from tests.api.console.test_requests import OWN, page_of
+from tests.api.service import Served
+from tests.campaigns.faults.commits import database_error
+from tests.testkit.builders import POLICE, PROCURATORATE, analyst, clerk
+from tests.testkit.casework import offered
+
+
+@pytest.fixture
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """A service with a case of the police."""
+    with serving(tmp_path_factory.mktemp("refusals"), SETTINGS) as made:
+        made.record(offered("phone"))
+        yield made
+
+
+@contextmanager
+def away(engine: Engine) -> Iterator[None]:
+    """No statement is answered."""
+
+    def fail(*_: Any) -> None:
+        raise database_error()
+
+    event.listen(engine, "do_execute", fail)
+    try:
+        yield
+    finally:
+        event.remove(engine, "do_execute", fail)
+
+
+@pytest.mark.parametrize(
+    ("path", "status"), [("/nowhere", 404), ("/cases/ghost", 404), ("/audit", 403), ("/cases?after=" + "x" * 200, 400)]
+)
+def test_an_error_page_knows_its_reader(served: Served, path: str, status: int) -> None:
+    """Whoever is signed in stays so on it: his name, his menu, his key, the way to sign out."""
+    answer = page_of(served, clerk(POLICE), path)
+    assert answer.status_code == status
+    for mark in (clerk(POLICE).officer_id, f'data-key-id="{clerk(POLICE).key_id}"', "/console/inbox", "/sign-out"):
+        assert mark in answer.text, mark
+
+
+def test_an_error_page_of_nobody_shows_nobody(served: Served) -> None:
+    """Without a session there is none to sign out of."""
+    answer = served.request("GET", "/console/nowhere")
+    assert (answer.status_code, "/sign-out" in answer.text) == (404, False)
+
+
+@pytest.mark.parametrize("path", ["/cases/case-1", "/nowhere"])
+def test_an_error_page_comes_while_the_database_is_away(served: Served, path: str) -> None:
+    """It says so, though who reads it cannot be told then."""
+    served.token(clerk(POLICE))
+    with away(served.ledger.database.log):
+        answer = page_of(served, clerk(POLICE), path)
+    assert answer.status_code == (404 if path == "/nowhere" else 503)
+    assert "<h1>This cannot be shown</h1>" in answer.text
+    assert page_of(served, clerk(POLICE), "/cases/case-1").status_code == 200
+
+
+@pytest.mark.parametrize(("language", "told"), [("en", r"line \d+: "), ("zh-CN", r"第 \d+ 行: ")])
+def test_the_faults_of_a_model_are_told_with_their_lines(tmp_path: Path, language: str, told: str) -> None:
+    """Also where it was to be published, in the reader's language."""
+    spoiled = (
+        shipped_model("third-return").replace("severity: high", "severity: grave").replace("version: 1", "version: 0")
+    )
+    content = urlencode({"definition": spoiled}).encode()
+    headers = {"accept-language": language, "hx-request": "true", "content-type": "application/x-www-form-urlencoded"}
+    with served_to(tmp_path, analyst(PROCURATORATE)) as served:
+        token = served.token(analyst(PROCURATORATE))["authorization"].removeprefix("Bearer ")
+        headers |= {"cookie": f"__Secure-tallystick={token}"} | OWN
+        answer = served.request("POST", "/console/supervision/drafts/publish", content=content, headers=headers)
+    assert answer.status_code == 400, answer.text
+    assert len(re.findall(told, answer.text)) == 2, answer.text
+    assert ("应为" in answer.text) == (language == "zh-CN"), answer.text

@@ -1,0 +1,324 @@
+"""The local signer as a service: whom it hears, what it signs, and what it refuses. No browser is asked to be good."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+
+from ledger.core.encoding import canonical
+from ledger.core.events import Section, digest_of
+from ledger.core.signing.signatures import recover, signing_hash, typed_data
+from tests.api.console.desk import PAGE_KEY, Signing, signer_of
+from tests.testkit.builders import LOG_ID, POLICE, PROCURATORATE, START, Event, Officer, clerk
+from tests.testkit.casework import Case, offered
+from tests.testkit.machine import free_port
+
+CONSOLE = "https://ledger.test"
+OFFICER = clerk(POLICE)
+NOW = START + 3600
+UNSPEAKABLE = -32602
+
+
+class Desk:
+    """Speaks to a signer as the console's page does, unless told otherwise."""
+
+    def __init__(self, signing: Signing):
+        self.signing = signing
+        self.http = httpx.Client(base_url=signing.url, timeout=30)
+        self.token = ""
+
+    def pair(self) -> None:
+        answer = self.http.post("/pair", json={"code": self.signing.codes[-1]}, headers={"origin": CONSOLE})
+        self.token = answer.json()["token"]
+
+    def call(self, method: str, *params: Any, **headers: str) -> dict[str, Any]:
+        """The answer of EIP-1193 to a call by the console."""
+        return self.post(method, *params, **headers).json()  # type: ignore[no-any-return]
+
+    def post(self, method: str, *params: Any, **headers: str) -> httpx.Response:
+        given = {"origin": CONSOLE, "authorization": f"Bearer {self.token}"} | headers
+        body = {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}
+        return self.http.post("/rpc", json=body, headers={k.replace("_", "-"): v for k, v in given.items()})
+
+    def waiting(self) -> dict[str, Any]:
+        """The question that waits, once there is one."""
+        for _ in range(3000):
+            told = self.http.get("/waiting", headers={"authorization": f"Bearer {PAGE_KEY}"}).json()
+            if told["question"]:
+                return told["question"]  # type: ignore[no-any-return]
+            time.sleep(0.01)
+        raise AssertionError("no question came")
+
+    def answer(self, agreed: bool) -> dict[str, Any]:
+        """Gives the officer's word to the question that waits; gives the question."""
+        question = self.waiting()
+        body = {"number": question["number"], "agreed": agreed}
+        told = self.http.post("/answer", json=body, headers={"authorization": f"Bearer {PAGE_KEY}"})
+        assert told.json() == {"counted": True}
+        return question
+
+    def asked(self, agreed: bool, method: str, *params: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+        """The question and the answer to a call that the officer answers."""
+        answers: list[dict[str, Any]] = []
+        thread = threading.Thread(target=lambda: answers.append(self.call(method, *params)))
+        thread.start()
+        question = self.answer(agreed)
+        thread.join()
+        return question, answers[0]
+
+
+@pytest.fixture(scope="module")
+def desk() -> Iterator[Desk]:
+    """A paired signer."""
+    with signer_of(OFFICER, free_port(), CONSOLE, lambda: NOW, "en") as signing:
+        made = Desk(signing)
+        made.pair()
+        yield made
+
+
+def event(by: Officer = OFFICER, **fields: Any) -> Event:
+    """An offer of two items."""
+    return offered("phone", "knife").last if not fields else Case().open(by, **fields).last
+
+
+def asked_for(one: Event) -> list[Any]:
+    """The parameters of eth_signTypedData_v4 for an event, as the page gives them."""
+    sections = {label: canonical.encode(section).decode() for label, section in one.sections.items()}
+    beside = {"payload": canonical.encode(one.payload).decode(), "sections": sections}
+    return [OFFICER.key_id, json.dumps(typed_data(one.envelope, LOG_ID)), beside]
+
+
+# -- what is signed ----------------------------------------------------------------------------------------------------
+
+
+def test_an_event_is_told_in_words_and_signed(desk: Desk) -> None:
+    """The officer reads what the payload says; what comes back is his signature of that very event."""
+    one = event()
+    question, answer = desk.asked(True, "eth_signTypedData_v4", *asked_for(one))
+    assert question["sentence"].startswith(
+        "police-east offers to procuratorate-east for prosecution review: phone, knife"
+    )
+    assert ["items 2 · item", "knife"] in question["particulars"]
+    signature = bytes.fromhex(answer["result"][2:])
+    assert recover(signing_hash(one.envelope, LOG_ID), signature) == OFFICER.key_id
+
+
+def test_who_does_not_agree_signs_nothing(desk: Desk) -> None:
+    """A no comes back as EIP-1193's code for it, without a signature."""
+    _, answer = desk.asked(False, "eth_signTypedData_v4", *asked_for(event()))
+    assert answer["error"]["code"] == 4001
+    assert "result" not in answer
+
+
+def test_one_question_at_a_time(desk: Desk) -> None:
+    """A second call while one waits is turned away, not queued behind it unseen."""
+    answers: list[Any] = []
+    thread = threading.Thread(target=lambda: answers.append(desk.call("eth_signTypedData_v4", *asked_for(event()))))
+    thread.start()
+    desk.waiting()
+    assert desk.call("eth_signTypedData_v4", *asked_for(event()))["error"]["code"] == -32002
+    desk.answer(False)
+    thread.join()
+    assert answers[0]["error"]["code"] == 4001
+
+
+def test_confidential_sections_are_shown_whole(desk: Desk) -> None:
+    """A name that is kept apart stands in the question; without its text the event is not signed."""
+    section = Section(salt="11" * 16, fields={"name": "Li Ming"})
+    case = Case().open(sections={"names": section})
+    question, _ = desk.asked(False, "eth_signTypedData_v4", *asked_for(case.last))
+    assert ["names · name", "Li Ming"] in question["particulars"]
+    address, data, beside = asked_for(case.last)
+    for sections in ({}, {"names": canonical.encode(Section(salt="11" * 16, fields={"name": "Wang"})).decode()}):
+        assert desk.call("eth_signTypedData_v4", address, data, beside | {"sections": sections})["error"]["code"] == (
+            UNSPEAKABLE
+        )
+
+
+def test_what_cannot_be_told_is_not_signed(desk: Desk) -> None:
+    """No payload, or another one; another ledger, officer or type; one field more: refused, and nobody is asked."""
+    one, other = event(), event(case_number="2")
+    address, data, beside = asked_for(one)
+    document = json.loads(data)
+    domain = document["domain"] | {"salt": "0x" + "22" * 32}
+    more = document["message"] | {"more": "than is told"}
+    chained = document["domain"] | {"chainId": 1}
+    unspeakable: list[list[Any]] = [
+        [address, data],
+        [address, data, {}],
+        [address, data, {"payload": "{}"}],
+        [address, data, asked_for(other)[2]],
+        [address, json.dumps(document | {"domain": domain}), beside],
+        [address, json.dumps(document | {"domain": chained}), beside],
+        [address, json.dumps(document | {"message": more}), beside],
+        [address, json.dumps(document | {"primaryType": "Permit"}), beside],
+        [address, "{}", beside],
+        [address, "not JSON", beside],
+        [address, 7, beside],
+        [clerk(PROCURATORATE).key_id, data, beside],
+        asked_for(event(clerk(POLICE, 2), case_number="3")),
+        asked_for(event(clerk(PROCURATORATE), case_number="4")),
+        asked_for(Case(start=NOW - 200_000).open().last),
+    ]
+    for params in unspeakable:
+        assert desk.call("eth_signTypedData_v4", *params)["error"]["code"] == UNSPEAKABLE, params
+    told = desk.http.get("/waiting", headers={"authorization": f"Bearer {PAGE_KEY}"}).json()
+    assert told["question"] is None
+
+
+def test_only_the_console_s_sign_in_text_is_signed(desk: Desk) -> None:
+    """Not any text, not that of another site, not with a line more, not after its time."""
+    good = sign_in_text()
+    question, answer = desk.asked(True, "personal_sign", "0x" + good.encode().hex(), OFFICER.key_id)
+    assert question["kind"] == "sign_in"
+    assert len(answer["result"]) == 132
+    for text in (
+        "I owe you a million",
+        good.replace("ledger.test", "evil.test"),
+        good + "\n- urn:more",
+        good.replace("This signs no event.", "This signs everything."),
+        good.replace("2026-03-02T02:02:00Z", "2026-03-02T01:59:59Z"),
+        "0xzz",
+    ):
+        told = desk.call("personal_sign", text, OFFICER.key_id)
+        assert told["error"]["code"] == UNSPEAKABLE, text
+    assert desk.call("personal_sign", good, clerk(PROCURATORATE).key_id)["error"]["code"] == UNSPEAKABLE
+
+
+@pytest.mark.parametrize("method", ["eth_sign", "eth_sendTransaction", "eth_signTypedData", "wallet_addEthereumChain"])
+def test_nothing_else_is_signed(desk: Desk, method: str) -> None:
+    """Methods that would sign bytes nobody can read, or move money, are not there."""
+    assert desk.call(method, OFFICER.key_id, "0x" + "00" * 32)["error"]["code"] == 4200
+
+
+def test_accounts_and_chain(desk: Desk) -> None:
+    """What a page asks of any provider before it signs."""
+    assert desk.call("eth_requestAccounts")["result"] == [OFFICER.key_id]
+    assert desk.call("eth_chainId")["result"] == "0x7a69"
+
+
+# -- who is heard ------------------------------------------------------------------------------------------------------
+
+
+def test_unpaired_pages_are_not_answered(desk: Desk) -> None:
+    """The console's origin alone is not enough: without a token of this run nothing is told or asked."""
+    for token in ("x", "x" * 43):
+        told = desk.call("eth_requestAccounts", authorization=f"Bearer {token}")
+        assert told["error"]["code"] == 4100
+
+
+@pytest.mark.parametrize("origin", ["https://evil.test", "http://ledger.test", "https://ledger.test:444", "null", ""])
+@pytest.mark.parametrize("path", ["/rpc", "/pair"])
+def test_foreign_origins_are_refused(desk: Desk, origin: str, path: str) -> None:
+    """Whatever token they have: scheme, host and port are the console's, or a page reads no answer."""
+    headers = {"origin": origin, "authorization": f"Bearer {desk.token}"} if origin else {}
+    body = {"method": "eth_requestAccounts"} if path == "/rpc" else {"code": desk.signing.codes[-1]}
+    answer = desk.http.post(path, json=body, headers=headers)
+    assert answer.status_code == 403
+    assert "access-control-allow-origin" not in answer.headers
+    asked = {"origin": origin, "access-control-request-method": "POST"}
+    preflight = desk.http.options(path, headers=asked)
+    assert preflight.status_code == 403
+    assert "access-control-allow-origin" not in preflight.headers
+
+
+def test_preflight_of_the_console_is_answered(desk: Desk) -> None:
+    """Its origin, to the letter, no other and no wildcard; the private network is granted where it is asked for."""
+    asked = {"origin": CONSOLE, "access-control-request-private-network": "true"}
+    answer = desk.http.options("/rpc", headers=asked)
+    assert answer.status_code == 204
+    assert answer.headers["access-control-allow-origin"] == CONSOLE
+    assert answer.headers["access-control-allow-private-network"] == "true"
+    assert "access-control-allow-credentials" not in answer.headers
+
+
+@pytest.mark.parametrize("host", ["evil.test", "localhost", "127.0.0.1", "ledger.test:443"])
+@pytest.mark.parametrize("path", ["/", "/rpc", "/waiting", "/signer.js"])
+def test_rebound_names_are_refused(desk: Desk, host: str, path: str) -> None:
+    """A name of an attacker that resolves to this machine is not the address that the signer listens at."""
+    answer = desk.http.get(path, headers={"host": host, "authorization": f"Bearer {PAGE_KEY}"})
+    assert (answer.status_code, answer.json()["code"]) == (421, "foreign_host")
+
+
+@pytest.mark.parametrize("content_type", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data"])
+def test_forms_cannot_call(desk: Desk, content_type: str) -> None:
+    """What a form or a beacon can send without a preflight is no call, even in the name of the console."""
+    headers = {"origin": CONSOLE, "content-type": content_type, "authorization": f"Bearer {desk.token}"}
+    assert desk.http.post("/rpc", content=b'{"method": "eth_accounts"}', headers=headers).status_code == 415
+    navigated = {"origin": CONSOLE, "sec-fetch-mode": "navigate", "content-type": "application/json"}
+    assert desk.http.post("/rpc", content=b"{}", headers=navigated).status_code == 403
+
+
+def test_no_page_is_shown_in_a_frame(desk: Desk) -> None:
+    """Headers forbid it to browsers, and a request for a frame is refused."""
+    page = desk.http.get("/")
+    assert page.headers["x-frame-options"] == "DENY"
+    assert "frame-ancestors 'none'" in page.headers["content-security-policy"]
+    assert "unsafe" not in page.headers["content-security-policy"]
+    for where in ("iframe", "frame", "embed", "object"):
+        assert desk.http.get("/", headers={"sec-fetch-dest": where}).status_code == 403
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        {"authorization": "Bearer guessed"},
+        {"authorization": f"Bearer {PAGE_KEY}", "origin": CONSOLE},
+        {"authorization": f"Bearer {PAGE_KEY}", "sec-fetch-site": "cross-site"},
+    ],
+)
+def test_questions_are_answered_on_the_signer_s_page_alone(desk: Desk, headers: dict[str, str]) -> None:
+    """The console itself cannot look at the question or say yes to it: it has not the page's key, nor its origin."""
+    assert desk.http.get("/waiting", headers=headers).status_code == 403
+    assert desk.http.post("/answer", json={"number": "1", "agreed": True}, headers=headers).status_code == 403
+
+
+def test_a_late_answer_counts_for_nothing(desk: Desk) -> None:
+    """A word to a question that does not wait any more signs nothing."""
+    own = {"authorization": f"Bearer {PAGE_KEY}"}
+    told = desk.http.post("/answer", json={"number": "0" * 16, "agreed": True}, headers=own)
+    assert told.json() == {"counted": False}
+
+
+def test_codes_serve_once_and_are_not_guessed() -> None:
+    """A used code pairs nobody else; after three wrong ones another stands in the terminal."""
+    with signer_of(OFFICER, free_port(), CONSOLE, lambda: NOW, "en") as signing:
+        desk = Desk(signing)
+        first = signing.codes[-1]
+        desk.pair()
+        second = signing.codes[-1]
+        headers = {"origin": CONSOLE}
+        assert desk.http.post("/pair", json={"code": first}, headers=headers).status_code == 403
+        for guess in ("ABCD-EFGH", ""):
+            assert desk.http.post("/pair", json={"code": guess}, headers=headers).status_code == 403
+        assert second not in signing.codes[-1:]
+        assert desk.http.post("/pair", json={"code": second}, headers=headers).status_code == 403
+        assert desk.call("eth_accounts")["result"] == [OFFICER.key_id]
+
+
+def test_payload_digest_is_the_payload_s(desk: Desk) -> None:
+    """A payload that reads well beside the digest of another one is not what would be signed."""
+    address, data, beside = asked_for(event())
+    document = json.loads(data)
+    document["message"]["payloadBlake3"] = "0x" + digest_of(b"another")[7:]
+    answer = desk.call("eth_signTypedData_v4", address, json.dumps(document), beside)
+    assert "the digest of the payload" in answer["error"]["message"]
+
+
+def sign_in_text() -> str:
+    from api.auth.sessions import STATEMENT, checksum_address
+
+    return (
+        "ledger.test wants you to sign in with your Ethereum account:\n"
+        f"{checksum_address(OFFICER.key_id)}\n\n{STATEMENT}\n\n"
+        f"URI: {CONSOLE}\nVersion: 1\nChain ID: 1\nNonce: {'ab' * 16}\n"
+        "Issued At: 2026-03-02T02:00:00Z\nExpiration Time: 2026-03-02T02:02:00Z\n"
+        f"Resources:\n- urn:tallystick:0x{LOG_ID.hex()}"
+    )

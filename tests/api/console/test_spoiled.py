@@ -1,0 +1,106 @@
+"""What others wrote stays text: every free text of every type of event holds markup, on every page of the console."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from ledger.core.events import EVENT_TYPES
+from tests.api.console.desk import AGENCIES, ROLES, Office, barriers, office_in
+from tests.api.console.matrix import PAGES, PUBLIC
+from tests.api.console.spoiled import BOUND, MARKUP, found_spoiled, names_of_spoiled, spoiled_case, texts
+from tests.testkit.builders import POLICE, PROCURATORATE, UPPER, Officer, clerk
+
+ALL = Officer("everybody", PROCURATORATE, ("clerk", "supervisor", "auditor", "analyst", "witness"))
+OFFICERS = (ALL, *(role(agency) for agency in (*AGENCIES, UPPER) for role in ROLES))
+ALONE = ("item.registered", "person.named")  # have texts that are told on the page of the event alone
+# Of no type of event: on what authority an act is done, and what a confidential section says.
+OF_ALL = {"authority.type", "authority.identifier", "section.name"}
+# A case's pages tell each of these; what stands in matters of supervision is on pages of its own.
+OF_CASES = {mark for name, row in EVENT_TYPES.items() if "case" in row.streams for mark, _ in texts(name)}
+
+
+@pytest.fixture(scope="module")
+def spoiled(tmp_path_factory: pytest.TempPathFactory, browser: Browser) -> Iterator[Office]:
+    """An office whose ledger holds markup in every text."""
+    folder: Path = tmp_path_factory.mktemp("spoiled")
+    with office_in(folder, browser, lambda ledger: found_spoiled(ledger, *OFFICERS)) as office:
+        yield office
+
+
+def require_text_alone(page: Page, path: str) -> None:
+    """No markup of others is in the page, none of it ran, no template took it for its own."""
+    assert page.locator("img[src=x], script:not([src]), [onerror]").count() == 0, path
+    assert page.evaluate("typeof owned") == "undefined", path
+    assert "'\">49" not in page.content(), path
+
+
+def test_every_text_of_every_event_is_spoiled() -> None:
+    """A new type, or a new text in one, stands in the history that the other tests show, or this one fails."""
+    case, other = spoiled_case()
+    written = "\n".join(event.submission.decode() for event in (*case.events, *other.events))
+    told = {mark for mark in OF_CASES if mark in written}
+    assert OF_CASES - told - BOUND == set()
+    types = {event.envelope.event_type for event in case.events}
+    assert {name for name, row in EVENT_TYPES.items() if "case" in row.streams} - types == {"case.closed"}
+
+
+def test_no_text_of_others_becomes_markup(spoiled: Office) -> None:
+    """On no page, for whom they show most; and what a case's events say can be read as it was typed."""
+    desk = spoiled.sit_down(ALL, language="zh-CN")
+    page = desk.enter()
+    read = ""
+    names = names_of_spoiled()
+    rows = [row.address(names) for row in PAGES]
+    more = [f"/cases/case-1/timeline?before={number}" for number in (10, 50)]
+    more += [f"/cases/case-1/handovers/handover-{number}" for number in (2, 3, 4)]
+    registered = [one.envelope for one in spoiled_case()[0].events if one.envelope.event_type in ALONE]
+    more += [f"/cases/case-1/events/{envelope.event_id}" for envelope in registered]
+    public = [path.format_map(names) for path in PUBLIC]
+    for path in (*rows, *public, *more, "/cases/case-2/timeline", f"/{MARKUP}", f"/inbox?event={MARKUP}"):
+        desk.open(path)
+        require_text_alone(page, path)
+        read += page.locator("body").text_content() or ""
+    told = {mark for mark in OF_CASES | OF_ALL if MARKUP + mark in read}
+    assert (OF_CASES | OF_ALL) - told - BOUND == set()
+    desk.leave()
+
+
+def test_every_page_is_for_everybody_whatever_stands_in_it(spoiled: Office) -> None:
+    """axe finds nothing, the page is no wider than its window, and it has one heading of the first level."""
+    desk = spoiled.sit_down(ALL)
+    page = desk.enter()
+    names = names_of_spoiled()
+    wrong = {}
+    for path in (*(row.address(names) for row in PAGES), *(path.format_map(names) for path in PUBLIC), "/nowhere"):
+        desk.open(path)
+        if page.locator("main").count() and (found := barriers(page)):
+            wrong[path] = found
+    assert wrong == {}
+    desk.leave()
+
+
+def test_what_a_clerk_types_is_signed_as_text(spoiled: Office) -> None:
+    """In the draft, on the signer's page, in the sentence of what was recorded, and as the name of a file."""
+    desk = spoiled.sit_down(clerk(POLICE))
+    page = desk.sign_in()
+    desk.go("/cases/new")
+    page.get_by_label("Case number of your agency").fill(f"{MARKUP}number")
+    page.get_by_label("Matter").fill(f"{MARKUP}matter")
+    page.get_by_role("button", name="Read what you will sign").click()
+    expect(page.locator(".draft .sentence")).to_contain_text(f"{MARKUP}number")
+    require_text_alone(page, "draft")
+    page.locator("[data-sign]").click()
+    expect(desk.signers().locator("#question")).to_contain_text(f"{MARKUP}number")
+    require_text_alone(desk.signers(), "signer")
+    desk.agree()
+    expect(page.locator(".done")).to_contain_text(f"{MARKUP}number")
+    page.get_by_role("link", name="Register an item").click()
+    file = {"name": f"{MARKUP}name", "mimeType": "text/plain", "buffer": b"file"}
+    page.get_by_label("Files: drop them here, or choose").set_input_files([file])  # type: ignore[list-item]
+    expect(page.locator(".hashed")).to_contain_text(f"{MARKUP}name")
+    require_text_alone(page, "file")
+    desk.leave()

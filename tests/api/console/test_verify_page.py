@@ -1,0 +1,438 @@
+"""Checking a proof in the browser, without an account: the service is stopped before anything is dropped."""
+
+from __future__ import annotations
+
+import json
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from blake3 import blake3
+from playwright.sync_api import Browser, Page, expect
+
+from api.app import create_app
+from ledger.config.settings import Settings
+from ledger.core.verification.bundle import verify_bundle
+from ledger.core.verification.bundle_format import encode_bundle
+from ledger.core.verification.trust import encode_trust
+from ledger.interchange.papers.document import link
+from tests.api.conftest import Trusted, no_chain, parts_of
+from tests.api.console.desk import axe_findings, too_wide
+from tests.api.service import listening_at
+from tests.testkit.builders import LOG_ID, POLICE, PROCURATORATE, clerk, section
+from tests.testkit.bundles import log_with, naming, tree
+from tests.testkit.casework import Case, registration
+from tests.testkit.changed_bundles import put
+from tests.testkit.ledgers import open_ledger, sqlite_url
+from tests.testkit.machine import REPOSITORY, free_port
+from tests.unit.interchange.test_certificate import OF_EVENT
+from tests.unit.interchange.test_certificate import TRUST as CERTIFIED_BY
+from tests.unit.interchange.test_certificate import made as certified
+
+EXAMPLES = REPOSITORY / "docs" / "examples"
+LOG = "0x" + LOG_ID.hex()
+FILE = b"the copy of the telephone"
+CASE = (
+    Case()
+    .open()
+    .act(
+        registration("phone", digests=("blake3:" + blake3(FILE).hexdigest(),)),
+        sections={"narrative": section()},
+    )
+    .offer("phone", to=PROCURATORATE)
+    .accept()
+)
+BUNDLES = log_with(CASE, POLICE, PROCURATORATE)
+FIRST = next(at for at, event in enumerate(BUNDLES.events) if event.envelope.stream.id == "case-1")
+TRUST = naming(BUNDLES.bundle(FIRST))
+
+
+@dataclass
+class Visitor:
+    """Somebody at the verify page, whose server is gone; ``asked`` are the requests since the page was there."""
+
+    page: Page
+    asked: list[str]
+
+    def drop(self, **files: bytes) -> None:
+        """Drops files of these names, as a mouse does."""
+        given = [{"name": name.replace("__", "."), "bytes": list(data)} for name, data in files.items()]
+        transfer = self.page.evaluate_handle(
+            """(given) => {
+              const transfer = new DataTransfer();
+              for (const { name, bytes } of given) transfer.items.add(new File([new Uint8Array(bytes)], name));
+              return transfer;
+            }""",
+            given,
+        )
+        self.page.dispatch_event("[data-verify]", "drop", {"dataTransfer": transfer})
+
+    def verdict(self) -> str:
+        expect(self.page.locator("#verdict")).to_be_visible()
+        expect(self.page.locator("#state")).to_have_text("")
+        return (self.page.locator("#verdict").get_attribute("class") or "").removeprefix("verdict ")
+
+    def steps(self) -> list[str]:
+        """Checked, failed or not checked, of each step in order."""
+        states = self.page.locator("#steps > li > .state")
+        return [(one.get_attribute("class") or "").removeprefix("state ") for one in states.all()]
+
+
+@contextmanager
+def visiting(folder: Path, browser: Browser, fragment: str = "", **options: Any) -> Iterator[Visitor]:
+    """The page of a service that ended once the page was there; the machine has no network any more either."""
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    asked: list[str] = []
+    with ExitStack() as stack:
+        context = browser.new_context(**({"locale": "en", "viewport": {"width": 1280, "height": 900}} | options))
+        stack.callback(context.close)
+        page = context.new_page()
+        wrong: list[str] = []
+        page.on("console", lambda message: wrong.append(message.text) if message.type == "error" else None)
+        page.on("pageerror", lambda error: wrong.append(str(error)))
+        with open_ledger(sqlite_url(folder)) as ledger:
+            ledger.found(clerk(POLICE))
+            app = create_app(parts_of(ledger, no_chain, Settings(public_url=url)), write_log=lambda *_, **__: None)
+            with listening_at(port, app):
+                page.goto(f"{url}/verify{fragment}")
+                expect(page.locator("[data-verify][data-ready]")).to_be_attached()
+                page.wait_for_load_state("networkidle")
+        context.set_offline(True)
+        page.on("request", lambda request: asked.append(request.url))
+        yield Visitor(page, asked)
+        assert (asked, wrong) == ([], [])
+
+
+@pytest.fixture
+def visitor(tmp_path: Path, browser: Browser) -> Iterator[Visitor]:
+    with visiting(tmp_path, browser) as made:
+        yield made
+
+
+def encoded(value: Any) -> bytes:
+    return json.dumps(value, ensure_ascii=False).encode()
+
+
+def event_bundle(at: int = FIRST + 1) -> dict[str, Any]:
+    return tree(BUNDLES.bundle(at))
+
+
+def of_tests() -> dict[str, bytes]:
+    return {"trust__json": encode_trust(TRUST)}
+
+
+@pytest.mark.parametrize("language", ["en", "zh-CN"])
+@pytest.mark.parametrize("width", [1280, 390])
+def test_the_example_is_intact(tmp_path: Path, browser: Browser, language: str, width: int) -> None:
+    """All thirteen steps are checked, each said in words; the page is for everybody, on a phone too."""
+    viewport = {"width": width, "height": 844}
+    with visiting(tmp_path, browser, locale=language, viewport=viewport) as visitor:
+        page = visitor.page
+        assert (axe_findings(page), too_wide(page)) == ([], [])
+        page.locator("#dropped").set_input_files([EXAMPLES / "bundle.json", EXAMPLES / "trust.json"])
+        expect(page.locator("#trusted-by")).to_contain_text("trust.json")
+        assert (visitor.verdict(), visitor.steps()) == ("intact", ["checked"] * 13)
+        expect(page.locator("#verdict")).to_be_focused()
+        expect(page.locator("#verdict")).to_have_text({"en": "intact", "zh-CN": "完整未改"}[language])
+        expect(page.locator("#steps > li").nth(2)).to_contain_text({"en": "signed by 0x", "zh-CN": "由 0x"}[language])
+        expect(page.locator("#steps > li").last).to_contain_text("2026-01-01 00:00:06")
+        page.locator("#content summary").click()
+        expect(page.locator("#content dl")).to_contain_text("event_type")
+        assert (axe_findings(page), too_wide(page)) == ([], [])
+
+
+STATEMENTS = {
+    "en": (
+        ["Conformity: the custody rules", "not checked", "the custody rules judge a case, not one event"],
+        ["Completeness: nothing left out, nothing after", "not checked", "that nothing came after event 3 is not"],
+    ),
+    "zh-CN": (
+        ["合规性：保管规则", "未核验", "保管规则只判断整个案件，不判断单个事件"],
+        ["完备性：无遗漏，其后亦无事件", "未核验", "事件 3 之后再无事件，未予证明"],
+    ),
+}
+
+
+@pytest.mark.parametrize("language", STATEMENTS)
+def test_what_the_verdict_does_not_say_stands_beside_it(tmp_path: Path, browser: Browser, language: str) -> None:
+    """Integrity, conformity and completeness are three statements, of one event and of a case whose end is open."""
+    of_event, of_case = STATEMENTS[language]
+    with visiting(tmp_path, browser, locale=language) as visitor:
+        lines = visitor.page.locator("#statements > li")
+        visitor.drop(**of_tests(), bundle__json=encoded(event_bundle()))
+        expect(lines).to_have_count(2)
+        for text in of_event:
+            expect(lines.nth(0)).to_contain_text(text)
+        case = tree(BUNDLES.case_bundle())
+        visitor.drop(case__json=encoded(case))
+        for text in of_case:
+            expect(lines.nth(1)).to_contain_text(text)
+        assert visitor.verdict() == "intact"
+        assert axe_findings(visitor.page) == []
+
+
+def test_without_a_trust_file_the_server_s_word_is_marked(visitor: Visitor) -> None:
+    """What this server says of itself is used and shown, and said to be no independent proof."""
+    visitor.drop(bundle__json=encoded(event_bundle()))
+    expect(visitor.page.locator("#trusted-by")).to_contain_text("That is not independent")
+    assert visitor.verdict() == "tampered"
+    expect(visitor.page.locator("#faults")).to_contain_text("Step 5 checkpoint: the tree head of another log")
+    assert visitor.page.locator("#server-trust").text_content() == encode_trust(Trusted.trust).decode()
+    visitor.drop(**of_tests())
+    expect(visitor.page.locator("#trusted-by")).to_contain_text("Checked against the trust file trust.json")
+    assert visitor.verdict() != "tampered"
+
+
+SPOILED: dict[str, tuple[Callable[[dict[str, Any]], None], str]] = {
+    "a word of the content": (put("payload", "body", "description", to="another phone"), "Step 4 payload"),
+    "the signer": (put("envelope", "signature", to=lambda text: text[:20] + "0000" + text[24:]), "Step 3 signature"),
+    "a confidential section": (put("sections", "narrative", "fields", "text", to="other"), "Step 8 sections"),
+    "the place in the log": (put("proof", to=lambda text: text.replace("index ", "index 1", 1)), "Step 6 inclusion"),
+    "the checkpoint": (put("proof", to=lambda text: text.replace("handovers\n", "handover\n", 1)), "Step 5 checkpoint"),
+    "the agency's admission": (put("authority", "agency", "payload", "body", "kind", to="court"), "Step 9 authority"),
+    "the anchor": (put("anchor", "anchor", "storage_proof", 1, "value", to="0x" + "ab" * 32), "Step 11 anchor"),
+    "the block": (put("anchor", "header_rlp", to="0xc0"), "Step 10 block"),
+    "the ledger": (put("log_id", to="0x" + "ab" * 32), "Step 2 ledger"),
+}
+
+
+@pytest.mark.parametrize("fault", SPOILED)
+def test_what_was_changed_is_said_and_where(visitor: Visitor, fault: str) -> None:
+    """Every step is as the product's own verifier has it; the fault stands at the top, by the step's name."""
+    change, where = SPOILED[fault]
+    spoiled = event_bundle()
+    change(spoiled)
+    data = encoded(spoiled)
+    visitor.drop(**of_tests(), bundle__json=data)
+    assert visitor.verdict() == "tampered"
+    expect(visitor.page.locator("#faults li").first).to_contain_text(where)
+    assert visitor.steps() == [step.result for step in verify_bundle(data, TRUST).steps]
+    assert axe_findings(visitor.page) == []
+
+
+def test_of_a_case_the_event_is_named(tmp_path: Path, browser: Browser) -> None:
+    """Which of the events, of which type, at which step; the others are shown to hold by themselves."""
+    case = tree(BUNDLES.case_bundle())
+    with visiting(tmp_path, browser, locale="zh-CN") as visitor:
+        visitor.drop(**of_tests(), case__json=encoded(case))
+        assert visitor.verdict() in ("unverifiable", "intact")
+        events = visitor.page.locator("#events > details")
+        expect(events).to_have_count(4)
+        case["events"][1]["payload"]["body"]["description"] = "another phone"
+        visitor.drop(case__json=encoded(case))
+        expect(visitor.page.locator("#verdict")).to_have_text("已被篡改")
+        expect(visitor.page.locator("#faults")).to_contain_text(
+            "第 2/4 个事件（登记物品），步骤 4 内容：内容的校验值与所签名的不同"
+        )
+        expect(visitor.page.locator("#faults")).to_contain_text("共 4 个事件中的第 2 个：已被篡改")
+        events.nth(1).locator("summary").click()
+        expect(events.nth(1).locator(".steps > li").nth(3)).to_contain_text("未通过")
+        assert "tampered" not in (events.nth(2).get_attribute("class") or "")
+        assert axe_findings(visitor.page) == []
+
+
+def test_a_long_case_shows_how_far_it_is(visitor: Visitor) -> None:
+    """The page stays awake while the verifier works beside it: a bar says how many events are done."""
+    page = visitor.page
+    page.evaluate(
+        """() => {
+          globalThis.seen = new Set();
+          const bar = document.getElementById("progress");
+          const look = () => bar.hidden || seen.add(`${bar.value}/${bar.max}`);
+          new MutationObserver(look).observe(bar, { attributes: true });
+        }"""
+    )
+    visitor.drop(**of_tests(), case__json=encoded(tree(BUNDLES.case_bundle())))
+    assert visitor.verdict() != "tampered"
+    expect(page.locator("#progress")).to_be_hidden()
+    assert set(page.evaluate("[...seen]")) & {f"{done}/4" for done in range(4)}
+
+
+def test_a_missing_event_is_told(visitor: Visitor) -> None:
+    """A case without its third event is not in order."""
+    case = tree(BUNDLES.case_bundle())
+    del case["events"][2]
+    visitor.drop(**of_tests(), case__json=encoded(case))
+    assert visitor.verdict() == "tampered"
+    expect(visitor.page.locator("#faults")).to_contain_text("Step 3 order: event 3 of 3 is not on the one before")
+
+
+def test_what_is_withheld_is_told(visitor: Visitor) -> None:
+    """A redacted bundle is not called altered: the step says what was withheld."""
+    redacted = event_bundle()
+    del redacted["sections"]
+    visitor.drop(**of_tests(), bundle__json=encoded(redacted))
+    assert visitor.verdict() != "tampered"
+    sections = visitor.page.locator("#steps > li").nth(7)
+    expect(sections).to_contain_text("narrative withheld")
+    expect(sections.locator(".state")).to_have_text("not checked")
+    del redacted["payload"]
+    visitor.drop(bundle__json=encoded(redacted))
+    expect(visitor.page.locator("#verdict")).to_have_text("unverifiable")
+    expect(visitor.page.locator("#steps > li").nth(3)).to_contain_text("the payload is withheld")
+
+
+def test_a_file_is_compared_with_the_record(visitor: Visitor) -> None:
+    """Hashed on the spot; the very file is told from another one; whoever dropped a certificate is told what to do."""
+    page = visitor.page
+    visitor.drop(copy__bin=FILE)
+    expect(page.locator(".hashed li")).to_contain_text("is hashed: drop the bundle to compare it with")
+    expect(page.locator(".hashed li")).to_contain_text("blake3:" + blake3(FILE).hexdigest())
+    visitor.drop(**of_tests(), bundle__json=encoded(event_bundle()))
+    expect(page.locator(".hashed .same")).to_contain_text("is the file that event 1 (item registered) records, at body")
+    visitor.drop(certificate__pdf=b"%PDF-1.7 another file")
+    expect(page.locator(".hashed .other")).to_contain_text("is no file of this bundle: none of the 1 digests")
+    expect(page.locator(".hashed .other")).to_contain_text("its bundle is attached to it")
+
+
+def test_a_certificate_is_opened_and_the_bundle_in_it_checked(visitor: Visitor) -> None:
+    """As if the bundle had been dropped; one whose attachment was changed is tampered with."""
+    page = visitor.page
+    visitor.drop(trust__json=encode_trust(CERTIFIED_BY), certificate__pdf=certified(OF_EVENT))
+    expect(page.locator(".hashed li").last).to_contain_text("a certificate with a bundle attached, which is checked")
+    assert visitor.verdict() == "intact"
+    visitor.drop(changed__pdf=attaching(encode_bundle(OF_EVENT).replace(b"screen broken", b"screen intact")))
+    expect(page.locator(".hashed li").last).to_contain_text("a certificate with a bundle attached")
+    expect(page.locator("#verdict.tampered")).to_be_visible()
+
+
+@pytest.mark.parametrize(
+    "attached",
+    [b"not deflated at all", zlib.compress(bytes(65 * 1024 * 1024)), zlib.compress(b'{"format":"another"}')],
+    ids=["broken", "bomb", "another"],
+)
+def test_a_pdf_without_a_bundle_is_a_file_like_any_other(visitor: Visitor, attached: bytes) -> None:
+    """Broken, swelling beyond what is looked into, or something else: it is hashed, and its reader told what to do."""
+    visitor.drop(some__pdf=pdf_with(attached))
+    expect(visitor.page.locator(".hashed li")).to_contain_text("drop the bundle to compare it with")
+    expect(visitor.page.locator(".hashed li")).to_contain_text("save the attachment with your reader of PDF files")
+
+
+def attaching(data: bytes) -> bytes:
+    return pdf_with(zlib.compress(data))
+
+
+def pdf_with(stream: bytes) -> bytes:
+    """As much of a PDF as says that a packed file is attached."""
+    head = b"<</Type/EmbeddedFile/Filter/FlateDecode/Params<</Size 9>>/Length %d>>" % len(stream)
+    return b"%PDF-1.7\n1 0 obj\n" + head + b"\nstream\n" + stream + b"\nendstream\nendobj\n%%EOF"
+
+
+def test_a_large_file_shows_how_far_it_is(visitor: Visitor, tmp_path: Path) -> None:
+    """A bar runs while 64 MiB and more are hashed, a piece at a time."""
+    file = tmp_path / "disk.img"
+    with file.open("wb") as written:
+        written.truncate(65 * 1024 * 1024)
+    visitor.page.locator("#dropped").set_input_files(file)
+    expect(visitor.page.locator(".hashed progress")).to_be_visible()
+    expect(visitor.page.locator(".hashed")).to_contain_text("blake3:", timeout=60_000)
+    expect(visitor.page.locator(".hashed progress")).to_have_count(0)
+
+
+@pytest.mark.parametrize(
+    ("data", "says"),
+    [
+        (encoded(event_bundle())[:-40], "no"),
+        (encoded(event_bundle() | {"more": 1}), "no bundle"),
+        (b'{"format": "tallystick/trust@v1"}', "no trust file"),
+    ],
+)
+def test_what_is_no_bundle_is_refused_in_words(visitor: Visitor, data: bytes, says: str) -> None:
+    """A broken file of ours is said to be broken, and why; nothing is said of its content."""
+    visitor.drop(**of_tests(), bundle__json=encoded(event_bundle()))
+    expect(visitor.page.locator("#outcome-part")).to_be_visible()
+    visitor.drop(broken__json=data)
+    told = "This is neither a bundle nor a trust file of this protocol: "
+    expect(visitor.page.locator("#state")).to_contain_text(told + says)
+    expect(visitor.page.locator("#outcome-part")).to_be_hidden()
+
+
+def code(digest: str, log: str = LOG, of: str = "case-1") -> str:
+    return link("", log, of, digest)
+
+
+def test_the_code_on_paper_says_what_is_looked_for(tmp_path: Path, browser: Browser) -> None:
+    """The address on paper leads here with its code; the bundle is found to be the one, or not to be it."""
+    registered = BUNDLES.events[FIRST + 1].envelope
+    with visiting(tmp_path, browser, code(registered.payload_digest, of=registered.event_id)) as visitor:
+        asked = visitor.page.locator("#looked-for")
+        expect(asked).to_contain_text(registered.payload_digest)
+        expect(asked).to_contain_text(f"tally proof get {registered.event_id}")
+        visitor.drop(**of_tests(), bundle__json=encoded(event_bundle()))
+        expect(visitor.page.locator("#paper-says")).to_contain_text("This is what the code on paper leads to")
+        visitor.drop(bundle__json=encoded(event_bundle(FIRST)))
+        expect(visitor.page.locator("#paper-says")).to_contain_text("This is not what the code on paper leads to")
+        assert visitor.verdict() != "tampered"
+        visitor.drop(case__json=encoded(tree(BUNDLES.case_bundle())))
+        expect(visitor.page.locator("#paper-says")).to_contain_text("This is what the code on paper leads to")
+        spoiled = event_bundle()
+        spoiled["payload"]["body"]["description"] = "another phone"
+        visitor.drop(bundle__json=encoded(spoiled))
+        expect(visitor.page.locator("#paper-says")).to_contain_text("but it failed: see above")
+        assert axe_findings(visitor.page) == []
+
+
+@pytest.mark.parametrize(
+    ("fragment", "says"),
+    [
+        (code("blake3:" + "ab" * 32, log="0x" + "ab" * 32), "The code is of another ledger than this server's: 0xabab"),
+        (code("blake3:" + "ab" * 32, of="<img src=x>"), "is not the code of a paper of ours"),
+        ("#log=1&of=2", "is not the code of a paper of ours"),
+    ],
+)
+def test_other_codes_are_told(tmp_path: Path, browser: Browser, fragment: str, says: str) -> None:
+    """A code of another ledger, or none of ours: said, and never taken for markup."""
+    with visiting(tmp_path, browser, fragment) as visitor:
+        expect(visitor.page.locator("#looked-for")).to_contain_text(says)
+        assert visitor.page.locator("img[src=x]").count() == 0
+
+
+@contextmanager
+def verify_page(folder: Path, browser: Browser) -> Iterator[tuple[Page, str]]:
+    """An empty window, and the address of a service that runs."""
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    with ExitStack() as stack:
+        context = browser.new_context(locale="en")
+        stack.callback(context.close)
+        ledger = stack.enter_context(open_ledger(sqlite_url(folder)))
+        app = create_app(parts_of(ledger, no_chain, Settings(public_url=url)), write_log=lambda *_, **__: None)
+        stack.enter_context(listening_at(port, app))
+        yield context.new_page(), url
+
+
+def test_the_verifier_can_ask_nobody(tmp_path: Path, browser: Browser) -> None:
+    """Nor can what judges a bundle beside the page, though the service is there: its policy is its own."""
+    with verify_page(tmp_path, browser) as (page, url):
+        page.goto(f"{url}/verify")
+        expect(page.locator("[data-verify][data-ready]")).to_be_attached()
+        (worker,) = page.workers
+        asked: list[str] = []
+        page.context.on("request", lambda request: asked.append(request.url))
+        ask = f"fetch('{url}/api/v1/log').then(() => 'answered', () => 'refused')"
+        assert (worker.evaluate(ask), page.evaluate(ask)) == ("refused", "refused")
+        socket = f"new Promise((done) => {{ try {{ const one = new WebSocket('{url.replace('http', 'ws')}/'); "
+        socket += (
+            "one.onopen = () => done('opened'); one.onerror = () => done('refused'); } catch { done('refused'); } })"
+        )
+        assert worker.evaluate(socket) == "refused"
+        assert [one for one in asked if "/api/" in one] == []
+
+
+@pytest.mark.parametrize("script", ["verify-worker.js", "vendor/verify.js"])
+def test_a_verifier_that_does_not_run_is_told(tmp_path: Path, browser: Browser, script: str) -> None:
+    """Nobody waits for a verdict that never comes: the page says what to do instead, before and after a drop."""
+    with verify_page(tmp_path, browser) as (page, url):
+        page.context.route(f"**/{script}", lambda route: route.abort())
+        page.goto(f"{url}/verify")
+        state = page.locator("#state")
+        expect(state).to_contain_text("The verifier does not run in this browser")
+        Visitor(page, []).drop(bundle__json=encoded(event_bundle()))
+        expect(page.locator(".hashed li")).to_have_count(1)
+        expect(state).to_contain_text("use one of the two commands below")
+        expect(page.locator("#outcome-part")).to_be_hidden()

@@ -1,0 +1,280 @@
+"""The workbench: a prosecutor who is no programmer writes a model by its form, tries it, and publishes it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from api.console.bench_form import BenchForm
+from api.console.forms import PostedForm
+from ledger.core.supervision import ModelState
+from ledger.i18n import Labels
+from ledger.recording.supervision_streams import matter_of
+from ledger.store.supervision import LEADS
+from ledger.supervision.catalogue import views
+from ledger.supervision.models.document import read_document
+from ledger.supervision.models.editing import FORMS, draft
+from ledger.supervision.models.parse import parse_model
+from ledger.supervision.models.shipped_models import shipped_models
+from tests.api.console.desk import Clerk, Office, axe_findings, barriers
+from tests.api.console.prosecuting import MODEL, publish, raise_leads, sign
+from tests.testkit.builders import POLICE, PROCURATORATE, analyst, auditor, supervisor
+
+TEXTS = {
+    "need.problem": ("手机随案移送不及时", "Things that were seized stay behind"),
+    "need.expected_outcome": ("及时补送", "They follow at once"),
+    "title": ("物品滞留", "Left behind"),
+    "explanation": ("扣押物品未移送", "A seized thing that was not handed over"),
+    "legal_basis[0]": ("刑事诉讼法第二百四十五条", "CPL art. 245"),
+    "lead.says": ("案件 {case_id} 的 {item_id} 未移送", "{item_id} of case {case_id} stayed behind"),
+    "checks[0].what": ("核对清单", "Compare the lists, item by item"),
+    "checks[0].by": ("承办检察官", "handling prosecutor"),
+}
+
+
+@pytest.fixture
+def desk(office: Office) -> Clerk:
+    """The procuratorate's analyst, beside cases in which something was left behind."""
+    raise_leads(office, "case-1", "case-2")
+    return office.sit_down(analyst(PROCURATORATE))
+
+
+def file_of(page: Page) -> str:
+    """The YAML beside the form."""
+    return page.locator("#definition").input_value()
+
+
+def put(page: Page, place: str, text: str) -> None:
+    """Types into a field and leaves it; waits until the file has it."""
+    field = page.locator(f"[id='{place}']")
+    field.fill(text)
+    with page.expect_response("**/models/workbench/write"):
+        field.dispatch_event("change")
+
+
+def filled_in(page: Page, texts: dict[str, tuple[str, str]]) -> None:
+    for place, (zh, en) in texts.items():
+        put(page, f"{place}.zh", zh)
+        put(page, f"{place}.en", en)
+
+
+def test_a_model_is_written_without_programming(office: Office, desk: Clerk) -> None:
+    """From a template by the form alone: the file follows, faults are told at their fields and lines and go as they
+    are mended; examples run, hits on the record are shown, and the signed model is in the log."""
+    desk.sign_in()
+    page = desk.go("/models")
+    page.get_by_label("Short name of the model").fill("left-behind")
+    page.get_by_role("button", name="To the workbench").click()
+    expect(page.locator(".faults li").first).to_contain_text("fill it in")
+    expect(page.locator("[id='fault:title.zh']")).to_contain_text("fill it in")
+    filled_in(page, TEXTS)
+    put(page, "need.requested_by", "刑事检察部门")
+    put(page, "parameters.grace_days.default", "90")
+    expect(page.locator("[id='fault:parameters.grace_days.default']")).to_contain_text("expected 0 to 30")
+    put(page, "parameters.grace_days.default", "2")
+    expect(page.get_by_text("The file is sound.")).to_be_visible()
+    model = parse_model(file_of(page))
+    assert (model.title.zh, model.parameters["grace_days"].default) == ("物品滞留", 2)
+    assert "# 移送目的" in file_of(page), "the author's comments stay"
+    assert axe_findings(page) == []
+
+    page.get_by_role("button", name="Run the examples").click()
+    expect(page.locator("#tried .tag.good")).to_have_count(2)
+    page.get_by_role("button", name="What would it find now?").click()
+    expect(page.locator("#tried h3")).to_have_text("What it would find now: 2")
+    page.locator("#tried tbody button").first.click()
+    expect(page.locator("#tried .event").first).to_contain_text("registers the case-1-knife")
+
+    page.locator("details.act > summary").click()
+    page.get_by_role("button", name="Read what you will sign").click()
+    told = sign(desk)
+    assert "publishes version 1 of the model left-behind" in told
+    page.wait_for_url("**/library/left-behind?event=*")
+    with office.ledger.database.read() as connection:
+        state = matter_of(connection, "model-left-behind", office.parts.authority().agencies)
+    assert isinstance(state, ModelState)
+    assert state.newest.body.definition == model.definition
+
+
+def test_form_and_file_follow_one_another(desk: Clerk) -> None:
+    """A choice changes what may be chosen after it; a line of the file that was changed by hand stands in the form."""
+    desk.enter()
+    page = desk.go("/models/workbench?start=form&name=count_over&model_id=too-often")
+    with page.expect_response("**/write"):
+        page.locator("[id='condition.with.view']").select_option("items")
+    expect(page.locator("[id='condition.with.per:item_id']")).to_be_visible()
+    expect(page.locator("[id='fault:condition.with.where.status']")).to_be_empty()
+    page.locator("[id='condition.with.where:0:operator']").select_option("not")
+    expect(page.locator("#definition")).to_have_value(re.compile(r"where: \{status: \{not: refused\}\}"))
+    page.locator("[id='condition.with.per:item_id']").check()
+    expect(page.locator("#definition")).to_have_value(re.compile(r"per: \[case_id, (from_agency, )?item_id"))
+    text = file_of(page).replace("severity: medium", "severity: high")
+    page.locator("#definition").fill(text)
+    with page.expect_response("**/read"):
+        page.locator("#definition").dispatch_event("change")
+    expect(page.locator("#severity")).to_have_value("high")
+
+
+def test_what_is_typed_meanwhile_is_not_lost(desk: Clerk) -> None:
+    """The form is drawn anew after each field; who goes on typing keeps the place and the words."""
+    desk.enter()
+    page = desk.go("/models/workbench?start=form&name=exceeded_clock&model_id=too-late")
+    page.locator("[id='need.problem.zh']").click()
+    page.keyboard.type("期限届满未移送", delay=5)
+    page.keyboard.press("Tab")
+    page.keyboard.type("Cases are handed over too late", delay=25)
+    expect(page.locator("[id='need.problem.en']")).to_be_focused()
+    page.keyboard.press("Tab")
+    expect(page.locator("#definition")).to_have_value(re.compile("Cases are handed over too late"))
+    assert "期限届满未移送" in file_of(page)
+
+
+BAD = {
+    "writes": "DELETE FROM cases",
+    "files": "SELECT case_id, opened_by, evidence FROM read_csv('/etc/passwd')",
+    "clock": "SELECT case_id, opened_by, evidence, now() AS at FROM cases",
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_a_bad_model_is_refused_and_the_service_goes_on(desk: Clerk, name: str) -> None:
+    """Each with a word on why; the next model is run as before."""
+    desk.enter()
+    page = desk.go("/models/workbench?start=shipped&name=list-differs&model_id=bad")
+    expect(page.get_by_text("The file is sound.")).to_be_visible()
+    put(page, "condition.sql", BAD[name])
+    expect(page.locator(".faults li").first).to_contain_text("condition")
+    page.get_by_role("button", name="What would it find now?").click()
+    expect(page.locator("#tried .blocked")).to_be_visible()
+    desk.go(f"/models/workbench?start=shipped&name={MODEL}")
+    page.get_by_role("button", name="What would it find now?").click()
+    expect(page.locator("#tried h3")).to_have_text("What it would find now: 2")
+
+
+def test_a_press_that_leaves_a_field_comes_after_what_was_typed(desk: Clerk, tmp_path: Path) -> None:
+    """Whoever types and presses a button at once gets the answer to what he typed, and it stays; a file has it, too."""
+    desk.enter()
+    page = desk.go("/models/workbench?start=shipped&name=list-differs&model_id=quick")
+    statement = page.locator("[id='condition.sql']")
+    sound = statement.input_value()
+    statement.fill(BAD["writes"])
+    page.get_by_role("button", name="What would it find now?").click()
+    expect(page.locator("#tried .blocked")).to_be_visible()
+    expect(page.locator(".faults li").first).to_contain_text("condition")
+    page.locator("[id='condition.sql']").fill(sound)
+    with page.expect_download() as saved:
+        page.get_by_role("button", name="Save as a file").click()
+    saved.value.save_as(tmp_path / "quick.yaml")
+    assert BAD["writes"] not in (tmp_path / "quick.yaml").read_text(encoding="utf-8")
+    expect(page.get_by_text("The file is sound.")).to_be_visible()
+
+
+def test_a_press_leaves_the_field_when_it_ends(desk: Clerk) -> None:
+    """What was typed is written when the button is let go, so that nothing moves away from under the pointer before."""
+    desk.enter()
+    page = desk.go("/models/workbench?start=shipped&name=list-differs&model_id=slow")
+    statement = page.locator("[id='condition.sql']")
+    statement.fill(BAD["writes"])
+    page.get_by_role("button", name="What would it find now?").hover()
+    page.mouse.down()
+    expect(statement).to_be_focused()
+    page.mouse.up()
+    expect(page.locator("#tried .blocked")).to_be_visible()
+    expect(page.locator(".faults li").first).to_contain_text("condition")
+
+
+def test_drafts_stay_in_the_browser_and_files_are_taken(desk: Clerk, tmp_path: Path) -> None:
+    """Who leaves the page finds the draft again; a file is saved and opened."""
+    desk.enter()
+    page = desk.go("/models/workbench?start=form&name=count_over&model_id=too-often")
+    put(page, "need.requested_by", "案件管理部门")
+    with page.expect_download() as saved:
+        page.get_by_role("button", name="Save as a file").click()
+    assert saved.value.suggested_filename == "too-often.yaml"
+    saved.value.save_as(tmp_path / "too-often.yaml")
+    desk.go("/models")
+    page.get_by_role("button", name="Go on").click()
+    expect(page.locator("[id='need.requested_by']")).to_have_value("案件管理部门")
+    other = tmp_path / "other.yaml"
+    other.write_text((tmp_path / "too-often.yaml").read_text().replace("案件管理部门", "刑事检察部门"))
+    desk.go("/models")
+    page.locator("input[type=file]").set_input_files(other)
+    expect(page.locator("[id='need.requested_by']")).to_have_value("刑事检察部门")
+
+
+def test_the_next_version_and_a_lead_as_a_beginning(office: Office, desk: Clerk) -> None:
+    """The next version of a model of one's own has the next number; a lead's model comes under another id."""
+    desk.enter()
+    page = desk.go(f"/models/workbench?start=published&name={MODEL}")
+    assert parse_model(file_of(page)).version == 2
+    with office.ledger.database.read() as connection:
+        lead_id = connection.execute(LEADS.select()).first().lead_id  # type: ignore[union-attr]
+    desk.go(f"/leads/{lead_id}")
+    page.get_by_role("link", name="Find all of its kind").click()
+    assert parse_model(file_of(page)).model_id == f"{MODEL}-own"
+    page.get_by_role("button", name="What would it find now?").click()
+    expect(page.locator("#tried h3")).to_have_text("What it would find now: 2")
+
+
+def test_the_workbench_is_for_procuratorates(office: Office) -> None:
+    """Nobody else is shown it; without the analyst's role a model is written and not published."""
+    publish(office)
+    other = office.sit_down(supervisor(POLICE))
+    other.enter()
+    page = other.go("/models")
+    expect(page.get_by_role("alert")).to_contain_text("this is for procuratorates")
+    other.leave()
+    reader = office.sit_down(auditor(PROCURATORATE))
+    reader.enter()
+    page = reader.go("/models/workbench?start=form&name=cel&model_id=mine")
+    expect(page.get_by_text("It is published by an analyst.")).to_be_visible()
+    assert page.get_by_text("Publish it").count() == 0
+
+
+def test_the_workbench_is_for_everybody(office: Office, desk: Clerk) -> None:
+    """Nothing keeps people out, in light and dark; on a phone form and file stand one below the other."""
+    desk.leave()
+    one = office.sit_down(analyst(PROCURATORATE), language="zh-CN")
+    page = one.enter()
+    for path in ("/models", "/models/workbench?start=form&name=dataset_match&model_id=a"):
+        one.go(path)
+        page.wait_for_timeout(800)
+        assert barriers(page) == [], path
+
+
+def test_columns_are_told_by_the_view_they_come_from() -> None:
+    """Two views may have a column of one name that means another thing in each."""
+    form = BenchForm(read_document(draft("a", "missing_in_next_handover")).tree, Labels("en"))
+    fields = {field.path: field for section in form.sections() for field in section.fields}
+    told = {choice.value: choice.label for choice in fields["lead.key"].choices}
+    assert told["kind"] == f"kind · {views()['items'].columns['kind'].en}"
+    assert told["from_agency"] == f"from_agency · {views()['handovers'].columns['from_agency'].en}"
+
+
+def test_a_form_that_nobody_touched_changes_nothing() -> None:
+    """Of no shipped model and no draft: what it shows is what the file has."""
+    for text in (*shipped_models().values(), *(draft("a", name) for name in FORMS)):
+        form = BenchForm(read_document(text).tree, Labels("zh-CN"))
+        assert form.changes(PostedForm(list(posted(form)))) == {}
+
+
+def posted(form: BenchForm) -> Iterator[tuple[str, str]]:
+    """What a browser posts of the form as it stands."""
+    fields = [field for section in form.sections() for field in section.fields]
+    for field in (*fields, *(field for example in form.examples() for field in example.fields())):
+        if field.languages:
+            yield from ((f"{field.path}.zh", field.zh), (f"{field.path}.en", field.en))
+        elif field.kind == "many":
+            yield f"{field.path}:shown", "yes"
+            yield from ((field.path, one.value) for one in field.choices if one.value in field.values)
+        elif field.kind == "filter" and not field.hint:
+            yield f"{field.path}:shown", "yes"
+            for number, row in enumerate(field.rows):
+                names = zip(("column", "operator", "value"), row, strict=True)
+                yield from ((f"{field.path}:{number}:{name}", text) for name, text in names)
+        else:
+            yield field.path, field.value

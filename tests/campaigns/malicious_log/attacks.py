@@ -1,0 +1,367 @@
+"""Attacks of a log service on its client, each named; what the client is told to do must end in a refusal.
+
+An attack prepares its ground and gives the words of the command. Nothing that it shows is signed by nobody: a hostile
+operator has the log's key, and signs two histories with it.
+"""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from collections.abc import Callable
+from typing import Any
+
+from ledger.core.log.checkpoints import Checkpoint
+from ledger.core.log.merkle import Hash
+from ledger.core.log.notes import SeedSigner, sign_note
+from tests.campaigns.malicious_log.ground import Ground, Words
+from tests.campaigns.malicious_log.service import filler, receipt
+from tests.campaigns.verifiers.changes import written
+from tests.campaigns.verifiers.compare import Sample
+from tests.testkit.bundles import ORIGIN, Log
+from tests.unit.cli.faulty_service import Asked
+
+Attack = Callable[[Ground], Words]
+ATTACKS: dict[str, Attack] = {}
+OTHER_KEY = SeedSigner.from_seed(ORIGIN, bytes([77]) * 32)
+OTHER_ORIGIN = SeedSigner.from_seed("other.example", bytes([1]) * 32)
+
+
+def attack(name: str) -> Callable[[Attack], Attack]:
+    def enter(function: Attack) -> Attack:
+        assert name not in ATTACKS, name
+        ATTACKS[name] = function
+        return function
+
+    return enter
+
+
+# -- histories ---------------------------------------------------------------------------------------------------------
+# Each is tried on every command that looks at the log's tree head.
+
+
+def larger(ground: Ground) -> None:
+    ground.forks(ground.size + ground.chance.randint(1, 20))
+
+
+def equal(ground: Ground) -> None:
+    ground.forks(ground.size)
+
+
+def smaller(ground: Ground) -> None:
+    ground.forks(ground.chance.randint(9, ground.size))
+    ground.hostile.size = min(ground.hostile.size, max(9, ground.size - 1))
+
+
+def rolled_back(ground: Ground) -> None:
+    ground.hostile.size = ground.chance.randint(1, ground.size - 1)
+
+
+def no_signature(ground: Ground) -> None:
+    ground.spoil_bytes("checkpoint", lambda note: note.split(b"\n\n")[0] + b"\n\n")
+
+
+def another_key(ground: Ground) -> None:
+    text = ground.hostile.note().partition("\n\n")[0] + "\n"
+    ground.spoil_bytes("checkpoint", lambda _: str(sign_note(text, OTHER_KEY)).encode())
+
+
+def another_origin(ground: Ground) -> None:
+    text = ground.hostile.note().partition("\n\n")[0].replace(ORIGIN, "other.example") + "\n"
+    ground.spoil_bytes("checkpoint", lambda _: str(sign_note(text, OTHER_ORIGIN)).encode())
+
+
+def size_edited(ground: Ground) -> None:
+    ground.spoil_bytes("checkpoint", lambda note: note.replace(b"\n", b"\n1", 1))
+
+
+def root_edited(ground: Ground) -> None:
+    root = b64encode(ground.chance.randbytes(32))
+    ground.spoil_bytes("checkpoint", lambda note: b"\n".join([*note.split(b"\n")[:2], root, *note.split(b"\n")[3:]]))
+
+
+def page(ground: Ground) -> None:
+    ground.spoil_bytes("checkpoint", lambda _: b"<html>please log in</html>")
+
+
+def no_text(ground: Ground) -> None:
+    ground.spoil_bytes("checkpoint", lambda note: ground.chance.randbytes(len(note)))
+
+
+def nothing(ground: Ground) -> None:
+    ground.spoil_bytes("checkpoint", lambda _: b"")
+
+
+def size_zero(ground: Ground) -> None:
+    text = Checkpoint(ORIGIN, 0, Log().checkpoint().root).text()
+    ground.spoil_bytes("checkpoint", lambda _: str(sign_note(text, ground.log.log_signer)).encode())
+
+
+HISTORIES: dict[str, Callable[[Ground], None]] = {
+    "fork to a larger tree": larger,
+    "fork to another tree of the same size": equal,
+    "fork to a smaller tree": smaller,
+    "rollback": rolled_back,
+    "rollback to nothing": size_zero,
+    "tree head without a signature": no_signature,
+    "tree head of another key": another_key,
+    "tree head of another origin": another_origin,
+    "size edited": size_edited,
+    "root edited": root_edited,
+    "a page in place of the tree head": page,
+    "noise in place of the tree head": no_text,
+    "nothing in place of the tree head": nothing,
+}
+PROOFS: dict[str, Callable[[Ground, Any], Any]] = {
+    "its own proof": lambda ground, told: told,
+    "no hashes": lambda ground, told: told | {"hashes": []},
+    "a hash short": lambda ground, told: told | {"hashes": told["hashes"][:-1]},
+    "a hash long": lambda ground, told: told | {"hashes": [*told["hashes"], "sha256:" + "00" * 32]},
+    "noise": lambda ground, told: told | {"hashes": ["sha256:" + ground.chance.randbytes(32).hex() for _ in range(5)]},
+    "cut hashes": lambda ground, told: told | {"hashes": [text[:-2] for text in told["hashes"]]},
+    "hashes that are none": lambda ground, told: told | {"hashes": ["zz", 7]},
+    "64 hashes": lambda ground, told: told | {"hashes": ["sha256:" + "11" * 32] * 64},
+    "another form": lambda ground, told: {"first": 1},
+    "a list": lambda ground, told: [],
+}
+
+
+def watched(act: str, history: str, proof: str) -> None:
+    @attack(f"{act}: {history}, {proof}")
+    def of(ground: Ground) -> Words:
+        words = KNOWING[act](ground)
+        HISTORIES[history](ground)
+        ground.spoil("consistency", lambda told: PROOFS[proof](ground, told))
+        return words
+
+
+def looks(ground: Ground) -> Words:
+    ground.has_seen()
+    return ["log", "checkpoint"]
+
+
+def compares(ground: Ground) -> Words:
+    file = ground.folder / "old.checkpoint"
+    file.write_text(ground.log.note(ground.size), encoding="utf-8")
+    return ["log", "consistency", file]
+
+
+def saves(ground: Ground) -> Words:
+    return ["log", "save", ground.has_copy()]
+
+
+def lists(ground: Ground) -> Words:
+    ground.has_seen()
+    return ["log", "entries"]
+
+
+def writes(ground: Ground) -> Words:
+    ground.has_seen()
+    return ["event", "submit", ground.submission()]
+
+
+KNOWING: dict[str, Attack] = {
+    "look": looks,
+    "compare": compares,
+    "save": saves,
+    "list": lists,
+    "submit": writes,
+}
+for _act in KNOWING:
+    for _history in HISTORIES:
+        for _proof in PROOFS if _history.startswith("fork") else ("its own proof",):
+            watched(_act, _history, _proof)
+
+# -- the copy ----------------------------------------------------------------------------------------------------------
+
+
+def entries(name: str, change: Callable[[Ground, list[bytes]], list[bytes]]) -> None:
+    @attack(f"copy: {name}")
+    def of(ground: Ground) -> Words:
+        from ledger.core.log.tiles import encode_bundle
+
+        shown = change(ground, ground.log.entries())
+        ground.spoil_bytes("entries", lambda _: encode_bundle(shown))
+        return ["log", "save", ground.folder / "copy"]
+
+
+def replaced(ground: Ground, found: list[bytes]) -> list[bytes]:
+    found[ground.chance.randrange(len(found))] = ground.log.events[0].entry.replace(b"case", b"cast") + b" "
+    return found
+
+
+def swapped(ground: Ground, found: list[bytes]) -> list[bytes]:
+    a, b = ground.chance.sample(range(len(found)), 2)
+    found[a], found[b] = found[b], found[a]
+    return found
+
+
+entries("an entry replaced", replaced)
+entries("two entries swapped", swapped)
+entries("the last entry withheld", lambda ground, found: found[:-1])
+entries("the first entry withheld", lambda ground, found: found[1:])
+entries("an entry more", lambda ground, found: [*found, found[-1]])
+entries("no entries", lambda ground, found: [])
+entries("an entry twice", lambda ground, found: [*found[:-1], found[0]])
+
+
+@attack("copy: noise")
+def _noise(ground: Ground) -> Words:
+    ground.spoil_bytes("entries", lambda body: ground.chance.randbytes(len(body)))
+    return ["log", "save", ground.folder / "copy"]
+
+
+@attack("copy: cut")
+def _cut(ground: Ground) -> Words:
+    ground.spoil_bytes("entries", lambda body: body[: ground.chance.randrange(len(body))])
+    return ["log", "save", ground.folder / "copy"]
+
+
+# -- receipts ----------------------------------------------------------------------------------------------------------
+
+
+def receipts(name: str, change: Callable[[Ground, dict[str, Any]], Any]) -> None:
+    @attack(f"receipt: {name}")
+    def of(ground: Ground) -> Words:
+        ground.spoil("submission", lambda told: change(ground, told))
+        return ["event", "submit", ground.submission()]
+
+
+def another(ground: Ground) -> dict[str, Any]:
+    return receipt(ground.log, ground.chance.randrange(len(ground.log.events) - 1))
+
+
+def with_note(told: dict[str, Any], note: str) -> dict[str, Any]:
+    return told | {"proof": told["proof"].partition("\n\n")[0] + "\n\n" + note}
+
+
+def forged_root(ground: Ground, told: dict[str, Any]) -> dict[str, Any]:
+    text = Checkpoint(ORIGIN, len(ground.log.events), Hash(ground.chance.randbytes(32))).text()
+    return with_note(told, str(sign_note(text, ground.log.log_signer)))
+
+
+def text_of(told: dict[str, Any]) -> str:
+    return str(told["proof"].split("\n\n")[1]) + "\n"
+
+
+receipts("of another event", lambda ground, told: another(ground))
+receipts("of another event under this one's id", lambda g, told: another(g) | {"event_id": told["event_id"]})
+receipts("with the proof of another event", lambda g, told: told | {"proof": another(g)["proof"]})
+receipts(
+    "with the place and proof of another", lambda g, told: another(g) | {k: told[k] for k in ("event_id", "leaf_hash")}
+)
+receipts("with the hash of another", lambda g, told: told | {"leaf_hash": another(g)["leaf_hash"]})
+receipts("at another place", lambda g, told: told | {"index": told["index"] - 1})
+receipts("of another name", lambda g, told: told | {"event_id": "01940000-0000-7000-8000-00000000ffff"})
+receipts("without a signature", lambda g, told: with_note(told, text_of(told) + "\n"))
+receipts("signed by another key", lambda g, told: with_note(told, str(sign_note(text_of(told), OTHER_KEY))))
+receipts(
+    "of another origin",
+    lambda g, t: with_note(t, str(sign_note(text_of(t).replace(ORIGIN, "other.example"), OTHER_ORIGIN))),
+)
+receipts("under a tree without it", lambda g, told: with_note(told, g.log.note(len(g.log.events) - 1)))
+receipts("under a root that it does not lead to", forged_root)
+receipts("with a proof cut", lambda g, told: told | {"proof": told["proof"][: g.chance.randrange(len(told["proof"]))]})
+receipts("without a proof", lambda g, told: {k: v for k, v in told.items() if k != "proof"})
+receipts("with a proof of null", lambda g, told: told | {"proof": None})
+receipts("with an index as text", lambda g, told: told | {"index": str(told["index"])})
+receipts("that is empty", lambda g, told: {})
+receipts("that is a list", lambda g, told: [told])
+receipts("that is null", lambda g, told: None)
+receipts("that says it was refused", lambda g, told: {"status": 422, "code": "no"})
+
+
+@attack("receipt: under a forked tree head, below what was seen")
+def _forked_receipt(ground: Ground) -> Words:
+    """The event is put into another history that is no larger than the one the client knows."""
+    ground.has_seen(len(ground.log.events))
+    ground.size = len(ground.log.events)
+    file = ground.submission()
+
+    def lie(told: Any, asked: Asked) -> bytes:
+        fork = Log(list(ground.log.events[:8]), registry=ground.log.registry)
+        fork.add(ground.log.events[-1])
+        return written(receipt(fork, 8))
+
+    ground.hostile.spoiled["submission"] = lie
+    return ["event", "submit", file]
+
+
+@attack("receipt: under a tree head that is not published, then another history")
+def _split_view(ground: Ground) -> Words:
+    """Nobody can tell a lie of a receipt before more is published; the next look at the log does."""
+    ground.has_seen(len(ground.log.events))
+    file = ground.submission()
+
+    def lie(told: Any, asked: Asked) -> bytes:
+        fork = filler(Log(list(ground.log.events[:8]), registry=ground.log.registry), len(ground.log.events), "mine")
+        fork.add(ground.log.events[-1])
+        return written(receipt(fork, len(fork.events) - 1))
+
+    ground.hostile.spoiled["submission"] = lie
+    assert ground.run(["event", "submit", file]) == 0
+    filler(ground.log, len(ground.log.events), "published")
+    ground.hostile.size = len(ground.log.events)
+    return ["log", "checkpoint"]
+
+
+# -- proofs of entries and bundles -------------------------------------------------------------------------------------
+
+
+def inclusion(name: str, change: Callable[[Ground, dict[str, Any]], Any]) -> None:
+    @attack(f"inclusion: {name}")
+    def of(ground: Ground) -> Words:
+        ground.spoil("inclusion", lambda told: change(ground, told))
+        return ["log", "proof", "3", "--output", ground.folder / "3.tlog-proof"]
+
+
+def of_other(ground: Ground) -> dict[str, Any]:
+    told = receipt(ground.log, 4)
+    return {"leaf_hash": told["leaf_hash"], "proof": told["proof"]}
+
+
+inclusion("of another entry", lambda g, told: of_other(g))
+inclusion("with the hash of another", lambda g, told: told | {"leaf_hash": of_other(g)["leaf_hash"]})
+inclusion("with the proof of another", lambda g, told: told | {"proof": of_other(g)["proof"]})
+inclusion("without a signature", lambda g, told: with_note(told, text_of(told) + "\n"))
+inclusion("signed by another key", lambda g, told: with_note(told, str(sign_note(text_of(told), OTHER_KEY))))
+inclusion("under a root that it does not lead to", forged_root)
+inclusion("with a cut hash", lambda g, told: told | {"leaf_hash": told["leaf_hash"][:-2]})
+inclusion("that is cut", lambda g, told: told | {"proof": told["proof"][: g.chance.randrange(len(told["proof"]))]})
+inclusion("that is empty", lambda g, told: {})
+inclusion("that is a list", lambda g, told: [])
+
+
+@attack("bundle: of another event")
+def _other_bundle(ground: Ground) -> Words:
+    other = ground.log.events[7].envelope.event_id
+    honest = ground.hostile.bundle_of(other)
+    assert honest is not None
+    ground.spoil_bytes("event proof", lambda _: honest)
+    return ["proof", "get", ground.log.events[6].envelope.event_id, "--output", ground.folder / "bundle.json"]
+
+
+@attack("bundle: of another case")
+def _other_case(ground: Ground) -> Words:
+    name = f"filler-{ground.chance.randrange(3)}"
+    other = written_case(ground.log, name)
+    ground.spoil_bytes("case proof", lambda _: other)
+    return ["proof", "get", "--case", "case-1", "--output", ground.folder / "bundle.json"]
+
+
+@attack("bundle: the last event of a case left out under another name")
+def _renamed_case(ground: Ground) -> Words:
+    ground.spoil("case proof", lambda told: told | {"case_id": "case-1", "events": told["events"][1:]})
+    return ["proof", "get", "--case", "case-1", "--output", ground.folder / "bundle.json"]
+
+
+def written_case(log: Log, case_id: str) -> bytes:
+    from ledger.core.verification.bundle_format import encode_bundle
+
+    return encode_bundle(log.case_bundle(case_id, log.note()))
+
+
+def serve_spoiled(ground: Ground, sample: Sample) -> Words:
+    """A spoiled bundle of the corpus in answer to the request for the event that it was made of."""
+    (ground.profile / "trust.json").write_bytes(sample.trust)
+    ground.hostile.bundle_of = lambda _: sample.data
+    return ["proof", "get", sample.event_id, "--output", ground.folder / "bundle.json"]

@@ -1,0 +1,189 @@
+"""A service that lies to ``tally``: no lie is believed, and an honest service is not refused."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from ledger.cli.exits import Exit
+from ledger.core.log.checkpoints import parse_checkpoint
+from ledger.core.log.notes import parse_note
+from tests.campaigns.malicious_log.attacks import ATTACKS, equal, larger, rolled_back
+from tests.campaigns.malicious_log.campaign import Campaign
+from tests.campaigns.malicious_log.ground import Ground
+from tests.campaigns.malicious_log.service import filler, receipt, written
+from tests.unit.cli.faulty_service import Answer, Asked, faulty_service
+from tests.unit.cli.tally import Tally
+
+
+@contextmanager
+def ground_in(folder: Path, seed: int = 1) -> Iterator[Ground]:
+    """An honest service and its client."""
+    made: list[Ground] = []
+
+    def answer(asked: Asked) -> Answer:
+        return made[0].hostile(asked)
+
+    with faulty_service(answer) as service:
+        made.append(Ground(Tally(folder), random.Random(seed), service.url))
+        yield made[0]
+
+
+@pytest.fixture
+def ground(tmp_path: Path) -> Iterator[Ground]:
+    with ground_in(tmp_path) as made:
+        yield made
+
+
+def size_of(file: Path) -> int:
+    return parse_checkpoint(parse_note(file.read_text(encoding="utf-8")).text).size
+
+
+def aged(file: Path) -> None:
+    """The client looked a minute ago."""
+    os.utime(file, (time.time() - 60, time.time() - 60))
+
+
+@pytest.mark.extended
+def test_no_lie_is_believed(tmp_path: Path) -> None:
+    """Each attack once, and as many spoiled bundles: all end in a refusal, none in a fault of the program. The long run
+    is ``python -m scripts.fault.malicious_server``."""
+    outcome = Campaign(tmp_path, seed=20260302).run(2 * len(ATTACKS))
+    assert outcome.accepted == []
+    assert ATTACKS.keys() <= outcome.tried.keys()
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_an_honest_service_is_believed(tmp_path: Path, seed: int) -> None:
+    """Whoever remembers the log, has a copy or a checkpoint of it, and writes, is not refused while all is well."""
+    with ground_in(tmp_path, seed) as ground:
+        seen = ground.has_seen()
+        old = ground.folder / "old.checkpoint"
+        old.write_text(ground.log.note(ground.size), encoding="utf-8")
+        copy = ground.has_copy()
+        event_id = ground.log.events[9].envelope.event_id
+        for words in (
+            ["log", "checkpoint"],
+            ["log", "consistency", old],
+            ["log", "save", copy],
+            ["log", "entries"],
+            ["log", "proof", "3", "--output", ground.folder / "3.tlog-proof"],
+            ["proof", "get", event_id, "--output", ground.folder / "bundle.json"],
+            ["proof", "get", "--case", "case-1", "--output", ground.folder / "case.json"],
+            ["event", "submit", ground.submission()],
+        ):
+            assert ground.run(words) == 0, words
+        assert size_of(seen) == ground.hostile.size
+
+
+def test_both_tree_heads_of_a_fork_are_kept(ground: Ground) -> None:
+    """Two signed tree heads that contradict each other are evidence: both lie in a folder, and memory stays."""
+    seen = ground.has_seen()
+    before = seen.read_text(encoding="utf-8")
+    equal(ground)
+    done = ground.tally("--json", "log", "checkpoint", profile="victim")
+    told = json.loads(done.err)["error"]
+    assert (done.status, told["code"], seen.read_text(encoding="utf-8")) == (Exit.REFUSED, "integrity_broken", before)
+    kept = sorted((ground.profile / "log" / "refused").iterdir())
+    assert {size_of(file) for file in kept} == {ground.size}
+    assert (len(kept), all(str(file) in told["hint"] for file in kept)) == (2, True)
+
+
+@pytest.mark.parametrize("history", [equal, larger, rolled_back])
+def test_nothing_is_sent_into_another_history(ground: Ground, history: object) -> None:
+    """A client that looks before it writes keeps its event, unsent."""
+    ground.has_seen()
+    history(ground)  # type: ignore[operator]
+    entries = len(ground.hostile.log.events)
+    file = ground.submission()
+    assert ground.run(["event", "submit", file]) == Exit.REFUSED
+    assert (file.exists(), len(ground.hostile.log.events)) == (True, entries)
+
+
+def test_a_false_receipt_leaves_the_event_to_be_sent_again(ground: Ground) -> None:
+    """What was answered by no receipt is kept; sent again to an honest service, it counts."""
+    file = ground.submission()
+    ground.spoil("submission", lambda told: receipt(ground.log, 3))
+    assert ground.run(["event", "submit", file]) == Exit.REFUSED
+    assert file.exists()
+    ground.hostile.spoiled.clear()
+    assert ground.run(["event", "submit", file]) == 0
+    assert not file.exists()
+
+
+def test_receipts_wait_until_the_log_publishes_as_much(ground: Ground) -> None:
+    """The tree head of a receipt is compared once the published one has grown to it, and then forgotten."""
+    seen = ground.has_seen(len(ground.log.events))
+    waiting = ground.profile / "log" / "receipts"
+    assert ground.run(["event", "submit", ground.submission()]) == 0
+    assert [size_of(file) for file in waiting.iterdir()] == [len(ground.log.events)]
+    assert ground.run(["log", "checkpoint"]) == 0
+    assert len(list(waiting.iterdir())) == 1
+    ground.hostile.size = len(filler(ground.log, 3, "more").events)
+    assert ground.run(["log", "checkpoint"]) == 0
+    assert (list(waiting.iterdir()), size_of(seen)) == ([], ground.hostile.size)
+
+
+def test_only_so_many_receipts_wait(ground: Ground) -> None:
+    """A log that publishes nothing does not fill the client's disk; the first receipts are what it must continue."""
+    ground.has_seen(len(ground.log.events))
+    first = len(ground.log.events) + 1
+    for _ in range(20):
+        assert ground.run(["event", "submit", ground.submission()]) == 0
+    sizes = sorted(size_of(file) for file in (ground.profile / "log" / "receipts").iterdir())
+    assert (len(sizes), sizes[0], sizes[-1]) == (16, first, len(ground.log.events))
+
+
+def test_a_service_that_is_silent_on_its_log_does_not_stop_work(ground: Ground) -> None:
+    """Where the checkpoint cannot be had the event is sent, and its receipt is checked."""
+    seen = ground.has_seen()
+
+    def silent(asked: Asked) -> Answer:
+        away = Answer(503, written({"code": "busy", "detail": "later"}), {"Retry-After": "0"})
+        return away if asked.path == "/checkpoint" else type(ground.hostile).__call__(ground.hostile, asked)
+
+    with faulty_service(silent) as service:
+        told = {"name": "victim", "url": service.url}
+        (ground.profile / "profile.json").write_text(json.dumps(told))
+        assert ground.run(["event", "submit", ground.submission()]) == 0
+    assert size_of(seen) == ground.size
+
+
+def test_without_a_trust_file_nothing_is_remembered(ground: Ground) -> None:
+    """Whoever has pinned no key cannot tell what the log signed: receipts are checked for the rest, nothing is kept."""
+    (ground.profile / "trust.json").unlink()
+    assert ground.run(["event", "submit", ground.submission()]) == 0
+    ground.spoil("submission", lambda told: receipt(ground.log, 3))
+    assert ground.run(["event", "submit", ground.submission()]) == Exit.REFUSED
+    assert not (ground.profile / "log").exists()
+
+
+def test_a_copy_that_failed_leaves_no_false_entries(ground: Ground) -> None:
+    """What was fetched and did not lead to the signed root is gone, so that the next attempt fetches it anew."""
+    copy = ground.folder / "copy"
+    ground.spoil_bytes("entries", lambda body: body[:-1] + b"?")
+    assert ground.run(["log", "save", copy]) == Exit.REFUSED
+    assert [file for file in copy.rglob("*") if file.is_file()] == []
+    ground.hostile.spoiled.clear()
+    assert ground.run(["log", "save", copy]) == 0
+
+
+def test_a_look_is_not_repeated_at_once(ground: Ground) -> None:
+    """Between two events in a row the log is not asked again; after a while it is."""
+    seen = ground.has_seen(len(ground.log.events))
+    asked: list[str] = []
+    honest = ground.hostile.note
+    ground.hostile.note = lambda size=None: (asked.append("note"), honest(size))[1]  # type: ignore[method-assign]
+    for expected in (1, 1):
+        assert ground.run(["event", "submit", ground.submission()]) == 0
+        assert len(asked) == expected
+    aged(seen)
+    assert ground.run(["event", "submit", ground.submission()]) == 0
+    assert len(asked) == 2

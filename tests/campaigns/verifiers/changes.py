@@ -1,0 +1,183 @@
+"""What faults are made with: notes signed anew, logs that hold a false entry, signatures in other forms."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from copy import deepcopy
+from hashlib import sha512
+from typing import Any
+
+from msgspec.structs import replace
+from nacl.bindings import (
+    crypto_core_ed25519_add,
+    crypto_core_ed25519_scalar_add,
+    crypto_core_ed25519_scalar_mul,
+    crypto_core_ed25519_scalar_reduce,
+    crypto_scalarmult_ed25519_base_noclamp,
+)
+
+from ledger.core.encoding import canonical
+from ledger.core.events import Envelope, Payload, digest_of
+from ledger.core.log.checkpoints import Checkpoint, cosign_checkpoint, parse_checkpoint
+from ledger.core.log.notes import NoteSignature, SeedSigner, parse_note, sign_note
+from ledger.core.log.tlog_proofs import TlogProof, parse_tlog_proof
+from tests.campaigns.verifiers.worlds import Base, Tree, World
+from tests.testkit.builders import START, Event, Officer, clerk, signed, supervisor
+from tests.testkit.bundles import LOG_SIGNER, WITNESSES, Log
+
+SECP256K1_ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
+ED25519_ORDER = 2**252 + 27742317777372353535851937790883648493
+OF_ORDER_EIGHT = bytes.fromhex("26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05")
+LOG_SEED = bytes([1]) * 32
+AGENCIES = ("police-east", "procuratorate-east", "court-east")
+
+
+def at(tree: Any, path: tuple[Any, ...]) -> Any:
+    """The value at a path."""
+    for key in path:
+        tree = tree[key]
+    return tree
+
+
+def put(tree: Tree, path: tuple[Any, ...], value: Any) -> Tree:
+    """A copy with another value at a path; a function is given the old one."""
+    made = deepcopy(tree)
+    holder = at(made, path[:-1])
+    holder[path[-1]] = value(holder[path[-1]]) if callable(value) else value
+    return made
+
+
+def without(tree: Tree, path: tuple[Any, ...]) -> Tree:
+    made = deepcopy(tree)
+    del at(made, path[:-1])[path[-1]]
+    return made
+
+
+def paths(value: Any, above: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """Every place of a tree, its root first."""
+    yield above
+    inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, one in inner:
+        yield from paths(one, (*above, key))
+
+
+def written(tree: Any) -> bytes:
+    """As JSON; half of a surrogate pair as the three bytes that UTF-8 does not have."""
+    return json.dumps(tree, ensure_ascii=False).encode("utf-8", "surrogatepass")
+
+
+# -- proofs and notes --------------------------------------------------------------------------------------------------
+
+
+def with_proof(tree: Tree, **parts: Any) -> Tree:
+    """The bundle with parts of its own proof replaced, by value or by a function of the old one."""
+    proof = parse_tlog_proof(tree["proof"])
+    new = {name: value(getattr(proof, name)) if callable(value) else value for name, value in parts.items()}
+    fields = {"index": proof.index, "hashes": proof.hashes, "checkpoint": proof.checkpoint} | new
+    return tree | {"proof": TlogProof(fields["index"], tuple(fields["hashes"]), fields["checkpoint"]).to_text()}
+
+
+def with_note(tree: Tree, change: Callable[[str], str]) -> Tree:
+    """The bundle with another note, in its evidence too: as the log itself would hand it out."""
+    made = deepcopy(tree)
+    holders = [made, *made.get("authority", {}).values(), *(one["entry"] for one in made.get("erased", []))]
+    for holder in holders:
+        head, _, note = holder["proof"].partition("\n\n")
+        holder["proof"] = f"{head}\n\n{change(note)}"
+    return made
+
+
+def resigned(world: World, text: str, signer: SeedSigner = LOG_SIGNER) -> str:
+    """A note of this text, signed by the log and co-signed by the world's witnesses, whatever it says."""
+    note = sign_note(text, signer)
+    lines = [_cosignature(text, number) for number in world.witnesses]
+    return str(note.with_signatures(lines))
+
+
+def _cosignature(text: str, number: int) -> NoteSignature:
+    signer, time = WITNESSES[number - 1], START + 4000 + 60 * number
+    key = signer.verifying_key
+    signature = signer.sign(f"cosignature/v1\ntime {time}\n{text}".encode())
+    return NoteSignature(key.name, key.key_id, time.to_bytes(8, "big") + signature)
+
+
+def lines_changed(change: Callable[[list[NoteSignature]], list[NoteSignature]]) -> Callable[[str], str]:
+    """A change of a note's signature lines; the first is the log's."""
+
+    def of(note: str) -> str:
+        parsed = parse_note(note)
+        return str(replace(parsed, signatures=tuple(change(list(parsed.signatures)))))
+
+    return of
+
+
+def cosignature(world: World, number: int, time: int) -> NoteSignature:
+    return cosign_checkpoint(head_of(world), WITNESSES[number - 1], time)
+
+
+def head_of(world: World) -> Checkpoint:
+    return parse_checkpoint(parse_note(world.note).text)
+
+
+def with_torsion(text: str) -> bytes:
+    """A signature of the log's own that only a verifier with cofactor accepts: R has a part of order eight."""
+    expanded = sha512(LOG_SEED).digest()
+    clamped = bytes([expanded[0] & 248]) + expanded[1:31] + bytes([expanded[31] & 127 | 64])
+    secret = crypto_core_ed25519_scalar_reduce(clamped + bytes(32))
+    nonce = crypto_core_ed25519_scalar_reduce(sha512(expanded[32:] + text.encode()).digest())
+    commitment = crypto_core_ed25519_add(crypto_scalarmult_ed25519_base_noclamp(nonce), OF_ORDER_EIGHT)
+    key = LOG_SIGNER.verifying_key.public_key
+    challenge = crypto_core_ed25519_scalar_reduce(sha512(commitment + key + text.encode()).digest())
+    return commitment + crypto_core_ed25519_scalar_add(nonce, crypto_core_ed25519_scalar_mul(challenge, secret))
+
+
+def second_spelling(signature: bytes) -> bytes:
+    """The same Ed25519 signature with S + L."""
+    s = int.from_bytes(signature[32:], "little") + ED25519_ORDER
+    return signature[:32] + s.to_bytes(32, "little")
+
+
+# -- entries that the log itself holds ---------------------------------------------------------------------------------
+
+
+def officer_of(event: Event) -> Officer:
+    """Who signed it."""
+    known = [officer for agency in AGENCIES for officer in (clerk(agency), supervisor(agency))]
+    return next(officer for officer in known if officer.key_id == event.envelope.key_id)
+
+
+def relogged(base: Base, event: Event, **changes: Any) -> tuple[Tree, bytes]:
+    """The bundle where log and chain hold ``event`` in place of the base's entry, and the trust file for it."""
+    events = list(base.world.log.events)
+    events[base.index] = event
+    world = base.world.holding(Log(events, registry=base.world.log.registry))
+    return world.bundle(base.index, **changes), world.trust_bytes
+
+
+def resaid(base: Base, **fields: Any) -> Event:
+    """The base's event with another payload, well signed by its officer."""
+    event = base.world.log.events[base.index]
+    payload = replace(event.payload, **fields)
+    return resealed(event, payload)
+
+
+def resealed(event: Event, payload: Payload, **envelope: Any) -> Event:
+    """``payload`` under a true signature of the same officer; ``envelope`` says otherwise than the payload."""
+    common = ("event_id", "event_type", "stream", "sequence", "previous", "agency")
+    said = {name: getattr(payload, name) for name in common}
+    digest = digest_of(canonical.encode(payload))
+    made = replace(event.envelope, **(said | {"payload_digest": digest} | envelope))
+    return Event(signed(made, officer_of(event)), payload, event.sections)
+
+
+def resigned_as(event: Event, change: Callable[[bytes], bytes]) -> Envelope:
+    """The envelope with its 65 signature bytes changed."""
+    signature = change(bytes.fromhex(event.envelope.signature[2:]))
+    return replace(event.envelope, signature="0x" + signature.hex())
+
+
+def high_s(signature: bytes) -> bytes:
+    """The twin that the curve allows and the protocol does not."""
+    s = SECP256K1_ORDER - int.from_bytes(signature[32:64], "big")
+    return signature[:32] + s.to_bytes(32, "big") + bytes([55 - signature[64]])

@@ -1,0 +1,107 @@
+"""Samples out of a seed, what each verifier says of them, and where the two or the protocol differ."""
+
+from __future__ import annotations
+
+import json
+import random
+import subprocess
+from base64 import b64encode
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+from ledger.core.errors import MalformedInput
+from ledger.core.verification.bundle import verify_bundle
+from ledger.core.verification.trust import Trust, parse_trust
+from tests.campaigns.verifiers.faults import FAULTS, REFUSED, Expected
+from tests.campaigns.verifiers.worlds import bases, worlds
+from tests.testkit.machine import REPOSITORY
+
+BATCH = REPOSITORY / "scripts" / "verify" / "batch.js"
+
+Answer = list[str]  # the verdict, then the status of each step; or REFUSED alone
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A file and a trust file, the fault by which it was made, and what the protocol says of it."""
+
+    fault: str
+    base: str
+    data: bytes
+    trust: bytes
+    expected: Expected
+    event_id: str = ""  # of the event that the base is of
+
+    @property
+    def line(self) -> str:
+        return json.dumps({"trust": b64encode(self.trust).decode(), "bundle": b64encode(self.data).decode()})
+
+    def line_with(self, answer: Answer) -> str:
+        """The line for whoever tries a verifier of his own: with the name of the fault and what must be answered."""
+        return json.dumps(json.loads(self.line) | {"fault": self.fault, "answer": answer})
+
+
+def samples(count: int, seed: int) -> list[Sample]:
+    """``count`` samples: in each round every fault once, of a base that it fits, by chance."""
+    chance = random.Random(seed)
+    known = [base for world in worlds() for base in bases(world)]
+    made: list[Sample] = []
+    while len(made) < count:
+        for name, fault in FAULTS.items():
+            for base in chance.sample(known, len(known)):
+                if mutated := fault(base, chance):
+                    trust = mutated.trust or base.world.trust_bytes
+                    named = f"{base.world.name}: {base.name}"
+                    event_id = base.tree["envelope"]["event_id"]
+                    made.append(Sample(name, named, mutated.data, trust, mutated.expected, event_id))
+                    break
+            else:
+                raise AssertionError(f"no base fits the fault {name}")
+    return made[: max(count, len(FAULTS))]
+
+
+def compared(made: Sequence[Sample], file: Path) -> list[str]:
+    """A sentence for each sample on which the verifiers, or one of them and the protocol, differ."""
+    file.write_text("".join(f"{sample.line}\n" for sample in made))
+    theirs = strangers_answers(file)
+    return [
+        f"{sample.fault} ({sample.base}): {found}"
+        for sample, their in zip(made, theirs, strict=True)
+        if (found := difference(sample.expected, our_answer(sample), their))
+    ]
+
+
+def difference(expected: Expected, ours: Answer, theirs: Answer) -> str:
+    if ours != theirs:
+        return f"Python says {told(ours)}, JavaScript {told(theirs)}"
+    verdicts = (expected.verdict,) if isinstance(expected.verdict, str) else expected.verdict
+    failing = frozenset(number for number, status in enumerate(ours[1:], 1) if status == "failed")
+    if ours[0] not in verdicts or (expected.failing is not None and failing != expected.failing):
+        return f"expected {expected.verdict} {sorted(expected.failing or ())}, both say {told(ours)}"
+    return ""
+
+
+def told(answer: Answer) -> str:
+    marks = {"checked": "+", "failed": "F", "not_checked": "-"}
+    return f"{answer[0]} {''.join(marks[status] for status in answer[1:])}"
+
+
+def our_answer(sample: Sample) -> Answer:
+    try:
+        report = verify_bundle(sample.data, _trust(sample.trust))
+    except MalformedInput:
+        return [REFUSED]
+    return [report.verdict, *(step.result for step in report.steps)]
+
+
+@lru_cache(maxsize=64)
+def _trust(data: bytes) -> Trust:
+    return parse_trust(data)
+
+
+def strangers_answers(file: Path) -> Iterator[Answer]:
+    done = subprocess.run(["node", BATCH, file], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return map(json.loads, done.stdout.splitlines())

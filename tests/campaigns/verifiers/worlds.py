@@ -1,0 +1,189 @@
+"""Logs, and bundles of their entries that hold: what the corpus mutates.
+
+Each world has its own witnesses, quorum and size, an officer whose key is revoked at the end, and an erased section.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any
+
+import msgspec
+
+from ledger.core.encoding import canonical
+from ledger.core.ethereum.block_headers import read_header
+from ledger.core.events import Authority, case, record, registry
+from ledger.core.log.notes import Note
+from ledger.core.verification.block_notes import BlockStatement, cosign_block
+from ledger.core.verification.bundle_format import raw
+from ledger.core.verification.trust import Trust, TrustedBlock, encode_trust
+from tests.testkit.builders import COURT, LOG_ID, POLICE, PROCURATORATE, START, Writer, clerk, section, supervisor
+from tests.testkit.bundles import ANCHORED_AT, CHAIN, TWO_OF_THREE, WITNESS_LINES, WITNESSES, Log, founded, tree, trust
+from tests.testkit.casework import Case, registration
+from tests.testkit.chain_states import State
+
+Tree = dict[str, Any]
+NUMBER = 2  # of the record that the worlds prove; that of a small log is the first
+VOUCHED_AT = ANCHORED_AT + 60
+
+# By name: the policy, the witnesses that co-sign, and whether the trust file names the block.
+POLICIES: dict[str, tuple[str, tuple[int, ...], bool]] = {
+    "nobody": ("quorum none\n", (), True),
+    "asked for none": (f"{WITNESS_LINES}quorum none\n", (1,), True),
+    "one": (f"{WITNESS_LINES}quorum w2\n", (2,), True),
+    "two of three": (TWO_OF_THREE, (1, 3), False),
+    "all and any": (f"{WITNESS_LINES}group a all w1 w2\ngroup b any a w3\nquorum b\n", (1, 2, 3), False),
+}
+AGENCIES = (POLICE, PROCURATORATE, COURT)
+
+
+@dataclass(frozen=True)
+class World:
+    """A log, its chain, and who vouches for both."""
+
+    name: str
+    log: Log
+    policy: str
+    witnesses: tuple[int, ...]
+    names_block: bool  # the trust file does; else the witnesses alone vouch for it
+    case: Case = field(default_factory=Case)
+    erasure: int = 0  # index of the section.erased for the narrative of the registered item
+    revocation: int = 0  # index of the revocation of the clerk of POLICE
+
+    @cached_property
+    def note(self) -> str:
+        return cosigned(self.log, self.witnesses)
+
+    @cached_property
+    def trust(self) -> Trust:
+        return self.trusting(self.state())
+
+    def trusting(self, state: State) -> Trust:
+        """Trust that names the block of a state, where this world's does."""
+        blocks = (state.block(),) if self.names_block else ()
+        return trust(self.policy, chains=(msgspec.structs.replace(CHAIN, trusted_blocks=blocks),))
+
+    @property
+    def trust_bytes(self) -> bytes:
+        return encode_trust(self.trust)
+
+    def state(self) -> State:
+        """Both contracts three blocks after they took the tree head as record 2."""
+        revoked = self.log.find(registry.KeyRevoked, key_id=clerk(POLICE).key_id) is not None
+        return self.log.state(
+            number=self.number, revoked_at={clerk(POLICE).key_id: ANCHORED_AT - 12} if revoked else {}
+        )
+
+    @property
+    def number(self) -> int:
+        return NUMBER if len(self.log.events) > len(AGENCIES) * 3 else 1
+
+    def anchor(self, index: int, state: State, number: int | None = None) -> Tree:
+        """What a state proves of a record and of the entry's key, with the note of its block."""
+        proven = state.proving(number or self.number, self.key_of(index))
+        if self.witnesses:
+            proven = msgspec.structs.replace(proven, block_note=raw(self.block_note(proven.header_rlp)))
+        return dict(msgspec.json.decode(canonical.encode(proven)))
+
+    def block_note(self, header_rlp: str, **changes: Any) -> str:
+        """What the world's witnesses sign of a block; ``changes`` are of the statement."""
+        header = read_header(bytes.fromhex(header_rlp[2:]))
+        block = TrustedBlock(header.number, "0x" + header.hash.hex())
+        statement = msgspec.structs.replace(BlockStatement(LOG_ID, CHAIN, block), **changes)
+        return str(
+            Note(statement.text(), tuple(cosign_block(statement, WITNESSES[n - 1], VOUCHED_AT) for n in self.witnesses))
+        )
+
+    def key_of(self, index: int) -> str | None:
+        return self.log.key_of(index)
+
+    @cached_property
+    def _anchors(self) -> Callable[[int], Tree]:
+        state = self.state()
+        known: dict[str | None, Tree] = {}
+
+        def anchor(index: int) -> Tree:
+            key = self.key_of(index)
+            if key not in known:
+                known[key] = self.anchor(index, state)
+            return known[key]
+
+        return anchor
+
+    def bundle(self, index: int, *, anchored: bool = True, **changes: Any) -> Tree:
+        """The bundle of an entry, complete, as plain values."""
+        shown = tree(self.log.bundle(index, self.note, anchored=False, **changes))
+        return shown | ({"anchor": self._anchors(index)} if anchored else {})
+
+    def index_of(self, sequence: int) -> int:
+        return self.log.events.index(self.case.events[sequence])
+
+    def holding(self, log: Log) -> World:
+        """The same witnesses and chain, of another log."""
+        return replace(self, log=log)
+
+
+@dataclass(frozen=True)
+class Base:
+    """A bundle of a world that holds."""
+
+    name: str
+    world: World
+    index: int
+    tree: Tree
+    verdict: str = "intact"
+
+
+def cosigned(log: Log, witnesses: tuple[int, ...]) -> str:
+    return log.note(witnesses=[(WITNESSES[number - 1], START + 4000 + 60 * number) for number in witnesses])
+
+
+def world(name: str, policy: str, witnesses: tuple[int, ...], names_block: bool, more: int) -> World:
+    """A log of a case, its erasure, ``more`` entries of other cases and a revocation."""
+    log = founded(*AGENCIES)
+    narrative, description = section(text="问：姓名？答：张某"), section("description", text="a scar, left hand")
+    written = (
+        Case()
+        .open()
+        .act(registration("phone"), sections={"narrative": narrative, "description": description})
+        .offer("phone", to=PROCURATORATE)
+        .accept()
+        .say(case.CaseNumbered, supervisor(PROCURATORATE), case_number="检-2026-88")
+    )
+    log.add(*written.events)
+    order = Authority(authorization_type="court order", authorization_identifier="12")
+    body = record.SectionErased(concerns=written.events[1].ref, label="narrative", ground="court order 12")
+    written.act(body, supervisor(PROCURATORATE), authority=order)
+    erasure = log.add(written.events[-1])
+    for number in range(more):
+        log.add(Writer("case", f"other-{number}").write(case.CaseNumbered(case_number=f"A-{number}"), clerk(COURT)))
+    log.registry.revoke(clerk(POLICE))
+    revocation = log.mirror()
+    return World(name, log, policy, witnesses, names_block, written, erasure, revocation)
+
+
+def worlds() -> Iterator[World]:
+    """Of each policy one, at sizes whose trees have every shape of right edge."""
+    for (name, (policy, witnesses, names_block)), more in zip(POLICIES.items(), (0, 1, 15, 16, 53), strict=True):
+        yield world(name, policy, witnesses, names_block, more)
+
+
+def bases(of: World) -> Iterator[Base]:
+    """The bundles of a world that hold: whole, with parts withheld or erased, of the service, not anchored."""
+    registered = of.index_of(1)
+    yield Base("registered", of, registered, of.bundle(registered))
+    yield Base("opened", of, of.index_of(0), of.bundle(of.index_of(0)))
+    yield Base("accepted", of, of.index_of(3), of.bundle(of.index_of(3)))
+    yield Base("numbered", of, of.index_of(4), of.bundle(of.index_of(4)))
+    yield Base("erasure", of, of.erasure, of.bundle(of.erasure))
+    yield Base("admission", of, 0, of.bundle(0))
+    yield Base("revocation", of, of.revocation, of.bundle(of.revocation))
+    yield Base("not anchored", of, registered, of.bundle(registered, anchored=False), "not_yet_anchored")
+    shown = of.bundle(registered)
+    del shown["sections"]["narrative"]
+    yield Base("section withheld", of, registered, shown)
+    erased = of.bundle(registered, erased=(of.log.erasure("narrative", of.erasure, of.note),))
+    del erased["sections"]["narrative"]
+    yield Base("section erased", of, registered, erased)

@@ -1,0 +1,84 @@
+"""What README and docs point at is there: links, headings, commands of `tally` and their options."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import pytest
+
+from ledger.cli.main import tally
+from tests.testkit.machine import REPOSITORY
+
+PAGES = (
+    *(REPOSITORY / name for name in ("README.md", "CONTRIBUTING.md")),
+    *sorted((REPOSITORY / "docs").rglob("*.md")),
+)
+FENCE = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
+CODE = re.compile(r"`[^`\n]*`")
+LINK = re.compile(r"\]\((?!https?:)([^)#\s]*)(?:#([^)\s]*))?\)")
+HEADING = re.compile(r"^#+ (.*)$", re.MULTILINE)
+COMMAND = re.compile(r"^(?:\$ )?(tally .*)$", re.MULTILINE)
+
+
+def prose(page: Path) -> str:
+    return CODE.sub("", FENCE.sub("", page.read_text(encoding="utf-8")))
+
+
+def headings(page: Path) -> set[str]:
+    """The anchors that GitHub gives a page's headings."""
+    titles = HEADING.findall(FENCE.sub("", page.read_text(encoding="utf-8")))
+    return {re.sub(r"[^\w\- ]", "", title.strip().lower()).replace(" ", "-") for title in titles}
+
+
+def commands(page: Path) -> Iterator[list[str]]:
+    """The words of each `tally` command that a page names, up to a pipe, a comment or another shell word."""
+    text = page.read_text(encoding="utf-8").replace("\\\n", " ")
+    blocks = "\n".join(FENCE.findall(text))
+    for line in (*COMMAND.findall(blocks), *re.findall(r"`(tally [^`\n]+)`", FENCE.sub("", text))):
+        yield shlex.split(re.sub(r"[\[\]]|\"?\$\(.*?\)\"?|['…]", " ", line), comments=True)[1:]
+
+
+def misnamed(words: list[str]) -> str:
+    """The command or option that `tally` has not, "" if it has all."""
+    command: click.Command = tally
+    known = {option for parameter in tally.params for option in parameter.opts}
+    for word, before in zip(words, ["", *words], strict=False):
+        if word in ("|", ">", "&&", ";"):
+            break
+        if word.startswith("--"):
+            own = {option for one in command.params for option in (*one.opts, *one.secondary_opts)}
+            if word.partition("=")[0].rstrip(",") not in known | own | {"--help"}:
+                return word
+        elif isinstance(command, click.Group) and before not in ("--profile", "--lang"):
+            inner = command.get_command(click.Context(command), word)
+            if inner is None:
+                return "" if not word.islower() else word
+            command = inner
+    return ""
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(REPOSITORY)))
+def test_every_link_leads_somewhere(page: Path) -> None:
+    """A link within the repository names a file, and a heading that this file has."""
+    for file, heading in LINK.findall(prose(page)):
+        target = (page.parent / file).resolve() if file else page
+        assert target.exists(), file
+        assert not heading or target.suffix != ".md" or heading in headings(target), f"{file}#{heading}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(REPOSITORY)))
+def test_every_command_and_option_is_one_of_tally(page: Path) -> None:
+    """Each `tally` command that a page names exists, with the options that it is given."""
+    wrong = {" ".join(words): found for words in commands(page) if (found := misnamed(words))}
+    assert wrong == {}
+
+
+def test_a_command_that_is_not_there_is_found() -> None:
+    """Neither a command nor an option that `tally` has not passes, nor is one that it has taken for it."""
+    assert misnamed(["proof", "case", "case-1"]) == "case"
+    assert misnamed(["proof", "check", "b.json", "--trusted", "t.json"]) == "--trusted"
+    assert misnamed(["--profile", "court", "handover", "offer", "--item", "i"]) == ""

@@ -1,0 +1,80 @@
+"""The documents say what is so."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+
+import pytest
+from pydantic_settings import BaseSettings
+
+from ledger.config.settings import Settings, WitnessSettings
+from ledger.witness.status import HALTING, PASSING, Health
+from tests.testkit.machine import REPOSITORY
+
+OPERATIONS = (REPOSITORY / "docs" / "operations.md").read_text(encoding="utf-8")
+WITNESS = (REPOSITORY / "docs" / "witness.md").read_text(encoding="utf-8")
+
+
+ARCHITECTURE = (REPOSITORY / "docs" / "architecture.md").read_text(encoding="utf-8")
+PAGES = (*REPOSITORY.glob("*.md"), *sorted((REPOSITORY / "docs").rglob("*.md")))
+PATH = re.compile(r"`((?:api|contracts|docs|examples|ledger|scripts|tests)/[\w./-]*)`")
+LONGEST_WAYS = {"An acceptance": 15, "A proof": 12, "A page": 12}  # files
+
+
+def listed(page: str) -> dict[str, str]:
+    """The settings that an operator's page lists, with their defaults as written."""
+    table = page.split("<!-- settings -->")[1].split("<!-- /settings -->", maxsplit=1)[0]
+    return dict(re.findall(r"^\| `(\w+)` \| (?:`([^`]*)`)? ?\|", table, re.MULTILINE))
+
+
+@pytest.mark.parametrize(("page", "settings"), [(OPERATIONS, Settings), (WITNESS, WitnessSettings)])
+def test_every_setting_is_listed_with_its_default(page: str, settings: type[BaseSettings]) -> None:
+    """The operator's page lists each setting, no other, with the default that the code has."""
+    defaults = {name: field.default for name, field in settings.model_fields.items()}
+    spelled = {name: "" if value is None else str(value).replace("True", "true") for name, value in defaults.items()}
+    assert listed(page) == spelled
+
+
+def test_every_command_of_the_tables_is_there() -> None:
+    """Each script and module that the operator's page names exists."""
+    for script in re.findall(r"`(scripts/\w+)`", OPERATIONS + WITNESS):
+        assert (REPOSITORY / script).is_file(), script
+    for module in re.findall(r"-m (scripts\.[\w.]+)`", OPERATIONS + WITNESS):
+        assert (REPOSITORY / module.replace(".", "/")).with_suffix(".py").is_file(), module
+
+
+def test_every_alarm_of_a_witness_is_explained() -> None:
+    """Each kind of alarm and each state of health has its row on the page of whoever operates a witness."""
+    rows = set(re.findall(r"^\| `(\w+)` \|", WITNESS, re.MULTILINE))
+    assert {*HALTING, *PASSING, *Health} <= rows
+
+
+def test_every_folder_of_tests_is_explained() -> None:
+    """The table of tests says of each folder which fault it is there to find."""
+    table = (REPOSITORY / "docs" / "testing.md").read_text(encoding="utf-8")
+    folders = {path.parent.name for path in (REPOSITORY / "tests").glob("*/test_*.py")}
+    assert set(re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE)) == folders
+
+
+def test_every_path_in_the_documents_exists() -> None:
+    """A file or folder of this repository that a document names in code exists."""
+    named = [(page, path) for page in PAGES for path in PATH.findall(page.read_text(encoding="utf-8"))]
+    missing = [f"{page.name}: {path}" for page, path in named if not (REPOSITORY / path).exists()]
+    assert missing == []
+
+
+def test_the_ways_through_the_code_stay_short() -> None:
+    """The architecture page tells an acceptance, a proof and a page in no more files than were agreed."""
+    for title, most in LONGEST_WAYS.items():
+        section = ARCHITECTURE.split(f"\n## {title}\n")[1].split("\n## ", maxsplit=1)[0]
+        assert 1 < len(re.findall(r"^\| \d+ \| `", section, re.MULTILINE)) <= most, title
+
+
+def test_the_architecture_page_has_the_layers_of_the_import_contracts() -> None:
+    """The layers that the page draws are those of the contracts, in their order."""
+    contracts = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"]
+    for contract in contracts["contracts"]:
+        if contract["type"] == "layers":
+            layers = "\n".join(contract["layers"]).replace("(", "").replace(")", "")
+            assert f"```text\n{layers}\n```" in ARCHITECTURE, contract["name"]

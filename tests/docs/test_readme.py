@@ -1,0 +1,74 @@
+"""README and tutorial are true: what they tell a newcomer to type works, in that order, in one shell."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.testkit.html_pages import blocks
+from tests.testkit.machine import REPOSITORY, free_port
+
+PAGES = ("README.md", "docs/tutorial.md")
+WITHIN = 900  # seconds
+KEYS = ("tally init ", "key new ")  # what makes keys; of full strength, they take longer to open than all the rest
+
+
+@pytest.mark.timeout(WITHIN + 30)
+def test_the_walk_through_readme_and_tutorial_works(tmp_path: Path) -> None:
+    """Every bash block of README and tutorial, typed in order, succeeds with light keys; the service is then stopped.
+
+    Keys of full strength are made by ``test_keys`` and ``witness/test_first_start``.
+    """
+    steps = [block for page in PAGES for block in blocks((REPOSITORY / page).read_text(encoding="utf-8"))]
+    assert steps
+    typed = "\n".join(steps).replace("TALLYSTICK_PORT=8420", f"TALLYSTICK_PORT={free_port()}")
+    typed = typed.replace("court signer >", f"court signer --port {free_port()} >")
+    for words in KEYS:
+        assert words in typed
+        typed = typed.replace(words, f"{words}--light ")
+    script = tmp_path / "walk.sh"
+    script.write_text("set -euo pipefail\n" + typed)
+    home = tmp_path / "home"
+    home.mkdir()
+    for name in (".venv", "scripts", "examples", "node_modules", "requirements"):
+        (home / name).symlink_to(REPOSITORY / name)
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("TALLYSTICK_")}
+    walk = subprocess.Popen(
+        ["bash", str(script)],
+        cwd=home,
+        env=environment | {"HOME": str(home)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+    try:
+        told, _ = walk.communicate(timeout=WITHIN)
+    finally:
+        stop_group(walk.pid)
+    assert walk.returncode == 0, told[-4000:]
+    assert "verdict: intact" in told
+
+
+def test_the_proof_that_the_readme_shows_is_checked_with_these_steps() -> None:
+    """Each line of output in the README is one that `tally proof check` prints for the example; "..." cuts a line."""
+    session = blocks((REPOSITORY / "README.md").read_text(encoding="utf-8"), "console")[1].splitlines()
+    command, shown = session[0].removeprefix("$ "), session[1:]
+    tally = Path(sys.executable).with_name("tally")
+    words = [tally, "--lang", "en", *command.split()[1:]]
+    printed = subprocess.run(words, cwd=REPOSITORY, capture_output=True, text=True, check=True)
+    for line in shown:
+        assert any(whole.startswith(line.removesuffix("...")) for whole in printed.stdout.splitlines()), line
+
+
+def stop_group(leader: int) -> None:
+    """Ends what the script started."""
+    try:
+        os.killpg(leader, signal.SIGTERM)
+    except ProcessLookupError:
+        return

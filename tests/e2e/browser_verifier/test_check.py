@@ -1,0 +1,189 @@
+"""``scripts/verify``: the command of a stranger has our exit codes, and its core asks for nothing but a browser has."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ledger.core.errors import MalformedInput
+from ledger.core.verification.bundle import verify_bundle
+from ledger.core.verification.bundle_format import MAX_BUNDLE_LENGTH
+from ledger.core.verification.case import verify_case
+from ledger.core.verification.trust import Trust, encode_trust
+from ledger.procedures import shipped_rulebook
+from tests.testkit.bundles import tree
+from tests.testkit.changed_bundles import GOOD, LOG, NOTE, TRUST, Tree
+from tests.testkit.machine import REPOSITORY
+from tests.unit.core.test_rotated_keys import FILE, REFUSED, ROTATED
+
+FOLDER = REPOSITORY / "scripts" / "verify"
+EXAMPLES = REPOSITORY / "docs" / "examples"
+
+
+def check(bundle: Path, trusted: Path, *options: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        ["node", FOLDER / "check.js", bundle, "--trust", trusted, *options], capture_output=True, text=True
+    )
+
+
+def checked(folder: Path, bundle: Tree | bytes, using: Trust = TRUST) -> tuple[int, dict[str, Any]]:
+    """Exit code and what ``--json`` says."""
+    data = bundle if isinstance(bundle, bytes) else json.dumps(bundle).encode()
+    (folder / "bundle.json").write_bytes(data)
+    (folder / "trust.json").write_bytes(encode_trust(using))
+    done = check(folder / "bundle.json", folder / "trust.json", "--json")
+    return done.returncode, json.loads(done.stdout or "{}")
+
+
+def statuses(report: Any) -> list[str]:
+    return [step.result for step in report.steps]
+
+
+VERDICTS: dict[str, tuple[Callable[[Tree], Any], int]] = {
+    "intact": (lambda b: None, 0),
+    "tampered": (lambda b: b["payload"].update(salt="00" * 16), 1),
+    "unverifiable": (lambda b: b.pop("payload"), 3),
+    "not_yet_anchored": (lambda b: b.pop("anchor"), 4),
+}
+
+
+@pytest.mark.parametrize("verdict", VERDICTS)
+def test_exit_codes(verdict: str, tmp_path: Path) -> None:
+    """Each verdict has the exit code of ``tally proof check``, and each step its status."""
+    change, code = VERDICTS[verdict]
+    shown = tree(GOOD)
+    change(shown)
+    report = verify_bundle(json.dumps(shown).encode(), TRUST)
+    found, told = checked(tmp_path, shown)
+    assert (found, told["verdict"], report.verdict) == (code, verdict, verdict)
+    assert [step["status"] for step in told["steps"]] == statuses(report)
+
+
+@pytest.mark.parametrize("name", ROTATED)
+def test_replaced_keys_count_for_their_time(name: str, tmp_path: Path) -> None:
+    """Both verifiers say the same of each step by a trust file that names keys of before."""
+    bundle, trusted, _ = ROTATED[name]
+    report = verify_bundle(json.dumps(tree(bundle)).encode(), trusted)
+    _, told = checked(tmp_path, tree(bundle), trusted)
+    assert told["verdict"] == report.verdict
+    assert [step["status"] for step in told["steps"]] == statuses(report)
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_trust_file_of_another_form(name: str, tmp_path: Path) -> None:
+    """What is no trust file to us, because of keys of before, is none to the command."""
+    (tmp_path / "trust.json").write_text(json.dumps(FILE | REFUSED[name][0]))
+    done = check(EXAMPLES / "bundle.json", tmp_path / "trust.json")
+    assert (done.returncode, done.stdout) == (2, "")
+
+
+def test_what_is_no_bundle(tmp_path: Path) -> None:
+    """Another file, no file and wrong usage are exit code 2, told in a line."""
+    assert checked(tmp_path, b"{}")[0] == 2
+    (tmp_path / "trust.json").write_bytes(b"[]")
+    for bundle in (tmp_path / "bundle.json", tmp_path / "none.json"):
+        done = check(bundle, tmp_path / "trust.json")
+        assert (done.returncode, done.stdout, len(done.stderr.splitlines())) == (2, "", 1)
+    usage = subprocess.run(["node", FOLDER / "check.js"], capture_output=True, text=True)
+    assert (usage.returncode, usage.stderr.startswith("usage: ")) == (2, True)
+
+
+def test_the_examples_of_the_document() -> None:
+    """The command tells the thirteen steps by their names, the verdict, and the two statements beside it."""
+    done = check(EXAMPLES / "bundle.json", EXAMPLES / "trust.json")
+    lines = done.stdout.splitlines()
+    *_, verdict, conformity, completeness = lines
+    assert (done.returncode, done.stderr, verdict) == (0, "", "verdict: intact")
+    assert conformity == "conformity: not_checked (the custody rules judge a case, not one event)"
+    assert completeness == "completeness: not_checked (one event says nothing of those after it)"
+    assert [line.split()[1] for line in lines[:13]] == [
+        step.name for step in verify_bundle((EXAMPLES / "bundle.json").read_bytes(), TRUST).steps
+    ]
+
+
+def test_development_is_said(tmp_path: Path) -> None:
+    """A verdict on a development ledger says so."""
+    assert checked(tmp_path, tree(GOOD))[1]["development"] is True
+
+
+CASES: dict[str, Callable[[Tree], Any]] = {
+    "whole": lambda b: None,
+    "an event left out": lambda b: b["events"].pop(1),
+    "events swapped": lambda b: b["events"].reverse(),
+    "the last event left out": lambda b: b["events"].pop(),
+    "an event of another ledger": lambda b: b["events"][0].update(log_id="0x" + "01" * 32),
+    "another case": lambda b: b.update(case_id="case-9"),
+    "another ledger": lambda b: b.update(log_id="0x" + "01" * 32),
+    "a payload withheld": lambda b: b["events"][1].pop("payload"),
+    "a payload edited": lambda b: b["events"][1]["payload"].update(salt="00" * 16),
+    "an anchor missing": lambda b: b["events"][1].pop("anchor"),
+    "a proof of another index": lambda b: b["events"][1].update(proof=b["events"][0]["proof"]),
+    "a proof that is none": lambda b: b["events"][1].update(proof="none"),
+}
+CUSTODY = 3  # the step that asks for the rules of section 8
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_case_bundles(name: str, tmp_path: Path) -> None:
+    """Steps of a case are those of our verifier, but for custody, whose rules the stranger does not have."""
+    bundle = tree(LOG.case_bundle(note=NOTE))
+    CASES[name](bundle)
+    report = verify_case(json.dumps(bundle).encode(), TRUST, shipped_rulebook())
+    _, told = checked(tmp_path, bundle)
+    ours, theirs = statuses(report), [step["status"] for step in told["steps"]]
+    assert theirs[CUSTODY] == "not_checked"
+    assert ours[:CUSTODY] + ours[CUSTODY + 1 :] == theirs[:CUSTODY] + theirs[CUSTODY + 1 :]
+    assert [[step["status"] for step in event["steps"]] for event in told["events"]] == list(
+        map(statuses, report.events)
+    )
+    assert told["verdict"] == report.verdict
+    assert (told["conformity"]["result"], told["completeness"]["result"]) == ("not_checked", "not_checked")
+
+
+@pytest.mark.parametrize("change", [{"events": []}, {"case_id": "Case 1"}, {"more": 1}, {"events": None}])
+def test_what_is_no_case_bundle(change: Tree, tmp_path: Path) -> None:
+    """No events, another form and unknown fields are no case bundle."""
+    assert checked(tmp_path, tree(LOG.case_bundle(note=NOTE)) | change)[0] == 2
+
+
+@pytest.mark.parametrize(("more", "is_refused"), [(-1, False), (0, False), (1, True)])
+def test_event_of_a_case_that_is_too_large(more: int, is_refused: bool, tmp_path: Path) -> None:
+    """Within a case, too, a bundle has at most 4 MiB, counted as its bytes stand in the file."""
+    bundle = tree(LOG.case_bundle(note=NOTE))
+    event = bundle["events"][1]
+    event["timestamps"] = ""
+    event["timestamps"] = "é" + "x" * (
+        MAX_BUNDLE_LENGTH + more - len(json.dumps(event, ensure_ascii=False).encode()) - 2
+    )
+    data = json.dumps(bundle, ensure_ascii=False).encode()
+    assert (checked(tmp_path, data)[0] == 2) == is_refused
+    if is_refused:
+        with pytest.raises(MalformedInput, match="at most"):
+            verify_case(data, TRUST, shipped_rulebook())
+    else:
+        assert verify_case(data, TRUST, shipped_rulebook()).verdict == "intact"
+
+
+def test_core_has_no_import_of_node() -> None:
+    """Only the commands read files; the rest imports itself and two packages, so that a page can import it."""
+    allowed = re.compile(r"\./\w+\.js|@noble/(?:hashes|curves)/\w+\.js")
+    for file in FOLDER.glob("*.js"):
+        imported = re.findall(r'from "([^"]+)"', file.read_text(encoding="utf-8"))
+        if file.name not in ("check.js", "batch.js"):
+            assert all(allowed.fullmatch(name) for name in imported), file.name
+
+
+def test_core_runs_with_what_a_page_has() -> None:
+    """In a context without Node's globals, with those that the web has, the example comes to its verdict."""
+    done = subprocess.run(
+        ["node", "--experimental-vm-modules", "--no-warnings", Path(__file__).with_name("page.mjs"), REPOSITORY],
+        capture_output=True,
+        text=True,
+    )
+    assert (done.returncode, done.stdout.strip()) == (0, "intact"), done.stderr

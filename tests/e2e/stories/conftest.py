@@ -1,0 +1,16 @@
+"""The town that most stories happen in; a story that ruins its ledger founds or copies one of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.e2e.stories.town import Town
+
+
+@pytest.fixture(scope="session")
+def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
+    """Nine agencies, everybody's key granted, the service running on its embedded chain."""
+    with Town.founded(tmp_path_factory.mktemp("town")) as founded:
+        yield founded

@@ -1,0 +1,119 @@
+"""Story 10 beside somebody else's chain: it goes away, talks nonsense, comes back; it remembers what was anchored."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from tests.e2e.stories.service import Refused
+from tests.e2e.stories.town import AGENCIES, AUDITOR, Town, admin
+from tests.unit.chain.external import running_anvil
+from tests.unit.chain.faulty import Fault, FaultyNode, faulty_node, fixed, lost_request
+
+HTML = fixed(b"<html><body>502 Bad Gateway</body></html>", 502, (("Content-Type", "text/html"),))
+GARBAGE = fixed(b'{"jsonrpc": "2.0", "id": 1, "result": "0xZZ"')
+
+
+class Abroad(NamedTuple):
+    """A town whose chain is somebody else's, and the node in between."""
+
+    town: Town
+    node: FaultyNode
+
+
+@pytest.fixture(scope="module")
+def abroad(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Abroad]:
+    """The contracts stand on an Anvil of somebody else's; its blocks are final at once."""
+    with running_anvil() as anvil, faulty_node(anvil.url) as node:
+
+        def fund(town: Town) -> None:
+            for account in (town.key("submitter").key_id, *(admin(agency).key_id for agency in AGENCIES)):
+                anvil.fund(account)
+
+        settings = {"chain": node.url, "chain_id": 31337, "finality": 0}
+        with Town.founded(tmp_path_factory.mktemp("abroad"), prepare=fund, **settings) as town:
+            yield Abroad(town, node)
+
+
+@pytest.mark.parametrize("fault", [lost_request, HTML, GARBAGE], ids=["gone", "html", "garbage"])
+def test_submissions_go_on_while_the_chain_is_away_and_are_anchored_when_it_is_back(
+    abroad: Abroad, fault: Fault, request: pytest.FixtureRequest
+) -> None:
+    """Receipts are given as ever; how far the chain lags is shown, and what is wrong; then it catches up by itself."""
+    town, node = abroad
+    before = town.anchored()
+    node.faults["*"] = fault
+    try:
+        town.until("the fault is shown", lambda: town.readiness()["chain"] == "faulty")
+        case = town.case(f"away-{request.node.callspec.id}").open().register(f"thing-{request.node.callspec.id}")
+        assert case.receipt["index"] == town.size() - 1
+        told = town.readiness()
+        assert (told["ready"], told["sequencer"], told["chain"]) == (True, "ok", "faulty")
+        assert town.confirmed() == before < town.size()
+    finally:
+        node.faults.clear()
+    assert town.anchored() > case.receipt["index"]
+    assert town.readiness()["chain"] == "connected"
+
+
+def test_a_service_that_starts_without_its_chain_takes_submissions_all_the_same(abroad: Abroad) -> None:
+    """There is nobody to ask whether the database was rolled back; the first event is recorded, and anchored later."""
+    town, node = abroad
+    town.stop()
+    node.faults["*"] = lost_request
+    try:
+        receipt = town.first_post("before-the-chain")
+        assert town.confirmed() <= receipt["index"]
+    finally:
+        node.faults.clear()
+    assert town.anchored() > receipt["index"]
+
+
+def test_an_audit_without_the_chain_says_what_is_missing(abroad: Abroad) -> None:
+    """On the operator's machine with the service off: while nobody answers, nothing is said to be intact."""
+    town, node = abroad
+    town.anchored()
+    with town.switched_off():
+        chain_settings = f"TALLYSTICK_CHAIN={node.url}\nTALLYSTICK_FINALITY=0\n"
+        (town.data / "settings.env").write_text(chain_settings, encoding="utf-8")
+        audit = ("audit", "--data-dir", town.data)
+        node.faults["*"] = lost_request
+        try:
+            done = town.at_the_terminal(AUDITOR, *audit)
+            assert (done.status, done.json()["verdict"], done.json()["findings"]) == (3, "unverifiable", []), done.out
+            chain = {step["name"]: step for step in done.json()["steps"]}["chain"]
+            assert chain["result"] == "not_checked"
+            assert "cannot be reached" in chain["detail"]
+            assert "Check that the node runs" in chain["detail"]
+        finally:
+            node.faults.clear()
+        done = town.at_the_terminal(AUDITOR, *audit)
+        assert (done.status, done.json()["verdict"]) == (0, "intact"), done.out
+
+
+@pytest.mark.extended
+def test_a_chain_of_somebody_else_shows_that_everything_was_restored(abroad: Abroad, tmp_path: Path) -> None:
+    """Database, keys, everything on this machine is put back to yesterday: the chain is ahead, nothing is written."""
+    town, _ = abroad
+    with town.switched_off():
+        shutil.copytree(town.data, tmp_path / "backup")
+    town.case("since-yesterday").open()
+    town.anchored()
+    town.stop()
+    present = town.data.rename(tmp_path / "present")
+    try:
+        shutil.copytree(tmp_path / "backup", town.data)
+        with pytest.raises(Refused) as refused:
+            town.first_post("after-all")
+        assert (refused.value.status, refused.value.code) == (503, "chain_ahead")
+        assert town.readiness()["ready"] is False
+        town.stop()
+    finally:
+        shutil.rmtree(town.data)
+        present.rename(town.data)
+    town.start().case("after-all").open()
+    town.anchored()

@@ -1,0 +1,96 @@
+"""A guarded ledger on somebody else's chain: blocks that are taken back, and two services that share it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.stories.guarded import GuardedTown
+from tests.e2e.stories.town import AGENCIES, AUDITOR, Town, admin
+from tests.unit.chain.external import ExternalNode, running_anvil
+
+pytestmark = [pytest.mark.extended, pytest.mark.timeout(900)]  # six processes are started, and wait for one another
+
+DEEPEST = 64  # blocks that a reorganisation takes
+
+
+@contextmanager
+def abroad(folder: Path, **settings: object) -> Iterator[tuple[GuardedTown, ExternalNode]]:
+    """A town with three witnesses; its contracts stand on an Anvil whose blocks count as final at once."""
+    with running_anvil() as anvil:
+
+        def fund(town: Town) -> None:
+            for account in (town.key("submitter").key_id, *(admin(agency).key_id for agency in AGENCIES)):
+                anvil.fund(account)
+
+        chain = {"chain": anvil.url, "chain_id": 31337, "finality": 0}
+        with GuardedTown.founded(folder, prepare=fund, **chain, **settings) as town:
+            town.anchored()
+            yield town, anvil
+
+
+def every_witness(town: GuardedTown, what: str, holds: Callable[[dict[str, object]], bool]) -> None:
+    for agency, witness in town.witnesses.items():
+        town.until(f"{what}: {agency}", lambda witness=witness: holds(witness.status()))
+
+
+def kinds(status: dict[str, object]) -> list[str]:
+    """The alarms that stand."""
+    alarms = status["alarms"]
+    assert isinstance(alarms, list)
+    return [alarm["kind"] for alarm in alarms]
+
+
+def test_an_anchor_that_a_reorganisation_took_is_missed_and_anchored_again(tmp_path: Path) -> None:
+    """Until its transaction is in a block again every witness says that it is missing, and the service calls nothing
+    confirmed that is not; receipts are given as ever. Then the alarms pass by themselves."""
+    with abroad(tmp_path / "town") as (town, anvil):
+        for depth in (1, DEEPEST):
+            anvil.mine(DEEPEST)
+            town.case(f"before-{depth}").open()
+            size = town.anchored()
+            every_witness(town, "the anchor was seen", lambda told, size=size: told["anchored_size"] == size)
+            anvil.automine(on=False)
+            anvil.reorganise(depth)
+            every_witness(town, "the anchor is missed", lambda told: kinds(told) == ["missing_anchor"])
+            assert {witness.status()["health"] for witness in town.witnesses.values()} == {"lagging"}
+            town.until("it is not called confirmed", lambda size=size: town.confirmed() < size)
+            receipt = town.case(f"meanwhile-{depth}").open().receipt
+            anvil.automine(on=True)
+            anvil.mine()
+            assert town.anchored() > receipt["index"]
+            every_witness(town, "all is well", lambda told: told["health"] == "watching")
+            every_witness(town, "it was seen", lambda told, size=size: int(str(told["anchored_size"])) > size)
+        audited = town.at_the_terminal(AUDITOR, "audit").json()
+        assert audited["verdict"] == "intact", audited["findings"]
+
+
+def test_two_services_share_a_guarded_ledger(tmp_path: Path, postgres_url: str) -> None:
+    """Both publish, ask the witnesses and anchor; one of them is started again and again. Nobody takes the other's
+    checkpoints for a rollback, no witness is alarmed, everything is anchored."""
+    with (
+        abroad(tmp_path / "town", database_url=postgres_url) as (town, _),
+        closing(Town(tmp_path / "other", **town.settings)) as other,
+    ):
+        other.data = town.data
+        for number in range(4):
+            other.start()
+            for service in (town, other):
+                service.case(f"case-{number}-of-{service.port}").open().register(f"item-{number}-{service.port}")
+            assert other.anchored() <= town.anchored()
+            for service in (town, other):
+                assert service.readiness()["ready"]
+                town.until("nothing is in the way", lambda service=service: service.readiness()["fault"] is None)
+                town.until("no witness is at fault", lambda service=service: faults(service) == [None] * 3)
+                assert "contradict each other" not in service.log()
+            other.stop()
+        every_witness(town, "nothing is wrong", lambda told: kinds(told) == [])
+        assert town.at_the_terminal(AUDITOR, "audit").json()["verdict"] == "intact"
+
+
+def faults(service: Town) -> list[str | None]:
+    """What the service says against each witness."""
+    return [one["fault"] for one in service.get("/api/v1/log")["witnesses"]]

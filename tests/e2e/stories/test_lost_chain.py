@@ -1,0 +1,73 @@
+"""Story 10, the development chain is lost, killed or edited: the journal makes it again, hash for hash."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+from typing import Any
+
+from tests.e2e.stories.town import AUDITOR, Town
+from tests.testkit.builders import clerk
+
+
+def incidents_after(town: Town, before: list[dict[str, Any]]) -> list[str]:
+    """The kinds of those that were recorded since."""
+    told = town.incidents()
+    assert told[: len(before)] == before
+    return [incident["kind"] for incident in told[len(before) :]]
+
+
+def require_sound(town: Town) -> None:
+    """The auditor's audit compares everything with the chain, and it is all there."""
+    done = town.at_the_terminal(AUDITOR, "audit")
+    report = done.json()
+    assert (done.status, report["verdict"]) == (0, "intact"), done.out
+    assert {step["name"]: step["result"] for step in report["steps"]}["chain"] == "checked"
+
+
+def test_a_chain_whose_folder_is_gone_is_made_again_with_the_same_hashes(town: Town) -> None:
+    """Service off, folder deleted, service on: every block as it was, the contracts where they were, and it is told."""
+    town.case("before-the-loss").open()
+    town.anchored()
+    before, hashes, trust = town.incidents(), town.block_hashes(), town.get("/api/v1/log/trust")
+    assert len(hashes) > 10
+    with town.switched_off():
+        shutil.rmtree(town.data / "chain")
+    assert town.block_hashes()[: len(hashes)] == hashes
+    assert town.get("/api/v1/log/trust") == trust
+    town.anchored()
+    assert incidents_after(town, before) == ["chain_rebuilt"]
+    require_sound(town)
+
+
+def test_a_chain_that_is_killed_while_events_come_in_is_made_again_and_anchors_them(town: Town) -> None:
+    """kill -9 of the node: submissions go on; another one stands on the same blocks and takes their anchor."""
+    case = town.case("killed").open()
+    town.anchored()
+    before, hashes, pid = town.incidents(), town.block_hashes(), town.chain_pid()
+    os.kill(pid, signal.SIGKILL)
+    case.register("killed-phone")
+    town.anchored()
+    assert town.chain_pid() != pid
+    assert town.block_hashes()[: len(hashes)] == hashes
+    town.until("the incident is told", lambda: incidents_after(town, before))
+    assert incidents_after(town, before) == ["chain_rebuilt"]
+    require_sound(town)
+
+
+def test_an_edited_chain_is_found_before_anything_is_built_on_it(town: Town) -> None:
+    """Somebody sets a slot of the anchor contract at the node: the edit is gone with that node, and it is told."""
+    case = town.case("edited").open()
+    town.anchored()
+    before, hashes = town.incidents(), town.block_hashes()
+    contract = town.get("/api/v1/chain")["anchor"]
+    slot, forged = "0x" + "00" * 32, "0x" + "66" * 32
+    town.chain().rpc.call("anvil_setStorageAt", contract, slot, forged)
+    case.register("edited-phone", by=clerk(case.state.responsible))
+    town.anchored()
+    assert town.chain().rpc.call("eth_getStorageAt", contract, slot, "latest") != forged
+    assert town.block_hashes()[: len(hashes)] == hashes
+    town.until("the incident is told", lambda: incidents_after(town, before))
+    assert incidents_after(town, before) == ["chain_edited"]
+    require_sound(town)

@@ -1,0 +1,72 @@
+"""Bundles whose anchor is record 2 of its contract, so that a test reads like sentences::
+
+verdict_of(GOOD)                                       # of a chain that the trust file names a block of
+verdict_of(held(anchor_1=77), using=...)               # of a chain whose slots hold something else
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from msgspec.structs import replace
+
+from ledger.core.verification.bundle import verify_bundle
+from ledger.core.verification.bundle_format import Bundle, raw
+from ledger.core.verification.chain import ObservedBlock
+from ledger.core.verification.contract_storage import anchor_slots, registry_slots
+from ledger.core.verification.report import Report
+from ledger.core.verification.trust import Trust, TrustedBlock
+from tests.testkit.builders import POLICE, clerk
+from tests.testkit.bundles import CHAIN, Log, encode_bundle, naming, trust
+from tests.testkit.chain_states import State
+from tests.testkit.changed_bundles import LOG, NOTE, REGISTERED, Tree
+
+
+def anchored(log: Log, index: int, state: State, *, number: int = 1, note: str | None = None, **changes: Any) -> Bundle:
+    """The bundle of an entry whose anchor the state proves."""
+    return log.bundle(index, note, anchor=raw(replace(state.proving(number, log.key_of(index)), **changes)))
+
+
+def state_at(number: int) -> State:
+    """The same contracts by the header of another block."""
+    state = LOG.state(number=2)
+    state.number = number
+    return state
+
+
+def held(**slots: int) -> Bundle:
+    """The good bundle of a chain whose slots hold other words, by their place in the proof."""
+    state = LOG.state(number=2)
+    for name, word in slots.items():
+        contract, _, place = name.partition("_")
+        keys = anchor_slots(2) if contract == "anchor" else registry_slots(clerk(POLICE).key_id)
+        (state.anchor if contract == "anchor" else state.registry)[keys[int(place)]] = word
+    return anchored(LOG, REGISTERED, state, number=2, note=NOTE)
+
+
+GOOD = anchored(LOG, REGISTERED, LOG.state(number=2), number=2, note=NOTE)
+NAMED = LOG.state(number=2).block()
+
+
+def trusting(*blocks: TrustedBlock) -> Trust:
+    return trust(chains=(replace(CHAIN, trusted_blocks=blocks),))
+
+
+def verdict_of(bundle: Bundle | Tree, *seen: ObservedBlock, using: Trust | None = None) -> Report:
+    """Under a trust file that names the block of a bundle's anchor; that of the good one for a bundle as a tree."""
+    data = json.dumps(bundle).encode() if isinstance(bundle, dict) else encode_bundle(bundle)
+    default = trusting(NAMED) if isinstance(bundle, dict) else naming(bundle)
+    return verify_bundle(data, using or default, observed=seen)
+
+
+def on_chain(**changes: Any) -> ObservedBlock:
+    return replace(ObservedBlock(CHAIN.identity, NAMED.number, NAMED.hash, is_final=True), **changes)
+
+
+def of(bundle: Tree, *path: str | int) -> Any:
+    """A part of a bundle's anchor."""
+    found = bundle["anchor"]
+    for key in path:
+        found = found[key]
+    return found

@@ -1,0 +1,195 @@
+"""A running ledger and the chain it is linked to: contracts on an embedded node whose journal is the ledger's own."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+from ledger.anchoring.anchors import Anchorer
+from ledger.anchoring.registry_mirror import RegistryMirror
+from ledger.anchoring.state_proofs import StateProofs, trusted_chain
+from ledger.anchoring.worker import ChainConnection
+from ledger.chain.anchor import AnchorClient
+from ledger.chain.calls import KeyRequest, grant_key, request_key, revoke_key
+from ledger.chain.deploy import Deployment, Founding, FoundingAgency, deploy
+from ledger.chain.embedded import EmbeddedChain
+from ledger.chain.eth import BlockRef
+from ledger.chain.node import EmbeddedNode
+from ledger.chain.registry import RegistryClient
+from ledger.chain.status import ChainStatusReader
+from ledger.chain.transaction import sign
+from ledger.chain.writer import ChainWriter
+from ledger.config.keys import LocalSigner
+from ledger.core.ethereum.contract_changes import KIND_NUMBERS, ROLE_BITS, profile_bytes
+from ledger.core.log.policy import Policy, parse_policy
+from ledger.store.journal import DatabaseJournal
+from ledger.witness.gathering import CosignatureCollector, Gatherer, Witness
+from tests.testkit import machine
+from tests.testkit.builders import COURT, KINDS, LOG_ID, POLICE, PROCURATORATE, Officer, profile
+from tests.testkit.ledgers import LOG_SIGNER, Clock, Ledger, open_ledger, sqlite_url
+from tests.testkit.witness_server import SmallWitness
+from tests.unit.chain.keys import Key
+
+SUBMITTER = Key("submitter")
+AGENCIES = (POLICE, PROCURATORATE, COURT)
+
+
+class Now(Clock):
+    """The real time, moved by what the test adds: the service signs and anchors by it."""
+
+    def __init__(self) -> None:
+        super().__init__(0)
+
+    def __call__(self) -> int:
+        return time.time_ns() // 1_000_000 + self.ms
+
+    @property
+    def seconds(self) -> int:
+        return self() // 1000
+
+
+def admin(agency: str) -> Key:
+    """The key that manages the agency's keys on the chain."""
+    return Key(f"admin of {agency}")
+
+
+def small_witness(agency: str) -> SmallWitness:
+    """The agency's witness, whose account the registry has where there is a quorum."""
+    return SmallWitness(f"witness-{agency}", LOG_SIGNER.verifying_key, LOG_ID)
+
+
+def founding(quorum: int = 0) -> Founding:
+    agencies = tuple(
+        FoundingAgency(
+            agency,
+            KIND_NUMBERS[KINDS[agency]],
+            admin(agency).key_id,
+            profile_bytes(profile(agency)),
+            small_witness(agency).account.key_id if quorum else None,
+        )
+        for agency in AGENCIES
+    )
+    return Founding(LOG_ID, agencies, submitters=(SUBMITTER.key_id,), quorum=quorum, development=not quorum)
+
+
+@dataclass
+class Linked:
+    """A ledger, its chain, and the verbs between them."""
+
+    ledger: Ledger
+    node: EmbeddedNode
+    chain: EmbeddedChain
+    deployment: Deployment
+    writer: ChainWriter
+    journal: DatabaseJournal
+    registry: RegistryClient
+    anchors: AnchorClient
+    clock: Now
+    interval_s: int = 10
+    witnesses: list[Witness] = field(default_factory=list)
+    policy: Policy = field(default_factory=lambda: parse_policy("quorum none\n"))
+
+    @cached_property
+    def gatherer(self) -> Gatherer:
+        return Gatherer(lambda: tuple(self.witnesses), lambda: self.policy, self.collector.states)
+
+    @cached_property
+    def collector(self) -> CosignatureCollector:
+        return CosignatureCollector(
+            self.ledger.database,
+            lambda: tuple(self.witnesses),
+            policy=lambda: self.policy,
+            halt=self.ledger.sequencer.halt,
+            clock=self.ledger.clock,
+        )
+
+    @property
+    def mirror(self) -> RegistryMirror:
+        return RegistryMirror(self.ledger.database, self.ledger.registry, self.ledger.system, self.registry, 0)
+
+    @property
+    def anchorer(self) -> Anchorer:
+        return Anchorer(
+            self.ledger.database,
+            self.ledger.registry,
+            self.journal,
+            self.anchors,
+            self.registry,
+            gatherer=self.gatherer,
+            chain_id=self.chain.chain_id,
+            eth=lambda: self.chain.eth,
+            interval_s=self.interval_s,
+            clock=lambda: self.clock.seconds,
+        )
+
+    @property
+    def states(self) -> StateProofs:
+        return StateProofs(self.ledger.database, self.journal, lambda: self.chain)
+
+    @property
+    def status_reader(self) -> ChainStatusReader:
+        return ChainStatusReader(self.chain, self.registry, self.writer.account, lambda: self.clock.seconds)
+
+    @property
+    def link(self) -> ChainConnection:
+        """What a chain worker works on."""
+        return ChainConnection(
+            self.chain,
+            self.deployment,
+            trusted_chain(self.deployment, 0),
+            self.mirror,
+            self.anchorer,
+            self.registry,
+            self.anchors,
+            self.states,
+            self.status_reader,
+        )
+
+    @property
+    def final(self) -> BlockRef:
+        return self.chain.final_block()
+
+    def grant(self, officer: Officer) -> None:
+        """The officer's admin grants his key on the chain."""
+        roles = sum(ROLE_BITS[role] for role in officer.roles)
+        self.relay(officer.agency, grant_key(self.request(officer), roles=roles, valid_from=0, valid_until=2**40))
+
+    def request(self, officer: Officer, *, agency: str | None = None) -> KeyRequest:
+        """The officer's request that his key be granted, by his own agency or another."""
+        domain = self.registry.domain(LOG_ID)
+        signer = LocalSigner.from_private_key(officer.key.secret)
+        return request_key(signer, domain, agency=agency or officer.agency, officer=officer.officer_id)
+
+    def revoke(self, officer: Officer) -> None:
+        self.relay(officer.agency, revoke_key(officer.key_id))
+
+    def relay(self, agency: str, call: bytes) -> None:
+        """A call of the agency's admin, mined."""
+        key = admin(agency)
+        self.registry.relay(sign(self.registry.prepare(key.key_id, call), key).raw)
+
+    def publish(self) -> str | None:
+        return self.ledger.publisher.publish(self.ledger.database, self.clock())
+
+
+@contextmanager
+def linked_ledger(folder: Path, *, quorum: int = 0) -> Iterator[Linked]:
+    """Contracts deployed, nothing mirrored yet."""
+    clock = Now()
+    with open_ledger(sqlite_url(folder), clock=clock) as ledger:
+        journal = DatabaseJournal(ledger.database)
+        node = EmbeddedNode(binary=machine.native_binary("anvil"), directory=folder / "chain", journal=journal)
+        node.start()
+        try:
+            chain = EmbeddedChain(node, journal)
+            writer = ChainWriter(chain=chain, journal=journal, signer=SUBMITTER, clock=lambda: clock.seconds)
+            deployment = deploy(writer, founding(quorum), timeout_seconds=30)
+            registry = RegistryClient(address=deployment.registry, writer=writer)
+            anchors = AnchorClient(address=deployment.anchor, writer=writer, journal=journal)
+            yield Linked(ledger, node, chain, deployment, writer, journal, registry, anchors, clock)
+        finally:
+            node.stop()

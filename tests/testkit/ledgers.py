@@ -1,0 +1,217 @@
+"""Ledgers that run: a database, the parts that write it, a clock that the test moves.
+
+    with open_ledger(url) as ledger:
+        ledger.found(clerk(POLICE))
+        case = Case().open()
+        receipt = ledger.post(case.last)
+
+A second ``open_ledger`` on the same URL is what a restarted or a second process would be.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from concurrent.futures import Future
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+
+from ledger.config.keys import LocalSigner
+from ledger.core.encoding import canonical
+from ledger.core.events import Body
+from ledger.core.events.registry import RegistryChange
+from ledger.core.events.supervision import ModelPublished
+from ledger.core.log.checkpoints import Checkpoint
+from ledger.core.log.merkle import leaf_hash
+from ledger.core.log.notes import SeedSigner
+from ledger.core.log.tlog_proofs import parse_tlog_proof
+from ledger.deadlines.working_days import shipped_calendar
+from ledger.procedures import shipped_rulebook
+from ledger.recording import supervision_streams
+from ledger.recording.publisher import Publisher, Receipt
+from ledger.recording.registry_view import Registry
+from ledger.recording.sequencer import Answer, Sequencer
+from ledger.recording.system_stream import SystemStream
+from ledger.recording.validation import Duplicate, Validator
+from ledger.store.database import Database, open_database
+from ledger.store.log import initialise
+from ledger.supervision.publishing import Definitions
+from tests.testkit import builders
+from tests.testkit.builders import LOG_ID, SERVICE, START, Event, Officer, Writer, instant
+
+ORIGIN = "ledger.test/tests"
+LOG_SIGNER = SeedSigner.from_seed(ORIGIN, b"\x11" * 32)
+ANSWER_WITHIN = 60  # seconds
+
+
+@dataclass
+class Clock:
+    """Unix milliseconds, moved by the test."""
+
+    ms: int = (START + 3600) * 1000
+
+    def __call__(self) -> int:
+        return self.ms
+
+    @property
+    def seconds(self) -> int:
+        return self.ms // 1000
+
+    def forward(self, seconds: float) -> None:
+        self.ms += int(seconds * 1000)
+
+    @contextmanager
+    def not_before(self, seconds: int) -> Iterator[None]:
+        """Stands at these unix seconds, if they are ahead, until the block is left."""
+        ahead = max(0, seconds - self.seconds)
+        self.forward(ahead)
+        yield
+        self.forward(-ahead)
+
+
+@dataclass
+class Ledger:
+    """One process's parts over a database. The registry it was founded with is extended by ``mirror``."""
+
+    database: Database
+    clock: Clock
+    registry: Registry
+    validator: Validator
+    publisher: Publisher
+    sequencer: Sequencer
+    system: SystemStream
+    changes: builders.Registry = field(default_factory=builders.Registry)
+    system_writer: Writer = field(default_factory=lambda: Writer("system", "ledger", step=0))
+
+    def found(self, *officers: Officer) -> Ledger:
+        """Admits the officers' agencies and grants their keys, by real entries of the log."""
+        self.changes.admit(*dict.fromkeys(officer.agency for officer in officers)).grant(*officers)
+        self.post_all([self._change(body) for body in self.changes.bodies])
+        return self
+
+    def mirror(self, body: RegistryChange) -> Receipt:
+        """Puts one change of the registry into the log."""
+        return self.put(body)
+
+    def put(self, body: Body) -> Receipt:
+        """Puts an entry of the service's own into the log."""
+        return self.post(self._change(body))
+
+    def _change(self, body: Body) -> Event:
+        now = self.clock.seconds
+        return self.system_writer.write(
+            body, SERVICE, signed_at=now, occurred_at=instant(min(now, self.system_writer.now))
+        )
+
+    def submit(self, event: Event | bytes) -> Future[Answer]:
+        """Judges and queues; raises what judging refuses. A Duplicate is answered at once."""
+        data = event if isinstance(event, bytes) else event.submission
+        judged = self.validator.validate(data, self._now_of(event))
+        if isinstance(judged, Duplicate):
+            known: Future[Answer] = Future()
+            known.set_result(judged)
+            return known
+        return self.sequencer.submit(judged)
+
+    def _now_of(self, event: Event | bytes) -> int:
+        """When the event is judged: now, or when it was signed where a case runs ahead of the clock."""
+        signed_at = event.envelope.signed_at if isinstance(event, Event) else 0
+        return max(self.clock.seconds, signed_at)
+
+    def post(self, event: Event | bytes) -> Receipt:
+        """The receipt, new or stored; raises the refusal."""
+        return self.receipt(self.submit(event))
+
+    def post_all(self, events: list[Event]) -> list[Receipt]:
+        return [self.receipt(future) for future in [self.submit(event) for event in events]]
+
+    def receipt(self, future: Future[Answer]) -> Receipt:
+        answer = future.result(ANSWER_WITHIN)
+        return self.publisher.stored_receipt(self.database, answer.entry) if isinstance(answer, Duplicate) else answer
+
+
+def verified(receipt: Receipt, event: Event) -> Checkpoint:
+    """The checkpoint that the receipt's proof leads to, from this event's entry to the log's signature."""
+    leaf = leaf_hash(event.entry)
+    assert receipt.leaf_hash == f"sha256:{leaf.hex()}"
+    assert receipt.event_id == event.envelope.event_id
+    proof = parse_tlog_proof(receipt.proof)
+    assert proof.index == receipt.index
+    return proof.verify(leaf, LOG_SIGNER.verifying_key)
+
+
+def receipt_bytes(receipt: Receipt) -> bytes:
+    """What a client keeps."""
+    return canonical.encode(receipt)
+
+
+class Untried(Definitions):
+    """Takes every definition, as a release that judged otherwise may have: for tests of what becomes of one."""
+
+    def require_publishable(self, body: ModelPublished, agency: str) -> None:
+        """Nothing is tried."""
+
+
+@contextmanager
+def open_ledger(
+    url: str,
+    *,
+    clock: Clock | None = None,
+    start: bool = True,
+    definitions: supervision_streams.Definitions | None = None,
+) -> Iterator[Ledger]:
+    """The parts of a running ledger; ``start`` False leaves the sequencer standing, so that a batch can be gathered."""
+    lay_tables(url)
+    database = open_database(url)
+    initialise(database, LOG_ID)
+    ledger = assemble(database, clock or Clock(), definitions)
+    if start:
+        ledger.sequencer.start()
+    try:
+        yield ledger
+    finally:
+        ledger.sequencer.stop()
+        database.close()
+
+
+def lay_tables(url: str) -> None:
+    """Copy a migrated database to where a SQLite file is about to be made: migrating takes longer than most tests.
+
+    Whoever opens the copy checks its version and its tables like any other. Does nothing where there is a file.
+    """
+    kind, _, path = url.partition(":///")
+    if kind == "sqlite" and not Path(path).exists():
+        for suffix, content in _migrated().items():
+            copy = Path(path).with_name(f"{Path(path).stem}{suffix}")
+            copy.touch(0o600)
+            copy.write_bytes(content)
+
+
+@cache
+def _migrated() -> dict[str, bytes]:
+    """Give both files of an empty database that went through every migration, by how their names end."""
+    with tempfile.TemporaryDirectory(prefix="tallystick-tables-") as folder:
+        open_database(sqlite_url(folder)).close()
+        return {suffix: Path(folder, f"ledger{suffix}").read_bytes() for suffix in (".db", "-access.db")}
+
+
+_rulebook = cache(shipped_rulebook)
+_calendar = cache(shipped_calendar)
+
+
+def assemble(database: Database, clock: Clock, definitions: supervision_streams.Definitions | None = None) -> Ledger:
+    """The parts over an open database."""
+    registry = Registry(LOG_ID, SERVICE.key_id)
+    validator = Validator(database, registry, _rulebook(), _calendar(), definitions or Definitions())
+    publisher = Publisher(LOG_SIGNER)
+    sequencer = Sequencer(database, registry, publisher, clock, validator.states)
+    signer = LocalSigner.from_private_key(SERVICE.key.secret)
+    system = SystemStream(database, validator, sequencer, publisher, signer, log_id=LOG_ID, clock=clock)
+    return Ledger(database, clock, registry, validator, publisher, sequencer, system)
+
+
+def sqlite_url(folder: object) -> str:
+    """A database file of its own in ``folder``."""
+    return f"sqlite:///{folder}/ledger.db"

@@ -1,0 +1,139 @@
+"""A small witness of the tests: the two routes over real HTTP, consistency checked by the slow reference's rules.
+
+It sees no entry: what a real witness checks of those is not its matter.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler
+
+from ledger.chain.calls import ContractDomain, checkpoint_digest
+from ledger.core.errors import TallystickError
+from ledger.core.log.checkpoints import cosign_checkpoint, verify_checkpoint
+from ledger.core.log.merkle import Hash, verify_consistency
+from ledger.core.log.notes import SeedSigner, SignatureType, VerifyingKey
+from ledger.core.log.witness_protocol import parse_add_checkpoint, parse_cosign_block
+from ledger.core.verification.block_notes import BlockStatement, cosign_block
+from ledger.core.verification.trust import TrustedBlock, TrustedChain
+from ledger.witness.gathering import Witness
+from tests.testkit.http_server import Quiet, listening
+from tests.unit.chain.keys import Key
+
+START = 1_900_000_000  # unix seconds
+
+
+@dataclass
+class Reply:
+    """What is answered."""
+
+    status: int
+    body: bytes
+    media_type: str = "text/plain; charset=utf-8"
+
+
+@dataclass
+class SmallWitness:
+    """``name`` gives both keys. ``spoil``, where it is set, answers in the witness's place."""
+
+    name: str
+    log_key: VerifyingKey
+    log_id: bytes
+    contracts: TrustedChain | None = None  # of whose blocks it says that they are final, whatever it is asked
+    signer_of_blocks: SeedSigner | None = None  # instead of its own
+    size: int = 0
+    root: bytes = b""
+    now: int = START
+    asked: list[str] = field(default_factory=list)
+    spoil: Callable[[str], Reply] | None = None
+    url: str = ""
+
+    @property
+    def signer(self) -> SeedSigner:
+        return SeedSigner.from_seed(self.name, self.name.encode().ljust(32, b"\0"), SignatureType.COSIGNATURE_V1)
+
+    @property
+    def account(self) -> Key:
+        return Key(f"witness {self.name}")
+
+    @property
+    def configured(self) -> Witness:
+        return Witness(self.url, self.signer.verifying_key, self.account.key_id)
+
+    @property
+    def foreign(self) -> Witness:
+        return Witness(self.url, self.signer.verifying_key)
+
+    def row(self, *, foreign: bool = False) -> str:
+        """Its part of ``witnesses.toml``."""
+        account = "" if foreign else f'account = "{self.account.key_id}"\n'
+        return f'[[witnesses]]\nurl = "{self.url}"\nverifier_key = "{self.signer.verifying_key.vkey()}"\n{account}'
+
+    def answer(self, path: str, body: bytes) -> Reply:
+        self.asked.append(path)
+        if self.spoil is not None:
+            return self.spoil(path)
+        if path == "/cosign-block" and self.contracts is not None:
+            return self.cosign_block(body, self.contracts)
+        return self.add_checkpoint(body) if path == "/add-checkpoint" else self.cosign_anchor(body)
+
+    def cosign_block(self, body: bytes, contracts: TrustedChain) -> Reply:
+        asked = parse_cosign_block(body)
+        statement = BlockStatement(self.log_id, contracts, TrustedBlock(asked.block_number, asked.block_hash))
+        return Reply(200, cosign_block(statement, self.signer_of_blocks or self.signer, self.now).line().encode())
+
+    def add_checkpoint(self, body: bytes) -> Reply:
+        asked = parse_add_checkpoint(body)
+        try:
+            checkpoint = verify_checkpoint(asked.note, self.log_key)
+        except TallystickError as error:
+            return Reply(403, str(error).encode())
+        if asked.old != self.size:
+            return Reply(409, f"{self.size}\n".encode(), "text/x.tlog.size")
+        if self.size:
+            try:
+                verify_consistency(self.size, Hash(self.root), checkpoint.size, checkpoint.root, asked.proof)
+            except TallystickError as error:
+                return Reply(422, str(error).encode())
+        self.size, self.root = checkpoint.size, checkpoint.root
+        self.now += 1
+        return Reply(200, cosign_checkpoint(checkpoint, self.signer, self.now).line().encode())
+
+    def cosign_anchor(self, body: bytes) -> Reply:
+        asked = json.loads(body)
+        if asked["size"] > self.size:
+            problem = {"title": "not seen", "detail": f"size {asked['size']} is not seen yet"}
+            return Reply(409, json.dumps(problem).encode(), "application/problem+json")
+        domain = ContractDomain(self.log_id, asked["chain_id"], asked["anchor"])
+        root, registry_hash = (bytes.fromhex(asked[name][2:]) for name in ("root", "registry_hash"))
+        signature = self.account.sign(checkpoint_digest(domain, asked["size"], root, registry_hash))
+        told = {"account": self.account.key_id, "signature": "0x" + signature.hex()}
+        return Reply(200, json.dumps(told).encode(), "application/json")
+
+
+@contextmanager
+def serving(witness: SmallWitness, port: int = 0) -> Iterator[SmallWitness]:
+    """The witness, reached at its ``url`` for as long as the block lasts."""
+
+    class Handler(Quiet, BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            reply = witness.answer(self.path, body)
+            self.send_response(reply.status)
+            self.send_header("Content-Type", reply.media_type)
+            self.send_header("Content-Length", str(len(reply.body)))
+            self.end_headers()
+            self.wfile.write(reply.body)
+
+    with listening(Handler, port) as witness.url:
+        yield witness
+
+
+@contextmanager
+def serving_all(*witnesses: SmallWitness) -> Iterator[tuple[SmallWitness, ...]]:
+    """All of them."""
+    with ExitStack() as stack:
+        yield tuple(stack.enter_context(serving(witness)) for witness in witnesses)

@@ -1,0 +1,256 @@
+"""Anchoring: what is published goes to the chain as a continuation of what is there, and waits for its reasons."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+
+from ledger.anchoring import anchors as anchor
+from ledger.anchoring.anchors import AnchorStatus, WaitReason
+from ledger.chain.anchor import AnchorClient
+from ledger.chain.errors import ChainUnavailable
+from ledger.chain.eth import Block, Eth
+from ledger.chain.journal import ChainWrite, WriteState
+from ledger.chain.transaction import Transaction
+from ledger.chain.writer import ChainWriter
+from ledger.core.errors import IntegrityBroken
+from ledger.store import log
+from tests.testkit.builders import POLICE, clerk
+from tests.testkit.casework import Case
+from tests.testkit.ledger_with_chain import SUBMITTER, Linked, linked_ledger
+
+
+@pytest.fixture
+def linked(tmp_path: Path) -> Iterator[Linked]:
+    """A linked ledger whose registry is mirrored, and one clerk's key in it."""
+    with linked_ledger(tmp_path) as made:
+        made.grant(clerk(POLICE))
+        made.mirror.catch_up(made.final)
+        yield made
+
+
+def grow(linked: Linked, case_id: str) -> None:
+    """One more entry, published."""
+    linked.ledger.post(Case(case_id, start=linked.clock.seconds - 600).open().last)
+    linked.clock.forward(2)
+    assert linked.publish() is not None
+
+
+def size_of(linked: Linked) -> int:
+    with linked.ledger.database.read() as connection:
+        return log.tree(connection).size
+
+
+def test_a_published_checkpoint_is_anchored(linked: Linked) -> None:
+    """The contract has the log's size and root, and the status follows."""
+    assert linked.anchorer.status() == AnchorStatus(size_of(linked), 0, 0)
+    linked.publish()
+    write = linked.anchorer.step()
+    assert isinstance(write, ChainWrite)
+    assert write.state is WriteState.CONFIRMED
+    head = linked.anchors.head("latest")
+    with linked.ledger.database.read() as connection:
+        tree = log.tree(connection)
+    assert (head.size, head.root) == (tree.size, tree.root)
+    assert linked.anchorer.status() == AnchorStatus(tree.size, tree.size, tree.size)
+
+
+def test_the_next_anchor_continues_the_last(linked: Linked) -> None:
+    """The contract itself checks the consistency proof: three anchors in a row are three records."""
+    linked.publish()
+    for number in range(3):
+        assert isinstance(linked.anchorer.step(), ChainWrite)
+        linked.clock.forward(2 * linked.interval_s)
+        grow(linked, f"case-{number}")
+    assert linked.anchors.head("latest").number == 3
+
+
+def test_of_two_services_that_anchor_at_once_one_waits(linked: Linked, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another service on the same ledger is first: that is no fault, and the tree is anchored once."""
+    linked.publish()
+    writer = ChainWriter(
+        chain=linked.chain, journal=linked.journal, signer=SUBMITTER, clock=lambda: linked.clock.seconds
+    )
+    anchors = AnchorClient(address=linked.deployment.anchor, writer=writer, journal=linked.journal)
+    rival = replace(linked, writer=writer, anchors=anchors)
+    prepare = linked.writer.prepare
+
+    def overtaken(*asked: Any, **options: Any) -> Transaction:
+        prepared = prepare(*asked, **options)
+        assert isinstance(rival.anchorer.step(), ChainWrite)
+        return prepared
+
+    with monkeypatch.context() as patch:
+        patch.setattr(linked.writer, "prepare", overtaken)
+        assert linked.anchorer.step() is WaitReason.IN_FLIGHT
+    assert linked.anchorer.step() is WaitReason.NOTHING_NEW
+    assert linked.anchors.head("latest").number == 1
+
+
+def test_nothing_is_anchored_before_something_is_published(linked: Linked) -> None:
+    """Only published sizes are anchored."""
+    assert linked.anchorer.step() is WaitReason.NOTHING_NEW
+    assert linked.anchors.head("latest").size == 0
+
+
+def test_an_idle_log_is_not_anchored_again(linked: Linked) -> None:
+    """Nothing new, no transaction."""
+    linked.publish()
+    linked.anchorer.step()
+    linked.clock.forward(3600)
+    assert linked.anchorer.step() is WaitReason.NOTHING_NEW
+    assert linked.anchors.head("latest").number == 1
+
+
+def test_anchors_keep_their_distance(linked: Linked) -> None:
+    """Not before the interval is over; then at once."""
+    linked.publish()
+    linked.anchorer.step()
+    grow(linked, "case-1")
+    assert linked.anchorer.step() is WaitReason.TOO_SOON
+    linked.clock.forward(2 * linked.interval_s)
+    assert isinstance(linked.anchorer.step(), ChainWrite)
+
+
+def test_a_clock_that_was_set_back_does_not_stop_anchoring(linked: Linked) -> None:
+    """The last anchor lies in the future by this clock: that is no reason to wait for a day."""
+    linked.clock.forward(86_400)
+    linked.publish()
+    linked.anchorer.step()
+    linked.clock.forward(-86_400)
+    grow(linked, "case-1")
+    assert isinstance(linked.anchorer.step(), ChainWrite)
+
+
+def test_nothing_is_anchored_while_the_mirror_lags(linked: Linked) -> None:
+    """A revocation on the chain blocks anchoring until the log has it, and a checkpoint that has it is published."""
+    linked.publish()
+    linked.revoke(clerk(POLICE))
+    assert linked.anchorer.step() is WaitReason.MIRROR_LAGS
+    linked.mirror.catch_up(linked.final)
+    assert linked.anchorer.step() is WaitReason.MIRROR_LAGS
+    linked.clock.forward(2)
+    linked.publish()
+    assert isinstance(linked.anchorer.step(), ChainWrite)
+
+
+def test_a_write_that_is_in_no_block_is_waited_for(linked: Linked) -> None:
+    """While an anchor is signed and in no block yet, there is no second one."""
+    linked.publish()
+    write = linked.anchorer.step()
+    assert isinstance(write, ChainWrite)
+    linked.clock.forward(2 * linked.interval_s)
+    grow(linked, "case-1")
+    with linked.ledger.database.write() as connection:
+        signed = {"number": write.number}
+        connection.execute(
+            text("UPDATE chain_writes SET state='submitted', block_number=NULL, block_hash=NULL WHERE number=:number"),
+            signed,
+        )
+    linked.anchors.refresh = list  # type: ignore[method-assign]
+    anchorer = linked.anchorer
+    assert anchorer.step() is WaitReason.IN_FLIGHT
+
+
+def forget_times(linked: Linked) -> None:
+    """Leaves the journal as an earlier release did."""
+    for write in linked.journal.anchors():
+        linked.journal.update(replace(write, block_time=None))
+
+
+def block_times(linked: Linked) -> list[int | None]:
+    return [one.block_time for one in linked.journal.confirmed()]
+
+
+def test_times_of_blocks_are_fetched_for_a_journal_of_before(linked: Linked, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Some with each step, the newest first, as the chain has them; new anchors come with theirs."""
+    for number in range(3):
+        grow(linked, f"case-{number}")
+        linked.clock.forward(2 * linked.interval_s)
+        linked.anchorer.step()
+    known = block_times(linked)
+    blocks = [linked.chain.eth.block(write.block_hash or b"") for write in linked.journal.anchors()]
+    assert known == [block.timestamp for block in blocks if block is not None]
+    forget_times(linked)
+    monkeypatch.setattr(anchor, "BATCH", 2)
+    anchorer = linked.anchorer
+    assert anchorer.step() is WaitReason.NOTHING_NEW
+    assert block_times(linked) == [None, *known[1:]]
+    anchorer.step()
+    anchorer.step()
+    assert block_times(linked) == known
+
+
+def test_a_chain_that_does_not_tell_times_is_anchored_to_all_the_same(
+    linked: Linked, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nodes may have let go of old blocks: it is asked again later, not at each step."""
+    linked.publish()
+    linked.anchorer.step()
+    forget_times(linked)
+    asked = []
+
+    def gone(_eth: Eth, numbers: list[int]) -> list[Block]:
+        asked.append(numbers)
+        raise ChainUnavailable("the chain node answers with no block")
+
+    monkeypatch.setattr(Eth, "blocks", gone)
+    anchorer = linked.anchorer
+    linked.clock.forward(2 * linked.interval_s)
+    grow(linked, "case-1")
+    assert isinstance(anchorer.step(), ChainWrite)
+    anchorer.step()
+    assert len(asked) == 1
+    assert block_times(linked)[0] is None
+    assert block_times(linked)[1] is not None
+    monkeypatch.undo()
+    linked.clock.forward(anchor.FETCH_PAUSE_S)
+    anchorer.step()
+    assert None not in block_times(linked)
+
+
+def test_a_log_whose_history_was_changed_is_not_anchored(linked: Linked) -> None:
+    """Where the chain has another root at its size than the log, nothing is sent and the two roots are told."""
+    linked.publish()
+    linked.anchorer.step()
+    linked.clock.forward(2 * linked.interval_s)
+    grow(linked, "case-1")
+    with linked.ledger.database.write() as connection:
+        hashes = connection.execute(text("SELECT hashes FROM tiles WHERE level = 0")).scalar_one()
+        connection.execute(text("UPDATE tiles SET hashes = :new"), {"new": b"\x01" * 32 + hashes[32:]})
+    with pytest.raises(IntegrityBroken) as broken:
+        linked.anchorer.step()
+    assert linked.anchors.head("latest").root.hex() in str(broken.value)
+    assert linked.anchors.head("latest").number == 1
+
+
+def test_a_chain_that_is_ahead_of_the_log_is_a_rollback(linked: Linked, tmp_path: Path) -> None:
+    """A log that is shorter than what the chain has anchored was rolled back: it is refused."""
+    linked.publish()
+    linked.anchorer.step()
+    with linked.ledger.database.write() as connection:
+        connection.execute(text("DELETE FROM chain_writes WHERE purpose = 'anchor'"))
+        connection.execute(text("UPDATE tree SET size = 3"))
+        connection.execute(text("UPDATE checkpoints SET size = 3"))
+    linked.anchors.refresh = list  # type: ignore[method-assign]
+    anchorer = linked.anchorer
+    anchorer._is_mirrored = lambda *_: True  # type: ignore[method-assign]
+    with pytest.raises(IntegrityBroken, match="has 3 entries"):
+        anchorer.step()
+
+
+def test_a_log_that_was_shortened_beside_its_journal_is_found_before_anything_is_anchored(linked: Linked) -> None:
+    """There is nothing new to anchor, so only the look at connecting finds it; a log as it was passes that look."""
+    linked.publish()
+    linked.anchorer.step()
+    linked.anchorer.require_one_history()
+    with linked.ledger.database.write() as connection:
+        connection.execute(text("UPDATE tree SET size = 3"))
+    assert linked.anchorer.step() is WaitReason.NOTHING_NEW
+    with pytest.raises(IntegrityBroken, match="has 3 entries"):
+        linked.anchorer.require_one_history()

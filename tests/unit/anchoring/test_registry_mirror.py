@@ -1,0 +1,152 @@
+"""The mirror: each change of the chain's registry is one entry of the log, in order, once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from ledger.anchoring.registry_mirror import RegistryMirror
+from ledger.chain.errors import ChainMismatch
+from ledger.chain.eth import BlockRef
+from ledger.chain.registry import OnChainChange
+from ledger.core.errors import Unavailable
+from ledger.core.ethereum.contract_changes import contract_change
+from ledger.core.events import decode_payload
+from ledger.core.events.registry import RegistryChange
+from ledger.store import log
+from tests.campaigns.faults.commits import database_error, failing_commits
+from tests.testkit.builders import POLICE, clerk
+from tests.testkit.casework import Case
+from tests.testkit.ledger_with_chain import AGENCIES, Linked, linked_ledger
+from tests.testkit.ledgers import Ledger, assemble, open_ledger
+
+
+@pytest.fixture
+def linked(tmp_path: Path) -> Iterator[Linked]:
+    with linked_ledger(tmp_path) as made:
+        yield made
+
+
+def mirrored(ledger: Ledger) -> list[RegistryChange]:
+    with ledger.database.read() as connection:
+        bodies = [decode_payload(entry.payload).body for entry in log.registry_entries(connection)]
+    assert all(isinstance(body, RegistryChange) for body in bodies)
+    return bodies  # type: ignore[return-value]
+
+
+def test_every_change_becomes_one_entry_in_order(linked: Linked) -> None:
+    """The founding and what followed stand in the log as the contract has them, with number, hash and place."""
+    linked.grant(clerk(POLICE))
+    assert linked.mirror.catch_up(linked.final) == len(AGENCIES) + 2
+    bodies = mirrored(linked.ledger)
+    assert [body.number for body in bodies] == list(range(1, len(AGENCIES) + 3))
+    on_chain = linked.registry.changes(after=0, registry_hash=linked_id(linked), first_block=0, final=linked.final)
+    assert [contract_change(body) for body in bodies] == [change.change for change in on_chain]
+    assert bodies[-1].registry_hash == "0x" + linked.registry.state("latest").registry_hash.hex()
+    assert bodies[-1].location.block_hash == "0x" + linked.final.hash.hex()
+
+
+def linked_id(linked: Linked) -> bytes:
+    with linked.ledger.database.read() as connection:
+        return log.tree(connection).log_id
+
+
+def test_a_level_mirror_writes_nothing(linked: Linked) -> None:
+    """Called again, it adds nothing; after one more change, that one."""
+    linked.mirror.catch_up(linked.final)
+    assert linked.mirror.catch_up(linked.final) == 0
+    linked.grant(clerk(POLICE))
+    assert linked.mirror.catch_up(linked.final) == 1
+
+
+def test_only_what_is_final_is_mirrored(linked: Linked) -> None:
+    """A change above the final block waits."""
+    founded = linked.final
+    linked.grant(clerk(POLICE))
+    linked.mirror.catch_up(founded)
+    assert len(mirrored(linked.ledger)) == len(AGENCIES) + 1
+
+
+def test_a_mirrored_grant_lets_its_key_write_and_a_mirrored_revocation_ends_it(linked: Linked) -> None:
+    """The log alone decides: the key is good once its grant stands in it, and no more after its revocation does."""
+    officer = clerk(POLICE)
+    linked.grant(officer)
+    linked.mirror.catch_up(linked.final)
+    start = linked.clock.seconds - 600
+    linked.ledger.post(Case("case-1", start=start).open().last)
+    linked.revoke(officer)
+    linked.ledger.post(Case("case-2", start=start).open().last)
+    linked.mirror.catch_up(linked.final)
+    with pytest.raises(Exception, match="revoked") as refused:
+        linked.ledger.post(Case("case-3", start=start).open().last)
+    assert getattr(refused.value, "code", None) == "key_revoked"
+
+
+@dataclass
+class Interrupted:
+    """The contract's changes, and a fault right before the ``stop``-th of them is appended."""
+
+    changes_read: Sequence[OnChainChange]
+    asked: list[int] = field(default_factory=list)
+
+    def changes(
+        self, *, after: int, registry_hash: bytes, first_block: int, final: BlockRef
+    ) -> Sequence[OnChainChange]:
+        self.asked.append(after)
+        return [change for change in self.changes_read if change.number > after]
+
+
+def test_a_mirror_that_was_interrupted_goes_on_where_it_stood(linked: Linked, tmp_path: Path) -> None:
+    """A commit that failed between two entries: the next process writes the rest, and nothing twice."""
+    changes = linked.registry.changes(after=0, registry_hash=linked_id(linked), first_block=0, final=linked.final)
+    with open_ledger(f"sqlite:///{tmp_path}/other.db", clock=linked.clock) as ledger:
+        source = Interrupted(changes)
+        mirror = RegistryMirror(ledger.database, ledger.registry, ledger.system, source, 0)
+        first = RegistryMirror(ledger.database, ledger.registry, ledger.system, Interrupted(changes[:2]), 0)
+        assert first.catch_up(linked.final) == 2
+        with failing_commits(ledger.database.log, "before", database_error()), pytest.raises(Unavailable):
+            mirror.catch_up(linked.final)
+        restarted = assemble(ledger.database, ledger.clock)
+        restarted.sequencer.start()
+        try:
+            again = RegistryMirror(restarted.database, restarted.registry, restarted.system, source, 0)
+            assert again.catch_up(linked.final) == len(changes) - 2
+        finally:
+            restarted.sequencer.stop()
+        assert source.asked == [2, 2]
+        assert [body.number for body in mirrored(ledger)] == [change.number for change in changes]
+
+
+def test_two_processes_mirror_each_change_once(linked: Linked, tmp_path: Path) -> None:
+    """One that was overtaken by another writes nothing twice, stops nothing, and is level the next time."""
+    changes = linked.registry.changes(after=0, registry_hash=linked_id(linked), first_block=0, final=linked.final)
+    url = f"sqlite:///{tmp_path}/other.db"
+    with open_ledger(url, clock=linked.clock) as one, open_ledger(url, clock=linked.clock) as two:
+        ahead = RegistryMirror(two.database, two.registry, two.system, Interrupted(changes), 0)
+
+        class Overtaken(Interrupted):
+            """Answers, and meanwhile the other process mirrors all of it."""
+
+            def changes(self, **terms: object) -> Sequence[OnChainChange]:
+                answer = super().changes(**terms)  # type: ignore[arg-type]
+                ahead.catch_up(linked.final)
+                return answer
+
+        overtaken = RegistryMirror(one.database, one.registry, one.system, Overtaken(changes), 0)
+        assert overtaken.catch_up(linked.final) == 0
+        assert overtaken.catch_up(linked.final) == 0
+        assert [body.number for body in mirrored(one)] == [change.number for change in changes]
+        assert (one.sequencer.failure, two.sequencer.failure) == (None, None)
+
+
+def test_a_chain_with_other_changes_is_a_mismatch(linked: Linked, tmp_path: Path) -> None:
+    """A log that mirrors another registry than the chain has is told so, and nothing is written."""
+    linked.ledger.found(clerk(POLICE))
+    size = len(mirrored(linked.ledger))
+    linked.grant(clerk(POLICE, 2))
+    with pytest.raises(ChainMismatch):
+        linked.mirror.catch_up(linked.final)
+    assert len(mirrored(linked.ledger)) == size

@@ -1,0 +1,340 @@
+"""``anchoring.state_proofs``: anchors on a real Anvil are proven by a block's state, kept, and proven anew."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from threading import Event
+
+import msgspec
+import pytest
+from sqlalchemy import text
+
+from ledger.anchoring import state_proofs
+from ledger.anchoring.state_proofs import StateProofs, trusted_chain
+from ledger.chain.backend import ChainBackend
+from ledger.chain.errors import ChainUnavailable
+from ledger.chain.eth import AccountProof, BlockRef, Eth
+from ledger.chain.journal import ChainWrite
+from ledger.core.errors import ProofRefused, Unavailable
+from ledger.core.ethereum.block_headers import read_header
+from ledger.core.verification.bundle import verify_bundle
+from ledger.core.verification.bundle_format import Anchor
+from ledger.core.verification.report import Report
+from ledger.core.verification.trust import Trust, TrustedBlock
+from ledger.procedures import shipped_rulebook
+from ledger.proofs.bundles import JournalAnchors, Prover, RecordedHead
+from ledger.store import anchor_states
+from tests.testkit.builders import COURT, POLICE, PROCURATORATE, auditor, clerk, supervisor
+from tests.testkit.bundles import trust
+from tests.testkit.casework import Case
+from tests.testkit.changed_bundles import results
+from tests.testkit.ledger_with_chain import Linked, linked_ledger
+from tests.testkit.ledgers import LOG_SIGNER
+
+LATE = auditor(COURT)
+OFFICERS = (clerk(POLICE), supervisor(POLICE), clerk(PROCURATORATE))
+
+
+class Stand:
+    """A linked ledger with a case, and a prover over it."""
+
+    def __init__(self, linked: Linked) -> None:
+        self.linked = linked
+        self.case = Case(start=linked.clock.seconds - 600).open()
+        self.states = linked.states
+        self.contracts = trusted_chain(linked.deployment, 0)
+        self.trust: Trust = trust(log_key=LOG_SIGNER.verifying_key, chains=(self.contracts,))
+
+    def found(self) -> Stand:
+        for officer in OFFICERS:
+            self.linked.grant(officer)
+        self.linked.mirror.catch_up(self.linked.final)
+        return self
+
+    def anchor(self) -> ChainWrite:
+        self.linked.clock.forward(11)
+        self.linked.publish()
+        write = self.linked.anchorer.step()
+        assert isinstance(write, ChainWrite)
+        return write
+
+    @property
+    def prover(self) -> Prover:
+        ledger = self.linked.ledger
+        return Prover(
+            ledger.database,
+            ledger.registry,
+            ledger.publisher,
+            JournalAnchors(self.linked.journal, lambda: self.trust),
+            states=self.states,
+            trust=lambda: self.trust,
+            book=shipped_rulebook(),
+        )
+
+    def report(self, number: int = 0) -> Report:
+        bundle = self.prover.bundle(self.case.events[number].envelope.event_id)
+        block = verify_bundle(bundle, self.trust).block
+        blocks = (TrustedBlock(block.number, block.hash),) if block else ()
+        chains = (msgspec.structs.replace(self.contracts, trusted_blocks=blocks),)
+        return verify_bundle(bundle, msgspec.structs.replace(self.trust, chains=chains))
+
+
+@pytest.fixture
+def stand(tmp_path: Path) -> Iterator[Stand]:
+    with linked_ledger(tmp_path) as linked:
+        yield Stand(linked).found()
+
+
+def away() -> ChainBackend:
+    raise Unavailable("the chain is away")
+
+
+class Hanging:
+    """A chain that takes the question and does not answer before it is let go."""
+
+    def __init__(self) -> None:
+        self.let_go = Event()
+        self.was_awaited = False
+
+    def __call__(self) -> ChainBackend:
+        self.was_awaited = not self.let_go.wait(60)
+        raise Unavailable("the chain did not answer")
+
+
+def chainless(stand: Stand) -> StateProofs:
+    """What the database alone can prove."""
+    return StateProofs(stand.linked.ledger.database, stand.linked.journal, away)
+
+
+def open_checks(report: Report) -> set[str]:
+    return {name for name, result in results(report).items() if result != "checked"}
+
+
+def test_bundle_ends_in_a_block_hash(stand: Stand) -> None:
+    """What an anchor covers is proven by the state of a final block, down to the key's slots."""
+    stand.linked.ledger.post_all(stand.case.events)
+    write = stand.anchor()
+    stand.states.step(stand.contracts)
+    report = stand.report()
+    assert (report.verdict, open_checks(report)) == ("intact", {"witnesses"})
+    assert report.block is not None
+    assert report.block.hash == "0x" + stand.linked.final.hash.hex()
+    assert report.proven_time == write.timestamp
+
+
+def test_kept_proof_needs_no_chain(stand: Stand) -> None:
+    """What was fetched with the anchor proves its signers when the chain is gone; a second step asks for nothing."""
+    stand.linked.ledger.post_all(stand.case.events)
+    stand.anchor()
+    stand.states.step(stand.contracts)
+    stand.states = chainless(stand)
+    stand.states.step(stand.contracts)
+    assert open_checks(stand.report()) == {"witnesses"}
+
+
+def test_earlier_keys_at_later_anchors(stand: Stand) -> None:
+    """A key that signed long ago is proven at the newest anchor without asking, the registry being as it was."""
+    stand.linked.ledger.post_all(stand.case.events)
+    stand.anchor()
+    stand.states.step(stand.contracts)
+    stand.linked.ledger.post(stand.case.register("phone", by=supervisor(POLICE)).last)
+    stand.anchor()
+    stand.states.step(stand.contracts)
+    stand.states = chainless(stand)
+    report = stand.report()
+    assert (report.subject.size, open_checks(report)) == (9, {"witnesses"})
+    assert "record 2 of 2" in report.steps[10].detail
+
+
+def recorded(stand: Stand) -> RecordedHead:
+    latest = JournalAnchors(stand.linked.journal, lambda: stand.trust).latest()
+    assert latest is not None
+    return latest
+
+
+def block_of(anchor: Anchor) -> int:
+    return read_header(bytes.fromhex(anchor.header_rlp[2:])).number
+
+
+def test_key_whose_slots_are_not_kept(stand: Stand) -> None:
+    """It is asked for when a bundle needs it, at the block of before; while the chain is away there is none."""
+    stand.linked.ledger.post_all(stand.case.events)
+    stand.anchor()
+    stand.states.step(stand.contracts)
+    other = Case("case-9", start=stand.linked.clock.seconds - 600).open(clerk(PROCURATORATE))
+    assert other.last.envelope.key_id != stand.case.events[0].envelope.key_id
+    latest = recorded(stand)
+    kept = chainless(stand).anchor(latest, clerk(POLICE).key_id)
+    assert kept is not None
+    stand.linked.grant(LATE)
+    assert chainless(stand).anchor(latest, LATE.key_id) is None
+    asked = stand.states.anchor(latest, LATE.key_id)
+    assert asked is not None
+    assert (block_of(asked), len(asked.registry.storage_proof)) == (block_of(kept), 4)
+    assert chainless(stand).anchor(latest, LATE.key_id) == asked
+
+
+def test_block_note_goes_out_with_the_proof(stand: Stand) -> None:
+    """What witnesses have signed of the block is in each bundle that ends in it, and is gone where the block is."""
+    stand.linked.ledger.post_all(stand.case.events)
+    stand.anchor()
+    stand.states.step(stand.contracts)
+    database = stand.linked.ledger.database
+    with database.read() as connection:
+        newest = anchor_states.newest(connection)
+    assert newest is not None
+    anchor_states.keep_block_note(database, newest, "a note")
+    for key_id in (clerk(POLICE).key_id, None):
+        anchor = chainless(stand).anchor(recorded(stand), key_id)
+        assert anchor is not None
+        assert bytes(anchor.block_note) == b'"a note"'
+    stand.linked.grant(LATE)
+    asked = stand.states.anchor(recorded(stand), LATE.key_id)
+    assert asked is not None
+    assert bytes(asked.block_note) == b'"a note"'
+
+
+def test_block_whose_state_is_gone(stand: Stand, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A node that has let go of the state of before is asked for that of the newest final block."""
+    stand.linked.ledger.post_all(stand.case.events)
+    stand.anchor()
+    stand.states.step(stand.contracts)
+    stand.linked.grant(LATE)
+    final, proof = stand.linked.final, Eth.proof
+
+    def pruned(eth: Eth, address: str, slots: Sequence[bytes], at: BlockRef) -> AccountProof:
+        if at.number < final.number:
+            raise ChainUnavailable("missing trie node")
+        return proof(eth, address, slots, at)
+
+    monkeypatch.setattr(Eth, "proof", pruned)
+    asked = stand.states.anchor(recorded(stand), LATE.key_id)
+    assert asked is not None
+    assert block_of(asked) == final.number
+
+
+def test_reader_does_not_wait_for_a_chain_that_hangs(stand: Stand, monkeypatch: pytest.MonkeyPatch) -> None:
+    """He gets a bundle without an anchor while the question stands open, and the next reader does not even ask."""
+    monkeypatch.setattr(state_proofs, "PATIENCE_S", 0.05)
+    stand.linked.ledger.post_all(stand.case.events)
+    stand.anchor()
+    stand.states.step(stand.contracts)
+    hanging = Hanging()
+    states = StateProofs(stand.linked.ledger.database, stand.linked.journal, hanging)
+    try:
+        for _ in range(2):
+            assert states.anchor(recorded(stand), LATE.key_id) is None
+    finally:
+        hanging.let_go.set()
+    assert not hanging.was_awaited
+
+
+def test_what_is_not_proven_for_one_reader_holds_up_no_other(stand: Stand, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A key that the chain does not prove is not asked for again at once; another is, and so are new anchors."""
+    stand.linked.ledger.post_all(stand.case.events)
+    stand.anchor()
+    stand.linked.grant(LATE)
+    unproven, take, asked = clerk(COURT).key_id, StateProofs._take, list[str]()
+
+    def refusing(states: StateProofs, recorded: RecordedHead, keys: Iterable[str], at: BlockRef) -> None:
+        asked.extend(keys)
+        if unproven in keys:
+            raise ProofRefused("the node is not here", field="proof")
+        take(states, recorded, keys, at)
+
+    monkeypatch.setattr(StateProofs, "_take", refusing)
+    for _ in range(2):
+        assert stand.states.anchor(recorded(stand), unproven) is None
+    assert asked == [unproven]
+    assert stand.states.anchor(recorded(stand), LATE.key_id) is not None
+    stand.states.step(stand.contracts)
+    assert not stand.linked.journal.unproven_anchors(10)
+
+
+def test_restart_between_anchor_and_proof(tmp_path: Path) -> None:
+    """An anchor that was final when the service died gets its proof from the next one."""
+    with linked_ledger(tmp_path) as linked:
+        first = Stand(linked).found()
+        linked.ledger.post_all(first.case.events)
+        first.anchor()
+    with linked_ledger(tmp_path) as linked:
+        linked.mirror.catch_up(linked.final)
+        second = Stand(linked)
+        second.case = first.case
+        assert len(linked.journal.unproven_anchors(10)) == 1
+        second.states.step(second.contracts)
+        assert not linked.journal.unproven_anchors(10)
+        second.states = chainless(second)
+        assert open_checks(second.report()) == {"witnesses"}
+
+
+def test_key_revoked_after_the_anchor(stand: Stand) -> None:
+    """The registry's slot says so though the log does not yet: what was anchored before was signed in time."""
+    stand.linked.ledger.post_all(stand.case.events)
+    stand.anchor()
+    stand.linked.clock.forward(60)
+    stand.linked.revoke(clerk(POLICE))
+    stand.states.step(stand.contracts)
+    report = stand.report()
+    assert (report.verdict, results(report)["revocation"]) == ("intact", "checked")
+    assert "after the entry was anchored" in report.steps[11].detail
+
+
+def test_key_revoked_before_the_anchor(stand: Stand) -> None:
+    """Log and registry both say so, and the bundle shows the entry."""
+    stand.linked.ledger.post_all(stand.case.events)
+    stand.linked.revoke(clerk(POLICE))
+    stand.linked.mirror.catch_up(stand.linked.final)
+    stand.anchor()
+    stand.states.step(stand.contracts)
+    report = stand.report()
+    assert (report.verdict, results(report)["revocation"]) == ("intact", "checked")
+    assert "mirrored at entry" in report.steps[11].detail
+
+
+def test_anchor_that_moved_to_another_block(stand: Stand) -> None:
+    """After a reorganisation the kept state is that of a block that is gone: it is fetched anew."""
+    stand.linked.ledger.post_all(stand.case.events)
+    write = stand.anchor()
+    stand.states.step(stand.contracts)
+    stand.linked.journal.update(replace(write, block_hash=bytes(32)))
+    assert [one.number for one in stand.linked.journal.unproven_anchors(10)] == [write.number]
+    stand.linked.journal.update(write)
+    assert not stand.linked.journal.unproven_anchors(10)
+
+
+@pytest.mark.parametrize("damage", ["UPDATE trie_nodes SET node = :junk", "DELETE FROM trie_nodes"])
+def test_kept_nodes_that_were_damaged(stand: Stand, damage: str) -> None:
+    """A node that is not what its name says is asked for again, and no bundle fails for it."""
+    stand.linked.ledger.post_all(stand.case.events)
+    stand.anchor()
+    stand.states.step(stand.contracts)
+    with stand.linked.ledger.database.write() as connection:
+        connection.execute(text(damage), {"junk": b"junk"} if "junk" in damage else {})
+    kept, stand.states = stand.states, chainless(stand)
+    report = stand.report()
+    assert (report.verdict, results(report)["block"]) == ("not_yet_anchored", "not_checked")
+    stand.states = kept
+    assert open_checks(stand.report()) == {"witnesses"}
+    stand.states = chainless(stand)
+    assert open_checks(stand.report()) == {"witnesses"}
+
+
+def test_chain_that_cannot_prove(stand: Stand) -> None:
+    """It is left alone for a while; anchoring and bundles go on, without an anchor in them."""
+    stand.linked.ledger.post_all(stand.case.events)
+    stand.anchor()
+    stand.states = chainless(stand)
+    stand.states.step(stand.contracts)
+    stand.states.step(stand.contracts)
+    report = stand.report()
+    assert (report.verdict, results(report)["block"]) == ("not_yet_anchored", "not_checked")
+
+
+def test_nothing_anchored(stand: Stand) -> None:
+    """Without an anchor there is nothing to prove."""
+    stand.linked.ledger.post_all(stand.case.events)
+    stand.states.step(stand.contracts)
+    assert stand.report().verdict == "not_yet_anchored"

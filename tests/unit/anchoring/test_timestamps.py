@@ -1,0 +1,274 @@
+"""``anchoring.timestamps``: checkpoints get timestamps of a real authority; one that fails holds up nothing."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from threading import Event, Thread
+
+import pytest
+from msgspec.structs import replace
+
+from ledger.anchoring.timestamps import TimestampWorker, read_roots
+from ledger.core.errors import MalformedInput, SignatureRefused, TallystickError, Unavailable
+from ledger.core.log.notes import parse_note
+from ledger.core.verification.bundle import verify_bundle
+from ledger.core.verification.case import verify_case
+from ledger.core.verification.report import Report
+from ledger.core.verification.timestamps import MAX_RESPONSE_LENGTH, verify_timestamp
+from ledger.procedures import shipped_rulebook
+from ledger.proofs.bundles import Prover
+from ledger.store import checkpoints, timestamps
+from ledger.store.timestamps import StoredTimestamp
+from tests.testkit.builders import POLICE, clerk
+from tests.testkit.bundles import trust
+from tests.testkit.casework import Case
+from tests.testkit.ledgers import LOG_SIGNER, Ledger, open_ledger, sqlite_url
+from tests.testkit.machine import free_port
+from tests.testkit.timestamping import Authority, new_authority, serving_authority
+
+INTERVAL_S = 600
+TRUST = trust(log_key=LOG_SIGNER.verifying_key)
+
+
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Authority]:
+    """An authority that answers."""
+    with serving_authority(new_authority(tmp_path_factory.mktemp("authority") / "tsa")) as authority:
+        yield authority
+
+
+@pytest.fixture(autouse=True)
+def well(authority: Authority) -> None:
+    """Each test begins with an authority that is in order."""
+    authority.status, authority.body = 200, None
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Iterator[Ledger]:
+    """A ledger with a case that was opened, published, and a clock that shows the time of the authority."""
+    with open_ledger(sqlite_url(tmp_path)) as ledger:
+        ledger.found(clerk(POLICE))
+        ledger.post_all(Case().open().register("phone").events)
+        publish(ledger)
+        yield ledger
+
+
+def publish(ledger: Ledger) -> int:
+    """Publishes the present size; gives it."""
+    ledger.clock.forward(2)
+    ledger.publisher.publish(ledger.database, ledger.clock())
+    with ledger.database.read() as connection:
+        last = checkpoints.last_published(connection)
+    assert last is not None
+    return last.size
+
+
+def timestamp_worker(ledger: Ledger, authority: Authority, now: int | None = None, *roots: bytes) -> TimestampWorker:
+    """A timestamp worker; ``now`` is its clock, that of the ledger unless given."""
+    clock = (lambda: ledger.clock.seconds) if now is None else (lambda: now)
+    trusted = roots or (authority.root,)
+    return TimestampWorker(ledger.database, authority.url, trusted, interval_s=INTERVAL_S, clock=clock)
+
+
+def stamped(made: TimestampWorker) -> StoredTimestamp:
+    """What a step kept, which must be something."""
+    stamp = made.step()
+    assert stamp is not None
+    return stamp
+
+
+def proven(ledger: Ledger, authority: Authority, event_id: str) -> Report:
+    """What the bundle of an event proves to who trusts the authority."""
+    using = replace(TRUST, timestamp_roots=(authority.root,))
+    return verify_bundle(prover(ledger, authority).bundle(event_id), using)
+
+
+class NoAnchor:
+    """Nothing is anchored here."""
+
+    def latest(self) -> None:
+        return None
+
+
+def prover(ledger: Ledger, authority: Authority) -> Prover:
+    using = replace(TRUST, timestamp_roots=(authority.root,))
+    return Prover(
+        ledger.database, ledger.registry, ledger.publisher, NoAnchor(), trust=lambda: using, book=shipped_rulebook()
+    )
+
+
+def test_the_published_checkpoint_is_timestamped_once(ledger: Ledger, authority: Authority) -> None:
+    """What is kept verifies; as long as nothing new is published nobody is asked again."""
+    made = timestamp_worker(ledger, authority)
+    stamp = stamped(made)
+    with ledger.database.read() as connection:
+        published = checkpoints.published_at_size(connection, stamp.size)
+        assert timestamps.last(connection) == stamp
+    assert published is not None
+    said = verify_timestamp(stamp.response, parse_note(published.note).text, (authority.root,))
+    assert said is not None
+    assert said.time == stamp.time
+    asked = authority.asked
+    assert made.step() is None
+    assert authority.asked == asked
+
+
+def test_the_interval_is_kept(ledger: Ledger, authority: Authority) -> None:
+    """Something new waits until the interval is over; a clock that was set back far is no reason to wait."""
+    first = stamped(timestamp_worker(ledger, authority))
+    ledger.post_all([Case("case-2").open().last])
+    size = publish(ledger)
+    for now in (first.time, first.time + INTERVAL_S - 1, first.time - INTERVAL_S + 1):
+        assert timestamp_worker(ledger, authority, now).step() is None
+    assert stamped(timestamp_worker(ledger, authority, first.time - INTERVAL_S)).size == size
+    ledger.post_all([Case("case-3").open().last])
+    assert publish(ledger) > size
+    assert timestamp_worker(ledger, authority, first.time + INTERVAL_S + 60).step() is not None
+
+
+def test_an_empty_log_is_not_timestamped(tmp_path: Path, authority: Authority) -> None:
+    """Before the first checkpoint there is nothing to ask for."""
+    asked = authority.asked
+    with open_ledger(sqlite_url(tmp_path)) as ledger:
+        assert timestamp_worker(ledger, authority).step() is None
+    assert authority.asked == asked
+
+
+def test_a_bundle_keeps_the_first_time(ledger: Ledger, authority: Authority) -> None:
+    """Later timestamps, at larger sizes, change nothing of when an entry was there; new entries get theirs."""
+    case = Case().open().register("phone")
+    first = stamped(timestamp_worker(ledger, authority))
+    event_id = case.last.envelope.event_id
+    assert proven(ledger, authority, event_id).proven_time == first.time
+    later = Case("case-2").open()
+    ledger.post_all(later.events)
+    assert proven(ledger, authority, later.last.envelope.event_id).proven_time is None
+    publish(ledger)
+    second = stamped(timestamp_worker(ledger, authority, first.time + INTERVAL_S))
+    assert second.size > first.size
+    assert proven(ledger, authority, event_id).proven_time == first.time
+    assert proven(ledger, authority, later.last.envelope.event_id).proven_time == second.time
+    using = replace(TRUST, timestamp_roots=(authority.root,))
+    whole = verify_case(prover(ledger, authority).case_bundle("case-1"), using, shipped_rulebook())
+    assert [event.proven_time for event in whole.events] == [first.time] * 2
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "refusal"),
+    [
+        (503, None, Unavailable),
+        (404, b"", Unavailable),
+        (302, b"", Unavailable),
+        (200, b"", MalformedInput),
+        (200, b"<html>", MalformedInput),
+        (200, b"0" * (MAX_RESPONSE_LENGTH + 1), MalformedInput),
+    ],
+)
+def test_what_is_no_timestamp_is_not_kept(
+    ledger: Ledger, authority: Authority, status: int, body: bytes | None, refusal: type[TallystickError]
+) -> None:
+    """The state tells what is wrong until it is well again."""
+    authority.status, authority.body = status, body
+    made = timestamp_worker(ledger, authority)
+    with pytest.raises(refusal):
+        made.step()
+    assert not made.try_step()
+    assert made.state.fault
+    with ledger.database.read() as connection:
+        assert timestamps.last(connection) is None
+    authority.status, authority.body = 200, None
+    assert made.try_step()
+    assert made.state.fault is None
+
+
+def test_an_answer_to_another_question_is_refused(ledger: Ledger, authority: Authority) -> None:
+    """An old answer of the authority itself, for the very same text: it repeats another number."""
+    with ledger.database.read() as connection:
+        published = checkpoints.last_published(connection)
+    assert published is not None
+    authority.body = authority.stamp(parse_note(published.note).text.encode())
+    with pytest.raises(SignatureRefused, match="another question"):
+        timestamp_worker(ledger, authority).step()
+
+
+def test_another_authority_is_refused(ledger: Ledger, authority: Authority, tmp_path: Path) -> None:
+    """What verifiers could not verify is not kept."""
+    other = new_authority(tmp_path / "other", name="Other")
+    with pytest.raises(SignatureRefused, match="under none of the roots"):
+        timestamp_worker(ledger, authority, None, other.root).step()
+
+
+def test_an_authority_that_is_down_holds_up_nothing(ledger: Ledger, authority: Authority) -> None:
+    """Nobody listens there; the state says so, and checkpoints go on."""
+    away = replace_url(authority, f"http://127.0.0.1:{free_port()}/tsa")
+    made = timestamp_worker(ledger, away)
+    assert not made.try_step()
+    assert "is not reachable" in (made.state.fault or "")
+    ledger.post_all([Case("case-2").open().last])
+    assert publish(ledger) > 0
+
+
+def replace_url(authority: Authority, url: str) -> Authority:
+    return Authority(authority.folder, url=url)
+
+
+def test_a_defect_is_told_and_tried_again(ledger: Ledger, authority: Authority) -> None:
+    """What nobody foresaw does not end the thread."""
+    stamped(timestamp_worker(ledger, authority))
+    ledger.post_all([Case("case-2").open().last])
+    publish(ledger)
+    times: Iterator[int] = iter([])
+    made = TimestampWorker(ledger.database, authority.url, (), interval_s=INTERVAL_S, clock=lambda: next(times))
+    assert not made.try_step()
+    assert made.state.fault == "checkpoints cannot be timestamped (StopIteration)"
+
+
+def test_it_runs_until_it_is_told_to_stop(
+    ledger: Ledger, authority: Authority, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In a thread, after a failure again."""
+    monkeypatch.setattr("ledger.anchoring.timestamps.LOOK_EVERY_S", 0.01)
+    monkeypatch.setattr("ledger.anchoring.timestamps.FIRST_PAUSE_S", 0.01)
+    authority.status = 503
+    made, stop, asked = timestamp_worker(ledger, authority), Event(), authority.asked
+    thread = Thread(target=made.run, args=(stop,))
+    thread.start()
+    try:
+        wait(lambda: authority.asked >= asked + 2)
+        authority.status = 200
+        wait(lambda: made.state.fault is None and kept(ledger))
+    finally:
+        stop.set()
+        thread.join()
+
+
+def kept(ledger: Ledger) -> bool:
+    with ledger.database.read() as connection:
+        return timestamps.last(connection) is not None
+
+
+def wait(holds: object) -> None:
+    """Until it holds, 30 seconds at most."""
+    assert callable(holds)
+    pause = Event()
+    for _ in range(3000):
+        if holds():
+            return
+        pause.wait(0.01)
+    raise AssertionError("this did not come to hold")
+
+
+def test_roots_come_from_a_pem_file(authority: Authority, tmp_path: Path) -> None:
+    """One or several certificates; anything else is refused, and the setting is named."""
+    other = new_authority(tmp_path / "other", name="Other")
+    both = tmp_path / "roots.pem"
+    both.write_bytes(authority.root_file.read_bytes() + other.root_file.read_bytes())
+    assert read_roots(both) == (authority.root, other.root)
+    for wrong in (tmp_path / "nowhere.pem", tmp_path / "empty.pem"):
+        if wrong.name == "empty.pem":
+            wrong.write_text(json.dumps({}))
+        with pytest.raises(MalformedInput) as caught:
+            read_roots(wrong)
+        assert caught.value.field == "timestamp_roots"

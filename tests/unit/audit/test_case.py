@@ -1,0 +1,187 @@
+"""The audit of one case."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ledger.audit import audit_case, left_out
+from ledger.core.errors import IntegrityBroken, NotFound
+from ledger.core.events.case import CaseSplit
+from ledger.core.log.merkle import EMPTY_TREE, Hash
+from ledger.store.audit import rows_of_case
+from ledger.store.database import open_database
+from ledger.store.migrate import metadata
+from ledger.store.schema import READ_AS_BYTES
+from tests.testkit.builders import PROCURATORATE, clerk
+from tests.testkit.casework import Case
+from tests.testkit.ledgers import open_ledger, sqlite_url
+from tests.unit.audit.stand import BOOK, FOUNDING, OFFICERS, TRUST, Stand, contracts, found
+
+
+@pytest.mark.parametrize(
+    ("case_id", "verdict"), [("case-1", "intact"), ("case-2", "not_yet_anchored"), ("case-3", "not_yet_anchored")]
+)
+def test_sound_case(stand: Stand, case_id: str, verdict: str) -> None:
+    """A sound case is sound by itself, split or not; the anchor is of case-1 only."""
+    report = audit_case(stand.database, TRUST, BOOK, case_id, look=contracts(stand))
+    assert (report.findings, report.verdict, report.scope) == ((), verdict, f"case {case_id}")
+
+
+def test_case_that_gave_up_what_no_case_has_taken_over_yet(stand: Stand) -> None:
+    """Between the split and the opening of the new case the item is in the old one, as one that left."""
+    stand.ledger.post_all(stand.theft.register("gold").events[-1:])
+    stand.theft.act(CaseSplit(new_case_id="case-9", ground="two offences", item_ids=("gold",)))
+    stand.ledger.post(stand.theft.last)
+    assert stand.value("SELECT case_id || ' ' || status FROM items WHERE item_id = 'gold'") == "case-1 left"
+    assert audit_case(stand.database, TRUST, BOOK, "case-1", look=contracts(stand)).findings == ()
+
+    cited, by = stand.theft.last.ref, clerk(PROCURATORATE)
+    opened = Case("case-9", start=stand.theft.now).open(by, source=stand.theft.state, split_from=cited)
+    stand.ledger.post(opened.last)
+    assert stand.value("SELECT status FROM items WHERE item_id = 'gold' AND case_id = 'case-9'") == "held"
+    assert stand.value("SELECT status FROM items WHERE item_id = 'gold' AND case_id = 'case-1'") == "left"
+    for case_id in ("case-1", "case-9"):
+        assert audit_case(stand.database, TRUST, BOOK, case_id, look=contracts(stand)).findings == ()
+
+
+def test_case_of_which_a_part_is_anchored(stand: Stand) -> None:
+    """What came since the last anchor is counted."""
+    stand.ledger.post_all(stand.theft.register("gold", "silver").events[-2:])
+    report = audit_case(stand.database, TRUST, BOOK, "case-1", look=contracts(stand))
+    assert (report.verdict, report.anchored_up_to, report.entries_since) == ("intact", FOUNDING + 6, 2)
+    assert report.steps[10].detail == "6 of 8 entries, 2 came since the anchor"
+
+
+@pytest.mark.parametrize("case_id", ["case-1", "case-2"])
+def test_case_without_a_look_at_the_chain(stand: Stand, case_id: str) -> None:
+    """Nothing is intact that was not compared with the chain."""
+    assert audit_case(stand.database, TRUST, BOOK, case_id, look=left_out).verdict == "unverifiable"
+
+
+@pytest.mark.parametrize("other", [{"root": b"\x01" * 32}, {"size": 3}, {"size": 99}, {"registry_hash": bytes(32)}])
+def test_case_on_a_chain_that_differs(stand: Stand, other: dict[str, Any]) -> None:
+    """The contract's last record is another root, of another size or of a larger tree; or it is another registry."""
+    report = audit_case(stand.database, TRUST, BOOK, "case-1", look=contracts(stand, **other))
+    assert (found(report), report.verdict) == ({("chain", None)}, "tampered")
+
+
+@pytest.mark.parametrize("change", ["anchored_root = x'00'", "anchored_size = anchored_size - 1", "anchored_size = 99"])
+def test_case_whose_anchor_differs(stand: Stand, change: str) -> None:
+    """The journal's last anchor is of a root that the tiles do not give."""
+    stand.change(f"UPDATE chain_writes SET {change}")
+    assert found(audit_case(stand.database, TRUST, BOOK, "case-1", look=left_out)) == {("anchors", None)}
+
+
+def test_case_in_a_tree_that_was_never_anchored(large: Stand) -> None:
+    """He forges a leaf and the stored root on it, but leaves the tile above, which the anchor is met by: each entry of
+    the case is in the tree that is stored, and in none that was anchored."""
+    large.anchor()
+    tiles: list[bytes] = [
+        large.value(f"SELECT hashes FROM tiles WHERE level = 0 AND tile_index = {n}") for n in (0, 1, 2)
+    ]
+    tiles[0] = tiles[0][:-32] + bytes(32)
+    large.change("UPDATE tiles SET hashes = :value WHERE level = 0 AND tile_index = 0", value=tiles[0])
+    leaves = b"".join(tiles)
+    root = EMPTY_TREE.append([Hash(leaves[start : start + 32]) for start in range(0, len(leaves), 32)]).root()
+    large.change("UPDATE tree SET root = :value", value=root)
+    report = audit_case(large.database, TRUST, BOOK, "case-1", look=left_out)
+    assert found(report) == {("anchors", index) for index in range(FOUNDING, FOUNDING + 6)}
+
+
+@pytest.mark.parametrize(
+    ("statement", "step", "index"),
+    [
+        (f"UPDATE entries SET payload = x'7b7d' WHERE log_index = {FOUNDING + 1}", "payloads", FOUNDING + 1),
+        (f"UPDATE entries SET agency = 'x' WHERE log_index = {FOUNDING + 1}", "entries", FOUNDING + 1),
+        ("UPDATE sections SET data = x'7b7d' WHERE label = 'description'", "payloads", FOUNDING + 1),
+        ("UPDATE items SET holder = 'x' WHERE item_id = 'phone'", "models", FOUNDING + 4),
+        ("UPDATE tree SET root = x'" + "00" * 32 + "'", "tree", FOUNDING),
+        (f"DELETE FROM entries WHERE log_index = {FOUNDING + 3}", "streams", FOUNDING + 4),
+        ("UPDATE checkpoints SET note = replace(note, 'ledger.test', 'other.test')", "checkpoints", None),
+        ("UPDATE entries SET payload = x'7b7d' WHERE log_index = 2", "registry", 2),
+    ],
+)
+def test_case_edited(stand: Stand, statement: str, step: str, index: int | None) -> None:
+    """What was changed of the case, or of what it rests on, is found; the first finding is the fault."""
+    stand.change(statement)
+    report = audit_case(stand.database, TRUST, BOOK, "case-1", look=left_out)
+    assert report.verdict == "tampered"
+    assert (report.findings[0].step, report.findings[0].index) == (step, index)
+
+
+def test_faults_elsewhere(stand: Stand) -> None:
+    """Another case's fault is not this one's."""
+    stand.change(f"UPDATE entries SET payload = x'7b7d' WHERE log_index = {FOUNDING + 8}")
+    assert audit_case(stand.database, TRUST, BOOK, "case-1", look=left_out).findings == ()
+
+
+def test_case_without_checkpoints(tmp_path: Path) -> None:
+    """Before the first publication there is no checkpoint to hold the tiles against."""
+    with open_ledger(sqlite_url(tmp_path)) as ledger:
+        ledger.found(*OFFICERS)
+        ledger.post_all(Case().open().events)
+        report = audit_case(ledger.database, TRUST, BOOK, "case-1", look=left_out)
+    assert (report.findings, report.steps[9].result) == ((), "not_checked")
+
+
+def test_case_whose_checkpoint_differs(stand: Stand) -> None:
+    """The last checkpoint is of another root than the tiles give."""
+    note = stand.ledger.publisher.checkpoint(stand.size, b"\x05" * 32)
+    at = stand.ledger.clock() + 1
+    stand.change(f"INSERT INTO checkpoints (size, note, published_at) VALUES ({stand.size}, :n, :at)", n=note, at=at)
+    assert found(audit_case(stand.database, TRUST, BOOK, "case-1", look=left_out)) == {("checkpoints", None)}
+
+
+def test_unknown_case(stand: Stand) -> None:
+    """There is nothing to audit."""
+    with pytest.raises(NotFound):
+        audit_case(stand.database, TRUST, BOOK, "case-9", look=left_out)
+
+
+FOUND_BY = (
+    "case_id",
+    "new_case_id",
+    "log_index",
+    "id",
+    "kind",
+    "stream_id",
+    "stream_kind",
+    "event_type",
+)  # rows that a case reads
+
+
+def test_values_of_another_type_end_no_audit(stand: Stand) -> None:
+    """Whatever column of what a case rests on holds a value of another type, its audit names it and goes no further:
+    nothing is read of it that would end in a traceback. A row that is not found by such a value any more is missing."""
+    with stand.database.read() as connection:
+        tables = rows_of_case(connection, "case-3")
+    for column in (column for table in tables for column in table.columns):
+        name = f"{column.table.name}.{column.name}"
+        with stand.retyped(column.table.name, column.name) as is_retyped:
+            if name not in READ_AS_BYTES and is_retyped:
+                words = [word for case_id in ("case-1", "case-3") for word in words_of_audit(stand, case_id)]
+                assert column.name in FOUND_BY or set(words) == {"value_type"}, name
+    assert words_of_audit(stand, "case-1") == words_of_audit(stand, "case-3") == []
+
+
+def words_of_audit(stand: Stand, case_id: str) -> list[str]:
+    try:
+        return [finding.word for finding in audit_case(stand.database, TRUST, BOOK, case_id, look=left_out).findings]
+    except NotFound:
+        return ["not_found"]
+
+
+@pytest.mark.parametrize("table", ["tree", "tiles", "checkpoints", "chain_writes", "entries"])
+def test_service_does_not_start_on_values_of_another_type(stand: Stand, table: str) -> None:
+    """What a service would begin with is of the types that were written, or it does not begin, and names the column."""
+    url = stand.database.log.url.render_as_string()
+    for column in metadata("log").tables[table].columns:
+        name = f"{table}.{column.name}"
+        with stand.retyped(table, column.name) as is_retyped:
+            if is_retyped and name not in (*READ_AS_BYTES, "entries.stream_kind"):
+                with pytest.raises(IntegrityBroken, match=name.replace(".", r"\.")):
+                    open_database(url)
+    open_database(url).close()

@@ -1,0 +1,208 @@
+"""The registry's changes in their order, and the transactions of agency admins."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from ledger.chain.calls import (
+    Approval,
+    ContractDomain,
+    accept_admin,
+    decide,
+    decision_digest,
+    grant_key,
+    propose_admin,
+    request_key,
+    revoke_key,
+)
+from ledger.chain.contract import contract_abi
+from ledger.chain.errors import CallReverted, ChainMismatch, ChainUnavailable
+from ledger.chain.eth import Log
+from ledger.chain.journal import ChainWrite, Purpose, WriteState
+from ledger.chain.node import EmbeddedNode
+from ledger.chain.transaction import sign
+from ledger.core.errors import Conflict, MalformedInput, RuleRefused
+from ledger.core.ethereum.contract_changes import ContractChange
+from tests.unit.chain.file_journal import FileJournal
+from tests.unit.chain.keys import Key
+from tests.unit.chain.world import ADMINS, COURT, NOW, POLICE, PROFILE, PROSECUTION, World, embedded_world
+
+CLERK = Key("clerk")
+
+
+def a_grant(world: World, agency: str = "psb-east") -> bytes:
+    """The agency grants the clerk's key, who asked for it."""
+    request = request_key(CLERK, world.registry.domain(world.founding.log_id), agency=agency, officer="p-0417")
+    return grant_key(request, roles=5, valid_from=NOW, valid_until=NOW + 86400)
+
+
+def as_admin(world: World, admin: Key, call: bytes) -> ChainWrite:
+    return world.registry.relay(sign(world.registry.prepare(admin.key_id, call), admin).raw)
+
+
+def all_changes(world: World, *, after: int = 0, registry_hash: bytes | None = None) -> list[ContractChange]:
+    final = world.chain.final_block()
+    assert final is not None
+    read = world.registry.changes(
+        after=after, registry_hash=registry_hash or world.founding.log_id, first_block=0, final=final
+    )
+    assert [change.number for change in read] == list(range(after + 1, after + 1 + len(read)))
+    return [change.change for change in read]
+
+
+def test_the_founding_is_read_back(world: World) -> None:
+    """Agencies and submitter come as changes 1 to 4, with the ids, kinds, admins and profiles that were founded."""
+    assert all_changes(world) == world.founding.changes()
+    state = world.registry.state("latest")
+    assert (state.change_count, state.agency_count, state.quorum, state.development) == (4, 3, 0, True)
+
+
+def test_an_admin_grants_and_revokes_through_the_service(world: World) -> None:
+    """Signed by the admin, journaled and mined by the service; both changes follow in the chain of hashes."""
+    before = world.registry.state("latest")
+    write = as_admin(world, POLICE, a_grant(world))
+    assert (write.purpose, write.sender, write.state) == (Purpose.REGISTRY, POLICE.key_id, WriteState.CONFIRMED)
+    as_admin(world, POLICE, revoke_key(CLERK.key_id))
+    granted, revoked = all_changes(world, after=4, registry_hash=before.registry_hash)
+    assert granted == ContractChange(3, "psb-east", 0, int(CLERK.key_id, 16), "p-0417", 5, 1, NOW, NOW + 86400, 0, b"")
+    assert revoked == ContractChange(4, "psb-east", account=int(CLERK.key_id, 16))
+
+
+def test_a_change_names_its_block_and_transaction(world: World) -> None:
+    """What the mirror cites is where the change stands."""
+    write = as_admin(world, POLICE, a_grant(world))
+    final = world.chain.final_block()
+    assert final is not None
+    change = world.registry.changes(after=0, registry_hash=world.founding.log_id, first_block=0, final=final)[-1]
+    assert (change.block.number, change.block.hash) == (write.block_number, write.block_hash)
+    assert change.transaction_hash == write.transaction_hash
+    assert change.registry_hash == world.registry.state(final.hash).registry_hash
+
+
+def test_an_admin_hands_over_in_two_steps(world: World) -> None:
+    """The proposed account takes the agency by accepting; the old admin has no say any more."""
+    successor = Key("new admin")
+    as_admin(world, COURT, propose_admin(successor.key_id))
+    require_no_admin(world, successor)
+    as_admin(world, successor, accept_admin("court-east"))
+    require_no_admin(world, COURT)
+    granted = as_admin(world, successor, a_grant(world, "court-east"))
+    assert (granted.sender, all_changes(world)[-1].agency) == (successor.key_id, "court-east")
+
+
+def require_no_admin(world: World, account: Key) -> None:
+    """The contract takes no act of an admin from this account."""
+    with pytest.raises(CallReverted) as refused:
+        world.registry.prepare(account.key_id, a_grant(world))
+    assert refused.value.error == "NotAdmin"
+
+
+def test_a_majority_decides(world: World) -> None:
+    """Two of three admins' EIP-712 approvals admit an agency, sent by the service; one is not enough."""
+    change = ContractChange(1, "prison-1", agency_kind=4, account=int(Key("prison admin").key_id, 16), profile=PROFILE)
+    domain = ContractDomain(world.founding.log_id, world.chain.chain_id, world.deployment.registry)
+    digest = decision_digest(domain, 1, change)
+    approvals = [Approval(admin.key_id, admin.sign(digest)) for admin in (POLICE, PROSECUTION)]
+    with pytest.raises(CallReverted) as refused:
+        world.registry.submit(decide(change, approvals[:1]))
+    assert refused.value.error == "MajorityMissing"
+    world.registry.submit(decide(change, approvals))
+    assert all_changes(world)[-1] == change
+    assert world.registry.state("latest").decision_count == 1
+
+
+def test_the_same_bytes_again_are_the_same_write(world: World) -> None:
+    """A relayed transaction may be handed in twice."""
+    raw = sign(world.registry.prepare(POLICE.key_id, a_grant(world)), POLICE).raw
+    assert world.registry.relay(raw) == world.registry.relay(raw)
+
+
+def test_what_is_no_call_of_this_registry_is_refused(world: World) -> None:
+    """Another contract, a view, coins sent along, another chain, a nonce ahead, little gas: each its own refusal."""
+    prepared = world.registry.prepare(POLICE.key_id, a_grant(world))
+    refusals = {
+        "not_a_registry_call": [
+            replace(prepared, to=world.deployment.anchor),
+            replace(prepared, to=None),
+            replace(prepared, data=prepared.data[:3]),
+            replace(prepared, value=1),
+        ],
+        "wrong_chain": [replace(prepared, chain_id=1)],
+        "wrong_nonce": [replace(prepared, nonce=prepared.nonce + 1)],
+        "gas_too_low": [replace(prepared, gas=30_000)],
+    }
+    before = world.journal.last()
+    for code, transactions in refusals.items():
+        for transaction in transactions:
+            with pytest.raises((RuleRefused, Conflict)) as refused:
+                world.registry.relay(sign(transaction, POLICE).raw)
+            assert refused.value.code == code
+    with pytest.raises(MalformedInput):
+        world.registry.relay(b"\x02\xc0")
+    assert world.journal.last() == before
+
+
+def test_what_the_contract_refuses_is_not_journaled(world: World) -> None:
+    """A stranger's grant reverts with the contract's error before anything is kept."""
+    stranger = Key("stranger")
+    honest = world.registry.prepare(POLICE.key_id, a_grant(world))
+    before = world.journal.last()
+    with pytest.raises(CallReverted) as refused:
+        world.registry.relay(sign(replace(honest, nonce=0), stranger).raw)
+    assert (refused.value.error, refused.value.arguments) == ("NotAdmin", {"account": stranger.key_id})
+    assert world.journal.last() == before
+
+
+def test_a_node_that_hides_or_forges_changes_is_found(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fewer, more or other changes than the contract's state says do not pass for the registry."""
+    as_admin(world, POLICE, a_grant(world))
+    eth = world.chain.eth
+    honest = eth.logs
+    last = honest(world.deployment.registry, contract_abi("AgencyRegistry").topic("Changed"), 0, 100)[-1]
+    forged = replace(last, data=last.data.replace(b"p-0417", b"p-0418"))
+
+    def answering(*logs: Log) -> None:
+        monkeypatch.setattr(type(eth), "logs", lambda *_: [*honest_before, *logs])
+
+    honest_before = honest(world.deployment.registry, last.topics[0], 0, 100)[:-1]
+    answering()
+    with pytest.raises(ChainUnavailable, match="leaves out"):
+        all_changes(world)
+    answering(forged)
+    with pytest.raises(ChainMismatch, match="change 5"):
+        all_changes(world)
+    answering(last, last)
+    with pytest.raises(ChainMismatch, match="change 6"):
+        all_changes(world)
+    answering(replace(last, data=b""))
+    with pytest.raises(ChainUnavailable, match="not a log"):
+        all_changes(world)
+
+
+def test_a_log_that_mirrors_what_the_contract_never_did_is_told_apart_from_a_node_that_is_behind(world: World) -> None:
+    """More changes than there are, or others, are a forgery; a node that has yet to reach their block proves none."""
+    state = world.registry.state("latest")
+    assert all_changes(world, after=4, registry_hash=state.registry_hash) == []
+    with pytest.raises(ChainMismatch, match="mirrors 5 changes"):
+        all_changes(world, after=5, registry_hash=b"\x05" * 32)
+    with pytest.raises(ChainMismatch, match="mirrors 4 changes"):
+        all_changes(world, after=4, registry_hash=b"\x05" * 32)
+    final = world.chain.final_block()
+    assert final is not None
+    with pytest.raises(ChainUnavailable, match="has come to block"):
+        world.registry.changes(after=5, registry_hash=b"\x05" * 32, first_block=final.number + 1, final=final)
+
+
+def test_changes_survive_a_restart_from_the_dump(start_node: Callable[..., EmbeddedNode], journal: FileJournal) -> None:
+    """The logs are there again after the node was loaded from its dump."""
+    node = start_node()
+    world = embedded_world(node, journal)
+    as_admin(world, POLICE, a_grant(world))
+    before = all_changes(world)
+    node.stop()
+    node.start()
+    assert all_changes(world) == before
+    assert len(before) == len(ADMINS) + 2

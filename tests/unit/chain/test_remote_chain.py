@@ -1,0 +1,412 @@
+"""A chain behind somebody else's node: every outcome is looked up; no root is anchored twice or falsely confirmed."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from ledger.chain.errors import ChainAhead, ChainMismatch, ChainUnavailable, TransactionRefused, WrongChain
+from ledger.chain.finality import Confirmations, FinalTag
+from ledger.chain.journal import ChainWrite, Purpose, WriteState
+from ledger.chain.remote import RemoteChain
+from ledger.chain.transaction import Fees, decode, sign
+from ledger.core.errors import Conflict, Unavailable
+from tests.unit.chain.external import ExternalNode, running_anvil
+from tests.unit.chain.faulty import (
+    Fault,
+    FaultyNode,
+    faulty_node,
+    fixed,
+    lost_answer,
+    lost_request,
+    refusal,
+    result,
+    wrong_refusal,
+)
+from tests.unit.chain.file_journal import FileJournal
+from tests.unit.chain.keys import Key
+from tests.unit.chain.world import POLICE, SUBMITTER, World, granted_by, remote_world
+
+SIGNED, SUBMITTED, MINED = WriteState.SIGNED, WriteState.SUBMITTED, WriteState.MINED
+CONFIRMED, STALE, INVALID = WriteState.CONFIRMED, WriteState.STALE, WriteState.INVALID
+SEND = "eth_sendRawTransaction"
+
+
+@pytest.fixture
+def world(anvil: ExternalNode, journal: FileJournal) -> World:
+    """A founded ledger on an external Anvil, where a block is final under two others."""
+    return remote_world(anvil, journal, finality=Confirmations(2))
+
+
+@pytest.fixture
+def faulty(anvil: ExternalNode) -> Iterator[FaultyNode]:
+    """A way to the external Anvil that can be made to fail."""
+    with faulty_node(anvil.url) as node:
+        yield node
+
+
+@pytest.fixture
+def faulty_world(anvil: ExternalNode, faulty: FaultyNode, journal: FileJournal) -> World:
+    return remote_world(anvil, journal, url=faulty.url)
+
+
+def states(world: World) -> list[WriteState]:
+    """Of the anchors, in their order."""
+    return [write.state for write in world.journal.writes() if write.purpose is Purpose.ANCHOR]
+
+
+def moves(world: World) -> list[tuple[WriteState, WriteState]]:
+    return [(change.previous, change.write.state) for change in world.anchor.refresh()]
+
+
+def now(world: World, write: ChainWrite) -> ChainWrite:
+    found = world.journal.find(write.transaction_hash)
+    assert found is not None
+    return found
+
+
+def test_an_anchor_is_submitted_mined_and_confirmed(world: World, anvil: ExternalNode) -> None:
+    """Each state is journaled as it comes, and confirmed only under as many blocks as the rule wants."""
+    assert world.anchor_more().state is SUBMITTED
+    assert moves(world) == [(SUBMITTED, MINED)]
+    anvil.mine()
+    assert moves(world) == []
+    anvil.mine()
+    assert moves(world) == [(MINED, CONFIRMED)]
+    assert moves(world) == []
+    assert world.anchor.head("latest").number == 1
+
+
+def test_the_time_of_a_block_is_kept_once_the_block_is_final(world: World, anvil: ExternalNode) -> None:
+    """The block's own, not that of the signing, so that nobody has to ask for it; it leaves with its block."""
+    anvil.mine(70)
+    write = world.anchor_more()
+    world.anchor.refresh()
+    assert (now(world, write).state, now(world, write).block_time) == (MINED, None)
+    anvil.mine(2)
+    world.anchor.refresh()
+    kept = now(world, write)
+    block = world.chain.eth.block(kept.block_hash or b"")
+    assert block is not None
+    assert (kept.state, kept.block_time) == (CONFIRMED, block.timestamp)
+    receipt = world.chain.eth.receipt(write.transaction_hash)
+    assert receipt is not None
+    assert kept.gas_used == receipt.gas_used > 21_000
+    anvil.reorganise(4)
+    world.anchor.refresh()
+    left = now(world, write)
+    assert left.state is not CONFIRMED
+    assert (left.block_number, left.block_time, left.gas_used) == (None, None, None)
+
+
+def test_hardhat_takes_grants_and_anchors(hardhat: ExternalNode, journal: FileJournal) -> None:
+    """The same on Hardhat's node: deployment, an admin's grant through the service, two anchors."""
+    world = remote_world(hardhat, journal)
+    hardhat.fund(POLICE.key_id)
+    count = world.registry.state("latest").change_count
+    call = granted_by(world, POLICE, Key("hh"))
+    granted = world.registry.relay(sign(world.registry.prepare(POLICE.key_id, call), POLICE).raw)
+    assert world.writer.settle(granted, timeout_seconds=30, poll_seconds=0.05).state is CONFIRMED
+    for number in (1, 2):
+        write = world.writer.settle(world.anchor_more(), timeout_seconds=30, poll_seconds=0.05)
+        assert write.state is CONFIRMED
+        assert world.anchor.head(world.chain.eth.head().hash).number == number
+    final = world.chain.final_block()
+    assert final is not None
+    changes = world.registry.changes(after=0, registry_hash=world.founding.log_id, first_block=0, final=final)
+    assert len(changes) == count + 1
+
+
+def test_a_final_tag_of_the_node_is_a_rule_too(anvil: ExternalNode, journal: FileJournal) -> None:
+    """With the tag "finalized" nothing is confirmed before the node calls the block so."""
+    world = remote_world(anvil, journal, finality=FinalTag("finalized"))
+    world.anchor_more()
+    assert moves(world) == [(SUBMITTED, MINED)]
+    anvil.mine(100)
+    assert moves(world) == [(MINED, CONFIRMED)]
+
+
+@pytest.mark.parametrize("depth", [1, 3, 20, 64])
+def test_a_reorganisation_unanchors_and_anchors_again(world: World, anvil: ExternalNode, depth: int) -> None:
+    """Whatever was confirmed in blocks that left the chain is stale, and the same transactions come in again."""
+    below = world.anchor_more()
+    anvil.mine(70)
+    world.anchor.refresh()
+    above = [world.anchor_more() for _ in range(2)]
+    anvil.mine(depth)
+    world.anchor.refresh()
+    kept_confirmed = depth > 1
+    assert states(world) == [CONFIRMED, CONFIRMED, CONFIRMED if kept_confirmed else MINED]
+
+    anvil.reorganise(depth + 2)
+    assert world.anchor.head("latest").number == 1
+    seen = moves(world)
+    assert (CONFIRMED, STALE) in seen
+    assert now(world, below).state is CONFIRMED
+    assert all(now(world, write).state in {STALE, SUBMITTED, MINED} for write in above)
+
+    anvil.mine(2)
+    world.anchor.refresh()
+    anvil.mine(2)
+    world.anchor.refresh()
+    assert states(world) == [CONFIRMED] * 3
+    assert world.anchor.head("latest").number == 3
+    for write in above:
+        assert now(world, write).block_hash not in {None, write.block_hash}
+
+
+def test_a_mined_write_that_moves_to_another_block_is_followed(world: World, anvil: ExternalNode) -> None:
+    """Not yet final, reorganised and in again before anybody looked: the journal takes the new block."""
+    write = world.anchor_more()
+    world.anchor.refresh()
+    first = now(world, write)
+    anvil.reorganise(1)
+    anvil.eth.send(write.raw_transaction)
+    assert moves(world) == [(MINED, MINED)]
+    assert now(world, write).block_hash != first.block_hash
+
+
+FAULTS: dict[str, Fault] = {
+    "the answer is lost": lost_answer,
+    "the request is lost": lost_request,
+    "an error, though it was taken": wrong_refusal,
+    "an error, and it was not taken": refusal("internal error", code=-32603),
+    "already known, though it is not": refusal("already known"),
+    "nonce too low, though it is not": refusal("nonce too low"),
+    "underpriced": refusal("transaction underpriced"),
+    "html": fixed(b"<html>Bad Gateway</html>", status=502),
+    "too many requests": fixed(b"", status=429),
+    "another result": result("0x"),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS)
+def test_an_unknown_outcome_of_a_send_is_looked_up(faulty: FaultyNode, faulty_world: World, fault: Fault) -> None:
+    """Whatever the node answers to the send, and whether or not it took the transaction: one anchor, once confirmed."""
+    world = faulty_world
+    request = world.next_anchor()
+    faulty.faults[SEND] = fault
+    try:
+        world.anchor.submit(request)
+    except TransactionRefused:
+        assert states(world) == [SIGNED]
+    faulty.faults.clear()
+    world.anchor.refresh()
+    world.anchor.refresh()
+    assert states(world) == [CONFIRMED]
+    assert world.anchor.head("latest").number == 1
+
+
+@pytest.mark.parametrize("method", ["eth_getTransactionReceipt", "eth_getBlockByNumber", "eth_chainId"])
+@pytest.mark.parametrize("fault", [lost_request, FAULTS["html"], refusal("header not found"), result({})])
+def test_a_look_up_that_fails_changes_nothing(
+    faulty: FaultyNode, faulty_world: World, method: str, fault: Fault
+) -> None:
+    """No state is guessed from a failed look-up; the next one that succeeds tells."""
+    world = faulty_world
+    world.anchor_more()
+    faulty.faults[method] = fault
+    with pytest.raises(ChainUnavailable):
+        world.anchor.refresh()
+    assert states(world) == [SUBMITTED]
+    faulty.faults.clear()
+    assert moves(world) == [(SUBMITTED, CONFIRMED)]
+
+
+def test_random_faults_anchor_each_root_once(faulty: FaultyNode, faulty_world: World) -> None:
+    """Forty roots through a way that fails at every other request: forty records, one transaction each."""
+    world = faulty_world
+    dice = random.Random(7)
+
+    def roll() -> None:
+        faulty.faults.clear()
+        if dice.random() < 0.7:
+            method = dice.choice([SEND, "eth_getTransactionReceipt", "eth_getTransactionCount"])
+            faulty.faults[method] = dice.choice(list(FAULTS.values()))
+
+    for root in range(1, 41):
+        request = world.next_anchor(1)
+        while states(world)[root - 1 :] != [CONFIRMED]:
+            roll()
+            with suppress(ChainUnavailable, Conflict):
+                if len(states(world)) < root:
+                    world.anchor.submit(request)
+                world.anchor.refresh()
+        faulty.faults.clear()
+        world.anchored = len(world.leaves)
+        assert world.anchor.head("latest").number == root
+    assert len(states(world)) == 40
+
+
+def test_submissions_go_on_while_the_chain_is_down(faulty: FaultyNode, faulty_world: World) -> None:
+    """A node that dies between the dry run and the send leaves a signed write, which goes out when it is back."""
+    world = faulty_world
+    request = world.next_anchor()
+    faulty.faults[SEND] = lost_request
+    assert world.anchor.submit(request).state is SIGNED
+    faulty.faults["*"] = lost_request
+    with pytest.raises(ChainUnavailable):
+        world.anchor.refresh()
+    faulty.faults.clear()
+    assert moves(world) == [(SIGNED, SUBMITTED)]
+    assert moves(world) == [(SUBMITTED, CONFIRMED)]
+
+
+def test_one_write_of_ours_at_a_time(world: World, anvil: ExternalNode) -> None:
+    """While one is in no block the next is refused, with nothing signed."""
+    anvil.automine(on=False)
+    world.anchor_more()
+    with pytest.raises(Conflict) as refused:
+        world.anchor.submit(world.next_anchor())
+    assert refused.value.code == "write_in_flight"
+    assert len(states(world)) == 1
+
+
+def test_a_stuck_write_is_replaced_at_its_nonce(world: World, anvil: ExternalNode) -> None:
+    """After the set time it goes out again, same nonce and root, paying more; one comes in, the other is invalid."""
+    anvil.automine(on=False)
+    first = world.anchor_more()
+    world.clock.now = first.timestamp + 119
+    world.anchor.refresh()
+    assert states(world) == [SUBMITTED]
+    world.clock.now = first.timestamp + 120
+    world.anchor.refresh()
+    assert states(world) == [SUBMITTED, SUBMITTED]
+    second = list(world.journal.writes())[-1]
+    assert (second.nonce, second.anchored, second.purpose) == (first.nonce, first.anchored, first.purpose)
+    assert paid(second).max_fee * 10 >= paid(first).max_fee * 11
+    anvil.mine(3)
+    world.anchor.refresh()
+    assert states(world) == [INVALID, CONFIRMED]
+    assert world.anchor.head("latest").number == 1
+
+
+def paid(write: ChainWrite) -> Fees:
+    return decode(write.raw_transaction).transaction.fees
+
+
+def test_replacing_stops_at_the_fee_cap(world: World, anvil: ExternalNode, journal: FileJournal) -> None:
+    """Above the cap a stuck write waits."""
+    anvil.automine(on=False)
+    world.anchor_more()
+    world.clock.now += 1000
+    capped = world.writer_for(world.chain, journal)
+    capped._fee_cap = 1
+    capped.refresh()
+    assert states(world) == [SUBMITTED]
+
+
+def test_a_write_that_the_node_forgot_is_sent_again(world: World, anvil: ExternalNode) -> None:
+    """Dropped from the pool: the look-up finds neither transaction nor used nonce, and sends the same bytes."""
+    anvil.automine(on=False)
+    write = world.anchor_more()
+    anvil.eth.rpc.call("anvil_dropAllTransactions")
+    world.anchor.refresh()
+    anvil.mine(3)
+    assert moves(world) == [(SUBMITTED, CONFIRMED)]
+    assert now(world, write).block_number is not None
+
+
+def test_a_revert_is_invalid_once_its_block_is_final(world: World, anvil: ExternalNode) -> None:
+    """A key granted in the same block, before the anchor: the anchor reverts, is mined, and in the end invalid."""
+    anvil.fund(POLICE.key_id)
+    anvil.automine(on=False)
+    write = world.anchor_more()
+    call = granted_by(world, POLICE, Key("clerk"))
+    prepared = world.registry.prepare(POLICE.key_id, call)
+    dear = Fees(prepared.fees.max_fee * 5, (prepared.fees.priority_fee or 0) * 5)
+    world.registry.relay(sign(replace(prepared, fees=dear), POLICE).raw)
+    anvil.mine(1)
+    world.anchor.refresh()
+    assert now(world, write).state is MINED
+    anvil.mine(2)
+    reasons = [change.reason for change in world.anchor.refresh() if change.write.number == write.number]
+    assert now(world, write).state is INVALID
+    assert "reverted" in reasons[0]
+    assert world.anchor.head("latest").number == 0
+
+
+def test_a_nonce_that_went_to_a_stranger_is_a_rollback(world: World, anvil: ExternalNode) -> None:
+    """Our key has sent what the journal does not know: the write in flight is invalid, and nothing more is signed."""
+    anvil.automine(on=False)
+    write = world.anchor_more()
+    anvil.eth.rpc.call("anvil_dropAllTransactions")
+    ours = decode(write.raw_transaction).transaction
+    anvil.eth.send(sign(replace(ours, to=Key("else").key_id, data=b"", gas=21_000), SUBMITTER).raw)
+    anvil.mine(1)
+    assert moves(world) == []  # used, but not yet for good
+    anvil.mine(2)
+    assert moves(world) == [(SUBMITTED, INVALID)]
+    with pytest.raises(ChainAhead):
+        world.anchor.submit(world.next_anchor())
+
+
+def test_an_older_database_is_refused(world: World, journal: FileJournal, tmp_path: Path) -> None:
+    """After a rollback the chain knows more of our transactions than the journal: nothing is signed."""
+    backup = journal.path.read_bytes()
+    world.anchor_more()
+    while world.anchor.head(world.chain.eth.head().hash).number == 0:
+        time.sleep(0.01)  # until it is in a block
+    older = tmp_path / "older.jsonl"
+    older.write_bytes(backup)
+    rolled_back = FileJournal(older)
+    chain = RemoteChain(eth=world.chain.eth, chain_id=31337, journal=rolled_back, finality=Confirmations(2))
+    again = replace(
+        world, chain=chain, journal=rolled_back, writer=world.writer_for(chain, rolled_back), leaves=[], anchored=0
+    )
+    with pytest.raises(ChainAhead):
+        again.anchor.require_not_ahead()
+    with pytest.raises(ChainAhead, match="transactions of"):
+        again.anchor.submit(world.next_anchor())
+    assert rolled_back.unsettled() == []
+
+
+def test_another_chain_at_the_same_url_is_not_written_to(faulty: FaultyNode, faulty_world: World) -> None:
+    """Switched to another chain id: the write stays signed and is not sent there."""
+    world = faulty_world
+    request = world.next_anchor()
+    count = len(faulty.requests)
+    faulty.faults["eth_chainId"] = result("0x1")
+    with pytest.raises(WrongChain):
+        world.anchor.submit(request)
+    assert SEND not in faulty.requests[count:]
+    with pytest.raises(WrongChain):
+        world.anchor.refresh()
+
+
+def test_a_chain_that_was_reset_is_told_from_a_reorganisation(world: World, journal: FileJournal) -> None:
+    """The same chain id without the deployment's block: a mismatch, and no write of the journal becomes stale."""
+    world.anchor_more()
+    before = list(journal.writes())
+    with running_anvil() as fresh:
+        reset = RemoteChain(eth=fresh.eth, chain_id=31337, journal=journal, finality=Confirmations(0))
+        reset.pin(world.deployment.identity)
+        with pytest.raises(ChainMismatch):
+            reset.refresh()
+    assert list(journal.writes()) == before
+
+
+def test_a_journal_of_another_chain_is_not_sent_there(world: World, journal: FileJournal) -> None:
+    """Pointed at a chain of another id, nothing of the journal is sent or becomes stale."""
+    world.anchor_more()
+    before = list(journal.writes())
+    with running_anvil("--chain-id", "31400") as other:
+        elsewhere = RemoteChain(eth=other.eth, chain_id=31400, journal=journal, finality=Confirmations(0))
+        with pytest.raises(WrongChain, match="the journal is of chain 31337"):
+            elsewhere.refresh()
+        assert other.eth.head().number == 0
+    assert list(journal.writes()) == before
+
+
+def test_what_is_not_confirmed_in_time_is_named(world: World) -> None:
+    """Waiting has an end, and the end is a state with a name, not a guess."""
+    write = world.anchor_more()
+    with pytest.raises(Unavailable) as raised:
+        world.writer.settle(write, timeout_seconds=0.05, poll_seconds=0.01)
+    assert raised.value.code == "chain_unconfirmed"

@@ -1,0 +1,126 @@
+"""A founded ledger on a chain: contracts, clients and keys of the tests."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from hashlib import sha256
+
+from ledger.chain.anchor import AnchorClient, AnchorRequest
+from ledger.chain.backend import ChainBackend
+from ledger.chain.calls import grant_key, request_key
+from ledger.chain.deploy import Deployment, Founding, FoundingAgency, deploy
+from ledger.chain.embedded import EmbeddedChain
+from ledger.chain.eth import Eth
+from ledger.chain.finality import Confirmations, Finality
+from ledger.chain.journal import AnchoredHead, ChainWrite, Journal
+from ledger.chain.node import EmbeddedNode
+from ledger.chain.registry import RegistryClient
+from ledger.chain.remote import RemoteChain
+from ledger.chain.rpc import JsonRpc
+from ledger.chain.writer import ChainWriter
+from tests.oracles.merkle_reference import consistency_proof, mth
+from tests.unit.chain.external import ExternalNode
+from tests.unit.chain.keys import Key
+
+NOW = 1767225600  # 2026-01-01T00:00:00Z
+SUBMITTER = Key("submitter")
+POLICE = Key("police admin")
+PROSECUTION = Key("prosecution admin")
+COURT = Key("court admin")
+ADMINS = {"psb-east": POLICE, "proc-east": PROSECUTION, "court-east": COURT}
+PROFILE = b'{"jurisdiction":"31/01","name":{"en":"An agency","zh":"\xe6\x9c\xba\xe5\x85\xb3"}}'
+
+
+def founding(log_id: bytes = b"\x01" * 32) -> Founding:
+    agencies = tuple(
+        FoundingAgency(agency_id, kind, admin.key_id, PROFILE)
+        for kind, (agency_id, admin) in enumerate(ADMINS.items(), 1)
+    )
+    return Founding(log_id, agencies, submitters=(SUBMITTER.key_id,), quorum=0, development=True)
+
+
+def granted_by(world: World, admin: Key, key: Key, *, officer: str = "p-1") -> bytes:
+    """The call by which the admin's agency grants the key, which asked for it, for a second."""
+    agency = next(agency for agency, one in ADMINS.items() if one == admin)
+    request = request_key(key, world.registry.domain(world.founding.log_id), agency=agency, officer=officer)
+    return grant_key(request, roles=1, valid_from=NOW, valid_until=NOW + 1)
+
+
+@dataclass
+class Clock:
+    now: int = NOW  # unix seconds
+
+    def __call__(self) -> int:
+        return self.now
+
+
+@dataclass
+class World:
+    """The clients of one deployment, and a log whose leaves the test adds."""
+
+    chain: ChainBackend
+    journal: Journal
+    writer: ChainWriter
+    founding: Founding
+    deployment: Deployment
+    clock: Clock
+    leaves: list[bytes] = field(default_factory=list)
+    anchored: int = 0  # leaves
+
+    @property
+    def registry(self) -> RegistryClient:
+        return RegistryClient(address=self.deployment.registry, writer=self.writer)
+
+    @property
+    def anchor(self) -> AnchorClient:
+        return AnchorClient(address=self.deployment.anchor, writer=self.writer, journal=self.journal)
+
+    def writer_for(self, chain: ChainBackend, journal: Journal) -> ChainWriter:
+        """Another writer with the same key and clock."""
+        return ChainWriter(chain=chain, journal=journal, signer=SUBMITTER, clock=self.clock, replace_after=120)
+
+    def next_anchor(self, new_leaves: int = 3) -> AnchorRequest:
+        """The log grown by some leaves, as the contract wants it."""
+        self.leaves += [b"leaf %d" % index for index in range(len(self.leaves), len(self.leaves) + new_leaves)]
+        before = self.leaves[: self.anchored]
+        state = self.registry.state("latest")
+        return AnchorRequest(
+            previous_size=len(before),
+            previous_root=mth(before) if before else sha256(b"").digest(),
+            head=AnchoredHead(len(self.leaves), mth(self.leaves), state.registry_hash),
+            proof=consistency_proof(len(before), self.leaves) if before else [],
+        )
+
+    def anchor_more(self, new_leaves: int = 3) -> ChainWrite:
+        write = self.anchor.submit(self.next_anchor(new_leaves))
+        self.anchored = len(self.leaves)
+        return write
+
+
+def found(chain: ChainBackend, journal: Journal, *, clock: Clock | None = None) -> World:
+    clock = clock or Clock()
+    writer = ChainWriter(chain=chain, journal=journal, signer=SUBMITTER, clock=clock, replace_after=120)
+    begun = founding()
+    return World(chain, journal, writer, begun, deploy(writer, begun, timeout_seconds=30), clock)
+
+
+def embedded_world(node: EmbeddedNode, journal: Journal) -> World:
+    return found(EmbeddedChain(node, journal), journal)
+
+
+def remote_world(
+    node: ExternalNode, journal: Journal, *, finality: Finality | None = None, url: str | None = None
+) -> World:
+    """Founded while every block is final; then under ``finality``, and through ``url`` if the node has another one."""
+    node.fund(SUBMITTER.key_id)
+    eth = Eth(JsonRpc(url or node.url, timeout_seconds=5.0))
+    chain_id = eth.chain_id()
+    world = found(RemoteChain(eth=eth, chain_id=chain_id, journal=journal, finality=Confirmations(0)), journal)
+    chain = RemoteChain(
+        eth=eth,
+        chain_id=chain_id,
+        journal=journal,
+        finality=finality or Confirmations(0),
+        identity=world.deployment.identity,
+    )
+    return replace(world, chain=chain, writer=world.writer_for(chain, journal))

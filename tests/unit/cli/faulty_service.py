@@ -1,0 +1,69 @@
+"""A real HTTP server that misbehaves on demand: what a healthy service cannot be asked to do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler
+
+from tests.testkit.http_server import Quiet, listening
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A request as it arrived."""
+
+    method: str
+    path: str
+    headers: dict[str, str]
+    body: bytes
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What is answered; ``hang_up`` closes the connection without a word."""
+
+    status: int = 200
+    body: bytes = b"{}"
+    headers: dict[str, str] = field(default_factory=dict)
+    hang_up: bool = False
+
+
+@dataclass
+class FaultyService:
+    """Answers by ``script``; keeps what it was asked."""
+
+    url: str
+    script: Callable[[Asked], Answer]
+    asked: list[Asked] = field(default_factory=list)
+
+
+@contextmanager
+def faulty_service(script: Callable[[Asked], Answer]) -> Iterator[FaultyService]:
+    """Runs on a free loopback port until the block is left."""
+
+    class Handler(Quiet, BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self._answer()
+
+        def do_POST(self) -> None:
+            self._answer()
+
+        def _answer(self) -> None:
+            body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            asked = Asked(self.command, self.path, dict(self.headers), body)
+            service.asked.append(asked)
+            answer = service.script(asked)
+            if answer.hang_up:
+                self.close_connection = True
+                return
+            self.send_response(answer.status)
+            for name, value in {"Content-Length": str(len(answer.body)), **answer.headers}.items():
+                self.send_header(name, value)
+            self.end_headers()
+            self.wfile.write(answer.body)
+
+    with listening(Handler) as url:
+        service = FaultyService(url, script)
+        yield service

@@ -1,0 +1,115 @@
+"""The command line as its users run it: arguments in; exit code, standard output and standard error out."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from click.testing import CliRunner
+
+from ledger.cli.main import run
+from ledger.config.secret_files import write_secret
+from ledger.core.errors import MalformedInput
+from ledger.core.verification.bundle_format import Bundle, CaseBundle, decode_bundle, decode_case_bundle, encode_bundle
+from ledger.core.verification.trust import encode_trust
+from tests.testkit import bundles
+from tests.testkit.time_zones import utc_times
+
+PASSPHRASE = "of the tests"
+# Answers in UTC, examples of how a time is typed, the text of a file.
+FOR_PROGRAMS = {"--json", "--help", "--definition", "model show"}
+
+
+@dataclass(frozen=True)
+class Done:
+    """How a command ended."""
+
+    status: int
+    out: str
+    err: str
+
+    def json(self) -> Any:
+        """What it answered with ``--json``."""
+        return json.loads(self.out)
+
+
+class Tally:
+    """Runs ``tally`` in this process, with a configuration directory of its own."""
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+        self.config = folder / "config"
+        self.passphrase_file = folder / "passphrase"
+        write_secret(self.passphrase_file, PASSPHRASE.encode() + b"\n", field="passphrase")
+
+    def __call__(self, *arguments: str | Path, profile: str | None = None) -> Done:
+        chosen = ["--profile", profile] if profile else []
+        with alone(), CliRunner().isolation(env=self.environment()) as (out, err, _):
+            status = run([*chosen, *map(str, arguments)])
+            done = Done(status, out.getvalue().decode(), err.getvalue().decode())
+        words = [*map(str, arguments)]
+        if not FOR_PROGRAMS & {*words, " ".join(words[:2])}:
+            assert utc_times(done.out + done.err) == [], done.out + done.err
+        return done
+
+    def ok(self, *arguments: str | Path, profile: str | None = None) -> Any:
+        """The JSON of a command that must succeed."""
+        done = self("--json", *arguments, profile=profile)
+        assert done.status == 0, done.err or done.out
+        return done.json()
+
+    def environment(self) -> dict[str, str]:
+        """The variables that a command finds beside those of this machine."""
+        return {"TALLYSTICK_CONFIG_DIR": str(self.config), "LANG": "en_GB.UTF-8", "TZ": "UTC"}
+
+    def new_key(self, name: str) -> str:
+        """A light key under the tests' passphrase; gives its id."""
+        made = self.ok("key", "new", name, "--light", "--passphrase-file", self.passphrase_file)
+        key_id: str = made["key_id"]
+        return key_id
+
+    def off_the_line(self, text: str) -> str:
+        """``@FILE`` of a file that holds the text, which is confidential."""
+        file = self.folder / f"text-{len(list(self.folder.glob('text-*')))}"
+        write_secret(file, f"{text}\n".encode(), field="text")
+        return f"@{file}"
+
+    def add_profile(self, name: str, url: str, agency: str, officer: str, key: str) -> None:
+        """A profile whose passphrase is known."""
+        who = ("--agency", agency, "--officer", officer, "--key", key)
+        self.ok("profile", "add", name, "--url", url, *who, "--passphrase-file", self.passphrase_file)
+
+
+@contextmanager
+def alone() -> Iterator[None]:
+    """Without what this machine's environment says to ``tally``."""
+    before: Mapping[str, str] = {name: value for name, value in os.environ.items() if name.startswith("TALLYSTICK_")}
+    for name in before:
+        del os.environ[name]
+    try:
+        yield
+    finally:
+        os.environ.update(before)
+
+
+def write_bundle(folder: Path, log: bundles.Log, index: int, **changes: Any) -> Path:
+    """The bundle of a log's entry, as a file."""
+    path = folder / "bundle.json"
+    path.write_bytes(encode_bundle(log.bundle(index, **changes)))
+    return path
+
+
+def write_trust(folder: Path, **changes: Any) -> Path:
+    """The trust file of the builders' logs, which names the blocks that the bundles in the folder end in."""
+    path, ending = folder / "trust.json", list[Bundle | CaseBundle]()
+    for file in sorted(folder.glob("*.json")):
+        for decode in (decode_bundle, decode_case_bundle):
+            with suppress(MalformedInput):
+                ending.append(decode(file.read_bytes()))
+    path.write_bytes(encode_trust(bundles.naming(*ending, **changes)))
+    return path

@@ -1,0 +1,155 @@
+"""Proofs that end in the hash of a block: `tally proof check` with a trusted block, or with a node of one's own."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ledger.cli.exits import Exit
+from ledger.cli.proofs import anchor_blocks
+from tests.testkit.machine import free_port
+from tests.unit.chain.external import ExternalNode, running_anvil, running_hardhat
+from tests.unit.cli.tally import Tally
+from tests.unit.cli.world import World, service_of
+
+
+@pytest.fixture(scope="module")
+def hardhat(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ExternalNode]:
+    with running_hardhat(tmp_path_factory.mktemp("hardhat")) as node:
+        yield node
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory, hardhat: ExternalNode) -> Iterator[World]:
+    """A service on a chain that is not its own."""
+    world = World(tmp_path_factory.mktemp("world"))
+    world.found()
+    world.settings |= {"TALLYSTICK_CHAIN": hardhat.url, "TALLYSTICK_FINALITY": "0"}
+    made = json.loads((world.data / "installation.json").read_bytes())
+    for account in (made["submitter"], *(agency["admin"] for agency in made["founding"]["agencies"])):
+        hardhat.fund(account)
+    with service_of(world):
+        world.wait("/api/v1/chain", bool)
+        world.add_people()
+        yield world
+
+
+@pytest.fixture(scope="module")
+def proof(world: World) -> Path:
+    """The bundle of a case whose every event is anchored."""
+    case_id = world.tally.ok("case", "open", "--number", "A-1", "--type", "theft", profile="police")["case_id"]
+    world.tally.ok("item", "register", case_id, "a bicycle", profile="police")
+    world.anchored()
+    path = world.tally.folder / "case.json"
+    world.tally.ok("proof", "get", "--case", case_id, "-o", path, profile="police")
+    return path
+
+
+def trust_file(world: World, *options: str) -> Path:
+    path = world.tally.folder / "trust.json"
+    world.tally.ok("log", "trust", *options, "-o", path, profile="police")
+    return path
+
+
+def blocks(report: Any) -> set[str]:
+    """What step 10 came to, over all events."""
+    assert len(report["events"]) == 2
+    return {step["result"] for event in report["events"] for step in event["steps"] if step["name"] == "block"}
+
+
+def proven_block(proof: Path) -> int:
+    ((_, number),) = anchor_blocks(proof.read_bytes())
+    return number
+
+
+def check(tally: Tally, proof: Path, *more: str | Path, status: Exit = Exit.OK) -> Any:
+    done = tally("--json", "proof", "check", proof, *more)
+    assert done.status == status, done.err
+    return done.json()
+
+
+def test_without_a_block(world: World, proof: Path) -> None:
+    """The proof ends in a block that nobody vouches for: that is said, and its hash is shown."""
+    report = check(world.tally, proof, "--trust", trust_file(world), status=Exit.NOT_YET_ANCHORED)
+    assert (report["verdict"], blocks(report)) == ("not_yet_anchored", {"not_checked"})
+    shown = world.tally("proof", "check", proof, "--trust", trust_file(world)).out
+    assert f"ends in block: {proven_block(proof)} 0x" in shown
+    assert "a chain that one operator runs alone adds no independence" in shown
+
+
+def test_block_that_the_service_names(world: World, proof: Path) -> None:
+    """With the block in the trust file nothing else is needed."""
+    for named in (("--block", str(proven_block(proof))), ("--block-of", str(proof))):
+        report = check(world.tally, proof, "--trust", trust_file(world, *named))
+        assert (report["verdict"], blocks(report)) == ("intact", {"checked"})
+
+
+def test_block_that_an_own_node_names(world: World, proof: Path, hardhat: ExternalNode) -> None:
+    """The hash may come from one's own node, whatever the service says."""
+    options = ("--block-of", str(proof), "--block", "latest-final", "--rpc", hardhat.url)
+    report = check(world.tally, proof, "--trust", trust_file(world, *options, "--confirmations", "0"))
+    assert blocks(report) == {"checked"}
+
+
+def test_node_is_asked_now(world: World, proof: Path, hardhat: ExternalNode) -> None:
+    """--rpc shows that the block is on the chain now, for good; and not for good where the rule says so."""
+    trust = trust_file(world)
+    assert blocks(check(world.tally, proof, "--trust", trust, "--rpc", hardhat.url)) == {"checked"}
+    waiting = ("--rpc", hardhat.url, "--confirmations", "1000")
+    late = check(world.tally, proof, "--trust", trust, *waiting, status=Exit.NOT_YET_ANCHORED)
+    assert (late["verdict"], blocks(late)) == ("not_yet_anchored", {"not_checked"})
+    assert "not for good" in json.dumps(late)
+
+
+def test_event_bundle(world: World, proof: Path, hardhat: ExternalNode) -> None:
+    """A single event's proof ends in a block like a case's."""
+    event_id = json.loads(proof.read_bytes())["events"][1]["envelope"]["event_id"]
+    path = world.tally.folder / "event.json"
+    world.tally.ok("proof", "get", event_id, "-o", path, profile="police")
+    report = check(world.tally, path, "--trust", trust_file(world), "--rpc", hardhat.url)
+    assert {step["name"] for step in report["steps"] if step["result"] != "checked"} == {"witnesses"}
+    assert report["block"]["trusted"]
+
+
+def test_block_of_another_history(world: World, proof: Path) -> None:
+    """A trust file that names another block of this number: the proof is of a history that its holder does not know."""
+    trust = trust_file(world, "--block", str(proven_block(proof)))
+    told = json.loads(trust.read_bytes())
+    told["chains"][0]["trusted_blocks"][0]["hash"] = "0x" + "11" * 32
+    trust.write_text(json.dumps(told))
+    assert world.tally("proof", "check", proof, "--trust", trust).status == Exit.REFUSED
+
+
+def test_nodes_that_cannot_tell(world: World, proof: Path) -> None:
+    """A silent node, and one of another chain, give no verdict."""
+    trust = trust_file(world)
+    silent = world.tally("proof", "check", proof, "--trust", trust, "--rpc", f"http://127.0.0.1:{free_port()}")
+    assert (silent.status, silent.out) == (Exit.UNREACHABLE, "")
+    with running_anvil("--chain-id", "31400") as other:
+        done = world.tally("proof", "check", proof, "--trust", trust, "--rpc", other.url)
+    assert (done.status, "which the trust file does not name" in done.err) == (Exit.UNREACHABLE, True)
+
+
+@pytest.mark.parametrize(("which", "status"), [("99999999", Exit.REFUSED), ("newest", Exit.USAGE)])
+def test_block_that_is_none(world: World, hardhat: ExternalNode, which: str, status: Exit) -> None:
+    """A block that is not final yet, and a word that names none."""
+    for more in ((), ("--rpc", hardhat.url)):
+        assert world.tally("log", "trust", "--block", which, *more, profile="police").status == status
+
+
+def test_restart(world: World, proof: Path, hardhat: ExternalNode) -> None:
+    """After a restart the same proofs are given out."""
+    assert world.process is not None
+    world.process.terminate()
+    world.process.wait(60)
+    with service_of(world):
+        world.wait("/api/v1/chain", bool)
+        again = world.tally.folder / "again.json"
+        case_id = json.loads(proof.read_bytes())["case_id"]
+        world.tally.ok("proof", "get", "--case", case_id, "-o", again, profile="police")
+        report = check(world.tally, again, "--trust", trust_file(world), "--rpc", hardhat.url)
+        assert (report["verdict"], blocks(report), proven_block(again)) == ("intact", {"checked"}, proven_block(proof))

@@ -1,0 +1,272 @@
+"""The client against a service that misbehaves: what is tried again, what is told, what is kept."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import stamina
+
+from ledger.cli.exits import Exit, exit_of_error
+from ledger.client.service import ATTEMPTS, Service, at
+from ledger.core.errors import (
+    Conflict,
+    IntegrityBroken,
+    MalformedInput,
+    NotFound,
+    RuleRefused,
+    TallystickError,
+    Unauthorized,
+    Unavailable,
+)
+from ledger.core.events import decode_submission
+from tests.campaigns.malicious_log.service import filler, receipt
+from tests.testkit.builders import LOG_ID, Event
+from tests.testkit.bundles import founded
+from tests.testkit.machine import free_port
+from tests.unit.cli.faulty_service import Answer, Asked, FaultyService, faulty_service
+from tests.unit.cli.tally import Tally
+
+RECORDED = Answer(201, b"receipt")  # stands for the receipt of what was sent
+HEAD = "blake3:" + "ab" * 32
+
+
+@pytest.fixture(autouse=True)
+def no_waiting() -> Iterator[None]:
+    """Retries wait for nothing in these tests."""
+    with stamina.set_testing(True, attempts=ATTEMPTS):
+        yield
+
+
+def problem(status: int, code: str = "refused", **more: Any) -> Answer:
+    """A problem document."""
+    told = {"status": status, "title": "No", "detail": "it is not to be", "code": code, "field": "f", "hint": "h"}
+    return Answer(status, json.dumps(told | more).encode(), {"Content-Type": "application/problem+json"})
+
+
+def in_turn(*answers: Answer) -> Callable[[Asked], Answer]:
+    """Each answer once, the last one from then on."""
+    left = list(answers)
+    return lambda _asked: left.pop(0) if len(left) > 1 else left[0]
+
+
+@pytest.mark.parametrize("fault", [problem(503), problem(429), problem(500), problem(502), Answer(hang_up=True)])
+def test_passing_faults_are_tried_again(fault: Answer) -> None:
+    """A busy, failing or vanishing service is asked again until it answers."""
+    with faulty_service(in_turn(fault, fault, Answer(body=b'{"size":1}'))) as faulty, Service(faulty.url) as service:
+        assert service.get("/api/v1/log") == {"size": 1}
+        assert len(faulty.asked) == 3
+
+
+def test_lasting_faults_are_told() -> None:
+    """After the last attempt the fault comes out as ours, with the problem's words."""
+    with faulty_service(in_turn(problem(503))) as faulty, Service(faulty.url) as service:
+        with pytest.raises(Unavailable, match="it is not to be"):
+            service.get("/api/v1/log")
+        assert len(faulty.asked) == ATTEMPTS
+
+
+def test_a_wait_that_is_too_long_is_not_waited_for() -> None:
+    """A service that asks for an hour is not asked again now."""
+    busy = Answer(503, b"{}", {"Retry-After": "3600"})
+    with faulty_service(in_turn(busy)) as faulty, Service(faulty.url) as service:
+        with pytest.raises(Unavailable):
+            service.get("/api/v1/log")
+        assert len(faulty.asked) == 1
+
+
+@pytest.mark.parametrize(
+    ("status", "expected"),
+    [
+        (400, MalformedInput),
+        (401, Unauthorized),
+        (403, Unauthorized),
+        (404, NotFound),
+        (409, Conflict),
+        (413, MalformedInput),
+        (422, RuleRefused),
+    ],
+)
+def test_refusals_are_told_and_not_repeated(status: int, expected: type[TallystickError]) -> None:
+    """Each status is the error it stands for, with code, field, hint; nothing is asked twice."""
+    refusal = problem(status, "because", head=HEAD, sequence=4)
+    with faulty_service(in_turn(refusal)) as faulty, Service(faulty.url) as service:
+        with pytest.raises(expected) as refused:
+            service.get("/api/v1/cases/case-1")
+        assert len(faulty.asked) == 1
+    error = refused.value
+    assert (error.message, error.code, error.field, error.hint) == ("it is not to be", "because", "f", "h")
+    if isinstance(error, Conflict):
+        assert (error.head, error.sequence) == (HEAD, 4)
+
+
+def test_a_service_whose_store_contradicts_itself_is_not_asked_again() -> None:
+    """What does not hold is no fault that passes: it is told at once, and is no verdict of being out of reach."""
+    broken = problem(500, "integrity_broken")
+    with faulty_service(in_turn(broken)) as faulty, Service(faulty.url) as service:
+        with pytest.raises(IntegrityBroken, match="it is not to be") as refused:
+            service.get("/api/v1/events/e/proof")
+        assert len(faulty.asked) == 1
+    assert (refused.value.field, refused.value.hint, exit_of_error(refused.value)) == ("f", "h", Exit.REFUSED)
+
+
+@pytest.mark.parametrize("body", [b"<html>", b"", b"\xff", b"[" * 3000])
+def test_answers_of_something_else_are_no_answers(body: bytes) -> None:
+    """What is not JSON is said to be no answer of the service, once."""
+    with faulty_service(in_turn(Answer(body=body))) as faulty, Service(faulty.url) as service:
+        with pytest.raises(Unavailable) as refused:
+            service.get("/api/v1/log")
+        assert (refused.value.code, len(faulty.asked)) == ("service_garbled", 1)
+
+
+def test_refusal_without_a_problem_document() -> None:
+    """A proxy's own page is told by its status."""
+    with (
+        faulty_service(in_turn(Answer(404, b"<html>not here</html>"))) as faulty,
+        Service(faulty.url) as service,
+        pytest.raises(NotFound, match="404"),
+    ):
+        service.get("/api/v1/log")
+
+
+def test_redirects_are_not_followed() -> None:
+    """A token is not carried elsewhere."""
+    away = Answer(302, b"", {"Location": "http://127.0.0.1:1/"})
+    with faulty_service(in_turn(away)) as faulty, Service(faulty.url) as service, pytest.raises(MalformedInput):
+        service.get("/api/v1/log")
+
+
+def test_nobody_there() -> None:
+    """A service that is not there is out of reach."""
+    with Service(f"http://127.0.0.1:{free_port()}") as service, pytest.raises(Unavailable) as refused:
+        service.get("/api/v1/log")
+    assert refused.value.code == "service_unreachable"
+
+
+def test_pages_are_read_to_the_end() -> None:
+    """`next` of one page is `after` of the following one."""
+    pages = in_turn(Answer(body=b'{"cases":[1,2],"next":"c"}'), Answer(body=b'{"cases":[3]}'))
+    with faulty_service(pages) as faulty, Service(faulty.url) as service:
+        assert list(service.pages("/api/v1/cases", "cases", stage="trial", responsible=None)) == [1, 2, 3]
+        assert [asked.path for asked in faulty.asked] == [
+            "/api/v1/cases?stage=trial",
+            "/api/v1/cases?after=c&stage=trial",
+        ]
+
+
+def test_ids_stay_one_segment_of_the_path() -> None:
+    """An id with slashes or dots names nothing else than what it is."""
+    assert at("/api/v1/cases/{}/head", "../log") == "/api/v1/cases/..%2Flog/head"
+
+
+# -- submissions -------------------------------------------------------------------------------------------------------
+
+
+def receipt_of(submission: bytes) -> bytes:
+    """The receipt of an event that is entry 7 of a log."""
+    sent = decode_submission(submission)
+    log = filler(founded(), 7)
+    log.add(Event(sent.envelope, sent.payload))
+    return json.dumps(receipt(log, 7)).encode()
+
+
+class Counter:
+    """A service's part in a submission: tells log and head, answers posts by ``posts``."""
+
+    def __init__(self, *posts: Answer):
+        self._posts = in_turn(*posts)
+
+    def __call__(self, asked: Asked) -> Answer:
+        if asked.method == "POST":
+            answer = self._posts(asked)
+            return Answer(201, receipt_of(asked.body)) if answer is RECORDED else answer
+        if asked.path == "/api/v1/log":
+            return Answer(body=json.dumps({"log_id": "0x" + LOG_ID.hex()}).encode())
+        return Answer(body=json.dumps({"head": HEAD, "sequence": 3}).encode())
+
+
+def posted(faulty: FaultyService) -> list[bytes]:
+    """The submissions that arrived."""
+    return [asked.body for asked in faulty.asked if asked.method == "POST"]
+
+
+def number(tally: Tally, faulty: FaultyService) -> Any:
+    """A clerk numbers a case."""
+    tally.new_key("clerk")
+    tally.add_profile("police", faulty.url, "police-east", "p-0417", "clerk")
+    return tally("--json", "case", "number", "case-1", "A-2")
+
+
+def outbox(tally: Tally) -> list[Path]:
+    """What waits to be sent."""
+    return list((tally.config / "profiles" / "police" / "outbox").glob("*.json"))
+
+
+def test_unknown_outcome_is_looked_up_with_the_same_bytes(tally: Tally) -> None:
+    """A connection that breaks is followed by the very same submission, and the stored receipt is the answer."""
+    script = Counter(Answer(hang_up=True), RECORDED)
+    with faulty_service(script) as faulty:
+        done = number(tally, faulty)
+    assert done.status == 0, done.err
+    assert done.json()["index"] == 7
+    first, second = posted(faulty)
+    assert first == second
+    assert outbox(tally) == []
+
+
+def test_outcome_that_stays_unknown_is_kept(tally: Tally) -> None:
+    """When the service stays away the event waits in the outbox, and the message says how to send it again."""
+    with faulty_service(Counter(Answer(hang_up=True))) as faulty:
+        done = number(tally, faulty)
+        (kept,) = outbox(tally)
+        assert done.status == Exit.UNREACHABLE
+        assert f"tally event submit {kept}" in json.loads(done.err)["error"]["hint"]
+        assert kept.stat().st_mode & 0o777 == 0o600
+        before = posted(faulty)[0]
+        faulty.script = Counter(RECORDED)
+        again = tally("--json", "event", "submit", kept)
+        assert (again.status, again.json()["index"]) == (0, 7)
+        assert posted(faulty)[-1] == before
+    assert outbox(tally) == []
+
+
+def test_refused_event_does_not_wait(tally: Tally) -> None:
+    """A refusal is an outcome: nothing is kept, nothing is sent again, the option is blamed."""
+    refusal = problem(422, "not_held", field="payload.body.case_number")
+    with faulty_service(Counter(refusal)) as faulty:
+        done = number(tally, faulty)
+        assert len(posted(faulty)) == 1
+    assert done.status == Exit.REFUSED
+    told = json.loads(done.err)["error"]
+    assert (told["code"], told["field"]) == ("not_held", "CASE_NUMBER")
+    assert outbox(tally) == []
+
+
+def test_event_is_signed_anew_where_others_wrote_meanwhile(tally: Tally) -> None:
+    """Not on the head: the same act is signed on the head that the refusal names, as a new event."""
+    moved = problem(409, "not_on_head", head="blake3:" + "cd" * 32, sequence=5)
+    with faulty_service(Counter(moved, RECORDED)) as faulty:
+        assert number(tally, faulty).status == 0
+        first, second = (decode_submission(data).payload for data in posted(faulty))
+    assert (first.sequence, second.sequence) == (3, 5)
+    assert second.previous == "blake3:" + "cd" * 32
+    assert (first.body, first.event_id != second.event_id) == (second.body, True)
+
+
+def test_other_conflicts_are_final(tally: Tally) -> None:
+    """An id that is taken by another event is no reason to try again."""
+    with faulty_service(Counter(problem(409, "id_taken"))) as faulty:
+        assert number(tally, faulty).status == Exit.REFUSED
+        assert len(posted(faulty)) == 1
+
+
+def test_ledger_is_pinned(tally: Tally) -> None:
+    """The ledger that a profile once signed for is the one it signs for, whatever the service says later."""
+    with faulty_service(Counter(RECORDED)) as faulty:
+        number(tally, faulty)
+        assert tally.ok("profile", "show")["log_id"] == "0x" + LOG_ID.hex()
+        tally.ok("case", "number", "case-1", "A-3")
+        assert [asked.path for asked in faulty.asked].count("/api/v1/log") == 1

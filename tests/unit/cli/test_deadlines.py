@@ -1,0 +1,238 @@
+"""Deadlines at the terminal: what a clerk sees of them, and what he records about them."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import shlex
+import subprocess
+import sys
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ledger.cli.exits import Exit
+from tests.testkit.machine import REPOSITORY
+from tests.unit.cli.casework import open_case
+from tests.unit.cli.world import World
+
+PERSON = "5f" * 16
+
+
+def hours_ago(hours: int) -> str:
+    return (datetime.now(UTC) - timedelta(hours=hours)).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def detained(world: World, *, hours: int = 1) -> str:
+    """A case whose suspect was detained so many hours ago; p-0417 handles it."""
+    case_id = open_case(world)
+    world.tally.ok("case", "assign", case_id, "--department", "squad 2", "--handler", "p-0417", profile="police")
+    world.tally.ok(
+        *("person", "name", case_id, "--role", "suspect", "--person-id", PERSON),
+        *("--name", world.tally.off_the_line("x")),
+        profile="police",
+    )
+    told = ("--started-at", hours_ago(hours), "--ground", "caught in the act", "--measure-id", "m-1")
+    world.tally.ok("measure", "impose", case_id, PERSON, "detention", *told, profile="police")
+    return case_id
+
+
+def listed(world: World, *told: str, profile: str = "police") -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = world.tally.ok("deadline", "list", *told, profile=profile)
+    return found
+
+
+def shown(world: World, case_id: str, deadline: str = "arrest_request") -> dict[str, Any]:
+    found: dict[str, Any] = world.tally.ok("deadline", "show", case_id, deadline, profile="police")
+    return found
+
+
+def test_deadlines_of_a_case_are_listed(world: World) -> None:
+    """All of the case, only those that are overdue, within so many days, mine, or as of another time."""
+    case_id = detained(world, hours=30)
+    of_case = ("--case", case_id)
+    assert {one["clock"] for one in listed(world, *of_case)} == {
+        "arrest_request",
+        "detention_house_admission",
+        "family_notice",
+        "first_interrogation",
+    }
+    overdue = listed(world, *of_case, "--overdue")
+    assert {one["clock"] for one in overdue} == {"detention_house_admission", "family_notice", "first_interrogation"}
+    assert listed(world, *of_case, "--status", "overdue") == overdue
+    assert len(listed(world, *of_case, "--within", "0")) == 3
+    assert len(listed(world, *of_case, "--mine")) == 4
+    assert listed(world, *of_case, "--mine", profile="chief") == []
+    assert listed(world, *of_case, "--as-of", hours_ago(31)) == []
+    assert len(listed(world, "--seen", "--overdue", profile="auditor")) >= 3
+
+
+def test_the_list_is_coloured_by_urgency(world: World) -> None:
+    """Red is overdue, yellow has three days or fewer, what has longer is plain; without colours the words say it."""
+    case_id = detained(world, hours=30)
+    told = ("--started-at", hours_ago(1), "--ground", "unfit for custody")
+    world.tally.ok("measure", "impose", case_id, PERSON, "residential_surveillance", *told, profile="police")
+    plain = world.tally("deadline", "list", "--case", case_id, profile="police").out
+    assert "overdue" in plain
+    assert "request arrest of the detained person" in plain
+    assert "\x1b[" not in plain
+    lines = at_a_terminal(world, "--profile", "police", "deadline", "list", "--case", case_id).splitlines()
+
+    def colours(word: str) -> set[str]:
+        found = [line for line in lines if word in line]
+        assert found
+        return {code for line in found for code in re.findall(r"\x1b\[(3[0-9])m", line)}
+
+    assert colours("overdue") == {"31"}
+    assert colours("arrest_request") == {"33"}
+    assert colours("surveillance_limit") == set()
+
+
+def at_a_terminal(world: World, *arguments: str) -> str:
+    """What the command says to somebody who sits at a wide terminal."""
+    ours, theirs = os.openpty()
+    environment = {**world.tally.environment(), "TERM": "xterm", "COLUMNS": "300"}
+    command = [Path(sys.executable).with_name("tally"), *arguments]
+    with os.fdopen(ours, "rb", buffering=0) as screen:
+        running = subprocess.Popen(command, stdout=theirs, stderr=theirs, stdin=subprocess.DEVNULL, env=environment)
+        os.close(theirs)
+        told = b""
+        with contextlib.suppress(OSError):  # how a terminal says that nobody writes to it any more
+            while part := screen.read(65536):
+                told += part
+        assert running.wait(60) == 0, told
+    return told.decode()
+
+
+def test_a_deadline_is_shown_with_its_arithmetic(world: World) -> None:
+    """By its id or by its clock's name; in English and in Chinese, with the events behind it."""
+    case_id = detained(world)
+    found = shown(world, case_id)
+    clock, person, sequence = found["deadline_id"].split("/")
+    assert (
+        shown(world, case_id, found["deadline_id"])
+        == found
+        == shown(world, case_id, short := f"{clock}/{person[:8]}…/{sequence}")
+    )
+    assert short in world.tally("deadline", "list", "--case", case_id, profile="police").out
+    assert found["arithmetic"][0].endswith("does not count.")
+    assert len(found["events"]) == 1
+    told = world.tally("deadline", "show", case_id, "arrest_request", profile="police").out
+    assert "CPL 91" in told
+    assert all(line in told for line in found["arithmetic"])
+    chinese = world.tally("--lang", "zh-CN", "deadline", "show", case_id, "arrest_request", profile="police").out
+    assert "提请批准逮捕" in chinese
+    assert "期满" in chinese
+    done = world.tally("deadline", "show", case_id, "bail_limit", profile="police")
+    assert (done.status, "DEADLINE_ID" in done.err, "arrest_request/" in done.err) == (Exit.REFUSED, True, True)
+
+
+def test_what_is_decided_about_a_deadline_is_recorded(world: World) -> None:
+    """Extended, suspended, resumed, reset: the deadline follows; an extension without its ground is flagged."""
+    case_id = detained(world)
+    before = shown(world, case_id)
+    act = (case_id, before["deadline_id"])
+    because = ("--article", "CPL 91", "--ground", "approved by the head")
+    world.tally.ok("deadline", "extend", *act, "special_circumstances", *because, profile="police")
+    longer = shown(world, case_id)
+    assert longer["days_left"] - before["days_left"] == 4
+    receipt = world.tally.ok("deadline", "extend", *act, "roaming_repeated_gang", *because, profile="police")
+    assert "extension_without_ground" in [flag["name"] for flag in receipt["flags"]]
+    resting = ("--suspended-at", hours_ago(0), "--for", "psychiatric_assessment", "--article", "CPL 149")
+    world.tally.ok("deadline", "suspend", *act, *resting, "--ground", "assessment ordered", profile="police")
+    assert shown(world, case_id)["status"] == "suspended"
+    world.tally.ok("deadline", "resume", case_id, "arrest_request", "--resumed-at", hours_ago(0), profile="police")
+    assert shown(world, case_id)["status"] == "running"
+    anew = ("--reset-at", hours_ago(0), "--article", "CPL 160", "--ground", "identity learnt")
+    world.tally.ok("deadline", "reset", *act, *anew, profile="police")
+    found = shown(world, case_id)
+    assert (found["extensions"], found["days_left"]) == ([], 3)
+    assert len(found["events"]) == 6
+
+
+def test_what_cannot_be_done_to_a_deadline_is_refused_under_its_argument(world: World) -> None:
+    """An unknown clock, an unknown word: the argument or option is named."""
+    case_id = detained(world)
+    because = ("--article", "CPL 91", "--ground", "x")
+    done = world.tally("deadline", "extend", case_id, "arrest_request/x/9", "complex_case", *because, profile="police")
+    assert (done.status, "DEADLINE_ID" in done.err) == (Exit.REFUSED, True)
+    done = world.tally("deadline", "suspend", case_id, "a", "--for", "holiday", *because, profile="police")
+    assert done.status == Exit.USAGE
+
+
+def test_a_measure_is_extended_with_its_qualifying_ground(world: World) -> None:
+    """The clock of the measure is extended with it, by the row that asks for such a ground."""
+    case_id = detained(world)
+    until = (datetime.now(UTC) + timedelta(days=29)).strftime("%Y-%m-%d")
+    told = ("--until", until, "--article", "CPL 91", "--ground", "gang of five", "--qualifying-ground", "gang")
+    world.tally.ok("measure", "extend", case_id, "m-1", *told, profile="police")
+    (extension,) = shown(world, case_id)["extensions"]
+    assert (extension["name"], extension["qualifying_ground"]) == ("roaming_repeated_gang", "gang")
+
+
+def test_a_stage_is_entered_with_its_procedure(world: World) -> None:
+    """The court's time is that of the procedure."""
+    case_id = open_case(world)
+    world.tally.ok("case", "stage", case_id, "first_instance", "--procedure", "fast_track", profile="police")
+    (found,) = listed(world, "--case", case_id)
+    assert (found["clock"], found["status"]) == ("first_instance", "running")
+    assert found["arithmetic"][1].startswith("10 days")
+
+
+def test_custody_is_changed_at_a_detention_house_alone(world: World) -> None:
+    """An agency of another kind keeps nobody: the argument is named. The case shows for whom a person is kept."""
+    case_id = detained(world)
+    until = ("--until", "2099-01-01", "--number", "N-1", "--article", "CPL 156")
+    done = world.tally("custody", "notify", case_id, "m-1", "procuratorate-east", *until, profile="police")
+    assert (done.status, "DETENTION_HOUSE" in done.err) == (Exit.REFUSED, True)
+    assert "not_a_detention_house" in done.err
+    told = world.tally("case", "show", case_id, profile="police").out
+    assert "kept for" in told
+
+
+def test_warnings_reach_their_handler(world: World) -> None:
+    """What has passed is warned of by itself within seconds, to the handler; a watch says it in lines as it comes."""
+    before = world.tally.ok("deadline", "warnings", profile="police")
+    after = str(max((one["number"] for one in before), default=0))
+    command = [str(Path(sys.executable).with_name("tally")), "--json", "--profile", "police"]
+    environment = {**world.tally.environment(), "PATH": "/usr/bin:/bin"}
+    with subprocess.Popen(
+        [*command, "deadline", "warnings", "--mine", "--watch", "--after", after],
+        stdout=subprocess.PIPE,
+        env=environment,
+        text=True,
+    ) as watching:
+        try:
+            case_id = detained(world, hours=30)
+            assert watching.stdout is not None
+            told = map(json.loads, watching.stdout)  # of cases of other tests too, as their turn comes
+            first = next(one for one in told if one["case_id"] == case_id)
+        finally:
+            watching.terminate()
+    assert (first["clock"], first["days"], first["handler"]) in {
+        ("family_notice", 0, "p-0417"),
+        ("first_interrogation", 0, "p-0417"),
+        ("detention_house_admission", 0, "p-0417"),
+        ("arrest_request", 1, "p-0417"),
+        ("arrest_request", 3, "p-0417"),
+    }
+    found = world.tally.ok("deadline", "warnings", "--mine", "--after", after, profile="police")
+    assert first["number"] in [one["number"] for one in found]
+    told = world.tally("deadline", "warnings", profile="police").out
+    assert "notify the family of the detention" in told
+    assert world.tally.ok("deadline", "warnings", "--mine", profile="chief") == []
+
+
+def test_the_example_of_the_clerks_page_is_so(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every command of the page's example succeeds, and the last one says what the page says."""
+    (tmp_path / "name.txt").write_text("a name\n", encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    page = (REPOSITORY / "docs" / "deadlines.md").read_text(encoding="utf-8")
+    commands, told = (re.findall(rf"```{kind}\n(.*?)```", page, re.DOTALL)[0] for kind in ("bash", "text"))
+    done = [world.tally(*shlex.split(line)[1:]) for line in commands.splitlines()]
+    assert [one.status for one in done] == [Exit.OK] * len(done), [one.err for one in done]
+    assert all(line in done[-1].out for line in told.splitlines())

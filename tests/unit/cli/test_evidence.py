@@ -1,0 +1,301 @@
+"""`tally evidence`: hash, seal and check, offline and against the record."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import pty
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from blake3 import blake3
+from msgspec import UNSET
+
+from ledger.cli.exits import Exit
+from ledger.core.events import case as case_events
+from ledger.core.verification.bundle_format import encode_bundle
+from tests.testkit import bundles
+from tests.testkit.builders import LOG_ID
+from tests.testkit.casework import Case
+from tests.unit.cli.casework import open_case
+from tests.unit.cli.tally import Tally, write_bundle, write_trust
+from tests.unit.cli.world import World
+from tests.unit.evidence.material import FILES, write
+
+LEDGER = "0x" + LOG_ID.hex()
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    """A folder of evidence."""
+    return write(tmp_path / "source")
+
+
+@pytest.fixture
+def bag(tally: Tally, source: Path) -> Path:
+    """The same, sealed as item-1 of case-1."""
+    seal(tally, source, tally.folder / "bag")
+    return tally.folder / "bag"
+
+
+def seal(tally: Tally, source: Path, bag: Path, *more: str) -> dict[str, object]:
+    """What sealing answered."""
+    bound = ("--case", "case-1", "--item-id", "item-1", "--log-id", LEDGER)
+    made: dict[str, object] = tally.ok("evidence", "seal", source, bag, *bound, *more)
+    return made
+
+
+def digests(data: bytes) -> list[str]:
+    """As they are told of a file."""
+    return [f"blake3:{blake3(data).hexdigest()}", f"sha256:{hashlib.sha256(data).hexdigest()}"]
+
+
+def test_files_and_folders_are_hashed(tally: Tally, source: Path) -> None:
+    """Each file by both algorithms, folders in the order of their paths."""
+    rows = tally.ok("evidence", "hash", source / "empty", source)
+    assert [row["path"] for row in rows] == [
+        str(source / name) for name in ("empty", *sorted(FILES, key=lambda name: name.encode()))
+    ]
+    for row in rows:
+        data = Path(row["path"]).read_bytes()
+        assert (row["digests"], row["bytes"]) == (digests(data), len(data))
+
+
+def test_digests_are_shown_as_b3sum_shows_them(tally: Tally, source: Path) -> None:
+    """A line for each digest, then the path; SM3 where asked."""
+    done = tally("evidence", "hash", source / "disk.img", "-a", "sm3")
+    assert done.out == f"sm3:{hashlib.new('sm3', FILES['disk.img']).hexdigest()}  {source / 'disk.img'}\n"
+
+
+def on_a_terminal(command: list[str | Path], *, stdout_too: bool) -> tuple[bytes, bytes]:
+    """What a command writes to a standard output that is no terminal, and to a terminal."""
+    ours, theirs = pty.openpty()
+    out = theirs if stdout_too else subprocess.PIPE
+    with subprocess.Popen(
+        command, stdout=out, stderr=theirs, env=os.environ | {"TERM": "xterm", "LANG": "C.UTF-8"}
+    ) as process:
+        os.close(theirs)
+        shown = bytearray()
+        with contextlib.suppress(OSError):  # how the system says that the other end is closed
+            while data := os.read(ours, 65536):
+                shown += data
+        written = process.stdout.read() if process.stdout else b""
+    os.close(ours)
+    return written, bytes(shown)
+
+
+@pytest.mark.parametrize("stdout_too", [True, False])
+def test_bar_and_digests_do_not_mix(source: Path, stdout_too: bool) -> None:
+    """While a bar is shown on the terminal the digests go where standard output goes, each in a line of its own."""
+    tally = Path(sys.executable).with_name("tally")
+    written, shown = on_a_terminal([tally, "evidence", "hash", source / "disk.img"], stdout_too=stdout_too)
+    lines = [f"{digest}  {source / 'disk.img'}".encode() for digest in digests(FILES["disk.img"])]
+    assert written.splitlines() == ([] if stdout_too else lines)
+    assert b"files hashed" in shown
+    if stdout_too:
+        for line in lines:
+            assert re.search(rb"(^|[\n\rKhl])" + re.escape(line) + rb"\r?\n", shown)
+
+
+def test_empty_folder_has_no_digests(tally: Tally, tmp_path: Path) -> None:
+    """An empty list, as JSON."""
+    (tmp_path / "nothing").mkdir()
+    assert tally.ok("evidence", "hash", tmp_path / "nothing") == []
+
+
+def test_files_are_kept_where_asked(tally: Tally, source: Path) -> None:
+    """By their digests, in a store that can be checked."""
+    store = tally.folder / "store"
+    tally.ok("evidence", "hash", source, source / "empty", "--store", store)
+    kept = {path.name for path in store.rglob("*") if path.is_file()}
+    assert kept == {blake3(data).hexdigest() for data in FILES.values()}
+    assert tally.ok("evidence", "check", "--store", store) == {"verdict": "intact", "findings": []}
+    next(path for path in store.rglob("*") if path.is_file()).unlink()
+    spoilt = next(path for path in store.rglob("*") if path.is_file())
+    spoilt.chmod(0o600)
+    spoilt.write_bytes(b"spoilt")
+    done = tally("evidence", "check", "--store", store)
+    assert (done.status, spoilt.name in done.out) == (Exit.REFUSED, True)
+
+
+def test_sealed_folder_is_told_with_its_digests(tally: Tally, source: Path) -> None:
+    """Item, case, ledger, files and bytes; three digests with SM3."""
+    made = seal(tally, source, tally.folder / "bag", "--sm3")
+    assert (made["item_id"], made["case_id"], made["log_id"]) == ("item-1", "case-1", LEDGER)
+    assert (made["files"], made["bytes"]) == (len(FILES), sum(map(len, FILES.values())))
+    assert [str(digest).partition(":")[0] for digest in made["digests"]] == ["blake3", "sha256", "sm3"]  # type: ignore[attr-defined]
+
+
+def test_item_must_be_named_as_the_protocol_names_items(tally: Tally, source: Path) -> None:
+    """Nothing is made for an id that no event could carry."""
+    bound = ("--case", "case-1", "--item-id", "no such\nid", "--log-id", LEDGER)
+    done = tally("evidence", "seal", source, tally.folder / "bag", *bound)
+    assert (done.status, "item_id" in done.err) == (Exit.USAGE, True)
+    assert not (tally.folder / "bag").exists()
+
+
+def test_intact_bag(tally: Tally, bag: Path) -> None:
+    """Exit code 0, each step in a line, and that no record was compared."""
+    done = tally("evidence", "check", bag)
+    assert (done.status, done.err) == (Exit.OK, "")
+    assert "verdict: intact" in done.out
+    assert "no record was given" in done.out
+
+
+def test_each_fault_is_told(tally: Tally, bag: Path) -> None:
+    """Missing, extra and changed, by name, in lines and in JSON; the code is 1."""
+    (bag / "data/empty").unlink()
+    write(bag, {"data/planted": b""})
+    (bag / "data/disk.img").unlink()
+    write(bag, {"data/disk.img": b"x"})
+    done = tally("evidence", "check", bag)
+    assert done.status == Exit.REFUSED
+    for line in ("missing: data/empty", "extra: data/planted", "changed: data/disk.img", "verdict: tampered"):
+        assert line in done.out
+    told = tally("--json", "evidence", "check", bag).json()
+    assert (told["verdict"], len(told["findings"])) == ("tampered", 3)
+
+
+def test_faults_are_told_in_chinese(tally: Tally, bag: Path) -> None:
+    """Steps, faults and verdict by their labels."""
+    (bag / "data/empty").unlink()
+    done = tally("--lang", "zh-CN", "evidence", "check", bag)
+    assert "缺失: data/empty" in done.out
+    assert "已被篡改" in done.out
+
+
+def registered(bag_digests: list[str], item_id: str = "item-1") -> bundles.Log:
+    """A log in which the item was registered with these digests."""
+    case = Case()
+    case.open()
+    case.register(item_id, digests=tuple(bag_digests))
+    return bundles.log_with(case)
+
+
+def check(tally: Tally, path: Path, bundle: Path, *more: str) -> tuple[int, str]:
+    """Exit code and output of a check against a bundle."""
+    done = tally("evidence", "check", path, "--bundle", bundle, "--trust", write_trust(tally.folder), *more)
+    return done.status, done.out + done.err
+
+
+def of_bag(tally: Tally, bag: Path) -> list[str]:
+    """The digests of a bag."""
+    told: list[str] = tally.ok("evidence", "check", bag)["digests"]
+    return told
+
+
+def test_bag_against_the_proof_of_its_registration(tally: Tally, bag: Path) -> None:
+    """Intact with its own proof; tampered with that of another digest; no better than a proof without anchor."""
+    log = registered(of_bag(tally, bag))
+    last = len(log.events) - 1
+    status, said = check(tally, bag, write_bundle(tally.folder, log, last))
+    assert (status, "blake3, sha256 as event" in said) == (Exit.OK, True)
+    assert check(tally, bag, write_bundle(tally.folder, log, last, anchored=False))[0] == Exit.NOT_YET_ANCHORED
+    assert check(tally, bag, write_bundle(tally.folder, log, last, payload=UNSET))[0] == Exit.UNVERIFIABLE
+    other = registered(digests(b"other"))
+    assert check(tally, bag, write_bundle(tally.folder, other, last))[0] == Exit.REFUSED
+
+
+def test_bag_against_a_tampered_proof(tally: Tally, bag: Path) -> None:
+    """Digests that were written into a bundle are no record."""
+    log = registered(digests(b"other"))
+    path = write_bundle(tally.folder, log, len(log.events) - 1)
+    forged = json.loads(path.read_bytes())
+    forged["payload"]["body"]["digests"] = of_bag(tally, bag)
+    path.write_text(json.dumps(forged))
+    status, said = check(tally, bag, path)
+    assert (status, "is itself tampered" in said) == (Exit.REFUSED, True)
+
+
+def test_bag_against_the_proof_of_its_case(tally: Tally, bag: Path) -> None:
+    """The item's digests are taken from the case as its events make it; another item's are not its."""
+    log = registered(of_bag(tally, bag))
+    path = tally.folder / "case.json"
+    path.write_bytes(encode_bundle(log.case_bundle()))
+    assert check(tally, bag, path, "--item", "item-1")[0] == Exit.OK
+    assert check(tally, bag, path)[0] == Exit.USAGE
+    assert check(tally, bag, path, "--item", "item-2")[0] == Exit.USAGE
+
+
+def test_bag_is_not_held_against_the_record_of_another_item(tally: Tally, bag: Path) -> None:
+    """The same digests registered as item-2 do not make it item-2."""
+    log = registered(of_bag(tally, bag), "item-2")
+    status, said = check(tally, bag, write_bundle(tally.folder, log, len(log.events) - 1))
+    assert (status, "the bag is of item-1" in said) == (Exit.REFUSED, True)
+
+
+def test_bundle_that_says_nothing_of_an_item_is_refused(tally: Tally, bag: Path) -> None:
+    """Such as that of the event that opened the case."""
+    log = registered(of_bag(tally, bag))
+    opened = log.find(case_events.CaseOpened)
+    assert opened is not None
+    status, said = check(tally, bag, write_bundle(tally.folder, log, opened))
+    assert (status, "case.opened" in said) == (Exit.USAGE, True)
+
+
+def test_file_against_the_proof_of_its_registration(tally: Tally, source: Path) -> None:
+    """A file that was registered without a bag."""
+    log = registered(digests(FILES["disk.img"]))
+    bundle = write_bundle(tally.folder, log, len(log.events) - 1)
+    assert check(tally, source / "disk.img", bundle)[0] == Exit.OK
+    assert check(tally, source / "empty", bundle)[0] == Exit.REFUSED
+
+
+def test_archive_is_never_opened(tally: Tally, bag: Path) -> None:
+    """It is a file like any other: refused without a record, and with that of a bag told to be unpacked."""
+    log = registered(of_bag(tally, bag))
+    archive = Path(shutil.make_archive(str(tally.folder / "bag"), "zip", bag))
+    done = tally("evidence", "check", archive)
+    assert (done.status, "unpack it" in done.err) == (Exit.USAGE, True)
+    status, said = check(tally, archive, write_bundle(tally.folder, log, len(log.events) - 1))
+    assert (status, "unpack it" in said) == (Exit.REFUSED, True)
+
+
+@pytest.mark.parametrize("arguments", [(), ("source", "--store", "store")])
+def test_one_thing_is_checked_at_a_time(
+    tally: Tally, source: Path, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...]
+) -> None:
+    """A path or a store."""
+    monkeypatch.chdir(tally.folder)
+    assert tally("evidence", "check", *arguments).status == Exit.USAGE
+
+
+def test_folder_that_is_no_bag_is_refused(tally: Tally, source: Path) -> None:
+    """With what it lacks."""
+    done = tally("evidence", "check", source)
+    assert (done.status, "bagit.txt" in done.err) == (Exit.USAGE, True)
+
+
+def test_sealed_folder_is_registered_and_checked(world: World, tmp_path: Path) -> None:
+    """From the folder to the record and back: the item has the bag's digests, and the service and its proof say so."""
+    source, bag = write(tmp_path / "source"), tmp_path / "bag"
+    case_id = open_case(world)
+    sealed = world.tally.ok("evidence", "seal", source, bag, "--case", case_id, profile="police")
+    collected = ("--collector", "p-0417", "--collector", "p-0422", "--tool", "imager", "--method", "bit copy")
+    given = ("--kind", "electronic_data", "--bag", bag, *collected)
+    made = world.tally.ok("item", "register", case_id, "a disk", *given, profile="police")
+    assert made["item_id"] == sealed["item_id"]
+    assert world.tally.ok("item", "show", made["item_id"], profile="police")["digests"] == sealed["digests"]
+    asked = world.tally.ok("evidence", "check", bag, "--item", made["item_id"], profile="police")
+    assert (asked["verdict"], asked["steps"][3]["result"]) == ("intact", "checked")
+    write(bag, {"data/planted": b""})
+    assert world.tally("evidence", "check", bag, "--item", made["item_id"], profile="police").status == Exit.REFUSED
+
+
+def test_bag_of_another_case_or_not_intact_is_not_registered(world: World, tmp_path: Path) -> None:
+    """What is registered was read whole, and was sealed for this case."""
+    case_id = open_case(world)
+    bag = tmp_path / "bag"
+    world.tally.ok("evidence", "seal", write(tmp_path / "source"), bag, "--case", case_id, profile="police")
+    given = ("--kind", "exhibit", "--bag", bag)
+    other = world.tally("item", "register", open_case(world), "a disk", *given, profile="police")
+    assert (other.status, f"sealed for {case_id}" in other.err) == (Exit.USAGE, True)
+    write(bag, {"data/planted": b""})
+    spoilt = world.tally("item", "register", case_id, "a disk", *given, profile="police")
+    assert (spoilt.status, "tampered" in spoilt.err) == (Exit.REFUSED, True)

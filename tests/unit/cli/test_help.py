@@ -1,0 +1,117 @@
+"""Help in the language of whoever asks."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator
+from inspect import cleandoc
+
+import click
+import pytest
+
+from ledger.cli.help import Formatter, shell_lines, wrap
+from ledger.cli.help_texts import EXAMPLES
+from ledger.cli.main import tally as group
+from ledger.cli.printable import columns_of
+from ledger.i18n import help_in
+from tests.docs.test_cited_in_docs import misnamed
+from tests.unit.cli.tally import Tally
+
+
+def every_text(command: click.Command = group) -> Iterator[tuple[str, str]]:
+    """Where it stands, and each text that help shows."""
+    yield command.name or "tally", cleandoc(command.help or "")
+    if command.epilog:
+        yield "epilog", command.epilog
+    for parameter in command.get_params(click.Context(command)):
+        if isinstance(parameter, click.Option) and parameter.help:
+            yield f"{command.name} {parameter.opts[0]}", parameter.help
+    if isinstance(command, click.Group):
+        context = click.Context(command)
+        for name in command.list_commands(context):
+            inner = command.get_command(context, name)
+            assert inner is not None
+            yield from every_text(inner)
+
+
+def test_every_help_text_is_in_chinese_too() -> None:
+    """What is told in English of a command or an option is told in Chinese: ledger/i18n/help.zh-CN.json has it."""
+    texts = help_in("zh-CN")
+    missing = {where: text for where, text in every_text() if text not in texts}
+    assert missing == {}
+    assert [text for text, told in texts.items() if told.isascii()] == []
+
+
+@pytest.mark.parametrize(
+    "way", [("--lang", "zh-CN", "key", "grant", "--help"), ("key", "grant", "--lang", "zh-CN", "--help")]
+)
+def test_help_is_chinese_where_that_is_asked_for(tally: Tally, way: tuple[str, ...]) -> None:
+    """Headings, texts, options and what click says of them; words of the command line stay as they are typed."""
+    told = tally(*way).out
+    assert told.startswith("用法：tally key grant [OPTIONS] KEY\n")
+    assert "\n  以机关管理员身份为本机关人员的密钥授权。日志收录后生效。\n" in told
+    assert "--until TIME" in told
+    assert "自何时起不得再签名。  [必填]" in told
+    assert "显示本帮助。" in told
+    assert "[默认: tallystick-data]" in tally("init", "--lang", "zh-CN", "--help").out
+    assert "  1  已被篡改，或被拒绝\n" in tally("--lang", "zh-CN", "--help").out
+
+
+def test_lists_tell_whole_sentences(tally: Tally) -> None:
+    """A command's line in a list breaks instead of ending in dots, in both languages."""
+    assert "..." not in tally("handover", "--help").out.partition("Commands:")[2]
+    told = tally("--lang", "zh-CN", "handover", "--help").out.partition("命令:")[2]
+    assert "全部或部分接收移交：所接收物品的保管自此转移。" in told.replace("\n", "").replace(" ", "")
+
+
+def test_chinese_help_keeps_to_the_terminal(tally: Tally) -> None:
+    """A Chinese character is counted as the two columns that it takes."""
+    for path in (("--help",), ("handover", "accept", "--help"), ("init", "--help")):
+        lines = tally("--lang", "zh-CN", *path).out.partition("退出码")[0].splitlines()
+        assert 70 < max(map(columns_of, lines)) <= 80
+
+
+def test_a_term_that_is_too_wide_stands_above_its_text() -> None:
+    """Texts begin in one column; where a term reaches into it, its text goes below."""
+    formatter = Formatter({"Why.": "理由。"}, width=20)
+    formatter.write_dl([("--ground", "Why."), ("--much-too-wide", "Why.")], col_max=10)
+    assert formatter.getvalue() == "--ground    理由。\n--much-too-wide\n            理由。\n"
+
+
+def test_lines_break_where_chinese_may_break() -> None:
+    """Words stay whole, no line begins with a closing mark, and a word that is too wide has a line of its own."""
+    assert wrap("保管自此转移。见 handover_id", 8) == ["保管自此", "转移。见", "handover_id"]
+    assert wrap("一二三，四", 6) == ["一二", "三，四"]
+    assert wrap("", 8) == [""]
+
+
+def test_every_option_says_what_it_is() -> None:
+    """No option is without a word of help, by its command or by what it means everywhere."""
+
+    def silent(command: click.Command, path: str) -> Iterator[str]:
+        context = click.Context(command)
+        for parameter in command.params:
+            if isinstance(parameter, click.Option) and not parameter.help:
+                yield f"{path} {parameter.opts[0]}"
+        for name in command.list_commands(context) if isinstance(command, click.Group) else ():
+            inner = command.get_command(context, name)
+            assert inner is not None
+            yield from silent(inner, f"{path} {name}")
+
+    assert list(silent(group, "tally")) == []
+
+
+def test_every_example_is_a_command_that_stands_in_its_own_help(tally: Tally) -> None:
+    """Examples name commands and options that there are, of the command whose help they close, in both languages."""
+    for of, examples in EXAMPLES.items():
+        for example in examples:
+            words = shlex.split(example)[1:]
+            assert misnamed(words) == "", example
+            acts = [word for word, before in zip(words, ["", *words], strict=False) if before != "--profile"]
+            assert " ".join(word for word in acts if word != "--profile").startswith(of), example
+            for line in shell_lines(example, 60):
+                assert len(line) <= 60 or len(line.split()) <= 3, line
+            assert shlex.split("\n".join(shell_lines(example, 60)).replace("\\\n", "")) == shlex.split(example)
+    for language, heading in (("en", "Examples:"), ("zh-CN", "示例:")):
+        told = tally("--lang", language, "proof", "check", "--help").out
+        assert f"{heading}\n  tally proof check case-1.json --trust trust.json\n" in told

@@ -1,0 +1,330 @@
+"""``tally import`` and ``tally dataset`` against a service that runs: once, whole, with origins, whatever happens."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import json
+import subprocess
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from ledger.interchange.imports.identity import IdentityKey
+from tests.testkit.machine import REPOSITORY, free_port
+from tests.unit.cli.import_desk import MAPPING, WHOLE, Desk
+from tests.unit.cli.tally import Done, Tally
+from tests.unit.cli.world import PEOPLE, World
+
+EXAMPLES = REPOSITORY / "examples" / "import"
+
+
+@pytest.fixture
+def desk(world: World, tmp_path: Path, request: pytest.FixtureRequest) -> Desk:
+    """Imports for the police; each test out of a system of its own."""
+    return Desk(world, tmp_path, request.node.name[:100])
+
+
+ROWS = (
+    ("A-1", "theft", "2026-03-01", "Zhang", "310101", "a phone", "1"),
+    ("A-2", "fraud", "2026年3月2日", "Wang", "310102", "a ledger", "2"),
+    ("A-3", "arson", "2026/3/3", "", "", "", ""),
+)
+
+
+@pytest.mark.parametrize(
+    ("name", "suffix", "profile", "rows", "system"),
+    [
+        ("police-case", "csv", "police", 4, "警综平台"),
+        ("procuratorate-card", "xlsx", "prosecutor", 3, "检察业务应用系统"),
+        ("court-filing", "json", "prosecutor", 2, "法院立案系统"),
+    ],
+)
+def test_the_shipped_mappings_import_their_samples(
+    world: World, tmp_path: Path, name: str, suffix: str, profile: str, rows: int, system: str
+) -> None:
+    """Each sample comes in whole, with its origin; the same file once more changes nothing."""
+    desk = Desk(world, tmp_path, system, profile)
+    file, mapping = EXAMPLES / f"{name}.{suffix}", EXAMPLES / f"{name}.toml"
+    assert desk.rows(file, mapping) == {"imported": rows}
+    assert desk.rows(file, mapping) == {"unchanged": rows}
+    imports = desk.imports()
+    assert len(imports) == rows
+    for one in imports:
+        types = desk.types(one["case_id"])
+        assert (types[0], types[-1]) == ("case.opened", "import.recorded")
+        assert types.count("import.recorded") == 1
+
+
+def test_a_row_becomes_the_events_of_its_case(desk: Desk) -> None:
+    """The opening at its day, persons, items, and where it came from: system, key, file digest and row."""
+    file = desk.write(*ROWS)
+    assert desk.rows(file) == {"imported": 3}
+    opened, named, registered, origin = [event["payload"] for event in desk.events(desk.case_of("A-2"))]
+    assert (opened["body"]["case_type"], opened["occurred_at"]) == ("fraud", "2026-03-01T16:00:00Z")
+    assert named["body"]["role"] == "suspect"
+    assert registered["body"]["quantity"] == {"value": "2", "unit": "piece"}
+    digest = json.loads(desk.report.read_bytes())["file_digest"]
+    assert origin["body"]["source_key"] == "A-2"
+    assert (origin["body"]["row"], origin["body"]["file_digest"]) == (3, digest)
+
+
+def test_names_stand_in_confidential_sections_only(desk: Desk) -> None:
+    """A person is a keyed digest in the payload, the same in two cases; the name is in the section."""
+    desk.rows(desk.write(ROWS[0], ("A-9", "fraud", "2026-03-01", "Zhang", "310101", "", "")))
+    first, second = [desk.events(desk.case_of(key))[1] for key in ("A-1", "A-9")]
+    assert "Zhang" not in json.dumps(first["payload"])
+    assert "310101" not in json.dumps(first["payload"])
+    assert first["sections"]["person:1"]["fields"] == {"name": "Zhang"}
+    assert first["payload"]["body"]["person_id"] == second["payload"]["body"]["person_id"]
+
+
+def test_case_ids_do_not_tell_the_keys_of_the_source(desk: Desk) -> None:
+    """Another agency key gives another id: who guesses a case number finds no case by it."""
+    ids = [IdentityKey("police-east", bytes([number]) * 32).case_id("s", "A-1") for number in (1, 2)]
+    assert ids[0] != ids[1]
+    assert ids[0] == IdentityKey("police-east", b"\x01" * 32).case_id("s", "A-1")
+
+
+def test_a_changed_row_becomes_a_correction(desk: Desk) -> None:
+    """Each changed field is named with what was recorded and what is correct, time and section included."""
+    desk.rows(desk.write(*ROWS))
+    changed = ("A-1", "robbery", "2026-03-02", "Zhang San", "310101", "a phone", "3")
+    assert desk.rows(desk.write(changed, *ROWS[1:], name="newer.csv")) == {"corrected": 1, "unchanged": 2}
+    case_id = desk.case_of("A-1")
+    events = desk.events(case_id)
+    assert [event["event_type"] for event in events[4:]] == [*["record.corrected"] * 3, "import.recorded"]
+    said = [one for event in events[4:7] for one in event["payload"]["body"]["corrections"]]
+    assert {
+        one["field"]: (one["recorded"], one["correct"]) for one in said if one["field"] != "confidential.person:1"
+    } == {
+        "case_type": ("theft", "robbery"),
+        "occurred_at": ("2026-02-28T16:00:00Z", "2026-03-01T16:00:00Z"),
+        "quantity.value": ("1", "3"),
+    }
+    assert events[5]["sections"]["person:1"]["fields"] == {"name": "Zhang San"}
+    assert "Zhang" not in json.dumps([event["payload"] for event in events])
+    assert events[4]["payload"]["body"]["corrects"]["event_id"] == events[0]["event_id"]
+
+
+def test_a_correction_is_corrected_and_taken_back(desk: Desk) -> None:
+    """A third file is held against what stands after the second; what is as it was first is corrected back."""
+    desk.rows(desk.write(ROWS[0]))
+    desk.rows(desk.write(("A-1", "robbery", *ROWS[0][2:]), name="second.csv"))
+    assert desk.rows(desk.write(ROWS[0], name="third.csv")) == {"corrected": 1}
+    assert desk.rows(desk.write(ROWS[0], name="third.csv")) == {"unchanged": 1}
+    last = [one for one in desk.events(desk.case_of("A-1")) if one["event_type"] == "record.corrected"][-1]
+    (correction,) = last["payload"]["body"]["corrections"]
+    assert (correction["recorded"], correction["correct"]) == ("robbery", "theft")
+
+
+def test_what_a_newer_row_has_more_is_added(desk: Desk) -> None:
+    """A thing that the row did not name before is registered, and nothing else is written."""
+    desk.rows(desk.write(("A-1", "theft", "2026-03-01", "Zhang", "310101", "", "")))
+    assert desk.rows(desk.write(ROWS[0], name="newer.csv")) == {"corrected": 1}
+    assert desk.types(desk.case_of("A-1"))[3:] == ["item.registered", "import.recorded"]
+
+
+def test_rows_with_faults_are_listed_and_stop_nothing(desk: Desk) -> None:
+    """Exit code 1, the others are in; the list names row, column and reason, and calculates nothing."""
+    bad = (
+        ("B-1", "theft", "2026-02-30", "", "", "", ""),
+        ("=cmd|' /C calc'!A0", "theft", "=1+1", "", "", "", ""),
+        ("", "theft", "2026-03-01", "", "", "", ""),
+        ("B-4", "theft", "2026-03-01", "", "", "a phone", "many"),
+        ("B-5", "", "2026-03-01", "", "", "", ""),
+    )
+    done = desk.run(desk.write(ROWS[0], *bad, ROWS[1]))
+    assert done.status == 1
+    told = done.json()
+    assert told["rows"] == {"imported": 2, "refused": 5}
+    with Path(told["rejects"]).open(encoding="utf-8-sig", newline="") as file:
+        listed = list(csv.DictReader(file))
+    assert [(one["row"], one["column"]) for one in listed] == [
+        ("3", "opened"),
+        ("4", "opened"),
+        ("5", "number"),
+        ("6", "count"),
+        ("7", "about"),
+    ]
+    assert "no such day" in listed[0]["reason"]
+    assert listed[1]["value"] == "'=1+1"
+    assert listed[1]["source_key"].startswith("'=cmd")
+    assert Path(told["rejects"]).stat().st_mode & 0o077 == 0
+
+
+def test_no_list_is_left_where_no_row_was_refused(desk: Desk) -> None:
+    """An empty list would look like one that somebody forgot to read."""
+    assert desk.run(desk.write(*ROWS)).json()["rejects"] is None
+    assert not list(desk.folder.glob("*.rejects.csv"))
+
+
+def test_what_the_rules_refuse_is_refused_before_anything_is_sent(desk: Desk) -> None:
+    """Electronic data needs its digests: the case is not opened with half of its row."""
+    desk.mapping.write_text(
+        MAPPING.format(system=desk.system).replace('value = "exhibit"', 'value = "electronic_data"'), encoding="utf-8"
+    )
+    done = desk.run(desk.write(ROWS[0]))
+    assert (done.status, done.json()["rows"], done.json()["events"]) == (1, {"refused": 1}, 0)
+    assert desk.imports() == []
+
+
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_a_half_imported_row_is_completed(desk: Desk, count: int) -> None:
+    """After any number of its events, the next run adds those that are missing and no other."""
+    file = desk.write(ROWS[0])
+    case_id = desk.send_part(file, count)
+    assert desk.status(file) == {"begun": 1}
+    assert desk.rows(file) == {"completed": 1}
+    assert desk.types(case_id) == WHOLE
+    assert desk.rows(file) == {"unchanged": 1}
+
+
+def test_two_runs_at_once_double_nothing(desk: Desk) -> None:
+    """Both end well, and every case has its events once."""
+    file = desk.write(*((f"C-{number}", "theft", "2026-03-01", "Zhang", "310101", "x", "1") for number in range(250)))
+    runs = [
+        subprocess.Popen(desk.command(file, report), stdout=subprocess.PIPE, env=desk.world.tally.environment())
+        for report in ("one.json", "two.json")
+    ]
+    told = [json.loads(run.communicate(timeout=120)[0]) for run in runs]
+    assert [run.returncode for run in runs] == [0, 0]
+    imports = desk.imports()
+    assert len(imports) == 250
+    counted: Counter[str] = Counter()
+    for one in told:
+        counted.update(one["rows"])
+    assert counted.total() == 500
+    assert sum(one["events"] for one in told) == 250 * len(WHOLE)
+
+
+def test_a_service_that_is_away_is_told_by_the_exit_code(desk: Desk) -> None:
+    """5, the report says that nothing is in, and the same command works once the service is back."""
+    file = desk.write(*ROWS)
+    agency, officer, _ = PEOPLE["police"]
+    desk.world.tally.add_profile("lost", f"http://127.0.0.1:{free_port()}", agency, officer, "police")
+    desk.profile = "lost"
+    assert desk.run(file).status == 5
+    assert json.loads(desk.report.read_bytes())["rows"] == {}
+    desk.profile = "police"
+    assert desk.rows(file) == {"imported": 3}
+
+
+def test_status_tells_rows_apart_and_sends_nothing(desk: Desk) -> None:
+    """Imported, changed, absent and faulty ones."""
+    desk.rows(desk.write(*ROWS[:2]))
+    newer = desk.write(ROWS[0], ("A-2", "theft", *ROWS[1][2:]), ROWS[2], ("A-4", "", "", "", "", "", ""), name="n.csv")
+    assert desk.status(newer) == {"imported": 1, "changed": 1, "absent": 1, "refused": 1}
+    assert len(desk.imports()) == 2
+
+
+def test_another_identity_key_doubles_nothing(desk: Desk, tmp_path: Path) -> None:
+    """Rows that are in already are refused under another key, with the case that they are."""
+    file = desk.write(*ROWS)
+    desk.rows(file)
+    desk.key = tmp_path / "another.key"
+    desk.ok("key", "--identity-key", desk.key)
+    done = desk.run(file)
+    assert (done.status, done.json()["rows"]) == (1, {"refused": 3})
+    assert "another identity key" in Path(done.json()["rejects"]).read_text(encoding="utf-8-sig")
+    assert len(desk.imports()) == 3
+
+
+def test_without_an_identity_key_it_is_said_how_to_make_one(desk: Desk, tmp_path: Path) -> None:
+    """No key is made in passing: a second one would give other ids."""
+    desk.key = tmp_path / "none.key"
+    done = desk.run(desk.write(*ROWS))
+    assert done.status == 2
+    assert "tally import key" in done.err
+
+
+def test_another_agency_does_not_see_the_imports(desk: Desk) -> None:
+    """The list of what the police imported is empty for the procuratorate."""
+    desk.rows(desk.write(*ROWS))
+    desk.profile = "prosecutor"
+    assert desk.imports() == []
+
+
+def test_a_case_that_went_on_is_corrected_all_the_same(desk: Desk) -> None:
+    """What others recorded since stands between the import and its correction."""
+    desk.rows(desk.write(ROWS[0]))
+    case_id = desk.case_of("A-1")
+    desk.world.tally.ok("case", "stage", case_id, "arrest_review", profile="police")
+    assert desk.rows(desk.write(("A-1", "robbery", *ROWS[0][2:]), name="newer.csv")) == {"corrected": 1}
+    assert desk.types(case_id)[4:] == ["case.stage_entered", "record.corrected", "import.recorded"]
+
+
+def test_check_needs_no_service(world: World, tmp_path: Path) -> None:
+    """A dry run shows rows and faults without a profile, and sends nothing."""
+    (tmp_path / "empty").mkdir()
+    lone = Tally(tmp_path / "empty")
+    file, mapping = EXAMPLES / "police-case.csv", EXAMPLES / "police-case.toml"
+    told = lone.ok("import", "check", file, "--mapping", mapping)
+    assert told["rows"] == {"good": 4, "refused": 0}
+    assert told["planned"][0]["events"]["person.named"] == 2
+    shown = lone("import", "check", file, "--mapping", mapping, "--lang", "zh-CN")
+    assert "立案登记" in shown.out
+
+
+def test_the_plan_of_a_check_is_what_a_run_does(desk: Desk) -> None:
+    """Types and numbers of events are those that are then in the ledger."""
+    file = desk.write(*ROWS)
+    planned = desk.ok("check", file, "--mapping", desk.mapping)["events"]
+    desk.rows(file)
+    recorded = Counter(kind for one in desk.imports() for kind in desk.types(one["case_id"]))
+    assert planned == dict(recorded)
+
+
+# -- data sets ---------------------------------------------------------------------------------------------------------
+
+
+def register(desk: Desk, file: Path, *more: str) -> Done:
+    words = ("--source", "social security bureau", "--legal-basis", "agreement 2026-3")
+    period = ("--from", "2026-01-01", "--until", "2026-06-30")
+    return desk.world.tally("--json", "dataset", "register", file, *words, *period, *more, profile="police")
+
+
+def test_a_data_set_is_registered_and_listed(desk: Desk) -> None:
+    """Rows are counted, the digest is that of the file; the same file is not registered twice."""
+    file = desk.write(*ROWS, ("only here", desk.system, "", "", "", "", ""), name="pensions.csv")
+    receipt = register(desk, file).json()
+    listed = desk.world.tally.ok("dataset", "list", profile="police")
+    (line,) = [one for one in listed if one["dataset_id"] == receipt["dataset_id"]]
+    assert line["rows"] == 4
+    assert line["digest"] == f"sha256:{hashlib.sha256(file.read_bytes()).hexdigest()}"
+    assert (line["period_from"], line["legal_basis"]) == ("2026-01-01", "agreement 2026-3")
+    again = register(desk, file)
+    assert again.status == 1
+    assert receipt["dataset_id"] in again.err
+    assert receipt["dataset_id"] not in json.dumps(desk.world.tally.ok("dataset", "list", profile="prosecutor"))
+
+
+def test_the_file_of_a_data_set_is_given_as_it_was_registered(desk: Desk) -> None:
+    """Read by the layout that was signed; from then on it is listed as kept. Another file is refused."""
+    file = desk.write(*ROWS, ("given", desk.system, "", "", "", "", ""), name="given.csv")
+    text = file.read_text(encoding="utf-8").replace(",", ";")
+    file.write_text(text, encoding="gb18030")
+    layout = ("--encoding", "gb18030", "--delimiter", ";", "--dataset-id", "given-2026")
+    assert register(desk, file, *layout).status == 0
+    given = desk.world.tally.ok("dataset", "give", "given-2026", file, profile="police")
+    assert (given["view"], given["rows"], given["columns"][0]) == ("dataset_given_2026", 4, "number")
+    kept = {line["dataset_id"]: line["kept"] for line in desk.world.tally.ok("dataset", "list", profile="police")}
+    assert kept["given-2026"]
+    file.write_bytes(file.read_bytes() + b"x")
+    assert desk.world.tally("dataset", "give", "given-2026", file, profile="police").status != 0
+
+
+def test_two_data_sets_stand_in_one_stream(desk: Desk) -> None:
+    """The second one is signed on the head that the agency's stream has by then; a later list keeps its id."""
+    for number, dataset_id in enumerate(("set-1", "set-2", "set-1")):
+        file = desk.write((str(number), desk.system, "", "", "", "", ""), name=f"set-{number}.csv")
+        assert register(desk, file, "--dataset-id", dataset_id).status == 0
+    assert desk.world.tally.ok("dataset", "give", "set-1", file, profile="police")["rows"] == 1
+
+
+def test_a_period_that_is_no_day_is_refused(desk: Desk) -> None:
+    """Under the option's name, with what was expected."""
+    done = register(desk, desk.write(*ROWS, name="x.csv"), "--until", "June")
+    assert done.status == 2
+    assert "--until" in done.err

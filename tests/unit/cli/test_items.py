@@ -1,0 +1,114 @@
+"""Items by the command line, on a running service: registered, divided, lent, disposed of."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from pathlib import Path
+
+from blake3 import blake3
+
+from ledger.cli.exits import Exit
+from ledger.core.encoding.instants import instant_text
+from tests.unit.cli.casework import THEN, accept, open_case, register
+from tests.unit.cli.world import World
+
+
+def test_item_has_the_digests_of_its_file(world: World, tmp_path: Path) -> None:
+    """A file is recorded by its BLAKE3 and SHA-256, and is not sent."""
+    path = tmp_path / "photo.jpg"
+    path.write_bytes(b"a photograph" * 1000)
+    case_id = open_case(world)
+    collected = ("--collector", "p-0417", "--collector", "p-0422", "--tool", "imager", "--method", "bit copy")
+    made = register(world, case_id, "a photograph", "--kind", "electronic_data", "--file", path, *collected)
+    data = path.read_bytes()
+    assert world.tally.ok("item", "show", made["item_id"], profile="police")["digests"] == [
+        f"blake3:{blake3(data).hexdigest()}",
+        f"sha256:{hashlib.sha256(data).hexdigest()}",
+    ]
+
+
+def test_money_dossier_and_seizure(world: World) -> None:
+    """Amounts become fen, a dossier has its volumes, a seizure its two officers."""
+    case_id = open_case(world)
+    seized = ("--seizure-document", "D-7", "--seized-at", THEN, "--seized-by", "p-0417", "--seized-by", "p-0422")
+    cash = register(world, case_id, "cash", "--kind", "property", "--money", "12480.50", "--fungible", *seized)
+    shown = world.tally.ok("item", "show", cash["item_id"], profile="police")
+    assert shown["money"] == {"fen": 1248050, "currency": "CNY"}
+    file = register(
+        world, case_id, "file", "--kind", "dossier", "--quantity", "2 volume", "--volumes", "2", "--pages", "9"
+    )
+    event = world.tally.ok("event", "show", file["event_id"], profile="police")
+    assert event["payload"]["body"]["dossier"] == {"volumes": 2, "pages": 9}
+    assert event["payload"]["body"]["quantity"] == {"value": "2", "unit": "volume"}
+
+
+def test_an_items_life(world: World) -> None:
+    """Sealed, opened, moved, lent, examined, frozen, split, merged: each is recorded and shown."""
+    case_id = open_case(world, items=1)
+    one = f"{case_id}-i1"
+    acts: list[tuple[str, ...]] = [
+        ("seal", one, "S-1"),
+        ("unseal", one, "S-1", "--ground", "to look"),
+        ("examine", one, "--method", "looked at", "--match", "match", "--condition", "scratched"),
+        ("move", one, "shelf 7"),
+        ("check-out", one, "--to-officer", "p-0422", "--ground", "laboratory"),
+        ("check-in", one),
+    ]
+    for name, *told in acts:
+        world.tally.ok("item", name, case_id, *told, profile="police")
+    shown = world.tally.ok("item", "show", one, profile="police")
+    assert (shown["status"], shown["storage_location"], shown["condition"]) == ("held", "shelf 7", "scratched")
+    grain = register(world, case_id, "grain", "--kind", "property", "--quantity", "10:kg", "--fungible")["item_id"]
+    world.tally.ok("item", "freeze", case_id, grain, "2026-09-01", profile="police")
+    world.tally.ok("item", "renew-freeze", case_id, grain, "2027-03-01", profile="police")
+    split = world.tally.ok("item", "split", case_id, grain, "--part", "4:kg", "--part", "6:kg", profile="police")
+    merged = world.tally.ok("item", "merge", case_id, *split["parts"], "--whole", "10:kg", profile="police")
+    assert world.tally.ok("item", "show", merged["whole"], profile="police")["parents"] == split["parts"]
+    listed = world.tally.ok("item", "list", "--case", case_id, profile="police")
+    assert sorted(line["status"] for line in listed) == ["held", "held", "merged", "merged", "split"]
+
+
+def test_cash_is_split_and_merged_to_the_fen(world: World) -> None:
+    """Parts name their money and, where wanted, their ids; sums that differ by one fen are refused."""
+    case_id = open_case(world)
+    cash, a, b = (f"{case_id}-{name}" for name in ("cash", "a", "b"))
+    told = ("--kind", "property", "--quantity", "8:note", "--money", "800.01", "--fungible", "--item-id", cash)
+    register(world, case_id, "banknotes", *told)
+    split = ("item", "split", case_id, cash, "--part", f"{a}=3:note@300.00", "--part")
+    done = world.tally(*split, f"{b}=5:note@500.00", profile="police")
+    assert (done.status, "80000 fen" in done.err, "80001 fen" in done.err) == (Exit.REFUSED, True, True)
+    world.tally.ok(*split, f"{b}=5:note@500.01", profile="police")
+    assert world.tally.ok("item", "show", b, profile="police")["money"] == {"fen": 50001, "currency": "CNY"}
+    world.tally.ok("item", "merge", case_id, a, b, "--whole", f"{cash}-2=8:note@800.01", profile="police")
+    shown = world.tally.ok("item", "show", f"{cash}-2", profile="police")
+    assert (shown["parents"], shown["status"], shown["money"]["fen"]) == ([a, b], "held", 80001)
+    assert world.tally(*split, "3:note:x@", profile="police").status == Exit.USAGE
+
+
+def test_a_loan_has_its_day_and_comes_back_as_it_is(world: World) -> None:
+    """What is checked out says how it came back; what another agency borrows is due back there."""
+    case_id = open_case(world, items=1)
+    one = f"{case_id}-i1"
+    out = ("--to-officer", "p-0422", "--ground", "hearing", "--due-at", THEN)
+    world.tally.ok("item", "check-out", case_id, one, *out, profile="police")
+    back = ("item", "check-in", case_id, one, "--match", "mismatch", "--remark", "a wheel is missing")
+    told = world.tally.ok(*back, profile="police")
+    assert [flag["name"] for flag in told["flags"]] == ["receipt_differs", "loan_overdue"]
+    lending = ("handover", "offer", case_id, "procuratorate-east", "--purpose", "loan", "--item", one, "--due-at", THEN)
+    accept(world, case_id, world.tally.ok(*lending, profile="police")["handover_id"], "--all-as-listed")
+    shown = world.tally.ok("item", "show", one, profile="police")
+    assert (shown["lent_by"], shown["lent_until"]) == ("police-east", THEN)
+
+
+def test_disposal_takes_two(world: World) -> None:
+    """Proposed by the clerk, signed second by the supervisor; the clerk alone cannot."""
+    case_id = open_case(world, items=1)
+    decided = ("--number", "D-1", "--decided-at", THEN, "--item", f"{case_id}-i1=destroyed")
+    decision = world.tally.ok("decision", "record", case_id, "judgment", *decided, profile="police")["decision_id"]
+    told = ("destroyed", f"{case_id}-i1", "--ground", "worthless", "--decision", decision)
+    proposed = world.tally.ok("item", "propose-disposal", case_id, *told, profile="police")
+    second = ("item", "dispose", case_id, proposed["event_id"], "--disposed-at", instant_text(int(time.time())))
+    assert world.tally(*second, profile="police").status == Exit.REFUSED
+    world.tally.ok(*second, profile="chief")
+    assert world.tally.ok("item", "show", f"{case_id}-i1", profile="police")["status"] == "disposed"

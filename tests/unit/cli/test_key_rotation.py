@@ -1,0 +1,193 @@
+"""``tally key rotate``: new keys for a service in the place of its old ones, of which nothing is thrown away."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+
+from api.wiring import open_parts
+from ledger.cli.exits import Exit
+from ledger.cli.key_rotation import Rotation
+from ledger.config.installation import DataDirectory, Installation, load, require_own_keys
+from ledger.config.keys import LocalSigner, keystore_key_id, note_key, open_keystore, open_note_key, opens
+from ledger.config.secret_files import write_secret
+from ledger.config.settings import read_settings
+from ledger.core.errors import Conflict, TallystickError
+from ledger.core.log.notes import SeedSigner
+from ledger.core.signing.authority import EarlierServiceKey
+from ledger.core.verification.trust import MAX_EARLIER, LogKeyLine
+from tests.unit.cli.tally import PASSPHRASE, Tally
+
+NAMES = ("log", "service", "submitter")
+
+
+@pytest.fixture
+def where(tally: Tally, tmp_path: Path) -> DataDirectory:
+    """A ledger that has never run."""
+    agency = {
+        "agency_id": "police-east",
+        "kind": "public_security",
+        "admin": "0x" + "1c" * 20,
+        "jurisdiction": "31/01",
+        "name": {"en": "Police", "zh": "公安"},
+    }
+    file, made = tmp_path / "founding.json", DataDirectory(tmp_path / "ledger")
+    file.write_text(json.dumps({"agencies": [agency], "development": True}), encoding="utf-8")
+    words = ("init", "--founding", file, "--data-dir", made.path, "--light")
+    tally.ok(*words, "--passphrase-file", tally.passphrase_file)
+    return made
+
+
+def rotate(tally: Tally, where: DataDirectory, name: str, *words: str) -> Any:
+    given = ("--data-dir", where.path, "--light", "--passphrase-file", tally.passphrase_file)
+    return tally.ok("key", "rotate", name, *given, *words)
+
+
+def named(made: Installation, where: DataDirectory, name: str) -> str:
+    """The key as files and installation name it, which must agree."""
+    if name == "log":
+        key = note_key(where.keys.note_key(name)).vkey()
+        assert key == made.log_key
+        open_note_key(where.keys.note_key(name), PASSPHRASE)
+        return key
+    key = keystore_key_id(where.keys.keystore(name))
+    assert name == "submitter" or key == made.service_key_id
+    open_keystore(where.keys.keystore(name), PASSPHRASE)
+    return key
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_new_key_takes_the_place_of_the_old(tally: Tally, where: DataDirectory, name: str) -> None:
+    """Files and identity name the new one, the old one stays beside it. Doing so twice before the log grows leaves both
+    keys of the log, since the one between may have signed its size, but one of the service: it has signed no entry."""
+    before = named(load(where), where, name)
+    first = rotate(tally, where, name)
+    second = rotate(tally, where, name)
+    made = load(where)
+    assert first["before"] == before
+    assert (second["before"], named(made, where, name)) == (first["key"], second["key"])
+    assert len({before, first["key"], second["key"]}) == 3
+    assert Path(first["kept"]).exists()
+    assert Path(second["kept"]).exists()
+    earlier = [one.key for one in made.earlier_log_keys] + [one.key_id for one in made.earlier_service_keys]
+    expected = {"log": [before, first["key"]], "service": [before], "submitter": []}
+    assert earlier == expected[name]
+    assert not list(where.keys.path.glob("*-next*"))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_key_that_does_not_open_is_replaced_where_it_is_said_to_be_lost(
+    tally: Tally, where: DataDirectory, name: str
+) -> None:
+    """Without --lost nothing is changed; with it neither the old file nor its passphrase is needed."""
+    file = where.keys.note_key(name) if name == "log" else where.keys.keystore(name)
+    before = named(load(where), where, name)
+    file.unlink()
+    words = ("--data-dir", where.path, "--light", "--passphrase-file", tally.passphrase_file)
+    identity = where.installation.read_bytes()
+    assert tally("key", "rotate", name, *words).status == Exit.USAGE
+    assert where.installation.read_bytes() == identity
+    made = rotate(tally, where, name, "--lost")
+    assert made["before"] == before
+    assert named(load(where), where, name) == made["key"]
+
+
+def test_lost_passphrase_is_replaced_with_the_keys_under_it(tally: Tally, where: DataDirectory, tmp_path: Path) -> None:
+    """One after the other, all keys of the service come under a new passphrase; the old files stay, under the old."""
+    file = tmp_path / "new-passphrase"
+    write_secret(file, b"another passphrase, long enough", field="passphrase")
+    for name in NAMES:
+        words = ("--data-dir", where.path, "--light", "--lost", "--passphrase-file", file)
+        made = tally.ok("key", "rotate", name, *words)
+        kept = Path(made["kept"])
+        assert opens(kept, PASSPHRASE)
+        kept.rename(tmp_path / kept.name)
+    require_own_keys(where, load(where))
+    files = where.keys.files()
+    assert [opens(key, "another passphrase, long enough") for key in files] == [True, True, True]
+
+
+@pytest.mark.parametrize("lost", [False, True])
+@pytest.mark.parametrize("name", ["log", "service"])
+def test_cut_short_the_same_command_goes_on(tally: Tally, where: DataDirectory, name: str, *, lost: bool) -> None:
+    """The new key is named by the identity, but does not lie in its place yet: a service does not start, and names the
+    command that puts it there, also where the old one is gone."""
+    place = where.keys.note_key if name == "log" else where.keys.keystore
+    old = place(name).read_bytes()
+    words = ("--lost",) if lost else ()
+    made = rotate(tally, where, name, *words)
+    place(name).rename(place(f"{name}-next"))
+    if not lost:
+        place(name).write_bytes(old)
+        place(name).chmod(0o600)
+    refused = starting(tally, where)
+    assert (refused.code, f"tally key rotate {name}" in str(refused.hint)) == ("key_refused", True)
+    again = rotate(tally, where, name, *words)
+    assert (again["key"], again["before"]) == (made["key"], made["before"])
+    named(load(where), where, name)
+    require_own_keys(where, load(where))
+
+
+@pytest.mark.parametrize("name", ["log", "service"])
+def test_keys_of_another_copy_than_the_identity_sign_nothing(tally: Tally, where: DataDirectory, name: str) -> None:
+    """Keys that were restored from before a rotation are told from those of the identity before anything is signed; a
+    rotation with --lost mends it, and what it replaces is the key of the identity."""
+    place = where.keys.note_key if name == "log" else where.keys.keystore
+    old = place(name).read_bytes()
+    rotate(tally, where, name)
+    place(name).write_bytes(old)
+    refused = starting(tally, where)
+    assert (refused.code, "one and the same copy" in str(refused.hint)) == ("key_refused", True)
+    rotate(tally, where, name, "--lost")
+    made = load(where)
+    require_own_keys(where, made)
+    keys = [made.log_key, *(one.key for one in made.earlier_log_keys), made.service_key_id]
+    keys += [one.key_id for one in made.earlier_service_keys]
+    assert len(set(keys)) == len(keys)
+
+
+@pytest.mark.parametrize("name", ["log", "service"])
+def test_no_more_keys_of_before_than_a_trust_file_names(tally: Tally, where: DataDirectory, name: str) -> None:
+    """One more is refused with the identity as it was, instead of a trust file that nobody can read."""
+    made = load(where)
+    others = [bytes([number]) * 32 for number in range(1, MAX_EARLIER + 1)]
+    log_keys = [SeedSigner.from_seed(made.origin, seed).verifying_key.vkey() for seed in others]
+    own_keys = [LocalSigner.from_private_key(seed).key_id for seed in others]
+    full = replace(
+        made,
+        earlier_log_keys=tuple(LogKeyLine(key, end) for end, key in enumerate(log_keys)),
+        earlier_service_keys=tuple(EarlierServiceKey(key, end) for end, key in enumerate(own_keys)),
+    )
+    rotation = Rotation(where, full, MAX_EARLIER, PASSPHRASE, light=True)
+    with pytest.raises(Conflict, match=f"at most {MAX_EARLIER}"):
+        rotation.log() if name == "log" else rotation.service()
+    assert load(where) == made
+    assert not list(where.keys.path.glob("*-next*"))
+
+
+@pytest.mark.parametrize("name", ["log", "service"])
+def test_database_from_before_a_rotation_is_told(tally: Tally, where: DataDirectory, name: str) -> None:
+    """A log that is shorter than when a key was replaced was rolled back: no service starts on it and no other key is
+    made for it, since the new key would sign another history than the one that was acknowledged."""
+    rotation = Rotation(where, load(where), 3, PASSPHRASE, light=True)
+    rotation.log() if name == "log" else rotation.service()
+    refused = starting(tally, where)
+    assert refused.message == "the database has 0 entries, but the log had 3 when its keys were last replaced"
+    assert "keys/ and installation.json" in str(refused.hint)
+    words = ("--data-dir", where.path, "--light", "--passphrase-file", tally.passphrase_file)
+    for key in ("log", "service"):
+        done = tally("key", "rotate", key, *words)
+        assert (done.status, refused.message in done.err) == (Exit.REFUSED, True)
+    assert not list(where.keys.path.glob("*-next*"))
+
+
+def starting(tally: Tally, where: DataDirectory) -> TallystickError:
+    """What a service that starts is refused with."""
+    settings = read_settings(where.path, key_passphrase_file=tally.passphrase_file)
+    with pytest.raises(TallystickError) as caught, open_parts(settings):
+        pass
+    return caught.value

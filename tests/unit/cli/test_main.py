@@ -1,0 +1,238 @@
+"""What holds for every command: exit codes, one line about what went wrong, JSON, help, fast starts."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import click
+import pytest
+
+from ledger.cli.exits import MEANINGS, Exit, exit_of_error
+from ledger.cli.main import COMMANDS, tally
+from ledger.config.keys import KeyRefused
+from ledger.config.secret_files import SecretRefused
+from ledger.core.errors import (
+    Conflict,
+    IntegrityBroken,
+    MalformedInput,
+    NotFound,
+    ProofRefused,
+    RuleRefused,
+    SignatureRefused,
+    TallystickError,
+    Unauthorized,
+    Unavailable,
+)
+from tests.testkit.bundles import log_with
+from tests.testkit.casework import Case
+from tests.testkit.machine import REPOSITORY
+from tests.unit.cli.tally import Tally, write_bundle, write_trust
+
+HEAVY = (
+    *("web3", "sqlmodel", "sqlalchemy", "fastapi", "pydantic", "httpx", "rich", "eth_account", "uvicorn"),
+    *("cryptography", "rfc3161_client", "yaml", "duckdb", "pathlib", "urllib", "tempfile", "subprocess"),
+)
+
+
+def every_command(group: click.Command = tally, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    """The path of each command and group."""
+    yield path
+    if isinstance(group, click.Group):
+        context = click.Context(group)
+        for name in group.list_commands(context):
+            command = group.get_command(context, name)
+            assert command is not None
+            yield from every_command(command, (*path, name))
+
+
+def test_help_lists_commands_and_exit_codes(tally: Tally) -> None:
+    """`tally --help` names every command and what each exit code means."""
+    done = tally("--help")
+    assert done.status == 0
+    for name in COMMANDS:
+        assert f"\n  {name} " in done.out
+    for code, meaning in MEANINGS.items():
+        assert f"{code.value}  {meaning}" in done.out
+
+
+@pytest.mark.parametrize("path", list(every_command()), ids=" ".join)
+def test_every_command_explains_itself(tally: Tally, path: tuple[str, ...]) -> None:
+    """Each command has a help text, and takes the options that all share."""
+    done = tally(*path, "--help")
+    assert done.status == 0
+    assert done.out.startswith(f"Usage: {' '.join(('tally', *path))}")
+    assert "--json" in done.out or "COMMAND [ARGS]" in done.out
+    first = done.out.split("\n\n")[1].strip()
+    assert first[0].isupper()
+    assert first.split("\n\n")[0]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("unheard-of",), "No such command 'unheard-of'"),
+        (("case", "opne"), "Did you mean 'open'?"),
+        (("--unheard-of",), "--unheard-of"),
+        (("case", "open"), "--number"),
+        (("case", "stage", "case-1", "no-stage"), "no-stage"),
+        (("handover", "offer", "case-1", "court", "--purpose", "gift"), "gift"),
+        (("item", "register", "case-1", "a bicycle", "--quantity", "many"), "--quantity"),
+        (("item", "register", "case-1", "a bicycle", "--file", "/nowhere"), "--file"),
+        (("measure", "lift", "case-1", "m-1", "--ground", "over", "--ended-at", "yesterday"), "--ended-at"),
+        (("proof", "check", "/nowhere"), "FILE"),
+        (("proof", "get"), "EVENT_ID"),
+        (("case", "list"), "tally profile add"),
+        (("serve", "--port", "99999999", "--data-dir", "/nowhere"), "port"),
+        (("serve", "--data-dir", "/nowhere"), "tally init"),
+        (("init",), "--founding"),
+        (("case", "show"), "'CASE_ID' (see tally case show --help)"),
+        (("--profile", "nobody", "case", "list"), "tally profile list"),
+        (("key", "show", "nobody"), "tally key list"),
+    ],
+)
+def test_bad_usage_is_one_line_and_exit_code_2(tally: Tally, arguments: tuple[str, ...], said: str) -> None:
+    """What cannot be is told in one line on standard error that names it; nothing is on standard output."""
+    done = tally(*arguments)
+    assert (done.status, done.out) == (Exit.USAGE, "")
+    assert said in done.err
+    assert done.err.count("\n") == 1
+
+
+def test_bad_usage_leaves_nothing_behind(tally: Tally) -> None:
+    """A refused command makes no file."""
+    before = sorted(tally.folder.rglob("*"))
+    tally("case", "open", "--number", "A-1", "--type", "theft")
+    tally("profile", "add", "police", "--url", "ftp://ledger")
+    tally("key", "new", "UPPER", "--passphrase-file", tally.passphrase_file)
+    assert sorted(tally.folder.rglob("*")) == before
+
+
+def test_errors_are_json_where_json_is_asked_for(tally: Tally) -> None:
+    """With --json the message is one JSON object on standard error, wherever the option stands."""
+    for arguments in (("--json", "case", "list"), ("case", "--json", "list"), ("case", "list", "--json")):
+        done = tally(*arguments)
+        told = json.loads(done.err)["error"]
+        assert told["exit"] == done.status == Exit.USAGE
+        assert (told["code"], told["field"]) == ("malformed_input", "--profile")
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (MalformedInput, Exit.USAGE),
+        (SecretRefused, Exit.USAGE),
+        (KeyRefused, Exit.USAGE),
+        (Unavailable, Exit.UNREACHABLE),
+        (SignatureRefused, Exit.REFUSED),
+        (Unauthorized, Exit.REFUSED),
+        (RuleRefused, Exit.REFUSED),
+        (Conflict, Exit.REFUSED),
+        (NotFound, Exit.REFUSED),
+        (ProofRefused, Exit.REFUSED),
+        (IntegrityBroken, Exit.REFUSED),
+        (TallystickError, Exit.REFUSED),
+    ],
+)
+def test_every_error_has_its_exit_code(error: type[TallystickError], expected: Exit) -> None:
+    """Usage is 2, out of reach is 5, every other refusal is 1."""
+    assert exit_of_error(error("it is so")) is expected
+
+
+def test_defect_is_no_verdict(tally: Tally, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An exception that nobody foresaw ends with a code that no verdict has, and shows where it happened."""
+    monkeypatch.setattr("ledger.client.profiles.Profiles.names", lambda _self: 1 / 0)
+    done = tally("profile", "list")
+    assert done.status == Exit.FAULT
+    assert "ZeroDivisionError" in done.err
+
+
+def test_nothing_asked_for_is_usage(tally: Tally) -> None:
+    """Without a command, the help stands on standard error, as it is."""
+    done = tally()
+    assert (done.status, done.out) == (Exit.USAGE, "")
+    assert done.err == tally("--help").out
+
+
+@pytest.mark.parametrize(("wish", "coloured"), [({}, True), ({"NO_COLOR": "1"}, False)])
+def test_no_colour_where_none_is_wanted(tally: Tally, tmp_path: Path, wish: dict[str, str], coloured: bool) -> None:
+    """On a terminal errors and verdicts have colours, unless NO_COLOR is set (no-color.org)."""
+    log = log_with(Case())
+    bundle, trust = write_bundle(tmp_path, log, len(log.events) - 1), write_trust(tmp_path)
+    for arguments in (("key", "show", "nobody"), ("proof", "check", str(bundle), "--trust", str(trust))):
+        shown = on_terminal(arguments, tally.environment() | wish)
+        assert ("\x1b[3" in shown) is coloured, shown
+
+
+def on_terminal(arguments: Sequence[str], environment: dict[str, str]) -> str:
+    """What `tally` shows on a terminal of its own."""
+    ours, theirs = os.openpty()
+    command = [sys.executable, "-m", "ledger.cli.main", *arguments]
+    with os.fdopen(ours, "rb", buffering=0) as terminal:
+        subprocess.run(
+            command, env=environment | {"PYTHONPATH": str(REPOSITORY)}, stdout=theirs, stderr=theirs, check=False
+        )
+        os.close(theirs)
+        return terminal.read(65536).decode()
+
+
+def test_no_reader_is_no_verdict(tally: Tally) -> None:
+    """Where the output's reader goes away, as `head` does, the exit code is that of a broken pipe."""
+    written = subprocess.run(
+        ["/bin/bash", "-c", '"$0" -m ledger.cli.main --help | true; exit ${PIPESTATUS[0]}', sys.executable],
+        env=tally.environment() | {"PYTHONPATH": str(REPOSITORY)},
+        check=False,
+        capture_output=True,
+    )
+    assert (written.returncode, written.stderr) == (Exit.CUT_OFF, b"")
+
+
+def test_version_is_told(tally: Tally) -> None:
+    """`tally --version` names the program and its version."""
+    assert tally("--version").out.startswith("tally 0.")
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_script(tally: Tally, shell: str) -> None:
+    """The script is for the command `tally`; another shell is bad usage."""
+    done = tally("completion", shell)
+    assert done.status == 0
+    assert "_TALLY_COMPLETE" in done.out
+    assert tally("completion", "csh").status == Exit.USAGE
+
+
+def test_completion_completes(tally: Tally) -> None:
+    """A shell that asks gets commands, words of a vocabulary, and the names of profiles."""
+    tally.ok("profile", "add", "police-east", "--url", "http://127.0.0.1:1")
+
+    def completed(words: str) -> str:
+        asked = {"_TALLY_COMPLETE": "bash_complete", "COMP_WORDS": words, "COMP_CWORD": str(len(words.split()))}
+        command = [Path(sys.executable).with_name("tally")]
+        environment = {"PATH": "", **tally.environment(), **asked}
+        return subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout
+
+    assert "plain,handover" in completed("tally ")
+    assert "plain,second_instance" in completed("tally case stage case-1 ")
+    assert "plain,police-east" in completed("tally --profile ")
+
+
+def test_proof_check_imports_little(tally: Tally) -> None:
+    """Checking a proof loads nothing of database, web, chain, validation or drawing, nor what others need for files."""
+    log = log_with(case())
+    bundle = write_bundle(tally.folder, log, len(log.events) - 1)
+    arguments = ["proof", "check", str(bundle), "--trust", str(write_trust(tally.folder))]
+    program = f"import sys; from ledger.cli.main import run; run({arguments!r}); print(*sys.modules, file=sys.stderr)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert "verdict: intact" in done.stdout
+    assert not {name.partition(".")[0] for name in done.stderr.split()} & set(HEAVY)
+
+
+def case() -> Case:
+    """A case that was opened."""
+    opened = Case()
+    opened.open()
+    return opened

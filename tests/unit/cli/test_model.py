@@ -1,0 +1,111 @@
+"""``tally model new``, ``check`` and ``test``: models are written and tried out without a service."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from ledger.cli.exits import Exit
+from ledger.supervision.models.editing import FORMS, draft
+from ledger.supervision.models.parse import require_publishable
+from ledger.supervision.models.shipped_models import shipped_models
+from tests.unit.cli.tally import Tally
+from tests.unit.supervision.modelling import changed
+
+
+@pytest.fixture
+def tally(tmp_path: Path) -> Tally:
+    return Tally(tmp_path)
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_draft_says_what_is_to_be_filled_in_and_is_sound_then(tally: Tally, tmp_path: Path, form: str) -> None:
+    """New writes a file; its texts are all that check finds missing; filled in, it can be published."""
+    path = tmp_path / "mine.yaml"
+    written = tally("model", "new", "my-model", "--template", form, "-o", path)
+    assert written.status == Exit.OK
+    assert all(line.endswith("fill it in") for line in written.err.splitlines())
+    assert tally("model", "check", path).status == Exit.USAGE
+    path.write_text(path.read_text(encoding="utf-8").replace('""', '"某文"'), encoding="utf-8")
+    assert tally.ok("model", "check", path)[0]["model_id"] == "my-model"
+    assert all(line["passed"] for line in tally.ok("model", "test", path))
+    assert require_publishable(path.read_text(encoding="utf-8")).model_id == "my-model"
+
+
+def test_a_draft_overwrites_nothing(tally: Tally, tmp_path: Path) -> None:
+    """An author's work stays."""
+    path = tmp_path / "mine.yaml"
+    path.write_text("mine", encoding="utf-8")
+    assert tally("model", "new", "my-model", "-o", path).status == Exit.REFUSED
+    assert path.read_text(encoding="utf-8") == "mine"
+    assert tally("model", "new", "My model", "-o", tmp_path / "x.yaml").status == Exit.USAGE
+    assert not (tmp_path / "x.yaml").exists()
+
+
+def test_faults_are_told_by_file_and_line(tally: Tally, tmp_path: Path) -> None:
+    """As compilers tell theirs, in the order of the file; as JSON, one to a line."""
+    path = tmp_path / "bad.yaml"
+    path.write_text(changed(("severity: low", "severity: urgent"), ("version: 1", "version: 0")), encoding="utf-8")
+    done = tally("model", "check", path)
+    assert done.status == Exit.USAGE
+    assert done.err.splitlines() == [
+        f"{path}:2: version: Expected `int` >= 1",
+        f"{path}:12: severity: Expected one of low, medium, high, not 'urgent'",
+    ]
+    first = tally("--json", "model", "check", path).out.splitlines()[0]
+    assert '"line":2' in first
+    assert '"field":"version"' in first
+
+
+def test_faults_are_told_wherever_a_file_is_taken(tally: Tally, tmp_path: Path) -> None:
+    """All of them, in the reader's language, before any service is asked; programs get the one refusal."""
+    path = tmp_path / "bad.yaml"
+    path.write_text(changed(("severity: low", "severity: urgent"), ("version: 1", "version: 0")), encoding="utf-8")
+    done = tally("--lang", "zh-CN", "model", "run", path)
+    assert done.status == Exit.USAGE
+    assert done.err == tally("--lang", "zh-CN", "model", "check", path).err
+    assert f"{path}:12: severity: 应为以下之一：low, medium, high，不能是" in done.err
+    assert '"code":"model_refused"' in tally("--json", "model", "run", path).err
+
+
+def test_an_example_that_fails_is_shown_with_what_was_found(tally: Tally, tmp_path: Path) -> None:
+    """Expected and found stand side by side, and the command says so by its exit code."""
+    path = tmp_path / "wrong.yaml"
+    path.write_text(changed(("as_of: 2026-03-08T12:00:00Z", "as_of: 2026-03-09T12:00:00Z")), encoding="utf-8")
+    done = tally("model", "test", path)
+    assert done.status == Exit.REFUSED
+    (line,) = [line for line in done.out.splitlines() if "seventh day" in line]
+    assert line.split("  ")[-1].strip() == "not as expected"
+    assert "no lead" in line
+    assert "c1 h1" in line
+
+
+def test_shipped_models_are_found_by_name(tally: Tally) -> None:
+    """One, or all; another name tells the nearest."""
+    assert {line["model_id"] for line in tally.ok("model", "test", "third-return")} == {"third-return"}
+    assert [line["model_id"] for line in tally.ok("model", "check", "--shipped")] == list(shipped_models())
+    assert "did you mean third-return" in tally("model", "test", "thrid-return").err
+    assert tally("model", "test").status == Exit.USAGE
+
+
+@pytest.mark.parametrize("content", [b"\xff\xfe", b"x" * 1_000_001], ids=["no_text", "huge"])
+def test_what_is_no_text_is_refused(tally: Tally, tmp_path: Path, content: bytes) -> None:
+    """A file of other bytes, or one that is no model by its size alone."""
+    path = tmp_path / "file.yaml"
+    path.write_bytes(content)
+    assert tally("model", "check", path).status == Exit.USAGE
+
+
+def test_a_table_of_examples_is_told_in_chinese(tally: Tally) -> None:
+    """Headings and results."""
+    done = tally("--lang", "zh-CN", "model", "test", "third-return")
+    assert done.out.splitlines()[0].split() == ["模型", "示例", "应为", "实为", "结果"]
+    assert "不报线索" in done.out
+
+
+def test_a_draft_is_as_its_form_says() -> None:
+    """The condition of each draft is of its form."""
+    for form in FORMS:
+        text = draft("my-model", form)
+        assert f"template: {form}" in text or f"  {form}: " in text

@@ -1,0 +1,256 @@
+"""`tally monitor`: an agency sees each use of its keys once, and is alarmed by what no honest log would hold."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+
+from ledger.cli.exits import Exit
+from ledger.config.secret_files import write_secret
+from ledger.core.log.notes import SeedSigner
+from ledger.core.verification.trust import encode_trust
+from tests.testkit import bundles
+from tests.testkit.builders import POLICE, PROCURATORATE, Event, Officer, Registry, clerk, instant, signed, supervisor
+from tests.testkit.casework import Case
+from tests.unit.cli.tally import Done, Tally
+from tests.unit.witness.cheating import CheatingLog, served
+
+CLERK, CHIEF, OTHER = clerk(POLICE), supervisor(POLICE), clerk(PROCURATORATE)
+STRANGER = clerk(POLICE, 9)  # nobody granted this key
+
+
+class Watch:
+    """A profile of the police at a log that a test may make lie."""
+
+    def __init__(self, tally: Tally, log: CheatingLog):
+        self.tally = tally
+        self.log = log
+        self.registry = Registry()
+        tally.ok("profile", "add", "police", "--url", log.url)
+        self.folder = tally.config / "profiles" / "police"
+        write_secret(self.folder / "trust.json", encode_trust(bundles.trust()), field="trust")
+        self.change(lambda: self.registry.admit(POLICE, PROCURATORATE).grant(CLERK, CHIEF, OTHER))
+
+    def change(self, act: Any) -> None:
+        """Changes the registry, and mirrors that into the log."""
+        known = len(self.registry.bodies)
+        act()
+        self.log.mirror(*self.registry.bodies[known:])
+
+    def open(self, case_id: str, by: Officer = CLERK) -> Event:
+        event = Case(case_id).open(by).last
+        self.log.add(event)
+        return event
+
+    def done(self, *more: str) -> Done:
+        return self.tally("--json", "monitor", "--agency", POLICE, *more)
+
+    def look(self, status: Exit = Exit.OK) -> Any:
+        """What one look tells."""
+        done = self.done()
+        assert done.status == status, done.err or done.out
+        return done.json()
+
+    def fault(self) -> Any:
+        """The error of a look that must fail, and say so with the exit code of what was tampered with."""
+        done = self.done()
+        assert done.status == Exit.REFUSED, done.out
+        return json.loads(done.err)["error"]
+
+
+@pytest.fixture
+def watch(tally: Tally) -> Iterator[Watch]:
+    """A log with two agencies, served."""
+    with served(CheatingLog()) as log:
+        yield Watch(tally, log)
+
+
+def test_each_use_is_shown_once(watch: Watch) -> None:
+    """Uses of the agency's keys and changes of them in the registry, never those of others, and none a second time."""
+    watch.open("case-1")
+    watch.open("case-2", OTHER)
+    told = watch.look()
+    assert (told["agency"], told["since"], told["size"], told["alarms"]) == (POLICE, 0, len(watch.log.events), 0)
+    kinds = [(use["event_type"], use["key_id"], use["officer"]) for use in told["uses"]]
+    assert kinds == [
+        ("registry.agency_admitted", None, None),
+        ("registry.key_granted", CLERK.key_id, CLERK.officer_id),
+        ("registry.key_granted", CHIEF.key_id, CHIEF.officer_id),
+        ("case.opened", CLERK.key_id, CLERK.officer_id),
+    ]
+    assert told["uses"][-1]["stream"] == {"kind": "case", "id": "case-1"}
+    again = watch.look()
+    assert (again["since"], again["uses"]) == (told["size"], [])
+    watch.open("case-3")
+    (use,) = watch.look()["uses"]
+    assert (use["stream"]["id"], use["index"]) == ("case-3", told["size"])
+
+
+def test_more_than_a_step_is_looked_at(watch: Watch, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A long log is read in parts, full and partial tiles alike."""
+    monkeypatch.setattr("ledger.client.monitoring.STEP", 64)
+    watch.log.add(*(Case(f"case-{number}").open(CLERK if number % 2 else OTHER).last for number in range(300)))
+    told = watch.look()
+    assert told["size"] == len(watch.log.events) > 256
+    assert len(told["uses"]) == 3 + 150
+
+
+@pytest.mark.parametrize(
+    ("event", "alarm"),
+    [
+        (lambda: Case("case-x").open(STRANGER).last, "key_unknown"),
+        (lambda: _under(PROCURATORATE, Case("case-x").open(CLERK).last), "wrong_agency"),
+        (lambda: _unsigned(Case("case-x").open(CLERK).last), "bad_signature"),
+        (lambda: Case("case-x").open(CLERK, signed_at=1, occurred_at=instant(1)).last, "key_not_valid"),
+    ],
+)
+def test_a_use_that_nobody_may_make_is_an_alarm(watch: Watch, event: Any, alarm: str) -> None:
+    """It is shown among the others, and makes the exit code 1; the next look goes on behind it."""
+    watch.look()
+    watch.log.add(event())
+    watch.open("case-1")
+    told = watch.look(Exit.REFUSED)
+    assert [use["alarm"] for use in told["uses"]] == [alarm, None]
+    assert told["alarms"] == 1
+    assert told["uses"][0]["told"]
+    assert watch.look()["uses"] == []
+
+
+def test_a_use_after_the_revocation_is_an_alarm(watch: Watch) -> None:
+    """Before it, the key was good."""
+    watch.open("case-1")
+    watch.change(lambda: watch.registry.revoke(CLERK))
+    watch.open("case-2")
+    watch.open("case-3", CHIEF)
+    told = watch.look(Exit.REFUSED)
+    alarms = [(use["event_type"], use["alarm"]) for use in told["uses"][3:]]
+    assert alarms == [
+        ("case.opened", None),
+        ("registry.key_revoked", None),
+        ("case.opened", "key_revoked"),
+        ("case.opened", None),
+    ]
+
+
+def test_people_see_a_table(watch: Watch) -> None:
+    """With times, the kind of alarm in words, and what is wrong on standard error."""
+    watch.open("case-1", STRANGER)
+    done = watch.tally("monitor", "--agency", POLICE)
+    assert done.status == Exit.REFUSED
+    assert "case-1" in done.out
+    assert "key unknown" in done.out
+    assert "2026-03-02 09:00:30 +08:00" in done.out
+    assert "is not granted to any agency" in done.err
+
+
+def test_a_rollback_is_an_alarm_until_it_is_mended(watch: Watch) -> None:
+    """Nothing moves on, and both checkpoints are kept as evidence."""
+    watch.open("case-1")
+    watch.look()
+    watch.log.published -= 1
+    for _ in range(2):
+        told = watch.fault()
+        assert (told["code"], "rolled back" in told["message"]) == ("rollback", True)
+    assert (watch.folder / "monitor-rollback.note").read_text(encoding="utf-8") == watch.log.note()
+    assert "monitor-rollback.note" in told["hint"]
+    watch.log.published += 1
+    assert watch.look()["uses"] == []
+
+
+@pytest.mark.parametrize("more", [0, 1, 300])
+def test_a_fork_is_an_alarm(watch: Watch, more: int) -> None:
+    """Another tree of the same size, or one that does not continue what was seen."""
+    watch.open("case-1")
+    watch.look()
+    watch.log.events[-1] = Case("case-2").open(CLERK).last
+    watch.log.add(*(Case(f"case-more-{number}").open(OTHER).last for number in range(more)))
+    assert watch.fault()["code"] == "fork"
+    assert (watch.folder / "monitor-fork.note").exists()
+
+
+def test_a_false_mirror_is_an_alarm(watch: Watch) -> None:
+    """A change of the registry that does not follow from the one before."""
+    watch.look()
+    watch.log.mirror(replace(Registry().admit("court-east").bodies[0], number=9))
+    assert watch.fault()["code"] == "false_mirror"
+
+
+def test_a_mirror_by_another_key_is_an_alarm(watch: Watch) -> None:
+    """Only the ledger's own key says what is in the registry."""
+    watch.look()
+    watch.log.add(watch.log.system.draft(Registry().admit("court-east").bodies[0], CLERK))
+    assert watch.fault()["code"] == "unauthorised_key"
+
+
+def test_a_checkpoint_by_another_key_is_refused(watch: Watch) -> None:
+    """What the trusted log did not sign is no word of it."""
+    other = CheatingLog(SeedSigner.from_seed(bundles.ORIGIN, b"\x09" * 32))
+    other.add(Case("case-1").open(CLERK).last)
+    watch.log.lies["/checkpoint"] = other.note().encode()
+    assert watch.fault()["code"] == "signature_refused"
+
+
+def test_a_log_that_withholds_is_unreachable(watch: Watch) -> None:
+    """Entries that are missing, or others than were signed, are no alarm yet: it may be the way between."""
+    watch.open("case-1")
+    watch.log.lies[f"/tile/entries/000.p/{len(watch.log.events)}"] = 404
+    assert watch.done().status == Exit.UNREACHABLE
+    watch.log.lies.clear()
+    watch.log.lies["/checkpoint"] = 503
+    assert watch.done().status == Exit.UNREACHABLE
+
+
+def test_following_ends_with_an_alarm(watch: Watch) -> None:
+    """Each use in a line of its own as it comes; what does not answer is asked again."""
+    watch.look()
+    told: list[Done] = []
+    thread = threading.Thread(target=lambda: told.append(watch.done("--follow", "--every", "0.1")))
+    thread.start()
+    watch.open("case-1")
+    until_asked_again(watch)
+    watch.log.lies["/checkpoint"] = 503
+    until_asked_again(watch)
+    watch.log.lies.clear()
+    watch.open("case-2", STRANGER)
+    thread.join(60)
+    assert not thread.is_alive()
+    lines = [json.loads(line) for line in told[0].out.splitlines()]
+    assert [(line["stream"]["id"], line["alarm"]) for line in lines] == [("case-1", None), ("case-2", "key_unknown")]
+    assert told[0].status == Exit.REFUSED
+
+
+def until_asked_again(watch: Watch) -> None:
+    """Returns when two looks more have begun."""
+    pause, asked = threading.Event(), watch.log.asked.count("/checkpoint")
+    for _ in range(600):
+        if watch.log.asked.count("/checkpoint") >= asked + 2:
+            return
+        pause.wait(0.05)
+    raise AssertionError("nobody looks")
+
+
+def test_whose_keys_and_whose_word_must_be_known(watch: Watch) -> None:
+    """Without an agency, without a trust file, with a position of another ledger nothing is looked at."""
+    assert watch.tally("monitor").status == Exit.USAGE
+    watch.look()
+    other = bundles.trust(log_id=b"\x05" * 32)
+    write_secret(watch.folder / "trust.json", encode_trust(other), field="trust", replace=True)
+    assert "of another ledger" in watch.done().err
+    (watch.folder / "monitor.json").write_text("{")
+    assert "cannot be read" in watch.done().err
+    (watch.folder / "trust.json").unlink()
+    assert watch.done().status == Exit.USAGE
+
+
+def _under(agency: str, event: Event) -> Event:
+    """The same event as if it were of another agency, signed by the same key."""
+    return Event(signed(replace(event.envelope, agency=agency), CLERK), event.payload)
+
+
+def _unsigned(event: Event) -> Event:
+    return Event(replace(event.envelope, signature="0x" + "11" * 64 + "1b"), event.payload)

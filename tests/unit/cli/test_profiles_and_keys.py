@@ -1,0 +1,261 @@
+"""`tally profile` and `tally key`: who acts, and what secrets lie where."""
+
+from __future__ import annotations
+
+import os
+import pty
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from ledger.cli.exits import Exit
+from ledger.config.keys import change_passphrase, open_keystore, open_note_key
+from ledger.config.secret_files import write_secret
+from ledger.witness.directory import WitnessDirectory, open_keys
+from tests.testkit.builders import LOG_ID
+from tests.unit.cli.tally import PASSPHRASE, Tally, write_trust
+
+URL = "http://127.0.0.1:8420"
+
+
+def test_new_key_opens_with_its_passphrase(tally: Tally) -> None:
+    """The file is an officer's keystore of mode 0600 under the passphrase that was given; its id is told."""
+    key_id = tally.new_key("police-clerk")
+    path = tally.config / "keys" / "police-clerk.json"
+    assert open_keystore(path, PASSPHRASE).key_id == key_id
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_passphrase_from_a_variable(tally: Tally, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A variable that is named by the option gives the passphrase; an empty one is refused."""
+    monkeypatch.setenv("OFFICER_PASSPHRASE", "from a variable")
+    tally.ok("key", "new", "one", "--light", "--passphrase-env", "OFFICER_PASSPHRASE")
+    assert open_keystore(tally.config / "keys" / "one.json", "from a variable")
+    done = tally("key", "new", "two", "--light", "--passphrase-env", "NOT_SET")
+    assert (done.status, "NOT_SET" in done.err) == (Exit.USAGE, True)
+
+
+@pytest.mark.parametrize("mode", [0o644, 0o640])
+def test_passphrase_file_that_others_may_read_is_refused(tally: Tally, mode: int) -> None:
+    """An open passphrase file makes no key, and the message tells the command that mends it."""
+    tally.passphrase_file.chmod(mode)
+    done = tally("key", "new", "one", "--passphrase-file", tally.passphrase_file)
+    assert done.status == Exit.USAGE
+    assert f"chmod 600 {tally.passphrase_file}" in done.err
+    assert not (tally.config / "keys").exists()
+
+
+def test_passphrase_is_no_option_and_needs_a_terminal(tally: Tally) -> None:
+    """There is no way to put a passphrase on the command line; without a terminal it must come from somewhere."""
+    assert tally("key", "new", "one", "--passphrase", "open sesame").status == Exit.USAGE
+    done = tally("key", "new", "one")
+    assert (done.status, "--passphrase-file" in done.err) == (Exit.USAGE, True)
+
+
+def test_passphrase_is_asked_for_twice_and_not_shown(tally: Tally) -> None:
+    """At a terminal a new passphrase is asked for with confirmation, and is not echoed."""
+    command = [str(Path(sys.executable).with_name("tally")), "key", "new", "one", "--light"]
+    terminal, inner = pty.openpty()
+    environment = {"PATH": os.environ["PATH"], **tally.environment()}
+    with subprocess.Popen(
+        command, stdin=inner, stdout=inner, stderr=inner, env=environment, start_new_session=True
+    ) as process:
+        os.close(inner)
+        shown = answer_prompts(terminal, ["typed", "typed"])
+        assert process.wait(60) == 0
+    assert "typed" not in shown
+    assert open_keystore(tally.config / "keys" / "one.json", "typed")
+
+
+def answer_prompts(terminal: int, answers: list[str]) -> str:
+    """What the program showed until it ended, answering each prompt (it ends in a colon and a blank)."""
+    shown = ""
+    while True:
+        try:
+            read = os.read(terminal, 1024).decode()
+        except OSError:  # the other side is closed
+            return shown
+        shown += read
+        if read.endswith(": ") and answers:
+            os.write(terminal, f"{answers.pop(0)}\n".encode())
+
+
+def test_key_is_never_overwritten(tally: Tally) -> None:
+    """A name that is taken is refused; the key stays."""
+    before = tally.new_key("police-clerk")
+    done = tally("key", "new", "police-clerk", "--passphrase-file", tally.passphrase_file)
+    assert done.status == Exit.USAGE
+    assert tally.ok("key", "show", "police-clerk")["key_id"] == before
+
+
+def test_note_keys_carry_their_names(tally: Tally) -> None:
+    """A log's or witness's key is Ed25519 under its note name, and both kinds are listed."""
+    given = ("--passphrase-file", tally.passphrase_file)
+    log = tally.ok("key", "new", "log", "--log", "ledger.example/handovers", *given)
+    witness = tally.ok("key", "new", "w1", "--witness", "witness.example/w1", *given)
+    officer = tally.new_key("officer")
+    assert log["verifier_key"].startswith("ledger.example/handovers+")
+    assert open_note_key(Path(witness["file"]), PASSPHRASE).verifying_key.vkey() == witness["verifier_key"]
+    listed = tally.ok("key", "list")
+    assert [key["name"] for key in listed] == ["log", "officer", "w1"]
+    assert tally.ok("key", "show", "officer")["key_id"] == officer
+    assert tally("key", "new", "x", "--log", "a", "--witness", "b", *given).status == Exit.USAGE
+    assert tally("key", "new", "x", "--log", "a name", *given).status == Exit.USAGE
+
+
+def test_keys_in_a_folder_of_their_own(tally: Tally) -> None:
+    """--key-dir makes and lists keys elsewhere."""
+    elsewhere = tally.folder / "token"
+    given = ("--passphrase-file", tally.passphrase_file, "--key-dir", elsewhere)
+    tally.ok("key", "new", "one", "--light", *given)
+    assert [key["name"] for key in tally.ok("key", "list", "--key-dir", elsewhere)] == ["one"]
+    assert tally.ok("key", "list") == []
+
+
+def test_profiles_live_side_by_side(tally: Tally) -> None:
+    """Each profile keeps what it was told; several must be told apart, one alone is taken by itself."""
+    tally.new_key("clerk")
+    tally.add_profile("police", URL, "police-east", "p-0417", "clerk")
+    assert tally.ok("profile", "show")["officer"] == "p-0417"
+    tally.ok("profile", "add", "reader", "--url", f"{URL}/")
+    assert [profile["name"] for profile in tally.ok("profile", "list")] == ["police", "reader"]
+    done = tally("profile", "show")
+    assert (done.status, "police, reader" in done.err) == (Exit.USAGE, True)
+    assert tally.ok("profile", "show", profile="reader") == {"name": "reader", "url": URL}
+
+
+def test_profile_is_chosen_by_a_variable_too(tally: Tally) -> None:
+    """TALLYSTICK_PROFILE chooses; --profile is stronger."""
+    for name in ("one", "two"):
+        tally.ok("profile", "add", name, "--url", URL)
+    program = Path(sys.executable).with_name("tally")
+
+    def chosen(*arguments: str) -> str:
+        environment = tally.environment() | {"TALLYSTICK_PROFILE": "two"}
+        done = subprocess.run([program, *arguments, "profile", "show"], env=environment, capture_output=True, text=True)
+        return done.stdout.split()[1]
+
+    assert (chosen(), chosen("--profile", "one")) == ("two", "one")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("police", "--url", "ledger.example"), "--url"),
+        (("police", "--url", "http://user:secret@ledger.example"), "--url"),
+        (("../police", "--url", URL), "name"),
+        (("police", "--url", URL, "--agency", "police-east"), "--officer"),
+        (("police", "--url", URL, "--agency", "a", "--officer", "o", "--key", "none"), "--key"),
+    ],
+)
+def test_profile_that_cannot_be_is_not_made(tally: Tally, arguments: tuple[str, ...], said: str) -> None:
+    """A wrong URL, name, key or half an identity is refused under its option, and no profile is there."""
+    done = tally("profile", "add", *arguments)
+    assert (done.status, said in done.err) == (Exit.USAGE, True)
+    assert tally.ok("profile", "list") == []
+
+
+def test_profile_is_replaced_only_on_demand(tally: Tally) -> None:
+    """A name that is taken is refused; with --replace the token of before goes."""
+    tally.ok("profile", "add", "one", "--url", URL)
+    token = tally.config / "profiles" / "one" / "token.json"
+    write_secret(token, b"{}", field="token")
+    assert tally("profile", "add", "one", "--url", "http://127.0.0.1:1").status == Exit.USAGE
+    assert token.exists()
+    tally.ok("profile", "add", "one", "--url", "http://127.0.0.1:1", "--replace")
+    assert tally.ok("profile", "show")["url"] == "http://127.0.0.1:1"
+    assert not token.exists()
+
+
+def test_trust_file_pins_the_ledger(tally: Tally) -> None:
+    """A profile made with a trust file signs for its ledger from the start."""
+    trust = write_trust(tally.folder)
+    made = tally.ok("profile", "add", "one", "--url", URL, "--trust", trust)
+    assert made["log_id"] == "0x" + LOG_ID.hex()
+
+
+def test_profile_is_removed_unless_events_wait(tally: Tally) -> None:
+    """Events of unknown outcome keep a profile; without them it goes, and its key stays."""
+    tally.new_key("clerk")
+    tally.add_profile("police", URL, "police-east", "p-0417", "clerk")
+    waiting = tally.config / "profiles" / "police" / "outbox" / "event.json"
+    write_secret(waiting, b"{}", field="outbox")
+    done = tally("profile", "remove", "police")
+    assert (done.status, f"tally event submit {waiting}" in done.err) == (Exit.USAGE, True)
+    waiting.unlink()
+    assert tally("profile", "remove", "police").status == 0
+    assert tally.ok("profile", "list") == []
+    assert tally.ok("key", "show", "clerk")
+    assert tally("profile", "show", "police").status == Exit.USAGE
+
+
+def lone_key(tally: Tally) -> Path:
+    tally.new_key("one")
+    return tally.config / "keys" / "one.json"
+
+
+def test_passphrase_of_a_key_is_changed(tally: Tally) -> None:
+    """The new one opens the key; whoever still has a file with the old one is told its name."""
+    key = lone_key(tally)
+    new = tally.folder / "new"
+    write_secret(new, b"another\n", field="passphrase")
+    tally.add_profile("somebody", "http://127.0.0.1:1", "police-east", "p-1", "one")
+    given = ("--passphrase-file", tally.passphrase_file, "--new-passphrase-file", new)
+    done = tally("key", "passphrase", "one", "--light", *given)
+    assert done.status == 0
+    assert f"{tally.passphrase_file} still holds the passphrase of before" in done.err
+    assert open_keystore(key, "another")
+    done = tally("key", "passphrase", "one", "--light", *given)
+    assert (done.status, done.err.count("still holds")) == (0, 1), "the same command again changes nothing"
+
+
+def test_wrong_passphrase_changes_nothing(tally: Tally) -> None:
+    """Neither the key nor what is kept beside it; nor does a name that no key has."""
+    key = lone_key(tally)
+    before = key.read_bytes()
+    new = tally.folder / "new"
+    write_secret(new, b"another\n", field="passphrase")
+    done = tally("key", "passphrase", "one", "--light", "--passphrase-file", new, "--keep-passphrase")
+    assert (done.status, "wrong passphrase" in done.err) == (Exit.USAGE, True)
+    assert (key.read_bytes(), [file.name for file in key.parent.iterdir()]) == (before, ["one.json"])
+    done = tally("key", "passphrase", "two", "--passphrase-file", new, "--new-passphrase-file", new)
+    assert (done.status, "there is no key two" in done.err) == (Exit.USAGE, True)
+
+
+def test_passphrase_that_is_kept_beside_the_keys_is_replaced_with_them(tally: Tally) -> None:
+    """All keys of a witness at once; one of them alone is refused, for the kept passphrase opens all."""
+    folder = tally.folder / "witness"
+    tally.ok("witness", "key", "witness.example/w1", "--data-dir", folder, "--keep-passphrase", "--light")
+    where = WitnessDirectory(folder)
+    old = where.passphrase.read_text().strip()
+    done = tally("key", "passphrase", "note", "--key-dir", where.keys, "--keep-passphrase")
+    assert (done.status, "Name no key, to change all of them." in done.err) == (Exit.USAGE, True)
+    changed = tally.ok("key", "passphrase", "--key-dir", where.keys, "--keep-passphrase", "--light")
+    assert [key["name"] for key in changed] == ["account", "note"]
+    listed = tally("key", "passphrase", "--key-dir", where.keys, "--keep-passphrase", "--light").out
+    assert changed[1]["verifier_key"] in listed
+    new = where.passphrase.read_text().strip()
+    assert (new != old, open_keys(where, new).account.key_id) == (True, changed[0]["key_id"])
+    assert {file.name for file in where.keys.iterdir()} == {"account.json", "note.pem", "passphrase"}
+    assert {file.stat().st_mode & 0o777 for file in where.keys.iterdir()} == {0o600}
+
+
+@pytest.mark.parametrize("changed", [0, 1, 2])
+def test_change_that_was_cut_short_goes_on_with_the_passphrase_that_waits(tally: Tally, changed: int) -> None:
+    """Killed before, between or after the keys, the new one is in a file; another one would lose the first keys."""
+    folder = tally.folder / "witness"
+    tally.ok("witness", "key", "witness.example/w1", "--data-dir", folder, "--keep-passphrase", "--light")
+    where = WitnessDirectory(folder)
+    write_secret(where.keys / "passphrase.new", b"minted then\n", field="passphrase")
+    paths = [where.account_key, where.note_key][:changed]
+    change_passphrase(paths, where.passphrase.read_text().strip(), "minted then", light=True)
+    other = tally.folder / "other"
+    write_secret(other, b"another", field="passphrase")
+    all_of_them = ("key", "passphrase", "--key-dir", where.keys, "--light")
+    done = tally(*all_of_them, "--new-passphrase-file", other)
+    assert (done.status, "an earlier change was cut short" in done.err) == (Exit.USAGE, True)
+    assert tally(*all_of_them, "--keep-passphrase").status == 0
+    assert where.passphrase.read_text() == "minted then\n"
+    assert open_keys(where, "minted then")

@@ -1,0 +1,177 @@
+"""Events signed as files, proofs, exports and the public log on the command line."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ledger.cli.exits import Exit
+from ledger.core.encoding import canonical
+from ledger.core.log.merkle import leaf_hash
+from ledger.core.log.policy import parse_policy
+from ledger.core.log.tlog_proofs import parse_tlog_proof
+from tests.unit.cli.casework import THEN, accept, offer, open_case
+from tests.unit.cli.world import World
+
+
+def test_event_signed_as_a_file_and_sent_later(world: World, tmp_path: Path) -> None:
+    """Any event can be written as JSON, signed offline into a file, and sent twice to count once."""
+    case_id = open_case(world)
+    head = world.tally.ok("event", "list", case_id, profile="police")[-1]
+    draft = {
+        "event_type": "record.late",
+        "stream": {"kind": "case", "id": case_id},
+        "sequence": 1,
+        "previous": head["envelope"]["payload_digest"],
+        "body": {"happened_at": THEN, "ground": "the line was down"},
+        "authority": {"authorization_type": "order", "authorization_identifier": "O-1"},
+        "sections": {"narrative": {"text": "what happened"}},
+    }
+    file = tmp_path / "draft.json"
+    file.write_text(json.dumps(draft), encoding="utf-8")
+    signed = tmp_path / "signed.json"
+    made = world.tally.ok("event", "sign", file, "-o", signed, profile="police")
+    copy = tmp_path / "copy.json"
+    copy.write_bytes(signed.read_bytes())
+    first, second = (world.tally.ok("event", "submit", path, profile="police") for path in (signed, copy))
+    assert first["event_id"] == second["event_id"] == made["event_id"]
+    assert first["index"] == second["index"]
+
+
+def test_draft_opens_a_case(world: World, tmp_path: Path) -> None:
+    """A case that is not there yet has no place to ask for: its opening is signed as its first event."""
+    case_id = f"case-{secrets.token_hex(4)}"
+    body = {"case_number": "A-9", "case_type": "theft", "business_line": "criminal", "stage": "investigation"}
+    draft = {"event_type": "case.opened", "stream": {"kind": "case", "id": case_id}, "body": body}
+    file, signed = tmp_path / "draft.json", tmp_path / "signed.json"
+    file.write_text(json.dumps(draft), encoding="utf-8")
+    world.tally.ok("event", "sign", file, "-o", signed, profile="police")
+    assert json.loads(signed.read_bytes())["envelope"]["sequence"] == 0
+    world.tally.ok("event", "submit", signed, profile="police")
+    assert world.tally.ok("case", "show", case_id, profile="police")["case_number"] == "A-9"
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"event_type": "record.lost"}, "record.lost"),
+        ({"stream": {"kind": "case"}}, "stream.id"),
+        ({"body": {"ground": "x"}}, "happened_at"),
+        ({"stream": {"kind": "agency", "id": "police-east"}}, "sequence"),
+        ({"surprise": 1}, "surprise"),
+    ],
+)
+def test_draft_that_cannot_be_is_not_signed(world: World, tmp_path: Path, changes: dict[str, Any], said: str) -> None:
+    """What is wrong in a draft is named, and no file is written."""
+    draft = {
+        "event_type": "record.late",
+        "stream": {"kind": "case", "id": "case-1"},
+        "body": {"happened_at": THEN, "ground": "x"},
+    }
+    file = tmp_path / "draft.json"
+    file.write_text(json.dumps(draft | changes), encoding="utf-8")
+    done = world.tally("event", "sign", file, "-o", tmp_path / "signed.json", profile="police")
+    assert done.status == Exit.USAGE
+    assert said in done.err
+    assert not (tmp_path / "signed.json").exists()
+
+
+def test_proof_goes_out_and_is_checked(world: World, tmp_path: Path) -> None:
+    """Event and case bundle, anchored, are intact against the trust file and a copy of the log."""
+    case_id = open_case(world, items=1)
+    accept(world, case_id, offer(world, case_id, "--item", f"{case_id}-i1"), "--all-as-listed")
+    world.anchored()
+    trust = tmp_path / "trust.json"
+    world.tally("log", "trust", "-o", trust, profile="police")
+    event_id = world.tally.ok("event", "list", case_id, profile="police")[-1]["event_id"]
+    bundle, case = tmp_path / "event.json", tmp_path / "case.json"
+    world.tally.ok("proof", "get", event_id, "-o", bundle, profile="police")
+    world.tally.ok("proof", "get", "--case", case_id, "-o", case, profile="police")
+    unnamed = world.tally("--json", "proof", "check", bundle, "--trust", trust)
+    assert (unnamed.status, unnamed.json()["verdict"]) == (Exit.NOT_YET_ANCHORED, "not_yet_anchored")
+    ends = ("--block-of", bundle, "--block-of", case, "--block", "latest-final")
+    world.tally("log", "trust", *ends, "-o", trust, profile="police")
+    told = world.tally.ok("proof", "check", bundle, "--trust", trust)
+    assert {step["name"] for step in told["steps"] if step["result"] != "checked"} == {"witnesses"}
+    saved = world.tally.ok("log", "save", tmp_path / "copy", profile="police")
+    report = world.tally.ok("proof", "check", case, "--trust", trust, "--log", tmp_path / "copy")
+    assert report["verdict"] == "intact"
+    assert {step["result"] for step in report["steps"]} == {"checked"}
+    assert saved["size"] >= report["events"][-1]["subject"]["size"]
+    withheld = tmp_path / "withheld.json"
+    world.tally.ok("proof", "get", event_id, "--withhold", "payload", "-o", withheld, profile="police")
+    assert world.tally("proof", "check", withheld, "--trust", trust).status == Exit.UNVERIFIABLE
+
+
+def test_proofs_go_out_in_the_formats_of_others(world: World, tmp_path: Path) -> None:
+    """The tlog-proof of an event, with and without signing in, under the tlog-policy of the trust file."""
+    case_id = open_case(world, items=1)
+    world.anchored()
+    event = world.tally.ok("event", "list", case_id, profile="police")[0]
+    policy, bundle = tmp_path / "policy", tmp_path / "bundle.json"
+    private, public = tmp_path / "a.tlog-proof", tmp_path / "b.tlog-proof"
+    world.tally.ok("log", "trust", "--policy", "-o", policy, profile="police")
+    world.tally.ok("proof", "get", event["event_id"], "-o", bundle, profile="police")
+    world.tally.ok("proof", "get", event["event_id"], "--tlog-proof", "-o", private, profile="police")
+    (log_key,) = parse_policy(policy.read_text()).logs
+    assert world.tally.ok("log", "trust", "--policy", profile="police") == {"policy": policy.read_text()}
+    assert world.tally("log", "trust", "--policy", profile="police").out == policy.read_text()
+    leaf = leaf_hash(canonical.encode(json.loads(bundle.read_bytes())["envelope"]))
+    index = parse_tlog_proof(private.read_text(encoding="utf-8")).index
+    assert parse_tlog_proof(private.read_text(encoding="utf-8")).verify(leaf, log_key).size > index
+    told = world.tally.ok("log", "proof", str(index), "-o", public, profile="police")
+    assert told["leaf_hash"] == f"sha256:{leaf.hex()}"
+    assert parse_tlog_proof(public.read_text(encoding="utf-8")).verify(leaf, log_key).size > index
+    refused = world.tally("proof", "get", "--case", case_id, "--tlog-proof", profile="police")
+    assert refused.status == Exit.USAGE
+
+
+def test_log_is_public_and_grows(world: World, tmp_path: Path) -> None:
+    """A reader without a key lists entries, checks checkpoints, and sees that today's log extends yesterday's."""
+    profile = "reader"
+    if profile not in [one["name"] for one in world.tally.ok("profile", "list")]:
+        world.tally.ok("profile", "add", profile, "--url", world.url)
+    world.tally.ok("log", "save", tmp_path / "copy", profile=profile)
+    done = world.tally("log", "checkpoint", profile=profile)
+    assert "not checked" in done.err
+    assert world.tally("log", "trust", "--pin", profile=profile).status == 0
+    before = world.tally.ok("log", "checkpoint", profile=profile)
+    assert before["signature"] == "checked"
+    case_id = open_case(world)
+    world.wait("/api/v1/log", lambda log: log["published"] > before["size"])
+    grown = world.tally.ok("log", "consistency", tmp_path / "copy" / "checkpoint", profile=profile)
+    assert grown["second"] > grown["first"]
+    newest = world.tally.ok("log", "entries", "--from", str(grown["second"] - 1), profile=profile)
+    assert newest[0]["stream"]["id"] == case_id
+    assert world.tally("case", "open", "--number", "A", "--type", "x", profile=profile).status == Exit.USAGE
+    assert world.tally("case", "list", profile=profile).status == Exit.REFUSED
+
+
+def test_anchors_are_listed(world: World) -> None:
+    """Anchors with their sizes in rising order; the status tells how far the log is anchored."""
+    open_case(world)
+    world.anchored()
+    anchors = world.tally.ok("anchor", "list", profile="police")
+    sizes = [anchor["size"] for anchor in anchors]
+    assert sizes == sorted(set(sizes))
+    assert world.tally.ok("anchor", "status", profile="police")["anchored"]["confirmed"] == sizes[-1]
+
+
+def test_audit_finds_nothing(world: World) -> None:
+    """An auditor audits a case and the whole log; a clerk may not."""
+    case_id = open_case(world, items=1)
+    world.anchored()
+    assert world.tally.ok("audit", case_id, profile="auditor")["verdict"] == "intact"
+    assert world.tally.ok("audit", profile="auditor")["verdict"] == "intact"
+    recorded = world.tally.ok("audit", case_id, "--record", "--number", "2026-3", profile="auditor")["recorded"]
+    event = world.tally.ok("event", "show", recorded["event_id"], profile="auditor")
+    assert (event["event_type"], event["payload"]["body"]["verdict"]) == ("audit.recorded", "intact")
+    assert event["payload"]["body"]["document_number"] == "2026-3"
+    assert world.tally("audit", case_id, "--number", "2026-3", profile="auditor").status == Exit.USAGE
+    assert world.tally("audit", profile="police").status == Exit.REFUSED
+    shown = world.tally("audit", case_id, "--lang", "zh-CN", profile="auditor").out
+    assert "结论: 完整未改" in shown

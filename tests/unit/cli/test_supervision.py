@@ -1,0 +1,229 @@
+"""Models, leads and recommendations by the command line: each side does its step, and everybody sees his part."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Mapping
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from blake3 import blake3
+
+from ledger.cli.exits import Exit
+from ledger.config.installation import DataDirectory, load
+from ledger.config.keys import open_keystore
+from ledger.core.events import EVENT_TYPES, Stream
+from ledger.core.events.supervision import LeadRaised
+from ledger.core.signing.authority import SERVICE_AGENCY, SERVICE_OFFICER
+from ledger.recording.signing import Actor, StreamPosition, sign_event
+from ledger.supervision.models.parse import parse_model
+from ledger.supervision.models.shipped_models import shipped_model
+from tests.testkit.html_pages import blocks, typed
+from tests.testkit.machine import REPOSITORY
+from tests.testkit.supervision import raised
+from tests.unit.cli.tally import PASSPHRASE
+from tests.unit.cli.world import World
+
+MODEL = "item-not-handed-over"
+PAGE = (REPOSITORY / "docs" / "supervision.md").read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def place(world: World) -> World:
+    """The world, with an analyst of the procuratorate and the shipped model published."""
+    world.with_analyst()
+    file = world.tally.folder / f"{MODEL}.yaml"
+    file.write_text(shipped_model(MODEL), encoding="utf-8")
+    return world
+
+
+def publish(world: World) -> None:
+    """The model, if no test has published it yet."""
+    if world.tally("model", "show", MODEL, profile="police").status != Exit.OK:
+        world.tally.ok("model", "publish", world.tally.folder / f"{MODEL}.yaml", profile="analyst")
+
+
+def raise_lead(world: World, key: Mapping[str, str], **fields: Any) -> LeadRaised:
+    """What the service does when a model has found something: signed by its own key, posted like every event."""
+    where = DataDirectory(world.data)
+    signer = open_keystore(where.keys.keystore("service"), PASSPHRASE)
+    body = raised(key, **fields)
+    stream = Stream(kind="supervision", id=body.lead_id)
+    log_id = bytes.fromhex(load(where).log_id.removeprefix("0x"))
+    signed = sign_event(body, StreamPosition(stream), Actor(SERVICE_AGENCY, SERVICE_OFFICER, signer), log_id)
+    headers = {"content-type": "application/json"}
+    answer = httpx.post(f"{world.url}/api/v1/events", content=signed.submission, headers=headers, timeout=30)
+    assert answer.status_code in (200, 201), answer.text
+    return body
+
+
+def status(world: World, lead_id: str, profile: str = "prosecutor") -> str:
+    found: str = world.tally.ok("lead", "show", lead_id, profile=profile)["status"]
+    return found
+
+
+@pytest.mark.extended
+def test_what_the_page_tells_to_type_works(place: World, tmp_path: Path) -> None:
+    """The life of a lead, one command after the other, as the page tells it."""
+    (tmp_path / f"{MODEL}.yaml").write_text(shipped_model(MODEL), encoding="utf-8")
+    (tmp_path / "depot-book.txt").write_text("page 12: a phone", encoding="utf-8")
+    raise_lead(place, {"case_id": "theft-21", "item_id": "phone"})
+    out = typed(blocks(PAGE), tmp_path, place.tally.environment())
+    assert '"by_outcome": {\n      "recommendation": 1\n    }' in out
+    assert "re-checked" in out
+
+
+def test_every_step_of_the_page_is_one_that_there_is() -> None:
+    """What the page names as an event type is one, and no type of supervision is left out."""
+    named = set(re.findall(r"`((?:model|lead|recommendation)\.[a-z]+)`", PAGE))
+    assert named == {name for name in EVENT_TYPES if name.partition(".")[0] in ("model", "lead", "recommendation")}
+
+
+def test_a_lead_is_dismissed_and_closed(place: World) -> None:
+    """By the procuratorate, with the reason; the lists tell how far it has come, in the reader's language."""
+    body = raise_lead(place, {"case_id": "theft-22", "item_id": "knife"})
+    tally, lead_id = place.tally, body.lead_id
+    assert "not_found" in tally("lead", "show", lead_id, profile="police").err
+    tally.ok("lead", "assign", lead_id, "j-0021", profile="auditor")
+    reason = ("--reason", "explained", "--ground", "It went back to its owner.")
+    tally.ok("lead", "dismiss", lead_id, *reason, profile="prosecutor")
+    closed = tally.ok("lead", "close", lead_id, "--outcome", "none", "--summary", "-", profile="prosecutor")
+    assert closed["lead_id"] == lead_id
+    assert status(place, lead_id, "police") == "closed"
+    told = tally("--lang", "zh-CN", "lead", "show", lead_id, profile="prosecutor").out
+    assert "已办结" in told
+    assert "已作合理说明" in told
+    assert "办结线索" in told
+    listed = tally("--lang", "zh-CN", "lead", "list", "--case", "theft-22", profile="police").out
+    assert "Item phone was seized and not handed over（中文）" in listed
+
+
+def test_a_report_calls_a_model_by_its_title(place: World) -> None:
+    """In the reader's language, with the id beside it that other commands take."""
+    publish(place)
+    raise_lead(place, {"case_id": "theft-27", "item_id": "knife"})
+    period = ("--from", "2020-01-01", "--until", "2099-12-31")
+    title = parse_model(shipped_model(MODEL)).title
+    for language, told in (("en", title.en), ("zh-CN", title.zh)):
+        shown = place.tally("--lang", language, "report", *period, profile="auditor").out
+        assert f"{told} ({MODEL})" in shown
+
+
+def test_a_model_whose_data_set_is_missing_is_published_with_a_warning(place: World) -> None:
+    """Others may have the list, so it is no refusal; what is to be done is told, to whoever adopts it as well."""
+    model = "pension-in-execution"
+    published = place.tally("--lang", "zh-CN", "model", "publish", model, profile="analyst")
+    assert (published.status, "数据集 pensions" in published.err) == (Exit.OK, True), published.err
+    adopted = place.tally("model", "adopt", model, "--set", "dataset=other-list", profile="analyst")
+    assert "data set other-list" in adopted.err
+
+
+def test_leads_are_watched_as_they_come(place: World) -> None:
+    """What there is, then what comes between two looks, each once; a lead that moves on is told again."""
+    shown = [place.tally("lead", "watch", "--once", profile="auditor") for _ in range(2)]
+    assert [one.status for one in shown] == [Exit.OK, Exit.OK]
+    there = len(shown[0].out.splitlines())
+    told = [sys.executable, "-m", "ledger.cli.main", "--profile", "auditor", "lead", "watch", "--every", "0.1"]
+    with subprocess.Popen(
+        told, env={**os.environ, **place.tally.environment()}, stdout=subprocess.PIPE, text=True
+    ) as watching:
+        assert watching.stdout is not None
+        try:
+            assert [watching.stdout.readline() for _ in range(there)] == shown[0].out.splitlines(keepends=True)
+            for number in range(2):
+                lead_id = raise_lead(place, {"case_id": "theft-26", "item_id": f"knife-{number}"}).lead_id
+                assert watching.stdout.readline().startswith(f"{lead_id}  raised  ")
+            place.tally.ok("lead", "assign", lead_id, "j-0021", profile="auditor")
+            assert watching.stdout.readline().startswith(f"{lead_id}  assigned  ")
+        finally:
+            watching.terminate()
+
+
+def test_a_refusal_names_the_option(place: World) -> None:
+    """A confirmation without material is refused under its rule; the lead stays as it was."""
+    lead_id = raise_lead(place, {"case_id": "theft-23", "item_id": "knife"}).lead_id
+    place.tally.ok("lead", "assign", lead_id, "j-0021", profile="auditor")
+    done = place.tally("lead", "confirm", lead_id, "--finding", "seen", profile="prosecutor")
+    assert (done.status, "material_missing" in done.err, "--digest" in done.err) == (Exit.REFUSED, True, True)
+    done = place.tally("lead", "answer", lead_id, "--answer", "ours", profile="prosecutor")
+    assert (done.status, "not_the_supervised" in done.err) == (Exit.REFUSED, True)
+    assert status(place, lead_id) == "assigned"
+
+
+def test_material_is_digested_here(place: World, tmp_path: Path) -> None:
+    """By both algorithms, beside what was digested elsewhere; the file stays where it is."""
+    lead_id = raise_lead(place, {"case_id": "theft-24", "item_id": "knife"}).lead_id
+    place.tally.ok("lead", "assign", lead_id, "j-0021", profile="auditor")
+    file, other = tmp_path / "book.txt", "sha256:" + "11" * 32
+    file.write_bytes(b"page 12")
+    given = ("--answer", "ours", "--material", file, "--digest", other)
+    place.tally.ok("lead", "answer", lead_id, *given, profile="police")
+    (answer,) = place.tally.ok("lead", "show", lead_id, profile="police")["answers"]
+    expected = {other, f"blake3:{blake3(b'page 12').hexdigest()}", f"sha256:{sha256(b'page 12').hexdigest()}"}
+    assert set(answer["digests"]) == expected
+
+
+def test_a_model_is_adopted_within_its_bounds_and_retired(place: World) -> None:
+    """Parameters are checked before anything is signed; the text that is shown is the one that was signed."""
+    publish(place)
+    tally = place.tally
+    wrong = tally("model", "adopt", MODEL, "--set", "grace_days=99", profile="analyst")
+    assert (wrong.status, "0 to 30" in wrong.err) == (Exit.USAGE, True)
+    tally.ok("model", "adopt", MODEL, "--set", "grace_days=5", "--note", "for the county", profile="analyst")
+    shown = tally.ok("model", "show", MODEL, "--version", "1", profile="police")
+    assert [one["parameters"] for one in shown["adoptions"]] == [{"grace_days": "5"}]
+    assert tally("model", "show", MODEL, "--definition", profile="police").out == shipped_model(MODEL)
+    assert "for the county" in tally("model", "show", MODEL, profile="police").out
+    own = "own-model"
+    file = tally.folder / "own.yaml"
+    file.write_text(shipped_model(MODEL).replace(f"model: {MODEL}", f"model: {own}"), encoding="utf-8")
+    assert tally.ok("model", "publish", file, profile="analyst")["model_id"] == own
+    again = tally("model", "publish", file, profile="analyst")
+    assert again.status == Exit.REFUSED
+    tally.ok("model", "retire", own, "--ground", "only a trial", profile="analyst")
+    in_use = [one["model_id"] for one in tally.ok("model", "list", "--in-use", profile="police")]
+    assert (MODEL in in_use, own in in_use) == (True, False)
+    assert own in tally("model", "list", profile="police").out
+
+
+def test_a_file_at_fault_is_not_published(place: World) -> None:
+    """Nothing is signed of a file that is no text, or that is no model."""
+    file = place.tally.folder / "bad.yaml"
+    file.write_bytes(b"\xff\xfe")
+    assert place.tally("model", "publish", file, profile="analyst").status == Exit.USAGE
+    file.write_text("model: x\n", encoding="utf-8")
+    assert place.tally("model", "publish", file, profile="analyst").status == Exit.USAGE
+
+
+def test_a_recheck_by_hand_takes_both_numbers(place: World) -> None:
+    """A recommendation without a model counts nothing by itself; the numbers are recorded as the officer gives them."""
+    tally, before, after = place.tally, ("7", "2026-01-01", "2026-02-01", "5"), ("2", "2026-02-01", "2026-03-01", "9")
+    papers = ("--number", "2026-9", "--problem", "Late.", "--advice", "Sooner.", "--recommendation-id", "by-hand")
+    tally.ok("recommendation", "issue", "police-east", *papers, profile="auditor")
+    again = ("recommendation", "recheck", "by-hand", "--result", "fell")
+    for given, field in (((), "--before"), (("--before", *before), "--after"), (("--after", *after), "--before")):
+        done = tally(*again, *given, profile="auditor")
+        assert (done.status, done.err.startswith(f"{field}: expected the numbers")) == (Exit.USAGE, True), done.err
+    told = tally("--lang", "zh-CN", *again, "--before", *before, "--after", *after, profile="auditor")
+    assert (told.status, "数字由承办人填写" in told.err) == (Exit.OK, True)
+    (recheck,) = tally.ok("recommendation", "show", "by-hand", profile="police")["rechecks"]
+    assert (recheck["before"]["count"], recheck["after"]["period_from"]) == (7, "2026-02-01")
+
+
+def test_a_draft_of_supervision_is_signed_on_its_head(place: World) -> None:
+    """`tally event sign` asks where the stream of a lead stands, too; of other streams it says that it cannot."""
+    lead_id = raise_lead(place, {"case_id": "theft-25", "item_id": "knife"}).lead_id
+    file = place.tally.folder / "draft.json"
+    draft = '{"event_type": "lead.assigned", "stream": {"kind": "supervision", "id": "%s"}, "body": {"handler": "j-1"}}'
+    file.write_text(draft % lead_id, encoding="utf-8")
+    signed = place.tally.ok("event", "sign", file, "-o", place.tally.folder / "signed.json", profile="auditor")
+    place.tally.ok("event", "submit", signed["file"], profile="auditor")
+    assert status(place, lead_id) == "assigned"
+    file.write_text(draft % "pensions", encoding="utf-8")
+    assert place.tally("event", "sign", file, profile="auditor").status == Exit.USAGE

@@ -1,0 +1,116 @@
+"""A service with a timestamp authority, by the command line: what it says, and what its bundles then prove."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ledger.cli.exits import Exit
+from tests.testkit.machine import free_port
+from tests.testkit.timestamping import Authority, new_authority, serving_authority
+from tests.unit.cli.world import World, service_of
+
+
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Authority]:
+    """An authority over HTTP."""
+    with serving_authority(new_authority(tmp_path_factory.mktemp("authority") / "tsa")) as authority:
+        yield authority
+
+
+@pytest.fixture(scope="module")
+def stamped(tmp_path_factory: pytest.TempPathFactory, authority: Authority) -> Iterator[World]:
+    """A service that asks it each second, with two agencies and their people."""
+    world = World(tmp_path_factory.mktemp("stamped"))
+    world.found()
+    configure(world, authority)
+    with service_of(world):
+        world.wait("/api/v1/chain", bool)
+        world.add_people()
+        yield world
+
+
+def configure(world: World, authority: Authority, **changes: object) -> None:
+    """Writes the settings of the installation."""
+    settings = {"URL": authority.url, "ROOTS": authority.root_file, "INTERVAL_S": 1} | changes
+    lines = [f"TALLYSTICK_TIMESTAMP_{name}={value}\n" for name, value in settings.items() if value is not None]
+    (world.data / "settings.env").write_text("".join(lines))
+
+
+def time_step(world: World, bundle: Path, trust: Path) -> tuple[Any, Any]:
+    """The report of a bundle, and its 13th step."""
+    report = world.tally("--json", "proof", "check", bundle, "--trust", trust).json()
+    return report, next(step for step in report["steps"] if step["name"] == "time")
+
+
+def test_a_bundle_proves_its_time_by_a_third_party(stamped: World, tmp_path: Path) -> None:
+    """Against the service's trust file, which names the authority's root; without the root the time is not checked."""
+    given = ("--number", "A-1", "--type", "theft")
+    case_id = stamped.tally.ok("case", "open", *given, profile="police")["case_id"]
+    stamped.anchored()
+    size = stamped.wait("/api/v1/log", bool)["published"]
+    stamped.wait("/api/v1/log", lambda log: log["timestamped"]["size"] >= size)
+    event_id = stamped.tally.ok("event", "list", case_id, profile="police")[-1]["event_id"]
+    bundle, trust = tmp_path / "bundle.json", tmp_path / "trust.json"
+    stamped.tally.ok("proof", "get", event_id, "-o", bundle, profile="police")
+    stamped.tally.ok("log", "trust", "-o", trust, profile="police")
+    report, step = time_step(stamped, bundle, trust)
+    assert (report["verdict"], step["result"]) == ("not_yet_anchored", "checked")  # the trust file names no block
+    assert step["detail"].endswith("by the timestamp of CN=Test Timestamping")
+    assert report["proven_time"] is not None
+    rootless = {name: value for name, value in json.loads(trust.read_bytes()).items() if name != "timestamp_roots"}
+    trust.write_text(json.dumps(rootless))
+    report, step = time_step(stamped, bundle, trust)
+    assert (report["verdict"], report["proven_time"]) == ("not_yet_anchored", None)
+    assert step["result"] == "not_checked"
+    assert "the trust file names no authority's root" in step["detail"]
+
+
+def test_doctor_tells_how_it_stands(stamped: World, authority: Authority) -> None:
+    """Well while the authority answers; what is wrong while it does not, and then again that it is well."""
+
+    def finding() -> Any:
+        done = stamped.tally("--json", "doctor", "--data-dir", stamped.data, profile="police")
+        return next(one for one in json.loads(done.out) if one["check"] == "timestamps")
+
+    stamped.wait("/api/v1/log", lambda log: log["timestamped"]["time"] > 0)
+    assert finding()["result"] == "checked"
+    authority.status = 503
+    case = ("case", "open", "--number", "A-2", "--type", "theft")
+    stamped.tally.ok(*case, profile="police")
+    stamped.wait("/api/v1/log", lambda log: log["timestamped"]["fault"] is not None)
+    assert (finding()["result"], "answered 503" in finding()["detail"]) == ("failed", True)
+    authority.status = 200
+    stamped.wait("/api/v1/log", lambda log: log["timestamped"]["fault"] is None)
+    assert finding()["result"] == "checked"
+
+
+def test_doctor_tells_how_far_the_agency_has_looked(stamped: World) -> None:
+    """Nobody yet, then up to the published size; a log that a real service runs gives no alarm."""
+
+    def finding() -> Any:
+        done = stamped.tally("--json", "doctor", "--data-dir", stamped.data, profile="prosecutor")
+        return next(one for one in json.loads(done.out) if one["check"] == "monitor")
+
+    assert (finding()["result"], finding()["mend"]) == ("not_checked", "tally log trust --pin")
+    stamped.tally.ok("log", "trust", "--pin", profile="prosecutor")
+    assert (finding()["result"], finding()["mend"]) == ("not_checked", "tally monitor")
+    told = stamped.tally.ok("monitor", profile="prosecutor")
+    assert {use["event_type"] for use in told["uses"]} == {"registry.agency_admitted", "registry.key_granted"}
+    assert (told["agency"], told["alarms"]) == ("procuratorate-east", 0)
+    assert finding()["result"] == "checked"
+    assert finding()["detail"].startswith(f"{told['size']} of ")
+
+
+def test_an_authority_without_a_root_is_refused(tmp_path: Path, authority: Authority) -> None:
+    """A timestamp that nobody could verify is not asked for: the service does not start, and says what it lacks."""
+    world = World(tmp_path)
+    world.found()
+    configure(world, authority, ROOTS=None)
+    given = ("--port", str(free_port()), "--passphrase-file", world.tally.passphrase_file)
+    done = world.tally("serve", "--data-dir", world.data, *given)
+    assert (done.status, "timestamp_roots" in done.err) == (Exit.USAGE, True)

@@ -1,0 +1,131 @@
+"""Two agencies, their people and a running service: everything by the command line, as on one machine."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from tests.testkit.machine import free_port
+from tests.unit.cli.tally import Tally
+
+READY_WITHIN = 120  # seconds
+UNTIL = "2099-01-01"
+AGENCIES = {"police-east": "public_security", "procuratorate-east": "procuratorate"}
+PEOPLE = {  # profile: agency, officer, role
+    "police": ("police-east", "p-0417", "clerk"),
+    "chief": ("police-east", "p-0400", "supervisor"),
+    "prosecutor": ("procuratorate-east", "j-0021", "clerk"),
+    "auditor": ("procuratorate-east", "j-0090", "auditor"),
+}
+
+ANALYST = ("procuratorate-east", "j-0095", "analyst")
+
+
+class World:
+    """The service at ``url`` on the ledger in ``data``; each of ``PEOPLE`` has a profile, and so has each admin."""
+
+    def __init__(self, folder: Path):
+        self.tally = Tally(folder)
+        self.data = folder / "ledger"
+        self.url = f"http://127.0.0.1:{free_port()}"
+        self.process: subprocess.Popen[bytes] | None = None
+        self.settings = {"TALLYSTICK_ANCHOR_INTERVAL_S": "1"}
+
+    def found(self) -> None:
+        """Mints the ledger, with an admin for each agency."""
+        agencies = [
+            {
+                "agency_id": agency,
+                "kind": kind,
+                "admin": self.tally.new_key(f"admin-{agency}"),
+                "jurisdiction": "31/01",
+                "name": {"en": agency, "zh": f"{agency}机关"},
+            }
+            for agency, kind in AGENCIES.items()
+        ]
+        file = self.tally.folder / "founding.json"
+        file.write_text(json.dumps({"agencies": agencies, "development": True}), encoding="utf-8")
+        given = ("--passphrase-file", self.tally.passphrase_file)
+        self.tally.ok("init", "--light", "--founding", file, "--data-dir", self.data, *given)
+
+    def add_people(self) -> None:
+        """Grants everybody a key on the chain, and waits until the log has it."""
+        for agency in AGENCIES:
+            self.tally.add_profile(f"admin-{agency}", self.url, agency, "admin", f"admin-{agency}")
+        for profile, (agency, officer, role) in PEOPLE.items():
+            self.grant(profile, agency, officer, role)
+        self.wait("/api/v1/log", lambda log: log["size"] >= len(AGENCIES) + len(PEOPLE))
+
+    def grant(self, profile: str, agency: str, officer: str, role: str) -> str:
+        """A key and a profile for somebody, granted by the agency's admin; gives the key id."""
+        key_id = self.tally.new_key(profile)
+        self.tally.add_profile(profile, self.url, agency, officer, profile)
+        terms = ("--officer", officer, "--role", role, "--until", UNTIL)
+        self.tally.ok("key", "grant", key_id, *terms, profile=f"admin-{agency}")
+        return key_id
+
+    def with_analyst(self) -> World:
+        """The same, with an analyst of the procuratorate whose key the log has, however often it is asked."""
+        if not (self.tally.config / "profiles" / "analyst" / "profile.json").exists():
+            key_id = self.grant("analyst", *ANALYST)
+            path = "/api/v1/agencies/procuratorate-east/keys"
+            self.wait(path, lambda answer: key_id in [key["key_id"] for key in answer["keys"]])
+        return self
+
+    def wait(self, path: str, holds: Callable[[Any], bool]) -> Any:
+        """The service's answer once it holds."""
+        deadline = time.monotonic() + READY_WITHIN
+        while time.monotonic() < deadline:
+            assert self.process is None or self.process.poll() is None, (self.tally.folder / "service.log").read_text()
+            try:
+                answer = httpx.get(self.url + path, timeout=5)
+                if answer.is_success and holds(answer.json()):
+                    return answer.json()
+            except httpx.TransportError:
+                pass
+            time.sleep(0.1)
+        raise AssertionError(f"{path} did not come to hold what was waited for")
+
+    def anchored(self) -> None:
+        """Waits until everything that is in the log now is anchored for good."""
+        size = self.wait("/api/v1/log", bool)["size"]
+        self.wait("/api/v1/log", lambda log: log["anchored"]["confirmed"] >= size)
+
+
+@contextmanager
+def running_world(folder: Path) -> Iterator[World]:
+    """A world whose service runs until the block is left."""
+    world = World(folder)
+    world.found()
+    with service_of(world):
+        world.wait("/api/v1/chain", bool)
+        world.add_people()
+        yield world
+
+
+TALLY = (str(Path(sys.executable).with_name("tally")),)
+
+
+@contextmanager
+def service_of(world: World, tally: Sequence[str] = TALLY) -> Iterator[subprocess.Popen[bytes]]:
+    """`tally serve`, ended as an operator ends it."""
+    command = [*tally, "serve", "--data-dir", str(world.data)]
+    options = ["--port", world.url.rpartition(":")[2], "--passphrase-file", str(world.tally.passphrase_file)]
+    environment = {"PATH": os.environ["PATH"], **world.tally.environment(), **world.settings}
+    with (world.tally.folder / "service.log").open("ab") as log:
+        process = subprocess.Popen([*command, *options], stdout=log, stderr=log, env=environment)
+    world.process = process
+    try:
+        yield process
+    finally:
+        process.terminate()
+        process.wait(60)

@@ -1,0 +1,255 @@
+"""An installation is minted once, whole or not at all, and opens as it was minted."""
+
+from __future__ import annotations
+
+import stat
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from msgspec.structs import replace
+
+from ledger.config import installation
+from ledger.config.installation import (
+    DataDirectory,
+    Founding,
+    create,
+    finality_rule,
+    load,
+    policy_of,
+    read_founding,
+    read_token_key,
+    witness_policy,
+)
+from ledger.config.keys import open_keystore, open_note_key
+from ledger.config.settings import read_settings
+from ledger.core.errors import Conflict, MalformedInput, NotFound
+from ledger.core.log.notes import SeedSigner, SignatureType, VerifyingKey, parse_vkey
+from tests.testkit.builders import COURT, POLICE, PROCURATORATE, founder, key_id, refused
+
+PASSPHRASE = "correct horse"
+
+
+def told(*agencies: str, **fields: Any) -> bytes:
+    return msgspec.json.encode({"agencies": [founder(agency) for agency in agencies], "development": True, **fields})
+
+
+def founding() -> Founding:
+    return read_founding(told(POLICE, PROCURATORATE, COURT))
+
+
+def files_of(where: DataDirectory) -> dict[str, bytes]:
+    return {str(path.relative_to(where.path)): path.read_bytes() for path in where.path.rglob("*") if path.is_file()}
+
+
+def test_a_minted_ledger_opens_as_it_was_minted(tmp_path: Path) -> None:
+    """Identity, keys and token seed fit each other; each key opens with the passphrase."""
+    where = DataDirectory(tmp_path / "data")
+    made = create(where, founding(), "ledger.example/handovers", PASSPHRASE, light=True)
+    assert load(where) == made
+    assert made.origin == "ledger.example/handovers"
+    assert len(made.log_id_bytes) == len(read_token_key(where)) == 32
+    assert open_note_key(where.keys.note_key("log"), PASSPHRASE).verifying_key.vkey() == made.log_key
+    assert open_keystore(where.keys.keystore("service"), PASSPHRASE).key_id == made.service_key_id
+    assert open_keystore(where.keys.keystore("submitter"), PASSPHRASE).key_id == made.submitter
+    assert made.founding == founding()
+
+
+def test_two_ledgers_share_nothing(tmp_path: Path) -> None:
+    """Ids, keys and seeds are minted anew; without an origin the log's name comes from its id."""
+    one, two = (
+        create(DataDirectory(tmp_path / name), founding(), None, PASSPHRASE, light=True) for name in ("one", "two")
+    )
+    assert one.log_id != two.log_id
+    assert {one.service_key_id, one.submitter}.isdisjoint({two.service_key_id, two.submitter})
+    assert one.origin.endswith(one.log_id[2:18])
+
+
+def test_secrets_are_the_owners_alone(tmp_path: Path) -> None:
+    """No key file may be read by others, nor their folder entered."""
+    where = DataDirectory(tmp_path)
+    create(where, founding(), None, PASSPHRASE, light=True)
+    for path in where.keys.path.iterdir():
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert stat.S_IMODE(where.keys.path.stat().st_mode) == 0o700
+    assert PASSPHRASE.encode() not in b"".join(files_of(where).values())
+
+
+def test_a_ledger_is_minted_once(tmp_path: Path) -> None:
+    """Where there is one, the second try changes nothing."""
+    where = DataDirectory(tmp_path)
+    create(where, founding(), None, PASSPHRASE, light=True)
+    before = files_of(where)
+    with refused("already_initialised", field="data_dir", error=Conflict):
+        create(where, founding(), None, PASSPHRASE, light=True)
+    assert files_of(where) == before
+
+
+def test_a_minting_that_broke_off_starts_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Killed before the identity was written, there is no ledger; the next try mints one, and touches no other file."""
+    where = DataDirectory(tmp_path)
+    with monkeypatch.context() as broken:
+        broken.setattr(installation, "Installation", lambda *_: 1 // 0)
+        with pytest.raises(ZeroDivisionError):
+            create(where, founding(), None, PASSPHRASE, light=True)
+    with pytest.raises(NotFound):
+        load(where)
+    (where.keys.path / "admin.json").write_bytes(b"somebody's own key")
+    made = create(where, founding(), None, PASSPHRASE, light=True)
+    assert load(where) == made
+    assert (where.keys.path / "admin.json").read_bytes() == b"somebody's own key"
+
+
+def test_the_keys_of_a_ledger_whose_identity_is_lost_are_left_alone(tmp_path: Path) -> None:
+    """A data directory with a database but no identity is no place for a new ledger: its log key would be gone."""
+    where = DataDirectory(tmp_path)
+    create(where, founding(), None, PASSPHRASE, light=True)
+    where.database.write_bytes(b"entries")
+    where.installation.unlink()
+    before = files_of(where)
+    with refused("identity_missing", field="data_dir", error=Conflict):
+        create(where, founding(), None, PASSPHRASE, light=True)
+    assert files_of(where) == before
+
+
+def test_an_identity_that_cannot_be_read_is_malformed(tmp_path: Path) -> None:
+    """Cut, of another format, with a field that nobody knows: named, not guessed."""
+    where = DataDirectory(tmp_path)
+    with refused("no_ledger", field="data_dir", error=NotFound):
+        load(where)
+    made = create(where, founding(), None, PASSPHRASE, light=True)
+    whole = where.installation.read_bytes()
+    for spoiled in (b"", whole[: len(whole) // 2], whole.replace(b'"log_id"', b'"log_1d"')):
+        where.installation.write_bytes(spoiled)
+        with pytest.raises(MalformedInput):
+            load(where)
+    where.installation.write_bytes(msgspec.json.encode(replace(made, format="tallystick/installation@v2")))
+    with refused("malformed_input", field="installation.format", error=MalformedInput):
+        load(where)
+
+
+@pytest.mark.parametrize(
+    ("data", "field"),
+    [
+        (told(), "founding.agencies"),
+        (told(POLICE, POLICE), "founding.agencies[1].agency_id"),
+        (told(POLICE, quorum=1), "founding.quorum"),
+        (told(POLICE, development=False), "founding.quorum"),
+        (told(POLICE, quorum=-1), "founding.quorum"),
+        (told(POLICE, colour="red"), "founding.colour"),
+        (told(POLICE).replace(b"public_security", b"secret_police"), "founding.agencies[0].kind"),
+        (told(POLICE, COURT).replace(key_id(f"admin of {COURT}").encode(), key_id(f"admin of {POLICE}").encode()),
+         "founding.agencies[1].admin"),
+        (b"agencies: []", "founding"),
+    ],
+)  # fmt: skip
+def test_a_founding_that_no_registry_would_take_is_refused(data: bytes, field: str) -> None:
+    """What the contract would refuse at its deployment is refused before anything is minted, naming the field."""
+    with pytest.raises(MalformedInput) as caught:
+        read_founding(data)
+    assert (caught.value.field or "").startswith(field.rpartition(".colour")[0] or field)
+
+
+def test_a_witness_serves_one_agency() -> None:
+    """The registry takes an account as the witness of one agency only."""
+    rows = witnessed(POLICE, COURT, quorum=1)
+    rows["agencies"][1]["witness"]["account"] = rows["agencies"][0]["witness"]["account"]
+    with refused("malformed_input", field="founding.agencies[1].witness.account", error=MalformedInput):
+        read_founding(msgspec.json.encode(rows))
+    rows["agencies"][1]["witness"]["account"] = key_id("another witness")
+    assert len(read_founding(msgspec.json.encode(rows)).agencies) == 2
+
+
+def test_a_witness_is_no_admin() -> None:
+    """Page 12, K: an admin's key that co-signs would be one party that counts as two."""
+    rows = witnessed(POLICE, COURT, quorum=1)
+    for admin in (rows["agencies"][0]["admin"], rows["agencies"][1]["admin"]):
+        rows["agencies"][1]["witness"]["account"] = admin
+        with refused("malformed_input", field="founding.agencies[1].witness.account", error=MalformedInput):
+            read_founding(msgspec.json.encode(rows))
+
+
+def test_the_log_is_no_witness(tmp_path: Path) -> None:
+    """Page 12, K: an operator who names the log's own key as a witness's is refused, whatever he calls it."""
+    where = DataDirectory(tmp_path)
+    made = create(where, founding(), None, PASSPHRASE, light=True)
+    own = parse_vkey(made.log_key)
+    witness = VerifyingKey("court/w1", SignatureType.COSIGNATURE_V1, own.public_key)
+    where.policy.write_text(f"witness court {witness.vkey()}\nquorum court\n")
+    with refused("malformed_input", field="witness.policy", error=MalformedInput):
+        policy_of(where, made)
+
+
+def witnessed(*agencies: str, quorum: int) -> dict[str, Any]:
+    """A founding outside development whose agencies all have a witness."""
+    rows: dict[str, Any] = msgspec.json.decode(told(*agencies, development=False, quorum=quorum))
+    for number, row in enumerate(rows["agencies"], 1):
+        signer = SeedSigner.from_seed(f"{row['agency_id']}/w1", bytes([number]) * 32, SignatureType.COSIGNATURE_V1)
+        account = key_id(f"witness of {row['agency_id']}")
+        row["witness"] = {"account": account, "verifier_key": signer.verifying_key.vkey()}
+    return rows
+
+
+def test_verifiers_ask_for_the_quorum_that_the_contract_asks_for() -> None:
+    """The policy names each witness of the founding under its agency's id, and as many of them as the contract does."""
+    rows = witnessed(POLICE, PROCURATORATE, COURT, quorum=2)
+    policy = witness_policy(read_founding(msgspec.json.encode(rows)))
+    assert {name: key.vkey() for name, key in policy.witnesses.items()} == {
+        row["agency_id"]: row["witness"]["verifier_key"] for row in rows["agencies"]
+    }
+    first, second, _ = policy.witnesses.values()
+    assert policy.is_met_by([first, second])
+    assert not policy.is_met_by([second])
+    assert not witness_policy(founding()).asks_for_witnesses
+
+
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [
+        ({"verifier_key": None}, "founding.agencies[1].witness.verifier_key"),
+        ({"account": None}, "founding.agencies[1].witness.account"),
+        ({"verifier_key": "court/w1+00000000+BAAA"}, "founding.agencies[1].witness.verifier_key"),
+        ({"verifier_key": "a log's key"}, "founding.agencies[1].witness.verifier_key"),
+        ({"verifier_key": "as the first"}, "founding.agencies[1].witness.verifier_key"),
+        ({"verifier_key": "the first, renamed"}, "founding.agencies"),
+    ],
+)  # fmt: skip
+def test_a_quorum_whose_witnesses_verifiers_could_not_know_is_refused(changes: dict[str, Any], field: str) -> None:
+    """A trust file without their keys would ask for nobody: there is no ledger outside development without them."""
+    rows = witnessed(POLICE, COURT, quorum=1)
+    first = rows["agencies"][0]["witness"]["verifier_key"]
+    renamed = SeedSigner.from_seed("renamed", b"\1" * 32, SignatureType.COSIGNATURE_V1).verifying_key.vkey()
+    of_a_log = SeedSigner.from_seed("log", b"\2" * 32).verifying_key.vkey()
+    meant = {"as the first": first, "the first, renamed": renamed, "a log's key": of_a_log}
+    row = {**rows["agencies"][1]["witness"], **{name: meant.get(value, value) for name, value in changes.items()}}
+    rows["agencies"][1]["witness"] = {name: value for name, value in row.items() if value is not None}
+    with refused("malformed_input", field=field, error=MalformedInput):
+        read_founding(msgspec.json.encode(rows))
+
+
+@pytest.mark.parametrize(
+    ("chain", "setting", "rule"),
+    [
+        ("embedded", None, 0),
+        ("embedded", 12, 0),
+        ("http://127.0.0.1:8545", None, "finalized"),
+        ("http://127.0.0.1:8545", 3, 3),
+        ("http://127.0.0.1:8545", 0, 0),
+    ],
+)
+def test_finality_is_the_foundings_word(tmp_path: Path, chain: str, setting: int | None, rule: int | str) -> None:
+    """A setting overrides it; the embedded chain, whose blocks are final at once, has no other."""
+    founded = msgspec.structs.replace(founding(), finality="finalized")
+    assert finality_rule(founded, read_settings(tmp_path, chain=chain, finality=setting)) == rule
+    assert founding().finality == 12
+
+
+def test_names_fit_into_the_registry() -> None:
+    """The contract keeps a profile of 1,024 bytes: longer names are refused before anything is minted."""
+    rows = msgspec.json.decode(told(POLICE))
+    rows["agencies"][0]["name"] = {"en": "e" * 200, "zh": "\u673a" * 200}
+    assert read_founding(msgspec.json.encode(rows))
+    rows["agencies"][0]["name"] = {"en": "\u673a" * 200, "zh": "\u673a" * 200}
+    with refused("malformed_input", field="founding.agencies[0].name", error=MalformedInput):
+        read_founding(msgspec.json.encode(rows))

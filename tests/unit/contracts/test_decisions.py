@@ -1,0 +1,279 @@
+"""AgencyRegistry: what a strict majority of the agencies' admins decides in one call."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+from unittest.mock import ANY
+
+import pytest
+from eth_account.messages import encode_typed_data
+from eth_account.signers.local import LocalAccount
+from web3 import Web3
+
+from tests.unit.contracts.ledger import (
+    ADMIN_CHANGED,
+    CHANGE_FIELDS,
+    COURT,
+    DECISION_TYPE,
+    JUDICIAL,
+    KEY_GRANTED,
+    KEY_REVOKED,
+    NEWCOMER,
+    NOBODY,
+    PARTIES,
+    POLICE,
+    PROCURATORATE,
+    PROFILE,
+    QUORUM_SET,
+    STRANGER,
+    SUBMITTER,
+    WITNESS_SET,
+    Change,
+    Ledger,
+    admission,
+    chained,
+    change,
+    domain,
+    founding,
+    person,
+    refused,
+    signed,
+    slug,
+    submitting,
+    with_high_s,
+    witnessing,
+)
+
+MAJORITY = (POLICE.admin, PROCURATORATE.admin, COURT.admin)
+REMOVAL = change(WITNESS_SET, agency=COURT.id)
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        admission(NEWCOMER),
+        witnessing(COURT) | {"account": person("second witness").address},
+        REMOVAL,
+        change(QUORUM_SET, quorum=4),
+        submitting(STRANGER),
+        submitting(SUBMITTER, allowed=False),
+    ],
+    ids=["admit", "replace witness", "remove witness", "quorum", "submitter", "no submitter"],
+)
+def test_majority_makes_a_change_that_is_chained(ledger: Ledger, made: Change) -> None:
+    """Three of four admins decide; a stranger may send it; it is one numbered change and one decision."""
+    before = ledger.registry.functions.registryHash().call()
+    number = ledger.registry.functions.changeCount().call()
+
+    event = ledger.changed(ledger.decide(made, *MAJORITY))
+
+    assert dict(event["change"]) == made
+    assert event["number"] == number + 1
+    assert event["registryHash"] == chained(before, made) == ledger.registry.functions.registryHash().call()
+    assert ledger.registry.functions.decisionCount().call() == 1
+
+
+def test_views_follow_the_decisions(ledger: Ledger) -> None:
+    """Each decision shows in what the registry answers afterwards."""
+    calls = ledger.registry.functions
+    replacement = person("second witness")
+    ledger.decide(admission(NEWCOMER), *MAJORITY)
+    assert calls.agency(NEWCOMER.id).call() == (1, NEWCOMER.admin.address, NOBODY, NOBODY)
+    assert calls.agencyCount().call() == len(PARTIES) + 1
+    ledger.decide(witnessing(COURT) | {"account": replacement.address}, *MAJORITY)
+    assert calls.witnessAgency(replacement.address).call() == COURT.id
+    assert calls.witnessAgency(COURT.witness.address).call() == bytes(32)
+    assert calls.witnessCount().call() == len(PARTIES)
+    ledger.decide(REMOVAL, *MAJORITY)
+    assert calls.witnessAgency(replacement.address).call() == bytes(32)
+    assert calls.agency(COURT.id).call()[3] == NOBODY
+    assert calls.witnessCount().call() == len(PARTIES) - 1
+    ledger.decide(change(QUORUM_SET, quorum=3), *MAJORITY)
+    assert calls.quorum().call() == 3
+    ledger.decide(submitting(STRANGER), *MAJORITY)
+    ledger.decide(submitting(SUBMITTER, allowed=False), *MAJORITY)
+    assert calls.isSubmitter(STRANGER.address).call() is True
+    assert calls.isSubmitter(SUBMITTER.address).call() is False
+
+
+def test_admitted_agency_grants_keys_and_counts(ledger: Ledger) -> None:
+    """A newcomer's admin grants keys at once, and raises the majority from 3 of 4 to 3 of 5."""
+    ledger.decide(admission(NEWCOMER), *MAJORITY)
+    ledger.grant(NEWCOMER, person("newcomer key"))
+    ledger.decide(submitting(STRANGER), NEWCOMER.admin, POLICE.admin, COURT.admin)
+    with refused(ledger.registry, "MajorityMissing", 5, 2):
+        ledger.decide(submitting(STRANGER), NEWCOMER.admin, POLICE.admin)
+
+
+@pytest.mark.parametrize("approving", [0, 1, 2])
+def test_half_of_the_admins_is_no_majority(ledger: Ledger, approving: int) -> None:
+    """Of four, two are not enough."""
+    with refused(ledger.registry, "MajorityMissing", 4, approving):
+        ledger.decide(admission(NEWCOMER), *MAJORITY[:approving])
+
+
+def test_admin_who_signs_twice_counts_once(ledger: Ledger) -> None:
+    """The same approval given again adds nothing."""
+    with refused(ledger.registry, "MajorityMissing", 4, 2):
+        ledger.decide(admission(NEWCOMER), POLICE.admin, COURT.admin, POLICE.admin, POLICE.admin)
+
+
+@pytest.mark.parametrize("outsider", [STRANGER, SUBMITTER, POLICE.witness])
+def test_approval_by_no_admin_is_refused(ledger: Ledger, outsider: LocalAccount) -> None:
+    """Who administers no agency has no voice, even beside a majority."""
+    with refused(ledger.registry, "NotAdmin", outsider.address):
+        ledger.decide(admission(NEWCOMER), *MAJORITY, outsider)
+
+
+def test_decision_cannot_be_replayed(ledger: Ledger) -> None:
+    """Approvals are for one decision number: sent again, they recover to somebody else."""
+    removal = submitting(SUBMITTER, allowed=False)
+    approvals = [ledger.approval(admin, removal) for admin in MAJORITY]
+    ledger.send(STRANGER, ledger.registry.functions.decide(removal, approvals))
+    ledger.decide(submitting(SUBMITTER), *MAJORITY)
+
+    with refused(ledger.registry, "ApprovalRefused", 3, POLICE.admin.address, ANY):
+        ledger.send(STRANGER, ledger.registry.functions.decide(removal, approvals))
+
+    assert ledger.registry.functions.isSubmitter(SUBMITTER.address).call() is True
+
+
+def test_keys_may_be_managed_while_approvals_are_gathered(ledger: Ledger) -> None:
+    """A grant is no decision: it does not void what the others have signed."""
+    approvals = [ledger.approval(admin, admission(NEWCOMER)) for admin in MAJORITY]
+    ledger.grant(JUDICIAL, person("officer key"))
+    ledger.send(STRANGER, ledger.registry.functions.decide(admission(NEWCOMER), approvals))
+    assert ledger.registry.functions.agencyCount().call() == len(PARTIES) + 1
+
+
+@pytest.mark.parametrize("field", [entry["name"] for entry in DECISION_TYPE])
+def test_approval_covers_every_field(ledger: Ledger, field: str) -> None:
+    """A signature over a decision that differs in one field is not one of this decision."""
+    made = admission(NEWCOMER)
+    kind = next(entry["type"] for entry in DECISION_TYPE if entry["name"] == field)
+    other = {"bytes32": slug("other"), "address": STRANGER.address, "string": PROFILE + " "}.get(kind, 2)
+    signature = signed(POLICE.admin, ledger.registry, "Decision", DECISION_TYPE, **{"number": 1, **made, field: other})
+    with refused(ledger.registry, "ApprovalRefused", 1, POLICE.admin.address, ANY):
+        ledger.send(STRANGER, ledger.registry.functions.decide(made, [(POLICE.admin.address, signature)]))
+
+
+def test_approval_for_another_registry_is_refused(web3: Web3, ledger: Ledger) -> None:
+    """The domain names the contract: what was approved for a twin of this registry does not count here."""
+    twin = Ledger(web3, founding())
+    approvals = [twin.approval(admin, admission(NEWCOMER)) for admin in MAJORITY]
+    with refused(ledger.registry, "ApprovalRefused", 1, POLICE.admin.address, ANY):
+        ledger.send(STRANGER, ledger.registry.functions.decide(admission(NEWCOMER), approvals))
+
+
+def test_approval_in_anothers_name_is_refused(ledger: Ledger) -> None:
+    """The signature must be that of the admin it is given for."""
+    _, signature = ledger.approval(POLICE.admin, admission(NEWCOMER))
+    with refused(ledger.registry, "ApprovalRefused", 1, COURT.admin.address, POLICE.admin.address):
+        ledger.send(STRANGER, ledger.registry.functions.decide(admission(NEWCOMER), [(COURT.admin.address, signature)]))
+
+
+@pytest.mark.parametrize(
+    ("spoil", "error"),
+    [
+        (lambda signature: b"", ("ECDSAInvalidSignatureLength", 0)),
+        (lambda signature: signature[:64], ("ECDSAInvalidSignatureLength", 64)),
+        (lambda signature: signature + b"\0", ("ECDSAInvalidSignatureLength", 66)),
+        (with_high_s, ("ECDSAInvalidSignatureS", ANY)),
+        (lambda signature: signature[:64] + b"\0", ("ECDSAInvalidSignature",)),
+        (lambda signature: signature[:64] + b"\1", ("ECDSAInvalidSignature",)),
+        (lambda signature: signature[:64] + b"\x1d", ("ECDSAInvalidSignature",)),
+        (lambda signature: bytes(64) + b"\x1b", ("ECDSAInvalidSignature",)),
+        (lambda signature: b"\xff" * 32 + signature[32:], ("ECDSAInvalidSignature",)),
+    ],
+    ids=["empty", "64 bytes", "66 bytes", "high s", "v 0", "v 1", "v 29", "zero", "r above the order"],
+)
+def test_malformed_signature_is_refused(
+    ledger: Ledger, spoil: Callable[[bytes], bytes], error: tuple[Any, ...]
+) -> None:
+    """One form of a signature is taken: 65 bytes, low s, v 27 or 28."""
+    admin, signature = ledger.approval(POLICE.admin, admission(NEWCOMER))
+    with refused(ledger.registry, *error):
+        ledger.send(STRANGER, ledger.registry.functions.decide(admission(NEWCOMER), [(admin, spoil(signature))]))
+
+
+@pytest.mark.parametrize("kind", [0, ADMIN_CHANGED, KEY_GRANTED, KEY_REVOKED])
+def test_majority_cannot_take_over_an_agency(ledger: Ledger, kind: int) -> None:
+    """An agency's keys and its admin are its own: no majority grants, revokes or replaces them."""
+    with refused(ledger.registry, "NotDecidable", kind):
+        ledger.decide(change(kind, agency=COURT.id, account=STRANGER.address), *MAJORITY)
+
+
+@pytest.mark.parametrize(
+    ("made", "named"),
+    [
+        (admission(NEWCOMER), {"agency", "agencyKind", "account", "profile"}),
+        (REMOVAL, {"agency", "account"}),
+        (change(QUORUM_SET, quorum=1), {"quorum"}),
+        (submitting(STRANGER), {"account", "roles"}),
+    ],
+    ids=["admission", "witness", "quorum", "submitter"],
+)
+def test_field_that_a_kind_does_not_name_must_be_empty(ledger: Ledger, made: Change, named: set[str]) -> None:
+    """Nothing can be smuggled into the registry hash in a field that the mirror does not read."""
+    filled = {"bytes32": slug("a"), "address": STRANGER.address, "string": "a"}
+    for field, (kind, _) in CHANGE_FIELDS.items():
+        if field not in named | {"kind"}:
+            with refused(ledger.registry, "FieldUnused", made["kind"]):
+                ledger.decide(made | {field: filled.get(kind, 1)}, *MAJORITY)
+
+
+@pytest.mark.parametrize(
+    ("made", "error"),
+    [
+        (admission(COURT), ("AgencyTaken", COURT.id)),
+        (admission(NEWCOMER) | {"account": COURT.admin.address}, ("AccountRefused", COURT.admin.address, COURT.id)),
+        (witnessing(NEWCOMER), ("AgencyUnknown", NEWCOMER.id)),
+        (witnessing(COURT), ("AccountRefused", COURT.witness.address, COURT.id)),
+        (
+            witnessing(POLICE) | {"account": COURT.witness.address},
+            ("AccountRefused", COURT.witness.address, COURT.id),
+        ),
+        (change(QUORUM_SET, quorum=5), ("QuorumAboveWitnesses", 4, 5)),
+        (submitting(STRANGER) | {"roles": 2}, ("RolesRefused", 1, 2)),
+        (submitting(STRANGER) | {"account": NOBODY}, ("AccountRefused", NOBODY, bytes(32))),
+    ],
+    ids=lambda value: value[0] if isinstance(value, tuple) else "",
+)
+def test_impossible_decision_is_refused(ledger: Ledger, made: Change, error: tuple[Any, ...]) -> None:
+    """A majority cannot make what contradicts the registry; nothing of it stays behind."""
+    before = ledger.registry.functions.registryHash().call()
+    with refused(ledger.registry, *error):
+        ledger.decide(made, *MAJORITY)
+    assert ledger.registry.functions.registryHash().call() == before
+    assert ledger.registry.functions.decisionCount().call() == 0
+
+
+def test_witness_below_the_quorum_cannot_be_removed(web3: Web3) -> None:
+    """With two witnesses and a quorum of two neither can go; replacing one is fine."""
+    ledger = Ledger(web3, founding(witnesses=[POLICE, COURT], quorum=2), development=False)
+    with refused(ledger.registry, "QuorumAboveWitnesses", 1, 2):
+        ledger.decide(REMOVAL, *MAJORITY)
+    ledger.decide(witnessing(COURT) | {"account": person("second witness").address}, *MAJORITY)
+    assert ledger.registry.functions.witnessCount().call() == 2
+
+
+def test_witness_that_is_not_there_cannot_be_removed(ledger: Ledger) -> None:
+    """Removing twice is refused."""
+    ledger.decide(REMOVAL, *MAJORITY)
+    with refused(ledger.registry, "WitnessUnknown", COURT.id):
+        ledger.decide(REMOVAL, *MAJORITY)
+
+
+def test_quorum_returns_to_zero_only_in_development(ledger: Ledger, witnessed: Ledger) -> None:
+    """The development flag is for life."""
+    ledger.decide(change(QUORUM_SET, quorum=0), *MAJORITY)
+    with refused(witnessed.registry, "QuorumZero"):
+        witnessed.decide(change(QUORUM_SET, quorum=0), *MAJORITY)
+
+
+def test_domain_separator_is_that_of_the_standard(ledger: Ledger) -> None:
+    """The view gives the EIP-712 separator that wallets compute, for both contracts."""
+    for contract in (ledger.registry, ledger.anchor):
+        standard = encode_typed_data(domain(contract), {"Nothing": []}, {}).header
+        assert contract.functions.domainSeparator().call() == standard

@@ -1,0 +1,296 @@
+"""AgencyRegistry: what an agency's admin does alone, with its keys and its own succession."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from eth_abi.abi import encode
+from web3 import Web3
+from web3.exceptions import ContractCustomError, ContractLogicError
+from web3.types import Wei
+
+import contracts
+from tests.unit.contracts.ledger import (
+    ADMIN_CHANGED,
+    COURT,
+    KEY_GRANTED,
+    KEY_REVOKED,
+    NOBODY,
+    POLICE,
+    STRANGER,
+    SUBMITTER,
+    Ledger,
+    admission,
+    chained,
+    change,
+    error_selector,
+    founding,
+    person,
+    refused,
+    slug,
+    with_high_s,
+    witnessing,
+)
+
+KEY = person("officer key")
+HEIR = person("next admin")
+GRANT_SLOT = 2  # of the mapping, a constant of the protocol
+
+
+def test_grant_is_stored_emitted_and_chained(ledger: Ledger) -> None:
+    """An admin's grant stands under the key, for the admin's own agency, and is one numbered change."""
+    before = ledger.registry.functions.registryHash().call()
+
+    event = ledger.changed(ledger.grant(POLICE, KEY, roles=1 | 2, validFrom=10, validUntil=2**53 - 1))
+
+    made = change(
+        KEY_GRANTED,
+        agency=POLICE.id,
+        account=KEY.address,
+        officer=slug("li-ming"),
+        roles=3,
+        suite=1,
+        validFrom=10,
+        validUntil=2**53 - 1,
+    )
+    assert dict(event["change"]) == made
+    assert event["number"] == ledger.registry.functions.changeCount().call()
+    assert event["registryHash"] == chained(before, made) == ledger.registry.functions.registryHash().call()
+    granted = ledger.registry.functions.grant(KEY.address).call()
+    assert granted == (POLICE.id, slug("li-ming"), 3, 1, 10, 2**53 - 1, 0)
+
+
+def test_grant_lies_in_the_slots_that_storage_proofs_read(ledger: Ledger) -> None:
+    """Agency, officer, then roles, suite, period and revocation packed from the low bits, from keccak(key . 2)."""
+    ledger.grant(POLICE, KEY, roles=5, suite=1, validFrom=10, validUntil=20)
+    receipt = ledger.send(POLICE.admin, ledger.registry.functions.revokeKey(KEY.address))
+    revoked_at = ledger.web3.eth.get_block(receipt["blockNumber"])["timestamp"]
+
+    base = int.from_bytes(Web3.keccak(encode(["address", "uint256"], [KEY.address, GRANT_SLOT])), "big")
+    agency, officer, packed = (ledger.web3.eth.get_storage_at(ledger.registry.address, base + i) for i in range(3))
+
+    assert (agency, officer) == (POLICE.id, slug("li-ming"))
+    assert int.from_bytes(packed, "big") == 5 | 1 << 32 | 10 << 40 | 20 << 104 | revoked_at << 168
+
+
+def test_only_an_admin_grants_revokes_and_proposes(ledger: Ledger) -> None:
+    """A stranger, a submitter, a witness and an officer administer nothing."""
+    ledger.grant(POLICE, KEY, roles=31)
+    calls = ledger.registry.functions
+    for outsider in (STRANGER, SUBMITTER, POLICE.witness, KEY):
+        for call in (
+            calls.grantKey(STRANGER.address, slug("a"), 1, 1, 1, 2, b""),
+            calls.revokeKey(KEY.address),
+            calls.proposeAdmin(STRANGER.address),
+        ):
+            with refused(ledger.registry, "NotAdmin", outsider.address):
+                ledger.send(outsider, call)
+
+
+@pytest.mark.parametrize(
+    ("terms", "error"),
+    [
+        ({"officer": bytes(32)}, ("SlugMalformed", bytes(32))),
+        ({"officer": slug("Li-Ming")}, ("SlugMalformed", slug("Li-Ming"))),
+        ({"officer": slug("-p-1")}, ("SlugMalformed", slug("-p-1"))),
+        ({"officer": slug("p-1-")}, ("SlugMalformed", slug("p-1-"))),
+        ({"officer": slug("-")}, ("SlugMalformed", slug("-"))),
+        ({"roles": 0}, ("RolesRefused", 31, 0)),
+        ({"roles": 32}, ("RolesRefused", 31, 32)),
+        ({"roles": 1 | 1 << 31}, ("RolesRefused", 31, 1 | 1 << 31)),
+        ({"suite": 0}, ("SuiteRefused",)),
+        ({"validFrom": 200, "validUntil": 200}, ("PeriodRefused", 200, 200)),
+        ({"validFrom": 201, "validUntil": 200}, ("PeriodRefused", 201, 200)),
+        ({"validUntil": 2**53}, ("PeriodRefused", 100, 2**53)),
+        ({"validUntil": 2**64 - 1}, ("PeriodRefused", 100, 2**64 - 1)),
+    ],
+)
+def test_grant_of_impossible_terms_is_refused(ledger: Ledger, terms: dict[str, object], error: tuple[Any, ...]) -> None:
+    """An officer has a slug, a key has known roles, a suite, and a period that is not empty and can be mirrored."""
+    with refused(ledger.registry, *error):
+        ledger.grant(POLICE, KEY, **terms)
+
+
+def test_grant_of_the_zero_address_is_refused(ledger: Ledger) -> None:
+    """No key has the address zero."""
+    with refused(ledger.registry, "AccountRefused", NOBODY, POLICE.id):
+        ledger.send(POLICE.admin, ledger.registry.functions.grantKey(NOBODY, slug("a"), 1, 1, 1, 2, b""))
+
+
+def granting(ledger: Ledger, key: str, proof: bytes, *, suite: int = 1) -> Any:
+    """The call that grants `key` to the officer li-ming with this proof."""
+    return ledger.registry.functions.grantKey(key, slug("li-ming"), 1, suite, 100, 200, proof)
+
+
+def test_no_agency_takes_the_key_of_another(ledger: Ledger) -> None:
+    """The attack of issue 11, 2.7: the court's admin grants the police's key before the police do. Neither without a
+    signature of that key, nor with the request it made to the police, copied from the police's pending transaction.
+    Afterwards the police grant it as ever."""
+    request = ledger.key_request(POLICE, KEY, slug("li-ming"))
+    forged = ledger.key_request(COURT, STRANGER, slug("li-ming"), account=KEY.address)
+    with refused(ledger.registry, "KeyUnproven", KEY.address, STRANGER.address):
+        ledger.send(COURT.admin, granting(ledger, KEY.address, forged))
+    with refused(ledger.registry, "ECDSAInvalidSignatureLength", 0):
+        ledger.send(COURT.admin, granting(ledger, KEY.address, b""))
+    with pytest.raises(ContractCustomError) as refusal:
+        ledger.send(COURT.admin, granting(ledger, KEY.address, request))
+    assert str(refusal.value.data).startswith("0x" + error_selector(_error("KeyUnproven")).hex())
+    assert ledger.registry.functions.grant(KEY.address).call()[0] == bytes(32)
+
+    ledger.send(POLICE.admin, granting(ledger, KEY.address, request))
+    assert ledger.registry.functions.grant(KEY.address).call()[0] == POLICE.id
+
+
+@pytest.mark.parametrize(
+    "other", [{"agency": COURT.id}, {"officer": slug("wang-fang")}, {"account": STRANGER.address}, "registry", "high s"]
+)
+def test_request_is_for_one_agency_officer_key_and_registry(ledger: Ledger, other: Any) -> None:
+    """A key's signature over other terms, for another registry, or in its other form, grants nothing."""
+    changes = other if isinstance(other, dict) else {}
+    signer = Ledger(ledger.web3, founding()) if other == "registry" else ledger
+    proof = signer.key_request(POLICE, KEY, slug("li-ming"), **changes)
+    if other == "high s":
+        proof = with_high_s(proof)
+    with pytest.raises(ContractCustomError) as refusal:
+        ledger.send(POLICE.admin, granting(ledger, KEY.address, proof))
+    error = "ECDSAInvalidSignatureS" if other == "high s" else "KeyUnproven"
+    assert str(refusal.value.data).startswith("0x" + error_selector(_error(error)).hex())
+
+
+def _error(name: str) -> Any:
+    (entry,) = [
+        one for one in contracts.artifact("AgencyRegistry")["abi"] if one["type"] == "error" and one["name"] == name
+    ]
+    return entry
+
+
+@pytest.mark.parametrize("suite", [2, 255])
+def test_key_id_of_a_later_suite_commits_to_its_agency(ledger: Ledger, suite: int) -> None:
+    """What the contract cannot verify it takes by its public key, of which each agency has another key id."""
+    public_key = b"a public key of a later suite, of whatever length it has"
+    values = [suite, POLICE.id, Web3.keccak(public_key)]
+    key = Web3.to_checksum_address(Web3.keccak(encode(["uint8", "bytes32", "bytes32"], values))[12:])
+    for admin, shown in ((COURT.admin, public_key), (POLICE.admin, public_key + b"."), (POLICE.admin, b"")):
+        with pytest.raises(ContractCustomError) as refusal:
+            ledger.send(admin, granting(ledger, key, shown, suite=suite))
+        assert str(refusal.value.data).startswith("0x" + error_selector(_error("KeyUnproven")).hex())
+    ledger.send(POLICE.admin, granting(ledger, key, public_key, suite=suite))
+    assert ledger.registry.functions.grant(key).call()[:4] == (POLICE.id, slug("li-ming"), 1, suite)
+
+
+def test_key_is_granted_once_in_its_life(ledger: Ledger) -> None:
+    """Neither the same agency nor another one grants a key again, before its revocation or after."""
+    ledger.grant(POLICE, KEY)
+    for _ in range(2):
+        for party in (POLICE, COURT):
+            with refused(ledger.registry, "KeyTaken", KEY.address, POLICE.id):
+                ledger.grant(party, KEY)
+        if ledger.registry.functions.grant(KEY.address).call()[-1] == 0:
+            ledger.send(POLICE.admin, ledger.registry.functions.revokeKey(KEY.address))
+
+
+def test_revocation_keeps_the_grant_and_its_time(ledger: Ledger) -> None:
+    """A revoked key's grant stays readable with the block time of its revocation; the change names agency and key."""
+    ledger.grant(POLICE, KEY)
+    before = ledger.registry.functions.registryHash().call()
+
+    receipt = ledger.send(POLICE.admin, ledger.registry.functions.revokeKey(KEY.address))
+
+    made = change(KEY_REVOKED, agency=POLICE.id, account=KEY.address)
+    assert dict(ledger.changed(receipt)["change"]) == made
+    assert ledger.registry.functions.registryHash().call() == chained(before, made)
+    *terms, revoked_at = ledger.registry.functions.grant(KEY.address).call()
+    assert terms == [POLICE.id, slug("li-ming"), 1, 1, 100, 200]
+    assert revoked_at == ledger.web3.eth.get_block(receipt["blockNumber"])["timestamp"]
+
+
+def test_only_the_granting_agency_revokes_and_only_once(ledger: Ledger) -> None:
+    """Another agency's admin cannot touch a key, an unknown key is nobody's, and a revocation is final."""
+    ledger.grant(POLICE, KEY)
+    calls = ledger.registry.functions
+    with refused(ledger.registry, "NotYourKey", KEY.address, POLICE.id, COURT.id):
+        ledger.send(COURT.admin, calls.revokeKey(KEY.address))
+    with refused(ledger.registry, "NotYourKey", STRANGER.address, bytes(32), COURT.id):
+        ledger.send(COURT.admin, calls.revokeKey(STRANGER.address))
+    ledger.send(POLICE.admin, calls.revokeKey(KEY.address))
+    revoked_at = calls.grant(KEY.address).call()[-1]
+    with refused(ledger.registry, "KeyRevokedBefore", KEY.address, revoked_at):
+        ledger.send(POLICE.admin, calls.revokeKey(KEY.address))
+
+
+def test_admin_changes_when_the_new_one_accepts(ledger: Ledger) -> None:
+    """A proposal alone changes no authority; the acceptance moves all of it and is one numbered change."""
+    calls = ledger.registry.functions
+    before = calls.registryHash().call()
+
+    proposal = ledger.send(POLICE.admin, calls.proposeAdmin(HEIR.address))
+    (proposed,) = ledger.registry.events.AdminProposed().process_receipt(proposal)
+    assert dict(proposed["args"]) == {"agency": POLICE.id, "account": HEIR.address}
+    assert calls.registryHash().call() == before
+    with refused(ledger.registry, "NotAdmin", HEIR.address):
+        ledger.send(HEIR, calls.revokeKey(KEY.address))
+    ledger.grant(POLICE, KEY)
+
+    before = calls.registryHash().call()
+    accepted = ledger.changed(ledger.send(HEIR, calls.acceptAdmin(POLICE.id)))
+
+    made = change(ADMIN_CHANGED, agency=POLICE.id, account=HEIR.address)
+    assert dict(accepted["change"]) == made
+    assert calls.registryHash().call() == chained(before, made)
+    assert calls.agency(POLICE.id).call() == (1, HEIR.address, NOBODY, POLICE.witness.address)
+    with refused(ledger.registry, "NotAdmin", POLICE.admin.address):
+        ledger.send(POLICE.admin, calls.revokeKey(KEY.address))
+    ledger.send(HEIR, calls.revokeKey(KEY.address))
+
+
+def test_former_admin_no_longer_counts_in_a_majority(ledger: Ledger) -> None:
+    """The new admin's approval counts, the old one's is refused."""
+    calls = ledger.registry.functions
+    ledger.send(POLICE.admin, calls.proposeAdmin(HEIR.address))
+    ledger.send(HEIR, calls.acceptAdmin(POLICE.id))
+    removal = witnessing(COURT) | {"account": NOBODY}
+    with refused(ledger.registry, "NotAdmin", POLICE.admin.address):
+        ledger.decide(removal, POLICE.admin, COURT.admin, HEIR)
+
+
+def test_only_the_proposed_admin_accepts(ledger: Ledger) -> None:
+    """Nobody else can accept, a withdrawn or an accepted proposal is gone, and each is for its agency alone."""
+    calls = ledger.registry.functions
+    ledger.send(POLICE.admin, calls.proposeAdmin(HEIR.address))
+    with refused(ledger.registry, "NotProposedAdmin", POLICE.id, HEIR.address, STRANGER.address):
+        ledger.send(STRANGER, calls.acceptAdmin(POLICE.id))
+    with refused(ledger.registry, "NotProposedAdmin", COURT.id, NOBODY, HEIR.address):
+        ledger.send(HEIR, calls.acceptAdmin(COURT.id))
+    ledger.send(POLICE.admin, calls.proposeAdmin(NOBODY))
+    with refused(ledger.registry, "NotProposedAdmin", POLICE.id, NOBODY, HEIR.address):
+        ledger.send(HEIR, calls.acceptAdmin(POLICE.id))
+    ledger.send(POLICE.admin, calls.proposeAdmin(HEIR.address))
+    ledger.send(HEIR, calls.acceptAdmin(POLICE.id))
+    with refused(ledger.registry, "NotProposedAdmin", POLICE.id, NOBODY, HEIR.address):
+        ledger.send(HEIR, calls.acceptAdmin(POLICE.id))
+
+
+def test_one_account_administers_one_agency(ledger: Ledger) -> None:
+    """An account that administers an agency cannot accept a second one."""
+    calls = ledger.registry.functions
+    ledger.send(POLICE.admin, calls.proposeAdmin(COURT.admin.address))
+    with refused(ledger.registry, "AccountRefused", COURT.admin.address, COURT.id):
+        ledger.send(COURT.admin, calls.acceptAdmin(POLICE.id))
+    assert calls.agency(POLICE.id).call()[1] == POLICE.admin.address
+
+
+def test_registry_takes_no_money_and_no_unknown_call(ledger: Ledger) -> None:
+    """There is no receive and no fallback."""
+    wealthy = ledger.web3.eth.accounts[0]
+    for contract in (ledger.registry, ledger.anchor):
+        for value, data in ((1, b""), (0, b"\x12\x34\x56\x78")):
+            with pytest.raises(ContractLogicError):
+                ledger.web3.eth.call({"from": wealthy, "to": contract.address, "value": Wei(value), "data": data})
+
+
+def test_admission_in_development_has_one_agency_deciding(web3: Web3) -> None:
+    """One agency is its own strict majority."""
+    ledger = Ledger(web3, [admission(POLICE)])
+    ledger.decide(admission(COURT), POLICE.admin)
+    assert ledger.registry.functions.agencyCount().call() == 2

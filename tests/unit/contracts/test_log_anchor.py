@@ -1,0 +1,268 @@
+"""LogAnchor: who may anchor, what an anchor must prove, what is kept of it."""
+
+from __future__ import annotations
+
+from typing import Any
+from unittest.mock import ANY
+
+import pytest
+from eth_abi.abi import encode
+from eth_account.signers.local import LocalAccount
+from web3 import Web3
+from web3.exceptions import ContractLogicError, MismatchedABI
+
+from tests.oracles.merkle_reference import consistency_proof, inclusion_proof, leaf_hash, mth
+from tests.unit.contracts.ledger import (
+    COURT,
+    EMPTY_ROOT,
+    LOG_ID,
+    NOBODY,
+    POLICE,
+    PROCURATORATE,
+    STRANGER,
+    SUBMITTER,
+    WITNESS_SET,
+    Ledger,
+    change,
+    founding,
+    person,
+    refused,
+    submitting,
+    with_high_s,
+)
+
+MAJORITY = (POLICE.admin, PROCURATORATE.admin, COURT.admin)
+ENTRIES = [b"entry %d" % i for i in range(40)]
+RECORD_SLOT = 1  # of the mapping, a constant of the protocol
+
+
+def root(size: int) -> bytes:
+    return mth(ENTRIES[:size])
+
+
+def anchored(ledger: Ledger, *sizes: int) -> list[Any]:
+    """The receipts of anchoring ENTRIES at these sizes, one after the other."""
+    receipts = []
+    for size in sizes:
+        previous = ledger.anchor.functions.head().call()[1]
+        proof = consistency_proof(previous, ENTRIES[:size]) if previous else []
+        receipts.append(ledger.send(SUBMITTER, ledger.anchoring(size, root(size), proof=proof)))
+    return receipts
+
+
+def test_new_anchor_stands_on_the_empty_log(ledger: Ledger) -> None:
+    """Record 0 is size 0 with SHA-256 of nothing, made at deployment; nothing precedes it."""
+    calls = ledger.anchor.functions
+    assert calls.recordCount().call() == 0
+    assert calls.head().call() == calls.record(0).call()
+    assert calls.head().call()[:2] == (EMPTY_ROOT, 0)
+    assert calls.predecessor().call() == (0, NOBODY, 0, bytes(32))
+    assert calls.logId().call() == LOG_ID
+    assert calls.registry().call() == ledger.registry.address
+
+
+def test_anchors_follow_one_another(ledger: Ledger) -> None:
+    """Each consistent anchor is the next record with its block and time, and one event with the registry hash."""
+    calls = ledger.anchor.functions
+    sizes = [1, 2, 7, 8, 33, 40]
+    for number, (size, receipt) in enumerate(zip(sizes, anchored(ledger, *sizes), strict=True), start=1):
+        (event,) = ledger.anchor.events.Anchored().process_receipt(receipt)
+        registry_hash = ledger.registry.functions.registryHash().call()
+        assert dict(event["args"]) == {
+            "number": number,
+            "size": size,
+            "root": root(size),
+            "registryHash": registry_hash,
+        }
+        block = ledger.web3.eth.get_block(receipt["blockNumber"])
+        assert calls.record(number).call() == (root(size), size, block["number"], block["timestamp"])
+    assert calls.recordCount().call() == len(sizes)
+    assert calls.head().call()[:2] == (root(40), 40)
+
+
+def test_record_lies_in_the_slots_that_storage_proofs_read(ledger: Ledger) -> None:
+    """Root, then size, block number and timestamp packed from the low bits, from keccak(number . 1).
+
+    Slot 0 has the number and the size of the last record.
+    """
+    (receipt,) = anchored(ledger, 5)
+    block = ledger.web3.eth.get_block(receipt["blockNumber"])
+    base = int.from_bytes(Web3.keccak(encode(["uint256", "uint256"], [1, RECORD_SLOT])), "big")
+    stored_root, packed = (ledger.web3.eth.get_storage_at(ledger.anchor.address, base + i) for i in range(2))
+    assert stored_root == root(5)
+    assert int.from_bytes(packed, "big") == 5 | block["number"] << 64 | block["timestamp"] << 128
+    assert int.from_bytes(ledger.web3.eth.get_storage_at(ledger.anchor.address, 0), "big") == 1 | 5 << 64
+
+
+def test_only_a_submitter_anchors(ledger: Ledger) -> None:
+    """A stranger, an admin and a witness may not; nor a submitter whom a majority has removed."""
+    for outsider in (STRANGER, POLICE.admin, POLICE.witness):
+        with refused(ledger.anchor, "NotSubmitter", outsider.address):
+            ledger.send(outsider, ledger.anchoring(1, root(1)))
+    ledger.decide(submitting(SUBMITTER, allowed=False), *MAJORITY)
+    with refused(ledger.anchor, "NotSubmitter", SUBMITTER.address):
+        anchored(ledger, 1)
+
+
+def test_anchor_on_another_head_is_refused(ledger: Ledger) -> None:
+    """Both size and root of the head must be those the caller builds on."""
+    anchored(ledger, 4)
+    for previous_size, previous_root in ((3, root(4)), (4, root(3)), (0, EMPTY_ROOT)):
+        with refused(ledger.anchor, "HeadMoved", 4, root(4), previous_size, previous_root):
+            call = ledger.anchoring(9, root(9), previousSize=previous_size, previousRoot=previous_root)
+            ledger.send(SUBMITTER, call)
+
+
+@pytest.mark.parametrize("size", [0, 3, 4])
+def test_size_must_grow(ledger: Ledger, size: int) -> None:
+    """Neither a smaller tree nor the same one again is recorded."""
+    anchored(ledger, 4)
+    with refused(ledger.anchor, "SizeNotGreater", 4, size):
+        ledger.send(SUBMITTER, ledger.anchoring(size, root(size)))
+
+
+def test_zero_root_is_refused(ledger: Ledger) -> None:
+    """From the empty log any root is consistent, but zero is none."""
+    with refused(ledger.anchor, "RootZero"):
+        ledger.send(SUBMITTER, ledger.anchoring(1, bytes(32)))
+
+
+def test_first_anchor_takes_no_proof(ledger: Ledger) -> None:
+    """From size 0 there is nothing to prove, and a proof that proves nothing is refused."""
+    with refused(ledger.anchor, "Inconsistent", 0, EMPTY_ROOT, 2, root(2)):
+        ledger.send(SUBMITTER, ledger.anchoring(2, root(2), proof=[root(1)]))
+
+
+def test_root_that_does_not_continue_the_head_is_refused(ledger: Ledger) -> None:
+    """A rewritten log has no consistency proof, and the proof of another size is none."""
+    anchored(ledger, 6)
+    rewritten = [b"another", *ENTRIES[1:11]]
+    honest = consistency_proof(6, ENTRIES[:11])
+    for size, claimed, proof in (
+        (11, mth(rewritten), consistency_proof(6, rewritten)),
+        (11, mth(rewritten), honest),
+        (11, root(11), honest[:-1]),
+        (11, root(11), [*honest, honest[-1]]),
+        (11, root(11), []),
+        (11, root(11), consistency_proof(5, ENTRIES[:11])),
+    ):
+        with refused(ledger.anchor, "Inconsistent", 6, root(6), size, claimed):
+            ledger.send(SUBMITTER, ledger.anchoring(size, claimed, proof=proof))
+
+
+def test_stale_registry_hash_blocks_anchoring(ledger: Ledger) -> None:
+    """After a revocation nothing is anchored until the anchor names the registry hash that contains it."""
+    key = person("officer key")
+    ledger.grant(POLICE, key)
+    stale = ledger.registry.functions.registryHash().call()
+    ledger.send(POLICE.admin, ledger.registry.functions.revokeKey(key.address))
+    current = ledger.registry.functions.registryHash().call()
+    with refused(ledger.anchor, "RegistryHashStale", current, stale):
+        ledger.send(SUBMITTER, ledger.anchoring(1, root(1), registryHash=stale))
+    anchored(ledger, 1)
+
+
+def test_quorum_of_distinct_agencies_cosigns(witnessed: Ledger) -> None:
+    """Two of four agencies suffice, in any order; more are welcome."""
+    for size, witnesses in ((1, (POLICE, COURT)), (2, (COURT, POLICE)), (4, (POLICE, COURT, PROCURATORATE))):
+        previous = witnessed.anchor.functions.head().call()[1]
+        proof = consistency_proof(previous, ENTRIES[:size]) if previous else []
+        cosignatures = [witnessed.cosignature(party.witness, size, root(size)) for party in witnesses]
+        witnessed.send(SUBMITTER, witnessed.anchoring(size, root(size), proof=proof, cosignatures=cosignatures))
+    assert witnessed.anchor.functions.recordCount().call() == 3
+
+
+def test_missing_quorum_is_refused(witnessed: Ledger) -> None:
+    """None, one, and one agency three times are no two agencies."""
+    one = witnessed.cosignature(POLICE.witness, 3, root(3))
+    for cosignatures, counted in (([], 0), ([one], 1), ([one, one, one], 1)):
+        with refused(witnessed.anchor, "QuorumMissing", 2, counted):
+            witnessed.send(SUBMITTER, witnessed.anchoring(3, root(3), cosignatures=cosignatures))
+
+
+@pytest.mark.parametrize("outsider", [STRANGER, POLICE.admin, SUBMITTER])
+def test_cosignature_by_no_witness_is_refused(witnessed: Ledger, outsider: LocalAccount) -> None:
+    """Admins and submitters are no witnesses; the refusal names the account."""
+    cosignatures = [witnessed.cosignature(signer, 3, root(3)) for signer in (POLICE.witness, outsider)]
+    with refused(witnessed.anchor, "NotWitness", outsider.address):
+        witnessed.send(SUBMITTER, witnessed.anchoring(3, root(3), cosignatures=cosignatures))
+
+
+@pytest.mark.parametrize(
+    "other", [{"size": 4}, {"root": root(4)}, {"registryHash": LOG_ID}], ids=["size", "root", "registry hash"]
+)
+def test_cosignature_over_another_checkpoint_is_refused(witnessed: Ledger, other: dict[str, Any]) -> None:
+    """What is co-signed is size, root and registry hash together."""
+    values: dict[str, Any] = {"size": 3, "root": root(3)} | other
+    cosignature = witnessed.cosignature(POLICE.witness, **values)
+    with refused(witnessed.anchor, "NotWitness", ANY):
+        witnessed.send(SUBMITTER, witnessed.anchoring(3, root(3), cosignatures=[cosignature]))
+
+
+def test_cosignature_for_another_anchor_is_refused(web3: Web3, witnessed: Ledger) -> None:
+    """The domain names the contract."""
+    twin = Ledger(web3, founding(quorum=2), development=False)
+    registry_hash = witnessed.registry.functions.registryHash().call()
+    cosignature = twin.cosignature(POLICE.witness, 3, root(3), registryHash=registry_hash)
+    with refused(witnessed.anchor, "NotWitness", ANY):
+        witnessed.send(SUBMITTER, witnessed.anchoring(3, root(3), cosignatures=[cosignature]))
+
+
+def test_malformed_cosignature_is_refused(witnessed: Ledger) -> None:
+    """High s, a wrong v, a short form and bytes left over are refused, not passed over."""
+    good = witnessed.cosignature(POLICE.witness, 3, root(3))
+    for bad, error in (
+        (with_high_s(good), ("ECDSAInvalidSignatureS", ANY)),
+        (good[:64] + b"\x1d", ("ECDSAInvalidSignature",)),
+        (good[:64], ("CosignaturesCut", 129)),
+        (good + b"\x1b", ("CosignaturesCut", 131)),
+    ):
+        with refused(witnessed.anchor, *error):
+            witnessed.send(SUBMITTER, witnessed.anchoring(3, root(3), cosignatures=[good, bad]))
+
+
+def test_removed_witness_no_longer_cosigns(witnessed: Ledger) -> None:
+    """The registry's witnesses at the time of the anchor are the ones that count."""
+    witnessed.decide(change(WITNESS_SET, agency=COURT.id), *MAJORITY)
+    cosignatures = [witnessed.cosignature(party.witness, 3, root(3)) for party in (POLICE, COURT)]
+    with refused(witnessed.anchor, "NotWitness", COURT.witness.address):
+        witnessed.send(SUBMITTER, witnessed.anchoring(3, root(3), cosignatures=cosignatures))
+
+
+def test_strangers_cosignature_is_refused_even_at_quorum_zero(ledger: Ledger) -> None:
+    """What is given is checked."""
+    cosignature = ledger.cosignature(STRANGER, 3, root(3))
+    with refused(ledger.anchor, "NotWitness", STRANGER.address):
+        ledger.send(SUBMITTER, ledger.anchoring(3, root(3), cosignatures=[cosignature]))
+
+
+def test_size_beyond_64_bits_is_refused(ledger: Ledger) -> None:
+    """2^64 is not encodable by the ABI, and refused by the contract where it is encoded by hand."""
+    with pytest.raises(MismatchedABI):
+        ledger.anchoring(2**64, root(1))
+    data = bytearray.fromhex(ledger.anchoring(1, root(1))._encode_transaction_data()[2:])
+    data[4 + 2 * 32 : 4 + 3 * 32] = (2**64).to_bytes(32, "big")
+    with pytest.raises(ContractLogicError):
+        ledger.web3.eth.call({"from": SUBMITTER.address, "to": ledger.anchor.address, "data": bytes(data)})
+
+
+def test_inclusion_is_verified_at_every_record(ledger: Ledger) -> None:
+    """Each leaf proves against each record that contains it, and against no other record or index."""
+    anchored(ledger, 3, 7)
+    verify = ledger.anchor.functions.verifyInclusion
+    for number, size in ((1, 3), (2, 7)):
+        for index in range(size):
+            leaf, proof = leaf_hash(ENTRIES[index]), inclusion_proof(index, ENTRIES[:size])
+            assert verify(leaf, index, proof, number).call() is True
+            assert verify(leaf, (index + 1) % size, proof, number).call() is False
+            assert verify(leaf, index, proof, 3 - number).call() is False
+    assert verify(leaf_hash(b"entry"), 0, [], 0).call() is False
+
+
+def test_unknown_record_is_refused(ledger: Ledger) -> None:
+    """A record that does not exist yet is not an empty one."""
+    anchored(ledger, 3)
+    with refused(ledger.anchor, "RecordUnknown", 1, 2):
+        ledger.anchor.functions.record(2).call()
+    with refused(ledger.anchor, "RecordUnknown", 1, 2):
+        ledger.anchor.functions.verifyInclusion(bytes(32), 0, [], 2).call()

@@ -1,0 +1,208 @@
+"""RFC6962: the on-chain verification against the recursive reference, against forgeries, against public vectors."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Callable
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from web3 import Web3
+from web3.exceptions import MismatchedABI
+
+from tests.oracles.merkle_reference import consistency_proof, inclusion_proof, leaf_hash, mth
+from tests.unit.contracts.compiled import deploy_harness
+from tests.unit.contracts.ledger import EMPTY_ROOT
+
+ENTRIES = [b"entry %d" % i for i in range(300)]
+SIZES = st.integers(1, len(ENTRIES))
+Proof = list[bytes]
+
+
+@pytest.fixture(scope="module")
+def harness(web3: Web3) -> Any:
+    """The calls of the library, opened to the outside."""
+    return deploy_harness(web3).functions
+
+
+@pytest.fixture(scope="module")
+def includes(harness: Any) -> Callable[..., bool]:
+    return lambda *arguments: harness.verifyInclusion(*arguments).call()
+
+
+@pytest.fixture(scope="module")
+def continues(harness: Any) -> Callable[..., bool]:
+    return lambda *arguments: harness.verifyConsistency(*arguments).call()
+
+
+@pytest.mark.parametrize("entry", [b"", b"\0", b"entry", b"x" * 200])
+def test_leaf_hash_is_that_of_the_reference(harness: Any, entry: bytes) -> None:
+    """SHA-256(0x00 || entry), of any length."""
+    assert harness.leafHash(entry).call() == leaf_hash(entry)
+
+
+def test_every_small_tree_proves_every_leaf(includes: Callable[..., bool]) -> None:
+    """All (index, size) up to 12 leaves verify, and none with a neighbour's index or a size at which it ends."""
+    for size in range(1, 13):
+        for index in range(size):
+            leaf, proof, root = leaf_hash(ENTRIES[index]), inclusion_proof(index, ENTRIES[:size]), mth(ENTRIES[:size])
+            assert includes(leaf, index, size, proof, root)
+            assert not includes(leaf, index, index, proof, root)
+            assert not includes(leaf, index ^ 1, size, proof, root) or size == 1
+
+
+def test_every_pair_of_small_trees_is_consistent(continues: Callable[..., bool]) -> None:
+    """All (size1, size2) up to 12 leaves verify, and none the other way round."""
+    for size2 in range(1, 13):
+        for size1 in range(1, size2 + 1):
+            root1, root2 = mth(ENTRIES[:size1]), mth(ENTRIES[:size2])
+            proof = consistency_proof(size1, ENTRIES[:size2])
+            assert continues(size1, root1, size2, root2, proof)
+            assert size1 == size2 or not continues(size2, root2, size1, root1, proof)
+
+
+@settings(max_examples=150, deadline=None)
+@given(data=st.data())
+def test_inclusion_agrees_with_the_reference(includes: Callable[..., bool], data: st.DataObject) -> None:
+    """Any leaf of any tree verifies; after any one change of proof, leaf or root it does not."""
+    size = data.draw(SIZES)
+    index = data.draw(st.integers(0, size - 1))
+    leaf, root = leaf_hash(ENTRIES[index]), mth(ENTRIES[:size])
+    proof = inclusion_proof(index, ENTRIES[:size])
+    assert includes(leaf, index, size, proof, root)
+    assert not includes(leaf, index, size, spoiled(proof, data), root)
+    assert not includes(flipped(leaf, data), index, size, proof, root)
+    assert not includes(leaf, index, size, proof, flipped(root, data))
+
+
+@settings(max_examples=150, deadline=None)
+@given(data=st.data())
+def test_consistency_agrees_with_the_reference(continues: Callable[..., bool], data: st.DataObject) -> None:
+    """Any two sizes of one log verify; after any one change of proof or roots they do not."""
+    size2 = data.draw(SIZES)
+    size1 = data.draw(st.integers(1, size2))
+    root1, root2 = mth(ENTRIES[:size1]), mth(ENTRIES[:size2])
+    proof = consistency_proof(size1, ENTRIES[:size2])
+    assert continues(size1, root1, size2, root2, proof)
+    assert not continues(size1, root1, size2, root2, spoiled(proof, data))
+    assert not continues(size1, flipped(root1, data), size2, root2, proof)
+    assert not continues(size1, root1, size2, flipped(root2, data), proof)
+
+
+def flipped(value: bytes, data: st.DataObject) -> bytes:
+    bit = data.draw(st.integers(0, 255))
+    return (int.from_bytes(value, "big") ^ 1 << bit).to_bytes(32, "big")
+
+
+def spoiled(proof: Proof, data: st.DataObject) -> Proof:
+    """`proof` with one hash put in, left out, changed, or moved."""
+    at = data.draw(st.integers(0, len(proof)))
+    kinds: dict[str, Callable[[], Proof]] = {
+        "put in": lambda: [*proof[:at], data.draw(st.binary(min_size=32, max_size=32)), *proof[at:]]
+    }
+    if at < len(proof):
+        kinds["left out"] = lambda: [*proof[:at], *proof[at + 1 :]]
+        kinds["changed"] = lambda: [*proof[:at], flipped(proof[at], data), *proof[at + 1 :]]
+    if at + 1 < len(proof):
+        kinds["moved"] = lambda: [*proof[:at], proof[at + 1], proof[at], *proof[at + 2 :]]
+    return kinds[data.draw(st.sampled_from(sorted(kinds)))]()
+
+
+def test_internal_node_is_no_leaf(includes: Callable[..., bool]) -> None:
+    """A node of the tree proves as an entry of no tree of the size that its place would need."""
+    left, right = mth(ENTRIES[:2]), mth(ENTRIES[2:4])
+    assert not includes(left, 0, 4, [right], mth(ENTRIES[:4]))
+    node = leaf_hash(leaf_hash(ENTRIES[0]) + leaf_hash(ENTRIES[1]))
+    assert not includes(node, 0, 2, [right], mth(ENTRIES[:4]))
+
+
+def test_duplicated_last_leaf_is_another_tree(includes: Callable[..., bool], continues: Callable[..., bool]) -> None:
+    """Three leaves are not four with the last one twice."""
+    three, doubled = ENTRIES[:3], [*ENTRIES[:3], ENTRIES[2]]
+    assert not includes(leaf_hash(ENTRIES[2]), 3, 4, inclusion_proof(3, doubled), mth(three))
+    assert not continues(3, mth(three), 3, mth(doubled), [])
+
+
+def test_proof_longer_than_any_tree_is_refused(includes: Callable[..., bool], continues: Callable[..., bool]) -> None:
+    """More hashes than a tree of 2^64 leaves has levels end in a refusal, at every place of such a tree."""
+    long = [bytes([i]) * 32 for i in range(1, 80)]
+    for size in (2, 2**63, 2**64 - 1):
+        for index in (0, 1, size - 1):
+            assert not includes(bytes(32), index, size, long, bytes(32))
+        for size1 in (1, size // 2, size - 1):
+            assert not continues(size1, bytes(32), size, bytes(32), long)
+
+
+def test_largest_tree_is_verified(includes: Callable[..., bool], continues: Callable[..., bool]) -> None:
+    """The last leaf of 2^64 - 1 has 63 hashes; the tree of 2^63 leaves is consistent with it by 63."""
+    proof = [bytes([i]) * 32 for i in range(1, 64)]
+    last = complete = leaf_hash(b"entry")
+    for sibling in proof:
+        last = sha256(b"\x01" + sibling + last).digest()
+    assert includes(complete, 2**64 - 2, 2**64 - 1, proof, last)
+    assert not includes(complete, 2**64 - 3, 2**64 - 1, proof, last)
+    rest = proof[0]
+    assert continues(2**63, complete, 2**63 + 1, sha256(b"\x01" + complete + rest).digest(), [rest])
+
+
+def test_index_must_be_below_the_size(includes: Callable[..., bool]) -> None:
+    """At the size, beyond it, and in the empty tree nothing is included."""
+    leaf = leaf_hash(ENTRIES[0])
+    assert includes(leaf, 0, 1, [], leaf)
+    for index, size in ((1, 1), (2, 1), (2**64 - 1, 1), (0, 0)):
+        assert not includes(leaf, index, size, [], leaf)
+
+
+def test_empty_tree_has_one_root_and_no_proof(continues: Callable[..., bool]) -> None:
+    """Everything continues the empty tree, but only without a proof and from its only root."""
+    one = mth(ENTRIES[:1])
+    assert continues(0, EMPTY_ROOT, 1, one, [])
+    assert continues(0, EMPTY_ROOT, 0, EMPTY_ROOT, [])
+    assert not continues(0, EMPTY_ROOT, 1, one, [one])
+    assert not continues(0, one, 1, one, [])
+    assert not continues(0, bytes(32), 1, one, [])
+    assert not continues(0, one, 0, one, [])
+    assert not continues(0, EMPTY_ROOT, 0, one, [])
+    assert not continues(1, one, 0, EMPTY_ROOT, [])
+
+
+def test_equal_sizes_have_equal_roots_and_no_proof(continues: Callable[..., bool]) -> None:
+    """Of one size there is one root."""
+    root, other = mth(ENTRIES[:5]), mth(ENTRIES[1:6])
+    assert continues(5, root, 5, root, [])
+    assert not continues(5, root, 5, other, [])
+    assert not continues(5, root, 5, root, [root])
+
+
+def test_growth_needs_a_proof(continues: Callable[..., bool]) -> None:
+    """Without one, neither from a power of two nor from another size."""
+    for size in (1, 2, 3, 4, 5):
+        root = mth(ENTRIES[:size])
+        assert not continues(size, root, size + 1, mth(ENTRIES[: size + 1]), [])
+        assert not continues(size, root, size + 1, root, [])
+
+
+def test_public_vectors(harness: Any, vectors: Path) -> None:
+    """Each inclusion vector has the verdict that it states; hashes that are not 32 bytes cannot even be sent."""
+    files = sorted((vectors / "rfc6962-inclusion").rglob("*.json"))
+    assert files
+    for file in files:
+        vector = json.loads(file.read_text("utf-8"))
+        assert verdict(harness, vector) is not vector["wantErr"], file
+
+
+def verdict(harness: Any, vector: dict[str, Any]) -> bool:
+    """Whether the harness verifies a vector; False for what its types refuse (web3 would pad short hashes)."""
+    leaf, root = base64.b64decode(vector["leafHash"] or ""), base64.b64decode(vector["root"] or "")
+    proof = [base64.b64decode(sibling) for sibling in vector["proof"] or []]
+    if any(len(value) != 32 for value in (leaf, root, *proof)):
+        return False
+    try:
+        return bool(harness.verifyInclusion(leaf, vector["leafIdx"], vector["treeSize"], proof, root).call())
+    except MismatchedABI:
+        return False

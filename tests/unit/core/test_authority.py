@@ -1,0 +1,291 @@
+"""Authority is what the mirrored changes of the registry say, counted by log index, and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from msgspec import Struct
+from msgspec.structs import replace
+
+from ledger.core.errors import IntegrityBroken, Unauthorized
+from ledger.core.events import Envelope, case, record, registry
+from ledger.core.signing import authority as authorities
+from ledger.core.signing.authority import Authority
+from tests.testkit.builders import (
+    COURT,
+    LOG_ID,
+    POLICE,
+    SERVICE,
+    START,
+    Officer,
+    Registry,
+    auditor,
+    authority_with,
+    changed_in_every_way,
+    clerk,
+    envelope_of,
+    event_of,
+    key_id,
+    payload_of,
+    profile,
+    refused,
+    supervisor,
+)
+from tests.testkit.samples import sample_body
+
+CLERK = clerk(POLICE)
+NOBODY = "0x" + "00" * 20
+
+
+def act_of(by: Officer = CLERK, *, signed_at: int = START + 30) -> Envelope:
+    return event_of(case.CaseNumbered(case_number="7"), by, signed_at=signed_at).envelope
+
+
+def judge(authority: Authority, envelope: Envelope, index: int = 100) -> Any:
+    return authorities.require_key(authority, envelope, index)
+
+
+def in_order(*steps: Callable[[Registry], object]) -> Registry:
+    made = Registry()
+    for step in steps:
+        step(made)
+    return made
+
+
+# -- when a key is good ------------------------------------------------------------------------------------------------
+
+
+def test_a_key_is_good_from_the_entry_after_its_grant() -> None:
+    """Granted at entry i, a key signs entry i + 1 and no earlier one."""
+    made = Registry(first=40).admit(POLICE).grant(CLERK)
+    granted = made.authority.grants[CLERK.key_id].granted
+    assert granted == 41
+    assert judge(made.authority, act_of(), granted + 1).key_id == CLERK.key_id
+    for index in (0, granted - 1, granted):
+        with refused("key_unknown", field="envelope.key_id", error=Unauthorized):
+            judge(made.authority, act_of(), index)
+
+
+def test_a_key_is_bad_from_the_entry_after_its_revocation() -> None:
+    """Revoked at entry i, a key has signed what stands up to i and signs nothing from i + 1 on."""
+    made = Registry(first=40).admit(POLICE).grant(CLERK).revoke(CLERK)
+    revoked = made.authority.grants[CLERK.key_id].revoked
+    assert revoked == 42
+    assert judge(made.authority, act_of(), revoked)
+    with refused("key_revoked", field="envelope.key_id", error=Unauthorized):
+        judge(made.authority, act_of(), revoked + 1)
+
+
+@pytest.mark.parametrize("signed_at", [1000, 1001, 1999])
+def test_a_grant_holds_from_its_first_second_to_before_its_last(signed_at: int) -> None:
+    """valid_from <= signed_at < valid_until."""
+    made = Registry().admit(POLICE).grant(CLERK, valid_from=1000, valid_until=2000)
+    assert judge(made.authority, act_of(signed_at=signed_at))
+
+
+@pytest.mark.parametrize("signed_at", [0, 999, 2000, 2001])
+def test_a_grant_does_not_hold_outside_its_time(signed_at: int) -> None:
+    """A key that is valid only later, or no longer, is refused by the time that was signed."""
+    made = Registry().admit(POLICE).grant(CLERK, valid_from=1000, valid_until=2000)
+    with refused("key_not_valid", field="envelope.signed_at", error=Unauthorized):
+        judge(made.authority, act_of(signed_at=signed_at))
+
+
+def test_an_unknown_key_is_refused() -> None:
+    """A key that no agency granted signs nothing, however well it signs."""
+    with refused("key_unknown", field="envelope.key_id", error=Unauthorized):
+        judge(authority_with(CLERK), act_of(clerk(POLICE, 2)))
+
+
+def test_the_right_signature_of_the_wrong_agency_is_refused() -> None:
+    """A key acts for the agency that granted it and for no other."""
+    court = clerk(COURT)
+    forged = envelope_of(payload_of(case.CaseNumbered(case_number="7"), court), court, agency=POLICE)
+    with refused("wrong_agency", field="envelope.agency", error=Unauthorized):
+        judge(authority_with(CLERK, court), forged)
+
+
+def test_an_unknown_suite_is_refused() -> None:
+    """A key of another signature suite than secp256k1 with EIP-712 is not judged by it."""
+    made = Registry().admit(POLICE).grant(CLERK, suite=2)
+    with refused("suite_unknown", field="envelope.key_id", error=Unauthorized):
+        judge(made.authority, act_of())
+
+
+@pytest.mark.parametrize(
+    ("body", "by", "accepted"),
+    [
+        (case.CaseNumbered(case_number="7"), clerk(POLICE), True),
+        (case.CaseNumbered(case_number="7"), supervisor(POLICE), True),
+        (case.CaseNumbered(case_number="7"), auditor(POLICE), False),
+        (record.AuditRecorded(scope="all", size=0, verdict="intact"), auditor(POLICE), True),
+        (record.AuditRecorded(scope="all", size=0, verdict="intact"), clerk(POLICE), False),
+        (record.AuditRecorded(scope="all", size=0, verdict="intact"), Officer("b", POLICE, ("clerk", "auditor")), True),
+        (sample_body("item.disposed", full=False), clerk(POLICE), False),
+        (sample_body("item.disposed", full=False), supervisor(POLICE), True),
+    ],
+)
+def test_an_act_takes_one_of_its_roles(body: Any, by: Officer, accepted: bool) -> None:
+    """A key signs a type of event only if it was granted one of the roles of its row."""
+    envelope = event_of(body, by).envelope
+    if accepted:
+        assert judge(authority_with(by), envelope).roles == by.roles
+        return
+    with refused("role_missing", field="envelope.key_id", error=Unauthorized):
+        judge(authority_with(by), envelope)
+
+
+def test_an_unknown_type_of_event_is_refused() -> None:
+    """An entry of a type that this version does not know has no roles to be judged by."""
+    with pytest.raises(Unauthorized, match=r"case\.lost") as caught:
+        judge(authority_with(CLERK), replace(act_of(), event_type="case.lost"))
+    assert caught.value.field == "envelope.event_type"
+
+
+# -- the service's own key ---------------------------------------------------------------------------------------------
+
+
+def mirror_act(by: Officer) -> Envelope:
+    return event_of(Registry().add(registry.QuorumSet, quorum=0), by).envelope
+
+
+def test_the_service_signs_mirrors_without_a_grant() -> None:
+    """The key that the trust file names signs system entries from the first entry on, and has no grant."""
+    assert judge(authorities.initial(LOG_ID, SERVICE.key_id), mirror_act(SERVICE), 0) is None
+
+
+@pytest.mark.parametrize(
+    "by", [clerk(POLICE), Officer(SERVICE.officer_id, POLICE), Officer("intruder", SERVICE.agency)], ids=str
+)
+def test_nobody_else_signs_for_the_service(by: Officer) -> None:
+    """Another key, or another agency, is refused for a type that is the service's."""
+    with refused("service_only", field="envelope.key_id", error=Unauthorized):
+        judge(authority_with(clerk(POLICE)), mirror_act(by))
+
+
+def test_the_service_signs_under_its_names() -> None:
+    """The names of the protocol: what the service signs is of the agency ledger, by the officer service."""
+    assert (authorities.SERVICE_AGENCY, authorities.SERVICE_OFFICER) == ("ledger", "service")
+
+
+def test_the_service_acts_in_no_case() -> None:
+    """The service's key is not granted to any agency: it signs nothing that an officer signs."""
+    with refused("key_unknown", field="envelope.key_id", error=Unauthorized):
+        judge(authority_with(CLERK), act_of(SERVICE))
+
+
+# -- officers ----------------------------------------------------------------------------------------------------------
+
+
+def test_the_officer_is_the_one_of_the_grant() -> None:
+    """A key signs for the officer it was granted to; for another one it is refused."""
+    grant = authority_with(CLERK).grants[CLERK.key_id]
+    body = case.CaseNumbered(case_number="7")
+    authorities.require_officer(grant, payload_of(body, CLERK))
+    with refused("wrong_officer", field="payload.officer", error=Unauthorized):
+        authorities.require_officer(grant, payload_of(body, CLERK, officer="somebody-else"))
+
+
+def test_the_service_has_one_officer() -> None:
+    """Where there is no grant the officer is the service."""
+    body = Registry().add(registry.QuorumSet, quorum=0)
+    authorities.require_officer(None, payload_of(body, SERVICE))
+    with refused("wrong_officer", field="payload.officer", error=Unauthorized):
+        authorities.require_officer(None, payload_of(body, SERVICE, officer="p-0417"))
+
+
+# -- the fold ----------------------------------------------------------------------------------------------------------
+
+
+def test_before_the_first_change_the_registry_is_empty() -> None:
+    """No change, no agency, no quorum; the chain is at block 0, and no entry of the log mirrors it yet."""
+    state = authorities.initial(LOG_ID, SERVICE.key_id)
+    assert (state.log_id, state.registry_hash, state.service.at(0)) == (LOG_ID, LOG_ID, SERVICE.key_id)
+    assert (state.changes, state.last_block, state.last_index) == (0, 0, -1)
+    assert (state.quorum, state.agencies, state.grants, state.submitters) == (0, {}, {}, frozenset())
+
+
+def test_the_registry_is_what_its_changes_say() -> None:
+    """Each kind of change shows in the folded registry, and where it stands."""
+    made = changed_in_every_way()
+    state = made.authority
+    assert (state.agencies[POLICE].index, state.agencies[COURT].index) == (7, 8)
+    assert (state.agencies[POLICE].kind, state.agencies[POLICE].profile) == ("public_security", profile(POLICE))
+    assert state.names() == {agency: profile(agency).name for agency in (POLICE, COURT)}
+    assert state.agencies[POLICE].admin == key_id("new admin")
+    assert (state.agencies[POLICE].witness, state.agencies[COURT].witness) == (None, key_id("court witness"))
+    assert (state.quorum, state.submitters) == (1, frozenset({key_id("second submitter")}))
+    assert (state.changes, state.last_block, state.last_index) == (9, 9, 15)
+    made.add(registry.WitnessSet, agency=COURT, witness=None)
+    assert made.authority.agencies[COURT].witness is None
+
+
+@pytest.mark.parametrize("kind", [authorities.Agency, authorities.Grant, authorities.Authority])
+def test_a_folded_registry_is_never_changed(kind: type[Struct]) -> None:
+    """The registry that was in force at an entry stays as it was: each change makes a new one."""
+    assert kind.__struct_config__.frozen
+
+
+IMPOSSIBLE: dict[str, tuple[list[Callable[[Registry], object]], str]] = {
+    "an agency admitted twice": ([lambda r: r.admit(POLICE), lambda r: r.admit(POLICE)], "a second time"),
+    "a grant by an agency never admitted": ([lambda r: r.grant(CLERK)], "never admitted"),
+    "a key granted twice": (
+        [lambda r: r.admit(POLICE), lambda r: r.grant(CLERK), lambda r: r.grant(CLERK)],
+        "a second time",
+    ),
+    "a key granted again after its revocation": (
+        [lambda r: r.admit(POLICE), lambda r: r.grant(CLERK).revoke(CLERK), lambda r: r.grant(CLERK)],
+        "a second time",
+    ),
+    "an admin of an agency never admitted": (
+        [lambda r: r.add(registry.AdminChanged, agency=POLICE, admin=key_id("a"))],
+        "never admitted",
+    ),
+    "a witness of an agency never admitted": (
+        [lambda r: r.add(registry.WitnessSet, agency=POLICE, witness=key_id("w"))],
+        "never admitted",
+    ),
+    "a revocation of a key never granted": ([lambda r: r.admit(POLICE), lambda r: r.revoke(CLERK)], "never granted by"),
+    "a revocation by another agency": (
+        [
+            lambda r: r.admit(POLICE, COURT).grant(CLERK),
+            lambda r: r.add(registry.KeyRevoked, agency=COURT, key_id=CLERK.key_id),
+        ],
+        "never granted by",
+    ),
+    "a second revocation": (
+        [lambda r: r.admit(POLICE).grant(CLERK).revoke(CLERK), lambda r: r.revoke(CLERK)],
+        "a second time",
+    ),
+}
+
+
+@pytest.mark.parametrize(("steps", "message"), IMPOSSIBLE.values(), ids=IMPOSSIBLE)
+def test_what_the_contract_refuses_is_no_mirror_of_it(steps: list[Callable[[Registry], object]], message: str) -> None:
+    """A change that the contract cannot have made breaks the fold at its index, though its hash is right."""
+    made = in_order(*steps[:-1])
+    before = len(made.bodies)
+    with pytest.raises(IntegrityBroken, match=message) as caught:
+        steps[-1](made)
+    assert caught.value.index == before
+
+
+@pytest.mark.parametrize("number", [0, 1, 3])
+def test_changes_are_counted_without_gap(number: int) -> None:
+    """A change under another number than the next one breaks the fold, naming the index."""
+    made = Registry().admit(POLICE)
+    change = Registry().admit(POLICE).add(registry.QuorumSet, quorum=2)
+    with pytest.raises(IntegrityBroken, match=f"expected change 2 of the registry, not {number}") as caught:
+        authorities.fold(made.authority, replace(change, number=number), 9)
+    assert caught.value.index == 9
+
+
+def test_a_change_that_does_not_chain_breaks_the_fold() -> None:
+    """A change with another hash than follows from it and those before breaks the fold, naming the index."""
+    made = Registry().admit(POLICE)
+    change = Registry().admit(POLICE).add(registry.QuorumSet, quorum=2)
+    with pytest.raises(IntegrityBroken, match="expected the registry hash") as caught:
+        authorities.fold(made.authority, replace(change, quorum=1), 9)
+    assert caught.value.index == 9

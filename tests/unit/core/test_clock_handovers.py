@@ -1,0 +1,304 @@
+"""Clocks and handovers: whose time an offer stops, what comes back with it, and what starts nobody's time."""
+
+from __future__ import annotations
+
+import pytest
+
+from ledger.core.events import case, custody_change
+from tests.testkit.builders import COURT, DETENTION, POLICE, PROCURATORATE, clerk, instant, refused
+from tests.testkit.casework import Case, kept, person_id
+from tests.testkit.deadline_cases import DAY, change, clock, decide, detained, impose, names_running
+
+LI, WANG = person_id("li"), person_id("wang")
+
+
+def running(into: Case, name: str) -> list[str]:
+    """The subjects of the running clocks of the name."""
+    return [one.subject for one in into.state.clocks.values() if one.name == name and one.is_running]
+
+
+def tried(*names: str) -> Case:
+    """The court has accepted the prosecution of these persons."""
+    return detained(*names).offer(to=PROCURATORATE).accept().offer(to=COURT, purpose="public_prosecution").accept()
+
+
+# -- what an offer stops -----------------------------------------------------------------------------------------------
+
+
+def test_the_time_for_who_did_not_come_runs_on() -> None:
+    """An offer stopped the time of two persons; one did not come: that one was not received, the sender's time runs."""
+    opened = detained("li", "wang").offer(to=PROCURATORATE, purpose="arrest_approval", persons=("li", "wang"))
+    assert running(opened, "arrest_request") == []
+    opened.accept(absent_person_ids=(WANG,))
+    assert running(opened, "arrest_request") == [WANG]
+    assert running(opened, "arrest_decision") == [LI]
+    assert len(clock(opened, "arrest_request", "wang").events) == 3
+
+
+def test_where_the_only_person_did_not_come_the_case_alone_is_received() -> None:
+    """Nobody else's time begins, not even that of suspects whom the list does not name."""
+    opened = detained("li", "wang").register("file", kind="dossier").offer("file", to=PROCURATORATE, persons=("li",))
+    opened.accept(absent_person_ids=(LI,))
+    assert running(opened, "prosecution_review") == ["case"]
+    assert running(opened, "custody_change") == []
+    decide(opened, "not_prosecuted", person_ids=(LI,))
+    assert running(opened, "prosecution_review") == []
+
+
+@pytest.mark.parametrize("answer", ["refuse", "recall"])
+def test_who_was_released_while_the_offer_was_open_has_no_time_left(answer: str) -> None:
+    """The offer comes to nothing, and so did the detention: there is no arrest to ask for any more."""
+    opened = detained("li").offer(to=PROCURATORATE, purpose="arrest_approval", persons=("li",))
+    change(opened, "detention", "bail", "li")
+    getattr(opened, answer)()
+    assert names_running(opened) == {"bail_limit"}
+
+
+def test_a_clock_that_began_anew_while_the_offer_was_open_is_the_only_one() -> None:
+    """Detained a second time meanwhile: the time of the first detention does not come back beside the other."""
+    opened = detained("li").offer(to=PROCURATORATE, purpose="arrest_approval", persons=("li",))
+    impose(opened, "li", "detention", measure_id="detention-2")
+    opened.recall()
+    assert running(opened, "arrest_request") == [LI]
+
+
+def test_an_answer_settles_what_the_offer_stopped() -> None:
+    """Accepted, the sender's time has ended for good: nothing that comes to nothing later brings it back."""
+    opened = detained("li").offer(to=PROCURATORATE, purpose="arrest_approval", persons=("li",)).accept()
+    assert clock(opened, "arrest_request").stopped_in is None
+
+
+def test_custody_of_the_investigation_ends_with_the_transfer() -> None:
+    """The police keep their time by sending the case, whenever it is clicked; refused, it runs on."""
+    opened = Case().open().name("li")
+    impose(opened, "li", "arrest")
+    opened.offer(to=PROCURATORATE, persons=("li",))
+    assert running(opened, "investigation_custody") == []
+    opened.refuse()
+    assert running(opened, "investigation_custody") == [LI]
+
+
+# -- what starts nobody's time -----------------------------------------------------------------------------------------
+
+
+def test_what_is_sent_after_the_case_starts_no_review_anew() -> None:
+    """One thing was not accepted and follows later: the month of the review runs from the receipt of the case."""
+    opened = detained("li").register("file", "phone").offer("file", "phone", to=PROCURATORATE)
+    opened.accept(not_accepted=(kept("phone", "binding_defective"),))
+    review = clock(opened, "prosecution_review")
+    opened.offer("phone", to=PROCURATORATE, by=clerk(POLICE)).accept()
+    opened.offer("file", to=COURT, purpose="public_prosecution").refuse()
+    assert clock(opened, "prosecution_review").deadline_id == review.deadline_id
+    for answer in ("refuse", "recall"):
+        late = detained("li").register("file", "phone").offer("file", to=PROCURATORATE).accept()
+        late.offer("phone", to=PROCURATORATE, by=clerk(POLICE))
+        getattr(late, answer)()
+        assert running(late, "prosecution_review") == [LI]
+
+
+def test_a_co_defendant_who_comes_later_has_a_review_of_his_own() -> None:
+    """Caught after the case had passed: his month begins with his receipt, that of the other goes on."""
+    opened = detained("li", "wang").offer(to=PROCURATORATE, persons=("li", "wang")).accept(absent_person_ids=(WANG,))
+    first = clock(opened, "prosecution_review", "li")
+    opened.offer(to=PROCURATORATE, persons=("wang",), by=clerk(POLICE)).accept()
+    assert clock(opened, "prosecution_review", "li") == first
+    assert clock(opened, "prosecution_review", "wang").started_at > first.started_at
+
+
+# -- what comes back ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("purpose", ["return", "withdrawal", "supplementary_investigation"])
+def test_whatever_brings_the_case_back_ends_the_review(purpose: str) -> None:
+    """A plain return as well: nobody reviews what he has not."""
+    opened = detained("li").offer(to=PROCURATORATE).accept().give_back(purpose=purpose).accept()
+    assert running(opened, "prosecution_review") == []
+
+
+def test_the_arrest_file_that_comes_back_undecided_ends_the_time_for_the_decision() -> None:
+    """So does the paper by which the police withdraw their request."""
+    opened = detained("li").register("file").offer("file", to=PROCURATORATE, purpose="arrest_approval", persons=("li",))
+    opened.accept().give_back("file", purpose="return").accept()
+    assert running(opened, "arrest_decision") == []
+    withdrawn = detained("li").offer(to=PROCURATORATE, purpose="arrest_approval", persons=("li",)).accept()
+    decide(withdrawn, "arrest_request_withdrawn", person_ids=(LI,))
+    assert running(withdrawn, "arrest_decision") == []
+
+
+def test_the_inquiry_of_the_commission_has_its_month_from_the_delivery_too() -> None:
+    """Returned for a supplementary inquiry, the commission's time runs though it has not clicked."""
+    opened = detained("li").offer(to=PROCURATORATE).accept().give_back(purpose="supplementary_inquiry")
+    assert clock(opened, "supplementary_investigation").provisional
+
+
+# -- the court ---------------------------------------------------------------------------------------------------------
+
+
+def test_the_court_has_its_week_from_the_delivery_that_it_states() -> None:
+    """Three days on the way are not the court's: accepted or refused, the clock that it answered runs from delivery."""
+    for answer in ("accept", "refuse"):
+        opened = detained("li").offer(to=PROCURATORATE).accept().offer(to=COURT, purpose="public_prosecution")
+        assert clock(opened, "court_acceptance").provisional
+        delivered = instant(opened.now + 3 * DAY)
+        getattr(opened, answer)(received_at=delivered, occurred_at=instant(opened.now + 4 * DAY))
+        checked = clock(opened, "court_acceptance")
+        assert (checked.provisional, checked.started_at) == (False, delivered)
+        assert checked.stopped_at == instant(opened.now - 60 + 4 * DAY)
+    assert running(opened, "prosecution_review") == [LI]
+
+
+def test_a_decision_about_one_defendant_leaves_the_others_trial() -> None:
+    """The prosecution of one is withdrawn: the time of the other goes on."""
+    opened = tried("li", "wang")
+    decide(opened, "case_withdrawn", person_ids=(LI,))
+    assert running(opened, "first_instance") == [WANG]
+    decide(opened, "proceedings_terminated", person_ids=(WANG,))
+    assert running(opened, "first_instance") == []
+
+
+def test_who_is_tried_apart_takes_the_time_of_the_trial_along() -> None:
+    """The new case has the clock, under an id that no event of its own can take."""
+    opened = tried("li", "wang")
+    began = clock(opened, "first_instance", "li").started_at
+    opened.say(case.CaseSplit, None, new_case_id="case-2", ground="separate trial", person_ids=(LI,))
+    assert running(opened, "first_instance") == [WANG]
+    other = Case("case-2").open(
+        by=clerk(COURT), stage="first_instance", split_from=opened.last.ref, source=opened.state
+    )
+    brought = clock(other, "first_instance")
+    assert (brought.deadline_id, brought.started_at) == (f"first_instance/{LI}/0", began)
+    assert brought.events[-1] == other.last.ref
+
+
+def test_two_cases_of_one_person_that_are_joined_keep_both_clocks() -> None:
+    """Both cases detained the person by their third event: neither clock is lost."""
+    first, second = detained("li"), Case("case-2").open().name("li")
+    impose(second, "li", "detention", measure_id="other")
+    second.say(case.CaseSplit, None, new_case_id="case-1", ground="one person", person_ids=(LI,))
+    first.say(case.CaseJoined, None, other_case_id="case-2", cites=second.last.ref, ground="x", source=second.state)
+    assert running(first, "arrest_request") == [LI, LI]
+
+
+def test_nobody_leaves_a_case_that_is_on_its_way() -> None:
+    """An offer of the case that names nobody is one of everybody in it."""
+    opened = detained("li", "wang").offer(to=PROCURATORATE)
+    with refused("already_offered", field="payload.body.person_ids"):
+        opened.say(case.CaseSplit, None, new_case_id="case-2", ground="separate trial", person_ids=(LI,))
+
+
+def test_a_court_that_gets_the_case_from_another_has_the_whole_time() -> None:
+    """The time of trial runs from the receipt by the court that jurisdiction changed to, not from its click."""
+    opened = tried("li").offer(to="court-west", purpose="jurisdiction_transfer", persons=("li",))
+    received = instant(opened.now - 30)
+    opened.accept(received_at=received)
+    anew = clock(opened, "first_instance")
+    assert (anew.agency, anew.started_at, running(opened, "first_instance")) == ("court-west", received, [LI])
+
+
+def test_time_of_custody_is_that_of_whoever_took_the_case_over() -> None:
+    """From one police station to the next the clocks of the detention pass on."""
+    opened = detained("li").offer(to="psb-west", purpose="jurisdiction_transfer", persons=("li",)).accept()
+    assert running(opened, "arrest_request") == [LI]
+    rows = {row.name: row.whose for row in opened.book.clocks}
+    assert rows["arrest_request"] == rows["investigation_custody"] == "responsible"
+
+
+# -- acts of before ----------------------------------------------------------------------------------------------------
+
+
+def test_what_happened_before_the_clock_began_does_not_stop_it() -> None:
+    """A hearing on the day before the detention is not the hearing after it; one on the same day may be."""
+    opened = detained("li")
+    decide(opened, "interrogated", person_ids=(LI,), decided_at=instant(opened.now - DAY))
+    assert running(opened, "first_interrogation") == [LI]
+    decide(opened, "interrogated", person_ids=(LI,), decided_at=instant(opened.now - 3600))
+    assert running(opened, "first_interrogation") == []
+
+
+def test_nor_does_it_settle_what_an_offer_stopped() -> None:
+    """A paper of before the transfer, recorded late, does not keep the time from running on."""
+    opened = Case().open().name("li")
+    impose(opened, "li", "arrest")
+    opened.offer(to=PROCURATORATE, persons=("li",))
+    decide(opened, "case_withdrawn", person_ids=(LI,), decided_at=instant(opened.now - 3 * DAY))
+    opened.recall()
+    assert running(opened, "investigation_custody") == [LI]
+
+
+@pytest.mark.parametrize("kind", ["judgment", "ruling"])
+def test_the_time_to_appeal_waits_for_the_service(kind: str) -> None:
+    """Pronounced is not served; each defendant has the ten or five days from the service on himself."""
+    opened = tried("li", "wang")
+    decide(opened, kind)
+    assert running(opened, f"appeal_against_{kind}") == []
+    for name, days in (("li", 1), ("wang", 3)):
+        at = instant(opened.now + days * DAY)
+        decide(opened, f"{kind}_served", person_ids=(person_id(name),), decided_at=at)
+        assert clock(opened, f"appeal_against_{kind}", name).started_at == at
+    at = instant(opened.now + 5 * DAY)
+    decide(opened, kind, person_ids=(LI,), served_at=at)
+    assert clock(opened, f"appeal_against_{kind}", "li").started_at == at
+
+
+def test_the_end_of_a_measure_comes_after_its_start() -> None:
+    """Nothing ends before it began."""
+    opened = detained("li")
+    before = instant(opened.now - DAY)
+    with refused("before_its_start", field="payload.body.ended_at"):
+        opened.say(case.MeasureLifted, None, measure_id="detention-li", ended_at=before, ground="x")
+    fields = {"new_measure_id": "bail-li", "measure": "bail", "ground": "x"}
+    with refused("before_its_start", field="payload.body.started_at"):
+        opened.say(case.MeasureChanged, None, measure_id="detention-li", started_at=before, **fields)
+
+
+# -- custody of a person -----------------------------------------------------------------------------------------------
+
+
+def request(into: Case, number: int, by: str) -> Case:
+    fields = {"custody_change_id": f"custody-{number}", "handover_id": f"handover-{number}", "person_id": LI}
+    return into.say(
+        custody_change.CustodyChangeRequested, clerk(by), **fields, detention_house=DETENTION, number="2026-1"
+    )
+
+
+def serve(into: Case, number: int) -> Case:
+    fields = {"custody_change_id": f"custody-{number}", "served_at": instant(into.now)}
+    return into.say(custody_change.CustodyChangeServed, clerk(DETENTION), **fields)
+
+
+def test_another_measure_that_locks_up_leaves_the_custody_to_be_changed() -> None:
+    """Arrest after detention releases nobody: the house still keeps him for another organ; bail ends it."""
+    opened = detained("li").offer(to=PROCURATORATE, persons=("li",)).accept()
+    change(opened, "detention", "arrest", "li")
+    assert running(opened, "custody_change") == [LI]
+    change(opened, "arrest", "bail", "li")
+    assert running(opened, "custody_change") == []
+
+
+def test_the_change_of_custody_is_due_from_the_receipt() -> None:
+    """Not clicking stops no time."""
+    opened = detained("li").offer(to=PROCURATORATE, persons=("li",))
+    received = instant(opened.now - 30)
+    opened.accept(received_at=received)
+    assert clock(opened, "custody_change").started_at == received
+
+
+def test_a_certificate_for_the_former_organ_is_not_the_one_that_is_due() -> None:
+    """The case has passed on to the court: what is served for the procuratorate now leaves the court's to be served."""
+    opened = request(detained("li").offer(to=PROCURATORATE, persons=("li",)).accept(), 1, PROCURATORATE)
+    opened.offer(to=COURT, purpose="public_prosecution", persons=("li",)).accept()
+    request(opened, 2, COURT)
+    serve(opened, 1)
+    assert running(opened, "custody_change") == [LI]
+    serve(opened, 2)
+    assert running(opened, "custody_change") == []
+
+
+def test_who_comes_back_to_the_organ_that_the_house_knows_is_to_be_told_of_to_nobody() -> None:
+    """Never changed on the way there, there is nothing to change on the way back; a plain return is a way back too."""
+    opened = detained("li").offer(to=PROCURATORATE, persons=("li",)).accept()
+    opened.give_back(purpose="return", persons=("li",)).accept()
+    assert running(opened, "custody_change") == []
+    served = serve(request(detained("li").offer(to=PROCURATORATE, persons=("li",)).accept(), 1, PROCURATORATE), 1)
+    served.give_back(purpose="return", persons=("li",)).accept()
+    assert clock(served, "custody_change").agency == POLICE

@@ -1,0 +1,98 @@
+"""Rows of clocks: what contradicts itself is refused before anything is counted by it."""
+
+from __future__ import annotations
+
+import pytest
+
+from ledger.core.errors import MalformedInput
+from ledger.core.procedure import rulebook
+from ledger.core.procedure.clock_rules import TRIGGERS
+from ledger.core.procedure.deadlines import parse_periods
+from ledger.core.procedure.legal_days import holds_on
+from ledger.procedures import shipped_rulebook
+from tests.testkit.builders import refused
+from tests.unit.core.test_rulebook import PURPOSES
+
+ROW = """
+[[clocks]]
+name = "review"
+article = "CPL 172"
+valid_from = "2018-10-26"
+en = "review"
+zh = "审查"
+per = "case"
+starts = ["received.prosecution_review"]
+"""
+EXTENSION = """
+[[clocks.extensions]]
+name = "more"
+article = "CPL 172"
+en = "more"
+zh = "更多"
+"""
+
+
+def parse(rows: str) -> rulebook.Rulebook:
+    return rulebook.parse("flags = []\n" + PURPOSES + rows)
+
+
+def test_every_period_that_ships_can_be_counted() -> None:
+    """Bases and extensions alike."""
+    for row in shipped_rulebook().clocks:
+        texts = [base.period for base in row.bases]
+        texts += [extension.adds or extension.to for extension in row.extensions if not extension.is_open]
+        assert all(parse_periods(text) for text in texts)
+
+
+def test_every_clock_that_ships_can_start_and_end() -> None:
+    """A clock that nothing stops would never be met."""
+    assert all(row.starts and row.stops for row in shipped_rulebook().clocks)
+
+
+def test_a_trigger_finds_its_rows() -> None:
+    """Provisional starts are starts too, and so are renewals."""
+    early = 'provisional = ["offered.prosecution_review"]\nrenewals = ["freeze_renewed"]\n'
+    book = parse(ROW + early + 'stops = ["decided.prosecuted"]\n')
+    assert [row.name for row in book.started_by["received.prosecution_review"]] == ["review"]
+    assert [row.name for row in book.started_by["offered.prosecution_review"]] == ["review"]
+    assert [row.name for row in book.started_by["freeze_renewed"]] == ["review"]
+    assert book.stopped_by == {"decided.prosecuted": frozenset(("review",))}
+    assert "measure.arrest" in TRIGGERS
+
+
+@pytest.mark.parametrize(
+    ("fault", "rows"),
+    [
+        ("no event triggers 'offered.lunch'", ROW + 'stops = ["offered.lunch"]\n'),
+        ("no event triggers 'delivered'", ROW + 'provisional = ["delivered"]\n'),
+        ("no event triggers 'renewed'", ROW + 'renewals = ["renewed"]\n'),
+        ("both a clock in `rests` and why", ROW + 'rests = "review"\n'),
+        ("both a clock in `rests` and why", ROW + 'rests_for = "travel"\n'),
+        ("both a clock in `rests` and why", ROW + 'rests = "lunch"\nrests_for = "travel"\n'),
+        ("leave out its `when`", ROW + 'bases = [{ period = "1 m", when = "in_custody" }]\n'),
+        ("no base is of 1 m", ROW + EXTENSION + 'of = "1 m"\n'),
+        ("expected adds or to, not both", ROW + EXTENSION + 'adds = "1 m"\nto = "2 m"\n'),
+        ("two rows are in force on 2018-10-26", ROW + ROW),
+    ],
+)
+def test_a_row_that_contradicts_itself_is_refused(fault: str, rows: str) -> None:
+    """The error names the row and what is wrong with it."""
+    with pytest.raises(MalformedInput, match=fault) as caught:
+        parse(rows)
+    assert caught.value.field is not None
+    assert "(review)" in caught.value.field
+
+
+def test_a_period_in_words_is_refused() -> None:
+    """Only numbers of h, d, m and y are periods."""
+    with refused("malformed_input", field="rules", error=MalformedInput):
+        parse(ROW + 'bases = [{ period = "a month" }]\n')
+
+
+def test_an_amended_row_starts_where_the_old_one_ends() -> None:
+    """A clock of the old row keeps it."""
+    old = ROW + 'valid_until = "2027-01-01"\nbases = [{ period = "1 m" }]\n'
+    new = ROW.replace("2018-10-26", "2027-01-01") + 'bases = [{ period = "2 m" }]\n'
+    book = parse(old + new)
+    assert [row.valid_from for row in book.clocks if holds_on(row, "2026-12-31")] == ["2018-10-26"]
+    assert [row.valid_from for row in book.clocks if holds_on(row, "2027-01-01")] == ["2027-01-01"]

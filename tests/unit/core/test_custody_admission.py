@@ -1,0 +1,190 @@
+"""Whose events the stream of a case takes: each type of event, for an agency in each relation to the case."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import pytest
+from msgspec.structs import replace
+
+from ledger.core.custody import Act, CaseState, fold
+from ledger.core.errors import RuleRefused, TallystickError
+from ledger.core.events import EVENT_TYPES, Body, case, custody_change, handover, record
+from ledger.core.signing.authority import Agency
+from tests.testkit.builders import (
+    COURT,
+    DEPOT,
+    DETENTION,
+    FAR_POLICE,
+    KINDS,
+    LAB,
+    NEIGHBOUR,
+    POLICE,
+    PRISON,
+    PROCURATORATE,
+    UPPER,
+    UPPER_COURT,
+    Officer,
+    auditor,
+    clerk,
+    key_id,
+    profile,
+    refused,
+)
+from tests.testkit.casework import AT, Case, holding, person_id
+from tests.testkit.samples import sample_body
+
+OF_CASES: Final = [name for name, row in EVENT_TYPES.items() if "case" in row.streams]
+ANSWERS: Final = ("handover.checked", "handover.accepted", "handover.refused")
+REGISTERED: Final = {name: Agency(name, KINDS[name], profile(name), key_id(name), 0) for name in KINDS}
+PARTIES: Final = {"opened it": POLICE, "has it": COURT, "keeps a thing": DEPOT, "keeps a person": DETENTION}
+STRANGERS: Final = {
+    "is offered it": PRISON,
+    "refused it": LAB,
+    "had its offer recalled": UPPER_COURT,
+    "has nothing to do with it": FAR_POLICE,
+    "supervises its parties": PROCURATORATE,
+    "supervises from above": UPPER,
+    "supervises others": NEIGHBOUR,
+}
+
+
+def travelled() -> Case:
+    """A case with agencies in each of these relations; what each handover is for stands in its id."""
+    made = holding("phone", "coins")
+    made.offer("coins", to=DEPOT, purpose="property_transfer", handover_id="to-depot").accept()
+    made.offer(
+        "phone", to=COURT, purpose="jurisdiction_transfer", persons=("li", "wang"), handover_id="to-court"
+    ).accept()
+    made.say(
+        case.MeasureImposed,
+        measure_id="m-1",
+        person_id=person_id("li"),
+        measure="arrest",
+        started_at=AT,
+        ground="g",
+    )
+    made.say(
+        custody_change.CustodyChangeRequested,
+        custody_change_id="c-1",
+        handover_id="to-court",
+        person_id=person_id("li"),
+        detention_house=DETENTION,
+        number="n",
+    )
+    lent = {"purpose": "forensic_examination"}
+    made.offer("phone", to=LAB, handover_id="to-lab", **lent).refuse()  # type: ignore[arg-type]
+    made.offer("phone", to=UPPER_COURT, handover_id="to-upper", **lent).recall()  # type: ignore[arg-type]
+    return made.offer("phone", to=PRISON, purpose="execution", handover_id="to-prison")
+
+
+def outcome(state: CaseState, body: Body, agency: str) -> tuple[CaseState | None, TallystickError | None]:
+    """What comes of the body signed by a clerk of the agency, as the next event of this case."""
+    written = travelled()
+    event = written.draft(body, clerk(agency))
+    act = Act(event.payload, event.digest, event.envelope.signed_at, written.book, registered=REGISTERED)
+    try:
+        return fold(state, act).state, None
+    except TallystickError as error:
+        return None, error
+
+
+def admits(event_type: str, relation: str) -> bool:
+    """The rule, as the protocol says it."""
+    if event_type == "audit.recorded":
+        return relation in ("supervises its parties", "supervises from above")
+    return False
+
+
+def in_words(refusal: TallystickError | None) -> tuple[str | None, ...]:
+    assert isinstance(refusal, RuleRefused), refusal
+    return refusal.code, refusal.field, refusal.message, refusal.hint
+
+
+@pytest.mark.parametrize("relation", STRANGERS)
+@pytest.mark.parametrize("event_type", OF_CASES)
+def test_a_case_takes_from_strangers_what_the_protocol_says_alone(event_type: str, relation: str) -> None:
+    """Who is no party is refused in the same words whatever the event names, be it in the case or not."""
+    state, agency = travelled().state, STRANGERS[relation]
+    body = sample_body(event_type, full=False)
+    after, refusal = outcome(state, body, agency)
+    if admits(event_type, relation):
+        assert after is not None
+        assert after.agencies == state.agencies, "to note an audit makes nobody a party"
+        return
+    words = in_words(refusal)
+    assert words[:2] == ("not_a_party", "payload.agency")
+    for named in (sample_body(event_type, full=True), *naming_what_there_is(body)):
+        assert in_words(outcome(state, named, agency)[1]) == words
+
+
+def naming_what_there_is(body: Body) -> list[Body]:
+    """The body with ids of the case in the place of those that it has not, an own offer's left out."""
+    ids = {"item_id": "phone", "person_id": person_id("li"), "measure_id": "m-1", "custody_change_id": "c-1"}
+    fields = {name: value for name, value in ids.items() if name in body.__struct_fields__}
+    handovers = ("to-depot", "to-court") if "handover_id" in body.__struct_fields__ else ()
+    return [replace(body, **fields), *(replace(body, **fields | {"handover_id": one}) for one in handovers)]
+
+
+@pytest.mark.parametrize("relation", PARTIES)
+@pytest.mark.parametrize("event_type", OF_CASES)
+def test_a_party_is_never_a_stranger(event_type: str, relation: str) -> None:
+    """What a party signs is judged by the rule of its event; only a case that is open is not opened again."""
+    _, refusal = outcome(travelled().state, sample_body(event_type, full=False), PARTIES[relation])
+    assert refusal is None or refusal.code != "not_a_party"
+
+
+@pytest.mark.parametrize("event_type", ANSWERS)
+@pytest.mark.parametrize(
+    ("relation", "own", "code"),
+    [
+        ("is offered it", "to-prison", None),
+        ("refused it", "to-lab", "not_open"),
+        ("had its offer recalled", "to-upper", "not_open"),
+    ],
+)
+def test_who_was_offered_something_answers_that_offer(
+    event_type: str, relation: str, own: str, code: str | None
+) -> None:
+    """And is told of its own offer that it is answered, of any other nothing."""
+    state, agency = travelled().state, STRANGERS[relation]
+    bodies: dict[str, Body] = {
+        "handover.checked": replace(sample_body("handover.checked", full=False), handover_id=own),
+        "handover.refused": replace(sample_body("handover.refused", full=False), handover_id=own),
+        "handover.accepted": handover.HandoverAccepted(handover_id=own, received_at=AT, rest_as_listed=True),
+    }
+    after, refusal = outcome(state, bodies[event_type], agency)
+    assert (refusal.code if refusal else None) == code
+    if after is not None:
+        came = after.agencies - state.agencies
+        assert came == ({agency} if event_type == "handover.accepted" else set()), "only an acceptance makes a party"
+
+
+@pytest.mark.parametrize(
+    ("by", "taken"),
+    [
+        (auditor(POLICE), True),
+        (auditor(PROCURATORATE), True),
+        (auditor(UPPER), True),
+        (auditor(NEIGHBOUR), False),
+        (auditor(LAB), False),
+        (Officer("nobody-a", "nobody", ("auditor",)), False),
+    ],
+    ids=lambda value: value.agency if isinstance(value, Officer) else "",
+)
+def test_an_audit_is_noted_by_parties_and_by_who_supervises_them(by: Officer, taken: bool) -> None:
+    """An auditor of any other agency writes nothing into a case."""
+    written = holding()
+    event = written.draft(record.AuditRecorded(scope="case-1", size=3, verdict="intact"), by)
+    act = Act(event.payload, event.digest, event.envelope.signed_at, written.book, registered=REGISTERED)
+    if not taken:
+        with refused("not_a_party", field="payload.agency"):
+            fold(written.state, act)
+        return
+    assert fold(written.state, act).state.agencies == {POLICE}
+
+
+def test_without_the_registry_jurisdiction_is_not_judged() -> None:
+    """Whoever has the events of a case alone cannot tell who supervises whom."""
+    written = holding().say(record.AuditRecorded, auditor(LAB), scope="case-1", size=3, verdict="intact")
+    assert written.state.agencies == {POLICE}

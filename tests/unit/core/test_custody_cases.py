@@ -1,0 +1,363 @@
+"""Rules of the case itself: opening, parties, stages, closing, persons, measures, decisions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from msgspec import Struct
+
+from ledger.core.custody import Act, Flag, fold
+from ledger.core.custody import state as states
+from ledger.core.errors import Conflict
+from ledger.core.events import case, handover, record
+from ledger.procedures import shipped_rulebook
+from tests.testkit.builders import COURT, LAB, POLICE, PROCURATORATE, clerk, refused, supervisor
+from tests.testkit.casework import AT, Case, Refusals, detained, holding, person_id, require_refusal
+
+LI, WANG = person_id("li"), person_id("wang")
+
+
+def decided(**fields: Any) -> dict[str, Any]:
+    return {"decision_id": "decision-1", "kind": "case_filed", "number": "J-1", "decided_at": AT} | fields
+
+
+# -- opening, heads, parties -------------------------------------------------------------------------------------------
+
+
+def test_an_opened_case_is_its_openers() -> None:
+    """The agency that opens a case answers for it, under its own number, from sequence 0 on."""
+    state = Case().open(stage="investigation", case_number="A-1").state
+    assert (state.opened_by, state.responsible, state.agencies) == (POLICE, POLICE, frozenset({POLICE}))
+    assert (state.sequence, state.numbers, state.stage, state.closed) == (0, {POLICE: "A-1"}, "investigation", False)
+    assert (state.case_id, state.case_type, state.business_line) == ("case-1", "theft", "criminal")
+    assert state.opened_at == state.last_occurred_at == "2026-03-02T01:00:00Z"
+
+
+def test_each_agency_adds_its_number() -> None:
+    """The number of one agency leaves that of another as it is."""
+    moved = holding().offer(to=COURT, purpose="public_prosecution").accept()
+    moved.say(case.CaseNumbered, clerk(COURT), case_number="B-9")
+    assert moved.state.numbers == {POLICE: "2026-0417", COURT: "B-9"}
+
+
+def test_a_stream_begins_with_its_opening() -> None:
+    """Any other first event is refused."""
+    with refused("not_opened", field="payload.event_type"):
+        Case().say(case.CaseNumbered, clerk(POLICE), case_number="7")
+
+
+@pytest.mark.parametrize(("field", "value"), [("sequence", 5), ("previous", "blake3:" + "00" * 32)])
+def test_an_event_stands_on_the_head(field: str, value: Any) -> None:
+    """An event at another place than next is a conflict that tells head and sequence."""
+    written = holding()
+    draft = written.draft(case.CaseNumbered(case_number="7"), clerk(POLICE), **{field: value})
+    with pytest.raises(Conflict) as caught:
+        fold(written.state, Act(draft.payload, draft.digest, written.now, written.book))
+    assert (caught.value.code, caught.value.field) == ("not_on_head", f"payload.{field}")
+    assert (caught.value.head, caught.value.sequence) == (written.last.digest, 3)
+
+
+def test_an_opening_does_not_stand_on_another_event() -> None:
+    """Where no case is, the next event is number 0 on nothing."""
+    draft = holding().draft(case.CaseNumbered(case_number="7"), clerk(POLICE))
+    with pytest.raises(Conflict) as caught:
+        fold(None, Act(draft.payload, draft.digest, 0, shipped_rulebook()))
+    assert (caught.value.head, caught.value.sequence) == (None, 0)
+
+
+def test_the_head_moves_with_each_event() -> None:
+    """The state after an event stands on its digest; the latest claimed time stays though a later act claims less."""
+    written = holding().say(case.CaseNumbered, case_number="7", occurred_at="2026-03-09T00:00:00Z")
+    written.say(case.CaseNumbered, case_number="8", occurred_at="2026-03-01T00:00:00Z")
+    assert (written.state.head, written.state.sequence) == (written.last.digest, 4)
+    assert written.state.last_occurred_at == "2026-03-09T00:00:00Z"
+
+
+def test_folding_again_gives_the_same_state() -> None:
+    """The state is a function of the stream."""
+    written = detained().register("phone").offer("phone", to=PROCURATORATE, persons=("li",)).accept()
+    state = None
+    for event in written.events:
+        act = Act(event.payload, event.digest, event.envelope.signed_at, written.book)
+        state = fold(state, act).state
+    assert state == written.state
+
+
+STRUCTS = [kind for kind in vars(states).values() if isinstance(kind, type) and issubclass(kind, Struct)]
+
+
+@pytest.mark.parametrize("kind", [Flag, *(kind for kind in STRUCTS if kind is not Struct)])
+def test_what_a_fold_gave_is_never_changed(kind: type[Struct]) -> None:
+    """A state that somebody keeps stays the state at its event: each act makes a new one."""
+    assert kind.__struct_config__.frozen
+
+
+@pytest.mark.parametrize(
+    "kind",
+    ["record.corrected", "record.late", "section.erased", "import.recorded"],
+)
+def test_events_of_the_record_move_nothing(kind: str) -> None:
+    """A correction, a late note, an erasure or an origin leaves the state but for its head."""
+    written = holding()
+    before, ref = written.state, written.last.ref
+    body = {
+        "record.corrected": record.RecordCorrected(
+            corrects=ref,
+            corrections=(record.Correction(field="role", recorded="suspect", correct="victim"),),
+            ground="typing error",
+        ),
+        "record.late": record.RecordLate(happened_at=AT, ground="no network"),
+        "section.erased": record.SectionErased(concerns=ref, label="person:1", ground="court order"),
+        "import.recorded": record.ImportRecorded(
+            source_system="old register", source_key="17", file_digest="sha256:" + "00" * 32, row=17
+        ),
+    }[kind]
+    written.act(body, supervisor(POLICE))
+    assert written.state.persons is before.persons
+    assert written.state.sequence == before.sequence + 1
+
+
+# -- refusals ----------------------------------------------------------------------------------------------------------
+
+REFUSED: Refusals = {
+    "opening a case as closed": (
+        Case,
+        lambda c: c.open(stage="closed"),
+        "not_a_closing",
+        "body.stage",
+    ),
+    "opening a case twice": (holding, lambda c: c.open(), "already_opened", "sequence"),
+    "an act of an agency without a part": (
+        holding,
+        lambda c: c.say(case.CaseNumbered, clerk(COURT), case_number="7"),
+        "not_a_party",
+        "agency",
+    ),
+    "linking a case to itself": (
+        holding,
+        lambda c: c.say(case.CaseLinked, other_case_id="case-1", relation="related"),
+        "same_case",
+        "body.other_case_id",
+    ),
+    "a stage by another agency": (
+        lambda: holding().register("phone").offer("phone", to=LAB, purpose="forensic_examination").accept(),
+        lambda c: c.say(case.CaseStageEntered, clerk(LAB), stage="execution"),
+        "not_responsible",
+        "agency",
+    ),
+    "closing by entering a stage": (
+        holding,
+        lambda c: c.say(case.CaseStageEntered, stage="closed"),
+        "not_a_closing",
+        "body.stage",
+    ),
+    "closing with an open offer": (
+        lambda: holding().offer(to=PROCURATORATE),
+        lambda c: c.close(),
+        "open_offer",
+        "event_type",
+    ),
+    "closing with an open discrepancy": (
+        lambda: (
+            holding()
+            .register("phone")
+            .offer("phone", to=LAB, purpose="forensic_examination")
+            .accept(received=(handover.ReceivedItem(item_id="phone", match_result="mismatch"),))
+        ),
+        lambda c: c.close(),
+        "open_discrepancy",
+        "event_type",
+    ),
+    "closing by another agency": (
+        lambda: holding().register("phone").offer("phone", to=LAB, purpose="forensic_examination").accept(),
+        lambda c: c.close(clerk(LAB)),
+        "not_responsible",
+        "agency",
+    ),
+    "closing on a decision that is not recorded": (
+        holding,
+        lambda c: c.close(decision_id="decision-9"),
+        "unknown_decision",
+        "body.decision_id",
+    ),
+    "a measure on a stranger": (
+        holding,
+        lambda c: c.say(
+            case.MeasureImposed,
+            measure_id="measure-1",
+            person_id=person_id("zhao"),
+            measure="bail",
+            started_at=AT,
+            ground="ill",
+        ),
+        "unknown_person",
+        "body.person_id",
+    ),
+    "a measure under an id that is taken": (
+        detained,
+        lambda c: c.say(
+            case.MeasureImposed, measure_id="measure-1", person_id=WANG, measure="bail", started_at=AT, ground="ill"
+        ),
+        "duplicate_id",
+        "body.measure_id",
+    ),
+    "a changed measure under an id that is taken": (
+        detained,
+        lambda c: c.say(
+            case.MeasureChanged,
+            measure_id="measure-1",
+            new_measure_id="measure-1",
+            measure="bail",
+            started_at=AT,
+            ground="ill",
+        ),
+        "duplicate_id",
+        "body.new_measure_id",
+    ),
+    "extending a measure that there is not": (
+        holding,
+        lambda c: c.say(
+            case.MeasureExtended, measure_id="measure-1", until="2026-03-09", ground="roaming", article="CPL 91"
+        ),
+        "unknown_measure",
+        "body.measure_id",
+    ),
+    "extending a measure that ended": (
+        lambda: detained().say(case.MeasureLifted, measure_id="measure-1", ended_at=AT, ground="no need"),
+        lambda c: c.say(
+            case.MeasureExtended, measure_id="measure-1", until="2026-03-09", ground="roaming", article="CPL 91"
+        ),
+        "measure_ended",
+        "body.measure_id",
+    ),
+    "a decision under an id that is taken": (
+        lambda: holding().say(case.DecisionRecorded, **decided()),
+        lambda c: c.say(case.DecisionRecorded, **decided(kind="judgment")),
+        "duplicate_id",
+        "body.decision_id",
+    ),
+    "a decision on a stranger": (
+        holding,
+        lambda c: c.say(case.DecisionRecorded, **decided(person_ids=(person_id("zhao"),))),
+        "unknown_person",
+        "body.person_ids",
+    ),
+    "a decision on an item of another case": (
+        holding,
+        lambda c: c.say(
+            case.DecisionRecorded, **decided(items=(case.ItemDecision(item_id="car", disposal="forfeited"),))
+        ),
+        "unknown_item",
+        "body.items",
+    ),
+    "disclosing an item of another case": (
+        holding,
+        lambda c: c.say(record.DisclosureMade, recipient="counsel of li", item_ids=("car",)),
+        "unknown_item",
+        "body.item_ids",
+    ),
+}
+
+
+@pytest.mark.parametrize(("setting", "act", "rule", "field"), REFUSED.values(), ids=REFUSED)
+def test_what_is_impossible_is_refused(
+    setting: Callable[[], Case], act: Callable[[Case], object], rule: str, field: str
+) -> None:
+    """Each impossible act is refused under its rule's name and by its field, and leaves the case as it was."""
+    require_refusal(setting(), act, rule, field)
+
+
+# -- stages and closing ------------------------------------------------------------------------------------------------
+
+
+def test_the_responsible_agency_enters_a_stage() -> None:
+    """The stage is what the agency that answers for the case enters."""
+    assert holding().say(case.CaseStageEntered, stage="execution").state.stage == "execution"
+
+
+def test_assigning_and_linking_change_nothing_of_custody() -> None:
+    """Handlers and links are recorded; nobody's custody depends on them."""
+    written = holding()
+    before = written.state
+    written.say(case.CaseAssigned, department="first squad", handler="p-0417")
+    written.say(case.CaseLinked, other_case_id="case-2", relation="related")
+    assert (written.state.items, written.state.handovers) == (before.items, before.handovers)
+
+
+def test_a_case_with_everything_answered_is_closed() -> None:
+    """Answered offers and resolved discrepancies let a case be closed, on a decision that is recorded."""
+    written = holding().register("phone").offer("phone", to=LAB, purpose="forensic_examination")
+    written.accept(received=(handover.ReceivedItem(item_id="phone", match_result="mismatch"),))
+    for agency in (POLICE, LAB):
+        written.say(
+            handover.DiscrepancyResolved,
+            clerk(agency),
+            discrepancy_id="handover-1/phone",
+            resolution="the label was misread",
+        )
+    written.say(case.DecisionRecorded, **decided()).close(decision_id="decision-1")
+    assert (written.state.closed, written.state.stage) == (True, "closed")
+
+
+def test_a_closed_case_is_opened_again_by_a_stage() -> None:
+    """A retrial takes a closed case up again, by a stage or by the handover that enters one."""
+    by_stage = holding().close().say(case.CaseStageEntered, stage="retrial")
+    assert (by_stage.state.closed, by_stage.state.stage) == (False, "retrial")
+    by_handover = holding().close().offer(to=COURT, purpose="retrial").accept()
+    assert (by_handover.state.closed, by_handover.state.stage) == (False, "retrial")
+
+
+def test_a_closed_case_stays_closed_where_no_stage_is_entered() -> None:
+    """Returning a file after the closing does not open the case again."""
+    written = holding().register("file", kind="dossier").close()
+    written.offer("file", to=PROCURATORATE, purpose="file_return").accept()
+    assert (written.state.closed, written.state.stage) == (True, "closed")
+
+
+# -- persons, measures, decisions --------------------------------------------------------------------------------------
+
+
+def test_a_person_is_answered_for_by_the_cases_agency() -> None:
+    """Whoever names a person, the agency that answers for the case answers for the person; a new role keeps that."""
+    written = holding().register("phone").offer("phone", to=LAB, purpose="forensic_examination").accept()
+    written.name("zhao", by=clerk(LAB), role="witness").name("zhao", by=clerk(LAB), role="victim")
+    zhao = written.state.persons[person_id("zhao")]
+    assert (zhao.responsible, zhao.role) == (POLICE, "victim")
+
+
+def test_measures_follow_one_another() -> None:
+    """A measure is extended, changed into another, and lifted; each ends when the next begins."""
+    written = detained().say(
+        case.MeasureExtended, measure_id="measure-1", until="2026-04-01", ground="roaming", article="CPL 91"
+    )
+    assert written.state.measures["measure-1"].until == "2026-04-01"
+    written.say(
+        case.MeasureChanged,
+        measure_id="measure-1",
+        new_measure_id="measure-2",
+        measure="bail",
+        started_at="2026-03-20T00:00:00Z",
+        ground="ill",
+    )
+    measures = written.state.measures
+    assert (measures["measure-1"].ended_at, measures["measure-2"].ended_at) == ("2026-03-20T00:00:00Z", None)
+    assert (measures["measure-2"].person_id, measures["measure-2"].measure) == (LI, "bail")
+    written.say(case.MeasureLifted, measure_id="measure-2", ended_at="2026-05-01T00:00:00Z", ground="acquitted")
+    assert written.state.measures["measure-2"].ended_at == "2026-05-01T00:00:00Z"
+
+
+def test_a_decision_names_persons_and_items_of_the_case() -> None:
+    """A decision on what the case has is recorded under its id, with what it says of each item."""
+    written = holding().register("car", kind="property")
+    line = case.ItemDecision(item_id="car", disposal="forfeited")
+    written.say(case.DecisionRecorded, **decided(person_ids=(LI,), items=(line,)))
+    assert {key: one.items for key, one in written.state.decisions.items()} == {"decision-1": (line,)}
+
+
+def test_a_disclosure_names_items_of_the_case() -> None:
+    """What counsel received is recorded and moves nothing."""
+    written = holding().register("phone")
+    written.say(record.DisclosureMade, recipient="counsel of li", item_ids=("phone",))
+    assert written.state.items["phone"].holder == POLICE

@@ -1,0 +1,354 @@
+"""Claimed times: what cannot be is refused, what does not fit is flagged, for every time of every event type."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+import pytest
+
+from ledger.core.custody.claimed_times import (
+    AHEAD,
+    HAPPENED,
+    ORDERED,
+    TOLERANCE,
+    begins_at,
+    require_consistent,
+    times_of,
+)
+from ledger.core.errors import RuleRefused
+from ledger.core.events import EVENT_TYPES, Body, case, custody_change, deadline, handover, item
+from ledger.core.events.item import Seizure
+from ledger.core.events.supervision import Figures, PeriodCount
+from ledger.core.events.terms import Date, Instant
+from ledger.core.procedure.legal_days import legal_day_of
+from tests.testkit.builders import COURT, DETENTION, POLICE, PROCURATORATE, START, clerk, instant, payload_of, refused
+from tests.testkit.casework import Case, dispose, holding, person_id
+from tests.testkit.deadline_cases import clock, detained
+
+DAY = 86_400
+MIDNIGHT = START // DAY * DAY + 16 * 3600  # 0:00 in Shanghai, after START
+FORMS = [msgspec.inspect.type_info(form) for form in (Instant, Date)]
+# By the struct that a body has within it, its fields beside the times.
+WITHIN: dict[str, tuple[type, dict[str, Any]]] = {
+    "seizure": (Seizure, {"document_number": "S-7", "officers": ("a", "b")}),
+    "figures": (Figures, {"cases": 1, "planted": 1, "found": 1, "false_leads": 0}),
+    "before": (PeriodCount, {"count": 0, "tree_size": 1}),
+    "after": (PeriodCount, {"count": 0, "tree_size": 1}),
+}
+PATHS = {(body, path) for fields in (HAPPENED, AHEAD) for body, paths in fields.items() for path in paths}
+
+
+def instants_of(kind: type, path: str = "") -> Iterator[str]:
+    """The paths of all fields of a struct, and of structs within it, that are times or days."""
+    for field in msgspec.structs.fields(kind):
+        yield from _within(msgspec.inspect.type_info(field.type), f"{path}{field.name}")
+
+
+def _within(told: Any, path: str) -> Iterator[str]:
+    if isinstance(told, msgspec.inspect.UnionType):
+        for part in told.types:
+            yield from _within(part, path)
+    elif isinstance(told, msgspec.inspect.StructType):
+        yield from instants_of(told.cls, f"{path}.")
+    elif isinstance(told, msgspec.inspect.CollectionType | msgspec.inspect.VarTupleType):
+        yield from _within(told.item_type, f"{path}[]")
+    elif told in FORMS:
+        yield path
+
+
+def offered(**fields: Any) -> Case:
+    """A case whose phone is offered to the procuratorate at START + 120."""
+    return Case().open().register("phone").offer("phone", to=PROCURATORATE, **fields)
+
+
+def odd(written: Case) -> list[str]:
+    return [flag.detail for flag in written.flags if flag.name == "odd_time"]
+
+
+def test_the_table_has_every_time_of_every_event_type() -> None:
+    """A new event that claims a time or a day is judged, or this fails: it has happened or may lie ahead, not both."""
+    claimed = {(row.body, path) for row in EVENT_TYPES.values() for path in instants_of(row.body)}
+    assert {(body.__name__, path) for body, path in claimed ^ PATHS} == set()
+    assert not any(set(HAPPENED.get(body, ())) & set(AHEAD.get(body, ())) for body, _ in PATHS)
+    ordered = {(body, path) for body, pairs in ORDERED.items() for pair in pairs for path in pair}
+    assert ordered <= PATHS
+
+
+def at(kind: type[Body], **claims: str) -> Body:
+    """A body of the kind, of which nothing but these times is told; ``__`` stands between the parts of a path."""
+    fields: dict[str, Any] = {field.name: None for field in msgspec.structs.fields(kind)}
+    for path, claim in claims.items():
+        first, _, name = path.partition("__")
+        if name:
+            struct, beside = WITHIN[first]
+            empty = struct(**dict.fromkeys(field.name for field in msgspec.structs.fields(struct)))
+            fields[first] = msgspec.structs.replace(fields[first] or empty, **beside, **{name: claim})
+        else:
+            fields[first] = claim
+    return kind(**fields)
+
+
+def told_at(kind: type[Body], path: str, moment: int) -> Body:
+    """A body that tells of this path alone: as an instant, or as the day that it falls on."""
+    field = path.replace(".", "__")
+    return at(kind, **{field: str(legal_day_of(instant(moment))) if is_day(path) else instant(moment)})
+
+
+def is_day(path: str) -> bool:
+    return not path.endswith(("_at", "as_of"))
+
+
+@pytest.mark.parametrize(("kind", "path"), sorted(PATHS, key=str), ids=lambda part: getattr(part, "__name__", part))
+def test_what_has_happened_was_not_after_the_signature(kind: type[Body], path: str) -> None:
+    """Of every event type: what is to come is refused beyond what clocks differ by; what lies ahead may."""
+    payload = payload_of(case.CaseNumbered(case_number="1"), clerk(POLICE))
+    for late in (-DAY, TOLERANCE, TOLERANCE + 1, 365 * DAY):
+        claim = msgspec.structs.replace(payload, body=told_at(kind, path, START + late))
+        tolerated = DAY - TOLERANCE if is_day(path) else TOLERANCE  # of a day, what is left of today
+        if late > tolerated and path in HAPPENED.get(kind, ()):
+            with refused("in_future", field=f"payload.body.{path}", error=RuleRefused):
+                require_consistent(claim, START)
+        else:
+            require_consistent(claim, START)
+
+
+@pytest.mark.parametrize("name", sorted(EVENT_TYPES))
+def test_no_event_happened_after_its_signature(name: str) -> None:
+    """``occurred_at`` of whatever event."""
+    payload = payload_of(case.CaseNumbered(case_number="1"), clerk(POLICE), occurred_at=instant(START))
+    kind = EVENT_TYPES[name].body
+    silent = kind(**dict.fromkeys(field.name for field in msgspec.structs.fields(kind)))
+    claim = msgspec.structs.replace(payload, body=silent)
+    require_consistent(claim, START - TOLERANCE)
+    with refused("in_future", field="payload.occurred_at", error=RuleRefused):
+        require_consistent(claim, START - TOLERANCE - 1)
+
+
+def test_fields_that_are_not_told_claim_nothing() -> None:
+    """What is optional and left out is no time."""
+    assert list(times_of(at(case.DecisionRecorded, decided_at="x"), HAPPENED)) == [("decided_at", "x")]
+    assert list(times_of(at(handover.HandoverRecalled, ground="x"), HAPPENED)) == []
+
+
+def test_a_case_is_not_opened_tomorrow() -> None:
+    """The first event of a case is judged as the others are, and nothing of it is kept."""
+    with refused("in_future", field="payload.occurred_at"):
+        Case().open(occurred_at=instant(START + DAY), signed_at=START)
+
+
+@pytest.mark.parametrize("answer", ["accept", "refuse"])
+def test_a_receipt_next_year_starts_no_clock(answer: str) -> None:
+    """The slip of a year is refused, with the field to look at; the handover stays open."""
+    written = offered()
+    with refused("in_future", field="payload.body.received_at"):
+        getattr(written, answer)(received_at="2027-03-02T01:00:00Z", signed_at=written.now)
+    assert written.state.handovers[written.open_handover().handover_id].is_open
+
+
+@pytest.mark.parametrize("answer", ["accept", "refuse"])
+def test_nothing_is_received_on_a_day_before_its_offer(answer: str) -> None:
+    """The day from which a clock would run; a minute around midnight says nothing."""
+    written = offered(occurred_at=instant(MIDNIGHT + 30))
+    with refused("before_its_start", field="payload.body.received_at"):
+        getattr(written, answer)(received_at=instant(MIDNIGHT - 31), occurred_at=instant(MIDNIGHT + 60))
+    getattr(written, answer)(received_at=instant(MIDNIGHT - 30), occurred_at=instant(MIDNIGHT + 60))
+
+
+@pytest.mark.parametrize("answer", ["check", "accept", "refuse"])
+def test_nothing_is_answered_on_a_day_before_its_offer(answer: str) -> None:
+    """Clocks run from the answer, too."""
+    written = offered(occurred_at=instant(MIDNIGHT + 600))
+    received = {} if answer == "check" else {"received_at": instant(MIDNIGHT + 600)}
+    with refused("before_its_start", field="payload.occurred_at"):
+        getattr(written, answer)(occurred_at=instant(MIDNIGHT - 600), signed_at=MIDNIGHT + 900, **received)
+
+
+def test_an_offer_that_ends_before_it_is_made_is_refused() -> None:
+    """Nobody could accept it."""
+    for expires, made in ((120, True), (119, False)):
+        written = Case().open().register("phone")
+        given = {"to": PROCURATORATE, "occurred_at": instant(START + 120), "expires_at": instant(START + expires)}
+        if made:
+            written.offer("phone", **given)
+        else:
+            with refused("before_its_start", field="payload.body.expires_at"):
+                written.offer("phone", **given)
+
+
+@pytest.mark.parametrize("answer", ["accept", "refuse"])
+@pytest.mark.parametrize(
+    ("received", "told"),
+    [
+        (-61, ["received at 2026-03-02T01:08:59Z, before it was offered at 2026-03-02T01:10:00Z"]),
+        (-60, []),
+        (0, []),
+        (660, []),
+        (661, ["answered at 2026-03-02T01:20:00Z, before it was received at 2026-03-02T01:21:01Z"]),
+    ],
+)
+def test_a_receipt_that_does_not_fit_is_flagged(answer: str, received: int, told: list[str]) -> None:
+    """Earlier than the offer on the same day, or later than the answer that tells of it, by more than a minute."""
+    written = offered(occurred_at=instant(START + 600))
+    moment = {"received_at": instant(START + 600 + received), "occurred_at": instant(START + 1200)}
+    assert odd(getattr(written, answer)(**moment, signed_at=START + 1300)) == told
+
+
+def test_a_refusal_need_not_say_when_it_was_received() -> None:
+    """Nothing came."""
+    assert odd(offered().refuse(received_at=None)) == []
+
+
+@pytest.mark.parametrize(
+    ("fields", "told"),
+    [
+        ({"served_at": instant(START + 7200)}, []),
+        ({"served_at": instant(START + 3600)}, []),
+        (
+            {"served_at": instant(START)},
+            ["served at 2026-03-02T01:00:00Z, before it was decided at 2026-03-02T02:00:00Z"],
+        ),
+        (
+            {"effective_at": instant(START - DAY)},
+            ["in effect at 2026-03-01T01:00:00Z, before it was decided at 2026-03-02T02:00:00Z"],
+        ),
+        ({"effective_at": instant(START + 30 * DAY)}, []),
+    ],
+)
+def test_a_decision_that_does_not_fit_is_flagged(fields: dict[str, str], told: list[str]) -> None:
+    """Served, or in effect, before it was made; it may take effect later."""
+    decision: dict[str, Any] = {
+        "decision_id": "d-1",
+        "kind": "judgment",
+        "number": "7",
+        "decided_at": instant(START + 3600),
+    }
+    written = Case().open().say(case.DecisionRecorded, occurred_at=instant(START + 7200), **(decision | fields))
+    assert odd(written) == told
+
+
+def test_a_decision_is_not_served_on_a_day_before_it() -> None:
+    """The periods for appeal run from the service."""
+    decision = {"decision_id": "d-1", "kind": "judgment", "number": "7", "decided_at": instant(MIDNIGHT + 60)}
+    with refused("before_its_start", field="payload.body.served_at"):
+        Case().open().say(case.DecisionRecorded, served_at=instant(MIDNIGHT - 60), **decision)
+
+
+def test_a_day_that_was_over_when_it_was_set_is_flagged() -> None:
+    """What is due, was lent or is to be mended by a time that has passed."""
+    early, late = instant(START), instant(START + 600)
+    told = [f"due at {early}, before it was set at {late}"]
+    written = Case().open().register("phone")
+    assert odd(written.offer("phone", to=COURT, purpose="loan", due_at=early, occurred_at=late)) == told
+    assert odd(written.refuse(due_at=early, received_at=None, occurred_at=late)) == told
+    out = {"item_id": "phone", "to_officer": "p-9", "ground": "a look", "due_at": early}
+    assert odd(written.say(item.ItemCheckedOut, occurred_at=late, **out)) == told
+
+
+@pytest.mark.parametrize(
+    ("kind", "later", "earlier"),
+    [(kind, *pair) for kind, pairs in ORDERED.items() for pair in pairs],
+    ids=lambda part: getattr(part, "__name__", part),
+)
+def test_what_a_body_tells_of_stands_in_its_order(kind: type[Body], later: str, earlier: str) -> None:
+    """The last day of something is no day before its first, nor a service one before the decision."""
+    payload = payload_of(case.CaseNumbered(case_number="1"), clerk(POLICE))
+    for days in (-1, 0, 1):
+        claims = {later: START + days * DAY, earlier: START}
+        told = {
+            path.replace(".", "__"): str(legal_day_of(instant(moment))) if is_day(path) else instant(moment)
+            for path, moment in claims.items()
+        }
+        claim = msgspec.structs.replace(payload, body=at(kind, **told))
+        if days < 0:
+            with refused("before_its_start", field=f"payload.body.{later}", error=RuleRefused):
+                require_consistent(claim, START + 2 * DAY)
+        else:
+            require_consistent(claim, START + 2 * DAY)
+
+
+def test_a_day_begins_in_beijing() -> None:
+    """Whatever zone the machine is set to."""
+    assert begins_at("2026-03-02") == begins_at("2026-03-01T16:00:00Z")
+
+
+def served(at: int, requested_at: int = MIDNIGHT + 60) -> Case:
+    """A change of custody that was requested and served then."""
+    written = detained("li").offer(to=PROCURATORATE, persons=("li",)).accept()
+    asked = {"custody_change_id": "change-1", "handover_id": "handover-1", "person_id": person_id("li")}
+    asked |= {"detention_house": DETENTION, "number": "11", "occurred_at": instant(requested_at)}
+    written.say(custody_change.CustodyChangeRequested, clerk(PROCURATORATE), **asked, signed_at=MIDNIGHT + DAY)
+    told = {"custody_change_id": "change-1", "served_at": instant(at), "occurred_at": instant(MIDNIGHT + 7200)}
+    return written.say(custody_change.CustodyChangeServed, clerk(DETENTION), **told, signed_at=MIDNIGHT + DAY)
+
+
+def disposed(at: int, proposed_at: int = MIDNIGHT + 60, decided_at: int | None = None) -> Case:
+    """A phone that was proposed to be destroyed, under a decision where one was made, and destroyed then."""
+    written = holding("phone", kind="property")
+    ordered = None
+    if decided_at is not None:
+        ordered = "d-1"
+        paper = {"decision_id": ordered, "kind": "other", "number": "7", "decided_at": instant(decided_at)}
+        written.say(case.DecisionRecorded, **paper, signed_at=MIDNIGHT + DAY)
+    proposal = {"item_ids": ("phone",), "disposal": "destroyed", "ground": "spoiled", "decision_id": ordered}
+    happened = {"occurred_at": instant(proposed_at), "signed_at": MIDNIGHT + DAY}
+    written.say(item.ItemDisposalProposed, **proposal, **happened)
+    return dispose(written, disposed_at=instant(at), occurred_at=instant(MIDNIGHT + 7200), signed_at=MIDNIGHT + DAY)
+
+
+def test_no_change_of_custody_is_served_on_a_day_before_it_was_requested() -> None:
+    """The detention house keeps the person for another organ from then on; within a day it is flagged."""
+    with refused("before_its_start", field="payload.body.served_at"):
+        served(MIDNIGHT - 60)
+    assert odd(served(MIDNIGHT)) == []
+    assert odd(served(MIDNIGHT + 60, requested_at=MIDNIGHT + 3600)) == [
+        f"served at {instant(MIDNIGHT + 60)}, before it was requested at {instant(MIDNIGHT + 3600)}"
+    ]
+
+
+def test_nothing_is_disposed_of_on_a_day_before_it_was_proposed_or_decided() -> None:
+    """What is gone cannot be got back: two signatures and a paper come first, within a day in whatever order."""
+    with refused("before_its_start", field="payload.body.disposed_at"):
+        disposed(MIDNIGHT - 60)
+    with refused("before_its_start", field="payload.body.disposed_at"):
+        disposed(MIDNIGHT - 60, proposed_at=MIDNIGHT - 7200, decided_at=MIDNIGHT + 60)
+    assert odd(disposed(MIDNIGHT + 60)) == []
+    late = instant(MIDNIGHT + 3600)
+    assert odd(disposed(MIDNIGHT + 60, proposed_at=MIDNIGHT + 3600, decided_at=MIDNIGHT + 3600)) == [
+        f"disposed at {instant(MIDNIGHT + 60)}, before it was proposed at {late}, "
+        f"disposed at {instant(MIDNIGHT + 60)}, before it was decided at {late}"
+    ]
+
+
+@pytest.mark.parametrize(
+    "kind", [case.MeasureExtended, custody_change.CustodyPeriodNotified, deadline.DeadlineExtended]
+)
+def test_no_period_ends_on_a_day_before_it_began(kind: type[Body]) -> None:
+    """The last day that a paper sets for a measure or a clock is none before its first; one that is over is flagged."""
+    for until in ("2026-03-01", "2026-03-02"):
+        written = detained("li")
+        told: dict[str, Any] = {"until": until}
+        if kind is deadline.DeadlineExtended:
+            clock_id = clock(written, "arrest_request").deadline_id
+            told |= {"deadline_id": clock_id, "extension": "special_circumstances", "article": "CPL 91", "ground": "x"}
+        elif kind is case.MeasureExtended:
+            told |= {"measure_id": "detention-li", "ground": "x", "article": "CPL 91"}
+        else:
+            told |= {"measure_id": "detention-li", "detention_house": DETENTION, "number": "1", "article": "CPL 91"}
+        told |= {"occurred_at": instant(START + 2 * DAY), "signed_at": START + 2 * DAY}
+        if until < "2026-03-02":
+            with refused("before_its_start", field="payload.body.until"):
+                written.say(kind, **told)
+        else:
+            assert f"until {until}, before it was set at {instant(START + 2 * DAY)}" in odd(written.say(kind, **told))
+
+
+def test_a_freeze_that_was_over_when_it_was_set_is_flagged() -> None:
+    """Its last day has passed; today is in time."""
+    for until, told in (
+        ("2026-03-01", ["until 2026-03-01, before it was set at 2026-03-02T01:04:00Z"]),
+        ("2026-03-02", []),
+    ):
+        written = holding("account", kind="property")
+        assert odd(written.say(item.ItemFrozen, item_id="account", frozen_until=until)) == told

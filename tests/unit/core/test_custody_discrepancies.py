@@ -1,0 +1,259 @@
+"""Discrepancies: stated with the acceptance or raised later, closed by both sides under the same words."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from ledger.core.custody import Discrepancy
+from ledger.core.events import handover
+from ledger.core.events.handover import NotAcceptedItem, OfferedItem, ReceivedItem
+from ledger.core.events.terms import DiscrepancyKind
+from tests.testkit.builders import COURT, LAB, POLICE, clerk
+from tests.testkit.casework import Case, Refusals, pieces, require_refusal
+
+ONE, TWO = "sha256:" + "11" * 32, "sha256:" + "22" * 32
+BLAKE, SM3 = "blake3:" + "33" * 32, "sm3:" + "44" * 32
+SIDES = (POLICE, LAB)
+
+
+def sent(**recorded: Any) -> Case:
+    """A thing under way to the laboratory, next to one that always arrives."""
+    defaults: dict[str, Any] = {"quantity": 10, "seal_number": "S-1", "digests": (ONE,)}
+    written = Case().open().register("thing", **(defaults | recorded))
+    return written.register("other").offer("thing", "other", to=LAB, purpose="forensic_examination")
+
+
+def got(match_result: str = "match", **found: Any) -> dict[str, Any]:
+    return {"received": (ReceivedItem(item_id="thing", match_result=match_result, **found),)}  # type: ignore[arg-type]
+
+
+def kept(reason_code: str, **found: Any) -> dict[str, Any]:
+    return {"not_accepted": (NotAcceptedItem(item_id="thing", reason_code=reason_code, **found),)}  # type: ignore[arg-type]
+
+
+DIFFERENCES: dict[str, tuple[dict[str, Any], str, str, str]] = {
+    "fewer": (got(quantity=pieces(9)), "10 piece", "9 piece", "quantity"),
+    "more": (got(quantity=pieces(11)), "10 piece", "11 piece", "surplus"),
+    "none": (got(quantity=pieces(0)), "10 piece", "0 piece", "missing"),
+    "another unit": (got(quantity=pieces(12, "gram")), "10 piece", "12 gram", "quantity"),
+    "broken seal": (got(seal_state="broken"), "seal S-1", "seal broken", "seal"),
+    "missing seal": (got(seal_state="missing"), "seal S-1", "seal missing", "seal"),
+    "open seal": (got(seal_state="unsealed"), "seal S-1", "seal unsealed", "seal"),
+    "another seal": (got(seal_number="S-2"), "seal S-1", "seal S-2", "seal"),
+    "another digest": (got(digests=(TWO,)), ONE, TWO, "digest"),
+    "a mismatch": (got("mismatch", remark="wet"), "as listed", "wet", "condition"),
+    "a mismatch without words": (got("mismatch"), "as listed", "differs", "condition"),
+    "kept for its count": (kept("items_differ", quantity=pieces(9)), "10 piece", "9 piece", "quantity"),
+    "kept for its seal": (kept("seal_broken", seal_state="broken"), "seal S-1", "seal broken", "seal"),
+    "kept for its seal, unsaid": (kept("seal_broken"), "as listed", "seal_broken", "seal"),
+    "kept for its digest": (
+        kept("digest_mismatch", explanation="sha256 differs"),
+        "as listed",
+        "sha256 differs",
+        "digest",
+    ),
+    "kept as different": (kept("items_differ"), "as listed", "items_differ", "condition"),
+}
+AGREEMENTS: dict[str, dict[str, Any]] = {
+    "unsaid": {},
+    "as it is": got(quantity=pieces(10), seal_number="S-1", seal_state="intact", digests=(ONE,)),
+    "not checked": got("not_checked"),
+    "a digest of another algorithm": got(digests=(BLAKE, SM3)),
+    "a condition": got(condition="dusty"),
+    "kept for its binding": kept("binding_defective"),
+    "kept for another stage": kept("not_our_stage"),
+}
+
+
+@pytest.mark.parametrize(("found", "expected", "difference", "kind"), DIFFERENCES.values(), ids=DIFFERENCES)
+def test_a_stated_difference_opens_a_discrepancy(
+    found: dict[str, Any], expected: str, difference: str, kind: DiscrepancyKind
+) -> None:
+    """The acceptance itself opens it, between both sides, with what was expected and what was found, and is flagged."""
+    written = sent().accept(**found)
+    key = "handover-1/thing"
+    opened = Discrepancy(key, "handover-1", "thing", SIDES, expected, difference, (kind,))
+    assert written.state.discrepancies == {key: opened}
+    assert [(flag.name, flag.detail) for flag in written.flags] == [
+        ("receipt_differs", f"item thing: {difference}, recorded {expected}")
+    ]
+
+
+def test_one_discrepancy_tells_all_that_differs() -> None:
+    """Nine of ten under a broken seal with another digest: nothing hides behind the first difference."""
+    found = got("mismatch", quantity=pieces(9), seal_state="broken", digests=(TWO,))
+    (opened,) = sent().accept(**found).state.discrepancies.values()
+    assert opened.kinds == ("quantity", "seal", "digest")
+    assert (opened.expected, opened.found) == (f"10 piece; seal S-1; {ONE}", f"9 piece; seal broken; {TWO}")
+
+
+def test_a_mismatch_in_condition_is_told_by_both_conditions() -> None:
+    """What the sender's list says of the condition stands against what the receiver found."""
+    written = Case().open().register("thing", condition="new")
+    written.offer(OfferedItem(item_id="thing", condition="used"), to=LAB, purpose="forensic_examination")
+    (opened,) = written.accept(**got("mismatch", condition="torn")).state.discrepancies.values()
+    assert (opened.kinds, opened.expected, opened.found) == (("condition",), "used", "torn")
+
+
+@pytest.mark.parametrize("found", AGREEMENTS.values(), ids=AGREEMENTS)
+def test_what_agrees_opens_none(found: dict[str, Any]) -> None:
+    """What is as listed, unsaid, not comparable or kept for another reason is no difference."""
+    written = sent().accept(**found)
+    assert (written.state.discrepancies, written.flags) == ({}, ())
+
+
+def test_the_list_stands_above_the_record() -> None:
+    """A seal is compared with the list where the list names one, with the record where it does not."""
+    written = Case().open().register("thing", seal_number="S-1")
+    written.offer(OfferedItem(item_id="thing", seal_number="S-2"), to=LAB, purpose="forensic_examination")
+    written.accept(**got(seal_number="S-2"))
+    assert written.state.discrepancies == {}
+    assert written.state.items["thing"].seal_number == "S-2"
+
+
+def test_an_unsealed_thing_may_arrive_unsealed() -> None:
+    """Where there was no seal an open one is no difference, a broken one is."""
+    assert sent(seal_number=None).accept(**got(seal_state="unsealed")).state.discrepancies == {}
+    broken = sent(seal_number=None).accept(**got(seal_state="broken")).state.discrepancies
+    assert broken["handover-1/thing"].expected == "seal intact"
+
+
+def test_things_without_digests_are_as_listed() -> None:
+    """A mismatch of a thing without digests is one against the list."""
+    found = sent(digests=()).accept(**got("mismatch")).state.discrepancies["handover-1/thing"]
+    assert (found.expected, found.found) == ("as listed", "differs")
+
+
+def test_one_of_several_digests_is_enough() -> None:
+    """A digest that the record has agrees, whatever others of its algorithm the record has too."""
+    assert sent(digests=(ONE, TWO, BLAKE)).accept(**got(digests=(TWO,))).state.discrepancies == {}
+    assert sent(digests=(BLAKE, ONE)).accept(**got(digests=(BLAKE, TWO))).state.discrepancies
+
+
+# -- raised later ------------------------------------------------------------------------------------------------------
+
+
+def raising(written: Case, agency: str = LAB, **fields: Any) -> Case:
+    defaults = {
+        "discrepancy_id": "short-1",
+        "handover_id": "handover-1",
+        "item_id": "thing",
+        "kind": "quantity",
+        "expected": "10 pieces",
+        "found": "9 pieces",
+    }
+    return written.say(handover.DiscrepancyRaised, clerk(agency), **(defaults | fields))
+
+
+def resolving(written: Case, agency: str, discrepancy_id: str = "short-1", words: str = "one was lost") -> Case:
+    fields = {"discrepancy_id": discrepancy_id, "resolution": words}
+    return written.say(handover.DiscrepancyResolved, clerk(agency), **fields)
+
+
+@pytest.mark.parametrize("agency", SIDES)
+def test_either_side_raises_what_it_finds_later(agency: str) -> None:
+    """A difference found after the acceptance is raised by sender or receiver."""
+    found = raising(sent().accept(), agency).state.discrepancies["short-1"]
+    assert (found.expected, found.found, found.parties, found.is_resolved) == ("10 pieces", "9 pieces", SIDES, False)
+
+
+def test_a_partial_acceptance_has_discrepancies_too() -> None:
+    """What was accepted in part can be found to differ later."""
+    assert raising(sent().accept(**kept("binding_defective"))).state.discrepancies
+
+
+def third_party() -> Case:
+    """The court takes part in the case, not in the handover to the laboratory."""
+    return sent().accept().register("file", kind="dossier").offer("file", to=COURT, purpose="loan").accept()
+
+
+REFUSED: Refusals = {
+    "raising under an id that is taken": (
+        lambda: raising(sent().accept()),
+        raising,
+        "duplicate_id",
+        "body.discrepancy_id",
+    ),
+    "raising on a handover that there is not": (
+        lambda: sent().accept(),
+        lambda c: raising(c, handover_id="handover-9"),
+        "unknown_handover",
+        "body.handover_id",
+    ),
+    "raising on an open offer": (
+        lambda: sent().accept().register("knife").offer("knife", to=LAB, purpose="forensic_examination"),
+        lambda c: raising(c, handover_id="handover-2", item_id="knife"),
+        "not_accepted",
+        "body.handover_id",
+    ),
+    "raising between others": (third_party, lambda c: raising(c, COURT), "not_a_side", "agency"),
+    "raising on an item that was not offered": (
+        lambda: sent().accept().register("knife"),
+        lambda c: raising(c, item_id="knife"),
+        "not_offered",
+        "body.item_id",
+    ),
+    "resolving what there is not": (
+        lambda: sent().accept(),
+        lambda c: resolving(c, LAB),
+        "unknown_discrepancy",
+        "body.discrepancy_id",
+    ),
+    "resolving between others": (
+        lambda: raising(third_party()),
+        lambda c: resolving(c, COURT),
+        "not_a_side",
+        "agency",
+    ),
+    "resolving what is resolved": (
+        lambda: resolving(resolving(raising(sent().accept()), LAB), POLICE),
+        lambda c: resolving(c, LAB, words="found again"),
+        "already_resolved",
+        "body.discrepancy_id",
+    ),
+}
+
+
+@pytest.mark.parametrize(("setting", "act", "rule", "field"), REFUSED.values(), ids=REFUSED)
+def test_what_is_impossible_is_refused(
+    setting: Callable[[], Case], act: Callable[[Case], object], rule: str, field: str
+) -> None:
+    """Each impossible act is refused under its rule's name and by its field, and leaves the case as it was."""
+    require_refusal(setting(), act, rule, field)
+
+
+# -- resolved by both --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("order", [SIDES, SIDES[::-1]])
+def test_both_sides_resolve(order: tuple[str, str]) -> None:
+    """One signature is not enough, in whatever order they come; two under the same words are."""
+    written = raising(sent().accept())
+    assert not resolving(written, order[0]).state.discrepancies["short-1"].is_resolved
+    assert resolving(written, order[1]).state.discrepancies["short-1"].is_resolved
+
+
+def test_one_side_resolves_nothing_by_signing_twice() -> None:
+    """The same side's second signature replaces its first."""
+    written = resolving(resolving(raising(sent().accept()), LAB), LAB, words="it was miscounted")
+    found = written.state.discrepancies["short-1"]
+    assert (found.is_resolved, found.resolutions) == (False, {LAB: "it was miscounted"})
+
+
+def test_different_words_resolve_nothing() -> None:
+    """Both sides sign the same words; until they do, each may come round to the other's."""
+    written = resolving(resolving(raising(sent().accept()), LAB), POLICE, words="never sent")
+    assert not written.state.discrepancies["short-1"].is_resolved
+    assert resolving(written, POLICE).state.discrepancies["short-1"].is_resolved
+
+
+def test_a_stated_discrepancy_is_resolved_by_its_own_name() -> None:
+    """What the acceptance stated is resolved under handover_id/item_id; others stay open."""
+    written = raising(sent().accept(**got(quantity=pieces(9))))
+    for agency in SIDES:
+        resolving(written, agency, "handover-1/thing")
+    resolved = {key: found.is_resolved for key, found in written.state.discrepancies.items()}
+    assert resolved == {"handover-1/thing": True, "short-1": False}

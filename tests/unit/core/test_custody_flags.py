@@ -1,0 +1,301 @@
+"""What is unlawful or unusual is recorded and flagged under its article, never refused."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from ledger.core.custody.flags import WATCHES
+from ledger.core.events import case, item
+from ledger.core.events.terms import Money, choices
+from ledger.core.procedure.rulebook import FlagName, Rulebook, parse
+from ledger.procedures import shipped_rulebook
+from tests.testkit.builders import COURT, LAB, POLICE, PROCURATORATE, START, Officer, clerk, instant, supervisor
+from tests.testkit.casework import Case, pieces
+
+
+def names(written: Case) -> list[str]:
+    return [flag.name for flag in written.flags]
+
+
+def detail(written: Case, name: str) -> str:
+    (flag,) = [flag for flag in written.flags if flag.name == name]
+    assert flag.article == next(row.article for row in shipped_rulebook().flags if row.name == name)
+    return flag.detail
+
+
+def seconds(text: str) -> int:
+    return int(datetime.fromisoformat(text).astimezone(UTC).timestamp())
+
+
+def test_every_flag_is_watched_and_has_a_row() -> None:
+    """The names of the data and of the code are the same, and every shipped row has words in both languages."""
+    book = shipped_rulebook()
+    assert set(WATCHES) == set(choices(FlagName)) == {row.name for row in book.flags}
+    assert all(row.en and row.zh and row.article for row in book.flags)
+
+
+def test_an_ordinary_way_raises_no_flag() -> None:
+    """A case that is handled as it should be is not flagged at any step."""
+    written = Case().open().register("phone").offer("phone", to=PROCURATORATE).accept()
+    written.offer("phone", to=COURT, purpose="public_prosecution").accept().close()
+    book = written.book
+    fresh = Case(book=book)
+    assert names(fresh.open()) == []
+    assert names(written) == []
+
+
+# -- returns -----------------------------------------------------------------------------------------------------------
+
+
+def returned(times: int) -> Case:
+    """The file goes back for supplementary investigation so many times, resubmitted each time but the last."""
+    written = Case().open().register("file", kind="dossier").offer("file", to=PROCURATORATE).accept()
+    for number in range(times):
+        if number:
+            written.accept().offer("file", to=PROCURATORATE).accept()
+        written.give_back("file")
+    return written
+
+
+def test_a_third_return_is_recorded_and_flagged() -> None:
+    """Two returns pass without a flag; the third is written down and says which it is."""
+    assert names(returned(2)) == []
+    third = returned(3)
+    assert detail(third, "third_return") == "return no. 3 for supplementary investigation"
+    assert third.state.handovers["handover-6"].is_open
+
+
+def test_a_return_that_did_not_come_about_does_not_count() -> None:
+    """Recalled and refused returns are no returns; a return for another purpose is none of this kind."""
+    for undo in ("recall", "refuse"):
+        written = returned(2)
+        getattr(written, undo)()
+        assert names(written.give_back("file", returns="handover-3")) == []
+    written = returned(2)
+    written.accept().offer("file", to=PROCURATORATE).accept().give_back("file", purpose="return")
+    assert names(written) == []
+
+
+def test_supplementary_inquiry_counts_like_supplementary_investigation() -> None:
+    """What goes back to a supervision commission goes back, whatever its name; so does what is offered back."""
+    written = returned(1)
+    for give_back in (
+        lambda: written.give_back("file", purpose="supplementary_inquiry"),
+        lambda: written.offer("file", to=POLICE, purpose="supplementary_inquiry"),
+    ):
+        assert names(written) == []
+        written.accept().offer("file", to=PROCURATORATE).accept()
+        give_back()
+    assert detail(written, "third_return") == "return no. 3 for supplementary investigation"
+
+
+def test_the_trial_has_returns_of_its_own() -> None:
+    """After two returns of the review the court may adjourn twice for the same; its third is flagged."""
+    written = returned(2).accept().offer("file", to=PROCURATORATE).accept()
+    for flagged in ([], [], ["third_return"]):
+        written.offer("file", to=COURT, purpose="public_prosecution").accept().give_back("file")
+        assert names(written) == flagged
+        written.accept()
+
+
+@pytest.mark.parametrize(("after", "flagged"), [(0, False), (1, True)])
+def test_a_remedy_after_its_day_is_flagged(after: int, flagged: bool) -> None:
+    """A refused handover that comes back later than was set is accepted as it comes, and flagged."""
+    due = "2026-03-05T09:00:00Z"
+    written = Case().open().register("file", kind="dossier").offer("file", to=PROCURATORATE).refuse(due_at=due)
+    written.now = seconds(due) + after
+    written.offer("file", to=PROCURATORATE, follows="handover-1")
+    assert names(written) == (["remedy_overdue"] if flagged else [])
+    if flagged:
+        assert detail(written, "remedy_overdue") == f"handover handover-1 set {due}"
+
+
+@pytest.mark.parametrize(("after", "flagged"), [(0, False), (1, True)])
+def test_a_resubmission_after_its_day_is_flagged(after: int, flagged: bool) -> None:
+    """A case that was returned for supplementary investigation and comes back late is flagged by its own article."""
+    due = "2026-04-02T00:00:00Z"
+    written = Case().open().register("file", kind="dossier").offer("file", to=PROCURATORATE).accept()
+    written.give_back("file", due_at=due).accept()
+    written.now = seconds(due) + after
+    written.offer("file", to=PROCURATORATE, follows="handover-2")
+    assert names(written) == (["resubmission_overdue"] if flagged else [])
+
+
+def test_without_a_day_nothing_is_overdue() -> None:
+    """A refusal or return that set no day, a handover that was accepted, and one that follows none, bind nobody."""
+    written = Case().open().register("file", kind="dossier").offer("file", to=PROCURATORATE).refuse()
+    assert names(written.offer("file", to=PROCURATORATE, follows="handover-1")) == []
+    assert names(written.accept().give_back("file").accept().offer("file", to=COURT, follows="handover-2")) == []
+    assert names(written.recall().offer("file", to=PROCURATORATE, follows="handover-3")) == []
+
+
+# -- officers and times ------------------------------------------------------------------------------------------------
+
+
+def test_one_officer_on_both_sides_is_flagged() -> None:
+    """An officer who serves two agencies' counters may release and receive; it is written down."""
+    double = Officer(clerk(POLICE).officer_id, PROCURATORATE)
+    written = Case().open().register("phone").offer("phone", to=PROCURATORATE).accept(by=double)
+    assert detail(written, "same_officer_both_sides") == f"{double.officer_id} released and received"
+    assert written.state.items["phone"].holder == PROCURATORATE
+
+
+@pytest.mark.parametrize(
+    ("claimed", "flagged"), [(START + 60, False), (START + 59, True)], ids=["the same second", "a second before"]
+)
+def test_an_act_said_to_be_before_the_last_is_flagged(claimed: int, flagged: bool) -> None:
+    """An act that claims to have happened before the one that it follows is recorded and flagged."""
+    written = Case().open().register("phone")
+    written.register("knife", occurred_at=instant(claimed))
+    assert names(written) == (["backdated"] if flagged else [])
+
+
+@pytest.mark.parametrize(
+    ("day", "seconds_before", "flagged"),
+    [("2026-11-26", 1, True), ("2026-11-27", 60, False), ("2026-11-27", 61, True)],
+    ids=["under the former row", "typed to the minute", "more than a minute before"],
+)
+def test_an_act_typed_to_the_minute_is_not_before_the_last(day: str, seconds_before: int, flagged: bool) -> None:
+    """Whoever says ten o'clock of 10:00:59 claims no other order. Acts of former days keep their row."""
+    now = seconds(f"{day}T02:10:00+00:00")
+    written = Case().open(occurred_at=instant(now), signed_at=now)
+    written.register("knife", occurred_at=instant(now - seconds_before), signed_at=now)
+    assert names(written) == (["backdated"] if flagged else [])
+
+
+@pytest.mark.parametrize(("late", "hours"), [(86_400, None), (86_401, 24), (172_799, 47)])
+def test_a_late_entry_is_flagged(late: int, hours: int | None) -> None:
+    """What is signed more than a day after it happened is recorded and flagged, and says how many whole hours."""
+    written = Case().open(occurred_at=instant(START), signed_at=START + late)
+    if hours is None:
+        assert names(written) == []
+        return
+    assert names(written) == ["late_entry"]
+    assert detail(written, "late_entry") == f"signed {hours} hours after it happened"
+
+
+def test_no_claim_of_a_day_escapes_the_ledgers_own_rules() -> None:
+    """An act that claims a day before every statute is late and backdated all the same."""
+    written = Case().open().register("phone", occurred_at="1001-01-01T00:00:00Z")
+    assert names(written) == ["backdated", "late_entry"]
+
+
+# -- property and closing ----------------------------------------------------------------------------------------------
+
+
+def test_closing_with_property_in_hand_is_flagged() -> None:
+    """The undisposed property is named; exhibits, and property that is disposed of, are not."""
+    written = Case().open().register("car", "boat", kind="property").register("knife")
+    written.say(item.ItemDisposalProposed, item_ids=("boat",), disposal="destroyed", ground="wreck")
+    disposing = {"cites": written.last.ref, "disposed_at": "2026-03-02T02:00:00Z"}
+    written.say(item.ItemDisposed, supervisor(POLICE), **disposing)
+    assert detail(written.close(), "property_undisposed") == "car"
+
+
+def test_closing_without_property_is_not_flagged() -> None:
+    """Exhibits alone let a case be closed without a flag."""
+    assert names(Case().open().register("knife").close()) == []
+
+
+@pytest.mark.parametrize("ordered", [True, False])
+def test_a_disposal_without_a_decision_is_flagged(ordered: bool) -> None:
+    """Disposing on a recorded decision is as it should be; without one it is recorded and flagged."""
+    written = Case().open().register("car", kind="property", money=Money(fen=1, currency="CNY"))
+    written.say(
+        case.DecisionRecorded,
+        decision_id="decision-1",
+        kind="judgment",
+        number="J-1",
+        decided_at="2026-03-02T01:00:00Z",
+    )
+    order: dict[str, Any] = {"decision_id": "decision-1"} if ordered else {}
+    written.say(item.ItemDisposalProposed, item_ids=("car",), disposal="sold_early", ground="judgment", **order)
+    proceeds = item.ItemPart(item_id="money", quantity=pieces(1), money=Money(fen=4_000_000, currency="CNY"))
+    fields = {"cites": written.last.ref, "disposed_at": "2026-03-02T02:00:00Z", "proceeds": proceeds}
+    written.say(item.ItemDisposed, supervisor(POLICE), **fields)
+    assert names(written) == ([] if ordered else ["disposal_without_decision"])
+    if not ordered:
+        assert detail(written, "disposal_without_decision") == "car"
+
+
+def test_an_act_after_the_closing_is_flagged() -> None:
+    """A closed case rests: what happens in it all the same is recorded and flagged, the closing itself is not."""
+    written = Case().open().register("phone").close()
+    assert names(written) == []
+    written.offer("phone", to=LAB, purpose="forensic_examination")
+    assert detail(written, "act_after_closing") == "the case was closed"
+
+
+# -- rules in force ----------------------------------------------------------------------------------------------------
+
+ROW = """
+[[flags]]
+name = "late_entry"
+article = "{article}"
+valid_from = "{since}"
+{until}
+limit = {limit}
+en = "late"
+zh = "迟"
+"""
+
+
+def book_of(*rows: str) -> Rulebook:
+    """A rulebook of these flags, with the purposes that are shipped."""
+    shipped = shipped_rulebook().purposes
+    purposes = "".join(f'[purposes.{name}]\nmoves = "{row.moves}"\narticle = "x"\n' for name, row in shipped.items())
+    return parse("".join(rows) + purposes)
+
+
+def row(article: str, since: str, until: str | None = None, limit: int = 60) -> str:
+    ending = f'valid_until = "{until}"' if until else ""
+    return ROW.format(article=article, since=since, until=ending, limit=limit)
+
+
+@pytest.mark.parametrize(
+    ("happened", "article"),
+    [
+        ("2026-03-01T15:59:59Z", "old"),
+        ("2026-03-01T16:00:00Z", "new"),
+        ("2025-12-31T15:59:59Z", None),
+        ("2025-12-31T16:00:00Z", "old"),
+    ],
+)
+def test_the_row_of_the_day_counts(happened: str, article: str | None) -> None:
+    """An act is judged by the row in force on its day in Shanghai, eight hours ahead of UTC."""
+    book = book_of(row("old", "2026-01-01", "2026-03-02"), row("new", "2026-03-02"))
+    written = Case(book=book).open(occurred_at=happened, signed_at=seconds(happened) + 61)
+    assert [flag.article for flag in written.flags] == ([article] if article else [])
+
+
+def test_an_amendment_leaves_old_acts_their_rule() -> None:
+    """The limit of a row counts for the acts of its days only."""
+    book = book_of(row("strict", "2026-01-01", "2026-03-02", limit=60), row("lax", "2026-03-02", limit=3600))
+    old = Case(book=book).open(occurred_at="2026-03-01T00:00:00Z", signed_at=seconds("2026-03-01T00:10:00Z"))
+    new = Case(book=book).open(occurred_at="2026-03-03T00:00:00Z", signed_at=seconds("2026-03-03T00:10:00Z"))
+    assert (names(old), names(new)) == (["late_entry"], [])
+
+
+# -- examinations ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("found", "flagged"),
+    [
+        ({"match_result": "match"}, None),
+        ({"match_result": "match", "quantity": pieces(1)}, None),
+        ({"match_result": "match", "quantity": pieces(2)}, "item phone: quantity 2, recorded 1"),
+        ({"match_result": "mismatch"}, "item phone: differs"),
+        ({"match_result": "mismatch", "finding": "another phone"}, "item phone: another phone"),
+        ({"match_result": "not_checked", "digests": ("sha256:" + "ab" * 32,)}, "item phone: sha256:" + "ab" * 32),
+    ],
+)
+def test_an_examination_that_finds_something_else_is_flagged(found: dict[str, Any], flagged: str | None) -> None:
+    """Another count or digest, or the examiner's word: each is told; what agrees is not."""
+    written = Case().open().register("phone", kind="electronic_data")
+    written.say(item.ItemExamined, None, item_id="phone", method="read out", **found)
+    assert [flag.detail for flag in written.flags] == ([flagged] if flagged else [])
+    assert names(written) == (["examination_differs"] if flagged else [])

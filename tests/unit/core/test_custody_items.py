@@ -1,0 +1,305 @@
+"""Rules of items: complete when registered, and handled by their holder only."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from ledger.core.events import item
+from tests.testkit.builders import LAB, POLICE, PROCURATORATE, START, clerk
+from tests.testkit.casework import (
+    AT,
+    Case,
+    Refusals,
+    dispose,
+    holding,
+    person_id,
+    pieces,
+    proposed,
+    require_refusal,
+    stays,
+)
+
+LI = person_id("li")
+
+
+# -- refusals ----------------------------------------------------------------------------------------------------------
+
+REFUSED: Refusals = {
+    "an id that is taken": (lambda: holding("phone"), lambda c: c.register("phone"), "duplicate_id", "body.item_id"),
+    "a dossier without its extent": (
+        holding,
+        lambda c: c.register("file", kind="dossier", dossier=None),
+        "item_incomplete",
+        "body.dossier",
+    ),
+    "data without digests": (
+        holding,
+        lambda c: c.register("disk", kind="electronic_data", digests=()),
+        "item_incomplete",
+        "body.digests",
+    ),
+    "data without its collection": (
+        holding,
+        lambda c: c.register("disk", kind="electronic_data", collection=None),
+        "item_incomplete",
+        "body.collection",
+    ),
+    "data collected by one officer twice": (
+        holding,
+        lambda c: c.register(
+            "disk",
+            kind="electronic_data",
+            collection=item.Collection(collectors=("p-1", "p-1"), tool="blocker", method="image"),
+        ),
+        "duplicate_id",
+        "body.collection.collectors",
+    ),
+    "data from a medium that there is not": (
+        holding,
+        lambda c: c.register(
+            "disk",
+            kind="electronic_data",
+            collection=item.Collection(
+                collectors=("p-1", "p-2"), tool="blocker", method="image", medium_item_id="phone"
+            ),
+        ),
+        "unknown_item",
+        "body.collection.medium_item_id",
+    ),
+    "a seizure by one officer twice": (
+        holding,
+        lambda c: c.register(
+            "phone", seizure=item.Seizure(document_number="S-1", seized_at=AT, officers=("p-1", "p-1"))
+        ),
+        "duplicate_id",
+        "body.seizure.officers",
+    ),
+    "a detainee without a person": (
+        holding,
+        lambda c: c.register("li-in-custody", kind="detainee"),
+        "item_incomplete",
+        "body.person_id",
+    ),
+    "a detainee whom the case does not know": (
+        holding,
+        lambda c: c.register("zhao-in-custody", kind="detainee", person_id=person_id("zhao")),
+        "unknown_person",
+        "body.person_id",
+    ),
+    "one person in two custodies": (
+        lambda: holding("li-in-custody", kind="detainee", person_id=LI),
+        lambda c: c.register("li-again", kind="detainee", person_id=LI),
+        "already_in_custody",
+        "body.person_id",
+    ),
+    "an exhibit that is fungible": (
+        holding,
+        lambda c: c.register("knife", fungible=True),
+        "not_fungible",
+        "body.fungible",
+    ),
+    "a child of an item that there is not": (
+        holding,
+        lambda c: c.register("copy", parent_items=("phone",)),
+        "unknown_item",
+        "body.parent_items",
+    ),
+    "an item of another case": (
+        holding,
+        lambda c: c.say(item.ItemMoved, item_id="phone", storage_location="shelf 4"),
+        "unknown_item",
+        "body.item_id",
+    ),
+    "moving what another holds": (
+        lambda: holding("phone").offer("phone", to=LAB, purpose="forensic_examination").accept(),
+        lambda c: c.say(item.ItemMoved, item_id="phone", storage_location="shelf 4"),
+        "not_held",
+        "body.item_id",
+    ),
+    "moving what is on offer": (
+        lambda: holding("phone").offer("phone", to=LAB, purpose="forensic_examination"),
+        lambda c: c.say(item.ItemMoved, item_id="phone", storage_location="shelf 4"),
+        "already_offered",
+        "body.item_id",
+    ),
+    "moving what is destroyed": (
+        lambda: dispose(proposed("car")),
+        lambda c: c.say(item.ItemMoved, item_id="car", storage_location="shelf 4"),
+        "item_gone",
+        "body.item_id",
+    ),
+    "a second seal": (
+        lambda: holding("phone", seal_number="S-1"),
+        lambda c: c.say(item.ItemSealed, item_id="phone", seal_number="S-2"),
+        "already_sealed",
+        "body.item_id",
+    ),
+    "breaking another seal": (
+        lambda: holding("phone", seal_number="S-1"),
+        lambda c: c.say(item.ItemUnsealed, item_id="phone", seal_number="S-2", ground="examination"),
+        "other_seal",
+        "body.seal_number",
+    ),
+    "breaking no seal": (
+        lambda: holding("phone"),
+        lambda c: c.say(item.ItemUnsealed, item_id="phone", seal_number="S-2", ground="examination"),
+        "other_seal",
+        "body.seal_number",
+    ),
+    "checking out twice": (
+        lambda: holding("phone").say(item.ItemCheckedOut, item_id="phone", to_officer="p-1", ground="hearing"),
+        lambda c: c.say(item.ItemCheckedOut, item_id="phone", to_officer="p-2", ground="hearing"),
+        "already_checked_out",
+        "body.item_id",
+    ),
+    "checking in what is not out": (
+        lambda: holding("phone"),
+        lambda c: c.say(item.ItemCheckedIn, item_id="phone"),
+        "not_checked_out",
+        "body.item_id",
+    ),
+    "freezing an exhibit": (
+        lambda: holding("phone"),
+        lambda c: c.say(item.ItemFrozen, item_id="phone", frozen_until="2026-09-01"),
+        "not_property",
+        "body.item_id",
+    ),
+    "renewing the freeze of what another holds and answers for": (
+        lambda: (
+            holding("account", kind="property")
+            .say(item.ItemFrozen, item_id="account", frozen_until="2026-09-01")
+            .offer("account", to=PROCURATORATE)
+            .accept()
+        ),
+        lambda c: c.say(item.ItemFreezeRenewed, clerk(POLICE), item_id="account", frozen_until="2026-12-01"),
+        "not_held",
+        "body.item_id",
+    ),
+    "renewing a freeze that there is not": (
+        lambda: holding("account", kind="property"),
+        lambda c: c.say(item.ItemFreezeRenewed, item_id="account", frozen_until="2026-09-01"),
+        "not_frozen",
+        "body.item_id",
+    ),
+}
+
+
+@pytest.mark.parametrize(("setting", "act", "rule", "field"), REFUSED.values(), ids=REFUSED)
+def test_what_is_impossible_is_refused(
+    setting: Callable[[], Case], act: Callable[[Case], object], rule: str, field: str
+) -> None:
+    """Each impossible act is refused under its rule's name and by its field, and leaves the case as it was."""
+    require_refusal(setting(), act, rule, field)
+
+
+# -- registering -------------------------------------------------------------------------------------------------------
+
+
+def test_who_registers_holds_and_the_case_answers() -> None:
+    """An item is held by the agency that registers it; the agency that answers for the case answers for it."""
+    written = holding("phone").offer("phone", to=LAB, purpose="forensic_examination").accept()
+    written.register("chip", by=clerk(LAB), parent_items=("phone",), seal_number="S-7", condition="removed")
+    chip = written.state.items["chip"]
+    assert (chip.holder, chip.responsible, chip.parents, chip.seal_number) == (LAB, POLICE, ("phone",), "S-7")
+    assert (chip.description, chip.condition, chip.is_live) == ("the chip", "removed", True)
+
+
+@pytest.mark.parametrize("kind", ["dossier", "exhibit", "electronic_data", "property"])
+def test_complete_items_of_every_kind_are_registered(kind: str) -> None:
+    """With the parts that its kind asks for an item enters the case."""
+    assert holding("thing", kind=kind).state.items["thing"].kind == kind
+
+
+def test_data_names_its_medium_and_a_seizure_its_officers() -> None:
+    """Two different officers and a medium of the case complete a collection and a seizure."""
+    seizure = item.Seizure(document_number="S-1", seized_at=AT, officers=("p-1", "p-2"))
+    collection = item.Collection(collectors=("p-1", "p-2"), tool="blocker", method="image", medium_item_id="phone")
+    written = holding("phone", seizure=seizure).register("disk", kind="electronic_data", collection=collection)
+    assert written.state.items["disk"].digests
+
+
+def test_a_person_is_a_detainee_once_at_a_time() -> None:
+    """Other persons, and other kinds of items that name the person, are no second custody."""
+    written = holding("li-in-custody", kind="detainee", person_id=LI).name("wang")
+    written.register("wang-in-custody", kind="detainee", person_id=person_id("wang"))
+    written.register("letter", person_id=LI)
+    assert len(written.state.items) == 3
+
+
+# -- handling ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_seal_is_set_and_broken() -> None:
+    """A seal stands from its setting to its breaking under its number."""
+    written = holding("phone").say(item.ItemSealed, item_id="phone", seal_number="S-1")
+    assert written.state.items["phone"].seal_number == "S-1"
+    written.say(item.ItemUnsealed, item_id="phone", seal_number="S-1", ground="examination")
+    assert written.state.items["phone"].seal_number is None
+
+
+def test_an_examination_changes_the_condition_only() -> None:
+    """What an examination finds of quantity or digests is a finding, not the record's new state."""
+    written = holding("pills", quantity=10, condition="dry")
+    written.say(item.ItemExamined, item_id="pills", method="count", match_result="mismatch", quantity=pieces(9))
+    assert (written.state.items["pills"].quantity, written.state.items["pills"].condition) == (pieces(10), "dry")
+    written.say(item.ItemExamined, item_id="pills", method="look", match_result="match", condition="wet")
+    assert written.state.items["pills"].condition == "wet"
+
+
+def test_a_move_changes_the_place_only() -> None:
+    """Custody and responsibility stay when a thing is put elsewhere."""
+    written = holding("phone").say(item.ItemMoved, item_id="phone", storage_location="shelf 4")
+    phone = written.state.items["phone"]
+    assert (phone.storage_location, phone.holder, phone.responsible) == ("shelf 4", POLICE, POLICE)
+
+
+def test_what_is_checked_out_comes_back() -> None:
+    """A checked-out item names who has it until it is checked in, in the state it comes back in."""
+    written = holding("phone", seal_number="S-1", condition="good")
+    written.say(item.ItemCheckedOut, item_id="phone", to_officer="p-1", ground="hearing")
+    assert (written.state.items["phone"].status, written.state.items["phone"].checked_out_to) == ("checked_out", "p-1")
+    written.say(item.ItemCheckedIn, item_id="phone")
+    phone = written.state.items["phone"]
+    assert (phone.status, phone.checked_out_to, phone.seal_number, phone.condition) == ("held", None, "S-1", "good")
+    written.say(item.ItemCheckedOut, item_id="phone", to_officer="p-1", ground="hearing")
+    written.say(item.ItemCheckedIn, item_id="phone", seal_number="S-2", condition="scratched")
+    phone = written.state.items["phone"]
+    assert (phone.seal_number, phone.condition) == ("S-2", "scratched")
+
+
+def test_who_answers_for_a_frozen_thing_renews_its_freeze_wherever_it_lies() -> None:
+    """The account stays with the police's bank, the procuratorate answers for it: both may renew."""
+    written = holding("account", kind="property").say(item.ItemFrozen, item_id="account", frozen_until="2026-09-01")
+    written.offer(stays("account"), to=PROCURATORATE).accept()
+    for by, until in ((PROCURATORATE, "2026-10-01"), (POLICE, "2026-11-01")):
+        written.say(item.ItemFreezeRenewed, clerk(by), item_id="account", frozen_until=until)
+        assert written.state.items["account"].frozen_until == until
+
+
+def test_the_state_of_a_seal_is_known() -> None:
+    """Whole once it is set, opened on record; of what never had one nothing is said."""
+    written = holding("phone", "knife", seal_number="S-1").register("bare")
+    assert [one.seal_state for one in written.state.items.values()] == ["intact", "intact", None]
+    written.say(item.ItemUnsealed, item_id="phone", seal_number="S-1", ground="examination")
+    assert written.state.items["phone"].seal_state == "unsealed"
+    written.say(item.ItemSealed, item_id="phone", seal_number="S-2")
+    assert written.state.items["phone"].seal_state == "intact"
+
+
+def test_a_registration_keeps_where_the_thing_comes_from() -> None:
+    """Seizure, collection and extent stay with the item, and how long nothing proved it."""
+    seizure = item.Seizure(document_number="S-1", seized_at="2026-03-01T23:00:00Z", officers=("p-1", "p-2"))
+    written = holding().register("disk", seizure=seizure, exhibit_number="E-7", signed_at=START)
+    disk = written.state.items["disk"]
+    assert (disk.seizure, disk.exhibit_number, disk.recorded_from) == (seizure, "E-7", "2026-03-02T01:00:00Z")
+    assert disk.unrecorded_seconds == 2 * 3600
+    assert holding("phone").state.items["phone"].unrecorded_seconds is None
+
+
+def test_a_freeze_is_renewed() -> None:
+    """Property is frozen until a day, and renewed until a later one."""
+    written = holding("account", kind="property").say(item.ItemFrozen, item_id="account", frozen_until="2026-09-01")
+    written.say(item.ItemFreezeRenewed, item_id="account", frozen_until="2027-03-01")
+    assert written.state.items["account"].frozen_until == "2027-03-01"

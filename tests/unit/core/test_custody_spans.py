@@ -1,0 +1,298 @@
+"""The chain of custody as it is told from the states: spans, breaks, and what each event is about."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import pytest
+
+from ledger.core.custody import Act, CaseState, fold
+from ledger.core.custody.breaks import Break, breaks
+from ledger.core.custody.concerned import Concerned, concerned
+from ledger.core.custody.spans import Span, Standing, Subject, custody_spans
+from ledger.core.events import Payload, deadline, handover, item
+from ledger.core.events import case as cases
+from tests.testkit.builders import COURT, DETENTION, LAB, POLICE, PROCURATORATE, START, clerk, instant
+from tests.testkit.casework import AT, Case, dispose, holding, kept, offered, part, passed, person_id, proposed, stays
+from tests.unit.core.test_custody_changes import accepted, request, serve
+
+
+class Walked(NamedTuple):
+    """An event with the case before and after it."""
+
+    before: CaseState | None
+    payload: Payload
+    after: CaseState
+
+
+def walked(case: Case) -> Iterator[Walked]:
+    """Every event of a case that takes nothing over from another one."""
+    before: CaseState | None = None
+    for event in case.events:
+        act = Act(event.payload, event.digest, event.envelope.signed_at, case.book)
+        after = fold(before, act).state
+        yield Walked(before, event.payload, after)
+        before = after
+
+
+def spans(case: Case, subject: Subject, subject_id: str) -> list[Span]:
+    found = custody_spans((step.payload, step.after) for step in walked(case))
+    return [span for span in found if (span.subject, span.subject_id) == (subject, subject_id)]
+
+
+def standings(case: Case, subject: Subject, subject_id: str) -> list[Standing]:
+    return [span.standing for span in spans(case, subject, subject_id)]
+
+
+def last_breaks(case: Case) -> tuple[Break, ...]:
+    step = list(walked(case))[-1]
+    return breaks(step.before, step.payload, step.after)
+
+
+def about(case: Case) -> Concerned:
+    """What the last event is about."""
+    step = list(walked(case))[-1]
+    return concerned(step.before, step.payload, step.after)
+
+
+# -- spans -------------------------------------------------------------------------------------------------------------
+
+
+def test_spans_leave_no_hole_and_change_where_an_event_changes_something() -> None:
+    """Each begins at the event at which the one before ends; events that change nothing begin none."""
+    case = passed("phone", "knife").say(
+        item.ItemMoved, clerk(PROCURATORATE), item_id="phone", storage_location="room 4"
+    )
+    found = spans(case, "item", "phone")
+    assert [span.standing.holder for span in found] == [POLICE, PROCURATORATE, PROCURATORATE]
+    assert [span.standing.location for span in found] == [POLICE, PROCURATORATE, "room 4"]
+    assert [span.until for span in found[:-1]] == [span.since for span in found[1:]]
+    assert found[-1].until is None
+    assert found[1].since.sequence == case.events[-2].payload.sequence
+    assert found[1].since.event_id == case.events[-2].envelope.event_id
+
+
+def test_the_case_has_spans_of_responsibility_and_stage() -> None:
+    """It passes at the acceptance, not at the offer."""
+    assert [(one.responsible, one.stage) for one in standings(offered("phone"), "case", "case-1")] == [
+        (POLICE, "investigation")
+    ]
+    assert [(one.responsible, one.stage) for one in standings(passed("phone"), "case", "case-1")] == [
+        (POLICE, "investigation"),
+        (PROCURATORATE, "prosecution_review"),
+    ]
+
+
+def test_what_stays_keeps_its_place_while_responsibility_passes() -> None:
+    """Goods may rest where they are: holder and location stay, the responsible agency changes."""
+    case = holding("car", storage_location="yard 3").offer(stays("car"), to=PROCURATORATE).accept()
+    assert [(one.holder, one.responsible, one.location) for one in standings(case, "item", "car")] == [
+        (POLICE, POLICE, "yard 3"),
+        (POLICE, PROCURATORATE, "yard 3"),
+    ]
+
+
+def test_a_place_at_one_agency_is_none_at_the_next() -> None:
+    """Where the sender kept a thing says nothing of where the receiver does."""
+    case = holding("phone", storage_location="shelf 9").offer("phone", to=LAB, purpose="forensic_examination").accept()
+    assert standings(case, "item", "phone")[-1].location == LAB
+    assert case.state.items["phone"].storage_location is None
+
+
+def test_condition_seal_and_who_borrowed_it_are_told() -> None:
+    """In what condition it was, and with which officer."""
+    case = holding("phone", condition="screen cracked")
+    case.say(item.ItemSealed, item_id="phone", seal_number="S-1")
+    case.say(item.ItemCheckedOut, item_id="phone", to_officer="expert-1", ground="to be photographed")
+    case.say(item.ItemCheckedIn, item_id="phone", condition="screen broken")
+    assert [(one.condition, one.seal_number, one.checked_out_to) for one in standings(case, "item", "phone")] == [
+        ("screen cracked", None, None),
+        ("screen cracked", "S-1", None),
+        ("screen cracked", "S-1", "expert-1"),
+        ("screen broken", "S-1", None),
+    ]
+
+
+def test_what_is_gone_is_held_by_nobody() -> None:
+    """A split thing, and one that was disposed of, end without a holder; parts begin."""
+    case = holding("coins", quantity=10).say(item.ItemSplit, item_id="coins", parts=(part("a", 4), part("b", 6)))
+    assert standings(case, "item", "coins")[-1] == Standing(None, status="split")
+    assert standings(case, "item", "a")[0].holder == POLICE
+    assert standings(dispose(proposed("drug")), "item", "drug")[-1] == Standing(None, status="disposed")
+
+
+def test_a_person_is_kept_for_the_old_organ_until_the_change_is_served() -> None:
+    """Responsibility passes at once; the detention house keeps the person for the police until it served the change."""
+    found = standings(serve(request(accepted())), "person", person_id("li"))
+    assert [(one.responsible, one.kept_for, one.holder) for one in found] == [
+        (POLICE, None, None),
+        (POLICE, POLICE, None),
+        (PROCURATORATE, POLICE, None),
+        (PROCURATORATE, PROCURATORATE, DETENTION),
+    ]
+
+
+def test_a_detainee_is_where_the_item_of_that_person_is() -> None:
+    """Whoever holds the detainee holds the person, as long as a measure locks the person up."""
+    case = accepted().register("coat", by=clerk(PROCURATORATE))
+    case.register("body", kind="detainee", person_id=person_id("li"), by=clerk(PROCURATORATE))
+    assert standings(case, "person", person_id("li"))[-1].holder == PROCURATORATE
+
+
+def test_who_left_for_another_case_has_no_span_that_lasts() -> None:
+    """The persons and items of a split end here at the split."""
+    case = holding("phone").say(
+        cases.CaseSplit, new_case_id="case-2", ground="apart", item_ids=("phone",), person_ids=(person_id("li"),)
+    )
+    (span,) = spans(case, "person", person_id("li"))
+    assert span.until is not None
+    assert span.until.sequence == case.state.sequence
+    assert standings(case, "item", "phone")[-1] == Standing(None, status="left")
+    body = Case().open().name("li").register("body", kind="detainee", person_id=person_id("li"))
+    body.say(cases.CaseSplit, new_case_id="case-2", ground="apart", person_ids=(person_id("li"),))
+    body.say(item.ItemMoved, item_id="body", storage_location="cell 2")
+    assert len(spans(body, "person", person_id("li"))) == 1
+
+
+# -- breaks ------------------------------------------------------------------------------------------------------------
+
+
+def test_time_between_release_and_receipt_is_a_gap() -> None:
+    """The sender let go at the offer, the receiver had it from the delivery on: nobody says that he had it between."""
+    case = offered("phone", occurred_at=instant(START)).accept(received_at=instant(START + 7200))
+    (found,) = last_breaks(case)
+    assert found == Break(
+        "gap", instant(START), instant(START + 7200), ("phone",), (person_id("li"), person_id("wang"))
+    )
+
+
+def test_receipt_before_release_is_an_overlap() -> None:
+    """Both claim to have had it."""
+    case = holding("phone").offer("phone", to=PROCURATORATE, occurred_at=instant(START + 600))
+    case.accept(received_at=instant(START + 60), occurred_at=instant(START + 660))
+    (found,) = last_breaks(case)
+    assert (found.kind, found.since, found.until) == ("overlap", instant(START + 60), instant(START + 600))
+
+
+@pytest.mark.parametrize(
+    ("received", "kinds"),
+    [(-61, ["overlap"]), (-60, []), (60, []), (61, ["gap"])],
+    ids=["more than a minute before", "a minute before", "a minute after", "more than a minute after"],
+)
+def test_a_receipt_within_a_minute_of_the_release_breaks_nothing(received: int, kinds: list[str]) -> None:
+    """A clerk's 10:00 is any second of that minute: what is typed so is told neither as an overlap nor as a gap."""
+    case = offered("phone", occurred_at=instant(START + 30)).accept(received_at=instant(START + 30 + received))
+    assert [found.kind for found in last_breaks(case)] == kinds
+
+
+def test_what_does_not_travel_has_no_gap() -> None:
+    """Not what stays, not what was not accepted, and not a receipt at the moment of the release."""
+    staying = holding("car").offer(stays("car"), to=PROCURATORATE, occurred_at=instant(START)).accept()
+    assert last_breaks(staying) == ()
+    at_once = offered("phone", occurred_at=instant(START)).accept(received_at=instant(START))
+    assert last_breaks(at_once) == ()
+    case = offered("phone", "knife", occurred_at=instant(START))
+    case.accept(not_accepted=(kept("knife"),), absent_person_ids=(person_id("wang"),))
+    (found,) = last_breaks(case)
+    assert (found.item_ids, found.person_ids) == (("phone",), (person_id("li"),))
+
+
+def test_what_was_seized_before_it_was_recorded_says_since_when() -> None:
+    """A digest proves nothing of the time before it was taken."""
+    seizure = item.Seizure(document_number="S-7", seized_at=instant(START - 3600), officers=("p-1", "p-2"))
+    case = Case().open().register("phone", seizure=seizure)
+    assert last_breaks(case) == (Break("unrecorded", instant(START - 3600), case.last.payload.occurred_at, ("phone",)),)
+    at_once = item.Seizure(document_number="S-7", seized_at=instant(START + 900), officers=("p-1", "p-2"))
+    assert last_breaks(Case().open().register("phone", seizure=at_once)) == ()
+
+
+def test_acts_typed_to_the_minute_are_not_out_of_order() -> None:
+    """Nor is what was seized in the minute of its registration unrecorded for a time."""
+    seizure = item.Seizure(document_number="S-7", seized_at=instant(START), officers=("p-1", "p-2"))
+    case = Case().open(occurred_at=instant(START + 60)).register("phone", seizure=seizure, occurred_at=instant(START))
+    assert last_breaks(case) == ()
+
+
+def test_an_act_that_claims_to_lie_before_the_last_one_is_marked() -> None:
+    """From the time that it claims to the time that the record had reached."""
+    case = holding("phone")
+    reached = case.state.last_occurred_at
+    case.register("knife", occurred_at=instant(START - 86400))
+    assert last_breaks(case) == (Break("backdated", instant(START - 86400), reached),)
+
+
+# -- what an event is about --------------------------------------------------------------------------------------------
+
+
+def test_an_answer_is_about_everything_that_was_offered() -> None:
+    """Not what the answer lists, but what the handover does."""
+    both = tuple(sorted((person_id("li"), person_id("wang"))))
+    assert about(passed("phone", "knife")) == Concerned(("knife", "phone"), both)
+    assert about(offered("phone").check()) == Concerned(("phone",), both)
+
+
+def test_a_measure_and_what_follows_from_it_is_about_its_person() -> None:
+    """By the measure, the change of custody, or the clock that the body names."""
+    one = (person_id("li"),)
+    case = accepted()
+    assert about(request(case)).person_ids == one
+    assert about(serve(case)).person_ids == one
+    running = next(c for c in case.state.clocks.values() if c.is_running and c.subject == person_id("li"))
+    case.say(
+        deadline.DeadlineExtended,
+        deadline_id=running.deadline_id,
+        extension="other",
+        article="CPL 999",
+        ground="asked for",
+        until="2026-12-31",
+    )
+    assert about(case).person_ids == one
+    measure = next(iter(case.state.measures))
+    case.say(cases.MeasureLifted, measure_id=measure, ended_at=AT, ground="no longer needed")
+    assert about(case).person_ids == one
+
+
+def test_a_disposal_is_about_what_was_proposed_and_a_discrepancy_about_its_item() -> None:
+    """Though neither body names the item."""
+    assert about(dispose(proposed("drug"))).item_ids == ("drug",)
+    case = passed("phone", "knife").say(
+        handover.DiscrepancyRaised,
+        discrepancy_id="short-1",
+        handover_id="handover-1",
+        item_id="phone",
+        kind="condition",
+        expected="whole",
+        found="broken",
+    )
+    case.say(handover.DiscrepancyResolved, discrepancy_id="short-1", resolution="broken on the way")
+    assert about(case).item_ids == ("phone",)
+
+
+def test_parts_of_a_body_name_items_too() -> None:
+    """The medium that data came from, the parts of a split, the items that a decision speaks of."""
+    case = Case().open().register("disk")
+    collection = item.Collection(collectors=("c-1", "c-2"), tool="blocker", method="image", medium_item_id="disk")
+    case.register("image", kind="electronic_data", collection=collection)
+    assert about(case).item_ids == ("disk", "image")
+    case.say(
+        cases.DecisionRecorded,
+        decision_id="d-1",
+        kind="judgment",
+        number="J-1",
+        decided_at=AT,
+        items=(cases.ItemDecision(item_id="disk", disposal="forfeited"),),
+    )
+    assert about(case) == Concerned(("disk",), ())
+
+
+def test_what_comes_or_leaves_by_a_split_is_what_the_split_is_about() -> None:
+    """On both sides; what concerns the case alone is about nothing in it."""
+    giving = holding("phone", "knife").say(
+        cases.CaseSplit, new_case_id="case-2", ground="apart", item_ids=("phone",), person_ids=(person_id("li"),)
+    )
+    expected = Concerned(("phone",), (person_id("li"),))
+    assert about(giving) == expected
+    taking = Case("case-2").open(split_from=giving.last.ref, source=giving.state)
+    assert concerned(None, taking.last.payload, taking.state) == expected
+    assert about(holding("phone").offer(to=COURT, purpose="jurisdiction_transfer").accept()) == Concerned((), ())

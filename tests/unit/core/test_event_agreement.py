@@ -1,0 +1,222 @@
+"""Events: what envelope, payload and sections must agree in, where each type stands, and the form of its words."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import pytest
+from msgspec.structs import replace
+
+from ledger.core.encoding import canonical
+from ledger.core.errors import MalformedInput
+from ledger.core.events import (
+    EVENT_TYPES,
+    Authority,
+    Stream,
+    case,
+    decode_payload,
+    decode_section,
+    decode_submission,
+    encode_submission,
+    item,
+    record,
+    require_shape,
+)
+from tests.testkit.builders import (
+    COURT,
+    POLICE,
+    SERVICE,
+    Officer,
+    clerk,
+    envelope_of,
+    event_of,
+    payload_of,
+    section,
+    signed,
+    stream_for,
+)
+from tests.testkit.samples import sample_body, sample_event, signer_of
+
+# -- agreement ---------------------------------------------------------------------------------------------------------
+
+
+OTHER: dict[str, Any] = {
+    "event_id": "01940000-0000-7000-8000-000000000000",
+    "event_type": "case.numbered",
+    "stream": Stream(kind="case", id="case-2"),
+    "sequence": 1,
+    "previous": "blake3:" + "00" * 32,
+    "agency": COURT,
+}
+
+
+@pytest.mark.parametrize("field", OTHER)
+def test_envelope_and_payload_agree_in(field: str) -> None:
+    """An envelope that signs another value than the payload says is refused by that field."""
+    event = event_of(sample_body("case.opened", full=False), clerk(POLICE))
+    envelope = signed(replace(event.envelope, **{field: OTHER[field]}), clerk(POLICE))
+    with pytest.raises(MalformedInput, match=f"differs from payload.{field}") as caught:
+        decode_submission(encode_submission(envelope, event.payload, {}))
+    assert caught.value.field == f"envelope.{field}"
+
+
+@pytest.mark.parametrize("part", ["envelope", "payload"])
+def test_there_is_one_version(part: str) -> None:
+    """A version that this code does not know is refused."""
+    event = event_of(sample_body("case.opened", full=False), clerk(POLICE))
+    parts = {"envelope": event.envelope, "payload": event.payload}
+    parts[part] = replace(parts[part], version=2)
+    with pytest.raises(MalformedInput, match="Expected `int` <= 1") as caught:
+        decode_submission(canonical.encode({**parts, "sections": {}}))
+    assert caught.value.field == f"{part}.version"
+
+
+def test_the_envelope_names_the_payloads_digest() -> None:
+    """An envelope over another payload is refused, with the digest that was expected."""
+    event = event_of(sample_body("case.opened", full=False), clerk(POLICE))
+    envelope = envelope_of(event.payload, clerk(POLICE), payload_digest="blake3:" + "00" * 32)
+    with pytest.raises(MalformedInput, match=event.digest) as caught:
+        decode_submission(encode_submission(envelope, event.payload, {}))
+    assert caught.value.field == "envelope.payload_digest"
+
+
+def test_a_section_that_is_committed_to_comes_along() -> None:
+    """A submission without a section that its payload commits to is refused."""
+    event = sample_event("case.opened", full=True)
+    with pytest.raises(MalformedInput, match="not here") as caught:
+        decode_submission(encode_submission(event.envelope, event.payload, {"narrative": event.sections["narrative"]}))
+    assert caught.value.field == "sections.person:1"
+
+
+def test_a_section_that_nothing_commits_to_is_refused() -> None:
+    """A section that the payload does not commit to would be stored without a signature over it."""
+    event = event_of(sample_body("case.opened", full=False), clerk(POLICE))
+    with pytest.raises(MalformedInput, match="commits to no section") as caught:
+        decode_submission(encode_submission(event.envelope, event.payload, {"narrative": section()}))
+    assert caught.value.field == "sections.narrative"
+
+
+def test_a_section_is_the_one_committed_to() -> None:
+    """A section with other words, or the same words under another salt, is refused."""
+    event = sample_event("case.opened", full=True)
+    for other in (section("narrative", text="other words"), replace(event.sections["narrative"], salt="00" * 16)):
+        with pytest.raises(MalformedInput, match="the digest of the section") as caught:
+            decode_submission(encode_submission(event.envelope, event.payload, event.sections | {"narrative": other}))
+        assert caught.value.field == "payload.confidential.narrative"
+
+
+def test_a_section_says_something() -> None:
+    """A section without fields is refused."""
+    with pytest.raises(MalformedInput) as caught:
+        decode_section(b'{"fields":{},"salt":"%s"}' % (b"00" * 16), "person:1")
+    assert caught.value.field == "sections.person:1.fields"
+
+
+# -- shape -------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("event_type", EVENT_TYPES)
+@pytest.mark.parametrize("kind", ["case", "agency", "supervision", "system"])
+def test_a_type_stands_only_in_its_kinds_of_stream(event_type: str, kind: str) -> None:
+    """Each type is accepted in the kinds of stream of its row and refused in the others."""
+    body, by = sample_body(event_type, full=False), signer_of(event_type)
+    ids = {"case": "case-1", "agency": by.agency, "supervision": "model-1", "system": "ledger"}
+    authority = Authority(authorization_type="order", authorization_identifier="7")
+    payload = payload_of(body, by, Stream(kind=kind, id=ids[kind]), authority=authority)  # type: ignore[arg-type]
+    if kind in EVENT_TYPES[event_type].streams:
+        require_shape(payload)
+        return
+    with pytest.raises(MalformedInput) as caught:
+        require_shape(payload)
+    assert caught.value.field == "payload.stream.kind"
+
+
+@pytest.mark.parametrize(("sequence", "previous"), [(0, "blake3:" + "00" * 32), (1, None)])
+def test_previous_is_null_at_sequence_0_and_nowhere_else(sequence: int, previous: str | None) -> None:
+    """The first event of a stream has nothing before it, every other one has."""
+    payload = payload_of(sample_body("case.opened", full=False), clerk(POLICE), sequence=sequence, previous=previous)
+    with pytest.raises(MalformedInput, match="expected null at sequence 0") as caught:
+        require_shape(payload)
+    assert caught.value.field == "payload.previous"
+
+
+@pytest.mark.parametrize(
+    ("body", "by", "kind", "stream_id"),
+    [
+        (record.RecordLate(happened_at="2026-03-01T00:00:00Z", ground="no network"), clerk(POLICE), "agency", COURT),
+        (sample_body("registry.quorum_set", full=False), SERVICE, "system", "shadow"),
+    ],
+    ids=["another agency's", "a second system stream"],
+)
+def test_a_stream_that_is_not_the_signers_is_refused(body: Any, by: Officer, kind: str, stream_id: str) -> None:
+    """An agency writes in its own stream, the service in the one system stream."""
+    payload = payload_of(body, by, Stream(kind=kind, id=stream_id))  # type: ignore[arg-type]
+    with pytest.raises(MalformedInput, match="the one stream of kind") as caught:
+        require_shape(payload)
+    assert caught.value.field == "payload.stream.id"
+
+
+def test_an_erasure_names_its_authority() -> None:
+    """A section is not erased without the authority that orders it."""
+    body = sample_body("section.erased", full=False)
+    payload = payload_of(body, clerk(POLICE), stream_for(body, clerk(POLICE)))
+    with pytest.raises(MalformedInput, match="names the authority") as caught:
+        require_shape(payload)
+    assert caught.value.field == "payload.authority"
+
+
+# -- words -------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("body", "path"),
+    [
+        (item.ItemMoved(item_id="Phone", storage_location="room 1"), "item_id"),
+        (item.ItemMoved(item_id="-phone", storage_location="room 1"), "item_id"),
+        (item.ItemMoved(item_id="phone-", storage_location="room 1"), "item_id"),
+        (item.ItemMoved(item_id="p" * 65, storage_location="room 1"), "item_id"),
+        (item.ItemMoved(item_id="", storage_location="room 1"), "item_id"),
+        (item.ItemMoved(item_id="phone", storage_location=""), "storage_location"),
+        (item.ItemMoved(item_id="phone", storage_location="x" * 201), "storage_location"),
+        (item.ItemMoved(item_id="phone", storage_location="room\u2028one"), "storage_location"),
+        (item.ItemFrozen(item_id="phone", frozen_until="2025-02-29"), "frozen_until"),
+        (item.ItemFrozen(item_id="phone", frozen_until="1900-02-29"), "frozen_until"),
+        (item.ItemFrozen(item_id="phone", frozen_until="2026-04-31"), "frozen_until"),
+        (item.ItemFrozen(item_id="phone", frozen_until="2026-13-01"), "frozen_until"),
+        (case.PersonNamed(person_id="Li Ming", role="suspect"), "person_id"),
+        (case.PersonNamed(person_id="5f" * 16, role="culprit"), "role"),  # type: ignore[arg-type]
+    ],
+)
+def test_a_word_outside_its_form_is_refused(body: Any, path: str) -> None:
+    """Ids, days, lines and closed vocabularies refuse what is not of their form, by the field."""
+    payload = payload_of(body, clerk(POLICE))
+    with pytest.raises(MalformedInput) as caught:
+        decode_payload(canonical.encode(payload))
+    assert caught.value.field == f"payload.body.{path}"
+
+
+@pytest.mark.parametrize("day", ["2024-02-29", "2000-02-29", "1996-02-29", "2026-12-31", "2026-04-30"])
+def test_days_of_the_calendar_are_accepted(day: str) -> None:
+    """Leap days of leap years and the last days of months are days."""
+    payload = payload_of(item.ItemFrozen(item_id="phone", frozen_until=day), clerk(POLICE))
+    assert decode_payload(canonical.encode(payload)) == payload
+
+
+@pytest.mark.parametrize(
+    ("value", "accepted"),
+    [
+        *((good, True) for good in ("0", "12.5", "0.000001", "9" * 15)),
+        *((bad, False) for bad in ("01", "1.0", "1.50", ".5", "-1", "1e3", "1,000", "9" * 16, "0.0000001", "")),
+    ],
+)
+def test_a_decimal_has_one_spelling(value: str, accepted: bool) -> None:
+    """Amounts are decimals without leading or trailing zeros, signs or exponents."""
+    decoder = msgspec.json.Decoder(item.ItemPart)
+    text = b'{"item_id":"a","quantity":{"unit":"gram","value":"%s"}}' % value.encode()
+    if accepted:
+        assert canonical.decode(text, decoder).quantity.value == value
+        return
+    with pytest.raises(MalformedInput) as caught:
+        canonical.decode(text, decoder)
+    assert caught.value.field == "quantity.value"

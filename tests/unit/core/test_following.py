@@ -1,0 +1,356 @@
+"""Following: what a signed tree shows of its entries, and which fault each lie of a log is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec.structs import replace
+
+from ledger.core.encoding import canonical
+from ledger.core.errors import Unavailable
+from ledger.core.events import case, registry
+from ledger.core.log.checkpoints import Checkpoint
+from ledger.core.log.merkle import EMPTY_TREE, Frontier, Hash, NodeReader, leaf_hash, root_of
+from ledger.core.log.replay import (
+    LogFault,
+    PriorEntries,
+    ReplayState,
+    ReplayStep,
+    SignedInFuture,
+    Unreadable,
+    append_entries,
+    decode_entries,
+    empty_log,
+    is_registry_change,
+    late_entry,
+    replay_entries,
+    require_begins,
+    require_continued,
+    require_same_changes,
+    require_served,
+    require_signed,
+    root_within,
+)
+from ledger.core.signing.signatures import EARLIEST, LATEST
+from tests.testkit.builders import (
+    LOG_ID,
+    POLICE,
+    PROCURATORATE,
+    SERVICE,
+    START,
+    Event,
+    ServiceKeyHolder,
+    Writer,
+    clerk,
+    envelope_of,
+    supervisor,
+)
+from tests.testkit.bundles import ORIGIN, Log, founded
+from tests.testkit.casework import Case
+
+POLICE_CLERK = clerk(POLICE)
+
+
+def reader(entries: Sequence[bytes]) -> NodeReader:
+    """The nodes of a tree, as honest tiles give them."""
+    leaves = [leaf_hash(entry) for entry in entries]
+    return lambda level, index: root_of(leaves[index << level : (index + 1) << level])
+
+
+def tree(entries: Sequence[bytes]) -> Checkpoint:
+    return Checkpoint(ORIGIN, len(entries), root_of([leaf_hash(entry) for entry in entries]))
+
+
+def frontier(entries: Sequence[bytes]) -> Frontier:
+    return append_entries(EMPTY_TREE, entries)
+
+
+def entries_of(size: int, branch: str = "") -> list[bytes]:
+    return [f"entry {number} {branch}".encode() for number in range(size)]
+
+
+def payloads_of(events: Sequence[Event], first: int = 0) -> dict[int, bytes]:
+    """What the log serves of its mirror."""
+    found = enumerate(events, first)
+    return {index: event.payload_bytes for index, event in found if is_registry_change(event.envelope)}
+
+
+def judged(
+    events: Sequence[Event], before: ReplayState | None = None, known: PriorEntries | None = None, **changes: Any
+) -> ReplayStep:
+    """A step over these events, whose tree the log has signed."""
+    before = before or empty_log(LOG_ID, SERVICE.key_id)
+    entries = [event.entry for event in events]
+    envelopes = decode_entries(entries, before.size)
+    payloads = changes.get("payloads", payloads_of(events, before.size))
+    return replay_entries(
+        before, envelopes, append_entries(before.frontier, entries), known or PriorEntries(), payloads
+    )
+
+
+def fault(kind: str, index: int | None, act: Callable[[], object]) -> LogFault:
+    """The fault that the act must raise."""
+    with pytest.raises(LogFault) as raised:
+        act()
+    assert (raised.value.kind, raised.value.code, raised.value.index) == (kind, kind, index), raised.value
+    return raised.value
+
+
+# -- trees -------------------------------------------------------------------------------------------------------------
+
+
+@given(st.integers(0, 40), st.integers(0, 40))
+def test_what_was_followed_is_found_again_in_a_larger_tree(size: int, more: int) -> None:
+    """An honest log continues what was followed, is continued by it, and its root of every size is proven."""
+    entries = entries_of(size + more)
+    signed, node = tree(entries), reader(entries)
+    require_begins(frontier(entries[:size]), signed, node)
+    require_continued(tree(entries[:size]), frontier(entries), node)
+    require_served(frontier(entries[:size]), signed, node)
+    assert root_within(signed, size, node) == frontier(entries[:size]).root()
+
+
+@given(st.integers(1, 40), st.integers(0, 40), st.data())
+def test_another_tree_is_a_fork(size: int, more: int, data: st.DataObject) -> None:
+    """Where the log has signed a tree with another entry below what was followed, its own tiles show it."""
+    entries = entries_of(size + more)
+    other = list(entries)
+    other[data.draw(st.integers(0, size - 1))] = b"another"
+    fault("fork", None, lambda: require_begins(frontier(entries[:size]), tree(other), reader(other)))
+    fault("fork", None, lambda: require_continued(tree(other[:size]), frontier(entries), reader(entries)))
+
+
+@pytest.mark.parametrize("size", [1, 3, 8])
+def test_tiles_of_another_tree_show_nothing(size: int) -> None:
+    """Tiles that do not lead to the signed root are nobody's fault yet: they may be changed on the way."""
+    entries, other = entries_of(8 + 3), entries_of(8 + 3, "other")
+    for act in (
+        lambda: require_begins(frontier(entries[:size]), tree(entries), reader(other)),
+        lambda: require_begins(frontier(other[:size]), tree(entries), reader(other)),
+        lambda: require_continued(tree(entries[:size]), frontier(entries), reader(other)),
+        lambda: require_served(frontier(entries[:size]), tree(entries), reader(other)),
+    ):
+        with pytest.raises(Unreadable):
+            act()
+
+
+def test_entries_that_were_not_signed_are_not_judged() -> None:
+    """Entries that do not lead to the signed tree are unreadable, also where the tiles are right."""
+    entries = entries_of(9)
+    served = [*entries[:5], b"made up"]
+    with pytest.raises(Unreadable, match="entries"):
+        require_served(frontier(served), tree(entries), reader(entries))
+
+
+def test_an_empty_tree_begins_every_log() -> None:
+    """Before the first entry there is nothing that could differ; the tree of size 0 continues nothing."""
+    begun = empty_log(LOG_ID, SERVICE.key_id)
+    assert (begun.size, begun.authority.registry_hash) == (0, LOG_ID)
+    assert root_within(tree(entries_of(3)), 0, reader(entries_of(3))) == begun.frontier.root()
+    assert root_within(tree([]), 0, reader([])) == Hash(begun.frontier.root())
+
+
+# -- entries -----------------------------------------------------------------------------------------------------------
+
+
+def test_a_log_is_followed_in_any_cut() -> None:
+    """Step by step or at once: the same registry, heads and ids, and the tree of the log."""
+    log = founded(POLICE, PROCURATORATE)
+    log.add(*Case().open().name("zhang").events)
+    at_once = judged(log.events)
+    for cut in range(1, len(log.events)):
+        first = judged(log.events[:cut])
+        second = judged(log.events[cut:], first.followed, PriorEntries(first.heads, first.events))
+        assert second.followed == at_once.followed
+        assert first.heads | second.heads == at_once.heads
+        assert first.events | second.events == at_once.events
+        assert first.changes + second.changes == at_once.changes
+    assert at_once.followed.frontier.root() == log.checkpoint().root
+    assert at_once.followed.authority.registry_hash == log.registry.authority.registry_hash
+
+
+def case_log(*events: Event) -> Log:
+    """A log with a police clerk and supervisor, and these events."""
+    log = founded(POLICE)
+    log.add(*events)
+    return log
+
+
+def test_a_signature_of_another_key_is_a_fault() -> None:
+    """The signature must be of the key that the entry names, for this ledger."""
+    event = Case().open().last
+    other = replace(event.envelope, signature="0x" + "11" * 64 + "1b")
+    log = case_log(Event(other, event.payload))
+    fault("bad_signature", 3, lambda: judged(log.events))
+    foreign = Case(log_id=b"\x09" * 32).open().last
+    fault("bad_signature", 3, lambda: judged(case_log(foreign).events))
+
+
+@pytest.mark.parametrize("known", [False, True])
+def test_an_event_id_stands_once(known: bool) -> None:
+    """The same event again is a duplicate, in one step or in a later one."""
+    event = Case().open().last
+    log = case_log(event)
+    if known:
+        before = judged(log.events)
+        fault("duplicate", 4, lambda: judged([event], before.followed, PriorEntries(before.heads, before.events)))
+    else:
+        log.add(event)
+        fault("duplicate", 4, lambda: judged(log.events))
+
+
+@pytest.mark.parametrize("left_out", [0, 1, 2])
+def test_no_event_of_a_stream_is_left_out(left_out: int) -> None:
+    """Where one is missing the next does not stand on its head."""
+    events = Case().open().name("zhang").name("li").name("wang").events
+    del events[left_out]
+    fault("gap", 3 + left_out, lambda: judged(case_log(*events).events))
+
+
+def test_a_stream_does_not_branch() -> None:
+    """Right number, other previous digest."""
+    case_one = Case().open().name("zhang")
+    named = case.PersonNamed(person_id="p-9", role="suspect")
+    stray = case_one.draft(named, POLICE_CLERK, previous="blake3:" + "00" * 32)
+    fault("gap", 5, lambda: judged(case_log(*case_one.events, stray).events))
+
+
+@pytest.mark.parametrize("who", ["stranger", "revoked", "other role", "too late"])
+def test_a_key_without_the_right_is_a_fault(who: str) -> None:
+    """Not granted, revoked at an index below, without the role, or signed outside the grant's time."""
+    log = founded(POLICE)
+    by, signed_at = POLICE_CLERK, START
+    if who == "stranger":
+        by = clerk(PROCURATORATE)
+    elif who == "revoked":
+        log.registry.revoke(POLICE_CLERK)
+        log.mirror()
+    elif who == "too late":
+        signed_at = START + 400 * 86_400
+    event = Case().open(by, signed_at=signed_at).last
+    if who == "other role":
+        event = Writer("case", "case-1").write(registry.QuorumSet(**_quorum(log)), supervisor(POLICE))
+        event = Writer("system", "ledger").write(event.payload.body, supervisor(POLICE))
+        log.system.events.clear()
+        log.events.clear()
+    log.add(event)
+    fault("unauthorised_key", len(log.events) - 1, lambda: judged(log.events))
+
+
+def _quorum(log: Log) -> dict[str, Any]:
+    body = log.registry.bodies[0]
+    return {"number": 1, "registry_hash": body.registry_hash, "location": body.location, "quorum": 1}
+
+
+# -- forms -------------------------------------------------------------------------------------------------------------
+
+
+def test_an_entry_of_another_form_is_a_fault() -> None:
+    """Bytes that are no envelope, or one in another spelling, or one where no such event can stand."""
+    event = Case().open().last
+    fault("malformed", 7, lambda: decode_entries([b"{}"], 7))
+    fault("malformed", 8, lambda: decode_entries([event.entry, event.entry + b" "], 7))
+    misplaced = replace(event.envelope, stream=replace(event.envelope.stream, kind="system"))
+    fault("malformed", 0, lambda: decode_entries([canonical.encode(misplaced)], 0))
+
+
+def test_an_event_type_of_a_later_release_is_no_fault() -> None:
+    """An older witness stops and asks to be updated."""
+    later = replace(Case().open().last.envelope, event_type="case.beamed_up")
+    with pytest.raises(Unreadable, match="does not know"):
+        decode_entries([canonical.encode(later)], 0)
+
+
+# -- the registry's mirror ---------------------------------------------------------------------------------------------
+
+
+def test_a_mirror_entry_takes_its_payload() -> None:
+    """A payload that is withheld, or is not the one that was signed, is not judged."""
+    log = founded(POLICE)
+    for payloads in ({}, payloads_of(log.events) | {1: b"{}"}):
+        with pytest.raises(Unreadable, match="payload of entry"):
+            judged(log.events, payloads=payloads)
+
+
+def test_a_change_that_does_not_follow_is_a_false_mirror() -> None:
+    """Number and rolling hash follow from the change before."""
+    log = founded(POLICE)
+    forged = replace(log.registry.bodies[1], registry_hash="0x" + "22" * 32)
+    system = Writer("system", "ledger", start=START - 3600)
+    events = [system.write(body, SERVICE) for body in (log.registry.bodies[0], forged)]
+    fault("false_mirror", 1, lambda: judged(events))
+
+
+def test_a_signed_payload_that_contradicts_its_entry_is_a_false_mirror() -> None:
+    """The digest is signed, and the payload says another stream."""
+    log = founded(POLICE)
+    body = log.registry.bodies[0]
+    first = Writer("system", "ledger", start=START - 3600).write(body, SERVICE)
+    other = replace(first.payload, sequence=5, previous="blake3:" + "00" * 32)
+    signed = envelope_of(other, SERVICE, signed_at=first.envelope.signed_at)
+    lying = Event(resigned(replace(signed, sequence=0, previous=None)), other)
+    fault("false_mirror", 0, lambda: judged([lying]))
+
+
+def resigned(envelope: Any) -> Any:
+    """The envelope, signed by the service."""
+    from ledger.core.signing.signatures import signing_hash
+    from tests.testkit.builders import signature_of
+
+    return replace(envelope, signature="0x" + signature_of(signing_hash(envelope, LOG_ID), SERVICE.key).hex())
+
+
+def test_a_mirror_entry_in_the_name_of_an_officer_is_a_false_mirror() -> None:
+    """The service's own key signs the mirror in the service's name."""
+    log = Log()
+    log.registry.admit(POLICE)
+    log.mirror(by=ServiceKeyHolder("p-0001", SERVICE.agency))
+    fault("false_mirror", 0, lambda: judged(log.events))
+
+
+def test_the_chain_has_what_is_mirrored() -> None:
+    """The mirrored changes are the first of those that the chain has, place and all; it may have more."""
+    log = founded(POLICE)
+    mirrored = judged(log.events).changes
+    bodies = log.registry.bodies
+    require_same_changes(mirrored, bodies, final_block=100)
+    require_same_changes(mirrored[:2], bodies, final_block=100)
+    moved = replace(bodies[1], location=replace(bodies[1].location, block_number=99))
+    fault("false_mirror", 1, lambda: require_same_changes(mirrored, [bodies[0], moved, bodies[2]], final_block=100))
+    fault("false_mirror", 2, lambda: require_same_changes(mirrored, bodies[:2], final_block=100))
+
+
+def test_a_mirror_ahead_of_the_final_block_waits() -> None:
+    """The log may hold final what this witness's rule does not yet."""
+    log = founded(POLICE)
+    mirrored = judged(log.events).changes
+    before = mirrored[2].change.location.block_number - 1
+    with pytest.raises(Unavailable) as refused:
+        require_same_changes(mirrored, log.registry.bodies[:2], final_block=before)
+    assert refused.value.code == "chain_behind"
+
+
+def test_what_was_signed_in_the_future_is_named() -> None:
+    """Up to five minutes ahead of the follower's clock clocks may differ; the first entry beyond is named."""
+    early, late = (Case(f"case-{start}", start=start).open().last.envelope for start in (START, START + 60))
+    require_signed([early, late], 5, late.signed_at - LATEST)
+    with pytest.raises(SignedInFuture) as refused:
+        require_signed([early, late], 5, late.signed_at - LATEST - 1)
+    assert "entry 6 of" in refused.value.message
+    assert refused.value.retry_after == 1
+
+
+def test_an_entry_that_came_late_is_found() -> None:
+    """What the log did not have at a time, and was signed more than a day and the tolerance before it; what it had then
+    may be as old as it likes."""
+    envelopes = [Case(f"case-{start}", start=start).open().last.envelope for start in (START, START + 60)]
+    first, second = (envelope.signed_at + EARLIEST + LATEST for envelope in envelopes)
+    assert late_entry(envelopes, 5, size=0, at=first) is None
+    assert late_entry(envelopes, 5, size=0, at=first + 1) == (5, EARLIEST + LATEST + 1)
+    assert late_entry(envelopes, 5, size=6, at=first + 1) is None
+    assert late_entry(envelopes, 5, size=6, at=second + 2) == (6, EARLIEST + LATEST + 2)
+    assert late_entry(envelopes, 5, size=7, at=second + 2) is None

@@ -1,0 +1,233 @@
+"""A model package proves which versions were published, by whom, in which words; or tells where it fails."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec import Raw
+from msgspec.structs import replace
+
+from ledger.core.encoding import canonical
+from ledger.core.errors import MalformedInput
+from ledger.core.events import digest_of
+from ledger.core.events.supervision import ModelRetired
+from ledger.core.supervision.model_package import (
+    MAX_PACKAGE_LENGTH,
+    ModelPackage,
+    PackageReport,
+    decode_package,
+    encode_package,
+    verify_package,
+)
+from ledger.core.verification.bundle_format import encode_bundle
+from ledger.core.verification.trust import Trust
+from tests.testkit.builders import COURT, LOG_ID, PROCURATORATE, Writer, analyst
+from tests.testkit.bundles import Log, naming, trust
+from tests.testkit.supervision import Model, published
+
+MODEL = "item-not-handed-over"
+
+
+def log_of(*models: Writer) -> Log:
+    """A log in which analysts published what these streams say."""
+    log = Log()
+    for agency in (PROCURATORATE, COURT):
+        log.registry.admit(agency).grant(analyst(agency))
+    log.mirror()
+    for model in models:
+        log.add(*model.events)
+    return log
+
+
+def package(log: Log, *changes: dict[str, Any], **fields: Any) -> bytes:
+    """The package of all that the log has of models, each publication with its changes."""
+    indices = [i for i, event in enumerate(log.events) if event.envelope.stream.kind == "supervision"]
+    note = log.note()
+    each = [*changes, *[dict[str, Any]()] * (len(indices) - len(changes))]
+    bundles = [
+        Raw(encode_bundle(log.bundle(index, note, **{"anchored": False} | change)))
+        for index, change in zip(indices, each, strict=True)
+    ]
+    made = ModelPackage(
+        format="tallystick/model-package@v1",
+        log_id="0x" + LOG_ID.hex(),
+        model_id=MODEL,
+        version=len(bundles),
+        publications=tuple(bundles),
+    )
+    return encode_package(replace(made, **fields))
+
+
+def failed(report: PackageReport) -> dict[str, str]:
+    return {step.name: step.detail for step in report.faults}
+
+
+def test_all_versions_are_proven_and_told() -> None:
+    """Who published which texts, each in the log: nothing fails, and the bodies are those that were signed."""
+    report = verify_package(package(log_of(Model().published().published())), trust())
+    assert failed(report) == {}
+    assert (report.model_id, report.version, report.publisher) == (MODEL, 2, PROCURATORATE)
+    assert report.published == (published(1), published(2))
+    assert {step.name: step.result for step in report.steps}["versions"] == "checked"
+    assert report.verdict == "not_yet_anchored"
+    assert report.development
+
+
+def test_a_package_may_begin_with_a_later_version() -> None:
+    """The last ones of a long history."""
+    made = decode_package(package(log_of(Model().published().published().published())))
+    last = encode_package(replace(made, publications=made.publications[1:]))
+    report = verify_package(last, trust())
+    assert failed(report) == {}
+    assert [body.version for body in report.published] == [2, 3]
+
+
+def test_a_package_of_anchored_publications_is_intact() -> None:
+    """The verdict is the worst of the publications'."""
+    log = log_of(Model().published().published())
+    using = naming(log.bundle(len(log.events) - 1))
+    assert verify_package(package(log, {"anchored": True}, {"anchored": True}), using).verdict == "intact"
+    assert verify_package(package(log, {"anchored": True}), using).verdict == "not_yet_anchored"
+
+
+def test_what_a_package_does_not_show() -> None:
+    """The custody rules say nothing of models, and a later version or a retirement may have come."""
+    report = verify_package(package(log_of(Model().published())), trust())
+    assert (report.conformity.result, report.completeness.result) == ("not_checked", "not_checked")
+    assert report.completeness.detail == "no later version or retirement is excluded"
+
+
+def test_publications_under_two_tree_heads() -> None:
+    """Page 12, I: each could be of a fork of its own."""
+    log = log_of(Model().published().published())
+    first = len(log.events) - 2
+    report = verify_package(package(log, {"proof": log.proof(first, log.note(first + 1))}), trust())
+    assert (report.verdict, next(iter(failed(report)))) == ("tampered", "form")
+    assert "publications[1]: the proof is under another tree head" in failed(report)["form"]
+
+
+def test_a_changed_text_is_tampered() -> None:
+    """One letter of the definition: the publication's own step fails, and with it the package."""
+    log = log_of(Model().published())
+    payload = bytes(log.events[-1].payload_bytes).replace(b"version: 1", b"version: 7")
+    report = verify_package(package(log, {"payload": Raw(payload)}), trust())
+    assert report.verdict == "tampered"
+    assert "publications 0: tampered" in failed(report)["events"]
+    assert report.published == ()
+
+
+@pytest.mark.parametrize(
+    ("step", "fields"),
+    [("form", {"model_id": "another"}), ("form", {"log_id": "0x" + "11" * 32}), ("versions", {"version": 9})],
+)
+def test_what_the_package_says_must_be_what_was_published(step: str, fields: dict[str, Any]) -> None:
+    """Id, ledger and version are told outside of what was signed, and must agree with it."""
+    report = verify_package(package(log_of(Model().published()), **fields), trust())
+    assert report.verdict == "tampered"
+    assert list(failed(report)) in ([step], [step, "versions"])
+
+
+def test_only_publications_are_taken() -> None:
+    """Another event of the model's stream is refused by its place."""
+    retired = Model().published().act(ModelRetired(ground="amended"), analyst(PROCURATORATE))
+    assert "publications[1]" in failed(verify_package(package(log_of(retired)), trust()))["form"]
+
+
+def test_versions_are_of_one_agency() -> None:
+    """Two agencies' publications are no history of one model."""
+    first = Model().published()
+    other = Writer("supervision", first.stream.id)
+    other.write(published(2), analyst(COURT))
+    assert "unlike those before" in failed(verify_package(package(log_of(first, other)), trust()))["versions"]
+
+
+def test_versions_stand_in_the_log_in_their_order() -> None:
+    """A version that was in the log before the one that it follows was not published after it."""
+    model = Model().published().published()
+    log = log_of()
+    log.add(*reversed(model.events))
+    made = decode_package(package(log))
+    turned = encode_package(replace(made, publications=tuple(reversed(made.publications))))
+    assert "does not come after" in failed(verify_package(turned, trust()))["versions"]
+
+
+def test_a_digest_that_is_not_the_text_s_fails() -> None:
+    """A log that took it all the same does not make it so."""
+    writer = Writer("supervision", Model().stream.id)
+    writer.write(published(1, model_digest=digest_of(b"another")), analyst(PROCURATORATE))
+    assert "the digest of the definition" in failed(verify_package(package(log_of(writer)), trust()))["texts"]
+
+
+def test_what_is_withheld_or_not_proven_is_not_checked() -> None:
+    """Without a payload there are no versions; without an index none has an order."""
+    log = log_of(Model().published())
+    withheld = verify_package(package(log, {"payload": msgspec.UNSET}), trust())
+    results = {step.name: step.result for step in withheld.steps}
+    assert (results["versions"], results["texts"]) == ("not_checked", "not_checked")
+    assert withheld.verdict == "unverifiable"
+    unproven = verify_package(package(log, {"proof": log.proof(0, log.note())}), trust())
+    assert {step.name: step.result for step in unproven.steps}["versions"] == "not_checked"
+    assert unproven.verdict == "tampered"
+
+
+def test_the_ledger_must_be_the_trust_file_s() -> None:
+    """A package of another ledger is tampered with, seen from this one."""
+    made = package(log_of(Model().published()))
+    assert verify_package(made, trust(log_id=bytes(32))).verdict == "tampered"
+
+
+@pytest.mark.parametrize("data", [b"", b"[]", b"{}", b'{"format":"tallystick/model-package@v2"}', b"\xff"])
+def test_other_bytes_are_no_package(data: bytes) -> None:
+    """The refusal tells where to get one."""
+    with pytest.raises(MalformedInput) as caught:
+        decode_package(data)
+    assert "tally library export" in (caught.value.hint or "")
+
+
+def test_a_key_that_stands_twice_and_a_huge_file_are_refused() -> None:
+    """Readers would differ on what such a text says; and nobody reads on forever."""
+    made = package(log_of(Model().published()))
+    twice = made.replace(b'"model_id":', b'"model_id":"other","model_id":', 1)
+    with pytest.raises(MalformedInput, match="twice"):
+        decode_package(twice)
+    with pytest.raises(MalformedInput, match="at most"):
+        decode_package(b" " * (MAX_PACKAGE_LENGTH + 1))
+
+
+def test_a_package_may_be_indented() -> None:
+    """Signed parts count by their canonical bytes, however the file spells them."""
+    made = msgspec.json.format(package(log_of(Model().published())), indent=2)
+    assert failed(verify_package(made, trust())) == {}
+    assert canonical.encode(decode_package(made)).startswith(b"{")
+
+
+@given(st.integers(0, 2**32), st.sampled_from([b"", b'"', b"{", b"0", b"\xff", b',"a":1']))
+def test_a_package_that_was_spoiled_anywhere_tells_nothing_else(place: int, put: bytes) -> None:
+    """A byte replaced, taken out or put in: no package, tampered with, or the same publications as before."""
+    made = intact_package()
+    at = place % len(made)
+    for spoiled in (made[:at] + put + made[at + 1 :], made[:at] + put + made[at:]):
+        try:
+            report = verify_package(spoiled, anchored_trust())
+        except MalformedInput:
+            continue
+        told = (report.model_id, report.version, report.publisher, report.published)
+        assert report.verdict == "tampered" or told == (MODEL, 1, PROCURATORATE, (published(1),))
+
+
+@cache
+def intact_package() -> bytes:
+    made = package(log_of(Model().published()), {"anchored": True})
+    assert verify_package(made, anchored_trust()).verdict == "intact"
+    return made
+
+
+@cache
+def anchored_trust() -> Trust:
+    log = log_of(Model().published())
+    return naming(log.bundle(len(log.events) - 1))

@@ -1,0 +1,334 @@
+"""``ledger.core.ethereum.trie`` against the ``trie`` library: the same verdict on good and on changed proofs."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Sequence
+
+import pytest
+import rlp as library
+from eth_hash.auto import keccak
+from trie import HexaryTrie
+from trie.exceptions import ValidationError
+
+from ledger.core.errors import MalformedInput, ProofRefused
+from ledger.core.ethereum import rlp
+from ledger.core.ethereum.trie import EMPTY_NODE, EMPTY_ROOT, MAX_NODE_LENGTH, verify_path
+from tests.testkit.chain_states import path, secure_trie
+
+MUTATIONS = 4_000
+Proof = tuple[bytes, ...]
+
+
+def key_of(number: int) -> bytes:
+    return number.to_bytes(32, "big")
+
+
+def grown(size: int, length: int = 33) -> HexaryTrie:
+    """A trie of numbered keys and values of up to ``length`` bytes."""
+    chance = random.Random(size)
+    return secure_trie({key_of(number): chance.randbytes(chance.randint(1, length)) for number in range(size)})
+
+
+TRIES = {size: grown(size) for size in (1, 2, 3, 16, 17, 120, 700)}
+
+
+@pytest.mark.parametrize("size", TRIES)
+def test_every_key_and_as_many_absent_ones(size: int) -> None:
+    """Inclusion gives the value, exclusion None, as the library has them."""
+    trie = TRIES[size]
+    for number in range(min(2 * size + 4, 400)):
+        found = verify_path(trie.root_hash, key_of(number), path(trie, key_of(number)))
+        assert (found or b"") == trie[keccak(key_of(number))]
+        assert (found is None) == (number >= size)
+
+
+@pytest.mark.parametrize("proof", [(), (EMPTY_NODE,)])
+def test_empty_trie(proof: Proof) -> None:
+    """It holds nothing, which both ways to say so show."""
+    assert HexaryTrie({}).root_hash == EMPTY_ROOT
+    assert verify_path(EMPTY_ROOT, b"key", proof) is None
+
+
+@pytest.mark.parametrize("proof", [(EMPTY_NODE, EMPTY_NODE), (b"\xc0",), (b"",)])
+def test_empty_trie_with_more(proof: Proof) -> None:
+    """What is not of it is refused."""
+    with pytest.raises((ProofRefused, MalformedInput)):
+        verify_path(EMPTY_ROOT, b"key", proof)
+
+
+# -- changed proofs ----------------------------------------------------------------------------------------------------
+
+
+def ours(root: bytes, key: bytes, proof: Sequence[bytes]) -> bytes | None:
+    """The value, empty where absent; None where the proof is refused."""
+    try:
+        return verify_path(root, key, proof) or b""
+    except (ProofRefused, MalformedInput):
+        return None
+
+
+def theirs(root: bytes, key: bytes, proof: Sequence[bytes]) -> tuple[bytes | None, bool]:
+    """The same by the library, and whether it refused a node's form, which it looks at beside the path too."""
+    try:
+        return bytes(HexaryTrie.get_from_proof(root, keccak(key), [library.decode(node) for node in proof])), False
+    except ValidationError:
+        return None, True
+    except Exception:  # noqa: BLE001 - it falls over some nodes
+        return None, False
+
+
+def flip(chance: random.Random, proof: list[bytes]) -> None:
+    node = bytearray(chance.choice(proof))
+    at = proof.index(bytes(node))
+    node[chance.randrange(len(node))] ^= 1 << chance.randrange(8)
+    proof[at] = bytes(node)
+
+
+def cut_node(chance: random.Random, proof: list[bytes]) -> None:
+    del proof[chance.randrange(len(proof))]
+
+
+def cut_bytes(chance: random.Random, proof: list[bytes]) -> None:
+    at = chance.randrange(len(proof))
+    proof[at] = proof[at][: chance.randrange(len(proof[at]))]
+
+
+def put_item(chance: random.Random, proof: list[bytes]) -> None:
+    """Another item in a node: empty, a hash, a list, a few bytes."""
+    at = chance.randrange(len(proof))
+    items = list(library.decode(proof[at]))
+    odd: list[object] = [
+        b"",
+        chance.randbytes(32),
+        [b" ", b"x"],
+        b"\x20",
+        b"\x00",
+        b"\x40\x01",
+        items[0],
+        chance.randbytes(3),
+    ]
+    if chance.random() < 0.2:
+        items.insert(chance.randrange(len(items)), chance.choice(odd))
+    else:
+        items[chance.randrange(len(items))] = chance.choice(odd)
+    proof[at] = bytes(library.encode(items))
+
+
+def other_path(chance: random.Random, proof: list[bytes]) -> None:
+    """Another flag or nibble in the last node's path."""
+    items = list(library.decode(proof[-1]))
+    if len(items) == 2:
+        prefix = bytearray(items[0])
+        prefix[0] ^= 1 << chance.randrange(8)
+        items[0] = bytes(prefix)
+    proof[-1] = bytes(library.encode(items))
+
+
+CHANGES: list[Callable[[random.Random, list[bytes]], None]] = [flip, cut_node, cut_bytes, put_item, other_path]
+
+
+def hashed_anew(proof: list[bytes], before: Sequence[bytes]) -> bytes:
+    """Makes each node refer to the one below as that is now, so that the walk gets there; gives the new root."""
+    for at in range(len(proof) - 1, 0, -1):
+        if at < len(before):
+            proof[at - 1] = proof[at - 1].replace(keccak(before[at]), keccak(proof[at]))
+    return bytes(keccak(proof[0])) if proof else EMPTY_ROOT
+
+
+def test_same_verdict_on_mutated_proofs() -> None:
+    """What both take has the same value; what only the library takes breaks a rule that the trie's makers keep."""
+    chance = random.Random(5)
+    taken = refused = stricter = looser = 0
+    for number in range(MUTATIONS):
+        trie = TRIES[chance.choice([3, 17, 120, 700])]
+        key = key_of(chance.randrange(800))
+        before = path(trie, key)
+        proof = list(before)
+        chance.choice(CHANGES)(chance, proof)
+        root = hashed_anew(proof, before) if number % 2 else trie.root_hash
+        found, (expected, is_odd) = ours(root, key, proof), theirs(root, key, proof)
+        if found is not None and is_odd:
+            looser += 1  # a node with an odd child beside the path, which proves nothing of this key
+        elif found is not None:
+            assert found == expected
+            taken += 1
+        elif expected is None:
+            refused += 1
+        else:
+            assert breaks_a_rule(root, key, proof)
+            stricter += 1
+    assert taken + refused + stricter + looser == MUTATIONS
+    assert taken + refused >= 3_000
+    assert min(taken, refused) > 100
+
+
+def breaks_a_rule(root: bytes, key: bytes, proof: Sequence[bytes]) -> bool:
+    """Whether the refusal is one that the library does not know: it forgives form and what stands beside the path."""
+    with pytest.raises((ProofRefused, MalformedInput)) as caught:
+        verify_path(root, key, proof)
+    return (
+        isinstance(caught.value, MalformedInput)
+        or "beyond the end" in str(caught.value)
+        or tuple(proof) != tuple(on_path(root, proof))
+    )
+
+
+def on_path(root: bytes, proof: Sequence[bytes]) -> list[bytes]:
+    """The nodes in an order in which each is referred to by the one before."""
+    by_hash = {bytes(keccak(node)): node for node in proof}
+    ordered, name = [], root
+    while name in by_hash:
+        ordered.append(by_hash.pop(name))
+        name = next((h for h in by_hash if h in ordered[-1]), b"")
+    return ordered
+
+
+# -- faults by name ----------------------------------------------------------------------------------------------------
+
+TRIE = TRIES[120]
+KEY = key_of(7)
+GOOD = path(TRIE, KEY)
+ABSENT = path(TRIE, key_of(5_000))
+
+
+@pytest.mark.parametrize(
+    ("proof", "said"),
+    [
+        (GOOD[:-1], "ends where"),
+        ((), "ends where"),
+        (GOOD[1:], "expected the node"),
+        ((*GOOD, GOOD[-1]), "beyond the end"),
+        ((*GOOD, b"\xc0"), "beyond the end"),
+        ((GOOD[1], GOOD[0], *GOOD[2:]), "expected the node"),
+        (ABSENT, "expected the node|ends where"),
+        (path(TRIE, key_of(8)), "expected the node|ends where"),
+    ],
+)
+def test_cut_extended_and_other_proofs(proof: Proof, said: str) -> None:
+    """The nodes are those of this key's path, in their order, no fewer and no more."""
+    with pytest.raises(ProofRefused, match=said):
+        verify_path(TRIE.root_hash, KEY, proof)
+
+
+def test_exclusion_is_no_inclusion() -> None:
+    """A proof that a key is absent says nothing of another key."""
+    absent = key_of(5_000)
+    assert verify_path(TRIE.root_hash, absent, ABSENT) is None
+    with pytest.raises(ProofRefused):
+        verify_path(TRIE.root_hash, absent, GOOD)
+
+
+def lone(node: rlp.Item) -> tuple[bytes, Proof]:
+    """A trie of one node."""
+    data = rlp.encode(node)
+    return bytes(keccak(data)), (data,)
+
+
+NIBBLES = keccak(KEY).hex()
+WHOLE = bytes.fromhex("20" + NIBBLES)
+EMPTY_BRANCH: tuple[rlp.Item, ...] = (b"",) * 17
+
+
+def branch(child: rlp.Item, value: bytes = b"") -> tuple[rlp.Item, ...]:
+    """A branch with one child, on the key's path."""
+    items = [b""] * 16
+    at = int(NIBBLES[0], 16)
+    return (*items[:at], child, *items[at + 1 :], value)
+
+
+def below(nibbles: int) -> bytes:
+    """A leaf's path after so many nibbles."""
+    rest = NIBBLES[nibbles:]
+    return bytes.fromhex(("3" if len(rest) % 2 else "20") + rest)
+
+
+def test_nodes_that_stand_in_their_parent() -> None:
+    """A short node is not hashed: the walk goes on in place, and its proof is the parent alone."""
+    root, proof = lone((bytes.fromhex("00" + NIBBLES[:62]), branch_at(62, (below(63), b"v"))))
+    assert verify_path(root, KEY, proof) == b"v"
+    root, proof = lone((bytes.fromhex("00" + NIBBLES[:62]), branch_at(62, branch_at(63, (below(64), b"v")))))
+    with pytest.raises(MalformedInput, match="too long"):
+        verify_path(root, KEY, proof)
+
+
+def branch_at(depth: int, child: rlp.Item) -> tuple[rlp.Item, ...]:
+    items: list[rlp.Item] = [b""] * 17
+    items[int(NIBBLES[depth], 16)] = child
+    return tuple(items)
+
+
+FAULTS: dict[str, rlp.Item] = {
+    "no list": b"x" * 40,
+    "a list of one": (WHOLE,),
+    "a list of three": (WHOLE, b"v", b""),
+    "an empty list": (),
+    "a branch of 16": EMPTY_BRANCH[:16],
+    "a branch of 18": (*EMPTY_BRANCH, b""),
+    "a branch that holds a value": branch(b"", b"value"),
+    "a child of 31 bytes": branch(b"x" * 31),
+    "a child of 33 bytes": branch(b"x" * 33),
+    "a child too long to stand there": branch((below(1), b"v" * 40)),
+    "a child that is no node": branch((b"", b"", b"")),
+    "an extension to a child of 3 bytes": (bytes.fromhex("00" + NIBBLES[:2]), b"xyz"),
+    "a leaf without a path": (b"", b"v"),
+    "a leaf whose path is a list": ((b" ",), b"v"),
+    "a leaf whose path is cut": (WHOLE[:-1], b"v"),
+    "a leaf whose path is longer than a key": (WHOLE + b"\0", b"v"),
+    "a leaf without a value": (WHOLE, b""),
+    "a leaf whose value is a list": (WHOLE, (b"v",)),
+    "an extension of a whole path": (b"\x00" + WHOLE[1:], b"x" * 32),
+    "an extension that is longer than a key": (b"\x00" + WHOLE[1:] + b"\0", b"x" * 32),
+    "an extension of another path that is longer than a key": (b"\x00" + b"\xff" * 33, b"x" * 32),
+    "an extension without a path": (b"\x00", b"x" * 32),
+    "an extension that leads nowhere": (bytes.fromhex("00" + NIBBLES[:2]), b""),
+    "a path with an unknown flag": (bytes.fromhex("40" + NIBBLES), b"v"),
+    "a path with a nibble that should not count": (bytes.fromhex("21" + NIBBLES), b"v"),
+    "a node beyond bounds": (WHOLE, b"v" * MAX_NODE_LENGTH),
+}
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_what_is_no_node(name: str) -> None:
+    """A node of another form is refused, though its hash is right."""
+    root, proof = lone(FAULTS[name])
+    with pytest.raises(MalformedInput):
+        verify_path(root, KEY, proof)
+
+
+def hashed_below(depth: int, node: bytes) -> tuple[bytes, Proof]:
+    """A trie of three nodes: an extension of so many nibbles, a branch, and on the key's path a node by its hash."""
+    middle = rlp.encode(branch_at(depth, bytes(keccak(node))))
+    prefix = "1" if depth % 2 else "00"
+    top = rlp.encode((bytes.fromhex(prefix + NIBBLES[:depth]), bytes(keccak(middle))))
+    return bytes(keccak(top)), (top, middle, node)
+
+
+def test_short_node_that_is_hashed() -> None:
+    """What is short enough to stand in its parent is nowhere else, but at the root."""
+    long = rlp.encode((below(63), b"v" * 33))
+    assert verify_path(*_args(hashed_below(62, long))) == b"v" * 33
+    with pytest.raises(MalformedInput, match="short enough"):
+        verify_path(*_args(hashed_below(62, rlp.encode((below(63), b"v")))))
+
+
+def test_no_node_lies_below_a_whole_path() -> None:
+    """The last nibble leads to a leaf with nothing left of the path, to no branch and no other leaf."""
+    assert verify_path(*_args(hashed_below(63, rlp.encode((below(64), b"v" * 33))))) == b"v" * 33
+    with pytest.raises(MalformedInput, match="ends a path"):
+        verify_path(*_args(hashed_below(63, rlp.encode(branch(b"x" * 32)))))
+    with pytest.raises(MalformedInput, match="length of a key"):
+        verify_path(*_args(hashed_below(63, rlp.encode((b"\x31", b"v" * 33)))))
+
+
+def test_paths_that_part() -> None:
+    """A leaf or an extension of another path shows that the key is absent."""
+    other = bytes.fromhex("20" + "f" * 63 + ("0" if NIBBLES[63] != "0" else "1"))
+    assert verify_path(*_args(lone((other, b"v")))) is None
+    assert verify_path(*_args(lone((bytes.fromhex("00" + "fffffe"), b"x" * 32)))) is None
+    assert verify_path(*_args(lone(branch(b"")))) is None
+
+
+def _args(made: tuple[bytes, Proof]) -> tuple[bytes, bytes, Proof]:
+    root, proof = made
+    return root, KEY, proof

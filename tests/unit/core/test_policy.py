@@ -1,0 +1,114 @@
+"""``ledger.core.log.policy`` against C2SP tlog-policy."""
+
+from __future__ import annotations
+
+import pytest
+
+from ledger.core.errors import MalformedInput
+from ledger.core.log.notes import SeedSigner, SignatureType, VerifyingKey
+from ledger.core.log.policy import MAX_POLICY_LENGTH, parse_policy
+from tests.testkit.bundles import LOG_SIGNER, TWO_OF_THREE, WITNESS_LINES, WITNESSES
+
+KEYS = [witness.verifying_key for witness in WITNESSES]
+W1 = KEYS[0].vkey()
+LOG = LOG_SIGNER.verifying_key.vkey()
+LOG_AS_WITNESS = VerifyingKey("w", SignatureType.COSIGNATURE_V1, LOG_SIGNER.verifying_key.public_key).vkey()
+
+
+def test_no_quorum_is_met_by_nobody() -> None:
+    """``quorum none`` asks for no witness."""
+    policy = parse_policy("quorum none\n")
+    assert not policy.asks_for_witnesses
+    assert policy.is_met_by([])
+
+
+def test_single_witness() -> None:
+    """A quorum that is one witness is met by that witness and by no other."""
+    policy = parse_policy(f"{WITNESS_LINES}quorum w2")
+    assert policy.asks_for_witnesses
+    assert policy.is_met_by([KEYS[1]])
+    assert not policy.is_met_by([KEYS[0], KEYS[2]])
+
+
+@pytest.mark.parametrize(
+    ("threshold", "enough", "too_few"), [("2", 2, 1), ("any", 1, 0), ("all", 3, 2), ("1", 1, 0), ("3", 3, 2)]
+)
+def test_thresholds(threshold: str, enough: int, too_few: int) -> None:
+    """A group witnesses where its threshold is reached, and not with one fewer; a witness counts once."""
+    policy = parse_policy(f"{WITNESS_LINES}group g {threshold} w1 w2 w3\nquorum g\n")
+    assert policy.is_met_by(KEYS[:enough])
+    assert not policy.is_met_by(KEYS[:too_few] * 3)
+
+
+def test_groups_of_groups() -> None:
+    """Groups may be members of groups: all of (any of w1, w2) and w3."""
+    policy = parse_policy(f"{WITNESS_LINES}group x any w1 w2\ngroup both all x w3\nquorum both\n")
+    assert policy.is_met_by([KEYS[1], KEYS[2]])
+    assert not policy.is_met_by(KEYS[:2])
+
+
+def test_same_name_with_another_key_does_not_count() -> None:
+    """A cosigner counts by its key, not by its name."""
+    stranger = SeedSigner.from_seed(KEYS[0].name, bytes([99]) * 32, KEYS[0].signature_type).verifying_key
+    assert not parse_policy(f"witness w1 {W1}\nquorum w1").is_met_by([stranger])
+
+
+def test_comments_blanks_tabs_and_urls() -> None:
+    """White space is spaces and tabs; empty lines and comments count for nothing; URLs are taken and not used."""
+    policy = parse_policy(
+        f"\n  # of the tests\n\tlog\t{LOG}  https://ledger.example/\n \t\n witness w1 {W1} https://w/ \nquorum\tw1"
+    )
+    assert policy.logs == (LOG_SIGNER.verifying_key,)
+    assert policy.witnesses == {"w1": KEYS[0]}
+
+
+def test_text_is_kept() -> None:
+    """The policy keeps its own text, which the trust file is written from."""
+    assert parse_policy(TWO_OF_THREE).text == TWO_OF_THREE
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("", None),
+        (f"witness w1 {W1}\n", None),
+        ("quorum none\nquorum none\n", 2),
+        ("quorum w1\n", 1),
+        (f"quorum w1\nwitness w1 {W1}\n", 1),
+        ("quorum\n", 1),
+        ("quorum none none\n", 1),
+        ("trust me\n", 1),
+        ("log\n", 1),
+        (f"log {LOG} a b\n", 1),
+        (f"log {W1}\nquorum none\n", 1),
+        (f"log {LOG}\nlog {LOG}\nquorum none", 2),
+        ("log nonsense\n", 1),
+        (f"witness {W1}\n", 1),
+        (f"witness w1 {W1} url more\n", 1),
+        (f"witness w1 {LOG}\n", 1),
+        (f"witness w1 {W1}\nwitness w2 {W1}\n", 2),
+        (f"{WITNESS_LINES}witness w1 {W1}\n", 4),
+        (f"log {LOG}\nwitness w1 {LOG_AS_WITNESS}\n", 2),
+        (f"witness w1 {LOG_AS_WITNESS}\nlog {LOG}\n", 2),
+        (f"witness none {W1}\n", 1),
+        (f"{WITNESS_LINES}group w1 any w2\n", 4),
+        (f"{WITNESS_LINES}group g any\n", 4),
+        (f"{WITNESS_LINES}group g 0 w1\n", 4),
+        (f"{WITNESS_LINES}group g 01 w1\n", 4),
+        (f"{WITNESS_LINES}group g 2 w1\n", 4),
+        (f"{WITNESS_LINES}group g most w1\n", 4),
+        (f"{WITNESS_LINES}group g any w9\n", 4),
+        (f"{WITNESS_LINES}group g any none\n", 4),
+        (f"{WITNESS_LINES}group g 2 w1 w1\n", 4),
+        (f"{WITNESS_LINES}group g any w1\ngroup h any w1\n", 5),
+        (f"{WITNESS_LINES}group g any g\n", 4),
+        ("quorum none\r\n", None),
+        ("quorum none\x00\n", None),
+        ("#" * (MAX_POLICY_LENGTH + 1), None),
+    ],
+)
+def test_refused(text: str, line: int | None) -> None:
+    """Whatever tlog-policy does not allow is malformed, and the line is named where one is at fault."""
+    with pytest.raises(MalformedInput) as caught:
+        parse_policy(text)
+    assert caught.value.field == (f"policy line {line}" if line else "policy")

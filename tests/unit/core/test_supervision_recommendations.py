@@ -1,0 +1,78 @@
+"""Folding a recommendation: answered, checked again, and the time there is for it."""
+
+from __future__ import annotations
+
+from datetime import date
+
+import pytest
+
+from ledger.core.events import Body
+from ledger.core.procedure import rulebook
+from ledger.core.supervision import reply_due
+from ledger.deadlines.working_days import shipped_calendar
+from ledger.procedures import shipped_rulebook
+from tests.testkit.builders import COURT, FAR_POLICE, POLICE, PROCURATORATE, UPPER, Officer, clerk, refused, supervisor
+from tests.testkit.supervision import ANSWERER, ASSIGNER, Recommendation, issued, rechecked, replied
+from tests.unit.core.test_rulebook import PURPOSES
+
+
+def test_a_recommendation_is_answered_and_checked_again() -> None:
+    """The first answer ends the time to reply; each re-check stays."""
+    made = Recommendation().issued()
+    assert made.state.recommendation_id == "2026-7"
+    assert (made.state.status, made.state.procuratorate, made.state.answered_at) == ("issued", PROCURATORATE, None)
+    made.act(replied(), ANSWERER)
+    first = made.state.answered_at
+    assert (made.state.status, first) == ("answered", made.last.payload.occurred_at)
+    made.act(replied(), supervisor(POLICE)).act(rechecked(), ASSIGNER).act(rechecked("recurs"), ASSIGNER)
+    assert (made.state.status, made.state.answered_at) == ("rechecked", first)
+    assert [one.result for one in made.state.rechecks] == ["fell", "recurs"]
+
+
+@pytest.mark.parametrize(
+    ("rule", "field", "body", "by"),
+    [
+        ("not_a_procuratorate", "agency", issued(), supervisor(POLICE)),
+        ("outside_jurisdiction", "body.to_agency", issued(to_agency=FAR_POLICE), ASSIGNER),
+        ("unknown_agency", "body.to_agency", issued(to_agency="police-moon"), ASSIGNER),
+        ("wrong_stream", "stream.id", issued("2026-8"), ASSIGNER),
+        ("not_issued", "event_type", replied(), ANSWERER),
+    ],
+)
+def test_a_recommendation_begins_with_its_issue(rule: str, field: str, body: Body, by: Officer) -> None:
+    """By a procuratorate, to an agency that it supervises, in its own stream."""
+    with refused(rule, field=f"payload.{field}"):
+        Recommendation().act(body, by)
+
+
+@pytest.mark.parametrize(
+    ("rule", "field", "body", "by"),
+    [
+        ("not_the_addressee", "agency", replied(), clerk(COURT)),
+        ("not_the_procuratorate", "agency", rechecked(), supervisor(UPPER)),
+        ("wrong_stream", "event_type", issued(), ASSIGNER),
+    ],
+)
+def test_each_side_of_a_recommendation_speaks_for_itself(rule: str, field: str, body: Body, by: Officer) -> None:
+    """The addressee answers, the issuer checks again, and it is issued once."""
+    with refused(rule, field=f"payload.{field}"):
+        Recommendation().issued().act(body, by)
+
+
+def test_the_time_to_reply_is_two_months() -> None:
+    """Counted like every other clock: the day of issue does not count, a last day off rolls to the next working day."""
+    made = Recommendation().issued()
+    due = reply_due(made.state.issued_at, shipped_rulebook(), shipped_calendar())
+    assert due is not None
+    assert due.last_day == date(2026, 5, 6)  # 2 to 5 May are days off around Labour Day
+
+
+def test_no_time_is_counted_without_a_rule() -> None:
+    """Before the rule was in force, under rules without it, and in a year whose days off nobody knows yet."""
+    early = Recommendation(start=1483228800).issued()
+    late = Recommendation(start=4102444800).issued()
+    made = Recommendation().issued()
+    bare = rulebook.parse("flags = []\n" + PURPOSES)
+    assert reply_due(early.state.issued_at, shipped_rulebook(), shipped_calendar()) is None
+    assert reply_due(late.state.issued_at, shipped_rulebook(), shipped_calendar()) is None
+    assert reply_due(made.state.issued_at, bare, shipped_calendar()) is None

@@ -1,0 +1,48 @@
+"""Streams of supervision: what they are of, the head that an event stands on, and who is above whom."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from ledger.core.errors import Conflict
+from ledger.core.procedure.jurisdiction import in_line, is_within, supervises
+from ledger.core.supervision import Act, fold, subject_kind_of
+from tests.testkit.builders import PARALLEL, POLICE, PROCURATORATE, UPPER, analyst, refused
+from tests.testkit.supervision import ASSIGNER, Lead, Stream, agencies, assigned, published
+
+
+def test_streams_say_by_their_names_what_they_are_of() -> None:
+    """Any other name is of nothing."""
+    names = ("model-a", "lead-a", "recommendation-a", "pensions")
+    assert [subject_kind_of(name) for name in names] == ["model", "lead", "recommendation", None]
+
+
+def test_nothing_stands_in_a_stream_of_another_name() -> None:
+    """A stream that is of nothing would take events of anybody."""
+    stream: Stream[Any] = Stream("pensions")
+    with refused("wrong_stream", field="payload.stream.id"):
+        stream.act(published(), analyst(PROCURATORATE))
+
+
+def test_an_event_stands_on_the_streams_head() -> None:
+    """One that does not is a conflict, which tells the head to stand on."""
+    lead = Lead().raised()
+    late = lead.draft(assigned(), ASSIGNER)
+    lead.assigned()
+    with pytest.raises(Conflict) as lost:
+        fold(lead.state, Act(late.payload, late.digest, lead.agencies))
+    assert (lost.value.code, lost.value.head, lost.value.sequence) == ("not_on_head", lead.last.digest, 2)
+
+
+def test_jurisdictions_are_paths_and_no_prefixes() -> None:
+    """31/010 is beside 31/01, not within it."""
+    all_of = agencies()
+    own, upper, twin, police = all_of[PROCURATORATE], all_of[UPPER], all_of[PARALLEL], all_of[POLICE]
+    assert is_within(own, upper)
+    assert not is_within(twin, own)
+    assert in_line(upper, own)
+    assert not in_line(own, twin)
+    assert supervises(own, police)
+    assert not supervises(police, own)

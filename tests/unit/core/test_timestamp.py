@@ -1,0 +1,175 @@
+"""``verification.timestamps``: an RFC 3161 authority is believed under a trusted root, of the text it stamped."""
+
+from __future__ import annotations
+
+import time
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from rfc3161_client import HashAlgorithm
+
+from ledger.core.errors import MalformedInput, ProofRefused, SignatureRefused, TallystickError
+from ledger.core.verification.timestamps import MAX_RESPONSE_LENGTH, require_root, verify_timestamp
+from tests.testkit.timestamping import Authority, new_authority
+
+TEXT = "ledger.example/handovers\n3\nPbZ2Ze6owm3jQWaMHTGZ9h3kt4CoKFaaiYzkjCjZMfM=\n"
+REJECTION = bytes.fromhex(
+    "3030302e02010230250c23426164207265717565737420666f726d6174206f722073797374656d206572726f722e03020204"
+)
+
+
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    """An authority under a root that the verifier trusts."""
+    return new_authority(tmp_path_factory.mktemp("authority") / "tsa")
+
+
+@pytest.fixture(scope="module")
+def other(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    """Another one, under another root."""
+    return new_authority(tmp_path_factory.mktemp("other") / "tsa", name="Other")
+
+
+@pytest.fixture(scope="module")
+def response(authority: Authority) -> bytes:
+    """A timestamp of the text."""
+    return authority.stamp(TEXT.encode())
+
+
+def test_a_timestamp_tells_time_and_authority(authority: Authority, other: Authority, response: bytes) -> None:
+    """Under one trusted root among several; the time is the second after the token's and its accuracy of one second."""
+    said = verify_timestamp(response, TEXT, (other.root, authority.root))
+    assert said is not None
+    assert said.authority == "CN=Test Timestamping"
+    assert -60 < said.time - time.time() <= 3
+
+
+@pytest.mark.parametrize("name", ["A", "B", "Intermediate", "Time authority of the province"])
+def test_certificates_may_stand_in_any_order(tmp_path: Path, name: str) -> None:
+    """RFC 5652 has readers take them so, and `openssl ts` writes signer and intermediate in the order of the chain."""
+    authority = new_authority(tmp_path / "tsa", name=name, intermediate=True)
+    response = authority.stamp(TEXT.encode())
+    assert [verify_timestamp(one, TEXT, (authority.root,)) is not None for one in (response, swapped(response))] == [
+        True,
+        True,
+    ]
+
+
+def swapped(response: bytes) -> bytes:
+    """The response with its two certificates the other way round."""
+    first, second = certificates_in(response)
+    at = response.index(first + second)
+    return response[:at] + second + first + response[at + len(first + second) :]
+
+
+def certificates_in(response: bytes) -> list[bytes]:
+    """The certificates in a response, in its order: of SignedData the value with the tag A0."""
+    at = response.index(bytes.fromhex("060b2a864886f70d0109100104"))  # the content's type stands before them
+    start = response.index(b"\xa0\x82", response.index(b"\xa0", at) + 4)
+    end = start + 4 + int.from_bytes(response[start + 2 : start + 4], "big")
+    found, begin = [], start + 4
+    while begin < end:
+        size = 4 + int.from_bytes(response[begin + 2 : begin + 4], "big")
+        found.append(response[begin : begin + size])
+        begin += size
+    return found
+
+
+@pytest.mark.parametrize("cut", [1, 2, 3, 10, 40, 200])
+def test_what_is_cut_is_no_timestamp(response: bytes, cut: int) -> None:
+    """Nor is one whose certificates end beyond their list."""
+    (certificate,) = certificates_in(response)
+    longer = response.replace(certificate[:4], certificate[:2] + b"\x7f\xff")
+    for spoiled in (response[:cut], response[:-cut], longer):
+        with pytest.raises(MalformedInput):
+            verify_timestamp(spoiled, TEXT, ())
+
+
+@pytest.mark.parametrize(
+    ("accuracy", "late"), [("secs:2", 2), ("secs:2, millisecs:1", 3), ("microsecs:1", 1), ("millisecs:999", 1)]
+)
+def test_the_time_is_the_later_end_of_the_accuracy(tmp_path: Path, accuracy: str, late: int) -> None:
+    """What is said to be proven is no earlier than the authority vouches for."""
+    authority = new_authority(tmp_path / "tsa", accuracy=accuracy)
+    before = int(time.time())
+    said = verify_timestamp(authority.stamp(TEXT.encode()), TEXT, (authority.root,))
+    assert said is not None
+    assert before + 1 + late <= said.time <= int(time.time()) + 1 + late
+
+
+def test_an_authority_may_say_nothing_of_its_accuracy(tmp_path: Path) -> None:
+    """Then only the second's fraction is added."""
+    authority = new_authority(tmp_path / "tsa")
+    configuration = authority.folder / "tsa.cnf"
+    configuration.write_text(configuration.read_text().replace("accuracy = secs:1\n", ""))
+    before = int(time.time())
+    said = verify_timestamp(authority.stamp(TEXT.encode()), TEXT, (authority.root,))
+    assert said is not None
+    assert before < said.time <= int(time.time()) + 1
+
+
+def test_an_authority_that_is_not_trusted_proves_nothing(other: Authority, response: bytes) -> None:
+    """Neither does it spoil anything: its timestamp is as good as none."""
+    assert verify_timestamp(response, TEXT, (other.root,)) is None
+
+
+def test_a_timestamp_is_of_its_text(authority: Authority, response: bytes) -> None:
+    """That of another tree head is refused, whoever signed it."""
+    with pytest.raises(ProofRefused, match="expected a timestamp of the SHA-256"):
+        verify_timestamp(response, TEXT + "x", (authority.root,))
+
+
+def test_another_digest_is_refused(authority: Authority) -> None:
+    """The protocol stamps SHA-256 and lets no proof choose."""
+    with pytest.raises(ProofRefused):
+        verify_timestamp(authority.stamp(TEXT.encode(), HashAlgorithm.SHA512), TEXT, (authority.root,))
+
+
+def test_a_root_of_the_same_name_is_another_root(tmp_path: Path, authority: Authority, response: bytes) -> None:
+    """Whoever calls himself like a trusted authority has to have its key."""
+    forger = new_authority(tmp_path / "tsa")
+    with pytest.raises(SignatureRefused, match="does not hold"):
+        verify_timestamp(forger.stamp(TEXT.encode()), TEXT, (authority.root,))
+    both = verify_timestamp(forger.stamp(TEXT.encode()), TEXT, (authority.root, forger.root))
+    assert both is not None
+
+
+def test_a_timestamp_without_its_certificate_is_refused(authority: Authority) -> None:
+    """Nobody else has the certificate to hold it against."""
+    with pytest.raises(SignatureRefused):
+        verify_timestamp(authority.stamp(TEXT.encode(), certificate=False), TEXT, (authority.root,))
+
+
+@pytest.mark.parametrize(
+    "data", [b"", b"\x30\x00", b"no timestamp", REJECTION, b"\x30" * 100, b"0" * (MAX_RESPONSE_LENGTH + 1)]
+)
+def test_what_is_no_timestamp_is_refused(authority: Authority, data: bytes) -> None:
+    """Garbage, a rejection, too much."""
+    with pytest.raises(MalformedInput):
+        verify_timestamp(data, TEXT, (authority.root,))
+
+
+@pytest.mark.filterwarnings("ignore::cryptography.utils.CryptographyDeprecationWarning")
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=300)
+@given(data=st.data())
+def test_a_changed_timestamp_never_tells_another_time(
+    authority: Authority, response: bytes, data: st.DataObject
+) -> None:
+    """Any change is refused, or touches what nothing rests on; nothing but our own errors comes out."""
+    said = verify_timestamp(response, TEXT, (authority.root,))
+    changed = bytearray(response)
+    for _ in range(data.draw(st.integers(1, 3))):
+        changed[data.draw(st.integers(0, len(response) - 1))] = data.draw(st.integers(0, 255))
+    with suppress(TallystickError):
+        assert verify_timestamp(bytes(changed), TEXT, (authority.root,)) in (said, None)
+
+
+def test_a_root_is_a_certificate(authority: Authority) -> None:
+    """What is none is refused, and the field is named."""
+    require_root(authority.root, "roots")
+    with pytest.raises(MalformedInput) as caught:
+        require_root(b"\x30\x03abc", "roots")
+    assert caught.value.field == "roots"

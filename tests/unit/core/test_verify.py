@@ -1,0 +1,233 @@
+"""``verification.bundle``: a bundle is intact only where each part is what was signed, sequenced and anchored."""
+
+from __future__ import annotations
+
+import gc
+import json
+from typing import cast
+
+import pytest
+from msgspec import UNSET, Raw
+from msgspec.structs import replace
+
+from ledger.core.log.checkpoints import verify_checkpoint
+from ledger.core.log.notes import SeedSigner
+from ledger.core.verification.bundle import STEPS, verify_bundle, verify_event
+from ledger.core.verification.bundle_format import Bundle, encode_bundle, raw, read_anchor
+from tests.testkit.builders import START
+from tests.testkit.bundles import ANCHORED_AT, CHAIN, ORIGIN, TWO_OF_THREE, WITNESSES, log_with, naming, tree, trust
+from tests.testkit.casework import Case
+from tests.testkit.changed_bundles import (
+    CASE,
+    FOUNDING,
+    GOOD,
+    LOG,
+    NOTE,
+    REGISTERED,
+    TRUST,
+    Tree,
+    faults,
+    results,
+    verdict_of,
+)
+
+
+def test_good_bundle() -> None:
+    """A complete bundle is intact; only the witnesses, for whom a development ledger does not ask, are not checked."""
+    report = verdict_of(GOOD)
+    assert report.verdict == "intact"
+    assert report.development
+    assert {name for name, result in results(report).items() if result != "checked"} == {"witnesses"}
+    assert [step.number for step in report.steps] == list(range(1, len(STEPS) + 1))
+
+
+def test_subject_says_what_was_verified() -> None:
+    """The report names the event, its place, and the tree head that it was proven under."""
+    subject = verdict_of(GOOD).subject
+    event = CASE.events[1]
+    assert (subject.event_id, subject.payload_digest) == (event.envelope.event_id, event.digest)
+    assert (subject.index, subject.size, subject.root) == (REGISTERED, 10, LOG.checkpoint().root.hex())
+    assert (subject.officer, subject.occurred_at) == (event.payload.officer, event.payload.occurred_at)
+
+
+def test_statements_beside_the_verdict() -> None:
+    """One event shows nothing of rules or of what came after it, and the report says so beside the verdict."""
+    report = verdict_of(GOOD)
+    assert (report.conformity.result, report.completeness.result) == ("not_checked", "not_checked")
+    assert "not one event" in report.conformity.detail
+    assert "those after it" in report.completeness.detail
+
+
+@pytest.mark.parametrize("index", range(len(LOG.events)))
+def test_every_entry_has_a_good_bundle(index: int) -> None:
+    """Events of the case and mirror entries of the ledger itself verify alike."""
+    assert verdict_of(LOG.bundle(index, NOTE)).verdict == "intact"
+
+
+@pytest.mark.parametrize("size", range(REGISTERED + 1, len(LOG.events) + 1))
+def test_every_later_tree_head_proves_the_entry(size: int) -> None:
+    """A proof may be issued again at any size above the index."""
+    report = verdict_of(LOG.bundle(REGISTERED, LOG.note(size)))
+    assert (report.verdict, report.subject.size) == ("intact", size)
+
+
+def test_spelling_of_the_file_is_free() -> None:
+    """Signed parts count by their canonical bytes: an indented file with other key order proves the same."""
+    turned = {key: tree(GOOD)[key] for key in sorted(tree(GOOD), reverse=True)}
+    data = json.dumps(turned, indent=1, ensure_ascii=True).encode()
+    assert verify_bundle(data, TRUST) == verdict_of(GOOD)
+
+
+def test_checkpoint_is_verified_once() -> None:
+    """Bundles under one note verify its signature once, and it counts for the key of each trust file by itself."""
+    verify_checkpoint.cache_clear()
+    for _ in range(3):
+        assert verify_bundle(encode_bundle(GOOD), TRUST).verdict == "intact"
+    assert verify_checkpoint.cache_info().misses == 1
+    other = replace(TRUST, log_key=SeedSigner.from_seed(ORIGIN, bytes(32)).verifying_key)
+    for _ in range(2):
+        assert verify_bundle(encode_bundle(GOOD), other).steps[4].result == "failed"
+
+
+@pytest.mark.parametrize(
+    "bundle", [GOOD, replace(GOOD, anchor=UNSET), replace(GOOD, payload=UNSET), replace(GOOD, proof="none")]
+)
+def test_verification_leaves_no_garbage(bundle: Bundle) -> None:
+    """What was read of a bundle is free when its report is made, also where a step was not checked or failed."""
+    data = encode_bundle(bundle)
+    verify_bundle(data, TRUST)
+    gc.collect()
+    gc.disable()
+    try:
+        verify_bundle(data, TRUST)
+        assert gc.collect() == 0
+    finally:
+        gc.enable()
+
+
+def test_parts_that_were_accepted() -> None:
+    """``verify_event`` hands on what was accepted, and nothing else."""
+    good = verify_event(encode_bundle(GOOD), TRUST)
+    assert (good.payload, good.checkpoint) == (CASE.events[1].payload, LOG.checkpoint())
+    other = replace(GOOD, payload=LOG.bundle(FOUNDING, NOTE).payload, proof=GOOD.proof.replace(ORIGIN, "other"))
+    bad = verify_event(encode_bundle(other), TRUST)
+    assert (bad.payload, bad.checkpoint) == (None, None)
+
+
+# -- what is not there -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("left_out", "verdict", "step"),
+    [
+        ({"payload": UNSET, "sections": {}}, "unverifiable", "payload"),
+        ({"payload": UNSET}, "unverifiable", "payload"),
+        ({"sections": {}}, "intact", "sections"),
+        ({"authority": UNSET}, "unverifiable", "authority"),
+        ({"anchor": UNSET}, "not_yet_anchored", "block"),
+        ({"anchor": UNSET, "authority": UNSET}, "unverifiable", "authority"),
+    ],
+)
+def test_left_out(left_out: Tree, verdict: str, step: str) -> None:
+    """What is withheld is not checked, and the verdict says what that means."""
+    report = verdict_of(replace(GOOD, **left_out))
+    assert report.verdict == verdict
+    assert results(report)[step] == "not_checked"
+    assert not report.faults
+
+
+def test_withheld_section_is_named() -> None:
+    """The label of a section that is not shown is told, the others are checked."""
+    shown = {label: part for label, part in GOOD.sections.items() if label != "narrative"}
+    step = verdict_of(replace(GOOD, sections=shown)).steps[7]
+    assert (step.name, step.result, step.detail) == ("sections", "not_checked", "narrative withheld")
+
+
+def test_anchor_of_an_unknown_contract() -> None:
+    """An anchor in a contract that the trust file does not name proves nothing to its holder."""
+    stranger = raw(replace(read_anchor(bytes(cast(Raw, GOOD.anchor))), contract=CHAIN.registry))
+    report = verdict_of(replace(GOOD, anchor=stranger))
+    assert (report.verdict, results(report)["block"]) == ("not_yet_anchored", "not_checked")
+    assert "does not name the contract" in report.steps[9].detail
+
+
+# -- witnesses and time ------------------------------------------------------------------------------------------------
+
+
+def cosigned(*times: tuple[int, int]) -> Bundle:
+    return LOG.bundle(REGISTERED, LOG.note(witnesses=[(WITNESSES[number], time) for number, time in times]))
+
+
+def test_quorum_and_its_time() -> None:
+    """The time is when the quorum was reached, not when the first of it signed."""
+    bundle = cosigned((0, START + 90), (2, START + 80))
+    report = verdict_of(bundle, naming(bundle, policy=TWO_OF_THREE, development=False))
+    assert (report.verdict, results(report)["witnesses"]) == ("intact", "checked")
+    assert report.proven_time == START + 90
+    assert not report.development
+
+
+def test_one_witness_dates_nothing() -> None:
+    """Page 12, G: a witness that dates its co-signature to 1970 makes no entry older; nor does one that dates ahead."""
+    bundle = cosigned((0, 0), (1, START + 80), (2, START + 90_000))
+    report = verdict_of(bundle, naming(bundle, policy=TWO_OF_THREE))
+    assert (report.verdict, report.proven_time) == ("intact", START + 80)
+
+
+@pytest.mark.parametrize(("ahead", "verdict"), [(300, "intact"), (301, "tampered")])
+def test_signed_in_the_future(ahead: int, verdict: str) -> None:
+    """Page 12, H: what was in the log by a proven time was not signed later, but for the clocks' tolerance."""
+    signed_at = CASE.events[1].envelope.signed_at
+    bundle = cosigned((0, signed_at - ahead), (1, signed_at - ahead))
+    report = verdict_of(bundle, naming(bundle, policy=TWO_OF_THREE))
+    assert (report.verdict, results(report)["time"] == "failed") == (verdict, verdict == "tampered")
+
+
+@pytest.mark.parametrize("shown", [(0, 1, 2), (0, 2), (1, 2)])
+def test_no_line_left_out_makes_it_intact(shown: tuple[int, ...]) -> None:
+    """Page 12, C against H: only the latest co-signature is held against the signature; the quorum's time is told."""
+    signed_at = CASE.events[1].envelope.signed_at
+    times = (signed_at - 1000, signed_at - 900, signed_at + 50)
+    bundle = cosigned(*[(number, times[number]) for number in shown])
+    report = verdict_of(bundle, naming(bundle, policy=TWO_OF_THREE))
+    assert (report.verdict, results(report)["time"]) == ("intact", "checked")
+    told = "signed after the quorum of witnesses was reached" in report.steps[12].detail
+    assert told == (shown == (0, 1, 2))
+
+
+def test_signed_after_the_anchor() -> None:
+    """Page 12, H: the block's time bounds the signature like the witnesses' does."""
+    late = Case(start=ANCHORED_AT + 301).open()
+    log = log_with(late)
+    report = verdict_of(log.bundle(len(log.events) - 1))
+    assert (report.verdict, faults(report), report.proven_time) == ("tampered", ["time"], None)
+
+
+def test_quorum_not_reached() -> None:
+    """Too few co-signatures: unverifiable, and not tampered with."""
+    report = verdict_of(cosigned((0, START)), trust(TWO_OF_THREE))
+    assert (report.verdict, results(report)["witnesses"]) == ("unverifiable", "not_checked")
+
+
+def test_witnesses_that_the_policy_does_not_know() -> None:
+    """They count for nothing, neither for the quorum nor for the time."""
+    report = verdict_of(cosigned((0, START), (1, START)))
+    assert (report.verdict, report.proven_time) == ("intact", ANCHORED_AT)
+
+
+def test_cosignature_that_does_not_hold() -> None:
+    """Page 12, F: a known witness's signature on another text fails its step, which says that the note was spoiled."""
+    good = cosigned((0, START), (1, START))
+    line = LOG.note(5, witnesses=[(WITNESSES[0], START)]).splitlines()[-1]
+    bad = "\n".join(line if "w1 " in old else old for old in good.proof.split("\n"))
+    report = verdict_of(replace(good, proof=bad), trust(TWO_OF_THREE))
+    assert faults(report)[0] == "witnesses"
+    assert "says nothing of the log" in report.faults[0].detail
+
+
+def test_time_far_away() -> None:
+    """A co-signature may name any second below 2^63; it is told in seconds where the calendar ends."""
+    bundle = replace(cosigned((0, 2**62), (1, 2**62)), anchor=UNSET)
+    report = verdict_of(bundle, trust(TWO_OF_THREE))
+    assert report.proven_time == 2**62
+    assert str(2**62) in report.steps[12].detail

@@ -1,0 +1,143 @@
+"""Warnings: of each clock that runs out, at seven, three and one days and when it has, once each, to its handler."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
+
+import pytest
+
+from ledger.core.events import case as acts
+from ledger.core.visibility import Reader
+from ledger.deadlines import warnings as warn
+from ledger.deadlines.warnings import Warner, horizons_at
+from ledger.store import warnings
+from ledger.store.warnings import Warned
+from tests.testkit.builders import COURT, POLICE, PROCURATORATE, START, clerk, instant
+from tests.testkit.casework import Case
+from tests.testkit.deadline_cases import decide, detained, extend, impose, suspend
+from tests.testkit.ledgers import Ledger, open_ledger
+
+DAY = 86400
+ANSWERED = ("first_interrogation", "family_notice", "detention_house_admission")
+
+
+@pytest.fixture
+def ledger(each_database_url: str) -> Iterator[Ledger]:
+    """A founded ledger on each database."""
+    with open_ledger(each_database_url) as opened:
+        yield opened.found(clerk(POLICE), clerk(PROCURATORATE), clerk(COURT))
+
+
+def at(day: int, hour: int = 9) -> int:
+    """A time of that day of March 2026 in Shanghai, in unix milliseconds; the cases begin on the second."""
+    return (START + (day - 2) * DAY + (hour - 9) * 3600) * 1000
+
+
+def surveilled() -> Case:
+    """Six months from 2 March, at liberty: until 2 September, a Wednesday. The handler is named."""
+    case = impose(Case().open().name("li"), "li", "residential_surveillance")
+    return case.say(acts.CaseAssigned, None, department="squad 2", handler="officer-9")
+
+
+def told(ledger: Ledger, by: str = POLICE, **query: str) -> list[Warned]:
+    reader = Reader(by, frozenset(), instant(ledger.clock.seconds))
+    with ledger.database.read() as connection:
+        return warnings.listed(connection, reader, **({"handler": None, "after": 0, "limit": 100} | query))
+
+
+def test_a_handler_is_warned_at_each_distance_once(ledger: Ledger) -> None:
+    """Seven, three and one days before the last day, and when it has passed: four warnings, however often one looks."""
+    ledger.post_all(surveilled().events)
+    last = datetime.fromisoformat("2026-09-02T01:00:00+00:00").timestamp()
+    steps = [
+        Warner(ledger.database).step(int((last + days * DAY) * 1000) + again)
+        for days in (-9, -8, -7, -6, -4, -3, -2, -1, 0, 1, 2, 30)
+        for again in (0, 1)
+    ]
+    assert steps == [n for count in (0, 0, 1, 0, 0, 1, 0, 1, 0, 1, 0, 0) for n in (count, 0)]
+    found = told(ledger)
+    assert [(one.number, one.days) for one in found] == [(1, 7), (2, 3), (3, 1), (4, 0)]
+    assert {(one.agency, one.handler, one.clock) for one in found} == {(POLICE, "officer-9", "surveillance_limit")}
+    assert {one.due_at for one in found} == {"2026-09-02T16:00:00Z"}
+
+
+def test_the_nearest_distance_alone_is_told(ledger: Ledger) -> None:
+    """A clock of three days says at once that three are left, not seven; one of a day that is past, that it is past."""
+    ledger.post_all(detained("li").events)
+    assert Warner(ledger.database).step(at(2)) == 4
+    assert {one.clock: one.days for one in told(ledger)} == {"arrest_request": 3} | dict.fromkeys(ANSWERED, 1)
+    assert Warner(ledger.database).step(at(20)) == 4
+    assert {one.clock for one in told(ledger) if one.days == 0} == {"arrest_request", *ANSWERED}
+
+
+def test_another_end_is_warned_of_anew(ledger: Ledger) -> None:
+    """Extended, the clock has another end: what was told of the old one stays, the new one is told in its time."""
+    case = detained("li")
+    for kind in ("interrogated", "family_notified", "admitted_to_detention_house"):
+        decide(case, kind)
+    ledger.post_all(case.events)
+    warner = Warner(ledger.database)
+    assert warner.step(at(4)) == 1
+    extend(case, "arrest_request", "special_circumstances")
+    ledger.post(case.last)
+    assert [warner.step(at(day)) for day in (4, 5, 6, 8, 9, 10)] == [1, 0, 1, 1, 0, 1]
+    assert [(one.days, one.due_at[:10]) for one in told(ledger)] == [
+        (1, "2026-03-05"),
+        (7, "2026-03-09"),
+        (3, "2026-03-09"),
+        (1, "2026-03-09"),
+        (0, "2026-03-09"),
+    ]
+
+
+def test_what_rests_or_has_ended_is_not_warned_of(ledger: Ledger) -> None:
+    """Only time that runs runs out."""
+    case = detained("li")
+    suspend(case, case.now)
+    for kind in ("interrogated", "family_notified", "admitted_to_detention_house"):
+        decide(case, kind)
+    ledger.post_all(case.events)
+    assert Warner(ledger.database).step(at(20)) == 0
+
+
+def test_several_processes_tell_everything_once(ledger: Ledger) -> None:
+    """Whoever looks at the same time: no warning is told twice, numbers have no gap."""
+    ledger.post_all([event for number in range(5) for event in impose(opened(number), "li", "detention").events])
+    with ThreadPoolExecutor(4) as pool:
+        counts = list(pool.map(lambda _: Warner(ledger.database).step(at(20)), range(8)))
+    assert sum(counts) == 20
+    assert [one.number for one in told(ledger)] == list(range(1, 21))
+
+
+def opened(number: int) -> Case:
+    return Case(f"case-{number}").open().name("li")
+
+
+def test_many_warnings_are_told_a_few_at_a_time(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A step tells all there are, however few go into a transaction, in the order of their ends."""
+    monkeypatch.setattr(warn, "AT_ONCE", 3)
+    ledger.post_all([*detained("li").events, *impose(opened(2), "li", "detention").events])
+    assert Warner(ledger.database).step(at(20)) == 8
+    assert [one.due_at for one in told(ledger)] == sorted(one.due_at for one in told(ledger))
+
+
+def test_an_agency_reads_its_own_warnings(ledger: Ledger) -> None:
+    """Those of its own time, of its officer if asked, from a number on; nobody else's."""
+    ledger.post_all([*surveilled().events, *impose(opened(2), "li", "detention").events])
+    Warner(ledger.database).step(at(200))
+    everything = told(ledger)
+    assert len(everything) == 5
+    assert {one.handler for one in told(ledger, handler="officer-9")} == {"officer-9"}
+    assert told(ledger, after=3) == everything[3:]
+    assert told(ledger, limit=2) == everything[:2]
+    assert told(ledger, PROCURATORATE) == []
+
+
+def test_distances_are_counted_in_days_of_shanghai() -> None:
+    """Shortly before midnight in Shanghai it is another day than shortly after."""
+    late, early = (datetime.fromisoformat(f"2026-03-02T{time}:00+00:00") for time in ("15:59", "16:01"))
+    assert horizons_at(late)[1] == "2026-03-03T16:00:00Z"
+    assert horizons_at(early)[1] == "2026-03-04T16:00:00Z"
+    assert horizons_at(early)[0] == "2026-03-02T16:01:00Z"

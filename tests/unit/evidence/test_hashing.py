@@ -1,0 +1,141 @@
+"""Digests of files: the right ones, in one pass, of a file that stood still."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import socket
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from blake3 import blake3
+
+from ledger.core.encoding.digests import Algorithm
+from ledger.core.errors import IntegrityBroken, MalformedInput
+from ledger.evidence.hashing import CHUNK, LARGE, NotWritten, Unreadable, hash_file
+from tests.unit.evidence.material import Told, as_nobody, sample
+
+SIZES = [0, 1, LARGE - 1, LARGE, CHUNK - 1, CHUNK, CHUNK + 1, 3 * CHUNK]
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_digests_are_those_of_the_bytes(tmp_path: Path, size: int) -> None:
+    """BLAKE3 and SHA-256 of the whole file, in this order, whatever its size."""
+    data = sample(size)
+    path = tmp_path / "file"
+    path.write_bytes(data)
+    hashed = hash_file(path)
+    assert hashed.size == size
+    assert [str(digest) for digest in hashed.digests] == [
+        f"blake3:{blake3(data).hexdigest()}",
+        f"sha256:{hashlib.sha256(data).hexdigest()}",
+    ]
+
+
+@pytest.mark.parametrize("size", [100, 2 * CHUNK])
+def test_algorithms_are_chosen(tmp_path: Path, size: int) -> None:
+    """Any of the known algorithms, in the order they were asked for."""
+    path = tmp_path / "file"
+    path.write_bytes(sample(size))
+    chosen = (Algorithm.SM3, Algorithm.BLAKE3)
+    digests = hash_file(path, chosen).digests
+    assert tuple(digest.algorithm for digest in digests) == chosen
+    assert digests[0].value == hashlib.new("sm3", sample(size)).digest()
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_copy_has_the_bytes(tmp_path: Path, size: int) -> None:
+    """What is copied in the same pass is what was hashed."""
+    path, copy = tmp_path / "file", tmp_path / "copy"
+    path.write_bytes(sample(size))
+    with copy.open("wb") as file:
+        hash_file(path, copy_to=file.fileno())
+    assert copy.read_bytes() == sample(size)
+
+
+@pytest.mark.parametrize("size", [5, CHUNK + 5])
+def test_full_disk_is_named(tmp_path: Path, size: int) -> None:
+    """A copy that the disk does not take is refused with the system's reason, by threads as without them."""
+    path = tmp_path / "file"
+    path.write_bytes(sample(size))
+    with open("/dev/full", "wb") as full, pytest.raises(NotWritten, match=os.strerror(errno.ENOSPC)):  # noqa: PTH123
+        hash_file(path, copy_to=full.fileno())
+
+
+def test_progress_adds_up_to_the_size(tmp_path: Path) -> None:
+    """The bytes that progress is told of are all bytes, chunk by chunk, and the file once."""
+    path = tmp_path / "file"
+    path.write_bytes(bytes(CHUNK + 5))
+    told = Told()
+    hash_file(path, progress=told)
+    assert (told.sizes, told.done) == ([CHUNK, 5], 1)
+
+
+def appended(path: Path) -> None:
+    with path.open("ab") as file:
+        file.write(b"more")
+
+
+def shortened(path: Path) -> None:
+    os.truncate(path, 1)
+
+
+def rewritten(path: Path) -> None:
+    """With the time of its last change set back."""
+    before = path.stat()
+    path.write_bytes(b"other!"[: before.st_size].ljust(before.st_size, b"!"))
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+
+@pytest.mark.parametrize("size", [6, 2 * CHUNK])
+@pytest.mark.parametrize("change", [appended, shortened, rewritten])
+def test_file_that_changes_meanwhile_is_refused(tmp_path: Path, size: int, change: Callable[[Path], None]) -> None:
+    """A file that grows, shrinks or is written over while it is read has no digest, and kills nobody."""
+    path = tmp_path / "file"
+    path.write_bytes(sample(size))
+    told = Told(when_advanced=lambda: change(path))
+    with pytest.raises(IntegrityBroken, match="changed while it was read"):
+        hash_file(path, progress=told)
+
+
+@pytest.mark.parametrize("name", ["absent", ".", "a\0b"])
+def test_what_cannot_be_read_is_named(tmp_path: Path, name: str) -> None:
+    """An absent file, a folder and a name with NUL are refused by their path."""
+    with pytest.raises(MalformedInput, match=r"absent|is not a file|no name has a NUL"):
+        hash_file(tmp_path / name)
+
+
+def test_unreadable_file_is_told_apart(tmp_path: Path) -> None:
+    """A file that this user may not read is there all the same: Unreadable, not merely bad input."""
+    path = tmp_path / "file"
+    path.write_bytes(b"x")
+    path.chmod(0)
+    with as_nobody(tmp_path), pytest.raises(Unreadable, match="Permission denied"):
+        hash_file(Path(path.name))
+
+
+def pipe(path: Path) -> None:
+    os.mkfifo(path)
+
+
+def unix_socket(path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(path.name)
+
+
+def device(path: Path) -> None:
+    path.symlink_to("/dev/zero")
+
+
+@pytest.mark.parametrize("make", [pipe, unix_socket, device])
+def test_pipes_sockets_and_devices_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, make: Callable[[Path], None]
+) -> None:
+    """Nothing waits for a pipe that nobody writes, or reads a device without end."""
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / "thing"
+    make(path)
+    with pytest.raises(MalformedInput, match=r"thing (is not a file|cannot be read)"):
+        hash_file(path)

@@ -1,0 +1,106 @@
+"""Many files hashed by processes: the same digests and the same refusals as one by one, also where a process dies."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+from ledger.core.encoding.digests import Algorithm
+from ledger.core.errors import MalformedInput
+from ledger.evidence import processes
+from ledger.evidence.folder import Folder
+from ledger.evidence.hashing import BOTH, Hashed, hash_file
+from ledger.evidence.hashing_child import BUFFER
+from ledger.evidence.listing import hash_folder
+from ledger.evidence.processes import Outcome, hash_each
+from ledger.evidence.progress import SILENT, Silent
+from tests.unit.evidence.material import write
+
+MANY = {f"{number % 7}/{number:04}": bytes([number % 256]) * number for number in range(700)}
+OTHERS = {
+    "empty": b"",
+    "long": b"x" * (2 * BUFFER),
+    "longer": b"y" * (BUFFER + 1),
+    "a/b/c/d": b"deep",
+    "7/with\nbreak": b"z",
+}
+
+
+class Counting(Silent):
+    """Remembers what it was told."""
+
+    def __init__(self) -> None:
+        self.files = self.size = 0
+
+    def advance(self, size: int) -> None:
+        self.size += size
+
+    def finish_file(self) -> None:
+        self.files += 1
+
+
+@pytest.fixture(autouse=True)
+def _processes_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(processes, "WORTH", 1)
+
+
+def told(folder: Path, paths: list[str], algorithms: tuple[Algorithm, ...] = BOTH) -> list[Outcome]:
+    with Folder(folder) as opened:
+        return list(hash_each(opened, paths, algorithms, SILENT))
+
+
+@pytest.mark.parametrize("algorithms", [BOTH, (Algorithm.BLAKE3,), (Algorithm.SHA256, Algorithm.BLAKE3)])
+def test_digests_are_those_of_each_file(tmp_path: Path, algorithms: tuple[Algorithm, ...]) -> None:
+    """Of empty, short and long files of whatever name, in the order that was asked for."""
+    folder = write(tmp_path / "folder", MANY | OTHERS)
+    (folder / os.fsdecode(b"\xff")).write_bytes(b"2")
+    paths = [*OTHERS, os.fsdecode(b"\xff"), *MANY]
+    assert told(folder, paths, algorithms) == [(path, hash_file(folder / path, algorithms)) for path in paths]
+
+
+def test_what_a_process_leaves_alone_is_hashed_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Files above the limit come in their places among the others."""
+    monkeypatch.setattr(processes, "LIMIT", 300)
+    folder = write(tmp_path / "folder", MANY)
+    assert told(folder, [*MANY]) == [(path, hash_file(folder / path)) for path in MANY]
+
+
+def test_a_process_that_dies_loses_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its files are hashed here."""
+    monkeypatch.setattr(sys, "executable", "/bin/false")
+    folder = write(tmp_path / "folder", MANY)
+    assert told(folder, [*MANY]) == [(path, hash_file(folder / path)) for path in MANY]
+
+
+def test_what_is_no_file_is_refused_as_ever(tmp_path: Path) -> None:
+    """A link, a pipe, a folder that is a link, and what is not there: each by its name, the others unharmed."""
+    folder = write(tmp_path / "folder", {"file": b"1", "real/file": b"2"})
+    (folder / "link").symlink_to(folder / "file")
+    (folder / "other").symlink_to(folder / "real")
+    os.mkfifo(folder / "pipe")
+    wrong = ["link", "pipe", "other/file", "absent", "real"]
+    found = dict(told(folder, ["file", *wrong, "real/file"]))
+    assert all(isinstance(found[name], MalformedInput) for name in wrong)
+    assert all(name.partition("/")[0] in str(found[name]) for name in wrong)
+    assert [found["file"], found["real/file"]] == [hash_file(folder / "file"), hash_file(folder / "real/file")]
+
+
+def test_progress_is_told_of_every_file(tmp_path: Path) -> None:
+    """Whoever hashed it."""
+    folder, progress = write(tmp_path / "folder", MANY), Counting()
+    hashed = dict(hash_folder(folder, progress=progress))
+    assert (progress.files, progress.size) == (len(MANY), sum(map(len, MANY.values())))
+    assert all(isinstance(one, Hashed) for one in hashed.values())
+
+
+def test_whoever_stops_asking_waits_for_nobody(tmp_path: Path) -> None:
+    """The processes end with the first answers that nobody wants more of."""
+    folder = write(tmp_path / "folder", MANY)
+    with Folder(folder) as opened:
+        outcomes = hash_each(opened, [*MANY], BOTH, SILENT)
+        path, hashed = next(outcomes)
+        outcomes.close()
+    assert hashed == hash_file(folder / path)

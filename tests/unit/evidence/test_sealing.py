@@ -1,0 +1,345 @@
+"""Sealing: a valid bag of the very bytes, bound to its item, whole or not there at all."""
+
+from __future__ import annotations
+
+import hashlib
+import multiprocessing
+import os
+import signal
+import subprocess
+import time
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from blake3 import blake3
+
+from ledger.core.encoding.digests import Algorithm
+from ledger.core.errors import Conflict, IntegrityBroken, MalformedInput
+from ledger.evidence.hashing import BOTH, NotWritten, Unreadable
+from tests.unit.evidence.material import BINDING, FILES, Told, as_nobody, sample, sealed, write
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")  # it asks pkg_resources for its version
+    import bagit
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    """A folder of evidence."""
+    return write(tmp_path / "source")
+
+
+def payload(bag: Path) -> dict[str, bytes]:
+    """What stands in the bag's payload."""
+    return {
+        str(file.relative_to(bag / "data")): file.read_bytes() for file in (bag / "data").rglob("*") if file.is_file()
+    }
+
+
+@pytest.mark.parametrize("algorithms", [BOTH, (*BOTH, Algorithm.SM3)])
+def test_sealed_folder_is_a_valid_bag(tmp_path: Path, algorithms: tuple[Algorithm, ...]) -> None:
+    """BagIt's own library takes the bag for whole and its files for those listed, with SM3 beside them too."""
+    files = {name: data for name, data in FILES.items() if "%" not in name}
+    sealed(write(tmp_path / "source", files), tmp_path / "bag", algorithms=algorithms)
+    bag = bagit.Bag(str(tmp_path / "bag"))
+    assert bag.validate()
+    assert set(bag.payload_entries()) == {f"data/{name}" for name in files}
+    assert bag.info["Payload-Oxum"] == f"{sum(map(len, files.values()))}.{len(files)}"
+
+
+def test_manifests_are_checked_by_sha256sum(tmp_path: Path) -> None:
+    """Whoever has nothing else has coreutils, and they find what was changed."""
+    files = {name: data for name, data in FILES.items() if "%" not in name}
+    sealed(write(tmp_path / "source", files), tmp_path / "bag")
+
+    def checks(manifest: str) -> bool:
+        command = ["sha256sum", "--check", "--strict", "--quiet", manifest]
+        return subprocess.run(command, cwd=tmp_path / "bag", capture_output=True).returncode == 0
+
+    assert checks("tagmanifest-sha256.txt")
+    assert checks("manifest-sha256.txt")
+    (tmp_path / "bag/data/empty").unlink()
+    write(tmp_path / "bag", {"data/empty": b"x"})
+    assert not checks("manifest-sha256.txt")
+
+
+def test_payload_is_the_evidence(tmp_path: Path, source: Path) -> None:
+    """Every file is there with its bytes and the time of its last change, and cannot be written to by chance."""
+    os.utime(source / "disk.img", ns=(1, 1_234_567_890_123_456_789))
+    made = sealed(source, tmp_path / "bag")
+    assert payload(tmp_path / "bag") == FILES
+    assert (made.files, made.size) == (len(FILES), sum(map(len, FILES.values())))
+    copy = (tmp_path / "bag/data/disk.img").stat()
+    assert (copy.st_mtime_ns, copy.st_mode & 0o777) == (1_234_567_890_123_456_789, 0o444)
+
+
+def test_bag_names_its_item(tmp_path: Path, source: Path) -> None:
+    """Case, item and ledger stand in bag-info.txt."""
+    sealed(source, tmp_path / "bag")
+    assert bagit.Bag(str(tmp_path / "bag")).info == {
+        "Bag-Group-Identifier": BINDING.case_id,
+        "Bag-Software-Agent": "tallystick test",
+        "Bagging-Date": "2026-03-01",
+        "External-Identifier": BINDING.item_id,
+        "Payload-Oxum": f"{sum(map(len, FILES.values()))}.{len(FILES)}",
+        "Tallystick-Log-Id": BINDING.log_id,
+    }
+
+
+def test_digests_of_a_bag_are_those_of_its_tag_manifests(tmp_path: Path, source: Path) -> None:
+    """Anybody can compute them with b3sum and sha256sum, and they cover every other tag file."""
+    made = sealed(source, tmp_path / "bag")
+    tags = {name: (tmp_path / "bag" / f"tagmanifest-{name}.txt").read_bytes() for name in BOTH}
+    assert [str(digest) for digest in made.digests] == [
+        f"blake3:{blake3(tags[Algorithm.BLAKE3]).hexdigest()}",
+        f"sha256:{hashlib.sha256(tags[Algorithm.SHA256]).hexdigest()}",
+    ]
+    for text in tags.values():
+        assert [line.split("  ")[1] for line in text.decode().splitlines()] == [
+            "bag-info.txt",
+            "bagit.txt",
+            "manifest-blake3.txt",
+            "manifest-sha256.txt",
+        ]
+
+
+def test_manifests_spell_names_as_the_rfc_says(tmp_path: Path, source: Path) -> None:
+    """RFC 8493, 2.1.3: two fields, slashes, a percent sign as %25; a line for each file."""
+    sealed(source, tmp_path / "bag")
+    lines = (tmp_path / "bag/manifest-sha256.txt").read_text(encoding="utf-8").splitlines()
+    listed = {line[66:]: line[:64] for line in lines}
+    assert listed == {
+        f"data/{name.replace('%', '%25')}": hashlib.sha256(data).hexdigest() for name, data in FILES.items()
+    }
+
+
+def test_same_evidence_gives_the_same_bag_but_not_for_another_item(tmp_path: Path, source: Path) -> None:
+    """The digests depend on bytes, names, item and day alone; the same files as another item are another bag."""
+    first, again = sealed(source, tmp_path / "bag-1"), sealed(source, tmp_path / "bag-2")
+    assert first == again
+    other = msgspec.structs.replace(BINDING, item_id="item-2")
+    assert sealed(source, tmp_path / "bag-3", binding=other).digests != first.digests
+
+
+def test_single_file_is_sealed_alone(tmp_path: Path, source: Path) -> None:
+    """Beside what else lies in its folder."""
+    sealed(source / "disk.img", tmp_path / "bag")
+    assert payload(tmp_path / "bag") == {"disk.img": FILES["disk.img"]}
+
+
+def test_empty_folder_is_a_bag_too(tmp_path: Path) -> None:
+    """With nothing in it."""
+    (tmp_path / "source").mkdir()
+    sealed(tmp_path / "source", tmp_path / "bag")
+    assert bagit.Bag(str(tmp_path / "bag")).validate()
+
+
+def test_progress_knows_all_before_the_first_byte(tmp_path: Path, source: Path) -> None:
+    """Files and bytes expected are those that are then done."""
+    told = Told()
+    sealed(source, tmp_path / "bag", progress=told)
+    assert told.expected == [len(FILES), sum(map(len, FILES.values()))]
+    assert told.done == len(FILES)
+    assert sum(told.sizes) == told.expected[1]
+
+
+def link_out(folder: Path) -> None:
+    (folder / "link").symlink_to("/etc/passwd")
+
+
+def link_to_folder(folder: Path) -> None:
+    (folder / "link").symlink_to("/etc", target_is_directory=True)
+
+
+def link_within(folder: Path) -> None:
+    (folder / "link").symlink_to(folder / "empty")
+
+
+def pipe(folder: Path) -> None:
+    os.mkfifo(folder / "pipe")
+
+
+def device(folder: Path) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("only root makes devices")
+    os.mknod(folder / "device", 0o600 | 0o020000, os.makedev(1, 5))
+
+
+def not_utf8(folder: Path) -> None:
+    (folder / os.fsdecode(b"\xff.txt")).write_bytes(b"x")
+
+
+def line_break(folder: Path) -> None:
+    (folder / "a\nb").write_bytes(b"x")
+
+
+def escape(folder: Path) -> None:
+    (folder / "a\x1b[2Jb").write_bytes(b"x")
+
+
+def trailing_space(folder: Path) -> None:
+    (folder / "a\u3000").write_bytes(b"x")
+
+
+def unicode_forms(folder: Path) -> None:
+    write(folder, {"caf\u00e9/x": b"1", "cafe\u0301/y": b"2"})
+
+
+def cases(folder: Path) -> None:
+    write(folder, {"README": b"1", "ReadMe": b"2"})
+
+
+def cases_far_apart(folder: Path) -> None:
+    write(folder, {"a/1": b"", "A-b": b"", "A/2": b"", "a.b": b""})
+
+
+def too_deep(folder: Path) -> None:
+    write(folder, {"d/" * 140 + "x": b""})
+
+
+@pytest.mark.parametrize(
+    ("spoil", "said"),
+    [
+        (link_out, "link is a link, a pipe or a device"),
+        (link_to_folder, "link is a link, a pipe or a device"),
+        (link_within, "link is a link, a pipe or a device"),
+        (pipe, "pipe is a link, a pipe or a device"),
+        (device, "device is a link, a pipe or a device"),
+        (not_utf8, r"\\udcff\.txt is not UTF-8"),
+        (line_break, r"a\\nb holds a control character"),
+        (escape, r"a\\x1b\[2Jb holds a control character"),
+        (trailing_space, "ends with a space"),
+        (unicode_forms, r"caf\\xe9' and 'cafe\\u0301' differ"),
+        (cases, "'README' and 'ReadMe' differ"),
+        (cases_far_apart, "'A' and 'a' differ|'a' and 'A' differ"),
+        (too_deep, "lies deeper than 128 folders"),
+    ],
+)
+def test_what_cannot_be_sealed_is_named_and_nothing_is_left(
+    tmp_path: Path, source: Path, spoil: Callable[[Path], None], said: str
+) -> None:
+    """Links, pipes, devices and names that do not travel are refused; neither bag nor half a bag stays."""
+    spoil(source)
+    with pytest.raises(MalformedInput, match=said):
+        sealed(source, tmp_path / "bag")
+    assert [path.name for path in tmp_path.iterdir()] == ["source"]
+
+
+def test_unreadable_file_is_named_and_nothing_is_left(tmp_path: Path) -> None:
+    """A file that may not be read keeps the folder from being sealed."""
+    write(tmp_path, {"source/a": b"1", "source/b": b"2"})
+    (tmp_path / "source/b").chmod(0)
+    (tmp_path / "made").mkdir()
+    (tmp_path / "made").chmod(0o777)
+    with as_nobody(tmp_path), pytest.raises(Unreadable, match="b cannot be read: Permission denied"):
+        sealed(Path("source"), Path("made/bag"))
+    assert list((tmp_path / "made").iterdir()) == []
+
+
+def test_file_that_changes_meanwhile_is_refused_and_nothing_is_left(tmp_path: Path) -> None:
+    """What was hashed would be neither the old evidence nor the new."""
+    source = write(tmp_path / "source", {"log": sample(9_000_000)})
+    told = Told(when_advanced=lambda: os.truncate(source / "log", 5_000_000))
+    with pytest.raises(IntegrityBroken, match="log changed while it was read"):
+        sealed(source, tmp_path / "bag", progress=told)
+    assert [path.name for path in tmp_path.iterdir()] == ["source"]
+
+
+def test_file_swapped_for_a_link_leads_nowhere(tmp_path: Path) -> None:
+    """A link that takes a file's place after the walk is not followed."""
+    names = [f"{number:03}" for number in range(200)]  # more than are opened ahead of the first
+    source = write(tmp_path / "source", dict.fromkeys(names, b"x"))
+    (tmp_path / "secret").write_bytes(b"secret")
+
+    def swap() -> None:
+        (source / "199").unlink()
+        (source / "199").symlink_to(tmp_path / "secret")
+
+    with pytest.raises(MalformedInput, match="199 cannot be read"):
+        sealed(source, tmp_path / "bag", progress=Told(when_advanced=swap))
+    assert not (tmp_path / "bag").exists()
+
+
+def test_folder_swapped_for_a_link_leads_nowhere(tmp_path: Path) -> None:
+    """Nor is a link that takes the place of a folder above the file."""
+    files = {f"a/{number:03}": b"x" for number in range(200)} | {"b/last": b"x"}
+    source = write(tmp_path / "source", files)
+    write(tmp_path / "secrets", {"last": b"secret"})
+
+    def swap() -> None:
+        (source / "b").rename(tmp_path / "moved")
+        (source / "b").symlink_to(tmp_path / "secrets", target_is_directory=True)
+
+    with pytest.raises(MalformedInput, match="b cannot be read"):
+        sealed(source, tmp_path / "bag", progress=Told(when_advanced=swap))
+
+
+@pytest.mark.parametrize("taken", ["folder", "file", "link"])
+def test_what_is_there_is_never_written_over(tmp_path: Path, source: Path, taken: str) -> None:
+    """Whatever stands at the bag's place stays, and is refused."""
+    target = tmp_path / "bag"
+    {"folder": target.mkdir, "file": target.touch, "link": lambda: target.symlink_to("nowhere")}[taken]()
+    with pytest.raises(Conflict, match="is there already"):
+        sealed(source, target)
+    assert {path.name for path in tmp_path.iterdir()} == {"source", "bag"}
+
+
+def test_place_taken_meanwhile_is_left_alone(tmp_path: Path, source: Path) -> None:
+    """Who comes second at the rename is refused, and the first one's bag stays as it is."""
+    told = Told(when_advanced=lambda: write(tmp_path / "bag", {"first": b"1"}))
+    with pytest.raises(Conflict, match="meanwhile"):
+        sealed(source, tmp_path / "bag", progress=told)
+    assert [path.name for path in (tmp_path / "bag").iterdir()] == ["first"]
+
+
+@pytest.mark.parametrize("target", ["bag", "deeper/bag", "."])
+def test_bag_does_not_hold_itself(source: Path, target: str) -> None:
+    """A place within what is to be sealed is refused."""
+    with pytest.raises((MalformedInput, Conflict), match=r"lies within|is there already"):
+        sealed(source, source / target)
+
+
+@pytest.mark.parametrize("target", ["absent/bag", "source/empty/bag"])
+def test_place_that_cannot_be_written_is_named(tmp_path: Path, target: str) -> None:
+    """The folder that is to hold the bag must be there."""
+    write(tmp_path, {"source/empty": b"", "other": b""})
+    with pytest.raises(NotWritten, match="bag cannot be written"):
+        sealed(tmp_path / "other", tmp_path / target)
+
+
+def _seal_and_hang(source: Path, target: Path, ready: Any) -> None:
+    def hang() -> None:
+        ready.set()
+        time.sleep(600)
+
+    sealed(source, target, progress=Told(when_advanced=hang))
+
+
+def test_what_a_killed_run_left_goes_with_the_next(tmp_path: Path, source: Path) -> None:
+    """After a kill there is no bag; sealing again sweeps what is left and succeeds."""
+    spawn = multiprocessing.get_context("fork")
+    ready = spawn.Event()
+    process = spawn.Process(target=_seal_and_hang, args=(source, tmp_path / "bag", ready))
+    process.start()
+    assert ready.wait(60)
+    assert process.pid is not None
+    os.kill(process.pid, signal.SIGKILL)
+    process.join(60)
+    left = [path.name for path in tmp_path.iterdir() if path.name != "source"]
+    assert len(left) == 1
+    assert left[0].startswith(".bag.sealing-")
+    sealed(source, tmp_path / "bag")
+    assert {path.name for path in tmp_path.iterdir()} == {"source", "bag"}
+
+
+def test_run_that_is_under_way_is_not_swept(tmp_path: Path, source: Path) -> None:
+    """Somebody else's half-made bag for the same place stays while its maker lives: who comes first has the place."""
+    told = Told(when_advanced=lambda: sealed(source / "empty", tmp_path / "bag"))
+    with pytest.raises(Conflict, match="meanwhile"):
+        sealed(source, tmp_path / "bag", progress=told)
+    assert payload(tmp_path / "bag") == {"empty": b""}
+    assert {path.name for path in tmp_path.iterdir()} == {"source", "bag"}

@@ -1,0 +1,226 @@
+"""Anchors with a quorum: the contract's witnesses co-sign over HTTP, and the real contract counts them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from ledger.anchoring.anchors import WaitReason
+from ledger.chain import calls
+from ledger.chain.calls import Approval, ContractDomain, decision_digest
+from ledger.chain.journal import ChainWrite, WriteState
+from ledger.core.ethereum.contract_changes import CHANGE_KINDS, ContractChange
+from ledger.core.events import registry
+from ledger.witness.gathering import collector, quorum
+from tests.testkit.builders import COURT, LOG_ID, POLICE, PROCURATORATE, clerk
+from tests.testkit.casework import Case
+from tests.testkit.ledger_with_chain import AGENCIES, Linked, admin, linked_ledger, small_witness
+from tests.testkit.witness_server import Reply, SmallWitness, serving, serving_all
+from tests.unit.gathering.test_courier import policy_of
+
+
+@dataclass
+class Ring:
+    """A ledger whose contract asks for two of three witnesses, and the three."""
+
+    linked: Linked
+    police: SmallWitness
+    procuratorate: SmallWitness
+    court: SmallWitness
+    cases: int = 0
+
+    @property
+    def all(self) -> tuple[SmallWitness, ...]:
+        return (self.police, self.procuratorate, self.court)
+
+    def configure(self, *witnesses: SmallWitness) -> None:
+        self.linked.witnesses[:] = [one.configured for one in witnesses]
+
+    def grow(self) -> None:
+        """One more entry, published and shown to the witnesses."""
+        case = Case(f"case-{self.cases}", start=self.linked.clock.seconds - 600).open()
+        self.cases += 1
+        self.linked.ledger.post(case.last)
+        self.publish()
+
+    def publish(self) -> None:
+        self.linked.clock.forward(2 * self.linked.interval_s)
+        assert self.linked.publish() is not None
+        self.linked.collector.step()
+
+    def mirror(self) -> None:
+        self.linked.mirror.catch_up(self.linked.final)
+
+    def decide(self, kind: type[registry.RegistryChange], **fields: object) -> None:
+        """A majority decides; mined, not mirrored yet."""
+        change = ContractChange(CHANGE_KINDS[kind], **fields)  # type: ignore[arg-type]
+        linked = self.linked
+        number = linked.registry.state("latest").decision_count + 1
+        domain = ContractDomain(LOG_ID, linked.chain.chain_id, linked.registry.address)
+        digest = decision_digest(domain, number, change)
+        deciding = map(admin, AGENCIES[:2])
+        linked.registry.submit(calls.decide(change, [Approval(key.key_id, key.sign(digest)) for key in deciding]))
+
+    def waits(self) -> str:
+        """What the next step says that it waits for: it must be the quorum."""
+        anchorer = self.linked.anchorer
+        assert anchorer.step() is WaitReason.QUORUM_MISSING
+        assert anchorer.detail is not None
+        return anchorer.detail
+
+    def anchors(self) -> ChainWrite:
+        """The next step anchors."""
+        write = self.linked.anchorer.step()
+        assert isinstance(write, ChainWrite), write
+        assert write.state is WriteState.CONFIRMED
+        return write
+
+
+@pytest.fixture
+def ring(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Ring]:
+    """The registry is mirrored, a key granted, all three witnesses configured; who refused is asked again at once."""
+    monkeypatch.setattr(quorum, "FIRST_PAUSE_S", 0.0)
+    monkeypatch.setattr(collector, "FIRST_PAUSE_S", 0.0)
+    with linked_ledger(tmp_path, quorum=2) as linked, serving_all(*map(small_witness, AGENCIES)) as witnesses:
+        by_agency = dict(zip(AGENCIES, witnesses, strict=True))
+        made = Ring(linked, by_agency[POLICE], by_agency[PROCURATORATE], by_agency[COURT])
+        made.configure(*made.all)
+        linked.policy = policy_of(2, *made.all)
+        linked.grant(clerk(POLICE))
+        made.mirror()
+        yield made
+
+
+def test_an_anchor_carries_the_co_signatures_of_a_quorum(ring: Ring) -> None:
+    """Two suffice of three; the contract, which is not for development, takes it; so for the next."""
+    for number in range(2):
+        ring.grow()
+        ring.anchors()
+        assert ring.linked.anchors.head("latest").number == number + 1
+
+
+def test_without_a_quorum_under_a_checkpoint_anchors_wait_and_the_reason_is_told(ring: Ring) -> None:
+    """Before the witnesses have seen what is published, nobody is asked to co-sign an anchor."""
+    ring.linked.clock.forward(20)
+    ring.linked.publish()
+    assert "fewer than 2 of the contract's witnesses have co-signed" in ring.waits()
+    refusal = b'{"detail": "here block 2 is the last final one", "hint": "Finality here: under 12 blocks"}'
+    ring.court.spoil = ring.police.spoil = lambda _: Reply(503, refusal)
+    ring.linked.collector.step()
+    told = "the witness answers 503: here block 2 is the last final one. Finality here: under 12 blocks"
+    assert f"{ring.court.name}: {told}" in ring.waits()
+    ring.court.spoil = ring.police.spoil = None
+    ring.linked.collector.step()
+    ring.anchors()
+
+
+def test_too_few_witnesses_in_the_file_is_told(ring: Ring) -> None:
+    """The operator learns that the file is short."""
+    ring.configure(ring.police)
+    ring.grow()
+    assert "witnesses.toml names 1 of its 3 witnesses" in ring.waits()
+
+
+def test_a_witness_that_will_not_co_sign_the_anchor_is_named_and_another_takes_its_place(ring: Ring) -> None:
+    """With one refusing two are left; with two refusing the anchor waits, and goes on once one signs again."""
+    ring.grow()
+    ring.court.spoil = ring.police.spoil = lambda _: Reply(503, b'{"detail": "the chain lags"}')
+    told = ring.waits()
+    assert "1 of 2 co-signatures for the contract" in told
+    assert "witness-" in told
+    assert "503: the chain lags" in told
+    asked = ring.procuratorate.asked.count("/cosign-anchor")
+    ring.police.spoil = None
+    ring.anchors()
+    assert ring.procuratorate.asked.count("/cosign-anchor") == asked == 1, "who has signed is not asked again"
+
+
+@pytest.mark.parametrize("fault", ["of another witness", "over another root", "no signature", "not JSON"])
+def test_a_co_signature_that_does_not_hold_never_reaches_the_contract(ring: Ring, fault: str) -> None:
+    """It is checked here as the contract would: one bad answer costs that witness, not the anchor."""
+    ring.grow()
+    honest = {one.name: one.cosign_anchor for one in ring.all}
+
+    def spoiled(one: SmallWitness, other: SmallWitness) -> None:
+        def cosign_anchor(body: bytes) -> Reply:
+            if fault == "of another witness":
+                return honest[other.name](body)
+            if fault == "over another root":
+                return honest[one.name](json.dumps(json.loads(body) | {"root": "0x" + "11" * 32}).encode())
+            return Reply(200, b"{}" if fault == "no signature" else b"<html>", "application/json")
+
+        one.cosign_anchor = cosign_anchor  # type: ignore[method-assign]
+
+    spoiled(ring.police, ring.court)
+    ring.anchors()
+    ring.grow()
+    spoiled(ring.court, ring.police)
+    assert "1 of 2 co-signatures" in ring.waits()
+
+
+def test_foreign_witnesses_count_for_the_policy_alone(ring: Ring) -> None:
+    """A witness without an account is never asked for the contract; the policy may ask for it all the same."""
+    with serving(SmallWitness("foreign", ring.police.log_key, LOG_ID)) as foreign:
+        ring.linked.policy = policy_of(3, ring.police, ring.procuratorate, foreign)
+        ring.configure(*ring.all)
+        ring.grow()
+        assert "fewer than 2" in ring.waits()
+        ring.linked.witnesses.append(foreign.foreign)
+        ring.linked.collector.step()
+        ring.anchors()
+        assert "/cosign-anchor" not in foreign.asked
+
+
+def test_a_replaced_witness_does_not_count_any_more_and_its_successor_does(ring: Ring) -> None:
+    """A majority sets another account for an agency: the old one's co-signature is not sent, whoever configured it."""
+    ring.configure(ring.police, ring.court)
+    ring.grow()
+    heir = SmallWitness("heir", ring.police.log_key, LOG_ID)
+    with serving(heir):
+        ring.decide(registry.WitnessSet, agency=COURT, account=int(heir.account.key_id, 16))
+        assert ring.linked.anchorer.step() is WaitReason.MIRROR_LAGS
+        ring.mirror()
+        ring.publish()
+        assert "witnesses.toml names 1 of its 3 witnesses" in ring.waits()
+        ring.linked.witnesses.append(heir.configured)
+        ring.linked.policy = policy_of(2, ring.police, ring.court, heir)
+        ring.linked.collector.step()
+        ring.anchors()
+        assert ring.court.asked.count("/cosign-anchor") == 0
+
+
+def test_a_registry_that_changes_between_gathering_and_sending_is_looked_at_anew(ring: Ring) -> None:
+    """The contract refuses the stale hash, nothing is sent; once mirrored, witnesses co-sign the new one."""
+    ring.grow()
+    gather = ring.linked.gatherer.gather
+
+    def gather_then_change(*arguments: object) -> quorum.Gathered:
+        gathered = gather(*arguments)  # type: ignore[arg-type]
+        ring.decide(registry.QuorumSet, quorum=3)
+        return gathered
+
+    ring.linked.gatherer.gather = gather_then_change  # type: ignore[method-assign,assignment]
+    anchorer = ring.linked.anchorer
+    assert anchorer.step() is WaitReason.REGISTRY_MOVED
+    assert "RegistryHashStale" in str(anchorer.detail)
+    ring.linked.gatherer.gather = gather  # type: ignore[method-assign]
+    assert ring.linked.anchorer.step() is WaitReason.MIRROR_LAGS
+    ring.mirror()
+    ring.publish()
+    ring.anchors()
+
+
+def test_a_lower_quorum_lets_the_next_anchor_through(ring: Ring) -> None:
+    """One witness is left; a majority asks for one only, and the contract takes it."""
+    ring.configure(ring.police)
+    ring.linked.policy = policy_of(1, ring.police)
+    ring.grow()
+    assert ring.waits()
+    ring.decide(registry.QuorumSet, quorum=1)
+    ring.mirror()
+    ring.publish()
+    ring.anchors()

@@ -1,0 +1,342 @@
+"""Checkpoints go to witnesses over HTTP; what they sign is verified and stored, what they say against us is heard."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from ledger.core.errors import TallystickError
+from ledger.core.log.checkpoints import verify_cosignatures
+from ledger.core.log.policy import Policy, parse_policy
+from ledger.store import checkpoints
+from ledger.store.checkpoints import Published
+from ledger.witness.gathering import CosignatureCollector, Witness, WitnessAhead
+from ledger.witness.gathering import collector as carrying
+from tests.testkit.builders import LOG_ID, POLICE, clerk
+from tests.testkit.casework import Case
+from tests.testkit.ledgers import LOG_SIGNER, Ledger, open_ledger, sqlite_url
+from tests.testkit.witness_server import Reply, SmallWitness, serving, serving_all
+
+
+def small(name: str) -> SmallWitness:
+    return SmallWitness(name, LOG_SIGNER.verifying_key, LOG_ID)
+
+
+def policy_of(threshold: int, *witnesses: SmallWitness) -> Policy:
+    lines = [f"witness {one.name} {one.signer.verifying_key.vkey()}" for one in witnesses]
+    group = f"group g {threshold} {' '.join(one.name for one in witnesses)}"
+    return parse_policy("\n".join([*lines, group, "quorum g", ""]))
+
+
+@dataclass
+class Bench:
+    """A log that grows, and a collector whose witnesses the test names."""
+
+    ledger: Ledger
+    witnesses: list[Witness] = field(default_factory=list)
+    policy: Policy = field(default_factory=lambda: parse_policy("quorum none\n"))
+    halted: list[TallystickError] = field(default_factory=list)
+    grown: int = 0
+
+    def collector(self) -> CosignatureCollector:
+        return CosignatureCollector(
+            self.ledger.database,
+            lambda: tuple(self.witnesses),
+            policy=lambda: self.policy,
+            halt=self.halted.append,
+            clock=self.ledger.clock,
+        )
+
+    def grow(self, entries: int = 1) -> int:
+        """So many entries more, published; gives the size."""
+        for _ in range(entries):
+            self.ledger.post(Case(f"case-{self.grown}", start=self.ledger.clock.seconds - 600).open().last)
+            self.grown += 1
+        return self.publish()
+
+    def publish(self) -> int:
+        """What there is; gives the size."""
+        self.ledger.clock.forward(2)
+        assert self.ledger.publisher.publish(self.ledger.database, self.ledger.clock()) is not None
+        return self.newest().size
+
+    def newest(self) -> Published:
+        with self.ledger.database.read() as connection:
+            found = checkpoints.last_published(connection)
+        assert found is not None
+        return found
+
+    def witnessed(self) -> int:
+        with self.ledger.database.read() as connection:
+            found = checkpoints.last_witnessed(connection)
+        return found.size if found else 0
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Iterator[Bench]:
+    """A founded ledger, nothing published."""
+    with open_ledger(sqlite_url(tmp_path)) as ledger:
+        ledger.found(clerk(POLICE))
+        yield Bench(ledger)
+
+
+@contextmanager
+def without_pauses(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    with monkeypatch.context() as patch:
+        patch.setattr(carrying, "FIRST_PAUSE_S", 0.0)
+        yield
+
+
+def test_each_published_checkpoint_is_co_signed_by_every_witness(bench: Bench) -> None:
+    """Their lines stand under the note, verified; the next one follows from the size that each has."""
+    with serving_all(small("w1"), small("w2")) as witnesses:
+        bench.witnesses = [one.configured for one in witnesses]
+        collector = bench.collector()
+        for entries in (1, 5, 300):
+            size = bench.grow(entries)
+            collector.step()
+            found = verify_cosignatures(bench.newest().note, [one.signer.verifying_key for one in witnesses])
+            assert [cosignature.witness.name for cosignature in found] == ["w1", "w2"]
+            assert [(state.size, state.fault) for state in collector.states()] == [(size, None)] * 2
+        assert [one.asked.count("/add-checkpoint") for one in witnesses] == [3, 3]
+    assert collector.has_looked.is_set()
+
+
+def test_a_checkpoint_counts_as_witnessed_once_the_policys_quorum_has_signed(bench: Bench) -> None:
+    """One of two is not enough; the second is."""
+    with serving_all(small("w1"), small("w2"), small("w3")) as (first, second, third):
+        bench.policy = policy_of(2, first, second)
+        bench.witnesses = [first.configured, third.foreign]
+        size = bench.grow()
+        collector = bench.collector()
+        collector.step()
+        assert bench.witnessed() == 0
+        bench.witnesses.append(second.configured)
+        collector.step()
+        assert bench.witnessed() == size
+
+
+def test_a_dead_witness_holds_up_nobody_and_is_asked_later(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its fault is told, and when it last answered; the other has signed; once back it signs from the size it has."""
+    dead = small("dead")
+    with serving(small("w1")) as alive:
+        with serving(dead):
+            bench.witnesses = [alive.configured, dead.configured]
+            bench.grow()
+            collector = bench.collector()
+            assert [state.heard_at for state in collector.states()] == [None, None]
+            collector.step()
+        heard = collector.states()[1].heard_at
+        assert heard is not None
+        size = bench.grow(3)
+        with without_pauses(monkeypatch):
+            collector.step()
+        states = {state.name: state for state in collector.states()}
+        assert (states["w1"].size, states["w1"].fault) == (size, None)
+        assert "cannot be reached" in str(states["dead"].fault)
+        assert states["dead"].heard_at == heard
+        with serving(dead, int(dead.url.rpartition(":")[2])):
+            size = bench.grow(3)
+            collector.step()
+        assert {(state.size, state.fault) for state in collector.states()} == {(size, None)}
+
+
+def test_after_a_failure_a_witness_is_left_alone_for_a_while(bench: Bench) -> None:
+    """The pause is the witness's own."""
+    with serving_all(small("w1"), small("w2")) as (first, second):
+        second.spoil = lambda _: Reply(503, b"")
+        bench.witnesses = [first.configured, second.configured]
+        collector = bench.collector()
+        for _ in range(3):
+            bench.grow()
+            collector.step()
+        assert (len(first.asked), len(second.asked)) == (3, 1)
+
+
+def test_a_witness_that_has_another_size_is_sent_the_proof_from_there(bench: Bench) -> None:
+    """It was asked by another process, or this database forgot: the answer 409 tells the size, and is followed once."""
+    with serving(small("w1")) as witness:
+        bench.witnesses = [witness.configured]
+        bench.grow(4)
+        bench.collector().step()
+        with bench.ledger.database.write() as connection:
+            connection.exec_driver_sql("DELETE FROM cosignatures")
+        size = bench.grow(3)
+        collector = bench.collector()
+        collector.step()
+        assert [state.size for state in collector.states()] == [size]
+        assert len(witness.asked) == 3
+        assert bench.halted == []
+
+
+def test_a_witness_that_was_reset_is_taken_from_the_beginning(bench: Bench) -> None:
+    """It says 0 and gets the checkpoint without a proof."""
+    with serving(small("w1")) as witness:
+        bench.witnesses = [witness.configured]
+        bench.grow(4)
+        collector = bench.collector()
+        collector.step()
+        witness.size, witness.root = 0, b""
+        size = bench.grow()
+        collector.step()
+        assert witness.size == size
+
+
+def test_a_witness_that_is_ahead_stops_the_writer_at_the_first_look(bench: Bench) -> None:
+    """The database was rolled back: after a start every witness is asked, though nothing is new, and one has more."""
+    with serving(small("w1")) as witness:
+        bench.witnesses = [witness.configured]
+        size = bench.grow(4)
+        bench.collector().step()
+        witness.size += 3
+        collector = bench.collector()
+        collector.step()
+        assert collector.has_looked.is_set()
+        (halted,) = bench.halted
+        assert isinstance(halted, WitnessAhead)
+        assert f"has seen {size + 3} entries of this log, which has {size}" in str(halted)
+        assert halted.code == "witness_ahead"
+
+
+def test_a_witness_with_another_root_of_the_same_size_stops_the_writer(bench: Bench) -> None:
+    """The history was changed, not shortened."""
+    with serving(small("w1")) as witness:
+        bench.witnesses = [witness.configured]
+        bench.grow(4)
+        bench.collector().step()
+        witness.root = b"\x01" * 32
+        bench.collector().step()
+        assert ["another root" in str(error) for error in bench.halted] == [True]
+
+
+def test_a_witness_that_has_seen_another_history_stops_the_writer(bench: Bench) -> None:
+    """An older backup was restored and written on while the witness was away: no proof leads from what it has seen."""
+    with serving(small("w1")) as witness:
+        bench.witnesses = [witness.configured]
+        bench.grow(4)
+        collector = bench.collector()
+        collector.step()
+        witness.root = b"\x01" * 32
+        bench.grow(2)
+        collector.step()
+        assert ["another history" in str(error) for error in bench.halted] == [True]
+        assert collector.states()[0].fault is not None
+
+
+def test_a_checkpoint_that_another_process_published_is_no_rollback(bench: Bench) -> None:
+    """A witness may have a size that is published after this look began, as long as the log has that many entries."""
+    with serving(small("w1")) as witness:
+        bench.witnesses = [witness.configured]
+        size = bench.grow(4)
+        bench.ledger.post(Case("later", start=bench.ledger.clock.seconds - 600).open().last)
+        witness.size = size + 1
+        collector = bench.collector()
+        collector.step()
+        assert bench.halted == []
+        assert [(state.size, state.fault) for state in collector.states()] == [(size + 1, None)]
+        assert not collector.has_looked.is_set(), "whether it is the same tree shows once that size is published"
+        witness.root = b"\x01" * 32
+        bench.publish()
+        collector.step()
+        assert ["another root" in str(error) for error in bench.halted] == [True]
+        assert collector.has_looked.is_set()
+
+
+def test_a_witness_that_was_away_at_the_start_is_asked_until_it_is_heard(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing is new for it, but it may know what this database has lost; once it was heard it has its peace."""
+    with serving(small("w1")) as witness, without_pauses(monkeypatch):
+        bench.witnesses = [witness.configured]
+        bench.grow(4)
+        bench.collector().step()
+        witness.size += 3
+        witness.spoil = lambda _: Reply(503, b"")
+        collector = bench.collector()
+        collector.step()
+        assert collector.has_looked.is_set(), "a ledger does not wait for who is away"
+        assert bench.halted == []
+        witness.spoil = None
+        asked = len(witness.asked)
+        for _ in range(3):
+            collector.step()
+        assert len(witness.asked) == asked + 1
+        assert [type(error) for error in bench.halted] == [WitnessAhead]
+
+
+@pytest.mark.parametrize(
+    ("reply", "told"),
+    [
+        (Reply(403, b"who are you"), "answers 403"),
+        (Reply(422, b'{"detail": "no such history"}', "application/problem+json"), "422: no such history"),
+        (Reply(503, b'{"title": "halted"}', "application/problem+json"), "503: halted"),
+        (Reply(409, b"conflict"), "answers 409"),
+        (Reply(409, b"-1\n", "text/x.tlog.size"), "something else"),
+        (Reply(200, b"<html>"), "something else"),
+        (Reply(200, b"\xff\xfe"), "something else"),
+        (Reply(200, b"x" * 20_000), "more than 16384 bytes"),
+    ],
+)
+def test_an_answer_of_another_form_is_told_and_stores_nothing(bench: Bench, reply: Reply, told: str) -> None:
+    """Statuses, garbage, too much: the witness is at fault, the log goes on."""
+    with serving(small("w1")) as witness:
+        witness.spoil = lambda _: reply
+        bench.witnesses = [witness.configured]
+        bench.grow()
+        collector = bench.collector()
+        collector.step()
+        assert told in str(collector.states()[0].fault)
+        assert bench.newest().note.count("\u2014") == 1
+        assert bench.halted == []
+
+
+def test_only_the_known_keys_signature_over_this_checkpoint_is_stored(bench: Bench) -> None:
+    """Another witness's line is refused, and so is one over another checkpoint."""
+    with serving_all(small("w1"), small("w2")) as (first, second):
+        bench.witnesses = [Witness(first.url, second.signer.verifying_key)]
+        bench.grow()
+        collector = bench.collector()
+        collector.step()
+        assert "no signature line of the answer is by w2" in str(collector.states()[0].fault)
+
+        old = first.add_checkpoint(f"old {first.size}\n\n{carrying.log_signed(bench.newest().note)}".encode()).body
+        bench.grow()
+        first.spoil = lambda _: Reply(200, old)
+        bench.witnesses = [first.configured]
+        collector = bench.collector()
+        collector.step()
+        assert "does not hold" in str(collector.states()[0].fault)
+        assert bench.newest().note.count("\u2014") == 1
+
+
+def test_the_first_co_signature_stays(bench: Bench) -> None:
+    """Asked again after a start, a witness signs a later time; the earliest proves more."""
+    with serving(small("w1")) as witness:
+        bench.witnesses = [witness.configured]
+        bench.grow()
+        bench.collector().step()
+        before = bench.newest().note
+        bench.collector().step()
+        assert len(witness.asked) == 2
+        assert bench.newest().note == before
+
+
+def test_co_signatures_that_nothing_rests_on_are_let_go(bench: Bench) -> None:
+    """Those of the newest witnessed checkpoint stay, and those of the last hour."""
+    with serving(small("w1")) as witness:
+        bench.policy = policy_of(1, witness)
+        bench.witnesses = [witness.configured]
+        collector = bench.collector()
+        sizes = []
+        for _ in range(3):
+            sizes.append(bench.grow())
+            collector.step()
+            bench.ledger.clock.forward(3000)
+        checkpoints.forget_cosignatures(bench.ledger.database, bench.ledger.clock() - carrying.KEPT_MS)
+        with bench.ledger.database.read() as connection:
+            kept = [size for size in sizes if checkpoints.cosigners(connection, size)]
+        assert kept == sizes[2:]

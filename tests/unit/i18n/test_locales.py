@@ -1,0 +1,258 @@
+"""Labels: every word of the protocol in both languages."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, get_args
+
+import msgspec
+import pytest
+
+from api.routes.chain import AnchorView
+from api.routes.deadlines import DeadlineView
+from api.routes.log import LogStateView
+from api.schemas.answers import AgencyView, CaseView, HandoverLine, HandoverView, ItemView, KeyView
+from api.services.matter_views import LeadLine, LeadView, ModelLine, ModelView, RecommendationLine, RecommendationView
+from ledger.audit.findings import STEPS as AUDIT_STEPS
+from ledger.chain.journal import Purpose
+from ledger.client.monitoring import Alarm
+from ledger.core.custody.breaks import BREAK_KINDS
+from ledger.core.custody.due_dates import Status
+from ledger.core.custody.spans import Subject
+from ledger.core.events import EVENT_TYPES, terms
+from ledger.core.events.record import IncidentKind
+from ledger.core.procedure.deadlines import STEP_NAMES, Unit
+from ledger.core.supervision.anonymity import INSTEAD
+from ledger.core.supervision.model_package import STEPS as PACKAGE_STEPS
+from ledger.core.supervision.state import LeadStatus, RecommendationStatus
+from ledger.core.verification.bundle import STEPS
+from ledger.core.verification.case import STEPS as CASE_STEPS
+from ledger.core.visibility import Sight
+from ledger.evidence.checking import STEPS as EVIDENCE_STEPS
+from ledger.evidence.comparison import Fault
+from ledger.i18n import LANGUAGES, Labels, audit_words, language_of
+from ledger.procedures import shipped_rulebook
+from ledger.store.search import Kind
+from ledger.store.warnings import Warned
+from ledger.supervision.correlation import NodeKind
+from ledger.supervision.leads import STEPS as LEAD_STEPS
+from ledger.supervision.library.checking import STEPS as MODEL_STEPS
+from ledger.supervision.library.comparison import Kind as DifferenceKind
+from ledger.supervision.library.public.face import OUTTURNS
+from ledger.timeline.notes import NOTE_KINDS
+from ledger.timeline.sentences import CLAUSES, TEMPLATES
+from tests.unit.interchange.paper_words import paper_words
+from tests.unit.supervision.public_words import public_words
+
+VOCABULARIES: dict[str, tuple[str, ...]] = {
+    "verdict": terms.choices(terms.Verdict),
+    "incident": terms.choices(IncidentKind),
+    "chain_purpose": tuple(Purpose),
+    "step": (
+        *(name for name, _ in STEPS),
+        *(name for name, _ in CASE_STEPS),
+        *AUDIT_STEPS,
+        *(name for name, _ in EVIDENCE_STEPS),
+        *(name for name, _ in LEAD_STEPS),
+        *(name for name, _ in PACKAGE_STEPS),
+        *(name for name, _ in MODEL_STEPS),
+    ),
+    "audit_finding": audit_words.FINDINGS,
+    "audit_claimant": audit_words.CLAIMANTS,
+    "audit_value": audit_words.VALUES,
+    "fault": get_args(Fault),
+    "difference": get_args(DifferenceKind),
+    "outturn": tuple(OUTTURNS),
+    "public": public_words(),
+    "library_place": ("title", "definition", "case_study"),
+    "alarm": get_args(Alarm),
+    "result": ("checked", "failed", "not_checked"),
+    "statement": ("shown", "contradicted", "not_checked"),
+    "event_type": tuple(EVENT_TYPES),
+    "status": ("offered", "accepted", "partially_accepted", "refused", "recalled", "held", "checked_out", "disposed"),
+    "state": ("unanchored", "submitted", "mined", "confirmed", "stale", "invalid"),
+    "purpose": terms.choices(terms.Purpose),
+    "reason_code": terms.choices(terms.ReasonCode),
+    "remedy": terms.choices(terms.Remedy),
+    "stage": terms.choices(terms.Stage),
+    "role": terms.choices(terms.Role),
+    "person_role": terms.choices(terms.PersonRole),
+    "agency_kind": terms.choices(terms.AgencyKind),
+    "business_line": terms.choices(terms.BusinessLine),
+    "case_relation": terms.choices(terms.CaseRelation),
+    "item_kind": terms.choices(terms.ItemKind),
+    "measure": terms.choices(terms.Measure),
+    "procedure": terms.choices(terms.Procedure),
+    "qualifying_ground": terms.choices(terms.QualifyingGround),
+    "deadline_status": terms.choices(Status),
+    "decision_kind": terms.choices(terms.DecisionKind),
+    "disposal": terms.choices(terms.Disposal),
+    "seal_state": terms.choices(terms.SealState),
+    "match_result": terms.choices(terms.MatchResult),
+    "check_result": terms.choices(terms.CheckResult),
+    "severity": terms.choices(terms.Severity),
+    "dismissal_reason": terms.choices(terms.DismissalReason),
+    "lead_outcome": (*terms.choices(terms.LeadOutcome), "dismissed"),
+    "trace": tuple(INSTEAD),
+    "trace_instead": tuple(INSTEAD),
+    "relation": ("has", "sealed_with", "has_digest", "handled_by"),
+    "node_kind": get_args(NodeKind),
+    "recheck_result": terms.choices(terms.RecheckResult),
+    "lead_status": terms.choices(LeadStatus),
+    "recommendation_status": terms.choices(RecommendationStatus),
+    "word_kind": terms.choices(Kind),
+    "discrepancy_kind": terms.choices(terms.DiscrepancyKind),
+    "unit": tuple(word for unit in terms.choices(Unit) for word in (unit, f"{unit}s")),
+    "moment": ("day", "days", "hour"),
+    "exclusion_ground": terms.choices(terms.ExclusionGround),
+    "told": tuple(EVENT_TYPES),
+    "clause": CLAUSES,
+    "telling": (
+        *("full_stop", "separator", "more", "item", "noted", "person", "nothing", "as_listed", "seal"),
+        *("yes", "no"),
+    ),
+    "break": BREAK_KINDS,
+    "subject": terms.choices(Subject),
+    "note": NOTE_KINDS,
+    "flag_detail": TEMPLATES,
+    "sight": terms.choices(Sight),
+    "quantity_unit": ("piece", "volume", "page", "copy", "note", "vehicle", "gram", "kilogram", "litre", "metre"),
+    "paper": paper_words(),
+    "report": (
+        *("title", "period", "jurisdiction", "business_line", "all", "log", "entries", "as_of"),
+        *("note", "nothing", "events", "more"),
+    ),
+    "counting": (*STEP_NAMES, "ends_with_day", "ends_with_hour"),
+}
+
+
+@pytest.mark.parametrize("vocabulary", VOCABULARIES)
+def test_every_word_has_a_chinese_label(vocabulary: str) -> None:
+    """No word of a closed vocabulary is shown to a Chinese reader in English."""
+    labels = Labels("zh-CN")
+    missing = [word for word in VOCABULARIES[vocabulary] if labels.find(vocabulary, word) is None]
+    assert missing == []
+    assert all(not labels.of(vocabulary, word).isascii() for word in VOCABULARIES[vocabulary])
+
+
+def test_english_labels_are_the_words() -> None:
+    """Where the English catalogue has no better one, the word itself is the label."""
+    labels = Labels("en")
+    assert labels.of("verdict", "not_yet_anchored") == "not yet anchored"
+    assert labels.of("stage", "first_instance") == "first instance"
+    assert labels.of("field", "from_agency") == "from"
+
+
+def test_event_types_are_told_in_plain_english() -> None:
+    """A heading says what happened: no reader meets the dots and underscores of the protocol."""
+    for event_type in EVENT_TYPES:
+        assert re.fullmatch("[a-z][a-z -]+", Labels("en").of("event_type", event_type)), event_type
+
+
+def test_flags_are_labelled_by_the_rules() -> None:
+    """A flag's label is what the rules file says of it, in both languages; an unknown flag is its name."""
+    for rule in shipped_rulebook().flags:
+        assert Labels("en").of_flag(rule.name) == rule.en
+        assert Labels("zh-CN").of_flag(rule.name) == rule.zh
+    assert Labels("en").of_flag("not_a_flag") == "not a flag"
+
+
+def test_clocks_are_labelled_by_the_rules() -> None:
+    """A clock's label is what the rules say that it gives time for, in both languages."""
+    for rule in shipped_rulebook().clocks:
+        assert Labels("en").of_clock(rule.name) == rule.en
+        assert Labels("zh-CN").of_clock(rule.name) == rule.zh
+
+
+def test_extensions_are_labelled_by_the_rules() -> None:
+    """For what more time is given, by clock; an extension that the rules do not have is its name."""
+    for rule in shipped_rulebook().clocks:
+        for extension in rule.extensions:
+            assert Labels("en").of_extension(rule.name, extension.name) == extension.en
+            assert Labels("zh-CN").of_extension(rule.name, extension.name) == extension.zh
+    assert Labels("zh-CN").of_extension("bail_limit", "some_day") == "some day"
+
+
+def test_articles_are_called_in_chinese_as_chinese_readers_call_them() -> None:
+    """Every article of the rules; one of a clerk, too, if its law is known, and else as he wrote it."""
+    book = shipped_rulebook()
+    extensions = [extension for rule in book.clocks for extension in rule.extensions]
+    articles = {row.article for row in (*book.flags, *book.clocks, *extensions, *book.purposes.values())}
+    for article in articles:
+        assert Labels("en").of_article(article) == article
+        assert not re.search("[A-Za-z{}]", Labels("zh-CN").of_article(article)), article
+    assert Labels("zh-CN").of_article("CPL 149") == "刑事诉讼法第149条"
+    assert Labels("zh-CN").of_article("Another Law 3") == "Another Law 3"
+
+
+@pytest.mark.parametrize("article", ["{", "{0.__class__}", "{} 91", "CPL", "a clause of our own {number}"])
+def test_an_article_that_nobody_knows_is_told_as_it_was_written(article: str) -> None:
+    """What a signer typed is no template: it neither breaks the page nor is filled in."""
+    assert Labels("zh-CN").of_article(article) == article
+
+
+def test_catalogues_have_no_label_that_nothing_shows() -> None:
+    """Vocabularies of the catalogues are those that exist: a label under a misspelled one would never be seen."""
+    known = {*VOCABULARIES, "field", "message", "check", "paper_field", "alone", "refusal", "model_fault"}
+    for language in LANGUAGES:
+        assert catalogue(language).keys() <= known
+        for vocabulary, words in VOCABULARIES.items():
+            extra = catalogue(language).get(vocabulary, {}).keys() - set(words)
+            open_ended = extra if vocabulary == "quantity_unit" else set()
+            assert extra - open_ended <= {"consistent", "split", "merged", "left", "signed", "counted", "ever"}, (
+                vocabulary
+            )
+
+
+def test_fields_have_a_chinese_label_where_they_have_an_english_one() -> None:
+    """Headings and messages are in both languages."""
+    english, chinese = catalogue("en"), catalogue("zh-CN")
+    for vocabulary in ("field", "message", "paper", "paper_field", "model_fault"):
+        assert english[vocabulary].keys() <= chinese[vocabulary].keys()
+
+
+@pytest.mark.parametrize(
+    "view",
+    [
+        *(
+            AgencyView,
+            KeyView,
+            CaseView,
+            ItemView,
+            HandoverView,
+            HandoverLine,
+            DeadlineView,
+            Warned,
+            AnchorView,
+            LogStateView,
+        ),
+        *(LeadLine, LeadView, ModelLine, ModelView, RecommendationLine, RecommendationView),
+    ],
+)
+def test_every_field_that_is_shown_has_a_chinese_label(view: type[msgspec.Struct]) -> None:
+    """What the service answers and the command line shows has no English heading for a Chinese reader."""
+    assert [field for field in view.__struct_fields__ if field not in catalogue("zh-CN")["field"]] == []
+
+
+@pytest.mark.parametrize(
+    ("tag", "language"),
+    [
+        ("zh_CN.UTF-8", "zh-CN"),
+        ("zh_TW", "zh-CN"),
+        ("zh-CN", "zh-CN"),
+        ("en_GB.UTF-8", "en"),
+        ("C", "en"),
+        (None, "en"),
+    ],
+)
+def test_language_follows_the_environment(tag: str | None, language: str) -> None:
+    """Any Chinese locale gives Chinese, everything else English."""
+    assert language_of(tag) == language
+
+
+def catalogue(language: str) -> dict[str, dict[str, Any]]:
+    """The catalogue's file."""
+    from ledger import i18n
+
+    with open(f"{i18n.__path__[0]}/{language}.json", "rb") as file:  # noqa: PTH123
+        return msgspec.json.decode(file.read(), type=dict[str, dict[str, Any]])

@@ -1,0 +1,228 @@
+"""Exports: spreadsheets open them without calculating, and the programs of others read them."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import subprocess
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from ledger.core.events import Authority, Section
+from ledger.core.events.case import CaseSplit
+from ledger.interchange.exports import ocel
+from tests.api.conftest import serving
+from tests.api.service import Served, problem
+from tests.testkit.builders import COURT, LAB, POLICE, PROCURATORATE, START, auditor, clerk, instant
+from tests.testkit.casework import Case, got, kept, pieces
+from tests.testkit.deadline_cases import detained
+from tests.testkit.programs import program
+
+LIVE = '=HYPERLINK("http://elsewhere.test")'
+WARRANT = Authority(authorization_type="search warrant", authorization_identifier="W-2026-7")
+TRICK = Authority(authorization_type=LIVE, authorization_identifier="7")
+SECRET = {"note:1": Section(salt="ab" * 16, fields={"said": "nobody else may read this"})}
+READ_OCEL = """
+import json, sys, pm4py
+log = pm4py.read_ocel2_json(sys.argv[1])
+flat = pm4py.ocel_flattening(log, "item")
+print(json.dumps({
+    "events": len(log.events),
+    "objects": log.objects["ocel:type"].value_counts().to_dict(),
+    "activities": log.events["ocel:activity"].value_counts().to_dict(),
+    "qualifiers": sorted(set(log.relations["ocel:qualifier"])),
+    "o2o": sorted(set(log.o2o["ocel:qualifier"])),
+    "first_holder": log.objects.set_index("ocel:oid")["holder"]["item:phone"],
+    "holders": log.object_changes.query("`ocel:oid` == 'item:phone' and `ocel:field` == 'holder'")["holder"].tolist(),
+    "phone": flat[flat["case:concept:name"] == "item:phone"]["concept:name"].tolist(),
+}))
+"""
+
+
+@pytest.fixture(scope="module")
+def readers() -> Path:
+    """The folder of the programs that read exports; made on first use."""
+    return program("readers", "python").parent
+
+
+@pytest.fixture(scope="module")
+def dealt(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """A detained person, exhibits, data, a split, a short delivery under a warrant, and a second case."""
+    with serving(tmp_path_factory.mktemp("exports")) as served:
+        case = detained("li").register("phone", exhibit_number="E-1", authority=WARRANT)
+        case.register("image", kind="electronic_data", parent_items=("phone",)).register("coins", quantity=10)
+        case.register("note", authority=TRICK, sections=SECRET)
+        case.offer("phone", "coins", "image", to=PROCURATORATE, persons=("li",), occurred_at=instant(START + 3600))
+        found = (got("phone", digests=("blake3:" + "5a" * 32,)), got("coins", "mismatch", quantity=pieces(9)))
+        times = {"received_at": instant(START + 7200), "occurred_at": instant(START + 7800)}
+        case.accept(received=found, not_accepted=(kept("image"),), **times)
+        case.say(CaseSplit, new_case_id="case-3", ground="apart", item_ids=("phone",), occurred_at=times["occurred_at"])
+        served.record(case)
+        served.record(Case("case-2", start=START + 600).open(case_number="2026-0418").register("knife"))
+        yield served
+
+
+def export(served: Served, file_format: str, case_id: str = "case-1", **query: Any) -> httpx.Response:
+    answer = served.get(f"/api/v1/cases/{case_id}/export", clerk(POLICE), format=file_format, **query)
+    assert answer.status_code == 200, answer.text
+    return answer
+
+
+# -- spreadsheets ------------------------------------------------------------------------------------------------------
+
+
+def table(answer: httpx.Response) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(answer.content.decode("utf-8-sig"), newline="")))
+
+
+def test_a_timeline_as_csv_has_a_row_for_every_event(dealt: Served) -> None:
+    """Claimed, signed and recorded time side by side, the sentence, and what is wrong with the event."""
+    answer = export(dealt, "csv")
+    assert answer.headers["content-type"] == "text/csv; charset=utf-8"
+    assert answer.headers["content-disposition"] == 'attachment; filename="case-1.csv"'
+    rows = table(answer)
+    steps = dealt.get("/api/v1/cases/case-1/timeline", clerk(POLICE)).json()["events"]
+    assert [row["sentence"] for row in rows] == [step["sentence"] for step in steps]
+    assert [row["sentence"] for row in rows][-2].startswith("procuratorate-east accepts from police-east")
+    assert "Discrepancy, not resolved" in rows[-2]["notes"]
+    assert "search warrant W-2026-7" in [row["authority"] for row in rows]
+
+
+def test_no_cell_is_a_formula(dealt: Served) -> None:
+    """What somebody wrote that begins like one is text for a spreadsheet, and nothing of it is lost."""
+    for row in csv.reader(io.StringIO(export(dealt, "csv").text, newline="")):
+        assert [cell for cell in row if cell[:1] in ("=", "+", "-", "@", "\t", "\r", "\n")] == []
+    assert LIVE in export(dealt, "csv").text.replace('""', '"')
+
+
+def test_excel_is_told_that_it_is_utf_8_and_a_chinese_reader_reads_chinese(dealt: Served) -> None:
+    """The byte order mark stands only where it was asked for."""
+    assert not export(dealt, "csv").content.startswith(b"\xef\xbb\xbf")
+    answer = export(dealt, "csv", bom=True, lang="zh-CN")
+    assert answer.content.startswith(b"\xef\xbb\xbf")
+    assert any("接收" in cell for row in table(answer) for cell in row.values())
+
+
+def test_a_timeline_as_json_holds_spans_and_events(dealt: Served) -> None:
+    """The same as the routes give, in one file."""
+    file = export(dealt, "json").json()
+    assert file["format"] == "tallystick/timeline@v1"
+    assert file["events"] == dealt.get("/api/v1/cases/case-1/timeline", clerk(POLICE)).json()["events"]
+    assert file["spans"] == dealt.get("/api/v1/cases/case-1/spans", clerk(POLICE)).json()["spans"]
+
+
+# -- process mining ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.extended
+def test_pm4py_reads_the_log(dealt: Served, readers: Path, tmp_path: Path) -> None:
+    """Two cases in one file: objects of each type, what they went through, and what changed of them when."""
+    file = tmp_path / "cases.json"
+    logs = [ocel.decode(export(dealt, "ocel", case_id).content) for case_id in ("case-1", "case-2")]
+    file.write_bytes(ocel.encode(ocel.merged(logs)))
+    done = subprocess.run([readers / "python", "-c", READ_OCEL, file], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    read = json.loads(done.stdout.splitlines()[-1])
+    events = [event for log in logs for event in log.events]
+    assert read["events"] == len(events)
+    assert read["activities"] == dict(Counter(event.type for event in events))
+    assert read["objects"] == {"item": 5, "case": 2, "agency": 2, "person": 1, "handover": 1}
+    assert {"accepted", "not accepted", "signed by", "case", "registered"} <= set(read["qualifiers"])
+    assert {"of case", "lists", "from", "to", "comes from"} <= set(read["o2o"])
+    assert [read["first_holder"], *read["holders"]] == [POLICE, PROCURATORATE, ""]
+    assert read["phone"] == [
+        "item.registered",
+        "item.registered",
+        "handover.offered",
+        "handover.accepted",
+        "case.split",
+    ]
+
+
+def test_a_log_names_nothing_that_is_not_in_it(dealt: Served) -> None:
+    """Every relation is to an object of the file, every attribute is declared for its type."""
+    log = ocel.decode(export(dealt, "ocel").content)
+    objects = {one.id for one in log.objects}
+    assert len(objects) == len(log.objects)
+    related = [relation.objectId for one in (*log.events, *log.objects) for relation in one.relationships]
+    assert set(related) <= objects
+    for declared, ones in ((log.eventTypes, log.events), (log.objectTypes, log.objects)):
+        known = {kind.name: {attribute.name for attribute in kind.attributes} for kind in declared}
+        for one in ones:
+            assert {attribute.name for attribute in one.attributes} <= known[one.type]
+    assert all(attribute.time for one in log.objects for attribute in one.attributes)
+
+
+def test_logs_that_are_merged_have_what_they_share_once(dealt: Served) -> None:
+    """An agency of two cases is one object; a log merged with itself is larger by its events only."""
+    one = ocel.decode(export(dealt, "ocel").content)
+    twice = ocel.merged([one, one])
+    assert twice.objects == one.objects
+    assert len(twice.events) == 2 * len(one.events)
+    assert ocel.merged([]).objects == ()
+
+
+# -- digital forensics -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.extended
+def test_case_validate_accepts_the_graph(dealt: Served, readers: Path, tmp_path: Path) -> None:
+    """By the ontology of CASE 1.5, offline; a hash method that its vocabulary lacks is told as information alone."""
+    file = tmp_path / "case.jsonld"
+    file.write_bytes(export(dealt, "case-uco").content)
+    command = [readers / "case_validate", "--allow-info", "--built-version", "case-1.5.0", file]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "Conforms: True" in done.stdout
+    broken = file.read_text().replace('"uco-identity:Organization"', '"uco-core:Bundle"', 1)
+    file.write_text(broken)
+    assert subprocess.run(command, capture_output=True).returncode != 0
+
+
+def test_the_graph_has_exhibits_actions_hashes_and_authority(dealt: Served) -> None:
+    """Who did what to which item, with its exhibit number, and what its content hashes to."""
+    answer = export(dealt, "case-uco")
+    assert answer.headers["content-type"] == "application/ld+json"
+    nodes = answer.json()["@graph"]
+    by_type: dict[str, list[dict[str, Any]]] = {}
+    for node in nodes:
+        by_type.setdefault(node["@type"], []).append(node)
+    assert len(by_type["case-investigation:InvestigativeAction"]) == len(
+        dealt.get("/api/v1/cases/case-1/timeline", clerk(POLICE)).json()["events"]
+    )
+    records = by_type["case-investigation:ProvenanceRecord"]
+    assert [one.get("case-investigation:exhibitNumber") for one in records].count("E-1") == 2
+    assert {one["uco-types:hashMethod"] for one in by_type["uco-types:Hash"]} == {"SHA256"}
+    papers = {one["case-investigation:authorizationIdentifier"] for one in by_type["case-investigation:Authorization"]}
+    assert papers == {"W-2026-7", "7"}
+    assert {one["uco-core:name"] for one in by_type["uco-identity:Organization"]} == {POLICE, PROCURATORATE}
+    assert answer.content == export(dealt, "case-uco").content
+
+
+# -- who may -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("file_format", ["csv", "json", "ocel", "case-uco"])
+def test_an_export_is_a_read_and_has_no_more_than_its_reader_may_see(dealt: Served, file_format: str) -> None:
+    """Recorded, refused to strangers, without confidential sections and without the second case."""
+    path = "/api/v1/cases/case-1/export"
+    before = dealt.parts.access.head().count
+    told = dealt.get(path, auditor(PROCURATORATE), format=file_format)
+    assert told.status_code == 200
+    assert dealt.parts.access.head().count == before + 1
+    assert "nobody else may read this" not in told.text
+    assert "knife" not in told.text
+    for stranger in (clerk(LAB), auditor(COURT)):
+        problem(dealt.get(path, stranger, format=file_format), 404, "not_found", "case_id")
+    assert dealt.get(path, format=file_format).status_code == 401
+
+
+def test_an_unknown_format_is_refused(dealt: Served) -> None:
+    """The field is named."""
+    problem(dealt.get("/api/v1/cases/case-1/export", clerk(POLICE), format="xes"), 400, "malformed_input", "format")

@@ -1,0 +1,203 @@
+"""Imports against a ledger in this process, which is busy, forgets to answer, or is written by others meanwhile."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import pytest
+
+from ledger.config.keys import LocalSigner
+from ledger.core.errors import TallystickError, Unavailable
+from ledger.core.events import Stream, decode_payload
+from ledger.core.events.case import CaseStageEntered
+from ledger.interchange.imports.chains import Pen
+from ledger.interchange.imports.comparison import Seen, Step
+from ledger.interchange.imports.identity import IdentityKey
+from ledger.interchange.imports.importing import ROUNDS, Found, Imported, Importer, Result
+from ledger.interchange.imports.mapping import parse_mapping
+from ledger.interchange.imports.plan import Plan, Planner
+from ledger.interchange.imports.source_file import SourceFile, layout_of
+from ledger.procedures import shipped_rulebook
+from ledger.recording.signing import Actor, StreamPosition
+from ledger.store import imports, log
+from tests.testkit.builders import LOG_ID, POLICE, clerk
+from tests.testkit.ledgers import Clock, Ledger, open_ledger, sqlite_url
+from tests.unit.interchange.files import csv_file
+from tests.unit.interchange.test_plan import COLUMNS, FULL, MAPPING
+
+KEY = IdentityKey(POLICE, b"\x01" * 32)
+EVENTS = 5  # of a full row
+ROWS = (FULL, *(FULL.replace("A-1", f"A-{number}") for number in range(2, 6)))
+
+
+class Local:
+    """A ``ledger.interchange.imports.importing.Ledger`` over the parts themselves."""
+
+    def __init__(self, ledger: Ledger):
+        self.ledger = ledger
+        self.requests = 0
+
+    def look_up(self, source_system: str, plans: Sequence[Plan]) -> Sequence[Found]:
+        with self.ledger.database.read() as connection:
+            known = imports.of_keys(connection, POLICE, source_system, [plan.source_key for plan in plans])
+            heads = imports.own_heads(connection, POLICE, [plan.case_id for plan in plans])
+        return [self._found(plan, heads.get(plan.case_id), known) for plan in plans]
+
+    def _found(self, plan: Plan, head: log.Head | None, known: list[imports.CaseImport]) -> Found:
+        own = tuple(Imported(one.case_id, one.row_digest) for one in known if one.source_key == plan.source_key)
+        place = (head.sequence + 1, head.digest) if head else (None, None)
+        return Found(plan.source_key, plan.case_id, *place, own)
+
+    def events(self, case_id: str) -> Sequence[Seen]:
+        with self.ledger.database.read() as connection:
+            entries = log.stream(connection, "case", case_id)
+        return [Seen(decode_payload(entry.payload), entry.payload_digest, None) for entry in entries]
+
+    def submit(self, submissions: Sequence[bytes]) -> Sequence[TallystickError | None]:
+        self.requests += 1
+        return [self._submitted(one) for one in submissions]
+
+    def _submitted(self, submission: bytes) -> TallystickError | None:
+        try:
+            self.ledger.post(submission)
+        except TallystickError as error:
+            return error
+        return None
+
+
+class Faulty(Local):
+    """Answers each line of the first requests with Unavailable, after it was recorded or instead."""
+
+    def __init__(self, ledger: Ledger, *, times: int, recorded: Callable[[int], bool]):
+        super().__init__(ledger)
+        self._times = times
+        self._recorded = recorded
+
+    def submit(self, submissions: Sequence[bytes]) -> Sequence[TallystickError | None]:
+        self.requests += 1
+        if self.requests > self._times:
+            return [self._submitted(one) for one in submissions]
+        for place, one in enumerate(submissions):
+            if self._recorded(place):
+                self._submitted(one)
+        return [Unavailable("busy", code="service_busy")] * len(submissions)
+
+
+class Rival(Local):
+    """Somebody else writes in each case, each of ``times`` times that its events were looked at."""
+
+    def __init__(self, ledger: Ledger, pen: Pen, *, times: int):
+        super().__init__(ledger)
+        self._pen = pen
+        self._times = times
+
+    def events(self, case_id: str) -> Sequence[Seen]:
+        seen = super().events(case_id)
+        if self._times:
+            self._times -= 1
+            place = StreamPosition(Stream(kind="case", id=case_id), len(seen), seen[-1].payload_digest)
+            chain = self._pen.sign([Step(CaseStageEntered(stage="arrest_review"))], place)
+            assert self._submitted(chain.events[0].submission) is None
+        return seen
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Iterator[Ledger]:
+    """A ledger that knows the police's clerk; its clock is that of this machine, as the clerk's is."""
+    with open_ledger(sqlite_url(tmp_path), clock=Clock(int(time.time() * 1000))) as made:
+        yield made.found(clerk(POLICE))
+
+
+def pen() -> Pen:
+    officer = clerk(POLICE)
+    actor = Actor(officer.agency, officer.officer_id, LocalSigner.from_private_key(officer.key.secret))
+    return Pen(actor, LOG_ID, shipped_rulebook())
+
+
+def run(folder: Path, to: Local, *rows: str) -> list[Result]:
+    """Imports the rows; nobody waits between two attempts."""
+    planner = Planner(parse_mapping(MAPPING.encode(), "m.toml"), KEY)
+    file = csv_file(folder, "\n".join([COLUMNS, *rows]) + "\n")
+    with SourceFile(file, layout_of(file, planner.mapping)) as source:
+        survey = source.survey(planner.mapping.columns(), planner.fingerprint, lambda _: None)
+        return list(Importer(planner, to, pen(), survey, pause=lambda _: None).run(source))
+
+
+def types(ledger: Ledger, case_id: str | None) -> list[str]:
+    assert case_id is not None
+    with ledger.database.read() as connection:
+        return [entry.event_type for entry in log.stream(connection, "case", case_id)]
+
+
+def test_results_come_in_the_order_of_the_rows(tmp_path: Path, ledger: Ledger) -> None:
+    """Also where parts are imported side by side, and refused ones stand between."""
+    rows = [f"K-{number},{'' if number % 7 == 0 else 'theft'},,,,,,,,," for number in range(450)]
+    results = run(tmp_path, Local(ledger), *rows)
+    assert [result.row for result in results] == list(range(2, 452))
+    assert [result.became == "refused" for result in results] == [number % 7 == 0 for number in range(450)]
+
+
+@pytest.mark.parametrize(
+    "recorded",
+    [lambda _: True, lambda _: False, lambda place: place % 2 == 0, lambda place: place < 7],
+    ids=["all recorded", "none recorded", "every other", "the first ones"],
+)
+@pytest.mark.parametrize("times", [1, 3])
+def test_an_unknown_outcome_is_resolved_by_sending_again(
+    tmp_path: Path, ledger: Ledger, times: int, recorded: Callable[[int], bool]
+) -> None:
+    """Whatever was recorded before the answer was lost: every case has its events once."""
+    results = run(tmp_path, Faulty(ledger, times=times, recorded=recorded), *ROWS)
+    assert {result.became for result in results} <= {"imported", "completed"}
+    for result in results:
+        assert len(types(ledger, result.case_id)) == EVENTS
+
+
+def test_a_ledger_that_stays_busy_ends_the_import(tmp_path: Path, ledger: Ledger) -> None:
+    """What is in stays in; the next run goes on from there."""
+    with pytest.raises(Unavailable):
+        run(tmp_path, Faulty(ledger, times=100, recorded=lambda place: place < 3), *ROWS)
+    results = run(tmp_path, Local(ledger), *ROWS)
+    assert [result.became for result in results] == ["completed", *["imported"] * 4]
+
+
+def test_where_others_write_the_row_is_looked_at_again(tmp_path: Path, ledger: Ledger) -> None:
+    """A correction that came late is signed anew on what stands then, once."""
+    run(tmp_path, Local(ledger), FULL)
+    (result,) = run(tmp_path, Rival(ledger, pen(), times=ROUNDS - 1), FULL.replace("theft", "fraud"))
+    assert result.became == "corrected"
+    assert types(ledger, result.case_id)[EVENTS:] == [
+        *["case.stage_entered"] * (ROUNDS - 1),
+        "record.corrected",
+        "import.recorded",
+    ]
+
+
+def test_a_case_that_never_rests_is_given_up(tmp_path: Path, ledger: Ledger) -> None:
+    """The row is refused with its reason, the others go in."""
+    run(tmp_path, Local(ledger), FULL)
+    rival = Rival(ledger, pen(), times=ROUNDS)
+    results = run(tmp_path, rival, FULL.replace("theft", "fraud"), *ROWS[1:])
+    assert [result.became for result in results] == ["refused", *["imported"] * 4]
+    assert "others wrote" in str(results[0].fault)
+
+
+def test_what_the_ledger_refuses_is_told_at_its_column(tmp_path: Path, ledger: Ledger) -> None:
+    """A thing that stands in another case already is refused by the ledger alone."""
+    run(tmp_path, Local(ledger), FULL)
+    with ledger.database.read() as connection:
+        case_id = imports.listed(connection, POLICE, imports.Page())[0].case_id
+
+    class Elsewhere(Local):
+        """Shows the case without its item, as if it had never been registered."""
+
+        def events(self, case_id: str) -> Sequence[Seen]:
+            return [one for one in super().events(case_id) if one.payload.event_type != "item.registered"]
+
+    (result,) = run(tmp_path, Elsewhere(ledger), FULL.replace("a phone", "phones"))
+    assert result.case_id == case_id
+    assert result.became == "refused"
+    assert result.fault is not None
+    assert result.fault.code == "duplicate_id"

@@ -1,0 +1,216 @@
+"""Paper: what is printed is what the event says, to whom may read it, and the same on every run."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+
+import httpx
+import pytest
+from pypdf import PdfReader
+
+from ledger.core.events.case import PersonNamed
+from ledger.core.events.item import Seizure
+from tests.api.conftest import serving
+from tests.api.service import Served, problem
+from tests.testkit.builders import (
+    COURT,
+    LAB,
+    POLICE,
+    PROCURATORATE,
+    START,
+    Event,
+    Officer,
+    auditor,
+    clerk,
+    instant,
+    section,
+)
+from tests.testkit.casework import Case, got, kept, person_id, pieces
+
+SECRET = {"person:1": section("li", name="李某某", birth_date="1990-01-01")}
+SEIZED = Seizure(
+    document_number="扣〔2026〕19号", seized_at=instant(START - 60), officers=tuple(f"p-{n}" for n in range(7))
+)
+
+
+@pytest.fixture(scope="module")
+def dealt(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """A case that was offered, and accepted short; the person's name stands in a section."""
+    with serving(tmp_path_factory.mktemp("paper")) as served:
+        served.record(made_case())
+        served.record(other_case())
+        yield served
+
+
+def made_case() -> Case:
+    case = Case().open(case_number="东公〔2026〕0417号")
+    named = PersonNamed(person_id=person_id("li"), role="suspect", section="person:1")
+    case.act(named, sections=SECRET).name("wang")
+    case.register("phone", exhibit_number="E-1", seal_number="S-42", seizure=SEIZED).register("coins", quantity=10)
+    case.register("image", kind="electronic_data", seizure=SEIZED)
+    case.offer("phone", "coins", "image", to=PROCURATORATE, persons=("li", "wang"))
+    found = (got("coins", "mismatch", quantity=pieces(9), remark="one is missing"),)
+    left = (kept("image", "digest_mismatch"),)
+    return case.accept(received=found, not_accepted=left, absent_person_ids=(person_id("wang"),))
+
+
+def other_case() -> Case:
+    """The police offer a knife to the laboratory, and everything else stays."""
+    case = Case("case-2", start=START + 3600).open(case_number="2026-0418")
+    named = PersonNamed(person_id=person_id("zhao"), role="suspect", section="person:1")
+    case.act(named, sections=SECRET).register("knife")
+    return case.offer("knife", to=LAB, purpose="forensic_examination", persons=("zhao",))
+
+
+def event_of(event_type: str) -> Event:
+    return next(e for e in reversed(made_case().events) if e.envelope.event_type == event_type)
+
+
+def ask(served: Served, event_type: str, by: Officer | None = None, **query: str) -> httpx.Response:
+    event_id = event_of(event_type).envelope.event_id
+    return served.get(f"/api/v1/cases/case-1/events/{event_id}/paper", by or clerk(PROCURATORATE), **query)
+
+
+def printed(served: Served, event_type: str, **query: str) -> str:
+    """The text of the document, without the marks where lines may break."""
+    answer = ask(served, event_type, **query)
+    assert answer.status_code == 200, answer.text
+    return text_of(answer.content)
+
+
+def text_of(pdf: bytes) -> str:
+    return "\n".join(page.extract_text() for page in PdfReader(io.BytesIO(pdf)).pages).replace("\u200b", "")
+
+
+def test_the_route_gives_pdf_a_of_the_event(dealt: Served) -> None:
+    """The file claims part 3, level B, has an output intent, and its date is the event's own."""
+    answer = ask(dealt, "handover.offered", lang="zh-CN")
+    assert answer.headers["content-type"] == "application/pdf"
+    reader = PdfReader(io.BytesIO(answer.content))
+    claims = reader.xmp_metadata
+    assert claims is not None
+    assert (claims.pdfaid_part, claims.pdfaid_conformance) == ("3", "B")
+    assert "/OutputIntents" in reader.root_object
+    assert reader.metadata is not None
+    assert reader.metadata.creation_date is not None
+    assert (
+        reader.metadata.creation_date.strftime("%Y-%m-%dT%H:%M:%SZ") == event_of("handover.offered").payload.occurred_at
+    )
+
+
+def test_a_transfer_list_names_every_item_with_what_the_sender_states(dealt: Served) -> None:
+    """Case, parties, purpose, each line, integrity check values in one piece, and the event's own digest."""
+    text = printed(dealt, "handover.offered", lang="zh-CN")
+    offered = event_of("handover.offered")
+    for said in ("移送清单", "东公〔2026〕0417号", "移送审查起诉", "the phone", "E-1", "S-42", "10 件", "电子数据"):
+        assert said in text, said
+    image = made_case().state.items["image"]
+    for exact in (*image.digests, offered.digest, offered.envelope.event_id, offered.envelope.key_id):
+        assert exact in text, exact
+
+
+def test_an_acceptance_receipt_tells_what_was_found_beside_what_was_listed(dealt: Served) -> None:
+    """Item by item, with the discrepancies that it opened and who was not there."""
+    text = printed(dealt, "handover.accepted", lang="en")
+    for said in ("Acceptance receipt", "10 piece", "9 piece", "one is missing", "not accepted", "digest mismatch"):
+        assert said in text, said
+    assert "Discrepancies" in text
+    assert "not present" in text
+
+
+def test_a_seizure_list_is_of_all_that_was_seized_by_one_paper(dealt: Served) -> None:
+    """All officers, all items of the document's number up to the event, and nothing else."""
+    text = printed(dealt, "item.registered", lang="zh-CN")
+    assert "扣押清单" in text
+    assert "扣〔2026〕19号" in text.replace(" ", "")
+    assert "、".join(SEIZED.officers) in text.replace(" ", "").replace("\n", "")
+    assert "the phone" in text
+    assert "the coins" not in text
+
+
+def test_both_languages_stand_on_one_paper(dealt: Served) -> None:
+    """Labels in both, what is the same once."""
+    text = printed(dealt, "handover.offered", lang="both")
+    assert "移送清单" in text
+    assert "Transfer list" in text
+    assert text.count("the phone\n") == 1
+
+
+def test_without_a_language_it_is_the_readers(dealt: Served) -> None:
+    """As every answer in words."""
+    path = f"/api/v1/cases/case-1/events/{event_of('handover.offered').envelope.event_id}/paper"
+    headers = dealt.token(clerk(POLICE)) | {"accept-language": "zh-CN,zh;q=0.9"}
+    assert "移送清单" in text_of(dealt.request("GET", path, headers=headers).content)
+    assert "Transfer list" in text_of(dealt.get(path, clerk(POLICE)).content)
+
+
+def test_names_are_printed_for_whoever_may_read_them(dealt: Served) -> None:
+    """Who has the case in hand; not whom it is offered to, not supervision, and nobody who asks to leave them out."""
+    assert "李某某" in printed(dealt, "handover.offered")
+    assert "李某某" not in printed(dealt, "handover.offered", withhold="sections")
+    assert "李某某" in text_of(ask(dealt, "handover.accepted", clerk(POLICE)).content)  # it kept the image
+    path = f"/api/v1/cases/case-2/events/{other_case().last.envelope.event_id}/paper"
+    assert "李某某" in text_of(dealt.get(path, clerk(POLICE)).content)
+    for reader in (clerk(LAB), auditor(PROCURATORATE)):
+        assert "李某某" not in text_of(dealt.get(path, reader).content)
+
+
+def test_a_paper_is_a_read_and_nobody_elses(dealt: Served) -> None:
+    """Recorded once; strangers and those without a token are refused; another case's address does not lead to it."""
+    before = dealt.parts.access.head().count
+    assert ask(dealt, "handover.offered").status_code == 200
+    assert dealt.parts.access.head().count == before + 1
+    for stranger in (clerk(LAB), auditor(COURT)):
+        problem(ask(dealt, "handover.offered", stranger), 404, "not_found", "event_id")
+    event_id = event_of("handover.offered").envelope.event_id
+    path = f"/api/v1/cases/case-2/events/{event_id}/paper"
+    problem(dealt.get(path, clerk(POLICE)), 404, "not_found", "event_id")
+    assert dealt.get(path.replace("case-2", "case-1")).status_code == 401
+
+
+def test_what_prints_as_nothing_says_what_prints(dealt: Served) -> None:
+    """An event without a form, and one of another document; the hint names what there is."""
+    told = problem(ask(dealt, "person.named"), 404, "no_paper", "event_id")
+    assert "handover.offered" in told["hint"]
+    told = problem(ask(dealt, "handover.offered", document="seizure_list"), 404, "no_paper", "document")
+    assert told["hint"] == "It prints as transfer_list."
+    problem(ask(dealt, "handover.offered", document="diploma"), 400, "malformed_input", "document")
+
+
+def test_what_came_later_changes_no_paper(dealt: Served) -> None:
+    """A document is as of its event: the acceptance has changed the record since the offer."""
+    text = printed(dealt, "handover.offered", lang="en")
+    assert "10 piece" in text
+    assert "9 piece" not in text
+
+
+def test_certificates_come_with_what_their_reader_may_read(dealt: Served) -> None:
+    """Of an event and of a case: the bundle attached is the one that he would be given; read as a proof is."""
+    for path in (f"/api/v1/events/{event_of('handover.accepted').envelope.event_id}", "/api/v1/cases/case-1"):
+        before = dealt.parts.access.head().count
+        answer = dealt.get(f"{path}/certificate", clerk(PROCURATORATE), lang="both")
+        assert answer.status_code == 200, answer.text
+        assert dealt.parts.access.head().count == before + 1
+        reader = PdfReader(io.BytesIO(answer.content))
+        ((attached,),) = reader.attachments.values()
+        assert attached == dealt.get(f"{path}/proof", clerk(PROCURATORATE)).content
+        assert "存证证明" in text_of(answer.content)
+    named = f"/api/v1/events/{event_of('person.named').envelope.event_id}"
+    whole = dealt.get("/api/v1/cases/case-1/certificate", clerk(PROCURATORATE), withhold="sections").content
+    assert "李某某".encode() not in next(iter(PdfReader(io.BytesIO(whole)).attachments.values()))[0]
+    assert dealt.get(f"{named}/certificate", clerk(LAB)).status_code == 404
+
+
+def test_a_certificate_of_an_item_is_of_its_case(dealt: Served) -> None:
+    """An item of another case is not found."""
+    path = "/api/v1/cases/case-1/certificate"
+    text = text_of(dealt.get(path, clerk(PROCURATORATE), item_id="phone", lang="en").content)
+    assert "case-1 / phone" in text
+    problem(dealt.get(path, clerk(PROCURATORATE), item_id="knife"), 404, "not_found", "item_id")
+
+
+def test_the_same_event_gives_the_same_bytes(dealt: Served) -> None:
+    """On every run, and in every process."""
+    first, second = ask(dealt, "handover.accepted", lang="both"), ask(dealt, "handover.accepted", lang="both")
+    assert first.content == second.content

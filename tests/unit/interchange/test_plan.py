@@ -1,0 +1,373 @@
+"""From rows to plans, and from plans to what a case lacks."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ledger.core.errors import IntegrityBroken, MalformedInput
+from ledger.core.events.case import CaseOpened, MeasureImposed
+from ledger.core.events.item import Dossier, ItemRegistered
+from ledger.core.events.record import ImportRecorded, RecordCorrected
+from ledger.core.events.terms import Money
+from ledger.core.procedure.rulebook import Rulebook
+from ledger.interchange.imports.chains import Fault
+from ledger.interchange.imports.comparison import Seen, recorded, steps
+from ledger.interchange.imports.identity import IdentityKey
+from ledger.interchange.imports.mapping import parse_mapping, read_mapping
+from ledger.interchange.imports.plan import Plan, Planner
+from ledger.interchange.imports.source_file import Layout, SourceFile, Survey, layout_of, rows_of
+from ledger.interchange.imports.trial import Planned, Trial
+from ledger.procedures import shipped_rulebook
+from tests.testkit.builders import POLICE, clerk
+from tests.testkit.casework import Case
+from tests.testkit.machine import REPOSITORY
+from tests.unit.interchange.files import csv_file
+
+KEY = IdentityKey(POLICE, b"\x01" * 32)
+MAPPING = """
+name = "small"
+source_system = "cases"
+key = ["number"]
+required = ["about"]
+[case]
+case_number = "number"
+case_type = "about"
+business_line = { value = "criminal" }
+stage = { value = "investigation" }
+[case.confidential]
+summary = "summary"
+[[persons]]
+name = "suspect"
+role = { value = "suspect" }
+identity = ["id"]
+[[measures]]
+measure = { column = "measure", words = { "拘留" = "detention", "逮捕" = "arrest" } }
+started_at = "from"
+ground = { column = "why", default = "as the paper says" }
+key = ["measure"]
+[[items]]
+item_kind = { value = "exhibit" }
+description = "thing"
+quantity = { column = "count", default = "1" }
+unit = { column = "unit", words = { "部" = "piece" }, default = "piece" }
+"""
+COLUMNS = "number,about,summary,suspect,id,measure,from,why,thing,count,unit"
+FULL = "A-1,theft,in a shop,Zhang,3101,拘留,2026-03-01,caught,a phone,2,部"
+
+
+@dataclass
+class Tried:
+    """What came of the rows of one file."""
+
+    planner: Planner
+    survey: Survey
+    outcomes: list[Planned | Fault]
+    plans: list[Plan]
+
+    @property
+    def faults(self) -> list[tuple[int, str | None, str]]:
+        return [(one.row, one.column, one.reason) for one in self.outcomes if isinstance(one, Fault)]
+
+
+def tried(
+    folder: Path, *rows: str, mapping: str = MAPPING, key: IdentityKey = KEY, book: Rulebook | None = None
+) -> Tried:
+    """Rows under the small mapping's headings."""
+    planner = Planner(parse_mapping(mapping.encode(), "m.toml"), key)
+    file = csv_file(folder, "\n".join([COLUMNS, *rows]) + "\n")
+    with SourceFile(file, layout_of(file, planner.mapping)) as source:
+        survey = source.survey(planner.mapping.columns(), planner.fingerprint, lambda _: None)
+        trial = Trial(planner, survey, book or shipped_rulebook())
+        table = list(source.table().rows())
+        outcomes = [trial.take(row) for row in table]
+        good = [row for row, outcome in zip(table, outcomes, strict=True) if isinstance(outcome, Planned)]
+        return Tried(planner, survey, outcomes, [planner.plan(row, survey) for row in good])
+
+
+def plan_of(folder: Path, row: str, **options: Any) -> Plan:
+    (plan,) = tried(folder, row, **options).plans
+    return plan
+
+
+def test_a_full_row_comes_to_its_events(tmp_path: Path) -> None:
+    """Case, person, measure and item, with ids that follow from key, system and row."""
+    plan = plan_of(tmp_path, FULL)
+    opened, named, imposed, registered = [fact.body for fact in plan.facts]
+    assert isinstance(opened, CaseOpened)
+    assert isinstance(imposed, MeasureImposed)
+    assert isinstance(registered, ItemRegistered)
+    assert imposed.person_id == named.person_id  # type: ignore[attr-defined]
+    assert imposed.measure == "detention"
+    assert plan.facts[0].section == ("narrative", {"summary": "in a shop"})
+    assert plan.facts[1].section == ("person:1", {"name": "Zhang"})
+    assert plan == plan_of(tmp_path, FULL)
+
+
+def test_ids_of_one_agency_tell_nothing_to_another(tmp_path: Path) -> None:
+    """Neither case nor person nor thing has the same id under another key, nor the row the same digest."""
+    ours, theirs = plan_of(tmp_path, FULL), plan_of(tmp_path, FULL, key=IdentityKey(POLICE, b"\x02" * 32))
+    assert ours.case_id != theirs.case_id
+    assert ours.row_digest != theirs.row_digest
+    assert {fact.subject for fact in ours.facts} & {fact.subject for fact in theirs.facts} == {("case",)}
+
+
+def test_a_person_without_a_number_is_of_this_case_only(tmp_path: Path) -> None:
+    """Two of one name are not taken for one person; with the same number they are."""
+    persons = {}
+    for number, identity in (("A-1", ""), ("A-2", ""), ("A-3", "3101"), ("A-4", "3101")):
+        plan = plan_of(tmp_path, f"{number},theft,,Zhang,{identity},,,,,,")
+        persons[number] = plan.facts[1].subject
+    assert len(set(persons.values())) == 3
+    assert persons["A-3"] == persons["A-4"]
+
+
+def test_parts_that_the_row_does_not_have_are_left_out(tmp_path: Path) -> None:
+    """A blank name is no person, a blank thing no item."""
+    assert [fact.subject[0] for fact in plan_of(tmp_path, "A-1,theft,,,,,,,,,").facts] == ["case"]
+
+
+@pytest.mark.parametrize(
+    ("row", "column", "reason"),
+    [
+        (",theft,,,,,,,,,", "number", "blank"),
+        ("A-1,,,,,,,,,,", "about", "requires"),
+        ("A-1,theft,,,,拘留,2026-03-01,,,,", "suspect", "this person"),
+        ("A-1,theft,,Zhang,1,监视,2026-03-01,,,,", "measure", "拘留, 逮捕"),
+        ("A-1,theft,,Zhang,1,拘留,soon,,,,", "from", "expected a day"),
+        ("A-1,theft,,Zhang,1,拘留,,,,,", "from", "blank"),
+        ("A-1,theft,,,,,,,a phone,some,", "count", "number"),
+        ("A-1,theft,,,,,,,a phone,1,箱", "unit", "部"),
+        ("A-1,theft\x00,,,,,,,,,", "about", "U+0000"),
+        (f"A-1,{'x' * 201},,,,,,,,,", "about", "200"),
+        ("A-1,theft,x", None, "expected 11 cells"),
+    ],
+)
+def test_a_fault_names_column_and_reason(tmp_path: Path, row: str, column: str | None, reason: str) -> None:
+    """In the words of whoever has to mend the file."""
+    ((number, found, told),) = tried(tmp_path, row).faults
+    assert (number, found) == (2, column)
+    assert reason in told
+
+
+def test_a_key_that_stands_twice_is_refused_in_every_row(tmp_path: Path) -> None:
+    """Which of them is right is not decided by their order; a row of another key is none of it."""
+    result = tried(tmp_path, FULL, "A-2,arson,,,,,,,,,", FULL.replace("theft", "fraud"))
+    assert [(row, "more than one row" in reason) for row, _, reason in result.faults] == [(2, True), (4, True)]
+
+
+def test_a_key_longer_than_a_line_is_kept_by_its_digest(tmp_path: Path) -> None:
+    """Two of them stay two."""
+    mapping = MAPPING.replace('case_number = "number"', 'case_number = { value = "x" }')
+    rows = [f"{'k' * 250}{number},theft,,,,,,,,," for number in (1, 2)]
+    keys = {plan_of(tmp_path, row, mapping=mapping).source_key for row in rows}
+    assert len(keys) == 2
+    assert all(key.startswith("sha256:") for key in keys)
+
+
+def test_the_rules_are_tried_before_anything_is_sent(tmp_path: Path) -> None:
+    """Electronic data without digests is refused in the dry run, as the service would refuse it."""
+    mapping = MAPPING.replace('value = "exhibit"', 'value = "electronic_data"')
+    ((_, _, reason),) = tried(tmp_path, FULL, mapping=mapping).faults
+    assert "digest" in reason
+
+
+def sample(name: str, suffix: str) -> list[Plan]:
+    """The plans of a shipped sample's rows."""
+    folder = REPOSITORY / "examples" / "import"
+    planner = Planner(read_mapping(folder / f"{name}.toml"), KEY)
+    file = folder / f"{name}.{suffix}"
+    with SourceFile(file, layout_of(file, planner.mapping)) as source:
+        survey = source.survey(planner.mapping.columns(), planner.fingerprint, lambda _: None)
+        return [planner.plan(row, survey) for row in source.table().rows()]
+
+
+def bodies(plan: Plan) -> dict[str, Any]:
+    """What the plan's events say, by what they are about; of several the last."""
+    return {fact.subject[0]: fact.body for fact in plan.facts}
+
+
+def test_the_police_sample_comes_to_what_its_cells_say() -> None:
+    """Chinese moments, a seizure by two officers, cash in fen, an identity number kept from a spreadsheet by a tab."""
+    first, second, *_ = sample("police-case", "csv")
+    said = bodies(first)
+    assert first.facts[0].occurred_at == "2026-02-28T16:00:00Z"
+    assert said["measure"].started_at == "2026-03-02T01:30:00Z"
+    assert said["item"].money == Money(fen=120050, currency="CNY")
+    phone = next(fact.body for fact in first.facts if fact.subject[0] == "item")
+    assert phone.seizure.officers == ("012345", "012346")  # type: ignore[attr-defined]
+    assert first.facts[1].section == (
+        "person:1",
+        {"name": "张某", "id_number": "31010119900307001X", "sex": "男", "birth_date": "19900307"},
+    )
+    assert bodies(second)["measure"].until == "2027-03-05"
+
+
+def test_the_card_sample_comes_to_what_its_cells_say() -> None:
+    """Days of a workbook, a dossier of volumes and pages, a decision with its service."""
+    first, *_ = sample("procuratorate-card", "xlsx")
+    said = bodies(first)
+    assert said["case"].stage == "arrest_review"
+    assert said["item"].dossier == Dossier(volumes=2, pages=184)
+    assert (said["decision"].kind, said["decision"].served_at) == ("arrest_approved", "2026-03-15T08:00:00Z")
+    assert said["decision"].person_ids == (said["person"].person_id,)
+
+
+def test_the_samples_of_police_and_court_speak_of_one_person() -> None:
+    """Under one key the number of a paper gives one id, whatever system it comes from."""
+    police, court = sample("police-case", "csv")[0], sample("court-filing", "json")[0]
+    assert bodies(court)["person"].person_id in {
+        fact.subject[1] for fact in police.facts if fact.subject[0] == "person"
+    }
+
+
+# -- comparison --------------------------------------------------------------------------------------------------------
+
+
+class Recording:
+    """A case as the ledger has it, made of the steps that plans came to."""
+
+    def __init__(self) -> None:
+        self.seen: list[Seen] = []
+        self._case = Case("case")
+
+    def add(self, plan: Plan) -> list[Any]:
+        """Records what the plan lacks; gives the bodies, without the record of the import."""
+        origin = ImportRecorded(
+            source_system="cases", source_key=plan.source_key, file_digest="sha256:" + "00" * 32, row=2
+        )
+        made = list(steps(plan, recorded(self.seen, POLICE), origin))
+        for step in made:
+            fields: dict[str, Any] = {"occurred_at": step.occurred_at} if step.occurred_at else {}
+            self._case.act(step.body, clerk(POLICE), **fields)
+            event = self._case.last
+            sections = {step.section[0]: step.section[1]} if step.section else {}
+            self.seen.append(Seen(event.payload, event.envelope.payload_digest, dict(sections)))
+        return [step.body for step in made[:-1]]
+
+
+@pytest.fixture
+def recording() -> Recording:
+    """A case with nothing in it."""
+    return Recording()
+
+
+def test_an_unchanged_row_lacks_nothing(tmp_path: Path, recording: Recording) -> None:
+    """Only the record of the import itself would be written."""
+    plan = plan_of(tmp_path, FULL)
+    assert len(recording.add(plan)) == 4
+    assert recording.add(plan) == []
+
+
+def test_each_changed_field_is_named_once(tmp_path: Path, recording: Recording) -> None:
+    """Recorded and correct value, at the path in the event that said it."""
+    recording.add(plan_of(tmp_path, FULL))
+    (corrected,) = recording.add(plan_of(tmp_path, FULL.replace(",2,部", ",3,部").replace("a phone", "two phones")))
+    assert isinstance(corrected, RecordCorrected)
+    assert [(one.field, one.recorded, one.correct) for one in corrected.corrections] == [
+        ("description", "a phone", "two phones"),
+        ("quantity.value", "2", "3"),
+    ]
+
+
+def test_another_measure_is_another_event(tmp_path: Path, recording: Recording) -> None:
+    """Where the mapping keys measures by their kind, an arrest after a detention corrects nothing."""
+    recording.add(plan_of(tmp_path, FULL))
+    (imposed,) = recording.add(plan_of(tmp_path, FULL.replace("拘留", "逮捕")))
+    assert isinstance(imposed, MeasureImposed)
+    assert imposed.measure == "arrest"
+
+
+def test_long_texts_are_compared_by_their_digest(tmp_path: Path, recording: Recording) -> None:
+    """A correction holds lines of 200 characters: what is longer is shown in part and told apart in full."""
+    long = "x" * 300
+    recording.add(plan_of(tmp_path, FULL.replace("caught", long)))
+    (corrected,) = recording.add(plan_of(tmp_path, FULL.replace("caught", long + "y")))
+    (one,) = corrected.corrections
+    assert one.field == "ground"
+    assert one.recorded != one.correct
+    assert max(len(one.recorded), len(one.correct)) <= 200
+    assert recording.add(plan_of(tmp_path, FULL.replace("caught", long + "y"))) == []
+
+
+def test_a_changed_section_is_corrected_without_being_told(tmp_path: Path, recording: Recording) -> None:
+    """The payload says that it changed, the section of the correction how."""
+    recording.add(plan_of(tmp_path, FULL))
+    (corrected,) = recording.add(plan_of(tmp_path, FULL.replace("Zhang", "Wang")))
+    assert [one.field for one in corrected.corrections] == ["confidential.person:1"]
+    assert "Wang" not in str(corrected)
+    assert recording.seen[-2].sections == {"person:1": {"name": "Wang"}}
+    assert recording.add(plan_of(tmp_path, FULL.replace("Zhang", "Wang"))) == []
+
+
+def test_a_section_that_was_erased_or_is_not_shown_is_left_alone(tmp_path: Path, recording: Recording) -> None:
+    """What was erased on authority does not come back with the next import."""
+    recording.add(plan_of(tmp_path, FULL))
+    changed = plan_of(tmp_path, FULL.replace("Zhang", "Wang"))
+    for sections in ({"person:1": None, "narrative": None}, None):
+        recording.seen = [Seen(one.payload, one.payload_digest, sections) for one in recording.seen]
+        assert list(recording.add(changed)) == []
+
+
+def test_what_other_agencies_recorded_is_not_corrected(tmp_path: Path, recording: Recording) -> None:
+    """Only the agency's own events count as the import's."""
+    recording.add(plan_of(tmp_path, FULL))
+    assert recorded(recording.seen, "court-east") == {}
+
+
+# -- the file ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_file_that_changes_while_it_is_read_stops_the_import(tmp_path: Path) -> None:
+    """Rows are handed on only as long as the file is the one that was surveyed."""
+    file = csv_file(tmp_path, COLUMNS + "\n" + "\n".join(f"A-{number},theft,,,,,,,,," for number in range(5000)) + "\n")
+    planner = Planner(parse_mapping(MAPPING.encode(), "m.toml"), KEY)
+    with SourceFile(file, layout_of(file, planner.mapping)) as source:
+        source.survey(planner.mapping.columns(), planner.fingerprint, lambda _: None)
+        parts = rows_of(source, 100)
+        next(parts)
+        with file.open("r+b") as written:
+            written.seek(100_000)
+            written.write(b"X")
+        with pytest.raises(IntegrityBroken, match="changed"):
+            list(parts)
+
+
+def test_a_link_that_is_turned_to_another_file_changes_nothing(tmp_path: Path) -> None:
+    """The file that was opened is read to its end, whatever its name stands for by then."""
+    first = csv_file(tmp_path, f"{COLUMNS}\n{FULL}\n", name="first.csv")
+    second = csv_file(tmp_path, f"{COLUMNS}\n", name="second.csv")
+    link = tmp_path / "link.csv"
+    link.symlink_to(first)
+    planner = Planner(parse_mapping(MAPPING.encode(), "m.toml"), KEY)
+    with SourceFile(link, layout_of(link, planner.mapping)) as source:
+        survey = source.survey(planner.mapping.columns(), planner.fingerprint, lambda _: None)
+        link.unlink()
+        link.symlink_to(second)
+        assert sum(len(part) for part in rows_of(source, 100)) == 1
+        source.require_same(survey.digest)
+
+
+def test_what_cannot_be_read_twice_is_refused(tmp_path: Path) -> None:
+    """A pipe, a folder, or nothing at all."""
+    os.mkfifo(tmp_path / "pipe.csv")
+    for path in (tmp_path / "pipe.csv", tmp_path, tmp_path / "none.csv"):
+        with pytest.raises(MalformedInput):
+            SourceFile(path, Layout("csv"))
+
+
+def test_a_change_with_its_time_set_back_is_found_at_the_end(tmp_path: Path) -> None:
+    """The digest of the whole is looked at once more."""
+    file = csv_file(tmp_path, f"{COLUMNS}\n{FULL}\n")
+    planner = Planner(parse_mapping(MAPPING.encode(), "m.toml"), KEY)
+    with SourceFile(file, layout_of(file, planner.mapping)) as source:
+        survey = source.survey(planner.mapping.columns(), planner.fingerprint, lambda _: None)
+        before = file.stat()
+        file.write_bytes(file.read_bytes().replace(b"theft", b"fraud"))
+        os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))
+        with pytest.raises(IntegrityBroken):
+            source.require_same(survey.digest)

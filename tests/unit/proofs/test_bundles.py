@@ -1,0 +1,337 @@
+"""``proofs.bundles``: bundles out of a real store, each of them verified by somebody who has only the trust file."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+from sqlalchemy import text
+
+from ledger.chain.journal import ChainWrite, WriteState
+from ledger.core.errors import IntegrityBroken, NotFound
+from ledger.core.events import Authority, record
+from ledger.core.log.checkpoints import parse_checkpoint
+from ledger.core.log.notes import parse_note
+from ledger.core.log.tlog_proofs import parse_tlog_proof
+from ledger.core.verification.bundle import verify_bundle
+from ledger.core.verification.bundle_format import Anchor
+from ledger.core.verification.case import CaseReport, verify_case
+from ledger.core.verification.trust import Trust
+from ledger.procedures import shipped_rulebook
+from ledger.proofs.bundles import JournalAnchors, Prover, RecordedHead, StateSource, Withheld
+from ledger.store import log as stored_log
+from ledger.store.checkpoints import Published, store
+from ledger.store.journal import DatabaseJournal
+from tests.testkit.builders import POLICE, PROCURATORATE, clerk, section, supervisor
+from tests.testkit.bundles import CHAIN, trust
+from tests.testkit.casework import Case, registration
+from tests.testkit.chain_states import State
+from tests.testkit.journals import PaperChain, anchor_present
+from tests.testkit.ledgers import LOG_SIGNER, Ledger, open_ledger, sqlite_url
+
+OFFICERS = (clerk(POLICE), supervisor(POLICE), clerk(PROCURATORATE))
+
+
+def a_case() -> Case:
+    made = Case().open().act(registration("phone"), sections={"narrative": section(), "description": section("other")})
+    return made.offer("phone", to=PROCURATORATE).accept()
+
+
+class Stand:
+    """A ledger with one case, and a prover over it."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self.ledger = ledger
+        self.case = a_case()
+        ledger.found(*OFFICERS)
+        ledger.post_all(self.case.events)
+        self.journal = DatabaseJournal(ledger.database)
+        self.trust: Trust = trust(log_key=LOG_SIGNER.verifying_key)
+        self.chain = PaperChain(ledger)
+        anchors = JournalAnchors(self.journal, lambda: self.trust)
+        self.prover = Prover(
+            ledger.database,
+            ledger.registry,
+            ledger.publisher,
+            anchors,
+            states=self.chain,
+            trust=lambda: self.trust,
+            book=shipped_rulebook(),
+        )
+
+    def anchor(self, state: WriteState = WriteState.CONFIRMED) -> ChainWrite:
+        """Anchors the present size in the journal, as the anchorer leaves it."""
+        return anchor_present(self.ledger, state)
+
+    def bundle(self, number: int = 1, withheld: Withheld | None = None) -> dict[str, Any]:
+        made: dict[str, Any] = json.loads(self.prover.bundle(self.event_id(number), withheld))
+        return made
+
+    def event_id(self, number: int) -> str:
+        return self.case.events[number].envelope.event_id
+
+    def verdict(self, bundle: dict[str, Any]) -> str:
+        return verify_bundle(json.dumps(bundle).encode(), self.chain.trusting(self.trust)).verdict
+
+    def case_report(self, withheld: Withheld | None = None, **options: Any) -> CaseReport:
+        bundle = self.prover.case_bundle("case-1", withheld)
+        return verify_case(bundle, self.chain.trusting(self.trust), shipped_rulebook(), **options)
+
+    def size_of(self, bundle: dict[str, Any]) -> int:
+        return parse_checkpoint(parse_note(parse_tlog_proof(bundle["proof"]).checkpoint).text).size
+
+    def change(self, statement: str, **values: Any) -> None:
+        """What somebody does behind the service's back."""
+        with self.ledger.database.log.begin() as connection:
+            connection.execute(text(statement), values)
+
+
+@pytest.fixture
+def stand(tmp_path: Path) -> Iterator[Stand]:
+    """A ledger on SQLite."""
+    with open_ledger(sqlite_url(tmp_path)) as ledger:
+        yield Stand(ledger)
+
+
+def test_not_anchored_yet(stand: Stand) -> None:
+    """Before any anchor an entry is proven at the present size."""
+    bundle = stand.bundle()
+    assert stand.verdict(bundle) == "not_yet_anchored"
+    assert stand.size_of(bundle) == 9
+    assert set(bundle["sections"]) == {"narrative", "description"}
+
+
+def test_anchored(stand: Stand) -> None:
+    """An anchored entry is proven at the anchored size, by the state of a block that has the record."""
+    write = stand.anchor()
+    bundle = stand.bundle()
+    assert stand.verdict(bundle) == "intact"
+    assert (bundle["anchor"]["number"], bundle["anchor"]["contract"]) == (1, CHAIN.anchor)
+    report = verify_bundle(json.dumps(bundle).encode(), stand.chain.trusting(stand.trust))
+    assert report.record is not None
+    assert (report.record.block_number, report.record.timestamp) == (write.block_number, write.block_time)
+
+
+def test_record_that_no_state_proves(stand: Stand) -> None:
+    """What the journal says alone is a claim, and no bundle has it: not yet anchored, at the anchored size."""
+    stand.anchor()
+    states: list[StateSource | None] = [None, NoState()]
+    for source in states:
+        stand.prover = Prover(
+            stand.ledger.database,
+            stand.ledger.registry,
+            stand.ledger.publisher,
+            JournalAnchors(stand.journal, lambda: stand.trust),
+            states=source,
+            trust=lambda: stand.trust,
+            book=shipped_rulebook(),
+        )
+        bundle = stand.bundle()
+        assert "anchor" not in bundle
+        assert (stand.verdict(bundle), stand.size_of(bundle)) == ("not_yet_anchored", 9)
+
+
+class NoState:
+    """A chain that cannot be asked now."""
+
+    def anchor(self, recorded: RecordedHead, key_id: str | None) -> Anchor | None:
+        return None
+
+
+def test_later_entries_wait_for_the_next_anchor(stand: Stand) -> None:
+    """Proofs of anchored entries stay at the anchored size; newer ones are at the present size until it is anchored."""
+    stand.anchor()
+    stand.ledger.post(stand.case.register("knife", by=clerk(PROCURATORATE)).last)
+    old, new = stand.bundle(0), stand.bundle(4)
+    assert (stand.size_of(old), stand.size_of(new)) == (9, 10)
+    assert (stand.verdict(old), stand.verdict(new)) == ("intact", "not_yet_anchored")
+    stand.anchor()
+    again = stand.bundle(0)
+    assert (stand.size_of(again), again["anchor"]["number"]) == (10, 2)
+
+
+@pytest.mark.parametrize("state", [WriteState.SIGNED, WriteState.SUBMITTED, WriteState.MINED, WriteState.STALE])
+def test_anchor_that_is_not_final(stand: Stand, state: WriteState) -> None:
+    """Only a confirmed anchor counts."""
+    stand.anchor(state)
+    assert stand.verdict(stand.bundle()) == "not_yet_anchored"
+
+
+def test_chain_that_the_trust_file_does_not_name_yet(stand: Stand) -> None:
+    """Before the trust file knows the contracts there is nothing to show."""
+    stand.anchor()
+    stand.trust = replace(stand.trust, chains=())
+    assert stand.bundle().get("anchor") is None
+
+
+def test_published_note_is_taken_verbatim(stand: Stand) -> None:
+    """A published checkpoint may bear co-signatures: its very text is in the proof."""
+    with stand.ledger.database.read() as connection:
+        tree = stored_log.tree(connection)
+    note = stand.ledger.publisher.checkpoint(tree.size, tree.root) + "— witness.example/w9 AAAAAAAA\n"
+    store(stand.ledger.database, Published(tree.size, note, 1))
+    assert parse_tlog_proof(stand.bundle()["proof"]).checkpoint == note
+
+
+@pytest.mark.parametrize(
+    ("withheld", "verdict", "shown"), [("payload", "unverifiable", False), ("sections", "intact", True)]
+)
+def test_withheld(stand: Stand, withheld: Withheld, verdict: str, shown: bool) -> None:
+    """What the reader may not see is left out, and the rest still verifies."""
+    stand.anchor()
+    bundle = stand.bundle(withheld=withheld)
+    assert ("payload" in bundle, "sections" in bundle) == (shown, False)
+    assert stand.verdict(bundle) == verdict
+
+
+def test_mirror_entry(stand: Stand) -> None:
+    """An entry of the ledger itself has a bundle without a grant."""
+    stand.anchor()
+    event_id = stand.ledger.system_writer.events[0].envelope.event_id
+    bundle = json.loads(stand.prover.bundle(event_id))
+    assert "authority" not in bundle
+    assert stand.verdict(bundle) == "intact"
+
+
+def test_key_revoked_since(stand: Stand) -> None:
+    """A later revocation goes into the bundle, as soon as the tree head has it."""
+    stand.anchor()
+    stand.ledger.changes.revoke(clerk(POLICE))
+    stand.ledger.mirror(stand.ledger.changes.bodies[-1])
+    assert "revocation" not in stand.bundle()["authority"]
+    stand.anchor()
+    bundle = stand.bundle()
+    assert "revocation" in bundle["authority"]
+    assert stand.verdict(bundle) == "intact"
+
+
+def test_erased_section(stand: Stand) -> None:
+    """Of an erased section the bundle has the entry that erased it, as soon as the tree head has that."""
+    stand.anchor()
+    erasure = record.SectionErased(concerns=stand.case.events[1].ref, label="narrative", ground="court order 12")
+    order = Authority(authorization_type="court order", authorization_identifier="12")
+    stand.case.act(erasure, supervisor(POLICE), authority=order)
+    stand.ledger.post(stand.case.last)
+    before = stand.bundle()
+    assert ("erased" in before, set(before["sections"])) == (False, {"description"})
+    stand.anchor()
+    after = stand.bundle()
+    assert [erased["label"] for erased in after["erased"]] == ["narrative"]
+    assert stand.verdict(after) == "intact"
+
+
+def test_case(stand: Stand) -> None:
+    """A case bundle has all events; the flags and the state follow from it alone."""
+    stand.anchor()
+    with stand.ledger.database.read() as connection:
+        entries = [entry.envelope for entry in stored_log.entries(connection, 0, 9)]
+    report = stand.case_report(entries=entries)
+    assert report.verdict == "intact"
+    assert {step.result for step in report.steps} == {"checked"}
+    assert report.state == stand.case.state
+
+
+def test_case_partly_anchored(stand: Stand) -> None:
+    """Page 12, I: all events of a case are proven under one tree head, so that all wait for the newest."""
+    stand.anchor()
+    stand.ledger.post(stand.case.register("knife", by=clerk(PROCURATORATE)).last)
+    report = stand.case_report()
+    assert [event.verdict for event in report.events] == ["not_yet_anchored"] * 5
+    assert {event.subject.size for event in report.events} == {10}
+    stand.anchor()
+    assert stand.case_report().verdict == "intact"
+
+
+def test_case_with_withheld_payloads(stand: Stand) -> None:
+    """A case bundle without payloads still shows order and signatures."""
+    report = stand.case_report("payload")
+    assert (report.verdict, report.steps[2].result) == ("unverifiable", "checked")
+
+
+def test_unknown(stand: Stand) -> None:
+    """What is not in the log has no proof."""
+    with pytest.raises(NotFound):
+        stand.prover.bundle("01940000-0000-7000-8000-000000000000")
+    with pytest.raises(NotFound):
+        stand.prover.case_bundle("case-2")
+
+
+BROKEN = {
+    "payload edited": ("UPDATE entries SET payload = :value WHERE log_index = 6", b'{"event_type":"case.closed"}'),
+    "payload of another event": (
+        "UPDATE entries SET payload = (SELECT payload FROM entries WHERE log_index = 5) "
+        "WHERE log_index = 6 AND :value = :value",
+        b"",
+    ),
+    "payload that is no JSON": ("UPDATE entries SET payload = :value WHERE log_index = 6", b"{"),
+    "envelope that is no JSON": ("UPDATE entries SET envelope = :value WHERE log_index = 6", b"}"),
+    "section edited": (
+        "UPDATE sections SET data = :value WHERE log_index = 6 AND label = 'narrative'",
+        b'{"fields":{"text":"another story"},"salt":"00000000000000000000000000000000"}',
+    ),
+    "mirror entry edited": ("UPDATE entries SET payload = :value WHERE log_index = 0", b"{}"),
+}
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_broken_store(stand: Stand, name: str) -> None:
+    """What was changed behind the service's back is not handed out as a proof: the entry is named."""
+    statement, value = BROKEN[name]
+    stand.bundle()
+    stand.change(statement, value=value)
+    with pytest.raises(IntegrityBroken) as caught:
+        stand.bundle()
+    assert caught.value.index == 6
+    with pytest.raises(IntegrityBroken):
+        stand.prover.case_bundle("case-1")
+
+
+def test_broken_tile(stand: Stand) -> None:
+    """A root that only edited tiles lead to is never signed."""
+    stand.change("UPDATE tiles SET hashes = :value WHERE level = 0 AND tile_index = 0", value=bytes(9 * 32))
+    with pytest.raises(IntegrityBroken, match="lead to the root"):
+        stand.bundle()
+
+
+def test_anchor_of_another_history(stand: Stand) -> None:
+    """Where the journal's anchor has another root than the tiles, no proof is made under it."""
+    write = stand.anchor()
+    assert write.anchored is not None
+    stand.change("UPDATE chain_writes SET anchored_root = :value", value=bytes(32))
+    with pytest.raises(IntegrityBroken):
+        stand.bundle()
+
+
+def test_anchor_above_the_log(stand: Stand) -> None:
+    """An anchor of a size that this database does not have is left out: it was rolled back."""
+    stand.anchor()
+    stand.change("UPDATE chain_writes SET anchored_size = :value", value=99)
+    assert stand.verdict(stand.bundle()) == "not_yet_anchored"
+
+
+def test_source_of_the_anchor_is_free(stand: Stand) -> None:
+    """Any source of anchors serves; what it says is verified before it is handed out."""
+    stand.anchor()
+    good = JournalAnchors(stand.journal, lambda: stand.trust).latest()
+    assert good is not None
+    others = State(CHAIN, 12, 36).record(1, bytes(32), 9, 6, 1).has(bytes(32))
+
+    class Wrong:
+        def anchor(self, recorded: RecordedHead, key_id: str | None) -> Anchor | None:
+            return others.proving(recorded.number, key_id)
+
+    prover = Prover(
+        stand.ledger.database,
+        stand.ledger.registry,
+        stand.ledger.publisher,
+        JournalAnchors(stand.journal, lambda: stand.trust),
+        states=Wrong(),
+        trust=lambda: stand.trust,
+        book=shipped_rulebook(),
+    )
+    with pytest.raises(IntegrityBroken, match="step 11"):
+        prover.bundle(stand.event_id(0))

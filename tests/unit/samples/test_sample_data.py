@@ -1,0 +1,151 @@
+"""Sample data: the twelve stories, played into an empty development ledger and into no other."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import pytest
+
+from api.services.parts import Parts
+from api.wiring import open_parts
+from ledger.config.installation import DataDirectory
+from ledger.config.settings import read_settings
+from ledger.core.errors import Conflict, RuleRefused
+from ledger.core.events.case import CaseOpened
+from ledger.samples import load
+from ledger.samples.case_telling import CaseTelling
+from ledger.samples.inside import InsideLedger
+from ledger.samples.keys import TownKeys
+from ledger.samples.telling import Teller
+from ledger.samples.town import PEOPLE
+from ledger.supervision.runs.datasets import DatasetFiles
+from tests.e2e.stories.service import Service
+from tests.unit.cli.tally import Tally
+
+PROGRESS = len(load.PARTS) + 1
+
+
+class Town:
+    """A development ledger whose parts run in this process."""
+
+    def __init__(self, where: DataDirectory, parts: Parts):
+        self.where = where
+        self.parts = parts
+        self.ledger = InsideLedger(
+            database=parts.database,
+            validator=parts.validator,
+            sequencer=parts.sequencer,
+            authority=parts.authority,
+            registry=lambda: parts.chain_worker.link.registry,
+            files=DatasetFiles(where.datasets, parts.database),
+            clock=parts.clock,
+        )
+
+    def written(self) -> list[str]:
+        """The ids of the events that people wrote, in the order of the log."""
+        return [entry.event_id for entry in self.ledger.entries() if entry.stream.kind != "system"]
+
+
+@contextmanager
+def founded(folder: Path) -> Iterator[Town]:
+    tally, data = Tally(folder), folder / "ledger"
+    tally.ok("init", "--development", "--light", "--keep-passphrase", "--data-dir", data)
+    with open_parts(read_settings(data, supervision_interval_s=2, anchor_interval_s=1)) as parts:
+        assert parts.chain_worker.has_looked.wait(60)
+        yield Town(DataDirectory(data), parts)
+
+
+class Interrupted(Exception):
+    """Somebody ends the loading."""
+
+
+def interrupt_at(part: int) -> Callable[[load.Progress], None]:
+    def told(progress: load.Progress) -> None:
+        if progress.done == part:
+            raise Interrupted
+
+    return told
+
+
+@pytest.mark.extended
+@pytest.mark.timeout(600)
+def test_the_stories_are_loaded_once_however_often_they_are_begun(tmp_path: Path) -> None:
+    """Ended in the middle of things, loading goes on where it stopped; done, the same call writes nothing."""
+    with founded(tmp_path) as town:
+        with pytest.raises(Interrupted):
+            load.load(town.where, town.ledger, interrupt_at(6))
+        partly = town.written()
+        told: list[load.Progress] = []
+        events = load.load(town.where, town.ledger, told.append)
+        whole = town.written()
+        assert whole[: len(partly)] == partly
+        assert 0 < len(partly) < len(whole)
+        assert [progress.done for progress in told] == list(range(PROGRESS))
+        assert (told[-1].part, told[-1].events) == (None, events)
+        assert load.load(town.where, town.ledger, told.append) == events
+        assert town.written() == whole
+
+
+def test_a_ledger_with_events_of_its_own_is_left_alone(tmp_path: Path) -> None:
+    """Whoever has opened a case gets no sample beside it, and is told what to do instead."""
+    with founded(tmp_path) as town:
+        keys = TownKeys.of(town.where)
+        load._granted(Teller(town.ledger, keys, began_at=1_767_225_600, secret="own"))
+        load.require_empty(town.where, town.ledger)
+        own = CaseTelling(Teller(town.ledger, keys, began_at=1_767_225_600, secret="own"), "own-case", days_ago=3)
+        own.say(
+            "police", CaseOpened(case_number="1", case_type="theft", business_line="criminal", stage="investigation")
+        )
+        with pytest.raises(Conflict) as refused:
+            load.load(town.where, town.ledger, lambda _: None)
+        assert refused.value.code == "not_empty"
+        assert "tally init --development" in (refused.value.hint or "")
+        assert not load.is_begun(town.where)
+        assert len(town.written()) == 1
+
+
+@pytest.mark.parametrize("change", ["not for development", "another admin", "no keys"])
+def test_other_ledgers_than_a_development_town_are_refused(tmp_path: Path, change: str) -> None:
+    """In earnest, with agencies whose keys are elsewhere, or without any: nobody here could play anything."""
+    tally, data = Tally(tmp_path), tmp_path / "ledger"
+    tally.ok("init", "--development", "--light", "--keep-passphrase", "--data-dir", data)
+    identity = json.loads((data / "installation.json").read_bytes())
+    if change == "not for development":
+        identity["founding"]["development"] = False
+    elif change == "another admin":
+        identity["founding"]["agencies"][0]["admin"] = "0x" + "1a" * 20
+    else:
+        (data / "keys" / "development" / "passphrase").unlink()
+    (data / "installation.json").write_text(json.dumps(identity))
+    with pytest.raises(RuleRefused) as refused:
+        load.require_development(DataDirectory(data))
+    assert refused.value.code == "not_development"
+    done = tally("sample", "load", "--data-dir", data)
+    assert (done.status, "not_development" in done.err) == (1, True)
+
+
+@pytest.mark.timeout(600)
+def test_at_the_terminal_the_town_can_be_acted_in(tmp_path: Path) -> None:
+    """The service runs: the stories are played over HTTP, and each of the town's people has a profile that works."""
+    with closing(Service(tmp_path, supervision_interval_s=2)) as service:
+        pair = ("--data-dir", service.data)
+        service.tally.ok("init", "--development", "--light", *pair, "--passphrase-file", service.tally.passphrase_file)
+        service.start()
+        assert service.tally.ok("sample", "load", *pair, "--url", service.url)["stories"] == 12
+        made = service.tally.ok("sample", "profiles", *pair, "--url", service.url)
+        assert [one["name"] for one in made] == [person.profile for person in PEOPLE]
+        again = service.tally("sample", "profiles", *pair, "--url", service.url)
+        assert (again.status, "--replace" in again.err) == (1, True)
+        leads = service.tally.ok("lead", "list", profile="prosecutor-chief")
+        assert {(one["model_id"], one["status"]) for one in leads} == {
+            ("third-return", "closed"),
+            ("detention-without-ground", "answered"),
+            ("judgment-silent", "assigned"),
+            ("pension-in-execution", "raised"),
+            ("pension-in-execution", "closed"),
+        }
+        assert [one["status"] for one in service.tally.ok("lead", "list", profile="auditor-city")].count("raised") >= 3
+        assert len(service.tally.ok("case", "list", profile="corrections")) > 20

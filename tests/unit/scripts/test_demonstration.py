@@ -1,0 +1,60 @@
+"""The demonstration leaves nothing running, however it is ended."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.testkit.machine import REPOSITORY
+
+# What ``scripts/demo --serve`` does once its steps are through, with processes in place of the service and a witness.
+SERVING = """
+import subprocess, sys
+from pathlib import Path
+from scripts.demonstration import __main__ as demonstration
+from scripts.demonstration.chains import Chain
+
+def run(stage, *, serve):
+    stage._service = subprocess.Popen(["sleep", "600"])
+    stage.helpers.append(subprocess.Popen(["sleep", "600"]))
+    print(stage._service.pid, stage.helpers[0].pid, flush=True)
+    stage.serve_until_interrupted()
+
+demonstration.run = run
+sys.exit(demonstration.main())
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("ignored", [False, True], ids=["in front", "in the background"])
+def test_what_it_started_ends_with_it(tmp_path: Path, number: signal.Signals, ignored: bool) -> None:
+    """By SIGTERM and by Ctrl-C, also where the shell that started it had the interrupt ignored."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN) if ignored else None
+    try:
+        command = [sys.executable, "-u", "-c", SERVING, "--serve", "--keep", str(tmp_path / "kept")]
+        running = subprocess.Popen(command, cwd=REPOSITORY, stdout=subprocess.PIPE, text=True, start_new_session=True)
+    finally:
+        if before is not None:
+            signal.signal(signal.SIGINT, before)
+    with running:
+        assert running.stdout is not None
+        started = [int(pid) for pid in running.stdout.readline().split()]
+        assert len(started) == 2
+        assert any("Ctrl-C ends it" in line for line in iter(running.stdout.readline, ""))
+        running.send_signal(number)
+        told = running.stdout.read()
+    assert running.returncode == 0, told
+    assert [pid for pid in started if _runs(pid)] == []
+
+
+def _runs(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True

@@ -1,0 +1,291 @@
+"""The list of clocks: it says of each clock what the case's state says, whatever happens, and finds those asked for."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+
+from ledger.audit import audit_log, left_out
+from ledger.core.custody.due_dates import deadlines
+from ledger.core.errors import MalformedInput
+from ledger.core.events import case as acts
+from ledger.core.events.terms import EventRef
+from ledger.core.procedure.deadlines import WorkCalendar
+from ledger.core.procedure.legal_days import end_of, legal_day
+from ledger.core.visibility import Reader
+from ledger.deadlines.reindex import recount
+from ledger.deadlines.working_days import shipped_calendar
+from ledger.procedures import shipped_rulebook
+from ledger.store import clocks
+from ledger.store.clocks import ClockLine, DeadlineFilter
+from ledger.store.tables import CLOCKS, ENTRIES
+from tests.testkit.builders import COURT, DEPOT, DETENTION, POLICE, PROCURATORATE, START, clerk, instant, supervisor
+from tests.testkit.casework import Case, person_id
+from tests.testkit.deadline_cases import change, clock, decide, detained, extend, impose
+from tests.testkit.ledgers import Ledger, open_ledger
+from tests.unit.core.test_custody_changes import request, serve
+from tests.unit.store.test_append import RandomCase
+from tests.unit.store.test_imports import TRUST
+
+OFFICERS = tuple(clerk(agency) for agency in (POLICE, PROCURATORATE, COURT, DEPOT, DETENTION))
+DAY = 86400
+ALL = frozenset((POLICE, PROCURATORATE, COURT))
+NO_YEARS = WorkCalendar(frozenset(), frozenset(), frozenset())
+
+
+@pytest.fixture
+def ledger(each_database_url: str) -> Iterator[Ledger]:
+    """A founded ledger on each database."""
+    with open_ledger(each_database_url) as opened:
+        yield opened.found(*OFFICERS)
+
+
+def stored(ledger: Ledger) -> dict[tuple[str, str], dict[str, Any]]:
+    with ledger.database.read() as connection:
+        rows = connection.execute(select(CLOCKS)).mappings()
+        return {(row["case_id"], row["deadline_id"]): dict(row) for row in rows}
+
+
+def require_told(ledger: Ledger, *cases: Case) -> None:
+    """The rows are those of the states; what is in no state is void."""
+    book, calendar = shipped_rulebook(), shipped_calendar()
+    expected = {
+        (of.state.case_id, key): clocks.line_of(of.state, one, book, calendar)
+        for of in cases
+        for key, one in of.state.clocks.items()
+    }
+    for key, row in stored(ledger).items():
+        line = ClockLine(**{name: row[name] for name in ClockLine.__struct_fields__})
+        if key in expected:
+            assert line == expected.pop(key)
+        else:
+            assert (line.status, line.due_at) == ("void", None)
+    assert expected == {}
+
+
+def long_story() -> Case:
+    """Detention, arrest, custody of another organ, bail, a return and a freeze: most of what moves a clock."""
+    case = detained("li", "wang").register("account", kind="property")
+    case.say(acts.CaseAssigned, None, department="squad 2", handler="officer-9")
+    extend(case, "arrest_request", "special_circumstances")
+    case.offer(to=PROCURATORATE, purpose="arrest_approval", persons=("li", "wang"), by=clerk(POLICE))
+    case.accept()
+    change(case, "detention", "arrest", "li")
+    change(case, "detention", "bail", "wang")
+    decide(case, "arrest_approved", PROCURATORATE)
+    case.offer("account", to=PROCURATORATE, persons=("li", "wang")).accept()
+    request(case, handover_id="handover-2")
+    serve(case)
+    case.say(acts.CaseAssigned, clerk(PROCURATORATE), department="first", handler="prosecutor-3")
+    case.say(
+        acts.MeasureLifted, clerk(PROCURATORATE), measure_id="arrest-li", ended_at=instant(case.now), ground="health"
+    )
+    case.give_back("account", persons=("li", "wang")).refuse()
+    return case
+
+
+@pytest.mark.parametrize("batch", [1, 4, 100])
+def test_lines_are_what_the_state_says(each_database_url: str, batch: int) -> None:
+    """However many events of the case a batch has: agency, handler, end and status follow the fold."""
+    with open_ledger(each_database_url) as ledger:
+        ledger.found(*OFFICERS)
+        case = long_story()
+        for start in range(0, len(case.events), batch):
+            ledger.post_all(case.events[start : start + batch])
+        require_told(ledger, case)
+        rows = stored(ledger).values()
+        assert {row["status"] for row in rows} == {"running", "ended", "void"}
+        assert {row["agency"] for row in rows if row["clock"] == "bail_limit"} == {PROCURATORATE}
+        assert {row["handler"] for row in rows if row["clock"] == "bail_limit"} == {"prosecutor-3"}
+        assert audit_log(ledger.database, TRUST, shipped_rulebook(), look=left_out).findings == ()
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_lines_follow_whatever_happens(each_database_url: str, seed: int) -> None:
+    """Histories made at random, in batches of random size, leave the lines that the last states have."""
+    chance = random.Random(seed)
+    with open_ledger(each_database_url) as ledger:
+        ledger.found(*(role(agency) for agency in (POLICE, PROCURATORATE, COURT) for role in (clerk, supervisor)))
+        cases = [RandomCase(f"case-{number}", chance) for number in range(3)]
+        posted = [0, 0, 0]
+        for _ in range(8):
+            for number, one in enumerate(cases):
+                for _ in range(chance.randrange(1, 20)):
+                    one.try_something()
+                ledger.post_all(one.case.events[posted[number] :])
+                posted[number] = len(one.case.events)
+        require_told(ledger, *(one.case for one in cases))
+        assert stored(ledger)
+
+
+def test_a_clock_goes_along_with_the_person_who_leaves(ledger: Ledger) -> None:
+    """The case that was split has the clock no more; the new one has it, named after its own event."""
+    old = detained("li", "wang")
+    old.act(acts.CaseSplit(new_case_id="case-2", ground="another offence", person_ids=(person_id("wang"),)))
+    ledger.post_all(old.events)
+    cited = EventRef(event_id=old.last.envelope.event_id, payload_digest=old.last.digest)
+    new = Case("case-2").open(source=old.state, split_from=cited)
+    ledger.post_all(new.events)
+    require_told(ledger, old, new)
+    wang = f"arrest_request/{person_id('wang')}"
+    (left,) = [key for case_id, key in stored(ledger) if case_id == "case-1" and key.startswith(wang)]
+    assert stored(ledger)["case-1", left]["status"] == "void"
+    assert stored(ledger)["case-2", f"{wang}/0"]["status"] == "running"
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        {"due_at": "2027-01-01T16:00:00Z"},
+        {"due_at": None},
+        {"handler": "nobody"},
+        {"status": "ended"},
+        {"agency": COURT},
+    ],
+)
+def test_an_edited_line_is_found(ledger: Ledger, edit: dict[str, Any]) -> None:
+    """An audit recomputes the list: whoever hides a deadline in it is found out."""
+    ledger.post_all(detained("li").events)
+    assert audit_log(ledger.database, TRUST, shipped_rulebook(), look=left_out).findings == ()
+    with ledger.database.write() as connection:
+        connection.execute(CLOCKS.update().where(CLOCKS.c.clock == "arrest_request").values(**edit))
+    findings = audit_log(ledger.database, TRUST, shipped_rulebook(), look=left_out).findings
+    assert {finding.step for finding in findings} == {"models"}
+
+
+# -- counted by another calendar ---------------------------------------------------------------------------------------
+
+
+def test_a_new_calendar_counts_anew_what_is_there(each_database_url: str) -> None:
+    """What an older version could not count gets its end, once; the audit agrees with the list again."""
+    with open_ledger(each_database_url) as ledger:
+        ledger.found(*OFFICERS)
+        ledger.validator.calendar = NO_YEARS
+        opened = Case().open().name("zhao")
+        opened.offer(to=PROCURATORATE, purpose="arrest_approval", persons=("zhao",)).accept()
+        impose(opened, "zhao", "bail")
+        ledger.post_all(opened.events)
+        assert ends(ledger) == {"arrest_decision": None, "bail_limit": None}
+        assert audit_log(ledger.database, TRUST, shipped_rulebook(), look=left_out).findings != ()
+        ledger.validator.calendar = shipped_calendar()
+        assert recount(ledger.database, ledger.validator)
+        assert not recount(ledger.database, ledger.validator)
+        assert ends(ledger) == {"arrest_decision": "2026-03-17T16:00:00Z", "bail_limit": None}  # 2027 is not known yet
+        assert audit_log(ledger.database, TRUST, shipped_rulebook(), look=left_out).findings == ()
+
+
+def ends(ledger: Ledger) -> dict[str, str | None]:
+    """Of the clocks that run."""
+    return {row["clock"]: row["due_at"] for row in stored(ledger).values() if row["status"] == "running"}
+
+
+def test_a_case_that_cannot_be_read_does_not_keep_the_others_from_it(ledger: Ledger) -> None:
+    """What is wrong with one case is left to the audit; the clocks of the others are counted."""
+    ledger.post_all([*detained("li").events, *detained_in("case-2").events])
+    with ledger.database.write() as connection:
+        connection.execute(ENTRIES.update().where(ENTRIES.c.stream_id == "case-1").values(payload=b"{}"))
+    assert recount(ledger.database, ledger.validator)
+    assert {case_id for case_id, _ in stored(ledger)} == {"case-2"}
+
+
+# -- questions ---------------------------------------------------------------------------------------------------------
+
+
+def found(ledger: Ledger, by: str = POLICE, supervised: frozenset[str] = frozenset(), **wanted: Any) -> list[ClockLine]:
+    reader = Reader(by, supervised, instant(ledger.clock.seconds))
+    asked = DeadlineFilter(**({"as_of": instant(ledger.clock.seconds)} | wanted))
+    with ledger.database.read() as connection:
+        return clocks.listed(connection, reader, asked, limit=100)
+
+
+def names(lines: list[ClockLine]) -> list[str]:
+    return [line.clock for line in lines]
+
+
+def test_statuses_are_those_of_the_states(ledger: Ledger) -> None:
+    """At every moment the list sorts the clocks into the statuses that the states give them."""
+    case = long_story()
+    ledger.post_all(case.events)
+    book, calendar = shipped_rulebook(), shipped_calendar()
+    for days in (0, 1, 3, 8, 40, 400):
+        as_of = instant(START + days * DAY)
+        expected = deadlines(case.state, book, calendar, datetime.fromisoformat(as_of))
+        for status in ("running", "overdue", "suspended", "met", "missed", "uncountable"):
+            ours = {line.deadline_id for line in found(ledger, as_of=as_of, status=status)}
+            assert ours == {one.deadline_id for one in expected if one.status == status}, (status, as_of)
+
+
+def test_days_are_legal_days(ledger: Ledger) -> None:
+    """Within three days is what ends on the third day from today in Shanghai, at its midnight, or earlier."""
+    ledger.post_all(detained("li").events)
+    start = datetime.fromisoformat(instant(START))
+    (request_,) = [line for line in found(ledger) if line.clock == "arrest_request"]
+    assert request_.due_at is not None
+    assert end_of(legal_day(start) + 3 * (legal_day(start).resolution)) == datetime.fromisoformat(request_.due_at)
+    assert "arrest_request" in names(found(ledger, within_days=3))
+    assert "arrest_request" not in names(found(ledger, within_days=2))
+    late = instant(START + 10 * DAY)
+    assert "arrest_request" in names(found(ledger, within_days=0, as_of=late))
+
+
+def test_who_sees_no_case_sees_no_clock(ledger: Ledger) -> None:
+    """Parties and whoever supervises one of them see the clocks of the case, strangers do not."""
+    ledger.post_all(detained("li").events)
+    everything = names(found(ledger))
+    assert "arrest_request" in everything
+    assert names(found(ledger, COURT)) == []
+    assert names(found(ledger, COURT, supervised=frozenset((POLICE,)))) == everything
+
+
+def test_pages_go_on_where_the_last_one_ended(ledger: Ledger) -> None:
+    """One at a time, in the order of the ends, none twice and none left out; what has no end comes last."""
+    first = impose(detained("li"), "li", "bail")
+    second = detained_in("case-2")
+    ledger.post_all([*first.events, *second.events])
+    whole = found(ledger)
+    ends = [line.due_at or "9999" for line in whole]
+    assert ends == sorted(ends)
+    assert whole[-1].clock == "bail_limit"
+    reader = Reader(POLICE, frozenset(), instant(ledger.clock.seconds))
+    asked, after, pages = DeadlineFilter(as_of=instant(ledger.clock.seconds)), None, []
+    with ledger.database.read() as connection:
+        while page := clocks.listed(connection, reader, asked, limit=1, after=after):
+            pages += page
+            after = clocks.parse_place(str(clocks.place_of(page[-1])))
+    assert pages == whole
+
+
+def test_the_nearest_of_many_cases_is_the_first_of_each(ledger: Ledger) -> None:
+    """In one query the same as case by case; a case that is not asked for, or whose clocks have ended, is not there."""
+    ledger.post_all([*long_story().events, *detained_in("case-2").events, *detained_in("case-3").events])
+    ledger.post_all(Case("case-4").open().events)
+    with ledger.database.read() as connection:
+        nearest = clocks.nearest_of(connection, ["case-1", "case-2", "case-4"], instant(ledger.clock.seconds))
+    assert nearest == {case_id: found(ledger, case_id=case_id)[0] for case_id in ("case-1", "case-2")}
+
+
+def detained_in(case_id: str) -> Case:
+    return impose(Case(case_id).open().name("li"), "li", "detention")
+
+
+def test_a_place_that_is_none_is_refused() -> None:
+    """Only what a page gave leads to the next one."""
+    with pytest.raises(MalformedInput) as refusal:
+        clocks.parse_place("case-1")
+    assert refusal.value.field == "after"
+
+
+def test_clocks_of_the_case_are_found_by_agency_handler_and_case(ledger: Ledger) -> None:
+    """Each filter leaves what it names."""
+    case = long_story()
+    ledger.post_all(case.events)
+    assert clock(case, "bail_limit").is_running
+    mine = found(ledger, handler="prosecutor-3")
+    assert {line.agency for line in mine} == {PROCURATORATE}
+    assert found(ledger, agency=PROCURATORATE) == mine
+    assert found(ledger, case_id="case-9") == []

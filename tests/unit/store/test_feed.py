@@ -1,0 +1,189 @@
+"""Feeds give each agency what it came to see: each entry at least once, a stream in its order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from alembic import command
+from sqlalchemy import event
+
+from ledger.core.errors import MalformedInput
+from ledger.store import feed
+from ledger.store.feed import Cursor, Step, parse_cursor
+from ledger.store.migrate import configuration
+from tests.testkit.builders import COURT, LAB, POLICE, PROCURATORATE, Writer, clerk, instant, refused, supervisor
+from tests.testkit.casework import Case
+from tests.testkit.datasets import dataset
+from tests.testkit.ledgers import Ledger, open_ledger, sqlite_url
+
+AGENCIES = (POLICE, PROCURATORATE, COURT, LAB)
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Iterator[Ledger]:
+    """A founded ledger on SQLite."""
+    with open_ledger(sqlite_url(tmp_path)) as opened:
+        yield opened.found(*(role(agency) for agency in AGENCIES for role in (clerk, supervisor)))
+
+
+def post(ledger: Ledger, *cases: Case) -> None:
+    """Records the cases' events, each in a transaction of its own."""
+    for case in cases:
+        for one in case.events:
+            ledger.post(one)
+
+
+def steps(ledger: Ledger, agency: str, after: Cursor | None = None, limit: int = 1000) -> list[Step]:
+    with ledger.database.read() as connection:
+        return feed.page(connection, agency, after or Cursor(), limit)
+
+
+def given(ledger: Ledger, agency: str, after: Cursor | None = None) -> list[tuple[str, int]]:
+    """Stream and sequence of what the agency gets."""
+    return [(step.entry.stream_id, step.entry.sequence) for step in steps(ledger, agency, after)]
+
+
+def test_a_party_gets_each_event_once_in_the_order_of_the_log(ledger: Ledger) -> None:
+    """Two cases, event by event in turn."""
+    first, second = Case("case-1").open().register("phone"), Case("case-2").open().register("knife")
+    for pair in zip(first.events, second.events, strict=True):
+        for one in pair:
+            ledger.post(one)
+    assert given(ledger, POLICE) == [("case-1", 0), ("case-2", 0), ("case-1", 1), ("case-2", 1)]
+    assert given(ledger, COURT) == []
+
+
+def test_who_is_offered_a_case_gets_what_went_before(ledger: Ledger) -> None:
+    """With the offer come the earlier events, in their order; from then on one at a time."""
+    other = Case("case-2").open(clerk(COURT))
+    case = Case().open().register("phone").offer("phone", to=COURT, purpose="jurisdiction_transfer")
+    post(ledger, case, other)
+    got = given(ledger, COURT)
+    assert got == [("case-1", 0), ("case-1", 1), ("case-1", 2), ("case-2", 0)]
+    post(ledger, case.accept())
+    assert given(ledger, COURT)[len(got) :] == [("case-1", 3)]
+
+
+def test_a_whole_case_in_one_transaction_keeps_its_order(ledger: Ledger) -> None:
+    """Nobody gets an event of a batch before those that went before it."""
+    case = Case().open().register("phone").offer("phone", to=COURT, purpose="jurisdiction_transfer").accept()
+    ledger.post_all(case.events)
+    assert given(ledger, COURT) == [("case-1", n) for n in range(4)]
+
+
+def test_an_offer_that_ended_and_came_again_brings_everything(ledger: Ledger) -> None:
+    """What happened while the laboratory saw nothing is not lost to it."""
+    case = Case().open().register("phone").offer("phone", to=LAB, purpose="forensic_examination").refuse()
+    post(ledger, case)
+    assert given(ledger, LAB) == [("case-1", n) for n in range(4)]
+    seen = steps(ledger, LAB)[-1].cursor
+    post(ledger, case.register("knife").offer("phone", to=LAB, purpose="forensic_examination"))
+    assert given(ledger, LAB, seen) == [("case-1", n) for n in range(6)]
+
+
+def test_a_recall_is_told_to_whom_it_was_offered(ledger: Ledger) -> None:
+    """It is the last event of the case that the agency gets."""
+    case = Case().open().register("phone").offer("phone", to=LAB, purpose="forensic_examination").recall()
+    post(ledger, case.register("knife"))
+    assert given(ledger, LAB)[-1] == ("case-1", 3)
+
+
+def test_acceptance_of_an_offer_that_expires_brings_everything_again(ledger: Ledger) -> None:
+    """Whoever asked while it had expired was shown nothing: that is made good."""
+    case = Case().open().register("phone")
+    case.offer("phone", to=COURT, purpose="jurisdiction_transfer", expires_at=instant(case.now + 3600))
+    post(ledger, case)
+    seen = steps(ledger, COURT)[-1].cursor
+    post(ledger, case.accept())
+    assert given(ledger, COURT, seen) == [("case-1", n) for n in range(4)]
+
+
+def test_an_agency_gets_its_own_stream(ledger: Ledger) -> None:
+    """And nobody else's; the registry's entries are public and in no feed."""
+    own = Writer("agency", COURT)
+    ledger.post(own.write(dataset(), clerk(COURT)))
+    assert given(ledger, COURT) == [(COURT, 0)]
+    assert given(ledger, POLICE) == []
+
+
+@pytest.mark.parametrize("limit", [1, 2, 3, 100])
+def test_pages_of_any_size_give_the_same(ledger: Ledger, limit: int) -> None:
+    """A cursor may stand in the middle of what came with one event."""
+    case = Case().open().register("phone", "knife").offer("phone", to=COURT, purpose="jurisdiction_transfer")
+    post(ledger, case.accept(), Case("case-2").open(clerk(COURT)))
+    got: list[tuple[str, int]] = []
+    after = Cursor()
+    while page := steps(ledger, COURT, after, limit):
+        got += [(step.entry.stream_id, step.entry.sequence) for step in page]
+        after = parse_cursor(str(page[-1].cursor))
+    assert got == given(ledger, COURT) == [*(("case-1", n) for n in range(5)), ("case-2", 0)]
+    with ledger.database.read() as connection:
+        assert not feed.is_behind(connection, COURT, after)
+        assert feed.is_behind(connection, COURT, Cursor(after.log_index - 1))
+
+
+def test_each_database_gives_the_same(each_database_url: str) -> None:
+    """A whole case in one transaction, its past for whoever is offered it, pages of any size."""
+    with open_ledger(each_database_url) as ledger:
+        ledger.found(*(clerk(agency) for agency in AGENCIES))
+        case = Case().open().register("phone").offer("phone", to=COURT, purpose="jurisdiction_transfer").accept()
+        ledger.post_all([*case.events, *Case("case-2").open(clerk(COURT)).events])
+        got = [(step.entry.stream_id, step.entry.sequence) for step in steps(ledger, COURT)]
+        assert got == [*(("case-1", n) for n in range(4)), ("case-2", 0)]
+        after = steps(ledger, COURT, limit=2)[-1].cursor
+        assert given(ledger, COURT, after) == got[2:]
+
+
+def test_a_log_that_was_there_before_feeds_has_one(ledger: Ledger) -> None:
+    """The migration gives everybody what he sees now, and nobody anything else."""
+    case = Case().open().register("phone").offer("phone", to=COURT, purpose="jurisdiction_transfer").accept()
+    post(ledger, case.register("knife", by=clerk(COURT)).offer("knife", to=LAB, purpose="forensic_examination"))
+    before = {agency: given(ledger, agency) for agency in AGENCIES}
+    store = configuration(ledger.database.log, "log")
+    command.downgrade(store, "0003")
+    command.upgrade(store, "head")
+    assert {agency: sorted(set(given(ledger, agency))) for agency in AGENCIES} == {
+        agency: sorted(set(got)) for agency, got in before.items()
+    }
+
+
+def test_a_cursor_at_the_end_of_what_came_together_goes_on(ledger: Ledger) -> None:
+    """Whoever spells it himself, behind the last entry of a row, gets what follows, and nothing where there is none."""
+    case = Case().open().register("phone")
+    post(ledger, case)
+    first, second = steps(ledger, POLICE)
+    spelled = Cursor(first.cursor.log_index, 99)
+    assert steps(ledger, POLICE, spelled, 1) == [second]
+    with ledger.database.read() as connection:
+        assert feed.is_behind(connection, POLICE, spelled)
+        assert not feed.is_behind(connection, POLICE, Cursor(second.cursor.log_index, 99))
+
+
+def test_a_page_is_read_by_key(ledger: Ledger) -> None:
+    """However long the log is: rows are sought by agency and index, entries by index, streams by sequence."""
+    case = Case().open().register("phone").offer("phone", to=COURT, purpose="jurisdiction_transfer")
+    post(ledger, case)
+    asked: list[tuple[str, Any]] = []
+
+    def note(_connection: Any, _cursor: Any, statement: str, parameters: Any, *_: Any) -> None:
+        asked.append((statement, parameters))
+
+    event.listen(ledger.database.log, "before_cursor_execute", note)
+    assert len(steps(ledger, COURT)) == 3
+    event.remove(ledger.database.log, "before_cursor_execute", note)
+    selects = [(statement, parameters) for statement, parameters in asked if statement.startswith("SELECT")]
+    assert len(selects) == 2
+    with ledger.database.read() as connection:
+        for statement, parameters in selects:
+            plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters)
+            assert [row.detail for row in plan if not row.detail.startswith("SEARCH")] == []
+
+
+@pytest.mark.parametrize("told", ["", "-2", "01", "1.", "1.-1", "1.2.3", "x", "9" * 17])
+def test_what_is_no_cursor_is_refused(told: str) -> None:
+    """A cursor has one spelling."""
+    with refused("malformed_input", field="after", error=MalformedInput):
+        parse_cursor(told)

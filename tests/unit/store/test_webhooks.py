@@ -1,0 +1,114 @@
+"""A webhook moves on by compare and set: of several processes one sends, and what was settled is not undone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from msgspec.structs import replace
+
+from ledger.core.errors import Conflict, NotFound
+from ledger.store import webhooks
+from ledger.store.database import Database, open_database
+from ledger.store.webhooks import Progress, Webhook
+from tests.testkit.builders import COURT, POLICE, key_id, refused
+
+NOW, LATER = 1_000_000, 1_060_000
+PROGRESS = Progress("7.2", 3)
+
+
+@pytest.fixture
+def database(each_database_url: str) -> Iterator[Database]:
+    """An empty database, SQLite and PostgreSQL."""
+    opened = open_database(each_database_url)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def webhook(database: Database) -> Webhook:
+    """One of the police, just added."""
+    made = Webhook(
+        webhook_id="webhook-1",
+        agency=POLICE,
+        officer="p-1",
+        key_id=key_id("p-1"),
+        url="https://receiver.example/",
+        created_at=NOW,
+        events_after="-1",
+        warnings_after=0,
+        delivered_at=None,
+        failures=0,
+        last_error=None,
+        next_try_at=0,
+    )
+    webhooks.add(database, made)
+    return made
+
+
+def stored(database: Database) -> Webhook:
+    with database.read() as connection:
+        (found,) = webhooks.listed(connection, POLICE)
+    return found
+
+
+def waiting(database: Database, now: int) -> list[str]:
+    with database.read() as connection:
+        return [one.webhook_id for one in webhooks.waiting(connection, now)]
+
+
+def test_one_claim_at_a_time(database: Database, webhook: Webhook) -> None:
+    """Who comes second, with the row as it was, gets nothing; once the claim has run out somebody else may come."""
+    claimed = webhooks.claim(database, webhook, LATER)
+    assert claimed == replace(webhook, next_try_at=LATER)
+    assert webhooks.claim(database, webhook, LATER + 1) is None
+    assert waiting(database, LATER - 1) == []
+    assert waiting(database, LATER) == ["webhook-1"]
+    assert webhooks.claim(database, stored(database), LATER + 5) is not None
+
+
+def test_a_delivery_moves_on_and_frees(database: Database, webhook: Webhook) -> None:
+    """What failed before is forgotten."""
+    claimed = webhooks.claim(database, webhook, LATER)
+    assert claimed is not None
+    failed = webhooks.settle_failed(database, claimed, "x" * 900, LATER)
+    assert failed == replace(webhook, failures=1, last_error="x" * 500, next_try_at=LATER)
+    again = webhooks.claim(database, failed, LATER + 9)
+    assert again is not None
+    moved = webhooks.settle_delivered(database, again, PROGRESS, NOW)
+    assert moved == stored(database)
+    assert moved == replace(webhook, events_after="7.2", warnings_after=3, delivered_at=NOW, next_try_at=NOW)
+
+
+def test_a_claim_that_ran_out_settles_nothing(database: Database, webhook: Webhook) -> None:
+    """Whoever was slower than his claim must not undo what the next one did."""
+    slow = webhooks.claim(database, webhook, NOW)
+    assert slow is not None
+    quick = webhooks.claim(database, slow, LATER)
+    assert quick is not None
+    assert webhooks.settle_delivered(database, slow, Progress("99", 99), NOW) is None
+    assert webhooks.settle_failed(database, slow, "late", NOW) is None
+    assert stored(database) == quick
+
+
+def test_one_that_was_removed_is_not_settled(database: Database, webhook: Webhook) -> None:
+    """It does not come back."""
+    claimed = webhooks.claim(database, webhook, LATER)
+    assert claimed is not None
+    webhooks.remove(database, POLICE, "webhook-1")
+    assert webhooks.settle_delivered(database, claimed, PROGRESS, NOW) is None
+    assert waiting(database, LATER) == []
+
+
+def test_an_agency_has_its_own(database: Database, webhook: Webhook) -> None:
+    """Others neither find nor remove it; the same URL may be another agency's, too."""
+    with database.read() as connection:
+        assert webhooks.listed(connection, COURT) == []
+        assert webhooks.find(connection, POLICE, "webhook-1") == webhook
+        with refused("not_found", field="webhook_id", error=NotFound):
+            webhooks.find(connection, COURT, "webhook-1")
+    with refused("not_found", field="webhook_id", error=NotFound):
+        webhooks.remove(database, COURT, "webhook-1")
+    webhooks.add(database, replace(webhook, webhook_id="webhook-2", agency=COURT))
+    with refused("webhook_exists", field="url", error=Conflict):
+        webhooks.add(database, replace(webhook, webhook_id="webhook-3"))

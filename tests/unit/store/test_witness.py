@@ -1,0 +1,108 @@
+"""A witness's memory: its schema, what of it survives, and that a step is taken once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from alembic import command
+
+from ledger.core.log.merkle import EMPTY_ROOT
+from ledger.core.log.replay import ReplayState, ReplayStep
+from ledger.store.database import open_witness_engine
+from ledger.store.migrate import configuration
+from ledger.store.witness import Cosigned, Halted, Moved, SeenAnchor, WitnessStore
+from tests.testkit import bundles
+from tests.testkit.builders import POLICE
+from tests.unit.core.test_following import judged
+from tests.unit.store.revisions import current_revision
+
+ROOT, OTHER = b"\x01" * 32, b"\x02" * 32
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[WitnessStore]:
+    """The memory of a witness that has seen nothing."""
+    made = WitnessStore.open(tmp_path / "witness.db", bundles.trust())
+    yield made
+    made.close()
+
+
+def test_migrations_lead_to_the_tables_as_they_are_declared(tmp_path: Path) -> None:
+    """Alembic finds nothing left to change, and takes the schema down and up again."""
+    engine = open_witness_engine(tmp_path / "witness.db")
+    command.check(configuration(engine, "witness"))
+    command.downgrade(configuration(engine, "witness"), "base")
+    assert current_revision(engine, "witness") is None
+    command.upgrade(configuration(engine, "witness"), "head")
+    command.check(configuration(engine, "witness"))
+    engine.dispose()
+
+
+def stepped(store: WitnessStore) -> tuple[ReplayState, ReplayStep]:
+    """A step over the first entries of a log."""
+    return store.followed(), judged(bundles.founded(POLICE).events)
+
+
+def test_a_step_is_kept_whole_and_once(store: WitnessStore, tmp_path: Path) -> None:
+    """What was followed comes back from the file, registry and all; the same step again changes nothing."""
+    before, step = stepped(store)
+    assert store.advance(before, step)
+    assert not store.advance(before, step)
+    again = WitnessStore.open(tmp_path / "witness.db", bundles.trust())
+    assert again.followed() == step.followed
+    known = again.known(step.heads, [*step.events, "no such event"])
+    assert (known.heads, known.events) == (step.heads, step.events)
+    assert again.registry_hash_at(0) == bundles.LOG_ID
+    assert again.registry_hash_at(step.followed.size) == step.followed.authority.registry_hash
+    assert again.registry_hash_at(1).hex() == step.changes[0].change.registry_hash[2:]
+    again.close()
+
+
+def test_a_step_of_signing_starts_where_the_last_one_ended(store: WitnessStore) -> None:
+    """Whoever was checked against another tree is told the one that is kept."""
+    assert store.latest() == Cosigned(0, EMPTY_ROOT, 0)
+    assert store.cosign(store.latest(), 5, ROOT, "note", 100) == 100
+    for stale in (Cosigned(), Cosigned(5, OTHER, 100), Cosigned(4, ROOT, 100)):
+        with pytest.raises(Moved) as moved:
+            store.cosign(stale, 6, OTHER, "note", 200)
+        assert moved.value.size == 5
+    assert store.cosign(store.latest(), 5, ROOT, "note", 50) == 100
+    assert store.cosign(store.latest(), 7, OTHER, "later note", 150) == 150
+    assert (store.has_cosigned(5), store.has_cosigned(6), store.has_cosigned(7)) == (ROOT, None, OTHER)
+    assert store.latest_note() == "later note"
+
+
+def test_nothing_is_kept_to_sign_while_an_alarm_halts(store: WitnessStore) -> None:
+    """The alarm counts within the step itself, not only before it."""
+    assert store.raise_alarm("anchor_lag", halts=False, told="late", evidence={}, now=1) is not None
+    store.cosign(store.latest(), 5, ROOT, "note", 100)
+    store.raise_alarm("fork", halts=True, told="two trees", evidence={"checkpoint": "note"}, now=2)
+    assert store.raise_alarm("fork", halts=True, told="again", evidence={}, now=3) is None
+    with pytest.raises(Halted):
+        store.cosign(store.latest(), 6, OTHER, "note", 200)
+    assert store.latest().size == 5
+    assert store.clear_kind("fork", 4) == []
+    assert [alarm.kind for alarm in store.clear_kind("anchor_lag", 4)] == ["anchor_lag"]
+    assert [alarm.told for alarm in store.clear(2, "looked at", 5)] == ["two trees"]
+    store.cosign(store.latest(), 6, OTHER, "note", 200)
+
+
+def test_anchored_trees_are_forgotten_but_the_last(store: WitnessStore) -> None:
+    """Below a final anchor nothing is anchored any more; the latest tree is what the next step starts from."""
+    for size in (3, 5, 8):
+        store.cosign(store.latest(), size, bytes([size]) * 32, "note", 100)
+    store.keep_anchor(SeenAnchor(1, 5, ROOT))
+    assert [store.has_cosigned(size) is not None for size in (3, 5, 8)] == [False, True, True]
+    store.keep_anchor(SeenAnchor(2, 9, ROOT))
+    assert store.latest().size == 8
+    assert store.looked().anchor == SeenAnchor(2, 9, ROOT)
+
+
+def test_the_largest_published_size_is_remembered(store: WitnessStore) -> None:
+    """A smaller one does not take its place."""
+    store.keep_seen(9)
+    store.keep_seen(4)
+    store.keep_look(2000, 9)
+    assert (store.looked().seen_size, store.looked().looked_at) == (9, 2000)

@@ -1,0 +1,157 @@
+"""Data sets: the bytes that were registered are kept, and nothing else; models see their rows and cite them."""
+
+from __future__ import annotations
+
+import stat
+from datetime import UTC, datetime
+from io import BytesIO
+from pathlib import Path
+
+import pytest
+from blake3 import blake3
+from openpyxl import Workbook as Book
+
+from ledger.core.errors import MalformedInput
+from ledger.core.events.record import TableLayout
+from ledger.deadlines.working_days import shipped_calendar
+from ledger.procedures import shipped_rulebook
+from ledger.supervision.runs.datasets import DatasetFiles, Datasets, Registered, current
+from ledger.supervision.runs.session import QueryRefused
+from ledger.supervision.views import Views
+from ledger.supervision.views.bundle_source import GivenSource
+from tests.testkit.datasets import dataset
+
+CSV = "身份证,Amount\r\n310101,1200\r\n310102,\r\n".encode()
+AS_OF = datetime(2026, 6, 1, tzinfo=UTC)
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> DatasetFiles:
+    return DatasetFiles(tmp_path / "datasets")
+
+
+def test_the_registered_file_is_kept_for_the_service_alone(files: DatasetFiles) -> None:
+    """Under its digest, with mode 0600; given again it is the same; its rows are text, a blank cell is None."""
+    body = dataset(CSV, rows=2)
+    assert files.rows(body) is None
+    for _ in range(2):
+        rows = files.keep(body, CSV)
+    assert (rows.columns, rows.rows) == (("身份证", "Amount"), (("310101", "1200"), ("310102", None)))
+    assert files.rows(body) == rows
+    path = files.path(body.digest)
+    assert path.read_bytes() == CSV
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert [one.name for one in path.parent.iterdir()] == [path.name]
+
+
+def test_a_row_has_the_digest_of_what_it_says(files: DatasetFiles) -> None:
+    """BLAKE3 of the pairs of column and text in one spelling, which anybody computes; blank cells are left out."""
+    said = '[["身份证","310101"],["Amount","1200"]]', '[["身份证","310102"]]'
+    assert files.keep(dataset(CSV, rows=2), CSV).digests == tuple(
+        f"blake3:{blake3(one.encode()).hexdigest()}" for one in said
+    )
+
+
+def test_the_layout_that_was_signed_says_how_it_is_read(files: DatasetFiles) -> None:
+    """Another encoding and delimiter; the sheet of a workbook."""
+    text = "姓名;金额\n张;1\n".encode("gb18030")
+    rows = files.keep(dataset(text, layout=TableLayout(format="csv", encoding="gb18030", delimiter=";")), text)
+    assert rows.rows == (("张", "1"),)
+    book, stream = Book(), BytesIO()
+    sheet = book.create_sheet("payments")
+    for row in (("id", "paid"), ("a", datetime(2026, 3, 1)), ("b", 7)):  # noqa: DTZ001 - as a spreadsheet has it
+        sheet.append(row)
+    book.save(stream)
+    rows = files.keep(
+        dataset(stream.getvalue(), rows=2, layout=TableLayout(format="xlsx", sheet="payments")), stream.getvalue()
+    )
+    assert rows.rows == (("a", "2026-03-01"), ("b", "7"))
+    lines = b'{"id":"a"}\n{"id":"b","paid":true}\n'
+    rows = files.keep(dataset(lines, rows=2, layout=TableLayout(format="json")), lines)
+    assert (rows.columns, rows.rows) == (("id", "paid"), (("a", None), ("b", "true")))
+
+
+@pytest.mark.parametrize(
+    ("data", "rows", "reason"),
+    [
+        (CSV, 3, "3 rows were registered, this layout finds 2"),
+        (CSV + b"broken", 1, "1 rows were registered, this layout finds more"),
+        (b"id,ID\n1,2\n", 1, "the column 'ID' more than once"),
+        (b"id,evidence\n1,2\n", 1, "the column 'evidence' more than once, or as one of ours"),
+        (b"id,,paid\n1,2,3\n", 1, "a column without a name"),
+        (b"id\n\xff\n", 1, "row by row this is no table"),
+        (b"id,paid\n1\n", 1, "row 2: expected 2 cells"),
+        ("id\n\u202e1\n".encode(), 1, "U\\+202E, which is no text"),
+    ],
+)
+def test_what_is_no_such_table_is_not_kept(files: DatasetFiles, data: bytes, rows: int, reason: str) -> None:
+    """Refused with what is wrong and where; nothing stays behind."""
+    body = dataset(data, rows=rows)
+    with pytest.raises(MalformedInput, match=reason):
+        files.keep(body, data)
+    assert not files.holds(body.digest)
+    assert list(files.path(body.digest).parent.iterdir()) == []
+
+
+def test_rows_that_bring_too_many_columns_are_read_no_further(files: DatasetFiles) -> None:
+    """The refusal comes at the column too many, not after the rest of the file, which is no JSON here."""
+    data = b"".join(b'{"k%d":1}\n' % number for number in range(1001)) + b"broken"
+    body = dataset(data, rows=1002, layout=TableLayout(format="json"))
+    with pytest.raises(MalformedInput, match="at most 1000 columns, not 1001"):
+        files.keep(body, data)
+
+
+def test_other_bytes_are_neither_kept_nor_read(files: DatasetFiles) -> None:
+    """Not on arrival, and not where the kept file was changed later: then it is as if it were not here."""
+    body = dataset(CSV, rows=2)
+    with pytest.raises(MalformedInput, match="this one has sha256:") as refused:
+        files.keep(body, CSV + b"310103,1\r\n")
+    assert refused.value.field == "file"
+    files.keep(body, CSV)
+    files.path(body.digest).write_bytes(CSV.replace(b"1200", b"9999"))
+    assert files.rows(body) is None
+
+
+def test_an_id_belongs_to_who_registered_it_first() -> None:
+    """That agency's latest registration is the view; another agency's of the same id is not."""
+    first, other, later = (
+        Registered(agency, f"blake3:{number:064x}", dataset(CSV, rows=number))
+        for number, agency in enumerate(("procuratorate-east", "police-east", "procuratorate-east"), start=1)
+    )
+    assert current([first, other]) == {"dataset_pensions": first}
+    assert current([first, other, later]) == {"dataset_pensions": later}
+    assert current([first, other, later], {"police-east"}) == {"dataset_pensions": other}, "of those in line"
+
+
+def test_a_session_asks_the_rows_beside_the_views(files: DatasetFiles) -> None:
+    """Where it is given them, and by a template: each row with its digest and the registering event; else there is no
+    such view."""
+    registration = Registered(
+        "procuratorate-east", "blake3:" + "11" * 32, dataset(CSV, rows=2, dataset_id="pension-list")
+    )
+    datasets = Datasets(files)
+    assert datasets.tables([registration]) == {}
+    kept = files.keep(registration.body, CSV)
+    tables = datasets.tables([registration])
+    assert datasets.tables([registration])["dataset_pension_list"].table is tables["dataset_pension_list"].table
+    views = Views(
+        None,
+        GivenSource([], shipped_rulebook()),
+        shipped_rulebook(),
+        shipped_calendar(),
+        mark="test",
+        datasets=lambda size, near: datasets.tables([registration][size:], near),
+    )
+    views.refresh()
+    sql = 'SELECT "身份证" AS id, amount AS amount, row_digest, evidence FROM dataset_pension_list ORDER BY id'
+    with views.session(outside=True) as session:
+        found = session.rows(sql, {}, AS_OF, by_template=True)
+        with pytest.raises(QueryRefused, match="there is no view") as refused:
+            session.rows(sql, {}, AS_OF)
+    assert "dataset_match" in str(refused.value.hint)
+    assert [(row["id"], row["amount"]) for row in found] == [("310101", "1200"), ("310102", None)]
+    assert [row["row_digest"] for row in found] == list(kept.digests)
+    assert {tuple(row["evidence"]) for row in found} == {(registration.digest,)}
+    with views.session() as session, pytest.raises(QueryRefused, match="there is no view dataset_pension_list"):
+        session.rows(sql, {}, AS_OF, by_template=True)
+    views.close()

@@ -1,0 +1,159 @@
+"""Models as readers look for them: what a file says in parts, what fits a query, what differs between two."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from msgspec import UNSET
+
+from ledger.core.events import digest_of
+from ledger.core.events.supervision import BilingualText, ModelPublished
+from ledger.core.supervision.model_package import verify_package
+from ledger.supervision.library.card import Card, Fit, card_of, fit, texts_of
+from ledger.supervision.library.checking import check_model
+from ledger.supervision.library.comparison import compare
+from ledger.supervision.models.parse import parse_model
+from ledger.supervision.models.shipped_models import shipped_model, shipped_models
+from tests.testkit.builders import PROCURATORATE, analyst
+from tests.testkit.bundles import naming, trust
+from tests.testkit.supervision import Model, published
+from tests.unit.core.test_model_package import log_of, package
+from tests.unit.supervision.modelling import SOUND, changed
+
+
+def of(text: str, **fields: Any) -> ModelPublished:
+    return published(definition=text, model_digest=digest_of(text.encode()), **fields)
+
+
+def card(text: str) -> Card:
+    found = card_of(text)
+    assert found is not None
+    return found
+
+
+@pytest.mark.parametrize("name", shipped_models())
+def test_every_shipped_model_has_a_card(name: str) -> None:
+    """All parts are told in both languages, and the condition as it is written."""
+    found = card(shipped_model(name))
+    assert found.condition.startswith("condition:")
+    assert found.form
+    assert all(text.strip() for text in texts_of(found))
+    assert sum(one.raises > 0 for one in found.examples)
+
+
+def test_the_condition_is_told_without_what_follows_it() -> None:
+    """Comments of the next part are its own."""
+    text = changed(("lead:\n", "\n# what it says\nlead:\n"))
+    assert card(text).condition == card(SOUND).condition
+    last = SOUND.replace(condition := SOUND[SOUND.index("condition:") : SOUND.index("lead:")], "") + condition
+    assert card(last).condition == condition.rstrip()
+
+
+@pytest.mark.parametrize("text", ["a: [", "model: x\nversion: 1\n", "- 1"])
+def test_what_is_no_model_has_no_card(text: str) -> None:
+    """Another program may have published it."""
+    assert card_of(text) is None
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ("PHONE", Fit(1.0, ("en",))),
+        ("phone 手机", Fit(2.0, ("en", "zh"))),
+        ("扣押手机", Fit(0.6, ("zh",))),
+        ("ｐｈｏｎｅ", Fit(1.0, ("en",))),
+        ("phone car", None),
+        ("手表", None),
+        ("冻结账户", None),
+    ],
+)
+def test_words_fit_where_they_stand(query: str, expected: Fit | None) -> None:
+    """All words must; a Chinese one of three characters and more may fit by half of its pairs."""
+    found = fit(query, {"zh": "扣押的手机未移送", "en": "A seized phone was not handed over"})
+    assert (found and (round(found.score, 2), found.places)) == (expected and (expected.score, expected.places))
+
+
+def checked(text: str = SOUND, **fields: Any) -> dict[str, tuple[str, str]]:
+    """The steps of a package of this text, by name."""
+    model = parse_model(text) if "title" not in fields else None
+    said = {name: getattr(model, name) for name in ("title", "business_line", "severity")} if model else {}
+    body = of(text, model_id="unanswered", **(said | fields))
+    log = log_of(Model("unanswered").act(body, analyst(PROCURATORATE)))
+    report = verify_package(
+        package(log, {"anchored": True}, model_id="unanswered"), naming(log.bundle(len(log.events) - 1))
+    )
+    assert report.verdict == "intact", report.faults
+    made = check_model(report)
+    assert made.usable == all(step.result == "checked" for step in made.steps)
+    assert [step.number for step in made.steps] == [5, 6, 7, 8]
+    assert {step.verdict for step in made.steps} == {"intact"}
+    return {step.name: (step.result, step.detail) for step in made.steps}
+
+
+def test_a_sound_model_can_be_taken_over() -> None:
+    """It runs, its examples come out, what was signed beside it agrees, its case study tells of nobody."""
+    told = checked()
+    assert {result for result, _ in told.values()} == {"checked"}
+    assert told["examples"][1] == "1 raise what they must, 1 raise nothing"
+    study = BilingualText(zh="某县的移送两周无人签收。", en="A handover waited at a county.")
+    assert checked(case_study=study)["anonymity"][0] == "checked"
+
+
+def test_a_fault_of_the_text_is_no_tampering() -> None:
+    """Each is told at its step, while the proof holds."""
+    wrong = changed(("as_of: 2026-03-08T12:00:00Z", "as_of: 2026-03-09T12:00:00Z"))
+    assert "seventh day" in checked(wrong)["examples"][1]
+    title = BilingualText(zh="移送长期无人签收", en="Offer unanswered")
+    assert checked("model: x", title=title)["model"][0] == "failed"
+    assert "title" in checked(title=BilingualText(zh="别的", en="Another"))["agreement"][1]
+    tells = BilingualText(zh="某县。", en="Called upon Mr Smith.")
+    assert checked(case_study=tells)["anonymity"] == (
+        "failed",
+        "case_study.en: character 13, '…ed upon [Mr Smith].': name",
+    )
+
+
+@pytest.mark.parametrize("part", ["payload", "authority"])
+def test_nothing_is_checked_of_what_is_not_proven(part: str) -> None:
+    """A text that nobody signed, or nobody who is known to be allowed to, is not run."""
+    log = log_of(Model("unanswered").act(of(SOUND, model_id="unanswered"), analyst(PROCURATORATE)))
+    report = verify_package(package(log, {part: UNSET}, model_id="unanswered"), trust())
+    made = check_model(report)
+    assert report.verdict == "unverifiable"
+    assert (made.usable, {step.result for step in made.steps}) == (False, {"not_checked"})
+
+
+def test_what_differs_is_told_path_by_path() -> None:
+    """Changed, added and removed; the lines of the condition; nothing where the texts agree."""
+    later = changed(
+        ("version: 1", "version: 2"),
+        ("maximum: 60", "maximum: 90"),
+        ("> parameters.days", ">= parameters.days"),
+        ("examples:\n", "examples:\n  - {name: nothing, as_of: 2026-03-08T12:00:00Z, rows: {}, raises: []}\n"),
+    )
+    found = compare(of(SOUND), of(later, version=2))
+    told = {one.field: (one.kind, one.first, one.second) for one in found.differences}
+    assert told["parameters.days.maximum"] == ("changed", "60", "90")
+    assert told["examples[nothing].raises"] == ("added", None, "[]")
+    assert not [field for field in told if field.startswith(("examples[eighth", "examples[seventh"))]
+    assert [line[0] for line in found.condition if not line.startswith(("---", "+++"))] == ["@", " ", " ", "-", "+"]
+    back = {one.field: one.kind for one in compare(of(later), of(SOUND)).differences}
+    assert back["examples[nothing].name"] == "removed"
+    same = compare(of(SOUND), of(SOUND))
+    assert (same.same_text, same.differences, same.condition) == (True, (), ())
+
+
+def test_parts_without_a_name_of_their_own_are_told_by_number() -> None:
+    """Two examples of one name, and lists of plain values."""
+    twice = changed(("name: eighth day", "name: seventh day"))
+    fields = {one.field for one in compare(of(twice), of(changed(("key: [case_id, ", "key: [")))).differences}
+    assert {"examples[0].name", "lead.key[0]", "lead.key[1]"} <= fields
+
+
+def test_a_text_without_a_condition_is_compared_by_what_it_has() -> None:
+    """An older program's model is shown as far as it goes."""
+    found = compare(of("model: x\nrest: {}\nnone:\n"), of(SOUND))
+    assert ("rest", "removed", "{}") in [(one.field, one.kind, one.first) for one in found.differences]
+    assert ("none", "removed", "null") in [(one.field, one.kind, one.first) for one in found.differences]
+    assert all(not line.startswith("-") or line.startswith("---") for line in found.condition)

@@ -1,0 +1,352 @@
+"""Model files: every fault is told with its line, its field, and what was expected there."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from string import Formatter
+
+import pytest
+
+from ledger.core.errors import MalformedInput
+from ledger.i18n import LANGUAGES, Labels
+from ledger.supervision import wording
+from ledger.supervision.models.parse import parse_model, require_publishable
+from ledger.supervision.models.refused import ModelRefused
+from ledger.supervision.wording import VOCABULARY
+from tests.unit.i18n.test_locales import catalogue
+from tests.unit.supervision.modelling import SOUND, changed, with_sql
+
+Change = tuple[str, str]
+SEVENTH = """    as_of: 2026-03-08T12:00:00Z
+    rows:
+      handovers:
+        - {case_id: c1, handover_id: h1, status: offered, to_agency: pro-east, offered_at: 2026-03-01T02:00:00Z}
+"""
+# name of the fault: changes of the sound file, text in the line that is named, field, a part of the message
+FAULTS: dict[str, tuple[tuple[Change, ...], str, str, str]] = {
+    "unknown_key": ((("title:", "titel:"),), "titel:", "titel", "did you mean title"),
+    "key_twice": ((("version: 1", "version: 1\nversion: 2"),), "version: 2", "version", "stands twice"),
+    "anchor": ((("need:", "need: &n"),), "need: &n", "need", "anchors and aliases"),
+    "alias": ((("version: 1", "version: *v"),), "version: *v", "version", "anchors and aliases"),
+    "tag": ((("version: 1", "version: !!int 1"),), "!!int", "version", "tags"),
+    "other_number": ((("version: 1", "version: 0x1"),), "0x1", "version", "in quotes"),
+    "octal_number": ((("requested_by: 案件管理部门", "requested_by: 0417"),), "0417", "need.requested_by", "in quotes"),
+    "number_for_text": (
+        (("requested_by: 案件管理部门", "requested_by: 7"),),
+        "by: 7",
+        "need.requested_by",
+        "in quotes",
+    ),
+    "no_need": ((("need:", "needs:"),), "model: unanswered", "need", "missing"),
+    "no_problem": ((("  problem: {zh: 长期不签收, en: Offers wait}\n", ""),), "need:", "need.problem", "missing"),
+    "empty_text": ((("en: Offers wait", 'en: ""'),), "zh: 长期不签收", "need.problem.en", "fill it in"),
+    "one_language": (((", en: Offers wait", ""),), "zh: 长期不签收", "need.problem.en", "missing"),
+    "comma_in_flow": ((("en: Offers wait", "en: Offers, wait"),), "Offers, wait", "need.problem.wait", "needs quotes"),
+    "text_for_mapping": ((("{zh: 长期不签收, en: Offers wait}", "x"),), "problem: x", "need.problem", "zh, en"),
+    "no_legal_basis": (
+        (("\n  - {zh: 人民检察院刑事诉讼规则第一百五十八条, en: procuratorate rules 158}", " []"),),
+        "legal_basis: []",
+        "legal_basis",
+        "length >= 1",
+    ),
+    "unknown_word": ((("severity: low", "severity: urgent"),), "urgent", "severity", "low, medium, high"),
+    "version_zero": ((("version: 1", "version: 0"),), "version: 0", "version", ">= 1"),
+    "no_slug": ((("model: unanswered", "model: Un answered"),), "Un answered", "model", "a slug of at most 48"),
+    "default_out_of_bounds": ((("default: 7", "default: 61"),), "days:", "parameters.days.default", "1 to 60"),
+    "default_of_other_type": ((("default: 7", "default: soon"),), "days:", "parameters.days.default", "whole number"),
+    "no_bounds": (((", minimum: 1, maximum: 60", ""),), "days:", "parameters.days.minimum", "both bounds"),
+    "bound_of_other_type": ((("maximum: 60", "maximum: x"),), "days:", "parameters.days.maximum", "whole number"),
+    "parameter_as_of": ((("  days: {", "  as_of: {"),), "as_of: {type", "parameters.as_of", "its meaning already"),
+    "parameter_type": ((("type: integer", "type: int"),), "type: int", "parameters.days.type", "integer"),
+    "bounds_of_text": (
+        (("type: integer, default: 7", "type: text, default: x"),),
+        "type: text",
+        "parameters.days.minimum",
+        "no bound of a text",
+    ),
+    "choices_of_number": (
+        (("maximum: 60", "maximum: 60, choices: [a]"),),
+        "choices",
+        "parameters.days.choices",
+        "only texts",
+    ),
+    "two_conditions": ((("  view: handovers", "  view: handovers\n  sql: x"),), "condition:", "condition", "one of"),
+    "no_view": ((("  view: handovers\n", ""),), "condition:", "condition.view", "missing"),
+    "unknown_view": ((("view: handovers", "view: handover"),), "view: handover", "condition.view", "handovers"),
+    "unknown_column": (
+        (("row.status ==", "row.state =="),),
+        "row.state",
+        "condition.cel",
+        "did you mean stage or status",
+    ),
+    "unknown_parameter": ((("parameters.days", "parameters.day"),), "cel:", "condition.cel", "did you mean days"),
+    "whole_row": ((("row.status ==", 'row["status"] =='),), "cel:", "condition.cel", "write row.name"),
+    "clock": ((("legal_day(as_of)", "legal_day(now())"),), "cel:", "condition.cel", "unknown function 'now'"),
+    "list_in_list": (
+        (("&& days(", "&& [1].existsOne(x, [x].existsOne(y, y == 1)) && days("),),
+        "cel:",
+        "condition.cel",
+        "within another",
+    ),
+    "comment": ((("> parameters.days", "> parameters.days // )"),), "cel:", "condition.cel", "no comment"),
+    "list_made_of_lists": (
+        (("&& days(", "&& size(['a'].map(x, x + x)) == 1 && days("),),
+        "cel:",
+        "condition.cel",
+        "function 'map'",
+    ),
+    "no_cel": ((("> parameters.days", ">"),), "cel:", "condition.cel", "not CEL, at character"),
+    "unknown_name": ((("legal_day(as_of)", "legal_day(today)"),), "cel:", "condition.cel", "unknown name 'today'"),
+    "key_is_no_column": ((("key: [case_id, handover_id]", "key: [case_id, handover]"),), "key:", "lead.key[1]", "did"),
+    "supervised_is_no_column": ((("supervised: to_agency", "supervised: agency"),), "agency", "lead.supervised", "did"),
+    "unknown_place": ((("{offered_at}", "{offered}"),), "{offered}", "lead.says.en", "offered_at"),
+    "lone_bracket": ((("{offered_at}", "{offered_at"),), "{offered_at", "lead.says.en", "bracket"),
+    "no_checks": (
+        (
+            (
+                "\n  - what: {zh: 核实是否收到, en: Ask whether it arrived}\n"
+                "    by: {zh: 案件管理部门, en: case management}",
+                " []",
+            ),
+        ),
+        "checks: []",
+        "checks",
+        "length >= 1",
+    ),
+    "nothing_must_raise": (
+        (("raises: [{case_id: c1, handover_id: h1}]", "raises: []"),),
+        "examples:",
+        "examples",
+        "that must raise",
+    ),
+    "all_must_raise": (
+        (("raises: []", "raises: [{case_id: c1, handover_id: h1}]"),),
+        "examples:",
+        "examples",
+        "must not raise",
+    ),
+    "no_moment": (
+        (("as_of: 2026-03-08T16:00:00Z", "as_of: 2026-03-08"),),
+        "as_of: 2026-03-08\n",
+        "examples[0].as_of",
+        "a time in UTC",
+    ),
+    "unknown_view_in_example": (
+        (("      handovers:", "      handover:"),),
+        "handover:\n",
+        "examples[0].rows.handover",
+        "did",
+    ),
+    "unknown_column_in_example": (
+        (("status: offered, to", "state: offered, to"),),
+        "state: offered",
+        "examples[0].rows.handovers[0].state",
+        "did you mean",
+    ),
+    "column_of_other_type": (
+        (("offered_at: 2026-03-01T02:00:00Z", "offered_at: soon"),),
+        "offered_at: soon",
+        "examples[0].rows.handovers[0].offered_at",
+        "a time in UTC",
+    ),
+    "empty_row": (
+        (("raises: []", "raises: []\n    rows: {handovers: [{}]}"), (SEVENTH, "    as_of: 2026-03-08T12:00:00Z\n")),
+        "rows: {handovers: [{}]}",
+        "examples[1].rows.handovers[0]",
+        "at least one column of handovers",
+    ),
+    "raises_other_key": (
+        (("raises: [{case_id: c1, handover_id: h1}]", "raises: [{case_id: c1}]"),),
+        "raises: [{case_id: c1}]",
+        "examples[0].raises[0]",
+        "case_id, handover_id",
+    ),
+    "example_with_unknown_parameter": (
+        (("  - name: eighth day", "  - name: eighth day\n    parameters: {day: 1}"),),
+        "parameters: {day",
+        "examples[0].parameters.day",
+        "did you mean days",
+    ),
+    "example_out_of_bounds": (
+        (("  - name: eighth day", "  - name: eighth day\n    parameters: {days: 0}"),),
+        "parameters: {days: 0",
+        "examples[0].parameters.days",
+        "1 to 60",
+    ),
+    "bidirectional_control": ((("Offers wait", "Offers \u202e wait"),), "Offers", "", "U+202E"),
+    "escaped_nul": ((("en: Offers wait", 'en: "Offers \\0 wait"'),), "Offers", "need.problem.en", "NUL"),
+    "not_yaml": ((("need:", "need: ["),), "requested_by", "", "not YAML"),
+}
+
+
+QUERIES = [
+    ("SELECT case_id, handover_id, to_agency FROM handovers", "need a column evidence"),
+    ("SELECT case_id, handover_id, to_agency, evidence FROM handover", "Did you mean handovers"),
+    ("SELECT case_id, handover_id, to_agency, evidence FROM handovers WHERE state = 'x'", "status"),
+    ("SELECT case_id, handover_id, to_agency, evidence FROM handovers WHERE $dais > 1", "did you mean days"),
+    ('SELECT case_id, handover_id, to_agency, evidence, 1 AS "Größe" FROM handovers', "another name"),
+    ("SELECT h.*, h.* FROM handovers h", "one name"),
+    ("DELETE FROM handovers", "expected one SELECT"),
+    ("SELECT 1; SELECT 2", "expected one SELECT"),
+    ("SELECT * FROM read_csv('/etc/passwd')", "read_csv"),
+    ("SELECT * FROM '/etc/passwd'", "no view"),
+    ("COPY handovers TO 'x'", "expected one SELECT"),
+    ("ATTACH 'x.db'", "expected one SELECT"),
+    ("SET memory_limit = '1TB'", "expected one SELECT"),
+    ("SELECT *, random() AS chance FROM handovers", "another result"),
+    ("SELECT *, now() AS moment FROM handovers", "another result"),
+    ("SELECT * FROM duckdb_settings()", "duckdb_settings"),
+]
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_a_fault_is_told_with_line_field_and_what_was_expected(name: str) -> None:
+    """One change of a sound file is refused at its own line, under its own field, in words that help."""
+    changes, in_line, field, message = FAULTS[name]
+    text = changed(*changes)
+    with pytest.raises(ModelRefused) as refused:
+        parse_model(text)
+    told = {fault.field: fault for fault in refused.value.faults}
+    assert field in told, refused.value.faults
+    assert message in told[field].message
+    assert in_line in text.splitlines(keepends=True)[told[field].line - 1]
+
+
+def test_every_wording_is_in_both_catalogues_with_the_same_slots() -> None:
+    """A sentence that is written in the code can be said to every reader, with all that it says of the file."""
+    english, chinese = (catalogue(language)[VOCABULARY] for language in LANGUAGES)
+    folder = Path(wording.__file__).parent
+    code = "".join(file.read_text(encoding="utf-8") for file in folder.rglob("*") if file.suffix in (".py", ".toml"))
+    quoted = set(re.findall(r'"(\w+)"', code))
+    assert set(re.findall(r'Wording\(\s*"(\w+)"', code)) <= english.keys() == chinese.keys()
+    assert [word for word in english if not {word, word.removeprefix("a_")} & quoted] == []
+    other_slots = {word for word in english if slots(english[word]) - {"kind"} != slots(chinese[word])}
+    assert other_slots == set()
+
+
+@pytest.mark.parametrize("text", [changed(*one[0]) for one in FAULTS.values()] + [with_sql(sql) for sql, _ in QUERIES])
+def test_a_chinese_author_is_told_each_fault_in_chinese(text: str) -> None:
+    """Of every fault that is known here; names, and what an engine says, stay in their words within the sentence."""
+    with pytest.raises(ModelRefused) as refused:
+        parse_model(text)
+    for fault in refused.value.told_in(Labels("zh-CN")):
+        own, _, _ = re.sub("(YAML：|CEL 条件.*：|查询引擎报告：|对视图的查询：).*", r"\1", fault.message).partition(
+            "\n"
+        )
+        assert re.search("[\u4e00-\u9fff]", own), fault
+        assert not re.search("[A-Za-z]{2,} [a-z]{2,} [a-z]{2,}", own), fault
+
+
+def slots(entry: str) -> set[str]:
+    """The names of an entry's slots."""
+    return {name for _, name, _, _ in Formatter().parse(entry) if name}
+
+
+def test_a_sound_file_is_a_model() -> None:
+    """What the faults are changes of is taken, with its digest and its defaults."""
+    model = parse_model(SOUND)
+    assert (model.model_id, model.version, model.scope, model.views) == ("unanswered", 1, "case", ("handovers",))
+    assert model.digest.startswith("blake3:")
+    assert model.parameters_of({}) == {"days": 7}
+
+
+def test_all_that_is_to_be_filled_in_is_told_at_once() -> None:
+    """An author sees every empty text of the file, by line, not one after the other."""
+    text = changed(("en: Offers wait", 'en: ""'), ("zh: 日数", 'zh: ""'), ("en: case management", 'en: ""'))
+    with pytest.raises(ModelRefused) as refused:
+        parse_model(text)
+    assert [fault.field for fault in refused.value.faults] == [
+        "need.problem.en",
+        "parameters.days.meaning.zh",
+        "checks[0].by.en",
+    ]
+    assert refused.value.hint == "There are 2 more faults in the file."
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[" * 60_000,
+        "a: " + "{a: " * 30,
+        "a: &a [x, x]\nb: &b [*a, *a]\nc: [*b, *b]\n",
+        "%YAML 1.1\n---\na: yes\n",
+        "a: 1\n---\na: 2\n",
+        "? [a]\n: b\n",
+        SOUND + "# " + "x" * 32_000,
+        SOUND + "# " + "签" * 22_000,
+        "a: \ud800\n",
+        "- a list\n",
+        "",
+    ],
+    ids=["brackets", "deep", "bomb", "directive", "two", "list_as_key", "long", "heavy", "surrogate", "list", "empty"],
+)
+def test_what_is_no_plain_yaml_is_refused(text: str) -> None:
+    """Texts that grow, that read otherwise than they look, or that are something else."""
+    with pytest.raises(ModelRefused):
+        parse_model(text)
+
+
+def test_words_of_other_yaml_versions_are_text() -> None:
+    """``no`` is no truth, a time is as it is written."""
+    model = parse_model(changed(("case_id: c1, handover_id: h1, status", "case_id: no, handover_id: h1, status")))
+    assert model.examples[0].rows["handovers"][0]["case_id"] == "no"
+    assert model.examples[0].as_of == "2026-03-08T16:00:00Z"
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"days": 0}, "1 to 60"),
+        ({"days": "61"}, "1 to 60"),
+        ({"days": "3; DROP TABLE handovers"}, "whole number"),
+        ({"days": True}, "whole number"),
+        ({"days": None}, "whole number"),
+        ({"day": 3}, "did you mean days"),
+    ],
+)
+def test_parameters_keep_their_bounds(given: dict[str, object], message: str) -> None:
+    """A value of another type, out of bounds or under another name is refused under the parameter's name."""
+    with pytest.raises(MalformedInput, match=message) as refused:
+        parse_model(SOUND).parameters_of(given)
+    assert str(refused.value.field).startswith("parameters.")
+
+
+def test_parameters_are_taken_as_text_too() -> None:
+    """Adoptions carry texts: they come to the same values."""
+    parameters = """\
+  share: {type: decimal, default: 0.5, minimum: 0.1, maximum: 1.0, meaning: {zh: 比例, en: share}}
+  on: {type: boolean, default: false, meaning: {zh: 开启, en: on}}
+  day: {type: date, default: 2026-01-01, minimum: 2020-01-01, meaning: {zh: 日, en: day}}
+  word: {type: text, default: a, choices: [a, b], meaning: {zh: 词, en: word}}
+  set: {type: dataset, default: pensions, meaning: {zh: 数据集, en: data set}}
+"""
+    model = parse_model(changed(("parameters:\n", f"parameters:\n{parameters}")))
+    given = {"share": "0.25", "on": "true", "day": "2026-02-01", "word": "b", "set": "pensions-2", "days": "9"}
+    values = model.parameters_of(given)
+    assert model.parameters_of(values) == values
+    assert [str(value) for value in values.values()] == ["0.25", "True", "2026-02-01", "b", "pensions-2", "9"]
+    with pytest.raises(MalformedInput, match="one of a, b"):
+        model.parameters_of({"word": "c"})
+    with pytest.raises(MalformedInput, match="id of a data set"):
+        model.parameters_of({"set": 'x" JOIN events'})
+
+
+def test_a_model_whose_examples_fail_is_not_publishable() -> None:
+    """What an author says of his rows must be so."""
+    with pytest.raises(ModelRefused, match="seventh day") as refused:
+        require_publishable(changed(("as_of: 2026-03-08T12:00:00Z", "as_of: 2026-03-09T12:00:00Z")))
+    assert refused.value.faults[0].field == "examples[1]"
+    assert require_publishable(SOUND) == parse_model(SOUND)
+
+
+@pytest.mark.parametrize(
+    ("sql", "message"),
+    QUERIES,
+)
+def test_bad_queries_are_refused_when_they_are_read(sql: str, message: str) -> None:
+    """Writes, files, settings, chance, names that are not there: the author is told at his condition."""
+    with pytest.raises(ModelRefused) as refused:
+        parse_model(with_sql(sql))
+    assert any(message in fault.message for fault in refused.value.faults), refused.value.faults
+    assert all(fault.field.startswith("condition") for fault in refused.value.faults)

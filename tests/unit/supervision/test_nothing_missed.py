@@ -1,0 +1,306 @@
+"""Nothing missed, nothing made up: whoever else brings the views up, whatever one finding, file or chain does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from dataclasses import replace
+from datetime import UTC, datetime
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ledger.chain.journal import AnchoredHead, ChainWrite, WriteState
+from ledger.core.encoding.digests import blake3_text
+from ledger.core.errors import Unavailable
+from ledger.core.events.case import CaseStageEntered
+from ledger.core.procedure.legal_days import legal_day
+from ledger.i18n import Labels
+from ledger.store import log
+from ledger.store.journal import DatabaseJournal
+from ledger.supervision.models.parse import parse_model
+from ledger.supervision.models.shipped_models import shipped_model
+from ledger.supervision.views import Anchors, Export
+from ledger.supervision.wording import told_in
+from tests.testkit.builders import FAR_POLICE, POLICE, PROCURATORATE, UPPER, Writer, analyst, clerk
+from tests.testkit.casework import Case, person_id
+from tests.testkit.datasets import dataset
+from tests.testkit.journals import anchor_write
+from tests.testkit.supervision import Model, adopted
+from tests.unit.supervision.watched import NOW, THIRD_RETURN, Watched, sent_back, watched_ledger
+
+ENGLISH, CHINESE = Labels("en"), Labels("zh-CN")
+PENSIONS = shipped_model("pension-in-execution")
+
+
+@pytest.fixture
+def watched(tmp_path: Path) -> Iterator[Watched]:
+    """A ledger of the test's own."""
+    with watched_ledger(tmp_path) as made:
+        yield made
+
+
+def model_of_sql(model_id: str, sql: str) -> str:
+    """The model of third returns with this query, which says of itself that it depends on one case."""
+    head, _, rest = THIRD_RETURN.partition("condition:")
+    _, _, tail = rest.partition("lead:")
+    indented = "\n".join(f"    {line}" for line in sql.strip().splitlines())
+    text = f"{head}condition:\n  scope: case\n  sql: |\n{indented}\nlead:{tail}"
+    return text.replace("model: third-return", f"model: {model_id}")
+
+
+COLUMNS = "case_id, handover_id, from_agency, to_agency, offered_at, return_number, evidence"
+
+
+# -- others who bring the views up -------------------------------------------------------------------------------------
+
+
+def test_what_a_report_brought_into_the_views_is_looked_at(watched: Watched) -> None:
+    """The events that somebody else's look took in are still new to the supervisor."""
+    watched.publish()
+    assert watched.supervisor.step() == 0
+    watched.post(sent_back("case-1", 3))
+    watched.supervisor.views.refresh()
+    assert watched.supervisor.step() == 1
+
+
+def test_a_lead_tells_the_tree_size_that_it_was_found_at(watched: Watched, monkeypatch: pytest.MonkeyPatch) -> None:
+    """That of the views that were asked, though they grew after the supervisor had refreshed them."""
+    watched.publish()
+    assert watched.supervisor.step() == 0
+    watched.post(sent_back("case-1", 2))
+    export = watched.supervisor.views.export
+
+    def late(*given: Any, **named: Any) -> AbstractContextManager[Export]:
+        monkeypatch.undo()
+        more = sent_back("case-1", 3).events[len(sent_back("case-1", 2).events) :]
+        for event in more:
+            watched.ledger.post(event)
+        watched.supervisor.views.refresh()
+        return export(*given, **named)
+
+    monkeypatch.setattr(watched.supervisor.views, "export", late)
+    assert watched.supervisor.step() == 1
+    (lead,) = watched.leads()
+    with watched.ledger.database.read() as connection:
+        indices = [log.entry_by_digest(connection, ref.payload_digest).log_index for ref in lead.raised.events]
+    assert max(indices) < lead.raised.tree_size
+
+
+# -- what a query says of itself ---------------------------------------------------------------------------------------
+
+
+def test_sql_that_only_claims_to_look_at_one_case_raises_nothing_false(watched: Watched) -> None:
+    """Over the cases that changed it finds something that it does not find over all: no lead."""
+    asked = f"SELECT {COLUMNS} FROM handovers WHERE return_number > $returns AND (SELECT count(*) FROM cases) < 2"
+    watched.post(sent_back("case-1", 1), sent_back("case-2", 1))
+    watched.publish(model_of_sql("only-one", asked))
+    assert watched.supervisor.step() == 0
+    watched.post(sent_back("case-3", 3))
+    assert watched.supervisor.step() == 0
+    assert watched.leads() == []
+
+
+def test_sql_that_looks_at_one_case_raises_at_once(watched: Watched) -> None:
+    """What it finds in the case it finds among all, too, and the lead is of all."""
+    watched.publish(model_of_sql("third", f"SELECT {COLUMNS} FROM handovers WHERE return_number > $returns"))
+    watched.post(sent_back("case-1", 1))
+    assert watched.supervisor.step() == 0
+    watched.post(sent_back("case-2", 3))
+    assert watched.supervisor.step() == 1
+    assert watched.supervisor.step() == 0
+
+
+# -- one bad finding, one bad file -------------------------------------------------------------------------------------
+
+
+def faults(watched: Watched, labels: Labels = ENGLISH) -> dict[tuple[str, str], str]:
+    return {(one.model_id, one.procuratorate): told_in(labels, one.says) for one in watched.supervisor.state.faults}
+
+
+def are_told_in_chinese(watched: Watched) -> bool:
+    return not any(text.isascii() for text in faults(watched, CHINESE).values())
+
+
+BAD_ROWS = {
+    "a row that names no agency": ("CASE WHEN case_id = 'case-1' THEN NULL ELSE to_agency END", "evidence"),
+    "evidence that is no event": (
+        "to_agency",
+        f"CASE WHEN case_id = 'case-1' THEN ['blake3:{'11' * 32}'] ELSE evidence END",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", BAD_ROWS)
+def test_a_bad_finding_stops_no_other(watched: Watched, name: str) -> None:
+    """The model raises what else it finds, and what is wrong is told until everything was looked at again."""
+    agency, evidence = BAD_ROWS[name]
+    watched.post(sent_back("case-1", 3), sent_back("case-2", 3))
+    columns = (
+        f"case_id, handover_id, from_agency, {agency} AS to_agency, offered_at, return_number, {evidence} AS evidence"
+    )
+    watched.publish(model_of_sql("odd", f"SELECT {columns} FROM handovers WHERE return_number > $returns"))
+    assert watched.supervisor.step() == 1
+    assert [lead.raised.case_id for lead in watched.leads()] == ["case-2"]
+    assert set(faults(watched)) == {("odd", PROCURATORATE)}
+    assert are_told_in_chinese(watched)
+    watched.post(sent_back("case-3", 3))
+    assert watched.supervisor.step() == 1
+    assert set(faults(watched)) == {("odd", PROCURATORATE)}, "a look at other cases does not mend it"
+
+
+def test_each_procuratorate_has_faults_of_its_own(watched: Watched) -> None:
+    """That one runs the model with parameters that do not fail says nothing of the other's."""
+    asked = f"SELECT {COLUMNS} FROM handovers WHERE return_number > $returns AND CASE WHEN $returns = 2 "
+    asked += "THEN CAST(CASE case_id WHEN 'case-1' THEN purpose ELSE '1' END AS BIGINT) > 0 ELSE true END"
+    watched.post(sent_back("case-1", 3))
+    text = model_of_sql("strict", asked)
+    model = watched.publish(text)
+    model.act(adopted(1, model_digest=parse_model(text).digest, parameters={"returns": "1"}), analyst(UPPER))
+    watched.ledger.post(model.last)
+    assert watched.supervisor.step() == 2
+    assert set(faults(watched)) == {("strict", PROCURATORATE)}
+    assert are_told_in_chinese(watched)
+
+
+def test_a_model_that_cannot_be_read_is_told(watched: Watched) -> None:
+    """A file that this release refuses is a fault, not silence; the others are run."""
+    text = "model: from-another-release\nversion: 1\n"
+    unread = Model("from-another-release", start=NOW - 1700, step=1)
+    unread.published(definition=text, model_digest=blake3_text(text.encode()))
+    watched.post(unread, sent_back("case-1", 3))
+    watched.publish()
+    assert watched.supervisor.step() == 1
+    assert set(faults(watched)) == {("from-another-release", PROCURATORATE)}
+    assert are_told_in_chinese(watched)
+
+
+def test_while_nothing_can_be_written_nothing_is_lost(watched: Watched, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was found then is raised as soon as the log takes entries again."""
+    watched.publish()
+    assert watched.supervisor.step() == 0
+    watched.post(sent_back("case-1", 3))
+
+    def full(*_: object) -> bool:
+        raise Unavailable("the log takes nothing", code="unavailable")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(watched.supervisor.record, "put", full)
+        watched.supervisor.try_step()
+    assert faults(watched) == {("*", ""): "the log takes nothing"}
+    watched.supervisor.try_step()
+    assert len(watched.leads()) == 1
+    assert faults(watched) == {}
+
+
+# -- whose data set ----------------------------------------------------------------------------------------------------
+
+
+def test_a_lead_cites_the_data_set_that_was_asked(watched: Watched) -> None:
+    """An id is that of the first agency in line with the procuratorate: another's registration under it is neither
+    asked nor cited, be it earlier elsewhere or later here."""
+    paid = legal_day(datetime.fromtimestamp(NOW, UTC))
+    data = f"person_id,paid_on\n{person_id('li')},{paid}\n".encode()
+    other = b"person_id,paid_on\nnobody,2026-01-01\n"
+    case = Case("case-1", start=NOW - 3600, step=1).open().name("li", role="defendant")
+    case.say(CaseStageEntered, stage="execution")
+    far = registered(watched, FAR_POLICE, other, by=clerk(FAR_POLICE))
+    ours = registered(watched, PROCURATORATE, data, by=analyst(PROCURATORATE))
+    theirs = registered(watched, POLICE, other, by=clerk(POLICE))
+    watched.post(case, far, ours, theirs)
+    watched.publish(PENSIONS)
+    assert watched.supervisor.step() == 1, faults(watched)
+    (cited,) = watched.leads()[0].raised.datasets
+    assert cited.digest == f"sha256:{sha256(data).hexdigest()}"
+
+
+def registered(watched: Watched, agency: str, data: bytes, *, by: Any) -> Writer:
+    body = dataset(data, period_until="2026-12-31")
+    watched.files.keep(body, data)
+    writer = Writer("agency", agency, start=NOW - 3000)
+    writer.write(body, by)
+    return writer
+
+
+# -- anchors -----------------------------------------------------------------------------------------------------------
+
+
+def anchor(
+    watched: Watched, number: int, size: int, state: WriteState = WriteState.CONFIRMED, *, is_timed: bool = True
+) -> ChainWrite:
+    head = AnchoredHead(size, b"\x01" * 32, b"\x02" * 32)
+    known = NOW + number if state is WriteState.CONFIRMED and is_timed else None
+    write = anchor_write(number, head, state, timestamp=NOW + number, block_time=known)
+    DatabaseJournal(watched.ledger.database).append(write)
+    return write
+
+
+def first_anchored(watched: Watched) -> list[int | None]:
+    """In which anchor, by the number that its time tells, each event of the case was first."""
+    watched.supervisor.views.refresh()
+    with watched.supervisor.views.session() as session:
+        at = datetime.fromtimestamp(NOW + 1000, UTC)
+        rows = session.rows("SELECT anchored_at FROM events ORDER BY log_index", {}, at)
+    moments = [row["anchored_at"] for row in rows]
+    return [None if one is None else int(one.replace(tzinfo=UTC).timestamp()) - NOW for one in moments]
+
+
+def read_anchors(watched: Watched) -> list[int]:
+    """The numbers of the anchors that the views read from here on."""
+    numbers: list[int] = []
+    source: Any = watched.supervisor.views._source
+    anchors = source.anchors
+
+    def read(after: int, end: int) -> Anchors:
+        found: Anchors = anchors(after, end)
+        numbers.extend(int(str(row[0])) for row in found.rows)
+        return found
+
+    source.anchors = read
+    return numbers
+
+
+@pytest.fixture
+def sizes(watched: Watched) -> Callable[[int], int]:
+    """A case of four events, and the tree size after each."""
+    case = Case("case-1", start=NOW - 3600, step=1).open().name("a", "b", "c")
+    indices = [watched.ledger.post(event).index for event in case.events]
+    return lambda number: indices[number - 1] + 1
+
+
+def test_each_anchor_is_read_once(watched: Watched, sizes: Callable[[int], int]) -> None:
+    """By number, and by no later look again; a process that was started anew has them in its file."""
+    read = read_anchors(watched)
+    anchor(watched, 1, sizes(1))
+    anchor(watched, 2, sizes(3))
+    assert first_anchored(watched) == [1, 2, 2, None]
+    anchor(watched, 3, sizes(4))
+    assert first_anchored(watched) == [1, 2, 2, 3]
+    watched.supervisor.views.close()
+    assert first_anchored(watched) == [1, 2, 2, 3]
+    assert read == [1, 2, 3]
+
+
+def test_times_that_are_not_fetched_yet_stop_no_supervision(watched: Watched, sizes: Callable[[int], int]) -> None:
+    """Models are run; no event is told to be anchored later than it was; the times are taken when they are known."""
+    made = [anchor(watched, number, sizes(events), is_timed=number == 1) for number, events in ((1, 1), (2, 2), (3, 4))]
+    watched.publish()
+    watched.post(sent_back("case-2", 3))
+    watched.supervisor.try_step()
+    assert (len(watched.leads()), faults(watched)) == (1, {})
+    assert first_anchored(watched)[:4] == [1, None, None, None]
+    for write in made[1:]:
+        DatabaseJournal(watched.ledger.database).update(replace(write, block_time=NOW + write.number))
+    assert first_anchored(watched)[:4] == [1, 2, 3, 3]
+
+
+def test_an_anchor_that_becomes_final_late_is_taken_in(watched: Watched, sizes: Callable[[int], int]) -> None:
+    """Though one of a higher number was final before it: another key had sent that one."""
+    late = anchor(watched, 1, sizes(2), WriteState.SUBMITTED)
+    anchor(watched, 2, sizes(4))
+    assert first_anchored(watched) == [2, 2, 2, 2]
+    settled = replace(late, state=WriteState.CONFIRMED, block_number=3, block_hash=b"\x03" * 32, block_time=NOW + 1)
+    DatabaseJournal(watched.ledger.database).update(settled)
+    assert first_anchored(watched) == [1, 1, 2, 2]

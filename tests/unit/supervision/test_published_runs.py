@@ -1,0 +1,108 @@
+"""Runs of published models are done by worker processes: what one of them takes is its own fault, and no other's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from ledger.core.errors import Unavailable
+from ledger.i18n import Labels
+from ledger.supervision.models.parse import parse_model
+from ledger.supervision.models.sql_guard import QueryRefused
+from ledger.supervision.runs.isolated import ModelRunner
+from ledger.supervision.views.views import EXPORTS, Export
+from ledger.supervision.wording import told_in
+from ledger.workers.pool import WorkerPool, WorkLimits
+from tests.unit.supervision.modelling import with_sql
+from tests.unit.supervision.watched import THIRD_RETURN, Watched, sent_back, watched_ledger
+
+LIMITS = WorkLimits(memory_mb=320, cpu_s=2, seconds=60.0)
+# Cheap where there is no offer, so that it can be published.
+ENDLESS = """SELECT h.* FROM handovers h, range(9999) a, range(9999) b, range(9999) c
+WHERE a.range + b.range + c.range < 0"""
+HUGE = """SELECT h.case_id, h.handover_id, h.to_agency, h.evidence,
+    length(string_agg(a.range || ' as many characters as are needed to be too many', '' ORDER BY a.range)) AS many
+FROM handovers h, range(9999999) a GROUP BY ALL"""
+
+
+@pytest.fixture(scope="module")
+def workers() -> Iterator[WorkerPool]:
+    """One process, for all tests of this module."""
+    pool = WorkerPool(1, patience_s=60, modules=("cel", "ledger.supervision.runs.isolated"))
+    yield pool
+    pool.close()
+
+
+@pytest.fixture
+def watched(tmp_path: Path, workers: WorkerPool) -> Iterator[Watched]:
+    """A ledger of the test's own, whose models are run by the workers."""
+    with watched_ledger(tmp_path, ModelRunner(workers, LIMITS, agency="the service")) as made:
+        yield made
+
+
+def faults(watched: Watched, language: str = "en") -> dict[str, str]:
+    return {one.model_id: told_in(Labels(language), one.says) for one in watched.supervisor.state.faults}
+
+
+def test_models_are_read_and_run_in_a_process_of_their_own(
+    watched: Watched, workers: WorkerPool, tmp_path: Path
+) -> None:
+    """They raise what they find, over everything and over the cases that changed, and leave no file behind."""
+    workers.last_used = None
+    watched.publish()
+    watched.post(sent_back("case-1", 3))
+    assert watched.supervisor.step() == 1
+    assert workers.last_used is not None
+    watched.post(sent_back("case-2", 3))
+    assert watched.supervisor.step() == 1
+    assert faults(watched) == {}
+    assert list(tmp_path.glob(f"{EXPORTS}*")) == []
+
+
+@pytest.mark.parametrize(
+    ("sql", "english"), [(ENDLESS, "more than 2 seconds of computing"), (HUGE, "more than")], ids=["endless", "huge"]
+)
+def test_a_model_that_takes_too_much_stops_no_other(watched: Watched, sql: str, english: str) -> None:
+    """It is told as the fault of this model's run, in both languages; the others raise what they find, then and when
+    cases change."""
+    watched.publish(with_sql(sql))
+    watched.publish()
+    watched.post(sent_back("case-1", 3))
+    assert watched.supervisor.step() == 1
+    assert english in faults(watched).pop("unanswered")
+    assert not faults(watched, "zh-CN").pop("unanswered").isascii()
+    assert set(faults(watched)) == {"unanswered"}
+    watched.post(sent_back("case-2", 3))
+    assert watched.supervisor.step() == 1
+
+
+def test_a_busy_pool_is_no_fault_of_the_record(watched: Watched, workers: WorkerPool) -> None:
+    """While no worker is free, models cannot be read; as soon as one is, all of them are run."""
+    busy = ModelRunner(workers, WorkLimits(seconds=0.05), agency="the service")
+    watched.publish()
+    watched.post(sent_back("case-1", 3))
+    with workers.turn("east"), pytest.raises(Unavailable, match="busy"):
+        busy.read(THIRD_RETURN)
+    assert watched.supervisor.step() == 1
+
+
+def test_a_defect_in_a_run_is_that_run_s_fault(workers: WorkerPool, tmp_path: Path) -> None:
+    """An error that nobody foresaw comes back as a refusal in both languages, which stops no other run."""
+    runner, model = ModelRunner(workers, LIMITS, agency="the service"), parse_model(THIRD_RETURN)
+    spoiled = Export(str(tmp_path), 0, {"dataset_x": str(tmp_path / "missing.arrow")})
+    with pytest.raises(QueryRefused, match="defect of this service") as refusal:
+        runner.run(spoiled, model, {}, datetime.now(UTC))
+    assert not told_in(Labels("zh-CN"), refusal.value.expected).isascii()
+
+
+def test_files_of_a_killed_run_are_removed_at_the_next_start(watched: Watched, tmp_path: Path) -> None:
+    """They name persons: nobody else would remove them."""
+    watched.supervisor.views.close()
+    left = tmp_path / f"{EXPORTS}left"
+    left.mkdir()
+    (left / "persons.arrow").write_bytes(b"x")
+    watched.supervisor.views.refresh()
+    assert not left.exists()

@@ -1,0 +1,360 @@
+"""Rederive: who holds the events that a lead cites finds it again; whatever was changed is named with its step."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+
+from ledger.core.errors import MalformedInput
+from ledger.core.events.case import CaseStageEntered
+from ledger.core.events.supervision import CitedDataset, LeadRaised
+from ledger.core.events.terms import EventRef
+from ledger.core.procedure.legal_days import legal_day
+from ledger.core.verification.bundle_format import Bundle, CaseBundle, decode_bundle, decode_case_bundle
+from ledger.core.verification.trust import Trust
+from ledger.deadlines.working_days import shipped_calendar
+from ledger.procedures import shipped_rulebook
+from ledger.store import log
+from ledger.supervision import leads as rederiving
+from ledger.supervision.leads import Held, LeadReport, rederive
+from ledger.supervision.models.shipped_models import shipped_model
+from ledger.supervision.runs import active_models
+from ledger.supervision.runs.isolated import ModelRunner
+from ledger.workers.pool import WorkerPool, WorkLimits
+from tests.testkit.builders import PROCURATORATE, UPPER, Writer, analyst
+from tests.testkit.bundles import naming, trust
+from tests.testkit.casework import Case, person_id
+from tests.testkit.datasets import dataset
+from tests.testkit.journals import anchor_present
+from tests.testkit.ledgers import LOG_SIGNER
+from tests.unit.supervision.watched import NOW, THIRD_RETURN, Watched, sent_back, watched_ledger
+
+PENSIONS = shipped_model("pension-in-execution")
+TRUST: Trust = trust(log_key=LOG_SIGNER.verifying_key)
+
+
+def anchor(watched: Watched) -> None:
+    """What is in the log now is anchored, as the anchorer leaves it."""
+    anchor_present(watched.ledger, timestamp=NOW + 60, block_time=NOW + 60)
+
+
+def held_of(watched: Watched) -> Held:
+    """What somebody fetched: the lead's bundle and that of its case, the model, the agencies."""
+    (lead,) = watched.leads()
+    with watched.ledger.database.read() as connection:
+        entry = log.stream(connection, "supervision", lead.lead_id)[0]
+        size = log.tree(connection).size
+        entries = [one.envelope for one in log.entries(connection, 0, size)]
+    agencies = watched.supervisor.views._source.agencies()
+    prover = watched.prover(TRUST)
+    return Held(
+        lead=prover.bundle(entry.event_id),
+        definition=THIRD_RETURN,
+        cases={"case-1": prover.case_bundle("case-1")},
+        agencies=agencies,
+        entries=lambda size: entries[:size],
+    )
+
+
+@pytest.fixture(scope="module")
+def held(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Held]:
+    """A lead about a third return, anchored; its case went on since."""
+    with watched_ledger(tmp_path_factory.mktemp("rederive")) as watched:
+        case = sent_back("case-1", 3)
+        watched.post(case)
+        watched.publish()
+        assert watched.supervisor.step() == 1
+        case.register("found-later")
+        watched.ledger.post(case.last)
+        anchor(watched)
+        yield held_of(watched)
+
+
+def checked(held: Held) -> LeadReport:
+    return rederive(held, trusting(held), shipped_rulebook(), shipped_calendar())
+
+
+def trusting(held: Held) -> Trust:
+    """The trust file that names the blocks of what is held, as far as that can be read."""
+    bundles: list[Bundle | CaseBundle] = []
+    for decode, files in (
+        (decode_bundle, (held.lead, *held.registrations)),
+        (decode_case_bundle, tuple(held.cases.values())),
+    ):
+        for data in files:
+            with suppress(MalformedInput):
+                bundles.append(decode(data))
+    return naming(*bundles, log_key=LOG_SIGNER.verifying_key)
+
+
+def results(report: LeadReport) -> dict[str, str]:
+    return {step.name: step.result for step in report.steps}
+
+
+def test_a_lead_is_found_again_in_the_events_that_it_cites(held: Held) -> None:
+    """By its model, parameters, tree size and moment: the same finding, in the same words, whatever came after it."""
+    report = checked(held)
+    assert report.verdict == "intact", report.steps
+    assert set(results(report).values()) == {"checked"}
+    assert report.development
+
+
+def with_payload(data: bytes, change: Callable[[dict[str, Any]], None]) -> bytes:
+    bundle = json.loads(data)
+    change(bundle["payload"])
+    return json.dumps(bundle).encode()
+
+
+def other_words(payload: dict[str, Any]) -> None:
+    payload["body"]["says"]["en"] = "Nothing to see here."
+
+
+FAULTS: dict[str, tuple[Callable[[Held], Held], str, str]] = {
+    "the lead says something else": (
+        lambda held: replace(held, lead=with_payload(held.lead, other_words)),
+        "lead",
+        "tampered",
+    ),
+    "another model": (
+        lambda held: replace(held, definition=THIRD_RETURN.replace("default: 2", "default: 1")),
+        "model",
+        "tampered",
+    ),
+    "no case": (lambda held: replace(held, cases={}), "cited", "tampered"),
+    "the lead is another event": (
+        lambda held: replace(held, lead=json.dumps(json.loads(held.cases["case-1"])["events"][0]).encode()),
+        "lead",
+        "tampered",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_what_was_changed_is_named(held: Held, name: str) -> None:
+    """The step that fails, and the verdict."""
+    change, step, verdict = FAULTS[name]
+    report = checked(change(held))
+    assert report.verdict == verdict, report.steps
+    assert next(one.name for one in report.faults) == step
+
+
+def cut(data: bytes, last: int) -> bytes:
+    bundle = json.loads(data)
+    bundle["events"] = bundle["events"][:last]
+    return json.dumps(bundle).encode()
+
+
+def test_a_lead_that_the_events_do_not_bear_is_refused(held: Held) -> None:
+    """With the events up to the second return alone there is no third one to cite, nor to find."""
+    report = checked(replace(held, cases={"case-1": cut(held.cases["case-1"], 10)}))
+    assert report.verdict == "tampered"
+    assert [step.name for step in report.faults] == ["cited", "end", "finding"]
+
+
+def test_a_case_that_goes_on_shows_by_itself_that_nothing_is_left_out(held: Held) -> None:
+    """No entries of the log are asked for; an event left out between breaks the order."""
+    assert checked(replace(held, entries=None)).verdict == "intact"
+    bundle = json.loads(held.cases["case-1"])
+    del bundle["events"][1]
+    report = checked(replace(held, entries=None, cases={"case-1": json.dumps(bundle).encode()}))
+    assert next(step.name for step in report.faults) == "cases"
+
+
+def test_a_payload_that_is_withheld_is_no_fault(held: Held) -> None:
+    """What rests on it cannot be checked, and nothing is called tampered."""
+    bundle = json.loads(held.cases["case-1"])
+    del bundle["events"][0]["payload"]
+    report = checked(replace(held, cases={"case-1": json.dumps(bundle).encode()}))
+    assert (report.verdict, results(report)["finding"]) == ("unverifiable", "not_checked")
+
+
+@pytest.mark.parametrize(("scope", "verdict"), [("case", "intact"), ("all", "unverifiable")])
+def test_a_query_over_all_cases_is_not_checked_by_some(tmp_path: Path, scope: str, verdict: str) -> None:
+    """It may compare them with others that are not here."""
+    head, _, rest = THIRD_RETURN.partition("condition:")
+    _, _, tail = rest.partition("lead:")
+    query = "SELECT * FROM handovers WHERE return_number > $returns"
+    text = f"{head}condition:\n  scope: {scope}\n  sql: {query}\nlead:{tail}"
+    with watched_ledger(tmp_path) as watched:
+        watched.post(sent_back("case-1", 3))
+        watched.publish(text)
+        assert watched.supervisor.step() == 1
+        anchor(watched)
+        report = checked(replace(held_of(watched), definition=text))
+    assert report.verdict == verdict, report.steps
+    assert results(report)["words"] == "checked"
+
+
+def test_a_query_that_finds_nothing_here_is_no_fault(tmp_path: Path) -> None:
+    """It may say of itself that it looks at one case, and look at more: that these do not show it tells nothing."""
+    head, _, rest = THIRD_RETURN.partition("condition:")
+    _, _, tail = rest.partition("lead:")
+    query = "SELECT * FROM handovers WHERE return_number > $returns AND (SELECT count(*) FROM cases) > 1"
+    text = f"{head}condition:\n  scope: case\n  sql: {query}\nlead:{tail}"
+    with watched_ledger(tmp_path) as watched:
+        watched.post(sent_back("case-1", 3), sent_back("case-2", 1))
+        watched.publish(text)
+        assert watched.supervisor.step() == 1
+        anchor(watched)
+        report = checked(replace(held_of(watched), definition=text))
+    assert report.verdict == "unverifiable", report.steps
+    assert results(report)["finding"] == "not_checked"
+
+
+def test_a_model_that_takes_too_much_says_nothing_of_the_lead(held: Held) -> None:
+    """A lead is found again in a worker process, within what a request may take; what comes to its end there was not
+    checked, and is no fault of the lead."""
+    workers = WorkerPool(1, modules=("cel", "ledger.supervision.runs.isolated"))
+    reports = [
+        rederive(held, trusting(held), shipped_rulebook(), shipped_calendar(), runner=ModelRunner(workers, limits))
+        for limits in (None, WorkLimits(memory_mb=8))
+    ]
+    workers.close()
+    assert results(reports[0]) == results(checked(held))
+    assert reports[0].verdict == checked(held).verdict
+    assert {"failed", "tampered"} & set(results(reports[1]).values()) == set()
+    assert "not_checked" in results(reports[1]).values()
+
+
+def test_of_much_evidence_the_first_events_are_cited(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the order of the log, as many as a lead holds; how many there are is told, and another choice is found out."""
+    for module in (active_models, rederiving):
+        monkeypatch.setattr(module, "MAX_CITED", 1)
+    with watched_ledger(tmp_path) as watched:
+        case = sent_back("case-1", 3)
+        watched.post(case)
+        watched.publish()
+        assert watched.supervisor.step() == 1
+        anchor(watched)
+        (lead,) = watched.leads()
+        assert [ref.payload_digest for ref in lead.raised.events] == [case.events[-2].digest]
+        assert lead.raised.cited_count == 2
+        assert checked(held_of(watched)).verdict == "intact"
+    other = tmp_path / "other"
+    other.mkdir()
+    with watched_ledger(other) as watched:
+        watched.post(case)
+        watched.publish()
+        last = EventRef(event_id=case.last.envelope.event_id, payload_digest=case.last.digest)
+        sign_as_it_likes(watched, lambda lead: replace(lead, events=(last,)))
+        assert watched.supervisor.step() == 1
+        anchor(watched)
+        assert [step.name for step in checked(held_of(watched)).faults] == ["words"]
+
+
+def test_a_case_that_is_cut_is_found_out(tmp_path: Path) -> None:
+    """What came later and below the tree size is kept back: the entries of the log tell; without them nobody knows."""
+    with watched_ledger(tmp_path) as watched:
+        case = sent_back("case-1", 3)
+        third = len(case.events)
+        watched.post(case.register("found-later"))
+        watched.publish()
+        assert watched.supervisor.step() == 1
+        anchor(watched)
+        held = held_of(watched)
+    assert checked(held).verdict == "intact"
+    report = checked(replace(held, cases={"case-1": cut(held.cases["case-1"], third)}))
+    assert [step.name for step in report.faults] == ["end"]
+    assert "leaves out" in report.faults[0].detail
+    for entries in (None, lambda size: held.entries(size - 1)):  # type: ignore[misc]  # held has them
+        short = checked(replace(held, entries=entries, cases={"case-1": cut(held.cases["case-1"], third)}))
+        assert (short.verdict, results(short)["end"]) == ("unverifiable", "not_checked")
+    other = checked(replace(held, entries=lambda size: [b"{}"] * size))
+    assert [step.name for step in other.faults] == ["end"]
+
+
+FALSE: dict[str, tuple[dict[str, Any], str, str]] = {
+    "severity": ({"severity": "low"}, "words", "tampered"),
+    "events": ({"events": ()}, "words", "tampered"),
+    "version": ({"model_version": 2}, "model", "tampered"),
+    "parameters": ({"parameters": {"returns": "02"}}, "model", "tampered"),
+    "left_out": ({"parameters": {}}, "model", "tampered"),
+    "size": ({"tree_size": 2**40}, "lead", "tampered"),
+    "datasets": (
+        {"datasets": (CitedDataset(dataset_id="pensions", digest="sha256:" + "11" * 32),)},
+        "finding",
+        "unverifiable",
+    ),
+    "procuratorate": ({"procuratorate": UPPER}, "words", "unverifiable"),
+}
+
+
+@pytest.mark.parametrize("name", FALSE)
+def test_what_the_lead_says_must_be_what_the_finding_says(tmp_path: Path, name: str) -> None:
+    """A service that signs a lead with something of its own is found out, though every signature holds."""
+    changes, step, verdict = FALSE[name]
+    with watched_ledger(tmp_path) as watched:
+        watched.post(sent_back("case-1", 3))
+        watched.publish()
+        sign_as_it_likes(watched, lambda lead: replace(lead, **changes))
+        assert watched.supervisor.step() == 1, watched.supervisor.state
+        anchor(watched)
+        report = checked(held_of(watched))
+    assert report.verdict == verdict, report.steps
+    assert next(one.name for one in report.steps if one.verdict == verdict) == step
+
+
+def sign_as_it_likes(watched: Watched, change: Callable[[LeadRaised], LeadRaised]) -> None:
+    record = watched.supervisor.record
+    put = record.put
+    record.put = lambda lead: put(change(lead))  # type: ignore[method-assign]
+
+
+def test_before_it_is_anchored_that_is_said(tmp_path: Path) -> None:
+    """Nothing is wrong, and the chain does not have it yet."""
+    with watched_ledger(tmp_path) as watched:
+        watched.post(sent_back("case-1", 3))
+        watched.publish()
+        watched.supervisor.step()
+        assert checked(held_of(watched)).verdict == "not_yet_anchored"
+
+
+def pensioner(watched: Watched, data: bytes) -> Held:
+    """A pension list that the procuratorate registered, and the lead on somebody in it who serves a sentence."""
+    case = Case("case-1", start=NOW - 3600, step=1).open().name("li", role="defendant")
+    case.say(CaseStageEntered, stage="execution")
+    body = dataset(data, period_until="2026-12-31")
+    register = Writer("agency", PROCURATORATE, start=NOW - 3000)
+    register.write(body, analyst(PROCURATORATE))
+    watched.files.keep(body, data)
+    watched.post(case, register)
+    watched.publish(PENSIONS)
+    assert watched.supervisor.step() == 1, watched.supervisor.state
+    anchor(watched)
+    held = held_of(watched)
+    return replace(
+        held, definition=PENSIONS, registrations=[watched.prover(TRUST).bundle(register.last.envelope.event_id)]
+    )
+
+
+def without_rows(lead: LeadRaised) -> LeadRaised:
+    return replace(lead, datasets=tuple(replace(one, rows=()) for one in lead.datasets))
+
+
+def test_a_lead_on_outside_data_takes_its_file(tmp_path: Path) -> None:
+    """With the registered file the finding is made again; without it that cannot be checked; another is no help."""
+    paid = legal_day(datetime.fromtimestamp(NOW, UTC))
+    data = f"person_id,paid_on\n{person_id('li')},{paid}\n".encode()
+    (tmp_path / "pensions.csv").write_bytes(data)
+    (tmp_path / "other.csv").write_bytes(data + b"x,2026-01-01\n")
+    with watched_ledger(tmp_path) as watched:
+        held = pensioner(watched, data)
+    assert checked(replace(held, files=[tmp_path / "pensions.csv"])).verdict == "intact"
+    for files in ([], [tmp_path / "other.csv"]):
+        report = checked(replace(held, files=files))
+        assert report.verdict == "unverifiable"
+        assert results(report)["finding"] == "not_checked"
+    (tmp_path / "other").mkdir()
+    with watched_ledger(tmp_path / "other") as watched:
+        sign_as_it_likes(watched, without_rows)
+        false = checked(replace(pensioner(watched, data), files=[tmp_path / "pensions.csv"]))
+    assert [step.name for step in false.faults] == ["words"]
+    unregistered = checked(replace(held, registrations=[]))
+    assert [step.name for step in unregistered.faults] == ["cited"]

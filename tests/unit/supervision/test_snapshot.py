@@ -1,0 +1,356 @@
+"""Snapshots: the rows of each view are what the events say; grown step by step they are those made at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from copy import deepcopy
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis.stateful import run_state_machine_as_test
+
+from ledger.core.events import case as acts
+from ledger.core.events import handover, item, record
+from ledger.core.events.terms import EventRef, Quantity
+from ledger.deadlines.working_days import shipped_calendar
+from ledger.procedures import shipped_rulebook
+from ledger.supervision.catalogue import views
+from ledger.supervision.views import Logged, Views
+from ledger.supervision.views.bundle_source import GivenSource
+from ledger.supervision.views.case_rows import Row
+from ledger.supervision.views.tables import OF_A_CASE
+from ledger.supervision.views.views import LeftWith
+from tests.testkit.builders import POLICE, PROCURATORATE, Event, clerk
+from tests.testkit.casework import Case, person_id
+from tests.unit.core.test_custody_machine import Custody
+
+AS_OF = datetime(2026, 6, 1, tzinfo=UTC)
+AGENCIES: list[Row] = [
+    (POLICE, "public_security", "东城公安", "Police East", "31/01"),
+    (PROCURATORATE, "procuratorate", "东城检察院", "Procuratorate East", "31/01"),
+]
+
+
+def log_of(events: Iterable[Event], anchors: Iterable[Row] = ()) -> GivenSource:
+    """A log of these events in this order."""
+    logged = [
+        Logged(index, event.digest, event.envelope.signed_at, event.payload) for index, event in enumerate(events)
+    ]
+    return GivenSource(logged, shipped_rulebook(), agencies=AGENCIES, anchors=anchors)
+
+
+def made(log: GivenSource, path: Path | None = None, mark: str = "test", left_with: LeftWith | None = None) -> Views:
+    return Views(path, log, shipped_rulebook(), shipped_calendar(), mark=mark, left_with=left_with)
+
+
+def ask(views_of: Views, sql: str, cases: Iterable[str] | None = None, as_of: datetime = AS_OF) -> list[dict[str, Any]]:
+    with views_of.session(cases) as session:
+        return session.rows(sql, {}, as_of)
+
+
+def of(*cases: Case, anchors: Iterable[Row] = ()) -> Views:
+    found = made(log_of([event for case in cases for event in case.events], anchors))
+    found.refresh()
+    return found
+
+
+def whole(views_of: Views) -> dict[str, list[tuple[str, ...]]]:
+    """All rows of all views of cases, in an order of their own."""
+    return {view: sorted(tuple(map(repr, row.values())) for row in ask(views_of, f"FROM {view}")) for view in OF_A_CASE}
+
+
+def columns(rows: list[dict[str, Any]], *names: str) -> list[tuple[Any, ...]]:
+    return [tuple(row[name] for name in names) for row in rows]
+
+
+def digests(case: Case, *sequences: int) -> list[str]:
+    return [case.events[sequence].digest for sequence in sequences]
+
+
+def moment(text: str) -> datetime:
+    return datetime.fromisoformat(text).replace(tzinfo=None)
+
+
+@pytest.fixture(scope="module")
+def handed_over() -> Case:
+    """Two things seized and offered; of the knives one is missing, and the phone's seal is broken: it stays."""
+    case = Case("case-1").open().name("li")
+    case.register("phone", seal_number="S-1", digests=("sha256:" + "11" * 32,))
+    case.register("knives", quantity="10")
+    case.offer("phone", "knives", to=PROCURATORATE, persons=("li",))
+    short = handover.ReceivedItem(item_id="knives", match_result="mismatch", quantity=Quantity(value="9", unit="piece"))
+    left = handover.NotAcceptedItem(item_id="phone", reason_code="seal_broken", seal_state="broken")
+    return case.accept(received=(short,), not_accepted=(left,))
+
+
+def test_a_case_and_its_handover_are_told(handed_over: Case) -> None:
+    """Each view has what the events say, and cites them."""
+    asked = of(handed_over)
+    (case,) = ask(asked, "FROM cases")
+    assert (case["case_id"], case["responsible"], case["stage"]) == ("case-1", PROCURATORATE, "prosecution_review")
+    assert (case["events"], case["evidence"]) == (6, digests(handed_over, 0))
+    (made,) = ask(asked, "FROM handovers")
+    assert (made["from_agency"], made["to_agency"], made["status"]) == (POLICE, PROCURATORATE, "partially_accepted")
+    assert (made["items"], made["accepted"], made["persons"]) == (2, 1, [person_id("li")])
+    assert made["evidence"] == digests(handed_over, 4, 5)
+    lines = ask(asked, "FROM handover_items ORDER BY item_id")
+    assert columns(
+        lines, "item_id", "status", "listed_quantity", "received_quantity", "match_result", "reason_code"
+    ) == [
+        ("knives", "accepted", Decimal(10), Decimal(9), "mismatch", None),
+        ("phone", "not_accepted", Decimal(1), None, None, "seal_broken"),
+    ]
+    assert columns(lines, "discrepancy_id", "listed_seal", "seal_state", "reason_code") == [
+        ("handover-1/knives", None, None, None),
+        ("handover-1/phone", "S-1", "broken", "seal_broken"),
+    ]
+    found = ask(asked, "FROM discrepancies ORDER BY item_id")
+    assert columns(found, "item_id", "resolved", "evidence") == [
+        ("knives", False, digests(handed_over, 5)),
+        ("phone", False, digests(handed_over, 5)),
+    ]
+    assert columns(ask(asked, "FROM items ORDER BY item_id"), "item_id", "holder", "registered_by", "evidence") == [
+        ("knives", PROCURATORATE, POLICE, digests(handed_over, 3)),
+        ("phone", POLICE, POLICE, digests(handed_over, 2)),
+    ]
+    assert columns(ask(asked, "FROM seals"), "item_id", "seal_number") == [("phone", "S-1")]
+    assert columns(ask(asked, "FROM item_digests"), "item_id", "digest") == [("phone", "sha256:" + "11" * 32)]
+    assert columns(ask(asked, "FROM officers ORDER BY agency"), "agency", "acts", "offered", "answered") == [
+        (POLICE, 5, 1, 0),
+        (PROCURATORATE, 1, 0, 1),
+    ]
+    stages = ask(asked, "FROM stages ORDER BY number")
+    assert columns(stages, "stage", "agency", "evidence") == [
+        ("investigation", POLICE, digests(handed_over, 0, 5)),
+        ("prosecution_review", PROCURATORATE, digests(handed_over, 5)),
+    ]
+    spans = ask(asked, "FROM custody_spans WHERE subject = 'item' AND subject_id = 'knives' ORDER BY since_sequence")
+    assert columns(spans, "holder", "since_sequence", "until_sequence") == [(POLICE, 3, 5), (PROCURATORATE, 5, None)]
+
+
+def test_what_was_received_is_told_with_its_corrections(handed_over: Case) -> None:
+    """Those of count, seal, digest and result of the very item, with the event; not of other parts of the half."""
+    half = EventRef(event_id=handed_over.events[5].envelope.event_id, payload_digest=handed_over.events[5].digest)
+    told = (
+        record.Correction(field="received[0].quantity.value", recorded="9", correct="8"),
+        record.Correction(field="received_at", recorded="2026-03-01T00:00:00Z", correct="2026-03-02T00:00:00Z"),
+        record.Correction(field="not_accepted[0].explanation", recorded="a", correct="b"),
+        record.Correction(field="received[7].quantity.value", recorded="1", correct="2"),
+    )
+    case = deepcopy(handed_over)
+    case.say(record.RecordCorrected, clerk(PROCURATORATE), corrects=half, corrections=told, ground="counted")
+    lines = ask(of(case), "FROM handover_items ORDER BY item_id")
+    assert columns(lines, "item_id", "receipt_corrected", "evidence") == [
+        ("knives", "9 -> 8", digests(case, 4, 5, 6)),
+        ("phone", None, digests(handed_over, 4, 5)),
+    ]
+
+
+def test_measures_and_decisions_are_told() -> None:
+    """A detention extended on a ground and then changed; a decision with its paper."""
+    at, li = "2026-03-02T01:00:00Z", person_id("li")
+    case = Case("case-1").open().name("li")
+    first = {"measure_id": "m1", "person_id": li, "measure": "detention", "started_at": at, "ground": "caught"}
+    case.say(acts.MeasureImposed, **first, until="2026-03-05")
+    extension = {"until": "2026-04-01", "ground": "gang", "article": "CPL 91", "qualifying_ground": "gang"}
+    case.say(acts.MeasureExtended, measure_id="m1", **extension)
+    changed = {"measure_id": "m1", "new_measure_id": "m2", "measure": "bail", "ground": "ill"}
+    case.say(acts.MeasureChanged, **changed, started_at="2026-03-20T01:00:00Z")
+    paper = {"decision_id": "d1", "kind": "case_withdrawn", "number": "7", "decided_at": "2026-03-21T01:00:00Z"}
+    case.say(acts.DecisionRecorded, **paper)
+    asked = of(case)
+    told = ask(asked, "FROM measures ORDER BY measure_id")
+    assert columns(told, "measure", "extensions", "qualifying_ground", "ended_by", "evidence") == [
+        ("detention", 1, "gang", "changed", digests(case, 2, 3, 4)),
+        ("bail", 0, None, None, digests(case, 4)),
+    ]
+    assert [str(row["last_until"]) for row in told] == ["2026-03-05", "None"]
+    (decision,) = ask(asked, "FROM decisions")
+    assert (decision["kind"], decision["has_document"], decision["evidence"]) == (
+        "case_withdrawn",
+        False,
+        digests(case, 5),
+    )
+
+
+def test_returns_are_counted_by_stage_and_corrections_name_what_they_correct() -> None:
+    """The second return is number 2; a recalled one has no number."""
+    case = Case("case-1").open().register("file", kind="dossier")
+    for number in range(2):
+        case.offer("file", to=PROCURATORATE, **({"follows": f"handover-{2 * number}"} if number else {})).accept()
+        case.give_back("file").accept()
+    numbers = ask(of(case), "FROM handovers WHERE return_number IS NOT NULL ORDER BY offered_at")
+    assert columns(numbers, "handover_id", "return_number", "returns") == [
+        ("handover-2", 1, "handover-1"),
+        ("handover-4", 2, "handover-3"),
+    ]
+
+
+def test_an_examination_is_held_against_the_record() -> None:
+    """Another digest of the same algorithm differs; the same one does not; both cite what the record said before."""
+    case = Case("case-1").open().register("disk", digests=("sha256:" + "11" * 32,))
+    for found in ("11", "22"):
+        told = {"item_id": "disk", "method": "read", "match_result": "match", "digests": (f"sha256:{found * 32}",)}
+        case.say(item.ItemExamined, **told)
+    told = ask(of(case), "FROM examinations ORDER BY examined_at")
+    assert columns(told, "differs", "evidence") == [(False, digests(case, 1, 2)), (True, digests(case, 2, 3))]
+
+
+def test_clocks_stand_as_of_the_moment(handed_over: Case) -> None:
+    """The review runs, is overdue a day after its last, and was not there before it began."""
+    asked = of(handed_over)
+    sql = "SELECT status FROM deadlines WHERE clock = 'prosecution_review'"
+    due = ask(asked, "SELECT due_at FROM deadlines WHERE clock = 'prosecution_review'")[0]["due_at"].replace(tzinfo=UTC)
+    before = datetime(2026, 3, 1, tzinfo=UTC)
+    found = [ask(asked, sql, as_of=at) for at in (before, due.replace(second=0) - (due - due), due)]
+    assert found[0] == []
+    assert found[2] == [{"status": "overdue"}]
+    assert ask(asked, sql, as_of=due.replace(day=due.day - 1)) == [{"status": "running"}]
+
+
+def test_an_event_is_anchored_by_the_first_anchor_over_it(handed_over: Case) -> None:
+    """Anchors at size 2 and 5: entries 0 and 1 by the first, 2 to 4 by the second, 5 by none yet."""
+    first, second = moment("2026-03-02T02:00:00Z"), moment("2026-03-02T03:00:00Z")
+    asked = of(handed_over, anchors=[(2, first), (5, second)])
+    found = columns(ask(asked, "FROM events ORDER BY log_index"), "log_index", "anchored_at")
+    assert found == [(0, first), (1, first), (2, second), (3, second), (4, second), (5, None)]
+
+
+def test_a_session_over_some_cases_sees_no_others(handed_over: Case) -> None:
+    """What a model that looks at one case at a time is run on."""
+    other = Case("case-2").open()
+    asked = of(handed_over, other)
+    assert columns(ask(asked, "FROM cases", ["case-2"]), "case_id") == [("case-2",)]
+    assert ask(asked, "FROM items", ["case-2"]) == []
+    assert len(ask(asked, "FROM events")) == len(handed_over.events) + 1
+
+
+def test_a_session_keeps_its_tree_size_while_the_log_grows(handed_over: Case) -> None:
+    """What is written meanwhile is seen by the next one."""
+    log = log_of(handed_over.events)
+    events, log.events = log.events, log.events[:4]
+    asked = made(log)
+    asked.refresh()
+    with asked.session() as session:
+        before = session.rows("FROM events", {}, AS_OF)
+        log.events = events
+        assert asked.refresh() == log.head()
+        assert session.rows("FROM events", {}, AS_OF) == before
+    assert len(ask(asked, "FROM events")) == len(events)
+
+
+def require_same_as_at_once(events: list[Event], *, step: int) -> None:
+    """Grown by ``step`` events at a time the views are those made of all events at once."""
+    log = log_of(events)
+    everything = log.events
+    grown, at_once = made(log), made(log_of(events))
+    for size in range(0, len(everything) + step, step):
+        log.events = everything[:size]
+        grown.refresh()
+    at_once.refresh()
+    assert whole(grown) == whole(at_once)
+
+
+class Snapshots(Custody):
+    """Random lawful and unlawful cases."""
+
+    def teardown(self) -> None:
+        """Whatever came out of the acts is told the same way at once and step by step."""
+        if hasattr(self, "case"):
+            require_same_as_at_once(self.case.events, step=5)
+
+
+@pytest.mark.extended
+def test_grown_views_are_those_made_at_once() -> None:
+    """On random histories: each case's rows depend on its events alone, not on how they came in."""
+    few = settings(max_examples=8, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck))
+    run_state_machine_as_test(Snapshots, settings=few)
+
+
+def test_what_is_kept_is_made_again_where_it_is_of_no_use(handed_over: Case, tmp_path: Path) -> None:
+    """A damaged file, other rules, a log that was rolled back or replaced: the views are those of the log as it is."""
+    path = tmp_path / "supervision" / "views.duckdb"
+    log = log_of(handed_over.events)
+    kept = made(log, path)
+    kept.refresh()
+    expected = whole(kept)
+    assert kept.refresh() == kept.refresh()
+    kept_size = kept.size()
+    kept.close()
+
+    again = made(log, path)
+    assert again.size() == kept_size, "what was kept is of use"
+    again.refresh()
+    assert whole(again) == expected
+    again.close()
+
+    path.write_bytes(b"not a database" * 1000)
+    damaged = made(log, path)
+    damaged.refresh()
+    assert whole(damaged) == expected
+    damaged.close()
+
+    other_rules = made(log, path, mark="other rules")
+    assert other_rules.size() == 0
+    other_rules.refresh()
+    assert whole(other_rules) == expected
+    other_rules.close()
+
+    shorter = log_of(handed_over.events[:3])
+    rolled_back = made(shorter, path, mark="other rules")
+    assert rolled_back.refresh().size == 3
+    assert len(ask(rolled_back, "FROM events")) == 3
+    rolled_back.close()
+
+    replaced = log_of(Case("case-9").open().name("a", "b", "c").events)
+    other = made(replaced, path, mark="other rules")
+    other.refresh()
+    assert columns(ask(other, "FROM cases"), "case_id") == [("case-9",)]
+    other.close()
+
+
+class Remembered:
+    """A digest out of reach of whoever writes to the file."""
+
+    digest: str | None = None
+
+    def last(self) -> str | None:
+        return self.digest
+
+    def keep(self, digest: str) -> None:
+        self.digest = digest
+
+
+@pytest.mark.parametrize("statement", ["DELETE FROM kept.handovers", "UPDATE kept.cases SET case_type = 'other'"])
+def test_a_file_that_somebody_changed_is_made_anew(handed_over: Case, tmp_path: Path, statement: str) -> None:
+    """A file is used as it was left; after an edit, and after an end that nobody closed, it is that of the log."""
+    path, remembered, log = tmp_path / "views.duckdb", Remembered(), log_of(handed_over.events)
+    first = made(log, path, left_with=remembered)
+    first.refresh()
+    expected, size = whole(first), first.size()
+    first.close()
+    again = made(log, path, left_with=remembered)
+    assert again.size() == size, "as it was left"
+    again.close()
+    with duckdb.connect(str(path)) as connection:
+        connection.execute(statement)
+    edited = made(log, path, left_with=remembered)
+    assert edited.size() == 0
+    edited.refresh()
+    assert whole(edited) == expected
+    edited.close()
+
+
+def test_every_view_has_the_columns_that_are_promised(handed_over: Case) -> None:
+    """In a session over a log as over given rows: the same names in the same order."""
+    asked = of(handed_over)
+    for view in views().values():
+        with asked.session() as session:
+            sql = f"SELECT column_name FROM (DESCRIBE {view.name})"
+            described = session._connection.execute(sql).fetchall()
+        assert [name for (name,) in described] == list(view.columns)

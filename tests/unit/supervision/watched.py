@@ -1,0 +1,149 @@
+"""A ledger whose published models are run step by step, and cases that they find something in."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ledger.core.events import Body, Stream
+from ledger.core.signing.authority import Authority
+from ledger.core.supervision import LeadState
+from ledger.core.verification.trust import Trust
+from ledger.deadlines.reindex import mark_of
+from ledger.procedures import shipped_rulebook
+from ledger.proofs.bundles import JournalAnchors, Prover
+from ledger.recording.supervision_streams import matter_of
+from ledger.store import log
+from ledger.store.journal import DatabaseJournal
+from ledger.supervision.models.parse import parse_model
+from ledger.supervision.models.shipped_models import shipped_model
+from ledger.supervision.runs.active_models import Record
+from ledger.supervision.runs.datasets import DatasetFiles, Datasets
+from ledger.supervision.runs.isolated import ModelRunner
+from ledger.supervision.runs.supervisor import Supervisor
+from ledger.supervision.views import LogSource, Views
+from tests.testkit.builders import (
+    COURT,
+    FAR_POLICE,
+    POLICE,
+    PROCURATORATE,
+    UPPER,
+    Officer,
+    analyst,
+    clerk,
+    event_id,
+    event_of,
+    instant,
+)
+from tests.testkit.casework import Case
+from tests.testkit.journals import PaperChain
+from tests.testkit.ledgers import Clock, Ledger, Untried, open_ledger, sqlite_url
+from tests.testkit.supervision import Model
+
+THIRD_RETURN = shipped_model("third-return")
+NOW = int(time.time())
+
+
+@dataclass
+class Watched:
+    """A ledger of three agencies in one district, police of another and a procuratorate above both, and its supervisor;
+    steps are taken by hand."""
+
+    ledger: Ledger
+    supervisor: Supervisor
+    files: DatasetFiles
+
+    def post(self, *writers: Any) -> None:
+        for writer in writers:
+            for event in writer.events:
+                self.ledger.post(event)
+
+    def publish(self, text: str = THIRD_RETURN, **fields: Any) -> Model:
+        """The model of this file, published by the procuratorate's analyst."""
+        model = parse_model(text)
+        made = Model(model.model_id, start=NOW - 1800, step=1)
+        made.published(definition=text, model_digest=model.digest, **fields)
+        self.post(made)
+        return made
+
+    def act_on(self, lead: LeadState, body: Body, by: Officer) -> None:
+        """The next event of a lead's stream."""
+        sequence = lead.sequence + 1
+        event = event_of(
+            body,
+            by,
+            stream=Stream(kind="supervision", id=lead.lead_id),
+            sequence=sequence,
+            previous=lead.head,
+            event_id=event_id(f"{lead.lead_id} {sequence}", NOW),
+            occurred_at=instant(NOW),
+            signed_at=NOW,
+        )
+        self.ledger.post(event)
+
+    def prover(self, trusted: Trust) -> Prover:
+        """Makes bundles for whoever holds this trust file."""
+        database = self.ledger.database
+        anchors = JournalAnchors(DatabaseJournal(database), lambda: trusted)
+        return Prover(
+            database,
+            self.ledger.registry,
+            self.ledger.publisher,
+            anchors,
+            states=PaperChain(self.ledger),
+            trust=lambda: trusted,
+            book=shipped_rulebook(),
+        )
+
+    def leads(self) -> list[LeadState]:
+        """All leads of the log, by their ids."""
+        with self.ledger.database.read() as connection:
+            size = log.tree(connection).size
+            found = [entry.stream_id for entry in log.entries(connection, 0, size) if entry.event_type == "lead.raised"]
+            agencies = self.authority().agencies
+            states = [matter_of(connection, stream_id, agencies) for stream_id in sorted(found)]
+        assert all(isinstance(state, LeadState) for state in states)
+        return states  # type: ignore[return-value]  # as was just asserted
+
+    def authority(self) -> Authority:
+        with self.ledger.database.read() as connection:
+            return self.ledger.registry.at(connection, log.tree(connection).registry_changes)
+
+
+@contextmanager
+def watched_ledger(folder: Path, runner: ModelRunner | None = None) -> Iterator[Watched]:
+    """One of its own in ``folder``."""
+    clerks = (clerk(agency) for agency in (POLICE, PROCURATORATE, COURT, FAR_POLICE))
+    officers = [*clerks, analyst(PROCURATORATE), analyst(UPPER)]
+    with open_ledger(sqlite_url(folder), clock=Clock(NOW * 1000), definitions=Untried()) as ledger:
+        ledger.found(*officers)
+        made = Watched(ledger, None, DatasetFiles(folder / "datasets"))  # type: ignore[arg-type]  # until the views are
+        validator = ledger.validator
+        source = LogSource(ledger.database, validator.states, made.authority)
+        mark = mark_of(validator.book, validator.calendar)
+        known = Datasets(made.files)
+        views = Views(
+            folder / "views.duckdb",
+            source,
+            validator.book,
+            validator.calendar,
+            mark=mark,
+            datasets=lambda size, near: known.tables(source.registered(size), near),
+        )
+        record = Record(ledger.database, made.authority, ledger.system, source.registered, runner)
+        made.supervisor = Supervisor(views, record, interval_s=10_000, clock=ledger.clock, runner=runner)
+        yield made
+        views.close()
+
+
+def sent_back(case_id: str, times: int) -> Case:
+    """A case that the procuratorate has returned so many times, and that was handed over once more each time."""
+    case = Case(case_id, start=NOW - 3600, step=1).open().register(f"{case_id}-file", kind="dossier")
+    for number in range(times):
+        case.offer(f"{case_id}-file", to=PROCURATORATE, **({"follows": f"handover-{2 * number}"} if number else {}))
+        case.accept().give_back(f"{case_id}-file").accept()
+    return case

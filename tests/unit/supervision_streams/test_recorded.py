@@ -1,0 +1,183 @@
+"""Events of models, leads and recommendations are judged by their streams, and listed as these stand."""
+
+from __future__ import annotations
+
+import pytest
+
+from ledger.core.errors import Conflict, MalformedInput, RuleRefused, Unauthorized
+from ledger.core.events import Stream
+from ledger.recording.supervision_streams import matter_of
+from ledger.store.supervision import LEADS, MODELS, RECOMMENDATIONS
+from tests.testkit.builders import (
+    COURT,
+    FAR_POLICE,
+    NEIGHBOUR,
+    PROCURATORATE,
+    SERVICE,
+    UPPER,
+    Writer,
+    analyst,
+    clerk,
+    event_id,
+    event_of,
+    refused,
+    supervisor,
+)
+from tests.testkit.datasets import dataset
+from tests.testkit.ledgers import Ledger
+from tests.testkit.supervision import (
+    Lead,
+    Model,
+    Recommendation,
+    adopted,
+    answered,
+    assigned,
+    closed,
+    confirmed,
+    raised,
+    retired,
+    transferred,
+)
+from tests.unit.supervision_streams.stand import findings, lived, post, rows, write
+
+
+def test_lists_show_what_the_streams_stand_at(ledger: Ledger) -> None:
+    """One row each, changed with the event that changed it, whether in one batch or in several."""
+    model, lead, made = lived()
+    post(ledger, model)
+    write(ledger, lead.events[:-1])
+    post(ledger, made)
+    last = ledger.post(lead.last).index
+    (row,) = rows(ledger, MODELS)
+    assert (row["model_id"], row["version"], row["adoptions"], row["retired"]) == (model.model_id, 2, 1, False)
+    (row,) = rows(ledger, LEADS)
+    assert (row["lead_id"], row["status"], row["told"]) == (lead.state.lead_id, "closed", True)
+    assert (row["outcome"], row["recommendation_id"], row["updated_index"]) == ("recommendation", "2026-7", last)
+    (row,) = rows(ledger, RECOMMENDATIONS)
+    assert (row["status"], row["result"], row["leads"]) == ("rechecked", "fell", 1)
+    with ledger.database.read() as connection:
+        known = matter_of(connection, lead.state.lead_id, ledger.registry.authority.agencies)
+    assert known == lead.state
+
+
+def test_an_impossible_step_is_refused_by_its_rule(ledger: Ledger) -> None:
+    """The stream is folded before the event is sequenced; nothing of a refusal stays."""
+    lead = Lead().raised().assigned()
+    post(ledger, lead)
+    for body, by, rule, field in (
+        (confirmed(digests=()), clerk(PROCURATORATE), "material_missing", "body.digests"),
+        (confirmed(), supervisor(NEIGHBOUR), "not_the_procuratorate", "agency"),
+        (answered(), clerk(COURT), "not_the_supervised", "agency"),
+        (transferred("procuratorate-moon"), supervisor(PROCURATORATE), "unknown_agency", "body.to_agency"),
+    ):
+        with refused(rule, field=f"payload.{field}"):
+            ledger.post(lead.draft(body, by))
+    assert rows(ledger, LEADS)[0]["status"] == "assigned"
+
+
+def test_only_the_service_raises_leads(ledger: Ledger) -> None:
+    """An officer's key does not, whatever his roles."""
+    with pytest.raises(Unauthorized) as caught:
+        ledger.post(Lead().draft(raised(), analyst(PROCURATORATE)))
+    assert caught.value.code == "service_only"
+
+
+def test_a_finding_is_raised_once(ledger: Ledger) -> None:
+    """Twice in one batch, or later: the second loses, and the same event gets its receipt again."""
+    first, second = Lead().raised(), Lead(start=1772500000)
+    second.raised()
+    ledger.post(first.last)
+    with pytest.raises(Conflict) as lost:
+        ledger.post(
+            event_of(raised(), SERVICE, stream=first.stream, salt="11" * 16, event_id=second.last.envelope.event_id)
+        )
+    assert lost.value.code == "not_on_head"
+    assert ledger.post(first.last).index == rows(ledger, LEADS)[0]["updated_index"]
+
+
+def test_an_event_off_its_head_is_a_conflict(ledger: Ledger) -> None:
+    """Who writes on an older head is told the new one."""
+    lead = Lead().raised()
+    late = lead.draft(assigned(handler="p-1"), supervisor(PROCURATORATE), event_id=event_id("late"))
+    post(ledger, lead.assigned())
+    with pytest.raises(Conflict) as lost:
+        ledger.post(late)
+    assert (lost.value.head, lost.value.sequence) == (lead.last.digest, 2)
+
+
+def test_a_recommendation_rests_on_leads_that_the_issuer_has(ledger: Ledger) -> None:
+    """Or that a procuratorate below it has; not on a stranger's, and not on one that there is not."""
+    lead = Lead().raised()
+    post(ledger, lead)
+    own = (lead.state.lead_id,)
+    with refused("unknown_lead", field="payload.body.leads[0]"):
+        made = Recommendation("far").issued(supervisor(NEIGHBOUR), to_agency=FAR_POLICE, leads=own)
+        ledger.post(made.last)
+    with refused("unknown_lead", field="payload.body.leads[1]"):
+        ledger.post(Recommendation().issued(leads=(*own, "lead-" + "00" * 16)).last)
+    ledger.post(Recommendation().issued(supervisor(UPPER), leads=own).last)
+
+
+def test_a_lead_closes_by_a_recommendation_that_was_issued(ledger: Ledger) -> None:
+    """One that there is not is no outcome."""
+    lead = Lead().raised().assigned().confirmed()
+    post(ledger, lead)
+    with refused("unknown_recommendation", field="payload.body.recommendation_id"):
+        ledger.post(lead.draft(closed("recommendation"), clerk(PROCURATORATE)))
+    ledger.post(Recommendation().issued(leads=(lead.state.lead_id,)).last)
+    ledger.post(lead.act(closed("recommendation"), clerk(PROCURATORATE)).last)
+
+
+def test_a_lead_closes_by_its_own_procuratorates_recommendation_on_it(ledger: Ledger) -> None:
+    """One that another agency issued is none, nor one on something else; who closes is told the same of all of them.
+    One of the lead's model, to the agency that the lead is about, is one."""
+    lead = Lead().raised().assigned().confirmed()
+    post(ledger, lead)
+    on = {"leads": (lead.state.lead_id,)}
+    model_id = lead.state.raised.model_id
+    ledger.post(Recommendation("by-upper").issued(supervisor(UPPER), **on).last)
+    ledger.post(Recommendation("on-nothing").issued().last)
+    ledger.post(Recommendation("to-another").issued(to_agency=COURT, model_id=model_id).last)
+    ledger.post(Recommendation("of-the-model").issued(model_id=model_id).last)
+    messages = set()
+    for recommendation_id in ("by-upper", "on-nothing", "to-another", "nowhere"):
+        with pytest.raises(RuleRefused) as caught:
+            ledger.post(lead.draft(closed("recommendation", recommendation_id=recommendation_id), clerk(PROCURATORATE)))
+        assert (caught.value.code, caught.value.field) == (
+            "unknown_recommendation",
+            "payload.body.recommendation_id",
+        )
+        messages.add(caught.value.message.replace(recommendation_id, "ID"))
+    assert len(messages) == 1
+    ledger.post(lead.act(closed("recommendation", recommendation_id="of-the-model"), clerk(PROCURATORATE)).last)
+
+
+def test_a_data_set_takes_no_ones_stream(ledger: Ledger) -> None:
+    """It stands in the stream of its agency, and in no other one, where anybody could come before him."""
+    for stream in (Stream(kind="supervision", id="pensions"), Lead().stream):
+        with refused("malformed_input", field="payload.stream.kind", error=MalformedInput):
+            ledger.post(event_of(dataset(), analyst(COURT), stream=stream))
+    with refused("malformed_input", field="payload.stream.id", error=MalformedInput):
+        ledger.post(event_of(dataset(), analyst(COURT), stream=Stream(kind="agency", id=PROCURATORATE)))
+    assert findings(ledger) == set()
+
+
+def test_a_procuratorate_takes_no_id_of_its_line(ledger: Ledger) -> None:
+    """Its models would not see what it registers: that is refused, not passed over. The first agency's next list comes
+    under the same id, and elsewhere the id is free."""
+    court = Writer("agency", COURT)
+    for _ in range(2):
+        ledger.post(court.write(dataset(), analyst(COURT)))
+    for agency in (PROCURATORATE, UPPER):
+        with refused("dataset_id_taken", field="payload.body.dataset_id"):
+            ledger.post(event_of(dataset(), analyst(agency)))
+    ledger.post(event_of(dataset(), supervisor(NEIGHBOUR)))
+
+
+def test_a_retired_model_is_refused_to_who_adopts(ledger: Ledger) -> None:
+    """The rule reads the stream as the log has it, not what a list says."""
+    model = Model().published().act(retired(), analyst(PROCURATORATE))
+    post(ledger, model)
+    with pytest.raises(RuleRefused) as caught:
+        ledger.post(model.draft(adopted(), analyst(UPPER)))
+    assert caught.value.code == "model_retired"

@@ -1,0 +1,118 @@
+"""Who is told of models, leads and recommendations, and who finds which of them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ledger.core.visibility import Reader
+from ledger.store import supervision
+from ledger.store.cases import Page
+from ledger.store.supervision import LEADS, LeadFilter
+from tests.testkit.builders import COURT, FAR_POLICE, NEIGHBOUR, POLICE, PROCURATORATE, UPPER, clerk, supervisor
+from tests.testkit.ledgers import Ledger
+from tests.testkit.supervision import Lead, Model, Recommendation, closed, transferred
+from tests.unit.supervision_streams.stand import lived, post, reader, rows, told, write
+
+
+def test_the_feed_tells_those_whom_a_lead_concerns(ledger: Ledger) -> None:
+    """The procuratorate from the finding on, the supervised agency all of it once it is assigned, nobody else."""
+    lead = Lead().raised()
+    post(ledger, lead)
+    assert (told(ledger, PROCURATORATE), told(ledger, POLICE)) == (["lead.raised"], [])
+    ledger.post(lead.assigned().last)
+    assert told(ledger, POLICE) == ["lead.raised", "lead.assigned"]
+    ledger.post(lead.act(transferred(UPPER), supervisor(PROCURATORATE)).last)
+    assert told(ledger, UPPER) == ["lead.raised", "lead.assigned", "lead.transferred"]
+    assert told(ledger, PROCURATORATE) == ["lead.raised", "lead.assigned", "lead.transferred"]
+    ledger.post(lead.assigned().last)
+    assert told(ledger, PROCURATORATE) == ["lead.raised", "lead.assigned", "lead.transferred"]
+    assert told(ledger, COURT) == []
+
+
+def test_the_feed_tells_of_recommendations_and_models(ledger: Ledger) -> None:
+    """Both sides of a recommendation; a model's publisher and those who adopted it, from its first version on."""
+    model, lead, made = lived()
+    write(ledger, lead.events[:-1])
+    post(ledger, model, made)
+    assert told(ledger, UPPER) == ["model.published", "model.published", "model.adopted"]
+    issued = ["recommendation.issued", "recommendation.answered", "recommendation.rechecked"]
+    assert told(ledger, POLICE)[-3:] == issued
+    assert {*issued, "model.adopted"} <= {*told(ledger, PROCURATORATE)}
+
+
+def test_who_sees_which_stream(ledger: Ledger) -> None:
+    """By the party or the jurisdiction, told or not; a model everybody, what is not there nobody."""
+    model, made, lead = Model().published(), Recommendation(), Lead().raised()
+    post(ledger, model, lead)
+    lead_id = lead.state.lead_id
+
+    def seen(by: Reader, stream_id: str = lead_id) -> str | None:
+        with ledger.database.read() as connection:
+            return supervision.sight(connection, stream_id, by)
+
+    above = reader(UPPER, UPPER, PROCURATORATE, POLICE)
+    assert (seen(reader(PROCURATORATE)), seen(reader(POLICE)), seen(above)) == ("party", None, "jurisdiction")
+    assert seen(reader(UPPER)) is None
+    assert seen(reader(NEIGHBOUR, NEIGHBOUR, FAR_POLICE)) is None
+    ledger.post(lead.assigned().last)
+    assert seen(reader(POLICE)) == "party"
+    ledger.post(made.issued(leads=(lead_id,)).last)
+    stream_id = made.stream.id
+    assert seen(reader(POLICE), stream_id) == "party"
+    assert (seen(above, stream_id), seen(reader(COURT), stream_id)) == ("jurisdiction", None)
+    assert (seen(reader(COURT), model.stream.id), seen(reader(COURT), "model-none")) == ("party", None)
+    assert seen(reader(COURT), "pensions") is None
+
+
+def test_lists_are_paged_and_narrowed(ledger: Ledger) -> None:
+    """By state, model, case, agency and procuratorate; each page goes on behind the last change."""
+    leads = [Lead({"case_id": f"case-{n}"}, start=1772413200 + n).raised() for n in range(3)]
+    post(ledger, *leads)
+    ledger.post(leads[0].assigned().last)
+    by = reader(PROCURATORATE)
+
+    def listed(page: Page = Page(), **wanted: Any) -> list[str | None]:  # noqa: B008 - a frozen value
+        with ledger.database.read() as connection:
+            return [row["case_id"] for row in supervision.list_leads(connection, by, page, LeadFilter(**wanted))]
+
+    assert listed() == ["case-1", "case-2", "case-0"]
+    first = rows(ledger, LEADS)
+    index = min(row["updated_index"] for row in first)
+    assert listed(Page(1, str(index))) == ["case-2"]
+    assert listed(status="assigned") == ["case-0"]
+    assert listed(case_id="case-2", model_id="item-not-handed-over", agency=POLICE) == ["case-2"]
+    assert listed(procuratorate=UPPER) == []
+    with ledger.database.read() as connection:
+        tally = supervision.tally_of_model(connection, "item-not-handed-over")
+        counted = supervision.tally_of(connection, ["item-not-handed-over", "another"])
+        assert supervision.tally_of(connection, ["another"]) == []
+    assert tally == [(1, "assigned", None, 1), (1, "raised", None, 2)]
+    assert [one[2:] for one in counted] == [one[1:] for one in tally]
+
+
+def test_a_procuratorates_recommendations_come_newest_first(ledger: Ledger) -> None:
+    """Those of others that the reader sees too are not among them, and no older one is in the place of a newer one."""
+    own = [Recommendation(f"2026-{number}").issued() for number in range(3)]
+    other = Recommendation("2026-9").issued(supervisor(NEIGHBOUR), to_agency=FAR_POLICE)
+    ledger.post_all([one.last for one in (own[0], own[1], other, own[2])])
+
+    def newest(by: Reader, limit: int) -> list[str]:
+        with ledger.database.read() as connection:
+            found = supervision.newest_recommendations(connection, by, PROCURATORATE, limit)
+        return [row["recommendation_id"] for row in found]
+
+    above = reader(UPPER, UPPER, PROCURATORATE, NEIGHBOUR, POLICE, FAR_POLICE)
+    assert newest(above, 2) == ["2026-2", "2026-1"]
+    assert newest(reader(PROCURATORATE), 9) == ["2026-2", "2026-1", "2026-0"]
+    assert newest(reader(COURT), 9) == []
+
+
+def test_how_leads_turned_out_is_counted_over_time(ledger: Ledger) -> None:
+    """By the hour in which they were raised, each lead once, under what it stands at."""
+    lead = Lead().raised().assigned().confirmed().act(closed(), clerk(PROCURATORATE))
+    other = Lead({"case_id": "case-1", "item_id": "knife"}).raised()
+    post(ledger, lead, other)
+    with ledger.database.read() as connection:
+        found = supervision.outturn_of_model(connection, "item-not-handed-over")
+    hour = lead.state.raised_at[:13]
+    assert found == [(hour, "closed", "rectification_notice", 1), (hour, "raised", None, 1)]

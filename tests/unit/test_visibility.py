@@ -1,0 +1,201 @@
+"""Lists show what the rule lets see: each query that repeats ``can_see`` in SQL, over all relations and all roles."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+from ledger.core.signing.authority import Agency
+from ledger.core.visibility import Reader, can_see, concerned, reader_of, sides_of
+from ledger.deadlines.reindex import mark_of
+from ledger.store import cases, feed, log, supervision
+from ledger.store.cases import Page
+from ledger.store.database import Connection
+from ledger.store.search import search
+from ledger.supervision.views import LogSource, Views
+from tests.testkit.builders import (
+    COURT,
+    FAR_POLICE,
+    KINDS,
+    LAB,
+    NEIGHBOUR,
+    POLICE,
+    PROCURATORATE,
+    UPPER,
+    analyst,
+    auditor,
+    clerk,
+    instant,
+)
+from tests.testkit.casework import Case
+from tests.testkit.ledgers import Ledger, open_ledger
+from tests.testkit.supervision import ASSIGNER, Lead, Model, Recommendation, transferred
+from tests.unit.core.test_custody_admission import travelled
+
+ROLES = ("clerk", "supervisor", "auditor", "analyst", "witness")
+EVERYBODY = [*(clerk(name) for name in KINDS), ASSIGNER, auditor(PROCURATORATE), analyst(PROCURATORATE)]
+PLENTY = 1000
+
+
+class World(NamedTuple):
+    """A ledger, and who stands how to each thing in it by its stream's id."""
+
+    ledger: Ledger
+    agencies: dict[str, Agency]
+    cases: dict[str, Case]
+    matters: dict[str, Any]
+
+    def reader(self, agency: str, role: str) -> Reader:
+        return reader_of(agency, (role,), self.agencies, now=instant(self.ledger.clock.seconds))
+
+    def visible(self, things: dict[str, Any], reader: Reader) -> set[str]:
+        return {name for name, thing in things.items() if can_see(reader, sides_of(thing.state))}
+
+
+def made_cases(now: int) -> dict[str, Case]:
+    """One case that has been everywhere, and for each agency one that it opened, was offered, was offered until it was
+    too late, refused, and accepted something of."""
+    made = {"case-1": travelled()}
+    for number, agency in enumerate(KINDS):
+        opened = Case(f"own-{agency}").open(clerk(agency), case_number=f"number {agency}")
+        made[opened.stream.id] = opened.register(f"{agency}-thing", by=clerk(agency))
+        other = POLICE if agency != POLICE else COURT
+        for word in ("open", "expired", "refused", "accepted"):
+            case = Case(f"{word}-{agency}", step=1).open(clerk(other)).register(f"{word}-{number}", by=clerk(other))
+            expires = {"expires_at": instant(now - 1)} if word == "expired" else {}
+            case.offer(f"{word}-{number}", to=agency, purpose="loan", by=clerk(other), **expires)
+            if word in ("refused", "accepted"):
+                {"refused": case.refuse, "accepted": case.accept}[word](by=clerk(agency))
+            made[case.stream.id] = case
+    return made
+
+
+def made_matters() -> dict[str, Any]:
+    """A model; leads that wait, that the police were told of, that went up; a recommendation."""
+    key: Callable[[str], dict[str, str]] = lambda name: {"case_id": "case-1", "item_id": name}  # noqa: E731
+    made = [
+        Model(step=1).published(),
+        Lead(key("raised"), step=1).raised(),
+        Lead(key("told"), step=1).raised().assigned(),
+        Lead(key("moved"), step=1).raised().act(transferred(UPPER), ASSIGNER),
+        Recommendation(step=1).issued(by=ASSIGNER, leads=(Lead(key("told")).body.lead_id,)),
+    ]
+    return {one.stream.id: one for one in made}
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    folder = tmp_path_factory.mktemp("visibility")
+    with open_ledger(f"sqlite:///{folder / 'ledger.sqlite'}") as ledger:
+        ledger.found(*EVERYBODY)
+        of_cases, of_matters = made_cases(ledger.clock.seconds), made_matters()
+        for writer in (*of_cases.values(), *of_matters.values()):
+            for event in writer.events:
+                ledger.post(event)
+        with ledger.database.read() as connection:
+            authority = ledger.registry.at(connection, log.tree(connection).registry_changes)
+        yield World(ledger, authority.agencies, of_cases, of_matters)
+
+
+def listed(connection: Connection, reader: Reader) -> dict[str, set[str]]:
+    """The cases that each list tells the reader of."""
+    page = Page(PLENTY)
+    return {
+        "cases": {row["case_id"] for row in cases.list_cases(connection, reader, page)},
+        "cases of a stage": {
+            row["case_id"]
+            for stage in ("investigation", "prosecution_review")
+            for row in cases.list_cases(connection, reader, page, stage=stage)
+        },
+        "items": {row["case_id"] for row in cases.list_items(connection, reader, page)},
+        "search": {
+            hit.case_id
+            for word in ("case", "own-", "open-", "expired-", "refused-", "accepted-", "2026-0417", "number")
+            for hit in search(connection, reader, word, PLENTY).hits
+        },
+    }
+
+
+@pytest.mark.parametrize("role", ROLES)
+@pytest.mark.parametrize("agency", KINDS)
+def test_lists_of_cases_are_what_the_rule_lets_see(world: World, agency: str, role: str) -> None:
+    """Each agency stands in each relation to some case; whoever may not see it finds it in no list."""
+    reader = world.reader(agency, role)
+    expected = world.visible(world.cases, reader)
+    assert expected, "everybody sees what it opened"
+    with world.ledger.database.read() as connection:
+        for name, found in listed(connection, reader).items():
+            assert found == expected, name
+        for case_id, case in world.cases.items():
+            assert cases.sight(connection, case_id, reader) == can_see(reader, sides_of(case.state))
+
+
+@pytest.mark.parametrize("role", ROLES)
+@pytest.mark.parametrize("agency", KINDS)
+def test_lists_of_supervision_are_what_the_rule_lets_see(world: World, agency: str, role: str) -> None:
+    """Leads that wait, that were told, that moved, and recommendations."""
+    reader = world.reader(agency, role)
+    expected = world.visible(world.matters, reader)
+    with world.ledger.database.read() as connection:
+        leads = supervision.list_leads(connection, reader, Page(PLENTY), supervision.LeadFilter())
+        issued = supervision.list_recommendations(connection, reader, Page(PLENTY))
+        models = supervision.list_models(connection, Page(PLENTY))
+        named = supervision.leads_among(connection, reader, [name for name in world.matters if "lead" in name])
+        counted = supervision.count_leads(connection, reader, supervision.LeadFilter())
+        for stream_id, matter in world.matters.items():
+            assert supervision.sight(connection, stream_id, reader) == can_see(reader, sides_of(matter.state))
+    found = {row["lead_id"] for row in leads}
+    assert (set(named), sum(counted.values())) == (found, len(found))
+    found |= {f"recommendation-{row['recommendation_id']}" for row in issued}
+    assert found | {f"model-{row['model_id']}" for row in models} == expected
+
+
+def test_who_is_told_of_an_event_is_who_sees_it_but_by_jurisdiction(world: World) -> None:
+    """The rows of the feed are those of the agencies that the rule tells, for each case and matter."""
+    with world.ledger.database.read() as connection:
+        told: dict[str, set[str]] = {}
+        for agency in KINDS:
+            after, steps = feed.Cursor(), [None]
+            while steps:
+                steps = feed.page(connection, agency, after, PLENTY)  # type: ignore[assignment]
+                for step in steps:
+                    told.setdefault(step.entry.stream_id, set()).add(agency)  # type: ignore[attr-defined]
+                    after = step.cursor  # type: ignore[attr-defined]
+    for stream_id, thing in (world.cases | world.matters).items():
+        assert concerned(sides_of(thing.state)) <= told[stream_id], stream_id
+
+
+@pytest.mark.parametrize("agency", [PROCURATORATE, UPPER, NEIGHBOUR, POLICE, COURT, LAB, FAR_POLICE])
+def test_views_of_a_jurisdiction_are_what_the_rule_lets_its_auditors_see(
+    world: World, agency: str, tmp_path: Path
+) -> None:
+    """Models, reports and correlation run over the cases that have a party in the jurisdiction, and its leads."""
+    ledger, validator = world.ledger, world.ledger.validator
+    own = world.agencies[agency].profile.jurisdiction
+    within = frozenset(
+        name for name, one in world.agencies.items() if f"{one.profile.jurisdiction}/".startswith(f"{own}/")
+    )
+    reader = Reader("nobody", within, instant(ledger.clock.seconds))
+    with ledger.database.read() as connection:
+        authority = ledger.registry.at(connection, log.tree(connection).registry_changes)
+    source = LogSource(ledger.database, validator.states, lambda: authority)
+    mark = mark_of(validator.book, validator.calendar)
+    views = Views(tmp_path / "views", source, validator.book, validator.calendar, mark=mark)
+    try:
+        views.refresh()
+        with views.session(jurisdiction=own, now=datetime.fromtimestamp(ledger.clock.seconds, UTC)) as session:
+            now = datetime.fromtimestamp(ledger.clock.seconds, UTC)
+            ids = {
+                view: {row[f"{view[:-1]}_id"] for row in session.rows(f"FROM {view}", {}, now)}
+                for view in ("cases", "leads", "recommendations")
+            }
+            rows = [row for view in ("events", "officers", "items") for row in session.rows(f"FROM {view}", {}, now)]
+    finally:
+        views.close()
+    assert ids["cases"] == {row["case_id"] for row in rows} == world.visible(world.cases, reader)
+    matters = ids["leads"] | {f"recommendation-{name}" for name in ids["recommendations"]}
+    assert matters == {name for name in world.visible(world.matters, reader) if not name.startswith("model-")}

@@ -1,0 +1,129 @@
+"""Pictures and lineages: what is told of a case without words, and that a kept walk is as good as a new one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from ledger.i18n import Labels
+from ledger.recording.case_states import CaseStates
+from ledger.store.database import Connection
+from ledger.store.journal import DatabaseJournal
+from ledger.timeline import AnchoredSizes, Narrator, Teller, Walks
+from ledger.timeline.lineage import lineage
+from ledger.timeline.picture import Picture, Pictures
+from ledger.timeline.steps import walk
+from tests.testkit.builders import LAB, POLICE, PROCURATORATE, START, clerk, supervisor
+from tests.testkit.casework import Case, person_id
+from tests.testkit.ledgers import Ledger, open_ledger, sqlite_url
+from tests.testkit.timeline_cases import HOUR, eventful, kindred
+
+AGENCIES = (POLICE, PROCURATORATE, LAB)
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Iterator[Ledger]:
+    with open_ledger(sqlite_url(tmp_path)) as opened:
+        yield opened.found(*(role(agency) for agency in AGENCIES for role in (clerk, supervisor)))
+
+
+def pictured(ledger: Ledger, case: Case) -> Picture:
+    """The picture of the case, which is recorded for it."""
+    ledger.post_all(case.events)
+    walks = Walks(ledger.validator.states)
+    with ledger.database.read() as connection:
+        return Pictures().of(connection, teller(ledger, walks), walks.of(connection, case.state.case_id))
+
+
+def teller(ledger: Ledger, walks: Walks) -> Teller:
+    return Teller(ledger.validator, walks, AnchoredSizes(DatabaseJournal(ledger.database)), Narrator(Labels("en")))
+
+
+def test_bars_tell_who_held_what(ledger: Ledger) -> None:
+    """From when until when, things and persons that went together in one, the case by who answered for it."""
+    bars = {(bar.subject, bar.ids, bar.agency): (bar.since, bar.until) for bar in pictured(ledger, eventful()).bars}
+    accepted = START + 123 * HOUR
+    assert bars["case", ("case-1",), POLICE][1] == accepted
+    assert bars["case", ("case-1",), PROCURATORATE] == (accepted, None)
+    assert bars["item", ("coins", "phone"), PROCURATORATE] == (accepted, None)
+    assert bars["item", ("phone",), POLICE][1] == accepted
+    assert bars["item", ("volume",), POLICE][1] is None
+    assert bars["person", (person_id("li"),), PROCURATORATE] == (accepted, None)
+
+
+def test_arrows_marks_and_stretches_tell_what_went_wrong(ledger: Ledger) -> None:
+    """What was refused, what differed and was late, and the day in which nobody had what was under way."""
+    whole = pictured(ledger, eventful())
+    assert [(one.to_agency, one.status) for one in whole.arrows] == [(PROCURATORATE, "accepted"), (LAB, "refused")]
+    assert [(one.kind, one.agency, one.until - one.since) for one in whole.stretches] == [
+        ("gap", PROCURATORATE, 22 * HOUR)
+    ]
+    kinds = {mark.event_type: mark.kinds for mark in whole.marks}
+    assert {"differs", "break"} <= set(kinds["handover.accepted"])
+    assert kinds["case.opened"] == ("plain",)
+    assert [mark.sequence for mark in whole.marks] == list(range(len(whole.marks)))
+    assert whole.agencies == (POLICE, PROCURATORATE, LAB)
+
+
+def test_lineage_tells_what_came_of_what(ledger: Ledger) -> None:
+    """Splits, merges, proceeds and what was taken out, each with its event; loans; and what stands alone."""
+    case = kindred()
+    ledger.post_all(case.events)
+    with ledger.database.read() as connection:
+        found = lineage(Walks(ledger.validator.states).of(connection, "case-3"))
+    assert {(one.parent, one.child, one.relation) for one in found.descents} == {
+        ("cash", "cash-1", "split"),
+        ("cash", "cash-2", "split"),
+        ("cash-1", "cash-3", "split"),
+        ("cash-1", "cash-4", "split"),
+        ("cash-2", "cash-5", "merged"),
+        ("cash-4", "cash-5", "merged"),
+        ("handset", "card", "taken_from"),
+        ("car", "price", "proceeds"),
+    }
+    assert [(one.item_id, one.by_agency, one.to_agency, one.returned_at) for one in found.loans] == [
+        ("knife", POLICE, LAB, None)
+    ]
+    assert found.alone == ("knife",)
+
+
+def test_a_kept_walk_goes_on_where_it_was(ledger: Ledger) -> None:
+    """With each event it is what a walk from the beginning gives, and no more than a connection sees."""
+    case = kindred()
+    walks = Walks(ledger.validator.states)
+    for event in case.events[:4]:
+        ledger.post(event)
+        with ledger.database.read() as connection:
+            assert_same(connection, ledger, walks)
+    with ledger.database.read() as before:
+        assert len(walks.of(before, "case-3")) == 4
+        ledger.post_all(case.events[4:])
+        with ledger.database.read() as after:
+            assert_same(after, ledger, walks)
+        assert len(walks.of(before, "case-3")) == 4
+    with ledger.database.read() as connection:
+        assert walks.of(connection, "nothing") == ()
+
+
+def test_a_walk_and_a_state_are_folded_once(ledger: Ledger) -> None:
+    """A case that nobody has in memory is walked for its state, which whoever acts in it then stands on; one that
+    somebody has is not walked."""
+    ledger.post_all(kindred().events)
+    cold = CaseStates(ledger.database, ledger.validator.book)
+    walks = Walks(cold)
+    with ledger.database.read() as connection:
+        state = walks.state(connection, "case-3")
+        assert state is walks.of(connection, "case-3")[-1].after
+        assert state is cold.of_case("case-3")
+        known = ledger.validator.states.of_case("case-3")
+        assert Walks(ledger.validator.states).state(connection, "case-3") is known
+        assert state == known
+
+
+def assert_same(connection: Connection, ledger: Ledger, walks: Walks) -> None:
+    fresh = list(walk(connection, ledger.validator.states, "case-3"))
+    kept = walks.of(connection, "case-3")
+    assert [(one.entry, one.after) for one in kept] == [(one.entry, one.after) for one in fresh]
+    assert fresh

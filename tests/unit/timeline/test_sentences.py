@@ -1,0 +1,287 @@
+"""Sentences: every event type is told in both languages, with all that its body says."""
+
+from __future__ import annotations
+
+import re
+from string import Formatter
+
+import pytest
+
+from ledger.core.custody import CaseState
+from ledger.core.events import EVENT_TYPES, custody_change, deadline, handover, item
+from ledger.core.events.case import DecisionRecorded
+from ledger.core.events.item import Seizure
+from ledger.core.events.supervision import BilingualText, PeriodCount
+from ledger.i18n import LANGUAGES, Labels
+from ledger.timeline.event_fields import particulars
+from ledger.timeline.sentences import CLAUSES, Narrator, Words
+from tests.testkit.builders import POLICE, PROCURATORATE, Writer, clerk, instant
+from tests.testkit.casework import (
+    Case,
+    detained,
+    dispose,
+    got,
+    kept,
+    offered,
+    part,
+    passed,
+    person_id,
+    pieces,
+    proposed,
+)
+from tests.testkit.samples import sample_body
+from tests.unit.core.test_custody_changes import accepted, request
+from tests.unit.core.test_custody_spans import walked
+
+NAMES = {POLICE: "Eastern Police", PROCURATORATE: "东区检察院"}
+
+
+def last_sentence(case: Case, language: str = "en") -> str:
+    step = list(walked(case))[-1]
+    return Narrator(Labels(language), lambda one: NAMES.get(one, one)).tell(step.before, step.payload, step.after)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("event_type", EVENT_TYPES)
+@pytest.mark.parametrize("full", [False, True])
+def test_every_event_type_has_a_sentence_in_both_languages(event_type: str, language: str, full: bool) -> None:
+    """It says who acted, leaves no slot open, and shows nothing of how it is made."""
+    kind = EVENT_TYPES[event_type]
+    writer = Writer(kind.streams[0], "stream-1")
+    event = writer.draft(sample_body(event_type, full=full), clerk(POLICE))
+    told = Narrator(Labels(language)).tell(None, event.payload, None)
+    assert told.endswith("." if language == "en" else "。")
+    assert not re.search(r"[{}<>]|None|Struct|'", told), told
+    assert len(told.strip(".。")) > 8
+    if kind.streams != ("system",):
+        assert POLICE in told
+    if language == "zh-CN":
+        assert re.search(r"[一-鿿]", told)
+
+
+@pytest.mark.parametrize("event_type", EVENT_TYPES)
+def test_both_languages_tell_the_same_of_an_event(event_type: str) -> None:
+    """A reader of one language learns no less than one of the other."""
+    slots = [
+        {name for _, name, _, _ in Formatter().parse(Labels(language).of("told", event_type)) if name}
+        for language in LANGUAGES
+    ]
+    assert slots[0] == slots[1]
+
+
+def test_what_a_full_body_says_is_told() -> None:
+    """Each field of a body is in its sentence or a clause, but for those that are for programs."""
+    for_programs = {"section", "medium_item_id", "collection", "dossier", "account", "fungible", "documents"}
+    missing = {}
+    for name, kind in EVENT_TYPES.items():
+        if kind.streams[0] != "case":
+            continue
+        slots = {slot for _, slot, _, _ in Formatter().parse(Labels("en").of("told", name)) if slot}
+        told = slots | set(CLAUSES) | for_programs
+        told |= {"description"} if "item_id" in slots else set()
+        told |= {"items", "item_ids", "person_ids", "cites"} if "things" in slots else set()
+        told |= {"handover_id"} if "from_agency" in slots or "to_agency" in slots else set()
+        told |= {"measure_id", "custody_change_id", "new_measure_id"} if "person_id" in slots else set()
+        told |= {"deadline_id"} if "clock" in slots else set()
+        missing[name] = set(kind.body.__struct_fields__) - told
+    assert {name: fields for name, fields in missing.items() if fields} == {
+        "custody_change.requested": {"handover_id"},
+        "disclosure.made": {"events"},
+        "discrepancy.raised": {"discrepancy_id"},
+        "handover.accepted": {"rest_as_listed"},
+        "import.recorded": {"file_digest", "row_digest"},
+        "record.late": {"concerns"},
+    }
+
+
+def test_an_acceptance_names_things_and_differences() -> None:
+    """Who accepts what from whom for what purpose, what was found to differ, what was not accepted and why."""
+    case = offered("phone", "knife", occurred_at=instant(1772413200))
+    case.accept(
+        received_at="2026-03-02T02:30:00Z",
+        received=(got("phone", "mismatch", quantity=pieces(2)),),
+        not_accepted=(kept("knife", explanation="the seal is torn"),),
+    )
+    told = last_sentence(case)
+    assert told.startswith("东区检察院 accepts from Eastern Police for prosecution review: the phone (phone), person ")
+    assert "Delivered at 2026-03-02 10:30." in told
+    assert "Not accepted: the knife (knife) [seal broken, the seal is torn]." in told
+    assert "Found: the phone (phone) [mismatch, 2 piece]." in told
+    chinese = last_sentence(case, "zh-CN")
+    assert chinese.startswith("东区检察院接收Eastern Police移送（移送审查起诉）的the phone（phone）、“")
+    assert "未接收：the knife（knife）［封条破损、the seal is torn］。" in chinese
+    assert "查验：the phone（phone）［不符、2 件］。" in chinese
+
+
+def test_authority_ground_and_seizure_are_told() -> None:
+    """On what authority a thing was taken, by whom, and when."""
+    seizure = Seizure(document_number="S-7", seized_at="2026-03-01T22:00:00Z", officers=("p-1", "p-2"))
+    told = last_sentence(Case().open().register("phone", seizure=seizure, exhibit_number="E-1"))
+    assert told.startswith("Eastern Police registers the phone (phone) (exhibit, 1 piece) and holds it.")
+    assert "Seized by: S-7, 2026-03-02 06:00, p-1, p-2." in told
+    assert "Exhibit number E-1." in told
+
+
+def test_what_a_body_only_names_is_looked_up() -> None:
+    """The person of a custody change, the measure that is lifted, the items of a disposal."""
+    short = person_id("li")[:8]
+    assert f"to keep person {short}… for it from now on" in last_sentence(request(accepted()))
+    assert "proposes, as the first of two signatures, for the drug (drug): destroyed" in last_sentence(proposed("drug"))
+
+
+def test_long_lists_are_counted() -> None:
+    """Five things by name, the others by number."""
+    items = [f"item-{number}" for number in range(8)]
+    told = last_sentence(passed(*items))
+    assert "the item-4 (item-4) and 5 more" in told
+
+
+def test_parts_of_a_split_are_told_with_their_quantity() -> None:
+    """What came of it."""
+    case = Case().open().register("coins", quantity=10)
+    case.say(item.ItemSplit, item_id="coins", parts=(part("a", 4), part("b", 6)))
+    assert "into the coins (a) [4 piece], the coins (b) [6 piece]." in last_sentence(case)
+
+
+def test_an_early_sale_disposes_of_what_was_sold_and_not_of_what_it_brought() -> None:
+    """What the first signature named, how, on which decision; the proceeds are another thing."""
+    case = Case().open().register("car", kind="property")
+    case.say(DecisionRecorded, decision_id="sale", kind="other", number="7", decided_at=instant(case.now))
+    proposal = {"item_ids": ("car",), "disposal": "sold_early", "ground": "loses its value", "decision_id": "sale"}
+    case.say(item.ItemDisposalProposed, **proposal)
+    dispose(case, proceeds=part("price", 1, fen=5_200_000))
+    told = last_sentence(case)
+    assert "of the car (car): sold early. By decision sale. Proceeds: " in told
+    assert told.count("(price)") == 1
+
+
+@pytest.mark.parametrize(
+    ("recorded", "english", "chinese"),
+    [
+        ("9 piece", "9 piece", "9 件"),
+        ("seal S-1; 10.5 gram", "seal S-1; 10.5 gram", "封条S-1; 10.5 克"),
+        ("seal broken", "seal broken", "封条破损"),
+        ("as listed", "as listed", "与清单相符"),
+        ("sha256:00 differs", "sha256:00 differs", "sha256:00 differs"),
+    ],
+)
+def test_what_differs_is_told_in_the_readers_words(recorded: str, english: str, chinese: str) -> None:
+    """The phrases of the rules in the language that was asked for, anything else as it was written."""
+    case = passed("phone")
+    told = {"discrepancy_id": "short-1", "handover_id": "handover-1", "item_id": "phone", "kind": "seal"}
+    case.say(handover.DiscrepancyRaised, expected=recorded, found="else", **told)
+    assert f"expected {english}, found else." in last_sentence(case)
+    assert f"应为{chinese}，实为else。" in last_sentence(case, "zh-CN")
+
+
+@pytest.mark.parametrize(
+    ("recorded", "english", "chinese"),
+    [
+        ("signed 180 hours after it happened", "signed 7 days 12 hours after it happened", "发生后7日12小时才签署"),
+        ("signed 72 hours after it happened", "signed 3 days after it happened", "发生后3日才签署"),
+        ("signed 25 hours after it happened", "signed 25 hours after it happened", "发生后25小时才签署"),
+        (
+            f"bail_limit/{'5f' * 16}/3 is set to 2026-10-08, the rules give it until 2026-09-15",
+            "end of the bail pending trial (person 5f5f5f5f…) is set to 2026-10-08, the rules give it until 2026-09-15",
+            "取保候审期限（“5f5f5f5f…”）定至2026年10月8日，依规定至2026年9月15日为止",
+        ),
+        (
+            "court_acceptance/case/3 is set to 2026-10-08, the rules give it until 2026-09-15",
+            "check whether to accept the prosecution (case) is set to 2026-10-08, the rules give it until 2026-09-15",
+            "公诉案件立案审查（案件）定至2026年10月8日，依规定至2026年9月15日为止",
+        ),
+        (
+            "item a: 9 piece, recorded 10 piece, item b: seal broken, recorded seal intact",
+            "item a: 9 piece, recorded 10 piece, item b: seal broken, recorded seal intact",
+            "a：9 件，记录为10 件、b：封条破损，记录为封条完好",
+        ),
+        (
+            "item a was due at 2026-11-30T00:00:00Z",
+            "item a was due at 2026-11-30 08:00",
+            "a应于2026年11月30日08:00前归还",
+        ),
+        ("item a: destroyed, decided forfeited", "item a: destroyed, decided forfeited", "a：销毁，决定为没收"),
+        ("a word {of} nobody's", "a word {of} nobody's", "a word {of} nobody's"),
+    ],
+)
+def test_details_of_flags_are_told_in_the_readers_words(recorded: str, english: str, chinese: str) -> None:
+    """The custody rules' phrases, one or several; anything else stays as it was recorded."""
+    told = [Words(Labels(language), str, "case.opened", None).said("detail", recorded) for language in ("en", "zh-CN")]
+    assert told == [english, chinese]
+
+
+def test_an_extension_is_told_by_its_name_and_its_law() -> None:
+    """For what, under which article, as a reader of Chinese calls both."""
+    case = detained()
+    running = next(name for name in case.state.clocks if name.startswith("arrest_request"))
+    extension = {"extension": "special_circumstances", "article": "CPL 91", "ground": "the bank is slow"}
+    case.say(deadline.DeadlineExtended, deadline_id=running, **extension)
+    assert "by special circumstances, under CPL 91. Ground: the bank is slow." in last_sentence(case)
+    assert "依据刑事诉讼法第91条延长“提请批准逮捕”期限" in last_sentence(case, "zh-CN")
+    assert "：特殊情况。" in last_sentence(case, "zh-CN")
+
+
+def test_text_of_a_body_is_no_template() -> None:
+    """Braces that somebody wrote stay braces."""
+    case = Case().open().say(EVENT_TYPES["case.closed"].body, ground="{agency.__class__}")
+    assert last_sentence(case) == "Eastern Police closes the case. Ground: {agency.__class__}."
+
+
+def test_a_case_state_that_is_missing_leaves_ids_as_they_are() -> None:
+    """Without the case around it an event still is told."""
+    case = request(accepted())
+    assert isinstance(case.last.payload.body, custody_change.CustodyChangeRequested)
+    before: CaseState | None = None
+    told = Narrator(Labels("en")).tell(before, case.last.payload, None)
+    assert "asks detention-east to keep person" in told
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("event_type", EVENT_TYPES)
+def test_a_payload_alone_says_nothing_that_it_does_not_know(event_type: str, language: str) -> None:
+    """Whoever is asked to sign reads a sentence whose every slot the payload itself fills."""
+    labels = Labels(language)
+    template = labels.find("alone", event_type) or labels.of("told", event_type)
+    asked = {name for _, name, _, _ in Formatter().parse(template) if name}
+    known = {"agency", "officer", "things", *EVENT_TYPES[event_type].body.__struct_fields__}
+    known |= {"clock", "subject"} if "deadline_id" in known else set()
+    assert asked <= known
+    event = Writer(EVENT_TYPES[event_type].streams[0], "stream-1").draft(
+        sample_body(event_type, full=True), clerk(POLICE)
+    )
+    told = Narrator(labels).alone(event.payload)
+    assert not re.search(r"[{}<>]|None|Struct|'", told), told
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("event_type", EVENT_TYPES)
+def test_particulars_leave_nothing_out(event_type: str, language: str) -> None:
+    """Each field that a body fills has a line of its own, under a label in the reader's language."""
+    labels = Labels(language)
+    body = sample_body(event_type, full=True)
+    payload = Writer(EVENT_TYPES[event_type].streams[0], "stream-1").draft(body, clerk(POLICE)).payload
+    lines = particulars(payload, {}, Narrator(labels).words(payload, None), labels)
+    for name in body.__struct_fields__:
+        if getattr(body, name) not in (None, (), False):
+            label = labels.of("field", name)
+            assert any(line.label.startswith(label) and line.value for line in lines), name
+    if language == "zh-CN":
+        assert [line.label for line in lines if line.label.isascii()] == []
+
+
+def test_a_text_that_ends_by_itself_gets_no_second_full_stop() -> None:
+    """What a model says of a lead may end with one: the sentence around it has it once."""
+    says = BilingualText(zh="已超过3日。", en="It waits for 3 days.")
+    for language, once in (("en", "3 days. Found"), ("zh-CN", "超过3日。由")):
+        assert once in Words(Labels(language), str, "lead.raised", None).sentence({"says": says})
+
+
+def test_values_of_the_registry_and_of_a_recheck_are_told_in_words() -> None:
+    """No truth value, bare number of seconds or list of a count's parts stands in a sentence."""
+    for language, yes, ever in (("en", "yes", "since ever"), ("zh-CN", "是", "自始")):
+        words = Words(Labels(language), str, "", None)
+        assert words.said("allowed", True) == yes
+        assert words.said("valid_from", 0) == ever
+        assert "2035" in words.said("valid_until", 2051222400)
+        found = PeriodCount(count=5, period_from="2026-08-29", period_until="2026-10-27", tree_size=302)
+        assert re.fullmatch(r"5[ （]\(?2026-08-29 – 2026-10-27[)）]", words.said("before", found))

@@ -1,0 +1,67 @@
+"""A receiver of webhooks: a real HTTP server on loopback that checks signatures with the reference library."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from http.server import BaseHTTPRequestHandler
+from threading import Event
+from typing import Any
+
+from standardwebhooks import Webhook
+
+from tests.testkit.http_server import Quiet, listening
+
+
+@dataclass
+class Receiver:
+    """What came in, in its order. ``status`` is answered; while ``gate`` is not set, nothing is answered."""
+
+    url: str = ""
+    status: int = 204
+    headers: dict[str, str] = field(default_factory=dict)
+    gate: Event = field(default_factory=Event)
+    bodies: list[bytes] = field(default_factory=list)
+    given: list[dict[str, str]] = field(default_factory=list)
+
+    def checked(self, secret: str) -> list[Any]:
+        """The messages, whose signatures must hold. How old they are is not looked at: the clock is the test's."""
+        signing = Webhook(secret)
+        for body, headers in zip(self.bodies, self.given, strict=True):
+            at = datetime.fromtimestamp(int(headers["webhook-timestamp"]), UTC)
+            expected = signing.sign(headers["webhook-id"], at, body.decode())
+            assert expected in headers["webhook-signature"].split(" ")
+        return [json.loads(body) for body in self.bodies]
+
+    def events(self) -> list[tuple[str, int]]:
+        """Stream and sequence of the events that came in."""
+        found = [event for body in self.bodies for event in json.loads(body).get("events", ())]
+        return [(event["envelope"]["stream"]["id"], event["envelope"]["sequence"]) for event in found]
+
+
+@contextmanager
+def receiving() -> Iterator[Receiver]:
+    """A receiver that takes everything, until the block is left."""
+    receiver = Receiver()
+    receiver.gate.set()
+
+    class Handler(Quiet, BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["content-length"]))
+            receiver.bodies.append(body)
+            receiver.given.append({name.lower(): value for name, value in self.headers.items()})
+            receiver.gate.wait(30)
+            self.send_response(receiver.status)
+            for name, value in receiver.headers.items():
+                self.send_header(name, value)
+            self.end_headers()
+
+    with listening(Handler) as url:
+        receiver.url = f"{url}/hook"
+        try:
+            yield receiver
+        finally:
+            receiver.gate.set()

@@ -1,0 +1,181 @@
+"""Only what may be sent to is sent to, and a receiver that misbehaves fails alone."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from ipaddress import IPv6Address, ip_address, ip_network
+from threading import Thread
+
+import pytest
+
+from ledger.core.errors import MalformedInput
+from ledger.interchange.webhooks import Receivers, Undelivered, post, receiver
+from tests.testkit.builders import refused
+from tests.unit.webhooks.receiver import receiving
+
+PUBLIC = Receivers(development=False)
+INTRANET = Receivers(development=False, networks=(ip_network("10.20.0.0/16"), ip_network("fd00:20::/32")))
+ANYWHERE = Receivers(development=True)
+
+
+NOT_PUBLIC = (  # the IANA registries for special purposes, as of RFC 6890 and later, with multicast and reserved space
+    *("0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12", "192.0.0.0/29"),
+    *("192.0.2.0/24", "192.88.99.0/24", "192.168.0.0/16", "198.18.0.0/15", "198.51.100.0/24", "203.0.113.0/24"),
+    *("224.0.0.0/4", "240.0.0.0/4", "255.255.255.255/32"),
+    *("::/128", "::1/128", "::/96", "::ffff:0:0:0/96", "64:ff9b:1::/48", "100::/64", "100:0:0:1::/64", "2001::/32"),
+    *(
+        "2001:2::/48",
+        "2001:10::/28",
+        "2001:20::/28",
+        "2001:db8::/32",
+        "2002::/16",
+        "3fff::/20",
+        "5f00::/16",
+        "fc00::/7",
+    ),
+    *("fe80::/10", "fec0::/10", "ff00::/8"),
+)
+
+
+def ends_of(network: str) -> list[str]:
+    """The first and the last address, and one between, of a network; of IPv4 by every notation that leads there."""
+    parsed = ip_network(network)
+    size = parsed.num_addresses
+    ends = [parsed[number] for number in sorted({0, size // 3, size - 1})]
+    if parsed.version == 6:
+        return list(map(str, ends))
+    forms = ("{}", "::ffff:{}", "64:ff9b::{}", "::{}", "2600::5efe:{}", "2600::200:5efe:{}")
+    sixtofour = (str(IPv6Address(0x2002 << 112 | int(end) << 80)) for end in ends)
+    return [*(form.format(end) for end in ends for form in forms), *sixtofour]
+
+
+@pytest.mark.parametrize("network", NOT_PUBLIC)
+def test_an_address_that_is_not_public_is_refused(network: str) -> None:
+    """Loopback, private, shared, link-local (the metadata service among them), multicast, however they are spelled."""
+    for address in ends_of(network):
+        assert not PUBLIC.allows(ip_address(address)), address
+        assert ANYWHERE.allows(ip_address(address))
+        host = f"[{address}]" if ":" in address else address
+        with refused("malformed_input", field="url", error=MalformedInput):
+            PUBLIC.require_url(f"https://{host}/hook")
+
+
+@pytest.mark.parametrize("address", ["fe80::1%eth0", "2606:4700:4700::1111%1", "fd00:20::1%eth0"])
+def test_an_address_of_one_link_is_refused(address: str) -> None:
+    """A zone names a link of this machine: neither a public prefix nor a network of the operator's makes it public."""
+    assert not PUBLIC.allows(ip_address(address))
+    assert not INTRANET.allows(ip_address(address))
+
+
+@pytest.mark.parametrize("address", ["8.8.8.8", "2606:4700:4700::1111", "::ffff:8.8.8.8", "64:ff9b::8.8.8.8"])
+def test_a_public_address_is_allowed(address: str) -> None:
+    """Nothing else is asked of it."""
+    assert PUBLIC.allows(ip_address(address))
+
+
+@pytest.mark.parametrize("address", ["10.20.3.4", "::ffff:10.20.3.4", "fd00:20::1"])
+def test_the_operator_may_allow_networks(address: str) -> None:
+    """Those that he names, and no others."""
+    assert INTRANET.allows(ip_address(address))
+    assert not PUBLIC.allows(ip_address(address))
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://receiver.example/hook",
+        "ftp://receiver.example/hook",
+        "https://",
+        "receiver.example",
+        "https://user:word@receiver.example/",
+        "https://receiver.example/#part",
+        "https://receiver.example/" + "a" * 1000,
+        "https://[::1/",
+        "",
+    ],
+)
+def test_what_is_no_url_to_send_to_is_refused(url: str) -> None:
+    """TLS, a host, no user, no fragment, no more than a line."""
+    with refused("malformed_input", field="url", error=MalformedInput):
+        PUBLIC.require_url(url)
+
+
+def deliver(receivers: Receivers, url: str) -> int:
+    return asyncio.run(post(receivers, url, b"{}", {"content-type": "application/json"}))
+
+
+def failure(receivers: Receivers, url: str) -> str:
+    with pytest.raises(Undelivered) as caught:
+        deliver(receivers, url)
+    return caught.value.message
+
+
+def test_a_host_that_leads_inside_is_not_sent_to() -> None:
+    """The name is harmless, the address is not: nothing arrives, and the address is not told."""
+    with receiving() as receiver:
+        port = receiver.url.split(":")[2]
+        told = failure(PUBLIC, f"https://localhost:{port}")
+        assert told == "the host leads to an address that is not public"
+        assert receiver.bodies == []
+
+
+def test_a_host_without_an_address_fails() -> None:
+    """A name that nobody has (RFC 6761)."""
+    assert failure(ANYWHERE, "http://nobody.invalid/") == "the host has no address"
+
+
+def test_the_receiver_sees_its_own_name() -> None:
+    """The connection goes to the address that was looked at, the request to the host of the URL."""
+    with receiving() as receiver:
+        port = receiver.url.split(":")[2].partition("/")[0]
+        assert deliver(ANYWHERE, f"http://localhost:{port}/hook") == 204
+        assert receiver.given[0]["host"] == f"localhost:{port}"
+
+
+def test_a_redirect_is_not_followed() -> None:
+    """It is a failure like any answer but 2xx."""
+    with receiving() as inside, receiving() as receiver:
+        receiver.status, receiver.headers = 302, {"location": inside.url}
+        assert failure(ANYWHERE, receiver.url) == "the receiver answered 302, not 2xx"
+        assert inside.bodies == []
+
+
+def test_nobody_listens() -> None:
+    """The port is closed."""
+    with receiving() as receiver:
+        url = receiver.url
+    assert failure(ANYWHERE, url).startswith("the connection failed")
+
+
+@contextmanager
+def trickling(first: bytes) -> Iterator[str]:
+    """A server that says ``first`` and then nothing for as long as it is listened to."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def answer() -> None:
+            connection, _ = server.accept()
+            with connection:
+                connection.sendall(first)
+                while connection.recv(4096):
+                    pass
+
+        thread = Thread(target=answer)
+        thread.start()
+        yield f"http://127.0.0.1:{server.getsockname()[1]}/"
+        thread.join()
+
+
+def test_a_receiver_that_never_answers_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However it keeps the connection open."""
+    monkeypatch.setattr(receiver, "ANSWER_WITHIN_S", 0.3)
+    with trickling(b"HTTP/1.1 200 OK\r\nX-") as url:
+        assert failure(ANYWHERE, url).startswith("no answer within")
+
+
+def test_of_an_answer_only_the_status_is_read() -> None:
+    """A body without end costs nothing."""
+    with trickling(b"HTTP/1.1 200 OK\r\nContent-Length: 99999999999\r\n\r\nxxxx") as url:
+        assert deliver(ANYWHERE, url) == 200

@@ -1,0 +1,112 @@
+"""A witness as its operator runs it: ``tally witness run`` in a process of its own."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+from click.testing import CliRunner
+
+from ledger.cli.main import run
+from ledger.core.encoding import canonical
+from ledger.core.log.witness_protocol import ADD_CHECKPOINT, COSIGN_ANCHOR, AddCheckpoint, CosignAnchor
+from ledger.core.verification.trust import encode_trust
+from tests.testkit.machine import REPOSITORY, free_port
+from tests.unit.cli.tally import Done, alone
+from tests.unit.witness.stand import Stand
+
+START_DEADLINE = 60  # seconds
+
+
+@dataclass
+class Running:
+    """The process and its address."""
+
+    process: subprocess.Popen[bytes]
+    url: str
+    client: httpx.Client
+
+    def add(self, asked: AddCheckpoint) -> httpx.Response:
+        return self.client.post(f"{self.url}{ADD_CHECKPOINT}", content=asked.body())
+
+    def cosign(self, asked: CosignAnchor) -> httpx.Response:
+        headers = {"content-type": "application/json"}
+        return self.client.post(f"{self.url}{COSIGN_ANCHOR}", content=canonical.encode(asked), headers=headers)
+
+    def status(self) -> dict[str, object]:
+        told: dict[str, object] = self.client.get(f"{self.url}/status").json()
+        return told
+
+    def kill(self) -> None:
+        """SIGKILL, as a power cut would."""
+        self.process.kill()
+        self.process.wait()
+
+
+def tally(folder: Path, *arguments: str) -> Done:
+    """Run a command on the witness in ``folder``, in this process: to start another one takes longer than to run it."""
+    given = {"TALLYSTICK_WITNESS_DATA_DIR": str(folder / "witness")}
+    with alone(), CliRunner().isolation(env=given) as (out, err, _):
+        status = run(["--json", *arguments])
+        return Done(status, out.getvalue().decode(), err.getvalue().decode())
+
+
+def settle(stand: Stand, folder: Path) -> None:
+    """Keys and trust file, as an operator lays them down."""
+    done = tally(folder, "witness", "key", "witness.test/w9", "--keep-passphrase", "--light")
+    assert done.status == 0, done.err
+    (folder / "trust.json").write_bytes(encode_trust(stand.trust))
+
+
+@contextmanager
+def running(stand: Stand, folder: Path, **settings: object) -> Iterator[Running]:
+    """The witness in ``folder``, ready; killed when the block is left."""
+    port = free_port()
+    environment = _environment(folder) | {f"TALLYSTICK_WITNESS_{name}": str(value) for name, value in settings.items()}
+    command = _command(
+        *("witness", "run", "--trust", str(folder / "trust.json"), "--log", stand.log.url),
+        *(
+            "--rpc",
+            f"http://{stand.eth.rpc.name}",
+            "--listen",
+            f"127.0.0.1:{port}",
+        ),
+    )
+    with (folder / "log.txt").open("ab") as log:
+        process = subprocess.Popen(command, env=environment, cwd=REPOSITORY, stderr=log)
+    try:
+        with httpx.Client(timeout=60, trust_env=False) as client:
+            made = Running(process, f"http://127.0.0.1:{port}", client)
+            _wait(made)
+            yield made
+    finally:
+        made.kill()
+
+
+def _wait(made: Running) -> None:
+    deadline = time.monotonic() + START_DEADLINE
+    while True:
+        try:
+            made.status()
+        except httpx.HTTPError:
+            if made.process.poll() is not None or time.monotonic() > deadline:
+                raise
+            time.sleep(0.05)
+        else:
+            return
+
+
+def _command(*arguments: str) -> list[str]:
+    return [sys.executable, "-m", "ledger.cli.main", "--json", *arguments]
+
+
+def _environment(folder: Path) -> dict[str, str]:
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("TALLYSTICK_")}
+    return kept | {"TALLYSTICK_WITNESS_DATA_DIR": str(folder / "witness")}

@@ -1,0 +1,203 @@
+"""A witness under test: real parts over a cheating log, and contracts on a real node."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ledger.chain.anchor import AnchorRequest
+from ledger.chain.calls import ContractDomain, checkpoint_digest
+from ledger.chain.eth import Eth
+from ledger.chain.journal import AnchoredHead
+from ledger.config.keys import LocalSigner
+from ledger.core.events.registry import RegistryChange
+from ledger.core.log.merkle import EMPTY_ROOT
+from ledger.core.log.notes import SeedSigner, SignatureType
+from ledger.core.log.policy import parse_policy
+from ledger.core.log.witness_protocol import CosignAnchor
+from ledger.core.verification.trust import FinalityRule, Trust, TrustedChain
+from ledger.store.witness import WitnessStore
+from ledger.witness.contracts import Contracts, contracts_at
+from ledger.witness.follow import LogFollower
+from ledger.witness.signing import Cosigner
+from ledger.witness.source import LogSource
+from ledger.witness.status import Alarms, Status, status_of
+from ledger.witness.watch import Watch
+from tests.testkit.builders import LOG_ID, SERVICE, START, Event, Officer, clerk, secret_key
+from tests.testkit.bundles import LOG_SIGNER
+from tests.testkit.casework import Case
+from tests.testkit.ledger_with_chain import AGENCIES, Linked
+from tests.unit.witness.cheating import CheatingLog, served
+
+NOTE_SIGNER = SeedSigner.from_seed("witness.test/w1", b"\x07" * 32, SignatureType.COSIGNATURE_V1)
+ACCOUNT = LocalSigner.from_private_key(secret_key("account of the witness").secret)
+CLERK, OTHER_CLERK = (clerk(agency) for agency in AGENCIES[:2])
+REACH_S = 20.0
+LAG_S = 900
+
+
+@dataclass
+class Clock:
+    """Unix milliseconds, moved by the test."""
+
+    ms: int = START * 1000
+
+    def __call__(self) -> int:
+        return self.ms
+
+    def forward(self, seconds: float) -> None:
+        self.ms += int(seconds * 1000)
+
+
+def trust_of(linked: Linked) -> Trust:
+    """What the operator of a witness is given."""
+    made = linked.deployment
+    chain = TrustedChain(
+        chain_id=made.identity.chain_id,
+        deployment_block_number=made.identity.deployment_block_number,
+        deployment_block_hash="0x" + made.identity.deployment_block_hash.hex(),
+        registry=made.registry,
+        anchor=made.anchor,
+        registry_code_hash="0x" + made.registry_code_hash.hex(),
+        anchor_code_hash="0x" + made.anchor_code_hash.hex(),
+        finality=0,
+    )
+    return Trust(LOG_ID, LOG_SIGNER.verifying_key, SERVICE.key_id, parse_policy("quorum none\n"), True, (chain,))
+
+
+def changes_of(linked: Linked, after: int = 0, registry_hash: bytes = LOG_ID) -> list[RegistryChange]:
+    """The chain's changes as an honest log mirrors them."""
+    found = linked.registry.changes(after=after, registry_hash=registry_hash, first_block=0, final=linked.final)
+    return [change.body() for change in found]
+
+
+@dataclass
+class Stand:
+    """A log, a chain, and the witness between them. ``witness`` parts are made anew by ``restart``."""
+
+    linked: Linked
+    log: CheatingLog
+    folder: Path
+    clock: Clock = field(default_factory=Clock)
+    finality: FinalityRule | None = None
+
+    def __post_init__(self) -> None:
+        self.trust = trust_of(self.linked)
+        self.restart()
+
+    def restart(self) -> None:
+        """What a killed and restarted process would be."""
+        self.source = LogSource(self.log.url, timeout_s=5)
+        self.contracts: Contracts = contracts_at(self.eth, self.trust, self.finality)
+        self.store = WitnessStore.open(self.folder / "witness.db", self.trust)
+        self.alarms = Alarms(self.store, self.clock)
+        self.follower = LogFollower(self.store, self.source, self.contracts, self.alarms, self.clock)
+        self.watch = Watch(
+            self.trust,
+            self.store,
+            self.follower,
+            source=self.source,
+            contracts=self.contracts,
+            alarms=self.alarms,
+            clock=self.clock,
+            reach_timeout_s=REACH_S,
+            anchor_lag_s=LAG_S,
+            mirror_lag_s=LAG_S,
+        )
+        self.cosigner = Cosigner(
+            self.trust,
+            self.store,
+            self.follower,
+            contracts=self.contracts,
+            watch=self.watch,
+            note_signer=NOTE_SIGNER,
+            account=ACCOUNT,
+            clock=self.clock,
+            reach_timeout_s=REACH_S,
+        )
+
+    def close(self) -> None:
+        self.source.close()
+        self.store.close()
+
+    @property
+    def eth(self) -> Eth:
+        return self.linked.chain.eth
+
+    @property
+    def status(self) -> Status:
+        return status_of(self.store, now=self.clock(), silence_s=60)
+
+    def kinds(self) -> list[str]:
+        """The alarms that stand."""
+        return [alarm.kind for alarm in self.store.alarms()]
+
+    # -- the log and the chain -----------------------------------------------------------------------------------------
+
+    def grant(self, officer: Officer) -> None:
+        """Granted on the chain and mirrored."""
+        self.linked.grant(officer)
+        self.mirror()
+
+    def mirror(self) -> None:
+        """The log mirrors what the chain has."""
+        mirrored = [event.payload.body for event in self.log.system.events]
+        self.log.mirror(*changes_of(self.linked)[len(mirrored) :])
+
+    def open_cases(self, count: int, by: Officer) -> None:
+        """So many events, each the first of its case."""
+        have = len(self.log.events)
+        self.log.add(*(Case(f"case-{have + number}").open(by).last for number in range(count)))
+
+    def anchor(self, size: int | None = None, root: bytes | None = None) -> None:
+        """The operator anchors the log's tree, or another."""
+        eth, anchors = self.eth, self.linked.anchors
+        head = anchors.head(eth.head().hash)
+        checkpoint = self.log.checkpoint(size)
+        proof = self.log.proof(head.size, checkpoint.size)
+        registry_hash = self.linked.registry.state("latest").registry_hash
+        request = AnchorRequest(
+            previous_size=head.size,
+            previous_root=head.root if head.number else EMPTY_ROOT,
+            head=AnchoredHead(checkpoint.size, root or checkpoint.root, registry_hash),
+            proof=proof,
+        )
+        anchors.submit(request)
+
+    def wish_for_anchor(self, size: int | None = None) -> CosignAnchor:
+        """What the log asks to be signed for its contract."""
+        checkpoint, chain = self.log.checkpoint(size), self.trust.chains[0]
+        return CosignAnchor(
+            chain_id=chain.chain_id,
+            anchor=chain.anchor,
+            size=checkpoint.size,
+            root="0x" + checkpoint.root.hex(),
+            registry_hash="0x" + self.linked.registry.state("latest").registry_hash.hex(),
+        )
+
+    def digest_of(self, asked: CosignAnchor) -> bytes:
+        """What the contract recovers the witness's account from."""
+        domain = ContractDomain(LOG_ID, asked.chain_id, asked.anchor)
+        return checkpoint_digest(
+            domain, asked.size, bytes.fromhex(asked.root[2:]), bytes.fromhex(asked.registry_hash[2:])
+        )
+
+
+@contextmanager
+def standing(linked: Linked, folder: Path) -> Iterator[Stand]:
+    """A witness of a log that has mirrored its chain."""
+    log = CheatingLog()
+    log.mirror(*changes_of(linked))
+    with served(log):
+        stand = Stand(linked, log, folder)
+        try:
+            yield stand
+        finally:
+            stand.close()
+
+
+def event_by(officer: Officer, case_id: str, **fields: object) -> Event:
+    """The opening of a case as this officer signs it, allowed or not."""
+    return Case(case_id).open(officer, **fields).last

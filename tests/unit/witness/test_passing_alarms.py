@@ -1,0 +1,196 @@
+"""What only passes: silence, answers that do not fit, and what comes late."""
+
+from __future__ import annotations
+
+import pytest
+from msgspec.structs import replace
+from structlog.testing import capture_logs
+
+from ledger.chain.eth import Eth
+from ledger.chain.finality import Confirmations
+from ledger.chain.rpc import JsonRpc
+from ledger.core.errors import NotFound, Unavailable
+from ledger.core.log.checkpoints import sign_checkpoint
+from ledger.core.log.notes import SeedSigner
+from ledger.core.log.replay import Unreadable
+from ledger.core.log.tiles import encode_bundle
+from ledger.witness.contracts import Contracts, contracts_at
+from ledger.witness.status import Health
+from tests.testkit.builders import LOG_ID, Registry, clerk
+from tests.testkit.bundles import LOG_SIGNER
+from tests.testkit.ledger_with_chain import AGENCIES
+from tests.unit.witness.halting import begun
+from tests.unit.witness.stand import CLERK, LAG_S, Stand
+
+
+def test_a_log_that_is_silent(stand: Stand) -> None:
+    """The alarm stands while nobody answers, and passes by itself."""
+    begun(stand)
+    stand.log.lies["/checkpoint"] = 503
+    stand.watch.try_look()
+    assert stand.kinds() == ["unreachable"]
+    assert stand.status.health is Health.SILENT
+    del stand.log.lies["/checkpoint"]
+    stand.watch.try_look()
+    assert stand.kinds() == []
+    assert stand.status.health is Health.WATCHING
+
+
+def test_a_witness_that_does_not_look(stand: Stand) -> None:
+    """Whoever asks is told that the last good look is long ago."""
+    begun(stand)
+    stand.clock.forward(61)
+    assert stand.status.health is Health.SILENT
+
+
+@pytest.mark.parametrize("lie", ["no note", "other key", "withheld", "swapped", "cut", "tile", "payload"])
+def test_what_is_served_and_does_not_fit(stand: Stand, lie: str) -> None:
+    """It may be changed on the way: nothing is signed, and once it is right the witness goes on."""
+    size = begun(stand)
+    stand.mirror()
+    stand.open_cases(300, CLERK)
+    entries = stand.log.entries()
+    width = len(entries) - 256
+    bundle = f"/tile/entries/001.p/{width}"
+    other = SeedSigner.from_seed(LOG_SIGNER.verifying_key.name, b"\x09" * 32)
+    lies: dict[str, tuple[str, bytes | int]] = {
+        "no note": ("/checkpoint", b"hello\n"),
+        "other key": ("/checkpoint", sign_checkpoint(stand.log.checkpoint(), other).encode()),
+        "withheld": (bundle, 404),
+        "swapped": (bundle, encode_bundle([*entries[257:], entries[256]])),
+        "cut": (bundle, encode_bundle(entries[256:])[:-1]),
+        "tile": ("/tile/0/000", bytes(32 * 256)),
+        "payload": ("/api/v1/registry", b'{"entries":[]}'),
+    }
+    if lie == "payload":
+        stand = fresh(stand)
+        size = 0
+    path, answer = lies[lie]
+    stand.log.lies[path] = answer
+    with pytest.raises(Unreadable):
+        stand.watch.look()
+    assert stand.kinds() == ["unreadable"]
+    assert stand.status.followed == size
+    assert stand.status.health is Health.UNREADABLE or lie == "payload"
+    stand.log.lies.clear()
+    stand.watch.look()
+    assert (stand.kinds(), stand.status.followed) == ([], len(entries))
+
+
+def fresh(stand: Stand) -> Stand:
+    """Another witness of the same log, which has followed nothing."""
+    return Stand(stand.linked, stand.log, stand.folder / "fresh")
+
+
+def test_a_node_that_is_silent(stand: Stand) -> None:
+    """What needs no chain is followed and signed; the alarm passes once the node answers."""
+    begun(stand)
+    answering = stand.watch._contracts
+    stand.watch._contracts = Contracts(
+        Eth(JsonRpc("http://127.0.0.1:9", timeout_seconds=1)), answering.chain, LOG_ID, Confirmations(0)
+    )
+    stand.open_cases(1, CLERK)
+    stand.watch.look()
+    assert stand.kinds() == ["chain_unreachable"]
+    assert stand.status.health is Health.SILENT
+    stand.cosigner.add_checkpoint(stand.log.wish(stand.status.cosigned_size))
+    stand.watch._contracts = answering
+    stand.watch.look()
+    assert stand.kinds() == []
+
+
+def test_a_node_of_a_chain_that_nobody_trusts(stand: Stand) -> None:
+    """A witness does not start beside a node of a chain that its trust file does not name."""
+    (chain,) = stand.trust.chains
+    other = replace(stand.trust, chains=(replace(chain, chain_id=1),))
+    with pytest.raises(NotFound) as refused:
+        contracts_at(stand.eth, other)
+    assert refused.value.field == "--rpc"
+
+
+def test_finality_is_the_trust_files_unless_it_is_overridden(stand: Stand) -> None:
+    """The rule by which the service anchors is the witness's too. One that waits longer says so when it starts, and
+    each refusal by it names rule and setting."""
+    (chain,) = stand.trust.chains
+    with capture_logs() as logged:
+        final = contracts_at(stand.eth, stand.trust).final()
+    assert final == stand.eth.head().ref
+    assert logged == []
+    depth = final.number - chain.deployment_block_number
+    with capture_logs() as logged:
+        deep = contracts_at(stand.eth, stand.trust, depth)
+    assert [(one["setting"], one["trust_file"]) for one in logged] == [(depth, chain.finality)]
+    assert deep.final().number == chain.deployment_block_number
+    deepest = contracts_at(stand.eth, stand.trust, 10_000)
+    with pytest.raises(Unavailable) as refused:
+        deepest.final()
+    assert "under 10000 blocks" in str(refused.value.hint)
+    assert "TALLYSTICK_WITNESS_FINALITY" in str(refused.value.hint)
+    stand.follower._contracts = deep
+    with pytest.raises(Unavailable) as refused:
+        stand.cosigner.add_checkpoint(stand.log.wish(0))
+    assert "is the last final one" in refused.value.message
+    assert "TALLYSTICK_WITNESS_FINALITY" in str(refused.value.hint)
+
+
+def test_a_change_of_a_block_that_is_not_there_yet(stand: Stand) -> None:
+    """A mirror entry whose block the node has not come to is not followed: it may be invented, or the node behind. That
+    is an alarm which names the rule of finality, and passes."""
+    size = begun(stand)
+    made_up = Registry()
+    made_up.authority = stand.follower.followed.authority
+    forged = made_up.grant(clerk(AGENCIES[0], 9)).bodies[-1]
+    location = replace(forged.location, block_number=stand.linked.final.number + 9)
+    stand.log.mirror(replace(forged, location=location))
+    stand.watch.try_look()
+    assert (stand.kinds(), stand.status.followed) == (["chain_behind"], size)
+    assert "finality" in stand.store.alarms()[0].told
+
+
+def test_a_log_that_has_mirrored_nothing_yet(chained: Stand) -> None:
+    """All changes of the registry are missing from it: late, that is an alarm like one that is missing."""
+    chained.log.events.clear()
+    chained.log.published = 0
+    chained.log.lies["/checkpoint"] = chained.log.note(0).encode()
+    chained.watch.look()
+    assert (chained.kinds(), chained.status.followed) == ([], 0)
+    chained.clock.forward(LAG_S + 1)
+    chained.watch.look()
+    assert chained.kinds() == ["mirror_lag"]
+
+
+@pytest.mark.parametrize("answer", [bytes(200_000), b"\xff\xfe\n", 302, 500])
+def test_a_checkpoint_of_no_form(stand: Stand, answer: bytes | int) -> None:
+    """Too long, no text, a redirect, a fault: an alarm that passes, and the witness looks on."""
+    begun(stand)
+    stand.log.lies["/checkpoint"] = answer
+    stand.watch.try_look()
+    assert stand.kinds() in (["unreadable"], ["unreachable"])
+    stand.log.lies.clear()
+    stand.watch.try_look()
+    assert stand.kinds() == []
+
+
+@pytest.mark.parametrize(
+    "page", [b"[]", b'{"entries":[],"next":5}', b'{"entries":[{"index":0,"payload":{}}],"next":0}']
+)
+def test_registry_changes_of_no_form(stand: Stand, page: bytes) -> None:
+    """Pages that are none, that lead nowhere, or that hold something else: nothing is followed of them."""
+    stand.log.lies["/api/v1/registry"] = page
+    stand.watch.try_look()
+    assert (stand.kinds(), stand.status.followed) == (["unreadable"], 0)
+
+
+def test_a_withheld_change_of_the_registry(chained: Stand) -> None:
+    """A revocation that the log does not mirror in time is an alarm until it does."""
+    begun(chained)
+    chained.anchor()
+    chained.linked.revoke(CLERK)
+    chained.watch.look()
+    assert chained.kinds() == []
+    chained.clock.forward(LAG_S + 1)
+    chained.watch.look()
+    assert chained.kinds() == ["mirror_lag"]
+    chained.mirror()
+    chained.watch.look()
+    assert chained.kinds() == []

@@ -1,0 +1,263 @@
+"""What a witness co-signs, and what it refuses to."""
+
+from __future__ import annotations
+
+import pytest
+from msgspec.structs import replace
+
+from ledger.chain.errors import ChainUnavailable
+from ledger.chain.eth import Eth
+from ledger.chain.finality import Confirmations
+from ledger.chain.rpc import JsonRpc
+from ledger.core.errors import (
+    Conflict,
+    MalformedInput,
+    NotFound,
+    ProofRefused,
+    SignatureRefused,
+    TallystickError,
+    Unavailable,
+)
+from ledger.core.log.checkpoints import Checkpoint, sign_checkpoint, verify_cosignatures
+from ledger.core.log.merkle import Hash
+from ledger.core.log.notes import SeedSigner
+from ledger.core.log.replay import Unreadable
+from ledger.core.log.witness_protocol import AddCheckpoint
+from ledger.core.signing.signatures import recover
+from ledger.store.witness import Moved
+from ledger.witness.contracts import Contracts
+from tests.testkit.bundles import LOG_SIGNER
+from tests.unit.witness.stand import ACCOUNT, CLERK, NOTE_SIGNER, Stand
+
+
+def test_what_was_followed_is_cosigned(stand: Stand) -> None:
+    """The line is a cosignature/v1 of the submitted note by the witness's key, at its clock's time."""
+    stand.open_cases(5, CLERK)
+    asked = stand.log.wish(0)
+    line = stand.cosigner.add_checkpoint(asked)
+    (cosigned,) = verify_cosignatures(asked.note + line, [NOTE_SIGNER.verifying_key])
+    assert cosigned.timestamp == stand.clock() // 1000
+    assert stand.status.followed == stand.status.cosigned_size == len(stand.log.events)
+    assert stand.kinds() == []
+
+
+def test_the_contract_takes_the_cosignature(stand: Stand) -> None:
+    """The signature over size, root and registry hash is of the witness's account."""
+    stand.open_cases(2, CLERK)
+    stand.cosigner.add_checkpoint(stand.log.wish(0))
+    asked = stand.wish_for_anchor()
+    signed = stand.cosigner.cosign_anchor(asked)
+    assert signed.account == ACCOUNT.key_id
+    assert recover(stand.digest_of(asked), bytes.fromhex(signed.signature[2:])) == ACCOUNT.key_id
+
+
+@pytest.mark.parametrize("size", [300, 700])
+def test_a_long_log_is_followed_by_tiles(stand: Stand, size: int) -> None:
+    """Full and partial tiles, step by step as the log grows, and once more after a restart."""
+    stand.open_cases(size, CLERK)
+    stand.watch.look()
+    assert stand.status.followed == len(stand.log.events)
+    stand.restart()
+    stand.open_cases(10, CLERK)
+    stand.watch.look()
+    assert stand.status.followed == len(stand.log.events)
+    assert stand.kinds() == []
+
+
+def test_a_step_starts_at_what_was_cosigned_last(stand: Stand) -> None:
+    """Another old size is answered with the one that is right; the same checkpoint again is signed again."""
+    stand.open_cases(3, CLERK)
+    stand.cosigner.add_checkpoint(stand.log.wish(0))
+    size = len(stand.log.events)
+    stand.open_cases(3, CLERK)
+    for old in (0, size - 1, size + 1):
+        with pytest.raises(Moved) as moved:
+            stand.cosigner.add_checkpoint(stand.log.wish(old))
+        assert moved.value.size == size
+    stand.cosigner.add_checkpoint(stand.log.wish(size))
+    again = stand.log.wish(size + 3)
+    assert again.proof == ()
+    stand.clock.forward(60)
+    line = stand.cosigner.add_checkpoint(again)
+    (cosigned,) = verify_cosignatures(again.note + line, [NOTE_SIGNER.verifying_key])
+    assert cosigned.timestamp == stand.clock() // 1000
+
+
+def test_no_step_goes_back(stand: Stand) -> None:
+    """A checkpoint below the last is refused, by the size that it claims to start from."""
+    stand.open_cases(3, CLERK)
+    stand.cosigner.add_checkpoint(stand.log.wish(0))
+    size = len(stand.log.events)
+    with pytest.raises(MalformedInput) as refused:
+        stand.cosigner.add_checkpoint(AddCheckpoint(size, (), stand.log.note(size - 1)))
+    assert refused.value.field == "old"
+    assert stand.status.cosigned_size == size
+
+
+def test_only_this_log_is_cosigned(stand: Stand) -> None:
+    """Another origin is not known here; the right origin under another key is not the log."""
+    stand.open_cases(1, CLERK)
+    for signer, expected in (
+        (SeedSigner.from_seed("other.example/log", b"\x01" * 32), NotFound),
+        (SeedSigner.from_seed(LOG_SIGNER.verifying_key.name, b"\x09" * 32), SignatureRefused),
+    ):
+        note = sign_checkpoint(Checkpoint(signer.verifying_key.name, 1, Hash(b"\x01" * 32)), signer)
+        with pytest.raises(expected):
+            stand.cosigner.add_checkpoint(AddCheckpoint(0, (), note))
+    assert stand.status.cosigned_size == 0
+
+
+@pytest.mark.parametrize("fault", ["none", "one too many", "of other sizes", "changed"])
+def test_a_step_takes_its_proof(stand: Stand, fault: str) -> None:
+    """A consistency proof that does not lead from the last tree to the new one is refused, and nothing alarms."""
+    stand.open_cases(3, CLERK)
+    stand.cosigner.add_checkpoint(stand.log.wish(0))
+    size = len(stand.log.events)
+    stand.open_cases(4, CLERK)
+    right = stand.log.proof(size)
+    wrong = {
+        "none": (),
+        "one too many": (*right, right[0]),
+        "of other sizes": stand.log.proof(size - 1),
+        "changed": (Hash(b"\x01" * 32), *right[1:]),
+    }
+    with pytest.raises(ProofRefused):
+        stand.cosigner.add_checkpoint(AddCheckpoint(size, wrong[fault], stand.log.note()))
+    assert (stand.status.cosigned_size, stand.kinds()) == (size, [])
+    stand.cosigner.add_checkpoint(stand.log.wish(size))
+
+
+def test_a_proof_from_nothing_is_empty(stand: Stand) -> None:
+    """From size 0 there is nothing to prove."""
+    with pytest.raises(ProofRefused):
+        stand.cosigner.add_checkpoint(AddCheckpoint(0, (Hash(b"\x01" * 32),), stand.log.note()))
+
+
+def test_a_smaller_tree_than_was_followed_is_cosigned(stand: Stand) -> None:
+    """The witness looks by itself and may be ahead of what is submitted, which it then finds in what it followed."""
+    stand.open_cases(300, CLERK)
+    stand.watch.look()
+    for size in (7, 256, 299):
+        stand.cosigner.add_checkpoint(stand.log.wish(stand.status.cosigned_size, size))
+        assert stand.status.cosigned_size == size
+    assert stand.status.followed == len(stand.log.events)
+
+
+def test_nothing_is_signed_that_cannot_be_followed(stand: Stand) -> None:
+    """Entries that are withheld: no signature, no step, and the same wish succeeds once they are served."""
+    stand.open_cases(5, CLERK)
+    asked = stand.log.wish(0)
+    bundle = f"/tile/entries/000.p/{len(stand.log.events)}"
+    stand.log.lies[bundle] = 404
+    with pytest.raises(Unreadable):
+        stand.cosigner.add_checkpoint(asked)
+    assert (stand.status.cosigned_size, stand.status.followed) == (0, 0)
+    del stand.log.lies[bundle]
+    stand.cosigner.add_checkpoint(asked)
+
+
+def test_following_takes_no_longer_than_it_may(stand: Stand) -> None:
+    """What was followed by then is kept, and the next wish goes on from there."""
+    stand.open_cases(300, CLERK)
+    stand.cosigner._reach_timeout_s = -1.0
+    with pytest.raises(Unavailable) as late:
+        stand.cosigner.add_checkpoint(stand.log.wish(0))
+    assert late.value.code == "still_following"
+    stand.cosigner._reach_timeout_s = 20.0
+    stand.cosigner.add_checkpoint(stand.log.wish(0))
+
+
+def test_a_partial_tile_that_is_gone_is_cut_from_the_full_one(stand: Stand) -> None:
+    """Logs may drop partial tiles once they are full (C2SP tlog-tiles): the full one has what is asked for."""
+    stand.open_cases(300, CLERK)
+    old = stand.log.wish(0, 200)
+    stand.log.lies = {"/tile/entries/000.p/200": 404, "/tile/0/000.p/200": 404}
+    stand.cosigner.add_checkpoint(old)
+    assert stand.status.followed == 200
+
+
+def test_a_new_change_of_the_registry_waits_for_the_chain(stand: Stand) -> None:
+    """While the node is silent nothing is followed that mirrors a change; other entries are."""
+    stand.watch.look()
+    stand.open_cases(2, CLERK)
+    silent = contracts_of(stand, Eth(JsonRpc("http://127.0.0.1:9", timeout_seconds=1)))
+    stand.follower._contracts = silent
+    stand.cosigner.add_checkpoint(stand.log.wish(0))
+    fresh = Stand(stand.linked, stand.log, stand.folder / "fresh")
+    fresh.follower._contracts = silent
+    with pytest.raises(ChainUnavailable):
+        fresh.cosigner.add_checkpoint(stand.log.wish(0))
+    fresh.close()
+
+
+def contracts_of(stand: Stand, eth: Eth) -> Contracts:
+    return Contracts(eth, stand.trust.chains[0], stand.trust.log_id, Confirmations(0))
+
+
+def test_a_clock_that_is_set_back_signs_no_earlier_time(stand: Stand) -> None:
+    """The times of co-signatures never run backwards, also over a restart."""
+    times = []
+    for step in (2 * 86_400, -86_400, 60, 2 * 86_400, -3600):
+        stand.open_cases(1, CLERK)
+        stand.clock.forward(step)
+        asked = stand.log.wish(stand.status.cosigned_size)
+        line = stand.cosigner.add_checkpoint(asked)
+        times += [
+            cosigned.timestamp for cosigned in verify_cosignatures(asked.note + line, [NOTE_SIGNER.verifying_key])
+        ]
+        stand.restart()
+    assert times == sorted(times)
+    assert times[0] == times[1] == times[2] < times[3] == times[4]
+
+
+# -- the contract ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected", "field"),
+    [
+        ({"chain_id": 1}, NotFound, "anchor"),
+        ({"anchor": "0x" + "11" * 20}, NotFound, "anchor"),
+        ({"size": 1}, Conflict, "size"),
+        ({"size": 1000}, Conflict, "size"),
+        ({"root": "0x" + "22" * 32}, ProofRefused, "root"),
+        ({"registry_hash": "0x" + "33" * 32}, ProofRefused, "registry_hash"),
+    ],
+)
+def test_the_contract_gets_nothing_else(
+    stand: Stand, changes: dict[str, object], expected: type[TallystickError], field: str
+) -> None:
+    """Another chain or contract, a size that was not co-signed, another root, a registry hash that is not mirrored."""
+    stand.open_cases(2, CLERK)
+    stand.cosigner.add_checkpoint(stand.log.wish(0))
+    with pytest.raises(expected) as refused:
+        stand.cosigner.cosign_anchor(replace(stand.wish_for_anchor(), **changes))
+    assert refused.value.field == field
+
+
+def test_what_was_followed_but_not_cosigned_is_not_for_the_contract(stand: Stand) -> None:
+    """Only a tree under a co-signed note is anchored."""
+    stand.open_cases(2, CLERK)
+    stand.watch.look()
+    with pytest.raises(Conflict) as refused:
+        stand.cosigner.cosign_anchor(stand.wish_for_anchor())
+    assert refused.value.code == "not_cosigned"
+
+
+def test_a_hidden_revocation_is_not_anchored(chained: Stand) -> None:
+    """Once the chain has revoked a key, no anchor is signed before the log mirrors it; the note still is."""
+    chained.open_cases(1, CLERK)
+    chained.cosigner.add_checkpoint(chained.log.wish(0))
+    before = chained.wish_for_anchor()
+    chained.linked.revoke(CLERK)
+    with pytest.raises(Conflict) as stale:
+        chained.cosigner.cosign_anchor(before)
+    assert stale.value.code == "registry_moved"
+    with pytest.raises(ProofRefused) as early:
+        chained.cosigner.cosign_anchor(chained.wish_for_anchor())
+    assert early.value.code == "registry_hash_other"
+    chained.mirror()
+    chained.cosigner.add_checkpoint(chained.log.wish(chained.status.cosigned_size))
+    chained.cosigner.cosign_anchor(chained.wish_for_anchor())
+    with pytest.raises(Conflict):
+        chained.cosigner.cosign_anchor(before)
