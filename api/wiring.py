@@ -20,10 +20,9 @@ from msgspec.structs import replace
 from api.services.parts import Parts
 from api.services.webhooks import WebhookPages, receivers_of, webhook_secret
 from ledger.anchoring.anchors import Anchorer
-from ledger.anchoring.registry_mirror import RegistryMirror
 from ledger.anchoring.state_proofs import StateProofs, trusted_chain
 from ledger.anchoring.timestamps import TimestampWorker, read_roots
-from ledger.anchoring.worker import ChainConnection, ChainWorker
+from ledger.anchoring.worker import ChainConnection, ChainWorker, RegistryMirror
 from ledger.chain.anchor import AnchorClient
 from ledger.chain.backend import ChainBackend
 from ledger.chain.deploy import Deployment, Founding, FoundingAgency, deploy, other_contracts, require_deployment
@@ -53,11 +52,10 @@ from ledger.deadlines.warnings import Warner
 from ledger.deadlines.working_days import shipped_calendar
 from ledger.interchange.webhooks import Deliverer
 from ledger.procedures import shipped_rulebook
-from ledger.recording.access_log_sealing import AccessLogSealer
 from ledger.recording.publisher import Publisher
 from ledger.recording.registry_view import Registry
 from ledger.recording.sequencer import Sequencer
-from ledger.recording.system_stream import SystemStream
+from ledger.recording.system_stream import AccessLogSealer, SystemStream
 from ledger.recording.validation import Validator
 from ledger.store import bindings, log
 from ledger.store.access import AccessLog

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from api.auth.sessions import ReaderSession
 from api.services.parts import Parts
-from ledger.core.encoding.instants import instant_text
 from ledger.core.errors import NotFound, Unauthorized
 from ledger.core.events import decode_payload
 from ledger.core.events.handover import HandoverOffered, HandoverRecalled
 from ledger.core.procedure.jurisdiction import may_supervise
+from ledger.core.procedure.legal_days import instant_text
 from ledger.core.signing.authority import Authority
 from ledger.core.supervision import subject_kind_of
 from ledger.core.visibility import Sides, Sight, can_see_event, may_search_jurisdiction, reader_of

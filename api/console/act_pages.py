@@ -15,10 +15,10 @@ from api.console.moments import minute
 from api.console.rendering import names_of, page
 from api.dependencies import Service, ServiceOf, SlugPath
 from ledger.core.custody import CaseState
-from ledger.core.encoding.instants import unix_seconds
 from ledger.core.errors import NotFound
 from ledger.core.events.catalogue import HANDLING
 from ledger.core.procedure.jurisdiction import may_detain
+from ledger.core.procedure.legal_days import unix_seconds
 from ledger.timeline.sentences import Words
 
 router = APIRouter()

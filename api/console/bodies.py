@@ -10,11 +10,11 @@ from api.console.moments import typed
 from ledger.core.custody import CaseState
 from ledger.core.encoding import canonical
 from ledger.core.encoding.decoding import decoder_of
-from ledger.core.encoding.instants import spelled
 from ledger.core.errors import MalformedInput
-from ledger.core.events import Body, custody_change, handover
+from ledger.core.events import Body, case, handover
 from ledger.core.events.case import CaseClosed, CaseOpened
 from ledger.core.events.item import ItemRegistered
+from ledger.core.procedure.legal_days import spelled
 from ledger.recording.signing import new_id
 
 DIFFERS, REFUSED = "differs", "refused"  # else as listed
@@ -109,13 +109,13 @@ def resolved(form: PostedForm, _state: CaseState | None) -> Body:
 def custody_requested(form: PostedForm, _state: CaseState | None) -> Body:
     """Return the new organ's request that the detention house keep the person for it."""
     fields = form.fields("person_id", "handover_id", "detention_house", "number")
-    return body_of(custody_change.CustodyChangeRequested, custody_change_id=new_id("custody"), **fields)
+    return body_of(case.CustodyChangeRequested, custody_change_id=new_id("custody"), **fields)
 
 
 def custody_served(form: PostedForm, _state: CaseState | None) -> Body:
     """Return the record that the detention house has the certificate."""
     served_at = instant_of(form, "served_at")
-    return body_of(custody_change.CustodyChangeServed, served_at=served_at, **form.fields("custody_change_id"))
+    return body_of(case.CustodyChangeServed, served_at=served_at, **form.fields("custody_change_id"))
 
 
 def closed(form: PostedForm, _state: CaseState | None) -> Body:

@@ -21,10 +21,10 @@ from api.dependencies import After, Service, ServiceOf, SlugPath
 from api.routes.cases import require_handover
 from api.routes.timelines import teller
 from ledger.core.custody import CaseState, Handover
-from ledger.core.encoding.instants import unix_seconds
 from ledger.core.errors import NotFound
 from ledger.core.events import terms
 from ledger.core.events.catalogue import HANDLING
+from ledger.core.procedure.legal_days import unix_seconds
 from ledger.core.visibility import Sight
 from ledger.recording.signing import new_id
 from ledger.store import cases

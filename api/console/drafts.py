@@ -17,9 +17,9 @@ from api.console.security import PATH
 from api.dependencies import Service, ServiceOf, SlugPath
 from ledger.core.custody import CaseState
 from ledger.core.encoding import canonical
-from ledger.core.encoding.instants import instant_text
 from ledger.core.errors import MalformedInput, NotFound, Unauthorized
 from ledger.core.events import EVENT_TYPES, VERSION, Authority, Body, Payload, Stream, decode_payload, make_payload
+from ledger.core.procedure.legal_days import instant_text
 from ledger.i18n import Labels
 from ledger.recording.signing import SYSTEM_SOURCES
 from ledger.store import log

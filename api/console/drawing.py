@@ -12,8 +12,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from ledger.core.custody.due_dates import Deadline
-from ledger.core.encoding.instants import unix_seconds
-from ledger.core.procedure.legal_days import SHANGHAI
+from ledger.core.procedure.legal_days import SHANGHAI, unix_seconds
 from ledger.timeline.picture import MARK_KINDS, Arrow, Bar, Mark, MarkKind, Picture, Stretch
 
 WIDTH, LEFT, RIGHT = 1200, 190, 1180

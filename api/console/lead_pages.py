@@ -20,12 +20,12 @@ from api.routes.agencies import known_agency
 from api.services.matter_views import LeadLine, lead_line
 from api.services.matters import require_matter
 from api.services.verified_leads import rederived
-from ledger.core.encoding.instants import spelled, unix_seconds
 from ledger.core.events import terms
 from ledger.core.events.catalogue import HANDLING
 from ledger.core.events.supervision import SUPERVISING
 from ledger.core.events.terms import BusinessLine, Severity
 from ledger.core.procedure.jurisdiction import in_line, may_supervise, supervises
+from ledger.core.procedure.legal_days import spelled, unix_seconds
 from ledger.core.supervision import LeadState, ModelState
 from ledger.core.supervision.models import STREAM as MODEL_STREAM
 from ledger.core.supervision.state import OPEN

@@ -17,8 +17,8 @@ from api.dependencies import ServiceOf, SlugPath
 from api.routes.timelines import teller
 from ledger.core.custody import CaseState
 from ledger.core.custody.due_dates import deadlines
-from ledger.core.encoding.instants import unix_seconds
 from ledger.core.errors import MalformedInput
+from ledger.core.procedure.legal_days import unix_seconds
 from ledger.i18n import Labels
 from ledger.timeline.picture import Bar, Picture
 

@@ -17,9 +17,9 @@ from api.routes.reports import require_governing
 from api.schemas.openapi import answers, takes
 from api.services.matters import require_matter
 from ledger.core.encoding.decoding import decoder_of
-from ledger.core.encoding.instants import spelled
 from ledger.core.events.terms import Instant
 from ledger.core.procedure.jurisdiction import lies_within
+from ledger.core.procedure.legal_days import spelled
 from ledger.core.supervision import LeadState, ModelState
 from ledger.core.supervision.models import STREAM as MODEL_STREAM
 from ledger.supervision.models.parse import parse_model

@@ -12,9 +12,8 @@ from datetime import date
 
 from msgspec import Struct
 
-from ledger.core.encoding.instants import spelled
 from ledger.core.events.supervision import PeriodCount
-from ledger.core.procedure.legal_days import DAY, legal_day_of, start_of
+from ledger.core.procedure.legal_days import DAY, legal_day_of, spelled, start_of
 from ledger.core.signing.authority import Agency
 from ledger.core.supervision import ModelState, RecommendationState
 from ledger.core.supervision.models import STREAM

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from ledger.audit.chain import Look
+from ledger.audit.chain import Look, Mirror, read_ground, read_mirror
 from ledger.audit.claims import claim_of, on_chain
 from ledger.audit.entries import check_entry
 from ledger.audit.findings import AuditReport, Finding, Findings, finding, finding_of
-from ledger.audit.judging import Rules
-from ledger.audit.mirror import Mirror, read_ground, read_mirror
-from ledger.audit.streams import Faulty, Part, check_part
+from ledger.audit.streams import Faulty, Part, Rules, check_part
 from ledger.audit.tree import Claimant, RootClaim
 from ledger.audit.whole import MISTYPED, check_types
 from ledger.chain.journal import WriteState

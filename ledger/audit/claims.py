@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-from ledger.audit.chain import ContractView, Look
+from ledger.audit.chain import ContractView, Look, Mirror
 from ledger.audit.findings import Finding, Findings, differences, finding, finding_of
-from ledger.audit.mirror import Mirror
 from ledger.audit.tree import Claimant, RootClaim
 from ledger.chain.anchor import AnchorRecord
 from ledger.chain.journal import AnchoredHead, ChainWrite, WriteState

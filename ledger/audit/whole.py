@@ -12,10 +12,9 @@ from msgspec import Struct
 
 from ledger.audit import claims as root_claims
 from ledger.audit.bindings import Bound, KeptFiles, check_bound, check_commits_bound, check_files, read_bound
-from ledger.audit.chain import Look
+from ledger.audit.chain import Look, read_ground, read_mirror
 from ledger.audit.entries import UNREADABLE, RangeResult, of_an_erasure
 from ledger.audit.findings import AuditReport, Finding, Findings, finding, finding_of
-from ledger.audit.mirror import read_ground, read_mirror
 from ledger.audit.streams import Faulty, Part
 from ledger.audit.tree import Claimant, RootClaim, TreeAudit, check_tiles, claims_in_order, of_a_tile, read_leaf_tiles
 from ledger.audit.workers import Workers, workers

@@ -11,8 +11,7 @@ from typing import Protocol
 
 from ledger.audit.entries import Ground, RangeResult, check_range
 from ledger.audit.findings import Finding
-from ledger.audit.judging import Rules
-from ledger.audit.streams import Faulty, Part, check_part
+from ledger.audit.streams import Faulty, Part, Rules, check_part
 from ledger.core.procedure.rulebook import Rulebook
 from ledger.deadlines.working_days import shipped_calendar
 from ledger.recording.case_states import CaseStates

@@ -8,9 +8,8 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime
 
-from ledger.core.encoding.instants import spelled
 from ledger.core.errors import MalformedInput
-from ledger.core.procedure.legal_days import SHANGHAI, readable
+from ledger.core.procedure.legal_days import SHANGHAI, readable, spelled
 
 _TIMES = ("%Y-%m-%d %H:%M", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S")
 _AS_SHOWN = re.compile(r"^(\S+ \S+) ([+-]\S+)$")  # what ``when`` gives can be typed again

@@ -16,7 +16,6 @@ from uuid_utils import uuid7
 from ledger.config.keys import Signer
 from ledger.core.custody.claimed_times import require_consistent
 from ledger.core.encoding import canonical
-from ledger.core.encoding.instants import instant_text
 from ledger.core.events import (
     VERSION,
     Authority,
@@ -31,6 +30,7 @@ from ledger.core.events import (
     encode_submission,
     make_payload,
 )
+from ledger.core.procedure.legal_days import instant_text
 from ledger.core.signing.signatures import signing_hash
 
 

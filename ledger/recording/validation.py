@@ -16,7 +16,7 @@ from ledger.core.custody.claimed_times import require_consistent
 from ledger.core.encoding import canonical
 from ledger.core.errors import Conflict, NotFound, RuleRefused, TallystickError, Unauthorized
 from ledger.core.events import Body, Envelope, Payload, Submitted, decode_payload, decode_submission, digest_of
-from ledger.core.events.custody_change import CustodyChangeRequested, CustodyPeriodNotified
+from ledger.core.events.case import CustodyChangeRequested, CustodyPeriodNotified
 from ledger.core.events.handover import HandoverOffered
 from ledger.core.events.record import DisclosureMade, RecordCorrected, RecordLate, SectionErased
 from ledger.core.events.terms import EventRef

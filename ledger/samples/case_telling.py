@@ -6,8 +6,7 @@ from datetime import timedelta
 from hashlib import sha256
 from typing import Any, Self
 
-from ledger.core.encoding.instants import instant_text
-from ledger.core.events import Body, Stream, case, custody_change, handover, item
+from ledger.core.events import Body, Stream, case, handover, item
 from ledger.core.events.terms import (
     DecisionKind,
     ItemKind,
@@ -19,6 +18,7 @@ from ledger.core.events.terms import (
     ReasonCode,
     Remedy,
 )
+from ledger.core.procedure.legal_days import instant_text
 from ledger.samples.telling import OPENS_AT, Teller, Telling
 from ledger.samples.town import BY_PROFILE, CLERKS
 
@@ -169,7 +169,7 @@ class CaseTelling(Telling):
         """The new organ asks the detention house to keep a person for it, which serves it unless said otherwise."""
         self._changes += 1
         change_id = f"custody-{self._changes}"
-        asked = custody_change.CustodyChangeRequested(
+        asked = case.CustodyChangeRequested(
             custody_change_id=change_id,
             handover_id=list(self._ways)[-1],
             person_id=person(name),
@@ -178,7 +178,7 @@ class CaseTelling(Telling):
         )
         self.say(self.by, asked)
         if served:
-            self.say("detention", custody_change.CustodyChangeServed(custody_change_id=change_id, served_at=self.now))
+            self.say("detention", case.CustodyChangeServed(custody_change_id=change_id, served_at=self.now))
         return self
 
 

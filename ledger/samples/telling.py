@@ -14,12 +14,11 @@ from typing import Any, NamedTuple, Protocol, Self
 
 from ledger.chain.calls import ContractDomain
 from ledger.config.keys import Signer
-from ledger.core.encoding.instants import instant_text
 from ledger.core.errors import Unavailable
 from ledger.core.events import Body, Envelope, Stream
 from ledger.core.events.record import DatasetRegistered
 from ledger.core.events.terms import EventRef
-from ledger.core.procedure.legal_days import SHANGHAI
+from ledger.core.procedure.legal_days import SHANGHAI, instant_text
 from ledger.core.supervision import finding_digest, lead_id_of
 from ledger.recording.signing import Signed, Sources, StreamPosition, sign_event
 from ledger.samples.keys import TownKeys

@@ -10,7 +10,6 @@ from typing import NamedTuple, TypeVar, cast
 from msgspec import Struct
 
 from ledger.core.encoding.digests import digest_of, parse_digest
-from ledger.core.encoding.instants import spelled
 from ledger.core.errors import MalformedInput, NotFound, ProofRefused, Unavailable
 from ledger.core.events import Stream
 from ledger.core.events.record import DatasetRegistered
@@ -20,6 +19,7 @@ from ledger.core.events.terms import AgencyKind, EventRef, Verdict
 from ledger.core.log.checkpoints import Checkpoint
 from ledger.core.procedure.deadlines import WorkCalendar
 from ledger.core.procedure.jurisdiction import supervises
+from ledger.core.procedure.legal_days import spelled
 from ledger.core.procedure.rulebook import Rulebook
 from ledger.core.signing.authority import Agency
 from ledger.core.verification.bundle import Verified, verify_event

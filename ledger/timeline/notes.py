@@ -10,7 +10,7 @@ from typing import Any, Literal, get_args
 from msgspec import Struct
 
 from ledger.core.custody import Flag
-from ledger.core.custody.breaks import Break
+from ledger.core.custody.claimed_times import Break
 from ledger.core.custody.due_dates import Status
 from ledger.timeline.sentences import Words
 

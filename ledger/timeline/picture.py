@@ -13,9 +13,9 @@ from typing import Literal, get_args
 from msgspec import Struct
 
 from ledger.core.custody import CaseState
-from ledger.core.custody.breaks import BreakKind
+from ledger.core.custody.claimed_times import BreakKind
 from ledger.core.custody.spans import Span, Subject, custody_spans
-from ledger.core.encoding.instants import unix_seconds
+from ledger.core.procedure.legal_days import unix_seconds
 from ledger.store import log
 from ledger.store.database import Connection
 from ledger.timeline.notes import Findings

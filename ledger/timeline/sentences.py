@@ -13,7 +13,7 @@ from msgspec import Struct
 from msgspec.structs import asdict
 
 from ledger.core.custody import CaseState
-from ledger.core.custody.concerned import concerned
+from ledger.core.custody.spans import concerned
 from ledger.core.events import NAME_OF, Payload, handover
 from ledger.core.events.case import ItemDecision
 from ledger.core.events.handover import NotAcceptedItem, ReceivedItem

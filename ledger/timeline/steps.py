@@ -15,11 +15,11 @@ from msgspec import Raw, Struct
 from msgspec.structs import asdict
 
 from ledger.core.custody import CaseState, Flag
-from ledger.core.custody.breaks import Break, breaks
-from ledger.core.custody.concerned import Concerned, concerned
+from ledger.core.custody.claimed_times import Break, breaks
 from ledger.core.custody.due_dates import Deadline, deadline
-from ledger.core.encoding.instants import spelled
+from ledger.core.custody.spans import Concerned, concerned
 from ledger.core.events import Authority, Payload
+from ledger.core.procedure.legal_days import spelled
 from ledger.recording.case_states import CaseStates
 from ledger.recording.validation import Validator
 from ledger.store import log

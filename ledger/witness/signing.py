@@ -14,7 +14,7 @@ from ledger.core.log.checkpoints import ROOT_OF_ANOTHER_SIZE, Checkpoint, cosign
 from ledger.core.log.merkle import as_hash, verify_consistency
 from ledger.core.log.replay import LogFault, Unreadable
 from ledger.core.log.witness_protocol import AddCheckpoint, AnchorCosignature, CosignAnchor, CosignBlock
-from ledger.core.verification.block_notes import BlockStatement, cosign_block
+from ledger.core.verification.chain import BlockStatement, cosign_block
 from ledger.core.verification.trust import Trust, TrustedBlock
 from ledger.store.witness import Cosigned, Moved, WitnessStore
 from ledger.witness.contracts import Contracts

@@ -5,9 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 
-from ledger.core.encoding.instants import instant_text
 from ledger.core.events import Body, Stream, case, handover, item
 from ledger.core.events.terms import Quantity
+from ledger.core.procedure.legal_days import instant_text
 from ledger.recording.signing import Actor, StreamPosition, sign_event
 from scripts.bench.events import LOG_ID, POLICE, PROCURATORATE
 

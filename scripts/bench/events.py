@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from ledger.config.keys import LocalSigner
-from ledger.core.encoding.instants import instant_text
 from ledger.core.events import Body, Stream, case, handover, item, registry
 from ledger.core.events.registry import Name, Profile, RegistryChange
 from ledger.core.events.terms import AgencyKind, Quantity
+from ledger.core.procedure.legal_days import instant_text
 from ledger.recording.signing import Actor, StreamPosition, sign_event
 from scripts.mirrored import FOREVER, UNNUMBERED, numbered
 

@@ -6,7 +6,7 @@ import csv
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from ledger.core.encoding.instants import spelled
+from ledger.core.procedure.legal_days import spelled
 from scripts.demonstration.stage import ROOT, Stage, StepFailed
 
 FOLDER = ROOT / "examples" / "theft-case"

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from hashlib import sha256
 
 from ledger.config.keys import LocalSigner
-from ledger.core.encoding.instants import instant_text
 from ledger.core.events import Stream, case, handover, item, registry
 from ledger.core.events.registry import Name, Profile, RegistryChange
 from ledger.core.events.terms import AgencyKind, Quantity
 from ledger.core.log.notes import SeedSigner
+from ledger.core.procedure.legal_days import instant_text
 from ledger.recording.signing import Actor, Signed, StreamPosition, sign_event
 from scripts.mirrored import FOREVER, UNNUMBERED, numbered
 

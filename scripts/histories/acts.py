@@ -8,7 +8,7 @@ from random import Random
 
 from ledger.core.custody import Handover, Item
 from ledger.core.custody.triggers import CUSTODY
-from ledger.core.events import Body, case, custody_change, handover, item
+from ledger.core.events import Body, case, handover, item
 from ledger.core.events.terms import Date, DecisionKind, Disposal, Measure, Purpose, QualifyingGround
 from ledger.core.procedure.legal_days import DAY, SHANGHAI, legal_day_of
 from scripts.histories.life import Entry, Life
@@ -290,7 +290,7 @@ class Acts:
     def request_custody_change(self, accepted: Handover, person: str) -> str:
         """The half of the new organ; the id of the change."""
         change_id = f"custody-{len(self.life.state.custody_changes) + 1}"
-        body = custody_change.CustodyChangeRequested(
+        body = case.CustodyChangeRequested(
             custody_change_id=change_id,
             handover_id=accepted.handover_id,
             person_id=person,
@@ -302,7 +302,7 @@ class Acts:
 
     def serve(self, change_id: str) -> None:
         """The half of the detention house."""
-        body = custody_change.CustodyChangeServed(custody_change_id=change_id, served_at=self.life.moment)
+        body = case.CustodyChangeServed(custody_change_id=change_id, served_at=self.life.moment)
         self.say(body, self.city.detention_house)
 
     def _next_handover(self) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date
 from hashlib import sha256
 
-from ledger.core.events import case, custody_change, handover, record
+from ledger.core.events import case, handover, record
 from ledger.core.events.terms import Date, Disposal
 from ledger.core.procedure.legal_days import DAY
 from ledger.samples.case_telling import pieces
@@ -132,7 +132,7 @@ class Investigation(Seizure):
             began = self.life.state.measures[measure_id].started_at[:10]
             until = later(began, 85)
             self.extend(measure_id, until, "CPL 156", "complex")
-            body = custody_change.CustodyPeriodNotified(
+            body = case.CustodyPeriodNotified(
                 measure_id=measure_id,
                 detention_house=self.city.detention_house,
                 until=until,

@@ -12,10 +12,9 @@ from msgspec import Struct
 from ledger.core.custody import Act, CaseState, Flag, fold
 from ledger.core.custody.due_dates import Deadline, deadlines
 from ledger.core.encoding import canonical
-from ledger.core.encoding.instants import instant_text
 from ledger.core.events import VERSION, Body, Payload, Stream, digest_of, make_payload
 from ledger.core.events.terms import EventRef
-from ledger.core.procedure.legal_days import DAY, SHANGHAI, legal_day
+from ledger.core.procedure.legal_days import DAY, SHANGHAI, instant_text, legal_day
 from ledger.deadlines.working_days import shipped_calendar
 from ledger.procedures import shipped_rulebook
 from scripts.histories.world import City, Officer

@@ -38,7 +38,6 @@ from ledger.core.log.tlog_proofs import TlogProof
 from ledger.core.signing import authority
 from ledger.core.signing.signatures import address_of, signing_hash
 from ledger.core.supervision.model_package import ModelPackage
-from ledger.core.verification.block_notes import BlockStatement, cosign_block
 from ledger.core.verification.bundle_format import (
     Anchor,
     AuthorityEvidence,
@@ -49,6 +48,7 @@ from ledger.core.verification.bundle_format import (
     encode_bundle,
     raw,
 )
+from ledger.core.verification.chain import BlockStatement, cosign_block
 from ledger.core.verification.trust import Trust, TrustedBlock, TrustedChain
 from tests.testkit.chain_states import State
 

@@ -10,8 +10,7 @@ from msgspec import inspect
 from ledger.core import events
 from ledger.core.ethereum import contract_changes
 from ledger.core.events import EVENT_TYPES, terms
-from ledger.core.procedure.clock_rules import ClockRule, ExtensionRule
-from ledger.core.procedure.rulebook import FlagName, FlagRule, Rulebook
+from ledger.core.procedure.rulebook import ClockRule, ExtensionRule, FlagName, FlagRule, Rulebook
 
 WORDS = {
     name: value

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ledger.core.events import case, deadline
+from ledger.core.events import case
 from ledger.core.procedure.clock_periods import Clock
 from tests.testkit.builders import clerk, instant
 from tests.testkit.casework import Case, person_id
@@ -68,7 +68,7 @@ def extend(into: Case, name: str, extension: str, **fields: object) -> Case:
         "article": "CPL 91",
         "ground": "approved",
     }
-    return into.say(deadline.DeadlineExtended, None, **(defaults | fields))
+    return into.say(case.DeadlineExtended, None, **(defaults | fields))
 
 
 def flag_names(into: Case) -> list[str]:
@@ -83,15 +83,15 @@ def suspend(into: Case, at: int, **fields: object) -> Case:
         "article": "CPL 149",
         "ground": "assessment ordered",
     }
-    return into.say(deadline.DeadlineSuspended, None, **(defaults | fields))
+    return into.say(case.DeadlineSuspended, None, **(defaults | fields))
 
 
 def resume(into: Case, at: int) -> Case:
     deadline_id = clock(into, "arrest_request").deadline_id
-    return into.say(deadline.DeadlineResumed, None, deadline_id=deadline_id, resumed_at=instant(at))
+    return into.say(case.DeadlineResumed, None, deadline_id=deadline_id, resumed_at=instant(at))
 
 
 def reset(into: Case, at: int) -> Case:
     deadline_id = clock(into, "arrest_request").deadline_id
     fields = {"article": "CPL 160", "ground": "identity learnt", "reset_at": instant(at)}
-    return into.say(deadline.DeadlineReset, None, deadline_id=deadline_id, **fields)
+    return into.say(case.DeadlineReset, None, deadline_id=deadline_id, **fields)

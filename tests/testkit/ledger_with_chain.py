@@ -10,9 +10,8 @@ from functools import cached_property
 from pathlib import Path
 
 from ledger.anchoring.anchors import Anchorer
-from ledger.anchoring.registry_mirror import RegistryMirror
 from ledger.anchoring.state_proofs import StateProofs, trusted_chain
-from ledger.anchoring.worker import ChainConnection
+from ledger.anchoring.worker import ChainConnection, RegistryMirror
 from ledger.chain.anchor import AnchorClient
 from ledger.chain.calls import KeyRequest, grant_key, request_key, revoke_key
 from ledger.chain.deploy import Deployment, Founding, FoundingAgency, deploy

@@ -17,7 +17,7 @@ from ledger.core.log.checkpoints import cosign_checkpoint, verify_checkpoint
 from ledger.core.log.merkle import Hash, verify_consistency
 from ledger.core.log.notes import SeedSigner, SignatureType, VerifyingKey
 from ledger.core.log.witness_protocol import parse_add_checkpoint, parse_cosign_block
-from ledger.core.verification.block_notes import BlockStatement, cosign_block
+from ledger.core.verification.chain import BlockStatement, cosign_block
 from ledger.core.verification.trust import TrustedBlock, TrustedChain
 from ledger.witness.gathering import Witness
 from tests.testkit.http_server import Quiet, listening

@@ -18,8 +18,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ledger.config.installation import read_founding
+from ledger.core.encoding.decoding import decode_toml
 from ledger.core.encoding.digests import parse_digest
-from ledger.core.encoding.toml import decode_toml
 from ledger.core.errors import TallystickError
 from ledger.core.events import decode_submission
 from ledger.core.log.checkpoints import parse_checkpoint
@@ -45,7 +45,7 @@ from ledger.supervision.models.cel import faults_of_cel
 from ledger.supervision.models.editing import derived, edited, renumbered
 from ledger.supervision.models.parse import parse_model
 from ledger.supervision.models.sql_guard import require_sound
-from ledger.witness.gathering.configuration import read_witnesses
+from ledger.witness.gathering.witnesses import read_witnesses
 from tests.testkit.machine import REPOSITORY
 
 IMPORTS = REPOSITORY / "examples" / "import"

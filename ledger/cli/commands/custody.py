@@ -10,7 +10,7 @@ from ledger.cli.bodies import make_body
 from ledger.cli.command import Group
 from ledger.cli.event_recorder import EventRecorder
 from ledger.cli.params import Moment, acting
-from ledger.core.events import custody_change
+from ledger.core.events import case
 from ledger.recording.signing import new_id
 
 CASE = click.argument("case_id")
@@ -33,7 +33,7 @@ def command() -> None:
 def request(recorder: EventRecorder, case_id: str, custody_change_id: str | None, **fields: Any) -> None:
     """Ask a detention house to keep a person for your agency from now on."""
     own = custody_change_id or new_id("custody")
-    recorder.record(case_id, make_body(custody_change.CustodyChangeRequested, custody_change_id=own, **fields))
+    recorder.record(case_id, make_body(case.CustodyChangeRequested, custody_change_id=own, **fields))
 
 
 @command.command("serve")
@@ -43,7 +43,7 @@ def request(recorder: EventRecorder, case_id: str, custody_change_id: str | None
 @acting
 def serve(recorder: EventRecorder, case_id: str, **fields: Any) -> None:
     """Sign, as the detention house, that a change of custody was served."""
-    recorder.record(case_id, make_body(custody_change.CustodyChangeServed, **fields))
+    recorder.record(case_id, make_body(case.CustodyChangeServed, **fields))
 
 
 @command.command("notify")
@@ -56,4 +56,4 @@ def serve(recorder: EventRecorder, case_id: str, **fields: Any) -> None:
 @acting
 def notify(recorder: EventRecorder, case_id: str, **fields: Any) -> None:
     """Record that a detention house was told of a new period of custody."""
-    recorder.record(case_id, make_body(custody_change.CustodyPeriodNotified, **fields))
+    recorder.record(case_id, make_body(case.CustodyPeriodNotified, **fields))

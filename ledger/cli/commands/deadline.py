@@ -19,7 +19,7 @@ from ledger.cli.printable import printable
 from ledger.cli.session import Session, pass_session
 from ledger.client.service import at
 from ledger.core.errors import NotFound
-from ledger.core.events import Body, deadline
+from ledger.core.events import Body, case
 from ledger.core.events.terms import ExclusionGround, QualifyingGround
 from ledger.core.procedure.legal_days import day_that_ends
 from ledger.i18n.messages import said
@@ -113,7 +113,7 @@ def _for_people(session: Session, chosen: Mapping[str, Any]) -> dict[str, Any]:
 @acting
 def extend(recorder: EventRecorder, case_id: str, **fields: Any) -> None:
     """Record that a deadline is extended, by an EXTENSION of the rules such as special_circumstances."""
-    _record(recorder, case_id, deadline.DeadlineExtended, **fields)
+    _record(recorder, case_id, case.DeadlineExtended, **fields)
 
 
 @command.command("suspend")
@@ -126,7 +126,7 @@ def extend(recorder: EventRecorder, case_id: str, **fields: Any) -> None:
 @acting
 def suspend(recorder: EventRecorder, case_id: str, **fields: Any) -> None:
     """Record that time does not count from now on."""
-    _record(recorder, case_id, deadline.DeadlineSuspended, **fields)
+    _record(recorder, case_id, case.DeadlineSuspended, **fields)
 
 
 @command.command("resume")
@@ -136,7 +136,7 @@ def suspend(recorder: EventRecorder, case_id: str, **fields: Any) -> None:
 @acting
 def resume(recorder: EventRecorder, case_id: str, **fields: Any) -> None:
     """Record that time counts again."""
-    _record(recorder, case_id, deadline.DeadlineResumed, **fields)
+    _record(recorder, case_id, case.DeadlineResumed, **fields)
 
 
 @command.command("reset")
@@ -148,7 +148,7 @@ def resume(recorder: EventRecorder, case_id: str, **fields: Any) -> None:
 @acting
 def reset(recorder: EventRecorder, case_id: str, **fields: Any) -> None:
     """Record that a deadline runs anew, without its extensions."""
-    _record(recorder, case_id, deadline.DeadlineReset, **fields)
+    _record(recorder, case_id, case.DeadlineReset, **fields)
 
 
 def _record(recorder: EventRecorder, case_id: str, body: type[Body], *, deadline_id: str, **fields: Any) -> None:
@@ -233,11 +233,9 @@ def _style(row: Mapping[str, Any]) -> str:
 def _chosen(deadlines: list[dict[str, Any]], deadline_id: str) -> dict[str, Any]:
     """Return the deadline of this id, whole or as lists show it, or the only one of this clock. Raises NotFound."""
     fitting = [
-        deadline
-        for deadline in deadlines
-        if deadline_id in (deadline["deadline_id"], deadline["clock"], _short(deadline["deadline_id"]))
+        case for case in deadlines if deadline_id in (case["deadline_id"], case["clock"], _short(case["deadline_id"]))
     ]
     if len(fitting) == 1:
         return fitting[0]
-    ids = ", ".join(deadline["deadline_id"] for deadline in fitting or deadlines) or "none"
+    ids = ", ".join(case["deadline_id"] for case in fitting or deadlines) or "none"
     raise NotFound(f"expected one of {ids}, not {deadline_id}", field="DEADLINE_ID")

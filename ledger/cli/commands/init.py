@@ -12,7 +12,7 @@ from ledger.cli.passphrase import Passphrase, generate_passphrase, passphrase_op
 from ledger.cli.session import Session, pass_session
 from ledger.config.installation import DataDirectory, Founding, create, read_founding
 from ledger.config.settings import DEFAULT_DATA_DIR
-from ledger.core.encoding.toml import decode_toml
+from ledger.core.encoding.decoding import decode_toml
 from ledger.core.errors import MalformedInput
 
 

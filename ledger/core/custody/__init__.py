@@ -1,10 +1,9 @@
 """The custody rules: a pure fold over the stream of one case.
 
 ``state`` is what a case is, ``register`` how it keeps its parts, ``fold`` the step, ``cases``, ``items``,
-``handovers``, ``discrepancies``, ``custody_changes``, ``clocks`` and ``rests`` the rules by subject, ``triggers`` what
-an event is to a clock, ``flags`` and ``clock_flags`` what is recorded although it is unlawful. ``spans``, ``breaks``
-and ``concerned`` tell the chain of custody from the states: how it stood between events, where the claims do not fit,
-and what each event is about.
+``handovers``, ``discrepancies`` and ``clocks`` the rules by subject, ``triggers`` what an event is to a clock, and
+``flags`` what is recorded although it is unlawful. ``claimed_times`` says which times are possible and where they break
+the chain, ``spans`` how the chain of custody stood between events and what each event concerns.
 """
 
 from ledger.core.custody import handovers, items
@@ -34,7 +33,6 @@ __all__ = [
     "MeasureState",
     "Outcome",
     "Person",
-    "custody_changes",
     "fold",
     "handovers",
     "items",

@@ -21,7 +21,7 @@ from ledger.core.custody.state import (
 )
 from ledger.core.custody.triggers import in_custody
 from ledger.core.errors import refuse
-from ledger.core.events import Body, case, custody_change, record
+from ledger.core.events import Body, case, record
 from ledger.core.events.terms import EventRef, Stage
 
 
@@ -367,8 +367,8 @@ def _with_keeping(state: CaseState, act: Act, person_id: str) -> CaseState:
     return replace(state, persons=state.persons | {person_id: replace(person, kept_for=kept_for)})
 
 
-@rule(custody_change.CustodyChangeRequested)
-def requested(state: CaseState, act: Act, body: custody_change.CustodyChangeRequested) -> CaseState:
+@rule(case.CustodyChangeRequested)
+def requested(state: CaseState, act: Act, body: case.CustodyChangeRequested) -> CaseState:
     """Record the request of a custody change by the receiver of an accepted handover, for a person in custody.
 
     The detention house becomes a party of the case.
@@ -406,8 +406,8 @@ def requested(state: CaseState, act: Act, body: custody_change.CustodyChangeRequ
     )
 
 
-@rule(custody_change.CustodyChangeServed)
-def served(state: CaseState, act: Act, body: custody_change.CustodyChangeServed) -> CaseState:
+@rule(case.CustodyChangeServed)
+def served(state: CaseState, act: Act, body: case.CustodyChangeServed) -> CaseState:
     """Record that the detention house keeps the person for the requesting organ from now on.
 
     A person who was released in the meantime is kept for nobody.
@@ -432,8 +432,8 @@ def served(state: CaseState, act: Act, body: custody_change.CustodyChangeServed)
     )
 
 
-@rule(custody_change.CustodyPeriodNotified)
-def period_notified(state: CaseState, act: Act, body: custody_change.CustodyPeriodNotified) -> CaseState:
+@rule(case.CustodyPeriodNotified)
+def period_notified(state: CaseState, act: Act, body: case.CustodyPeriodNotified) -> CaseState:
     """Record a notice to the detention house; the decision on the measure itself extends the period."""
     measure = require_measure(state, body.measure_id)
     _require_in_custody(state, measure.person_id)

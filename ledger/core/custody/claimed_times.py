@@ -7,20 +7,29 @@
   its proposal and decision, and the last day of a period its first.
 
 A possible one that does not fit is flagged (``odd_time``). ``HAPPENED`` and ``AHEAD`` list every time and every day of
-every body.
+every body. Times that leave a gap in the handling chain, overlap, or
+contradict the order of the record are ``Break``s: they are shown in the timeline.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import date
-from typing import NamedTuple
+from typing import Literal, NamedTuple, get_args
 
-from ledger.core.custody.state import Act, CaseState
-from ledger.core.encoding.instants import CLAIMED_WITHIN, instant_text, is_surely_before, unix_seconds
+from msgspec import Struct
+
+from ledger.core.custody.state import Act, CaseState, Handover
 from ledger.core.errors import refuse
-from ledger.core.events import Body, Payload, case, custody_change, deadline, handover, item, record, supervision
-from ledger.core.procedure.legal_days import legal_day_of, start_of
+from ledger.core.events import Body, Payload, case, handover, item, record, supervision
+from ledger.core.procedure.legal_days import (
+    CLAIMED_WITHIN,
+    instant_text,
+    is_surely_before,
+    legal_day_of,
+    start_of,
+    unix_seconds,
+)
 from ledger.core.procedure.rulebook import FlagRule
 
 TOLERANCE = 300  # seconds that the clock of the signer may be behind
@@ -31,10 +40,10 @@ HAPPENED: dict[type[Body], tuple[str, ...]] = {
     case.MeasureChanged: ("started_at",),
     case.MeasureLifted: ("ended_at",),
     case.DecisionRecorded: ("decided_at", "served_at"),
-    custody_change.CustodyChangeServed: ("served_at",),
-    deadline.DeadlineSuspended: ("suspended_at",),
-    deadline.DeadlineResumed: ("resumed_at",),
-    deadline.DeadlineReset: ("reset_at",),
+    case.CustodyChangeServed: ("served_at",),
+    case.DeadlineSuspended: ("suspended_at",),
+    case.DeadlineResumed: ("resumed_at",),
+    case.DeadlineReset: ("reset_at",),
     handover.HandoverAccepted: ("received_at",),
     handover.HandoverRefused: ("received_at",),
     item.ItemRegistered: ("seizure.seized_at",),
@@ -50,8 +59,8 @@ AHEAD: dict[type[Body], tuple[str, ...]] = {
     case.MeasureImposed: ("until",),
     case.MeasureChanged: ("until",),
     case.MeasureExtended: ("until",),
-    custody_change.CustodyPeriodNotified: ("until",),
-    deadline.DeadlineExtended: ("until",),
+    case.CustodyPeriodNotified: ("until",),
+    case.DeadlineExtended: ("until",),
     handover.HandoverOffered: ("expires_at", "due_at"),
     handover.HandoverReturned: ("due_at",),
     handover.HandoverRefused: ("due_at",),
@@ -185,7 +194,7 @@ def _claims_after(before: CaseState | None, payload: Payload) -> Iterator[Follow
             received_at = _claim(body, "received_at")
             if received_at is not None:
                 yield receipt(received_at, offered_at)
-        case custody_change.CustodyChangeServed():
+        case case.CustodyChangeServed():
             requested_at = before.custody_changes[body.custody_change_id].requested_at
             yield Follows("body.served_at", body.served_at, requested_at, "served", "requested")
         case item.ItemDisposed():
@@ -194,9 +203,9 @@ def _claims_after(before: CaseState | None, payload: Payload) -> Iterator[Follow
             if proposal.decision_id is not None:
                 decided_at = before.decisions[proposal.decision_id].decided_at
                 yield Follows("body.disposed_at", body.disposed_at, decided_at, "disposed", "decided")
-        case case.MeasureExtended() | custody_change.CustodyPeriodNotified():
+        case case.MeasureExtended() | case.CustodyPeriodNotified():
             yield Follows("body.until", body.until, before.measures[body.measure_id].started_at)
-        case deadline.DeadlineExtended() if body.until is not None:
+        case case.DeadlineExtended() if body.until is not None:
             yield Follows("body.until", body.until, before.clocks[body.deadline_id].started_at)
 
 
@@ -222,3 +231,54 @@ def _contradictions(before: CaseState | None, payload: Payload) -> Iterator[str]
             yield f"due at {at}, before it was set at {occurred_at}"
         if path in ("until", "frozen_until") and _day(at) < legal_day_of(occurred_at):
             yield f"until {at}, before it was set at {occurred_at}"
+
+
+BreakKind = Literal["gap", "overlap", "unrecorded", "backdated"]
+BREAK_KINDS: tuple[BreakKind, ...] = get_args(BreakKind)
+
+
+class Break(Struct, frozen=True):
+    """A stretch of claimed time, from ``since`` until ``until``, in which custody is not accounted for or disputed.
+
+    It is longer than a minute, because claims are no more precise than that. The kinds:
+
+    ``gap``: the sender had given it away, the receiver had not yet received it. ``overlap``: both claim to have had it.
+    ``unrecorded``: seized, but not yet in the record. ``backdated``: the event claims a time before an event that was
+    recorded earlier.
+    """
+
+    kind: BreakKind
+    since: str
+    until: str
+    item_ids: tuple[str, ...] = ()
+    person_ids: tuple[str, ...] = ()
+
+
+def breaks(before: CaseState | None, payload: Payload, after: CaseState) -> tuple[Break, ...]:
+    """Return the breaks that the event, which led from ``before`` to ``after``, opens."""
+    return tuple(_event_breaks(before, payload, after))
+
+
+def _event_breaks(before: CaseState | None, payload: Payload, after: CaseState) -> Iterator[Break]:
+    """Yield the breaks of an event."""
+    body = payload.body
+    if before is not None and is_surely_before(payload.occurred_at, before.last_occurred_at):
+        yield Break("backdated", payload.occurred_at, before.last_occurred_at)
+    if isinstance(body, item.ItemRegistered) and body.seizure:
+        seized_at = body.seizure.seized_at
+        if is_surely_before(seized_at, payload.occurred_at):
+            yield Break("unrecorded", seized_at, payload.occurred_at, item_ids=(body.item_id,))
+    if isinstance(body, handover.HandoverAccepted):
+        yield from _delivery_breaks(after.handovers[body.handover_id], body)
+
+
+def _delivery_breaks(offer: Handover, body: handover.HandoverAccepted) -> Iterator[Break]:
+    """Yield the break between the offer and the receipt of what was carried over; what stays is not carried."""
+    moved = tuple(item_id for item_id in offer.accepted_items if not offer.items[item_id].stays)
+    present = tuple(person for person in offer.person_ids if person not in body.absent_person_ids)
+    if not moved and not present:
+        return
+    if is_surely_before(offer.offered_at, body.received_at):
+        yield Break("gap", offer.offered_at, body.received_at, moved, present)
+    if is_surely_before(body.received_at, offer.offered_at):
+        yield Break("overlap", body.received_at, offer.offered_at, moved, present)

@@ -11,13 +11,12 @@ from msgspec.structs import replace
 from ledger.core.custody.state import Act, CaseState, MeasureState, look_up, rule
 from ledger.core.custody.triggers import CASE, Trigger, in_custody, triggers
 from ledger.core.errors import refuse
-from ledger.core.events import case, deadline, item
+from ledger.core.events import case, item
 from ledger.core.events.terms import EventRef, Procedure
 from ledger.core.procedure import clock_periods
 from ledger.core.procedure.clock_periods import Clock, Extension, Pause
-from ledger.core.procedure.clock_rules import Base, ClockRule
 from ledger.core.procedure.legal_days import holds_on, legal_day_of
-from ledger.core.procedure.rulebook import Rulebook
+from ledger.core.procedure.rulebook import Base, ClockRule, Rulebook
 
 _SUSPECTS = ("suspect", "defendant")
 _ANSWERS = ("delivered", "received", "accepted", "refused")
@@ -258,8 +257,8 @@ def _ref(act: Act) -> EventRef:
 # -- decisions about a running clock -----------------------------------------------------------------------------------
 
 
-@rule(deadline.DeadlineExtended)
-def extended(state: CaseState, act: Act, body: deadline.DeadlineExtended) -> CaseState:
+@rule(case.DeadlineExtended)
+def extended(state: CaseState, act: Act, body: case.DeadlineExtended) -> CaseState:
     """Extend a running clock. Refuses (unknown_extension) one whose length neither the rules nor the event gives."""
     clock = require_running(state, body.deadline_id)
     row = rule_of(clock, act.book).extension(body.extension, clock.period)
@@ -295,8 +294,8 @@ def _extend(clock: Clock, act: Act, extension: Extension) -> Clock:
     return replace(clock, extensions=(*clock.extensions, extension), events=(*clock.events, _ref(act)))
 
 
-@rule(deadline.DeadlineSuspended)
-def suspended(state: CaseState, act: Act, body: deadline.DeadlineSuspended) -> CaseState:
+@rule(case.DeadlineSuspended)
+def suspended(state: CaseState, act: Act, body: case.DeadlineSuspended) -> CaseState:
     """Pause a running clock. Refuses already_suspended, and a pause that overlaps the one before."""
     clock = require_running(state, body.deadline_id)
     if clock.is_paused:
@@ -310,8 +309,8 @@ def suspended(state: CaseState, act: Act, body: deadline.DeadlineSuspended) -> C
     return _with(state, [replace(clock, pauses=pauses, events=(*clock.events, _ref(act)))])
 
 
-@rule(deadline.DeadlineResumed)
-def resumed(state: CaseState, act: Act, body: deadline.DeadlineResumed) -> CaseState:
+@rule(case.DeadlineResumed)
+def resumed(state: CaseState, act: Act, body: case.DeadlineResumed) -> CaseState:
     """End the pause of a clock. Refuses not_suspended, and an end before the pause began."""
     clock = require_running(state, body.deadline_id)
     if not clock.is_paused:
@@ -321,8 +320,8 @@ def resumed(state: CaseState, act: Act, body: deadline.DeadlineResumed) -> CaseS
     return _with(state, [replace(clock, pauses=pauses, events=(*clock.events, _ref(act)))])
 
 
-@rule(deadline.DeadlineReset)
-def reset(state: CaseState, act: Act, body: deadline.DeadlineReset) -> CaseState:
+@rule(case.DeadlineReset)
+def reset(state: CaseState, act: Act, body: case.DeadlineReset) -> CaseState:
     """Start a clock anew, without its extensions and pauses."""
     clock = require_running(state, body.deadline_id)
     require_not_before(body.reset_at, clock.started_at, "reset_at")

@@ -16,7 +16,6 @@ from ledger.core.errors import UnknownYear
 from ledger.core.events.terms import EventRef
 from ledger.core.procedure import clock_periods
 from ledger.core.procedure.clock_periods import Clock, Extension, Pause
-from ledger.core.procedure.clock_rules import ClockRule
 from ledger.core.procedure.deadlines import (
     CountStep,
     DayBeyondLaw,
@@ -27,7 +26,7 @@ from ledger.core.procedure.deadlines import (
     count,
 )
 from ledger.core.procedure.legal_days import end_of, legal_day
-from ledger.core.procedure.rulebook import Rulebook
+from ledger.core.procedure.rulebook import ClockRule, Rulebook
 
 Status = Literal["running", "suspended", "overdue", "met", "missed", "uncountable"]
 

@@ -14,11 +14,10 @@ from ledger.core.custody.clocks import rule_of
 from ledger.core.custody.discrepancies import differences, digests_conflict
 from ledger.core.custody.state import Act, CaseState, Handover, Item
 from ledger.core.custody.triggers import changes_custody
-from ledger.core.events import Body, case, deadline, handover, item, record
+from ledger.core.events import Body, case, handover, item, record
 from ledger.core.procedure.clock_periods import Clock, Extension, decided, lawful_last_day
-from ledger.core.procedure.clock_rules import ClockRule, ExtensionRule
 from ledger.core.procedure.legal_days import legal_day, legal_day_of
-from ledger.core.procedure.rulebook import FlagName, FlagRule
+from ledger.core.procedure.rulebook import ClockRule, ExtensionRule, FlagName, FlagRule
 
 
 def receipt_differs(before: CaseState | None, act: Act, after: CaseState, rule: FlagRule) -> str | None:
@@ -344,7 +343,7 @@ def _examination_differs(before: CaseState | None, act: Act, after: CaseState, r
     return None
 
 
-_EXTENSIONS = (deadline.DeadlineExtended, case.MeasureExtended)
+_EXTENSIONS = (case.DeadlineExtended, case.MeasureExtended)
 
 WATCHES: dict[FlagName, _FlagWatch] = {
     "third_return": _FlagWatch(_third_return, handover.OFFERS),

@@ -9,10 +9,10 @@ from msgspec.structs import replace
 from ledger.core.custody import discrepancies
 from ledger.core.custody.cases import require_decision, require_free, require_in_hand, require_present
 from ledger.core.custody.state import Act, CaseState, Item, Proposal, require_distinct, require_new, rule
-from ledger.core.encoding.instants import instant_text
 from ledger.core.errors import refuse
 from ledger.core.events import item as things
 from ledger.core.events.terms import Money, Quantity, SealState
+from ledger.core.procedure.legal_days import instant_text
 
 
 @rule(things.ItemRegistered)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Iterator
 from typing import Any, NamedTuple
 
 from ledger.core.custody.state import Act, CaseState, Handover, MeasureState
-from ledger.core.events import Body, case, custody_change, handover, item
+from ledger.core.events import Body, case, handover, item
 from ledger.core.events.terms import Measure
 from ledger.core.procedure.rulebook import Rulebook
 
@@ -197,9 +197,7 @@ def _recalled(before: CaseState, act: Act, after: CaseState, body: handover.Hand
         yield Trigger(f"refused.{offer.purpose}", at, offer.from_agency, offer.person_ids, handover_id=key)
 
 
-def _served(
-    before: CaseState, act: Act, after: CaseState, body: custody_change.CustodyChangeServed
-) -> Iterator[Trigger]:
+def _served(before: CaseState, act: Act, after: CaseState, body: case.CustodyChangeServed) -> Iterator[Trigger]:
     """Yield the served change of custody.
 
     It is no trigger if its organ has passed the person on since: the present organ still waits for its own.
@@ -240,7 +238,7 @@ _READINGS: dict[type[Body], Reading] = {
     handover.HandoverAccepted: _accepted,
     handover.HandoverRefused: _refused,
     handover.HandoverRecalled: _recalled,
-    custody_change.CustodyChangeServed: _served,
+    case.CustodyChangeServed: _served,
     item.ItemFrozen: _frozen,
     item.ItemFreezeRenewed: _frozen,
     item.ItemDisposed: _disposed,

@@ -8,11 +8,14 @@ second thread that uses the class meanwhile reads null pointers, and the process
 
 from __future__ import annotations
 
+import tomllib
 from functools import cache
 from threading import Lock
 from typing import Any, TypeVar, overload
 
 import msgspec
+
+from ledger.core.errors import MalformedInput
 
 T = TypeVar("T")
 
@@ -63,3 +66,15 @@ def convert(value: Any, kind: Any) -> Any:
 def _decoder_of(kind: Any) -> msgspec.json.Decoder[Any]:
     with _describing:
         return msgspec.json.Decoder(kind)
+
+
+def decode_toml(data: bytes | str, *, field: str, hint: str | None = None) -> dict[str, Any]:
+    """Return the tables of a TOML file (UTF-8 if it is bytes); ``field`` is the name that a refusal gives it.
+
+    Raises MalformedInput for everything that is not TOML. ``tomllib`` refuses a number of more than 4,300 digits with a
+    plain ValueError, and nesting is limited only by the depth of Python's stack.
+    """
+    try:
+        return tomllib.loads(data.decode("utf-8") if isinstance(data, bytes) else data)
+    except (ValueError, RecursionError) as error:
+        raise MalformedInput(f"not TOML in UTF-8: {error}", field=field, hint=hint) from error

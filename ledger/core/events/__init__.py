@@ -1,11 +1,10 @@
 """Events: one definition each for request, signed payload and stored bytes.
 
 ``terms`` has the vocabulary, ``catalogue`` the table of event types, ``case``, ``item``, ``handover``,
-``custody_change``, ``deadline``, ``record``, ``supervision`` and ``registry`` the bodies, ``payload`` the payload and
-envelope around a body.
+``record``, ``supervision`` and ``registry`` the bodies, ``payload`` the payload and envelope around a body.
 """
 
-from ledger.core.events import case, custody_change, deadline, handover, item, record, registry, supervision
+from ledger.core.events import case, handover, item, record, registry, supervision
 from ledger.core.events.catalogue import EVENT_TYPES, NAME_OF, Body, EventType
 from ledger.core.events.payload import (
     MAX_ENTRY_BYTES,
@@ -49,8 +48,6 @@ __all__ = [
     "Submission",
     "Submitted",
     "case",
-    "custody_change",
-    "deadline",
     "decode_again",
     "decode_envelope",
     "decode_payload",

@@ -1,4 +1,4 @@
-"""Bodies of case, person, measure and decision events."""
+"""Bodies of events about a case: its course, persons and measures, its clocks, and changes of custody."""
 
 from __future__ import annotations
 
@@ -8,15 +8,21 @@ from msgspec import Meta
 
 from ledger.core.events.catalogue import Body, event
 from ledger.core.events.terms import (
+    AgencyId,
     BusinessLine,
     CaseId,
     CaseRelation,
+    CustodyChangeId,
     Date,
+    DeadlineId,
     DecisionId,
     DecisionKind,
     Digest,
     Disposal,
     EventRef,
+    ExclusionGround,
+    ExtensionName,
+    HandoverId,
     Instant,
     ItemId,
     Line,
@@ -180,3 +186,80 @@ class DecisionRecorded(Body, frozen=True):
     person_ids: tuple[PersonId, ...] = ()
     items: tuple[ItemDecision, ...] = ()
     digests: Annotated[tuple[Digest, ...], Meta(max_length=8)] = ()
+
+
+@event("custody_change.requested")
+class CustodyChangeRequested(Body, frozen=True):
+    """The new organ asks for the change of custody that its acceptance of ``handover_id`` calls for (换押证)."""
+
+    custody_change_id: CustodyChangeId
+    handover_id: HandoverId
+    person_id: PersonId
+    detention_house: AgencyId
+    number: Number
+
+
+@event("custody_change.served")
+class CustodyChangeServed(Body, frozen=True):
+    """The detention house's half: from ``served_at`` on it keeps the person for the organ that asked."""
+
+    custody_change_id: CustodyChangeId
+    served_at: Instant
+
+
+@event("custody_period.notified")
+class CustodyPeriodNotified(Body, frozen=True):
+    """A notice to the detention house before a period of custody ends: only the period changes.
+
+    ``until`` is the last day of the new period, ``article`` the clause that it rests on.
+    """
+
+    measure_id: MeasureId
+    detention_house: AgencyId
+    until: Date
+    number: Number
+    article: Line
+
+
+@event("deadline.extended")
+class DeadlineExtended(Body, frozen=True):
+    """``extension`` names a row of the rules; ``until`` is the last day as decided, or left out for all the row gives.
+
+    ``qualifying_ground`` is the ground that the clause asks for, where it asks for one of a list.
+    """
+
+    deadline_id: DeadlineId
+    extension: ExtensionName
+    article: Line
+    ground: Text
+    until: Date | None = None
+    qualifying_ground: QualifyingGround | None = None
+
+
+@event("deadline.suspended")
+class DeadlineSuspended(Body, frozen=True):
+    """From ``suspended_at`` on the time does not count."""
+
+    deadline_id: DeadlineId
+    suspended_at: Instant
+    excluded_for: ExclusionGround
+    article: Line
+    ground: Text
+
+
+@event("deadline.resumed")
+class DeadlineResumed(Body, frozen=True):
+    """From ``resumed_at`` on the time counts again."""
+
+    deadline_id: DeadlineId
+    resumed_at: Instant
+
+
+@event("deadline.reset")
+class DeadlineReset(Body, frozen=True):
+    """The clock runs anew from ``reset_at``, without its extensions (another crime found, identity learnt)."""
+
+    deadline_id: DeadlineId
+    reset_at: Instant
+    article: Line
+    ground: Text

@@ -8,9 +8,9 @@ from datetime import date, datetime
 from msgspec import Struct
 
 from ledger.core.events.terms import EventRef, ExclusionGround, QualifyingGround
-from ledger.core.procedure.clock_rules import ClockRule, ExtensionRule
 from ledger.core.procedure.deadlines import Exclusion, Period, WorkCalendar, count, last_day_of, parse_periods
 from ledger.core.procedure.legal_days import start_of
+from ledger.core.procedure.rulebook import ClockRule, ExtensionRule
 
 
 class Extension(Struct, frozen=True):

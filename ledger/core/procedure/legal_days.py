@@ -1,4 +1,8 @@
-"""Legal days, from 0:00 to 24:00 of Beijing time, and times as people read them there."""
+"""Instants as the record spells them (RFC 3339 in UTC, to the second), and the legal days on which they fall.
+
+Legal days last from 0:00 to 24:00 of Beijing time. Papers and people give times to the minute, so claimed times are
+compared with that tolerance.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +10,32 @@ import re
 from collections.abc import Iterable
 from datetime import UTC, date, datetime, timedelta, timezone
 from typing import Protocol
+
+CLAIMED_WITHIN = 60  # seconds: the precision of a time read from a paper or a clock on the wall
+
+
+def spelled(at: datetime) -> str:
+    """Format an aware time as an instant."""
+    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def instant_text(unix_seconds: int) -> str:
+    """Format unix seconds as an instant."""
+    return spelled(datetime.fromtimestamp(unix_seconds, UTC))
+
+
+def unix_seconds(instant: str) -> int:
+    """Parse an instant to unix seconds."""
+    return int(datetime.fromisoformat(instant).timestamp())
+
+
+def is_surely_before(earlier: str, later: str) -> bool:
+    """Tell whether ``earlier`` lies more than a minute before ``later``; within a minute, claims do not prove an order.
+
+    A clerk's ``10:00`` may be any second of that minute; it is recorded as the first.
+    """
+    return earlier < later and unix_seconds(later) - unix_seconds(earlier) > CLAIMED_WITHIN
+
 
 # Fixed, and so without a time zone database: statutory time is Beijing time, eight hours ahead of UTC all year. The
 # summer time of 1986 to 1991 is left out: no act that a clock of this ledger runs from is that old.

@@ -1,24 +1,95 @@
-"""What a chain's state proves about a tree head and a key: steps 10 to 12 of ``ledger.core.verification.bundle``."""
+"""Block notes: signed notes by which witnesses vouch that a block of the ledger's chain is final.
+
+The text is that of ``BlockStatement``; the signature lines are those of witnesses, made as for a checkpoint (C2SP
+tlog-cosignature, v1). A block note cannot be mistaken for a checkpoint, whose second line is a decimal size.
+
+    tallystick/block@v1
+    <id of the ledger>
+    chain <chain id> <number of the deployment block> <hash of the deployment block>
+    registry <address> <code hash>
+    anchor <address> <code hash>
+    block <number> <hash>
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
+from itertools import zip_longest
 
 from msgspec import UNSET, Struct
 
-from ledger.core.encoding.instants import instant_text
-from ledger.core.errors import IntegrityBroken, ProofRefused, TallystickError, Unauthorized
+from ledger.core.errors import IntegrityBroken, ProofRefused, SignatureRefused, TallystickError, Unauthorized
 from ledger.core.ethereum.block_headers import BlockHeader
 from ledger.core.ethereum.contract_changes import ROLE_BITS
-from ledger.core.log.checkpoints import Checkpoint
+from ledger.core.log.checkpoints import Checkpoint, Cosignature, cosign_text, verify_cosignatures
 from ledger.core.log.merkle import EMPTY_TREE
+from ledger.core.log.notes import NoteSignature, Signer, parse_note
+from ledger.core.log.policy import Policy
+from ledger.core.procedure.legal_days import instant_text
 from ledger.core.signing.authority import Grant
-from ledger.core.verification.block_notes import BlockStatement, verify_block_note
 from ledger.core.verification.bundle_format import Anchor, read_block_note
 from ledger.core.verification.contract_storage import AnchorState, GrantState, RecordState
 from ledger.core.verification.report import NotChecked, Outcome
-from ledger.core.verification.trust import ChainIdentity, Trust, TrustedBlock
+from ledger.core.verification.trust import ChainIdentity, Trust, TrustedBlock, TrustedChain
+
+BLOCK_NOTE_FORMAT = "tallystick/block@v1"
+WHERE = "anchor.block_note"  # the field of a bundle
+
+
+class BlockStatement(Struct, frozen=True):
+    """The statement that ``block`` is final on the chain of these contracts.
+
+    The trusted blocks of ``contracts`` are no part of it. A witness signs it after asking a node of its own, by its own
+    rule of finality.
+    """
+
+    log_id: bytes
+    contracts: TrustedChain
+    block: TrustedBlock
+
+    def text(self) -> str:
+        """Return the note text that witnesses sign."""
+        chain = self.contracts
+        return (
+            f"{BLOCK_NOTE_FORMAT}\n"
+            f"0x{self.log_id.hex()}\n"
+            f"chain {chain.chain_id} {chain.deployment_block_number} {chain.deployment_block_hash}\n"
+            f"registry {chain.registry} {chain.registry_code_hash}\n"
+            f"anchor {chain.anchor} {chain.anchor_code_hash}\n"
+            f"block {self.block.number} {self.block.hash}\n"
+        )
+
+
+def cosign_block(statement: BlockStatement, signer: Signer, timestamp: int) -> NoteSignature:
+    """Make a witness's signature line. Requires a signer of type COSIGNATURE_V1 and 0 <= timestamp < 2**63."""
+    return cosign_text(statement.text(), signer, timestamp)
+
+
+def verify_block_note(note_text: str, statement: BlockStatement, policy: Policy) -> tuple[Cosignature, ...]:
+    """Accept the note as the statement of enough witnesses for the policy; return their co-signatures.
+
+    Raises MalformedInput if it is no signed note, ProofRefused if it states something else, and SignatureRefused if a
+    line of a named witness is false or repeated, if the quorum is not reached, or if the policy asks for no witness:
+    then a note proves nothing.
+    """
+    stated, expected = parse_note(note_text).text, statement.text()
+    if stated != expected:
+        pairs = zip_longest(stated.split("\n"), expected.split("\n"))
+        stated_line, expected_line = next(pair for pair in pairs if pair[0] != pair[1])
+        raise ProofRefused(f"expected {_quoted(expected_line)}, not {_quoted(stated_line)}", field=WHERE)
+    if not policy.asks_for_witnesses:
+        raise SignatureRefused("the policy asks for no witness", field=WHERE)
+    cosignatures = verify_cosignatures(note_text, policy.witnesses.values())
+    if not policy.is_met_by(cosignature.witness for cosignature in cosignatures):
+        names = ", ".join(cosignature.witness.name for cosignature in cosignatures) or "no witness"
+        raise SignatureRefused(f"the quorum {policy.quorum} is not reached by {names}", field=WHERE)
+    return cosignatures
+
+
+def _quoted(line: str | None) -> str:
+    return "the end" if line is None else f"the line {line[:200]!r}"
+
 
 YEAR_10000 = 253_402_300_800  # unix seconds; the first that datetime cannot represent
 

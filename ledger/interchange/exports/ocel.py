@@ -17,8 +17,8 @@ from msgspec import Struct, structs
 from ledger.core.custody import Handover, Item, Person
 from ledger.core.custody.spans import Span
 from ledger.core.encoding.decoding import decode_json
-from ledger.core.encoding.instants import instant_text
 from ledger.core.events.terms import Quantity
+from ledger.core.procedure.legal_days import instant_text
 from ledger.timeline import Chronicle, TimelineStep
 
 ObjectType = Literal["case", "item", "person", "agency", "handover"]

@@ -8,8 +8,7 @@ import msgspec
 from msgspec import Struct
 
 from ledger.core.custody.spans import Span
-from ledger.core.encoding.instants import instant_text
-from ledger.core.procedure.legal_days import in_legal_zone
+from ledger.core.procedure.legal_days import in_legal_zone, instant_text
 from ledger.i18n import Labels
 from ledger.interchange.exports.csv_output import CsvWriter
 from ledger.timeline import Chronicle, TimelineStep

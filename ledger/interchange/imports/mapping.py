@@ -16,8 +16,7 @@ from typing import Annotated, Any, Literal, get_args
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from ledger.core.encoding.decoding import convert
-from ledger.core.encoding.toml import decode_toml
+from ledger.core.encoding.decoding import convert, decode_toml
 from ledger.core.errors import MalformedInput
 from ledger.core.events import terms
 from ledger.core.events.terms import Line, SectionField

@@ -13,7 +13,7 @@ from decimal import Decimal
 from typing import Literal
 from zoneinfo import ZoneInfo
 
-from ledger.core.encoding.instants import spelled
+from ledger.core.procedure.legal_days import spelled
 from ledger.interchange.imports.rows import Cell, Unusable
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")

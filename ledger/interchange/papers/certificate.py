@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from msgspec import Struct
 
 from ledger.core.custody import Item
-from ledger.core.custody.concerned import concerned
+from ledger.core.custody.spans import concerned
 from ledger.core.errors import MalformedInput, NotFound
 from ledger.core.verification.trust import Trust
 from ledger.interchange.papers.certified import Certified, CertifiedEvent

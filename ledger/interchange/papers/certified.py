@@ -9,11 +9,11 @@ from msgspec import UNSET, Struct
 
 from ledger.core.custody import Act, CaseState, fold
 from ledger.core.encoding.decoding import decode_json
-from ledger.core.encoding.instants import unix_seconds
 from ledger.core.errors import IntegrityBroken, TallystickError
 from ledger.core.events import Payload, decode_envelope, decode_payload
 from ledger.core.events.registry import AgencyAdmitted, Name
 from ledger.core.events.terms import Verdict
+from ledger.core.procedure.legal_days import unix_seconds
 from ledger.core.procedure.rulebook import Rulebook
 from ledger.core.verification.bundle import verify_bundle
 from ledger.core.verification.bundle_format import (

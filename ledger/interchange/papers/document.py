@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 
 from msgspec.structs import asdict
 
-from ledger.core.encoding.instants import instant_text, unix_seconds
+from ledger.core.procedure.legal_days import instant_text, unix_seconds
 from ledger.interchange.papers.forms import Form, form_of
 from ledger.interchange.papers.lists import LISTS
 from ledger.interchange.papers.sheet import UNSAID, Block, Fact, Facts, Prose, Sheet, Stamp, Stamps

@@ -8,9 +8,8 @@ from typing import Any
 from msgspec.structs import asdict
 
 from ledger.core.custody import Item
-from ledger.core.encoding.instants import instant_text
 from ledger.core.events import Payload
-from ledger.core.procedure.legal_days import in_legal_zone
+from ledger.core.procedure.legal_days import in_legal_zone, instant_text
 from ledger.interchange.papers.certified import Certified, CertifiedEvent
 from ledger.interchange.papers.sheet import UNSAID, Block, Cell, Fact, Facts, Prose, Table, Words
 from ledger.interchange.papers.voice import Voice, cell

@@ -13,9 +13,8 @@ from typing import Protocol
 from msgspec import Struct
 
 from ledger.core.encoding.decoding import convert
-from ledger.core.encoding.instants import spelled
 from ledger.core.errors import MalformedInput
-from ledger.core.procedure.legal_days import YEARS, end_of, start_of
+from ledger.core.procedure.legal_days import YEARS, end_of, spelled, start_of
 from ledger.supervision.reports.values import Column, ColumnKind, Report, Row, Scope, Table
 
 # What every question is asked of: the agencies, cases and first handovers (no returns) in scope.

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from ledger.core.custody.discrepancies import digests_conflict
 from ledger.core.custody.state import Discrepancy, Handover, Item
 from ledger.core.events import Body, handover, item, record
-from ledger.core.events.custody_change import CustodyChangeRequested
+from ledger.core.events.case import CustodyChangeRequested
 from ledger.supervision.views.case_rows import Row
 from ledger.supervision.views.record import CaseRecord, Step, amount, day, evidence, moment
 

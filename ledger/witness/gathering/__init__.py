@@ -7,9 +7,9 @@ for the block whose state proves the newest anchor.
 """
 
 from ledger.witness.gathering.collector import CosignatureCollector, WitnessAhead, WitnessState
-from ledger.witness.gathering.configuration import Witness, WitnessFile
 from ledger.witness.gathering.quorum import CosignedCheckpoint, Gathered, Gatherer
 from ledger.witness.gathering.vouching import Voucher
+from ledger.witness.gathering.witnesses import Witness, WitnessFile
 
 __all__ = [
     "CosignatureCollector",

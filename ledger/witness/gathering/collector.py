@@ -22,8 +22,7 @@ from ledger.core.log.witness_protocol import AddCheckpoint
 from ledger.store import checkpoints, log
 from ledger.store.checkpoints import Published
 from ledger.store.database import Database
-from ledger.witness.gathering.asking import NotCosigned, OtherHistory, OtherSize, add_checkpoint, new_client
-from ledger.witness.gathering.configuration import Witness
+from ledger.witness.gathering.witnesses import NotCosigned, OtherHistory, OtherSize, Witness, add_checkpoint, new_client
 
 LOOK_EVERY_S = 0.2  # seconds between checks for a newly published checkpoint
 FIRST_PAUSE_S = 1.0  # after a failure, doubled by each that follows

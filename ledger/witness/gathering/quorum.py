@@ -21,9 +21,8 @@ from ledger.core.signing.signatures import recover
 from ledger.store import checkpoints
 from ledger.store.checkpoints import Published
 from ledger.store.database import Connection
-from ledger.witness.gathering.asking import NotCosigned, cosign_anchor, new_client
 from ledger.witness.gathering.collector import WitnessState
-from ledger.witness.gathering.configuration import Witness
+from ledger.witness.gathering.witnesses import NotCosigned, Witness, cosign_anchor, new_client
 
 FIRST_PAUSE_S = 1.0  # after a failure, doubled by each that follows
 LONGEST_PAUSE_S = 15.0

@@ -18,13 +18,12 @@ from ledger.core.ethereum.block_headers import read_header
 from ledger.core.log.checkpoints import verify_cosignatures
 from ledger.core.log.notes import Note, NoteSignature, VerifyingKey
 from ledger.core.log.witness_protocol import CosignBlock
-from ledger.core.verification.block_notes import BlockStatement, verify_block_note
+from ledger.core.verification.chain import BlockStatement, verify_block_note
 from ledger.core.verification.trust import Trust, TrustedBlock
 from ledger.store import anchor_states
 from ledger.store.anchor_states import ProvenBlock
 from ledger.store.database import Database
-from ledger.witness.gathering.asking import NotCosigned, cosign_block, new_client
-from ledger.witness.gathering.configuration import Witness
+from ledger.witness.gathering.witnesses import NotCosigned, Witness, cosign_block, new_client
 
 FIRST_PAUSE_S = 1.0  # after a failure, doubled by each that follows
 LONGEST_PAUSE_S = 30.0

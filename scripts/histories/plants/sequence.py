@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from ledger.core.encoding.instants import instant_text
 from ledger.core.events import item
-from ledger.core.procedure.legal_days import DAY
+from ledger.core.procedure.legal_days import DAY, instant_text
 from scripts.histories.acts import line
 from scripts.histories.life import Horizon
 from scripts.histories.plants.catalogue import plant

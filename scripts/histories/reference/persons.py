@@ -7,7 +7,7 @@ from datetime import date
 
 from ledger.core.custody import Handover
 from ledger.core.custody.triggers import changes_custody, in_custody
-from ledger.core.events import case, custody_change, handover
+from ledger.core.events import case, handover
 from ledger.core.procedure.legal_days import DAY
 from scripts.histories.life import BOOK, Planted, Step
 from scripts.histories.reference.told import Told, day, months_after
@@ -136,7 +136,7 @@ def _kept_from(told: Told, accepted: Step, person: str) -> str | None:
         now = step.after.persons[person]
         if now.kept_for in (receiver, None):
             body = step.entry.payload.body
-            if isinstance(body, custody_change.CustodyChangeServed):
+            if isinstance(body, case.CustodyChangeServed):
                 return body.served_at
             return step.entry.payload.occurred_at
         if now.responsible != receiver:

@@ -14,19 +14,7 @@ import msgspec
 from msgspec import inspect
 from msgspec.structs import replace
 
-from ledger.core.events import (
-    EVENT_TYPES,
-    Authority,
-    Body,
-    case,
-    custody_change,
-    deadline,
-    digest_of,
-    handover,
-    item,
-    record,
-    registry,
-)
+from ledger.core.events import EVENT_TYPES, Authority, Body, case, digest_of, handover, item, record, registry
 from ledger.core.events.registry import Name
 from ledger.core.events.supervision import Check, ModelPublished
 from ledger.core.events.terms import EventRef, Money
@@ -198,20 +186,20 @@ def _persons(made: SpoiledCase) -> None:
     made.say(case.MeasureImposed, person_id=li, started_at=AT, **fields)
     made.say(case.MeasureExtended, measure_id="m-1", until="2026-03-08", ground="g", article="CPL 91")
     clock = next(key for key in made.state.clocks if key.startswith("arrest_request"))
-    made.say(deadline.DeadlineExtended, deadline_id=clock, extension="special_circumstances", article="a", ground="g")
+    made.say(case.DeadlineExtended, deadline_id=clock, extension="special_circumstances", article="a", ground="g")
     made.say(
-        deadline.DeadlineSuspended,
+        case.DeadlineSuspended,
         deadline_id=clock,
         suspended_at=AT,
         excluded_for="psychiatric_assessment",
         article="a",
         ground="g",
     )
-    made.say(deadline.DeadlineResumed, deadline_id=clock, resumed_at=AT)
-    made.say(deadline.DeadlineReset, deadline_id=clock, reset_at=AT, article="a", ground="g")
+    made.say(case.DeadlineResumed, deadline_id=clock, resumed_at=AT)
+    made.say(case.DeadlineReset, deadline_id=clock, reset_at=AT, article="a", ground="g")
     made.say(case.MeasureChanged, measure_id="m-1", new_measure_id="m-2", measure="arrest", started_at=AT, ground="g")
     made.say(
-        custody_change.CustodyPeriodNotified,
+        case.CustodyPeriodNotified,
         measure_id="m-2",
         detention_house=DETENTION,
         until="2026-05-02",
@@ -228,7 +216,7 @@ def _handovers(made: SpoiledCase) -> None:
         received=(got("phone", "mismatch"),), not_accepted=(kept("knife"),)
     )
     made.say(
-        custody_change.CustodyChangeRequested,
+        case.CustodyChangeRequested,
         prosecutor,
         custody_change_id="c-1",
         handover_id="handover-1",
@@ -236,7 +224,7 @@ def _handovers(made: SpoiledCase) -> None:
         detention_house=DETENTION,
         number="n",
     )
-    made.say(custody_change.CustodyChangeServed, clerk(DETENTION), custody_change_id="c-1", served_at=AT)
+    made.say(case.CustodyChangeServed, clerk(DETENTION), custody_change_id="c-1", served_at=AT)
     made.say(
         handover.DiscrepancyRaised,
         prosecutor,

@@ -16,8 +16,8 @@ from ledger.core.encoding import canonical
 from ledger.core.ethereum.block_headers import read_header
 from ledger.core.events import Authority, case, record, registry
 from ledger.core.log.notes import Note
-from ledger.core.verification.block_notes import BlockStatement, cosign_block
 from ledger.core.verification.bundle_format import raw
+from ledger.core.verification.chain import BlockStatement, cosign_block
 from ledger.core.verification.trust import Trust, TrustedBlock, encode_trust
 from tests.testkit.builders import COURT, LOG_ID, POLICE, PROCURATORATE, START, Writer, clerk, section, supervisor
 from tests.testkit.bundles import ANCHORED_AT, CHAIN, TWO_OF_THREE, WITNESS_LINES, WITNESSES, Log, founded, tree, trust

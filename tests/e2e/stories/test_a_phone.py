@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from ledger.cli.exits import Exit
-from ledger.core.encoding.instants import instant_text
 from ledger.core.events import item
+from ledger.core.procedure.legal_days import instant_text
 from tests.e2e.stories.town import Town, TownCase
 from tests.testkit.builders import LAB, POLICE, clerk, section
 from tests.unit.cli.tally import Done

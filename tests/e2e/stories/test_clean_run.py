@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from ledger.core.events import case as acts
-from ledger.core.events import custody_change, item
+from ledger.core.events import case as custody_change
+from ledger.core.events import item
 from tests.e2e.stories.town import AUDITOR, Town, TownCase
 from tests.testkit.builders import COURT, DETENTION, POLICE, PRISON, PROCURATORATE, clerk, instant, supervisor
 from tests.testkit.casework import person_id

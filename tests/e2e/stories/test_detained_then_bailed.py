@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from ledger.core.events import case as acts
-from ledger.core.events import deadline
+from ledger.core.events import case as deadline
 from tests.e2e.stories.prosecution import WorkedLead, publish
 from tests.e2e.stories.town import Town, TownCase
 from tests.testkit.builders import POLICE, PROCURATORATE, clerk

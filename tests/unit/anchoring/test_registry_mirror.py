@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from ledger.anchoring.registry_mirror import RegistryMirror
+from ledger.anchoring.worker import RegistryMirror
 from ledger.chain.errors import ChainMismatch
 from ledger.chain.eth import BlockRef
 from ledger.chain.registry import OnChainChange

@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from ledger.core.encoding.instants import instant_text
+from ledger.core.procedure.legal_days import instant_text
 from tests.unit.cli.world import World
 
 THEN = "2026-03-01T08:30:00Z"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ledger.core.custody.breaks import BREAK_KINDS
+from ledger.core.custody.claimed_times import BREAK_KINDS
 from tests.testkit.html_pages import blocks, typed
 from tests.testkit.machine import REPOSITORY
 from tests.unit.cli.world import World

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ledger.cli.exits import Exit
 from ledger.cli.times import when
-from ledger.core.encoding.instants import instant_text
+from ledger.core.procedure.legal_days import instant_text
 from tests.unit.cli.casework import THEN, accept, holder, offer, open_case, register
 from tests.unit.cli.world import World
 

@@ -1,4 +1,4 @@
-"""``ledger.core.verification.block_notes``: what witnesses sign of a block, and when it counts."""
+"""``ledger.core.verification.chain``: what witnesses sign of a block, and when it counts."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ledger.core.errors import MalformedInput, ProofRefused, SignatureRefused
 from ledger.core.log.checkpoints import Cosignature, cosign_text, parse_checkpoint
 from ledger.core.log.notes import Note, NoteSignature, SeedSigner, SignatureType
 from ledger.core.log.policy import parse_policy
-from ledger.core.verification.block_notes import BlockStatement, cosign_block, verify_block_note
+from ledger.core.verification.chain import BlockStatement, cosign_block, verify_block_note
 from ledger.core.verification.trust import TrustedBlock
 from tests.testkit.bundles import CHAIN, TWO_OF_THREE, WITNESSES
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ledger.core.custody.clocks import rule_of
 from ledger.core.custody.triggers import in_custody
-from ledger.core.events import case, deadline, handover, record
+from ledger.core.events import case, handover, record
 from tests.testkit.builders import PROCURATORATE, instant, refused
 from tests.testkit.casework import Case, person_id
 from tests.testkit.deadline_cases import (
@@ -94,7 +94,7 @@ def test_a_measure_with_a_ground_takes_a_row_without_grounds_where_there_is_no_o
     change(opened, "commission_detention", "detention", "li")
     deadline_id = clock(opened, "commission_measure_decision").deadline_id
     opened.say(
-        deadline.DeadlineExtended,
+        case.DeadlineExtended,
         None,
         deadline_id=deadline_id,
         extension="special_circumstances",

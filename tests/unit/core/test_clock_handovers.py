@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ledger.core.events import case, custody_change
+from ledger.core.events import case
 from tests.testkit.builders import COURT, DETENTION, POLICE, PROCURATORATE, clerk, instant, refused
 from tests.testkit.casework import Case, kept, person_id
 from tests.testkit.deadline_cases import DAY, change, clock, decide, detained, impose, names_running
@@ -256,14 +256,12 @@ def test_the_end_of_a_measure_comes_after_its_start() -> None:
 
 def request(into: Case, number: int, by: str) -> Case:
     fields = {"custody_change_id": f"custody-{number}", "handover_id": f"handover-{number}", "person_id": LI}
-    return into.say(
-        custody_change.CustodyChangeRequested, clerk(by), **fields, detention_house=DETENTION, number="2026-1"
-    )
+    return into.say(case.CustodyChangeRequested, clerk(by), **fields, detention_house=DETENTION, number="2026-1")
 
 
 def serve(into: Case, number: int) -> Case:
     fields = {"custody_change_id": f"custody-{number}", "served_at": instant(into.now)}
-    return into.say(custody_change.CustodyChangeServed, clerk(DETENTION), **fields)
+    return into.say(case.CustodyChangeServed, clerk(DETENTION), **fields)
 
 
 def test_another_measure_that_locks_up_leaves_the_custody_to_be_changed() -> None:

@@ -6,9 +6,9 @@ import pytest
 
 from ledger.core.errors import MalformedInput
 from ledger.core.procedure import rulebook
-from ledger.core.procedure.clock_rules import TRIGGERS
 from ledger.core.procedure.deadlines import parse_periods
 from ledger.core.procedure.legal_days import holds_on
+from ledger.core.procedure.rulebook import TRIGGERS
 from ledger.procedures import shipped_rulebook
 from tests.testkit.builders import refused
 from tests.unit.core.test_rulebook import PURPOSES

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from ledger.core.custody import Act, CaseState, fold
 from ledger.core.errors import RuleRefused, TallystickError
-from ledger.core.events import EVENT_TYPES, Body, case, custody_change, handover, record
+from ledger.core.events import EVENT_TYPES, Body, case, handover, record
 from ledger.core.signing.authority import Agency
 from tests.testkit.builders import (
     COURT,
@@ -65,7 +65,7 @@ def travelled() -> Case:
         ground="g",
     )
     made.say(
-        custody_change.CustodyChangeRequested,
+        case.CustodyChangeRequested,
         custody_change_id="c-1",
         handover_id="to-court",
         person_id=person_id("li"),

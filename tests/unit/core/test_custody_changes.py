@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ledger.core.events import custody_change
+from ledger.core.events import case as custody_change
 from tests.testkit.builders import DETENTION, LAB, POLICE, PROCURATORATE, clerk, instant, refused
 from tests.testkit.casework import Case, person_id
 from tests.testkit.deadline_cases import change, clock, detained, impose

@@ -18,7 +18,7 @@ from ledger.core.custody.claimed_times import (
     times_of,
 )
 from ledger.core.errors import RuleRefused
-from ledger.core.events import EVENT_TYPES, Body, case, custody_change, deadline, handover, item
+from ledger.core.events import EVENT_TYPES, Body, case, handover, item
 from ledger.core.events.item import Seizure
 from ledger.core.events.supervision import Figures, PeriodCount
 from ledger.core.events.terms import Date, Instant
@@ -278,9 +278,9 @@ def served(at: int, requested_at: int = MIDNIGHT + 60) -> Case:
     written = detained("li").offer(to=PROCURATORATE, persons=("li",)).accept()
     asked = {"custody_change_id": "change-1", "handover_id": "handover-1", "person_id": person_id("li")}
     asked |= {"detention_house": DETENTION, "number": "11", "occurred_at": instant(requested_at)}
-    written.say(custody_change.CustodyChangeRequested, clerk(PROCURATORATE), **asked, signed_at=MIDNIGHT + DAY)
+    written.say(case.CustodyChangeRequested, clerk(PROCURATORATE), **asked, signed_at=MIDNIGHT + DAY)
     told = {"custody_change_id": "change-1", "served_at": instant(at), "occurred_at": instant(MIDNIGHT + 7200)}
-    return written.say(custody_change.CustodyChangeServed, clerk(DETENTION), **told, signed_at=MIDNIGHT + DAY)
+    return written.say(case.CustodyChangeServed, clerk(DETENTION), **told, signed_at=MIDNIGHT + DAY)
 
 
 def disposed(at: int, proposed_at: int = MIDNIGHT + 60, decided_at: int | None = None) -> Case:
@@ -321,15 +321,13 @@ def test_nothing_is_disposed_of_on_a_day_before_it_was_proposed_or_decided() -> 
     ]
 
 
-@pytest.mark.parametrize(
-    "kind", [case.MeasureExtended, custody_change.CustodyPeriodNotified, deadline.DeadlineExtended]
-)
+@pytest.mark.parametrize("kind", [case.MeasureExtended, case.CustodyPeriodNotified, case.DeadlineExtended])
 def test_no_period_ends_on_a_day_before_it_began(kind: type[Body]) -> None:
     """The last day that a paper sets for a measure or a clock is none before its first; one that is over is flagged."""
     for until in ("2026-03-01", "2026-03-02"):
         written = detained("li")
         told: dict[str, Any] = {"until": until}
-        if kind is deadline.DeadlineExtended:
+        if kind is case.DeadlineExtended:
             clock_id = clock(written, "arrest_request").deadline_id
             told |= {"deadline_id": clock_id, "extension": "special_circumstances", "article": "CPL 91", "ground": "x"}
         elif kind is case.MeasureExtended:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from ledger.core.events import case, deadline, item
+from ledger.core.events import case, item
 from tests.testkit.builders import COURT, DEPOT, POLICE, PROCURATORATE, clerk, instant, supervisor
 from tests.testkit.casework import Case, person_id, pieces
 from tests.testkit.deadline_cases import DAY, change, clock, decide, detained, impose, names_running
@@ -286,7 +286,7 @@ def test_parts_and_wholes_have_what_is_left_of_the_time() -> None:
     """Split, each part has the clock of the whole with its extension; merged, that of the one frozen first."""
     opened = frozen("2027-03-02")
     extension = {"extension": "major_case", "article": "property rules", "ground": "grave"}
-    opened.say(deadline.DeadlineExtended, None, deadline_id=clock(opened, "freeze").deadline_id, **extension)
+    opened.say(case.DeadlineExtended, None, deadline_id=clock(opened, "freeze").deadline_id, **extension)
     parts = tuple(item.ItemPart(item_id=f"cash-{n}", quantity=pieces(5)) for n in (1, 2))
     opened.now += 100 * DAY
     opened.say(item.ItemSplit, None, item_id="cash", parts=parts)

@@ -20,8 +20,8 @@ from hypothesis.stateful import (
 )
 
 from ledger.core.errors import RuleRefused
+from ledger.core.events import case, item
 from ledger.core.events import case as acts
-from ledger.core.events import custody_change, item
 from ledger.core.events.handover import NotAcceptedItem
 from tests.oracles.custody_model import Model, Offer, Thing
 from tests.testkit.builders import COURT, DETENTION, LAB, POLICE, PROCURATORATE, clerk, supervisor
@@ -274,7 +274,7 @@ class Custody(RuleBasedStateMachine):
         possible = accepted is not None and accepted.receiver == by and bool(self.model.li.arrests)
         name = f"custody-{self.case.state.sequence}"
         fields = {"custody_change_id": name, "handover_id": handover_id, "person_id": LI, "number": "1"}
-        body = custody_change.CustodyChangeRequested(**fields, detention_house=DETENTION)  # type: ignore[arg-type]
+        body = case.CustodyChangeRequested(**fields, detention_house=DETENTION)  # type: ignore[arg-type]
         if self.tried(possible and by not in open_ones, self.case.act, body, clerk(by)):
             self.model.li.asked[name] = by
             self.model.parties.add(DETENTION)
@@ -286,7 +286,7 @@ class Custody(RuleBasedStateMachine):
         li = self.model.li
         names = list(li.asked if properly and li.asked else self.case.state.custody_changes)
         name, by = names[number % len(names)], DETENTION if properly else by
-        body = custody_change.CustodyChangeServed(custody_change_id=name, served_at=AT)
+        body = case.CustodyChangeServed(custody_change_id=name, served_at=AT)
         if self.tried(name in li.asked and by == DETENTION, self.case.act, body, clerk(by)):
             asked_by = li.asked.pop(name)
             li.kept_for = asked_by if li.arrests else None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ledger.core.events import case, deadline
+from ledger.core.events import case
 from tests.testkit.builders import PROCURATORATE, clerk, instant
 from tests.testkit.casework import Case, person_id
 from tests.testkit.deadline_cases import change, clock, decide, impose
@@ -71,7 +71,7 @@ def test_what_an_officer_decides_about_the_rest_stands() -> None:
     written = pass_on(brought())
     key = clock(written, REVIEW).deadline_id
     paper = {"deadline_id": key, "article": "CPL 149", "ground": "assessment", "excluded_for": "psychiatric_assessment"}
-    written.say(deadline.DeadlineSuspended, suspended_at=instant(written.now), **paper)
+    written.say(case.DeadlineSuspended, suspended_at=instant(written.now), **paper)
     detain(later(written, 1))
     assert [pause.ground for pause in clock(written, REVIEW).pauses] == ["psychiatric_assessment"]
     decide(later(written, 1), "arrest_approved", PROCURATORATE)
@@ -79,7 +79,7 @@ def test_what_an_officer_decides_about_the_rest_stands() -> None:
 
     other = detain(pass_on(brought()))
     key = clock(other, REVIEW).deadline_id
-    later(other, 2).say(deadline.DeadlineResumed, deadline_id=key, resumed_at=instant(other.now))
+    later(other, 2).say(case.DeadlineResumed, deadline_id=key, resumed_at=instant(other.now))
     decide(later(other, 2), "arrest_approved", PROCURATORATE)
     assert rests(other) == [("2026-03-02", "2026-03-04")]
 

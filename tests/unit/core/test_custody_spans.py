@@ -8,11 +8,11 @@ from typing import NamedTuple
 import pytest
 
 from ledger.core.custody import Act, CaseState, fold
-from ledger.core.custody.breaks import Break, breaks
-from ledger.core.custody.concerned import Concerned, concerned
-from ledger.core.custody.spans import Span, Standing, Subject, custody_spans
-from ledger.core.events import Payload, deadline, handover, item
+from ledger.core.custody.claimed_times import Break, breaks
+from ledger.core.custody.spans import Concerned, Span, Standing, Subject, concerned, custody_spans
+from ledger.core.events import Payload, handover, item
 from ledger.core.events import case as cases
+from ledger.core.events import case as deadline
 from tests.testkit.builders import COURT, DETENTION, LAB, POLICE, PROCURATORATE, START, clerk, instant
 from tests.testkit.casework import AT, Case, dispose, holding, kept, offered, part, passed, person_id, proposed, stays
 from tests.unit.core.test_custody_changes import accepted, request, serve

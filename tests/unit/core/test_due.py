@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from ledger.core.custody.due_dates import Deadline, deadlines, due_at
 from ledger.core.custody.due_dates import deadline as deadline_of
-from ledger.core.events import case, deadline, item
+from ledger.core.events import case, item
 from ledger.core.procedure.clock_periods import lawful_last_day
 from ledger.core.procedure.deadlines import (
     DayBeyondLaw,
@@ -303,7 +303,7 @@ def test_a_reset_counts_from_then() -> None:
     """The whole time again."""
     opened = detained("li")
     fields = {"article": "CPL 160", "ground": "another crime", "reset_at": "2026-03-04T01:00:00Z"}
-    opened.say(deadline.DeadlineReset, None, deadline_id=clock(opened, "arrest_request").deadline_id, **fields)
+    opened.say(case.DeadlineReset, None, deadline_id=clock(opened, "arrest_request").deadline_id, **fields)
     assert due(opened, "arrest_request", as_of="2026-03-04T02:00:00Z").last_day == day("2026-03-07")
 
 

@@ -4,8 +4,14 @@ from __future__ import annotations
 
 from datetime import date, datetime
 
-from ledger.core.encoding.instants import instant_text, spelled, unix_seconds
-from ledger.core.procedure.legal_days import in_legal_zone, legal_day_of, with_readable_times
+from ledger.core.procedure.legal_days import (
+    in_legal_zone,
+    instant_text,
+    legal_day_of,
+    spelled,
+    unix_seconds,
+    with_readable_times,
+)
 
 
 def test_a_moment_is_spelled_in_utc_to_the_second_whatever_zone_it_is_told_in() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ledger.core.procedure.clock_rules import ClockRule
+from ledger.core.procedure.rulebook import ClockRule
 from ledger.procedures import shipped_rulebook
 
 # Each clock with its article, its time (the first that fits) and what its time may be extended by: + adds, = comes to

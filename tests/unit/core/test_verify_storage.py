@@ -10,10 +10,9 @@ from msgspec.structs import replace
 
 from ledger.core.log.merkle import EMPTY_TREE
 from ledger.core.log.notes import Note, SeedSigner
-from ledger.core.verification.block_notes import BlockStatement, cosign_block
 from ledger.core.verification.bundle_format import Bundle, raw
 from ledger.core.verification.case import verify_case
-from ledger.core.verification.chain import ObservedBlock
+from ledger.core.verification.chain import BlockStatement, ObservedBlock, cosign_block
 from ledger.core.verification.contract_storage import anchor_slots
 from ledger.core.verification.trust import Trust, TrustedBlock
 from ledger.procedures import shipped_rulebook

@@ -9,7 +9,7 @@ import pytest
 
 from ledger.core.errors import MalformedInput
 from ledger.witness.gathering import Witness, WitnessFile
-from ledger.witness.gathering.configuration import read_witnesses
+from ledger.witness.gathering.witnesses import read_witnesses
 from tests.testkit.builders import LOG_ID
 from tests.testkit.ledgers import LOG_SIGNER
 from tests.testkit.witness_server import SmallWitness

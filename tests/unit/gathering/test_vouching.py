@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from ledger.chain.journal import ChainWrite
-from ledger.core.verification.block_notes import verify_block_note
+from ledger.core.verification.chain import verify_block_note
 from ledger.core.verification.trust import Trust
 from ledger.store import anchor_states
 from ledger.witness.gathering import Voucher, vouching

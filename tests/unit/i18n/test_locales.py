@@ -16,7 +16,7 @@ from api.services.matter_views import LeadLine, LeadView, ModelLine, ModelView, 
 from ledger.audit.findings import STEPS as AUDIT_STEPS
 from ledger.chain.journal import Purpose
 from ledger.client.monitoring import Alarm
-from ledger.core.custody.breaks import BREAK_KINDS
+from ledger.core.custody.claimed_times import BREAK_KINDS
 from ledger.core.custody.due_dates import Status
 from ledger.core.custody.spans import Subject
 from ledger.core.events import EVENT_TYPES, terms

@@ -7,7 +7,8 @@ from collections.abc import Callable
 import pytest
 
 from ledger.core.errors import NotFound
-from ledger.core.events import EVENT_TYPES, custody_change, record
+from ledger.core.events import EVENT_TYPES, record
+from ledger.core.events import case as custody_change
 from ledger.core.events.case import DecisionRecorded
 from ledger.core.events.item import ItemDisposalProposed, Seizure
 from ledger.core.events.terms import Money

@@ -9,7 +9,7 @@ import pytest
 
 from ledger.core.events import decode_payload
 from ledger.core.events.record import AccessSealed
-from ledger.recording.access_log_sealing import LONGEST_UNSEALED_MS, AccessLogSealer
+from ledger.recording.system_stream import LONGEST_UNSEALED_MS, AccessLogSealer
 from ledger.store import audit, bindings, log
 from ledger.store.access import AccessLog, Read
 from ledger.store.audit import KeptAudit

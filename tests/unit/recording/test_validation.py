@@ -15,7 +15,7 @@ from ledger.core.custody import CaseState
 from ledger.core.errors import Conflict, IntegrityBroken, MalformedInput, RuleRefused, SignatureRefused, Unauthorized
 from ledger.core.events import Authority, registry
 from ledger.core.events import case as acts
-from ledger.core.events.custody_change import CustodyChangeRequested, CustodyPeriodNotified
+from ledger.core.events.case import CustodyChangeRequested, CustodyPeriodNotified
 from ledger.core.events.handover import HandoverOffered
 from ledger.core.events.item import ItemDisposed
 from ledger.core.events.record import SectionErased

@@ -8,7 +8,9 @@ from string import Formatter
 import pytest
 
 from ledger.core.custody import CaseState
-from ledger.core.events import EVENT_TYPES, custody_change, deadline, handover, item
+from ledger.core.events import EVENT_TYPES, handover, item
+from ledger.core.events import case as custody_change
+from ledger.core.events import case as deadline
 from ledger.core.events.case import DecisionRecorded
 from ledger.core.events.item import Seizure
 from ledger.core.events.supervision import BilingualText, PeriodCount

@@ -10,7 +10,7 @@ from ledger.core.errors import Conflict, NotFound
 from ledger.core.log.checkpoints import verify_cosignatures
 from ledger.core.log.notes import Note, parse_signature_lines
 from ledger.core.log.witness_protocol import COSIGN_BLOCK, CosignBlock
-from ledger.core.verification.block_notes import BlockStatement
+from ledger.core.verification.chain import BlockStatement
 from ledger.core.verification.trust import TrustedBlock
 from ledger.store.witness import Halted
 from ledger.witness.contracts import contracts_at
