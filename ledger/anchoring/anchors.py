@@ -10,18 +10,16 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from enum import StrEnum
-from math import inf
 
-import structlog
 from msgspec import Struct
 
 from ledger.chain.anchor import AnchorClient, AnchorRecord, AnchorRequest
 from ledger.chain.calls import ContractDomain
 from ledger.chain.errors import CallReverted, OtherContracts
-from ledger.chain.eth import BATCH, Eth
+from ledger.chain.eth import Eth
 from ledger.chain.journal import SETTLED, AnchoredHead, ChainWrite, WriteState
 from ledger.chain.registry import RegistryClient
-from ledger.core.errors import Conflict, IntegrityBroken, Unavailable
+from ledger.core.errors import Conflict, IntegrityBroken
 from ledger.core.log import merkle
 from ledger.core.log.tiles import TileNodes
 from ledger.core.signing.authority import Authority
@@ -46,9 +44,6 @@ class WaitReason(StrEnum):
 
 # The contract's errors if the registry or the head changed between reading and sending: the next step reads again.
 MOVED = frozenset({"RegistryHashStale", "HeadMoved", "NotWitness", "QuorumMissing"})
-FETCH_PAUSE_S = 60  # after a chain that did not give the times of its blocks
-
-logger = structlog.get_logger(__name__)
 
 
 class AnchorStatus(Struct, frozen=True):
@@ -97,7 +92,6 @@ class Anchorer:
         self._others = dict(others or {})
         self._seal = seal
         self.detail: str | None = None
-        self._fetches_at: float = 0  # unix seconds; never again once all times are known
 
     def require_one_history(self) -> None:
         """Raise IntegrityBroken unless the log continues what the chain has.
@@ -118,7 +112,6 @@ class Anchorer:
         """
         self.detail = None
         self._anchors.refresh()
-        self._fetch_times()
         if self._others:
             raise OtherContracts(self._others)
         last = self._journal.last_anchor()
@@ -154,25 +147,6 @@ class Anchorer:
                 published = cosigned.published
             request = _request(connection, previous, published, authority.registry_hash)
         return self._submit(request, authority, cosigned)
-
-    def _fetch_times(self) -> None:
-        """Fetch block times that a journal of an earlier release lacks: a batch with each step, the newest first.
-
-        If the chain does not give them, anchoring goes on and they are asked for again later.
-        """
-        if self._clock() < self._fetches_at:
-            return
-        writes = self._journal.untimed_anchors(BATCH)
-        self._fetches_at = 0 if writes else inf
-        try:
-            blocks = self._eth().blocks([write.block_number or 0 for write in writes])
-        except Unavailable as error:
-            logger.warning("times of blocks are not known", reason=error.for_operator, hint=error.hint)
-            self._fetches_at = self._clock() + FETCH_PAUSE_S
-            return
-        for write, block in zip(writes, blocks, strict=True):
-            if block.hash == write.block_hash:
-                self._journal.update(replace(write, block_time=block.timestamp))
 
     def _submit(
         self, request: AnchorRequest, authority: Authority, cosigned: CosignedCheckpoint | None

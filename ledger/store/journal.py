@@ -180,12 +180,6 @@ class DatabaseJournal:
             rows = connection.execute(query.where(CHAIN_WRITES.c.anchor_number.is_not(None), ~_CONFIRMED))
             return [(row[0], row[1]) for row in rows]
 
-    def untimed_anchors(self, limit: int) -> Sequence[ChainWrite]:
-        """Return confirmed anchors whose block time is not known, newest first: an older release left it out."""
-        query = select(CHAIN_WRITES).where(_CONFIRMED, CHAIN_WRITES.c.block_time.is_(None))
-        with self._database.read() as connection:
-            return _writes(connection, query.order_by(CHAIN_WRITES.c.number.desc()).limit(limit))
-
     def newest(self, limit: int, before: int | None = None) -> Sequence[ChainWrite]:
         """Return writes of every purpose, newest first, numbered below ``before`` if that is given."""
         query = select(CHAIN_WRITES).order_by(CHAIN_WRITES.c.number.desc()).limit(limit)

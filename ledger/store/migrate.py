@@ -1,4 +1,4 @@
-"""Migrations: Alembic scripts beside this module, one line of history for each store."""
+"""Migrations: Alembic scripts in ``migrations``, one line of history for each store. There is no way back down."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def migrate(engine: Engine, store: Store) -> None:
         raise IntegrityBroken(
             f"the version of the database is none that this release knows: {error}",
             field="database_url",
-            hint="Start the release that wrote it, or restore the newest backup.",
+            hint="Start the release that wrote it; if that was before 0.1, start a new ledger in an empty directory.",
         ) from error
 
 

@@ -71,7 +71,7 @@ def test_what_is_not_final_proves_no_time_yet(sizes: AnchoredSizes) -> None:
 
 
 def test_a_time_that_is_not_known_is_not_told(sizes: AnchoredSizes) -> None:
-    """The block of an anchor from an earlier release: what it has is final, and a later block is not named for it."""
+    """An anchor without the time of its block: what it has is final, and a later block is not named for it."""
     assert (sizes.of(10), sizes.proven_at([10])) == ("confirmed", {})
 
 

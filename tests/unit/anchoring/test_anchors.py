@@ -10,11 +10,8 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from ledger.anchoring import anchors as anchor
 from ledger.anchoring.anchors import AnchorStatus, WaitReason
 from ledger.chain.anchor import AnchorClient
-from ledger.chain.errors import ChainUnavailable
-from ledger.chain.eth import Block, Eth
 from ledger.chain.journal import ChainWrite, WriteState
 from ledger.chain.transaction import Transaction
 from ledger.chain.writer import ChainWriter
@@ -155,63 +152,6 @@ def test_a_write_that_is_in_no_block_is_waited_for(linked: Linked) -> None:
     linked.anchors.refresh = list  # type: ignore[method-assign]
     anchorer = linked.anchorer
     assert anchorer.step() is WaitReason.IN_FLIGHT
-
-
-def forget_times(linked: Linked) -> None:
-    """Leaves the journal as an earlier release did."""
-    for write in linked.journal.anchors():
-        linked.journal.update(replace(write, block_time=None))
-
-
-def block_times(linked: Linked) -> list[int | None]:
-    return [one.block_time for one in linked.journal.confirmed()]
-
-
-def test_times_of_blocks_are_fetched_for_a_journal_of_before(linked: Linked, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Some with each step, the newest first, as the chain has them; new anchors come with theirs."""
-    for number in range(3):
-        grow(linked, f"case-{number}")
-        linked.clock.forward(2 * linked.interval_s)
-        linked.anchorer.step()
-    known = block_times(linked)
-    blocks = [linked.chain.eth.block(write.block_hash or b"") for write in linked.journal.anchors()]
-    assert known == [block.timestamp for block in blocks if block is not None]
-    forget_times(linked)
-    monkeypatch.setattr(anchor, "BATCH", 2)
-    anchorer = linked.anchorer
-    assert anchorer.step() is WaitReason.NOTHING_NEW
-    assert block_times(linked) == [None, *known[1:]]
-    anchorer.step()
-    anchorer.step()
-    assert block_times(linked) == known
-
-
-def test_a_chain_that_does_not_tell_times_is_anchored_to_all_the_same(
-    linked: Linked, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Nodes may have let go of old blocks: it is asked again later, not at each step."""
-    linked.publish()
-    linked.anchorer.step()
-    forget_times(linked)
-    asked = []
-
-    def gone(_eth: Eth, numbers: list[int]) -> list[Block]:
-        asked.append(numbers)
-        raise ChainUnavailable("the chain node answers with no block")
-
-    monkeypatch.setattr(Eth, "blocks", gone)
-    anchorer = linked.anchorer
-    linked.clock.forward(2 * linked.interval_s)
-    grow(linked, "case-1")
-    assert isinstance(anchorer.step(), ChainWrite)
-    anchorer.step()
-    assert len(asked) == 1
-    assert block_times(linked)[0] is None
-    assert block_times(linked)[1] is not None
-    monkeypatch.undo()
-    linked.clock.forward(anchor.FETCH_PAUSE_S)
-    anchorer.step()
-    assert None not in block_times(linked)
 
 
 def test_a_log_whose_history_was_changed_is_not_anchored(linked: Linked) -> None:

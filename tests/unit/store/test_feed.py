@@ -7,13 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from alembic import command
 from sqlalchemy import event
 
 from ledger.core.errors import MalformedInput
 from ledger.store import feed
 from ledger.store.feed import Cursor, Step, parse_cursor
-from ledger.store.migrate import configuration
 from tests.testkit.builders import COURT, LAB, POLICE, PROCURATORATE, Writer, clerk, instant, refused, supervisor
 from tests.testkit.casework import Case
 from tests.testkit.datasets import dataset
@@ -135,19 +133,6 @@ def test_each_database_gives_the_same(each_database_url: str) -> None:
         assert got == [*(("case-1", n) for n in range(4)), ("case-2", 0)]
         after = steps(ledger, COURT, limit=2)[-1].cursor
         assert given(ledger, COURT, after) == got[2:]
-
-
-def test_a_log_that_was_there_before_feeds_has_one(ledger: Ledger) -> None:
-    """The migration gives everybody what he sees now, and nobody anything else."""
-    case = Case().open().register("phone").offer("phone", to=COURT, purpose="jurisdiction_transfer").accept()
-    post(ledger, case.register("knife", by=clerk(COURT)).offer("knife", to=LAB, purpose="forensic_examination"))
-    before = {agency: given(ledger, agency) for agency in AGENCIES}
-    store = configuration(ledger.database.log, "log")
-    command.downgrade(store, "0003")
-    command.upgrade(store, "head")
-    assert {agency: sorted(set(given(ledger, agency))) for agency in AGENCIES} == {
-        agency: sorted(set(got)) for agency, got in before.items()
-    }
 
 
 def test_a_cursor_at_the_end_of_what_came_together_goes_on(ledger: Ledger) -> None:

@@ -1,11 +1,10 @@
-"""The read model of imports: written with the log, made anew for a database that is older than it."""
+"""The read model of imports: written with the log."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import pytest
-from alembic import command
 from sqlalchemy import text
 
 from ledger.audit import audit_log, left_out
@@ -15,7 +14,6 @@ from ledger.core.verification.trust import Trust
 from ledger.procedures import shipped_rulebook
 from ledger.store import imports
 from ledger.store.cases import Page
-from ledger.store.migrate import configuration
 from tests.testkit.builders import LOG_ID, POLICE, SERVICE, clerk
 from tests.testkit.casework import Case
 from tests.testkit.ledgers import LOG_SIGNER, Ledger, open_ledger, sqlite_url
@@ -37,16 +35,6 @@ def record(ledger: Ledger) -> list[imports.CaseImport]:
 def listed(ledger: Ledger) -> list[imports.CaseImport]:
     with ledger.database.read() as connection:
         return imports.listed(connection, POLICE, Page())
-
-
-def test_an_older_database_gets_what_its_log_says(tmp_path: Path) -> None:
-    """The migration that brings the table fills it from the entries that are there."""
-    with open_ledger(sqlite_url(tmp_path)) as ledger:
-        before = record(ledger)
-        assert [one.source_key for one in before] == ["A-1", "A-2"]
-        command.downgrade(configuration(ledger.database.log, "log"), "0001")
-    with open_ledger(sqlite_url(tmp_path)) as again:
-        assert listed(again) == before
 
 
 @pytest.mark.parametrize(

@@ -8,14 +8,12 @@ from hashlib import sha256
 from typing import Any
 
 import pytest
-from alembic import command
 
 from ledger.chain.journal import AnchoredHead, ChainWrite, Purpose, WriteState
 from ledger.core.errors import Conflict
 from ledger.store import journal as journals
 from ledger.store.database import open_database
 from ledger.store.journal import DatabaseJournal
-from ledger.store.migrate import configuration
 
 SENDER, OTHER = "0x" + "11" * 20, "0x" + "22" * 20
 
@@ -161,33 +159,11 @@ def test_confirmed_anchors_are_numbered_in_their_order(journal: DatabaseJournal)
     assert numbers() == [(1, 10), (2, 40), (3, 60)]
 
 
-def test_anchors_without_the_time_of_their_block_are_named(journal: DatabaseJournal) -> None:
-    """The newest first; bundles rest on the last whose time is known."""
+def test_bundles_rest_on_the_last_anchor_whose_block_time_is_known(journal: DatabaseJournal) -> None:
+    """A confirmed anchor has the time of its block; one that was taken from a row proves nothing."""
     for number in range(1, 4):
         journal.append(in_block(write_of(number, Purpose.ANCHOR), WriteState.CONFIRMED))
-    assert not journal.untimed_anchors(10)
-    for number in (2, 3):
-        journal.update(replace(in_block(write_of(number, Purpose.ANCHOR), WriteState.CONFIRMED), block_time=None))
-    assert [write.number for write in journal.untimed_anchors(10)] == [3, 2]
-    assert [write.number for write in journal.untimed_anchors(1)] == [3]
+    journal.update(replace(in_block(write_of(3, Purpose.ANCHOR), WriteState.CONFIRMED), block_time=None))
     proven = journal.last_proven_anchor()
     assert proven is not None
-    assert (proven.number, proven.block_time) == (1, 9101)
-
-
-def test_a_journal_of_before_is_counted_when_it_is_opened(each_database_url: str) -> None:
-    """Anchors of an earlier release get their numbers at once; the times of their blocks are the chain's to tell."""
-    database = open_database(each_database_url)
-    written = DatabaseJournal(database)
-    purposes = (Purpose.DEPLOYMENT, Purpose.ANCHOR, Purpose.REGISTRY, Purpose.ANCHOR, Purpose.ANCHOR, Purpose.ANCHOR)
-    for number, purpose in enumerate(purposes, 1):
-        state = {4: WriteState.INVALID, 6: WriteState.MINED}.get(number, WriteState.CONFIRMED)
-        written.append(in_block(write_of(number, purpose), state))
-    command.downgrade(configuration(database.log, "log"), "0013")
-    database.close()
-    database = open_database(each_database_url)
-    journal = DatabaseJournal(database)
-    assert list(journal.confirmed()) == [(1, 20, None), (2, 50, None)]
-    assert [write.number for write in journal.untimed_anchors(10)] == [5, 2]
-    assert journal.counts() == {"confirmed": 2, "invalid": 1, "mined": 1}
-    database.close()
+    assert (proven.number, proven.block_time) == (2, 9102)

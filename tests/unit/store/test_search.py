@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from alembic import command
 from sqlalchemy import event, text
 
 from ledger.audit import audit_log, left_out
@@ -16,7 +15,6 @@ from ledger.core.events import case as acts
 from ledger.core.events import item
 from ledger.core.visibility import Reader
 from ledger.procedures import shipped_rulebook
-from ledger.store.migrate import configuration
 from ledger.store.search import SearchPage, search
 from tests.testkit.builders import COURT, LAB, POLICE, PROCURATORATE, START, clerk, instant
 from tests.testkit.casework import Case, person_id
@@ -132,19 +130,6 @@ def test_pages_follow_each_other(ledger: Ledger) -> None:
         "case case-1",
         "case_number case-of-case-1",
     ]
-
-
-def test_an_older_database_finds_what_its_log_says(tmp_path: Path) -> None:
-    """The migration that brings the words fills them from the entries that are there, as the service writes them."""
-    words = text("SELECT * FROM words ORDER BY word, kind, case_id")
-    with open_ledger(sqlite_url(tmp_path)) as ledger:
-        recorded(ledger.found(*(clerk(agency) for agency in (POLICE, PROCURATORATE))))
-        with ledger.database.read() as connection:
-            before = connection.execute(words).all()
-        command.downgrade(configuration(ledger.database.log, "log"), "0010")
-    with open_ledger(sqlite_url(tmp_path)) as again, again.database.read() as connection:
-        assert connection.execute(words).all() == before
-        assert len(before) > len(WORDS) // 2
 
 
 @pytest.mark.parametrize("change", ["DELETE FROM words WHERE kind = 'seal'", "UPDATE words SET item_id = 'knife'"])

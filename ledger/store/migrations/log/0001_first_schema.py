@@ -1,0 +1,16 @@
+"""Create the tables of the log.
+
+Until 0.1 is released, the declared tables are the schema. With the release their statements are written out here, so
+that a later migration finds what it changes.
+"""
+
+from alembic import op
+
+from ledger.store.migrate import metadata
+
+revision = "0001"
+down_revision = None
+
+
+def upgrade() -> None:
+    metadata("log").create_all(op.get_bind())
