@@ -16,8 +16,8 @@ from ledger.cli.session import Session
 from ledger.i18n.messages import said
 
 if TYPE_CHECKING:
+    from ledger.evidence.bag import FileFinding
     from ledger.evidence.checking import EvidenceCheck
-    from ledger.evidence.comparison import FileFinding
     from ledger.i18n import Labels
 
 _COUNTED = re.compile(r"([0-9]+) (missing|extra|changed|no file|not listed|listed twice|unreadable)")

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Literal
 
 import msgspec
 from msgspec import Struct
@@ -52,6 +53,20 @@ class Listed(Struct, frozen=True):
 
     path: str
     digest: Digest
+
+
+Fault = Literal["missing", "extra", "changed", "no_file", "not_listed", "listed_twice", "unreadable"]
+
+
+class FileFinding(Struct, frozen=True):
+    """A file that is not as listed; ``path`` within the bag, in printable form."""
+
+    fault: Fault
+    path: str
+    detail: str = ""
+
+
+Report = Callable[[FileFinding], object]
 
 
 def manifest(algorithm: Algorithm) -> str:

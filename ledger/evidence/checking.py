@@ -23,8 +23,8 @@ from ledger.core.errors import IntegrityBroken
 from ledger.core.events.terms import Verdict
 from ledger.core.verification.report import Check, NotChecked, Outcome, Step, perform, worst
 from ledger.evidence import bag
-from ledger.evidence.bag import BagBinding, Listed
-from ledger.evidence.comparison import Comparison, Report, compare
+from ledger.evidence.bag import BagBinding, Listed, Report
+from ledger.evidence.comparison import Comparison, compare
 from ledger.evidence.folder import Folder, FolderEntry
 from ledger.evidence.hashing import BOTH, Unreadable, hash_file
 from ledger.evidence.progress import SILENT, Progress

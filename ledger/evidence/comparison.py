@@ -3,35 +3,21 @@
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing
 from itertools import groupby
-from typing import Literal
 
 from msgspec import Struct
 
 from ledger.core.encoding.digests import Algorithm, Digest, parse_digest
 from ledger.core.errors import IntegrityBroken, TallystickError
-from ledger.evidence.bag import Listed
+from ledger.evidence.bag import Fault, FileFinding, Listed, Report
 from ledger.evidence.folder import Folder, FolderEntry
 from ledger.evidence.hashing import Hashed, Unreadable
 from ledger.evidence.names import from_line, printable, to_line
 from ledger.evidence.processes import hash_each
 from ledger.evidence.progress import Progress
 from ledger.evidence.spool import sort_lines
-
-Fault = Literal["missing", "extra", "changed", "no_file", "not_listed", "listed_twice", "unreadable"]
-
-
-class FileFinding(Struct, frozen=True):
-    """A file that is not as listed; ``path`` within the bag, in printable form."""
-
-    fault: Fault
-    path: str
-    detail: str = ""
-
-
-Report = Callable[[FileFinding], object]
 
 
 class Comparison(Struct, frozen=True):

@@ -10,7 +10,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-import blake3
+import blake3 as blake3_package
 
 from ledger.evidence.progress import Progress
 
@@ -33,7 +33,7 @@ print(hasher.hexdigest())
 
 def hash_mapped(descriptor: int, size: int, progress: Progress, *, piece: int = PIECE) -> bytes | None:
     """Return the BLAKE3 digest of the first ``size`` bytes; None if the mapping process failed."""
-    where = str(Path(blake3.__file__).parent.parent)
+    where = str(Path(blake3_package.__file__).parent.parent)
     command = [sys.executable, "-I", "-S", "-c", _CHILD, where, str(descriptor), str(size), str(piece)]
     try:
         with subprocess.Popen(

@@ -13,7 +13,7 @@ from pathlib import Path
 from ledger.config.secret_files import sync_folder
 from ledger.core.encoding.digests import Algorithm, Digest
 from ledger.core.errors import IntegrityBroken, TallystickError
-from ledger.evidence.comparison import FileFinding
+from ledger.evidence.bag import FileFinding
 from ledger.evidence.folder import Folder
 from ledger.evidence.hashing import BOTH, Hashed, NotWritten, Unreadable, hash_file, hash_open, open_file
 from ledger.evidence.names import printable

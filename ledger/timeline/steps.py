@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 from datetime import datetime
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import msgspec
 from msgspec import Raw, Struct
@@ -95,12 +95,6 @@ def walk_on(
     for entry, payload, after in states.follow(entries, before):
         yield Walked(entry, payload, before, after)
         before = after
-
-
-class Walks(Protocol):
-    """Knows the events of cases with the states around them: see ``ledger.timeline.history``."""
-
-    def of(self, connection: Connection, case_id: str) -> tuple[Walked, ...]: ...
 
 
 class Teller:

@@ -18,8 +18,8 @@ from ledger.core.errors import MalformedInput
 from ledger.core.verification.report import worst
 
 if TYPE_CHECKING:
+    from ledger.evidence.bag import FileFinding
     from ledger.evidence.checking import RecordedDigests
-    from ledger.evidence.comparison import FileFinding
     from ledger.evidence.hashing import Hashed
     from ledger.evidence.progress import Progress
     from ledger.evidence.store import Store

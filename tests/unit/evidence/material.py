@@ -9,9 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from ledger.evidence.bag import BagBinding
+from ledger.evidence.bag import BagBinding, FileFinding
 from ledger.evidence.checking import EvidenceCheck, RecordedDigests, check_bag
-from ledger.evidence.comparison import FileFinding
 from ledger.evidence.sealing import Sealed, seal
 
 NOBODY = 65534

@@ -12,8 +12,8 @@ import pytest
 
 from ledger.core.encoding.digests import Algorithm
 from ledger.evidence import folder, spool
+from ledger.evidence.bag import FileFinding
 from ledger.evidence.checking import RecordedDigests, check_bag, check_file
-from ledger.evidence.comparison import FileFinding
 from ledger.evidence.hashing import BOTH, hash_file
 from tests.unit.evidence.material import BINDING, FILES, Told, as_nobody, check, results, rewrite, sealed, write
 

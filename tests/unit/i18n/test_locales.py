@@ -28,8 +28,8 @@ from ledger.core.supervision.state import LeadStatus, RecommendationStatus
 from ledger.core.verification.bundle import STEPS
 from ledger.core.verification.case import STEPS as CASE_STEPS
 from ledger.core.visibility import Sight
+from ledger.evidence.bag import Fault
 from ledger.evidence.checking import STEPS as EVIDENCE_STEPS
-from ledger.evidence.comparison import Fault
 from ledger.i18n import LANGUAGES, Labels, audit_words, language_of
 from ledger.procedures import shipped_rulebook
 from ledger.store.search import Kind
