@@ -62,7 +62,7 @@ from ledger.procedures import shipped_rulebook
 from ledger.proofs.bundles import JournalAnchors, Prover
 from ledger.store.journal import DatabaseJournal
 from ledger.timeline import Walks
-from ledger.timeline.picture import Pictures
+from ledger.timeline.diagrams import Pictures
 
 API_VERSION = "1"
 DESCRIPTION = "Case handovers and evidence between agencies, signed, logged and anchored. Times are UTC."

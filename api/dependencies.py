@@ -25,7 +25,7 @@ from ledger.i18n import Labels, language_of
 from ledger.proofs.bundles import Prover
 from ledger.store.cases import Page
 from ledger.timeline import Walks
-from ledger.timeline.picture import Pictures
+from ledger.timeline.diagrams import Pictures
 
 T = TypeVar("T")
 

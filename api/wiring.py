@@ -47,8 +47,7 @@ from ledger.core.events.registry import Profile
 from ledger.core.log.notes import SeedSigner, parse_vkey
 from ledger.core.signing.authority import Authority
 from ledger.core.verification.trust import EarlierLogKey, FinalityRule, Trust, TrustedChain, encode_trust, parse_trust
-from ledger.deadlines.reindex import mark_of, recount
-from ledger.deadlines.warnings import Warner
+from ledger.deadlines.upkeep import Warner, mark_of, recount
 from ledger.deadlines.working_days import shipped_calendar
 from ledger.interchange.webhooks import Deliverer
 from ledger.procedures import shipped_rulebook

@@ -15,7 +15,7 @@ from ledger.core.custody.due_dates import Deadline, deadline, deadlines
 from ledger.core.procedure.deadlines import PeriodEnd
 from ledger.core.procedure.legal_days import legal_day_of
 from ledger.core.supervision.recommendations import CLOCK
-from ledger.deadlines.explanation import in_words
+from ledger.deadlines.working_days import in_words
 from ledger.i18n import Labels
 from ledger.i18n.messages import said
 from ledger.store import cases, clocks

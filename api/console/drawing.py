@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from ledger.core.custody.due_dates import Deadline
 from ledger.core.procedure.legal_days import SHANGHAI, unix_seconds
-from ledger.timeline.picture import MARK_KINDS, Arrow, Bar, Mark, MarkKind, Picture, Stretch
+from ledger.timeline.diagrams import MARK_KINDS, Arrow, Bar, Mark, MarkKind, Picture, Stretch
 
 WIDTH, LEFT, RIGHT = 1200, 190, 1180
 HEAD, FOOT = 34, 12  # room for the axis above, and below all

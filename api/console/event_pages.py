@@ -18,8 +18,8 @@ from ledger.interchange.papers.forms import forms_of
 from ledger.interchange.papers.voice import spoken_in
 from ledger.proofs.bundles import Withheld
 from ledger.store import log
+from ledger.timeline.anchored_sizes import stages
 from ledger.timeline.event_fields import particulars
-from ledger.timeline.proven import stages
 
 router = APIRouter()
 

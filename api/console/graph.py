@@ -8,7 +8,7 @@ from typing import NamedTuple
 import networkx as nx
 from msgspec import Struct
 
-from ledger.timeline.lineage import Descent
+from ledger.timeline.diagrams import Descent
 
 BOX, TALL = 210, 58  # of an item
 ACROSS, DOWN = 110, 18  # between boxes

@@ -13,7 +13,7 @@ from api.console.drawing import fitted
 from api.console.graph import laid_out
 from api.console.rendering import page
 from api.dependencies import ServiceOf, SlugPath
-from ledger.timeline.lineage import lineage
+from ledger.timeline.diagrams import lineage
 
 router = APIRouter()
 

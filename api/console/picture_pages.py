@@ -20,7 +20,7 @@ from ledger.core.custody.due_dates import deadlines
 from ledger.core.errors import MalformedInput
 from ledger.core.procedure.legal_days import unix_seconds
 from ledger.i18n import Labels
-from ledger.timeline.picture import Bar, Picture
+from ledger.timeline.diagrams import Bar, Picture
 
 SHOWN = 80  # events that are shown at first, the latest
 LISTED = 50  # events that the table beside has at most

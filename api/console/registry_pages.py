@@ -32,8 +32,8 @@ from ledger.store.growth import KeyUses, Use
 from ledger.store.journal import DatabaseJournal
 from ledger.store.log import StoredEntry
 from ledger.timeline import Anchored, AnchoredSizes
+from ledger.timeline.anchored_sizes import stages
 from ledger.timeline.event_fields import particulars
-from ledger.timeline.proven import stages
 
 CHANGES = 50  # of the registry at a time
 BY_ADMIN = (changes.KeyGranted, changes.KeyRevoked, changes.AdminChanged)
@@ -64,7 +64,7 @@ class ChangeLine(NamedTuple):
 
 
 class _ChangePlace(Struct, frozen=True):
-    """The place and times of a change, in the form that ``ledger.timeline.proven`` needs."""
+    """The place and times of a change, in the form that ``ledger.timeline.anchored_sizes`` needs."""
 
     index: int
     signed_at: int

@@ -29,7 +29,7 @@ from api.schemas.openapi import answers, page_of
 from ledger.core.custody.due_dates import Deadline, Status, deadline, deadlines
 from ledger.core.events.terms import EventRef
 from ledger.core.procedure.clock_periods import Extension, Pause
-from ledger.deadlines.explanation import in_words
+from ledger.deadlines.working_days import in_words
 from ledger.i18n import Labels
 from ledger.store import clocks, warnings
 from ledger.store.clocks import ClockLine, DeadlineFilter

@@ -14,10 +14,9 @@ from api.routes.proofs import bundle_of_case, bundle_of_event
 from api.schemas.openapi import problems
 from ledger.core.errors import NotFound
 from ledger.i18n import language_of
-from ledger.interchange.papers.document import document
+from ledger.interchange.papers.certificate import Asked, printed
+from ledger.interchange.papers.document import document, occasion
 from ledger.interchange.papers.forms import DOCUMENTS
-from ledger.interchange.papers.printed import Asked, printed
-from ledger.interchange.papers.reading import occasion
 from ledger.interchange.papers.typeset import typeset
 from ledger.interchange.papers.voice import PaperLanguage, Voice, spoken_in
 from ledger.proofs.bundles import Withheld

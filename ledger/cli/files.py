@@ -9,8 +9,7 @@ from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ledger.evidence.hashing import hash_file
-from ledger.evidence.progress import SILENT, Progress
+from ledger.evidence.hashing import SILENT, Progress, hash_file
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bars

@@ -13,7 +13,7 @@ from ledger.cli.session import Session
 from ledger.client.import_target import ImportTarget
 from ledger.config.secret_files import SecretRefused
 from ledger.core.errors import MalformedInput
-from ledger.interchange.imports.chains import Pen
+from ledger.interchange.imports.case_events import Pen
 from ledger.interchange.imports.identity import IdentityKey
 from ledger.interchange.imports.importing import Importer
 from ledger.interchange.imports.mapping import Mapping

@@ -12,7 +12,7 @@ from ledger.client.service import Service
 from ledger.core.encoding import canonical
 from ledger.core.errors import IntegrityBroken, TallystickError
 from ledger.core.events import decode_payload, digest_of
-from ledger.interchange.imports.comparison import Seen
+from ledger.interchange.imports.case_events import Seen
 from ledger.interchange.imports.importing import Found
 from ledger.interchange.imports.plan import Plan
 

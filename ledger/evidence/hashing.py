@@ -2,6 +2,9 @@
 
 The next chunk is read while all digests process the one before, each in a thread of its own. A large file for which
 only BLAKE3 is asked is mapped, in another process.
+
+A process that maps a file is killed (SIGBUS) if the file is truncated or the disk fails. At most the other process dies
+then, and the file is read normally, which reports what is wrong.
 """
 
 from __future__ import annotations
@@ -9,19 +12,96 @@ from __future__ import annotations
 import errno
 import os
 import stat
+import subprocess
+import sys
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
+from typing import Protocol
 
+import blake3 as blake3_package
 from blake3 import blake3
 from msgspec import Struct
 
 from ledger.core.encoding.digests import Algorithm, Digest, Hasher, new_hasher
 from ledger.core.errors import IntegrityBroken, MalformedInput, TallystickError
-from ledger.evidence.mapped import hash_mapped
 from ledger.evidence.names import printable
-from ledger.evidence.progress import SILENT, Progress
+
+
+class Progress(Protocol):
+    """Receives progress, from several threads at once."""
+
+    def expect(self, files: int, size: int) -> None:
+        """Add files and bytes to the total that is expected."""
+
+    def advance(self, size: int) -> None:
+        """Count bytes as done."""
+
+    def finish_file(self) -> None:
+        """Count one file as done."""
+
+
+class Silent:
+    """Displays nothing."""
+
+    def expect(self, files: int, size: int) -> None:
+        pass
+
+    def advance(self, size: int) -> None:
+        pass
+
+    def finish_file(self) -> None:
+        pass
+
+
+SILENT = Silent()
+
+
+PIECE = 256 * 1024 * 1024  # bytes that are mapped at once; a multiple of every page size
+
+_CHILD = """
+import mmap, sys
+descriptor, size, piece = map(int, sys.argv[2:])
+sys.path.append(sys.argv[1])
+from blake3 import blake3
+hasher = blake3(max_threads=blake3.AUTO)
+for begin in range(0, size, piece):
+    length = min(piece, size - begin)
+    with mmap.mmap(descriptor, length, prot=mmap.PROT_READ, offset=begin) as mapped:
+        hasher.update(mapped)
+    print(length, flush=True)
+print(hasher.hexdigest())
+"""
+
+
+def hash_mapped(descriptor: int, size: int, progress: Progress, *, piece: int = PIECE) -> bytes | None:
+    """Return the BLAKE3 digest of the first ``size`` bytes; None if the mapping process failed."""
+    where = str(Path(blake3_package.__file__).parent.parent)
+    command = [sys.executable, "-I", "-S", "-c", _CHILD, where, str(descriptor), str(size), str(piece)]
+    try:
+        with subprocess.Popen(
+            command, pass_fds=[descriptor], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+        ) as child:
+            return _followed(child, size, progress)
+    except OSError:  # no process to be had
+        return None
+
+
+def _followed(child: subprocess.Popen[str], size: int, progress: Progress) -> bytes | None:
+    """Return the digest that the child prints last; on failure undo the progress that was reported."""
+    done, last_line = 0, ""
+    for line in child.stdout or ():
+        if done < size:
+            done += int(line)
+            progress.advance(int(line))
+        else:
+            last_line = line
+    if child.wait() == 0:
+        return bytes.fromhex(last_line)
+    progress.advance(-done)
+    return None
+
 
 CHUNK = 4 * 1024 * 1024  # bytes
 LARGE = 1024 * 1024  # bytes from which threads are worth their start

@@ -1,4 +1,4 @@
-"""A process that only hashes files: names come in, sizes and digests go out. ``processes`` starts it.
+"""A process that only hashes files: names come in, sizes and digests go out. ``folder_hashing`` starts it.
 
 It imports nothing of the ledger, so that it starts fast. For anything but a regular file of at most ``limit`` bytes,
 and for a file that cannot be read or changes meanwhile, it answers ``NOT_MINE``: the caller then handles the file.

@@ -1,11 +1,15 @@
-"""Names of evidence files: which a manifest can carry, how it spells them, and how they are displayed."""
+"""Names of evidence files: which a manifest can carry, how it spells and shows them, and how long lists are sorted."""
 
 from __future__ import annotations
 
+import heapq
 import os
 import re
+import tempfile
 import unicodedata
 from collections.abc import Iterable, Iterator
+from itertools import islice
+from typing import IO
 
 from ledger.core.errors import IntegrityBroken, MalformedInput
 
@@ -92,3 +96,33 @@ def from_line(line: bytes) -> str:
 
 def _folded(name: str) -> str:
     return unicodedata.normalize("NFC", unicodedata.normalize("NFD", name).casefold())
+
+
+RUN = 50_000  # lines in memory at once
+
+
+def sort_lines(lines: Iterable[bytes]) -> Iterator[bytes]:
+    """Return the lines in the order of their bytes; each ends with its only newline.
+
+    All but one run are kept in unnamed files.
+    """
+    rest = iter(lines)
+    runs: list[Iterable[bytes]] = []
+    while run := sorted(islice(rest, RUN)):
+        if len(run) < RUN:
+            runs.append(run)
+            break
+        runs.append(_on_disk(run))
+    return heapq.merge(*runs)
+
+
+def _on_disk(run: list[bytes]) -> Iterator[bytes]:
+    file = tempfile.TemporaryFile()  # noqa: SIM115 - _lines closes it
+    file.writelines(run)
+    file.seek(0)
+    return _lines(file)
+
+
+def _lines(file: IO[bytes]) -> Iterator[bytes]:
+    with file:
+        yield from file

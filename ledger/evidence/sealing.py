@@ -25,10 +25,8 @@ from ledger.core.errors import Conflict, MalformedInput, TallystickError
 from ledger.evidence import bag
 from ledger.evidence.bag import BagBinding
 from ledger.evidence.folder import Folder
-from ledger.evidence.hashing import BOTH, Hashed, NotWritten, hash_file, hash_open
-from ledger.evidence.names import collation_key, distinct, printable, require_portable
-from ledger.evidence.progress import SILENT, Progress
-from ledger.evidence.spool import sort_lines
+from ledger.evidence.hashing import BOTH, SILENT, Hashed, NotWritten, Progress, hash_file, hash_open
+from ledger.evidence.names import collation_key, distinct, printable, require_portable, sort_lines
 
 READ_ONLY = 0o444
 

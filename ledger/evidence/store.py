@@ -15,9 +15,18 @@ from ledger.core.encoding.digests import Algorithm, Digest
 from ledger.core.errors import IntegrityBroken, TallystickError
 from ledger.evidence.bag import FileFinding
 from ledger.evidence.folder import Folder
-from ledger.evidence.hashing import BOTH, Hashed, NotWritten, Unreadable, hash_file, hash_open, open_file
+from ledger.evidence.hashing import (
+    BOTH,
+    SILENT,
+    Hashed,
+    NotWritten,
+    Progress,
+    Unreadable,
+    hash_file,
+    hash_open,
+    open_file,
+)
 from ledger.evidence.names import printable
-from ledger.evidence.progress import SILENT, Progress
 
 READ_ONLY = 0o444
 

@@ -1,14 +1,13 @@
 """The timeline of a case, as people read it: each event in a sentence, and how it stood between events.
 
-``steps`` has the events one after the other, ``sentences`` their words, ``anchored`` what the chain proves of their
-time, ``history`` the chain of custody of the case, of one item or of one person. Nothing here is proof: that is what
+``case_history`` has the events one after the other and the chain of custody of the case, of one item or of one person,
+``sentences`` the words, ``anchored_sizes`` what the chain proves of their time. Nothing here is proof: that is what
 bundles are for.
 """
 
-from ledger.timeline.history import Chronicle, History, Walks, chronicle, history, spans
-from ledger.timeline.proven import Anchored, AnchoredSizes
+from ledger.timeline.anchored_sizes import Anchored, AnchoredSizes
+from ledger.timeline.case_history import Chronicle, History, Teller, TimelineStep, Walks, chronicle, history, spans
 from ledger.timeline.sentences import Narrator, names_by_id
-from ledger.timeline.steps import Teller, TimelineStep
 
 __all__ = [
     "Anchored",

@@ -239,7 +239,7 @@ class Words:
         return self.said(field, value)
 
     def note(self, kind: str, values: Mapping[str, Any]) -> str:
-        """A note of this kind; see ``ledger.timeline.notes``."""
+        """A note of this kind; see ``ledger.timeline.case_history``."""
         return self._ended((self._filled(self._labels.of("note", kind), values),))
 
     def of_break(self, kind: str) -> str:

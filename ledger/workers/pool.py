@@ -31,7 +31,7 @@ RETRY_S: Final = 5
 # Modules that work needs, loaded before it comes.
 MODULES: Final = (
     "cel",
-    "ledger.interchange.papers.printed",
+    "ledger.interchange.papers.certificate",
     "ledger.interchange.imports.workbooks",
     "ledger.supervision.runs.datasets",
     "ledger.supervision.library.comparison",

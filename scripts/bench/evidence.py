@@ -19,8 +19,8 @@ from pathlib import Path
 from random import Random
 
 from ledger.core.encoding.digests import Algorithm
+from ledger.evidence.folder_hashing import hash_folder
 from ledger.evidence.hashing import BOTH, hash_file
-from ledger.evidence.listing import hash_folder
 from scripts.bench.figures import Figure, in_turn, show
 
 ROUNDS = 9

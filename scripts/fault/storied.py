@@ -18,7 +18,7 @@ from ledger.config.keys import create_keystore
 from ledger.config.settings import read_settings
 from ledger.core.log.checkpoints import cosign_checkpoint, parse_checkpoint
 from ledger.core.log.notes import SeedSigner, SignatureType, parse_note
-from ledger.deadlines.warnings import Warner
+from ledger.deadlines.upkeep import Warner
 from ledger.procedures import shipped_rulebook
 from ledger.samples import load
 from ledger.samples.inside import InsideLedger

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from ledger.core.events import case as acts
-from ledger.deadlines.warnings import Warner
+from ledger.deadlines.upkeep import Warner
 from tests.api.service import Served, problem
 from tests.testkit.builders import (
     COURT,

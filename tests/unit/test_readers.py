@@ -35,9 +35,8 @@ from ledger.core.supervision.model_package import verify_package
 from ledger.core.verification.bundle import verify_bundle
 from ledger.core.verification.bundle_format import decode_case_bundle
 from ledger.core.verification.trust import parse_trust
-from ledger.interchange.imports.json_rows import JsonRows
 from ledger.interchange.imports.mapping import parse_mapping
-from ledger.interchange.imports.text_tables import TextTable
+from ledger.interchange.imports.tables import JsonRows, TextTable
 from ledger.interchange.imports.workbooks import Workbook
 from ledger.procedures import shipped_rules
 from ledger.supervision.correlation import parse_node

@@ -11,7 +11,7 @@ import pytest
 
 from ledger.core.signing.authority import Agency
 from ledger.core.visibility import Reader, can_see, concerned, reader_of, sides_of
-from ledger.deadlines.reindex import mark_of
+from ledger.deadlines.upkeep import mark_of
 from ledger.store import cases, feed, log, supervision
 from ledger.store.cases import Page
 from ledger.store.database import Connection

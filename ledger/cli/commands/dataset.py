@@ -91,7 +91,7 @@ def pseudonyms(
     Done by the agency whose imports made the persons' ids, since only it has the key. No service is asked.
     """
     from ledger.cli.importing import identity_key
-    from ledger.interchange.imports.pseudonyms import pseudonymise
+    from ledger.interchange.imports.identity import pseudonymise
     from ledger.interchange.imports.source_file import Layout, SourceFile, format_of
 
     with SourceFile(file, Layout(format_of(file), **layout)) as source:

@@ -20,8 +20,7 @@ from ledger.core.verification.report import worst
 if TYPE_CHECKING:
     from ledger.evidence.bag import FileFinding
     from ledger.evidence.checking import RecordedDigests
-    from ledger.evidence.hashing import Hashed
-    from ledger.evidence.progress import Progress
+    from ledger.evidence.hashing import Hashed, Progress
     from ledger.evidence.store import Store
 
 EXISTING = click.Path(exists=True, path_type=Path)
@@ -68,8 +67,8 @@ def hash_(session: Session, paths: Sequence[Path], algorithms: Sequence[str], st
 def _hashed(
     path: Path, algorithms: Sequence[Algorithm], store: Store | None, progress: Progress
 ) -> Iterator[dict[str, Any]]:
+    from ledger.evidence.folder_hashing import hash_folder
     from ledger.evidence.hashing import hash_file
-    from ledger.evidence.listing import hash_folder
 
     if path.is_dir():
         for below, hashed in hash_folder(path, algorithms, store=store, progress=progress):

@@ -23,10 +23,8 @@ from ledger.procedures import shipped_rulebook
 
 if TYPE_CHECKING:
     from ledger.cli.importing import SurveyedFile
-    from ledger.interchange.imports.chains import Fault
-    from ledger.interchange.imports.importing import Result
-    from ledger.interchange.imports.rejects import Rejects
-    from ledger.interchange.imports.trial import Planned
+    from ledger.interchange.imports.case_events import Fault
+    from ledger.interchange.imports.importing import Planned, Rejects, Result
 
 MAPPING = click.option(
     "--mapping", "mapping_file", type=FILE, required=True, help="What the columns mean: a TOML file."
@@ -81,9 +79,8 @@ def check(session: Session, /, *, file: Path, mapping_file: Path, show: int, rej
     """Dry run: show what each row would become, and which have faults. No service is asked, nothing is sent."""
     from ledger.cli.importing import open_surveyed
     from ledger.interchange.imports.identity import passing_key
+    from ledger.interchange.imports.importing import NOBODY, Rejects
     from ledger.interchange.imports.mapping import read_mapping
-    from ledger.interchange.imports.rejects import Rejects
-    from ledger.interchange.imports.trial import NOBODY
 
     trial = _TrialSummary(show)
     mapping = read_mapping(mapping_file)
@@ -109,8 +106,8 @@ def run(session: Session, /, *, file: Path, mapping_file: Path, key_file: Path |
     completed, and changed ones are corrected. Rows with faults are listed beside the report and do not stop the rest.
     """
     from ledger.cli.importing import bar, identity_key, make_importer, open_surveyed
+    from ledger.interchange.imports.importing import Rejects
     from ledger.interchange.imports.mapping import read_mapping
-    from ledger.interchange.imports.rejects import Rejects
 
     report = report or Path(f"{file.name}.import.json")
     rejects = report.with_name(f"{report.name.removesuffix('.json')}.rejects.csv")
@@ -170,7 +167,7 @@ def _counted(results: Iterator[Result], report: Report, listed: Rejects) -> Iter
 
 def _try_rows(session: Session, file: SurveyedFile) -> Iterator[Planned | Fault]:
     from ledger.cli.importing import bar
-    from ledger.interchange.imports.trial import Trial
+    from ledger.interchange.imports.importing import Trial
 
     trial = Trial(file.planner, file.survey, shipped_rulebook())
     with bar(session, "checking", file.survey.rows) as progress:
@@ -190,7 +187,7 @@ class _TrialSummary:
         self.good = self.refused = 0
 
     def add(self, outcome: Planned | Fault, listed: Rejects | None) -> None:
-        from ledger.interchange.imports.trial import Planned
+        from ledger.interchange.imports.importing import Planned
 
         if isinstance(outcome, Planned):
             self.good += 1

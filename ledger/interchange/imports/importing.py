@@ -7,23 +7,41 @@ the same cases as one run.
 
 from __future__ import annotations
 
+import os
+import secrets
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Literal, Protocol, TypeVar
+from pathlib import Path
+from types import TracebackType
+from typing import Literal, Protocol, Self, TypeVar
 
 from msgspec import Struct
 
-from ledger.core.errors import Conflict, TallystickError, Unavailable
-from ledger.core.events import Stream
+from ledger.config.keys import LocalSigner
+from ledger.config.secret_files import OWNER_ONLY
+from ledger.core.errors import Conflict, MalformedInput, TallystickError, Unavailable
+from ledger.core.events import NAME_OF, Stream
+from ledger.core.events.case import CaseOpened
 from ledger.core.events.record import ImportRecorded
-from ledger.interchange.imports.chains import Chain, Fault, Pen, at_column, fault_of, first_place
-from ledger.interchange.imports.comparison import Seen, recorded, steps
+from ledger.core.procedure.rulebook import Rulebook
+from ledger.interchange.exports.csv_output import CsvWriter
+from ledger.interchange.imports.case_events import (
+    Chain,
+    Fault,
+    Pen,
+    Seen,
+    at_column,
+    fault_of,
+    first_place,
+    recorded,
+    steps,
+)
 from ledger.interchange.imports.plan import Plan, Planner, RowRefused
-from ledger.interchange.imports.rows import CellRefused, Row
 from ledger.interchange.imports.source_file import SourceFile, Survey, rows_of
-from ledger.recording.signing import StreamPosition
+from ledger.interchange.imports.tables import CellRefused, Row
+from ledger.recording.signing import Actor, StreamPosition
 
 ROWS = 100  # of one look-up
 WORKERS = 2  # while the ledger judges one part, the next one is signed
@@ -272,3 +290,85 @@ def _in_parts(file: SourceFile, work: Callable[[Sequence[Row]], list[T]]) -> Ite
                 yield running.popleft().result()
         while running:
             yield running.popleft().result()
+
+
+NOBODY = "dry-run"
+
+
+class Planned(Struct, frozen=True):
+    """What a row would become; ``events`` counts by type."""
+
+    row: int
+    source_key: str
+    case_number: str
+    stage: str
+    events: dict[str, int]
+
+
+class Trial:
+    """Tries the rows of a surveyed file."""
+
+    def __init__(self, planner: Planner, survey: Survey, book: Rulebook):
+        self._planner = planner
+        self._survey = survey
+        signer = LocalSigner.from_private_key(secrets.token_bytes(32))
+        self._pen = Pen(Actor(NOBODY, NOBODY, signer), bytes(32), book)
+
+    def take(self, row: Row) -> Planned | Fault:
+        """What the row would become, or why it would be refused as a new case."""
+        try:
+            plan = self._planner.plan(row, self._survey)
+            origin = ImportRecorded(
+                source_system=self._planner.mapping.source_system,
+                source_key=plan.source_key,
+                file_digest=self._survey.digest,
+                row=plan.row,
+                row_digest=plan.row_digest,
+            )
+            chain = self._pen.sign(steps(plan, {}, origin), first_place(plan.case_id))
+            self._pen.require_possible(chain)
+        except TallystickError as error:
+            return fault_of(row.number, self._planner.key_or_none(row), error)
+        opened = chain.steps[0].body
+        assert isinstance(opened, CaseOpened), "a plan begins with the opening"
+        events = Counter(NAME_OF[type(step.body)] for step in chain.steps)
+        return Planned(row.number, plan.source_key, opened.case_number, opened.stage, dict(events))
+
+
+HEADINGS = ("row", "source_key", "column", "value", "reason")
+
+
+class Rejects:
+    """Writes ``path`` row by row, for its owner's eyes only; no file is left where no row was refused.
+
+    ``say`` tells a reason in the owner's language.
+    """
+
+    def __init__(self, path: Path, say: Callable[[str], str] = str):
+        self.path = path
+        self._say = say
+        self.count = 0
+
+    def __enter__(self) -> Self:
+        try:
+            descriptor = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, OWNER_ONLY)
+            os.fchmod(descriptor, OWNER_ONLY)  # where an older list is there, it keeps its mode
+        except OSError as error:
+            raise MalformedInput(f"{self.path} cannot be written: {error.strerror}", field="--rejects") from error
+        self._file = os.fdopen(descriptor, "w", encoding="utf-8-sig", newline="")
+        self._writer = CsvWriter(self._file)
+        self._writer.row(HEADINGS)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._file.close()
+        if not self.count:
+            self.path.unlink(missing_ok=True)
+
+    def add(self, fault: Fault) -> None:
+        """One line."""
+        self.count += 1
+        cells = (fault.source_key, fault.column, fault.value, self._say(fault.reason))
+        self._writer.row((str(fault.row), *cells))

@@ -25,8 +25,8 @@ from ledger.interchange.imports.mapping import (
     Source,
     source_of,
 )
-from ledger.interchange.imports.rows import CellRefused, Row
 from ledger.interchange.imports.source_file import Survey
+from ledger.interchange.imports.tables import CellRefused, Row
 from ledger.interchange.imports.values import Misread
 
 B = TypeVar("B", bound=Body)

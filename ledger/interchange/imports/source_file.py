@@ -18,10 +18,8 @@ from msgspec import UNSET, Struct
 
 from ledger.core.encoding.digests import Algorithm, Digest, new_hasher
 from ledger.core.errors import IntegrityBroken, MalformedInput
-from ledger.interchange.imports.json_rows import JsonRows
 from ledger.interchange.imports.mapping import Mapping, nearest
-from ledger.interchange.imports.rows import Row, Table
-from ledger.interchange.imports.text_tables import TextTable
+from ledger.interchange.imports.tables import JsonRows, Row, Table, TextTable
 
 CHUNK = 4 * 1024 * 1024  # bytes
 BUCKETS = 256  # of fingerprints: only one is sorted at a time

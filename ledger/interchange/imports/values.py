@@ -14,7 +14,7 @@ from typing import Literal
 from zoneinfo import ZoneInfo
 
 from ledger.core.procedure.legal_days import spelled
-from ledger.interchange.imports.rows import Cell, Unusable
+from ledger.interchange.imports.tables import Cell, Unusable
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 # How days may be spelled: year first with signs or characters between; digits alone; a spreadsheet's count of days.

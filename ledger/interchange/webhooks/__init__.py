@@ -5,8 +5,7 @@ the receiver has answered 2xx; how far a webhook has come is in the database, so
 where it was. What fails is tried again, after longer and longer pauses. Nothing here is in the way of submissions.
 """
 
-from ledger.interchange.webhooks.deliverer import Deliverer, Outgoing, Source
-from ledger.interchange.webhooks.message import Message, secret_of
+from ledger.interchange.webhooks.deliverer import Deliverer, Message, Outgoing, Source, secret_of
 from ledger.interchange.webhooks.receiver import Receivers, Undelivered, post
 
 __all__ = ["Deliverer", "Message", "Outgoing", "Receivers", "Source", "Undelivered", "post", "secret_of"]

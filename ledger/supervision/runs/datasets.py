@@ -25,8 +25,8 @@ from ledger.core.encoding import canonical
 from ledger.core.encoding.digests import Algorithm, blake3_text, digest_of, new_hasher, parse_digest
 from ledger.core.errors import MalformedInput
 from ledger.core.events.record import DatasetRegistered, TableLayout
-from ledger.interchange.imports.rows import MAX_COLUMNS, Row, refuse_file
 from ledger.interchange.imports.source_file import Layout, SourceFile
+from ledger.interchange.imports.tables import MAX_COLUMNS, Row, refuse_file
 from ledger.interchange.imports.values import Misread, line, text
 from ledger.store import bindings
 from ledger.store.database import Database

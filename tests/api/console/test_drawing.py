@@ -8,8 +8,7 @@ import pytest
 
 from api.console.drawing import LEFT, MOST_ROWS, NEAR, RIGHT, TICKS, CaseDrawing, Window, draw, fitted
 from api.console.graph import BOX, TALL, laid_out
-from ledger.timeline.lineage import Descent
-from ledger.timeline.picture import Bar, Mark, Picture
+from ledger.timeline.diagrams import Bar, Descent, Mark, Picture
 
 DAY = 86_400
 START = 1_772_380_800  # 2026-03-02T00:00 in Beijing

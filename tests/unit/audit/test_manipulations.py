@@ -16,7 +16,7 @@ from ledger.audit import audit_log, left_out
 from ledger.core.errors import TallystickError
 from ledger.core.log.checkpoints import cosign_checkpoint, parse_checkpoint
 from ledger.core.log.notes import SeedSigner, SignatureType, parse_note
-from ledger.deadlines.warnings import Warner
+from ledger.deadlines.upkeep import Warner
 from ledger.recording.system_stream import AccessLogSealer
 from ledger.store import anchor_states, audit, checkpoints, webhooks
 from ledger.store.access import AccessLog

@@ -10,8 +10,7 @@ from ledger.cli.session import Session
 from ledger.client.profiles import Profiles
 from ledger.config.keys import open_keystore
 from ledger.core.events.record import ImportRecorded
-from ledger.interchange.imports.chains import Pen, first_place
-from ledger.interchange.imports.comparison import steps
+from ledger.interchange.imports.case_events import Pen, first_place, steps
 from ledger.interchange.imports.identity import IdentityKey
 from ledger.interchange.imports.mapping import read_mapping
 from ledger.interchange.imports.plan import Planner

@@ -7,8 +7,7 @@ from datetime import datetime, timedelta, timezone
 import pytest
 
 from ledger.core.procedure.deadlines import Exclusion, Period, PeriodEnd, count, parse_periods
-from ledger.deadlines.explanation import in_words
-from ledger.deadlines.working_days import work_calendar
+from ledger.deadlines.working_days import in_words, work_calendar
 from ledger.i18n import LANGUAGES, Labels
 
 BEIJING = timezone(timedelta(hours=8))

@@ -10,8 +10,8 @@ import pytest
 
 from ledger.core.events import case as acts
 from ledger.core.visibility import Reader
-from ledger.deadlines import warnings as warn
-from ledger.deadlines.warnings import Warner, horizons_at
+from ledger.deadlines import upkeep as warn
+from ledger.deadlines.upkeep import Warner, horizons_at
 from ledger.store import warnings
 from ledger.store.warnings import Warned
 from tests.testkit.builders import COURT, POLICE, PROCURATORATE, START, clerk, instant

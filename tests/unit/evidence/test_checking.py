@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from ledger.core.encoding.digests import Algorithm
-from ledger.evidence import folder, spool
+from ledger.evidence import folder, names
 from ledger.evidence.bag import FileFinding
 from ledger.evidence.checking import RecordedDigests, check_bag, check_file
 from ledger.evidence.hashing import BOTH, hash_file
@@ -276,7 +276,7 @@ def test_progress_knows_all_that_is_read(bag: Path) -> None:
 @pytest.mark.extended
 def test_memory_does_not_grow_with_the_number_of_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Four times the files, sorted in runs that wait on the disk, take less than twice the memory."""
-    monkeypatch.setattr(spool, "RUN", 100)
+    monkeypatch.setattr(names, "RUN", 100)
     # The least of three: what threads of other tests take meanwhile is counted too.
     few, many = (min(_peak(tmp_path / f"{count}-{turn}", count) for turn in range(3)) for count in (1000, 4000))
     assert many < 2 * few

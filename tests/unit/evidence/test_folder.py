@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ledger.core.errors import MalformedInput
-from ledger.evidence import spool
+from ledger.evidence import names
+from ledger.evidence.folder_hashing import hash_folder
 from ledger.evidence.hashing import hash_file
-from ledger.evidence.listing import hash_folder
 from tests.unit.evidence.material import FILES, write
 
 
@@ -48,5 +48,5 @@ def test_what_is_no_folder_is_named(tmp_path: Path, name: str) -> None:
 def test_lines_are_sorted_whatever_fits_in_memory(lines: list[bytes]) -> None:
     """In runs of seven as all at once; none is lost or doubled."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(spool, "RUN", 7)
-        assert list(spool.sort_lines(iter(lines))) == sorted(lines)
+        patch.setattr(names, "RUN", 7)
+        assert list(names.sort_lines(iter(lines))) == sorted(lines)

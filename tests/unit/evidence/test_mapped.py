@@ -10,8 +10,7 @@ from blake3 import blake3
 
 from ledger.core.encoding.digests import Algorithm
 from ledger.core.errors import IntegrityBroken
-from ledger.evidence.hashing import HUGE, hash_file
-from ledger.evidence.mapped import hash_mapped
+from ledger.evidence.hashing import HUGE, hash_file, hash_mapped
 from tests.unit.evidence.material import Told, sample
 
 PIECE = 1024 * 1024

@@ -10,13 +10,11 @@ import pytest
 
 from ledger.core.encoding.digests import Algorithm
 from ledger.core.errors import MalformedInput
-from ledger.evidence import processes
+from ledger.evidence import folder_hashing
 from ledger.evidence.folder import Folder
-from ledger.evidence.hashing import BOTH, Hashed, hash_file
+from ledger.evidence.folder_hashing import Outcome, hash_each, hash_folder
+from ledger.evidence.hashing import BOTH, SILENT, Hashed, Silent, hash_file
 from ledger.evidence.hashing_child import BUFFER
-from ledger.evidence.listing import hash_folder
-from ledger.evidence.processes import Outcome, hash_each
-from ledger.evidence.progress import SILENT, Silent
 from tests.unit.evidence.material import write
 
 MANY = {f"{number % 7}/{number:04}": bytes([number % 256]) * number for number in range(700)}
@@ -44,7 +42,7 @@ class Counting(Silent):
 
 @pytest.fixture(autouse=True)
 def _processes_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(processes, "WORTH", 1)
+    monkeypatch.setattr(folder_hashing, "WORTH", 1)
 
 
 def told(folder: Path, paths: list[str], algorithms: tuple[Algorithm, ...] = BOTH) -> list[Outcome]:
@@ -63,7 +61,7 @@ def test_digests_are_those_of_each_file(tmp_path: Path, algorithms: tuple[Algori
 
 def test_what_a_process_leaves_alone_is_hashed_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Files above the limit come in their places among the others."""
-    monkeypatch.setattr(processes, "LIMIT", 300)
+    monkeypatch.setattr(folder_hashing, "LIMIT", 300)
     folder = write(tmp_path / "folder", MANY)
     assert told(folder, [*MANY]) == [(path, hash_file(folder / path)) for path in MANY]
 

@@ -39,7 +39,7 @@ from ledger.supervision.leads import STEPS as LEAD_STEPS
 from ledger.supervision.library.checking import STEPS as MODEL_STEPS
 from ledger.supervision.library.comparison import Kind as DifferenceKind
 from ledger.supervision.library.public.face import OUTTURNS
-from ledger.timeline.notes import NOTE_KINDS
+from ledger.timeline.case_history import NOTE_KINDS
 from ledger.timeline.sentences import CLAUSES, TEMPLATES
 from tests.unit.interchange.paper_words import paper_words
 from tests.unit.supervision.public_words import public_words

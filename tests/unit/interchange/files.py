@@ -9,8 +9,8 @@ from typing import Any
 
 from openpyxl import Workbook
 
-from ledger.interchange.imports.rows import Row
 from ledger.interchange.imports.source_file import FORMATS, Layout, SourceFile
+from ledger.interchange.imports.tables import Row
 
 SHEET = "xl/worksheets/sheet1.xml"
 NAMESPACE = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"

@@ -8,12 +8,12 @@ from ledger.core.custody import Act, CaseState, fold
 from ledger.core.events import Section
 from ledger.i18n import Labels
 from ledger.interchange.papers.document import document
+from ledger.interchange.papers.lists import Occasion
 from ledger.interchange.papers.sheet import Sheet
 from ledger.interchange.papers.voice import PaperLanguage, Voice
-from ledger.interchange.papers.writer import Occasion
 from ledger.procedures import shipped_rulebook
 from ledger.store.log import StoredEntry
-from ledger.timeline.steps import Walked
+from ledger.timeline.case_history import Walked
 from tests.testkit.builders import COURT, DETENTION, LOG_ID, POLICE, PROCURATORATE
 from tests.testkit.casework import Case
 

@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ledger.interchange.exports.csv_output import CsvWriter, defused
-from ledger.interchange.imports.chains import Fault
-from ledger.interchange.imports.rejects import Rejects
+from ledger.interchange.imports.case_events import Fault
+from ledger.interchange.imports.importing import Rejects
 from tests.testkit.machine import REPOSITORY
 
 LIVE = tuple("=+-@＝＋－＠")

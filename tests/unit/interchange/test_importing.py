@@ -12,8 +12,7 @@ from ledger.config.keys import LocalSigner
 from ledger.core.errors import TallystickError, Unavailable
 from ledger.core.events import Stream, decode_payload
 from ledger.core.events.case import CaseStageEntered
-from ledger.interchange.imports.chains import Pen
-from ledger.interchange.imports.comparison import Seen, Step
+from ledger.interchange.imports.case_events import Pen, Seen, Step
 from ledger.interchange.imports.identity import IdentityKey
 from ledger.interchange.imports.importing import ROUNDS, Found, Imported, Importer, Result
 from ledger.interchange.imports.mapping import parse_mapping

@@ -15,13 +15,12 @@ from ledger.core.events.item import Dossier, ItemRegistered
 from ledger.core.events.record import ImportRecorded, RecordCorrected
 from ledger.core.events.terms import Money
 from ledger.core.procedure.rulebook import Rulebook
-from ledger.interchange.imports.chains import Fault
-from ledger.interchange.imports.comparison import Seen, recorded, steps
+from ledger.interchange.imports.case_events import Fault, Seen, recorded, steps
 from ledger.interchange.imports.identity import IdentityKey
+from ledger.interchange.imports.importing import Planned, Trial
 from ledger.interchange.imports.mapping import parse_mapping, read_mapping
 from ledger.interchange.imports.plan import Plan, Planner
 from ledger.interchange.imports.source_file import Layout, SourceFile, Survey, layout_of, rows_of
-from ledger.interchange.imports.trial import Planned, Trial
 from ledger.procedures import shipped_rulebook
 from tests.testkit.builders import POLICE, clerk
 from tests.testkit.casework import Case

@@ -9,8 +9,7 @@ import pytest
 
 from ledger.config.secret_files import SecretRefused
 from ledger.core.errors import MalformedInput
-from ledger.interchange.imports.identity import IdentityKey
-from ledger.interchange.imports.pseudonyms import Pseudonymised, pseudonymise
+from ledger.interchange.imports.identity import IdentityKey, Pseudonymised, pseudonymise
 from ledger.interchange.imports.source_file import Layout, SourceFile
 
 KEY = IdentityKey("police-east", bytes(32))

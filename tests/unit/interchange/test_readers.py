@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from ledger.core.errors import MalformedInput, NotFound
-from ledger.interchange.imports.rows import MAX_CELL, MAX_RECORD, Unusable
+from ledger.interchange.imports.tables import MAX_CELL, MAX_RECORD, Unusable
 from tests.unit.interchange.files import SHEET, csv_file, read, sheet_xml, with_part, workbook
 
 WHEN = datetime(2026, 3, 1, 9, 30)  # noqa: DTZ001 - a spreadsheet knows no zones

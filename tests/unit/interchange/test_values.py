@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from ledger.interchange.imports.rows import Unusable
+from ledger.interchange.imports.tables import Unusable
 from ledger.interchange.imports.values import Misread, count, day, decimal, hundredths, instant, line, text
 
 ALL = ("written", "compact", "serial")

@@ -18,7 +18,7 @@ from ledger.core.events.terms import EventRef
 from ledger.core.procedure.deadlines import WorkCalendar
 from ledger.core.procedure.legal_days import end_of, legal_day
 from ledger.core.visibility import Reader
-from ledger.deadlines.reindex import recount
+from ledger.deadlines.upkeep import recount
 from ledger.deadlines.working_days import shipped_calendar
 from ledger.procedures import shipped_rulebook
 from ledger.store import clocks

@@ -13,7 +13,7 @@ from ledger.core.events import Body, Stream
 from ledger.core.signing.authority import Authority
 from ledger.core.supervision import LeadState
 from ledger.core.verification.trust import Trust
-from ledger.deadlines.reindex import mark_of
+from ledger.deadlines.upkeep import mark_of
 from ledger.procedures import shipped_rulebook
 from ledger.proofs.bundles import JournalAnchors, Prover
 from ledger.recording.supervision_streams import matter_of

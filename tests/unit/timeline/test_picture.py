@@ -12,9 +12,8 @@ from ledger.recording.case_states import CaseStates
 from ledger.store.database import Connection
 from ledger.store.journal import DatabaseJournal
 from ledger.timeline import AnchoredSizes, Narrator, Teller, Walks
-from ledger.timeline.lineage import lineage
-from ledger.timeline.picture import Picture, Pictures
-from ledger.timeline.steps import walk
+from ledger.timeline.case_history import walk
+from ledger.timeline.diagrams import Picture, Pictures, lineage
 from tests.testkit.builders import LAB, POLICE, PROCURATORATE, START, clerk, supervisor
 from tests.testkit.casework import Case, person_id
 from tests.testkit.ledgers import Ledger, open_ledger, sqlite_url

@@ -1,4 +1,7 @@
-"""Hashing of many files by a process for each core: Python's work for small files does not run in parallel threads."""
+"""Hashing of all files of a folder, or of many: by a process for each core.
+
+Python's own work for small files does not run in parallel threads.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ import sys
 from collections import deque
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import ExitStack, suppress
+from functools import partial
 from itertools import chain, cycle, islice
 from pathlib import Path
 from types import TracebackType
@@ -15,13 +19,13 @@ from types import TracebackType
 import blake3
 
 from ledger.core.encoding.digests import Algorithm, Digest
-from ledger.core.errors import TallystickError
+from ledger.core.errors import MalformedInput, TallystickError
 from ledger.evidence import hashing_child
 from ledger.evidence.folder import Folder
-from ledger.evidence.hashing import Hashed, hash_open
+from ledger.evidence.hashing import BOTH, SILENT, Hashed, Progress, hash_open
 from ledger.evidence.hashing_child import DIGEST_LENGTH, NOT_MINE, record_of
-from ledger.evidence.names import printable
-from ledger.evidence.progress import Progress
+from ledger.evidence.names import from_line, printable, sort_lines, to_line
+from ledger.evidence.store import Store
 
 WORTH = 1_000  # files from which processes are worth their start
 LIMIT = 64 * 1024 * 1024  # bytes; larger files are not given to a process, which uses one core
@@ -112,3 +116,35 @@ class _Process:
             return None
         parts = (digests[start : start + DIGEST_LENGTH] for start in range(0, len(digests), DIGEST_LENGTH))
         return Hashed(size, tuple(map(Digest, self._algorithms, parts)))
+
+
+def hash_folder(
+    path: Path, algorithms: Sequence[Algorithm] = BOTH, *, store: Store | None = None, progress: Progress = SILENT
+) -> Iterator[tuple[str, Hashed]]:
+    """Yield each file's path below the folder with its digests; each is stored if a store is given.
+
+    Raises MalformedInput for what is no regular file or cannot be read, IntegrityBroken for a file that changes.
+    """
+    with Folder(path) as folder:
+        lines = sort_lines(_lines(folder, progress))
+        paths = map(from_line, lines)
+        if store is None:
+            outcomes = hash_each(folder, paths, algorithms, progress)
+        else:
+            outcomes = folder.each(paths, partial(_kept, algorithms, store, progress))
+        for name, hashed in outcomes:
+            if isinstance(hashed, TallystickError):
+                raise hashed
+            yield name, hashed
+
+
+def _lines(folder: Folder, progress: Progress) -> Iterator[bytes]:
+    for present_file in folder.walk():
+        if present_file.size is None:
+            raise MalformedInput(f"{printable(present_file.path)} is a link, a pipe or a device", field="file")
+        progress.expect(1, present_file.size)
+        yield to_line(present_file.path)
+
+
+def _kept(algorithms: Sequence[Algorithm], store: Store, progress: Progress, path: str, descriptor: int) -> Hashed:
+    return store.put_open(descriptor, printable(path), algorithms, progress=progress)

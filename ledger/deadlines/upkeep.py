@@ -1,12 +1,14 @@
-"""Reindexing: all clocks are computed again if the rules or the calendar differ from those they were computed by.
+"""Upkeep of the list of deadlines: all clocks are computed again if the rules change, and handlers are warned.
 
 A new release brings the holidays of another year, or a clock that older ones did not have. The list of deadlines is
-brought up to date before anything is served.
+brought up to date before anything is served. Each handler is warned of deadlines that come near, once at each distance,
+and once when one has passed.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from itertools import groupby
 
 import msgspec
@@ -16,11 +18,12 @@ from ledger.core.custody import CaseState
 from ledger.core.encoding.digests import blake3_text
 from ledger.core.errors import TallystickError
 from ledger.core.procedure.deadlines import WorkCalendar
+from ledger.core.procedure.legal_days import end_of, legal_day
 from ledger.core.procedure.rulebook import Rulebook
 from ledger.recording.case_states import CaseStates
 from ledger.recording.validation import Validator
-from ledger.store import audit, clocks, log
-from ledger.store.clocks import Row
+from ledger.store import audit, clocks, log, warnings
+from ledger.store.clocks import Row, instant
 from ledger.store.database import Connection, Database
 from ledger.store.log import StoredEntry
 
@@ -60,3 +63,47 @@ def _of_case(events: Iterator[StoredEntry], states: CaseStates, validator: Valid
         rows.update(clocks.rows(clocks.changes(before, after, validator.book, validator.calendar), entry.log_index))
         before = after
     return rows
+
+
+AHEAD = (7, 3, 1)  # days before the last day
+PASSED = 0
+AT_ONCE = 500  # most warnings of one transaction
+
+
+class Warner:
+    """Derives warnings from the list of deadlines.
+
+    Warnings are stored, so that neither a restart nor a second process warns twice. A clock that begins within several
+    of the distances, or was recorded late, is warned of at the nearest one only; a clock that gets another end is
+    warned of again.
+    """
+
+    def __init__(self, database: Database):
+        self._database = database
+
+    def step(self, now_ms: int) -> int:
+        """Store the warnings that are due at ``now_ms`` (unix milliseconds) and return how many."""
+        horizons = horizons_at(datetime.fromtimestamp(now_ms / 1000, UTC))
+        stored = 0
+        while count := self._tell(horizons, now_ms):
+            stored += count
+        return stored
+
+    def _tell(self, horizons: dict[int, str], now_ms: int) -> int:
+        """Store some of the warnings in a transaction of their own: a writer of cases need not wait for all."""
+        with self._database.read() as connection:
+            if not warnings.due(connection, horizons, limit=1):
+                return 0
+        with self._database.write() as connection:
+            due = warnings.due(connection, horizons, AT_ONCE)
+            warnings.tell(connection, due, now_ms)
+        return len(due)
+
+
+def horizons_at(now: datetime) -> dict[int, str]:
+    """Return, for each number of days left, the instant (RFC 3339) by which such a clock ends.
+
+    It is midnight of that day in Beijing; for 0 days it is ``now``.
+    """
+    ahead = {days: instant(end_of(legal_day(now) + timedelta(days=days))) for days in AHEAD}
+    return {PASSED: instant(now), **ahead}

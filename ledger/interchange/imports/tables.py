@@ -1,0 +1,304 @@
+"""Source files as numbered rows of cells: what all formats share, and the readers of CSV and JSON."""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import json
+from collections.abc import Iterator, Mapping
+from datetime import date, datetime, time
+from typing import Any, BinaryIO, NoReturn, Protocol
+
+from msgspec import Struct
+
+from ledger.core.errors import MalformedInput, TallystickError
+
+MAX_COLUMNS = 1000
+MAX_CELL = 32_767  # characters, as many as a spreadsheet's cell has
+MAX_RECORD = 1024 * 1024  # bytes of one row
+
+
+class Unusable(Struct, frozen=True):
+    """A cell whose content says nothing that could be recorded, such as a formula."""
+
+    reason: str
+
+
+Cell = str | int | float | bool | datetime | date | time | Unusable | None
+
+
+class Row(Struct, frozen=True):
+    """``number`` is the row as a spreadsheet counts it, of JSON the element from 1; ``fault`` is why it is not read."""
+
+    number: int
+    cells: Mapping[str, Cell]
+    fault: str | None = None
+
+
+class Table(Protocol):
+    """A file as rows. ``columns`` are its headings, None where each row brings its own."""
+
+    @property
+    def columns(self) -> tuple[str, ...] | None: ...
+
+    def rows(self) -> Iterator[Row]:
+        """The rows that are not blank. Raises MalformedInput where the file ends to be one of its kind."""
+        ...
+
+
+class CellRefused(TallystickError):
+    """A cell that does not give what the mapping asks of it; ``value`` is what stands there."""
+
+    code = "cell_refused"
+
+    def __init__(self, column: str, value: str, reason: str):
+        super().__init__(reason, field=column)
+        self.column = column
+        self.value = value
+
+
+def refuse_file(reason: str, *, number: int | None = None, hint: str | None = None) -> NoReturn:
+    """Refuses the whole file, at a row where one can be named."""
+    where = "" if number is None else f"row {number}: "
+    raise MalformedInput(f"{where}{reason}", field="FILE", hint=hint)
+
+
+def headings(cells: list[str]) -> tuple[str, ...]:
+    """The names of the columns, without the blanks around them and without blank ones at the end."""
+    names = [cell.strip().removeprefix("\ufeff") for cell in cells]
+    while names and not names[-1]:
+        names.pop()
+    if not names:
+        refuse_file("the row of headings is blank", hint="Say in the mapping which row it is: header_row = 1")
+    if len(names) > MAX_COLUMNS:
+        refuse_file(f"expected at most {MAX_COLUMNS} columns, not {len(names)}")
+    return tuple(names)
+
+
+CODECS = {"utf-8": "utf-8", "gb18030": "gb18030"}
+BOM = b"\xef\xbb\xbf"
+
+
+class TextTable:
+    """A CSV file whose headings stand in row ``header_row``, counted from 1."""
+
+    def __init__(self, file: BinaryIO, *, encoding: str, delimiter: str, header_row: int):
+        file.seek(0)
+        self._number = 0
+        self._lines = _Lines(file, CODECS[encoding])
+        self._reader = csv.reader(self._lines, delimiter=delimiter, strict=True)
+        for _ in range(header_row - 1):
+            self._next()
+        first = self._next()
+        if first is None:
+            refuse_file("the file has no row of headings")
+        self._columns = headings(first)
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        return self._columns
+
+    def rows(self) -> Iterator[Row]:
+        width = len(self._columns)
+        while (cells := self._next()) is not None:
+            if any(cells):
+                yield self._row(cells, width)
+
+    def _row(self, cells: list[str], width: int) -> Row:
+        extra = any(cells[width:])
+        if extra or len(cells) < width:
+            fault = f"expected {width} cells, not {len(cells)}: is there a delimiter or a quotation mark too many?"
+            return Row(self._number, {}, fault)
+        if max(map(len, cells)) > MAX_CELL:
+            return Row(self._number, {}, f"a cell has more than {MAX_CELL} characters")
+        return Row(self._number, dict(zip(self._columns, cells, strict=False)))
+
+    def _next(self) -> list[str] | None:
+        self._lines.begin(self._number + 1)
+        try:
+            cells = next(self._reader, None)
+        except csv.Error as error:
+            refuse_file(
+                f"this is no CSV: {error}",
+                number=self._number + 1,
+                hint="Look for a quotation mark that is not closed; within a cell it is written twice.",
+            )
+        if cells is not None:
+            self._number += 1
+        return cells
+
+
+class _Lines:
+    """Decoded lines; a record of more than ``MAX_RECORD`` bytes is refused before it fills the memory."""
+
+    def __init__(self, file: BinaryIO, codec: str):
+        self._file = file
+        self._codec = codec
+        self._record = 1
+        self._spent = 0
+        if file.read(len(BOM)) != BOM:
+            file.seek(0)
+
+    def begin(self, record: int) -> None:
+        self._record = record
+        self._spent = 0
+
+    def __iter__(self) -> _Lines:
+        return self
+
+    def __next__(self) -> str:
+        line = self._file.readline(MAX_RECORD + 1)
+        self._spent += len(line)
+        if not line:
+            raise StopIteration
+        if self._spent > MAX_RECORD:
+            refuse_file(
+                f"a row has more than {MAX_RECORD} bytes",
+                number=self._record,
+                hint="Look for a quotation mark that is not closed.",
+            )
+        try:
+            return line.decode(self._codec)
+        except UnicodeDecodeError as error:
+            found = line[error.start : error.start + 4].hex(" ")
+            refuse_file(
+                f"the bytes {found} are no {self._codec}",
+                number=self._record,
+                hint="Say in the mapping how the file is encoded: encoding = 'utf-8' or 'gb18030'",
+            )
+
+
+CHUNK = 64 * 1024  # bytes
+BLANK = " \t\r\n"
+
+
+class JsonRows:
+    """Each object brings its own columns; a column that it has not is blank in it."""
+
+    columns = None
+
+    def __init__(self, file: BinaryIO, *, encoding: str):
+        self._file = file
+        self._codec = CODECS[encoding]
+
+    def rows(self) -> Iterator[Row]:
+        self._file.seek(0)
+        if self._file.read(len(BOM)) != BOM:
+            self._file.seek(0)
+        start = self._file.tell()
+        first = self._file.read(CHUNK).lstrip(BLANK.encode())[:1]
+        self._file.seek(start)
+        return self._elements() if first == b"[" else self._lines()
+
+    def _lines(self) -> Iterator[Row]:
+        number = 0
+        while line := self._file.readline(MAX_RECORD + 1):
+            number += 1
+            if len(line) > MAX_RECORD:
+                refuse_file(f"a line has more than {MAX_RECORD} bytes", number=number)
+            if line.strip():
+                yield self._line(number, line)
+
+    def _line(self, number: int, line: bytes) -> Row:
+        try:
+            text = line.decode(self._codec)
+        except UnicodeDecodeError as error:
+            return Row(number, {}, f"these are no bytes of {self._codec}: {error.reason}")
+        try:
+            return _row(number, _decoder.decode(text))
+        except (ValueError, RecursionError) as error:
+            return Row(number, {}, f"this is no JSON: {error}")
+
+    def _elements(self) -> Iterator[Row]:
+        text = _Text(self._file, self._codec)
+        text.skip("[")
+        number = 0
+        while not text.at("]"):
+            number += 1
+            if number > 1:
+                text.skip(",", number=number)
+            yield _row(number, text.value(number))
+
+
+class _Text:
+    """Decoded text, of which only as much is held as the element under way takes."""
+
+    def __init__(self, file: BinaryIO, codec: str):
+        self._file = file
+        self._decoder = codecs.getincrementaldecoder(codec)()
+        self._held = ""
+        self._ended = False
+
+    def at(self, mark: str) -> bool:
+        """Whether the next character that is not blank is this one."""
+        self._held = self._held.lstrip(BLANK)
+        while not self._held and not self._ended:
+            self._read()
+            self._held = self._held.lstrip(BLANK)
+        return self._held.startswith(mark)
+
+    def skip(self, mark: str, number: int | None = None) -> None:
+        if not self.at(mark):
+            refuse_file(f"expected {mark!r}, not {self._held[:20]!r}", number=number)
+        self._held = self._held[1:]
+
+    def value(self, number: int) -> Any:
+        """The next value; it is tried again with twice the text until it is whole."""
+        self.at("{")
+        while True:
+            try:
+                value, end = _decoder.raw_decode(self._held)
+            except (ValueError, RecursionError) as error:
+                if self._ended or isinstance(error, RecursionError):
+                    refuse_file(f"this is no JSON: {error}", number=number)
+                if len(self._held) > MAX_RECORD:
+                    refuse_file(f"an element has more than {MAX_RECORD} characters, or is no JSON", number=number)
+            else:
+                self._held = self._held[end:]
+                return value
+            self._read(max(CHUNK, len(self._held)))
+
+    def _read(self, size: int = CHUNK) -> None:
+        data = self._file.read(size)
+        self._ended = not data
+        try:
+            self._held += self._decoder.decode(data, final=self._ended)
+        except UnicodeDecodeError as error:
+            refuse_file(f"these are no bytes of {error.encoding}: {error.reason}")
+
+
+def _row(number: int, value: Any) -> Row:
+    cells: dict[str, Cell] = {}
+    if not isinstance(value, dict):
+        return Row(number, {}, f"expected an object, not {type(value).__name__}")
+    waiting: list[tuple[str, Any]] = list(value.items())
+    while waiting:
+        path, found = waiting.pop()
+        if isinstance(found, dict):
+            waiting += ((f"{path}.{name}", inner) for name, inner in found.items())
+        elif isinstance(found, list):
+            waiting += ((f"{path}.{place}", inner) for place, inner in enumerate(found))
+        else:
+            cells[path] = found
+        if len(cells) + len(waiting) > MAX_COLUMNS:
+            return Row(number, {}, f"more than {MAX_COLUMNS} values")
+    if any(isinstance(cell, str) and len(cell) > MAX_CELL for cell in cells.values()):
+        return Row(number, {}, f"a value has more than {MAX_CELL} characters")
+    return Row(number, cells)
+
+
+def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("a key stands twice in one object")
+    return found
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is no number")
+
+
+# Numbers stay as they are written: none is rounded on its way.
+_decoder = json.JSONDecoder(
+    object_pairs_hook=_distinct, parse_float=str, parse_int=str, parse_constant=_refuse_constant
+)
