@@ -66,7 +66,7 @@ class Terminal:
 
     def ask(self, question: SigningQuestion, heard: Callable[[bool], object]) -> None:
         """Show the question; the reading thread calls ``heard`` with the answer."""
-        from ledger.cli.printable import printable  # noqa: PLC0415 - a page needs none
+        from ledger.cli.output import printable  # noqa: PLC0415 - a page needs none
 
         if os.isatty(self._source):
             termios.tcflush(self._source, termios.TCIFLUSH)  # what was typed before answers no question

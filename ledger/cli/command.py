@@ -1,20 +1,279 @@
-"""Commands and groups of ``tally``: the options that all share, and groups whose modules are imported on use."""
+"""Commands and groups of ``tally``: help in the user's language, the options that all share, and how texts are taken.
+
+Confidential texts do not stand on a command line: every user of the machine sees those, and shells keep them. Such a
+text is read from a file (``@FILE``), from standard input (``@-``), or asked for. Help is written in English at the
+commands and translated when it is shown. Modules of commands are imported when they are used.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import re
+import sys
+from collections.abc import Callable, Iterable, Mapping
 from importlib import import_module
 from inspect import cleandoc
-from keyword import iskeyword
-from typing import Any
+from typing import Any, Final
 
 import click
+from click.core import ParameterSource
 
-from ledger.cli.help import Context, shell_lines
-from ledger.cli.help_texts import EXAMPLES, IN_WORDS, OPTIONS
-from ledger.cli.private_text import Words
+from ledger.cli.output import columns_of, padded
 from ledger.cli.session import Session
-from ledger.i18n import LANGUAGES
+from ledger.core.errors import MalformedInput
+from ledger.i18n import LANGUAGES, help_in
+
+VISIBLE_HINT = (
+    "Others see what stands on a command line, and it is kept: give @FILE or @-, or leave the text out to be asked."
+)
+
+
+class Words(click.ParamType[str]):
+    """A text that anybody who may see the event reads; a long one, or one that names persons, comes from a file."""
+
+    name = "TEXT|@FILE"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:  # noqa: ARG002
+        return _read(value, param.opts[0] if param else "") if str(value).startswith("@") else str(value)
+
+
+def confidential(ctx: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
+    """Take an option's text from its prompt, from a file or from standard input. Raises MalformedInput for another."""
+    typed = ctx.get_parameter_source(parameter.name or "") is not ParameterSource.COMMANDLINE
+    return value if typed or value is None else _kept_off(value, parameter.opts[0])
+
+
+def fields_of(texts: Iterable[str], *, option: str) -> Mapping[str, str]:
+    """Read the fields of ``FIELD=@FILE`` or ``FIELD=@-``; ask for that of ``FIELD`` alone. Raises MalformedInput."""
+    fields: dict[str, str] = {}
+    for spec in texts:
+        field, given, source = spec.partition("=")
+        fields[field] = _kept_off(source, option) if given else _asked(field, option)
+    return fields
+
+
+def _kept_off(source: str, option: str) -> str:
+    if not source.startswith("@"):
+        raise MalformedInput("expected @FILE or @-, not the text itself", field=option, hint=VISIBLE_HINT)
+    return _read(source, option)
+
+
+def _read(source: str, option: str) -> str:
+    from pathlib import Path
+
+    try:
+        text = sys.stdin.read() if source == "@-" else Path(source[1:]).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise MalformedInput(f"{source[1:]} cannot be read as text: {error}", field=option) from error
+    return text.strip()
+
+
+def _asked(field: str, option: str) -> str:
+    if not sys.stdin.isatty():
+        raise MalformedInput(
+            f"{field} is not given, and there is no terminal to ask at", field=option, hint=VISIBLE_HINT
+        )
+    answer: str = click.prompt(field, err=True)
+    return answer
+
+
+NARROWEST = 20  # columns that a text gets beside its term
+_VERBATIM = "\b\n"
+# Lines are not broken within these: words, with the punctuation that must not begin a line.
+_TOKENS = re.compile(r"(?: |[\[（]?(?:[!-~]+|[^\x00-\x7f]))[，。；：、）\]]*")
+# What click adds behind the help of an option, or puts in its place.
+_BEHIND = re.compile(r"(?:^|(?<=  ))\[.*\]$")
+_WORDS = re.compile(r'(?:--[a-z-]+ (?!-))?(?:"[^"]*"|[^ "])+')  # an option stays with its value
+_GOES_ON = " \\"
+_SAID_BEHIND = re.compile(r"\b(required|default)\b")
+
+
+class Formatter(click.HelpFormatter):
+    """Lays out help of ``texts`` by their English; what is not there stays as it is.
+
+    Lines are measured in columns of a terminal, of which a Chinese character takes two.
+    """
+
+    def __init__(self, texts: dict[str, str], **sizes: Any):
+        super().__init__(**sizes)
+        self._texts = texts
+
+    def translated(self, text: str) -> str:
+        """Return the text in the reader's language; of an option's help, also the part in brackets behind it."""
+        if text in self._texts:
+            return self._texts[text]
+        behind = _BEHIND.search(text)
+        if behind is None:
+            return text
+        own_text = text[: behind.start()].rstrip()
+        bracketed = _SAID_BEHIND.sub(lambda word: self._texts.get(word[0], word[0]), behind[0])
+        return f"{self._texts.get(own_text, own_text)}  {bracketed}" if own_text else bracketed
+
+    def write_usage(self, prog: str, args: str = "", prefix: str | None = None) -> None:
+        super().write_usage(prog, args, prefix or self.translated("Usage: "))
+
+    def write_heading(self, heading: str) -> None:
+        super().write_heading(self.translated(heading))
+
+    def write_text(self, text: str) -> None:
+        text = self.translated(text)
+        if text.isascii():
+            return super().write_text(text)
+        for number, paragraph in enumerate(text.split("\n\n")):
+            lines = paragraph.removeprefix(_VERBATIM).splitlines()
+            if not paragraph.startswith(_VERBATIM):
+                lines = wrap(paragraph, self.width - self.current_indent)
+            self._write_lines(["", *lines] if number else lines)
+        return None
+
+    def write_dl(self, rows: Iterable[tuple[str, str]], col_max: int = 30, col_spacing: int = 2) -> None:
+        rows = [(term, self.translated(text)) for term, text in rows]
+        if all(text.isascii() for _, text in rows):
+            return super().write_dl(rows, col_max, col_spacing)
+        first = min(max(columns_of(term) for term, _ in rows), col_max) + col_spacing
+        room = max(self.width - self.current_indent - first, NARROWEST)
+        for term, text in rows:
+            beside, *below = wrap(text, room)
+            fits = columns_of(term) + col_spacing <= first
+            head = [padded(term, first) + beside] if fits else [term, " " * first + beside]
+            self._write_lines(head + [" " * first + line for line in below])
+        return None
+
+    def _write_lines(self, lines: Iterable[str]) -> None:
+        for line in lines:
+            self.write(f"{'':{self.current_indent}}{line}".rstrip(" ") + "\n")
+
+
+class Context(click.Context):
+    """A context with help in the session's language."""
+
+    def make_formatter(self) -> click.HelpFormatter:
+        session = self.find_object(Session) or Session()
+        return Formatter(help_in(session.language), width=self.terminal_width, max_width=self.max_content_width)
+
+
+def shell_lines(command: str, width: int) -> list[str]:
+    """Split a command into lines of at most ``width`` characters; each but the last ends with a backslash."""
+    lines = [""]
+    for word in _WORDS.findall(command):
+        if lines[-1].strip() and len(lines[-1]) + len(word) + len(_GOES_ON) > width:
+            lines.append("   ")
+        lines[-1] = f"{lines[-1]} {word}" if lines[-1] else word
+    return [f"{line}{_GOES_ON}" for line in lines[:-1]] + lines[-1:]
+
+
+def wrap(text: str, width: int) -> list[str]:
+    """Wrap a text at ``width`` columns, without breaking words. At least one line is returned."""
+    lines = [""]
+    for token in _TOKENS.findall(text.replace("\n", " ")):
+        if lines[-1] and columns_of(lines[-1] + token.rstrip()) > width:
+            lines.append("")
+        lines[-1] = (lines[-1] + token).lstrip()
+    return [line.rstrip() for line in lines]
+
+
+# By the name of the parameter; an option's own help goes before.
+OPTIONS: Final[dict[str, str]] = {
+    "account": "Number of the account, of money in a bank.",
+    "business_line": "Business line of the case.",
+    "condition": "What it looks like, in words.",
+    "decided_at": "When it was decided.",
+    "department": "Department of your agency that it goes to.",
+    "disposed_at": "When it was done.",
+    "dossier_complete": "Whether the dossier is complete.",
+    "due_at": "Until when.",
+    "effective_at": "When it takes effect, if not when it was decided.",
+    "encoding": "Encoding of the file.",
+    "ended_at": "When it ended.",
+    "exhibit_number": "Number on the label.",
+    "explanation": "The reason, in words.",
+    "finding": "What was found, in words.",
+    "ground": "Why, in words.",
+    "happened_at": "When it happened.",
+    "item_kind": "What it is.",
+    "jurisdiction": "Whether the receiver has jurisdiction.",
+    "method": "How it was done.",
+    "person_and_measure": "Whether the person is here, under the measure that was told.",
+    "property_matches_list": "Whether the property is what the list says.",
+    "purpose": "What it is handed over for.",
+    "quantity": "How many, or how much of which unit.",
+    "reason_code": "The reason, by its code.",
+    "recipient": "Who gets it.",
+    "relation": "How the cases belong together.",
+    "remark": "Anything else, in words.",
+    "remedy": "What the other side is to do.",
+    "seal_number": "Number of the seal.",
+    "seal_state": "How the seal was found.",
+    "seized_at": "When it was seized.",
+    "served_at": "When it was served.",
+    "stage": "Stage that the case is at.",
+    "started_at": "When it began.",
+    "storage_location": "Where it lies.",
+    "to_officer": "Officer who takes it.",
+    "within_time": "Whether it came in time.",
+}
+
+# Options that may tell of persons at length, and may come from a file.
+IN_WORDS: Final = frozenset(
+    (
+        *("answer", "because", "condition", "description", "expected", "explanation", "finding", "found", "ground"),
+        *("note", "recipient", "remark", "summary"),
+    )
+)
+
+# By the command's words.
+EXAMPLES: Final[dict[str, tuple[str, ...]]] = {
+    "init": ("tally init --founding founding.toml", "tally init --development --keep-passphrase --data-dir town"),
+    "serve": ("tally serve --data-dir town",),
+    "signer": ("tally --profile court signer",),
+    "profile add": (
+        "tally profile add court --url http://127.0.0.1:8420 --agency court-east --officer c-0007 --key court",
+    ),
+    "key passphrase": (
+        "tally key passphrase court",
+        "tally key passphrase --key-dir tallystick-data/keys --keep-passphrase",
+    ),
+    "key new": ("tally key new court", "tally key new court --passphrase-file passphrase"),
+    "key request": ("tally --profile court key request -o c-0007.json",),
+    "key grant": (
+        "tally --profile admin-court key grant c-0007.json --role recorder --until 2035-01-01T00:00:00Z",
+        "tally --profile admin-court key grant 0x19e7e376e7c213b7e7e7e46cc70a5dd086daff2a"
+        " --officer c-0007 --role recorder --until 2035-01-01T00:00:00Z",
+    ),
+    "case open": ("tally case open --case-id case-1 --number 2026-118 --type theft",),
+    "item register": (
+        'tally item register case-1 "telephone, screen cracked" --seal-number S-1003 --file phone.png',
+        'tally item register case-1 "cash" --kind property --money 1200.50',
+    ),
+    "handover offer": (
+        "tally handover offer case-1 court-east --purpose public_prosecution --item phone-1",
+        "tally handover offer case-1 court-east --purpose public_prosecution --all-items",
+    ),
+    "handover accept": (
+        'tally handover accept case-1 handover-1 --received-at "2026-03-01 16:30" --all-as-listed',
+        'tally handover accept case-1 handover-1 --received-at "2026-03-01 16:30" --all-as-listed'
+        " --except knife-1=seal_broken",
+    ),
+    "handover refuse": (
+        'tally handover refuse case-1 handover-1 --reason binding_defective --remedy rebind --explanation "volume 2"',
+    ),
+    "search": ("tally search S-1003", "tally search --file phone.png"),
+    "evidence hash": ("tally evidence hash photos/*.png",),
+    "evidence seal": ("tally evidence seal photos photos-bag --case case-1 --item-id photos-1",),
+    "import run": ("tally import run cases.csv --mapping mapping.toml",),
+    "model test": ("tally model test same-seal", "tally model test own.yaml"),
+    "model run": ("tally --profile analyst model run own.yaml",),
+    "lead confirm": ('tally lead confirm lead-... --finding "the list has one seal twice" --material list.pdf',),
+    "report": ("tally report --from 2026-01-01 --until 2026-06-30 --output report.pdf",),
+    "proof get": ("tally proof get --case case-1 --output case-1.json",),
+    "proof check": (
+        "tally proof check case-1.json --trust trust.json",
+        "tally proof check case-1.json --trust trust.json --rpc http://127.0.0.1:8545",
+    ),
+    "proof certificate": ("tally proof certificate bundle.json --trust trust.json --output certificate.pdf",),
+    "log trust": ("tally log trust --block-of case-1.json --output trust.json",),
+    "audit": ("tally audit", "tally audit case-1"),
+    "correlate": ("tally correlate seal:S-1003", "tally correlate case:case-1 --depth 2"),
+}
 
 
 def _keep(attribute: str) -> Callable[[click.Context, click.Parameter, Any], None]:
@@ -101,19 +360,19 @@ class Group(TranslatedCommand, click.Group):
 
 
 class LazyGroup(Group):
-    """A group whose commands stand in modules of ``package``, each under its own name: imported when used."""
+    """A group of commands that are imported when used; ``functions`` has the module and function of each by name."""
 
-    def __init__(self, *arguments: Any, package: str, modules: Sequence[str], **keywords: Any):
+    def __init__(self, *arguments: Any, package: str, functions: Mapping[str, tuple[str, str]], **keywords: Any):
         super().__init__(*arguments, **keywords)
         self._package = package
-        self._modules = modules
+        self._functions = functions
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
-        return list(self._modules)
+        return list(self._functions)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
-        if cmd_name not in self._modules:
+        if cmd_name not in self._functions:
             return None
-        module = f"{cmd_name}_" if iskeyword(cmd_name) else cmd_name
-        command: click.Command = import_module(f"{self._package}.{module}").command
+        module, function = self._functions[cmd_name]
+        command: click.Command = getattr(import_module(f"{self._package}.{module}"), function)
         return command

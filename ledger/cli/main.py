@@ -12,67 +12,66 @@ import click
 import msgspec
 
 from ledger.cli.command import LazyGroup
-from ledger.cli.errors import in_one_line, next_step, refusal_message, usage_message
-from ledger.cli.exits import MEANINGS, Exit, exit_of_error
-from ledger.cli.printable import printable_line
+from ledger.cli.errors import MEANINGS, Exit, exit_of_error, in_one_line, next_step, refusal_message, usage_message
+from ledger.cli.output import printable_line
 from ledger.cli.session import Session
 from ledger.core.errors import TallystickError
 from ledger.core.procedure.legal_days import with_readable_times
 from ledger.i18n import Labels
 from ledger.i18n.messages import said
 
-COMMANDS = (
-    "init",
-    "serve",
-    "sample",
-    "signer",
-    "doctor",
-    "profile",
-    "key",
-    "agency",
-    "registry",
-    "case",
-    "search",
-    "person",
-    "measure",
-    "custody",
-    "deadline",
-    "decision",
-    "item",
-    "evidence",
-    "handover",
-    "discrepancy",
-    "record",
-    "event",
-    "section",
-    "disclosure",
-    "import",
-    "dataset",
-    "model",
-    "library",
-    "correlate",
-    "report",
-    "lead",
-    "recommendation",
-    "proof",
-    "paper",
-    "audit",
-    "access",
-    "webhook",
-    "log",
-    "trust",
-    "monitor",
-    "anchor",
-    "witness",
-    "completion",
-)
+COMMANDS = {  # in the order of the help: the module below ledger.cli.commands, and the function in it
+    "init": ("installation", "init_command"),
+    "serve": ("installation", "serve_command"),
+    "sample": ("installation", "sample_group"),
+    "signer": ("signer", "signer_command"),
+    "doctor": ("installation", "doctor_command"),
+    "profile": ("profile", "profile_group"),
+    "key": ("key", "key_group"),
+    "agency": ("agencies", "agency_group"),
+    "registry": ("agencies", "registry_group"),
+    "case": ("case", "case_group"),
+    "search": ("reading", "search_command"),
+    "person": ("persons", "person_group"),
+    "measure": ("persons", "measure_group"),
+    "custody": ("persons", "custody_group"),
+    "deadline": ("deadline", "deadline_group"),
+    "decision": ("case_records", "decision_group"),
+    "item": ("item", "item_group"),
+    "evidence": ("evidence", "evidence_group"),
+    "handover": ("handover", "handover_group"),
+    "discrepancy": ("case_records", "discrepancy_group"),
+    "record": ("case_records", "record_group"),
+    "event": ("reading", "event_group"),
+    "section": ("case_records", "section_group"),
+    "disclosure": ("case_records", "disclosure_group"),
+    "import": ("import_", "import_group"),
+    "dataset": ("analysis", "dataset_group"),
+    "model": ("model", "model_group"),
+    "library": ("library", "library_group"),
+    "correlate": ("analysis", "correlate_command"),
+    "report": ("analysis", "report_command"),
+    "lead": ("lead", "lead_group"),
+    "recommendation": ("recommendation", "recommendation_group"),
+    "proof": ("proof", "proof_group"),
+    "paper": ("reading", "paper_command"),
+    "audit": ("audit", "audit_command"),
+    "access": ("reading", "access_group"),
+    "webhook": ("webhook", "webhook_group"),
+    "log": ("log", "log_group"),
+    "trust": ("trust", "trust_group"),
+    "monitor": ("monitor", "monitor_command"),
+    "anchor": ("log", "anchor_group"),
+    "witness": ("witness", "witness_group"),
+    "completion": ("installation", "completion_command"),
+}
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 NEW_OBJECTS = 20_000  # before garbage is looked for: most commands are over by then
 CUT_SHORT = "what was being written is cut short. Make room or name another place, remove it, and do the same again."
 EXIT_CODES = "\b\nExit codes:\n" + "\n".join(f"  {code.value}  {meaning}" for code, meaning in MEANINGS.items())
 
 
-@click.group(cls=LazyGroup, package="ledger.cli.commands", modules=COMMANDS, epilog=EXIT_CODES)
+@click.group(cls=LazyGroup, package="ledger.cli.commands", functions=COMMANDS, epilog=EXIT_CODES)
 @click.version_option(package_name="tallystick", prog_name="tally", message="%(prog)s %(version)s")
 def tally() -> None:
     """Case handovers and evidence between agencies: signed, logged, anchored, and checked offline."""

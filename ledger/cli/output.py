@@ -1,23 +1,107 @@
-"""The output of commands: results on standard output, as JSON or for people; messages on standard error."""
+"""What commands print: tables and records for people, JSON for programs, times in the user's zone.
+
+Descriptions, remarks and messages come from those who signed or sent them, and may hold escape sequences that recolour,
+overwrite or rename what a reader sees: text of others is made fit for a terminal before it is printed.
+"""
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import UTC, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
+from unicodedata import east_asian_width
 
 import click
 import msgspec
 
-from ledger.cli.printable import columns_of, printable, printable_json
-from ledger.cli.times import when
+from ledger.core.errors import MalformedInput
+from ledger.core.procedure.legal_days import SHANGHAI, readable, spelled
 from ledger.i18n import Labels
 from ledger.i18n.messages import said
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
     from rich.table import Table
+
+
+_BREAKS = "\n\t"
+_CONTROLS = {*map(chr, range(0x20)), *map(chr, range(0x7F, 0xA0)), "\u2028", "\u2029"}
+_DIRECTIONS = {"\u061c", "\u200e", "\u200f", *map(chr, range(0x202A, 0x202F)), *map(chr, range(0x2066, 0x206A))}
+_IN_A_LINE = str.maketrans({character: ascii(character)[1:-1] for character in _CONTROLS | _DIRECTIONS})
+_IN_A_TEXT = {point: shown for point, shown in _IN_A_LINE.items() if chr(point) not in _BREAKS}
+_IN_JSON = str.maketrans({chr(point): f"\\u{point:04x}" for point in range(0x7F, 0xA0)})
+
+
+def printable(text: str) -> str:
+    """Return a text of several lines, with every other control character and change of direction spelled out."""
+    return text.translate(_IN_A_TEXT)
+
+
+def printable_line(text: str) -> str:
+    """Return a text in one line: breaks are spelled out too, so that no text can pass for a line of ours."""
+    return text.translate(_IN_A_LINE)
+
+
+def printable_json(text: str) -> str:
+    """Escape the second set of control characters in JSON, which encoders leave as they are."""
+    return text.translate(_IN_JSON)
+
+
+def columns_of(text: str) -> int:
+    """Return how many columns of a terminal a text takes: two for a Chinese character."""
+    return sum(2 if east_asian_width(character) in "WF" else 1 for character in text)
+
+
+def padded(text: str, columns: int) -> str:
+    """Fill the text up with blanks to ``columns``."""
+    return text + " " * (columns - columns_of(text))
+
+
+_TIMES = ("%Y-%m-%d %H:%M", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S")
+_AS_SHOWN = re.compile(r"^(\S+ \S+) ([+-]\S+)$")  # what ``when`` gives can be typed again
+
+
+def when(moment: str | int) -> str:
+    """Return a moment (RFC 3339 UTC, or unix seconds) in the ledger's time, with its zone; any other text as it is."""
+    try:
+        at = datetime.fromtimestamp(moment, UTC) if isinstance(moment, int) else datetime.fromisoformat(moment)
+        if at.tzinfo is None:
+            return str(moment)
+        return readable(at)
+    except (ValueError, OverflowError, OSError):  # by platform, for a year that no calendar has
+        return str(moment)
+
+
+def instant(text: str, *, field: str) -> str:
+    """Return a moment (with an offset, or in the ledger's time) as the protocol writes it. Raises MalformedInput."""
+    return spelled(_moment(text, _TIMES, field))
+
+
+def unix_seconds(text: str, *, field: str) -> int:
+    """Return a moment, or the beginning of a day in the ledger's time, in unix seconds. Raises MalformedInput."""
+    return int(_moment(text, (*_TIMES, "%Y-%m-%d"), field).timestamp())
+
+
+def _moment(text: str, forms: tuple[str, ...], field: str) -> datetime:
+    for form in forms:
+        try:
+            return datetime.strptime(text, form).replace(tzinfo=SHANGHAI)
+        except ValueError:
+            continue
+    try:
+        moment = datetime.fromisoformat(_AS_SHOWN.sub(r"\1\2", text))
+        if moment.tzinfo is not None:
+            return moment
+    except ValueError:
+        pass
+    raise MalformedInput(
+        f"expected a time such as 2026-03-01 16:30 (of the ledger, +08:00) or 2026-03-01T10:30:00+02:00, not {text!r}",
+        field=field,
+    )
+
 
 MILLISECONDS_FROM = 10**11  # a larger moment is in unix milliseconds, not in seconds
 WIDTH_OF_A_FILE = 400  # columns, where the output is no terminal

@@ -10,13 +10,15 @@ from typing import Any
 
 import click
 
+from ledger.cli.command import fields_of
 from ledger.cli.event_recorder import EventRecorder
-from ledger.cli.private_text import fields_of
+from ledger.cli.output import instant, unix_seconds
 from ledger.cli.session import Session
-from ledger.cli.times import instant, unix_seconds
 from ledger.client.events import Claims
-from ledger.core.errors import MalformedInput
-from ledger.core.events import Authority
+from ledger.client.service import at
+from ledger.core.encoding import canonical
+from ledger.core.errors import IntegrityBroken, MalformedInput
+from ledger.core.events import Authority, decode_payload, digest_of
 from ledger.core.events.terms import choices
 from ledger.recording.signing import new_id
 
@@ -173,3 +175,17 @@ def _sections(texts: Iterable[str]) -> dict[str, dict[str, str]]:
             raise MalformedInput(f"expected LABEL.FIELD, not {place[:100]!r}", field="--section")
         sections.setdefault(match["label"], {})[match["field"]] = text
     return sections
+
+
+def event_ref(session: Session, text: str, *, option: str) -> dict[str, str]:
+    """Parse ``EVENT_ID=DIGEST``; for an id alone, compute the digest from the event's payload.
+
+    Raises IntegrityBroken if the service shows another event than the one asked for.
+    """
+    if "=" in text:
+        event_id, digest = split_once(text, "=", option, "EVENT_ID or EVENT_ID=blake3:...")
+        return {"event_id": event_id, "payload_digest": digest}
+    data = canonical.encode(session.service.get(at("/api/v1/events/{}", text))["payload"])
+    if decode_payload(data).event_id != text:
+        raise IntegrityBroken(f"the service shows another event than {text}", field=option)
+    return {"event_id": text, "payload_digest": digest_of(data)}

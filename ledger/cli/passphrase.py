@@ -1,18 +1,25 @@
-"""Passphrases: prompted for, read from a file, or taken from an environment variable. Never from the command line."""
+"""Passphrases: prompted for, read from a file, or taken from an environment variable; and how they are changed.
+
+One that is kept beside the keys it opens (``keys/passphrase``) is replaced with them. The new one waits beside it until
+every key is under it, so that no moment has a key that nothing opens: cut short, the same command goes on.
+"""
 
 from __future__ import annotations
 
 import os
 import secrets
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from functools import wraps
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import click
 
-from ledger.config.secret_files import read_secret, write_secret
+from ledger.client.profiles import Profiles
+from ledger.config.keys import KeyDirectory, KeyRefused, change_passphrase, opens
+from ledger.config.secret_files import read_secret, sync_folder, write_secret
 from ledger.core.errors import MalformedInput
 
 
@@ -81,3 +88,90 @@ def _not_empty(passphrase: str, field: str) -> str:
     if not passphrase:
         raise MalformedInput("expected a passphrase, found nothing", field=field)
     return passphrase
+
+
+@dataclass(frozen=True)
+class ChangedPassphrase:
+    """The keys that the new passphrase opens, and the file beside them that holds it, if it is kept there."""
+
+    keys: tuple[Path, ...]
+    kept: Path | None
+
+    def outdated(self, profiles: Profiles, current: Passphrase, new: Passphrase) -> Iterator[Path]:
+        """Yield the files that are known to hold the passphrase of before."""
+        opened = {path.resolve() for path in self.keys}
+        files = {current.file} if current.file else set()
+        for profile in map(profiles.read, profiles.names()):
+            if profile.key and profile.passphrase_file:
+                file = Path(profile.passphrase_file)
+                if profiles.keys(profile).keystore(profile.key).resolve() in opened:
+                    files.add(file)
+        current_files = {file.resolve() for file in (new.file, self.kept) if file is not None}
+        yield from sorted(file for file in files if file.resolve() not in current_files)
+
+
+def change(
+    keys: KeyDirectory, name: str | None, current: Passphrase, new: Passphrase, *, keep: bool, light: bool
+) -> ChangedPassphrase:
+    """Change the passphrase of the key ``name``, or of all keys in the folder.
+
+    Raises MalformedInput where there is no such key, or the one would part from others that a kept passphrase opens;
+    SecretRefused or KeyRefused, with nothing changed, where a key does not open.
+    """
+    paths = tuple(keys.files()) if name is None else (_key(keys, name),)
+    if not paths:
+        raise MalformedInput(f"there are no keys in {keys.path}", field="--key-dir", hint="See: tally key list")
+    kept = keys.path / "passphrase"
+    keeps = keep or kept.exists()
+    if keeps and name is not None and len(list(keys.files())) > 1:
+        raise MalformedInput(
+            f"{kept} holds one passphrase for all keys beside it",
+            field="NAME",
+            hint="Name no key, to change all of them.",
+        )
+    of = f"the key {name}" if name else f"the keys in {keys.path}"
+    if not current.is_named and kept.exists():
+        current = Passphrase(kept)
+    old = current.read(of=of)
+    if not keeps:
+        change_passphrase(paths, old, new.read(of=of, new=True), light=light)
+        return ChangedPassphrase(paths, None)
+    waiting = kept.with_name("passphrase.new")
+    fresh = _resumed(waiting, new) if waiting.exists() else _begun(waiting, new, of=of, keep=keep)
+    try:
+        change_passphrase(paths, old, fresh, light=light)
+    except KeyRefused:  # none was changed, unless an earlier attempt did
+        if not any(opens(path, fresh) for path in paths):
+            waiting.unlink()
+        raise
+    waiting.replace(kept)
+    sync_folder(kept.parent)
+    return ChangedPassphrase(paths, kept)
+
+
+def _begun(waiting: Path, new: Passphrase, *, of: str, keep: bool) -> str:
+    """Write the new passphrase to the file where it waits, and return it."""
+    if keep:
+        return generate_passphrase(waiting, new)
+    passphrase = new.read(of=of, new=True)
+    write_secret(waiting, passphrase.encode() + b"\n", field="passphrase")
+    return passphrase
+
+
+def _resumed(waiting: Path, new: Passphrase) -> str:
+    """Return the new passphrase of an attempt that was cut short: some keys may open with it alone."""
+    passphrase = read_secret(waiting, field="passphrase").decode().rstrip("\r\n")
+    if new.is_named and new.read(of="the keys", new=True) != passphrase:
+        raise MalformedInput(
+            f"an earlier change was cut short; {waiting} holds the passphrase that some keys may open with alone",
+            field=f"{new.option}-file, {new.option}-env",
+            hint="Give the same one as then, or none: the change goes on with it.",
+        )
+    return passphrase
+
+
+def _key(keys: KeyDirectory, name: str) -> Path:
+    path = keys.note_key(name) if keys.note_key(name).exists() else keys.keystore(name)
+    if not path.exists():
+        raise MalformedInput(f"there is no key {name} in {keys.path}", field="NAME", hint="See: tally key list")
+    return path

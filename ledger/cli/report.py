@@ -9,9 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from msgspec import to_builtins
 
-from ledger.cli.output import echo_json
-from ledger.cli.printable import columns_of, padded, printable_line
-from ledger.cli.times import when
+from ledger.cli.output import columns_of, echo_json, padded, printable_line, when
 from ledger.core.encoding.decoding import convert
 from ledger.core.procedure.legal_days import with_readable_times
 from ledger.i18n.messages import said

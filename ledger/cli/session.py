@@ -46,7 +46,7 @@ class Session(ClientSession):
 
     def name_field(self, field: str | None) -> str | None:
         """Return the option of the running command that a field comes from, or the field itself."""
-        from ledger.cli.bodies import option_of
+        from ledger.cli.event_recorder import option_of
 
         return option_of(field)
 

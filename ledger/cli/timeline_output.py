@@ -9,10 +9,8 @@ from typing import Any
 
 import click
 
-from ledger.cli.output import Column, Output
-from ledger.cli.printable import printable
+from ledger.cli.output import Column, Output, printable, when
 from ledger.cli.session import Session
-from ledger.cli.times import when
 
 # The colour of a note, by its kind; notes that only describe the state are dim.
 COLOURS = {

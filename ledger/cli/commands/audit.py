@@ -11,10 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ledger.cli.bodies import make_body
 from ledger.cli.command import Command
-from ledger.cli.event_recorder import EventRecorder, print_receipt
-from ledger.cli.exits import EXIT_OF_VERDICT
+from ledger.cli.errors import EXIT_OF_VERDICT
+from ledger.cli.event_recorder import EventRecorder, make_body, print_receipt
 from ledger.cli.report import show_audit
 from ledger.cli.session import Session, pass_session
 from ledger.client.events import Claims
@@ -49,7 +48,7 @@ MOST_FINDINGS = 1000  # that an event holds
 @click.option("--record", is_flag=True, help="Sign what was found into the case, or into your agency's own events.")
 @click.option("--number", help="With --record: number of the paper on which it is reported.")
 @pass_session
-def command(
+def audit_command(
     session: Session,
     /,
     *,

@@ -7,12 +7,10 @@ from typing import Any
 
 import click
 
-from ledger.cli.bodies import make_body
 from ledger.cli.command import Group
-from ledger.cli.event_recorder import EventRecorder
+from ledger.cli.event_recorder import EventRecorder, make_body
 from ledger.cli.output import Column
-from ledger.cli.params import acting, words
-from ledger.cli.references import event_ref
+from ledger.cli.params import acting, event_ref, words
 from ledger.cli.session import Session, pass_session
 from ledger.cli.timeline_output import show_spans, show_steps
 from ledger.client.service import at
@@ -42,11 +40,11 @@ PARTS = {
 
 
 @click.group("case", cls=Group)
-def command() -> None:
+def case_group() -> None:
     """Cases: open, look, number, assign, stage, close."""
 
 
-@command.command("open")
+@case_group.command("open")
 @click.option("--number", "case_number", required=True, help="The agency's own number of the case.")
 @click.option("--type", "case_type", required=True, help="What it is about, such as theft.")
 @click.option("--line", "business_line", type=words(BusinessLine), default="criminal", show_default=True)
@@ -60,7 +58,7 @@ def open_(recorder: EventRecorder, case_id: str | None, split_from: str | None, 
     recorder.open_case(case_id or new_id("case"), make_body(case.CaseOpened, split_from=split, **fields))
 
 
-@command.command("list")
+@case_group.command("list")
 @click.option("--stage", type=words(Stage), help="Only cases at this stage.")
 @click.option("--responsible", metavar="AGENCY", help="Only cases that this agency answers for.")
 @pass_session
@@ -70,7 +68,7 @@ def list_(session: Session, /, **query: str | None) -> None:
     session.output.table(cases, [Column(name) for name in LISTED])
 
 
-@command.command("show")
+@case_group.command("show")
 @click.argument("case_id")
 @pass_session
 def show(session: Session, case_id: str) -> None:
@@ -83,7 +81,7 @@ def show(session: Session, case_id: str) -> None:
                 session.output.part(part, case_now[part], columns)
 
 
-@command.command("timeline")
+@case_group.command("timeline")
 @click.argument("case_id")
 @pass_session
 def timeline(session: Session, case_id: str) -> None:
@@ -100,7 +98,7 @@ def timeline(session: Session, case_id: str) -> None:
     return show_steps(session.output, events)
 
 
-@command.command("spans")
+@case_group.command("spans")
 @click.argument("case_id")
 @pass_session
 def spans(session: Session, case_id: str) -> None:
@@ -111,7 +109,7 @@ def spans(session: Session, case_id: str) -> None:
     return show_spans(session.output, spans)
 
 
-@command.command("export")
+@case_group.command("export")
 @click.argument("case_id", required=False)
 @click.option("--all", "every", is_flag=True, help="Every case that you may see, in one file; with ocel only.")
 @click.option("--format", "file_format", type=click.Choice(FORMATS), required=True, help="Of the file.")
@@ -135,7 +133,7 @@ def export(session: Session, /, *, case_id: str | None, every: bool, file_format
     session.output.record({"file": str(output), "bytes": len(data)})
 
 
-@command.command("number")
+@case_group.command("number")
 @click.argument("case_id")
 @click.argument("case_number")
 @acting
@@ -144,7 +142,7 @@ def number(recorder: EventRecorder, case_id: str, **fields: Any) -> None:
     recorder.record(case_id, make_body(case.CaseNumbered, **fields))
 
 
-@command.command("assign")
+@case_group.command("assign")
 @click.argument("case_id")
 @click.option("--department", required=True)
 @click.option("--handler", required=True, help="Id of the officer who handles the case.")
@@ -154,7 +152,7 @@ def assign(recorder: EventRecorder, case_id: str, **fields: Any) -> None:
     recorder.record(case_id, make_body(case.CaseAssigned, **fields))
 
 
-@command.command("stage")
+@case_group.command("stage")
 @click.argument("case_id")
 @click.argument("stage", type=words(Stage))
 @click.option("--procedure", type=words(Procedure), help="Under which the case is handled from here on.")
@@ -164,7 +162,7 @@ def stage(recorder: EventRecorder, case_id: str, **fields: Any) -> None:
     recorder.record(case_id, make_body(case.CaseStageEntered, **fields))
 
 
-@command.command("link")
+@case_group.command("link")
 @click.argument("case_id")
 @click.argument("other_case_id")
 @click.option("--relation", type=words(CaseRelation), default="related", show_default=True)
@@ -174,7 +172,7 @@ def link(recorder: EventRecorder, case_id: str, **fields: Any) -> None:
     recorder.record(case_id, make_body(case.CaseLinked, **fields))
 
 
-@command.command("split")
+@case_group.command("split")
 @click.argument("case_id")
 @click.option("--new-case-id", help="Made up unless given; its opening cites this event.")
 @click.option("--item", "item_ids", multiple=True, help="An item that leaves; may be given several times.")
@@ -186,7 +184,7 @@ def split(recorder: EventRecorder, case_id: str, new_case_id: str | None, **fiel
     recorder.record(case_id, make_body(case.CaseSplit, new_case_id=new_case_id or new_id("case"), **fields))
 
 
-@command.command("join")
+@case_group.command("join")
 @click.argument("case_id")
 @click.argument("other_case_id")
 @click.option("--cites", metavar="EVENT_ID[=DIGEST]", required=True, help="The other case's split that gave it up.")
@@ -198,7 +196,7 @@ def join(recorder: EventRecorder, case_id: str, cites: str, **fields: Any) -> No
     recorder.record(case_id, make_body(case.CaseJoined, cites=split, **fields))
 
 
-@command.command("close")
+@case_group.command("close")
 @click.argument("case_id")
 @click.option("--ground", required=True)
 @click.option("--decision", "decision_id", help="Id of the decision that ends it.")

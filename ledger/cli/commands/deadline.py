@@ -10,12 +10,10 @@ from typing import Any
 
 import click
 
-from ledger.cli.bodies import make_body
 from ledger.cli.command import Group
-from ledger.cli.event_recorder import EventRecorder
-from ledger.cli.output import Column
+from ledger.cli.event_recorder import EventRecorder, make_body
+from ledger.cli.output import Column, printable
 from ledger.cli.params import Moment, acting, words
-from ledger.cli.printable import printable
 from ledger.cli.session import Session, pass_session
 from ledger.client.service import at
 from ledger.core.errors import NotFound
@@ -56,11 +54,11 @@ MINE = click.option("--mine", is_flag=True, help="Only those that you handle.")
 
 
 @click.group("deadline", cls=Group)
-def command() -> None:
+def deadline_group() -> None:
     """Statutory deadlines: what is due when, how it was counted, extensions, suspensions, warnings."""
 
 
-@command.command("list")
+@deadline_group.command("list")
 @MINE
 @click.option("--overdue", "status", flag_value="overdue", help="Only what is overdue.")
 @click.option("--status", type=click.Choice(STATUSES), help="Only what stands so [all that has not ended].")
@@ -79,7 +77,7 @@ def list_(session: Session, /, *, mine: bool, seen: bool, **query: Any) -> None:
     session.output.table(_with_end(session, rows), columns, style_of=_style)
 
 
-@command.command("show")
+@deadline_group.command("show")
 @CASE
 @DEADLINE
 @click.option("--as-of", type=Moment(), help="As it stands at this time, if not now.")
@@ -102,7 +100,7 @@ def _for_people(session: Session, chosen: Mapping[str, Any]) -> dict[str, Any]:
     return {**chosen, "derived_from": derived_from, "unknown": unknown}
 
 
-@command.command("extend")
+@deadline_group.command("extend")
 @CASE
 @DEADLINE
 @click.argument("extension")
@@ -116,7 +114,7 @@ def extend(recorder: EventRecorder, case_id: str, **fields: Any) -> None:
     _record(recorder, case_id, case.DeadlineExtended, **fields)
 
 
-@command.command("suspend")
+@deadline_group.command("suspend")
 @CASE
 @DEADLINE
 @click.option("--suspended-at", type=Moment(), required=True, help="From when on time does not count.")
@@ -129,7 +127,7 @@ def suspend(recorder: EventRecorder, case_id: str, **fields: Any) -> None:
     _record(recorder, case_id, case.DeadlineSuspended, **fields)
 
 
-@command.command("resume")
+@deadline_group.command("resume")
 @CASE
 @DEADLINE
 @click.option("--resumed-at", type=Moment(), required=True, help="From when on time counts again.")
@@ -139,7 +137,7 @@ def resume(recorder: EventRecorder, case_id: str, **fields: Any) -> None:
     _record(recorder, case_id, case.DeadlineResumed, **fields)
 
 
-@command.command("reset")
+@deadline_group.command("reset")
 @CASE
 @DEADLINE
 @click.option("--reset-at", type=Moment(), required=True, help="From when on it runs anew.")
@@ -159,7 +157,7 @@ def _record(recorder: EventRecorder, case_id: str, body: type[Body], *, deadline
     recorder.record(case_id, make_body(body, deadline_id=deadline_id, **fields))
 
 
-@command.command("warnings")
+@deadline_group.command("warnings")
 @MINE
 @click.option("--after", type=click.IntRange(min=0), default=0, metavar="NUMBER", help="Only those behind this number.")
 @click.option("--watch", is_flag=True, help="Go on, and say each new one as it comes, until it is interrupted.")
@@ -233,9 +231,11 @@ def _style(row: Mapping[str, Any]) -> str:
 def _chosen(deadlines: list[dict[str, Any]], deadline_id: str) -> dict[str, Any]:
     """Return the deadline of this id, whole or as lists show it, or the only one of this clock. Raises NotFound."""
     fitting = [
-        case for case in deadlines if deadline_id in (case["deadline_id"], case["clock"], _short(case["deadline_id"]))
+        deadline
+        for deadline in deadlines
+        if deadline_id in (deadline["deadline_id"], deadline["clock"], _short(deadline["deadline_id"]))
     ]
     if len(fitting) == 1:
         return fitting[0]
-    ids = ", ".join(case["deadline_id"] for case in fitting or deadlines) or "none"
+    ids = ", ".join(deadline["deadline_id"] for deadline in fitting or deadlines) or "none"
     raise NotFound(f"expected one of {ids}, not {deadline_id}", field="DEADLINE_ID")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import click
 
 from ledger.cli.command import Group
-from ledger.cli.exits import EXIT_OF_VERDICT
+from ledger.cli.errors import EXIT_OF_VERDICT
 from ledger.cli.options import TRUST
 from ledger.cli.session import Session, pass_session
 from ledger.core.encoding.digests import Algorithm
@@ -22,6 +22,26 @@ if TYPE_CHECKING:
     from ledger.evidence.checking import RecordedDigests
     from ledger.evidence.hashing import Hashed, Progress
     from ledger.evidence.store import Store
+import re
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from ledger.cli.output import Column, printable_json, printable_line
+from ledger.cli.report import COLOURS
+from ledger.i18n.messages import said
+
+if TYPE_CHECKING:
+    from ledger.evidence.bag import FileFinding
+    from ledger.evidence.checking import EvidenceCheck
+    from ledger.i18n import Labels
+from ledger.cli.proofs import is_case_bundle, trust_for, verify_whole_case
+from ledger.client.service import at
+from ledger.core.events.item import ItemExamined, ItemRegistered
+from ledger.core.verification.bundle import verify_event
+from ledger.core.verification.trust import Trust
+from ledger.evidence.checking import RecordedDigests
 
 EXISTING = click.Path(exists=True, path_type=Path)
 STORE = click.Path(file_okay=False, path_type=Path)
@@ -30,11 +50,11 @@ USUAL = (Algorithm.BLAKE3, Algorithm.SHA256)
 
 
 @click.group("evidence", cls=Group)
-def command() -> None:
+def evidence_group() -> None:
     """Evidence: hash files, seal folders as bags, check them against the record."""
 
 
-@command.command("hash")
+@evidence_group.command("hash")
 @click.argument("paths", metavar="PATH...", nargs=-1, required=True, type=EXISTING)
 @click.option(
     "--algorithm",
@@ -50,7 +70,6 @@ def command() -> None:
 @pass_session
 def hash_(session: Session, paths: Sequence[Path], algorithms: Sequence[str], store: Path | None) -> None:
     """Hash files, and all files in folders."""
-    from ledger.cli.evidence_output import show_digests
     from ledger.cli.files import progress_of
     from ledger.evidence.store import Store
 
@@ -84,7 +103,7 @@ def _row(path: Path, hashed: Hashed) -> dict[str, Any]:
     return {"path": shown, "bytes": hashed.size, "digests": [str(digest) for digest in hashed.digests]}
 
 
-@command.command("seal")
+@evidence_group.command("seal")
 @click.argument("source", type=EXISTING)
 @click.argument("bag", type=click.Path(path_type=Path))
 @click.option("--case", "case_id", required=True, help="The case that the item enters.")
@@ -124,7 +143,7 @@ def seal(
     session.output.record(summary | {"digests": digests, "files": bag_report.files, "bytes": bag_report.size})
 
 
-@command.command("check")
+@evidence_group.command("check")
 @click.argument("path", required=False, type=EXISTING)
 @click.option(
     "--item", "item_id", help="The item that this is: what the service says of it is compared, or what --bundle says."
@@ -160,15 +179,13 @@ def check(
 def _record(
     session: Session, item_id: str | None, bundle: BinaryIO | None, trust_files: Sequence[BinaryIO]
 ) -> RecordedDigests | None:
-    from ledger.cli import recorded
 
     if bundle is not None:
-        return recorded.from_bundle(session, bundle.read(), trust_files, item_id)
-    return recorded.from_service(session, item_id) if item_id else None
+        return from_bundle(session, bundle.read(), trust_files, item_id)
+    return from_service(session, item_id) if item_id else None
 
 
 def _check(session: Session, path: Path, record: RecordedDigests | None) -> int:
-    from ledger.cli.evidence_output import show_check
     from ledger.cli.files import progress_of
     from ledger.evidence.checking import check_bag, check_file
 
@@ -188,7 +205,6 @@ def _check(session: Session, path: Path, record: RecordedDigests | None) -> int:
 
 
 def _check_store(session: Session, folder: Path) -> int:
-    from ledger.cli.evidence_output import show_findings
     from ledger.cli.files import progress_of
     from ledger.evidence.store import Store
 
@@ -207,3 +223,95 @@ _ARCHIVE = (
     "An archive has other digests than the sealed folder in it, and is not opened here: unpack it, check the folder."
 )
 _FILE = f"Give --item or --bundle. {_ARCHIVE}"
+
+
+_COUNTED = re.compile(r"([0-9]+) (missing|extra|changed|no file|not listed|listed twice|unreadable)")
+
+
+def show_digests(session: Session, rows: Iterable[Mapping[str, Any]]) -> None:
+    """Print each row as soon as it is computed: a list in JSON, or a line for each digest as ``b3sum`` prints it."""
+    if not session.json:
+        for row in rows:
+            for digest in row["digests"]:
+                click.echo(f"{digest}  {printable_line(row['path'])}")
+        return
+    before = "["
+    for row in rows:
+        click.echo(f"{before}\n{printable_json(msgspec.json.encode(row).decode())}", nl=False)
+        before = ","
+    click.echo("[]" if before == "[" else "\n]")
+
+
+def show_check(session: Session, checked: EvidenceCheck, findings: Sequence[FileFinding]) -> None:
+    """Print the steps of a check, each file that is not as listed, and the verdict."""
+    output, labels = session.output, session.labels
+    fields = msgspec.to_builtins(checked)
+    fields["bytes"] = fields.pop("size")
+    if session.json:
+        return output.data(fields | {"findings": findings})
+    steps = [step | {"detail": _detail(labels, step["detail"])} for step in fields["steps"]]
+    output.table(steps, [Column("number"), Column("name", "step"), Column("result", "result"), Column("detail")])
+    show_findings(session, findings)
+    output.record((fields["binding"] or {}) | {name: fields[name] for name in ("digests", "files", "bytes")})
+    verdict = click.style(labels.of("verdict", checked.verdict), fg=COLOURS[checked.verdict], bold=True)
+    return click.echo(f"{labels.of('field', 'verdict')}: {verdict}")
+
+
+def _detail(labels: Labels, detail: str) -> str:
+    """Return the detail of a step in the reader's language, with the faults that it counts."""
+    text = said(detail, labels)
+    if text == detail:
+        return detail
+    return _COUNTED.sub(lambda fault: f"{labels.of('fault', fault[2].replace(' ', '_'))} {fault[1]}", text)
+
+
+def show_findings(session: Session, findings: Iterable[FileFinding]) -> None:
+    """Print a line for each finding, in red."""
+    for finding in findings:
+        fault = session.labels.of("fault", finding.fault)
+        detail = f" ({said(finding.detail, session.labels)})" if finding.detail else ""
+        click.secho(printable_line(f"{fault}: {finding.path}{detail}"), fg="red")
+
+
+def from_service(session: Session, item_id: str) -> RecordedDigests:
+    """Return what the service says of an item now, without proof."""
+    item = session.service.get(at("/api/v1/items/{}", item_id))
+    return RecordedDigests(f"the service on item {item_id}", tuple(item.get("digests", ())), item_id=item_id)
+
+
+def from_bundle(session: Session, data: bytes, trust_files: Iterable[BinaryIO], item_id: str | None) -> RecordedDigests:
+    """Return what a bundle proves of an item: that of an event that registers or examines it, or that of a case.
+
+    In the bundle of a case it is the item ``item_id``. Raises MalformedInput if the bundle does not concern the item.
+    """
+    trust = trust_for(session, data, trust_files)
+    return _from_case(data, trust, item_id) if is_case_bundle(data) else _from_event(data, trust, item_id)
+
+
+def _from_event(data: bytes, trust: Trust, item_id: str | None) -> RecordedDigests:
+    verified = verify_event(data, trust)
+    event = f"event {verified.envelope.event_id}"
+    log_id, verdict = verified.bundle.log_id, verified.report.verdict
+    if verified.payload is None:
+        return RecordedDigests(event, (), verdict, item_id, log_id)
+    body = verified.payload.body
+    if not isinstance(body, ItemRegistered | ItemExamined) or item_id not in (None, body.item_id):
+        raise MalformedInput(
+            f"{event} is {verified.envelope.event_type}, and does not say what {item_id or 'an item'} is",
+            field="--bundle",
+            hint="Give the bundle of the event that registered or examined the item, or that of its case with --item.",
+        )
+    return RecordedDigests(event, body.digests, verdict, body.item_id, log_id)
+
+
+def _from_case(data: bytes, trust: Trust, item_id: str | None) -> RecordedDigests:
+    if item_id is None:
+        raise MalformedInput("expected the item of the case that this is", field="--item")
+    report = verify_whole_case(data, trust)
+    source, log_id = f"item {item_id} of case {report.case_id}", f"0x{trust.log_id.hex()}"
+    if report.state is None:
+        return RecordedDigests(source, (), report.verdict, item_id, log_id)
+    item = report.state.items.get(item_id)
+    if item is None:
+        raise MalformedInput(f"case {report.case_id} has no item {item_id}", field="--item")
+    return RecordedDigests(source, item.digests, report.verdict, item_id, log_id)

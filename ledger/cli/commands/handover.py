@@ -8,13 +8,11 @@ from typing import Any
 import click
 
 from ledger.cli.acceptance import Acceptance, transfer_list
-from ledger.cli.bodies import make_body
 from ledger.cli.command import Group
-from ledger.cli.event_recorder import EventRecorder
-from ledger.cli.output import Column
+from ledger.cli.event_recorder import EventRecorder, make_body
+from ledger.cli.output import Column, when
 from ledger.cli.params import Moment, acting, split_once, words
 from ledger.cli.session import Session, pass_session
-from ledger.cli.times import when
 from ledger.client.service import at
 from ledger.core.custody.claimed_times import receipt
 from ledger.core.custody.flags import Flag
@@ -47,11 +45,11 @@ ODD = "custody rule: claimed times fit each other"
 
 
 @click.group("handover", cls=Group)
-def command() -> None:
+def handover_group() -> None:
     """Handovers between agencies: offer, accept item by item, refuse, recall, return."""
 
 
-@command.command("offer")
+@handover_group.command("offer")
 @CASE
 @click.argument("to_agency")
 @click.option("--purpose", type=words(Purpose), required=True)
@@ -73,7 +71,7 @@ def offer(recorder: EventRecorder, case_id: str, handover_id: str | None, **fiel
     _offered(recorder, case_id, handover.HandoverOffered, handover_id, fields)
 
 
-@command.command("accept")
+@handover_group.command("accept")
 @CASE
 @HANDOVER
 @click.option("--received-at", type=Moment(), required=True, help="When it was delivered: the clock starts there.")
@@ -127,7 +125,7 @@ def accept(
     recorder.record(case_id, body)
 
 
-@command.command("refuse")
+@handover_group.command("refuse")
 @CASE
 @HANDOVER
 @click.option("--reason", "reason_code", type=words(ReasonCode), required=True)
@@ -153,7 +151,7 @@ def _look_at_receipt(session: Session, case_id: str, handover_id: str, received_
         session.output.warn(flag_in_words(session.labels, Flag("odd_time", ODD, contradiction)))
 
 
-@command.command("recall")
+@handover_group.command("recall")
 @CASE
 @HANDOVER
 @click.option("--ground", required=True)
@@ -163,7 +161,7 @@ def recall(recorder: EventRecorder, case_id: str, **fields: Any) -> None:
     recorder.record(case_id, make_body(handover.HandoverRecalled, **fields))
 
 
-@command.command("return")
+@handover_group.command("return")
 @CASE
 @click.argument("returns", metavar="HANDOVER_ID")
 @click.option("--purpose", type=words(Purpose), default="return", show_default=True)
@@ -183,7 +181,7 @@ def return_(recorder: EventRecorder, case_id: str, handover_id: str | None, **fi
     _offered(recorder, case_id, handover.HandoverReturned, handover_id, fields)
 
 
-@command.command("check")
+@handover_group.command("check")
 @CASE
 @HANDOVER
 @click.option("--jurisdiction", type=words(CheckResult), required=True)
@@ -198,7 +196,7 @@ def check(recorder: EventRecorder, case_id: str, **fields: Any) -> None:
     recorder.record(case_id, make_body(handover.HandoverChecked, **fields))
 
 
-@command.command("inbox")
+@handover_group.command("inbox")
 @click.option("--status", type=words(HandoverStatus), help="Only those that stand so.")
 @pass_session
 def inbox(session: Session, status: str | None) -> None:
@@ -206,7 +204,7 @@ def inbox(session: Session, status: str | None) -> None:
     _list(session, "inbox", status)
 
 
-@command.command("outbox")
+@handover_group.command("outbox")
 @click.option("--status", type=words(HandoverStatus), help="Only those that stand so.")
 @pass_session
 def outbox(session: Session, status: str | None) -> None:
@@ -214,7 +212,7 @@ def outbox(session: Session, status: str | None) -> None:
     _list(session, "outbox", status)
 
 
-@command.command("show")
+@handover_group.command("show")
 @CASE
 @HANDOVER
 @pass_session

@@ -14,7 +14,7 @@ import msgspec
 from msgspec import Struct
 
 from ledger.cli.command import Group
-from ledger.cli.exits import Exit
+from ledger.cli.errors import Exit
 from ledger.cli.output import Column
 from ledger.cli.params import FILE, identity_key_option
 from ledger.cli.session import Session, pass_session
@@ -48,11 +48,11 @@ class Report(Struct):
 
 
 @click.group("import", cls=Group)
-def command() -> None:
+def import_group() -> None:
     """Cases out of another system: CSV, XLSX or JSON, by a mapping."""
 
 
-@command.command("key")
+@import_group.command("key")
 @identity_key_option
 @pass_session
 def key(session: Session, key_file: Path | None) -> None:
@@ -69,7 +69,7 @@ def key(session: Session, key_file: Path | None) -> None:
     session.output.record({"file": str(path)})
 
 
-@command.command("check")
+@import_group.command("check")
 @click.argument("file", type=FILE)
 @MAPPING
 @click.option("--show", type=click.IntRange(0, 1000), default=20, show_default=True, help="How many rows to show.")
@@ -93,7 +93,7 @@ def check(session: Session, /, *, file: Path, mapping_file: Path, show: int, rej
     return Exit.REFUSED if trial.refused else Exit.OK
 
 
-@command.command("run")
+@import_group.command("run")
 @click.argument("file", type=FILE)
 @MAPPING
 @identity_key_option
@@ -125,7 +125,7 @@ def run(session: Session, /, *, file: Path, mapping_file: Path, key_file: Path |
     return Exit.REFUSED if "refused" in report_rows.rows else Exit.OK
 
 
-@command.command("status")
+@import_group.command("status")
 @click.argument("file", type=FILE)
 @MAPPING
 @identity_key_option

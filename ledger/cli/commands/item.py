@@ -7,19 +7,17 @@ from typing import Any, NamedTuple
 
 import click
 
-from ledger.cli.bodies import make_body
 from ledger.cli.command import Group
-from ledger.cli.commands import item_acts
-from ledger.cli.event_recorder import EventRecorder
+from ledger.cli.event_recorder import EventRecorder, make_body
 from ledger.cli.files import digests_of, progress_of
 from ledger.cli.output import Column
-from ledger.cli.params import FILE, Moment, Money, Quantity, acting, words
+from ledger.cli.params import FILE, Moment, Money, Portion, Quantity, acting, event_ref, words
 from ledger.cli.session import Session, pass_session
 from ledger.cli.timeline_output import show_history
 from ledger.client.service import at
 from ledger.core.errors import IntegrityBroken, MalformedInput
 from ledger.core.events import item
-from ledger.core.events.terms import ItemKind
+from ledger.core.events.terms import Disposal, ItemKind, MatchResult, SealState
 from ledger.recording.signing import new_id
 
 
@@ -64,7 +62,7 @@ TEXTS = ("exhibit-number", "condition", "seal-number", "storage-location", "acco
 
 
 @click.group("item", cls=Group)
-def command() -> None:
+def item_group() -> None:
     """Items: register, seal, move, examine, split, freeze, dispose."""
 
 
@@ -75,7 +73,7 @@ def _options(function: Any) -> Any:
     return function
 
 
-@command.command("register")
+@item_group.command("register")
 @click.argument("case_id")
 @click.argument("description")
 @click.option("--kind", "item_kind", type=words(ItemKind), default="exhibit", show_default=True)
@@ -154,7 +152,7 @@ def _digests(recorder: EventRecorder, files: tuple[Path, ...]) -> list[str]:
     return [digest for file in files for digest in digests_of(file, recorder.session.output)]
 
 
-@command.command("list")
+@item_group.command("list")
 @click.option("--case", "case_id", help="Only items of this case.")
 @click.option("--holder", metavar="AGENCY", help="Only items that this agency holds.")
 @pass_session
@@ -164,7 +162,7 @@ def list_(session: Session, /, **query: str | None) -> None:
     session.output.table(items, [Column(name) for name in LISTED])
 
 
-@command.command("show")
+@item_group.command("show")
 @click.argument("item_id")
 @pass_session
 def show(session: Session, item_id: str) -> None:
@@ -172,7 +170,7 @@ def show(session: Session, item_id: str) -> None:
     session.output.record(session.service.get(at("/api/v1/items/{}", item_id)))
 
 
-@command.command("history")
+@item_group.command("history")
 @click.argument("item_id")
 @pass_session
 def history(session: Session, item_id: str) -> None:
@@ -185,5 +183,147 @@ def _given_fields(**fields: Any) -> dict[str, Any]:
     return {name: value for name, value in fields.items() if value not in (None, ())}
 
 
-for act in item_acts.COMMANDS:
-    command.add_command(act)
+CASE = click.argument("case_id")
+ITEM = click.argument("item_id")
+PARTS = "At least two, such as 10 or 3:note@300.00; cash-1=3:note@300.00 gives the part its id."
+
+
+@item_group.command("seal")
+@CASE
+@ITEM
+@click.argument("seal_number")
+@acting
+def seal(recorder: EventRecorder, case_id: str, **fields: Any) -> None:
+    """Seal an item."""
+    recorder.record(case_id, make_body(item.ItemSealed, **fields))
+
+
+@item_group.command("unseal")
+@CASE
+@ITEM
+@click.argument("seal_number")
+@click.option("--ground", required=True)
+@acting
+def unseal(recorder: EventRecorder, case_id: str, **fields: Any) -> None:
+    """Open the seal of an item."""
+    recorder.record(case_id, make_body(item.ItemUnsealed, **fields))
+
+
+@item_group.command("examine")
+@CASE
+@ITEM
+@click.option("--method", required=True)
+@click.option("--match", "match_result", type=words(MatchResult), required=True, help="Against the record.")
+@click.option("--condition")
+@click.option("--quantity", type=Quantity())
+@click.option("--file", type=FILE, help="The file as it is now, to digest.")
+@click.option("--finding")
+@acting
+def examine(recorder: EventRecorder, case_id: str, file: Path | None, **fields: Any) -> None:
+    """Record what an examination found."""
+    digests = digests_of(file, recorder.session.output) if file else ()
+    recorder.record(case_id, make_body(item.ItemExamined, digests=digests, **fields))
+
+
+@item_group.command("split")
+@CASE
+@ITEM
+@click.option("--part", "parts", type=Portion(), multiple=True, required=True, help=PARTS)
+@acting
+def split(recorder: EventRecorder, case_id: str, **fields: Any) -> None:
+    """Split an item into parts whose quantities and money add up to it; they get new ids unless they are given."""
+    recorder.record(case_id, make_body(item.ItemSplit, **fields))
+
+
+@item_group.command("merge")
+@CASE
+@click.argument("item_ids", nargs=-1, required=True)
+@click.option("--whole", type=Portion(), required=True, help="What they come to, such as 10 or 5:note@500.00.")
+@acting
+def merge(recorder: EventRecorder, case_id: str, **fields: Any) -> None:
+    """Merge fungible goods of one case into one item; it gets a new id unless one is given."""
+    recorder.record(case_id, make_body(item.ItemMerged, **fields))
+
+
+@item_group.command("move")
+@CASE
+@ITEM
+@click.argument("storage_location")
+@acting
+def move(recorder: EventRecorder, case_id: str, **fields: Any) -> None:
+    """Move an item to another place; custody stays."""
+    recorder.record(case_id, make_body(item.ItemMoved, **fields))
+
+
+@item_group.command("check-out")
+@CASE
+@ITEM
+@click.option("--to-officer", required=True)
+@click.option("--ground", required=True)
+@click.option("--due-at", type=Moment())
+@acting
+def check_out(recorder: EventRecorder, case_id: str, **fields: Any) -> None:
+    """Give an item to an officer of your agency for a time."""
+    recorder.record(case_id, make_body(item.ItemCheckedOut, **fields))
+
+
+@item_group.command("check-in")
+@CASE
+@ITEM
+@click.option("--condition")
+@click.option("--seal-number")
+@click.option("--seal-state", type=words(SealState))
+@click.option("--quantity", type=Quantity(), help="What came back, if another.")
+@click.option("--match", "match_result", type=words(MatchResult), help="Against the record.")
+@click.option("--file", type=FILE, help="The file as it is now, to digest.")
+@click.option("--remark")
+@acting
+def check_in(recorder: EventRecorder, case_id: str, file: Path | None, **fields: Any) -> None:
+    """Take an item back into storage, and say how it came back."""
+    digests = digests_of(file, recorder.session.output) if file else ()
+    recorder.record(case_id, make_body(item.ItemCheckedIn, digests=digests, **fields))
+
+
+@item_group.command("freeze")
+@CASE
+@ITEM
+@click.argument("frozen_until", metavar="DAY")
+@acting
+def freeze(recorder: EventRecorder, case_id: str, **fields: Any) -> None:
+    """Freeze property until a day."""
+    recorder.record(case_id, make_body(item.ItemFrozen, **fields))
+
+
+@item_group.command("renew-freeze")
+@CASE
+@ITEM
+@click.argument("frozen_until", metavar="DAY")
+@acting
+def renew_freeze(recorder: EventRecorder, case_id: str, **fields: Any) -> None:
+    """Renew a freeze until a later day."""
+    recorder.record(case_id, make_body(item.ItemFreezeRenewed, **fields))
+
+
+@item_group.command("propose-disposal")
+@CASE
+@click.argument("disposal", type=words(Disposal))
+@click.argument("item_ids", nargs=-1, required=True)
+@click.option("--ground", required=True)
+@click.option("--decision", "decision_id", help="Id of the decision that orders it.")
+@click.option("--recipient")
+@acting
+def propose_disposal(recorder: EventRecorder, case_id: str, **fields: Any) -> None:
+    """Propose a disposal: the first of its two signatures."""
+    recorder.record(case_id, make_body(item.ItemDisposalProposed, **fields))
+
+
+@item_group.command("dispose")
+@CASE
+@click.argument("cites", metavar="EVENT_ID[=DIGEST]")
+@click.option("--disposed-at", type=Moment(), required=True)
+@click.option("--proceeds", type=Portion(), help="Of an early sale, such as 1@52000.00: becomes an item of its own.")
+@acting
+def dispose(recorder: EventRecorder, case_id: str, cites: str, **fields: Any) -> None:
+    """Sign a disposal second, as another officer: cites the event that proposed it."""
+    proposal = event_ref(recorder.session, cites, option="EVENT_ID")
+    recorder.record(case_id, make_body(item.ItemDisposed, cites=proposal, **fields))

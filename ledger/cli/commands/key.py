@@ -28,11 +28,11 @@ KEY_DIR = click.option(
 
 
 @click.group("key", cls=Group)
-def command() -> None:
+def key_group() -> None:
     """Keys on this machine, and their grants on the chain."""
 
 
-@command.command("new")
+@key_group.command("new")
 @click.argument("name")
 @click.option("--log", "log_name", metavar="ORIGIN", help="An Ed25519 key that signs checkpoints under this name.")
 @click.option("--witness", "witness_name", metavar="NAME", help="An Ed25519 key that co-signs under this name.")
@@ -67,7 +67,7 @@ def new(
     session.output.record(_described(path))
 
 
-@command.command("list")
+@key_group.command("list")
 @KEY_DIR
 @pass_session
 def list_(session: Session, key_dir: Path | None) -> None:
@@ -78,7 +78,7 @@ def list_(session: Session, key_dir: Path | None) -> None:
     )
 
 
-@command.command("show")
+@key_group.command("show")
 @click.argument("name")
 @KEY_DIR
 @pass_session
@@ -91,7 +91,7 @@ def show(session: Session, name: str, key_dir: Path | None) -> None:
     session.output.record(_described(path))
 
 
-@command.command("passphrase")
+@key_group.command("passphrase")
 @click.argument("name", required=False)
 @KEY_DIR
 @passphrase_options
@@ -118,7 +118,7 @@ def passphrase_(
     change all of them. One that is kept beside them is known, and is replaced. A process that runs goes on, and needs
     the new one when it starts again.
     """
-    from ledger.cli.new_passphrase import change
+    from ledger.cli.passphrase import change
 
     new = Passphrase(new_passphrase_file, new_passphrase_env, "--new-passphrase")
     changed = change(_keys(session, key_dir), name, passphrase, new, keep=keep_passphrase, light=light)
@@ -129,7 +129,7 @@ def passphrase_(
         session.output.warn(said(f"{file} still holds the passphrase of before: put the new one there", session.labels))
 
 
-@command.command("rotate")
+@key_group.command("rotate")
 @click.argument("name", type=click.Choice(["log", "service", "submitter"]))
 @click.option("--data-dir", type=click.Path(file_okay=False, path_type=Path), help="[TALLYSTICK_DATA_DIR]")
 @click.option("--lost", is_flag=True, help="The old key does not open any more, or its file is gone.")
@@ -144,7 +144,7 @@ def rotate(
     A new submitter anchors once a majority of the agencies has allowed it: tally registry propose submitter. A new key
     of log or service is in the trust file that the service writes when it starts: renew it, by tally trust renew.
     """
-    from ledger.cli.key_rotation import Rotation
+    from ledger.cli.key_files import Rotation
     from ledger.cli.listening import process_lock
     from ledger.config.installation import DataDirectory, load, require_no_rollback
     from ledger.config.settings import read_settings
@@ -162,7 +162,7 @@ def rotate(
     session.output.record({"name": name, "key": done.key, "before": done.before, "kept": str(done.kept)})
 
 
-@command.command("request")
+@key_group.command("request")
 @click.option("--wallet", "key_id", metavar="ADDRESS", help="The key lies in a wallet: print what it must sign.")
 @click.option("--signature", metavar="HEX", help="The wallet's signature of that.")
 @click.option("--output", "-o", type=click.Path(dir_okay=False, path_type=Path), help="Where to write it.")
@@ -172,18 +172,18 @@ def request(session: Session, *, key_id: str | None, signature: str | None, outp
 
     The admin grants it by 'tally key grant FILE'. Nobody can grant a key that did not ask for it.
     """
-    from ledger.cli import key_requests
+    from ledger.cli import key_files
     from ledger.client.registry import account_of
 
     if key_id is None:
         if signature is not None:
             raise MalformedInput("expected the address of the wallet's key with it", field="--wallet")
-        request_file = key_requests.request_own_key(session)
+        request_file = key_files.request_own_key(session)
     elif signature is None:
-        session.output.data(key_requests.wallet_document(session, account_of(key_id, field="--wallet")))
+        session.output.data(key_files.wallet_document(session, account_of(key_id, field="--wallet")))
         return
     else:
-        request_file = key_requests.request_wallet_key(session, account_of(key_id, field="--wallet"), signature)
+        request_file = key_files.request_wallet_key(session, account_of(key_id, field="--wallet"), signature)
     if output is None:
         session.output.data(request_file)
         return
@@ -191,7 +191,7 @@ def request(session: Session, *, key_id: str | None, signature: str | None, outp
     session.output.record({"file": str(output)})
 
 
-@command.command("grant")
+@key_group.command("grant")
 @click.argument("key")
 @click.option("--officer", help="Id of the officer who holds the key: a service number, never a name. A file names it.")
 @click.option("--role", "roles", type=words(Role), multiple=True, required=True, help="May be given several times.")
@@ -203,19 +203,19 @@ def grant(session: Session, /, *, key: str, officer: str | None, **terms: Any) -
 
     KEY is the file that its holder made by 'tally key request', or the id of a key on this machine.
     """
-    from ledger.cli import key_requests
+    from ledger.cli import key_files
     from ledger.client.registry import account_of, grant_key
 
     if not key.startswith("0x"):
-        request = key_requests.read_request(session, Path(key), officer)
+        request = key_files.read_request(session, Path(key), officer)
     elif officer is None:
         raise MalformedInput("expected the officer who holds the key", field="--officer")
     else:
-        request = key_requests.request_key_here(session, account_of(key, field="KEY"), officer)
+        request = key_files.request_key_here(session, account_of(key, field="KEY"), officer)
     session.output.record(grant_key(session, request, **terms))
 
 
-@command.command("revoke")
+@key_group.command("revoke")
 @click.argument("key_id")
 @pass_session
 def revoke(session: Session, key_id: str) -> None:

@@ -10,15 +10,12 @@ from typing import Any
 import click
 import msgspec
 
-from ledger.cli.bodies import make_body
 from ledger.cli.command import Group
-from ledger.cli.event_recorder import EventRecorder
-from ledger.cli.exits import EXIT_OF_VERDICT
+from ledger.cli.errors import EXIT_OF_VERDICT
+from ledger.cli.event_recorder import EventRecorder, make_body
 from ledger.cli.options import Node, takes_node
-from ledger.cli.output import Column
-from ledger.cli.params import Moment, acting, words
-from ledger.cli.printable import printable_line
-from ledger.cli.references import event_ref
+from ledger.cli.output import Column, printable_line
+from ledger.cli.params import Moment, acting, event_ref, words
 from ledger.cli.session import Session, pass_session
 from ledger.cli.supervision import all_digests, fetch_view, material, parameters_of, print_life, show_run
 from ledger.client.service import at
@@ -49,11 +46,11 @@ LEAD = click.argument("lead_id")
 
 
 @click.group("lead", cls=Group)
-def command() -> None:
+def lead_group() -> None:
     """Leads: what models found, assigned, answered, confirmed or dismissed, closed with what came of it."""
 
 
-@command.command("list")
+@lead_group.command("list")
 @click.option("--state", type=words(LeadStatus), help="Only those that have come so far.")
 @click.option("--model", metavar="MODEL", help="Only those that this model raised.")
 @click.option("--case", "case_id", metavar="CASE", help="Only those about this case.")
@@ -66,7 +63,7 @@ def list_(session: Session, /, **query: str | None) -> None:
     session.output.table(leads, LISTED, style_of=_style)
 
 
-@command.command("show")
+@lead_group.command("show")
 @LEAD
 @pass_session
 def show(session: Session, lead_id: str) -> None:
@@ -84,7 +81,7 @@ def show(session: Session, lead_id: str) -> None:
     print_life(output, lead["events"])
 
 
-@command.command("assign")
+@lead_group.command("assign")
 @LEAD
 @click.argument("handler")
 @click.option("--department", help="Of your procuratorate.")
@@ -95,7 +92,7 @@ def assign(recorder: EventRecorder, lead_id: str, **fields: Any) -> None:
     recorder.record_supervision(lead_id, make_body(supervision.LeadAssigned, **fields))
 
 
-@command.command("transfer")
+@lead_group.command("transfer")
 @LEAD
 @click.argument("to_agency")
 @click.option("--ground", required=True, help="Why.")
@@ -105,7 +102,7 @@ def transfer(recorder: EventRecorder, lead_id: str, **fields: Any) -> None:
     recorder.record_supervision(lead_id, make_body(supervision.LeadTransferred, **fields))
 
 
-@command.command("answer")
+@lead_group.command("answer")
 @LEAD
 @click.option("--answer", required=True, help="What your agency says of it.")
 @material
@@ -121,7 +118,7 @@ def answer(
     recorder.record_supervision(lead_id, make_body(supervision.LeadAnswered, events=cited, **fields))
 
 
-@command.command("confirm")
+@lead_group.command("confirm")
 @LEAD
 @click.option("--finding", required=True, help="What the check has shown.")
 @material
@@ -132,7 +129,7 @@ def confirm(recorder: EventRecorder, /, *, lead_id: str, files: tuple[Path, ...]
     recorder.record_supervision(lead_id, make_body(supervision.LeadConfirmed, **fields))
 
 
-@command.command("dismiss")
+@lead_group.command("dismiss")
 @LEAD
 @click.option("--reason", "reason_code", type=words(DismissalReason), required=True)
 @click.option("--ground", required=True, help="Why.")
@@ -142,7 +139,7 @@ def dismiss(recorder: EventRecorder, lead_id: str, **fields: Any) -> None:
     recorder.record_supervision(lead_id, make_body(supervision.LeadDismissed, **fields))
 
 
-@command.command("close")
+@lead_group.command("close")
 @LEAD
 @click.option("--outcome", type=words(LeadOutcome), required=True, help="What came of it; none of a dismissed lead.")
 @click.option("--summary", required=True, help="In a sentence or two.")
@@ -154,7 +151,7 @@ def close(recorder: EventRecorder, lead_id: str, **fields: Any) -> None:
     recorder.record_supervision(lead_id, make_body(supervision.LeadClosed, **fields))
 
 
-@command.command("verify")
+@lead_group.command("verify")
 @LEAD
 @click.option(
     "--dataset",
@@ -180,15 +177,15 @@ def verify(
     a case tells that.
     What each step compared is told as by 'tally proof check', and so is the exit code.
     """
-    from ledger.cli.leads import verify_lead
     from ledger.cli.report import show_report
+    from ledger.cli.supervision import verify_lead
 
     report = verify_lead(session, lead_id, files, log_folder, node)
     show_report(session, report)
     return EXIT_OF_VERDICT[report.verdict]
 
 
-@command.command("kind")
+@lead_group.command("kind")
 @LEAD
 @click.option("--set", "given", metavar="NAME=VALUE", multiple=True, help="A parameter, wider than the lead's own.")
 @click.option("--as-of", type=Moment(), help="As things stood at this time, if not now.")
@@ -200,7 +197,7 @@ def kind(session: Session, lead_id: str, given: Sequence[str], as_of: str | None
     show_run(session, session.service.post(path, msgspec.json.encode(asked), dict))
 
 
-@command.command("watch")
+@lead_group.command("watch")
 @click.option("--every", type=click.FloatRange(min=0.1), default=5, show_default=True, help="Seconds between looks.")
 @click.option("--once", is_flag=True, help="Show what there is, and end.")
 @pass_session

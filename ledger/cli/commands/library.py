@@ -1,22 +1,31 @@
-"""``tally library``: models and exemplary cases that others can find, verify, take over and compare."""
+"""``tally library``: models of all agencies, compared, and taken from one ledger to another, verified offline."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import click
 import msgspec
 
 from ledger.cli.command import Group
-from ledger.cli.commands import library_transfer
-from ledger.cli.library import find_publication
+from ledger.cli.errors import EXIT_OF_VERDICT, Exit
+from ledger.cli.event_recorder import EventRecorder
+from ledger.cli.exporting import write
+from ledger.cli.library import check_package, find_publication, imported_publication, is_own, require_proven
+from ledger.cli.options import TRUST
 from ledger.cli.output import Column, Output
-from ledger.cli.params import words
+from ledger.cli.params import acting, words
 from ledger.cli.session import Session, pass_session
+from ledger.cli.supervision import parameters_of
 from ledger.client.service import at
+from ledger.core.encoding.decoding import convert
+from ledger.core.errors import MalformedInput
+from ledger.core.events import Stream
+from ledger.core.events.supervision import ModelAdopted, ModelPublished
 from ledger.core.events.terms import BusinessLine, Severity
+from ledger.core.supervision.models import STREAM
 from ledger.i18n import Labels
 
 LISTED = tuple(
@@ -52,11 +61,11 @@ SEVERITY = click.option("--severity", type=words(Severity), help="Only models of
 
 
 @click.group("library", cls=Group)
-def command() -> None:
+def library_group() -> None:
     """The library of models and exemplary cases: find, take over, adopt and compare what proved its worth elsewhere."""
 
 
-@command.command("list")
+@library_group.command("list")
 @BUSINESS_LINE
 @SEVERITY
 @click.option("--in-use", is_flag=True, help="Only those that are not retired.")
@@ -69,7 +78,7 @@ def list_(session: Session, /, *, in_use: bool, **query: str | None) -> None:
     session.output.table(rows, (*LISTED, *OUTTURN), style_of=lambda row: "dim" if row["retired"] else "")
 
 
-@command.command("search")
+@library_group.command("search")
 @click.argument("query", metavar="WORDS", nargs=-1, required=True)
 @BUSINESS_LINE
 @SEVERITY
@@ -80,7 +89,7 @@ def search(session: Session, /, *, query: tuple[str, ...], **given: str | None) 
     session.output.table(models, FOUND, style_of=lambda row: "dim" if row["retired"] else "")
 
 
-@command.command("show")
+@library_group.command("show")
 @click.argument("model", metavar="MODEL|FILE")
 @click.option("--definition", is_flag=True, help="Only the text of its file.")
 @pass_session
@@ -147,7 +156,7 @@ def _share(part: int, whole: int) -> str:
     return f"{part * 1000 // whole / 10:.1f} %" if whole else "–"
 
 
-@command.command("adopters")
+@library_group.command("adopters")
 @click.argument("model_id")
 @pass_session
 def adopters(session: Session, model_id: str) -> None:
@@ -180,7 +189,7 @@ def _outturn(labels: Labels, leads: Mapping[str, Any] | None) -> Iterator[str]:
                 yield f"{labels.of(vocabulary, word)}: {count}"
 
 
-@command.command("compare")
+@library_group.command("compare")
 @click.argument("first", metavar="MODEL|FILE")
 @click.argument("second", metavar="MODEL|FILE")
 @click.option("--run", is_flag=True, help="Also run both over the ledger as it is now: which findings only one has.")
@@ -241,5 +250,121 @@ def _runs(session: Session, *sides: Any) -> dict[str, list[dict[str, str]]]:
     }
 
 
-for transfer in library_transfer.COMMANDS:
-    command.add_command(transfer)
+FILE = click.argument("file", type=click.File("rb"))
+
+
+@library_group.command("export")
+@click.argument("model", metavar="[MODEL[@VERSION]]", required=False)
+@click.option(
+    "--public", "folder", type=click.Path(file_okay=False, path_type=Path), help="Pages for society, into this folder."
+)
+@click.option(
+    "--output", "-o", type=click.Path(dir_okay=False, path_type=Path), help="File [MODEL-VERSION.model.json]."
+)
+@pass_session
+def export(session: Session, model: str | None, folder: Path | None, output: Path | None) -> None:
+    """Export a model as a signed package: one file with tests, figures and case study, proven version by version.
+
+    With --public the whole library as static pages, anonymous, in Chinese and English: what is looked for and why, what
+    came of it, exemplary cases. Counts under five are not told, and cannot be worked out.
+    """
+    from ledger.core.supervision.model_package import decode_package
+
+    if (model is None) == (folder is None):
+        raise MalformedInput("expected one of the two", field="MODEL, --public")
+    if folder is not None:
+        from ledger.cli.library import write_public
+
+        return session.output.record(write_public(session, folder))
+    assert model is not None
+
+    model_id, _, version = model.partition("@")
+    package_bytes = session.service.fetch(at("/api/v1/library/{}/package", model_id), version=version or None)
+    package = decode_package(package_bytes)
+    target = output or Path(f"{model_id}-{package.version}.model.json")
+    write(target, package_bytes)
+    summary = {"file": str(target), "model_id": model_id, "version": package.version, "log_id": package.log_id}
+    return session.output.record(summary)
+
+
+@library_group.command("verify")
+@FILE
+@TRUST
+@pass_session
+def verify(session: Session, file: BinaryIO, trust_files: tuple[BinaryIO, ...]) -> int:
+    """Verify a package offline: who published which words, and whether the model can be taken over.
+
+    Steps 1 to 4 make the verdict; 5 to 8 say whether the model runs, and whether its case study leads to anybody.
+    """
+    from ledger.cli.report import show_package
+
+    checked = check_package(session, file.read(), trust_files)
+    show_package(session, checked.report, checked.usable)
+    if checked.report.verdict == "intact" and not checked.usable.usable:
+        return Exit.REFUSED
+    return EXIT_OF_VERDICT[checked.report.verdict]
+
+
+@library_group.command("import")
+@FILE
+@TRUST
+@click.option("--as", "own_id", metavar="MODEL_ID", help="Under another id here [the same].")
+@click.option(
+    "--set", "settings", metavar="NAME=VALUE", multiple=True, help="A parameter of your own, within its bounds."
+)
+@click.option("--note", help="What it is taken over for.")
+@click.option("--without-case-study", is_flag=True, help="Leave the case study out.")
+@acting
+def import_(
+    recorder: EventRecorder,
+    /,
+    *,
+    file: BinaryIO,
+    trust_files: tuple[BinaryIO, ...],
+    own_id: str | None,
+    settings: tuple[str, ...],
+    note: str | None,
+    without_case_study: bool,
+) -> None:
+    """Import a package of another ledger: verified first, then published here with its origin, to be run for you.
+
+    With --set it is adopted with parameters of your own. A package of your own ledger is adopted, not published again.
+    """
+    session, parameters = recorder.session, parameters_of(settings)
+    checked = check_package(session, file.read(), trust_files)
+    body = require_proven(checked)
+    _require_within_bounds(body, parameters)
+    receipts: dict[str, dict[str, Any]] = {}
+    if is_own(session, checked.data):
+        if own_id is not None:
+            raise MalformedInput("a package of your own ledger is adopted under its id", field="--as")
+    else:
+        body = imported_publication(session, checked, own_id, case_study=not without_case_study)
+        record = recorder.begin if body.version == 1 else recorder.append
+        receipts["published"] = record(_stream(body), body)
+    if parameters or note or not receipts:
+        receipts["adopted"] = recorder.append(_stream(body), _adoption(body, parameters, note))
+    _print_outcome(session, body, receipts)
+
+
+def _stream(body: ModelPublished) -> Stream:
+    return Stream(kind="supervision", id=STREAM + body.model_id)
+
+
+def _print_outcome(session: Session, body: ModelPublished, receipts: Mapping[str, Mapping[str, Any]]) -> None:
+    summary: dict[str, Any] = {"model_id": body.model_id, "version": body.version}
+    if session.json:
+        return session.output.data({**summary, **receipts})
+    events = {name: f"{receipt['index']}  {receipt['event_id']}" for name, receipt in receipts.items()}
+    return session.output.record(summary | events)
+
+
+def _require_within_bounds(body: ModelPublished, parameters: dict[str, str]) -> None:
+    from ledger.supervision.models.parse import parse_model
+
+    parse_model(body.definition).parameters_of(parameters)
+
+
+def _adoption(body: ModelPublished, parameters: dict[str, str], note: str | None) -> ModelAdopted:
+    fields = {"version": body.version, "model_digest": body.model_digest, "parameters": parameters, "note": note}
+    return convert(fields, ModelAdopted)

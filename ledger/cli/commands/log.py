@@ -1,16 +1,17 @@
-"""``tally log``: the public log, its checkpoints and entries, and the trust file to check proofs with."""
+"""``tally log`` and ``anchor``: tree heads, copies of the log, and how much of it is anchored in the chain."""
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import BinaryIO
 
 import click
 
 from ledger.cli.command import Group
+from ledger.cli.errors import Exit
 from ledger.cli.options import Node, takes_node
-from ledger.cli.output import Column
-from ledger.cli.printable import printable, printable_json
+from ledger.cli.output import Column, printable, printable_json
 from ledger.cli.proofs import anchor_blocks
 from ledger.cli.session import Session, pass_session
 from ledger.client.log_copy import decoded_entries, fetch_checkpoint, fetch_entry_proof, save_log
@@ -22,18 +23,18 @@ ENTRY = ("index", "signed_at", "event_type", "stream.kind", "stream.id", "sequen
 
 
 @click.group("log", cls=Group)
-def command() -> None:
+def log_group() -> None:
     """The public log: checkpoint, entries, consistency, trust file."""
 
 
-@command.command("show")
+@log_group.command("show")
 @pass_session
 def show(session: Session) -> None:
     """Show the ledger's identity, size and root, and how far it is anchored."""
     session.output.record(session.service.get("/api/v1/log"))
 
 
-@command.command("trust")
+@log_group.command("trust")
 @click.option("--output", "-o", type=click.Path(path_type=Path), help="Where to write it, rather than print it.")
 @click.option("--pin", is_flag=True, help="Let the profile check its proofs with it from now on.")
 @click.option("--policy", is_flag=True, help="As a C2SP tlog-policy: log and witnesses, as other programs take them.")
@@ -94,7 +95,7 @@ def _trust_file(session: Session, blocks: tuple[str, ...], node: Node | None) ->
     return encode_trust(trusted.naming(own.chain, [own.final(block) for block in blocks]))
 
 
-@command.command("checkpoint")
+@log_group.command("checkpoint")
 @pass_session
 def checkpoint(session: Session) -> None:
     """Fetch the newest checkpoint and check its signature with the profile's trust file, where it has one."""
@@ -108,7 +109,7 @@ def checkpoint(session: Session) -> None:
     return click.echo(note, nl=False)
 
 
-@command.command("entries")
+@log_group.command("entries")
 @click.option("--from", "first", type=click.IntRange(min=0), default=0, show_default=True, help="Index of the first.")
 @click.option("--count", type=click.IntRange(min=1), default=100, show_default=True, help="Entries at most.")
 @pass_session
@@ -118,7 +119,7 @@ def entries(session: Session, first: int, count: int) -> None:
     session.output.table(listed, [Column(name) for name in ENTRY])
 
 
-@command.command("save")
+@log_group.command("save")
 @click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
 @pass_session
 def save(session: Session, folder: Path) -> None:
@@ -127,7 +128,7 @@ def save(session: Session, folder: Path) -> None:
     session.output.record({"size": size, "file": str(folder)})
 
 
-@command.command("proof")
+@log_group.command("proof")
 @click.argument("index", type=click.IntRange(min=0))
 @click.option("--output", "-o", type=click.Path(path_type=Path), help="Where to write it [INDEX.tlog-proof].")
 @pass_session
@@ -139,7 +140,7 @@ def proof(session: Session, index: int, output: Path | None) -> None:
     session.output.record({"leaf_hash": entry_proof.leaf_hash, "file": str(target)})
 
 
-@command.command("consistency")
+@log_group.command("consistency")
 @click.argument("first", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @pass_session
 def consistency(session: Session, first: Path) -> None:
@@ -156,3 +157,53 @@ def consistency(session: Session, first: Path) -> None:
         raise IntegrityBroken(f"the log ends at {new.size}, the checkpoint that was saved at {old.size}", field="size")
     require_continued(session.service, old, new)
     session.output.record({"first": old.size, "second": new.size, "verdict": "consistent"})
+
+
+POLL_S = 0.5  # seconds between two looks
+LISTED = ("number", "size", "state", "block_number", "transaction_hash", "root")
+
+
+@click.group("anchor", cls=Group)
+def anchor_group() -> None:
+    """What of the log stands on the chain."""
+
+
+@anchor_group.command("list")
+@pass_session
+def list_(session: Session) -> None:
+    """List the anchors."""
+    session.output.table(list(session.service.pages("/api/v1/anchors", "anchors")), [Column(name) for name in LISTED])
+
+
+@anchor_group.command("status")
+@pass_session
+def status(session: Session) -> None:
+    """Show how far the log is anchored, and what the service says of the chain."""
+    log = session.service.get("/api/v1/log")
+    chain = {name: status for name, status in log["chain"].items() if status is not None}
+    status = {"size": log["size"], "witnessed": log["witnessed"], "anchored": log["anchored"], "chain": chain}
+    if session.json:
+        return session.output.data(status | {"witnesses": log["witnesses"]})
+    session.output.record(status)
+    return session.output.table(log["witnesses"], [Column(name) for name in ("name", "size", "fault")])
+
+
+@anchor_group.command("wait")
+@click.option("--timeout", "timeout_s", type=int, default=120, show_default=True, help="Seconds to wait.")
+@pass_session
+def wait(session: Session, timeout_s: int) -> int:
+    """Wait until all that the log has now is anchored and final."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    size = session.service.get("/api/v1/log")["size"]
+    confirmed = 0
+    deadline = time.monotonic() + timeout_s
+    with Progress(console=Console(stderr=True), transient=True) as bars:
+        bar = bars.add_task("entries anchored", total=size)
+        while confirmed < size and time.monotonic() < deadline:
+            confirmed = session.service.get("/api/v1/log")["anchored"]["confirmed"]
+            bars.update(bar, completed=confirmed)
+            time.sleep(POLL_S if confirmed < size else 0)
+    session.output.record({"size": size, "anchored": confirmed})
+    return Exit.OK if confirmed >= size else Exit.NOT_YET_ANCHORED

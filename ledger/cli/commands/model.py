@@ -10,8 +10,7 @@ import click
 import msgspec
 
 from ledger.cli.command import Group
-from ledger.cli.commands import model_acts
-from ledger.cli.exits import Exit
+from ledger.cli.errors import Exit
 from ledger.cli.library import text_of
 from ledger.cli.output import Column
 from ledger.cli.params import Moment
@@ -23,6 +22,19 @@ from ledger.supervision.models.editing import FORMS, draft
 
 if TYPE_CHECKING:
     from ledger.supervision.models.examples import ExampleResult
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from ledger.cli.event_recorder import EventRecorder, make_body
+from ledger.cli.params import FILE, acting, split_once
+from ledger.cli.supervision import fetch_view, with_renamed_fields
+from ledger.core.errors import IntegrityBroken
+from ledger.core.events import digest_of, supervision
+from ledger.core.supervision.models import STREAM
+
+if TYPE_CHECKING:
+    from ledger.supervision.models.values import Model
+
 
 CHECKED = ("file", "model_id", "version", "title", "severity", "views", "examples")
 TRIED = ("model_id", "example", "expected", "found", "result")
@@ -32,11 +44,11 @@ SHIPPED = click.option("--shipped", is_flag=True, help="All models that come wit
 
 
 @click.group("model", cls=Group)
-def command() -> None:
+def model_group() -> None:
     """Supervision models: small files in which prosecutors say what is to be looked for, published for every agency."""
 
 
-@command.command("new")
+@model_group.command("new")
 @click.argument("model_id")
 @click.option(
     "--from-template",
@@ -81,7 +93,7 @@ def _of_lead(session: Session, model_id: str, lead_id: str) -> str:
     return derived(model["definition"], model_id, raised.get("parameters", {}), lead_id)
 
 
-@command.command("check")
+@model_group.command("check")
 @MODELS
 @SHIPPED
 @pass_session
@@ -107,7 +119,7 @@ def check(session: Session, models: Sequence[str], shipped: bool) -> int:
     return Exit.USAGE if refused_files else Exit.OK
 
 
-@command.command("test")
+@model_group.command("test")
 @MODELS
 @SHIPPED
 @pass_session
@@ -129,7 +141,7 @@ def test(session: Session, models: Sequence[str], shipped: bool) -> int:
     return Exit.OK if all(row["passed"] for row in tried) else Exit.REFUSED
 
 
-@command.command("run")
+@model_group.command("run")
 @click.argument("model", metavar="FILE|NAME")
 @click.option("--set", "given", metavar="NAME=VALUE", multiple=True, help="A parameter other than its default.")
 @click.option("--as-of", type=Moment(), help="As things stood at this time, if not now.")
@@ -176,5 +188,149 @@ def _texts(models: Sequence[str], shipped: bool) -> Iterator[tuple[str, str]]:
             )
 
 
-for act in model_acts.COMMANDS:
-    command.add_command(act)
+LISTED = tuple(
+    Column(name)
+    for name in ("model_id", "version", "title", "business_line", "severity", "publisher", "adoptions", "retired")
+)
+SHOWN = (
+    *(Column(name) for name in ("model_id", "version", "title", "business_line", "severity", "publisher")),
+    *(Column(name) for name in ("published_at", "retired", "model_digest", "leads.total")),
+)
+VERSIONS = tuple(Column(name) for name in ("version", "published_at", "officer", "model_digest"))
+ADOPTIONS = tuple(Column(name) for name in ("agency", "version", "parameters", "adopted_at", "remark"))
+COUNTS = (Column("what"), Column("count"))
+MODEL = click.argument("model_id")
+
+
+@model_group.command("list")
+@click.option("--in-use", is_flag=True, help="Only those that are not retired.")
+@pass_session
+def list_(session: Session, in_use: bool) -> None:
+    """List the published models, of whatever agency."""
+    query = {"retired": "false" if in_use else None}
+    models = list(session.service.pages("/api/v1/models", "models", **query))
+    session.output.table(models, LISTED, style_of=lambda row: "dim" if row["retired"] else "")
+
+
+@model_group.command("show")
+@MODEL
+@click.option("--version", type=click.IntRange(min=1), help="Of the model [the newest].")
+@click.option("--definition", is_flag=True, help="Only the text of its file.")
+@pass_session
+def show(session: Session, model_id: str, version: int | None, definition: bool) -> None:
+    """Show a model: who published it, who adopted it, and how its leads turned out."""
+    model, output = _model(session, model_id, version), session.output
+    if definition:
+        return click.echo(model["definition"], nl=False)
+    output.record(model, SHOWN)
+    if session.json:
+        return None
+    counts = [
+        {"what": output.labels.of(vocabulary, word), "count": count}
+        for vocabulary, counted in (("lead_status", "by_status"), ("lead_outcome", "by_outcome"))
+        for word, count in (model["leads"] or {}).get(counted, {}).items()
+    ]
+    for name, rows, columns in (
+        ("versions", model["versions"], VERSIONS),
+        ("adoptions", with_renamed_fields(model["adoptions"], note="remark"), ADOPTIONS),
+        ("leads", counts, COUNTS),
+    ):
+        if rows:
+            output.part(name, rows, columns)
+    return None
+
+
+@model_group.command("publish")
+@click.argument("model", metavar="FILE|NAME")
+@click.option("--case-study", type=FILE, help="File with zh and en: an exemplary case, told so that nobody finds it.")
+@click.option(
+    "--figures", type=FILE, help="File with measured_on, cases, planted, found, false_leads of a measurement."
+)
+@acting
+def publish(recorder: EventRecorder, model: str, case_study: Path | None, figures: Path | None) -> None:
+    """Publish the model of FILE, or the shipped one of this NAME: signed with its text, for every agency to see.
+
+    It is refused where the file is at fault, names no need, or an example does not come out as it must.
+    """
+    from ledger.supervision.models.parse import require_publishable
+    from ledger.supervision.publishing import said_of
+
+    with printing_faults(recorder.session, model):
+        read = require_publishable(_text_of(model))
+    beside = {"case_study": _fields_of(recorder, case_study), "figures": _fields_of(recorder, figures)}
+    body = make_body(supervision.ModelPublished, **said_of(read), **beside)
+    _warn_of_missing_dataset(recorder, read, {})
+    stream_id = STREAM + read.model_id
+    if read.version == 1:
+        recorder.open_supervision(stream_id, body)
+    else:
+        recorder.record_supervision(stream_id, body)
+
+
+def _text_of(name: str) -> str:
+    """Of the file of this name, else of the shipped model. Raises NotFound, naming the nearest."""
+    from ledger.supervision.models.shipped_models import shipped_model
+
+    return text_of(Path(name)) if Path(name).is_file() else shipped_model(name)
+
+
+@model_group.command("retire")
+@MODEL
+@click.option("--ground", required=True, help="Why it is not run any more.")
+@acting
+def retire(recorder: EventRecorder, model_id: str, ground: str) -> None:
+    """Retire a model that your agency published."""
+    recorder.record_supervision(STREAM + model_id, make_body(supervision.ModelRetired, ground=ground))
+
+
+@model_group.command("adopt")
+@MODEL
+@click.option("--version", type=click.IntRange(min=1), help="Of the model [the newest].")
+@click.option("--set", "settings", metavar="NAME=VALUE", multiple=True, help="A parameter of your own.")
+@click.option("--note", help="What it is adopted for.")
+@acting
+def adopt(
+    recorder: EventRecorder, /, *, model_id: str, version: int | None, settings: tuple[str, ...], note: str | None
+) -> None:
+    """Adopt a model for your agency, with parameters of your own within its bounds."""
+    from ledger.supervision.models.parse import parse_model
+
+    view = _model(recorder.session, model_id, version)
+    parameters = dict(split_once(text, "=", "--set", "NAME=VALUE") for text in settings)
+    _warn_of_missing_dataset(recorder, parse_model(view["definition"]), parameters)
+    version_fields = {"version": view["version"], "model_digest": view["model_digest"]}
+    body = make_body(supervision.ModelAdopted, **version_fields, parameters=parameters, note=note)
+    recorder.record_supervision(STREAM + model_id, body)
+
+
+def _warn_of_missing_dataset(recorder: EventRecorder, model: Model, given: Mapping[str, str]) -> None:
+    """Says before anything is signed that the model will find nothing here; it is signed all the same, since others may
+    have the list. Raises MalformedInput for parameters out of bounds."""
+    from ledger.supervision.models.templates import dataset_of
+
+    dataset_id = dataset_of(model.condition, model.parameters_of(given))
+    if dataset_id is None:
+        return
+    lines = recorder.session.service.pages("/api/v1/datasets", "datasets", for_models="true", limit=1000)
+    if dataset_id not in {line["dataset_id"] for line in lines if line["kept"]}:
+        warning = recorder.session.labels.of("message", "dataset_missing").format(dataset=dataset_id)
+        recorder.session.output.warn(warning)
+
+
+def _fields_of(recorder: EventRecorder, file: Path | None) -> dict[str, Any] | None:
+    """Read the fields of a small file beside the model. Raises ModelRefused, naming the line."""
+    from ledger.supervision.models.document import read_document
+
+    if file is None:
+        return None
+    with printing_faults(recorder.session, str(file)):
+        return read_document(text_of(file)).tree
+
+
+def _model(session: Session, model_id: str, version: int | None) -> dict[str, Any]:
+    """Fetch a model. Raises IntegrityBroken if the service shows another text than the digest is of."""
+    path = "/api/v1/models/{}" if version is None else "/api/v1/models/{}/{}"
+    view = fetch_view(session, path, model_id, *(() if version is None else (str(version),)))
+    if digest_of(view["definition"].encode()) != view["model_digest"]:
+        raise IntegrityBroken(f"the service shows another text of {model_id} than was signed", field="definition")
+    return view

@@ -9,7 +9,7 @@ import click
 import msgspec
 
 from ledger.cli.command import Command
-from ledger.cli.exits import Exit
+from ledger.cli.errors import Exit
 from ledger.cli.output import Column
 from ledger.cli.session import Session, pass_session
 from ledger.core.errors import MalformedInput, Unavailable
@@ -31,7 +31,7 @@ COLUMNS = [
 @click.option("--follow", is_flag=True, help="Look again and again, until something is wrong or you interrupt it.")
 @click.option("--every", type=click.FloatRange(min=0.1), default=10, show_default=True, help="Seconds between looks.")
 @pass_session
-def command(session: Session, agency: str | None, follow: bool, every: float) -> int:
+def monitor_command(session: Session, agency: str | None, follow: bool, every: float) -> int:
     """Show each use of your agency's keys since you last looked, and each change of them in the registry.
 
     Reads the public log as anybody can, and believes the service nothing: the log must continue the checkpoint of the

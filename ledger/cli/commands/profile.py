@@ -8,8 +8,8 @@ import click
 import httpx
 import msgspec
 
-from ledger.cli.bodies import option_of
 from ledger.cli.command import Group
+from ledger.cli.event_recorder import option_of
 from ledger.cli.output import Column
 from ledger.cli.session import Session, pass_session
 from ledger.client.profiles import Profile
@@ -22,11 +22,11 @@ from ledger.core.verification.trust import parse_trust
 
 
 @click.group("profile", cls=Group)
-def command() -> None:
+def profile_group() -> None:
     """Who acts, and where: several clerks can work on one machine."""
 
 
-@command.command("add")
+@profile_group.command("add")
 @click.argument("name")
 @click.option("--url", required=True, help="Of the service, such as http://127.0.0.1:8420.")
 @click.option("--agency", help="Id of the agency, such as psb-east. Without it only what is public can be read.")
@@ -64,7 +64,7 @@ def add(
     session.output.record(msgspec.to_builtins(profile))
 
 
-@command.command("list")
+@profile_group.command("list")
 @pass_session
 def list_(session: Session) -> None:
     """List the profiles."""
@@ -72,7 +72,7 @@ def list_(session: Session) -> None:
     session.output.table(profiles, [Column(field) for field in ("name", "agency", "officer", "key", "url")])
 
 
-@command.command("show")
+@profile_group.command("show")
 @click.argument("name", required=False)
 @pass_session
 def show(session: Session, name: str | None) -> None:
@@ -80,7 +80,7 @@ def show(session: Session, name: str | None) -> None:
     session.output.record(msgspec.to_builtins(session.profiles.read(name) if name else session.profile))
 
 
-@command.command("token")
+@profile_group.command("token")
 @pass_session
 def token(session: Session) -> None:
     """Sign in and print an access token, for curl and the OpenAPI page. Whoever has it reads as you, for a while."""
@@ -93,7 +93,7 @@ def token(session: Session) -> None:
         click.echo(access_token)
 
 
-@command.command("remove")
+@profile_group.command("remove")
 @click.argument("name")
 @pass_session
 def remove(session: Session, name: str) -> None:

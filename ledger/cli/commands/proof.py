@@ -7,7 +7,7 @@ from typing import BinaryIO
 import click
 
 from ledger.cli.command import Group
-from ledger.cli.exits import exit_of_report
+from ledger.cli.errors import exit_of_report
 from ledger.cli.options import GROUND, TRUST, Node, takes_node
 from ledger.cli.session import Session, pass_session
 from ledger.core.errors import MalformedInput
@@ -22,11 +22,11 @@ LOG = click.option(
 
 
 @click.group("proof", cls=Group)
-def command() -> None:
+def proof_group() -> None:
     """Proof bundles: fetch, check and certify, offline and without trust in the service."""
 
 
-@command.command("check")
+@proof_group.command("check")
 @click.argument("file", type=FILE)
 @TRUST
 @LOG
@@ -55,7 +55,7 @@ def check(
     return exit_of_report(report)
 
 
-@command.command("get")
+@proof_group.command("get")
 @click.argument("event_id", required=False)
 @click.option("--case", "case_id", help="All events of this case, in one bundle.")
 @click.option("--withhold", type=click.Choice(["payload", "sections"]), help="What the bundle leaves out.")
@@ -92,7 +92,7 @@ def get(
     session.output.record({"file": str(target)})
 
 
-@command.command("certificate")
+@proof_group.command("certificate")
 @click.argument("file", type=FILE)
 @TRUST
 @LOG

@@ -8,9 +8,8 @@ from typing import Any
 
 import click
 
-from ledger.cli.bodies import make_body
 from ledger.cli.command import Group
-from ledger.cli.event_recorder import EventRecorder
+from ledger.cli.event_recorder import EventRecorder, make_body
 from ledger.cli.output import Column
 from ledger.cli.params import acting, words
 from ledger.cli.session import Session, pass_session
@@ -43,11 +42,11 @@ ID = click.argument("recommendation_id")
 
 
 @click.group("recommendation", cls=Group)
-def command() -> None:
+def recommendation_group() -> None:
     """Recommendations to an agency: issued, answered within two months, checked again."""
 
 
-@command.command("list")
+@recommendation_group.command("list")
 @click.option("--state", type=click.Choice(STATES), help="Only those that have come so far.")
 @click.option("--to", "to_agency", metavar="AGENCY", help="Only those to this agency.")
 @pass_session
@@ -57,7 +56,7 @@ def list_(session: Session, /, **query: str | None) -> None:
     session.output.table(rows, LISTED)
 
 
-@command.command("show")
+@recommendation_group.command("show")
 @ID
 @pass_session
 def show(session: Session, recommendation_id: str) -> None:
@@ -72,7 +71,7 @@ def show(session: Session, recommendation_id: str) -> None:
     print_life(output, view["events"])
 
 
-@command.command("issue")
+@recommendation_group.command("issue")
 @click.argument("to_agency")
 @click.option("--number", "document_number", required=True, help="Of the paper, as written on it.")
 @click.option("--problem", required=True, help="What was found.")
@@ -89,7 +88,7 @@ def issue(recorder: EventRecorder, recommendation_id: str | None, **fields: Any)
     )
 
 
-@command.command("answer")
+@recommendation_group.command("answer")
 @ID
 @click.option("--answer", required=True, help="What your agency replies.")
 @click.option("--measure", "measures", metavar="TEXT", multiple=True, help="What was done; may be given several times.")
@@ -101,7 +100,7 @@ def answer(recorder: EventRecorder, /, *, recommendation_id: str, files: tuple[P
     recorder.record_supervision(STREAM + recommendation_id, make_body(supervision.RecommendationAnswered, **fields))
 
 
-@command.command("recheck")
+@recommendation_group.command("recheck")
 @ID
 @click.option("--result", type=words(RecheckResult), required=True, help="Whether it came again.")
 @click.option(

@@ -25,7 +25,7 @@ OTHER_PORT = "Choose another, and let signer_url of the service say the same: th
 @click.option("--console", metavar="URL", help="Of the console that may ask; of the profile's service unless given.")
 @click.option("--ask", type=click.Choice(("page", "terminal")), default="page", show_default=True, help="Where to ask.")
 @pass_session
-def command(session: Session, /, *, port: int, console: str | None, ask: str) -> None:
+def signer_command(session: Session, /, *, port: int, console: str | None, ask: str) -> None:
     """Sign for the web console in this computer's browser, until it is interrupted.
 
     The key stays here. Every signature is asked for, in words, and only pages of the one console are heard, once

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 import click
 
 from ledger.cli.command import Group
+from ledger.cli.output import printable_line
 from ledger.cli.params import FILE
 from ledger.cli.passphrase import Passphrase, passphrase_options
-from ledger.cli.printable import printable_line
 from ledger.cli.session import Session, pass_session
 from ledger.core.errors import MalformedInput, NotFound
 
@@ -30,11 +30,11 @@ LOG_KEY_LOST = click.option("--log-key-lost", is_flag=True, help="The log's key 
 
 
 @click.group("trust", cls=Group)
-def command() -> None:
+def trust_group() -> None:
     """Renew trust files: what the old one trusts, the log's key and witnesses, signs the new one."""
 
 
-@command.command("renew")
+@trust_group.command("renew")
 @click.argument("old", type=FILE)
 @click.argument("new", type=FILE)
 @click.option("--data-dir", type=click.Path(file_okay=False, path_type=Path), help="[TALLYSTICK_DATA_DIR]")
@@ -73,7 +73,7 @@ def renew(
     _write(session, renewal, before, output)
 
 
-@command.command("cosign")
+@trust_group.command("cosign")
 @click.argument("renewal", type=FILE)
 @click.option("--trust", type=FILE, required=True, help="The trust file that is renewed.")
 @click.option("--data-dir", type=click.Path(file_okay=False, path_type=Path), help="[TALLYSTICK_WITNESS_DATA_DIR]")
@@ -110,7 +110,7 @@ def cosign(
     _write(session, trust_renewal.cosign_renewal(asked, keys.note, int(time.time())), before, output)
 
 
-@command.command("accept")
+@trust_group.command("accept")
 @click.argument("renewals", type=FILE, nargs=-1, required=True)
 @click.option("--trust", type=FILE, help="The trust file to renew [that of the profile].")
 @LOG_KEY_LOST

@@ -20,11 +20,11 @@ LISTED = tuple(
 
 
 @click.group("webhook", cls=Group)
-def command() -> None:
+def webhook_group() -> None:
     """Webhooks: send your agency's feed to its own system, signed. Takes a supervisor."""
 
 
-@command.command("add")
+@webhook_group.command("add")
 @click.argument("url")
 @click.option("--after", metavar="CURSOR", help="Begin behind this cursor of the feed [at its beginning].")
 @pass_session
@@ -35,7 +35,7 @@ def add(session: Session, url: str, after: str | None) -> None:
     session.output.record(added)
 
 
-@command.command("list")
+@webhook_group.command("list")
 @pass_session
 def list_(session: Session) -> None:
     """List your agency's webhooks: how far each has come, what failed last, when it is tried again."""
@@ -44,7 +44,7 @@ def list_(session: Session) -> None:
     session.output.table(webhooks if session.json else pausing, LISTED)
 
 
-@command.command("test")
+@webhook_group.command("test")
 @click.argument("webhook_id")
 @pass_session
 def test(session: Session, webhook_id: str) -> None:
@@ -55,7 +55,7 @@ def test(session: Session, webhook_id: str) -> None:
     session.output.record(tried)
 
 
-@command.command("remove")
+@webhook_group.command("remove")
 @click.argument("webhook_id")
 @pass_session
 def remove(session: Session, webhook_id: str) -> None:

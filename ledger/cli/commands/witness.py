@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING
 import click
 
 from ledger.cli.command import Group
-from ledger.cli.exits import Exit
-from ledger.cli.output import Column
+from ledger.cli.errors import Exit
+from ledger.cli.output import Column, printable
 from ledger.cli.passphrase import Passphrase, passphrase_options
-from ledger.cli.printable import printable
 from ledger.cli.session import Session, pass_session
 from ledger.core.errors import MalformedInput, NotFound
 
@@ -39,11 +38,11 @@ LISTED = tuple(map(Column, ("number", "kind", "halts", "told", "raised_at")))
 
 
 @click.group("witness", cls=Group)
-def command() -> None:
+def witness_group() -> None:
     """A witness of your agency's own: follows the log, co-signs what it has followed, and alarms."""
 
 
-@command.command("key")
+@witness_group.command("key")
 @click.argument("name")
 @DATA_DIR
 @click.option("--keep-passphrase", is_flag=True, help="Mint the passphrase and keep it beside the keys it opens.")
@@ -73,7 +72,7 @@ def key(
     session.output.record({"account": account, "verifier_key": verifier_key, "data_dir": str(where.path)})
 
 
-@command.command("run")
+@witness_group.command("run")
 @TRUST
 @click.option("--log", "log_url", metavar="URL", help="Of the service whose log is followed.")
 @click.option("--rpc", "rpc_url", metavar="URL", help="Of a node of the chain, best one that your agency runs.")
@@ -120,7 +119,7 @@ def run(
         server.run([listener])
 
 
-@command.command("status")
+@witness_group.command("status")
 @DATA_DIR
 @pass_session
 def status(session: Session, /, *, data_dir: Path | None) -> int:
@@ -143,7 +142,7 @@ def status(session: Session, /, *, data_dir: Path | None) -> int:
     return OF_HEALTH[status.health]
 
 
-@command.command("alarms")
+@witness_group.command("alarms")
 @click.option("--all", "every", is_flag=True, help="Those that were cleared or have passed, too.")
 @DATA_DIR
 @pass_session
@@ -157,7 +156,7 @@ def alarms(session: Session, /, *, every: bool, data_dir: Path | None) -> None:
     session.output.table(alarms, LISTED)
 
 
-@command.command("clear")
+@witness_group.command("clear")
 @click.argument("number", type=int)
 @click.option("--because", required=True, help="What you have found out, for whoever asks later.")
 @DATA_DIR

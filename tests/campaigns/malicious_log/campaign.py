@@ -10,7 +10,7 @@ from pathlib import Path
 
 import stamina
 
-from ledger.cli.exits import Exit
+from ledger.cli.errors import Exit
 from tests.campaigns.malicious_log.attacks import ATTACKS, serve_spoiled
 from tests.campaigns.malicious_log.ground import Ground, Words
 from tests.campaigns.malicious_log.service import Hostile

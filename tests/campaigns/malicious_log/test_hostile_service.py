@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from ledger.cli.exits import Exit
+from ledger.cli.errors import Exit
 from ledger.core.log.checkpoints import parse_checkpoint
 from ledger.core.log.notes import parse_note
 from tests.campaigns.malicious_log.attacks import ATTACKS, equal, larger, rolled_back

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from ledger.cli.exits import Exit
+from ledger.cli.errors import Exit
 from ledger.core.events import item
 from ledger.core.procedure.legal_days import instant_text
 from tests.e2e.stories.town import Town, TownCase

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from ledger.cli.exits import Exit
+from ledger.cli.errors import Exit
 from ledger.core.events import case as acts
 from tests.e2e.stories.prosecution import WorkedLead, publish
 from tests.e2e.stories.service import Refused

@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from ledger.cli.exits import Exit
+from ledger.cli.errors import Exit
 from tests.e2e.stories.prosecution import WorkedLead, at_terminal
 from tests.e2e.stories.service import TALLY
 from tests.e2e.stories.town import AGENCIES, PEOPLE, Town

@@ -6,7 +6,7 @@ import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from ledger.cli.exits import Exit
+from ledger.cli.errors import Exit
 from ledger.core.events import case as acts
 from ledger.core.events import item
 from ledger.core.events.terms import Money

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from ledger.cli.exits import Exit
+from ledger.cli.errors import Exit
 from ledger.cli.proofs import anchor_blocks
 from tests.testkit.machine import free_port
 from tests.unit.chain.external import ExternalNode, running_anvil, running_hardhat

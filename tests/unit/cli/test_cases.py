@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from ledger.cli.exits import Exit
+from ledger.cli.errors import Exit
 from tests.testkit.builders import POLICE
 from tests.unit.cli.casework import THEN, accept, offer, open_case, register
 from tests.unit.cli.tally import Tally

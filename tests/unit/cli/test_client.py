@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import stamina
 
-from ledger.cli.exits import Exit, exit_of_error
+from ledger.cli.errors import Exit, exit_of_error
 from ledger.client.service import ATTEMPTS, Service, at
 from ledger.core.errors import (
     Conflict,

@@ -23,7 +23,7 @@ TOLD = (  # what these say reaches clerks
     *(
         "ledger/core/custody",
         "ledger/recording/validation.py",
-        "ledger/client/profiles.py",
+        "ledger/client/session.py",
         "ledger/client/service.py",
     ),
     *(

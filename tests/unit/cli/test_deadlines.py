@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from ledger.cli.exits import Exit
+from ledger.cli.errors import Exit
 from tests.testkit.machine import REPOSITORY
 from tests.unit.cli.casework import open_case
 from tests.unit.cli.world import World

@@ -17,7 +17,7 @@ import pytest
 from blake3 import blake3
 from msgspec import UNSET
 
-from ledger.cli.exits import Exit
+from ledger.cli.errors import Exit
 from ledger.core.events import case as case_events
 from ledger.core.verification.bundle_format import encode_bundle
 from tests.testkit import bundles

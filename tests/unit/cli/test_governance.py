@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ledger.cli.exits import Exit
+from ledger.cli.errors import Exit
 from tests.unit.cli.world import World
 
 SEAL = "S-4711"

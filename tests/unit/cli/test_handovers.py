@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-from ledger.cli.exits import Exit
-from ledger.cli.times import when
+from ledger.cli.errors import Exit
+from ledger.cli.output import when
 from ledger.core.procedure.legal_days import instant_text
 from tests.unit.cli.casework import THEN, accept, holder, offer, open_case, register
 from tests.unit.cli.world import World

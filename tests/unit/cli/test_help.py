@@ -9,10 +9,9 @@ from inspect import cleandoc
 import click
 import pytest
 
-from ledger.cli.help import Formatter, shell_lines, wrap
-from ledger.cli.help_texts import EXAMPLES
+from ledger.cli.command import EXAMPLES, Formatter, shell_lines, wrap
 from ledger.cli.main import tally as group
-from ledger.cli.printable import columns_of
+from ledger.cli.output import columns_of
 from ledger.i18n import help_in
 from tests.docs.test_cited_in_docs import misnamed
 from tests.unit.cli.tally import Tally

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from ledger.cli.diagnosis import fonts
-from ledger.cli.exits import Exit
+from ledger.cli.errors import Exit
 from ledger.config.installation import DataDirectory, load
 from ledger.config.keys import open_keystore, open_note_key
 from ledger.core.log.notes import SeedSigner, SignatureType

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from blake3 import blake3
 
-from ledger.cli.exits import Exit
+from ledger.cli.errors import Exit
 from tests.unit.cli.casework import open_case
 from tests.unit.cli.world import World
 from tests.unit.webhooks.receiver import Receiver, receiving

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from blake3 import blake3
 
-from ledger.cli.exits import Exit
+from ledger.cli.errors import Exit
 from ledger.core.procedure.legal_days import instant_text
 from tests.unit.cli.casework import THEN, accept, open_case, register
 from tests.unit.cli.world import World

@@ -10,8 +10,8 @@ import pytest
 from msgspec.structs import replace
 
 from api.wiring import open_parts
-from ledger.cli.exits import Exit
-from ledger.cli.key_rotation import Rotation
+from ledger.cli.errors import Exit
+from ledger.cli.key_files import Rotation
 from ledger.config.installation import DataDirectory, Installation, load, require_own_keys
 from ledger.config.keys import LocalSigner, keystore_key_id, note_key, open_keystore, open_note_key, opens
 from ledger.config.secret_files import write_secret

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from ledger.cli.exits import Exit
+from ledger.cli.errors import Exit
 from ledger.supervision.models.shipped_models import shipped_model
 from tests.testkit.html_pages import typed
 from tests.testkit.machine import REPOSITORY

@@ -12,7 +12,7 @@ from pathlib import Path
 import click
 import pytest
 
-from ledger.cli.exits import MEANINGS, Exit, exit_of_error
+from ledger.cli.errors import MEANINGS, Exit, exit_of_error
 from ledger.cli.main import COMMANDS, tally
 from ledger.config.keys import KeyRefused
 from ledger.config.secret_files import SecretRefused

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ledger.cli.exits import Exit
+from ledger.cli.errors import Exit
 from ledger.supervision.models.editing import FORMS, draft
 from ledger.supervision.models.parse import require_publishable
 from ledger.supervision.models.shipped_models import shipped_models

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from ledger.cli.exits import Exit
+from ledger.cli.errors import Exit
 from ledger.config.secret_files import write_secret
 from ledger.core.log.notes import SeedSigner
 from ledger.core.verification.trust import encode_trust

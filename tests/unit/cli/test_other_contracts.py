@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from ledger.cli.exits import Exit
+from ledger.cli.errors import Exit
 from tests.unit.cli.world import World, service_of
 
 OLDER = (sys.executable, "-m", "tests.unit.cli.older_release")

@@ -6,8 +6,7 @@ import json
 
 import pytest
 
-from ledger.cli.output import Column, Output
-from ledger.cli.printable import printable, printable_json, printable_line
+from ledger.cli.output import Column, Output, printable, printable_json, printable_line
 from ledger.cli.report import show_audit
 from ledger.cli.session import Session
 from ledger.i18n import Labels

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from ledger.cli.exits import Exit
+from ledger.cli.errors import Exit
 from ledger.config.keys import change_passphrase, open_keystore, open_note_key
 from ledger.config.secret_files import write_secret
 from ledger.witness.directory import WitnessDirectory, open_keys

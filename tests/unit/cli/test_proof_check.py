@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from msgspec import UNSET
 
-from ledger.cli.exits import Exit
+from ledger.cli.errors import Exit
 from ledger.config.secret_files import write_secret
 from ledger.core.events.handover import HandoverRecalled
 from ledger.core.log.tiles import encode_bundle as encode_entries

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from ledger.cli.exits import Exit
+from ledger.cli.errors import Exit
 from ledger.core.encoding import canonical
 from ledger.core.log.merkle import leaf_hash
 from ledger.core.log.policy import parse_policy

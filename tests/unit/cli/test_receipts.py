@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from ledger.client.receipts import require_receipt
+from ledger.client.events import require_receipt
 from ledger.core.errors import IntegrityBroken
 from ledger.core.log.notes import SeedSigner
 from ledger.i18n import LANGUAGES, Labels

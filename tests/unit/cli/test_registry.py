@@ -9,7 +9,7 @@ import pytest
 from eth_account import Account
 from eth_account.messages import encode_typed_data
 
-from ledger.cli.exits import Exit
+from ledger.cli.errors import Exit
 from tests.unit.cli.tally import Tally
 from tests.unit.cli.world import UNTIL, World
 

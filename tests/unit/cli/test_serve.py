@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ledger.cli.exits import Exit
+from ledger.cli.errors import Exit
 from ledger.cli.listening import process_lock
 from ledger.config.secret_files import open_to_others
 from ledger.core.errors import MalformedInput

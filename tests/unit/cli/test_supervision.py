@@ -15,7 +15,7 @@ import httpx
 import pytest
 from blake3 import blake3
 
-from ledger.cli.exits import Exit
+from ledger.cli.errors import Exit
 from ledger.config.installation import DataDirectory, load
 from ledger.config.keys import open_keystore
 from ledger.core.events import EVENT_TYPES, Stream

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from ledger.cli.exits import Exit
+from ledger.cli.errors import Exit
 from tests.unit.cli.casework import accept, offer, open_case, register
 from tests.unit.cli.world import World
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from ledger.cli.times import instant, unix_seconds, when
+from ledger.cli.output import instant, unix_seconds, when
 from ledger.core.errors import MalformedInput
 
 

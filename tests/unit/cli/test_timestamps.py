@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from ledger.cli.exits import Exit
+from ledger.cli.errors import Exit
 from tests.testkit.machine import free_port
 from tests.testkit.timestamping import Authority, new_authority, serving_authority
 from tests.unit.cli.world import World, service_of

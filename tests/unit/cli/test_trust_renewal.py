@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from ledger.cli.exits import Exit
+from ledger.cli.errors import Exit
 from ledger.config.keys import create_note_key
 from ledger.core.log.policy import parse_policy
 from ledger.core.verification.trust import Trust, TrustedBlock, encode_trust, parse_trust

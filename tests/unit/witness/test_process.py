@@ -6,7 +6,7 @@ import json
 import time
 from pathlib import Path
 
-from ledger.cli.exits import Exit
+from ledger.cli.errors import Exit
 from ledger.core.log.checkpoints import verify_cosignatures
 from ledger.core.log.notes import parse_vkey
 from ledger.core.signing.signatures import recover

@@ -1,4 +1,4 @@
-"""``tally registry``: what a majority of the agencies' admins decides, from machine to machine by files."""
+"""``tally agency`` and ``registry``: the agencies of the ledger, their admins, and their decisions on chain."""
 
 from __future__ import annotations
 
@@ -10,15 +10,71 @@ import click
 import msgspec
 
 from ledger.cli.command import Group
-from ledger.cli.output import Column
+from ledger.cli.output import Column, printable_line
 from ledger.cli.params import FILE
-from ledger.cli.printable import printable_line
 from ledger.cli.session import Session, pass_session
+from ledger.client.service import at
 from ledger.core.encoding import canonical
 from ledger.core.errors import MalformedInput
 
 if TYPE_CHECKING:
-    from ledger.client.decisions import Decision, Proposal
+    from ledger.client.registry import Decision, Proposal
+
+
+@click.group("agency", cls=Group)
+def agency_group() -> None:
+    """The agencies of the ledger."""
+
+
+@agency_group.command("list")
+@pass_session
+def list_agencies(session: Session) -> None:
+    """List the agencies."""
+    columns = [Column("agency_id"), Column("name"), Column("kind", "agency_kind"), Column("jurisdiction")]
+    session.output.table(list(session.service.pages("/api/v1/agencies", "agencies")), columns)
+
+
+@agency_group.command("show")
+@click.argument("agency_id")
+@pass_session
+def show_agency(session: Session, agency_id: str) -> None:
+    """Show an agency and its keys."""
+    agency = session.service.get(at("/api/v1/agencies/{}", agency_id))
+    keys = list(session.service.pages(at("/api/v1/agencies/{}/keys", agency_id), "keys"))
+    if session.json:
+        return session.output.data(agency | {"keys": keys})
+    session.output.record(
+        agency, [Column("kind", "agency_kind") if name == "kind" else Column(name) for name in agency]
+    )
+    columns = ("key_id", "officer", "roles", "valid_from", "valid_until", "granted", "revoked")
+    return session.output.table(keys, [Column(name) for name in columns])
+
+
+@agency_group.command("propose-admin")
+@click.argument("account")
+@pass_session
+def propose_admin(session: Session, account: str) -> None:
+    """Propose ACCOUNT as the next admin of your agency, as its admin. Nothing changes until it accepts.
+
+    The last proposal counts: to take one back, propose another account, or your own.
+    """
+    from ledger.client.registry import propose_admin as propose
+
+    session.output.record(propose(session, account))
+
+
+@agency_group.command("accept-admin")
+@click.argument("agency_id")
+@pass_session
+def accept_admin(session: Session, agency_id: str) -> None:
+    """Become the admin of the agency that proposed your account. Its admin before is none from then on.
+
+    Keys that were granted stay; from now on you grant and revoke.
+    """
+    from ledger.client.registry import accept_admin as accept
+
+    session.output.record(accept(session, agency_id))
+
 
 output_option = click.option(
     "--output", "-o", type=click.Path(dir_okay=False, path_type=Path), help="Where to write it, rather than print it."
@@ -26,13 +82,13 @@ output_option = click.option(
 
 
 @click.group("registry", cls=Group)
-def command() -> None:
+def registry_group() -> None:
     """The registry on the chain: agencies, witnesses, quorum, submitters, and who decides about them."""
 
 
-@command.command("show")
+@registry_group.command("show")
 @pass_session
-def show(session: Session) -> None:
+def show_registry(session: Session) -> None:
     """Show the registry's quorum and agencies, with their admins and witnesses."""
     state = session.service.get("/api/v1/chain")
     agencies = list(session.service.pages("/api/v1/agencies", "agencies"))
@@ -42,7 +98,7 @@ def show(session: Session) -> None:
     return session.output.table(agencies, [Column(name) for name in ("agency_id", "admin", "witness")])
 
 
-@command.group("propose", cls=Group)
+@registry_group.group("propose", cls=Group)
 def propose_group() -> None:
     """Write down what a majority is to decide, as the registry's next decision."""
 
@@ -56,7 +112,7 @@ def propose_agency(session: Session, file: Path, output: Path | None) -> None:
 
     FILE is JSON: agency_id, kind, jurisdiction, name {en, zh}, admin.
     """
-    from ledger.client.decisions import AdmitAgency, read_file
+    from ledger.client.registry import AdmitAgency, read_file
 
     _propose(session, read_file(file, AdmitAgency), output)
 
@@ -68,8 +124,7 @@ def propose_agency(session: Session, file: Path, output: Path | None) -> None:
 @pass_session
 def propose_witness(session: Session, agency_id: str, account: str, output: Path | None) -> None:
     """Propose ACCOUNT as the witness of an agency, in the place of the one before."""
-    from ledger.client.decisions import SetWitness
-    from ledger.client.registry import account_of, agency_of
+    from ledger.client.registry import SetWitness, account_of, agency_of
 
     _propose(session, SetWitness(agency_of(agency_id), account_of(account, field="ACCOUNT")), output)
 
@@ -80,8 +135,7 @@ def propose_witness(session: Session, agency_id: str, account: str, output: Path
 @pass_session
 def propose_no_witness(session: Session, agency_id: str, output: Path | None) -> None:
     """Propose that an agency have no witness any more."""
-    from ledger.client.decisions import RemoveWitness
-    from ledger.client.registry import agency_of
+    from ledger.client.registry import RemoveWitness, agency_of
 
     _propose(session, RemoveWitness(agency_of(agency_id)), output)
 
@@ -92,7 +146,7 @@ def propose_no_witness(session: Session, agency_id: str, output: Path | None) ->
 @pass_session
 def propose_quorum(session: Session, quorum: int, output: Path | None) -> None:
     """Propose how many agencies' witnesses must co-sign an anchor."""
-    from ledger.client.decisions import SetQuorum
+    from ledger.client.registry import SetQuorum
 
     _propose(session, SetQuorum(quorum), output)
 
@@ -104,30 +158,29 @@ def propose_quorum(session: Session, quorum: int, output: Path | None) -> None:
 @pass_session
 def propose_submitter(session: Session, account: str, *, bar: bool, output: Path | None) -> None:
     """Propose that ACCOUNT may anchor, or may not any more."""
-    from ledger.client.decisions import AllowSubmitter, BarSubmitter
-    from ledger.client.registry import account_of
+    from ledger.client.registry import AllowSubmitter, BarSubmitter, account_of
 
     _propose(session, (BarSubmitter if bar else AllowSubmitter)(submitter=account_of(account, field="ACCOUNT")), output)
 
 
-@command.command("approve")
+@registry_group.command("approve")
 @click.argument("proposal", type=FILE)
 @click.option("--yes", is_flag=True, help="Sign without being asked.")
 @output_option
 @pass_session
 def approve(session: Session, proposal: Path, *, yes: bool, output: Path | None) -> None:
     """Sign a proposal as an agency's admin, after reading it in words; gives the approval as a file."""
-    from ledger.client import decisions
+    from ledger.client import registry
 
-    read = decisions.read_file(proposal, decisions.Proposal)
-    decisions.require_current(session, read)
+    read = registry.read_file(proposal, registry.Proposal)
+    registry.require_current(session, read)
     _show(session, read)
     if not yes:
         _ask(session)
-    _give(session, decisions.approve(session, read), output)
+    _give(session, registry.approve(session, read), output)
 
 
-@command.command("send")
+@registry_group.command("send")
 @click.argument("proposal", type=FILE)
 @click.option(
     "--approval", "approvals", type=FILE, multiple=True, required=True, help="As 'registry approve' gave it; repeat it."
@@ -135,16 +188,16 @@ def approve(session: Session, proposal: Path, *, yes: bool, output: Path | None)
 @pass_session
 def send(session: Session, proposal: Path, approvals: tuple[Path, ...]) -> None:
     """Send a proposal that a majority of the admins has approved; anybody may."""
-    from ledger.client import decisions
+    from ledger.client import registry
 
-    read = decisions.read_file(proposal, decisions.Proposal)
-    signed = [decisions.read_file(path, decisions.AdminApproval) for path in approvals]
+    read = registry.read_file(proposal, registry.Proposal)
+    signed = [registry.read_file(path, registry.AdminApproval) for path in approvals]
     _show(session, read)
-    session.output.record(decisions.send(session, read, signed))
+    session.output.record(registry.send(session, read, signed))
 
 
 def _propose(session: Session, decision: Decision, output: Path | None) -> None:
-    from ledger.client.decisions import propose
+    from ledger.client.registry import propose
 
     proposal = propose(session, decision)
     _show(session, proposal)

@@ -1,17 +1,17 @@
-"""``tally event``: any event by its body; signed submissions as files; what was recorded."""
+"""``tally search``, ``event``, ``access`` and ``paper``: find, read and print what is recorded."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import click
 from msgspec import Struct
 
-from ledger.cli.bodies import make_body
-from ledger.cli.command import Group
-from ledger.cli.event_recorder import EventRecorder, print_receipt
+from ledger.cli.command import Command, Group
+from ledger.cli.event_recorder import EventRecorder, make_body, print_receipt
 from ledger.cli.options import GROUND
 from ledger.cli.output import Column, Output
 from ledger.cli.params import FILE
@@ -25,11 +25,44 @@ from ledger.core.encoding.decoding import convert, decoder_of
 from ledger.core.errors import MalformedInput
 from ledger.core.events import EVENT_TYPES, Authority, Stream, decode_submission
 from ledger.core.events.terms import Blake3, Instant, SafeInt
+from ledger.i18n.messages import said
 from ledger.recording.signing import StreamPosition
 from ledger.timeline.sentences import VOCABULARY_IN
 
+HIT_COLUMNS = (
+    Column("word_kind", "word_kind"),
+    *map(Column, ("word", "item_id", "case_id", "case_number", "case_type", "stage", "event_id")),
+)
+
+
+@click.command("search", cls=Command)
+@click.argument("text", required=False)
+@click.option("--file", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Search for this very file.")
+@click.option("--limit", type=click.IntRange(1, 100_000), default=100, show_default=True, help="Hits at most.")
+@pass_session
+def search_command(session: Session, text: str | None, file: Path | None, limit: int) -> None:
+    """Find cases by a case number, the number of a paper, exhibit or seal, a digest, an officer, a person or any id.
+
+    The beginning is enough; --file searches for the digest of a file. What you search for is recorded.
+    """
+    if (text is None) == (file is None):
+        raise click.UsageError("expected a text, or --file with a file")
+    asked = text if file is None else _digest(file)
+    hits = list(islice(session.service.pages("/api/v1/search", "hits", limit=min(limit, 1000), q=asked), limit))
+    if session.json:
+        return session.output.data(hits)
+    return session.output.table([hit | {"word_kind": hit["kind"]} for hit in hits], HIT_COLUMNS)
+
+
+def _digest(file: Path) -> str:
+    from ledger.core.encoding.digests import Algorithm
+    from ledger.evidence.hashing import hash_file
+
+    return str(hash_file(file, (Algorithm.SHA256,)).digests[0])
+
+
 DRAFT = 'Expected {"event_type": ..., "stream": {"kind": ..., "id": ...}, "body": {...}}: docs/protocol.md, section 4.'
-LISTED = (
+EVENT_COLUMNS = (
     "envelope.sequence",
     "payload.occurred_at",
     "event_type",
@@ -54,11 +87,11 @@ class _Draft(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 @click.group("event", cls=Group)
-def command() -> None:
+def event_group() -> None:
     """Any event by its body, and signed submissions as files."""
 
 
-@command.command("sign")
+@event_group.command("sign")
 @click.argument("file", type=FILE)
 @click.option("--output", "-o", type=click.Path(path_type=Path), help="Where to write it [EVENT_ID.json].")
 @pass_session
@@ -78,7 +111,7 @@ def sign(session: Session, file: Path, output: Path | None) -> None:
     session.output.record({"event_id": signed.envelope.event_id, "file": str(target)})
 
 
-@command.command("submit")
+@event_group.command("submit")
 @click.argument("files", type=FILE, nargs=-1, required=True)
 @pass_session
 def submit(session: Session, files: tuple[Path, ...]) -> None:
@@ -89,17 +122,17 @@ def submit(session: Session, files: tuple[Path, ...]) -> None:
         print_receipt(session, send(session, submission, file))
 
 
-@command.command("list")
+@event_group.command("list")
 @click.argument("case_id")
 @GROUND
 @pass_session
-def list_(session: Session, case_id: str, ground: str | None) -> None:
+def list_events(session: Session, case_id: str, ground: str | None) -> None:
     """List the events of a case."""
     events = list(session.service.pages("/api/v1/events", "events", case_id=case_id, ground=ground))
-    session.output.table(events, [Column(name) for name in LISTED])
+    session.output.table(events, [Column(name) for name in EVENT_COLUMNS])
 
 
-@command.command("show")
+@event_group.command("show")
 @click.argument("event_id")
 @GROUND
 @pass_session
@@ -156,3 +189,64 @@ def _show_fields(output: Output, name: str, fields: Mapping[str, Any], event_typ
 
 def _is_list(value: Any) -> bool:
     return isinstance(value, list) and bool(value) and all(isinstance(part, Mapping) for part in value)
+
+
+READ_COLUMNS = tuple(map(Column, ("number", "read_at", "agency", "officer", "what", "case_id", "reading_ground")))
+
+
+@click.group("access", cls=Group)
+def access_group() -> None:
+    """The log of reads. Takes an auditor or a supervisor."""
+
+
+@access_group.command("list")
+@click.option("--case", "case_id", metavar="CASE", help="Only reads of this case.")
+@click.option("--officer", metavar="OFFICER", help="Only what this officer read.")
+@pass_session
+def list_reads(session: Session, case_id: str | None, officer: str | None) -> None:
+    """List who read your agency's cases, what, when and on what ground, and all that your own officers read."""
+    reads = list(session.service.pages("/api/v1/access", "reads", limit=1000, case_id=case_id, officer=officer))
+    if session.json:
+        return session.output.data(reads)
+    rows = [read | {"reading_ground": read["ground"], "what": said(read["what"], session.labels)} for read in reads]
+    return session.output.table(rows, READ_COLUMNS)
+
+
+@click.command("paper", cls=Command)
+@click.argument("event_id", required=False)
+@click.option("--case", "case_id", help="Every document of this case, each in a file of its own.")
+@click.option("--document", metavar="NAME", help="Which one, where an event prints as several.")
+@click.option("--both", is_flag=True, help="In Chinese and English [in your language].")
+@click.option("--withhold", type=click.Choice(["sections"]), help="Print no names and nothing confidential.")
+@GROUND
+@click.option("--output", "-o", type=click.Path(path_type=Path), help="File, with --case folder [ID.pdf, ID].")
+@pass_session
+def paper_command(
+    session: Session,
+    /,
+    *,
+    event_id: str | None,
+    case_id: str | None,
+    both: bool,
+    output: Path | None,
+    **query: str | None,
+) -> None:
+    """Print an event: transfer list, acceptance receipt, notice, custody change certificate, and the like.
+
+    PDF/A with a QR code and room for the seal. What an event prints as is told in docs/paper.md.
+    """
+    from ledger.cli.exporting import paper_of, papers_of_case, write
+
+    if (event_id is None) == (case_id is None):
+        raise MalformedInput("expected one of the two", field="EVENT_ID, --case")
+    query["lang"] = "both" if both else session.language
+    if event_id is not None:
+        target = output or Path(f"{event_id}.pdf")
+        write(target, paper_of(session, event_id, **query))
+        session.output.record({"file": str(target)})
+        return
+    folder = output or Path(str(case_id))
+    folder.mkdir(exist_ok=True)
+    for name, pdf in papers_of_case(session, str(case_id), **query):
+        write(folder / name, pdf)
+        session.output.record({"file": str(folder / name)})

@@ -1,0 +1,303 @@
+"""``tally dataset``, ``correlate`` and ``report``: what supervision compares and counts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ledger.cli.command import Command, Group
+from ledger.cli.event_recorder import EventRecorder, make_body
+from ledger.cli.output import Column, printable
+from ledger.cli.params import acting, identity_key_option
+from ledger.cli.session import Session, pass_session
+from ledger.client.service import at
+from ledger.core.encoding.decoding import convert
+from ledger.core.errors import Conflict
+from ledger.core.events.record import DatasetRegistered, TableLayout
+
+if TYPE_CHECKING:
+    from rich.tree import Tree
+
+    from ledger.i18n import Labels
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from ledger.cli.params import words
+from ledger.core.encoding.decoding import decode_json
+from ledger.core.errors import MalformedInput
+from ledger.core.events.terms import BusinessLine
+
+if TYPE_CHECKING:
+    from ledger.supervision.reports.document import Called
+
+
+LISTED = (
+    "dataset_id",
+    "source",
+    "legal_basis",
+    "period_from",
+    "period_until",
+    "rows",
+    "digest",
+    "registered_at",
+    "kept",
+)
+
+
+@click.group("dataset", cls=Group)
+def dataset_group() -> None:
+    """Outside data sets: register one, give its file to models, list them."""
+
+
+@dataset_group.command("register")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--source", required=True, help="Who gave it, such as 'social security bureau'.")
+@click.option("--legal-basis", required=True, help="On what ground it may be used.")
+@click.option("--from", "period_from", metavar="DAY", required=True, help="First day that it covers, 2026-01-01.")
+@click.option("--until", "period_until", metavar="DAY", required=True, help="Last day that it covers, 2026-06-30.")
+@click.option("--dataset-id", help="Told by the digest unless given.")
+@click.option("--encoding", type=click.Choice(["utf-8", "gb18030"]), default="utf-8", show_default=True)
+@click.option("--delimiter", default=",", show_default=True, help="Of a CSV file.")
+@click.option("--sheet", help="Of an XLSX file [the first].")
+@acting
+def register(recorder: EventRecorder, /, *, file: Path, dataset_id: str | None, **given: Any) -> None:
+    """Register FILE (CSV, XLSX, JSON): rows, layout and digest are recorded; the file stays here until you give it.
+
+    Under an id that your agency has registered it is the later list of the same kind, which models ask from then on.
+    """
+    layout = {name: given.pop(name) for name in ("encoding", "delimiter", "sheet")}
+    counts = _counted(file, layout)
+    digest = counts["digest"]
+    registered = {line["digest"]: line["dataset_id"] for line in _datasets(recorder.session)}
+    if digest in registered:
+        raise Conflict(f"this file is registered as {registered[digest]}", field="FILE", code="already_registered")
+    dataset_id = dataset_id or f"dataset-{digest.partition(':')[2][:16]}"
+    recorder.record_for_agency(make_body(DatasetRegistered, dataset_id=dataset_id, **counts, **given))
+
+
+@dataset_group.command("give")
+@click.argument("dataset_id")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@pass_session
+def give(session: Session, dataset_id: str, file: Path) -> None:
+    """Give FILE, as it was registered, to the service: models can ask its rows, nobody else reads them."""
+    path = at("/api/v1/datasets/{}/file", dataset_id)
+    kept = session.service.post(path, file.read_bytes(), dict[str, Any], content_type="application/octet-stream")
+    session.output.record(kept)
+
+
+@dataset_group.command("pseudonyms")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option(
+    "--identity", metavar="COLUMN", multiple=True, required=True, help="As the import's mapping has it, in order."
+)
+@click.option("--output", "-o", type=click.Path(dir_okay=False, path_type=Path), required=True, help="A new CSV file.")
+@click.option("--encoding", type=click.Choice(["utf-8", "gb18030"]), default="utf-8", show_default=True)
+@click.option("--delimiter", default=",", show_default=True, help="Of a CSV file.")
+@click.option("--sheet", help="Of an XLSX file [the first].")
+@identity_key_option
+@pass_session
+def pseudonyms(
+    session: Session, /, *, file: Path, identity: tuple[str, ...], output: Path, key_file: Path | None, **layout: Any
+) -> None:
+    """Write FILE anew, its persons as your agency's cases have them: a keyed digest in the place of their numbers.
+
+    Done by the agency whose imports made the persons' ids, since only it has the key. No service is asked.
+    """
+    from ledger.cli.importing import identity_key
+    from ledger.interchange.imports.identity import pseudonymise
+    from ledger.interchange.imports.source_file import Layout, SourceFile, format_of
+
+    with SourceFile(file, Layout(format_of(file), **layout)) as source:
+        pseudonymised = pseudonymise(source, identity, identity_key(session, key_file), output)
+    session.output.record({"file": str(output), "rows": pseudonymised.rows, "left_out": pseudonymised.left_out})
+
+
+@dataset_group.command("list")
+@pass_session
+def list_(session: Session) -> None:
+    """List the data sets that your agency registered."""
+    session.output.table(_datasets(session), [Column(name) for name in LISTED])
+
+
+def _counted(file: Path, layout: dict[str, Any]) -> dict[str, Any]:
+    """Rows, layout and digest of one state of the file."""
+    from ledger.interchange.imports.source_file import Layout, SourceFile, format_of
+
+    kind = format_of(file)
+    with SourceFile(file, Layout(kind, **layout)) as source:
+        return {"rows": source.count(), "digest": source.digest(), "layout": TableLayout(format=kind, **layout)}
+
+
+def _datasets(session: Session) -> list[dict[str, Any]]:
+    return list(session.service.pages("/api/v1/datasets", "datasets", limit=1000))
+
+
+COLOURS = {"case": "bold", "item": "", "seal": "yellow", "digest": "cyan", "officer": "magenta", "person": "green"}
+SHORT = 20  # characters of a digest or pseudonym that people are shown
+
+
+@click.command("correlate", cls=Command)
+@click.argument("node", metavar="KIND:ID|CASE")
+@click.option("--depth", type=click.IntRange(1, 8), default=4, show_default=True, help="Steps away from it.")
+@click.option("--to", metavar="KIND:ID", help="Show the way to this one alone.")
+@click.option("--graphml", type=click.Path(dir_okay=False, path_type=Path), help="Save the graph for other programs.")
+@pass_session
+def correlate_command(session: Session, node: str, depth: int, to: str | None, graphml: Path | None) -> None:
+    """Show what KIND:ID has in common with others: case, item, seal, digest, officer or person.
+
+    A case may be named by its id or number alone. Two cases with one seal are four steps apart. Persons are
+    pseudonyms, never names. What very many share is counted and not followed.
+    """
+    correlation = session.service.get("/api/v1/correlation", depth=depth, to=to, **{"from": node})
+    if graphml is not None:
+        return _write_graph(session, graphml, correlation)
+    if session.json:
+        return session.output.data(correlation)
+    if to is not None:
+        return _show_path(correlation["path"], session.labels)
+    session.output.console.print(_tree(correlation, session.labels))
+    if correlation["cut"]:
+        session.output.warn(session.labels.of("message", "more_in_common"))
+    return None
+
+
+def _write_graph(session: Session, path: Path, correlation: dict[str, Any]) -> None:
+    import networkx
+
+    from ledger.supervision.correlation import Correlation, Edge, Place, parse_node
+
+    graph = Correlation(
+        parse_node(correlation["start"]),
+        convert(correlation["places"], tuple[Place, ...]),
+        convert(correlation["edges"], tuple[Edge, ...]),
+        correlation["cut"],
+    ).graph()
+    if path.exists():
+        raise Conflict(f"{path} is there already", field="--graphml", hint="Name another file.")
+    networkx.write_graphml(graph, path)
+    session.output.record({"file": str(path), "nodes": len(graph.nodes), "edges": len(graph.edges)})
+
+
+def _show_path(path: list[dict[str, Any]], labels: Labels) -> None:
+    for edge in path:
+        parts = (_name(edge["a"], labels), labels.of_relation(edge["relation"]), _name(edge["b"], labels))
+        click.echo("  ".join(parts))
+
+
+def _tree(correlation: dict[str, Any], labels: Labels) -> Tree:
+    """Each node below the nearest one that leads to it."""
+    from rich.text import Text
+    from rich.tree import Tree
+
+    places = {_key(place["node"]): place for place in correlation["places"]}
+    near: dict[str, list[str]] = {}
+    for edge in correlation["edges"]:
+        a, b = _key(edge["a"]), _key(edge["b"])
+        near.setdefault(a, []).append(b)
+        near.setdefault(b, []).append(a)
+
+    def drawn(name: str) -> Text:
+        place = places[name]
+        rest = "" if place["followed"] or place["distance"] == 0 else f"  ({place['neighbours']})"
+        return Text(_name(place["node"], labels) + rest, style=COLOURS[place["node"]["kind"]])
+
+    drawn_nodes = {correlation["start"]}
+    root = Tree(drawn(correlation["start"]))
+    waiting = [(correlation["start"], root)]
+    for name, branch in waiting:
+        for other in sorted(set(near.get(name, ())) - drawn_nodes):
+            if places[other]["distance"] == places[name]["distance"] + 1:
+                drawn_nodes.add(other)
+                waiting.append((other, branch.add(drawn(other))))
+    return root
+
+
+def _key(node: dict[str, str]) -> str:
+    return f"{node['kind']}:{node['id']}"
+
+
+def _name(node: dict[str, str], labels: Labels) -> str:
+    shown = (
+        node["id"] if node["kind"] not in ("digest", "person") or len(node["id"]) <= SHORT else node["id"][:SHORT] + "…"
+    )
+    return printable(f"{labels.of('node_kind', node['kind'])} {shown}")
+
+
+FORMATS = {".json": "json", ".html": "html", ".pdf": "pdf"}
+
+
+@click.command("report", cls=Command)
+@click.option("--from", "since", metavar="DAY", required=True, help="First day of the period, 2026-01-01.")
+@click.option("--until", metavar="DAY", required=True, help="Last day of the period, 2026-06-30.")
+@click.option("--jurisdiction", metavar="PATH", help="Agencies below it [all in yours].")
+@click.option("--business-line", type=words(BusinessLine), help="Cases of this line [all].")
+@click.option("--output", "-o", type=click.Path(dir_okay=False, path_type=Path), help="A file: .html, .pdf or .json.")
+@pass_session
+def report_command(session: Session, /, *, output: Path | None, **asked: str | None) -> None:
+    """Report what recurs, where and for how long, of your procuratorate's jurisdiction.
+
+    Every row names the events that it was counted from: in the HTML page under its number, all of them in the JSON.
+    """
+    if output is not None:
+        return _write_report(session, output, asked)
+    from ledger.supervision.reports import Report
+
+    fetched = session.service.fetch("/api/v1/report", format="json", **asked)
+    if session.json:
+        return session.output.data(msgspec.json.decode(fetched))
+    return _show(session, decode_json(fetched, Report))
+
+
+def _write_report(session: Session, output: Path, asked: dict[str, str | None]) -> None:
+    file_format = FORMATS.get(output.suffix.lower())
+    if file_format is None:
+        raise MalformedInput("expected a file that ends in .html, .pdf or .json", field="--output")
+    report = session.service.fetch("/api/v1/report", format=file_format, lang=session.language, **asked)
+    try:
+        with output.open("xb") as file:
+            file.write(report)
+    except FileExistsError as error:
+        raise Conflict(f"{output} is there already", field="--output", hint="Name another file with -o.") from error
+    session.output.record({"file": str(output), "bytes": len(report)})
+
+
+def _show(session: Session, report: object) -> None:
+    from ledger.supervision.reports import Report
+    from ledger.supervision.reports.document import cell_text, head_of
+
+    assert isinstance(report, Report)
+    head, labels, called = head_of(report, session.labels), session.labels, _called(session)
+    click.secho(head.title, bold=True)
+    for name, value in head.facts:
+        click.echo(f"{name}: {value}")
+    for table in report.tables:
+        click.secho(f"\n{labels.told(table)}", bold=True)
+        titles = [labels.told(column) for column in table.columns]
+        rows = [
+            {
+                title: cell_text(column, cell, labels, called)
+                for title, column, cell in zip(titles, table.columns, row.cells, strict=True)
+            }
+            for row in table.rows
+        ]
+        session.output.table(rows, [Column(title) for title in titles])
+    click.secho(f"\n{head.note}", dim=True)
+
+
+def _called(session: Session) -> Called:
+    """Names from the service; a model's with the id beside it, which other commands ask for."""
+    from ledger.supervision.reports.document import Called
+
+    def told(path: str, kind: str, key: str, name: str) -> dict[str, str]:
+        return {row[key]: row[name][session.labels.suffix] for row in session.service.pages(path, kind)}
+
+    agencies = told("/api/v1/agencies", "agencies", "agency_id", "name")
+    models = told("/api/v1/models", "models", "model_id", "title")
+    return Called(
+        lambda agency: agencies.get(agency, agency),
+        lambda model: f"{models[model]} ({model})" if model in models else model,
+    )

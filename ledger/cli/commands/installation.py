@@ -1,0 +1,303 @@
+"""``tally init``, ``serve``, ``sample``, ``doctor``, ``completion``: a ledger of one's own, from nothing to running."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+import msgspec
+from click.shell_completion import get_completion_class
+
+from ledger.cli.command import Command, Group
+from ledger.cli.diagnosis import diagnose
+from ledger.cli.errors import Exit
+from ledger.cli.output import Column
+from ledger.cli.passphrase import Passphrase, generate_passphrase, passphrase_options
+from ledger.cli.session import Session, pass_session
+from ledger.config.installation import DataDirectory, Founding, create, read_founding
+from ledger.config.settings import DEFAULT_DATA_DIR
+from ledger.core.encoding.decoding import decode_toml
+from ledger.core.errors import MalformedInput
+from ledger.i18n import Labels
+from ledger.i18n.messages import said
+
+
+@click.command("init", cls=Command)
+@click.option(
+    "--founding",
+    "file",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="JSON or TOML with the founding agencies; see below.",
+)
+@click.option(
+    "--data-dir",
+    type=click.Path(file_okay=False, path_type=Path),
+    envvar="TALLYSTICK_DATA_DIR",
+    default=DEFAULT_DATA_DIR,
+    help="Where the ledger is to be kept.",
+    show_default=True,
+)
+@click.option("--origin", help="The log's name in checkpoints, such as ledger.example/handovers.")
+@click.option("--development", is_flag=True, help="Allow quorum 0: every verdict says so.")
+@click.option("--keep-passphrase", is_flag=True, help="Mint the passphrase and keep it beside the keys it opens.")
+@click.option("--light", is_flag=True, help="Little work against guessing: for tests and demonstrations only.")
+@passphrase_options
+@pass_session
+def init_command(
+    session: Session,
+    /,
+    *,
+    file: Path | None,
+    data_dir: Path,
+    origin: str | None,
+    development: bool,
+    keep_passphrase: bool,
+    light: bool,
+    passphrase: Passphrase,
+) -> None:
+    """Mint a ledger: its id, the keys of log, service and submitter, and who founds it.
+
+    FOUNDING lists agencies, each with agency_id, kind, admin (the address of its admin's key), jurisdiction and
+    name {en, zh}; beside them quorum (of witnesses), development and finality (of the chain's blocks: how many on top
+    of one make it final, 12 unless told, or safe, or finalized). Make admin keys with 'tally key new'. A quorum takes
+    agencies with a witness {account, verifier_key}, as 'tally witness key' prints them.
+
+    Without FOUNDING, --development founds a town of eleven agencies, to try things out: the keys of its people are kept
+    in the data directory, and 'tally sample load' plays the sample with them.
+    """
+    where = DataDirectory(data_dir)
+    if where.installation.exists():
+        raise MalformedInput(f"{data_dir} holds a ledger already", field="--data-dir", hint="Choose another one.")
+    founding = _founding(file, development=development) if file else _town(where, development=development)
+    secret = (
+        generate_passphrase(where.passphrase, passphrase)
+        if keep_passphrase
+        else passphrase.read(of="the service's keys", new=True)
+    )
+    installation = create(where, founding, origin, secret, light=light)
+    session.output.record(
+        {
+            "data_dir": str(data_dir),
+            "log_id": installation.log_id,
+            "log_key": installation.log_key,
+            "service_key_id": installation.service_key_id,
+            "submitter": installation.submitter,
+            "development": installation.founding.development,
+        }
+    )
+    session.output.done(f"Next: tally serve --data-dir {data_dir}")
+
+
+def _town(where: DataDirectory, *, development: bool) -> Founding:
+    """Make the keys of a development town and return its founding."""
+    from ledger.samples.keys import TownKeys
+
+    if not development:
+        raise MalformedInput(
+            "expected a file with the founding agencies",
+            field="--founding",
+            hint="To try things out, --development founds a town whose keys are kept in the data directory.",
+        )
+    return TownKeys.of(where).make()
+
+
+def _founding(file: Path, *, development: bool) -> Founding:
+    data = file.read_bytes()
+    hint = "A founding ends in .toml or .json; docs/tutorial.md begins with one."
+    try:
+        tables = (
+            decode_toml(data, field="--founding", hint=hint) if file.suffix == ".toml" else msgspec.json.decode(data)
+        )
+    except (ValueError, RecursionError) as error:
+        raise MalformedInput(f"{file} is not JSON: {error}", field="--founding", hint=hint) from error
+    if development and isinstance(tables, dict):
+        tables["development"] = True
+    try:
+        return read_founding(msgspec.json.encode(tables))
+    except MalformedInput as error:
+        hint = error.hint or "docs/tutorial.md begins with a founding that is valid."
+        raise MalformedInput(error.message, field=f"--founding: {error.field}", hint=hint) from error
+
+
+@click.command("serve", cls=Command)
+@click.option("--data-dir", type=click.Path(file_okay=False, path_type=Path), help="[TALLYSTICK_DATA_DIR]")
+@click.option("--host", help="Address to listen at [TALLYSTICK_HOST, else 127.0.0.1].")
+@click.option("--port", type=int, help="Port to listen at [TALLYSTICK_PORT, else 8420].")
+@click.option("--database-url", help="SQLite in the data directory, unless postgresql+psycopg://...")
+@click.option("--chain", help="'embedded', or the URL of a JSON-RPC node.")
+@passphrase_options
+@pass_session
+def serve_command(session: Session, /, *, data_dir: Path | None, passphrase: Passphrase, **given: str | None) -> None:
+    """Run the service until it is interrupted.
+
+    Every setting can also come from a variable TALLYSTICK_* or from settings.env in the data directory.
+    """
+    from api.app import create_app
+    from api.middleware.clients import ConnectionLimits
+    from api.middleware.server import make_server
+    from api.wiring import open_parts
+    from ledger.cli.listening import listening, private, process_lock
+    from ledger.config.installation import DataDirectory, load
+    from ledger.config.settings import EMBEDDED, read_settings
+
+    settings = read_settings(data_dir, **given)
+    where = DataDirectory(settings.data_dir)
+    load(where)
+    owned = private(where.path, keys=where.keys.path, output=session.output)
+    if passphrase.is_named or not settings.knows_passphrase(where):
+        secret = passphrase.read(of="the service's keys")
+        settings = read_settings(data_dir, **given, key_passphrase=secret)
+    # Services share a ledger that share a database server and a chain; of an embedded chain each would follow its own.
+    shares = settings.database_url is not None and settings.chain != EMBEDDED
+    alone = process_lock(
+        where.lock,
+        shares=shares,
+        message=f"another service runs on the ledger in {where.path}",
+        hint="Work with that one, stop it, or name the directory of another ledger.",
+    )
+    port_hint = "Choose another, by --port or TALLYSTICK_PORT; the URL of the profiles has it too."
+    with owned, alone, listening(settings.host, settings.port, field="--port", hint=port_hint) as listener:
+        session.output.note(f"serving {settings.data_dir} at {settings.url}")
+        with open_parts(settings) as parts:
+            server = make_server(
+                create_app(parts),
+                host=settings.host,
+                port=settings.port,
+                header_timeout_s=settings.header_timeout_s,
+                limits=ConnectionLimits(
+                    most=settings.max_connections,
+                    most_of_address=settings.max_connections_per_address,
+                    proxies=settings.proxy_networks,
+                ),
+            )
+            server.run([listener])
+
+
+DATA_DIR = click.option("--data-dir", type=click.Path(file_okay=False, path_type=Path), help="[TALLYSTICK_DATA_DIR]")
+URL = click.option("--url", help="Of its service, unless it is the one that its settings name.")
+
+
+@click.group("sample", cls=Group)
+def sample_group() -> None:
+    """Sample data for a development ledger: the cases of twelve stories, and the people who played them."""
+
+
+@sample_group.command("load")
+@DATA_DIR
+@URL
+@pass_session
+def load(session: Session, data_dir: Path | None, url: str | None) -> None:
+    """Play the twelve stories into an empty development ledger whose service runs.
+
+    Only a ledger founded by 'tally init --development' without a founding of its own has the keys for it. Cut short,
+    the same command goes on; done, it changes nothing.
+    """
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+    from ledger.client.sample_ledger import ServiceLedger
+    from ledger.config.installation import DataDirectory
+    from ledger.config.installation import load as installation_in
+    from ledger.config.settings import read_settings
+    from ledger.samples import load as loading
+
+    settings = read_settings(data_dir)
+    where = DataDirectory(settings.data_dir)
+    keys = loading.require_development(where)
+    ledger = ServiceLedger(url or settings.url, installation_in(where).log_id_bytes, keys)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    with Progress(*columns, console=Console(stderr=True), disable=session.json) as bar:
+        task = bar.add_task("", total=len(loading.PARTS))
+
+        def told(progress: loading.Progress) -> None:
+            part = progress.part
+            text = session.labels.told(part) if part else ""
+            bar.update(task, completed=progress.done, description=text)
+
+        events = loading.load(where, ledger, told)
+    session.output.record({"stories": 12, "events": events})
+    session.output.done("Next: tally sample profiles")
+
+
+@sample_group.command("profiles")
+@DATA_DIR
+@URL
+@click.option("--replace", is_flag=True, help="Put them in place of profiles of these names.")
+@pass_session
+def profiles(session: Session, data_dir: Path | None, url: str | None, replace: bool) -> None:
+    """Make a profile of each person of the town, so that you can act as any of them."""
+    import msgspec
+
+    from ledger.client.profiles import Profile
+    from ledger.config.installation import DataDirectory
+    from ledger.config.installation import load as installation_in
+    from ledger.config.settings import read_settings
+    from ledger.core.errors import Conflict
+    from ledger.samples.load import require_development
+    from ledger.samples.town import PEOPLE
+
+    settings = read_settings(data_dir)
+    where = DataDirectory(settings.data_dir.absolute())
+    keys = require_development(where)
+    existing = {person.profile for person in PEOPLE} & set(session.profiles.names())
+    if existing and not replace:
+        raise Conflict(
+            f"there are profiles of these names: {', '.join(sorted(existing))}",
+            field="--replace",
+            hint="Put the town's people in their place by --replace, or set TALLYSTICK_CONFIG_DIR to another folder.",
+        )
+    town_profiles = [
+        Profile(
+            name=person.profile,
+            url=url or settings.url,
+            agency=person.agency,
+            officer=person.officer,
+            key=person.profile,
+            log_id=installation_in(where).log_id,
+            key_dir=str(keys.directory.path),
+            passphrase_file=str(keys.passphrase_file),
+        )
+        for person in PEOPLE
+    ]
+    for profile in town_profiles:
+        session.profiles.write(profile, replace=replace)
+        session.profiles.token(profile).unlink(missing_ok=True)
+    rows = [
+        msgspec.to_builtins(profile) | {"role": person.role}
+        for profile, person in zip(town_profiles, PEOPLE, strict=True)
+    ]
+    session.output.table(rows, [Column(name) for name in ("name", "agency", "officer", "role")])
+
+
+@click.command("doctor", cls=Command)
+@click.option("--data-dir", type=click.Path(file_okay=False, path_type=Path), help="[TALLYSTICK_DATA_DIR]")
+@pass_session
+def doctor_command(session: Session, data_dir: Path | None) -> int:
+    """Look at this machine, the data directory, the keys, the chain and the service."""
+    findings = diagnose(session, data_dir)
+    labels = Labels("en") if session.output.json else session.output.labels  # programs are told in English
+    rows = [
+        {
+            "check": finding.check,
+            "result": finding.result,
+            "detail": said(finding.detail, labels),
+            "mend": said(finding.mend, labels),
+        }
+        for finding in findings
+    ]
+    columns = [Column("check", "check"), Column("result", "result"), Column("detail"), Column("mend")]
+    session.output.table(rows, columns)
+    return Exit.REFUSED if any(finding.result == "failed" for finding in findings) else Exit.OK
+
+
+@click.command("completion", cls=Command)
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+@click.pass_context
+def completion_command(ctx: click.Context, shell: str) -> None:
+    """Print the completion script of a shell.
+
+    bash: source <(tally completion bash); zsh: the same; fish: tally completion fish | source
+    """
+    completion = get_completion_class(shell)
+    assert completion is not None
+    click.echo(completion(ctx.find_root().command, {}, "tally", "_TALLY_COMPLETE").source())
