@@ -17,7 +17,7 @@ with kept_recursion_limit():  # before a test brings it in with an Ethereum pack
     import py_ecc  # noqa: F401
 
 settings.register_profile("suite", parent=settings.default, deadline=None)  # no test fails for being slow
-settings.register_profile(  # for scripts/mutate: the same few examples each time, and none made smaller
+settings.register_profile(  # for scripts/campaigns/mutation.py: the same few examples each time, and none made smaller
     "mutation",
     parent=settings.get_profile("suite"),
     derandomize=True,

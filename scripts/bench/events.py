@@ -12,7 +12,7 @@ from ledger.core.events.registry import Name, Profile, RegistryChange
 from ledger.core.events.terms import AgencyKind, Quantity
 from ledger.core.procedure.legal_days import instant_text
 from ledger.recording.signing import Actor, StreamPosition, sign_event
-from scripts.mirrored import FOREVER, UNNUMBERED, numbered
+from scripts.campaigns.casework import FOREVER, UNNUMBERED, numbered
 
 LOG_ID = b"\x05" * 32
 SERVICE = LocalSigner.from_private_key(b"\x09" * 32)

@@ -17,6 +17,7 @@ from ledger.chain.errors import CallReverted, RpcRefused
 from ledger.chain.eth import Eth
 from ledger.chain.rpc import JsonRpc
 from ledger.core.log.checkpoints import parse_checkpoint
+from ledger.core.log.merkle import consistency_proof, leaf_hash, root_of
 from ledger.core.log.notes import parse_note
 from ledger.core.log.tiles import TILE_WIDTH, BundleName, decode_bundle
 from ledger.core.log.witness_protocol import COSIGN_ANCHOR, CosignAnchor
@@ -24,7 +25,6 @@ from ledger.samples.town import admin_of
 from scripts.demonstration.setting import LEAVER
 from scripts.demonstration.stage import Stage, StepFailed
 from scripts.demonstration.witnesses import QUORUM, Witness
-from tests.oracles.merkle_reference import consistency_proof, mth
 
 
 class Operator:
@@ -56,8 +56,11 @@ class Operator:
         """What the contract says to this history as the continuation of its head. Raises StepFailed if it takes it."""
         head = self._eth.call(self.chain["anchor"], self._abi.encode_call("head"), "latest")
         root, size, *_ = self._abi.decode_result("head", head)
-        proof = consistency_proof(size, entries)
-        call = self._abi.encode_call("anchor", size, root, len(entries), mth(entries), registry_hash, proof, b"")
+        leaves = [leaf_hash(entry) for entry in entries]
+        proof = consistency_proof(
+            size, len(leaves), lambda level, index: root_of(leaves[index << level : (index + 1) << level])
+        )
+        call = self._abi.encode_call("anchor", size, root, len(entries), root_of(leaves), registry_hash, proof, b"")
         try:
             self._eth.estimate_gas(self._submitter, self.chain["anchor"], call)
         except RpcRefused as error:
@@ -66,7 +69,7 @@ class Operator:
 
     def ask(self, witness: Witness, entries: list[bytes], registry_hash: bytes) -> str:
         """Why a witness does not co-sign this history. Raises StepFailed if it does."""
-        root = "0x" + mth(entries).hex()
+        root = "0x" + root_of([leaf_hash(entry) for entry in entries]).hex()
         asked = CosignAnchor(
             self.chain["chain_id"], self.chain["anchor"], len(entries), root, "0x" + registry_hash.hex()
         )

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from ledger.core.events import Envelope, encode_submission, registry
 from ledger.core.events.registry import Name, Profile, RegistryChange
 from ledger.recording.signing import envelope_of, sign_payload
+from scripts.campaigns.casework import FOREVER, UNNUMBERED, numbered
 from scripts.histories.history import BEGINS, History
 from scripts.histories.life import Entry
 from scripts.histories.world import Officer, agencies
-from scripts.mirrored import FOREVER, UNNUMBERED, numbered
 
 _UNSIGNED = "0x" + "00" * 65
 

@@ -27,8 +27,8 @@ from ledger.core.verification import bundle as verify
 from ledger.core.verification import case
 from ledger.core.verification.bundle_format import decode_bundle
 from ledger.core.verification.trust import parse_trust
-from scripts import protocol_examples
-from scripts.protocol import tables, worked
+from scripts.docs import protocol_examples, worked_examples
+from scripts.docs import protocol_tables as tables
 from tests.testkit.machine import REPOSITORY
 
 DOCUMENT = protocol_examples.DOCUMENT.read_text(encoding="utf-8")
@@ -67,7 +67,7 @@ def test_a_difference_is_found_and_mended(tmp_path: Any, monkeypatch: pytest.Mon
     assert "differs: docs/protocol.md" in capsys.readouterr().out
     assert protocol_examples.main([]) == 0
     assert edited.read_text(encoding="utf-8") == DOCUMENT
-    assert (tmp_path / "docs" / "examples" / "trust.json").read_bytes() == worked.files()["trust.json"]
+    assert (tmp_path / "docs" / "examples" / "trust.json").read_bytes() == worked_examples.files()["trust.json"]
 
 
 def test_every_refusal_of_custody_is_listed() -> None:
@@ -93,7 +93,11 @@ def test_every_type_that_a_field_has_is_told() -> None:
     """Whoever reads the tables finds each type that they name: a form, a vocabulary or a value of listed fields."""
     fields = f"{tables.payload()} {tables.section()} {tables.envelope()} {tables.parts()} {tables.bodies()}"
     named = {name for names in TYPES.findall(fields) for name in names if name}
-    told = {*tables.WORDS, *tables.VOCABULARIES, *re.findall(r"^- \*\*(\w+)", tables.parts(), re.MULTILINE)}
+    told = {
+        *tables.WORDS,
+        *tables.VOCABULARIES,
+        *re.findall(r"^- \*\*(\w+)", tables.parts(), re.MULTILINE),
+    }
     assert {"Stream", "Authority", "EventRef", "Blake3", "SectionLabel", "Purpose"} <= named
     assert named <= told
 

@@ -17,9 +17,9 @@ from ledger.core.verification.chain import ObservedBlock
 from ledger.core.verification.contract_storage import anchor_slots, registry_slots
 from ledger.core.verification.report import Report
 from ledger.core.verification.trust import Trust, TrustedBlock
+from scripts.docs.chain_states import State
 from tests.testkit.builders import POLICE, clerk
 from tests.testkit.bundles import CHAIN, Log, encode_bundle, naming, trust
-from tests.testkit.chain_states import State
 from tests.testkit.changed_bundles import LOG, NOTE, REGISTERED, Tree
 
 

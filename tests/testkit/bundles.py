@@ -31,6 +31,7 @@ from ledger.core.verification.bundle_format import (
     read_anchor,
 )
 from ledger.core.verification.trust import Trust, TrustedBlock, TrustedChain
+from scripts.docs.chain_states import State
 from tests.oracles import merkle_reference as reference
 from tests.testkit.builders import (
     LOG_ID,
@@ -46,7 +47,6 @@ from tests.testkit.builders import (
     supervisor,
 )
 from tests.testkit.casework import Case
-from tests.testkit.chain_states import State
 
 ORIGIN = "ledger.example/handovers"
 LOG_SIGNER = SeedSigner.from_seed(ORIGIN, bytes([1]) * 32)

@@ -14,9 +14,9 @@ from ledger.store import bindings, log
 from ledger.store.database import Database
 from ledger.store.journal import DatabaseJournal
 from ledger.store.tables import CHAIN_WRITES
+from scripts.docs.chain_states import State
 from tests.testkit.builders import START
 from tests.testkit.bundles import CHAIN
-from tests.testkit.chain_states import State
 from tests.testkit.ledgers import Ledger
 
 

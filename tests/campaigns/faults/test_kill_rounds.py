@@ -1,4 +1,4 @@
-"""A writer that is killed while it writes keeps its oath: the short version of scripts/fault/kill_rounds.py."""
+"""A writer that is killed while it writes keeps its oath: the short version of scripts/campaigns/kill_rounds.py."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ import random
 from sqlalchemy import text
 
 from ledger.store.database import open_database
-from scripts.fault import people
-from scripts.fault.check import check
-from scripts.fault.kill_rounds import Campaign, run
-from scripts.fault.targets import WriterTarget
+from scripts.campaigns import casework
+from scripts.campaigns.books import check
+from scripts.campaigns.kill_rounds import Campaign, run
+from scripts.campaigns.targets import WriterTarget
 
 ROUNDS = 3
 
@@ -18,7 +18,7 @@ ROUNDS = 3
 def test_a_killed_writer_loses_nothing_acknowledged(each_database_url: str) -> None:
     """Killed at random moments under load: each receipt has its entry, once; the tree is that of the entries."""
     campaign = Campaign(
-        WriterTarget(each_database_url), each_database_url, people.LOG_ID, people.LOG_SIGNER.verifying_key
+        WriterTarget(each_database_url), each_database_url, casework.LOG_ID, casework.LOG_SIGNER.verifying_key
     )
     outcome = run(campaign, ROUNDS, random.Random(7))
     assert outcome.faults == ()
@@ -33,7 +33,7 @@ def require_noticed(url: str) -> None:
     try:
         with database.write() as connection:
             connection.execute(text("DELETE FROM entries WHERE log_index = (SELECT max(log_index) FROM entries)"))
-        _, faults = check(database, people.LOG_SIGNER.verifying_key, [])
+        _, faults = check(database, casework.LOG_SIGNER.verifying_key, [])
     finally:
         database.close()
     assert any("the tree says" in fault for fault in faults)

@@ -8,10 +8,9 @@ import psycopg
 from sqlalchemy.engine import make_url
 
 from ledger.store.database import open_database
-from scripts.fault import people
-from scripts.fault.check import check
-from scripts.fault.load import Load
-from scripts.fault.targets import WriterTarget
+from scripts.campaigns import casework
+from scripts.campaigns.books import Load, check
+from scripts.campaigns.targets import WriterTarget
 
 CUTS = 12
 DROP = """
@@ -25,7 +24,7 @@ def test_connections_that_break_while_committing(postgres_url: str) -> None:
     plain = make_url(postgres_url).set(drivername="postgresql").render_as_string(hide_password=False)
     target = WriterTarget(postgres_url)
     target.start()
-    load, cut = Load(8, people.LOG_ID, "cut"), 0
+    load, cut = Load(8, casework.LOG_ID, "cut"), 0
     try:
         with psycopg.connect(plain, autocommit=True) as administrator:
             for _ in range(CUTS):
@@ -41,7 +40,7 @@ def test_connections_that_break_while_committing(postgres_url: str) -> None:
     assert load.books.resolved > 0
     database = open_database(postgres_url)
     try:
-        _, faults = check(database, people.LOG_SIGNER.verifying_key, load.books.acknowledged)
+        _, faults = check(database, casework.LOG_SIGNER.verifying_key, load.books.acknowledged)
     finally:
         database.close()
     assert [*faults, *load.books.faults] == []

@@ -1,4 +1,4 @@
-"""The audit names what was changed in the database: the short version of scripts/fault/mutations.py."""
+"""The audit names what was changed in the database: the short version of scripts/campaigns/edited_rows.py."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from ledger.store.database import open_database
-from scripts.fault.mutations import MUTATIONS, fill, run
+from scripts.campaigns.edited_rows import MUTATIONS, fill, run
 
 COUNT = 45
 

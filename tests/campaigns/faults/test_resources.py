@@ -1,4 +1,4 @@
-"""What is made to cost much is answered or refused within its limits: a short run of scripts/fault/resources.py."""
+"""What is made to cost much is answered or refused within its limits: a short run of ``resources``."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from httpx import Response
 
 from api.routes.papers import MAX_CERTIFIED
-from scripts.fault.resources import ATTACKS, Stand, attacked, idle_worker, stand_with
+from tests.campaigns.faults.resources import ATTACKS, Stand, attacked, idle_worker, stand_with
 
 MEGABYTES = 256
 CPU_S = 5.0

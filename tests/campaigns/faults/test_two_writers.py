@@ -10,11 +10,10 @@ from contextlib import contextmanager
 from ledger.core.encoding import canonical
 from ledger.recording.publisher import Receipt
 from ledger.store.database import open_database
-from scripts.fault import people
-from scripts.fault.check import check
-from scripts.fault.load import Load
-from scripts.fault.people import Casework
-from scripts.fault.targets import Refused, WriterTarget
+from scripts.campaigns import casework as people
+from scripts.campaigns.books import Load, check
+from scripts.campaigns.casework import Casework
+from scripts.campaigns.targets import Refused, WriterTarget
 
 
 @contextmanager

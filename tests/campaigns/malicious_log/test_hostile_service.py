@@ -54,7 +54,7 @@ def aged(file: Path) -> None:
 @pytest.mark.extended
 def test_no_lie_is_believed(tmp_path: Path) -> None:
     """Each attack once, and as many spoiled bundles: all end in a refusal, none in a fault of the program. The long run
-    is ``python -m scripts.fault.malicious_server``."""
+    is ``python -m tests.campaigns.malicious_log``."""
     outcome = Campaign(tmp_path, seed=20260302).run(2 * len(ATTACKS))
     assert outcome.accepted == []
     assert ATTACKS.keys() <= outcome.tried.keys()

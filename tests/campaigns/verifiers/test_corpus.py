@@ -10,7 +10,7 @@ from tests.campaigns.verifiers.faults import FAULTS, Expected
 
 def test_verifiers_agree_on_every_fault(tmp_path: Path) -> None:
     """Each fault once: verdict and status of each step are those of the protocol, with both. The long run is
-    ``python -m scripts.fault.verifiers``."""
+    ``python -m tests.campaigns.verifiers``."""
     made = samples(len(FAULTS), seed=20260302)
     assert len({sample.fault for sample in made}) == len(FAULTS)
     assert compared(made, tmp_path / "corpus.jsonl") == []

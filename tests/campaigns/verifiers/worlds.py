@@ -19,10 +19,10 @@ from ledger.core.log.notes import Note
 from ledger.core.verification.bundle_format import raw
 from ledger.core.verification.chain import BlockStatement, cosign_block
 from ledger.core.verification.trust import Trust, TrustedBlock, encode_trust
+from scripts.docs.chain_states import State
 from tests.testkit.builders import COURT, LOG_ID, POLICE, PROCURATORATE, START, Writer, clerk, section, supervisor
 from tests.testkit.bundles import ANCHORED_AT, CHAIN, TWO_OF_THREE, WITNESS_LINES, WITNESSES, Log, founded, tree, trust
 from tests.testkit.casework import Case, registration
-from tests.testkit.chain_states import State
 
 Tree = dict[str, Any]
 NUMBER = 2  # of the record that the worlds prove; that of a small log is the first

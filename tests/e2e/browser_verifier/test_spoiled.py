@@ -14,7 +14,7 @@ from ledger.core.verification.bundle import verify_bundle
 from ledger.core.verification.case import verify_case
 from ledger.core.verification.trust import parse_trust
 from ledger.procedures import shipped_rulebook
-from scripts.protocol.vector import NO_BUNDLE, NO_TRUST_FILE
+from scripts.docs.vector import NO_BUNDLE, NO_TRUST_FILE
 from tests.campaigns.verifiers.changes import written
 from tests.campaigns.verifiers.compare import Sample, strangers_answers
 from tests.campaigns.verifiers.faults import Expected

@@ -24,7 +24,7 @@ from ledger.store.audit import KeptAudit
 from ledger.store.database import open_database
 from ledger.store.journal import DatabaseJournal
 from ledger.store.webhooks import Webhook
-from scripts.fault.spoiling import Manipulation, manipulations
+from tests.campaigns.manipulations.spoiling import Manipulation, manipulations
 from tests.testkit.builders import POLICE, clerk
 from tests.testkit.ledgers import Clock, open_ledger, sqlite_url
 from tests.unit.audit.stand import BOOK, TRUST, Stand, found

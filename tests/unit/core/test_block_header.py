@@ -10,7 +10,7 @@ import rlp as library
 from ledger.core.encoding.digests import keccak256
 from ledger.core.errors import MalformedInput
 from ledger.core.ethereum.block_headers import FIELD_COUNTS, FIELDS, encode_header, read_header
-from tests.testkit.chain_states import header_rlp
+from scripts.docs.chain_states import header_rlp
 
 ROOT = bytes(range(32))
 # Block 1 of the main chain, mined in 2015, and its hash.

@@ -14,7 +14,7 @@ from trie.exceptions import ValidationError
 from ledger.core.errors import MalformedInput, ProofRefused
 from ledger.core.ethereum import rlp
 from ledger.core.ethereum.trie import EMPTY_NODE, EMPTY_ROOT, MAX_NODE_LENGTH, verify_path
-from tests.testkit.chain_states import path, secure_trie
+from scripts.docs.chain_states import path, secure_trie
 
 MUTATIONS = 4_000
 Proof = tuple[bytes, ...]

@@ -16,10 +16,10 @@ from ledger.core.verification.chain import BlockStatement, ObservedBlock, cosign
 from ledger.core.verification.contract_storage import anchor_slots
 from ledger.core.verification.trust import Trust, TrustedBlock
 from ledger.procedures import shipped_rulebook
+from scripts.docs.chain_states import packed
 from tests.testkit.anchored_bundles import GOOD, NAMED, anchored, held, on_chain, state_at, trusting, verdict_of
 from tests.testkit.builders import LOG_ID, POLICE, START, clerk
 from tests.testkit.bundles import ANCHORED_AT, CHAIN, TWO_OF_THREE, WITNESSES, naming, tree, trust
-from tests.testkit.chain_states import packed
 from tests.testkit.changed_bundles import LOG, NOTE, REGISTERED, faults, results
 
 # -- what holds --------------------------------------------------------------------------------------------------------

@@ -10,9 +10,9 @@ import pytest
 
 from ledger.core.verification.bundle_format import Anchor
 from ledger.core.verification.contract_storage import anchor_slots
+from scripts.docs.chain_states import hexed, path, storage_trie
 from tests.testkit.anchored_bundles import GOOD, NAMED, anchored, of, state_at, trusting, verdict_of
 from tests.testkit.bundles import BLOCK, tree
-from tests.testkit.chain_states import hexed, path, storage_trie
 from tests.testkit.changed_bundles import LOG, NOTE, REGISTERED, Tree, faults, put, results
 
 EARLIER = tree(anchored(LOG, REGISTERED, state_at(BLOCK - 1), number=2, note=NOTE))

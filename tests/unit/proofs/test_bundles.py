@@ -26,10 +26,10 @@ from ledger.proofs.bundles import JournalAnchors, Prover, RecordedHead, StateSou
 from ledger.store import log as stored_log
 from ledger.store.checkpoints import Published, store
 from ledger.store.journal import DatabaseJournal
+from scripts.docs.chain_states import State
 from tests.testkit.builders import POLICE, PROCURATORATE, clerk, section, supervisor
 from tests.testkit.bundles import CHAIN, trust
 from tests.testkit.casework import Case, registration
-from tests.testkit.chain_states import State
 from tests.testkit.journals import PaperChain, anchor_present
 from tests.testkit.ledgers import LOG_SIGNER, Ledger, open_ledger, sqlite_url
 

@@ -10,14 +10,14 @@ import pytest
 
 from ledger.supervision.catalogue import views
 from ledger.supervision.runs.session import Session
-from scripts import view_tables
+from scripts.docs import view_tables
 
 DOCUMENT = view_tables.DOCUMENT.read_text(encoding="utf-8")
 EXAMPLES = re.findall(r"```sql\n(.*?)```", DOCUMENT, re.DOTALL)
 
 
 def test_the_page_has_every_view_as_it_is() -> None:
-    """docs/views.md is what scripts/view_tables.py writes."""
+    """docs/views.md is what scripts/docs/view_tables.py writes."""
     assert view_tables.current() == DOCUMENT
     assert view_tables.main(["--check"]) == 0
 

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from ledger.core.log.merkle import EMPTY_ROOT
 from ledger.core.verification.contract_storage import anchor_slots, registry_slots
 from ledger.core.verification.trust import encode_trust
+from scripts.docs.chain_states import State
 from tests.campaigns.verifiers.changes import put, without
 from tests.campaigns.verifiers.faults.naming import (
     Changed,
@@ -25,7 +26,6 @@ from tests.campaigns.verifiers.faults.naming import (
 from tests.campaigns.verifiers.worlds import NUMBER, Base
 from tests.testkit.builders import POLICE, PROCURATORATE, START, clerk
 from tests.testkit.bundles import ANCHORED_AT, CHAIN
-from tests.testkit.chain_states import State
 
 ANCHOR = ("anchor",)
 SPOILED = "0x" + "ab" * 32

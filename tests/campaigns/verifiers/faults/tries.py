@@ -15,12 +15,25 @@ from ledger.core.encoding.digests import keccak256
 from ledger.core.ethereum.trie import EMPTY_ROOT
 from ledger.core.verification.bundle_format import raw
 from ledger.core.verification.trust import TrustedBlock
+from scripts.docs.chain_states import (
+    account,
+    branch,
+    deep,
+    extension,
+    hashed,
+    header_rlp,
+    hexed,
+    leaf,
+    other,
+    others,
+    path,
+    quantity,
+    secure_trie,
+)
 from tests.campaigns.verifiers.changes import put
 from tests.campaigns.verifiers.faults.naming import Expected, Mutated, fault, trusting, written
 from tests.campaigns.verifiers.worlds import NUMBER, Base
 from tests.testkit.bundles import CHAIN
-from tests.testkit.chain_states import account, header_rlp, hexed, others, path, quantity, secure_trie
-from tests.testkit.trie_nodes import branch, deep, extension, hashed, leaf, other
 
 
 def handmade(name: str, nodes: Callable[[str, bytes], list[Any]], *steps: int, value: int = 5) -> None:

@@ -1,0 +1,1 @@
+"""Campaigns by hand: processes killed while they write, rows edited, faults put into the core."""

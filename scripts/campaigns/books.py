@@ -1,0 +1,189 @@
+"""Keep books of what was acknowledged under load, and check after a fault that the log still has it.
+
+The check is kept apart from the product's own code as far as can be: the tree is hashed here from RFC 6962, 2.1.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from hashlib import sha256
+
+import msgspec
+
+from ledger.core.events import digest_of
+from ledger.core.log.checkpoints import Checkpoint, verify_checkpoint
+from ledger.core.log.notes import VerifyingKey
+from ledger.core.log.tlog_proofs import parse_tlog_proof
+from ledger.recording.publisher import Receipt
+from ledger.recording.signing import Signed
+from ledger.store import checkpoints, log
+from ledger.store.database import Database
+from ledger.store.log import StoredEntry
+from scripts.campaigns.casework import Casework
+from scripts.campaigns.targets import Lost, Refused, Target
+
+
+@dataclass
+class Books:
+    """Submissions with their receipts, and what went wrong, over all rounds."""
+
+    acknowledged: list[tuple[Signed, Receipt]] = field(default_factory=list)
+    faults: list[str] = field(default_factory=list)
+    resolved: int = 0  # submissions whose outcome was unknown, sent again and acknowledged
+
+
+@dataclass
+class Client:
+    """Writes one case after another; an event without an answer is sent again before anything else."""
+
+    casework: Casework
+    books: Books
+    pending: Signed | None = None
+    told: str = ""  # why the last event was not acknowledged
+
+    def run(self, target: Target, stop: threading.Event) -> None:
+        """Until ``stop`` is set or the target does not answer."""
+        while not stop.is_set() and self.step(target):
+            continue
+
+    def step(self, target: Target) -> bool:
+        """One event; whether it was answered."""
+        again = self.pending is not None
+        signed = self.pending or self.casework.next(int(time.time()))
+        self.pending = signed
+        answer = target.post(signed.submission)
+        self.told = answer.reason if isinstance(answer, Lost) else ""
+        if isinstance(answer, Lost):
+            return False
+        self.pending = None
+        if isinstance(answer, Refused):
+            self.books.faults.append(f"{signed.envelope.event_id} was refused: {answer.code}")
+            return False
+        self.books.resolved += again
+        self.books.acknowledged.append((signed, answer))
+        self.casework.acknowledged(signed)
+        return True
+
+
+class Load:
+    """Clients at work at once, each in a thread of its own."""
+
+    def __init__(self, clients: int, log_id: bytes, run: str):
+        self.books = Books()
+        self._clients = [Client(Casework(f"{run}-{number}", log_id), self.books) for number in range(clients)]
+        self._threads: list[threading.Thread] = []
+        self._stop = threading.Event()
+
+    def start(self, target: Target) -> None:
+        self._stop.clear()
+        self._threads = [
+            threading.Thread(target=client.run, args=(target, self._stop), daemon=True) for client in self._clients
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    def stop(self) -> None:
+        """Returns once every client is idle."""
+        self._stop.set()
+        for thread in self._threads:
+            thread.join()
+
+    def settle(self, target: Target) -> None:
+        """Sends again what is owed an answer: each must be answered now."""
+        for client in self._clients:
+            if client.pending is not None and not client.step(target) and not self.books.faults:
+                self.books.faults.append("an event without an outcome got none either when it was sent again")
+
+
+def check(
+    database: Database, log_key: VerifyingKey, acknowledged: Sequence[tuple[Signed, Receipt]]
+) -> tuple[int, list[str]]:
+    """How many entries there are, and what is wrong, in one sentence each."""
+    with database.read() as connection:
+        tree = log.tree(connection)
+        count = log.count_entries(connection)
+        entries = list(log.entries(connection, 0, count))
+        published = checkpoints.all_published(connection)
+    roots = Roots([sha256(b"\0" + entry.envelope).digest() for entry in entries])
+    faults = [*_of_entries(entries), *_of_receipts(entries, roots, log_key, acknowledged)]
+    if (tree.size, tree.root) != (count, roots.at(count)):
+        faults.append(f"the tree says {tree.size} entries under {tree.root.hex()}, stored are {count}")
+    for kept in published:
+        checkpoint = verify_checkpoint(kept.note, log_key)
+        if checkpoint.size > count or checkpoint.root != roots.at(checkpoint.size):
+            faults.append(f"the published checkpoint of size {kept.size} is not of this log")
+    return count, faults
+
+
+def _of_entries(entries: Sequence[StoredEntry]) -> Iterator[str]:
+    heads: dict[tuple[str, str], tuple[int, str]] = {}
+    seen: set[str] = set()
+    for index, entry in enumerate(entries):
+        envelope = msgspec.json.decode(entry.envelope)
+        stream = (envelope["stream"]["kind"], envelope["stream"]["id"])
+        if entry.log_index != index:
+            yield f"expected entry {index}, found {entry.log_index}"
+        if envelope["event_id"] in seen:
+            yield f"entry {index} repeats the event {envelope['event_id']}"
+        if digest_of(entry.payload) != envelope["payload_digest"]:
+            yield f"entry {index} has another payload than it signs"
+        if (envelope["sequence"], envelope["previous"]) != heads.get(stream, (0, None)):
+            yield f"entry {index} does not follow its stream"
+        seen.add(envelope["event_id"])
+        heads[stream] = (envelope["sequence"] + 1, envelope["payload_digest"])
+
+
+def _of_receipts(
+    entries: Sequence[StoredEntry],
+    roots: Roots,
+    log_key: VerifyingKey,
+    acknowledged: Sequence[tuple[Signed, Receipt]],
+) -> Iterator[str]:
+    for signed, receipt in acknowledged:
+        name = signed.envelope.event_id
+        stored = entries[receipt.index] if receipt.index < len(entries) else None
+        if stored is None or stored.event_id != name:
+            yield f"the event {name} was acknowledged at {receipt.index} and is not there"
+            continue
+        leaf = sha256(b"\0" + stored.envelope).digest()
+        checkpoint = _verified(parse_tlog_proof(receipt.proof).checkpoint, log_key)
+        if receipt.leaf_hash != f"sha256:{leaf.hex()}":
+            yield f"the receipt of {name} is of another entry than the one stored"
+        if checkpoint.size > len(entries) or checkpoint.root != roots.at(checkpoint.size):
+            yield f"the receipt of {name} signs another tree of size {checkpoint.size} than the one stored"
+
+
+@cache
+def _verified(note: str, log_key: VerifyingKey) -> Checkpoint:
+    """Receipts of one batch share a note, and all are looked at after every fault."""
+    return verify_checkpoint(note, log_key)
+
+
+class Roots:
+    """The tree's root at any size, from the hashes of complete subtrees (RFC 6962, 2.1)."""
+
+    def __init__(self, leaves: list[bytes]):
+        self._rows = [leaves]
+        self._known: dict[int, bytes] = {}
+        while len(row := self._rows[-1]) > 1:
+            pairs = zip(row[0::2], row[1::2], strict=False)
+            self._rows.append([sha256(b"\1" + left + right).digest() for left, right in pairs])
+
+    def at(self, size: int) -> bytes:
+        """Requires that so many leaves are there."""
+        if size not in self._known:
+            self._known[size] = self._root(size)
+        return self._known[size]
+
+    def _root(self, size: int) -> bytes:
+        root, start = b"", size
+        for level, row in enumerate(self._rows):
+            if size >> level & 1:
+                start -= 1 << level
+                peak = row[start >> level]
+                root = sha256(b"\1" + peak + root).digest() if root else peak
+        return root or sha256(b"").digest()

@@ -1,0 +1,213 @@
+"""Build chain states for examples and tests: accounts, slots, a header, EIP-1186 proofs from the ``trie`` library."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from hashlib import sha256
+from typing import Any
+
+import rlp
+from trie.hexary import HexaryTrie
+
+from ledger.core.encoding.digests import keccak256
+from ledger.core.ethereum.block_headers import FIELDS, QUANTITY
+from ledger.core.ethereum.contract_changes import ROLE_BITS
+from ledger.core.log.merkle import EMPTY_TREE
+from ledger.core.signing.authority import Grant
+from ledger.core.verification.bundle_format import Anchor, ContractProof, SlotProof
+from ledger.core.verification.contract_storage import anchor_slots, registry_slots
+from ledger.core.verification.trust import TrustedBlock, TrustedChain
+
+CANCUN = 20  # header fields
+OTHERS = 40  # accounts that have nothing to do with us, so that the tries have branches
+
+
+def quantity(number: int) -> bytes:
+    """Big-endian, without leading zeros."""
+    return number.to_bytes((number.bit_length() + 7) // 8, "big")
+
+
+def hexed(data: bytes) -> str:
+    return "0x" + data.hex()
+
+
+def packed(*numbers: tuple[int, int]) -> int:
+    """Numbers and their widths in bits, from the low bits."""
+    word = shift = 0
+    for number, width in numbers:
+        word |= number << shift
+        shift += width
+    return word
+
+
+def secure_trie(values: dict[bytes, bytes]) -> HexaryTrie:
+    """A trie as Ethereum keeps state and storage: under the hashes of the keys."""
+    made = HexaryTrie({})
+    for key, value in values.items():
+        made[keccak256(key)] = value
+    return made
+
+
+def path(made: HexaryTrie, key: bytes) -> tuple[bytes, ...]:
+    """The nodes that a node gives as proof: those that stand in their parent are not given again."""
+    nodes = [bytes(rlp.encode(node)) for node in made.get_proof(keccak256(key))]  # type: ignore[no-untyped-call]
+    return tuple(node for number, node in enumerate(nodes) if number == 0 or len(node) >= 32)
+
+
+def header_rlp(state_root: bytes, number: int, timestamp: int, *, fields: int = CANCUN) -> bytes:
+    """A header of the hard fork that has so many fields; what is not given follows from the field's name."""
+    given: dict[str, bytes] = {
+        "stateRoot": state_root,
+        "number": quantity(number),
+        "timestamp": quantity(timestamp),
+        "extraData": b"",
+    }
+    made = []
+    for name, length in FIELDS[:fields]:
+        filler = sha256(name.encode()).digest() * 8
+        made.append(given.get(name, quantity(len(name)) if length == QUANTITY else filler[: max(length, 0)]))
+    return bytes(rlp.encode(made))
+
+
+@dataclass
+class State:
+    """Both contracts of a chain after block ``number``; slots by their 32-byte keys."""
+
+    chain: TrustedChain
+    number: int
+    timestamp: int  # unix seconds
+    anchor: dict[bytes, int] = field(default_factory=dict)
+    registry: dict[bytes, int] = field(default_factory=dict)
+    fields: int = CANCUN
+    others: int = OTHERS
+    odd_account: bytes | None = None  # in the place of the anchor's
+    odd_words: dict[bytes, bytes] = field(default_factory=dict)  # by slot of the anchor, as the trie has them
+
+    def record(self, number: int, root: bytes, size: int, block_number: int, timestamp: int) -> State:
+        """Record ``number``, the last so far; record 0 of a new log comes with the first."""
+        slots = anchor_slots(number)
+        if number == 1 and slots[3] not in self.anchor:
+            self.anchor[slots[3]] = int.from_bytes(EMPTY_TREE.root(), "big")
+            self.anchor[slots[4]] = packed((0, 64), (block_number - 1, 64), (timestamp - 1, 64))
+        self.anchor[slots[0]] = packed((number, 64), (size, 64))
+        self.anchor[slots[1]] = int.from_bytes(root, "big")
+        self.anchor[slots[2]] = packed((size, 64), (block_number, 64), (timestamp, 64))
+        return self
+
+    def has(self, registry_hash: bytes, *grants: Grant, revoked_at: dict[str, int] | None = None) -> State:
+        """What the registry holds."""
+        self.registry[registry_slots(None)[0]] = int.from_bytes(registry_hash, "big")
+        for grant in grants:
+            _, agency, officer, terms = registry_slots(grant.key_id)
+            self.registry[agency] = int.from_bytes(grant.agency_id.encode().ljust(32, b"\0"), "big")
+            self.registry[officer] = int.from_bytes(grant.officer.encode().ljust(32, b"\0"), "big")
+            roles = sum(ROLE_BITS[role] for role in grant.roles)
+            until, revoked = grant.valid_until, (revoked_at or {}).get(grant.key_id, 0)
+            self.registry[terms] = packed(
+                (roles, 32), (grant.suite, 8), (grant.valid_from, 64), (until, 64), (revoked, 64)
+            )
+        return self
+
+    def header(self) -> bytes:
+        """The header of the block."""
+        return header_rlp(self._tries()[0].root_hash, self.number, self.timestamp, fields=self.fields)
+
+    def block(self) -> TrustedBlock:
+        """The block, as a trust file names it."""
+        return TrustedBlock(self.number, hexed(keccak256(self.header())))
+
+    def proving(self, number: int, key_id: str | None = None, **changes: Any) -> Anchor:
+        """What proves record ``number``, and the grant of a key."""
+        state, anchor, registry = self._tries()
+        parts: dict[str, Any] = {
+            "chain": self.chain.identity,
+            "contract": self.chain.anchor,
+            "number": number,
+            "header_rlp": hexed(self.header()),
+            "anchor": _contract(state, self.chain.anchor, anchor, self.anchor, anchor_slots(number)),
+            "registry": _contract(state, self.chain.registry, registry, self.registry, registry_slots(key_id)),
+        }
+        return Anchor(**(parts | changes))
+
+    def absent(self, address: bytes) -> tuple[str, ...]:
+        """The path that shows that there is no such account."""
+        return tuple(map(hexed, path(self._tries()[0], address)))
+
+    def _tries(self) -> tuple[HexaryTrie, HexaryTrie, HexaryTrie]:
+        """State, the anchor's storage, the registry's storage."""
+        anchor, registry = (storage_trie(slots) for slots in (self.anchor, self.registry))
+        for slot, value in self.odd_words.items():
+            anchor[keccak256(slot)] = value
+        accounts = {
+            self.chain.anchor: self.odd_account or account(anchor.root_hash, self.chain.anchor_code_hash),
+            self.chain.registry: account(registry.root_hash, self.chain.registry_code_hash),
+        }
+        state = secure_trie(others(self.others) | {bytes.fromhex(name[2:]): value for name, value in accounts.items()})
+        return state, anchor, registry
+
+
+def storage_trie(slots: dict[bytes, int]) -> HexaryTrie:
+    return secure_trie({key: bytes(rlp.encode(quantity(value))) for key, value in slots.items() if value})
+
+
+def account(storage_root: bytes, code_hash: str) -> bytes:
+    """A contract's account, with a nonce and no balance."""
+    return bytes(rlp.encode([b"\x01", b"", storage_root, bytes.fromhex(code_hash[2:])]))
+
+
+def others(count: int) -> dict[bytes, bytes]:
+    """Accounts of strangers."""
+    names = [sha256(b"account %d" % number).digest()[:20] for number in range(count)]
+    return {name: account(keccak256(name), hexed(keccak256(b""))) for name in names}
+
+
+def _contract(
+    state: HexaryTrie, address: str, storage: HexaryTrie, held: dict[bytes, int], slots: tuple[bytes, ...]
+) -> ContractProof:
+    return ContractProof(
+        account_proof=tuple(map(hexed, path(state, bytes.fromhex(address[2:])))),
+        storage_proof=tuple(
+            SlotProof(
+                key=hexed(slot),
+                value=hexed(held.get(slot, 0).to_bytes(32, "big")),
+                proof=tuple(map(hexed, path(storage, slot))),
+            )
+            for slot in slots
+        ),
+    )
+
+
+def deep(path: str, value: bytes, *, by_hash: bool = False) -> list[Any]:
+    """Branches down to a leaf that is so short that it stands in the last of them."""
+    split = 60
+    below: Any = leaf(path[split + 1 :], value)
+    last = branch(path[split], hashed(below) if by_hash else below)
+    last[int(other(path[split]), 16)] = bytes(32)  # a neighbour, so that the branch itself is long enough
+    return [extension(path[:split], hashed(last)), last, *([below] if by_hash else [])]
+
+
+def other(path: str) -> str:
+    return ("1" if path[0] != "1" else "2") + path[1:]
+
+
+def hashed(node: Any) -> bytes:
+    return keccak256(rlp.encode(node))
+
+
+def branch(path: str, below: Any, value: bytes = b"") -> list[Any]:
+    nodes: list[Any] = [b""] * 16 + [value]
+    nodes[int(path, 16)] = below
+    return nodes
+
+
+def extension(path: str, below: Any) -> list[Any]:
+    return [part("1" if len(path) % 2 else "0", path), below]
+
+
+def leaf(path: str, value: Any) -> list[Any]:
+    return [part("3" if len(path) % 2 else "2", path), value]
+
+
+def part(flag: str, nibbles: str) -> bytes:
+    """A part of a path: even flags are followed by a nibble of padding."""
+    return bytes.fromhex(flag + nibbles if len(nibbles) % 2 else f"{flag}0{nibbles}")

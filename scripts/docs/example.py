@@ -1,0 +1,370 @@
+"""The ledger of the worked examples: fixed keys, a dozen entries, three witnesses. All its bytes follow from here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from coincurve import PrivateKey
+from msgspec import UNSET, Raw
+from msgspec.structs import replace
+
+from ledger.core.encoding import canonical
+from ledger.core.ethereum import contract_changes
+from ledger.core.ethereum.block_headers import read_header
+from ledger.core.events import (
+    SYSTEM_STREAM_ID,
+    Authority,
+    Body,
+    Envelope,
+    Payload,
+    Section,
+    Stream,
+    case,
+    digest_of,
+    item,
+    make_payload,
+    record,
+    registry,
+    supervision,
+)
+from ledger.core.events.terms import EventRef, Quantity, Role
+from ledger.core.log import merkle
+from ledger.core.log.checkpoints import Checkpoint, cosign_checkpoint, sign_checkpoint
+from ledger.core.log.notes import Note, SeedSigner, SignatureType, parse_note
+from ledger.core.log.policy import parse_policy
+from ledger.core.log.tlog_proofs import TlogProof
+from ledger.core.signing import authority
+from ledger.core.signing.signatures import address_of, signing_hash
+from ledger.core.supervision.model_package import ModelPackage
+from ledger.core.verification.bundle_format import (
+    Anchor,
+    AuthorityEvidence,
+    Bundle,
+    CaseBundle,
+    Erasure,
+    Evidence,
+    encode_bundle,
+    raw,
+)
+from ledger.core.verification.chain import BlockStatement, cosign_block
+from ledger.core.verification.trust import Trust, TrustedBlock, TrustedChain
+from scripts.docs.chain_states import State
+
+LOG_ID = bytes(range(32))
+OFFICER_KEY = PrivateKey(b"\x11" * 32)
+SERVICE_KEY = PrivateKey(b"\x22" * 32)
+ADMIN_KEY = PrivateKey(b"\x33" * 32)
+COLLEAGUE_KEY = PrivateKey(b"\x44" * 32)  # is revoked
+ANALYST_KEY = PrivateKey(b"\x55" * 32)
+LOG = SeedSigner.from_seed("ledger.example/handovers", b"\x01" * 32)
+WITNESSES = tuple(
+    SeedSigner.from_seed(f"witness.example/w{number}", bytes([1 + number]) * 32, SignatureType.COSIGNATURE_V1)
+    for number in (1, 2, 3)
+)
+WITNESS = WITNESSES[0]
+WITNESS_LINES = "".join(f"witness w{n} {w.verifying_key.vkey()}\n" for n, w in enumerate(WITNESSES, 1))
+POLICY = f"{WITNESS_LINES}group two 2 w1 w2 w3\nquorum two\n"
+COSIGNED_AT = 1_767_225_600  # unix seconds, 2026-01-01T00:00:00Z
+COSIGNATURES = ((WITNESSES[0], COSIGNED_AT), (WITNESSES[2], COSIGNED_AT + 6))
+SIGNED_AT = COSIGNED_AT - 60
+OCCURRED_AT = "2025-12-31T23:58:00Z"
+ANCHORED_AT = COSIGNED_AT + 12
+REVOKED_AT = COSIGNED_AT - 30
+VOUCHED_AT = COSIGNED_AT + 60
+VALID_FROM, VALID_UNTIL = 1_735_689_600, 1_830_297_600
+NO_HASH = "0x" + "00" * 32
+CHAIN = TrustedChain(
+    chain_id=31337,
+    deployment_block_number=6,
+    deployment_block_hash="0x" + "b0" * 32,
+    registry="0x" + "e1" * 20,
+    anchor="0x" + "e2" * 20,
+    registry_code_hash="0x" + "d1" * 32,
+    anchor_code_hash="0x" + "d2" * 32,
+    finality="finalized",
+)
+
+
+def key_id(key: PrivateKey) -> str:
+    return address_of(key.public_key)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """An event of the example with the bytes of its parts."""
+
+    payload: Payload
+    envelope: Envelope
+    sections: dict[str, Section]
+
+    @property
+    def payload_bytes(self) -> bytes:
+        return canonical.encode(self.payload)
+
+    @property
+    def data(self) -> bytes:
+        return canonical.encode(self.envelope)
+
+
+def sign(envelope: Envelope, key: PrivateKey) -> Envelope:
+    signed = key.sign_recoverable(signing_hash(envelope, LOG_ID), hasher=None)
+    return replace(envelope, signature="0x" + (signed[:64] + bytes((27 + signed[64],))).hex())
+
+
+OFFICERS = {"p-0417": OFFICER_KEY, "p-0999": COLLEAGUE_KEY, "p-0555": ANALYST_KEY}
+SYSTEM = Stream(kind="system", id=SYSTEM_STREAM_ID)
+CASE = Stream(kind="case", id="case-7f3a")
+MODEL_ID = "seized-not-stored"
+MODEL = Stream(kind="supervision", id=f"model-{MODEL_ID}")
+CHANGE_LOCATION = registry.ChangeLocation(
+    block_number=7, block_hash="0x" + "b1" * 32, transaction_hash="0x" + "c1" * 32
+)
+AUTHORIZED = Authority(authorization_type="statute", authorization_identifier="CPL 112")
+
+
+@dataclass
+class Writer:
+    """Writes the events of an example in the order of the log; ids and salts count."""
+
+    entries: list[Entry]
+    salts: int = 0  # counted from here, so that two logs do not have the same
+
+    def write(self, body: Body, stream: Stream, officer: str = "", **changes: Any) -> Entry:
+        """The next entry; the service signs in the system stream, officers in others. ``changes`` are of both parts."""
+        of_stream = [one for one in self.entries if one.payload.stream == stream]
+        previous = of_stream[-1] if of_stream else None
+        of_service = stream.kind == "system"
+        officer = officer or (authority.SERVICE_OFFICER if of_service else "p-0417")
+        sections: dict[str, Section] = changes.pop("sections", {})
+        signed_at, number = changes.pop("signed_at", SIGNED_AT), self.salts + len(self.entries)
+        payload = make_payload(
+            body=body,
+            version=1,
+            event_id=f"01940000-0000-7000-8000-{number:012x}",
+            stream=stream,
+            sequence=previous.payload.sequence + 1 if previous else 0,
+            previous=previous.envelope.payload_digest if previous else None,
+            agency=authority.SERVICE_AGENCY if of_service else "psb-east",
+            officer=officer,
+            occurred_at=OCCURRED_AT,
+            salt=f"{number:032x}",
+            authority=None if of_service else AUTHORIZED,
+            confidential={label: digest_of(canonical.encode(section)) for label, section in sections.items()},
+        )
+        payload = replace(payload, **changes)
+        key = SERVICE_KEY if of_service else OFFICERS[officer]
+        common = ("version", "event_id", "event_type", "stream", "sequence", "previous", "agency")
+        envelope = Envelope(
+            **{name: getattr(payload, name) for name in common},
+            payload_digest=digest_of(canonical.encode(payload)),
+            signed_at=signed_at,
+            key_id=key_id(key),
+            signature="0x" + "00" * 65,
+        )
+        made = Entry(payload, sign(envelope, key), sections)
+        self.entries.append(made)
+        return made
+
+
+def registry_changes(**of_officer: Any) -> list[registry.RegistryChange]:
+    """An agency is admitted and grants three officers a key; one of them is revoked, after all else in the log.
+
+    ``of_officer`` are other terms of the first key.
+    """
+    name = registry.Name(en="East District Public Security Bureau", zh="东城公安分局")
+    common: dict[str, Any] = {"registry_hash": NO_HASH, "location": CHANGE_LOCATION, "agency": "psb-east"}
+    profile = registry.Profile(jurisdiction="31/01", name=name)
+    drafts: list[registry.RegistryChange] = [
+        registry.AgencyAdmitted(number=1, kind="public_security", admin=key_id(ADMIN_KEY), profile=profile, **common)
+    ]
+    roles: dict[str, tuple[Role, ...]] = {
+        "p-0417": ("clerk", "supervisor"),
+        "p-0999": ("clerk",),
+        "p-0555": ("analyst",),
+    }
+    for number, (officer, granted) in enumerate(roles.items(), 2):
+        terms: dict[str, Any] = {"roles": granted, "suite": 1, "valid_from": VALID_FROM, "valid_until": VALID_UNTIL}
+        terms |= of_officer if officer == "p-0417" else {}
+        key = key_id(OFFICERS[officer])
+        drafts.append(registry.KeyGranted(number=number, key_id=key, officer=officer, **common, **terms))
+    drafts.append(registry.KeyRevoked(number=5, key_id=key_id(COLLEAGUE_KEY), **common))
+    rolled, changes = LOG_ID, []
+    for draft in drafts:
+        rolled = contract_changes.registry_hash(rolled, draft)
+        changes.append(replace(draft, registry_hash="0x" + rolled.hex()))
+    return changes
+
+
+def model_version(version: int) -> supervision.ModelPublished:
+    definition = f"id: {MODEL_ID}\nversion: {version}\n"
+    return supervision.ModelPublished(
+        model_id=MODEL_ID,
+        version=version,
+        definition=definition,
+        model_digest=digest_of(definition.encode()),
+        title=supervision.BilingualText(en="Seized, not stored", zh="扣押未入库"),
+        business_line="criminal",
+        severity="low",
+    )
+
+
+def registration(number: int) -> item.ItemRegistered:
+    return item.ItemRegistered(
+        item_id=f"item-7f3a-0{number}",
+        item_kind="exhibit",
+        description="a mobile phone, black",
+        quantity=Quantity(value="1", unit="piece"),
+        seal_number=f"S-{number}",
+    )
+
+
+NARRATIVE = Section(salt="f" * 32, fields={"text": "found in the left pocket of 张某"})
+REGISTERED, BY_COLLEAGUE, ERASURE, SEALED, PUBLISHED, REVOCATION = 5, 6, 7, 8, (9, 10), 11  # entries
+CASE_ENTRIES = (4, REGISTERED, BY_COLLEAGUE, ERASURE)
+
+
+def opening() -> case.CaseOpened:
+    return case.CaseOpened(case_number="2025-0417", case_type="theft", business_line="criminal", stage="investigation")
+
+
+def entries(signed_at: int = SIGNED_AT, *, mirrored_by: str = "", **of_officer: Any) -> list[Entry]:
+    """The log: the registry's mirror, a case whose second event has an erased section, reads sealed, a model.
+
+    ``signed_at`` is of that second event, ``of_officer`` are other terms of its signer's key; ``mirrored_by`` is the
+    officer whom the payloads of the mirror name.
+    """
+    writer = Writer([])
+    *first, revoked = registry_changes(**of_officer)
+    for change in first:
+        writer.write(change, SYSTEM, mirrored_by)
+    writer.write(opening(), CASE)
+    registered = writer.write(registration(1), CASE, sections={"narrative": NARRATIVE}, signed_at=signed_at)
+    writer.write(registration(2), CASE, "p-0999")
+    concerns = EventRef(event_id=registered.payload.event_id, payload_digest=registered.envelope.payload_digest)
+    writer.write(record.SectionErased(concerns=concerns, label="narrative", ground="court order 12"), CASE)
+    writer.write(record.AccessSealed(count=7, head="sha256:" + "a5" * 32), SYSTEM)
+    for version in (1, 2):
+        writer.write(model_version(version), MODEL, "p-0555")
+    writer.write(revoked, SYSTEM, mirrored_by)
+    return writer.entries
+
+
+def trust(policy: str = POLICY) -> Trust:
+    """What a verifier of the example brings along: no block, witnesses vouch for that."""
+    return Trust(
+        LOG_ID, LOG.verifying_key, key_id(SERVICE_KEY), parse_policy(policy), development=False, chains=(CHAIN,)
+    )
+
+
+def cosigned(checkpoint: Checkpoint, cosignatures: Iterable[tuple[SeedSigner, int]] = COSIGNATURES) -> str:
+    """The note of a tree head, signed by the log and by witnesses at their times."""
+    signed = parse_note(sign_checkpoint(checkpoint, LOG))
+    return str(signed.with_signatures(cosign_checkpoint(checkpoint, witness, at) for witness, at in cosignatures))
+
+
+def vouched(header_rlp: str, signers: Iterable[SeedSigner] = (WITNESSES[0], WITNESSES[2]), **changes: Any) -> str:
+    """The block note of a header; ``changes`` are of the statement."""
+    header = read_header(bytes.fromhex(header_rlp[2:]))
+    block = TrustedBlock(header.number, "0x" + header.hash.hex())
+    statement = replace(BlockStatement(LOG_ID, CHAIN, block), **changes)
+    return str(Note(statement.text(), tuple(cosign_block(statement, signer, VOUCHED_AT) for signer in signers)))
+
+
+@dataclass
+class Ledger:
+    """A log and the chain that has its tree head as record 1, and what both prove of an entry."""
+
+    entries: list[Entry]
+    note: str = ""
+    state: State | None = None
+
+    def __post_init__(self) -> None:
+        leaves = [merkle.leaf_hash(one.data) for one in self.entries]
+        self.paths = merkle.grow(merkle.EMPTY_TREE, leaves).inclusion_proofs()
+        self.checkpoint = Checkpoint(LOG.verifying_key.name, len(leaves), merkle.root_of(leaves))
+        self.note = self.note or cosigned(self.checkpoint)
+        self.state = self.state or self.state_with()
+
+    def state_with(self, revoked_at: int = REVOKED_AT, *, others: int = 0, **changes: Any) -> State:
+        """Both contracts two blocks after the record. With no other accounts its proofs are short."""
+        made = State(CHAIN, number=11, timestamp=ANCHORED_AT + 24, others=others, **changes)
+        made.record(1, self.checkpoint.root, self.checkpoint.size, 9, ANCHORED_AT)
+        grants, rolled = [], ""
+        for index, one in enumerate(self.entries):
+            body = one.payload.body
+            rolled = getattr(body, "registry_hash", rolled)
+            if isinstance(body, registry.KeyGranted):
+                grants.append(authority.grant_of(body, index))
+        return made.has(bytes.fromhex(rolled[2:]), *grants, revoked_at={key_id(COLLEAGUE_KEY): revoked_at})
+
+    def proof(self, index: int) -> str:
+        return TlogProof(index, self.paths[index], self.note).to_text()
+
+    def evidence(self, index: int) -> Evidence:
+        one = self.entries[index]
+        return Evidence(envelope=Raw(one.data), payload=Raw(one.payload_bytes), proof=self.proof(index))
+
+    def index_of(self, change: type[Body], signer: str) -> int | None:
+        """The mirror entry of a key's grant or revocation."""
+        bodies = ((index, one.payload.body) for index, one in enumerate(self.entries))
+        return next((i for i, body in bodies if isinstance(body, change) and body.key_id == signer), None)  # type: ignore[attr-defined]
+
+    def authority(self, signer: str) -> AuthorityEvidence:
+        granted, revoked = (self.index_of(change, signer) for change in (registry.KeyGranted, registry.KeyRevoked))
+        assert granted is not None
+        revocation = UNSET if revoked is None else raw(self.evidence(revoked))
+        return AuthorityEvidence(agency=self.evidence(0), grant=self.evidence(granted), revocation=revocation)
+
+    def anchor(self, index: int, state: State | None = None, **changes: Any) -> Anchor:
+        """What the state proves of record 1 and of the entry's key, and who vouches for the block."""
+        envelope = self.entries[index].envelope
+        signer = None if envelope.stream.kind == "system" else envelope.key_id
+        proven = (state or self.state).proving(1, signer)  # type: ignore[union-attr]
+        return replace(proven, **({"block_note": raw(vouched(proven.header_rlp))} | changes))
+
+    def bundle(self, index: int, **changes: Any) -> Bundle:
+        """The proof bundle of an entry, complete; ``changes`` are of its parts."""
+        shown = self.entries[index]
+        of_service = shown.payload.stream.kind == "system"
+        made = Bundle(
+            format="tallystick/bundle@v1",
+            log_id="0x" + LOG_ID.hex(),
+            envelope=Raw(shown.data),
+            payload=Raw(shown.payload_bytes),
+            sections={label: Raw(canonical.encode(section)) for label, section in shown.sections.items()},
+            proof=self.proof(index),
+            authority=UNSET if of_service else raw(self.authority(shown.envelope.key_id)),
+            anchor=raw(self.anchor(index)),
+        )
+        return replace(made, **changes)
+
+    def case_bundle(self, indices: Iterable[int] = CASE_ENTRIES) -> CaseBundle:
+        return CaseBundle(
+            format="tallystick/case-bundle@v1",
+            log_id="0x" + LOG_ID.hex(),
+            case_id=CASE.id,
+            events=tuple(Raw(encode_bundle(self.bundle(index))) for index in indices),
+        )
+
+    def package(self) -> ModelPackage:
+        return ModelPackage(
+            format="tallystick/model-package@v1",
+            log_id="0x" + LOG_ID.hex(),
+            model_id=MODEL_ID,
+            version=len(PUBLISHED),
+            publications=tuple(Raw(encode_bundle(self.bundle(index))) for index in PUBLISHED),
+        )
+
+
+def erased() -> Bundle:
+    """The bundle of the item's registration once its section is erased."""
+    ledger = Ledger(entries())
+    erasure = Erasure(label="narrative", entry=ledger.evidence(ERASURE))
+    return ledger.bundle(REGISTERED, sections={}, erased=(erasure,))
+
+
+def bundle() -> Bundle:
+    """The proof bundle of the item's registration."""
+    return Ledger(entries()).bundle(REGISTERED)

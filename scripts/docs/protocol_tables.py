@@ -1,0 +1,295 @@
+"""Make the tables of docs/protocol.md out of the types that the code decodes with.
+
+``module`` gives them as JavaScript for the second verifier, out of the document's text alone: a stranger copies them
+by hand.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, get_type_hints
+
+from msgspec import inspect
+
+from ledger.core import events
+from ledger.core.ethereum import contract_changes
+from ledger.core.events import EVENT_TYPES, terms
+from ledger.core.procedure.rulebook import ClockRule, ExtensionRule, FlagName, FlagRule, Rulebook
+
+HEAD = "// The tables of docs/protocol.md in its own notation, copied by `python -m scripts.docs.protocol_examples`.\n"
+BODY = re.compile(
+    r"^\*\*(?P<name>[a-z_.]+)\*\* \(stream: (?P<kinds>[a-z ]+); signed by (?P<roles>.+?)"
+    r"(?P<paper>; on a named authority)?\)\..*\\\n(?P<fields>.+)$",
+    re.MULTILINE,
+)
+PART = re.compile(r"^- \*\*(?P<name>\w+)\*\*: (?P<fields>.+)$", re.MULTILINE)
+WORD = re.compile(r"^\| `(?P<name>\w+)` \|.*?\| (?P<form>(?:`[^`]*`)?[^|]*) \|[^|]*\|$", re.MULTILINE)
+VOCABULARY = re.compile(r"^\| `(?P<name>\w+)` \| (?P<words>`.+`) \|$", re.MULTILINE)
+
+
+def module(document: str) -> bytes:
+    """``scripts/verify/tables.js``."""
+    return "".join([HEAD, *exports(document)]).encode()
+
+
+def exports(document: str) -> Iterator[str]:
+    structs = {name: marked(document, name.lower()).strip() for name in ("Payload", "Section", "Envelope")}
+    structs |= {part["name"]: part["fields"] for part in PART.finditer(marked(document, "parts"))}
+    yield declaration("PARTS", structs)
+    yield declaration("WORDS", {w["name"]: form(w["form"]) for w in WORD.finditer(marked(document, "words"))})
+    vocabularies = VOCABULARY.finditer(marked(document, "vocabularies"))
+    yield declaration("VOCABULARIES", {v["name"]: " ".join(re.findall(r"\w+", v["words"])) for v in vocabularies})
+    bodies = BODY.finditer(marked(document, "bodies"))
+    yield declaration("BODIES", {b["name"]: [b["kinds"], b["roles"], bool(b["paper"]), b["fields"]] for b in bodies})
+
+
+def form(cell: str) -> str:
+    return cell.replace(r"\|", "|").strip()
+
+
+def marked(document: str, table: str) -> str:
+    found = re.search(rf"<!-- table:{table} -->\n(.*?)<!-- end -->", document, re.DOTALL)
+    if found is None:
+        raise ValueError(f"the document has no table {table}")
+    return found[1]
+
+
+def declaration(name: str, rows: Mapping[str, object]) -> str:
+    lines = (f"  {json.dumps(key)}: {json.dumps(value, ensure_ascii=False)},\n" for key, value in rows.items())
+    return f"\nexport const {name} = {{\n{''.join(lines)}}};\n"
+
+
+WORDS = {
+    name: value
+    for name, value in vars(terms).items()
+    if getattr(value, "__metadata__", None) and not name.startswith("_")
+}
+VOCABULARIES = {
+    name: terms.choices(value)
+    for name, value in vars(terms).items()
+    if getattr(value, "__origin__", None) is not None and not hasattr(value, "__metadata__") and name[0].isupper()
+}
+NAMED = WORDS | {name: getattr(terms, name) for name in VOCABULARIES}
+
+
+def row(*cells: str) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
+    return "\n".join([row(*head), row(*("---" for _ in head)), *(row(*cells) for cells in rows)])
+
+
+def words() -> str:
+    """The named forms of text and numbers."""
+    rows = []
+    for name, value in WORDS.items():
+        found = inspect.type_info(value)
+        inner = found.type if isinstance(found, inspect.Metadata) else found
+        schema = (found.extra_json_schema or {}) if isinstance(found, inspect.Metadata) else {}
+        example = f"`{shortened(str(schema['examples'][0]))}`" if "examples" in schema else ""
+        rows.append((f"`{name}`", schema.get("description", ""), _form(inner), example))
+    return table(("name", "what", "form", "example"), rows)
+
+
+def _form(inner: Any) -> str:
+    if isinstance(inner, inspect.IntType):
+        return f"integer, {inner.ge} to {inner.le}"
+    parts = [f"`{_readable(inner.pattern)}`"] if inner.pattern else []
+    if inner.max_length is not None:
+        parts.append(f"1 to {inner.max_length} characters")
+    return ", ".join(parts)
+
+
+def _readable(pattern: str) -> str:
+    whole = pattern.removeprefix("^").removesuffix(r"$(?!\n)")
+    return whole.replace(terms._DATE, "<Date>").replace("|", "\\|")  # noqa: SLF001 - the one long pattern
+
+
+def shortened(text: str) -> str:
+    return text if len(text) <= 48 else f"{text[:24]}...{text[-8:]}"
+
+
+def vocabularies() -> str:
+    """The closed vocabularies, each word as it stands in the bytes."""
+    rows = [(f"`{name}`", ", ".join(f"`{word}`" for word in choices)) for name, choices in VOCABULARIES.items()]
+    return table(("name", "words"), rows)
+
+
+def numbers() -> str:
+    """The contract's numbers for roles, kinds of agency and changes."""
+    rows = [
+        ("role", ", ".join(f"`{role}` {bit}" for role, bit in contract_changes.ROLE_BITS.items())),
+        ("kind of agency", ", ".join(f"`{kind}` {number}" for kind, number in contract_changes.KIND_NUMBERS.items())),
+        (
+            "change",
+            ", ".join(f"`{events.NAME_OF[body]}` {number}" for body, number in contract_changes.CHANGE_KINDS.items()),
+        ),
+    ]
+    return table(("of", "numbers"), rows)
+
+
+def parts() -> str:
+    """The values that bodies, payload and envelope are made of."""
+    wholes = {row.body for row in EVENT_TYPES.values()} | {events.Payload, events.Envelope, events.Body}
+    used = {struct for whole in wholes for struct in _structs_in(inspect.type_info(whole))} - wholes
+    return "\n".join(f"- **{struct.__name__}**: {fields_of(struct)}" for struct in sorted(used, key=_name))
+
+
+def _name(struct: type) -> str:
+    return struct.__name__
+
+
+def _structs_in(kind: Any) -> Iterator[type]:
+    match kind:
+        case inspect.StructType(cls=cls, fields=fields):
+            yield cls
+            for field in fields:
+                yield from _structs_in(field.type)
+        case inspect.UnionType(types=types):
+            for inner in types:
+                yield from _structs_in(inner)
+        case inspect.VarTupleType(item_type=inner):
+            yield from _structs_in(inner)
+
+
+def payload() -> str:
+    return fields_of(events.Payload)
+
+
+def envelope() -> str:
+    return fields_of(events.Envelope)
+
+
+def section() -> str:
+    return fields_of(events.Section)
+
+
+def bodies() -> str:
+    """Every event type with its streams, roles and body."""
+    return "\n\n".join(_body(name) for name in EVENT_TYPES)
+
+
+def _body(name: str) -> str:
+    found = EVENT_TYPES[name]
+    roles = " or ".join(found.roles) or "the service's own key"
+    demand = "; on a named authority" if found.on_authority else ""
+    said = f" {' '.join(found.body.__doc__.split())}" if found.body.__doc__ else ""
+    head = f"**{name}** (stream: {' or '.join(found.streams)}; signed by {roles}{demand}).{said.replace('``', '`')}"
+    return f"{head}\\\n{fields_of(found.body)}"
+
+
+def fields_of(struct: type) -> str:
+    """The fields of a struct in the order of their bytes; what may be left out has a question mark."""
+    hints = get_type_hints(struct, include_extras=True)
+    found = {
+        field.encode_name: f"`{field.encode_name}`{'' if field.required else '?'} "
+        f"{spelled(hints[field.name], field.type)}{_or_null(field)}"
+        for field in inspect.type_info(struct).fields  # type: ignore[attr-defined]
+    }
+    if struct is events.Payload:
+        found["event_type"] = "`event_type` EventTypeName"
+    return ", ".join(found[name] for name in sorted(found))
+
+
+def _or_null(field: Any) -> str:
+    return " or null" if field.required and isinstance(field.type, inspect.UnionType) else ""
+
+
+def spelled(hint: Any, kind: Any) -> str:
+    """A type as a reader of the protocol names it: its own name where it has one."""
+    known = next((name for name, value in NAMED.items() if hint == value), None)
+    if known is not None:
+        return known
+    match kind:
+        case inspect.Metadata(type=inner, extra_json_schema=schema) if isinstance(inner, inspect.StrType):
+            return f"{(schema or {}).get('description', 'text')} ({_form(inner)})"
+        case inspect.Metadata(type=inner):
+            return spelled(hint, inner)
+        case inspect.UnionType(types=types):
+            inner = next(one for one in types if not isinstance(one, inspect.NoneType))
+            return spelled(next(one for one in hint.__args__ if one is not type(None)), inner)
+        case inspect.VarTupleType(item_type=inner, min_length=low, max_length=high):
+            return f"[{spelled(_unwrapped(hint).__args__[0], inner)}]{_count(low, high)}"
+        case inspect.DictType(key_type=key, value_type=value, min_length=low, max_length=high):
+            keys, values = _unwrapped(hint).__args__
+            return f"{{{spelled(keys, key)}: {spelled(values, value)}}}{_count(low, high)}"
+        case inspect.StructType(cls=cls):
+            return "(see the type)" if cls is events.Body else cls.__name__
+        case inspect.LiteralType(values=values):
+            return " or ".join(f"`{value}`" for value in values)
+        case inspect.IntType(ge=low, le=high):
+            return f"{low}" if low == high else f"integer {low} to {high}"
+        case inspect.BoolType():
+            return "`true` or `false`"
+    raise AssertionError(f"no words for {kind}")
+
+
+def _unwrapped(hint: Any) -> Any:
+    return hint.__origin__ if hasattr(hint, "__metadata__") else hint
+
+
+def _count(low: int | None, high: int | None) -> str:
+    if low is None and high is None:
+        return ""
+    return f" ({low or 0} to {high})" if high is not None else f" ({low} or more)"
+
+
+def purposes(book: Rulebook) -> str:
+    """What each purpose of a handover moves."""
+    rows = [
+        (
+            f"`{name}`",
+            found.moves,
+            f"`{found.stage}`" if found.stage else "",
+            "yes" if found.custody_change else "",
+            found.article,
+        )
+        for name, found in book.purposes.items()
+    ]
+    return table(("purpose", "moves", "enters the stage", "changes custody", "article"), rows)
+
+
+def clocks(book: Rulebook) -> str:
+    """The statutory clocks: whose, from what to what, how long."""
+    rows = [
+        (
+            f"`{row.name}`",
+            row.article,
+            row.per + ("".join(f", `{stage}`" for stage in row.stages)),
+            "<br>".join((*(f"`{trigger}`" for trigger in row.starts), *_later(row))),
+            "<br>".join(f"`{trigger}`" for trigger in row.stops),
+            "<br>".join(base.period + (f" `{base.when}`" if base.when else "") for base in row.bases),
+            "<br>".join(_extension(extension) for extension in row.extensions),
+            row.valid_from,
+        )
+        for row in book.clocks
+    ]
+    heads = ("clock", "article", "per, in stage", "starts", "stops", "base", "extensions", "starts from")
+    return table(heads, rows)
+
+
+def _later(row: ClockRule) -> tuple[str, ...]:
+    """Triggers that start the clock in another way than from the beginning and for good, and what rests meanwhile."""
+    ways = {"provisional": row.provisional, "renewed": row.renewals, "rests": (row.rests,) if row.rests else ()}
+    return tuple(f"{way}: `{trigger}`" for way, triggers in ways.items() for trigger in triggers)
+
+
+def _extension(row: ExtensionRule) -> str:
+    much = "as decided" if row.is_open else f"to {row.to}" if row.to else f"+ {row.adds}"
+    base = f" of {row.of}" if row.of else ""
+    grounds = f" ({', '.join(f'`{ground}`' for ground in row.grounds)})" if row.grounds else ""
+    return f"`{row.name}` {much}{base}, {row.article}{grounds}"
+
+
+def flags(book: Rulebook) -> str:
+    """The flags and the rows that raise them."""
+    assert {found.name for found in book.flags} == set(terms.choices(FlagName))
+    rows = [(f"`{found.name}`", found.en, str(found.limit or ""), found.article, _days(found)) for found in book.flags]
+    return table(("flag", "raised for", "limit", "article", "acts from"), rows)
+
+
+def _days(row: FlagRule) -> str:
+    return row.valid_from if row.valid_until is None else f"{row.valid_from}, before {row.valid_until}"

@@ -1,0 +1,495 @@
+"""Faults of the anchor: who vouches for its block, what its state proves, and the key in it: steps 10 to 12."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import rlp
+from msgspec.structs import replace
+
+from ledger.core.encoding.digests import keccak256
+from ledger.core.ethereum.trie import EMPTY_ROOT
+from ledger.core.log.checkpoints import cosign_text
+from ledger.core.log.notes import Note, NoteSignature, parse_note
+from ledger.core.verification.bundle_format import Bundle, raw
+from ledger.core.verification.contract_storage import anchor_slots, registry_slots
+from ledger.core.verification.trust import TrustedBlock
+from scripts.docs import example
+from scripts.docs.chain_states import (
+    State,
+    account,
+    branch,
+    deep,
+    extension,
+    hashed,
+    header_rlp,
+    hexed,
+    leaf,
+    other,
+    path,
+    quantity,
+    secure_trie,
+    storage_trie,
+)
+from scripts.docs.example import (
+    ANCHORED_AT,
+    BY_COLLEAGUE,
+    CHAIN,
+    OFFICER_KEY,
+    REGISTERED,
+    REVOCATION,
+    REVOKED_AT,
+    WITNESSES,
+)
+from scripts.docs.vector import NO_BUNDLE, OTHER, Patch, Vector, ledger, plain, policy, put, whole, without
+
+ELSEWHERE = "0x" + "ab" * 32
+UNTRUSTED = (10, 11, 12)
+NOT_YET = "not_yet_anchored"
+
+
+def vectors() -> list[Vector]:
+    return [*_block(), *_notes(), *_record(), *_grant(), *_revocation(), *_tries()]
+
+
+def _anchor(state: State | None = None, index: int = REGISTERED, **changes: Any) -> tuple[Patch]:
+    """Another anchor: of another state, which its witnesses vouch for, or with other parts."""
+    return put("/anchor", plain(ledger().anchor(index, state, **changes)))
+
+
+def _named(state: State, **changes: Any) -> tuple[Patch]:
+    """The trust file names the block of a state."""
+    block = replace(state.block(), **changes)
+    return put("/chains/0/trusted_blocks", [{"number": block.number, "hash": block.hash}])
+
+
+def _state(change: Callable[[State], Any] = bool, **terms: Any) -> State:
+    """The ledger's contracts, which hold something else."""
+    state = ledger().state_with(**terms)
+    change(state)
+    return state
+
+
+def _block() -> list[Vector]:
+    true = ledger().state_with()
+    claim = {"size": 12, "root": "0x" + ledger().checkpoint.root.hex(), "contract": CHAIN.anchor, "number": 1}
+    forged = _state(lambda state: state.record(1, bytes(32), 12, 9, 1))
+    no_note = without("/anchor/block_note")
+    return [
+        Vector("no anchor", NOT_YET, unchecked=UNTRUSTED, file=without("/anchor")),
+        Vector("A: an anchor that is claimed", NO_BUNDLE, file=(*without("/anchor"), *put("/anchors", [claim]))),
+        Vector("A: a state in a block that nobody vouches for", NOT_YET, unchecked=UNTRUSTED, file=no_note),
+        Vector(
+            "B: header and tries built by whoever holds the bundle",
+            NOT_YET,
+            unchecked=UNTRUSTED,
+            file=_anchor(forged, block_note=ledger().anchor(REGISTERED).block_note),
+        ),
+        Vector("block named by the trust file", "intact", file=no_note, trust=_named(true)),
+        Vector(
+            "block named by the trust file, with a note that does not count",
+            "intact",
+            file=put("/anchor/block_note", "x"),
+            trust=_named(true),
+        ),
+        Vector(
+            "another hash of the block in the trust file",
+            "tampered",
+            (10,),
+            (11, 12),
+            trust=_named(true, hash=ELSEWHERE),
+        ),
+        Vector(
+            "another block in the trust file", NOT_YET, unchecked=UNTRUSTED, file=no_note, trust=_named(true, number=12)
+        ),
+        Vector(
+            "a contract that the trust file does not name",
+            NOT_YET,
+            unchecked=UNTRUSTED,
+            file=put("/anchor/contract", "0x" + "e3" * 20),
+        ),
+        Vector(
+            "another chain", NOT_YET, unchecked=UNTRUSTED, file=put("/anchor/chain/deployment_block_hash", ELSEWHERE)
+        ),
+        Vector("no chain in the trust file", NOT_YET, unchecked=UNTRUSTED, trust=put("/chains", [])),
+        Vector("record 0", "tampered", (10,), (11, 12), file=put("/anchor/number", 0)),
+        Vector("an anchor in upper case", "tampered", (10,), (11, 12), file=put("/anchor/contract", "0x" + "E2" * 20)),
+        Vector("a header that is none", "tampered", (10,), (11, 12), file=put("/anchor/header_rlp", "0xc0")),
+        Vector(
+            "a byte behind the header",
+            "tampered",
+            (10,),
+            (11, 12),
+            file=put("/anchor/header_rlp", hexed(true.header()) + "00"),
+        ),
+        Vector("header of a block after the Merge alone", "intact", file=_anchor(_state(fields=15))),
+        Vector("header of a block after Prague", "intact", file=_anchor(_state(fields=21))),
+        Vector(
+            "a list of nodes that is too long",
+            "tampered",
+            (10,),
+            (11, 12),
+            file=put("/anchor/anchor/account_proof", ["0x80"] * 66),
+        ),
+    ]
+
+
+def _notes() -> list[Vector]:
+    """Notes that do not count: none of them fails a step."""
+    header = hexed(ledger().state_with().header())
+    noted = example.vouched(header)
+
+    def spoiled(text: str) -> str:
+        signed = parse_note(text)
+        first = signed.signatures[0]
+        line = NoteSignature(first.name, first.key_id, first.signature[:-1] + bytes([first.signature[-1] ^ 1]))
+        return str(replace(signed, signatures=(line, *signed.signatures[1:])))
+
+    not_counting = {
+        "below the quorum": example.vouched(header, WITNESSES[:1]),
+        "of contracts with other code": example.vouched(header, contracts=replace(CHAIN, anchor_code_hash=ELSEWHERE)),
+        "of another registry": example.vouched(header, contracts=replace(CHAIN, registry="0x" + "e3" * 20)),
+        "of another chain": example.vouched(header, contracts=replace(CHAIN, chain_id=1)),
+        "of another block": example.vouched(header, block=TrustedBlock(11, ELSEWHERE)),
+        "of another ledger": example.vouched(header, log_id=bytes(32)),
+        "with a line that does not hold": spoiled(example.vouched(header, WITNESSES)),
+        "with a line twice": noted + noted.splitlines(keepends=True)[-1],
+        "with a line of text more": noted.replace("\n\n", "\nmore\n\n", 1),
+        "that is the checkpoint's": ledger().note,
+        "that is empty": "",
+    }
+    return [
+        *(
+            Vector(f"block note {name}", NOT_YET, unchecked=UNTRUSTED, file=put("/anchor/block_note", text))
+            for name, text in not_counting.items()
+        ),
+        Vector(
+            "block note of all witnesses", "intact", file=put("/anchor/block_note", example.vouched(header, WITNESSES))
+        ),
+        Vector(
+            "block note where the policy asks for no witness",
+            NOT_YET,
+            unchecked=(7, 10, 11, 12, 13),
+            trust=(*policy(f"{example.WITNESS_LINES}quorum none\n"), *put("/development", True)),
+        ),
+        Vector("C: a block note that is no text", NOT_YET, unchecked=UNTRUSTED, file=put("/anchor/block_note", 7)),
+        *(
+            Vector(
+                f"C: a block note that is {name}, of a block that the trust file names",
+                "intact",
+                file=put("/anchor/block_note", value),
+                trust=_named(ledger().state_with()),
+            )
+            for name, value in {"a number": 7, "null": None, "a list": [noted], "an object": {"note": noted}}.items()
+        ),
+        Vector(
+            "block note with an empty line more, well signed",
+            NOT_YET,
+            unchecked=UNTRUSTED,
+            file=put("/anchor/block_note", _with_an_empty_line(noted)),
+        ),
+    ]
+
+
+def _with_an_empty_line(note: str) -> str:
+    """The note with an empty line at the end of its text, signed so."""
+    text = parse_note(note).text + "\n"
+    lines = (cosign_text(text, witness, example.VOUCHED_AT) for witness in (WITNESSES[0], WITNESSES[2]))
+    return str(Note(text, tuple(lines)))
+
+
+def _slot(number: int, value: Callable[[int], int]) -> State:
+    """A slot of LogAnchor holds another word, by its place among those of record 1."""
+
+    def change(state: State) -> None:
+        key = anchor_slots(1)[number]
+        state.anchor[key] = value(state.anchor[key])
+
+    return _state(change)
+
+
+def _record() -> list[Vector]:
+    proof = "/anchor/anchor/storage_proof"
+    before = _state(lambda state: state.record(2, bytes(32), 20, 10, ANCHORED_AT + 12))
+    spoiled = {
+        "another root": _slot(1, lambda word: word ^ 1),
+        "another size": _slot(2, lambda word: word + 1),
+        "a record that is not there": _slot(1, lambda word: word & 0),
+        "a record above the block": _slot(2, lambda word: word + (9 << 64)),
+        "a record before that is not the start": _slot(3, lambda word: word ^ 1),
+        "a record before of a later time": _slot(4, lambda word: word + (1 << 160)),
+        "a last record of another size": _slot(0, lambda word: word + (1 << 64)),
+        "a last record below": _slot(0, lambda word: word - 1),
+    }
+    return [
+        *(Vector(f"anchor: {name}", "tampered", (11,), file=_anchor(state)) for name, state in spoiled.items()),
+        Vector("anchor: not the last record any more", "intact", file=_anchor(before)),
+        Vector(
+            "anchor: more above the packed numbers", "intact", file=_anchor(_slot(2, lambda word: word + (1 << 192)))
+        ),
+        Vector(
+            "anchor: another value of a slot than is proven", "tampered", (11,), file=put(f"{proof}/1/value", OTHER)
+        ),
+        Vector("anchor: another slot", "tampered", (11,), file=put(f"{proof}/1/key", OTHER)),
+        Vector("anchor: a slot left out", "tampered", (11,), file=without(f"{proof}/4")),
+        Vector("anchor: a node left out", "tampered", (11,), file=without("/anchor/anchor/account_proof/0")),
+        Vector("anchor: a node more", "tampered", (11,), file=put("/anchor/anchor/account_proof/-", "0x80")),
+        Vector("contracts of other code", "tampered", (11, 12), trust=_with_code(), file=_vouched_with_code()),
+    ]
+
+
+OTHER_CODE = replace(CHAIN, anchor_code_hash=ELSEWHERE, registry_code_hash=ELSEWHERE)
+
+
+def _with_code() -> tuple[Patch, ...]:
+    fields = ("anchor_code_hash", "registry_code_hash")
+    return tuple(patch for field in fields for patch in put(f"/chains/0/{field}", ELSEWHERE))
+
+
+def _vouched_with_code() -> tuple[Patch]:
+    header = hexed(ledger().state_with().header())
+    return put("/anchor/block_note", example.vouched(header, contracts=OTHER_CODE))
+
+
+def _terms(place: int, change: Callable[[int], int], key: Any = OFFICER_KEY) -> State:
+    """The registry holds something else of a key; its slots are agency, officer, terms."""
+
+    def of(state: State) -> None:
+        slot = registry_slots(example.key_id(key))[1 + place]
+        state.registry[slot] = change(state.registry[slot])
+
+    return _state(of)
+
+
+def _grant() -> list[Vector]:
+    slots = "/anchor/registry/storage_proof"
+    nothing = _state(lambda state: [state.registry.pop(key) for key in registry_slots(example.key_id(OFFICER_KEY))[1:]])
+    spoiled = {
+        "another agency": _terms(0, lambda word: word + 1),
+        "another officer": _terms(1, lambda word: word + 1),
+        "other roles": _terms(2, lambda word: word ^ 4),
+        "another end": _terms(2, lambda word: word + (1 << 104)),
+        "J: a grant that no chain has": nothing,
+    }
+    left_out = tuple(patch for place in (3, 2, 1) for patch in without(f"{slots}/{place}"))
+    return [
+        *(Vector(f"registry: {name}", "tampered", (12,), file=_anchor(state)) for name, state in spoiled.items()),
+        Vector("J: the key's slots left out", "unverifiable", unchecked=(12,), file=left_out),
+        Vector("registry: one of the key's slots left out", "tampered", (12,), file=without(f"{slots}/3")),
+        Vector("registry: no slot", "tampered", (12,), file=put(slots, [])),
+        Vector(
+            "registry: the slots of another key",
+            "tampered",
+            (12,),
+            file=put("/anchor", plain(ledger().anchor(BY_COLLEAGUE))),
+        ),
+        Vector("registry: no account", "tampered", (12,), file=put("/anchor/registry/account_proof", [])),
+        Vector(
+            "registry of an entry of the ledger itself, which no step looks at",
+            "intact",
+            unchecked=(12,),
+            of="sealed",
+            file=put(slots, []),
+        ),
+    ]
+
+
+def _revocation() -> list[Vector]:
+    def at(time: int) -> tuple[Patch]:
+        return _anchor(ledger().state_with(time), BY_COLLEAGUE)
+
+    def second(time: int) -> State:
+        """The tree head is record 2, after one at that time of a log that had not come to the revocation's entry."""
+        state = ledger().state_with()
+        state.record(1, bytes(32), REVOCATION, 8, time)
+        return state.record(2, ledger().checkpoint.root, ledger().checkpoint.size, 9, ANCHORED_AT)
+
+    def by_second(time: int) -> tuple[Patch]:
+        proven = second(time).proving(2, ledger().entries[BY_COLLEAGUE].envelope.key_id)
+        return put("/anchor", plain(replace(proven, block_note=example.vouched(proven.header_rlp))))
+
+    hidden = without("/authority/revocation")
+    shown = put("/authority/revocation", plain(ledger().evidence(REVOCATION)))
+    late = _written_after_revocation()
+    unanchored = (10, 11)
+    return [
+        Vector("C: revoked before the anchor, and hidden", "tampered", (12,), of="revoked", file=hidden),
+        Vector(
+            "C: revoked before the record before, by an entry above that record",
+            "tampered",
+            (12,),
+            of="revoked",
+            file=by_second(REVOKED_AT + 1),
+        ),
+        Vector(
+            "revoked in the second of the record before, by an entry above that record",
+            "intact",
+            of="revoked",
+            file=by_second(REVOKED_AT),
+        ),
+        Vector(
+            "revoked after the anchor, and no entry of it yet",
+            "intact",
+            of="revoked",
+            file=(*hidden, *at(ANCHORED_AT + 1)),
+        ),
+        Vector(
+            "revoked in the second of the anchor",
+            "unverifiable",
+            unchecked=(12,),
+            of="revoked",
+            file=(*hidden, *at(ANCHORED_AT)),
+        ),
+        Vector("revoked in the second of the anchor, and mirrored", "intact", of="revoked", file=at(ANCHORED_AT)),
+        *_borne_out_by_no_slot(late),
+        Vector(
+            "revoked below the entry", "tampered", (12,), of="revoked", file=whole(late.bundle(len(late.entries) - 1))
+        ),
+        Vector(
+            "revoked below the entry, in the second of the anchor",
+            "tampered",
+            (12,),
+            of="revoked",
+            file=whole(_late_bundle(late, ANCHORED_AT)),
+        ),
+        Vector(
+            "revoked below the entry, and the key's slots left out",
+            "unverifiable",
+            unchecked=(12,),
+            of="revoked",
+            file=(
+                *whole(late.bundle(len(late.entries) - 1)),
+                *(patch for place in (3, 2, 1) for patch in without(f"/anchor/registry/storage_proof/{place}")),
+            ),
+        ),
+        Vector(
+            "revoked below the entry, in no block that is trusted",
+            "tampered",
+            (12,),
+            unanchored,
+            of="revoked",
+            file=(*whole(late.bundle(len(late.entries) - 1)), *without("/anchor")),
+        ),
+        Vector(
+            "revoked above the entry, in no block that is trusted",
+            NOT_YET,
+            unchecked=UNTRUSTED,
+            of="revoked",
+            file=without("/anchor"),
+        ),
+        Vector("C: a revocation of another key", "intact", file=shown),
+        Vector(
+            "C: a revocation that is a grant", "intact", file=put("/authority/revocation", plain(ledger().evidence(1)))
+        ),
+        Vector("C: a revocation that is nothing", "intact", file=put("/authority/revocation", 7)),
+        Vector(
+            "a revocation that was edited",
+            "tampered",
+            (12,),
+            of="revoked",
+            file=put("/authority/revocation/payload/body/number", 6),
+        ),
+    ]
+
+
+def _borne_out_by_no_slot(late: example.Ledger) -> list[Vector]:
+    """Mirror entries of a revocation that the registry does not have by then: shown or left out, it is the same."""
+    hidden = without("/authority/revocation")
+    moments = {"which the registry does not have": 0, "which the registry has after the anchor": ANCHORED_AT + 1}
+    shown = {
+        f"C: a revocation {where} the entry, {why}": bundle
+        for why, moment in moments.items()
+        for where, bundle in {
+            "above": ledger().bundle(
+                BY_COLLEAGUE, anchor=raw(ledger().anchor(BY_COLLEAGUE, ledger().state_with(moment)))
+            ),
+            "below": _late_bundle(late, moment),
+        }.items()
+    }
+    return [
+        vector
+        for name, bundle in shown.items()
+        for vector in (
+            Vector(name, "intact", of="revoked", file=whole(bundle)),
+            Vector(f"{name}, left out", "intact", of="revoked", file=(*whole(bundle), *hidden)),
+        )
+    ]
+
+
+def _late_bundle(late: example.Ledger, revoked_at: int) -> Bundle:
+    """The bundle of the entry after the revocation, in a chain that has the revocation then."""
+    index = len(late.entries) - 1
+    return late.bundle(index, anchor=raw(late.anchor(index, late.state_with(revoked_at))))
+
+
+def _written_after_revocation() -> example.Ledger:
+    """A log that took an entry of a key after its revocation."""
+    writer = example.Writer(example.entries())
+    writer.write(example.registration(3), example.CASE, "p-0999")
+    return example.Ledger(writer.entries)
+
+
+# -- tries made by hand ------------------------------------------------------------------------------------------------
+
+KEY = keccak256(bytes(32)).hex()  # the path of the registry's slot 0
+FIVE = rlp.encode(quantity(5))
+
+
+def _trie(name: str, proof: list[Any], value: int = 5, *, fails: bool = False, root: bytes | None = None) -> Vector:
+    """The registry's storage is a trie of these nodes, its first slot proven by them; the key's slots are left out."""
+    state = ledger().state_with()
+    made = ledger().anchor(REGISTERED, state)
+    nodes = [node if isinstance(node, bytes) else rlp.encode(node) for node in proof]
+    roots = {CHAIN.anchor: storage_trie(state.anchor).root_hash, CHAIN.registry: root or keccak256(nodes[0])}
+    codes = {CHAIN.anchor: CHAIN.anchor_code_hash, CHAIN.registry: CHAIN.registry_code_hash}
+    trie = secure_trie({bytes.fromhex(address[2:]): account(roots[address], codes[address]) for address in roots})
+    header = hexed(header_rlp(trie.root_hash, state.number, state.timestamp))
+    paths = {address: tuple(map(hexed, path(trie, bytes.fromhex(address[2:])))) for address in roots}
+    slot = replace(
+        made.registry.storage_proof[0], value=hexed(value.to_bytes(32, "big")), proof=tuple(map(hexed, nodes))
+    )
+    anchor = replace(
+        made,
+        header_rlp=header,
+        anchor=replace(made.anchor, account_proof=paths[CHAIN.anchor]),
+        registry=replace(made.registry, account_proof=paths[CHAIN.registry], storage_proof=(slot,)),
+        block_note=raw(example.vouched(header)),
+    )
+    verdict = "tampered" if fails else "unverifiable"
+    failed, unchecked = ((12,), ()) if fails else ((), (12,))
+    return Vector(f"trie: {name}", verdict, failed, unchecked, file=put("/anchor", plain(anchor)))
+
+
+def _tries() -> list[Vector]:
+    """Where the trie holds, the key's slots are missing for themselves."""
+    too_long = extension(other(KEY[1:]) + "0", bytes(32))
+    return [
+        _trie("a leaf", [leaf(KEY, FIVE)]),
+        _trie("a branch and a leaf", [branch(KEY[0], hashed(leaf(KEY[1:], FIVE))), leaf(KEY[1:], FIVE)]),
+        _trie("an extension and a leaf", [extension(KEY[:7], hashed(leaf(KEY[7:], FIVE))), leaf(KEY[7:], FIVE)]),
+        _trie("a node that stands in its parent", deep(KEY, FIVE)),
+        _trie("a short node by its hash", deep(KEY, FIVE, by_hash=True), fails=True),
+        _trie("absent by an empty slot of a branch", [branch(other(KEY)[0], bytes(32))], 0),
+        _trie("absent by a leaf that differs", [leaf(other(KEY), FIVE)], 0),
+        _trie("absent by an extension that differs", [extension(other(KEY)[:8], bytes(32))], 0),
+        _trie("absent by an extension longer than the path", [extension(other(KEY) + "00", bytes(32))], 0, fails=True),
+        _trie(
+            "absent by an extension longer than the rest", [branch(KEY[0], hashed(too_long)), too_long], 0, fails=True
+        ),
+        _trie("absent by a leaf that is too short", [leaf(other(KEY)[:-1], FIVE)], 0, fails=True),
+        _trie("absent by the empty trie and no node", [], 0, root=EMPTY_ROOT),
+        _trie("absent by the empty trie and its node", [b"\x80"], 0, root=EMPTY_ROOT),
+        _trie("absent by the empty trie and another node", [b"\xc0"], 0, fails=True, root=EMPTY_ROOT),
+        _trie("a node below the end", [leaf(KEY, FIVE), leaf(KEY, FIVE)], fails=True),
+        _trie("a value with a zero before", [leaf(KEY, rlp.encode(b"\0\5"))], fails=True),
+        _trie("a value of zero that is there", [leaf(KEY, rlp.encode(b""))], 0, fails=True),
+        _trie("a value in a second spelling", [leaf(KEY, b"\x81\5")], fails=True),
+        _trie(
+            "a branch with a value",
+            [branch(KEY[0], hashed(leaf(KEY[1:], FIVE)), b"x"), leaf(KEY[1:], FIVE)],
+            fails=True,
+        ),
+        _trie("a flag that is none", [[bytes.fromhex("40" + KEY), FIVE]], fails=True),
+        _trie("a node that is too long", [leaf(KEY, b"x" * 1100)], fails=True),
+    ]

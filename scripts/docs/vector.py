@@ -1,0 +1,131 @@
+"""A vector: one of the example's files, spoiled in one place, and what a verifier must say of it, step by step."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import msgspec
+
+from ledger.core.encoding import canonical
+from scripts.docs import example
+
+NO_BUNDLE = "no bundle"
+NO_TRUST_FILE = "no trust file"
+OTHER = "0x" + "00" * 32  # bytes that stand for none of the ledger's
+STEPS = {"case": 5, "package": 4}  # of the others 13
+BY_DEFAULT = {"case": ("shown", "not_checked")}  # conformity and completeness
+
+Patch = dict[str, Any]  # an operation of RFC 6902
+Edit = dict[str, Any]  # ``put`` or ``put_hex`` at byte ``at`` of the file as it is published, in place of ``cut`` bytes
+
+
+@dataclass(frozen=True)
+class Vector:
+    """Changes of a file and of the trust file, the verdict, and the numbers of the steps that are not checked or fail.
+
+    ``of`` is a file of docs/examples. ``with_log``: the verifier is given the entries of log.jsonl besides. ``time`` is
+    that of step 13 (unix seconds), for a verifier that checks timestamps.
+    """
+
+    name: str
+    verdict: str
+    failed: tuple[int, ...] = ()
+    unchecked: tuple[int, ...] = ()
+    of: str = "bundle"
+    file: tuple[Patch, ...] = ()
+    edits: tuple[Edit, ...] = ()
+    trust: tuple[Patch, ...] = ()
+    conformity: str = ""
+    completeness: str = ""
+    with_log: bool = False
+    time: int = 0
+
+    @property
+    def steps(self) -> list[str]:
+        """The status of each step, in order."""
+        if self.verdict in (NO_BUNDLE, NO_TRUST_FILE):
+            return []
+        named = dict.fromkeys(self.failed, "failed") | dict.fromkeys(self.unchecked, "not_checked")
+        return [named.get(number, "checked") for number in range(1, STEPS.get(self.of, 13) + 1)]
+
+    def as_json(self) -> dict[str, Any]:
+        """The vector as it is published, what is empty left out."""
+        conformity, completeness = BY_DEFAULT.get(self.of, ("not_checked", "not_checked"))
+        said = {"conformity": self.conformity or conformity, "completeness": self.completeness or completeness}
+        changes = {
+            "file": self.file,
+            "edits": self.edits,
+            "trust": self.trust,
+            "with_log": self.with_log,
+            "time": self.time,
+        }
+        return (
+            {"name": self.name, "of": f"{self.of}.json", "verdict": self.verdict}
+            | ({"steps": self.steps} | said if self.steps else {})
+            | {name: change for name, change in changes.items() if change}
+        )
+
+
+def put(path: str, value: Any) -> tuple[Patch]:
+    """One place with another value; a place that was not there is made ("add" of RFC 6902 does both in an object)."""
+    return ({"op": "add", "path": path, "value": value},)
+
+
+def without(path: str) -> tuple[Patch]:
+    return ({"op": "remove", "path": path},)
+
+
+def copied(source: str, path: str) -> tuple[Patch]:
+    return ({"op": "copy", "from": source, "path": path},)
+
+
+def whole(part: Any) -> tuple[Patch]:
+    """Another file altogether."""
+    return put("", plain(part))
+
+
+def plain(part: Any) -> Any:
+    """A struct as JSON has it."""
+    return msgspec.json.decode(canonical.encode(part))
+
+
+def policy(text: str) -> tuple[Patch]:
+    return put("/witness_policy", text)
+
+
+def inserted(data: bytes, path: str, text: str = "", *, hexed: str = "") -> tuple[Edit]:
+    """Something more at the beginning of the object or list at a path of a file."""
+    return ({"at": openings(data)[path], "cut": 0} | ({"put_hex": hexed} if hexed else {"put": text}),)
+
+
+@cache
+def openings(data: bytes) -> dict[str, int]:
+    """Where each object and list of an indented file begins: the byte after its bracket, by its path (RFC 6901)."""
+    found: dict[str, int] = {}
+    above: list[tuple[str, int]] = []  # path of what is open, and how many of its items have begun
+    at = 0
+    for line in data.splitlines(keepends=True):
+        text = line.decode().strip().rstrip(",")
+        if text[:1] in ("}", "]"):
+            above.pop()
+        else:
+            path = ""
+            if above:
+                parent, number = above[-1]
+                above[-1] = (parent, number + 1)
+                key = json.loads(text.split(": ")[0]) if text.startswith('"') and '": ' in text else str(number)
+                path = f"{parent}/{key}"
+            if text.endswith(("{", "[")):
+                found[path] = at + len(line.decode().rstrip("\n").encode())
+                above.append((path, 0))
+        at += len(line)
+    return found
+
+
+@cache
+def ledger() -> example.Ledger:
+    """The ledger of the published files."""
+    return example.Ledger(example.entries())

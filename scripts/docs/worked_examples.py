@@ -1,0 +1,233 @@
+"""Compute each value that docs/protocol.md shows, from the ledger of ``example``, and collect its spoiled files.
+
+The verdicts and steps of docs/examples/spoiled.json are written by hand from docs/protocol.md, not out of the code:
+tests/e2e/browser_verifier holds both verifiers against them.
+"""
+
+from __future__ import annotations
+
+import json
+from base64 import b64encode
+
+import msgspec
+
+from ledger.core.encoding import canonical
+from ledger.core.encoding.digests import keccak256
+from ledger.core.ethereum import contract_changes
+from ledger.core.events import digest_of
+from ledger.core.log import merkle, tiles
+from ledger.core.log.checkpoints import Checkpoint, cosign_checkpoint, sign_checkpoint
+from ledger.core.log.notes import parse_note
+from ledger.core.log.tlog_proofs import TlogProof
+from ledger.core.signing import signatures
+from ledger.core.supervision.model_package import encode_package
+from ledger.core.verification import bundle
+from ledger.core.verification.bundle_format import encode_bundle
+from ledger.core.verification.trust import encode_trust
+from scripts.docs import example, spoiled_chains, spoiled_entries, spoiled_streams, spoiled_trust
+from scripts.docs.vector import Vector
+
+LEAVES = tuple(b'{"seq":%d}' % number for number in range(3))
+
+
+def block(*lines: str, language: str = "") -> str:
+    return "\n".join([f"```{language}", *lines, "```"])
+
+
+def values(**said: str) -> str:
+    """Names and values, one a line."""
+    widest = max(map(len, said))
+    return block(*(f"{name.replace('_', ' '):<{widest}}  {value}" for name, value in said.items()))
+
+
+def hexed(data: bytes) -> str:
+    return "0x" + data.hex()
+
+
+def payload() -> str:
+    """A payload with a section, and their digests."""
+    shown = example.entries()[example.REGISTERED]
+    section = canonical.encode(shown.sections["narrative"])
+    return "\n\n".join(
+        [
+            f"The section `narrative`, {len(section)} bytes, and its digest:",
+            block(section.decode(), digest_of(section)),
+            f"The payload, {len(shown.payload_bytes)} bytes, and its digest:",
+            block(shown.payload_bytes.decode(), digest_of(shown.payload_bytes)),
+        ]
+    )
+
+
+def struct_words() -> list[tuple[str, bytes]]:
+    """The words of the struct of the example's envelope, in their order."""
+    envelope = example.entries()[example.REGISTERED].envelope
+    texts = {
+        "summary": signatures.summary(envelope),
+        "eventId": envelope.event_id,
+        "eventType": envelope.event_type,
+        "streamKind": envelope.stream.kind,
+        "streamId": envelope.stream.id,
+        "agency": envelope.agency,
+    }
+    numbers = {
+        "sequence": envelope.sequence,
+        "previous": int((envelope.previous or "blake3:0").partition(":")[2], 16),
+        "payloadBlake3": int(envelope.payload_digest.partition(":")[2], 16),
+        "signedAt": envelope.signed_at,
+        "signer": int(envelope.key_id, 16),
+    }
+    words = {name: keccak256(text.encode()) for name, text in texts.items()}
+    words |= {name: number.to_bytes(32, "big") for name, number in numbers.items()}
+    return [(name, words[name]) for name, _ in signatures.EVENT_FIELDS]
+
+
+def type_text(name: str, fields: tuple[tuple[str, str], ...]) -> str:
+    return f"{name}({','.join(f'{kind} {field}' for field, kind in fields)})"
+
+
+def types() -> str:
+    """The EIP-712 types and their hashes."""
+    lines = []
+    for name, fields in (("EIP712Domain", signatures.DOMAIN_FIELDS), ("Event", signatures.EVENT_FIELDS)):
+        text = type_text(name, fields)
+        lines += [text, f"    {hexed(keccak256(text.encode()))}"]
+    return block(*lines)
+
+
+def signing() -> str:
+    """One signature with everything between the key and the entry."""
+    shown = example.entries()[example.REGISTERED]
+    envelope, words = shown.envelope, struct_words()
+    type_hash = keccak256(type_text("Event", signatures.EVENT_FIELDS).encode())
+    struct_hash = keccak256(type_hash + b"".join(word for _, word in words))
+    digest = signatures.signing_hash(envelope, example.LOG_ID)
+    assert digest == keccak256(b"\x19\x01" + signatures.domain_separator(example.LOG_ID) + struct_hash)
+    return "\n\n".join(
+        [
+            values(
+                secret_key=hexed(example.OFFICER_KEY.secret),
+                public_key=hexed(example.OFFICER_KEY.public_key.format(compressed=False)),
+                key_id=envelope.key_id,
+                log_id=hexed(example.LOG_ID),
+                domain_separator=hexed(signatures.domain_separator(example.LOG_ID)),
+                summary=signatures.summary(envelope),
+            ),
+            "The words of the struct after its type hash:",
+            values(**{name: hexed(word) for name, word in words}),
+            values(struct_hash=hexed(struct_hash), signed_hash=hexed(digest), signature=envelope.signature),
+            f"The log entry, {len(shown.data)} bytes, and its leaf hash:",
+            block(shown.data.decode(), hexed(merkle.leaf_hash(shown.data))),
+        ]
+    )
+
+
+def registry() -> str:
+    """Two changes of the registry, word by word."""
+    rolled, parts = example.LOG_ID, [values(hash_before_the_first_change=hexed(example.LOG_ID))]
+    names = (
+        "kind",
+        "agency",
+        "agencyKind",
+        "account",
+        "officer",
+        "roles",
+        "suite",
+        "validFrom",
+        "validUntil",
+        "quorum",
+    )
+    for change in example.registry_changes()[:2]:
+        words = contract_changes.contract_change(change).words()
+        cells = [words[start : start + 32] for start in range(0, len(words), 32)]
+        rolled = contract_changes.registry_hash(rolled, change)
+        said = {name: hexed(cell) for name, cell in zip((*names, "keccak256 of profile"), cells, strict=True)}
+        parts += [
+            f"Change {change.number}, its words, and the hash after it:",
+            values(**said, hash_after=hexed(rolled)),
+        ]
+    profile = contract_changes.profile_bytes(example.registry_changes()[0].profile)  # type: ignore[attr-defined]
+    return "\n\n".join([*parts, "The profile of change 1:", block(profile.decode())])
+
+
+def log() -> str:
+    """A log of three leaves: keys, checkpoint, proofs, bundle of entries."""
+    leaves = [merkle.leaf_hash(leaf) for leaf in LEAVES]
+    grown = merkle.grow(merkle.EMPTY_TREE, leaves)
+    checkpoint = Checkpoint(example.LOG.verifying_key.name, 3, grown.root())
+    signed = parse_note(sign_checkpoint(checkpoint, example.LOG))
+    note = str(signed.with_signatures([cosign_checkpoint(checkpoint, example.WITNESS, example.COSIGNED_AT)]))
+    path = grown.inclusion_proofs()[2]
+    return "\n\n".join(
+        [
+            "The keys, of the seeds 32 x 0x01 and 32 x 0x02:",
+            block(example.LOG.verifying_key.vkey(), example.WITNESS.verifying_key.vkey()),
+            "The checkpoint of three leaves `" + "`, `".join(leaf.decode() for leaf in LEAVES) + "`, co-signed at "
+            f"{example.COSIGNED_AT}:",
+            block(note.rstrip("\n")),
+            "Leaf hashes, the inclusion proof of leaf 2, the consistency proof from size 2, and the root:",
+            values(
+                **{f"leaf_{number}": hexed(leaf) for number, leaf in enumerate(leaves)},
+                inclusion=" ".join(b64encode(one).decode() for one in path),
+                consistency=hexed(leaves[2]),
+                root=hexed(grown.root()),
+            ),
+            "The bundle of these entries, `/tile/entries/000.p/3`:",
+            block(tiles.encode_bundle(LEAVES).hex()),
+        ]
+    )
+
+
+def proof() -> str:
+    """The tlog-proof of leaf 2 in the same log."""
+    leaves = [merkle.leaf_hash(leaf) for leaf in LEAVES]
+    grown = merkle.grow(merkle.EMPTY_TREE, leaves)
+    note = sign_checkpoint(Checkpoint(example.LOG.verifying_key.name, 3, grown.root()), example.LOG)
+    return block(TlogProof(2, grown.inclusion_proofs()[2], note).to_text().rstrip("\n"))
+
+
+def verification() -> str:
+    """What the verifier says of the example's bundle."""
+    report = bundle.verify_bundle(encode_bundle(example.bundle()), example.trust())
+    lines = [f"{step.number:>2} {step.name:<11} {step.result:<12} {step.detail}" for step in report.steps]
+    return block(*lines, "", f"verdict: {report.verdict}")
+
+
+def files() -> dict[str, bytes]:
+    """Files that stand beside the document: by name, their bytes."""
+    ledger = example.Ledger(example.entries())
+    bundles = {
+        "bundle.json": example.REGISTERED,
+        "revoked.json": example.BY_COLLEAGUE,
+        "mirror.json": 1,
+        "sealed.json": example.SEALED,
+    }
+    made = {name: _indented(encode_bundle(ledger.bundle(index))) for name, index in bundles.items()} | {
+        "erased.json": _indented(encode_bundle(example.erased())),
+        "case.json": _indented(encode_bundle(ledger.case_bundle())),
+        "package.json": _indented(encode_package(ledger.package())),
+        "trust.json": _indented(encode_trust(example.trust())),
+        "log.jsonl": b"".join(entry.data + b"\n" for entry in ledger.entries),
+    }
+    return made | {"spoiled.json": file(made)}
+
+
+def _indented(data: bytes) -> bytes:
+    return msgspec.json.format(data, indent=2) + b"\n"
+
+
+def vectors(files: dict[str, bytes]) -> list[Vector]:
+    """Each vector, in the order of the steps that it spoils. ``files`` are the published ones."""
+    return [
+        *spoiled_entries.vectors(),
+        *spoiled_chains.vectors(),
+        *spoiled_trust.timestamp_vectors(),
+        *spoiled_streams.vectors(),
+        *spoiled_trust.vectors(),
+        *spoiled_streams.level_vectors(files),
+    ]
+
+
+def file(files: dict[str, bytes]) -> bytes:
+    """The vectors as JSON, one a line."""
+    lines = ",\n".join(json.dumps(vector.as_json()) for vector in vectors(files))
+    return f"[\n{lines}\n]\n".encode()

@@ -1,1 +1,0 @@
-"""What of ``docs/protocol.md`` is generated: tables out of the types, worked examples out of the code."""

@@ -1,0 +1,106 @@
+"""The console's pages on a case with 1,000 events: each beside a page that shows nothing, and beside 100 ms.
+
+python -m tests.campaigns.bench.console [--events N] [--anchors N] [--rounds N] [--json FILE]
+
+Its log has 50,000 anchors, those of six days at one every ten seconds.
+
+The pages take turns, and each is asked of the whole application in this process, without a socket; the table has
+medians of CPU time, so that a machine that does something else besides says the same. The first look at a case, which
+reads all its events, is measured on a service that has just started.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from statistics import median
+
+from scripts.bench.figures import Figure, cpu_seconds, show
+from tests.api.conftest import no_chain, serving, serving_ledger
+from tests.api.service import Served
+from tests.testkit.builders import PROCURATORATE, auditor
+from tests.testkit.journals import add_anchors
+from tests.testkit.ledgers import open_ledger, sqlite_url
+from tests.testkit.timeline_cases import long_case
+
+LIMIT_MS = 100
+EMPTY = "/search"  # who reads, the menu, a form: what every page has
+READER = auditor(PROCURATORATE)
+CASE = "/cases/case-2"
+# What auditors and clerks look at most; whoever adds a page that shows a case adds it here.
+PAGES = {
+    "the start page": "/",
+    "the list of cases": "/cases?all=true",
+    "a case": CASE,
+    "a part of its timeline": f"{CASE}/timeline",
+    "its picture, the latest events": f"{CASE}/picture",
+    "its picture, all of it": f"{CASE}/picture?since=2026-03-01T00:00&until=2027-03-01T00:00",
+    "the lineage of its items": f"{CASE}/lineage",
+    "an event": f"{CASE}/events/{{event_id}}",
+    "who read it": f"{CASE}/reads",
+    "a search": "/search?q=2026-1000",
+    "audits": "/audit",
+    "how the service stands": "/operation/now",
+}
+
+
+@contextmanager
+def town(folder: Path, events: int, anchors: int) -> Iterator[tuple[Served, str]]:
+    """A service with the case and anchors of it, and an event from its middle."""
+    case = long_case(events)
+    with serving(folder) as served:
+        served.ledger.post_all(case.events)
+        add_anchors(served.ledger.database, 1, anchors)
+        yield served, case.events[events // 2].envelope.event_id
+
+
+def asked(served: Served, path: str) -> None:
+    """One page, as its reader's browser asks for it."""
+    token = served.token(READER)["authorization"].removeprefix("Bearer ")
+    answer = served.request("GET", f"/console{path}", headers={"cookie": f"__Secure-tallystick={token}"})
+    assert answer.status_code == 200, (path, answer.status_code)
+
+
+def first_look(folder: Path) -> float:
+    """Seconds of the picture on a service that has read nothing yet."""
+    with open_ledger(sqlite_url(folder)) as ledger, serving_ledger(ledger, no_chain) as served:
+        ledger.clock.forward(3600)
+        asked(served, EMPTY)
+        return cpu_seconds(lambda: asked(served, PAGES["its picture, the latest events"]))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--events", type=int, default=1000)
+    parser.add_argument("--anchors", type=int, default=50_000)
+    parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--json", type=Path)
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        with town(folder, given.events, given.anchors) as (served, event_id):
+            paths = [path.replace("{event_id}", event_id) for path in PAGES.values()]
+            for path in paths:
+                asked(served, path)
+            asks = [partial(asked, served, path) for path in (EMPTY, *paths)]
+            rounds = [[cpu_seconds(ask) for ask in asks] for _ in range(given.rounds)]
+        cold = 1000 * first_look(folder)
+    empty, *each = (1000 * median(taken) for taken in zip(*rounds, strict=True))
+    figures = [
+        figure
+        for what, taken in zip(PAGES, each, strict=True)
+        for figure in (
+            Figure(what, taken, "an empty page", empty, "ms", "<= 12"),
+            Figure(what, taken, "the limit", LIMIT_MS, "ms", "<= 1"),
+        )
+    ]
+    figures.append(Figure("the picture, first look", cold, "an empty page", empty, "ms", "<= 60"))
+    show(f"Pages on a case with {given.events:,} events, {given.anchors:,} anchors", figures, given.json)
+
+
+if __name__ == "__main__":
+    main()

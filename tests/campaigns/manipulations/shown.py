@@ -1,0 +1,196 @@
+"""What a ledger shows: the pages and answers of all who may read it, fetched from the service without its threads.
+
+The clock stands still, so what is fetched twice is the same twice, but for what a page makes up by chance.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import httpx
+from starlette.routing import Mount
+
+from api import wiring
+from api.app import create_app, make_framework, make_service
+from api.services.parts import Parts
+from ledger.config.installation import DataDirectory
+from ledger.config.settings import read_settings
+from ledger.core.signing.signatures import personal_digest
+from ledger.samples.keys import TownKeys
+from ledger.samples.town import PEOPLE
+from ledger.store import log
+from ledger.store.database import Connection
+
+LATER_MS = 3_600_000  # milliseconds from the last entry to the time at which everything is shown
+EACH = 2  # values of each parameter of a path that are asked for
+PARAMETER = re.compile(r"\{(\w+)(?::path)?\}")
+# Where a parameter's values are in the database, newest and oldest; the others are in ``FIXED``.
+VALUES = {
+    "case_id": "SELECT case_id FROM cases ORDER BY updated_index",
+    "item_id": "SELECT item_id FROM items ORDER BY updated_index",
+    "handover_id": "SELECT handover_id FROM handovers ORDER BY updated_index",
+    "event_id": "SELECT event_id FROM entries WHERE stream_kind = 'case' ORDER BY log_index",
+    "lead_id": "SELECT lead_id FROM leads ORDER BY updated_index",
+    "model_id": "SELECT model_id FROM models ORDER BY updated_index",
+    "recommendation_id": "SELECT recommendation_id FROM recommendations ORDER BY updated_index",
+    "audit_id": "SELECT audit_id FROM audits ORDER BY started_at",
+    "webhook_id": "SELECT webhook_id FROM webhooks ORDER BY created_at",
+    "agency_id": "SELECT DISTINCT agency FROM case_agencies ORDER BY agency",
+    "key_id": "SELECT key_id FROM entries WHERE stream_kind = 'case' ORDER BY log_index",
+    "entry": "SELECT log_index FROM entries WHERE event_type LIKE 'registry.%' ORDER BY log_index",
+    "index": "SELECT log_index FROM entries ORDER BY log_index",
+    "size": "SELECT size FROM checkpoints ORDER BY size",
+    "digest": "SELECT payload_digest FROM entries ORDER BY log_index",
+}
+FIXED = {
+    "kind": ["items", "persons"],
+    "format": ["csv"],
+    "number": ["1"],
+    "version": ["1"],
+    "act": ["number"],
+    "code": ["not_on_head"],
+    "path": ["0/000", "entries/000"],
+}
+QUERIES = (
+    "/api/v1/events?after=-1&limit=1000",
+    "/api/v1/search?q=S-1003",
+    "/console/search?q=S-1003",
+    "/tile/0/000.p/100",
+)
+# The audit is what names; files are made of what other answers tell.
+UNASKED = (
+    "/api/v1/audit",
+    "/docs",
+    "/openapi.json",
+    "/console/static",
+    "/certificate",
+    "/paper",
+    "/package",
+    "/bundle",
+)
+# What differs by itself: what a page makes up for its scripts, and how much room the disk has.
+NOISE = re.compile(rb'(?:nonce-|nonce=")[A-Za-z0-9_-]+|<dt>On the disk</dt><dd>[^<]*</dd>')
+
+
+@dataclass(frozen=True)
+class Shown:
+    """Answers by who asked and what; ``questions`` is what was asked, so that it can be asked again."""
+
+    readers: Mapping[str, str]
+    paths: tuple[str, ...]
+    now_ms: int
+    answers: Mapping[str, bytes]
+
+    @property
+    def questions(self) -> Shown:
+        return self
+
+    def without(self, names: Iterable[str]) -> Shown:
+        left_out = set(names)
+        return replace(self, answers={name: data for name, data in self.answers.items() if name not in left_out})
+
+
+def look(data: Path, again: Shown | None = None, *, quick: bool = False) -> Shown:
+    """Everything that is shown of the ledger in this data directory; the same questions ``again`` if they are given.
+
+    ``quick`` asks as one officer of each role alone.
+    """
+    with _opened(data, again.now_ms if again else None) as parts:
+        if again is None:
+            readers = {person.profile: _token(parts, data, person.profile) for person in _readers(quick)}
+            again = Shown(readers | {"nobody": ""}, tuple(_paths(parts)), parts.clock(), {})
+        asked = [(reader, path) for reader in again.readers for path in again.paths]
+        return replace(again, answers=asyncio.run(_asked(parts, again, asked)))
+
+
+def differing(before: Shown, after: Shown) -> tuple[str, ...]:
+    """The answers that are not the same."""
+    return tuple(name for name, data in before.answers.items() if after.answers.get(name) != data)
+
+
+def _readers(quick: bool) -> list[Any]:
+    """One of each role in each agency, or in all of them."""
+    people = {(person.role,) if quick else (person.agency, person.role): person for person in reversed(PEOPLE)}
+    return list(people.values())
+
+
+@contextmanager
+def _opened(data: Path, now_ms: int | None) -> Iterator[Parts]:
+    """The parts of a service that does nothing by itself. Raises what a start raises."""
+    parts, _, _ = wiring._assemble(read_settings(data, max_requests_per_s=10**9))
+    try:
+        if now_ms is None:
+            with parts.database.read() as connection:
+                now_ms = log.tree(connection).recorded_at + LATER_MS
+        at = now_ms
+        parts = replace(parts, clock=lambda: at)
+        parts.supervisor.views.refresh()
+        yield parts
+    finally:
+        parts.supervisor.views.close()
+        parts.database.close()
+
+
+def _token(parts: Parts, data: Path, profile: str) -> str:
+    keys, sign_in = TownKeys.of(DataDirectory(data)), make_service(parts).sign_in
+    challenge = sign_in.challenge(keys.key_id(profile), parts.authority())
+    signature = keys.signer(profile).sign(personal_digest(challenge.message))
+    return sign_in.token(challenge.nonce, "0x" + signature.hex(), parts.authority()).access_token
+
+
+def _paths(parts: Parts) -> Iterator[str]:
+    """Every address that is read from, with some values for what stands in it."""
+    with parts.database.read() as connection:
+        values = {name: _some(connection, query) for name, query in VALUES.items()} | FIXED
+    framework = make_framework(make_service(parts))
+    for path in dict.fromkeys(_read(framework.router)):
+        if not any(part in path for part in UNASKED):
+            yield from _filled(path, values)
+    yield from QUERIES
+
+
+def _read(of: Any, prefix: str = "") -> Iterator[str]:
+    """The addresses below a router, or an application that is mounted on one, that answer to GET."""
+    of = getattr(of, "original_router", of)
+    if isinstance(of, Mount):
+        of, prefix = of.app, prefix + of.path
+    for route in getattr(of, "routes", ()):
+        if "GET" in (getattr(route, "methods", None) or ()):
+            yield prefix + route.path
+        else:
+            yield from _read(route, prefix)
+
+
+def _filled(path: str, values: Mapping[str, list[str]]) -> Iterator[str]:
+    names = PARAMETER.findall(path)
+    for chosen in product(*(values.get(name, ["1"]) for name in names)):
+        filled = path
+        for name, value in zip(names, chosen, strict=True):
+            filled = re.sub(rf"\{{{name}(?::path)?\}}", value, filled)
+        yield filled
+
+
+def _some(connection: Connection, query: str) -> list[str]:
+    found = [str(value) for value in connection.exec_driver_sql(query).scalars()]
+    return list(dict.fromkeys([*found[: EACH // 2], *found[-(EACH - EACH // 2) :]]))
+
+
+async def _asked(parts: Parts, shown: Shown, asked: list[tuple[str, str]]) -> dict[str, bytes]:
+    transport = httpx.ASGITransport(
+        create_app(parts, write_log=lambda *_line, **_fields: None), raise_app_exceptions=False
+    )
+    answers: dict[str, bytes] = {}
+    async with httpx.AsyncClient(transport=transport, base_url=parts.settings.url) as client:
+        for reader, path in asked:
+            token = shown.readers[reader]
+            headers = {"authorization": f"Bearer {token}", "cookie": f"tallystick={token}"} if token else {}
+            response = await client.get(path, headers=headers)
+            answers[f"{reader} {path}"] = b"%d " % response.status_code + NOISE.sub(b"", response.content)
+    return answers

@@ -1,0 +1,46 @@
+"""Two verifiers over a corpus of bundles made from a seed: they must agree with the protocol and with each other.
+
+python -m tests.campaigns.verifiers [--count 10000] [--seed N] [--keep FILE]
+
+In each round every fault of tests/campaigns/verifiers is made once, of a bundle that it fits. Compared are the
+verdict and the status of each step, of the Python verifier and of scripts/verify, which was written from
+docs/protocol.md alone. Exit code 1 where anything differs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from tests.campaigns.verifiers.compare import compared, our_answer, samples
+
+SHOWN = 50  # differences
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--count", type=int, default=10_000)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--keep", type=Path, help="write the corpus and the answers to this file, a line of JSON each")
+    options = parser.parse_args()
+    began = time.monotonic()
+    made = samples(options.count, options.seed)
+    with TemporaryDirectory() as folder:
+        differences = compared(made, Path(folder) / "corpus.jsonl")
+    if options.keep:
+        options.keep.write_text("".join(f"{sample.line_with(our_answer(sample))}\n" for sample in made))
+    for difference in differences[:SHOWN]:
+        print(difference)
+    faults = len({sample.fault for sample in made})
+    print(
+        f"{len(made)} bundles, {faults} faults, seed {options.seed}: {len(differences)} differences, "
+        f"{time.monotonic() - began:.0f} s"
+    )
+    return 1 if differences else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
