@@ -13,10 +13,10 @@ from ledger.cli.session import Session
 from ledger.client.import_target import ImportTarget
 from ledger.config.secret_files import SecretRefused
 from ledger.core.errors import MalformedInput
-from ledger.interchange.imports.case_events import Pen
+from ledger.interchange.imports.case_events import ImportSigner
 from ledger.interchange.imports.identity import IdentityKey
 from ledger.interchange.imports.importing import Importer
-from ledger.interchange.imports.mapping import Mapping
+from ledger.interchange.imports.mapping import ImportMapping
 from ledger.interchange.imports.plan import Planner
 from ledger.interchange.imports.source_file import SourceFile, Survey, layout_of
 from ledger.procedures import shipped_rulebook
@@ -57,7 +57,7 @@ class SurveyedFile(NamedTuple):
 
 
 @contextmanager
-def open_surveyed(session: Session, file: Path, mapping: Mapping, key: IdentityKey) -> Iterator[SurveyedFile]:
+def open_surveyed(session: Session, file: Path, mapping: ImportMapping, key: IdentityKey) -> Iterator[SurveyedFile]:
     """Open and survey the file. Raises MalformedInput if it is not as the mapping says."""
     planner = Planner(mapping, key)
     with SourceFile(file, layout_of(file, mapping)) as source:
@@ -69,8 +69,8 @@ def open_surveyed(session: Session, file: Path, mapping: Mapping, key: IdentityK
 def make_importer(session: Session, file: SurveyedFile) -> Importer:
     """Return the importer of the file for the session's profile."""
     actor = Actor(*require_officer(session), session.signer)
-    pen = Pen(actor, session.log_id, shipped_rulebook())
-    return Importer(file.planner, ImportTarget(session.service), pen, file.survey)
+    signer = ImportSigner(actor, session.log_id, shipped_rulebook())
+    return Importer(file.planner, ImportTarget(session.service), signer, file.survey)
 
 
 def identity_key(session: Session, given: Path | None) -> IdentityKey:

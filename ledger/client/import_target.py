@@ -12,8 +12,8 @@ from ledger.client.service import Service
 from ledger.core.encoding import canonical
 from ledger.core.errors import IntegrityBroken, TallystickError
 from ledger.core.events import decode_payload, digest_of
-from ledger.interchange.imports.case_events import Seen
-from ledger.interchange.imports.importing import Found
+from ledger.interchange.imports.case_events import CaseEvent
+from ledger.interchange.imports.importing import LookedUpRow
 from ledger.interchange.imports.plan import Plan
 
 LOOK_UP = "/api/v1/imports/look-up"
@@ -24,7 +24,7 @@ GROUND = "comparison with the agency's own system"
 
 
 class _FoundRows(Struct):
-    rows: list[Found]
+    rows: list[LookedUpRow]
 
 
 class _Line(Struct):
@@ -37,12 +37,12 @@ class _BatchAnswer(Struct):
 
 
 class ImportTarget:
-    """The service of a profile as a target of imports (``ledger.interchange.imports.importing.Ledger``)."""
+    """The service of a profile as a target of imports (``ledger.interchange.imports.importing.ImportLedger``)."""
 
     def __init__(self, service: Service):
         self._service = service
 
-    def look_up(self, source_system: str, plans: Sequence[Plan]) -> Sequence[Found]:
+    def look_up(self, source_system: str, plans: Sequence[Plan]) -> Sequence[LookedUpRow]:
         """Return what the service has of each planned row. Raises IntegrityBroken for answers to other rows."""
         rows = [{"source_key": plan.source_key, "case_id": plan.case_id} for plan in plans]
         asked = msgspec.json.encode({"source_system": source_system, "rows": rows})
@@ -53,7 +53,7 @@ class ImportTarget:
             raise IntegrityBroken("the service answered another question than the one asked", field="rows")
         return answers
 
-    def events(self, case_id: str) -> Sequence[Seen]:
+    def events(self, case_id: str) -> Sequence[CaseEvent]:
         """Return the events of a case, each checked against its envelope. Raises IntegrityBroken."""
         pages = self._service.pages("/api/v1/events", "events", case_id=case_id, ground=GROUND, limit=PAGE)
         return [_seen(view) for view in pages]
@@ -68,7 +68,7 @@ class ImportTarget:
         ]
 
 
-def _seen(view: dict[str, Any]) -> Seen:
+def _seen(view: dict[str, Any]) -> CaseEvent:
     """Return an event of the service as a comparison takes it.
 
     Raises IntegrityBroken if payload and envelope are not of one event.
@@ -78,4 +78,4 @@ def _seen(view: dict[str, Any]) -> Seen:
         raise IntegrityBroken(f"the service shows another payload than {signed}", field="payload")
     sections = view.get("sections")
     fields = None if sections is None else {label: section and section["fields"] for label, section in sections.items()}
-    return Seen(decode_payload(data), signed, fields)
+    return CaseEvent(decode_payload(data), signed, fields)

@@ -36,8 +36,8 @@ from ledger.core.verification.bundle import verify_bundle
 from ledger.core.verification.bundle_format import decode_case_bundle
 from ledger.core.verification.trust import parse_trust
 from ledger.interchange.imports.mapping import parse_mapping
-from ledger.interchange.imports.tables import JsonRows, TextTable
-from ledger.interchange.imports.workbooks import Workbook
+from ledger.interchange.imports.tables import CsvTable, JsonTable
+from ledger.interchange.imports.workbooks import XlsxTable
 from ledger.procedures import shipped_rules
 from ledger.supervision.correlation import parse_node
 from ledger.supervision.models.cel import faults_of_cel
@@ -117,11 +117,11 @@ def models(count: int) -> tuple[str, ...]:
 
 
 def read_csv(data: bytes, encoding: str) -> list[object]:
-    return list(TextTable(BytesIO(data), encoding=encoding, delimiter=",", header_row=1).rows())
+    return list(CsvTable(BytesIO(data), encoding=encoding, delimiter=",", header_row=1).rows())
 
 
 def read_workbook(data: bytes) -> list[object]:
-    return list(Workbook(BytesIO(data), sheet=None, header_row=1).rows())
+    return list(XlsxTable(BytesIO(data), sheet=None, header_row=1).rows())
 
 
 def workbook_parts() -> Iterator[tuple[str, Reader]]:
@@ -176,7 +176,7 @@ def readers() -> dict[str, Reader]:
         ),
         "CSV in GB18030": Reader(lambda data: read_csv(data, "gb18030"), (csv,)),
         "JSON rows": Reader(
-            lambda data: list(JsonRows(BytesIO(data), encoding="utf-8").rows()),
+            lambda data: list(JsonTable(BytesIO(data), encoding="utf-8").rows()),
             ((IMPORTS / "court-filing.json").read_bytes(), b'{"a":1}\n'),
         ),
         "workbook": Reader(read_workbook, (WORKBOOK,)),

@@ -23,8 +23,8 @@ from ledger.procedures import shipped_rulebook
 
 if TYPE_CHECKING:
     from ledger.cli.importing import SurveyedFile
-    from ledger.interchange.imports.case_events import Fault
-    from ledger.interchange.imports.importing import Planned, Rejects, Result
+    from ledger.interchange.imports.case_events import RowFault
+    from ledger.interchange.imports.importing import PlannedRow, RejectsFile, RowResult
 
 MAPPING = click.option(
     "--mapping", "mapping_file", type=FILE, required=True, help="What the columns mean: a TOML file."
@@ -79,13 +79,13 @@ def check(session: Session, /, *, file: Path, mapping_file: Path, show: int, rej
     """Dry run: show what each row would become, and which have faults. No service is asked, nothing is sent."""
     from ledger.cli.importing import open_surveyed
     from ledger.interchange.imports.identity import passing_key
-    from ledger.interchange.imports.importing import NOBODY, Rejects
+    from ledger.interchange.imports.importing import DRY_RUN_AGENCY, RejectsFile
     from ledger.interchange.imports.mapping import read_mapping
 
     trial = _TrialSummary(show)
     mapping = read_mapping(mapping_file)
-    with open_surveyed(session, file, mapping, passing_key(NOBODY)) as surveyed, ExitStack() as stack:
-        listed = stack.enter_context(Rejects(rejects, _reason(session))) if rejects else None
+    with open_surveyed(session, file, mapping, passing_key(DRY_RUN_AGENCY)) as surveyed, ExitStack() as stack:
+        listed = stack.enter_context(RejectsFile(rejects, _reason(session))) if rejects else None
         for tried in _try_rows(session, surveyed):
             trial.add(tried, listed)
         surveyed.source.require_same(surveyed.survey.digest)
@@ -106,13 +106,13 @@ def run(session: Session, /, *, file: Path, mapping_file: Path, key_file: Path |
     completed, and changed ones are corrected. Rows with faults are listed beside the report and do not stop the rest.
     """
     from ledger.cli.importing import bar, identity_key, make_importer, open_surveyed
-    from ledger.interchange.imports.importing import Rejects
+    from ledger.interchange.imports.importing import RejectsFile
     from ledger.interchange.imports.mapping import read_mapping
 
     report = report or Path(f"{file.name}.import.json")
     rejects = report.with_name(f"{report.name.removesuffix('.json')}.rejects.csv")
     mapping = read_mapping(mapping_file)
-    key, refused = identity_key(session, key_file), Rejects(rejects, _reason(session))
+    key, refused = identity_key(session, key_file), RejectsFile(rejects, _reason(session))
     with open_surveyed(session, file, mapping, key) as surveyed, refused as listed:
         report_rows = Report(str(file), surveyed.survey.digest, mapping.name, mapping.source_system, {}, 0, 0.0, None)
         try:
@@ -152,7 +152,7 @@ def _reason(session: Session) -> Callable[[str], str]:
     return lambda reason: reason if session.json else said(reason, session.labels)
 
 
-def _counted(results: Iterator[Result], report: Report, listed: Rejects) -> Iterator[Result]:
+def _counted(results: Iterator[RowResult], report: Report, listed: RejectsFile) -> Iterator[RowResult]:
     """Yield the results, after counting each in the report and listing refused rows."""
     began = time.monotonic()
     for result in results:
@@ -165,14 +165,14 @@ def _counted(results: Iterator[Result], report: Report, listed: Rejects) -> Iter
         yield result
 
 
-def _try_rows(session: Session, file: SurveyedFile) -> Iterator[Planned | Fault]:
+def _try_rows(session: Session, file: SurveyedFile) -> Iterator[PlannedRow | RowFault]:
     from ledger.cli.importing import bar
-    from ledger.interchange.imports.importing import Trial
+    from ledger.interchange.imports.importing import DryRun
 
-    trial = Trial(file.planner, file.survey, shipped_rulebook())
+    dry_run = DryRun(file.planner, file.survey, shipped_rulebook())
     with bar(session, "checking", file.survey.rows) as progress:
         for row in file.source.table().rows():
-            yield trial.take(row)
+            yield dry_run.take(row)
             progress.step()
 
 
@@ -182,14 +182,14 @@ class _TrialSummary:
     def __init__(self, show: int):
         self._show = show
         self._events: Counter[str] = Counter()
-        self._planned: list[Planned] = []
-        self._faults: list[Fault] = []
+        self._planned: list[PlannedRow] = []
+        self._faults: list[RowFault] = []
         self.good = self.refused = 0
 
-    def add(self, outcome: Planned | Fault, listed: Rejects | None) -> None:
-        from ledger.interchange.imports.importing import Planned
+    def add(self, outcome: PlannedRow | RowFault, listed: RejectsFile | None) -> None:
+        from ledger.interchange.imports.importing import PlannedRow
 
-        if isinstance(outcome, Planned):
+        if isinstance(outcome, PlannedRow):
             self.good += 1
             self._events.update(outcome.events)
             if len(self._planned) < self._show:

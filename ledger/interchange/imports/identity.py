@@ -1,8 +1,11 @@
-"""Ids that come out of an agency's own keys and numbers, and tell nobody what those are.
+"""Ids derived from an agency's own keys and numbers, from which nobody can tell what those are.
 
 Case ids stand in the public log, and numbers of cases and people are easily guessed: so each id is a digest under a
 secret key of the agency. The same key and the same file give the same ids, on any machine, which is why a row that is
 imported twice comes to one case.
+
+A pseudonymised list names its persons by the ids of the agency's own cases. Only who has the key can make it; whoever
+gets it can compare persons and look up none.
 """
 
 from __future__ import annotations
@@ -21,15 +24,16 @@ from ledger.core.encoding import canonical
 from ledger.core.errors import MalformedInput
 from ledger.interchange.exports.csv_output import CsvWriter
 from ledger.interchange.imports.source_file import SourceFile
-from ledger.interchange.imports.tables import Row
+from ledger.interchange.imports.tables import SourceRow
 from ledger.interchange.imports.values import Misread, line
 
 LENGTH = 32  # bytes
 FIELD = "--identity-key"
+COLUMN = "person_id"  # of a pseudonymised list
 
 
 class IdentityKey:
-    """The 32-byte key of ``agency``; all ids are of its making."""
+    """The 32-byte key of ``agency``, from which all ids are derived."""
 
     def __init__(self, agency: str, key: bytes):
         self.agency = agency
@@ -37,7 +41,7 @@ class IdentityKey:
 
     @classmethod
     def read(cls, agency: str, path: Path) -> IdentityKey:
-        """The key in a file of mode 0600. Raises SecretRefused or MalformedInput."""
+        """Read the key from a file of mode 0600. Raises SecretRefused or MalformedInput."""
         try:
             key = bytes.fromhex(read_secret(path, field=FIELD).decode("ascii").strip())
         except ValueError as error:
@@ -47,22 +51,23 @@ class IdentityKey:
         return cls(agency, key)
 
     def case_id(self, source_system: str, source_key: str) -> str:
-        return f"case-{self._hex('case', source_system, source_key)}"
+        """Return the id of the case that the source system knows by this key."""
+        return self.id_of("case", source_system, source_key)
 
     def person_id(self, *identity: str) -> str:
-        """Of whoever has this number, in every case of the agency."""
+        """Return the id of the person with this number, the same in every case of the agency."""
         return self._hex("person", *identity)
 
     def id_of(self, noun: str, *origin: str) -> str:
-        """Of a thing, a measure or a decision that comes from there."""
+        """Return the id of a thing, a measure or a decision with this origin."""
         return f"{noun}-{self._hex(noun, *origin)}"
 
     def digest(self, value: Any) -> str:
-        """Of what a row says: equal for equal rows."""
+        """Return the digest of a row's content, equal for equal rows."""
         return "blake3:" + self._keyed(["row", value]).hex()
 
     def fingerprint(self, text: str) -> int:
-        """64 bits, to tell equal texts in little memory."""
+        """Return 64 bits, by which equal texts are recognised in little memory."""
         return int.from_bytes(self._keyed(["fingerprint", text])[:8], "big")
 
     def _hex(self, *origin: str) -> str:
@@ -73,52 +78,50 @@ class IdentityKey:
 
 
 def make_key(path: Path) -> None:
-    """Writes a new key. Raises SecretRefused where the file is there: another key would double what was imported."""
+    """Write a new key. Raises SecretRefused if the file exists: another key would double what was imported."""
     write_secret(path, secrets.token_hex(LENGTH).encode() + b"\n", field=FIELD)
 
 
 def passing_key(agency: str) -> IdentityKey:
-    """A key for a dry run, forgotten with it."""
+    """Return a key for a dry run, forgotten with it."""
     return IdentityKey(agency, secrets.token_bytes(LENGTH))
 
 
-COLUMN = "person_id"
-
-
 class Pseudonymised(Struct, frozen=True):
-    """How many rows were written; those with a blank in the place of a number are nobody's, and left out."""
+    """How many rows were written, and how many left out since they have a blank instead of a number."""
 
     rows: int
     left_out: int
 
 
 def pseudonymise(source: SourceFile, identity: Sequence[str], key: IdentityKey, target: Path) -> Pseudonymised:
-    """Writes a CSV file in UTF-8: ``person_id`` in the place of the columns of ``identity``, the others as they are.
+    """Write a CSV file in UTF-8: ``person_id`` in the place of the columns of ``identity``, the others as they are.
 
-    Requires ``identity`` as the import's mapping has it. Raises MalformedInput for a column that is not there, a row
-    that cannot be read, and a target that is.
+    Requires ``identity`` as the import's mapping has it. Raises MalformedInput for a column that does not exist, a row
+    that cannot be read, and a target that exists.
     """
     table = source.table()
     rows = list(_read(table.rows()))
     columns = table.columns or tuple(dict.fromkeys(name for row in rows for name in row))
-    _require(columns, identity)
-    kept = [name for name in columns if name not in identity]
-    known = [row for row in rows if all(row.get(name) for name in identity)]
-    written = [[key.person_id(*(row[one] or "" for one in identity)), *(row.get(one) for one in kept)] for row in known]
-    _write(target, [[COLUMN, *kept], *written])
-    return Pseudonymised(len(written), len(rows) - len(written))
-
-
-def _require(columns: Sequence[str], identity: Sequence[str]) -> None:
-    there = f"The file has: {', '.join(columns)}"
     for name in identity:
         if name not in columns:
-            raise MalformedInput(f"there is no column {name}", field="--identity", hint=there)
+            hint = f"The file has: {', '.join(columns)}"
+            raise MalformedInput(f"there is no column {name}", field="--identity", hint=hint)
     if COLUMN in columns and COLUMN not in identity:
         raise MalformedInput(f"there is a column {COLUMN} already", field="FILE", hint="Give it another name.")
+    other_columns = [name for name in columns if name not in identity]
+    identified = [row for row in rows if all(row.get(name) for name in identity)]
+    text = StringIO(newline="")
+    writer = CsvWriter(text, exact=True, line_end="\n")  # it is read by programs, which compare the cells
+    writer.row([COLUMN, *other_columns])
+    for row in identified:
+        person_id = key.person_id(*(row[name] or "" for name in identity))
+        writer.row([person_id, *(row.get(name) for name in other_columns)])
+    write_secret(target, text.getvalue().encode(), field="--output")
+    return Pseudonymised(len(identified), len(rows) - len(identified))
 
 
-def _read(rows: Iterator[Row]) -> Iterator[dict[str, str | None]]:
+def _read(rows: Iterator[SourceRow]) -> Iterator[dict[str, str | None]]:
     for row in rows:
         if row.fault is not None:
             raise MalformedInput(f"row {row.number}: {row.fault}", field="FILE")
@@ -126,11 +129,3 @@ def _read(rows: Iterator[Row]) -> Iterator[dict[str, str | None]]:
             yield {name: line(cell) for name, cell in row.cells.items()}
         except Misread as error:
             raise MalformedInput(f"row {row.number}: {error}", field="FILE") from error
-
-
-def _write(target: Path, rows: list[list[str | None]]) -> None:
-    text = StringIO(newline="")
-    writer = CsvWriter(text, exact=True, line_end="\n")  # it is read by programs, which compare what stands there
-    for row in rows:
-        writer.row(row)
-    write_secret(target, text.getvalue().encode(), field="--output")

@@ -1,8 +1,8 @@
-"""Bringing rows in: look up what is there, sign what is missing, send it, look again where others wrote meanwhile.
+"""Importing rows: look up what the ledger has, sign what it lacks, send it, look again where others wrote meanwhile.
 
 Nothing is remembered beside the ledger. An event is only added to a case by whoever has seen all events before it, and
 the ledger takes it only on the head that was seen: so a run that was killed, a second run and two runs at once come to
-the same cases as one run.
+the same cases as one run. A dry run takes the same steps with a key that is forgotten, and sends nothing.
 """
 
 from __future__ import annotations
@@ -28,27 +28,28 @@ from ledger.core.events.record import ImportRecorded
 from ledger.core.procedure.rulebook import Rulebook
 from ledger.interchange.exports.csv_output import CsvWriter
 from ledger.interchange.imports.case_events import (
-    Chain,
-    Fault,
-    Pen,
-    Seen,
+    CaseEvent,
+    EventChain,
+    ImportSigner,
+    RowFault,
     at_column,
     fault_of,
-    first_place,
-    recorded,
-    steps,
+    missing_events,
+    recorded_fields,
 )
 from ledger.interchange.imports.plan import Plan, Planner, RowRefused
-from ledger.interchange.imports.source_file import SourceFile, Survey, rows_of
-from ledger.interchange.imports.tables import CellRefused, Row
+from ledger.interchange.imports.source_file import SourceFile, Survey
+from ledger.interchange.imports.tables import CellRefused, SourceRow
 from ledger.recording.signing import Actor, StreamPosition
 
 ROWS = 100  # of one look-up
-WORKERS = 2  # while the ledger judges one part, the next one is signed
-ROUNDS = 6  # how often a row is looked at again where others wrote in its case meanwhile
+WORKERS = 2  # while the ledger validates one batch, the next one is signed
+ROUNDS = 6  # how often a row is looked at again if others wrote in its case meanwhile
 MAX_EVENTS = 500  # of one request
 MAX_BYTES = 4 * 1024 * 1024  # of one request
 PAUSES_S = (0.5, 1, 2, 4, 8, 16, 30)  # between attempts at a ledger that is busy
+DRY_RUN_AGENCY = "dry-run"
+REJECT_HEADINGS = ("row", "source_key", "column", "value", "reason")
 
 OTHERS_WRITE = RowRefused(
     f"others wrote in the case each of {ROUNDS} times that it was looked at: import the row again"
@@ -59,65 +60,67 @@ Became = Literal["imported", "completed", "corrected", "unchanged", "refused"]
 State = Literal["absent", "begun", "imported", "changed", "refused"]
 
 
-class Imported(Struct, frozen=True):
+class EarlierImport(Struct, frozen=True):
     """An import of a key that the ledger has."""
 
     case_id: str
     row_digest: str | None
 
 
-class Found(Struct, frozen=True):
+class LookedUpRow(Struct, frozen=True):
     """What the ledger has of a row; ``sequence`` and ``head`` are where the next event of its case goes."""
 
     source_key: str
     case_id: str
     sequence: int | None
     head: str | None
-    imports: tuple[Imported, ...]
+    imports: tuple[EarlierImport, ...]
 
 
-class Result(Struct, frozen=True):
-    """What became of a row; ``events`` are those that were recorded now."""
+class RowResult(Struct, frozen=True):
+    """What became of a row; ``events`` counts those that were recorded now."""
 
     row: int
     became: Became
     source_key: str | None
     case_id: str | None
     events: int = 0
-    fault: Fault | None = None
+    fault: RowFault | None = None
 
 
 class Draft(Struct, frozen=True):
     """A plan, what the ledger had of it, and the events that it lacks."""
 
     plan: Plan
-    found: Found
-    chain: Chain
+    looked_up: LookedUpRow
+    chain: EventChain
 
-    def result(self, errors: Sequence[TallystickError | None]) -> Result | None:
-        """By what was said of each event; None where others wrote in the case meanwhile."""
+    def result(self, errors: Sequence[TallystickError | None]) -> RowResult | None:
+        """Return the result by each event's error, or None if others wrote in the case meanwhile."""
         plan = self.plan
-        for step, error in zip(self.chain.steps, errors, strict=True):
+        for event, error in zip(self.chain.unsigned, errors, strict=True):
             if isinstance(error, Conflict):
                 return None
             if error is not None:
-                return _refused(plan, at_column(error, step))
-        return Result(plan.row, _became(self.found), plan.source_key, plan.case_id, len(errors))
+                return _refused(plan, at_column(error, event))
+        is_new = self.looked_up.sequence is None
+        became: Became = "corrected" if self.looked_up.imports else "imported" if is_new else "completed"
+        return RowResult(plan.row, became, plan.source_key, plan.case_id, len(errors))
 
 
-class Ledger(Protocol):
-    """What an import asks of the ledger. All of it may be asked again; raises Unavailable where there is no answer."""
+class ImportLedger(Protocol):
+    """The ledger as an import sees it. Everything may be asked again; raises Unavailable if there is no answer."""
 
-    def look_up(self, source_system: str, plans: Sequence[Plan]) -> Sequence[Found]:
-        """For each plan, in their order."""
+    def look_up(self, source_system: str, plans: Sequence[Plan]) -> Sequence[LookedUpRow]:
+        """Return what the ledger has of each plan, in their order."""
         ...
 
-    def events(self, case_id: str) -> Sequence[Seen]:
-        """All events of a case, in their order."""
+    def events(self, case_id: str) -> Sequence[CaseEvent]:
+        """Return all events of a case, in their order."""
         ...
 
     def submit(self, submissions: Sequence[bytes]) -> Sequence[TallystickError | None]:
-        """For each submission None once it is durable, else its refusal; Unavailable where it is to be sent again."""
+        """Return for each submission None once it is durable, else its refusal; Unavailable if to be sent again."""
         ...
 
 
@@ -127,32 +130,32 @@ class Importer:
     def __init__(
         self,
         planner: Planner,
-        ledger: Ledger,
-        pen: Pen,
+        ledger: ImportLedger,
+        signer: ImportSigner,
         survey: Survey,
         *,
         pause: Callable[[float], object] = time.sleep,
     ):
         self._planner = planner
         self._ledger = ledger
-        self._pen = pen
+        self._signer = signer
         self._survey = survey
         self._pause = pause
         self._system = planner.mapping.source_system
 
-    def run(self, file: SourceFile) -> Iterator[Result]:
-        """Imports all rows; results come in the order of the rows. Raises IntegrityBroken where the file changed."""
-        for results in _in_parts(file, self.take):
+    def run(self, file: SourceFile) -> Iterator[RowResult]:
+        """Import all rows and yield their results in this order. Raises IntegrityBroken if the file changed."""
+        for results in _in_batches(file, self.take):
             yield from results
         file.require_same(self._survey.digest)
 
     def states(self, file: SourceFile) -> Iterator[State]:
-        """What the ledger has of each row; nothing is sent."""
-        for states in _in_parts(file, self._look):
+        """Yield what the ledger has of each row; nothing is sent."""
+        for states in _in_batches(file, self._look_up):
             yield from states
 
-    def take(self, rows: Sequence[Row]) -> list[Result]:
-        """Imports these rows."""
+    def take(self, rows: Sequence[SourceRow]) -> list[RowResult]:
+        """Import these rows and return their results."""
         waiting, results = self._planned(rows)
         for rounds_left in reversed(range(ROUNDS)):
             drafts = self._drafts(waiting, results)
@@ -167,124 +170,121 @@ class Importer:
                 break
         return [results[row.number] for row in rows]
 
-    def _planned(self, rows: Sequence[Row]) -> tuple[list[Plan], dict[int, Result]]:
+    def _planned(self, rows: Sequence[SourceRow]) -> tuple[list[Plan], dict[int, RowResult]]:
         plans: list[Plan] = []
-        refused: dict[int, Result] = {}
+        refused: dict[int, RowResult] = {}
         for row in rows:
             try:
                 plans.append(self._planner.plan(row, self._survey))
             except (CellRefused, RowRefused) as error:
                 key = self._planner.key_or_none(row)
-                refused[row.number] = Result(row.number, "refused", key, None, 0, fault_of(row.number, key, error))
+                fault = fault_of(row.number, key, error)
+                refused[row.number] = RowResult(row.number, "refused", key, None, 0, fault)
         return plans, refused
 
-    def _drafts(self, plans: Sequence[Plan], results: dict[int, Result]) -> list[Draft]:
-        """What is to be sent of these plans, by what the ledger has now; the others have their result."""
+    def _drafts(self, plans: Sequence[Plan], results: dict[int, RowResult]) -> list[Draft]:
+        """Return what is to be sent of these plans, by what the ledger has now; the others have their result."""
         drafts: list[Draft] = []
-        for plan, found in zip(plans, self._ledger.look_up(self._system, plans) if plans else (), strict=True):
+        for plan, looked_up in zip(plans, self._ledger.look_up(self._system, plans) if plans else (), strict=True):
             try:
-                chain = self._chain(plan, found)
+                if _is_imported(plan, looked_up):
+                    results[plan.row] = RowResult(plan.row, "unchanged", plan.source_key, plan.case_id)
+                else:
+                    drafts.append(Draft(plan, looked_up, self._chain(plan, looked_up)))
             except TallystickError as error:
                 results[plan.row] = _refused(plan, error)
-                continue
-            if chain is None:
-                results[plan.row] = Result(plan.row, "unchanged", plan.source_key, plan.case_id)
-            else:
-                drafts.append(Draft(plan, found, chain))
         return drafts
 
-    def _chain(self, plan: Plan, found: Found) -> Chain | None:
-        """What is still to be signed; None where the row is in as it is. Raises the refusal."""
-        if _is_same(plan, found):
-            return None
-        origin = ImportRecorded(
-            source_system=self._system,
-            source_key=plan.source_key,
-            file_digest=self._survey.digest,
-            row=plan.row,
-            row_digest=plan.row_digest,
-        )
-        if found.sequence is None:
-            chain = self._pen.sign(steps(plan, {}, origin), first_place(plan.case_id))
-            self._pen.require_possible(chain)
-            return chain
-        seen = self._ledger.events(plan.case_id)
-        if not seen:
+    def _chain(self, plan: Plan, looked_up: LookedUpRow) -> EventChain:
+        """Return the signed events that the ledger lacks. Raises the refusal."""
+        origin = _import_record(self._system, plan, self._survey)
+        if looked_up.sequence is None:
+            return self._signer.sign_new_case(plan, origin)
+        events = self._ledger.events(plan.case_id)
+        if not events:
             raise RowRefused(f"the case {plan.case_id} is there, and none of its events is shown")
-        last = seen[-1]
-        place = StreamPosition(Stream(kind="case", id=plan.case_id), last.payload.sequence + 1, last.payload_digest)
-        return self._pen.sign(steps(plan, recorded(seen, self._pen.actor.agency), origin), place)
+        last = events[-1]
+        position = StreamPosition(Stream(kind="case", id=plan.case_id), last.payload.sequence + 1, last.payload_digest)
+        recorded = recorded_fields(events, self._signer.actor.agency)
+        return self._signer.sign(missing_events(plan, recorded, origin), position)
 
-    def _send(self, chains: Sequence[Chain]) -> list[list[TallystickError | None]]:
-        """For each event of each chain None or its refusal. Raises Unavailable where the ledger stays busy."""
+    def _send(self, chains: Sequence[EventChain]) -> list[list[TallystickError | None]]:
+        """Return for each event of each chain None or its refusal. Raises Unavailable if the ledger stays busy."""
         outcomes: list[list[TallystickError | None]] = [[None] * len(chain.events) for chain in chains]
         waiting = list(range(len(chains)))
         for pause in (*PAUSES_S, None):
-            lines = [event.submission for place in waiting for event in chains[place].events]
-            answers = iter([answer for part in _parts(lines) for answer in self._ledger.submit(part)])
-            for place in waiting:
-                outcomes[place] = [next(answers) for _ in chains[place].events]
-            waiting = [place for place in waiting if any(isinstance(one, Unavailable) for one in outcomes[place])]
+            lines = [event.submission for position in waiting for event in chains[position].events]
+            answers = iter([answer for part in _requests(lines) for answer in self._ledger.submit(part)])
+            for position in waiting:
+                outcomes[position] = [next(answers) for _ in chains[position].events]
+            # A chain is sent again whole: the ledger answers what it has with its receipt.
+            waiting = [at for at in waiting if any(isinstance(error, Unavailable) for error in outcomes[at])]
             if not waiting:
                 return outcomes
             if pause is not None:
                 self._pause(pause)
-        raise next(one for one in outcomes[waiting[0]] if isinstance(one, Unavailable))
+        raise next(error for error in outcomes[waiting[0]] if isinstance(error, Unavailable))
 
-    def _look(self, rows: Sequence[Row]) -> list[State]:
+    def _look_up(self, rows: Sequence[SourceRow]) -> list[State]:
         plans, refused = self._planned(rows)
         states: list[State] = ["refused"] * len(refused)
-        for plan, found in zip(plans, self._ledger.look_up(self._system, plans) if plans else (), strict=True):
+        for plan, looked_up in zip(plans, self._ledger.look_up(self._system, plans) if plans else (), strict=True):
             try:
-                same = _is_same(plan, found)
+                if _is_imported(plan, looked_up):
+                    states.append("imported")
+                elif looked_up.imports:
+                    states.append("changed")
+                else:
+                    states.append("absent" if looked_up.sequence is None else "begun")
             except RowRefused:
                 states.append("refused")
-                continue
-            known: State = "changed" if found.imports else "begun" if found.sequence is not None else "absent"
-            states.append("imported" if same else known)
         return states
 
 
-def _is_same(plan: Plan, found: Found) -> bool:
-    """Whether the ledger has the row as it is. Raises RowRefused where the key stands in another case."""
-    elsewhere = [one.case_id for one in found.imports if one.case_id != plan.case_id]
+def _is_imported(plan: Plan, looked_up: LookedUpRow) -> bool:
+    """Return whether the ledger has the row as it is. Raises RowRefused if its key is in another case."""
+    elsewhere = [earlier.case_id for earlier in looked_up.imports if earlier.case_id != plan.case_id]
     if elsewhere:
         raise RowRefused(
             f"the key {plan.source_key!r} was imported as case {', '.join(elsewhere)} with another identity key"
         )
-    return any(one.row_digest == plan.row_digest for one in found.imports)
+    return any(earlier.row_digest == plan.row_digest for earlier in looked_up.imports)
 
 
-def _became(found: Found) -> Became:
-    if found.imports:
-        return "corrected"
-    return "imported" if found.sequence is None else "completed"
+def _import_record(source_system: str, plan: Plan, survey: Survey) -> ImportRecorded:
+    return ImportRecorded(
+        source_system=source_system,
+        source_key=plan.source_key,
+        file_digest=survey.digest,
+        row=plan.row,
+        row_digest=plan.row_digest,
+    )
 
 
-def _refused(plan: Plan, error: TallystickError) -> Result:
+def _refused(plan: Plan, error: TallystickError) -> RowResult:
     fault = fault_of(plan.row, plan.source_key, error)
-    return Result(plan.row, "refused", plan.source_key, plan.case_id, 0, fault)
+    return RowResult(plan.row, "refused", plan.source_key, plan.case_id, 0, fault)
 
 
-def _parts(lines: Sequence[bytes]) -> Iterator[list[bytes]]:
-    """As many at a time as one request takes."""
-    part: list[bytes] = []
+def _requests(lines: Sequence[bytes]) -> Iterator[list[bytes]]:
+    """Yield as many lines at a time as one request takes."""
+    request: list[bytes] = []
     size = 0
     for line in lines:
-        if part and (len(part) == MAX_EVENTS or size + len(line) > MAX_BYTES):
-            yield part
-            part, size = [], 0
-        part.append(line)
+        if request and (len(request) == MAX_EVENTS or size + len(line) > MAX_BYTES):
+            yield request
+            request, size = [], 0
+        request.append(line)
         size += len(line)
-    if part:
-        yield part
+    if request:
+        yield request
 
 
-def _in_parts(file: SourceFile, work: Callable[[Sequence[Row]], list[T]]) -> Iterator[list[T]]:
-    """The work on all rows, part by part, ``WORKERS`` parts at a time; what is read ahead stays bounded."""
+def _in_batches(file: SourceFile, work: Callable[[Sequence[SourceRow]], list[T]]) -> Iterator[list[T]]:
+    """Yield the outcomes for all rows, ``WORKERS`` batches at a time; what is read ahead stays bounded."""
     with ThreadPoolExecutor(WORKERS) as threads:
         running: deque[Future[list[T]]] = deque()
-        for rows in rows_of(file, ROWS):
+        for rows in file.batches(ROWS):
             running.append(threads.submit(work, rows))
             if len(running) > WORKERS:
                 yield running.popleft().result()
@@ -292,10 +292,7 @@ def _in_parts(file: SourceFile, work: Callable[[Sequence[Row]], list[T]]) -> Ite
             yield running.popleft().result()
 
 
-NOBODY = "dry-run"
-
-
-class Planned(Struct, frozen=True):
+class PlannedRow(Struct, frozen=True):
     """What a row would become; ``events`` counts by type."""
 
     row: int
@@ -305,70 +302,60 @@ class Planned(Struct, frozen=True):
     events: dict[str, int]
 
 
-class Trial:
-    """Tries the rows of a surveyed file."""
+class DryRun:
+    """Plans the rows of a surveyed file, and signs them with a key that is forgotten."""
 
     def __init__(self, planner: Planner, survey: Survey, book: Rulebook):
         self._planner = planner
         self._survey = survey
-        signer = LocalSigner.from_private_key(secrets.token_bytes(32))
-        self._pen = Pen(Actor(NOBODY, NOBODY, signer), bytes(32), book)
+        key = LocalSigner.from_private_key(secrets.token_bytes(32))
+        self._signer = ImportSigner(Actor(DRY_RUN_AGENCY, DRY_RUN_AGENCY, key), bytes(32), book)
 
-    def take(self, row: Row) -> Planned | Fault:
-        """What the row would become, or why it would be refused as a new case."""
+    def take(self, row: SourceRow) -> PlannedRow | RowFault:
+        """Return what the row would become, or why it would be refused as a new case."""
         try:
             plan = self._planner.plan(row, self._survey)
-            origin = ImportRecorded(
-                source_system=self._planner.mapping.source_system,
-                source_key=plan.source_key,
-                file_digest=self._survey.digest,
-                row=plan.row,
-                row_digest=plan.row_digest,
-            )
-            chain = self._pen.sign(steps(plan, {}, origin), first_place(plan.case_id))
-            self._pen.require_possible(chain)
+            origin = _import_record(self._planner.mapping.source_system, plan, self._survey)
+            chain = self._signer.sign_new_case(plan, origin)
         except TallystickError as error:
             return fault_of(row.number, self._planner.key_or_none(row), error)
-        opened = chain.steps[0].body
+        opened = chain.unsigned[0].body
         assert isinstance(opened, CaseOpened), "a plan begins with the opening"
-        events = Counter(NAME_OF[type(step.body)] for step in chain.steps)
-        return Planned(row.number, plan.source_key, opened.case_number, opened.stage, dict(events))
+        events = Counter(NAME_OF[type(event.body)] for event in chain.unsigned)
+        return PlannedRow(row.number, plan.source_key, opened.case_number, opened.stage, dict(events))
 
 
-HEADINGS = ("row", "source_key", "column", "value", "reason")
+class RejectsFile:
+    """The refused rows as a CSV file at ``path``, for its owner's eyes only; without any, no file is left.
 
-
-class Rejects:
-    """Writes ``path`` row by row, for its owner's eyes only; no file is left where no row was refused.
-
-    ``say`` tells a reason in the owner's language.
+    ``translate`` gives a reason in the owner's language.
     """
 
-    def __init__(self, path: Path, say: Callable[[str], str] = str):
+    def __init__(self, path: Path, translate: Callable[[str], str] = str):
         self.path = path
-        self._say = say
-        self.count = 0
+        self._translate = translate
+        self._is_empty = True
 
     def __enter__(self) -> Self:
         try:
             descriptor = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, OWNER_ONLY)
-            os.fchmod(descriptor, OWNER_ONLY)  # where an older list is there, it keeps its mode
+            os.fchmod(descriptor, OWNER_ONLY)  # an older list that is there would keep its mode
         except OSError as error:
             raise MalformedInput(f"{self.path} cannot be written: {error.strerror}", field="--rejects") from error
         self._file = os.fdopen(descriptor, "w", encoding="utf-8-sig", newline="")
         self._writer = CsvWriter(self._file)
-        self._writer.row(HEADINGS)
+        self._writer.row(REJECT_HEADINGS)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._file.close()
-        if not self.count:
+        if self._is_empty:
             self.path.unlink(missing_ok=True)
 
-    def add(self, fault: Fault) -> None:
-        """One line."""
-        self.count += 1
-        cells = (fault.source_key, fault.column, fault.value, self._say(fault.reason))
+    def add(self, fault: RowFault) -> None:
+        """Write one line."""
+        self._is_empty = False
+        cells = (fault.source_key, fault.column, fault.value, self._translate(fault.reason))
         self._writer.row((str(fault.row), *cells))

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Collection
-from collections.abc import Mapping as Named
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any, TypeVar
 
 from msgspec import Struct
@@ -16,22 +15,23 @@ from ledger.core.events import Body, case, item
 from ledger.interchange.imports import values
 from ledger.interchange.imports.identity import IdentityKey
 from ledger.interchange.imports.mapping import (
+    CellSource,
+    ColumnOrSource,
     DecisionPart,
-    Given,
+    ImportMapping,
     ItemPart,
-    Mapping,
     MeasurePart,
     PersonPart,
-    Source,
     source_of,
 )
 from ledger.interchange.imports.source_file import Survey
-from ledger.interchange.imports.tables import CellRefused, Row
+from ledger.interchange.imports.tables import CellRefused, SourceRow
 from ledger.interchange.imports.values import Misread
 
 B = TypeVar("B", bound=Body)
-Subject = tuple[str, ...]
-NARRATIVE = "narrative"  # label of the section that the case's confidential columns stand in
+EventKey = tuple[str, ...]
+Parts = Mapping[str, ColumnOrSource | None]  # by the field of the event that they give
+NARRATIVE = "narrative"  # label of the section for the case's confidential columns
 
 
 class RowRefused(TallystickError):
@@ -40,11 +40,13 @@ class RowRefused(TallystickError):
     code = "row_refused"
 
 
-class Fact(Struct, frozen=True):
-    """One event that a row stands for. ``subject`` is what it is the one event about, in its case; ``columns`` tells
-    where a part of the body comes from."""
+class PlannedEvent(Struct, frozen=True):
+    """One event of a row.
 
-    subject: Subject
+    ``key`` tells it from all other events of its case; ``columns`` names the column that a field of the body is from.
+    """
+
+    key: EventKey
     body: Body
     occurred_at: str | None = None
     section: tuple[str, dict[str, str]] | None = None
@@ -52,139 +54,139 @@ class Fact(Struct, frozen=True):
 
 
 class Plan(Struct, frozen=True):
-    """What a row comes to. ``row_digest`` is equal for rows that come to the same."""
+    """The events of a row. ``row_digest`` is equal for rows with equal events."""
 
     row: int
     source_key: str
     case_id: str
     row_digest: str
-    facts: tuple[Fact, ...]
+    events: tuple[PlannedEvent, ...]
 
 
-def subject_of(body: Body) -> Subject | None:
-    """What an event of an import is the one event about; None for events of other kinds."""
-    if isinstance(body, case.CaseOpened):
-        return ("case",)
-    if isinstance(body, case.PersonNamed):
-        return "person", body.person_id
-    if isinstance(body, case.MeasureImposed):
-        return "measure", body.measure_id
-    if isinstance(body, item.ItemRegistered):
-        return "item", body.item_id
-    if isinstance(body, case.DecisionRecorded):
-        return "decision", body.decision_id
+def event_key(body: Body) -> EventKey | None:
+    """Return the key by which an import knows an event with this body; None for events of other kinds."""
+    match body:
+        case case.CaseOpened():
+            return ("case",)
+        case case.PersonNamed(person_id=person_id):
+            return "person", person_id
+        case case.MeasureImposed(measure_id=measure_id):
+            return "measure", measure_id
+        case item.ItemRegistered(item_id=item_id):
+            return "item", item_id
+        case case.DecisionRecorded(decision_id=decision_id):
+            return "decision", decision_id
     return None
 
 
 class Planner:
     """Makes plans by one mapping, with ids by one key."""
 
-    def __init__(self, mapping: Mapping, key: IdentityKey):
+    def __init__(self, mapping: ImportMapping, key: IdentityKey):
         self.mapping = mapping
         self._key = key
 
-    def source_key(self, row: Row) -> str:
-        """What the source system knows the row's case by. Raises CellRefused where a column of it is blank."""
+    def source_key(self, row: SourceRow) -> str:
+        """Return the key by which the source system knows the row's case.
+
+        Raises CellRefused if one of its columns is blank.
+        """
         parts = []
         for column in self.mapping.key:
-            said = _read(row, Source(column=column), values.line)
-            if said is None:
+            part = _read(row, CellSource(column=column), values.line)
+            if part is None:
                 raise CellRefused(column, "", "blank, and the mapping's key needs it")
-            parts.append(said)
-        told = " / ".join(parts)
+            parts.append(part)
+        key = " / ".join(parts)
         # A long key is no line of an event: its digest is.
-        return told if len(told) <= 200 else "sha256:" + hashlib.sha256(told.encode()).hexdigest()
+        return key if len(key) <= 200 else "sha256:" + hashlib.sha256(key.encode()).hexdigest()
 
-    def key_or_none(self, row: Row) -> str | None:
-        """The same; None where it has none."""
+    def key_or_none(self, row: SourceRow) -> str | None:
+        """Return the row's key, None if it has none."""
         try:
             return None if row.fault else self.source_key(row)
         except CellRefused:
             return None
 
-    def fingerprint(self, row: Row) -> int | None:
-        """64 bits of the row's key; None where it has none."""
+    def fingerprint(self, row: SourceRow) -> int | None:
+        """Return 64 bits of the row's key, None if it has none."""
         source_key = self.key_or_none(row)
         return None if source_key is None else self._key.fingerprint(source_key)
 
-    def plan(self, row: Row, survey: Survey) -> Plan:
-        """Raises CellRefused or RowRefused."""
+    def plan(self, row: SourceRow, survey: Survey) -> Plan:
+        """Return the plan of a row of the surveyed file. Raises CellRefused or RowRefused."""
         if row.fault:
             raise RowRefused(row.fault)
         source_key = self.source_key(row)
         if self._key.fingerprint(source_key) in survey.repeated:
             raise RowRefused(f"the key {source_key!r} stands in more than one row of the file")
         for column in self.mapping.required:
-            if _read(row, Source(column=column), values.text) is None:
+            if _read(row, CellSource(column=column), values.text) is None:
                 raise CellRefused(column, "", "blank, and the mapping requires it")
-        facts = tuple(_Drafter(self.mapping, self._key, row, source_key).facts())
-        said = [[fact.body, type(fact.body).__name__, fact.occurred_at, fact.section] for fact in facts]
+        events = tuple(_RowReader(self.mapping, self._key, row, source_key).events())
+        content = [[event.body, type(event.body).__name__, event.occurred_at, event.section] for event in events]
         case_id = self._key.case_id(self.mapping.source_system, source_key)
-        return Plan(row.number, source_key, case_id, self._key.digest(said), facts)
+        return Plan(row.number, source_key, case_id, self._key.digest(content), events)
 
 
-class _Drafter:
-    """The facts of one row."""
+class _RowReader:
+    """Reads the events of one row."""
 
-    def __init__(self, mapping: Mapping, key: IdentityKey, row: Row, source_key: str):
+    def __init__(self, mapping: ImportMapping, key: IdentityKey, row: SourceRow, source_key: str):
         self._mapping = mapping
         self._key = key
         self._row = row
         self._origin = (mapping.source_system, source_key)
-        self._persons: dict[int, str] = {}
+        self._persons: dict[int, str] = {}  # the ids of those that the row names, by their number in the mapping
 
-    def facts(self) -> list[Fact]:
+    def events(self) -> list[PlannedEvent]:
+        """Return the events in their order. Raises CellRefused or RowRefused."""
         mapping = self._mapping
-        facts = [self._case()]
-        facts += [fact for number, part in enumerate(mapping.persons, 1) if (fact := self._person(number, part))]
-        facts += [fact for slot, part in enumerate(mapping.measures) if (fact := self._measure(slot, part))]
-        facts += [fact for slot, part in enumerate(mapping.items) if (fact := self._item(slot, part))]
-        facts += [fact for slot, part in enumerate(mapping.decisions) if (fact := self._decision(slot, part))]
-        subjects = [fact.subject for fact in facts]
-        if len(set(subjects)) != len(subjects):
-            twice = next(subject for subject in subjects if subjects.count(subject) > 1)
-            raise RowRefused(f"the row names one {twice[0]} twice")
-        return facts
+        planned: list[PlannedEvent | None] = [self._case()]
+        # Persons come first: the other parts refer to them.
+        planned += [self._person(number, part) for number, part in enumerate(mapping.persons, 1)]
+        planned += [self._measure(slot, part) for slot, part in enumerate(mapping.measures)]
+        planned += [self._item(slot, part) for slot, part in enumerate(mapping.items)]
+        planned += [self._decision(slot, part) for slot, part in enumerate(mapping.decisions)]
+        events = [event for event in planned if event is not None]
+        keys: set[EventKey] = set()
+        for event in events:
+            if event.key in keys:
+                raise RowRefused(f"the row names one {event.key[0]} twice")
+            keys.add(event.key)
+        return events
 
-    # -- the parts -----------------------------------------------------------------------------------------------------
-
-    def _case(self) -> Fact:
+    def _case(self) -> PlannedEvent:
         part = self._mapping.case
-        given: dict[str, Given | None] = {
-            name: getattr(part, name) for name in ("case_number", "case_type", "business_line", "stage")
-        }
-        opened_at = None if part.opened_at is None else self._value("opened_at", part.opened_at)
-        body = self._body(case.CaseOpened, {name: self._value(name, one) for name, one in given.items()}, given)
-        return Fact(("case",), body, opened_at, self._section(NARRATIVE, part.confidential), _columns(given))
+        parts = _parts(part, ("case_number", "case_type", "business_line", "stage"))
+        opened_at = self._value("opened_at", part.opened_at)
+        fields = {name: self._value(name, source) for name, source in parts.items()}
+        section = self._section(NARRATIVE, part.confidential)
+        return self._event(("case",), case.CaseOpened, fields, parts, occurred_at=opened_at, section=section)
 
-    def _person(self, number: int, part: PersonPart) -> Fact | None:
+    def _person(self, number: int, part: PersonPart) -> PlannedEvent | None:
         name = self._value("name", part.name)
         if name is None:
             return None
-        identity = [_read(self._row, Source(column=column), values.line) for column in part.identity]
-        known = all(identity) and bool(identity)
-        own = tuple(one for one in identity if one) if known else (*self._origin, str(number), name)
-        person_id = self._key.person_id(*own)
-        self._persons[number] = person_id
+        identity = [_read(self._row, CellSource(column=column), values.line) for column in part.identity]
+        # Without the number of a paper nobody knows whether two of one name are one person: it is of this row alone.
+        known_by = identity if identity and all(identity) else (*self._origin, str(number), name)
+        person_id = self._persons[number] = self._key.person_id(*known_by)
         label = f"person:{number}"
-        given: dict[str, Given | None] = {"role": part.role}
         fields = {"person_id": person_id, "role": self._value("role", part.role), "section": label}
         section = self._section(label, {"name": part.name, **part.details})
-        return Fact(("person", person_id), self._body(case.PersonNamed, fields, given), None, section, _columns(given))
+        return self._event(("person", person_id), case.PersonNamed, fields, {"role": part.role}, section=section)
 
-    def _measure(self, slot: int, part: MeasurePart) -> Fact | None:
-        given: dict[str, Given | None] = {
-            name: getattr(part, name) for name in ("measure", "started_at", "ground", "until")
-        }
-        fields = self._present(given, lead="measure", other="started_at")
+    def _measure(self, slot: int, part: MeasurePart) -> PlannedEvent | None:
+        parts = _parts(part, ("measure", "started_at", "ground", "until"))
+        fields = self._present(parts, lead="measure", other="started_at")
         if fields is None:
             return None
         measure_id = self._id("measure", slot, part.key)
         fields |= {"measure_id": measure_id, "person_id": self._person_of(part.person)}
-        body = self._body(case.MeasureImposed, fields, given)
-        return Fact(("measure", measure_id), body, None, None, _columns(given))
+        return self._event(("measure", measure_id), case.MeasureImposed, fields, parts)
 
-    def _item(self, slot: int, part: ItemPart) -> Fact | None:
+    def _item(self, slot: int, part: ItemPart) -> PlannedEvent | None:
         names = (
             "item_kind",
             "description",
@@ -194,56 +196,47 @@ class _Drafter:
             "storage_location",
             "account",
         )
-        given: dict[str, Given | None] = {name: getattr(part, name) for name in names}
-        fields = self._present(given, lead="description", other="exhibit_number")
+        parts = _parts(part, names)
+        fields = self._present(parts, lead="description", other="exhibit_number")
         if fields is None:
             return None
         item_id = self._id("item", slot, part.key)
-        fields |= {"item_id": item_id, "fungible": part.fungible, **self._extent(part)}
-        given |= {"quantity": part.quantity, "dossier": part.volumes, "money": part.money}
-        fields["quantity"] = {"value": self._value("quantity", part.quantity), "unit": self._value("unit", part.unit)}
-        if part.person is not None:
-            fields["person_id"] = self._person_of(part.person)
-        body = self._body(item.ItemRegistered, fields, given)
-        return Fact(("item", item_id), body, None, None, _columns(given))
-
-    def _extent(self, part: ItemPart) -> dict[str, Any]:
-        """What only some kinds of item have: volumes of a dossier, an amount of money, a seizure."""
-        found: dict[str, Any] = {}
+        fields |= {"item_id": item_id, "fungible": part.fungible}
         if part.volumes is not None and (volumes := self._value("volumes", part.volumes)) is not None:
-            found["dossier"] = _filled(volumes=volumes, pages=self._value("pages", part.pages))
+            fields["dossier"] = _without_none({"volumes": volumes, "pages": self._value("pages", part.pages)})
         if part.money is not None:
             fen = _read(self._row, source_of(part.money), lambda cell: values.hundredths(cell, part.money_unit))
-            found["money"] = None if fen is None else {"fen": fen, "currency": "CNY"}
+            fields["money"] = None if fen is None else {"fen": fen, "currency": "CNY"}
         if part.seizure is not None and (number := self._value("document_number", part.seizure.document_number)):
             officers = [self._value("officer", officer) for officer in part.seizure.officers]
             seized_at = self._value("seized_at", part.seizure.seized_at)
-            found["seizure"] = _filled(document_number=number, seized_at=seized_at, officers=officers)
-        return found
+            fields["seizure"] = _without_none({"document_number": number, "seized_at": seized_at, "officers": officers})
+        fields["quantity"] = {"value": self._value("quantity", part.quantity), "unit": self._value("unit", part.unit)}
+        if part.person is not None:
+            fields["person_id"] = self._person_of(part.person)
+        parts |= {"quantity": part.quantity, "dossier": part.volumes, "money": part.money}
+        return self._event(("item", item_id), item.ItemRegistered, fields, parts)
 
-    def _decision(self, slot: int, part: DecisionPart) -> Fact | None:
-        given: dict[str, Given | None] = {
-            name: getattr(part, name) for name in ("kind", "number", "decided_at", "served_at", "effective_at")
-        }
-        fields = self._present(given, lead="number", other="decided_at")
+    def _decision(self, slot: int, part: DecisionPart) -> PlannedEvent | None:
+        parts = _parts(part, ("kind", "number", "decided_at", "served_at", "effective_at"))
+        fields = self._present(parts, lead="number", other="decided_at")
         if fields is None:
             return None
         decision_id = self._id("decision", slot, part.key)
         fields |= {"decision_id": decision_id, "person_ids": [self._person_of(number) for number in part.persons]}
-        body = self._body(case.DecisionRecorded, fields, given)
-        return Fact(("decision", decision_id), body, None, None, _columns(given))
+        return self._event(("decision", decision_id), case.DecisionRecorded, fields, parts)
 
-    # -- what parts are made of ----------------------------------------------------------------------------------------
+    def _present(self, parts: Parts, *, lead: str, other: str) -> dict[str, Any] | None:
+        """Return the values, or None if the row does not have the part.
 
-    def _present(self, given: Named[str, Given | None], *, lead: str, other: str) -> dict[str, Any] | None:
-        """The values, unless the row has none of what the part is told by: its lead, or where that is the same in every
-        row, the other one."""
-        fields = {name: self._value(name, one) for name, one in given.items()}
-        sign = lead if source_of(given[lead] or "").column else other
+        It has the part if its ``lead`` is not blank; if the lead is the same in every row, if the ``other`` is not.
+        """
+        fields = {name: self._value(name, source) for name, source in parts.items()}
+        sign = lead if source_of(parts[lead] or "").column else other
         return None if fields[sign] is None else fields
 
     def _id(self, noun: str, slot: int, columns: tuple[str, ...]) -> str:
-        marks = [_read(self._row, Source(column=column), values.line) or "" for column in columns]
+        marks = [_read(self._row, CellSource(column=column), values.line) or "" for column in columns]
         return self._key.id_of(noun, *self._origin, str(slot), *marks)
 
     def _person_of(self, number: int) -> str:
@@ -253,34 +246,39 @@ class _Drafter:
             raise CellRefused(column or "", "", "blank, and the row tells something of this person")
         return person_id
 
-    def _section(self, label: str, given: Named[str, Given]) -> tuple[str, dict[str, str]] | None:
-        fields = {name: _read(self._row, source_of(one), values.text) for name, one in given.items()}
-        kept = {name: said for name, said in fields.items() if said is not None}
-        return (label, kept) if kept else None
+    def _section(self, label: str, parts: Mapping[str, ColumnOrSource]) -> tuple[str, dict[str, str]] | None:
+        fields = _without_none({name: _read(self._row, source_of(part), values.text) for name, part in parts.items()})
+        return (label, fields) if fields else None
 
-    def _value(self, name: str, given: Given | None) -> Any:
-        if given is None:
+    def _value(self, name: str, part: ColumnOrSource | None) -> Any:
+        if part is None:
             return None
-        return _read(self._row, source_of(given), _READERS.get(name, values.line), self._mapping.dates)
+        return _read(self._row, source_of(part), _READERS.get(name, values.line), self._mapping.dates)
 
-    def _body(self, kind: type[B], fields: dict[str, Any], given: Named[str, Given | None]) -> B:
-        told = {name: value for name, value in fields.items() if value is not None}
+    def _event(
+        self,
+        key: EventKey,
+        kind: type[B],
+        fields: dict[str, Any],
+        parts: Parts,
+        *,
+        occurred_at: str | None = None,
+        section: tuple[str, dict[str, str]] | None = None,
+    ) -> PlannedEvent:
+        """Return the event. Raises CellRefused at the column of a value that it does not take, or RowRefused."""
+        present = _without_none(fields)
         try:
-            body: B = canonical.parse(canonical.encode(told), decoder_of(kind))
+            body = canonical.parse(canonical.encode(present), decoder_of(kind))
         except MalformedInput as error:
-            raise self._of_body(error, told, given) from error
-        return body
-
-    def _of_body(
-        self, error: MalformedInput, told: dict[str, Any], given: Named[str, Given | None]
-    ) -> CellRefused | RowRefused:
-        """What an event says of a value, at the column that it comes from."""
-        name = (error.field or "").partition(".")[0].partition("[")[0]
-        reason = error.message if name in told else "blank, and the event needs it"
-        source = source_of(given.get(name) or Source())
-        if source.column is None:
-            return RowRefused(f"{error.field}: {reason}")
-        return CellRefused(source.column, _shown(self._row.cells.get(source.column)), reason)
+            name = (error.field or "").partition(".")[0].partition("[")[0]
+            reason = error.message if name in present else "blank, and the event needs it"
+            column = source_of(parts.get(name) or CellSource()).column
+            if column is None:
+                raise RowRefused(f"{error.field}: {reason}") from error
+            raise CellRefused(column, _shown(self._row.cells.get(column)), reason) from error
+        sources = {name: source_of(part).column for name, part in parts.items() if part is not None}
+        columns = {name: column for name, column in sources.items() if column is not None}
+        return PlannedEvent(key, body, occurred_at, section, columns)
 
 
 _READERS: dict[str, Callable[..., Any]] = {
@@ -301,36 +299,27 @@ _READERS: dict[str, Callable[..., Any]] = {
 _DATED = (values.instant, values.day)
 
 
-def _read(row: Row, source: Source, reader: Callable[..., Any], dates: Collection[str] = ()) -> Any:
-    """What the source gives of this row. Raises CellRefused."""
-    if source.column is None:
-        said: Any = source.value
-    else:
-        said = row.cells.get(source.column)
+def _read(row: SourceRow, source: CellSource, reader: Callable[..., Any], dates: Collection[str] = ()) -> Any:
+    """Return the value that the source gives of this row. Raises CellRefused."""
+    cell: Any = source.value if source.column is None else row.cells.get(source.column)
     try:
         if source.column is not None and (source.words or source.default is not None):
-            said = _translated(source, values.line(said))
-        return reader(said, dates) if reader in _DATED else reader(said)
+            word = values.line(cell)
+            if word is not None and source.words and word not in source.words:
+                raise Misread(f"the mapping has no word for it; it knows {', '.join(source.words)}")
+            cell = source.default if word is None else source.words.get(word, word)
+        return reader(cell, dates) if reader in _DATED else reader(cell)
     except Misread as error:
         raise CellRefused(source.column or "", _shown(row.cells.get(source.column or "")), str(error)) from error
-
-
-def _translated(source: Source, said: str | None) -> str | None:
-    if said is None:
-        return source.default
-    if source.words and said not in source.words:
-        raise Misread(f"the mapping has no word for it; it knows {', '.join(source.words)}")
-    return source.words.get(said, said)
 
 
 def _shown(cell: Any) -> str:
     return "" if cell is None else str(getattr(cell, "reason", cell))
 
 
-def _columns(given: Named[str, Given | None]) -> dict[str, str]:
-    found = {name: source_of(one).column for name, one in given.items() if one is not None}
-    return {name: column for name, column in found.items() if column is not None}
+def _parts(part: Struct, names: Iterable[str]) -> dict[str, ColumnOrSource | None]:
+    return {name: getattr(part, name) for name in names}
 
 
-def _filled(**fields: Any) -> dict[str, Any]:
+def _without_none(fields: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in fields.items() if value is not None}

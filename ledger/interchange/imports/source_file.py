@@ -9,7 +9,7 @@ import os
 from array import array
 from collections import Counter
 from collections.abc import Callable, Iterator
-from itertools import pairwise
+from itertools import islice, pairwise
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Literal, Self
@@ -18,8 +18,8 @@ from msgspec import UNSET, Struct
 
 from ledger.core.encoding.digests import Algorithm, Digest, new_hasher
 from ledger.core.errors import IntegrityBroken, MalformedInput
-from ledger.interchange.imports.mapping import Mapping, nearest
-from ledger.interchange.imports.tables import JsonRows, Row, Table, TextTable
+from ledger.interchange.imports.mapping import ImportMapping, nearest
+from ledger.interchange.imports.tables import CsvTable, JsonTable, SourceRow, SourceTable
 
 CHUNK = 4 * 1024 * 1024  # bytes
 BUCKETS = 256  # of fingerprints: only one is sorted at a time
@@ -34,8 +34,6 @@ FORMATS: dict[str, Format] = {
     ".ndjson": "json",
 }
 
-Told = Callable[[int], object]
-
 
 class Layout(Struct, frozen=True):
     """How a file is read."""
@@ -48,33 +46,33 @@ class Layout(Struct, frozen=True):
 
 
 class Survey(Struct, frozen=True):
-    """What the first reading found. ``repeated`` are the fingerprints that more than one row has."""
+    """The outcome of the first reading. ``repeated`` are the fingerprints that more than one row has."""
 
     digest: str
     rows: int
     repeated: frozenset[int]
 
 
-def layout_of(path: Path, mapping: Mapping) -> Layout:
-    """As the mapping says; the format is told by the file's name where it says none."""
-    known = format_of(path) if mapping.format is UNSET else mapping.format
-    return Layout(known, mapping.encoding, mapping.delimiter, mapping.sheet, mapping.header_row)
+def layout_of(path: Path, mapping: ImportMapping) -> Layout:
+    """Return the mapping's layout, its format from the file's name if the mapping gives none."""
+    file_format = format_of(path) if mapping.format is UNSET else mapping.format
+    return Layout(file_format, mapping.encoding, mapping.delimiter, mapping.sheet, mapping.header_row)
 
 
 def format_of(path: Path) -> Format:
-    """The format that the file's name tells. Raises MalformedInput."""
-    known = FORMATS.get(path.suffix.lower())
-    if known is None:
+    """Return the format of a file with this name. Raises MalformedInput for an unknown suffix."""
+    file_format = FORMATS.get(path.suffix.lower())
+    if file_format is None:
         raise MalformedInput(
             f"the name of {path} does not tell its format",
             field="FILE",
             hint="Say in the mapping: format = 'csv', 'xlsx' or 'json'",
         )
-    return known
+    return file_format
 
 
 class SourceFile:
-    """The file at ``path``, as it was when it was opened: what comes to stand under its name later is another one."""
+    """The file at ``path``, as it was when it was opened: one that gets its name later is another file."""
 
     def __init__(self, path: Path, layout: Layout):
         self.path = path
@@ -85,7 +83,7 @@ class SourceFile:
             self._file: BinaryIO = path.open("rb")
         except OSError as error:
             raise MalformedInput(f"{path} cannot be read: {error.strerror}", field="FILE") from error
-        self._before = _stamp(self._file)
+        self._before = self._stamp()
 
     def __enter__(self) -> Self:
         return self
@@ -95,48 +93,56 @@ class SourceFile:
     ) -> None:
         self._file.close()
 
-    def table(self) -> Table:
-        """The rows from the beginning. Raises MalformedInput."""
+    def table(self) -> SourceTable:
+        """Return the rows from the beginning. Raises MalformedInput."""
         layout = self.layout
         if layout.format == "csv":
-            return TextTable(
+            return CsvTable(
                 self._file, encoding=layout.encoding, delimiter=layout.delimiter, header_row=layout.header_row
             )
         if layout.format == "json":
-            return JsonRows(self._file, encoding=layout.encoding)
-        from ledger.interchange.imports.workbooks import Workbook  # noqa: PLC0415 - half a second that only spreadsheets need
+            return JsonTable(self._file, encoding=layout.encoding)
+        from ledger.interchange.imports.workbooks import XlsxTable  # noqa: PLC0415 - half a second that only spreadsheets need
 
-        return Workbook(self._file, sheet=layout.sheet, header_row=layout.header_row)
+        return XlsxTable(self._file, sheet=layout.sheet, header_row=layout.header_row)
 
-    def survey(self, columns: dict[str, str], fingerprint: Callable[[Row], int | None], told: Told) -> Survey:
-        """Reads the whole file once. ``columns`` are those that must be there, with who asks for them; ``fingerprint``
-        is what no two rows may share; ``told`` is called with each row's number.
+    def survey(
+        self,
+        columns: dict[str, str],
+        fingerprint: Callable[[SourceRow], int | None],
+        progress: Callable[[int], object],
+    ) -> Survey:
+        """Read the whole file once and return what it holds.
 
-        Raises MalformedInput where the file is not of its kind, or lacks a column.
+        ``columns`` are those that must exist, with the path in the mapping that asks for each; ``fingerprint`` gives
+        what no two rows may share; ``progress`` is called with each row's number.
+
+        Raises MalformedInput if the file is not of its kind, or lacks a column.
         """
         table = self.table()
         if table.columns is not None:
             self._require(columns, table.columns)
         buckets = [array("Q") for _ in range(BUCKETS)]
-        seen: set[str] = set()
+        present: set[str] = set()
         rows = 0
         for row in table.rows():
             rows += 1
-            if table.columns is None and len(seen) < len(columns):
-                seen.update(columns.keys() & row.cells.keys())
-            if (found := fingerprint(row)) is not None:
-                buckets[found % BUCKETS].append(found)
-            told(row.number)
+            if table.columns is None and len(present) < len(columns):
+                present.update(columns.keys() & row.cells.keys())
+            if (mark := fingerprint(row)) is not None:
+                buckets[mark % BUCKETS].append(mark)
+            progress(row.number)
         if table.columns is None and rows:
-            self._require(columns, tuple(seen))
-        return Survey(self.digest(), rows, frozenset(_repeated(buckets)))
+            self._require(columns, tuple(present))
+        repeated = {mark for bucket in buckets for mark, following in pairwise(sorted(bucket)) if mark == following}
+        return Survey(self.digest(), rows, frozenset(repeated))
 
     def count(self) -> int:
-        """How many rows there are. Raises MalformedInput."""
+        """Return the number of rows. Raises MalformedInput."""
         return sum(1 for _ in self.table().rows())
 
     def digest(self) -> str:
-        """SHA-256 of the bytes, as ``sha256sum`` gives it. Raises IntegrityBroken where they change meanwhile."""
+        """Return the SHA-256 of the bytes, as ``sha256sum`` gives it. Raises IntegrityBroken if they change."""
         hasher = new_hasher(Algorithm.SHA256)
         self._file.seek(0)
         while chunk := self._file.read(CHUNK):
@@ -145,8 +151,8 @@ class SourceFile:
         return str(Digest(Algorithm.SHA256, hasher.digest()))
 
     def require_unchanged(self) -> None:
-        """Raises IntegrityBroken where the file was written to since it was opened."""
-        if _stamp(self._file) != self._before:
+        """Raise IntegrityBroken if the file was written to since it was opened."""
+        if self._stamp() != self._before:
             raise IntegrityBroken(
                 f"{self.path} changed while it was read",
                 field="FILE",
@@ -154,45 +160,39 @@ class SourceFile:
             )
 
     def require_same(self, digest: str) -> None:
-        """The same by the digest, which sees what the time of the last change does not."""
+        """Raise IntegrityBroken if the file has another digest.
+
+        Unlike ``require_unchanged`` this notices a change after which the file's times were set back.
+        """
         if self.digest() != digest:
             raise IntegrityBroken(f"{self.path} is not the file that it was at the beginning", field="FILE")
 
+    def batches(self, size: int) -> Iterator[list[SourceRow]]:
+        """Yield the rows, at most ``size`` at a time.
+
+        Raises IntegrityBroken if the file changed: it is looked at after each reading, before the rows are used.
+        """
+        rows = self.table().rows()
+        while batch := list(islice(rows, size)):
+            self.require_unchanged()
+            yield batch
+        self.require_unchanged()
+
+    def _stamp(self) -> tuple[int, int, int]:
+        status = os.fstat(self._file.fileno())
+        return status.st_size, status.st_mtime_ns, status.st_ctime_ns
+
     def _require(self, columns: dict[str, str], present: tuple[str, ...]) -> None:
-        twice = [name for name, times in Counter(present).items() if times > 1 and name in columns]
-        if twice:
-            raise MalformedInput(f"{self.path} has the column {twice[0]!r} more than once", field=columns[twice[0]])
+        repeated = [name for name, times in Counter(present).items() if times > 1 and name in columns]
+        if repeated:
+            raise MalformedInput(
+                f"{self.path} has the column {repeated[0]!r} more than once", field=columns[repeated[0]]
+            )
         for column, asked_by in columns.items():
             if column not in present:
-                there = ", ".join(map(repr, present[:40]))
                 raise MalformedInput(
-                    f"{self.path} has no column {column!r}; there are {there}",
+                    f"{self.path} has no column {column!r}; there are {', '.join(map(repr, present[:40]))}",
                     field=asked_by,
                     hint=nearest(column, present)
                     or "Do the mapping's encoding, delimiter and header_row fit the file?",
                 )
-
-
-def rows_of(file: SourceFile, every: int) -> Iterator[list[Row]]:
-    """The rows, ``every`` so many at a time; the file is looked at after each reading and before its rows are used."""
-    gathered: list[Row] = []
-    for row in file.table().rows():
-        gathered.append(row)
-        if len(gathered) == every:
-            file.require_unchanged()
-            yield gathered
-            gathered = []
-    file.require_unchanged()
-    if gathered:
-        yield gathered
-
-
-def _repeated(buckets: list[array[int]]) -> Iterator[int]:
-    for bucket in buckets:
-        ordered = sorted(bucket)
-        yield from (one for one, other in pairwise(ordered) if one == other)
-
-
-def _stamp(file: BinaryIO) -> tuple[int, int, int]:
-    status = os.fstat(file.fileno())
-    return status.st_size, status.st_mtime_ns, status.st_ctime_ns

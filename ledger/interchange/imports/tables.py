@@ -16,10 +16,13 @@ from ledger.core.errors import MalformedInput, TallystickError
 MAX_COLUMNS = 1000
 MAX_CELL = 32_767  # characters, as many as a spreadsheet's cell has
 MAX_RECORD = 1024 * 1024  # bytes of one row
+CHUNK = 64 * 1024  # bytes
+BOM = b"\xef\xbb\xbf"
+BLANK = " \t\r\n"
 
 
 class Unusable(Struct, frozen=True):
-    """A cell whose content says nothing that could be recorded, such as a formula."""
+    """A cell whose content cannot be recorded, such as a formula."""
 
     reason: str
 
@@ -27,7 +30,7 @@ class Unusable(Struct, frozen=True):
 Cell = str | int | float | bool | datetime | date | time | Unusable | None
 
 
-class Row(Struct, frozen=True):
+class SourceRow(Struct, frozen=True):
     """``number`` is the row as a spreadsheet counts it, of JSON the element from 1; ``fault`` is why it is not read."""
 
     number: int
@@ -35,19 +38,19 @@ class Row(Struct, frozen=True):
     fault: str | None = None
 
 
-class Table(Protocol):
-    """A file as rows. ``columns`` are its headings, None where each row brings its own."""
+class SourceTable(Protocol):
+    """A file as rows. ``columns`` are its headings, None if each row brings its own."""
 
     @property
     def columns(self) -> tuple[str, ...] | None: ...
 
-    def rows(self) -> Iterator[Row]:
-        """The rows that are not blank. Raises MalformedInput where the file ends to be one of its kind."""
+    def rows(self) -> Iterator[SourceRow]:
+        """Yield the rows that are not blank. Raises MalformedInput where the file stops being one of its kind."""
         ...
 
 
 class CellRefused(TallystickError):
-    """A cell that does not give what the mapping asks of it; ``value`` is what stands there."""
+    """A cell that does not give what the mapping asks of it; ``value`` is its content."""
 
     code = "cell_refused"
 
@@ -58,13 +61,13 @@ class CellRefused(TallystickError):
 
 
 def refuse_file(reason: str, *, number: int | None = None, hint: str | None = None) -> NoReturn:
-    """Refuses the whole file, at a row where one can be named."""
+    """Raise MalformedInput for the whole file, naming the row ``number`` if there is one to name."""
     where = "" if number is None else f"row {number}: "
     raise MalformedInput(f"{where}{reason}", field="FILE", hint=hint)
 
 
-def headings(cells: list[str]) -> tuple[str, ...]:
-    """The names of the columns, without the blanks around them and without blank ones at the end."""
+def column_names(cells: list[str]) -> tuple[str, ...]:
+    """Return the names of the columns, stripped, without blank ones at the end. Raises MalformedInput."""
     names = [cell.strip().removeprefix("\ufeff") for cell in cells]
     while names and not names[-1]:
         names.pop()
@@ -75,43 +78,40 @@ def headings(cells: list[str]) -> tuple[str, ...]:
     return tuple(names)
 
 
-CODECS = {"utf-8": "utf-8", "gb18030": "gb18030"}
-BOM = b"\xef\xbb\xbf"
+# -- CSV ---------------------------------------------------------------------------------------------------------------
 
 
-class TextTable:
-    """A CSV file whose headings stand in row ``header_row``, counted from 1."""
+class CsvTable:
+    """A CSV file (RFC 4180, any delimiter), whose headings are in row ``header_row``, counted from 1.
+
+    It is in UTF-8, with or without a byte order mark, or in GB18030.
+    """
 
     def __init__(self, file: BinaryIO, *, encoding: str, delimiter: str, header_row: int):
         file.seek(0)
         self._number = 0
-        self._lines = _Lines(file, CODECS[encoding])
+        self._lines = _DecodedLines(file, encoding)
         self._reader = csv.reader(self._lines, delimiter=delimiter, strict=True)
         for _ in range(header_row - 1):
             self._next()
         first = self._next()
         if first is None:
             refuse_file("the file has no row of headings")
-        self._columns = headings(first)
+        self.columns = column_names(first)
 
-    @property
-    def columns(self) -> tuple[str, ...]:
-        return self._columns
-
-    def rows(self) -> Iterator[Row]:
-        width = len(self._columns)
+    def rows(self) -> Iterator[SourceRow]:
+        """Yield the rows that are not blank, those of another width as faults."""
+        width = len(self.columns)
         while (cells := self._next()) is not None:
-            if any(cells):
-                yield self._row(cells, width)
-
-    def _row(self, cells: list[str], width: int) -> Row:
-        extra = any(cells[width:])
-        if extra or len(cells) < width:
-            fault = f"expected {width} cells, not {len(cells)}: is there a delimiter or a quotation mark too many?"
-            return Row(self._number, {}, fault)
-        if max(map(len, cells)) > MAX_CELL:
-            return Row(self._number, {}, f"a cell has more than {MAX_CELL} characters")
-        return Row(self._number, dict(zip(self._columns, cells, strict=False)))
+            if not any(cells):
+                continue
+            row = SourceRow(self._number, dict(zip(self.columns, cells, strict=False)))
+            if any(cells[width:]) or len(cells) < width:
+                fault = f"expected {width} cells, not {len(cells)}: is there a delimiter or a quotation mark too many?"
+                row = SourceRow(self._number, {}, fault)
+            elif max(map(len, cells)) > MAX_CELL:
+                row = SourceRow(self._number, {}, f"a cell has more than {MAX_CELL} characters")
+            yield row
 
     def _next(self) -> list[str] | None:
         self._lines.begin(self._number + 1)
@@ -128,7 +128,7 @@ class TextTable:
         return cells
 
 
-class _Lines:
+class _DecodedLines:
     """Decoded lines; a record of more than ``MAX_RECORD`` bytes is refused before it fills the memory."""
 
     def __init__(self, file: BinaryIO, codec: str):
@@ -143,7 +143,7 @@ class _Lines:
         self._record = record
         self._spent = 0
 
-    def __iter__(self) -> _Lines:
+    def __iter__(self) -> _DecodedLines:
         return self
 
     def __next__(self) -> str:
@@ -160,28 +160,30 @@ class _Lines:
         try:
             return line.decode(self._codec)
         except UnicodeDecodeError as error:
-            found = line[error.start : error.start + 4].hex(" ")
             refuse_file(
-                f"the bytes {found} are no {self._codec}",
+                f"the bytes {line[error.start : error.start + 4].hex(' ')} are no {self._codec}",
                 number=self._record,
                 hint="Say in the mapping how the file is encoded: encoding = 'utf-8' or 'gb18030'",
             )
 
 
-CHUNK = 64 * 1024  # bytes
-BLANK = " \t\r\n"
+# -- JSON --------------------------------------------------------------------------------------------------------------
 
 
-class JsonRows:
-    """Each object brings its own columns; a column that it has not is blank in it."""
+class JsonTable:
+    """A JSON file: an array of objects, or one object a line.
+
+    Each object brings its own columns. A nested value is named by its path, ``suspects.0.name``.
+    """
 
     columns = None
 
     def __init__(self, file: BinaryIO, *, encoding: str):
         self._file = file
-        self._codec = CODECS[encoding]
+        self._codec = encoding
 
-    def rows(self) -> Iterator[Row]:
+    def rows(self) -> Iterator[SourceRow]:
+        """Yield a row for each object."""
         self._file.seek(0)
         if self._file.read(len(BOM)) != BOM:
             self._file.seek(0)
@@ -190,38 +192,34 @@ class JsonRows:
         self._file.seek(start)
         return self._elements() if first == b"[" else self._lines()
 
-    def _lines(self) -> Iterator[Row]:
+    def _lines(self) -> Iterator[SourceRow]:
         number = 0
         while line := self._file.readline(MAX_RECORD + 1):
             number += 1
             if len(line) > MAX_RECORD:
                 refuse_file(f"a line has more than {MAX_RECORD} bytes", number=number)
-            if line.strip():
-                yield self._line(number, line)
+            if not line.strip():
+                continue
+            try:
+                yield _json_row(number, _decoder.decode(line.decode(self._codec)))
+            except UnicodeDecodeError as error:
+                yield SourceRow(number, {}, f"these are no bytes of {self._codec}: {error.reason}")
+            except (ValueError, RecursionError) as error:
+                yield SourceRow(number, {}, f"this is no JSON: {error}")
 
-    def _line(self, number: int, line: bytes) -> Row:
-        try:
-            text = line.decode(self._codec)
-        except UnicodeDecodeError as error:
-            return Row(number, {}, f"these are no bytes of {self._codec}: {error.reason}")
-        try:
-            return _row(number, _decoder.decode(text))
-        except (ValueError, RecursionError) as error:
-            return Row(number, {}, f"this is no JSON: {error}")
-
-    def _elements(self) -> Iterator[Row]:
-        text = _Text(self._file, self._codec)
+    def _elements(self) -> Iterator[SourceRow]:
+        text = _JsonText(self._file, self._codec)
         text.skip("[")
         number = 0
         while not text.at("]"):
             number += 1
             if number > 1:
                 text.skip(",", number=number)
-            yield _row(number, text.value(number))
+            yield _json_row(number, text.value(number))
 
 
-class _Text:
-    """Decoded text, of which only as much is held as the element under way takes."""
+class _JsonText:
+    """Decoded text, of which only as much is held as the current element takes."""
 
     def __init__(self, file: BinaryIO, codec: str):
         self._file = file
@@ -230,7 +228,7 @@ class _Text:
         self._ended = False
 
     def at(self, mark: str) -> bool:
-        """Whether the next character that is not blank is this one."""
+        """Return whether the next character that is not blank is this one."""
         self._held = self._held.lstrip(BLANK)
         while not self._held and not self._ended:
             self._read()
@@ -243,7 +241,7 @@ class _Text:
         self._held = self._held[1:]
 
     def value(self, number: int) -> Any:
-        """The next value; it is tried again with twice the text until it is whole."""
+        """Return the next value; it is tried again with twice the text until it is whole."""
         self.at("{")
         while True:
             try:
@@ -267,31 +265,31 @@ class _Text:
             refuse_file(f"these are no bytes of {error.encoding}: {error.reason}")
 
 
-def _row(number: int, value: Any) -> Row:
+def _json_row(number: int, value: Any) -> SourceRow:
     cells: dict[str, Cell] = {}
     if not isinstance(value, dict):
-        return Row(number, {}, f"expected an object, not {type(value).__name__}")
-    waiting: list[tuple[str, Any]] = list(value.items())
-    while waiting:
-        path, found = waiting.pop()
-        if isinstance(found, dict):
-            waiting += ((f"{path}.{name}", inner) for name, inner in found.items())
-        elif isinstance(found, list):
-            waiting += ((f"{path}.{place}", inner) for place, inner in enumerate(found))
+        return SourceRow(number, {}, f"expected an object, not {type(value).__name__}")
+    pending: list[tuple[str, Any]] = list(value.items())
+    while pending:
+        path, part = pending.pop()
+        if isinstance(part, dict):
+            pending += ((f"{path}.{name}", inner) for name, inner in part.items())
+        elif isinstance(part, list):
+            pending += ((f"{path}.{position}", inner) for position, inner in enumerate(part))
         else:
-            cells[path] = found
-        if len(cells) + len(waiting) > MAX_COLUMNS:
-            return Row(number, {}, f"more than {MAX_COLUMNS} values")
+            cells[path] = part
+        if len(cells) + len(pending) > MAX_COLUMNS:
+            return SourceRow(number, {}, f"more than {MAX_COLUMNS} values")
     if any(isinstance(cell, str) and len(cell) > MAX_CELL for cell in cells.values()):
-        return Row(number, {}, f"a value has more than {MAX_CELL} characters")
-    return Row(number, cells)
+        return SourceRow(number, {}, f"a value has more than {MAX_CELL} characters")
+    return SourceRow(number, cells)
 
 
-def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
+def _distinct_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    values = dict(pairs)
+    if len(values) != len(pairs):
         raise ValueError("a key stands twice in one object")
-    return found
+    return values
 
 
 def _refuse_constant(name: str) -> None:
@@ -300,5 +298,5 @@ def _refuse_constant(name: str) -> None:
 
 # Numbers stay as they are written: none is rounded on its way.
 _decoder = json.JSONDecoder(
-    object_pairs_hook=_distinct, parse_float=str, parse_int=str, parse_constant=_refuse_constant
+    object_pairs_hook=_distinct_keys, parse_float=str, parse_int=str, parse_constant=_refuse_constant
 )

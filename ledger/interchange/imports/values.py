@@ -1,6 +1,6 @@
-"""What a cell says: text, numbers, money, days and moments, as people and their systems write them in China.
+"""Cells as values: text, numbers, money, days and moments, as people and their systems write them in China.
 
-Each function gives None for a blank cell and raises ``Misread`` for one that says something else.
+Each function returns None for a blank cell and raises ``Misread`` for one with another content.
 """
 
 from __future__ import annotations
@@ -46,27 +46,33 @@ _AMOUNT = re.compile(rf"¥?\s*(?P<digits>{_DIGITS})\s*(?P<unit>万元|元)?")
 
 
 class Misread(Exception):
-    """A cell that says something else than what is asked of it; the message tells what was expected."""
+    """A cell with another content than is asked of it; the message tells what was expected."""
 
 
 def text(cell: Cell) -> str | None:
-    """The text of a cell in Unicode normal form C, without the blanks around it."""
+    """Return the text of a cell in Unicode normal form C, stripped."""
     if isinstance(cell, Unusable):
         raise Misread(f"the cell holds {cell.reason}")
     if cell is None:
         return None
-    said = unicodedata.normalize("NFC", _spelled(cell)).strip(_AROUND)
-    if guarded := _GUARDED.fullmatch(said):
-        said = guarded["text"].strip(_AROUND)
-    if found := _FORBIDDEN.search(said):
-        raise Misread(f"the cell holds the character U+{ord(found[0]):04X}, which is no text")
-    return said.replace("\r\n", "\n").replace("\r", "\n") or None
+    stripped = unicodedata.normalize("NFC", _spelled(cell)).strip(_AROUND)
+    if guarded := _GUARDED.fullmatch(stripped):
+        stripped = guarded["text"].strip(_AROUND)
+    if forbidden := _FORBIDDEN.search(stripped):
+        raise Misread(f"the cell holds the character U+{ord(forbidden[0]):04X}, which is no text")
+    return stripped.replace("\r\n", "\n").replace("\r", "\n") or None
 
 
 def line(cell: Cell) -> str | None:
-    """The same in one line."""
-    said = text(cell)
-    return None if said is None else re.sub(r"\s*[\n\t\u2028\u2029]\s*", " ", said)
+    """Return the text of a cell in one line."""
+    lines = text(cell)
+    return None if lines is None else re.sub(r"\s*[\n\t\u2028\u2029]\s*", " ", lines)
+
+
+def _plain_line(cell: Cell) -> str | None:
+    """Return the line with full-width digits and signs replaced by plain ones."""
+    one_line = line(cell)
+    return None if one_line is None else unicodedata.normalize("NFKC", one_line)
 
 
 def _spelled(cell: str | float | bool | date | time) -> str:
@@ -82,13 +88,13 @@ def _spelled(cell: str | float | bool | date | time) -> str:
 
 
 def instant(cell: Cell, styles: Collection[DateStyle]) -> str | None:
-    """RFC 3339 in UTC. What names no zone is Asia/Shanghai, a day without a time is its first moment."""
+    """Return the moment in RFC 3339, UTC. Without a zone it is of Asia/Shanghai; a day alone is its first moment."""
     moment = _moment(cell, styles)
     return None if moment is None else spelled(moment)
 
 
 def day(cell: Cell, styles: Collection[DateStyle]) -> str | None:
-    """The calendar day in Asia/Shanghai."""
+    """Return the calendar day in Asia/Shanghai."""
     moment = _moment(cell, styles)
     return None if moment is None else moment.astimezone(SHANGHAI).strftime("%Y-%m-%d")
 
@@ -98,49 +104,44 @@ def _moment(cell: Cell, styles: Collection[DateStyle]) -> datetime | None:
         return cell.replace(tzinfo=cell.tzinfo or SHANGHAI, microsecond=0)
     if isinstance(cell, date):
         return datetime.combine(cell, MIDNIGHT, SHANGHAI)
-    said = line(cell)
-    if said is None:
+    plain = _plain_line(cell)
+    if plain is None:
         return None
-    plain = unicodedata.normalize("NFKC", said)
     for style in styles:
-        if moment := _SPELLINGS[style](plain):
+        if moment := _READERS[style](plain):
             return moment
     raise Misread(f"expected a day such as 2026-03-01, 2026/3/1 or 2026年3月1日 ({', '.join(styles)})")
 
 
-def _written(said: str) -> datetime | None:
-    if match := _CHINESE.fullmatch(said.translate(_ZERO)):
+def _read_written(plain: str) -> datetime | None:
+    if match := _CHINESE.fullmatch(plain.translate(_ZERO)):
         year = int("".join(str(_NUMERALS.index(numeral)) for numeral in match["y"]))
-        return _of_parts(year, _counted(match["m"]), _counted(match["d"]), MIDNIGHT)
-    return _of_match(_WRITTEN.fullmatch(said))
+        return _local_moment(year, _from_numerals(match["m"]), _from_numerals(match["d"]), MIDNIGHT)
+    return _read_digits(_WRITTEN.fullmatch(plain))
 
 
-def _counted(numerals: str) -> int:
-    """A number below 100 in Chinese numerals, such as 二十三."""
+def _from_numerals(numerals: str) -> int:
+    """Return a number below 100 in Chinese numerals, such as 二十三."""
     tens, ten, units = numerals.rpartition("十")
     value = (_NUMERALS.index(tens) if tens else 1) * 10 if ten else 0
     return value + (_NUMERALS.index(units) if units else 0)
 
 
-def _compact(said: str) -> datetime | None:
-    return _of_match(_COMPACT.fullmatch(said))
-
-
-def _serial(said: str) -> datetime | None:
-    if not _SERIAL.fullmatch(said):
+def _read_serial(plain: str) -> datetime | None:
+    if not _SERIAL.fullmatch(plain):
         return None
-    moment = SERIAL_EPOCH + timedelta(seconds=round(float(said) * 86_400))
+    moment = SERIAL_EPOCH + timedelta(seconds=round(float(plain) * 86_400))
     return moment.replace(tzinfo=SHANGHAI)
 
 
-_SPELLINGS: dict[DateStyle, Callable[[str], datetime | None]] = {
-    "written": _written,
-    "compact": _compact,
-    "serial": _serial,
+_READERS: dict[DateStyle, Callable[[str], datetime | None]] = {
+    "written": _read_written,
+    "compact": lambda plain: _read_digits(_COMPACT.fullmatch(plain)),
+    "serial": _read_serial,
 }
 
 
-def _of_match(match: re.Match[str] | None) -> datetime | None:
+def _read_digits(match: re.Match[str] | None) -> datetime | None:
     if match is None:
         return None
     parts = match.groupdict()
@@ -148,12 +149,12 @@ def _of_match(match: re.Match[str] | None) -> datetime | None:
         clock = time(int(parts["H"] or 0), int(parts["M"] or 0), int(parts["S"] or 0))
     except ValueError as error:
         raise Misread(f"there is no such time of day: {error}") from error
-    moment = _of_parts(int(parts["y"]), int(parts["m"]), int(parts["d"]), clock)
+    moment = _local_moment(int(parts["y"]), int(parts["m"]), int(parts["d"]), clock)
     zone = parts.get("zone")
     return moment.replace(tzinfo=datetime.strptime(zone, "%z").tzinfo) if zone else moment
 
 
-def _of_parts(year: int, month: int, day_: int, clock: time) -> datetime:
+def _local_moment(year: int, month: int, day_: int, clock: time) -> datetime:
     if not 1900 <= year <= 2999:
         raise Misread("expected a year from 1900 to 2999")
     try:
@@ -163,11 +164,10 @@ def _of_parts(year: int, month: int, day_: int, clock: time) -> datetime:
 
 
 def decimal(cell: Cell) -> str | None:
-    """A number in its shortest spelling."""
-    said = line(cell)
-    if said is None:
+    """Return a number in its shortest spelling."""
+    plain = _plain_line(cell)
+    if plain is None:
         return None
-    plain = unicodedata.normalize("NFKC", said)
     if not _NUMBER.fullmatch(plain):
         raise Misread("expected a number such as 3 or 12.5, that is not negative")
     value = Decimal(plain.replace(",", ""))
@@ -175,19 +175,19 @@ def decimal(cell: Cell) -> str | None:
 
 
 def count(cell: Cell) -> int | None:
-    """A whole number."""
-    said = decimal(cell)
-    if said is not None and not said.isdecimal():
+    """Return a whole number."""
+    number = decimal(cell)
+    if number is not None and not number.isdecimal():
         raise Misread("expected a whole number")
-    return None if said is None else int(said)
+    return None if number is None else int(number)
 
 
 def hundredths(cell: Cell, unit: str) -> int | None:
-    """An amount of money in fen; ``unit`` is what a bare number counts: yuan, wan_yuan or fen."""
-    said = line(cell)
-    if said is None:
+    """Return an amount of money in fen; ``unit`` is that of a number without one: yuan, wan_yuan or fen."""
+    plain = _plain_line(cell)
+    if plain is None:
         return None
-    match = _AMOUNT.fullmatch(unicodedata.normalize("NFKC", said))
+    match = _AMOUNT.fullmatch(plain)
     if match is None:
         raise Misread("expected an amount such as 1200.50, 1,200元 or 3万元")
     scale = HUNDREDTHS[{"万元": "wan_yuan", "元": "yuan", None: unit}[match["unit"]]]

@@ -26,7 +26,7 @@ from ledger.core.encoding.digests import Algorithm, blake3_text, digest_of, new_
 from ledger.core.errors import MalformedInput
 from ledger.core.events.record import DatasetRegistered, TableLayout
 from ledger.interchange.imports.source_file import Layout, SourceFile
-from ledger.interchange.imports.tables import MAX_COLUMNS, Row, refuse_file
+from ledger.interchange.imports.tables import MAX_COLUMNS, SourceRow, refuse_file
 from ledger.interchange.imports.values import Misread, line, text
 from ledger.store import bindings
 from ledger.store.database import Database
@@ -339,7 +339,7 @@ def _layout(said: TableLayout | None) -> Layout:
     return Layout(said.format, said.encoding, said.delimiter, said.sheet)
 
 
-def _columns_of(rows: Iterator[Row]) -> tuple[str, ...]:
+def _columns_of(rows: Iterator[SourceRow]) -> tuple[str, ...]:
     """Of rows that bring their own, in the order in which they come. Raises MalformedInput at the first too many."""
     columns: dict[str, None] = {}
     for row in rows:
@@ -349,7 +349,7 @@ def _columns_of(rows: Iterator[Row]) -> tuple[str, ...]:
     return tuple(columns)
 
 
-def _some(rows: Iterator[Row], registered: DatasetRegistered) -> Iterator[Row]:
+def _some(rows: Iterator[SourceRow], registered: DatasetRegistered) -> Iterator[SourceRow]:
     """The rows, as many as were registered. Raises MalformedInput at the first too many, before it costs more."""
     for number, row in enumerate(rows, start=1):
         if number > registered.rows:
@@ -359,7 +359,7 @@ def _some(rows: Iterator[Row], registered: DatasetRegistered) -> Iterator[Row]:
         yield row
 
 
-def _cells(row: Row) -> dict[str, str | None]:
+def _cells(row: SourceRow) -> dict[str, str | None]:
     if row.fault is not None:
         raise MalformedInput(f"row {row.number}: {row.fault}", field="file")
     try:

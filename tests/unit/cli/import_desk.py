@@ -10,7 +10,7 @@ from ledger.cli.session import Session
 from ledger.client.profiles import Profiles
 from ledger.config.keys import open_keystore
 from ledger.core.events.record import ImportRecorded
-from ledger.interchange.imports.case_events import Pen, first_place, steps
+from ledger.interchange.imports.case_events import ImportSigner
 from ledger.interchange.imports.identity import IdentityKey
 from ledger.interchange.imports.mapping import read_mapping
 from ledger.interchange.imports.plan import Planner
@@ -115,13 +115,13 @@ class Desk:
         session.profiles = Profiles(self.world.tally.config)
         return session
 
-    def _pen(self) -> Pen:
+    def _signer(self) -> ImportSigner:
         """Signs as the officer."""
         session = self._session()
         agency, officer, _ = PEOPLE[self.profile]
-        signer = open_keystore(session.keystore, PASSPHRASE)
+        key = open_keystore(session.keystore, PASSPHRASE)
         log_id = bytes.fromhex(session.service.get("/api/v1/log")["log_id"][2:])
-        return Pen(Actor(agency, officer, signer), log_id, shipped_rulebook())
+        return ImportSigner(Actor(agency, officer, key), log_id, shipped_rulebook())
 
     def send_part(self, file: Path, count: int) -> str:
         """Sends only the first events of a file's first row, as a run that was killed would have; gives the case id."""
@@ -131,7 +131,7 @@ class Desk:
             survey = source.survey(mapping.columns(), planner.fingerprint, lambda _: None)
             plan = planner.plan(next(source.table().rows()), survey)
         origin = ImportRecorded(source_system=self.system, source_key=plan.source_key, file_digest=survey.digest, row=2)
-        chain = self._pen().sign(steps(plan, {}, origin), first_place(plan.case_id))
+        chain = self._signer().sign_new_case(plan, origin)
         for number, event in enumerate(chain.events[:count]):
             path = self.folder / f"part-{number}.json"
             path.write_bytes(event.submission)

@@ -10,7 +10,7 @@ from typing import Any
 from openpyxl import Workbook
 
 from ledger.interchange.imports.source_file import FORMATS, Layout, SourceFile
-from ledger.interchange.imports.tables import Row
+from ledger.interchange.imports.tables import SourceRow
 
 SHEET = "xl/worksheets/sheet1.xml"
 NAMESPACE = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
@@ -55,7 +55,7 @@ def sheet_xml(rows: str) -> bytes:
     return b'<?xml version="1.0" encoding="UTF-8"?>' + sheet.encode()
 
 
-def read(path: Path, **layout: Any) -> list[Row]:
+def read(path: Path, **layout: Any) -> list[SourceRow]:
     """All rows of a file."""
     with SourceFile(path, Layout(FORMATS[path.suffix], **layout)) as source:
         return list(source.table().rows())

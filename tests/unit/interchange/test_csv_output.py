@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ledger.interchange.exports.csv_output import CsvWriter, defused
-from ledger.interchange.imports.case_events import Fault
-from ledger.interchange.imports.importing import Rejects
+from ledger.interchange.imports.case_events import RowFault
+from ledger.interchange.imports.importing import RejectsFile
 from tests.testkit.machine import REPOSITORY
 
 LIVE = tuple("=+-@＝＋－＠")
@@ -101,8 +101,8 @@ def test_the_list_of_refused_rows_calculates_nothing_and_is_its_owners(tmp_path:
     path = tmp_path / "rejects.csv"
     path.write_text("older")
     path.chmod(0o644)
-    with Rejects(path) as rejects:
-        rejects.add(Fault(2, "=A1", "name", "x;=1+1", "not a name", "malformed"))
+    with RejectsFile(path) as rejects:
+        rejects.add(RowFault(2, "=A1", "name", "x;=1+1", "not a name", "malformed"))
     line = path.read_text(encoding="utf-8-sig").splitlines()[1]
     assert line == """ "2","'=A1","name","x;'=1+1","not a name" """.strip()
     assert stat.S_IMODE(path.stat().st_mode) == 0o600

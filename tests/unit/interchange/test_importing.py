@@ -12,9 +12,9 @@ from ledger.config.keys import LocalSigner
 from ledger.core.errors import TallystickError, Unavailable
 from ledger.core.events import Stream, decode_payload
 from ledger.core.events.case import CaseStageEntered
-from ledger.interchange.imports.case_events import Pen, Seen, Step
+from ledger.interchange.imports.case_events import CaseEvent, ImportSigner, UnsignedEvent
 from ledger.interchange.imports.identity import IdentityKey
-from ledger.interchange.imports.importing import ROUNDS, Found, Imported, Importer, Result
+from ledger.interchange.imports.importing import ROUNDS, EarlierImport, Importer, LookedUpRow, RowResult
 from ledger.interchange.imports.mapping import parse_mapping
 from ledger.interchange.imports.plan import Plan, Planner
 from ledger.interchange.imports.source_file import SourceFile, layout_of
@@ -32,27 +32,27 @@ ROWS = (FULL, *(FULL.replace("A-1", f"A-{number}") for number in range(2, 6)))
 
 
 class Local:
-    """A ``ledger.interchange.imports.importing.Ledger`` over the parts themselves."""
+    """A ``ledger.interchange.imports.importing.ImportLedger`` over the parts themselves."""
 
     def __init__(self, ledger: Ledger):
         self.ledger = ledger
         self.requests = 0
 
-    def look_up(self, source_system: str, plans: Sequence[Plan]) -> Sequence[Found]:
+    def look_up(self, source_system: str, plans: Sequence[Plan]) -> Sequence[LookedUpRow]:
         with self.ledger.database.read() as connection:
             known = imports.of_keys(connection, POLICE, source_system, [plan.source_key for plan in plans])
             heads = imports.own_heads(connection, POLICE, [plan.case_id for plan in plans])
         return [self._found(plan, heads.get(plan.case_id), known) for plan in plans]
 
-    def _found(self, plan: Plan, head: log.Head | None, known: list[imports.CaseImport]) -> Found:
-        own = tuple(Imported(one.case_id, one.row_digest) for one in known if one.source_key == plan.source_key)
+    def _found(self, plan: Plan, head: log.Head | None, known: list[imports.CaseImport]) -> LookedUpRow:
+        own = tuple(EarlierImport(one.case_id, one.row_digest) for one in known if one.source_key == plan.source_key)
         place = (head.sequence + 1, head.digest) if head else (None, None)
-        return Found(plan.source_key, plan.case_id, *place, own)
+        return LookedUpRow(plan.source_key, plan.case_id, *place, own)
 
-    def events(self, case_id: str) -> Sequence[Seen]:
+    def events(self, case_id: str) -> Sequence[CaseEvent]:
         with self.ledger.database.read() as connection:
             entries = log.stream(connection, "case", case_id)
-        return [Seen(decode_payload(entry.payload), entry.payload_digest, None) for entry in entries]
+        return [CaseEvent(decode_payload(entry.payload), entry.payload_digest, None) for entry in entries]
 
     def submit(self, submissions: Sequence[bytes]) -> Sequence[TallystickError | None]:
         self.requests += 1
@@ -87,17 +87,17 @@ class Faulty(Local):
 class Rival(Local):
     """Somebody else writes in each case, each of ``times`` times that its events were looked at."""
 
-    def __init__(self, ledger: Ledger, pen: Pen, *, times: int):
+    def __init__(self, ledger: Ledger, pen: ImportSigner, *, times: int):
         super().__init__(ledger)
         self._pen = pen
         self._times = times
 
-    def events(self, case_id: str) -> Sequence[Seen]:
+    def events(self, case_id: str) -> Sequence[CaseEvent]:
         seen = super().events(case_id)
         if self._times:
             self._times -= 1
             place = StreamPosition(Stream(kind="case", id=case_id), len(seen), seen[-1].payload_digest)
-            chain = self._pen.sign([Step(CaseStageEntered(stage="arrest_review"))], place)
+            chain = self._pen.sign([UnsignedEvent(CaseStageEntered(stage="arrest_review"))], place)
             assert self._submitted(chain.events[0].submission) is None
         return seen
 
@@ -109,13 +109,13 @@ def ledger(tmp_path: Path) -> Iterator[Ledger]:
         yield made.found(clerk(POLICE))
 
 
-def pen() -> Pen:
+def pen() -> ImportSigner:
     officer = clerk(POLICE)
     actor = Actor(officer.agency, officer.officer_id, LocalSigner.from_private_key(officer.key.secret))
-    return Pen(actor, LOG_ID, shipped_rulebook())
+    return ImportSigner(actor, LOG_ID, shipped_rulebook())
 
 
-def run(folder: Path, to: Local, *rows: str) -> list[Result]:
+def run(folder: Path, to: Local, *rows: str) -> list[RowResult]:
     """Imports the rows; nobody waits between two attempts."""
     planner = Planner(parse_mapping(MAPPING.encode(), "m.toml"), KEY)
     file = csv_file(folder, "\n".join([COLUMNS, *rows]) + "\n")
@@ -192,7 +192,7 @@ def test_what_the_ledger_refuses_is_told_at_its_column(tmp_path: Path, ledger: L
     class Elsewhere(Local):
         """Shows the case without its item, as if it had never been registered."""
 
-        def events(self, case_id: str) -> Sequence[Seen]:
+        def events(self, case_id: str) -> Sequence[CaseEvent]:
             return [one for one in super().events(case_id) if one.payload.event_type != "item.registered"]
 
     (result,) = run(tmp_path, Elsewhere(ledger), FULL.replace("a phone", "phones"))

@@ -15,12 +15,12 @@ from ledger.core.events.item import Dossier, ItemRegistered
 from ledger.core.events.record import ImportRecorded, RecordCorrected
 from ledger.core.events.terms import Money
 from ledger.core.procedure.rulebook import Rulebook
-from ledger.interchange.imports.case_events import Fault, Seen, recorded, steps
+from ledger.interchange.imports.case_events import CaseEvent, RowFault, missing_events, recorded_fields
 from ledger.interchange.imports.identity import IdentityKey
-from ledger.interchange.imports.importing import Planned, Trial
+from ledger.interchange.imports.importing import DryRun, PlannedRow
 from ledger.interchange.imports.mapping import parse_mapping, read_mapping
 from ledger.interchange.imports.plan import Plan, Planner
-from ledger.interchange.imports.source_file import Layout, SourceFile, Survey, layout_of, rows_of
+from ledger.interchange.imports.source_file import Layout, SourceFile, Survey, layout_of
 from ledger.procedures import shipped_rulebook
 from tests.testkit.builders import POLICE, clerk
 from tests.testkit.casework import Case
@@ -65,12 +65,12 @@ class Tried:
 
     planner: Planner
     survey: Survey
-    outcomes: list[Planned | Fault]
+    outcomes: list[PlannedRow | RowFault]
     plans: list[Plan]
 
     @property
     def faults(self) -> list[tuple[int, str | None, str]]:
-        return [(one.row, one.column, one.reason) for one in self.outcomes if isinstance(one, Fault)]
+        return [(one.row, one.column, one.reason) for one in self.outcomes if isinstance(one, RowFault)]
 
 
 def tried(
@@ -81,10 +81,10 @@ def tried(
     file = csv_file(folder, "\n".join([COLUMNS, *rows]) + "\n")
     with SourceFile(file, layout_of(file, planner.mapping)) as source:
         survey = source.survey(planner.mapping.columns(), planner.fingerprint, lambda _: None)
-        trial = Trial(planner, survey, book or shipped_rulebook())
+        trial = DryRun(planner, survey, book or shipped_rulebook())
         table = list(source.table().rows())
         outcomes = [trial.take(row) for row in table]
-        good = [row for row, outcome in zip(table, outcomes, strict=True) if isinstance(outcome, Planned)]
+        good = [row for row, outcome in zip(table, outcomes, strict=True) if isinstance(outcome, PlannedRow)]
         return Tried(planner, survey, outcomes, [planner.plan(row, survey) for row in good])
 
 
@@ -96,14 +96,14 @@ def plan_of(folder: Path, row: str, **options: Any) -> Plan:
 def test_a_full_row_comes_to_its_events(tmp_path: Path) -> None:
     """Case, person, measure and item, with ids that follow from key, system and row."""
     plan = plan_of(tmp_path, FULL)
-    opened, named, imposed, registered = [fact.body for fact in plan.facts]
+    opened, named, imposed, registered = [event.body for event in plan.events]
     assert isinstance(opened, CaseOpened)
     assert isinstance(imposed, MeasureImposed)
     assert isinstance(registered, ItemRegistered)
     assert imposed.person_id == named.person_id  # type: ignore[attr-defined]
     assert imposed.measure == "detention"
-    assert plan.facts[0].section == ("narrative", {"summary": "in a shop"})
-    assert plan.facts[1].section == ("person:1", {"name": "Zhang"})
+    assert plan.events[0].section == ("narrative", {"summary": "in a shop"})
+    assert plan.events[1].section == ("person:1", {"name": "Zhang"})
     assert plan == plan_of(tmp_path, FULL)
 
 
@@ -112,7 +112,7 @@ def test_ids_of_one_agency_tell_nothing_to_another(tmp_path: Path) -> None:
     ours, theirs = plan_of(tmp_path, FULL), plan_of(tmp_path, FULL, key=IdentityKey(POLICE, b"\x02" * 32))
     assert ours.case_id != theirs.case_id
     assert ours.row_digest != theirs.row_digest
-    assert {fact.subject for fact in ours.facts} & {fact.subject for fact in theirs.facts} == {("case",)}
+    assert {event.key for event in ours.events} & {event.key for event in theirs.events} == {("case",)}
 
 
 def test_a_person_without_a_number_is_of_this_case_only(tmp_path: Path) -> None:
@@ -120,14 +120,14 @@ def test_a_person_without_a_number_is_of_this_case_only(tmp_path: Path) -> None:
     persons = {}
     for number, identity in (("A-1", ""), ("A-2", ""), ("A-3", "3101"), ("A-4", "3101")):
         plan = plan_of(tmp_path, f"{number},theft,,Zhang,{identity},,,,,,")
-        persons[number] = plan.facts[1].subject
+        persons[number] = plan.events[1].key
     assert len(set(persons.values())) == 3
     assert persons["A-3"] == persons["A-4"]
 
 
 def test_parts_that_the_row_does_not_have_are_left_out(tmp_path: Path) -> None:
     """A blank name is no person, a blank thing no item."""
-    assert [fact.subject[0] for fact in plan_of(tmp_path, "A-1,theft,,,,,,,,,").facts] == ["case"]
+    assert [event.key[0] for event in plan_of(tmp_path, "A-1,theft,,,,,,,,,").events] == ["case"]
 
 
 @pytest.mark.parametrize(
@@ -187,19 +187,19 @@ def sample(name: str, suffix: str) -> list[Plan]:
 
 def bodies(plan: Plan) -> dict[str, Any]:
     """What the plan's events say, by what they are about; of several the last."""
-    return {fact.subject[0]: fact.body for fact in plan.facts}
+    return {event.key[0]: event.body for event in plan.events}
 
 
 def test_the_police_sample_comes_to_what_its_cells_say() -> None:
     """Chinese moments, a seizure by two officers, cash in fen, an identity number kept from a spreadsheet by a tab."""
     first, second, *_ = sample("police-case", "csv")
     said = bodies(first)
-    assert first.facts[0].occurred_at == "2026-02-28T16:00:00Z"
+    assert first.events[0].occurred_at == "2026-02-28T16:00:00Z"
     assert said["measure"].started_at == "2026-03-02T01:30:00Z"
     assert said["item"].money == Money(fen=120050, currency="CNY")
-    phone = next(fact.body for fact in first.facts if fact.subject[0] == "item")
+    phone = next(event.body for event in first.events if event.key[0] == "item")
     assert phone.seizure.officers == ("012345", "012346")  # type: ignore[attr-defined]
-    assert first.facts[1].section == (
+    assert first.events[1].section == (
         "person:1",
         {"name": "张某", "id_number": "31010119900307001X", "sex": "男", "birth_date": "19900307"},
     )
@@ -219,19 +219,17 @@ def test_the_card_sample_comes_to_what_its_cells_say() -> None:
 def test_the_samples_of_police_and_court_speak_of_one_person() -> None:
     """Under one key the number of a paper gives one id, whatever system it comes from."""
     police, court = sample("police-case", "csv")[0], sample("court-filing", "json")[0]
-    assert bodies(court)["person"].person_id in {
-        fact.subject[1] for fact in police.facts if fact.subject[0] == "person"
-    }
+    assert bodies(court)["person"].person_id in {event.key[1] for event in police.events if event.key[0] == "person"}
 
 
 # -- comparison --------------------------------------------------------------------------------------------------------
 
 
 class Recording:
-    """A case as the ledger has it, made of the steps that plans came to."""
+    """A case as the ledger has it, made of the missing_events that plans came to."""
 
     def __init__(self) -> None:
-        self.seen: list[Seen] = []
+        self.seen: list[CaseEvent] = []
         self._case = Case("case")
 
     def add(self, plan: Plan) -> list[Any]:
@@ -239,13 +237,13 @@ class Recording:
         origin = ImportRecorded(
             source_system="cases", source_key=plan.source_key, file_digest="sha256:" + "00" * 32, row=2
         )
-        made = list(steps(plan, recorded(self.seen, POLICE), origin))
+        made = list(missing_events(plan, recorded_fields(self.seen, POLICE), origin))
         for step in made:
             fields: dict[str, Any] = {"occurred_at": step.occurred_at} if step.occurred_at else {}
             self._case.act(step.body, clerk(POLICE), **fields)
             event = self._case.last
             sections = {step.section[0]: step.section[1]} if step.section else {}
-            self.seen.append(Seen(event.payload, event.envelope.payload_digest, dict(sections)))
+            self.seen.append(CaseEvent(event.payload, event.envelope.payload_digest, dict(sections)))
         return [step.body for step in made[:-1]]
 
 
@@ -308,14 +306,14 @@ def test_a_section_that_was_erased_or_is_not_shown_is_left_alone(tmp_path: Path,
     recording.add(plan_of(tmp_path, FULL))
     changed = plan_of(tmp_path, FULL.replace("Zhang", "Wang"))
     for sections in ({"person:1": None, "narrative": None}, None):
-        recording.seen = [Seen(one.payload, one.payload_digest, sections) for one in recording.seen]
+        recording.seen = [CaseEvent(one.payload, one.payload_digest, sections) for one in recording.seen]
         assert list(recording.add(changed)) == []
 
 
 def test_what_other_agencies_recorded_is_not_corrected(tmp_path: Path, recording: Recording) -> None:
     """Only the agency's own events count as the import's."""
     recording.add(plan_of(tmp_path, FULL))
-    assert recorded(recording.seen, "court-east") == {}
+    assert recorded_fields(recording.seen, "court-east") == {}
 
 
 # -- the file ----------------------------------------------------------------------------------------------------------
@@ -327,7 +325,7 @@ def test_a_file_that_changes_while_it_is_read_stops_the_import(tmp_path: Path) -
     planner = Planner(parse_mapping(MAPPING.encode(), "m.toml"), KEY)
     with SourceFile(file, layout_of(file, planner.mapping)) as source:
         source.survey(planner.mapping.columns(), planner.fingerprint, lambda _: None)
-        parts = rows_of(source, 100)
+        parts = source.batches(100)
         next(parts)
         with file.open("r+b") as written:
             written.seek(100_000)
@@ -347,7 +345,7 @@ def test_a_link_that_is_turned_to_another_file_changes_nothing(tmp_path: Path) -
         survey = source.survey(planner.mapping.columns(), planner.fingerprint, lambda _: None)
         link.unlink()
         link.symlink_to(second)
-        assert sum(len(part) for part in rows_of(source, 100)) == 1
+        assert sum(len(part) for part in source.batches(100)) == 1
         source.require_same(survey.digest)
 
 
