@@ -63,11 +63,10 @@ from ledger.store.database import Database, open_database
 from ledger.store.deployment import keep_deployment, kept_deployment
 from ledger.store.journal import DatabaseJournal
 from ledger.store.log import initialise, tree
-from ledger.supervision.publishing import Definitions
-from ledger.supervision.runs.active_models import Record
+from ledger.supervision.library.publishing import Definitions
 from ledger.supervision.runs.datasets import DatasetFiles, Datasets, WriteTable, write_table
-from ledger.supervision.runs.isolated import ModelRunner
-from ledger.supervision.runs.supervisor import Supervisor
+from ledger.supervision.runs.model_runner import ModelRunner
+from ledger.supervision.runs.supervisor import Record, Supervisor
 from ledger.supervision.views import LogSource, Views
 from ledger.witness.gathering import CosignatureCollector, Gatherer, Voucher, WitnessFile
 from ledger.workers.pool import WorkerPool, WorkLimits

@@ -8,8 +8,8 @@ from typing import Literal, NamedTuple
 from api.console.standing import ServiceStatus
 from api.texts import later
 from ledger.anchoring.anchors import WaitReason
+from ledger.supervision.model_faults import Wording
 from ledger.supervision.runs.supervisor import ALL
-from ledger.supervision.wording import Wording
 
 Colour = Literal["bad", "soon"]
 

@@ -49,7 +49,7 @@ from ledger.core.errors import MalformedInput, NotFound, TallystickError
 from ledger.core.procedure.legal_days import with_readable_times
 from ledger.i18n import Labels
 from ledger.store.growth import KeyUses
-from ledger.supervision.models.refused import ModelRefused
+from ledger.supervision.model_faults import ModelRefused
 
 _PARTS = (
     signing_in,

@@ -9,9 +9,9 @@ from typing import Any, Literal, NamedTuple
 from api.console.bench_filter import FilterRow, filter_of, value_of
 from api.console.forms import PostedForm
 from api.texts import Texts, later
-from ledger.supervision.models.columns import type_of, views
+from ledger.supervision.models.definition import text_of
 from ledger.supervision.models.editing import REMOVED
-from ledger.supervision.models.values import text_of
+from ledger.supervision.view_catalogue import type_of, view_columns
 
 Kind = Literal["line", "text", "code", "choice", "many", "number", "count", "yes_no", "list", "filter"]
 _SPLIT = re.compile(r"[,，、;；\n]")
@@ -97,7 +97,7 @@ class ExampleForm:
 
 def _cell(path: str, view: str, column: str, value: Any) -> BenchField:
     kind: Kind = "line"
-    is_column = view in views() and column in views()[view]
+    is_column = view in view_columns() and column in view_columns()[view]
     if is_column and type_of(view, column) in ("BIGINT", "DECIMAL(21,6)", "BOOLEAN"):
         kind = "number"
     if isinstance(value, list):

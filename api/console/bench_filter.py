@@ -8,7 +8,7 @@ from typing import Any, Final, NamedTuple
 
 from api.console.forms import PostedForm
 from api.texts import later
-from ledger.supervision.models.values import text_of
+from ledger.supervision.models.definition import text_of
 
 OPERATORS: Final = {
     "is": later("is"),

@@ -28,15 +28,14 @@ from ledger.core.encoding.decoding import convert
 from ledger.core.errors import TallystickError
 from ledger.core.events import terms
 from ledger.i18n import Labels
-from ledger.supervision import catalogue
-from ledger.supervision.models.columns import views
+from ledger.supervision import view_catalogue
+from ledger.supervision.models.conditions import columns_of_sql, condition_of, faults_of_condition, query_of
+from ledger.supervision.models.definition import Parameter, Sql, parameters_of, text_of
 from ledger.supervision.models.editing import value_at
-from ledger.supervision.models.parameters import Parameter, parameters_of
-from ledger.supervision.models.query import columns_of_sql, condition_of, faults_of_condition, query_of
 from ledger.supervision.models.templates import Field as TemplateField
 from ledger.supervision.models.templates import Form as TemplateForm
 from ledger.supervision.models.templates import forms, vocabulary
-from ledger.supervision.models.values import Sql, text_of
+from ledger.supervision.view_catalogue import view_columns
 
 
 class BenchForm:
@@ -157,7 +156,7 @@ class BenchForm:
         )
         match field.kind:
             case "view":
-                fitting = [view for view in self._views() if views()[view.value].keys() >= set(field.has)]
+                fitting = [view for view in self._views() if view_columns()[view.value].keys() >= set(field.has)]
                 return base._replace(kind="choice", choices=fitting)
             case "column":
                 return base._replace(kind="choice", choices=self._columns_of(view, field.type))
@@ -227,10 +226,10 @@ class BenchForm:
         return self._labels.of_clock(word) if name == "clock" else self._labels.of(name, word)
 
     def _views(self) -> list[Choice]:
-        return [Choice(name, f"{name} · {self._labels.told(view)}") for name, view in catalogue.views().items()]
+        return [Choice(name, f"{name} · {self._labels.told(view)}") for name, view in view_catalogue.views().items()]
 
     def _columns_of(self, view: str, kind: str | None = None) -> list[Choice]:
-        known_view = catalogue.views().get(view)
+        known_view = view_catalogue.views().get(view)
         columns = known_view.columns.values() if known_view else ()
         return [
             Choice(column.name, f"{column.name} · {self._labels.told(column)}")
@@ -240,7 +239,7 @@ class BenchForm:
 
     def _column_choices(self, names: Sequence[str]) -> list[Choice]:
         """Return the columns of the condition's rows, with the text of the view that they come from."""
-        queried_views = [catalogue.views()[name] for name in self._asked if name in catalogue.views()]
+        queried_views = [view_catalogue.views()[name] for name in self._asked if name in view_catalogue.views()]
         columns = {name: column for view in reversed(queried_views) for name, column in view.columns.items()}
         return [
             Choice(name, f"{name} · {self._labels.told(columns[name])}" if name in columns else name) for name in names

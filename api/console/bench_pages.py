@@ -29,12 +29,12 @@ from ledger.core.supervision.models import STREAM
 from ledger.i18n import Labels
 from ledger.store import imports, supervision
 from ledger.store.cases import Page
-from ledger.supervision import catalogue
+from ledger.supervision import view_catalogue
+from ledger.supervision.model_faults import ModelRefused, ToldFault
+from ledger.supervision.models.definition import Model
 from ledger.supervision.models.editing import FORMS, Examined, derived, draft, edited
-from ledger.supervision.models.refused import ModelRefused, ToldFault
-from ledger.supervision.models.shipped_models import shipped_model, shipped_titles
+from ledger.supervision.models.model_file import shipped_model, shipped_titles
 from ledger.supervision.models.templates import forms
-from ledger.supervision.models.values import Model
 
 router = APIRouter()
 
@@ -218,7 +218,7 @@ def _values(service: Service, reading: Reading, labels: Labels, text: str) -> di
         ),
         "operators": OPERATORS,
         "example_for": lambda place: example_of(Texts(labels.language), place),
-        "views": list(catalogue.views().values()),
+        "views": list(view_catalogue.views().values()),
         "may_publish": reading.session.has_role("analyst"),
     }
 

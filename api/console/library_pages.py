@@ -21,8 +21,8 @@ from ledger.core.supervision import ModelState
 from ledger.core.supervision.models import STREAM
 from ledger.store import supervision
 from ledger.store.cases import Page
-from ledger.supervision.library.comparison import compare
-from ledger.supervision.runs.active_models import MODELS_AT_MOST
+from ledger.supervision.library.cards import compare
+from ledger.supervision.runs.supervisor import MODELS_AT_MOST
 
 ROWS = 25
 

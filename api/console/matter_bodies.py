@@ -12,7 +12,7 @@ from ledger.core.errors import MalformedInput
 from ledger.core.events import Body, supervision
 from ledger.core.supervision import Matter, ModelState
 from ledger.recording.signing import new_id
-from ledger.supervision.publishing import said_of
+from ledger.supervision.library.publishing import said_of
 
 Maker = Callable[[PostedForm, Matter | None], Body]
 

@@ -25,7 +25,7 @@ from ledger.core.events.terms import AgencyKind
 from ledger.core.procedure.legal_days import SHANGHAI, with_readable_times
 from ledger.i18n import LANGUAGES, Labels, audit_words, language_of
 from ledger.i18n.messages import said
-from ledger.supervision.wording import told_in
+from ledger.supervision.model_faults import told_in
 from ledger.timeline import Narrator, names_by_id
 from ledger.timeline.sentences import Names
 

@@ -42,8 +42,8 @@ from ledger.store.cases import Page
 from ledger.store.database import Connection
 from ledger.store.imports import CaseImport, RegisteredDataset
 from ledger.store.log import Head
-from ledger.supervision.catalogue import dataset_view
 from ledger.supervision.runs.datasets import DatasetFiles, DatasetShape, current, shape_of
+from ledger.supervision.view_catalogue import dataset_view
 
 MAX_LOOKED_UP = 500  # rows of one look-up
 MAX_BODY = 1024 * 1024  # bytes

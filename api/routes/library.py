@@ -52,8 +52,8 @@ from ledger.recording.supervision_streams import identified
 from ledger.store import supervision
 from ledger.store.cases import Page
 from ledger.store.database import Connection
-from ledger.supervision.library.comparison import Comparison, compare
-from ledger.supervision.runs.active_models import MODELS_AT_MOST
+from ledger.supervision.library.cards import Comparison, compare
+from ledger.supervision.runs.supervisor import MODELS_AT_MOST
 
 router = APIRouter(prefix="/api/v1/library", tags=["supervision"])
 

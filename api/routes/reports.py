@@ -21,7 +21,7 @@ from ledger.i18n import Labels
 from ledger.store import cases, supervision
 from ledger.supervision.correlation import DEEPEST, Asked, Edge, Node, Place, correlate, node_called
 from ledger.supervision.reports import Report, Scope, make_report
-from ledger.supervision.reports.document import Called, content_of, set_report, to_html
+from ledger.supervision.reports.presentation import Called, content_of, set_report, to_html
 from ledger.timeline.sentences import names_by_id
 from ledger.workers.pool import Turn
 

@@ -22,11 +22,10 @@ from ledger.core.procedure.jurisdiction import lies_within
 from ledger.core.procedure.legal_days import spelled
 from ledger.core.supervision import LeadState, ModelState
 from ledger.core.supervision.models import STREAM as MODEL_STREAM
-from ledger.supervision.models.parse import parse_model
-from ledger.supervision.models.saying import said
-from ledger.supervision.models.values import Model
+from ledger.supervision.models.definition import Model, fill_text
+from ledger.supervision.models.model_file import parse_model
 from ledger.supervision.runs.findings import Finding
-from ledger.supervision.runs.isolated import RunAsked, found_in_export, query_limits
+from ledger.supervision.runs.model_runner import RunAsked, found_in_export, query_limits
 from ledger.supervision.runs.supervisor import RunState
 
 router = APIRouter(prefix="/api/v1", tags=["supervision"])
@@ -201,7 +200,7 @@ def run(
 
 
 def _finding_view(model: Model, finding: Finding, values: Mapping[str, object], *, is_raised: bool) -> FoundView:
-    says = said(model.lead.says, finding.values, values)
+    says = fill_text(model.lead.says, finding.values, values)
     return FoundView(
         finding.lead_id,
         is_raised,

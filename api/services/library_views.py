@@ -13,7 +13,7 @@ from ledger.core.events.supervision import BilingualText, Figures, ModelPublishe
 from ledger.core.procedure.jurisdiction import is_within
 from ledger.core.signing.authority import Agency
 from ledger.core.supervision import ModelState
-from ledger.supervision.library.card import Card, card_of, fit, texts_of
+from ledger.supervision.library.cards import Card, card_of, fit, texts_of
 
 Counted = tuple[str, str, str | None, int]  # procuratorate that has them, status, outcome, how many leads
 

@@ -7,11 +7,10 @@ from typing import Any, TypeVar
 
 from api.auth.reading import Reading
 from api.dependencies import Service
-from ledger.supervision.models.document import Document, read_document
+from ledger.supervision.models.definition import Model
 from ledger.supervision.models.editing import Examined, edited, examine, tried_examples
-from ledger.supervision.models.examples import ExampleResult
-from ledger.supervision.models.parse import parse_model, require_publishable
-from ledger.supervision.models.values import Model
+from ledger.supervision.models.model_file import ExampleResult, parse_model, require_publishable
+from ledger.supervision.models.yaml_document import Document, read_document
 
 T = TypeVar("T")
 

@@ -19,7 +19,7 @@ from ledger.proofs.bundles import blocks_of
 from ledger.store import log
 from ledger.supervision.leads import Held, LeadReport, rederive
 from ledger.supervision.runs.datasets import DatasetFiles
-from ledger.supervision.runs.isolated import ModelRunner
+from ledger.supervision.runs.model_runner import ModelRunner
 
 
 def rederived(service: Service, reading: Reading, lead_id: str) -> LeadReport:

@@ -18,7 +18,7 @@ from ledger.core.events.supervision import ModelPublished, Origin
 if TYPE_CHECKING:
     from ledger.cli.session import Session
     from ledger.core.supervision.model_package import PackageReport
-    from ledger.supervision.library.checking import Usable
+    from ledger.supervision.library.publishing import Usable
 from collections import Counter
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, NoReturn
@@ -49,7 +49,7 @@ def check_package(session: Session, data: bytes, trust_files: Iterable[BinaryIO]
     """Verify a package offline and run its examples. Raises MalformedInput for what is none."""
     from ledger.cli.proofs import trust_for
     from ledger.core.supervision.model_package import verify_package
-    from ledger.supervision.library.checking import check_model
+    from ledger.supervision.library.publishing import check_model
 
     report = verify_package(data, trust_for(session, data, trust_files, kind="model-package"))
     return CheckedPackage(data, report, check_model(report))
@@ -119,8 +119,8 @@ def _of_file(file: Path) -> ModelPublished:
 
 def publication_of_text(text: str, **beside: Any) -> ModelPublished:
     """Make the publication of the model in a text. Raises ModelRefused."""
-    from ledger.supervision.models.parse import parse_model
-    from ledger.supervision.publishing import said_of
+    from ledger.supervision.library.publishing import said_of
+    from ledger.supervision.models.model_file import parse_model
 
     return convert({**said_of(parse_model(text)), **beside}, ModelPublished)
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from ledger.core.verification.report import Report, Statement, Step
     from ledger.i18n import Labels
     from ledger.supervision.leads import LeadReport
-    from ledger.supervision.library.checking import Usable
+    from ledger.supervision.library.publishing import Usable
 
 COLOURS = {
     "intact": "green",

@@ -16,7 +16,7 @@ from ledger.client.service import at
 from ledger.core.errors import MalformedInput
 
 if TYPE_CHECKING:
-    from ledger.supervision.models.refused import ModelRefused
+    from ledger.supervision.model_faults import ModelRefused
 from typing import TYPE_CHECKING
 
 from ledger.cli.proofs import blocks_at_node, trust_for
@@ -96,7 +96,7 @@ def show_run(session: Session, run: dict[str, Any]) -> None:
 @contextmanager
 def printing_faults(session: Session, name: str) -> Iterator[None]:
     """End the command if the file of this name is refused, after printing every fault; programs get the first error."""
-    from ledger.supervision.models.refused import ModelRefused
+    from ledger.supervision.model_faults import ModelRefused
 
     try:
         yield

@@ -15,7 +15,7 @@ correlation               that its auditors see, also for a supervisor, who open
 ========================  =======================================================================================
 
 Lists of many rows are filtered by SQL (``ledger.store.cases``, ``ledger.store.supervision``) or by views
-(``ledger.supervision.views.tables``); tests compare each of them with ``can_see`` over all relations.
+(``ledger.supervision.views.snapshot_tables``); tests compare each of them with ``can_see`` over all relations.
 """
 
 from __future__ import annotations

@@ -19,9 +19,8 @@ from ledger.core.events.supervision import (
 from ledger.core.supervision.models import STREAM
 from ledger.samples.case_telling import CaseTelling, digest, person
 from ledger.samples.telling import Teller
-from ledger.supervision.models.parse import require_publishable
-from ledger.supervision.models.shipped_models import shipped_model
-from ledger.supervision.publishing import said_of
+from ledger.supervision.library.publishing import said_of
+from ledger.supervision.models.model_file import require_publishable, shipped_model
 
 MODELS = (
     "third-return",

@@ -28,17 +28,16 @@ from ledger.core.verification.case import order_of, scan
 from ledger.core.verification.chain import ObservedBlock
 from ledger.core.verification.report import Check, NotChecked, Outcome, Step, perform, worst
 from ledger.core.verification.trust import Trust
-from ledger.supervision.catalogue import dataset_view
-from ledger.supervision.models.saying import said
+from ledger.supervision.models.definition import Model, Sql, fill_text, text_of
 from ledger.supervision.models.sql_guard import QueryRefused
-from ledger.supervision.models.values import Model, Sql, text_of
 from ledger.supervision.runs.datasets import Outside, Registered, table_of
 from ledger.supervision.runs.findings import Finding
-from ledger.supervision.runs.isolated import ModelRunner
+from ledger.supervision.runs.model_runner import ModelRunner
+from ledger.supervision.view_catalogue import dataset_view
 from ledger.supervision.views import Views
-from ledger.supervision.views.bundle_source import GivenSource
+from ledger.supervision.views.case_record import Logged
 from ledger.supervision.views.case_rows import Row
-from ledger.supervision.views.record import Logged
+from ledger.supervision.views.sources import GivenSource
 from ledger.workers.pool import TooCostly
 
 
@@ -80,7 +79,7 @@ def lead_of(
         supervised=finding.supervised,
         procuratorate=procuratorate,
         severity=model.severity,
-        says=said(model.lead.says, finding.values, values),
+        says=fill_text(model.lead.says, finding.values, values),
         checks=model.checks,
         events=events,
         cited_count=len(finding.evidence),
@@ -376,7 +375,7 @@ def _words(run: _Run) -> Outcome:
     model, finding = run.found
     if model.scope == "all" and lead.cited_count > len(lead.events) == MAX_CITED:
         return NotChecked(f"it rests on {lead.cited_count} events, and cites the first {MAX_CITED}")
-    says = said(model.lead.says, finding.values, model.parameters_of(lead.parameters))
+    says = fill_text(model.lead.says, finding.values, model.parameters_of(lead.parameters))
     expected = {
         "key": dict(finding.key),
         "values": dict(finding.values),

@@ -34,10 +34,10 @@ MODULES: Final = (
     "ledger.interchange.papers.certificate",
     "ledger.interchange.imports.workbooks",
     "ledger.supervision.runs.datasets",
-    "ledger.supervision.library.comparison",
-    "ledger.supervision.runs.isolated",
+    "ledger.supervision.library.cards",
+    "ledger.supervision.runs.model_runner",
     "ledger.supervision.models.editing",
-    "ledger.supervision.reports.document",
+    "ledger.supervision.reports.presentation",
 )
 # The environment variables by which modules and fonts are found; the service's secrets are not passed on.
 _PASSED_ON: Final = ("PATH", "HOME", "LANG", "LC_ALL", "PYTHONPATH", "XDG_DATA_HOME", "TMPDIR")

@@ -32,7 +32,7 @@ from ledger.recording.signing import Actor, StreamPosition, sign_event
 from ledger.recording.validation import Duplicate, Validator
 from ledger.store.database import attach, open_database
 from ledger.store.log import initialise
-from ledger.supervision.publishing import Definitions
+from ledger.supervision.library.publishing import Definitions
 from scripts.bench.events import LOG_ID, SERVICE, registry_changes, submissions
 from scripts.bench.figures import Figure, show
 

@@ -27,7 +27,7 @@ from ledger.recording.registry_view import Registry
 from ledger.recording.sequencer import Sequencer
 from ledger.recording.validation import Duplicate, ValidatedSubmission, Validator
 from ledger.store.database import attach
-from ledger.supervision.publishing import Definitions
+from ledger.supervision.library.publishing import Definitions
 from scripts.bench.audit import SIGNER, apart, fill
 from scripts.bench.busy_case import ROUND, BusyCase
 from scripts.bench.copied_log import lengthen

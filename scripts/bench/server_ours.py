@@ -30,7 +30,7 @@ from ledger.recording.validation import Validator
 from ledger.store.access import AccessLog
 from ledger.store.database import open_database
 from ledger.store.log import initialise, tree
-from ledger.supervision.publishing import Definitions
+from ledger.supervision.library.publishing import Definitions
 from ledger.witness.gathering import CosignatureCollector
 from scripts.bench.events import LOG_ID, SERVICE, registry_changes
 

@@ -18,7 +18,7 @@ from rich.table import Table
 
 from scripts.histories.history import RATE, generate
 from scripts.histories.measure import Measured, measure
-from scripts.histories.reference.between import USUAL
+from scripts.histories.reference import USUAL
 
 
 def main() -> int:

@@ -31,20 +31,18 @@ from ledger.core.errors import TallystickError
 from ledger.core.events import Stream
 from ledger.deadlines.working_days import shipped_calendar
 from ledger.procedures import shipped_rulebook
-from ledger.supervision.models.parse import parse_model
-from ledger.supervision.models.shipped_models import shipped_models
-from ledger.supervision.models.values import Model
+from ledger.supervision.models.definition import Model
+from ledger.supervision.models.model_file import parse_model, shipped_models
 from ledger.supervision.runs.findings import find
-from ledger.supervision.runs.isolated import ModelRunner
-from ledger.supervision.runs.session import QueryRefused
+from ledger.supervision.runs.model_runner import ModelRunner
+from ledger.supervision.runs.query_session import QueryRefused
 from ledger.supervision.views import Acts, Anchors, Export, Head, Logged, Views, read_case
 from ledger.supervision.views.case_rows import Row
 from ledger.supervision.views.supervision_rows import MatterRecord
 from ledger.workers.pool import Used, WorkerPool
 from scripts.bench.figures import Figure, cpu_seconds, show
-from scripts.histories.history import generate
-from scripts.histories.life import Entry
-from scripts.histories.source import Alone
+from scripts.histories.history import Alone, generate
+from scripts.histories.simulation import Entry
 
 CASES = 300  # of the history that is repeated
 AS_OF = datetime(2027, 1, 1, tzinfo=UTC)

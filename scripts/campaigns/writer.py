@@ -25,7 +25,7 @@ from ledger.recording.system_stream import SystemStream
 from ledger.recording.validation import Duplicate, Validator
 from ledger.store.database import Database, open_database
 from ledger.store.log import initialise
-from ledger.supervision.publishing import Definitions
+from ledger.supervision.library.publishing import Definitions
 from scripts.campaigns import casework
 
 

@@ -14,7 +14,7 @@ import re
 import sys
 from pathlib import Path
 
-from ledger.supervision.catalogue import View, views
+from ledger.supervision.view_catalogue import View, views
 
 DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "views.md"
 MARKED = re.compile(r"(?<=<!-- views -->\n).*?(?=<!-- end -->)", re.DOTALL)

@@ -11,19 +11,15 @@ from typing import NamedTuple
 import pyarrow
 
 from ledger.core.encoding.digests import blake3_text
-from ledger.supervision.models.parse import parse_model
-from ledger.supervision.models.shipped_models import shipped_models
+from ledger.supervision.models.model_file import parse_model, shipped_models
 from ledger.supervision.runs.datasets import DatasetFiles, Datasets, Registered
 from ledger.supervision.runs.findings import Finding, find
-from ledger.supervision.runs.session import Session
+from ledger.supervision.runs.query_session import Session
 from ledger.supervision.views import Views
-from scripts.histories.history import ENDS, History
-from scripts.histories.life import BOOK, CALENDAR, Planted
-from scripts.histories.outside import pension_list, registered
-from scripts.histories.reference import broken
-from scripts.histories.reference.between import Unusual
-from scripts.histories.source import HistorySource
-from scripts.histories.world import cities
+from scripts.histories.agencies import cities
+from scripts.histories.history import ENDS, History, HistorySource, pension_list, registered
+from scripts.histories.reference import Unusual, broken
+from scripts.histories.simulation import BOOK, CALENDAR, Planted
 
 # The parts of rules that each shipped model is to find.
 ASKED: Mapping[str, tuple[str, ...]] = {

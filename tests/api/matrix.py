@@ -22,8 +22,7 @@ from ledger.core.events.registry import Name, Profile
 from ledger.core.events.terms import AgencyKind, Role
 from ledger.core.visibility import GOVERNING
 from ledger.store import audit
-from ledger.supervision.models.parse import parse_model
-from ledger.supervision.models.shipped_models import shipped_model
+from ledger.supervision.models.model_file import parse_model, shipped_model
 from tests.api.conftest import no_chain, serving_ledger
 from tests.api.service import Served
 from tests.testkit.builders import (

@@ -11,11 +11,10 @@ import msgspec
 import pytest
 
 from ledger.config.settings import Settings
-from ledger.supervision.catalogue import views
-from ledger.supervision.models.parse import parse_model
-from ledger.supervision.models.shipped_models import shipped_model
-from ledger.supervision.runs.session import LIMITS, QueryRefused
-from ledger.supervision.views.views import exported_session
+from ledger.supervision.models.model_file import parse_model, shipped_model
+from ledger.supervision.runs.query_session import LIMITS, QueryRefused
+from ledger.supervision.view_catalogue import views
+from ledger.supervision.views.snapshot import exported_session
 from ledger.workers.pool import WorkerPool
 from tests.api.conftest import no_chain, serving_ledger
 from tests.api.service import Served, problem

@@ -41,9 +41,8 @@ from ledger.core.supervision import (
     fold,
     lead_id_of,
 )
-from ledger.supervision.models import values
-from ledger.supervision.models.parse import parse_model
-from ledger.supervision.models.shipped_models import shipped_model
+from ledger.supervision.models import definition as values
+from ledger.supervision.models.model_file import parse_model, shipped_model
 from tests.testkit.builders import (
     COURT,
     FAR_POLICE,

@@ -40,9 +40,9 @@ from ledger.interchange.imports.tables import CsvTable, JsonTable
 from ledger.interchange.imports.workbooks import XlsxTable
 from ledger.procedures import shipped_rules
 from ledger.supervision.correlation import parse_node
-from ledger.supervision.models.cel import faults_of_cel
+from ledger.supervision.models.conditions import faults_of_cel
 from ledger.supervision.models.editing import derived, edited, renumbered
-from ledger.supervision.models.parse import parse_model
+from ledger.supervision.models.model_file import parse_model
 from ledger.supervision.models.sql_guard import require_sound
 from ledger.witness.gathering.witnesses import read_witnesses
 from tests.testkit.machine import REPOSITORY

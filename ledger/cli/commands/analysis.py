@@ -31,7 +31,7 @@ from ledger.core.errors import MalformedInput
 from ledger.core.events.terms import BusinessLine
 
 if TYPE_CHECKING:
-    from ledger.supervision.reports.document import Called
+    from ledger.supervision.reports.presentation import Called
 
 
 LISTED = (
@@ -267,7 +267,7 @@ def _write_report(session: Session, output: Path, asked: dict[str, str | None]) 
 
 def _show(session: Session, report: object) -> None:
     from ledger.supervision.reports import Report
-    from ledger.supervision.reports.document import cell_text, head_of
+    from ledger.supervision.reports.presentation import cell_text, head_of
 
     assert isinstance(report, Report)
     head, labels, called = head_of(report, session.labels), session.labels, _called(session)
@@ -290,7 +290,7 @@ def _show(session: Session, report: object) -> None:
 
 def _called(session: Session) -> Called:
     """Names from the service; a model's with the id beside it, which other commands ask for."""
-    from ledger.supervision.reports.document import Called
+    from ledger.supervision.reports.presentation import Called
 
     def told(path: str, kind: str, key: str, name: str) -> dict[str, str]:
         return {row[key]: row[name][session.labels.suffix] for row in session.service.pages(path, kind)}

@@ -101,7 +101,7 @@ def show(session: Session, model: str, definition: bool) -> None:
     if definition:
         return click.echo(find_publication(session, model).definition, nl=False)
     if Path(model).is_file():
-        from ledger.supervision.library.card import card_of
+        from ledger.supervision.library.cards import card_of
 
         body = find_publication(session, model)
         entry = {"line": msgspec.to_builtins(body), "card": msgspec.to_builtins(card_of(body.definition))}
@@ -196,7 +196,7 @@ def _outturn(labels: Labels, leads: Mapping[str, Any] | None) -> Iterator[str]:
 @pass_session
 def compare_(session: Session, first: str, second: str, run: bool) -> None:
     """Compare two versions or models, field by field: MODEL@VERSION of the service, packages, files being written."""
-    from ledger.supervision.library.comparison import compare
+    from ledger.supervision.library.cards import compare
 
     sides = find_publication(session, first), find_publication(session, second)
     comparison = compare(*sides)
@@ -360,7 +360,7 @@ def _print_outcome(session: Session, body: ModelPublished, receipts: Mapping[str
 
 
 def _require_within_bounds(body: ModelPublished, parameters: dict[str, str]) -> None:
-    from ledger.supervision.models.parse import parse_model
+    from ledger.supervision.models.model_file import parse_model
 
     parse_model(body.definition).parameters_of(parameters)
 

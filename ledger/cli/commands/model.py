@@ -21,7 +21,7 @@ from ledger.core.errors import Conflict, MalformedInput, NotFound
 from ledger.supervision.models.editing import FORMS, draft
 
 if TYPE_CHECKING:
-    from ledger.supervision.models.examples import ExampleResult
+    from ledger.supervision.models.model_file import ExampleResult
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
@@ -33,7 +33,7 @@ from ledger.core.events import digest_of, supervision
 from ledger.core.supervision.models import STREAM
 
 if TYPE_CHECKING:
-    from ledger.supervision.models.values import Model
+    from ledger.supervision.models.definition import Model
 
 
 CHECKED = ("file", "model_id", "version", "title", "severity", "views", "examples")
@@ -67,8 +67,8 @@ def new(session: Session, model_id: str, template: str, lead_id: str | None, out
 
     From a lead: the whole model, its parameters as the lead was found, with the lead as what it came from.
     """
-    from ledger.supervision.models.parse import parse_model
-    from ledger.supervision.models.refused import ModelRefused
+    from ledger.supervision.model_faults import ModelRefused
+    from ledger.supervision.models.model_file import parse_model
 
     text = draft(model_id, template) if lead_id is None else _of_lead(session, model_id, lead_id)
     path = output or Path(f"{model_id}.yaml")
@@ -99,8 +99,8 @@ def _of_lead(session: Session, model_id: str, lead_id: str) -> str:
 @pass_session
 def check(session: Session, models: Sequence[str], shipped: bool) -> int:
     """Check models: each fault is told with file, line, field and what was expected."""
-    from ledger.supervision.models.parse import parse_model
-    from ledger.supervision.models.refused import ModelRefused
+    from ledger.supervision.model_faults import ModelRefused
+    from ledger.supervision.models.model_file import parse_model
 
     sound, refused_files = [], 0
     for name, text in _texts(models, shipped):
@@ -125,9 +125,8 @@ def check(session: Session, models: Sequence[str], shipped: bool) -> int:
 @pass_session
 def test(session: Session, models: Sequence[str], shipped: bool) -> int:
     """Run the examples of models: what each must raise, and what the model found."""
-    from ledger.supervision.models.examples import run_examples
-    from ledger.supervision.models.parse import parse_model
-    from ledger.supervision.models.refused import ModelRefused
+    from ledger.supervision.model_faults import ModelRefused
+    from ledger.supervision.models.model_file import parse_model, run_examples
 
     tried: list[dict[str, Any]] = []
     for name, text in _texts(models, shipped):
@@ -148,7 +147,7 @@ def test(session: Session, models: Sequence[str], shipped: bool) -> int:
 @pass_session
 def run(session: Session, model: str, given: Sequence[str], as_of: str | None) -> None:
     """Run a model over the ledger as it is now, and show what it would raise. Nothing is raised."""
-    from ledger.supervision.models.parse import parse_model
+    from ledger.supervision.models.model_file import parse_model
 
     ((_, text),) = _texts([model], shipped=False)
     with printing_faults(session, model):
@@ -168,7 +167,7 @@ def _tried(session: Session, model_id: str, result: ExampleResult) -> dict[str, 
 
 def _texts(models: Sequence[str], shipped: bool) -> Iterator[tuple[str, str]]:
     """Yield the models' texts with the file, or with the name of a shipped model."""
-    from ledger.supervision.models.shipped_models import shipped_models
+    from ledger.supervision.models.model_file import shipped_models
 
     shipped_texts = shipped_models()
     if shipped:
@@ -181,7 +180,7 @@ def _texts(models: Sequence[str], shipped: bool) -> Iterator[tuple[str, str]]:
         elif name in shipped_texts:
             yield name, shipped_texts[name]
         else:
-            from ledger.supervision.models.refused import unknown
+            from ledger.supervision.model_faults import unknown
 
             raise NotFound(
                 f"there is no file {name}, and of shipped models {unknown('model', name, shipped_texts)}", field=name
@@ -252,8 +251,8 @@ def publish(recorder: EventRecorder, model: str, case_study: Path | None, figure
 
     It is refused where the file is at fault, names no need, or an example does not come out as it must.
     """
-    from ledger.supervision.models.parse import require_publishable
-    from ledger.supervision.publishing import said_of
+    from ledger.supervision.library.publishing import said_of
+    from ledger.supervision.models.model_file import require_publishable
 
     with printing_faults(recorder.session, model):
         read = require_publishable(_text_of(model))
@@ -269,7 +268,7 @@ def publish(recorder: EventRecorder, model: str, case_study: Path | None, figure
 
 def _text_of(name: str) -> str:
     """Of the file of this name, else of the shipped model. Raises NotFound, naming the nearest."""
-    from ledger.supervision.models.shipped_models import shipped_model
+    from ledger.supervision.models.model_file import shipped_model
 
     return text_of(Path(name)) if Path(name).is_file() else shipped_model(name)
 
@@ -293,7 +292,7 @@ def adopt(
     recorder: EventRecorder, /, *, model_id: str, version: int | None, settings: tuple[str, ...], note: str | None
 ) -> None:
     """Adopt a model for your agency, with parameters of your own within its bounds."""
-    from ledger.supervision.models.parse import parse_model
+    from ledger.supervision.models.model_file import parse_model
 
     view = _model(recorder.session, model_id, version)
     parameters = dict(split_once(text, "=", "--set", "NAME=VALUE") for text in settings)
@@ -319,7 +318,7 @@ def _warn_of_missing_dataset(recorder: EventRecorder, model: Model, given: Mappi
 
 def _fields_of(recorder: EventRecorder, file: Path | None) -> dict[str, Any] | None:
     """Read the fields of a small file beside the model. Raises ModelRefused, naming the line."""
-    from ledger.supervision.models.document import read_document
+    from ledger.supervision.models.yaml_document import read_document
 
     if file is None:
         return None

@@ -21,12 +21,10 @@ from ruamel.yaml.scalarstring import DoubleQuotedScalarString, LiteralScalarStri
 from ledger.core.encoding.decoding import convert
 from ledger.core.errors import MalformedInput
 from ledger.core.events.terms import ModelId
-from ledger.supervision.models.document import MAX_CHARACTERS, read_document
-from ledger.supervision.models.examples import ExampleResult, run_examples
-from ledger.supervision.models.parse import parse_model
-from ledger.supervision.models.refused import Fault, ModelRefused
-from ledger.supervision.models.values import Model, text_of
-from ledger.supervision.wording import Wording
+from ledger.supervision.model_faults import Fault, ModelRefused, Wording
+from ledger.supervision.models.definition import Model, text_of
+from ledger.supervision.models.model_file import ExampleResult, parse_model, run_examples
+from ledger.supervision.models.yaml_document import MAX_CHARACTERS, read_document
 
 # The forms of conditions, from easy to free: templates, then a condition on one kind of row, then a query.
 FORMS = (

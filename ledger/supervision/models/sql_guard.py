@@ -12,8 +12,8 @@ from typing import Any
 import duckdb
 
 from ledger.core.errors import TallystickError
-from ledger.supervision.catalogue import DATASET, nearest
-from ledger.supervision.wording import Wording
+from ledger.supervision.model_faults import Wording
+from ledger.supervision.view_catalogue import DATASET, nearest
 
 
 class QueryRefused(TallystickError):

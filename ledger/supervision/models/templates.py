@@ -15,12 +15,10 @@ from ledger.core.encoding.decoding import convert
 from ledger.core.events import terms
 from ledger.core.events.supervision import BilingualText
 from ledger.procedures import shipped_rules
-from ledger.supervision.models.columns import dataset_view, fault_of_column, type_of, typed, views
-from ledger.supervision.models.parameters import Parameter
-from ledger.supervision.models.refused import Unfit, unknown
-from ledger.supervision.models.values import Condition, Query, Scope, Template
-from ledger.supervision.runs.session import quoted
-from ledger.supervision.wording import Wording, one_of
+from ledger.supervision.model_faults import Unfit, Wording, one_of, unknown
+from ledger.supervision.models.definition import Condition, Parameter, Query, Scope, Template
+from ledger.supervision.runs.query_session import quoted
+from ledger.supervision.view_catalogue import fault_of_column, type_of, typed, view_columns, view_of_dataset
 
 PREFIX = "with_"  # what the names of bound values begin with; parameters of models have other names
 
@@ -190,7 +188,7 @@ def _faults(
 ) -> Iterator[tuple[str, Wording]]:
     value = given[name]
     view = given.get("view") if field.of == "view" else field.of
-    if field.of == "view" and view not in views():
+    if field.of == "view" and view not in view_columns():
         return  # said of the field `view`
     if field.kind == "where":
         yield from ((f"{name}{path}", said) for path, said in faults_of_filter(view or "", value, parameters))
@@ -199,7 +197,7 @@ def _faults(
 
 
 def _of_view(value: Any, field: Field, *_: Any) -> Wording | None:
-    fitting = [name for name, columns in views().items() if columns.keys() >= set(field.has)]
+    fitting = [name for name, columns in view_columns().items() if columns.keys() >= set(field.has)]
     return None if value in fitting else unknown("view", str(value), fitting)
 
 
@@ -240,7 +238,7 @@ def _of_dataset(value: Any, _field: Field, _view: str, parameters: Mapping[str, 
     if isinstance(value, str) and value.startswith("$"):
         return fault_of_reference(value, parameters, ("dataset",))
     try:
-        dataset_view(str(value))
+        view_of_dataset(str(value))
     except Unfit as error:
         return error.expected
     return None
@@ -310,7 +308,7 @@ def _dataset_named(named: str, values: Mapping[str, Any]) -> str:
 def _missing_in_next_handover(given: Mapping[str, Any], bindings: Bindings, _datasets: Any) -> Made:
     purposes = _listed(given["purpose"], bindings)
     handover = ("handover_id", "purpose", "from_agency", "to_agency", "offered_at")
-    columns = dict(views()["items"]) | {name: views()["handovers"][name] for name in handover}
+    columns = dict(view_columns()["items"]) | {name: view_columns()["handovers"][name] for name in handover}
     grace = bindings.name(given["grace_days"], "BIGINT")
     chosen = filter_sql("i", "items", given["items"], bindings)
     sql = f"""
@@ -351,7 +349,7 @@ def _exceeded_clock(given: Mapping[str, Any], bindings: Bindings, _datasets: Any
             AND {ended} >= d.due_at + to_days(CAST({grace} AS INTEGER))
             AND {filter_sql("d", "deadlines", given["where"], bindings)}
     """  # noqa: S608
-    return sql, dict(views()["deadlines"]) | {"days_late": "BIGINT"}
+    return sql, dict(view_columns()["deadlines"]) | {"days_late": "BIGINT"}
 
 
 def _count_over(given: Mapping[str, Any], bindings: Bindings, _datasets: Any) -> Made:
@@ -381,7 +379,7 @@ def _same_value_elsewhere(given: Mapping[str, Any], bindings: Bindings, _dataset
     view, time = given["view"], given["time"]
     value = quoted(given["column"])
     order = "({0}.case_id)" if time is None else f"({{0}}.{quoted(time)}, {{0}}.case_id)"
-    others = {f"other_{name}": kind for name, kind in views()[view].items() if kind != "VARCHAR[]"}
+    others = {f"other_{name}": kind for name, kind in view_columns()[view].items() if kind != "VARCHAR[]"}
     shown = [f"b.{quoted(name.removeprefix('other_'))} AS {quoted(name)}" for name in others]
     chosen = [filter_sql(alias, view, given["where"], bindings) for alias in ("a", "b")]
     linked = """AND NOT EXISTS (
@@ -396,12 +394,12 @@ def _same_value_elsewhere(given: Mapping[str, Any], bindings: Bindings, _dataset
         WHERE {order.format("a")} > {order.format("b")} AND {" AND ".join(chosen)}
             {linked if given["unless_linked"] else ""}
     """  # noqa: S608
-    return sql, dict(views()[view]) | others
+    return sql, dict(view_columns()[view]) | others
 
 
 def _dataset_match(given: Mapping[str, Any], bindings: Bindings, datasets: Mapping[str, str]) -> Made:
     view, dataset_id = given["view"], _dataset_named(given["dataset"], datasets)
-    columns = [name for name in views()[view] if name != "evidence"]
+    columns = [name for name in view_columns()[view] if name != "evidence"]
     extra = {"dataset_id": "VARCHAR", "row_digests": "VARCHAR[]", "matched": "BIGINT"}
     day = None if given["day"] is None else f"TRY_CAST(d.{quoted(given['day'])} AS DATE)"
     conditions = [filter_sql("v", view, given["where"], bindings), *_in_time(given, day, bindings)]
@@ -416,11 +414,11 @@ def _dataset_match(given: Mapping[str, Any], bindings: Bindings, datasets: Mappi
             list_sort(list_distinct(list(d.row_digest ORDER BY d.row_digest))) AS row_digests,
             count(*) AS matched, {days}
             list_concat({_united("v.evidence")}, {_united("d.evidence")}) AS evidence
-        FROM {quoted(view)} v JOIN {quoted(dataset_view(dataset_id))} d ON {same}
+        FROM {quoted(view)} v JOIN {quoted(view_of_dataset(dataset_id))} d ON {same}
         WHERE {" AND ".join(conditions)}
         GROUP BY {shown}
     """  # noqa: S608
-    return sql, dict(views()[view]) | extra
+    return sql, dict(view_columns()[view]) | extra
 
 
 def _in_time(given: Mapping[str, Any], day: str | None, bindings: Bindings) -> Iterator[str]:

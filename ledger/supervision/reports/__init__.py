@@ -7,7 +7,6 @@ charts       the picture of a table
 html, pdf    a report for people
 """
 
-from ledger.supervision.reports.make import Question, make_report, questions
-from ledger.supervision.reports.values import Report, Row, Scope, Table
+from ledger.supervision.reports.questions import Question, Report, Row, Scope, Table, make_report, questions
 
 __all__ = ["Question", "Report", "Row", "Scope", "Table", "make_report", "questions"]

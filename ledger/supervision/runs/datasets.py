@@ -30,7 +30,7 @@ from ledger.interchange.imports.tables import MAX_COLUMNS, SourceRow, refuse_fil
 from ledger.interchange.imports.values import Misread, line, text
 from ledger.store import bindings
 from ledger.store.database import Database
-from ledger.supervision.catalogue import DATASET_COLUMNS, dataset_view
+from ledger.supervision.view_catalogue import DATASET_COLUMNS, dataset_view
 from ledger.workers.pool import TooCostly
 
 MAX_ROWS = 2_000_000  # of one file

@@ -12,12 +12,11 @@ from msgspec.structs import replace
 from ledger.core.encoding import canonical
 from ledger.core.errors import MalformedInput
 from ledger.core.supervision import finding_digest, lead_id_of
-from ledger.supervision.models.cel import matching
-from ledger.supervision.models.columns import views
-from ledger.supervision.models.query import EVIDENCE, bound, query_of
+from ledger.supervision.models.conditions import EVIDENCE, bound, matching, query_of
+from ledger.supervision.models.definition import Cel, Model, Template, text_of
 from ledger.supervision.models.templates import dataset_of
-from ledger.supervision.models.values import Cel, Model, Template, text_of
-from ledger.supervision.runs.session import Session, quoted
+from ledger.supervision.runs.query_session import Session, quoted
+from ledger.supervision.view_catalogue import view_columns
 
 ROW_DIGESTS = "row_digests"  # a column with the digests of a data set's rows, beside dataset_id
 ROWS_AT_ONCE = 20_000  # of a view that is gone through row by row
@@ -81,7 +80,7 @@ def _all_rows(view: str, session: Session, as_of: datetime) -> Iterator[Mapping[
     name = quoted(view)
     ((counted),) = session.rows(f"SELECT count(*) AS rows FROM {name}", {}, as_of)  # noqa: S608
     parts = int(counted["rows"]) // ROWS_AT_ONCE + 1
-    spread = quoted("case_id" if "case_id" in views()[view] else next(iter(views()[view])))
+    spread = quoted("case_id" if "case_id" in view_columns()[view] else next(iter(view_columns()[view])))
     part_of = f"SELECT * FROM {name} WHERE hash({spread}) % $parts = $part"  # noqa: S608
     for part in range(parts):
         yield from session.rows(part_of, {"parts": parts, "part": part}, as_of)

@@ -6,8 +6,8 @@ tables             how they are kept, and shown
 views              the file: brought up to the log by the cases that have changed
 """
 
-from ledger.supervision.views.record import Acts, CaseRecord, Logged, read_case
-from ledger.supervision.views.source import LogSource
-from ledger.supervision.views.views import Anchors, Export, Head, Source, Views
+from ledger.supervision.views.case_record import Acts, CaseRecord, Logged, read_case
+from ledger.supervision.views.snapshot import Anchors, Export, Head, Source, Views
+from ledger.supervision.views.sources import LogSource
 
 __all__ = ["Acts", "Anchors", "CaseRecord", "Export", "Head", "LogSource", "Logged", "Source", "Views", "read_case"]

@@ -9,7 +9,7 @@ from ledger.core.custody.clocks import rule_of
 from ledger.core.custody.spans import Span, custody_spans
 from ledger.core.events import case, handover, record
 from ledger.store.clocks import line_of
-from ledger.supervision.views.record import CaseRecord, Step, day, evidence, moment
+from ledger.supervision.views.case_record import CaseRecord, Step, day, evidence, moment
 
 Row = tuple[object, ...]
 

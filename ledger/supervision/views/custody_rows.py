@@ -9,8 +9,8 @@ from ledger.core.custody.discrepancies import digests_conflict
 from ledger.core.custody.state import Discrepancy, Handover, Item
 from ledger.core.events import Body, handover, item, record
 from ledger.core.events.case import CustodyChangeRequested
+from ledger.supervision.views.case_record import CaseRecord, Step, amount, day, evidence, moment
 from ledger.supervision.views.case_rows import Row
-from ledger.supervision.views.record import CaseRecord, Step, amount, day, evidence, moment
 
 _OF_THE_RECEIPT = re.compile(r"received\[(\d{1,4})\]\.(?:quantity|seal_|digests|match_result)")
 _ANSWERS = (handover.HandoverAccepted, handover.HandoverRefused, handover.HandoverRecalled)

@@ -9,8 +9,8 @@ from msgspec import Struct
 from ledger.core.events import Body
 from ledger.core.events.supervision import LeadClosed, LeadConfirmed, LeadDismissed, RecommendationRechecked
 from ledger.core.supervision import LeadState, RecommendationState
+from ledger.supervision.views.case_record import Logged, moment
 from ledger.supervision.views.case_rows import Row
-from ledger.supervision.views.record import Logged, moment
 
 
 class MatterRecord(Struct, frozen=True):

@@ -6,8 +6,7 @@ import time
 
 from ledger.core.events.item import Seizure
 from ledger.store.supervision import LEADS
-from ledger.supervision.models.parse import parse_model
-from ledger.supervision.models.shipped_models import shipped_model
+from ledger.supervision.models.model_file import parse_model, shipped_model
 from tests.api.console.desk import Clerk, Office
 from tests.testkit.builders import PROCURATORATE, instant
 from tests.testkit.casework import Case

@@ -18,7 +18,7 @@ from ledger.core.events import EVENT_TYPES, Authority, Body, case, digest_of, ha
 from ledger.core.events.registry import Name
 from ledger.core.events.supervision import Check, ModelPublished
 from ledger.core.events.terms import EventRef, Money
-from ledger.supervision.models.shipped_models import shipped_model
+from ledger.supervision.models.model_file import shipped_model
 from tests.api.console.matrix import GONE, OTHERS
 from tests.testkit.builders import (
     COURT,

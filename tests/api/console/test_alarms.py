@@ -25,8 +25,7 @@ from ledger.anchoring.worker import ChainWorkerState
 from ledger.chain.registry import RegistryState
 from ledger.chain.status import ChainStatus
 from ledger.store.webhooks import Webhook
-from ledger.supervision.runs.active_models import RunFault
-from ledger.supervision.runs.supervisor import ALL, RunState
+from ledger.supervision.runs.supervisor import ALL, RunFault, RunState
 from ledger.witness.gathering import WitnessState
 
 NOW = 1_800_000_000_000

@@ -10,8 +10,7 @@ from playwright.sync_api import expect
 
 from ledger.core.supervision import RecommendationState
 from ledger.recording.supervision_streams import matter_of
-from ledger.supervision.models.parse import parse_model
-from ledger.supervision.models.shipped_models import shipped_model
+from ledger.supervision.models.model_file import parse_model, shipped_model
 from tests.api.console.desk import Office, axe_findings, barriers, too_wide
 from tests.api.console.prosecuting import DAY_S, MODEL, raise_leads, sign
 from tests.testkit.builders import POLICE, PROCURATORATE, analyst, auditor, clerk, supervisor

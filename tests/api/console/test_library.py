@@ -7,7 +7,7 @@ from playwright.sync_api import expect
 from ledger.core.supervision import ModelState
 from ledger.core.supervision.model_package import FORMAT
 from ledger.recording.supervision_streams import matter_of
-from ledger.supervision.models.parse import parse_model
+from ledger.supervision.models.model_file import parse_model
 from tests.api.console.desk import Office, axe_findings, too_wide
 from tests.api.console.prosecuting import MODEL, publish, raise_leads, sign
 from tests.testkit.builders import POLICE, PROCURATORATE, analyst, auditor

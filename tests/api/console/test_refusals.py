@@ -12,7 +12,7 @@ from urllib.parse import urlencode
 import pytest
 from sqlalchemy import Engine, event
 
-from ledger.supervision.models.shipped_models import shipped_model
+from ledger.supervision.models.model_file import shipped_model
 from tests.api.conftest import SETTINGS, serving
 from tests.api.console.test_first_use import served_to
 from tests.api.console.test_requests import OWN, page_of

@@ -15,11 +15,10 @@ from ledger.core.supervision import ModelState
 from ledger.i18n import Labels
 from ledger.recording.supervision_streams import matter_of
 from ledger.store.supervision import LEADS
-from ledger.supervision.catalogue import views
-from ledger.supervision.models.document import read_document
 from ledger.supervision.models.editing import FORMS, draft
-from ledger.supervision.models.parse import parse_model
-from ledger.supervision.models.shipped_models import shipped_models
+from ledger.supervision.models.model_file import parse_model, shipped_models
+from ledger.supervision.models.yaml_document import read_document
+from ledger.supervision.view_catalogue import views
 from tests.api.console.desk import Clerk, Office, axe_findings, barriers
 from tests.api.console.prosecuting import MODEL, publish, raise_leads, sign
 from tests.testkit.builders import POLICE, PROCURATORATE, analyst, auditor, supervisor

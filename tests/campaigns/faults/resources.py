@@ -31,7 +31,7 @@ from api.wiring import work_limits
 from ledger.config.settings import Settings
 from ledger.core.encoding.digests import blake3_text
 from ledger.core.events.record import TableLayout
-from ledger.supervision.publishing import Definitions
+from ledger.supervision.library.publishing import Definitions
 from ledger.workers.pool import WorkerPool
 from tests.api.conftest import no_chain, serving_ledger
 from tests.api.service import JSON, Served

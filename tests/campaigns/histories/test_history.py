@@ -10,12 +10,10 @@ from ledger.core.custody import Act, CaseState, fold
 from ledger.core.events import decode_submission
 from ledger.core.events.terms import AgencyKind, choices
 from ledger.core.signing.signatures import verify_envelope
-from scripts.histories.history import ENDS, generate
-from scripts.histories.life import BOOK
-from scripts.histories.outside import HEADINGS, pension_list
+from scripts.histories.agencies import agencies, cities
+from scripts.histories.history import ENDS, HEADINGS, generate, pension_list, registry_changes, submission, unsigned
 from scripts.histories.plants import PLANTS
-from scripts.histories.signing import registry_changes, submission, unsigned
-from scripts.histories.world import agencies, cities
+from scripts.histories.simulation import BOOK
 from tests.campaigns.histories.small import history
 
 LOG_ID = b"\x07" * 32

@@ -6,12 +6,11 @@ from functools import cache
 
 import pytest
 
-from ledger.supervision.models.shipped_models import shipped_models
+from ledger.supervision.models.model_file import shipped_models
 from scripts.histories.history import History, generate
 from scripts.histories.measure import ASKED, Measured, measure
 from scripts.histories.plants import PLANTS
-from scripts.histories.reference import broken
-from scripts.histories.reference.between import Unusual
+from scripts.histories.reference import Unusual, broken
 from tests.campaigns.histories.small import history
 
 # Fewer handovers than a model counts by default: a small history has few in a quarter.

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ledger.cli.errors import Exit
-from ledger.supervision.models.shipped_models import shipped_model
+from ledger.supervision.models.model_file import shipped_model
 from tests.e2e.stories.town import Town
 from tests.testkit.builders import PROCURATORATE, Officer, analyst, clerk, supervisor
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from ledger.cli.errors import Exit
-from ledger.supervision.models.shipped_models import shipped_model
+from ledger.supervision.models.model_file import shipped_model
 from tests.testkit.html_pages import typed
 from tests.testkit.machine import REPOSITORY
 from tests.unit.cli.test_supervision import raise_lead

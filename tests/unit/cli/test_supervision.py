@@ -22,8 +22,7 @@ from ledger.core.events import EVENT_TYPES, Stream
 from ledger.core.events.supervision import LeadRaised
 from ledger.core.signing.authority import SERVICE_AGENCY, SERVICE_OFFICER
 from ledger.recording.signing import Actor, StreamPosition, sign_event
-from ledger.supervision.models.parse import parse_model
-from ledger.supervision.models.shipped_models import shipped_model
+from ledger.supervision.models.model_file import parse_model, shipped_model
 from tests.testkit.html_pages import blocks, typed
 from tests.testkit.machine import REPOSITORY
 from tests.testkit.supervision import raised

@@ -25,7 +25,7 @@ from ledger.deadlines.working_days import shipped_calendar
 from ledger.procedures import shipped_rulebook
 from ledger.store.database import open_database, open_witness_engine
 from ledger.supervision.views import Views
-from ledger.supervision.views.bundle_source import GivenSource
+from ledger.supervision.views.sources import GivenSource
 
 BOOK = shipped_rulebook()
 NOBODY = 65534

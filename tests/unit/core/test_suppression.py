@@ -9,7 +9,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from ledger.core.supervision.suppression import SMALLEST_PUBLISHED, Cell, Published, Total, publish
+from ledger.core.supervision.anonymity import SMALLEST_PUBLISHED, Cell, Published, Total, publish
 
 Table = dict[Cell, int]
 COUNTS = st.one_of(st.integers(0, 7), st.sampled_from([0, 4, 5, 6, 9, 20]))

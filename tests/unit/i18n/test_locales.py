@@ -36,9 +36,9 @@ from ledger.store.search import Kind
 from ledger.store.warnings import Warned
 from ledger.supervision.correlation import NodeKind
 from ledger.supervision.leads import STEPS as LEAD_STEPS
-from ledger.supervision.library.checking import STEPS as MODEL_STEPS
-from ledger.supervision.library.comparison import Kind as DifferenceKind
-from ledger.supervision.library.public.face import OUTTURNS
+from ledger.supervision.library.cards import DifferenceKind
+from ledger.supervision.library.public.pages import OUTTURNS
+from ledger.supervision.library.publishing import STEPS as MODEL_STEPS
 from ledger.timeline.case_history import NOTE_KINDS
 from ledger.timeline.sentences import CLAUSES, TEMPLATES
 from tests.unit.interchange.paper_words import paper_words

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from ledger.supervision.models.parse import parse_model
+from ledger.supervision.models.model_file import parse_model
 from ledger.supervision.runs.findings import find
-from ledger.supervision.runs.session import Session
+from ledger.supervision.runs.query_session import Session
 
 AS_OF = datetime(2026, 3, 10, tzinfo=UTC)
 SOUND = """\

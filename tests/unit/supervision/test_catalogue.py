@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from ledger.supervision.catalogue import views
-from ledger.supervision.runs.session import Session
+from ledger.supervision.runs.query_session import Session
+from ledger.supervision.view_catalogue import views
 from scripts.docs import view_tables
 
 DOCUMENT = view_tables.DOCUMENT.read_text(encoding="utf-8")

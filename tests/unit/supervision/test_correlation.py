@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from ledger.core.errors import MalformedInput, NotFound
 from ledger.supervision.correlation import FOLLOWED_AT_MOST, Correlation, Node, correlate, parse_node
-from ledger.supervision.runs.session import Session
+from ledger.supervision.runs.query_session import Session
 
 AS_OF = datetime(2026, 7, 1, tzinfo=UTC)
 

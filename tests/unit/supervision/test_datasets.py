@@ -16,9 +16,9 @@ from ledger.core.events.record import TableLayout
 from ledger.deadlines.working_days import shipped_calendar
 from ledger.procedures import shipped_rulebook
 from ledger.supervision.runs.datasets import DatasetFiles, Datasets, Registered, current
-from ledger.supervision.runs.session import QueryRefused
+from ledger.supervision.runs.query_session import QueryRefused
 from ledger.supervision.views import Views
-from ledger.supervision.views.bundle_source import GivenSource
+from ledger.supervision.views.sources import GivenSource
 from tests.testkit.datasets import dataset
 
 CSV = "身份证,Amount\r\n310101,1200\r\n310102,\r\n".encode()

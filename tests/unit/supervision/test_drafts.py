@@ -5,10 +5,9 @@ from __future__ import annotations
 import pytest
 
 from ledger.core.errors import MalformedInput
+from ledger.supervision.model_faults import ModelRefused
 from ledger.supervision.models.editing import derived, renumbered
-from ledger.supervision.models.parse import parse_model, require_publishable
-from ledger.supervision.models.refused import ModelRefused
-from ledger.supervision.models.shipped_models import shipped_models
+from ledger.supervision.models.model_file import parse_model, require_publishable, shipped_models
 
 LEAD = "lead-" + "5f" * 16
 

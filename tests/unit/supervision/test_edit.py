@@ -6,11 +6,10 @@ from decimal import Decimal
 
 import pytest
 
-from ledger.supervision.models.document import read_document
+from ledger.supervision.model_faults import ModelRefused
 from ledger.supervision.models.editing import FORMS, REMOVED, draft, edited, value_at
-from ledger.supervision.models.parse import parse_model
-from ledger.supervision.models.refused import ModelRefused
-from ledger.supervision.models.shipped_models import shipped_models
+from ledger.supervision.models.model_file import parse_model, shipped_models
+from ledger.supervision.models.yaml_document import read_document
 
 DRAFT = draft("my-own", "count_over")
 AWKWARD = (

@@ -12,11 +12,10 @@ import pytest
 
 from ledger.core.errors import MalformedInput
 from ledger.core.events.supervision import BilingualText
-from ledger.supervision.models.parse import parse_model
-from ledger.supervision.models.saying import said
-from ledger.supervision.models.values import text_of
+from ledger.supervision.models.definition import fill_text, text_of
+from ledger.supervision.models.model_file import parse_model
 from ledger.supervision.runs.findings import ROWS_AT_ONCE, find
-from ledger.supervision.runs.session import Limits, QueryRefused, Session
+from ledger.supervision.runs.query_session import Limits, QueryRefused, Session
 from tests.unit.supervision.modelling import AS_OF, SOUND, changed, found, with_condition, with_sql
 
 OFFER = {"status": "offered", "to_agency": "pro-east", "offered_at": datetime(2026, 3, 1, 2)}  # noqa: DTZ001 - as columns have it
@@ -197,16 +196,16 @@ def test_what_has_no_spelling_is_refused(value: object) -> None:
 def test_a_lead_says_its_text_with_times_of_beijing() -> None:
     """Columns and parameters stand in their places, what is empty is a dash, a longer text is cut."""
     text = BilingualText(zh="{item_id} 于 {at}，{days} 日，{none}", en="{item_id} at {at}, {days} days, {none}")
-    told = said(text, {"item_id": "i{days}", "at": "2026-03-01T16:30:00Z"}, {"days": 3})
+    told = fill_text(text, {"item_id": "i{days}", "at": "2026-03-01T16:30:00Z"}, {"days": 3})
     assert told.zh == "i{days} 于 2026-03-02 00:30，3 日，—"
     assert told.en == "i{days} at 2026-03-02 00:30 (UTC+8), 3 days, —"
-    assert len(said(BilingualText(zh="{a}", en="{a}"), {"a": "x" * 5000}, {}).en) == 4000
+    assert len(fill_text(BilingualText(zh="{a}", en="{a}"), {"a": "x" * 5000}, {}).en) == 4000
 
 
 @pytest.mark.parametrize("at", ["9999-12-31T23:00:00Z", "9999-12-31T16:00:00.5Z", "2026-02-30T00:00:00Z"])
 def test_a_time_that_beijing_does_not_have_is_said_as_it_is(at: str) -> None:
     """Whatever a query or a data set gives: a model's finding is told, and no run fails."""
-    assert said(BilingualText(zh="{at}", en="{at}"), {"at": at}, {}) == BilingualText(zh=at, en=at)
+    assert fill_text(BilingualText(zh="{at}", en="{at}"), {"at": at}, {}) == BilingualText(zh=at, en=at)
 
 
 @pytest.mark.parametrize(

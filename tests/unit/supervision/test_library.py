@@ -10,11 +10,9 @@ from msgspec import UNSET
 from ledger.core.events import digest_of
 from ledger.core.events.supervision import BilingualText, ModelPublished
 from ledger.core.supervision.model_package import verify_package
-from ledger.supervision.library.card import Card, Fit, card_of, fit, texts_of
-from ledger.supervision.library.checking import check_model
-from ledger.supervision.library.comparison import compare
-from ledger.supervision.models.parse import parse_model
-from ledger.supervision.models.shipped_models import shipped_model, shipped_models
+from ledger.supervision.library.cards import Card, Fit, card_of, compare, fit, texts_of
+from ledger.supervision.library.publishing import check_model
+from ledger.supervision.models.model_file import parse_model, shipped_model, shipped_models
 from tests.testkit.builders import PROCURATORATE, analyst
 from tests.testkit.bundles import naming, trust
 from tests.testkit.supervision import Model, published

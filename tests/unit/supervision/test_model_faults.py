@@ -10,10 +10,9 @@ import pytest
 
 from ledger.core.errors import MalformedInput
 from ledger.i18n import LANGUAGES, Labels
-from ledger.supervision import wording
-from ledger.supervision.models.parse import parse_model, require_publishable
-from ledger.supervision.models.refused import ModelRefused
-from ledger.supervision.wording import VOCABULARY
+from ledger.supervision import model_faults
+from ledger.supervision.model_faults import VOCABULARY, ModelRefused
+from ledger.supervision.models.model_file import parse_model, require_publishable
 from tests.unit.i18n.test_locales import catalogue
 from tests.unit.supervision.modelling import SOUND, changed, with_sql
 
@@ -216,7 +215,7 @@ def test_a_fault_is_told_with_line_field_and_what_was_expected(name: str) -> Non
 def test_every_wording_is_in_both_catalogues_with_the_same_slots() -> None:
     """A sentence that is written in the code can be said to every reader, with all that it says of the file."""
     english, chinese = (catalogue(language)[VOCABULARY] for language in LANGUAGES)
-    folder = Path(wording.__file__).parent
+    folder = Path(model_faults.__file__).parent
     code = "".join(file.read_text(encoding="utf-8") for file in folder.rglob("*") if file.suffix in (".py", ".toml"))
     quoted = set(re.findall(r'"(\w+)"', code))
     assert set(re.findall(r'Wording\(\s*"(\w+)"', code)) <= english.keys() == chinese.keys()

@@ -8,10 +8,9 @@ from textwrap import indent
 
 import pytest
 
-from ledger.supervision.models.cel import OWN_FUNCTIONS
-from ledger.supervision.models.parse import ModelFile, parse_model, require_publishable
-from ledger.supervision.models.refused import ModelRefused
-from ledger.supervision.models.shipped_models import model_id, shipped_models
+from ledger.supervision.model_faults import ModelRefused
+from ledger.supervision.models.conditions import OWN_FUNCTIONS
+from ledger.supervision.models.model_file import ModelFile, model_id, parse_model, require_publishable, shipped_models
 from ledger.supervision.models.templates import forms
 from tests.testkit.html_pages import blocks, typed
 from tests.testkit.machine import REPOSITORY

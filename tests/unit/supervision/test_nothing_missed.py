@@ -20,10 +20,9 @@ from ledger.core.procedure.legal_days import legal_day
 from ledger.i18n import Labels
 from ledger.store import log
 from ledger.store.journal import DatabaseJournal
-from ledger.supervision.models.parse import parse_model
-from ledger.supervision.models.shipped_models import shipped_model
+from ledger.supervision.model_faults import told_in
+from ledger.supervision.models.model_file import parse_model, shipped_model
 from ledger.supervision.views import Anchors, Export
-from ledger.supervision.wording import told_in
 from tests.testkit.builders import FAR_POLICE, POLICE, PROCURATORATE, UPPER, Writer, analyst, clerk
 from tests.testkit.casework import Case, person_id
 from tests.testkit.datasets import dataset

@@ -11,11 +11,10 @@ import pytest
 
 from ledger.core.events.registry import Name
 from ledger.core.events.supervision import BilingualText, Figures
-from ledger.supervision.library.card import card_of
+from ledger.supervision.library.cards import card_of
 from ledger.supervision.library.public import Face, Subject, make_face, pages
-from ledger.supervision.library.public.face import OUTTURNS, Measured
-from ledger.supervision.models.parse import parse_model
-from ledger.supervision.models.shipped_models import shipped_model
+from ledger.supervision.library.public.pages import OUTTURNS, Measured
+from ledger.supervision.models.model_file import parse_model, shipped_model
 
 STUDY = BilingualText(zh="某县扣押的手机漏列 <b>。", en="A phone was left out <b>.")
 LEADS = {"raised": 7, "answered": 5, "confirmed": 9, "dismissed": 2, "rectification_notice": 30, "none": 11}

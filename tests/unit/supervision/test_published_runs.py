@@ -10,11 +10,11 @@ import pytest
 
 from ledger.core.errors import Unavailable
 from ledger.i18n import Labels
-from ledger.supervision.models.parse import parse_model
+from ledger.supervision.model_faults import told_in
+from ledger.supervision.models.model_file import parse_model
 from ledger.supervision.models.sql_guard import QueryRefused
-from ledger.supervision.runs.isolated import ModelRunner
-from ledger.supervision.views.views import EXPORTS, Export
-from ledger.supervision.wording import told_in
+from ledger.supervision.runs.model_runner import ModelRunner
+from ledger.supervision.views.snapshot import EXPORTS, Export
 from ledger.workers.pool import WorkerPool, WorkLimits
 from tests.unit.supervision.modelling import with_sql
 from tests.unit.supervision.watched import THIRD_RETURN, Watched, sent_back, watched_ledger
@@ -31,7 +31,7 @@ FROM handovers h, range(9999999) a GROUP BY ALL"""
 @pytest.fixture(scope="module")
 def workers() -> Iterator[WorkerPool]:
     """One process, for all tests of this module."""
-    pool = WorkerPool(1, patience_s=60, modules=("cel", "ledger.supervision.runs.isolated"))
+    pool = WorkerPool(1, patience_s=60, modules=("cel", "ledger.supervision.runs.model_runner"))
     yield pool
     pool.close()
 

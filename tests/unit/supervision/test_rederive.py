@@ -24,9 +24,9 @@ from ledger.procedures import shipped_rulebook
 from ledger.store import log
 from ledger.supervision import leads as rederiving
 from ledger.supervision.leads import Held, LeadReport, rederive
-from ledger.supervision.models.shipped_models import shipped_model
-from ledger.supervision.runs import active_models
-from ledger.supervision.runs.isolated import ModelRunner
+from ledger.supervision.models.model_file import shipped_model
+from ledger.supervision.runs import supervisor
+from ledger.supervision.runs.model_runner import ModelRunner
 from ledger.workers.pool import WorkerPool, WorkLimits
 from tests.testkit.builders import PROCURATORATE, UPPER, Writer, analyst
 from tests.testkit.bundles import naming, trust
@@ -211,7 +211,7 @@ def test_a_query_that_finds_nothing_here_is_no_fault(tmp_path: Path) -> None:
 def test_a_model_that_takes_too_much_says_nothing_of_the_lead(held: Held) -> None:
     """A lead is found again in a worker process, within what a request may take; what comes to its end there was not
     checked, and is no fault of the lead."""
-    workers = WorkerPool(1, modules=("cel", "ledger.supervision.runs.isolated"))
+    workers = WorkerPool(1, modules=("cel", "ledger.supervision.runs.model_runner"))
     reports = [
         rederive(held, trusting(held), shipped_rulebook(), shipped_calendar(), runner=ModelRunner(workers, limits))
         for limits in (None, WorkLimits(memory_mb=8))
@@ -225,7 +225,7 @@ def test_a_model_that_takes_too_much_says_nothing_of_the_lead(held: Held) -> Non
 
 def test_of_much_evidence_the_first_events_are_cited(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """In the order of the log, as many as a lead holds; how many there are is told, and another choice is found out."""
-    for module in (active_models, rederiving):
+    for module in (supervisor, rederiving):
         monkeypatch.setattr(module, "MAX_CITED", 1)
     with watched_ledger(tmp_path) as watched:
         case = sent_back("case-1", 3)

@@ -11,8 +11,8 @@ from ledger.core.errors import MalformedInput
 from ledger.core.events.terms import BusinessLine
 from ledger.i18n import LANGUAGES, Labels
 from ledger.supervision.reports import Report, Row, Scope, Table, make_report, questions
-from ledger.supervision.reports.document import CITED_AT_MOST, Called, to_html, to_pdf
-from ledger.supervision.runs.session import Session
+from ledger.supervision.reports.presentation import CITED_AT_MOST, Called, to_html, to_pdf
+from ledger.supervision.runs.query_session import Session
 
 AS_OF = datetime(2026, 7, 1, tzinfo=UTC)
 HALF_YEAR = Scope("2026-01-01", "2026-06-30")

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from ledger.core.errors import MalformedInput
-from ledger.supervision.catalogue import views
-from ledger.supervision.runs.session import Limits, QueryRefused, Session
+from ledger.supervision.runs.query_session import Limits, QueryRefused, Session
+from ledger.supervision.view_catalogue import views
 
 AS_OF = datetime(2026, 3, 31, 16, 0, tzinfo=UTC)  # 1 April in Shanghai
 CASES = [

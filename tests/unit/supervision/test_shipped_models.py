@@ -12,11 +12,17 @@ import pytest
 from ledger.core.errors import NotFound
 from ledger.core.events import terms
 from ledger.procedures import shipped_rulebook
-from ledger.supervision.catalogue import DATASET, views
-from ledger.supervision.models.parse import parse_model, require_publishable
-from ledger.supervision.models.shipped_models import model_id, shipped_model, shipped_models, shipped_titles
+from ledger.supervision.models.definition import Template
+from ledger.supervision.models.model_file import (
+    model_id,
+    parse_model,
+    require_publishable,
+    shipped_model,
+    shipped_models,
+    shipped_titles,
+)
 from ledger.supervision.models.templates import forms, vocabulary
-from ledger.supervision.models.values import Template
+from ledger.supervision.view_catalogue import DATASET, views
 
 MODELS = shipped_models()
 # Words of the protocol that example rows and conditions may use, by the view's column.

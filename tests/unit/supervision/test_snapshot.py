@@ -19,12 +19,12 @@ from ledger.core.events import handover, item, record
 from ledger.core.events.terms import EventRef, Quantity
 from ledger.deadlines.working_days import shipped_calendar
 from ledger.procedures import shipped_rulebook
-from ledger.supervision.catalogue import views
+from ledger.supervision.view_catalogue import views
 from ledger.supervision.views import Logged, Views
-from ledger.supervision.views.bundle_source import GivenSource
 from ledger.supervision.views.case_rows import Row
-from ledger.supervision.views.tables import OF_A_CASE
-from ledger.supervision.views.views import LeftWith
+from ledger.supervision.views.snapshot import LeftWith
+from ledger.supervision.views.snapshot_tables import OF_A_CASE
+from ledger.supervision.views.sources import GivenSource
 from tests.testkit.builders import POLICE, PROCURATORATE, Event, clerk
 from tests.testkit.casework import Case, person_id
 from tests.unit.core.test_custody_machine import Custody

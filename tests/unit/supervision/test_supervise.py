@@ -11,8 +11,8 @@ import pytest
 
 from ledger.core.events.supervision import LeadRaised
 from ledger.store import log
-from ledger.supervision.models.parse import parse_model
-from ledger.supervision.models.values import Model
+from ledger.supervision.models.definition import Model
+from ledger.supervision.models.model_file import parse_model
 from ledger.supervision.runs import supervisor
 from ledger.supervision.runs.findings import Finding
 from ledger.supervision.runs.supervisor import Supervisor

@@ -19,12 +19,10 @@ from ledger.proofs.bundles import JournalAnchors, Prover
 from ledger.recording.supervision_streams import matter_of
 from ledger.store import log
 from ledger.store.journal import DatabaseJournal
-from ledger.supervision.models.parse import parse_model
-from ledger.supervision.models.shipped_models import shipped_model
-from ledger.supervision.runs.active_models import Record
+from ledger.supervision.models.model_file import parse_model, shipped_model
 from ledger.supervision.runs.datasets import DatasetFiles, Datasets
-from ledger.supervision.runs.isolated import ModelRunner
-from ledger.supervision.runs.supervisor import Supervisor
+from ledger.supervision.runs.model_runner import ModelRunner
+from ledger.supervision.runs.supervisor import Record, Supervisor
 from ledger.supervision.views import LogSource, Views
 from tests.testkit.builders import (
     COURT,

@@ -10,8 +10,8 @@ from threading import Event, Thread
 import pytest
 
 from ledger.core.errors import MalformedInput, TallystickError, Unavailable
-from ledger.supervision.models.parse import parse_model
-from ledger.supervision.models.refused import ModelRefused
+from ledger.supervision.model_faults import ModelRefused
+from ledger.supervision.models.model_file import parse_model
 from ledger.workers.pool import TooCostly, WorkerPool, WorkFailed, WorkLimits
 
 SMALL = WorkLimits(memory_mb=64, cpu_s=1, seconds=30.0, result_bytes=1_000_000)
@@ -20,7 +20,7 @@ SMALL = WorkLimits(memory_mb=64, cpu_s=1, seconds=30.0, result_bytes=1_000_000)
 @pytest.fixture(scope="module")
 def pool() -> Iterator[WorkerPool]:
     """Two workers with little loaded."""
-    made = WorkerPool(2, SMALL, modules=("ledger.supervision.models.parse",))
+    made = WorkerPool(2, SMALL, modules=("ledger.supervision.models.model_file",))
     yield made
     made.close()
 

@@ -1,0 +1,169 @@
+"""Publishing: whether what is published can be run and is what stands beside it, and what an adoption sets.
+
+What a definition says is read here and not in the core: the verdict is of this version, and an older publication stands
+though a later version reads it otherwise.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+import msgspec
+from msgspec import Struct
+
+from ledger.core.errors import IntegrityBroken, MalformedInput, RuleRefused
+from ledger.core.events.supervision import ModelPublished
+from ledger.core.supervision.anonymity import traces
+from ledger.core.supervision.model_package import PackageReport
+from ledger.core.verification.report import Outcome, Step, perform
+from ledger.supervision.models.definition import Model
+from ledger.supervision.models.model_file import parse_model, require_publishable
+from ledger.workers.pool import WorkerPool
+
+AGREED: Final = ("model_id", "version", "title", "business_line", "severity")  # signed beside the definition
+FOUND_SOUND: Final = 64  # definitions that were tried: a draft is judged before it is signed, and once more after
+
+
+def said_of(model: Model) -> dict[str, Any]:
+    """The fields of the publication of a model that its definition gives, as JSON has them."""
+    told = {"model_digest": model.digest, "definition": model.definition}
+    return told | {name: msgspec.to_builtins(getattr(model, name)) for name in AGREED}
+
+
+def require_agreement(model: Model, body: ModelPublished) -> None:
+    """Raises MalformedInput at the first field that says something else than the definition."""
+    for name in AGREED:
+        said, signed = getattr(model, name), getattr(body, name)
+        if said != signed:
+            raise MalformedInput(f"the definition says {said}, signed was {signed}", field=name)
+
+
+class Definitions:
+    """Judges what is published and adopted, for the ledger that records it: in ``workers``, or in this process."""
+
+    def __init__(self, workers: WorkerPool | None = None):
+        self._workers = workers
+        self._sound: OrderedDict[str, Model] = OrderedDict()
+
+    def require_publishable(self, body: ModelPublished, agency: str) -> None:
+        """Raises RuleRefused: model_refused, definition_differs."""
+        try:
+            model = self._publishable(body.definition, agency)
+        except MalformedInput as error:
+            raise RuleRefused(
+                f"the definition is no model that can be run: {error.message}",
+                code="model_refused",
+                field="payload.body.definition",
+                hint="Try it first: tally model test FILE",
+            ) from error
+        try:
+            require_agreement(model, body)
+        except MalformedInput as error:
+            raise RuleRefused(
+                error.message,
+                code="definition_differs",
+                field=f"payload.body.{error.field}",
+                hint="What is signed beside the definition is taken from it: tally model publish FILE does so.",
+            ) from error
+
+    def require_adoptable(self, definition: str, parameters: Mapping[str, str], agency: str) -> None:
+        """Raises RuleRefused: model_refused where the version is read no more, parameter_refused."""
+        try:
+            model = self._read(parse_model, definition, agency)
+        except MalformedInput as error:
+            raise RuleRefused(
+                f"this version cannot be run any more: {error.message}",
+                code="model_refused",
+                field="payload.body.version",
+                hint="Adopt a later version, or publish a model of your own.",
+            ) from error
+        try:
+            model.parameters_of(parameters)
+        except MalformedInput as error:
+            raise RuleRefused(
+                error.message,
+                code="parameter_refused",
+                field=f"payload.body.{error.field}",
+                hint=f"The parameters of {model.model_id} and their bounds: tally model show {model.model_id}",
+            ) from error
+
+    def _publishable(self, definition: str, agency: str) -> Model:
+        model = self._sound.get(definition)
+        if model is None:
+            model = self._sound[definition] = self._read(require_publishable, definition, agency)
+            while len(self._sound) > FOUND_SOUND:
+                self._sound.popitem(last=False)
+        return model
+
+    def _read(self, read: Callable[[str], Model], definition: str, agency: str) -> Model:
+        return read(definition) if self._workers is None else self._workers.run(read, definition, agency=agency)
+
+
+FIRST = 5  # the number of the first step: those before are the package's
+
+
+class Usable(Struct, frozen=True):
+    """``usable`` says whether the model can be taken; a verdict on its proof is none on its text."""
+
+    usable: bool
+    steps: tuple[Step, ...]
+
+
+def check_model(report: PackageReport) -> Usable:
+    """What is to be said of the last version of a package; nothing is checked of what is not proven."""
+    if not report.published or report.verdict not in ("intact", "not_yet_anchored"):
+        why = "what was published is not proven"
+        return Usable(False, tuple(Step(number, name, "not_checked", why) for number, name, _ in _numbered()))
+    body = report.published[-1]
+    # A fault of the text is no tampering: it was signed so.
+    steps = tuple(
+        Step(step.number, step.name, step.result, step.detail)
+        for step in (perform(number, name, check, body) for number, name, check in _numbered())
+    )
+    return Usable(all(step.result == "checked" for step in steps), steps)
+
+
+# 5
+def _model(body: ModelPublished) -> Outcome:
+    model = parse_model(body.definition)
+    return f"{len(model.parameters)} parameters, {len(model.examples)} examples"
+
+
+# 6
+def _examples(body: ModelPublished) -> Outcome:
+    model = require_publishable(body.definition)
+    raised = sum(bool(one.raises) for one in model.examples)
+    return f"{raised} raise what they must, {len(model.examples) - raised} raise nothing"
+
+
+# 7
+def _agreement(body: ModelPublished) -> Outcome:
+    require_agreement(parse_model(body.definition), body)
+    return "id, version, title, business line and severity are those of the definition"
+
+
+# 8
+def _anonymity(body: ModelPublished) -> Outcome:
+    study = body.case_study
+    if study is None:
+        return "there is no case study"
+    for language in ("zh", "en"):
+        text = getattr(study, language)
+        for trace in traces(text):
+            told = f"character {trace.start + 1}, {trace.shown_in(text)!r}: {trace.kind}"
+            raise IntegrityBroken(told, field=f"case_study.{language}")
+    return "nothing has the form of what leads to somebody"
+
+
+STEPS: tuple[tuple[str, Callable[[ModelPublished], Outcome]], ...] = (
+    ("model", _model),
+    ("examples", _examples),
+    ("agreement", _agreement),
+    ("anonymity", _anonymity),
+)
+
+
+def _numbered() -> tuple[tuple[int, str, Callable[[ModelPublished], Outcome]], ...]:
+    return tuple((FIRST + place, name, check) for place, (name, check) in enumerate(STEPS))

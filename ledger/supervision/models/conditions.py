@@ -1,0 +1,293 @@
+"""Conditions on one kind of row in the Common Expression Language: ``row``, ``parameters`` and ``as_of`` to one truth.
+
+The language has no loops but its macros over lists, which may not stand in each other here, and no clock: what a
+condition says of a row, it says always. A day is text (``2026-03-01``) and compares as such.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+from ledger.core.procedure.legal_days import legal_day
+from ledger.supervision.model_faults import Wording, unknown
+from ledger.supervision.models.definition import Parameter
+from ledger.supervision.runs.query_session import QueryRefused
+from ledger.supervision.view_catalogue import view_columns
+
+if TYPE_CHECKING:
+    from cel import Program
+from ledger.core.errors import TallystickError
+from ledger.supervision.models.definition import Cel, Condition, Query, Scope, Sql, Template
+from ledger.supervision.models.templates import faults_of_form, forms, template_query
+from ledger.supervision.runs.query_session import Session, quoted
+
+MAX_CHARACTERS = 2000
+MAX_SECONDS = 20.0  # for all rows of a run
+_NAMES = ("row", "parameters", "as_of")
+_FUNCTIONS = (
+    *("legal_day", "days"),
+    *("size", "contains", "startsWith", "endsWith", "matches", "string", "int", "double", "timestamp", "duration"),
+    *("getFullYear", "getMonth", "getDate", "getDayOfWeek", "getHours", "getMinutes"),
+)
+_MACROS = ("all", "exists", "exists_one", "existsOne", "filter")  # not map: what it makes could grow with each
+_STRING = re.compile(r"\"(?:\\.|[^\"\\])*\"|'(?:\\.|[^'\\])*'")
+_CALL = re.compile(r"([A-Za-z_]\w*)\s*\(")
+_MACRO = re.compile(rf"\.\s*(?:{'|'.join(_MACROS)}|map)\s*\(\s*([A-Za-z_]\w*)")
+_PLACE = re.compile(r"(?<![\w.])(row|parameters)\b(?:\s*\.\s*([A-Za-z_]\w*))?")
+_SYNTAX = re.compile(r"ERROR: <input>:\d+:(\d+): (?:Syntax error: )?(.*)")
+
+
+def faults_of_cel(view: str, expression: str, parameters: Mapping[str, Parameter]) -> Iterator[Wording]:
+    """What is wrong with a condition on the rows of a known view."""
+    if len(expression) > MAX_CHARACTERS:
+        yield Wording("cel_too_long", most=f"{MAX_CHARACTERS:,}")
+        return
+    bare = _STRING.sub('""', expression)
+    if "//" in bare:  # in one, brackets would count that the language does not see
+        yield Wording("cel_comment")
+        return
+    if '""""' in bare or "'''" in expression or re.search(r"\b[rRbB]{1,2}\"", bare):
+        yield Wording("cel_quotes")
+        return
+    try:
+        program = _program(expression)
+    except ValueError as error:
+        yield _syntax(str(error))
+        return
+    yield from _unknown_names(bare, program.references()["variables"], view_columns()[view], parameters)
+    if _has_nested_macros(bare):
+        yield Wording("cel_list_in_list")
+
+
+def matching(
+    expression: str, rows: Iterable[Mapping[str, Any]], parameters: Mapping[str, Any], as_of: datetime
+) -> Iterator[Mapping[str, Any]]:
+    """The rows of which the condition is true. Raises QueryRefused where it says neither, or takes too long."""
+    import cel  # noqa: PLC0415 - brings a command line of its own, which only those wait for who use it
+
+    program = _program(expression)
+    context = cel.Context({"parameters": _plain(parameters), "as_of": as_of.astimezone(UTC)}, dict(OWN_FUNCTIONS))
+    used = {name for of, name in _PLACE.findall(_STRING.sub('""', expression)) if of == "row"}
+    until = time.monotonic() + MAX_SECONDS
+    for row in rows:
+        if time.monotonic() > until:
+            raise QueryRefused(
+                Wording("cel_took_too_long", seconds=f"{MAX_SECONDS:g}"),
+                field="condition.cel",
+                hint=Wording("hint_fewer"),
+            )
+        context.add_variable("row", _plain({name: row[name] for name in used}))
+        if _truth(program, context, row):
+            yield row
+
+
+def _truth(program: Program, context: Any, row: Mapping[str, Any]) -> bool:
+    try:
+        result = program.execute(context)
+    except (ArithmeticError, LookupError, RuntimeError, TypeError, ValueError) as error:
+        empty = [name for name, value in row.items() if value is None and f"row.{name}" in program.source]
+        hint = Wording("hint_empty", names=tuple(empty), first=empty[0]) if empty else None
+        said = str(error).split(". ")[0]
+        raise QueryRefused(Wording("cel_fails", row=_shown(row), why=said), field="condition.cel", hint=hint) from error
+    if not isinstance(result, bool):
+        raise QueryRefused(
+            Wording("cel_no_truth", given=repr(str(result)[:40]), row=_shown(row)),
+            field="condition.cel",
+        )
+    return result
+
+
+@lru_cache(maxsize=256)
+def _program(expression: str) -> Program:
+    import cel  # noqa: PLC0415
+
+    return cel.compile(expression)
+
+
+def _unknown_names(
+    bare: str, variables: Iterable[str], columns: Iterable[str], parameters: Mapping[str, Parameter]
+) -> Iterator[Wording]:
+    bound = _MACRO.findall(bare)
+    if shadowing := sorted(set(bound) & set(_NAMES)):
+        yield Wording("cel_shadowing", name=shadowing[0])
+    for name in variables:
+        if name not in (*_NAMES, *bound):
+            yield unknown("name", name, _NAMES)
+    for name in dict.fromkeys(_CALL.findall(bare)):
+        if name not in (*_FUNCTIONS, *_MACROS, "has", "in"):
+            yield unknown("function", name, _FUNCTIONS)
+    for of, name in dict.fromkeys(_PLACE.findall(bare)):
+        known = columns if of == "row" else parameters
+        if not name:
+            yield Wording("cel_whole_row" if of == "row" else "cel_whole_parameters")
+        elif name not in known:
+            yield unknown("column" if of == "row" else "parameter", name, known)
+
+
+def _has_nested_macros(bare: str) -> bool:
+    inner_until = -1
+    for macro in _MACRO.finditer(bare):
+        if macro.start() < inner_until:
+            return True
+        inner_until = max(inner_until, _closing(bare, macro.start(1)))
+    return False
+
+
+def _closing(text: str, start: int) -> int:
+    """Where the bracket is closed that was opened before ``start``."""
+    depth = 1
+    for position in range(start, len(text)):
+        depth += {"(": 1, ")": -1}.get(text[position], 0)
+        if depth == 0:
+            return position
+    return len(text)
+
+
+def _plain(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: _value(value) for name, value in values.items()}
+
+
+def _value(value: Any) -> Any:
+    """A value as the language has it."""
+    if isinstance(value, datetime):
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value
+    if isinstance(value, date):
+        return value.isoformat()
+    return float(value) if isinstance(value, Decimal) else value
+
+
+def _legal_day(moment: Any) -> str | None:
+    return legal_day(moment).isoformat() if isinstance(moment, datetime) else None
+
+
+def _days(first: Any, last: Any) -> int | None:
+    try:
+        return (date.fromisoformat(last) - date.fromisoformat(first)).days
+    except (TypeError, ValueError):
+        return None
+
+
+OWN_FUNCTIONS: dict[str, Callable[..., Any]] = {"legal_day": _legal_day, "days": _days}
+
+
+def _syntax(message: str) -> Wording:
+    found = _SYNTAX.search(message)
+    return Wording("not_cel_at", at=found[1], why=found[2][:200]) if found else Wording("not_cel")
+
+
+def _shown(row: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name} {value}" for name, value in row.items() if name.endswith("_id") and value)[:200]
+
+
+EVIDENCE = "evidence"  # the column that every row of a condition has
+_IN_QUOTES = re.compile(r"'[^']*'|--[^\n]*|/\*.*?\*/", re.DOTALL)
+_REFERENCE = re.compile(r"\$([A-Za-z_]\w*)")
+_KEYS = {"template": ("with",), "cel": ("view",), "sql": ("scope",)}
+_NO_MOMENT = datetime(2000, 1, 1, tzinfo=UTC)
+
+
+def condition_of(given: Mapping[str, Any]) -> Condition:
+    """The condition that a file states. Requires: ``faults_of_condition`` has none."""
+    if "template" in given:
+        return Template(given["template"], given["with"])
+    if "cel" in given:
+        return Cel(given["view"], given["cel"].strip())
+    return Sql(given["sql"], given["scope"])
+
+
+def faults_of_condition(given: Mapping[str, Any], parameters: Mapping[str, Parameter]) -> Iterator[tuple[str, Wording]]:
+    """What is wrong with how a condition is stated: the path below ``condition`` and what was expected."""
+    kinds = [kind for kind in _KEYS if kind in given]
+    if len(kinds) != 1:
+        yield "", Wording("one_condition")
+        return
+    ((kind),) = kinds
+    for name in given:
+        if name not in (kind, *_KEYS[kind]):
+            yield f".{name}", unknown("key", name, (kind, *_KEYS[kind]))
+    if missing := [name for name in _KEYS[kind] if name not in given]:
+        yield f".{missing[0]}", Wording("missing")
+        return
+    yield from _FAULTS[kind](given, parameters)
+
+
+def query_of(condition: Condition, values: Mapping[str, Any]) -> Query:
+    """The query under these values of the parameters. Raises QueryRefused for SQL that cannot be asked."""
+    if isinstance(condition, Template):
+        return template_query(condition, {name: value for name, value in values.items() if isinstance(value, str)})
+    if isinstance(condition, Cel):
+        columns = view_columns()[condition.view]
+        scope: Scope = "case" if "case_id" in columns else "all"
+        return Query(f"SELECT * FROM {quoted(condition.view)}", {}, columns, scope, (condition.view,))  # noqa: S608
+    return Query(condition.text, {}, {}, condition.scope, ())
+
+
+def bound(query: Query, values: Mapping[str, Any]) -> dict[str, Any]:
+    """The values that the query refers to: those of the file, and those of the parameters."""
+    used = references(query.sql)
+    return {**query.bindings, **{name: value for name, value in values.items() if name in used}}
+
+
+def references(sql: str) -> set[str]:
+    """The names that a query refers to as ``$name``."""
+    return set(_REFERENCE.findall(_IN_QUOTES.sub(" ", sql)))
+
+
+def columns_of_sql(text: str, values: Mapping[str, Any]) -> dict[str, str]:
+    """The columns of a query of the file with their types, from asking it of no rows at all. Raises QueryRefused."""
+    query = Query(text, {}, {}, "all", ())
+    asked = f"SELECT q.* FROM (SELECT 1) LEFT JOIN (\n{text.strip().rstrip(';')}\n) q ON true"  # noqa: S608 - judged
+    with Session.of_rows({}) as session:
+        session.rows(text, bound(query, values), _NO_MOMENT)  # as it is: what stands around it could hide a second one
+        (row,) = session.rows(asked, bound(query, values), _NO_MOMENT)[:1]
+    return dict.fromkeys(row, "")
+
+
+def _faults_of_template(given: Mapping[str, Any], parameters: Mapping[str, Parameter]) -> Iterator[tuple[str, Wording]]:
+    name, filled = given["template"], given["with"]
+    if name not in forms():
+        yield ".template", unknown("template", str(name), forms())
+    elif not isinstance(filled, dict):
+        yield ".with", Wording("fields_expected", names=tuple(forms()[name].fields))
+    else:
+        yield from ((f".with.{path}", said) for path, said in faults_of_form(forms()[name], filled, parameters))
+
+
+def _faults_of_cel(given: Mapping[str, Any], parameters: Mapping[str, Parameter]) -> Iterator[tuple[str, Wording]]:
+    view, expression = given["view"], given["cel"]
+    if view not in view_columns():
+        yield ".view", unknown("view", str(view), view_columns())
+    elif not isinstance(expression, str) or not expression.strip():
+        yield ".cel", Wording("no_cel_text")
+    else:
+        yield from ((".cel", said) for said in faults_of_cel(view, expression.strip(), parameters))
+
+
+def _faults_of_sql(given: Mapping[str, Any], parameters: Mapping[str, Parameter]) -> Iterator[tuple[str, Wording]]:
+    text = given["sql"]
+    if given["scope"] not in ("case", "all"):
+        yield ".scope", Wording("scope_expected")
+    if not isinstance(text, str) or not text.strip():
+        yield ".sql", Wording("no_sql_text")
+        return
+    wrong = [name for name in sorted(references(text)) if name not in parameters and name != "as_of"]
+    yield from ((".sql", unknown("parameter", name, (*parameters, "as_of"))) for name in wrong)
+    if not wrong:
+        values = {name: parameter.value(parameter.default) for name, parameter in parameters.items()}
+        try:
+            columns_of_sql(text, values)
+        except TallystickError as error:
+            yield ".sql", _told(error)
+
+
+def _told(error: TallystickError) -> Wording:
+    return error.expected if isinstance(error, QueryRefused) else Wording("said", said=error.message)
+
+
+_FAULTS = {"template": _faults_of_template, "cel": _faults_of_cel, "sql": _faults_of_sql}

@@ -1,0 +1,305 @@
+"""Parameters: what another place may set otherwise without writing a model of its own, within bounds."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import UTC, date, datetime
+from decimal import ROUND_HALF_EVEN, Context, Decimal
+from typing import Annotated, Any, Literal
+
+from msgspec import Meta, Struct, field
+
+from ledger.core.encoding import canonical
+from ledger.core.encoding.digests import blake3_text
+from ledger.core.errors import MalformedInput
+from ledger.core.events.supervision import BilingualText, Check
+from ledger.core.events.terms import BusinessLine, Column, Count, Line, ModelId, Severity, Value
+from ledger.core.procedure.legal_days import SHANGHAI
+from ledger.supervision.model_faults import Unfit, Wording, unknown
+from ledger.supervision.view_catalogue import view_of_dataset
+
+Kind = Literal["integer", "decimal", "text", "boolean", "date", "dataset"]
+MAX_PARAMETER_LENGTH = 200  # characters
+_INTEGER = re.compile(r"-?(?:0|[1-9][0-9]{0,14})")
+_DECIMAL = re.compile(r"-?(?:0|[1-9][0-9]{0,14})(?:\.[0-9]{1,6})?")
+_NUMBERS = ("integer", "decimal")
+_EXPECTED = {
+    "integer": Wording("of_integer"),
+    "decimal": Wording("of_decimal"),
+    "text": Wording("of_text", most=MAX_PARAMETER_LENGTH),
+    "boolean": Wording("of_boolean"),
+    "date": Wording("of_date"),
+    "dataset": Wording("of_dataset"),
+}
+
+
+class Parameter(Value, frozen=True):
+    """One of them. Numbers have both bounds; ``choices`` are of texts."""
+
+    type: Kind
+    default: Any
+    meaning: BilingualText
+    minimum: Any = None
+    maximum: Any = None
+    choices: Annotated[tuple[Line, ...], Meta(max_length=50)] = ()
+
+    def value(self, given: object) -> Any:
+        """``given``, of the parameter's type or as text, within its bounds. Raises Unfit."""
+        value = _of_type(given, self.type)
+        if value is None:
+            raise Unfit(Wording("expected_not", expected=_EXPECTED[self.type], given=repr(str(given)[:80])))
+        if self.choices and value not in self.choices:
+            raise Unfit(Wording("expected_choice", words=self.choices, given=repr(str(value)[:80])))
+        least, most = (_of_type(bound, self.type) for bound in (self.minimum, self.maximum))
+        if (least is not None and value < least) or (most is not None and value > most):
+            bounds = {"least": str(self.minimum), "most": str(self.maximum)}
+            raise Unfit(Wording("out_of_bounds", **bounds, given=str(given)))
+        return value
+
+
+def parameters_of(parameters: Mapping[str, Parameter], given: Mapping[str, object]) -> dict[str, Any]:
+    """The value of each parameter, its default where nothing is given. Raises MalformedInput, naming the parameter."""
+    for name in given:
+        if name not in parameters:
+            raise MalformedInput(str(unknown("parameter", name, parameters)), field=f"parameters.{name}")
+    values: dict[str, Any] = {}
+    for name, parameter in parameters.items():
+        try:
+            values[name] = parameter.value(given.get(name, parameter.default))
+        except Unfit as error:
+            raise MalformedInput(str(error), field=f"parameters.{name}") from error
+    return values
+
+
+def faults_of(parameter: Parameter) -> Iterator[tuple[str, Wording]]:
+    """What is wrong with how a parameter is defined: the field and what was expected."""
+    bounds = {"minimum": parameter.minimum, "maximum": parameter.maximum}
+    for name, bound in bounds.items():
+        if bound is None and parameter.type in _NUMBERS:
+            yield name, Wording("no_bound", expected=_EXPECTED[parameter.type])
+            return
+        if bound is not None and (parameter.type not in (*_NUMBERS, "date") or _of_type(bound, parameter.type) is None):
+            wanted = Wording("bounded_text") if parameter.type == "text" else _EXPECTED[parameter.type]
+            yield name, Wording("expected", expected=wanted)
+            return
+    if parameter.choices and parameter.type != "text":
+        yield "choices", Wording("choices_of_text")
+    try:
+        parameter.value(parameter.default)
+    except Unfit as error:
+        yield "default", error.expected
+
+
+def _of_type(given: object, kind: Kind) -> Any:
+    """The value of the type that ``given`` is or spells, else None."""
+    if kind == "boolean":
+        return given if isinstance(given, bool) else {"true": True, "false": False}.get(str(given))
+    if isinstance(given, bool) or given is None:
+        return None
+    text = str(given)
+    if kind == "integer":
+        return int(text) if _INTEGER.fullmatch(text) else None
+    if kind == "decimal":
+        return Decimal(text) if _DECIMAL.fullmatch(text) else None
+    if not isinstance(given, str | date):
+        return None
+    return _of_text(text, kind)
+
+
+def _of_text(text: str, kind: Kind) -> Any:
+    try:
+        if kind == "date":
+            return date.fromisoformat(text) if len(text) == 10 else None
+        if kind == "dataset":
+            view_of_dataset(text)
+    except ValueError:
+        return None
+    return text if len(text) <= MAX_PARAMETER_LENGTH else None
+
+
+# As which DuckDB gives the times 'infinity' and '-infinity'.
+_INFINITIES = (datetime.max.replace(tzinfo=UTC), datetime.min.replace(tzinfo=UTC))
+_PLACES = Decimal("0.000001")  # as quantities have them; a share computed in binary is rounded to as many
+_WIDE = Context(prec=80, rounding=ROUND_HALF_EVEN)
+
+
+def text_of(value: object) -> str:
+    """Times in RFC 3339 UTC, days in ISO 8601, decimals at their shortest, lists as JSON. Raises MalformedInput."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int):
+        return str(value)
+    if isinstance(value, Decimal | float):
+        return _decimal(Decimal(repr(value)) if isinstance(value, float) else value)
+    if isinstance(value, datetime):
+        return _instant(value)
+    if isinstance(value, date):
+        return value.isoformat()
+    if isinstance(value, list | tuple):
+        return canonical.encode([text_of(part) for part in value]).decode()
+    raise MalformedInput(f"a value of type {type(value).__name__} is not taken: cast it to VARCHAR in the query")
+
+
+def _decimal(value: Decimal) -> str:
+    if not value.is_finite():
+        raise MalformedInput("infinity and NaN are no values")
+    rounded = value if value.as_tuple().exponent in range(-6, 1) else value.quantize(_PLACES, context=_WIDE)
+    text = f"{rounded:f}"
+    short = text.rstrip("0").rstrip(".") if "." in text else text
+    return "0" if short in ("-0", "") else short
+
+
+def _instant(value: datetime) -> str:
+    """A time without a zone is UTC, as those of the views are."""
+    utc = value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+    if utc in _INFINITIES:
+        raise MalformedInput("infinity and NaN are no values")
+    return utc.isoformat().removesuffix("+00:00") + "Z"
+
+
+Scope = Literal["case", "all"]
+
+
+class Need(Value, frozen=True):
+    """Why the model is wanted: business leads. ``requested_by`` is an office, never a person."""
+
+    problem: BilingualText
+    requested_by: Line
+    expected_outcome: BilingualText
+
+
+class LeadForm(Value, frozen=True):
+    """How a row becomes a lead: ``key`` makes it the same one, the agency in ``supervised`` must answer."""
+
+    key: Annotated[tuple[Column, ...], Meta(min_length=1, max_length=8)]
+    supervised: Column
+    says: BilingualText
+
+
+class Example(Value, frozen=True):
+    """Rows of views and what the model must find in them: the key of each lead, or nothing."""
+
+    name: Line
+    as_of: str
+    rows: dict[str, list[dict[str, Any]]]
+    raises: list[dict[str, Any]]
+    parameters: dict[str, Any] = field(default_factory=dict)
+
+
+class Query(Struct, frozen=True):
+    """A condition as SQL over the views: ``bindings`` are the values of the file, parameters are bound beside them.
+
+    ``columns`` are those of its rows with their types, ``scope`` says whether a finding depends on one case alone.
+    """
+
+    sql: str
+    bindings: Mapping[str, Any]
+    columns: Mapping[str, str]
+    scope: Scope
+    views: tuple[str, ...]
+
+
+class Template(Struct, frozen=True):
+    """A condition without a query language: the name of a form, and how it was filled in."""
+
+    name: str
+    given: Mapping[str, Any]
+
+
+class Cel(Struct, frozen=True):
+    """A condition on each row of one view, in the Common Expression Language."""
+
+    view: str
+    expression: str
+
+
+class Sql(Struct, frozen=True):
+    """A condition as a query over the views."""
+
+    text: str
+    scope: Scope
+
+
+Condition = Template | Cel | Sql
+
+
+class Model(Struct, frozen=True, kw_only=True):
+    """A model as published: ``definition`` is the text of its file, which its digest is of."""
+
+    model_id: ModelId
+    version: Count
+    title: BilingualText
+    explanation: BilingualText
+    need: Need
+    business_line: BusinessLine
+    legal_basis: tuple[BilingualText, ...]
+    severity: Severity
+    parameters: Mapping[str, Parameter]
+    condition: Condition
+    query: Query
+    lead: LeadForm
+    checks: tuple[Check, ...]
+    examples: tuple[Example, ...]
+    definition: str
+
+    @property
+    def digest(self) -> str:
+        """BLAKE3 of the file's text in UTF-8: what leads cite."""
+        return blake3_text(self.definition.encode())
+
+    def parameters_of(self, given: Mapping[str, object]) -> dict[str, Any]:
+        """The value of each parameter: as ``given`` (of its type, or as text), else its default.
+
+        Raises MalformedInput, naming the parameter.
+        """
+        return parameters_of(self.parameters, given)
+
+    @property
+    def scope(self) -> Scope:
+        """Whether a finding depends on the rows of one case alone."""
+        return self.query.scope
+
+    @property
+    def views(self) -> tuple[str, ...]:
+        """The views that it reads, as far as the file tells; none for SQL, whose text is not taken apart."""
+        return self.query.views
+
+
+NOTHING = "—"  # in the place of a column that is empty
+MAX_SAYING_LENGTH = 4000  # characters: what a lead carries
+_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z")
+_PLACE = re.compile(r"\{([^{}]*)\}")
+
+
+def fill_text(text: BilingualText, values: Mapping[str, str], parameters: Mapping[str, Any]) -> BilingualText:
+    """The text of a finding with these ``values``, under these values of the parameters; times are Beijing time."""
+    told = {name: text_of(value) for name, value in parameters.items()} | dict(values)
+    return BilingualText(zh=_filled(text.zh, told, ""), en=_filled(text.en, told, " (UTC+8)"))
+
+
+def faults_of_placeholders(text: str, columns: Iterable[str], parameters: Iterable[str]) -> Iterator[Wording]:
+    """What is wrong with the places of a text: no such column or parameter, or a bracket without its other half."""
+    known = {*columns, *parameters}
+    for name in _PLACE.findall(text):
+        if name not in known:
+            yield unknown("column", name, known)
+    if "{" in (rest := _PLACE.sub("", text)) or "}" in rest:
+        yield Wording("lone_bracket")
+
+
+def _filled(text: str, told: Mapping[str, str], zone: str) -> str:
+    filled = _PLACE.sub(lambda place: _shown(told.get(place[1], NOTHING), zone), text)
+    return filled if len(filled) <= MAX_SAYING_LENGTH else f"{filled[: MAX_SAYING_LENGTH - 1]}…"
+
+
+def _shown(value: str, zone: str) -> str:
+    if not _TIME.fullmatch(value):
+        return value
+    try:
+        moment = datetime.fromisoformat(value).astimezone(SHANGHAI)
+    except (ValueError, OverflowError):  # no day of the calendar, or one that is past its end in Beijing
+        return value
+    return f"{moment:%Y-%m-%d %H:%M}{zone}"

@@ -1,0 +1,291 @@
+"""Whether a tree of plain values has the parts that a type asks for: every missing, unknown or empty one is told."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterator
+from decimal import Decimal
+from typing import Annotated, Any, get_args, get_origin
+
+import msgspec
+from msgspec import Struct, inspect
+from ruamel.yaml import YAML
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.events import (
+    AliasEvent,
+    DocumentStartEvent,
+    Event,
+    MappingEndEvent,
+    MappingStartEvent,
+    ScalarEvent,
+    SequenceEndEvent,
+    SequenceStartEvent,
+)
+
+from ledger.core.encoding import canonical
+from ledger.core.encoding.canonical import refusal_of
+from ledger.core.encoding.decoding import convert
+from ledger.core.errors import MalformedInput
+from ledger.supervision.model_faults import Fault, ModelRefused, Wording, unknown
+
+_REFUSALS = tuple(
+    (re.compile(pattern, re.DOTALL), word)
+    for pattern, word in (
+        (r"Expected one of (?P<words>.*), not (?P<given>.*?)", "word_expected"),
+        (r"Expected `(?P<kind>array|object|str)` of length >= (?P<least>\d+)", "too_short"),
+        (r"Expected `(?P<kind>array|object|str)` of length <= (?P<most>\d+)", "too_long_for"),
+        (r"Expected `int` >= (?P<least>\d+)", "too_small"),
+        (r"Expected `int` <= (?P<most>\d+)", "too_large"),
+        (r"Expected `(?P<wanted>.*)`, got `(?P<got>.*?)`", "other_type"),
+        (r"Expected a slug of at most (?P<most>\d+) characters.*", "slug_expected"),
+    )
+)
+Said = tuple[str, Wording]  # path, what was expected there
+
+
+def faults_of_shape(value: Any, kind: type) -> Iterator[Said]:
+    """All that is missing, unknown or left empty; where nothing is, the first thing of another type in each part."""
+    shape = inspect.type_info(kind)
+    assert isinstance(shape, inspect.StructType)
+    told = list(_of_struct(value, shape, ""))
+    yield from told
+    for field in msgspec.structs.fields(kind):
+        path = f".{field.encode_name}"
+        if field.encode_name in value and not any(at.startswith(path) for at, _ in told):
+            yield from _of_type(value[field.encode_name], field.type, path)
+
+
+def _of_type(value: Any, wanted: Any, path: str) -> Iterator[Said]:
+    """What msgspec says first of the value, or of each entry of a mapping, whose names its paths leave out."""
+    bare = get_args(wanted)[0] if get_origin(wanted) is Annotated else wanted
+    told = []
+    if get_origin(bare) is dict and isinstance(value, dict):
+        key, entry = get_args(bare)
+        for name, one in value.items():
+            told += [*_of_type(name, key, f"{path}.{name}"), *_of_type(one, entry, f"{path}.{name}")]
+    yield from told
+    if told:
+        return
+    try:
+        convert(value, wanted)
+    except msgspec.ValidationError as error:
+        refusal = refusal_of(str(error), value, wanted, path)
+        yield f".{refusal.field}", _of_refusal(refusal.message)
+
+
+def _of_refusal(message: str) -> Wording:
+    """What msgspec says, by its word; what it says seldom stays in its own words."""
+    for pattern, word in _REFUSALS:
+        if found := pattern.fullmatch(message):
+            return Wording(word, **found.groupdict())
+    return Wording("other_form", why=message)
+
+
+def _of_struct(value: dict[str, Any], shape: inspect.StructType, path: str) -> Iterator[Said]:
+    fields = {field.encode_name: field for field in shape.fields}
+    for name, part in value.items():
+        if name not in fields:
+            said = unknown("key", name, fields)
+            yield f"{path}.{name}", Wording("comma_in_flow", said=said) if part is None else said
+    for name, field in fields.items():
+        if name in value:
+            yield from _of(value[name], field.type, f"{path}.{name}")
+        elif field.required:
+            yield f"{path}.{name}", Wording("missing")
+
+
+def _of(value: Any, shape: inspect.Type, path: str) -> Iterator[Said]:
+    if isinstance(shape, inspect.Metadata):
+        shape = shape.type
+    if isinstance(shape, inspect.StructType):
+        if isinstance(value, dict):
+            yield from _of_struct(value, shape, path)
+        else:
+            names = tuple(field.encode_name for field in shape.fields if field.required)
+            yield path, Wording("parts_expected", names=names)
+    elif isinstance(shape, inspect.VarTupleType | inspect.ListType) and isinstance(value, list):
+        for number, one in enumerate(value):
+            yield from _of(one, shape.item_type, f"{path}[{number}]")
+    elif isinstance(shape, inspect.DictType) and isinstance(value, dict):
+        for name, one in value.items():
+            yield from _of(one, shape.value_type, f"{path}.{name}")
+    elif isinstance(shape, inspect.StrType):
+        yield from _of_text(value, path)
+
+
+def _of_text(value: Any, path: str) -> Iterator[Said]:
+    if value is None or (isinstance(value, str) and not value.strip()):
+        yield path, Wording("fill_in")
+    elif isinstance(value, bool | int | Decimal):
+        yield path, Wording("quote_text")
+
+
+MAX_BYTES = 65_536
+MAX_CHARACTERS = 32_000  # what an event carries
+MAX_LEVELS = 12
+_UNREADABLE = (
+    YAMLError,
+    AssertionError,
+    ValueError,
+    ArithmeticError,
+    LookupError,
+    TypeError,
+    AttributeError,
+    RecursionError,
+)
+_WORDS = {"": None, "~": None, "null": None, "true": True, "false": False}
+_INTEGER = re.compile(r"-?(?:0|[1-9][0-9]{0,15})")
+_DECIMAL = re.compile(r"-?(?:0|[1-9][0-9]{0,14})\.[0-9]{1,6}")
+_OTHER_NUMBER = re.compile(
+    r"[-+]?(?:\.?[0-9][0-9_]*(?:\.[0-9_]*)?(?:[eE][-+]?[0-9]+)?|\.(?:inf|nan)|0[xo][0-9a-f]+)", re.IGNORECASE
+)
+
+
+class Document(Struct, frozen=True):
+    """``tree`` is the file's mapping; ``lines`` tells by path (``.need.problem``, ``.examples[0]``) where a part is."""
+
+    tree: dict[str, Any]
+    lines: dict[str, int]
+
+    def fault(self, path: str, expected: Wording) -> Fault:
+        """What is wrong at ``path``; where the file has no such part, its line is that of what it misses in."""
+        at = path
+        while at and at not in self.lines:
+            at = at[: max(at.rfind("."), at.rfind("["))]
+        return Fault(self.lines.get(at, 1), path.lstrip("."), expected)
+
+
+def read_document(text: str) -> Document:
+    """The values of a model's file. Raises ModelRefused, naming the line."""
+    _require_plain_text(text)
+    return _Builder(_events(text)).document()
+
+
+def _events(text: str) -> Iterator[Event]:
+    """Yield the parser's events. Raises ModelRefused for whatever the parser cannot read.
+
+    Not all that the parser raises is a YAMLError: a directive of another version is an AssertionError, an escape beyond
+    Unicode a ValueError or OverflowError.
+    """
+    line = 1
+    try:
+        for event in YAML(typ="safe", pure=True).parse(text):
+            line = event.end_mark.line + 1
+            yield event
+    except MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        fault = Fault(mark.line + 1 if mark else 1, "", Wording("not_yaml", why=str(error.problem or error.context)))
+        raise ModelRefused([fault]) from error
+    except _UNREADABLE as error:
+        why = (str(error) or type(error).__name__).splitlines()[0][:200]
+        raise ModelRefused([Fault(line, "", Wording("not_yaml", why=why))]) from error
+
+
+def _require_plain_text(text: str) -> None:
+    if len(text) > MAX_CHARACTERS or len(text.encode("utf-8", "surrogatepass")) > MAX_BYTES:
+        too_long = Wording("too_long", characters=f"{MAX_CHARACTERS:,}", bytes=f"{MAX_BYTES:,}")
+        raise ModelRefused([Fault(1, "", too_long)])
+    for number, line in enumerate(text.splitlines(), start=1):
+        if said := _outside_profile(line):
+            raise ModelRefused([Fault(number, "", said)])
+
+
+def _outside_profile(text: str) -> Wording | None:
+    """Why events cannot carry the text, if they cannot."""
+    try:
+        canonical.require_profile(canonical.encode(text))
+    except MalformedInput as error:
+        return _outside_word(text, error.message)
+    except UnicodeEncodeError:
+        return Wording("not_utf8")
+    return None
+
+
+def _outside_word(text: str, message: str) -> Wording:
+    if "\0" in text:
+        return Wording("nul")
+    if not unicodedata.is_normalized("NFC", text):
+        return Wording("not_nfc")
+    return Wording("bidirectional", control=message.rpartition(" ")[2])
+
+
+class _Builder:
+    """Makes values of the parser's events."""
+
+    def __init__(self, events: Iterator[Event]):
+        self._events = events
+        self._lines: dict[str, int] = {}
+
+    def document(self) -> Document:
+        tree: Any = None
+        documents = 0
+        for event in self._events:
+            if isinstance(event, DocumentStartEvent):
+                documents += 1
+                if documents > 1 or event.version or event.tags:
+                    raise _refused(event, "", Wording("one_document"))
+            elif isinstance(event, ScalarEvent | MappingStartEvent | SequenceStartEvent | AliasEvent):
+                tree = self._value(event, "", MAX_LEVELS)
+        if not isinstance(tree, dict):
+            raise ModelRefused([Fault(1, "", Wording("no_mapping"))])
+        return Document(tree, self._lines)
+
+    def _value(self, event: Event, path: str, levels: int) -> Any:
+        _require_bare(event, path)
+        self._lines.setdefault(path, event.start_mark.line + 1)
+        if levels == 0:
+            raise _refused(event, path, Wording("too_deep", levels=MAX_LEVELS))
+        if isinstance(event, MappingStartEvent):
+            return self._mapping(path, levels - 1)
+        if isinstance(event, SequenceStartEvent):
+            return self._sequence(path, levels - 1)
+        assert isinstance(event, ScalarEvent)
+        return _scalar(event, path)
+
+    def _mapping(self, path: str, levels: int) -> dict[str, Any]:
+        entries: dict[str, Any] = {}
+        while not isinstance(key := next(self._events), MappingEndEvent):
+            _require_bare(key, path)
+            if not isinstance(key, ScalarEvent):
+                raise _refused(key, path, Wording("key_no_word"))
+            name = key.value
+            if name in entries:
+                raise _refused(key, f"{path}.{name}", Wording("key_twice"))
+            self._lines[f"{path}.{name}"] = key.start_mark.line + 1
+            entries[name] = self._value(next(self._events), f"{path}.{name}", levels)
+        return entries
+
+    def _sequence(self, path: str, levels: int) -> list[Any]:
+        entries: list[Any] = []
+        while not isinstance(event := next(self._events), SequenceEndEvent):
+            entries.append(self._value(event, f"{path}[{len(entries)}]", levels))
+        return entries
+
+
+def _require_bare(event: Event, path: str) -> None:
+    if isinstance(event, AliasEvent) or getattr(event, "anchor", None) is not None:
+        raise _refused(event, path, Wording("anchor"))
+    if str(getattr(event, "ctag", None)) not in ("", "None"):
+        raise _refused(event, path, Wording("tag"))
+
+
+def _scalar(event: ScalarEvent, path: str) -> Any:
+    value: str = event.value
+    if said := event.style and _outside_profile(value):  # by an escape such as "\\0"
+        raise _refused(event, path, said)
+    if event.style:
+        return value
+    if value.lower() in _WORDS and value in (value.lower(), value.title(), value.upper()):
+        return _WORDS[value.lower()]
+    if _INTEGER.fullmatch(value):
+        return int(value)
+    if _DECIMAL.fullmatch(value):
+        return Decimal(value)
+    if _OTHER_NUMBER.fullmatch(value):
+        raise _refused(event, path, Wording("other_number", value=value))
+    return value
+
+
+def _refused(event: Event, path: str, expected: Wording) -> ModelRefused:
+    return ModelRefused([Fault(event.start_mark.line + 1, path.lstrip("."), expected)])

@@ -1,0 +1,263 @@
+"""Words: titles and cells of a report in a reader's language."""
+
+from __future__ import annotations
+
+import json
+import re
+import unicodedata
+from collections.abc import Callable
+from datetime import datetime
+from functools import partial
+from importlib.resources import files
+from typing import NamedTuple
+from xml.etree.ElementTree import Element  # nosec B405 - nothing is parsed
+
+import pygal
+import typst
+from msgspec import Struct
+from pygal.style import Style
+
+from ledger.core.errors import Unavailable
+from ledger.core.procedure.legal_days import SHANGHAI, readable
+from ledger.i18n import Labels
+from ledger.supervision.html_templates import templates_of
+from ledger.supervision.reports.questions import Column, Report, Table
+from ledger.timeline.sentences import Names
+
+NOTHING = "–"
+
+
+class Called(NamedTuple):
+    """What agencies and models are called, by their ids; without it they stand as their ids."""
+
+    agency: Names = str
+    model: Names = str
+
+
+BY_ID = Called()
+
+
+def cell_text(column: Column, cell: str | int | None, labels: Labels, called: Called = BY_ID) -> str:
+    """What people read: words translated, agencies and models named, shares in per cent and days with one decimal."""
+    if cell is None:
+        return NOTHING
+    if isinstance(cell, str):
+        return _word(column.vocabulary, cell, labels, called)
+    if column.kind == "share":
+        return f"{cell // 10}.{cell % 10} %"
+    if column.kind == "days":
+        return f"{cell // 10}.{cell % 10}"
+    return str(cell)
+
+
+def _word(vocabulary: str | None, word: str, labels: Labels, called: Called) -> str:
+    match vocabulary:
+        case None:
+            return word
+        case "agency":
+            return called.agency(word)
+        case "model":
+            return called.model(word)
+        case "flag":
+            return labels.of_flag(word)
+        case "clock":
+            return labels.of_clock(word)
+    return labels.of(vocabulary, word)
+
+
+class Head(Struct, frozen=True):
+    """``facts`` are pairs of name and value; ``nothing`` stands in a table without rows, ``events`` before digests."""
+
+    title: str
+    facts: tuple[tuple[str, str], ...]
+    note: str
+    nothing: str
+    events: str
+    more: str
+
+
+def head_of(report: Report, labels: Labels) -> Head:
+    """Title, scope and what the numbers rest on."""
+    scope = report.scope
+    line = scope.business_line
+    say = partial(labels.of, "report")
+    facts = (
+        (say("period"), f"{scope.since} – {scope.until}"),
+        (say("jurisdiction"), scope.jurisdiction or say("all")),
+        (say("business_line"), labels.of("business_line", line) if line else say("all")),
+        (say("log"), say("entries").format(report.tree_size)),
+        (say("as_of"), readable(datetime.fromisoformat(report.as_of))),
+    )
+    return Head(say("title"), facts, say("note"), say("nothing"), say("events"), say("more"))
+
+
+BARS_AT_MOST = 12  # the rows come with the most remarkable first
+_STYLE = Style(
+    font_family="Noto Sans CJK SC, sans-serif",
+    background="transparent",
+    plot_background="transparent",
+    foreground="#333333",
+    foreground_strong="#111111",
+    foreground_subtle="#cccccc",
+    guide_stroke_dasharray="2,4",
+    major_guide_stroke_dasharray="2,4",
+    value_colors=("#111111",),
+    colors=("#2f6690",),
+    opacity="0.85",
+    value_font_size=12,
+    label_font_size=12,
+    major_label_font_size=12,
+)
+_COMMENT = re.compile("<!--.*?-->", re.DOTALL)  # pygal tells the day in one
+_FRAME, _BAR, _WIDER = 60, 30, 6  # pixels; the last of a Chinese character at the size of labels
+
+
+def chart(table: Table, labels: Labels, *, bare: bool = False, called: Called = BY_ID) -> str | None:
+    """Bars of the table's chart column, named by its first columns that are words or text; None where it has none.
+
+    ``bare`` leaves its own style out, for a page that has one and lets none stand within it.
+    """
+    names = [column.name for column in table.columns]
+    if table.chart is None or not table.rows:
+        return None
+    place = names.index(table.chart)
+    shown = table.rows[:BARS_AT_MOST][::-1]  # drawn from below
+    telling = [place for place, column in enumerate(table.columns) if column.kind in ("word", "text")]
+    names_of_bars = [
+        " · ".join(cell_text(table.columns[at], row.cells[at], labels, called) for at in telling) for row in shown
+    ]
+    picture = pygal.HorizontalBar(
+        style=_STYLE,
+        js=(),
+        show_legend=False,
+        print_values=True,
+        explicit_size=True,
+        width=760,
+        height=_FRAME + _BAR * len(shown),
+        margin=8,
+        margin_left=8 + max(map(_width_not_reckoned, names_of_bars)),
+        x_title=labels.told(table.columns[place]),
+        disable_xml_declaration=True,
+        value_formatter=_formatter(table.columns[place], labels),
+        show_x_labels=False,
+        zero=0,
+        range=(0, max([1, *(_number(row.cells[place]) for row in shown)])),
+    )
+    picture.uuid = table.name  # by default random
+    picture.x_labels = names_of_bars
+    picture.add(labels.told(table.columns[place]), [_number(row.cells[place]) for row in shown])
+    picture.add_xml_filter(_bare if bare else _without_script)
+    drawn: str = picture.render(is_unicode=True)
+    return _COMMENT.sub("", drawn)
+
+
+def _width_not_reckoned(text: str) -> int:
+    """Pixels that ``text`` takes beyond what pygal leaves for it, which takes every character for a Latin one."""
+    return _WIDER * sum(unicodedata.east_asian_width(character) in "WF" for character in text)
+
+
+def _without_script(drawing: Element) -> Element:
+    """What pygal adds for its own program of the page, which no report has."""
+    for part in drawing.iter():
+        for script in part.findall("{*}script"):
+            part.remove(script)
+    return drawing
+
+
+def _bare(drawing: Element) -> Element:
+    """Likewise without definitions, its own style among them, and without what that style hides."""
+    for part in drawing.iter():
+        for child in [*part]:
+            if str(child.tag).rpartition("}")[2] in ("defs", "script", "title") or "style" in child.attrib:
+                part.remove(child)
+    return drawing
+
+
+def _number(cell: str | int | None) -> int:
+    return cell if isinstance(cell, int) else 0
+
+
+def _formatter(column: Column, labels: Labels) -> Callable[[int], str]:
+    """Beside no bar stands no number: it would lie over the bar's name."""
+    return lambda value: cell_text(column, value, labels) if value else ""
+
+
+CITED_AT_MOST = 50  # digests that a row shows; the report as JSON has all
+
+
+def to_html(report: Report, labels: Labels, called: Called = BY_ID) -> str:
+    """The page, in the language of ``labels``."""
+    return (
+        templates_of(__package__)
+        .get_template("report.html")
+        .render(
+            head=head_of(report, labels),
+            language=labels.language,
+            tables=[
+                {
+                    "title": labels.told(table),
+                    "columns": [(labels.told(column), column.kind) for column in table.columns],
+                    "rows": [
+                        (
+                            [cell_text(*cell, labels, called) for cell in zip(table.columns, row.cells, strict=True)],
+                            row.evidence[:CITED_AT_MOST],
+                            len(row.evidence),
+                        )
+                        for row in table.rows
+                    ],
+                    "chart": chart(table, labels, called=called),
+                }
+                for table in report.tables
+            ],
+        )
+    )
+
+
+def to_pdf(report: Report, labels: Labels, called: Called = BY_ID) -> bytes:
+    """The document, in the language of ``labels``, dated by the report's moment. Raises Unavailable."""
+    return set_report(content_of(report, labels, called))
+
+
+def set_report(content: str) -> bytes:
+    """The document of what ``content_of`` gives. Raises Unavailable."""
+    template = files("ledger.supervision.reports").joinpath("report.typ").read_bytes()
+    try:
+        made = typst.compile(template, sys_inputs={"report": content}, pdf_standards=["a-3b"])
+    except typst.TypstError as error:
+        raise Unavailable(
+            f"the report cannot be set: {error}",
+            code="paper_unavailable",
+            hint="PDFs need a Chinese font: sudo apt-get install fonts-noto-cjk",
+        ) from error
+    return made
+
+
+def content_of(report: Report, labels: Labels, called: Called = BY_ID) -> str:
+    """What the document says, as JSON."""
+    return json.dumps(_content(report, labels, called))
+
+
+def _content(report: Report, labels: Labels, called: Called) -> dict[str, object]:
+    head = head_of(report, labels)
+    at = datetime.fromisoformat(report.as_of).astimezone(SHANGHAI)
+    return {
+        "title": head.title,
+        "facts": head.facts,
+        "note": head.note,
+        "nothing": head.nothing,
+        "language": labels.language[:2],
+        "date": [at.year, at.month, at.day, at.hour, at.minute, at.second],
+        "tables": [
+            {
+                "title": labels.told(table),
+                "columns": [labels.told(column) for column in table.columns],
+                "numeric": [column.kind in ("count", "share", "days") for column in table.columns],
+                "rows": [
+                    [cell_text(*cell, labels, called) for cell in zip(table.columns, row.cells, strict=True)]
+                    for row in table.rows
+                ],
+                "chart": chart(table, labels, called=called),
+            }
+            for table in report.tables
+        ],
+    }

@@ -1,0 +1,176 @@
+"""A report as values: what was asked, and tables whose rows name the events that they were counted from."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterator, Mapping
+from datetime import datetime, timedelta
+from decimal import ROUND_HALF_UP, Decimal
+from functools import cache
+from importlib.resources import files
+from typing import Literal, Protocol
+
+from msgspec import Struct
+
+from ledger.core.encoding.decoding import convert
+from ledger.core.errors import MalformedInput
+from ledger.core.events.terms import BusinessLine
+from ledger.core.procedure.legal_days import YEARS, end_of, spelled, start_of
+
+ColumnKind = Literal["word", "text", "count", "share", "days"]
+
+
+class Scope(Struct, frozen=True):
+    """From the legal day ``since`` to ``until``, both included; agencies below ``jurisdiction``, None for all of them;
+    cases of ``business_line``, None for all of them."""
+
+    since: str
+    until: str
+    jurisdiction: str | None = None
+    business_line: BusinessLine | None = None
+
+
+class Column(Struct, frozen=True):
+    """``word`` columns have words of ``vocabulary``, ``text`` of the vocabularies ``agency`` and ``model``
+    has their ids; a share is a count in parts of 1,000, days are in tenths."""
+
+    name: str
+    kind: ColumnKind
+    en: str
+    zh: str
+    vocabulary: str | None = None
+
+
+class Row(Struct, frozen=True):
+    """``cells`` are in the order of the columns, None where there is nothing to count. ``evidence`` are digests of the
+    events counted, sorted; what a share is a part of is not cited."""
+
+    cells: tuple[str | int | None, ...]
+    evidence: tuple[str, ...]
+
+
+class Table(Struct, frozen=True):
+    """``chart`` names the column that the picture shows, None for none."""
+
+    name: str
+    en: str
+    zh: str
+    columns: tuple[Column, ...]
+    rows: tuple[Row, ...]
+    chart: str | None = None
+
+
+class Report(Struct, frozen=True):
+    """``tree_size`` is the log that was asked, ``as_of`` the moment (RFC 3339) at which clocks were looked at."""
+
+    scope: Scope
+    tree_size: int
+    as_of: str
+    tables: tuple[Table, ...]
+
+
+# What every question is asked of: the agencies, cases and first handovers (no returns) in scope.
+_IN_SCOPE = """
+WITH agency_in_scope AS (
+    SELECT * FROM agencies
+    WHERE $jurisdiction IS NULL OR jurisdiction = $jurisdiction OR starts_with(jurisdiction, $jurisdiction || '/')
+), case_in_scope AS (
+    SELECT * FROM cases WHERE $business_line IS NULL OR business_line = $business_line
+), looked_at AS (
+    SELECT h.*, h.status = 'refused' AS was_refused,
+        EXISTS (
+            FROM handovers r WHERE r.case_id = h.case_id AND r.returns = h.handover_id AND r.status != 'recalled'
+        ) AS was_returned,
+        EXISTS (FROM discrepancies d WHERE d.case_id = h.case_id AND d.handover_id = h.handover_id) AS differs
+    FROM handovers h SEMI JOIN case_in_scope USING (case_id) SEMI JOIN agency_in_scope a ON a.agency = h.from_agency
+    WHERE h.offered_at >= $since AND h.offered_at < $until AND h.returns IS NULL
+), handover_in_scope AS (
+    SELECT *, was_refused OR was_returned OR differs AS failed FROM looked_at
+)
+"""
+_PARTS: Mapping[ColumnKind, int] = {"share": 1000, "days": 10}
+
+
+class Asked(Protocol):
+    """Answers a query over the views."""
+
+    def rows(self, sql: str, parameters: Mapping[str, object], as_of: datetime) -> list[dict[str, object]]: ...
+
+
+class _Column(Struct, frozen=True, forbid_unknown_fields=True):
+    kind: ColumnKind
+    en: str
+    zh: str
+    vocabulary: str | None = None
+
+
+class Question(Struct, frozen=True, forbid_unknown_fields=True):
+    """``sql`` has a column for each of ``columns`` and ``evidence``; it orders its rows."""
+
+    en: str
+    zh: str
+    columns: dict[str, _Column]
+    sql: str
+    chart: str | None = None
+
+
+@cache
+def questions() -> Mapping[str, Question]:
+    """The tables of a report by name, in their order."""
+    text = files("ledger.supervision.reports").joinpath("tables.toml").read_text(encoding="utf-8")
+    return convert(tomllib.loads(text), dict[str, Question])
+
+
+def make_report(session: Asked, scope: Scope, *, tree_size: int, as_of: datetime) -> Report:
+    """The report of ``session``'s views, which are those of ``tree_size``. Raises MalformedInput, QueryRefused."""
+    since, until = _moments(scope)
+    parameters = {
+        "since": since,
+        "until": until,
+        "jurisdiction": scope.jurisdiction,
+        "business_line": scope.business_line,
+    }
+    tables = tuple(
+        _table(name, question, session.rows(_IN_SCOPE + question.sql, parameters, as_of))
+        for name, question in questions().items()
+    )
+    return Report(scope, tree_size, spelled(as_of), tables)
+
+
+def _moments(scope: Scope) -> tuple[datetime, datetime]:
+    """The first instant of the scope, and the first after it, without their zone, which is UTC."""
+    days = {}
+    for name in ("since", "until"):
+        try:
+            days[name] = datetime.fromisoformat(getattr(scope, name)).date()
+        except ValueError as error:
+            raise MalformedInput("expected a day such as 2026-03-01", field=name) from error
+        if days[name].year not in YEARS:
+            raise MalformedInput(f"expected a day in the years {YEARS[0]} to {YEARS[-1]}", field=name)
+    if days["since"] > days["until"]:
+        raise MalformedInput(f"expected a day up to {scope.until}, the last one", field="since")
+    return start_of(days["since"]).replace(tzinfo=None), end_of(days["until"]).replace(tzinfo=None)
+
+
+def _table(name: str, question: Question, rows: list[dict[str, object]]) -> Table:
+    columns = tuple(
+        Column(column, told.kind, told.en, told.zh, told.vocabulary) for column, told in question.columns.items()
+    )
+    return Table(name, question.en, question.zh, columns, tuple(_rows(columns, rows)), question.chart)
+
+
+def _rows(columns: tuple[Column, ...], rows: list[dict[str, object]]) -> Iterator[Row]:
+    for row in rows:
+        evidence = row["evidence"]
+        assert isinstance(evidence, list)
+        yield Row(tuple(_cell(column.kind, row[column.name]) for column in columns), tuple(sorted(set(evidence))))
+
+
+def _cell(kind: ColumnKind, value: object) -> str | int | None:
+    """Whole numbers only: a share in parts of 1,000, days in tenths, rounded half up."""
+    if value is None or isinstance(value, str):
+        return value
+    if isinstance(value, timedelta):
+        value = Decimal(value // timedelta(microseconds=1)) / Decimal(86_400_000_000)
+    assert isinstance(value, int | float | Decimal)
+    return int((Decimal(str(value)) * _PARTS.get(kind, 1)).quantize(Decimal(1), ROUND_HALF_UP))

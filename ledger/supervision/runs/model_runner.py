@@ -1,0 +1,108 @@
+"""Models that other people wrote, read and run in a process which can reach nothing but an export of the views."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any, Final, TypeVar, TypeVarTuple, Unpack
+
+import structlog
+from msgspec import Struct
+
+from ledger.core.errors import MalformedInput
+from ledger.supervision.model_faults import Wording
+from ledger.supervision.models.definition import Model
+from ledger.supervision.models.model_file import parse_model
+from ledger.supervision.models.sql_guard import QueryRefused
+from ledger.supervision.runs.findings import Finding, find
+from ledger.supervision.runs.query_session import LIMITS, Limits
+from ledger.supervision.views.snapshot import Export, exported_session
+from ledger.workers.pool import WorkerPool, WorkFailed, WorkLimits
+
+DATABASE_SHARE: Final = 2  # what DuckDB counts is not all that it takes: it has half, so that it says what is too much
+
+T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
+
+logger = structlog.get_logger(__name__)
+
+
+class RunAsked(Struct, frozen=True):
+    """A model, what it is run with, over what, and within which limits."""
+
+    export: Export
+    model: Model
+    parameters: Mapping[str, Any]
+    as_of: datetime
+    limits: Limits
+
+
+class RunResult(Struct, frozen=True):
+    """What a model found, and why its first row that is no finding is none."""
+
+    findings: list[Finding]
+    refused_row: MalformedInput | None
+
+
+def found_in_export(asked: RunAsked) -> list[Finding]:
+    """What the model finds. Raises what ``find`` raises."""
+    with exported_session(asked.export, asked.limits) as session:
+        return find(asked.model, asked.parameters, session, asked.as_of)
+
+
+def result_in_export(asked: RunAsked) -> RunResult:
+    """Run the model; a row that is no finding stops no other. Raises what ``find`` raises."""
+    refused: list[MalformedInput] = []
+    with exported_session(asked.export, asked.limits) as session:
+        findings = find(asked.model, asked.parameters, session, asked.as_of, refused=refused.append)
+    return RunResult(findings, refused[0] if refused else None)
+
+
+def query_limits(limits: WorkLimits) -> Limits:
+    """Return what one query may take in a process of these limits."""
+    return Limits(seconds=limits.seconds, memory_mb=limits.memory_mb // DATABASE_SHARE)
+
+
+class ModelRunner:
+    """Reads and runs published models for ``agency``: in ``workers``, or in this process.
+
+    ``limits`` are in the place of those of the workers, for work that nobody waits for.
+    """
+
+    def __init__(self, workers: WorkerPool | None = None, limits: WorkLimits | None = None, *, agency: str = ""):
+        self._workers = workers
+        self._limits = limits or (None if workers is None else workers.limits)
+        self._agency = agency
+        self._query_limits = LIMITS if self._limits is None else query_limits(self._limits)
+        self._patience_s = None if limits is None else limits.seconds
+
+    def read(self, definition: str) -> Model:
+        """Return the model of a file. Raises ModelRefused, and what ``run`` raises of a process."""
+        return self._do(parse_model, definition)
+
+    def run(self, export: Export, model: Model, parameters: Mapping[str, Any], as_of: datetime) -> RunResult:
+        """Run the model over an export of the views.
+
+        Raises:
+            MalformedInput: the parameters are out of bounds.
+            QueryRefused: the condition cannot be asked, or the run failed by a defect.
+            TooCostly: the run came to the end of its limits.
+            Unavailable: no worker was free in time, or the machine was too busy.
+        """
+        return self._do(result_in_export, RunAsked(export, model, parameters, as_of, self._query_limits))
+
+    def _do(self, function: Callable[[Unpack[Ts]], T], *arguments: *Ts) -> T:
+        if self._workers is None:
+            return function(*arguments)
+        try:
+            return self._workers.run(
+                function,
+                *arguments,
+                agency=self._agency,
+                field="definition",
+                limits=self._limits,
+                patience_s=self._patience_s,
+            )
+        except WorkFailed as failure:
+            logger.exception("a model failed for a reason that nobody foresaw")
+            raise QueryRefused(Wording("run_failed"), field="definition") from failure

@@ -1,0 +1,233 @@
+"""Session: one query at a time over the views, by DuckDB, with nothing else within reach.
+
+A query is one SELECT over views, values and functions that give the same result each time. It writes nothing, opens no
+file, asks no clock, and ends within its limits; what it may name is decided from its parsed form before it runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from sys import getsizeof
+from threading import Timer
+from typing import Any, Self
+
+import duckdb
+from msgspec import Struct
+
+from ledger.core.errors import MalformedInput
+from ledger.supervision.model_faults import Wording
+from ledger.supervision.models.sql_guard import QueryRefused, refused, require_sound
+from ledger.supervision.view_catalogue import DATASET, DATASET_COLUMNS, dataset_view, nearest, views
+
+AS_OF = "as_of"
+ROWS_OF_A_PIECE = 100
+
+__all__ = ["LIMITS", "Limits", "QueryRefused", "Session", "open_database", "quoted", "set_moment", "table_of"]
+
+
+class Limits(Struct, frozen=True):
+    """What one query may take: seconds, rows of its result, megabytes of it, characters of one text in it;
+    ``memory_mb`` is of the database it runs in."""
+
+    seconds: float = 30.0
+    rows: int = 100_000
+    memory_mb: int = 1024
+    result_mb: int = 64
+    characters: int = 100_000
+
+
+LIMITS = Limits()
+
+
+def open_database(path: str = ":memory:", limits: Limits = LIMITS) -> duckdb.DuckDBPyConnection:
+    """A DuckDB that reaches nothing outside and cannot be told otherwise; one thread, so that order is repeatable."""
+    connection = duckdb.connect(
+        path,
+        config={
+            "threads": 1,
+            "memory_limit": f"{limits.memory_mb}MB",
+            "enable_external_access": False,
+            "autoinstall_known_extensions": False,
+            "autoload_known_extensions": False,
+            "python_enable_replacements": False,
+        },
+    )
+    # Holds for every connection to this database: 0:00 in Shanghai is 16:00 of the day before in UTC, at all times.
+    connection.execute(
+        "CREATE MACRO IF NOT EXISTS legal_day(moment) AS CAST(moment + INTERVAL 8 HOUR AS DATE);"
+        "SET GLOBAL TimeZone = 'UTC'; SET lock_configuration = true"
+    )
+    return connection
+
+
+class Session:
+    """Asks the views that ``connection`` has, which are of the log at ``size``.
+
+    ``datasets`` are the names of those of registered data sets, which only templates ask: they list no row.
+    """
+
+    def __init__(
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        *,
+        size: int = 0,
+        datasets: Sequence[str] = (),
+        limits: Limits = LIMITS,
+    ):
+        self.size = size
+        self._connection = connection
+        self._views = frozenset(views())
+        self._datasets = frozenset(datasets)
+        self._limits = limits
+
+    @classmethod
+    def of_rows(cls, rows: Mapping[str, Sequence[Mapping[str, Any]]], limits: Limits = LIMITS) -> Self:
+        """All views with only these rows; columns that are left out are NULL.
+
+        Raises MalformedInput for a view or column that there is not, or a value that is not of its type.
+        """
+        datasets = [name for name in rows if name.startswith(DATASET)]
+        for name in rows:
+            if name not in views() and name not in datasets:
+                raise MalformedInput(f"there is no view {name}", field=name, hint=str(nearest(name, views())))
+        kinds = {name: view.kinds() for name, view in views().items()}
+        kinds |= {name: _dataset_kinds(rows[name]) for name in datasets}
+        connection = open_database(limits=limits)
+        connection.execute("".join(map(table_of, kinds, kinds.values())))
+        for name, given in rows.items():
+            _insert(connection, name, kinds[name], given)
+        return cls(connection, datasets=datasets, limits=limits)
+
+    def rows(
+        self, sql: str, parameters: Mapping[str, object], as_of: datetime, *, by_template: bool = False
+    ) -> list[dict[str, Any]]:
+        """The rows of a query, in its order. ``$name`` stands for a parameter, ``$as_of`` for the moment.
+
+        Raises QueryRefused.
+        """
+        statement = require_sound(sql, self._views | self._datasets if by_template else self._views)
+        given = {**parameters, AS_OF: as_of}
+        missing = statement.named_parameters - given.keys()
+        if missing:
+            name = min(missing)
+            raise QueryRefused(Wording("no_parameter", name=name), field="sql", hint=nearest(name, given))
+        set_moment(self._connection, as_of)
+        bound = {name: _naive(given[name]) for name in statement.named_parameters}
+        with self._watched() as connection:
+            result = connection.execute(statement, bound)
+            names = [column[0] for column in result.description]
+            found = self._fetched(result, names)
+        if len(set(names)) < len(names):
+            raise QueryRefused(Wording("two_of_one_name"), field="sql", hint=Wording("hint_as"))
+        return [dict(zip(names, row, strict=True)) for row in found]
+
+    def _fetched(self, result: duckdb.DuckDBPyConnection, names: Sequence[str]) -> list[tuple[Any, ...]]:
+        """All rows, a few at a time: a result that is too large is refused before it is here."""
+        limits, found, size = self._limits, list[tuple[Any, ...]](), 0
+        while part := result.fetchmany(ROWS_OF_A_PIECE):
+            found += part
+            if len(found) > limits.rows:
+                raise QueryRefused(Wording("too_many_rows", most=f"{limits.rows:,}"), field="sql")
+            for row in part:
+                for name, value in zip(names, row, strict=True):
+                    if isinstance(value, str) and len(value) > limits.characters:
+                        told = Wording("text_too_long", name=name, most=f"{limits.characters:,}")
+                        raise QueryRefused(told, field="sql", hint=Wording("hint_less"))
+                    size += _size(value)
+            if size > limits.result_mb * 1024 * 1024:
+                raise QueryRefused(
+                    Wording("too_many_bytes", megabytes=limits.result_mb), field="sql", hint=Wording("hint_less")
+                )
+        return found
+
+    def require_dataset(self, dataset_id: str) -> None:
+        """Raises QueryRefused where the data set is not among those that this session has."""
+        if dataset_view(dataset_id) not in self._datasets:
+            raise QueryRefused(Wording("no_dataset", name=dataset_id), field="dataset", hint=Wording("hint_dataset"))
+
+    def close(self) -> None:
+        """Ends the connection."""
+        self._connection.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @contextmanager
+    def _watched(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """Interrupts what takes too long; tells what DuckDB refuses."""
+        timer = Timer(self._limits.seconds, self._connection.interrupt)
+        timer.daemon = True
+        timer.start()
+        try:
+            yield self._connection
+        except duckdb.InterruptException as error:
+            told = Wording("took_too_long", seconds=f"{self._limits.seconds:g}")
+            raise QueryRefused(told, field="sql", hint=Wording("hint_less")) from error
+        except duckdb.OutOfMemoryException as error:
+            told = Wording("too_much_memory", megabytes=self._limits.memory_mb)
+            raise QueryRefused(told, field="sql", hint=Wording("hint_less")) from error
+        except duckdb.Error as error:
+            raise refused(error) from error
+        finally:
+            timer.cancel()
+
+
+def set_moment(connection: duckdb.DuckDBPyConnection, as_of: datetime) -> None:
+    """Of which moment views of this connection tell that depend on one."""
+    connection.execute(f"CREATE OR REPLACE TEMP MACRO moment() AS TIMESTAMP '{_naive(as_of)}'")
+
+
+def table_of(name: str, kinds: Mapping[str, str], *, schema: str = "main") -> str:
+    """The statement that makes an empty table with these columns."""
+    columns = ", ".join(f"{quoted(column)} {kind}" for column, kind in kinds.items())
+    return f"CREATE TABLE {schema}.{quoted(name)} ({columns});"
+
+
+def quoted(name: str) -> str:
+    """A name as SQL writes names, whatever it holds."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def _insert(
+    connection: duckdb.DuckDBPyConnection, name: str, kinds: Mapping[str, str], rows: Sequence[Mapping[str, Any]]
+) -> None:
+    for number, row in enumerate(rows):
+        for column in row:
+            if column not in kinds:
+                where = f"{name}[{number}].{column}"
+                raise MalformedInput(
+                    f"there is no column {column} in {name}", field=where, hint=str(nearest(column, kinds))
+                )
+        names = ", ".join(quoted(column) for column in row)
+        places = ", ".join("?" for _ in row)
+        try:
+            connection.execute(
+                f"INSERT INTO {quoted(name)} ({names}) VALUES ({places})",  # noqa: S608 - names of the catalogue
+                [_naive(value) for value in row.values()],
+            )
+        except duckdb.Error as error:
+            raise MalformedInput(str(error).partition("\n")[0], field=f"{name}[{number}]") from error
+
+
+def _dataset_kinds(rows: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    own = dict.fromkeys(column for row in rows for column in row if column not in DATASET_COLUMNS)
+    return {**dict.fromkeys(own, "VARCHAR"), **DATASET_COLUMNS}
+
+
+def _size(value: Any) -> int:
+    """Bytes that a value takes here, with those in a list."""
+    if isinstance(value, list | tuple):
+        return getsizeof(value) + sum(map(_size, value))
+    return getsizeof(value)
+
+
+def _naive(value: object) -> object:
+    """A moment as columns have it: UTC, without a zone."""
+    if isinstance(value, datetime) and value.tzinfo is not None:
+        return value.astimezone(UTC).replace(tzinfo=None)
+    return value

@@ -1,0 +1,145 @@
+"""The views of ``views.toml`` as values: which columns there are, of what type, and what they mean."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Iterable, Mapping
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from difflib import get_close_matches
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+from msgspec import Struct
+
+from ledger.supervision.model_faults import Unfit, Wording, one_of, unknown
+
+DATASET = "dataset_"  # what the names of the views of registered data sets begin with
+DATASET_COLUMNS: Mapping[str, str] = {"row_digest": "VARCHAR", "evidence": "VARCHAR[]"}  # beside its own, as text
+
+
+class Column(Struct, frozen=True):
+    """``kind`` is the DuckDB type."""
+
+    name: str
+    kind: str
+    en: str
+    zh: str
+
+
+class View(Struct, frozen=True):
+    name: str
+    en: str
+    zh: str
+    columns: Mapping[str, Column]
+
+    def kinds(self) -> dict[str, str]:
+        """The type of each column, in their order."""
+        return {column.name: column.kind for column in self.columns.values()}
+
+
+@cache
+def views() -> Mapping[str, View]:
+    """All views but those of data sets, by name."""
+    told = tomllib.loads(files("ledger.supervision.views").joinpath("views.toml").read_text(encoding="utf-8"))
+    return {
+        name: View(
+            name,
+            view["meaning"]["en"],
+            view["meaning"]["zh"],
+            {column: Column(column, row["type"], row["en"], row["zh"]) for column, row in view["columns"].items()},
+        )
+        for name, view in told.items()
+    }
+
+
+def dataset_view(dataset_id: str) -> str:
+    """The name of a data set's view."""
+    return DATASET + dataset_id.replace("-", "_")
+
+
+def nearest(word: str, known: Iterable[str]) -> Wording:
+    """A hint at what may have been meant; the whole list where nothing is near."""
+    words = sorted(known)
+    near = get_close_matches(word, words, n=3, cutoff=0.5)
+    if near:
+        return Wording("near", near=one_of(near))
+    return Wording("there_are", words=tuple(words)) if words else Wording("there_are_none")
+
+
+_DATASET_ID = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?")
+_EXPECTED = {
+    "VARCHAR": Wording("of_quoted"),
+    "BIGINT": Wording("of_integer"),
+    "BOOLEAN": Wording("of_boolean"),
+    "TIMESTAMP": Wording("of_time"),
+    "DATE": Wording("of_date"),
+    "DECIMAL(21,6)": Wording("of_decimal"),
+    "VARCHAR[]": Wording("of_list"),
+}
+
+
+@cache
+def view_columns() -> Mapping[str, Mapping[str, str]]:
+    """The columns of each view with their DuckDB types; views of data sets are not among them."""
+    return {name: view.kinds() for name, view in views().items()}
+
+
+def fault_of_view(view: str) -> Wording | None:
+    """What is wrong with the name of a view, if anything is; those of data sets are known by what they begin with."""
+    return None if view in view_columns() or view.startswith(DATASET) else unknown("view", view, view_columns())
+
+
+def fault_of_column(view: str, column: str) -> Wording | None:
+    """What is wrong with the name of a column, if anything is. Requires the view to be known."""
+    if view.startswith(DATASET) or column in view_columns()[view]:
+        return None
+    return unknown(Wording("a_column_of", view=view), column, view_columns()[view])
+
+
+def type_of(view: str, column: str) -> str:
+    """The DuckDB type of a known column; what a data set has of its own is text."""
+    return DATASET_COLUMNS.get(column, "VARCHAR") if view.startswith(DATASET) else view_columns()[view][column]
+
+
+def view_of_dataset(dataset_id: str) -> str:
+    """The name of a data set's view. Raises Unfit for what is no id."""
+    if not _DATASET_ID.fullmatch(dataset_id):
+        raise Unfit(Wording("dataset_id"))
+    return dataset_view(dataset_id)
+
+
+def typed(value: Any, kind: str) -> Any:
+    """A value of a file as one of the DuckDB type; None stays None. Raises Unfit."""
+    if value is None:
+        return None
+    made = _typed(value, kind)
+    if made is None:
+        raise Unfit(Wording("expected_not", expected=_EXPECTED[kind], given=repr(value)))
+    return made
+
+
+def _typed(value: Any, kind: str) -> Any:
+    if kind == "VARCHAR[]":
+        return value if isinstance(value, list) and all(isinstance(part, str) for part in value) else None
+    if kind == "BIGINT":
+        return value if type(value) is int else None
+    if kind == "BOOLEAN":
+        return value if isinstance(value, bool) else None
+    if kind == "DECIMAL(21,6)":
+        return Decimal(value) if type(value) in (int, Decimal) else None
+    if not isinstance(value, str):
+        return None
+    return value if kind == "VARCHAR" else _moment(value, kind)
+
+
+def _moment(text: str, kind: str) -> datetime | date | None:
+    try:
+        if kind == "DATE":
+            return date.fromisoformat(text) if len(text) == 10 else None
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return moment.astimezone(UTC).replace(tzinfo=None) if moment.tzinfo else None  # columns of times have no zone

@@ -1,0 +1,379 @@
+"""Views: a snapshot in a file, brought up to the log case by case, and sessions that ask it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from datetime import datetime
+from pathlib import Path
+from shutil import rmtree
+from tempfile import TemporaryDirectory
+from threading import Lock
+from typing import Protocol
+
+import duckdb
+import structlog
+from blake3 import blake3
+from msgspec import Struct
+
+from ledger.config.secret_files import make_private_folder
+from ledger.core.encoding.digests import blake3_text
+from ledger.core.procedure.deadlines import WorkCalendar
+from ledger.core.procedure.rulebook import Rulebook
+from ledger.supervision.runs.datasets import Outside
+from ledger.supervision.runs.query_session import LIMITS, Limits, Session, open_database, table_of
+from ledger.supervision.view_catalogue import views
+from ledger.supervision.views import snapshot_tables
+from ledger.supervision.views.case_record import Acts, Logged, read_case
+from ledger.supervision.views.case_rows import Row
+from ledger.supervision.views.supervision_rows import MatterRecord
+
+VERSION = 3  # of what the rows say: raised where a view is made otherwise of the same events
+CASES_AT_ONCE = 200
+OUTSIDE = ".outside"  # ends the names of files with data sets that are in no file yet
+EXPORTS = "run-"  # begins the names of their folders, beside the file of the views
+_HEAD = {"mark": "VARCHAR", "size": "BIGINT", "digest": "VARCHAR", "settled": "BIGINT"}
+
+logger = structlog.get_logger(__name__)
+
+
+def no_datasets(_size: int, _near: Collection[str] | None) -> Mapping[str, Outside]:
+    """Where there are none."""
+    return {}
+
+
+class Head(Struct, frozen=True):
+    """How far a log has come: its size, and the digest of its last entry's payload, None where it is empty."""
+
+    size: int
+    digest: str | None
+
+
+class Anchors(Struct, frozen=True):
+    """Number, size and block time of anchors; of those up to the number ``settled`` none will become final later."""
+
+    settled: int
+    rows: list[Row]
+
+
+class Export(Struct, frozen=True):
+    """A folder of ``tables.export``, the size of its log, and the Arrow files of data sets by the names of their
+    views."""
+
+    folder: str
+    size: int
+    datasets: Mapping[str, str]
+
+
+@contextmanager
+def exported_session(export: Export, limits: Limits) -> Iterator[Session]:
+    """A session over what was exported: it answers as one of ``Views`` does."""
+    connection = snapshot_tables.open_export(Path(export.folder), limits)
+    try:
+        snapshot_tables.show(connection, None)
+        for name, path in export.datasets.items():
+            connection.register(name, snapshot_tables.mapped(Path(path)))
+        yield Session(connection, size=export.size, datasets=tuple(export.datasets), limits=limits)
+    finally:
+        connection.close()
+
+
+class Source(Protocol):
+    """A log, as far as views are made of it."""
+
+    @property
+    def acts(self) -> Acts:
+        """Makes acts of the log's events."""
+        ...
+
+    def head(self) -> Head:
+        """How far it has come."""
+        ...
+
+    def digest_at(self, size: int) -> str | None:
+        """The digest of the last entry below ``size``."""
+        ...
+
+    def touched(self, start: int, end: int) -> list[str]:
+        """The cases with events at ``start <= index < end``, sorted."""
+        ...
+
+    def case(self, case_id: str, end: int) -> list[Logged]:
+        """The events of a case below ``end``, in their order."""
+        ...
+
+    def matters(self, start: int, end: int) -> list[MatterRecord]:
+        """The leads and recommendations with events at ``start <= index < end``, as they stand below ``end``."""
+        ...
+
+    def agencies(self) -> list[Row]:
+        """The rows of the view."""
+        ...
+
+    def datasets(self, end: int) -> list[Row]:
+        """The rows of the view."""
+        ...
+
+    def anchors(self, after: int, end: int) -> Anchors:
+        """The final anchors of a number above ``after`` and of at most ``end`` entries.
+
+        None beyond the first whose time is not known yet: an event has the first anchor over it, or none.
+        """
+        ...
+
+
+class LeftWith(Protocol):
+    """Remembers with what digest the file of the views was left, out of reach of whoever writes to the file."""
+
+    def last(self) -> str | None:
+        """None where nothing is known of it."""
+        ...
+
+    def keep(self, digest: str) -> None:
+        """Raises Unavailable where it cannot be kept."""
+        ...
+
+
+class Views:
+    """One writer, and any number of sessions, each of which sees the views of one tree size."""
+
+    def __init__(
+        self,
+        path: Path | None,
+        source: Source,
+        book: Rulebook,
+        calendar: WorkCalendar,
+        *,
+        mark: str,
+        limits: Limits = LIMITS,
+        datasets: Callable[[int, Collection[str] | None], Mapping[str, Outside]] = no_datasets,
+        left_with: LeftWith | None = None,
+    ):
+        """``mark`` names the rules and the calendar that ends of clocks are counted by; ``path`` None is memory.
+
+        With ``left_with`` a file is used only as it was left; one that was changed, or not closed, is made anew.
+
+        ``datasets`` gives the data sets of a tree size, by the names of their views.
+        """
+        self._path = path
+        self._source = source
+        self._book = book
+        self._calendar = calendar
+        self._mark = blake3_text(f"{VERSION} {mark} {sorted(views().items())!r}".encode())
+        self._limits = limits
+        self._datasets = datasets
+        self._left_with = left_with
+        self._lock = Lock()
+        self._connection: duckdb.DuckDBPyConnection | None = None
+
+    def refresh(self) -> Head:
+        """Brings the views up to the log as it is now, and says how far that is. Raises what reading the log raises."""
+        with self._lock:
+            connection = self._open()
+            size, digest = _kept_head(connection)
+            head = self._source.head()
+            if size > head.size or self._source.digest_at(size) != digest:
+                logger.warning("the views are of another log, and made anew")
+                connection = self._anew()
+                size = 0
+            if size == head.size:
+                self._add_anchors(connection, head.size)
+            else:
+                self._write(connection, self._source.touched(size, head.size), size, head)
+            return head
+
+    def touched(self, since: Head, until: Head) -> frozenset[str] | None:
+        """The cases with events from the one head to the other, whoever brought the views up to it; None where the one
+        is of another log."""
+        if since.size > until.size or self._source.digest_at(since.size) != since.digest:
+            return None
+        return frozenset(self._source.touched(since.size, until.size))
+
+    @contextmanager
+    def session(
+        self,
+        cases: Iterable[str] | None = None,
+        *,
+        jurisdiction: str | None = None,
+        now: datetime | None = None,
+        outside: bool = False,
+    ) -> Iterator[Session]:
+        """A session over all cases, or over these: of one tree size, whatever is written meanwhile.
+
+        With a ``jurisdiction`` only over what its procuratorates may see ``now``. ``outside`` shows registered data
+        sets too, which are for runs of models alone: they name persons.
+        """
+        with self._lock:
+            connection = self._open().cursor()
+        try:
+            connection.execute("BEGIN TRANSACTION")
+            snapshot_tables.show(connection, cases, jurisdiction=jurisdiction, now=now)
+            size, _ = _kept_head(connection)
+            datasets = self._outside(connection, size, jurisdiction) if outside else {}
+            for name, one in datasets.items():
+                connection.register(name, one.table)
+            yield Session(connection, size=size, datasets=tuple(datasets), limits=self._limits)
+        finally:
+            connection.close()
+
+    def read_datasets(self, jurisdiction: str) -> None:
+        """Reads the data sets that an export for a jurisdiction has beside its views, if they were not read yet: that
+        may need a worker, so it is done by whoever holds none."""
+        with self._lock:
+            connection = self._open().cursor()
+        try:
+            self._outside(connection, _kept_head(connection)[0], jurisdiction)
+        finally:
+            connection.close()
+
+    @contextmanager
+    def export(
+        self, cases: Iterable[str] | None = None, *, jurisdiction: str | None = None, now: datetime | None = None
+    ) -> Iterator[Export]:
+        """What a session over these cases, a jurisdiction and its data sets would ask, in files that are there until
+        the block is left: for a model that is run in another process, which has nothing else within reach."""
+        with self._lock:
+            connection = self._open().cursor()
+        beside = None if self._path is None else self._path.parent
+        try:
+            with TemporaryDirectory(prefix=EXPORTS, dir=beside) as folder:
+                connection.execute("BEGIN TRANSACTION")
+                snapshot_tables.export(connection, Path(folder), cases, jurisdiction=jurisdiction, now=now)
+                size, _ = _kept_head(connection)
+                outside = self._outside(connection, size, jurisdiction)
+                connection.execute("ROLLBACK")
+                files = {
+                    name: one.path or snapshot_tables.write(Path(folder, f"{name}{OUTSIDE}"), one.table)
+                    for name, one in outside.items()
+                }
+                yield Export(folder, size, files)
+        finally:
+            connection.close()
+
+    def _outside(
+        self, connection: duckdb.DuckDBPyConnection, size: int, jurisdiction: str | None
+    ) -> Mapping[str, Outside]:
+        """The data sets that a jurisdiction's models compare with: those of its agencies, of those above and below."""
+        return self._datasets(size, None if jurisdiction is None else snapshot_tables.in_line(connection, jurisdiction))
+
+    def size(self) -> int:
+        """The tree size that the views are of."""
+        with self._lock:
+            return _kept_head(self._open())[0]
+
+    def close(self) -> None:
+        """Ends every session."""
+        with self._lock:
+            if self._connection is not None:
+                self._connection.close()
+                self._connection = None
+                if self._left_with is not None and self._path is not None:
+                    self._left_with.keep(_digest_of(self._path))
+
+    def _write(self, connection: duckdb.DuckDBPyConnection, touched: list[str], start: int, head: Head) -> None:
+        """One transaction: whoever asks sees the views of before or of after."""
+        began = time.monotonic()
+        connection.execute("BEGIN TRANSACTION")
+        try:
+            for first in range(0, len(touched), CASES_AT_ONCE):
+                part = touched[first : first + CASES_AT_ONCE]
+                records = (
+                    read_case(self._source.case(case_id, head.size), self._source.acts, self._book, self._calendar)
+                    for case_id in part
+                )
+                snapshot_tables.replace_cases(connection, part, records)
+            snapshot_tables.replace_matters(connection, self._source.matters(start, head.size))
+            snapshot_tables.replace_all(connection, "agencies", self._source.agencies())
+            snapshot_tables.replace_all(connection, "datasets", self._source.datasets(head.size))
+            self._add_anchors(connection, head.size)
+            connection.execute("UPDATE kept.head SET size = $1, digest = $2", [head.size, head.digest])
+        except BaseException:
+            connection.execute("ROLLBACK")
+            raise
+        connection.execute("COMMIT")
+        if (took := time.monotonic() - began) > 1:
+            logger.info("views brought up to the log", size=head.size, cases=len(touched), seconds=round(took, 1))
+
+    def _add_anchors(self, connection: duckdb.DuckDBPyConnection, size: int) -> None:
+        ((settled,),) = connection.execute("SELECT settled FROM kept.head").fetchall()
+        anchors = self._source.anchors(settled, size)
+        if anchors.rows:
+            snapshot_tables.add_anchors(connection, anchors.rows)
+        if anchors.settled != settled:
+            connection.execute("UPDATE kept.head SET settled = $1", [anchors.settled])
+
+    # -- the file ------------------------------------------------------------------------------------------------------
+
+    def _open(self) -> duckdb.DuckDBPyConnection:
+        if self._connection is not None:
+            return self._connection
+        is_as_left = self._is_as_it_was_left()
+        try:
+            self._connection = self._opened()  # whoever has the file open keeps it: it is not looked into before
+            if not is_as_left:
+                logger.warning("the views are not as they were left, and are made anew")
+            elif _mark_of(self._connection) == self._mark:
+                self._remove_exports()
+                return self._connection
+        except (duckdb.Error, OSError) as error:
+            reason = str(error).partition("\n")[0]
+            if "lock" in reason:  # another process of this installation keeps them: this one has its own
+                logger.info("the views are kept in memory", reason=reason)
+                self._path = None
+            else:
+                logger.warning("the views cannot be read, and are made anew", reason=reason)
+        return self._anew()
+
+    def _is_as_it_was_left(self) -> bool:
+        if self._left_with is None or self._path is None or not self._path.exists():
+            return True
+        return not _log_of(self._path).exists() and self._left_with.last() == _digest_of(self._path)
+
+    def _opened(self) -> duckdb.DuckDBPyConnection:
+        if self._path is None:
+            return open_database(limits=self._limits)
+        make_private_folder(self._path.parent)
+        return open_database(str(self._path), self._limits)
+
+    def _remove_exports(self) -> None:
+        """Remove what runs of a killed service left beside the file, whose only keeper is whoever has it open."""
+        if self._path is not None:
+            for folder in self._path.parent.glob(f"{EXPORTS}*/"):
+                rmtree(folder, ignore_errors=True)
+
+    def _anew(self) -> duckdb.DuckDBPyConnection:
+        if self._connection is not None:
+            self._connection.close()
+        if self._path is not None:
+            for path in (self._path, _log_of(self._path)):
+                with suppress(FileNotFoundError):
+                    path.unlink()
+        self._connection = self._opened()
+        self._remove_exports()
+        snapshot_tables.create(self._connection)
+        self._connection.execute(table_of("head", _HEAD, schema=snapshot_tables.KEPT))
+        self._connection.execute("INSERT INTO kept.head VALUES ($1, 0, NULL, 0)", [self._mark])
+        return self._connection
+
+
+def _log_of(path: Path) -> Path:
+    """DuckDB's write-ahead log; there is none beside a file that was closed in order."""
+    return path.with_name(path.name + ".wal")
+
+
+def _digest_of(path: Path) -> str:
+    return "blake3:" + blake3().update_mmap(path).hexdigest()
+
+
+def _mark_of(connection: duckdb.DuckDBPyConnection) -> str | None:
+    try:
+        row = connection.execute("SELECT mark FROM kept.head").fetchone()
+    except duckdb.CatalogException:
+        return None
+    return None if row is None else str(row[0])
+
+
+def _kept_head(connection: duckdb.DuckDBPyConnection) -> tuple[int, str | None]:
+    size, digest = connection.execute("SELECT size, digest FROM kept.head").fetchall()[0]
+    return size, digest

@@ -1,0 +1,278 @@
+"""Tables: what is kept of a case for each view, and how the views are made of it.
+
+Two views need more than the case: when an event was anchored is told by the anchors that came after it, how a clock
+stands by the moment asked about. They are put together when a session opens.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+
+import duckdb
+import pyarrow
+import pyarrow.ipc
+
+from ledger.supervision.runs.query_session import Limits, open_database, quoted, set_moment, table_of
+from ledger.supervision.view_catalogue import views
+from ledger.supervision.views import case_rows, custody_rows, supervision_rows
+from ledger.supervision.views.case_record import CaseRecord
+from ledger.supervision.views.case_rows import Row
+from ledger.supervision.views.supervision_rows import MatterRecord
+
+KEPT = "kept"  # the schema of the tables
+ARROW = ".arrow"
+EXPORTED_AT_ONCE = 10_000  # rows
+OF_A_CASE: Mapping[str, Callable[[CaseRecord], Iterator[Row]]] = {
+    "cases": case_rows.cases,
+    "persons": case_rows.persons,
+    "measures": case_rows.measures,
+    "decisions": case_rows.decisions,
+    "events": case_rows.events,
+    "flags": case_rows.flags,
+    "handovers": custody_rows.handovers,
+    "handover_items": custody_rows.handover_items,
+    "discrepancies": custody_rows.discrepancies,
+    "items": custody_rows.items,
+    "item_digests": custody_rows.item_digests,
+    "seals": custody_rows.seals,
+    "examinations": custody_rows.examinations,
+    "custody_spans": case_rows.custody,
+    "stages": case_rows.stages,
+    "deadlines": case_rows.clocks,
+    "custody_changes": custody_rows.custody_changes,
+    "officers": case_rows.officers,
+    "corrections": case_rows.corrections,
+    "links": case_rows.links,
+}
+OF_A_MATTER: Mapping[str, Callable[[MatterRecord], Iterator[Row]]] = {
+    "leads": supervision_rows.leads,
+    "recommendations": supervision_rows.recommendations,
+}
+OF_THE_LOG = ("agencies", "datasets")
+_PARTIES = {"case_id": "VARCHAR", "agency": "VARCHAR"}  # who sees the case: no view shows it
+_ARROW: Mapping[str, pyarrow.DataType] = {
+    "VARCHAR": pyarrow.string(),
+    "BIGINT": pyarrow.int64(),
+    "BOOLEAN": pyarrow.bool_(),
+    "TIMESTAMP": pyarrow.timestamp("us"),
+    "DATE": pyarrow.date32(),
+    "DECIMAL(21,6)": pyarrow.decimal128(21, 6),
+    "VARCHAR[]": pyarrow.list_(pyarrow.string()),
+}
+_ANCHORS = {"number": "BIGINT", "size": "BIGINT", "anchored_at": "TIMESTAMP"}
+
+
+def kept_kinds(view: str) -> dict[str, str]:
+    """The columns that are kept for a view, with their types."""
+    kinds = views()[view].kinds()
+    if view == "events":
+        del kinds["anchored_at"]
+    if view == "deadlines":
+        kinds = {"paused" if name == "status" else name: kind for name, kind in kinds.items()}
+        kinds["paused"] = "BOOLEAN"
+    return kinds
+
+
+def create(connection: duckdb.DuckDBPyConnection) -> None:
+    """All tables, empty, in a new database."""
+    tables = {name: kept_kinds(name) for name in (*OF_A_CASE, *OF_A_MATTER, *OF_THE_LOG)}
+    tables |= {"anchors": _ANCHORS, "parties": _PARTIES}
+    statements = "".join(table_of(name, kinds, schema=KEPT) for name, kinds in tables.items())
+    connection.execute(f"CREATE SCHEMA {KEPT}; {statements}")
+
+
+def insert(connection: duckdb.DuckDBPyConnection, table: str, kinds: Mapping[str, str], rows: list[Row]) -> None:
+    """Adds the rows, whose values are in the order of ``kinds``."""
+    if not rows:
+        return
+    columns = zip(*rows, strict=True)
+    arrays = [pyarrow.array(column, _ARROW[kind]) for column, kind in zip(columns, kinds.values(), strict=True)]
+    connection.register("incoming", pyarrow.table(arrays, names=list(kinds)))
+    try:
+        connection.execute(f"INSERT INTO {KEPT}.{quoted(table)} SELECT * FROM incoming")  # noqa: S608 - of the catalogue
+    finally:
+        connection.unregister("incoming")
+
+
+def replace_cases(
+    connection: duckdb.DuckDBPyConnection, case_ids: Iterable[str], records: Iterable[CaseRecord]
+) -> None:
+    """Puts the rows of these records in the place of all that there is of the cases."""
+    ids = list(case_ids)
+    rows: dict[str, list[Row]] = {table: [] for table in (*OF_A_CASE, "parties")}
+    for record in records:
+        for view, rows_of in OF_A_CASE.items():
+            rows[view] += rows_of(record)
+        rows["parties"] += ((record.case_id, agency) for agency in sorted(record.state.agencies))
+    for name, made in rows.items():
+        table = f"{KEPT}.{quoted(name)}"
+        connection.execute(f"DELETE FROM {table} WHERE case_id IN (SELECT unnest($ids))", {"ids": ids})  # noqa: S608
+        insert(connection, name, _PARTIES if name == "parties" else kept_kinds(name), made)
+
+
+def replace_matters(connection: duckdb.DuckDBPyConnection, records: Iterable[MatterRecord]) -> None:
+    """Puts the rows of these records in the place of those that there are of the same streams."""
+    held = list(records)
+    for view, rows_of in OF_A_MATTER.items():
+        rows = [row for record in held for row in rows_of(record)]
+        key = next(iter(views()[view].columns))  # the id stands first
+        delete = f"DELETE FROM {KEPT}.{quoted(view)} WHERE {quoted(key)} IN (SELECT unnest($ids))"  # noqa: S608
+        connection.execute(delete, {"ids": [row[0] for row in rows]})
+        insert(connection, view, kept_kinds(view), rows)
+
+
+def replace_all(connection: duckdb.DuckDBPyConnection, table: str, rows: list[Row]) -> None:
+    """Puts these rows in the place of all that the table has."""
+    connection.execute(f"DELETE FROM {KEPT}.{quoted(table)}")  # noqa: S608 - of the catalogue
+    insert(connection, table, kept_kinds(table), rows)
+
+
+def add_anchors(connection: duckdb.DuckDBPyConnection, rows: list[Row]) -> None:
+    """Adds those of these anchors that are not kept yet: an anchor that is final does not change."""
+    lowest = min(int(str(row[0])) for row in rows)
+    kept = connection.execute("SELECT number FROM kept.anchors WHERE number >= $1", [lowest]).fetchall()
+    known = {number for (number,) in kept}
+    insert(connection, "anchors", _ANCHORS, [row for row in rows if row[0] not in known])
+
+
+# -- the views of a session --------------------------------------------------------------------------------------------
+
+_EVENTS = """
+SELECT {columns} FROM kept.events e
+ASOF LEFT JOIN (FROM kept.anchors WHERE anchored_at <= moment()) a ON e.log_index < a.size
+"""
+_DEADLINES = """
+SELECT case_id, deadline_id, clock, subject, agency, started_at,
+    CASE WHEN stopped_at <= moment() THEN stopped_at END AS stopped_at, due_at,
+    CASE WHEN paused THEN 'suspended' WHEN due_at IS NULL THEN 'uncountable'
+        WHEN stopped_at <= moment() AND stopped_at < due_at THEN 'met'
+        WHEN stopped_at <= moment() THEN 'missed'
+        WHEN due_at > moment() THEN 'running' ELSE 'overdue' END AS status,
+    extensions, provisional, handover_id, article, evidence
+FROM kept.deadlines WHERE started_at <= moment()
+"""
+
+
+_AGENCIES_WITHIN = """
+CREATE TEMP TABLE within AS
+SELECT agency FROM kept.agencies WHERE starts_with(jurisdiction || '/', $jurisdiction || '/')
+"""
+# What ``ledger.core.visibility.can_see`` lets the agencies' supervisors see: the cases that one of them is
+# a party to, or is being offered something of.
+_CASES_WITHIN = """
+CREATE TEMP TABLE chosen AS SELECT DISTINCT case_id FROM (
+    SELECT case_id, agency FROM kept.parties UNION ALL SELECT case_id, to_agency FROM kept.handovers
+    WHERE status = 'offered' AND (expires_at IS NULL OR expires_at >= $now)
+) SEMI JOIN within USING (agency) WHERE $ids IS NULL OR case_id IN (SELECT unnest($ids))
+"""
+_CASES = "CREATE TEMP TABLE chosen AS SELECT unnest($ids) AS case_id"
+_AGENCIES_IN_LINE = """
+SELECT agency FROM kept.agencies
+WHERE starts_with(jurisdiction || '/', $jurisdiction || '/') OR starts_with($jurisdiction || '/', jurisdiction || '/')
+"""
+
+
+def show(
+    connection: duckdb.DuckDBPyConnection,
+    case_ids: Iterable[str] | None,
+    *,
+    jurisdiction: str | None = None,
+    now: datetime | None = None,
+) -> None:
+    """Makes the views of this connection: over all cases, or over these.
+
+    With a ``jurisdiction`` only over its cases (offers that had to be answered before ``now`` count no more), over the
+    leads and recommendations of its procuratorates, and over the data sets of its agencies, of those below it and of
+    those above.
+    """
+    set_moment(connection, datetime(1970, 1, 1, tzinfo=UTC))  # each query sets its own
+    within = _within(connection, case_ids, jurisdiction, now)
+    shown = {view: f"SELECT * FROM ({_shown(view)}){within[view]}" for view in OF_A_CASE}  # noqa: S608 - of the catalogue
+    shown |= {view: f"{_kept(view)}{within[view]}" for view in (*OF_A_MATTER, *OF_THE_LOG)}
+    connection.execute("".join(f"CREATE TEMP VIEW {quoted(view)} AS {sql};" for view, sql in shown.items()))
+
+
+def export(
+    connection: duckdb.DuckDBPyConnection,
+    folder: Path,
+    case_ids: Iterable[str] | None = None,
+    *,
+    jurisdiction: str | None,
+    now: datetime | None = None,
+) -> None:
+    """Writes into the folder, a file for each table, all rows that the views of a jurisdiction are made of, or those of
+    these cases."""
+    within = _within(connection, case_ids, jurisdiction, now)
+    for name in (*OF_A_CASE, *OF_A_MATTER, *OF_THE_LOG, "anchors"):
+        reader = connection.sql(f"{_kept(name)}{within.get(name, '')}").to_arrow_reader(EXPORTED_AT_ONCE)
+        assert reader is not None, "it is a selection"
+        with pyarrow.ipc.new_file(str(folder / f"{name}{ARROW}"), reader.schema) as writer:
+            for batch in reader:
+                writer.write_batch(batch)
+
+
+def write(file: Path, table: pyarrow.Table) -> str:
+    """Write a table into a file that can be mapped; return the path."""
+    with pyarrow.ipc.new_file(str(file), table.schema) as writer:
+        writer.write_table(table)
+    return str(file)
+
+
+def open_export(folder: Path, limits: Limits) -> duckdb.DuckDBPyConnection:
+    """A database whose tables are the files that ``export`` wrote: they are mapped, not read into memory."""
+    connection = open_database(limits=limits)
+    connection.execute(f"CREATE SCHEMA {KEPT}")
+    for file in sorted(folder.glob(f"*{ARROW}")):
+        connection.register(f"{KEPT}_{file.stem}", mapped(file))
+        connection.execute(f"CREATE VIEW {KEPT}.{quoted(file.stem)} AS FROM {quoted(f'{KEPT}_{file.stem}')}")
+    return connection
+
+
+def mapped(file: Path) -> pyarrow.Table:
+    """The table in an Arrow file, as far as it is looked at."""
+    return pyarrow.ipc.open_file(pyarrow.memory_map(str(file))).read_all()
+
+
+def _kept(table: str) -> str:
+    return f"SELECT * FROM {KEPT}.{quoted(table)}"  # noqa: S608 - of the catalogue
+
+
+def _within(
+    connection: duckdb.DuckDBPyConnection,
+    case_ids: Iterable[str] | None,
+    jurisdiction: str | None,
+    now: datetime | None,
+) -> dict[str, str]:
+    """By view what is said after a selection from its rows, so that it gives those that are to be shown."""
+    ids = None if case_ids is None else list(case_ids)
+    of_cases = of_matters = of_datasets = ""
+    if jurisdiction is not None:
+        connection.execute(_AGENCIES_WITHIN, {"jurisdiction": jurisdiction})
+        of_matters = " WHERE procuratorate IN (SELECT agency FROM within)"
+        connection.execute(f"CREATE TEMP TABLE near AS {_AGENCIES_IN_LINE}", {"jurisdiction": jurisdiction})
+        of_datasets = " SEMI JOIN near USING (agency)"
+    if jurisdiction is not None or ids is not None:
+        if jurisdiction is None:
+            connection.execute(_CASES, {"ids": ids})
+        else:
+            until = now and now.astimezone(UTC).replace(tzinfo=None)
+            connection.execute(_CASES_WITHIN, {"ids": ids, "now": until})
+        of_cases = " SEMI JOIN chosen USING (case_id)"
+    within = dict.fromkeys(OF_A_CASE, of_cases) | dict.fromkeys(OF_A_MATTER, of_matters)
+    return within | dict.fromkeys(OF_THE_LOG, "") | {"datasets": of_datasets}
+
+
+def in_line(connection: duckdb.DuckDBPyConnection, jurisdiction: str) -> frozenset[str]:
+    """The agencies of the jurisdiction, of those below it and of those above it."""
+    rows = connection.execute(_AGENCIES_IN_LINE, {"jurisdiction": jurisdiction}).fetchall()
+    return frozenset(agency for (agency,) in rows)
+
+
+def _shown(view: str) -> str:
+    if view == "events":
+        names = views()[view].columns
+        columns = ", ".join("a.anchored_at" if name == "anchored_at" else f"e.{quoted(name)}" for name in names)
+        return _EVENTS.format(columns=columns)
+    return _DEADLINES if view == "deadlines" else f"SELECT * FROM {KEPT}.{quoted(view)}"  # noqa: S608

@@ -1,0 +1,199 @@
+"""Source: the ledger's own log, as views are made of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, datetime
+
+from ledger.chain.journal import WriteState
+from ledger.core.custody import Act, CaseState, fold
+from ledger.core.events import Payload, decode_payload
+from ledger.core.events.case import CaseJoined, CaseOpened
+from ledger.core.events.record import DatasetRegistered
+from ledger.core.procedure.rulebook import Rulebook
+from ledger.core.signing.authority import Authority
+from ledger.core.supervision import LeadState, RecommendationState
+from ledger.recording import supervision_streams
+from ledger.store import log
+from ledger.store.database import Database
+from ledger.store.journal import DatabaseJournal
+from ledger.store.log import StoredEntry
+from ledger.supervision.runs.datasets import Registered
+from ledger.supervision.views.case_record import Acts, Logged, day, moment
+from ledger.supervision.views.case_rows import Row
+from ledger.supervision.views.snapshot import Anchors, Head
+from ledger.supervision.views.supervision_rows import MatterRecord
+
+
+class LogSource:
+    """A store, what acts the events of its cases are by, and who is in the registry now."""
+
+    def __init__(self, database: Database, acts: Acts, authority: Callable[[], Authority]):
+        self.acts = acts
+        self._database = database
+        self._authority = authority
+
+    def head(self) -> Head:
+        with self._database.read() as connection:
+            size = log.tree(connection).size
+            return Head(size, log.entry(connection, size - 1).payload_digest if size else None)
+
+    def digest_at(self, size: int) -> str | None:
+        with self._database.read() as connection:
+            return log.entry(connection, size - 1).payload_digest if size else None
+
+    def touched(self, start: int, end: int) -> list[str]:
+        with self._database.read() as connection:
+            return log.streams_between(connection, "case", start, end)
+
+    def case(self, case_id: str, end: int) -> list[Logged]:
+        with self._database.read() as connection:
+            entries = log.stream(connection, "case", case_id)
+        return [logged(entry) for entry in entries if entry.log_index < end]
+
+    def matters(self, start: int, end: int) -> list[MatterRecord]:
+        agencies, found = self._authority().agencies, []
+        with self._database.read() as connection:
+            for stream_id in log.streams_between(connection, "supervision", start, end):
+                entries = [entry for entry in log.stream(connection, "supervision", stream_id) if entry.log_index < end]
+                state = supervision_streams.fold_stream(entries, agencies)
+                if isinstance(state, LeadState | RecommendationState):
+                    found.append(MatterRecord(stream_id, state, [logged(entry) for entry in entries]))
+        return found
+
+    def agencies(self) -> list[Row]:
+        found = self._authority().agencies
+        return [
+            (one.agency_id, one.kind, one.profile.name.zh, one.profile.name.en, one.profile.jurisdiction)
+            for _, one in sorted(found.items())
+        ]
+
+    def datasets(self, end: int) -> list[Row]:
+        return [_dataset(entry) for entry in self._registered(end)]
+
+    def registered(self, end: int) -> list[Registered]:
+        """The registrations of data sets below ``end``, in the order of the log."""
+        return [Registered(entry.agency, entry.payload_digest, _body(entry)) for entry in self._registered(end)]
+
+    def _registered(self, end: int) -> list[StoredEntry]:
+        with self._database.read() as connection:
+            entries = log.registered_datasets(connection)
+        return [entry for entry in entries if entry.log_index < end]
+
+    def anchors(self, after: int, end: int) -> Anchors:
+        rows: list[Row] = []
+        settled, is_open = after, False
+        for write in DatabaseJournal(self._database).anchors(after=after):
+            is_open = is_open or write.state is not WriteState.CONFIRMED
+            if write.state is not WriteState.CONFIRMED or write.anchored is None:
+                continue
+            if write.anchored.size > end or write.block_time is None:
+                break
+            at = datetime.fromtimestamp(write.block_time, UTC).replace(tzinfo=None)
+            rows.append((write.number, write.anchored.size, at))
+            settled = settled if is_open else write.number
+        return Anchors(settled, rows)
+
+
+def logged(entry: StoredEntry) -> Logged:
+    """A stored event. Raises MalformedInput where the stored bytes are no payload."""
+    return Logged(
+        entry.log_index, entry.payload_digest, entry.signed_at, decode_payload(entry.payload, entry.event_type)
+    )
+
+
+def _body(entry: StoredEntry) -> DatasetRegistered:
+    body = logged(entry).body
+    assert isinstance(body, DatasetRegistered), "the payload is of the type that its entry says"
+    return body
+
+
+def _dataset(entry: StoredEntry) -> Row:
+    event, body = logged(entry), _body(entry)
+    return (
+        body.dataset_id,
+        body.source,
+        body.legal_basis,
+        day(body.period_from),
+        day(body.period_until),
+        body.rows,
+        body.digest,
+        entry.agency,
+        moment(event.payload.occurred_at),
+        [event.digest],
+    )
+
+
+class GivenActs:
+    """Acts of given cases; what one cites of another case is looked up among them, and missing where it is not."""
+
+    def __init__(self, cases: Mapping[str, Iterable[Logged]], book: Rulebook):
+        self._cases = cases
+        self._book = book
+
+    def act(self, payload: Payload, digest: str, signed_at: int) -> Act:
+        """The event with the state that it cites."""
+        body = payload.body
+        cites = body.split_from if isinstance(body, CaseOpened) else None
+        cites = body.cites if isinstance(body, CaseJoined) else cites
+        return Act(payload, digest, signed_at, self._book, self._after(cites.payload_digest) if cites else None)
+
+    def _after(self, digest: str) -> CaseState | None:
+        for events in self._cases.values():
+            if not any(event.digest == digest for event in events):
+                continue
+            state: CaseState | None = None
+            for event in events:
+                state = fold(state, self.act(event.payload, event.digest, event.signed_at)).state
+                if event.digest == digest:
+                    return state
+        return None
+
+
+class GivenSource:
+    """A ``Source`` of these events, in any order; ``anchors``, size and block time, may go beyond the last of them."""
+
+    def __init__(
+        self, events: Iterable[Logged], book: Rulebook, *, agencies: Iterable[Row] = (), anchors: Iterable[Row] = ()
+    ):
+        self.events = sorted(events, key=lambda event: event.log_index)
+        self._book = book
+        self._agencies = list(agencies)
+        self._anchors = sorted(anchors, key=lambda row: int(str(row[0])))
+
+    @property
+    def acts(self) -> GivenActs:
+        return GivenActs(self._by_case(), self._book)
+
+    def head(self) -> Head:
+        size = self.events[-1].log_index + 1 if self.events else 0
+        return Head(size, self.digest_at(size))
+
+    def digest_at(self, size: int) -> str | None:
+        below = [event.digest for event in self.events if event.log_index < size]
+        return below[-1] if below else None
+
+    def touched(self, start: int, end: int) -> list[str]:
+        return sorted({event.payload.stream.id for event in self.events if start <= event.log_index < end})
+
+    def case(self, case_id: str, end: int) -> list[Logged]:
+        return [event for event in self._by_case().get(case_id, ()) if event.log_index < end]
+
+    def matters(self, start: int, end: int) -> list[MatterRecord]:
+        return []  # cases alone are given
+
+    def agencies(self) -> list[Row]:
+        return self._agencies
+
+    def datasets(self, end: int) -> list[Row]:
+        return []
+
+    def anchors(self, after: int, end: int) -> Anchors:
+        rows = [(number, *row) for number, row in enumerate(self._anchors, start=1) if number > after]
+        return Anchors(len(self._anchors), rows)
+
+    def _by_case(self) -> dict[str, list[Logged]]:
+        found: dict[str, list[Logged]] = {}
+        for event in self.events:
+            found.setdefault(event.payload.stream.id, []).append(event)
+        return found

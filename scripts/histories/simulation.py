@@ -1,0 +1,223 @@
+"""The plan of a life: what will become of a case, drawn before it begins."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, time, timedelta
+from hashlib import sha256
+from random import Random
+from typing import Literal, NamedTuple, TypeVar
+
+from msgspec import Struct
+
+from ledger.core.custody import Act, CaseState, Flag, fold
+from ledger.core.custody.due_dates import Deadline, deadlines
+from ledger.core.encoding import canonical
+from ledger.core.events import VERSION, Body, Payload, Stream, digest_of, make_payload
+from ledger.core.events.terms import EventRef
+from ledger.core.procedure.legal_days import DAY, SHANGHAI, instant_text, legal_day
+from ledger.deadlines.working_days import shipped_calendar
+from ledger.procedures import shipped_rulebook
+from scripts.histories.agencies import City, Officer
+
+T = TypeVar("T")
+
+Kind = Literal["criminal", "commission", "referral", "civil", "administrative", "public_interest"]
+Route = Literal["judgment", "not_prosecuted", "withdrawn", "waiting"]
+Custody = Literal["three_days", "a_week", "a_month", "arrest_refused", "bail", "surveillance"]
+Appeal = Literal["none", "upheld", "remanded"]
+
+KINDS: dict[Kind, int] = {
+    "criminal": 80,
+    "commission": 4,
+    "referral": 4,
+    "civil": 4,
+    "administrative": 4,
+    "public_interest": 4,
+}
+ROUTES: dict[Route, int] = {"judgment": 76, "not_prosecuted": 12, "withdrawn": 8, "waiting": 4}
+CUSTODIES: dict[Custody, int] = {
+    "three_days": 20,
+    "a_week": 25,
+    "a_month": 20,
+    "arrest_refused": 10,
+    "bail": 20,
+    "surveillance": 5,
+}
+APPEALS: dict[Appeal, int] = {"none": 80, "upheld": 14, "remanded": 6}
+RETURNS = {0: 60, 1: 28, 2: 12}
+
+
+class Plan(Struct, frozen=True):
+    """``custody`` is how the suspects are restrained, ``returns`` how often the review sends the case back.
+
+    ``at_large`` is a co-defendant who is not caught. What else is in the case: ``account`` a frozen one, ``car`` that
+    stays in the depot, ``phone`` that goes to the laboratory, ``cash`` that is split. ``careless`` are agencies whose
+    lists often differ from what arrives, ``correcting`` those that often correct them.
+    """
+
+    kind: Kind
+    route: Route
+    custody: Custody
+    appeal: Appeal
+    returns: int
+    suspects: int
+    exhibits: int
+    at_large: bool
+    account: bool
+    car: bool
+    phone: bool
+    cash: bool
+    summary: bool
+    careless: tuple[str, ...] = ()
+    correcting: tuple[str, ...] = ()
+
+
+def drawn(chance: Random) -> Plan:
+    """A plan by chance."""
+    at_large = chance.random() < 0.05
+    return Plan(
+        kind=_one(chance, KINDS),
+        route=_one(chance, ROUTES),
+        custody=_one(chance, CUSTODIES),
+        appeal=_one(chance, APPEALS),
+        returns=_one(chance, RETURNS),
+        suspects=_one(chance, {1: 70, 2: 22, 3: 8}),
+        exhibits=chance.randint(1, 5),
+        at_large=at_large,
+        account=chance.random() < 0.3,
+        car=chance.random() < 0.2,
+        phone=chance.random() < 0.5,
+        cash=chance.random() < 0.4,
+        summary=not at_large and chance.random() < 0.25,
+    )
+
+
+def _one(chance: Random, shares: dict[T, int]) -> T:
+    return chance.choices([*shares], [*shares.values()])[0]
+
+
+BOOK = shipped_rulebook()
+CALENDAR = shipped_calendar()
+
+
+class Planted(Struct, frozen=True, order=True):
+    """A breach in a case: the rule of supervision, the part of it, and the ids of what it is about."""
+
+    rule: int
+    part: str
+    case_id: str
+    subjects: tuple[str, ...]
+
+
+class Entry(Struct, frozen=True):
+    """An event before it is signed; ``recorded_at`` (unix seconds) is when the log takes it."""
+
+    payload: Payload
+    payload_bytes: bytes
+    digest: str
+    recorded_at: int
+    officer: Officer
+
+    @property
+    def ref(self) -> EventRef:
+        return EventRef(event_id=self.payload.event_id, payload_digest=self.digest)
+
+
+class Step(NamedTuple):
+    """An event with the case before and after it."""
+
+    before: CaseState | None
+    entry: Entry
+    after: CaseState
+    flags: tuple[Flag, ...]
+
+
+class Horizon(Exception):
+    """The history ends here, in the middle of a life."""
+
+
+class Life:
+    """Writes the stream of a case from ``now`` on; ``Horizon`` is raised by the first act that lies beyond ``ends``."""
+
+    def __init__(self, case_id: str, city: City, chance: Random, now: datetime, ends: datetime) -> None:
+        self.case_id = case_id
+        self.city = city
+        self.chance = chance
+        self.now = now
+        self.steps: list[Step] = []
+        self.planted: list[Planted] = []
+        self._ends = ends
+
+    @property
+    def state(self) -> CaseState:
+        """The case as it stands. Requires that it is open."""
+        return self.steps[-1].after
+
+    @property
+    def last(self) -> Entry:
+        return self.steps[-1].entry
+
+    @property
+    def today(self) -> date:
+        """The legal day."""
+        return legal_day(self.now)
+
+    @property
+    def moment(self) -> str:
+        """Now, as events spell it."""
+        return instant_text(int(self.now.timestamp()))
+
+    def act(self, body: Body, by: Officer, *, occurred_at: str | None = None, delay: timedelta = timedelta(0)) -> Entry:
+        """Writes one event. ``delay`` is how long after its claimed time it is signed and recorded."""
+        self.now += timedelta(minutes=self.chance.randint(2, 9))
+        claimed = occurred_at or self.moment
+        self.now += delay
+        if self.now >= self._ends:
+            raise Horizon
+        before = self.steps[-1].after if self.steps else None
+        recorded_at = int(self.now.timestamp()) + self.chance.randint(5, 90)
+        payload = self._payload(body, by, claimed, recorded_at)
+        encoded = canonical.encode(payload)
+        entry = Entry(payload, encoded, digest_of(encoded), recorded_at, by)
+        after, flags = fold(before, Act(payload, entry.digest, recorded_at, BOOK))
+        self.steps.append(Step(before, entry, after, flags))
+        return entry
+
+    def on(self, day: date, hour: int = 9) -> None:
+        """Goes on to this day's hour, or stays where it is later already."""
+        there = datetime.combine(day, time(hour), SHANGHAI).astimezone(UTC)
+        self.now = max(self.now, there + timedelta(minutes=self.chance.randint(0, 50)))
+
+    def days(self, least: int, most: int | None = None) -> None:
+        """Goes on by so many days."""
+        self.on(self.today + self.chance.randint(least, least if most is None else most) * DAY)
+
+    def plant(self, rule: int, part: str, *subjects: str) -> None:
+        """Enters a breach in the answer key."""
+        self.planted.append(Planted(rule, part, self.case_id, subjects))
+
+    def running(self, clock: str, subject: str | None = None) -> list[Deadline]:
+        """The clocks of this name that run now."""
+        found = deadlines(self.state, BOOK, CALENDAR, self.now + timedelta(seconds=1))
+        return [one for one in found if one.clock == clock and not one.stopped_at and subject in (None, one.subject)]
+
+    def last_day(self, clock: str) -> date | None:
+        """The earliest last day of those clocks; None where none runs, or nobody knows the holidays."""
+        return min((one.last_day for one in self.running(clock) if one.last_day), default=None)
+
+    def _payload(self, body: Body, by: Officer, claimed: str, recorded_at: int) -> Payload:
+        sequence = len(self.steps)
+        noise = sha256(f"{self.case_id} {sequence}".encode()).hexdigest()
+        stamp = f"{recorded_at * 1000:012x}"
+        return make_payload(
+            body=body,
+            version=VERSION,
+            event_id=f"{stamp[:8]}-{stamp[8:]}-7{noise[:3]}-8{noise[3:6]}-{noise[6:18]}",
+            stream=Stream(kind="case", id=self.case_id),
+            sequence=sequence,
+            previous=self.last.digest if self.steps else None,
+            agency=by.agency,
+            officer=by.officer_id,
+            occurred_at=claimed,
+            salt=noise[32:],
+        )
