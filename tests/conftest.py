@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +17,13 @@ from tests.testkit.postgres import PostgresServer, running_server
 
 with kept_recursion_limit():  # before a test brings it in with an Ethereum package
     import py_ecc  # noqa: F401
+
+# Catalogues of texts that changed since scripts/setup compiled them; before a conftest below reads one.
+for catalogue in (machine.REPOSITORY / "ledger" / "i18n" / "locale").rglob("*.po"):
+    compiled = catalogue.with_suffix(".mo")
+    if not compiled.exists() or compiled.stat().st_mtime < catalogue.stat().st_mtime:
+        command = ("-m", "babel.messages.frontend", "compile", "--input-file", catalogue, "--output-file", compiled)
+        subprocess.run([sys.executable, *command], check=True, capture_output=True)
 
 settings.register_profile("suite", parent=settings.default, deadline=None)  # no test fails for being slow
 settings.register_profile(  # for scripts/campaigns/mutation.py: the same few examples each time, and none made smaller

@@ -20,7 +20,7 @@ from click.core import ParameterSource
 from ledger.cli.output import columns_of, padded
 from ledger.cli.session import Session
 from ledger.core.errors import MalformedInput
-from ledger.i18n import LANGUAGES, help_in
+from ledger.i18n import LANGUAGES, translate
 
 VISIBLE_HINT = (
     "Others see what stands on a command line, and it is kept: give @FILE or @-, or leave the text out to be asked."
@@ -88,25 +88,28 @@ _SAID_BEHIND = re.compile(r"\b(required|default)\b")
 
 
 class Formatter(click.HelpFormatter):
-    """Lays out help of ``texts`` by their English; what is not there stays as it is.
+    """Lays out help in a language.
 
     Lines are measured in columns of a terminal, of which a Chinese character takes two.
     """
 
-    def __init__(self, texts: dict[str, str], **sizes: Any):
+    def __init__(self, language: str, **sizes: Any):
         super().__init__(**sizes)
-        self._texts = texts
+        self._language = language
 
     def translated(self, text: str) -> str:
         """Return the text in the reader's language; of an option's help, also the part in brackets behind it."""
-        if text in self._texts:
-            return self._texts[text]
         behind = _BEHIND.search(text)
         if behind is None:
-            return text
+            return "\n\n".join(self._translated_paragraph(paragraph) for paragraph in text.split("\n\n"))
         own_text = text[: behind.start()].rstrip()
-        bracketed = _SAID_BEHIND.sub(lambda word: self._texts.get(word[0], word[0]), behind[0])
-        return f"{self._texts.get(own_text, own_text)}  {bracketed}" if own_text else bracketed
+        bracketed = _SAID_BEHIND.sub(lambda word: translate(word[0], self._language), behind[0])
+        return f"{translate(own_text, self._language)}  {bracketed}" if own_text else bracketed
+
+    def _translated_paragraph(self, paragraph: str) -> str:
+        """Return a paragraph with its mark for lines that are not wrapped, which is no text."""
+        text = paragraph.removeprefix(_VERBATIM)
+        return paragraph.removesuffix(text) + translate(text, self._language)
 
     def write_usage(self, prog: str, args: str = "", prefix: str | None = None) -> None:
         super().write_usage(prog, args, prefix or self.translated("Usage: "))
@@ -148,7 +151,7 @@ class Context(click.Context):
 
     def make_formatter(self) -> click.HelpFormatter:
         session = self.find_object(Session) or Session()
-        return Formatter(help_in(session.language), width=self.terminal_width, max_width=self.max_content_width)
+        return Formatter(session.language, width=self.terminal_width, max_width=self.max_content_width)
 
 
 def shell_lines(command: str, width: int) -> list[str]:

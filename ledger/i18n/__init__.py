@@ -1,14 +1,21 @@
-"""Labels of protocol words in the reader's language. The words themselves never change."""
+"""Texts in the reader's language: one gettext catalogue a language, ``locale/*/LC_MESSAGES/tallystick.po``.
+
+A message is looked up by its English (``ledger.core.messages``); the label of a protocol word by its vocabulary, which
+is the context of its entry, and the word. The words themselves never change. ``scripts/setup`` compiles the catalogues.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import datetime
 from functools import cache
+from gettext import GNUTranslations, NullTranslations
 from importlib.machinery import SourceFileLoader
+from io import BytesIO
 from typing import Any, Protocol
 
-from ledger.core.encoding.decoding import decode_json
+import msgspec
+
+from ledger.core.messages import Message
 from ledger.core.procedure.legal_days import SHANGHAI
 from ledger.procedures import shipped_rules
 
@@ -18,6 +25,24 @@ LANGUAGES = ("en", "zh-CN")
 def language_of(tag: str | None) -> str:
     """Return the language for a tag such as ``zh_CN.UTF-8``: Chinese for any Chinese, else English."""
     return "zh-CN" if (tag or "").lower().startswith("zh") else "en"
+
+
+def translate(text: str, language: str) -> str:
+    """Return a message, or a text without slots, in the language; English where the catalogue lacks it."""
+    if not text or language == "en":
+        return text
+    catalogue = _catalogue(language)
+    if not isinstance(text, Message):
+        return catalogue.gettext(text)
+    translation = catalogue.gettext(text.msgid)
+    if not text.params:
+        return translation
+    return translation.format_map(
+        {
+            name: translate(value, language) if isinstance(value, Message) else value
+            for name, value in text.params.items()
+        }
+    )
 
 
 class Bilingual(Protocol):
@@ -36,7 +61,7 @@ class Labels:
     def __init__(self, language: str):
         self.language = language
         self.suffix = "zh" if language == "zh-CN" else "en"
-        self._labels = _catalogue(language)
+        self._catalogue = _catalogue(language)
 
     def of(self, vocabulary: str, word: str) -> str:
         """Return the label of ``word``, or the word itself with spaces if the catalogue has none."""
@@ -44,11 +69,17 @@ class Labels:
 
     def find(self, vocabulary: str, word: str) -> str | None:
         """Return the label in the catalogue, or None."""
-        return self._labels.get(vocabulary, {}).get(word)
+        return self._catalogue.pgettext(vocabulary, word) or None
 
-    def all(self, vocabulary: str) -> Mapping[str, str]:
+    def all(self, vocabulary: str) -> dict[str, str]:
         """Return every word of the vocabulary with its label."""
-        return self._labels[vocabulary]
+        prefix = f"{vocabulary}\x04"
+        entries = self._catalogue._catalog.items()  # type: ignore[attr-defined]  # noqa: SLF001
+        return {key.removeprefix(prefix): text for key, text in entries if str(key).startswith(prefix)}
+
+    def translate(self, text: str) -> str:
+        """Return a message, or a text without slots, in this language; English where the catalogue lacks it."""
+        return translate(text, self.language)
 
     def told(self, both: Bilingual) -> str:
         """Return the text in this language."""
@@ -94,26 +125,30 @@ class Labels:
         return str(_rules(kind).get(name, {}).get(self.suffix, name.replace("_", " ")))
 
 
-@cache
-def _catalogue(language: str) -> dict[str, dict[str, str]]:
-    return decode_json(_data(f"{language}.json"), dict[str, dict[str, str]])
+class _Missing(NullTranslations):
+    """What a catalogue lacks: a message is its id, a label is empty."""
+
+    def pgettext(self, context: str, message: str) -> str:  # noqa: ARG002 - of gettext
+        return ""
 
 
 @cache
-def help_in(language: str) -> dict[str, str]:
-    """Return the help of commands and options by its English, and each first paragraph too; empty for English."""
-    if language == "en":
-        return {}
-    texts = decode_json(_data(f"help.{language}.json"), dict[str, str])
-    return {
-        english.partition("\n\n")[0]: translation.partition("\n\n")[0] for english, translation in texts.items()
-    } | texts
+def _catalogue(language: str) -> NullTranslations:
+    name = f"locale/{language.replace('-', '_')}/LC_MESSAGES/tallystick.mo"
+    try:
+        catalogue = GNUTranslations(BytesIO(_data(name)))
+    except FileNotFoundError as error:
+        raise RuntimeError(
+            f"{error.filename} is made by scripts/setup: run it once, and when texts have changed"
+        ) from error
+    catalogue.add_fallback(_Missing())
+    return catalogue
 
 
 @cache
 def messages_in(language: str) -> dict[str, str]:
     """Return the texts of refusals by their English with slots in braces; empty for English."""
-    return {} if language == "en" else decode_json(_data(f"messages.{language}.json"), dict[str, str])
+    return {} if language == "en" else msgspec.json.decode(_data(f"messages.{language}.json"), type=dict[str, str])
 
 
 @cache

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Any, get_args
+from typing import get_args
 
 import msgspec
 import pytest
@@ -41,6 +41,7 @@ from ledger.supervision.library.public.pages import OUTTURNS
 from ledger.supervision.library.publishing import STEPS as MODEL_STEPS
 from ledger.timeline.case_history import NOTE_KINDS
 from ledger.timeline.sentences import CLAUSES, TEMPLATES
+from scripts import texts
 from tests.unit.interchange.paper_words import paper_words
 from tests.unit.supervision.public_words import public_words
 
@@ -250,9 +251,26 @@ def test_language_follows_the_environment(tag: str | None, language: str) -> Non
     assert language_of(tag) == language
 
 
-def catalogue(language: str) -> dict[str, dict[str, Any]]:
-    """The catalogue's file."""
-    from ledger import i18n
+def catalogue(language: str) -> dict[str, dict[str, str]]:
+    """The labels of a language by vocabulary and word."""
+    labels: dict[str, dict[str, str]] = {}
+    for entry in texts.catalogue(language.replace("-", "_")):
+        if entry.context:
+            labels.setdefault(entry.context, {})[entry.id] = entry.string
+    return labels
 
-    with open(f"{i18n.__path__[0]}/{language}.json", "rb") as file:  # noqa: PTH123
-        return msgspec.json.decode(file.read(), type=dict[str, dict[str, Any]])
+
+def test_every_text_is_in_chinese_and_none_is_left_over() -> None:
+    """Whoever reads Chinese reads no English; a text that went is not translated on. ``scripts/texts.py`` mends it."""
+    translations = {entry.id: entry.string for entry in texts.catalogue("zh_CN") if entry.id and not entry.context}
+    messages = texts.messages()
+    assert messages - translations.keys() == set()
+    assert translations.keys() - messages == set()
+    assert [text for text, chinese in translations.items() if chinese.isascii() and re.search("[a-z]{2} ", text)] == []
+
+
+def test_slots_are_the_same_in_both_languages() -> None:
+    """A translation fills what the English fills, in whatever order."""
+    for entry in texts.catalogue("zh_CN"):
+        if entry.id and not entry.context:
+            assert sorted(re.findall(r"{\w*", entry.id)) == sorted(re.findall(r"{\w*", entry.string)), entry.id
