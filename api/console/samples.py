@@ -18,8 +18,7 @@ from api.services.parts import Parts
 from ledger.config.installation import DataDirectory
 from ledger.core.errors import Conflict, TallystickError
 from ledger.samples import load as loading
-from ledger.samples.inside import InsideLedger
-from ledger.samples.load import Progress
+from ledger.samples.load import InsideLedger, Progress
 from ledger.samples.town import PEOPLE
 from ledger.supervision.runs.datasets import DatasetFiles
 

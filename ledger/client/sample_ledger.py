@@ -1,4 +1,4 @@
-"""The ledger of a telling over HTTP: what the town's people would send from their own machines."""
+"""The ledger of the sample over HTTP: what the town's people would send from their own machines."""
 
 from __future__ import annotations
 
@@ -20,15 +20,14 @@ from ledger.core.events.record import DatasetRegistered
 from ledger.core.log.checkpoints import parse_checkpoint
 from ledger.core.log.notes import parse_note
 from ledger.core.log.tiles import TILE_WIDTH, BundleName, decode_bundle
-from ledger.samples.keys import TownKeys
-from ledger.samples.telling import Head
-from ledger.samples.town import AGENCIES
+from ledger.samples.player import LeadHead
+from ledger.samples.town import AGENCIES, TownKeys
 
 READER = "analyst"  # registers the data set, and sees the leads
 
 
 class ServiceLedger:
-    """Implements ``ledger.samples.telling.Ledger`` at the service of ``url``."""
+    """Implements ``ledger.samples.player.SampleLedger`` at the service of ``url``."""
 
     def __init__(self, url: str, log_id: bytes, keys: TownKeys):
         self.log_id = log_id
@@ -70,9 +69,9 @@ class ServiceLedger:
         path = at("/api/v1/datasets/{}/file", dataset.dataset_id)
         self._service.post(path, data, dict[str, Any], content_type="application/octet-stream")
 
-    def lead(self, lead_id: str, /) -> Head | None:
+    def lead(self, lead_id: str, /) -> LeadHead | None:
         try:
             shown = self._service.get(at("/api/v1/leads/{}", lead_id))
         except NotFound:
             return None
-        return Head(shown["sequence"], shown["head"])
+        return LeadHead(shown["sequence"], shown["head"])

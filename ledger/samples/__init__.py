@@ -1,14 +1,14 @@
-"""Sample data: a development town whose people play the twelve stories, for whoever wants something to look at.
+"""The twelve stories, told once: sample data, end-to-end tests and the demonstration all play what stands here.
 
-``town`` has the agencies and people, ``keys`` their keys, which ``tally init --development`` keeps in the data
-directory; ``telling`` and ``case_telling`` write streams; ``deliveries``, ``persons``, ``things`` and ``governance``
-are the stories; ``load`` plays them. ``tally sample load`` does it over HTTP; in a service, in a thread of its own::
+``town`` has the agencies and people, and their keys, which ``tally init --development`` keeps in the data directory;
+``case_acts`` the acts of a case, which tests use too; ``player`` signs and submits them; ``stories`` and
+``governance`` are the stories; ``load`` plays all. ``tally sample load`` does it over HTTP; in a service, in a thread
+of its own::
 
     from ledger.samples import load
-    from ledger.samples.inside import InsideLedger
 
     where = DataDirectory(parts.settings.data_dir)
-    ledger = InsideLedger(
+    ledger = load.InsideLedger(
         database=parts.database, validator=parts.validator, sequencer=parts.sequencer, authority=parts.authority,
         registry=lambda: parts.chain_worker.link.registry, files=DatasetFiles(where.datasets, parts.database),
         clock=parts.clock,
@@ -16,7 +16,7 @@ are the stories; ``load`` plays them. ``tally sample load`` does it over HTTP; i
     load.require_development(where)            # RuleRefused not_development: show no button
     load.require_empty(where, ledger)          # Conflict not_empty: show none either
     load.is_begun(where)                       # begun, and perhaps not ended: loading again goes on
-    load.load(where, ledger, told=keep)        # some 40 seconds; ``keep`` gets a ``load.Progress`` before each part
+    load.load(where, ledger, show=keep)        # some 40 seconds; ``keep`` gets a ``load.Progress`` before each part
 
 It raises Unavailable where chain or supervision do not do their part in time; the same call goes on from there. Who may
 sign in afterwards: ``town.PEOPLE``, by profiles that ``tally sample profiles`` makes, and with them ``tally signer``.

@@ -9,38 +9,55 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import msgspec
 from msgspec import Struct
 
 from ledger.chain import calls
-from ledger.config.installation import DataDirectory, Installation
+from ledger.chain.calls import ContractDomain
+from ledger.chain.registry import RegistryClient
+from ledger.chain.transaction import sign
+from ledger.config.installation import DataDirectory
 from ledger.config.installation import load as load_installation
+from ledger.config.keys import Signer
 from ledger.config.secret_files import read_secret, write_secret
 from ledger.core.encoding.decoding import decode_json
 from ledger.core.errors import Conflict, RuleRefused, Unavailable
 from ledger.core.ethereum.contract_changes import ROLE_BITS
+from ledger.core.events import Envelope, decode_envelope
+from ledger.core.events.record import DatasetRegistered
 from ledger.core.events.supervision import BilingualText
-from ledger.samples import deliveries, governance, persons, things
-from ledger.samples.keys import TownKeys
-from ledger.samples.telling import POLL, Ledger, Teller
-from ledger.samples.town import AGENCIES, GRANTED_UNTIL, PEOPLE, Person, admin_of
+from ledger.core.signing.authority import Authority
+from ledger.recording.publisher import Receipt
+from ledger.recording.sequencer import Sequencer
+from ledger.recording.validation import Duplicate, Validator
+from ledger.samples import governance, stories
+from ledger.samples.player import POLL, LeadHead, Player, SampleLedger
+from ledger.samples.town import AGENCIES, GRANTED_UNTIL, PEOPLE, Person, TownKeys, admin_of
+from ledger.store import log
+from ledger.store.database import Database
+from ledger.supervision.runs.datasets import DatasetFiles
 
 MIRRORED_WITHIN = 120  # seconds in which the log is expected to have the keys
 
-Story = Callable[[Teller], None]
 
+def grant_keys(player: Player, *people: Person) -> None:
+    """Grant people their keys, each by the admin of his agency; return once the log has them.
 
-def _granted(teller: Teller) -> None:
-    """Everybody's key, by the admin of his agency."""
-    missing = {person: teller.keys.key_id(person.profile) for person in PEOPLE}
-    for person, key_id in missing.items():
-        if key_id not in teller.ledger.granted():
-            teller.ledger.relay(_grant(teller, person), teller.keys.signer(admin_of(person.agency)))
+    Raises Unavailable if it does not have them in time.
+    """
+    keys = {person: player.keys.key_id(person.profile) for person in people}
+    granted, domain = player.ledger.granted(), player.ledger.registry_domain()
+    for person, key_id in keys.items():
+        if key_id not in granted:
+            signer = player.keys.signer(person.profile)
+            request = calls.request_key(signer, domain, agency=person.agency, officer=person.officer)
+            call = calls.grant_key(request, roles=ROLE_BITS[person.role], valid_from=0, valid_until=GRANTED_UNTIL)
+            player.ledger.relay(call, player.keys.signer(admin_of(person.agency)))
     deadline = time.monotonic() + MIRRORED_WITHIN
-    while not teller.ledger.granted() >= set(missing.values()):
+    while not player.ledger.granted() >= set(keys.values()):
         if time.monotonic() > deadline:
             raise Unavailable(
                 "the log does not have the keys of the town yet",
@@ -50,42 +67,35 @@ def _granted(teller: Teller) -> None:
         time.sleep(POLL)
 
 
-def _grant(teller: Teller, person: Person) -> bytes:
-    key, domain = teller.keys.signer(person.profile), teller.ledger.registry_domain()
-    request = calls.request_key(key, domain, agency=person.agency, officer=person.officer)
-    return calls.grant_key(request, roles=ROLE_BITS[person.role], valid_from=0, valid_until=GRANTED_UNTIL)
+def _work_leads(player: Player) -> None:
+    stories.THIRD_RETURN_LEAD.work(player, until="closed")
+    stories.DETENTION_LEAD.work(player, until="answered")
+    stories.JUDGMENT_LEAD.work(player, until="assigned")
 
 
-def _nothing(teller: Teller) -> None:
-    """Story 10: see above."""
-
-
-def _supervised(teller: Teller) -> None:
-    """What became of the findings. Models come after the cases: a run between two acts would find a case half told."""
-    persons.third_return_supervised(teller)
-    persons.detention_supervised(teller)
-    things.judgment_supervised(teller)
-
-
-PARTS: tuple[tuple[BilingualText, Story], ...] = (
-    (BilingualText(zh="授予密钥", en="keys are granted"), _granted),
-    (BilingualText(zh="1 顺利移送", en="1 clean run"), deliveries.clean_run),
-    (BilingualText(zh="2 短少", en="2 short delivery"), deliveries.short_delivery),
-    (BilingualText(zh="3 卷宗不合格", en="3 bad dossier"), deliveries.bad_dossier),
-    (BilingualText(zh="4 第三次退补", en="4 third return"), persons.third_return),
-    (BilingualText(zh="5 拘留后取保", en="5 detained, then bailed"), persons.detained_then_bailed),
-    (BilingualText(zh="6 换押", en="6 custody of a person"), persons.custody_of_a_person),
-    (BilingualText(zh="7 款物与车辆", en="7 money and a car"), things.money_and_a_car),
-    (BilingualText(zh="8 手机", en="8 a phone"), things.a_phone),
-    (BilingualText(zh="9 上诉与发回", en="9 appeal and remand"), persons.appeal_and_remand),
+# Models come after the cases: a run between two acts would find a case half written.
+PARTS: tuple[tuple[BilingualText, Callable[[Player], object]], ...] = (
+    (BilingualText(zh="授予密钥", en="keys are granted"), lambda player: grant_keys(player, *PEOPLE)),
+    (BilingualText(zh="1 顺利移送", en="1 clean run"), stories.CLEAN_RUN.play),
+    (BilingualText(zh="2 短少", en="2 short delivery"), stories.SHORT_DELIVERY.play),
+    (BilingualText(zh="3 卷宗不合格", en="3 bad dossier"), stories.BAD_DOSSIER.play),
+    (BilingualText(zh="4 第三次退补", en="4 third return"), stories.THIRD_RETURN.play),
+    (BilingualText(zh="5 拘留后取保", en="5 detained, then bailed"), stories.DETAINED_THEN_BAILED.play),
+    (BilingualText(zh="6 换押", en="6 custody of a person"), stories.CUSTODY_OF_A_PERSON.play),
+    (BilingualText(zh="7 款物与车辆", en="7 money and a car"), stories.MONEY_AND_A_CAR.play),
+    (BilingualText(zh="8 手机", en="8 a phone"), stories.A_PHONE.play),
+    (BilingualText(zh="9 上诉与发回", en="9 appeal and remand"), stories.APPEAL_AND_REMAND.play),
     (
         BilingualText(zh="10 运营方作弊（诚实的账本里没有）", en="10 the operator cheats (no honest ledger has it)"),
-        _nothing,
+        lambda _: None,
     ),
-    (BilingualText(zh="发布监督模型", en="models are published"), governance.publish),
-    (BilingualText(zh="办理 4、5、7 的线索", en="leads of 4, 5 and 7 are worked"), _supervised),
+    (
+        BilingualText(zh="发布监督模型", en="models are published"),
+        lambda player: governance.publish(player, *governance.MODELS),
+    ),
+    (BilingualText(zh="办理 4、5、7 的线索", en="leads of 4, 5 and 7 are worked"), _work_leads),
     (BilingualText(zh="11 从导入到治理", en="11 import to governance"), governance.from_import_to_governance),
-    (BilingualText(zh="12 删除与陌生人", en="12 erasure and a stranger"), things.erasure),
+    (BilingualText(zh="12 删除与陌生人", en="12 erasure and a stranger"), stories.ERASURE.play),
 )
 
 
@@ -99,21 +109,23 @@ class Progress(Struct, frozen=True):
 
 
 class _Begun(Struct, frozen=True):
-    """What makes the stories the same whenever they are told again; kept before the first is."""
+    """What makes the stories the same whenever they are played again; kept before the first is."""
 
     began_at: int
     secret: str
 
 
 def require_development(where: DataDirectory) -> TownKeys:
-    """The keys of the town that this ledger was founded with.
+    """Return the keys of the town that this ledger was founded with.
 
     Raises RuleRefused ``not_development`` for any other ledger, and where it has no such keys.
     """
     installation = load_installation(where)
     keys = TownKeys.of(where)
-    if installation.founding.development and keys.are_there and _is_of(installation, keys):
-        return keys
+    if installation.founding.development and keys.are_there:
+        admins = {agency.agency_id: agency.admin for agency in installation.founding.agencies}
+        if admins == {agency.agency_id: keys.key_id(admin_of(agency.agency_id)) for agency in AGENCIES}:
+            return keys
     raise RuleRefused(
         "sample data is for a ledger that was founded as a development town, with the keys of its people",
         code="not_development",
@@ -122,18 +134,13 @@ def require_development(where: DataDirectory) -> TownKeys:
     )
 
 
-def _is_of(installation: Installation, keys: TownKeys) -> bool:
-    admins = {one.agency_id: one.admin for one in installation.founding.agencies}
-    return admins == {one.agency_id: keys.key_id(admin_of(one.agency_id)) for one in AGENCIES}
-
-
 def is_begun(where: DataDirectory) -> bool:
-    """Whether loading was begun here: then it may be gone on with, and nothing is told twice."""
+    """Return whether loading was begun here: then it may be gone on with, and nothing is recorded twice."""
     return _file(where).exists()
 
 
-def require_empty(where: DataDirectory, ledger: Ledger) -> None:
-    """Raises Conflict ``not_empty`` where the log has events of people, and loading was not begun before them."""
+def require_empty(where: DataDirectory, ledger: SampleLedger) -> None:
+    """Raise Conflict ``not_empty`` if the log has events of people, and loading was not begun before them."""
     if is_begun(where):
         return
     written = next((entry for entry in ledger.entries() if entry.stream.kind != "system"), None)
@@ -146,34 +153,86 @@ def require_empty(where: DataDirectory, ledger: Ledger) -> None:
         )
 
 
-def load(where: DataDirectory, ledger: Ledger, told: Callable[[Progress], None]) -> int:
-    """Plays all parts, telling before each how far it is; gives the number of events.
+def load(where: DataDirectory, ledger: SampleLedger, show: Callable[[Progress], None]) -> int:
+    """Play all parts, showing before each how far it is; return the number of events.
 
     Raises what ``require_development`` and ``require_empty`` raise, and Unavailable where the service does not do its
     part in time: the same call goes on from there.
     """
     keys = require_development(where)
     require_empty(where, ledger)
-    begun = _begun(where)
-    teller = Teller(ledger, keys, began_at=begun.began_at, secret=begun.secret)
-    return play(teller, told)
-
-
-def play(teller: Teller, told: Callable[[Progress], None]) -> int:
-    """All parts by this teller, whatever ledger that is of; the number of events."""
-    for done, (part, tell) in enumerate(PARTS):
-        told(Progress(done, len(PARTS), teller.told, part))
-        tell(teller)
-    told(Progress(len(PARTS), len(PARTS), teller.told, None))
-    return teller.told
-
-
-def _begun(where: DataDirectory) -> _Begun:
     if not is_begun(where):
         fresh = _Begun(int(time.time()), secrets.token_hex(16))
         write_secret(_file(where), msgspec.json.encode(fresh), field="data_dir")
-    return decode_json(read_secret(_file(where), field="data_dir"), _Begun)
+    begun = decode_json(read_secret(_file(where), field="data_dir"), _Begun)
+    return play(Player(ledger, keys, began_at=begun.began_at, secret=begun.secret), show)
+
+
+def play(player: Player, show: Callable[[Progress], None]) -> int:
+    """Play all parts into the player's ledger; return the number of events."""
+    for done, (part, play_part) in enumerate(PARTS):
+        show(Progress(done, len(PARTS), player.events, part))
+        play_part(player)
+    show(Progress(len(PARTS), len(PARTS), player.events, None))
+    return player.events
 
 
 def _file(where: DataDirectory) -> Path:
     return where.path / "sample.json"
+
+
+class InsideLedger:
+    """A sample ledger from within its service: the parts that requests come to, without the requests.
+
+    ``registry`` raises Unavailable while no chain is connected; ``clock`` gives unix milliseconds. Calls wait: they
+    belong in a thread of their own.
+    """
+
+    def __init__(
+        self,
+        *,
+        database: Database,
+        validator: Validator,
+        sequencer: Sequencer,
+        authority: Callable[[], Authority],
+        registry: Callable[[], RegistryClient],
+        files: DatasetFiles,
+        clock: Callable[[], int],
+    ):
+        self._database = database
+        self._validator = validator
+        self._sequencer = sequencer
+        self._authority = authority
+        self._registry = registry
+        self._files = files
+        self._clock = clock
+        self.log_id = authority().log_id
+
+    def entries(self) -> Iterator[Envelope]:
+        with self._database.read() as connection:
+            for stored in log.entries(connection, 0, log.tree(connection).size):
+                yield decode_envelope(stored.envelope)
+
+    def granted(self) -> frozenset[str]:
+        return frozenset(self._authority().grants)
+
+    def registry_domain(self) -> ContractDomain:
+        return self._registry().domain(self.log_id)
+
+    def relay(self, call: bytes, admin: Signer, /) -> None:
+        registry = self._registry()
+        registry.relay(sign(registry.prepare(admin.key_id, call), admin).raw)
+
+    def submit(self, submission: bytes, /) -> int:
+        judged = self._validator.validate(submission, self._clock() // 1000)
+        answer = judged if isinstance(judged, Duplicate) else self._sequencer.submit(judged).result()
+        return answer.index if isinstance(answer, Receipt) else answer.entry.log_index
+
+    def give(self, dataset: DatasetRegistered, data: bytes, /) -> None:
+        self._files.keep(dataset, data)
+
+    def lead(self, lead_id: str, /) -> LeadHead | None:
+        stream = ("supervision", lead_id)
+        with self._database.read() as connection:
+            head = log.heads(connection, [stream]).get(stream)
+        return LeadHead(head.sequence, head.digest) if head else None

@@ -11,8 +11,8 @@ from ledger.client.sample_ledger import ServiceLedger
 from ledger.config.installation import Installation
 from ledger.config.keys import KeyDirectory
 from ledger.samples import load
-from ledger.samples.keys import TownKeys
-from ledger.samples.telling import Teller
+from ledger.samples.player import Player
+from ledger.samples.town import TownKeys
 from scripts.demonstration.stage import Stage
 
 
@@ -22,7 +22,7 @@ def play(stage: Stage) -> None:
     identity = msgspec.json.decode((stage.data / "installation.json").read_bytes(), type=Installation)
     keys = TownKeys(KeyDirectory(stage.directory / "config" / "keys"), stage.passphrase_file)
     ledger = ServiceLedger(stage.url, identity.log_id_bytes, keys)
-    teller = Teller(ledger, keys, began_at=int(time.time()), secret=secrets.token_hex(16))
+    player = Player(ledger, keys, began_at=int(time.time()), secret=secrets.token_hex(16))
     under_way: list[load.Progress] = []
 
     def told(progress: load.Progress) -> None:
@@ -30,4 +30,4 @@ def play(stage: Stage) -> None:
             stage.held(part.en, f"{progress.events - under_way[-1].events} events")
         under_way.append(progress)
 
-    load.play(teller, told)
+    load.play(player, told)

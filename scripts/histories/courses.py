@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ledger.core.events import case, handover, item
 from ledger.core.events.terms import BusinessLine, Disposal, Purpose
-from ledger.samples.case_telling import pieces
+from ledger.samples.case_acts import pieces
 from scripts.histories.case_acts import line
 from scripts.histories.investigation import Investigation
 from scripts.histories.simulation import Life, Plan

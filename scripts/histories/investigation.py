@@ -8,7 +8,7 @@ from hashlib import sha256
 from ledger.core.events import case, handover, item, record
 from ledger.core.events.terms import Date, Disposal, ItemKind, MatchResult, Money
 from ledger.core.procedure.legal_days import DAY
-from ledger.samples.case_telling import pieces
+from ledger.samples.case_acts import pieces
 from scripts.histories.agencies import clerk
 from scripts.histories.case_acts import Acts, later, line
 from scripts.histories.simulation import Life, Plan

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from ledger.core.events import handover, item, record
 from ledger.core.events.terms import Disposal
 from ledger.core.procedure.legal_days import DAY, instant_text
-from ledger.samples.case_telling import pieces
+from ledger.samples.case_acts import pieces
 from scripts.histories.agencies import Officer
 from scripts.histories.case_acts import later, line
 from scripts.histories.courses import Criminal, DataTwin, Other, SealTwin

@@ -21,8 +21,7 @@ from tests.testkit.builders import (
     instant,
     supervisor,
 )
-from tests.testkit.casework import Case, person_id
-from tests.testkit.deadline_cases import clock, detained, impose, suspend
+from tests.testkit.casework import Case, detained, person_id
 
 DAY = 86400
 HOURS = {"detention_house_admission", "first_interrogation", "family_notice"}
@@ -31,7 +30,7 @@ HOURS = {"detention_house_admission", "first_interrogation", "family_notice"}
 def handled() -> Case:
     """Li is detained, Wang under surveillance, both today; the clerk of the police handles the case."""
     case = detained("li").name("wang")
-    impose(case, "wang", "residential_surveillance")
+    case.impose("wang", "residential_surveillance")
     return case.say(acts.CaseAssigned, None, department="squad 2", handler=clerk(POLICE).officer_id)
 
 
@@ -109,8 +108,8 @@ def test_status_days_and_moment_choose(served: Served) -> None:
 
 def test_what_rests_and_what_cannot_be_counted_comes_last_and_says_why(served: Served) -> None:
     """A clock that rests is told with its pause; the end in a year whose holidays are not known is not guessed."""
-    case = impose(detained("li").name("zhao"), "zhao", "bail")
-    suspend(case, case.now)
+    case = detained("li").name("zhao").impose("zhao", "bail")
+    case.suspend(case.now)
     served.record(case)
     found = asked(served, clerk(POLICE))
     assert set(names(found[-2:])) == {"arrest_request", "bail_limit"}
@@ -209,7 +208,7 @@ def test_the_deadlines_of_a_case_hold_those_that_have_ended(served: Served) -> N
     found = asked(served, clerk(POLICE), path, as_of=day(1))
     (met,) = [one for one in found if one["clock"] == "arrest_request"]
     assert (met["status"], met["days_left"]) == ("met", None)
-    assert met["deadline_id"] == clock(case, "arrest_request").deadline_id
+    assert met["deadline_id"] == case.clock("arrest_request").deadline_id
     assert len(met["events"]) == 2
     assert asked(served, clerk(POLICE), path, as_of=instant(START - 1)) == []
 

@@ -13,8 +13,7 @@ from ledger.core.events.record import Correction
 from tests.api.conftest import serving
 from tests.api.service import Served, problem
 from tests.testkit.builders import COURT, LAB, POLICE, PROCURATORATE, START, auditor, clerk, instant
-from tests.testkit.casework import Case, got, holding, person_id, pieces
-from tests.testkit.deadline_cases import detained
+from tests.testkit.casework import Case, detained, got, holding, person_id, pieces
 
 HOUR = 3600
 LI = person_id("li")

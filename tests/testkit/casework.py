@@ -8,41 +8,41 @@ case.state.items["phone"].holder   # PROCURATORATE
 from __future__ import annotations
 
 from collections.abc import Callable
-from hashlib import sha256
 from typing import Any, Self
 
-from ledger.core.custody import Act, CaseState, Flag, Handover, fold
+from ledger.core.custody import Act, CaseState, Flag, fold
 from ledger.core.events import Body, case, handover, item
-from ledger.core.events.terms import Money, Quantity
+from ledger.core.events.terms import Money
 from ledger.core.procedure import rulebook
+from ledger.core.procedure.clock_periods import Clock
 from ledger.procedures import shipped_rulebook
+from ledger.samples.case_acts import (  # noqa: F401 - tests take them from here
+    CaseActs,
+    person_id,
+    pieces,
+    registration,
+    stays,
+)
 from tests.testkit.builders import LAB, POLICE, PROCURATORATE, Officer, Writer, clerk, instant, refused, supervisor
 
-# What a method's fields say of the event and not of its body.
-EVENT_FIELDS = ("occurred_at", "signed_at", "sections", "authority", "event_id", "salt", "source")
+DAY = 86400  # seconds
 AT = "2026-03-02T02:00:00Z"  # an hour after the first case is opened
 
 
-class Case(Writer):
-    """Writes a case's stream and folds it. An act that is refused leaves no trace.
+class Case(CaseActs[Officer], Writer):
+    """Writes a case's stream and folds it; acts are signed by officers of the tests.
 
-    Acts are signed by a clerk of the agency that would do them (of the responsible one, of the receiver of the open
-    offer) unless ``by`` names another officer. ``flags`` are those of the last act.
+    ``flags`` are those of the last act.
     """
+
+    opener = POLICE
 
     def __init__(self, case_id: str = "case-1", *, book: rulebook.Rulebook | None = None, **clock: Any) -> None:
         super().__init__("case", case_id, **clock)
         self.book = book or shipped_rulebook()
-        self.current: CaseState | None = None
         self.flags: tuple[Flag, ...] = ()
 
-    @property
-    def state(self) -> CaseState:
-        assert self.current is not None, "the case is not opened yet"
-        return self.current
-
     def act(self, body: Body, by: Officer | None = None, *, source: CaseState | None = None, **fields: Any) -> Self:
-        """Writes and folds one event."""
         event = self.draft(body, by or clerk(self.state.responsible), **fields)
         act = Act(event.payload, event.digest, event.envelope.signed_at, self.book, source)
         self.current, self.flags = fold(self.current, act)
@@ -50,149 +50,62 @@ class Case(Writer):
         self.now += self._step
         return self
 
-    def say(self, kind: type[Body], by: Officer | None = None, /, **fields: Any) -> Self:
-        """An act whose body is of this kind; ``EVENT_FIELDS`` go to the event, the others to the body."""
-        outside = taken_out(fields)
-        return self.act(kind(**fields), by, **outside)
-
-    def open(self, by: Officer | None = None, **fields: Any) -> Self:
-        defaults = {
-            "case_number": "2026-0417",
-            "case_type": "theft",
-            "business_line": "criminal",
-            "stage": "investigation",
-        }
-        return self.say(case.CaseOpened, by or clerk(POLICE), **(defaults | fields))
-
-    def name(self, *persons: str, by: Officer | None = None, role: str = "suspect") -> Self:
-        for person in persons:
-            self.say(case.PersonNamed, by, person_id=person_id(person), role=role)
-        return self
-
-    def register(self, *item_ids: str, by: Officer | None = None, **fields: Any) -> Self:
-        outside = taken_out(fields)
-        for item_id in item_ids:
-            self.act(registration(item_id, **fields), by, **outside)
-        return self
-
-    def offer(
-        self,
-        *items: str | handover.OfferedItem,
-        to: str,
-        purpose: str = "prosecution_review",
-        persons: tuple[str, ...] = (),
-        by: Officer | None = None,
-        **fields: Any,
-    ) -> Self:
-        defaults = {
-            "handover_id": self._next_handover(),
-            "to_agency": to,
-            "purpose": purpose,
-            "items": tuple(listed(line) for line in items),
-            "person_ids": tuple(person_id(name) for name in persons),
-        }
-        return self.say(handover.HandoverOffered, by, **(defaults | fields))
-
-    def give_back(
-        self,
-        *items: str | handover.OfferedItem,
-        purpose: str = "supplementary_investigation",
-        persons: tuple[str, ...] = (),
-        by: Officer | None = None,
-        **fields: Any,
-    ) -> Self:
-        """Returns what stands in ``items`` to the sender of the latest accepted handover, or of ``returns``."""
-        accepted = [h.handover_id for h in self.state.handovers.values() if h.is_accepted]
-        original = self.state.handover(fields.pop("returns", None) or accepted[-1])
-        defaults = {
-            "handover_id": self._next_handover(),
-            "returns": original.handover_id,
-            "purpose": purpose,
-            "reason_code": "incomplete_dossier",
-            "explanation": "the bank statements are missing",
-            "items": tuple(listed(line) for line in items),
-            "person_ids": tuple(person_id(name) for name in persons),
-        }
-        return self.say(handover.HandoverReturned, by or clerk(original.to_agency), **(defaults | fields))
+    def clerk_of(self, agency: str) -> Officer:
+        return clerk(agency)
 
     def check(self, *, by: Officer | None = None, **fields: Any) -> Self:
-        """The receiver's check of the latest open offer: everything passed, except what ``fields`` say."""
+        """Check the latest open offer as its receiver: everything passed, except what ``fields`` say."""
         answered = self.open_handover()
-        matters = ("jurisdiction", "dossier_complete", "property_matches_list", "person_and_measure", "within_time")
-        passed = {"handover_id": answered.handover_id} | dict.fromkeys(matters, "passed")
+        aspects = ("jurisdiction", "dossier_complete", "property_matches_list", "person_and_measure", "within_time")
+        passed = {"handover_id": answered.handover_id} | dict.fromkeys(aspects, "passed")
         return self.say(handover.HandoverChecked, by or clerk(answered.to_agency), **(passed | fields))
-
-    def accept(self, handover_id: str | None = None, *, by: Officer | None = None, **fields: Any) -> Self:
-        """Accepts all as listed, except what ``received`` and ``not_accepted`` say."""
-        answered = self.open_handover(handover_id)
-        defaults = {"handover_id": answered.handover_id, "received_at": instant(self.now), "rest_as_listed": True}
-        return self.say(handover.HandoverAccepted, by or clerk(answered.to_agency), **(defaults | fields))
-
-    def refuse(self, handover_id: str | None = None, *, by: Officer | None = None, **fields: Any) -> Self:
-        answered = self.open_handover(handover_id)
-        defaults = {
-            "handover_id": answered.handover_id,
-            "reason_code": "binding_defective",
-            "remedy": "rebind",
-            "explanation": "volume two falls apart",
-        }
-        return self.say(handover.HandoverRefused, by or clerk(answered.to_agency), **(defaults | fields))
 
     def recall(self, handover_id: str | None = None, *, by: Officer | None = None) -> Self:
         offered = self.open_handover(handover_id)
         fields = {"handover_id": offered.handover_id, "ground": "sent by mistake"}
         return self.say(handover.HandoverRecalled, by or clerk(offered.from_agency), **fields)
 
-    def open_handover(self, handover_id: str | None = None) -> Handover:
-        """The handover of this id, else the latest open one."""
-        if handover_id is not None:
-            return self.state.handover(handover_id)
-        return [h for h in self.state.handovers.values() if h.is_open][-1]
+    def clock(self, name: str, person: str | None = None) -> Clock:
+        """Return the latest clock of the name, of the person if one is named."""
+        subject = person_id(person) if person else None
+        return [c for c in self.state.clocks.values() if c.name == name and subject in (None, c.subject)][-1]
 
-    def close(self, by: Officer | None = None, **fields: Any) -> Self:
-        return self.say(case.CaseClosed, by, **({"ground": "sentence served"} | fields))
+    def running(self) -> set[str]:
+        """Return the names of the clocks that run."""
+        return {c.name for c in self.state.clocks.values() if c.is_running}
 
-    def _next_handover(self) -> str:
-        return f"handover-{len(self.state.handovers) + 1}"
+    def flag_names(self) -> list[str]:
+        return [flag.name for flag in self.flags]
 
+    def extend(self, name: str, extension: str, **fields: object) -> Self:
+        """Extend the latest clock of the name."""
+        defaults = {
+            "deadline_id": self.clock(name).deadline_id,
+            "extension": extension,
+            "article": "CPL 91",
+            "ground": "approved",
+        }
+        return self.say(case.DeadlineExtended, **(defaults | fields))
 
-def taken_out(fields: dict[str, Any]) -> dict[str, Any]:
-    """The fields that go to the event, taken out of those of its body."""
-    return {name: fields.pop(name) for name in EVENT_FIELDS if name in fields}
+    def suspend(self, at: int, **fields: object) -> Self:
+        """Suspend the clock of the arrest request."""
+        defaults = {
+            "deadline_id": self.clock("arrest_request").deadline_id,
+            "suspended_at": instant(at),
+            "excluded_for": "psychiatric_assessment",
+            "article": "CPL 149",
+            "ground": "assessment ordered",
+        }
+        return self.say(case.DeadlineSuspended, **(defaults | fields))
 
+    def resume(self, at: int) -> Self:
+        deadline_id = self.clock("arrest_request").deadline_id
+        return self.say(case.DeadlineResumed, deadline_id=deadline_id, resumed_at=instant(at))
 
-def person_id(name: str) -> str:
-    """The pseudonym of a person of the tests; a pseudonym stays as it is."""
-    return name if len(name) == 32 else sha256(f"person {name}".encode()).hexdigest()[:32]
-
-
-def pieces(value: int | str, unit: str = "piece") -> Quantity:
-    return Quantity(value=str(value), unit=unit)
-
-
-def registration(item_id: str, kind: str = "exhibit", quantity: int | str = 1, **fields: Any) -> item.ItemRegistered:
-    """An item of the kind, complete."""
-    parts: dict[str, dict[str, Any]] = {
-        "dossier": {"dossier": item.Dossier(volumes=3, pages=412)},
-        "electronic_data": {
-            "digests": ("sha256:" + sha256(item_id.encode()).hexdigest(),),
-            "collection": item.Collection(
-                collectors=("collector-1", "collector-2"), tool="write blocker", method="image of the whole medium"
-            ),
-        },
-    }
-    return item.ItemRegistered(
-        item_id=item_id,
-        item_kind=kind,  # type: ignore[arg-type]
-        description=f"the {item_id}",
-        quantity=pieces(quantity),
-        **(parts.get(kind, {}) | fields),
-    )
-
-
-def listed(line: str | handover.OfferedItem) -> handover.OfferedItem:
-    """A line of a transfer list that says no more than the item's id."""
-    return handover.OfferedItem(item_id=line) if isinstance(line, str) else line
+    def reset(self, at: int) -> Self:
+        deadline_id = self.clock("arrest_request").deadline_id
+        fields = {"article": "CPL 160", "ground": "identity learnt", "reset_at": instant(at)}
+        return self.say(case.DeadlineReset, deadline_id=deadline_id, **fields)
 
 
 # -- cases that are under way ------------------------------------------------------------------------------------------
@@ -218,7 +131,15 @@ def lent(*item_ids: str) -> Case:
     return holding(*item_ids).offer(*item_ids, to=LAB, purpose="forensic_examination").accept()
 
 
-def detained() -> Case:
+def detained(*names: str) -> Case:
+    """A case with persons who were detained as it began."""
+    opened = Case().open().name(*names)
+    for name in names:
+        opened.impose(name, "detention")
+    return opened
+
+
+def li_detained() -> Case:
     """Li is in detention, under measure-1."""
     return holding().say(
         case.MeasureImposed,
@@ -248,10 +169,6 @@ def holders(written: Case) -> dict[str, str]:
 
 
 # -- lines of lists ----------------------------------------------------------------------------------------------------
-
-
-def stays(item_id: str, **fields: Any) -> handover.OfferedItem:
-    return handover.OfferedItem(item_id=item_id, stays=True, **fields)
 
 
 def got(item_id: str, match_result: str = "match", **fields: Any) -> handover.ReceivedItem:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from ledger.core.events import item
 from ledger.core.events.terms import Money
 from tests.testkit.builders import LAB, POLICE, PROCURATORATE, START, clerk, instant, supervisor
-from tests.testkit.casework import Case, got, pieces
-from tests.testkit.deadline_cases import detained
+from tests.testkit.casework import Case, detained, got, pieces
 
 HOUR = 3600
 

@@ -90,7 +90,7 @@ def init_command(
 
 def _town(where: DataDirectory, *, development: bool) -> Founding:
     """Make the keys of a development town and return its founding."""
-    from ledger.samples.keys import TownKeys
+    from ledger.samples.town import TownKeys
 
     if not development:
         raise MalformedInput(

@@ -10,7 +10,7 @@ from ledger.store import log
 from tests.api.console.desk import Clerk, Office, axe_findings
 from tests.api.console.test_handovers import sign, state_of
 from tests.testkit.builders import DETENTION, POLICE, PROCURATORATE, Officer, auditor, clerk
-from tests.testkit.casework import Case, detained, holding, offered, person_id
+from tests.testkit.casework import Case, holding, li_detained, offered, person_id
 
 RESOLUTION = "counted again by both: one was never packed"
 
@@ -77,7 +77,7 @@ def test_a_difference_is_resolved_from_both_sides_and_the_case_closed(office: Of
 
 def test_a_change_of_custody_is_asked_for_and_served(office: Office) -> None:
     """The organ that accepted is led to ask for it, the detention house to serve it; then nothing is in the way."""
-    office.record(detained().offer(to=PROCURATORATE, persons=("li",)).accept())
+    office.record(li_detained().offer(to=PROCURATORATE, persons=("li",)).accept())
     prosecutor = led_to("Ask for the change of custody", office, clerk(PROCURATORATE))
     page = prosecutor.page
     expect(page.get_by_label("Detention house")).to_have_value(DETENTION)

@@ -9,7 +9,7 @@ from ledger.core.events.terms import Quantity
 from tests.api.console.desk import Office, axe_findings
 from tests.api.console.test_handovers import sign, state_of
 from tests.testkit.builders import POLICE, PROCURATORATE, clerk
-from tests.testkit.casework import Case, detained, holding, registration
+from tests.testkit.casework import Case, holding, li_detained, registration
 
 PHONE_FILE = b"image of the phone"
 
@@ -122,7 +122,7 @@ def test_what_blocks_is_told_in_the_readers_words(office: Office) -> None:
 
 def test_clocks_of_the_start_page_name_their_case(office: Office) -> None:
     """By the number that people know, with the arithmetic behind the days that are left."""
-    office.record(detained())
+    office.record(li_detained())
     page = office.sit_down(clerk(POLICE)).enter()
     clock = page.locator(".clocks li").first
     expect(clock.get_by_role("link", name="2026-0417")).to_be_visible()

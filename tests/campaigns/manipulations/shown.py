@@ -23,8 +23,7 @@ from api.services.parts import Parts
 from ledger.config.installation import DataDirectory
 from ledger.config.settings import read_settings
 from ledger.core.signing.signatures import personal_digest
-from ledger.samples.keys import TownKeys
-from ledger.samples.town import PEOPLE
+from ledger.samples.town import PEOPLE, TownKeys
 from ledger.store import log
 from ledger.store.database import Connection
 

@@ -21,7 +21,7 @@ from ledger.core.log.notes import SeedSigner, SignatureType, parse_note
 from ledger.deadlines.upkeep import Warner
 from ledger.procedures import shipped_rulebook
 from ledger.samples import load
-from ledger.samples.inside import InsideLedger
+from ledger.samples.load import InsideLedger
 from ledger.samples.town import BY_PROFILE
 from ledger.store import audit, checkpoints, log, webhooks
 from ledger.store.access import Read

@@ -6,60 +6,48 @@ from ledger.core.custody.clocks import rule_of
 from ledger.core.custody.triggers import in_custody
 from ledger.core.events import case, handover, record
 from tests.testkit.builders import PROCURATORATE, instant, refused
-from tests.testkit.casework import Case, person_id
-from tests.testkit.deadline_cases import (
-    DAY,
-    change,
-    clock,
-    detained,
-    extend,
-    flag_names,
-    impose,
-    reset,
-    resume,
-    suspend,
-)
+from tests.testkit.casework import DAY, Case, detained, person_id
 
 
 def test_an_extension_by_a_row_is_kept_with_its_ground() -> None:
     """The clock knows by which row, article and ground it was extended, and which events made it."""
-    opened = extend(detained("li"), "arrest_request", "roaming_repeated_gang", qualifying_ground="gang")
-    found = clock(opened, "arrest_request")
+    opened = detained("li").extend("arrest_request", "roaming_repeated_gang", qualifying_ground="gang")
+    found = opened.clock("arrest_request")
     assert [(e.name, e.qualifying_ground) for e in found.extensions] == [("roaming_repeated_gang", "gang")]
     assert len(found.events) == 2
-    assert flag_names(opened) == []
+    assert opened.flag_names() == []
 
 
 def test_an_extension_without_the_ground_that_it_needs_is_flagged() -> None:
     """To thirty days, and no ground of the three: recorded, and flagged."""
-    opened = extend(detained("li"), "arrest_request", "roaming_repeated_gang")
-    assert flag_names(opened) == ["extension_without_ground"]
+    opened = detained("li").extend("arrest_request", "roaming_repeated_gang")
+    assert opened.flag_names() == ["extension_without_ground"]
 
 
 def test_an_extension_that_no_row_has_needs_a_day_and_is_flagged() -> None:
     """What the law does not know cannot be counted without a day; with one it is recorded and flagged."""
     opened = detained("li")
     with refused("unknown_extension", field="payload.body.extension"):
-        extend(opened, "arrest_request", "because_we_can")
-    extend(opened, "arrest_request", "because_we_can", until="2026-03-04")
-    assert flag_names(opened) == ["extension_without_basis"]
-    assert clock(opened, "arrest_request").extensions[0].name is None
+        opened.extend("arrest_request", "because_we_can")
+    opened.extend("arrest_request", "because_we_can", until="2026-03-04")
+    assert opened.flag_names() == ["extension_without_basis"]
+    assert opened.clock("arrest_request").extensions[0].name is None
 
 
 def test_a_second_extension_of_one_row_is_flagged() -> None:
     """Four days more are given once."""
-    opened = extend(detained("li"), "arrest_request", "special_circumstances")
-    assert flag_names(opened) == []
-    extend(opened, "arrest_request", "special_circumstances")
-    assert flag_names(opened) == ["extension_without_basis"]
+    opened = detained("li").extend("arrest_request", "special_circumstances")
+    assert opened.flag_names() == []
+    opened.extend("arrest_request", "special_circumstances")
+    assert opened.flag_names() == ["extension_without_basis"]
 
 
 def test_a_day_beyond_the_rules_is_flagged() -> None:
     """Thirty days decided where the row gives seven in all."""
-    opened = extend(detained("li"), "arrest_request", "special_circumstances", until="2026-04-01")
-    assert flag_names(opened) == ["term_beyond_law"]
-    within = extend(detained("li"), "arrest_request", "special_circumstances", until="2026-03-09")
-    assert flag_names(within) == []
+    opened = detained("li").extend("arrest_request", "special_circumstances", until="2026-04-01")
+    assert opened.flag_names() == ["term_beyond_law"]
+    within = detained("li").extend("arrest_request", "special_circumstances", until="2026-03-09")
+    assert within.flag_names() == []
 
 
 def test_a_measure_extended_extends_its_clock() -> None:
@@ -67,8 +55,8 @@ def test_a_measure_extended_extends_its_clock() -> None:
     opened = detained("li")
     fields = {"measure_id": "detention-li", "ground": "many places", "article": "CPL 91"}
     opened.say(case.MeasureExtended, None, until="2026-04-01", qualifying_ground="roaming", **fields)
-    assert clock(opened, "arrest_request").extensions[0].name == "roaming_repeated_gang"
-    assert flag_names(opened) == []
+    assert opened.clock("arrest_request").extensions[0].name == "roaming_repeated_gang"
+    assert opened.flag_names() == []
 
 
 def test_a_measure_extended_without_a_ground_is_flagged() -> None:
@@ -76,7 +64,7 @@ def test_a_measure_extended_without_a_ground_is_flagged() -> None:
     opened = detained("li")
     fields = {"measure_id": "detention-li", "ground": "many places", "article": "CPL 91"}
     opened.say(case.MeasureExtended, None, until="2026-04-01", **fields)
-    assert flag_names(opened) == ["term_beyond_law"]
+    assert opened.flag_names() == ["term_beyond_law"]
 
 
 def test_a_measure_extended_by_an_unknown_article_is_flagged() -> None:
@@ -84,15 +72,15 @@ def test_a_measure_extended_by_an_unknown_article_is_flagged() -> None:
     opened = detained("li")
     fields = {"measure_id": "detention-li", "ground": "many places", "article": "CPL 1"}
     opened.say(case.MeasureExtended, None, until="2026-03-04", **fields)
-    assert flag_names(opened) == ["extension_without_basis"]
+    assert opened.flag_names() == ["extension_without_basis"]
 
 
 def test_a_measure_with_a_ground_takes_a_row_without_grounds_where_there_is_no_other() -> None:
     """A ground too many does no harm."""
     opened = Case().open().name("li")
-    impose(opened, "li", "commission_detention")
-    change(opened, "commission_detention", "detention", "li")
-    deadline_id = clock(opened, "commission_measure_decision").deadline_id
+    opened.impose("li", "commission_detention")
+    opened.change("commission_detention", "detention", "li")
+    deadline_id = opened.clock("commission_measure_decision").deadline_id
     opened.say(
         case.DeadlineExtended,
         None,
@@ -102,16 +90,16 @@ def test_a_measure_with_a_ground_takes_a_row_without_grounds_where_there_is_no_o
         ground="far away",
         qualifying_ground="roaming",
     )
-    assert flag_names(opened) == []
+    assert opened.flag_names() == []
 
 
 def test_bail_decided_for_longer_than_the_law_is_flagged_at_once() -> None:
     """Twelve months are the limit, whatever the decision says."""
     opened = Case().open().name("li")
-    impose(opened, "li", "bail", until="2027-03-02")
-    assert flag_names(opened) == []
-    impose(opened, "li", "bail", measure_id="bail-2", until="2027-03-03")
-    assert flag_names(opened) == ["term_beyond_law"]
+    opened.impose("li", "bail", until="2027-03-02")
+    assert opened.flag_names() == []
+    opened.impose("li", "bail", measure_id="bail-2", until="2027-03-03")
+    assert opened.flag_names() == ["term_beyond_law"]
 
 
 def test_a_clock_rests_and_runs_on() -> None:
@@ -119,11 +107,11 @@ def test_a_clock_rests_and_runs_on() -> None:
     opened = detained("li")
     start = opened.now
     for n in (1, 2):
-        suspend(opened, start + n * DAY)
-        assert clock(opened, "arrest_request").is_paused
-        resume(opened, start + n * DAY + 3600)
-        assert not clock(opened, "arrest_request").is_paused
-    assert [p.until for p in clock(opened, "arrest_request").pauses] == [
+        opened.suspend(start + n * DAY)
+        assert opened.clock("arrest_request").is_paused
+        opened.resume(start + n * DAY + 3600)
+        assert not opened.clock("arrest_request").is_paused
+    assert [p.until for p in opened.clock("arrest_request").pauses] == [
         instant(start + DAY + 3600),
         instant(start + 2 * DAY + 3600),
     ]
@@ -131,16 +119,16 @@ def test_a_clock_rests_and_runs_on() -> None:
 
 def test_a_clock_that_rests_is_not_suspended_again() -> None:
     """One rest at a time."""
-    opened = suspend(detained("li"), 1772500000)
+    opened = detained("li").suspend(1772500000)
     with refused("already_suspended", field="payload.body.deadline_id"):
-        suspend(opened, 1772500001)
+        opened.suspend(1772500001)
 
 
 def test_a_clock_that_runs_is_not_resumed() -> None:
     """What does not rest is not resumed."""
     opened = detained("li")
     with refused("not_suspended", field="payload.body.deadline_id"):
-        resume(opened, opened.now)
+        opened.resume(opened.now)
 
 
 def test_nothing_is_decided_for_the_time_before() -> None:
@@ -148,39 +136,39 @@ def test_nothing_is_decided_for_the_time_before() -> None:
     opened = detained("li")
     start = opened.now
     with refused("before_its_start", field="payload.body.suspended_at"):
-        suspend(opened, start - DAY)
-    suspend(opened, start + 100)
+        opened.suspend(start - DAY)
+    opened.suspend(start + 100)
     with refused("before_its_start", field="payload.body.resumed_at"):
-        resume(opened, start + 99)
-    resume(opened, start + 200)
+        opened.resume(start + 99)
+    opened.resume(start + 200)
     with refused("before_its_start", field="payload.body.suspended_at"):
-        suspend(opened, start + 199)
+        opened.suspend(start + 199)
     with refused("before_its_start", field="payload.body.reset_at"):
-        reset(opened, start - DAY)
+        opened.reset(start - DAY)
 
 
 def test_of_several_rests_the_last_counts() -> None:
     """The next rest begins after the last one ended, ends after it began itself, and ends with the clock."""
     opened = detained("li")
     start = opened.now
-    resume(suspend(opened, start + 1), start + 2)
-    suspend(opened, start + 3)
+    opened.suspend(start + 1).resume(start + 2)
+    opened.suspend(start + 3)
     with refused("before_its_start", field="payload.body.resumed_at"):
-        resume(opened, start + 2)
-    resume(opened, start + 5)
+        opened.resume(start + 2)
+    opened.resume(start + 5)
     with refused("before_its_start", field="payload.body.suspended_at"):
-        suspend(opened, start + 4)
-    suspend(opened, start + 6).offer(to=PROCURATORATE, purpose="arrest_approval", persons=("li",))
-    stopped = clock(opened, "arrest_request")
+        opened.suspend(start + 4)
+    opened.suspend(start + 6).offer(to=PROCURATORATE, purpose="arrest_approval", persons=("li",))
+    stopped = opened.clock("arrest_request")
     rests = [(instant(start + since), instant(start + until)) for since, until in ((1, 2), (3, 5))]
     assert [(p.since, p.until) for p in stopped.pauses] == [*rests, (instant(start + 6), stopped.stopped_at)]
 
 
 def test_a_reset_starts_anew_without_extensions() -> None:
     """Another crime found: the whole time again, from then; what was given before is gone."""
-    opened = suspend(extend(detained("li"), "arrest_request", "special_circumstances"), 1772500000)
-    reset(opened, 1772600000)
-    anew = clock(opened, "arrest_request")
+    opened = detained("li").extend("arrest_request", "special_circumstances").suspend(1772500000)
+    opened.reset(1772600000)
+    anew = opened.clock("arrest_request")
     assert (anew.started_at, anew.extensions, anew.pauses) == (instant(1772600000), (), ())
     assert len(anew.events) == 4
 
@@ -189,24 +177,24 @@ def test_a_clock_that_ended_is_decided_about_no_more() -> None:
     """Neither is one that never was."""
     opened = detained("li").offer(to=PROCURATORATE, purpose="arrest_approval", persons=("li",))
     with refused("deadline_ended", field="payload.body.deadline_id"):
-        reset(opened, opened.now)
+        opened.reset(opened.now)
     with refused("unknown_deadline", field="payload.body.deadline_id"):
-        extend(opened, "arrest_request", "special_circumstances", deadline_id="arrest_request/case/1")
+        opened.extend("arrest_request", "special_circumstances", deadline_id="arrest_request/case/1")
 
 
 def test_a_clock_that_rests_when_it_stops_has_rested_until_then() -> None:
     """The rest ends with the clock."""
-    opened = suspend(detained("li"), 1772413320)
+    opened = detained("li").suspend(1772413320)
     at = instant(opened.now)
     opened.offer(to=PROCURATORATE, purpose="arrest_approval", persons=("li",))
-    stopped = clock(opened, "arrest_request")
+    stopped = opened.clock("arrest_request")
     assert stopped.pauses[-1].until == stopped.stopped_at == at
 
 
 def test_a_clock_keeps_its_row() -> None:
     """What the rules said on the day it started holds for it."""
     opened = detained("li")
-    found = clock(opened, "arrest_request")
+    found = opened.clock("arrest_request")
     assert rule_of(found, opened.book).article == "CPL 91"
     assert found.rule_from == "2018-10-26"
 
@@ -216,7 +204,7 @@ def test_custody_is_a_running_measure_that_locks_up() -> None:
     opened = detained("li").name("wang")
     assert in_custody(opened.state, person_id("li"))
     assert not in_custody(opened.state, person_id("wang"))
-    change(opened, "detention", "bail", "li")
+    opened.change("detention", "bail", "li")
     assert not in_custody(opened.state, person_id("li"))
 
 

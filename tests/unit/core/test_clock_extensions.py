@@ -8,20 +8,19 @@ from ledger.core.custody.clocks import rule_of
 from ledger.core.events import case
 from ledger.core.procedure.clock_periods import lawful_last_day
 from tests.testkit.builders import COURT, PROCURATORATE, clerk, refused
-from tests.testkit.casework import Case, person_id
-from tests.testkit.deadline_cases import change, clock, detained, extend, flag_names, impose
+from tests.testkit.casework import Case, detained, person_id
 from tests.unit.core.test_due import day, due
 
 
 def lawful(into: Case, name: str) -> str:
-    found = clock(into, name)
+    found = into.clock(name)
     return str(lawful_last_day(found, rule_of(found, into.book)))
 
 
 def tried() -> Case:
     """A person in custody is tried by the court, which accepted the prosecution on 2 March."""
     opened = Case().open(by=clerk(PROCURATORATE), stage="prosecution_review").name("li")
-    impose(opened, "li", "arrest")
+    opened.impose("li", "arrest")
     return opened.offer(to=COURT, purpose="public_prosecution").accept()
 
 
@@ -31,7 +30,7 @@ def test_thirty_days_in_all_are_thirty_whatever_came_first(order: tuple[int, int
     opened = detained("li")
     given = (("special_circumstances", {}), ("roaming_repeated_gang", {"qualifying_ground": "gang"}))
     for name, fields in (given[n] for n in order):
-        extend(opened, "arrest_request", name, **fields)
+        opened.extend("arrest_request", name, **fields)
     assert lawful(opened, "arrest_request") == "2026-04-01"
 
 
@@ -39,23 +38,23 @@ def test_no_extension_is_for_a_base_that_it_does_not_name() -> None:
     """Twenty days are for a person at liberty: who is detained has seven, and the extension no basis."""
     locked_up = detained("li").offer(to=PROCURATORATE, purpose="arrest_approval", persons=("li",)).accept()
     with refused("unknown_extension", field="payload.body.extension"):
-        extend(locked_up, "arrest_decision", "complex_case")
-    extend(locked_up, "arrest_decision", "complex_case", until="2026-03-22")
-    assert flag_names(locked_up) == ["extension_without_basis", "term_beyond_law"]
+        locked_up.extend("arrest_decision", "complex_case")
+    locked_up.extend("arrest_decision", "complex_case", until="2026-03-22")
+    assert locked_up.flag_names() == ["extension_without_basis", "term_beyond_law"]
     assert lawful(locked_up, "arrest_decision") == "2026-03-09"
     free = Case().open().name("li").offer(to=PROCURATORATE, purpose="arrest_approval", persons=("li",)).accept()
-    extend(free, "arrest_decision", "complex_case")
-    assert (flag_names(free), lawful(free, "arrest_decision")) == ([], "2026-03-22")
+    free.extend("arrest_decision", "complex_case")
+    assert (free.flag_names(), lawful(free, "arrest_decision")) == ([], "2026-03-22")
 
 
 def test_the_court_has_three_months_and_with_its_upper_court_six() -> None:
     """Two months, at the latest three, and three more where one of the grounds is recorded."""
     opened = tried()
     assert lawful(opened, "first_instance") == "2026-05-02"
-    extend(opened, "first_instance", "at_latest_three_months", article="CPL 208")
-    assert (flag_names(opened), lawful(opened, "first_instance")) == ([], "2026-06-02")
-    extend(opened, "first_instance", "upper_court", article="CPL 208", qualifying_ground="civil_suit")
-    assert (flag_names(opened), lawful(opened, "first_instance")) == ([], "2026-09-02")
+    opened.extend("first_instance", "at_latest_three_months", article="CPL 208")
+    assert (opened.flag_names(), lawful(opened, "first_instance")) == ([], "2026-06-02")
+    opened.extend("first_instance", "upper_court", article="CPL 208", qualifying_ground="civil_suit")
+    assert (opened.flag_names(), lawful(opened, "first_instance")) == ([], "2026-09-02")
 
 
 def test_the_supreme_court_gives_what_it_decides() -> None:
@@ -63,38 +62,38 @@ def test_the_supreme_court_gives_what_it_decides() -> None:
     opened = tried()
     fields = {"article": "CPL 208", "qualifying_ground": "supreme_court_approval"}
     with refused("unknown_extension", field="payload.body.extension"):
-        extend(opened, "first_instance", "supreme_court", **fields)
+        opened.extend("first_instance", "supreme_court", **fields)
     for until in ("2026-12-02", "2027-03-02"):
-        extend(opened, "first_instance", "supreme_court", until=until, **fields)
-        assert flag_names(opened) == []
+        opened.extend("first_instance", "supreme_court", until=until, **fields)
+        assert opened.flag_names() == []
         found = due(opened, "first_instance")
         assert (found.last_day, found.beyond_law) == (day(until), False)
-    extend(opened, "first_instance", "at_latest_three_months", article="CPL 208")
+    opened.extend("first_instance", "at_latest_three_months", article="CPL 208")
     assert due(opened, "first_instance").last_day == day("2027-03-02")
 
 
 def test_without_the_supreme_courts_approval_it_is_flagged() -> None:
     """Open is not free."""
-    opened = extend(tried(), "first_instance", "supreme_court", article="CPL 208", until="2026-12-02")
-    assert flag_names(opened) == ["extension_without_ground"]
+    opened = tried().extend("first_instance", "supreme_court", article="CPL 208", until="2026-12-02")
+    assert opened.flag_names() == ["extension_without_ground"]
 
 
 def test_the_detention_of_a_commissions_case_is_extended_with_its_measure() -> None:
     """Ten days and four more, by the decision on the measure itself."""
     opened = Case().open().name("li")
-    impose(opened, "li", "commission_detention")
-    change(opened, "commission_detention", "detention", "li")
+    opened.impose("li", "commission_detention")
+    opened.change("commission_detention", "detention", "li")
     fields = {"measure_id": "detention-li", "until": "2026-03-16", "article": "CPL 170", "ground": "far away"}
     opened.say(case.MeasureExtended, None, **fields)
-    assert (flag_names(opened), lawful(opened, "commission_measure_decision")) == ([], "2026-03-16")
+    assert (opened.flag_names(), lawful(opened, "commission_measure_decision")) == ([], "2026-03-16")
 
 
 def test_the_procedure_decides_the_time_of_the_review_from_its_start() -> None:
     """Chosen on the third day, the fast track leaves ten days from the receipt; turned back, the month of it."""
     opened = detained("li").offer(to=PROCURATORATE, persons=("li",)).accept()
-    received = clock(opened, "prosecution_review").started_at
+    received = opened.clock("prosecution_review").started_at
     for procedure, last_day in (("fast_track", "2026-03-12"), ("ordinary", "2026-04-02")):
         opened.say(case.CaseStageEntered, None, stage="prosecution_review", procedure=procedure)
         assert lawful(opened, "prosecution_review") == last_day
-        assert clock(opened, "prosecution_review").started_at == received
-    assert clock(opened, "prosecution_review").subject == person_id("li")
+        assert opened.clock("prosecution_review").started_at == received
+    assert opened.clock("prosecution_review").subject == person_id("li")

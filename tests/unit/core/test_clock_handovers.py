@@ -6,8 +6,7 @@ import pytest
 
 from ledger.core.events import case
 from tests.testkit.builders import COURT, DETENTION, POLICE, PROCURATORATE, clerk, instant, refused
-from tests.testkit.casework import Case, kept, person_id
-from tests.testkit.deadline_cases import DAY, change, clock, decide, detained, impose, names_running
+from tests.testkit.casework import DAY, Case, detained, kept, person_id
 
 LI, WANG = person_id("li"), person_id("wang")
 
@@ -32,7 +31,7 @@ def test_the_time_for_who_did_not_come_runs_on() -> None:
     opened.accept(absent_person_ids=(WANG,))
     assert running(opened, "arrest_request") == [WANG]
     assert running(opened, "arrest_decision") == [LI]
-    assert len(clock(opened, "arrest_request", "wang").events) == 3
+    assert len(opened.clock("arrest_request", "wang").events) == 3
 
 
 def test_where_the_only_person_did_not_come_the_case_alone_is_received() -> None:
@@ -41,7 +40,7 @@ def test_where_the_only_person_did_not_come_the_case_alone_is_received() -> None
     opened.accept(absent_person_ids=(LI,))
     assert running(opened, "prosecution_review") == ["case"]
     assert running(opened, "custody_change") == []
-    decide(opened, "not_prosecuted", person_ids=(LI,))
+    opened.decide("not_prosecuted", person_ids=(LI,))
     assert running(opened, "prosecution_review") == []
 
 
@@ -49,15 +48,15 @@ def test_where_the_only_person_did_not_come_the_case_alone_is_received() -> None
 def test_who_was_released_while_the_offer_was_open_has_no_time_left(answer: str) -> None:
     """The offer comes to nothing, and so did the detention: there is no arrest to ask for any more."""
     opened = detained("li").offer(to=PROCURATORATE, purpose="arrest_approval", persons=("li",))
-    change(opened, "detention", "bail", "li")
+    opened.change("detention", "bail", "li")
     getattr(opened, answer)()
-    assert names_running(opened) == {"bail_limit"}
+    assert opened.running() == {"bail_limit"}
 
 
 def test_a_clock_that_began_anew_while_the_offer_was_open_is_the_only_one() -> None:
     """Detained a second time meanwhile: the time of the first detention does not come back beside the other."""
     opened = detained("li").offer(to=PROCURATORATE, purpose="arrest_approval", persons=("li",))
-    impose(opened, "li", "detention", measure_id="detention-2")
+    opened.impose("li", "detention", measure_id="detention-2")
     opened.recall()
     assert running(opened, "arrest_request") == [LI]
 
@@ -65,13 +64,13 @@ def test_a_clock_that_began_anew_while_the_offer_was_open_is_the_only_one() -> N
 def test_an_answer_settles_what_the_offer_stopped() -> None:
     """Accepted, the sender's time has ended for good: nothing that comes to nothing later brings it back."""
     opened = detained("li").offer(to=PROCURATORATE, purpose="arrest_approval", persons=("li",)).accept()
-    assert clock(opened, "arrest_request").stopped_in is None
+    assert opened.clock("arrest_request").stopped_in is None
 
 
 def test_custody_of_the_investigation_ends_with_the_transfer() -> None:
     """The police keep their time by sending the case, whenever it is clicked; refused, it runs on."""
     opened = Case().open().name("li")
-    impose(opened, "li", "arrest")
+    opened.impose("li", "arrest")
     opened.offer(to=PROCURATORATE, persons=("li",))
     assert running(opened, "investigation_custody") == []
     opened.refuse()
@@ -85,10 +84,10 @@ def test_what_is_sent_after_the_case_starts_no_review_anew() -> None:
     """One thing was not accepted and follows later: the month of the review runs from the receipt of the case."""
     opened = detained("li").register("file", "phone").offer("file", "phone", to=PROCURATORATE)
     opened.accept(not_accepted=(kept("phone", "binding_defective"),))
-    review = clock(opened, "prosecution_review")
+    review = opened.clock("prosecution_review")
     opened.offer("phone", to=PROCURATORATE, by=clerk(POLICE)).accept()
     opened.offer("file", to=COURT, purpose="public_prosecution").refuse()
-    assert clock(opened, "prosecution_review").deadline_id == review.deadline_id
+    assert opened.clock("prosecution_review").deadline_id == review.deadline_id
     for answer in ("refuse", "recall"):
         late = detained("li").register("file", "phone").offer("file", to=PROCURATORATE).accept()
         late.offer("phone", to=PROCURATORATE, by=clerk(POLICE))
@@ -99,10 +98,10 @@ def test_what_is_sent_after_the_case_starts_no_review_anew() -> None:
 def test_a_co_defendant_who_comes_later_has_a_review_of_his_own() -> None:
     """Caught after the case had passed: his month begins with his receipt, that of the other goes on."""
     opened = detained("li", "wang").offer(to=PROCURATORATE, persons=("li", "wang")).accept(absent_person_ids=(WANG,))
-    first = clock(opened, "prosecution_review", "li")
+    first = opened.clock("prosecution_review", "li")
     opened.offer(to=PROCURATORATE, persons=("wang",), by=clerk(POLICE)).accept()
-    assert clock(opened, "prosecution_review", "li") == first
-    assert clock(opened, "prosecution_review", "wang").started_at > first.started_at
+    assert opened.clock("prosecution_review", "li") == first
+    assert opened.clock("prosecution_review", "wang").started_at > first.started_at
 
 
 # -- what comes back ---------------------------------------------------------------------------------------------------
@@ -121,14 +120,14 @@ def test_the_arrest_file_that_comes_back_undecided_ends_the_time_for_the_decisio
     opened.accept().give_back("file", purpose="return").accept()
     assert running(opened, "arrest_decision") == []
     withdrawn = detained("li").offer(to=PROCURATORATE, purpose="arrest_approval", persons=("li",)).accept()
-    decide(withdrawn, "arrest_request_withdrawn", person_ids=(LI,))
+    withdrawn.decide("arrest_request_withdrawn", person_ids=(LI,))
     assert running(withdrawn, "arrest_decision") == []
 
 
 def test_the_inquiry_of_the_commission_has_its_month_from_the_delivery_too() -> None:
     """Returned for a supplementary inquiry, the commission's time runs though it has not clicked."""
     opened = detained("li").offer(to=PROCURATORATE).accept().give_back(purpose="supplementary_inquiry")
-    assert clock(opened, "supplementary_investigation").provisional
+    assert opened.clock("supplementary_investigation").provisional
 
 
 # -- the court ---------------------------------------------------------------------------------------------------------
@@ -138,10 +137,10 @@ def test_the_court_has_its_week_from_the_delivery_that_it_states() -> None:
     """Three days on the way are not the court's: accepted or refused, the clock that it answered runs from delivery."""
     for answer in ("accept", "refuse"):
         opened = detained("li").offer(to=PROCURATORATE).accept().offer(to=COURT, purpose="public_prosecution")
-        assert clock(opened, "court_acceptance").provisional
+        assert opened.clock("court_acceptance").provisional
         delivered = instant(opened.now + 3 * DAY)
         getattr(opened, answer)(received_at=delivered, occurred_at=instant(opened.now + 4 * DAY))
-        checked = clock(opened, "court_acceptance")
+        checked = opened.clock("court_acceptance")
         assert (checked.provisional, checked.started_at) == (False, delivered)
         assert checked.stopped_at == instant(opened.now - 60 + 4 * DAY)
     assert running(opened, "prosecution_review") == [LI]
@@ -150,22 +149,22 @@ def test_the_court_has_its_week_from_the_delivery_that_it_states() -> None:
 def test_a_decision_about_one_defendant_leaves_the_others_trial() -> None:
     """The prosecution of one is withdrawn: the time of the other goes on."""
     opened = tried("li", "wang")
-    decide(opened, "case_withdrawn", person_ids=(LI,))
+    opened.decide("case_withdrawn", person_ids=(LI,))
     assert running(opened, "first_instance") == [WANG]
-    decide(opened, "proceedings_terminated", person_ids=(WANG,))
+    opened.decide("proceedings_terminated", person_ids=(WANG,))
     assert running(opened, "first_instance") == []
 
 
 def test_who_is_tried_apart_takes_the_time_of_the_trial_along() -> None:
     """The new case has the clock, under an id that no event of its own can take."""
     opened = tried("li", "wang")
-    began = clock(opened, "first_instance", "li").started_at
+    began = opened.clock("first_instance", "li").started_at
     opened.say(case.CaseSplit, None, new_case_id="case-2", ground="separate trial", person_ids=(LI,))
     assert running(opened, "first_instance") == [WANG]
     other = Case("case-2").open(
         by=clerk(COURT), stage="first_instance", split_from=opened.last.ref, source=opened.state
     )
-    brought = clock(other, "first_instance")
+    brought = other.clock("first_instance")
     assert (brought.deadline_id, brought.started_at) == (f"first_instance/{LI}/0", began)
     assert brought.events[-1] == other.last.ref
 
@@ -173,7 +172,7 @@ def test_who_is_tried_apart_takes_the_time_of_the_trial_along() -> None:
 def test_two_cases_of_one_person_that_are_joined_keep_both_clocks() -> None:
     """Both cases detained the person by their third event: neither clock is lost."""
     first, second = detained("li"), Case("case-2").open().name("li")
-    impose(second, "li", "detention", measure_id="other")
+    second.impose("li", "detention", measure_id="other")
     second.say(case.CaseSplit, None, new_case_id="case-1", ground="one person", person_ids=(LI,))
     first.say(case.CaseJoined, None, other_case_id="case-2", cites=second.last.ref, ground="x", source=second.state)
     assert running(first, "arrest_request") == [LI, LI]
@@ -191,7 +190,7 @@ def test_a_court_that_gets_the_case_from_another_has_the_whole_time() -> None:
     opened = tried("li").offer(to="court-west", purpose="jurisdiction_transfer", persons=("li",))
     received = instant(opened.now - 30)
     opened.accept(received_at=received)
-    anew = clock(opened, "first_instance")
+    anew = opened.clock("first_instance")
     assert (anew.agency, anew.started_at, running(opened, "first_instance")) == ("court-west", received, [LI])
 
 
@@ -209,18 +208,18 @@ def test_time_of_custody_is_that_of_whoever_took_the_case_over() -> None:
 def test_what_happened_before_the_clock_began_does_not_stop_it() -> None:
     """A hearing on the day before the detention is not the hearing after it; one on the same day may be."""
     opened = detained("li")
-    decide(opened, "interrogated", person_ids=(LI,), decided_at=instant(opened.now - DAY))
+    opened.decide("interrogated", person_ids=(LI,), decided_at=instant(opened.now - DAY))
     assert running(opened, "first_interrogation") == [LI]
-    decide(opened, "interrogated", person_ids=(LI,), decided_at=instant(opened.now - 3600))
+    opened.decide("interrogated", person_ids=(LI,), decided_at=instant(opened.now - 3600))
     assert running(opened, "first_interrogation") == []
 
 
 def test_nor_does_it_settle_what_an_offer_stopped() -> None:
     """A paper of before the transfer, recorded late, does not keep the time from running on."""
     opened = Case().open().name("li")
-    impose(opened, "li", "arrest")
+    opened.impose("li", "arrest")
     opened.offer(to=PROCURATORATE, persons=("li",))
-    decide(opened, "case_withdrawn", person_ids=(LI,), decided_at=instant(opened.now - 3 * DAY))
+    opened.decide("case_withdrawn", person_ids=(LI,), decided_at=instant(opened.now - 3 * DAY))
     opened.recall()
     assert running(opened, "investigation_custody") == [LI]
 
@@ -229,15 +228,15 @@ def test_nor_does_it_settle_what_an_offer_stopped() -> None:
 def test_the_time_to_appeal_waits_for_the_service(kind: str) -> None:
     """Pronounced is not served; each defendant has the ten or five days from the service on himself."""
     opened = tried("li", "wang")
-    decide(opened, kind)
+    opened.decide(kind)
     assert running(opened, f"appeal_against_{kind}") == []
     for name, days in (("li", 1), ("wang", 3)):
         at = instant(opened.now + days * DAY)
-        decide(opened, f"{kind}_served", person_ids=(person_id(name),), decided_at=at)
-        assert clock(opened, f"appeal_against_{kind}", name).started_at == at
+        opened.decide(f"{kind}_served", person_ids=(person_id(name),), decided_at=at)
+        assert opened.clock(f"appeal_against_{kind}", name).started_at == at
     at = instant(opened.now + 5 * DAY)
-    decide(opened, kind, person_ids=(LI,), served_at=at)
-    assert clock(opened, f"appeal_against_{kind}", "li").started_at == at
+    opened.decide(kind, person_ids=(LI,), served_at=at)
+    assert opened.clock(f"appeal_against_{kind}", "li").started_at == at
 
 
 def test_the_end_of_a_measure_comes_after_its_start() -> None:
@@ -267,9 +266,9 @@ def serve(into: Case, number: int) -> Case:
 def test_another_measure_that_locks_up_leaves_the_custody_to_be_changed() -> None:
     """Arrest after detention releases nobody: the house still keeps him for another organ; bail ends it."""
     opened = detained("li").offer(to=PROCURATORATE, persons=("li",)).accept()
-    change(opened, "detention", "arrest", "li")
+    opened.change("detention", "arrest", "li")
     assert running(opened, "custody_change") == [LI]
-    change(opened, "arrest", "bail", "li")
+    opened.change("arrest", "bail", "li")
     assert running(opened, "custody_change") == []
 
 
@@ -278,7 +277,7 @@ def test_the_change_of_custody_is_due_from_the_receipt() -> None:
     opened = detained("li").offer(to=PROCURATORATE, persons=("li",))
     received = instant(opened.now - 30)
     opened.accept(received_at=received)
-    assert clock(opened, "custody_change").started_at == received
+    assert opened.clock("custody_change").started_at == received
 
 
 def test_a_certificate_for_the_former_organ_is_not_the_one_that_is_due() -> None:
@@ -299,4 +298,4 @@ def test_who_comes_back_to_the_organ_that_the_house_knows_is_to_be_told_of_to_no
     assert running(opened, "custody_change") == []
     served = serve(request(detained("li").offer(to=PROCURATORATE, persons=("li",)).accept(), 1, PROCURATORATE), 1)
     served.give_back(purpose="return", persons=("li",)).accept()
-    assert clock(served, "custody_change").agency == POLICE
+    assert served.clock("custody_change").agency == POLICE

@@ -12,7 +12,7 @@ from ledger.core.errors import RuleRefused
 from ledger.core.events import case, item
 from ledger.core.events.terms import EventRef
 from tests.testkit.builders import COURT, DEPOT, LAB, POLICE, PROCURATORATE, Officer, clerk, refused
-from tests.testkit.casework import AT, Case, detained, holding, person_id
+from tests.testkit.casework import AT, Case, holding, li_detained, person_id
 
 LI, WANG = person_id("li"), person_id("wang")
 
@@ -20,7 +20,7 @@ LI, WANG = person_id("li"), person_id("wang")
 def split_off(**fields: Any) -> Case:
     """Li, his detention and the phone leave case-1 for case-2."""
     defaults = {"new_case_id": "case-2", "ground": "another crime", "item_ids": ("phone",), "person_ids": (LI,)}
-    return detained().register("phone", "knife").say(case.CaseSplit, **(defaults | fields))
+    return li_detained().register("phone", "knife").say(case.CaseSplit, **(defaults | fields))
 
 
 def cited(by: Case) -> EventRef:
@@ -53,7 +53,7 @@ def test_a_new_case_takes_over_what_was_split_off() -> None:
 
 def test_an_open_case_joins_what_was_split_off() -> None:
     """A case that is open takes over what was split off for it; who holds an item there takes part in it."""
-    old = detained().register("phone", by=clerk(POLICE))
+    old = li_detained().register("phone", by=clerk(POLICE))
     old.offer("phone", to=DEPOT, purpose="property_transfer").accept()
     old.say(case.CaseSplit, new_case_id="case-2", ground="same gang", item_ids=("phone",))
     new = Case("case-2").open()
@@ -156,7 +156,7 @@ def test_only_a_split_for_this_case_is_taken_over() -> None:
     give nothing."""
     old = split_off()
     split = cited(old)
-    no_split = detained()
+    no_split = li_detained()
     later = split_off().say(case.CaseNumbered, case_number="8")
     of_two = replace(split, event_id=no_split.last.envelope.event_id)
     for source, cites in ((None, split), (no_split.state, cited(no_split)), (later.state, split), (old.state, of_two)):
@@ -173,7 +173,7 @@ def test_only_the_agency_that_split_it_off_takes_it_over() -> None:
     or persons; it is told the same as of an event that there is not."""
     old = split_off()
     stranger, messages = clerk(COURT), set()
-    for source, ref in ((old.state, cited(old)), (None, cited(detained()))):
+    for source, ref in ((old.state, cited(old)), (None, cited(li_detained()))):
         for act in (
             lambda source=source, ref=ref: Case("case-2").open(stranger, split_from=ref, source=source),
             lambda source=source, ref=ref: (

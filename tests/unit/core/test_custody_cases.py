@@ -14,7 +14,7 @@ from ledger.core.errors import Conflict
 from ledger.core.events import case, handover, record
 from ledger.procedures import shipped_rulebook
 from tests.testkit.builders import COURT, LAB, POLICE, PROCURATORATE, clerk, refused, supervisor
-from tests.testkit.casework import AT, Case, Refusals, detained, holding, person_id, require_refusal
+from tests.testkit.casework import AT, Case, Refusals, holding, li_detained, person_id, require_refusal
 
 LI, WANG = person_id("li"), person_id("wang")
 
@@ -77,7 +77,7 @@ def test_the_head_moves_with_each_event() -> None:
 
 def test_folding_again_gives_the_same_state() -> None:
     """The state is a function of the stream."""
-    written = detained().register("phone").offer("phone", to=PROCURATORATE, persons=("li",)).accept()
+    written = li_detained().register("phone").offer("phone", to=PROCURATORATE, persons=("li",)).accept()
     state = None
     for event in written.events:
         act = Act(event.payload, event.digest, event.envelope.signed_at, written.book)
@@ -196,7 +196,7 @@ REFUSED: Refusals = {
         "body.person_id",
     ),
     "a measure under an id that is taken": (
-        detained,
+        li_detained,
         lambda c: c.say(
             case.MeasureImposed, measure_id="measure-1", person_id=WANG, measure="bail", started_at=AT, ground="ill"
         ),
@@ -204,7 +204,7 @@ REFUSED: Refusals = {
         "body.measure_id",
     ),
     "a changed measure under an id that is taken": (
-        detained,
+        li_detained,
         lambda c: c.say(
             case.MeasureChanged,
             measure_id="measure-1",
@@ -225,7 +225,7 @@ REFUSED: Refusals = {
         "body.measure_id",
     ),
     "extending a measure that ended": (
-        lambda: detained().say(case.MeasureLifted, measure_id="measure-1", ended_at=AT, ground="no need"),
+        lambda: li_detained().say(case.MeasureLifted, measure_id="measure-1", ended_at=AT, ground="no need"),
         lambda c: c.say(
             case.MeasureExtended, measure_id="measure-1", until="2026-03-09", ground="roaming", article="CPL 91"
         ),
@@ -329,7 +329,7 @@ def test_a_person_is_answered_for_by_the_cases_agency() -> None:
 
 def test_measures_follow_one_another() -> None:
     """A measure is extended, changed into another, and lifted; each ends when the next begins."""
-    written = detained().say(
+    written = li_detained().say(
         case.MeasureExtended, measure_id="measure-1", until="2026-04-01", ground="roaming", article="CPL 91"
     )
     assert written.state.measures["measure-1"].until == "2026-04-01"

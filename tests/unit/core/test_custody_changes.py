@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from ledger.core.events import case as custody_change
 from tests.testkit.builders import DETENTION, LAB, POLICE, PROCURATORATE, clerk, instant, refused
-from tests.testkit.casework import Case, person_id
-from tests.testkit.deadline_cases import change, clock, detained, impose
+from tests.testkit.casework import Case, detained, person_id
 
 
 def request(into: Case, name: str = "li", by: str = PROCURATORATE, **fields: object) -> Case:
@@ -38,13 +37,13 @@ def test_the_detention_house_keeps_the_person_for_the_old_organ_until_it_is_told
     case = accepted()
     assert case.state.person(person_id("li")).responsible == PROCURATORATE
     assert kept_for(case) == POLICE
-    assert clock(case, "custody_change").agency == PROCURATORATE
+    assert case.clock("custody_change").agency == PROCURATORATE
     request(case)
     assert kept_for(case) == POLICE
-    assert clock(case, "custody_change").is_running
+    assert case.clock("custody_change").is_running
     serve(case)
     assert kept_for(case) == PROCURATORATE
-    assert not clock(case, "custody_change").is_running
+    assert not case.clock("custody_change").is_running
     assert case.state.custody_changes["custody-1"].served_at is not None
 
 
@@ -104,7 +103,7 @@ def test_one_request_at_a_time() -> None:
 def test_who_was_released_before_the_service_is_kept_for_nobody() -> None:
     """The certificate is served all the same; nobody is kept by it."""
     case = request(accepted())
-    change(case, "detention", "bail", "li")
+    case.change("detention", "bail", "li")
     assert kept_for(case) is None
     serve(case)
     assert kept_for(case) is None
@@ -138,17 +137,17 @@ def test_passing_on_a_person_kept_for_another_is_flagged() -> None:
 def test_release_ends_the_custody_and_its_clock() -> None:
     """Who is bailed is kept for nobody; nothing is left to be served."""
     case = accepted()
-    change(case, "detention", "bail", "li")
+    case.change("detention", "bail", "li")
     assert kept_for(case) is None
-    assert not clock(case, "custody_change").is_running
+    assert not case.clock("custody_change").is_running
 
 
 def test_arrest_after_detention_leaves_the_person_where_he_was() -> None:
     """Another measure of custody changes nothing of whom he is kept for."""
     case = detained("li")
-    change(case, "detention", "arrest", "li")
+    case.change("detention", "arrest", "li")
     assert kept_for(case) == POLICE
-    impose(case, "li", "residential_surveillance")
+    case.impose("li", "residential_surveillance")
     assert kept_for(case) == POLICE
 
 
@@ -182,7 +181,7 @@ def test_the_detention_house_is_told_of_a_new_period() -> None:
 def test_a_period_at_liberty_is_no_business_of_the_detention_house() -> None:
     """Nor is a measure that ended, or never was."""
     case = detained("li")
-    change(case, "detention", "bail", "li")
+    case.change("detention", "bail", "li")
     with refused("not_in_custody", field="payload.body"):
         notify(case, measure_id="bail-li")
     with refused("measure_ended", field="payload.body.measure_id"):

@@ -24,8 +24,7 @@ from ledger.core.events.supervision import Figures, PeriodCount
 from ledger.core.events.terms import Date, Instant
 from ledger.core.procedure.legal_days import legal_day_of
 from tests.testkit.builders import COURT, DETENTION, POLICE, PROCURATORATE, START, clerk, instant, payload_of, refused
-from tests.testkit.casework import Case, dispose, holding, person_id
-from tests.testkit.deadline_cases import clock, detained
+from tests.testkit.casework import Case, detained, dispose, holding, person_id
 
 DAY = 86_400
 MIDNIGHT = START // DAY * DAY + 16 * 3600  # 0:00 in Shanghai, after START
@@ -328,7 +327,7 @@ def test_no_period_ends_on_a_day_before_it_began(kind: type[Body]) -> None:
         written = detained("li")
         told: dict[str, Any] = {"until": until}
         if kind is case.DeadlineExtended:
-            clock_id = clock(written, "arrest_request").deadline_id
+            clock_id = written.clock("arrest_request").deadline_id
             told |= {"deadline_id": clock_id, "extension": "special_circumstances", "article": "CPL 91", "ground": "x"}
         elif kind is case.MeasureExtended:
             told |= {"measure_id": "detention-li", "ground": "x", "article": "CPL 91"}

@@ -8,8 +8,7 @@ import pytest
 
 from ledger.core.events import case, item
 from tests.testkit.builders import COURT, DEPOT, POLICE, PROCURATORATE, clerk, instant, supervisor
-from tests.testkit.casework import Case, person_id, pieces
-from tests.testkit.deadline_cases import DAY, change, clock, decide, detained, impose, names_running
+from tests.testkit.casework import DAY, Case, detained, person_id, pieces
 
 
 def test_each_detained_person_has_clocks_of_their_own() -> None:
@@ -25,23 +24,23 @@ def test_each_detained_person_has_clocks_of_their_own() -> None:
 def test_a_deadline_id_names_clock_subject_and_start() -> None:
     """The id is derived: the clock, the person, the sequence of the event that started it."""
     opened = detained("li")
-    assert clock(opened, "arrest_request").deadline_id == f"arrest_request/{person_id('li')}/2"
+    assert opened.clock("arrest_request").deadline_id == f"arrest_request/{person_id('li')}/2"
 
 
 def test_a_paper_stops_the_clock_that_waits_for_it() -> None:
     """The record of the interrogation of one person stops that clock of that person."""
     opened = detained("li", "wang")
     at = instant(opened.now)
-    decide(opened, "interrogated", person_ids=(person_id("li"),), decided_at=at)
-    assert clock(opened, "first_interrogation", "li").stopped_at == at
-    assert clock(opened, "first_interrogation", "wang").is_running
+    opened.decide("interrogated", person_ids=(person_id("li"),), decided_at=at)
+    assert opened.clock("first_interrogation", "li").stopped_at == at
+    assert opened.clock("first_interrogation", "wang").is_running
 
 
 def test_an_offer_stops_the_senders_clock_and_starts_a_provisional_one() -> None:
     """From delivery on the receiver's time runs, though nobody has clicked."""
     opened = detained("li").offer(to=PROCURATORATE, purpose="arrest_approval", persons=("li",))
-    assert not clock(opened, "arrest_request").is_running
-    provisional = clock(opened, "arrest_decision")
+    assert not opened.clock("arrest_request").is_running
+    provisional = opened.clock("arrest_decision")
     assert provisional.provisional
     assert provisional.agency == PROCURATORATE
     assert provisional.period == "7 d"
@@ -61,7 +60,7 @@ def test_what_an_offer_stopped_runs_on_when_it_comes_to_nothing(answer: str) -> 
     """A refused or recalled offer neither stopped the sender's time nor started the receiver's."""
     opened = detained("li").offer(to=PROCURATORATE, purpose="arrest_approval", persons=("li",))
     getattr(opened, answer)()
-    assert clock(opened, "arrest_request").is_running
+    assert opened.clock("arrest_request").is_running
     assert "arrest_decision" not in {c.name for c in opened.state.clocks.values()}
 
 
@@ -69,8 +68,8 @@ def test_the_time_for_the_arrest_decision_depends_on_custody() -> None:
     """Seven days for who is detained, fifteen for who is not, in one and the same offer."""
     opened = detained("li").name("wang")
     opened.offer(to=PROCURATORATE, purpose="arrest_approval", persons=("li", "wang")).accept()
-    assert clock(opened, "arrest_decision", "li").period == "7 d"
-    assert clock(opened, "arrest_decision", "wang").period == "15 d"
+    assert opened.clock("arrest_decision", "li").period == "7 d"
+    assert opened.clock("arrest_decision", "wang").period == "15 d"
 
 
 def test_the_absent_do_not_start_a_clock() -> None:
@@ -89,7 +88,7 @@ def test_a_handover_without_persons_is_about_all_suspects() -> None:
 def test_a_case_without_suspects_has_the_clock_itself() -> None:
     """Where nobody is suspected, the case stands for the person."""
     opened = Case().open().offer(to=PROCURATORATE).accept()
-    assert clock(opened, "prosecution_review").subject == "case"
+    assert opened.clock("prosecution_review").subject == "case"
 
 
 def test_two_returns_and_resubmissions_reset_the_review_each_time() -> None:
@@ -97,10 +96,10 @@ def test_two_returns_and_resubmissions_reset_the_review_each_time() -> None:
     opened = detained("li").register("phone")
     for _ in range(2):
         opened.offer(to=PROCURATORATE).accept()
-        assert "supplementary_investigation" not in names_running(opened)
+        assert "supplementary_investigation" not in opened.running()
         opened.give_back().accept()
-        assert "prosecution_review" not in names_running(opened)
-        assert clock(opened, "supplementary_investigation").agency == POLICE
+        assert "prosecution_review" not in opened.running()
+        assert opened.clock("supplementary_investigation").agency == POLICE
     opened.offer(to=PROCURATORATE).accept()
     reviews = [c for c in opened.state.clocks.values() if c.name == "prosecution_review"]
     assert [c.is_running for c in reviews] == [False, False, True]
@@ -109,25 +108,25 @@ def test_two_returns_and_resubmissions_reset_the_review_each_time() -> None:
 def test_arrest_during_the_trial_starts_no_clock_of_the_investigation() -> None:
     """The custody clock of the investigation starts in the investigation only."""
     opened = Case().open(by=clerk(COURT), stage="first_instance").name("li")
-    impose(opened, "li", "arrest")
-    assert names_running(opened) == set()
+    opened.impose("li", "arrest")
+    assert opened.running() == set()
 
 
 def test_bail_anew_runs_anew() -> None:
     """When the next organ decides anew, its clock takes the place of the old one."""
     opened = Case().open().name("li")
-    impose(opened, "li", "bail")
-    impose(opened, "li", "bail", measure_id="bail-2")
+    opened.impose("li", "bail")
+    opened.impose("li", "bail", measure_id="bail-2")
     assert [c.is_running for c in opened.state.clocks.values()] == [False, True]
 
 
 def test_a_lifted_measure_stops_its_clock() -> None:
     """Bail that is lifted has no limit to run out."""
     opened = Case().open().name("li")
-    impose(opened, "li", "bail")
+    opened.impose("li", "bail")
     ended = instant(opened.now)
     opened.say(case.MeasureLifted, None, measure_id="bail-li", ended_at=ended, ground="no crime")
-    assert clock(opened, "bail_limit").stopped_at == ended
+    assert opened.clock("bail_limit").stopped_at == ended
 
 
 def test_detention_after_the_commission_has_its_own_clock() -> None:
@@ -135,34 +134,34 @@ def test_detention_after_the_commission_has_its_own_clock() -> None:
     detention house and the family have a day as ever; the first hearing is a duty of the police alone."""
     clocks = {"commission_measure_decision", "detention_house_admission", "family_notice"}
     opened = Case().open().name("li")
-    impose(opened, "li", "commission_detention")
-    change(opened, "commission_detention", "detention", "li")
-    assert names_running(opened) == clocks
+    opened.impose("li", "commission_detention")
+    opened.change("commission_detention", "detention", "li")
+    assert opened.running() == clocks
     imposed = Case().open().name("li")
-    impose(imposed, "li", "commission_detention")
-    impose(imposed, "li", "detention")
-    assert names_running(imposed) == clocks
+    imposed.impose("li", "commission_detention")
+    imposed.impose("li", "detention")
+    assert imposed.running() == clocks
 
 
 def test_detention_after_anything_else_is_plain_detention() -> None:
     """Neither bail before a detention nor bail after the commission's is the receipt of a commission's case."""
     opened = Case().open().name("li", "wang")
-    impose(opened, "li", "bail")
-    change(opened, "bail", "detention", "li")
-    assert clock(opened, "arrest_request", "li").is_running
-    impose(opened, "wang", "commission_detention")
-    change(opened, "commission_detention", "bail", "wang")
-    assert "commission_measure_decision" not in names_running(opened)
+    opened.impose("li", "bail")
+    opened.change("bail", "detention", "li")
+    assert opened.clock("arrest_request", "li").is_running
+    opened.impose("wang", "commission_detention")
+    opened.change("commission_detention", "bail", "wang")
+    assert "commission_measure_decision" not in opened.running()
 
 
 def test_the_procedure_chooses_the_time_of_the_trial() -> None:
     """Summary trial: twenty days, from the acceptance as ever; turned to the ordinary one: two months from then."""
     opened = detained("li").offer(to=PROCURATORATE).accept().offer(to=COURT, purpose="public_prosecution").accept()
-    accepted = clock(opened, "first_instance")
+    accepted = opened.clock("first_instance")
     assert accepted.period == "2 m"
     opened.say(case.CaseStageEntered, None, stage="first_instance", procedure="summary")
     assert opened.state.procedure == "summary"
-    chosen = clock(opened, "first_instance")
+    chosen = opened.clock("first_instance")
     assert (chosen.deadline_id, chosen.started_at, chosen.period) == (accepted.deadline_id, accepted.started_at, "20 d")
     assert len(chosen.events) == 2
     turned = instant(opened.now)
@@ -177,7 +176,7 @@ def test_entering_a_stage_alone_changes_no_procedure() -> None:
     no acceptance has started."""
     opened = Case().open(by=clerk(COURT), stage="first_instance")
     opened.say(case.CaseStageEntered, None, stage="first_instance", procedure="fast_track")
-    assert clock(opened, "first_instance").period == "10 d"
+    assert opened.clock("first_instance").period == "10 d"
     before = opened.state.clocks
     opened.say(case.CaseStageEntered, None, stage="second_instance")
     assert opened.state.procedure == "fast_track"
@@ -187,39 +186,39 @@ def test_entering_a_stage_alone_changes_no_procedure() -> None:
 def test_closing_stops_every_clock() -> None:
     """A closed case has no time running."""
     opened = detained("li").close()
-    assert names_running(opened) == set()
+    assert opened.running() == set()
 
 
 def test_a_set_day_starts_a_clock_that_its_answer_stops() -> None:
     """A refusal with a day sets a clock for the sender; the offer that follows meets it."""
     opened = Case().open().register("file", kind="dossier").offer("file", to=PROCURATORATE)
     opened.refuse(due_at=instant(opened.now + DAY))
-    remedy = clock(opened, "remedy")
+    remedy = opened.clock("remedy")
     assert (remedy.agency, remedy.subject, remedy.period) == (POLICE, "handover-1", None)
     opened.offer("file", to=PROCURATORATE, follows="handover-1")
-    assert not clock(opened, "remedy").is_running
+    assert not opened.clock("remedy").is_running
 
 
 def test_an_offer_with_an_end_waits_for_its_answer() -> None:
     """Who sets an end to the offer has a clock on the receiver's answer; without an end there is none."""
     opened = Case().open().register("file", "phone").offer("phone", to=DEPOT, purpose="property_transfer")
-    assert names_running(opened) == set()
+    assert opened.running() == set()
     opened.offer("file", to=PROCURATORATE, expires_at=instant(opened.now + DAY))
-    assert clock(opened, "answer").agency == PROCURATORATE
+    assert opened.clock("answer").agency == PROCURATORATE
     opened.accept("handover-2")
-    assert not clock(opened, "answer").is_running
+    assert not opened.clock("answer").is_running
 
 
 def test_a_loan_has_a_clock_where_it_has_a_day() -> None:
     """Lent until a day, the thing is waited for until it is back; lent without one, nobody waits."""
     opened = Case().open().register("phone", "knife")
     opened.say(item.ItemCheckedOut, None, item_id="knife", to_officer="o-1", ground="photographs")
-    assert names_running(opened) == set()
+    assert opened.running() == set()
     due = instant(opened.now + DAY)
     opened.say(item.ItemCheckedOut, None, item_id="phone", to_officer="o-1", ground="photographs", due_at=due)
-    assert clock(opened, "loan").until == due
+    assert opened.clock("loan").until == due
     opened.say(item.ItemCheckedIn, None, item_id="phone")
-    assert names_running(opened) == set()
+    assert opened.running() == set()
 
 
 def test_a_freeze_follows_what_becomes_of_the_money() -> None:
@@ -237,7 +236,7 @@ def test_a_freeze_follows_what_becomes_of_the_money() -> None:
     opened.say(item.ItemDisposalProposed, None, item_ids=("cash-3",), disposal="forfeited", ground="judgment")
     cites = opened.events[-1].ref
     opened.say(item.ItemDisposed, supervisor(POLICE), cites=cites, disposed_at=instant(opened.now))
-    assert names_running(opened) == set()
+    assert opened.running() == set()
 
 
 def frozen(until: str, **fields: Any) -> Case:
@@ -263,7 +262,7 @@ def test_a_freeze_that_is_renewed_early_loses_no_day(
     opened = frozen("2026-06-01")
     happened = {"occurred_at": f"{renewed_on}T02:00:00Z"}
     opened.say(item.ItemFreezeRenewed, None, item_id="cash", frozen_until=until, **happened)
-    assert clock(opened, "freeze").counted_from == counted_from
+    assert opened.clock("freeze").counted_from == counted_from
     assert ("term_beyond_law" in {flag.name for flag in opened.flags}) == flagged
 
 
@@ -271,7 +270,7 @@ def test_a_freeze_beyond_the_law_is_renewed_from_the_day_of_the_law() -> None:
     """A paper that gave a year gave six months, and the renewal goes on from there."""
     opened = frozen("2027-03-02")
     opened.say(item.ItemFreezeRenewed, None, item_id="cash", frozen_until="2027-03-03")
-    assert clock(opened, "freeze").counted_from == "2026-09-02"
+    assert opened.clock("freeze").counted_from == "2026-09-02"
     assert "term_beyond_law" in {flag.name for flag in opened.flags}
 
 
@@ -279,20 +278,20 @@ def test_renewed_without_a_running_clock_it_counts_from_the_renewal() -> None:
     """A closed case has no clocks; what is renewed in it counts from then."""
     opened = frozen("2026-06-01").close()
     opened.say(item.ItemFreezeRenewed, None, item_id="cash", frozen_until="2026-08-01")
-    assert clock(opened, "freeze").counted_from is None
+    assert opened.clock("freeze").counted_from is None
 
 
 def test_parts_and_wholes_have_what_is_left_of_the_time() -> None:
     """Split, each part has the clock of the whole with its extension; merged, that of the one frozen first."""
     opened = frozen("2027-03-02")
     extension = {"extension": "major_case", "article": "property rules", "ground": "grave"}
-    opened.say(case.DeadlineExtended, None, deadline_id=clock(opened, "freeze").deadline_id, **extension)
+    opened.say(case.DeadlineExtended, None, deadline_id=opened.clock("freeze").deadline_id, **extension)
     parts = tuple(item.ItemPart(item_id=f"cash-{n}", quantity=pieces(5)) for n in (1, 2))
     opened.now += 100 * DAY
     opened.say(item.ItemSplit, None, item_id="cash", parts=parts)
     assert opened.flags == ()
     started = {c.subject: (c.started_at, len(c.extensions)) for c in opened.state.clocks.values() if c.is_running}
-    began = clock(opened, "freeze").started_at
+    began = opened.clock("freeze").started_at
     assert started == {"cash-1": (began, 1), "cash-2": (began, 1)}
     opened.say(item.ItemFreezeRenewed, None, item_id="cash-2", frozen_until="2027-03-02")
     whole = item.ItemPart(item_id="cash-3", quantity=pieces(10))
@@ -328,13 +327,13 @@ def test_who_leaves_for_another_case_takes_the_clocks_along() -> None:
     ref = opened.events[-1].ref
     other = Case("case-2").open(split_from=ref, source=opened.state)
     assert {c.subject for c in other.state.clocks.values()} == {person_id("li")}
-    assert clock(other, "arrest_request").is_running
+    assert other.clock("arrest_request").is_running
 
 
 def test_acts_of_before_a_row_start_nothing() -> None:
     """A clock of the law of 2018 does not run from an act of 2017."""
     opened = Case().open().name("li")
-    impose(opened, "li", "detention", started_at="2017-03-01T08:00:00Z")
+    opened.impose("li", "detention", started_at="2017-03-01T08:00:00Z")
     assert opened.state.clocks == {}
 
 

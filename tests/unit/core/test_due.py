@@ -21,8 +21,7 @@ from ledger.core.procedure.deadlines import (
     WorkCalendar,
 )
 from tests.testkit.builders import COURT, POLICE, PROCURATORATE, clerk, instant
-from tests.testkit.casework import Case, person_id
-from tests.testkit.deadline_cases import clock, detained, extend, impose, resume, suspend
+from tests.testkit.casework import Case, detained, person_id
 
 DAY = 86400
 # Monday, 2 March 2026, nine in the morning in Shanghai, is where the cases of the tests begin.
@@ -46,7 +45,7 @@ def due(
     as_of: str = "2026-03-02T12:00:00Z",
     calendar: WorkCalendar = CALENDAR,
 ) -> Deadline:
-    wanted = clock(of, name, subject).deadline_id
+    wanted = of.clock(name, subject).deadline_id
     found = deadlines(of.state, of.book, calendar, moment(as_of))
     return next(one for one in found if one.deadline_id == wanted)
 
@@ -69,7 +68,7 @@ def test_hours_have_no_last_day() -> None:
 
 def test_the_last_day_of_a_detention_is_not_that_of_the_duties_that_begin_with_it() -> None:
     """The paper says until when he is held: not until when he is questioned, brought to a cell, his family told."""
-    opened = impose(Case().open().name("li"), "li", "detention", until="2026-03-04")
+    opened = Case().open().name("li").impose("li", "detention", until="2026-03-04")
     for name in ("first_interrogation", "family_notice", "detention_house_admission"):
         found = due(opened, name)
         assert (found.due_at, found.beyond_law, len(found.steps)) == (moment("2026-03-03T02:00:00Z"), False, 2)
@@ -100,14 +99,14 @@ def test_a_clock_of_the_case_is_in_custody_with_any_of_its_persons() -> None:
     opened = Case().open(by=clerk(PROCURATORATE), stage="prosecution_review").name("li")
     opened.offer(to=COURT, purpose="public_prosecution", occurred_at="2026-02-28T02:00:00Z")
     assert due(opened, "court_acceptance").last_day == day("2026-03-09")
-    impose(opened, "li", "arrest")
+    opened.impose("li", "arrest")
     assert due(opened, "court_acceptance").last_day == day("2026-03-07")
 
 
 def test_of_co_defendants_who_is_locked_up_has_no_day_more() -> None:
     """Each has a time of trial: whoever is at liberty has it until the next working day, whoever is not has it not."""
     opened = Case().open(by=clerk(PROCURATORATE), stage="prosecution_review").name("li", "wang")
-    impose(opened, "li", "arrest")
+    opened.impose("li", "arrest")
     opened.offer(to=COURT, purpose="public_prosecution").accept(occurred_at="2026-03-04T02:00:00Z")
     opened.say(case.CaseStageEntered, None, stage="first_instance", procedure="fast_track")
     ends = [due(opened, "first_instance", name, as_of="2026-03-05T00:00:00Z").last_day for name in ("li", "wang")]
@@ -134,7 +133,7 @@ def test_released_before_the_end_the_end_rolls() -> None:
 
 def test_extensions_are_counted_with_the_base_as_one() -> None:
     """Three days and four more: the 9th."""
-    opened = extend(detained("li"), "arrest_request", "special_circumstances")
+    opened = detained("li").extend("arrest_request", "special_circumstances")
     found = due(opened, "arrest_request")
     assert found.last_day == day("2026-03-09")
     assert [type(step) for step in found.steps].count(PeriodAdded) == 2
@@ -142,13 +141,13 @@ def test_extensions_are_counted_with_the_base_as_one() -> None:
 
 def test_an_extension_may_make_it_so_much_in_all() -> None:
     """To thirty days, not by thirty."""
-    opened = extend(detained("li"), "arrest_request", "roaming_repeated_gang", qualifying_ground="gang")
+    opened = detained("li").extend("arrest_request", "roaming_repeated_gang", qualifying_ground="gang")
     assert due(opened, "arrest_request").last_day == day("2026-04-01")
 
 
 def test_a_paper_may_give_less_than_the_law() -> None:
     """The day decided is the last one where it comes first."""
-    opened = extend(detained("li"), "arrest_request", "special_circumstances", until="2026-03-07")
+    opened = detained("li").extend("arrest_request", "special_circumstances", until="2026-03-07")
     found = due(opened, "arrest_request")
     assert (found.last_day, found.beyond_law) == (day("2026-03-07"), False)
     assert found.steps[-1] == DayDecided(day("2026-03-07"))
@@ -156,7 +155,7 @@ def test_a_paper_may_give_less_than_the_law() -> None:
 
 def test_a_paper_that_gives_more_than_the_law_is_not_followed() -> None:
     """The law's day stays the last one, and the deadline says that a paper went beyond it."""
-    opened = extend(detained("li"), "arrest_request", "special_circumstances", until="2026-04-01")
+    opened = detained("li").extend("arrest_request", "special_circumstances", until="2026-04-01")
     found = due(opened, "arrest_request")
     assert (found.last_day, found.beyond_law) == (day("2026-03-09"), True)
     assert found.steps[-1] == DayBeyondLaw(day("2026-04-01"))
@@ -164,14 +163,14 @@ def test_a_paper_that_gives_more_than_the_law_is_not_followed() -> None:
 
 def test_an_extension_that_no_row_has_adds_nothing_by_law() -> None:
     """Thirty days by no clause: the three days of the law stand."""
-    opened = extend(detained("li"), "arrest_request", "because_we_can", until="2026-04-01")
+    opened = detained("li").extend("arrest_request", "because_we_can", until="2026-04-01")
     assert due(opened, "arrest_request").last_day == day("2026-03-05")
 
 
 @pytest.mark.parametrize(("until", "counted"), [("2026-12-31", True), ("2027-03-02", True), ("2027-03-03", False)])
 def test_a_paper_ends_a_time_whose_lawful_end_nobody_knows(until: str, counted: bool) -> None:
     """The law gives until 2 March 2027, or longer if that is a day off: what comes before is the end."""
-    opened = impose(Case().open().name("li"), "li", "bail", until=until)
+    opened = Case().open().name("li").impose("li", "bail", until=until)
     found = due(opened, "bail_limit", calendar=ONLY_2026)
     assert found.status == ("running" if counted else "uncountable")
     assert found.last_day == (day(until) if counted else None)
@@ -181,7 +180,7 @@ def test_a_paper_ends_a_time_whose_lawful_end_nobody_knows(until: str, counted: 
 @pytest.mark.parametrize(("ground", "flagged"), [("unreachable", False), ("complex", True)])
 def test_the_notice_to_the_family_may_wait(ground: str, flagged: bool) -> None:
     """On the grounds of the clause until the day that is decided, and not a moment longer; no other ground will do."""
-    opened = extend(detained("li"), "family_notice", "notice_exception", until="2026-03-20", qualifying_ground=ground)
+    opened = detained("li").extend("family_notice", "notice_exception", until="2026-03-20", qualifying_ground=ground)
     assert ("extension_without_ground" in {flag.name for flag in opened.flags}) == flagged
     assert due(opened, "family_notice").last_day == day("2026-03-20")
     assert due(opened, "first_interrogation").last_day is None
@@ -193,7 +192,7 @@ def test_where_only_a_paper_sets_the_end_it_is_the_end() -> None:
     opened.say(item.ItemCheckedOut, None, item_id="phone", to_officer="o-1", ground="x", due_at="2026-03-03T04:05:06Z")
     found = due(opened, "loan")
     assert (found.due_at, found.last_day, found.article) == (moment("2026-03-03T04:05:06Z"), None, "set by the holder")
-    assert lawful_last_day(clock(opened, "loan"), opened.book.clocks[-1]) is None
+    assert lawful_last_day(opened.clock("loan"), opened.book.clocks[-1]) is None
 
 
 def test_a_freeze_lapses_on_its_day() -> None:
@@ -218,7 +217,7 @@ def test_a_time_that_has_ended_stays_with_whoever_had_it() -> None:
 def test_bail_is_watched_by_who_is_responsible_for_the_person() -> None:
     """The limit passes on with the person, and with the case where the person has gone."""
     opened = Case().open().name("li")
-    impose(opened, "li", "bail")
+    opened.impose("li", "bail")
     assert due(opened, "bail_limit").agency == POLICE
     opened.offer(to=PROCURATORATE, persons=("li",)).accept()
     assert due(opened, "bail_limit").agency == PROCURATORATE
@@ -227,7 +226,7 @@ def test_bail_is_watched_by_who_is_responsible_for_the_person() -> None:
 def test_what_does_not_count_moves_the_end() -> None:
     """Two days of assessment are two days more."""
     opened = detained("li")
-    resume(suspend(opened, opened.now), opened.now + 2 * DAY)
+    opened.suspend(opened.now).resume(opened.now + 2 * DAY)
     found = due(opened, "arrest_request", as_of="2026-03-06T00:00:00Z")
     assert found.last_day == day("2026-03-07")
     assert any(isinstance(step, DaysExcluded) and step.days == 2 for step in found.steps)
@@ -235,7 +234,7 @@ def test_what_does_not_count_moves_the_end() -> None:
 
 def test_while_it_rests_the_end_moves_with_the_day() -> None:
     """A clock that rests never runs out meanwhile."""
-    opened = suspend(detained("li"), 1772500000)
+    opened = detained("li").suspend(1772500000)
     first = due(opened, "arrest_request", as_of="2026-03-06T00:00:00Z")
     later = due(opened, "arrest_request", as_of="2026-03-16T00:00:00Z")
     assert (first.status, later.status) == ("suspended", "suspended")
@@ -244,7 +243,7 @@ def test_while_it_rests_the_end_moves_with_the_day() -> None:
 
 def test_before_the_rest_began_it_had_not_moved() -> None:
     """Looked at for a moment before the rest, nothing is left out."""
-    opened = suspend(detained("li"), 1772586400)
+    opened = detained("li").suspend(1772586400)
     assert due(opened, "arrest_request", as_of="2026-03-02T12:00:00Z").last_day == day("2026-03-05")
 
 
@@ -290,7 +289,7 @@ def test_the_handler_is_the_one_of_the_agency_whose_time_it_is() -> None:
 def test_a_year_that_nobody_knows_is_an_error_and_no_guess() -> None:
     """The list says which deadline cannot be counted and why; the others are counted."""
     opened = detained("li").name("wang")
-    impose(opened, "wang", "bail")
+    opened.impose("wang", "bail")
     unknown = due(opened, "bail_limit", calendar=ONLY_2026)
     assert (unknown.status, unknown.due_at, unknown.last_day, unknown.steps) == ("uncountable", None, None, ())
     assert unknown.counted is None
@@ -303,7 +302,7 @@ def test_a_reset_counts_from_then() -> None:
     """The whole time again."""
     opened = detained("li")
     fields = {"article": "CPL 160", "ground": "another crime", "reset_at": "2026-03-04T01:00:00Z"}
-    opened.say(case.DeadlineReset, None, deadline_id=clock(opened, "arrest_request").deadline_id, **fields)
+    opened.say(case.DeadlineReset, None, deadline_id=opened.clock("arrest_request").deadline_id, **fields)
     assert due(opened, "arrest_request", as_of="2026-03-04T02:00:00Z").last_day == day("2026-03-07")
 
 
@@ -318,10 +317,10 @@ def test_the_lawful_day_takes_ended_rests_in() -> None:
     """For what a paper may give: rests that ended count, one that lasts does not yet."""
     opened = detained("li")
     row = next(row for row in opened.book.clocks if row.name == "arrest_request")
-    resume(suspend(opened, opened.now), opened.now + DAY)
-    assert str(lawful_last_day(clock(opened, "arrest_request"), row)) == "2026-03-06"
-    suspend(opened, opened.now + DAY)
-    assert str(lawful_last_day(clock(opened, "arrest_request"), row)) == "2026-03-06"
+    opened.suspend(opened.now).resume(opened.now + DAY)
+    assert str(lawful_last_day(opened.clock("arrest_request"), row)) == "2026-03-06"
+    opened.suspend(opened.now + DAY)
+    assert str(lawful_last_day(opened.clock("arrest_request"), row)) == "2026-03-06"
 
 
 def test_the_moment_is_of_any_zone() -> None:
@@ -336,7 +335,7 @@ def test_the_moment_is_of_any_zone() -> None:
 def test_a_paper_that_sets_a_moment_may_come_before_the_law_or_after_it() -> None:
     """The earlier of both is the end, whatever the paper is written in."""
     opened = detained("li")
-    running = clock(opened, "arrest_request")
+    running = opened.clock("arrest_request")
     for until, last_day, beyond in (
         ("2026-03-04T00:00:00Z", None, False),
         ("2026-03-09T00:00:00Z", day("2026-03-05"), True),
@@ -351,7 +350,7 @@ def test_months_may_end_with_the_month_where_the_row_says_so() -> None:
     """From 30 April one month is 30 May, or 31 May by a row of the courts."""
     opened = detained("li").offer(to=PROCURATORATE, persons=("li",))
     opened.accept(received_at="2026-04-30T03:00:00Z")
-    review = clock(opened, "prosecution_review")
+    review = opened.clock("prosecution_review")
     row = next(row for row in opened.book.clocks if row.name == review.name)
     assert str(lawful_last_day(review, row)) == "2026-05-30"
     assert str(lawful_last_day(review, replace(row, month_end="last_day"))) == "2026-05-31"
@@ -361,7 +360,7 @@ def test_a_clock_that_rests_or_cannot_be_counted_has_no_end_to_wait_for() -> Non
     """The end alone, for lists: none while time does not count, none in a year whose holidays nobody knows."""
 
     def end(of: Case, calendar: WorkCalendar = CALENDAR) -> datetime | None:
-        return due_at(of.state, clock(of, "arrest_decision"), of.book, calendar)
+        return due_at(of.state, of.clock("arrest_decision"), of.book, calendar)
 
     opened = (
         Case()
@@ -373,5 +372,5 @@ def test_a_clock_that_rests_or_cannot_be_counted_has_no_end_to_wait_for() -> Non
     assert end(opened) == due(opened, "arrest_decision").due_at == moment("2026-03-16T16:00:00Z")
     assert end(opened, WorkCalendar(frozenset(), frozenset(), frozenset())) is None
     resting = detained("li")
-    suspend(resting, resting.now)
-    assert due_at(resting.state, clock(resting, "arrest_request"), resting.book, CALENDAR) is None
+    resting.suspend(resting.now)
+    assert due_at(resting.state, resting.clock("arrest_request"), resting.book, CALENDAR) is None

@@ -15,8 +15,7 @@ from ledger.deadlines.upkeep import Warner, horizons_at
 from ledger.store import warnings
 from ledger.store.warnings import Warned
 from tests.testkit.builders import COURT, POLICE, PROCURATORATE, START, clerk, instant
-from tests.testkit.casework import Case
-from tests.testkit.deadline_cases import decide, detained, extend, impose, suspend
+from tests.testkit.casework import Case, detained
 from tests.testkit.ledgers import Ledger, open_ledger
 
 DAY = 86400
@@ -37,7 +36,7 @@ def at(day: int, hour: int = 9) -> int:
 
 def surveilled() -> Case:
     """Six months from 2 March, at liberty: until 2 September, a Wednesday. The handler is named."""
-    case = impose(Case().open().name("li"), "li", "residential_surveillance")
+    case = Case().open().name("li").impose("li", "residential_surveillance")
     return case.say(acts.CaseAssigned, None, department="squad 2", handler="officer-9")
 
 
@@ -76,11 +75,11 @@ def test_another_end_is_warned_of_anew(ledger: Ledger) -> None:
     """Extended, the clock has another end: what was told of the old one stays, the new one is told in its time."""
     case = detained("li")
     for kind in ("interrogated", "family_notified", "admitted_to_detention_house"):
-        decide(case, kind)
+        case.decide(kind)
     ledger.post_all(case.events)
     warner = Warner(ledger.database)
     assert warner.step(at(4)) == 1
-    extend(case, "arrest_request", "special_circumstances")
+    case.extend("arrest_request", "special_circumstances")
     ledger.post(case.last)
     assert [warner.step(at(day)) for day in (4, 5, 6, 8, 9, 10)] == [1, 0, 1, 1, 0, 1]
     assert [(one.days, one.due_at[:10]) for one in told(ledger)] == [
@@ -95,16 +94,16 @@ def test_another_end_is_warned_of_anew(ledger: Ledger) -> None:
 def test_what_rests_or_has_ended_is_not_warned_of(ledger: Ledger) -> None:
     """Only time that runs runs out."""
     case = detained("li")
-    suspend(case, case.now)
+    case.suspend(case.now)
     for kind in ("interrogated", "family_notified", "admitted_to_detention_house"):
-        decide(case, kind)
+        case.decide(kind)
     ledger.post_all(case.events)
     assert Warner(ledger.database).step(at(20)) == 0
 
 
 def test_several_processes_tell_everything_once(ledger: Ledger) -> None:
     """Whoever looks at the same time: no warning is told twice, numbers have no gap."""
-    ledger.post_all([event for number in range(5) for event in impose(opened(number), "li", "detention").events])
+    ledger.post_all([event for number in range(5) for event in opened(number).impose("li", "detention").events])
     with ThreadPoolExecutor(4) as pool:
         counts = list(pool.map(lambda _: Warner(ledger.database).step(at(20)), range(8)))
     assert sum(counts) == 20
@@ -118,14 +117,14 @@ def opened(number: int) -> Case:
 def test_many_warnings_are_told_a_few_at_a_time(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
     """A step tells all there are, however few go into a transaction, in the order of their ends."""
     monkeypatch.setattr(warn, "AT_ONCE", 3)
-    ledger.post_all([*detained("li").events, *impose(opened(2), "li", "detention").events])
+    ledger.post_all([*detained("li").events, *opened(2).impose("li", "detention").events])
     assert Warner(ledger.database).step(at(20)) == 8
     assert [one.due_at for one in told(ledger)] == sorted(one.due_at for one in told(ledger))
 
 
 def test_an_agency_reads_its_own_warnings(ledger: Ledger) -> None:
     """Those of its own time, of its officer if asked, from a number on; nobody else's."""
-    ledger.post_all([*surveilled().events, *impose(opened(2), "li", "detention").events])
+    ledger.post_all([*surveilled().events, *opened(2).impose("li", "detention").events])
     Warner(ledger.database).step(at(200))
     everything = told(ledger)
     assert len(everything) == 5

@@ -20,8 +20,7 @@ from ledger.interchange.exports import ocel
 from tests.api.conftest import serving
 from tests.api.service import Served, problem
 from tests.testkit.builders import COURT, LAB, POLICE, PROCURATORATE, START, auditor, clerk, instant
-from tests.testkit.casework import Case, got, kept, pieces
-from tests.testkit.deadline_cases import detained
+from tests.testkit.casework import Case, detained, got, kept, pieces
 from tests.testkit.programs import program
 
 LIVE = '=HYPERLINK("http://elsewhere.test")'

@@ -17,8 +17,7 @@ from ledger.interchange.papers.lists import LISTS
 from ledger.interchange.papers.sheet import Facts, Prose, Stamps
 from ledger.interchange.papers.typeset import typeset
 from tests.testkit.builders import DETENTION, POLICE, PROCURATORATE, START, clerk, instant, section
-from tests.testkit.casework import Case, dispose, got, kept, person_id, proposed, stays
-from tests.testkit.deadline_cases import detained
+from tests.testkit.casework import Case, detained, dispose, got, kept, person_id, proposed, stays
 from tests.unit.interchange.printing import sheet_of
 from tests.unit.interchange.test_typeset import text_of
 

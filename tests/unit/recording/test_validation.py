@@ -42,8 +42,7 @@ from tests.testkit.builders import (
     section,
     supervisor,
 )
-from tests.testkit.casework import Case, person_id
-from tests.testkit.deadline_cases import detained
+from tests.testkit.casework import Case, detained, person_id
 from tests.testkit.ledgers import Ledger, open_ledger, sqlite_url
 
 OFFICERS = (clerk(POLICE), clerk(PROCURATORATE), supervisor(POLICE))

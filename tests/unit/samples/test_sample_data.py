@@ -14,13 +14,9 @@ from api.wiring import open_parts
 from ledger.config.installation import DataDirectory
 from ledger.config.settings import read_settings
 from ledger.core.errors import Conflict, RuleRefused
-from ledger.core.events.case import CaseOpened
 from ledger.samples import load
-from ledger.samples.case_telling import CaseTelling
-from ledger.samples.inside import InsideLedger
-from ledger.samples.keys import TownKeys
-from ledger.samples.telling import Teller
-from ledger.samples.town import PEOPLE
+from ledger.samples.player import Player
+from ledger.samples.town import BY_PROFILE, PEOPLE, TownKeys
 from ledger.supervision.runs.datasets import DatasetFiles
 from tests.e2e.stories.service import Service
 from tests.unit.cli.tally import Tally
@@ -34,7 +30,7 @@ class Town:
     def __init__(self, where: DataDirectory, parts: Parts):
         self.where = where
         self.parts = parts
-        self.ledger = InsideLedger(
+        self.ledger = load.InsideLedger(
             database=parts.database,
             validator=parts.validator,
             sequencer=parts.sequencer,
@@ -92,13 +88,10 @@ def test_the_stories_are_loaded_once_however_often_they_are_begun(tmp_path: Path
 def test_a_ledger_with_events_of_its_own_is_left_alone(tmp_path: Path) -> None:
     """Whoever has opened a case gets no sample beside it, and is told what to do instead."""
     with founded(tmp_path) as town:
-        keys = TownKeys.of(town.where)
-        load._granted(Teller(town.ledger, keys, began_at=1_767_225_600, secret="own"))
+        player = Player(town.ledger, TownKeys.of(town.where), began_at=1_767_225_600, secret="own")
+        load.grant_keys(player, BY_PROFILE["police"])
         load.require_empty(town.where, town.ledger)
-        own = CaseTelling(Teller(town.ledger, keys, began_at=1_767_225_600, secret="own"), "own-case", days_ago=3)
-        own.say(
-            "police", CaseOpened(case_number="1", case_type="theft", business_line="criminal", stage="investigation")
-        )
+        player.case("own-case", days_ago=3).open()
         with pytest.raises(Conflict) as refused:
             load.load(town.where, town.ledger, lambda _: None)
         assert refused.value.code == "not_empty"

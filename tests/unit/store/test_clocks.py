@@ -25,8 +25,7 @@ from ledger.store import clocks
 from ledger.store.clocks import ClockLine, DeadlineFilter
 from ledger.store.tables import CLOCKS, ENTRIES
 from tests.testkit.builders import COURT, DEPOT, DETENTION, POLICE, PROCURATORATE, START, clerk, instant, supervisor
-from tests.testkit.casework import Case, person_id
-from tests.testkit.deadline_cases import change, clock, decide, detained, extend, impose
+from tests.testkit.casework import Case, detained, person_id
 from tests.testkit.ledgers import Ledger, open_ledger
 from tests.unit.core.test_custody_changes import request, serve
 from tests.unit.store.test_append import RandomCase
@@ -72,12 +71,12 @@ def long_story() -> Case:
     """Detention, arrest, custody of another organ, bail, a return and a freeze: most of what moves a clock."""
     case = detained("li", "wang").register("account", kind="property")
     case.say(acts.CaseAssigned, None, department="squad 2", handler="officer-9")
-    extend(case, "arrest_request", "special_circumstances")
+    case.extend("arrest_request", "special_circumstances")
     case.offer(to=PROCURATORATE, purpose="arrest_approval", persons=("li", "wang"), by=clerk(POLICE))
     case.accept()
-    change(case, "detention", "arrest", "li")
-    change(case, "detention", "bail", "wang")
-    decide(case, "arrest_approved", PROCURATORATE)
+    case.change("detention", "arrest", "li")
+    case.change("detention", "bail", "wang")
+    case.decide("arrest_approved", by=clerk(PROCURATORATE))
     case.offer("account", to=PROCURATORATE, persons=("li", "wang")).accept()
     request(case, handover_id="handover-2")
     serve(case)
@@ -168,7 +167,7 @@ def test_a_new_calendar_counts_anew_what_is_there(each_database_url: str) -> Non
         ledger.validator.calendar = NO_YEARS
         opened = Case().open().name("zhao")
         opened.offer(to=PROCURATORATE, purpose="arrest_approval", persons=("zhao",)).accept()
-        impose(opened, "zhao", "bail")
+        opened.impose("zhao", "bail")
         ledger.post_all(opened.events)
         assert ends(ledger) == {"arrest_decision": None, "bail_limit": None}
         assert audit_log(ledger.database, TRUST, shipped_rulebook(), look=left_out).findings != ()
@@ -244,7 +243,7 @@ def test_who_sees_no_case_sees_no_clock(ledger: Ledger) -> None:
 
 def test_pages_go_on_where_the_last_one_ended(ledger: Ledger) -> None:
     """One at a time, in the order of the ends, none twice and none left out; what has no end comes last."""
-    first = impose(detained("li"), "li", "bail")
+    first = detained("li").impose("li", "bail")
     second = detained_in("case-2")
     ledger.post_all([*first.events, *second.events])
     whole = found(ledger)
@@ -270,7 +269,7 @@ def test_the_nearest_of_many_cases_is_the_first_of_each(ledger: Ledger) -> None:
 
 
 def detained_in(case_id: str) -> Case:
-    return impose(Case(case_id).open().name("li"), "li", "detention")
+    return Case(case_id).open().name("li").impose("li", "detention")
 
 
 def test_a_place_that_is_none_is_refused() -> None:
@@ -284,7 +283,7 @@ def test_clocks_of_the_case_are_found_by_agency_handler_and_case(ledger: Ledger)
     """Each filter leaves what it names."""
     case = long_story()
     ledger.post_all(case.events)
-    assert clock(case, "bail_limit").is_running
+    assert case.clock("bail_limit").is_running
     mine = found(ledger, handler="prosecutor-3")
     assert {line.agency for line in mine} == {PROCURATORATE}
     assert found(ledger, agency=PROCURATORATE) == mine

@@ -20,10 +20,10 @@ from ledger.timeline.sentences import CLAUSES, Narrator, Words
 from tests.testkit.builders import POLICE, PROCURATORATE, Writer, clerk, instant
 from tests.testkit.casework import (
     Case,
-    detained,
     dispose,
     got,
     kept,
+    li_detained,
     offered,
     part,
     passed,
@@ -214,7 +214,7 @@ def test_details_of_flags_are_told_in_the_readers_words(recorded: str, english: 
 
 def test_an_extension_is_told_by_its_name_and_its_law() -> None:
     """For what, under which article, as a reader of Chinese calls both."""
-    case = detained()
+    case = li_detained()
     running = next(name for name in case.state.clocks if name.startswith("arrest_request"))
     extension = {"extension": "special_circumstances", "article": "CPL 91", "ground": "the bank is slow"}
     case.say(deadline.DeadlineExtended, deadline_id=running, **extension)

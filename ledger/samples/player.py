@@ -1,0 +1,257 @@
+"""Plays stories into a ledger: each act is signed by a person of the town and submitted.
+
+The events of a case are the same to the byte whenever they are played again: the ledger recognises them, and a story
+that was cut short goes on where it stopped.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from datetime import datetime, timedelta
+from hashlib import sha256
+from typing import Any, NamedTuple, Protocol, Self
+
+from ledger.chain.calls import ContractDomain
+from ledger.config.keys import Signer
+from ledger.core.custody import Act, CaseState, Flag, fold
+from ledger.core.errors import Unavailable
+from ledger.core.events import Authority, Body, Envelope, Stream, case
+from ledger.core.events.record import DatasetRegistered
+from ledger.core.events.terms import EventRef
+from ledger.core.procedure.legal_days import SHANGHAI, instant_text
+from ledger.core.supervision import finding_digest, lead_id_of
+from ledger.procedures import shipped_rulebook
+from ledger.recording.signing import Signed, Sources, StreamPosition, sign_event
+from ledger.samples.case_acts import CaseActs, person_id
+from ledger.samples.town import BY_PROFILE, CLERKS, TownKeys
+
+OPENS_AT = 10  # o'clock in Beijing, on every day of a story
+STEP_S = 7 * 60  # seconds between two acts of a day
+RAISED_WITHIN = 180  # seconds in which the service is expected to raise a lead
+POLL = 0.5  # seconds
+
+
+class LeadHead(NamedTuple):
+    """The last event of a lead's stream."""
+
+    sequence: int
+    digest: str
+
+
+class SampleLedger(Protocol):
+    """What a player needs of a running ledger; every call may be repeated."""
+
+    log_id: bytes
+
+    def entries(self) -> Iterator[Envelope]:
+        """Yield the entries of the log from its beginning."""
+
+    def granted(self) -> frozenset[str]:
+        """Return the key ids that the log has grants of."""
+
+    def registry_domain(self) -> ContractDomain:
+        """Return what requests of keys are signed for."""
+
+    def relay(self, call: bytes, admin: Signer, /) -> None:
+        """Send the call of the registry in the name of an agency's admin."""
+
+    def submit(self, submission: bytes, /) -> int:
+        """Return the log index of the event, which is durable by then."""
+
+    def give(self, dataset: DatasetRegistered, data: bytes, /) -> None:
+        """Keep the file of a registered data set."""
+
+    def lead(self, lead_id: str, /) -> LeadHead | None:
+        """Return the last event of a lead, None while it is not raised."""
+
+
+class Player:
+    """Plays stories; their days are counted back from ``began_at`` (unix seconds), ``secret`` seeds ids and salts."""
+
+    def __init__(self, ledger: SampleLedger, keys: TownKeys, *, began_at: int, secret: str):
+        self.ledger = ledger
+        self.keys = keys
+        self.began_at = began_at
+        self.book = shipped_rulebook()
+        self.events = 0
+        self._secret = secret
+
+    def stream(self, kind: str, stream_id: str) -> SampleStream:
+        """Return a stream of an agency or of supervision, whose events happen now."""
+        return SampleStream(self, Stream(kind=kind, id=stream_id))  # type: ignore[arg-type]
+
+    def case(self, case_id: str, *, days_ago: int) -> SampleCase:
+        """Return a case that is not opened yet and began so many days ago; the last of its days must be over."""
+        return SampleCase(self, case_id, days_ago=days_ago)
+
+    def lead(self, model_id: str, key: Mapping[str, str]) -> SampleLead:
+        """Wait until the service raises the lead on this finding. Raises Unavailable if it does not in time."""
+        lead_id = lead_id_of(finding_digest(model_id, key))
+        deadline = time.monotonic() + RAISED_WITHIN
+        while (head := self.ledger.lead(lead_id)) is None:
+            if time.monotonic() > deadline:
+                raise Unavailable(
+                    f"the service has not raised {lead_id} of {model_id}",
+                    code="lead_not_raised",
+                    hint="See /api/v1/supervision for what keeps models from being run, then: tally sample load",
+                )
+            time.sleep(POLL)
+        return SampleLead(self, lead_id, head)
+
+    def day(self, days_ago: int) -> datetime:
+        """Return the opening hour of the legal day so many days before the sample began."""
+        today = datetime.fromtimestamp(self.began_at, SHANGHAI)
+        return today.replace(hour=OPENS_AT, minute=0, second=0) - timedelta(days=days_ago)
+
+    def noise(self, *of: object) -> str:
+        """Return 64 hex digits that nobody else can foresee, the same for the same words."""
+        return sha256(" ".join([self._secret, *map(str, of)]).encode()).hexdigest()
+
+
+class SampleStream:
+    """Writes one stream, each event on the one before."""
+
+    def __init__(self, player: Player, stream: Stream):
+        self.player = player
+        self.stream = stream
+        self.sequence = 0  # of the next event
+        self.index = -1  # in the log, of the last event
+        self.events: list[Signed] = []
+        self._head: str | None = None
+
+    @property
+    def last(self) -> Signed:
+        return self.events[-1]
+
+    @property
+    def ref(self) -> EventRef:
+        """The last event, as others cite it."""
+        return EventRef(event_id=self.last.payload.event_id, payload_digest=self.last.envelope.payload_digest)
+
+    @property
+    def moment(self) -> str:
+        return instant_text(self.player.began_at)
+
+    def write(
+        self,
+        body: Body,
+        by: str,
+        *,
+        occurred_at: str | None = None,
+        authority: Authority | None = None,
+        sections: Mapping[str, Mapping[str, str]] | None = None,
+    ) -> Self:
+        """Submit one event, signed by the person of this profile."""
+        place = (self.stream.kind, self.stream.id, self.sequence)
+        noise, stamp = self.player.noise("id", *place), f"{self.player.began_at * 1000:012x}"
+        salts = iter(range(1000))
+        signed = sign_event(
+            body,
+            StreamPosition(self.stream, self.sequence, self._head),
+            self.player.keys.actor(by),
+            self.player.ledger.log_id,
+            occurred_at=occurred_at or self.moment,
+            authority=authority,
+            sections=sections,
+            sources=Sources(
+                event_id=lambda: f"{stamp[:8]}-{stamp[8:]}-7{noise[:3]}-8{noise[3:6]}-{noise[6:18]}",
+                salt=lambda: self.player.noise("salt", *place, next(salts))[:32],
+            ),
+        )
+        self.index = self.player.ledger.submit(signed.submission)
+        self.events.append(signed)
+        self.sequence += 1
+        self._head = signed.envelope.payload_digest
+        self.player.events += 1
+        return self
+
+
+class SampleCase(CaseActs[str], SampleStream):
+    """A case whose acts are signed by people of the town, named by their profiles."""
+
+    opener = "psb-east"
+
+    def __init__(self, player: Player, case_id: str, *, days_ago: int):
+        super().__init__(player, Stream(kind="case", id=case_id))
+        self.flags: tuple[Flag, ...] = ()
+        self._days_ago = days_ago
+        self._persons: dict[str, str] = {}
+        self.on(0)
+
+    def act(self, body: Body, by: str | None = None, *, source: CaseState | None = None, **fields: Any) -> Self:
+        self.write(body, by or self.clerk_of(self.state.responsible), **fields)
+        payload, envelope = self.last.payload, self.last.envelope
+        act = Act(payload, envelope.payload_digest, envelope.signed_at, self.player.book, source)
+        self.current, self.flags = fold(self.current, act)
+        self.now += STEP_S
+        return self
+
+    def clerk_of(self, agency: str) -> str:
+        return CLERKS[agency]
+
+    def on(self, day: int, hour: int = OPENS_AT) -> Self:
+        """Go on to this day of the case, 0 being its first."""
+        self.now = int(self.player.day(self._days_ago - day).replace(hour=hour).timestamp())
+        return self
+
+    def date_of(self, day: int) -> str:
+        """Return a day of the case as papers write it."""
+        return self.player.day(self._days_ago - day).date().isoformat()
+
+    def name(self, *persons: str, by: str | None = None, role: str = "suspect") -> Self:
+        """Name persons, whose names stand in confidential sections."""
+        for person in persons:
+            self._persons[person] = str(len(self._persons) + 1)
+            section = f"person:{self._persons[person]}"
+            body: dict[str, Any] = {"person_id": person_id(person), "role": role, "section": section}
+            self.act(case.PersonNamed(**body), by, sections={section: {"full_name": person}})
+        return self
+
+    def label_of(self, person: str) -> str:
+        return self._persons[person]
+
+    def assign(self, department: str) -> Self:
+        """Assign the case to the clerk of the responsible agency."""
+        handler = BY_PROFILE[self.clerk_of(self.state.responsible)].officer
+        return self.say(case.CaseAssigned, department=department, handler=handler)
+
+    def change_custody(self, person: str, number: str, *, served: bool = True) -> Self:
+        """Ask the detention house to keep a person for the agency that has the case now, which it serves at once."""
+        change_id = f"custody-{len(self.state.custody_changes) + 1}"
+        self.say(
+            case.CustodyChangeRequested,
+            custody_change_id=change_id,
+            handover_id=list(self.state.handovers)[-1],
+            person_id=person_id(person),
+            detention_house="detention-east",
+            number=number,
+        )
+        if served:
+            service = {"custody_change_id": change_id, "served_at": self.moment}
+            self.say(case.CustodyChangeServed, "detention", **service)
+        return self
+
+
+class SampleLead(SampleStream):
+    """Writes what people do with a lead that the service raised; steps that were taken before stay."""
+
+    def __init__(self, player: Player, lead_id: str, head: LeadHead):
+        super().__init__(player, Stream(kind="supervision", id=lead_id))
+        self.lead_id = lead_id
+        self._recorded = head
+        self.sequence = 1
+
+    def write(self, body: Body, by: str, **fields: Any) -> Self:
+        """Take the next step, unless it was taken before."""
+        if self.sequence <= self._recorded.sequence:
+            self.sequence += 1
+            self.player.events += 1
+            return self
+        if self.sequence == self._recorded.sequence + 1:
+            self._head = self._recorded.digest
+        return super().write(body, by, **fields)
+
+    @property
+    def moment(self) -> str:
+        return instant_text(int(time.time()))
