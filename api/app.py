@@ -61,7 +61,7 @@ from ledger.core.errors import MalformedInput
 from ledger.procedures import shipped_rulebook
 from ledger.proofs.bundles import JournalAnchors, Prover
 from ledger.store.journal import DatabaseJournal
-from ledger.timeline import Walks
+from ledger.timeline import Histories
 from ledger.timeline.diagrams import Pictures
 
 API_VERSION = "1"
@@ -176,5 +176,5 @@ def make_service(parts: Parts) -> Service:
         trust=lambda: trust.trust,
         book=shipped_rulebook(),
     )
-    walks, pictures = Walks(parts.validator.states), Pictures()
-    return Service(parts, sign_in, submissions, prover, walks, pictures, auditing, Cursors(parts.token_key))
+    histories, pictures = Histories(parts.validator.states), Pictures()
+    return Service(parts, sign_in, submissions, prover, histories, pictures, auditing, Cursors(parts.token_key))

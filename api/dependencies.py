@@ -24,7 +24,7 @@ from ledger.core.signing.authority import Authority
 from ledger.i18n import Labels, language_of
 from ledger.proofs.bundles import Prover
 from ledger.store.cases import Page
-from ledger.timeline import Walks
+from ledger.timeline import Histories
 from ledger.timeline.diagrams import Pictures
 
 T = TypeVar("T")
@@ -61,7 +61,7 @@ class Service:
     sign_in: SignInService
     submissions: SubmissionService
     prover: Prover
-    walks: Walks
+    histories: Histories
     pictures: Pictures
     audits: Audits
     cursors: Cursors

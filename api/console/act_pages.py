@@ -19,7 +19,7 @@ from ledger.core.errors import NotFound
 from ledger.core.events.catalogue import HANDLING
 from ledger.core.procedure.jurisdiction import may_detain
 from ledger.core.procedure.legal_days import unix_seconds
-from ledger.timeline.sentences import Words
+from ledger.timeline.sentences import EventWords
 
 router = APIRouter()
 OfQuery = Annotated[str | None, Query(max_length=200)]
@@ -55,7 +55,7 @@ def act_form(
         act=act,
         of=of,
         houses=_detention_houses(service),
-        words=Words(labels, names_of(service, labels), "", visible.state),
+        words=EventWords(labels, names_of(service, labels), "", visible.state),
         this_minute=minute(unix_seconds(reading.reader.now)),
         **values,
     )

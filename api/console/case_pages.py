@@ -19,7 +19,7 @@ from api.console.rendering import names_of, page
 from api.console.security import PATH
 from api.dependencies import After, Service, ServiceOf, SlugPath
 from api.routes.cases import require_handover
-from api.routes.timelines import teller
+from api.routes.timelines import timeline_builder
 from ledger.core.custody import CaseState, Handover
 from ledger.core.errors import NotFound
 from ledger.core.events import terms
@@ -28,7 +28,7 @@ from ledger.core.procedure.legal_days import unix_seconds
 from ledger.core.visibility import Sight
 from ledger.recording.signing import new_id
 from ledger.store import cases
-from ledger.timeline.sentences import Words
+from ledger.timeline.sentences import EventWords
 
 STEPS = 50  # of the timeline at a time
 UNITS = ("piece", "volume", "page", "copy", "note", "vehicle", "gram", "kilogram", "litre", "metre")
@@ -85,7 +85,7 @@ def case(
         items=list_part("items", service, reading, visible.state, labels),
         handovers=list_part("handovers", service, reading, visible.state, labels),
         blocks=list(blocks(visible.state, reading.agency)),
-        words=Words(labels, names_of(service, labels), "", visible.state),
+        words=EventWords(labels, names_of(service, labels), "", visible.state),
         free=len(free_items(visible.state, reading.agency)),
         told=recorded(service, reading, labels, event),
     )
@@ -117,7 +117,7 @@ def timeline(
     end = visible.state.sequence + 1 if before < 0 else before
     first = max(0, end - STEPS)
     with service.parts.database.read() as connection:
-        steps = teller(service, reading, labels).page(connection, case_id, after=first - 1, limit=end - first)
+        steps = timeline_builder(service, reading, labels).page(connection, case_id, after=first - 1, limit=end - first)
     return page(request, service, "timeline.html", reading.session, case_id=case_id, steps=steps[::-1], first=first)
 
 
@@ -271,7 +271,7 @@ def read_case(service: Service, reading: Reading, case_id: str, subject: str) ->
     with service.parts.database.read() as connection:
         sight = reading.require_case(connection, case_id)
         row = cases.case(connection, case_id)
-        state = service.walks.state(connection, case_id)
+        state = service.histories.state(connection, case_id)
     reading.record(subject, case_id)
     return VisibleCase(row, state, sight)
 

@@ -9,14 +9,14 @@ from msgspec import Struct
 from api.auth.reading import Reading
 from api.console.rendering import narrator_of
 from api.dependencies import Service
-from api.routes.timelines import teller
+from api.routes.timelines import timeline_builder
 from ledger.core.errors import NotFound
 from ledger.i18n import Labels
 from ledger.store import log
 from ledger.store.database import Connection
 from ledger.store.journal import DatabaseJournal
 from ledger.store.log import StoredEntry
-from ledger.timeline import Anchored, AnchoredSizes, Narrator, Teller
+from ledger.timeline import Anchored, AnchoredSizes, Narrator, TimelineBuilder
 
 SHOWN = 12  # of those cited, at a time
 
@@ -94,22 +94,22 @@ def _entry(connection: Connection, reading: Reading, digest: str) -> StoredEntry
 def _cited_events(
     connection: Connection, service: Service, reading: Reading, labels: Labels, entries: Iterable[StoredEntry]
 ) -> Iterator[CitedEvent]:
-    """Yield events of cases as their timelines describe them, each case walked once, and others by themselves."""
+    """Yield events of cases as their timelines describe them, each case read once, and others by themselves."""
     by_case: dict[str, list[StoredEntry]] = {}
     others: list[StoredEntry] = []
     for entry in entries:
         (by_case.setdefault(entry.stream_id, []) if entry.stream_kind == "case" else others).append(entry)
-    case_teller = teller(service, reading, labels)
+    timelines = timeline_builder(service, reading, labels)
     for case_id, wanted in by_case.items():
-        yield from _of_case(connection, case_teller, case_id, {entry.sequence for entry in wanted})
+        yield from _of_case(connection, timelines, case_id, {entry.sequence for entry in wanted})
     yield from events_of_stream(service, labels, others)
 
 
-def _of_case(connection: Connection, case_teller: Teller, case_id: str, wanted: set[int]) -> Iterator[CitedEvent]:
-    walked = case_teller.walks.of(connection, case_id)
-    for step in case_teller.steps(
-        connection, case_id, [walked_event for walked_event in walked if walked_event.entry.sequence in wanted]
-    ):
+def _of_case(
+    connection: Connection, timelines: TimelineBuilder, case_id: str, wanted: set[int]
+) -> Iterator[CitedEvent]:
+    history = timelines.histories.of(connection, case_id)
+    for step in timelines.steps(connection, case_id, [event for event in history if event.entry.sequence in wanted]):
         yield CitedEvent(
             digest=step.payload_digest,
             sentence=step.sentence,

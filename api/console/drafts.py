@@ -24,7 +24,7 @@ from ledger.i18n import Labels
 from ledger.recording.signing import SYSTEM_SOURCES
 from ledger.store import log
 from ledger.timeline import Narrator
-from ledger.timeline.event_fields import Particular, particulars
+from ledger.timeline.event_fields import EventField, event_fields
 
 router = APIRouter()
 SINCE_SHOWN = 5  # events recorded in between that are listed
@@ -41,7 +41,7 @@ class EventDraft(NamedTuple):
     payload: str
     event_id: str
     sentence: str
-    particulars: list[Particular]
+    particulars: list[EventField]
     flags: list[tuple[str, str, str]]
     since: list[str]
     sequence: int
@@ -86,7 +86,7 @@ class Drafter:
             payload=canonical.encode(payload).decode(),
             event_id=payload.event_id,
             sentence=narrator.tell(before, payload, outcome.state),
-            particulars=particulars(payload, {}, narrator.words(payload, outcome.state), labels),
+            particulars=event_fields(payload, {}, narrator.words(payload, outcome.state), labels),
             flags=[
                 (labels.of_flag(flag.name), narrator.detail(flag.detail), labels.of_article(flag.article))
                 for flag in outcome.flags

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from ledger.core.custody.due_dates import Deadline
 from ledger.core.procedure.legal_days import SHANGHAI, unix_seconds
-from ledger.timeline.diagrams import MARK_KINDS, Arrow, Bar, Mark, MarkKind, Picture, Stretch
+from ledger.timeline.diagrams import MARK_KINDS, CustodyBar, EventMark, HandoverArrow, MarkKind, OpenStretch, Picture
 
 WIDTH, LEFT, RIGHT = 1200, 190, 1180
 HEAD, FOOT = 34, 12  # room for the axis above, and below all
@@ -80,7 +80,7 @@ class Cluster(NamedTuple):
     x: float
     y: int
     kind: MarkKind
-    marks: tuple[Mark, ...]
+    marks: tuple[EventMark, ...]
 
     @property
     def window(self) -> Window:
@@ -129,9 +129,9 @@ class CaseDrawing(Struct, frozen=True):
     height: int
     lanes: tuple[Lane, ...]
     ticks: tuple[Tick, ...]
-    bars: tuple[Shape[Bar], ...]
-    arrows: tuple[Shape[Arrow], ...]
-    stretches: tuple[tuple[Shape[Stretch], Lane], ...]
+    bars: tuple[Shape[CustodyBar], ...]
+    arrows: tuple[Shape[HandoverArrow], ...]
+    stretches: tuple[tuple[Shape[OpenStretch], Lane], ...]
     clusters: tuple[Cluster, ...]
     clocks: tuple[LateClock, ...]
     clocks_y: int
@@ -141,7 +141,7 @@ class CaseDrawing(Struct, frozen=True):
 
 def draw(picture: Picture, clocks: Sequence[Deadline], window: Window, now: int) -> CaseDrawing:
     """Return the drawing of the picture within the window. Expired clocks come first."""
-    bars: list[Shape[Bar]] = []
+    bars: list[Shape[CustodyBar]] = []
     lanes: list[Lane] = []
     y = HEAD
     for agency in picture.agencies:
@@ -183,10 +183,10 @@ def fitted(text: str, room: float) -> str:
     return kept
 
 
-def _rows(bars: Iterable[Bar], window: Window) -> tuple[list[tuple[Bar, float, float, int]], int]:
+def _rows(bars: Iterable[CustodyBar], window: Window) -> tuple[list[tuple[CustodyBar, float, float, int]], int]:
     """Return each bar with the first row that has room for it, and the number of bars without a row."""
     ends: list[float] = []
-    placed: list[tuple[Bar, float, float, int]] = []
+    placed: list[tuple[CustodyBar, float, float, int]] = []
     left_out = 0
     for bar in _merged(bars, window):
         x, x2 = window.x(bar.since), window.x(window.until if bar.until is None else bar.until)
@@ -199,9 +199,9 @@ def _rows(bars: Iterable[Bar], window: Window) -> tuple[list[tuple[Bar, float, f
     return placed, left_out
 
 
-def _merged(bars: Iterable[Bar], window: Window) -> list[Bar]:
+def _merged(bars: Iterable[CustodyBar], window: Window) -> list[CustodyBar]:
     """Return the bars, merging those of one kind that would look the same; the case's come first."""
-    alike: dict[tuple[str, int, int], list[Bar]] = defaultdict(list)
+    alike: dict[tuple[str, int, int], list[CustodyBar]] = defaultdict(list)
     for bar in bars:
         until = window.until if bar.until is None else bar.until
         alike[bar.subject, int(window.x(bar.since) / NEAR), int(window.x(until) / NEAR)].append(bar)
@@ -209,16 +209,18 @@ def _merged(bars: Iterable[Bar], window: Window) -> list[Bar]:
     return sorted(merged, key=lambda bar: (bar.subject != "case", bar.since))
 
 
-def _joined(bars: Sequence[Bar]) -> Bar:
+def _joined(bars: Sequence[CustodyBar]) -> CustodyBar:
     first = min(bars, key=lambda bar: bar.since)
     ends = [bar.until for bar in bars if bar.until is not None]
     until = max(ends) if len(ends) == len(bars) else None
     return replace(first, ids=tuple(item_id for bar in bars for item_id in bar.ids), until=until)
 
 
-def _arrows(arrows: Iterable[Arrow], lanes: dict[str, Lane], window: Window, now: int) -> Iterator[Shape[Arrow]]:
+def _arrows(
+    arrows: Iterable[HandoverArrow], lanes: dict[str, Lane], window: Window, now: int
+) -> Iterator[Shape[HandoverArrow]]:
     """Yield the arrows, merging those between the same agencies that would cover each other."""
-    alike: dict[tuple[str, str, str, int, int], list[Arrow]] = defaultdict(list)
+    alike: dict[tuple[str, str, str, int, int], list[HandoverArrow]] = defaultdict(list)
     for arrow in arrows:
         until = _arrow_end(arrow, now)
         if window.has(arrow.since, until):
@@ -231,15 +233,15 @@ def _arrows(arrows: Iterable[Arrow], lanes: dict[str, Lane], window: Window, now
         yield Shape(first, window.x(first.since), window.x(until), *ends, len(alike_arrows), Window(*span).around(1.4))
 
 
-def _arrow_end(arrow: Arrow, now: int) -> int:
+def _arrow_end(arrow: HandoverArrow, now: int) -> int:
     return arrow.until if arrow.until is not None else max(now, arrow.since)
 
 
 def _stretches(
-    stretches: Iterable[Stretch], lanes: dict[str, Lane], window: Window
-) -> Iterator[tuple[Shape[Stretch], Lane]]:
+    stretches: Iterable[OpenStretch], lanes: dict[str, Lane], window: Window
+) -> Iterator[tuple[Shape[OpenStretch], Lane]]:
     """Yield the stretches, merging those of one agency that would cover each other."""
-    alike: dict[tuple[str, str, int, int], list[Stretch]] = defaultdict(list)
+    alike: dict[tuple[str, str, int, int], list[OpenStretch]] = defaultdict(list)
     for stretch in stretches:
         if window.has(stretch.since, stretch.until):
             places = int(window.x(stretch.since) / LEAST), int(window.x(stretch.until) / LEAST)
@@ -254,8 +256,8 @@ def _stretches(
         yield Shape(first, window.x(since), window.x(until), lane.y, 0, len(alike_stretches), closer), lane
 
 
-def _clusters(marks: Iterable[Mark], lanes: dict[str, Lane], window: Window) -> Iterator[Cluster]:
-    by_agency: dict[str, list[list[Mark]]] = defaultdict(list)
+def _clusters(marks: Iterable[EventMark], lanes: dict[str, Lane], window: Window) -> Iterator[Cluster]:
+    by_agency: dict[str, list[list[EventMark]]] = defaultdict(list)
     for mark in sorted(marks, key=lambda candidate: (candidate.at, candidate.sequence)):
         if window.has(mark.at, mark.at):
             lane_clusters = by_agency[mark.agency]

@@ -11,15 +11,15 @@ from api.console.rendering import language, narrator_of, page
 from api.dependencies import EventIdPath, ServiceOf, SlugPath, SlugQuery
 from api.routes import papers, proofs
 from api.routes.events import find
-from api.routes.timelines import teller
+from api.routes.timelines import timeline_builder
 from ledger.core.errors import NotFound
 from ledger.core.events import decode_section
 from ledger.interchange.papers.forms import forms_of
-from ledger.interchange.papers.voice import spoken_in
+from ledger.interchange.papers.paper_text import language_for
 from ledger.proofs.bundles import Withheld
 from ledger.store import log
 from ledger.timeline.anchored_sizes import stages
-from ledger.timeline.event_fields import particulars
+from ledger.timeline.event_fields import event_fields
 
 router = APIRouter()
 
@@ -40,9 +40,9 @@ def event_page(
         entry, sight = find(connection, reading, event_id)
         if (entry.stream_kind, entry.stream_id) != ("case", case_id):
             raise NotFound(f"no event {event_id} of case {case_id} that you may see", field="event_id")
-        walked = service.walks.of(connection, case_id)
-        here = walked[entry.sequence]
-        (step,) = teller(service, reading, labels).steps(connection, case_id, [here])
+        history = service.histories.of(connection, case_id)
+        here = history[entry.sequence]
+        (step,) = timeline_builder(service, reading, labels).steps(connection, case_id, [here])
         shows_sections = reading.sees_sections(connection, entry, sight, None)
         stored = log.sections(connection, entry.log_index) if shows_sections else {}
         proof_stages = stages(connection, step)
@@ -57,12 +57,12 @@ def event_page(
         state=visible.state,
         step=step,
         stages=proof_stages,
-        particulars=particulars(here.payload, sections, words, labels),
+        particulars=event_fields(here.payload, sections, words, labels),
         hidden=() if shows_sections else step.confidential,
         erased=[label for label, data in stored.items() if data is None],
         documents=[form.document for form in forms_of(here.payload)],
-        previous=walked[entry.sequence - 1].entry.event_id if entry.sequence else None,
-        following=walked[entry.sequence + 1].entry.event_id if entry.sequence + 1 < len(walked) else None,
+        previous=history[entry.sequence - 1].entry.event_id if entry.sequence else None,
+        following=history[entry.sequence + 1].entry.event_id if entry.sequence + 1 < len(history) else None,
     )
 
 
@@ -88,7 +88,7 @@ def event_certificate(
 ) -> Response:
     """Return the certificate of what is proven of an event."""
     read_case(service, reading, case_id, f"certificate of event {event_id}")
-    paper_language = spoken_in(language(request))
+    paper_language = language_for(language(request))
     return papers.event_certificate(
         request=request, service=service, reading=reading, event_id=event_id, language=paper_language
     )
@@ -99,7 +99,7 @@ def case_certificate(
     request: Request, service: ServiceOf, reading: Reads, case_id: SlugPath, item_id: SlugQuery = None
 ) -> Response:
     """Return the certificate of a case, or of one item."""
-    paper_language = spoken_in(language(request))
+    paper_language = language_for(language(request))
     return papers.case_certificate(
         request=request, service=service, reading=reading, case_id=case_id, item_id=item_id, language=paper_language
     )
@@ -116,7 +116,7 @@ def event_paper(
     document: papers.DocumentQuery = None,
 ) -> Response:
     """Return a document that the event prints as: the requested one, or the first."""
-    paper_language = spoken_in(language(request))
+    paper_language = language_for(language(request))
     return papers.paper(
         request=request,
         service=service,

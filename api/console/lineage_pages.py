@@ -23,7 +23,7 @@ def case_lineage(request: Request, service: ServiceOf, reading: Reads, case_id: 
     """Show splits, merges, proceeds, items taken from others, and loans."""
     visible = read_case(service, reading, case_id, "lineage of the items")
     with service.parts.database.read() as connection:
-        descents = lineage(service.walks.of(connection, case_id))
+        descents = lineage(service.histories.of(connection, case_id))
     graph = laid_out(descents.descents)
     values: dict[str, Any] = {"case": visible.row, "state": visible.state, "lineage": descents, "graph": graph}
     return page(request, service, "lineage.html", reading.session, **values, fitted=fitted)

@@ -28,7 +28,7 @@ from ledger.i18n import Labels
 from ledger.recording.supervision_streams import matter_of
 from ledger.store import supervision as store
 from ledger.supervision.models.templates import dataset_of
-from ledger.timeline.event_fields import particulars
+from ledger.timeline.event_fields import event_fields
 
 router = APIRouter()
 _PAGES = {"model": ("library", MODEL_STREAM), "recommendation": ("recommendations", RECOMMENDATION_STREAM)}
@@ -106,7 +106,7 @@ class MatterDrafter:
             payload=canonical.encode(payload).decode(),
             event_id=payload.event_id,
             sentence=narrator.alone(payload),
-            particulars=particulars(payload, {}, narrator.words(payload, None), self.labels),
+            particulars=event_fields(payload, {}, narrator.words(payload, None), self.labels),
             flags=[],
             since=since(self.service, self.form, narrator, payload),
             sequence=payload.sequence,

@@ -14,13 +14,13 @@ from api.console.drawing import SHORTEST_S, Window, draw, fitted
 from api.console.moments import EARLIEST, LATEST, minute, typed
 from api.console.rendering import page
 from api.dependencies import ServiceOf, SlugPath
-from api.routes.timelines import teller
+from api.routes.timelines import timeline_builder
 from ledger.core.custody import CaseState
 from ledger.core.custody.due_dates import deadlines
 from ledger.core.errors import MalformedInput
 from ledger.core.procedure.legal_days import unix_seconds
 from ledger.i18n import Labels
-from ledger.timeline.diagrams import Bar, Picture
+from ledger.timeline.diagrams import CustodyBar, Picture
 
 SHOWN = 80  # events that are shown at first, the latest
 LISTED = 50  # events that the table beside has at most
@@ -44,16 +44,16 @@ def case_picture(
     """Show the time from ``since`` to ``until`` (Beijing's), or the latest events; the tables contain the same."""
     visible = read_case(service, reading, case_id, "picture of the case")
     now = unix_seconds(reading.reader.now)
-    case_teller = teller(service, reading, labels)
+    timelines = timeline_builder(service, reading, labels)
     with service.parts.database.read() as connection:
-        walked = service.walks.of(connection, case_id)
-        whole_picture = service.pictures.of(connection, case_teller, walked)
+        history = service.histories.of(connection, case_id)
+        whole_picture = service.pictures.of(connection, timelines, history)
         window = _window(whole_picture, since, until, now)
         events = [mark.sequence for mark in whole_picture.marks if window.has(mark.at, mark.at)]
-        listed = [walked[sequence] for sequence in events[-LISTED:]]
-        steps = case_teller.steps(connection, case_id, listed)
+        listed = [history[sequence] for sequence in events[-LISTED:]]
+        steps = timelines.steps(connection, case_id, listed)
     validator = service.parts.validator
-    clocks = deadlines(walked[-1].after, validator.book, validator.calendar, datetime.fromtimestamp(now, UTC))
+    clocks = deadlines(history[-1].after, validator.book, validator.calendar, datetime.fromtimestamp(now, UTC))
     values: dict[str, Any] = {
         "case": visible.row,
         "state": visible.state,
@@ -73,7 +73,7 @@ def case_picture(
     return page(request, service, "picture.html", reading.session, **values)
 
 
-def things(bar: Bar, state: CaseState, labels: Labels) -> str:
+def things(bar: CustodyBar, state: CaseState, labels: Labels) -> str:
     """Return what is held together, by name if that is short."""
     if bar.subject == "case":
         return labels.of("subject", "case")

@@ -33,7 +33,7 @@ from ledger.store.journal import DatabaseJournal
 from ledger.store.log import StoredEntry
 from ledger.timeline import Anchored, AnchoredSizes
 from ledger.timeline.anchored_sizes import stages
-from ledger.timeline.event_fields import particulars
+from ledger.timeline.event_fields import event_fields
 
 CHANGES = 50  # of the registry at a time
 BY_ADMIN = (changes.KeyGranted, changes.KeyRevoked, changes.AdminChanged)
@@ -138,7 +138,7 @@ def show_change(
     (change,) = _changes(service, labels, [stored])
     values: dict[str, Any] = {
         "change": change,
-        "particulars": particulars(payload, {}, narrator_of(service, labels).words(payload, None), labels),
+        "particulars": event_fields(payload, {}, narrator_of(service, labels).words(payload, None), labels),
         "stages": proof_stages,
         "agency": getattr(payload.body, "agency", None),
         "key": getattr(payload.body, "key_id", None),

@@ -9,13 +9,13 @@ from fastapi import APIRouter, Query
 from starlette.responses import Response
 
 from api.dependencies import LabelsOf, Reads, ServiceOf, SlugPath
-from api.routes.timelines import teller
+from api.routes.timelines import timeline_builder
 from api.schemas.openapi import problems
 from ledger.i18n import Labels
 from ledger.interchange.exports import ocel
 from ledger.interchange.exports.case_uco import case_uco
 from ledger.interchange.exports.timeline_files import timeline_csv, timeline_json
-from ledger.timeline import Chronicle, chronicle, names_by_id
+from ledger.timeline import CaseTimeline, names_by_id
 
 router = APIRouter(prefix="/api/v1", tags=["cases"])
 
@@ -36,7 +36,7 @@ class _Format(NamedTuple):
 
     media_type: str
     suffix: str
-    make: Callable[[Chronicle, _ExportOptions], bytes]
+    make: Callable[[CaseTimeline, _ExportOptions], bytes]
 
 
 _FORMATS: dict[str, _Format] = {
@@ -67,10 +67,8 @@ def export_case(
         reading.require_case(connection, case_id)
     with service.parts.workers.turn(reading.agency):  # of many events this takes seconds
         with service.parts.database.read() as connection:
-            case_chronicle = chronicle(connection, teller(service, reading, labels), case_id)
-        file_bytes = kind.make(
-            case_chronicle, _ExportOptions(labels, names_by_id(reading.authority.names, labels), bom)
-        )
+            timeline = timeline_builder(service, reading, labels).case(connection, case_id)
+        file_bytes = kind.make(timeline, _ExportOptions(labels, names_by_id(reading.authority.names, labels), bom))
     reading.record(f"export of the case as {file_format}", case_id)
     headers = {"Content-Disposition": f'attachment; filename="{case_id}.{kind.suffix}"'}
     return Response(file_bytes, media_type=kind.media_type, headers=headers)

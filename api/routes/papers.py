@@ -14,11 +14,11 @@ from api.routes.proofs import bundle_of_case, bundle_of_event
 from api.schemas.openapi import problems
 from ledger.core.errors import NotFound
 from ledger.i18n import language_of
-from ledger.interchange.papers.certificate import Asked, printed
-from ledger.interchange.papers.document import document, occasion
+from ledger.interchange.papers.certificate import CertificateRequest, print_certificate
+from ledger.interchange.papers.document import document, read_event
 from ledger.interchange.papers.forms import DOCUMENTS
+from ledger.interchange.papers.paper_text import PaperLanguage, PaperText, language_for
 from ledger.interchange.papers.typeset import typeset
-from ledger.interchange.papers.voice import PaperLanguage, Voice, spoken_in
 from ledger.proofs.bundles import Withheld
 from ledger.store import log
 from ledger.store.log import Head
@@ -77,10 +77,10 @@ def paper(
         if (entry.stream_kind, entry.stream_id) != ("case", case_id):
             raise NotFound(f"no event {event_id} of case {case_id} that you may see", field="event_id")
         confidential = withhold is None and reading.sees_sections(connection, entry, sight, ground)
-        printed_event = occasion(connection, service.parts.validator.states, entry, confidential=confidential)
-    voice = Voice(paper_language(request, language), lambda labels: names_by_id(reading.authority.names, labels))
+        printed_event = read_event(connection, service.parts.validator.states, entry, confidential=confidential)
+    text = PaperText(paper_language(request, language), lambda labels: names_by_id(reading.authority.names, labels))
     log_id = f"0x{service.parts.trust.trust.log_id.hex()}"
-    sheet = document(printed_event, voice, log_id=log_id, verify_url=verify_url(service), kind=kind)
+    sheet = document(printed_event, text, log_id=log_id, verify_url=verify_url(service), kind=kind)
     pdf = service.parts.workers.run(typeset, sheet, agency=reading.agency)
     record(reading, "paper of event", entry, ground)
     return file_of(pdf, event_id)
@@ -110,7 +110,7 @@ def event_certificate(
     with service.parts.workers.turn(reading.agency) as turn:
         bundle = bundle_of_event(service, reading, event_id, withhold, ground)
         certificate_request = _certificate_request(service, bundle, paper_language(request, language))
-        return file_of(turn.run(printed, certificate_request), f"{event_id}.certificate")
+        return file_of(turn.run(print_certificate, certificate_request), f"{event_id}.certificate")
 
 
 @router.get(
@@ -137,7 +137,7 @@ def case_certificate(
     with service.parts.workers.turn(reading.agency) as turn:
         bundle = bundle_of_case(service, reading, case_id, withhold, ground)
         certificate_request = _certificate_request(service, bundle, paper_language(request, language), item_id)
-        return file_of(turn.run(printed, certificate_request), f"{case_id}.certificate")
+        return file_of(turn.run(print_certificate, certificate_request), f"{case_id}.certificate")
 
 
 def _require_few(heads: Iterable[Head]) -> None:
@@ -152,14 +152,16 @@ def _require_few(heads: Iterable[Head]) -> None:
             )
 
 
-def _certificate_request(service: Service, bundle: bytes, language: PaperLanguage, item_id: str | None = None) -> Asked:
+def _certificate_request(
+    service: Service, bundle: bytes, language: PaperLanguage, item_id: str | None = None
+) -> CertificateRequest:
     parts = service.parts
-    return Asked(bundle, parts.trust.trust, parts.validator.book, language, verify_url(service), item_id)
+    return CertificateRequest(bundle, parts.trust.trust, parts.validator.book, language, verify_url(service), item_id)
 
 
 def paper_language(request: Request, language: PaperLanguage | None) -> PaperLanguage:
     """Return the language that was asked for, or else the reader's."""
-    return language or spoken_in(language_of(request.headers.get("accept-language")))
+    return language or language_for(language_of(request.headers.get("accept-language")))
 
 
 def verify_url(service: Service) -> str:

@@ -26,7 +26,7 @@ from ledger.core.errors import NotFound
 from ledger.i18n import Labels
 from ledger.store import cases
 from ledger.store.journal import DatabaseJournal
-from ledger.timeline import AnchoredSizes, History, Narrator, Teller, TimelineStep, history, names_by_id, spans
+from ledger.timeline import AnchoredSizes, CustodyHistory, Narrator, TimelineBuilder, TimelineStep, names_by_id
 
 TIMELINE = "timeline"
 
@@ -34,12 +34,12 @@ router = APIRouter(prefix="/api/v1", tags=["custody"])
 PersonPath = Annotated[str, Path(pattern=r"^[0-9a-f]{32}$")]
 
 
-def teller(service: Service, reading: Reading, labels: Labels) -> Teller:
-    """Return the teller of a timeline in the reader's language, with the agencies' names and the anchored sizes."""
+def timeline_builder(service: Service, reading: Reading, labels: Labels) -> TimelineBuilder:
+    """Return the builder of timelines in the reader's language, with the agencies' names and the anchored sizes."""
     parts = service.parts
     anchored = AnchoredSizes(DatabaseJournal(parts.database))
     narrator = Narrator(labels, names_by_id(reading.authority.names, labels))
-    return Teller(parts.validator, service.walks, anchored, narrator)
+    return TimelineBuilder(parts.validator, service.histories, anchored, narrator)
 
 
 @router.get(
@@ -64,7 +64,7 @@ def case_timeline(
     count, last_sequence = service.limit(limit), int(position_after(service, TIMELINE, after) or -1)
     with service.parts.database.read() as connection:
         reading.require_case(connection, case_id)
-        steps = teller(service, reading, labels).page(connection, case_id, after=last_sequence, limit=count)
+        steps = timeline_builder(service, reading, labels).page(connection, case_id, after=last_sequence, limit=count)
     reading.record("timeline of the case", case_id)
     return page_response(service, "events", steps, count, lambda step: step.sequence, scope=TIMELINE)
 
@@ -78,7 +78,7 @@ def case_spans(*, service: ServiceOf, reading: Reads, labels: LabelsOf, case_id:
     """List who held the case, then each item and person, in order of time; `until` is null for the present span."""
     with service.parts.database.read() as connection:
         reading.require_case(connection, case_id)
-        custody_spans = spans(connection, teller(service, reading, labels), case_id)
+        custody_spans = timeline_builder(service, reading, labels).spans(connection, case_id)
     reading.record("chain of custody of the case", case_id)
     return json_response({"spans": custody_spans})
 
@@ -86,7 +86,7 @@ def case_spans(*, service: ServiceOf, reading: Reads, labels: LabelsOf, case_id:
 @router.get(
     "/items/{item_id}/history",
     summary="Say who held an item, when, in what condition, on what authority",
-    responses=answers(History, 400, 401, 404, 503),
+    responses=answers(CustodyHistory, 400, 401, 404, 503),
 )
 def item_history(*, service: ServiceOf, reading: Reads, labels: LabelsOf, item_id: SlugPath) -> Response:
     """Return the state of the item between the events that concern it, and those events."""
@@ -94,7 +94,7 @@ def item_history(*, service: ServiceOf, reading: Reads, labels: LabelsOf, item_i
         case_id = cases.case_of_item(connection, item_id, reading.reader)
         if case_id is None:
             raise NotFound(f"no item {item_id} that you may see", field="item_id")
-        item_story = history(connection, teller(service, reading, labels), case_id, "item", item_id)
+        item_story = timeline_builder(service, reading, labels).custody(connection, case_id, "item", item_id)
     reading.record(f"history of item {item_id}", case_id)
     return json_response(item_story)
 
@@ -102,7 +102,7 @@ def item_history(*, service: ServiceOf, reading: Reads, labels: LabelsOf, item_i
 @router.get(
     "/cases/{case_id}/persons/{person_id}/history",
     summary="Say who answered for a person of a case, where the person was, and for whom",
-    responses=answers(History, 400, 401, 404, 503),
+    responses=answers(CustodyHistory, 400, 401, 404, 503),
 )
 def person_history(
     *, service: ServiceOf, reading: Reads, labels: LabelsOf, case_id: SlugPath, person_id: PersonPath
@@ -110,7 +110,7 @@ def person_history(
     """Return measures, changes of custody, handovers and the deadlines they met or missed, under the pseudonym."""
     with service.parts.database.read() as connection:
         reading.require_case(connection, case_id)
-        person_story = history(connection, teller(service, reading, labels), case_id, "person", person_id)
+        person_story = timeline_builder(service, reading, labels).custody(connection, case_id, "person", person_id)
     if not person_story.steps:
         raise NotFound(f"case {case_id} has no person {person_id}", field="person_id")
     reading.record(f"history of person {person_id}", case_id)

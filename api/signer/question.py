@@ -23,7 +23,7 @@ from ledger.core.events import Envelope, Section, decode_payload, digest_of
 from ledger.core.events.payload import decode_section, require_agreement
 from ledger.core.signing.signatures import personal_digest, require_window, signing_hash, typed_data
 from ledger.i18n import Labels
-from ledger.timeline.event_fields import Particular, particulars
+from ledger.timeline.event_fields import EventField, event_fields
 from ledger.timeline.sentences import Names, Narrator
 
 UNSIGNED = "0x" + "00" * 65
@@ -46,7 +46,7 @@ class SigningQuestion(Struct, frozen=True):
 
     kind: str
     sentence: str
-    particulars: tuple[Particular, ...]
+    particulars: tuple[EventField, ...]
     digest: bytes
 
 
@@ -79,8 +79,8 @@ class QuestionBuilder:
         sections = _sections(payload.confidential, disclosed.sections)
         words = self._narrator.words(payload, None)
         facts = (
-            Particular(self._labels.of("field", f"{payload.stream.kind}_id"), payload.stream.id),
-            *particulars(payload, sections, words, self._labels),
+            EventField(self._labels.of("field", f"{payload.stream.kind}_id"), payload.stream.id),
+            *event_fields(payload, sections, words, self._labels),
         )
         return SigningQuestion(
             "event", self._narrator.alone(payload), facts, signing_hash(envelope, self.holder.log_id)
@@ -103,8 +103,8 @@ class QuestionBuilder:
             )
         sentence = self._labels.of("message", "asked_to_sign_in").format(self.holder.url)
         facts = (
-            Particular(self._labels.of("field", "officer"), self.holder.officer),
-            Particular(self._labels.of("field", "key_id"), self.holder.key_id),
+            EventField(self._labels.of("field", "officer"), self.holder.officer),
+            EventField(self._labels.of("field", "key_id"), self.holder.key_id),
         )
         return SigningQuestion("sign_in", sentence, facts, personal_digest(text))
 

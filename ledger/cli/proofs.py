@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from ledger.core.verification.report import Report
     from ledger.core.verification.trust import ChainIdentity, Trust
     from ledger.interchange.papers.certified import Certified
-    from ledger.interchange.papers.voice import PaperLanguage
+    from ledger.interchange.papers.paper_text import PaperLanguage
 
 RENEW = (
     "Ask the operator whether the log's key was replaced: then take the renewal by tally trust accept, and ask again."

@@ -6,20 +6,17 @@ bundles are for.
 """
 
 from ledger.timeline.anchored_sizes import Anchored, AnchoredSizes
-from ledger.timeline.case_history import Chronicle, History, Teller, TimelineStep, Walks, chronicle, history, spans
+from ledger.timeline.case_history import CaseTimeline, CustodyHistory, Histories, TimelineBuilder, TimelineStep
 from ledger.timeline.sentences import Narrator, names_by_id
 
 __all__ = [
     "Anchored",
     "AnchoredSizes",
-    "Chronicle",
-    "History",
+    "CaseTimeline",
+    "CustodyHistory",
+    "Histories",
     "Narrator",
-    "Teller",
+    "TimelineBuilder",
     "TimelineStep",
-    "Walks",
-    "chronicle",
-    "history",
     "names_by_id",
-    "spans",
 ]

@@ -1,4 +1,4 @@
-"""How far the log is anchored, and since when that proves an entry to have been there."""
+"""How far the log is anchored, and since when that proves an entry to have existed."""
 
 from __future__ import annotations
 
@@ -22,23 +22,24 @@ _STATES: dict[Anchored, tuple[WriteState, ...]] = {
 
 
 class AnchoredSizes:
-    """How much of the log the chain has, by the journal's anchors as they were when this was made."""
+    """How much of the log is on the chain, by the journal's anchors at the time of construction."""
 
     def __init__(self, journal: DatabaseJournal):
         self._journal = journal
         self._sizes = journal.sizes()
 
     def size(self, state: Anchored) -> int:
-        """The tree size that was brought this far; 0 where none was."""
+        """Return the largest tree size in this state, or 0."""
         return max((self._sizes[each] for each in _STATES.get(state, ())), default=0)
 
     def of(self, log_index: int) -> Anchored:
-        """How far the entry was brought."""
+        """Return how far the entry is anchored."""
         return next((state for state in _STATES if log_index < self.size(state)), "unanchored")
 
     def proven_at(self, log_indices: Sequence[int]) -> Mapping[int, int]:
-        """For each of these entries the time of the block (unix seconds) that proves that it existed by then, the
-        earliest that is final. Without those that there is none of, or whose time the journal does not have yet.
+        """Return for each entry the time (unix seconds) of the earliest final block that proves that it existed.
+
+        Entries without such a block, or whose block's time is not in the journal yet, are left out.
         """
         return self._journal.proven_times(log_indices)
 
@@ -46,10 +47,11 @@ class AnchoredSizes:
 StageName = Literal["signed", "logged", "cosigned", "anchored", "final"]
 
 
-class Stage(Struct, frozen=True):
-    """``at`` is in unix seconds: the signer's claim of ``signed``, our clock's of ``logged``, the block's of ``final``.
+class AnchoringStage(Struct, frozen=True):
+    """A stage on the way of an event to a final block.
 
-    ``size`` is the tree size that witnesses co-signed, ``witnesses`` are they.
+    ``at`` is in unix seconds: the signer's claim of ``signed``, our clock's of ``logged``, the block's of ``final``.
+    ``size`` is the tree size that ``witnesses`` co-signed.
     """
 
     name: StageName
@@ -59,7 +61,7 @@ class Stage(Struct, frozen=True):
     witnesses: tuple[str, ...] = ()
 
 
-class Entered(Protocol):
+class LoggedEvent(Protocol):
     """An event that is in the log: ``recorded_at`` in unix milliseconds, the other times in seconds."""
 
     @property
@@ -74,17 +76,17 @@ class Entered(Protocol):
     def proven_at(self) -> int | None: ...
 
 
-def stages(connection: Connection, step: Entered) -> tuple[Stage, ...]:
-    """Of an event that is in the log."""
+def stages(connection: Connection, event: LoggedEvent) -> tuple[AnchoringStage, ...]:
+    """Return the stages of an event that is in the log."""
     witnessed = checkpoints.last_witnessed(connection)
-    cosigned = Stage("cosigned", is_reached=False)
-    if witnessed is not None and step.index < witnessed.size:
+    cosigned = AnchoringStage("cosigned", is_reached=False)
+    if witnessed is not None and event.index < witnessed.size:
         names = tuple(key.partition("+")[0] for key in checkpoints.cosigners(connection, witnessed.size))
-        cosigned = Stage("cosigned", is_reached=True, size=witnessed.size, witnesses=names)
+        cosigned = AnchoringStage("cosigned", is_reached=True, size=witnessed.size, witnesses=names)
     return (
-        Stage("signed", is_reached=True, at=step.signed_at),
-        Stage("logged", is_reached=True, at=step.recorded_at // 1000),
+        AnchoringStage("signed", is_reached=True, at=event.signed_at),
+        AnchoringStage("logged", is_reached=True, at=event.recorded_at // 1000),
         cosigned,
-        Stage("anchored", is_reached=step.state in ("mined", "confirmed")),
-        Stage("final", is_reached=step.state == "confirmed", at=step.proven_at),
+        AnchoringStage("anchored", is_reached=event.state in ("mined", "confirmed")),
+        AnchoringStage("final", is_reached=event.state == "confirmed", at=event.proven_at),
     )

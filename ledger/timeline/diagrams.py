@@ -7,19 +7,21 @@ from __future__ import annotations
 
 from collections import OrderedDict, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import groupby
 from threading import Lock
 from typing import Literal, get_args
 
 from msgspec import Struct
+from msgspec.structs import replace
 
-from ledger.core.custody import CaseState
+from ledger.core.custody import Handover
 from ledger.core.custody.claimed_times import BreakKind
 from ledger.core.custody.spans import Span, Subject, custody_spans
 from ledger.core.events import item
 from ledger.core.procedure.legal_days import unix_seconds
 from ledger.store import log
 from ledger.store.database import Connection
-from ledger.timeline.case_history import Findings, Teller, Walked
+from ledger.timeline.case_history import EventFindings, HistoryEvent, TimelineBuilder
 
 KEPT = 64  # pictures
 
@@ -27,8 +29,8 @@ MarkKind = Literal["differs", "missed", "break", "flag", "plain"]
 MARK_KINDS: tuple[MarkKind, ...] = get_args(MarkKind)  # what weighs more comes first
 
 
-class Mark(Struct, frozen=True):
-    """An event. ``kinds`` are what stands out about it, ``plain`` alone where nothing does."""
+class EventMark(Struct, frozen=True):
+    """An event. ``kinds`` are what stands out about it, or ``plain`` alone."""
 
     sequence: int
     event_id: str
@@ -38,8 +40,8 @@ class Mark(Struct, frozen=True):
     kinds: tuple[MarkKind, ...]
 
 
-class Bar(Struct, frozen=True):
-    """Things or persons that were held together by one agency; ``until`` is None while they are."""
+class CustodyBar(Struct, frozen=True):
+    """Items or persons that one agency held together; ``until`` is None while it does."""
 
     agency: str
     subject: Subject
@@ -49,7 +51,7 @@ class Bar(Struct, frozen=True):
     since_event: str
 
 
-class Arrow(Struct, frozen=True):
+class HandoverArrow(Struct, frozen=True):
     """A handover from its offer to its answer, None while there is none."""
 
     handover_id: str
@@ -61,7 +63,7 @@ class Arrow(Struct, frozen=True):
     until: int | None
 
 
-class Stretch(Struct, frozen=True):
+class OpenStretch(Struct, frozen=True):
     """A time that the chain of custody leaves open or contradicts, as an event of the agency shows it."""
 
     kind: BreakKind
@@ -75,27 +77,36 @@ class Picture(Struct, frozen=True):
     """``agencies`` are in the order in which they came in. ``begin`` and ``end`` are its first and last time."""
 
     agencies: tuple[str, ...]
-    marks: tuple[Mark, ...]
-    bars: tuple[Bar, ...]
-    arrows: tuple[Arrow, ...]
-    stretches: tuple[Stretch, ...]
+    marks: tuple[EventMark, ...]
+    bars: tuple[CustodyBar, ...]
+    arrows: tuple[HandoverArrow, ...]
+    stretches: tuple[OpenStretch, ...]
     begin: int
     end: int
 
 
-def picture(walked: Sequence[Walked], found: Mapping[int, Findings]) -> Picture:
-    """Of a whole case; ``found`` are the findings by sequence number. Requires at least one event."""
-    state = walked[-1].after
-    spans = custody_spans((step.payload, step.after) for step in walked)
-    marks = tuple(_mark(step, found[step.entry.sequence]) for step in walked)
+def picture(history: Sequence[HistoryEvent], findings: Mapping[int, EventFindings]) -> Picture:
+    """Return the picture of a whole case; ``findings`` are by sequence number. Requires at least one event."""
+    state = history[-1].after
+    spans = custody_spans((event.payload, event.after) for event in history)
+    marks = tuple(_mark(event, findings[event.entry.sequence]) for event in history)
     bars = tuple(sorted(_bars(spans), key=lambda bar: (bar.since, bar.ids)))
+    parties = (agency for handover in state.handovers.values() for agency in handover.parties)
+    agencies = (*(mark.agency for mark in marks), *(bar.agency for bar in bars), *parties)
+    stretches = (
+        OpenStretch(
+            gap.kind, event.entry.agency, unix_seconds(gap.since), unix_seconds(gap.until), event.entry.event_id
+        )
+        for event in history
+        for gap in findings[event.entry.sequence].breaks
+    )
     times = [mark.at for mark in marks]
     return Picture(
-        agencies=tuple(_agencies(walked, bars, state)),
+        agencies=tuple(dict.fromkeys(agencies)),
         marks=marks,
         bars=bars,
-        arrows=tuple(_arrows(state)),
-        stretches=tuple(_stretches(walked, found)),
+        arrows=tuple(_arrow(handover) for handover in state.handovers.values()),
+        stretches=tuple(stretches),
         begin=min(times),
         end=max(times),
     )
@@ -108,111 +119,88 @@ class Pictures:
         self._kept: OrderedDict[str, Picture] = OrderedDict()
         self._lock = Lock()
 
-    def of(self, connection: Connection, teller: Teller, walked: Sequence[Walked]) -> Picture:
-        """Of the case whose events these are: all of them, at least one."""
-        head = walked[-1].entry.payload_digest
+    def of(self, connection: Connection, timelines: TimelineBuilder, history: Sequence[HistoryEvent]) -> Picture:
+        """Return the picture of the case with this whole history. Requires at least one event."""
+        head = history[-1].entry.payload_digest
         with self._lock:
-            known = self._kept.get(head)
-        if known is None:
-            flags = log.flags_of_stream(connection, "case", walked[-1].after.case_id)
-            steps = ((step, flags.get(step.entry.log_index, ())) for step in walked)
-            known = picture(walked, {step.entry.sequence: teller.findings(step, own) for step, own in steps})
+            kept = self._kept.get(head)
+        if kept is None:
+            flags = log.flags_of_stream(connection, "case", history[-1].after.case_id)
+            findings = {
+                event.entry.sequence: timelines.findings(event, flags.get(event.entry.log_index, ()))
+                for event in history
+            }
+            kept = picture(history, findings)
         with self._lock:
-            self._kept[head] = known
+            self._kept[head] = kept
             self._kept.move_to_end(head)
             while len(self._kept) > KEPT:
                 self._kept.popitem(last=False)
-        return known
+        return kept
 
 
-def _mark(step: Walked, found: Findings) -> Mark:
+def _mark(event: HistoryEvent, findings: EventFindings) -> EventMark:
     wrong: dict[MarkKind, bool] = {
-        "differs": any(not one.is_resolved for one in found.discrepancies),
-        "missed": any(one.status == "missed" for one in found.deadlines),
-        "break": bool(found.breaks),
-        "flag": bool(found.flags),
+        "differs": any(not discrepancy.is_resolved for discrepancy in findings.discrepancies),
+        "missed": any(ended.status == "missed" for ended in findings.deadlines),
+        "break": bool(findings.breaks),
+        "flag": bool(findings.flags),
     }
     kinds = tuple(kind for kind, is_so in wrong.items() if is_so) or ("plain",)
-    entry = step.entry
-    return Mark(
-        entry.sequence, entry.event_id, entry.event_type, entry.agency, unix_seconds(step.payload.occurred_at), kinds
+    entry, at = event.entry, unix_seconds(event.payload.occurred_at)
+    return EventMark(entry.sequence, entry.event_id, entry.event_type, entry.agency, at, kinds)
+
+
+def _bars(spans: Iterable[Span]) -> Iterator[CustodyBar]:
+    """Yield the bars. Subjects with the very same times at an agency share one."""
+    together: dict[tuple[str, Subject, int, int | None, str], list[str]] = defaultdict(list)
+    for (subject, subject_id, agency), group in groupby(spans, key=_custody_of):
+        if agency is None:
+            continue
+        stay = list(group)
+        since, end = stay[0].since, stay[-1].until
+        until = None if end is None else unix_seconds(end.occurred_at)
+        together[agency, subject, unix_seconds(since.occurred_at), until, since.event_id].append(subject_id)
+    for (agency, subject, begin, until, event_id), ids in together.items():
+        yield CustodyBar(agency, subject, tuple(sorted(ids)), begin, until, event_id)
+
+
+def _custody_of(span: Span) -> tuple[Subject, str, str | None]:
+    """Return the subject and the agency that has it: an item's holder; of a case or person also who is responsible."""
+    holder = span.standing.holder
+    return span.subject, span.subject_id, holder if span.subject == "item" else holder or span.standing.responsible
+
+
+def _arrow(handover: Handover) -> HandoverArrow:
+    return HandoverArrow(
+        handover.handover_id,
+        handover.from_agency,
+        handover.to_agency,
+        handover.status,
+        len(handover.items),
+        unix_seconds(handover.offered_at),
+        None if handover.answered_at is None else unix_seconds(handover.answered_at),
     )
 
 
-def _agencies(walked: Iterable[Walked], bars: Iterable[Bar], state: CaseState) -> Iterator[str]:
-    acting = (step.entry.agency for step in walked)
-    holding = (bar.agency for bar in bars)
-    offered = (agency for one in state.handovers.values() for agency in one.parties)
-    return iter(dict.fromkeys((*acting, *holding, *offered)))
+# -- lineage -----------------------------------------------------------------------------------------------------------
 
-
-def _bars(spans: Iterable[Span]) -> Iterator[Bar]:
-    """Subjects with the very same times at an agency share a bar."""
-    together: dict[tuple[str, Subject, int, int | None, str], list[str]] = defaultdict(list)
-    for key, subject_id in _held(spans):
-        together[key].append(subject_id)
-    for (agency, subject, since, until, event_id), ids in together.items():
-        yield Bar(agency, subject, tuple(sorted(ids)), since, until, event_id)
-
-
-def _held(spans: Iterable[Span]) -> Iterator[tuple[tuple[str, Subject, int, int | None, str], str]]:
-    """Each time at one agency: of the case who answered for it, of things and persons who had them."""
-    known: tuple[Subject, str, str] | None = None
-    first: Span | None = None
-    last: Span | None = None
-    for span in (*spans, None):
-        where = None if span is None else span.standing.holder if span.subject == "item" else _keeper(span)
-        key = None if span is None or where is None else (span.subject, span.subject_id, where)
-        if key is not None and key == known:
-            last = span
-            continue
-        if known is not None and first is not None and last is not None:
-            until = None if last.until is None else unix_seconds(last.until.occurred_at)
-            yield (known[2], known[0], unix_seconds(first.since.occurred_at), until, first.since.event_id), known[1]
-        known, first, last = key, span, span
-
-
-def _keeper(span: Span) -> str | None:
-    return span.standing.holder or span.standing.responsible
-
-
-def _arrows(state: CaseState) -> Iterator[Arrow]:
-    for one in state.handovers.values():
-        until = None if one.answered_at is None else unix_seconds(one.answered_at)
-        yield Arrow(
-            one.handover_id,
-            one.from_agency,
-            one.to_agency,
-            one.status,
-            len(one.items),
-            unix_seconds(one.offered_at),
-            until,
-        )
-
-
-def _stretches(walked: Iterable[Walked], found: Mapping[int, Findings]) -> Iterator[Stretch]:
-    for step in walked:
-        for one in found[step.entry.sequence].breaks:
-            times = unix_seconds(one.since), unix_seconds(one.until)
-            yield Stretch(one.kind, step.entry.agency, *times, step.entry.event_id)
-
-
-Relation = Literal["split", "merged", "proceeds", "taken_from", "examined_from"]
-RELATIONS: tuple[Relation, ...] = get_args(Relation)
+ItemRelation = Literal["split", "merged", "proceeds", "taken_from", "examined_from"]
+RELATIONS: tuple[ItemRelation, ...] = get_args(ItemRelation)
 
 
 class Descent(Struct, frozen=True):
-    """That one item came of another, by an event."""
+    """One item that came of another, by an event."""
 
     parent: str
     child: str
-    relation: Relation
+    relation: ItemRelation
     event_id: str
     occurred_at: str
 
 
 class Loan(Struct, frozen=True):
-    """That an item was lent, by the acceptance of a handover; ``until`` is when it is due back."""
+    """A loan of an item, by the acceptance of a handover; ``until`` is when it is due back."""
 
     item_id: str
     by_agency: str
@@ -231,52 +219,46 @@ class Lineage(Struct, frozen=True):
     alone: tuple[str, ...]
 
 
-def lineage(walked: Sequence[Walked]) -> Lineage:
-    """Of all items that the case has or had."""
-    descents = tuple(found for step in walked for found in _descents(step))
-    kin = {item_id for one in descents for item_id in (one.parent, one.child)}
-    last = walked[-1].after if walked else None
-    alone = tuple(item_id for item_id in last.items if item_id not in kin) if last else ()
-    return Lineage(descents, tuple(_loans(walked)), alone)
+def lineage(history: Sequence[HistoryEvent]) -> Lineage:
+    """Return the lineage of all items that the case has or had."""
+    descents = tuple(descent for event in history for descent in _descents(event))
+    related = {item_id for descent in descents for item_id in (descent.parent, descent.child)}
+    alone = tuple(item_id for item_id in history[-1].after.items if item_id not in related) if history else ()
+    return Lineage(descents, tuple(_loans(history)), alone)
 
 
-def _descents(step: Walked) -> Iterator[Descent]:
-    for child, parents in _new_parents(step.before, step.after):
-        for parent in parents:
-            yield Descent(parent, child, _relation(step), step.entry.event_id, step.payload.occurred_at)
-
-
-def _new_parents(before: CaseState | None, after: CaseState) -> Iterator[tuple[str, Iterable[str]]]:
-    """Items whose parents the event named, with those."""
-    for item_id, old, new in after.items.changes(before.items if before else None):
-        if new is not None and new.parents and (old is None or old.parents != new.parents):
-            known = old.parents if old else ()
-            yield item_id, [parent for parent in new.parents if parent not in known]
-
-
-def _relation(step: Walked) -> Relation:
-    match step.payload.body:
+def _descents(event: HistoryEvent) -> Iterator[Descent]:
+    """Yield each parent that the event named of an item."""
+    match event.payload.body:
         case item.ItemSplit():
-            return "split"
+            relation: ItemRelation = "split"
         case item.ItemMerged():
-            return "merged"
+            relation = "merged"
         case item.ItemDisposed():
-            return "proceeds"
+            relation = "proceeds"
         case item.ItemRegistered(collection=collection) if collection is not None:
-            return "examined_from"
-    return "taken_from"
+            relation = "examined_from"
+        case _:
+            relation = "taken_from"
+    for item_id, old, new in event.after.items.changes(event.before.items if event.before else None):
+        if new is not None:
+            earlier = old.parents if old else ()
+            for parent in new.parents:
+                if parent not in earlier:
+                    yield Descent(parent, item_id, relation, event.entry.event_id, event.payload.occurred_at)
 
 
-def _loans(walked: Iterable[Walked]) -> Iterator[Loan]:
+def _loans(history: Iterable[HistoryEvent]) -> Iterator[Loan]:
+    """Yield the loans in the order in which they ended, then those that last."""
     lasting: dict[str, Loan] = {}
-    for step in walked:
-        at, event_id = step.payload.occurred_at, step.entry.event_id
-        for item_id, old, new in step.after.items.changes(step.before.items if step.before else None):
-            was, lent = (old.lent_by if old else None), (new.lent_by if new else None)
-            if was == lent:
+    for event in history:
+        at, event_id = event.payload.occurred_at, event.entry.event_id
+        for item_id, old, new in event.after.items.changes(event.before.items if event.before else None):
+            was_lent_by, lent_by = (old.lent_by if old else None), (new.lent_by if new else None)
+            if was_lent_by == lent_by:
                 continue
             if (loan := lasting.pop(item_id, None)) is not None:
-                yield Loan(item_id, loan.by_agency, loan.to_agency, loan.until, loan.event_id, loan.occurred_at, at)
-            if new is not None and lent is not None:
-                lasting[item_id] = Loan(item_id, lent, new.holder, new.lent_until, event_id, at, None)
+                yield replace(loan, returned_at=at)
+            if new is not None and lent_by is not None:
+                lasting[item_id] = Loan(item_id, lent_by, new.holder, new.lent_until, event_id, at, None)
     yield from lasting.values()

@@ -1,4 +1,4 @@
-"""Particulars: every value that a payload says, one a line, under its label. A sentence shortens; this does not."""
+"""The fields of an event, one a line, under their labels. Sentences shorten; this leaves nothing out."""
 
 from __future__ import annotations
 
@@ -11,52 +11,54 @@ from msgspec.structs import asdict
 from ledger.core.events import Payload, Section
 from ledger.core.events.terms import EventRef, Money, Quantity
 from ledger.i18n import Labels
-from ledger.timeline.sentences import Words
+from ledger.timeline.sentences import EventWords
 
-_WHOLE = (EventRef, Money, Quantity)  # said in one breath
+_SINGLE_VALUES = (EventRef, Money, Quantity)
 
 
-class Particular(NamedTuple):
+class EventField(NamedTuple):
     """A label and a value, in the words of a language."""
 
     label: str
     value: str
 
 
-def particulars(payload: Payload, sections: dict[str, Section], words: Words, labels: Labels) -> list[Particular]:
-    """All that a payload and its confidential sections say. Lines of a list are numbered."""
-    found = [
-        Particular(labels.of("field", "officer"), payload.officer),
-        Particular(labels.of("field", "occurred_at"), words.value("occurred_at", payload.occurred_at)),
+def event_fields(payload: Payload, sections: dict[str, Section], words: EventWords, labels: Labels) -> list[EventField]:
+    """Return everything that a payload and its confidential sections state. Lines of a list are numbered."""
+    fields = [
+        EventField(labels.of("field", "officer"), payload.officer),
+        EventField(labels.of("field", "occurred_at"), words.value("occurred_at", payload.occurred_at)),
     ]
     if payload.authority is not None:
-        found.append(Particular(labels.of("field", "authority"), words.value("authority", payload.authority)))
-    found += _of(payload.body, words, labels, "")
+        fields.append(EventField(labels.of("field", "authority"), words.value("authority", payload.authority)))
+    fields += _fields(payload.body, words, labels, "")
     for label, section in sections.items():
-        found += [Particular(f"{label} · {labels.of('field', name)}", text) for name, text in section.fields.items()]
-    return found
+        fields += [EventField(f"{label} · {labels.of('field', name)}", text) for name, text in section.fields.items()]
+    return fields
 
 
-def _of(value: Struct, words: Words, labels: Labels, above: str) -> Iterator[Particular]:
-    for name, part in asdict(value).items():
+def _fields(struct: Struct, words: EventWords, labels: Labels, above: str) -> Iterator[EventField]:
+    for name, value in asdict(struct).items():
         label = f"{above}{labels.of('field', name)}"
-        match part:
+        match value:
             case None | () | False if name != "rest_as_listed":
                 continue
             case dict():
-                yield from (Particular(f"{label} · {key}", words.value(name, one)) for key, one in part.items())
+                yield from (EventField(f"{label} · {key}", words.value(name, part)) for key, part in value.items())
             case (Struct(), *_):
-                for number, line in enumerate(part, 1):
+                for number, line in enumerate(value, 1):
                     yield from _line(line, name, words, labels, f"{label} {number}")
             case tuple():
-                yield Particular(label, labels.of("telling", "separator").join(words.value(name, one) for one in part))
-            case _ if isinstance(part, Struct):
-                yield from _line(part, name, words, labels, label)
+                yield EventField(
+                    label, labels.of("telling", "separator").join(words.value(name, part) for part in value)
+                )
+            case _ if isinstance(value, Struct):
+                yield from _line(value, name, words, labels, label)
             case _:
-                yield Particular(label, words.value(name, part))
+                yield EventField(label, words.value(name, value))
 
 
-def _line(value: Struct, name: str, words: Words, labels: Labels, label: str) -> Iterator[Particular]:
-    if isinstance(value, _WHOLE):
-        return iter((Particular(label, words.value(name, value)),))
-    return _of(value, words, labels, f"{label} · ")
+def _line(value: Struct, name: str, words: EventWords, labels: Labels, label: str) -> Iterator[EventField]:
+    if isinstance(value, _SINGLE_VALUES):
+        return iter((EventField(label, words.value(name, value)),))
+    return _fields(value, words, labels, f"{label} · ")

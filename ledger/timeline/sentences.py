@@ -1,9 +1,12 @@
-"""Details of flags in the reader's words. The custody rules say them in English phrases, and those are recorded."""
+"""Events in sentences, in the words of a language: ids with what they stand for, times in Beijing's.
+
+The custody rules describe flags in English phrases, and those are recorded; they are told in the reader's words.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, date, datetime
 from functools import cache
 from string import Formatter
@@ -25,7 +28,7 @@ from ledger.core.procedure.legal_days import with_readable_times
 from ledger.i18n import Bilingual, Labels
 from ledger.i18n.messages import said
 
-# The rules' own phrases, the more particular first; a slot is a field, and its value is said as that field's.
+# The rules' own phrases, the more particular first; a slot is a field, and its value is rendered as that field's.
 TEMPLATES = (
     "signed {hours} hours after it happened",
     "received at {received_at}, before it was offered at {offered_at}",
@@ -54,29 +57,15 @@ TEMPLATES = (
     "{deadline_id} is set to {until}, the rules give it until {lawful}",
 )
 _PARTS = re.compile(r", (?=item |[0-9a-f]{32} is kept|(?:received|answered|served|disposed|in effect|due) at )")
-
-
-def _pattern(template: str) -> re.Pattern[str]:
-    pieces = Formatter().parse(template)
-    return re.compile("".join(re.escape(text) + (f"(?P<{slot}>.+?)" if slot else "") for text, slot, _, _ in pieces))
-
-
-_PATTERNS = {template: _pattern(template) for template in TEMPLATES}
-
-
-def in_words(labels: Labels, detail: str, said: Callable[[str, str], str]) -> str:
-    """The detail, phrase by phrase; one that is not of the rules stays as it is."""
-    separator = labels.of("telling", "separator")
-    return separator.join(_phrase(labels, part, said) for part in _PARTS.split(detail))
-
-
-def _phrase(labels: Labels, phrase: str, said: Callable[[str, str], str]) -> str:
-    for template, pattern in _PATTERNS.items():
-        if match := pattern.fullmatch(phrase):
-            shown = labels.find("flag_detail", template) or template
-            return shown.format_map({slot: said(slot, value) for slot, value in match.groupdict().items()})
-    return said("", phrase)
-
+_PATTERNS = {
+    template: re.compile(
+        "".join(
+            re.escape(literal) + (f"(?P<{slot}>.+?)" if slot else "")
+            for literal, slot, _, _ in Formatter().parse(template)
+        )
+    )
+    for template in TEMPLATES
+}
 
 SHOWN = 5  # items or persons of a list that are named; the others are counted
 # A field whose values are words of a vocabulary: by its name, and by the event type where that decides.
@@ -122,7 +111,7 @@ _TWO_DAYS = 48  # hours
 _AGENCIES = frozenset(
     ("agency", "from_agency", "to_agency", "detention_house", "requested_by", "supervised", "procuratorate")
 )
-# Fields that follow a sentence in a clause, in this order, where they are stated and the sentence has no slot for them.
+# Fields that follow a sentence in a clause, in this order, if they are stated and the sentence has no slot for them.
 CLAUSES = (
     "procedure",
     "person_id",
@@ -177,18 +166,18 @@ CLAUSES = (
 Names = Callable[[str], str]
 
 
-def names_by_id(known: Callable[[], Mapping[str, Bilingual]], labels: Labels) -> Names:
-    """Names agencies or models by their ids, in the language of the labels; the id where it is not known.
+def names_by_id(load_names: Callable[[], Mapping[str, Bilingual]], labels: Labels) -> Names:
+    """Return a function from the id of an agency or model to its name in the labels' language, or the id without one.
 
-    ``known`` is asked when the first one is named, and never again.
+    ``load_names`` is called once, for the first name.
     """
-    asked = cache(known)
+    load_once = cache(load_names)
 
-    def name(one: str) -> str:
-        found = asked().get(one)
-        return one if found is None else labels.told(found)
+    def name_of(named_id: str) -> str:
+        name = load_once().get(named_id)
+        return named_id if name is None else labels.told(name)
 
-    return name
+    return name_of
 
 
 class Narrator:
@@ -199,28 +188,27 @@ class Narrator:
         self._names = names
 
     def tell(self, before: CaseState | None, payload: Payload, after: CaseState | None) -> str:
-        """The event in plain sentences. ``before`` and ``after`` are the case around it, None in other streams."""
+        """Return the event in sentences. ``before`` and ``after`` are the case around it, None in other streams."""
         return self.words(payload, after).sentence(slots_of(before, payload, after))
 
     def alone(self, payload: Payload) -> str:
-        """What a payload says by itself, whatever case it will stand in: for whoever is asked to sign it."""
+        """Return the content of a payload without its case, for whoever is asked to sign it."""
         slots = slots_of(None, payload, None)
-        body = payload.body
         items = tuple(getattr(line, "item_id", line) for line in slots.get("items") or slots.get("item_ids") or ())
-        slots["things"] = (*items, *(getattr(body, "person_ids", None) or ()))
+        slots["things"] = (*items, *(getattr(payload.body, "person_ids", None) or ()))
         return self.words(payload, None).sentence(slots, "alone")
 
     def detail(self, text: str) -> str:
-        """What a flag says beside its name, for whoever has not the case at hand."""
-        return Words(self._labels, self._names, "", None).said("detail", text)
+        """Return the detail of a flag, for whoever does not have the case at hand."""
+        return EventWords(self._labels, self._names, "", None).value("detail", text)
 
-    def words(self, payload: Payload, after: CaseState | None) -> Words:
-        """What the values of an event are called; ``after`` is the case that its items stand in."""
-        return Words(self._labels, self._names, NAME_OF[type(payload.body)], after)
+    def words(self, payload: Payload, after: CaseState | None) -> EventWords:
+        """Return the words for the values of an event; ``after`` is the case of its items."""
+        return EventWords(self._labels, self._names, NAME_OF[type(payload.body)], after)
 
 
-class Words:
-    """The words of one event: ids with what they stand for, times in Beijing's, vocabularies by their labels."""
+class EventWords:
+    """The words for one event's values: ids with what they stand for, times in Beijing's, vocabularies by labels."""
 
     def __init__(self, labels: Labels, names: Names, event_type: str, after: CaseState | None):
         self._labels = labels
@@ -229,55 +217,51 @@ class Words:
         self._after = after
 
     def sentence(self, slots: Mapping[str, Any], catalogue: str = "told") -> str:
-        """The event type's sentence, and a clause for each field that it has no slot for."""
+        """Return the event type's sentence, with a clause for each field that it has no slot for."""
         template = self._labels.find(catalogue, self._event_type) or self._labels.of("told", self._event_type)
         taken = {name for _, name, _, _ in Formatter().parse(template) if name}
-        return self._ended((self._filled(template, slots), *self._clauses(slots, taken)))
-
-    def value(self, field: str, value: Any) -> str:
-        """One value, in words."""
-        return self.said(field, value)
+        if "things" in taken:
+            taken |= _THINGS
+        if self._event_type == "decision.recorded":  # not by another decision: it is this one's own id
+            taken.add("decision_id")
+        clauses = [
+            self._labels.of("clause", field).format(self.value(field, slots[field]))
+            for field in CLAUSES
+            if field not in taken and slots.get(field) not in (None, (), "")
+        ]
+        return self._joined((self._filled(template, slots), *clauses))
 
     def note(self, kind: str, values: Mapping[str, Any]) -> str:
-        """A note of this kind; see ``ledger.timeline.case_history``."""
-        return self._ended((self._filled(self._labels.of("note", kind), values),))
+        """Return a note of this kind; see ``ledger.timeline.case_history``."""
+        return self._joined((self._filled(self._labels.of("note", kind), values),))
 
     def of_break(self, kind: str) -> str:
-        """What is wrong with a time that the chain of custody leaves open."""
+        """Return what is wrong with a time that the chain of custody leaves open."""
         return self._labels.of("break", kind)
 
     def of_flag(self, name: str) -> str:
-        """What the rules say that a flag means."""
+        """Return what a flag means."""
         return self._labels.of_flag(name)
 
     def _filled(self, template: str, values: Mapping[str, Any]) -> str:
         slots = {name for _, name, _, _ in Formatter().parse(template) if name}
-        said = {name: self.said(name, values.get(name)) for name in slots}
+        texts = {name: self.value(name, values.get(name)) for name in slots}
+        # A value before a full stop of the template loses its own.
         ends = {name for name in slots if f"{{{name}}}." in template or f"{{{name}}}。" in template}
-        return template.format_map({name: text.rstrip(".。") if name in ends else text for name, text in said.items()})
+        return template.format_map({name: text.rstrip(".。") if name in ends else text for name, text in texts.items()})
 
-    def _ended(self, parts: Iterable[str]) -> str:
+    def _joined(self, sentences: Iterable[str]) -> str:
         stop = self._labels.of("telling", "full_stop")
-        return stop.join(part.rstrip(".。") for part in parts) + stop.rstrip()
+        return stop.join(sentence.rstrip(".。") for sentence in sentences) + stop.rstrip()
 
-    def _clauses(self, slots: Mapping[str, Any], taken: set[str]) -> Iterator[str]:
-        if "things" in taken:
-            taken = taken | _THINGS
-        if self._event_type == "decision.recorded":  # not by another decision: it is this one's own id
-            taken = taken | {"decision_id"}
-        for field in CLAUSES:
-            value = slots.get(field)
-            if field not in taken and value not in (None, (), ""):
-                yield self._labels.of("clause", field).format(self.said(field, value))
-
-    def said(self, field: str, value: Any) -> str:
-        """A field's value: ids with what they stand for, words by labels, times in Beijing's, long lists cut short."""
+    def value(self, field: str, value: Any) -> str:
+        """Return a field's value in words; long lists are cut short."""
         if value is None or value == ():
             return self._labels.of("telling", "nothing")
         if isinstance(value, bool):
             return self._labels.of("telling", "yes" if value else "no")
         if isinstance(value, tuple):
-            return self._list([self.said(field, part) for part in value])
+            return self._list([self.value(field, part) for part in value])
         if isinstance(value, Struct):
             return self._struct(value)
         vocabulary = VOCABULARY_IN.get((self._event_type, field)) or _VOCABULARY.get(field)
@@ -287,20 +271,21 @@ class Words:
             return self._names(str(value))
         if (at := _moment_in(field, value)) is not None:
             return self._labels.moment(at) if at.timestamp() else self._labels.of("telling", "ever")
-        if (told := self._of_time(field, str(value))) is not None:
-            return told
+        if (text := self._time_or_clock(field, str(value))) is not None:
+            return text
         if field == "detail":
-            return in_words(self._labels, str(value), self.said)
+            phrases = (self._flag_phrase(phrase) for phrase in _PARTS.split(str(value)))
+            return self._labels.of("telling", "separator").join(phrases)
         if field in ("expected", "found"):
             return "; ".join(self._difference(part) for part in str(value).split("; "))
         return self._thing(str(value))
 
-    def _of_time(self, field: str, text: str) -> str | None:
-        """What is said of days, clocks and the law that they rest on; None of any other field."""
+    def _time_or_clock(self, field: str, text: str) -> str | None:
+        """Return the words for days, durations, clocks and articles; None for any other field."""
         if field in _DAYS and _DAY.fullmatch(text):
             return self._labels.of("moment", "day").format(date.fromisoformat(text))
         if field == "hours":
-            return self._lasting(int(text))
+            return self._duration(int(text))
         if field == "clock":
             return self._labels.of_clock(text)
         if field == "extension":
@@ -309,14 +294,22 @@ class Words:
         if field == "deadline_id":
             clock, subject, _ = text.split("/")
             return self._labels.of("telling", "item").format(
-                self._labels.of_clock(clock), self.said("subject", subject)
+                self._labels.of_clock(clock), self.value("subject", subject)
             )
         if (field, text) == ("subject", "case"):
             return self._labels.of("subject", "case")
         return self._labels.of_article(text) if field == "article" else None
 
+    def _flag_phrase(self, phrase: str) -> str:
+        """Return a phrase of the custody rules in the reader's words; one that is not theirs stays as it is."""
+        for template, pattern in _PATTERNS.items():
+            if match := pattern.fullmatch(phrase):
+                translated = self._labels.find("flag_detail", template) or template
+                return translated.format_map({slot: self.value(slot, text) for slot, text in match.groupdict().items()})
+        return self.value("", phrase)
+
     def _thing(self, text: str) -> str:
-        """An item with what it is, a person shortened; anything else as it is."""
+        """Return an item with its description, a person shortened; anything else as it is."""
         if self._after is not None and text in self._after.items:
             return self._labels.of("telling", "item").format(
                 said(self._after.items[text].description, self._labels), text
@@ -325,15 +318,15 @@ class Words:
             return self._labels.of("telling", "person").format(text[:8])
         return text
 
-    def _lasting(self, hours: int) -> str:
-        """So many hours; from two days on, days and hours."""
+    def _duration(self, hours: int) -> str:
+        """Return the hours; from two days on, days and hours."""
         days, rest = divmod(hours, 24) if hours >= _TWO_DAYS else (0, hours)
         counted = [(unit, count) for unit, count in (("day", days), ("hour", rest)) if count]
         units = [self._labels.of("unit", unit if count == 1 else f"{unit}s").format(count) for unit, count in counted]
         return ("" if self._labels.language == "zh-CN" else " ").join(units)
 
     def _difference(self, text: str) -> str:
-        """What a discrepancy says, in the reader's words where it is one of the custody rules' own phrases."""
+        """Return a side of a discrepancy, in the reader's words if it is one of the custody rules' own phrases."""
         if text == "as listed":
             return self._labels.of("telling", "as_listed")
         if (seal := text.removeprefix("seal ")) != text:
@@ -342,10 +335,10 @@ class Words:
         return f"{amount} {self._labels.of('quantity_unit', unit)}" if _NUMBER.fullmatch(amount) else text
 
     def _list(self, parts: list[str]) -> str:
-        shown = self._labels.of("telling", "separator").join(parts[:SHOWN])
+        listed = self._labels.of("telling", "separator").join(parts[:SHOWN])
         if len(parts) <= SHOWN:
-            return shown
-        return self._labels.of("telling", "more").format(shown, len(parts) - SHOWN)
+            return listed
+        return self._labels.of("telling", "more").format(listed, len(parts) - SHOWN)
 
     def _struct(self, value: Struct) -> str:
         match value:
@@ -360,76 +353,59 @@ class Words:
             case EventRef(event_id=event_id):
                 return event_id
             case NotAcceptedItem(item_id=item_id, reason_code=reason):
-                told = self.said("explanation", value.explanation) if value.explanation else None
-                return self._noted(item_id, [self._labels.of("reason_code", reason), *([told] if told else [])])
+                notes = [self._labels.of("reason_code", reason)]
+                if value.explanation:
+                    notes.append(self.value("explanation", value.explanation))
+                return self._noted(item_id, notes)
             case ReceivedItem(item_id=item_id):
-                return self._noted(item_id, self._findings(value))
+                fields = ("match_result", "condition", "quantity", "seal_number", "seal_state", "remark")
+                stated = ((field, getattr(value, field)) for field in fields)
+                return self._noted(item_id, [self.value(field, part) for field, part in stated if part is not None])
             case ItemPart(item_id=item_id, quantity=quantity):
                 return self._noted(item_id, [self._struct(quantity)])
             case ItemDecision(item_id=item_id, disposal=disposal):
                 return self._noted(item_id, [self._labels.of("disposal", disposal)])
             case Correction(field=field, recorded=recorded, correct=correct):
                 return f"{field}: {with_readable_times(recorded)} → {with_readable_times(correct)}"
-        return self._list([self.said(field, part) for field, part in asdict(value).items() if part not in (None, ())])
+        return self._list([self.value(field, part) for field, part in asdict(value).items() if part not in (None, ())])
 
     def _noted(self, item_id: str, notes: list[str]) -> str:
-        return self._labels.of("telling", "noted").format(
-            self._thing(item_id), self._labels.of("telling", "separator").join(notes)
-        )
-
-    def _findings(self, line: ReceivedItem) -> list[str]:
-        fields = ("match_result", "condition", "quantity", "seal_number", "seal_state", "remark")
-        return [self.said(field, value) for field in fields if (value := getattr(line, field)) is not None]
+        separator = self._labels.of("telling", "separator")
+        return self._labels.of("telling", "noted").format(self._thing(item_id), separator.join(notes))
 
 
 def _moment_in(field: str, value: Any) -> datetime | None:
-    """The moment that a field names: in RFC 3339 where its name ends so, in unix seconds of a grant."""
+    """Return the moment of a field: in RFC 3339 if the field's name says so, in unix seconds of a grant."""
     if field.endswith(("_at", "as_of")) and isinstance(value, str) and "T" in value:
         return datetime.fromisoformat(value)
     return datetime.fromtimestamp(value, UTC) if field in ("valid_from", "valid_until") else None
 
 
 def slots_of(before: CaseState | None, payload: Payload, after: CaseState | None) -> dict[str, Any]:
-    """The body's fields, with agency, officer and authority, and what they stand for in the case."""
-    slots = {"agency": payload.agency, "officer": payload.officer} | asdict(payload.body)
-    authority = payload.authority
+    """Return the body's fields, with agency, officer and authority, and what they stand for in the case."""
+    body, authority = payload.body, payload.authority
+    slots = {"agency": payload.agency, "officer": payload.officer} | asdict(body)
     if authority is not None:
         slots["authority"] = authority.authorization_type, authority.authorization_identifier
     if after is None:
         return slots
-    found = concerned(before, payload, after)
-    slots["things"] = (*found.item_ids, *found.person_ids)
-    for field, known in (("measure_id", after.measures), ("custody_change_id", after.custody_changes)):
-        meant = known.get(slots.get(field, ""))
-        slots = slots if meant is None else asdict(meant) | slots
-    return slots | _of_handover(payload, after) | _of_disposal(before, payload) | _of_clock(payload)
-
-
-def _of_handover(payload: Payload, after: CaseState) -> dict[str, Any]:
-    """Between whom and for what the handover is, and what was offered, or accepted."""
-    made = after.handovers.get(getattr(payload.body, "handover_id", ""))
-    if made is None:
-        return {}
-    slots: dict[str, Any] = {"from_agency": made.from_agency, "to_agency": made.to_agency, "purpose": made.purpose}
-    if isinstance(payload.body, handover.HandoverAccepted):
-        present = [person for person in made.person_ids if person not in payload.body.absent_person_ids]
-        slots["things"] = (*made.accepted_items, *present)
+    about = concerned(before, payload, after)
+    slots["things"] = (*about.item_ids, *about.person_ids)
+    for field, by_id in (("measure_id", after.measures), ("custody_change_id", after.custody_changes)):
+        if (named := by_id.get(slots.get(field, ""))) is not None:
+            slots = asdict(named) | slots
+    offered = after.handovers.get(getattr(body, "handover_id", ""))
+    if offered is not None:
+        slots |= {"from_agency": offered.from_agency, "to_agency": offered.to_agency, "purpose": offered.purpose}
+        if isinstance(body, handover.HandoverAccepted):
+            present = [person_id for person_id in offered.person_ids if person_id not in body.absent_person_ids]
+            slots["things"] = (*offered.accepted_items, *present)
+    if before is not None and isinstance(body, ItemDisposed):  # what the first signature proposed
+        proposal = before.proposals[body.cites.payload_digest]
+        slots |= {"things": proposal.item_ids, "disposal": proposal.disposal, "decision_id": proposal.decision_id}
+    deadline_id = getattr(body, "deadline_id", None)
+    if deadline_id is not None:
+        slots["clock"], slots["subject"], _ = deadline_id.split("/")
+        if (extension := getattr(body, "extension", None)) is not None:
+            slots["extension"] = f"{slots['clock']}/{extension}"
     return slots
-
-
-def _of_disposal(before: CaseState | None, payload: Payload) -> dict[str, Any]:
-    """What the first signature proposed, not what comes of it."""
-    if before is None or not isinstance(payload.body, ItemDisposed):
-        return {}
-    proposal = before.proposals[payload.body.cites.payload_digest]
-    return {"things": proposal.item_ids, "disposal": proposal.disposal, "decision_id": proposal.decision_id}
-
-
-def _of_clock(payload: Payload) -> dict[str, Any]:
-    deadline_id = getattr(payload.body, "deadline_id", None)
-    if deadline_id is None:
-        return {}
-    clock, subject, _ = deadline_id.split("/")
-    slots = {"clock": clock, "subject": subject}
-    extension = getattr(payload.body, "extension", None)
-    return slots if extension is None else slots | {"extension": f"{clock}/{extension}"}

@@ -123,13 +123,13 @@ def certificate(
 
     from ledger.cli.exporting import write
     from ledger.cli.proofs import certificate_of, trust_for
-    from ledger.interchange.papers.voice import spoken_in
+    from ledger.interchange.papers.paper_text import language_for
 
     if verify_url is not None and not verify_url.startswith(("http://", "https://")):
         raise MalformedInput("expected an http(s) URL", field="--verify-url")
     data = file.read()
     trust = trust_for(session, data, trust_files)
-    language = "both" if both else spoken_in(session.language)
+    language = "both" if both else language_for(session.language)
     asked = {"verify_url": verify_url, "item_id": item_id}
     certified, pdf = certificate_of(data, trust, language, log_folder, node, **asked)
     target = Path(output or f"{certified.name}.certificate.pdf")

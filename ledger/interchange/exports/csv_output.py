@@ -1,7 +1,7 @@
 """CSV as this project writes it: every cell quoted, and none that a spreadsheet calculates with.
 
-What begins like a formula gets an apostrophe before it, by which spreadsheets know text. They split a file by their
-user's locale, many by semicolons: what stands behind a separator or a line break *within* a cell is then a cell of its
+What begins like a formula gets an apostrophe before it, by which spreadsheets recognise text. They split a file by
+their user's locale, many by semicolons: what follows a separator or a line break *within* a cell is then a cell of its
 own, since the quotes around the first one no longer hold it together. So that gets its apostrophe too.
 """
 
@@ -20,7 +20,7 @@ _LIVE_WITHIN = re.compile(rf"([;,\t\r\n|][\s'\"]*)(?={_STARTS_FORMULA})")
 class CsvWriter:
     """Writes rows to ``file``, which is open with ``newline=""``.
 
-    Cells for programs are ``exact``: quoted, but as they are. What people open in a spreadsheet never is.
+    Cells for programs are ``exact``: quoted, but unchanged. A file that people open in a spreadsheet never is.
     """
 
     def __init__(self, file: TextIO, *, exact: bool = False, line_end: str = "\r\n"):
@@ -34,6 +34,6 @@ class CsvWriter:
 
 
 def defused(text: str) -> str:
-    """The text with an apostrophe before each part that a spreadsheet would calculate with, however it splits cells."""
+    """Return the text with an apostrophe before each part that a spreadsheet would calculate with."""
     within = _LIVE_WITHIN.sub(r"\1'", text)
     return f"'{within}" if _BEGINS_LIVE.match(text) else within

@@ -14,17 +14,17 @@ from typing import Literal
 import msgspec
 from msgspec import Struct, structs
 
-from ledger.core.custody import Handover, Item, Person
+from ledger.core.custody import Handover
 from ledger.core.custody.spans import Span
 from ledger.core.encoding.decoding import decode_json
 from ledger.core.events.terms import Quantity
 from ledger.core.procedure.legal_days import instant_text
-from ledger.timeline import Chronicle, TimelineStep
+from ledger.timeline import CaseTimeline, TimelineStep
 
 ObjectType = Literal["case", "item", "person", "agency", "handover"]
 
 
-class Declared(Struct, frozen=True):
+class DeclaredAttribute(Struct, frozen=True):
     """An attribute that objects or events of a type may have."""
 
     name: str
@@ -33,11 +33,11 @@ class Declared(Struct, frozen=True):
 
 class DeclaredType(Struct, frozen=True):
     name: str
-    attributes: tuple[Declared, ...]
+    attributes: tuple[DeclaredAttribute, ...]
 
 
 class Attribute(Struct, frozen=True, omit_defaults=True):
-    """``time`` is there with an object's attribute: from when on it has the value."""
+    """A value; an object's attribute has it from ``time`` on."""
 
     name: str
     value: str
@@ -73,163 +73,144 @@ class OcelFile(Struct, frozen=True):
     objects: tuple[OcelObject, ...]
 
 
+def _declared(name: str) -> DeclaredAttribute:
+    return DeclaredAttribute(name, "time" if name.endswith("_at") else "string")
+
+
 _EVENT_ATTRIBUTES = tuple(
-    Declared(name, "time" if name.endswith("_at") else "string")
-    for name in ("signed_at", "recorded_at", "proven_at", "officer", "sentence", "flags", "breaks", "missed")
+    map(_declared, ("signed_at", "recorded_at", "proven_at", "officer", "sentence", "flags", "breaks", "missed"))
 )
 _START = "1970-01-01T00:00:00Z"  # of attributes that never change
 
 
-def ocel(chronicles: Iterable[Chronicle]) -> OcelFile:
-    """The cases in one log."""
-    return merged(_of_case(one) for one in chronicles)
+def ocel(timelines: Iterable[CaseTimeline]) -> OcelFile:
+    """Return the cases in one log."""
+    return merged(OcelFile((), (), _events(timeline), tuple(_objects(timeline))) for timeline in timelines)
 
 
 def encode(file: OcelFile) -> bytes:
-    """The file's bytes."""
+    """Return the file's bytes."""
     return msgspec.json.encode(file)
 
 
 def decode(data: bytes) -> OcelFile:
-    """Raises msgspec.ValidationError for what is no log of ours."""
+    """Return the file. Raises msgspec.ValidationError for what is no log of ours."""
     return decode_json(data, OcelFile)
 
 
 def merged(files: Iterable[OcelFile]) -> OcelFile:
-    """One log of several: an object that stands in more than one, such as an agency, has what any of them says."""
+    """Return one log of several; an object of more than one, such as an agency, has the attributes of all."""
     objects: dict[str, OcelObject] = {}
     events: list[OcelEvent] = []
     for file in files:
         events += file.events
-        for one in file.objects:
-            known = objects.get(one.id)
-            objects[one.id] = one if known is None else _both(known, one)
-    found = tuple(objects.values())
+        for new in file.objects:
+            earlier = objects.get(new.id)
+            if earlier is not None:
+                attributes = tuple(dict.fromkeys((*earlier.attributes, *new.attributes)))
+                relationships = tuple(dict.fromkeys((*earlier.relationships, *new.relationships)))
+                objects[new.id] = structs.replace(earlier, attributes=attributes, relationships=relationships)
+            else:
+                objects[new.id] = new
+    names: dict[str, dict[str, None]] = {}  # of attributes, by the type of object
+    for merged_object in objects.values():
+        names.setdefault(merged_object.type, {}).update(dict.fromkeys(each.name for each in merged_object.attributes))
     return OcelFile(
         eventTypes=tuple(DeclaredType(name, _EVENT_ATTRIBUTES) for name in sorted({event.type for event in events})),
-        objectTypes=tuple(
-            DeclaredType(name, _declared(one for one in found if one.type == name))
-            for name in sorted({one.type for one in found})
-        ),
+        objectTypes=tuple(DeclaredType(kind, tuple(map(_declared, names[kind]))) for kind in sorted(names)),
         events=tuple(sorted(events, key=lambda event: event.time)),
-        objects=found,
+        objects=tuple(objects.values()),
     )
-
-
-def _both(one: OcelObject, other: OcelObject) -> OcelObject:
-    return structs.replace(
-        one,
-        attributes=tuple(dict.fromkeys((*one.attributes, *other.attributes))),
-        relationships=tuple(dict.fromkeys((*one.relationships, *other.relationships))),
-    )
-
-
-def _declared(objects: Iterable[OcelObject]) -> tuple[Declared, ...]:
-    names = dict.fromkeys(attribute.name for one in objects for attribute in one.attributes)
-    return tuple(Declared(name, "time" if name.endswith("_at") else "string") for name in names)
-
-
-def _of_case(chronicle: Chronicle) -> OcelFile:
-    handovers = chronicle.state.handovers
-    events = tuple(_event(step, chronicle.state.case_id, handovers.get(_handover_id(step))) for step in chronicle.steps)
-    return OcelFile((), (), events, tuple(_objects(chronicle)))
 
 
 # -- objects -----------------------------------------------------------------------------------------------------------
 
 
-def _objects(chronicle: Chronicle) -> Iterator[OcelObject]:
-    state = chronicle.state
+def _objects(timeline: CaseTimeline) -> Iterator[OcelObject]:
+    state, steps = timeline.state, timeline.steps
     spans: dict[tuple[str, str], list[Span]] = defaultdict(list)
-    for span in chronicle.spans:
+    for span in timeline.spans:
         spans[span.subject, span.subject_id].append(span)
     of_case = Relation(f"case:{state.case_id}", "of case")
-    known = [Attribute("case_type", state.case_type, _START), Attribute("business_line", state.business_line, _START)]
-    changing = _changing(spans["case", state.case_id])
-    yield OcelObject(of_case.objectId, "case", (*known, *changing), ())
-    parties = {party for made in state.handovers.values() for party in made.parties}
-    for agency in sorted(state.agencies | parties | {step.agency for step in chronicle.steps}):
+    fixed = [Attribute("case_type", state.case_type, _START), Attribute("business_line", state.business_line, _START)]
+    yield OcelObject(of_case.objectId, "case", (*fixed, *_changing(spans["case", state.case_id])), ())
+    parties = {party for handover in state.handovers.values() for party in handover.parties}
+    for agency in sorted(state.agencies | parties | {step.agency for step in steps}):
         yield OcelObject(f"agency:{agency}", "agency", (), ())
     for item in state.items.values():
-        parents = [parent for parent in item.parents if parent in state.items]
-        yield _item(item, parents, spans["item", item.item_id], of_case)
-    for person_id in sorted({person_id for step in chronicle.steps for person_id in step.person_ids}):
-        yield _person(person_id, state.persons.get(person_id), spans["person", person_id], of_case)
+        fixed = [Attribute("item_kind", item.kind, _START), Attribute("description", item.description, _START)]
+        lineage = (Relation(f"item:{parent}", "comes from") for parent in item.parents if parent in state.items)
+        attributes = (*fixed, *_changing(spans["item", item.item_id]))
+        yield OcelObject(f"item:{item.item_id}", "item", attributes, (of_case, *lineage))
+    for person_id in sorted({person_id for step in steps for person_id in step.person_ids}):
+        person = state.persons.get(person_id)  # None if the person left for another case
+        fixed = [] if person is None else [Attribute("role", person.role, _START)]
+        attributes = (*fixed, *_changing(spans["person", person_id]))
+        yield OcelObject(f"person:{person_id}", "person", attributes, (of_case,))
     for handover in state.handovers.values():
         yield _handover(handover, of_case)
 
 
-def _item(item: Item, parents: Iterable[str], spans: Iterable[Span], of_case: Relation) -> OcelObject:
-    fixed = [Attribute("item_kind", item.kind, _START), Attribute("description", item.description, _START)]
-    lineage = (Relation(f"item:{parent}", "comes from") for parent in parents)
-    return OcelObject(f"item:{item.item_id}", "item", (*fixed, *_changing(spans)), (of_case, *lineage))
-
-
-def _person(person_id: str, person: Person | None, spans: Iterable[Span], of_case: Relation) -> OcelObject:
-    """``person`` is None who left for another case."""
-    fixed = () if person is None else (Attribute("role", person.role, _START),)
-    return OcelObject(f"person:{person_id}", "person", (*fixed, *_changing(spans)), (of_case,))
-
-
-def _handover(made: Handover, of_case: Relation) -> OcelObject:
-    attributes = [Attribute("purpose", made.purpose, _START), Attribute("status", "offered", made.offered_at)]
-    if made.answered_at is not None:
-        attributes.append(Attribute("status", made.status, made.answered_at))
-    relations = [of_case, Relation(f"agency:{made.from_agency}", "from"), Relation(f"agency:{made.to_agency}", "to")]
-    relations += [Relation(f"item:{item_id}", "lists") for item_id in made.items]
-    relations += [Relation(f"person:{person_id}", "lists") for person_id in made.person_ids]
+def _handover(handover: Handover, of_case: Relation) -> OcelObject:
+    attributes = [Attribute("purpose", handover.purpose, _START), Attribute("status", "offered", handover.offered_at)]
+    if handover.answered_at is not None:
+        attributes.append(Attribute("status", handover.status, handover.answered_at))
+    relations = [of_case]
+    relations += [Relation(f"agency:{handover.from_agency}", "from"), Relation(f"agency:{handover.to_agency}", "to")]
+    relations += [Relation(f"item:{item_id}", "lists") for item_id in handover.items]
+    relations += [Relation(f"person:{person_id}", "lists") for person_id in handover.person_ids]
     case_id = of_case.objectId.removeprefix("case:")
-    return OcelObject(f"handover:{case_id}/{made.handover_id}", "handover", tuple(attributes), tuple(relations))
+    return OcelObject(f"handover:{case_id}/{handover.handover_id}", "handover", tuple(attributes), tuple(relations))
 
 
 def _changing(spans: Iterable[Span]) -> Iterator[Attribute]:
-    """What the spans say, each value at the time from which it holds; what ends without another one becomes empty."""
+    """Yield the values of spans, each from the time on that it holds; one that ends without another becomes empty."""
     before: dict[str, str] = {}
     for span in spans:
-        now = {name: _text(value) for name, value in structs.asdict(span.standing).items() if value is not None}
+        now = {
+            name: f"{value.value} {value.unit}" if isinstance(value, Quantity) else str(value)
+            for name, value in structs.asdict(span.standing).items()
+            if value is not None
+        }
         for name in before | now:
             if before.get(name) != now.get(name):
                 yield Attribute(name, now.get(name, ""), span.since.occurred_at)
         before = now
 
 
-def _text(value: object) -> str:
-    return f"{value.value} {value.unit}" if isinstance(value, Quantity) else str(value)
-
-
 # -- events ------------------------------------------------------------------------------------------------------------
 
 
-def _handover_id(step: TimelineStep) -> str:
-    return str(msgspec.json.decode(step.body).get("handover_id", ""))
-
-
-def _event(step: TimelineStep, case_id: str, handover: Handover | None) -> OcelEvent:
-    told = {
-        "signed_at": instant_text(step.signed_at),
-        "recorded_at": instant_text(step.recorded_at // 1000),
-        "proven_at": "" if step.proven_at is None else instant_text(step.proven_at),
-        "officer": step.officer,
-        "sentence": step.sentence,
-        "flags": " ".join(flag.name for flag in step.flags),
-        "breaks": " ".join(one.kind for one in step.breaks),
-        "missed": " ".join(one.clock for one in step.deadlines if one.status == "missed"),
-    }
-    attributes = tuple(Attribute(name, value) for name, value in told.items() if value)
-    return OcelEvent(
-        step.event_id, step.event_type, step.occurred_at, attributes, tuple(_related(step, case_id, handover))
-    )
+def _events(timeline: CaseTimeline) -> tuple[OcelEvent, ...]:
+    events = []
+    for step in timeline.steps:
+        handover = timeline.state.handovers.get(str(msgspec.json.decode(step.body).get("handover_id", "")))
+        values = {
+            "signed_at": instant_text(step.signed_at),
+            "recorded_at": instant_text(step.recorded_at // 1000),
+            "proven_at": "" if step.proven_at is None else instant_text(step.proven_at),
+            "officer": step.officer,
+            "sentence": step.sentence,
+            "flags": " ".join(flag.name for flag in step.flags),
+            "breaks": " ".join(gap.kind for gap in step.breaks),
+            "missed": " ".join(ended.clock for ended in step.deadlines if ended.status == "missed"),
+        }
+        attributes = tuple(Attribute(name, value) for name, value in values.items() if value)
+        relations = tuple(_related(step, timeline.state.case_id, handover))
+        events.append(OcelEvent(step.event_id, step.event_type, step.occurred_at, attributes, relations))
+    return tuple(events)
 
 
 def _related(step: TimelineStep, case_id: str, handover: Handover | None) -> Iterator[Relation]:
-    """The case, who signed, what it is about: qualified by the event's verb, and by the answer to what was offered."""
+    """Yield case, signer and subjects: qualified by the event's verb, and by the answer to what was offered."""
     verb = step.event_type.partition(".")[2]
     yield Relation(f"case:{case_id}", "case")
     yield Relation(f"agency:{step.agency}", "signed by")
-    accepts = step.event_type == "handover.accepted" and handover is not None
+    left: set[str] = set()
+    if handover is not None and step.event_type == "handover.accepted":
+        left = handover.items.keys() - set(handover.accepted_items)
     for item_id in step.item_ids:
-        left = accepts and handover is not None and item_id in handover.items.keys() - set(handover.accepted_items)
-        yield Relation(f"item:{item_id}", "not accepted" if left else verb)
+        yield Relation(f"item:{item_id}", "not accepted" if item_id in left else verb)
     for person_id in step.person_ids:
         yield Relation(f"person:{person_id}", verb)
     if handover is not None:

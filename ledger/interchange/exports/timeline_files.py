@@ -11,9 +11,9 @@ from ledger.core.custody.spans import Span
 from ledger.core.procedure.legal_days import in_legal_zone, instant_text
 from ledger.i18n import Labels
 from ledger.interchange.exports.csv_output import CsvWriter
-from ledger.timeline import Chronicle, TimelineStep
+from ledger.timeline import CaseTimeline, TimelineStep
 
-BOM = "\ufeff"  # by which Excel knows UTF-8
+BOM = "\ufeff"  # by which Excel recognises UTF-8
 COLUMNS = (
     "sequence",
     "occurred_at",
@@ -36,7 +36,7 @@ COLUMNS = (
 
 
 class TimelineFile(Struct, frozen=True):
-    """A whole case as JSON: how it stood between events, and every step."""
+    """A whole case as JSON: the spans between its events, and every step."""
 
     format: str
     case_id: str
@@ -47,12 +47,12 @@ class TimelineFile(Struct, frozen=True):
     events: tuple[TimelineStep, ...]
 
 
-def timeline_csv(chronicle: Chronicle, labels: Labels, *, bom: bool = False) -> bytes:
-    """Write a row an event under headings in the reader's language, times in Beijing time. ``bom`` is for Excel."""
+def timeline_csv(timeline: CaseTimeline, labels: Labels, *, bom: bool = False) -> bytes:
+    """Return a row an event under headings in the reader's language, times in Beijing time. ``bom`` is for Excel."""
     text = StringIO(newline="")
     writer = CsvWriter(text)
     writer.row(labels.of("field", name) for name in COLUMNS)
-    for step in chronicle.steps:
+    for step in timeline.steps:
         writer.row(_cells(step, labels))
     return ((BOM if bom else "") + text.getvalue()).encode()
 
@@ -63,9 +63,9 @@ def _cells(step: TimelineStep, labels: Labels) -> tuple[str, ...]:
     return (
         str(step.sequence),
         in_legal_zone(step.occurred_at),
-        _moment(step.signed_at),
-        _moment(step.recorded_at // 1000),
-        "" if step.proven_at is None else _moment(step.proven_at),
+        in_legal_zone(instant_text(step.signed_at)),
+        in_legal_zone(instant_text(step.recorded_at // 1000)),
+        "" if step.proven_at is None else in_legal_zone(instant_text(step.proven_at)),
         labels.of("event_type", step.event_type),
         step.agency,
         step.officer,
@@ -81,20 +81,16 @@ def _cells(step: TimelineStep, labels: Labels) -> tuple[str, ...]:
     )
 
 
-def _moment(unix_seconds: int) -> str:
-    return in_legal_zone(instant_text(unix_seconds))
-
-
-def timeline_json(chronicle: Chronicle) -> bytes:
-    """Everything that timeline and spans tell."""
-    state = chronicle.state
+def timeline_json(timeline: CaseTimeline) -> bytes:
+    """Return all spans and steps of the timeline."""
+    state = timeline.state
     file = TimelineFile(
         format="tallystick/timeline@v1",
         case_id=state.case_id,
         case_type=state.case_type,
         business_line=state.business_line,
         numbers=dict(state.numbers),
-        spans=chronicle.spans,
-        events=chronicle.steps,
+        spans=timeline.spans,
+        events=timeline.steps,
     )
     return msgspec.json.format(msgspec.json.encode(file), indent=1)

@@ -1,11 +1,12 @@
-"""What a bundle proves, with what its verified parts say: the ground of a certificate. Offline, as any verification."""
+"""Verification of a bundle for a certificate: what it proves, with what its verified parts say. Offline."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import msgspec
 from msgspec import UNSET, Struct
+from msgspec.structs import replace
 
 from ledger.core.custody import Act, CaseState, fold
 from ledger.core.encoding.decoding import decode_json
@@ -24,7 +25,7 @@ from ledger.core.verification.bundle_format import (
     read_authority,
     read_part,
 )
-from ledger.core.verification.case import RaisedFlag, verify_case
+from ledger.core.verification.case import CaseReport, RaisedFlag, verify_case
 from ledger.core.verification.chain import ObservedBlock
 from ledger.core.verification.report import Report, Statement, Step
 from ledger.core.verification.trust import Trust
@@ -34,10 +35,10 @@ from ledger.timeline.sentences import Names
 
 
 class CertifiedEvent(Struct, frozen=True):
-    """An event with what its own verification says.
+    """An event with the report of its own verification.
 
-    ``payload`` is None where it was withheld; ``before`` and ``after`` are the case around it, None where the acts
-    could not be followed.
+    ``payload`` is None if it was withheld; ``before`` and ``after`` are the case around it, None if the acts could not
+    be followed.
     """
 
     report: Report
@@ -66,28 +67,27 @@ class Certified(Struct, frozen=True):
 
     @property
     def last(self) -> CertifiedEvent:
+        """Return the last event."""
         return self.events[-1]
 
     @property
     def state(self) -> CaseState | None:
-        """The case after the last event, where every act could be followed."""
+        """Return the case after the last event, None if not every act could be followed."""
         return self.last.after
 
     @property
     def date(self) -> int:
-        """Unix seconds of the last event, as its signer claims."""
+        """Return the unix seconds of the last event, as its signer claims."""
         payload = self.last.payload
-        if payload is None:
-            return self.last.report.subject.signed_at
-        return unix_seconds(payload.occurred_at)
+        return self.last.report.subject.signed_at if payload is None else unix_seconds(payload.occurred_at)
 
     def name_of(self, labels: Labels) -> Names:
-        """Gives the name of an agency by its id; the id where the bundle does not tell it."""
+        """Return a function from an agency's id to its name, or to the id if the bundle does not tell the name."""
         return names_by_id(lambda: self.names, labels)
 
 
-class _Format(Struct):
-    """What a file claims to be, to choose by; nothing of it is believed."""
+class _BundleFormat(Struct):
+    """The format that a file claims to have. Nothing of it is believed."""
 
     format: str = ""
 
@@ -100,60 +100,50 @@ def certify(
     entries: Iterable[bytes] | None = None,
     seen: Sequence[ObservedBlock] = (),
 ) -> Certified:
-    """Verifies a bundle of either kind; arguments as in ``ledger.core.verification.case``.
+    """Verify a bundle of either kind; arguments as in ``ledger.core.verification.case``.
 
-    Raises MalformedInput for what is no bundle, and IntegrityBroken where it was tampered with: that is not certified.
+    Raises MalformedInput for what is no bundle, and IntegrityBroken for one that was tampered with: that is not
+    certified.
     """
-    if _format(data) == "tallystick/case-bundle@v1":
-        return _certify_case(data, trust, book, entries, seen)
-    report = verify_bundle(data, trust, observed=seen)
-    _require_untampered(report.verdict, report.faults)
-    parts = _Parts(data, report)
-    event = CertifiedEvent(report, parts.payload)
-    return Certified(
-        report.subject.event_id,
-        report.verdict,
-        report.conformity,
-        report.completeness,
-        report.development,
-        (event,),
-        (),
-        parts.names,
-        parts.anchor,
-    )
-
-
-def _certify_case(
-    data: bytes, trust: Trust, book: Rulebook, entries: Iterable[bytes] | None, seen: Sequence[ObservedBlock]
-) -> Certified:
-    report = verify_case(data, trust, book, entries=entries, observed=seen)
-    faults = (*report.faults, *(fault for event in report.events for fault in event.faults))
-    _require_untampered(report.verdict, faults)
+    try:
+        bundle_format = decode_json(data, _BundleFormat).format
+    except (msgspec.DecodeError, RecursionError):
+        bundle_format = ""  # the verifier says what is wrong with it
+    if bundle_format != "tallystick/case-bundle@v1":
+        report = verify_bundle(data, trust, observed=seen)
+        _require_untampered(report.verdict, report.faults)
+        parts = _VerifiedParts(data, report)
+        event = CertifiedEvent(report, parts.payload)
+        return _certified(report.subject.event_id, report, (event,), [parts])
+    case_report = verify_case(data, trust, book, entries=entries, observed=seen)
+    faults = (*case_report.faults, *(fault for event in case_report.events for fault in event.faults))
+    _require_untampered(case_report.verdict, faults)
     bundles = decode_case_bundle(data).events
-    parts = [_Parts(bytes(event), of_event) for event, of_event in zip(bundles, report.events, strict=True)]
+    all_parts = [
+        _VerifiedParts(bytes(bundle), report) for bundle, report in zip(bundles, case_report.events, strict=True)
+    ]
+    events = tuple(_follow(case_report.events, all_parts, book))
+    certified = _certified(case_report.case_id, case_report, events, all_parts)
+    return replace(certified, case_steps=case_report.steps, flags=case_report.flags)
+
+
+def _certified(
+    name: str, report: Report | CaseReport, events: tuple[CertifiedEvent, ...], parts: Sequence[_VerifiedParts]
+) -> Certified:
     names: dict[str, Name] = {}
     for part in parts:
         names |= part.names
-    events = tuple(_followed(report.events, parts, book))
     return Certified(
-        report.case_id,
-        report.verdict,
-        report.conformity,
-        report.completeness,
-        report.development,
-        events,
-        report.steps,
-        names,
-        parts[-1].anchor,
-        report.flags,
+        name=name,
+        verdict=report.verdict,
+        conformity=report.conformity,
+        completeness=report.completeness,
+        development=report.development,
+        events=events,
+        case_steps=(),
+        names=names,
+        anchor=parts[-1].anchor,
     )
-
-
-def _format(data: bytes) -> str:
-    try:
-        return decode_json(data, _Format).format
-    except (msgspec.DecodeError, RecursionError):
-        return ""  # the verifier says what is wrong with it
 
 
 def _require_untampered(verdict: Verdict, faults: Sequence[Step]) -> None:
@@ -166,37 +156,38 @@ def _require_untampered(verdict: Verdict, faults: Sequence[Step]) -> None:
         )
 
 
-class _Parts:
-    """The parts of one event's bundle, once it was verified."""
+class _VerifiedParts:
+    """The parts of one event's bundle, after its verification."""
 
     def __init__(self, data: bytes, report: Report):
         bundle = decode_bundle(data)
         self.envelope, _ = read_part(bundle.envelope, decode_envelope, "envelope")
         self.payload = None if bundle.payload is UNSET else read_part(bundle.payload, decode_payload, "payload")[0]
-        is_granted = any(step.name == "authority" and step.result == "checked" for step in report.steps)
-        shown = bundle.authority
-        self.names = _admitted(bytes(shown)) if is_granted and shown is not UNSET else {}
+        self.names: dict[str, Name] = {}
+        if bundle.authority is not UNSET and any(
+            step.name == "authority" and step.result == "checked" for step in report.steps
+        ):
+            admission = read_authority(bytes(bundle.authority)).agency.payload
+            body = read_part(admission, decode_payload, "authority")[0].body
+            assert isinstance(body, AgencyAdmitted), "step 9 has read it"
+            self.names[body.agency] = body.profile.name
+        # Without a proven record the anchor of the bundle is only claimed.
         self.anchor = None if report.record is None or bundle.anchor is UNSET else read_anchor(bytes(bundle.anchor))
 
 
-def _admitted(authority: bytes) -> dict[str, Name]:
-    body = read_part(read_authority(authority).agency.payload, decode_payload, "authority")[0].body
-    assert isinstance(body, AgencyAdmitted), "step 9 has read it"
-    return {body.agency: body.profile.name}
-
-
-def _followed(reports: Iterable[Report], parts: Iterable[_Parts], book: Rulebook) -> Iterable[CertifiedEvent]:
-    """The events with the case around each, from the first on until one cannot be followed."""
+def _follow(reports: Iterable[Report], parts: Iterable[_VerifiedParts], book: Rulebook) -> Iterator[CertifiedEvent]:
+    """Yield the events with the case around each, from the first on until one cannot be followed."""
     state: CaseState | None = None
-    follows = True
+    is_followed = True
     for report, part in zip(reports, parts, strict=True):
         before = state
         if part.payload is None:
-            follows = False
-        if follows and part.payload is not None:
+            is_followed = False
+        elif is_followed:
             act = Act(part.payload, part.envelope.payload_digest, part.envelope.signed_at, book)
             try:
                 state = fold(before, act).state
-            except TallystickError:  # it rests on another case, which is not here
-                follows = False
-        yield CertifiedEvent(report, part.payload, before, state) if follows else CertifiedEvent(report, part.payload)
+            except TallystickError:  # it rests on another case, which is not in the bundle
+                is_followed = False
+        around = (before, state) if is_followed else (None, None)
+        yield CertifiedEvent(report, part.payload, *around)

@@ -1,7 +1,8 @@
-"""Which event prints as which document, and what stands on it. The names are slots of the timeline's sentences.
+"""The table of forms: which event prints as which document, with which content.
 
-``facts`` are told in this order where they are stated; ``parts`` are lists of ``ledger.interchange.papers.lists``;
-``by_hand`` are left open for a pen; ``stamps`` are agencies of the event, or persons who sign by hand.
+Names are slots of the timeline's sentences. ``facts`` are printed in this order if they are stated; ``parts`` are lists
+of ``ledger.interchange.papers.lists``; ``by_hand`` are left open for a pen; ``stamps`` are agencies of the event, or
+persons who sign by hand.
 """
 
 from __future__ import annotations
@@ -15,8 +16,8 @@ _BETWEEN = ("from_agency", "to_agency")
 _OFFER = ("offered", "persons", "digests")
 
 
-class Form(NamedTuple):
-    """One kind of document. ``needs`` is what the event must state to be printed so; ``number`` is the paper's own."""
+class PaperForm(NamedTuple):
+    """One kind of document. ``needs`` is a field that the event must state, ``number`` that of the paper's number."""
 
     document: str
     event_type: str
@@ -29,21 +30,21 @@ class Form(NamedTuple):
 
     @property
     def act(self) -> str:
-        """The verb of its event type."""
+        """Return the verb of its event type."""
         return self.event_type.partition(".")[2]
 
 
 _SERVED_BY_HAND = ("served_where", "served_how", "received_by", "received_instead", "not_taken", "witnessed", "server")
 
 FORMS: Final = (
-    Form(
+    PaperForm(
         "transfer_list",
         "handover.offered",
         "handover_id",
         (*_BETWEEN, "purpose", "authority", "follows", "expires_at", "due_at"),
         _OFFER,
     ),
-    Form(
+    PaperForm(
         "acceptance_receipt",
         "handover.accepted",
         "handover_id",
@@ -51,7 +52,7 @@ FORMS: Final = (
         ("received", "differences", "persons", "found_digests"),
         ("to_agency", "from_agency"),
     ),
-    Form(
+    PaperForm(
         "refusal_notice",
         "handover.refused",
         "handover_id",
@@ -59,14 +60,14 @@ FORMS: Final = (
         ("offered", "persons"),
         ("to_agency", "from_agency"),
     ),
-    Form(
+    PaperForm(
         "return_notice",
         "handover.returned",
         "handover_id",
         (*_BETWEEN, "purpose", "returns", "reason_code", "explanation", "remedy", "due_at", "authority"),
         _OFFER,
     ),
-    Form(
+    PaperForm(
         "custody_change_certificate",
         "custody_change.requested",
         "number",
@@ -74,7 +75,7 @@ FORMS: Final = (
         ("person",),
         ("agency", "detention_house"),
     ),
-    Form(
+    PaperForm(
         "custody_change_certificate",
         "custody_change.served",
         "custody_change_id",
@@ -82,7 +83,7 @@ FORMS: Final = (
         ("person",),
         ("agency", "requested_by"),
     ),
-    Form(
+    PaperForm(
         "service_receipt",
         "custody_change.served",
         "custody_change_id",
@@ -91,7 +92,7 @@ FORMS: Final = (
         ("agency",),
         _SERVED_BY_HAND,
     ),
-    Form(
+    PaperForm(
         "service_receipt",
         "decision.recorded",
         "number",
@@ -101,7 +102,7 @@ FORMS: Final = (
         _SERVED_BY_HAND,
         needs="served_at",
     ),
-    Form(
+    PaperForm(
         "service_receipt",
         "disclosure.made",
         "event_id",
@@ -110,7 +111,7 @@ FORMS: Final = (
         ("agency", "recipient_party"),
         _SERVED_BY_HAND,
     ),
-    Form(
+    PaperForm(
         "seizure_list",
         "item.registered",
         "document_number",
@@ -119,7 +120,7 @@ FORMS: Final = (
         ("agency", "holder_party", "witness_party"),
         needs="seizure",
     ),
-    Form(
+    PaperForm(
         "disposal_list",
         "item.disposal_proposed",
         "event_id",
@@ -128,7 +129,7 @@ FORMS: Final = (
         ("agency",),
         ("proposed_by", "approved_by"),
     ),
-    Form(
+    PaperForm(
         "disposal_list",
         "item.disposed",
         "event_id",
@@ -141,17 +142,22 @@ FORMS: Final = (
 DOCUMENTS: Final = tuple(dict.fromkeys(form.document for form in FORMS))
 
 
-def forms_of(payload: Payload, document: str | None = None) -> list[Form]:
-    """What an event prints as, the first one first: all of it, or this document alone."""
-    fitting = [form for form in FORMS if form.event_type == payload.event_type and _states(payload, form.needs)]
-    return [form for form in fitting if document in (None, form.document)]
+def forms_of(payload: Payload, document: str | None = None) -> list[PaperForm]:
+    """Return the forms that an event prints by, the first one first: all, or those of this ``document``."""
+    return [
+        form
+        for form in FORMS
+        if form.event_type == payload.event_type
+        and (form.needs is None or getattr(payload.body, form.needs) is not None)
+        and document in (None, form.document)
+    ]
 
 
-def form_of(payload: Payload, document: str | None = None) -> Form:
-    """The form that an event prints by: of this document, or its first. Raises NotFound where there is none."""
-    chosen = forms_of(payload, document)
-    if chosen:
-        return chosen[0]
+def form_of(payload: Payload, document: str | None = None) -> PaperForm:
+    """Return the form that an event prints by: of this document, or its first. Raises NotFound if there is none."""
+    forms = forms_of(payload, document)
+    if forms:
+        return forms[0]
     others = [form.document for form in forms_of(payload)]
     kinds = dict.fromkeys(form.event_type for form in FORMS)
     raise NotFound(
@@ -160,7 +166,3 @@ def form_of(payload: Payload, document: str | None = None) -> Form:
         code="no_paper",
         hint=f"It prints as {', '.join(others)}." if others else f"These print: {', '.join(kinds)}.",
     )
-
-
-def _states(payload: Payload, field: str | None) -> bool:
-    return field is None or getattr(payload.body, field) is not None

@@ -1,4 +1,4 @@
-"""A sheet of paper before it is set: what stands on it, in order, in the words of its languages."""
+"""A sheet of paper before it is set: its blocks in order, in the words of its languages."""
 
 from __future__ import annotations
 
@@ -6,32 +6,34 @@ from typing import Final, Literal
 
 from msgspec import Struct
 
-Words = tuple[str, ...]  # one text for each language of the paper, or one for all where they say the same
-Cell = tuple[Words, ...]  # what stands in one place of a list, line by line
+Words = tuple[str, ...]  # one text for each language of the paper, or one for all if they are equal
+Cell = tuple[Words, ...]  # one place of a list, line by line
 Layout = Literal["form", "certificate"]
 
-UNSAID: Final[Words] = ()  # a place that is filled in by hand
+BLANK: Final[Words] = ()  # a place that is filled in by hand
 
 
-class Fact(Struct, frozen=True):
-    """A label and what is said under it; ``exact`` for digests and ids, which are set as they are compared."""
+class LabelledValue(Struct, frozen=True):
+    """A label and its value; ``exact`` for digests and ids, which are set character by character to be compared."""
 
     label: Words
-    value: Words = UNSAID
+    value: Words = BLANK
     exact: bool = False
 
 
-class Facts(Struct, frozen=True, tag="facts"):
-    """Labels and values side by side; ``together`` on one page, where they are known to be short."""
+class FactsBlock(Struct, frozen=True, tag="facts"):
+    """Labels and values side by side; ``together`` on one page, if they are known to be short."""
 
     heading: Words
-    facts: tuple[Fact, ...]
+    facts: tuple[LabelledValue, ...]
     together: bool = False
 
 
-class Table(Struct, frozen=True, tag="table"):
-    """A list under column heads. ``widths`` are shares of the page's width; the cells of the ``exact`` columns are set
-    as they are compared."""
+class TableBlock(Struct, frozen=True, tag="table"):
+    """A list under column heads.
+
+    ``widths`` are shares of the page's width; the cells of the ``exact`` columns are set as ``exact`` values are.
+    """
 
     heading: Words
     columns: tuple[Words, ...]
@@ -40,50 +42,47 @@ class Table(Struct, frozen=True, tag="table"):
     exact: tuple[int, ...] = ()
 
 
-class Prose(Struct, frozen=True, tag="prose"):
-    """Paragraphs, numbered where they are ``points``."""
+class ProseBlock(Struct, frozen=True, tag="prose"):
+    """Paragraphs, numbered if they are ``points``."""
 
     heading: Words
     paragraphs: tuple[Words, ...]
     points: bool = False
 
 
-class Checks(Struct, frozen=True, tag="checks"):
-    """The steps of a verification: number, name, result as a word of the protocol and in words, meaning, details.
-
-    None has failed: what was tampered with is not certified.
-    """
+class ChecksBlock(Struct, frozen=True, tag="checks"):
+    """The steps of a verification. None has failed: what was tampered with is not certified."""
 
     heading: Words
     steps: tuple[CheckLine, ...]
 
 
 class CheckLine(Struct, frozen=True):
-    """One step: what was checked, what contradicts it, or what was not checked and is therefore not shown."""
+    """One step: its ``result`` as a word of the protocol and in words, its meaning, and details."""
 
     number: int
     name: Words
     result: Literal["checked", "failed", "not_checked"]
-    told: Words
+    result_text: Words
     meaning: Words
     detail: str
 
 
 class Stamp(Struct, frozen=True):
-    """Room for one seal or signature: whose, what goes ``here``, and the lines that are filled in by hand."""
+    """Room for one seal or signature of a ``party``: what goes ``here``, and the lines that are filled in by hand."""
 
     party: Words
     here: Words
     lines: tuple[Words, ...]
 
 
-class Stamps(Struct, frozen=True, tag="stamps"):
+class StampsBlock(Struct, frozen=True, tag="stamps"):
     """The seals of a paper, side by side."""
 
     stamps: tuple[Stamp, ...]
 
 
-Block = Facts | Table | Prose | Checks | Stamps
+SheetBlock = FactsBlock | TableBlock | ProseBlock | ChecksBlock | StampsBlock
 
 
 class Attachment(Struct, frozen=True):
@@ -96,7 +95,7 @@ class Attachment(Struct, frozen=True):
 class Sheet(Struct, frozen=True):
     """``date`` (unix seconds) is the event's own, so that the same event gives the same file.
 
-    ``verdict`` is set large where there is one, ``unchecked`` below it. ``link`` goes into the QR code, ``footer`` and
+    A ``verdict`` is set large, ``unchecked`` below it. ``link`` goes into the QR code, ``footer`` and
     ``reference`` under every page.
     """
 
@@ -107,10 +106,10 @@ class Sheet(Struct, frozen=True):
     number: Words
     date: int
     link: str
-    link_told: Words
-    blocks: tuple[Block, ...]
+    link_text: Words
+    blocks: tuple[SheetBlock, ...]
     footer: Words
     reference: str
-    verdict: Words = UNSAID
-    unchecked: Words = UNSAID
+    verdict: Words = BLANK
+    unchecked: Words = BLANK
     attachment: Attachment | None = None

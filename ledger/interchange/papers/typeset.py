@@ -1,4 +1,4 @@
-"""Setting a sheet as PDF/A-3b by typst, with its QR code. Texts go in as data, never as typst source.
+"""Typesetting of a sheet as PDF/A-3b by typst, with its QR code. Texts go in as data, never as typst source.
 
 The same sheet gives the same bytes, by the same version of typst with the same fonts.
 """
@@ -37,65 +37,71 @@ _STEERING = {
     *range(0xFFF9, 0xFFFC),
     *range(0xE0000, 0xE0080),
 }
-_SHOWN = {code: f"[U+{code:04X}]" for code in _STEERING}
+_CODE_POINTS = {code: f"[U+{code:04X}]" for code in _STEERING}
 
 
 def typeset(sheet: Sheet, attached: str = "") -> bytes:
-    """The PDF; ``attached`` is the text of the sheet's attachment.
+    """Return the PDF; ``attached`` is the text of the sheet's attachment.
 
-    Raises Unavailable where this machine lacks the Chinese fonts, and MalformedInput for a link that no QR code holds.
+    Raises Unavailable if this machine lacks the Chinese fonts, and MalformedInput for a link that no QR code holds.
     """
-    return _set(sheet, attached)[0]
+    return _typeset(sheet, attached)[0]
 
 
 def pictures(sheet: Sheet, *, dots_per_inch: float = 144) -> list[bytes]:
-    """The pages of the same as PNG, to be looked at."""
-    _, inputs = _set(sheet, "")
-    made = _compile(sheet, inputs, format="png", ppi=dots_per_inch)
-    return made if isinstance(made, list) else [made]
+    """Return the same pages as PNG."""
+    _, inputs = _typeset(sheet, "")
+    pages = _compile(sheet, inputs, format="png", ppi=dots_per_inch)
+    return pages if isinstance(pages, list) else [pages]
 
 
 def missing_fonts(fonts: typst.Fonts | None = None) -> list[str]:
-    """The families that paper is set in, as far as they are not among ``fonts``, those of this machine."""
-    found = set((fonts or _fonts()).families())
-    return [family for family in FAMILIES if family not in found]
+    """Return the families that paper is set in, as far as they are not among ``fonts``, or those of this machine."""
+    families = set((fonts or _fonts()).families())
+    return [family for family in FAMILIES if family not in families]
 
 
 def require_fonts(fonts: typst.Fonts | None = None) -> None:
-    """Raises Unavailable, naming the command that mends it."""
+    """Raise Unavailable if fonts are missing, naming the command that installs them."""
     missing = missing_fonts(fonts)
     if missing:
-        told = f"paper is set in {' and '.join(missing)}, not installed here"
-        raise Unavailable(told, code="no_font", hint=f"On the machine of the service: {MEND}")
+        message = f"paper is set in {' and '.join(missing)}, not installed here"
+        raise Unavailable(message, code="no_font", hint=f"On the machine of the service: {MEND}")
 
 
 def legible(text: str) -> str:
-    """The text with what would steer a line spelled out; a line ends as everywhere, a tab is a blank."""
-    return text.replace("\r\n", "\n").replace("\t", " ").translate(_SHOWN)
+    """Return the text with what would steer a line as code points, line ends as LF and tabs as blanks."""
+    return text.replace("\r\n", "\n").replace("\t", " ").translate(_CODE_POINTS)
 
 
-def _set(sheet: Sheet, attached: str) -> tuple[bytes, dict[str, str]]:
-    """The PDF, and the inputs that it was set from: what no font has is spelled out in them."""
+def _typeset(sheet: Sheet, attached: str) -> tuple[bytes, dict[str, str]]:
+    """Return the PDF and the inputs that it was set from, in which characters that no font has are code points."""
     require_fonts()
-    data = _mapped(msgspec.to_builtins(sheet) | {"date": _calendar(sheet.date)}, legible)
-    given = {"attached": attached, "qr": _qr_code(sheet.link)}
+    at = datetime.fromtimestamp(sheet.date, UTC)
+    date = {name: getattr(at, name) for name in ("year", "month", "day", "hour", "minute", "second")}
+    data = _map_texts(msgspec.to_builtins(sheet) | {"date": date}, legible)
+    qr_code = io.BytesIO()
+    try:
+        segno.make(sheet.link, error="m", micro=False).save(qr_code, kind="svg", border=0, xmldecl=False)
+    except segno.DataOverflowError as error:
+        raise MalformedInput(f"no QR code holds {len(sheet.link)} characters", field="verify_url") from error
     while True:  # each round has fewer characters that no font has
-        inputs = given | {"sheet": msgspec.json.encode(data).decode()}
+        inputs = {"attached": attached, "qr": qr_code.getvalue().decode(), "sheet": msgspec.json.encode(data).decode()}
         try:
-            made = _compile(sheet, inputs, format="pdf", pdf_standards=["a-3b"])
+            pdf = _compile(sheet, inputs, format="pdf", pdf_standards=["a-3b"])
         except typst.TypstError as error:
-            data = _spelled(data, error)
+            data = _spell_missing(data, error)
         else:
-            assert isinstance(made, bytes), "a PDF is one file"
-            return made, inputs
+            assert isinstance(pdf, bytes), "a PDF is one file"
+            return pdf, inputs
 
 
 def _compile(sheet: Sheet, inputs: dict[str, str], **options: Any) -> bytes | list[bytes]:
     template = str(TEMPLATES / f"{sheet.layout}.typ")
-    made: bytes | list[bytes] = typst.compile(
+    compiled: bytes | list[bytes] = typst.compile(
         template, root=str(TEMPLATES), font_paths=_fonts(), sys_inputs=inputs, **options
     )
-    return made
+    return compiled
 
 
 @cache
@@ -103,44 +109,24 @@ def _fonts() -> typst.Fonts:
     return typst.Fonts(include_system_fonts=True, include_embedded_fonts=True)
 
 
-def _qr_code(link: str) -> str:
-    drawn = io.BytesIO()
-    try:
-        segno.make(link, error="m", micro=False).save(drawn, kind="svg", border=0, xmldecl=False)
-    except segno.DataOverflowError as error:
-        raise MalformedInput(f"no QR code holds {len(link)} characters", field="verify_url") from error
-    return drawn.getvalue().decode()
+def _spell_missing(data: Any, error: typst.TypstError) -> Any:
+    """Return the data with code points for the characters that, typst says, no font has.
 
-
-def _calendar(unix_seconds: int) -> dict[str, int]:
-    """A moment as typst takes it, UTC."""
-    at = datetime.fromtimestamp(unix_seconds, UTC)
-    return {name: getattr(at, name) for name in ("year", "month", "day", "hour", "minute", "second")}
-
-
-def _spelled(data: Any, error: typst.TypstError) -> Any:
-    """The data with the code points of what, typst says, no font has. Raises the error where that is not what it is."""
-    lacking = {one for shown in _NO_GLYPH.findall(error.diagnostic) for one in _ESCAPED.sub(_unescaped, shown)}
-    shown = str.maketrans({one: _code_point(one) for one in lacking})
-    spelled = _mapped(data, lambda text: text.translate(shown))
+    Raises the error again if that is not what it says.
+    """
+    texts = (_ESCAPED.sub(lambda match: chr(int(match[1], 16)), text) for text in _NO_GLYPH.findall(error.diagnostic))
+    code_points = str.maketrans({character: f"[U+{ord(character):04X}]" for text in texts for character in text})
+    spelled = _map_texts(data, lambda text: text.translate(code_points))
     if spelled == data:
         raise error
     return spelled
 
 
-def _unescaped(match: re.Match[str]) -> str:
-    return chr(int(match[1], 16))
-
-
-def _mapped(value: Any, change: Callable[[str], str]) -> Any:
+def _map_texts(value: Any, change: Callable[[str], str]) -> Any:
     if isinstance(value, str):
         return change(value)
     if isinstance(value, dict):
-        return {key: _mapped(inner, change) for key, inner in value.items()}
+        return {key: _map_texts(inner, change) for key, inner in value.items()}
     if isinstance(value, list | tuple):
-        return [_mapped(inner, change) for inner in value]
+        return [_map_texts(inner, change) for inner in value]
     return value
-
-
-def _code_point(character: str) -> str:
-    return f"[U+{ord(character):04X}]"

@@ -8,16 +8,16 @@ import pytest
 
 from api.console.drawing import LEFT, MOST_ROWS, NEAR, RIGHT, TICKS, CaseDrawing, Window, draw, fitted
 from api.console.graph import BOX, TALL, laid_out
-from ledger.timeline.diagrams import Bar, Descent, Mark, Picture
+from ledger.timeline.diagrams import CustodyBar, Descent, EventMark, Picture
 
 DAY = 86_400
 START = 1_772_380_800  # 2026-03-02T00:00 in Beijing
 
 
-def pictured(count: int, seconds: int, bars: tuple[Bar, ...] = ()) -> Picture:
+def pictured(count: int, seconds: int, bars: tuple[CustodyBar, ...] = ()) -> Picture:
     """So many events of two agencies, evenly over the time."""
     marks = tuple(
-        Mark(
+        EventMark(
             number,
             f"event-{number}",
             "item.moved",
@@ -51,8 +51,10 @@ def test_marks_are_all_there_and_none_covers_another(count: int) -> None:
 
 def test_bars_have_rows_of_their_own_and_the_rest_is_counted() -> None:
     """Bars that look the same become one; those that overlap stand below each other, as many as there is room for."""
-    alike = [Bar("agency-0", "item", (f"a-{n}",), START + n, None, "e") for n in range(5)]
-    others = [Bar("agency-0", "item", (f"b-{n}",), START + n * DAY, START + (n + 30) * DAY, "e") for n in range(1, 10)]
+    alike = [CustodyBar("agency-0", "item", (f"a-{n}",), START + n, None, "e") for n in range(5)]
+    others = [
+        CustodyBar("agency-0", "item", (f"b-{n}",), START + n * DAY, START + (n + 30) * DAY, "e") for n in range(1, 10)
+    ]
     found = drawn(pictured(2, 60 * DAY, (*alike, *others)))
     assert found.bars[0].of.ids == ("a-0", "a-1", "a-2", "a-3", "a-4")
     assert len({bar.y for bar in found.bars}) == MOST_ROWS

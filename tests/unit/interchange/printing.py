@@ -8,12 +8,12 @@ from ledger.core.custody import Act, CaseState, fold
 from ledger.core.events import Section
 from ledger.i18n import Labels
 from ledger.interchange.papers.document import document
-from ledger.interchange.papers.lists import Occasion
+from ledger.interchange.papers.lists import PrintedEvent
+from ledger.interchange.papers.paper_text import PaperLanguage, PaperText
 from ledger.interchange.papers.sheet import Sheet
-from ledger.interchange.papers.voice import PaperLanguage, Voice
 from ledger.procedures import shipped_rulebook
 from ledger.store.log import StoredEntry
-from ledger.timeline.case_history import Walked
+from ledger.timeline.case_history import HistoryEvent
 from tests.testkit.builders import COURT, DETENTION, LOG_ID, POLICE, PROCURATORATE
 from tests.testkit.casework import Case
 
@@ -30,7 +30,7 @@ def names(labels: Labels) -> Callable[[str], str]:
     return lambda agency: NAMES.get(agency, (agency, agency))[labels.language != "zh-CN"]
 
 
-def walked(case: Case) -> Iterator[Walked]:
+def history_of(case: Case) -> Iterator[HistoryEvent]:
     """The events of the case as the store would give them."""
     before: CaseState | None = None
     for index, event in enumerate(case.events):
@@ -52,7 +52,7 @@ def walked(case: Case) -> Iterator[Walked]:
             envelope=event.entry,
             payload=event.payload_bytes,
         )
-        yield Walked(entry, event.payload, before, after)
+        yield HistoryEvent(entry, event.payload, before, after)
         before = after
 
 
@@ -64,7 +64,9 @@ def sheet_of(
     sections: Mapping[str, Section | None] | None = None,
 ) -> Sheet:
     """The document of the case's last event."""
-    *_, step = walked(case)
-    voice = Voice(language, names)
+    *_, event = history_of(case)
+    text = PaperText(language, names)
     log_id = f"0x{LOG_ID.hex()}"
-    return document(Occasion(step, sections), voice, log_id=log_id, verify_url="https://ledger.test/verify", kind=kind)
+    return document(
+        PrintedEvent(event, sections), text, log_id=log_id, verify_url="https://ledger.test/verify", kind=kind
+    )

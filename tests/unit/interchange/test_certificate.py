@@ -23,8 +23,8 @@ from ledger.core.verification.trust import Trust, parse_trust
 from ledger.i18n import Labels
 from ledger.interchange.papers.certificate import LIMITS, certificate
 from ledger.interchange.papers.certified import certify
+from ledger.interchange.papers.paper_text import PaperLanguage
 from ledger.interchange.papers.typeset import typeset
-from ledger.interchange.papers.voice import PaperLanguage
 from ledger.procedures import shipped_rulebook
 from tests.testkit.builders import POLICE, PROCURATORATE, START, Writer, clerk, instant, section
 from tests.testkit.bundles import TWO_OF_THREE, WITNESSES, founded, naming, tree, trust

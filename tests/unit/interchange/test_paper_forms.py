@@ -12,9 +12,9 @@ from ledger.core.events import case as custody_change
 from ledger.core.events.case import DecisionRecorded
 from ledger.core.events.item import ItemDisposalProposed, Seizure
 from ledger.core.events.terms import Money
-from ledger.interchange.papers.forms import FORMS, Form, form_of
+from ledger.interchange.papers.forms import FORMS, PaperForm, form_of
 from ledger.interchange.papers.lists import LISTS
-from ledger.interchange.papers.sheet import Facts, Prose, Stamps
+from ledger.interchange.papers.sheet import FactsBlock, ProseBlock, StampsBlock
 from ledger.interchange.papers.typeset import typeset
 from tests.testkit.builders import DETENTION, POLICE, PROCURATORATE, START, clerk, instant, section
 from tests.testkit.casework import Case, detained, dispose, got, kept, person_id, proposed, stays
@@ -119,7 +119,7 @@ def test_every_form_is_tried() -> None:
 
 
 @pytest.mark.parametrize("form", FORMS, ids=lambda form: f"{form.event_type}-{form.document}")
-def test_a_form_prints_what_it_is_for(form: Form) -> None:
+def test_a_form_prints_what_it_is_for(form: PaperForm) -> None:
     """Title, what the document is to tell, and room for a seal; in every choice of languages."""
     key = form.event_type, form.document
     case = MADE[key]()
@@ -168,7 +168,7 @@ def confidential() -> Case:
 
 def blocks_of(**sections: object) -> str:
     sheet = sheet_of(confidential(), **sections)  # type: ignore[arg-type]
-    told = [b for b in sheet.blocks if isinstance(b, Facts | Prose)]
+    told = [b for b in sheet.blocks if isinstance(b, FactsBlock | ProseBlock)]
     return str(told)
 
 
@@ -184,7 +184,7 @@ def test_confidential_sections_are_printed_for_readers_of_them_alone() -> None:
 
 def test_whoever_seals_stands_on_the_paper() -> None:
     """Sender and receiver of an offer; holder and witness of a seizure sign by hand."""
-    (stamps,) = [block for block in sheet_of(offer()).blocks if isinstance(block, Stamps)]
+    (stamps,) = [block for block in sheet_of(offer()).blocks if isinstance(block, StampsBlock)]
     assert [stamp.party for stamp in stamps.stamps] == [("东区公安局",), ("东区人民检察院",)]
-    (stamps,) = [block for block in sheet_of(seizure()).blocks if isinstance(block, Stamps)]
+    (stamps,) = [block for block in sheet_of(seizure()).blocks if isinstance(block, StampsBlock)]
     assert [stamp.party for stamp in stamps.stamps] == [("东区公安局",), ("持有人",), ("见证人",)]

@@ -15,8 +15,8 @@ from PIL import Image
 from pypdf import PdfReader
 
 from ledger.core.errors import MalformedInput, Unavailable
-from ledger.interchange.papers.sheet import Fact, Facts, Prose, Sheet, Stamp, Stamps, Table
-from ledger.interchange.papers.typeset import _spelled, legible, missing_fonts, pictures, require_fonts, typeset
+from ledger.interchange.papers.sheet import FactsBlock, LabelledValue, ProseBlock, Sheet, Stamp, StampsBlock, TableBlock
+from ledger.interchange.papers.typeset import _spell_missing, legible, missing_fonts, pictures, require_fonts, typeset
 
 NASTY = {
     "markup": '#panic("x") *bold* _it_ $x^2$ @label <l> [#eval("1")] \\ // /* ` ```',
@@ -48,12 +48,14 @@ def sheet(*texts: str, layout: str = "form") -> Sheet:
         number=("1",),
         date=1772413200,
         link="https://ledger.test/verify#of=1",
-        link_told=("扫码核验",),
+        link_text=("扫码核验",),
         blocks=(
-            Facts(("标题",), tuple(Fact(one[:1], one) for one in said)),
-            Table((), (("甲",), ("乙",)), (1, 3), tuple(((one,), (one, ("x",))) for one in said)),
-            Prose(("叙述",), said),
-            Stamps((Stamp((texts[0][:200].replace("\n", " "),), ("章",), (("日期",),)),) * 2),  # names have one line
+            FactsBlock(("标题",), tuple(LabelledValue(one[:1], one) for one in said)),
+            TableBlock((), (("甲",), ("乙",)), (1, 3), tuple(((one,), (one, ("x",))) for one in said)),
+            ProseBlock(("叙述",), said),
+            StampsBlock(
+                (Stamp((texts[0][:200].replace("\n", " "),), ("章",), (("日期",),)),) * 2
+            ),  # names have one line
         ),
         footer=("页脚",),
         reference="1",
@@ -152,4 +154,4 @@ def test_only_what_no_font_has_is_set_again() -> None:
     with pytest.raises(typst.TypstError) as caught:
         typst.compile(b"#panic()")
     with pytest.raises(typst.TypstError, match="panicked"):
-        _spelled({"text": "x"}, caught.value)
+        _spell_missing({"text": "x"}, caught.value)

@@ -11,8 +11,8 @@ from ledger.i18n import Labels
 from ledger.recording.case_states import CaseStates
 from ledger.store.database import Connection
 from ledger.store.journal import DatabaseJournal
-from ledger.timeline import AnchoredSizes, Narrator, Teller, Walks
-from ledger.timeline.case_history import walk
+from ledger.timeline import AnchoredSizes, Histories, Narrator, TimelineBuilder
+from ledger.timeline.case_history import read_history
 from ledger.timeline.diagrams import Picture, Pictures, lineage
 from tests.testkit.builders import LAB, POLICE, PROCURATORATE, START, clerk, supervisor
 from tests.testkit.casework import Case, person_id
@@ -31,13 +31,15 @@ def ledger(tmp_path: Path) -> Iterator[Ledger]:
 def pictured(ledger: Ledger, case: Case) -> Picture:
     """The picture of the case, which is recorded for it."""
     ledger.post_all(case.events)
-    walks = Walks(ledger.validator.states)
+    histories = Histories(ledger.validator.states)
     with ledger.database.read() as connection:
-        return Pictures().of(connection, teller(ledger, walks), walks.of(connection, case.state.case_id))
+        return Pictures().of(connection, timelines(ledger, histories), histories.of(connection, case.state.case_id))
 
 
-def teller(ledger: Ledger, walks: Walks) -> Teller:
-    return Teller(ledger.validator, walks, AnchoredSizes(DatabaseJournal(ledger.database)), Narrator(Labels("en")))
+def timelines(ledger: Ledger, histories: Histories) -> TimelineBuilder:
+    return TimelineBuilder(
+        ledger.validator, histories, AnchoredSizes(DatabaseJournal(ledger.database)), Narrator(Labels("en"))
+    )
 
 
 def test_bars_tell_who_held_what(ledger: Ledger) -> None:
@@ -71,7 +73,7 @@ def test_lineage_tells_what_came_of_what(ledger: Ledger) -> None:
     case = kindred()
     ledger.post_all(case.events)
     with ledger.database.read() as connection:
-        found = lineage(Walks(ledger.validator.states).of(connection, "case-3"))
+        found = lineage(Histories(ledger.validator.states).of(connection, "case-3"))
     assert {(one.parent, one.child, one.relation) for one in found.descents} == {
         ("cash", "cash-1", "split"),
         ("cash", "cash-2", "split"),
@@ -91,19 +93,19 @@ def test_lineage_tells_what_came_of_what(ledger: Ledger) -> None:
 def test_a_kept_walk_goes_on_where_it_was(ledger: Ledger) -> None:
     """With each event it is what a walk from the beginning gives, and no more than a connection sees."""
     case = kindred()
-    walks = Walks(ledger.validator.states)
+    histories = Histories(ledger.validator.states)
     for event in case.events[:4]:
         ledger.post(event)
         with ledger.database.read() as connection:
-            assert_same(connection, ledger, walks)
+            assert_same(connection, ledger, histories)
     with ledger.database.read() as before:
-        assert len(walks.of(before, "case-3")) == 4
+        assert len(histories.of(before, "case-3")) == 4
         ledger.post_all(case.events[4:])
         with ledger.database.read() as after:
-            assert_same(after, ledger, walks)
-        assert len(walks.of(before, "case-3")) == 4
+            assert_same(after, ledger, histories)
+        assert len(histories.of(before, "case-3")) == 4
     with ledger.database.read() as connection:
-        assert walks.of(connection, "nothing") == ()
+        assert histories.of(connection, "nothing") == ()
 
 
 def test_a_walk_and_a_state_are_folded_once(ledger: Ledger) -> None:
@@ -111,18 +113,18 @@ def test_a_walk_and_a_state_are_folded_once(ledger: Ledger) -> None:
     somebody has is not walked."""
     ledger.post_all(kindred().events)
     cold = CaseStates(ledger.database, ledger.validator.book)
-    walks = Walks(cold)
+    histories = Histories(cold)
     with ledger.database.read() as connection:
-        state = walks.state(connection, "case-3")
-        assert state is walks.of(connection, "case-3")[-1].after
+        state = histories.state(connection, "case-3")
+        assert state is histories.of(connection, "case-3")[-1].after
         assert state is cold.of_case("case-3")
         known = ledger.validator.states.of_case("case-3")
-        assert Walks(ledger.validator.states).state(connection, "case-3") is known
+        assert Histories(ledger.validator.states).state(connection, "case-3") is known
         assert state == known
 
 
-def assert_same(connection: Connection, ledger: Ledger, walks: Walks) -> None:
-    fresh = list(walk(connection, ledger.validator.states, "case-3"))
-    kept = walks.of(connection, "case-3")
+def assert_same(connection: Connection, ledger: Ledger, histories: Histories) -> None:
+    fresh = list(read_history(connection, ledger.validator.states, "case-3"))
+    kept = histories.of(connection, "case-3")
     assert [(one.entry, one.after) for one in kept] == [(one.entry, one.after) for one in fresh]
     assert fresh

@@ -15,8 +15,8 @@ from ledger.core.events.case import DecisionRecorded
 from ledger.core.events.item import Seizure
 from ledger.core.events.supervision import BilingualText, PeriodCount
 from ledger.i18n import LANGUAGES, Labels
-from ledger.timeline.event_fields import particulars
-from ledger.timeline.sentences import CLAUSES, Narrator, Words
+from ledger.timeline.event_fields import event_fields
+from ledger.timeline.sentences import CLAUSES, EventWords, Narrator
 from tests.testkit.builders import POLICE, PROCURATORATE, Writer, clerk, instant
 from tests.testkit.casework import (
     Case,
@@ -208,7 +208,9 @@ def test_what_differs_is_told_in_the_readers_words(recorded: str, english: str, 
 )
 def test_details_of_flags_are_told_in_the_readers_words(recorded: str, english: str, chinese: str) -> None:
     """The custody rules' phrases, one or several; anything else stays as it was recorded."""
-    told = [Words(Labels(language), str, "case.opened", None).said("detail", recorded) for language in ("en", "zh-CN")]
+    told = [
+        EventWords(Labels(language), str, "case.opened", None).value("detail", recorded) for language in ("en", "zh-CN")
+    ]
     assert told == [english, chinese]
 
 
@@ -262,7 +264,7 @@ def test_particulars_leave_nothing_out(event_type: str, language: str) -> None:
     labels = Labels(language)
     body = sample_body(event_type, full=True)
     payload = Writer(EVENT_TYPES[event_type].streams[0], "stream-1").draft(body, clerk(POLICE)).payload
-    lines = particulars(payload, {}, Narrator(labels).words(payload, None), labels)
+    lines = event_fields(payload, {}, Narrator(labels).words(payload, None), labels)
     for name in body.__struct_fields__:
         if getattr(body, name) not in (None, (), False):
             label = labels.of("field", name)
@@ -275,15 +277,15 @@ def test_a_text_that_ends_by_itself_gets_no_second_full_stop() -> None:
     """What a model says of a lead may end with one: the sentence around it has it once."""
     says = BilingualText(zh="已超过3日。", en="It waits for 3 days.")
     for language, once in (("en", "3 days. Found"), ("zh-CN", "超过3日。由")):
-        assert once in Words(Labels(language), str, "lead.raised", None).sentence({"says": says})
+        assert once in EventWords(Labels(language), str, "lead.raised", None).sentence({"says": says})
 
 
 def test_values_of_the_registry_and_of_a_recheck_are_told_in_words() -> None:
     """No truth value, bare number of seconds or list of a count's parts stands in a sentence."""
     for language, yes, ever in (("en", "yes", "since ever"), ("zh-CN", "是", "自始")):
-        words = Words(Labels(language), str, "", None)
-        assert words.said("allowed", True) == yes
-        assert words.said("valid_from", 0) == ever
-        assert "2035" in words.said("valid_until", 2051222400)
+        words = EventWords(Labels(language), str, "", None)
+        assert words.value("allowed", True) == yes
+        assert words.value("valid_from", 0) == ever
+        assert "2035" in words.value("valid_until", 2051222400)
         found = PeriodCount(count=5, period_from="2026-08-29", period_until="2026-10-27", tree_size=302)
-        assert re.fullmatch(r"5[ （]\(?2026-08-29 – 2026-10-27[)）]", words.said("before", found))
+        assert re.fullmatch(r"5[ （]\(?2026-08-29 – 2026-10-27[)）]", words.value("before", found))

@@ -1,0 +1,117 @@
+"""The text of a paper in its languages: each text once for each language, or once for all if they are equal."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from datetime import datetime
+from typing import Any, Literal
+
+from ledger.core.custody import CaseState
+from ledger.core.events import Payload
+from ledger.i18n import Labels
+from ledger.interchange.papers.sheet import BLANK, Cell, Words
+from ledger.timeline import Narrator
+from ledger.timeline.sentences import EventWords, Names
+
+PaperLanguage = Literal["zh-CN", "en", "both"]
+LANGUAGES: dict[PaperLanguage, tuple[str, ...]] = {"zh-CN": ("zh-CN",), "en": ("en",), "both": ("zh-CN", "en")}
+
+
+def language_for(reader_language: str) -> PaperLanguage:
+    """Return the paper's language for a reader whose labels are in this language."""
+    return "zh-CN" if reader_language == "zh-CN" else "en"
+
+
+class PaperText:
+    """``names`` gives the name of an agency by its id, in the language of labels."""
+
+    def __init__(self, language: PaperLanguage, names: Callable[[Labels], Names]):
+        self.languages = LANGUAGES[language]
+        self._labels = [Labels(each) for each in self.languages]
+        self._names = [names(labels) for labels in self._labels]
+        self._narrators = [Narrator(*pair) for pair in zip(self._labels, self._names, strict=True)]
+
+    def each(self, render: Callable[[Labels], str]) -> Words:
+        """Return what ``render`` makes of the labels of each language."""
+        return _once_if_equal(render(labels) for labels in self._labels)
+
+    def of(self, vocabulary: str, word: str) -> Words:
+        """Return a word of a vocabulary."""
+        return self.each(lambda labels: labels.of(vocabulary, word))
+
+    def paper(self, word: str, **values: str | Words) -> Words:
+        """Return a text of papers, with values in its slots."""
+
+        def in_language(value: str | Words, position: int) -> str:
+            if isinstance(value, str):
+                return value
+            return value[min(position, len(value) - 1)] if value else ""
+
+        return _once_if_equal(
+            labels.of("paper", word).format_map({name: in_language(value, at) for name, value in values.items()})
+            for at, labels in enumerate(self._labels)
+        )
+
+    def field(self, name: str) -> Words:
+        """Return the label of a field: that of papers, else the general one."""
+        return self.each(lambda labels: labels.find("paper_field", name) or labels.of("field", name))
+
+    def labelled(self, field: str, value: Words) -> Words:
+        """Return ``label: value``, blank if the value is."""
+        return self.paper("labelled", label=self.field(field), value=value) if value else BLANK
+
+    def agency(self, agency_id: str) -> Words:
+        """Return the name of an agency."""
+        return _once_if_equal(name(agency_id) for name in self._names)
+
+    def flag(self, name: str) -> Words:
+        """Return what a flag means."""
+        return self.each(lambda labels: labels.of_flag(name))
+
+    def detail(self, text: str) -> Words:
+        """Return the detail that a flag has beside its name."""
+        return _once_if_equal(narrator.detail(text) for narrator in self._narrators)
+
+    def article(self, article: str) -> Words:
+        """Return the name of an article."""
+        return self.each(lambda labels: labels.of_article(article))
+
+    def moment(self, instant: str) -> Words:
+        """Return a time (RFC 3339) as Beijing's."""
+        return self.each(lambda labels: labels.moment(datetime.fromisoformat(instant)))
+
+    def of_event(self, payload: Payload, after: CaseState | None) -> EventText:
+        """Return the text of one event's values."""
+        separators = (labels.of("telling", "separator") for labels in self._labels)
+        words = (narrator.words(payload, after) for narrator in self._narrators)
+        return EventText(tuple(zip(words, separators, strict=True)))
+
+    def sentences(self, before: CaseState | None, payload: Payload, after: CaseState | None) -> Words:
+        """Return the event in sentences."""
+        return _once_if_equal(narrator.tell(before, payload, after) for narrator in self._narrators)
+
+
+class EventText:
+    """The values of one event in several languages: words, and the separator of the parts of a list."""
+
+    def __init__(self, words: tuple[tuple[EventWords, str], ...]):
+        self._words = words
+
+    def value(self, field: str, value: Any) -> Words:
+        """Return a field's value, blank if it is not stated. A list is given whole."""
+        if value in (None, ()):
+            return BLANK
+        parts = value if isinstance(value, tuple) else (value,)
+        return _once_if_equal(
+            separator.join(words.value(field, part) for part in parts) for words, separator in self._words
+        )
+
+
+def _once_if_equal(texts: Iterable[str]) -> Words:
+    in_languages = tuple(texts)
+    return in_languages[:1] if len(set(in_languages)) == 1 else in_languages
+
+
+def cell(*lines: Words) -> Cell:
+    """Return the cell of these lines, without the blank ones."""
+    return tuple(line for line in lines if line)
