@@ -36,12 +36,12 @@ from ledger.core.errors import NotFound
 from ledger.core.events import EVENT_TYPES
 from ledger.core.events.record import DatasetRegistered
 from ledger.core.events.terms import CaseId, Line
+from ledger.core.log.replay import StreamHead
 from ledger.core.procedure.jurisdiction import in_line
 from ledger.store import imports
 from ledger.store.cases import Page
 from ledger.store.database import Connection
 from ledger.store.imports import CaseImport, RegisteredDataset
-from ledger.store.log import Head
 from ledger.supervision.runs.datasets import DatasetFiles, DatasetShape, current, shape_of
 from ledger.supervision.view_catalogue import dataset_view
 
@@ -146,7 +146,7 @@ def _looked_up_rows(service: Service, reading: Reading, look_up_request: LookUp)
     ]
 
 
-def _row(row: SoughtRow, head: Head | None, imported: tuple[CaseImport, ...]) -> ImportedRow:
+def _row(row: SoughtRow, head: StreamHead | None, imported: tuple[CaseImport, ...]) -> ImportedRow:
     sequence, digest = (head.sequence + 1, head.digest) if head else (None, None)
     return ImportedRow(row.source_key, row.case_id, sequence, digest, imported)
 

@@ -13,6 +13,7 @@ from api.routes.events import find, record
 from api.routes.proofs import bundle_of_case, bundle_of_event
 from api.schemas.openapi import problems
 from ledger.core.errors import NotFound
+from ledger.core.log.replay import StreamHead
 from ledger.i18n import language_of
 from ledger.interchange.papers.certificate import CertificateRequest, print_certificate
 from ledger.interchange.papers.document import document, read_event
@@ -21,7 +22,6 @@ from ledger.interchange.papers.paper_text import PaperLanguage, PaperText, langu
 from ledger.interchange.papers.typeset import typeset
 from ledger.proofs.bundles import Withheld
 from ledger.store import log
-from ledger.store.log import Head
 from ledger.timeline import names_by_id
 from ledger.workers.pool import TooCostly
 
@@ -140,7 +140,7 @@ def case_certificate(
         return file_of(turn.run(print_certificate, certificate_request), f"{case_id}.certificate")
 
 
-def _require_few(heads: Iterable[Head]) -> None:
+def _require_few(heads: Iterable[StreamHead]) -> None:
     """Raise TooCostly for a case whose certificate would take more than a worker may."""
     for head in heads:
         if head.sequence >= MAX_CERTIFIED:

@@ -22,6 +22,7 @@ from ledger.core.errors import NotFound, TallystickError, Unavailable
 from ledger.core.events import decode_payload
 from ledger.core.events.record import SectionErased
 from ledger.core.events.registry import RegistryChange
+from ledger.core.log.replay import MirroredChange, replay_registry
 from ledger.core.signing import authority as authorities
 from ledger.core.signing.authority import Authority
 from ledger.core.verification.trust import Trust
@@ -135,13 +136,12 @@ class Break(Struct, frozen=True):
 
 
 class Mirror(Struct, frozen=True):
-    """The authority of the log's mirror, None if that is broken, with its ``changes`` and their indices."""
+    """The authority of the log's mirror, None if that is broken, with its ``changes``."""
 
     log_id: bytes
     authority: Authority | None
     broken: Break | None = None
-    indices: tuple[int, ...] = ()
-    changes: tuple[RegistryChange, ...] = ()
+    changes: tuple[MirroredChange, ...] = ()
 
     # 1
     def tell(self, findings: Findings, faulty: Collection[int]) -> None:
@@ -158,25 +158,23 @@ class Mirror(Struct, frozen=True):
 
 
 def read_mirror(connection: Connection, trust: Trust) -> Mirror:
-    """Fold the mirror entries; their number must be the tree's."""
-    authority, last = authorities.initial(trust.log_id, trust.service_keys), -1
-    indices: list[int] = []
-    changes: list[RegistryChange] = []
-    for entry in log.registry_entries(connection):
-        try:
-            body = decode_payload(entry.payload).body
-            if isinstance(body, RegistryChange):
-                authority = authorities.fold(authority, body, entry.log_index)
-                indices.append(entry.log_index)
-                changes.append(body)
-        except TallystickError as error:
-            return Mirror(trust.log_id, None, Break(last, finding_of("registry", entry.log_index, error)))
-        last = entry.log_index
-    expected, mirrored = log.tree(connection).registry_changes, authority.changes
-    if expected != mirrored:
-        differs = finding("registry", None, "registry_changes", mirrored, expected)
-        return Mirror(trust.log_id, None, Break(last, differs))
-    return Mirror(trust.log_id, authority, None, tuple(indices), tuple(changes))
+    """Replay the mirror entries; their number must be the tree's."""
+    initial = authorities.initial(trust.log_id, trust.service_keys)
+    entries = log.registry_entries(connection)
+    replayed: list[tuple[MirroredChange, Authority]] = []
+    try:
+        # What was replayed before an error stays in the list.
+        replayed.extend(replay_registry(initial, ((entry.log_index, entry.payload) for entry in entries)))
+    except TallystickError as error:
+        last = replayed[-1][0].index if replayed else -1
+        broken = finding_of("registry", entries[len(replayed)].log_index, error)
+        return Mirror(trust.log_id, None, Break(last, broken))
+    authority = replayed[-1][1] if replayed else initial
+    expected = log.tree(connection).registry_changes
+    if expected != authority.changes:
+        differs = finding("registry", None, "registry_changes", authority.changes, expected)
+        return Mirror(trust.log_id, None, Break(entries[-1].log_index if entries else -1, differs))
+    return Mirror(trust.log_id, authority, None, tuple(mirrored for mirrored, _ in replayed))
 
 
 def read_ground(connection: Connection, mirror: Mirror) -> Ground:

@@ -121,7 +121,7 @@ def on_chain(
         with look() as contracts:
             records = list(choose(contracts))
             changes, registry_hash = contracts.registry()
-            first_block = mirror.changes[0].location.block_number if mirror.changes else 0
+            first_block = mirror.changes[0].change.location.block_number if mirror.changes else 0
             on_chain = list(contracts.changes(mirror.log_id, first_block)) if mirror.changes else []
     except (Unavailable, NotFound) as error:
         why = f"{error.message.rstrip('.')}. {error.hint or 'Look after the chain, then audit again: tally doctor.'}"
@@ -154,9 +154,9 @@ def _times_differ(journal: DatabaseJournal, records: Iterable[AnchorRecord]) -> 
 
 def _mirror_differs(mirror: Mirror, on_chain: Sequence[RegistryChange]) -> Iterator[Finding]:
     """Yield the first mirror entry that differs from the contract's change, or has another place in the chain."""
-    for index, ours, theirs in zip(mirror.indices, mirror.changes, on_chain, strict=False):
-        if ours != theirs:
-            yield finding("chain", index, "registry_differs", _spelled(theirs), _spelled(ours))
+    for ours, theirs in zip(mirror.changes, on_chain, strict=False):
+        if ours.change != theirs:
+            yield finding("chain", ours.index, "registry_differs", _spelled(theirs), _spelled(ours.change))
             return
 
 
@@ -171,7 +171,7 @@ def _registry_differs(mirror: Mirror, changes: int, registry_hash: bytes) -> Ite
     if ours is None or changes > ours.changes or (changes, registry_hash) == (ours.changes, ours.registry_hash):
         return
     expected, mirrored = f"{changes} / {registry_hash.hex()}", f"{ours.changes} / {ours.registry_hash.hex()}"
-    index = mirror.indices[changes] if changes < ours.changes else None
+    index = mirror.changes[changes].index if changes < ours.changes else None
     yield finding("chain", index, "registry_differs", expected, mirrored)
 
 

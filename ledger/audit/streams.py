@@ -12,6 +12,7 @@ from ledger.audit.findings import Finding, differences, finding, finding_of
 from ledger.core.custody import CaseState, Flag, fold
 from ledger.core.errors import TallystickError
 from ledger.core.events import Payload, case, decode_again
+from ledger.core.log.replay import StreamHead, place_after
 from ledger.core.procedure.deadlines import WorkCalendar
 from ledger.core.signing.authority import Agency
 from ledger.core.supervision import Act, Matter, Move
@@ -217,7 +218,7 @@ class _Walk:
         If that row or a missing one is faulty, nothing is reported.
         """
         last = self._last
-        expected = (last.sequence + 1, last.payload_digest) if last else (0, None)
+        expected = place_after(StreamHead(last.sequence, last.payload_digest) if last else None)
         rises = last is None or last.log_index < row.log_index
         if (row.sequence, previous) == expected and rises:
             return

@@ -166,8 +166,7 @@ def _require_grown(before: Position, checkpoint: Checkpoint) -> None:
 def _uses(
     source: LogSource, agency: str, followed: ReplayState, envelopes: list[Envelope]
 ) -> tuple[list[KeyUse], Authority]:
-    mirrors = [at for at, envelope in enumerate(envelopes, followed.size) if is_registry_change(envelope)]
-    payloads = source.registry_payloads(mirrors[0], mirrors[-1] + 1) if mirrors else {}
+    payloads = source.mirrored_payloads(envelopes, followed.size)
     authority, uses = followed.authority, []
     for index, envelope in enumerate(envelopes, followed.size):
         if is_registry_change(envelope):

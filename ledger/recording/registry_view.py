@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from threading import Lock
 
-from ledger.core.events import decode_payload
-from ledger.core.events.registry import RegistryChange
+from ledger.core.log.replay import replay_registry
 from ledger.core.signing import authority as authorities
 from ledger.core.signing.authority import Authority, ServiceKeys
 from ledger.store import log
@@ -13,7 +12,7 @@ from ledger.store.database import Connection
 
 
 class Registry:
-    """Folds the registry's changes, and reads on only when a newer state is asked for."""
+    """Replays the registry's changes, and reads on only when a newer state is asked for."""
 
     def __init__(self, log_id: bytes, service: ServiceKeys | str):
         self._authority = authorities.initial(log_id, service)
@@ -28,12 +27,8 @@ class Registry:
         """Return the authority after all changes that ``connection`` sees. Requires that it sees ``changes``."""
         with self._lock:
             if self._authority.changes != changes:
-                self._read(connection)
+                entries = log.registry_entries(connection, after=self._index)
+                payloads = ((entry.log_index, entry.payload) for entry in entries)
+                for mirrored, authority in replay_registry(self._authority, payloads):
+                    self._authority, self._index = authority, mirrored.index
             return self._authority
-
-    def _read(self, connection: Connection) -> None:
-        for entry in log.registry_entries(connection, after=self._index):
-            body = decode_payload(entry.payload).body
-            if isinstance(body, RegistryChange):
-                self._authority = authorities.fold(self._authority, body, entry.log_index)
-            self._index = entry.log_index

@@ -19,11 +19,11 @@ import structlog
 from msgspec import Struct
 
 from ledger.core.errors import Conflict, IntegrityBroken, TallystickError, Unavailable
-from ledger.core.events import Payload
 from ledger.core.events.case import CaseSplit
 from ledger.core.events.registry import RegistryChange
 from ledger.core.log import merkle
 from ledger.core.log.merkle import Hash, leaf_hash
+from ledger.core.log.replay import StreamHead, place_after
 from ledger.core.log.tiles import Appended, RightEdge, TileNodes
 from ledger.core.log.tlog_proofs import TlogProof
 from ledger.core.signing import authority as authorities
@@ -35,7 +35,7 @@ from ledger.recording.validation import Duplicate, ValidatedSubmission, require_
 from ledger.store import log, splits
 from ledger.store.append import NewEntry, NewTree, write_batch
 from ledger.store.database import Connection, Database, DiskFailed
-from ledger.store.log import Head, StoredEntry, TreeState
+from ledger.store.log import StoredEntry, TreeState
 
 
 class LogView:
@@ -44,7 +44,7 @@ class LogView:
     def __init__(
         self,
         stored: dict[str, StoredEntry],
-        heads: dict[tuple[str, str], Head],
+        heads: dict[tuple[str, str], StreamHead],
         authority: Authority,
         splitting: dict[str, str],
     ):
@@ -71,37 +71,28 @@ class LogView:
         """Admit the event at ``index``, or raise Conflict, RuleRefused or Unauthorized."""
         envelope, payload = validated.submitted.envelope, validated.submitted.payload
         stream = (envelope.stream.kind, envelope.stream.id)
-        self._require_head(envelope.sequence, envelope.previous, self.heads.get(stream))
+        head = self.heads.get(stream)
+        if (envelope.sequence, envelope.previous) != place_after(head):
+            raise not_on_head(head.sequence if head else None, head.digest if head else None)
         # The registry has changed since validation: the key may have been revoked.
         if validated.registry_changes != self.authority.changes:
             grant = authorities.require_key(self.authority, envelope, index)
             authorities.require_officer(grant, payload)
         require_free_id(payload, self.splitting)
         if isinstance(payload.body, RegistryChange):
-            self._require_next_change(payload.body)
+            if payload.body.number <= self.authority.changes:
+                raise Conflict(
+                    f"the log has {self.authority.changes} changes of the registry, number {payload.body.number} among "
+                    "them",
+                    field="payload.body.number",
+                    code="already_mirrored",
+                )
             self.authority = authorities.fold(self.authority, payload.body, index)
-        self.heads[stream] = Head(envelope.sequence, envelope.payload_digest)
-        self._follow_split(payload)
-
-    def _follow_split(self, payload: Payload) -> None:
+        self.heads[stream] = StreamHead(envelope.sequence, envelope.payload_digest)
         if isinstance(payload.body, CaseSplit) and ("case", payload.body.new_case_id) not in self.heads:
             self.splitting[payload.body.new_case_id] = payload.agency
         elif (opened := new_case_of(payload)) is not None:
             self.splitting.pop(opened, None)
-
-    @staticmethod
-    def _require_head(sequence: int, previous: str | None, head: Head | None) -> None:
-        expected = (0, None) if head is None else (head.sequence + 1, head.digest)
-        if (sequence, previous) != expected:
-            raise not_on_head(head.sequence if head else None, head.digest if head else None)
-
-    def _require_next_change(self, change: RegistryChange) -> None:
-        if change.number <= self.authority.changes:
-            raise Conflict(
-                f"the log has {self.authority.changes} changes of the registry, number {change.number} among them",
-                field="payload.body.number",
-                code="already_mirrored",
-            )
 
 
 MAX_BATCH = 512  # events of one transaction

@@ -9,6 +9,7 @@ from ledger.config.keys import Signer
 from ledger.core.errors import Conflict, Unavailable
 from ledger.core.events import SYSTEM_STREAM_ID, Body, Stream, decode_payload
 from ledger.core.events.record import AccessSealed
+from ledger.core.log.replay import place_after
 from ledger.core.signing import authority
 from ledger.recording.publisher import Publisher, Receipt
 from ledger.recording.sequencer import Sequencer
@@ -82,7 +83,7 @@ class SystemStream:
     def _place(self, stream: Stream) -> StreamPosition:
         with self._database.read() as connection:
             head = log.heads(connection, [(stream.kind, stream.id)]).get((stream.kind, stream.id))
-        return StreamPosition(stream) if head is None else StreamPosition(stream, head.sequence + 1, head.digest)
+        return StreamPosition(stream, *place_after(head))
 
 
 LONGEST_UNSEALED_MS = 3600 * 1000

@@ -13,9 +13,9 @@ from sqlalchemy import Connection, Table, and_, func, or_, select
 
 from ledger.core.events import Payload, decode_payload
 from ledger.core.events.record import DatasetRegistered, ImportRecorded
+from ledger.core.log.replay import StreamHead
 from ledger.store import log
 from ledger.store.cases import Page
-from ledger.store.log import Head
 from ledger.store.tables import CASE_AGENCIES, ENTRIES, IMPORTS, STREAMS
 
 MAX_DATASETS = 10_000  # of one agency that are looked through
@@ -71,7 +71,7 @@ def of_keys(connection: Connection, agency: str, source_system: str, keys: Seque
     return [_case_import(row) for row in connection.execute(query.order_by(IMPORTS.c.source_key, IMPORTS.c.case_id))]
 
 
-def own_heads(connection: Connection, agency: str, case_ids: Sequence[str]) -> dict[str, Head]:
+def own_heads(connection: Connection, agency: str, case_ids: Sequence[str]) -> dict[str, StreamHead]:
     """Return the heads of those cases in which the agency has a part, by case id.
 
     Requires at most ``cases.IDS_PER_QUERY`` ids.
@@ -79,7 +79,7 @@ def own_heads(connection: Connection, agency: str, case_ids: Sequence[str]) -> d
     joined = STREAMS.join(CASE_AGENCIES, CASE_AGENCIES.c.case_id == STREAMS.c.id)
     query = select(STREAMS).select_from(joined)
     query = query.where(STREAMS.c.kind == "case", STREAMS.c.id.in_(case_ids), CASE_AGENCIES.c.agency == agency)
-    return {row.id: Head(row.sequence, row.head) for row in connection.execute(query)}
+    return {row.id: StreamHead(row.sequence, row.head) for row in connection.execute(query)}
 
 
 def listed(

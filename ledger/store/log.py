@@ -13,6 +13,7 @@ from ledger.core.custody import Flag
 from ledger.core.errors import Conflict, IntegrityBroken, NotFound
 from ledger.core.events import Payload, decode_payload, digest_of
 from ledger.core.log.merkle import EMPTY_ROOT
+from ledger.core.log.replay import StreamHead
 from ledger.core.log.tiles import TileReader
 from ledger.core.signing.authority import SERVICE_AGENCY
 from ledger.store.database import Database, one_of
@@ -48,13 +49,6 @@ class StoredEntry(Struct, frozen=True):
     committed_size: int
     envelope: bytes
     payload: bytes
-
-
-class Head(Struct, frozen=True):
-    """The head of a stream: its last sequence, and the digest of that event."""
-
-    sequence: int
-    digest: str
 
 
 ENTRY_COLUMNS = [ENTRIES.c[name] for name in StoredEntry.__struct_fields__]
@@ -205,12 +199,12 @@ def system_entries(connection: Connection, event_type: str, limit: int) -> list[
     return [_stored(row) for row in connection.execute(query)]
 
 
-def heads(connection: Connection, streams: Sequence[tuple[str, str]]) -> dict[tuple[str, str], Head]:
+def heads(connection: Connection, streams: Sequence[tuple[str, str]]) -> dict[tuple[str, str], StreamHead]:
     """Return the heads of those of the streams that exist."""
     wanted = set(streams)
     kinds, ids = {kind for kind, _ in streams}, [stream_id for _, stream_id in streams]
     rows = connection.execute(_BY_STREAM_IDS, {"kinds": json.dumps(sorted(kinds)), "stream_ids": json.dumps(ids)})
-    return {(row.kind, row.id): Head(row.sequence, row.head) for row in rows if (row.kind, row.id) in wanted}
+    return {(row.kind, row.id): StreamHead(row.sequence, row.head) for row in rows if (row.kind, row.id) in wanted}
 
 
 def sections(connection: Connection, log_index: int) -> dict[str, bytes | None]:

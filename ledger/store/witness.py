@@ -36,7 +36,7 @@ from ledger.core.errors import Conflict, Unavailable
 from ledger.core.events import decode_payload
 from ledger.core.events.registry import RegistryChange
 from ledger.core.log.merkle import EMPTY_ROOT, HASH_LENGTH, Frontier, Hash
-from ledger.core.log.replay import PriorEntries, ReplayState, ReplayStep, StreamHead, StreamKey
+from ledger.core.log.replay import PriorEntries, ReplayState, ReplayStep, StreamHead, StreamKey, replay_registry
 from ledger.core.signing import authority as authorities
 from ledger.core.verification.trust import Trust
 from ledger.store.database import WriterLock, open_witness_engine, translated, writing
@@ -215,11 +215,10 @@ class WitnessStore:
         assert self._trust is not None, "who follows has opened it with a trust file"
         with translated(), self._engine.connect() as connection:
             row = connection.execute(select(FOLLOWED)).one()
-            authority = authorities.initial(self._trust.log_id, self._trust.service_keys)
-            for index, payload in _changes(connection):
-                authority = authorities.fold(authority, _change_of(payload), index)
+            initial = authorities.initial(self._trust.log_id, self._trust.service_keys)
+            replayed = list(replay_registry(initial, _changes(connection)))
         roots = tuple(Hash(row.roots[at : at + HASH_LENGTH]) for at in range(0, len(row.roots), HASH_LENGTH))
-        return ReplayState(Frontier(row.size, roots), authority)
+        return ReplayState(Frontier(row.size, roots), replayed[-1][1] if replayed else initial)
 
     def registry_hash_at(self, size: int) -> bytes:
         """Return the registry hash that the entries below ``size`` mirror. Requires size <= the followed size."""

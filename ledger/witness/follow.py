@@ -20,7 +20,6 @@ from ledger.core.log.replay import (
     Unreadable,
     append_entries,
     decode_entries,
-    is_registry_change,
     late_entry,
     replay_entries,
     require_begins,
@@ -106,8 +105,7 @@ class LogFollower:
         require_served(frontier, checkpoint, nodes)
         envelopes = decode_entries(entries, before.size)
         require_signed(envelopes, before.size, self._clock() // 1000)
-        mirrors = [at for at, envelope in enumerate(envelopes, before.size) if is_registry_change(envelope)]
-        payloads = self._source.registry_payloads(mirrors[0], mirrors[-1] + 1) if mirrors else {}
+        payloads = self._source.mirrored_payloads(envelopes, before.size)
         followed_before = self._store.known(
             ((envelope.stream.kind, envelope.stream.id) for envelope in envelopes),
             (envelope.event_id for envelope in envelopes),

@@ -6,7 +6,7 @@ Nothing from here is trusted; a response of another form than requested is ``Unr
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import httpx
 import msgspec
@@ -14,9 +14,10 @@ from msgspec import Raw, Struct
 
 from ledger.core.encoding.decoding import decoder_of
 from ledger.core.errors import MalformedInput
+from ledger.core.events import Envelope
 from ledger.core.log.merkle import HASH_LENGTH
 from ledger.core.log.notes import MAX_NOTE_LENGTH
-from ledger.core.log.replay import Unreadable
+from ledger.core.log.replay import Unreadable, is_registry_change
 from ledger.core.log.tiles import (
     LENGTH_PREFIX,
     MAX_ENTRY_LENGTH,
@@ -94,11 +95,14 @@ class LogSource:
             return False
         return True
 
-    def registry_payloads(self, first: int, end: int) -> dict[int, bytes]:
-        """Return the payloads of the ``registry.*`` entries ``first <= index < end`` that the log serves, by index."""
+    def mirrored_payloads(self, envelopes: Sequence[Envelope], first: int) -> dict[int, bytes]:
+        """Return by index the payloads that the log serves of those entries, from index ``first`` on, which mirror the
+        registry.
+        """
+        mirrors = [index for index, envelope in enumerate(envelopes, first) if is_registry_change(envelope)]
         payloads: dict[int, bytes] = {}
-        for change in self._changes(first - 1):
-            if change.index >= end:
+        for change in self._changes(mirrors[0] - 1) if mirrors else ():
+            if change.index > mirrors[-1]:
                 break
             payloads[change.index] = bytes(change.payload)
         return payloads

@@ -1,5 +1,9 @@
 """Replay of a log: what follows from entries that the log has signed, read in order without keeping them.
 
+The witness and an agency's monitor replay a whole log with ``replay_entries`` and its parts. The service, the audit and
+the verification of a case replay parts of one by the same rules: its registry (``replay_registry``), the order of one
+stream (``place_after``).
+
 ``ReplayState`` is the state that does not grow with the log. The heads of streams and the ids of events do grow, so a
 step gets only those that its entries need (``PriorEntries``). Reading entries and storing state are left to others.
 
@@ -10,7 +14,8 @@ instead, because somebody else on the way may have altered them.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Literal
 
 from msgspec import Struct
@@ -79,6 +84,11 @@ class StreamHead(Struct, frozen=True):
 
 
 StreamKey = tuple[str, str]  # kind and id
+
+
+def place_after(head: StreamHead | None) -> tuple[int, str | None]:
+    """Return sequence and previous digest of the event that comes next in a stream; ``head`` is None if it is empty."""
+    return (0, None) if head is None else (head.sequence + 1, head.digest)
 
 
 class ReplayState(Struct, frozen=True):
@@ -269,17 +279,38 @@ def replay_entries(
     changes: list[MirroredChange] = []
     authority = followed.authority
     for index, envelope in enumerate(envelopes, followed.size):
-        _require_signature(envelope, authority.log_id, index)  # 1
-        _require_new(envelope, events.get(envelope.event_id, prior.events.get(envelope.event_id)), index)  # 2
+        with _fault_of(index, "bad_signature"):  # 1
+            signatures.verify_envelope(envelope, authority.log_id)
+        earlier = events.get(envelope.event_id, prior.events.get(envelope.event_id))
+        if earlier is not None:  # 2
+            message = f"entry {index} has the event id {envelope.event_id} of entry {earlier}"
+            raise LogFault("duplicate", message, index=index)
         stream = (envelope.stream.kind, envelope.stream.id)
-        _require_follows(envelope, heads.get(stream, prior.heads.get(stream)), index)  # 3
-        _require_authority(authority, envelope, index)  # 4
+        expected = place_after(heads.get(stream, prior.heads.get(stream)))
+        if (envelope.sequence, envelope.previous) != expected:  # 3
+            raise LogFault(
+                "gap",
+                f"entry {index} is event {envelope.sequence} on {envelope.previous} of {' '.join(stream)}, where event "
+                f"{expected[0]} on {expected[1]} is next",
+                index=index,
+            )
+        with _fault_of(index, "unauthorised_key"):  # 4
+            authorities.require_key(authority, envelope, index)
         if is_registry_change(envelope):  # 5
             mirrored, authority = with_change(authority, envelope, payloads.get(index), index)
             changes.append(mirrored)
         heads[stream] = StreamHead(envelope.sequence, envelope.payload_digest)
         events[envelope.event_id] = index
     return ReplayStep(ReplayState(frontier, authority), heads, events, tuple(changes))
+
+
+@contextmanager
+def _fault_of(index: int, kind: FaultKind) -> Iterator[None]:
+    """Raise a LogFault of this kind for what is refused within."""
+    try:
+        yield
+    except TallystickError as error:
+        raise LogFault(kind, f"entry {index}: {error.message}", index=index) from error
 
 
 def with_change(
@@ -289,8 +320,29 @@ def with_change(
 
     Raises LogFault (false_mirror), and Unreadable for a payload that is missing or has another digest than was signed.
     """
-    mirrored = _mirrored(envelope, payload, index)
-    return mirrored, _folded(authority, mirrored)
+    if payload is None or digest_of(payload) != envelope.payload_digest:
+        raise Unreadable(f"the log does not serve the payload of entry {index}, which mirrors a change of the registry")
+    with _fault_of(index, "false_mirror"):
+        decoded = decode_payload(payload, envelope.event_type)
+        require_agreement(envelope, decoded, payload)
+        authorities.require_officer(None, decoded)
+        return next(replay_registry(authority, [(index, payload)]))
+
+
+def replay_registry(
+    authority: Authority, payloads: Iterable[tuple[int, bytes]]
+) -> Iterator[tuple[MirroredChange, Authority]]:
+    """Yield the changes that ``registry.*`` entries mirror, in order, each with the registry after it.
+
+    ``payloads`` are index and payload of the entries behind ``authority``. Raises MalformedInput, or IntegrityBroken if
+    number or rolling hash of a change does not follow from the change before.
+    """
+    for index, payload in payloads:
+        body = decode_payload(payload).body
+        if not isinstance(body, RegistryChange):
+            raise IntegrityBroken(f"entry {index} mirrors no change of the registry", index=index)
+        authority = authorities.fold(authority, body, index)
+        yield MirroredChange(index, body, payload), authority
 
 
 def require_same_changes(
@@ -316,57 +368,3 @@ def require_same_changes(
             f"entry {entry.index} mirrors change {entry.change.number} of the registry as the chain does not have it",
             index=entry.index,
         )
-
-
-def _require_signature(envelope: Envelope, log_id: bytes, index: int) -> None:
-    try:
-        signatures.verify_envelope(envelope, log_id)
-    except TallystickError as error:
-        raise LogFault("bad_signature", f"entry {index}: {error.message}", index=index) from error
-
-
-def _require_new(envelope: Envelope, earlier: int | None, index: int) -> None:
-    if earlier is not None:
-        raise LogFault(
-            "duplicate", f"entry {index} has the event id {envelope.event_id} of entry {earlier}", index=index
-        )
-
-
-def _require_follows(envelope: Envelope, head: StreamHead | None, index: int) -> None:
-    """Accept the entry that comes next in its stream. Raises LogFault (gap)."""
-    expected = (head.sequence + 1, head.digest) if head else (0, None)
-    if (envelope.sequence, envelope.previous) != expected:
-        stream = envelope.stream
-        raise LogFault(
-            "gap",
-            f"entry {index} is event {envelope.sequence} on {envelope.previous} of {stream.kind} {stream.id}, where "
-            f"event {expected[0]} on {expected[1]} is next",
-            index=index,
-        )
-
-
-def _require_authority(authority: Authority, envelope: Envelope, index: int) -> None:
-    try:
-        authorities.require_key(authority, envelope, index)
-    except TallystickError as error:
-        raise LogFault("unauthorised_key", f"entry {index}: {error.message}", index=index) from error
-
-
-def _mirrored(envelope: Envelope, data: bytes | None, index: int) -> MirroredChange:
-    if data is None or digest_of(data) != envelope.payload_digest:
-        raise Unreadable(f"the log does not serve the payload of entry {index}, which mirrors a change of the registry")
-    try:
-        payload = decode_payload(data, envelope.event_type)
-        require_agreement(envelope, payload, data)
-        authorities.require_officer(None, payload)
-    except TallystickError as error:
-        raise LogFault("false_mirror", f"entry {index}: {error.message}", index=index) from error
-    assert isinstance(payload.body, RegistryChange), "the event type says so"
-    return MirroredChange(index, payload.body, data)
-
-
-def _folded(authority: Authority, mirrored: MirroredChange) -> Authority:
-    try:
-        return authorities.fold(authority, mirrored.change, mirrored.index)
-    except IntegrityBroken as error:
-        raise LogFault("false_mirror", f"entry {mirrored.index}: {error.message}", index=mirrored.index) from error

@@ -26,6 +26,7 @@ from ledger.core.events import Envelope, Stream, case, decode_envelope
 from ledger.core.events.terms import Verdict
 from ledger.core.log.checkpoints import Checkpoint
 from ledger.core.log.merkle import EMPTY_TREE, Hash, RootMismatch, leaf_hash
+from ledger.core.log.replay import StreamHead, place_after
 from ledger.core.log.tlog_proofs import tree_head_of
 from ledger.core.procedure.rulebook import Rulebook
 from ledger.core.verification.bundle import Verified, verify_event
@@ -150,12 +151,13 @@ def _order(run: _Run) -> Outcome:
 
 def order_of(events: Sequence[Verified]) -> Outcome:
     """Accept events that are a stream's from its first on, without a gap. Raises IntegrityBroken."""
-    previous, last = None, -1
+    head, last = None, -1
     for number, event in enumerate(events):
         envelope, index = event.envelope, event.report.subject.index
-        if (envelope.sequence, envelope.previous) != (number, previous):
+        sequence, previous = place_after(head)
+        if (envelope.sequence, envelope.previous) != (sequence, previous):
             raise IntegrityBroken(
-                f"expected sequence {number} on {previous}, not {envelope.sequence} on {envelope.previous}",
+                f"expected sequence {sequence} on {previous}, not {envelope.sequence} on {envelope.previous}",
                 field=f"events[{number}]",
             )
         if index is None:
@@ -163,7 +165,7 @@ def order_of(events: Sequence[Verified]) -> Outcome:
         # Rising indices keep the order of the stream and that of the log the same.
         if index <= last:
             raise IntegrityBroken(f"entry {index} does not come after entry {last}", field=f"events[{number}]")
-        previous, last = envelope.payload_digest, index
+        head, last = StreamHead(envelope.sequence, envelope.payload_digest), index
     return f"sequence 0 to {len(events) - 1} without a gap"
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from ledger.core.encoding import canonical
-from ledger.core.errors import Unavailable
+from ledger.core.errors import IntegrityBroken, Unavailable
 from ledger.core.events import case, registry
 from ledger.core.log.checkpoints import Checkpoint
 from ledger.core.log.merkle import EMPTY_TREE, Frontier, Hash, NodeReader, leaf_hash, root_of
@@ -28,6 +28,7 @@ from ledger.core.log.replay import (
     is_registry_change,
     late_entry,
     replay_entries,
+    replay_registry,
     require_begins,
     require_continued,
     require_same_changes,
@@ -310,6 +311,18 @@ def test_a_mirror_entry_in_the_name_of_an_officer_is_a_false_mirror() -> None:
     log.registry.admit(POLICE)
     log.mirror(by=ServiceKeyHolder("p-0001", SERVICE.agency))
     fault("false_mirror", 0, lambda: judged(log.events))
+
+
+def test_the_registry_is_replayed_from_its_mirror_alone() -> None:
+    """Its changes and the registry after each are those of the whole replay; another event among them is refused."""
+    log = founded(POLICE)
+    step = judged(log.events)
+    initial = empty_log(LOG_ID, SERVICE.key_id).authority
+    replayed = list(replay_registry(initial, payloads_of(log.events).items()))
+    assert tuple(change for change, _ in replayed) == step.changes
+    assert replayed[-1][1] == step.followed.authority
+    with pytest.raises(IntegrityBroken, match="mirrors no change"):
+        list(replay_registry(initial, [(0, Case().open().last.payload_bytes)]))
 
 
 def test_the_chain_has_what_is_mirrored() -> None:

@@ -12,6 +12,7 @@ from ledger.config.keys import LocalSigner
 from ledger.core.errors import TallystickError, Unavailable
 from ledger.core.events import Stream, decode_payload
 from ledger.core.events.case import CaseStageEntered
+from ledger.core.log.replay import StreamHead
 from ledger.interchange.imports.case_events import CaseEvent, ImportSigner, UnsignedEvent
 from ledger.interchange.imports.identity import IdentityKey
 from ledger.interchange.imports.importing import ROUNDS, EarlierImport, Importer, LookedUpRow, RowResult
@@ -44,6 +45,7 @@ class Local:
             heads = imports.own_heads(connection, POLICE, [plan.case_id for plan in plans])
         return [self._found(plan, heads.get(plan.case_id), known) for plan in plans]
 
+from ledger.core.log.replay import StreamHead
     def _found(self, plan: Plan, head: log.Head | None, known: list[imports.CaseImport]) -> LookedUpRow:
         own = tuple(EarlierImport(one.case_id, one.row_digest) for one in known if one.source_key == plan.source_key)
         place = (head.sequence + 1, head.digest) if head else (None, None)
