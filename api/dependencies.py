@@ -20,7 +20,7 @@ from api.services.cursors import LONGEST, PATTERN, Cursors
 from api.services.parts import Parts
 from api.services.submission import SubmissionService
 from ledger.core.events.terms import Instant
-from ledger.core.signing.authority import Authority
+from ledger.core.signing.authority import AuthorityState
 from ledger.i18n import Labels, language_of
 from ledger.proofs.bundles import Prover
 from ledger.store.cases import Page
@@ -66,7 +66,7 @@ class Service:
     audits: Audits
     cursors: Cursors
 
-    def authority(self) -> Authority:
+    def authority(self) -> AuthorityState:
         """Return the registry as the log has it now."""
         return self.parts.authority()
 

@@ -45,7 +45,7 @@ from ledger.core.ethereum.contract_changes import KIND_NUMBERS, profile_bytes
 from ledger.core.events.record import DatasetRegistered, IncidentRecorded
 from ledger.core.events.registry import Profile
 from ledger.core.log.notes import SeedSigner, parse_vkey
-from ledger.core.signing.authority import Authority
+from ledger.core.signing.authority import AuthorityState
 from ledger.core.verification.trust import EarlierLogKey, FinalityRule, Trust, TrustedChain, encode_trust, parse_trust
 from ledger.deadlines.upkeep import Warner, mark_of, recount
 from ledger.deadlines.working_days import shipped_calendar
@@ -114,7 +114,7 @@ def make_supervisor(
     ``path`` is the file of the views, or None to keep them in memory. ``clock`` returns unix milliseconds.
     """
 
-    def authority() -> Authority:
+    def authority() -> AuthorityState:
         with database.read() as connection:
             return registry.at(connection, log.tree(connection).registry_changes)
 

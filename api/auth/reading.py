@@ -13,7 +13,7 @@ from ledger.core.events import decode_payload
 from ledger.core.events.handover import HandoverOffered, HandoverRecalled
 from ledger.core.procedure.jurisdiction import may_supervise
 from ledger.core.procedure.legal_days import instant_text
-from ledger.core.signing.authority import Authority
+from ledger.core.signing.authority import AuthorityState
 from ledger.core.supervision import subject_kind_of
 from ledger.core.visibility import Sides, Sight, can_see_event, may_search_jurisdiction, reader_of
 from ledger.store import cases, supervision
@@ -25,7 +25,7 @@ from ledger.store.log import StoredEntry
 class Reading:
     """One signed-in reader in one request."""
 
-    def __init__(self, parts: Parts, session: ReaderSession, authority: Authority):
+    def __init__(self, parts: Parts, session: ReaderSession, authority: AuthorityState):
         self._parts = parts
         self.session = session
         self.authority = authority

@@ -25,7 +25,7 @@ from ledger.core.encoding.digests import keccak256
 from ledger.core.errors import MalformedInput, SignatureRefused, Unauthorized
 from ledger.core.events.terms import AgencyId, KeyId, OfficerId, SafeInt, SignatureText
 from ledger.core.procedure.legal_days import instant_text
-from ledger.core.signing.authority import Authority, Grant, require_valid, standing_grant
+from ledger.core.signing.authority import AuthorityState, Grant, require_valid, standing_grant
 from ledger.core.signing.signatures import personal_digest, recover
 from ledger.store import challenges
 from ledger.store.challenges import Challenge
@@ -113,7 +113,7 @@ class SignInService:
         self._challenge_lifetime_s = challenge_lifetime_s
         self._clock = clock
 
-    def challenge(self, key_id: str, authority: Authority) -> SignInChallenge:
+    def challenge(self, key_id: str, authority: AuthorityState) -> SignInChallenge:
         """Return a text for the key to sign. Raises Unauthorized for a key that is not granted now."""
         now = self._clock()
         require_granted(authority, key_id, now)
@@ -123,7 +123,7 @@ class SignInService:
         challenges.keep(self._database, Challenge(nonce, key_id, message, expires_at), now)
         return SignInChallenge(nonce, message)
 
-    def token(self, nonce: str, signature: str, authority: Authority) -> AccessToken:
+    def token(self, nonce: str, signature: str, authority: AuthorityState) -> AccessToken:
         """Return a token for the signature of a challenge, which is used up whatever the outcome.
 
         Raises TokenRefused, or Unauthorized for a key that is not granted now.
@@ -153,7 +153,7 @@ class SignInService:
         text = jwt.encode(_HEADER, msgspec.to_builtins(claims), self._key, [ALGORITHM], registry=_registry())
         return AccessToken(text, "Bearer", self._token_lifetime_s)
 
-    def session(self, token: str, authority: Authority) -> ReaderSession:
+    def session(self, token: str, authority: AuthorityState) -> ReaderSession:
         """Return the session of this token. Raises TokenRefused."""
         now = self._clock()
         claims = self._verified(token)
@@ -201,7 +201,7 @@ class SignInService:
         )
 
 
-def require_granted(authority: Authority, key_id: str, now: int) -> Grant:
+def require_granted(authority: AuthorityState, key_id: str, now: int) -> Grant:
     """Return the key's grant if it is valid at ``now`` (unix seconds). Raises Unauthorized."""
     grant = standing_grant(authority, key_id, authority.last_index + 1, field="key_id")
     require_valid(grant, now, field="key_id")

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from api.auth.sessions import ReaderSession
 from api.dependencies import Service
 from api.texts import later
-from ledger.core.signing.authority import Authority, Grant
+from ledger.core.signing.authority import AuthorityState, Grant
 from ledger.store import growth
 
 
@@ -103,7 +103,7 @@ def next_step(service: Service, session: ReaderSession | None) -> NextStep | Non
     return _of_handling(service, authority, session) or _of_looking(service, authority, session)
 
 
-def _of_handling(service: Service, authority: Authority, session: ReaderSession) -> NextStep | None:
+def _of_handling(service: Service, authority: AuthorityState, session: ReaderSession) -> NextStep | None:
     has_clerk = any(_is_clerks(grant, session.agency) for grant in authority.grants.values())
     if session.has_role("supervisor") and not has_clerk:
         return NO_CLERK
@@ -113,7 +113,7 @@ def _of_handling(service: Service, authority: Authority, session: ReaderSession)
     return None
 
 
-def _of_looking(service: Service, authority: Authority, session: ReaderSession) -> NextStep | None:
+def _of_looking(service: Service, authority: AuthorityState, session: ReaderSession) -> NextStep | None:
     with service.parts.database.read() as connection:
         if session.has_role("analyst"):
             if not growth.has_model(connection):

@@ -24,7 +24,7 @@ from ledger.core.errors import NotFound
 from ledger.core.events import decode_payload
 from ledger.core.events import registry as changes
 from ledger.core.events.registry import RegistryChange
-from ledger.core.signing.authority import Agency, Authority, Grant
+from ledger.core.signing.authority import Agency, AuthorityState, Grant
 from ledger.i18n import Labels
 from ledger.store import cases, log
 from ledger.store.database import Connection
@@ -216,7 +216,7 @@ def _uses(request: Request, service: Service) -> KeyUses:
     return uses
 
 
-def _line(agency: Agency, authority: Authority, uses: KeyUses, now: int) -> AgencyLine:
+def _line(agency: Agency, authority: AuthorityState, uses: KeyUses, now: int) -> AgencyLine:
     own = [grant for grant in authority.grants.values() if grant.agency_id == agency.agency_id]
     holding = sum(_state(grant, now) == "holds" for grant in own)
     return AgencyLine(agency, holding, len(own) - holding, sum(uses.count(grant.key_id) for grant in own))

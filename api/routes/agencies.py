@@ -11,7 +11,7 @@ from api.dependencies import After, Limit, ServiceOf, SlugPath, json_response, p
 from api.schemas.answers import AgencyView, KeyView, RegistryEntryView, agency_view, key_view, registry_entry_view
 from api.schemas.openapi import answers, page_of
 from ledger.core.errors import NotFound
-from ledger.core.signing.authority import Agency, Authority
+from ledger.core.signing.authority import Agency, AuthorityState
 from ledger.store import log
 
 router = APIRouter(prefix="/api/v1", tags=["registry"])
@@ -64,7 +64,7 @@ def registry(service: ServiceOf, limit: Limit = 100, after: After = -1) -> Respo
     return public_page_response("entries", views, count, lambda entry: entry.index)
 
 
-def known_agency(authority: Authority, agency_id: str, *, field: str = "agency_id") -> Agency:
+def known_agency(authority: AuthorityState, agency_id: str, *, field: str = "agency_id") -> Agency:
     """Return the agency. Raises NotFound if the registry does not have it."""
     agency = authority.agencies.get(agency_id)
     if agency is None:

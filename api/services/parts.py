@@ -9,7 +9,7 @@ from typing import Protocol
 from ledger.anchoring.timestamps import TimestampWorker
 from ledger.anchoring.worker import ChainWorker
 from ledger.config.settings import Settings
-from ledger.core.signing.authority import Authority
+from ledger.core.signing.authority import AuthorityState
 from ledger.core.verification.trust import Trust
 from ledger.recording.publisher import Publisher
 from ledger.recording.registry_view import Registry
@@ -56,7 +56,7 @@ class Parts:
     timestamp_worker: TimestampWorker | None = None
     workers: WorkerPool = field(default_factory=WorkerPool)
 
-    def authority(self) -> Authority:
+    def authority(self) -> AuthorityState:
         """Return the registry as the log has it now, including what other processes have written."""
         with self.database.read() as connection:
             return self.registry.at(connection, log.tree(connection).registry_changes)

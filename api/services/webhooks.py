@@ -16,7 +16,7 @@ from api.services.cursors import Cursors
 from api.services.feed import FEED, FeedPage, goes_on, read_page
 from api.services.parts import Parts
 from ledger.core.errors import Unauthorized
-from ledger.core.signing.authority import Authority
+from ledger.core.signing.authority import AuthorityState
 from ledger.interchange.webhooks import Message, Outgoing, Receivers, secret_of
 from ledger.store import warnings
 from ledger.store.feed import parse_cursor
@@ -86,7 +86,7 @@ def webhook_secret(parts: Parts, webhook_id: str) -> str:
     return secret_of(parts.token_key, webhook_id)
 
 
-def _session(authority: Authority, webhook: Webhook, now: int) -> ReaderSession:
+def _session(authority: AuthorityState, webhook: Webhook, now: int) -> ReaderSession:
     grant = require_granted(authority, webhook.key_id, now)
     same = (grant.agency_id, grant.officer) == (webhook.agency, webhook.officer)
     if not same or ROLE not in grant.roles:

@@ -22,7 +22,7 @@ from ledger.chain.registry import RegistryClient
 from ledger.core.errors import Conflict, IntegrityBroken
 from ledger.core.log import merkle
 from ledger.core.log.tiles import TileNodes
-from ledger.core.signing.authority import Authority
+from ledger.core.signing.authority import AuthorityState
 from ledger.recording.registry_view import Registry
 from ledger.store import checkpoints, log
 from ledger.store.checkpoints import Published
@@ -149,7 +149,7 @@ class Anchorer:
         return self._submit(request, authority, cosigned)
 
     def _submit(
-        self, request: AnchorRequest, authority: Authority, cosigned: CosignedCheckpoint | None
+        self, request: AnchorRequest, authority: AuthorityState, cosigned: CosignedCheckpoint | None
     ) -> ChainWrite | WaitReason:
         """Send the anchor with a quorum's co-signatures.
 
@@ -180,7 +180,7 @@ class Anchorer:
         with self._database.read() as connection:
             return AnchorStatus(log.tree(connection).size, submitted, confirmed)
 
-    def _is_mirrored(self, authority: Authority, published: Published, at: bytes) -> bool:
+    def _is_mirrored(self, authority: AuthorityState, published: Published, at: bytes) -> bool:
         """Return whether the published tree has every change of the contract's registry."""
         state = self._registry_client.state(at)
         return state.registry_hash == authority.registry_hash and authority.last_index < published.size

@@ -27,13 +27,13 @@ repeat the finding. Times that nobody signed (``recorded_at``) must lie between 
 from ledger.audit.bindings import KeptFiles
 from ledger.audit.case import audit_case
 from ledger.audit.chain import ContractView, Look, Node, asking, left_out, replaying
-from ledger.audit.findings import AuditReport, Finding
+from ledger.audit.findings import AuditFinding, AuditReport
 from ledger.audit.whole import audit_log
 
 __all__ = [
+    "AuditFinding",
     "AuditReport",
     "ContractView",
-    "Finding",
     "KeptFiles",
     "Look",
     "Node",

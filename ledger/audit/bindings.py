@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
 from msgspec import Struct
 
-from ledger.audit.findings import Finding, finding
+from ledger.audit.findings import AuditFinding, finding
 from ledger.core.errors import IntegrityBroken
 from ledger.store import bindings, checkpoints, deployment
 from ledger.store.bindings import BOUND_TABLES, COMMITS, DATASET_FILES, DEPLOYMENT, FORGOTTEN, Binding, BindingHead
@@ -71,7 +71,7 @@ def _commits(binding: Binding) -> Iterator[tuple[int, tuple[int, int]]]:
 
 
 # 15
-def check_bound(connection: Connection, bound: Bound, heads: Sequence[BindingHead]) -> Iterator[Finding]:
+def check_bound(connection: Connection, bound: Bound, heads: Sequence[BindingHead]) -> Iterator[AuditFinding]:
     """Yield faults of the chain itself, of its heads in the access log, and of the rows that it binds."""
     if bound.broken is not None:
         yield finding("bindings", None, "binding", number=bound.broken)
@@ -88,7 +88,7 @@ def check_bound(connection: Connection, bound: Bound, heads: Sequence[BindingHea
 
 
 # 15
-def check_files(bound: Bound, kept: Mapping[str, str], files: KeptFiles) -> Iterator[Finding]:
+def check_files(bound: Bound, kept: Mapping[str, str], files: KeptFiles) -> Iterator[AuditFinding]:
     """Yield a finding for each file of a data set that is gone, changed, or not bound.
 
     ``kept`` is what ``files`` returned before the bindings were read: a file is bound before it is stored.
@@ -107,7 +107,7 @@ def check_files(bound: Bound, kept: Mapping[str, str], files: KeptFiles) -> Iter
             yield finding("bindings", None, "dataset_file", digest, kept[digest], digest=digest)
 
 
-def _differing(connection: Connection, table: str, bound: Bound) -> Iterator[Finding]:
+def _differing(connection: Connection, table: str, bound: Bound) -> Iterator[AuditFinding]:
     expected = {key: digest for key, digest in bound.rows.get(table, {}).items() if digest is not None}
     try:
         stored = bindings.digests(connection, table)
@@ -121,7 +121,7 @@ def _differing(connection: Connection, table: str, bound: Bound) -> Iterator[Fin
         yield from _differs(table, key, expected.get(key), stored.get(key))
 
 
-def _differs(table: str, key: str, expected: str | None, stored: str | None) -> Iterator[Finding]:
+def _differs(table: str, key: str, expected: str | None, stored: str | None) -> Iterator[AuditFinding]:
     step, row = _STEPS.get(table, "bindings"), f"{table} {key}"
     if expected is None or stored is None:
         if expected != stored:
@@ -138,7 +138,7 @@ def _kept_for_good(connection: Connection, bound: Bound, keys: Collection[str]) 
 
 
 # 2
-def check_commits_bound(bound: Bound, commits: array[int], named: Collection[int]) -> Iterator[Finding]:
+def check_commits_bound(bound: Bound, commits: array[int], named: Collection[int]) -> Iterator[AuditFinding]:
     """Yield the entries that were not committed when the bindings say, except those ``named`` already.
 
     ``commits`` is as ``check_commits`` takes it.

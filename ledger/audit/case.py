@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from ledger.audit.chain import Look, Mirror, read_ground, read_mirror
 from ledger.audit.claims import claim_of, on_chain
 from ledger.audit.entries import check_entry
-from ledger.audit.findings import AuditReport, Finding, Findings, finding, finding_of
-from ledger.audit.streams import Faulty, Part, Rules, check_part
+from ledger.audit.findings import AuditFinding, AuditFindings, AuditReport, finding, finding_of
+from ledger.audit.streams import Faulty, Rules, StreamRange, check_part
 from ledger.audit.tree import Claimant, RootClaim
 from ledger.audit.whole import MISTYPED, check_types
 from ledger.chain.journal import WriteState
@@ -33,7 +33,7 @@ def audit_case(database: Database, trust: Trust, book: Rulebook, case_id: str, *
 
     What only a whole log shows is not checked. Raises NotFound if there is no such case.
     """
-    findings = Findings()
+    findings = AuditFindings()
     if mistyped := list(check_types(database, case_id)):
         findings.add(*mistyped)
         findings.stop(MISTYPED)
@@ -42,13 +42,13 @@ def audit_case(database: Database, trust: Trust, book: Rulebook, case_id: str, *
         tree = log.tree(connection)
         mirror = read_mirror(connection, trust)
         ground = read_ground(connection, mirror)
-        part = Part("case", tree.size, case_id, case_id + "\0")
+        part = StreamRange("case", tree.size, case_id, case_id + "\0")
         entries = list(rows.by_stream(connection, part.kind, part.first, part.last, size=part.size))
         if not entries:
             raise NotFound(f"no case {case_id}", field="case_id")
         nodes = TileNodes(tree.size, log.tile_reader(connection))
         stored = RootClaim(tree.size, tree.root, "tree", Claimant("stored_root"))
-        entry_findings: list[Finding] = []
+        entry_findings: list[AuditFinding] = []
         for entry in entries:
             entry_findings += check_entry(entry, log.sections(connection, entry.log_index), ground)
             entry_findings += _place(entry, stored, nodes)
@@ -66,7 +66,7 @@ def audit_case(database: Database, trust: Trust, book: Rulebook, case_id: str, *
 
 
 def _anchors(
-    journal: DatabaseJournal, mirror: Mirror, look: Look, entries: Sequence[StoredEntry], findings: Findings
+    journal: DatabaseJournal, mirror: Mirror, look: Look, entries: Sequence[StoredEntry], findings: AuditFindings
 ) -> list[RootClaim]:
     """Return the last anchor as the journal has it, and as the contract has it."""
     write = journal.last_anchor(WriteState.CONFIRMED)
@@ -76,7 +76,7 @@ def _anchors(
     return [*claims, *on_chain(look, mirror, journal, findings, lambda contracts: [contracts.head()])]
 
 
-def _met(claim: RootClaim, size: int, entries: Sequence[StoredEntry], nodes: NodeReader) -> Iterator[Finding]:
+def _met(claim: RootClaim, size: int, entries: Sequence[StoredEntry], nodes: NodeReader) -> Iterator[AuditFinding]:
     """Yield a finding unless the tree had the claimed root, and each of the entries of that time was in it."""
     try:
         root = merkle.frontier_at(claim.size, nodes).root() if claim.size <= size else None
@@ -92,7 +92,7 @@ def _met(claim: RootClaim, size: int, entries: Sequence[StoredEntry], nodes: Nod
             yield from _place(entry, claim, nodes)
 
 
-def _place(entry: StoredEntry, claim: RootClaim, nodes: NodeReader) -> Iterator[Finding]:
+def _place(entry: StoredEntry, claim: RootClaim, nodes: NodeReader) -> Iterator[AuditFinding]:
     """Yield a finding unless the entry is in the tree of this root."""
     index = entry.log_index
     try:
@@ -102,7 +102,7 @@ def _place(entry: StoredEntry, claim: RootClaim, nodes: NodeReader) -> Iterator[
         yield finding_of(claim.step, index, error)
 
 
-def _checkpoint(connection: Connection, trust: Trust, nodes: NodeReader, findings: Findings) -> None:
+def _checkpoint(connection: Connection, trust: Trust, nodes: NodeReader, findings: AuditFindings) -> None:
     """Check that the tiles lead to the root of the last published checkpoint."""
     published = checkpoints.last_published(connection)
     if published is None:
@@ -122,7 +122,7 @@ def _checkpoint(connection: Connection, trust: Trust, nodes: NodeReader, finding
     findings.checked("checkpoints", f"the last one, of size {checkpoint.size}")
 
 
-def _tell(findings: Findings, case_id: str, count: int, tree: TreeState) -> None:
+def _tell(findings: AuditFindings, case_id: str, count: int, tree: TreeState) -> None:
     tell = findings.checked
     tell("entries", f"{count} entries of case {case_id}, each canonical and filed as its envelope says")
     tell("payloads", f"{count} payloads with the digests that were signed, and their sections")

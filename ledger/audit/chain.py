@@ -10,7 +10,7 @@ from typing import NamedTuple, NoReturn, Protocol
 from msgspec import Struct
 
 from ledger.audit.entries import Ground
-from ledger.audit.findings import Finding, Findings, finding, finding_of
+from ledger.audit.findings import AuditFinding, AuditFindings, finding, finding_of
 from ledger.chain.anchor import AnchorRecord
 from ledger.chain.deploy import Deployment, require_deployment
 from ledger.chain.errors import ChainUnavailable
@@ -24,7 +24,7 @@ from ledger.core.events.record import SectionErased
 from ledger.core.events.registry import RegistryChange
 from ledger.core.log.replay import MirroredChange, replay_registry
 from ledger.core.signing import authority as authorities
-from ledger.core.signing.authority import Authority
+from ledger.core.signing.authority import AuthorityState
 from ledger.core.verification.trust import Trust
 from ledger.store import audit as rows
 from ledger.store import log
@@ -123,11 +123,11 @@ def left_out() -> NoReturn:
     )
 
 
-class Break(Struct, frozen=True):
+class MirrorBreak(Struct, frozen=True):
     """The place where the mirror does not follow; ``last`` is the last index that does, -1 for none."""
 
     last: int
-    finding: Finding
+    finding: AuditFinding
 
     def is_explained_by(self, faulty: Collection[int]) -> bool:
         """Return whether a faulty or missing entry lies where the mirror breaks."""
@@ -139,12 +139,12 @@ class Mirror(Struct, frozen=True):
     """The authority of the log's mirror, None if that is broken, with its ``changes``."""
 
     log_id: bytes
-    authority: Authority | None
-    broken: Break | None = None
+    authority: AuthorityState | None
+    broken: MirrorBreak | None = None
     changes: tuple[MirroredChange, ...] = ()
 
     # 1
-    def tell(self, findings: Findings, faulty: Collection[int]) -> None:
+    def tell(self, findings: AuditFindings, faulty: Collection[int]) -> None:
         """Record the outcome of the steps "registry" and "authority"."""
         if self.authority is not None:
             findings.checked("registry", f"{self.authority.changes} changes, each with its number and rolling hash")
@@ -161,19 +161,19 @@ def read_mirror(connection: Connection, trust: Trust) -> Mirror:
     """Replay the mirror entries; their number must be the tree's."""
     initial = authorities.initial(trust.log_id, trust.service_keys)
     entries = log.registry_entries(connection)
-    replayed: list[tuple[MirroredChange, Authority]] = []
+    replayed: list[tuple[MirroredChange, AuthorityState]] = []
     try:
         # What was replayed before an error stays in the list.
         replayed.extend(replay_registry(initial, ((entry.log_index, entry.payload) for entry in entries)))
     except TallystickError as error:
         last = replayed[-1][0].index if replayed else -1
         broken = finding_of("registry", entries[len(replayed)].log_index, error)
-        return Mirror(trust.log_id, None, Break(last, broken))
+        return Mirror(trust.log_id, None, MirrorBreak(last, broken))
     authority = replayed[-1][1] if replayed else initial
     expected = log.tree(connection).registry_changes
     if expected != authority.changes:
         differs = finding("registry", None, "registry_changes", authority.changes, expected)
-        return Mirror(trust.log_id, None, Break(entries[-1].log_index if entries else -1, differs))
+        return Mirror(trust.log_id, None, MirrorBreak(entries[-1].log_index if entries else -1, differs))
     return Mirror(trust.log_id, authority, None, tuple(mirrored for mirrored, _ in replayed))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from ledger.audit.chain import ContractView, Look, Mirror
-from ledger.audit.findings import Finding, Findings, differences, finding, finding_of
+from ledger.audit.findings import AuditFinding, AuditFindings, differences, finding, finding_of
 from ledger.audit.tree import Claimant, RootClaim
 from ledger.chain.anchor import AnchorRecord
 from ledger.chain.journal import AnchoredHead, ChainWrite, WriteState
@@ -25,7 +25,7 @@ from ledger.store.timestamps import StoredTimestamp
 
 
 # 10
-def published(connection: Connection, trust: Trust, findings: Findings) -> list[RootClaim]:
+def published(connection: Connection, trust: Trust, findings: AuditFindings) -> list[RootClaim]:
     """Return the roots of published checkpoints; check each checkpoint and its timestamp."""
     claims: list[RootClaim] = []
     sound: dict[int, str] = {}
@@ -65,7 +65,7 @@ def _verified(row: Published, trust: Trust) -> Checkpoint:
 
 
 # 11
-def anchored(journal: DatabaseJournal, size: int, findings: Findings) -> list[RootClaim]:
+def anchored(journal: DatabaseJournal, size: int, findings: AuditFindings) -> list[RootClaim]:
     """Return the roots that the journal says were anchored, of a log of ``size`` entries."""
     try:
         return _anchored(journal, size, findings)
@@ -75,7 +75,7 @@ def anchored(journal: DatabaseJournal, size: int, findings: Findings) -> list[Ro
         return []
 
 
-def _anchored(journal: DatabaseJournal, size: int, findings: Findings) -> list[RootClaim]:
+def _anchored(journal: DatabaseJournal, size: int, findings: AuditFindings) -> list[RootClaim]:
     findings.add(*(finding for write in journal.writes() for finding in _check_write(write)))
     findings.add(*_miscounted(journal))
     heads = [(write, write.anchored) for write in journal.anchors() if write.anchored is not None]
@@ -89,14 +89,14 @@ def claim_of(write: ChainWrite, head: AnchoredHead) -> RootClaim:
     return RootClaim(head.size, head.root, "anchors", Claimant("journal", write.number), _until(write.block_time))
 
 
-def _check_write(write: ChainWrite) -> Iterator[Finding]:
+def _check_write(write: ChainWrite) -> Iterator[AuditFinding]:
     calculated = keccak256(write.raw_transaction)
     if calculated != write.transaction_hash:
         stored = write.transaction_hash.hex()
         yield finding("anchors", None, "transaction_hash", calculated.hex(), stored, number=write.number)
 
 
-def _miscounted(journal: DatabaseJournal) -> Iterator[Finding]:
+def _miscounted(journal: DatabaseJournal) -> Iterator[AuditFinding]:
     for expected, anchor in enumerate(journal.confirmed(), 1):
         if anchor.number != expected:
             yield finding("anchors", None, "anchor_number", expected, anchor.number, size=anchor.size)
@@ -109,7 +109,7 @@ def on_chain(
     look: Look,
     mirror: Mirror,
     journal: DatabaseJournal,
-    findings: Findings,
+    findings: AuditFindings,
     choose: Callable[[ContractView], Iterable[AnchorRecord]],
 ) -> list[RootClaim]:
     """Return the roots of the contract's chosen records; check the mirror and the journal's block times.
@@ -144,7 +144,7 @@ def _until(block_time: int | None) -> int | None:
     return None if block_time is None else (block_time + LATEST + 1) * 1000
 
 
-def _times_differ(journal: DatabaseJournal, records: Iterable[AnchorRecord]) -> Iterator[Finding]:
+def _times_differ(journal: DatabaseJournal, records: Iterable[AnchorRecord]) -> Iterator[AuditFinding]:
     times = {record.size: record.timestamp for record in records}
     for anchor in journal.confirmed():
         expected = times.get(anchor.size, anchor.block_time)
@@ -152,7 +152,7 @@ def _times_differ(journal: DatabaseJournal, records: Iterable[AnchorRecord]) -> 
             yield finding("anchors", None, "block_time", expected, anchor.block_time, size=anchor.size)
 
 
-def _mirror_differs(mirror: Mirror, on_chain: Sequence[RegistryChange]) -> Iterator[Finding]:
+def _mirror_differs(mirror: Mirror, on_chain: Sequence[RegistryChange]) -> Iterator[AuditFinding]:
     """Yield the first mirror entry that differs from the contract's change, or has another place in the chain."""
     for ours, theirs in zip(mirror.changes, on_chain, strict=False):
         if ours.change != theirs:
@@ -165,7 +165,7 @@ def _spelled(change: RegistryChange) -> str:
     return f"{change.number} / {change.registry_hash[2:]} / {place.block_number} {place.block_hash[2:]}"
 
 
-def _registry_differs(mirror: Mirror, changes: int, registry_hash: bytes) -> Iterator[Finding]:
+def _registry_differs(mirror: Mirror, changes: int, registry_hash: bytes) -> Iterator[AuditFinding]:
     """Yield a finding unless the contract's registry is a prefix of the mirrored one."""
     ours = mirror.authority
     if ours is None or changes > ours.changes or (changes, registry_hash) == (ours.changes, ours.registry_hash):
@@ -176,7 +176,7 @@ def _registry_differs(mirror: Mirror, changes: int, registry_hash: bytes) -> Ite
 
 
 # 10
-def check_stamps(connection: Connection, notes: Mapping[int, str], trust: Trust) -> Iterator[Finding]:
+def check_stamps(connection: Connection, notes: Mapping[int, str], trust: Trust) -> Iterator[AuditFinding]:
     """Yield faults of the timestamps of checkpoints; ``notes`` are the verified ones, by size.
 
     A timestamp of an authority under none of the trust file's roots is compared with its checkpoint only: it may be
@@ -193,7 +193,7 @@ def check_stamps(connection: Connection, notes: Mapping[int, str], trust: Trust)
             yield finding_of("checkpoints", None, error, "refused_by", **by.slots)
 
 
-def _differing(stamp: StoredTimestamp, by: Claimant, text: str, trust: Trust) -> Iterator[Finding]:
+def _differing(stamp: StoredTimestamp, by: Claimant, text: str, trust: Trust) -> Iterator[AuditFinding]:
     timestamp = verify_timestamp(stamp.response, text, trust.timestamp_roots)
     if timestamp is not None and timestamp.time != stamp.time:
         yield finding("checkpoints", None, "stamp_time", timestamp.time, stamp.time, **by.slots)

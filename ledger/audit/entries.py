@@ -7,13 +7,13 @@ from collections.abc import Iterator, Mapping
 
 from msgspec import Struct
 
-from ledger.audit.findings import Finding, differences, finding, finding_of
+from ledger.audit.findings import AuditFinding, differences, finding, finding_of
 from ledger.core.errors import MalformedInput, TallystickError
 from ledger.core.events import Envelope, Payload, decode_envelope, decode_payload, digest_of, require_agreement
 from ledger.core.log.merkle import leaf_hash
 from ledger.core.signing import authority as authorities
 from ledger.core.signing import signatures
-from ledger.core.signing.authority import Authority
+from ledger.core.signing.authority import AuthorityState
 from ledger.store import audit as rows
 from ledger.store.database import Connection
 from ledger.store.log import StoredEntry
@@ -35,7 +35,7 @@ class Ground(Struct, frozen=True):
     """
 
     log_id: bytes
-    authority: Authority | None
+    authority: AuthorityState | None
     erased: frozenset[tuple[str, str, str]]
 
 
@@ -49,14 +49,14 @@ class RangeResult(Struct, frozen=True):
     end: int
     leaves: bytes
     commits: array[int]
-    findings: list[Finding]
+    findings: list[AuditFinding]
 
 
 def check_range(connection: Connection, ground: Ground, start: int, end: int) -> RangeResult:
     """Check each entry of a range by itself, and that none is missing."""
     leaves: list[bytes] = []
     commits = array("q")
-    findings: list[Finding] = []
+    findings: list[AuditFinding] = []
     sections = rows.sections(connection, start, end)
 
     def miss(until: int) -> None:
@@ -81,7 +81,7 @@ def check_range(connection: Connection, ground: Ground, start: int, end: int) ->
     return RangeResult(start, end, b"".join(leaves), commits, findings)
 
 
-def check_entry(row: StoredEntry, sections: Sections, ground: Ground) -> list[Finding]:
+def check_entry(row: StoredEntry, sections: Sections, ground: Ground) -> list[AuditFinding]:
     """Return the faults that one entry shows by itself."""
     try:
         envelope = decode_envelope(row.envelope)
@@ -101,7 +101,7 @@ def check_entry(row: StoredEntry, sections: Sections, ground: Ground) -> list[Fi
     return [*findings, *_sections(row, payload, sections, ground)]
 
 
-def _columns(row: StoredEntry, envelope: Envelope) -> list[Finding]:
+def _columns(row: StoredEntry, envelope: Envelope) -> list[AuditFinding]:
     stream = envelope.stream
     expected = (
         envelope.event_id,
@@ -130,14 +130,14 @@ def _columns(row: StoredEntry, envelope: Envelope) -> list[Finding]:
     return differences("entries", row.log_index, "entries", zip(COLUMNS, expected, stored, strict=True))
 
 
-def _signature(row: StoredEntry, envelope: Envelope, ground: Ground) -> Iterator[Finding]:
+def _signature(row: StoredEntry, envelope: Envelope, ground: Ground) -> Iterator[AuditFinding]:
     try:
         signatures.verify_envelope(envelope, ground.log_id)
     except TallystickError as error:
         yield finding_of("signatures", row.log_index, error)
 
 
-def _authority(row: StoredEntry, envelope: Envelope, payload: Payload, ground: Ground) -> Iterator[Finding]:
+def _authority(row: StoredEntry, envelope: Envelope, payload: Payload, ground: Ground) -> Iterator[AuditFinding]:
     if ground.authority is None:
         return
     try:
@@ -146,7 +146,7 @@ def _authority(row: StoredEntry, envelope: Envelope, payload: Payload, ground: G
         yield finding_of("authority", row.log_index, error)
 
 
-def _sections(row: StoredEntry, payload: Payload, sections: Sections, ground: Ground) -> Iterator[Finding]:
+def _sections(row: StoredEntry, payload: Payload, sections: Sections, ground: Ground) -> Iterator[AuditFinding]:
     committed = payload.confidential
     if not committed and not sections:
         return
@@ -161,7 +161,7 @@ def _sections(row: StoredEntry, payload: Payload, sections: Sections, ground: Gr
             yield finding("payloads", row.log_index, "section", expected, actual, label=label)
 
 
-def of_an_erasure(fault: Finding) -> bool:
+def of_an_erasure(fault: AuditFinding) -> bool:
     """Return whether a section is gone without an erasure.
 
     The erasing entry may itself be faulty or missing; the caller looks for one at a higher index.

@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from ledger.core.errors import TallystickError
 from ledger.core.events.terms import Verdict
-from ledger.core.verification.report import Step, worst
+from ledger.core.verification.report import CheckedStep, worst
 from ledger.i18n import Labels
 from ledger.i18n.audit_words import finding_told
 
@@ -35,7 +35,7 @@ STEPS = (
 )
 
 
-class Finding(Struct, frozen=True):
+class AuditFinding(Struct, frozen=True):
     """A fault: the step that found it, its log index (None if no entry can be named), and what differs.
 
     ``what`` is the English text of ``word`` with its ``slots``; other languages render it from these. Reports of
@@ -63,23 +63,23 @@ class AuditReport(Struct, frozen=True):
     scope: str
     size: int
     root: str
-    steps: tuple[Step, ...]
-    findings: tuple[Finding, ...]
+    steps: tuple[CheckedStep, ...]
+    findings: tuple[AuditFinding, ...]
     left_out: int = 0
     anchored_up_to: int = 0
     entries_since: int = 0
 
 
-class Findings:
+class AuditFindings:
     """Collects findings and the outcome of each step."""
 
     def __init__(self) -> None:
-        self._kept: list[Finding] = []
+        self._kept: list[AuditFinding] = []
         self._counts: dict[str, int] = {}
-        self._outcomes: dict[str, Step] = {}
+        self._outcomes: dict[str, CheckedStep] = {}
         self._anchored_up_to = self._entries_since = 0
 
-    def add(self, *findings: Finding) -> None:
+    def add(self, *findings: AuditFinding) -> None:
         for fault in findings:
             self._counts[fault.step] = self._counts.get(fault.step, 0) + 1
             if len(self._kept) < MAX_FINDINGS:
@@ -87,10 +87,10 @@ class Findings:
 
     def checked(self, name: str, detail: str) -> None:
         """Record what a step compared, for the case that it has no findings."""
-        self._outcomes[name] = Step(STEPS.index(name) + 1, name, "checked", detail)
+        self._outcomes[name] = CheckedStep(STEPS.index(name) + 1, name, "checked", detail)
 
     def not_checked(self, name: str, why: str, verdict: Verdict = "intact") -> None:
-        self._outcomes[name] = Step(STEPS.index(name) + 1, name, "not_checked", why, verdict)
+        self._outcomes[name] = CheckedStep(STEPS.index(name) + 1, name, "not_checked", why, verdict)
 
     def stop(self, why: str) -> None:
         """Leave every step unchecked that has no findings and no outcome so far."""
@@ -123,35 +123,39 @@ class Findings:
             entries_since=self._entries_since,
         )
 
-    def _step(self, number: int, name: str) -> Step:
+    def _step(self, number: int, name: str) -> CheckedStep:
         count = self._counts.get(name, 0)
         if not count:
             return self._outcomes[name]
         indices = [f.index for f in self._kept if f.step == name and f.index is not None]
         first = f", the first at entry {min(indices)}" if indices else ""
-        return Step(number, name, "failed", f"{count} findings{first}", "tampered")
+        return CheckedStep(number, name, "failed", f"{count} findings{first}", "tampered")
 
 
 def finding(
-    step: str, index: int | None, word: str, /, expected: object = None, found: object = None, **slots: object
-) -> Finding:
+    step: str, index: int | None, word: str, /, expected: object = None, actual: object = None, **slots: object
+) -> AuditFinding:
     """Return the finding with the catalogue entry ``word``; slots that are None are left out.
 
-    ``expected`` and ``found`` are passed by position or name.
+    ``expected`` and ``actual`` are passed by position or name.
     """
     filled = {name: str(value) for name, value in slots.items() if value is not None}
-    ought, stands = (None if side is None else str(side) for side in (expected, found))
-    return Finding(step, index, finding_told(_ENGLISH, word, filled), ought, stands, word, filled)
+    ought, stands = (None if side is None else str(side) for side in (expected, actual))
+    return AuditFinding(step, index, finding_told(_ENGLISH, word, filled), ought, stands, word, filled)
 
 
-def finding_of(step: str, index: int | None, error: TallystickError, word: str = "refused", **slots: object) -> Finding:
+def finding_of(
+    step: str, index: int | None, error: TallystickError, word: str = "refused", **slots: object
+) -> AuditFinding:
     """Return the finding for an error that a check raised."""
     if word == "refused" and error.field:
         word, slots = "refused_at", {"field": error.field}
     return finding(step, index, word, code=error.code, message=error.message, **slots)
 
 
-def differences(step: str, index: int | None, of: str, pairs: Iterable[tuple[str, object, object]]) -> list[Finding]:
+def differences(
+    step: str, index: int | None, of: str, pairs: Iterable[tuple[str, object, object]]
+) -> list[AuditFinding]:
     """Return a finding for each (name, expected, found) that differs."""
     return [
         finding(step, index, "differs", str(expected), str(actual), of=of, name=name)

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from msgspec import Struct
 
-from ledger.audit.findings import Finding, differences, finding, finding_of
+from ledger.audit.findings import AuditFinding, differences, finding, finding_of
 from ledger.core.custody import CaseState, Flag, fold
 from ledger.core.errors import TallystickError
 from ledger.core.events import Payload, case, decode_again
@@ -39,7 +39,7 @@ class Judge(Protocol):
     sound: bool
     raises_flags: bool
 
-    def take(self, row: StoredEntry, payload: Payload, flags: tuple[Flag, ...], /) -> Iterator[Finding]:
+    def take(self, row: StoredEntry, payload: Payload, flags: tuple[Flag, ...], /) -> Iterator[AuditFinding]:
         """Judge the next event, given the flags that are stored for it."""
 
     def models(self, stored: Models, /) -> Models:
@@ -65,7 +65,7 @@ class _OfNothing:
         self._kind = kind
         self._models: Models = {}
 
-    def take(self, row: StoredEntry, _payload: Payload, _flags: tuple[Flag, ...], /) -> Iterator[Finding]:
+    def take(self, row: StoredEntry, _payload: Payload, _flags: tuple[Flag, ...], /) -> Iterator[AuditFinding]:
         if self._kind == "agency":
             self._models.update([feed_row(row.stream_id, row.log_index, row.sequence)])
         yield from ()
@@ -86,7 +86,7 @@ class _OfCase:
         self._state: CaseState | None = None
         self._expected = Expected()
 
-    def take(self, row: StoredEntry, payload: Payload, flags: tuple[Flag, ...], /) -> Iterator[Finding]:
+    def take(self, row: StoredEntry, payload: Payload, flags: tuple[Flag, ...], /) -> Iterator[AuditFinding]:
         try:
             act = self._states.act(payload, row.payload_digest, row.signed_at, self._agencies)
             after, raised = fold(self._state, act)
@@ -116,7 +116,7 @@ class _OfMatter:
         self._index = -1
         self._feed: Models = {}
 
-    def take(self, row: StoredEntry, payload: Payload, _flags: tuple[Flag, ...], /) -> Iterator[Finding]:
+    def take(self, row: StoredEntry, payload: Payload, _flags: tuple[Flag, ...], /) -> Iterator[AuditFinding]:
         try:
             act = Act(payload, row.payload_digest, self._agencies, row.log_index)
             after = fold_matter(self._matter, act)
@@ -145,7 +145,7 @@ def _rests_on_another_case(payload: Payload) -> bool:
     return isinstance(body, case.CaseJoined) or (isinstance(body, case.CaseOpened) and body.split_from is not None)
 
 
-class Part(Struct, frozen=True):
+class StreamRange(Struct, frozen=True):
     """The streams ``first <= id < last`` of a kind; None is no bound. ``size`` is that of the audited tree."""
 
     kind: str
@@ -170,9 +170,9 @@ class Faulty(Struct, frozen=True):
         return any(low < index and (below is None or index < below) for index in self.displaced)
 
 
-def check_part(connection: Connection, part: Part, faulty: Faulty, rules: Rules) -> list[Finding]:
+def check_part(connection: Connection, part: StreamRange, faulty: Faulty, rules: Rules) -> list[AuditFinding]:
     """Return the faults of these streams that no entry shows by itself."""
-    findings: list[Finding] = []
+    findings: list[AuditFinding] = []
     bounds = (part.kind, part.first, part.last)
     heads = rows.heads(connection, *bounds)
     flags = rows.flags(connection, *bounds)
@@ -198,7 +198,7 @@ class _Walk:
         self._last: StoredEntry | None = None
         self._sound = judge.sound
 
-    def take(self, row: StoredEntry, flags: tuple[Flag, ...]) -> Iterator[Finding]:
+    def take(self, row: StoredEntry, flags: tuple[Flag, ...]) -> Iterator[AuditFinding]:
         """Check the next row by sequence."""
         if row.log_index in self._faulty.indices:
             self._sound = False
@@ -212,7 +212,7 @@ class _Walk:
                 self._sound = self._judge.sound
         self._last = row
 
-    def _order(self, row: StoredEntry, previous: str | None) -> Iterator[Finding]:
+    def _order(self, row: StoredEntry, previous: str | None) -> Iterator[AuditFinding]:
         """Yield a finding unless sequence, previous and index follow from the row before.
 
         If that row or a missing one is faulty, nothing is reported.
@@ -229,7 +229,7 @@ class _Walk:
         actual = _place(row.sequence, previous) + ("" if rises else f" / {row.log_index} < {low}")
         yield finding("streams", row.log_index, "place", _place(*expected), actual)
 
-    def end(self, name: str, head: tuple[int, str] | None, stored: Models) -> Iterator[Finding]:
+    def end(self, name: str, head: tuple[int, str] | None, stored: Models) -> Iterator[AuditFinding]:
         """Compare the stored head and read models with those that the events lead to."""
         last = self._last
         assert last is not None, "a group has at least one row"
@@ -243,7 +243,7 @@ class _Walk:
             yield from _compare(self._judge.models(stored), stored)
 
 
-def _compare(expected: Models, stored: Models) -> Iterator[Finding]:
+def _compare(expected: Models, stored: Models) -> Iterator[AuditFinding]:
     if expected == stored:
         return
     for key in sorted(expected.keys() | stored.keys()):
@@ -262,5 +262,5 @@ def _place(sequence: int, digest: str | None) -> str:
     return f"{sequence} / {digest or '—'}"
 
 
-def _stray(step: str, word: str, **slots: str) -> Finding:
+def _stray(step: str, word: str, **slots: str) -> AuditFinding:
     return finding(step, None, word, "no such row", "a row that no event has made", **slots)

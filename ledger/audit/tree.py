@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from msgspec import Struct
 
 from ledger.audit.entries import NO_LEAF
-from ledger.audit.findings import Finding, finding
+from ledger.audit.findings import AuditFinding, finding
 from ledger.core.log.merkle import EMPTY_TREE, HASH_LENGTH, Frontier, root_of
 from ledger.core.log.tiles import TILE_LENGTH, TILE_WIDTH, TileName, hashes_in, width_at
 from ledger.store import audit as rows
@@ -53,10 +53,10 @@ class TreeAudit:
         self._claims = list(reversed(claims))
         self._stored = self._from_tiles = EMPTY_TREE
         self._differing: list[tuple[int, bytes, bytes]] = []
-        self._unmet: list[Finding] = []
+        self._unmet: list[AuditFinding] = []
         self._sound = 0  # the largest size with a claim that was met
 
-    def feed(self, leaves: bytes, tiles: bytes) -> Iterator[Finding]:
+    def feed(self, leaves: bytes, tiles: bytes) -> Iterator[AuditFinding]:
         """Append the next leaves: of the entries, and of the tiles, 32 bytes each."""
         start = done = self._stored.size
         end = start + len(leaves) // HASH_LENGTH
@@ -70,7 +70,7 @@ class TreeAudit:
             if done == end:
                 return
 
-    def finish(self) -> Iterator[Finding]:
+    def finish(self) -> Iterator[AuditFinding]:
         """Yield what no claim has decided, and claims of sizes that the log does not have."""
         yield from self._unmet[:1]
         for index, leaf, tile_leaf in self._differing:
@@ -90,7 +90,7 @@ class TreeAudit:
             if leaf not in (tile_leaf, NO_LEAF):
                 self._differing.append((index, leaf, tile_leaf))
 
-    def _decide(self, claim: RootClaim) -> Iterator[Finding]:
+    def _decide(self, claim: RootClaim) -> Iterator[AuditFinding]:
         if claim.root == self._from_tiles.root():
             yield from self._unmet
             for index, leaf, tile_leaf in self._differing:
@@ -113,12 +113,12 @@ class TreeAudit:
         self._unmet.clear()
 
 
-def of_a_tile(fault: Finding) -> bool:
+def of_a_tile(fault: AuditFinding) -> bool:
     """Return whether a tile is faulty, and the entry at its index is not."""
     return fault.word in TILE_FAULTS
 
 
-def check_tiles(connection: Connection, size: int) -> Iterator[Finding]:
+def check_tiles(connection: Connection, size: int) -> Iterator[AuditFinding]:
     """Check that each tile above the leaves holds the roots of those below, and that no tile is left over."""
     expected = 0
     level = 0
@@ -142,7 +142,7 @@ def read_leaf_tiles(connection: Connection, start: int, end: int) -> bytes:
     return b"".join(parts)
 
 
-def _check_tile(connection: Connection, size: int, level: int, index: int) -> Iterator[Finding]:
+def _check_tile(connection: Connection, size: int, level: int, index: int) -> Iterator[AuditFinding]:
     """Check a tile's length, and that each of its hashes is the root of the tile below."""
     width = width_at(size, level, index)
     name, stored = TileName(level, index, width).path(), rows.tile(connection, level, index)

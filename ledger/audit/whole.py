@@ -14,8 +14,8 @@ from ledger.audit import claims as root_claims
 from ledger.audit.bindings import Bound, KeptFiles, check_bound, check_commits_bound, check_files, read_bound
 from ledger.audit.chain import Look, read_ground, read_mirror
 from ledger.audit.entries import UNREADABLE, RangeResult, of_an_erasure
-from ledger.audit.findings import AuditReport, Finding, Findings, finding, finding_of
-from ledger.audit.streams import Faulty, Part
+from ledger.audit.findings import AuditFinding, AuditFindings, AuditReport, finding, finding_of
+from ledger.audit.streams import Faulty, StreamRange
 from ledger.audit.tree import Claimant, RootClaim, TreeAudit, check_tiles, claims_in_order, of_a_tile, read_leaf_tiles
 from ledger.audit.workers import Workers, workers
 from ledger.core.errors import IntegrityBroken, TallystickError
@@ -44,7 +44,7 @@ class _Batch(Struct, frozen=True):
         return self.end - self.start
 
 
-def check_commits(commits: array[int], size: int) -> Iterator[Finding]:
+def check_commits(commits: array[int], size: int) -> Iterator[AuditFinding]:
     """Yield the entries whose ``committed_size`` or ``recorded_at`` is not that of their batch.
 
     ``commits`` are size and time of each entry, one after the other; 0, 0 for a missing one. Neither is signed: a value
@@ -65,7 +65,7 @@ def check_commits(commits: array[int], size: int) -> Iterator[Finding]:
         waiting = batch
 
 
-def check_latest(commits: array[int], claims: Iterable[RootClaim]) -> Iterator[Finding]:
+def check_latest(commits: array[int], claims: Iterable[RootClaim]) -> Iterator[AuditFinding]:
     """Yield the entries that claim to be recorded after a tree that has them was published or anchored."""
     times, named = commits[1::2], set[int]()
     for claim in claims:
@@ -103,7 +103,7 @@ def _ends(counts: Counter[int], end: int, following: int) -> bool:
     )
 
 
-def _differing(sizes: array[int], times: array[int], batch: _Batch) -> Iterator[Finding]:
+def _differing(sizes: array[int], times: array[int], batch: _Batch) -> Iterator[AuditFinding]:
     for index in range(batch.start, batch.end):
         if sizes[index] not in (0, batch.end):
             yield finding("entries", index, "differs", batch.end, sizes[index], of="entries", name="committed_size")
@@ -139,7 +139,7 @@ def audit_log(
         Unavailable: database or contracts do not answer.
         NotFound: there is no ledger.
     """
-    findings = Findings()
+    findings = AuditFindings()
     if mistyped := list(check_types(database)):
         findings.add(*mistyped)
         findings.stop(MISTYPED)
@@ -185,7 +185,7 @@ class _Pass:
         connection: Connection,
         tree: TreeState,
         bound: Bound,
-        findings: Findings,
+        findings: AuditFindings,
         *,
         log_id: bytes,
         crew: Workers,
@@ -221,7 +221,7 @@ class _Pass:
         unreadable = frozenset(f.index for f in faults if f.index is not None and f.word == UNREADABLE)
         return Faulty(indices, displaced, unreadable)
 
-    def _by_index(self, tree: TreeAudit, commits: array[int]) -> Iterator[Finding]:
+    def _by_index(self, tree: TreeAudit, commits: array[int]) -> Iterator[AuditFinding]:
         size = self._tree.size
         for part in self._crew.entries(_ranges(size)):
             commits.extend(part.commits)
@@ -230,17 +230,17 @@ class _Pass:
             self._progress(part.end, 2 * size)
         yield from tree.finish()
 
-    def _grow(self, tree: TreeAudit, part: RangeResult) -> Iterable[Finding]:
+    def _grow(self, tree: TreeAudit, part: RangeResult) -> Iterable[AuditFinding]:
         return tree.feed(part.leaves, read_leaf_tiles(self._connection, part.start, part.end))
 
-    def _strays(self) -> Iterator[Finding]:
+    def _strays(self) -> Iterator[AuditFinding]:
         size, highest = self._tree.size, rows.highest_index(self._connection)
         if highest >= size:
             yield finding("entries", size, "tree_size", highest + 1, size)
         for table, index in rows.strays(self._connection, size):
             yield finding("payloads", index, "row", "no such row", "a row of no entry", row=table)
 
-    def _tree_rows(self, commits: array[int]) -> Iterator[Finding]:
+    def _tree_rows(self, commits: array[int]) -> Iterator[AuditFinding]:
         """Check the row about the log as a whole; its size and root are checked as claims."""
         last = commits[-1] if commits else 0
         expected = [(1, self._log_id.hex(), last or self._tree.recorded_at)]
@@ -267,11 +267,11 @@ class _Pass:
         self._findings.checked("models", "what lists show is what the events come to")
         self._findings.checked("supervision", "each step was possible, by whom it belonged to")
 
-    def _parts(self) -> Iterator[Part]:
+    def _parts(self) -> Iterator[StreamRange]:
         for kind in rows.stream_kinds(self._connection):
             bounds = [None, *rows.stream_bounds(self._connection, kind, RANGE), None]
             for first, last in pairwise(bounds):
-                yield Part(kind, self._tree.size, first, last)
+                yield StreamRange(kind, self._tree.size, first, last)
 
 
 def _listed(rows_of_tree: Sequence[tuple[object, ...]]) -> str:
@@ -285,7 +285,7 @@ def _ranges(size: int) -> Iterator[tuple[int, int]]:
 
 
 # 16
-def check_types(database: Database, case_id: str | None = None) -> Iterator[Finding]:
+def check_types(database: Database, case_id: str | None = None) -> Iterator[AuditFinding]:
     """Yield the columns with values of another type than was written, of what a case's audit reads or of all."""
     read = None
     if case_id is not None:
@@ -297,7 +297,7 @@ def check_types(database: Database, case_id: str | None = None) -> Iterator[Find
 
 
 # 16
-def _schema(database: Database) -> Iterator[Finding]:
+def _schema(database: Database) -> Iterator[AuditFinding]:
     """Yield what the database has beyond this version's schema, or lacks of it."""
     for engine, store in database.stores:
         for difference in differences_of(engine, store):
@@ -307,7 +307,7 @@ def _schema(database: Database) -> Iterator[Finding]:
 
 
 # 13
-def _access(database: Database, connection: Connection, findings: Findings) -> None:
+def _access(database: Database, connection: Connection, findings: AuditFindings) -> None:
     """Check the access log, and what was sealed of it."""
     try:
         head = AccessLog(database).check()
@@ -319,7 +319,7 @@ def _access(database: Database, connection: Connection, findings: Findings) -> N
     findings.checked("access", f"{head.count} records of reads")
 
 
-def _check_seal(database: Database, index: int, payload: bytes) -> Iterator[Finding]:
+def _check_seal(database: Database, index: int, payload: bytes) -> Iterator[AuditFinding]:
     try:
         body = decode_payload(payload).body
     except TallystickError:

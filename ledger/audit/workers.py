@@ -10,8 +10,8 @@ from contextlib import contextmanager
 from typing import Protocol
 
 from ledger.audit.entries import Ground, RangeResult, check_range
-from ledger.audit.findings import Finding
-from ledger.audit.streams import Faulty, Part, Rules, check_part
+from ledger.audit.findings import AuditFinding
+from ledger.audit.streams import Faulty, Rules, StreamRange, check_part
 from ledger.core.procedure.rulebook import Rulebook
 from ledger.deadlines.working_days import shipped_calendar
 from ledger.recording.case_states import CaseStates
@@ -27,7 +27,7 @@ class Workers(Protocol):
 
     def entries(self, ranges: Iterable[Range]) -> Iterator[RangeResult]: ...
 
-    def streams(self, parts: Iterable[Part], faulty: Faulty) -> Iterator[list[Finding]]: ...
+    def streams(self, parts: Iterable[StreamRange], faulty: Faulty) -> Iterator[list[AuditFinding]]: ...
 
 
 class Worker:
@@ -45,7 +45,7 @@ class Worker:
                 result = check_range(connection, self._ground, start, end)
             yield result
 
-    def streams(self, parts: Iterable[Part], faulty: Faulty) -> Iterator[list[Finding]]:
+    def streams(self, parts: Iterable[StreamRange], faulty: Faulty) -> Iterator[list[AuditFinding]]:
         for part in parts:
             with self._database.read() as connection:
                 findings = check_part(connection, part, faulty, self._rules)
@@ -61,7 +61,7 @@ class _Pool:
     def entries(self, ranges: Iterable[Range]) -> Iterator[RangeResult]:
         return self._executor.map(_entries, ranges)
 
-    def streams(self, parts: Iterable[Part], faulty: Faulty) -> Iterator[list[Finding]]:
+    def streams(self, parts: Iterable[StreamRange], faulty: Faulty) -> Iterator[list[AuditFinding]]:
         return self._executor.map(_streams, ((part, faulty) for part in parts))
 
 
@@ -92,6 +92,6 @@ def _entries(task: Range) -> RangeResult:
     return next(_worker.entries([task]))
 
 
-def _streams(task: tuple[Part, Faulty]) -> list[Finding]:
+def _streams(task: tuple[StreamRange, Faulty]) -> list[AuditFinding]:
     part, faulty = task
     return next(_worker.streams([part], faulty))

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from ledger.cli.session import Session
     from ledger.core.verification.case import CaseReport
     from ledger.core.verification.chain import ObservedBlock
-    from ledger.core.verification.report import Report
-    from ledger.core.verification.trust import ChainIdentity, Trust
+    from ledger.core.verification.report import ProofReport
+    from ledger.core.verification.trust import ChainHistory, Trust
     from ledger.interchange.papers.certified import Certified
     from ledger.interchange.papers.paper_text import PaperLanguage
 
@@ -32,7 +32,7 @@ OURS, BUNDLE, TRUST = (
 )  # parts of a file's format, such as tallystick/bundle@v1
 
 
-def verify(data: bytes, trust: Trust, log_folder: str | None, node: Node | None = None) -> Report | CaseReport:
+def verify(data: bytes, trust: Trust, log_folder: str | None, node: Node | None = None) -> ProofReport | CaseReport:
     """Verify a bundle of an event or of a case and return the report; ``log_folder`` is a copy of the log.
 
     A ``node`` is asked for the blocks that the bundle ends in. Raises MalformedInput, and Unavailable if it is silent.
@@ -73,7 +73,7 @@ def blocks_at_node(node: Node | None, data: bytes, trust: Trust) -> tuple[Observ
     return seen_blocks(OwnNode(node, trust), data)
 
 
-def anchor_blocks(data: bytes) -> set[tuple[ChainIdentity, int]]:
+def anchor_blocks(data: bytes) -> set[tuple[ChainHistory, int]]:
     """Return the blocks, by chain and number, that the anchors of a file's bundles end in. Nothing is verified.
 
     Raises MalformedInput for what is neither a bundle nor a file of several.
@@ -81,7 +81,7 @@ def anchor_blocks(data: bytes) -> set[tuple[ChainIdentity, int]]:
     from ledger.core.ethereum.block_headers import read_header
     from ledger.core.verification.bundle_format import decode_bundle, read_anchor
 
-    blocks: set[tuple[ChainIdentity, int]] = set()
+    blocks: set[tuple[ChainHistory, int]] = set()
     for bundle in _bundles(data):
         anchor = decode_bundle(bundle).anchor
         try:

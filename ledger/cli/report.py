@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from ledger.core.custody import Flag
     from ledger.core.supervision.model_package import PackageReport
     from ledger.core.verification.case import CaseReport
-    from ledger.core.verification.report import Report, Statement, Step
+    from ledger.core.verification.report import CheckedStep, ProofReport, Statement
     from ledger.i18n import Labels
     from ledger.supervision.leads import LeadReport
     from ledger.supervision.library.publishing import Usable
@@ -37,7 +37,7 @@ COLOURS = {
 }
 
 
-def show_report(session: Session, report: Report | CaseReport | LeadReport) -> None:
+def show_report(session: Session, report: ProofReport | CaseReport | LeadReport) -> None:
     """Print the report of a bundle or a lead, or as JSON."""
     if session.json:
         echo_json(report)
@@ -67,7 +67,7 @@ def show_package(session: Session, report: PackageReport, usable: Usable) -> Non
     return None
 
 
-def _show_statements(labels: Labels, report: Report | CaseReport | PackageReport | LeadReport) -> None:
+def _show_statements(labels: Labels, report: ProofReport | CaseReport | PackageReport | LeadReport) -> None:
     """Print the statements beside the verdict: whether the rules were kept, and whether anything is left out."""
     for name in ("conformity", "completeness"):
         statement: Statement | None = getattr(report, name, None)
@@ -82,9 +82,9 @@ def show_audit(session: Session, report: Mapping[str, Any]) -> None:
     if session.json:
         echo_json(report)
         return
-    from ledger.core.verification.report import Step
+    from ledger.core.verification.report import CheckedStep
 
-    labels, steps = session.labels, convert(report["steps"], list[Step])
+    labels, steps = session.labels, convert(report["steps"], list[CheckedStep])
     _show_steps(labels, steps)
     for finding in report["findings"]:
         click.secho(printable_line(_finding(labels, finding)), fg="red")
@@ -105,7 +105,7 @@ def _finding(labels: Labels, finding: Mapping[str, Any]) -> str:
     return f"{where}{text}" + (f" ({differs})" if differs else "")
 
 
-def _show_steps(labels: Labels, steps: Iterable[Step]) -> None:
+def _show_steps(labels: Labels, steps: Iterable[CheckedStep]) -> None:
     rows = [(step, labels.of("step", step.name), labels.of("result", step.result)) for step in steps]
     name_width = max(map(columns_of, (name for _, name, _ in rows)), default=0)
     result_width = max(map(columns_of, (result for _, _, result in rows)), default=0)
@@ -116,7 +116,7 @@ def _show_steps(labels: Labels, steps: Iterable[Step]) -> None:
         )
 
 
-def _about(labels: Labels, report: Report | CaseReport | LeadReport) -> Iterable[str]:
+def _about(labels: Labels, report: ProofReport | CaseReport | LeadReport) -> Iterable[str]:
     case_id = getattr(report, "case_id", None)
     if case_id is not None:
         yield f"{labels.of('field', 'case_id')}: {case_id}"
@@ -161,7 +161,7 @@ def _blocks(labels: Labels, reports: Iterable[Any]) -> Iterable[str]:
         yield labels.of("message", "one_operator")
 
 
-def _show_verdict(labels: Labels, verdict: str, steps: Iterable[Step], *, development: bool) -> None:
+def _show_verdict(labels: Labels, verdict: str, steps: Iterable[CheckedStep], *, development: bool) -> None:
     """Print the verdict and, if it is not the best, the first step that caused it."""
     outcome = click.style(labels.of("verdict", verdict), fg=COLOURS[verdict], bold=True)
     reasons = (

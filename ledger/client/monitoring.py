@@ -36,7 +36,7 @@ from ledger.core.log.replay import (
 from ledger.core.log.tiles import TILE_WIDTH, TileNodes
 from ledger.core.signing import authority as authorities
 from ledger.core.signing import signatures
-from ledger.core.signing.authority import Authority
+from ledger.core.signing.authority import AuthorityState
 from ledger.core.verification.trust import Trust
 from ledger.witness.source import LogSource
 
@@ -165,7 +165,7 @@ def _require_grown(before: Position, checkpoint: Checkpoint) -> None:
 
 def _uses(
     source: LogSource, agency: str, followed: ReplayState, envelopes: list[Envelope]
-) -> tuple[list[KeyUse], Authority]:
+) -> tuple[list[KeyUse], AuthorityState]:
     payloads = source.mirrored_payloads(envelopes, followed.size)
     authority, uses = followed.authority, []
     for index, envelope in enumerate(envelopes, followed.size):
@@ -179,12 +179,12 @@ def _uses(
     return uses, authority
 
 
-def _is_of(agency: str, authority: Authority, envelope: Envelope) -> bool:
+def _is_of(agency: str, authority: AuthorityState, envelope: Envelope) -> bool:
     grant = authority.grants.get(envelope.key_id)
     return envelope.agency == agency or (grant is not None and grant.agency_id == agency)
 
 
-def _use(authority: Authority, envelope: Envelope, index: int) -> KeyUse:
+def _use(authority: AuthorityState, envelope: Envelope, index: int) -> KeyUse:
     grant = authority.grants.get(envelope.key_id)
     use = _entry(envelope, index, envelope.key_id, grant.officer if grant else None)
     try:
@@ -214,7 +214,7 @@ def _entry(envelope: Envelope, index: int, key_id: str | None, officer: str | No
     )
 
 
-def _require_right(authority: Authority, envelope: Envelope, index: int) -> None:
+def _require_right(authority: AuthorityState, envelope: Envelope, index: int) -> None:
     """Check that a registry change is signed by the log's own key, which alone may mirror the registry."""
     try:
         signatures.verify_envelope(envelope, authority.log_id)

@@ -24,7 +24,7 @@ from msgspec import Struct
 from ledger.core.encoding.digests import Algorithm, Digest, parse_digest
 from ledger.core.errors import IntegrityBroken, TallystickError
 from ledger.core.events.terms import Verdict
-from ledger.core.verification.report import Check, NotChecked, Outcome, Step, perform, worst
+from ledger.core.verification.report import Check, CheckedStep, NotChecked, Outcome, perform, worst
 from ledger.evidence import bag
 from ledger.evidence.bag import BagBinding, Fault, FileFinding, Listed, Report
 from ledger.evidence.folder import Folder, FolderEntry
@@ -163,7 +163,7 @@ class EvidenceCheck(Struct, frozen=True):
     """The outcome of a check; ``files`` and ``size`` (bytes) are those of the payload that exists."""
 
     verdict: Verdict
-    steps: tuple[Step, ...]
+    steps: tuple[CheckedStep, ...]
     digests: tuple[str, ...]
     files: int
     size: int

@@ -23,7 +23,7 @@ from ledger.core.log.merkle import Hash, NodeReader
 from ledger.core.log.tiles import TileNodes
 from ledger.core.log.tlog_proofs import TlogProof
 from ledger.core.procedure.rulebook import Rulebook
-from ledger.core.signing.authority import Authority
+from ledger.core.signing.authority import AuthorityState
 from ledger.core.supervision.model_package import MAX_VERSIONS, ModelPackage, encode_package, verify_package
 from ledger.core.verification.bundle import verify_bundle
 from ledger.core.verification.bundle_format import (
@@ -41,7 +41,7 @@ from ledger.core.verification.bundle_format import (
 from ledger.core.verification.case import verify_case
 from ledger.core.verification.chain import ObservedBlock
 from ledger.core.verification.evidence import encode_response
-from ledger.core.verification.report import Step
+from ledger.core.verification.report import CheckedStep
 from ledger.core.verification.trust import Trust, TrustedChain
 from ledger.recording.publisher import Publisher
 from ledger.recording.registry_view import Registry
@@ -109,7 +109,7 @@ class _View(Struct, frozen=True):
 
     connection: Connection
     nodes: NodeReader
-    authority: Authority
+    authority: AuthorityState
     heads: tuple[_Head, ...]
     anchor: Callable[[RecordedHead, str | None], Anchor | None]
 
@@ -331,7 +331,7 @@ def _readable(index: int) -> Iterator[None]:
         ) from error
 
 
-def _require_proven(faults: Iterable[Step], index: int) -> None:
+def _require_proven(faults: Iterable[CheckedStep], index: int) -> None:
     for fault in faults:
         raise IntegrityBroken(
             f"entry {index} is not proven by what is stored: step {fault.number} ({fault.name}): {fault.detail}",

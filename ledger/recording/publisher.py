@@ -12,7 +12,7 @@ from ledger.core.custody import Flag
 from ledger.core.log import merkle
 from ledger.core.log.checkpoints import Checkpoint, sign_checkpoint
 from ledger.core.log.merkle import Hash
-from ledger.core.log.notes import Signer
+from ledger.core.log.notes import NoteSigner
 from ledger.core.log.tiles import TileNodes
 from ledger.core.log.tlog_proofs import TlogProof
 from ledger.store import checkpoints, log
@@ -40,7 +40,7 @@ class Receipt(Struct, frozen=True):
 class Publisher:
     """Signs checkpoints with the log's key; publishes one every ``interval_ms`` at most."""
 
-    def __init__(self, signer: Signer, interval_ms: int = INTERVAL_MS):
+    def __init__(self, signer: NoteSigner, interval_ms: int = INTERVAL_MS):
         self._signer = signer
         self._interval_ms = interval_ms
         self.origin = signer.verifying_key.name

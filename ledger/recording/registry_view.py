@@ -6,7 +6,7 @@ from threading import Lock
 
 from ledger.core.log.replay import replay_registry
 from ledger.core.signing import authority as authorities
-from ledger.core.signing.authority import Authority, ServiceKeys
+from ledger.core.signing.authority import AuthorityState, ServiceKeys
 from ledger.store import log
 from ledger.store.database import Connection
 
@@ -20,10 +20,10 @@ class Registry:
         self._lock = Lock()
 
     @property
-    def authority(self) -> Authority:
+    def authority(self) -> AuthorityState:
         return self._authority
 
-    def at(self, connection: Connection, changes: int) -> Authority:
+    def at(self, connection: Connection, changes: int) -> AuthorityState:
         """Return the authority after all changes that ``connection`` sees. Requires that it sees ``changes``."""
         with self._lock:
             if self._authority.changes != changes:

@@ -27,7 +27,7 @@ from ledger.core.log.replay import StreamHead, place_after
 from ledger.core.log.tiles import Appended, RightEdge, TileNodes
 from ledger.core.log.tlog_proofs import TlogProof
 from ledger.core.signing import authority as authorities
-from ledger.core.signing.authority import Authority
+from ledger.core.signing.authority import AuthorityState
 from ledger.recording.case_states import READ_ON_AT_MOST, CaseStates, new_case_of, not_on_head, require_free_id
 from ledger.recording.publisher import Publisher, Receipt
 from ledger.recording.registry_view import Registry
@@ -45,7 +45,7 @@ class LogView:
         self,
         stored: dict[str, StoredEntry],
         heads: dict[tuple[str, str], StreamHead],
-        authority: Authority,
+        authority: AuthorityState,
         splitting: dict[str, str],
     ):
         self.stored = stored
@@ -54,7 +54,7 @@ class LogView:
         self.authority = authority
 
     @classmethod
-    def read(cls, connection: Connection, batch: Sequence[ValidatedSubmission], authority: Authority) -> LogView:
+    def read(cls, connection: Connection, batch: Sequence[ValidatedSubmission], authority: AuthorityState) -> LogView:
         envelopes = [validated.submitted.envelope for validated in batch]
         new_cases = {
             new_case for validated in batch if (new_case := new_case_of(validated.submitted.payload)) is not None

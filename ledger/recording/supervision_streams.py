@@ -13,7 +13,7 @@ from ledger.core.events import Payload
 from ledger.core.events.record import DatasetRegistered
 from ledger.core.events.supervision import LeadClosed, ModelAdopted, ModelPublished, RecommendationIssued
 from ledger.core.procedure.jurisdiction import in_line, may_supervise, supervises
-from ledger.core.signing.authority import Agency, Authority
+from ledger.core.signing.authority import Agency, AuthorityState
 from ledger.core.supervision import Act, Matter, ModelState, Move, fold
 from ledger.core.supervision.anonymity import Trace, known_traces, traces, words
 from ledger.core.supervision.recommendations import STREAM as RECOMMENDATION_STREAM
@@ -73,7 +73,7 @@ def cites_other_streams(payload: Payload) -> bool:
     return isinstance(payload.body, RecommendationIssued | LeadClosed | ModelPublished | DatasetRegistered)
 
 
-def require_cited_elsewhere(connection: Connection, payload: Payload, authority: Authority) -> None:
+def require_cited_elsewhere(connection: Connection, payload: Payload, authority: AuthorityState) -> None:
     """Raise RuleRefused: unknown_lead, unknown_recommendation, not_anonymous, dataset_id_taken."""
     body, agencies = payload.body, authority.agencies
     if isinstance(body, DatasetRegistered):
@@ -86,7 +86,7 @@ def require_cited_elsewhere(connection: Connection, payload: Payload, authority:
         _require_issued(connection, body.recommendation_id, payload)
 
 
-def identified(connection: Connection, text: str, authority: Authority, reader: Reader) -> tuple[Trace, ...]:
+def identified(connection: Connection, text: str, authority: AuthorityState, reader: Reader) -> tuple[Trace, ...]:
     """Return what in the text identifies a case, an item or a person, by its form or as an id that the reader sees.
 
     Ids of cases that the reader may not see are not looked up: the answer would reveal that they exist.
@@ -97,7 +97,9 @@ def identified(connection: Connection, text: str, authority: Authority, reader: 
     return tuple(sorted({*traces(text), *known_traces(text, identifiers)}))
 
 
-def _require_anonymous(connection: Connection, body: ModelPublished, authority: Authority, payload: Payload) -> None:
+def _require_anonymous(
+    connection: Connection, body: ModelPublished, authority: AuthorityState, payload: Payload
+) -> None:
     """Raise RuleRefused if the case study identifies somebody or something.
 
     Ids are looked up as far as an analyst of the publisher may see them; only an analyst signs such an event.

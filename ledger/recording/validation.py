@@ -25,7 +25,7 @@ from ledger.core.procedure.jurisdiction import may_detain
 from ledger.core.procedure.rulebook import Rulebook
 from ledger.core.signing import authority as authorities
 from ledger.core.signing import signatures
-from ledger.core.signing.authority import Agency, Authority
+from ledger.core.signing.authority import Agency, AuthorityState
 from ledger.core.supervision import Matter, Move
 from ledger.recording import supervision_streams
 from ledger.recording.case_states import CaseStates, NoDatabase, ReadAccess
@@ -149,11 +149,11 @@ class Validator:
                 raise
             return self._validate_by(newest, submitted)
 
-    def _newest_authority(self) -> Authority:
+    def _newest_authority(self) -> AuthorityState:
         with self._database.read() as connection:
             return self._registry.at(connection, log.tree(connection).registry_changes)
 
-    def _validate_by(self, authority: Authority, submitted: Submitted) -> ValidatedSubmission:
+    def _validate_by(self, authority: AuthorityState, submitted: Submitted) -> ValidatedSubmission:
         envelope, payload = submitted.envelope, submitted.payload
         grant = authorities.require_key(authority, envelope, _NOT_YET)
         authorities.require_officer(grant, payload)
@@ -178,14 +178,14 @@ class Validator:
         lines = clocks.changes(before, outcome.state, self.book, self.calendar)
         return ValidatedSubmission(submitted, authority.changes, before, outcome, lines)
 
-    def _matter(self, payload: Payload, authority: Authority) -> Matter | None:
+    def _matter(self, payload: Payload, authority: AuthorityState) -> Matter | None:
         """Return the state that the event's stream is at; nothing is read for a first event."""
         if payload.previous is None:
             return None
         with self._database.read() as connection:
             return supervision_streams.matter_of(connection, payload.stream.id, authority.agencies)
 
-    def _require_cited_exists(self, authority: Authority, payload: Payload) -> None:
+    def _require_cited_exists(self, authority: AuthorityState, payload: Payload) -> None:
         """Require that what an event cites outside its state exists.
 
         This is checked last, only for an event that the stream accepts from this signer: the answer reveals other
@@ -227,7 +227,7 @@ class Validator:
             return log.identities(connection, [event_id]).get(event_id)
 
 
-def _require_admitted(authority: Authority, agency_id: str, field: str) -> Agency:
+def _require_admitted(authority: AuthorityState, agency_id: str, field: str) -> Agency:
     agency = authority.agencies.get(agency_id)
     if agency is None:
         raise RuleRefused(
@@ -239,7 +239,7 @@ def _require_admitted(authority: Authority, agency_id: str, field: str) -> Agenc
     return agency
 
 
-def _require_detention_house(authority: Authority, agency_id: str) -> None:
+def _require_detention_house(authority: AuthorityState, agency_id: str) -> None:
     agency = _require_admitted(authority, agency_id, "detention_house")
     if not may_detain(agency):
         raise RuleRefused(

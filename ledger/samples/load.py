@@ -29,7 +29,7 @@ from ledger.core.ethereum.contract_changes import ROLE_BITS
 from ledger.core.events import Envelope, decode_envelope
 from ledger.core.events.record import DatasetRegistered
 from ledger.core.events.supervision import BilingualText
-from ledger.core.signing.authority import Authority
+from ledger.core.signing.authority import AuthorityState
 from ledger.recording.publisher import Receipt
 from ledger.recording.sequencer import Sequencer
 from ledger.recording.validation import Duplicate, Validator
@@ -194,7 +194,7 @@ class InsideLedger:
         database: Database,
         validator: Validator,
         sequencer: Sequencer,
-        authority: Callable[[], Authority],
+        authority: Callable[[], AuthorityState],
         registry: Callable[[], RegistryClient],
         files: DatasetFiles,
         clock: Callable[[], int],

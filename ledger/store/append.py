@@ -21,7 +21,7 @@ from ledger.core.custody.register import Register
 from ledger.core.errors import IntegrityBroken
 from ledger.core.events import Envelope, Payload
 from ledger.core.events.record import SectionErased
-from ledger.core.log.tiles import TileRow
+from ledger.core.log.tiles import TileContents
 from ledger.core.supervision import Move
 from ledger.store import bindings, clocks, feed, imports, rows, search, splits, supervision
 from ledger.store.clocks import ClockLine
@@ -113,7 +113,11 @@ _MOVE_TREE = update(TREE).values({name: bindparam(name) for name in NewTree.__st
 
 
 def write_batch(
-    connection: Connection, database: Database, entries: Sequence[NewEntry], tiles: Sequence[TileRow], tree: NewTree
+    connection: Connection,
+    database: Database,
+    entries: Sequence[NewEntry],
+    tiles: Sequence[TileContents],
+    tree: NewTree,
 ) -> None:
     """Write everything that the batch changes into the open transaction. Requires the writer's lock.
 

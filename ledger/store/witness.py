@@ -350,14 +350,14 @@ class WitnessStore:
 
     # -- alarms --------------------------------------------------------------------------------------------------------
 
-    def raise_alarm(self, kind: str, *, halts: bool, told: str, evidence: Mapping[str, str], now: int) -> Alarm | None:
+    def raise_alarm(self, kind: str, *, halts: bool, text: str, evidence: Mapping[str, str], now: int) -> Alarm | None:
         """Store an alarm; return None if one of its kind is open already. ``now`` is in unix milliseconds."""
         with self._writing() as connection:
             standing = select(ALARMS.c.number).where(ALARMS.c.kind == kind, ALARMS.c.cleared_at.is_(None))
             if connection.execute(standing).first() is not None:
                 return None
             number = int(connection.execute(select(func.coalesce(func.max(ALARMS.c.number), 0))).scalar_one()) + 1
-            alarm = Alarm(number, kind, halts, told, dict(evidence), now)
+            alarm = Alarm(number, kind, halts, text, dict(evidence), now)
             row = msgspec.structs.asdict(alarm) | {"evidence": msgspec.json.encode(alarm.evidence).decode()}
             connection.execute(ALARMS.insert().values(row))
         return alarm

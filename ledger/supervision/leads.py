@@ -22,11 +22,11 @@ from ledger.core.procedure.jurisdiction import supervises
 from ledger.core.procedure.legal_days import spelled
 from ledger.core.procedure.rulebook import Rulebook
 from ledger.core.signing.authority import Agency
-from ledger.core.verification.bundle import Verified, verify_event
+from ledger.core.verification.bundle import VerifiedEvent, verify_event
 from ledger.core.verification.bundle_format import decode_case_bundle
 from ledger.core.verification.case import order_of, scan
 from ledger.core.verification.chain import ObservedBlock
-from ledger.core.verification.report import Check, NotChecked, Outcome, Step, perform, worst
+from ledger.core.verification.report import Check, CheckedStep, NotChecked, Outcome, perform, worst
 from ledger.core.verification.trust import Trust
 from ledger.supervision.models.definition import Model, Sql, fill_text, text_of
 from ledger.supervision.models.sql_guard import QueryRefused
@@ -113,10 +113,10 @@ class LeadReport(Struct, frozen=True):
     verdict: Verdict
     development: bool
     lead_id: str
-    steps: tuple[Step, ...]
+    steps: tuple[CheckedStep, ...]
 
     @property
-    def faults(self) -> tuple[Step, ...]:
+    def faults(self) -> tuple[CheckedStep, ...]:
         return tuple(step for step in self.steps if step.result == "failed")
 
 
@@ -255,7 +255,7 @@ def _take_case(run: _Run, case_id: str, data: bytes) -> NotChecked | None:
     return gap or (order if isinstance(order, NotChecked) else None)
 
 
-def _take(run: _Run, verified: Verified) -> None:
+def _take(run: _Run, verified: VerifiedEvent) -> None:
     subject = verified.report.subject
     if subject.index is None:
         raise NotChecked(f"{subject.event_id} has no index that its proof shows")
@@ -269,7 +269,7 @@ def _take(run: _Run, verified: Verified) -> None:
         run.anchors[subject.size] = verified.report.record.timestamp
 
 
-def _place(run: _Run, verified: Verified) -> None:
+def _place(run: _Run, verified: VerifiedEvent) -> None:
     subject = verified.report.subject
     if subject.index is not None and subject.index < run.raised().tree_size:
         run.places[subject.payload_digest] = _Place(subject.index, subject.event_id)
@@ -429,13 +429,13 @@ def _require_same(lead: LeadRaised, expected: Mapping[str, object]) -> None:
             raise ProofRefused(f"expected {value}, not {getattr(lead, field)}", field=field)
 
 
-def _require_sound(verified: Verified, what: str) -> None:
+def _require_sound(verified: VerifiedEvent, what: str) -> None:
     """Raises ProofRefused where a step failed."""
     for step in verified.report.faults:
         raise ProofRefused(f"{what}: {step.detail}", field=step.name)
 
 
-def _gap(verified: Verified) -> NotChecked | None:
+def _gap(verified: VerifiedEvent) -> NotChecked | None:
     """What keeps the bundle from being intact, though nothing in it is wrong."""
     for step in verified.report.steps:
         if step.verdict != "intact":

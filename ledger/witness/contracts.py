@@ -17,7 +17,7 @@ from ledger.chain.registry import RegistryReader
 from ledger.chain.view import ContractsAt
 from ledger.core.errors import Conflict, NotFound
 from ledger.core.events.registry import RegistryChange
-from ledger.core.signing.authority import Authority
+from ledger.core.signing.authority import AuthorityState
 from ledger.core.verification.trust import FinalityRule, Trust, TrustedChain
 
 logger = structlog.get_logger(__name__)
@@ -68,7 +68,7 @@ class Contracts:
             )
         return block.ref
 
-    def changes_after(self, authority: Authority, first_block: int, final: BlockRef) -> list[RegistryChange]:
+    def changes_after(self, authority: AuthorityState, first_block: int, final: BlockRef) -> list[RegistryChange]:
         """Return the registry's changes above those of ``authority``, up to the final block, as the log mirrors them.
 
         ``first_block`` is the block of the last of them, or of the first change. If it is wrong, the changes do not
@@ -79,7 +79,7 @@ class Contracts:
         )
         return [change.body() for change in changes]
 
-    def unmirrored(self, authority: Authority, final: BlockRef) -> int:
+    def unmirrored(self, authority: AuthorityState, final: BlockRef) -> int:
         """Return how many changes at the final block the log does not mirror.
 
         Raises ChainMismatch if it mirrors other changes.

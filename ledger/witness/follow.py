@@ -14,10 +14,10 @@ from ledger.core.log.checkpoints import Checkpoint
 from ledger.core.log.merkle import Hash
 from ledger.core.log.replay import (
     LogFault,
+    LogUnreadable,
     MirroredChange,
     ReplayState,
     ReplayStep,
-    Unreadable,
     append_entries,
     decode_entries,
     late_entry,
@@ -29,7 +29,7 @@ from ledger.core.log.replay import (
     require_signed,
 )
 from ledger.core.log.tiles import TILE_WIDTH, TileNodes
-from ledger.core.signing.authority import Authority
+from ledger.core.signing.authority import AuthorityState
 from ledger.store.witness import WitnessStore
 from ledger.witness.contracts import Contracts
 from ledger.witness.source import LogSource
@@ -125,7 +125,7 @@ class LogFollower:
             arrival = f"entry {index} of {envelopes[index - first].agency} came to the log more than {waited // 3600} h"
             self._alarms.warn("late_entry", f"{arrival} after it says that it was signed")
 
-    def _compare(self, authority: Authority, mirrored: Sequence[MirroredChange]) -> None:
+    def _compare(self, authority: AuthorityState, mirrored: Sequence[MirroredChange]) -> None:
         """Require that the chain has these changes, so that no entry is judged by a registry that the log made up."""
         final = self._contracts.final()
         first_block = authority.last_block if authority.changes else mirrored[0].change.location.block_number
@@ -152,7 +152,7 @@ class LogFollower:
         except LogFault as fault:
             self._alarms.halt(fault, {"checkpoint": note, "cosigned": self._store.latest_note()})
             raise
-        except Unreadable:
+        except LogUnreadable:
             self._nodes_of = (0, Hash(b""))  # none of these tiles is used again
             raise
 

@@ -12,7 +12,7 @@ from ledger.core.errors import Conflict, MalformedInput, NotFound, ProofRefused,
 from ledger.core.log import notes
 from ledger.core.log.checkpoints import ROOT_OF_ANOTHER_SIZE, Checkpoint, cosign_checkpoint, verify_checkpoint
 from ledger.core.log.merkle import as_hash, verify_consistency
-from ledger.core.log.replay import LogFault, Unreadable
+from ledger.core.log.replay import LogFault, LogUnreadable
 from ledger.core.log.witness_protocol import AddCheckpoint, AnchorCosignature, CosignAnchor, CosignBlock
 from ledger.core.verification.chain import BlockStatement, cosign_block
 from ledger.core.verification.trust import Trust, TrustedBlock
@@ -33,7 +33,7 @@ class Cosigner:
         *,
         contracts: Contracts,
         watch: Watch,
-        note_signer: notes.Signer,
+        note_signer: notes.NoteSigner,
         account: Signer,
         clock: Callable[[], int],
         reach_timeout_s: float,
@@ -69,7 +69,7 @@ class Cosigner:
         self._store.require_free()
         self._require_continues(latest, checkpoint, asked)  # 3
         self._reach(checkpoint, asked.note)  # 4
-        log_signed = str(notes.Note(text, _of_log(asked.note, self._trust)))
+        log_signed = str(notes.SignedNote(text, _of_log(asked.note, self._trust)))
         at = self._store.cosign(latest, checkpoint.size, checkpoint.root, log_signed, self._clock() // 1000)  # 5
         return cosign_checkpoint(checkpoint, self._note_signer, at).line()
 
@@ -158,7 +158,7 @@ class Cosigner:
         try:
             try:
                 self._follower.reach(checkpoint, note, timeout_s=self._reach_timeout_s)
-            except Unreadable:
+            except LogUnreadable:
                 self._watch.look_at_log()
                 self._follower.reach(checkpoint, note, timeout_s=self._reach_timeout_s)
         except LogFault:

@@ -17,7 +17,7 @@ from ledger.core.errors import MalformedInput
 from ledger.core.events import Envelope
 from ledger.core.log.merkle import HASH_LENGTH
 from ledger.core.log.notes import MAX_NOTE_LENGTH
-from ledger.core.log.replay import Unreadable, is_registry_change
+from ledger.core.log.replay import LogUnreadable, is_registry_change
 from ledger.core.log.tiles import (
     LENGTH_PREFIX,
     MAX_ENTRY_LENGTH,
@@ -33,7 +33,7 @@ MAX_PAGE = 16 * 1024 * 1024  # bytes of one page of registry changes
 PAGE = 1000  # registry changes
 
 
-class LogUnreachable(Unreadable):
+class LogUnreachable(LogUnreadable):
     """The log does not answer."""
 
     code = "log_unreachable"
@@ -69,13 +69,13 @@ class LogSource:
         try:
             return data.decode()
         except UnicodeDecodeError as error:
-            raise Unreadable("the log's checkpoint is no text") from error
+            raise LogUnreadable("the log's checkpoint is no text") from error
 
     def tile(self, level: int, index: int, width: int) -> bytes:
         """Return the first ``width`` hashes of a tile: a ``TileReader``."""
         data = self._widest(TileName(level, index, width), TileName(level, index), TILE_LENGTH)
         if len(data) < width * HASH_LENGTH:
-            raise Unreadable(f"{TileName(level, index, width).path()} has {len(data)} bytes")
+            raise LogUnreadable(f"{TileName(level, index, width).path()} has {len(data)} bytes")
         return data[: width * HASH_LENGTH]
 
     def entries(self, first: int, end: int) -> list[bytes]:
@@ -113,7 +113,7 @@ class LogSource:
             try:
                 page = _page_decoder.decode(data)
             except msgspec.DecodeError as error:
-                raise Unreadable("the log's registry changes are not of their form") from error
+                raise LogUnreadable("the log's registry changes are not of their form") from error
             yield from page.entries
             if page.next is None or not page.entries or page.next <= after:
                 return
@@ -127,7 +127,7 @@ class LogSource:
                 return decode_bundle(data, bundle_width)
             except MalformedInput as error:
                 refused = error
-        raise Unreadable(f"{name.path()}: {refused.message}") from refused
+        raise LogUnreadable(f"{name.path()}: {refused.message}") from refused
 
     def _widest(self, name: TileName | BundleName, full: TileName | BundleName, limit: int) -> bytes:
         """Return a partial tile or, if it is gone, the full one that replaced it (C2SP tlog-tiles)."""
@@ -147,7 +147,7 @@ class LogSource:
                 for part in response.iter_bytes():
                     received += len(part)
                     if received > limit:
-                        raise Unreadable(f"the log answers /{path} with more than {limit} bytes")
+                        raise LogUnreadable(f"the log answers /{path} with more than {limit} bytes")
                     if time.monotonic() > deadline:
                         raise LogUnreachable(f"the log did not finish its answer to /{path} in time")
                     parts.append(part)
@@ -162,5 +162,5 @@ class LogSource:
         return b"".join(parts)
 
 
-class _Missing(Unreadable):
+class _Missing(LogUnreadable):
     """The log answers 404: it may be gone, or withheld."""

@@ -58,7 +58,7 @@ class Alarms:
                 logger.info("alarm passed", alarm=alarm.number, kind=alarm.kind)
 
     def _raise(self, kind: str, text: str, evidence: Mapping[str, str], *, halts: bool) -> None:
-        alarm = self._store.raise_alarm(kind, halts=halts, told=text, evidence=evidence, now=self._clock())
+        alarm = self._store.raise_alarm(kind, halts=halts, text=text, evidence=evidence, now=self._clock())
         if alarm is not None:
             log = logger.error if halts else logger.warning
             log("alarm", alarm=alarm.number, kind=kind, halts=halts, told=text)

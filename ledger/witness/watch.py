@@ -17,7 +17,7 @@ from ledger.chain.eth import BlockRef
 from ledger.core.errors import IntegrityBroken, TallystickError, Unavailable
 from ledger.core.log.checkpoints import Checkpoint, verify_checkpoint
 from ledger.core.log.merkle import as_hash
-from ledger.core.log.replay import LogFault, SignedInFuture, Unreadable
+from ledger.core.log.replay import LogFault, LogUnreadable, SignedInFuture
 from ledger.core.verification.trust import Trust
 from ledger.store.witness import SeenAnchor, WitnessProgress, WitnessStore
 from ledger.witness.contracts import Contracts
@@ -116,7 +116,7 @@ class Watch:
             self._alarms.passed("unreachable", "unreadable", "chain_behind")
             self._alarms.warn("signed_in_future", error.for_operator)
             raise
-        except Unreadable as error:
+        except LogUnreadable as error:
             self._alarms.passed("unreachable")
             self._alarms.warn("unreadable", error.for_operator)
             raise
@@ -136,7 +136,7 @@ class Watch:
         try:
             checkpoint = verify_checkpoint(note, self._trust.log_key_of(note))
         except TallystickError as error:
-            raise Unreadable(f"what the log publishes is no checkpoint of its key: {error.message}") from error
+            raise LogUnreadable(f"what the log publishes is no checkpoint of its key: {error.message}") from error
         self._require_no_less(checkpoint, note, before)
         self._store.keep_seen(checkpoint.size)
         self._follower.reach(checkpoint, note, timeout_s=self._reach_timeout_s)
@@ -177,7 +177,7 @@ class Watch:
             raise
         except IntegrityBroken as error:
             self._alarms.warn("wrong_chain", error.for_operator)
-        except Unreadable as error:
+        except LogUnreadable as error:
             self._alarms.warn("unreadable", error.for_operator)
         except Unavailable as error:
             self._alarms.warn("chain_unreachable", error.for_operator)

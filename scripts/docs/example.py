@@ -32,7 +32,7 @@ from ledger.core.events import (
 from ledger.core.events.terms import EventRef, Quantity, Role
 from ledger.core.log import merkle
 from ledger.core.log.checkpoints import Checkpoint, cosign_checkpoint, sign_checkpoint
-from ledger.core.log.notes import Note, SeedSigner, SignatureType, parse_note
+from ledger.core.log.notes import SeedSigner, SignatureType, SignedNote, parse_note
 from ledger.core.log.policy import parse_policy
 from ledger.core.log.tlog_proofs import TlogProof
 from ledger.core.signing import authority
@@ -269,7 +269,7 @@ def vouched(header_rlp: str, signers: Iterable[SeedSigner] = (WITNESSES[0], WITN
     header = read_header(bytes.fromhex(header_rlp[2:]))
     block = TrustedBlock(header.number, "0x" + header.hash.hex())
     statement = replace(BlockStatement(LOG_ID, CHAIN, block), **changes)
-    return str(Note(statement.text(), tuple(cosign_block(statement, signer, VOUCHED_AT) for signer in signers)))
+    return str(SignedNote(statement.text(), tuple(cosign_block(statement, signer, VOUCHED_AT) for signer in signers)))
 
 
 @dataclass

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from ledger.core.encoding.digests import keccak256
 from ledger.core.ethereum.trie import EMPTY_ROOT
 from ledger.core.log.checkpoints import cosign_text
-from ledger.core.log.notes import Note, NoteSignature, parse_note
+from ledger.core.log.notes import NoteSignature, SignedNote, parse_note
 from ledger.core.verification.bundle_format import Bundle, raw
 from ledger.core.verification.contract_storage import anchor_slots, registry_slots
 from ledger.core.verification.trust import TrustedBlock
@@ -196,7 +196,7 @@ def _with_an_empty_line(note: str) -> str:
     """The note with an empty line at the end of its text, signed so."""
     text = parse_note(note).text + "\n"
     lines = (cosign_text(text, witness, example.VOUCHED_AT) for witness in (WITNESSES[0], WITNESSES[2]))
-    return str(Note(text, tuple(lines)))
+    return str(SignedNote(text, tuple(lines)))
 
 
 def _slot(number: int, value: Callable[[int], int]) -> State:

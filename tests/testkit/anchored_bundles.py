@@ -15,7 +15,7 @@ from ledger.core.verification.bundle import verify_bundle
 from ledger.core.verification.bundle_format import Bundle, raw
 from ledger.core.verification.chain import ObservedBlock
 from ledger.core.verification.contract_storage import anchor_slots, registry_slots
-from ledger.core.verification.report import Report
+from ledger.core.verification.report import ProofReport
 from ledger.core.verification.trust import Trust, TrustedBlock
 from scripts.docs.chain_states import State
 from tests.testkit.builders import POLICE, clerk
@@ -53,7 +53,7 @@ def trusting(*blocks: TrustedBlock) -> Trust:
     return trust(chains=(replace(CHAIN, trusted_blocks=blocks),))
 
 
-def verdict_of(bundle: Bundle | Tree, *seen: ObservedBlock, using: Trust | None = None) -> Report:
+def verdict_of(bundle: Bundle | Tree, *seen: ObservedBlock, using: Trust | None = None) -> ProofReport:
     """Under a trust file that names the block of a bundle's anchor; that of the good one for a bundle as a tree."""
     data = json.dumps(bundle).encode() if isinstance(bundle, dict) else encode_bundle(bundle)
     default = trusting(NAMED) if isinstance(bundle, dict) else naming(bundle)

@@ -38,7 +38,7 @@ from ledger.core.events import (
 from ledger.core.events.registry import ChangeLocation, Name, Profile, RegistryChange
 from ledger.core.events.terms import AgencyKind, EventRef, Role
 from ledger.core.signing import authority as authorities
-from ledger.core.signing.authority import SERVICE_AGENCY, SERVICE_OFFICER, Authority
+from ledger.core.signing.authority import SERVICE_AGENCY, SERVICE_OFFICER, AuthorityState
 from ledger.core.signing.signatures import address_of, signing_hash
 
 START = 1772413200  # 2026-03-02T01:00:00Z, nine in the morning in Shanghai
@@ -306,7 +306,7 @@ class Registry:
     """
 
     def __init__(self, *, log_id: bytes = LOG_ID, service: Officer = SERVICE, first: int = 0) -> None:
-        self.authority: Authority = authorities.initial(log_id, service.key_id)
+        self.authority: AuthorityState = authorities.initial(log_id, service.key_id)
         self.bodies: list[RegistryChange] = []
         self._next = first
 
@@ -346,7 +346,7 @@ class Registry:
         return self
 
 
-def authority_with(*officers: Officer, log_id: bytes = LOG_ID) -> Authority:
+def authority_with(*officers: Officer, log_id: bytes = LOG_ID) -> AuthorityState:
     """The authority of a log whose first entries admit the officers' agencies and grant their keys."""
     agencies = dict.fromkeys(officer.agency for officer in officers)
     return Registry(log_id=log_id).admit(*agencies).grant(*officers).authority

@@ -11,7 +11,7 @@ from typing import Any
 
 from ledger.core.verification.bundle import verify_bundle
 from ledger.core.verification.bundle_format import AuthorityEvidence, Bundle, encode_bundle
-from ledger.core.verification.report import Report
+from ledger.core.verification.report import ProofReport
 from ledger.core.verification.trust import Trust
 from tests.testkit.builders import POLICE, PROCURATORATE, section
 from tests.testkit.bundles import log_with, naming
@@ -34,17 +34,17 @@ TRUST = naming(GOOD)
 EVIDENCE = AuthorityEvidence(agency=LOG.evidence(0, NOTE), grant=LOG.evidence(1, NOTE))
 
 
-def verdict_of(bundle: Bundle | Tree, using: Trust | None = None) -> Report:
+def verdict_of(bundle: Bundle | Tree, using: Trust | None = None) -> ProofReport:
     """Under a trust file that names the block of a bundle's anchor; that of the good one for a bundle as a tree."""
     data = json.dumps(bundle).encode() if isinstance(bundle, dict) else encode_bundle(bundle)
     return verify_bundle(data, using or (TRUST if isinstance(bundle, dict) else naming(bundle)))
 
 
-def results(report: Report) -> dict[str, str]:
+def results(report: ProofReport) -> dict[str, str]:
     return {step.name: step.result for step in report.steps}
 
 
-def faults(report: Report) -> list[str]:
+def faults(report: ProofReport) -> list[str]:
     return [step.name for step in report.faults]
 
 

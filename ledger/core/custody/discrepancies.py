@@ -23,7 +23,7 @@ _KIND_OF: dict[ReasonCode, DiscrepancyKind] = {
 }
 
 
-class Difference(NamedTuple):
+class DescriptionDifference(NamedTuple):
     """A difference between the record or list (``expected``) and the item as received (``found``)."""
 
     kind: DiscrepancyKind
@@ -74,29 +74,31 @@ def stated(before: CaseState, handover: Handover, body: halves.HandoverAccepted)
     return opened
 
 
-def differences(item: Item, line: ReceivedItem | ItemCheckedIn) -> list[Difference]:
+def differences(item: Item, line: ReceivedItem | ItemCheckedIn) -> list[DescriptionDifference]:
     """Return all differences between the item and the receiver's line."""
     differing = [*_quantity_difference(item, line.quantity), *_seal_difference(item, line.seal_state, line.seal_number)]
     if digests_conflict(item.digests, line.digests):
-        differing.append(Difference("digest", " ".join(item.digests), " ".join(line.digests)))
+        differing.append(DescriptionDifference("digest", " ".join(item.digests), " ".join(line.digests)))
     # A mismatch that is stated without figures is a difference of condition.
     if line.match_result == "mismatch" and not differing:
         differing.append(
-            Difference("condition", item.condition or "as listed", line.condition or line.remark or "differs")
+            DescriptionDifference(
+                "condition", item.condition or "as listed", line.condition or line.remark or "differs"
+            )
         )
     return differing
 
 
-def refusal_differences(item: Item, line: NotAcceptedItem) -> list[Difference]:
+def refusal_differences(item: Item, line: NotAcceptedItem) -> list[DescriptionDifference]:
     """Return the differences of an item that was not accepted, empty if it was left for another reason."""
     differing = [*_quantity_difference(item, line.quantity), *_seal_difference(item, line.seal_state, None)]
     kind = _KIND_OF.get(line.reason_code)
     if kind is not None and not differing:
-        differing.append(Difference(kind, "as listed", line.explanation or line.reason_code))
+        differing.append(DescriptionDifference(kind, "as listed", line.explanation or line.reason_code))
     return differing
 
 
-def _quantity_difference(item: Item, quantity: Quantity | None) -> Iterator[Difference]:
+def _quantity_difference(item: Item, quantity: Quantity | None) -> Iterator[DescriptionDifference]:
     if quantity is None or quantity == item.quantity:
         return
     kind: DiscrepancyKind = "quantity"
@@ -104,15 +106,17 @@ def _quantity_difference(item: Item, quantity: Quantity | None) -> Iterator[Diff
         kind = "missing"
     elif quantity.unit == item.quantity.unit and Decimal(quantity.value) > Decimal(item.quantity.value):
         kind = "surplus"
-    yield Difference(kind, f"{item.quantity.value} {item.quantity.unit}", f"{quantity.value} {quantity.unit}")
+    yield DescriptionDifference(
+        kind, f"{item.quantity.value} {item.quantity.unit}", f"{quantity.value} {quantity.unit}"
+    )
 
 
-def _seal_difference(item: Item, seal_state: str | None, seal_number: str | None) -> Iterator[Difference]:
+def _seal_difference(item: Item, seal_state: str | None, seal_number: str | None) -> Iterator[DescriptionDifference]:
     seal = item.seal_number
     if seal_state in ("broken", "missing") or (seal_state == "unsealed" and seal is not None):
-        yield Difference("seal", f"seal {seal or 'intact'}", f"seal {seal_state}")
+        yield DescriptionDifference("seal", f"seal {seal or 'intact'}", f"seal {seal_state}")
     elif seal_number is not None and seal_number != seal:
-        yield Difference("seal", f"seal {seal}", f"seal {seal_number}")
+        yield DescriptionDifference("seal", f"seal {seal}", f"seal {seal_number}")
 
 
 def digests_conflict(recorded: Iterable[str], computed: Iterable[str]) -> bool:

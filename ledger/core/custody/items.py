@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from ledger.core.custody import discrepancies
 from ledger.core.custody.cases import require_decision, require_free, require_in_hand, require_present
-from ledger.core.custody.state import Act, CaseState, Item, Proposal, require_distinct, require_new, rule
+from ledger.core.custody.state import Act, CaseState, DisposalProposal, Item, require_distinct, require_new, rule
 from ledger.core.errors import refuse
 from ledger.core.events import item as things
 from ledger.core.events.terms import Money, Quantity, SealState
@@ -259,7 +259,7 @@ def disposal_proposed(state: CaseState, act: Act, body: things.ItemDisposalPropo
             refuse("not_disposable", f"item {item.item_id} is a person", field="body.item_ids")
     if body.decision_id is not None:
         require_decision(state, body.decision_id)
-    proposal = Proposal(
+    proposal = DisposalProposal(
         event_id=act.payload.event_id,
         item_ids=body.item_ids,
         disposal=body.disposal,
@@ -290,7 +290,7 @@ def disposed(state: CaseState, act: Act, body: things.ItemDisposed) -> CaseState
     return replace(state.with_items(*gone, *_proceeds(state, act, body, proposal)), proposals=rest)
 
 
-def _proceeds(state: CaseState, act: Act, body: things.ItemDisposed, proposal: Proposal) -> list[Item]:
+def _proceeds(state: CaseState, act: Act, body: things.ItemDisposed, proposal: DisposalProposal) -> list[Item]:
     # The money of an early sale takes the place of the thing: its custody goes on.
     if (proposal.disposal == "sold_early") != (body.proceeds is not None):
         refuse("proceeds_misplaced", "an early sale, and nothing else, has proceeds", field="body.proceeds")

@@ -87,7 +87,7 @@ T = TypeVar("T")
 Marks = tuple[str, ...]
 
 
-class Change(NamedTuple, Generic[T]):
+class RegisterChange(NamedTuple, Generic[T]):
     """An entry that differs between two versions of a register; None if a version does not have it."""
 
     key: str
@@ -151,14 +151,14 @@ class Register(Mapping[str, T]):
         keys = get(self.contents.marked, mark)
         return [self[key] for key, _ in sorted(items(keys), key=itemgetter(1))] if keys else []
 
-    def changes(self, before: Register[T] | None) -> list[Change[T]]:
+    def changes(self, before: Register[T] | None) -> list[RegisterChange[T]]:
         """Return what differs from an earlier version, by identity and in order; without one, all entries."""
         if before is self or (before is None and not self.contents.size):
             return []
         changed = changes({} if before is None else before.contents.entries, self.contents.entries)
         if len(changed) > 1:
             changed.sort(key=_place)
-        return [Change(key, old and old.value, new and new.value) for key, old, new in changed]
+        return [RegisterChange(key, old and old.value, new and new.value) for key, old, new in changed]
 
     def __getitem__(self, key: str) -> T:
         placed = get(self.contents.entries, key)

@@ -18,7 +18,7 @@ Key = tuple[Subject, str]
 _ORDER: tuple[Subject, ...] = ("case", "item", "person")
 
 
-class Moment(Struct, frozen=True):
+class SpanEnd(Struct, frozen=True):
     """The event at an end of a span; its time is as claimed."""
 
     sequence: int
@@ -26,7 +26,7 @@ class Moment(Struct, frozen=True):
     occurred_at: str
 
 
-class Standing(Struct, frozen=True):
+class CustodyStanding(Struct, frozen=True):
     """The standing of a subject: who is responsible for it, who holds it, and where it is (``location``).
 
     The location is a place, or else an agency. A case has no holder. A person is held by a detention house and kept
@@ -51,9 +51,9 @@ class Span(Struct, frozen=True):
 
     subject: Subject
     subject_id: str
-    since: Moment
-    until: Moment | None
-    standing: Standing
+    since: SpanEnd
+    until: SpanEnd | None
+    standing: CustodyStanding
 
 
 def custody_spans(steps: Iterable[tuple[Payload, CaseState]]) -> tuple[Span, ...]:
@@ -61,11 +61,11 @@ def custody_spans(steps: Iterable[tuple[Payload, CaseState]]) -> tuple[Span, ...
 
     ``steps`` are the events of the whole stream in their order, with the case after each.
     """
-    lasting: dict[Key, tuple[Moment, Standing]] = {}
+    lasting: dict[Key, tuple[SpanEnd, CustodyStanding]] = {}
     spans: list[Span] = []
     before: CaseState | None = None
     for payload, after in steps:
-        now = Moment(payload.sequence, payload.event_id, payload.occurred_at)
+        now = SpanEnd(payload.sequence, payload.event_id, payload.occurred_at)
         for key, standing in _standings_touched(before, after):
             since = lasting.get(key)
             if since is not None and since[1] == standing:
@@ -81,9 +81,9 @@ def custody_spans(steps: Iterable[tuple[Payload, CaseState]]) -> tuple[Span, ...
     return tuple(sorted(spans, key=lambda span: (_ORDER.index(span.subject), span.subject_id, span.since.sequence)))
 
 
-def _standings_touched(before: CaseState | None, after: CaseState) -> Iterator[tuple[Key, Standing | None]]:
+def _standings_touched(before: CaseState | None, after: CaseState) -> Iterator[tuple[Key, CustodyStanding | None]]:
     """Yield the standings that the event may have changed; None for a person who left the case."""
-    yield ("case", after.case_id), Standing(after.responsible, stage=after.stage)
+    yield ("case", after.case_id), CustodyStanding(after.responsible, stage=after.stage)
     persons: set[str] = set()
     items = after.items.changes(before.items if before else None)
     for item in (change.after for change in items if change.after is not None):
@@ -97,10 +97,10 @@ def _standings_touched(before: CaseState | None, after: CaseState) -> Iterator[t
         yield ("person", person_id), None if person is None else _person_standing(after, person)
 
 
-def _item_standing(item: Item) -> Standing:
+def _item_standing(item: Item) -> CustodyStanding:
     if not item.is_live:
-        return Standing(None, status=item.status)
-    return Standing(
+        return CustodyStanding(None, status=item.status)
+    return CustodyStanding(
         item.responsible,
         holder=item.holder,
         location=item.storage_location or item.holder,
@@ -112,9 +112,9 @@ def _item_standing(item: Item) -> Standing:
     )
 
 
-def _person_standing(state: CaseState, person: Person) -> Standing:
+def _person_standing(state: CaseState, person: Person) -> CustodyStanding:
     house = _detention_house(state, person) if person.kept_for else None
-    return Standing(person.responsible, holder=house, location=house, kept_for=person.kept_for)
+    return CustodyStanding(person.responsible, holder=house, location=house, kept_for=person.kept_for)
 
 
 def _detention_house(state: CaseState, person: Person) -> str | None:

@@ -228,7 +228,7 @@ class Assignment(Struct, frozen=True):
     handler: str
 
 
-class Proposal(Struct, frozen=True):
+class DisposalProposal(Struct, frozen=True):
     """The first signature of a disposal, found by its payload digest."""
 
     event_id: str
@@ -313,7 +313,7 @@ class CaseState(Struct, frozen=True):
     measures: Register[MeasureState] = msgspec.field(default_factory=partial(Register, _measure_marks))
     decisions: Register[DecisionRecorded] = msgspec.field(default_factory=Register)
     discrepancies: Register[Discrepancy] = msgspec.field(default_factory=Register)
-    proposals: Register[Proposal] = msgspec.field(default_factory=Register)
+    proposals: Register[DisposalProposal] = msgspec.field(default_factory=Register)
     assignments: dict[str, Assignment] = msgspec.field(default_factory=dict)
     custody_changes: Register[CustodyChange] = msgspec.field(default_factory=partial(Register, _custody_change_marks))
     clocks: Register[Clock] = msgspec.field(default_factory=partial(Register, _clock_marks))

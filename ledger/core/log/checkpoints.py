@@ -18,8 +18,8 @@ from ledger.core.log.merkle import EMPTY_ROOT, SIZE_LIMIT, Hash, as_hash
 from ledger.core.log.notes import (
     ED25519_SIGNATURE_LENGTH,
     NoteSignature,
+    NoteSigner,
     SignatureType,
-    Signer,
     VerifyingKey,
     decode_base64,
     parse_note,
@@ -83,7 +83,7 @@ def parse_checkpoint(text: str) -> Checkpoint:
     return Checkpoint(lines[0], parse_size(lines[1]), as_hash(decode_base64(lines[2], "root"), "root"))
 
 
-def sign_checkpoint(checkpoint: Checkpoint, signer: Signer) -> str:
+def sign_checkpoint(checkpoint: Checkpoint, signer: NoteSigner) -> str:
     """Sign a checkpoint as a note. Requires a signer of type ED25519 whose name is the origin."""
     _require_origin(checkpoint, signer.verifying_key)
     return str(sign_note(checkpoint.text(), signer))
@@ -103,12 +103,12 @@ def verify_checkpoint(note_text: str, log_key: VerifyingKey) -> Checkpoint:
     return checkpoint
 
 
-def cosign_checkpoint(checkpoint: Checkpoint, signer: Signer, timestamp: int) -> NoteSignature:
+def cosign_checkpoint(checkpoint: Checkpoint, signer: NoteSigner, timestamp: int) -> NoteSignature:
     """Make a witness's signature line. Requires a signer of type COSIGNATURE_V1 and 0 <= timestamp < 2**63."""
     return cosign_text(checkpoint.text(), signer, timestamp)
 
 
-def cosign_text(text: str, signer: Signer, timestamp: int) -> NoteSignature:
+def cosign_text(text: str, signer: NoteSigner, timestamp: int) -> NoteSignature:
     """Make a witness's signature line over any note text, as ``cosign_checkpoint`` does over a checkpoint."""
     key = signer.verifying_key
     require_type(key, SignatureType.COSIGNATURE_V1)

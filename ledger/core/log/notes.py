@@ -68,7 +68,7 @@ class VerifyingKey(Struct, frozen=True):
             raise SignatureRefused(f"the signature of {self.name} does not hold", field="signature")
 
 
-class Signer(Protocol):
+class NoteSigner(Protocol):
     """A holder of the key ``verifying_key``. ``sign`` returns 64 bytes of Ed25519 over the message (RFC 8032)."""
 
     @property
@@ -78,7 +78,7 @@ class Signer(Protocol):
 
 
 class SeedSigner(Struct, frozen=True):
-    """A ``Signer`` that holds its key in memory."""
+    """A ``NoteSigner`` that holds its key in memory."""
 
     verifying_key: VerifyingKey
     _secret_key: bytes  # the seed and the public key
@@ -111,7 +111,7 @@ class NoteSignature(Struct, frozen=True):
         return f"{_LINE_START}{self.name} {b64encode(self.key_id + self.signature).decode()}\n"
 
 
-class Note(Struct, frozen=True):
+class SignedNote(Struct, frozen=True):
     """The parts of a note, none of them verified; ``text`` ends in a newline."""
 
     text: str
@@ -130,19 +130,19 @@ class Note(Struct, frozen=True):
             )
         return signatures[0] if signatures else None
 
-    def with_signatures(self, more: Iterable[NoteSignature]) -> Note:
+    def with_signatures(self, more: Iterable[NoteSignature]) -> SignedNote:
         """Return the note with these signature lines after its own."""
-        return Note(self.text, (*self.signatures, *more))
+        return SignedNote(self.text, (*self.signatures, *more))
 
 
-def sign_note(text: str, signer: Signer) -> Note:
+def sign_note(text: str, signer: NoteSigner) -> SignedNote:
     """Make a note with one Ed25519 signature. Requires text that ends in a newline and a signer of type ED25519."""
     key = signer.verifying_key
     require_type(key, SignatureType.ED25519)
-    return Note(text, (NoteSignature(key.name, key.key_id, signer.sign(text.encode())),))
+    return SignedNote(text, (NoteSignature(key.name, key.key_id, signer.sign(text.encode())),))
 
 
-def verify_note(note: Note, key: VerifyingKey) -> None:
+def verify_note(note: SignedNote, key: VerifyingKey) -> None:
     """Accept the text as signed by ``key``, which must be of type ED25519. Raises SignatureRefused."""
     require_type(key, SignatureType.ED25519)
     signature = note.signature_by(key)
@@ -155,14 +155,14 @@ def verify_note(note: Note, key: VerifyingKey) -> None:
     key.verify(note.text.encode(), signature)
 
 
-def parse_note(note: str) -> Note:
+def parse_note(note: str) -> SignedNote:
     """Parse a note. Raises MalformedInput if it is not of the form of C2SP signed-note, or over 128 KiB."""
     _require_plain(note)
     # The last empty line separates: the text itself may contain empty lines.
     text, separator, lines = note.rpartition("\n\n")
     if not separator or not text:
         raise MalformedInput("a note is text, an empty line and signature lines", field="note")
-    return Note(text + "\n", parse_signature_lines(lines))
+    return SignedNote(text + "\n", parse_signature_lines(lines))
 
 
 def parse_signature_lines(lines: str) -> tuple[NoteSignature, ...]:

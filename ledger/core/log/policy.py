@@ -17,7 +17,7 @@ _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 _THRESHOLD = re.compile(r"[1-9][0-9]{0,3}")
 
 
-class Group(Struct, frozen=True):
+class WitnessGroup(Struct, frozen=True):
     """A group counts as a co-signer if ``threshold`` of its members do; 1 <= threshold <= len(members)."""
 
     threshold: int
@@ -30,7 +30,7 @@ class Policy(Struct, frozen=True):
     text: str
     logs: tuple[VerifyingKey, ...]
     witnesses: dict[str, VerifyingKey]
-    groups: dict[str, Group]
+    groups: dict[str, WitnessGroup]
     quorum: str
 
     @property
@@ -70,7 +70,7 @@ class _Reader:
     def __init__(self) -> None:
         self.logs: list[VerifyingKey] = []
         self.witnesses: dict[str, VerifyingKey] = {}
-        self.groups: dict[str, Group] = {}
+        self.groups: dict[str, WitnessGroup] = {}
         self.quorum: str | None = None
         self._members: set[str] = set()
 
@@ -103,7 +103,7 @@ class _Reader:
             if member in self._members:
                 raise MalformedInput(f"{member[:40]} is a member already", field=where)
             self._members.add(member)
-        self.groups[name] = Group(_threshold(words[1], len(members), where), members)
+        self.groups[name] = WitnessGroup(_threshold(words[1], len(members), where), members)
 
     def _quorum(self, words: list[str], where: str) -> None:
         _require_count(words, 1, 1, "quorum <name>|none", where)

@@ -8,7 +8,7 @@ stream (``place_after``).
 step gets only those that its entries need (``PriorEntries``). Reading entries and storing state are left to others.
 
 No entry is judged before the log has signed a tree that contains it (``require_served``). So each ``LogFault`` can be
-proven to third parties: the log has signed the faulty entries. Bytes that do not fit a signed tree are ``Unreadable``
+proven to third parties: the log has signed the faulty entries. Bytes that fit no signed tree are ``LogUnreadable``
 instead, because somebody else on the way may have altered them.
 """
 
@@ -44,7 +44,7 @@ from ledger.core.log.merkle import (
 )
 from ledger.core.signing import authority as authorities
 from ledger.core.signing import signatures
-from ledger.core.signing.authority import Authority
+from ledger.core.signing.authority import AuthorityState
 from ledger.core.signing.signatures import EARLIEST, LATEST
 
 FaultKind = Literal[
@@ -61,7 +61,7 @@ class LogFault(IntegrityBroken):
         self.code = kind
 
 
-class Unreadable(Unavailable):
+class LogUnreadable(Unavailable):
     """The log serves too little, or bytes that do not belong to the signed tree."""
 
     code = "log_unreadable"
@@ -95,7 +95,7 @@ class ReplayState(Struct, frozen=True):
     """The state of a log replayed up to ``frontier.size``: its right edge, and the registry as its entries give it."""
 
     frontier: Frontier
-    authority: Authority
+    authority: AuthorityState
 
     @property
     def size(self) -> int:
@@ -163,7 +163,7 @@ def require_served(frontier: Frontier, checkpoint: Checkpoint, node: NodeReader)
     Requires frontier.size <= checkpoint.size, and that the part replayed before is its beginning. Raises Unreadable.
     """
     if root_within(checkpoint, frontier.size, node) != frontier.root():
-        raise Unreadable(f"the entries that the log serves below {frontier.size} are not those that it signed")
+        raise LogUnreadable(f"the entries that the log serves below {frontier.size} are not those that it signed")
 
 
 def root_within(checkpoint: Checkpoint, size: int, node: NodeReader) -> Hash:
@@ -180,7 +180,7 @@ def root_within(checkpoint: Checkpoint, size: int, node: NodeReader) -> Hash:
         verify_consistency(size, root, checkpoint.size, checkpoint.root, proof)
     except ProofRefused as error:
         message = f"the tiles that the log serves are not those of the tree that it signed at size {checkpoint.size}"
-        raise Unreadable(message) from error
+        raise LogUnreadable(message) from error
     return root
 
 
@@ -237,7 +237,7 @@ def decode_entries(entries: Iterable[bytes], first: int) -> list[Envelope]:
         try:
             envelope = decode_envelope(entry)
             if envelope.event_type not in EVENT_TYPES:
-                raise Unreadable(
+                raise LogUnreadable(
                     f"entry {index} is a {envelope.event_type}, which this release does not know",
                     hint="Update this program; it goes on from here.",
                 )
@@ -314,14 +314,16 @@ def _fault_of(index: int, kind: FaultKind) -> Iterator[None]:
 
 
 def with_change(
-    authority: Authority, envelope: Envelope, payload: bytes | None, index: int
-) -> tuple[MirroredChange, Authority]:
+    authority: AuthorityState, envelope: Envelope, payload: bytes | None, index: int
+) -> tuple[MirroredChange, AuthorityState]:
     """Return the change that a ``registry.*`` entry mirrors, and the registry after it.
 
     Raises LogFault (false_mirror), and Unreadable for a payload that is missing or has another digest than was signed.
     """
     if payload is None or digest_of(payload) != envelope.payload_digest:
-        raise Unreadable(f"the log does not serve the payload of entry {index}, which mirrors a change of the registry")
+        raise LogUnreadable(
+            f"the log does not serve the payload of entry {index}, which mirrors a change of the registry"
+        )
     with _fault_of(index, "false_mirror"):
         decoded = decode_payload(payload, envelope.event_type)
         require_agreement(envelope, decoded, payload)
@@ -330,8 +332,8 @@ def with_change(
 
 
 def replay_registry(
-    authority: Authority, payloads: Iterable[tuple[int, bytes]]
-) -> Iterator[tuple[MirroredChange, Authority]]:
+    authority: AuthorityState, payloads: Iterable[tuple[int, bytes]]
+) -> Iterator[tuple[MirroredChange, AuthorityState]]:
     """Yield the changes that ``registry.*`` entries mirror, in order, each with the registry after it.
 
     ``payloads`` are index and payload of the entries behind ``authority``. Raises MalformedInput, or IntegrityBroken if

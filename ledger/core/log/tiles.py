@@ -1,7 +1,7 @@
 """Tiles of the tree and bundles of its entries (C2SP tlog-tiles): names, encoding, and what a growing tree changes.
 
 A tile holds up to 256 neighbouring hashes of every eighth level; the levels between are computed from them. Storage
-and transport are left to others: tiles are read by a ``TileReader`` and returned as ``TileRow`` values.
+and transport are left to others: tiles are read by a ``TileReader`` and returned as ``TileContents`` values.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class BundleName(Struct, frozen=True):
         return f"tile/entries/{_index_and_width(self.index, self.width)}"
 
 
-class TileRow(Struct, frozen=True):
+class TileContents(Struct, frozen=True):
     """The current contents of a tile, which replace the stored ones under (level, index), a prefix of them.
 
     ``hashes`` are 32 * width bytes, 1 <= width <= 256.
@@ -143,7 +143,7 @@ class RightEdge(Struct, frozen=True):
         """Grow the tree by these leaves. Requires size + len(leaf_hashes) < 2**63."""
         growth = grow(self.frontier, leaf_hashes)
         partials = list(self.partials)
-        tiles: list[TileRow] = []
+        tiles: list[TileContents] = []
         for level, row in enumerate(growth.rows[::TILE_HEIGHT]):
             old, new = self.size >> TILE_HEIGHT * level, growth.size >> TILE_HEIGHT * level
             # No node was completed on this level, hence none above it.
@@ -153,7 +153,7 @@ class RightEdge(Struct, frozen=True):
                 partials.append(b"")
             hashes = partials[level] + b"".join(row.nodes[old - row.first : new - row.first])
             cut = [hashes[start : start + TILE_LENGTH] for start in range(0, len(hashes), TILE_LENGTH)]
-            tiles += (TileRow(level, old // TILE_WIDTH + offset, part) for offset, part in enumerate(cut))
+            tiles += (TileContents(level, old // TILE_WIDTH + offset, part) for offset, part in enumerate(cut))
             partials[level] = cut[-1] if len(cut[-1]) < TILE_LENGTH else b""
         return Appended(RightEdge(tuple(partials), growth.frontier()), tuple(tiles), growth)
 
@@ -162,7 +162,7 @@ class Appended(Struct, frozen=True):
     """The changes by one batch of leaves: the new right edge and each tile that was begun, extended or completed."""
 
     edge: RightEdge
-    tiles: tuple[TileRow, ...]
+    tiles: tuple[TileContents, ...]
     growth: Growth
 
     @property

@@ -64,7 +64,7 @@ class ServiceKeys(Struct, frozen=True):
         return next((key.key_id for key in self.earlier if index < key.until), self.current)
 
 
-class Authority(Struct, frozen=True):
+class AuthorityState(Struct, frozen=True):
     """The registry after ``changes`` mirrored changes.
 
     The last of them is in block ``last_block`` of the chain and at ``last_index`` of the log.
@@ -86,16 +86,16 @@ class Authority(Struct, frozen=True):
         return {agency.agency_id: agency.profile.name for agency in self.agencies.values()}
 
 
-def initial(log_id: bytes, service: ServiceKeys | str) -> Authority:
+def initial(log_id: bytes, service: ServiceKeys | str) -> AuthorityState:
     """Return the registry before the first change, whose rolling hash starts at the ledger's id.
 
     A key id in place of ``ServiceKeys`` means that the service never had another key.
     """
     keys = ServiceKeys(service) if isinstance(service, str) else service
-    return Authority(log_id, keys, registry_hash=log_id)
+    return AuthorityState(log_id, keys, registry_hash=log_id)
 
 
-def require_key(authority: Authority, envelope: Envelope, index: int) -> Grant | None:
+def require_key(authority: AuthorityState, envelope: Envelope, index: int) -> Grant | None:
     """Return the grant that makes the envelope's key good for entry ``index``; None for the service's own key.
 
     The signature itself is not checked here. Raises Unauthorized.
@@ -111,7 +111,7 @@ def require_key(authority: Authority, envelope: Envelope, index: int) -> Grant |
     return grant
 
 
-def standing_grant(authority: Authority, key_id: str, index: int, *, field: str) -> Grant:
+def standing_grant(authority: AuthorityState, key_id: str, index: int, *, field: str) -> Grant:
     """Return the key's grant if it was granted, and not revoked, before entry ``index``. Raises Unauthorized."""
     grant = authority.grants.get(key_id)
     # Strictly below: the grant must be in the log before the entry that relies on it.
@@ -153,7 +153,7 @@ def require_officer(grant: Grant | None, payload: Payload) -> None:
         )
 
 
-def _require_service(authority: Authority, envelope: Envelope, index: int) -> None:
+def _require_service(authority: AuthorityState, envelope: Envelope, index: int) -> None:
     if envelope.key_id != authority.service.at(index) or envelope.agency != SERVICE_AGENCY:
         raise Unauthorized(
             f"{envelope.event_type} is signed by the service's own key only",
@@ -184,7 +184,7 @@ def _require_grant_covers(grant: Grant, envelope: Envelope, roles: tuple[Role, .
 # -- folding the mirror ------------------------------------------------------------------------------------------------
 
 
-def fold(authority: Authority, change: RegistryChange, index: int) -> Authority:
+def fold(authority: AuthorityState, change: RegistryChange, index: int) -> AuthorityState:
     """Return the registry after the change mirrored at entry ``index``.
 
     Raises IntegrityBroken if its number or rolling hash does not follow from the change before, and for a change that
@@ -209,7 +209,7 @@ def fold(authority: Authority, change: RegistryChange, index: int) -> Authority:
     )
 
 
-def _apply(authority: Authority, change: RegistryChange, index: int) -> Authority:
+def _apply(authority: AuthorityState, change: RegistryChange, index: int) -> AuthorityState:
     match change:
         case registry.AgencyAdmitted():
             _require(change.agency not in authority.agencies, f"admits {change.agency} a second time", index)
@@ -253,13 +253,13 @@ def grant_of(change: registry.KeyGranted, index: int) -> Grant:
     )
 
 
-def _with_agency(authority: Authority, agency_id: str, index: int, **changes: str | None) -> Authority:
+def _with_agency(authority: AuthorityState, agency_id: str, index: int, **changes: str | None) -> AuthorityState:
     _require(agency_id in authority.agencies, f"changes {agency_id}, which it never admitted", index)
     agency = replace(authority.agencies[agency_id], **changes)
     return replace(authority, agencies=authority.agencies | {agency_id: agency})
 
 
-def _with_revoked(authority: Authority, change: registry.KeyRevoked, index: int) -> Authority:
+def _with_revoked(authority: AuthorityState, change: registry.KeyRevoked, index: int) -> AuthorityState:
     grant = authority.grants.get(change.key_id)
     if grant is None or grant.agency_id != change.agency:
         raise IntegrityBroken(f"the registry revokes {change.key_id}, never granted by {change.agency}", index=index)

@@ -23,11 +23,21 @@ from ledger.core.events import Stream, digest_of
 from ledger.core.events.supervision import ModelPublished
 from ledger.core.events.terms import Bytes32, Count, ModelId, Verdict
 from ledger.core.supervision.models import STREAM
-from ledger.core.verification.bundle import Verified, verify_event
-from ledger.core.verification.bundle_format import Part, read_file
+from ledger.core.verification.bundle import VerifiedEvent, verify_event
+from ledger.core.verification.bundle_format import BundlePart, read_file
 from ledger.core.verification.case import require_one_tree_head
 from ledger.core.verification.chain import ObservedBlock
-from ledger.core.verification.report import Check, NotChecked, Outcome, Report, Statement, Step, of_all, perform, worst
+from ledger.core.verification.report import (
+    Check,
+    CheckedStep,
+    NotChecked,
+    Outcome,
+    ProofReport,
+    Statement,
+    of_all,
+    perform,
+    worst,
+)
 from ledger.core.verification.trust import Trust
 
 FORMAT = "tallystick/model-package@v1"
@@ -45,7 +55,7 @@ COMPLETENESS = Statement("not_checked", "no later version or retirement is exclu
 Publications = Annotated[tuple[Raw, ...], Meta(min_length=1, max_length=MAX_VERSIONS)]
 
 
-class ModelPackage(Part, frozen=True):
+class ModelPackage(BundlePart, frozen=True):
     """Versions of one model; ``publications`` are the bundles of ``model.published``, ``version`` last."""
 
     format: Literal["tallystick/model-package@v1"]
@@ -70,12 +80,12 @@ class PackageReport(Struct, frozen=True):
     model_id: str
     version: int
     publisher: str
-    steps: tuple[Step, ...]
-    events: tuple[Report, ...]
+    steps: tuple[CheckedStep, ...]
+    events: tuple[ProofReport, ...]
     published: tuple[ModelPublished, ...]
 
     @property
-    def faults(self) -> tuple[Step, ...]:
+    def faults(self) -> tuple[CheckedStep, ...]:
         """Return the failed steps."""
         return tuple(step for step in self.steps if step.result == "failed")
 
@@ -83,7 +93,7 @@ class PackageReport(Struct, frozen=True):
 class _Run:
     """The verification of one package in progress."""
 
-    def __init__(self, package: ModelPackage, events: Sequence[Verified]):
+    def __init__(self, package: ModelPackage, events: Sequence[VerifiedEvent]):
         self.package = package
         self.events = events
 

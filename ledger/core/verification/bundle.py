@@ -79,12 +79,12 @@ from ledger.core.verification.chain import (
 from ledger.core.verification.contract_storage import RecordState, read_anchor_state, read_grant_state
 from ledger.core.verification.evidence import TreeHead, erased_at, read_stamps, require_granted, revoked_at
 from ledger.core.verification.report import (
+    AnchorBlock,
     Check,
     NotChecked,
     Outcome,
-    ProvenBlock,
+    ProofReport,
     ProvenRecord,
-    Report,
     Statement,
     perform,
     subject_of,
@@ -116,7 +116,7 @@ class _Run:
         self.index: int | None = None
         self.quorum_time: int | None = None  # as step 7 accepted it
         self.last_cosigned: int | None = None  # the latest of those times
-        self.block: ProvenBlock | None = None
+        self.block: AnchorBlock | None = None
         self.trusted: tuple[Anchor, BlockHeader, TrustedChain] | None = None  # as step 10 accepted it
         self.record: RecordState | None = None  # as step 11 accepted it
         self.before: RecordState | None = None  # the record before it, unless it is record 0
@@ -137,17 +137,17 @@ class _Run:
         return self.index
 
 
-class Verified(NamedTuple):
+class VerifiedEvent(NamedTuple):
     """A bundle, its report, and the parts of it that were read; None for a part not shown or not accepted."""
 
-    report: Report
+    report: ProofReport
     bundle: Bundle
     envelope: Envelope
     payload: Payload | None
     checkpoint: Checkpoint | None
 
 
-def verify_bundle(data: bytes, trust: Trust, *, observed: Sequence[ObservedBlock] = ()) -> Report:
+def verify_bundle(data: bytes, trust: Trust, *, observed: Sequence[ObservedBlock] = ()) -> ProofReport:
     """Verify a bundle against a trust file.
 
     ``observed`` are blocks that a chain was asked for. Raises MalformedInput if the bytes are no bundle at all; every
@@ -156,12 +156,12 @@ def verify_bundle(data: bytes, trust: Trust, *, observed: Sequence[ObservedBlock
     return verify_event(data, trust, observed=observed).report
 
 
-def verify_event(data: bytes, trust: Trust, *, observed: Sequence[ObservedBlock] = ()) -> Verified:
+def verify_event(data: bytes, trust: Trust, *, observed: Sequence[ObservedBlock] = ()) -> VerifiedEvent:
     """Verify a bundle as ``verify_bundle`` does; return the parts that were read with the report."""
     run = _Run(decode_bundle(data), trust, observed)
     steps = tuple([perform(number, name, check, run) for number, (name, check) in enumerate(STEPS, 1)])
     checkpoint = run.accepted.checkpoint if run.accepted else None
-    report = Report(
+    report = ProofReport(
         verdict=worst([step.verdict for step in steps]),
         conformity=CONFORMITY,
         completeness=COMPLETENESS,
@@ -172,7 +172,7 @@ def verify_event(data: bytes, trust: Trust, *, observed: Sequence[ObservedBlock]
         block=run.block,
         record=_proven_record(run),
     )
-    return Verified(report, run.bundle, run.envelope, run.payload, checkpoint)
+    return VerifiedEvent(report, run.bundle, run.envelope, run.payload, checkpoint)
 
 
 def _proven_record(run: _Run) -> ProvenRecord | None:
@@ -365,7 +365,7 @@ def _block(run: _Run) -> Outcome:
     outcome = require_trusted(anchor, header, run.trust, run.observed)
     chain = run.trust.chain(anchor.chain, anchor.contract)
     is_trusted = not isinstance(outcome, NotChecked)
-    run.block = ProvenBlock(header.number, "0x" + header.hash.hex(), header.timestamp, is_trusted)
+    run.block = AnchorBlock(header.number, "0x" + header.hash.hex(), header.timestamp, is_trusted)
     if is_trusted and chain is not None:
         run.trusted = (
             replace(anchor, block_note=UNSET),

@@ -18,7 +18,7 @@ from ledger.core.encoding import canonical
 from ledger.core.encoding.decoding import decoder_of
 from ledger.core.errors import MalformedInput
 from ledger.core.events.terms import Bytes32, CaseId, KeyId, SectionLabel
-from ledger.core.verification.trust import ChainIdentity
+from ledger.core.verification.trust import ChainHistory
 
 T = TypeVar("T")
 
@@ -36,11 +36,11 @@ RecordNumber = Annotated[int, Meta(ge=1, le=2**53 - 1)]
 Nodes = Annotated[tuple[HexBytes, ...], Meta(max_length=65)]  # of a trie, from its root down
 
 
-class Part(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, kw_only=True):
+class BundlePart(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, kw_only=True):
     """A part of a bundle: immutable, strict, absent optional fields left out."""
 
 
-class Evidence(Part, frozen=True):
+class Evidence(BundlePart, frozen=True):
     """Another entry of the same log, whole: envelope, payload and the tlog-proof that includes it."""
 
     envelope: Raw
@@ -48,7 +48,7 @@ class Evidence(Part, frozen=True):
     proof: str
 
 
-class AuthorityEvidence(Part, frozen=True):
+class AuthorityEvidence(BundlePart, frozen=True):
     """The mirror entries that make the key the agency's; ``revocation`` (an Evidence) if it was revoked since.
 
     The revocation is Raw because it is optional: the step on revocation reads it, so a bad one spoils no other step.
@@ -59,14 +59,14 @@ class AuthorityEvidence(Part, frozen=True):
     revocation: Raw | UnsetType = UNSET
 
 
-class Erasure(Part, frozen=True):
+class Erasure(BundlePart, frozen=True):
     """The ``section.erased`` event by which the section ``label`` is no longer kept."""
 
     label: SectionLabel
     entry: Evidence
 
 
-class SlotProof(Part, frozen=True):
+class SlotProof(BundlePart, frozen=True):
     """An EIP-1186 proof of one slot; ``proof`` holds RLP nodes from the root of the contract's storage down."""
 
     key: Bytes32
@@ -74,14 +74,14 @@ class SlotProof(Part, frozen=True):
     proof: Nodes
 
 
-class ContractProof(Part, frozen=True):
+class ContractProof(BundlePart, frozen=True):
     """A contract's account and slots in one state (EIP-1186); ``account_proof`` starts at the state's root."""
 
     account_proof: Nodes
     storage_proof: Annotated[tuple[SlotProof, ...], Meta(max_length=16)]
 
 
-class Anchor(Part, frozen=True):
+class Anchor(BundlePart, frozen=True):
     """A record of a LogAnchor contract: what both contracts stored after one final block, and who vouches for it.
 
     The block is that of the record or a later one; its number and hash follow from the header. ``block_note`` is the
@@ -89,7 +89,7 @@ class Anchor(Part, frozen=True):
     nothing.
     """
 
-    chain: ChainIdentity
+    chain: ChainHistory
     contract: KeyId
     number: RecordNumber
     header_rlp: HexBytes
@@ -98,14 +98,14 @@ class Anchor(Part, frozen=True):
     block_note: Raw | UnsetType = UNSET
 
 
-class StampedProof(Part, frozen=True):
+class StampedProof(BundlePart, frozen=True):
     """An RFC 3161 timestamp of a checkpoint: a tlog-proof under it, and the TimeStampResp (DER, base64)."""
 
     proof: str
     response: str
 
 
-class Bundle(Part, frozen=True):
+class Bundle(BundlePart, frozen=True):
     """The proof of one event. ``payload`` unset: withheld; ``sections`` are those shown.
 
     Raw are the signed parts, and those that many bundles share: ``authority`` (an AuthorityEvidence), ``anchor`` (an
@@ -124,7 +124,7 @@ class Bundle(Part, frozen=True):
     timestamps: Raw | UnsetType = UNSET
 
 
-class CaseBundle(Part, frozen=True):
+class CaseBundle(BundlePart, frozen=True):
     """The bundles of all events of one case, in the order of their sequence."""
 
     format: Literal["tallystick/case-bundle@v1"]
@@ -180,7 +180,7 @@ def encode_bundle(bundle: Bundle | CaseBundle) -> bytes:
     return canonical.encode(bundle)
 
 
-def raw(part: Part | Sequence[Part] | str) -> Raw:
+def raw(part: BundlePart | Sequence[BundlePart] | str) -> Raw:
     """Encode a part as a bundle holds it."""
     return Raw(canonical.encode(part))
 

@@ -29,16 +29,16 @@ from ledger.core.log.merkle import EMPTY_TREE, Hash, RootMismatch, leaf_hash
 from ledger.core.log.replay import StreamHead, place_after
 from ledger.core.log.tlog_proofs import tree_head_of
 from ledger.core.procedure.rulebook import Rulebook
-from ledger.core.verification.bundle import Verified, verify_event
+from ledger.core.verification.bundle import VerifiedEvent, verify_event
 from ledger.core.verification.bundle_format import CaseBundle, decode_case_bundle
 from ledger.core.verification.chain import ObservedBlock
 from ledger.core.verification.report import (
     Check,
+    CheckedStep,
     NotChecked,
     Outcome,
-    Report,
+    ProofReport,
     Statement,
-    Step,
     of_all,
     perform,
     statement_of,
@@ -64,13 +64,13 @@ class CaseReport(Struct, frozen=True):
     completeness: Statement
     development: bool
     case_id: str
-    steps: tuple[Step, ...]
-    events: tuple[Report, ...]
+    steps: tuple[CheckedStep, ...]
+    events: tuple[ProofReport, ...]
     flags: tuple[RaisedFlag, ...] = ()
     state: CaseState | None = None
 
     @property
-    def faults(self) -> tuple[Step, ...]:
+    def faults(self) -> tuple[CheckedStep, ...]:
         """Return the failed steps."""
         return tuple(step for step in self.steps if step.result == "failed")
 
@@ -78,7 +78,9 @@ class CaseReport(Struct, frozen=True):
 class _Run:
     """The verification of one case in progress."""
 
-    def __init__(self, bundle: CaseBundle, events: list[Verified], book: Rulebook, entries: Iterable[bytes] | None):
+    def __init__(
+        self, bundle: CaseBundle, events: list[VerifiedEvent], book: Rulebook, entries: Iterable[bytes] | None
+    ):
         self.bundle = bundle
         self.events = events
         self.book = book
@@ -128,7 +130,7 @@ def _form(run: _Run) -> Outcome:
     return f"{len(run.events)} events of case {run.bundle.case_id}, all proven under one tree head"
 
 
-def require_one_tree_head(events: Sequence[Verified], where: str) -> None:
+def require_one_tree_head(events: Sequence[VerifiedEvent], where: str) -> None:
     """Accept proofs under one tree head: two heads could each belong to a fork. Raises ProofRefused.
 
     Signature lines may differ; they count in each event's own verification.
@@ -149,7 +151,7 @@ def _order(run: _Run) -> Outcome:
     return order_of(run.events)
 
 
-def order_of(events: Sequence[Verified]) -> Outcome:
+def order_of(events: Sequence[VerifiedEvent]) -> Outcome:
     """Accept events that are a stream's from its first on, without a gap. Raises IntegrityBroken."""
     head, last = None, -1
     for number, event in enumerate(events):
@@ -185,7 +187,7 @@ def _custody(run: _Run) -> Outcome:
     return f"{len(run.events)} acts were possible, {len(run.flags)} flags"
 
 
-def _depends_on_another_case(event: Verified) -> bool:
+def _depends_on_another_case(event: VerifiedEvent) -> bool:
     body = event.payload.body if event.payload else None
     return isinstance(body, case.CaseJoined) or (isinstance(body, case.CaseOpened) and body.split_from is not None)
 

@@ -24,14 +24,14 @@ from ledger.core.ethereum.block_headers import BlockHeader
 from ledger.core.ethereum.contract_changes import ROLE_BITS
 from ledger.core.log.checkpoints import Checkpoint, Cosignature, cosign_text, verify_cosignatures
 from ledger.core.log.merkle import EMPTY_TREE
-from ledger.core.log.notes import NoteSignature, Signer, parse_note
+from ledger.core.log.notes import NoteSignature, NoteSigner, parse_note
 from ledger.core.log.policy import Policy
 from ledger.core.procedure.legal_days import instant_text
 from ledger.core.signing.authority import Grant
 from ledger.core.verification.bundle_format import Anchor, read_block_note
 from ledger.core.verification.contract_storage import AnchorState, GrantState, RecordState
 from ledger.core.verification.report import NotChecked, Outcome
-from ledger.core.verification.trust import ChainIdentity, Trust, TrustedBlock, TrustedChain
+from ledger.core.verification.trust import ChainHistory, Trust, TrustedBlock, TrustedChain
 
 BLOCK_NOTE_FORMAT = "tallystick/block@v1"
 WHERE = "anchor.block_note"  # the field of a bundle
@@ -61,7 +61,7 @@ class BlockStatement(Struct, frozen=True):
         )
 
 
-def cosign_block(statement: BlockStatement, signer: Signer, timestamp: int) -> NoteSignature:
+def cosign_block(statement: BlockStatement, signer: NoteSigner, timestamp: int) -> NoteSignature:
     """Make a witness's signature line. Requires a signer of type COSIGNATURE_V1 and 0 <= timestamp < 2**63."""
     return cosign_text(statement.text(), signer, timestamp)
 
@@ -97,7 +97,7 @@ YEAR_10000 = 253_402_300_800  # unix seconds; the first that datetime cannot rep
 class ObservedBlock(Struct, frozen=True):
     """The block that a chain has at ``number`` now, according to a node that was asked; ``is_final`` by its rule."""
 
-    chain: ChainIdentity
+    chain: ChainHistory
     number: int
     hash: str
     is_final: bool

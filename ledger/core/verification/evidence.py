@@ -22,7 +22,7 @@ from ledger.core.log.notes import decode_base64, parse_note
 from ledger.core.log.tlog_proofs import parse_tlog_proof, tree_head_of
 from ledger.core.signing import authority as authorities
 from ledger.core.signing import signatures
-from ledger.core.signing.authority import Authority, Grant, ServiceKeys
+from ledger.core.signing.authority import AuthorityState, Grant, ServiceKeys
 from ledger.core.verification.bundle_format import (
     Erasure,
     Evidence,
@@ -55,15 +55,17 @@ class Included(Struct, frozen=True):
     payload: Payload
 
 
-class Standing(Struct, frozen=True):
+class KeyGrounds(Struct, frozen=True):
     """The grounds for a key: the index of its agency's admission, its grant, and the registry with that grant alone."""
 
     admission: int
     grant: Grant
-    authority: Authority
+    authority: AuthorityState
 
 
-def require_granted(evidence: bytes, envelope: Envelope, index: int, head: TreeHead, service: ServiceKeys) -> Standing:
+def require_granted(
+    evidence: bytes, envelope: Envelope, index: int, head: TreeHead, service: ServiceKeys
+) -> KeyGrounds:
     """Return the grounds on which the envelope's key is good for entry ``index``.
 
     ``evidence`` is an AuthorityEvidence as the bundle has it. Raises a TallystickError that names the part.
@@ -82,7 +84,7 @@ def require_granted(evidence: bytes, envelope: Envelope, index: int, head: TreeH
 
 
 @lru_cache(maxsize=EVIDENCE_KEPT)
-def _standing(evidence: bytes, head: TreeHead, service: ServiceKeys) -> Standing:
+def _standing(evidence: bytes, head: TreeHead, service: ServiceKeys) -> KeyGrounds:
     parts = read_authority(evidence)
     admission, admitted = mirrored(parts.agency, "authority.agency", registry.AgencyAdmitted, head, service)
     granted, change = mirrored(parts.grant, "authority.grant", registry.KeyGranted, head, service)
@@ -96,7 +98,7 @@ def _standing(evidence: bytes, head: TreeHead, service: ServiceKeys) -> Standing
         )
     grant = authorities.grant_of(change, granted)
     authority = replace(authorities.initial(head.log_id, service), grants={grant.key_id: grant})
-    return Standing(admission, grant, authority)
+    return KeyGrounds(admission, grant, authority)
 
 
 def revoked_at(evidence: bytes, grant: Grant, head: TreeHead, service: ServiceKeys) -> int:
@@ -159,7 +161,7 @@ def _included(evidence: Evidence, head: TreeHead) -> Included:
     return Included(proof.index, envelope, payload)
 
 
-class Stamps(NamedTuple):
+class VerifiedTimestamps(NamedTuple):
     """Timestamps by how they verify.
 
     ``held`` are of authorities under the roots, ``unknown`` counts those of other authorities, and ``faults`` are the
@@ -177,7 +179,7 @@ def read_stamps(
     index: int,
     roots: tuple[bytes, ...],
     accept: Callable[[str], Checkpoint],
-) -> Stamps:
+) -> VerifiedTimestamps:
     """Verify the timestamps of the entry ``leaf`` at ``index``.
 
     ``accept`` returns the checkpoint of a note that the log signed, or raises. A timestamp does not hold if it is
@@ -187,7 +189,7 @@ def read_stamps(
     try:
         stamps = read_timestamps(timestamps)
     except MalformedInput as error:
-        return Stamps((), 0, (f"{error.field}: {error.message}",))
+        return VerifiedTimestamps((), 0, (f"{error.field}: {error.message}",))
     for stamp in stamps:
         try:
             timestamp = _timestamp(stamp, leaf, index, roots, accept)
@@ -198,7 +200,7 @@ def read_stamps(
             unknown += 1
         else:
             held.append(timestamp)
-    return Stamps(tuple(held), unknown, tuple(faults))
+    return VerifiedTimestamps(tuple(held), unknown, tuple(faults))
 
 
 def encode_response(response: bytes) -> str:

@@ -24,7 +24,7 @@ Result = Literal["checked", "failed", "not_checked"]
 _SEVERITY: tuple[Verdict, ...] = ("tampered", "unverifiable", "not_yet_anchored")
 
 
-class Step(Struct, frozen=True, gc=False):
+class CheckedStep(Struct, frozen=True, gc=False):
     """A step of a report. ``detail`` is what was compared, what differed, or why it was not checked.
 
     ``verdict`` is the verdict of this step alone; it is ``intact`` for a step on conformity or completeness.
@@ -67,12 +67,12 @@ _STATED: dict[Result, Literal["shown", "contradicted", "not_checked"]] = {
 }
 
 
-def statement_of(step: Step) -> Statement:
+def statement_of(step: CheckedStep) -> Statement:
     """Return the statement that follows from a step on conformity or completeness."""
     return Statement(_STATED[step.result], step.detail)
 
 
-def perform(number: int, name: str, check: Check[R], run: R) -> Step:
+def perform(number: int, name: str, check: Check[R], run: R) -> CheckedStep:
     """Run one check: it returns what it compared or that it could not be checked, and raises what it refuses."""
     try:
         outcome = check(run)
@@ -81,14 +81,14 @@ def perform(number: int, name: str, check: Check[R], run: R) -> Step:
     except TallystickError as error:
         # Only refusals are verdicts; any other exception is a bug and must surface.
         detail = f"{error.field}: {error.message}" if error.field else error.message
-        return Step(number, name, "failed", detail, "tampered")
+        return CheckedStep(number, name, "failed", detail, "tampered")
     if isinstance(outcome, NotChecked):
         return _not_checked(number, name, outcome)
-    return Step(number, name, "checked", outcome)
+    return CheckedStep(number, name, "checked", outcome)
 
 
-def _not_checked(number: int, name: str, gap: NotChecked) -> Step:
-    return Step(number, name, "not_checked", gap.why, gap.verdict)
+def _not_checked(number: int, name: str, gap: NotChecked) -> CheckedStep:
+    return CheckedStep(number, name, "not_checked", gap.why, gap.verdict)
 
 
 def worst(verdicts: Iterable[Verdict]) -> Verdict:
@@ -97,7 +97,7 @@ def worst(verdicts: Iterable[Verdict]) -> Verdict:
     return next((verdict for verdict in _SEVERITY if verdict in given), "intact")
 
 
-class Subject(Struct, frozen=True):
+class ProvenEvent(Struct, frozen=True):
     """The event that the bundle proves. Times are claims: ``occurred_at`` as signed, ``signed_at`` in unix seconds.
 
     ``index``, ``size`` and ``root`` are None if the proof does not hold; ``officer`` and ``occurred_at`` are None if
@@ -121,7 +121,7 @@ class Subject(Struct, frozen=True):
     root: str | None = None
 
 
-class ProvenBlock(Struct, frozen=True):
+class AnchorBlock(Struct, frozen=True):
     """The block whose state proves the anchor, its time in unix seconds; ``trusted`` if step 10 was checked."""
 
     number: int
@@ -138,7 +138,7 @@ class ProvenRecord(Struct, frozen=True):
     timestamp: int
 
 
-class Report(Struct, frozen=True):
+class ProofReport(Struct, frozen=True):
     """The result for one bundle; ``verdict`` is about integrity.
 
     ``proven_time`` (unix seconds): the entry existed then, by a quorum of witnesses, a timestamp authority or a trusted
@@ -149,19 +149,19 @@ class Report(Struct, frozen=True):
     conformity: Statement
     completeness: Statement
     development: bool
-    subject: Subject
-    steps: tuple[Step, ...]
+    subject: ProvenEvent
+    steps: tuple[CheckedStep, ...]
     proven_time: int | None = None
-    block: ProvenBlock | None = None
+    block: AnchorBlock | None = None
     record: ProvenRecord | None = None
 
     @property
-    def faults(self) -> tuple[Step, ...]:
+    def faults(self) -> tuple[CheckedStep, ...]:
         """Return the failed steps."""
         return tuple(step for step in self.steps if step.result == "failed")
 
 
-def of_all(reports: Sequence[Report], noun: str) -> Outcome:
+def of_all(reports: Sequence[ProofReport], noun: str) -> Outcome:
     """Return the outcome for several bundles as one step: the worst verdict counts.
 
     ``noun`` names the bundles in the plural.
@@ -187,10 +187,10 @@ def in_ranges(numbers: Iterable[int]) -> str:
 
 def subject_of(
     envelope: Envelope, payload: Payload | None, index: int | None, checkpoint: Checkpoint | None
-) -> Subject:
+) -> ProvenEvent:
     """Return the subject, as far as it was accepted."""
     head = checkpoint if index is not None else None
-    return Subject(
+    return ProvenEvent(
         event_id=envelope.event_id,
         event_type=envelope.event_type,
         stream_kind=envelope.stream.kind,

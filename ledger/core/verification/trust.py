@@ -30,7 +30,7 @@ FinalityRule = Annotated[int, Meta(ge=0, le=MAX_CONFIRMATIONS)] | Literal["safe"
 TRUST_FORMAT: Literal["tallystick/trust@v1"] = "tallystick/trust@v1"
 
 
-class ChainIdentity(Struct, frozen=True, forbid_unknown_fields=True):
+class ChainHistory(Struct, frozen=True, forbid_unknown_fields=True):
     """One history of one chain: a chain id alone does not distinguish two embedded chains."""
 
     chain_id: SafeInt
@@ -62,9 +62,9 @@ class TrustedChain(Struct, frozen=True, forbid_unknown_fields=True, omit_default
     trusted_blocks: Annotated[tuple[TrustedBlock, ...], Meta(max_length=1024)] = ()
 
     @property
-    def identity(self) -> ChainIdentity:
+    def identity(self) -> ChainHistory:
         """Return the identity of the chain, without the contracts."""
-        return ChainIdentity(self.chain_id, self.deployment_block_number, self.deployment_block_hash)
+        return ChainHistory(self.chain_id, self.deployment_block_number, self.deployment_block_hash)
 
 
 class EarlierLogKey(Struct, frozen=True):
@@ -125,7 +125,7 @@ class Trust(Struct, frozen=True):
         """Return the C2SP tlog-policy by which other programs accept checkpoints: this log under its witness policy."""
         return self.policy.text if self.policy.logs else f"log {self.log_key.vkey()}\n{self.policy.text}"
 
-    def chain(self, identity: ChainIdentity, anchor: str) -> TrustedChain | None:
+    def chain(self, identity: ChainHistory, anchor: str) -> TrustedChain | None:
         """Return the trusted chain of this identity with this anchor contract, or None."""
         return next((chain for chain in self.chains if (chain.identity, chain.anchor) == (identity, anchor)), None)
 

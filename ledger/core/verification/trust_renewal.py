@@ -28,9 +28,9 @@ from ledger.core.errors import MalformedInput, ProofRefused, SignatureRefused
 from ledger.core.log.checkpoints import Cosignature, cosign_text, verify_cosignatures
 from ledger.core.log.notes import (
     MAX_NOTE_LENGTH,
-    Note,
     NoteSignature,
-    Signer,
+    NoteSigner,
+    SignedNote,
     VerifyingKey,
     parse_signature_lines,
     sign_note,
@@ -93,12 +93,12 @@ def renew(old: Trust, new: Trust) -> Renewal:
     return renewal
 
 
-def sign_renewal(renewal: Renewal, log_signer: Signer) -> Renewal:
+def sign_renewal(renewal: Renewal, log_signer: NoteSigner) -> Renewal:
     """Return the renewal with the signature of the log's key. Requires a signer of type ED25519."""
     return renewal.with_signatures(sign_note(renewal.text(), log_signer).signatures)
 
 
-def cosign_renewal(renewal: Renewal, witness: Signer, timestamp: int) -> Renewal:
+def cosign_renewal(renewal: Renewal, witness: NoteSigner, timestamp: int) -> Renewal:
     """Return the renewal with a witness's co-signature.
 
     Requires a signer of type COSIGNATURE_V1 and 0 <= timestamp < 2**63.
@@ -114,7 +114,7 @@ def verify_renewal(renewal: Renewal, old: Trust, *, log_key_lost: bool = False) 
     missing or false, or if the quorum is not reached.
     """
     require_renews(renewal, old)
-    note = Note(renewal.text(), renewal.signatures)
+    note = SignedNote(renewal.text(), renewal.signatures)
     by_log = note.signature_by(old.log_key) is not None
     if by_log:
         verify_note(note, old.log_key)
@@ -202,7 +202,7 @@ def _require_successor(old: Trust, renewal: Renewal) -> None:
         raise MalformedInput("the new trust file is the old one", field="renewal.trust")
 
 
-def _require_quorum(note: Note, old: Trust) -> tuple[Cosignature, ...]:
+def _require_quorum(note: SignedNote, old: Trust) -> tuple[Cosignature, ...]:
     if not old.policy.asks_for_witnesses:
         return ()
     witnesses: Iterable[VerifyingKey] = old.policy.witnesses.values()

@@ -16,7 +16,7 @@ from ledger.core.errors import MalformedInput, NotFound
 from ledger.core.events import Payload
 from ledger.core.procedure.legal_days import in_legal_zone, instant_text, with_readable_times
 from ledger.core.procedure.rulebook import Rulebook
-from ledger.core.verification.report import Step
+from ledger.core.verification.report import CheckedStep
 from ledger.core.verification.trust import Trust
 from ledger.interchange.papers.certified import Certified, CertifiedEvent, certify
 from ledger.interchange.papers.document import link
@@ -359,13 +359,13 @@ def _checks(text: PaperText, certified: Certified) -> Iterator[SheetBlock]:
     yield ChecksBlock(text.paper("heading.each_checks", count=str(len(certified.events))), lines)
 
 
-def _check_line_of_all(text: PaperText, steps: tuple[Step, ...]) -> CheckLine:
+def _check_line_of_all(text: PaperText, steps: tuple[CheckedStep, ...]) -> CheckLine:
     """Return one line for this step of all events: the first that was not checked stands for all."""
     left = [step for step in steps if step.result != "checked"]
     return _check_line(text, (left or steps)[0], "check", len(steps) - len(left), len(steps))
 
 
-def _check_line(text: PaperText, step: Step, kind: str, checked: int = 0, of: int = 0) -> CheckLine:
+def _check_line(text: PaperText, step: CheckedStep, kind: str, checked: int = 0, of: int = 0) -> CheckLine:
     result_text = text.of("result", step.result)
     if of > 1 and checked < of:
         result_text = text.paper("checked_of", checked=str(checked), of=str(of))

@@ -27,7 +27,7 @@ from ledger.core.verification.bundle_format import (
 )
 from ledger.core.verification.case import CaseReport, RaisedFlag, verify_case
 from ledger.core.verification.chain import ObservedBlock
-from ledger.core.verification.report import Report, Statement, Step
+from ledger.core.verification.report import CheckedStep, ProofReport, Statement
 from ledger.core.verification.trust import Trust
 from ledger.i18n import Labels
 from ledger.timeline import names_by_id
@@ -41,7 +41,7 @@ class CertifiedEvent(Struct, frozen=True):
     be followed.
     """
 
-    report: Report
+    report: ProofReport
     payload: Payload | None
     before: CaseState | None = None
     after: CaseState | None = None
@@ -60,7 +60,7 @@ class Certified(Struct, frozen=True):
     completeness: Statement
     development: bool
     events: tuple[CertifiedEvent, ...]
-    case_steps: tuple[Step, ...]
+    case_steps: tuple[CheckedStep, ...]
     names: dict[str, Name]
     anchor: Anchor | None
     flags: tuple[RaisedFlag, ...] = ()
@@ -128,7 +128,7 @@ def certify(
 
 
 def _certified(
-    name: str, report: Report | CaseReport, events: tuple[CertifiedEvent, ...], parts: Sequence[_VerifiedParts]
+    name: str, report: ProofReport | CaseReport, events: tuple[CertifiedEvent, ...], parts: Sequence[_VerifiedParts]
 ) -> Certified:
     names: dict[str, Name] = {}
     for part in parts:
@@ -146,7 +146,7 @@ def _certified(
     )
 
 
-def _require_untampered(verdict: Verdict, faults: Sequence[Step]) -> None:
+def _require_untampered(verdict: Verdict, faults: Sequence[CheckedStep]) -> None:
     if verdict == "tampered":
         fault = faults[0]
         raise IntegrityBroken(
@@ -159,7 +159,7 @@ def _require_untampered(verdict: Verdict, faults: Sequence[Step]) -> None:
 class _VerifiedParts:
     """The parts of one event's bundle, after its verification."""
 
-    def __init__(self, data: bytes, report: Report):
+    def __init__(self, data: bytes, report: ProofReport):
         bundle = decode_bundle(data)
         self.envelope, _ = read_part(bundle.envelope, decode_envelope, "envelope")
         self.payload = None if bundle.payload is UNSET else read_part(bundle.payload, decode_payload, "payload")[0]
@@ -175,7 +175,9 @@ class _VerifiedParts:
         self.anchor = None if report.record is None or bundle.anchor is UNSET else read_anchor(bytes(bundle.anchor))
 
 
-def _follow(reports: Iterable[Report], parts: Iterable[_VerifiedParts], book: Rulebook) -> Iterator[CertifiedEvent]:
+def _follow(
+    reports: Iterable[ProofReport], parts: Iterable[_VerifiedParts], book: Rulebook
+) -> Iterator[CertifiedEvent]:
     """Yield the events with the case around each, from the first on until one cannot be followed."""
     state: CaseState | None = None
     is_followed = True

@@ -17,7 +17,7 @@ from ledger.core.errors import IntegrityBroken, MalformedInput, RuleRefused
 from ledger.core.events.supervision import ModelPublished
 from ledger.core.supervision.anonymity import traces
 from ledger.core.supervision.model_package import PackageReport
-from ledger.core.verification.report import Outcome, Step, perform
+from ledger.core.verification.report import CheckedStep, Outcome, perform
 from ledger.supervision.models.definition import Model
 from ledger.supervision.models.model_file import parse_model, require_publishable
 from ledger.workers.pool import WorkerPool
@@ -108,18 +108,18 @@ class Usable(Struct, frozen=True):
     """``usable`` says whether the model can be taken; a verdict on its proof is none on its text."""
 
     usable: bool
-    steps: tuple[Step, ...]
+    steps: tuple[CheckedStep, ...]
 
 
 def check_model(report: PackageReport) -> Usable:
     """What is to be said of the last version of a package; nothing is checked of what is not proven."""
     if not report.published or report.verdict not in ("intact", "not_yet_anchored"):
         why = "what was published is not proven"
-        return Usable(False, tuple(Step(number, name, "not_checked", why) for number, name, _ in _numbered()))
+        return Usable(False, tuple(CheckedStep(number, name, "not_checked", why) for number, name, _ in _numbered()))
     body = report.published[-1]
     # A fault of the text is no tampering: it was signed so.
     steps = tuple(
-        Step(step.number, step.name, step.result, step.detail)
+        CheckedStep(step.number, step.name, step.result, step.detail)
         for step in (perform(number, name, check, body) for number, name, check in _numbered())
     )
     return Usable(all(step.result == "checked" for step in steps), steps)

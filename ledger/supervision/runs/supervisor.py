@@ -19,7 +19,7 @@ from ledger.core.events import Stream
 from ledger.core.events.supervision import MAX_CITED, CitedDataset, LeadRaised
 from ledger.core.events.terms import EventRef
 from ledger.core.procedure.jurisdiction import in_line, is_within
-from ledger.core.signing.authority import Agency, Authority
+from ledger.core.signing.authority import Agency, AuthorityState
 from ledger.core.supervision import ModelState
 from ledger.core.supervision.models import STREAM
 from ledger.recording import supervision_streams
@@ -77,7 +77,7 @@ class Record:
     def __init__(
         self,
         database: Database,
-        authority: Callable[[], Authority],
+        authority: Callable[[], AuthorityState],
         system: SystemStream,
         registered: Callable[[int], Iterable[Registered]],
         runner: ModelRunner | None = None,

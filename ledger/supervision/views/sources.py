@@ -11,7 +11,7 @@ from ledger.core.events import Payload, decode_payload
 from ledger.core.events.case import CaseJoined, CaseOpened
 from ledger.core.events.record import DatasetRegistered
 from ledger.core.procedure.rulebook import Rulebook
-from ledger.core.signing.authority import Authority
+from ledger.core.signing.authority import AuthorityState
 from ledger.core.supervision import LeadState, RecommendationState
 from ledger.recording import supervision_streams
 from ledger.store import log
@@ -28,7 +28,7 @@ from ledger.supervision.views.supervision_rows import MatterRecord
 class LogSource:
     """A store, what acts the events of its cases are by, and who is in the registry now."""
 
-    def __init__(self, database: Database, acts: Acts, authority: Callable[[], Authority]):
+    def __init__(self, database: Database, acts: Acts, authority: Callable[[], AuthorityState]):
         self.acts = acts
         self._database = database
         self._authority = authority

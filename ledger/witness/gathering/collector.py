@@ -15,7 +15,7 @@ from ledger.core.errors import IntegrityBroken, TallystickError
 from ledger.core.log import merkle
 from ledger.core.log.checkpoints import verify_cosignatures
 from ledger.core.log.merkle import Hash
-from ledger.core.log.notes import Note, NoteSignature, parse_note, parse_vkey
+from ledger.core.log.notes import NoteSignature, SignedNote, parse_note, parse_vkey
 from ledger.core.log.policy import Policy
 from ledger.core.log.tiles import TileNodes
 from ledger.core.log.witness_protocol import AddCheckpoint
@@ -285,4 +285,4 @@ def _other_root(witness: Witness, size: int) -> WitnessAhead:
 def log_signed(note: str) -> str:
     """Return the note with the log's signature alone, as it is sent to witnesses."""
     whole = parse_note(note)
-    return str(Note(whole.text, whole.signatures[:1]))
+    return str(SignedNote(whole.text, whole.signatures[:1]))

@@ -16,7 +16,7 @@ from ledger.core.errors import TallystickError
 from ledger.core.log.notes import parse_vkey
 from ledger.core.log.policy import Policy
 from ledger.core.log.witness_protocol import CosignAnchor
-from ledger.core.signing.authority import Authority
+from ledger.core.signing.authority import AuthorityState
 from ledger.core.signing.signatures import recover
 from ledger.store import checkpoints
 from ledger.store.checkpoints import Published
@@ -74,7 +74,9 @@ class Gatherer:
         self._signed: dict[str, bytes] = {}  # account: signature of the digest
         self._refused: dict[str, _Refusal] = {}  # by account
 
-    def cosigned_by_quorum(self, connection: Connection, authority: Authority, above: int) -> CosignedCheckpoint | None:
+    def cosigned_by_quorum(
+        self, connection: Connection, authority: AuthorityState, above: int
+    ) -> CosignedCheckpoint | None:
         """Return the newest checkpoint above this size that a quorum has co-signed, or None.
 
         The quorum is of the contract's witnesses, and of the policy's too if it asks for any.
@@ -88,7 +90,7 @@ class Gatherer:
                 return CosignedCheckpoint(published, frozenset(vkeys)) if published is not None else None
         return None
 
-    def why_not_cosigned(self, authority: Authority) -> str:
+    def why_not_cosigned(self, authority: AuthorityState) -> str:
         """Explain what prevents a quorum under a checkpoint, with the fault of each witness."""
         named = [witness for witness in self._witnesses() if witness.account in _agencies(authority)]
         if len(named) < authority.quorum:
@@ -102,7 +104,7 @@ class Gatherer:
         return "; ".join([shortfall, *faults])
 
     def gather(
-        self, domain: ContractDomain, head: AnchoredHead, authority: Authority, cosigned: CosignedCheckpoint
+        self, domain: ContractDomain, head: AnchoredHead, authority: AuthorityState, cosigned: CosignedCheckpoint
     ) -> Gathered:
         """Return co-signatures of the head by current witnesses that have co-signed its checkpoint.
 
@@ -164,7 +166,7 @@ class Gatherer:
             self._refused.pop(account, None)
             self._signed[account] = signature
 
-    def _told(self, able: list[Witness], authority: Authority, have: int) -> str:
+    def _told(self, able: list[Witness], authority: AuthorityState, have: int) -> str:
         if have >= authority.quorum:
             return ""
         refusals = [
@@ -176,6 +178,6 @@ class Gatherer:
         return "; ".join([progress, *refusals])
 
 
-def _agencies(authority: Authority) -> dict[str, str]:
+def _agencies(authority: AuthorityState) -> dict[str, str]:
     """Return the agency of each witness in the registry, by account."""
     return {agency.witness: agency.agency_id for agency in authority.agencies.values() if agency.witness is not None}

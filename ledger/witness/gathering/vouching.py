@@ -16,7 +16,7 @@ from msgspec import Struct
 from ledger.core.errors import TallystickError
 from ledger.core.ethereum.block_headers import read_header
 from ledger.core.log.checkpoints import verify_cosignatures
-from ledger.core.log.notes import Note, NoteSignature, VerifyingKey
+from ledger.core.log.notes import NoteSignature, SignedNote, VerifyingKey
 from ledger.core.log.witness_protocol import CosignBlock
 from ledger.core.verification.chain import BlockStatement, verify_block_note
 from ledger.core.verification.trust import Trust, TrustedBlock
@@ -75,7 +75,7 @@ class Voucher:
         if due:
             asyncio.run(self._ask(due, statement))
         if trust.policy.is_met_by(self._lines):
-            note = str(Note(text, tuple(self._lines.values())))
+            note = str(SignedNote(text, tuple(self._lines.values())))
             anchor_states.keep_block_note(self._database, proven, note)
 
     def _is_due(self, key: VerifyingKey, now: float) -> bool:
@@ -125,7 +125,7 @@ def _own_line(lines: tuple[NoteSignature, ...], witness: Witness, statement: Blo
     """Return the witness's own line, verified. Raises NotCosigned."""
     own = tuple(line for line in lines if (line.name, line.key_id) == (witness.key.name, witness.key.key_id))
     try:
-        cosignatures = verify_cosignatures(str(Note(statement.text(), own)), [witness.key]) if own else ()
+        cosignatures = verify_cosignatures(str(SignedNote(statement.text(), own)), [witness.key]) if own else ()
     except TallystickError as error:
         raise NotCosigned(f"the witness answers with another signature: {error.message}") from error
     if not cosignatures:

@@ -15,7 +15,7 @@ import msgspec
 from ledger.core.encoding import canonical
 from ledger.core.ethereum.block_headers import read_header
 from ledger.core.events import Authority, case, record, registry
-from ledger.core.log.notes import Note
+from ledger.core.log.notes import SignedNote
 from ledger.core.verification.bundle_format import raw
 from ledger.core.verification.chain import BlockStatement, cosign_block
 from ledger.core.verification.trust import Trust, TrustedBlock, encode_trust
@@ -93,7 +93,9 @@ class World:
         block = TrustedBlock(header.number, "0x" + header.hash.hex())
         statement = msgspec.structs.replace(BlockStatement(LOG_ID, CHAIN, block), **changes)
         return str(
-            Note(statement.text(), tuple(cosign_block(statement, WITNESSES[n - 1], VOUCHED_AT) for n in self.witnesses))
+            SignedNote(
+                statement.text(), tuple(cosign_block(statement, WITNESSES[n - 1], VOUCHED_AT) for n in self.witnesses)
+            )
         )
 
     def key_of(self, index: int) -> str | None:

@@ -21,7 +21,7 @@ from ledger.core.errors import ProofRefused, Unavailable
 from ledger.core.ethereum.block_headers import read_header
 from ledger.core.verification.bundle import verify_bundle
 from ledger.core.verification.bundle_format import Anchor
-from ledger.core.verification.report import Report
+from ledger.core.verification.report import ProofReport
 from ledger.core.verification.trust import Trust, TrustedBlock
 from ledger.procedures import shipped_rulebook
 from ledger.proofs.bundles import JournalAnchors, Prover, RecordedHead
@@ -73,7 +73,7 @@ class Stand:
             book=shipped_rulebook(),
         )
 
-    def report(self, number: int = 0) -> Report:
+    def report(self, number: int = 0) -> ProofReport:
         bundle = self.prover.bundle(self.case.events[number].envelope.event_id)
         block = verify_bundle(bundle, self.trust).block
         blocks = (TrustedBlock(block.number, block.hash),) if block else ()
@@ -108,7 +108,7 @@ def chainless(stand: Stand) -> StateProofs:
     return StateProofs(stand.linked.ledger.database, stand.linked.journal, away)
 
 
-def open_checks(report: Report) -> set[str]:
+def open_checks(report: ProofReport) -> set[str]:
     return {name for name, result in results(report).items() if result != "checked"}
 
 

@@ -15,7 +15,7 @@ from ledger.core.errors import MalformedInput, SignatureRefused, TallystickError
 from ledger.core.log.notes import parse_note
 from ledger.core.verification.bundle import verify_bundle
 from ledger.core.verification.case import verify_case
-from ledger.core.verification.report import Report
+from ledger.core.verification.report import ProofReport
 from ledger.core.verification.timestamps import MAX_RESPONSE_LENGTH, verify_timestamp
 from ledger.procedures import shipped_rulebook
 from ledger.proofs.bundles import Prover
@@ -79,7 +79,7 @@ def stamped(made: TimestampWorker) -> StoredTimestamp:
     return stamp
 
 
-def proven(ledger: Ledger, authority: Authority, event_id: str) -> Report:
+def proven(ledger: Ledger, authority: Authority, event_id: str) -> ProofReport:
     """What the bundle of an event proves to who trusts the authority."""
     using = replace(TRUST, timestamp_roots=(authority.root,))
     return verify_bundle(prover(ledger, authority).bundle(event_id), using)

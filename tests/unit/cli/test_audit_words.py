@@ -8,15 +8,15 @@ from typing import Any, cast
 import msgspec
 import pytest
 
-from ledger.audit.findings import STEPS, Finding, Findings, finding
+from ledger.audit.findings import STEPS, AuditFinding, AuditFindings, finding
 from ledger.cli.report import show_audit
 from ledger.cli.session import Session
 from ledger.i18n import Labels
 
 
-def shown(language: str, *found: Finding) -> Any:
+def shown(language: str, *found: AuditFinding) -> Any:
     """The audit of a log in which all steps held but for the findings."""
-    findings = Findings()
+    findings = AuditFindings()
     for step in STEPS:
         findings.checked(step, "320 signatures" if step == "signatures" else "each event stands on the one before")
     findings.add(*found)
@@ -41,5 +41,5 @@ def test_findings_and_steps_are_told_in_chinese(capsys: pytest.CaptureFixture[st
 
 def test_a_report_from_before_words_is_shown_as_it_is(capsys: pytest.CaptureFixture[str]) -> None:
     """A service that is older than this command gives the English alone."""
-    shown("zh-CN", Finding("entries", 7, "the entry is missing"))
+    shown("zh-CN", AuditFinding("entries", 7, "the entry is missing"))
     assert "序号 7: the entry is missing" in capsys.readouterr().out

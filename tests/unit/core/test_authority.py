@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from ledger.core.errors import IntegrityBroken, Unauthorized
 from ledger.core.events import Envelope, case, record, registry
 from ledger.core.signing import authority as authorities
-from ledger.core.signing.authority import Authority
+from ledger.core.signing.authority import AuthorityState
 from tests.testkit.builders import (
     COURT,
     LOG_ID,
@@ -43,7 +43,7 @@ def act_of(by: Officer = CLERK, *, signed_at: int = START + 30) -> Envelope:
     return event_of(case.CaseNumbered(case_number="7"), by, signed_at=signed_at).envelope
 
 
-def judge(authority: Authority, envelope: Envelope, index: int = 100) -> Any:
+def judge(authority: AuthorityState, envelope: Envelope, index: int = 100) -> Any:
     return authorities.require_key(authority, envelope, index)
 
 
@@ -222,7 +222,7 @@ def test_the_registry_is_what_its_changes_say() -> None:
     assert made.authority.agencies[COURT].witness is None
 
 
-@pytest.mark.parametrize("kind", [authorities.Agency, authorities.Grant, authorities.Authority])
+@pytest.mark.parametrize("kind", [authorities.Agency, authorities.Grant, authorities.AuthorityState])
 def test_a_folded_registry_is_never_changed(kind: type[Struct]) -> None:
     """The registry that was in force at an entry stays as it was: each change makes a new one."""
     assert kind.__struct_config__.frozen

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from ledger.core.errors import MalformedInput, ProofRefused, SignatureRefused
 from ledger.core.log.checkpoints import Cosignature, cosign_text, parse_checkpoint
-from ledger.core.log.notes import Note, NoteSignature, SeedSigner, SignatureType
+from ledger.core.log.notes import NoteSignature, SeedSigner, SignatureType, SignedNote
 from ledger.core.log.policy import parse_policy
 from ledger.core.verification.chain import BlockStatement, cosign_block, verify_block_note
 from ledger.core.verification.trust import TrustedBlock
@@ -26,7 +26,7 @@ STRANGER = SeedSigner.from_seed("stranger.example", bytes([77]) * 32, SignatureT
 
 def note(*signers: SeedSigner, statement: BlockStatement = STATEMENT, more: Iterable[NoteSignature] = ()) -> str:
     lines = [cosign_block(statement, signer, SIGNED_AT + number) for number, signer in enumerate(signers)]
-    return str(Note(statement.text(), (*lines, *more)))
+    return str(SignedNote(statement.text(), (*lines, *more)))
 
 
 def test_text_is_the_documents() -> None:
@@ -98,7 +98,7 @@ def test_lines_are_counted(spoil: Callable[[str], str], told: str) -> None:
     text = spoil(STATEMENT.text())
     lines = [cosign_text(text, signer, 1) for signer in (FIRST, SECOND)]
     with pytest.raises(ProofRefused, match=told):
-        verify_block_note(str(Note(text, tuple(lines))), STATEMENT, POLICY)
+        verify_block_note(str(SignedNote(text, tuple(lines))), STATEMENT, POLICY)
 
 
 def test_below_the_quorum_does_not_count() -> None:

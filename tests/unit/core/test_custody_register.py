@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ledger.core.custody.register import Change, Register
+from ledger.core.custody.register import Register, RegisterChange
 
 MANY = 2_000
 
@@ -62,7 +62,11 @@ def test_changes_are_told_between_any_two_versions(count: int) -> None:
     """With both sides, in order; nothing where there are none."""
     before = numbered(count)
     after = before.without(["key-1"]) | {"new": 5, "key-3": -3}
-    assert after.changes(before) == [Change("key-1", 1, None), Change("key-3", 3, -3), Change("new", None, 5)]
+    assert after.changes(before) == [
+        RegisterChange("key-1", 1, None),
+        RegisterChange("key-3", 3, -3),
+        RegisterChange("new", None, 5),
+    ]
     assert after.changes(after) == []
     assert [change.after for change in before.changes(None)] == [*range(count)]
 

@@ -9,7 +9,7 @@ import pytest
 
 from ledger.core.custody import Act, CaseState, fold
 from ledger.core.custody.claimed_times import Break, breaks
-from ledger.core.custody.spans import Concerned, Span, Standing, Subject, concerned, custody_spans
+from ledger.core.custody.spans import Concerned, CustodyStanding, Span, Subject, concerned, custody_spans
 from ledger.core.events import Payload, handover, item
 from ledger.core.events import case as cases
 from ledger.core.events import case as deadline
@@ -41,7 +41,7 @@ def spans(case: Case, subject: Subject, subject_id: str) -> list[Span]:
     return [span for span in found if (span.subject, span.subject_id) == (subject, subject_id)]
 
 
-def standings(case: Case, subject: Subject, subject_id: str) -> list[Standing]:
+def standings(case: Case, subject: Subject, subject_id: str) -> list[CustodyStanding]:
     return [span.standing for span in spans(case, subject, subject_id)]
 
 
@@ -117,9 +117,9 @@ def test_condition_seal_and_who_borrowed_it_are_told() -> None:
 def test_what_is_gone_is_held_by_nobody() -> None:
     """A split thing, and one that was disposed of, end without a holder; parts begin."""
     case = holding("coins", quantity=10).say(item.ItemSplit, item_id="coins", parts=(part("a", 4), part("b", 6)))
-    assert standings(case, "item", "coins")[-1] == Standing(None, status="split")
+    assert standings(case, "item", "coins")[-1] == CustodyStanding(None, status="split")
     assert standings(case, "item", "a")[0].holder == POLICE
-    assert standings(dispose(proposed("drug")), "item", "drug")[-1] == Standing(None, status="disposed")
+    assert standings(dispose(proposed("drug")), "item", "drug")[-1] == CustodyStanding(None, status="disposed")
 
 
 def test_a_person_is_kept_for_the_old_organ_until_the_change_is_served() -> None:
@@ -148,7 +148,7 @@ def test_who_left_for_another_case_has_no_span_that_lasts() -> None:
     (span,) = spans(case, "person", person_id("li"))
     assert span.until is not None
     assert span.until.sequence == case.state.sequence
-    assert standings(case, "item", "phone")[-1] == Standing(None, status="left")
+    assert standings(case, "item", "phone")[-1] == CustodyStanding(None, status="left")
     body = Case().open().name("li").register("body", kind="detainee", person_id=person_id("li"))
     body.say(cases.CaseSplit, new_case_id="case-2", ground="apart", person_ids=(person_id("li"),))
     body.say(item.ItemMoved, item_id="body", storage_location="cell 2")

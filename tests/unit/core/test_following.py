@@ -17,11 +17,11 @@ from ledger.core.log.checkpoints import Checkpoint
 from ledger.core.log.merkle import EMPTY_TREE, Frontier, Hash, NodeReader, leaf_hash, root_of
 from ledger.core.log.replay import (
     LogFault,
+    LogUnreadable,
     PriorEntries,
     ReplayState,
     ReplayStep,
     SignedInFuture,
-    Unreadable,
     append_entries,
     decode_entries,
     empty_log,
@@ -135,7 +135,7 @@ def test_tiles_of_another_tree_show_nothing(size: int) -> None:
         lambda: require_continued(tree(entries[:size]), frontier(entries), reader(other)),
         lambda: require_served(frontier(entries[:size]), tree(entries), reader(other)),
     ):
-        with pytest.raises(Unreadable):
+        with pytest.raises(LogUnreadable):
             act()
 
 
@@ -143,7 +143,7 @@ def test_entries_that_were_not_signed_are_not_judged() -> None:
     """Entries that do not lead to the signed tree are unreadable, also where the tiles are right."""
     entries = entries_of(9)
     served = [*entries[:5], b"made up"]
-    with pytest.raises(Unreadable, match="entries"):
+    with pytest.raises(LogUnreadable, match="entries"):
         require_served(frontier(served), tree(entries), reader(entries))
 
 
@@ -262,7 +262,7 @@ def test_an_entry_of_another_form_is_a_fault() -> None:
 def test_an_event_type_of_a_later_release_is_no_fault() -> None:
     """An older witness stops and asks to be updated."""
     later = replace(Case().open().last.envelope, event_type="case.beamed_up")
-    with pytest.raises(Unreadable, match="does not know"):
+    with pytest.raises(LogUnreadable, match="does not know"):
         decode_entries([canonical.encode(later)], 0)
 
 
@@ -273,7 +273,7 @@ def test_a_mirror_entry_takes_its_payload() -> None:
     """A payload that is withheld, or is not the one that was signed, is not judged."""
     log = founded(POLICE)
     for payloads in ({}, payloads_of(log.events) | {1: b"{}"}):
-        with pytest.raises(Unreadable, match="payload of entry"):
+        with pytest.raises(LogUnreadable, match="payload of entry"):
             judged(log.events, payloads=payloads)
 
 

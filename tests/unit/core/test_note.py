@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from ledger.core.errors import MalformedInput, SignatureRefused
 from ledger.core.log.notes import (
     MAX_NOTE_LENGTH,
-    Note,
     NoteSignature,
     SeedSigner,
     SignatureType,
+    SignedNote,
     VerifyingKey,
     decode_base64,
     parse_note,
@@ -149,7 +149,7 @@ class TestParse:
     def test_every_note_goes_both_ways(self, text: str, signatures: list[tuple[bytes, bytes]]) -> None:
         """A note of any text and any signatures parses to itself."""
         lines = tuple(NoteSignature("name.example/é", key_id, signature) for key_id, signature in signatures)
-        note = Note(text.rstrip("\n") + ".\n", lines)
+        note = SignedNote(text.rstrip("\n") + ".\n", lines)
         assert parse_note(str(note)) == note
 
     def test_sixteen_large_signatures_are_accepted(self) -> None:
@@ -233,7 +233,7 @@ class TestVerify:
     def test_signed_text_is_accepted(self) -> None:
         """Signatures of unknown keys beside the known one are ignored."""
         verify_note(parse_note(SIGNED), KEY)
-        verify_note(Note(TEXT, (FOREIGN, *parse_note(SIGNED).signatures, FOREIGN)), KEY)
+        verify_note(SignedNote(TEXT, (FOREIGN, *parse_note(SIGNED).signatures, FOREIGN)), KEY)
 
     def test_changed_text_is_refused(self) -> None:
         """One character more and the signature does not hold."""
@@ -244,7 +244,7 @@ class TestVerify:
         """A line that shares only the name, or only the id, with the known key is another key's."""
         signature = SIGNER.sign(TEXT.encode())
         for line in (NoteSignature(KEY.name, b"\0\0\0\0", signature), NoteSignature("other", KEY.key_id, signature)):
-            note = Note(TEXT, (line,))
+            note = SignedNote(TEXT, (line,))
             assert note.signature_by(KEY) is None
             with pytest.raises(SignatureRefused, match="no signature is by") as refused:
                 verify_note(note, KEY)
@@ -256,7 +256,7 @@ class TestVerify:
         """Even where both hold: one key speaks once."""
         [line] = parse_note(SIGNED).signatures
         with pytest.raises(SignatureRefused, match="2 signature lines are by the same key") as refused:
-            verify_note(Note(TEXT, (line, line)), KEY)
+            verify_note(SignedNote(TEXT, (line, line)), KEY)
         assert refused.value.field == "signatures"
 
     def test_key_of_another_type_is_refused(self) -> None:

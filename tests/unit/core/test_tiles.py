@@ -24,9 +24,9 @@ from ledger.core.log.merkle import (
 from ledger.core.log.tiles import (
     BundleName,
     RightEdge,
+    TileContents,
     TileName,
     TileNodes,
-    TileRow,
     decode_bundle,
     encode_bundle,
     width_at,
@@ -52,7 +52,7 @@ class MemoryTiles:
         self.reads.append((level, index, width))
         return self.rows[level, index][: 32 * width]
 
-    def put(self, rows: tuple[TileRow, ...]) -> None:
+    def put(self, rows: tuple[TileContents, ...]) -> None:
         """Stores rows as a store would, and holds them to what a row promises."""
         for row in rows:
             stored = self.rows.get((row.level, row.index), b"")

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from ledger.core.events import Authority, record
 from ledger.core.verification.bundle_format import raw
-from ledger.core.verification.report import Report
+from ledger.core.verification.report import ProofReport
 from tests.testkit.builders import (
     POLICE,
     PROCURATORATE,
@@ -29,7 +29,7 @@ from tests.testkit.casework import Case
 from tests.testkit.changed_bundles import CASE, EVIDENCE, GOOD, LOG, NOTE, REGISTERED, Tree, faults, results, verdict_of
 
 
-def authority(**changes: Any) -> Report:
+def authority(**changes: Any) -> ProofReport:
     """The verdict with other evidence: entries of LOG by index."""
     parts = {name: LOG.evidence(index, NOTE) for name, index in changes.items()}
     return verdict_of(replace(GOOD, authority=raw(replace(EVIDENCE, **parts))))
@@ -246,7 +246,7 @@ def erased_log(**concerns: Any) -> tuple[Log, int]:
     return log, log.add(writer.write(replace(body, **concerns), supervisor(POLICE), authority=order))
 
 
-def with_erasure(log: Log, erasure: int, label: str = "narrative") -> Report:
+def with_erasure(log: Log, erasure: int, label: str = "narrative") -> ProofReport:
     note = log.note()
     shown = {name: part for name, part in GOOD.sections.items() if name != "narrative"}
     bundle = log.bundle(REGISTERED, note, sections=shown, erased=(log.erasure(label, erasure, note),))
@@ -279,7 +279,7 @@ def test_erasure_that_is_none() -> None:
     assert (report.verdict, report.steps[7].detail.partition(";")[0]) == ("intact", "narrative withheld")
 
 
-def require_not_erased(report: Report) -> None:
+def require_not_erased(report: ProofReport) -> None:
     assert (report.verdict, results(report)["sections"]) == ("intact", "not_checked")
     assert report.steps[7].detail.startswith(
         "narrative withheld; an erasure of narrative is claimed that does not hold"

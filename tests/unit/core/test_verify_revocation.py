@@ -8,7 +8,7 @@ import pytest
 
 from ledger.core.verification.bundle_format import Bundle
 from ledger.core.verification.contract_storage import anchor_slots
-from ledger.core.verification.report import Report
+from ledger.core.verification.report import ProofReport
 from tests.testkit.anchored_bundles import anchored, held, verdict_of
 from tests.testkit.builders import POLICE, PROCURATORATE, clerk
 from tests.testkit.bundles import ANCHORED_AT, founded, log_with, naming, tree, trust
@@ -28,7 +28,7 @@ def revoked(moment: int, *, mirrored: bool, **changes: Any) -> Bundle:
     return anchored(log, REGISTERED, state, **changes)
 
 
-def verdict_and_result(report: Report) -> tuple[str, str]:
+def verdict_and_result(report: ProofReport) -> tuple[str, str]:
     return report.verdict, results(report)["revocation"]
 
 

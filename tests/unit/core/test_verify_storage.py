@@ -9,7 +9,7 @@ import rlp
 from msgspec.structs import replace
 
 from ledger.core.log.merkle import EMPTY_TREE
-from ledger.core.log.notes import Note, SeedSigner
+from ledger.core.log.notes import SeedSigner, SignedNote
 from ledger.core.verification.bundle_format import Bundle, raw
 from ledger.core.verification.case import verify_case
 from ledger.core.verification.chain import BlockStatement, ObservedBlock, cosign_block
@@ -256,7 +256,7 @@ def noted(*signers: SeedSigner, block: TrustedBlock = NAMED, more: str = "") -> 
     witnessed = LOG.note(witnesses=[(witness, ANCHORED_AT) for witness in WITNESSES])
     statement = BlockStatement(LOG_ID, CHAIN, block)
     lines = tuple(cosign_block(statement, signer, ANCHORED_AT + 40) for signer in signers)
-    text = str(Note(statement.text(), lines)) + more
+    text = str(SignedNote(statement.text(), lines)) + more
     bundle = anchored(LOG, REGISTERED, LOG.state(number=2), number=2, note=witnessed, block_note=raw(text))
     return bundle, trust(TWO_OF_THREE, development=False)
 

@@ -16,7 +16,7 @@ from ledger.core.errors import MalformedInput
 from ledger.core.log.notes import SeedSigner, parse_note
 from ledger.core.verification.bundle_format import Bundle, StampedProof, raw
 from ledger.core.verification.evidence import encode_response
-from ledger.core.verification.report import Report
+from ledger.core.verification.report import ProofReport
 from ledger.core.verification.trust import Trust, encode_trust, parse_trust
 from tests.testkit.builders import START
 from tests.testkit.bundles import TWO_OF_THREE, WITNESSES, Log, log_with, tree, trust
@@ -58,7 +58,7 @@ def stamped(authority: Authority) -> Bundle:
     return replace(GOOD, timestamps=raw([stamp(authority)]))
 
 
-def time_step(report: Report) -> tuple[str, str]:
+def time_step(report: ProofReport) -> tuple[str, str]:
     step = report.steps[12]
     assert step.name == "time"
     return step.result, step.detail

@@ -45,8 +45,7 @@ class Local:
             heads = imports.own_heads(connection, POLICE, [plan.case_id for plan in plans])
         return [self._found(plan, heads.get(plan.case_id), known) for plan in plans]
 
-from ledger.core.log.replay import StreamHead
-    def _found(self, plan: Plan, head: log.Head | None, known: list[imports.CaseImport]) -> LookedUpRow:
+    def _found(self, plan: Plan, head: StreamHead | None, known: list[imports.CaseImport]) -> LookedUpRow:
         own = tuple(EarlierImport(one.case_id, one.row_digest) for one in known if one.source_key == plan.source_key)
         place = (head.sequence + 1, head.digest) if head else (None, None)
         return LookedUpRow(plan.source_key, plan.case_id, *place, own)

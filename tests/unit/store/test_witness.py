@@ -71,10 +71,10 @@ def test_a_step_of_signing_starts_where_the_last_one_ended(store: WitnessStore) 
 
 def test_nothing_is_kept_to_sign_while_an_alarm_halts(store: WitnessStore) -> None:
     """The alarm counts within the step itself, not only before it."""
-    assert store.raise_alarm("anchor_lag", halts=False, told="late", evidence={}, now=1) is not None
+    assert store.raise_alarm("anchor_lag", halts=False, text="late", evidence={}, now=1) is not None
     store.cosign(store.latest(), 5, ROOT, "note", 100)
-    store.raise_alarm("fork", halts=True, told="two trees", evidence={"checkpoint": "note"}, now=2)
-    assert store.raise_alarm("fork", halts=True, told="again", evidence={}, now=3) is None
+    store.raise_alarm("fork", halts=True, text="two trees", evidence={"checkpoint": "note"}, now=2)
+    assert store.raise_alarm("fork", halts=True, text="again", evidence={}, now=3) is None
     with pytest.raises(Halted):
         store.cosign(store.latest(), 6, OTHER, "note", 200)
     assert store.latest().size == 5

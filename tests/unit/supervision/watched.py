@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ledger.core.events import Body, Stream
-from ledger.core.signing.authority import Authority
+from ledger.core.signing.authority import AuthorityState
 from ledger.core.supervision import LeadState
 from ledger.core.verification.trust import Trust
 from ledger.deadlines.upkeep import mark_of
@@ -107,7 +107,7 @@ class Watched:
         assert all(isinstance(state, LeadState) for state in states)
         return states  # type: ignore[return-value]  # as was just asserted
 
-    def authority(self) -> Authority:
+    def authority(self) -> AuthorityState:
         with self.ledger.database.read() as connection:
             return self.ledger.registry.at(connection, log.tree(connection).registry_changes)
 

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from ledger.core.encoding import canonical
 from ledger.core.errors import Conflict, NotFound
 from ledger.core.log.checkpoints import verify_cosignatures
-from ledger.core.log.notes import Note, parse_signature_lines
+from ledger.core.log.notes import SignedNote, parse_signature_lines
 from ledger.core.log.witness_protocol import COSIGN_BLOCK, CosignBlock
 from ledger.core.verification.chain import BlockStatement
 from ledger.core.verification.trust import TrustedBlock
@@ -35,7 +35,7 @@ def test_a_final_block_is_vouched_for(stand: Stand) -> None:
     assert (answer.status_code, answer.headers["content-type"]) == (200, "text/plain; charset=utf-8")
     block = TrustedBlock(asked.block_number, asked.block_hash)
     text = BlockStatement(stand.trust.log_id, stand.trust.chains[0], block).text()
-    note = Note(text, parse_signature_lines(answer.text))
+    note = SignedNote(text, parse_signature_lines(answer.text))
     (found,) = verify_cosignatures(str(note), [NOTE_SIGNER.verifying_key])
     assert found.timestamp == stand.clock() // 1000
 

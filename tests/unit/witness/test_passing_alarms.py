@@ -12,7 +12,7 @@ from ledger.chain.rpc import JsonRpc
 from ledger.core.errors import NotFound, Unavailable
 from ledger.core.log.checkpoints import sign_checkpoint
 from ledger.core.log.notes import SeedSigner
-from ledger.core.log.replay import Unreadable
+from ledger.core.log.replay import LogUnreadable
 from ledger.core.log.tiles import encode_bundle
 from ledger.witness.contracts import Contracts, contracts_at
 from ledger.witness.status import Health
@@ -67,7 +67,7 @@ def test_what_is_served_and_does_not_fit(stand: Stand, lie: str) -> None:
         size = 0
     path, answer = lies[lie]
     stand.log.lies[path] = answer
-    with pytest.raises(Unreadable):
+    with pytest.raises(LogUnreadable):
         stand.watch.look()
     assert stand.kinds() == ["unreadable"]
     assert stand.status.followed == size

@@ -62,7 +62,7 @@ def test_commands_tell_what_the_operator_must_know(stand: Stand, tmp_path: Path)
         ("unreadable", False, Exit.UNVERIFIABLE),
         ("fork", True, Exit.REFUSED),
     ):
-        store.raise_alarm(kind, halts=halts, told="told", evidence={"checkpoint": "note"}, now=1)
+        store.raise_alarm(kind, halts=halts, text="told", evidence={"checkpoint": "note"}, now=1)
         assert tally(tmp_path, "witness", "status").status == status
     listed = json.loads(tally(tmp_path, "witness", "alarms").out)
     assert [(alarm["number"], alarm["kind"]) for alarm in listed] == [(1, "anchor_lag"), (2, "unreadable"), (3, "fork")]

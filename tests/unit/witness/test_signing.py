@@ -21,7 +21,7 @@ from ledger.core.errors import (
 from ledger.core.log.checkpoints import Checkpoint, sign_checkpoint, verify_cosignatures
 from ledger.core.log.merkle import Hash
 from ledger.core.log.notes import SeedSigner
-from ledger.core.log.replay import Unreadable
+from ledger.core.log.replay import LogUnreadable
 from ledger.core.log.witness_protocol import AddCheckpoint
 from ledger.core.signing.signatures import recover
 from ledger.store.witness import Moved
@@ -149,7 +149,7 @@ def test_nothing_is_signed_that_cannot_be_followed(stand: Stand) -> None:
     asked = stand.log.wish(0)
     bundle = f"/tile/entries/000.p/{len(stand.log.events)}"
     stand.log.lies[bundle] = 404
-    with pytest.raises(Unreadable):
+    with pytest.raises(LogUnreadable):
         stand.cosigner.add_checkpoint(asked)
     assert (stand.status.cosigned_size, stand.status.followed) == (0, 0)
     del stand.log.lies[bundle]

@@ -1,0 +1,181 @@
+"""One name, one thing; and a variable is named for what it holds."""
+
+from __future__ import annotations
+
+import ast
+from collections import defaultdict
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from tests.testkit.machine import REPOSITORY
+
+SOURCES = ("ledger", "api")
+TREES = ("ledger", "api", "scripts", "tests")
+
+# Public classes of one name that still mean different things. A name leaves this list for good.
+SHARED_CLASSES = frozenset(
+    [
+        "Act",
+        "Agency",
+        "Asked",
+        "Bar",
+        "Column",
+        "Comparison",
+        "Definitions",
+        "Fact",
+        "Fault",
+        "Finding",
+        "Form",
+        "Founding",
+        "FoundingAgency",
+        "HandoverRow",
+        "Head",
+        "ItemPart",
+        "Ledger",
+        "LogSource",
+        "Mark",
+        "Money",
+        "Node",
+        "Person",
+        "Profile",
+        "Progress",
+        "Published",
+        "Quantity",
+        "Reader",
+        "Receipt",
+        "Recorded",
+        "Report",
+        "Row",
+        "Service",
+        "Session",
+        "Signer",
+        "Source",
+        "Step",
+        "StreamPosition",
+        "Table",
+        "Teller",
+        "Walks",
+        "Words",
+    ]
+)
+
+# A module is named for its subject. Modules share a name only where their package says the rest: what the tables, the
+# commands, the routes, the pages, the events, the states and the checks of a subject are called.
+QUALIFYING = (
+    "api/console",
+    "api/routes",
+    "api/services",
+    "ledger/audit",
+    "ledger/cli",
+    "ledger/client",
+    "ledger/core/custody",
+    "ledger/core/events",
+    "ledger/core/supervision",
+    "ledger/core/verification",
+    "ledger/store",
+)
+SHARED_MODULES = frozenset(
+    [
+        "app",
+        "checking",
+        "comparison",
+        "document",
+        "errors",
+        "findings",
+        "keys",
+        "leads",
+        "notes",
+        "reading",
+        "replay",
+        "signing",
+        "source",
+        "status",
+        "templates",
+        "timestamps",
+        "values",
+        "writer",
+    ]
+)
+
+# Words that name a variable after how it was come by, not after what it holds.
+RIDDLES = frozenset(("told", "said", "found", "one", "known", "seen", "there", "what", "made"))
+# Folders and files in which variables still bear such names. They leave this list as they are cleaned.
+UNCLEAN: tuple[str, ...] = (
+    "ledger/cli/commands",
+    "ledger/interchange",
+    "ledger/samples",
+    "ledger/supervision",
+    "ledger/timeline",
+    "scripts",
+    "tests/api",
+    "tests/campaigns",
+    "tests/docs",
+    "tests/e2e",
+    "tests/testkit",
+    "tests/unit",
+)
+
+
+@cache
+def parsed(tree: str) -> tuple[tuple[Path, ast.Module], ...]:
+    """The modules of one tree by their path, relative to the repository."""
+    files = sorted((REPOSITORY / tree).rglob("*.py"))
+    kept = [file for file in files if not {"node_modules", "__pycache__"} & set(file.parts)]
+    return tuple((file.relative_to(REPOSITORY), ast.parse(file.read_text(encoding="utf-8"))) for file in kept)
+
+
+def test_a_class_name_stands_for_one_class() -> None:
+    """No two public classes of ledger and api have one name, so that a traceback or an import tells which is meant."""
+    places: dict[str, list[str]] = defaultdict(list)
+    for tree in SOURCES:
+        for path, module in parsed(tree):
+            for node in module.body:
+                if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                    places[node.name].append(path.as_posix())
+    shared = {name: paths for name, paths in places.items() if len(paths) > 1}
+    assert {name: paths for name, paths in shared.items() if name not in SHARED_CLASSES} == {}
+
+
+def test_a_module_name_stands_for_one_module() -> None:
+    """No two modules of ledger and api have one name, except where their package says what of the subject they are."""
+    places: dict[str, list[str]] = defaultdict(list)
+    for tree in SOURCES:
+        for path, _ in parsed(tree):
+            if not path.name.startswith("__") and not path.as_posix().startswith(QUALIFYING):
+                places[path.stem].append(path.as_posix())
+    shared = {name: paths for name, paths in places.items() if len(paths) > 1 and "migrations" not in str(paths)}
+    assert {name: paths for name, paths in shared.items() if name not in SHARED_MODULES} == {}
+
+
+def names_bound(module: ast.Module) -> list[tuple[str, int]]:
+    """The names that assignments, loops, handlers and parameters bind, each with its line."""
+    names: list[tuple[str, int]] = []
+    for node in ast.walk(module):
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            names.append((node.id, node.lineno))
+        elif isinstance(node, ast.arg):
+            names.append((node.arg, node.lineno))
+        elif isinstance(node, ast.ExceptHandler) and node.name:
+            names.append((node.name, node.lineno))
+    return names
+
+
+def struct_fields(module: ast.Module) -> frozenset[int]:
+    """The lines of annotated fields of classes: fields of wire formats and rows keep their names."""
+    classes = [node for node in ast.walk(module) if isinstance(node, ast.ClassDef)]
+    return frozenset(field.lineno for node in classes for field in node.body if isinstance(field, ast.AnnAssign))
+
+
+@pytest.mark.parametrize("tree", TREES)
+def test_a_variable_is_named_for_what_it_holds(tree: str) -> None:
+    """No variable or parameter is called told, said, found, one, known, seen, there, what or made."""
+    riddles = [
+        f"{path.as_posix()}:{line}: {name}"
+        for path, module in parsed(tree)
+        if not path.as_posix().startswith(UNCLEAN)
+        for name, line in names_bound(module)
+        if name in RIDDLES and line not in struct_fields(module)
+    ]
+    assert riddles == []
