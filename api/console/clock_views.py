@@ -15,7 +15,7 @@ from ledger.core.custody.due_dates import Deadline, deadline, deadlines
 from ledger.core.procedure.deadlines import PeriodEnd
 from ledger.core.procedure.legal_days import legal_day_of
 from ledger.core.supervision.recommendations import CLOCK
-from ledger.deadlines.working_days import in_words
+from ledger.deadlines.working_days import period_in_words
 from ledger.i18n import Labels
 from ledger.i18n.messages import said
 from ledger.store import cases, clocks
@@ -85,7 +85,7 @@ def of_reply(due: PeriodEnd | None, answered: bool, reading: Reading, labels: La
         colour="rest" if answered else "bad" if days < 0 else _colour_of(days),
         left=texts("answered") if answered else _days_left(days, overdue=days < 0, texts=texts),
         due_at=due.due_at,
-        arithmetic=in_words(due, labels),
+        arithmetic=period_in_words(due, labels),
         ended=answered,
     )
 
@@ -110,7 +110,7 @@ def _view(clock: Deadline, labels: Labels) -> ClockView:
         colour="rest" if ended else _colour(clock),
         left=_left(clock, labels, Texts(labels.language)),
         due_at=clock.due_at,
-        arithmetic=in_words(clock.counted, labels)
+        arithmetic=period_in_words(clock.counted, labels)
         if clock.counted
         else (said(clock.unknown, labels),)
         if clock.unknown

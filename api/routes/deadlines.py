@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Query
-from msgspec import Struct
 from starlette.responses import Response
 
 from api.auth.reading import Reading
@@ -26,10 +25,8 @@ from api.dependencies import (
     position_after,
 )
 from api.schemas.openapi import answers, page_of
-from ledger.core.custody.due_dates import Deadline, Status, deadline, deadlines
-from ledger.core.events.terms import EventRef
-from ledger.core.procedure.clock_periods import Extension, Pause
-from ledger.deadlines.working_days import in_words
+from ledger.core.custody.due_dates import ClockAtMoment, Deadline, Status, deadline, deadlines
+from ledger.deadlines.working_days import period_in_words
 from ledger.i18n import Labels
 from ledger.store import clocks, warnings
 from ledger.store.clocks import ClockLine, DeadlineFilter
@@ -47,7 +44,7 @@ Mine = Annotated[bool, Query(description="those alone that you handle")]
 Visible = Annotated[bool, Query(alias="seen", description="those of every agency, in the cases that you may see")]
 
 
-class DeadlineView(Struct, frozen=True):
+class DeadlineView(ClockAtMoment, frozen=True, kw_only=True):
     """A clock at a moment. ``due_at`` is the first instant that is too late.
 
     ``last_day`` is the legal day before it, null if the clock counts hours. ``days_left`` is negative once it is
@@ -56,27 +53,9 @@ class DeadlineView(Struct, frozen=True):
     first the one that started it.
     """
 
-    case_id: str
-    deadline_id: str
-    clock: str
     label: str
-    article: str
-    subject: str
-    agency: str
-    handler: str | None
-    status: Status
-    provisional: bool
-    started_at: str
-    stopped_at: str | None
     due_at: str | None
-    last_day: date | None
-    days_left: int | None
-    beyond_law: bool
-    extensions: tuple[Extension, ...]
-    pauses: tuple[Pause, ...]
-    events: tuple[EventRef, ...]
     arithmetic: tuple[str, ...]
-    unknown: str | None
 
 
 @router.get(
@@ -185,11 +164,10 @@ def _counted(service: Service, lines: Iterable[ClockLine], as_of: datetime) -> I
 
 
 def _view(deadline_now: Deadline, labels: Labels) -> DeadlineView:
-    names = set(DeadlineView.__struct_fields__) - {"label", "arithmetic", "due_at"}
-    counted = deadline_now.counted
+    due_at, counted = deadline_now.due_at, deadline_now.counted
     return DeadlineView(
-        **{name: getattr(deadline_now, name) for name in names},
+        **{name: getattr(deadline_now, name) for name in ClockAtMoment.__struct_fields__},
         label=labels.of_clock(deadline_now.clock),
-        due_at=None if deadline_now.due_at is None else clocks.instant(deadline_now.due_at.astimezone(UTC)),
-        arithmetic=in_words(counted, labels) if counted else (),
+        due_at=None if due_at is None else clocks.instant(due_at.astimezone(UTC)),
+        arithmetic=period_in_words(counted, labels) if counted else (),
     )

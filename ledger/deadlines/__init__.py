@@ -1,1 +1,1 @@
-"""Deadlines beside the log: warnings, the index of clocks, their arithmetic in words, and working days."""
+"""Deadlines beside the log: the index of clocks, warnings, working days, and how a deadline was counted in words."""

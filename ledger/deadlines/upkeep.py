@@ -20,12 +20,14 @@ from ledger.core.errors import TallystickError
 from ledger.core.procedure.deadlines import WorkCalendar
 from ledger.core.procedure.legal_days import end_of, legal_day
 from ledger.core.procedure.rulebook import Rulebook
-from ledger.recording.case_states import CaseStates
 from ledger.recording.validation import Validator
 from ledger.store import audit, clocks, log, warnings
 from ledger.store.clocks import Row, instant
 from ledger.store.database import Connection, Database
-from ledger.store.log import StoredEntry
+
+AHEAD = (7, 3, 1)  # days before the last day
+PASSED = 0
+AT_ONCE = 500  # most warnings of one transaction
 
 logger = structlog.get_logger(__name__)
 
@@ -36,7 +38,7 @@ def recount(database: Database, validator: Validator) -> bool:
     with database.write() as connection:
         if clocks.counted_by(connection) == mark:
             return False
-        clocks.replace_all(connection, database, _rows(connection, validator.states, validator), mark)
+        clocks.replace_all(connection, database, _rows(connection, validator), mark)
     return True
 
 
@@ -46,28 +48,21 @@ def mark_of(book: Rulebook, calendar: WorkCalendar) -> str:
     return blake3_text(msgspec.json.encode([book.clocks, days]))
 
 
-def _rows(connection: Connection, states: CaseStates, validator: Validator) -> Iterator[Row]:
+def _rows(connection: Connection, validator: Validator) -> Iterator[Row]:
     entries = audit.by_stream(connection, "case", None, None, size=log.tree(connection).size)
     for case_id, events in groupby(entries, key=lambda entry: entry.stream_id):
+        rows: dict[tuple[str, str], Row] = {}
+        before: CaseState | None = None
         try:
-            yield from _of_case(events, states, validator).values()
+            for entry, _, after in validator.states.follow(events):
+                changed = clocks.changes(before, after, validator.book, validator.calendar)
+                rows.update(clocks.rows(changed, entry.log_index))
+                before = after
         # An audit reports what is wrong with the case, and so does the next act in it.
         except TallystickError as error:
             logger.warning("clocks of a case not counted", case_id=case_id, reason=error.for_operator)
-
-
-def _of_case(events: Iterator[StoredEntry], states: CaseStates, validator: Validator) -> dict[tuple[str, str], Row]:
-    rows: dict[tuple[str, str], Row] = {}
-    before: CaseState | None = None
-    for entry, _, after in states.follow(events):
-        rows.update(clocks.rows(clocks.changes(before, after, validator.book, validator.calendar), entry.log_index))
-        before = after
-    return rows
-
-
-AHEAD = (7, 3, 1)  # days before the last day
-PASSED = 0
-AT_ONCE = 500  # most warnings of one transaction
+        else:
+            yield from rows.values()
 
 
 class Warner:
@@ -85,19 +80,17 @@ class Warner:
         """Store the warnings that are due at ``now_ms`` (unix milliseconds) and return how many."""
         horizons = horizons_at(datetime.fromtimestamp(now_ms / 1000, UTC))
         stored = 0
-        while count := self._tell(horizons, now_ms):
-            stored += count
-        return stored
-
-    def _tell(self, horizons: dict[int, str], now_ms: int) -> int:
-        """Store some of the warnings in a transaction of their own: a writer of cases need not wait for all."""
-        with self._database.read() as connection:
-            if not warnings.due(connection, horizons, limit=1):
-                return 0
-        with self._database.write() as connection:
-            due = warnings.due(connection, horizons, AT_ONCE)
-            warnings.tell(connection, due, now_ms)
-        return len(due)
+        while True:
+            with self._database.read() as connection:
+                if not warnings.due(connection, horizons, limit=1):
+                    return stored
+            # A transaction for some of them at a time: a writer of cases need not wait for all.
+            with self._database.write() as connection:
+                due = warnings.due(connection, horizons, AT_ONCE)
+                warnings.tell(connection, due, now_ms)
+            if not due:  # another process has stored them
+                return stored
+            stored += len(due)
 
 
 def horizons_at(now: datetime) -> dict[int, str]:

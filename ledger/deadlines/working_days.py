@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from datetime import date, datetime
 from functools import cache
 
@@ -39,19 +39,18 @@ def _work_calendar(years: frozenset[int]) -> WorkCalendar:
     return WorkCalendar(arranged, frozenset(day for day in days_off if day.year in arranged), make_up_days)
 
 
-def in_words(counted: PeriodEnd, labels: Labels) -> tuple[str, ...]:
-    """Say how the end of a period came about. Times are Beijing's."""
-    steps = (_sentence(str(step.__struct_config__.tag), asdict(step), labels) for step in counted.steps)
+def period_in_words(counted: PeriodEnd, labels: Labels) -> tuple[str, ...]:
+    """Return how the end of a period came about: a sentence for each step, one for the end. Times are Beijing's."""
+    sentences = [(str(step.__struct_config__.tag), asdict(step)) for step in counted.steps]
     end = "ends_with_hour" if counted.last_day is None else "ends_with_day"
-    return (*steps, _sentence(end, {"due_at": counted.due_at, "last_day": counted.last_day}, labels))
+    sentences.append((end, {"due_at": counted.due_at, "last_day": counted.last_day}))
+    return tuple(
+        labels.of("counting", name).format_map({field: _text(value, labels) for field, value in values.items()})
+        for name, values in sentences
+    )
 
 
-def _sentence(name: str, values: Mapping[str, object], labels: Labels) -> str:
-    rendered = {field: _rendered(value, labels) for field, value in values.items()}
-    return labels.of("counting", name).format_map(rendered)
-
-
-def _rendered(value: object, labels: Labels) -> str:
+def _text(value: object, labels: Labels) -> str:
     match value:
         case datetime():
             return labels.moment(value)
@@ -60,8 +59,8 @@ def _rendered(value: object, labels: Labels) -> str:
         case Period(amount=amount, unit=unit):
             return labels.of("unit", unit if amount == 1 else f"{unit}s").format(amount)
         case (first, *_, last):
-            return labels.of("moment", "days").format(_rendered(first, labels), _rendered(last, labels))
+            return labels.of("moment", "days").format(_text(first, labels), _text(last, labels))
         case (only,):
-            return _rendered(only, labels)
+            return _text(only, labels)
         case _:
             return labels.find("exclusion_ground", str(value)) or str(value)

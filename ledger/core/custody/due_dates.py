@@ -31,14 +31,14 @@ from ledger.core.procedure.rulebook import ClockRule, Rulebook
 Status = Literal["running", "suspended", "overdue", "met", "missed", "uncountable"]
 
 
-class Deadline(Struct, frozen=True):
+class ClockAtMoment(Struct, frozen=True, kw_only=True):
     """A clock at a moment.
 
-    ``due_at`` (UTC) is the first instant that is too late, ``last_day`` the legal day before it (None if hours count);
-    both are None if the status is ``uncountable``, for the reason ``unknown``. ``days_left`` counts from the legal day
-    of the moment; it is negative once the deadline is overdue, and None once the clock has stopped. ``agency`` is the
-    agency whose time runs, ``handler`` its officer for the case. ``beyond_law``: a paper gives more time than the
-    rules.
+    ``last_day`` is the last legal day that is in time; None if hours count, or if the status is ``uncountable`` for the
+    reason ``unknown``. ``days_left`` counts from the legal day of the moment; it is negative once the deadline is
+    overdue, and None once the clock has stopped. ``agency`` is the agency whose time runs, ``handler`` its officer for
+    the case. ``events`` are those that the clock was derived from, first the one that started it. ``beyond_law``: a
+    paper gives more time than the rules.
     """
 
     case_id: str
@@ -52,15 +52,20 @@ class Deadline(Struct, frozen=True):
     provisional: bool
     started_at: str
     stopped_at: str | None
-    due_at: datetime | None
     last_day: date | None
     days_left: int | None
     beyond_law: bool
     extensions: tuple[Extension, ...]
     pauses: tuple[Pause, ...]
     events: tuple[EventRef, ...]
+    unknown: str | None
+
+
+class Deadline(ClockAtMoment, frozen=True, kw_only=True):
+    """A clock at a moment with its end: ``due_at`` (UTC) is the first instant that is too late, None if uncountable."""
+
+    due_at: datetime | None
     steps: tuple[CountStep, ...]
-    unknown: str | None = None
 
     @property
     def counted(self) -> PeriodEnd | None:

@@ -1,11 +1,11 @@
-"""Deliver: what an agency may see goes to its own system, signed, in order, each thing at least once.
+"""Delivery to agencies' own systems: what an agency may see, signed, in order, each thing at least once.
 
 A webhook gets the pages of its agency's feed and of its warnings, one after the other. A page counts as delivered once
 the receiver has answered 2xx; how far a webhook has come is in the database, so that a service that was killed goes on
-where it was. What fails is tried again, after longer and longer pauses. Nothing here is in the way of submissions.
+where it was. What fails is tried again, after longer and longer pauses. Submissions never wait for a delivery.
 """
 
-from ledger.interchange.webhooks.deliverer import Deliverer, Message, Outgoing, Source, secret_of
+from ledger.interchange.webhooks.deliverer import Deliverer, Message, MessageSource, Outgoing, secret_of
 from ledger.interchange.webhooks.receiver import Receivers, Undelivered, post
 
-__all__ = ["Deliverer", "Message", "Outgoing", "Receivers", "Source", "Undelivered", "post", "secret_of"]
+__all__ = ["Deliverer", "Message", "MessageSource", "Outgoing", "Receivers", "Undelivered", "post", "secret_of"]

@@ -1,4 +1,7 @@
-"""Messages as Standard Webhooks has them: an id, a time, and an HMAC-SHA256 over both and the body."""
+"""The deliverer: sends each webhook what is new for it, one signed message at a time.
+
+Messages are those of Standard Webhooks: an id, a time, and an HMAC-SHA256 over both and the body.
+"""
 
 from __future__ import annotations
 
@@ -9,42 +12,17 @@ from datetime import UTC, datetime
 from threading import Event
 from typing import Protocol
 
+import standardwebhooks
 import structlog
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from msgspec import Struct
-from standardwebhooks import Webhook as Signing
 
 from ledger.core.errors import TallystickError
 from ledger.interchange.webhooks.receiver import ANSWER_WITHIN_S, Receivers, Undelivered, post
 from ledger.store import webhooks
 from ledger.store.database import Database
 from ledger.store.webhooks import Progress, Webhook
-
-
-class Message(Struct, frozen=True):
-    """``message_id`` is the same when the same body is sent again."""
-
-    message_id: str
-    body: bytes
-
-    def headers(self, secret: str, at_s: int) -> dict[str, str]:
-        """The headers of one attempt at ``at_s`` (unix seconds)."""
-        at = datetime.fromtimestamp(at_s, UTC)
-        return {
-            "content-type": "application/json",
-            "user-agent": "tallystick",
-            "webhook-id": self.message_id,
-            "webhook-timestamp": str(at_s),
-            "webhook-signature": Signing(secret).sign(self.message_id, at, self.body.decode()),
-        }
-
-
-def secret_of(service_key: bytes, webhook_id: str) -> str:
-    """A webhook's secret, ``whsec_`` and base64. It is derived, so that no database and no backup of one holds it."""
-    derived = HKDF(SHA256(), 32, salt=None, info=b"tallystick webhook " + webhook_id.encode()).derive(service_key)
-    return "whsec_" + b64encode(derived).decode()
-
 
 LOOK_EVERY_S = 0.5  # seconds between looks at what is new
 CLAIM_MS = 60_000  # milliseconds; longer than a delivery takes
@@ -54,21 +32,45 @@ LONGEST_PAUSE_S = 3600
 logger = structlog.get_logger(__name__)
 
 
+class Message(Struct, frozen=True):
+    """``message_id`` is the same when the same body is sent again."""
+
+    message_id: str
+    body: bytes
+
+    def headers(self, secret: str, at_s: int) -> dict[str, str]:
+        """Return the headers of one attempt at ``at_s`` (unix seconds)."""
+        at = datetime.fromtimestamp(at_s, UTC)
+        return {
+            "content-type": "application/json",
+            "user-agent": "tallystick",
+            "webhook-id": self.message_id,
+            "webhook-timestamp": str(at_s),
+            "webhook-signature": standardwebhooks.Webhook(secret).sign(self.message_id, at, self.body.decode()),
+        }
+
+
+def secret_of(service_key: bytes, webhook_id: str) -> str:
+    """Return a webhook's secret, ``whsec_`` and base64. It is derived: no database and no backup of one holds it."""
+    derived = HKDF(SHA256(), 32, salt=None, info=b"tallystick webhook " + webhook_id.encode()).derive(service_key)
+    return "whsec_" + b64encode(derived).decode()
+
+
 class Outgoing(Struct, frozen=True):
-    """What comes next for a webhook. Without a message nothing is shown of it, and the webhook only moves on."""
+    """What comes next for a webhook. Without a message the agency may see nothing of it, and the webhook moves on."""
 
     progress: Progress
     message: Message | None
 
 
-class Source(Protocol):
-    """Knows what a webhook's agency may see."""
+class MessageSource(Protocol):
+    """Gives what a webhook's agency may see."""
 
     def has_more(self, webhook: Webhook) -> bool:
-        """Whether there is something behind what the webhook was told."""
+        """Return whether there is something behind what the webhook has got."""
 
     def next(self, webhook: Webhook) -> Outgoing:
-        """What follows, its read recorded. Raises TallystickError where it must not be shown."""
+        """Return what follows, and record that it was read. Raises TallystickError if it must not be shown."""
 
 
 class Deliverer:
@@ -77,12 +79,13 @@ class Deliverer:
     def __init__(
         self,
         database: Database,
-        source: Source,
+        source: MessageSource,
         receivers: Receivers,
         *,
         secret: Callable[[str], str],
         clock: Callable[[], int],
     ):
+        # Else a second process would send what the first one is still sending.
         assert CLAIM_MS > 2000 * ANSWER_WITHIN_S
         self._database = database
         self._source = source
@@ -91,19 +94,19 @@ class Deliverer:
         self._clock = clock
 
     def run(self, stop: Event) -> None:
-        """Delivers until it is told to stop."""
+        """Deliver until ``stop`` is set."""
         asyncio.run(self._run(stop))
 
     def step(self) -> None:
-        """Delivers all that is due now, each webhook until it has everything or fails."""
-        asyncio.run(self._step())
+        """Deliver all that is due now, each webhook until it has everything or fails."""
 
-    async def _step(self) -> None:
-        due = await asyncio.to_thread(self._due)
-        await asyncio.gather(*map(self._serve, due))
+        async def serve_all() -> None:
+            await asyncio.gather(*map(self._serve, await asyncio.to_thread(self._due)))
+
+        asyncio.run(serve_all())
 
     async def _run(self, stop: Event) -> None:
-        """A webhook whose receiver is slow holds up no other."""
+        # A task for each webhook: one whose receiver is slow holds up no other.
         serving: dict[str, asyncio.Task[None]] = {}
         while not stop.is_set():
             serving = {name: task for name, task in serving.items() if not task.done()}
@@ -126,7 +129,7 @@ class Deliverer:
         return [webhook for webhook in free if self._source.has_more(webhook)]
 
     async def _serve(self, webhook: Webhook) -> None:
-        """Sends until the webhook has everything, or a receiver fails it."""
+        """Send until the webhook has everything, or a receiver fails it."""
         following: Webhook | None = webhook
         try:
             while following is not None and await asyncio.to_thread(self._source.has_more, following):
@@ -137,29 +140,22 @@ class Deliverer:
             logger.exception("webhook not served for a reason that nobody foresaw", webhook=webhook.webhook_id)
 
     async def _deliver(self, webhook: Webhook) -> Webhook | None:
-        """One message. The webhook behind it, or None where it waits now."""
+        """Send one message; return the webhook behind it, or None if it has to wait."""
         claimed = await asyncio.to_thread(webhooks.claim, self._database, webhook, self._clock() + CLAIM_MS)
         if claimed is None:
             return None
         try:
             outgoing = await asyncio.to_thread(self._source.next, claimed)
             if outgoing.message is not None:
-                await self._send(claimed, outgoing.message)
+                headers = outgoing.message.headers(self._secret(claimed.webhook_id), self._clock() // 1000)
+                await post(self._receivers, claimed.url, outgoing.message.body, headers)
         except TallystickError as error:
-            await self._settle_failed(claimed, error)
+            pause_s = min(FIRST_PAUSE_S * 2 ** min(claimed.failures, 20), LONGEST_PAUSE_S)
+            again_at = self._clock() + pause_s * 1000
+            await asyncio.to_thread(webhooks.settle_failed, self._database, claimed, error.message, again_at)
+            level = logger.info if isinstance(error, Undelivered) else logger.warning
+            level("webhook failed", webhook=claimed.webhook_id, reason=error.for_operator, again_in_s=pause_s)
             return None
         return await asyncio.to_thread(
             webhooks.settle_delivered, self._database, claimed, outgoing.progress, self._clock()
         )
-
-    async def _send(self, webhook: Webhook, message: Message) -> None:
-        headers = message.headers(self._secret(webhook.webhook_id), self._clock() // 1000)
-        await post(self._receivers, webhook.url, message.body, headers)
-
-    async def _settle_failed(self, claimed: Webhook, error: TallystickError) -> None:
-        pause_s = min(FIRST_PAUSE_S * 2 ** min(claimed.failures, 20), LONGEST_PAUSE_S)
-        await asyncio.to_thread(
-            webhooks.settle_failed, self._database, claimed, error.message, self._clock() + pause_s * 1000
-        )
-        level = logger.info if isinstance(error, Undelivered) else logger.warning
-        level("webhook failed", webhook=claimed.webhook_id, reason=error.for_operator, again_in_s=pause_s)

@@ -1,7 +1,7 @@
-"""Receivers: which addresses may be sent to, and sending to one.
+"""Receivers of webhooks: which addresses may be sent to, and sending to one.
 
 A URL is given by a client, so it must not lead into the operator's own network: the host is resolved here, every
-address of it must be allowed, and the connection goes to the address that was looked at. Redirects are not followed,
+address of it must be allowed, and the connection goes to the address that was checked. Redirects are not followed,
 and of an answer nothing but the status is read.
 """
 
@@ -23,9 +23,7 @@ from ledger.core.errors import MalformedInput, TallystickError
 ANSWER_WITHIN_S = 15.0  # from the look-up of the host to the status
 MAX_URL_LENGTH = 1000  # characters
 _NAT64 = IPv6Network("64:ff9b::/96")  # RFC 6052: leads to the IPv4 address in its last 32 bits
-_UNICAST = IPv6Network(
-    "2000::/3"
-)  # all that is assigned of public IPv6; the rest is for hosts, links, sites and groups
+_UNICAST = IPv6Network("2000::/3")  # all assigned public IPv6; the rest is for hosts, links, sites and groups
 _SPECIAL = (  # ranges of the IANA registries for special purposes that some Python's ``is_global`` lets through
     IPv4Network("192.88.99.0/24"),  # relays of 6to4
     IPv6Network("2001::/23"),  # protocols: Teredo, benchmarks, ORCHID
@@ -39,7 +37,7 @@ Address = IPv4Address | IPv6Address
 
 
 class Undelivered(TallystickError):
-    """A receiver that did not take what was sent; the message tells why, without what its operator keeps to himself."""
+    """A receiver that did not take a message; tells why, without what its operator keeps to himself."""
 
     code = "undelivered"
 
@@ -54,7 +52,7 @@ class Receivers(Struct, frozen=True):
     networks: tuple[IPv4Network | IPv6Network, ...] = ()
 
     def require_url(self, url: str) -> httpx.URL:
-        """Raises MalformedInput for what is no URL to send to, whatever its host resolves to."""
+        """Return the parsed URL. Raises MalformedInput for one that is refused whatever its host resolves to."""
         try:
             parsed = httpx.URL(url)
         except httpx.InvalidURL as error:
@@ -66,37 +64,41 @@ class Receivers(Struct, frozen=True):
             )
         if parsed.userinfo or parsed.fragment:
             raise MalformedInput("expected a URL without user, password and fragment", field="url")
-        address = _literal(parsed.host)
-        if address is not None and not self.allows(address):
+        try:
+            address = ipaddress.ip_address(parsed.host)
+        except ValueError:  # a name, whose addresses are checked when something is sent
+            return parsed
+        if not self.allows(address):
             raise MalformedInput("expected a public address, or one that the operator allows", field="url")
         return parsed
 
     def allows(self, address: Address) -> bool:
-        """Whether this address may be sent to, by whatever notation it is reached."""
+        """Return whether this address may be sent to, by whatever notation it is reached."""
         if self.development:
             return True
-        if isinstance(address, IPv6Address) and address.scope_id:  # it is of one link, whatever its prefix says
-            return False
-        real = _reached(address)
-        return any(real in network for network in self.networks) or _is_public(real)
+        if isinstance(address, IPv6Address):
+            if address.scope_id:  # it is of one link, whatever its prefix says
+                return False
+            address = _ipv4_within(address) or address
+        return any(address in network for network in self.networks) or _is_public(address)
 
     async def address_of(self, host: str, port: int) -> Address:
-        """One address of the host, all of which must be allowed. Raises Undelivered."""
+        """Return an address of the host, all of which must be allowed. Raises Undelivered."""
         try:
-            found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+            entries = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
         except OSError as error:
             raise Undelivered("the host has no address") from error
-        addresses = [ipaddress.ip_address(entry[4][0]) for entry in found]
+        addresses = [ipaddress.ip_address(entry[4][0]) for entry in entries]
         if not all(map(self.allows, addresses)):
             raise Undelivered("the host leads to an address that is not public")
         return addresses[0]
 
 
 async def post(receivers: Receivers, url: str, body: bytes, headers: Mapping[str, str]) -> int:
-    """The status of the receiver's answer, a success. Raises Undelivered."""
+    """Return the status of the receiver's answer, a success. Raises Undelivered."""
     try:
         async with asyncio.timeout(ANSWER_WITHIN_S):
-            status = await _status(receivers, url, body, headers)
+            status = await _send(receivers, url, body, headers)
     except TimeoutError as error:
         raise Undelivered(f"no answer within {ANSWER_WITHIN_S:.0f} seconds") from error
     except MalformedInput as error:
@@ -108,14 +110,15 @@ async def post(receivers: Receivers, url: str, body: bytes, headers: Mapping[str
     return status
 
 
-async def _status(receivers: Receivers, url: str, body: bytes, headers: Mapping[str, str]) -> int:
+async def _send(receivers: Receivers, url: str, body: bytes, headers: Mapping[str, str]) -> int:
     target = receivers.require_url(url)
     address = await receivers.address_of(target.host, target.port or {"https": 443, "http": 80}[target.scheme])
+    # The connection goes to the checked address; certificate and request are for the host's name.
     pinned = target.copy_with(host=str(address))
-    given = {**headers, "host": target.netloc.decode("ascii")}
+    named = {**headers, "host": target.netloc.decode("ascii")}
     async with (
         httpx.AsyncClient(verify=_tls(), timeout=ANSWER_WITHIN_S, trust_env=False, follow_redirects=False) as client,
-        client.stream("POST", pinned, content=body, headers=given, extensions={"sni_hostname": target.host}) as answer,
+        client.stream("POST", pinned, content=body, headers=named, extensions={"sni_hostname": target.host}) as answer,
     ):
         return answer.status_code
 
@@ -123,13 +126,6 @@ async def _status(receivers: Receivers, url: str, body: bytes, headers: Mapping[
 @cache
 def _tls() -> ssl.SSLContext:
     return ssl.create_default_context()
-
-
-def _literal(host: str) -> Address | None:
-    try:
-        return ipaddress.ip_address(host)
-    except ValueError:
-        return None
 
 
 def _is_public(address: Address) -> bool:
@@ -140,10 +136,6 @@ def _is_public(address: Address) -> bool:
     return address in _UNICAST and (int(address) >> 32) & 0xFFFF_FFFF not in _ISATAP
 
 
-def _reached(address: Address) -> Address:
-    """The IPv4 address that an IPv6 address stands for, where it does."""
-    if isinstance(address, IPv4Address):
-        return address
-    if address in _NAT64:
-        return IPv4Address(int(address) & 0xFFFF_FFFF)
-    return address.ipv4_mapped or address
+def _ipv4_within(address: IPv6Address) -> IPv4Address | None:
+    """Return the IPv4 address that an IPv6 address leads to, None if it leads to none."""
+    return IPv4Address(int(address) & 0xFFFF_FFFF) if address in _NAT64 else address.ipv4_mapped

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta, timezone
 import pytest
 
 from ledger.core.procedure.deadlines import Exclusion, Period, PeriodEnd, count, parse_periods
-from ledger.deadlines.working_days import in_words, work_calendar
+from ledger.deadlines.working_days import period_in_words, work_calendar
 from ledger.i18n import LANGUAGES, Labels
 
 BEIJING = timezone(timedelta(hours=8))
@@ -30,7 +30,7 @@ def counted(text: str, *, month: int, day: int, stopped: int = 0, in_custody: bo
 def test_days_in_words() -> None:
     """Every step is a sentence with its days, a run of days off from first to last, and the end has its UTC too."""
     found = counted("1.5 m", month=8, day=10, stopped=7)
-    assert in_words(found, Labels("en")) == (
+    assert period_in_words(found, Labels("en")) == (
         "The starting day, 2026-08-10, does not count.",
         "1 month: from 2026-08-11 to 2026-09-10.",
         "half a month (15 days): from 2026-09-11 to 2026-09-25.",
@@ -38,7 +38,7 @@ def test_days_in_words() -> None:
         "Days off: 2026-10-02 to 2026-10-07. The last day moves to the first working day, 2026-10-08.",
         "In time until 2026-10-08 24:00, Beijing time.",
     )
-    assert in_words(found, Labels("zh-CN")) == (
+    assert period_in_words(found, Labels("zh-CN")) == (
         "期间开始之日2026年8月10日不计算在内。",
         "1个月：自2026年8月11日起至2026年9月10日止。",
         "半个月（15日）：自2026年9月11日起至2026年9月25日止。",
@@ -51,14 +51,14 @@ def test_days_in_words() -> None:
 def test_hours_in_words() -> None:
     """Hours are told in Beijing's time."""
     found = counted("24 h", month=12, day=30, stopped=1)
-    assert in_words(found, Labels("en")) == (
+    assert period_in_words(found, Labels("en")) == (
         "The starting hour, 2026-12-30 09:00 to 2026-12-30 10:00, does not count.",
         "24 hours: from 2026-12-30 10:00 to 2026-12-31 10:00.",
         "Not counted: suspension, 2026-12-31 09:40 to 2027-01-01 09:40, hours left out: 24; "
         "the end is then 2027-01-01 10:00.",
         "In time until 2027-01-01 10:00, Beijing time.",
     )
-    assert in_words(found, Labels("zh-CN")) == (
+    assert period_in_words(found, Labels("zh-CN")) == (
         "期间开始之时（2026年12月30日09:00至2026年12月30日10:00）不计算在内。",
         "24小时：自2026年12月30日10:00起至2026年12月31日10:00止。",
         "中止审理（2026年12月31日09:40至2027年1月1日09:40）不计入期间，扣除24小时，至2027年1月1日10:00止。",
@@ -69,15 +69,15 @@ def test_hours_in_words() -> None:
 def test_custody_in_words() -> None:
     """That nobody is held longer for a holiday is told."""
     found = counted("3 d", month=9, day=28, in_custody=True)
-    assert in_words(found, Labels("en"))[-2] == "In custody: the last day stays 2026-10-01, day off or not."
-    assert in_words(found, Labels("zh-CN"))[-2] == "在押期间，至2026年10月1日期满为止，不因节假日延长。"
+    assert period_in_words(found, Labels("en"))[-2] == "In custody: the last day stays 2026-10-01, day off or not."
+    assert period_in_words(found, Labels("zh-CN"))[-2] == "在押期间，至2026年10月1日期满为止，不因节假日延长。"
 
 
 def test_a_single_day_off_is_told_alone() -> None:
     """Sunday 8 March is not told as a run from itself to itself."""
     found = counted("3 d", month=3, day=5)
-    assert "Days off: 2026-03-08. " in in_words(found, Labels("en"))[-2]
-    assert in_words(found, Labels("zh-CN"))[-2].startswith("2026年3月8日为节假日")
+    assert "Days off: 2026-03-08. " in period_in_words(found, Labels("en"))[-2]
+    assert period_in_words(found, Labels("zh-CN"))[-2].startswith("2026年3月8日为节假日")
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -87,7 +87,7 @@ def test_every_length_is_said(language: str, unit: str, amount: int) -> None:
     """A period of any unit, one or more of it, is said with its number, or as half a month."""
     start = datetime(2026, 3, 5, tzinfo=BEIJING)
     found = count(start, [Period(amount, unit)], calendar=CALENDAR, in_custody=True)
-    said = in_words(found, Labels(language))[1]
+    said = period_in_words(found, Labels(language))[1]
     assert said.startswith(
         {"en": "half a month", "zh-CN": "半个月"}[language] if (unit, amount) == ("half_month", 1) else str(amount)
     )
