@@ -9,7 +9,7 @@ from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ledger.evidence.hashing import SILENT, Progress, hash_file
+from ledger.evidence.hashing import SILENT, HashingProgress, hash_file
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bars
@@ -38,7 +38,7 @@ class _Bar:
 
 
 @contextmanager
-def progress_of(name: str, output: Output) -> Iterator[Progress]:
+def progress_of(name: str, output: Output) -> Iterator[HashingProgress]:
     """Show the progress of the work on ``name`` on standard error if that is a terminal."""
     if output.json or not sys.stderr.isatty():
         yield SILENT

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from typing import Literal
 
 import msgspec
@@ -49,24 +49,24 @@ def binding(**ids: str | None) -> BagBinding:
 
 
 class Listed(Struct, frozen=True):
-    """A line of a manifest."""
+    """A line of a manifest: a path, and the digest that is listed for it."""
 
     path: str
     digest: Digest
 
 
-Fault = Literal["missing", "extra", "changed", "no_file", "not_listed", "listed_twice", "unreadable"]
+FileFault = Literal["missing", "extra", "changed", "no_file", "not_listed", "listed_twice", "unreadable"]
 
 
 class FileFinding(Struct, frozen=True):
     """A file that is not as listed; ``path`` within the bag, in printable form."""
 
-    fault: Fault
+    fault: FileFault
     path: str
     detail: str = ""
 
 
-Report = Callable[[FileFinding], object]
+ReportFinding = Callable[[FileFinding], object]
 
 
 def manifest(algorithm: Algorithm) -> str:
@@ -113,9 +113,15 @@ def algorithms_of(folder: Folder) -> tuple[Algorithm, ...]:
 def binding_of(folder: Folder) -> BagBinding | None:
     """Return the item that ``bag-info.txt`` names, or None. Raises MalformedInput."""
     try:
-        fields = _fields(folder.read(INFO, MAX_INFO_LENGTH).decode().splitlines())
+        lines = folder.read(INFO, MAX_INFO_LENGTH).decode().splitlines()
     except UnicodeDecodeError as error:
         raise MalformedInput("expected UTF-8", field=INFO) from error
+    fields: dict[str, str] = {}
+    for line in lines:
+        name, colon, value = line.partition(":")
+        if colon and not line[0].isspace():  # else it continues the line before
+            # A field that occurs twice is ambiguous: it has no value.
+            fields[name.strip()] = "" if name.strip() in fields else value.strip()
     try:
         return binding(
             case_id=fields.get("Bag-Group-Identifier"),
@@ -124,16 +130,6 @@ def binding_of(folder: Folder) -> BagBinding | None:
         )
     except MalformedInput:
         return None
-
-
-def _fields(lines: Sequence[str]) -> Mapping[str, str]:
-    """Return the value of each field; one that occurs twice has an empty value."""
-    fields: dict[str, str] = {}
-    for line in lines:
-        name, colon, value = line.partition(":")
-        if colon and not line[0].isspace():
-            fields[name.strip()] = "" if name.strip() in fields else value.strip()
-    return fields
 
 
 def read_manifest(folder: Folder, name: str, algorithm: Algorithm, *, inside: str) -> Iterator[Listed]:

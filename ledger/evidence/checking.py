@@ -26,127 +26,11 @@ from ledger.core.errors import IntegrityBroken, TallystickError
 from ledger.core.events.terms import Verdict
 from ledger.core.verification.report import Check, CheckedStep, NotChecked, Outcome, perform, worst
 from ledger.evidence import bag
-from ledger.evidence.bag import BagBinding, Fault, FileFinding, Listed, Report
+from ledger.evidence.bag import BagBinding, FileFault, FileFinding, Listed, ReportFinding
 from ledger.evidence.folder import Folder, FolderEntry
 from ledger.evidence.folder_hashing import hash_each
-from ledger.evidence.hashing import BOTH, SILENT, Hashed, Progress, Unreadable, hash_file
+from ledger.evidence.hashing import BOTH, SILENT, Hashed, HashingProgress, UnreadableFile, hash_file
 from ledger.evidence.names import from_line, printable, sort_lines, to_line
-
-
-class Comparison(Struct, frozen=True):
-    """How many files are present, their bytes, and how often each fault occurred."""
-
-    files: int
-    size: int
-    faults: Mapping[Fault, int]
-
-
-class _Entry(Struct, frozen=True):
-    """One path: the kind of file that is present, if any, and every digest that a manifest lists for it."""
-
-    path: str
-    kind: str | None
-    listed: tuple[Digest, ...]
-
-
-_FILE = "file"
-_OTHER = "other"
-
-
-def compare(
-    folder: Folder,
-    present: Iterable[FolderEntry],
-    listed: Iterable[Listed],
-    algorithms: tuple[Algorithm, ...],
-    *,
-    report: Report,
-    progress: Progress,
-) -> Comparison:
-    """Hash the present files and compare them with the listed ones; ``report`` gets each file with a fault.
-
-    Raises what reading ``present`` and ``listed`` raises.
-    """
-    files = size = 0
-    faults: Counter[Fault] = Counter()
-
-    def lines() -> Iterator[bytes]:
-        nonlocal files, size
-        for present_file in present:
-            files, size = files + 1, size + (present_file.size or 0)
-            yield _line(present_file.path, _OTHER if present_file.size is None else _FILE)
-        for line in listed:
-            yield _line(line.path, str(line.digest))
-
-    def count_and_report(finding: FileFinding) -> None:
-        faults[finding.fault] += 1
-        report(finding)
-
-    ordered = sort_lines(lines())
-    progress.expect(files, size)
-    waiting: deque[_Entry] = deque()
-    paths = _to_hash(_entries(ordered), algorithms, waiting, count_and_report)
-    outcomes = hash_each(folder, paths, algorithms, progress)
-    with closing(outcomes):
-        for _, outcome in outcomes:
-            if finding := _difference(waiting.popleft(), outcome):
-                count_and_report(finding)
-    return Comparison(files, size, dict(faults))
-
-
-def _line(path: str, content: str) -> bytes:
-    return to_line(path)[:-1] + b"\0" + content.encode() + b"\n"
-
-
-def _entries(lines: Iterable[bytes]) -> Iterator[_Entry]:
-    """Yield the entries of the sorted lines, path by path."""
-    for path, group in groupby((line[:-1].partition(b"\0") for line in lines), key=lambda parts: parts[0]):
-        contents = [parts[2].decode() for parts in group]
-        kind = next((word for word in contents if word in (_FILE, _OTHER)), None)
-        digests = tuple(parse_digest(word) for word in contents if word not in (_FILE, _OTHER))
-        yield _Entry(from_line(path + b"\n"), kind, digests)
-
-
-def _to_hash(
-    entries: Iterable[_Entry], algorithms: tuple[Algorithm, ...], waiting: deque[_Entry], report: Report
-) -> Iterator[str]:
-    """Yield the paths whose presence is as listed, each also put into ``waiting``; report the others."""
-    for entry in entries:
-        if finding := _standing(entry, algorithms):
-            report(finding)
-        else:
-            waiting.append(entry)
-            yield entry.path
-
-
-def _standing(entry: _Entry, algorithms: tuple[Algorithm, ...]) -> FileFinding | None:
-    shown = printable(entry.path)
-    by = [digest.algorithm for digest in entry.listed]
-    if entry.kind == _OTHER:
-        return FileFinding("no_file", shown, "a link, a pipe or a device")
-    if not by:
-        return FileFinding("extra", shown)
-    if entry.kind is None:
-        return FileFinding("missing", shown, " ".join(map(str, entry.listed)))
-    if len(by) != len(set(by)):
-        return FileFinding("listed_twice", shown)
-    if lacking := [algorithm for algorithm in algorithms if algorithm not in by]:
-        return FileFinding("not_listed", shown, ", ".join(lacking))
-    return None
-
-
-def _difference(entry: _Entry, outcome: Hashed | TallystickError) -> FileFinding | None:
-    shown = printable(entry.path)
-    if isinstance(outcome, Unreadable):
-        return FileFinding("unreadable", shown, outcome.message)
-    if isinstance(outcome, IntegrityBroken):
-        return FileFinding("changed", shown, outcome.message)
-    if isinstance(outcome, TallystickError):
-        return FileFinding("no_file", shown, outcome.message)
-    for digest in outcome.digests:
-        if digest not in entry.listed:
-            listed = next(other for other in entry.listed if other.algorithm is digest.algorithm)
-            return FileFinding("changed", shown, f"{listed} listed, {digest} found")
-    return None
 
 
 class RecordedDigests(Struct, frozen=True):
@@ -170,10 +54,12 @@ class EvidenceCheck(Struct, frozen=True):
     binding: BagBinding | None = None
 
 
-class _Run:
+class _BagCheck:
     """The state of one bag's check."""
 
-    def __init__(self, folder: Folder, record: RecordedDigests | None, report: Report, progress: Progress):
+    def __init__(
+        self, folder: Folder, record: RecordedDigests | None, report: ReportFinding, progress: HashingProgress
+    ):
         self.folder = folder
         self.record = record
         self.report = report
@@ -182,34 +68,48 @@ class _Run:
         self.closed_by: tuple[Algorithm, ...] = ()
         self.digests: tuple[Digest, ...] = ()
         self.binding: BagBinding | None = None
-        self.payload = Comparison(0, 0, {})
+        self.payload = FolderComparison(0, 0, {})
 
-    def compare(self, present: Iterable[FolderEntry], manifests: Mapping[Algorithm, str], inside: str) -> Comparison:
+    def compare(
+        self, present: Iterable[FolderEntry], manifests: Mapping[Algorithm, str], inside: str
+    ) -> FolderComparison:
         """Compare the present files with those that these manifests list."""
-        listed = (line for algorithm, name in manifests.items() for line in self._lines(name, algorithm, inside))
+        listed = (
+            line
+            for algorithm, name in manifests.items()
+            for line in bag.read_manifest(self.folder, name, algorithm, inside=inside)
+        )
         return compare(self.folder, present, listed, tuple(manifests), report=self.report, progress=self.progress)
-
-    def _lines(self, name: str, algorithm: Algorithm, inside: str) -> Iterator[Listed]:
-        return bag.read_manifest(self.folder, name, algorithm, inside=inside)
 
 
 def check_bag(
-    path: Path, record: RecordedDigests | None, *, report: Report = lambda _finding: None, progress: Progress = SILENT
+    path: Path,
+    record: RecordedDigests | None,
+    *,
+    report: ReportFinding = lambda _finding: None,
+    progress: HashingProgress = SILENT,
 ) -> EvidenceCheck:
     """Check the bag at ``path`` against itself, and against the record if one is given; ``report`` gets each fault.
 
     Raises MalformedInput for what is no bag at all, or has folders that cannot be read.
     """
+
+    def attempt(check: Check[_BagCheck], run: _BagCheck) -> Outcome:
+        try:
+            return check(run)
+        except UnreadableFile as error:
+            return NotChecked(error.message)
+
     with Folder(path) as folder:
-        run = _Run(folder, record, report, progress)
+        run = _BagCheck(folder, record, report, progress)
         steps = tuple(
-            perform(number, name, partial(_attempt, check), run) for number, (name, check) in enumerate(STEPS, 1)
+            perform(number, name, partial(attempt, check), run) for number, (name, check) in enumerate(STEPS, 1)
         )
     verdict, digests = worst(step.verdict for step in steps), tuple(map(str, run.digests))
     return EvidenceCheck(verdict, steps, digests, run.payload.files, run.payload.size, run.binding)
 
 
-def check_file(path: Path, record: RecordedDigests, *, progress: Progress = SILENT) -> EvidenceCheck:
+def check_file(path: Path, record: RecordedDigests, *, progress: HashingProgress = SILENT) -> EvidenceCheck:
     """Check a single file against the record. Raises what hash_file does."""
     recorded = {parse_digest(digest).algorithm for digest in record.digests}
     hashed = hash_file(path, tuple(sorted(recorded)) or BOTH, progress=progress)
@@ -217,21 +117,15 @@ def check_file(path: Path, record: RecordedDigests, *, progress: Progress = SILE
     return EvidenceCheck(step.verdict, (step,), tuple(map(str, hashed.digests)), 1, hashed.size)
 
 
-def _attempt(check: Check[_Run], run: _Run) -> Outcome:
-    try:
-        return check(run)
-    except Unreadable as error:
-        return NotChecked(error.message)
-
-
 # 1
-def _form(run: _Run) -> Outcome:
+def _check_form(run: _BagCheck) -> Outcome:
     if run.folder.has("fetch.txt"):
         raise IntegrityBroken("expected a bag that is whole, not one with files to be fetched", field="fetch.txt")
     if not run.algorithms:
         return NotChecked("the bag lists its files neither by BLAKE3 nor by SHA-256 or SM3")
     run.binding = bag.binding_of(run.folder) if run.folder.has(bag.INFO) else None
     run.closed_by = tuple(algorithm for algorithm in run.algorithms if run.folder.has(bag.tag_manifest(algorithm)))
+    # A bag that names an item is one of ours, which has a tag manifest for each algorithm; others need not.
     if run.binding and run.closed_by != run.algorithms:
         missing = next(algorithm for algorithm in run.algorithms if algorithm not in run.closed_by)
         raise IntegrityBroken("the file is missing", field=bag.tag_manifest(missing))
@@ -240,7 +134,7 @@ def _form(run: _Run) -> Outcome:
 
 
 # 2
-def _tags(run: _Run) -> Outcome:
+def _check_tags(run: _BagCheck) -> Outcome:
     if not run.closed_by:
         return NotChecked("there is no tag manifest that step 1 accepted")
     manifests = {algorithm: bag.tag_manifest(algorithm) for algorithm in run.closed_by}
@@ -254,7 +148,7 @@ def _tags(run: _Run) -> Outcome:
 
 
 # 3
-def _files(run: _Run) -> Outcome:
+def _check_files(run: _BagCheck) -> Outcome:
     if not run.algorithms:
         return NotChecked("there is no manifest that step 1 accepted")
     manifests = {algorithm: bag.manifest(algorithm) for algorithm in run.algorithms}
@@ -263,7 +157,7 @@ def _files(run: _Run) -> Outcome:
     return _outcome(run.payload)
 
 
-def _outcome(compared: Comparison) -> Outcome:
+def _outcome(compared: FolderComparison) -> Outcome:
     summary = ", ".join(f"{count} {fault.replace('_', ' ')}" for fault, count in compared.faults.items())
     if compared.faults.keys() - {"unreadable"}:
         raise IntegrityBroken(f"{compared.files} files: {summary}")
@@ -271,22 +165,21 @@ def _outcome(compared: Comparison) -> Outcome:
 
 
 # 4
-def _record(run: _Run) -> Outcome:
+def _check_record(run: _BagCheck) -> Outcome:
     if run.record is None:
         return NotChecked("no record was given to compare with", "intact")
-    binding, record = run.binding, run.record
     for field in ("item_id", "log_id"):
-        named, recorded = getattr(binding, field, None), getattr(record, field)
+        named, recorded = getattr(run.binding, field, None), getattr(run.record, field)
         if named is not None and recorded is not None and named != recorded:
             raise IntegrityBroken(f"the bag is of {named}, the record of {recorded}", field=field)
-    return _agreement(record, run.digests)
+    return _agreement(run.record, run.digests)
 
 
-STEPS: tuple[tuple[str, Check[_Run]], ...] = (
-    ("form", _form),
-    ("tags", _tags),
-    ("files", _files),
-    ("record", _record),
+STEPS: tuple[tuple[str, Check[_BagCheck]], ...] = (
+    ("form", _check_form),
+    ("tags", _check_tags),
+    ("files", _check_files),
+    ("record", _check_record),
 )
 
 
@@ -302,6 +195,119 @@ def _agreement(record: RecordedDigests, digests: Sequence[Digest]) -> Outcome:
     if not shared:
         return NotChecked(f"{record.said_by} has no digest to compare with")
     agreement = f"{', '.join(digest.algorithm for digest in shared)} as {record.said_by} says"
-    return (
-        agreement if record.verdict == "intact" else NotChecked(f"{agreement}, which is itself no more", record.verdict)
-    )
+    if record.verdict == "intact":
+        return agreement
+    return NotChecked(f"{agreement}, which is itself no more", record.verdict)
+
+
+# -- the files and their lists -----------------------------------------------------------------------------------------
+
+
+class FolderComparison(Struct, frozen=True):
+    """How many files are present, their bytes, and how often each fault occurred."""
+
+    files: int
+    size: int
+    faults: Mapping[FileFault, int]
+
+
+class _ComparedPath(Struct, frozen=True):
+    """One path: the kind of file that is present, if any, and every digest that a manifest lists for it."""
+
+    path: str
+    kind: str | None
+    listed: tuple[Digest, ...]
+
+
+_FILE = "file"
+_OTHER = "other"
+
+
+def compare(
+    folder: Folder,
+    present: Iterable[FolderEntry],
+    listed: Iterable[Listed],
+    algorithms: tuple[Algorithm, ...],
+    *,
+    report: ReportFinding,
+    progress: HashingProgress,
+) -> FolderComparison:
+    """Hash the present files and compare them with the listed ones; ``report`` gets each file with a fault.
+
+    Both are sorted, and read in this order, so that few files are in memory at a time. Raises what reading ``present``
+    and ``listed`` raises.
+    """
+    files = size = 0
+    faults: Counter[FileFault] = Counter()
+    waiting: deque[_ComparedPath] = deque()  # those whose digests are not known yet
+
+    def lines() -> Iterator[bytes]:
+        nonlocal files, size
+        for present_file in present:
+            files, size = files + 1, size + (present_file.size or 0)
+            yield _line(present_file.path, _OTHER if present_file.size is None else _FILE)
+        for line in listed:
+            yield _line(line.path, str(line.digest))
+
+    def count_and_report(finding: FileFinding | None) -> bool:
+        if finding is not None:
+            faults[finding.fault] += 1
+            report(finding)
+        return finding is not None
+
+    def to_hash() -> Iterator[str]:
+        for compared in _compared_paths(ordered):
+            if not count_and_report(_presence_fault(compared, algorithms)):
+                waiting.append(compared)
+                yield compared.path
+
+    ordered = sort_lines(lines())
+    progress.expect(files, size)
+    with closing(hash_each(folder, to_hash(), algorithms, progress)) as outcomes:
+        for _, outcome in outcomes:
+            count_and_report(_content_fault(waiting.popleft(), outcome))
+    return FolderComparison(files, size, dict(faults))
+
+
+def _line(path: str, content: str) -> bytes:
+    return to_line(path)[:-1] + b"\0" + content.encode() + b"\n"
+
+
+def _compared_paths(lines: Iterable[bytes]) -> Iterator[_ComparedPath]:
+    """Yield the paths of the sorted lines with what is present and listed of each."""
+    for path, group in groupby((line[:-1].partition(b"\0") for line in lines), key=lambda parts: parts[0]):
+        contents = [parts[2].decode() for parts in group]
+        kind = next((word for word in contents if word in (_FILE, _OTHER)), None)
+        digests = tuple(parse_digest(word) for word in contents if word not in (_FILE, _OTHER))
+        yield _ComparedPath(from_line(path + b"\n"), kind, digests)
+
+
+def _presence_fault(compared: _ComparedPath, algorithms: tuple[Algorithm, ...]) -> FileFinding | None:
+    shown = printable(compared.path)
+    by = [digest.algorithm for digest in compared.listed]
+    if compared.kind == _OTHER:
+        return FileFinding("no_file", shown, "a link, a pipe or a device")
+    if not by:
+        return FileFinding("extra", shown)
+    if compared.kind is None:
+        return FileFinding("missing", shown, " ".join(map(str, compared.listed)))
+    if len(by) != len(set(by)):
+        return FileFinding("listed_twice", shown)
+    if lacking := [algorithm for algorithm in algorithms if algorithm not in by]:
+        return FileFinding("not_listed", shown, ", ".join(lacking))
+    return None
+
+
+def _content_fault(compared: _ComparedPath, outcome: Hashed | TallystickError) -> FileFinding | None:
+    shown = printable(compared.path)
+    if isinstance(outcome, UnreadableFile):
+        return FileFinding("unreadable", shown, outcome.message)
+    if isinstance(outcome, IntegrityBroken):
+        return FileFinding("changed", shown, outcome.message)
+    if isinstance(outcome, TallystickError):
+        return FileFinding("no_file", shown, outcome.message)
+    for digest in outcome.digests:
+        if digest not in compared.listed:
+            listed = next(other for other in compared.listed if other.algorithm is digest.algorithm)
+            return FileFinding("changed", shown, f"{listed} listed, {digest} found")
+    return None

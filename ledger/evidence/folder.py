@@ -107,17 +107,27 @@ class Folder:
             threads.shutdown(cancel_futures=True)
 
     def _each(self, paths: Iterable[str], action: Callable[[str, int], T]) -> list[tuple[str, T | TallystickError]]:
+        def outcome(folder: int, path: str) -> T | TallystickError:
+            try:
+                descriptor = _open(folder, path)
+                try:
+                    return action(path, descriptor)
+                finally:
+                    os.close(descriptor)
+            except TallystickError as error:
+                return error
+
         outcomes: list[tuple[str, T | TallystickError]] = []
         for parent, group in groupby(paths, key=lambda path: path.rpartition("/")[0]):
             together = list(group)
             try:
                 with self._descended(parent) as folder:
-                    outcomes.extend((path, _outcome(folder, path, action)) for path in together)
+                    outcomes.extend((path, outcome(folder, path)) for path in together)
             except TallystickError as error:
                 outcomes.extend((path, error) for path in together)
         return outcomes
 
-    def one(self, path: str, action: Callable[[str, int], T]) -> T | TallystickError:
+    def apply(self, path: str, action: Callable[[str, int], T]) -> T | TallystickError:
         """Return the result of ``action`` for a path and its open file, or the error."""
         [(_, outcome)] = self._each([path], action)
         return outcome
@@ -168,14 +178,3 @@ class Folder:
 
 def _open(folder: int, path: str) -> int:
     return open_file(path.rpartition("/")[2], printable(path), folder=folder, flags=os.O_NOFOLLOW)
-
-
-def _outcome(folder: int, path: str, action: Callable[[str, int], T]) -> T | TallystickError:
-    try:
-        descriptor = _open(folder, path)
-        try:
-            return action(path, descriptor)
-        finally:
-            os.close(descriptor)
-    except TallystickError as error:
-        return error

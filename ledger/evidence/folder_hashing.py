@@ -22,10 +22,10 @@ from ledger.core.encoding.digests import Algorithm, Digest
 from ledger.core.errors import MalformedInput, TallystickError
 from ledger.evidence import hashing_child
 from ledger.evidence.folder import Folder
-from ledger.evidence.hashing import BOTH, SILENT, Hashed, Progress, hash_open
+from ledger.evidence.hashing import BOTH, SILENT, Hashed, HashingProgress, hash_open
 from ledger.evidence.hashing_child import DIGEST_LENGTH, NOT_MINE, record_of
 from ledger.evidence.names import from_line, printable, sort_lines, to_line
-from ledger.evidence.store import Store
+from ledger.evidence.store import EvidenceStore
 
 WORTH = 1_000  # files from which processes are worth their start
 LIMIT = 64 * 1024 * 1024  # bytes; larger files are not given to a process, which uses one core
@@ -37,7 +37,7 @@ Outcome = tuple[str, Hashed | TallystickError]
 
 
 def hash_each(
-    folder: Folder, paths: Iterable[str], algorithms: Sequence[Algorithm], progress: Progress
+    folder: Folder, paths: Iterable[str], algorithms: Sequence[Algorithm], progress: HashingProgress
 ) -> Generator[Outcome, None, None]:
     """Yield each path below the folder, in this order, with the outcome of ``hash_open`` or its error."""
 
@@ -50,19 +50,19 @@ def hash_each(
         yield from folder.each(chain(first, rest), action)
         return
     with ExitStack() as stack:
-        crew = [stack.enter_context(_Process(folder, algorithms)) for _ in range(os.cpu_count() or 1)]
-        for path, hashed in _asked(crew, chain(first, rest)):
+        crew = [stack.enter_context(_HashingProcess(folder, algorithms)) for _ in range(os.cpu_count() or 1)]
+        for path, hashed in _answers_of(crew, chain(first, rest)):
             if hashed is None:
-                yield path, folder.one(path, action)
+                yield path, folder.apply(path, action)
                 continue
             progress.advance(hashed.size)
             progress.finish_file()
             yield path, hashed
 
 
-def _asked(crew: Sequence[_Process], paths: Iterator[str]) -> Iterator[tuple[str, Hashed | None]]:
+def _answers_of(crew: Sequence[_HashingProcess], paths: Iterator[str]) -> Iterator[tuple[str, Hashed | None]]:
     """Yield each path with a process's digests, or None if it is not for processes."""
-    pending: deque[tuple[_Process, list[str]]] = deque()
+    pending: deque[tuple[_HashingProcess, list[str]]] = deque()
     for process in cycle(crew):
         if batch := list(islice(paths, TOGETHER)):
             process.ask(batch)
@@ -74,7 +74,7 @@ def _asked(crew: Sequence[_Process], paths: Iterator[str]) -> Iterator[tuple[str
             yield from zip(names, answering.answers(len(names)), strict=True)
 
 
-class _Process:
+class _HashingProcess:
     """Answers in the order of requests. After it has ended, every file is answered with None."""
 
     def __init__(self, folder: Folder, algorithms: Sequence[Algorithm]):
@@ -90,7 +90,7 @@ class _Process:
             stderr=subprocess.DEVNULL,
         )
 
-    def __enter__(self) -> _Process:
+    def __enter__(self) -> _HashingProcess:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
@@ -109,42 +109,41 @@ class _Process:
         records = self._child.stdout.read(count * self._record.size)
         if len(records) < count * self._record.size:
             return iter([None] * count)
-        return (self._hashed(size, digests) for size, digests in self._record.iter_unpack(records))
+        return self._hashed(records)
 
-    def _hashed(self, size: int, digests: bytes) -> Hashed | None:
-        if size == NOT_MINE:
-            return None
-        parts = (digests[start : start + DIGEST_LENGTH] for start in range(0, len(digests), DIGEST_LENGTH))
-        return Hashed(size, tuple(map(Digest, self._algorithms, parts)))
+    def _hashed(self, records: bytes) -> Iterator[Hashed | None]:
+        for size, digests in self._record.iter_unpack(records):
+            parts = (digests[start : start + DIGEST_LENGTH] for start in range(0, len(digests), DIGEST_LENGTH))
+            yield None if size == NOT_MINE else Hashed(size, tuple(map(Digest, self._algorithms, parts)))
 
 
 def hash_folder(
-    path: Path, algorithms: Sequence[Algorithm] = BOTH, *, store: Store | None = None, progress: Progress = SILENT
+    path: Path,
+    algorithms: Sequence[Algorithm] = BOTH,
+    *,
+    store: EvidenceStore | None = None,
+    progress: HashingProgress = SILENT,
 ) -> Iterator[tuple[str, Hashed]]:
-    """Yield each file's path below the folder with its digests; each is stored if a store is given.
+    """Yield each file's path below the folder with its digests, in the order of paths; store each if a store is given.
 
     Raises MalformedInput for what is no regular file or cannot be read, IntegrityBroken for a file that changes.
     """
+
+    def lines() -> Iterator[bytes]:
+        for present_file in folder.walk():
+            if present_file.size is None:
+                raise MalformedInput(f"{printable(present_file.path)} is a link, a pipe or a device", field="file")
+            progress.expect(1, present_file.size)
+            yield to_line(present_file.path)
+
     with Folder(path) as folder:
-        lines = sort_lines(_lines(folder, progress))
-        paths = map(from_line, lines)
+        paths = map(from_line, sort_lines(lines()))
         if store is None:
             outcomes = hash_each(folder, paths, algorithms, progress)
         else:
-            outcomes = folder.each(paths, partial(_kept, algorithms, store, progress))
+            put_open = partial(store.put_open, algorithms=algorithms, progress=progress)
+            outcomes = folder.each(paths, lambda name, descriptor: put_open(descriptor, printable(name)))
         for name, hashed in outcomes:
             if isinstance(hashed, TallystickError):
                 raise hashed
             yield name, hashed
-
-
-def _lines(folder: Folder, progress: Progress) -> Iterator[bytes]:
-    for present_file in folder.walk():
-        if present_file.size is None:
-            raise MalformedInput(f"{printable(present_file.path)} is a link, a pipe or a device", field="file")
-        progress.expect(1, present_file.size)
-        yield to_line(present_file.path)
-
-
-def _kept(algorithms: Sequence[Algorithm], store: Store, progress: Progress, path: str, descriptor: int) -> Hashed:
-    return store.put_open(descriptor, printable(path), algorithms, progress=progress)

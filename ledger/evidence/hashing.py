@@ -14,7 +14,7 @@ import os
 import stat
 import subprocess
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -24,12 +24,12 @@ import blake3 as blake3_package
 from blake3 import blake3
 from msgspec import Struct
 
-from ledger.core.encoding.digests import Algorithm, Digest, Hasher, new_hasher
+from ledger.core.encoding.digests import Algorithm, Digest, new_hasher
 from ledger.core.errors import IntegrityBroken, MalformedInput, TallystickError
 from ledger.evidence.names import printable
 
 
-class Progress(Protocol):
+class HashingProgress(Protocol):
     """Receives progress, from several threads at once."""
 
     def expect(self, files: int, size: int) -> None:
@@ -42,7 +42,7 @@ class Progress(Protocol):
         """Count one file as done."""
 
 
-class Silent:
+class NoProgress:
     """Displays nothing."""
 
     def expect(self, files: int, size: int) -> None:
@@ -55,7 +55,7 @@ class Silent:
         pass
 
 
-SILENT = Silent()
+SILENT = NoProgress()
 
 
 PIECE = 256 * 1024 * 1024  # bytes that are mapped at once; a multiple of every page size
@@ -75,7 +75,7 @@ print(hasher.hexdigest())
 """
 
 
-def hash_mapped(descriptor: int, size: int, progress: Progress, *, piece: int = PIECE) -> bytes | None:
+def hash_mapped(descriptor: int, size: int, progress: HashingProgress, *, piece: int = PIECE) -> bytes | None:
     """Return the BLAKE3 digest of the first ``size`` bytes; None if the mapping process failed."""
     where = str(Path(blake3_package.__file__).parent.parent)
     command = [sys.executable, "-I", "-S", "-c", _CHILD, where, str(descriptor), str(size), str(piece)]
@@ -83,24 +83,19 @@ def hash_mapped(descriptor: int, size: int, progress: Progress, *, piece: int = 
         with subprocess.Popen(
             command, pass_fds=[descriptor], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
         ) as child:
-            return _followed(child, size, progress)
+            done, last_line = 0, ""
+            for line in child.stdout or ():
+                if done < size:
+                    done += int(line)
+                    progress.advance(int(line))
+                else:
+                    last_line = line
+            if child.wait() == 0:
+                return bytes.fromhex(last_line)
+            progress.advance(-done)  # the file is read again, and counted again
+            return None
     except OSError:  # no process to be had
         return None
-
-
-def _followed(child: subprocess.Popen[str], size: int, progress: Progress) -> bytes | None:
-    """Return the digest that the child prints last; on failure undo the progress that was reported."""
-    done, last_line = 0, ""
-    for line in child.stdout or ():
-        if done < size:
-            done += int(line)
-            progress.advance(int(line))
-        else:
-            last_line = line
-    if child.wait() == 0:
-        return bytes.fromhex(last_line)
-    progress.advance(-done)
-    return None
 
 
 CHUNK = 4 * 1024 * 1024  # bytes
@@ -111,7 +106,7 @@ BOTH = (Algorithm.BLAKE3, Algorithm.SHA256)
 Consumer = Callable[[bytes | memoryview], object]
 
 
-class Unreadable(MalformedInput):
+class UnreadableFile(MalformedInput):
     """A file or folder that exists but cannot be read by this user or from this disk; its content is unknown."""
 
     code = "unreadable"
@@ -131,7 +126,11 @@ class Hashed(Struct, frozen=True):
 
 
 def hash_file(
-    path: Path, algorithms: Sequence[Algorithm] = BOTH, *, copy_to: int | None = None, progress: Progress = SILENT
+    path: Path,
+    algorithms: Sequence[Algorithm] = BOTH,
+    *,
+    copy_to: int | None = None,
+    progress: HashingProgress = SILENT,
 ) -> Hashed:
     """Return size and digests, in the order of the algorithms.
 
@@ -169,9 +168,9 @@ def require_regular(status: os.stat_result, name: str) -> None:
 
 
 def cannot_be_read(name: str, error: Exception) -> MalformedInput:
-    """Return the error for a system error at ``name``: Unreadable if it exists all the same."""
+    """Return the error for a system error at ``name``: UnreadableFile if it exists all the same."""
     number, reason = getattr(error, "errno", None), getattr(error, "strerror", None) or error
-    kind = Unreadable if number in (errno.EACCES, errno.EPERM, errno.EIO) else MalformedInput
+    kind = UnreadableFile if number in (errno.EACCES, errno.EPERM, errno.EIO) else MalformedInput
     return kind(f"{name} cannot be read: {reason}", field="file")
 
 
@@ -181,7 +180,7 @@ def hash_open(
     algorithms: Sequence[Algorithm] = BOTH,
     *,
     copy_to: int | None = None,
-    progress: Progress = SILENT,
+    progress: HashingProgress = SILENT,
 ) -> Hashed:
     """Hash an open file from its start. Raises what hash_file does, calling it ``name``."""
     try:
@@ -190,7 +189,7 @@ def hash_open(
         size, mapped = before.st_size, None
         if size >= HUGE and copy_to is None and tuple(algorithms) == (Algorithm.BLAKE3,):
             mapped = hash_mapped(descriptor, size, progress)
-        digests = (mapped,) if mapped else _read(descriptor, size, algorithms, copy_to, progress)
+        digests = (mapped,) if mapped else _read_and_hash(descriptor, size, algorithms, copy_to, progress)
         after = os.fstat(descriptor)
     except OSError as error:
         raise cannot_be_read(name, error) from error
@@ -202,35 +201,31 @@ def hash_open(
     return Hashed(size, tuple(map(Digest, algorithms, digests)))
 
 
-def _read(
-    descriptor: int, size: int, algorithms: Sequence[Algorithm], copy_to: int | None, progress: Progress
+def _read_and_hash(
+    descriptor: int, size: int, algorithms: Sequence[Algorithm], copy_to: int | None, progress: HashingProgress
 ) -> tuple[bytes, ...]:
-    hashers = [_hasher(algorithm, size) for algorithm in algorithms]
+    is_large = size >= LARGE
+    hashers = [
+        blake3(max_threads=blake3.AUTO) if is_large and algorithm is Algorithm.BLAKE3 else new_hasher(algorithm)
+        for algorithm in algorithms
+    ]
     consumers: list[Consumer] = [hasher.update for hasher in hashers]
     if copy_to is not None:
         consumers.append(partial(_write, copy_to))
-    feed = _feed if size < LARGE else _feed_in_threads
-    feed(descriptor, size, consumers, progress)
+    if is_large:
+        _feed_in_threads(descriptor, consumers, progress)
+    else:
+        read = size + 1
+        while read > size:  # a short read has reached the end
+            chunk = os.read(descriptor, size + 1)
+            for consume in consumers:
+                consume(chunk)
+            read = len(chunk)
+            progress.advance(read)
     return tuple(hasher.digest() for hasher in hashers)
 
 
-def _hasher(algorithm: Algorithm, size: int) -> Hasher:
-    if algorithm is Algorithm.BLAKE3 and size >= LARGE:
-        return blake3(max_threads=blake3.AUTO)
-    return new_hasher(algorithm)
-
-
-def _feed(descriptor: int, size: int, consumers: Iterable[Consumer], progress: Progress) -> None:
-    read = size + 1
-    while read > size:  # a short read has reached the end
-        chunk = os.read(descriptor, size + 1)
-        for consume in consumers:
-            consume(chunk)
-        read = len(chunk)
-        progress.advance(read)
-
-
-def _feed_in_threads(descriptor: int, _size: int, consumers: Sequence[Consumer], progress: Progress) -> None:
+def _feed_in_threads(descriptor: int, consumers: Sequence[Consumer], progress: HashingProgress) -> None:
     full, free = bytearray(CHUNK), bytearray(CHUNK)
     with ThreadPoolExecutor(len(consumers) + 1) as threads:
         ahead = threads.submit(os.readv, descriptor, [full])

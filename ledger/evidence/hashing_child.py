@@ -11,7 +11,7 @@ import os
 import stat
 import struct
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 DIGEST_LENGTH = 32  # bytes, of all algorithms
@@ -27,7 +27,7 @@ def record_of(algorithms: int) -> struct.Struct:
     return struct.Struct(f"<q{DIGEST_LENGTH * algorithms}s")
 
 
-class Reader:
+class ChildHasher:
     """Hashes files below an open folder; the folder of the last file stays open."""
 
     def __init__(self, top: int, limit: int, makers: list[Callable[[], Any]]):
@@ -80,14 +80,6 @@ def _state(status: os.stat_result) -> tuple[int, int, int]:
     return status.st_size, status.st_mtime_ns, status.st_ctime_ns
 
 
-def _names(source: int) -> Iterator[list[bytes]]:
-    """Yield the names that arrive together."""
-    rest = b""
-    while data := os.read(source, BUFFER):
-        *names, rest = (rest + data).split(END)
-        yield names
-
-
 def main() -> None:
     """Answer until standard input ends. Arguments: path of blake3, open folder, limit, algorithms."""
     where, folder, limit, *algorithms = sys.argv[1:]
@@ -95,12 +87,14 @@ def main() -> None:
     from blake3 import blake3  # noqa: PLC0415 - it is found now
 
     makers: dict[str, Callable[[], Any]] = {"blake3": blake3, "sha256": hashlib.sha256}
-    reader = Reader(int(folder), int(limit), [makers[name] for name in algorithms])
+    hasher = ChildHasher(int(folder), int(limit), [makers[name] for name in algorithms])
     record = record_of(len(algorithms))
-    for names in _names(0):
+    rest = b""
+    while data := os.read(0, BUFFER):
+        *names, rest = (rest + data).split(END)
         for name in names:
             try:
-                packed = record.pack(*reader.hashed(name))
+                packed = record.pack(*hasher.hashed(name))
             except OSError:
                 packed = record.pack(NOT_MINE, b"")
             sys.stdout.buffer.write(packed)

@@ -104,7 +104,7 @@ RUN = 50_000  # lines in memory at once
 def sort_lines(lines: Iterable[bytes]) -> Iterator[bytes]:
     """Return the lines in the order of their bytes; each ends with its only newline.
 
-    All but one run are kept in unnamed files.
+    More lines than fit into memory are sorted in runs; all but the last run are kept in unnamed files.
     """
     rest = iter(lines)
     runs: list[Iterable[bytes]] = []
@@ -112,15 +112,11 @@ def sort_lines(lines: Iterable[bytes]) -> Iterator[bytes]:
         if len(run) < RUN:
             runs.append(run)
             break
-        runs.append(_on_disk(run))
+        file = tempfile.TemporaryFile()  # noqa: SIM115 - _lines closes it
+        file.writelines(run)
+        file.seek(0)
+        runs.append(_lines(file))
     return heapq.merge(*runs)
-
-
-def _on_disk(run: list[bytes]) -> Iterator[bytes]:
-    file = tempfile.TemporaryFile()  # noqa: SIM115 - _lines closes it
-    file.writelines(run)
-    file.seek(0)
-    return _lines(file)
 
 
 def _lines(file: IO[bytes]) -> Iterator[bytes]:

@@ -14,7 +14,6 @@ import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
-from functools import partial
 from pathlib import Path
 
 from msgspec import Struct
@@ -25,7 +24,7 @@ from ledger.core.errors import Conflict, MalformedInput, TallystickError
 from ledger.evidence import bag
 from ledger.evidence.bag import BagBinding
 from ledger.evidence.folder import Folder
-from ledger.evidence.hashing import BOTH, SILENT, Hashed, NotWritten, Progress, hash_file, hash_open
+from ledger.evidence.hashing import BOTH, SILENT, Hashed, HashingProgress, NotWritten, hash_file, hash_open
 from ledger.evidence.names import collation_key, distinct, printable, require_portable, sort_lines
 
 READ_ONLY = 0o444
@@ -55,7 +54,7 @@ def seal(
     date: str,
     software: str,
     algorithms: Sequence[Algorithm] = BOTH,
-    progress: Progress = SILENT,
+    progress: HashingProgress = SILENT,
 ) -> Sealed:
     """Copy ``source`` into a new bag at ``target``; ``date`` is today's, ``software`` names itself in the bag.
 
@@ -65,10 +64,17 @@ def seal(
         Conflict: ``target`` exists.
         NotWritten: the disk refuses.
     """
-    _require_apart(source, target)
+    if target.exists() or target.is_symlink():
+        raise Conflict(f"{target} is there already", field="BAG", hint="A sealed folder is never written to.")
+    if target.resolve().is_relative_to(source.resolve()):
+        raise MalformedInput(f"{target} lies within what is to be sealed", field="BAG")
     single = not source.is_dir()
     with Folder(source.parent if single else source) as folder, _workshop(target) as workshop:
-        files = _single(source) if single else _files(folder)
+        if single:
+            require_portable(source.name)
+            files = _Files(iter([source.name]), 1, source.stat().st_size)
+        else:
+            files = _files(folder)
         progress.expect(files.count, files.size)
         size, count = _fill(folder, files.paths, workshop, algorithms, progress)
         info = bag.info_text(binding, date=date, software=software, size=size, files=count)
@@ -76,18 +82,6 @@ def seal(
         (workshop / bag.INFO).write_text(info, encoding="utf-8")
         digests = _close(workshop, algorithms)
     return Sealed(digests, count, size)
-
-
-def _require_apart(source: Path, target: Path) -> None:
-    if target.exists() or target.is_symlink():
-        raise Conflict(f"{target} is there already", field="BAG", hint="A sealed folder is never written to.")
-    if target.resolve().is_relative_to(source.resolve()):
-        raise MalformedInput(f"{target} lies within what is to be sealed", field="BAG")
-
-
-def _single(source: Path) -> _Files:
-    require_portable(source.name)
-    return _Files(iter([source.name]), 1, source.stat().st_size)
 
 
 def _files(folder: Folder) -> _Files:
@@ -112,39 +106,37 @@ def _files(folder: Folder) -> _Files:
 
 
 def _fill(
-    folder: Folder, paths: Iterator[str], workshop: Path, algorithms: Sequence[Algorithm], progress: Progress
+    folder: Folder, paths: Iterator[str], workshop: Path, algorithms: Sequence[Algorithm], progress: HashingProgress
 ) -> tuple[int, int]:
     """Copy the payload and write the manifests; return bytes and files."""
     size = count = 0
     payload = workshop / bag.PAYLOAD
     payload.mkdir()
+
+    def copy(path: str, descriptor: int) -> Hashed:
+        """Copy an open file to its place in the payload, keeping its modification time."""
+        changed_at = os.fstat(descriptor).st_mtime_ns
+        (payload / path).parent.mkdir(parents=True, exist_ok=True)
+        target = os.open(payload / path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, READ_ONLY)
+        try:
+            hashed = hash_open(descriptor, printable(path), algorithms, copy_to=target, progress=progress)
+            os.utime(target, ns=(changed_at, changed_at))
+        finally:
+            os.close(target)
+        return hashed
+
     with ExitStack() as stack:
         manifests = [
             stack.enter_context((workshop / bag.manifest(algorithm)).open("w", encoding="utf-8", newline="\n"))
             for algorithm in algorithms
         ]
-        copies = folder.each(paths, partial(_copy, payload, algorithms, progress))
-        for path, hashed in stack.enter_context(closing(copies)):
+        for path, hashed in stack.enter_context(closing(folder.each(paths, copy))):
             if isinstance(hashed, TallystickError):
                 raise hashed
             for file, digest in zip(manifests, hashed.digests, strict=True):
                 file.write(bag.manifest_line(digest, f"{bag.PAYLOAD}/{path}"))
             size, count = size + hashed.size, count + 1
     return size, count
-
-
-def _copy(payload: Path, algorithms: Sequence[Algorithm], progress: Progress, path: str, descriptor: int) -> Hashed:
-    """Copy an open file to its place in the payload, keeping its modification time."""
-    changed_at = os.fstat(descriptor).st_mtime_ns
-    copy = payload / path
-    copy.parent.mkdir(parents=True, exist_ok=True)
-    target = os.open(copy, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, READ_ONLY)
-    try:
-        hashed = hash_open(descriptor, printable(path), algorithms, copy_to=target, progress=progress)
-        os.utime(target, ns=(changed_at, changed_at))
-    finally:
-        os.close(target)
-    return hashed
 
 
 def _close(workshop: Path, algorithms: Sequence[Algorithm]) -> tuple[Digest, ...]:

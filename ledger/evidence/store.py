@@ -19,9 +19,9 @@ from ledger.evidence.hashing import (
     BOTH,
     SILENT,
     Hashed,
+    HashingProgress,
     NotWritten,
-    Progress,
-    Unreadable,
+    UnreadableFile,
     hash_file,
     hash_open,
     open_file,
@@ -31,7 +31,7 @@ from ledger.evidence.names import printable
 READ_ONLY = 0o444
 
 
-class Store:
+class EvidenceStore:
     """The store in ``folder``, which is created with the first file."""
 
     def __init__(self, folder: Path):
@@ -41,7 +41,9 @@ class Store:
         """Return the path of a file with this BLAKE3 digest. Requires a BLAKE3 digest."""
         return self._files / digest.value.hex()[:2] / digest.value.hex()
 
-    def put(self, source: Path, algorithms: Sequence[Algorithm] = BOTH, *, progress: Progress = SILENT) -> Hashed:
+    def put(
+        self, source: Path, algorithms: Sequence[Algorithm] = BOTH, *, progress: HashingProgress = SILENT
+    ) -> Hashed:
         """Store a copy of the file, hashed in the same pass; durable when this returns.
 
         Raises what hash_file does, and IntegrityBroken if the store has other bytes under this digest.
@@ -54,7 +56,7 @@ class Store:
             os.close(descriptor)
 
     def put_open(
-        self, descriptor: int, name: str, algorithms: Sequence[Algorithm] = BOTH, *, progress: Progress = SILENT
+        self, descriptor: int, name: str, algorithms: Sequence[Algorithm] = BOTH, *, progress: HashingProgress = SILENT
     ) -> Hashed:
         """Store a copy of an open file, which errors call ``name``; as ``put``."""
         known_by = algorithms if Algorithm.BLAKE3 in algorithms else (Algorithm.BLAKE3, *algorithms)
@@ -83,29 +85,23 @@ class Store:
         sync_folder(kept.parent)
         sync_folder(self._files)
 
-    def check(self, *, progress: Progress = SILENT) -> Iterator[FileFinding]:
+    def check(self, *, progress: HashingProgress = SILENT) -> Iterator[FileFinding]:
         """Read every file and yield those that do not match their name. Raises MalformedInput if there is no store."""
+
+        def paths() -> Iterator[str]:
+            for stored_file in folder.walk():
+                progress.expect(1, stored_file.size or 0)
+                yield stored_file.path
+
+        def hash_stored(path: str, descriptor: int) -> Hashed:
+            return hash_open(descriptor, printable(path), (Algorithm.BLAKE3,), progress=progress)
+
         with Folder(self._files) as folder:
-            for path, outcome in folder.each(_kept(folder, progress), lambda path, file: _hash(path, file, progress)):
-                if finding := _difference(path, outcome):
-                    yield finding
-
-
-def _kept(folder: Folder, progress: Progress) -> Iterator[str]:
-    for stored_file in folder.walk():
-        progress.expect(1, stored_file.size or 0)
-        yield stored_file.path
-
-
-def _hash(path: str, descriptor: int, progress: Progress) -> Hashed:
-    return hash_open(descriptor, printable(path), (Algorithm.BLAKE3,), progress=progress)
-
-
-def _difference(path: str, outcome: Hashed | TallystickError) -> FileFinding | None:
-    shown = printable(path)
-    if isinstance(outcome, Unreadable):
-        return FileFinding("unreadable", shown, outcome.message)
-    if isinstance(outcome, TallystickError):
-        return FileFinding("no_file", shown, outcome.message)
-    named = outcome.digests[0].value.hex()
-    return None if path == f"{named[:2]}/{named}" else FileFinding("changed", shown, f"{outcome.digests[0]} found")
+            for path, outcome in folder.each(paths(), hash_stored):
+                shown = printable(path)
+                if isinstance(outcome, UnreadableFile):
+                    yield FileFinding("unreadable", shown, outcome.message)
+                elif isinstance(outcome, TallystickError):
+                    yield FileFinding("no_file", shown, outcome.message)
+                elif path != str(self.path(outcome.digests[0]).relative_to(self._files)):
+                    yield FileFinding("changed", shown, f"{outcome.digests[0]} found")

@@ -20,8 +20,8 @@ from ledger.core.verification.report import worst
 if TYPE_CHECKING:
     from ledger.evidence.bag import FileFinding
     from ledger.evidence.checking import RecordedDigests
-    from ledger.evidence.hashing import Hashed, Progress
-    from ledger.evidence.store import Store
+    from ledger.evidence.hashing import Hashed, HashingProgress
+    from ledger.evidence.store import EvidenceStore
 import re
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
@@ -71,11 +71,13 @@ def evidence_group() -> None:
 def hash_(session: Session, paths: Sequence[Path], algorithms: Sequence[str], store: Path | None) -> None:
     """Hash files, and all files in folders."""
     from ledger.cli.files import progress_of
-    from ledger.evidence.store import Store
+    from ledger.evidence.store import EvidenceStore
 
     chosen = tuple(map(Algorithm, algorithms))
     with progress_of(session.labels.of("message", "hashing"), session.output) as progress:
-        rows = (row for path in paths for row in _hashed(path, chosen, Store(store) if store else None, progress))
+        rows = (
+            row for path in paths for row in _hashed(path, chosen, EvidenceStore(store) if store else None, progress)
+        )
         if not sys.stdout.isatty():
             show_digests(session, rows)
             return
@@ -84,7 +86,7 @@ def hash_(session: Session, paths: Sequence[Path], algorithms: Sequence[str], st
 
 
 def _hashed(
-    path: Path, algorithms: Sequence[Algorithm], store: Store | None, progress: Progress
+    path: Path, algorithms: Sequence[Algorithm], store: EvidenceStore | None, progress: HashingProgress
 ) -> Iterator[dict[str, Any]]:
     from ledger.evidence.folder_hashing import hash_folder
     from ledger.evidence.hashing import hash_file
@@ -206,10 +208,10 @@ def _check(session: Session, path: Path, record: RecordedDigests | None) -> int:
 
 def _check_store(session: Session, folder: Path) -> int:
     from ledger.cli.files import progress_of
-    from ledger.evidence.store import Store
+    from ledger.evidence.store import EvidenceStore
 
     with progress_of(folder.name, session.output) as progress:
-        findings = list(Store(folder).check(progress=progress))
+        findings = list(EvidenceStore(folder).check(progress=progress))
     verdict = worst("unverifiable" if finding.fault == "unreadable" else "tampered" for finding in findings)
     if session.json:
         session.output.data({"verdict": verdict, "findings": findings})

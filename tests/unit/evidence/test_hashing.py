@@ -14,7 +14,7 @@ from blake3 import blake3
 
 from ledger.core.encoding.digests import Algorithm
 from ledger.core.errors import IntegrityBroken, MalformedInput
-from ledger.evidence.hashing import CHUNK, LARGE, NotWritten, Unreadable, hash_file
+from ledger.evidence.hashing import CHUNK, LARGE, NotWritten, UnreadableFile, hash_file
 from tests.unit.evidence.material import Told, as_nobody, sample
 
 SIZES = [0, 1, LARGE - 1, LARGE, CHUNK - 1, CHUNK, CHUNK + 1, 3 * CHUNK]
@@ -108,11 +108,11 @@ def test_what_cannot_be_read_is_named(tmp_path: Path, name: str) -> None:
 
 
 def test_unreadable_file_is_told_apart(tmp_path: Path) -> None:
-    """A file that this user may not read is there all the same: Unreadable, not merely bad input."""
+    """A file that this user may not read is there all the same: UnreadableFile, not merely bad input."""
     path = tmp_path / "file"
     path.write_bytes(b"x")
     path.chmod(0)
-    with as_nobody(tmp_path), pytest.raises(Unreadable, match="Permission denied"):
+    with as_nobody(tmp_path), pytest.raises(UnreadableFile, match="Permission denied"):
         hash_file(Path(path.name))
 
 

@@ -19,7 +19,7 @@ from blake3 import blake3
 
 from ledger.core.encoding.digests import Algorithm
 from ledger.core.errors import Conflict, IntegrityBroken, MalformedInput
-from ledger.evidence.hashing import BOTH, NotWritten, Unreadable
+from ledger.evidence.hashing import BOTH, NotWritten, UnreadableFile
 from tests.unit.evidence.material import BINDING, FILES, Told, as_nobody, sample, sealed, write
 
 with warnings.catch_warnings():
@@ -235,7 +235,7 @@ def test_unreadable_file_is_named_and_nothing_is_left(tmp_path: Path) -> None:
     (tmp_path / "source/b").chmod(0)
     (tmp_path / "made").mkdir()
     (tmp_path / "made").chmod(0o777)
-    with as_nobody(tmp_path), pytest.raises(Unreadable, match="b cannot be read: Permission denied"):
+    with as_nobody(tmp_path), pytest.raises(UnreadableFile, match="b cannot be read: Permission denied"):
         sealed(Path("source"), Path("made/bag"))
     assert list((tmp_path / "made").iterdir()) == []
 

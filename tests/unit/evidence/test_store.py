@@ -13,7 +13,7 @@ from blake3 import blake3
 from ledger.core.encoding.digests import Algorithm
 from ledger.core.errors import IntegrityBroken, MalformedInput
 from ledger.evidence.hashing import NotWritten, hash_file
-from ledger.evidence.store import Store
+from ledger.evidence.store import EvidenceStore
 from tests.unit.evidence.material import Told, sample, write
 
 
@@ -30,17 +30,17 @@ def kept(folder: Path) -> set[str]:
 
 def test_file_is_kept_by_its_digest(tmp_path: Path, file: Path) -> None:
     """Under its BLAKE3 digest, with its bytes, read-only; the digests are those asked for."""
-    hashed = Store(tmp_path / "store").put(file, (Algorithm.SHA256,))
+    hashed = EvidenceStore(tmp_path / "store").put(file, (Algorithm.SHA256,))
     assert hashed == hash_file(file, (Algorithm.SHA256,))
     digest = blake3(file.read_bytes()).hexdigest()
     assert kept(tmp_path / "store") == {f"blake3/{digest[:2]}/{digest}"}
-    copy = Store(tmp_path / "store").path(hash_file(file).digests[0])
+    copy = EvidenceStore(tmp_path / "store").path(hash_file(file).digests[0])
     assert (copy.read_bytes(), copy.stat().st_mode & 0o777) == (file.read_bytes(), 0o444)
 
 
 def test_same_file_is_kept_once(tmp_path: Path, file: Path) -> None:
     """The second time nothing is written to what is kept."""
-    store = Store(tmp_path / "store")
+    store = EvidenceStore(tmp_path / "store")
     store.put(file)
     before = store.path(hash_file(file).digests[0]).stat()
     store.put(file)
@@ -52,7 +52,7 @@ def test_same_file_is_kept_once(tmp_path: Path, file: Path) -> None:
 def test_writers_do_not_disturb_each_other(tmp_path: Path) -> None:
     """Sixteen writers of two files at once: both are kept whole, nothing else is left."""
     write(tmp_path, {"a": sample(3_000_000), "b": sample(2_000_000)})
-    store = Store(tmp_path / "store")
+    store = EvidenceStore(tmp_path / "store")
     with ThreadPoolExecutor(16) as threads:
         list(threads.map(store.put, [tmp_path / "a", tmp_path / "b"] * 8))
     assert len(kept(tmp_path / "store")) == 2
@@ -61,7 +61,7 @@ def test_writers_do_not_disturb_each_other(tmp_path: Path) -> None:
 
 def test_other_bytes_under_a_digest_are_not_taken_for_the_file(tmp_path: Path, file: Path) -> None:
     """A store that was spoilt says so instead of claiming to hold the file, and keeps what it has."""
-    store = Store(tmp_path / "store")
+    store = EvidenceStore(tmp_path / "store")
     spoilt = store.path(hash_file(file).digests[0])
     spoilt.parent.mkdir(parents=True)
     spoilt.write_bytes(b"something else")
@@ -73,14 +73,14 @@ def test_other_bytes_under_a_digest_are_not_taken_for_the_file(tmp_path: Path, f
 def test_file_that_changes_meanwhile_is_not_kept(tmp_path: Path, file: Path) -> None:
     """Neither under a digest nor half."""
     with pytest.raises(IntegrityBroken, match="changed"):
-        Store(tmp_path / "store").put(file, progress=Told(when_advanced=lambda: os.truncate(file, 1)))
+        EvidenceStore(tmp_path / "store").put(file, progress=Told(when_advanced=lambda: os.truncate(file, 1)))
     assert kept(tmp_path / "store") == set()
 
 
 def test_store_that_cannot_be_written_is_named(tmp_path: Path, file: Path) -> None:
     """Such as one whose place is a file."""
     with pytest.raises(NotWritten, match="the store cannot be written"):
-        Store(file).put(file)
+        EvidenceStore(file).put(file)
 
 
 def spoil(kept_file: Path) -> None:
@@ -102,7 +102,7 @@ def test_file_that_is_not_what_its_name_says_is_found(
     tmp_path: Path, file: Path, harm: Callable[[Path], None], fault: str
 ) -> None:
     """Of two files one is spoilt, and only that one is told."""
-    store = Store(tmp_path / "store")
+    store = EvidenceStore(tmp_path / "store")
     store.put(file)
     store.put(write(tmp_path, {"other": b"o"}) / "other")
     assert list(store.check()) == []
@@ -113,4 +113,4 @@ def test_file_that_is_not_what_its_name_says_is_found(
 def test_what_is_no_store_is_refused(tmp_path: Path) -> None:
     """A folder without blake3 in it is not an intact store."""
     with pytest.raises(MalformedInput, match="blake3 cannot be read"):
-        list(Store(tmp_path).check())
+        list(EvidenceStore(tmp_path).check())

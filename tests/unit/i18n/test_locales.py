@@ -28,7 +28,7 @@ from ledger.core.supervision.state import LeadStatus, RecommendationStatus
 from ledger.core.verification.bundle import STEPS
 from ledger.core.verification.case import STEPS as CASE_STEPS
 from ledger.core.visibility import Sight
-from ledger.evidence.bag import Fault
+from ledger.evidence.bag import FileFault
 from ledger.evidence.checking import STEPS as EVIDENCE_STEPS
 from ledger.i18n import LANGUAGES, Labels, audit_words, language_of
 from ledger.procedures import shipped_rulebook
@@ -61,7 +61,7 @@ VOCABULARIES: dict[str, tuple[str, ...]] = {
     "audit_finding": audit_words.FINDINGS,
     "audit_claimant": audit_words.CLAIMANTS,
     "audit_value": audit_words.VALUES,
-    "fault": get_args(Fault),
+    "fault": get_args(FileFault),
     "difference": get_args(DifferenceKind),
     "outturn": tuple(OUTTURNS),
     "public": public_words(),
