@@ -60,7 +60,7 @@ from ledger.anchoring.state_proofs import StateProofs
 from ledger.core.errors import MalformedInput
 from ledger.procedures import shipped_rulebook
 from ledger.proofs.bundles import JournalAnchors, Prover
-from ledger.store.journal import DatabaseJournal
+from ledger.store.chain_journal import DatabaseJournal
 from ledger.timeline import Histories
 from ledger.timeline.diagrams import Pictures
 

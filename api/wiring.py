@@ -23,19 +23,15 @@ from ledger.anchoring.anchors import Anchorer
 from ledger.anchoring.state_proofs import StateProofs, trusted_chain
 from ledger.anchoring.timestamps import TimestampWorker, read_roots
 from ledger.anchoring.worker import ChainConnection, ChainWorker, RegistryMirror
-from ledger.chain.anchor import AnchorClient
-from ledger.chain.backend import ChainBackend
-from ledger.chain.deploy import Deployment, Founding, FoundingAgency, deploy, other_contracts, require_deployment
-from ledger.chain.embedded import EmbeddedChain
-from ledger.chain.eth import Eth
-from ledger.chain.finality import finality_of
-from ledger.chain.journal import Journal, Purpose
-from ledger.chain.node import ChainIncident, EmbeddedNode
-from ledger.chain.registry import RegistryClient
+from ledger.chain.contract_clients import AnchorClient, RegistryClient
+from ledger.chain.deploy import RegistryAgency, RegistryFounding, deploy, other_contracts, require_deployment
+from ledger.chain.eth import Eth, finality_of
+from ledger.chain.journal import Deployment, Journal, Purpose
+from ledger.chain.node import ChainIncident, EmbeddedChain, EmbeddedNode
 from ledger.chain.remote import RemoteChain
 from ledger.chain.rpc import JsonRpc
 from ledger.chain.status import ChainStatusReader
-from ledger.chain.writer import ChainWriter
+from ledger.chain.writer import ChainBackend, ChainWriter
 from ledger.config import installation as installations
 from ledger.config.installation import DataDirectory, Installation
 from ledger.config.keys import LocalSigner, Signer, open_keystore, open_note_key
@@ -59,9 +55,8 @@ from ledger.recording.validation import Validator
 from ledger.store import bindings, log
 from ledger.store.access import AccessLog
 from ledger.store.append import clear_away
+from ledger.store.chain_journal import DatabaseJournal, keep_deployment, kept_deployment
 from ledger.store.database import Database, open_database
-from ledger.store.deployment import keep_deployment, kept_deployment
-from ledger.store.journal import DatabaseJournal
 from ledger.store.log import initialise, tree
 from ledger.supervision.library.publishing import Definitions
 from ledger.supervision.runs.datasets import DatasetFiles, Datasets, WriteTable, write_table
@@ -281,11 +276,11 @@ def founded_at(journal: Journal) -> int:
     return next((block for block in blocks if block is not None), 0)
 
 
-def chain_founding(installation: Installation) -> Founding:
+def chain_founding(installation: Installation) -> RegistryFounding:
     """Return the founding in the form that the registry's constructor takes."""
     founding = installation.founding
     agencies = tuple(
-        FoundingAgency(
+        RegistryAgency(
             agency_id=agency.agency_id,
             kind=KIND_NUMBERS[agency.kind],
             admin=agency.admin,
@@ -295,7 +290,7 @@ def chain_founding(installation: Installation) -> Founding:
         for agency in founding.agencies
     )
     submitters = (installation.submitter,)
-    return Founding(installation.log_id_bytes, agencies, submitters, founding.quorum, founding.development)
+    return RegistryFounding(installation.log_id_bytes, agencies, submitters, founding.quorum, founding.development)
 
 
 PUBLISH_EVERY = 0.25  # seconds between checks whether a checkpoint is due

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from eth_utils.address import to_checksum_address
 from joserfc import jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import OKPKey
@@ -21,14 +22,13 @@ from msgspec import Meta, Struct
 
 from api.middleware.problems import TokenRefused
 from ledger.core.encoding.decoding import convert
-from ledger.core.encoding.digests import keccak256
 from ledger.core.errors import MalformedInput, SignatureRefused, Unauthorized
 from ledger.core.events.terms import AgencyId, KeyId, OfficerId, SafeInt, SignatureText
 from ledger.core.procedure.legal_days import instant_text
 from ledger.core.signing.authority import AuthorityState, Grant, require_valid, standing_grant
 from ledger.core.signing.signatures import personal_digest, recover
-from ledger.store import challenges
-from ledger.store.challenges import Challenge
+from ledger.store import access
+from ledger.store.access import Challenge
 from ledger.store.database import Database
 
 ALGORITHM = "Ed25519"  # RFC 9864; the only one accepted, so that a token cannot choose another
@@ -120,7 +120,7 @@ class SignInService:
         nonce = secrets.token_hex(16)
         expires_at = now + self._challenge_lifetime_s
         message = self._message(key_id, nonce, now, expires_at)
-        challenges.keep(self._database, Challenge(nonce, key_id, message, expires_at), now)
+        access.keep_challenge(self._database, Challenge(nonce, key_id, message, expires_at), now)
         return SignInChallenge(nonce, message)
 
     def token(self, nonce: str, signature: str, authority: AuthorityState) -> AccessToken:
@@ -129,7 +129,7 @@ class SignInService:
         Raises TokenRefused, or Unauthorized for a key that is not granted now.
         """
         now = self._clock()
-        challenge = challenges.take(self._database, nonce, now)
+        challenge = access.take_challenge(self._database, nonce, now)
         if challenge is None:
             raise TokenRefused(
                 "no such challenge waits: it was used, or it expired",
@@ -189,7 +189,7 @@ class SignInService:
         """Return the text to sign, by EIP-4361, version 1."""
         return (
             f"{domain_of(self._url)} wants you to sign in with your Ethereum account:\n"
-            f"{checksum_address(key_id)}\n\n"
+            f"{to_checksum_address(key_id)}\n\n"
             f"{STATEMENT}\n\n"
             f"URI: {self._url}\n"
             "Version: 1\n"
@@ -206,13 +206,6 @@ def require_granted(authority: AuthorityState, key_id: str, now: int) -> Grant:
     grant = standing_grant(authority, key_id, authority.last_index + 1, field="key_id")
     require_valid(grant, now, field="key_id")
     return grant
-
-
-def checksum_address(key_id: str) -> str:
-    """Return the address in the mixed case of EIP-55."""
-    digits = key_id[2:]
-    digest = keccak256(digits.encode()).hex()
-    return "0x" + "".join(c.upper() if int(nibble, 16) >= 8 else c for c, nibble in zip(digits, digest, strict=False))
 
 
 def domain_of(url: str) -> str:

@@ -13,8 +13,8 @@ from api.routes.timelines import timeline_builder
 from ledger.core.errors import NotFound
 from ledger.i18n import Labels
 from ledger.store import log
+from ledger.store.chain_journal import DatabaseJournal
 from ledger.store.database import Connection
-from ledger.store.journal import DatabaseJournal
 from ledger.store.log import StoredEntry
 from ledger.timeline import Anchored, AnchoredSizes, Narrator, TimelineBuilder
 

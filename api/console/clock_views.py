@@ -66,7 +66,7 @@ def urgent(
 ) -> list[tuple[str, str, ClockView]]:
     """Return the clocks of the reader's agency that have a week left or less, with their cases' ids and numbers."""
     wanted = DeadlineFilter(as_of=reading.reader.now, agency=reading.agency, within_days=NEAR)
-    lines = clocks.listed(connection, reading.reader, wanted, limit=limit)
+    lines = clocks.list_deadlines(connection, reading.reader, wanted, limit=limit)
     views = ((line.case_id, _of_line(service, reading, line, labels)) for line in lines)
     return [(case_id, str(cases.case(connection, case_id)["case_number"]), view) for case_id, view in views if view]
 

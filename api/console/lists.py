@@ -17,9 +17,9 @@ from api.console.rendering import page
 from api.dependencies import Following, Service, ServiceOf, position_after
 from api.schemas.answers import HandoverLine, case_line, handover_line
 from ledger.i18n import Labels
-from ledger.store import cases, offers
+from ledger.store import cases
 from ledger.store.cases import Page
-from ledger.store.offers import Box
+from ledger.store.clocks import Box, offer_position, open_offers, parse_offer_position
 
 ROWS = 50  # of a list on one page
 FEW = 8  # of a list on the start page
@@ -109,14 +109,15 @@ def _box(
 ) -> tuple[list[HandoverRow], str | None]:
     """Return the open offers of a box by what expires first, and the cursor of the next page."""
     position = position_after(service, box, after)
-    last = None if position is None else offers.parse_place(position)
+    last = None if position is None else parse_offer_position(position)
     now = reading.reader.now
     with service.parts.database.read() as connection:
-        offer_rows = offers.open_offers(connection, reading.agency, box, as_of=now, limit=limit, after=last)
+        offer_rows = open_offers(connection, reading.agency, box, as_of=now, limit=limit, after=last)
         lines = [handover_line(row) for row in offer_rows]
         ids = list(dict.fromkeys(line.case_id for line in lines))
         clocks = clock_views.nearest(connection, service, reading, ids, labels)
         numbers = cases.numbers_of(connection, ids)
     reading.record(box, *ids)
     rows = [HandoverRow(line, numbers[line.case_id], clocks.get(line.case_id)) for line in lines]
-    return rows, service.cursors.seal(box, str(offers.place_of(offer_rows[-1]))) if len(offer_rows) == limit else None
+    following = offer_position(offer_rows[-1]) if len(offer_rows) == limit else None
+    return rows, None if following is None else service.cursors.seal(box, str(following))

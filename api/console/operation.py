@@ -15,7 +15,7 @@ from api.console.standing import service_status
 from api.dependencies import Service, ServiceOf
 from ledger.chain.journal import ChainWrite
 from ledger.chain.transaction import decode
-from ledger.store.journal import DatabaseJournal
+from ledger.store.chain_journal import DatabaseJournal
 
 WRITES = 50  # of the journal at a time
 

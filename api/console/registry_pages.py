@@ -27,9 +27,9 @@ from ledger.core.events.registry import RegistryChange
 from ledger.core.signing.authority import Agency, AuthorityState, Grant
 from ledger.i18n import Labels
 from ledger.store import cases, log
+from ledger.store.chain_journal import DatabaseJournal
 from ledger.store.database import Connection
 from ledger.store.growth import KeyUses, Use
-from ledger.store.journal import DatabaseJournal
 from ledger.store.log import StoredEntry
 from ledger.timeline import Anchored, AnchoredSizes
 from ledger.timeline.anchored_sizes import stages

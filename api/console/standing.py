@@ -21,10 +21,10 @@ from ledger.core.events import decode_payload
 from ledger.core.events.record import IncidentRecorded
 from ledger.core.procedure.legal_days import legal_day
 from ledger.core.verification.trust import FinalityRule
-from ledger.store import checkpoints, growth, imports, log, timestamps, webhooks
+from ledger.store import checkpoints, growth, imports, log, webhooks
+from ledger.store.chain_journal import DatabaseJournal
 from ledger.store.growth import Day
 from ledger.store.imports import SystemImports
-from ledger.store.journal import DatabaseJournal
 from ledger.store.webhooks import Webhook
 from ledger.supervision.runs.supervisor import RunState
 from ledger.witness.gathering import WitnessState
@@ -216,7 +216,7 @@ def _stamps(service: Service) -> TimestampOverview | None:
     if timestamp_worker is None or url is None:
         return None
     with service.parts.database.read() as connection:
-        last = timestamps.last(connection)
+        last = checkpoints.last_timestamp(connection)
     return TimestampOverview(url, last.size if last else 0, last.time if last else None, timestamp_worker.state)
 
 

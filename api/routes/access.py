@@ -16,7 +16,7 @@ from api.schemas.openapi import answers, page_of
 from ledger.core.errors import NotFound
 from ledger.core.visibility import concerned
 from ledger.store import cases
-from ledger.store.access import Recorded
+from ledger.store.access import RecordedRead
 
 ROLES = ("auditor", "supervisor")
 LOOKED_AT = 10_000  # records that one request looks through at most
@@ -101,7 +101,7 @@ def _collected(
     return reads, after, False
 
 
-def visible_reads(service: Service, reading: Reading, records: list[Recorded]) -> list[ReadView]:
+def visible_reads(service: Service, reading: Reading, records: list[RecordedRead]) -> list[ReadView]:
     """Return the reads by the agency's officers, and those of its cases by others as far as it may know of them."""
     foreign = {
         record.read.case_id for record in records if record.read.agency != reading.agency and record.read.case_id
@@ -121,18 +121,18 @@ def visible_reads(service: Service, reading: Reading, records: list[Recorded]) -
     return views
 
 
-def _view(record: Recorded) -> ReadView:
+def _view(record: RecordedRead) -> ReadView:
     read = record.read
     return ReadView(
         record.number, read.read_at, read.agency, read.officer, read.key_id, read.what, read.case_id, read.ground
     )
 
 
-def _view_of_another(record: Recorded) -> ReadView:
+def _view_of_another(record: RecordedRead) -> ReadView:
     """Return the view without the words of a search, which may be of the other agency's own cases."""
     view = _view(record)
     return replace(view, what=SEARCH) if view.what.startswith(SEARCH_FOR) else view
 
 
-def _view_of_supervision(record: Recorded) -> ReadView:
+def _view_of_supervision(record: RecordedRead) -> ReadView:
     return replace(_view(record), officer=None, key_id=None, what=BY_SUPERVISION, ground=None)

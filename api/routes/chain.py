@@ -18,7 +18,7 @@ from ledger.chain.journal import ChainWrite
 from ledger.core.encoding.decoding import decoder_of
 from ledger.core.errors import Unavailable
 from ledger.core.events.terms import KeyId
-from ledger.store.journal import DatabaseJournal
+from ledger.store.chain_journal import DatabaseJournal
 
 MAX_BODY = 512 * 1024  # bytes; a decision of many admins is the longest call
 MAX_ASKING = 8  # requests that wait for the node at once

@@ -28,9 +28,8 @@ from api.schemas.openapi import answers, page_of
 from ledger.core.custody.due_dates import ClockAtMoment, Deadline, Status, deadline, deadlines
 from ledger.deadlines.working_days import period_in_words
 from ledger.i18n import Labels
-from ledger.store import clocks, warnings
-from ledger.store.clocks import ClockLine, DeadlineFilter
-from ledger.store.warnings import Warned
+from ledger.store import clocks
+from ledger.store.clocks import ClockLine, DeadlineFilter, Warned
 
 router = APIRouter(prefix="/api/v1", tags=["deadlines"])
 
@@ -94,15 +93,15 @@ def list_deadlines(
         within_days=within_days,
     )
     last = position_after(service, "deadlines", after)
-    position = None if last is None else clocks.parse_place(last)
+    position = None if last is None else clocks.parse_deadline_position(last)
     with service.parts.database.read() as connection:
-        lines = clocks.listed(connection, reading.reader, wanted, limit=count, after=position)
+        lines = clocks.list_deadlines(connection, reading.reader, wanted, limit=count, after=position)
     views = [_view(counted_deadline, labels) for counted_deadline in _counted(service, lines, moment)]
     reading.record("list of deadlines", *dict.fromkeys(line.case_id for line in lines))
     if len(lines) < count:
         return json_response({"deadlines": views})
     return json_response(
-        {"deadlines": views, "next": service.cursors.seal("deadlines", str(clocks.place_of(lines[-1])))}
+        {"deadlines": views, "next": service.cursors.seal("deadlines", str(clocks.deadline_position(lines[-1])))}
     )
 
 
@@ -142,7 +141,7 @@ def list_warnings(
     count, last_number = service.limit(limit), int(position_after(service, "warnings", after) or 0)
     handler = reading.session.grant.officer if mine else None
     with service.parts.database.read() as connection:
-        page_warnings = warnings.listed(connection, reading.reader, handler=handler, after=last_number, limit=count)
+        page_warnings = clocks.warnings_to(connection, reading.reader, handler=handler, after=last_number, limit=count)
     if page_warnings:
         reading.record("list of warnings", *dict.fromkeys(warning.case_id for warning in page_warnings))
     return page_response(service, "warnings", page_warnings, count, lambda warning: warning.number, resumes=True)

@@ -18,17 +18,17 @@ from api.routes.tiles import published, served
 from api.schemas.openapi import answers, problems
 from ledger.anchoring.state_proofs import trusted_block
 from ledger.anchoring.timestamps import TimestampWorker
-from ledger.chain.backend import ChainBackend
-from ledger.chain.finality import final_block_of
+from ledger.chain.eth import final_block_of
+from ledger.chain.writer import ChainBackend
 from ledger.core.errors import NotFound, ProofRefused
 from ledger.core.log import merkle
 from ledger.core.log.checkpoints import parse_size
 from ledger.core.log.tiles import TileNodes
 from ledger.core.log.tlog_proofs import TlogProof
 from ledger.core.verification.trust import TrustedBlock, encode_trust
-from ledger.store import checkpoints, log, timestamps
-from ledger.store.journal import DatabaseJournal
-from ledger.store.timestamps import StoredTimestamp
+from ledger.store import checkpoints, log
+from ledger.store.chain_journal import DatabaseJournal
+from ledger.store.checkpoints import StoredTimestamp
 from ledger.timeline import AnchoredSizes
 
 router = APIRouter(prefix="/api/v1/log", tags=["log"])
@@ -124,7 +124,7 @@ def log_state(service: ServiceOf) -> Response:
         tree = log.tree(connection)
         last = checkpoints.last_published(connection)
         witnessed = checkpoints.last_witnessed(connection)
-        stamp = timestamps.last(connection)
+        stamp = checkpoints.last_timestamp(connection)
     trust, state = parts.trust.trust, parts.chain_worker.state
     return json_response(
         LogStateView(

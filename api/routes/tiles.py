@@ -14,7 +14,7 @@ from api.schemas.openapi import problems
 from ledger.core.errors import NotFound
 from ledger.core.log.tiles import TILE_WIDTH, BundleName, TileName, encode_bundle, parse_name, width_at
 from ledger.store import checkpoints, log
-from ledger.store.checkpoints import Published
+from ledger.store.checkpoints import PublishedCheckpoint
 from ledger.store.database import Connection
 
 ETERNAL = {"Cache-Control": "public, max-age=31536000, immutable"}
@@ -79,7 +79,7 @@ def tile(service: ServiceOf, request: Request, name: TileNamePath) -> Response:
     return Response(gzip.compress(data, LEVEL, mtime=0), headers=ETERNAL | VARIES | COMPRESSED, media_type=_BYTES)
 
 
-def served(service: Service, connection: Connection) -> Published:
+def served(service: Service, connection: Connection) -> PublishedCheckpoint:
     """Return the checkpoint for everybody: the newest that the policy's quorum has co-signed, or without one the
     newest."""
     if service.parts.trust.trust.policy.asks_for_witnesses:
@@ -87,7 +87,7 @@ def served(service: Service, connection: Connection) -> Published:
     return published(connection)
 
 
-def published(connection: Connection) -> Published:
+def published(connection: Connection) -> PublishedCheckpoint:
     """Return the newest published checkpoint. Raises NotFound before the first."""
     newest = checkpoints.last_published(connection)
     if newest is None:

@@ -25,7 +25,7 @@ from ledger.core.custody.spans import Span
 from ledger.core.errors import NotFound
 from ledger.i18n import Labels
 from ledger.store import cases
-from ledger.store.journal import DatabaseJournal
+from ledger.store.chain_journal import DatabaseJournal
 from ledger.timeline import AnchoredSizes, CustodyHistory, Narrator, TimelineBuilder, TimelineStep, names_by_id
 
 TIMELINE = "timeline"

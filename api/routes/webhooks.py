@@ -21,7 +21,7 @@ from ledger.core.encoding.decoding import decoder_of
 from ledger.interchange.webhooks import Undelivered, post
 from ledger.store import webhooks
 from ledger.store.feed import parse_cursor
-from ledger.store.webhooks import Progress, Webhook
+from ledger.store.webhooks import DeliveryProgress, Webhook
 
 MAX_BODY = 4096  # bytes
 
@@ -141,7 +141,7 @@ def remove(service: ServiceOf, reading: Supervises, webhook_id: WebhookId) -> Re
 async def test(service: ServiceOf, reading: Supervises, webhook_id: WebhookId) -> Response:
     """Send an empty page once, at once, and signed as every page is. Takes the role supervisor."""
     webhook = await run_in_threadpool(_found, service, reading, webhook_id)
-    progress = Progress(webhook.events_after, webhook.warnings_after)
+    progress = DeliveryProgress(webhook.events_after, webhook.warnings_after)
     sent = message(webhook, progress, {"events": [], "next": _cursor(service, webhook)})
     headers = sent.headers(webhook_secret(service.parts, webhook_id), service.parts.clock() // 1000)
     try:

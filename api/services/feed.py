@@ -13,7 +13,7 @@ from api.services.parts import Parts
 from ledger.core.visibility import Sides, Sight
 from ledger.store import cases, feed, log
 from ledger.store.database import Connection
-from ledger.store.feed import Cursor, Step
+from ledger.store.feed import Cursor, FeedStep
 from ledger.store.log import StoredEntry
 
 FEED = "feed"  # scope of the feed's cursors
@@ -44,9 +44,9 @@ def goes_on(parts: Parts, agency: str, after: Cursor) -> bool:
         return feed.is_behind(connection, agency, after)
 
 
-def _within(steps: Sequence[Step]) -> list[Step]:
+def _within(steps: Sequence[FeedStep]) -> list[FeedStep]:
     """Return the steps that fit on one page by size, at least one."""
-    taken: list[Step] = []
+    taken: list[FeedStep] = []
     size = 0
     for step in steps:
         size += len(step.entry.payload) + len(step.entry.envelope)
@@ -56,7 +56,9 @@ def _within(steps: Sequence[Step]) -> list[Step]:
     return taken
 
 
-def _shown(connection: Connection, reading: Reading, steps: Sequence[Step]) -> Iterator[tuple[StoredEntry, EventView]]:
+def _shown(
+    connection: Connection, reading: Reading, steps: Sequence[FeedStep]
+) -> Iterator[tuple[StoredEntry, EventView]]:
     """Yield what the reader may see now, with confidential sections if the agency holds the case."""
 
     @cache

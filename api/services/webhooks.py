@@ -18,9 +18,9 @@ from api.services.parts import Parts
 from ledger.core.errors import Unauthorized
 from ledger.core.signing.authority import AuthorityState
 from ledger.interchange.webhooks import Message, Outgoing, Receivers, secret_of
-from ledger.store import warnings
+from ledger.store import clocks
 from ledger.store.feed import parse_cursor
-from ledger.store.webhooks import Progress, Webhook
+from ledger.store.webhooks import DeliveryProgress, Webhook
 
 ROLE = "supervisor"
 PAGE = 100  # events or warnings of one message
@@ -38,7 +38,7 @@ class WebhookPages:
         if goes_on(self._parts, webhook.agency, parse_cursor(webhook.events_after)):
             return True
         with self._parts.database.read() as connection:
-            return warnings.last_number(connection, webhook.agency) > webhook.warnings_after
+            return clocks.last_warning_number(connection, webhook.agency) > webhook.warnings_after
 
     def next(self, webhook: Webhook) -> Outgoing:
         """Return a page of events, or one of warnings if there are no events. Raises Unauthorized if the key's right
@@ -48,15 +48,15 @@ class WebhookPages:
         after = parse_cursor(webhook.events_after)
         if goes_on(self._parts, webhook.agency, after):
             page = read_page(self._parts, reading, after, PAGE)
-            progress = Progress(page.next, webhook.warnings_after)
+            progress = DeliveryProgress(page.next, webhook.warnings_after)
             return Outgoing(progress, message(webhook, progress, self._sealed(page)) if page.events else None)
         with self._parts.database.read() as connection:
-            last = warnings.last_number(connection, webhook.agency)
-            page_warnings = warnings.listed(
+            last = clocks.last_warning_number(connection, webhook.agency)
+            page_warnings = clocks.warnings_to(
                 connection, reading.reader, handler=None, after=webhook.warnings_after, limit=PAGE
             )
         last_number = page_warnings[-1].number if len(page_warnings) == PAGE else last
-        progress = Progress(webhook.events_after, last_number)
+        progress = DeliveryProgress(webhook.events_after, last_number)
         if not page_warnings:
             return Outgoing(progress, None)
         reading.record("warnings by webhook", *dict.fromkeys(warning.case_id for warning in page_warnings))
@@ -67,7 +67,7 @@ class WebhookPages:
         return replace(page, next=self._cursors.seal(FEED, page.next))
 
 
-def message(webhook: Webhook, progress: Progress, body: Any) -> Message:
+def message(webhook: Webhook, progress: DeliveryProgress, body: Any) -> Message:
     """Return the message of a page.
 
     Its id is the range of the page, so that a page that has grown before it is sent again is another message.

@@ -13,9 +13,10 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
+from eth_utils.address import to_checksum_address
 from msgspec import Struct
 
-from api.auth.sessions import STATEMENT, checksum_address, domain_of
+from api.auth.sessions import STATEMENT, domain_of
 from ledger.core.encoding import canonical
 from ledger.core.encoding.decoding import convert
 from ledger.core.errors import MalformedInput, SignatureRefused, Unauthorized
@@ -149,7 +150,7 @@ class QuestionBuilder:
         moment = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ"
         lines = (
             re.escape(f"{domain_of(self.holder.url)} wants you to sign in with your Ethereum account:"),
-            re.escape(checksum_address(self.holder.key_id)),
+            re.escape(to_checksum_address(self.holder.key_id)),
             "",
             re.escape(STATEMENT),
             "",

@@ -13,21 +13,20 @@ from enum import StrEnum
 
 from msgspec import Struct
 
-from ledger.chain.anchor import AnchorClient, AnchorRecord, AnchorRequest
-from ledger.chain.calls import ContractDomain
+from ledger.chain.contract import ContractDomain
+from ledger.chain.contract_clients import AnchorClient, AnchorRecord, AnchorRequest, RegistryClient
 from ledger.chain.errors import CallReverted, OtherContracts
 from ledger.chain.eth import Eth
 from ledger.chain.journal import SETTLED, AnchoredHead, ChainWrite, WriteState
-from ledger.chain.registry import RegistryClient
 from ledger.core.errors import Conflict, IntegrityBroken
 from ledger.core.log import merkle
 from ledger.core.log.tiles import TileNodes
 from ledger.core.signing.authority import AuthorityState
 from ledger.recording.registry_view import Registry
 from ledger.store import checkpoints, log
-from ledger.store.checkpoints import Published
+from ledger.store.chain_journal import DatabaseJournal
+from ledger.store.checkpoints import PublishedCheckpoint
 from ledger.store.database import Connection, Database
-from ledger.store.journal import DatabaseJournal
 from ledger.witness.gathering import CosignedCheckpoint, Gatherer
 
 
@@ -180,7 +179,7 @@ class Anchorer:
         with self._database.read() as connection:
             return AnchorStatus(log.tree(connection).size, submitted, confirmed)
 
-    def _is_mirrored(self, authority: AuthorityState, published: Published, at: bytes) -> bool:
+    def _is_mirrored(self, authority: AuthorityState, published: PublishedCheckpoint, at: bytes) -> bool:
         """Return whether the published tree has every change of the contract's registry."""
         state = self._registry_client.state(at)
         return state.registry_hash == authority.registry_hash and authority.last_index < published.size
@@ -203,7 +202,7 @@ def _require_one_history(connection: Connection, previous: AnchorRecord) -> None
 
 
 def _request(
-    connection: Connection, previous: AnchorRecord, published: Published, registry_hash: bytes
+    connection: Connection, previous: AnchorRecord, published: PublishedCheckpoint, registry_hash: bytes
 ) -> AnchorRequest:
     """Build the anchor that continues the chain's last record. Requires ``previous.size <= published.size``."""
     nodes = TileNodes(published.size, log.tile_reader(connection))

@@ -14,23 +14,22 @@ from concurrent.futures import ThreadPoolExecutor
 import structlog
 from msgspec.structs import replace
 
-from ledger.chain.backend import ChainBackend
-from ledger.chain.deploy import Deployment
 from ledger.chain.errors import ChainUnavailable
 from ledger.chain.eth import AccountProof, BlockRef, Eth
-from ledger.chain.journal import ChainWrite, WriteState
+from ledger.chain.journal import ChainWrite, Deployment, WriteState
+from ledger.chain.writer import ChainBackend
 from ledger.core.encoding.digests import keccak256
 from ledger.core.errors import MalformedInput, ProofRefused, TallystickError, Unavailable
-from ledger.core.ethereum import rlp
+from ledger.core.ethereum import trie
 from ledger.core.ethereum.block_headers import read_header
 from ledger.core.ethereum.trie import walk
 from ledger.core.verification.bundle_format import Anchor, ContractProof, SlotProof, raw
 from ledger.core.verification.contract_storage import anchor_slots, read_anchor_state, read_grant_state, registry_slots
 from ledger.core.verification.trust import FinalityRule, TrustedBlock, TrustedChain
 from ledger.proofs.bundles import RecordedHead
-from ledger.store import anchor_states, log
+from ledger.store import chain_journal, log
+from ledger.store.chain_journal import DatabaseJournal
 from ledger.store.database import Database
-from ledger.store.journal import DatabaseJournal
 
 ANCHORS_A_STEP = 16  # proven in one go, the newest first
 KEYS_AN_ANCHOR = 64  # whose slots are fetched with it: the last that signed in its range
@@ -125,18 +124,18 @@ class StateProofs:
 
     def _kept_header(self, write: ChainWrite) -> bytes | None:
         with self._database.read() as connection:
-            return anchor_states.kept_header(connection, write)
+            return chain_journal.proof_header(connection, write)
 
     def _kept(self, recorded: RecordedHead, key_id: str | None) -> Anchor | None:
         with self._database.read() as connection:
-            header = anchor_states.kept_header(connection, recorded.write)
+            header = chain_journal.proof_header(connection, recorded.write)
             if header is None:
                 return None
             try:
-                anchor = _built(header, recorded, key_id, lambda name: anchor_states.node(connection, name))
+                anchor = _built(header, recorded, key_id, lambda name: chain_journal.trie_node(connection, name))
             except (MalformedInput, ProofRefused):
                 return None
-            note = anchor_states.block_note(connection, recorded.write)
+            note = chain_journal.block_note(connection, recorded.write)
         return anchor if note is None else replace(anchor, block_note=raw(note))
 
     def _recorded(self, write: ChainWrite, contracts: TrustedChain) -> RecordedHead:
@@ -163,7 +162,7 @@ class StateProofs:
         # Verified before it is stored: the node is not trusted.
         for key in (None, *keys):
             _built(header, recorded, key, nodes.get)
-        anchor_states.keep(self._database, recorded.write, header, nodes)
+        chain_journal.keep_state_proof(self._database, recorded.write, header, nodes)
 
 
 def trusted_chain(deployment: Deployment, finality: FinalityRule) -> TrustedChain:
@@ -226,7 +225,7 @@ def _built(header: bytes, recorded: RecordedHead, key_id: str | None, node_of: N
 
 def _contract(state_root: bytes, address: str, slots: tuple[bytes, ...], node_of: NodeSource) -> ContractProof:
     account, account_path = _path(state_root, bytes.fromhex(address[2:]), node_of)
-    fields = rlp.decode(account)
+    fields = trie.decode_rlp(account)
     storage_root = fields[2] if isinstance(fields, tuple) and len(fields) == 4 else b""
     assert isinstance(storage_root, bytes)
     return ContractProof(
@@ -236,7 +235,7 @@ def _contract(state_root: bytes, address: str, slots: tuple[bytes, ...], node_of
 
 def _slot(storage_root: bytes, slot: bytes, node_of: NodeSource) -> SlotProof:
     value, path = _path(storage_root, slot, node_of)
-    number = rlp.decode(value) if value else b""
+    number = trie.decode_rlp(value) if value else b""
     assert isinstance(number, bytes)
     return SlotProof(key=_hex(slot), value=_hex(number.rjust(32, b"\0")), proof=path)
 

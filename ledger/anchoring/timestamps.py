@@ -21,10 +21,9 @@ from rfc3161_client import HashAlgorithm, TimestampRequestBuilder, decode_timest
 from ledger.core.errors import MalformedInput, SignatureRefused, TallystickError, Unavailable
 from ledger.core.log.notes import parse_note
 from ledger.core.verification.timestamps import MAX_RESPONSE_LENGTH, verify_timestamp
-from ledger.store import checkpoints, timestamps
-from ledger.store.checkpoints import Published
+from ledger.store import checkpoints
+from ledger.store.checkpoints import PublishedCheckpoint, StoredTimestamp
 from ledger.store.database import Database
-from ledger.store.timestamps import StoredTimestamp
 
 LOOK_EVERY_S = 1.0  # seconds between checks whether a timestamp is due
 FIRST_PAUSE_S = 5.0  # after a failure, doubled by each that follows
@@ -111,14 +110,14 @@ class TimestampWorker:
                 hint="Put the root certificate of the authority at timestamp_url into the file of timestamp_roots.",
             )
         stamp = StoredTimestamp(published.size, response, timestamp.time)
-        timestamps.store(self._database, stamp)
+        checkpoints.store_timestamp(self._database, stamp)
         self.state = TimestampWorkerState()
         logger.info("checkpoint timestamped", size=stamp.size, time=stamp.time, authority=timestamp.authority)
         return stamp
 
-    def _due(self) -> Published | None:
+    def _due(self) -> PublishedCheckpoint | None:
         with self._database.read() as connection:
-            last = timestamps.last(connection)
+            last = checkpoints.last_timestamp(connection)
             published = checkpoints.last_published(connection)
         if published is None or published.size == 0:
             return None

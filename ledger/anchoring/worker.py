@@ -11,13 +11,12 @@ import structlog
 
 from ledger.anchoring.anchors import Anchorer, WaitReason
 from ledger.anchoring.state_proofs import StateProofs
-from ledger.chain.anchor import AnchorClient
-from ledger.chain.backend import ChainBackend
-from ledger.chain.deploy import Deployment
+from ledger.chain.contract_clients import AnchorClient, OnChainChange, RegistryClient
 from ledger.chain.errors import ChainAhead
 from ledger.chain.eth import BlockRef
-from ledger.chain.registry import OnChainChange, RegistryClient
+from ledger.chain.journal import Deployment
 from ledger.chain.status import ChainStatus, ChainStatusReader
+from ledger.chain.writer import ChainBackend
 from ledger.core.errors import Conflict, IntegrityBroken, TallystickError, Unavailable
 from ledger.core.verification.trust import TrustedChain
 from ledger.recording.registry_view import Registry

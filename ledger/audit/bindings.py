@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from ledger.audit.findings import AuditFinding, finding
 from ledger.core.errors import IntegrityBroken
-from ledger.store import bindings, checkpoints, deployment
+from ledger.store import bindings, chain_journal, checkpoints
 from ledger.store.bindings import BOUND_TABLES, COMMITS, DATASET_FILES, DEPLOYMENT, FORGOTTEN, Binding, BindingHead
 from ledger.store.database import Connection
 
@@ -82,8 +82,8 @@ def check_bound(connection: Connection, bound: Bound, heads: Sequence[BindingHea
             yield finding("bindings", None, "bound_head", head.digest, digest_then, number=head.count - 1)
     for table in BOUND_TABLES:
         yield from _differing(connection, table, bound)
-    kept = deployment.kept_digest(connection)
-    for name, digest in bound.rows.get(DEPLOYMENT, {deployment.NAME: None}).items():
+    kept = chain_journal.deployment_digest(connection)
+    for name, digest in bound.rows.get(DEPLOYMENT, {chain_journal.DEPLOYMENT_NAME: None}).items():
         yield from _differs(DEPLOYMENT, name, digest, kept)
 
 

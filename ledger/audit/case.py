@@ -23,8 +23,8 @@ from ledger.deadlines.working_days import shipped_calendar
 from ledger.recording.case_states import CaseStates
 from ledger.store import audit as rows
 from ledger.store import checkpoints, log
+from ledger.store.chain_journal import DatabaseJournal
 from ledger.store.database import Connection, Database
-from ledger.store.journal import DatabaseJournal
 from ledger.store.log import StoredEntry, TreeState
 
 

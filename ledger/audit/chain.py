@@ -11,13 +11,12 @@ from msgspec import Struct
 
 from ledger.audit.entries import Ground
 from ledger.audit.findings import AuditFinding, AuditFindings, finding, finding_of
-from ledger.chain.anchor import AnchorRecord
-from ledger.chain.deploy import Deployment, require_deployment
+from ledger.chain.contract_clients import AnchorRecord, ContractsAt
+from ledger.chain.deploy import require_deployment
 from ledger.chain.errors import ChainUnavailable
 from ledger.chain.eth import BlockRef, Eth
-from ledger.chain.node import CHAIN_ID
-from ledger.chain.replay import replayed
-from ledger.chain.view import ContractsAt
+from ledger.chain.journal import Deployment
+from ledger.chain.node import CHAIN_ID, replayed
 from ledger.core.errors import NotFound, TallystickError, Unavailable
 from ledger.core.events import decode_payload
 from ledger.core.events.record import SectionErased
@@ -28,9 +27,8 @@ from ledger.core.signing.authority import AuthorityState
 from ledger.core.verification.trust import Trust
 from ledger.store import audit as rows
 from ledger.store import log
+from ledger.store.chain_journal import DatabaseJournal, kept_deployment
 from ledger.store.database import Connection, Database
-from ledger.store.deployment import kept_deployment
-from ledger.store.journal import DatabaseJournal
 
 
 class ContractView(Protocol):

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from ledger.audit.chain import ContractView, Look, Mirror
 from ledger.audit.findings import AuditFinding, AuditFindings, differences, finding, finding_of
 from ledger.audit.tree import Claimant, RootClaim
-from ledger.chain.anchor import AnchorRecord
+from ledger.chain.contract_clients import AnchorRecord
 from ledger.chain.journal import AnchoredHead, ChainWrite, WriteState
 from ledger.core.encoding.digests import keccak256
 from ledger.core.errors import IntegrityBroken, NotFound, TallystickError, Unavailable
@@ -17,11 +17,10 @@ from ledger.core.log.notes import parse_note
 from ledger.core.signing.signatures import LATEST
 from ledger.core.verification.timestamps import verify_timestamp
 from ledger.core.verification.trust import Trust
-from ledger.store import checkpoints, timestamps
-from ledger.store.checkpoints import Published
+from ledger.store import checkpoints
+from ledger.store.chain_journal import DatabaseJournal
+from ledger.store.checkpoints import PublishedCheckpoint, StoredTimestamp
 from ledger.store.database import Connection
-from ledger.store.journal import DatabaseJournal
-from ledger.store.timestamps import StoredTimestamp
 
 
 # 10
@@ -56,7 +55,7 @@ def kept(notes: Iterable[str], trust: Trust) -> list[RootClaim]:
     return [RootClaim(head.size, head.root, "checkpoints", Claimant("kept_checkpoint", head.size)) for head in heads]
 
 
-def _verified(row: Published, trust: Trust) -> Checkpoint:
+def _verified(row: PublishedCheckpoint, trust: Trust) -> Checkpoint:
     checkpoint = verify_checkpoint(row.note, trust.log_key_of(row.note))
     verify_cosignatures(row.note, trust.policy.witnesses.values())
     if checkpoint.size != row.size:
@@ -182,7 +181,7 @@ def check_stamps(connection: Connection, notes: Mapping[int, str], trust: Trust)
     A timestamp of an authority under none of the trust file's roots is compared with its checkpoint only: it may be
     older than today's roots.
     """
-    for stamp in timestamps.all_kept(connection):
+    for stamp in checkpoints.all_timestamps(connection):
         by = Claimant("timestamp", stamp.size)
         if (note := notes.get(stamp.size)) is None:
             yield finding("checkpoints", None, "no_checkpoint", **by.slots)

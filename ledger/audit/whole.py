@@ -26,8 +26,8 @@ from ledger.core.verification.trust import Trust
 from ledger.store import audit as rows
 from ledger.store import log
 from ledger.store.access import AccessLog
+from ledger.store.chain_journal import DatabaseJournal
 from ledger.store.database import Connection, Database
-from ledger.store.journal import DatabaseJournal
 from ledger.store.log import TreeState
 from ledger.store.schema import differences as differences_of
 from ledger.store.schema import mistyped_columns, storage_faults

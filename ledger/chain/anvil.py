@@ -1,4 +1,9 @@
-"""Anvil as a child process: started on a loopback port, and killed when its parent ends."""
+"""Anvil as a child process, killed when its parent ends, and its blocks: one write each, reproducible from the journal.
+
+A block's hash follows from its parent, its timestamp and its one transaction, so the same writes in the same order
+give the same hashes on any Anvil of this version and these flags. The calls are sent one after the other: in a batch
+the hashes would differ.
+"""
 
 from __future__ import annotations
 
@@ -9,9 +14,13 @@ import subprocess
 import threading
 from collections import deque
 from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
-from ledger.chain.errors import ChainUnavailable
+from ledger.chain.errors import ChainMismatch, ChainUnavailable, OutOfStep, TransactionRefused
+from ledger.chain.eth import NO_ACCOUNT, Block, BlockRef, Eth, SendOutcome
+from ledger.chain.journal import ChainWrite
 
 GENESIS_TIMESTAMP = 1577836800  # 2020-01-01T00:00:00Z
 GAS_LIMIT = 30_000_000  # of a block
@@ -27,6 +36,7 @@ def anvil_arguments(*, directory: Path, chain_id: int, port: int, load: Path | N
     Gas costs nothing, so that an agency's admin needs no coins. ``directory`` takes what Anvil would otherwise write to
     the user's home; with ``port`` 0 the system chooses.
     """
+    # No block but on our word; all that a header holds comes from these flags or from the journal.
     arguments = ["--no-mining", "--order", "fifo", "--hardfork", "cancun", "--prune-history", str(STATES_KEPT)]
     arguments += ["--timestamp", str(GENESIS_TIMESTAMP), "--gas-limit", str(GAS_LIMIT), "--chain-id", str(chain_id)]
     arguments += ["--base-fee", "0", "--gas-price", "0", "--disable-min-priority-fee", "--accounts", "0"]
@@ -42,9 +52,11 @@ class AnvilProcess:
     """
 
     def __init__(self, binary: Path, arguments: Sequence[str], *, home: Path):
-        self._command = [*_die_with_parent(), str(binary), *arguments]
+        # The kernel kills the child with its parent, where util-linux has setpriv.
+        setpriv = shutil.which("setpriv")
+        self._command = [*([setpriv, "--pdeathsig", "KILL"] if setpriv else []), str(binary), *arguments]
         self._home = home
-        self._said: deque[str] = deque(maxlen=20)
+        self._last_lines: deque[str] = deque(maxlen=20)
         self._settled = threading.Event()  # set once it listens or has ended
         self._ended = threading.Event()
         self._process: subprocess.Popen[str] | None = None
@@ -58,7 +70,7 @@ class AnvilProcess:
         if not self._settled.wait(START_SECONDS):
             self.stop()
         if self._address is None:
-            words = str(self._failure or "; ".join(line for line in self._said if line.strip()))
+            words = str(self._failure or "; ".join(line for line in self._last_lines if line.strip()))
             raise ChainUnavailable(
                 f"the embedded chain node does not start: {words[-400:]}",
                 hint="Run scripts/setup, which installs Anvil.",
@@ -93,25 +105,97 @@ class AnvilProcess:
                 env={"HOME": str(self._home), "PATH": os.defpath},
                 start_new_session=True,  # an interrupt at the terminal is for the service, which then stops it
             )
-            self._listen(self._process)
+            assert self._process.stdout is not None
+            for line in self._process.stdout:
+                self._last_lines.append(line.rstrip())
+                match = _LISTENING.search(line) if self._address is None else None
+                if match:
+                    self._address = match.group(1)
+                    self._settled.set()
+            self._process.wait()
         except OSError as error:
             self._failure = error
         finally:
             self._ended.set()
             self._settled.set()
 
-    def _listen(self, process: subprocess.Popen[str]) -> None:
-        assert process.stdout is not None
-        for line in process.stdout:
-            self._said.append(line.rstrip())
-            match = _LISTENING.search(line) if self._address is None else None
-            if match:
-                self._address = match.group(1)
-                self._settled.set()
-        process.wait()
+
+@dataclass(frozen=True, slots=True)
+class MinedWrite:
+    block: BlockRef
+    succeeded: bool  # False if it reverted; it is in the block all the same
+    gas_used: int
 
 
-def _die_with_parent() -> list[str]:
-    """Return a prefix that has the kernel kill the child with its parent; empty without util-linux's setpriv."""
-    setpriv = shutil.which("setpriv")
-    return [setpriv, "--pdeathsig", "KILL"] if setpriv else []
+def mine(eth: Eth, write: ChainWrite, parent: BlockRef) -> MinedWrite:
+    """Mine the write as the only transaction of the block after ``parent``, the head.
+
+    Raises TransactionRefused, with no block made, if the node does not take it, and OutOfStep if the block is not the
+    journal's: somebody else has used the node, which must be discarded.
+    """
+    # Whatever somebody else sent to the node must not get into this block.
+    eth.rpc.call("anvil_dropAllTransactions")
+    eth.rpc.call("evm_setNextBlockTimestamp", write.timestamp)
+    try:
+        outcome = eth.send(write.raw_transaction)
+        if outcome is not SendOutcome.ACCEPTED:
+            raise TransactionRefused("the transaction", 0, outcome.value)
+    except TransactionRefused as error:
+        # A refusal counts only if the node still has the fees and limits that its flags set.
+        pending = eth.block("pending")
+        if pending is None or not _has_our_environment(pending):
+            raise OutOfStep(
+                f"the embedded chain's environment was changed, and it refuses write {write.number}"
+            ) from error
+        raise
+    eth.rpc.call("evm_mine")
+    # Looked up by hash: whoever else has the port may have sent and mined something.
+    block, receipt = eth.head(), eth.receipt(write.transaction_hash)
+    # Every header field that others could have set must be as the flags and the journal have it.
+    expected = (parent.number + 1, parent.hash, (write.transaction_hash,), write.timestamp)
+    actual = (block.number, block.parent_hash, block.transactions, block.timestamp)
+    if receipt is None or receipt.block != block.ref or actual != expected or not _has_our_environment(block):
+        raise OutOfStep(f"block {block.number} of the embedded chain is not the one that write {write.number} makes")
+    return MinedWrite(block.ref, receipt.succeeded, receipt.gas_used)
+
+
+def require_in_step(eth: Eth, head: BlockRef) -> None:
+    """Raise OutOfStep unless the node's head is ``head`` and its state is the one that this block left.
+
+    The state of the genesis block is not checked: its header does not commit to it.
+    """
+    actual = eth.head()
+    if actual.ref != head:
+        raise OutOfStep(f"the embedded chain stands at block {actual.number}, the journal at block {head.number}")
+    if head.number > 0 and eth.proven_state_root(head.hash) != actual.state_root:
+        raise OutOfStep(f"the state of the embedded chain is not the one that block {head.number} left")
+
+
+def require_recorded_block(write: ChainWrite, block: BlockRef) -> None:
+    """Raise ChainMismatch unless ``block`` is the one that the journal has for the write."""
+    if (write.block_number, write.block_hash) != (block.number, block.hash):
+        recorded = (write.block_hash or b"").hex()
+        raise ChainMismatch(
+            f"expected block {write.block_number} to be {recorded}, as the journal has it for write {write.number}; "
+            f"calculated block {block.number} as {block.hash.hex()}",
+            block_number=write.block_number,
+            hint="The journal or the chain's dump was edited or replaced. Restore both from one backup.",
+        )
+
+
+def consistent_blocks(eth: Eth) -> list[Block]:
+    """Return all blocks from genesis to head.
+
+    Raises OutOfStep if a block does not follow from the one before, or the state is not the one that the head left.
+    """
+    head = eth.head()
+    blocks = eth.blocks(range(head.number + 1))
+    for parent, block in pairwise(blocks):
+        if block.parent_hash != parent.hash:
+            raise OutOfStep(f"block {block.number} of the embedded chain does not follow from block {parent.number}")
+    require_in_step(eth, head.ref)
+    return blocks
+
+
+def _has_our_environment(block: Block) -> bool:
+    return (block.miner, block.gas_limit, block.base_fee) == (NO_ACCOUNT, GAS_LIMIT, 0)

@@ -1,24 +1,31 @@
-"""Calls, events and errors of the ledger's contracts, encoded and decoded by their ABIs."""
+"""Calls, events and errors of the ledger's contracts by their ABIs, and the digests that are signed for them.
+
+Ids are slugs of 1 to 31 characters; addresses are 0x and lower-case hex.
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
+
+from eth_abi.abi import decode, encode
+from eth_abi.exceptions import DecodingError
+from eth_utils.abi import abi_to_signature, collapse_if_tuple, function_signature_to_4byte_selector
 
 from contracts import artifact
 from ledger.chain.errors import CallReverted, ChainMismatch, ChainUnavailable, RpcRefused
 from ledger.chain.eth import BlockId, Eth, Log
 from ledger.chain.recursion_limit import kept_recursion_limit
+from ledger.chain.transaction import TransactionSigner
 from ledger.core.encoding.digests import keccak256
+from ledger.core.ethereum.contract_changes import ContractChange
+from ledger.core.signing.signatures import DOMAIN_NAME, DOMAIN_VERSION, SUITE_SECP256K1_EIP712
 
 with kept_recursion_limit():
-    from eth_abi.exceptions import DecodingError
-    from eth_utils.abi import collapse_if_tuple
-    from web3 import Web3
-
-abi_codec = Web3().codec
+    from eth_account.messages import encode_typed_data
 
 HINT_OF_SILENCE = "It may be a contract of another version: tally doctor tells."
 HINTS = {
@@ -48,8 +55,8 @@ HINTS = {
 
 
 CONTRACTS = ("AgencyRegistry", "LogAnchor")  # each passes on what the other refuses
-ERROR_OF_REQUIRE = {"name": "Error", "inputs": [{"name": "message", "type": "string"}]}
-PANIC = {"name": "Panic", "inputs": [{"name": "code", "type": "uint256"}]}
+ERROR_OF_REQUIRE = {"type": "error", "name": "Error", "inputs": [{"name": "message", "type": "string"}]}
+PANIC = {"type": "error", "name": "Panic", "inputs": [{"name": "code", "type": "uint256"}]}
 _SLUG = re.compile(rb"([a-z0-9-]{1,31})\x00+")  # in 32 bytes
 EXECUTION_ERROR = 3  # what geth and Anvil answer to a call that reverts
 
@@ -66,7 +73,7 @@ class ContractAbi:
         self._code = self._blank(bytes.fromhex(deployed["object"].removeprefix("0x")))
         entries: list[dict[str, Any]] = compiled["abi"]
         self._functions = {entry["name"]: entry for entry in entries if entry["type"] == "function"}
-        self._events = {entry["name"]: entry for entry in entries if entry["type"] == "event"}
+        self._events: dict[str, Any] = {entry["name"]: entry for entry in entries if entry["type"] == "event"}
         self._constructor = next(entry for entry in entries if entry["type"] == "constructor")
         custom_errors = [
             entry for contract in CONTRACTS for entry in artifact(contract)["abi"] if entry["type"] == "error"
@@ -75,7 +82,7 @@ class ContractAbi:
 
     def initcode(self, *arguments: Any) -> bytes:
         """Return the bytes that create the contract: code, then the constructor's arguments."""
-        return self._initcode + abi_codec.encode(_types(self._constructor["inputs"]), arguments)
+        return self._initcode + encode(_types(self._constructor["inputs"]), arguments)
 
     def is_code(self, code: bytes) -> bool:
         """Return whether a contract's code is this one's, whatever values its constructor has fixed in it."""
@@ -91,7 +98,7 @@ class ContractAbi:
 
     def encode_call(self, function: str, *arguments: Any) -> bytes:
         entry = self._functions[function]
-        return _selector(entry) + abi_codec.encode(_types(entry["inputs"]), arguments)
+        return _selector(entry) + encode(_types(entry["inputs"]), arguments)
 
     def function_of(self, data: bytes) -> str | None:
         """Return the name of the function that call data calls; None if this contract has no such function."""
@@ -100,14 +107,14 @@ class ContractAbi:
     def decode_result(self, function: str, data: bytes) -> Any:
         """Decode the single return value; a struct is a tuple. Raises ValueError for other bytes."""
         try:
-            (value,) = abi_codec.decode(_types(self._functions[function]["outputs"]), data)
+            (value,) = decode(_types(self._functions[function]["outputs"]), data)
         except (DecodingError, ValueError, OverflowError) as error:
             raise ValueError(f"{self.name}.{function} does not return these {len(data)} bytes") from error
         return value
 
     def topic(self, event: str) -> bytes:
         """Return the first topic of the event's logs."""
-        return keccak256(_signature(self._events[event]))
+        return keccak256(abi_to_signature(self._events[event]).encode())
 
     def decode_event(self, event: str, log: Log) -> dict[str, Any]:
         """Decode the event's arguments by name. Raises ValueError for a log of another form."""
@@ -115,8 +122,8 @@ class ContractAbi:
         indexed = [entry for entry in inputs if entry["indexed"]]
         plain = [entry for entry in inputs if not entry["indexed"]]
         try:
-            values = abi_codec.decode(_types(indexed), b"".join(log.topics[1:]))
-            rest = abi_codec.decode(_types(plain), log.data)
+            values = decode(_types(indexed), b"".join(log.topics[1:]))
+            rest = decode(_types(plain), log.data)
         except (DecodingError, ValueError, OverflowError) as error:
             raise ValueError(f"not a log of {self.name}.{event}") from error
         return _named(indexed, values) | _named(plain, rest)
@@ -130,12 +137,17 @@ class ContractAbi:
         if entry is None:
             return CallReverted(f"{self.name} refused the call and gave no reason", hint=HINT_OF_SILENCE)
         try:
-            arguments = _named(entry["inputs"], abi_codec.decode(_types(entry["inputs"]), data[4:]))
+            arguments = _named(entry["inputs"], decode(_types(entry["inputs"]), data[4:]))
         except (DecodingError, ValueError, OverflowError):
             undecodable = f"{self.name} refused the call: {entry['name']}"
             return CallReverted(undecodable, error=entry["name"], hint=HINTS.get(entry["name"]))
-        shown = ", ".join(f"{name} {_shown(value)}" for name, value in arguments.items())
-        message = f"{self.name} refused the call: {entry['name']}({shown})"
+        texts: list[str] = []
+        for name, value in arguments.items():
+            # Bytes that are an agency's id read better as its text.
+            slug = _SLUG.fullmatch(value) if isinstance(value, bytes) else None
+            hexadecimal = "0x" + value.hex() if isinstance(value, bytes) else None
+            texts.append(f"{name} {slug[1].decode() if slug else hexadecimal or value}")
+        message = f"{self.name} refused the call: {entry['name']}({', '.join(texts)})"
         return CallReverted(message, error=entry["name"], arguments=arguments, hint=HINTS.get(entry["name"]))
 
 
@@ -173,12 +185,9 @@ def _revert_data(error: RpcRefused) -> bytes | None:
         return b""
 
 
-def _signature(entry: Mapping[str, Any]) -> bytes:
-    return f"{entry['name']}({','.join(_types(entry['inputs']))})".encode()
-
-
-def _selector(entry: Mapping[str, Any]) -> bytes:
-    return keccak256(_signature(entry))[:4]
+def _selector(entry: Any) -> bytes:
+    """Return the first four bytes of a call or an error; ``entry`` is a part of the ABI."""
+    return function_signature_to_4byte_selector(abi_to_signature(entry))
 
 
 def _types(inputs: Sequence[Any]) -> list[str]:
@@ -189,9 +198,170 @@ def _named(inputs: Sequence[Mapping[str, Any]], values: Sequence[Any]) -> dict[s
     return {entry["name"]: value for entry, value in zip(inputs, values, strict=True)}
 
 
-def _shown(value: object) -> str:
-    """Format a value for a message; bytes that are an agency's id as its text."""
-    if not isinstance(value, bytes):
-        return str(value)
-    slug = _SLUG.fullmatch(value)
-    return slug[1].decode() if slug else "0x" + value.hex()
+REGISTRY = contract_abi("AgencyRegistry")
+
+# EIP-712 structs of the contracts, in the form of ``eth_signTypedData_v4``: field and type.
+_DOMAIN_FIELDS = {
+    "name": "string",
+    "version": "string",
+    "chainId": "uint256",
+    "verifyingContract": "address",
+    "salt": "bytes32",
+}
+_KEY_REQUEST = {"agency": "bytes32", "officer": "bytes32", "account": "address"}
+_CHECKPOINT = {"size": "uint64", "root": "bytes32", "registryHash": "bytes32"}
+_DECISION = {
+    "number": "uint64",
+    "kind": "uint8",
+    "agency": "bytes32",
+    "agencyKind": "uint8",
+    "account": "address",
+    "officer": "bytes32",
+    "roles": "uint32",
+    "suite": "uint8",
+    "validFrom": "uint64",
+    "validUntil": "uint64",
+    "quorum": "uint16",
+    "profile": "string",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ContractDomain:
+    """The EIP-712 domain of one of the ledger's contracts."""
+
+    log_id: bytes  # 32 bytes
+    chain_id: int
+    contract: str
+
+    def document(self, struct: str, fields: Mapping[str, str], *values: Any) -> dict[str, Any]:
+        """Return the values, in the order of ``fields``, as a document for ``eth_signTypedData_v4``."""
+        texts = ("0x" + value.hex() if isinstance(value, bytes) else value for value in values)
+        return {
+            "types": {
+                "EIP712Domain": [{"name": name, "type": kind} for name, kind in _DOMAIN_FIELDS.items()],
+                struct: [{"name": name, "type": kind} for name, kind in fields.items()],
+            },
+            "primaryType": struct,
+            "domain": {
+                "name": DOMAIN_NAME,
+                "version": DOMAIN_VERSION,
+                "chainId": self.chain_id,
+                "verifyingContract": self.contract,
+                "salt": "0x" + self.log_id.hex(),
+            },
+            "message": dict(zip(fields, texts, strict=True)),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Approval:
+    """An agency admin's signature over ``decision_digest``."""
+
+    admin: str
+    signature: bytes  # 65 bytes
+
+
+@dataclass(frozen=True, slots=True)
+class KeyRequest:
+    """The request of a key's holder that an agency grant it to this officer; the contract checks the proof.
+
+    Suite 1: the key's signature of ``key_request_digest``. The contract cannot verify later suites: there the proof is
+    the public key, and the key id commits to its agency.
+    """
+
+    agency: str
+    officer: str
+    key_id: str
+    proof: bytes
+    suite: int = SUITE_SECP256K1_EIP712
+
+
+def request_key(signer: TransactionSigner, domain: ContractDomain, *, agency: str, officer: str) -> KeyRequest:
+    """Sign the request that the agency grant this key to its officer."""
+    proof = signer.sign(key_request_digest(domain, agency=agency, officer=officer, key_id=signer.key_id))
+    return KeyRequest(agency, officer, signer.key_id, proof)
+
+
+def grant_key(request: KeyRequest, *, roles: int, valid_from: int, valid_until: int) -> bytes:
+    """Build the call by which an agency's admin grants the key that was asked for.
+
+    ``roles`` is the contract's bit set, times are unix seconds. The contract takes it from the admin of
+    ``request.agency`` alone.
+    """
+    key, officer = request.key_id, id_word(request.officer)
+    return REGISTRY.encode_call("grantKey", key, officer, roles, request.suite, valid_from, valid_until, request.proof)
+
+
+def revoke_key(account: str) -> bytes:
+    """Build the call by which the caller's agency revokes, for good, a key that it granted."""
+    return REGISTRY.encode_call("revokeKey", account)
+
+
+def propose_admin(account: str) -> bytes:
+    """Build the call by which the caller names the account that may become its agency's admin."""
+    return REGISTRY.encode_call("proposeAdmin", account)
+
+
+def accept_admin(agency: str) -> bytes:
+    """Build the call by which the caller becomes the admin of the agency that proposed it."""
+    return REGISTRY.encode_call("acceptAdmin", id_word(agency))
+
+
+def decide(change: ContractChange, approvals: Sequence[Approval]) -> bytes:
+    """Build the call of a change that a majority of the agencies' admins has approved; anybody may send it."""
+    signed = [(approval.admin, approval.signature) for approval in approvals]
+    return REGISTRY.encode_call("decide", change_tuple(change), signed)
+
+
+def decision_digest(domain: ContractDomain, number: int, change: ContractChange) -> bytes:
+    """Return what an admin signs to approve the change as decision ``number`` (the contract's count + 1)."""
+    return _digest(domain.document("Decision", _DECISION, number, *change_tuple(change)))
+
+
+def key_request_digest(domain: ContractDomain, *, agency: str, officer: str, key_id: str) -> bytes:
+    """Return what the holder of a key signs to ask for its grant, in the domain of AgencyRegistry."""
+    return _digest(key_request_document(domain, agency=agency, officer=officer, key_id=key_id))
+
+
+def key_request_document(domain: ContractDomain, *, agency: str, officer: str, key_id: str) -> dict[str, Any]:
+    """Return the key request as a document for ``eth_signTypedData_v4``, for a key in a wallet."""
+    return domain.document("KeyRequest", _KEY_REQUEST, id_word(agency), id_word(officer), key_id)
+
+
+def checkpoint_digest(domain: ContractDomain, size: int, root: bytes, registry_hash: bytes) -> bytes:
+    """Return what a witness signs for the contract, in the domain of LogAnchor."""
+    return _digest(domain.document("Checkpoint", _CHECKPOINT, size, root, registry_hash))
+
+
+def change_tuple(change: ContractChange) -> tuple[Any, ...]:
+    """Return the change as the contract's ``Change`` struct."""
+    return (
+        change.kind,
+        id_word(change.agency),
+        change.agency_kind,
+        f"0x{change.account:040x}",
+        id_word(change.officer),
+        change.roles,
+        change.suite,
+        change.valid_from,
+        change.valid_until,
+        change.quorum,
+        change.profile.decode(),
+    )
+
+
+def id_word(slug: str) -> bytes:
+    """Encode an id as the contract has it: ASCII, zero-padded to 32 bytes."""
+    return slug.encode("ascii").ljust(32, b"\0")
+
+
+def id_text(word: bytes) -> str:
+    """Decode the id of a word. Raises ValueError for bytes that are no id."""
+    return word.rstrip(b"\0").decode("ascii")
+
+
+def _digest(document: dict[str, Any]) -> bytes:
+    """Return the 32 bytes that are signed of an EIP-712 document."""
+    message = encode_typed_data(full_message=document)
+    return keccak256(b"\x19" + message.version + message.header + message.body)

@@ -11,11 +11,10 @@ import logging
 import time
 from dataclasses import dataclass
 
-from ledger.chain.calls import change_tuple
-from ledger.chain.contract import ContractAbi, contract_abi, read
+from ledger.chain.contract import REGISTRY, ContractAbi, change_tuple, contract_abi, read
 from ledger.chain.errors import ChainMismatch, RpcRefused
 from ledger.chain.eth import NO_ACCOUNT, Eth
-from ledger.chain.journal import ChainIdentity, ChainWrite, Purpose, WriteState
+from ledger.chain.journal import ChainFingerprint, ChainWrite, Deployment, Purpose, WriteState
 from ledger.chain.transaction import decode
 from ledger.chain.writer import ChainWriter
 from ledger.core.encoding.digests import keccak256
@@ -62,6 +61,7 @@ def ensure_factory(writer: ChainWriter, *, timeout_seconds: float) -> bool:
         return True
     missing = MAKING_COST - eth.balance(MAKER, "latest")
     if missing > 0:
+        # As much again stays for the deployment itself.
         if eth.balance(writer.account, "latest") < 2 * missing:
             return False
         gift = writer.submit(Purpose.FACTORY, MAKER, b"", value=missing)
@@ -71,10 +71,6 @@ def ensure_factory(writer: ChainWriter, *, timeout_seconds: float) -> bool:
     except RpcRefused as error:
         _log.info("the chain takes no deployment factory: %s", error)
         return False
-    return _appears(eth, timeout_seconds)
-
-
-def _appears(eth: Eth, timeout_seconds: float) -> bool:
     deadline = time.monotonic() + timeout_seconds
     while not has_factory(eth):
         if time.monotonic() > deadline:
@@ -83,13 +79,12 @@ def _appears(eth: Eth, timeout_seconds: float) -> bool:
     return True
 
 
-REGISTRY = contract_abi("AgencyRegistry")
 ANCHOR = contract_abi("LogAnchor")
 NO_PREDECESSOR = (0, NO_ACCOUNT, 0, bytes(32))
 
 
 @dataclass(frozen=True, slots=True)
-class FoundingAgency:
+class RegistryAgency:
     """An agency at the start; ``kind`` is a number of ``contract_changes.KIND_NUMBERS``, ``profile`` canonical JSON."""
 
     agency_id: str
@@ -100,11 +95,11 @@ class FoundingAgency:
 
 
 @dataclass(frozen=True, slots=True)
-class Founding:
+class RegistryFounding:
     """The initial content of a ledger's registry. ``quorum`` 0 requires ``development``."""
 
     log_id: bytes  # 32 bytes
-    agencies: tuple[FoundingAgency, ...]
+    agencies: tuple[RegistryAgency, ...]
     submitters: tuple[str, ...]
     quorum: int
     development: bool
@@ -135,18 +130,7 @@ class Founding:
         return [*admitted, *witnesses, *quorum, *submitters]
 
 
-@dataclass(frozen=True, slots=True)
-class Deployment:
-    """The addresses of a ledger's contracts; the code hashes are Keccak-256 of the code on the chain."""
-
-    identity: ChainIdentity
-    registry: str
-    anchor: str
-    registry_code_hash: bytes
-    anchor_code_hash: bytes
-
-
-def deploy(writer: ChainWriter, founding: Founding, *, timeout_seconds: float = 120.0) -> Deployment:
+def deploy(writer: ChainWriter, founding: RegistryFounding, *, timeout_seconds: float = 120.0) -> Deployment:
     """Deploy the ledger's contracts on the writer's chain; called again, it finds what it deployed.
 
     Raises CallReverted if a constructor refuses its arguments, Unavailable while the chain has not confirmed, and what
@@ -156,7 +140,20 @@ def deploy(writer: ChainWriter, founding: Founding, *, timeout_seconds: float = 
     changes = [change_tuple(change) for change in founding.changes()]
     registry_address = place.put(REGISTRY, REGISTRY.initcode(founding.log_id, changes, founding.development))
     anchor_address = place.put(ANCHOR, ANCHOR.initcode(registry_address, NO_PREDECESSOR, b""))
-    return _deployed(writer.chain.eth, writer.chain.chain_id, registry_address, anchor_address)
+    eth = writer.chain.eth
+    head = eth.head().hash
+    # The anchor's record 0 names the block that it was created in.
+    block_number = int(read(eth, ANCHOR, anchor_address, head, "record", 0)[2])
+    block = eth.block(block_number)
+    if block is None or read(eth, ANCHOR, anchor_address, head, "registry") != registry_address:
+        raise ChainMismatch(f"what stands at {anchor_address} is not this ledger's anchor", block_number=block_number)
+    return Deployment(
+        identity=ChainFingerprint(writer.chain.chain_id, block.number, block.hash),
+        registry=registry_address,
+        anchor=anchor_address,
+        registry_code_hash=keccak256(eth.code(registry_address, head)),
+        anchor_code_hash=keccak256(eth.code(anchor_address, head)),
+    )
 
 
 def require_deployment(eth: Eth, deployment: Deployment) -> None:
@@ -191,7 +188,11 @@ class _Place:
     def put(self, abi: ContractAbi, initcode: bytes) -> str:
         """Return the address of the contract, deployed if it was not."""
         if not self._by_factory:
-            return self._created(self._settled(abi, None, initcode))
+            write = self._settled(abi, None, initcode)
+            receipt = self._writer.chain.eth.receipt(write.transaction_hash)
+            if receipt is None or receipt.contract is None:
+                raise ChainMismatch(f"write {write.number} created no contract", block_number=write.block_number)
+            return receipt.contract
         address = create2_address(self._salt, initcode)
         if not self._writer.chain.eth.code(address, "latest"):
             self._writer.try_out(None, initcode, abi=abi)  # the factory would swallow the constructor's reason
@@ -213,25 +214,3 @@ class _Place:
                 if (transaction.to, transaction.data) == (to, data):
                     return write
         return None
-
-    def _created(self, write: ChainWrite) -> str:
-        receipt = self._writer.chain.eth.receipt(write.transaction_hash)
-        if receipt is None or receipt.contract is None:
-            raise ChainMismatch(f"write {write.number} created no contract", block_number=write.block_number)
-        return receipt.contract
-
-
-def _deployed(eth: Eth, chain_id: int, registry_address: str, anchor_address: str) -> Deployment:
-    """Build the deployment; the anchor's record 0 names the block that it was created in."""
-    head = eth.head().hash
-    block_number = int(read(eth, ANCHOR, anchor_address, head, "record", 0)[2])
-    block = eth.block(block_number)
-    if block is None or read(eth, ANCHOR, anchor_address, head, "registry") != registry_address:
-        raise ChainMismatch(f"what stands at {anchor_address} is not this ledger's anchor", block_number=block_number)
-    return Deployment(
-        identity=ChainIdentity(chain_id, block.number, block.hash),
-        registry=registry_address,
-        anchor=anchor_address,
-        registry_code_hash=keccak256(eth.code(registry_address, head)),
-        anchor_code_hash=keccak256(eth.code(anchor_address, head)),
-    )

@@ -1,4 +1,8 @@
-"""A node's Ethereum JSON-RPC: its methods, the decoding of its answers, and its refusals of transactions.
+"""A node of Ethereum, read and written through web3: its methods, its answers, and its refusals of transactions.
+
+web3 is lenient where this is not: it takes hashes that are too short and numbers that are none, so each value is
+checked again before it is used. It is given our own transport (``ledger.chain.rpc``), and none of its middleware but
+the one for the longer extra data in headers of chains whose validators sign there.
 
 No standard says how a node refuses a transaction: Anvil, Hardhat, geth, Besu, Nethermind and Erigon are distinguished
 by their messages. An unknown message is a refusal, and a refusal does not prove that the node lacks the transaction.
@@ -10,13 +14,28 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from functools import partial
 from typing import Any, Literal, TypeVar
 
+import rlp
+from eth_utils.address import to_checksum_address as checksummed
+
 from ledger.chain.errors import ChainMismatch, ChainUnavailable, RpcRefused, TransactionRefused, WrongChain
-from ledger.chain.journal import ChainIdentity
-from ledger.chain.rpc import JsonRpc, Request
+from ledger.chain.journal import ChainFingerprint
+from ledger.chain.recursion_limit import kept_recursion_limit
+from ledger.chain.rpc import JsonRpc
 from ledger.core.encoding.digests import keccak256
-from ledger.core.ethereum.block_headers import FIELDS, encode_header
+from ledger.core.errors import MalformedInput, NotFound, TallystickError
+from ledger.core.ethereum.block_headers import FIELDS, QUANTITY
+from ledger.core.verification.trust import FinalityRule
+
+with kept_recursion_limit():
+    from web3 import Web3
+    from web3.exceptions import Web3Exception
+    from web3.method import Method, default_root_munger
+    from web3.middleware import ExtraDataToPOAMiddleware
+    from web3.module import Module
+    from web3.types import RPCEndpoint
 
 
 class SendOutcome(Enum):
@@ -78,7 +97,7 @@ class Block:
 
 
 @dataclass(frozen=True, slots=True)
-class Receipt:
+class TransactionReceipt:
     block: BlockRef
     succeeded: bool
     gas_used: int
@@ -101,20 +120,43 @@ class AccountProof:
     slots: tuple[tuple[bytes, ...], ...]
 
 
+def _method(name: str) -> Method[Any]:
+    """Build a method of web3 that returns null as None.
+
+    web3 raises NotFound for null, and for an answer of "0x" as well, which is none: nothing must be concluded from it.
+    """
+    return Method(RPCEndpoint(name), mungers=[default_root_munger], null_result_formatters=lambda _name: None)
+
+
+class _Lookups(Module):
+    """What may not be there.
+
+    web3's own ``get_block`` keeps the method that it chose in an object that all threads share: one thread's hash is
+    then asked for by number.
+    """
+
+    block_by_number = _method("eth_getBlockByNumber")
+    block_by_hash = _method("eth_getBlockByHash")
+    receipt = _method("eth_getTransactionReceipt")
+
+
 class Eth:
-    """A node, through its JSON-RPC. Every method raises Unavailable, and RpcRefused for what the node refuses."""
+    """A node. Every method raises Unavailable, and RpcRefused for what the node refuses."""
 
     def __init__(self, rpc: JsonRpc):
         self.rpc = rpc
+        self._web3 = Web3(rpc, middleware=[(ExtraDataToPOAMiddleware, "extra data")])
+        self._eth: Any = self._web3.eth
+        self._lookups: Any = _Lookups(self._web3)
 
     def chain_id(self) -> int:
-        return self._read(_quantity, "eth_chainId")
+        return self._read(_quantity, lambda: self._eth.chain_id)
 
     def block(self, at: BlockId) -> Block | None:
         """Return the block, or None if the node has no such block."""
         if isinstance(at, bytes):
-            return self._read(_maybe(_block), "eth_getBlockByHash", _hex(at), False)
-        return self._read(_maybe(_block), "eth_getBlockByNumber", _block_id(at), False)
+            return self._read(_maybe(_block), partial(self._lookups.block_by_hash, _hex(at), False))
+        return self._read(_maybe(_block), partial(self._lookups.block_by_number, _block_id(at), False))
 
     def head(self) -> Block:
         block = self.block("latest")
@@ -126,55 +168,63 @@ class Eth:
         """Return the blocks of these numbers. Each must exist."""
         blocks: list[Block] = []
         for start in range(0, len(numbers), BATCH):
-            part = numbers[start : start + BATCH]
-            answers = self.rpc.batch([Request("eth_getBlockByNumber", (hex(number), False)) for number in part])
-            blocks += [self._decoded(_block, answer) for answer in answers]
+            with self._web3.batch_requests() as batch:
+                for number in numbers[start : start + BATCH]:
+                    batch.add(self._lookups.block_by_number(hex(number), False))
+                blocks += self._read(lambda answers: [_block(answer) for answer in answers], batch.execute)
         return blocks
 
-    def receipt(self, transaction_hash: bytes) -> Receipt | None:
+    def receipt(self, transaction_hash: bytes) -> TransactionReceipt | None:
         """Return the receipt of a transaction; None while it is in no block."""
-        return self._read(_maybe(_receipt), "eth_getTransactionReceipt", _hex(transaction_hash))
+        return self._read(_maybe(_receipt), partial(self._lookups.receipt, _hex(transaction_hash)))
 
     def nonce(self, account: str, at: BlockId) -> int:
         """Return the number of transactions that ``account`` has sent up to the block."""
-        return self._read(_quantity, "eth_getTransactionCount", account, _block_id(at))
+        return self._read(_quantity, partial(self._eth.get_transaction_count, checksummed(account), _block_id(at)))
 
     def balance(self, account: str, at: BlockId) -> int:
         """Return the balance in wei."""
-        return self._read(_quantity, "eth_getBalance", account, _block_id(at))
+        return self._read(_quantity, partial(self._eth.get_balance, checksummed(account), _block_id(at)))
 
     def code(self, account: str, at: BlockId) -> bytes:
-        return self._read(_data, "eth_getCode", account, _block_id(at))
+        return self._read(_data, partial(self._eth.get_code, checksummed(account), _block_id(at)))
 
     def call(self, to: str, data: bytes, at: BlockId, *, sender: str | None = None) -> bytes:
         """Return what the contract returns for the call data, as if it were called after the block."""
-        message = {"to": to, "data": _hex(data)} | ({"from": sender} if sender else {})
-        return self._read(_data, "eth_call", message, _block_id(at))
+        message = {"to": checksummed(to), "data": _hex(data)} | ({"from": checksummed(sender)} if sender else {})
+        return self._read(_data, partial(self._eth.call, message, _block_id(at)))
 
     def estimate_gas(self, sender: str, to: str | None, data: bytes, value: int = 0) -> int:
         """Return the gas that a transaction would use on top of the latest block."""
-        message = {"from": sender, "data": _hex(data), "value": hex(value)} | ({"to": to} if to else {})
-        return self._read(_quantity, "eth_estimateGas", message)
+        message = {"from": checksummed(sender), "data": _hex(data), "value": hex(value)}
+        message |= {"to": checksummed(to)} if to else {}
+        return self._read(_quantity, partial(self._eth.estimate_gas, message))
 
     def logs(self, address: str, topic: bytes, first: int, last: int) -> list[Log]:
         """Return the logs of a contract with this first topic, in order. Requires 0 <= first <= last."""
-        query = {"address": address, "topics": [_hex(topic)], "fromBlock": hex(first), "toBlock": hex(last)}
-        return self._read(_list_of(_log), "eth_getLogs", query)
+        query = {
+            "address": checksummed(address),
+            "topics": [_hex(topic)],
+            "fromBlock": hex(first),
+            "toBlock": hex(last),
+        }
+        return self._read(lambda logs: [_log(log) for log in logs], partial(self._eth.get_logs, query))
 
     def gas_price(self) -> int:
         """Return the node's estimate of what a transaction must pay, in wei per gas."""
-        return self._read(_quantity, "eth_gasPrice")
+        return self._read(_quantity, lambda: self._eth.gas_price)
 
     def priority_fee(self) -> int:
         """Return the node's estimate of what a miner asks beyond the base fee, in wei per gas."""
-        return self._read(_quantity, "eth_maxPriorityFeePerGas")
+        return self._read(_quantity, lambda: self._eth.max_priority_fee)
 
     def proven_state_root(self, at: BlockId) -> bytes:
         """Return the root of the state that the node answers from (EIP-1186).
 
         It is the header's, unless somebody edited the state.
         """
-        return self._read(_proof_root, "eth_getProof", NO_ACCOUNT, [], _block_id(at))
+        ask = partial(self._eth.get_proof, NO_ACCOUNT, [], _block_id(at))
+        return self._read(lambda proof: keccak256(_data(proof["accountProof"][0])), ask)
 
     def header(self, at: BlockRef) -> bytes:
         """Return the header of the block as bytes that hash to the block's hash.
@@ -182,7 +232,8 @@ class Eth:
         Raises ChainUnavailable ``chain_header`` if they do not: chains whose validators sign in the header hash it
         differently.
         """
-        data = self._read(_header, "eth_getBlockByHash", _hex(at.hash), False)
+        # The node's own spelling: web3 makes numbers of some fields and renames another.
+        data = self._read(_header, lambda: self.rpc.call("eth_getBlockByHash", _hex(at.hash), False))
         if keccak256(data) != at.hash:
             raise ChainUnavailable(
                 f"the header of block {at.number} does not hash to the block's hash",
@@ -193,7 +244,8 @@ class Eth:
 
     def proof(self, address: str, slots: Sequence[bytes], at: BlockRef) -> AccountProof:
         """Return the node's proof of the account and its slots in the block's state (EIP-1186), unverified."""
-        return self._read(_account_proof, "eth_getProof", address, [_hex(slot) for slot in slots], _block_id(at.hash))
+        places = [_hex(slot) for slot in slots]
+        return self._read(_account_proof, lambda: self._eth.get_proof(checksummed(address), places, _block_id(at.hash)))
 
     def send(self, raw_transaction: bytes) -> SendOutcome:
         """Send a signed transaction to the node.
@@ -201,15 +253,16 @@ class Eth:
         Raises TransactionRefused for an answer that is none of the outcomes. After Unavailable the node may have it.
         """
         try:
-            self.rpc.call("eth_sendRawTransaction", _hex(raw_transaction))
+            self._read(_data, partial(self._eth.send_raw_transaction, _hex(raw_transaction)))
         except RpcRefused as error:
+            # Codes differ from client to client: the words are what they have in common.
             outcome = outcome_of_refusal(error.rpc_message)
             if outcome is None:
                 raise TransactionRefused("the transaction", error.rpc_code, error.rpc_message, error.data) from error
             return outcome
         return SendOutcome.ACCEPTED
 
-    def require_chain(self, chain_id: int, identity: ChainIdentity | None = None) -> None:
+    def require_chain(self, chain_id: int, identity: ChainFingerprint | None = None) -> None:
         """Raise WrongChain for another chain id, ChainMismatch if the deployment's block is not in the chain."""
         actual = self.chain_id()
         if actual != chain_id:
@@ -228,13 +281,12 @@ class Eth:
                 hint="The chain was reset, is another of the same id, or its node has yet to catch up.",
             )
 
-    def _read(self, decode: Callable[[Any], Decoded], method: str, *params: Any) -> Decoded:
-        return self._decoded(decode, self.rpc.call(method, *params))
-
-    def _decoded(self, decode: Callable[[Any], Decoded], answer: Any) -> Decoded:
+    def _read(self, decode: Callable[[Any], Decoded], ask: Callable[[], Any]) -> Decoded:
         try:
-            return decode(answer)
-        except (LookupError, TypeError, ValueError) as error:
+            return decode(ask())
+        except TallystickError:
+            raise
+        except (AttributeError, LookupError, TypeError, ValueError, Web3Exception) as error:
             raise self._garbled(f"a field of another form ({error})") from error
 
     def _garbled(self, description: str) -> ChainUnavailable:
@@ -243,7 +295,7 @@ class Eth:
         return garbled
 
 
-# -- forms of the wire -------------------------------------------------------------------------------------------------
+# -- checked values ----------------------------------------------------------------------------------------------------
 
 
 def _hex(value: bytes) -> str:
@@ -253,19 +305,20 @@ def _hex(value: bytes) -> str:
 def _block_id(at: BlockId) -> object:
     if isinstance(at, int):
         return hex(at)
+    # A block that has left the chain must be an error, not an answer from a side branch (EIP-1898).
     return {"blockHash": _hex(at), "requireCanonical": True} if isinstance(at, bytes) else at
 
 
 def _quantity(value: Any) -> int:
-    if not isinstance(value, str) or not value.startswith("0x"):
+    if type(value) is not int:
         raise ValueError("no quantity")
-    return int(value, 16)
+    return value
 
 
 def _data(value: Any) -> bytes:
-    if not isinstance(value, str) or not value.startswith("0x"):
-        raise ValueError("no bytes")
-    return bytes.fromhex(value[2:])
+    if not isinstance(value, bytes):
+        raise ValueError("no bytes")  # noqa: TRY004 - a fault of the answer, like the others here
+    return bytes(value)
 
 
 def _hash(value: Any) -> bytes:
@@ -275,18 +328,8 @@ def _hash(value: Any) -> bytes:
     return data
 
 
-def _address(value: Any) -> str:
-    if len(_data(value)) != 20:
-        raise ValueError("no address")
-    return str(value).lower()
-
-
 def _maybe(decode: Callable[[Any], Decoded]) -> Callable[[Any], Decoded | None]:
     return lambda value: None if value is None else decode(value)
-
-
-def _list_of(decode: Callable[[Any], Decoded]) -> Callable[[Any], list[Decoded]]:
-    return lambda values: [decode(value) for value in values]
 
 
 def _block(value: Any) -> Block:
@@ -297,18 +340,19 @@ def _block(value: Any) -> Block:
         timestamp=_quantity(value["timestamp"]),
         state_root=_hash(value["stateRoot"]),
         transactions=tuple(map(_hash, value["transactions"])),
-        miner=_address(value["miner"]),
+        miner=str(value["miner"]).lower(),
         gas_limit=_quantity(value["gasLimit"]),
         base_fee=_maybe(_quantity)(value.get("baseFeePerGas")),
     )
 
 
-def _receipt(value: Any) -> Receipt:
-    return Receipt(
+def _receipt(value: Any) -> TransactionReceipt:
+    contract = value.get("contractAddress")
+    return TransactionReceipt(
         block=BlockRef(_quantity(value["blockNumber"]), _hash(value["blockHash"])),
         succeeded=_quantity(value["status"]) == 1,
         gas_used=_quantity(value["gasUsed"]),
-        contract=_maybe(_address)(value.get("contractAddress")),
+        contract=None if contract is None else str(contract).lower(),
     )
 
 
@@ -321,19 +365,77 @@ def _log(value: Any) -> Log:
     )
 
 
-def _header(value: Any) -> bytes:
-    return encode_header({name: _field(value[name]) for name, _ in FIELDS if value.get(name) is not None})
-
-
-def _field(value: str) -> bytes:
-    """Decode a header field: quantities may have an odd number of digits."""
-    return _data(value if len(value) % 2 == 0 else "0x0" + value[2:])
-
-
 def _account_proof(value: Any) -> AccountProof:
     slots = tuple(tuple(map(_data, slot["proof"])) for slot in value["storageProof"])
     return AccountProof(tuple(map(_data, value["accountProof"])), slots)
 
 
-def _proof_root(value: Any) -> bytes:
-    return keccak256(_data(value["accountProof"][0]))
+def _header(value: Any) -> bytes:
+    """Encode the fields that the node gives, in their order; whether any is missing shows in the hash."""
+    fields: list[bytes] = []
+    for name, length in FIELDS:
+        if value.get(name) is not None:
+            digits = value[name].removeprefix("0x")
+            field = bytes.fromhex(digits.zfill(len(digits) + len(digits) % 2))  # a quantity may have an odd number
+            fields.append(field.lstrip(b"\0") if length == QUANTITY else field)
+    return bytes(rlp.encode(fields))
+
+
+LATEST_FINAL = "latest-final"
+
+_HINT = "Wait for it. Where confirmations are counted, fewer of them make it final sooner, and less certainly."
+
+
+@dataclass(frozen=True, slots=True)
+class Confirmations:
+    """A block is final once ``count`` blocks are on top of it."""
+
+    count: int
+
+    def __str__(self) -> str:
+        return f"a block is final under {self.count} blocks on top of it"
+
+
+@dataclass(frozen=True, slots=True)
+class FinalTag:
+    """A block is final once the node gives it this tag."""
+
+    tag: Literal["safe", "finalized"]
+
+    def __str__(self) -> str:
+        return f"a block is final once the node calls it {self.tag}"
+
+
+Finality = Confirmations | FinalTag
+
+
+def finality_of(rule: FinalityRule) -> Finality:
+    """Return the rule that a trust file or the settings spell as ``rule``."""
+    return Confirmations(rule) if isinstance(rule, int) else FinalTag(rule)
+
+
+def final_block_of(eth: Eth, final: BlockRef | None, which: str) -> BlockRef:
+    """Return the newest final block for ``latest-final``, or the final block of a number.
+
+    Raises NotFound if no such block is final, MalformedInput for another word.
+    """
+    if which == LATEST_FINAL:
+        chosen = final
+    elif which.isascii() and which.isdigit() and len(which) < 16:
+        block = eth.block(int(which)) if final is not None and int(which) <= final.number else None
+        chosen = block.ref if block else None
+    else:
+        raise MalformedInput(f"expected {LATEST_FINAL} or the number of a block, not {which}", field="block")
+    if chosen is None:
+        raise NotFound(f"block {which} is not final on this chain", field="block", hint=_HINT)
+    return chosen
+
+
+def final_block(eth: Eth, finality: Finality) -> BlockRef | None:
+    """Return the newest final block, or None."""
+    if isinstance(finality, FinalTag):
+        block = eth.block(finality.tag)
+    else:
+        number = eth.head().number - finality.count
+        block = eth.block(number) if number >= 0 else None
+    return block.ref if block else None

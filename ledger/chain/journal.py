@@ -85,12 +85,23 @@ class StateChange:
 
 
 @dataclass(frozen=True, slots=True)
-class ChainIdentity:
+class ChainFingerprint:
     """What distinguishes one chain from all others: many share a chain id, and new Anvils even a genesis block."""
 
     chain_id: int
     deployment_block_number: int
     deployment_block_hash: bytes  # 32 bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Deployment:
+    """The addresses of a ledger's contracts; the code hashes are Keccak-256 of the code on the chain."""
+
+    identity: ChainFingerprint
+    registry: str
+    anchor: str
+    registry_code_hash: bytes
+    anchor_code_hash: bytes
 
 
 class Journal(Protocol):

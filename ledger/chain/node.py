@@ -2,26 +2,38 @@
 
 Each file is replaced atomically. The dump is a cache of the journal's replay, written now and then. The mark names
 the last block and is written at every block: by it a rolled-back database is noticed even if the service was killed
-and the dump is old.
+and the dump is old. An audit mines the journal again on a new node and compares that with the live one.
 """
 
 from __future__ import annotations
 
 import logging
 import os
+import tempfile
 import threading
+import time
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 
-from ledger.chain.anvil import GENESIS_TIMESTAMP, AnvilProcess, anvil_arguments
+from ledger.chain.anvil import (
+    GENESIS_TIMESTAMP,
+    AnvilProcess,
+    anvil_arguments,
+    consistent_blocks,
+    mine,
+    require_in_step,
+    require_recorded_block,
+)
+from ledger.chain.contract_clients import ContractsAt
 from ledger.chain.errors import ChainAhead, ChainMismatch, ChainUnavailable, OutOfStep, TransactionRefused
 from ledger.chain.eth import BlockRef, Eth
-from ledger.chain.journal import ChainWrite, Journal, WriteState
-from ledger.chain.mining import MinedWrite, consistent_blocks, mine, require_in_step, require_recorded_block
+from ledger.chain.journal import ChainWrite, Deployment, Journal, StateChange, WriteState
 from ledger.chain.rpc import JsonRpc
+from ledger.chain.transaction import Fees
 from ledger.core.errors import TallystickError, Unavailable
 
 DUMP_SECONDS = 120.0
@@ -52,7 +64,7 @@ class Dump:
             raise Unavailable(f"the chain's dump cannot be written: {error}", code="dump_not_written") from error
 
 
-class Mark:
+class HeadMark:
     """The file that names the last block of the journal."""
 
     def __init__(self, path: Path):
@@ -138,7 +150,7 @@ class EmbeddedNode:
         self._dump_every = dump_every
         self._on_incident = on_incident
         self._dump = Dump(directory / "state.json")
-        self._mark = Mark(directory / "head")
+        self._mark = HeadMark(directory / "head")
         self._lock = threading.RLock()
         self._process: AnvilProcess | None = None
         self._eth: Eth | None = None
@@ -206,6 +218,7 @@ class EmbeddedNode:
             if self._position is not None:
                 try:
                     return self._advance()
+                # A node that is out of step, or gone, is worth nothing: the journal makes another.
                 except OutOfStep as error:
                     self._report(IncidentKind.NODE_EDITED, str(error))
                 except ChainUnavailable as error:
@@ -247,43 +260,40 @@ class EmbeddedNode:
         try:
             mined = mine(self.eth, write, here.block)
         except TransactionRefused as error:
-            self._refused(write, error)
+            if write.block_number is not None:
+                raise ChainMismatch(
+                    f"write {write.number} is refused, which was in block {write.block_number}: {error.rpc_message}",
+                    block_number=write.block_number,
+                ) from error
+            _log.warning("write %d is invalid: %s", write.number, error)
+            self._journal.update(replace(write, state=WriteState.INVALID))
             self._position = replace(here, write_number=write.number)
+            return
+        if write.block_number is None:
+            # The commit point: from here on the outcome is in the journal, and replaying must give the same.
+            settled = replace(
+                write,
+                state=WriteState.CONFIRMED if mined.succeeded else WriteState.INVALID,
+                block_number=mined.block.number,
+                block_hash=mined.block.hash,
+                block_time=write.timestamp,  # the block was made of that time
+                gas_used=mined.gas_used,
+            )
+            self._journal.update(settled)
+            self._try_mark(mined.block)
         else:
-            self._settle(write, mined)
-            self._position = _Position(write.number, mined.block)
-
-    def _refused(self, write: ChainWrite, error: TransactionRefused) -> None:
-        if write.block_number is not None:
-            raise ChainMismatch(
-                f"write {write.number} is refused, which was in block {write.block_number}: {error.rpc_message}",
-                block_number=write.block_number,
-            ) from error
-        _log.warning("write %d is invalid: %s", write.number, error)
-        self._journal.update(replace(write, state=WriteState.INVALID))
+            require_recorded_block(write, mined.block)
+        self._position = _Position(write.number, mined.block)
 
     def _require_marked(self, mark: BlockRef | None) -> None:
         """Raise ChainAhead or ChainMismatch unless the journal still has the block that the mark names."""
         if mark is None or mark.number == 0:
             return
+        # Each of these writes has a block of its own: the mark's number is a place among them.
         journaled = [write for write in self._journal.writes() if write.block_number is not None]
         if mark.number > len(journaled):
             raise _ahead("mark", mark.number, len(journaled))
         require_recorded_block(journaled[mark.number - 1], mark)
-
-    def _settle(self, write: ChainWrite, mined: MinedWrite) -> None:
-        """Record the outcome of a new write durably (the commit point); that of an old one must be the same."""
-        if write.block_number is None:
-            state = WriteState.CONFIRMED if mined.succeeded else WriteState.INVALID
-            block = mined.block
-            moved = replace(write, state=state, block_number=block.number, block_hash=block.hash)
-            moved = replace(
-                moved, block_time=write.timestamp, gas_used=mined.gas_used
-            )  # the block was made of that time
-            self._journal.update(moved)
-            self._try_mark(block)
-        else:
-            require_recorded_block(write, mined.block)
 
     # -- the process ---------------------------------------------------------------------------------------------------
 
@@ -372,4 +382,129 @@ def _ahead(witness: str, blocks: int, journaled: int) -> ChainAhead:
         f"the {witness} of the embedded chain has {blocks} blocks, the journal {journaled}: "
         "the database was rolled back",
         hint="Restore the newest backup of the database.",
+    )
+
+
+class EmbeddedChain:
+    """A started node, and its journal."""
+
+    def __init__(self, node: EmbeddedNode, journal: Journal):
+        self._node = node
+        self._journal = journal
+
+    @property
+    def chain_id(self) -> int:
+        return self._node.chain_id
+
+    @property
+    def eth(self) -> Eth:
+        """Return the node, restarted first if it was killed."""
+        if not self._node.runs():
+            self._node.catch_up()
+        return self._node.eth
+
+    def fees(self) -> Fees:
+        return Fees(max_fee=0, priority_fee=0)
+
+    def final_block(self) -> BlockRef:
+        return self._node.head
+
+    def deliver(self, write: ChainWrite) -> ChainWrite:
+        try:
+            self._node.catch_up()
+        except ChainUnavailable as error:
+            _log.warning("write %d waits for the embedded chain: %s", write.number, error)
+        return self._journal.find(write.transaction_hash) or write
+
+    def refresh(self) -> list[StateChange]:
+        before = list(self._journal.unsettled())
+        self._node.catch_up()
+        after = [self._journal.find(write.transaction_hash) for write in before]
+        return [StateChange(old.state, new) for old, new in zip(before, after, strict=True) if new and new != old]
+
+
+LOOKS = 20  # tries to find the live node at rest: a block is mined a moment before the journal has it
+LOOK_EVERY_S = 0.2
+
+
+class Replay:
+    """A new node with the journal's writes; ``head`` is its last block."""
+
+    def __init__(self, eth: Eth, journal: Journal):
+        self.eth = eth
+        self.head = eth.head().ref
+        self._journal = journal
+        self._mined = 0  # number of the last write that is in a block
+
+    def advance(self) -> None:
+        """Mine what the journal has beyond the node. Raises ChainMismatch for the first block that differs."""
+        for write in self._journal.writes(after=self._mined):
+            if write.block_number is None:
+                continue
+            try:
+                mined = mine(self.eth, write, self.head)
+            except (TransactionRefused, OutOfStep) as error:
+                raise ChainMismatch(
+                    f"block {write.block_number} cannot be made from write {write.number}: {error.message}",
+                    block_number=write.block_number,
+                ) from error
+            require_recorded_block(write, mined.block)
+            self.head, self._mined = mined.block, write.number
+
+    def require_same(self, live: Eth, deployment: Deployment | None) -> None:
+        """Raise ChainMismatch unless the ``live`` node has the same head, anchor records and state.
+
+        The state is compared by its root, which covers every slot and code of every contract.
+        """
+        for _ in range(LOOKS - 1):
+            self.advance()
+            try:
+                return self._require_same_now(live, deployment)
+            except OutOfStep:
+                time.sleep(LOOK_EVERY_S)
+        self.advance()
+        try:
+            self._require_same_now(live, deployment)
+        except OutOfStep as error:
+            raise ChainMismatch(
+                f"the live node is not what the journal makes: {error.message}",
+                block_number=self.head.number,
+                hint="Restart the service: the node is made anew from the journal.",
+            ) from error
+
+    def _require_same_now(self, live: Eth, deployment: Deployment | None) -> None:
+        """Raise OutOfStep if the heads or states differ, ChainMismatch if the records do."""
+        if deployment is not None and live.head().ref == self.head:
+            ours, theirs = (ContractsAt(eth, deployment, self.head) for eth in (self.eth, live))
+            if ours.count() != theirs.count():
+                raise _edited("the number of anchor records", str(ours.count()), str(theirs.count()))
+            for pair in zip(ours.records(), theirs.records(), strict=True):
+                if pair[0] != pair[1]:
+                    texts = (f"size {record.size} and root {record.root.hex()}" for record in pair)
+                    raise _edited(f"record {pair[0].number} of the anchor contract", *texts)
+        require_in_step(live, self.head)
+
+
+@contextmanager
+def replayed(*, binary: Path, journal: Journal, chain_id: int) -> Iterator[Replay]:
+    """Start a new node on which every journaled block has its recorded hash; stop it at the end.
+
+    Raises ChainMismatch, naming the block; Unavailable if Anvil does not start.
+    """
+    with tempfile.TemporaryDirectory(prefix="tallystick-replay-") as directory:
+        arguments = anvil_arguments(directory=Path(directory), chain_id=chain_id, port=0, load=None)
+        process = AnvilProcess(binary, arguments, home=Path(directory))
+        process.start()
+        try:
+            replay = Replay(Eth(JsonRpc(process.url)), journal)
+            replay.advance()
+            yield replay
+        finally:
+            process.stop()
+
+
+def _edited(name: str, expected: str, actual: str) -> ChainMismatch:
+    return ChainMismatch(
+        f"{name} was edited at the live node: the journal makes {expected}, the node has {actual}",
+        hint="Restart the service: the node is made anew from the journal.",
     )

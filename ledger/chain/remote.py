@@ -9,9 +9,8 @@ import logging
 from dataclasses import replace
 
 from ledger.chain.errors import ChainUnavailable, RpcRefused, TransactionRefused, WrongChain
-from ledger.chain.eth import Block, BlockRef, Eth, Receipt, SendOutcome
-from ledger.chain.finality import Finality, final_block
-from ledger.chain.journal import ChainIdentity, ChainWrite, Journal, StateChange, WriteState
+from ledger.chain.eth import Block, BlockRef, Eth, Finality, SendOutcome, TransactionReceipt, final_block
+from ledger.chain.journal import ChainFingerprint, ChainWrite, Journal, StateChange, WriteState
 from ledger.chain.transaction import Fees
 
 _log = logging.getLogger(__name__)
@@ -21,7 +20,7 @@ class RemoteChain:
     """The chain of ``chain_id`` at a node; with ``identity``, only the one that has the deployment's block."""
 
     def __init__(
-        self, *, eth: Eth, chain_id: int, journal: Journal, finality: Finality, identity: ChainIdentity | None = None
+        self, *, eth: Eth, chain_id: int, journal: Journal, finality: Finality, identity: ChainFingerprint | None = None
     ):
         self._eth = eth
         self._chain_id = chain_id
@@ -37,7 +36,7 @@ class RemoteChain:
     def eth(self) -> Eth:
         return self._eth
 
-    def pin(self, identity: ChainIdentity) -> None:
+    def pin(self, identity: ChainFingerprint) -> None:
         """Accept from now on only the chain that has the deployment's block."""
         self._identity = identity
 
@@ -52,6 +51,7 @@ class RemoteChain:
             priority = self._eth.priority_fee()
         except RpcRefused:  # not every client has the method
             priority = 0
+        # The base fee may double within six blocks; what is not needed is not paid (EIP-1559).
         return Fees(2 * base_fee + priority, priority)
 
     def final_block(self) -> BlockRef | None:
@@ -103,7 +103,7 @@ class RemoteChain:
             return [stale, *self._missing(stale.write, final)]
         return self._missing(write, final)
 
-    def _in_block(self, write: ChainWrite, receipt: Receipt, final: BlockRef | None) -> list[StateChange]:
+    def _in_block(self, write: ChainWrite, receipt: TransactionReceipt, final: BlockRef | None) -> list[StateChange]:
         # A receipt alone does not prove that its block is in the chain: the block is read again by number.
         is_deep = final is not None and receipt.block.number <= final.number
         block = self._canonical(receipt.block) if is_deep else None

@@ -1,11 +1,13 @@
-"""JSON-RPC 2.0 over HTTP: a result, or one of our errors that says what the node did.
+"""JSON-RPC 2.0 over HTTP as web3's transport: a result, or one of our errors that says what the node did.
 
-Nothing is retried here: a request that failed may have had its effect.
+web3's own HTTP provider has no bound on a whole exchange or on the size of an answer, and shows the URL, which may hold
+a secret, in its errors. Nothing is retried here: a request that failed may have had its effect.
 """
 
 from __future__ import annotations
 
 import itertools
+import json
 import time
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple, NoReturn
@@ -14,7 +16,12 @@ import httpx
 import msgspec
 
 from ledger.chain.errors import ChainUnavailable, RpcRefused
+from ledger.chain.recursion_limit import kept_recursion_limit
 from ledger.core.errors import MalformedInput
+
+with kept_recursion_limit():
+    from web3.providers.base import JSONBaseProvider
+    from web3.types import RPCEndpoint, RPCResponse
 
 LIMIT_EXCEEDED = -32005  # EIP-1474
 MAX_RETRY_AFTER = 3600  # seconds
@@ -22,11 +29,13 @@ MAX_RETRY_AFTER = 3600  # seconds
 
 class Request(NamedTuple):
     method: str
-    params: tuple[Any, ...] = ()
+    params: Sequence[Any] = ()
 
 
-class JsonRpc:
+class JsonRpc(JSONBaseProvider):
     """One endpoint. Threads may share it. Raises MalformedInput for a URL of another form."""
+
+    global_ccip_read_enabled = False  # no contract has us fetch from an address that it names (EIP-3668)
 
     def __init__(
         self,
@@ -35,6 +44,7 @@ class JsonRpc:
         timeout_seconds: float = 10.0,  # of a whole exchange, however slowly the node sends
         max_response: int = 256 * 1024 * 1024,  # bytes
     ):
+        super().__init__()
         self._url = _parsed(url)
         self._timeout_seconds = timeout_seconds
         self._max_response = max_response
@@ -42,7 +52,8 @@ class JsonRpc:
         self._client = httpx.Client(
             timeout=timeout_seconds,
             verify=self._url.scheme == "https",  # plain HTTP need not load the machine's certificates
-            trust_env=not _is_loopback(self._url.host),  # no proxy is asked for a node on this machine
+            # No proxy is asked for a node on this machine.
+            trust_env=not (self._url.host in {"localhost", "::1"} or self._url.host.startswith("127.")),
         )
 
     @property
@@ -52,6 +63,15 @@ class JsonRpc:
 
     def close(self) -> None:
         self._client.close()
+
+    def make_request(self, method: RPCEndpoint, params: Any) -> RPCResponse:
+        """Answer web3 with the result of a call, which has been checked here."""
+        return {"jsonrpc": "2.0", "id": 0, "result": self.call(method, *params)}
+
+    def make_batch_request(self, requests: list[tuple[RPCEndpoint, Any]]) -> list[RPCResponse]:
+        """Answer web3 with the results of a batch, in the order of its requests."""
+        results = self.batch([Request(method, params) for method, params in requests])
+        return [{"jsonrpc": "2.0", "id": 0, "result": result} for result in results]
 
     def call(self, method: str, *params: Any, timeout_seconds: float | None = None) -> Any:
         """Return the result of one call. Raises RpcRefused, Unavailable."""
@@ -68,6 +88,7 @@ class JsonRpc:
         if not isinstance(answer, list):
             self._result(answer, None, "batch")
             self._garbled("one answer to a batch")
+        # A node may answer a batch in any order.
         by_id = {entry.get("id"): entry for entry in answer if isinstance(entry, dict)}
         return [
             self._result(by_id.get(number), number, request.method)
@@ -80,7 +101,7 @@ class JsonRpc:
             with self._client.stream(
                 "POST",
                 self._url,
-                content=msgspec.json.encode(message),
+                content=json.dumps(message),  # refuses bytes, which msgspec would send as Base64
                 headers={"Content-Type": "application/json"},
                 timeout=timeout_seconds or self._timeout_seconds,
             ) as response:
@@ -93,7 +114,13 @@ class JsonRpc:
             raise refusal from error
         if response.status_code == httpx.codes.TOO_MANY_REQUESTS:
             raise self._rate_limited(response.headers.get("Retry-After", ""))
-        return self._decode(body, response.status_code)
+        try:
+            return msgspec.json.decode(body)
+        except (msgspec.DecodeError, RecursionError) as error:
+            status = response.status_code
+            if status >= httpx.codes.INTERNAL_SERVER_ERROR:
+                raise self._unavailable(f"answers with HTTP status {status}", "chain_unreachable") from error
+            raise self._unavailable(f"answers with no JSON (HTTP status {status})", "chain_garbled") from error
 
     def _bounded(self, response: httpx.Response, deadline: float) -> Iterator[bytes]:
         received = 0
@@ -106,29 +133,19 @@ class JsonRpc:
                 raise self._unavailable("did not finish its answer in time", "chain_timeout")
             yield chunk
 
-    def _decode(self, body: bytes, status: int) -> Any:
-        try:
-            return msgspec.json.decode(body)
-        except (msgspec.DecodeError, RecursionError) as error:
-            if status >= httpx.codes.INTERNAL_SERVER_ERROR:
-                raise self._unavailable(f"answers with HTTP status {status}", "chain_unreachable") from error
-            raise self._unavailable(f"answers with no JSON (HTTP status {status})", "chain_garbled") from error
-
-    def _result(self, answer: Any, number: int | None, method: str) -> Any:
+    def _result(self, answer: Any, request_id: int | None, method: str) -> Any:
         if not isinstance(answer, dict):
             self._garbled(f"no answer object to {method}")
         error = answer.get("error")
         if isinstance(error, dict):
-            self._refuse(method, error)
-        if "result" not in answer or answer.get("id") != number:
+            code = error.get("code")
+            if code == LIMIT_EXCEEDED:
+                raise self._rate_limited("")
+            number = code if isinstance(code, int) else 0
+            raise RpcRefused(method, number, str(error.get("message")), error.get("data"))
+        if "result" not in answer or answer.get("id") != request_id:
             self._garbled(f"no result for {method}")
         return answer["result"]
-
-    def _refuse(self, method: str, error: dict[str, Any]) -> NoReturn:
-        code, message = error.get("code"), error.get("message")
-        if code == LIMIT_EXCEEDED:
-            raise self._rate_limited("")
-        raise RpcRefused(method, code if isinstance(code, int) else 0, str(message), error.get("data"))
 
     def _garbled(self, description: str) -> NoReturn:
         raise self._unavailable(f"answers with {description}", "chain_garbled")
@@ -159,7 +176,3 @@ def _parsed(url: str) -> httpx.URL:
     if parsed.scheme not in {"http", "https"} or not parsed.host:
         raise MalformedInput("a chain node's URL begins with http:// or https://", field="chain_url")
     return parsed
-
-
-def _is_loopback(host: str) -> bool:
-    return host in {"localhost", "::1"} or host.startswith("127.")

@@ -6,8 +6,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from ledger.chain.backend import ChainBackend
-from ledger.chain.registry import RegistryReader, RegistryState
+from ledger.chain.contract_clients import RegistryReader, RegistryState
+from ledger.chain.writer import ChainBackend
 
 LOOK_EVERY_S = 5.0  # seconds between two reads: a status for people need not be newer
 
@@ -48,6 +48,7 @@ class ChainStatusReader:
         self._next_at = time.monotonic() + LOOK_EVERY_S  # set before reading, so that expire() meanwhile counts
         try:
             self.last = self._look()
+        # The next step looks again at once.
         except BaseException:
             self.expire()
             raise

@@ -1,6 +1,7 @@
 """Transactions: built, signed through the Signer protocol, and decoded from their raw bytes.
 
-There are two forms: EIP-1559 (type 2, with no access list), and legacy with EIP-155 for chains without a base fee.
+There are two forms: EIP-1559 (type 2, with no access list), coded by eth-account, and legacy with EIP-155 for chains
+without a base fee, whose coding eth-account keeps to itself: it is one RLP list.
 """
 
 from __future__ import annotations
@@ -9,17 +10,26 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 import rlp
-from rlp.sedes import big_endian_int
+from hexbytes import HexBytes
+from rlp.sedes import Binary, List, big_endian_int, binary
 
+from ledger.chain.recursion_limit import kept_recursion_limit
 from ledger.core.encoding.digests import keccak256
 from ledger.core.errors import MalformedInput, SignatureRefused
 from ledger.core.signing.signatures import recover
 
-DYNAMIC_FEE_TYPE = b"\x02"
+with kept_recursion_limit():
+    from eth_account.typed_transactions.typed_transaction import TypedTransaction
+
+DYNAMIC_FEE_TYPE = 2  # EIP-1559
 MAX_RAW = 128 * 1024  # bytes; what the pools of common nodes take
 
+_ADDRESS = Binary.fixed_length(20, allow_empty=True)
+# nonce, gas price, gas, to, value, data, v, r, s
+_LEGACY = List([*[big_endian_int] * 3, _ADDRESS, big_endian_int, binary, *[big_endian_int] * 3])
 
-class Signer(Protocol):
+
+class TransactionSigner(Protocol):
     """A secp256k1 key, possibly remote: a keystore file, a KMS, a token."""
 
     @property
@@ -54,7 +64,7 @@ class Transaction:
         """Return the 32 bytes that are signed."""
         if self.fees.priority_fee is None:
             return keccak256(rlp.encode([*self._legacy_fields(), self.chain_id, 0, 0]))
-        return keccak256(DYNAMIC_FEE_TYPE + rlp.encode(self._dynamic_fee_fields()))
+        return TypedTransaction.from_dict(self._dynamic_fee_fields()).hash()
 
     def encode(self, signature: bytes) -> bytes:
         """Return the raw transaction. Requires 65 bytes r || s || v, v 27 or 28."""
@@ -63,15 +73,24 @@ class Transaction:
         if self.fees.priority_fee is None:
             encoded: bytes = rlp.encode([*self._legacy_fields(), 35 + 2 * self.chain_id + parity, r, s])
             return encoded
-        return DYNAMIC_FEE_TYPE + bytes(rlp.encode([*self._dynamic_fee_fields(), parity, r, s]))
+        return TypedTransaction.from_dict(self._dynamic_fee_fields() | {"v": parity, "r": r, "s": s}).encode()
 
     def _legacy_fields(self) -> list[Any]:
-        return [self.nonce, self.fees.max_fee, self.gas, _address_bytes(self.to), self.value, self.data]
+        to = bytes.fromhex(self.to[2:]) if self.to else b""
+        return [self.nonce, self.fees.max_fee, self.gas, to, self.value, self.data]
 
-    def _dynamic_fee_fields(self) -> list[Any]:
-        fees = [self.fees.priority_fee, self.fees.max_fee]
-        to = _address_bytes(self.to)
-        return [self.chain_id, self.nonce, *fees, self.gas, to, self.value, self.data, []]
+    def _dynamic_fee_fields(self) -> dict[str, Any]:
+        return {
+            "type": DYNAMIC_FEE_TYPE,
+            "chainId": self.chain_id,
+            "nonce": self.nonce,
+            "maxPriorityFeePerGas": self.fees.priority_fee,
+            "maxFeePerGas": self.fees.max_fee,
+            "gas": self.gas,
+            "to": bytes.fromhex(self.to[2:]) if self.to else b"",
+            "value": self.value,
+            "data": self.data,
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,10 +104,11 @@ class SignedTransaction:
         return keccak256(self.raw)
 
 
-def sign(transaction: Transaction, signer: Signer) -> SignedTransaction:
+def sign(transaction: Transaction, signer: TransactionSigner) -> SignedTransaction:
     """Sign the transaction. Raises SignatureRefused if the signature is of another key."""
     signature = signer.sign(transaction.digest())
     sender = recover(transaction.digest(), signature, field="signature")
+    # A remote signer may hold another key than it says.
     if sender != signer.key_id:
         raise SignatureRefused(f"expected a signature of {signer.key_id}, not of {sender}", field="signature")
     return SignedTransaction(transaction, sender, transaction.encode(signature))
@@ -103,61 +123,44 @@ def decode(raw: bytes) -> SignedTransaction:
     if len(raw) > MAX_RAW:
         raise MalformedInput(f"a transaction has at most {MAX_RAW} bytes, not {len(raw)}", field="raw")
     try:
-        transaction, signature = _decode_dynamic_fee(raw) if raw[:1] == DYNAMIC_FEE_TYPE else _decode_legacy(raw)
+        transaction, signature = _decode_dynamic_fee(raw) if raw[:1] == b"\x02" else _decode_legacy(raw)
         same = transaction.encode(signature) == raw
     except (rlp.DecodingError, rlp.DeserializationError, ValueError, OverflowError, TypeError) as error:
         raise MalformedInput(f"not a signed transaction: {error}", field="raw") from error
+    # Bytes that are spelled otherwise would be another hash for the same transaction.
     if not same:
         raise MalformedInput("not a signed transaction in its one encoding", field="raw")
     return SignedTransaction(transaction, recover(transaction.digest(), signature, field="raw"), raw)
 
 
 def _decode_dynamic_fee(raw: bytes) -> tuple[Transaction, bytes]:
-    chain_id, nonce, priority_fee, max_fee, gas, to, value, data, access_list, parity, r, s = _fields(raw[1:], 12)
-    if access_list:
+    fields = TypedTransaction.from_bytes(HexBytes(raw)).as_dict()
+    if fields["accessList"]:
         raise ValueError("it has an access list")
-    fees = Fees(_int(max_fee), _int(priority_fee))
-    transaction = Transaction(_int(chain_id), _int(nonce), _address(to), _bytes(data), _int(gas), fees, _int(value))
-    return transaction, _signature(r, s, _int(parity))
+    transaction = Transaction(
+        fields["chainId"],
+        fields["nonce"],
+        _address(fields["to"]),
+        bytes(fields["data"]),
+        fields["gas"],
+        Fees(fields["maxFeePerGas"], fields["maxPriorityFeePerGas"]),
+        fields["value"],
+    )
+    return transaction, _signature(fields["r"], fields["s"], fields["v"])
 
 
 def _decode_legacy(raw: bytes) -> tuple[Transaction, bytes]:
-    nonce, gas_price, gas, to, value, data, v, r, s = _fields(raw, 9)
-    chain_id, parity = divmod(_int(v) - 35, 2)
+    nonce, gas_price, gas, to, value, data, v, r, s = rlp.decode(raw, sedes=_LEGACY)
+    chain_id, parity = divmod(v - 35, 2)
     if chain_id < 1:
         raise ValueError("it names no chain (EIP-155)")
-    fees = Fees(_int(gas_price), None)
-    transaction = Transaction(chain_id, _int(nonce), _address(to), _bytes(data), _int(gas), fees, _int(value))
+    transaction = Transaction(chain_id, nonce, _address(to), data, gas, Fees(gas_price, None), value)
     return transaction, _signature(r, s, parity)
 
 
-def _fields(encoded: bytes, count: int) -> list[Any]:
-    fields = rlp.decode(encoded)
-    if not isinstance(fields, list) or len(fields) != count:
-        raise ValueError(f"it has not {count} fields")
-    return fields
+def _address(field: bytes) -> str | None:
+    return "0x" + bytes(field).hex() if field else None
 
 
-def _int(field: Any) -> int:
-    value: int = big_endian_int.deserialize(field)
-    return value
-
-
-def _bytes(field: Any) -> bytes:
-    if not isinstance(field, bytes):
-        raise TypeError("a list stands where bytes should")
-    return field
-
-
-def _signature(r: bytes, s: bytes, parity: int) -> bytes:
-    return _int(r).to_bytes(32, "big") + _int(s).to_bytes(32, "big") + bytes([27 + parity])
-
-
-def _address(field: Any) -> str | None:
-    if not isinstance(field, bytes) or len(field) not in {0, 20}:
-        raise ValueError("its receiver is no address")
-    return "0x" + field.hex() if field else None
-
-
-def _address_bytes(address: str | None) -> bytes:
-    return bytes.fromhex(address[2:]) if address else b""
+def _signature(r: int, s: int, parity: int) -> bytes:
+    return r.to_bytes(32, "big") + s.to_bytes(32, "big") + bytes([27 + parity])

@@ -1,4 +1,7 @@
-"""The one writer to a chain: reserves a nonce, signs, journals, sends, and follows the outcome."""
+"""The one writer to a chain: reserves a nonce, signs, journals, sends, and follows the outcome.
+
+``ChainBackend`` is what it needs of a chain, embedded or remote.
+"""
 
 from __future__ import annotations
 
@@ -7,14 +10,46 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Protocol
 
 from ledger.chain.anvil import GENESIS_TIMESTAMP
-from ledger.chain.backend import ChainBackend
 from ledger.chain.contract import ContractAbi
 from ledger.chain.errors import ChainAhead, ChainUnavailable, RpcRefused
+from ledger.chain.eth import BlockRef, Eth
 from ledger.chain.journal import SETTLED, AnchoredHead, ChainWrite, Journal, Purpose, StateChange
-from ledger.chain.transaction import Fees, SignedTransaction, Signer, Transaction, decode, sign
+from ledger.chain.transaction import Fees, SignedTransaction, Transaction, TransactionSigner, decode, sign
 from ledger.core.errors import Conflict, RuleRefused, Unavailable
+
+
+class ChainBackend(Protocol):
+    """A chain and the journal of what we write to it."""
+
+    @property
+    def chain_id(self) -> int: ...
+
+    @property
+    def eth(self) -> Eth:
+        """Return the node to read from. Do not keep it: the embedded node may be restarted."""
+
+    def fees(self) -> Fees:
+        """Return what a transaction should offer now."""
+
+    def final_block(self) -> BlockRef | None:
+        """Return the newest block that cannot change any more, or None."""
+
+    def deliver(self, write: ChainWrite) -> ChainWrite:
+        """Hand a journaled write to the chain, and return it as the journal then has it.
+
+        A write whose outcome is unknown stays signed, and ``refresh`` looks it up. Raises TransactionRefused if the
+        node refuses it for an unknown reason; the write stays signed then too.
+        """
+
+    def refresh(self) -> list[StateChange]:
+        """Look up what has become of the journal's writes, record it, and send again what got lost.
+
+        Raises ChainUnavailable, ChainMismatch.
+        """
+
 
 _log = logging.getLogger(__name__)
 
@@ -35,7 +70,7 @@ class ChainWriter:
         *,
         chain: ChainBackend,
         journal: Journal,
-        signer: Signer | None,
+        signer: TransactionSigner | None,
         clock: Callable[[], int] = lambda: int(time.time()),
         replace_after: int = 120,
         fee_cap: int = 500 * 10**9,
@@ -75,7 +110,13 @@ class ChainWriter:
         # The journal is brought up to date first: the checks below depend on what became of earlier writes.
         with self._lock:
             self.chain.refresh()
-            self._require_idle(signer.key_id)
+            for write in self.journal.unsettled():
+                if write.sender == signer.key_id and write.block_number is None:
+                    raise Conflict(
+                        f"write {write.number} is {write.state} and in no block yet",
+                        code="write_in_flight",
+                        hint="Refresh until it is in a block, then submit again.",
+                    )
             self._require_in_step(signer.key_id)
             transaction = self.prepare(signer.key_id, to, data, abi=abi, value=value)
             return self._commit(sign(transaction, signer), purpose, anchored)
@@ -92,6 +133,7 @@ class ChainWriter:
             Unavailable: the chain does not answer.
         """
         with self._lock:
+            # Sent again, the same bytes are the same write.
             journaled = self.journal.find(signed.hash)
             if journaled is not None:
                 return journaled
@@ -168,6 +210,7 @@ class ChainWriter:
             nonce=signed.transaction.nonce,
             raw_transaction=signed.raw,
             transaction_hash=signed.hash,
+            # Later than the last one, even if the clock was set back: blocks need rising times.
             timestamp=max(self._clock(), (last.timestamp if last else GENESIS_TIMESTAMP) + 1),
             anchored=anchored,
         )
@@ -212,16 +255,7 @@ class ChainWriter:
             f"the chain node knows {nonce} transactions of {sender}, the journal {expected}", code="chain_behind"
         )
 
-    def _require_idle(self, sender: str) -> None:
-        for write in self.journal.unsettled():
-            if write.sender == sender and write.block_number is None:
-                raise Conflict(
-                    f"write {write.number} is {write.state} and in no block yet",
-                    code="write_in_flight",
-                    hint="Refresh until it is in a block, then submit again.",
-                )
-
-    def _require_signer(self) -> Signer:
+    def _require_signer(self) -> TransactionSigner:
         if self._signer is None:
             raise Unavailable("the submitter's key is not here", code="no_submitter_key")
         return self._signer
@@ -229,8 +263,15 @@ class ChainWriter:
     # -- a transaction that nobody mines -------------------------------------------------------------------------------
 
     def _replace_stuck(self) -> None:
-        stuck = self._stuck()
-        if stuck is None or self._signer is None:
+        """Replace our newest write in no block, if it is old enough and its nonce is still free."""
+        if self._signer is None:
+            return
+        sender = self._signer.key_id
+        waiting = [write for write in self.journal.unsettled() if write.sender == sender and write.block_number is None]
+        if not waiting or self._clock() - waiting[-1].timestamp < self._replace_after:
+            return
+        stuck = waiting[-1]
+        if self.chain.eth.nonce(sender, "latest") != stuck.nonce:
             return
         old = decode(stuck.raw_transaction).transaction
         fees = _raised(old.fees, self.chain.fees())
@@ -238,16 +279,6 @@ class ChainWriter:
             _log.warning("write %d waits: replacing it takes more than the fee cap", stuck.number)
             return
         self._commit(sign(replace(old, fees=fees), self._signer), stuck.purpose, stuck.anchored)
-
-    def _stuck(self) -> ChainWrite | None:
-        """Return our newest write in no block, if it is old enough and its nonce is still free, else None."""
-        if self._signer is None:
-            return None
-        sender = self._signer.key_id
-        waiting = [write for write in self.journal.unsettled() if write.sender == sender and write.block_number is None]
-        if not waiting or self._clock() - waiting[-1].timestamp < self._replace_after:
-            return None
-        return waiting[-1] if self.chain.eth.nonce(sender, "latest") == waiting[-1].nonce else None
 
 
 def _raised(old: Fees, current: Fees) -> Fees:

@@ -16,7 +16,7 @@ from typing import Annotated, Any, Literal, NamedTuple
 from msgspec import Meta, Struct
 from msgspec.structs import replace
 
-from ledger.chain.calls import ContractDomain, KeyRequest, key_request_digest, key_request_document, request_key
+from ledger.chain.contract import ContractDomain, KeyRequest, key_request_digest, key_request_document, request_key
 from ledger.cli.passphrase import Passphrase
 from ledger.cli.session import Session
 from ledger.client.profiles import Profile
@@ -160,7 +160,7 @@ def replace_key(old: Path, following: Path, kept: Path) -> None:
 
 
 class RequestFile(Struct, frozen=True, forbid_unknown_fields=True):
-    """``signature`` is the key's, over ``ledger.chain.calls.key_request_digest`` (65 bytes, 0x-hex)."""
+    """``signature`` is the key's, over ``ledger.chain.contract.key_request_digest`` (65 bytes, 0x-hex)."""
 
     log_id: Bytes32
     chain_id: SafeInt

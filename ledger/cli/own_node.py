@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from ledger.anchoring.state_proofs import trusted_block
 from ledger.chain.errors import ChainUnavailable
-from ledger.chain.eth import Eth
-from ledger.chain.finality import final_block, final_block_of, finality_of
-from ledger.chain.journal import ChainIdentity
+from ledger.chain.eth import Eth, final_block, final_block_of, finality_of
+from ledger.chain.journal import ChainFingerprint
 from ledger.chain.rpc import JsonRpc
 from ledger.cli.options import Node
 from ledger.cli.proofs import anchor_blocks
@@ -44,7 +43,7 @@ class OwnNode:
         for chain in trust.chains:
             if chain.chain_id == chain_id:
                 deployed = bytes.fromhex(chain.deployment_block_hash[2:])
-                self._eth.require_chain(chain_id, ChainIdentity(chain_id, chain.deployment_block_number, deployed))
+                self._eth.require_chain(chain_id, ChainFingerprint(chain_id, chain.deployment_block_number, deployed))
                 return chain
         raise ChainUnavailable(
             f"the node is of chain {chain_id}, which the trust file does not name",

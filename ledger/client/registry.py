@@ -13,8 +13,8 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta, Struct
 
-from ledger.chain import calls
-from ledger.chain.calls import Approval, ContractDomain, KeyRequest, decision_digest
+from ledger.chain import contract
+from ledger.chain.contract import Approval, ContractDomain, KeyRequest, decision_digest
 from ledger.chain.transaction import Fees, Transaction, sign
 from ledger.client.session import ClientSession
 from ledger.core.encoding import canonical
@@ -60,7 +60,7 @@ def grant_key(
     begins = SYSTEM_SOURCES.now() if valid_from is None else valid_from
     if not begins < valid_until:
         raise MalformedInput("expected a time after the beginning of the grant", field="--until")
-    call = calls.grant_key(
+    call = contract.grant_key(
         request,
         roles=sum(ROLE_BITS[role] for role in set(roles)),
         valid_from=begins,
@@ -71,22 +71,22 @@ def grant_key(
 
 def revoke_key(session: ClientSession, key_id: str) -> dict[str, Any]:
     """Revoke the key for good."""
-    return send_call(session, calls.revoke_key(account_of(key_id)))
+    return send_call(session, contract.revoke_key(account_of(key_id)))
 
 
 def propose_admin(session: ClientSession, account: str) -> dict[str, Any]:
     """Name the account that may become the admin of the caller's agency; the last one named counts."""
-    return send_call(session, calls.propose_admin(account_of(account, field="ACCOUNT")))
+    return send_call(session, contract.propose_admin(account_of(account, field="ACCOUNT")))
 
 
 def accept_admin(session: ClientSession, agency_id: str) -> dict[str, Any]:
     """Make the caller the admin of the agency that proposed it."""
-    return send_call(session, calls.accept_admin(agency_of(agency_id)))
+    return send_call(session, contract.accept_admin(agency_of(agency_id)))
 
 
 def decide(session: ClientSession, change: ContractChange, approvals: Sequence[Approval]) -> dict[str, Any]:
     """Send a change that a majority has approved."""
-    return send_call(session, calls.decide(change, approvals))
+    return send_call(session, contract.decide(change, approvals))
 
 
 def chain_state(session: ClientSession) -> ChainState:

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from ledger.chain.calls import ContractDomain
+from ledger.chain.contract import ContractDomain
 from ledger.chain.transaction import Fees, Transaction, sign
 from ledger.client.registry import CHAIN, TRANSACTIONS, ChainState, Prepared
 from ledger.client.service import Service, at

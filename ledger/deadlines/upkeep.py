@@ -21,7 +21,7 @@ from ledger.core.procedure.deadlines import WorkCalendar
 from ledger.core.procedure.legal_days import end_of, legal_day
 from ledger.core.procedure.rulebook import Rulebook
 from ledger.recording.validation import Validator
-from ledger.store import audit, clocks, log, warnings
+from ledger.store import audit, clocks, log
 from ledger.store.clocks import Row, instant
 from ledger.store.database import Connection, Database
 
@@ -82,12 +82,12 @@ class Warner:
         stored = 0
         while True:
             with self._database.read() as connection:
-                if not warnings.due(connection, horizons, limit=1):
+                if not clocks.new_warnings(connection, horizons, limit=1):
                     return stored
             # A transaction for some of them at a time: a writer of cases need not wait for all.
             with self._database.write() as connection:
-                due = warnings.due(connection, horizons, AT_ONCE)
-                warnings.tell(connection, due, now_ms)
+                due = clocks.new_warnings(connection, horizons, AT_ONCE)
+                clocks.store_warnings(connection, due, now_ms)
             if not due:  # another process has stored them
                 return stored
             stored += len(due)

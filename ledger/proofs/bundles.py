@@ -45,9 +45,9 @@ from ledger.core.verification.report import CheckedStep
 from ledger.core.verification.trust import Trust, TrustedChain
 from ledger.recording.publisher import Publisher
 from ledger.recording.registry_view import Registry
-from ledger.store import checkpoints, log, timestamps
+from ledger.store import checkpoints, log
+from ledger.store.chain_journal import DatabaseJournal
 from ledger.store.database import Connection, Database
-from ledger.store.journal import DatabaseJournal
 from ledger.store.log import StoredEntry
 
 _HINT = "Somebody changed the database. Run: tally audit"
@@ -273,7 +273,7 @@ def _timestamps(view: _View, index: int) -> Raw | UnsetType:
 
     It has a proof of its own, so that the time stays the earliest if the rest is proven at a later tree head.
     """
-    stamp = timestamps.first_with(view.connection, index)
+    stamp = checkpoints.first_timestamp_covering(view.connection, index)
     published = checkpoints.published_at_size(view.connection, stamp.size) if stamp else None
     if stamp is None or published is None:
         return UNSET

@@ -16,7 +16,7 @@ from ledger.core.events import Payload
 from ledger.core.events.case import CaseJoined, CaseOpened, CaseSplit
 from ledger.core.procedure.rulebook import Rulebook
 from ledger.core.signing.authority import Agency
-from ledger.store import log, splits
+from ledger.store import cases, log
 from ledger.store.database import Connection
 from ledger.store.log import StoredEntry
 
@@ -147,7 +147,7 @@ class CaseStates:
         """Refuse an event that ``require_free_id`` refuses by the entries of an index below that one, or by all."""
         if (new_case_id := new_case_of(payload)) is not None:
             with self._database.read() as connection:
-                require_free_id(payload, splits.splitting_agencies(connection, [new_case_id], below=below))
+                require_free_id(payload, cases.splitting_agencies(connection, [new_case_id], below=below))
 
     def act(self, payload: Payload, digest: str, signed_at: int, registered: Mapping[str, Agency] | None = None) -> Act:
         """Return the event with the state of the other case that it cites.

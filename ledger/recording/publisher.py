@@ -16,7 +16,7 @@ from ledger.core.log.notes import NoteSigner
 from ledger.core.log.tiles import TileNodes
 from ledger.core.log.tlog_proofs import TlogProof
 from ledger.store import checkpoints, log
-from ledger.store.checkpoints import Published
+from ledger.store.checkpoints import PublishedCheckpoint
 from ledger.store.database import Database
 from ledger.store.log import StoredEntry
 
@@ -79,4 +79,4 @@ class Publisher:
         # A checkpoint is never dated before an entry that it covers: the audit compares the two.
         now_ms = max(now_ms, tree.recorded_at)
         note = self.checkpoint(tree.size, tree.root)
-        return note if checkpoints.store(database, Published(tree.size, note, now_ms)) else None
+        return note if checkpoints.store(database, PublishedCheckpoint(tree.size, note, now_ms)) else None

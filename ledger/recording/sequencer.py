@@ -32,7 +32,7 @@ from ledger.recording.case_states import READ_ON_AT_MOST, CaseStates, new_case_o
 from ledger.recording.publisher import Publisher, Receipt
 from ledger.recording.registry_view import Registry
 from ledger.recording.validation import Duplicate, ValidatedSubmission, require_same_event
-from ledger.store import log, splits
+from ledger.store import cases, log
 from ledger.store.append import NewEntry, NewTree, write_batch
 from ledger.store.database import Connection, Database, DiskFailed
 from ledger.store.log import StoredEntry, TreeState
@@ -64,7 +64,7 @@ class LogView:
             log.identities(connection, [envelope.event_id for envelope in envelopes]),
             log.heads(connection, [*streams, *(("case", new_case) for new_case in new_cases)]),
             authority,
-            splits.splitting_agencies(connection, new_cases) if new_cases else {},
+            cases.splitting_agencies(connection, new_cases) if new_cases else {},
         )
 
     def admit(self, validated: ValidatedSubmission, index: int) -> None:

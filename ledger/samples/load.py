@@ -15,9 +15,9 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
-from ledger.chain import calls
-from ledger.chain.calls import ContractDomain
-from ledger.chain.registry import RegistryClient
+from ledger.chain import contract
+from ledger.chain.contract import ContractDomain
+from ledger.chain.contract_clients import RegistryClient
 from ledger.chain.transaction import sign
 from ledger.config.installation import DataDirectory
 from ledger.config.installation import load as load_installation
@@ -53,8 +53,8 @@ def grant_keys(player: Player, *people: Person) -> None:
     for person, key_id in keys.items():
         if key_id not in granted:
             signer = player.keys.signer(person.profile)
-            request = calls.request_key(signer, domain, agency=person.agency, officer=person.officer)
-            call = calls.grant_key(request, roles=ROLE_BITS[person.role], valid_from=0, valid_until=GRANTED_UNTIL)
+            request = contract.request_key(signer, domain, agency=person.agency, officer=person.officer)
+            call = contract.grant_key(request, roles=ROLE_BITS[person.role], valid_from=0, valid_until=GRANTED_UNTIL)
             player.ledger.relay(call, player.keys.signer(admin_of(person.agency)))
     deadline = time.monotonic() + MIRRORED_WITHIN
     while not player.ledger.granted() >= set(keys.values()):

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Any, NamedTuple, Protocol, Self
 
-from ledger.chain.calls import ContractDomain
+from ledger.chain.contract import ContractDomain
 from ledger.config.keys import Signer
 from ledger.core.custody import Act, CaseState, Flag, fold
 from ledger.core.errors import Unavailable

@@ -1,4 +1,4 @@
-"""The access log: who read which case, in a store of its own."""
+"""Access: the log of who read which case, in a store of its own, and the sign-ins that wait for their signature."""
 
 from __future__ import annotations
 
@@ -8,24 +8,25 @@ from typing import Any
 
 import msgspec
 from msgspec import Struct
-from sqlalchemy import Connection, Row, Select, select
+from msgspec.structs import asdict
+from sqlalchemy import Connection, Row, Select, delete, func, insert, select
 from sqlalchemy.orm import registry
 from sqlmodel import Field, SQLModel
 
 from ledger.core.encoding import canonical
 from ledger.core.encoding.decoding import decoder_of
 from ledger.core.encoding.digests import blake3_text
-from ledger.core.errors import IntegrityBroken
+from ledger.core.errors import IntegrityBroken, Unavailable
 from ledger.store.bindings import BindingHead
 from ledger.store.database import Database, WriterLock, translated, writing
-from ledger.store.tables import big, binary, core_of
+from ledger.store.tables import CHALLENGES, big, binary, core_of
 
 
 class AccessBase(SQLModel, registry=registry()):
     """The access log's own schema: it is kept apart so that reading never waits for the sequencer."""
 
 
-class AccessRow(AccessBase, table=True):
+class AccessTable(AccessBase, table=True):
     """One read of something with a payload; ``digest`` chains it to the one before.
 
     A row without an ``agency``, at the time 0, is no read: it records the head of the row bindings.
@@ -41,7 +42,7 @@ class AccessRow(AccessBase, table=True):
     read_at: int = Field(sa_column=big(), description="unix milliseconds")
 
 
-ACCESS_LOG = core_of(AccessRow)
+ACCESS_LOG = core_of(AccessTable)
 
 
 FIRST = "blake3:" + "00" * 32  # what the first record follows
@@ -77,7 +78,7 @@ _BINDINGS = select(ACCESS_LOG.c.record).where(ACCESS_LOG.c.agency.is_(None))
 _READS = select(ACCESS_LOG.c.record).where(ACCESS_LOG.c.agency.is_not(None))
 
 
-class Recorded(Struct, frozen=True):
+class RecordedRead(Struct, frozen=True):
     """A read with its number in the access log."""
 
     number: int
@@ -96,11 +97,13 @@ class AccessLog:
 
     def __init__(self, database: Database):
         self._engine = database.access
+        # Threads of this process queue here and not at the database, where each would hold a connection.
         self._lock = Lock()
 
     def append(self, *reads: Read) -> AccessHead:
         """Record reads and return the new head; durable when this returns. Raises Unavailable."""
         with self._lock, translated(), writing(self._engine, WriterLock.ACCESS) as connection:
+            # Read under the lock: of two records behind one head, one would break the chain.
             head = _head(connection)
             rows = []
             for read in reads:
@@ -114,6 +117,7 @@ class AccessLog:
         """Record the head of the row bindings, unless the last record of it is the same; durable when this returns."""
         with self._lock, translated(), writing(self._engine, WriterLock.ACCESS) as connection:
             head = _head(connection)
+            # A ledger at rest must not grow: a record calls for a seal, and a seal would bring a record.
             if _last_bindings(connection) == bindings:
                 return head
             head, row = _behind(head, _Record(head.count, head.digest, bindings=bindings))
@@ -142,7 +146,7 @@ class AccessLog:
             at: int | None = connection.execute(query.order_by(ACCESS_LOG.c.number).limit(1)).scalar()
         return at
 
-    def since(self, after: int, limit: int, *, case_id: str | None = None) -> list[Recorded]:
+    def since(self, after: int, limit: int, *, case_id: str | None = None) -> list[RecordedRead]:
         """Return at most ``limit`` records with a number above ``after``, of one case if ``case_id`` is given."""
         query = _READS.where(ACCESS_LOG.c.number > after)
         if case_id is not None:
@@ -153,7 +157,7 @@ class AccessLog:
 
     def latest(
         self, case_id: str, limit: int, *, before: int | None = None, agency: str | None = None
-    ) -> list[Recorded]:
+    ) -> list[RecordedRead]:
         """Return a case's last records, newest first: those numbered below ``before``, of one ``agency`` if given."""
         query = _READS.where(ACCESS_LOG.c.case_id == case_id)
         if before is not None:
@@ -207,10 +211,10 @@ def _behind(head: AccessHead, record: _Record) -> tuple[AccessHead, dict[str, An
     }
 
 
-def _reads(records: Iterable[bytes]) -> Iterator[Recorded]:
+def _reads(records: Iterable[bytes]) -> Iterator[RecordedRead]:
     for record in map(_decoder.decode, records):
         if record.read is not None:
-            yield Recorded(record.number, record.read)
+            yield RecordedRead(record.number, record.read)
 
 
 def _binding_heads(connection: Connection, query: Select[Any]) -> Iterator[BindingHead]:
@@ -232,3 +236,39 @@ def _head(connection: Connection) -> AccessHead:
     query = select(ACCESS_LOG.c.number, ACCESS_LOG.c.digest).order_by(ACCESS_LOG.c.number.desc()).limit(1)
     row = connection.execute(query).first()
     return AccessHead(row.number + 1, row.digest) if row else AccessHead(0, FIRST)
+
+
+# Challenges from the oldest that waits to the newest; a flood of requests must not fill the disk. Numbers tell it by
+# two looks into an index; counting rows took longer the more there were, while everything else waited for the lock.
+MAX_WAITING_CHALLENGES = 100_000
+_FIRST_NUMBER, _LAST_NUMBER = select(func.min(CHALLENGES.c.number)), select(func.max(CHALLENGES.c.number))
+
+
+class Challenge(Struct, frozen=True):
+    """The text that ``key_id`` must sign, byte for byte, before ``expires_at`` (unix seconds)."""
+
+    nonce: str
+    key_id: str
+    message: str
+    expires_at: int
+
+
+def keep_challenge(database: Database, challenge: Challenge, now: int) -> None:
+    """Store a challenge and delete those that expired by ``now``. Raises Unavailable if too many wait."""
+    with database.write() as connection:
+        connection.execute(delete(CHALLENGES).where(CHALLENGES.c.expires_at <= now))
+        first, last = (connection.execute(query).scalar() or 0 for query in (_FIRST_NUMBER, _LAST_NUMBER))
+        if last - first >= MAX_WAITING_CHALLENGES - 1:
+            raise Unavailable("too many sign-ins are waiting", code="busy", retry_after=60)
+        connection.execute(insert(CHALLENGES).values(**asdict(challenge), number=last + 1))
+
+
+def take_challenge(database: Database, nonce: str, now: int) -> Challenge | None:
+    """Remove and return the challenge of this nonce; None if there is none or it has expired."""
+    with database.write() as connection:
+        row = connection.execute(select(CHALLENGES).where(CHALLENGES.c.nonce == nonce)).first()
+        # Removed in the same transaction, so that a challenge can be answered only once.
+        connection.execute(delete(CHALLENGES).where(CHALLENGES.c.nonce == nonce))
+    if row is None or row.expires_at <= now:
+        return None
+    return Challenge(row.nonce, row.key_id, row.message, row.expires_at)

@@ -9,24 +9,23 @@ of a row stay until it is vacuumed, and its own logs and backups as long as its 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from msgspec import Struct
 from msgspec.structs import asdict
 from sqlalchemy import Connection, Table, bindparam, delete, select, update
 from sqlalchemy.exc import IntegrityError
 
-from ledger.core.custody import CaseState, Flag, Handover, Item
+from ledger.core.custody import CaseState, Flag
 from ledger.core.custody.register import Register
 from ledger.core.errors import IntegrityBroken
 from ledger.core.events import Envelope, Payload
 from ledger.core.events.record import SectionErased
 from ledger.core.log.tiles import TileContents
 from ledger.core.supervision import Move
-from ledger.store import bindings, clocks, feed, imports, rows, search, splits, supervision
+from ledger.store import bindings, cases, clocks, feed, imports, search, supervision
 from ledger.store.clocks import ClockLine
-from ledger.store.database import Database
-from ledger.store.rows import Row
+from ledger.store.database import Database, NewRows, Row, write_rows
 from ledger.store.tables import (
     BINDINGS,
     CASE_AGENCIES,
@@ -71,6 +70,7 @@ def clear_away(database: Database) -> bool:
     if not database.empty_write_ahead_log():
         return False
     with database.write() as connection:
+        # An erasure since then has put a mark of its own, which stays.
         connection.execute(delete(META).where(META.c.name == _ERASED, META.c.value == mark))
     return True
 
@@ -123,22 +123,49 @@ def write_batch(
 
     Raises IntegrityBroken for a row in the way that no batch has written.
     """
-    new: rows.NewRows = {
-        ENTRIES: [_entry_row(entry, tree) for entry in entries],
-        SECTIONS: [row for entry in entries for row in _section_rows(entry)],
-        FLAGS: [row for entry in entries for row in _flag_rows(entry)],
+    new: NewRows = {
+        ENTRIES: [
+            _row(
+                ENTRIES,
+                entry.envelope,
+                log_index=entry.log_index,
+                stream_kind=entry.envelope.stream.kind,
+                stream_id=entry.envelope.stream.id,
+                recorded_at=tree.recorded_at,
+                committed_size=tree.size,
+                envelope=entry.envelope_bytes,
+                payload=entry.payload_bytes,
+            )
+            for entry in entries
+        ],
+        SECTIONS: [
+            {"log_index": entry.log_index, "label": label, "data": data}
+            for entry in entries
+            for label, data in entry.sections.items()
+        ],
+        FLAGS: [
+            {"log_index": entry.log_index, "position": position, **asdict(flag)}
+            for entry in entries
+            for position, flag in enumerate(entry.flags)
+        ],
         FEED: feed.rows(entries),
-        BINDINGS: [_binding_row(connection, entries, tree)],
+        # What nobody signs about a commit: its first index and its time.
+        BINDINGS: [
+            bindings.record_of(
+                bindings.head(connection),
+                bindings.COMMITS,
+                {str(tree.size): f"{entries[0].log_index} {tree.recorded_at}"},
+            )
+        ],
     }
-    latest: rows.NewRows = {
+    latest: NewRows = {
         TILES: [{"level": tile.level, "tile_index": tile.index, "hashes": tile.hashes} for tile in tiles],
         STREAMS: _stream_rows(entries),
         **_read_models(entries),
-        **_matters(entries),
     }
     # New rows are inserted, never replaced: a row in the way was written by somebody else.
     try:
-        rows.write(connection, database, new, latest)
+        write_rows(connection, database, new, latest)
     except IntegrityError as error:
         broken = IntegrityBroken(
             "the database has a row that the log has not",
@@ -147,15 +174,20 @@ def write_batch(
         )
         broken.add_note(str(error.orig))
         raise broken from error
+    # Behind the rows: an event may erase a section of another event of this batch.
     for entry in entries:
         if isinstance(entry.payload.body, SectionErased):
             erase(connection, database, entry.payload.body)
+    # Nothing of the batch counts until the caller's transaction is committed.
     connection.execute(_MOVE_TREE, asdict(tree))
 
 
-def _read_models(entries: Sequence[NewEntry]) -> rows.NewRows:
+def _read_models(entries: Sequence[NewEntry]) -> NewRows:
     """Return the rows of the read models. Of several events on one case the last one's row is kept."""
     latest: dict[Table, dict[tuple[str, ...], Row]] = {table: {} for table in _READ_MODELS}
+    # Most batches have nothing of supervision, and then no table of it.
+    if any(entry.move is not None for entry in entries):
+        latest |= {table: {} for table in supervision.TABLES}
     for entry in entries:
         for table, key, row in projections(entry.before, entry.after, entry.log_index):
             latest[table][key] = row
@@ -163,16 +195,9 @@ def _read_models(entries: Sequence[NewEntry]) -> rows.NewRows:
             latest[table][key] = row
         if entry.clock_lines:
             latest[CLOCKS].update(clocks.rows(entry.clock_lines, entry.log_index))
-    return {table: list(by_key.values()) for table, by_key in latest.items()}
-
-
-def _matters(entries: Sequence[NewEntry]) -> rows.NewRows:
-    """Return the rows of supervision; most batches have none, and then no table of it."""
-    moves = [(entry.move.after, entry.log_index) for entry in entries if entry.move is not None]
-    latest: dict[Table, dict[tuple[str, ...], Row]] = {table: {} for table in supervision.TABLES if moves}
-    for matter, index in moves:
-        table, key, row = supervision.projection(matter, index)
-        latest[table][key] = row
+        if entry.move is not None:
+            table, key, row = supervision.projection(entry.move.after, entry.log_index)
+            latest[table][key] = row
     return {table: list(by_key.values()) for table, by_key in latest.items()}
 
 
@@ -183,22 +208,25 @@ def projections(
     if after is None:
         return
     case_id = after.case_id
-    yield CASES, (case_id,), _case_row(after, index)
+    case_number = after.numbers[after.opened_by]
+    yield CASES, (case_id,), _row(CASES, after, case_number=case_number, updated_index=index)
     for agency in after.agencies:
         if before is None or agency not in before.agencies or before.numbers is not after.numbers:
             number = after.numbers.get(agency)
             yield CASE_AGENCIES, (case_id, agency), {"case_id": case_id, "agency": agency, "case_number": number}
     for handover in changed(before.handovers if before else None, after.handovers):
-        yield HANDOVERS, (case_id, handover.handover_id), _handover_row(case_id, handover, index)
+        row = _row(HANDOVERS, handover, case_id=case_id, items=len(handover.items), updated_index=index)
+        yield HANDOVERS, (case_id, handover.handover_id), row
     for item in changed(before.items if before else None, after.items):
-        yield ITEMS, (item.item_id, case_id), _item_row(case_id, item, index)
+        counted = {"quantity": item.quantity.value, "unit": item.quantity.unit}
+        yield ITEMS, (item.item_id, case_id), _row(ITEMS, item, case_id=case_id, updated_index=index, **counted)
 
 
 def payload_projections(payload: Payload, index: int) -> Iterator[tuple[Table, tuple[str, ...], Row]]:
     """Yield what the payload alone changes in the read models, without the case's state: table, key and new row."""
     yield from imports.projections(payload, index)
     yield from search.projections(payload, index)
-    yield from splits.projections(payload, index)
+    yield from cases.split_projections(payload, index)
 
 
 def changed(before: Register[T] | None, after: Register[T]) -> Iterator[T]:
@@ -209,43 +237,6 @@ def changed(before: Register[T] | None, after: Register[T]) -> Iterator[T]:
     for _, old_value, new_value in after.changes(before):
         if new_value is not None and new_value != old_value:
             yield new_value
-
-
-def _entry_row(entry: NewEntry, tree: NewTree) -> Row:
-    envelope = entry.envelope
-    return {
-        "log_index": entry.log_index,
-        "event_id": envelope.event_id,
-        "event_type": envelope.event_type,
-        "stream_kind": envelope.stream.kind,
-        "stream_id": envelope.stream.id,
-        "sequence": envelope.sequence,
-        "agency": envelope.agency,
-        "key_id": envelope.key_id,
-        "payload_digest": envelope.payload_digest,
-        "signed_at": envelope.signed_at,
-        "recorded_at": tree.recorded_at,
-        "committed_size": tree.size,
-        "envelope": entry.envelope_bytes,
-        "payload": entry.payload_bytes,
-    }
-
-
-def _binding_row(connection: Connection, entries: Sequence[NewEntry], tree: NewTree) -> Row:
-    """Bind what nobody signs about a commit: its first index and its time."""
-    commit = {str(tree.size): f"{entries[0].log_index} {tree.recorded_at}"}
-    return bindings.record_of(bindings.head(connection), bindings.COMMITS, commit)
-
-
-def _section_rows(entry: NewEntry) -> list[Row]:
-    return [{"log_index": entry.log_index, "label": label, "data": data} for label, data in entry.sections.items()]
-
-
-def _flag_rows(entry: NewEntry) -> list[Row]:
-    return [
-        {"log_index": entry.log_index, "position": i, "name": flag.name, "article": flag.article, "detail": flag.detail}
-        for i, flag in enumerate(entry.flags)
-    ]
 
 
 def _stream_rows(entries: Sequence[NewEntry]) -> list[Row]:
@@ -261,49 +252,7 @@ def _stream_rows(entries: Sequence[NewEntry]) -> list[Row]:
     return list(latest.values())
 
 
-def _case_row(state: CaseState, index: int) -> Row:
-    return {
-        "case_id": state.case_id,
-        "case_number": state.numbers[state.opened_by],
-        "case_type": state.case_type,
-        "business_line": state.business_line,
-        "opened_by": state.opened_by,
-        "opened_at": state.opened_at,
-        "responsible": state.responsible,
-        "stage": state.stage,
-        "closed": state.closed,
-        "updated_index": index,
-    }
-
-
-def _handover_row(case_id: str, handover: Handover, index: int) -> Row:
-    return {
-        "case_id": case_id,
-        "handover_id": handover.handover_id,
-        "from_agency": handover.from_agency,
-        "to_agency": handover.to_agency,
-        "purpose": handover.purpose,
-        "status": handover.status,
-        "offered_at": handover.offered_at,
-        "answered_at": handover.answered_at,
-        "expires_at": handover.expires_at,
-        "due_at": handover.due_at,
-        "items": len(handover.items),
-        "updated_index": index,
-    }
-
-
-def _item_row(case_id: str, item: Item, index: int) -> Row:
-    return {
-        "item_id": item.item_id,
-        "case_id": case_id,
-        "kind": item.kind,
-        "description": item.description,
-        "quantity": item.quantity.value,
-        "unit": item.quantity.unit,
-        "holder": item.holder,
-        "responsible": item.responsible,
-        "status": item.status,
-        "seal_number": item.seal_number,
-        "updated_index": index,
-    }
+def _row(table: Table, source: object, **own: Any) -> Row:
+    """Return a row of the table: the columns named here, and from ``source`` the others, by their names."""
+    names = (column.name for column in table.columns)
+    return {name: own[name] if name in own else getattr(source, name) for name in names}

@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable, Iterator
 from typing import Any
 
 from msgspec import Struct
+from msgspec.structs import asdict
 from sqlalchemy import ColumnElement, Connection, LargeBinary, Select, Table, cast, func, or_, select, true
 from sqlalchemy.exc import DBAPIError
 
@@ -78,22 +79,18 @@ def entries(connection: Connection, start: int, end: int) -> Iterator[StoredEntr
         stop = min(end, start + PAGE)
         try:
             yield from _page(connection, start, stop)
-        except DBAPIError:
-            yield from _one_by_one(connection, start, stop)
+        except DBAPIError:  # one of the rows: each by itself
+            for index in range(start, stop):
+                try:
+                    yield from _page(connection, index, index + 1)
+                except DBAPIError:
+                    yield index
         start = stop
 
 
 def _page(connection: Connection, start: int, stop: int) -> list[StoredEntry]:
     query = select(*_ENTRY_COLUMNS).where(ENTRIES.c.log_index >= start, ENTRIES.c.log_index < stop)
     return [_stored(row) for row in connection.execute(query.order_by(ENTRIES.c.log_index)).all()]
-
-
-def _one_by_one(connection: Connection, start: int, stop: int) -> Iterator[StoredEntry | int]:
-    for index in range(start, stop):
-        try:
-            yield from _page(connection, index, index + 1)
-        except DBAPIError:
-            yield index
 
 
 def sections(connection: Connection, start: int, end: int) -> dict[int, dict[str, bytes | None]]:
@@ -292,7 +289,7 @@ def _stored(row: Any) -> StoredEntry:
 
 
 class KeptAudit(Struct, frozen=True):
-    """A stored audit, see ``tables.AuditRow``; lists leave ``report`` out."""
+    """A stored audit, see ``tables.AuditTable``; lists leave ``report`` out."""
 
     audit_id: str
     case_id: str | None
@@ -310,7 +307,7 @@ _LISTED = [AUDITS.c[name] for name in KeptAudit.__struct_fields__ if name != "re
 
 def keep(connection: Connection, audit: KeptAudit) -> None:
     """Store an audit. Requires the writer's lock."""
-    connection.execute(AUDITS.insert(), {name: getattr(audit, name) for name in KeptAudit.__struct_fields__})
+    connection.execute(AUDITS.insert(), asdict(audit))
     bindings.bind_rows(connection, AUDITS, [{"audit_id": audit.audit_id}])
 
 

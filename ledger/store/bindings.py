@@ -109,6 +109,7 @@ def bind_rows(connection: Connection, table: Table, keys: Iterable[Mapping[str, 
     """
     bound: dict[str, str | None] = {}
     for key in keys:
+        # Read back: bound is what the database gives, whatever it was handed.
         bound[key_of(table, key)] = _digest(connection, table, key)
     bind(connection, table.name, bound)
 
@@ -127,6 +128,7 @@ def require_bound(connection: Connection, table: Table, key: Mapping[str, Any]) 
 def last_bound(connection: Connection, of: str, key: str) -> str | None:
     """Return the digest that was bound last under the key; None if none was, or if the row was deleted."""
     query = select(BINDINGS.c.record).where(BINDINGS.c.of == of).order_by(BINDINGS.c.number.desc())
+    # From the end: the row was bound lately as a rule, and the chain is long.
     for record in connection.execute(query.execution_options(yield_per=PAGE_BACK)).scalars():
         rows = _decoder.decode(record).rows
         if key in rows:
@@ -149,12 +151,13 @@ def key_of(table: Table, row: Mapping[str, Any]) -> str:
 
 def digest_of_row(table: Table, row: Mapping[str, Any]) -> str:
     """Return the digest of a row's bound columns. A value of another type gives another digest."""
-    values = {name: _spelled(row[name]) for name in sorted(BOUND[table])}
+    values = {name: row[name] for name in BOUND[table]}
+    values |= {
+        name: {"bytes": blake3_text(bytes(value))}
+        for name, value in values.items()
+        if isinstance(value, bytes | memoryview)
+    }
     return blake3_text(msgspec.json.encode(values, order="sorted"))
-
-
-def _spelled(value: Any) -> Any:
-    return {"bytes": blake3_text(bytes(value))} if isinstance(value, bytes | memoryview) else value
 
 
 def digests(connection: Connection, name: str) -> dict[str, str]:

@@ -6,17 +6,30 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from typing import Any, Literal
 
 from msgspec import Struct
-from sqlalchemy import ColumnElement, CompoundSelect, Connection, Select, bindparam, literal, or_, select, tuple_, union
+from sqlalchemy import (
+    ColumnElement,
+    CompoundSelect,
+    Connection,
+    Select,
+    Table,
+    bindparam,
+    literal,
+    or_,
+    select,
+    tuple_,
+    union,
+)
 
 from ledger.core.errors import NotFound
+from ledger.core.events import Payload
+from ledger.core.events.case import CaseSplit
 from ledger.core.visibility import CaseSides, Offer, Reader, Sight, can_see
-from ledger.store.database import one_of
-from ledger.store.rows import fetched
-from ledger.store.tables import CASE_AGENCIES, CASES, HANDOVERS, ITEMS
+from ledger.store.database import fetched, one_of
+from ledger.store.tables import CASE_AGENCIES, CASES, ENTRIES, HANDOVERS, ITEMS, SPLITS
 
 MOST_MERGED = 100  # agencies whose lists are merged to one; who sees those of more sees nearly every case
 
@@ -95,6 +108,7 @@ def list_cases(
         query = query.where(CASES.c.stage == stage)
     if responsible is not None:
         query = query.where(CASES.c.responsible == responsible)
+    # A filter may pass over any number of rows: then each row is tested, instead of merging lists.
     if stage is None and responsible is None and len(reader.supervised) <= MOST_MERGED:
         query = query.where(CASES.c.case_id.in_(_next_ids(reader, page)))
     else:
@@ -238,3 +252,30 @@ def _paged(query: Select[Any], key: ColumnElement[str], page: Page) -> Select[An
     if page.after is not None:
         query = query.where(key > page.after)
     return query.order_by(key).limit(page.limit)
+
+
+_OPENED = (ENTRIES.c.stream_kind == "case", ENTRIES.c.stream_id == SPLITS.c.new_case_id, ENTRIES.c.sequence == 0)
+_NAMED_BY_SPLITS = select(SPLITS).where(one_of(SPLITS.c.new_case_id, "case_ids")).order_by(SPLITS.c.log_index)
+
+
+def split_projections(payload: Payload, index: int) -> Iterator[tuple[Table, tuple[str, ...], dict[str, Any]]]:
+    """Yield the row of the split that the entry at ``index`` is, if it is one: table, key and row."""
+    if isinstance(payload.body, CaseSplit):
+        row = {"log_index": index, "case_id": payload.stream.id, "new_case_id": payload.body.new_case_id}
+        yield SPLITS, (str(index),), {**row, "agency": payload.agency}
+
+
+def splitting_agencies(
+    connection: Connection, case_ids: Collection[str], *, below: int | None = None
+) -> dict[str, str]:
+    """Return which agency split something off for each of these cases that is not opened yet, by case id.
+
+    ``below`` is the index up to which entries count, all of them without it.
+    """
+    opening, query = select(ENTRIES.c.log_index).where(*_OPENED), _NAMED_BY_SPLITS
+    if below is not None:
+        opening, query = opening.where(ENTRIES.c.log_index < below), query.where(SPLITS.c.log_index < below)
+    agencies: dict[str, str] = {}
+    for row in connection.execute(query.where(~opening.exists()), {"case_ids": json.dumps(sorted(case_ids))}):
+        agencies.setdefault(row.new_case_id, row.agency)
+    return agencies

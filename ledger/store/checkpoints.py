@@ -1,4 +1,4 @@
-"""Published checkpoints and the witnesses' co-signatures of them."""
+"""Published checkpoints, the witnesses' co-signatures of them, and their timestamps by an RFC 3161 authority."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from sqlalchemy import Connection, Select, delete, func, select, update
 
 from ledger.store import bindings
 from ledger.store.database import Database
-from ledger.store.tables import CHAIN_WRITES, CHECKPOINTS, COSIGNATURES
+from ledger.store.tables import CHAIN_WRITES, CHECKPOINTS, COSIGNATURES, TIMESTAMPS
 
 LOOKED_AT = 4096  # co-signatures read, from the newest down: a witness that comes back signs the newest
 
 
-class Published(Struct, frozen=True):
+class PublishedCheckpoint(Struct, frozen=True):
     """A published checkpoint; ``published_at`` in unix milliseconds.
 
     ``note`` has the log's signature and below it the co-signatures that are stored.
@@ -28,31 +28,31 @@ class Published(Struct, frozen=True):
     published_at: int
 
 
-def last_published(connection: Connection) -> Published | None:
+def last_published(connection: Connection) -> PublishedCheckpoint | None:
     """Return the published checkpoint of the largest size, or None."""
     return _first(connection)
 
 
-def last_witnessed(connection: Connection) -> Published | None:
+def last_witnessed(connection: Connection) -> PublishedCheckpoint | None:
     """Return the largest checkpoint that the policy's quorum has co-signed, or None."""
     return _first(connection, CHECKPOINTS.c.witnessed)
 
 
-def published_at_size(connection: Connection, size: int) -> Published | None:
+def published_at_size(connection: Connection, size: int) -> PublishedCheckpoint | None:
     """Return the checkpoint of exactly this size, or None."""
     return _first(connection, CHECKPOINTS.c.size == size)
 
 
-def all_published(connection: Connection) -> list[Published]:
+def all_published(connection: Connection) -> list[PublishedCheckpoint]:
     """Return every published checkpoint, by size."""
     lines: dict[int, str] = defaultdict(str)
     for size, line in connection.execute(select(COSIGNATURES.c.size, COSIGNATURES.c.line).order_by(*_ORDER)):
         lines[size] += line
     rows = connection.execute(select(CHECKPOINTS).order_by(CHECKPOINTS.c.size))
-    return [Published(row.size, row.note + lines[row.size], row.published_at) for row in rows]
+    return [PublishedCheckpoint(row.size, row.note + lines[row.size], row.published_at) for row in rows]
 
 
-def store(database: Database, published: Published) -> bool:
+def store(database: Database, published: PublishedCheckpoint) -> bool:
     """Store a note for good; return False if another process published this size or a larger one first."""
     with database.write() as connection:
         # Read again under the lock: two processes may publish at once, and sizes only grow.
@@ -109,6 +109,7 @@ def forget_cosignatures(database: Database, before_ms: int) -> None:
     """
     with database.write() as connection:
         if connection.execute(delete(COSIGNATURES).where(COSIGNATURES.c.size.in_(_forgettable(before_ms)))).rowcount:
+            # By this record an audit tells what was forgotten from what somebody deleted.
             bindings.bind(connection, bindings.FORGOTTEN, {str(before_ms): None})
 
 
@@ -127,10 +128,46 @@ def _forgettable(before_ms: int) -> Select[Any]:
 _ORDER = (COSIGNATURES.c.size, COSIGNATURES.c.witness)
 
 
-def _first(connection: Connection, *conditions: object) -> Published | None:
+def _first(connection: Connection, *conditions: object) -> PublishedCheckpoint | None:
     query = select(CHECKPOINTS).where(*conditions).order_by(CHECKPOINTS.c.size.desc()).limit(1)  # type: ignore[arg-type]
     row = connection.execute(query).first()
     if row is None:
         return None
     under = select(COSIGNATURES.c.line).where(COSIGNATURES.c.size == row.size).order_by(*_ORDER)
-    return Published(row.size, row.note + "".join(connection.execute(under).scalars()), row.published_at)
+    return PublishedCheckpoint(row.size, row.note + "".join(connection.execute(under).scalars()), row.published_at)
+
+
+class StoredTimestamp(Struct, frozen=True):
+    """A verified TimeStampResp (DER) of the published checkpoint of ``size``; ``time`` in unix seconds."""
+
+    size: int
+    response: bytes
+    time: int
+
+
+def store_timestamp(database: Database, stamp: StoredTimestamp) -> None:
+    """Store a timestamp for good; the first one of a size stays."""
+    insert = database.upsert(TIMESTAMPS).values(size=stamp.size, response=stamp.response, time=stamp.time)
+    with database.write() as connection:
+        # The first one proves the earliest time.
+        if connection.execute(insert.on_conflict_do_nothing(index_elements=["size"])).rowcount:
+            bindings.bind_rows(connection, TIMESTAMPS, [{"size": stamp.size}])
+
+
+def last_timestamp(connection: Connection) -> StoredTimestamp | None:
+    """Return the timestamp of the largest size, or None."""
+    row = connection.execute(select(TIMESTAMPS).order_by(TIMESTAMPS.c.size.desc()).limit(1)).first()
+    return StoredTimestamp(row.size, row.response, row.time) if row else None
+
+
+def all_timestamps(connection: Connection) -> Iterator[StoredTimestamp]:
+    """Yield every timestamp, by size."""
+    for row in connection.execute(select(TIMESTAMPS).order_by(TIMESTAMPS.c.size)):
+        yield StoredTimestamp(row.size, row.response, row.time)
+
+
+def first_timestamp_covering(connection: Connection, index: int) -> StoredTimestamp | None:
+    """Return the timestamp of the smallest size that covers the entry at ``index``: none proves an earlier time."""
+    query = select(TIMESTAMPS).where(TIMESTAMPS.c.size > index).order_by(TIMESTAMPS.c.size).limit(1)
+    row = connection.execute(query).first()
+    return StoredTimestamp(row.size, row.response, row.time) if row else None

@@ -1,14 +1,19 @@
-"""The list of deadlines: the clocks of all cases as rows, projected from their states and counted by a calendar."""
+"""The list of deadlines, and what follows from it: the order of open offers, and the warnings of clocks that run out.
+
+The clocks of all cases are rows, projected from their states and counted by a calendar. A warning is derived from them
+and stored once.
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
 from msgspec import Struct
-from sqlalchemy import ColumnElement, Connection, Select, and_, delete, func, or_, select, tuple_
+from msgspec.structs import asdict, astuple, replace
+from sqlalchemy import ColumnElement, Connection, and_, case, delete, func, literal, or_, select, tuple_
 
 from ledger.core.custody import CaseState
 from ledger.core.custody.clocks import rule_of, whose
@@ -19,9 +24,10 @@ from ledger.core.procedure.deadlines import WorkCalendar
 from ledger.core.procedure.legal_days import end_of, legal_day_of
 from ledger.core.procedure.rulebook import Rulebook
 from ledger.core.visibility import Reader
+from ledger.store import bindings
 from ledger.store.cases import visible
 from ledger.store.database import Database, one_of
-from ledger.store.tables import CASES, CLOCKS, META
+from ledger.store.tables import CASES, CLOCKS, HANDOVERS, META, WARNINGS
 
 Row = dict[str, Any]
 LineStatus = Literal["running", "suspended", "ended", "void"]
@@ -30,7 +36,7 @@ _NEVER = "9999"  # sorts behind every instant: what has no end, or none that can
 
 
 class ClockLine(Struct, frozen=True):
-    """A row of ``tables.ClockRow``, without the entry that changed it last."""
+    """A row of ``tables.ClockTable``, without the entry that changed it last."""
 
     case_id: str
     deadline_id: str
@@ -85,7 +91,7 @@ def _changes(before: CaseState, after: CaseState, book: Rulebook, calendar: Work
     for key in sorted(_concerned(before, after)):
         old_clock, clock = before.clocks.get(key), after.clocks.get(key)
         if clock is None:
-            yield _void(line_of(before, before.clocks[key], book, calendar))
+            yield replace(line_of(before, before.clocks[key], book, calendar), due_at=None, status="void")
             continue
         line = line_of(after, clock, book, calendar)
         if (
@@ -98,6 +104,7 @@ def _changes(before: CaseState, after: CaseState, book: Rulebook, calendar: Work
 
 def _concerned(before: CaseState, after: CaseState) -> set[str]:
     """Return the ids of the deadlines whose lines may differ."""
+    # Who holds a clock depends on both, for every clock of the case.
     if before.assignments is not after.assignments or before.responsible != after.responsible:
         return {*before.clocks, *after.clocks}
     keys = {change.key for change in after.clocks.changes(before.clocks)}
@@ -139,11 +146,6 @@ def line_of(state: CaseState, clock: Clock, book: Rulebook, calendar: WorkCalend
     )
 
 
-def _void(line: ClockLine) -> ClockLine:
-    fields = {name: getattr(line, name) for name in line.__struct_fields__}
-    return ClockLine(**fields | {"due_at": None, "status": "void"})
-
-
 def instant(moment: datetime) -> str:
     """Return the moment as RFC 3339 in UTC, as every time in the tables."""
     return moment.astimezone(UTC).isoformat(timespec="seconds")[: -len("+00:00")] + "Z"
@@ -152,8 +154,7 @@ def instant(moment: datetime) -> str:
 def rows(lines: Iterable[ClockLine], index: int) -> Iterator[tuple[tuple[str, str], Row]]:
     """Yield key and row of each line that the entry at ``index`` changed."""
     for line in lines:
-        values = {name: getattr(line, name) for name in line.__struct_fields__}
-        yield (line.case_id, line.deadline_id), {**values, "updated_index": index}
+        yield (line.case_id, line.deadline_id), asdict(line) | {"updated_index": index}
 
 
 # -- by which calendar -------------------------------------------------------------------------------------------------
@@ -179,12 +180,13 @@ def replace_all(connection: Connection, database: Database, new: Iterable[Row], 
 # -- queries -----------------------------------------------------------------------------------------------------------
 
 
-def listed(
+def list_deadlines(
     connection: Connection, reader: Reader, wanted: DeadlineFilter, *, limit: int, after: DeadlinePosition | None = None
 ) -> list[ClockLine]:
     """Return lines of the cases that the reader sees, those that end first at the top."""
     order = (func.coalesce(CLOCKS.c.due_at, _NEVER), CLOCKS.c.case_id, CLOCKS.c.deadline_id)
-    query = _of_cases(select(*_COLUMNS), reader).where(*_conditions(wanted))
+    query = select(*_COLUMNS).join(CASES, CASES.c.case_id == CLOCKS.c.case_id)
+    query = query.where(visible(reader), *_conditions(wanted))
     if after is not None:
         query = query.where(tuple_(*order) > tuple_(after.due_at, after.case_id, after.deadline_id))
     return [ClockLine(*row) for row in connection.execute(query.order_by(*order).limit(limit))]
@@ -207,21 +209,17 @@ def first_end(case_id: ColumnElement[str], as_of: str) -> ColumnElement[str]:
     return func.coalesce(ends.correlate(case_id.table).scalar_subquery(), _NEVER)
 
 
-def place_of(line: ClockLine) -> DeadlinePosition:
+def deadline_position(line: ClockLine) -> DeadlinePosition:
     """Return the position of the list after this line."""
     return DeadlinePosition(line.due_at or _NEVER, line.case_id, line.deadline_id)
 
 
-def parse_place(text: str) -> DeadlinePosition:
+def parse_deadline_position(text: str) -> DeadlinePosition:
     """Parse the position of a list. Raises MalformedInput."""
     parts = text.split(",")
     if len(parts) != len(DeadlinePosition.__struct_fields__):
         raise MalformedInput("expected the `next` of the page before", field="after")
     return DeadlinePosition(*parts)
-
-
-def _of_cases(query: Select[Any], reader: Reader) -> Select[Any]:
-    return query.join(CASES, CASES.c.case_id == CLOCKS.c.case_id).where(visible(reader))
 
 
 def _conditions(wanted: DeadlineFilter) -> Iterator[ColumnElement[bool]]:
@@ -254,3 +252,114 @@ _STATUSES: dict[Status, Any] = {
     "uncountable": lambda _as_of: and_(CLOCKS.c.status != "suspended", CLOCKS.c.due_at.is_(None)),
 }
 _COLUMNS = [CLOCKS.c[name] for name in ClockLine.__struct_fields__]
+
+
+Box = Literal["inbox", "outbox"]
+
+
+class OfferPosition(Struct, frozen=True):
+    """The position in a list of offers after which the next page starts."""
+
+    first_end: str
+    offered_at: str
+    case_id: str
+    handover_id: str
+
+    def __str__(self) -> str:
+        return ",".join(astuple(self))
+
+
+def open_offers(
+    connection: Connection, agency: str, box: Box, *, as_of: str, limit: int, after: OfferPosition | None = None
+) -> list[dict[str, Any]]:
+    """Return rows of ``tables.HandoverTable`` offered to (inbox) or by (outbox) the agency.
+
+    Each row also has its case's ``first_end``. ``as_of`` is RFC 3339 in UTC.
+    """
+    side = HANDOVERS.c.to_agency if box == "inbox" else HANDOVERS.c.from_agency
+    ends = first_end(HANDOVERS.c.case_id, as_of).label("first_end")
+    offers = select(HANDOVERS, ends).where(side == agency, HANDOVERS.c.status == "offered").subquery()
+    order = [offers.c[name] for name in OfferPosition.__struct_fields__]
+    query = select(offers)
+    if after is not None:
+        query = query.where(tuple_(*order) > tuple_(*astuple(after)))
+    rows = connection.execute(query.order_by(*order).limit(limit)).mappings()
+    return [{str(name): value for name, value in row.items()} for row in rows]
+
+
+def offer_position(row: dict[str, Any]) -> OfferPosition:
+    """Return the position of the list after this row."""
+    return OfferPosition(*(row[name] for name in OfferPosition.__struct_fields__))
+
+
+def parse_offer_position(text: str) -> OfferPosition:
+    """Parse the position of a list. Raises MalformedInput."""
+    parts = text.split(",")
+    if len(parts) != len(OfferPosition.__struct_fields__):
+        raise MalformedInput("expected the place that the page before names", field="after")
+    return OfferPosition(*parts)
+
+
+class Warned(Struct, frozen=True):
+    """A warning (``tables.WarningTable``). ``number`` rises without a gap over all agencies; ``days`` is 0 at the end.
+
+    ``agency`` and ``handler`` are those that the clock had then; ``warned_at`` is in unix milliseconds.
+    """
+
+    number: int
+    case_id: str
+    deadline_id: str
+    clock: str
+    subject: str
+    agency: str
+    handler: str | None
+    due_at: str
+    days: int
+    warned_at: int
+
+
+def new_warnings(connection: Connection, horizons: Mapping[int, str], limit: int) -> list[dict[str, Any]]:
+    """Return at most ``limit`` new warnings, without their numbers, of running clocks that end by a horizon.
+
+    ``horizons`` maps numbers of days to instants (RFC 3339), later ones for more days. A clock within several is warned
+    of by the nearest one only, and once for each end.
+    """
+    nearest = case(*((CLOCKS.c.due_at <= end, days) for days, end in sorted(horizons.items())))
+    names = [name for name in Warned.__struct_fields__ if name in CLOCKS.c]
+    stored = select(literal(1)).where(
+        WARNINGS.c.case_id == CLOCKS.c.case_id,
+        WARNINGS.c.deadline_id == CLOCKS.c.deadline_id,
+        WARNINGS.c.due_at == CLOCKS.c.due_at,
+        WARNINGS.c.days == nearest,
+    )
+    query = select(*(CLOCKS.c[name] for name in names), nearest.label("days")).where(
+        CLOCKS.c.status == "running", CLOCKS.c.due_at <= max(horizons.values()), ~stored.exists()
+    )
+    order = (CLOCKS.c.due_at, CLOCKS.c.case_id, CLOCKS.c.deadline_id)
+    return [dict(row) for row in connection.execute(query.order_by(*order).limit(limit)).mappings()]
+
+
+def store_warnings(connection: Connection, warnings: list[dict[str, Any]], warned_at: int) -> None:
+    """Append the warnings to those that are stored. Requires the writer's lock, held since ``due`` derived them."""
+    last = connection.execute(select(func.max(WARNINGS.c.number))).scalar() or 0
+    # Without a gap: readers ask for what is above the last number that they have.
+    rows = [{**row, "number": last + n, "warned_at": warned_at} for n, row in enumerate(warnings, 1)]
+    if rows:
+        connection.execute(WARNINGS.insert(), rows)
+        bindings.bind_rows(connection, WARNINGS, rows)
+
+
+def warnings_to(connection: Connection, reader: Reader, *, handler: str | None, after: int, limit: int) -> list[Warned]:
+    """Return the warnings to the reader's agency of cases that it sees, or only those to one ``handler``, in order."""
+    query = select(*(WARNINGS.c[name] for name in Warned.__struct_fields__))
+    query = query.join(CASES, CASES.c.case_id == WARNINGS.c.case_id)
+    query = query.where(WARNINGS.c.agency == reader.agency, visible(reader), WARNINGS.c.number > after)
+    if handler is not None:
+        query = query.where(WARNINGS.c.handler == handler)
+    return [Warned(*row) for row in connection.execute(query.order_by(WARNINGS.c.number).limit(limit))]
+
+
+def last_warning_number(connection: Connection, agency: str) -> int:
+    """Return the number of the agency's newest warning; 0 if there is none."""
+    query = select(func.max(WARNINGS.c.number)).where(WARNINGS.c.agency == agency)
+    return connection.execute(query).scalar() or 0

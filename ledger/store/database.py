@@ -1,20 +1,45 @@
-"""The database: SQLite (WAL, synchronous FULL) or PostgreSQL, brought to the newest schema when it is opened."""
+"""The database: SQLite (WAL, synchronous FULL) or PostgreSQL, brought to the newest schema when it is opened.
+
+The log's rows are written in few statements, whose texts are built once. Values go to the drivers without conversion:
+what SQLAlchemy does for each costs more than writing it. On SQLite one statement writes one table. On PostgreSQL each
+statement is a round trip with the writer's lock held, so one statement writes all rows of all tables, passed as a JSON
+text for each table that the server unpacks.
+"""
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from copy import copy
 from enum import IntEnum
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from stat import S_IMODE
 from typing import Any, Literal
 
-from sqlalchemy import ClauseElement, Column, ColumnElement, Engine, bindparam, create_engine, event, select, text
+import msgspec
+from sqlalchemy import (
+    ClauseElement,
+    Column,
+    ColumnElement,
+    Engine,
+    LargeBinary,
+    Select,
+    Table,
+    Text,
+    bindparam,
+    column,
+    create_engine,
+    event,
+    func,
+    literal_column,
+    select,
+    text,
+)
 from sqlalchemy import Connection as Connection  # noqa: PLC0414 - the verbs hold connections, but know no SQLAlchemy
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects.postgresql import JSON
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -65,6 +90,7 @@ class Database:
         self.log = log
         self.access = access
         self.is_sqlite = log.dialect.name == "sqlite"
+        # PostgreSQL's own default would show each statement of a read another state.
         self._reading = log if self.is_sqlite else log.execution_options(isolation_level="REPEATABLE READ")
         self._disk_failure: DiskFailed | None = None
 
@@ -106,6 +132,7 @@ class Database:
         if not self.is_sqlite:
             return True
         with translated(), closing(self.log.raw_connection()) as connection, closing(connection.cursor()) as cursor:
+            # A long reader may stand in the way, and every writer waits for this.
             cursor.execute(f"PRAGMA busy_timeout={CHECKPOINT_TIMEOUT_MS}")
             try:
                 busy, _, _ = cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
@@ -174,8 +201,7 @@ def open_database(url: str, *, for_audit: bool = False) -> Database:
         IntegrityBroken: the schema differs from the one that the migrations make. ``for_audit`` omits this check: an
             audit reports each difference.
     """
-    from ledger.store.migrate import migrate  # noqa: PLC0415 - alembic is heavy and only needed here
-    from ledger.store.schema import require_schema, require_types  # noqa: PLC0415
+    from ledger.store.schema import migrate, require_schema, require_types  # noqa: PLC0415 - Alembic is heavy
 
     database = attach(url)
     with translated():
@@ -192,7 +218,7 @@ def open_database(url: str, *, for_audit: bool = False) -> Database:
 
 def open_witness_engine(file: Path) -> Engine:
     """Open and migrate a witness's own database. Raises NotDurable, Unavailable."""
-    from ledger.store.migrate import migrate  # noqa: PLC0415
+    from ledger.store.schema import migrate  # noqa: PLC0415
 
     engine = _engine(_parsed(f"sqlite:///{file}"))
     with translated():
@@ -203,39 +229,34 @@ def open_witness_engine(file: Path) -> Engine:
 
 def attach(url: str) -> Database:
     """Open a database without migrating it: for a process beside the one that called ``open_database``."""
-    parsed = _parsed(url)
-    return Database(_engine(parsed), _engine(_access_url(parsed)))
+    of_log = of_access = _parsed(url)
+    if of_log.get_backend_name() == "sqlite":
+        path = Path(of_log.database or "")
+        of_access = of_log.set(database=str(path.with_name(f"{path.stem}-access{path.suffix}")))
+    return Database(_engine(of_log), _engine(of_access))
 
 
 def require_durable(engine: Engine) -> None:
     """Raise NotDurable unless every commit is on the disk before it returns."""
     with engine.connect() as connection:
         if engine.dialect.name == "sqlite":
-            _require_synced_wal(connection)
-        else:
-            _require_synced_server(connection)
-
-
-def _require_synced_wal(connection: Connection) -> None:
-    synchronous = connection.execute(text("PRAGMA synchronous")).scalar_one()
-    journal = connection.execute(text("PRAGMA journal_mode")).scalar_one()
-    if synchronous < FULL or journal != "wal":
-        raise NotDurable(
-            f"expected journal_mode wal and synchronous 2 (FULL), not {journal} and {synchronous}",
-            field="database_url",
-            hint="Put the data directory on a local file system; WAL needs shared memory.",
-        )
-
-
-def _require_synced_server(connection: Connection) -> None:
-    for setting in ("fsync", "synchronous_commit"):
-        value = connection.execute(text(f"SHOW {setting}")).scalar_one()
-        if value == "off":
-            raise NotDurable(
-                f"expected PostgreSQL with {setting} on, not {value}",
-                field="database_url",
-                hint=f"Set {setting} = on for this server, database and role.",
-            )
+            synchronous = connection.execute(text("PRAGMA synchronous")).scalar_one()
+            journal = connection.execute(text("PRAGMA journal_mode")).scalar_one()
+            if synchronous < FULL or journal != "wal":
+                raise NotDurable(
+                    f"expected journal_mode wal and synchronous 2 (FULL), not {journal} and {synchronous}",
+                    field="database_url",
+                    hint="Put the data directory on a local file system; WAL needs shared memory.",
+                )
+            return
+        for setting in ("fsync", "synchronous_commit"):
+            value = connection.execute(text(f"SHOW {setting}")).scalar_one()
+            if value == "off":
+                raise NotDurable(
+                    f"expected PostgreSQL with {setting} on, not {value}",
+                    field="database_url",
+                    hint=f"Set {setting} = on for this server, database and role.",
+                )
 
 
 @contextmanager
@@ -255,6 +276,7 @@ def translated() -> Iterator[None]:
 
 def _in_our_words(error: DBAPIError) -> Unavailable | None:
     """Return our error for a fault of the database; None for a fault of the statement."""
+    # The low byte of an extended result code is the primary one.
     if getattr(error.orig, "sqlite_errorcode", 0) & 0xFF in _DISK_FAULTS:
         hint = "Check the disk, then start the service again: it looks up what is there."
         return DiskFailed("the disk failed", retry_after=3600, hint=hint)
@@ -276,17 +298,12 @@ def _parsed(url: str) -> URL:
     return parsed
 
 
-def _access_url(url: URL) -> URL:
-    if url.get_backend_name() != "sqlite" or url.database is None:
-        return url
-    path = Path(url.database)
-    return url.set(database=str(path.with_name(f"{path.stem}-access{path.suffix}")))
-
-
 def _engine(url: URL) -> Engine:
     pool: dict[str, Any] = {"pool_size": 10, "max_overflow": 20, "hide_parameters": True}  # payloads stay out of errors
     if url.get_backend_name() != "sqlite":
+        # The server may have been restarted since a connection was last used.
         return create_engine(url, pool_pre_ping=True, **pool)
+    # The pool gives a connection to one thread at a time, but not always to the same.
     engine = create_engine(url, connect_args={"check_same_thread": False}, paramstyle="named", **pool)
     event.listen(engine, "do_connect", partial(_keep_private, Path(url.database or "")))
     event.listen(engine, "connect", _prepare_sqlite)
@@ -337,3 +354,65 @@ def _prepare_sqlite(connection: Any, _record: Any) -> None:
 def _begin_sqlite(connection: Connection) -> None:
     immediate = connection.get_execution_options().get("immediate", False)
     connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")
+
+
+Row = dict[str, Any]
+NewRows = Mapping[Table, Sequence[Row]]
+
+_encoder = msgspec.json.Encoder()  # bytes become base64
+
+
+def fetched(connection: Connection, query: Select[Any]) -> list[Row]:
+    """Return the rows of a query, each by the names of its columns."""
+    return [dict(row) for row in connection.execute(query).mappings()]
+
+
+def write_rows(connection: Connection, database: Database, new: NewRows, latest: NewRows) -> None:
+    """Insert the ``new`` rows, and insert or replace the ``latest`` by their primary keys.
+
+    Each row has every column of its table; no two ``latest`` rows of a table have one key. The tables of both must be
+    the same from call to call, with or without rows, since the statement's text is cached by them.
+    """
+    # One round trip for all tables: the writer's lock is held meanwhile.
+    if not database.is_sqlite:
+        packed = {table.name: _encoder.encode(rows).decode() for table, rows in (*new.items(), *latest.items())}
+        connection.exec_driver_sql(_text_of_all(database, tuple(new), tuple(latest)), packed)
+        return
+    for tables, replacing in ((new, False), (latest, True)):
+        for table, rows in tables.items():
+            if rows:
+                connection.exec_driver_sql(_statement_text(database, table, replacing), list(rows))
+
+
+@lru_cache(maxsize=8)
+def _text_of_all(database: Database, new: tuple[Table, ...], latest: tuple[Table, ...]) -> str:
+    texts = [(table.name, _statement_text(database, table, table in latest)) for table in (*new, *latest)]
+    return f"WITH {', '.join(f'to_{name} AS ({text})' for name, text in texts)} SELECT 1"
+
+
+@lru_cache(maxsize=64)
+def _statement_text(database: Database, table: Table, replacing: bool) -> str:
+    statement = database.upsert(table)
+    if not database.is_sqlite:
+        statement = statement.from_select(table.columns.keys(), _unpacked(table))
+    if replacing:
+        keys = [column.name for column in table.columns if column.primary_key]
+        changed = {column.name: statement.excluded[column.name] for column in table.columns if not column.primary_key}
+        statement = statement.on_conflict_do_update(index_elements=keys, set_=changed)
+    return database.text_of(statement)
+
+
+def _unpacked(table: Table) -> Select[Any]:
+    """Select the rows of the JSON text that is passed under the table's name."""
+    packed = [
+        column(table_column.name, Text() if _is_bytes(table_column) else table_column.type)
+        for table_column in table.columns
+    ]
+    rows = func.json_to_recordset(bindparam(table.name, type_=JSON)).table_valued(*packed, name="packed")
+    rows = rows.render_derived(with_types=True)
+    base64: ColumnElement[Any] = literal_column("'base64'")
+    return select(*(func.decode(rows.c[c.name], base64) if _is_bytes(c) else rows.c[c.name] for c in table.columns))
+
+
+def _is_bytes(table_column: Column[Any]) -> bool:
+    return isinstance(table_column.type, LargeBinary)

@@ -19,8 +19,8 @@ from ledger.core.errors import MalformedInput
 from ledger.core.supervision import Matter, Move
 from ledger.core.visibility import concerned, sides_of
 from ledger.store import log
+from ledger.store.database import Row
 from ledger.store.log import StoredEntry
-from ledger.store.rows import Row
 from ledger.store.tables import ENTRIES, FEED
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ class Cursor(Struct, frozen=True):
         return str(self.log_index) if self.sequence is None else f"{self.log_index}.{self.sequence}"
 
 
-class Step(Struct, frozen=True):
+class FeedStep(Struct, frozen=True):
     """An entry of a feed, and the cursor after it."""
 
     cursor: Cursor
@@ -55,16 +55,17 @@ def parse_cursor(text: str, *, field: str = "after") -> Cursor:
     return Cursor(int(match["index"]), None if sequence is None else int(sequence))
 
 
-def page(connection: Connection, agency: str, after: Cursor, limit: int) -> list[Step]:
+def page(connection: Connection, agency: str, after: Cursor, limit: int) -> list[FeedStep]:
     """Return the next steps of the agency's feed, at most ``limit``."""
     query = select(FEED.c.since, *log.ENTRY_COLUMNS).join(ENTRIES, ENTRIES.c.log_index == FEED.c.log_index)
     ordered = query.where(*_behind(agency, after)).order_by(FEED.c.log_index)
     feed_rows = connection.execute(
         ordered.limit(limit + 1)
     )  # one more: the first may be delivered already, except for earlier entries of its stream
-    steps: list[Step] = []
+    steps: list[FeedStep] = []
     for since, *columns in feed_rows.fetchall():
         last = StoredEntry(*columns)
+        # A page may have ended within this row, between earlier entries of its stream.
         last_given = after.sequence if last.log_index == after.log_index else None
         start = since if last_given is None else max(since, last_given + 1)
         steps += _steps(connection, last, start, limit - len(steps))
@@ -140,12 +141,12 @@ def _behind(agency: str, after: Cursor) -> tuple[ColumnElement[bool], ...]:
     return FEED.c.agency == agency, FEED.c.log_index >= first
 
 
-def _steps(connection: Connection, last: StoredEntry, start: int, limit: int) -> Iterator[Step]:
+def _steps(connection: Connection, last: StoredEntry, start: int, limit: int) -> Iterator[FeedStep]:
     """Yield the steps of one row: its stream from the sequence ``start`` up to the entry ``last``."""
     if start < last.sequence:
         earlier = log.stream(connection, last.stream_kind, last.stream_id, after=start - 1, limit=limit)
         before_last = [entry for entry in earlier if entry.sequence < last.sequence]
-        yield from (Step(Cursor(last.log_index, entry.sequence), entry) for entry in before_last)
+        yield from (FeedStep(Cursor(last.log_index, entry.sequence), entry) for entry in before_last)
         limit -= len(before_last)
     if limit > 0 and start <= last.sequence:
-        yield Step(Cursor(last.log_index), last)
+        yield FeedStep(Cursor(last.log_index), last)

@@ -25,7 +25,7 @@ class Day(Struct, frozen=True):
 def days(connection: Connection, size: int, today: date, count: int) -> list[Day]:
     """Return the last ``count`` days up to today, oldest first. ``size`` is the tree's."""
     dates = [today - timedelta(days=back) for back in reversed(range(count))]
-    bounds = [*(recorded_before(connection, size, _ms(day)) for day in dates), size]
+    bounds = [*(recorded_before(connection, size, int(start_of(day).timestamp() * 1000)) for day in dates), size]
     return [Day(day, bounds[at + 1] - bounds[at]) for at, day in enumerate(dates)]
 
 
@@ -55,10 +55,6 @@ def bytes_kept(database: Database) -> int:
 def _sqlite_bytes(connection: Connection) -> int:
     query = text("SELECT page_count * page_size FROM pragma_page_count(), pragma_page_size()")
     return int(connection.execute(query).scalar_one())
-
-
-def _ms(day: date) -> int:
-    return int(start_of(day).timestamp() * 1000)
 
 
 def has_case(connection: Connection, agency: str | None = None) -> bool:

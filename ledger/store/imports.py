@@ -24,7 +24,7 @@ Row = dict[str, Any]
 
 
 class CaseImport(Struct, frozen=True):
-    """An import as it was recorded last (``tables.ImportRow``); ``updated_index`` is its log index."""
+    """An import as it was recorded last (``tables.ImportTable``); ``updated_index`` is its log index."""
 
     case_id: str
     agency: str
@@ -67,8 +67,9 @@ def projections(payload: Payload, index: int) -> Iterator[tuple[Table, tuple[str
 
 def of_keys(connection: Connection, agency: str, source_system: str, keys: Sequence[str]) -> list[CaseImport]:
     """Return the agency's imports of these keys, by key and case. Requires at most ``cases.IDS_PER_QUERY`` keys."""
-    query = select(*_COLUMNS).where(_of_system(agency, source_system), IMPORTS.c.source_key.in_(keys))
-    return [_case_import(row) for row in connection.execute(query.order_by(IMPORTS.c.source_key, IMPORTS.c.case_id))]
+    query = select(*_COLUMNS).where(IMPORTS.c.agency == agency, IMPORTS.c.source_system == source_system)
+    query = query.where(IMPORTS.c.source_key.in_(keys)).order_by(IMPORTS.c.source_key, IMPORTS.c.case_id)
+    return [CaseImport(*row) for row in connection.execute(query)]
 
 
 def own_heads(connection: Connection, agency: str, case_ids: Sequence[str]) -> dict[str, StreamHead]:
@@ -97,7 +98,7 @@ def listed(
     query = query.where(*(IMPORTS.c[name] == value for name, value in wanted.items() if value is not None))
     if page.after is not None:
         query = query.where(IMPORTS.c.updated_index > int(page.after))
-    return [_case_import(row) for row in connection.execute(query.order_by(IMPORTS.c.updated_index).limit(page.limit))]
+    return [CaseImport(*row) for row in connection.execute(query.order_by(IMPORTS.c.updated_index).limit(page.limit))]
 
 
 def by_system(connection: Connection, agency: str) -> list[SystemImports]:
@@ -143,14 +144,6 @@ def first_to_register(connection: Connection, dataset_id: str, agencies: Collect
 
 
 _COLUMNS = [IMPORTS.c[name] for name in CaseImport.__struct_fields__]
-
-
-def _of_system(agency: str, source_system: str) -> Any:
-    return and_(IMPORTS.c.agency == agency, IMPORTS.c.source_system == source_system)
-
-
-def _case_import(row: Any) -> CaseImport:
-    return CaseImport(*row)
 
 
 def _dataset(index: int, payload: Payload) -> RegisteredDataset:

@@ -33,7 +33,7 @@ class TreeState(Struct, frozen=True):
 
 
 class StoredEntry(Struct, frozen=True):
-    """An entry with the columns of ``tables.Entry``."""
+    """An entry with the columns of ``tables.EntryTable``."""
 
     log_index: int
     event_id: str
@@ -96,6 +96,7 @@ def tile_reader(connection: Connection) -> TileReader:
         hashes = connection.execute(query.where(TILES.c.level == level, TILES.c.tile_index == index)).scalar()
         if hashes is None:
             raise IntegrityBroken(f"tile {level}/{index} is not stored", index=index * 256 ** (level + 1))
+        # The full tile begins with each of its partial ones.
         return bytes(hashes[: 32 * width])
 
     return read
@@ -131,6 +132,7 @@ def references(connection: Connection, payload_digests: Sequence[str]) -> list[t
 
 def entries(connection: Connection, start: int, end: int) -> Iterator[StoredEntry]:
     """Yield the entries of indices ``start <= i < end`` in order, fetched a page at a time."""
+    # No cursor stays open between pages: it would keep the write-ahead log from being emptied.
     while start < end:
         stop = min(end, start + PAGE)
         query = select(*ENTRY_COLUMNS).where(ENTRIES.c.log_index >= start, ENTRIES.c.log_index < stop)
@@ -201,6 +203,7 @@ def system_entries(connection: Connection, event_type: str, limit: int) -> list[
 
 def heads(connection: Connection, streams: Sequence[tuple[str, str]]) -> dict[tuple[str, str], StreamHead]:
     """Return the heads of those of the streams that exist."""
+    # The query asks for all pairs of these kinds and ids, which may be more than the streams.
     wanted = set(streams)
     kinds, ids = {kind for kind, _ in streams}, [stream_id for _, stream_id in streams]
     rows = connection.execute(_BY_STREAM_IDS, {"kinds": json.dumps(sorted(kinds)), "stream_ids": json.dumps(ids)})

@@ -1,8 +1,10 @@
-"""Checks of the database's schema: anything beyond it may change what is written or read.
+"""The schema: brought to its newest version, and checked for anything beyond it.
 
-A trigger changes what is written, a view or another table of the same name what is read, and a missing constraint
-allows two rows for one. SQLite's schema is compared text by text with a newly made one. PostgreSQL is asked for what
-no migration makes: triggers, rules and policies, and for columns and indexes that differ.
+Migrations are Alembic scripts in ``migrations``, one line of history for each store, without a way back. What else
+stands in the schema may change what is written or read: a trigger changes what is written, a view or another table of
+the same name what is read, and a missing constraint allows two rows for one. SQLite's schema is compared text by text
+with a newly made one. PostgreSQL is asked for what no migration makes: triggers, rules and policies, and for columns
+and indexes that differ.
 
 The text of an index does not say what it contains: an index made of few rows and then declared as one of all rows
 would hide the others from every list. So an audit also has SQLite compare indexes with their tables.
@@ -13,19 +15,23 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from functools import lru_cache
-from typing import Any
+from pathlib import Path
+from typing import Literal
 
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
+from alembic.util import CommandError
 from msgspec import Struct
 from sqlalchemy import (
     Boolean,
-    Column,
     ColumnElement,
     Connection,
     Engine,
     Integer,
     LargeBinary,
+    MetaData,
     Table,
     create_engine,
     func,
@@ -34,10 +40,53 @@ from sqlalchemy import (
     true,
 )
 from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlmodel import SQLModel
 
 from ledger.core.errors import IntegrityBroken
-from ledger.store.migrate import Store, metadata, migrate, version_table
+from ledger.store import supervision, tables  # noqa: F401 - imported, they are in the schema
+from ledger.store.access import AccessBase
 from ledger.store.tables import CHAIN_WRITES, CHECKPOINTS, ENTRIES, META, TILES, TREE
+from ledger.store.witness import WITNESS_METADATA
+
+Store = Literal["log", "access", "witness"]
+_SCRIPTS = Path(__file__).parent / "migrations"
+
+
+def migrate(engine: Engine, store: Store) -> None:
+    """Bring a store to the newest schema; do nothing if it is there already.
+
+    Raises IntegrityBroken if the database is of a version that this release does not know.
+    """
+    try:
+        command.upgrade(configuration(engine, store), "head")
+    except CommandError as error:
+        raise IntegrityBroken(
+            f"the version of the database is none that this release knows: {error}",
+            field="database_url",
+            hint="Start the release that wrote it; if that was before 0.1, start a new ledger in an empty directory.",
+        ) from error
+
+
+def configuration(engine: Engine, store: Store) -> Config:
+    """Return Alembic's configuration, with the engine itself."""
+    config = Config()
+    config.set_main_option("script_location", str(_SCRIPTS))
+    config.set_main_option("version_locations", str(_SCRIPTS / store))
+    config.set_main_option("path_separator", "os")
+    config.attributes.update(engine=engine, store=store)
+    return config
+
+
+def metadata(store: Store) -> MetaData:
+    """Return the schema that the table models define."""
+    schemas = {"log": SQLModel.metadata, "access": AccessBase.metadata, "witness": WITNESS_METADATA}
+    return schemas[store]
+
+
+def version_table(store: Store) -> str:
+    """Return the name of the table that keeps a store's version: stores may share one database."""
+    return f"alembic_version_{store}"
+
 
 READ_AS_BYTES = ("entries.envelope", "entries.payload")  # audits read these as bytes, of any type (``store.audit``)
 MAX_FAULTS = 100  # most faults of a file that are reported
@@ -100,25 +149,17 @@ def mistyped_columns(
     with engine.connect() as connection:
         for table in metadata(store).sorted_tables:
             if rows is None or table in rows:
+                columns = [column for column in table.columns if f"{table.name}.{column.name}" not in READ_AS_BYTES]
+                types = (func.group_concat(func.distinct(func.typeof(column))).label(column.name) for column in columns)
+                query = select(*types).where(true() if rows is None else rows[table])
                 with suppress(OperationalError):  # a table or column that is not there differs by its text
-                    yield from _mistyped(connection, table, true() if rows is None else rows[table])
-
-
-def _mistyped(connection: Connection, table: Table, rows: ColumnElement[bool]) -> Iterator[SchemaDifference]:
-    columns = [column for column in table.columns if f"{table.name}.{column.name}" not in READ_AS_BYTES]
-    types = (func.group_concat(func.distinct(func.typeof(column))).label(column.name) for column in columns)
-    for column, stored_types in zip(columns, connection.execute(select(*types).where(rows)).one(), strict=True):
-        expected = _type_of(column)
-        strange = sorted(set((stored_types or "null").split(",")) - {expected, "null"})
-        if strange:
-            yield SchemaDifference(f"{table.name}.{column.name}", expected, ", ".join(strange))
-
-
-def _type_of(column: Column[Any]) -> str:
-    """Return what SQLite calls the type of this column's values."""
-    if isinstance(column.type, LargeBinary):
-        return "blob"
-    return "integer" if isinstance(column.type, Integer | Boolean) else "text"
+                    for column, stored_types in zip(columns, connection.execute(query).one(), strict=True):
+                        expected = "integer" if isinstance(column.type, Integer | Boolean) else "text"
+                        if isinstance(column.type, LargeBinary):
+                            expected = "blob"
+                        strange = sorted(set((stored_types or "null").split(",")) - {expected, "null"})
+                        if strange:
+                            yield SchemaDifference(f"{table.name}.{column.name}", expected, ", ".join(strange))
 
 
 def require_schema(engine: Engine, store: Store) -> None:
@@ -147,6 +188,7 @@ def require_types(engine: Engine) -> None:
 
 @lru_cache
 def _expected(store: Store) -> dict[str, str]:
+    # What the migrations make of an empty database is what must be there.
     engine = create_engine("sqlite://")
     try:
         migrate(engine, store)
@@ -169,6 +211,7 @@ def _of_server(connection: Connection, store: Store) -> Iterator[SchemaDifferenc
             yield SchemaDifference(row["name"], None, row["definition"])
     options = {
         "version_table": version_table(store),
+        # PostgreSQL has the tables of both stores in one database.
         "include_name": lambda name, kind, _parents: kind != "table" or name in schema.tables,
     }
     for change in compare_metadata(MigrationContext.configure(connection, opts=options), schema):

@@ -35,6 +35,7 @@ from ledger.store.cases import seen
 from ledger.store.tables import CASE_AGENCIES, CASES, ENTRIES, ITEMS, WORDS
 
 _HEX_FROM = 8  # hexadecimal characters that may be taken as the beginning of a digest
+# Sorts behind every character: the end of the words with a beginning.
 _LAST = "\U0010ffff"
 _BRACKETS = str.maketrans("", "", "()[]〔〕【】《》")
 
@@ -157,32 +158,20 @@ def search(
         select(candidates, *shown)
         .join(CASES, CASES.c.case_id == candidates.c.case_id)
         .join(ENTRIES, ENTRIES.c.log_index == candidates.c.log_index)
+        # Words were selected by what the reader sees; ids of any case are tested here.
         .where(or_(candidates.c.rank > 0, seen(reader, candidates.c.case_id)))
         .limit(limit + 1)
         .order_by(candidates.c.rank, candidates.c.word, candidates.c.kind, candidates.c.case_id)
     )
     rows = connection.execute(query).all()
     shown_rows = rows[:limit]
-    return SearchPage(tuple(map(_hit, shown_rows)), _place(shown_rows[-1]) if len(rows) > limit else None)
-
-
-def _place(row: Any) -> SearchPosition:
-    """Return the position after this row. Ids come on the first page alone; words begin after them."""
-    return SearchPosition(row.word, row.kind, row.case_id) if row.rank else SearchPosition("", "", "")
-
-
-def _hit(row: Any) -> Hit:
-    return Hit(
-        row.kind,
-        row.word,
-        row.item_id,
-        row.case_id,
-        row.case_number,
-        row.case_type,
-        row.stage,
-        row.event_id,
-        row.log_index,
-    )
+    following = None
+    if len(rows) > limit:
+        # Ids come on the first page alone; words begin after them.
+        last = shown_rows[-1]
+        following = SearchPosition(last.word, last.kind, last.case_id) if last.rank else SearchPosition("", "", "")
+    names = (*Hit.__struct_fields__[:-1], "log_index")
+    return SearchPage(tuple(Hit(*(getattr(row, name) for name in names)) for row in shown_rows), following)
 
 
 def _words(starts: list[str], reader: Reader, limit: int, after: SearchPosition | None) -> Select[Any]:

@@ -30,12 +30,11 @@ from ledger.core.supervision.models import STREAM as MODEL_STREAM
 from ledger.core.supervision.recommendations import STREAM as RECOMMENDATION_STREAM
 from ledger.core.visibility import LeadSides, ModelSides, Reader, RecommendationSides, Sides, Sight, can_see
 from ledger.store.cases import Page
-from ledger.store.database import one_of
-from ledger.store.rows import fetched
+from ledger.store.database import fetched, one_of
 from ledger.store.tables import big, core_of, text
 
 
-class ModelRow(SQLModel, table=True):
+class ModelTable(SQLModel, table=True):
     """A model with its newest version; ``adoptions`` counts the agencies that run a version of it."""
 
     __tablename__ = "models"
@@ -54,10 +53,10 @@ class ModelRow(SQLModel, table=True):
     updated_index: int = Field(sa_column=big(), description="log index of the latest event")
 
 
-class LeadRow(SQLModel, table=True):
+class LeadTable(SQLModel, table=True):
     """A lead in its present state.
 
-    ``told`` marks that the supervised agency sees it. ``outcome`` is that of a closed lead, ``dismissed`` for a
+    ``notified`` marks that the supervised agency sees it. ``outcome`` is that of a closed lead, ``dismissed`` for a
     dismissed one.
     """
 
@@ -78,7 +77,7 @@ class LeadRow(SQLModel, table=True):
     says_en: str = Field(sa_column=text())
     says_zh: str = Field(sa_column=text())
     status: str
-    told: bool
+    notified: bool
     handler: str | None = None
     outcome: str | None = None
     recommendation_id: str | None = None
@@ -86,7 +85,7 @@ class LeadRow(SQLModel, table=True):
     updated_index: int = Field(sa_column=big())
 
 
-class RecommendationRow(SQLModel, table=True):
+class RecommendationTable(SQLModel, table=True):
     """A recommendation in its present state; ``result`` is that of its last re-check."""
 
     __tablename__ = "recommendations"
@@ -108,9 +107,9 @@ class RecommendationRow(SQLModel, table=True):
     updated_index: int = Field(sa_column=big())
 
 
-MODELS = core_of(ModelRow)
-LEADS = core_of(LeadRow)
-RECOMMENDATIONS = core_of(RecommendationRow)
+MODELS = core_of(ModelTable)
+LEADS = core_of(LeadTable)
+RECOMMENDATIONS = core_of(RecommendationTable)
 
 
 Row = dict[str, Any]
@@ -180,7 +179,7 @@ def _lead_row(state: LeadState, index: int) -> Row:
         "says_en": raised.says.en,
         "says_zh": raised.says.zh,
         "status": state.status,
-        "told": state.notified,
+        "notified": state.notified,
         "handler": state.handler,
         "outcome": state.came_to,
         "recommendation_id": closed.recommendation_id if closed else None,
@@ -239,9 +238,13 @@ def sides(connection: Connection, stream_id: str) -> Sides | None:
         publisher = connection.execute(select(MODELS.c.publisher).where(MODELS.c.model_id == own_id)).scalar()
         return None if publisher is None else ModelSides(frozenset((publisher,)))
     if thing == "lead":
-        lead = (LEADS.c.procuratorate, LEADS.c.supervised, LEADS.c.told)
+        lead = (LEADS.c.procuratorate, LEADS.c.supervised, LEADS.c.notified)
         lead_row = connection.execute(select(*lead).where(LEADS.c.lead_id == stream_id)).first()
-        return None if lead_row is None else LeadSides(lead_row.procuratorate, lead_row.supervised, bool(lead_row.told))
+        return (
+            None
+            if lead_row is None
+            else LeadSides(lead_row.procuratorate, lead_row.supervised, bool(lead_row.notified))
+        )
     if thing == "recommendation":
         own_id = stream_id.removeprefix(RECOMMENDATION_STREAM)
         both = (RECOMMENDATIONS.c.procuratorate, RECOMMENDATIONS.c.to_agency)
@@ -252,7 +255,7 @@ def sides(connection: Connection, stream_id: str) -> Sides | None:
 
 def _sees_lead(reader: Reader) -> ColumnElement[bool]:
     """Build the condition that the reader sees a row of ``leads``."""
-    as_supervised = and_(LEADS.c.supervised == reader.agency, LEADS.c.told)
+    as_supervised = and_(LEADS.c.supervised == reader.agency, LEADS.c.notified)
     return or_(LEADS.c.procuratorate == reader.agency, as_supervised, _above(LEADS.c.procuratorate, reader))
 
 

@@ -32,7 +32,7 @@ def core_of(model: type[SQLModel]) -> Table:
 _BY_CODE_POINT = String().with_variant(String(collation="C"), "postgresql")
 
 
-class Tree(SQLModel, table=True):
+class TreeTable(SQLModel, table=True):
     """One row: the state of the log. Whoever changes it holds the writer's lock."""
 
     __tablename__ = "tree"
@@ -45,7 +45,7 @@ class Tree(SQLModel, table=True):
     recorded_at: int = Field(sa_column=big(), description="unix milliseconds, never runs backwards")
 
 
-class Entry(SQLModel, table=True):
+class EntryTable(SQLModel, table=True):
     """A log entry with its payload. ``committed_size`` is the tree size of the commit that it came in with."""
 
     __tablename__ = "entries"
@@ -70,7 +70,7 @@ class Entry(SQLModel, table=True):
     payload: bytes = Field(sa_column=binary())
 
 
-class SectionRow(SQLModel, table=True):
+class SectionTable(SQLModel, table=True):
     """A confidential section; ``data`` is null once it is erased."""
 
     __tablename__ = "sections"
@@ -80,7 +80,7 @@ class SectionRow(SQLModel, table=True):
     data: bytes | None = Field(default=None, sa_column=binary(nullable=True))
 
 
-class FlagRow(SQLModel, table=True):
+class FlagTable(SQLModel, table=True):
     """A flag that an entry raised when it was recorded."""
 
     __tablename__ = "flags"
@@ -92,7 +92,7 @@ class FlagRow(SQLModel, table=True):
     detail: str = Field(sa_column=Column(Text, nullable=False))
 
 
-class TileRow(SQLModel, table=True):
+class TileTable(SQLModel, table=True):
     """A tile of hashes (C2SP tlog-tiles), the partial ones at the right edge included."""
 
     __tablename__ = "tiles"
@@ -102,7 +102,7 @@ class TileRow(SQLModel, table=True):
     hashes: bytes = Field(sa_column=binary())
 
 
-class CheckpointRow(SQLModel, table=True):
+class CheckpointTable(SQLModel, table=True):
     """A published checkpoint: the sizes that witnesses see and anchors commit to."""
 
     __tablename__ = "checkpoints"
@@ -113,7 +113,7 @@ class CheckpointRow(SQLModel, table=True):
     witnessed: bool = Field(default=False, description="whether the policy's quorum has co-signed it")
 
 
-class CosignatureRow(SQLModel, table=True):
+class CosignatureTable(SQLModel, table=True):
     """A witness's co-signature of a checkpoint; ``witness`` is its verifier key, ``line`` its signature line."""
 
     __tablename__ = "cosignatures"
@@ -123,7 +123,7 @@ class CosignatureRow(SQLModel, table=True):
     line: str = Field(sa_column=Column(Text, nullable=False))
 
 
-class TimestampRow(SQLModel, table=True):
+class TimestampTable(SQLModel, table=True):
     """A verified timestamp of a published checkpoint by an RFC 3161 authority."""
 
     __tablename__ = "timestamps"
@@ -133,7 +133,7 @@ class TimestampRow(SQLModel, table=True):
     time: int = Field(sa_column=big(), description="unix seconds, by the authority's clock")
 
 
-class StreamRow(SQLModel, table=True):
+class StreamTable(SQLModel, table=True):
     """The head of each stream."""
 
     __tablename__ = "streams"
@@ -144,7 +144,7 @@ class StreamRow(SQLModel, table=True):
     head: str
 
 
-class SplitRow(SQLModel, table=True):
+class SplitTable(SQLModel, table=True):
     """A ``case.split``: the case that it is of, the one that it is for, and the agency that signed it."""
 
     __tablename__ = "splits"
@@ -155,7 +155,7 @@ class SplitRow(SQLModel, table=True):
     agency: str
 
 
-class FeedRow(SQLModel, table=True):
+class FeedTable(SQLModel, table=True):
     """With the entry at ``log_index`` the agency gets its stream from the sequence ``since`` on (``store.feed``)."""
 
     __tablename__ = "feed"
@@ -166,7 +166,7 @@ class FeedRow(SQLModel, table=True):
     since: int = Field(sa_column=big())
 
 
-class CaseRow(SQLModel, table=True):
+class CaseTable(SQLModel, table=True):
     """The fields of a case that lists show."""
 
     __tablename__ = "cases"
@@ -184,7 +184,7 @@ class CaseRow(SQLModel, table=True):
     updated_index: int = Field(sa_column=big(), description="log index of the latest event")
 
 
-class CaseAgencyRow(SQLModel, table=True):
+class CaseAgencyTable(SQLModel, table=True):
     """An agency that holds or held a part of a case, with its own number of it."""
 
     __tablename__ = "case_agencies"
@@ -195,7 +195,7 @@ class CaseAgencyRow(SQLModel, table=True):
     case_number: str | None = Field(default=None, index=True)
 
 
-class HandoverRow(SQLModel, table=True):
+class HandoverTable(SQLModel, table=True):
     """A handover in its present state."""
 
     __tablename__ = "handovers"
@@ -218,7 +218,7 @@ class HandoverRow(SQLModel, table=True):
     updated_index: int = Field(sa_column=big())
 
 
-class ItemRow(SQLModel, table=True):
+class ItemTable(SQLModel, table=True):
     """An item's present state in a case. Two cases may have an item of one id: a split one, or different things."""
 
     __tablename__ = "items"
@@ -236,7 +236,7 @@ class ItemRow(SQLModel, table=True):
     updated_index: int = Field(sa_column=big())
 
 
-class ClockRow(SQLModel, table=True):
+class ClockTable(SQLModel, table=True):
     """A clock of a case in its present state: ``agency`` holds it now, ``handler`` is its officer for the case.
 
     ``status`` is running, suspended, ended, or void: one that never ran, or that left for another case. ``due_at`` (RFC
@@ -262,7 +262,7 @@ class ClockRow(SQLModel, table=True):
     updated_index: int = Field(sa_column=big())
 
 
-class WarningRow(SQLModel, table=True):
+class WarningTable(SQLModel, table=True):
     """A warning of a clock that runs out: ``days`` before its last day, 0 once it has run out.
 
     ``number`` counts the warnings of the ledger from 1, without a gap.
@@ -286,7 +286,7 @@ class WarningRow(SQLModel, table=True):
     warned_at: int = Field(sa_column=big(), description="unix milliseconds")
 
 
-class WebhookRow(SQLModel, table=True):
+class WebhookTable(SQLModel, table=True):
     """The address that an agency's feed and warnings are sent to, and the progress of that; times in unix milliseconds.
 
     It depends on the rights of the key that registered it. Until ``next_try_at`` no other process sends.
@@ -309,7 +309,7 @@ class WebhookRow(SQLModel, table=True):
     next_try_at: int = Field(sa_column=big())
 
 
-class ImportRow(SQLModel, table=True):
+class ImportTable(SQLModel, table=True):
     """The case that an agency's own system knows under a key, and the row that was imported last."""
 
     __tablename__ = "imports"
@@ -325,7 +325,7 @@ class ImportRow(SQLModel, table=True):
     updated_index: int = Field(sa_column=big())
 
 
-class WordRow(SQLModel, table=True):
+class WordTable(SQLModel, table=True):
     """A searchable word in the events of a case, such as a seal's number, folded by ``store.search``.
 
     ``item_id`` is the item that it last belonged to, ``updated_index`` the entry that last contained it.
@@ -341,7 +341,7 @@ class WordRow(SQLModel, table=True):
     updated_index: int = Field(sa_column=big())
 
 
-class AuditRow(SQLModel, table=True):
+class AuditTable(SQLModel, table=True):
     """An audit that an auditor ran: ``report`` is its JSON, null if the audit could not be completed.
 
     Without a ``case_id`` it is one of the whole log. Times are in unix milliseconds.
@@ -360,7 +360,7 @@ class AuditRow(SQLModel, table=True):
     failure: str | None = Field(default=None, sa_column=Column(Text, nullable=True))
 
 
-class BindingRow(SQLModel, table=True):
+class BindingTable(SQLModel, table=True):
     """A record of the chain that binds rows of the table ``of``; ``digest`` chains it to the one before."""
 
     __tablename__ = "bindings"
@@ -372,7 +372,7 @@ class BindingRow(SQLModel, table=True):
     digest: str
 
 
-class ChallengeRow(SQLModel, table=True):
+class ChallengeTable(SQLModel, table=True):
     """A sign-in text that waits for its signature. ``number`` counts on from that of the newest that waits."""
 
     __tablename__ = "challenges"
@@ -384,7 +384,7 @@ class ChallengeRow(SQLModel, table=True):
     number: int = Field(sa_column=Column(BigInteger, nullable=False, unique=True))
 
 
-class Meta(SQLModel, table=True):
+class MetaTable(SQLModel, table=True):
     """Small facts of this installation, by name."""
 
     __tablename__ = "meta"
@@ -394,33 +394,33 @@ class Meta(SQLModel, table=True):
 
 
 # The same tables for SQLAlchemy Core: queries and the hot path speak of these.
-TREE = core_of(Tree)
-ENTRIES = core_of(Entry)
-SECTIONS = core_of(SectionRow)
-FLAGS = core_of(FlagRow)
-TILES = core_of(TileRow)
-CHECKPOINTS = core_of(CheckpointRow)
-COSIGNATURES = core_of(CosignatureRow)
-TIMESTAMPS = core_of(TimestampRow)
-STREAMS = core_of(StreamRow)
-SPLITS = core_of(SplitRow)
-FEED = core_of(FeedRow)
-CASES = core_of(CaseRow)
-CASE_AGENCIES = core_of(CaseAgencyRow)
-HANDOVERS = core_of(HandoverRow)
-ITEMS = core_of(ItemRow)
-CLOCKS = core_of(ClockRow)
-WARNINGS = core_of(WarningRow)
-WEBHOOKS = core_of(WebhookRow)
-IMPORTS = core_of(ImportRow)
-WORDS = core_of(WordRow)
-AUDITS = core_of(AuditRow)
-BINDINGS = core_of(BindingRow)
-CHALLENGES = core_of(ChallengeRow)
-META = core_of(Meta)
+TREE = core_of(TreeTable)
+ENTRIES = core_of(EntryTable)
+SECTIONS = core_of(SectionTable)
+FLAGS = core_of(FlagTable)
+TILES = core_of(TileTable)
+CHECKPOINTS = core_of(CheckpointTable)
+COSIGNATURES = core_of(CosignatureTable)
+TIMESTAMPS = core_of(TimestampTable)
+STREAMS = core_of(StreamTable)
+SPLITS = core_of(SplitTable)
+FEED = core_of(FeedTable)
+CASES = core_of(CaseTable)
+CASE_AGENCIES = core_of(CaseAgencyTable)
+HANDOVERS = core_of(HandoverTable)
+ITEMS = core_of(ItemTable)
+CLOCKS = core_of(ClockTable)
+WARNINGS = core_of(WarningTable)
+WEBHOOKS = core_of(WebhookTable)
+IMPORTS = core_of(ImportTable)
+WORDS = core_of(WordTable)
+AUDITS = core_of(AuditTable)
+BINDINGS = core_of(BindingTable)
+CHALLENGES = core_of(ChallengeTable)
+META = core_of(MetaTable)
 
 
-class ChainWriteRow(SQLModel, table=True):
+class ChainWriteTable(SQLModel, table=True):
     """The journal of chain writes (``ledger.chain.journal``).
 
     ``anchor_number`` counts the confirmed anchors from 1, without a gap; no other write has one.
@@ -453,7 +453,7 @@ class ChainWriteRow(SQLModel, table=True):
     gas_used: int | None = Field(default=None, sa_column=Column(BigInteger, nullable=True))
 
 
-class AnchorStateRow(SQLModel, table=True):
+class AnchorStateTable(SQLModel, table=True):
     """The header of a final block whose state proves a chain write, which was then in block ``anchored_in``.
 
     ``block_note`` has the signatures of witnesses that vouch for the header's block.
@@ -467,7 +467,7 @@ class AnchorStateRow(SQLModel, table=True):
     block_note: str | None = Field(default=None, sa_column=Column(Text, nullable=True))
 
 
-class TrieNodeRow(SQLModel, table=True):
+class TrieNodeTable(SQLModel, table=True):
     """A node of the chain's tries under its Keccak-256."""
 
     __tablename__ = "trie_nodes"
@@ -477,6 +477,6 @@ class TrieNodeRow(SQLModel, table=True):
     node: bytes = Field(sa_column=binary())
 
 
-CHAIN_WRITES = core_of(ChainWriteRow)
-ANCHOR_STATES = core_of(AnchorStateRow)
-TRIE_NODES = core_of(TrieNodeRow)
+CHAIN_WRITES = core_of(ChainWriteTable)
+ANCHOR_STATES = core_of(AnchorStateTable)
+TRIE_NODES = core_of(TrieNodeTable)

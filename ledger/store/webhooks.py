@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from msgspec import Struct
+from msgspec.structs import asdict
 from sqlalchemy import Connection, delete, func, select, update
 from sqlalchemy.exc import IntegrityError
 
@@ -20,7 +21,7 @@ MOST = 10  # most webhooks of one agency
 
 
 class Webhook(Struct, frozen=True):
-    """A row of ``tables.WebhookRow``."""
+    """A row of ``tables.WebhookTable``."""
 
     webhook_id: str
     agency: str
@@ -36,7 +37,7 @@ class Webhook(Struct, frozen=True):
     next_try_at: int
 
 
-class Progress(Struct, frozen=True):
+class DeliveryProgress(Struct, frozen=True):
     """How far a delivery has come in the feed and the warnings."""
 
     events_after: str
@@ -49,10 +50,11 @@ _COLUMNS = [WEBHOOKS.c[name] for name in Webhook.__struct_fields__]
 def add(database: Database, webhook: Webhook) -> None:
     """Store a webhook. Raises Conflict if the agency has this URL already, or the most webhooks it may have."""
     with database.write() as connection:
+        # Counted under the lock: two requests at once must not pass the limit together.
         count = select(func.count()).select_from(WEBHOOKS).where(WEBHOOKS.c.agency == webhook.agency)
         if connection.execute(count).scalar_one() >= MOST:
             raise Conflict(f"an agency has at most {MOST} webhooks", code="too_many_webhooks", hint="Remove one first.")
-        values = {name: getattr(webhook, name) for name in Webhook.__struct_fields__}
+        values = asdict(webhook)
         try:
             connection.execute(WEBHOOKS.insert().values(values))
         except IntegrityError as error:
@@ -98,7 +100,7 @@ def claim(database: Database, webhook: Webhook, until_ms: int) -> Webhook | None
     return _changed(database, webhook, next_try_at=until_ms)
 
 
-def settle_delivered(database: Database, claimed: Webhook, progress: Progress, at_ms: int) -> Webhook | None:
+def settle_delivered(database: Database, claimed: Webhook, progress: DeliveryProgress, at_ms: int) -> Webhook | None:
     """Record the progress and release the claim; return None if the claim had expired or the webhook is gone."""
     values = {"events_after": progress.events_after, "warnings_after": progress.warnings_after}
     return _changed(database, claimed, **values, delivered_at=at_ms, failures=0, last_error=None, next_try_at=at_ms)

@@ -252,6 +252,7 @@ class WitnessStore:
         """Store a step that continues ``before``; return False, with nothing changed, if another was first."""
         frontier = step.followed.frontier
         with self._writing() as connection:
+            # Compared by the statement itself: of two processes on one file, one goes on.
             moved = connection.execute(
                 FOLLOWED.update()
                 .where(FOLLOWED.c.size == before.size, FOLLOWED.c.roots == b"".join(before.frontier.roots))
@@ -353,6 +354,7 @@ class WitnessStore:
     def raise_alarm(self, kind: str, *, halts: bool, text: str, evidence: Mapping[str, str], now: int) -> Alarm | None:
         """Store an alarm; return None if one of its kind is open already. ``now`` is in unix milliseconds."""
         with self._writing() as connection:
+            # A fault that shows at every look must not fill the disk.
             standing = select(ALARMS.c.number).where(ALARMS.c.kind == kind, ALARMS.c.cleared_at.is_(None))
             if connection.execute(standing).first() is not None:
                 return None

@@ -9,8 +9,8 @@ from msgspec import Struct
 
 from ledger.chain.journal import WriteState
 from ledger.store import checkpoints
+from ledger.store.chain_journal import DatabaseJournal
 from ledger.store.database import Connection
-from ledger.store.journal import DatabaseJournal
 
 Anchored = Literal["unanchored", "submitted", "mined", "confirmed"]
 

@@ -6,15 +6,12 @@ from collections.abc import Iterator
 
 import structlog
 
-from ledger.chain.anchor import AnchorRecord
-from ledger.chain.calls import ContractDomain
-from ledger.chain.deploy import Deployment, require_deployment
+from ledger.chain.contract import ContractDomain
+from ledger.chain.contract_clients import AnchorRecord, ContractsAt, RegistryReader
+from ledger.chain.deploy import require_deployment
 from ledger.chain.errors import ChainMismatch, ChainUnavailable, WrongChain
-from ledger.chain.eth import BlockRef, Eth
-from ledger.chain.finality import Finality, final_block, finality_of
-from ledger.chain.journal import ChainIdentity
-from ledger.chain.registry import RegistryReader
-from ledger.chain.view import ContractsAt
+from ledger.chain.eth import BlockRef, Eth, Finality, final_block, finality_of
+from ledger.chain.journal import ChainFingerprint, Deployment
 from ledger.core.errors import Conflict, NotFound
 from ledger.core.events.registry import RegistryChange
 from ledger.core.signing.authority import AuthorityState
@@ -139,7 +136,7 @@ def contracts_at(eth: Eth, trust: Trust, finality: FinalityRule | None = None) -
 
 def _deployment(chain: TrustedChain) -> Deployment:
     return Deployment(
-        identity=ChainIdentity(
+        identity=ChainFingerprint(
             chain.chain_id, chain.deployment_block_number, bytes.fromhex(chain.deployment_block_hash[2:])
         ),
         registry=chain.registry,

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from hashlib import sha256
 
-from ledger.chain.calls import checkpoint_digest
+from ledger.chain.contract import checkpoint_digest
 from ledger.config.keys import Signer
 from ledger.core.errors import Conflict, MalformedInput, NotFound, ProofRefused, Unavailable
 from ledger.core.log import notes

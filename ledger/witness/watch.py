@@ -11,7 +11,7 @@ from threading import Event
 
 import structlog
 
-from ledger.chain.anchor import AnchorRecord
+from ledger.chain.contract_clients import AnchorRecord
 from ledger.chain.errors import WrongChain
 from ledger.chain.eth import BlockRef
 from ledger.core.errors import IntegrityBroken, TallystickError, Unavailable

@@ -15,7 +15,7 @@ from typing import Any
 
 import msgspec
 
-from ledger.chain.calls import ContractDomain, grant_key, request_key
+from ledger.chain.contract import ContractDomain, grant_key, request_key
 from ledger.chain.transaction import Fees, Transaction, sign
 from ledger.config import installation as installations
 from ledger.config.installation import DataDirectory, Founding, FoundingAgency, Installation

@@ -11,8 +11,7 @@ from typing import Any
 import httpx
 import msgspec
 
-from ledger.chain.calls import REGISTRY
-from ledger.chain.contract import contract_abi
+from ledger.chain.contract import REGISTRY, contract_abi
 from ledger.chain.errors import CallReverted, RpcRefused
 from ledger.chain.eth import Eth
 from ledger.chain.rpc import JsonRpc

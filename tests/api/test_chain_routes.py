@@ -15,7 +15,7 @@ import httpx
 import msgspec
 import pytest
 
-from ledger.chain.calls import Approval, ContractDomain, accept_admin, decide, decision_digest, grant_key, revoke_key
+from ledger.chain.contract import Approval, ContractDomain, accept_admin, decide, decision_digest, grant_key, revoke_key
 from ledger.chain.transaction import Fees, Transaction, sign
 from ledger.core.ethereum.contract_changes import CHANGE_KINDS, KIND_NUMBERS, ContractChange, profile_bytes
 from ledger.core.events import registry
@@ -25,7 +25,7 @@ from tests.api.service import Served, problem
 from tests.testkit.builders import COURT, KINDS, LAB, LOG_ID, POLICE, PROCURATORATE, clerk, profile
 from tests.testkit.casework import Case
 from tests.testkit.ledger_with_chain import AGENCIES, Linked, admin, linked_ledger
-from tests.unit.chain.keys import Key
+from tests.unit.chain.builders import Key
 
 CHAIN = "/api/v1/chain"
 PREPARE = "/api/v1/chain/transactions/prepare"

@@ -9,8 +9,8 @@ import pytest
 from sqlalchemy import event
 
 from ledger.chain.journal import ChainWrite, WriteState
+from ledger.store.chain_journal import DatabaseJournal
 from ledger.store.database import Database, open_database
-from ledger.store.journal import DatabaseJournal
 from tests.api.conftest import serving
 from tests.api.service import Served
 from tests.testkit.builders import PROCURATORATE, auditor

@@ -9,8 +9,7 @@ import pytest
 
 from api.wiring import TrustHolder
 from ledger.anchoring.state_proofs import trusted_chain
-from ledger.chain.deploy import Deployment
-from ledger.chain.journal import ChainIdentity
+from ledger.chain.journal import ChainFingerprint, Deployment
 from ledger.config.installation import FORMAT, DataDirectory, Installation, read_founding
 from ledger.core.log.notes import SeedSigner, SignatureType
 from ledger.core.verification.trust import parse_trust
@@ -19,7 +18,7 @@ from tests.testkit.ledgers import LOG_SIGNER
 from tests.testkit.timestamping import new_authority
 
 DEPLOYMENT = Deployment(
-    ChainIdentity(31337, 3, b"\3" * 32), key_id("registry"), key_id("anchor"), b"\4" * 32, b"\5" * 32
+    ChainFingerprint(31337, 3, b"\3" * 32), key_id("registry"), key_id("anchor"), b"\4" * 32, b"\5" * 32
 )
 WITNESSES = {
     agency: SeedSigner.from_seed(f"{agency}/w1", agency.encode().ljust(32, b"."), SignatureType.COSIGNATURE_V1)

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from eth_account import Account
 from eth_account.messages import encode_defunct
 
-from api.auth.sessions import checksum_address, domain_of
+from api.auth.sessions import domain_of
 from ledger.core.signing.signatures import personal_digest
 from tests.api.service import Served, problem
 from tests.testkit.builders import LOG_ID, POLICE, PROCURATORATE, START, clerk, signature_of
@@ -157,13 +157,6 @@ def test_a_sign_in_of_another_form_is_refused(shared: Served, path: str, body: b
 def test_the_domain_is_host_and_unusual_port(url: str, domain: str) -> None:
     """As a browser shows the origin."""
     assert domain_of(url) == domain
-
-
-def test_the_address_is_spelled_as_wallets_do() -> None:
-    """EIP-55, held against eth-account over many keys."""
-    for number in range(1, 200):
-        account = Account.from_key(number.to_bytes(32, "big"))
-        assert checksum_address(account.address.lower()) == account.address
 
 
 # -- the token ---------------------------------------------------------------------------------------------------------

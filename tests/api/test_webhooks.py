@@ -13,7 +13,7 @@ from api.services.webhooks import WebhookPages, receivers_of, webhook_secret
 from ledger.core.events.case import PersonNamed
 from ledger.core.events.registry import KeyRevoked
 from ledger.interchange.webhooks import Deliverer, deliverer
-from ledger.store import warnings, webhooks
+from ledger.store import clocks, webhooks
 from ledger.store.webhooks import MOST, Webhook
 from tests.api.service import Served, problem
 from tests.testkit.builders import COURT, POLICE, Officer, auditor, clerk, section, supervisor
@@ -189,7 +189,7 @@ def test_warnings_go_the_same_way(served: Served, receiver: Receiver) -> None:
     told = {"case_id": "case-1", "deadline_id": "d", "clock": "c", "subject": "s", "agency": POLICE, "handler": None}
     with served.ledger.database.write() as connection:
         rows = [{**told, "due_at": "2026-03-05T00:00:00Z", "days": days} for days in (7, 3)]
-        warnings.tell(connection, rows, served.ledger.clock())
+        clocks.store_warnings(connection, rows, served.ledger.clock())
     sender(served).step()
     sender(served).step()
     second = msgspec.json.decode(receiver.bodies[1])

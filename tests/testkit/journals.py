@@ -11,8 +11,8 @@ from ledger.core.verification.bundle_format import Anchor
 from ledger.core.verification.trust import Trust
 from ledger.proofs.bundles import RecordedHead
 from ledger.store import bindings, log
+from ledger.store.chain_journal import DatabaseJournal
 from ledger.store.database import Database
-from ledger.store.journal import DatabaseJournal
 from ledger.store.tables import CHAIN_WRITES
 from scripts.docs.chain_states import State
 from tests.testkit.builders import START

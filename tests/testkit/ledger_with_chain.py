@@ -12,26 +12,25 @@ from pathlib import Path
 from ledger.anchoring.anchors import Anchorer
 from ledger.anchoring.state_proofs import StateProofs, trusted_chain
 from ledger.anchoring.worker import ChainConnection, RegistryMirror
-from ledger.chain.anchor import AnchorClient
-from ledger.chain.calls import KeyRequest, grant_key, request_key, revoke_key
-from ledger.chain.deploy import Deployment, Founding, FoundingAgency, deploy
-from ledger.chain.embedded import EmbeddedChain
+from ledger.chain.contract import KeyRequest, grant_key, request_key, revoke_key
+from ledger.chain.contract_clients import AnchorClient, RegistryClient
+from ledger.chain.deploy import RegistryAgency, RegistryFounding, deploy
 from ledger.chain.eth import BlockRef
-from ledger.chain.node import EmbeddedNode
-from ledger.chain.registry import RegistryClient
+from ledger.chain.journal import Deployment
+from ledger.chain.node import EmbeddedChain, EmbeddedNode
 from ledger.chain.status import ChainStatusReader
 from ledger.chain.transaction import sign
 from ledger.chain.writer import ChainWriter
 from ledger.config.keys import LocalSigner
 from ledger.core.ethereum.contract_changes import KIND_NUMBERS, ROLE_BITS, profile_bytes
 from ledger.core.log.policy import Policy, parse_policy
-from ledger.store.journal import DatabaseJournal
+from ledger.store.chain_journal import DatabaseJournal
 from ledger.witness.gathering import CosignatureCollector, Gatherer, Witness
 from tests.testkit import machine
 from tests.testkit.builders import COURT, KINDS, LOG_ID, POLICE, PROCURATORATE, Officer, profile
 from tests.testkit.ledgers import LOG_SIGNER, Clock, Ledger, open_ledger, sqlite_url
 from tests.testkit.witness_server import SmallWitness
-from tests.unit.chain.keys import Key
+from tests.unit.chain.builders import Key
 
 SUBMITTER = Key("submitter")
 AGENCIES = (POLICE, PROCURATORATE, COURT)
@@ -61,9 +60,9 @@ def small_witness(agency: str) -> SmallWitness:
     return SmallWitness(f"witness-{agency}", LOG_SIGNER.verifying_key, LOG_ID)
 
 
-def founding(quorum: int = 0) -> Founding:
+def founding(quorum: int = 0) -> RegistryFounding:
     agencies = tuple(
-        FoundingAgency(
+        RegistryAgency(
             agency,
             KIND_NUMBERS[KINDS[agency]],
             admin(agency).key_id,
@@ -72,7 +71,7 @@ def founding(quorum: int = 0) -> Founding:
         )
         for agency in AGENCIES
     )
-    return Founding(LOG_ID, agencies, submitters=(SUBMITTER.key_id,), quorum=quorum, development=not quorum)
+    return RegistryFounding(LOG_ID, agencies, submitters=(SUBMITTER.key_id,), quorum=quorum, development=not quorum)
 
 
 @dataclass

@@ -11,7 +11,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler
 
-from ledger.chain.calls import ContractDomain, checkpoint_digest
+from ledger.chain.contract import ContractDomain, checkpoint_digest
 from ledger.core.errors import TallystickError
 from ledger.core.log.checkpoints import cosign_checkpoint, verify_checkpoint
 from ledger.core.log.merkle import Hash, verify_consistency
@@ -21,7 +21,7 @@ from ledger.core.verification.chain import BlockStatement, cosign_block
 from ledger.core.verification.trust import TrustedBlock, TrustedChain
 from ledger.witness.gathering import Witness
 from tests.testkit.http_server import Quiet, listening
-from tests.unit.chain.keys import Key
+from tests.unit.chain.builders import Key
 
 START = 1_900_000_000  # unix seconds
 

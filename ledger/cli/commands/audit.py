@@ -131,11 +131,10 @@ def _recomputed(
 def _look(settings: Settings, database: Database, trust: Trust, rule: FinalityRule) -> Look:
     """Return the final state of the chain. The embedded chain is made again from the journal, any other is asked."""
     from ledger.audit import Node, asking, replaying
-    from ledger.chain.eth import Eth
-    from ledger.chain.finality import final_block, finality_of
+    from ledger.chain.eth import Eth, final_block, finality_of
     from ledger.chain.rpc import JsonRpc
     from ledger.config.settings import EMBEDDED
-    from ledger.store.deployment import kept_deployment
+    from ledger.store.chain_journal import kept_deployment
 
     if settings.chain == EMBEDDED:
         return replaying(database, trust.log_id, settings.anvil)

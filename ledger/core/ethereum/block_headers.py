@@ -6,12 +6,12 @@ Fields by hard fork: 15 of the Yellow Paper, then EIP-1559 (london), EIP-4895 (s
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple, cast
 
 from ledger.core.encoding.digests import keccak256
 from ledger.core.errors import MalformedInput
-from ledger.core.ethereum import rlp
+from ledger.core.ethereum import trie
 
 MAX_HEADER_LENGTH = 16 * 1024  # bytes: chains of validators put their seals into extraData
 QUANTITY = -1  # a number: big-endian, without leading zeros
@@ -58,31 +58,19 @@ class BlockHeader(NamedTuple):
     state_root: bytes
 
 
-def encode_header(values: Mapping[str, bytes]) -> bytes:
-    """Encode a header from its fields by their JSON-RPC names, up to the last one that is present.
-
-    Raises MalformedInput if a field before the last is missing or one is of another form.
-    """
-    count = max((count for count in FIELD_COUNTS if _NAMES[count - 1] in values), default=0)
-    if not all(name in values for name in _NAMES[:count]):
-        raise _malformed("fields are missing")
-    data = rlp.encode(
-        [values[name].lstrip(b"\0") if length == QUANTITY else values[name] for name, length in FIELDS[:count]]
-    )
-    read_header(data)
-    return data
-
-
 def read_header(data: bytes) -> BlockHeader:
     """Decode a header and compute its hash. Raises MalformedInput."""
     if len(data) > MAX_HEADER_LENGTH:
         raise _malformed(f"it has {len(data)} bytes, more than {MAX_HEADER_LENGTH}")
-    items = rlp.decode(data)
+    items = trie.decode_rlp(data)
     # Hard forks append fields: the count tells the fork, and an unknown count is refused rather than guessed.
     if not isinstance(items, tuple) or len(items) not in FIELD_COUNTS:
         raise _malformed("it has another number of fields than any hard fork up to prague")
     for item, (name, length) in zip(items, FIELDS, strict=False):
-        if not isinstance(item, bytes) or not _has_form(item, length):
+        is_of_form = isinstance(item, bytes) and (
+            len(item) <= 32 and not item.startswith(b"\0") if length == QUANTITY else length in {ANY_LENGTH, len(item)}
+        )
+        if not is_of_form:
             raise _malformed(f"{name} is of another form")
     fields = cast(Sequence[bytes], items)
     return BlockHeader(
@@ -91,12 +79,6 @@ def read_header(data: bytes) -> BlockHeader:
         timestamp=_number(fields[_TIMESTAMP], "timestamp"),
         state_root=fields[_STATE_ROOT],
     )
-
-
-def _has_form(item: bytes, length: int) -> bool:
-    if length == QUANTITY:
-        return len(item) <= 32 and not item.startswith(b"\0")
-    return length in {ANY_LENGTH, len(item)}
 
 
 def _number(item: bytes, name: str) -> int:

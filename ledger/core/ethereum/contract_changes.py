@@ -48,7 +48,12 @@ class ContractChange(NamedTuple):
 
     def words(self) -> bytes:
         """Return the fields in order, each as one 32-byte word: ids left-aligned, the profile by its Keccak hash."""
-        return b"".join(_word(field) for field in self[:-1] if isinstance(field, int | str)) + keccak256(self.profile)
+        words = (
+            field.to_bytes(32, "big") if isinstance(field, int) else field.encode().ljust(32, b"\0")
+            for field in self[:-1]
+            if isinstance(field, int | str)
+        )
+        return b"".join(words) + keccak256(self.profile)
 
 
 def registry_hash(previous: bytes, change: RegistryChange) -> bytes:
@@ -118,7 +123,7 @@ def registry_body(
                 agency=change.agency,
                 key_id=account,
                 officer=change.officer,
-                roles=_roles_of(change.roles),
+                roles=tuple(cast(Role, role) for role, bit in ROLE_BITS.items() if change.roles & bit),
                 suite=change.suite,
                 valid_from=change.valid_from,
                 valid_until=change.valid_until,
@@ -134,17 +139,9 @@ def registry_body(
     raise MalformedInput(f"the registry has a change of kind {change.kind}, unknown here", field="kind")
 
 
-def _roles_of(bits: int) -> tuple[Role, ...]:
-    return tuple(cast(Role, role) for role, bit in ROLE_BITS.items() if bits & bit)
-
-
 def _word_for(number: int, numbers: dict[str, int], field: str) -> Any:
     """Return the word that the contract's ``number`` stands for. Raises MalformedInput if there is none."""
     for word, candidate in numbers.items():
         if candidate == number:
             return word
     raise MalformedInput(f"{number} stands for nothing known here", field=field)
-
-
-def _word(value: int | str) -> bytes:
-    return value.to_bytes(32, "big") if isinstance(value, int) else value.encode().ljust(32, b"\0")

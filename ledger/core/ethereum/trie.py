@@ -1,19 +1,95 @@
-"""Ethereum's Merkle-Patricia trie (Yellow Paper, appendix D): the value under a key that a root commits to, or none.
+"""Ethereum's Merkle-Patricia trie (Yellow Paper, appendix D), and the RLP of its nodes (appendix B).
 
 State and storage are secure tries: the path of a key is the 64 nibbles of its Keccak-256. So no node lies below a
-whole path, no branch holds a value, and a walk is at most 64 nodes long.
+whole path, no branch holds a value, and a walk is at most 64 nodes long. Of RLP only the canonical spelling is
+accepted, so that bytes which hash to a root have exactly one meaning.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import TypeAlias
 
 from ledger.core.encoding.digests import keccak256
 from ledger.core.errors import MalformedInput, ProofRefused
-from ledger.core.ethereum import rlp
-from ledger.core.ethereum.rlp import Item
 
-EMPTY_NODE = rlp.encode(b"")
+MAX_DEPTH = 8  # lists within lists; a trie's node has 4 at most
+
+_LIST = 0xC0
+_STRING = 0x80
+_SHORT = 55  # bytes; a length up to it is part of the first byte
+
+Item: TypeAlias = "bytes | tuple[Item, ...]"
+
+
+def decode_rlp(data: bytes) -> Item:
+    """Decode one item. Raises MalformedInput for every non-canonical spelling, and for lists nested too deep."""
+    item, end = _item(data, 0, len(data), MAX_DEPTH)
+    if end != len(data):
+        raise _refused(f"{len(data) - end} bytes stand after the end")
+    return item
+
+
+def encode_rlp(item: bytes | Sequence[Item]) -> bytes:
+    """Encode an item."""
+    if isinstance(item, bytes):
+        alone = len(item) == 1 and item[0] < _STRING
+        return item if alone else _head(len(item), _STRING) + item
+    body = b"".join(map(encode_rlp, item))
+    return _head(len(body), _LIST) + body
+
+
+def _item(data: bytes, start: int, limit: int, depth: int) -> tuple[Item, int]:
+    """Decode the item at ``start``, which must end at or before ``limit``; return it and its end."""
+    if start >= limit:
+        raise _refused("an item is missing")
+    first = data[start]
+    if first < _STRING:
+        return data[start : start + 1], start + 1
+    if first < _LIST:
+        body, end = _bounds(data, start, limit, first - _STRING)
+        if end - body == 1 and data[body] < _STRING:
+            raise _refused("a byte that stands for itself has a length before it")
+        return data[body:end], end
+    if depth == 0:
+        raise _refused(f"lists are nested more than {MAX_DEPTH} deep")
+    at, end = _bounds(data, start, limit, first - _LIST)
+    items: list[Item] = []
+    while at < end:
+        item, at = _item(data, at, end, depth - 1)
+        items.append(item)
+    return tuple(items), end
+
+
+def _bounds(data: bytes, start: int, limit: int, stated: int) -> tuple[int, int]:
+    """Return where the body of the item at ``start`` begins and ends.
+
+    ``stated`` is its first byte without the kind: the length itself, or 55 more than the number of bytes that spell it.
+    """
+    body, length = start + 1, stated
+    if stated > _SHORT:
+        body += stated - _SHORT
+        spelled = data[start + 1 : body]
+        length = int.from_bytes(spelled, "big")
+        if length <= _SHORT or spelled[0] == 0:
+            raise _refused("a length is spelled longer than it need be")
+    if body + length > limit:
+        raise _refused("an item is cut")
+    return body, body + length
+
+
+def _head(length: int, kind: int) -> bytes:
+    if length <= _SHORT:
+        return bytes((kind + length,))
+    spelled = length.to_bytes((length.bit_length() + 7) // 8, "big")
+    return bytes((kind + _SHORT + len(spelled),)) + spelled
+
+
+def _refused(why: str) -> MalformedInput:
+    return MalformedInput(f"not RLP in its one spelling: {why}", field="rlp")
+
+
+EMPTY_NODE = encode_rlp(b"")
 EMPTY_ROOT = keccak256(EMPTY_NODE)
 MAX_NODE_LENGTH = 1024  # bytes; a branch of 16 hashes has 532
 
@@ -58,7 +134,9 @@ def walk(root: bytes, key: bytes, node_of: Callable[[bytes], bytes]) -> bytes | 
     while True:
         child: Item
         if len(node) == _BRANCH:
-            child = _branch(node, walked)[int(path[walked], 16)]
+            if walked == _PATH or node[-1] != b"":
+                raise _malformed("a branch ends a path")
+            child = node[int(path[walked], 16)]
             walked += 1
         else:
             is_leaf, part, child = _short(node)
@@ -80,7 +158,7 @@ def _node(data: bytes, *, is_root: bool) -> tuple[Item, ...]:
         raise _malformed(f"it has {len(data)} bytes, more than {MAX_NODE_LENGTH}")
     if len(data) < _HASH and not is_root:
         raise _malformed("it is short enough to stand in its parent")
-    node = rlp.decode(data)
+    node = decode_rlp(data)
     if not isinstance(node, tuple):
         raise _malformed("it is no list")
     return node
@@ -92,15 +170,9 @@ def _child(child: Item, node_of: Callable[[bytes], bytes]) -> tuple[Item, ...]:
             raise _malformed(f"it refers to a child by {len(child)} bytes")
         return _node(node_of(child), is_root=False)
     # A child this long must be referred to by its hash: a node has one spelling.
-    if len(rlp.encode(child)) >= _HASH:
+    if len(encode_rlp(child)) >= _HASH:
         raise _malformed("a child stands in it that is too long for that")
     return child
-
-
-def _branch(node: tuple[Item, ...], walked: int) -> tuple[Item, ...]:
-    if walked == _PATH or node[-1] != b"":
-        raise _malformed("a branch ends a path")
-    return node
 
 
 def _short(node: tuple[Item, ...]) -> tuple[bool, str, Item]:

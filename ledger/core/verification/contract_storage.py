@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from ledger.core.encoding.digests import keccak256
 from ledger.core.errors import MalformedInput, ProofRefused
-from ledger.core.ethereum import rlp
+from ledger.core.ethereum import trie
 from ledger.core.ethereum.block_headers import BlockHeader
 from ledger.core.ethereum.trie import verify_path
 from ledger.core.verification.bundle_format import PARTS_KEPT, Anchor, ContractProof, SlotProof
@@ -134,11 +134,11 @@ def _slot_word(storage_root: bytes, slot: SlotProof, where: str) -> bytes:
     return word
 
 
-def _proven(root: bytes, key: bytes, proof: tuple[str, ...], where: str) -> rlp.Item | None:
+def _proven(root: bytes, key: bytes, proof: tuple[str, ...], where: str) -> trie.Item | None:
     """Return what a trie has under the key: an account in the state, a number in storage."""
     try:
         value = verify_path(root, key, [bytes.fromhex(node[2:]) for node in proof])
-        return None if value is None else rlp.decode(value)
+        return None if value is None else trie.decode_rlp(value)
     except (MalformedInput, ProofRefused) as error:
         raise ProofRefused(error.message, field=where) from error
 

@@ -22,7 +22,7 @@ from ledger.core.errors import TallystickError
 from ledger.interchange.webhooks.receiver import ANSWER_WITHIN_S, Receivers, Undelivered, post
 from ledger.store import webhooks
 from ledger.store.database import Database
-from ledger.store.webhooks import Progress, Webhook
+from ledger.store.webhooks import DeliveryProgress, Webhook
 
 LOOK_EVERY_S = 0.5  # seconds between looks at what is new
 CLAIM_MS = 60_000  # milliseconds; longer than a delivery takes
@@ -59,7 +59,7 @@ def secret_of(service_key: bytes, webhook_id: str) -> str:
 class Outgoing(Struct, frozen=True):
     """What comes next for a webhook. Without a message the agency may see nothing of it, and the webhook moves on."""
 
-    progress: Progress
+    progress: DeliveryProgress
     message: Message | None
 
 

@@ -1,9 +1,9 @@
-"""Runs the migrations of the store that ``ledger.store.migrate`` names, as one transaction of one process at a time."""
+"""Runs the migrations of the store that ``ledger.store.schema`` names, as one transaction of one process at a time."""
 
 from alembic import context
 
 from ledger.store.database import WriterLock, writing
-from ledger.store.migrate import metadata, version_table
+from ledger.store.schema import metadata, version_table
 
 config = context.config
 engine, store = config.attributes["engine"], config.attributes["store"]

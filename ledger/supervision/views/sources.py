@@ -15,8 +15,8 @@ from ledger.core.signing.authority import AuthorityState
 from ledger.core.supervision import LeadState, RecommendationState
 from ledger.recording import supervision_streams
 from ledger.store import log
+from ledger.store.chain_journal import DatabaseJournal
 from ledger.store.database import Database
-from ledger.store.journal import DatabaseJournal
 from ledger.store.log import StoredEntry
 from ledger.supervision.runs.datasets import Registered
 from ledger.supervision.views.case_record import Acts, Logged, day, moment

@@ -20,7 +20,7 @@ from ledger.core.log.policy import Policy
 from ledger.core.log.tiles import TileNodes
 from ledger.core.log.witness_protocol import AddCheckpoint
 from ledger.store import checkpoints, log
-from ledger.store.checkpoints import Published
+from ledger.store.checkpoints import PublishedCheckpoint
 from ledger.store.database import Database
 from ledger.witness.gathering.witnesses import NotCosigned, OtherHistory, OtherSize, Witness, add_checkpoint, new_client
 
@@ -143,12 +143,12 @@ class CosignatureCollector:
                 task.cancel()
             await asyncio.gather(*asking.values(), return_exceptions=True)
 
-    def _tell_of_first_look(self, published: Published | None) -> None:
+    def _tell_of_first_look(self, published: PublishedCheckpoint | None) -> None:
         courses = map(self._course, self._witnesses())
         if published is None or all(course.is_heard or course.failures for course in courses):
             self.has_looked.set()
 
-    def _due(self) -> tuple[Published | None, list[Witness]]:
+    def _due(self) -> tuple[PublishedCheckpoint | None, list[Witness]]:
         """Return the newest checkpoint, and the witnesses that have not signed it and need not pause now.
 
         A witness that was not heard since the start is asked even if it has signed it: it may know what this database
@@ -170,7 +170,7 @@ class CosignatureCollector:
             if (not course.is_heard or course.size < published.size) and course.next_at <= now
         ]
 
-    async def _serve(self, client: httpx.AsyncClient, witness: Witness, published: Published) -> None:
+    async def _serve(self, client: httpx.AsyncClient, witness: Witness, published: PublishedCheckpoint) -> None:
         """Ask one witness for one checkpoint; errors affect only this witness."""
         course = self._course(witness)
         try:
@@ -190,7 +190,7 @@ class CosignatureCollector:
                 logger.info("witness co-signs again", witness=witness.name, size=published.size)
             course.failures, course.fault, course.heard_at = 0, None, self._clock()
 
-    async def _ask(self, client: httpx.AsyncClient, witness: Witness, published: Published) -> None:
+    async def _ask(self, client: httpx.AsyncClient, witness: Witness, published: PublishedCheckpoint) -> None:
         """Have the checkpoint co-signed from the size that the witness has. Raises NotCosigned, WitnessAhead."""
         course = self._course(witness)
         for _ in range(SIZES_TRIED):
@@ -237,7 +237,7 @@ class CosignatureCollector:
         if witness_size == old_size == published:
             raise _other_root(witness, witness_size)
 
-    def _keep(self, witness: Witness, published: Published, lines: tuple[NoteSignature, ...]) -> None:
+    def _keep(self, witness: Witness, published: PublishedCheckpoint, lines: tuple[NoteSignature, ...]) -> None:
         """Store the witness's verified line. Raises NotCosigned if no line is its own, or it does not verify."""
         key, policy = witness.key, self._policy()
         own = tuple(line for line in lines if (line.name, line.key_id) == (key.name, key.key_id))

@@ -10,7 +10,7 @@ import httpx
 import structlog
 from msgspec import Struct
 
-from ledger.chain.calls import ContractDomain, checkpoint_digest
+from ledger.chain.contract import ContractDomain, checkpoint_digest
 from ledger.chain.journal import AnchoredHead
 from ledger.core.errors import TallystickError
 from ledger.core.log.notes import parse_vkey
@@ -19,7 +19,7 @@ from ledger.core.log.witness_protocol import CosignAnchor
 from ledger.core.signing.authority import AuthorityState
 from ledger.core.signing.signatures import recover
 from ledger.store import checkpoints
-from ledger.store.checkpoints import Published
+from ledger.store.checkpoints import PublishedCheckpoint
 from ledger.store.database import Connection
 from ledger.witness.gathering.collector import WitnessState
 from ledger.witness.gathering.witnesses import NotCosigned, Witness, cosign_anchor, new_client
@@ -45,7 +45,7 @@ class Gathered(Struct, frozen=True):
 class CosignedCheckpoint(Struct, frozen=True):
     """A checkpoint, and the verifier keys of the witnesses that have co-signed it."""
 
-    published: Published
+    published: PublishedCheckpoint
     vkeys: frozenset[str]
 
 

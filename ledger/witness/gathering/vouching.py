@@ -20,8 +20,8 @@ from ledger.core.log.notes import NoteSignature, SignedNote, VerifyingKey
 from ledger.core.log.witness_protocol import CosignBlock
 from ledger.core.verification.chain import BlockStatement, verify_block_note
 from ledger.core.verification.trust import Trust, TrustedBlock
-from ledger.store import anchor_states
-from ledger.store.anchor_states import ProvenBlock
+from ledger.store import chain_journal
+from ledger.store.chain_journal import ProvingHeader
 from ledger.store.database import Database
 from ledger.witness.gathering.witnesses import NotCosigned, Witness, cosign_block, new_client
 
@@ -54,14 +54,14 @@ class Voucher:
         if not trust.policy.asks_for_witnesses or not trust.chains:
             return
         with self._database.read() as connection:
-            proven = anchor_states.newest(connection)
+            proven = chain_journal.newest_proven_block(connection)
         if proven is None:
             return
         statement = statement_of(trust, proven.header)
         if proven.block_note is None or not _holds(proven.block_note, statement, trust):
             self._gather(statement, proven, trust)
 
-    def _gather(self, statement: BlockStatement, proven: ProvenBlock, trust: Trust) -> None:
+    def _gather(self, statement: BlockStatement, proven: ProvingHeader, trust: Trust) -> None:
         text, policy_keys = statement.text(), set(trust.policy.witnesses.values())
         if text != self._text:
             self._text, self._lines, self._refused = text, {}, {}
@@ -76,7 +76,7 @@ class Voucher:
             asyncio.run(self._ask(due, statement))
         if trust.policy.is_met_by(self._lines):
             note = str(SignedNote(text, tuple(self._lines.values())))
-            anchor_states.keep_block_note(self._database, proven, note)
+            chain_journal.keep_block_note(self._database, proven, note)
 
     def _is_due(self, key: VerifyingKey, now: float) -> bool:
         refusal = self._refused.get(key)

@@ -22,7 +22,7 @@ from api.texts import Texts
 from ledger.anchoring.anchors import WaitReason
 from ledger.anchoring.timestamps import TimestampWorkerState
 from ledger.anchoring.worker import ChainWorkerState
-from ledger.chain.registry import RegistryState
+from ledger.chain.contract_clients import RegistryState
 from ledger.chain.status import ChainStatus
 from ledger.store.webhooks import Webhook
 from ledger.supervision.runs.supervisor import ALL, RunFault, RunState

@@ -10,6 +10,7 @@ from typing import Any
 
 import httpx
 import pytest
+from eth_utils.address import to_checksum_address
 
 from ledger.core.encoding import canonical
 from ledger.core.events import Section, digest_of
@@ -313,11 +314,11 @@ def test_payload_digest_is_the_payload_s(desk: Desk) -> None:
 
 
 def sign_in_text() -> str:
-    from api.auth.sessions import STATEMENT, checksum_address
+    from api.auth.sessions import STATEMENT
 
     return (
         "ledger.test wants you to sign in with your Ethereum account:\n"
-        f"{checksum_address(OFFICER.key_id)}\n\n{STATEMENT}\n\n"
+        f"{to_checksum_address(OFFICER.key_id)}\n\n{STATEMENT}\n\n"
         f"URI: {CONSOLE}\nVersion: 1\nChain ID: 1\nNonce: {'ab' * 16}\n"
         "Issued At: 2026-03-02T02:00:00Z\nExpiration Time: 2026-03-02T02:02:00Z\n"
         f"Resources:\n- urn:tallystick:0x{LOG_ID.hex()}"

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from scripts.bench.figures import Figure, show
 from tests.unit.contracts.gas_table import anchors
-from tests.unit.contracts.node import running_node
+from tests.unit.contracts.ledger import running_node
 
 BATCH = 1000  # handovers under one anchor
 MAPPING_RECORD = 45_711  # gas: one transaction that puts one record into a mapping

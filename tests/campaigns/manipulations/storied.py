@@ -26,8 +26,8 @@ from ledger.samples.town import BY_PROFILE
 from ledger.store import audit, checkpoints, log, webhooks
 from ledger.store.access import Read
 from ledger.store.audit import KeptAudit
-from ledger.store.journal import DatabaseJournal
-from ledger.store.webhooks import Progress, Webhook
+from ledger.store.chain_journal import DatabaseJournal
+from ledger.store.webhooks import DeliveryProgress, Webhook
 from ledger.supervision.runs.datasets import DatasetFiles
 from tests.unit.cli.tally import Tally
 
@@ -108,7 +108,7 @@ def _add(parts: Parts) -> None:
         webhooks.add(database, webhook)
         claimed = webhooks.claim(database, webhook, now + QUARTER_MS + 1)
         assert claimed is not None
-        webhooks.settle_delivered(database, claimed, Progress("3", 0), now + QUARTER_MS + 2)
+        webhooks.settle_delivered(database, claimed, DeliveryProgress("3", 0), now + QUARTER_MS + 2)
     auditor = BY_PROFILE["auditor"]
     report = audit_log(database, parts.trust.trust, shipped_rulebook(), look=left_out, processes=1)
     for number in range(2):

@@ -12,7 +12,7 @@ from typing import Any, Self
 
 import httpx
 
-from ledger.chain.calls import ContractDomain, checkpoint_digest
+from ledger.chain.contract import ContractDomain, checkpoint_digest
 from ledger.config.keys import LocalSigner, open_keystore
 from tests.e2e.stories.service import TALLY
 from tests.e2e.stories.town import AUDITOR, Town

@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from ledger.chain import calls
+from ledger.chain import contract
 from ledger.core.log.notes import parse_note
 from ledger.core.log.witness_protocol import CosignAnchor
 from tests.e2e.stories.guarded import QUORUM, GuardedTown
@@ -33,7 +33,7 @@ def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GuardedTown]:
 
 def chain_registry_hash(town: GuardedTown) -> bytes:
     """What the contract's registry has now."""
-    abi, chain = calls.REGISTRY, town.get("/api/v1/chain")
+    abi, chain = contract.REGISTRY, town.get("/api/v1/chain")
     answer = town.chain().call(chain["registry"], abi.encode_call("registryHash"), "latest")
     found: bytes = abi.decode_result("registryHash", answer)
     return found
@@ -115,7 +115,7 @@ def test_a_forked_history_and_a_hidden_revocation_are_refused(town: GuardedTown)
     history. The contract refuses the old registry hash, and for the new one no witness signs: each has followed the
     true log."""
     before, old_hash = town.entries(), chain_registry_hash(town)
-    town.relay(LAB, calls.revoke_key(clerk(LAB).key_id))
+    town.relay(LAB, contract.revoke_key(clerk(LAB).key_id))
     town.until("the revocation is in the log", lambda: len(town.entries()) > len(before))
     town.anchored()
     true, new_hash = town.entries(), chain_registry_hash(town)

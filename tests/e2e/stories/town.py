@@ -17,7 +17,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, Self
 
-from ledger.chain import calls
+from ledger.chain import contract
 from ledger.chain.contract import contract_abi
 from ledger.chain.errors import CallReverted, RpcRefused
 from ledger.chain.transaction import Fees, Transaction, sign
@@ -145,11 +145,11 @@ class Town(Service):
     def grant(self, officer: Officer) -> None:
         """The officer's admin grants his key on the chain."""
         chain = self.get("/api/v1/chain")
-        domain = calls.ContractDomain(self.log_id, chain["chain_id"], chain["registry"])
+        domain = contract.ContractDomain(self.log_id, chain["chain_id"], chain["registry"])
         signer = LocalSigner.from_private_key(officer.key.secret)
-        request = calls.request_key(signer, domain, agency=officer.agency, officer=officer.officer_id)
+        request = contract.request_key(signer, domain, agency=officer.agency, officer=officer.officer_id)
         roles = sum(ROLE_BITS[role] for role in officer.roles)
-        self.relay(officer.agency, calls.grant_key(request, roles=roles, valid_from=0, valid_until=GRANTED_UNTIL))
+        self.relay(officer.agency, contract.grant_key(request, roles=roles, valid_from=0, valid_until=GRANTED_UNTIL))
 
     def relay(self, agency: str, call: bytes) -> None:
         """A registry call of the agency's admin, prepared by the service and signed here. Raises Refused."""

@@ -8,8 +8,8 @@ import pytest
 from sqlalchemy import text
 
 from ledger.chain.journal import AnchoredHead, ChainWrite, WriteState
-from ledger.store import journal as journals
-from ledger.store.journal import DatabaseJournal
+from ledger.store import chain_journal as journals
+from ledger.store.chain_journal import DatabaseJournal
 from ledger.timeline import AnchoredSizes
 from tests.testkit.builders import POLICE, clerk
 from tests.testkit.casework import Case

@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import text
 
 from ledger.anchoring.anchors import AnchorStatus, WaitReason
-from ledger.chain.anchor import AnchorClient
+from ledger.chain.contract_clients import AnchorClient
 from ledger.chain.journal import ChainWrite, WriteState
 from ledger.chain.transaction import Transaction
 from ledger.chain.writer import ChainWriter

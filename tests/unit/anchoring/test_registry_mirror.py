@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from ledger.anchoring.worker import RegistryMirror
+from ledger.chain.contract_clients import OnChainChange
 from ledger.chain.errors import ChainMismatch
 from ledger.chain.eth import BlockRef
-from ledger.chain.registry import OnChainChange
 from ledger.core.errors import Unavailable
 from ledger.core.ethereum.contract_changes import contract_change
 from ledger.core.events import decode_payload

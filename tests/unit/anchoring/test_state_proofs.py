@@ -13,10 +13,10 @@ from sqlalchemy import text
 
 from ledger.anchoring import state_proofs
 from ledger.anchoring.state_proofs import StateProofs, trusted_chain
-from ledger.chain.backend import ChainBackend
 from ledger.chain.errors import ChainUnavailable
 from ledger.chain.eth import AccountProof, BlockRef, Eth
 from ledger.chain.journal import ChainWrite
+from ledger.chain.writer import ChainBackend
 from ledger.core.errors import ProofRefused, Unavailable
 from ledger.core.ethereum.block_headers import read_header
 from ledger.core.verification.bundle import verify_bundle
@@ -25,7 +25,7 @@ from ledger.core.verification.report import ProofReport
 from ledger.core.verification.trust import Trust, TrustedBlock
 from ledger.procedures import shipped_rulebook
 from ledger.proofs.bundles import JournalAnchors, Prover, RecordedHead
-from ledger.store import anchor_states
+from ledger.store import chain_journal
 from tests.testkit.builders import COURT, POLICE, PROCURATORATE, auditor, clerk, supervisor
 from tests.testkit.bundles import trust
 from tests.testkit.casework import Case
@@ -183,9 +183,9 @@ def test_block_note_goes_out_with_the_proof(stand: Stand) -> None:
     stand.states.step(stand.contracts)
     database = stand.linked.ledger.database
     with database.read() as connection:
-        newest = anchor_states.newest(connection)
+        newest = chain_journal.newest_proven_block(connection)
     assert newest is not None
-    anchor_states.keep_block_note(database, newest, "a note")
+    chain_journal.keep_block_note(database, newest, "a note")
     for key_id in (clerk(POLICE).key_id, None):
         anchor = chainless(stand).anchor(recorded(stand), key_id)
         assert anchor is not None

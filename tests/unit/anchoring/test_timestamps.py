@@ -19,8 +19,8 @@ from ledger.core.verification.report import ProofReport
 from ledger.core.verification.timestamps import MAX_RESPONSE_LENGTH, verify_timestamp
 from ledger.procedures import shipped_rulebook
 from ledger.proofs.bundles import Prover
-from ledger.store import checkpoints, timestamps
-from ledger.store.timestamps import StoredTimestamp
+from ledger.store import checkpoints
+from ledger.store.checkpoints import StoredTimestamp
 from tests.testkit.builders import POLICE, clerk
 from tests.testkit.bundles import trust
 from tests.testkit.casework import Case
@@ -105,7 +105,7 @@ def test_the_published_checkpoint_is_timestamped_once(ledger: Ledger, authority:
     stamp = stamped(made)
     with ledger.database.read() as connection:
         published = checkpoints.published_at_size(connection, stamp.size)
-        assert timestamps.last(connection) == stamp
+        assert checkpoints.last_timestamp(connection) == stamp
     assert published is not None
     said = verify_timestamp(stamp.response, parse_note(published.note).text, (authority.root,))
     assert said is not None
@@ -177,7 +177,7 @@ def test_what_is_no_timestamp_is_not_kept(
     assert not made.try_step()
     assert made.state.fault
     with ledger.database.read() as connection:
-        assert timestamps.last(connection) is None
+        assert checkpoints.last_timestamp(connection) is None
     authority.status, authority.body = 200, None
     assert made.try_step()
     assert made.state.fault is None
@@ -246,7 +246,7 @@ def test_it_runs_until_it_is_told_to_stop(
 
 def kept(ledger: Ledger) -> bool:
     with ledger.database.read() as connection:
-        return timestamps.last(connection) is not None
+        return checkpoints.last_timestamp(connection) is not None
 
 
 def wait(holds: object) -> None:

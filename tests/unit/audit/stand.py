@@ -14,14 +14,14 @@ from typing import Any
 from sqlalchemy import text
 
 from ledger.audit import AuditReport, Look, audit_log, left_out
-from ledger.chain.anchor import AnchorRecord
+from ledger.chain.contract_clients import AnchorRecord
 from ledger.core.events import Authority, case, record
 from ledger.core.events.registry import RegistryChange
 from ledger.core.verification.trust import Trust
 from ledger.procedures import shipped_rulebook
 from ledger.store import log as stored_log
 from ledger.store.access import AccessLog, Read
-from ledger.store.journal import DatabaseJournal
+from ledger.store.chain_journal import DatabaseJournal
 from tests.testkit.builders import COURT, POLICE, PROCURATORATE, SERVICE, START, clerk, section, supervisor
 from tests.testkit.bundles import trust
 from tests.testkit.casework import Case, registration

@@ -13,8 +13,7 @@ from ledger.core.events.case import CaseSplit
 from ledger.core.log.merkle import EMPTY_TREE, Hash
 from ledger.store.audit import rows_of_case
 from ledger.store.database import open_database
-from ledger.store.migrate import metadata
-from ledger.store.schema import READ_AS_BYTES
+from ledger.store.schema import READ_AS_BYTES, metadata
 from tests.testkit.builders import PROCURATORATE, clerk
 from tests.testkit.casework import Case
 from tests.testkit.ledgers import open_ledger, sqlite_url

@@ -18,11 +18,11 @@ from ledger.core.log.checkpoints import cosign_checkpoint, parse_checkpoint
 from ledger.core.log.notes import SeedSigner, SignatureType, parse_note
 from ledger.deadlines.upkeep import Warner
 from ledger.recording.system_stream import AccessLogSealer
-from ledger.store import anchor_states, audit, checkpoints, webhooks
+from ledger.store import audit, chain_journal, checkpoints, webhooks
 from ledger.store.access import AccessLog
 from ledger.store.audit import KeptAudit
+from ledger.store.chain_journal import DatabaseJournal
 from ledger.store.database import open_database
-from ledger.store.journal import DatabaseJournal
 from ledger.store.webhooks import Webhook
 from tests.campaigns.manipulations.spoiling import Manipulation, manipulations
 from tests.testkit.builders import POLICE, clerk
@@ -60,7 +60,7 @@ def fill(stand: Stand) -> None:
     vkey = witness.verifying_key.vkey()
     checkpoints.store_cosignature(database, published.size, vkey, line, is_enough=lambda _keys: True)
     nodes = {bytes([number]) * 32: b"node" for number in (1, 2)}
-    anchor_states.keep(database, DatabaseJournal(database).anchors()[0], b"header", nodes)
+    chain_journal.keep_state_proof(database, DatabaseJournal(database).anchors()[0], b"header", nodes)
     AccessLogSealer(database, AccessLog(database), stand.ledger.system).before_anchor(stand.size)
 
 

@@ -10,8 +10,8 @@ from msgspec.structs import replace
 from ledger.audit import AuditReport, audit_log, left_out
 from ledger.core.log.notes import parse_note
 from ledger.core.verification.timestamps import verify_timestamp
-from ledger.store import checkpoints, timestamps
-from ledger.store.timestamps import StoredTimestamp
+from ledger.store import checkpoints
+from ledger.store.checkpoints import StoredTimestamp
 from tests.testkit.timestamping import Authority, new_authority
 from tests.unit.audit.stand import BOOK, TRUST, Stand
 
@@ -32,7 +32,7 @@ def stamped(stand: Stand, authority: Authority) -> Stand:
         response = authority.stamp(text.encode())
         said = verify_timestamp(response, text, (authority.root,))
         assert said is not None
-        timestamps.store(stand.database, StoredTimestamp(one.size, response, said.time))
+        checkpoints.store_timestamp(stand.database, StoredTimestamp(one.size, response, said.time))
     return stand
 
 

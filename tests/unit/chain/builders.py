@@ -1,10 +1,36 @@
-"""Chain writes for tests that look at the node and not at the contracts."""
+"""Keys, writes and contracts of the chain tests."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
+from coincurve import PrivateKey
+
+from ledger.chain.contract import ContractAbi
 from ledger.chain.journal import ChainWrite, Journal, Purpose
 from ledger.chain.transaction import Fees, Transaction, sign
-from tests.unit.chain.keys import Key
+from ledger.core.encoding.digests import keccak256
+from ledger.core.signing.signatures import address_of
+
+
+@dataclass(frozen=True)
+class Key:
+    """A secp256k1 key named by a word; the same word gives the same key."""
+
+    name: str
+
+    @property
+    def secret(self) -> bytes:
+        return keccak256(self.name.encode())
+
+    @property
+    def key_id(self) -> str:
+        return address_of(PrivateKey(self.secret).public_key)
+
+    def sign(self, digest: bytes) -> bytes:
+        signature = PrivateKey(self.secret).sign_recoverable(digest, hasher=None)
+        return signature[:64] + bytes([27 + signature[64]])
+
 
 FREE = Fees(0, 0)
 SENDER = Key("sender")
@@ -32,3 +58,16 @@ def append_creation(journal: Journal, *, data: bytes = STORING, key: Key = SENDE
     )
     journal.append(write)
     return write
+
+
+_COMPILER = b"solc\x43\x00\x08"  # in the metadata behind the code, before the last part of the version
+
+
+def make_older(abi: ContractAbi) -> None:
+    """From here on the contract is deployed, and known again, as of a release before."""
+    abi._initcode, abi._code = _older(abi._initcode), _older(abi._code)
+
+
+def _older(code: bytes) -> bytes:
+    version = code.rindex(_COMPILER) + len(_COMPILER)
+    return code[:version] + bytes((code[version] - 1,)) + code[version + 1 :]

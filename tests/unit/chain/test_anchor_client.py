@@ -8,17 +8,16 @@ from pathlib import Path
 
 import pytest
 
-from ledger.chain.anchor import AnchorClient
-from ledger.chain.calls import ContractDomain, checkpoint_digest
-from ledger.chain.contract import contract_abi, read
+from ledger.chain.contract import ContractDomain, checkpoint_digest, contract_abi, read
+from ledger.chain.contract_clients import AnchorClient
 from ledger.chain.deploy import deploy
 from ledger.chain.errors import CallReverted, ChainAhead, ChainMismatch
 from ledger.chain.journal import Purpose, WriteState
 from ledger.chain.transaction import sign
 from ledger.core.encoding.digests import keccak256
 from ledger.core.errors import NotFound
+from tests.unit.chain.builders import Key
 from tests.unit.chain.file_journal import FileJournal
-from tests.unit.chain.keys import Key
 from tests.unit.chain.world import POLICE, World, founding, granted_by
 
 
@@ -125,8 +124,14 @@ def test_no_contract_at_an_address_is_told(world: World) -> None:
         nowhere.head("latest")
 
 
+CHECKPOINT = b"Checkpoint(uint64 size,bytes32 root,bytes32 registryHash)"
+ROOT, HASH = b"\x01" * 32, b"\x02" * 32
+
+
 def test_the_digest_of_a_checkpoint_is_in_the_contracts_domain(world: World) -> None:
     """The separator that witnesses sign under is the one that the contract computes."""
     domain = ContractDomain(world.founding.log_id, world.chain.chain_id, world.deployment.anchor)
     abi = contract_abi("LogAnchor")
-    assert domain.separator() == read(world.chain.eth, abi, world.deployment.anchor, "latest", "domainSeparator")
+    separator = read(world.chain.eth, abi, world.deployment.anchor, "latest", "domainSeparator")
+    struct = keccak256(b"".join((keccak256(CHECKPOINT), (9).to_bytes(32), ROOT, HASH)))
+    assert checkpoint_digest(domain, 9, ROOT, HASH) == keccak256(b"\x19\x01" + separator + struct)

@@ -10,17 +10,17 @@ import pytest
 
 from ledger.chain import deploy as deploying
 from ledger.chain.contract import ContractAbi
-from ledger.chain.deploy import FACTORY, MAKER, Deployment, deploy, has_factory, other_contracts, require_deployment
+from ledger.chain.deploy import FACTORY, MAKER, deploy, has_factory, other_contracts, require_deployment
 from ledger.chain.errors import CallReverted, ChainMismatch, WrongChain
-from ledger.chain.finality import Confirmations
-from ledger.chain.journal import Purpose, WriteState
+from ledger.chain.eth import Confirmations
+from ledger.chain.journal import Deployment, Purpose, WriteState
 from ledger.chain.node import EmbeddedNode
 from ledger.chain.remote import RemoteChain
 from ledger.chain.writer import ChainWriter
 from ledger.core.errors import Unavailable
+from tests.unit.chain.builders import make_older
 from tests.unit.chain.external import ExternalNode, running_anvil
 from tests.unit.chain.file_journal import FileJournal
-from tests.unit.chain.older import make_older
 from tests.unit.chain.world import NOW, SUBMITTER, World, embedded_world, found, founding, remote_world
 
 
@@ -36,18 +36,18 @@ def test_the_addresses_are_the_same_on_every_chain(
     here = world.deployment
     for node in (anvil, hardhat):
         remote = remote_world(node, FileJournal(tmp_path_factory.mktemp(node.client) / "journal.jsonl"))
-        there = remote.deployment
-        assert other_contracts(remote.chain.eth, there) == {}
-        assert addresses(there) == addresses(here)
-        assert there.registry_code_hash == here.registry_code_hash
-        assert there.anchor_code_hash == here.anchor_code_hash
+        deployment = remote.deployment
+        assert other_contracts(remote.chain.eth, deployment) == {}
+        assert addresses(deployment) == addresses(here)
+        assert deployment.registry_code_hash == here.registry_code_hash
+        assert deployment.anchor_code_hash == here.anchor_code_hash
 
 
 def test_contracts_of_another_release_are_told(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """By name and address: the same code from another compiler is another version."""
-    made = ContractAbi("LogAnchor")
-    make_older(made)
-    monkeypatch.setattr(deploying, "ANCHOR", made)
+    abi = ContractAbi("LogAnchor")
+    make_older(abi)
+    monkeypatch.setattr(deploying, "ANCHOR", abi)
     assert other_contracts(world.chain.eth, world.deployment) == {"LogAnchor": world.deployment.anchor}
     assert other_contracts(world.chain.eth, replace(world.deployment, anchor=world.deployment.registry)) == {
         "LogAnchor": world.deployment.registry

@@ -13,11 +13,10 @@ import pytest
 
 from ledger.chain.errors import ChainUnavailable
 from ledger.chain.journal import Purpose, WriteState
-from ledger.chain.node import ChainIncident, EmbeddedNode, IncidentKind
-from ledger.chain.replay import replayed
+from ledger.chain.node import ChainIncident, EmbeddedNode, IncidentKind, replayed
 from ledger.chain.transaction import sign
+from tests.unit.chain.builders import Key
 from tests.unit.chain.file_journal import FileJournal
-from tests.unit.chain.keys import Key
 from tests.unit.chain.world import ADMINS, World, embedded_world, granted_by
 
 GRANTS = 8  # of each admin

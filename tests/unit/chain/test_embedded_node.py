@@ -77,9 +77,9 @@ def test_a_revert_is_invalid_and_stays_in_the_chain(start_node: StartNode, journ
     node = start_node()
     write = append_creation(journal, data=REVERTING)
     node.catch_up()
-    found = journal.find(write.transaction_hash)
-    assert found is not None
-    assert (found.state, found.block_number) == (WriteState.INVALID, 1)
+    stored = journal.find(write.transaction_hash)
+    assert stored is not None
+    assert (stored.state, stored.block_number) == (WriteState.INVALID, 1)
     grow(node, journal, 1)
     before = hashes(node)
     kill(node)
@@ -163,9 +163,9 @@ def test_a_block_that_the_journal_did_not_take_is_made_again(
     monkeypatch.undo()
     assert journal.find(write.transaction_hash) == write
     node.catch_up()
-    found = journal.find(write.transaction_hash)
-    assert found is not None
-    assert (found.state, found.block_number) == (WriteState.CONFIRMED, 2)
+    stored = journal.find(write.transaction_hash)
+    assert stored is not None
+    assert (stored.state, stored.block_number) == (WriteState.CONFIRMED, 2)
     assert incidents == []
 
 

@@ -7,10 +7,11 @@ from dataclasses import replace
 
 import pytest
 
-from ledger.chain.calls import (
+from ledger.chain.contract import (
     Approval,
     ContractDomain,
     accept_admin,
+    contract_abi,
     decide,
     decision_digest,
     grant_key,
@@ -18,7 +19,6 @@ from ledger.chain.calls import (
     request_key,
     revoke_key,
 )
-from ledger.chain.contract import contract_abi
 from ledger.chain.errors import CallReverted, ChainMismatch, ChainUnavailable
 from ledger.chain.eth import Log
 from ledger.chain.journal import ChainWrite, Purpose, WriteState
@@ -26,8 +26,8 @@ from ledger.chain.node import EmbeddedNode
 from ledger.chain.transaction import sign
 from ledger.core.errors import Conflict, MalformedInput, RuleRefused
 from ledger.core.ethereum.contract_changes import ContractChange
+from tests.unit.chain.builders import Key
 from tests.unit.chain.file_journal import FileJournal
-from tests.unit.chain.keys import Key
 from tests.unit.chain.world import ADMINS, COURT, NOW, POLICE, PROFILE, PROSECUTION, World, embedded_world
 
 CLERK = Key("clerk")

@@ -12,11 +12,12 @@ from pathlib import Path
 import pytest
 
 from ledger.chain.errors import ChainAhead, ChainMismatch, ChainUnavailable, TransactionRefused, WrongChain
-from ledger.chain.finality import Confirmations, FinalTag
+from ledger.chain.eth import Confirmations, FinalTag
 from ledger.chain.journal import ChainWrite, Purpose, WriteState
 from ledger.chain.remote import RemoteChain
 from ledger.chain.transaction import Fees, decode, sign
 from ledger.core.errors import Conflict, Unavailable
+from tests.unit.chain.builders import Key
 from tests.unit.chain.external import ExternalNode, running_anvil
 from tests.unit.chain.faulty import (
     Fault,
@@ -30,7 +31,6 @@ from tests.unit.chain.faulty import (
     wrong_refusal,
 )
 from tests.unit.chain.file_journal import FileJournal
-from tests.unit.chain.keys import Key
 from tests.unit.chain.world import POLICE, SUBMITTER, World, granted_by, remote_world
 
 SIGNED, SUBMITTED, MINED = WriteState.SIGNED, WriteState.SUBMITTED, WriteState.MINED
@@ -66,9 +66,9 @@ def moves(world: World) -> list[tuple[WriteState, WriteState]]:
 
 
 def now(world: World, write: ChainWrite) -> ChainWrite:
-    found = world.journal.find(write.transaction_hash)
-    assert found is not None
-    return found
+    stored = world.journal.find(write.transaction_hash)
+    assert stored is not None
+    return stored
 
 
 def test_an_anchor_is_submitted_mined_and_confirmed(world: World, anvil: ExternalNode) -> None:
@@ -146,8 +146,8 @@ def test_a_reorganisation_unanchors_and_anchors_again(world: World, anvil: Exter
 
     anvil.reorganise(depth + 2)
     assert world.anchor.head("latest").number == 1
-    seen = moves(world)
-    assert (CONFIRMED, STALE) in seen
+    moved = moves(world)
+    assert (CONFIRMED, STALE) in moved
     assert now(world, below).state is CONFIRMED
     assert all(now(world, write).state in {STALE, SUBMITTED, MINED} for write in above)
 
@@ -204,7 +204,7 @@ def test_an_unknown_outcome_of_a_send_is_looked_up(faulty: FaultyNode, faulty_wo
 
 
 @pytest.mark.parametrize("method", ["eth_getTransactionReceipt", "eth_getBlockByNumber", "eth_chainId"])
-@pytest.mark.parametrize("fault", [lost_request, FAULTS["html"], refusal("header not found"), result({})])
+@pytest.mark.parametrize("fault", [lost_request, FAULTS["html"], refusal("header not found"), result({}), result("0x")])
 def test_a_look_up_that_fails_changes_nothing(
     faulty: FaultyNode, faulty_world: World, method: str, fault: Fault
 ) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from ledger.chain.errors import ChainMismatch
-from ledger.chain.replay import replayed
+from ledger.chain.node import replayed
 from ledger.core.encoding.digests import keccak256
 from tests.unit.chain.file_journal import FileJournal
 from tests.unit.chain.world import World
@@ -59,9 +59,9 @@ def test_an_edited_registry_is_found(world: World, anvil_binary: Path) -> None:
     """Any other slot: the live state is not what the journal makes."""
     world.anchor_more()
     set_slot(world, world.deployment.registry, 1000, "07")
-    with pytest.raises(ChainMismatch, match="state") as found:
+    with pytest.raises(ChainMismatch, match="state") as raised:
         check(world, anvil_binary)
-    assert found.value.block_number == 3
+    assert raised.value.block_number == 3
 
 
 def test_a_node_that_has_moved_on_is_followed(world: World, anvil_binary: Path) -> None:
@@ -86,9 +86,9 @@ def test_an_edited_journal_is_found_at_its_block(world: World, anvil_binary: Pat
         journal = FileJournal(tmp_path / f"{name}.jsonl")
         for write in edited:
             journal.append(write)
-        with pytest.raises(ChainMismatch) as found:
+        with pytest.raises(ChainMismatch) as raised:
             check(world, anvil_binary, journal)
-        assert found.value.block_number == 4, name
+        assert raised.value.block_number == 4, name
 
 
 def test_a_journal_cut_short_is_found(world: World, anvil_binary: Path, tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from ledger.chain.errors import ChainUnavailable
 from ledger.chain.eth import BlockRef
-from ledger.core.ethereum import rlp
+from ledger.core.ethereum import trie
 from ledger.core.ethereum.block_headers import read_header
 from ledger.core.ethereum.trie import verify_path
 from tests.unit.chain.external import ExternalNode, running_anvil
@@ -32,7 +32,7 @@ def require_proven(node: ExternalNode, at: BlockRef) -> None:
     proof = node.eth.proof(ACCOUNT, SLOTS, at)
     account = verify_path(header.state_root, bytes.fromhex(ACCOUNT[2:]), proof.account)
     assert account is not None
-    fields = rlp.decode(account)
+    fields = trie.decode_rlp(account)
     assert isinstance(fields, tuple)
     storage_root = fields[2]
     assert isinstance(storage_root, bytes)

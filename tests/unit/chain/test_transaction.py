@@ -12,7 +12,7 @@ from eth_utils.address import to_checksum_address
 from ledger.chain.transaction import Fees, Transaction, decode, sign
 from ledger.core.errors import MalformedInput, SignatureRefused
 from ledger.core.signing.signatures import CURVE_ORDER
-from tests.unit.chain.keys import Key
+from tests.unit.chain.builders import Key
 
 KEY = Key("signer")
 TO = "0x" + "ab" * 20

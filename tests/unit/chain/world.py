@@ -5,22 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
 
-from ledger.chain.anchor import AnchorClient, AnchorRequest
-from ledger.chain.backend import ChainBackend
-from ledger.chain.calls import grant_key, request_key
-from ledger.chain.deploy import Deployment, Founding, FoundingAgency, deploy
-from ledger.chain.embedded import EmbeddedChain
-from ledger.chain.eth import Eth
-from ledger.chain.finality import Confirmations, Finality
-from ledger.chain.journal import AnchoredHead, ChainWrite, Journal
-from ledger.chain.node import EmbeddedNode
-from ledger.chain.registry import RegistryClient
+from ledger.chain.contract import grant_key, request_key
+from ledger.chain.contract_clients import AnchorClient, AnchorRequest, RegistryClient
+from ledger.chain.deploy import RegistryAgency, RegistryFounding, deploy
+from ledger.chain.eth import Confirmations, Eth, Finality
+from ledger.chain.journal import AnchoredHead, ChainWrite, Deployment, Journal
+from ledger.chain.node import EmbeddedChain, EmbeddedNode
 from ledger.chain.remote import RemoteChain
 from ledger.chain.rpc import JsonRpc
-from ledger.chain.writer import ChainWriter
+from ledger.chain.writer import ChainBackend, ChainWriter
 from tests.oracles.merkle_reference import consistency_proof, mth
+from tests.unit.chain.builders import Key
 from tests.unit.chain.external import ExternalNode
-from tests.unit.chain.keys import Key
 
 NOW = 1767225600  # 2026-01-01T00:00:00Z
 SUBMITTER = Key("submitter")
@@ -31,17 +27,17 @@ ADMINS = {"psb-east": POLICE, "proc-east": PROSECUTION, "court-east": COURT}
 PROFILE = b'{"jurisdiction":"31/01","name":{"en":"An agency","zh":"\xe6\x9c\xba\xe5\x85\xb3"}}'
 
 
-def founding(log_id: bytes = b"\x01" * 32) -> Founding:
+def founding(log_id: bytes = b"\x01" * 32) -> RegistryFounding:
     agencies = tuple(
-        FoundingAgency(agency_id, kind, admin.key_id, PROFILE)
+        RegistryAgency(agency_id, kind, admin.key_id, PROFILE)
         for kind, (agency_id, admin) in enumerate(ADMINS.items(), 1)
     )
-    return Founding(log_id, agencies, submitters=(SUBMITTER.key_id,), quorum=0, development=True)
+    return RegistryFounding(log_id, agencies, submitters=(SUBMITTER.key_id,), quorum=0, development=True)
 
 
 def granted_by(world: World, admin: Key, key: Key, *, officer: str = "p-1") -> bytes:
     """The call by which the admin's agency grants the key, which asked for it, for a second."""
-    agency = next(agency for agency, one in ADMINS.items() if one == admin)
+    agency = next(agency for agency, candidate in ADMINS.items() if candidate == admin)
     request = request_key(key, world.registry.domain(world.founding.log_id), agency=agency, officer=officer)
     return grant_key(request, roles=1, valid_from=NOW, valid_until=NOW + 1)
 
@@ -61,7 +57,7 @@ class World:
     chain: ChainBackend
     journal: Journal
     writer: ChainWriter
-    founding: Founding
+    founding: RegistryFounding
     deployment: Deployment
     clock: Clock
     leaves: list[bytes] = field(default_factory=list)

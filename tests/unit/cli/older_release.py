@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from ledger.chain.deploy import ANCHOR
 from ledger.cli.main import main
-from tests.unit.chain.older import make_older
+from tests.unit.chain.builders import make_older
 
 if __name__ == "__main__":
     make_older(ANCHOR)

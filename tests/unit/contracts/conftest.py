@@ -7,8 +7,7 @@ from collections.abc import Iterator
 import pytest
 from web3 import Web3
 
-from tests.unit.contracts.ledger import Ledger, founding
-from tests.unit.contracts.node import running_node
+from tests.unit.contracts.ledger import Ledger, founding, running_node
 
 
 @pytest.fixture(scope="session")

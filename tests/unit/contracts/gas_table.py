@@ -16,7 +16,6 @@ from web3 import Web3
 
 import contracts
 from tests.oracles.merkle_reference import consistency_proof, inclusion_proof, leaf_hash, mth
-from tests.unit.contracts.compiled import deploy_harness
 from tests.unit.contracts.ledger import (
     COURT,
     NEWCOMER,
@@ -27,11 +26,12 @@ from tests.unit.contracts.ledger import (
     Ledger,
     Party,
     admission,
+    deploy_harness,
     founding,
     person,
+    running_node,
     witnessing,
 )
-from tests.unit.contracts.node import running_node
 
 HEADER = """# Gas
 
@@ -46,7 +46,7 @@ MAJORITY = (POLICE.admin, PROCURATORATE.admin, COURT.admin)
 
 
 class Row(NamedTuple):
-    what: str
+    label: str
     gas: int
 
 
@@ -54,7 +54,7 @@ def table() -> str:
     """The document, made on a node of its own."""
     with running_node() as web3:
         rows = [*deployments(web3), *registry_acts(web3), *anchors(web3), *grown_anchors(web3), *proofs(web3)]
-    return HEADER + "".join(f"| {what} | {gas:,} |\n" for what, gas in rows)
+    return HEADER + "".join(f"| {label} | {gas:,} |\n" for label, gas in rows)
 
 
 def deployments(web3: Web3) -> Iterator[Row]:

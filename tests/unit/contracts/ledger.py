@@ -1,10 +1,11 @@
-"""Builders of a ledger's contracts: the parties and their keys, founding changes, deployment, signatures, refusals."""
+"""The contract tests' ledger: its contracts, on an Anvil under the oldest rules that they are compiled for."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, cast
 
 from eth_abi.abi import decode, encode
@@ -12,12 +13,24 @@ from eth_account import Account
 from eth_account.signers.local import LocalAccount
 from eth_utils.abi import abi_to_signature, function_signature_to_4byte_selector
 from hexbytes import HexBytes
-from web3 import Web3
+from web3 import HTTPProvider, Web3
 from web3.contract import Contract
 from web3.exceptions import ContractCustomError
 
 import contracts
-from tests.unit.contracts.node import CHAIN_ID
+from scripts import compile_contracts
+from tests.unit.chain.external import running_anvil
+
+CHAIN_ID = 31337
+
+
+@contextmanager
+def running_node() -> Iterator[Web3]:
+    """A fresh chain that mines each transaction at once, takes any sender, and charges nothing."""
+    free = ("--gas-price", "0", "--block-base-fee-per-gas", "0", "--auto-impersonate")
+    with running_anvil(*free, hardfork="london") as node:
+        yield Web3(HTTPProvider(node.url))
+
 
 LOG_ID = Web3.keccak(text="log id")
 EMPTY_ROOT = bytes.fromhex("e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855")
@@ -134,11 +147,11 @@ def founding(
     ]
 
 
-def chained(previous: bytes, made: Change) -> bytes:
-    """The registry hash after the change `made`, computed apart from the contract."""
+def chained(previous: bytes, proposal: Change) -> bytes:
+    """The registry hash after the change, computed apart from the contract."""
     kinds = [kind if name != "profile" else "bytes32" for name, (kind, _) in CHANGE_FIELDS.items()]
-    values = [made[name] for name in CHANGE_FIELDS if name != "profile"]
-    return Web3.keccak(encode(["bytes32", *kinds], [previous, *values, Web3.keccak(text=made["profile"])]))
+    values = [proposal[name] for name in CHANGE_FIELDS if name != "profile"]
+    return Web3.keccak(encode(["bytes32", *kinds], [previous, *values, Web3.keccak(text=proposal["profile"])]))
 
 
 def domain(contract: Contract) -> dict[str, Any]:
@@ -192,16 +205,16 @@ class Ledger:
         transaction = call.transact({"from": sender.address, "gasPrice": 0})
         return self.web3.eth.wait_for_transaction_receipt(transaction, poll_latency=0.001)
 
-    def approval(self, admin: LocalAccount, made: Change, *, number: int | None = None) -> Approval:
-        """The signature of `admin` under `made` as the next decision, or as decision `number`."""
+    def approval(self, admin: LocalAccount, proposal: Change, *, number: int | None = None) -> Approval:
+        """The signature of `admin` under the change as the next decision, or as decision `number`."""
         if number is None:
             number = self.registry.functions.decisionCount().call() + 1
-        return admin.address, signed(admin, self.registry, "Decision", DECISION_TYPE, number=number, **made)
+        return admin.address, signed(admin, self.registry, "Decision", DECISION_TYPE, number=number, **proposal)
 
-    def decide(self, made: Change, *admins: LocalAccount) -> Any:
-        """The receipt of the decision `made`, approved by `admins`, sent by a stranger."""
-        approvals = [self.approval(admin, made) for admin in admins]
-        return self.send(STRANGER, self.registry.functions.decide(fields(made), approvals))
+    def decide(self, proposal: Change, *admins: LocalAccount) -> Any:
+        """The receipt of the decision, approved by `admins`, sent by a stranger."""
+        approvals = [self.approval(admin, proposal) for admin in admins]
+        return self.send(STRANGER, self.registry.functions.decide(fields(proposal), approvals))
 
     def grant(self, party: Party, key: LocalAccount, **terms: Any) -> Any:
         """The receipt of a grant of `key` by the party's admin."""
@@ -250,8 +263,8 @@ def refused(contract: Contract, *error: Any) -> Iterator[None]:
     try:
         yield
     except ContractCustomError as refusal:
-        known = [*contract.abi, *contracts.artifact("AgencyRegistry")["abi"]]
-        raised = _decoded(known, HexBytes(str(refusal.data)))
+        abi = [*contract.abi, *contracts.artifact("AgencyRegistry")["abi"]]
+        raised = _decoded(abi, HexBytes(str(refusal.data)))
     else:
         raise AssertionError(f"{error[0]} was not raised")
     assert raised == error
@@ -272,3 +285,21 @@ def error_selector(entry: Any) -> bytes:
 
 def _comparable(value: Any) -> Any:
     return Web3.to_checksum_address(value) if isinstance(value, str) and value.startswith("0x") else value
+
+
+@cache
+def _harness() -> dict[str, Any]:
+    folder = compile_contracts.CONTRACTS
+    sources = [folder / "src" / "RFC6962.sol", folder / "test" / "RFC6962Harness.sol"]
+    compiled = compile_contracts.compile_sources(sources)
+    return dict(compiled["test/RFC6962Harness.sol"]["RFC6962Harness"])
+
+
+def deploy_harness(web3: Web3) -> Contract:
+    """contracts/test/RFC6962Harness.sol, deployed."""
+    compiled = _harness()
+    factory = web3.eth.contract(abi=compiled["abi"], bytecode=compiled["evm"]["bytecode"]["object"])
+    receipt = web3.eth.wait_for_transaction_receipt(
+        factory.constructor().transact({"from": STRANGER.address, "gasPrice": 0}), poll_latency=0.001
+    )
+    return contract_at(web3, receipt["contractAddress"], compiled["abi"])

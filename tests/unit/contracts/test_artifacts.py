@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import contracts
-from tests.unit.contracts.compiled import compile_script
+from scripts import compile_contracts
 
 NAMES = ("AgencyRegistry", "LogAnchor")
 PUSH0 = 0x5F
@@ -26,17 +26,16 @@ def test_artifacts_are_those_of_the_sources(repository: Path) -> None:
 
 def test_stale_artifact_is_found(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """--check exits 1 and names an artifact that is not that of its source, and writes nothing."""
-    script = compile_script()
     artifacts = tmp_path / "artifacts"
     artifacts.mkdir()
     (artifacts / "LogAnchor.json").write_text("{}", "utf-8")
-    monkeypatch.setattr(script, "ROOT", tmp_path)
-    monkeypatch.setattr(script, "build", lambda: {artifacts / "LogAnchor.json": "{}\n"})
+    monkeypatch.setattr(compile_contracts, "ROOT", tmp_path)
+    monkeypatch.setattr(compile_contracts, "build", lambda: {artifacts / "LogAnchor.json": "{}\n"})
     monkeypatch.setattr(sys, "argv", ["compile_contracts.py", "--check"])
-    assert script.main() == 1
+    assert compile_contracts.main() == 1
     assert (artifacts / "LogAnchor.json").read_text("utf-8") == "{}"
     monkeypatch.setattr(sys, "argv", ["compile_contracts.py"])
-    assert script.main() == 0
+    assert compile_contracts.main() == 0
     assert (artifacts / "LogAnchor.json").read_text("utf-8") == "{}\n"
 
 
@@ -89,7 +88,7 @@ def test_storage_lies_where_the_protocol_says() -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_every_refusal_is_provoked_by_a_test(name: str, repository: Path) -> None:
     """Each custom error of the ABI is named by a test that expects it."""
-    tests = "".join(path.read_text("utf-8") for path in (repository / "tests" / "contracts").glob("test_*.py"))
+    tests = "".join(path.read_text("utf-8") for path in (repository / "tests" / "unit" / "contracts").glob("test_*.py"))
     errors = {entry["name"] for entry in contracts.artifact(name)["abi"] if entry["type"] == "error"}
     assert errors
     assert {error for error in errors if f'"{error}"' not in tests} == set()

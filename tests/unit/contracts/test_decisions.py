@@ -50,7 +50,7 @@ REMOVAL = change(WITNESS_SET, agency=COURT.id)
 
 
 @pytest.mark.parametrize(
-    "made",
+    "proposal",
     [
         admission(NEWCOMER),
         witnessing(COURT) | {"account": person("second witness").address},
@@ -61,16 +61,16 @@ REMOVAL = change(WITNESS_SET, agency=COURT.id)
     ],
     ids=["admit", "replace witness", "remove witness", "quorum", "submitter", "no submitter"],
 )
-def test_majority_makes_a_change_that_is_chained(ledger: Ledger, made: Change) -> None:
+def test_majority_makes_a_change_that_is_chained(ledger: Ledger, proposal: Change) -> None:
     """Three of four admins decide; a stranger may send it; it is one numbered change and one decision."""
     before = ledger.registry.functions.registryHash().call()
     number = ledger.registry.functions.changeCount().call()
 
-    event = ledger.changed(ledger.decide(made, *MAJORITY))
+    event = ledger.changed(ledger.decide(proposal, *MAJORITY))
 
-    assert dict(event["change"]) == made
+    assert dict(event["change"]) == proposal
     assert event["number"] == number + 1
-    assert event["registryHash"] == chained(before, made) == ledger.registry.functions.registryHash().call()
+    assert event["registryHash"] == chained(before, proposal) == ledger.registry.functions.registryHash().call()
     assert ledger.registry.functions.decisionCount().call() == 1
 
 
@@ -150,12 +150,14 @@ def test_keys_may_be_managed_while_approvals_are_gathered(ledger: Ledger) -> Non
 @pytest.mark.parametrize("field", [entry["name"] for entry in DECISION_TYPE])
 def test_approval_covers_every_field(ledger: Ledger, field: str) -> None:
     """A signature over a decision that differs in one field is not one of this decision."""
-    made = admission(NEWCOMER)
+    proposal = admission(NEWCOMER)
     kind = next(entry["type"] for entry in DECISION_TYPE if entry["name"] == field)
     other = {"bytes32": slug("other"), "address": STRANGER.address, "string": PROFILE + " "}.get(kind, 2)
-    signature = signed(POLICE.admin, ledger.registry, "Decision", DECISION_TYPE, **{"number": 1, **made, field: other})
+    signature = signed(
+        POLICE.admin, ledger.registry, "Decision", DECISION_TYPE, **{"number": 1, **proposal, field: other}
+    )
     with refused(ledger.registry, "ApprovalRefused", 1, POLICE.admin.address, ANY):
-        ledger.send(STRANGER, ledger.registry.functions.decide(made, [(POLICE.admin.address, signature)]))
+        ledger.send(STRANGER, ledger.registry.functions.decide(proposal, [(POLICE.admin.address, signature)]))
 
 
 def test_approval_for_another_registry_is_refused(web3: Web3, ledger: Ledger) -> None:
@@ -205,7 +207,7 @@ def test_majority_cannot_take_over_an_agency(ledger: Ledger, kind: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("made", "named"),
+    ("proposal", "named"),
     [
         (admission(NEWCOMER), {"agency", "agencyKind", "account", "profile"}),
         (REMOVAL, {"agency", "account"}),
@@ -214,17 +216,17 @@ def test_majority_cannot_take_over_an_agency(ledger: Ledger, kind: int) -> None:
     ],
     ids=["admission", "witness", "quorum", "submitter"],
 )
-def test_field_that_a_kind_does_not_name_must_be_empty(ledger: Ledger, made: Change, named: set[str]) -> None:
+def test_field_that_a_kind_does_not_name_must_be_empty(ledger: Ledger, proposal: Change, named: set[str]) -> None:
     """Nothing can be smuggled into the registry hash in a field that the mirror does not read."""
     filled = {"bytes32": slug("a"), "address": STRANGER.address, "string": "a"}
     for field, (kind, _) in CHANGE_FIELDS.items():
         if field not in named | {"kind"}:
-            with refused(ledger.registry, "FieldUnused", made["kind"]):
-                ledger.decide(made | {field: filled.get(kind, 1)}, *MAJORITY)
+            with refused(ledger.registry, "FieldUnused", proposal["kind"]):
+                ledger.decide(proposal | {field: filled.get(kind, 1)}, *MAJORITY)
 
 
 @pytest.mark.parametrize(
-    ("made", "error"),
+    ("proposal", "error"),
     [
         (admission(COURT), ("AgencyTaken", COURT.id)),
         (admission(NEWCOMER) | {"account": COURT.admin.address}, ("AccountRefused", COURT.admin.address, COURT.id)),
@@ -240,11 +242,11 @@ def test_field_that_a_kind_does_not_name_must_be_empty(ledger: Ledger, made: Cha
     ],
     ids=lambda value: value[0] if isinstance(value, tuple) else "",
 )
-def test_impossible_decision_is_refused(ledger: Ledger, made: Change, error: tuple[Any, ...]) -> None:
+def test_impossible_decision_is_refused(ledger: Ledger, proposal: Change, error: tuple[Any, ...]) -> None:
     """A majority cannot make what contradicts the registry; nothing of it stays behind."""
     before = ledger.registry.functions.registryHash().call()
     with refused(ledger.registry, *error):
-        ledger.decide(made, *MAJORITY)
+        ledger.decide(proposal, *MAJORITY)
     assert ledger.registry.functions.registryHash().call() == before
     assert ledger.registry.functions.decisionCount().call() == 0
 

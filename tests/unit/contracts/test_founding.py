@@ -48,10 +48,10 @@ def test_founding_is_the_first_changes_of_the_chain(web3: Web3) -> None:
     events = registry.events.Changed().get_logs(from_block=0)
 
     expected_hash: bytes = LOG_ID
-    for number, (event, made) in enumerate(zip(events, changes, strict=True), start=1):
-        expected_hash = chained(expected_hash, made)
+    for number, (event, expected) in enumerate(zip(events, changes, strict=True), start=1):
+        expected_hash = chained(expected_hash, expected)
         assert event["args"]["number"] == number
-        assert dict(event["args"]["change"]) == made
+        assert dict(event["args"]["change"]) == expected
         assert event["args"]["registryHash"] == expected_hash
     assert registry.functions.registryHash().call() == expected_hash
     assert registry.functions.changeCount().call() == len(changes)

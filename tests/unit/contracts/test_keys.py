@@ -44,7 +44,7 @@ def test_grant_is_stored_emitted_and_chained(ledger: Ledger) -> None:
 
     event = ledger.changed(ledger.grant(POLICE, KEY, roles=1 | 2, validFrom=10, validUntil=2**53 - 1))
 
-    made = change(
+    expected = change(
         KEY_GRANTED,
         agency=POLICE.id,
         account=KEY.address,
@@ -54,9 +54,9 @@ def test_grant_is_stored_emitted_and_chained(ledger: Ledger) -> None:
         validFrom=10,
         validUntil=2**53 - 1,
     )
-    assert dict(event["change"]) == made
+    assert dict(event["change"]) == expected
     assert event["number"] == ledger.registry.functions.changeCount().call()
-    assert event["registryHash"] == chained(before, made) == ledger.registry.functions.registryHash().call()
+    assert event["registryHash"] == chained(before, expected) == ledger.registry.functions.registryHash().call()
     granted = ledger.registry.functions.grant(KEY.address).call()
     assert granted == (POLICE.id, slug("li-ming"), 3, 1, 10, 2**53 - 1, 0)
 
@@ -159,10 +159,12 @@ def test_request_is_for_one_agency_officer_key_and_registry(ledger: Ledger, othe
 
 
 def _error(name: str) -> Any:
-    (entry,) = [
-        one for one in contracts.artifact("AgencyRegistry")["abi"] if one["type"] == "error" and one["name"] == name
+    (error,) = [
+        entry
+        for entry in contracts.artifact("AgencyRegistry")["abi"]
+        if entry["type"] == "error" and entry["name"] == name
     ]
-    return entry
+    return error
 
 
 @pytest.mark.parametrize("suite", [2, 255])
@@ -197,9 +199,9 @@ def test_revocation_keeps_the_grant_and_its_time(ledger: Ledger) -> None:
 
     receipt = ledger.send(POLICE.admin, ledger.registry.functions.revokeKey(KEY.address))
 
-    made = change(KEY_REVOKED, agency=POLICE.id, account=KEY.address)
-    assert dict(ledger.changed(receipt)["change"]) == made
-    assert ledger.registry.functions.registryHash().call() == chained(before, made)
+    expected = change(KEY_REVOKED, agency=POLICE.id, account=KEY.address)
+    assert dict(ledger.changed(receipt)["change"]) == expected
+    assert ledger.registry.functions.registryHash().call() == chained(before, expected)
     *terms, revoked_at = ledger.registry.functions.grant(KEY.address).call()
     assert terms == [POLICE.id, slug("li-ming"), 1, 1, 100, 200]
     assert revoked_at == ledger.web3.eth.get_block(receipt["blockNumber"])["timestamp"]
@@ -235,9 +237,9 @@ def test_admin_changes_when_the_new_one_accepts(ledger: Ledger) -> None:
     before = calls.registryHash().call()
     accepted = ledger.changed(ledger.send(HEIR, calls.acceptAdmin(POLICE.id)))
 
-    made = change(ADMIN_CHANGED, agency=POLICE.id, account=HEIR.address)
-    assert dict(accepted["change"]) == made
-    assert calls.registryHash().call() == chained(before, made)
+    expected = change(ADMIN_CHANGED, agency=POLICE.id, account=HEIR.address)
+    assert dict(accepted["change"]) == expected
+    assert calls.registryHash().call() == chained(before, expected)
     assert calls.agency(POLICE.id).call() == (1, HEIR.address, NOBODY, POLICE.witness.address)
     with refused(ledger.registry, "NotAdmin", POLICE.admin.address):
         ledger.send(POLICE.admin, calls.revokeKey(KEY.address))

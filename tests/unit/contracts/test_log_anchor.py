@@ -174,8 +174,8 @@ def test_quorum_of_distinct_agencies_cosigns(witnessed: Ledger) -> None:
 
 def test_missing_quorum_is_refused(witnessed: Ledger) -> None:
     """None, one, and one agency three times are no two agencies."""
-    one = witnessed.cosignature(POLICE.witness, 3, root(3))
-    for cosignatures, counted in (([], 0), ([one], 1), ([one, one, one], 1)):
+    first = witnessed.cosignature(POLICE.witness, 3, root(3))
+    for cosignatures, counted in (([], 0), ([first], 1), ([first, first, first], 1)):
         with refused(witnessed.anchor, "QuorumMissing", 2, counted):
             witnessed.send(SUBMITTER, witnessed.anchoring(3, root(3), cosignatures=cosignatures))
 

@@ -16,8 +16,7 @@ from web3 import Web3
 from web3.exceptions import MismatchedABI
 
 from tests.oracles.merkle_reference import consistency_proof, inclusion_proof, leaf_hash, mth
-from tests.unit.contracts.compiled import deploy_harness
-from tests.unit.contracts.ledger import EMPTY_ROOT
+from tests.unit.contracts.ledger import EMPTY_ROOT, deploy_harness
 
 ENTRIES = [b"entry %d" % i for i in range(300)]
 SIZES = st.integers(1, len(ENTRIES))
@@ -160,15 +159,15 @@ def test_index_must_be_below_the_size(includes: Callable[..., bool]) -> None:
 
 def test_empty_tree_has_one_root_and_no_proof(continues: Callable[..., bool]) -> None:
     """Everything continues the empty tree, but only without a proof and from its only root."""
-    one = mth(ENTRIES[:1])
-    assert continues(0, EMPTY_ROOT, 1, one, [])
+    root = mth(ENTRIES[:1])
+    assert continues(0, EMPTY_ROOT, 1, root, [])
     assert continues(0, EMPTY_ROOT, 0, EMPTY_ROOT, [])
-    assert not continues(0, EMPTY_ROOT, 1, one, [one])
-    assert not continues(0, one, 1, one, [])
-    assert not continues(0, bytes(32), 1, one, [])
-    assert not continues(0, one, 0, one, [])
-    assert not continues(0, EMPTY_ROOT, 0, one, [])
-    assert not continues(1, one, 0, EMPTY_ROOT, [])
+    assert not continues(0, EMPTY_ROOT, 1, root, [root])
+    assert not continues(0, root, 1, root, [])
+    assert not continues(0, bytes(32), 1, root, [])
+    assert not continues(0, root, 0, root, [])
+    assert not continues(0, EMPTY_ROOT, 0, root, [])
+    assert not continues(1, root, 0, EMPTY_ROOT, [])
 
 
 def test_equal_sizes_have_equal_roots_and_no_proof(continues: Callable[..., bool]) -> None:

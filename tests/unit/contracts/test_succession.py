@@ -12,6 +12,7 @@ from web3.contract import Contract
 
 from tests.oracles.merkle_reference import consistency_proof, inclusion_proof, leaf_hash, mth
 from tests.unit.contracts.ledger import (
+    CHAIN_ID,
     COURT,
     NOBODY,
     POLICE,
@@ -23,7 +24,6 @@ from tests.unit.contracts.ledger import (
     refused,
     signed,
 )
-from tests.unit.contracts.node import CHAIN_ID
 
 ENTRIES = [b"entry %d" % i for i in range(12)]
 OLD_CHAIN = CHAIN_ID + 1
@@ -65,8 +65,8 @@ def test_successor_continues_the_old_log(witnessed: Ledger) -> None:
 
 def test_successor_without_a_quorum_is_refused(witnessed: Ledger) -> None:
     """None, and one agency twice, cannot hand the log on."""
-    one = succession(COURT.witness, witnessed.registry)
-    for cosignatures, counted in (([], 0), ([one, one], 1)):
+    first = succession(COURT.witness, witnessed.registry)
+    for cosignatures, counted in (([], 0), ([first, first], 1)):
         with refused(witnessed.anchor, "QuorumMissing", 2, counted):
             succeed(witnessed, cosignatures)
 

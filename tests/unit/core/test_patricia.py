@@ -12,8 +12,7 @@ from trie import HexaryTrie
 from trie.exceptions import ValidationError
 
 from ledger.core.errors import MalformedInput, ProofRefused
-from ledger.core.ethereum import rlp
-from ledger.core.ethereum.trie import EMPTY_NODE, EMPTY_ROOT, MAX_NODE_LENGTH, verify_path
+from ledger.core.ethereum.trie import EMPTY_NODE, EMPTY_ROOT, MAX_NODE_LENGTH, Item, encode_rlp, verify_path
 from scripts.docs.chain_states import path, secure_trie
 
 MUTATIONS = 4_000
@@ -219,18 +218,18 @@ def test_exclusion_is_no_inclusion() -> None:
         verify_path(TRIE.root_hash, absent, GOOD)
 
 
-def lone(node: rlp.Item) -> tuple[bytes, Proof]:
+def lone(node: Item) -> tuple[bytes, Proof]:
     """A trie of one node."""
-    data = rlp.encode(node)
+    data = encode_rlp(node)
     return bytes(keccak(data)), (data,)
 
 
 NIBBLES = keccak(KEY).hex()
 WHOLE = bytes.fromhex("20" + NIBBLES)
-EMPTY_BRANCH: tuple[rlp.Item, ...] = (b"",) * 17
+EMPTY_BRANCH: tuple[Item, ...] = (b"",) * 17
 
 
-def branch(child: rlp.Item, value: bytes = b"") -> tuple[rlp.Item, ...]:
+def branch(child: Item, value: bytes = b"") -> tuple[Item, ...]:
     """A branch with one child, on the key's path."""
     items = [b""] * 16
     at = int(NIBBLES[0], 16)
@@ -252,13 +251,13 @@ def test_nodes_that_stand_in_their_parent() -> None:
         verify_path(root, KEY, proof)
 
 
-def branch_at(depth: int, child: rlp.Item) -> tuple[rlp.Item, ...]:
-    items: list[rlp.Item] = [b""] * 17
+def branch_at(depth: int, child: Item) -> tuple[Item, ...]:
+    items: list[Item] = [b""] * 17
     items[int(NIBBLES[depth], 16)] = child
     return tuple(items)
 
 
-FAULTS: dict[str, rlp.Item] = {
+FAULTS: dict[str, Item] = {
     "no list": b"x" * 40,
     "a list of one": (WHOLE,),
     "a list of three": (WHOLE, b"v", b""),
@@ -298,27 +297,27 @@ def test_what_is_no_node(name: str) -> None:
 
 def hashed_below(depth: int, node: bytes) -> tuple[bytes, Proof]:
     """A trie of three nodes: an extension of so many nibbles, a branch, and on the key's path a node by its hash."""
-    middle = rlp.encode(branch_at(depth, bytes(keccak(node))))
+    middle = encode_rlp(branch_at(depth, bytes(keccak(node))))
     prefix = "1" if depth % 2 else "00"
-    top = rlp.encode((bytes.fromhex(prefix + NIBBLES[:depth]), bytes(keccak(middle))))
+    top = encode_rlp((bytes.fromhex(prefix + NIBBLES[:depth]), bytes(keccak(middle))))
     return bytes(keccak(top)), (top, middle, node)
 
 
 def test_short_node_that_is_hashed() -> None:
     """What is short enough to stand in its parent is nowhere else, but at the root."""
-    long = rlp.encode((below(63), b"v" * 33))
+    long = encode_rlp((below(63), b"v" * 33))
     assert verify_path(*_args(hashed_below(62, long))) == b"v" * 33
     with pytest.raises(MalformedInput, match="short enough"):
-        verify_path(*_args(hashed_below(62, rlp.encode((below(63), b"v")))))
+        verify_path(*_args(hashed_below(62, encode_rlp((below(63), b"v")))))
 
 
 def test_no_node_lies_below_a_whole_path() -> None:
     """The last nibble leads to a leaf with nothing left of the path, to no branch and no other leaf."""
-    assert verify_path(*_args(hashed_below(63, rlp.encode((below(64), b"v" * 33))))) == b"v" * 33
+    assert verify_path(*_args(hashed_below(63, encode_rlp((below(64), b"v" * 33))))) == b"v" * 33
     with pytest.raises(MalformedInput, match="ends a path"):
-        verify_path(*_args(hashed_below(63, rlp.encode(branch(b"x" * 32)))))
+        verify_path(*_args(hashed_below(63, encode_rlp(branch(b"x" * 32)))))
     with pytest.raises(MalformedInput, match="length of a key"):
-        verify_path(*_args(hashed_below(63, rlp.encode((b"\x31", b"v" * 33)))))
+        verify_path(*_args(hashed_below(63, encode_rlp((b"\x31", b"v" * 33)))))
 
 
 def test_paths_that_part() -> None:

@@ -1,4 +1,4 @@
-"""``ledger.core.ethereum.rlp``: one spelling for each item, and the same items as the ``rlp`` library reads."""
+"""``ledger.core.ethereum.trie``: one spelling for each item, and the same items as the ``rlp`` library reads."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ledger.core.errors import MalformedInput
-from ledger.core.ethereum import rlp
+from ledger.core.ethereum import trie
 
 ITEMS = st.recursive(st.binary(max_size=70), lambda inner: st.lists(inner, max_size=6), max_leaves=20)
 
@@ -27,20 +27,20 @@ def depth_of(item: object) -> int:
 def test_what_is_encoded_is_read(item: object) -> None:
     """Items come back, spelled as the library spells them."""
     data = library.encode(item)
-    assert rlp.encode(item) == data  # type: ignore[arg-type]
-    if depth_of(item) <= rlp.MAX_DEPTH:
-        assert as_lists(rlp.decode(data)) == item
+    assert trie.encode_rlp(item) == data  # type: ignore[arg-type]
+    if depth_of(item) <= trie.MAX_DEPTH:
+        assert as_lists(trie.decode_rlp(data)) == item
     else:
         with pytest.raises(MalformedInput, match="nested"):
-            rlp.decode(data)
+            trie.decode_rlp(data)
 
 
 @pytest.mark.parametrize("length", [0, 1, 55, 56, 57, 255, 256, 65535, 65536])
 def test_lengths(length: int) -> None:
     """Each length is spelled in as few bytes as it needs."""
     for item in (b"\x80" * length, (b"",) * length):
-        assert rlp.decode(rlp.encode(item)) == item
-        assert rlp.encode(item) == library.encode(item)
+        assert trie.decode_rlp(trie.encode_rlp(item)) == item
+        assert trie.encode_rlp(item) == library.encode(item)
 
 
 FAULTS = {
@@ -68,14 +68,14 @@ FAULTS = {
 def test_other_spellings(name: str) -> None:
     """What is spelled otherwise, is cut or goes on is refused."""
     with pytest.raises(MalformedInput):
-        rlp.decode(FAULTS[name])
+        trie.decode_rlp(FAULTS[name])
 
 
 def test_same_verdict_as_the_library_on_changed_bytes() -> None:
     """5,000 seeded mutations: what both read is the same, and only depth is refused beyond what the library refuses."""
     chance = random.Random(11)
     for _ in range(5_000):
-        data = bytearray(rlp.encode(random_item(chance, 4)))
+        data = bytearray(trie.encode_rlp(random_item(chance, 4)))
         for _ in range(chance.randint(1, 3)):
             change(data, chance)
         mutated = bytes(data)
@@ -84,16 +84,16 @@ def test_same_verdict_as_the_library_on_changed_bytes() -> None:
         except library.exceptions.DecodingError:
             expected = None
         try:
-            found: object = as_lists(rlp.decode(mutated))
+            found: object = as_lists(trie.decode_rlp(mutated))
         except MalformedInput:
             found = None
         if found is None and expected is not None:
-            assert depth_of(expected) > rlp.MAX_DEPTH
+            assert depth_of(expected) > trie.MAX_DEPTH
         else:
             assert found == expected
 
 
-def random_item(chance: random.Random, depth: int) -> rlp.Item:
+def random_item(chance: random.Random, depth: int) -> trie.Item:
     if depth == 0 or chance.random() < 0.4:
         return chance.randbytes(chance.choice([0, 1, 1, 2, 20, 32, 55, 56, 80]))
     return tuple(random_item(chance, depth - 1) for _ in range(chance.randint(0, 4)))

@@ -12,8 +12,8 @@ from ledger.core.events import case as acts
 from ledger.core.visibility import Reader
 from ledger.deadlines import upkeep as warn
 from ledger.deadlines.upkeep import Warner, horizons_at
-from ledger.store import warnings
-from ledger.store.warnings import Warned
+from ledger.store import clocks
+from ledger.store.clocks import Warned
 from tests.testkit.builders import COURT, POLICE, PROCURATORATE, START, clerk, instant
 from tests.testkit.casework import Case, detained
 from tests.testkit.ledgers import Ledger, open_ledger
@@ -43,7 +43,7 @@ def surveilled() -> Case:
 def told(ledger: Ledger, by: str = POLICE, **query: str) -> list[Warned]:
     reader = Reader(by, frozenset(), instant(ledger.clock.seconds))
     with ledger.database.read() as connection:
-        return warnings.listed(connection, reader, **({"handler": None, "after": 0, "limit": 100} | query))
+        return clocks.warnings_to(connection, reader, **({"handler": None, "after": 0, "limit": 100} | query))
 
 
 def test_a_handler_is_warned_at_each_distance_once(ledger: Ledger) -> None:

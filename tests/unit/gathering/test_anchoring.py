@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from ledger.anchoring.anchors import WaitReason
-from ledger.chain import calls
-from ledger.chain.calls import Approval, ContractDomain, decision_digest
+from ledger.chain import contract
+from ledger.chain.contract import Approval, ContractDomain, decision_digest
 from ledger.chain.journal import ChainWrite, WriteState
 from ledger.core.ethereum.contract_changes import CHANGE_KINDS, ContractChange
 from ledger.core.events import registry
@@ -63,7 +63,7 @@ class Ring:
         domain = ContractDomain(LOG_ID, linked.chain.chain_id, linked.registry.address)
         digest = decision_digest(domain, number, change)
         deciding = map(admin, AGENCIES[:2])
-        linked.registry.submit(calls.decide(change, [Approval(key.key_id, key.sign(digest)) for key in deciding]))
+        linked.registry.submit(contract.decide(change, [Approval(key.key_id, key.sign(digest)) for key in deciding]))
 
     def waits(self) -> str:
         """What the next step says that it waits for: it must be the quorum."""

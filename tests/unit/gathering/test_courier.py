@@ -13,7 +13,7 @@ from ledger.core.errors import TallystickError
 from ledger.core.log.checkpoints import verify_cosignatures
 from ledger.core.log.policy import Policy, parse_policy
 from ledger.store import checkpoints
-from ledger.store.checkpoints import Published
+from ledger.store.checkpoints import PublishedCheckpoint
 from ledger.witness.gathering import CosignatureCollector, Witness, WitnessAhead
 from ledger.witness.gathering import collector as carrying
 from tests.testkit.builders import LOG_ID, POLICE, clerk
@@ -64,7 +64,7 @@ class Bench:
         assert self.ledger.publisher.publish(self.ledger.database, self.ledger.clock()) is not None
         return self.newest().size
 
-    def newest(self) -> Published:
+    def newest(self) -> PublishedCheckpoint:
         with self.ledger.database.read() as connection:
             found = checkpoints.last_published(connection)
         assert found is not None

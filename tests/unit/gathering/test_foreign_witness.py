@@ -20,7 +20,7 @@ from ledger.core.log.checkpoints import verify_cosignatures
 from ledger.core.log.notes import parse_vkey
 from ledger.core.log.policy import parse_policy
 from ledger.store import checkpoints
-from ledger.store.checkpoints import Published
+from ledger.store.checkpoints import PublishedCheckpoint
 from ledger.witness.gathering import CosignatureCollector, Witness
 from tests.testkit.builders import POLICE, clerk
 from tests.testkit.casework import Case
@@ -114,7 +114,7 @@ def ledger(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ledger]:
         yield ledger
 
 
-def grow(ledger: Ledger, case_id: str) -> Published:
+def grow(ledger: Ledger, case_id: str) -> PublishedCheckpoint:
     """One entry more, published."""
     ledger.post(Case(case_id).open().last)
     ledger.clock.forward(2)
@@ -122,7 +122,7 @@ def grow(ledger: Ledger, case_id: str) -> Published:
     return newest(ledger)
 
 
-def newest(ledger: Ledger) -> Published:
+def newest(ledger: Ledger) -> PublishedCheckpoint:
     with ledger.database.read() as connection:
         found = checkpoints.last_published(connection)
     assert found is not None

@@ -11,7 +11,7 @@ import pytest
 from ledger.chain.journal import ChainWrite
 from ledger.core.verification.chain import verify_block_note
 from ledger.core.verification.trust import Trust
-from ledger.store import anchor_states
+from ledger.store import chain_journal
 from ledger.witness.gathering import Voucher, vouching
 from tests.testkit.builders import POLICE, clerk
 from tests.testkit.bundles import trust
@@ -33,7 +33,7 @@ class Bench:
 
     def note(self) -> str | None:
         with self.linked.ledger.database.read() as connection:
-            proven = anchor_states.newest(connection)
+            proven = chain_journal.newest_proven_block(connection)
         assert proven is not None
         return proven.block_note
 
@@ -71,7 +71,7 @@ def test_a_note_of_the_quorum_is_kept_with_the_proof(bench: Bench) -> None:
     note = bench.note()
     assert note is not None
     with bench.linked.ledger.database.read() as connection:
-        proven = anchor_states.newest(connection)
+        proven = chain_journal.newest_proven_block(connection)
     assert proven is not None
     statement = vouching.statement_of(bench.trust, proven.header)
     assert len(verify_block_note(note, statement, bench.trust.policy)) >= 2
@@ -124,12 +124,12 @@ def test_a_proof_by_another_header_has_no_note(bench: Bench) -> None:
     note, write = bench.note(), bench.linked.journal.last_anchor()
     database = bench.linked.ledger.database
     with database.read() as connection:
-        proven = anchor_states.newest(connection)
+        proven = chain_journal.newest_proven_block(connection)
     assert proven is not None
     assert write is not None
-    anchor_states.keep(database, write, proven.header, {})
+    chain_journal.keep_state_proof(database, write, proven.header, {})
     assert bench.note() == note
-    anchor_states.keep(database, write, b"another header", {})
+    chain_journal.keep_state_proof(database, write, b"another header", {})
     assert bench.note() is None
-    anchor_states.keep_block_note(database, proven, "late")
+    chain_journal.keep_block_note(database, proven, "late")
     assert bench.note() is None

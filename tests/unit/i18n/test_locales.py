@@ -32,8 +32,8 @@ from ledger.evidence.bag import FileFault
 from ledger.evidence.checking import STEPS as EVIDENCE_STEPS
 from ledger.i18n import LANGUAGES, Labels, audit_words, language_of
 from ledger.procedures import shipped_rulebook
+from ledger.store.clocks import Warned
 from ledger.store.search import Kind
-from ledger.store.warnings import Warned
 from ledger.supervision.correlation import NodeKind
 from ledger.supervision.leads import STEPS as LEAD_STEPS
 from ledger.supervision.library.cards import DifferenceKind

@@ -24,8 +24,8 @@ from ledger.core.verification.trust import Trust
 from ledger.procedures import shipped_rulebook
 from ledger.proofs.bundles import JournalAnchors, Prover, RecordedHead, StateSource, Withheld
 from ledger.store import log as stored_log
-from ledger.store.checkpoints import Published, store
-from ledger.store.journal import DatabaseJournal
+from ledger.store.chain_journal import DatabaseJournal
+from ledger.store.checkpoints import PublishedCheckpoint, store
 from scripts.docs.chain_states import State
 from tests.testkit.builders import POLICE, PROCURATORATE, clerk, section, supervisor
 from tests.testkit.bundles import CHAIN, trust
@@ -173,7 +173,7 @@ def test_published_note_is_taken_verbatim(stand: Stand) -> None:
     with stand.ledger.database.read() as connection:
         tree = stored_log.tree(connection)
     note = stand.ledger.publisher.checkpoint(tree.size, tree.root) + "— witness.example/w9 AAAAAAAA\n"
-    store(stand.ledger.database, Published(tree.size, note, 1))
+    store(stand.ledger.database, PublishedCheckpoint(tree.size, note, 1))
     assert parse_tlog_proof(stand.bundle()["proof"]).checkpoint == note
 
 

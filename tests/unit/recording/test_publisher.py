@@ -11,7 +11,7 @@ from ledger.core.log.checkpoints import verify_checkpoint
 from ledger.core.log.merkle import EMPTY_ROOT
 from ledger.recording.publisher import INTERVAL_MS, Publisher
 from ledger.store import checkpoints, log
-from ledger.store.checkpoints import Published
+from ledger.store.checkpoints import PublishedCheckpoint
 from tests.oracles.merkle_reference import mth
 from tests.testkit.builders import POLICE, clerk
 from tests.testkit.casework import Case
@@ -29,7 +29,7 @@ def publish(ledger: Ledger) -> str | None:
     return ledger.publisher.publish(ledger.database, ledger.clock())
 
 
-def published(ledger: Ledger) -> list[Published]:
+def published(ledger: Ledger) -> list[PublishedCheckpoint]:
     with ledger.database.read() as connection:
         return checkpoints.all_published(connection)
 
@@ -48,7 +48,7 @@ def test_a_published_checkpoint_is_the_logs_signed_tree(each_database_url: str) 
         checkpoint = verify_checkpoint(note, LOG_SIGNER.verifying_key)
         with ledger.database.read() as connection:
             entries = [entry.envelope for entry in log.entries(connection, 0, log.count_entries(connection))]
-            assert checkpoints.published_at_size(connection, checkpoint.size) == Published(
+            assert checkpoints.published_at_size(connection, checkpoint.size) == PublishedCheckpoint(
                 len(entries), note, ledger.clock()
             )
             assert checkpoints.published_at_size(connection, checkpoint.size + 1) is None
@@ -100,7 +100,7 @@ def test_the_published_size_never_shrinks(ledger: Ledger) -> None:
         old = log.tree(connection)
     grow(ledger, "case-1")
     publish(ledger)
-    late = Published(old.size, ledger.publisher.checkpoint(old.size, old.root), ledger.clock())
+    late = PublishedCheckpoint(old.size, ledger.publisher.checkpoint(old.size, old.root), ledger.clock())
     assert checkpoints.store(ledger.database, late) is False
     assert [checkpoint.size for checkpoint in published(ledger)] == [old.size + 1]
 
@@ -110,7 +110,7 @@ def test_two_processes_publish_one_size_once(ledger: Ledger, tmp_path: Path) -> 
     with open_ledger(sqlite_url(tmp_path), clock=ledger.clock) as other:
         with ledger.database.read() as connection:
             tree = log.tree(connection)
-        mine = Published(tree.size, ledger.publisher.checkpoint(tree.size, tree.root), ledger.clock())
+        mine = PublishedCheckpoint(tree.size, ledger.publisher.checkpoint(tree.size, tree.root), ledger.clock())
         assert checkpoints.store(ledger.database, mine) is True
         assert checkpoints.store(other.database, mine) is False
         assert publish(other) is None

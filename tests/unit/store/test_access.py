@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -22,9 +23,8 @@ from tests.testkit.ledgers import sqlite_url
 
 @pytest.fixture
 def database(tmp_path: Path) -> Iterator[Database]:
-    opened = open_database(sqlite_url(tmp_path))
-    yield opened
-    opened.close()
+    with closing(open_database(sqlite_url(tmp_path))) as opened:
+        yield opened
 
 
 def read_of(number: int) -> Read:
@@ -45,8 +45,7 @@ def alter(database: Database, statement: str, **values: object) -> None:
 
 def test_reads_are_chained_in_their_order(each_database_url: str) -> None:
     """Each record names its number and the digest of the one before; the head is the last one's digest."""
-    opened = open_database(each_database_url)
-    try:
+    with closing(open_database(each_database_url)) as opened:
         reads = AccessLog(opened)
         assert reads.head() == reads.check() == AccessHead(0, FIRST)
         heads = [reads.append(read_of(0)), reads.append(read_of(1), read_of(2)), reads.append(read_of(3))]
@@ -64,8 +63,6 @@ def test_reads_are_chained_in_their_order(each_database_url: str) -> None:
             }
             digest = blake3_text(canonical.encode({"number": number, "previous": digest, "read": read}))
         assert heads[-1].digest == digest
-    finally:
-        opened.close()
 
 
 def test_nothing_appended_changes_nothing(database: Database) -> None:
@@ -137,12 +134,8 @@ def test_where_reads_cannot_be_recorded_nothing_is_acknowledged(database: Databa
 
 def test_reading_does_not_wait_for_the_sequencer(each_database_url: str) -> None:
     """A read is recorded while somebody holds the writer's lock of the log of events."""
-    opened = open_database(each_database_url)
-    try:
-        with opened.write():
-            assert AccessLog(opened).append(read_of(1)).count == 1
-    finally:
-        opened.close()
+    with closing(open_database(each_database_url)) as opened, opened.write():
+        assert AccessLog(opened).append(read_of(1)).count == 1
 
 
 def test_several_processes_write_one_chain(each_database_url: str) -> None:
@@ -157,8 +150,5 @@ def test_several_processes_write_one_chain(each_database_url: str) -> None:
         subprocess.Popen([sys.executable, "-c", program, each_database_url], cwd=machine.REPOSITORY) for _ in range(3)
     ]
     assert [process.wait() for process in processes] == [0, 0, 0]
-    opened = open_database(each_database_url)
-    try:
+    with closing(open_database(each_database_url)) as opened:
         assert AccessLog(opened).check().count == 75
-    finally:
-        opened.close()

@@ -45,8 +45,8 @@ def ledger(tmp_path: Path) -> Iterator[Ledger]:
 
 
 def rows_of(connection: Connection, table: Table) -> list[dict[str, Any]]:
-    found = [dict(row) for row in connection.execute(select(table)).mappings()]
-    return sorted(found, key=lambda row: [str(value) for value in row.values()])
+    rows = [dict(row) for row in connection.execute(select(table)).mappings()]
+    return sorted(rows, key=lambda row: [str(value) for value in row.values()])
 
 
 def projected(connection: Connection) -> dict[str, list[dict[str, Any]]]:
@@ -216,13 +216,13 @@ def test_read_models_follow_a_split_and_a_join(each_database_url: str) -> None:
     """What leaves one case for another is shown in the one that took it over, with its own history in both."""
     with open_ledger(each_database_url) as ledger:
         ledger.found(*OFFICERS)
-        one = Case("case-1").open().name("suspect").register("phone", "knife")
-        one.act(acts.CaseSplit(new_case_id="case-2", ground="another suspect", item_ids=("phone",)))
-        cited = EventRef(one.last.envelope.event_id, one.last.digest)
-        ledger.post_all(one.events)
-        two = Case("case-2").open(source=one.state, split_from=cited)
-        ledger.post_all(two.events)
-        ledger.post_all(two.offer("phone", to=PROCURATORATE).accept().events[1:])
+        first = Case("case-1").open().name("suspect").register("phone", "knife")
+        first.act(acts.CaseSplit(new_case_id="case-2", ground="another suspect", item_ids=("phone",)))
+        cited = EventRef(first.last.envelope.event_id, first.last.digest)
+        ledger.post_all(first.events)
+        second = Case("case-2").open(source=first.state, split_from=cited)
+        ledger.post_all(second.events)
+        ledger.post_all(second.offer("phone", to=PROCURATORATE).accept().events[1:])
         require_projection(ledger)
         with ledger.database.read() as connection:
             items = {(row["case_id"], row["item_id"]): row for row in rows_of(connection, ITEMS)}
@@ -260,13 +260,13 @@ def test_a_row_that_the_log_has_not_stops_the_writer_for_good(ledger: Ledger) ->
 
 def test_streams_stand_where_their_last_entry_is(ledger: Ledger) -> None:
     """Each stream's head is its last entry, in the same batch or the next."""
-    one, two = Case("case-1").open().register("a", "b"), Case("case-2").open()
-    ledger.post_all([*one.events, *two.events])
-    ledger.post_all(two.register("c").events[1:])
+    first, second = Case("case-1").open().register("a", "b"), Case("case-2").open()
+    ledger.post_all([*first.events, *second.events])
+    ledger.post_all(second.register("c").events[1:])
     with ledger.database.read() as connection:
         heads = {(row["kind"], row["id"]): (row["sequence"], row["head"]) for row in rows_of(connection, STREAMS)}
-    assert heads["case", "case-1"] == (2, one.last.digest)
-    assert heads["case", "case-2"] == (1, two.last.digest)
+    assert heads["case", "case-1"] == (2, first.last.digest)
+    assert heads["case", "case-2"] == (1, second.last.digest)
     assert heads["system", "ledger"][0] == ledger.system_writer.last.payload.sequence
 
 

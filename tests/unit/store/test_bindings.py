@@ -10,10 +10,10 @@ from sqlalchemy import text
 from ledger.core.errors import IntegrityBroken
 from ledger.store import audit, bindings, checkpoints, webhooks
 from ledger.store.audit import KeptAudit
-from ledger.store.checkpoints import Published
+from ledger.store.checkpoints import PublishedCheckpoint
 from ledger.store.database import Database, open_database
 from ledger.store.log import initialise
-from ledger.store.webhooks import Progress, Webhook
+from ledger.store.webhooks import DeliveryProgress, Webhook
 from tests.testkit.builders import LOG_ID
 
 HOOK = Webhook("hook-1", "police-east", "o-1", "0x" + "11" * 20, "https://a.example/", 1, "-1", 0, None, 0, None, 0)
@@ -54,7 +54,7 @@ def fill(database: Database) -> None:
     webhooks.add(database, HOOK)
     claimed = webhooks.claim(database, HOOK, 5)
     assert claimed is not None
-    settled = webhooks.settle_delivered(database, claimed, Progress("3", 1), 6)
+    settled = webhooks.settle_delivered(database, claimed, DeliveryProgress("3", 1), 6)
     assert settled is not None
     again = webhooks.claim(database, settled, 7)
     assert again is not None
@@ -64,7 +64,7 @@ def fill(database: Database) -> None:
     webhooks.remove(database, HOOK.agency, "hook-2")
     with database.write() as connection:
         audit.keep(connection, KeptAudit("audit-1", None, HOOK.agency, "o-1", 1, 2, "intact", None, b"{}"))
-    checkpoints.store(database, Published(3, "a note\n", 9))
+    checkpoints.store(database, PublishedCheckpoint(3, "a note\n", 9))
     checkpoints.store_cosignature(database, 3, "w+00000000+AA==", "a line\n", is_enough=lambda _keys: True)
 
 
@@ -98,7 +98,7 @@ def test_a_change_is_another_digest(database: Database, statement: str) -> None:
 def test_what_somebody_changed_is_not_bound_anew(database: Database) -> None:
     """Neither by a delivery nor by a co-signature: it stays for the audit to name."""
     fill(database)
-    checkpoints.store(database, Published(4, "a note\n", 10))
+    checkpoints.store(database, PublishedCheckpoint(4, "a note\n", 10))
     change(database, "UPDATE checkpoints SET published_at = 11 WHERE size = 4")
     with pytest.raises(IntegrityBroken, match="not what was written"):
         checkpoints.store_cosignature(database, 4, "w+00000000+AA==", "a line\n", is_enough=lambda _keys: True)
@@ -113,7 +113,7 @@ def test_what_somebody_changed_is_not_bound_anew(database: Database) -> None:
 def test_co_signatures_that_are_let_go_of_are_told(database: Database) -> None:
     """Those of old checkpoints may be missing, and of no others."""
     for size in (1, 2, 3):
-        checkpoints.store(database, Published(size, "a note\n", size * 1000))
+        checkpoints.store(database, PublishedCheckpoint(size, "a note\n", size * 1000))
         checkpoints.store_cosignature(database, size, "w+00000000+AA==", "a line\n", is_enough=lambda _keys: True)
     checkpoints.forget_cosignatures(database, 1500)
     assert bound(database, "cosignatures").keys() - stored(database, "cosignatures").keys() == {"1 w+00000000+AA=="}

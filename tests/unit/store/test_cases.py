@@ -74,13 +74,13 @@ def test_an_unseen_case_looks_like_one_that_is_not_there(ledger: Ledger) -> None
     """The refusal tells nothing of whether there is such a case."""
     ledger.post_all(Case("case-1").open().events)
     with ledger.database.read() as connection:
-        told = []
+        listed = []
         for case_id in ("case-1", "case-9"):
             with pytest.raises(NotFound) as refused:
                 cases.require_sight(connection, case_id, reader(COURT))
-            told.append(str(refused.value).replace(case_id, "X"))
+            listed.append(str(refused.value).replace(case_id, "X"))
         assert cases.require_sight(connection, "case-1", reader(POLICE)) == "party"
-    assert told[0] == told[1]
+    assert listed[0] == listed[1]
 
 
 def test_lists_show_what_the_reader_sees_and_no_more(ledger: Ledger) -> None:
@@ -110,16 +110,16 @@ def test_pages_follow_each_other_without_gap_or_repetition(ledger: Ledger) -> No
 
 def test_a_page_is_the_same_by_whatever_its_cases_are_seen(ledger: Ledger) -> None:
     """Held, offered twice, or supervised: what is merged from several lists is what sight says of each case."""
-    made = [Case(f"case-{number}").open(clerk((POLICE, COURT, LAB)[number % 3])) for number in range(9)]
-    for case in made[:4]:
+    cases_by_number = [Case(f"case-{number}").open(clerk((POLICE, COURT, LAB)[number % 3])) for number in range(9)]
+    for case in cases_by_number[:4]:
         case.register(f"{case.stream.id}-a", f"{case.stream.id}-b")
         for item in "ab":
             case.offer(f"{case.stream.id}-{item}", to=PRISON, purpose="loan")
-    ledger.post_all([event for case in made for event in case.events])
+    ledger.post_all([event for case in cases_by_number for event in case.events])
     readers = [reader(PRISON), reader(PRISON, supervised=(LAB, COURT)), reader(LAB, supervised=(POLICE,))]
     many = tuple(f"agency-{number}" for number in range(cases.MOST_MERGED))
     for eyes in (*readers, reader(PRISON, supervised=(LAB, COURT, *many))):
-        expected = [case.stream.id for case in made if sight(ledger, case.stream.id, eyes)]
+        expected = [case.stream.id for case in cases_by_number if sight(ledger, case.stream.id, eyes)]
         for limit in (1, 2, 9):
             walked: list[str] = []
             while page := case_ids(ledger, eyes, Page(limit, walked[-1] if walked else None)):

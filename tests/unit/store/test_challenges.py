@@ -8,8 +8,8 @@ import pytest
 from sqlalchemy import event
 
 from ledger.core.errors import Unavailable
-from ledger.store import challenges
-from ledger.store.challenges import Challenge
+from ledger.store import access
+from ledger.store.access import Challenge
 from ledger.store.database import open_database
 from tests.testkit.ledgers import sqlite_url
 
@@ -20,19 +20,19 @@ def challenge(number: int, expires_at: int = 1000) -> Challenge:
 
 def test_as_many_wait_as_may(each_database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """From the oldest that waits to the newest there are no more than the limit; what expired makes room."""
-    monkeypatch.setattr(challenges, "MAX_WAITING", 3)
+    monkeypatch.setattr(access, "MAX_WAITING_CHALLENGES", 3)
     database = open_database(each_database_url)
     for number in range(3):
-        challenges.keep(database, challenge(number, 1000 + number), now=0)
+        access.keep_challenge(database, challenge(number, 1000 + number), now=0)
     with pytest.raises(Unavailable) as caught:
-        challenges.keep(database, challenge(3), now=0)
+        access.keep_challenge(database, challenge(3), now=0)
     assert caught.value.code == "busy"
-    challenges.keep(database, challenge(3), now=1000)
-    assert challenges.take(database, "nonce-3", now=0) == challenge(3)
-    assert challenges.take(database, "nonce-3", now=0) is None
-    assert challenges.take(database, "nonce-0", now=0) is None
-    challenges.keep(database, challenge(4, 2000), now=1900)
-    assert challenges.take(database, "nonce-1", now=0) is None
+    access.keep_challenge(database, challenge(3), now=1000)
+    assert access.take_challenge(database, "nonce-3", now=0) == challenge(3)
+    assert access.take_challenge(database, "nonce-3", now=0) is None
+    assert access.take_challenge(database, "nonce-0", now=0) is None
+    access.keep_challenge(database, challenge(4, 2000), now=1900)
+    assert access.take_challenge(database, "nonce-1", now=0) is None
     database.close()
 
 
@@ -41,9 +41,9 @@ def test_a_challenge_costs_the_same_however_many_wait(tmp_path: Path) -> None:
     database = open_database(sqlite_url(tmp_path))
     statements: list[tuple[str, object]] = []
     event.listen(database.log, "before_cursor_execute", lambda *args: statements.append((args[2], args[3])))
-    challenges.keep(database, challenge(1), now=0)
-    challenges.take(database, "nonce-1", now=0)
-    asked = [one for one in statements if "challenges" in one[0] and not one[0].startswith("INSERT")]
+    access.keep_challenge(database, challenge(1), now=0)
+    access.take_challenge(database, "nonce-1", now=0)
+    asked = [query for query in statements if "challenges" in query[0] and not query[0].startswith("INSERT")]
     assert len(asked) == 5
     with database.log.connect() as connection:
         for statement, values in asked:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 import pytest
 
 from ledger.store import checkpoints
-from ledger.store.checkpoints import Published
+from ledger.store.checkpoints import PublishedCheckpoint
 from ledger.store.database import Database, open_database
 from ledger.store.log import initialise
 from tests.testkit.builders import LOG_ID
@@ -24,12 +24,12 @@ def database(each_database_url: str) -> Iterator[Database]:
 
 def published(database: Database, *sizes: int) -> None:
     for size in sizes:
-        assert checkpoints.store(database, Published(size, f"note {size}\n", size * 1000))
+        assert checkpoints.store(database, PublishedCheckpoint(size, f"note {size}\n", size * 1000))
 
 
 def cosigned(database: Database, size: int, *witnesses: str, quorum: int = 2) -> None:
-    def is_enough(found: Iterable[str]) -> bool:
-        return len(list(found)) >= quorum
+    def is_enough(cosigners: Iterable[str]) -> bool:
+        return len(list(cosigners)) >= quorum
 
     for witness in witnesses:
         checkpoints.store_cosignature(database, size, witness, f"{witness} {size}\n", is_enough=is_enough)
@@ -41,11 +41,11 @@ def test_lines_of_witnesses_stand_under_the_note_in_the_order_of_their_keys(data
     cosigned(database, 5, "w2", "w1")
     checkpoints.store_cosignature(database, 5, "w1", "later\n", is_enough=lambda _: True)
     with database.read() as connection:
-        assert checkpoints.last_published(connection) == Published(5, "note 5\nw1 5\nw2 5\n", 5000)
-        assert checkpoints.published_at_size(connection, 3) == Published(3, "note 3\n", 3000)
+        assert checkpoints.last_published(connection) == PublishedCheckpoint(5, "note 5\nw1 5\nw2 5\n", 5000)
+        assert checkpoints.published_at_size(connection, 3) == PublishedCheckpoint(3, "note 3\n", 3000)
         assert checkpoints.all_published(connection) == [
-            Published(3, "note 3\n", 3000),
-            Published(5, "note 5\nw1 5\nw2 5\n", 5000),
+            PublishedCheckpoint(3, "note 3\n", 3000),
+            PublishedCheckpoint(5, "note 5\nw1 5\nw2 5\n", 5000),
         ]
 
 

@@ -54,9 +54,9 @@ def require_told(ledger: Ledger, *cases: Case) -> None:
     """The rows are those of the states; what is in no state is void."""
     book, calendar = shipped_rulebook(), shipped_calendar()
     expected = {
-        (of.state.case_id, key): clocks.line_of(of.state, one, book, calendar)
+        (of.state.case_id, key): clocks.line_of(of.state, own_clock, book, calendar)
         for of in cases
-        for key, one in of.state.clocks.items()
+        for key, own_clock in of.state.clocks.items()
     }
     for key, row in stored(ledger).items():
         line = ClockLine(**{name: row[name] for name in ClockLine.__struct_fields__})
@@ -113,12 +113,12 @@ def test_lines_follow_whatever_happens(each_database_url: str, seed: int) -> Non
         cases = [RandomCase(f"case-{number}", chance) for number in range(3)]
         posted = [0, 0, 0]
         for _ in range(8):
-            for number, one in enumerate(cases):
+            for number, random_case in enumerate(cases):
                 for _ in range(chance.randrange(1, 20)):
-                    one.try_something()
-                ledger.post_all(one.case.events[posted[number] :])
-                posted[number] = len(one.case.events)
-        require_told(ledger, *(one.case for one in cases))
+                    random_case.try_something()
+                ledger.post_all(random_case.case.events[posted[number] :])
+                posted[number] = len(random_case.case.events)
+        require_told(ledger, *(random_case.case for random_case in cases))
         assert stored(ledger)
 
 
@@ -199,7 +199,7 @@ def found(ledger: Ledger, by: str = POLICE, supervised: frozenset[str] = frozens
     reader = Reader(by, supervised, instant(ledger.clock.seconds))
     asked = DeadlineFilter(**({"as_of": instant(ledger.clock.seconds)} | wanted))
     with ledger.database.read() as connection:
-        return clocks.listed(connection, reader, asked, limit=100)
+        return clocks.list_deadlines(connection, reader, asked, limit=100)
 
 
 def names(lines: list[ClockLine]) -> list[str]:
@@ -216,7 +216,7 @@ def test_statuses_are_those_of_the_states(ledger: Ledger) -> None:
         expected = deadlines(case.state, book, calendar, datetime.fromisoformat(as_of))
         for status in ("running", "overdue", "suspended", "met", "missed", "uncountable"):
             ours = {line.deadline_id for line in found(ledger, as_of=as_of, status=status)}
-            assert ours == {one.deadline_id for one in expected if one.status == status}, (status, as_of)
+            assert ours == {own_line.deadline_id for own_line in expected if own_line.status == status}, (status, as_of)
 
 
 def test_days_are_legal_days(ledger: Ledger) -> None:
@@ -253,9 +253,9 @@ def test_pages_go_on_where_the_last_one_ended(ledger: Ledger) -> None:
     reader = Reader(POLICE, frozenset(), instant(ledger.clock.seconds))
     asked, after, pages = DeadlineFilter(as_of=instant(ledger.clock.seconds)), None, []
     with ledger.database.read() as connection:
-        while page := clocks.listed(connection, reader, asked, limit=1, after=after):
+        while page := clocks.list_deadlines(connection, reader, asked, limit=1, after=after):
             pages += page
-            after = clocks.parse_place(str(clocks.place_of(page[-1])))
+            after = clocks.parse_deadline_position(str(clocks.deadline_position(page[-1])))
     assert pages == whole
 
 
@@ -275,7 +275,7 @@ def detained_in(case_id: str) -> Case:
 def test_a_place_that_is_none_is_refused() -> None:
     """Only what a page gave leads to the next one."""
     with pytest.raises(MalformedInput) as refusal:
-        clocks.parse_place("case-1")
+        clocks.parse_deadline_position("case-1")
     assert refusal.value.field == "after"
 
 

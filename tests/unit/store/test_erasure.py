@@ -40,8 +40,8 @@ def confidential(size: int) -> Case:
         text = f"neighbour-{number} " + "n" * min(size, 3_900)
         case.act(CaseLinked(f"case-{number + 2}", "related"), sections={"narrative": section(text=text)})
     fields = {f"part_{number:02}": "s" * min(size, 3_900) for number in range(1 + size // 3_900)}
-    told = section(**fields | {"part_00": "the-secret-begins", "part_99": "the-secret-ends"})
-    return case.act(CaseLinked("case-9", "related"), sections={"narrative": told})
+    longer = section(**fields | {"part_00": "the-secret-begins", "part_99": "the-secret-ends"})
+    return case.act(CaseLinked("case-9", "related"), sections={"narrative": longer})
 
 
 def erase(ledger: Ledger, case: Case) -> None:

@@ -11,7 +11,7 @@ from sqlalchemy import event
 
 from ledger.core.errors import MalformedInput
 from ledger.store import feed
-from ledger.store.feed import Cursor, Step, parse_cursor
+from ledger.store.feed import Cursor, FeedStep, parse_cursor
 from tests.testkit.builders import COURT, LAB, POLICE, PROCURATORATE, Writer, clerk, instant, refused, supervisor
 from tests.testkit.casework import Case
 from tests.testkit.datasets import dataset
@@ -30,11 +30,11 @@ def ledger(tmp_path: Path) -> Iterator[Ledger]:
 def post(ledger: Ledger, *cases: Case) -> None:
     """Records the cases' events, each in a transaction of its own."""
     for case in cases:
-        for one in case.events:
-            ledger.post(one)
+        for posted in case.events:
+            ledger.post(posted)
 
 
-def steps(ledger: Ledger, agency: str, after: Cursor | None = None, limit: int = 1000) -> list[Step]:
+def steps(ledger: Ledger, agency: str, after: Cursor | None = None, limit: int = 1000) -> list[FeedStep]:
     with ledger.database.read() as connection:
         return feed.page(connection, agency, after or Cursor(), limit)
 
@@ -48,8 +48,8 @@ def test_a_party_gets_each_event_once_in_the_order_of_the_log(ledger: Ledger) ->
     """Two cases, event by event in turn."""
     first, second = Case("case-1").open().register("phone"), Case("case-2").open().register("knife")
     for pair in zip(first.events, second.events, strict=True):
-        for one in pair:
-            ledger.post(one)
+        for posted in pair:
+            ledger.post(posted)
     assert given(ledger, POLICE) == [("case-1", 0), ("case-2", 0), ("case-1", 1), ("case-2", 1)]
     assert given(ledger, COURT) == []
 
@@ -77,9 +77,9 @@ def test_an_offer_that_ended_and_came_again_brings_everything(ledger: Ledger) ->
     case = Case().open().register("phone").offer("phone", to=LAB, purpose="forensic_examination").refuse()
     post(ledger, case)
     assert given(ledger, LAB) == [("case-1", n) for n in range(4)]
-    seen = steps(ledger, LAB)[-1].cursor
+    cursor = steps(ledger, LAB)[-1].cursor
     post(ledger, case.register("knife").offer("phone", to=LAB, purpose="forensic_examination"))
-    assert given(ledger, LAB, seen) == [("case-1", n) for n in range(6)]
+    assert given(ledger, LAB, cursor) == [("case-1", n) for n in range(6)]
 
 
 def test_a_recall_is_told_to_whom_it_was_offered(ledger: Ledger) -> None:
@@ -94,9 +94,9 @@ def test_acceptance_of_an_offer_that_expires_brings_everything_again(ledger: Led
     case = Case().open().register("phone")
     case.offer("phone", to=COURT, purpose="jurisdiction_transfer", expires_at=instant(case.now + 3600))
     post(ledger, case)
-    seen = steps(ledger, COURT)[-1].cursor
+    cursor = steps(ledger, COURT)[-1].cursor
     post(ledger, case.accept())
-    assert given(ledger, COURT, seen) == [("case-1", n) for n in range(4)]
+    assert given(ledger, COURT, cursor) == [("case-1", n) for n in range(4)]
 
 
 def test_an_agency_gets_its_own_stream(ledger: Ledger) -> None:
@@ -167,8 +167,8 @@ def test_a_page_is_read_by_key(ledger: Ledger) -> None:
             assert [row.detail for row in plan if not row.detail.startswith("SEARCH")] == []
 
 
-@pytest.mark.parametrize("told", ["", "-2", "01", "1.", "1.-1", "1.2.3", "x", "9" * 17])
-def test_what_is_no_cursor_is_refused(told: str) -> None:
+@pytest.mark.parametrize("text", ["", "-2", "01", "1.", "1.-1", "1.2.3", "x", "9" * 17])
+def test_what_is_no_cursor_is_refused(text: str) -> None:
     """A cursor has one spelling."""
     with refused("malformed_input", field="after", error=MalformedInput):
-        parse_cursor(told)
+        parse_cursor(text)

@@ -21,9 +21,9 @@ DAY_S = 86_400
 
 @pytest.fixture
 def ledger(each_database_url: str) -> Iterator[Ledger]:
-    with open_ledger(each_database_url) as made:
-        made.found(clerk(POLICE), clerk(PROCURATORATE))
-        yield made
+    with open_ledger(each_database_url) as opened:
+        opened.found(clerk(POLICE), clerk(PROCURATORATE))
+        yield opened
 
 
 def record(ledger: Ledger, case: Case) -> None:
@@ -45,8 +45,8 @@ def test_days_add_up(ledger: Ledger) -> None:
         today = legal_day(datetime.fromtimestamp(ledger.clock.seconds, UTC))
         days = growth.days(connection, size, today, 4)
         everything = growth.days(connection, size, today, 5)
-    assert [one.entries for one in days] == [0, 0, 2, 0]
-    assert [one.entries for one in everything] == [first, 0, 0, 2, 0]
+    assert [day.entries for day in days] == [0, 0, 2, 0]
+    assert [day.entries for day in everything] == [first, 0, 0, 2, 0]
     assert everything[-1].day == today
     assert growth.bytes_kept(ledger.database) > 0
 
@@ -56,7 +56,7 @@ def test_an_empty_log_has_not_grown(tmp_path: Path) -> None:
     with open_ledger(sqlite_url(tmp_path)) as empty:
         with empty.database.read() as connection:
             days = growth.days(connection, 0, legal_day(datetime.fromtimestamp(empty.clock.seconds, UTC)), 3)
-        assert [one.entries for one in days] == [0, 0, 0]
+        assert [day.entries for day in days] == [0, 0, 0]
         assert growth.bytes_kept(empty.database) > 0
 
 
@@ -69,7 +69,9 @@ def test_uses_are_counted_however_they_are_read(ledger: Ledger, stretch: int) ->
         size = log.tree(connection).size
         for _ in range(size + 1):
             uses.read_on(connection)
-        by_police = [one.log_index for one in log.entries(connection, 0, size) if one.key_id == clerk(POLICE).key_id]
+        by_police = [
+            entry.log_index for entry in log.entries(connection, 0, size) if entry.key_id == clerk(POLICE).key_id
+        ]
     assert uses.counted == size
     assert uses.count(clerk(POLICE).key_id) == len(by_police) > 0
     assert [use.log_index for use in uses.newest(clerk(POLICE).key_id)] == by_police[::-1]

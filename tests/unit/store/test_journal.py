@@ -11,9 +11,9 @@ import pytest
 
 from ledger.chain.journal import AnchoredHead, ChainWrite, Purpose, WriteState
 from ledger.core.errors import Conflict
-from ledger.store import journal as journals
+from ledger.store import chain_journal as journals
+from ledger.store.chain_journal import DatabaseJournal
 from ledger.store.database import open_database
-from ledger.store.journal import DatabaseJournal
 
 SENDER, OTHER = "0x" + "11" * 20, "0x" + "22" * 20
 
@@ -131,11 +131,11 @@ def test_a_long_journal_is_walked_page_by_page(journal: DatabaseJournal, monkeyp
     monkeypatch.setattr(journals, "_PAGE", 3)
     for number in range(1, 9):
         journal.append(write_of(number))
-    seen = []
+    numbers = []
     for write in journal.writes():
         journal.update(in_block(write, WriteState.CONFIRMED))
-        seen.append(write.number)
-    assert seen == list(range(1, 9))
+        numbers.append(write.number)
+    assert numbers == list(range(1, 9))
 
 
 def test_confirmed_anchors_are_numbered_in_their_order(journal: DatabaseJournal) -> None:
@@ -145,7 +145,7 @@ def test_confirmed_anchors_are_numbered_in_their_order(journal: DatabaseJournal)
         journal.append(write)
 
     def numbers() -> list[tuple[int | None, int]]:
-        return [(one.number, one.size) for one in journal.confirmed()]
+        return [(anchor.number, anchor.size) for anchor in journal.confirmed()]
 
     for number in (1, 2, 4, 3):  # the third was not told of before the fourth
         journal.update(in_block(anchors[number - 1], WriteState.CONFIRMED))

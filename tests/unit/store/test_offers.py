@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from ledger.core.errors import MalformedInput
-from ledger.store.offers import OfferPlace, open_offers, parse_place, place_of
+from ledger.store.clocks import OfferPosition, offer_position, open_offers, parse_offer_position
 from tests.testkit.builders import LAB, POLICE, PROCURATORATE, START, clerk, instant
 from tests.testkit.casework import Case
 from tests.testkit.ledgers import Ledger, open_ledger
@@ -31,23 +31,23 @@ def made_offer(number: int, to: str = PROCURATORATE, **fields: str) -> Case:
 def told(ledger: Ledger, agency: str = PROCURATORATE, box: str = "inbox", limit: int = 2) -> list[list[str]]:
     """The ids of the cases, page by page."""
     pages: list[list[str]] = []
-    after: OfferPlace | None = None
+    after: OfferPosition | None = None
     with ledger.database.read() as connection:
         while True:
             rows = open_offers(connection, agency, box, as_of=NOW, limit=limit, after=after)  # type: ignore[arg-type]
             if not rows:
                 return pages
             pages.append([row["case_id"] for row in rows])
-            after = parse_place(str(place_of(rows[-1])))
+            after = parse_offer_position(str(offer_position(rows[-1])))
 
 
 def test_what_ends_first_comes_first_on_the_first_page(ledger: Ledger) -> None:
     """Not what was offered last; what is answered is not in the box, and what has no end comes last."""
     ends = {1: 9, 2: 7, 3: 8, 4: 5, 5: 6}
-    made = [made_offer(number, expires_at=instant(START + hours * HOUR)) for number, hours in ends.items()]
+    cases = [made_offer(number, expires_at=instant(START + hours * HOUR)) for number, hours in ends.items()]
     answered = made_offer(6, expires_at=instant(START + 2 * HOUR)).accept()
     elsewhere = made_offer(7, to=LAB, expires_at=instant(START + 2 * HOUR))
-    ledger.post_all([event for case in (*made, answered, elsewhere, made_offer(8)) for event in case.events])
+    ledger.post_all([event for case in (*cases, answered, elsewhere, made_offer(8)) for event in case.events])
     assert told(ledger) == [["case-4", "case-5"], ["case-2", "case-3"], ["case-1", "case-8"]]
     assert told(ledger, LAB) == [["case-7"]]
     assert told(ledger, POLICE, "outbox")[0] == ["case-7", "case-4"]
@@ -56,5 +56,5 @@ def test_what_ends_first_comes_first_on_the_first_page(ledger: Ledger) -> None:
 def test_a_place_that_no_page_has_named_is_refused() -> None:
     """By the field's name."""
     with pytest.raises(MalformedInput) as refused:
-        parse_place("3")
+        parse_offer_position("3")
     assert refused.value.field == "after"

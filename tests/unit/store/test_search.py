@@ -59,7 +59,7 @@ def ledger(each_database_url: str) -> Iterator[Ledger]:
         yield recorded(opened.found(*(clerk(agency) for agency in (POLICE, PROCURATORATE, COURT, LAB))))
 
 
-def found(ledger: Ledger, word: str, agency: str = POLICE, limit: int = 50) -> SearchPage:
+def matches(ledger: Ledger, word: str, agency: str = POLICE, limit: int = 50) -> SearchPage:
     with ledger.database.read() as connection:
         return search(connection, Reader(agency, frozenset(), NOW), word, limit)
 
@@ -67,20 +67,20 @@ def found(ledger: Ledger, word: str, agency: str = POLICE, limit: int = 50) -> S
 def test_every_word_of_a_case_finds_it(ledger: Ledger) -> None:
     """By each kind of word, in full or by its beginning, however it is spelled; the hit names item, event and case."""
     for word, kinds in WORDS.items():
-        hits = found(ledger, word).hits
+        hits = matches(ledger, word).hits
         assert [hit.kind for hit in hits] == kinds, word
         assert [hit.case_id for hit in hits] == ["case-1"], word
-    (hit,) = found(ledger, DIGEST).hits
+    (hit,) = matches(ledger, DIGEST).hits
     assert (hit.item_id, hit.case_number, hit.stage) == ("phone", "〔2026〕刑初 0417号", "prosecution_review")
-    (by_event,) = found(ledger, hit.event_id).hits
+    (by_event,) = matches(ledger, hit.event_id).hits
     assert (by_event.kind, by_event.index) == ("event", hit.index)
 
 
 def test_what_a_reader_may_not_see_is_not_there(ledger: Ledger) -> None:
     """To an agency that has no part in the case every word finds nothing, and its supervisor finds all."""
     for word in WORDS:
-        assert found(ledger, word, COURT).hits == (), word
-        assert found(ledger, word, PROCURATORATE).hits != (), word
+        assert matches(ledger, word, COURT).hits == (), word
+        assert matches(ledger, word, PROCURATORATE).hits != (), word
     with ledger.database.read() as connection:
         reader = Reader(COURT, frozenset((POLICE,)), NOW)
         assert [hit.kind for hit in search(connection, reader, "seal-7", 9).hits] == ["seal"]
@@ -90,12 +90,12 @@ def test_neither_hits_nor_pages_tell_of_what_is_not_seen(ledger: Ledger) -> None
     """With and without a thousand words of others' cases that begin likewise, a reader is given the same pages."""
 
     def pages(reader: Reader) -> list[SearchPage]:
-        found, after = [], None
+        pages_read, after = [], None
         with ledger.database.read() as connection:
-            while not found or after is not None:
-                found.append(search(connection, reader, "paper", 2, after))
-                after = found[-1].following
-        return found
+            while not pages_read or after is not None:
+                pages_read.append(search(connection, reader, "paper", 2, after))
+                after = pages_read[-1].following
+        return pages_read
 
     mine = Case("mine").open(clerk(LAB), case_number="paper m 1")
     for number in ("paper m 2", "paper z 3"):
@@ -146,15 +146,15 @@ def test_an_audit_holds_the_words_against_the_log(tmp_path: Path, change: str) -
 
 def test_one_query_that_goes_by_indexes(tmp_path: Path) -> None:
     """However large the log, no table is read from end to end, and the database is asked once."""
-    said: list[tuple[str, Any]] = []
+    queries: list[tuple[str, Any]] = []
     with open_ledger(sqlite_url(tmp_path)) as ledger:
         recorded(ledger.found(*(clerk(agency) for agency in (POLICE, PROCURATORATE))))
         with ledger.database.read() as connection:
-            notice = partial(asked, said)
+            notice = partial(asked, queries)
             event.listen(connection, "before_cursor_execute", notice)
             search(connection, Reader(POLICE, frozenset((PROCURATORATE, COURT)), NOW), "5a5a5a5a5a", 9)
             event.remove(connection, "before_cursor_execute", notice)
-            ((sql, given),) = said
+            ((sql, given),) = queries
             plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {sql}", given).all()
     steps = [step.detail for step in plan]
     scans = [step for step in steps if step.startswith("SCAN")]
@@ -162,7 +162,9 @@ def test_one_query_that_goes_by_indexes(tmp_path: Path) -> None:
     assert any("SEARCH words" in step for step in steps)
 
 
-def asked(said: list[tuple[str, Any]], _connection: object, _cursor: object, sql: str, given: Any, *_: object) -> None:
+def asked(
+    queries: list[tuple[str, Any]], _connection: object, _cursor: object, sql: str, given: Any, *_: object
+) -> None:
     """Keeps what the database is asked."""
     if "SELECT" in sql:
-        said.append((sql, given))
+        queries.append((sql, given))

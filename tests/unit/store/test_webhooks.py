@@ -10,11 +10,11 @@ from msgspec.structs import replace
 from ledger.core.errors import Conflict, NotFound
 from ledger.store import webhooks
 from ledger.store.database import Database, open_database
-from ledger.store.webhooks import Progress, Webhook
+from ledger.store.webhooks import DeliveryProgress, Webhook
 from tests.testkit.builders import COURT, POLICE, key_id, refused
 
 NOW, LATER = 1_000_000, 1_060_000
-PROGRESS = Progress("7.2", 3)
+PROGRESS = DeliveryProgress("7.2", 3)
 
 
 @pytest.fixture
@@ -28,7 +28,7 @@ def database(each_database_url: str) -> Iterator[Database]:
 @pytest.fixture
 def webhook(database: Database) -> Webhook:
     """One of the police, just added."""
-    made = Webhook(
+    new_webhook = Webhook(
         webhook_id="webhook-1",
         agency=POLICE,
         officer="p-1",
@@ -42,19 +42,19 @@ def webhook(database: Database) -> Webhook:
         last_error=None,
         next_try_at=0,
     )
-    webhooks.add(database, made)
-    return made
+    webhooks.add(database, new_webhook)
+    return new_webhook
 
 
 def stored(database: Database) -> Webhook:
     with database.read() as connection:
-        (found,) = webhooks.listed(connection, POLICE)
-    return found
+        (stored_webhook,) = webhooks.listed(connection, POLICE)
+    return stored_webhook
 
 
 def waiting(database: Database, now: int) -> list[str]:
     with database.read() as connection:
-        return [one.webhook_id for one in webhooks.waiting(connection, now)]
+        return [due.webhook_id for due in webhooks.waiting(connection, now)]
 
 
 def test_one_claim_at_a_time(database: Database, webhook: Webhook) -> None:
@@ -86,7 +86,7 @@ def test_a_claim_that_ran_out_settles_nothing(database: Database, webhook: Webho
     assert slow is not None
     quick = webhooks.claim(database, slow, LATER)
     assert quick is not None
-    assert webhooks.settle_delivered(database, slow, Progress("99", 99), NOW) is None
+    assert webhooks.settle_delivered(database, slow, DeliveryProgress("99", 99), NOW) is None
     assert webhooks.settle_failed(database, slow, "late", NOW) is None
     assert stored(database) == quick
 

@@ -11,7 +11,7 @@ from alembic import command
 from ledger.core.log.merkle import EMPTY_ROOT
 from ledger.core.log.replay import ReplayState, ReplayStep
 from ledger.store.database import open_witness_engine
-from ledger.store.migrate import configuration
+from ledger.store.schema import configuration
 from ledger.store.witness import Cosigned, Halted, Moved, SeenAnchor, WitnessStore
 from tests.testkit import bundles
 from tests.testkit.builders import POLICE
@@ -23,9 +23,9 @@ ROOT, OTHER = b"\x01" * 32, b"\x02" * 32
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[WitnessStore]:
     """The memory of a witness that has seen nothing."""
-    made = WitnessStore.open(tmp_path / "witness.db", bundles.trust())
-    yield made
-    made.close()
+    opened = WitnessStore.open(tmp_path / "witness.db", bundles.trust())
+    yield opened
+    opened.close()
 
 
 def test_migrations_lead_to_the_tables_as_they_are_declared(tmp_path: Path) -> None:
@@ -47,8 +47,8 @@ def test_a_step_is_kept_whole_and_once(store: WitnessStore, tmp_path: Path) -> N
     assert not store.advance(before, step)
     again = WitnessStore.open(tmp_path / "witness.db", bundles.trust())
     assert again.followed() == step.followed
-    known = again.known(step.heads, [*step.events, "no such event"])
-    assert (known.heads, known.events) == (step.heads, step.events)
+    prior = again.known(step.heads, [*step.events, "no such event"])
+    assert (prior.heads, prior.events) == (step.heads, step.events)
     assert again.registry_hash_at(0) == bundles.LOG_ID
     assert again.registry_hash_at(step.followed.size) == step.followed.authority.registry_hash
     assert again.registry_hash_at(1).hex() == step.changes[0].change.registry_hash[2:]

@@ -19,7 +19,7 @@ from ledger.core.events.case import CaseStageEntered
 from ledger.core.procedure.legal_days import legal_day
 from ledger.i18n import Labels
 from ledger.store import log
-from ledger.store.journal import DatabaseJournal
+from ledger.store.chain_journal import DatabaseJournal
 from ledger.supervision.model_faults import told_in
 from ledger.supervision.models.model_file import parse_model, shipped_model
 from ledger.supervision.views import Anchors, Export

@@ -18,7 +18,7 @@ from ledger.procedures import shipped_rulebook
 from ledger.proofs.bundles import JournalAnchors, Prover
 from ledger.recording.supervision_streams import matter_of
 from ledger.store import log
-from ledger.store.journal import DatabaseJournal
+from ledger.store.chain_journal import DatabaseJournal
 from ledger.supervision.models.model_file import parse_model, shipped_model
 from ledger.supervision.runs.datasets import DatasetFiles, Datasets
 from ledger.supervision.runs.model_runner import ModelRunner

@@ -9,8 +9,8 @@ import pytest
 
 from ledger.i18n import Labels
 from ledger.recording.case_states import CaseStates
+from ledger.store.chain_journal import DatabaseJournal
 from ledger.store.database import Connection
-from ledger.store.journal import DatabaseJournal
 from ledger.timeline import AnchoredSizes, Histories, Narrator, TimelineBuilder
 from ledger.timeline.case_history import read_history
 from ledger.timeline.diagrams import Picture, Pictures, lineage

@@ -7,8 +7,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ledger.chain.anchor import AnchorRequest
-from ledger.chain.calls import ContractDomain, checkpoint_digest
+from ledger.chain.contract import ContractDomain, checkpoint_digest
+from ledger.chain.contract_clients import AnchorRequest
 from ledger.chain.eth import Eth
 from ledger.chain.journal import AnchoredHead
 from ledger.config.keys import LocalSigner

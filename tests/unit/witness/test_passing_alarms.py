@@ -6,8 +6,7 @@ import pytest
 from msgspec.structs import replace
 from structlog.testing import capture_logs
 
-from ledger.chain.eth import Eth
-from ledger.chain.finality import Confirmations
+from ledger.chain.eth import Confirmations, Eth
 from ledger.chain.rpc import JsonRpc
 from ledger.core.errors import NotFound, Unavailable
 from ledger.core.log.checkpoints import sign_checkpoint

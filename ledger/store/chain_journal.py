@@ -1,10 +1,16 @@
-"""The journal of chain writes in the database (``ledger.chain.journal.Journal``)."""
+"""What we wrote to the chain: the journal of writes, the state proofs of anchors, and the contracts' deployment.
+
+A state proof is the header of a final block, and trie nodes by their hashes. Headers name the roots that proofs start
+from; blocks whose tries have the same nodes share them.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
+import msgspec
+from msgspec import Struct
 from sqlalchemy import (
     ColumnElement,
     Connection,
@@ -12,6 +18,7 @@ from sqlalchemy import (
     Select,
     Update,
     and_,
+    case,
     exists,
     func,
     or_,
@@ -20,11 +27,13 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import IntegrityError
 
-from ledger.chain.journal import SETTLED, AnchoredHead, ChainWrite, Purpose, WriteState
+from ledger.chain.journal import SETTLED, AnchoredHead, ChainWrite, Deployment, Purpose, WriteState
+from ledger.core.encoding.decoding import decoder_of
+from ledger.core.encoding.digests import blake3_text
 from ledger.core.errors import Conflict, IntegrityBroken
 from ledger.store import bindings
 from ledger.store.database import Database
-from ledger.store.tables import ANCHOR_STATES, CHAIN_WRITES, ENTRIES
+from ledger.store.tables import ANCHOR_STATES, CHAIN_WRITES, ENTRIES, META, TRIE_NODES
 
 _UNSETTLED = [state.value for state in WriteState if state not in SETTLED]
 _PAGE = 1000  # writes fetched at a time
@@ -67,6 +76,7 @@ class DatabaseJournal:
         try:
             with self._database.write() as connection:
                 last = connection.execute(select(func.max(CHAIN_WRITES.c.number))).scalar() or 0
+                # The primary key alone would let a gap pass.
                 if write.number != last + 1:
                     raise _lost(write)
                 connection.execute(CHAIN_WRITES.insert().values(**_row(write)))
@@ -254,6 +264,7 @@ def _writes(connection: Connection, query: Select[Any]) -> list[ChainWrite]:
 def _write(row: RowMapping) -> ChainWrite:
     """Read a write from its row. Raises IntegrityBroken for a row that was changed."""
     head = row["anchored_size"], row["anchored_root"], row["anchored_registry_hash"]
+    # What is decided by a row goes to the chain: an edited one must stop here.
     expected = 3 if row["purpose"] == Purpose.ANCHOR.value else 0
     if row["purpose"] not in _PURPOSES or row["state"] not in _STATES or 3 - head.count(None) != expected:
         raise IntegrityBroken(
@@ -308,3 +319,96 @@ def _lost(write: ChainWrite) -> Conflict:
         code="journal_moved_on",
         hint="Read the journal again; another writer was first.",
     )
+
+
+class ProvingHeader(Struct, frozen=True):
+    """The header by whose state a write is proven, and the block note of the witnesses that vouch for it, if any."""
+
+    write_number: int
+    header: bytes
+    block_note: str | None
+
+
+def newest_proven_block(connection: Connection) -> ProvingHeader | None:
+    """Return the proven block of the last anchor that is proven, or None."""
+    columns = (ANCHOR_STATES.c.write_number, ANCHOR_STATES.c.header, ANCHOR_STATES.c.block_note)
+    row = connection.execute(select(*columns).order_by(ANCHOR_STATES.c.write_number.desc()).limit(1)).first()
+    return ProvingHeader(row.write_number, row.header, row.block_note) if row else None
+
+
+def block_note(connection: Connection, write: ChainWrite) -> str | None:
+    """Return the block note of the header by whose state the write is proven.
+
+    None until enough witnesses vouch for that block.
+    """
+    query = select(ANCHOR_STATES.c.block_note).where(
+        ANCHOR_STATES.c.write_number == write.number, ANCHOR_STATES.c.anchored_in == write.block_hash
+    )
+    return connection.execute(query).scalar()
+
+
+def keep_block_note(database: Database, proven: ProvingHeader, note: str) -> None:
+    """Store the block note; durable when this returns. Does nothing if the write now has another header."""
+    of_it = (ANCHOR_STATES.c.write_number == proven.write_number, ANCHOR_STATES.c.header == proven.header)
+    with database.write() as connection:
+        if connection.execute(ANCHOR_STATES.update().where(*of_it).values(block_note=note)).rowcount:
+            bindings.bind_rows(connection, ANCHOR_STATES, [{"write_number": proven.write_number}])
+
+
+def proof_header(connection: Connection, write: ChainWrite) -> bytes | None:
+    """Return the header by whose state the write is proven, if it was stored for the block the write is in."""
+    query = select(ANCHOR_STATES.c.header).where(
+        ANCHOR_STATES.c.write_number == write.number, ANCHOR_STATES.c.anchored_in == write.block_hash
+    )
+    return connection.execute(query).scalar()
+
+
+def trie_node(connection: Connection, node_hash: bytes) -> bytes | None:
+    """Return the node stored under the hash. The caller compares it with the hash."""
+    return connection.execute(select(TRIE_NODES.c.node).where(TRIE_NODES.c.hash == node_hash)).scalar()
+
+
+def keep_state_proof(database: Database, write: ChainWrite, header: bytes, nodes: Mapping[bytes, bytes]) -> None:
+    """Store the proof; durable when this returns. It replaces an earlier header of the same write."""
+    row = {"write_number": write.number, "anchored_in": write.block_hash, "header": header}
+    states = database.upsert(ANCHOR_STATES).values(**row)
+    insert = database.upsert(TRIE_NODES)
+    mended = insert.on_conflict_do_update(index_elements=["hash"], set_={"node": insert.excluded.node})
+    with database.write() as connection:
+        kept = {node_hash: trie_node(connection, node_hash) for node_hash in nodes}
+        # Blocks share most nodes: only those that are new, or were damaged, are written.
+        rows = [{"hash": name, "node": data} for name, data in nodes.items() if kept[name] != data]
+        if rows:
+            connection.execute(mended, rows)
+        bindings.bind_rows(connection, TRIE_NODES, rows)
+        # Witnesses vouched for one header: beside another one their note is void.
+        still = case((ANCHOR_STATES.c.header == header, ANCHOR_STATES.c.block_note), else_=None)
+        replaced = row | {"block_note": still}
+        connection.execute(states.on_conflict_do_update(index_elements=["write_number"], set_=replaced))
+        bindings.bind_rows(connection, ANCHOR_STATES, [row])
+
+
+DEPLOYMENT_NAME = "deployment"
+_deployment_decoder = decoder_of(Deployment)
+
+
+def kept_deployment(database: Database) -> Deployment | None:
+    """Return the deployment that this database knows; None before the first one."""
+    with database.read() as connection:
+        value = connection.execute(select(META.c.value).where(META.c.name == DEPLOYMENT_NAME)).scalar()
+    return None if value is None else _deployment_decoder.decode(value)
+
+
+def deployment_digest(connection: Connection) -> str | None:
+    """Return the digest of the stored deployment, as bindings have it, or None."""
+    value = connection.execute(select(META.c.value).where(META.c.name == DEPLOYMENT_NAME)).scalar()
+    return None if value is None else blake3_text(value.encode())
+
+
+def keep_deployment(database: Database, deployment: Deployment) -> None:
+    """Store the deployment; durable when this returns. It replaces an earlier one of the same ledger."""
+    row = {"name": DEPLOYMENT_NAME, "value": msgspec.json.encode(deployment).decode()}
+    statement = database.upsert(META).values(**row)
+    with database.write() as connection:
+        connection.execute(statement.on_conflict_do_update(index_elements=["name"], set_={"value": row["value"]}))
+        bindings.bind(connection, bindings.DEPLOYMENT, {DEPLOYMENT_NAME: blake3_text(row["value"].encode())})
