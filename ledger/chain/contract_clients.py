@@ -17,6 +17,9 @@ from ledger.core.errors import NotFound, RuleRefused
 from ledger.core.ethereum.contract_changes import ContractChange, registry_body
 from ledger.core.events.registry import ChangeLocation, RegistryChange
 
+BLOCKS_PER_QUERY = 2000  # what public nodes let one eth_getLogs span
+RELAYED = frozenset({"grantKey", "revokeKey", "proposeAdmin", "acceptAdmin", "decide"})
+
 
 @dataclass(frozen=True, slots=True)
 class AnchorRecord:
@@ -112,10 +115,6 @@ class AnchorClient:
 
     def _read(self, function: str, at: BlockId, *arguments: object) -> Any:
         return read(self._writer.chain.eth, self._abi, self.address, at, function, *arguments)
-
-
-BLOCKS_PER_QUERY = 2000  # what public nodes let one eth_getLogs span
-RELAYED = frozenset({"grantKey", "revokeKey", "proposeAdmin", "acceptAdmin", "decide"})
 
 
 @dataclass(frozen=True, slots=True)

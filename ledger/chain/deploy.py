@@ -39,6 +39,8 @@ MAKING = bytes.fromhex(
 )
 MAKING_COST = 10**16  # wei: 100,000 gas at 100 gwei
 POLL_SECONDS = 0.2
+ANCHOR = contract_abi("LogAnchor")
+NO_PREDECESSOR = (0, NO_ACCOUNT, 0, bytes(32))
 
 
 def create2_address(salt: bytes, initcode: bytes) -> str:
@@ -77,10 +79,6 @@ def ensure_factory(writer: ChainWriter, *, timeout_seconds: float) -> bool:
             return False
         time.sleep(POLL_SECONDS)
     return True
-
-
-ANCHOR = contract_abi("LogAnchor")
-NO_PREDECESSOR = (0, NO_ACCOUNT, 0, bytes(32))
 
 
 @dataclass(frozen=True, slots=True)

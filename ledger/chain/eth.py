@@ -37,6 +37,9 @@ with kept_recursion_limit():
     from web3.module import Module
     from web3.types import RPCEndpoint
 
+LATEST_FINAL = "latest-final"
+_HINT = "Wait for it. Where confirmations are counted, fewer of them make it final sooner, and less certainly."
+
 
 class SendOutcome(Enum):
     ACCEPTED = "accepted"
@@ -379,11 +382,6 @@ def _header(value: Any) -> bytes:
             field = bytes.fromhex(digits.zfill(len(digits) + len(digits) % 2))  # a quantity may have an odd number
             fields.append(field.lstrip(b"\0") if length == QUANTITY else field)
     return bytes(rlp.encode(fields))
-
-
-LATEST_FINAL = "latest-final"
-
-_HINT = "Wait for it. Where confirmations are counted, fewer of them make it final sooner, and less certainly."
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,6 +37,10 @@ from ledger.chain.transaction import Fees
 from ledger.core.errors import TallystickError, Unavailable
 
 DUMP_SECONDS = 120.0
+CHAIN_ID = 31337
+_log = logging.getLogger(__name__)
+LOOKS = 20  # tries to find the live node at rest: a block is mined a moment before the journal has it
+LOOK_EVERY_S = 0.2
 
 
 class Dump:
@@ -95,11 +99,6 @@ def _replace(path: Path, data: bytes) -> None:
         os.fsync(directory)
     finally:
         os.close(directory)
-
-
-CHAIN_ID = 31337
-
-_log = logging.getLogger(__name__)
 
 
 class IncidentKind(StrEnum):
@@ -421,10 +420,6 @@ class EmbeddedChain:
         self._node.catch_up()
         after = [self._journal.find(write.transaction_hash) for write in before]
         return [StateChange(old.state, new) for old, new in zip(before, after, strict=True) if new and new != old]
-
-
-LOOKS = 20  # tries to find the live node at rest: a block is mined a moment before the journal has it
-LOOK_EVERY_S = 0.2
 
 
 class Replay:

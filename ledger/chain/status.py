@@ -47,7 +47,18 @@ class ChainStatusReader:
             return
         self._next_at = time.monotonic() + LOOK_EVERY_S  # set before reading, so that expire() meanwhile counts
         try:
-            self.last = self._look()
+            eth = self._chain.eth
+            head, final = eth.head(), self._chain.final_block()
+            self.last = ChainStatus(
+                seen_at=self._clock(),
+                head=head.number,
+                head_at=head.timestamp,
+                final=final.number if final else None,
+                account=self._account,
+                balance=eth.balance(self._account, head.hash),
+                fee=self._chain.fees().max_fee,
+                registry=self._registry.state(head.hash),
+            )
         # The next step looks again at once.
         except BaseException:
             self.expire()
@@ -56,17 +67,3 @@ class ChainStatusReader:
     def expire(self) -> None:
         """Have the next step read the status at once: something is known to have changed."""
         self._next_at = 0.0
-
-    def _look(self) -> ChainStatus:
-        eth = self._chain.eth
-        head, final = eth.head(), self._chain.final_block()
-        return ChainStatus(
-            seen_at=self._clock(),
-            head=head.number,
-            head_at=head.timestamp,
-            final=final.number if final else None,
-            account=self._account,
-            balance=eth.balance(self._account, head.hash),
-            fee=self._chain.fees().max_fee,
-            registry=self._registry.state(head.hash),
-        )

@@ -47,6 +47,10 @@ ACCESS_LOG = core_of(AccessTable)
 
 FIRST = "blake3:" + "00" * 32  # what the first record follows
 PAGE = 1000  # records fetched at a time when the chain is checked
+# Challenges from the oldest that waits to the newest; a flood of requests must not fill the disk. Numbers tell it by
+# two looks into an index; counting rows took longer the more there were, while everything else waited for the lock.
+MAX_WAITING_CHALLENGES = 100_000
+_FIRST_NUMBER, _LAST_NUMBER = select(func.min(CHALLENGES.c.number)), select(func.max(CHALLENGES.c.number))
 
 
 class Read(Struct, frozen=True, omit_defaults=True):
@@ -236,12 +240,6 @@ def _head(connection: Connection) -> AccessHead:
     query = select(ACCESS_LOG.c.number, ACCESS_LOG.c.digest).order_by(ACCESS_LOG.c.number.desc()).limit(1)
     row = connection.execute(query).first()
     return AccessHead(row.number + 1, row.digest) if row else AccessHead(0, FIRST)
-
-
-# Challenges from the oldest that waits to the newest; a flood of requests must not fill the disk. Numbers tell it by
-# two looks into an index; counting rows took longer the more there were, while everything else waited for the lock.
-MAX_WAITING_CHALLENGES = 100_000
-_FIRST_NUMBER, _LAST_NUMBER = select(func.min(CHALLENGES.c.number)), select(func.max(CHALLENGES.c.number))
 
 
 class Challenge(Struct, frozen=True):

@@ -158,9 +158,19 @@ def write_batch(
             )
         ],
     }
+    # Of several entries of one stream the last one is its head.
+    heads = {
+        (entry.envelope.stream.kind, entry.envelope.stream.id): {
+            "kind": entry.envelope.stream.kind,
+            "id": entry.envelope.stream.id,
+            "sequence": entry.envelope.sequence,
+            "head": entry.envelope.payload_digest,
+        }
+        for entry in entries
+    }
     latest: NewRows = {
         TILES: [{"level": tile.level, "tile_index": tile.index, "hashes": tile.hashes} for tile in tiles],
-        STREAMS: _stream_rows(entries),
+        STREAMS: list(heads.values()),
         **_read_models(entries),
     }
     # New rows are inserted, never replaced: a row in the way was written by somebody else.
@@ -237,19 +247,6 @@ def changed(before: Register[T] | None, after: Register[T]) -> Iterator[T]:
     for _, old_value, new_value in after.changes(before):
         if new_value is not None and new_value != old_value:
             yield new_value
-
-
-def _stream_rows(entries: Sequence[NewEntry]) -> list[Row]:
-    latest: dict[tuple[str, str], Row] = {}
-    for entry in entries:
-        envelope, stream = entry.envelope, entry.envelope.stream
-        latest[stream.kind, stream.id] = {
-            "kind": stream.kind,
-            "id": stream.id,
-            "sequence": envelope.sequence,
-            "head": envelope.payload_digest,
-        }
-    return list(latest.values())
 
 
 def _row(table: Table, source: object, **own: Any) -> Row:

@@ -52,6 +52,8 @@ def _is(state: WriteState) -> ColumnElement[bool]:
 _OF_ANCHORS = CHAIN_WRITES.c.purpose == Purpose.ANCHOR.value
 _CONFIRMED = and_(_OF_ANCHORS, _is(WriteState.CONFIRMED))
 _VALID = tuple(state for state in WriteState if state is not WriteState.INVALID)
+DEPLOYMENT_NAME = "deployment"
+_deployment_decoder = decoder_of(Deployment)
 
 
 class AnchoredAt(NamedTuple):
@@ -102,7 +104,12 @@ class DatabaseJournal:
 
     def writes(self, *, after: int = 0) -> Iterator[ChainWrite]:
         """Yield the writes in order of number, fetched a page at a time."""
-        while page := self._page(after):
+        while True:
+            query = select(CHAIN_WRITES).where(CHAIN_WRITES.c.number > after).order_by(CHAIN_WRITES.c.number)
+            with self._database.read() as connection:
+                page = _writes(connection, query.limit(_PAGE))
+            if not page:
+                return
             yield from page
             after = page[-1].number
 
@@ -225,11 +232,6 @@ class DatabaseJournal:
         """Return how many anchors up to and including this write are confirmed."""
         with self._database.read() as connection:
             return _confirmed_before(connection, up_to.number + 1)
-
-    def _page(self, after: int) -> list[ChainWrite]:
-        query = select(CHAIN_WRITES).where(CHAIN_WRITES.c.number > after).order_by(CHAIN_WRITES.c.number).limit(_PAGE)
-        with self._database.read() as connection:
-            return _writes(connection, query)
 
     def _first(self, query: Select[Any]) -> ChainWrite | None:
         with self._database.read() as connection:
@@ -386,10 +388,6 @@ def keep_state_proof(database: Database, write: ChainWrite, header: bytes, nodes
         replaced = row | {"block_note": still}
         connection.execute(states.on_conflict_do_update(index_elements=["write_number"], set_=replaced))
         bindings.bind_rows(connection, ANCHOR_STATES, [row])
-
-
-DEPLOYMENT_NAME = "deployment"
-_deployment_decoder = decoder_of(Deployment)
 
 
 def kept_deployment(database: Database) -> Deployment | None:

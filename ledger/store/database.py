@@ -57,6 +57,9 @@ FULL = 2  # PRAGMA synchronous: every commit reaches the disk before it returns
 _DISK_FAULTS = {sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}  # primary result codes
 
 _URL_FORMS = "expected sqlite:///<file> or postgresql+psycopg://<user>@<host>/<database>"
+Row = dict[str, Any]
+NewRows = Mapping[Table, Sequence[Row]]
+_encoder = msgspec.json.Encoder()  # bytes become base64
 
 
 class WriterLock(IntEnum):
@@ -354,12 +357,6 @@ def _prepare_sqlite(connection: Any, _record: Any) -> None:
 def _begin_sqlite(connection: Connection) -> None:
     immediate = connection.get_execution_options().get("immediate", False)
     connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")
-
-
-Row = dict[str, Any]
-NewRows = Mapping[Table, Sequence[Row]]
-
-_encoder = msgspec.json.Encoder()  # bytes become base64
 
 
 def fetched(connection: Connection, query: Select[Any]) -> list[Row]:
