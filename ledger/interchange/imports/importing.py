@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import secrets
-import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -17,6 +16,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Literal, Protocol, Self, TypeVar
 
+import stamina
 from msgspec import Struct
 
 from ledger.config.keys import LocalSigner
@@ -47,7 +47,7 @@ WORKERS = 2  # while the ledger validates one batch, the next one is signed
 ROUNDS = 6  # how often a row is looked at again if others wrote in its case meanwhile
 MAX_EVENTS = 500  # of one request
 MAX_BYTES = 4 * 1024 * 1024  # of one request
-PAUSES_S = (0.5, 1, 2, 4, 8, 16, 30)  # between attempts at a ledger that is busy
+ATTEMPTS = 8  # at a ledger that is busy, over about a minute
 DRY_RUN_AGENCY = "dry-run"
 REJECT_HEADINGS = ("row", "source_key", "column", "value", "reason")
 
@@ -133,14 +133,11 @@ class Importer:
         ledger: ImportLedger,
         signer: ImportSigner,
         survey: Survey,
-        *,
-        pause: Callable[[float], object] = time.sleep,
     ):
         self._planner = planner
         self._ledger = ledger
         self._signer = signer
         self._survey = survey
-        self._pause = pause
         self._system = planner.mapping.source_system
 
     def run(self, file: SourceFile) -> Iterator[RowResult]:
@@ -212,18 +209,24 @@ class Importer:
         """Return for each event of each chain None or its refusal. Raises Unavailable if the ledger stays busy."""
         outcomes: list[list[TallystickError | None]] = [[None] * len(chain.events) for chain in chains]
         waiting = list(range(len(chains)))
-        for pause in (*PAUSES_S, None):
-            lines = [event.submission for position in waiting for event in chains[position].events]
-            answers = iter([answer for part in _requests(lines) for answer in self._ledger.submit(part)])
-            for position in waiting:
-                outcomes[position] = [next(answers) for _ in chains[position].events]
-            # A chain is sent again whole: the ledger answers what it has with its receipt.
-            waiting = [at for at in waiting if any(isinstance(error, Unavailable) for error in outcomes[at])]
-            if not waiting:
-                return outcomes
-            if pause is not None:
-                self._pause(pause)
-        raise next(error for error in outcomes[waiting[0]] if isinstance(error, Unavailable))
+
+        def is_busy(error: Exception) -> bool:
+            """Return whether an event was answered so; what ``submit`` itself raises was tried again there."""
+            return any(error in outcome for outcome in outcomes)
+
+        for attempt in stamina.retry_context(
+            on=is_busy, attempts=ATTEMPTS, timeout=None, wait_initial=0.5, wait_max=30, wait_jitter=0.5
+        ):
+            with attempt:
+                lines = [event.submission for position in waiting for event in chains[position].events]
+                answers = iter([answer for part in _requests(lines) for answer in self._ledger.submit(part)])
+                for position in waiting:
+                    outcomes[position] = [next(answers) for _ in chains[position].events]
+                # A chain is sent again whole: the ledger answers what it has with its receipt.
+                waiting = [at for at in waiting if any(isinstance(error, Unavailable) for error in outcomes[at])]
+                if waiting:
+                    raise next(error for error in outcomes[waiting[0]] if isinstance(error, Unavailable))
+        return outcomes
 
     def _look_up(self, rows: Sequence[SourceRow]) -> list[State]:
         plans, refused = self._planned(rows)

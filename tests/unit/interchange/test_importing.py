@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
+import stamina
 
 from ledger.config.keys import LocalSigner
 from ledger.core.errors import TallystickError, Unavailable
@@ -15,7 +16,7 @@ from ledger.core.events.case import CaseStageEntered
 from ledger.core.log.replay import StreamHead
 from ledger.interchange.imports.case_events import CaseEvent, ImportSigner, UnsignedEvent
 from ledger.interchange.imports.identity import IdentityKey
-from ledger.interchange.imports.importing import ROUNDS, EarlierImport, Importer, LookedUpRow, RowResult
+from ledger.interchange.imports.importing import ATTEMPTS, ROUNDS, EarlierImport, Importer, LookedUpRow, RowResult
 from ledger.interchange.imports.mapping import parse_mapping
 from ledger.interchange.imports.plan import Plan, Planner
 from ledger.interchange.imports.source_file import SourceFile, layout_of
@@ -122,7 +123,8 @@ def run(folder: Path, to: Local, *rows: str) -> list[RowResult]:
     file = csv_file(folder, "\n".join([COLUMNS, *rows]) + "\n")
     with SourceFile(file, layout_of(file, planner.mapping)) as source:
         survey = source.survey(planner.mapping.columns(), planner.fingerprint, lambda _: None)
-        return list(Importer(planner, to, pen(), survey, pause=lambda _: None).run(source))
+        with stamina.set_testing(True, attempts=ATTEMPTS):
+            return list(Importer(planner, to, pen(), survey).run(source))
 
 
 def types(ledger: Ledger, case_id: str | None) -> list[str]:
