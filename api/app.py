@@ -14,59 +14,41 @@ from starlette.requests import Request
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from api.auth.sessions import SignInService
 from api.console.app import make_console, to_console
-from api.console.security import PATH
-from api.console.verifying import to_verify_page
-from api.dependencies import Service
+from api.console.shared.rendering import PATH
+from api.console.verify.verify_pages import to_verify_page
 from api.middleware import logs
 from api.middleware.edge import EdgeMiddleware
 from api.middleware.problems import HANDLERS
 from api.middleware.rates import RateLimit
-from api.middleware.submission_routes import PostDispatcher, submission_paths
 from api.routes import (
-    access,
     agencies,
-    audit,
+    analyses,
     cases,
     chain,
     deadlines,
     events,
-    exports,
     health,
     imports,
-    leads,
     library,
     log,
-    models,
-    papers,
+    oversight,
     proofs,
-    recommendations,
-    reports,
-    runs,
-    search,
     sign_in,
+    supervision,
     tiles,
     timelines,
     webhooks,
 )
-from api.routes.submissions import handover_routes, submission_endpoints
+from api.routes.submissions import PostDispatcher, handover_routes, submission_endpoints, submission_paths
 from api.schemas import openapi
-from api.services.auditing import Audits
-from api.services.cursors import Cursors
 from api.services.parts import Parts
-from api.services.submission import SubmissionService
-from ledger.anchoring.state_proofs import StateProofs
+from api.services.service import Service
+from api.wiring import make_service
 from ledger.core.errors import MalformedInput
-from ledger.procedures import shipped_rulebook
-from ledger.proofs.bundles import JournalAnchors, Prover
-from ledger.store.chain_journal import DatabaseJournal
-from ledger.timeline import Histories
-from ledger.timeline.diagrams import Pictures
 
 API_VERSION = "1"
 DESCRIPTION = "Case handovers and evidence between agencies, signed, logged and anchored. Times are UTC."
-NO_CHAIN = 1  # EIP-155 id in sign-in texts while no chain is deployed; it binds nothing
 
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 
@@ -96,9 +78,8 @@ def create_app(
 
 
 ROUTE_MODULES = (
-    *(health, tiles, log, agencies, events, cases, search, timelines, exports, deadlines, imports, proofs, papers),
-    *(runs, models, library, leads, recommendations, reports, access),
-    *(sign_in, webhooks, audit, chain),
+    *(health, tiles, log, agencies, events, cases, timelines, deadlines, imports, proofs),
+    *(analyses, supervision, library, oversight, sign_in, webhooks, chain),
 )
 
 
@@ -140,41 +121,3 @@ def _parameter_names(dependant: Dependant) -> Iterator[str]:
     yield from (parameter.alias for parameter in dependant.query_params)
     for dependency in dependant.dependencies:
         yield from _parameter_names(dependency)
-
-
-def make_service(parts: Parts) -> Service:
-    """Build what the routes share."""
-    settings = parts.settings
-    trust = parts.trust
-    sign_in = SignInService(
-        parts.database,
-        url=settings.url,
-        log_id=trust.trust.log_id,
-        token_key=parts.token_key,
-        chain_id=lambda: trust.trust.chains[-1].chain_id if trust.trust.chains else NO_CHAIN,
-        token_lifetime_s=settings.token_lifetime_s,
-        challenge_lifetime_s=settings.challenge_lifetime_s,
-        clock=lambda: parts.clock() // 1000,
-    )
-    submissions = SubmissionService(
-        parts.validator,
-        parts.sequencer,
-        parts.publisher,
-        parts.database,
-        agencies=RateLimit(settings.max_events_per_s, "events of one agency", time.monotonic),
-        timeout_s=settings.request_timeout_s,
-        clock=parts.clock,
-    )
-    auditing = Audits(parts.database, audit.one_at_a_time, parts.clock)
-    anchors = JournalAnchors(DatabaseJournal(parts.database), lambda: trust.trust)
-    prover = Prover(
-        parts.database,
-        parts.registry,
-        parts.publisher,
-        anchors,
-        states=StateProofs(parts.database, DatabaseJournal(parts.database), lambda: parts.chain_worker.link.chain),
-        trust=lambda: trust.trust,
-        book=shipped_rulebook(),
-    )
-    histories, pictures = Histories(parts.validator.states), Pictures()
-    return Service(parts, sign_in, submissions, prover, histories, pictures, auditing, Cursors(parts.token_key))

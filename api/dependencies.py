@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Annotated, Any, Literal, TypeVar, get_args
 
 import msgspec
@@ -12,20 +11,15 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from starlette.responses import Response
 
 from api.auth.reading import Reading
-from api.auth.sessions import SignInService
 from api.middleware.bodies import JSON, decode, read_body
 from api.middleware.problems import TokenRefused
-from api.services.auditing import Audits
-from api.services.cursors import LONGEST, PATTERN, Cursors
-from api.services.parts import Parts
-from api.services.submission import SubmissionService
+from api.services.cursors import LONGEST, PATTERN
+from api.services.service import Service, position_after
+from ledger.core.errors import NotFound
 from ledger.core.events.terms import Instant
-from ledger.core.signing.authority import AuthorityState
+from ledger.core.signing.authority import Agency, AuthorityState
 from ledger.i18n import Labels, language_of
-from ledger.proofs.bundles import Prover
 from ledger.store.cases import Page
-from ledger.timeline import Histories
-from ledger.timeline.diagrams import Pictures
 
 T = TypeVar("T")
 
@@ -51,28 +45,6 @@ Ground = Annotated[
     str | None,
     Query(min_length=1, max_length=200, description="why confidential sections are read by who does not hold the case"),
 ]
-
-
-@dataclass(frozen=True, slots=True)
-class Service:
-    """What every request handler can use: the parts, and the services built on them."""
-
-    parts: Parts
-    sign_in: SignInService
-    submissions: SubmissionService
-    prover: Prover
-    histories: Histories
-    pictures: Pictures
-    audits: Audits
-    cursors: Cursors
-
-    def authority(self) -> AuthorityState:
-        """Return the registry as the log has it now."""
-        return self.parts.authority()
-
-    def limit(self, requested: int) -> int:
-        """Return the number of entries of a page: what was asked for, at most the configured maximum."""
-        return min(requested, self.parts.settings.max_page_entries)
 
 
 def service_of(request: Request) -> Service:
@@ -116,11 +88,6 @@ def window_of(service: Service, scope: str, limit: int, after: str | None) -> Pa
     return Page(service.limit(limit), position_after(service, scope, after))
 
 
-def position_after(service: Service, scope: str, after: str | None, *, field: str = "after") -> str | None:
-    """Return the position behind which the list continues. Raises MalformedInput for a cursor of another list."""
-    return None if after is None else service.cursors.open(scope, after, field=field)
-
-
 async def read_json(request: Request, service: Service, decoder: msgspec.json.Decoder[T], *, limit: int) -> T:
     """Return the decoded JSON body of at most ``limit`` bytes. Raises Refused, ClientGone or MalformedInput."""
     timeout_s = service.parts.settings.request_timeout_s
@@ -161,3 +128,19 @@ def public_page_response(key: str, entries: list[Any], limit: int, place_of: Cal
     if len(entries) == limit:
         body["next"] = place_of(entries[-1])
     return json_response(body)
+
+
+def known_agency(authority: AuthorityState, agency_id: str, *, field: str = "agency_id") -> Agency:
+    """Return the agency. Raises NotFound if the registry does not have it."""
+    agency = authority.agencies.get(agency_id)
+    if agency is None:
+        raise NotFound(f"no agency {agency_id} is admitted to this ledger", field=field)
+    return agency
+
+
+Day = Annotated[str, Query(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$", description="day in Asia/Shanghai")]
+
+
+Tree = Annotated[
+    str | None, Query(pattern=r"^[a-z0-9]{1,16}(?:/[a-z0-9]{1,16}){0,4}$", description="province/city/county")
+]

@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from threading import Event, Thread, current_thread
@@ -17,7 +17,13 @@ from typing import Any
 import structlog
 from msgspec.structs import replace
 
-from api.services.parts import Parts
+from api.auth.sessions import SignInService
+from api.middleware.rates import RateLimit
+from api.services.auditing import Audits
+from api.services.cursors import Cursors
+from api.services.parts import Parts, TrustSource
+from api.services.service import Service
+from api.services.submission import SubmissionService
 from api.services.webhooks import WebhookPages, receivers_of, webhook_secret
 from ledger.anchoring.anchors import Anchorer
 from ledger.anchoring.state_proofs import StateProofs, trusted_chain
@@ -34,20 +40,22 @@ from ledger.chain.status import ChainStatusReader
 from ledger.chain.writer import ChainBackend, ChainWriter
 from ledger.config import installation as installations
 from ledger.config.installation import DataDirectory, Installation
-from ledger.config.keys import LocalSigner, Signer, open_keystore, open_note_key
+from ledger.config.keys import Signer, open_keystore, open_note_key
 from ledger.config.settings import EMBEDDED, Settings
 from ledger.core.errors import MalformedInput, TallystickError
 from ledger.core.ethereum.contract_changes import KIND_NUMBERS, profile_bytes
 from ledger.core.events.record import DatasetRegistered, IncidentRecorded
 from ledger.core.events.registry import Profile
-from ledger.core.log.notes import SeedSigner, parse_vkey
-from ledger.core.signing.authority import AuthorityState
+from ledger.core.log.notes import NoteSigner, parse_vkey
+from ledger.core.signing.authority import AuthorityState, ServiceKeys
 from ledger.core.verification.trust import EarlierLogKey, FinalityRule, Trust, TrustedChain, encode_trust, parse_trust
 from ledger.deadlines.upkeep import Warner, mark_of, recount
 from ledger.deadlines.working_days import shipped_calendar
 from ledger.interchange.webhooks import Deliverer
 from ledger.procedures import shipped_rulebook
-from ledger.recording.publisher import Publisher
+from ledger.proofs.bundles import JournalAnchors, Prover
+from ledger.recording import supervision_streams
+from ledger.recording.publisher import INTERVAL_MS, Publisher
 from ledger.recording.registry_view import Registry
 from ledger.recording.sequencer import Sequencer
 from ledger.recording.system_stream import AccessLogSealer, SystemStream
@@ -63,12 +71,26 @@ from ledger.supervision.runs.datasets import DatasetFiles, Datasets, WriteTable,
 from ledger.supervision.runs.model_runner import ModelRunner
 from ledger.supervision.runs.supervisor import Record, Supervisor
 from ledger.supervision.views import LogSource, Views
-from ledger.witness.gathering import CosignatureCollector, Gatherer, Voucher, WitnessFile
+from ledger.timeline import Histories
+from ledger.timeline.diagrams import Pictures
+from ledger.witness.gathering import CosignatureCollector, Gatherer, Voucher, Witness, WitnessFile
 from ledger.workers.pool import WorkerPool, WorkLimits
 
+NO_CHAIN = 1  # EIP-155 id in sign-in texts while no chain is deployed; it binds nothing
 OWN_WORK = "the service"  # in place of an agency's id where worker processes are shared
 RUN_SECONDS = 4  # allowed elapsed time for each second of computing, since the machine is shared
 TABLE_TAKES = 4  # times the limits within which the same file was read once when it was given
+PUBLISH_EVERY = 0.25  # seconds between checks whether a checkpoint is due
+FOLLOW_EVERY = 0.5  # seconds between two looks at the chain
+VOUCH_EVERY = 0.5  # seconds between checks whether a block is to be vouched for
+WARN_EVERY = 10.0  # seconds between checks of approaching deadlines
+ERASE_EVERY = 1.0  # seconds between checks whether something was erased
+SEAL_EVERY = 60.0  # seconds between checks whether reads are to be sealed
+LOOK_S = 30  # seconds to wait at the start; a slower chain is looked at while submissions are served
+WITNESS_LOOK_S = 20  # seconds to wait at the start; longer than the timeout of any witness
+ENDING_S = 5  # seconds; a thread that waits longer for a silent chain is abandoned
+
+logger = structlog.get_logger(__name__)
 
 
 class BoundFile:
@@ -93,42 +115,138 @@ class BoundFile:
                 bindings.bind(connection, bindings.VIEWS, {self._name: digest})
 
 
-def make_supervisor(
+@dataclass(frozen=True, slots=True)
+class RecordingParts:
+    """The parts that record events over one database. ``log_id`` and keys are those that the database was made for."""
+
+    database: Database
+    registry: Registry
+    validator: Validator
+    publisher: Publisher
+    sequencer: Sequencer
+    system: SystemStream
+
+
+def make_recording_parts(
+    database: Database,
+    *,
+    log_id: bytes,
+    log_signer: NoteSigner,
+    service_keys: ServiceKeys | str,
+    service_signer: Signer,
+    definitions: supervision_streams.Definitions,
+    clock: Callable[[], int],
+    checkpoint_interval_ms: int = INTERVAL_MS,
+) -> RecordingParts:
+    """Build what records events, without starting the sequencer. ``clock`` returns unix milliseconds."""
+    registry = Registry(log_id, service_keys)
+    validator = Validator(database, registry, shipped_rulebook(), shipped_calendar(), definitions)
+    publisher = Publisher(log_signer, checkpoint_interval_ms)
+    sequencer = Sequencer(database, registry, publisher, clock, validator.states)
+    system = SystemStream(database, validator, sequencer, publisher, service_signer, log_id=log_id, clock=clock)
+    return RecordingParts(database, registry, validator, publisher, sequencer, system)
+
+
+def make_parts(
+    recording: RecordingParts,
     *,
     settings: Settings,
-    path: Path | None,
-    database: Database,
-    registry: Registry,
-    validator: Validator,
-    system: SystemStream,
+    trust: TrustSource,
+    witnesses: Callable[[], tuple[Witness, ...]],
+    connect: Callable[[], ChainConnection],
+    views: Path | None,
+    token_key: bytes,
     clock: Callable[[], int],
-    workers: WorkerPool | None = None,
-) -> Supervisor:
-    """Build the supervisor of models without starting it.
+    workers: WorkerPool,
+    timestamp_worker: TimestampWorker | None = None,
+) -> Parts:
+    """Build the parts of a service without starting any.
 
-    ``path`` is the file of the views, or None to keep them in memory. ``clock`` returns unix milliseconds.
+    ``connect`` connects the chain, ``views`` is the file of the views of models, or None to keep them in memory.
     """
+    database, halt = recording.database, recording.sequencer.halt
+    chain_worker = ChainWorker(connect, halt, FOLLOW_EVERY)
+    return Parts(
+        settings=settings,
+        trust=trust,
+        database=database,
+        registry=recording.registry,
+        validator=recording.validator,
+        sequencer=recording.sequencer,
+        publisher=recording.publisher,
+        system=recording.system,
+        access=AccessLog(database),
+        chain_worker=chain_worker,
+        states=StateProofs(database, DatabaseJournal(database), lambda: chain_worker.link.chain),
+        collector=CosignatureCollector(database, witnesses, policy=lambda: trust.trust.policy, halt=halt, clock=clock),
+        supervisor=_supervisor(recording, settings, views, clock, workers),
+        token_key=token_key,
+        clock=clock,
+        timestamp_worker=timestamp_worker,
+        workers=workers,
+    )
+
+
+def make_service(parts: Parts) -> Service:
+    """Build what the routes share over the parts."""
+    settings = parts.settings
+    trust = parts.trust
+    sign_in = SignInService(
+        parts.database,
+        url=settings.url,
+        log_id=trust.trust.log_id,
+        token_key=parts.token_key,
+        chain_id=lambda: trust.trust.chains[-1].chain_id if trust.trust.chains else NO_CHAIN,
+        token_lifetime_s=settings.token_lifetime_s,
+        challenge_lifetime_s=settings.challenge_lifetime_s,
+        clock=lambda: parts.clock() // 1000,
+    )
+    submissions = SubmissionService(
+        parts.validator,
+        parts.sequencer,
+        parts.publisher,
+        parts.database,
+        agencies=RateLimit(settings.max_events_per_s, "events of one agency", time.monotonic),
+        timeout_s=settings.request_timeout_s,
+        clock=parts.clock,
+    )
+    anchors = JournalAnchors(DatabaseJournal(parts.database), lambda: trust.trust)
+    prover = Prover(
+        parts.database,
+        parts.registry,
+        parts.publisher,
+        anchors,
+        states=parts.states,
+        trust=lambda: trust.trust,
+        book=shipped_rulebook(),
+    )
+    histories, pictures = Histories(parts.validator.states), Pictures()
+    return Service(parts, sign_in, submissions, prover, histories, pictures, Audits(parts), Cursors(parts.token_key))
+
+
+def _supervisor(
+    recording: RecordingParts, settings: Settings, path: Path | None, clock: Callable[[], int], workers: WorkerPool
+) -> Supervisor:
+    """Build the supervisor of models without starting it."""
+    database, registry, validator = recording.database, recording.registry, recording.validator
 
     def authority() -> AuthorityState:
         with database.read() as connection:
             return registry.at(connection, log.tree(connection).registry_changes)
 
     source = LogSource(database, validator.states, authority)
-    mark = mark_of(validator.book, validator.calendar)
-    datasets = Datasets(
-        DatasetFiles(DataDirectory(settings.data_dir).datasets), None if workers is None else _writing_in(workers)
-    )
+    datasets = Datasets(DatasetFiles(DataDirectory(settings.data_dir).datasets), _writing_in(workers))
     views = Views(
         path,
         source,
         validator.book,
         validator.calendar,
-        mark=mark,
+        mark=mark_of(validator.book, validator.calendar),
         datasets=lambda size, near: datasets.tables(source.registered(size), near),
         left_with=None if path is None else BoundFile(database, path.name),
     )
     runner = ModelRunner(workers, model_limits(settings), agency=OWN_WORK)
-    record = Record(database, authority, system, source.registered, runner)
+    record = Record(database, authority, recording.system, source.registered, runner)
     return Supervisor(views, record, interval_s=settings.supervision_interval_s, clock=clock, runner=runner)
 
 
@@ -151,26 +269,15 @@ def _writing_in(workers: WorkerPool) -> WriteTable:
 
 @dataclass(frozen=True, slots=True)
 class Connector:
-    """Connects the service to its chain each time it is called, and reuses what an earlier, failed call has set up.
+    """Connects the service to its chain each time it is called, and reuses what an earlier, failed call has set up."""
 
-    ``on_incident`` is called with each incident of the embedded node, ``on_deployed`` with the contracts once they are
-    known.
-    """
-
-    settings: Settings
+    parts: Parts
     directory: DataDirectory
     installation: Installation
-    database: Database
-    registry: Registry
-    system: SystemStream
     submitter: Signer
-    gatherer: Gatherer
-    finality: FinalityRule
-    sealer: AccessLogSealer
-    clock: Callable[[], int]
-    on_incident: Callable[[ChainIncident], None]
-    on_deployed: Callable[[TrustedChain], None]
-    started: list[EmbeddedNode]
+    witnesses: WitnessFile
+    trust: TrustHolder
+    started: list[EmbeddedNode] = field(default_factory=list)
 
     def __call__(self) -> ChainConnection:
         """Deploy the contracts if they are missing and return the connected chain.
@@ -178,16 +285,16 @@ class Connector:
         Raises Unavailable while the chain does not answer, ChainAhead if the database was rolled back, and
         IntegrityBroken if its log does not continue what the chain has.
         """
-        journal = DatabaseJournal(self.database)
-        chain = self._embedded(journal) if self.settings.chain == EMBEDDED else self._remote(journal)
-        writer = ChainWriter(chain=chain, journal=journal, signer=self.submitter, clock=self.clock)
+        journal = DatabaseJournal(self.parts.database)
+        chain = self._embedded(journal) if self.parts.settings.chain == EMBEDDED else self._remote(journal)
+        writer = ChainWriter(chain=chain, journal=journal, signer=self.submitter, clock=now_s)
         deployment = self._deployment(chain, writer)
         anchors = AnchorClient(address=deployment.anchor, writer=writer, journal=journal)
         # Before anything is anchored: a database restored from an old backup must not anchor a second history.
         anchors.require_not_ahead()
         link = self._link(chain, writer, anchors, deployment)
         link.anchorer.require_one_history()
-        self.on_deployed(link.contracts)
+        self.trust.deployed(link.contracts)
         return link
 
     def _deployment(self, chain: EmbeddedChain | RemoteChain, writer: ChainWriter) -> Deployment:
@@ -196,12 +303,12 @@ class Connector:
         Raises ChainMismatch on another chain.
         """
         # The database decides: deploying a second time would begin another ledger.
-        kept = kept_deployment(self.database)
+        kept = kept_deployment(self.parts.database)
         if kept is not None:
             require_deployment(chain.eth, kept)
             return kept
         deployment = deploy(writer, chain_founding(self.installation))
-        keep_deployment(self.database, deployment)
+        keep_deployment(self.parts.database, deployment)
         if isinstance(chain, RemoteChain):
             chain.pin(deployment.identity)
         return deployment
@@ -214,55 +321,56 @@ class Connector:
     def _link(
         self, chain: ChainBackend, writer: ChainWriter, anchors: AnchorClient, deployment: Deployment
     ) -> ChainConnection:
+        parts = self.parts
         registry_client = RegistryClient(address=deployment.registry, writer=writer)
-        journal = DatabaseJournal(self.database)
+        journal = DatabaseJournal(parts.database)
         anchorer = Anchorer(
-            self.database,
-            self.registry,
+            parts.database,
+            parts.registry,
             journal,
             anchors,
             registry_client,
-            gatherer=self.gatherer,
+            gatherer=Gatherer(self.witnesses, lambda: self.trust.trust.policy, parts.collector.states),
             chain_id=chain.chain_id,
             eth=lambda: chain.eth,
-            interval_s=self.settings.anchor_interval_s,
-            clock=self.clock,
+            interval_s=parts.settings.anchor_interval_s,
+            clock=now_s,
             others=other_contracts(chain.eth, deployment),
-            seal=self.sealer.before_anchor,
+            seal=AccessLogSealer(parts.database, parts.access, parts.system).before_anchor,
         )
         return ChainConnection(
             chain=chain,
             deployment=deployment,
-            contracts=trusted_chain(deployment, self.finality),
-            mirror=RegistryMirror(self.database, self.registry, self.system, registry_client, founded_at(journal)),
+            contracts=trusted_chain(deployment, self.trust.finality),
+            mirror=RegistryMirror(parts.database, parts.registry, parts.system, registry_client, founded_at(journal)),
             anchorer=anchorer,
             registry=registry_client,
             anchors=anchors,
-            states=StateProofs(self.database, journal, lambda: chain),
-            status_reader=ChainStatusReader(chain, registry_client, writer.account, self.clock),
+            states=parts.states,
+            status_reader=ChainStatusReader(chain, registry_client, writer.account, now_s),
         )
 
     def _embedded(self, journal: DatabaseJournal) -> EmbeddedChain:
         if not self.started:
             node = EmbeddedNode(
-                binary=self.settings.anvil(),
+                binary=self.parts.settings.anvil(),
                 directory=self.directory.chain,
                 journal=journal,
-                port=self.settings.embedded_chain_port,
-                on_incident=self.on_incident,
+                port=self.parts.settings.embedded_chain_port,
+                on_incident=lambda incident: record_incident(self.parts.system, incident),
             )
             node.start()
             self.started.append(node)
         return EmbeddedChain(self.started[0], journal)
 
     def _remote(self, journal: DatabaseJournal) -> RemoteChain:
-        eth = Eth(JsonRpc(self.settings.chain))
-        kept = kept_deployment(self.database)
+        eth = Eth(JsonRpc(self.parts.settings.chain))
+        kept = kept_deployment(self.parts.database)
         return RemoteChain(
             eth=eth,
-            chain_id=self.settings.chain_id,
+            chain_id=self.parts.settings.chain_id,
             journal=journal,
-            finality=finality_of(self.finality),
+            finality=finality_of(self.trust.finality),
             identity=kept.identity if kept else None,
         )
 
@@ -293,19 +401,6 @@ def chain_founding(installation: Installation) -> RegistryFounding:
     return RegistryFounding(installation.log_id_bytes, agencies, submitters, founding.quorum, founding.development)
 
 
-PUBLISH_EVERY = 0.25  # seconds between checks whether a checkpoint is due
-FOLLOW_EVERY = 0.5  # seconds between two looks at the chain
-VOUCH_EVERY = 0.5  # seconds between checks whether a block is to be vouched for
-WARN_EVERY = 10.0  # seconds between checks of approaching deadlines
-ERASE_EVERY = 1.0  # seconds between checks whether something was erased
-SEAL_EVERY = 60.0  # seconds between checks whether reads are to be sealed
-LOOK_S = 30  # seconds to wait at the start; a slower chain is looked at while submissions are served
-WITNESS_LOOK_S = 20  # seconds to wait at the start; longer than the timeout of any witness
-ENDING_S = 5  # seconds; a thread that waits longer for a silent chain is abandoned
-
-logger = structlog.get_logger(__name__)
-
-
 @contextmanager
 def open_parts(settings: Settings) -> Iterator[Parts]:
     """Yield the parts of a running service, which commits events and follows the chain until the block is left.
@@ -316,13 +411,19 @@ def open_parts(settings: Settings) -> Iterator[Parts]:
     Raises NotFound if ``tally init`` did not run, KeyRefused for a wrong passphrase or keys of another identity,
     IntegrityBroken for a database from before its keys were replaced, and Unavailable if the database does not answer.
     """
-    parts, system, connector = _assemble(settings)
+    parts, connector = assemble(settings)
     stop = Event()
     parts.sequencer.start()
-    threads = _start_threads(_gathering_loops(parts), stop)
+    threads = _start_threads(
+        {
+            "cosign": parts.collector.run,
+            "publish": _repeat(PUBLISH_EVERY, lambda: parts.publisher.publish(parts.database, parts.clock())),
+        },
+        stop,
+    )
     try:
         parts.collector.has_looked.wait(WITNESS_LOOK_S)
-        threads += _start_threads(_writing_loops(parts, system), stop)
+        threads += _start_threads(_writing_loops(parts), stop)
         parts.chain_worker.has_looked.wait(LOOK_S)
         yield parts
     finally:
@@ -337,18 +438,10 @@ def open_parts(settings: Settings) -> Iterator[Parts]:
         parts.database.close()
 
 
-def _gathering_loops(parts: Parts) -> dict[str, Callable[[Event], None]]:
-    """Return the loops that gather co-signatures and publish checkpoints, by the name of their thread."""
-    return {
-        "cosign": parts.collector.run,
-        "publish": _repeat(PUBLISH_EVERY, lambda: parts.publisher.publish(parts.database, parts.clock())),
-    }
-
-
-def _writing_loops(parts: Parts, system: SystemStream) -> dict[str, Callable[[Event], None]]:
+def _writing_loops(parts: Parts) -> dict[str, Callable[[Event], None]]:
     """Return the loops that write to the log on their own or report what was written, by the name of their thread."""
     warner = Warner(parts.database)
-    sealer = AccessLogSealer(parts.database, parts.access, system)
+    sealer = AccessLogSealer(parts.database, parts.access, parts.system)
     voucher = Voucher(parts.database, parts.collector.witnesses, lambda: parts.trust.trust)
     deliverer = Deliverer(
         parts.database,
@@ -371,81 +464,47 @@ def _writing_loops(parts: Parts, system: SystemStream) -> dict[str, Callable[[Ev
     return working
 
 
-def _assemble(settings: Settings) -> tuple[Parts, SystemStream, Connector]:
-    """Build every part without starting any."""
+def assemble(settings: Settings) -> tuple[Parts, Connector]:
+    """Build every part of the service, and what connects it to its chain, without starting any."""
     directory = DataDirectory(settings.data_dir)
     installation = installations.load(directory)
     roots = _timestamp_roots(settings)
     installations.require_own_keys(directory, installation)
-    signer, service, submitter = _keys(settings, directory)
+    passphrase = settings.passphrase(directory)
+    log_signer = open_note_key(directory.keys.note_key("log"), passphrase)
+    service_signer = open_keystore(directory.keys.keystore("service"), passphrase)
+    submitter = open_keystore(directory.keys.keystore("submitter"), passphrase)
     workers = WorkerPool(settings.worker_processes, work_limits(settings))  # starts its processes when there is work
-    database, registry, validator = _log(settings, directory, installation, workers)
-    log_id = installation.log_id_bytes
-    publisher = Publisher(signer, settings.checkpoint_interval_ms)
-    sequencer = Sequencer(database, registry, publisher, now_ms, validator.states)
-    system = SystemStream(database, validator, sequencer, publisher, service, log_id=log_id, clock=now_ms)
-    access = AccessLog(database)
+    database = _open_database(settings, directory, installation)
+    recording = make_recording_parts(
+        database,
+        log_id=installation.log_id_bytes,
+        log_signer=log_signer,
+        service_keys=installation.service_keys,
+        service_signer=service_signer,
+        definitions=Definitions(workers),
+        clock=now_ms,
+        checkpoint_interval_ms=settings.checkpoint_interval_ms,
+    )
+    if recount(database, recording.validator):
+        logger.info("clocks counted anew")
     trust = TrustHolder(directory, installation, _finality(settings, installation), roots)
     witnesses = WitnessFile(directory.witnesses)
     witnesses.read()  # a faulty file stops the start, not the first co-signature
-    collector = CosignatureCollector(
-        database, witnesses, policy=lambda: trust.trust.policy, halt=sequencer.halt, clock=now_ms
-    )
-    connector = Connector(
-        settings=settings,
-        directory=directory,
-        installation=installation,
-        database=database,
-        registry=registry,
-        system=system,
-        submitter=submitter,
-        gatherer=Gatherer(witnesses, lambda: trust.trust.policy, collector.states),
-        finality=trust.finality,
-        sealer=AccessLogSealer(database, access, system),
-        clock=now_s,
-        on_incident=lambda incident: record_incident(system, incident),
-        on_deployed=trust.deployed,
-        started=[],
-    )
-    chain_worker = ChainWorker(connector, sequencer.halt, FOLLOW_EVERY)
-    supervisor = make_supervisor(
-        settings=settings,
-        path=directory.views,
-        database=database,
-        registry=registry,
-        validator=validator,
-        system=system,
-        clock=now_ms,
-        workers=workers,
-    )
-    parts = Parts(
+    parts = make_parts(
+        recording,
         settings=settings,
         trust=trust,
-        database=database,
-        registry=registry,
-        validator=validator,
-        sequencer=sequencer,
-        publisher=publisher,
-        access=access,
-        chain_worker=chain_worker,
-        collector=collector,
-        supervisor=supervisor,
+        witnesses=witnesses,
+        connect=lambda: connector(),  # noqa: PLW0108 - it is made below, of these parts
+        views=directory.views,
         token_key=installations.read_token_key(directory),
         clock=now_ms,
-        timestamp_worker=_timestamp_worker(settings, database, roots),
         workers=workers,
+        timestamp_worker=_timestamp_worker(settings, database, roots),
     )
-    return parts, system, connector
-
-
-def _keys(settings: Settings, directory: DataDirectory) -> tuple[SeedSigner, LocalSigner, LocalSigner]:
-    """Open the service's own keys: of checkpoints, of its events, and of its chain transactions."""
-    passphrase = settings.passphrase(directory)
-    return (
-        open_note_key(directory.keys.note_key("log"), passphrase),
-        open_keystore(directory.keys.keystore("service"), passphrase),
-        open_keystore(directory.keys.keystore("submitter"), passphrase),
-    )
+    connector = Connector(parts, directory, installation, submitter, witnesses, trust)
+    return parts, connector
 
 
 def work_limits(settings: Settings) -> WorkLimits:
@@ -455,24 +514,17 @@ def work_limits(settings: Settings) -> WorkLimits:
     )
 
 
-def _log(
-    settings: Settings, directory: DataDirectory, installation: Installation, workers: WorkerPool
-) -> tuple[Database, Registry, Validator]:
-    """Open the log and build the registry view and the validator of its events."""
-    log_id = installation.log_id_bytes
+def _open_database(settings: Settings, directory: DataDirectory, installation: Installation) -> Database:
+    """Return the database of the log. Raises IntegrityBroken for one from before its keys were replaced."""
     database = open_database(settings.database_url or f"sqlite:///{directory.database}")
     try:
-        initialise(database, log_id)
+        initialise(database, installation.log_id_bytes)
         with database.read() as connection:
             installations.require_no_rollback(installation, tree(connection).size)
     except TallystickError:
         database.close()
         raise
-    registry = Registry(log_id, installation.service_keys)
-    validator = Validator(database, registry, shipped_rulebook(), shipped_calendar(), Definitions(workers))
-    if recount(database, validator):
-        logger.info("clocks counted anew")
-    return database, registry, validator
+    return database
 
 
 def _finality(settings: Settings, installation: Installation) -> FinalityRule:

@@ -107,7 +107,7 @@ class SignInService:
         self._database = database
         self._url = url
         self._audience = "0x" + log_id.hex()
-        self._key = _token_key(token_key)
+        self._key = OKPKey.import_key(Ed25519PrivateKey.from_private_bytes(token_key))
         self._chain_id = chain_id
         self._token_lifetime_s = token_lifetime_s
         self._challenge_lifetime_s = challenge_lifetime_s
@@ -229,10 +229,6 @@ def _require_signed(challenge: Challenge, signature: str) -> None:
             field="signature",
             code="signature_refused",
         )
-
-
-def _token_key(seed: bytes) -> OKPKey:
-    return OKPKey.import_key(Ed25519PrivateKey.from_private_bytes(seed))
 
 
 def _registry() -> JWSRegistry:

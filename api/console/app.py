@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import Depends, FastAPI, Request
+from fastapi import APIRouter, Depends, FastAPI, Path, Query, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from msgspec.structs import replace
@@ -13,37 +13,26 @@ from starlette.exceptions import HTTPException
 from starlette.responses import RedirectResponse, Response
 
 from api.auth.sessions import ReaderSession
-from api.console import (
-    act_pages,
-    audit_pages,
-    bench_pages,
-    case_pages,
+from api.console.audit import audit_pages
+from api.console.cases import case_acts, case_lists, case_pages, event_pages, picture_pages
+from api.console.operation import operation_pages
+from api.console.registry import registry_pages
+from api.console.shared.access import OwnPages, SignInNeeded, sign_in_first, visiting
+from api.console.shared.rendering import Assets, language, page, release
+from api.console.sign_in import sign_in_pages
+from api.console.supervision import (
     correlation_pages,
-    drafts,
-    event_pages,
     lead_pages,
     library_pages,
-    lineage_pages,
-    lists,
-    matter_drafts,
-    operation,
-    picture_pages,
-    reads_pages,
     recommendation_pages,
-    refusals,
-    registry_pages,
     report_pages,
-    samples,
-    search_pages,
-    signing_in,
-    verifying,
+    supervision_acts,
 )
-from api.console.access import SignInNeeded, session_of, sign_in_first, visiting
-from api.console.assets import Assets, release
-from api.console.rendering import language, page
-from api.console.security import OwnPages
-from api.dependencies import Service, service_of
-from api.middleware.problems import Problem, Refused, problem_of
+from api.console.verify import verify_pages
+from api.console.workbench import bench_pages
+from api.dependencies import ServiceOf, service_of
+from api.middleware.problems import HINTS, Problem, Refused, problem_of
+from api.services.service import Service
 from api.texts import Texts
 from ledger.core.errors import MalformedInput, NotFound, TallystickError
 from ledger.core.procedure.legal_days import with_readable_times
@@ -51,35 +40,30 @@ from ledger.i18n import Labels
 from ledger.store.growth import KeyUses
 from ledger.supervision.model_faults import ModelRefused
 
-_PARTS = (
-    signing_in,
-    lists,
+router = APIRouter()
+_FEATURES = (
+    sign_in_pages,
+    case_lists,
     case_pages,
-    act_pages,
-    drafts,
+    case_acts,
     lead_pages,
     bench_pages,
     library_pages,
     recommendation_pages,
     report_pages,
     correlation_pages,
-    matter_drafts,
-    operation,
+    supervision_acts,
+    operation_pages,
     registry_pages,
-    samples,
-    verifying,
+    verify_pages,
     picture_pages,
-    lineage_pages,
     event_pages,
-    reads_pages,
-    search_pages,
     audit_pages,
-    refusals,
 )
 
 
 def make_console(service: Service) -> FastAPI:
-    """Return the application of the pages, to be mounted at ``security.PATH``."""
+    """Return the application of the pages, to be mounted at ``rendering.PATH``."""
     own_pages = OwnPages(service.parts.settings.url)
 
     def require_own_page(request: Request) -> None:
@@ -96,17 +80,37 @@ def make_console(service: Service) -> FastAPI:
     app.state.service = service
     app.state.pages = frozenset(route.path for route in routes() if "GET" in (route.methods or ()))
     app.state.uses = KeyUses()
-    app.state.loading = samples.Loading(service.parts)
-    for part in _PARTS:
-        app.include_router(part.router)
+    app.state.loading = operation_pages.Loading(service.parts)
+    for feature_router in _routers():
+        app.include_router(feature_router)
     app.mount(f"/static/{release()}", Assets())
     return app
 
 
 def routes() -> Iterator[APIRoute]:
     """Yield the routes of all pages, parts of pages, and forms."""
-    for part in _PARTS:
-        yield from (route for route in part.router.routes if isinstance(route, APIRoute))
+    for feature_router in _routers():
+        yield from (route for route in feature_router.routes if isinstance(route, APIRoute))
+
+
+def _routers() -> list[APIRouter]:
+    return [*(feature.router for feature in _FEATURES), router]
+
+
+@router.get("/refusals/{code}")
+def refusal(
+    request: Request,
+    service: ServiceOf,
+    code: Annotated[str, Path(pattern="^[a-z_]{1,64}$")],
+    status: Annotated[int | None, Query(ge=400, le=599)] = None,
+) -> Response:
+    """Return a part of a page for scripts that were refused by the service's API or by the signer.
+
+    It says what the code means and what to do next, and has a place for the detail. Without ``status`` it was not the
+    service that refused.
+    """
+    problem = Problem(status or 0, "", code, "", HINTS[400])
+    return page(request, service, "shared/refused.html", problem=problem)
 
 
 def to_console(_request: Request) -> Response:
@@ -144,16 +148,17 @@ def _of_model(refused: ModelRefused, reader_language: str) -> str:
 def _refusal_page(request: Request, problem: Problem) -> Response:
     """Return the page, or the part that was asked for, with what was refused and what to do."""
     service = service_of(request)
-    template = "refusal.html" if "hx-request" in request.headers else "error.html"
+    template = "shared/refusal.html" if "hx-request" in request.headers else "shared/error.html"
     return page(request, service, template, _session(request, service), status=problem.status, problem=problem)
 
 
 def _session(request: Request, service: Service) -> ReaderSession | None:
     """Return the reader's session, or None, also if it cannot be determined because the database failed."""
     try:
-        return session_of(visiting(request, service))
+        visitor = visiting(request, service)
     except Exception:  # noqa: BLE001 - an error page comes, whatever failed
         return None
+    return visitor.session if visitor else None
 
 
 HANDLERS: Mapping[Any, Any] = {

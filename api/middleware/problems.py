@@ -152,7 +152,7 @@ def response_of(error: TallystickError) -> Response:
         headers["WWW-Authenticate"] = 'Bearer realm="tallystick", error="invalid_token"'
     if problem.status in (408, 429, 503):
         headers["Retry-After"] = str(getattr(error, "retry_after", 0) or 1)
-    return _response(problem, headers)
+    return Response(msgspec.json.encode(problem), problem.status, headers, MEDIA_TYPE)
 
 
 def answer_to(error: TallystickError) -> Response:
@@ -216,7 +216,3 @@ HANDLERS: Mapping[Any, Any] = {
 
 def _field(location: tuple[str | int, ...]) -> str:
     return ".".join(str(part) for part in location[1:]) or str(location[0])
-
-
-def _response(problem: Problem, headers: dict[str, str]) -> Response:
-    return Response(msgspec.json.encode(problem), problem.status, headers, MEDIA_TYPE)

@@ -63,7 +63,7 @@ class _Server(uvicorn.Server):
     """Returns from ``run()`` after a signal instead of raising it again, which would end the process before its parts
     close.
 
-    Garbage is collected seldom: case states hold no cycles, and a collection walks through all of them.
+    Garbage is collected seldom: case states hold no cycles, and a collection histories through all of them.
     """
 
     async def startup(self, sockets: list[socket] | None = None) -> None:

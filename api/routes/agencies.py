@@ -7,11 +7,9 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from starlette.responses import Response
 
-from api.dependencies import After, Limit, ServiceOf, SlugPath, json_response, public_page_response
+from api.dependencies import After, Limit, ServiceOf, SlugPath, json_response, known_agency, public_page_response
 from api.schemas.answers import AgencyView, KeyView, RegistryEntryView, agency_view, key_view, registry_entry_view
 from api.schemas.openapi import answers, page_of
-from ledger.core.errors import NotFound
-from ledger.core.signing.authority import Agency, AuthorityState
 from ledger.store import log
 
 router = APIRouter(prefix="/api/v1", tags=["registry"])
@@ -62,11 +60,3 @@ def registry(service: ServiceOf, limit: Limit = 100, after: After = -1) -> Respo
         entries = log.registry_entries(connection, after=after)[:count]
     views = [registry_entry_view(entry) for entry in entries]
     return public_page_response("entries", views, count, lambda entry: entry.index)
-
-
-def known_agency(authority: AuthorityState, agency_id: str, *, field: str = "agency_id") -> Agency:
-    """Return the agency. Raises NotFound if the registry does not have it."""
-    agency = authority.agencies.get(agency_id)
-    if agency is None:
-        raise NotFound(f"no agency {agency_id} is admitted to this ledger", field=field)
-    return agency

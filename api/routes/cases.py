@@ -1,18 +1,18 @@
-"""Cases, their items and handovers."""
+"""Cases with their items and handovers: lists, the search by what stands on a paper, and files for other programs."""
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Callable
+from typing import Annotated, Literal, NamedTuple
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Query
 from starlette.responses import Response
 
-from api.auth.reading import Reading
 from api.dependencies import (
     Following,
+    LabelsOf,
     Limit,
     Reads,
-    Service,
     ServiceOf,
     SlugPath,
     SlugQuery,
@@ -35,13 +35,18 @@ from api.schemas.answers import (
     item_line,
     item_view,
 )
-from api.schemas.openapi import answers, page_of
-from ledger.core.custody import Handover
+from api.schemas.openapi import answers, page_of, problems
+from api.services.case_reading import LONGEST, SHORTEST, require_handover, search_cases, timeline_builder
 from ledger.core.custody.state import HandoverStatus
 from ledger.core.errors import NotFound
 from ledger.core.events.terms import Stage
+from ledger.i18n import Labels
+from ledger.interchange.exports import ocel
+from ledger.interchange.exports.case_uco import case_uco
+from ledger.interchange.exports.timeline_files import timeline_csv, timeline_json
 from ledger.store import cases, log
-from ledger.store.database import Connection
+from ledger.store.search import Hit
+from ledger.timeline import CaseTimeline, names_by_id
 
 router = APIRouter(prefix="/api/v1")
 
@@ -172,15 +177,76 @@ def show_handover(service: ServiceOf, reading: Reads, case_id: SlugPath, handove
     return json_response(handover_view(case_id, handover))
 
 
-def require_handover(
-    connection: Connection, service: Service, reading: Reading, case_id: str, handover_id: str
-) -> Handover:
-    """Return the handover, for its two agencies and for those who may see its case. Raises NotFound."""
-    state = service.parts.validator.states.of_case(case_id)
-    handover = state.handovers.get(handover_id) if state else None
-    if handover is not None and (
-        reading.agency in (handover.from_agency, handover.to_agency)
-        or cases.sight(connection, case_id, reading.reader) is not None
-    ):
-        return handover
-    raise NotFound(f"no handover {handover_id} of a case {case_id} that you may see", field="handover_id")
+Asked = Annotated[str, Query(min_length=SHORTEST, max_length=LONGEST, description="the word, or its beginning")]
+
+
+@router.get(
+    "/search",
+    tags=["cases"],
+    summary="Find cases by what stands on a paper, a seal or a file",
+    responses=answers(page_of("hits", Hit), 400, 401, 422, 503),
+)
+def find(service: ServiceOf, reading: Reads, q: Asked, limit: Limit = 100, after: Following = None) -> Response:
+    """Find the cases that you may see by a word in full, or by its beginning.
+
+    Searched are case numbers of any agency, numbers of papers, exhibits and seals, digests (with or without the
+    algorithm), officers, pseudonyms of persons, and ids of cases, items, handovers and events. The search is recorded.
+    """
+    results = search_cases(service, reading, q, service.limit(limit), after)
+    return json_response({"hits": results.hits} | ({"next": results.following} if results.following else {}))
+
+
+Format = Annotated[Literal["csv", "json", "ocel", "case-uco"], Query(alias="format", description="of the file")]
+Bom = Annotated[bool, Query(description="begin a CSV file with a byte order mark, for Excel")]
+
+
+class _ExportOptions(NamedTuple):
+    """The language and agency names in which a file is made, and whether it begins with a byte order mark."""
+
+    labels: Labels
+    names: Callable[[str], str]
+    bom: bool
+
+
+class _Format(NamedTuple):
+    """A format: its media type, the suffix of its file name, and the function that makes a file of it."""
+
+    media_type: str
+    suffix: str
+    make: Callable[[CaseTimeline, _ExportOptions], bytes]
+
+
+_FORMATS: dict[str, _Format] = {
+    "csv": _Format(
+        "text/csv; charset=utf-8", "csv", lambda case, options: timeline_csv(case, options.labels, bom=options.bom)
+    ),
+    "json": _Format("application/json", "json", lambda case, _: timeline_json(case)),
+    "ocel": _Format("application/json", "ocel.json", lambda case, _: ocel.encode(ocel.ocel([case]))),
+    "case-uco": _Format("application/ld+json", "case.jsonld", lambda case, options: case_uco(case, options.names)),
+}
+_FILES: dict[str, dict[str, str]] = {kind.media_type.partition(";")[0]: {} for kind in _FORMATS.values()}
+
+
+@router.get(
+    "/cases/{case_id}/export",
+    tags=["cases"],
+    summary="Give a case as a file for other programs",
+    responses={200: {"description": "The file", "content": _FILES}, **problems(400, 401, 404, 503)},
+)
+def export_case(
+    *, service: ServiceOf, reading: Reads, labels: LabelsOf, case_id: SlugPath, file_format: Format, bom: Bom = False
+) -> Response:
+    """Return the case's timeline as CSV or JSON, an OCEL 2.0 event log, or a CASE/UCO graph.
+
+    Confidential sections are in none of them. The export is recorded as a read.
+    """
+    kind = _FORMATS[file_format]
+    with service.parts.database.read() as connection:
+        reading.require_case(connection, case_id)
+    with service.parts.workers.turn(reading.agency):  # of many events this takes seconds
+        with service.parts.database.read() as connection:
+            timeline = timeline_builder(service, reading, labels).case(connection, case_id)
+        file_bytes = kind.make(timeline, _ExportOptions(labels, names_by_id(reading.authority.names, labels), bom))
+    reading.record(f"export of the case as {file_format}", case_id)
+    headers = {"Content-Disposition": f'attachment; filename="{case_id}.{kind.suffix}"'}
+    return Response(file_bytes, media_type=kind.media_type, headers=headers)

@@ -16,15 +16,14 @@ from api.dependencies import (
     LabelsOf,
     Limit,
     Reads,
-    Service,
     ServiceOf,
     SlugPath,
     SlugQuery,
     json_response,
     page_response,
-    position_after,
 )
 from api.schemas.openapi import answers, page_of
+from api.services.service import Service, position_after
 from ledger.core.custody.due_dates import ClockAtMoment, Deadline, Status, deadline, deadlines
 from ledger.deadlines.working_days import period_in_words
 from ledger.i18n import Labels

@@ -18,17 +18,16 @@ from api.dependencies import (
     Ground,
     Limit,
     Reads,
-    Service,
     ServiceOf,
     SlugQuery,
     json_response,
     page_response,
-    position_after,
 )
 from api.schemas.answers import EventView, event_view
 from api.schemas.openapi import answers
+from api.services.case_reading import find_event, record_event
 from api.services.feed import FEED, FeedPage, goes_on, read_page
-from ledger.core.errors import NotFound
+from api.services.service import Service, position_after
 from ledger.core.visibility import Sight
 from ledger.store import log
 from ledger.store.database import Connection
@@ -93,27 +92,10 @@ def _of_case(
 def event(service: ServiceOf, reading: Reads, event_id: EventIdPath, ground: Ground = None) -> Response:
     """Return the signed bytes as they are, with the sections that you may read."""
     with service.parts.database.read() as connection:
-        entry, sight = find(connection, reading, event_id)
+        entry, sight = find_event(connection, reading, event_id)
         view = _view(connection, reading, entry, sight, ground)
-    record(reading, "event", entry, ground)
+    record_event(reading, "event", entry, ground)
     return json_response(view)
-
-
-def find(connection: Connection, reading: Reading, event_id: str) -> tuple[StoredEntry, Sight]:
-    """Return the entry of an event, and how the reader sees it.
-
-    Raises NotFound, in the same words for an event that the reader may not see.
-    """
-    entry = log.identities(connection, [event_id]).get(event_id)
-    if entry is None:
-        raise NotFound(f"no event {event_id} that you may see", field="event_id")
-    return entry, reading.require_entry(connection, entry)
-
-
-def record(reading: Reading, subject: str, entry: StoredEntry, ground: str | None = None) -> None:
-    """Record the read of one event, with its case if it is in one."""
-    case_ids = [entry.stream_id] if entry.stream_kind == "case" else []
-    reading.record(f"{subject} {entry.event_id}", *case_ids, ground=ground)
 
 
 def _view(connection: Connection, reading: Reading, entry: StoredEntry, sight: Sight, ground: str | None) -> EventView:

@@ -18,7 +18,6 @@ from api.dependencies import (
     Following,
     Limit,
     Reads,
-    Service,
     ServiceOf,
     SlugPath,
     SlugQuery,
@@ -28,21 +27,18 @@ from api.dependencies import (
     window_of,
 )
 from api.middleware.bodies import read_body
-from api.routes.reports import require_governing
 from api.schemas.openapi import answers, page_of, takes
-from ledger.config.installation import DataDirectory
+from api.services.governance import dataset_files, datasets_in_line, require_governing
+from api.services.service import Service
 from ledger.core.encoding.decoding import decoder_of
 from ledger.core.errors import NotFound
 from ledger.core.events import EVENT_TYPES
 from ledger.core.events.record import DatasetRegistered
 from ledger.core.events.terms import CaseId, Line
 from ledger.core.log.replay import StreamHead
-from ledger.core.procedure.jurisdiction import in_line
 from ledger.store import imports
-from ledger.store.cases import Page
-from ledger.store.database import Connection
 from ledger.store.imports import CaseImport, RegisteredDataset
-from ledger.supervision.runs.datasets import DatasetFiles, DatasetShape, current, shape_of
+from ledger.supervision.runs.datasets import DatasetShape, shape_of
 from ledger.supervision.view_catalogue import dataset_view
 
 MAX_LOOKED_UP = 500  # rows of one look-up
@@ -193,11 +189,11 @@ def list_datasets(
     with service.parts.database.read() as connection:
         if for_models:
             require_governing(reading)
-            registered = _compared_with(connection, reading, window)
+            registered = datasets_in_line(connection, reading, window)
         else:
             registered = imports.datasets(connection, reading.agency, window)
     reading.record("list of data sets")
-    files = _files(service)
+    files = dataset_files(service)
     lines = [_dataset_line(dataset, kept=files.holds(dataset.body.digest)) for dataset in registered]
     return page_response(service, "datasets", lines, window.limit, lambda line: line.index)
 
@@ -239,35 +235,9 @@ def _kept(service: Service, reading: Reading, body: DatasetRegistered, data: byt
     def read(path: FilePath, registered: DatasetRegistered) -> DatasetShape:
         return workers.run(shape_of, path, registered, agency=reading.agency, field="file")
 
-    shape = _files(service).keep_read(body, data, read)
+    shape = dataset_files(service).keep_read(body, data, read)
     reading.record(f"file of the data set {dataset_id} given")
     return json_response(DatasetKept(dataset_id, body.digest, dataset_view(dataset_id), shape.columns, shape.rows))
-
-
-def known_to_models(service: Service, reading: Reading) -> frozenset[str]:
-    """Return the ids of the data sets that models of the reader's agency can query.
-
-    Their registration must be by an agency in line with the reader's, and their file must have been given.
-    """
-    with service.parts.database.read() as connection:
-        registered = _compared_with(connection, reading, Page(imports.MAX_DATASETS))
-    files = _files(service)
-    return frozenset(dataset.body.dataset_id for dataset in registered if files.holds(dataset.body.digest))
-
-
-def _compared_with(connection: Connection, reading: Reading, window: Page) -> list[RegisteredDataset]:
-    """Return the registrations in force, of agencies in line with the reader's."""
-    agencies = reading.authority.agencies
-    own, after = agencies[reading.agency], -1 if window.after is None else int(window.after)
-    near = {name for name, agency in agencies.items() if in_line(agency, own)}
-    counting = current(imports.every_dataset(connection), near).values()
-    return sorted((dataset for dataset in counting if dataset.index > after), key=lambda dataset: dataset.index)[
-        : window.limit
-    ]
-
-
-def _files(service: Service) -> DatasetFiles:
-    return DatasetFiles(DataDirectory(service.parts.settings.data_dir).datasets, service.parts.database)
 
 
 def _dataset_line(dataset: RegisteredDataset, *, kept: bool) -> DatasetLine:

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 
-import msgspec
 from fastapi import APIRouter, Query, Request
 from msgspec import Meta, Struct
 from starlette.concurrency import run_in_threadpool
@@ -17,7 +14,6 @@ from api.dependencies import (
     Following,
     Limit,
     Reads,
-    Service,
     ServiceOf,
     SlugPath,
     SlugQuery,
@@ -26,32 +22,32 @@ from api.dependencies import (
     read_json,
     window_of,
 )
-from api.routes.models import Retired
-from api.routes.reports import require_governing
+from api.routes.supervision import Retired
 from api.schemas.openapi import answers, page_of, problems, takes
+from api.services.governance import require_governing
 from api.services.library_views import (
     AdoptersView,
-    Counted,
     LibraryEntry,
     LibraryLine,
+    OutturnLine,
     adopters,
+    by_quarter,
+    counted_leads,
     library_entry,
-    library_line,
-    searched,
+    lines_of,
+    model_package,
+    version_of,
 )
 from api.services.matters import require_matter
+from api.services.service import Service
 from ledger.core.encoding.decoding import decoder_of
-from ledger.core.errors import NotFound
 from ledger.core.events.terms import BusinessLine, Severity
-from ledger.core.procedure.legal_days import legal_day_of
 from ledger.core.supervision import ModelState
 from ledger.core.supervision.model_package import FORMAT
 from ledger.core.supervision.models import STREAM
-from ledger.core.supervision.state import ModelVersion
 from ledger.recording.supervision_streams import identified
 from ledger.store import supervision
 from ledger.store.cases import Page
-from ledger.store.database import Connection
 from ledger.supervision.library.cards import Comparison, compare
 from ledger.supervision.runs.supervisor import MODELS_AT_MOST
 
@@ -61,15 +57,6 @@ MAX_BODY: Final = 1024 * 1024  # bytes
 Wanted = Annotated[str | None, Query(min_length=1, max_length=200, description="words to look for, in any language")]
 SeverityOf = Annotated[Severity | None, Query(description="only models of this severity")]
 VersionQuery = Annotated[int | None, Query(ge=1, le=1_000_000, description="version of the model, if not the newest")]
-
-
-class OutturnLine(Struct, frozen=True):
-    """The number of leads raised in a quarter (``2026-Q1``, by days in Asia/Shanghai) that have this status now."""
-
-    quarter: str
-    status: str
-    outcome: str | None
-    count: int
 
 
 class OutturnView(Struct, frozen=True):
@@ -167,14 +154,9 @@ def package(service: ServiceOf, reading: Reads, model_id: SlugPath, version: Ver
 
     The package is verified before it is returned.
     """
-    with service.parts.database.read() as connection:
-        state, _ = require_matter(connection, reading, STREAM + model_id, ModelState, field="model_id")
-    published = version_of(state, version, "version")
-    wanted = [earlier.event_id for earlier in state.versions if earlier.body.version <= published.body.version]
-    package_bytes = service.prover.package(model_id, published.body.version, wanted)
-    reading.record(f"package of model {model_id}")
-    disposition = f'attachment; filename="{model_id}-{published.body.version}.json"'
-    return Response(package_bytes, media_type="application/json", headers={"Content-Disposition": disposition})
+    content, name = model_package(service, reading, model_id, version)
+    headers = {"Content-Disposition": f'attachment; filename="{name}"'}
+    return Response(content, media_type="application/json", headers=headers)
 
 
 @router.get(
@@ -258,53 +240,3 @@ def _checked(service: Service, reading: Reading, texts: tuple[str, ...]) -> Resp
         ]
     reading.record("anonymity of texts")
     return json_response(AnonymityView(tuple(traces)))
-
-
-def by_quarter(counted: list[tuple[str, str, str | None, int]]) -> tuple[OutturnLine, ...]:
-    """Return the lines of an outturn in the order of time, from rows of (hour, status, outcome, count)."""
-    counts: Counter[tuple[str, str, str | None]] = Counter()
-    for hour, status, outcome, count in counted:
-        counts[_quarter(hour), status, outcome] += count
-    lines = (OutturnLine(*key, count) for key, count in counts.items())
-    return tuple(sorted(lines, key=lambda line: (line.quarter, line.status)))
-
-
-def lines_of(
-    connection: Connection, reading: Reading, rows: list[dict[str, Any]], words: str | None, limit: int
-) -> list[LibraryLine]:
-    """Return the first models as the library lists them, or the best matches of the words."""
-    model_ids = [row["model_id"] for row in (rows if words else rows[:limit])]
-    states = {
-        model_id: require_matter(connection, reading, STREAM + model_id, ModelState, field="model_id")[0]
-        for model_id in model_ids
-    }
-    bodies = (state.newest.body for state in states.values())
-    places = searched(bodies, words, limit) if words else dict.fromkeys(model_ids, ())
-    counted = counted_leads(connection, places) if reading.counts_leads else dict.fromkeys(places)
-    return [
-        msgspec.structs.replace(library_line(states[model_id], counted[model_id]), found_in=matched)
-        for model_id, matched in places.items()
-    ]
-
-
-def counted_leads(connection: Connection, model_ids: Iterable[str]) -> dict[str, list[Counted]]:
-    """Return how many leads each of these models has, by procuratorate, status and outcome."""
-    counts: dict[str, list[Counted]] = {model_id: [] for model_id in model_ids}
-    for model_id, procuratorate, status, outcome, count in supervision.tally_of(connection, counts):
-        counts[model_id].append((procuratorate, status, outcome, count))
-    return counts
-
-
-def version_of(state: ModelState, version: int | None, field: str) -> ModelVersion:
-    """Return the requested version, or the newest. Raises NotFound."""
-    wanted = version or state.newest.body.version
-    published = next((candidate for candidate in state.versions if candidate.body.version == wanted), None)
-    if published is None:
-        raise NotFound(f"{state.model_id} has no version {wanted}: it has 1 to {len(state.versions)}", field=field)
-    return published
-
-
-def _quarter(hour: str) -> str:
-    """Return the quarter of the hour's day in Asia/Shanghai, which is whole hours ahead of UTC."""
-    day = legal_day_of(f"{hour}:00:00+00:00")
-    return f"{day.year}-Q{(day.month + 2) // 3}"

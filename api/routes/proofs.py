@@ -1,26 +1,39 @@
-"""Proof bundles: files that anybody can check offline."""
+"""Files that anybody can check offline: proof bundles, certificates of what is proven, and printed documents."""
 
 from __future__ import annotations
 
-from fastapi import APIRouter
+from typing import Annotated, Any, Literal, get_args
+
+from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
-from api.auth.reading import Reading
-from api.dependencies import EventIdPath, Ground, Reads, Service, ServiceOf, SlugPath
-from api.routes.events import find, record
+from api.dependencies import EventIdPath, Ground, Reads, ServiceOf, SlugPath, SlugQuery
 from api.schemas.openapi import problems
-from ledger.core.visibility import Sight
+from api.services.documents import (
+    Document,
+    bundle_of_case,
+    bundle_of_event,
+    certified_case,
+    certified_event,
+    printed_event,
+)
+from ledger.i18n import language_of
+from ledger.interchange.papers.forms import DOCUMENTS
+from ledger.interchange.papers.paper_text import PaperLanguage, language_for
 from ledger.proofs.bundles import Withheld
-from ledger.store import cases
 
-router = APIRouter(prefix="/api/v1", tags=["proofs"])
+router = APIRouter(prefix="/api/v1")
 _BUNDLE = problems(400, 401, 404, 503) | {
     200: {"content": {"application/json": {"schema": {"type": "object", "description": "tallystick/bundle@v1"}}}}
 }
 
 
 @router.get(
-    "/events/{event_id}/proof", summary="Get the proof bundle of an event", response_class=Response, responses=_BUNDLE
+    "/events/{event_id}/proof",
+    tags=["proofs"],
+    summary="Get the proof bundle of an event",
+    response_class=Response,
+    responses=_BUNDLE,
 )
 def event_proof(
     service: ServiceOf,
@@ -38,7 +51,11 @@ def event_proof(
 
 
 @router.get(
-    "/cases/{case_id}/proof", summary="Get the proof bundle of a case", response_class=Response, responses=_BUNDLE
+    "/cases/{case_id}/proof",
+    tags=["proofs"],
+    summary="Get the proof bundle of a case",
+    response_class=Response,
+    responses=_BUNDLE,
 )
 def case_proof(
     service: ServiceOf, reading: Reads, case_id: SlugPath, withhold: Withheld | None = None, ground: Ground = None
@@ -49,30 +66,112 @@ def case_proof(
     return Response(bundle, media_type="application/json")
 
 
-def bundle_of_event(
-    service: Service, reading: Reading, event_id: str, withhold: Withheld | None, ground: str | None
-) -> bytes:
-    """Return the event's bundle as this reader may have it, and record the read."""
-    with service.parts.database.read() as connection:
-        entry, sight = find(connection, reading, event_id)
-        shows_sections = reading.sees_sections(connection, entry, sight, ground)
-    bundle = service.prover.bundle(event_id, _withheld(withhold, shows_sections=shows_sections))
-    record(reading, "proof of event", entry, ground)
-    return bundle
+assert get_args(Document) == DOCUMENTS, "the route offers what the table of forms has"
+Language = Annotated[
+    PaperLanguage | None, Query(alias="lang", description="language or languages; else by Accept-Language")
+]
+DocumentQuery = Annotated[
+    Document | None, Query(alias="document", description="which one, where an event prints as several")
+]
+ItemQuery = Annotated[SlugQuery, Query(description="only this item, and what happened with it")]
+_PDF: dict[int | str, dict[str, Any]] = {
+    200: {"description": "The paper, PDF/A-3b", "content": {"application/pdf": {}}}
+}
 
 
-def bundle_of_case(
-    service: Service, reading: Reading, case_id: str, withhold: Withheld | None, ground: str | None
-) -> bytes:
-    """Return the case's bundle as this reader may have it, and record the read."""
-    with service.parts.database.read() as connection:
-        sight: Sight = reading.require_case(connection, case_id)
-        holds = cases.holds(connection, case_id, reading.agency)
-    shows_sections = sight == "party" and (holds or ground is not None)
-    bundle = service.prover.case_bundle(case_id, _withheld(withhold, shows_sections=shows_sections))
-    reading.record("proof of the case", case_id, ground=ground)
-    return bundle
+@router.get(
+    "/cases/{case_id}/events/{event_id}/paper",
+    tags=["paper"],
+    summary="Print an event as the document that it prints as",
+    response_class=Response,
+    responses=_PDF | problems(400, 401, 404, 503),
+)
+def paper(
+    *,
+    request: Request,
+    service: ServiceOf,
+    reading: Reads,
+    case_id: SlugPath,
+    event_id: EventIdPath,
+    language: Language = None,
+    kind: DocumentQuery = None,
+    withhold: Literal["sections"] | None = None,
+    ground: Ground = None,
+) -> Response:
+    """Return the case as it was with the event, with names and confidential sections as far as you may read them.
+
+    With `withhold` there are none of these. The same event gives the same file until a section is erased.
+    """
+    pdf = printed_event(
+        service,
+        reading,
+        case_id,
+        event_id,
+        paper_language(request, language),
+        kind=kind,
+        withhold=withhold,
+        ground=ground,
+    )
+    return _pdf_response(pdf, event_id)
 
 
-def _withheld(requested: Withheld | None, *, shows_sections: bool) -> Withheld | None:
-    return requested if requested is not None or shows_sections else "sections"
+@router.get(
+    "/events/{event_id}/certificate",
+    tags=["paper"],
+    summary="Certify what is proven of an event",
+    response_class=Response,
+    responses=_PDF | problems(400, 401, 404, 503),
+)
+def event_certificate(
+    *,
+    request: Request,
+    service: ServiceOf,
+    reading: Reads,
+    event_id: EventIdPath,
+    language: Language = None,
+    withhold: Withheld | None = None,
+    ground: Ground = None,
+) -> Response:
+    """Return the numbered verification of the event's proof bundle in words.
+
+    It sets what is claimed beside what is proven, and says what is not proven. The bundle is attached as `proof`
+    returns it to you.
+    """
+    asked_language = paper_language(request, language)
+    pdf = certified_event(service, reading, event_id, asked_language, withhold=withhold, ground=ground)
+    return _pdf_response(pdf, f"{event_id}.certificate")
+
+
+@router.get(
+    "/cases/{case_id}/certificate",
+    tags=["paper"],
+    summary="Certify what is proven of a case, or of one item",
+    response_class=Response,
+    responses=_PDF | problems(400, 401, 404, 503),
+)
+def case_certificate(
+    *,
+    request: Request,
+    service: ServiceOf,
+    reading: Reads,
+    case_id: SlugPath,
+    item_id: ItemQuery = None,
+    language: Language = None,
+    withhold: Withheld | None = None,
+    ground: Ground = None,
+) -> Response:
+    """Return the same for all events of the case, with items, their digests and the handling chain."""
+    asked_language = paper_language(request, language)
+    pdf = certified_case(service, reading, case_id, asked_language, item_id=item_id, withhold=withhold, ground=ground)
+    return _pdf_response(pdf, f"{case_id}.certificate")
+
+
+def paper_language(request: Request, language: PaperLanguage | None) -> PaperLanguage:
+    """Return the language that was asked for, or else the reader's."""
+    return language or language_for(language_of(request.headers.get("accept-language")))
+
+
+def _pdf_response(pdf: bytes, name: str) -> Response:
+    """Return a response with the PDF under this file name."""
+    headers = {"Content-Disposition": f'inline; filename="{name}.pdf"'}
+    return Response(pdf, media_type="application/pdf", headers=headers)

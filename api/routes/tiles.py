@@ -9,8 +9,9 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Request
 from starlette.responses import Response
 
-from api.dependencies import Service, ServiceOf
+from api.dependencies import ServiceOf
 from api.schemas.openapi import problems
+from api.services.service import Service
 from ledger.core.errors import NotFound
 from ledger.core.log.tiles import TILE_WIDTH, BundleName, TileName, encode_bundle, parse_name, width_at
 from ledger.store import checkpoints, log

@@ -7,39 +7,19 @@ from typing import Annotated
 from fastapi import APIRouter, Path
 from starlette.responses import Response
 
-from api.auth.reading import Reading
-from api.dependencies import (
-    Following,
-    LabelsOf,
-    Limit,
-    Reads,
-    Service,
-    ServiceOf,
-    SlugPath,
-    json_response,
-    page_response,
-    position_after,
-)
+from api.dependencies import Following, LabelsOf, Limit, Reads, ServiceOf, SlugPath, json_response, page_response
 from api.schemas.openapi import answers, page_of
+from api.services.case_reading import timeline_builder
+from api.services.service import position_after
 from ledger.core.custody.spans import Span
 from ledger.core.errors import NotFound
-from ledger.i18n import Labels
 from ledger.store import cases
-from ledger.store.chain_journal import DatabaseJournal
-from ledger.timeline import AnchoredSizes, CustodyHistory, Narrator, TimelineBuilder, TimelineStep, names_by_id
+from ledger.timeline import CustodyHistory, TimelineStep
 
 TIMELINE = "timeline"
 
 router = APIRouter(prefix="/api/v1", tags=["custody"])
 PersonPath = Annotated[str, Path(pattern=r"^[0-9a-f]{32}$")]
-
-
-def timeline_builder(service: Service, reading: Reading, labels: Labels) -> TimelineBuilder:
-    """Return the builder of timelines in the reader's language, with the agencies' names and the anchored sizes."""
-    parts = service.parts
-    anchored = AnchoredSizes(DatabaseJournal(parts.database))
-    narrator = Narrator(labels, names_by_id(reading.authority.names, labels))
-    return TimelineBuilder(parts.validator, service.histories, anchored, narrator)
 
 
 @router.get(

@@ -1,7 +1,8 @@
-"""Audits in the background: one at a time, with its progress; the report is kept."""
+"""Audits at an auditor's request: one of the whole log at a time. Those in the background have their report kept."""
 
 from __future__ import annotations
 
+import os
 import secrets
 import threading
 from collections.abc import Callable
@@ -12,16 +13,24 @@ import structlog
 from msgspec import Struct
 
 from api.auth.reading import Reading
-from ledger.audit import AuditReport
+from api.services.parts import Parts
+from ledger.audit import AuditReport, Look, Node, asking, audit_case, audit_log, replaying
+from ledger.config.installation import DataDirectory
+from ledger.config.settings import EMBEDDED
 from ledger.core.errors import TallystickError, Unavailable
+from ledger.core.procedure.rulebook import Rulebook
+from ledger.core.verification.trust import Trust
+from ledger.procedures import shipped_rulebook
 from ledger.store import audit as audits
+from ledger.store import log
 from ledger.store.audit import KeptAudit
 from ledger.store.database import Database
+from ledger.supervision.runs.datasets import DatasetFiles
 
 logger = structlog.get_logger(__name__)
 
 Progress = Callable[[int, int], None]  # done, and in total
-Audit = Callable[[Progress], AuditReport]
+WORTH_A_PROCESS = 2000  # entries from which the audit runs in processes of its own, beside the service's
 
 
 class Running(Struct):
@@ -40,29 +49,84 @@ class Running(Struct):
 
 
 class Audits:
-    """Runs audits. ``gate`` is held while one runs; ``clock`` returns unix milliseconds."""
+    """Audits the log of one service for its auditors. ``running`` is the audit in the background, if one runs."""
 
-    def __init__(self, database: Database, gate: Lock, clock: Callable[[], int]):
-        self._database = database
-        self._gate = gate
-        self._clock = clock
+    def __init__(self, parts: Parts):
+        self._parts = parts
+        self._gate = Lock()  # an audit of the whole log keeps all processors busy
         self.running: Running | None = None
 
-    def start(self, reading: Reading, case_id: str | None, audit: Audit) -> Running:
-        """Start an audit and return its state. Raises Unavailable while another one runs."""
-        if not self._gate.acquire(blocking=False):
-            raise Unavailable("another audit is running", code="busy", retry_after=10)
+    def of_case(self, case_id: str) -> AuditReport:
+        """Audit a case."""
+        return audit_case(*self._stored(), case_id, look=self._look_at())
+
+    def of_log_alone(self) -> AuditReport:
+        """Audit the whole log. Raises Unavailable while another audit of it runs."""
+        self._close_gate()
+        try:
+            return self._of_log(None)
+        finally:
+            self._gate.release()
+
+    def start(self, reading: Reading, case_id: str | None) -> Running:
+        """Start an audit of a case, or of the whole log, in the background and return its state.
+
+        Raises Unavailable while another one runs.
+        """
+        self._close_gate()
         grant = reading.session.grant
-        run = Running(f"audit-{secrets.token_hex(5)}", case_id, grant.agency_id, grant.officer, self._clock())
+        run = Running(f"audit-{secrets.token_hex(5)}", case_id, grant.agency_id, grant.officer, self._parts.clock())
         self.running = run
-        threading.Thread(target=self._run, args=(run, audit), name="audit", daemon=True).start()
+        threading.Thread(target=self._run, args=(run,), name="audit", daemon=True).start()
         return run
 
-    def _run(self, run: Running, audit: Audit) -> None:
+    def _close_gate(self) -> None:
+        if not self._gate.acquire(blocking=False):
+            raise Unavailable("another audit is running", code="busy", retry_after=10)
+
+    def _of_log(self, progress: Progress | None) -> AuditReport:
+        with self._parts.database.read() as connection:
+            size = log.tree(connection).size
+        is_watched = progress is not None and size >= WORTH_A_PROCESS
+        return audit_log(
+            *self._stored(),
+            look=self._look_at_all(),
+            progress=progress or (lambda _done, _total: None),
+            processes=max(2, (os.cpu_count() or 1) // 2) if is_watched else 1,
+            files=DatasetFiles(DataDirectory(self._parts.settings.data_dir).datasets).digests,
+        )
+
+    def _stored(self) -> tuple[Database, Trust, Rulebook]:
+        """Return what an audit computes again, and by which trust file and rules."""
+        return self._parts.database, self._parts.trust.trust, shipped_rulebook()
+
+    def _look_at(self) -> Look:
+        """Return the check of the node that the service is connected to; without one that step is not checked."""
+
+        def connect() -> Node:
+            link = self._parts.chain_worker.link
+            return Node(link.chain.eth, link.deployment, link.chain.final_block())
+
+        return asking(connect)
+
+    def _look_at_all(self) -> Look:
+        """Return a check that replays the embedded chain from its journal and compares the running node with it.
+
+        For another chain, return the check of the connected node.
+        """
+        parts = self._parts
+        if parts.settings.chain != EMBEDDED:
+            return self._look_at()
+        live = parts.chain_worker.link.chain if parts.chain_worker.state.connected else None
+        return replaying(
+            parts.database, parts.trust.trust.log_id, parts.settings.anvil, live=(lambda: live.eth) if live else None
+        )
+
+    def _run(self, run: Running) -> None:
         report: AuditReport | None = None
         failure: str | None = None
         try:
-            report = audit(run.progress)
+            report = self._of_log(run.progress) if run.case_id is None else self.of_case(run.case_id)
         except TallystickError as error:
             failure = error.message
         except Exception:  # nothing else catches errors of this thread
@@ -82,10 +146,10 @@ class Audits:
             agency=run.agency,
             officer=run.officer,
             started_at=run.started_at,
-            ended_at=self._clock(),
+            ended_at=self._parts.clock(),
             verdict=report.verdict if report else None,
             failure=failure,
             report=encoded,
         )
-        with self._database.write() as connection:
+        with self._parts.database.write() as connection:
             audits.keep(connection, kept)

@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
+import msgspec
 from msgspec import Struct
 
-from api.services.matter_views import LeadsOfModel, ModelHead, VersionLine, leads_of, version_lines
+from api.auth.reading import Reading
+from api.services.matters import LeadsOfModel, ModelHead, VersionLine, leads_of, require_matter, version_lines
+from api.services.service import Service
+from ledger.core.errors import NotFound
 from ledger.core.events.registry import Name
 from ledger.core.events.supervision import BilingualText, Figures, ModelPublished, Origin
 from ledger.core.procedure.jurisdiction import is_within
+from ledger.core.procedure.legal_days import legal_day_of
 from ledger.core.signing.authority import Agency
 from ledger.core.supervision import ModelState
+from ledger.core.supervision.models import STREAM
+from ledger.core.supervision.state import ModelVersion
+from ledger.store import supervision
+from ledger.store.database import Connection
 from ledger.supervision.library.cards import Card, card_of, fit, texts_of
 
 Counted = tuple[str, str, str | None, int]  # procuratorate that has them, status, outcome, how many leads
@@ -176,3 +186,73 @@ def _own(body: ModelPublished, parameters: Mapping[str, str]) -> Iterable[OwnPar
     card: Any = card_of(body.definition)
     defaults = {parameter.name: parameter.default for parameter in card.parameters} if card else {}
     return (OwnParameter(name, value, defaults.get(name)) for name, value in sorted(parameters.items()))
+
+
+class OutturnLine(Struct, frozen=True):
+    """The number of leads raised in a quarter (``2026-Q1``, by days in Asia/Shanghai) that have this status now."""
+
+    quarter: str
+    status: str
+    outcome: str | None
+    count: int
+
+
+def by_quarter(counted: list[tuple[str, str, str | None, int]]) -> tuple[OutturnLine, ...]:
+    """Return the lines of an outturn in the order of time, from rows of (hour, status, outcome, count)."""
+    counts: Counter[tuple[str, str, str | None]] = Counter()
+    for hour, status, outcome, count in counted:
+        counts[_quarter(hour), status, outcome] += count
+    lines = (OutturnLine(*key, count) for key, count in counts.items())
+    return tuple(sorted(lines, key=lambda line: (line.quarter, line.status)))
+
+
+def lines_of(
+    connection: Connection, reading: Reading, rows: list[dict[str, Any]], words: str | None, limit: int
+) -> list[LibraryLine]:
+    """Return the first models as the library lists them, or the best matches of the words."""
+    model_ids = [row["model_id"] for row in (rows if words else rows[:limit])]
+    states = {
+        model_id: require_matter(connection, reading, STREAM + model_id, ModelState, field="model_id")[0]
+        for model_id in model_ids
+    }
+    bodies = (state.newest.body for state in states.values())
+    places = searched(bodies, words, limit) if words else dict.fromkeys(model_ids, ())
+    counted = counted_leads(connection, places) if reading.counts_leads else dict.fromkeys(places)
+    return [
+        msgspec.structs.replace(library_line(states[model_id], counted[model_id]), found_in=matched)
+        for model_id, matched in places.items()
+    ]
+
+
+def counted_leads(connection: Connection, model_ids: Iterable[str]) -> dict[str, list[Counted]]:
+    """Return how many leads each of these models has, by procuratorate, status and outcome."""
+    counts: dict[str, list[Counted]] = {model_id: [] for model_id in model_ids}
+    for model_id, procuratorate, status, outcome, count in supervision.tally_of(connection, counts):
+        counts[model_id].append((procuratorate, status, outcome, count))
+    return counts
+
+
+def version_of(state: ModelState, version: int | None, field: str) -> ModelVersion:
+    """Return the requested version, or the newest. Raises NotFound."""
+    wanted = version or state.newest.body.version
+    published = next((candidate for candidate in state.versions if candidate.body.version == wanted), None)
+    if published is None:
+        raise NotFound(f"{state.model_id} has no version {wanted}: it has 1 to {len(state.versions)}", field=field)
+    return published
+
+
+def _quarter(hour: str) -> str:
+    """Return the quarter of the hour's day in Asia/Shanghai, which is whole hours ahead of UTC."""
+    day = legal_day_of(f"{hour}:00:00+00:00")
+    return f"{day.year}-Q{(day.month + 2) // 3}"
+
+
+def model_package(service: Service, reading: Reading, model_id: str, version: int | None) -> tuple[bytes, str]:
+    """Return the signed package of a version with those before it, and the name of its file; record the read."""
+    with service.parts.database.read() as connection:
+        state, _ = require_matter(connection, reading, STREAM + model_id, ModelState, field="model_id")
+    published = version_of(state, version, "version")
+    wanted = [earlier.event_id for earlier in state.versions if earlier.body.version <= published.body.version]
+    content = service.prover.package(model_id, published.body.version, wanted)
+    reading.record(f"package of model {model_id}")
+    return content, f"{model_id}-{published.body.version}.json"

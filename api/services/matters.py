@@ -1,17 +1,310 @@
-"""Models, leads and recommendations as a reader may see them."""
+"""Models, leads and recommendations as a reader may see them, and their views, made from stored rows and states."""
 
 from __future__ import annotations
 
-from typing import TypeVar
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date
+from typing import Any, TypeVar
+
+from msgspec import Struct
 
 from api.auth.reading import Reading
 from api.schemas.answers import EventView, event_view
+from ledger.core.encoding.decoding import convert
 from ledger.core.errors import NotFound
+from ledger.core.events.supervision import (
+    BilingualText,
+    Figures,
+    LeadAnswered,
+    LeadClosed,
+    LeadConfirmed,
+    LeadDismissed,
+    LeadRaised,
+    PeriodCount,
+    RecommendationAnswered,
+    RecommendationIssued,
+    RecommendationRechecked,
+)
+from ledger.core.procedure.deadlines import PeriodEnd
+from ledger.core.procedure.legal_days import DAY, legal_day_of, spelled, start_of
+from ledger.core.signing.authority import Agency
 from ledger.core.supervision import LeadState, ModelState, RecommendationState
+from ledger.core.supervision.models import STREAM
+from ledger.core.supervision.state import ModelVersion
 from ledger.core.visibility import Sight
 from ledger.recording.supervision_streams import matter_of
 from ledger.store import log, supervision
+from ledger.store.clocks import instant
 from ledger.store.database import Connection
+
+
+class LeadLine(Struct, frozen=True):
+    """A lead in a list. ``updated_index`` is its latest entry.
+
+    ``outcome`` is that of a closed lead, or ``dismissed``.
+    """
+
+    lead_id: str
+    model_id: str
+    model_version: int
+    case_id: str | None
+    supervised: str
+    procuratorate: str
+    severity: str
+    says: BilingualText
+    status: str
+    handler: str | None
+    outcome: str | None
+    recommendation_id: str | None
+    raised_at: str
+    updated_index: int
+
+
+class LeadView(Struct, frozen=True):
+    """A lead with its history. ``raised`` is the finding, ``events`` are its steps as they were signed.
+
+    ``sight`` is how the reader sees it. The next event has ``head`` as its previous one and the number ``sequence`` +
+    1.
+    """
+
+    lead_id: str
+    procuratorate: str
+    supervised: str
+    case_id: str | None
+    status: str
+    handler: str | None
+    department: str | None
+    raised_at: str
+    sight: Sight
+    sequence: int
+    head: str
+    raised: LeadRaised
+    answers: tuple[LeadAnswered, ...]
+    confirmed: LeadConfirmed | None
+    dismissed: LeadDismissed | None
+    closed: LeadClosed | None
+    events: tuple[EventView, ...]
+
+
+class ModelHeading(Struct, frozen=True):
+    """The fields that every view of a version of a model begins with."""
+
+    model_id: str
+    version: int
+    model_digest: str
+    title: BilingualText
+    business_line: str
+    severity: str
+    publisher: str
+    published_at: str
+
+
+class ModelHead(ModelHeading, frozen=True):
+    """A model by one of its versions. ``adoptions`` counts the agencies that run any of them."""
+
+    retired: bool
+    adoptions: int
+
+
+class ModelLine(ModelHead, frozen=True):
+    """A model in a list, by its newest version. ``updated_index`` is its latest entry."""
+
+    updated_index: int
+
+
+class VersionLine(Struct, frozen=True):
+    """A published version."""
+
+    version: int
+    model_digest: str
+    published_at: str
+    officer: str
+    event_id: str
+
+
+class AdoptionView(Struct, frozen=True):
+    """An agency that runs a version with its own parameters."""
+
+    agency: str
+    version: int
+    parameters: dict[str, str]
+    adopted_at: str
+    note: str | None
+
+
+class LeadsOfModel(Struct, frozen=True):
+    """The number of a model's leads over all agencies: in total, by status, and by outcome of the closed ones.
+
+    The outcome of a dismissed lead is ``dismissed``.
+    """
+
+    total: int
+    by_status: dict[str, int]
+    by_outcome: dict[str, int]
+
+
+class ModelView(ModelHeading, frozen=True):
+    """A version of a model. ``definition`` is the text of its file.
+
+    ``leads`` are those of this version, null for readers outside the procuratorates. ``versions`` and ``adoptions`` are
+    of the whole model; ``retired`` is the reason why it is not run any more. The next event has ``head`` as its
+    previous one and the number ``sequence`` + 1.
+    """
+
+    retired: str | None
+    sequence: int
+    head: str
+    definition: str
+    case_study: BilingualText | None
+    figures: Figures | None
+    versions: tuple[VersionLine, ...]
+    adoptions: tuple[AdoptionView, ...]
+    leads: LeadsOfModel | None
+
+
+class RecommendationLine(Struct, frozen=True):
+    """A recommendation in a list. ``leads`` counts the leads that it rests on.
+
+    ``due_at`` is the first instant at which a reply is late, ``last_day`` the legal day before it. Both are null if the
+    rules set no period.
+    """
+
+    recommendation_id: str
+    document_number: str
+    procuratorate: str
+    to_agency: str
+    model_id: str | None
+    status: str
+    issued_at: str
+    due_at: str | None
+    last_day: date | None
+    answered_at: str | None
+    result: str | None
+    leads: int
+    updated_index: int
+
+
+class RecommendationView(Struct, frozen=True):
+    """A recommendation with its history; fields named as in ``LeadView`` mean the same.
+
+    ``counted`` are the leads that its model raised before and after, for the procuratorate that issued it.
+    ``runs_from`` is the day on which the model was first published, if that is within the period before.
+    """
+
+    recommendation_id: str
+    procuratorate: str
+    to_agency: str
+    status: str
+    issued_at: str
+    due_at: str | None
+    last_day: date | None
+    answered_at: str | None
+    sight: Sight
+    sequence: int
+    head: str
+    issued: RecommendationIssued
+    answers: tuple[RecommendationAnswered, ...]
+    rechecks: tuple[RecommendationRechecked, ...]
+    counted: dict[str, PeriodCount] | None
+    runs_from: str | None
+    events: tuple[EventView, ...]
+
+
+def lead_line(row: dict[str, Any]) -> LeadLine:
+    """Return the line of a lead from its row of the read model."""
+    return convert({**row, "says": {"en": row["says_en"], "zh": row["says_zh"]}}, LeadLine)
+
+
+def lead_view(state: LeadState, sight: Sight, events: tuple[EventView, ...]) -> LeadView:
+    """Return the view of a lead in its latest state."""
+    same = ("lead_id", "procuratorate", "status", "handler", "department", "raised_at", "sequence", "head")
+    steps = ("raised", "answers", "confirmed", "dismissed", "closed")
+    fields = {name: getattr(state, name) for name in (*same, *steps)}
+    raised = state.raised
+    return LeadView(**fields, supervised=raised.supervised, case_id=raised.case_id, sight=sight, events=events)
+
+
+def model_line(row: dict[str, Any]) -> ModelLine:
+    """Return the line of a model from its row of the read model."""
+    return convert({**row, "title": {"en": row["title_en"], "zh": row["title_zh"]}}, ModelLine)
+
+
+def model_view(state: ModelState, version: ModelVersion, leads: LeadsOfModel | None) -> ModelView:
+    """Return the view of a version, with the model in its latest state."""
+    body = version.body
+    names = ("model_id", "version", "model_digest", "title", "business_line", "severity", "definition")
+    library = ("case_study", "figures")
+    return ModelView(
+        **{name: getattr(body, name) for name in (*names, *library)},
+        publisher=state.publisher,
+        published_at=version.published_at,
+        retired=state.retired,
+        sequence=state.sequence,
+        head=state.head,
+        versions=version_lines(state),
+        adoptions=tuple(
+            AdoptionView(agency, adoption.version, adoption.parameters, adoption.adopted_at, adoption.note)
+            for agency, adoption in sorted(state.adoptions.items())
+        ),
+        leads=leads,
+    )
+
+
+def version_lines(state: ModelState) -> tuple[VersionLine, ...]:
+    """Return the versions of a model, from 1 on."""
+    return tuple(
+        VersionLine(
+            published.body.version,
+            published.body.model_digest,
+            published.published_at,
+            published.officer,
+            published.event_id,
+        )
+        for published in state.versions
+    )
+
+
+def leads_of_model(tally: list[tuple[int, str, str | None, int]], version: int) -> LeadsOfModel:
+    """Return the counts of one version's leads from rows of (version, status, outcome, count)."""
+    return leads_of(rest for of_version, *rest in tally if of_version == version)
+
+
+def leads_of(counted: Iterable[Sequence[Any]]) -> LeadsOfModel:
+    """Return the counts of leads from rows of (status, outcome, count)."""
+    by_status: dict[str, int] = {}
+    by_outcome: dict[str, int] = {}
+    for status, outcome, count in counted:
+        by_status[status] = by_status.get(status, 0) + count
+        if outcome is not None:
+            by_outcome[outcome] = by_outcome.get(outcome, 0) + count
+    return LeadsOfModel(sum(by_status.values()), by_status, by_outcome)
+
+
+def recommendation_line(row: dict[str, Any], due: PeriodEnd | None) -> RecommendationLine:
+    """Return the line of a recommendation from its row of the read model and the deadline of the reply."""
+    return convert({**row, **_of_reply(due)}, RecommendationLine)
+
+
+def recommendation_view(
+    state: RecommendationState,
+    due: PeriodEnd | None,
+    sight: Sight,
+    events: tuple[EventView, ...],
+    recurrence: Recurrence | None,
+) -> RecommendationView:
+    """Return the view of a recommendation in its latest state."""
+    same = ("recommendation_id", "procuratorate", "status", "issued_at", "answered_at", "sequence", "head")
+    fields = {name: getattr(state, name) for name in (*same, "issued", "answers", "rechecks")}
+    fields |= {"counted": recurrence and recurrence.periods(), "runs_from": recurrence and recurrence.runs_from}
+    to_agency = state.issued.to_agency
+    return RecommendationView(**fields, **_of_reply(due), to_agency=to_agency, sight=sight, events=events)
+
+
+def _of_reply(due: PeriodEnd | None) -> dict[str, Any]:
+    if due is None:
+        return {"due_at": None, "last_day": None}
+    return {"due_at": instant(due.due_at), "last_day": due.last_day}
+
 
 M = TypeVar("M", ModelState, LeadState, RecommendationState)
 
@@ -36,3 +329,52 @@ def life_of(connection: Connection, stream_id: str, sight: Sight) -> tuple[Event
         event_view(entry, (), log.sections(connection, entry.log_index) if sight == "party" else None)
         for entry in log.stream(connection, "supervision", stream_id)
     )
+
+
+class Recurrence(Struct, frozen=True):
+    """The counts of both periods.
+
+    ``runs_from`` is the day of the model's first publication, if that is in the period before.
+    """
+
+    before: PeriodCount
+    after: PeriodCount
+    runs_from: str | None
+
+    def periods(self) -> dict[str, PeriodCount]:
+        """Return both periods by name."""
+        return {"before": self.before, "after": self.after}
+
+
+def recurrence(
+    connection: Connection, state: RecommendationState, now: str, agencies: Mapping[str, Agency]
+) -> Recurrence:
+    """Count the leads of as many days on either side as have gone by since the issue, at least one.
+
+    The day of issue belongs to the period before: what was raised on it led to the recommendation, which can help from
+    the next day on.
+    """
+    issued, today = legal_day_of(state.issued_at), legal_day_of(now)
+    border = issued + DAY
+    days = max(DAY, today - issued)
+    before = _period(connection, state, border - days, border)
+    after = _period(connection, state, border, border + days)
+    return Recurrence(before, after, _runs_from(connection, state, agencies, border - days, border))
+
+
+def _period(connection: Connection, state: RecommendationState, first: date, until: date) -> PeriodCount:
+    """Count the leads of the days in Asia/Shanghai from ``first`` to before ``until``; none without a model."""
+    since, end = (spelled(start_of(day)) for day in (first, until))
+    model_id, agency = state.issued.model_id, state.issued.to_agency
+    count = supervision.count_raised(connection, model_id, agency, since, end) if model_id else 0
+    return PeriodCount(count, first.isoformat(), until.isoformat(), log.tree(connection).size)
+
+
+def _runs_from(
+    connection: Connection, state: RecommendationState, agencies: Mapping[str, Agency], first: date, until: date
+) -> str | None:
+    model = matter_of(connection, STREAM + (state.issued.model_id or ""), agencies)
+    if not isinstance(model, ModelState):
+        return None
+    published = legal_day_of(model.versions[0].published_at)
+    return published.isoformat() if first <= published < until else None

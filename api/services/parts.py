@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from ledger.anchoring.state_proofs import StateProofs
 from ledger.anchoring.timestamps import TimestampWorker
 from ledger.anchoring.worker import ChainWorker
 from ledger.config.settings import Settings
@@ -14,6 +15,7 @@ from ledger.core.verification.trust import Trust
 from ledger.recording.publisher import Publisher
 from ledger.recording.registry_view import Registry
 from ledger.recording.sequencer import Sequencer
+from ledger.recording.system_stream import SystemStream
 from ledger.recording.validation import Validator
 from ledger.store import log
 from ledger.store.access import AccessLog
@@ -36,8 +38,9 @@ class Parts:
     token key.
 
     ``chain_worker.link`` is the connected chain, whose ``registry`` prepares and relays transactions; it raises
-    Unavailable while there is none. ``collector`` knows the state of the witnesses, ``supervisor`` that of the models.
-    ``timestamp_worker`` is None without a timestamp authority. ``workers`` do what may be costly.
+    Unavailable while there is none. ``states`` has its state proofs. ``collector`` knows the state of the witnesses,
+    ``supervisor`` that of the models. ``timestamp_worker`` is None without a timestamp authority.
+    ``workers`` do what may be costly.
     """
 
     settings: Settings
@@ -47,8 +50,10 @@ class Parts:
     validator: Validator
     sequencer: Sequencer
     publisher: Publisher
+    system: SystemStream
     access: AccessLog
     chain_worker: ChainWorker
+    states: StateProofs
     collector: CosignatureCollector
     supervisor: Supervisor
     token_key: bytes

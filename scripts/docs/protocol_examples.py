@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Write the generated parts of docs/protocol.md, the files of docs/examples, and the tables of scripts/verify.
+"""Write the generated parts of docs/protocol.md, the files of docs/examples, and the tables of the browser's verifier.
 
     python -m scripts.docs.protocol_examples            writes them
     python -m scripts.docs.protocol_examples --check    exits 1 if the committed ones differ
@@ -23,7 +23,7 @@ from scripts.docs import protocol_tables, worked_examples
 ROOT = Path(__file__).resolve().parents[2]
 DOCUMENT = ROOT / "docs" / "protocol.md"
 EXAMPLES = ROOT / "docs" / "examples"
-READER_TABLES = ROOT / "scripts" / "verify" / "tables.js"
+READER_TABLES = ROOT / "api" / "console" / "verify" / "verifier" / "tables.js"
 
 MARKED = re.compile(r"(?P<begin><!-- (?P<part>(?:table|example):[a-z_]+) -->\n).*?(?P<end><!-- end -->)", re.DOTALL)
 

@@ -30,7 +30,7 @@ VOCABULARY = re.compile(r"^\| `(?P<name>\w+)` \| (?P<words>`.+`) \|$", re.MULTIL
 
 
 def module(document: str) -> bytes:
-    """``scripts/verify/tables.js``."""
+    """Return ``api/console/verify/verifier/tables.js``."""
     return "".join([HEAD, *exports(document)]).encode()
 
 

@@ -2,7 +2,7 @@
 // a line [verdict, status of step 1, ...], or ["refused"] for what is no bundle.
 import { createReadStream } from "node:fs";
 import { createInterface } from "node:readline";
-import { Refused, verifyFile } from "./verify.js";
+import { Refused, verifyFile } from "../../api/console/verify/verifier/verify.js";
 
 function answer(line) {
   const { trust, bundle } = JSON.parse(line);

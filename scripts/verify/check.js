@@ -1,7 +1,7 @@
 // node scripts/verify/check.js BUNDLE --trust TRUST [--json]: exit codes 0 intact, 1 tampered, 2 usage, 3 unverifiable, 4 not yet anchored.
 import { readFileSync } from "node:fs";
 import { parseArgs } from "node:util";
-import { EXIT, Refused, verifyFile } from "./verify.js";
+import { EXIT, Refused, verifyFile } from "../../api/console/verify/verifier/verify.js";
 
 function main() {
   const { values, positionals } = parseArgs({ options: { trust: { type: "string" }, json: { type: "boolean" } }, allowPositionals: true });

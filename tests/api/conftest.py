@@ -11,14 +11,12 @@ import pytest
 
 from api.app import create_app
 from api.services.parts import Parts
-from api.wiring import make_supervisor
-from ledger.anchoring.worker import ChainConnection, ChainWorker
+from api.wiring import make_parts
+from ledger.anchoring.worker import ChainConnection
 from ledger.config.settings import Settings
 from ledger.core.errors import Unavailable
 from ledger.core.log.policy import parse_policy
 from ledger.core.verification.trust import Trust
-from ledger.store.access import AccessLog
-from ledger.witness.gathering import CosignatureCollector
 from ledger.workers.pool import WorkerPool
 from tests.api.service import Served
 from tests.testkit.builders import LOG_ID, SERVICE, auditor, clerk, supervisor
@@ -66,34 +64,13 @@ def parts_of(
     ledger: Ledger, connect: Callable[[], ChainConnection], settings: Settings = SETTINGS, workers: WorkerPool = WORKERS
 ) -> Parts:
     """What routes and threads of a service work with."""
-    chain_worker = ChainWorker(connect, ledger.sequencer.halt, 1)
-    return Parts(
+    return make_parts(
+        ledger.recording,
         settings=settings,
         trust=Trusted(),
-        database=ledger.database,
-        registry=ledger.registry,
-        validator=ledger.validator,
-        sequencer=ledger.sequencer,
-        publisher=ledger.publisher,
-        access=AccessLog(ledger.database),
-        chain_worker=chain_worker,
-        collector=CosignatureCollector(
-            ledger.database,
-            tuple,
-            policy=lambda: Trusted.trust.policy,
-            halt=ledger.sequencer.halt,
-            clock=ledger.clock,
-        ),
-        supervisor=make_supervisor(
-            settings=settings,
-            path=None,
-            database=ledger.database,
-            registry=ledger.registry,
-            validator=ledger.validator,
-            system=ledger.system,
-            clock=ledger.clock,
-            workers=workers,
-        ),
+        witnesses=tuple,
+        connect=connect,
+        views=None,
         token_key=b"\x07" * 32,
         clock=ledger.clock,
         workers=workers,

@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import Any, Self
 
 import httpx
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.middleware.clients import ConnectionLimits
 from api.middleware.server import make_server
@@ -22,8 +22,34 @@ from tests.testkit.builders import Event, Officer, signature_of
 from tests.testkit.casework import Case
 from tests.testkit.ledgers import Ledger
 from tests.testkit.machine import free_port
+from tests.testkit.time_zones import utc_times_of_page
 
 JSON = {"content-type": "application/json"}
+
+
+class ZoneWatch:
+    """Passes requests on to an application, and collects in ``utc_times`` what its pages for people show in UTC."""
+
+    def __init__(self, app: ASGIApp):
+        self._app = app
+        self.utc_times: list[str] = []
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        is_page, body = False, b""
+
+        async def watched(message: Message) -> None:
+            nonlocal is_page, body
+            if message["type"] == "http.response.start":
+                is_page = any(
+                    value.startswith(b"text/html") for name, value in message["headers"] if name == b"content-type"
+                )
+            elif is_page:
+                body += message.get("body", b"")
+            await send(message)
+
+        await self._app(scope, receive, watched)
+        if is_page and scope["path"].startswith("/console"):
+            self.utc_times += [f"{scope['path']}: {found}" for found in utc_times_of_page(body.decode())]
 
 
 class Served:
@@ -32,10 +58,10 @@ class Served:
     def __init__(self, ledger: Ledger, parts: Parts, app: ASGIApp, lines: list[dict[str, object]]):
         self.ledger = ledger
         self.parts = parts
-        self.app = app
+        self.app = ZoneWatch(app)
         self.lines = lines
         self._loop = asyncio.new_event_loop()
-        transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+        transport = httpx.ASGITransport(self.app, raise_app_exceptions=False)
         self._client = httpx.AsyncClient(transport=transport, base_url="https://ledger.test")
         self._tokens: dict[str, str] = {}
 
@@ -48,6 +74,7 @@ class Served:
         self._loop.run_until_complete(self._client.aclose())
         self._loop.run_until_complete(self._loop.shutdown_default_executor())
         self._loop.close()
+        assert kind is not None or self.app.utc_times == []
 
     def request(self, method: str, path: str, **options: Any) -> httpx.Response:
         return self._loop.run_until_complete(self._client.request(method, path, **options))

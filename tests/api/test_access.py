@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from api.routes import access
+from api.routes import oversight
 from ledger.store.access import Read
 from tests.api.matrix import GOVERNANCE, READS, made_world, reader
 from tests.api.service import Served, problem
@@ -135,7 +135,7 @@ def test_the_list_is_narrowed(served: Served) -> None:
 @pytest.mark.parametrize("looked_at", [1, 3, 10_000])
 def test_pages_give_every_read_once(served: Served, monkeypatch: pytest.MonkeyPatch, looked_at: int) -> None:
     """Also where a request may look through few records, none of which it may show."""
-    monkeypatch.setattr(access, "LOOKED_AT", looked_at)
+    monkeypatch.setattr(oversight, "LOOKED_AT", looked_at)
     served.record(Case("case-1").open())
     served.record(Case("case-2").open(clerk(COURT)))
     for _ in range(3):

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from jsonschema_rs import validate
 
-from api.middleware.submission_routes import example_submission
+from api.routes.submissions import example_submission
 from ledger.config.settings import Settings
 from ledger.core.events import EVENT_TYPES, decode_submission
 from tests.api.conftest import serving

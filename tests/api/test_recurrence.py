@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from api.services.recurrence import Recurrence, recurrence
+from api.services.matters import Recurrence, recurrence
 from ledger.core.procedure.legal_days import legal_day, spelled
 from tests.testkit.builders import POLICE, PROCURATORATE, analyst, clerk, supervisor
 from tests.testkit.ledgers import Ledger, Untried, open_ledger, sqlite_url

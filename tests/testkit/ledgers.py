@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
+from api.wiring import RecordingParts, make_recording_parts
 from ledger.config.keys import LocalSigner
 from ledger.core.encoding import canonical
 from ledger.core.events import Body
@@ -27,14 +28,10 @@ from ledger.core.log.checkpoints import Checkpoint
 from ledger.core.log.merkle import leaf_hash
 from ledger.core.log.notes import SeedSigner
 from ledger.core.log.tlog_proofs import parse_tlog_proof
-from ledger.deadlines.working_days import shipped_calendar
-from ledger.procedures import shipped_rulebook
 from ledger.recording import supervision_streams
-from ledger.recording.publisher import Publisher, Receipt
-from ledger.recording.registry_view import Registry
-from ledger.recording.sequencer import Answer, Sequencer
-from ledger.recording.system_stream import SystemStream
-from ledger.recording.validation import Duplicate, Validator
+from ledger.recording.publisher import Receipt
+from ledger.recording.sequencer import Answer
+from ledger.recording.validation import Duplicate
 from ledger.store.database import Database, open_database
 from ledger.store.log import initialise
 from ledger.supervision.library.publishing import Definitions
@@ -75,15 +72,15 @@ class Clock:
 class Ledger:
     """One process's parts over a database. The registry it was founded with is extended by ``mirror``."""
 
-    database: Database
+    recording: RecordingParts
     clock: Clock
-    registry: Registry
-    validator: Validator
-    publisher: Publisher
-    sequencer: Sequencer
-    system: SystemStream
     changes: builders.Registry = field(default_factory=builders.Registry)
     system_writer: Writer = field(default_factory=lambda: Writer("system", "ledger", step=0))
+
+    def __post_init__(self) -> None:
+        recording = self.recording
+        self.database, self.registry, self.system = recording.database, recording.registry, recording.system
+        self.validator, self.sequencer, self.publisher = recording.validator, recording.sequencer, recording.publisher
 
     def found(self, *officers: Officer) -> Ledger:
         """Admits the officers' agencies and grants their keys, by real entries of the log."""
@@ -197,19 +194,18 @@ def _migrated() -> dict[str, bytes]:
         return {suffix: Path(folder, f"ledger{suffix}").read_bytes() for suffix in (".db", "-access.db")}
 
 
-_rulebook = cache(shipped_rulebook)
-_calendar = cache(shipped_calendar)
-
-
 def assemble(database: Database, clock: Clock, definitions: supervision_streams.Definitions | None = None) -> Ledger:
     """The parts over an open database."""
-    registry = Registry(LOG_ID, SERVICE.key_id)
-    validator = Validator(database, registry, _rulebook(), _calendar(), definitions or Definitions())
-    publisher = Publisher(LOG_SIGNER)
-    sequencer = Sequencer(database, registry, publisher, clock, validator.states)
-    signer = LocalSigner.from_private_key(SERVICE.key.secret)
-    system = SystemStream(database, validator, sequencer, publisher, signer, log_id=LOG_ID, clock=clock)
-    return Ledger(database, clock, registry, validator, publisher, sequencer, system)
+    recording = make_recording_parts(
+        database,
+        log_id=LOG_ID,
+        log_signer=LOG_SIGNER,
+        service_keys=SERVICE.key_id,
+        service_signer=LocalSigner.from_private_key(SERVICE.key.secret),
+        definitions=definitions or Definitions(),
+        clock=clock,
+    )
+    return Ledger(recording, clock)
 
 
 def sqlite_url(folder: object) -> str:

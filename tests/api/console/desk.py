@@ -24,7 +24,7 @@ from ledger.config.keys import LocalSigner
 from ledger.config.settings import Settings
 from ledger.i18n import Labels
 from tests.api.conftest import AGENCIES, no_chain, parts_of
-from tests.api.service import listening_at
+from tests.api.service import ZoneWatch, listening_at
 from tests.testkit.builders import LOG_ID, Officer, analyst, auditor, clerk, signature_of, supervisor
 from tests.testkit.casework import Case
 from tests.testkit.ledgers import Ledger, open_ledger, sqlite_url
@@ -194,11 +194,12 @@ def office_in(folder: Path, browser: Browser, founded: Callable[[Ledger], object
     with open_ledger(sqlite_url(folder)) as ledger:
         founded(ledger)
         parts = parts_of(ledger, no_chain, settings)
-        app = create_app(parts, write_log=lambda *_, **__: None)
+        app = ZoneWatch(create_app(parts, write_log=lambda *_, **__: None))
         with listening_at(port, app), ExitStack() as stack:
             office = Office(ledger, parts, url, signer_port, browser, stack=stack)
             yield office
             assert office.complaints == []
+            assert app.utc_times == []
 
 
 def axe_findings(page: Page) -> list[str]:

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from api.console.act_pages import FORMS as FORMS_OF_ACTS
-from api.console.menu import HANDLING
+from api.console.cases.case_acts import FORMS as FORMS_OF_ACTS
+from api.console.shared.guidance import HANDLING
 from ledger.core.visibility import GOVERNING
 from ledger.supervision.models.editing import FORMS
 from tests.api.matrix import AUDIT, ROLES, Relation, Role, World, anybody, governs, reader, sees, supervises

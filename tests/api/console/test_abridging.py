@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api.console.abridging import MOST, abridged, brief, in_brief
+from api.console.shared.formats import MOST, abridged, brief, in_brief
 
 PERSON = "6fadde293207092c80925ef293ba0590"
 KEY = "0x0b1bee2cf9aa6b3485885fd87574e87551469463"

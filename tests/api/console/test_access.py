@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from api.console.app import routes
-from api.console.menu import HANDLING
+from api.console.shared.guidance import HANDLING
 from tests.api.console.matrix import POSTS, PUBLIC, ROWS, Row, names_of
 from tests.api.matrix import RELATIONS, ROLES, Relation, World, crossed, made_world, reader, sees
 from tests.testkit.builders import Officer

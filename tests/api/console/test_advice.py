@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from api.console.advice import BY_CODE, BY_STATUS, advice
+from api.console.shared.guidance import BY_CODE, BY_STATUS, advice
 from api.middleware.problems import HINTS, STATUSES, Problem
 from ledger.i18n import Labels
 from tests.api.conftest import SETTINGS, serving

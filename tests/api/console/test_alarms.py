@@ -7,8 +7,10 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from api.console.alarms import LATE_MS, RECENT_MS, SAYINGS, alarms
-from api.console.standing import (
+from api.console.operation.status import (
+    LATE_MS,
+    RECENT_MS,
+    SAYINGS,
     AnchorOverview,
     ChainOverview,
     Incident,
@@ -17,6 +19,7 @@ from api.console.standing import (
     SignedInOverview,
     TimestampOverview,
     WitnessOverview,
+    alarms,
 )
 from api.texts import Texts
 from ledger.anchoring.anchors import WaitReason

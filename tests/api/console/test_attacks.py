@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse
 from starlette.routing import Route
 
-from api.console.assets import address
+from api.console.shared.rendering import address
 from tests.api.console.desk import PAGE_KEY, Clerk, Office
 from tests.api.service import listening_at
 from tests.testkit.builders import POLICE, clerk

@@ -6,8 +6,20 @@ from itertools import pairwise
 
 import pytest
 
-from api.console.drawing import LEFT, MOST_ROWS, NEAR, RIGHT, TICKS, CaseDrawing, Window, draw, fitted
-from api.console.graph import BOX, TALL, laid_out
+from api.console.cases.drawing import (
+    BOX,
+    LEFT,
+    MOST_ROWS,
+    NEAR,
+    RIGHT,
+    TALL,
+    TICKS,
+    CaseDrawing,
+    Window,
+    draw,
+    fitted,
+    laid_out,
+)
 from ledger.timeline.diagrams import CustodyBar, Descent, EventMark, Picture
 
 DAY = 86_400

@@ -15,8 +15,8 @@ import httpx
 import pytest
 from markupsafe import escape
 
-from api.console import first_steps
-from api.console.first_steps import NextStep
+from api.console.shared import guidance
+from api.console.shared.guidance import NextStep
 from ledger.cli.main import tally
 from ledger.config.settings import Settings
 from tests.api.conftest import no_chain, serving_ledger
@@ -28,7 +28,7 @@ from tests.testkit.casework import Case
 from tests.testkit.ledgers import open_ledger, sqlite_url
 from tests.unit.cli.tally import Tally
 
-STEPS = [value for value in vars(first_steps).values() if isinstance(value, NextStep)]
+STEPS = [value for value in vars(guidance).values() if isinstance(value, NextStep)]
 BUTTON = "Load sample data"
 
 
@@ -52,12 +52,12 @@ def told(served: Served, officer: Officer | None, path: str = "/operation") -> l
 def test_nobody_is_led_to_the_first_key(tmp_path: Path) -> None:
     """Before the agencies are in the log to the chain, then to a key with its commands, and then no more."""
     with served_to(tmp_path) as served:
-        assert told(served, None, "/sign-in") == [first_steps.NO_AGENCY]
+        assert told(served, None, "/sign-in") == [guidance.NO_AGENCY]
         ledger = served.ledger
         ledger.changes.admit(POLICE)
         for body in ledger.changes.bodies:
             ledger.mirror(body)
-        assert told(served, None, "/sign-in") == told(served, None, "/agencies") == [first_steps.NO_KEY]
+        assert told(served, None, "/sign-in") == told(served, None, "/agencies") == [guidance.NO_KEY]
         assert "tally profile add NAME --url https://ledger.test" in served.get("/console/sign-in").text
         ledger.changes.grant(clerk(POLICE))
         ledger.mirror(ledger.changes.bodies[-1])
@@ -69,16 +69,16 @@ def test_each_role_is_told_its_next_step(tmp_path: Path) -> None:
     officers = (clerk(POLICE), supervisor(POLICE), supervisor(COURT), auditor(PROCURATORATE), analyst(PROCURATORATE))
     with served_to(tmp_path, *officers) as served:
         for path in ("/operation", "/inbox", "/cases"):
-            assert told(served, clerk(POLICE), path) == [first_steps.NO_CASE]
-        assert told(served, supervisor(POLICE)) == [first_steps.NO_WITNESS]
-        assert told(served, supervisor(COURT)) == [first_steps.NO_CLERK]
-        assert told(served, auditor(PROCURATORATE)) == [first_steps.NOTHING_TO_AUDIT]
-        assert told(served, analyst(PROCURATORATE)) == [first_steps.NO_MODEL]
+            assert told(served, clerk(POLICE), path) == [guidance.NO_CASE]
+        assert told(served, supervisor(POLICE)) == [guidance.NO_WITNESS]
+        assert told(served, supervisor(COURT)) == [guidance.NO_CLERK]
+        assert told(served, auditor(PROCURATORATE)) == [guidance.NOTHING_TO_AUDIT]
+        assert told(served, analyst(PROCURATORATE)) == [guidance.NO_MODEL]
         served.record(Case().open())
         assert told(served, clerk(POLICE)) == []
-        assert told(served, auditor(PROCURATORATE)) == [first_steps.NO_WITNESS]
+        assert told(served, auditor(PROCURATORATE)) == [guidance.NO_WITNESS]
         served.submit(supervision.Model().published(analyst(PROCURATORATE)).last)
-        assert told(served, analyst(PROCURATORATE)) == [first_steps.NO_LEAD]
+        assert told(served, analyst(PROCURATORATE)) == [guidance.NO_LEAD]
 
 
 @pytest.mark.parametrize("step", STEPS, ids=lambda step: step.says)

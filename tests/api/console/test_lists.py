@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from api.console.lists import ROWS
+from api.console.cases.case_lists import ROWS
 from tests.api.conftest import SETTINGS, serving
 from tests.api.console.test_requests import page_of
 from tests.api.service import Served

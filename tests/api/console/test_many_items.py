@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from playwright.sync_api import expect
 
-from api.console.case_parts import ROWS
+from api.console.cases.case_pages import ROWS
 from tests.api.console.desk import Office
 from tests.api.console.test_handovers import sign, state_of
 from tests.testkit.builders import POLICE, PROCURATORATE, auditor, clerk

@@ -6,8 +6,8 @@ import pytest
 from playwright.sync_api import expect
 
 from api.auth.sessions import ReaderSession
-from api.console.assets import address
-from api.console.menu import MENU, Menu, menu_of
+from api.console.shared.guidance import MENU, Menu, menu_of
+from api.console.shared.rendering import address
 from ledger.core.events.terms import AgencyKind, Role
 from ledger.core.signing.authority import Grant
 from tests.api.console.desk import Office, axe_findings, too_wide

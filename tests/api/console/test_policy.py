@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from api.auth.sessions import personal_digest
-from api.console.assets import STATIC, address, release
+from api.console.shared.rendering import address, asset_paths, release
 from tests.api.conftest import SETTINGS
 from tests.api.console.desk import Office
 from tests.api.console.matrix import PAGES, POSTS, PUBLIC, names_of
@@ -85,7 +85,7 @@ def test_every_answer_carries_the_policy(world: World, route: str) -> None:
     assert headers["cross-origin-opener-policy"] == "same-origin"
 
 
-@pytest.mark.parametrize("name", sorted(str(file.relative_to(STATIC)) for file in STATIC.rglob("*.*") if file.suffix))
+@pytest.mark.parametrize("name", asset_paths())
 def test_scripts_and_styles_are_not_for_other_sites(world: World, name: str) -> None:
     """A page of another site can load none of them, and none is taken for what it is not."""
     headers = world.served.get(f"{address()}/{name}").headers

@@ -13,7 +13,7 @@ from tests.api.console.desk import Office
 from tests.testkit.builders import POLICE, clerk
 from tests.testkit.machine import REPOSITORY
 
-TEMPLATES = (*REPOSITORY.glob("api/console/templates/*.html"), REPOSITORY / "api/signer/page/index.html")
+TEMPLATES = (*REPOSITORY.glob("api/console/*/*.html"), REPOSITORY / "api/signer/page/index.html")
 
 
 def filled(page: Page) -> Page:

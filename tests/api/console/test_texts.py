@@ -19,7 +19,7 @@ def reads_recorded() -> Iterator[str]:
     for file in API.rglob("*.py"):
         for call in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
             name = getattr(call.func, "attr", getattr(call.func, "id", "")) if isinstance(call, ast.Call) else ""
-            at = {"record": 0, "read_case": 3}.get(name)
+            at = {"record": 0, "read_case": 2}.get(name)
             if isinstance(call, ast.Call) and at is not None and len(call.args) > at:
                 given = call.args[at]
                 parts = given.values if isinstance(given, ast.JoinedStr) else [given]

@@ -9,8 +9,8 @@ from typing import Any
 from fastapi.dependencies.models import Dependant
 
 from api.console.app import HANDLERS, routes
-from api.console.forms import read_form
-from api.console.signing_in import read_signed
+from api.console.shared.forms import read_form
+from api.console.sign_in.sign_in_pages import read_signed
 
 ON_THE_LOOP = {read_form, read_signed}  # they wait for the body of a request, and ask no database
 

@@ -140,7 +140,7 @@ def test_the_example_is_intact(tmp_path: Path, browser: Browser, language: str, 
         expect(page.locator("#verdict")).to_be_focused()
         expect(page.locator("#verdict")).to_have_text({"en": "intact", "zh-CN": "完整未改"}[language])
         expect(page.locator("#steps > li").nth(2)).to_contain_text({"en": "signed by 0x", "zh-CN": "由 0x"}[language])
-        expect(page.locator("#steps > li").last).to_contain_text("2026-01-01 00:00:06")
+        expect(page.locator("#steps > li").last).to_contain_text("2026-01-01 08:00:06")
         page.locator("#content summary").click()
         expect(page.locator("#content dl")).to_contain_text("event_type")
         assert (axe_findings(page), too_wide(page)) == ([], [])
@@ -424,7 +424,7 @@ def test_the_verifier_can_ask_nobody(tmp_path: Path, browser: Browser) -> None:
         assert [one for one in asked if "/api/" in one] == []
 
 
-@pytest.mark.parametrize("script", ["verify-worker.js", "vendor/verify.js"])
+@pytest.mark.parametrize("script", ["verify/verify-worker.js", "vendor/verify.js"])
 def test_a_verifier_that_does_not_run_is_told(tmp_path: Path, browser: Browser, script: str) -> None:
     """Nobody waits for a verdict that never comes: the page says what to do instead, before and after a drop."""
     with verify_page(tmp_path, browser) as (page, url):

@@ -9,12 +9,12 @@ from typing import get_args
 
 import pytest
 
-from api.console.verifying_words import reasons_in, words_in
+from api.console.verify.verify_pages import reasons_in, words_in
 from ledger.core.events.terms import Verdict
 from ledger.i18n import LANGUAGES
 from tests.testkit.machine import REPOSITORY
 
-VERIFIER = REPOSITORY / "scripts" / "verify"
+VERIFIER = REPOSITORY / "api" / "console" / "verify" / "verifier"
 SAYING = r"\b(?:checked|failed|unchecked|unshown|refuse)\((?P<text>{})"
 # A reason that is chosen before it is said: a row of a table of faults, and what a function returns of one.
 CHOSEN = r"(?:\], |[a-z0-9)] ?, |return |\? )(?P<text>{})(?:\]| :|;)"

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from api.console.bench_form import BenchForm
-from api.console.forms import PostedForm
+from api.console.shared.forms import PostedForm
+from api.console.workbench.bench_form import BenchForm
 from ledger.core.supervision import ModelState
 from ledger.i18n import Labels
 from ledger.recording.supervision_streams import matter_of

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 import pytest
 from httpx import Response
 
-from api.routes.papers import MAX_CERTIFIED
+from api.services.documents import MAX_CERTIFIED
 from tests.campaigns.faults.resources import ATTACKS, Stand, attacked, idle_worker, stand_with
 
 MEGABYTES = 256

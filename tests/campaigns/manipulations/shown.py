@@ -18,8 +18,9 @@ import httpx
 from starlette.routing import Mount
 
 from api import wiring
-from api.app import create_app, make_framework, make_service
+from api.app import create_app, make_framework
 from api.services.parts import Parts
+from api.wiring import make_service
 from ledger.config.installation import DataDirectory
 from ledger.config.settings import read_settings
 from ledger.core.signing.signatures import personal_digest
@@ -123,7 +124,7 @@ def _readers(quick: bool) -> list[Any]:
 @contextmanager
 def _opened(data: Path, now_ms: int | None) -> Iterator[Parts]:
     """The parts of a service that does nothing by itself. Raises what a start raises."""
-    parts, _, _ = wiring._assemble(read_settings(data, max_requests_per_s=10**9))
+    parts, _ = wiring.assemble(read_settings(data, max_requests_per_s=10**9))  # no thread may run
     try:
         if now_ms is None:
             with parts.database.read() as connection:

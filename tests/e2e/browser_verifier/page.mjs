@@ -1,4 +1,4 @@
-// Runs scripts/verify/verify.js in a context that has the globals of a page and none of Node's; prints the verdict of the example.
+// Runs the verifier in a context that has the globals of a page and none of Node's; prints the verdict of the example.
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join } from "node:path";
@@ -15,7 +15,7 @@ function load(path) {
 }
 
 const link = (name, from) => load(name.startsWith("@") ? resolve(name) : join(from.identifier, "..", name));
-const verifier = load(join(root, "scripts/verify/verify.js"));
+const verifier = load(join(root, "api/console/verify/verifier/verify.js"));
 await verifier.link(link);
 await verifier.evaluate();
 const file = (name) => readFileSync(join(root, "docs/examples", name));

@@ -1,4 +1,4 @@
-"""``scripts/verify`` in a browser: a page imports it by an import map and comes to the verdict of the command."""
+"""The verifier in a browser: a page imports it by an import map and comes to the verdict of the command."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ PAGE = """<!doctype html>
 {"imports": {"@noble/hashes/": "/node_modules/@noble/hashes/", "@noble/curves/": "/node_modules/@noble/curves/"}}
 </script>
 <body><script type="module">
-import { verifyFile } from "/scripts/verify/verify.js";
+import { verifyFile } from "/api/console/verify/verifier/verify.js";
 const file = async (name) => new Uint8Array(await (await fetch(`/docs/examples/${name}`)).arrayBuffer());
 const { verdict, steps } = verifyFile(await file("bundle.json"), await file("trust.json"));
 document.body.textContent = `${verdict} ${steps.map((step) => step.status).join(" ")}`;

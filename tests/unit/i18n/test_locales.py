@@ -12,7 +12,7 @@ from api.routes.chain import AnchorView
 from api.routes.deadlines import DeadlineView
 from api.routes.log import LogStateView
 from api.schemas.answers import AgencyView, CaseView, HandoverLine, HandoverView, ItemView, KeyView
-from api.services.matter_views import LeadLine, LeadView, ModelLine, ModelView, RecommendationLine, RecommendationView
+from api.services.matters import LeadLine, LeadView, ModelLine, ModelView, RecommendationLine, RecommendationView
 from ledger.audit.findings import STEPS as AUDIT_STEPS
 from ledger.chain.journal import Purpose
 from ledger.client.monitoring import Alarm

@@ -1,0 +1,1 @@
+"""Audits, started and read in the browser."""

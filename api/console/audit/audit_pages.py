@@ -1,0 +1,114 @@
+"""Audits: started with one click, watched while they run, and kept with their findings."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Path
+from starlette.responses import RedirectResponse, Response
+
+from api.console.shared.access import Visit, VisitOf
+from api.console.shared.forms import FormOf
+from api.console.shared.rendering import PATH, download
+from api.dependencies import SlugQuery
+from api.services.auditing import Running
+from ledger.audit import AuditReport
+from ledger.core.encoding.decoding import decode_json
+from ledger.core.errors import NotFound
+from ledger.store import audit as audits
+from ledger.store import cases, log
+from ledger.store.audit import KeptAudit
+
+ROWS = 20
+SHOWN = 200  # findings on the page; the file has all
+
+router = APIRouter()
+AuditIdPath = Annotated[str, Path(pattern=r"^audit-[0-9a-f]{10}$")]
+
+
+@router.get("/audit")
+def audit_page(visit: VisitOf, case_id: SlugQuery = None) -> Response:
+    """Show what can be audited, the running audit, and earlier ones."""
+    visit.reading.require_role("auditor")
+    with visit.service.parts.database.read() as connection:
+        case = None
+        if case_id is not None:
+            visit.reading.require_case(connection, case_id)
+            case = cases.case(connection, case_id)
+            visit.reading.record("case", case_id)
+        earlier = audits.latest(connection, visit.reading.agency, ROWS)
+        size = log.tree(connection).size
+    running = visit.service.audits.running
+    values: dict[str, Any] = {"asked": case, "earlier": earlier, "running": running, "size": size}
+    return visit.page("audit/audit.html", **values)
+
+
+@router.post("/audit")
+def start(visit: VisitOf, form: FormOf) -> Response:
+    """Start an audit of the case that the form names, or of the whole log."""
+    visit.reading.require_role("auditor")
+    case_id = form.get("case_id")
+    if case_id is None:
+        visit.reading.record("audit of the log")
+    else:
+        with visit.service.parts.database.read() as connection:
+            visit.reading.require_case(connection, case_id)
+        visit.reading.record("audit of the case", case_id)
+    run = visit.service.audits.start(visit.reading, case_id)
+    return RedirectResponse(f"{PATH}/audit/{run.audit_id}", 303)
+
+
+@router.get("/audit/{audit_id}")
+def audit_run(visit: VisitOf, audit_id: AuditIdPath) -> Response:
+    """Show the progress or the findings of an audit."""
+    return _shown(visit, audit_id, "audit/audit_run.html")
+
+
+@router.get("/audit/{audit_id}/state")
+def audit_state(visit: VisitOf, audit_id: AuditIdPath) -> Response:
+    """Return the part of that page that changes while the audit runs."""
+    return _shown(visit, audit_id, "audit/audit_state.html")
+
+
+@router.get("/audit/{audit_id}/report")
+def audit_report(visit: VisitOf, audit_id: AuditIdPath) -> Response:
+    """Return the whole report in the form of ``tally audit --json``."""
+    kept = _kept(visit, audit_id)
+    return download(kept.report or b"null", f"{audit_id}.json")
+
+
+def _shown(visit: Visit, audit_id: str, template: str) -> Response:
+    visit.reading.require_role("auditor")
+    running = visit.service.audits.running
+    values: dict[str, Any] = {"running": None, "kept": None, "report": None, "shown": SHOWN}
+    if running is not None and running.audit_id == audit_id:
+        _require_visible(visit, running)
+        seconds = (visit.service.parts.clock() - running.started_at) // 1000
+        values |= {"running": running, "seconds": seconds}
+    else:
+        kept = _kept(visit, audit_id)
+        report = None if kept.report is None else decode_json(kept.report, AuditReport)
+        values |= {"kept": kept, "report": report, "seconds": (kept.ended_at - kept.started_at) // 1000}
+    return visit.page(template, audit_id=audit_id, **values)
+
+
+def _kept(visit: Visit, audit_id: str) -> KeptAudit:
+    visit.reading.require_role("auditor")
+    with visit.service.parts.database.read() as connection:
+        kept = audits.one(connection, audit_id)
+    _require_visible(visit, kept)
+    visit.reading.record("report of an audit", *([kept.case_id] if kept.case_id else []))
+    return kept
+
+
+def _require_visible(visit: Visit, audit: KeptAudit | Running) -> None:
+    """Raise NotFound unless the reader may see the audit.
+
+    An audit of a case is for the auditors of the agency that ran it, as long as they may see the case.
+    """
+    if audit.case_id is None:
+        return
+    if audit.agency != visit.reading.agency:
+        raise NotFound(f"no audit {audit.audit_id} that you may see", field="audit_id")
+    with visit.service.parts.database.read() as connection:
+        visit.reading.require_case(connection, audit.case_id)

@@ -1,0 +1,361 @@
+"""A case: its blocks, clocks, items, persons, handovers and timeline; and the forms of items and handovers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Annotated, Any, Literal, NamedTuple
+
+from fastapi import APIRouter, Depends, Query
+from starlette.responses import Response
+
+from api.auth.reading import Reading
+from api.console.shared import clock_views
+from api.console.shared.access import Visit, VisitOf
+from api.console.shared.cited_events import RecordedQuery, recorded
+from api.console.shared.formats import minute
+from api.console.shared.rendering import names_of
+from api.dependencies import After, SlugPath
+from api.services.case_reading import require_handover, timeline_builder
+from ledger.core.custody import CaseState, CustodyChange, Discrepancy, Handover, Item
+from ledger.core.errors import NotFound
+from ledger.core.events import terms
+from ledger.core.events.catalogue import HANDLING
+from ledger.core.procedure.clock_periods import Clock
+from ledger.core.procedure.legal_days import unix_seconds
+from ledger.core.visibility import Sight
+from ledger.recording.signing import new_id
+from ledger.store import cases
+from ledger.timeline.sentences import EventWords
+
+BAR_CLOSING = ("yours_to_answer", "not_answered", "discrepancy")
+
+
+class CaseBlock(NamedTuple):
+    """The kind of block, and the values in its sentence.
+
+    ``act`` is the act of the reader's agency that removes it, done to ``of``; None if another agency must act.
+    """
+
+    kind: str
+    values: dict[str, str]
+    act: str | None = None
+    of: str | None = None
+
+
+def blocks(state: CaseState, agency: str) -> Iterator[CaseBlock]:
+    """Yield what blocks the agency."""
+    if state.closed:
+        yield CaseBlock("closed", {})
+        return
+    for handover in state.handovers.values():
+        if handover.is_open:
+            kind = "yours_to_answer" if handover.to_agency == agency else "not_answered"
+            yield CaseBlock(
+                kind, {"handover_id": handover.handover_id, "agency": handover.to_agency, "since": handover.offered_at}
+            )
+    for difference in state.discrepancies.values():
+        if not difference.is_resolved:
+            yield _of_difference(difference, agency)
+    for change in state.custody_changes.values():
+        if change.served_at is None:
+            values = {"agency": change.detention_house, "person_id": change.person_id[:8]}
+            act = "serve-custody" if change.detention_house == agency else None
+            yield CaseBlock("custody_change", values, act, change.custody_change_id)
+    for clock in changes_due(state, agency):
+        yield CaseBlock("custody_change_due", {"person_id": clock.subject[:8]}, "request-custody", clock.subject)
+    if not free_items(state, agency):
+        yield CaseBlock("nothing_held", {})
+
+
+def _of_difference(difference: Discrepancy, agency: str) -> CaseBlock:
+    missing = [party for party in difference.parties if party not in difference.resolutions]
+    values = {"item_id": difference.item_id, "expected": difference.expected, "found": difference.found}
+    act = "resolve" if may_resolve(difference, agency) else None
+    return CaseBlock("discrepancy", values | {"agency": ", ".join(missing)}, act, difference.discrepancy_id)
+
+
+def may_resolve(difference: Discrepancy, agency: str) -> bool:
+    """Return whether the agency may sign next: it has not signed, or the two have signed different words."""
+    if agency not in difference.parties or difference.is_resolved:
+        return False
+    return agency not in difference.resolutions or len(difference.resolutions) == len(difference.parties)
+
+
+def changes_due(state: CaseState, agency: str) -> list[Clock]:
+    """Return the clocks of the detained persons whose change of custody the agency has yet to request."""
+    return [
+        clock
+        for clock in state.clocks.marked("running")
+        if (clock.name, clock.agency) == ("custody_change", agency)
+        and not any(
+            change.requested_by == agency for change in state.custody_changes.marked(f"unserved/{clock.subject}")
+        )
+    ]
+
+
+def changes_to_serve(state: CaseState, agency: str) -> list[CustodyChange]:
+    """Return the changes of custody that wait for the agency, a detention house."""
+    return [
+        change
+        for change in state.custody_changes.values()
+        if change.served_at is None and change.detention_house == agency
+    ]
+
+
+def free_items(state: CaseState, agency: str) -> list[Item]:
+    """Return the items that the agency could offer now: it holds them, they are in store and not offered."""
+    return [item for item in state.items.values() if (item.holder, item.status, item.offer) == (agency, "held", None)]
+
+
+ROWS = 50
+Kind = Literal["items", "handovers", "clocks"]
+FirstQuery = Annotated[int, Query(ge=0, le=1_000_000)]
+AllQuery = Annotated[bool, Query()]
+
+
+class ListPart(NamedTuple):
+    """Some rows of a list. ``following`` is where the next part begins, None at the end."""
+
+    rows: list[Any]
+    total: int
+    following: int | None
+
+
+def make_part(rows: list[Any], total: int, first: int) -> ListPart:
+    """Return the part with these rows of the list, of which the first has the index ``first``."""
+    following = first + len(rows)
+    return ListPart(rows, total, following if following < total else None)
+
+
+class PartRequest(NamedTuple):
+    """The requested part of a list: some rows from ``first`` on, or ``all`` of them."""
+
+    first: int = 0
+    all: bool = False
+
+    def of(self, rows: list[Any]) -> ListPart:
+        """Return the part of these rows."""
+        return make_part(
+            rows[self.first :] if self.all else rows[self.first : self.first + ROWS], len(rows), self.first
+        )
+
+
+def part_requested(first: FirstQuery = 0, all: AllQuery = False) -> PartRequest:  # noqa: A002 - the address has them
+    """Return the part that the address asks for."""
+    return PartRequest(first, all)
+
+
+PartRequested = Annotated[PartRequest, Depends(part_requested)]
+
+
+def list_part(kind: Kind, visit: Visit, state: CaseState, *, first: int = 0) -> ListPart:
+    """Return items in the order of registration, handovers newest first, or clocks by what runs out first."""
+    if kind == "clocks":
+        views, total = clock_views.of_case(visit, state, first=first, limit=ROWS)
+        return make_part(views, total, first)
+    rows = list(state.items.values()) if kind == "items" else list(state.handovers.values())[::-1]
+    return make_part(rows[first : first + ROWS], len(rows), first)
+
+
+STEPS = 50  # of the timeline at a time
+CHECKED = ("jurisdiction", "dossier_complete", "property_matches_list", "person_and_measure", "within_time")
+UNITS = ("piece", "volume", "page", "copy", "note", "vehicle", "gram", "kilogram", "litre", "metre")
+
+router = APIRouter()
+ReturnsQuery = Annotated[str | None, Query(max_length=64)]
+
+
+class VisibleCase(NamedTuple):
+    """A case that the reader may see."""
+
+    row: dict[str, Any]
+    state: CaseState
+    sight: Sight
+
+
+@router.get("/cases/new")
+def new_case(visit: VisitOf) -> Response:
+    """Show the form of a case's first event."""
+    visit.reading.require_role(*HANDLING)
+    lines = {name: terms.choices(getattr(terms, name)) for name in ("BusinessLine", "Stage")}
+    return visit.page("cases/new_case.html", case_id=new_id("case"), words=lines)
+
+
+@router.get("/cases/{case_id}")
+def case(visit: VisitOf, case_id: SlugPath, event: RecordedQuery = None) -> Response:
+    """Show the case in its present state. Its timeline is loaded after it."""
+    visible = read_case(visit, case_id, "case")
+    return visit.page(
+        "cases/case.html",
+        **_values(visible),
+        clocks=list_part("clocks", visit, visible.state),
+        items=list_part("items", visit, visible.state),
+        handovers=list_part("handovers", visit, visible.state),
+        blocks=list(blocks(visible.state, visit.reading.agency)),
+        words=EventWords(visit.labels, names_of(visit.service, visit.labels), "", visible.state),
+        free=len(free_items(visible.state, visit.reading.agency)),
+        told=recorded(visit, event),
+    )
+
+
+@router.get("/cases/{case_id}/parts/{kind}")
+def case_part(visit: VisitOf, case_id: SlugPath, kind: Kind, first: FirstQuery = 0) -> Response:
+    """Return a part of the case's page: more of its items, handovers or clocks."""
+    visible = read_case(visit, case_id, f"{kind} of the case")
+    rows = list_part(kind, visit, visible.state, first=first)
+    return visit.page("cases/case_part.html", state=visible.state, kind=kind, part=rows)
+
+
+@router.get("/cases/{case_id}/timeline")
+def timeline(visit: VisitOf, case_id: SlugPath, before: After = -1) -> Response:
+    """Return a part of the case's page: the newest steps, or those before a sequence number."""
+    visible = read_case(visit, case_id, "timeline of the case")
+    end = visible.state.sequence + 1 if before < 0 else before
+    first = max(0, end - STEPS)
+    with visit.service.parts.database.read() as connection:
+        steps = timeline_builder(visit.service, visit.reading, visit.labels).page(
+            connection, case_id, after=first - 1, limit=end - first
+        )
+    return visit.page("cases/timeline.html", case_id=case_id, steps=steps[::-1], first=first)
+
+
+@router.get("/cases/{case_id}/items/new")
+def new_item(visit: VisitOf, case_id: SlugPath) -> Response:
+    """Show the form of an item's registration."""
+    visit.reading.require_role(*HANDLING)
+    visible = read_case(visit, case_id, "case")
+    kinds = [kind for kind in terms.choices(terms.ItemKind) if kind != "detainee"]
+    return visit.page("cases/new_item.html", **_values(visible), kinds=kinds, units=UNITS)
+
+
+@router.get("/cases/{case_id}/offer")
+def offer(visit: VisitOf, case_id: SlugPath, returns: ReturnsQuery = None) -> Response:
+    """Show the form of an offer, with ``returns`` of an offer to give back what that handover brought."""
+    visit.reading.require_role(*HANDLING)
+    visible = read_case(visit, case_id, "case")
+    persons = [person for person in visible.state.persons.values() if person.responsible == visit.reading.agency]
+    agencies = [
+        agency for agency in visit.service.authority().agencies.values() if agency.agency_id != visit.reading.agency
+    ]
+    values: dict[str, Any] = {
+        **_offer_lines(visible.state, visit.reading, returns, PartRequest()),
+        "persons": persons,
+        "agencies": sorted(agencies, key=lambda agency: (agency.kind, agency.agency_id)),
+        "purposes": terms.choices(terms.Purpose),
+        "reasons": terms.choices(terms.ReasonCode),
+        "remedies": terms.choices(terms.Remedy),
+        "earlier": [earlier for earlier in visible.state.handovers.values() if not earlier.is_open],
+    }
+    return visit.page("cases/offer.html", **_values(visible), **values)
+
+
+@router.get("/cases/{case_id}/offer/lines")
+def offer_lines(visit: VisitOf, case_id: SlugPath, rest: PartRequested, returns: ReturnsQuery = None) -> Response:
+    """Return a part of the offer's form: more of the items that can be picked."""
+    visit.reading.require_role(*HANDLING)
+    visible = read_case(visit, case_id, "items of the case")
+    values = _offer_lines(visible.state, visit.reading, returns, rest)
+    return visit.page("cases/offer_lines.html", **_values(visible), **values)
+
+
+@router.get("/cases/{case_id}/handovers/{handover_id}/lines")
+def handover_lines(visit: VisitOf, case_id: SlugPath, handover_id: SlugPath, rest: PartRequested) -> Response:
+    """Return a part of the acceptance's form: more of the sender's list."""
+    visit.reading.require_role(*HANDLING)
+    visible = read_case(visit, case_id, f"handover {handover_id}")
+    offered = _handover(visible.state, handover_id)
+    values = {"handover": offered, "lines": rest.of(list(offered.items.values())), **_findings()}
+    return visit.page("cases/handover_lines.html", **_values(visible), **values)
+
+
+@router.get("/cases/{case_id}/handovers/{handover_id}")
+def handover(visit: VisitOf, case_id: SlugPath, handover_id: SlugPath) -> Response:
+    """Show the sender's list and the answer, or its form if the handover is offered to the reader's agency.
+
+    What was refused, recalled or has expired is shown to the agency that it was offered to without its case.
+    """
+    shown = _shown_handover(visit, case_id, handover_id)
+    shown_handover: Handover = shown["handover"]
+    expired = (
+        shown_handover.is_open
+        and shown_handover.expires_at is not None
+        and shown_handover.expires_at < visit.reading.reader.now
+    )
+    signs = visit.reading.session.has_role(*HANDLING)
+    is_offered_to_us = shown_handover.is_open and shown_handover.to_agency == visit.reading.agency
+    values: dict[str, Any] = {
+        **shown,
+        "is_mine_to_accept": is_offered_to_us and signs and not expired,
+        "is_mine_to_refuse": is_offered_to_us and signs and shown["sight"] is not None,
+        "is_mine_to_recall": shown_handover.is_open and shown_handover.from_agency == visit.reading.agency and signs,
+        "is_mine_to_return": shown_handover.is_accepted and shown_handover.to_agency == visit.reading.agency and signs,
+        "is_for_others_to_sign": shown_handover.is_open
+        and visit.reading.agency in shown_handover.parties
+        and not signs,
+        "lines": PartRequest().of(list(shown_handover.items.values())),
+        **_findings(),
+        "remedies": terms.choices(terms.Remedy),
+        "checked": CHECKED,
+        "results": terms.choices(terms.CheckResult),
+        "expired": expired,
+        "this_minute": minute(unix_seconds(visit.reading.reader.now)),
+    }
+    return visit.page("cases/handover.html", **values)
+
+
+@router.get("/cases/{case_id}/handovers/{handover_id}/list")
+def handover_list(visit: VisitOf, case_id: SlugPath, handover_id: SlugPath, rest: PartRequested) -> Response:
+    """Return a part of the page of a handover that the reader does not answer: more of the sender's list."""
+    values = _shown_handover(visit, case_id, handover_id)
+    lines = rest.of(list(values["handover"].items.values()))
+    return visit.page("cases/handover_list.html", **values, lines=lines)
+
+
+def _shown_handover(visit: Visit, case_id: str, handover_id: str) -> dict[str, Any]:
+    """Return the handover with its case as far as the reader may see it, and record the read."""
+    with visit.service.parts.database.read() as connection:
+        handover_state = require_handover(connection, visit.service, visit.reading, case_id, handover_id)
+        sight = cases.sight(connection, case_id, visit.reading.reader)
+        row = cases.case(connection, case_id)
+    visit.reading.record(f"handover {handover_id}", case_id)
+    return {
+        "case": row,
+        "state": visit.service.parts.validator.states.of_case(case_id),
+        "sight": sight,
+        "handover": handover_state,
+    }
+
+
+def _findings() -> dict[str, Any]:
+    """Return what may be found of an item that does not arrive as listed."""
+    return {"reasons": terms.choices(terms.ReasonCode), "seals": terms.choices(terms.SealState)}
+
+
+def _offer_lines(state: CaseState, reading: Reading, returns: str | None, rest: PartRequest) -> dict[str, Any]:
+    """Return the items that may be picked, and the handover that is returned."""
+    original = _handover(state, returns) if returns else None
+    items = free_items(state, reading.agency)
+    if original is not None:
+        items = [item for item in items if item.item_id in original.accepted_items]
+    return {"original": original, "lines": rest.of(items)}
+
+
+def read_case(visit: Visit, case_id: str, subject: str) -> VisibleCase:
+    """Return the case and record the read of its part ``subject``. Raises NotFound if the reader may not see it."""
+    with visit.service.parts.database.read() as connection:
+        sight = visit.reading.require_case(connection, case_id)
+        row = cases.case(connection, case_id)
+        state = visit.service.histories.state(connection, case_id)
+    visit.reading.record(subject, case_id)
+    return VisibleCase(row, state, sight)
+
+
+def _values(visible: VisibleCase) -> dict[str, Any]:
+    return {"case": visible.row, "state": visible.state, "sight": visible.sight}
+
+
+def _handover(state: CaseState, handover_id: str) -> Handover:
+    handover_state = state.handovers.get(handover_id)
+    if handover_state is None:
+        raise NotFound(f"this case has no handover {handover_id[:64]}", field="handover_id")
+    return handover_state

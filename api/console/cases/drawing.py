@@ -1,0 +1,392 @@
+"""Drawing: where the shapes of a case's picture and the boxes of its items are placed. Lengths are in pixels."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime, timedelta
+from typing import Generic, NamedTuple, TypeVar
+
+import networkx as nx
+from msgspec import Struct
+from msgspec.structs import replace
+
+from ledger.core.custody.due_dates import Deadline
+from ledger.core.procedure.legal_days import SHANGHAI, unix_seconds
+from ledger.timeline.diagrams import (
+    MARK_KINDS,
+    CustodyBar,
+    Descent,
+    EventMark,
+    HandoverArrow,
+    MarkKind,
+    OpenStretch,
+    Picture,
+)
+
+WIDTH, LEFT, RIGHT = 1200, 190, 1180
+HEAD, FOOT = 34, 12  # room for the axis above, and below all
+SIGNS, ROW, GAP = 34, 22, 8  # of a lane: the line of its marks, a row of bars, the room below
+MOST_ROWS = 6  # of bars in a lane; the table has all
+MOST_CLOCKS = 8
+NEAR = 18  # marks that lie nearer become one
+LEAST = 4  # a bar is at least as wide
+TICKS = 9  # at most
+SHORTEST_S = 600  # seconds that a window has at least
+_HOUR, _DAY = 3600, 86_400
+_STEPS_S = (
+    *(60, 300, 900, _HOUR, 3 * _HOUR, 6 * _HOUR, 12 * _HOUR, _DAY, 2 * _DAY, 7 * _DAY, 14 * _DAY),
+    *(30 * _DAY, 91 * _DAY, 182 * _DAY, 365 * _DAY, 1826 * _DAY),
+)
+
+T = TypeVar("T")
+
+
+class Window(NamedTuple):
+    """The time span that is shown, in unix seconds."""
+
+    since: int
+    until: int
+
+    @property
+    def seconds(self) -> int:
+        return self.until - self.since
+
+    def has(self, since: int, until: int | None = None) -> bool:
+        """Return whether any of that time lies in the window."""
+        return since <= self.until and (until is None or until >= self.since)
+
+    def x(self, at: int) -> float:
+        """Return the position of a moment, or the nearer edge if it lies outside."""
+        share = (min(max(at, self.since), self.until) - self.since) / self.seconds
+        return round(LEFT + share * (RIGHT - LEFT), 1)
+
+    def around(self, share: float, shift: float = 0.0) -> Window:
+        """Return a window with the same middle and ``share`` times the length, moved by ``shift`` lengths."""
+        half = max(int(self.seconds * share), SHORTEST_S) // 2
+        middle = (self.since + self.until) // 2 + int(shift * self.seconds)
+        return Window(middle - half, middle + half)
+
+
+class Tick(NamedTuple):
+    x: float
+    label: str
+
+
+class Lane(NamedTuple):
+    """An agency's band. Its marks are on ``line``; ``left_out`` bars had no room."""
+
+    agency: str
+    y: int
+    height: int
+    line: int
+    left_out: int
+
+
+class Cluster(NamedTuple):
+    """Marks that are in the same place. ``kind`` is the most important kind among them."""
+
+    x: float
+    y: int
+    kind: MarkKind
+    marks: tuple[EventMark, ...]
+
+    @property
+    def window(self) -> Window:
+        """Return the window that shows the marks apart."""
+        first, last = self.marks[0].at, self.marks[-1].at
+        return Window(first, last).around(1.4)
+
+    @property
+    def is_one_moment(self) -> bool:
+        """Return whether no window shows the marks apart."""
+        return self.marks[-1].at - self.marks[0].at < SHORTEST_S // 10
+
+
+class Shape(NamedTuple, Generic[T]):
+    """Something drawn from ``x`` to ``x2`` in a row at ``y``; an arrow ends at ``y2``.
+
+    It represents ``many`` of its kind, of which ``of`` is the first; ``closer`` is the window that shows them apart.
+    """
+
+    of: T
+    x: float
+    x2: float
+    y: int
+    y2: int = 0
+    many: int = 1
+    closer: Window | None = None
+
+    @property
+    def width(self) -> float:
+        return max(LEAST, round(self.x2 - self.x, 1))
+
+
+class LateClock(NamedTuple):
+    """A clock from its start to its end. ``late_x`` is where it becomes late, None if it does not."""
+
+    of: Deadline
+    x: float
+    x2: float
+    y: int
+    late_x: float | None
+
+
+class CaseDrawing(Struct, frozen=True):
+    """All shapes with their places. ``now_x`` is None if the present lies outside the window."""
+
+    height: int
+    lanes: tuple[Lane, ...]
+    ticks: tuple[Tick, ...]
+    bars: tuple[Shape[CustodyBar], ...]
+    arrows: tuple[Shape[HandoverArrow], ...]
+    stretches: tuple[tuple[Shape[OpenStretch], Lane], ...]
+    clusters: tuple[Cluster, ...]
+    clocks: tuple[LateClock, ...]
+    clocks_y: int
+    clocks_left_out: int
+    now_x: float | None
+
+
+def draw(picture: Picture, clocks: Sequence[Deadline], window: Window, now: int) -> CaseDrawing:
+    """Return the drawing of the picture within the window. Expired clocks come first."""
+    bars: list[Shape[CustodyBar]] = []
+    lanes: list[Lane] = []
+    y = HEAD
+    for agency in picture.agencies:
+        own = (bar for bar in picture.bars if bar.agency == agency and window.has(bar.since, bar.until))
+        rows, left_out = _rows(own, window)
+        bars += (Shape(bar, x, x2, y + SIGNS + row * ROW) for bar, x, x2, row in rows)
+        height = SIGNS + max((row + 1 for *_, row in rows), default=0) * ROW + GAP
+        lanes.append(Lane(agency, y, height, y + SIGNS // 2, left_out))
+        y += height
+    by_agency = {lane.agency: lane for lane in lanes}
+    visible_clocks = [
+        clock
+        for clock in sorted(clocks, key=_urgency)
+        if window.has(unix_seconds(clock.started_at), _clock_end(clock, now))
+    ]
+    return CaseDrawing(
+        height=y + (SIGNS + min(len(visible_clocks), MOST_CLOCKS) * ROW if visible_clocks else 0) + FOOT,
+        lanes=tuple(lanes),
+        ticks=tuple(_ticks(window)),
+        bars=tuple(bars),
+        arrows=tuple(_arrows(picture.arrows, by_agency, window, now)),
+        stretches=tuple(_stretches(picture.stretches, by_agency, window)),
+        clusters=tuple(_clusters(picture.marks, by_agency, window)),
+        clocks=tuple(_clocks(visible_clocks[:MOST_CLOCKS], window, y + SIGNS, now)),
+        clocks_y=y,
+        clocks_left_out=max(0, len(visible_clocks) - MOST_CLOCKS),
+        now_x=window.x(now) if window.since <= now <= window.until else None,
+    )
+
+
+def fitted(text: str, room: float) -> str:
+    """Return as much of the text as fits into ``room`` pixels; no text rather than a letter or two."""
+    taken, kept = 0.0, ""
+    for letter in text:
+        taken += 13 if unicodedata.east_asian_width(letter) in "WF" else 7.2
+        if taken > room - 10:
+            return f"{kept[:-1]}…" if len(kept) > 3 else ""
+        kept += letter
+    return kept
+
+
+def _rows(bars: Iterable[CustodyBar], window: Window) -> tuple[list[tuple[CustodyBar, float, float, int]], int]:
+    """Return each bar with the first row that has room for it, and the number of bars without a row."""
+    ends: list[float] = []
+    placed: list[tuple[CustodyBar, float, float, int]] = []
+    left_out = 0
+    for bar in _merged(bars, window):
+        x, x2 = window.x(bar.since), window.x(window.until if bar.until is None else bar.until)
+        row = next((number for number, end in enumerate(ends) if end + 2 <= x), len(ends))
+        if row == MOST_ROWS:
+            left_out += 1
+            continue
+        ends[row : row + 1] = [max(x2, x + LEAST)]
+        placed.append((bar, x, x2, row))
+    return placed, left_out
+
+
+def _merged(bars: Iterable[CustodyBar], window: Window) -> list[CustodyBar]:
+    """Return the bars, merging those of one kind that would look the same; the case's come first."""
+    alike: dict[tuple[str, int, int], list[CustodyBar]] = defaultdict(list)
+    for bar in bars:
+        until = window.until if bar.until is None else bar.until
+        alike[bar.subject, int(window.x(bar.since) / NEAR), int(window.x(until) / NEAR)].append(bar)
+    merged = [_joined(alike_bars) for alike_bars in alike.values()]
+    return sorted(merged, key=lambda bar: (bar.subject != "case", bar.since))
+
+
+def _joined(bars: Sequence[CustodyBar]) -> CustodyBar:
+    first = min(bars, key=lambda bar: bar.since)
+    ends = [bar.until for bar in bars if bar.until is not None]
+    until = max(ends) if len(ends) == len(bars) else None
+    return replace(first, ids=tuple(item_id for bar in bars for item_id in bar.ids), until=until)
+
+
+def _arrows(
+    arrows: Iterable[HandoverArrow], lanes: dict[str, Lane], window: Window, now: int
+) -> Iterator[Shape[HandoverArrow]]:
+    """Yield the arrows, merging those between the same agencies that would cover each other."""
+    alike: dict[tuple[str, str, str, int, int], list[HandoverArrow]] = defaultdict(list)
+    for arrow in arrows:
+        until = _arrow_end(arrow, now)
+        if window.has(arrow.since, until):
+            places = int(window.x(arrow.since) / NEAR), int(window.x(until) / NEAR)
+            alike[arrow.from_agency, arrow.to_agency, arrow.status, *places].append(arrow)
+    for alike_arrows in alike.values():
+        first, until = alike_arrows[0], _arrow_end(alike_arrows[0], now)
+        ends = lanes[first.from_agency].line, lanes[first.to_agency].line
+        span = alike_arrows[0].since, max(_arrow_end(arrow, now) for arrow in alike_arrows)
+        yield Shape(first, window.x(first.since), window.x(until), *ends, len(alike_arrows), Window(*span).around(1.4))
+
+
+def _arrow_end(arrow: HandoverArrow, now: int) -> int:
+    return arrow.until if arrow.until is not None else max(now, arrow.since)
+
+
+def _stretches(
+    stretches: Iterable[OpenStretch], lanes: dict[str, Lane], window: Window
+) -> Iterator[tuple[Shape[OpenStretch], Lane]]:
+    """Yield the stretches, merging those of one agency that would cover each other."""
+    alike: dict[tuple[str, str, int, int], list[OpenStretch]] = defaultdict(list)
+    for stretch in stretches:
+        if window.has(stretch.since, stretch.until):
+            places = int(window.x(stretch.since) / LEAST), int(window.x(stretch.until) / LEAST)
+            alike[stretch.agency, stretch.kind, *places].append(stretch)
+    for (agency, *_), alike_stretches in alike.items():
+        lane, first = lanes[agency], alike_stretches[0]
+        since, until = (
+            min(stretch.since for stretch in alike_stretches),
+            max(stretch.until for stretch in alike_stretches),
+        )
+        closer = Window(since, until).around(1.4)
+        yield Shape(first, window.x(since), window.x(until), lane.y, 0, len(alike_stretches), closer), lane
+
+
+def _clusters(marks: Iterable[EventMark], lanes: dict[str, Lane], window: Window) -> Iterator[Cluster]:
+    by_agency: dict[str, list[list[EventMark]]] = defaultdict(list)
+    for mark in sorted(marks, key=lambda candidate: (candidate.at, candidate.sequence)):
+        if window.has(mark.at, mark.at):
+            lane_clusters = by_agency[mark.agency]
+            if lane_clusters and window.x(mark.at) - window.x(lane_clusters[-1][0].at) < NEAR:
+                lane_clusters[-1].append(mark)
+            else:
+                lane_clusters.append([mark])
+    for agency, clusters in by_agency.items():
+        for near_marks in clusters:
+            kind = min((kind for mark in near_marks for kind in mark.kinds), key=MARK_KINDS.index)
+            x = (window.x(near_marks[0].at) + window.x(near_marks[-1].at)) / 2
+            yield Cluster(round(x, 1), lanes[agency].line, kind, tuple(near_marks))
+
+
+def _clocks(clocks: Iterable[Deadline], window: Window, y: int, now: int) -> Iterator[LateClock]:
+    for number, clock in enumerate(clocks):
+        end = _clock_end(clock, now)
+        due = None if clock.due_at is None else int(clock.due_at.timestamp())
+        is_late = clock.status in ("overdue", "missed") and due is not None
+        late = window.x(due) if is_late and due is not None else None
+        yield LateClock(clock, window.x(unix_seconds(clock.started_at)), window.x(end), y + number * ROW, late)
+
+
+def _clock_end(clock: Deadline, now: int) -> int:
+    if clock.stopped_at is not None:
+        return unix_seconds(clock.stopped_at)
+    due = now if clock.due_at is None else int(clock.due_at.timestamp())
+    return max(due, now) if clock.status == "overdue" else due
+
+
+def _urgency(clock: Deadline) -> tuple[int, str]:
+    order = {"overdue": 0, "missed": 1, "running": 2, "suspended": 3}.get(clock.status, 4)
+    return order, "9999" if clock.due_at is None else clock.due_at.isoformat()
+
+
+def _ticks(window: Window) -> Iterator[Tick]:
+    """Yield ticks at round times of Beijing's clock."""
+    step = next((step for step in _STEPS_S if window.seconds / step <= TICKS), _STEPS_S[-1])
+    first = datetime.fromtimestamp(window.since, SHANGHAI).replace(hour=0, minute=0, second=0)
+    if step >= 30 * _DAY:
+        months = min(step // (30 * _DAY), 12)
+        first = first.replace(day=1, month=(first.month - 1) // months * months + 1)
+    at = first
+    while at.timestamp() <= window.until:
+        if at.timestamp() >= window.since:
+            yield Tick(window.x(int(at.timestamp())), _tick_label(at, step))
+        at = at + timedelta(seconds=step) if step < 30 * _DAY else _months_later(at, step // (30 * _DAY))
+
+
+def _tick_label(at: datetime, step: int) -> str:
+    return f"{at:%m-%d %H:%M}" if step < _DAY else f"{at:%Y-%m-%d}" if step < 30 * _DAY else f"{at:%Y-%m}"
+
+
+def _months_later(at: datetime, months: int) -> datetime:
+    years, month = divmod(at.month - 1 + months, 12)
+    return at.replace(year=at.year + years, month=month + 1)
+
+
+BOX, TALL = 210, 58  # of an item
+ACROSS, DOWN = 110, 18  # between boxes
+EDGE = 12
+MOST = 120  # items that are drawn
+
+
+class Box(NamedTuple):
+    item_id: str
+    x: int
+    y: int
+
+
+class GraphLine(NamedTuple):
+    """A line from the right side of the parent to the left side of the child."""
+
+    of: Descent
+    path: str
+    label_x: int
+    label_y: int
+
+
+class Graph(Struct, frozen=True):
+    """Boxes and lines of a graph. ``left_out`` items had no room."""
+
+    width: int
+    height: int
+    boxes: tuple[Box, ...]
+    lines: tuple[GraphLine, ...]
+    left_out: int
+
+
+def laid_out(descents: Sequence[Descent]) -> Graph:
+    """Return the graph of items that came from others or became others, each right of all that it came from."""
+    kin: nx.DiGraph[str] = nx.DiGraph()
+    kin.add_edges_from((descent.parent, descent.child) for descent in descents)
+    layers = [sorted(layer) for layer in nx.topological_generations(kin)]
+    boxes: dict[str, Box] = {}
+    for number, layer in enumerate(layers):
+        for row, item_id in enumerate(sorted(layer, key=lambda child: _height(kin, boxes, child))):
+            if len(boxes) < MOST:
+                boxes[item_id] = Box(item_id, EDGE + number * (BOX + ACROSS), EDGE + row * (TALL + DOWN))
+    lines = tuple(_line(descent, boxes) for descent in descents if descent.parent in boxes and descent.child in boxes)
+    return Graph(
+        width=max((box.x for box in boxes.values()), default=0) + BOX + EDGE,
+        height=max((box.y for box in boxes.values()), default=0) + TALL + EDGE,
+        boxes=tuple(boxes.values()),
+        lines=lines,
+        left_out=len(kin) - len(boxes),
+    )
+
+
+def _height(kin: nx.DiGraph[str], boxes: dict[str, Box], item_id: str) -> tuple[float, str]:
+    """Return a sort key that puts an item beside its parents, so that few lines cross."""
+    parents = [boxes[parent].y for parent in kin.predecessors(item_id) if parent in boxes]
+    return (sum(parents) / len(parents) if parents else 0.0), item_id
+
+
+def _line(descent: Descent, boxes: dict[str, Box]) -> GraphLine:
+    parent, child = boxes[descent.parent], boxes[descent.child]
+    x, y = parent.x + BOX, parent.y + TALL // 2
+    x2, y2 = child.x, child.y + TALL // 2
+    bend = ACROSS // 2
+    path = f"M{x} {y}C{x + bend} {y} {x2 - bend} {y2} {x2 - 2} {y2}"
+    return GraphLine(descent, path, (x + x2) // 2, (y + y2) // 2 - 4)

@@ -1,0 +1,139 @@
+"""An event of a case with its proof and files, and the log of who read the case."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+from starlette.responses import Response
+
+from api.console.cases.case_pages import read_case
+from api.console.shared.access import VisitOf
+from api.console.shared.rendering import download, language, narrator_of
+from api.dependencies import EventIdPath, Following, SlugPath, SlugQuery
+from api.services.case_reading import ACCESS_LOG_ROLES, find_event, timeline_builder, visible_reads
+from api.services.documents import (
+    Document,
+    bundle_of_case,
+    bundle_of_event,
+    certified_case,
+    certified_event,
+    printed_event,
+)
+from api.services.service import position_after
+from ledger.core.errors import NotFound
+from ledger.core.events import decode_section
+from ledger.i18n import Labels
+from ledger.i18n.messages import said
+from ledger.interchange.papers.forms import forms_of
+from ledger.interchange.papers.paper_text import language_for
+from ledger.proofs.bundles import Withheld
+from ledger.store import log
+from ledger.timeline.anchored_sizes import stages
+from ledger.timeline.event_fields import event_fields
+
+router = APIRouter()
+
+
+@router.get("/cases/{case_id}/events/{event_id}")
+def event_page(visit: VisitOf, case_id: SlugPath, event_id: EventIdPath) -> Response:
+    """Show the event as it was signed, with its flags, its proof, and its neighbours in the case."""
+    visible = read_case(visit, case_id, f"event {event_id}")
+    with visit.service.parts.database.read() as connection:
+        entry, sight = find_event(connection, visit.reading, event_id)
+        if (entry.stream_kind, entry.stream_id) != ("case", case_id):
+            raise NotFound(f"no event {event_id} of case {case_id} that you may see", field="event_id")
+        history = visit.service.histories.of(connection, case_id)
+        here = history[entry.sequence]
+        (step,) = timeline_builder(visit.service, visit.reading, visit.labels).steps(connection, case_id, [here])
+        shows_sections = visit.reading.sees_sections(connection, entry, sight, None)
+        stored = log.sections(connection, entry.log_index) if shows_sections else {}
+        proof_stages = stages(connection, step)
+    sections = {label: decode_section(data, label) for label, data in stored.items() if data is not None}
+    words = narrator_of(visit.service, visit.labels).words(here.payload, here.after)
+    return visit.page(
+        "cases/event.html",
+        case=visible.row,
+        state=visible.state,
+        step=step,
+        stages=proof_stages,
+        particulars=event_fields(here.payload, sections, words, visit.labels),
+        hidden=() if shows_sections else step.confidential,
+        erased=[label for label, data in stored.items() if data is None],
+        documents=[form.document for form in forms_of(here.payload)],
+        previous=history[entry.sequence - 1].entry.event_id if entry.sequence else None,
+        following=history[entry.sequence + 1].entry.event_id if entry.sequence + 1 < len(history) else None,
+    )
+
+
+@router.get("/cases/{case_id}/events/{event_id}/bundle")
+def event_bundle(
+    visit: VisitOf, case_id: SlugPath, event_id: EventIdPath, withhold: Withheld | None = None
+) -> Response:
+    """Return the proof bundle of an event for download."""
+    bundle = bundle_of_event(visit.service, visit.reading, event_id, withhold, None)
+    return download(bundle, f"{case_id}.{event_id}{_without(withhold)}.bundle.json")
+
+
+@router.get("/cases/{case_id}/bundle")
+def case_bundle(visit: VisitOf, case_id: SlugPath, withhold: Withheld | None = None) -> Response:
+    """Return the proof bundle of all events of a case for download."""
+    bundle = bundle_of_case(visit.service, visit.reading, case_id, withhold, None)
+    return download(bundle, f"{case_id}{_without(withhold)}.bundle.json")
+
+
+@router.get("/cases/{case_id}/events/{event_id}/certificate")
+def event_certificate(visit: VisitOf, case_id: SlugPath, event_id: EventIdPath) -> Response:
+    """Return the certificate of what is proven of an event."""
+    read_case(visit, case_id, f"certificate of event {event_id}")
+    pdf = certified_event(visit.service, visit.reading, event_id, language_for(language(visit.request)))
+    return _shown_pdf(pdf, f"{event_id}.certificate")
+
+
+@router.get("/cases/{case_id}/certificate")
+def case_certificate(visit: VisitOf, case_id: SlugPath, item_id: SlugQuery = None) -> Response:
+    """Return the certificate of a case, or of one item."""
+    pdf = certified_case(visit.service, visit.reading, case_id, language_for(language(visit.request)), item_id=item_id)
+    return _shown_pdf(pdf, f"{case_id}.certificate")
+
+
+@router.get("/cases/{case_id}/events/{event_id}/paper")
+def event_paper(visit: VisitOf, case_id: SlugPath, event_id: EventIdPath, document: Document | None = None) -> Response:
+    """Return a document that the event prints as: the requested one, or the first."""
+    pdf = printed_event(
+        visit.service, visit.reading, case_id, event_id, language_for(language(visit.request)), kind=document
+    )
+    return _shown_pdf(pdf, event_id)
+
+
+def _without(withhold: Withheld | None) -> str:
+    return f".without-{withhold}" if withhold else ""
+
+
+def _shown_pdf(pdf: bytes, name: str) -> Response:
+    headers = {"Content-Disposition": f'inline; filename="{name}.pdf"'}
+    return Response(pdf, media_type="application/pdf", headers=headers)
+
+
+ROWS = 50
+
+SCOPE = "reads of a case"
+
+
+@router.get("/cases/{case_id}/reads")
+def case_reads(visit: VisitOf, case_id: SlugPath, before: Following = None) -> Response:
+    """Show the reads, newest first. This read is in the list the next time."""
+    visit.reading.require_role(*ACCESS_LOG_ROLES)
+    last = position_after(visit.service, SCOPE, before, field="before")
+    visible = read_case(visit, case_id, "log of reads")
+    is_party = visible.sight == "party"
+    agency = None if is_party else visit.reading.agency
+    rows = visit.service.parts.access.latest(case_id, ROWS, before=None if last is None else int(last), agency=agency)
+    following = visit.service.cursors.seal(SCOPE, str(rows[-1].number)) if len(rows) == ROWS else None
+    return visit.page(
+        "cases/reads.html",
+        case=visible.row,
+        state=visible.state,
+        rows=visible_reads(visit.service, visit.reading, rows),
+        is_party=is_party,
+        following=following,
+        told=lambda subject: said(subject, Labels(language(visit.request))),
+    )

@@ -1,0 +1,429 @@
+"""The status of the service from what it knows already, and what an operator must look at.
+
+Nothing here asks the chain, a witness or anybody else.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from typing import Literal, NamedTuple
+
+from msgspec import Struct
+
+from api.auth.reading import Reading
+from api.services.service import Service
+from api.services.webhooks import ROLE as WEBHOOK_ROLE
+from api.texts import later
+from ledger.anchoring.anchors import WaitReason, last_size
+from ledger.anchoring.timestamps import TimestampWorkerState
+from ledger.anchoring.worker import ChainWorkerState
+from ledger.chain.journal import WriteState
+from ledger.chain.status import ChainStatus
+from ledger.config.settings import EMBEDDED
+from ledger.core.events import decode_payload
+from ledger.core.events.record import IncidentRecorded
+from ledger.core.procedure.legal_days import legal_day
+from ledger.core.verification.trust import FinalityRule
+from ledger.store import checkpoints, growth, imports, log, webhooks
+from ledger.store.chain_journal import DatabaseJournal
+from ledger.store.growth import Day
+from ledger.store.imports import SystemImports
+from ledger.store.webhooks import Webhook
+from ledger.supervision.model_faults import Wording
+from ledger.supervision.runs.supervisor import ALL, RunState
+from ledger.witness.gathering import WitnessState
+
+DAYS = 14  # of the log's growth
+INCIDENTS = 10  # the newest
+
+
+class LogOverview(Struct, frozen=True):
+    """The tree, its newest checkpoint (times in unix milliseconds), each day's entries, and free space on the disk."""
+
+    log_id: str
+    origin: str
+    size: int
+    root: str
+    published: int
+    published_at: int | None
+    witnessed: int
+    days: list[Day]
+    kept_bytes: int
+    free_bytes: int | None
+    is_written: bool
+
+
+class AnchorOverview(Struct, frozen=True):
+    """The sizes that were sent, are in a block, and are final by the journal; and the number of anchors by state.
+
+    ``open_since`` (unix milliseconds) is when the first entry was recorded that no final anchor covers.
+    """
+
+    submitted: int
+    mined: int
+    confirmed: int
+    confirmed_at: int | None
+    open_entries: int
+    open_since: int | None
+    interval_s: int
+    counts: Mapping[str, int]
+
+
+class WitnessOverview(Struct, frozen=True):
+    """The witnesses, what prevents asking any, and from how many agencies the contract demands a co-signature."""
+
+    states: list[WitnessState]
+    defect: str | None
+    quorum: int
+
+
+class ChainOverview(Struct, frozen=True):
+    """The result of the last look at the chain, and what it showed.
+
+    ``unmirrored`` changes of its registry are not in the log yet; ``finality`` is known once the contracts are
+    deployed.
+    """
+
+    is_embedded: bool
+    chain_id: int
+    finality: FinalityRule | None
+    followed: ChainWorkerState
+    chain_status: ChainStatus | None
+    unmirrored: int
+
+
+class TimestampOverview(Struct, frozen=True):
+    """The last timestamped size, and its time in unix seconds."""
+
+    url: str
+    size: int
+    time: int | None
+    state: TimestampWorkerState
+
+
+class Incident(Struct, frozen=True):
+    """An incident in the log; ``recorded_at`` is in unix milliseconds."""
+
+    index: int
+    kind: str
+    description: str
+    recorded_at: int
+
+
+class SignedInOverview(Struct, frozen=True):
+    """What signed-in readers see: incidents, runs of models, and imports and webhooks of their agency."""
+
+    incidents: list[Incident]
+    runs: RunState
+    imports: list[SystemImports]
+    webhooks: list[Webhook] | None
+    reads: int
+
+
+class ServiceStatus(Struct, frozen=True):
+    """The whole status as of ``now`` (unix milliseconds). ``inside`` is None for visitors."""
+
+    now: int
+    log: LogOverview
+    anchors: AnchorOverview
+    witnesses: WitnessOverview
+    chain: ChainOverview
+    stamps: TimestampOverview | None
+    inside: SignedInOverview | None
+
+
+def service_status(service: Service, reading: Reading | None) -> ServiceStatus:
+    """Return the status now."""
+    parts = service.parts
+    return ServiceStatus(
+        now=parts.clock(),
+        log=_log(service),
+        anchors=_anchors(service),
+        witnesses=WitnessOverview(parts.collector.states(), parts.collector.defect, service.authority().quorum),
+        chain=_chain(service),
+        stamps=_stamps(service),
+        inside=_inside(service, reading) if reading else None,
+    )
+
+
+def _log(service: Service) -> LogOverview:
+    parts, trust = service.parts, service.parts.trust.trust
+    today = legal_day(datetime.fromtimestamp(parts.clock() // 1000, UTC))
+    with parts.database.read() as connection:
+        tree = log.tree(connection)
+        published = checkpoints.last_published(connection)
+        witnessed = checkpoints.last_witnessed(connection)
+        days = growth.days(connection, tree.size, today, DAYS)
+    return LogOverview(
+        log_id="0x" + trust.log_id.hex(),
+        origin=trust.origin,
+        size=tree.size,
+        root=f"sha256:{tree.root.hex()}",
+        published=published.size if published else 0,
+        published_at=published.published_at if published else None,
+        witnessed=witnessed.size if witnessed else 0,
+        days=days,
+        kept_bytes=growth.bytes_kept(parts.database),
+        free_bytes=_free_bytes(service),
+        is_written=parts.sequencer.is_running,
+    )
+
+
+def _free_bytes(service: Service) -> int | None:
+    """Return the free bytes on the disk of the data directory, or None if the database is on another machine."""
+    settings = service.parts.settings
+    if not service.parts.database.is_sqlite or not settings.data_dir.exists():
+        return None
+    return shutil.disk_usage(settings.data_dir).free
+
+
+def _anchors(service: Service) -> AnchorOverview:
+    parts = service.parts
+    journal = DatabaseJournal(parts.database)
+    final = journal.last_anchor(WriteState.CONFIRMED)
+    confirmed = last_size(final)
+    with parts.database.read() as connection:
+        size = log.tree(connection).size
+        first_open = log.entry(connection, confirmed) if confirmed < size else None
+    return AnchorOverview(
+        submitted=last_size(journal.last_anchor()),
+        mined=last_size(journal.last_anchor(WriteState.MINED, WriteState.CONFIRMED)),
+        confirmed=confirmed,
+        confirmed_at=final.timestamp * 1000 if final else None,
+        open_entries=max(0, size - confirmed),
+        open_since=first_open.recorded_at if first_open else None,
+        interval_s=parts.settings.anchor_interval_s,
+        counts=journal.counts(),
+    )
+
+
+def _chain(service: Service) -> ChainOverview:
+    settings, chain_worker, chains = (
+        service.parts.settings,
+        service.parts.chain_worker,
+        service.parts.trust.trust.chains,
+    )
+    chain_status = chain_worker.chain_status
+    mirrored = service.authority().changes
+    return ChainOverview(
+        is_embedded=settings.chain == EMBEDDED,
+        chain_id=settings.chain_id,
+        finality=chains[-1].finality if chains else None,
+        followed=chain_worker.state,
+        chain_status=chain_status,
+        unmirrored=max(0, chain_status.registry.change_count - mirrored) if chain_status else 0,
+    )
+
+
+def _stamps(service: Service) -> TimestampOverview | None:
+    timestamp_worker, url = service.parts.timestamp_worker, service.parts.settings.timestamp_url
+    if timestamp_worker is None or url is None:
+        return None
+    with service.parts.database.read() as connection:
+        last = checkpoints.last_timestamp(connection)
+    return TimestampOverview(url, last.size if last else 0, last.time if last else None, timestamp_worker.state)
+
+
+def _inside(service: Service, reading: Reading) -> SignedInOverview:
+    parts = service.parts
+    with parts.database.read() as connection:
+        entries = log.system_entries(connection, "incident.recorded", INCIDENTS)
+        imported = imports.by_system(connection, reading.agency)
+        supervises = reading.session.has_role(WEBHOOK_ROLE)
+        hooks = webhooks.listed(connection, reading.agency) if supervises else None
+    return SignedInOverview(
+        incidents=[_incident(entry) for entry in entries],
+        runs=parts.supervisor.state,
+        imports=imported,
+        webhooks=hooks,
+        reads=parts.access.head().count,
+    )
+
+
+def _incident(entry: log.StoredEntry) -> Incident:
+    payload = decode_payload(entry.payload)
+    assert isinstance(payload.body, IncidentRecorded), "the payload is of the type that its entry says"
+    return Incident(entry.log_index, payload.body.kind, payload.body.description, entry.recorded_at)
+
+
+Colour = Literal["bad", "soon"]
+
+LATE_MS = 10 * 60 * 1000  # milliseconds for which an entry may wait for its final anchor
+LEAST_FREE = 1024**3  # bytes on the disk of the data directory
+ANCHOR_GAS = 500_000  # of a large anchor with its consistency proof
+ANCHORS_PAID = 1000  # anchors that the account's balance should pay for
+RECENT_MS = 7 * 24 * 3600 * 1000  # milliseconds for which a recorded incident is shown as one to look at
+
+
+class AlarmText(NamedTuple):
+    """The meaning of an alarm, what to do, and the command for it, if there is one."""
+
+    colour: Colour
+    says: str
+    mend: str
+    command: str | None = None
+
+
+class ServiceAlarm(NamedTuple):
+    """One thing to look at. ``about`` names what it concerns; ``detail`` and ``hint`` are the service's own words.
+
+    ``agency`` is the id of the agency that alone is concerned, if any.
+    """
+
+    kind: str
+    about: str = ""
+    detail: Wording | str | None = None
+    hint: str | None = None
+    agency: str | None = None
+
+    @property
+    def saying(self) -> AlarmText:
+        return SAYINGS[self.kind]
+
+
+SAYINGS = {
+    "writer_stopped": AlarmText(
+        "bad",
+        later("Nothing is recorded any more: the writer has stopped."),
+        later("The service's log says why. Mend the disk or restore the newest backup, then start it again."),
+        "tally doctor",
+    ),
+    "chain_defect": AlarmText(
+        "bad",
+        later("The chain is not followed, by a defect of the service."),
+        later("The traceback stands in the service's log; report it. Events are recorded, and anchored later."),
+        "tally doctor",
+    ),
+    "chain_faulty": AlarmText(
+        "bad",
+        later("The chain does not answer as it should. Events are recorded; anchors wait."),
+        later("Nothing, if it passes by itself. Else see to the node, or set the right address of it."),
+        "tally anchor status",
+    ),
+    "quorum_missing": AlarmText(
+        "bad",
+        later("Too few witnesses co-sign: nothing is anchored."),
+        later("Ask the agencies that run the witnesses named here. Anchoring goes on by itself."),
+        "tally anchor status",
+    ),
+    "witnesses_defect": AlarmText(
+        "bad",
+        later("Witnesses are not asked, by a defect of the service."),
+        later("The traceback stands in the service's log; report it, and start the service again."),
+    ),
+    "anchor_late": AlarmText(
+        "soon",
+        later("Entries have waited for a final anchor for more than ten minutes."),
+        later("See below what the chain waits for. An account without money, or a node that lags, is mended there."),
+        "tally anchor status",
+    ),
+    "balance_low": AlarmText(
+        "soon",
+        later("The account that anchors has little left."),
+        later("Send it the chain's own currency: what it has pays for less than a thousand anchors."),
+    ),
+    "witness_fault": AlarmText(
+        "soon",
+        later("A witness does not co-sign."),
+        later("Ask whoever runs it; it is asked again by itself. Take one that is gone out of witnesses.toml."),
+    ),
+    "timestamps_fault": AlarmText(
+        "soon",
+        later("The timestamp authority gives no timestamps."),
+        later("Nothing waits for it; it is asked again by itself. Compare its address and root certificate."),
+    ),
+    "runs_fault": AlarmText(
+        "soon",
+        later("Models are not run."),
+        later("Leads are raised once they run again. Whoever publishes models sees the same under the model's name."),
+        "tally model list",
+    ),
+    "model_fault": AlarmText(
+        "soon",
+        later("A published model fails."),
+        later("Whoever published it mends it. Where a data set is missing, whoever runs it registers the list."),
+        "tally model test",
+    ),
+    "webhook_failing": AlarmText(
+        "soon",
+        later("A webhook of your agency is not delivered."),
+        later("See that its receiver answers; then try it. Nothing is lost: it goes on from where it stopped."),
+        "tally webhook test",
+    ),
+    "disk_low": AlarmText(
+        "bad",
+        later("Less than 1 GiB is left on the disk of the data directory."),
+        later("Make room: without it submissions are answered with 503."),
+    ),
+    "incident": AlarmText(
+        "soon",
+        later("The log records an incident of the last seven days."),
+        later("Where it says that the chain was edited, ask who did it, and run an audit."),
+        "tally audit",
+    ),
+}
+
+
+def alarms(status: ServiceStatus) -> list[ServiceAlarm]:
+    """Return the alarms, the gravest first."""
+    raised = [
+        *_of_writing(status),
+        *_of_chain(status),
+        *_of_witnesses(status),
+        *_of_others(status),
+        *_of_inside(status),
+    ]
+    return sorted(raised, key=lambda alarm: alarm.saying.colour)
+
+
+def _of_writing(status: ServiceStatus) -> Iterator[ServiceAlarm]:
+    if not status.log.is_written:
+        yield ServiceAlarm("writer_stopped")
+    if status.log.free_bytes is not None and status.log.free_bytes < LEAST_FREE:
+        yield ServiceAlarm("disk_low")
+
+
+def _of_chain(status: ServiceStatus) -> Iterator[ServiceAlarm]:
+    state, chain_status = status.chain.followed, status.chain.chain_status
+    if state.is_defect:
+        yield ServiceAlarm("chain_defect", detail=state.fault)
+    elif state.fault is not None:
+        yield ServiceAlarm("chain_faulty", detail=state.fault, hint=state.hint)
+    if state.waits is WaitReason.QUORUM_MISSING:
+        yield ServiceAlarm("quorum_missing", detail=state.detail)
+    if status.anchors.open_since is not None and status.now - status.anchors.open_since > LATE_MS:
+        yield ServiceAlarm("anchor_late")
+    if chain_status is not None and chain_status.balance < chain_status.fee * ANCHOR_GAS * ANCHORS_PAID:
+        yield ServiceAlarm("balance_low", chain_status.account)
+
+
+def _of_witnesses(status: ServiceStatus) -> Iterator[ServiceAlarm]:
+    if status.witnesses.defect is not None:
+        yield ServiceAlarm("witnesses_defect", detail=status.witnesses.defect)
+        return
+    for witness in status.witnesses.states:
+        if witness.fault is not None:
+            yield ServiceAlarm("witness_fault", witness.name, witness.fault)
+
+
+def _of_others(status: ServiceStatus) -> Iterator[ServiceAlarm]:
+    if status.stamps is not None and status.stamps.state.fault is not None:
+        yield ServiceAlarm("timestamps_fault", status.stamps.url, status.stamps.state.fault, status.stamps.state.hint)
+
+
+def _of_inside(status: ServiceStatus) -> Iterator[ServiceAlarm]:
+    if status.inside is None:
+        return
+    for fault in status.inside.runs.faults:
+        if fault.model_id == ALL:
+            yield ServiceAlarm("runs_fault", detail=fault.says)
+        else:
+            yield ServiceAlarm("model_fault", fault.model_id, fault.says, agency=fault.procuratorate)
+    for hook in status.inside.webhooks or ():
+        if hook.failures:
+            yield ServiceAlarm("webhook_failing", hook.url, hook.last_error)
+    for incident in status.inside.incidents:
+        if status.now - incident.recorded_at < RECENT_MS:
+            yield ServiceAlarm("incident", str(incident.index), incident.description)

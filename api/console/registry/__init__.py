@@ -1,0 +1,1 @@
+"""Agencies and keys, and the history of the registry."""

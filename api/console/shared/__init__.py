@@ -1,0 +1,1 @@
+"""What the pages of every feature share: rendering, access, guidance, drafts, templates, scripts and styles."""

@@ -1,0 +1,130 @@
+"""The reader of a page, and what protects a session: the token's cookie, and requests from own pages only."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Any
+from urllib.parse import quote, urlsplit
+
+from fastapi import Depends, Request
+from starlette.responses import RedirectResponse, Response
+
+from api.auth.reading import Reading
+from api.auth.sessions import domain_of
+from api.console.shared.rendering import PATH, language, page
+from api.dependencies import ServiceOf, service_of
+from api.middleware.problems import Refused, TokenRefused
+from ledger.config.settings import Settings
+from ledger.i18n import Labels
+
+_METHODS_THAT_READ = ("GET", "HEAD")
+
+
+class SessionCookie:
+    """Carries an officer's token. Scripts cannot read it, and requests from other sites do not carry it."""
+
+    def __init__(self, settings: Settings):
+        self._secure = settings.url.startswith("https://")
+        self.name = "__Secure-tallystick" if self._secure else "tallystick"
+
+    def token(self, request: Request) -> str | None:
+        """Return the token that the browser sent."""
+        return request.cookies.get(self.name)
+
+    def give(self, response: Response, token: str, lifetime_s: int) -> None:
+        """Set the cookie in the browser."""
+        response.set_cookie(
+            self.name, token, max_age=lifetime_s, path=PATH, secure=self._secure, httponly=True, samesite="strict"
+        )
+
+    def take(self, response: Response) -> None:
+        """Remove the cookie from the browser."""
+        response.delete_cookie(self.name, path=PATH, secure=self._secure, httponly=True, samesite="strict")
+
+
+class OwnPages:
+    """Lets only pages of the console at ``url`` change anything (against cross-site request forgery)."""
+
+    def __init__(self, url: str):
+        self._origin = f"{urlsplit(url).scheme}://{domain_of(url)}"
+
+    def require(self, request: Request) -> None:
+        """Raise Refused (403) for a request posted by another site, or by no page at all."""
+        if request.method in _METHODS_THAT_READ:
+            return
+        origin, site = request.headers.get("origin"), request.headers.get("sec-fetch-site")
+        if (origin is None and site is None) or origin not in (None, self._origin) or site not in (None, "same-origin"):
+            raise Refused(403, "this was not asked by a page of this console", code="foreign_origin", field="Origin")
+
+
+class SignInNeeded(Exception):
+    """Nobody is signed in, or the session has ended."""
+
+
+def reading(request: Request, service: ServiceOf) -> Reading:
+    """Return the reader. Raises SignInNeeded."""
+    token = SessionCookie(service.parts.settings).token(request)
+    if token is None:
+        raise SignInNeeded
+    authority = service.authority()
+    try:
+        return Reading(service.parts, service.sign_in.session(token, authority), authority)
+    except TokenRefused as error:
+        raise SignInNeeded from error
+
+
+def visiting(request: Request, service: ServiceOf) -> Reading | None:
+    """Return the reader of a public page, or None if nobody is signed in."""
+    try:
+        return reading(request, service)
+    except SignInNeeded:
+        return None
+
+
+def labels(request: Request) -> Labels:
+    """Return the labels in the reader's language."""
+    return Labels(language(request))
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """A signed-in reader's request for a page, with the labels in the reader's language."""
+
+    request: Request
+    service: ServiceOf
+    reading: Annotated[Reading, Depends(reading)]
+    labels: Annotated[Labels, Depends(labels)]
+
+    def page(self, template: str, **values: Any) -> Response:
+        """Return the page or fragment of this template."""
+        return page(self.request, self.service, template, self.reading.session, **values)
+
+
+@dataclass(frozen=True, slots=True)
+class PublicVisit:
+    """A request for a page that everybody may see; ``visitor`` is None if nobody is signed in."""
+
+    request: Request
+    service: ServiceOf
+    visitor: Annotated[Reading | None, Depends(visiting)]
+    labels: Annotated[Labels, Depends(labels)]
+
+    def page(self, template: str, **values: Any) -> Response:
+        """Return the page or fragment of this template."""
+        session = self.visitor.session if self.visitor else None
+        return page(self.request, self.service, template, session, **values)
+
+
+VisitOf = Annotated[Visit, Depends()]
+PublicVisitOf = Annotated[PublicVisit, Depends()]
+
+
+def sign_in_first(request: Request, _error: Exception) -> Response:
+    """Redirect to the sign-in page and back.
+
+    A form that was submitted stays in its page, with a message beside it.
+    """
+    if "hx-request" in request.headers:
+        return page(request, service_of(request), "shared/session_over.html", status=401)
+    back = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+    return RedirectResponse(f"{PATH}/sign-in?next={quote(back)}", 303)

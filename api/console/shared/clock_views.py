@@ -1,0 +1,143 @@
+"""Clocks as pages show them: the time left in words and a colour, and the arithmetic behind it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from msgspec import Struct
+
+from api.auth.reading import Reading
+from api.console.shared.access import Visit
+from api.texts import Texts
+from ledger.core.custody import CaseState
+from ledger.core.custody.due_dates import Deadline, deadline, deadlines
+from ledger.core.procedure.deadlines import PeriodEnd
+from ledger.core.procedure.legal_days import legal_day_of
+from ledger.core.supervision.recommendations import CLOCK
+from ledger.deadlines.working_days import period_in_words
+from ledger.i18n import Labels
+from ledger.i18n.messages import said
+from ledger.store import cases, clocks
+from ledger.store.clocks import ClockLine, DeadlineFilter
+from ledger.store.database import Connection
+
+SOON, NEAR = 3, 7  # legal days left: the warnings of page and feed
+
+
+class ClockView(Struct, frozen=True):
+    """A clock at this moment. ``colour`` is a class of the style sheet that only repeats what ``left`` says."""
+
+    label: str
+    article: str
+    subject: str
+    agency: str
+    colour: str
+    left: str
+    due_at: datetime | None
+    arithmetic: tuple[str, ...]
+    ended: bool
+
+
+def of_case(visit: Visit, state: CaseState, *, first: int, limit: int) -> tuple[list[ClockView], int]:
+    """Return clocks of the case from ``first`` on, and how many it has.
+
+    Those that end first are at the top, ended ones at the bottom.
+    """
+    validator = visit.service.parts.validator
+    now = datetime.fromisoformat(visit.reading.reader.now)
+    ordered = sorted(deadlines(state, validator.book, validator.calendar, now), key=_order)
+    return [_view(clock, visit.labels) for clock in ordered[first : first + limit]], len(ordered)
+
+
+def nearest(connection: Connection, visit: Visit, case_ids: Iterable[str]) -> dict[str, ClockView]:
+    """Return for each case the open clock that ends first, of any agency, if there is one."""
+    lines = clocks.nearest_of(connection, case_ids, visit.reading.reader.now)
+    views = {case_id: _of_line(visit, line) for case_id, line in lines.items()}
+    return {case_id: view for case_id, view in views.items() if view}
+
+
+def urgent(connection: Connection, visit: Visit, limit: int) -> list[tuple[str, str, ClockView]]:
+    """Return the clocks of the reader's agency that have a week left or less, with their cases' ids and numbers."""
+    wanted = DeadlineFilter(as_of=visit.reading.reader.now, agency=visit.reading.agency, within_days=NEAR)
+    lines = clocks.list_deadlines(connection, visit.reading.reader, wanted, limit=limit)
+    views = ((line.case_id, _of_line(visit, line)) for line in lines)
+    return [(case_id, str(cases.case(connection, case_id)["case_number"]), view) for case_id, view in views if view]
+
+
+def of_reply(due: PeriodEnd | None, answered: bool, reading: Reading, labels: Labels) -> ClockView | None:
+    """Return the clock of the reply to a recommendation, or None if the rules set no period."""
+    if due is None or due.last_day is None:
+        return None
+    days = (due.last_day - legal_day_of(reading.reader.now)).days
+    texts = Texts(labels.language)
+    return ClockView(
+        label=labels.of_clock(CLOCK),
+        article="",
+        subject="",
+        agency="",
+        colour="rest" if answered else "bad" if days < 0 else _colour_of(days),
+        left=texts("answered") if answered else _days_left(days, overdue=days < 0, texts=texts),
+        due_at=due.due_at,
+        arithmetic=period_in_words(due, labels),
+        ended=answered,
+    )
+
+
+def _of_line(visit: Visit, line: ClockLine) -> ClockView | None:
+    validator = visit.service.parts.validator
+    state = validator.states.of_case(line.case_id)
+    clock = state.clocks.get(line.deadline_id) if state else None
+    if state is None or clock is None:
+        return None
+    now = datetime.fromisoformat(visit.reading.reader.now)
+    return _view(deadline(state, clock, validator.book, validator.calendar, now), visit.labels)
+
+
+def _view(clock: Deadline, labels: Labels) -> ClockView:
+    ended = clock.stopped_at is not None
+    return ClockView(
+        label=labels.of_clock(clock.clock),
+        article=labels.of_article(clock.article),
+        subject=clock.subject,
+        agency=clock.agency,
+        colour="rest" if ended else _colour(clock),
+        left=_left(clock, labels, Texts(labels.language)),
+        due_at=clock.due_at,
+        arithmetic=period_in_words(clock.counted, labels)
+        if clock.counted
+        else (said(clock.unknown, labels),)
+        if clock.unknown
+        else (),
+        ended=ended,
+    )
+
+
+def _order(clock: Deadline) -> tuple[bool, str]:
+    """Return a sort key: what ends first, then paused clocks, then ended ones."""
+    ended = clock.stopped_at is not None
+    return ended, "9999" if clock.due_at is None or ended else clock.due_at.isoformat()
+
+
+def _colour(clock: Deadline) -> str:
+    if clock.status == "overdue":
+        return "bad"
+    if clock.days_left is None or clock.status == "suspended":
+        return "rest"
+    return _colour_of(clock.days_left)
+
+
+def _colour_of(days_left: int) -> str:
+    return "soon" if days_left <= SOON else "near" if days_left <= NEAR else "good"
+
+
+def _left(clock: Deadline, labels: Labels, texts: Texts) -> str:
+    if clock.stopped_at is not None or clock.days_left is None or clock.status in ("suspended", "uncountable"):
+        return labels.of("deadline_status", clock.status)
+    return _days_left(clock.days_left, overdue=clock.status == "overdue", texts=texts)
+
+
+def _days_left(days: int, *, overdue: bool, texts: Texts) -> str:
+    if overdue:
+        return texts("overdue by {days} d", days=-days) if days < 0 else texts("overdue today")
+    return texts("{days} d left", days=days) if days else texts("last day today")

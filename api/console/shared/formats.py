@@ -1,0 +1,109 @@
+"""Times, spans, sizes and abridged ids as pages show them. Times are in the ledger's zone only."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from datetime import datetime
+
+from markupsafe import Markup, escape
+
+from api.texts import Texts
+from ledger.core.errors import MalformedInput
+from ledger.core.procedure.legal_days import SHANGHAI, YEARS
+
+_STEPS = (1, 60, 3600, 86_400)  # seconds
+_KIB = 1024
+EARLIEST, LATEST = datetime(YEARS[0], 1, 1, tzinfo=SHANGHAI), datetime(YEARS[-1], 12, 31, tzinfo=SHANGHAI)
+_LAST = 253_402_214_400  # unix seconds: what ends after the year 9999 has no end that people would read
+
+
+def typed(text: str, field: str) -> datetime:
+    """Return the time that a browser sent without a zone, which is Beijing's. Raises MalformedInput."""
+    try:
+        at = datetime.fromisoformat(text).replace(tzinfo=SHANGHAI)
+    except ValueError as error:
+        raise MalformedInput(f"expected a time such as 2026-03-02T09:30, not {text[:40]!r}", field=field) from error
+    if not EARLIEST <= at <= LATEST:
+        raise MalformedInput(f"expected a time in the years {YEARS[0]} to {YEARS[-1]}, not {text[:40]!r}", field=field)
+    return at
+
+
+def minute(unix_s: int) -> str:
+    """Return Beijing's time to the minute, in the form of an input field."""
+    return datetime.fromtimestamp(unix_s, SHANGHAI).strftime("%Y-%m-%dT%H:%M")
+
+
+def instant(unix_s: float | None) -> Markup:
+    """Return an HTML ``time``: Beijing's time to the second, with its zone as its title; ∞ if it never ends."""
+    if unix_s is None:
+        return Markup("—")
+    if unix_s > _LAST:
+        return Markup("∞")
+    at = datetime.fromtimestamp(int(unix_s), SHANGHAI)
+    return Markup('<time datetime="{0}" title="{0}">{1:%Y-%m-%d %H:%M:%S}</time>').format(at.isoformat(), at)
+
+
+def span(seconds: float, texts: Texts) -> str:
+    """Return a duration in one unit, such as ``3 min``."""
+    whole_seconds = max(0, int(seconds))
+    if whole_seconds < _STEPS[1]:
+        return texts("{count} s", count=whole_seconds)
+    if whole_seconds < _STEPS[2]:
+        return texts("{count} min", count=whole_seconds // _STEPS[1])
+    if whole_seconds < 2 * _STEPS[3]:
+        return texts("{count} h", count=whole_seconds // _STEPS[2])
+    return texts("{count} d", count=whole_seconds // _STEPS[3])
+
+
+def size(count: int) -> str:
+    """Return a number of bytes in the largest unit that gives at least 1."""
+    value, units = float(count), ["B", "KiB", "MiB", "GiB", "TiB"]
+    while value >= _KIB and len(units) > 1:
+        value /= _KIB
+        units.pop(0)
+    return f"{value:.0f} {units[0]}" if units[0] == "B" else f"{value:.1f} {units[0]}"
+
+
+def ether(wei: int) -> str:
+    """Return a balance in the chain's own currency."""
+    return f"{wei / 10**18:.6f}".rstrip("0").rstrip(".")
+
+
+DIGITS = 8  # of a pseudonym, a key or a digest
+MOST = 18  # characters of an id that people chose
+_LONG = r"(?<![0-9A-Za-z])(?:0x)?[0-9a-f]{20,}(?![0-9A-Za-z])"
+
+
+def abridged(text: str, most: int = MOST) -> str:
+    """Return the beginning and the end of an id, since ids of one case begin alike."""
+    if len(text) <= most:
+        return text
+    tail = (most - 1) // 2
+    return f"{text[: most - 1 - tail]}…{text[-tail:]}"
+
+
+def brief(text: str, *ids: str | None) -> Markup:
+    """Return the text as markup with pseudonyms, keys, digests and ``ids`` abridged, each whole in its title."""
+    return Markup("").join(
+        Markup('<span title="{}">{}</span>').format(part, shown) if shown != part else escape(part)
+        for part, shown in _parts(text, ids)
+    )
+
+
+def in_brief(text: str, *ids: str | None) -> str:
+    """Return the same text without markup."""
+    return "".join(shown for _, shown in _parts(text, ids))
+
+
+def _parts(text: str, ids: tuple[str | None, ...]) -> Iterator[tuple[str, str]]:
+    """Yield the pieces of a text in order, each as it is written and as it is shown."""
+    named = [name for name in ids if name]
+    pattern = re.compile("|".join([*(rf"(?<![\w-]){re.escape(name)}(?![\w-])" for name in named), _LONG]), re.ASCII)
+    end = 0
+    for match in pattern.finditer(text):
+        yield text[end : match.start()], text[end : match.start()]
+        full_id = match.group()
+        yield full_id, abridged(full_id) if full_id in named else f"{full_id[: DIGITS + 2 * full_id.startswith('0x')]}…"
+        end = match.end()
+    yield text[end:], text[end:]

@@ -1,0 +1,287 @@
+"""What a page tells its reader besides its content: the menu, the next step of a first use, advice after a refusal."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from typing import Final, NamedTuple
+
+from api.auth.sessions import ReaderSession
+from api.middleware.problems import HINTS, Problem
+from api.services.service import Service
+from api.texts import later
+from ledger.core.events.catalogue import HANDLING
+from ledger.core.events.terms import AgencyKind
+from ledger.core.procedure.jurisdiction import has_trait
+from ledger.core.signing.authority import AuthorityState
+from ledger.core.visibility import GOVERNING
+from ledger.store import growth
+
+EVERYBODY: Final = (*GOVERNING, "clerk", "witness")
+
+
+class MenuLink(NamedTuple):
+    """An entry for readers with one of the roles; ``at_procuratorates`` limits it to their officers."""
+
+    path: str
+    label: str
+    roles: tuple[str, ...] = EVERYBODY
+    at_procuratorates: bool = False
+    is_public: bool = False
+
+
+class MenuGroup(NamedTuple):
+    """Entries of one kind of work."""
+
+    label: str
+    links: tuple[MenuLink, ...]
+
+
+class Menu(NamedTuple):
+    """The entries that one reader sees. ``current`` is the path of the entry that the page belongs to."""
+
+    groups: tuple[MenuGroup, ...]
+    current: str | None
+
+
+MENU: Final = (
+    MenuGroup(
+        later("Handovers"),
+        (
+            MenuLink("/inbox", later("Inbox"), HANDLING),
+            MenuLink("/outbox", later("Outbox"), HANDLING),
+            MenuLink("/cases", later("Cases"), (*HANDLING, "auditor", "analyst")),
+            MenuLink("/cases/new", later("New case"), HANDLING),
+        ),
+    ),
+    MenuGroup(
+        later("Look-up and audit"),
+        (
+            MenuLink("/search", later("Search"), (*GOVERNING, "clerk")),
+            MenuLink("/audit", later("Audit"), ("auditor",)),
+        ),
+    ),
+    MenuGroup(
+        later("Supervision"),
+        (
+            MenuLink("/leads", later("Leads"), (*GOVERNING, "clerk")),
+            MenuLink("/models", later("Models"), GOVERNING, at_procuratorates=True),
+            MenuLink("/library", later("Library"), GOVERNING),
+            MenuLink("/recommendations", later("Recommendations"), (*GOVERNING, "clerk")),
+            MenuLink("/reports", later("Reports"), GOVERNING, at_procuratorates=True),
+            MenuLink("/correlation", later("In common"), GOVERNING, at_procuratorates=True),
+        ),
+    ),
+    MenuGroup(
+        later("Operation"),
+        (
+            MenuLink("/operation", later("State of the service"), is_public=True),
+            MenuLink("/agencies", later("Agencies and keys"), is_public=True),
+        ),
+    ),
+    MenuGroup(later("Proofs"), (MenuLink("/verify", later("Verify"), is_public=True),)),
+)
+
+
+def menu_of(
+    session: ReaderSession | None, kind: Callable[[str], AgencyKind | None], pages: Collection[str], here: str
+) -> Menu:
+    """Return the menu of the signed-in reader, or of a visitor.
+
+    ``kind`` returns an agency's kind. ``pages`` are the paths that exist; ``here`` is the one that is shown.
+    """
+
+    def is_shown(link: MenuLink) -> bool:
+        if link.path not in pages:
+            return False
+        if link.is_public or session is None:
+            return link.is_public
+        own_kind = kind(session.agency)
+        of_kind = not link.at_procuratorates or (own_kind is not None and has_trait(own_kind, "supervises"))
+        return of_kind and session.has_role(*link.roles)
+
+    visible_groups = (MenuGroup(group.label, tuple(filter(is_shown, group.links))) for group in MENU)
+    groups = tuple(group for group in visible_groups if group.links)
+    enclosing = [link.path for group in groups for link in group.links if f"{here}/".startswith(f"{link.path}/")]
+    return Menu(groups, max(enclosing, key=len, default=None))
+
+
+class NextStep(NamedTuple):
+    """What is missing, what to do about it, and the commands and the page for it, if there are any.
+
+    ``{url}`` in a command is the service's.
+    """
+
+    says: str
+    how: str
+    commands: tuple[str, ...] = ()
+    path: str | None = None
+    link: str | None = None
+
+
+GRANT = "tally key grant FILE --role clerk --until 2035-01-01"
+NO_AGENCY = NextStep(
+    later("The log has no agency yet."),
+    later("The founding agencies come into it by themselves once the chain answers. Nothing can be signed before."),
+    path="/operation",
+    link=later("See how it stands with the chain"),
+)
+NO_KEY = NextStep(
+    later("No officer has a key yet."),
+    later(
+        "An officer makes his key on his own computer, and a file that asks for its grant. The admin of his agency "
+        "grants it with the officer's role. Then the officer starts the signer, and signs in here."
+    ),
+    (
+        "tally key new NAME",
+        "tally profile add NAME --url {url} --agency AGENCY --officer SERVICE_NUMBER --key NAME",
+        "tally --profile NAME key request -o FILE",
+        GRANT,
+        "tally --profile NAME signer",
+    ),
+)
+NO_CLERK = NextStep(
+    later("Nobody in your agency can hand anything over yet."),
+    later(
+        "Its admin grants a key with the role clerk to each officer who is to open cases and hand over, and has asked:"
+    ),
+    (GRANT,),
+)
+NO_CASE = NextStep(
+    later("Your agency has no case here yet."),
+    later("Open one by hand, or import those of your own system. What others offer you appears in the inbox."),
+    ("tally import check FILE --mapping MAPPING", "tally import run FILE --mapping MAPPING"),
+    "/cases/new",
+    later("Open a case"),
+)
+NO_MODEL = NextStep(
+    later("No supervision model is published yet, so no lead is raised."),
+    later("Begin with a shipped model or a template, test it against its examples, and publish it:"),
+    (
+        "tally model new MODEL_ID --from-template exceeded_clock",
+        "tally model test MODEL_ID.yaml",
+        "tally model publish MODEL_ID.yaml",
+    ),
+    "/models",
+    later("To the models"),
+)
+NO_LEAD = NextStep(
+    later("Published models have found nothing yet."),
+    later("The service runs them by itself as events come in, and over everything at times. See what one would find:"),
+    ("tally model run MODEL_ID.yaml",),
+    "/operation",
+    later("See when they ran last"),
+)
+NOTHING_TO_AUDIT = NextStep(
+    later("There is no case yet, so there is little to audit."),
+    later("Agencies, keys and the log can be looked at already. Keep the trust file before the first case comes:"),
+    ("tally log trust --pin",),
+    "/agencies",
+    later("Agencies and keys"),
+)
+NO_WITNESS = NextStep(
+    later("No agency runs a witness yet: the operator of the log is watched by nobody."),
+    later("Your agency's operator makes the witness's keys, runs it, and tells its address to whoever runs the log:"),
+    ("tally witness key NAME --keep-passphrase", "tally witness run"),
+    "/operation",
+    later("See who is asked to co-sign"),
+)
+
+
+def next_step(service: Service, session: ReaderSession | None) -> NextStep | None:
+    """Return the first thing that is missing and that this reader can do something about."""
+    authority = service.authority()
+    if not authority.agencies:
+        return NO_AGENCY
+    if session is None:
+        return None if authority.grants else NO_KEY
+    return _of_handling(service, authority, session) or _of_looking(service, authority, session)
+
+
+def _of_handling(service: Service, authority: AuthorityState, session: ReaderSession) -> NextStep | None:
+    has_clerk = any(
+        grant.agency_id == session.agency and "clerk" in grant.roles and grant.revoked is None
+        for grant in authority.grants.values()
+    )
+    if session.has_role("supervisor") and not has_clerk:
+        return NO_CLERK
+    if session.has_role("clerk"):
+        with service.parts.database.read() as connection:
+            return None if growth.has_case(connection, session.agency) else NO_CASE
+    return None
+
+
+def _of_looking(service: Service, authority: AuthorityState, session: ReaderSession) -> NextStep | None:
+    with service.parts.database.read() as connection:
+        if session.has_role("analyst"):
+            if not growth.has_model(connection):
+                return NO_MODEL
+            return None if growth.has_lead(connection) else NO_LEAD
+        if session.has_role("auditor") and not growth.has_case(connection):
+            return NOTHING_TO_AUDIT
+    is_watched = service.parts.collector.states() or any(agency.witness for agency in authority.agencies.values())
+    return NO_WITNESS if session.has_role("supervisor", "auditor") and not is_watched else None
+
+
+_AGAIN = later("Wait a moment, then do the same again. What was signed counts once, however often it is sent.")
+_SIGN_IN = later("Sign in again.")
+_GRANT = later("Make a file with tally key request. The admin of your agency grants your key with it: tally key grant.")
+_OPERATOR = later("Tell the operator of the ledger, and read the state of the service: here nothing can be done.")
+_ANEW = later("Load the page again to see how the case stands now, then draft anew.")
+_RELOAD = later("Load the page again, sign in anew, and try once more.")
+_LISTED = later("Load the page again and choose from what it lists.")
+
+BY_STATUS: Final = {
+    400: later("Look at the field that is named, correct it, and send the form again."),
+    401: _SIGN_IN,
+    403: later("Your key or your role is not for this. Ask a colleague who has the role, or the admin of your agency."),
+    404: later("Look at the address and the id. What you may not see looks as if it were not there."),
+    408: _AGAIN,
+    409: _ANEW,
+    413: later("Send less at once."),
+    422: later("Nothing was recorded. Change what stands in the way, then draft anew."),
+    429: later("Wait a minute, then do the same again."),
+    500: later("Tell the operator of the ledger what you did and when; the log of the service says more."),
+    503: _AGAIN,
+}
+BY_CODE: Final = {
+    "busy": _AGAIN,
+    "stopping": _AGAIN,
+    "writer_ended": _OPERATOR,
+    "not_recorded": _AGAIN,
+    "not_acknowledged": _AGAIN,
+    "outcome_unknown": _AGAIN,
+    "database_unavailable": _OPERATOR,
+    "disk_failed": _OPERATOR,
+    "not_durable": _OPERATOR,
+    "integrity_broken": _OPERATOR,
+    "other_ledger": _OPERATOR,
+    "chain_unavailable": later(
+        "Read how it stands with the chain in the state of the service. Handovers go on meanwhile; try again later."
+    ),
+    "key_unknown": _GRANT,
+    "key_not_valid": _GRANT,
+    "key_revoked": later("Use another key of yours that is granted, or ask the admin of your agency for a new one."),
+    "challenge_unknown": _SIGN_IN,
+    "foreign_origin": later("Open the console by its own address and use the forms of its pages."),
+    "foreign_sign_in": later("Open the console by the address that the signer was started for, and sign in there."),
+    "sign_in_expired": later("Set this computer's clock right, then sign in again."),
+    "signed_at_out_of_window": later("Set this computer's clock right, then sign again."),
+    "signature_refused": later("Sign in with the key that you sign with, then draft anew."),
+    "not_on_head": _ANEW,
+    "event_id_taken": _ANEW,
+    "unknown_agency": _LISTED,
+    "unknown_lead": _LISTED,
+    "not_a_detention_house": _LISTED,
+    "unknown_recommendation": later("Issue the recommendation first, then close the lead with it."),
+}
+
+
+def advice(problem: Problem, language: str) -> str:
+    """Return what to do next, in the English text that the catalogues translate.
+
+    English readers get the ledger's own hint for the refusal if it is more specific than the one for its status.
+    """
+    own = BY_CODE.get(problem.code)
+    if own is None and language == "en" and problem.hint not in HINTS.values():
+        return problem.hint
+    return own or BY_STATUS.get(problem.status, _RELOAD)

@@ -1,0 +1,212 @@
+"""Rendering: templates in the reader's language, with what every page shows around its content.
+
+Scripts, styles and pictures are served at an address of this release, so that browsers fetch each only once.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from blake3 import blake3
+from fastapi import Request
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from starlette.exceptions import HTTPException
+from starlette.responses import HTMLResponse, Response
+from starlette.staticfiles import StaticFiles
+from starlette.types import Scope
+
+from api.auth.sessions import ReaderSession
+from api.console.shared import formats
+from api.console.shared.guidance import NextStep, advice, menu_of, next_step
+from api.services.service import Service
+from api.texts import Texts
+from ledger.core.errors import Unavailable
+from ledger.core.events.terms import AgencyKind
+from ledger.core.procedure.legal_days import SHANGHAI, with_readable_times
+from ledger.i18n import LANGUAGES, Labels, audit_words, language_of
+from ledger.i18n.messages import said
+from ledger.supervision.model_faults import told_in
+from ledger.timeline import Narrator, names_by_id
+from ledger.timeline.sentences import Names
+
+PATH = "/console"
+# For worker scripts such as the verifier, which load scripts of this service and send no requests.
+WORKER_POLICY = "default-src 'none'; script-src 'self'; connect-src 'none'; base-uri 'none'; frame-ancestors 'none'"
+CONSOLE = Path(__file__).parent.parent
+_SERVED = (".js", ".css", ".svg")  # beside these, the folders of the console have its modules and templates
+_KEPT = "public, max-age=31536000, immutable"
+
+
+class Assets(StaticFiles):
+    """Static files that browsers keep. A worker script gets a policy of its own, not its page's."""
+
+    def __init__(self) -> None:
+        super().__init__(directory=CONSOLE)
+        self._paths = frozenset(asset_paths())
+
+    async def get_response(self, path: str, scope: Scope) -> Response:
+        if path not in self._paths:
+            raise HTTPException(404)
+        response = await super().get_response(path, scope)
+        response.headers["Content-Security-Policy"] = WORKER_POLICY
+        response.headers["Cache-Control"] = _KEPT
+        return response
+
+
+def asset_paths(folder: Path = CONSOLE) -> tuple[str, ...]:
+    """Return the paths of the scripts, styles and pictures in the folder; the verifier is served as it is bundled."""
+    files = (file.relative_to(folder) for file in folder.rglob("*") if file.suffix in _SERVED)
+    return tuple(sorted(file.as_posix() for file in files if file.parent.name != "verifier"))
+
+
+@cache
+def release(folder: Path = CONSOLE) -> str:
+    """Return a digest of all assets. Scripts name each other, so they must be kept or fetched together."""
+    digest = blake3()
+    for path in asset_paths(folder):
+        content = (folder / path).read_bytes()
+        digest.update(f"{path} {len(content)}\n".encode())
+        digest.update(content)
+    return digest.hexdigest(length=8)
+
+
+def address() -> str:
+    """Return the address of the files."""
+    return f"{PATH}/static/{release()}"
+
+
+def content_policy(signer_url: str | None) -> str:
+    """Return the policy: scripts, styles and pictures of this service only.
+
+    Fetches may go to this service and to the signer at ``signer_url``, or nowhere if there is none.
+    """
+    connect = f"'self' {signer_url}" if signer_url else "'none'"
+    return (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; font-src 'self'; object-src 'none'; "
+        f"connect-src {connect}; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    )
+
+
+LANGUAGE_COOKIE = "tallystick-language"
+_NAMES = {"en": "English", "zh-CN": "中文"}
+
+
+def language(request: Request) -> str:
+    """Return the language that the reader chose, or the browser's."""
+    chosen = request.cookies.get(LANGUAGE_COOKIE)
+    return chosen if chosen in LANGUAGES else language_of(request.headers.get("accept-language"))
+
+
+def page(
+    request: Request,
+    service: Service,
+    template: str,
+    session: ReaderSession | None = None,
+    *,
+    status: int = 200,
+    connects: bool = True,
+    **values: Any,
+) -> Response:
+    """Return the page or fragment with the console's content policy.
+
+    Without ``connects``, its scripts may not send requests.
+    """
+    settings = service.parts.settings
+    reader_language = language(request)
+    here = request.url.path.removeprefix(PATH)
+    frame = {
+        "here": PATH + here + (f"?{request.url.query}" if request.url.query else ""),
+        "root": PATH,
+        "assets": address(),
+        "pages": request.app.state.pages,
+        "signer_url": settings.signer_url,
+        "log_id": "0x" + service.parts.trust.trust.log_id.hex(),
+        "development": service.parts.trust.trust.development,
+        "session": session,
+        "menu": menu_of(session, lambda agency: kind_of(service, agency), request.app.state.pages, here),
+        "languages": _NAMES,
+        "agency_name": names_of(service, Labels(reader_language)),
+        "url": settings.url,
+        "next_step": lambda: _next_step(service, session),
+        "samples_offered": request.app.state.loading.is_offered,
+    }
+    html = environment(reader_language).get_template(template).render(**frame, **values)
+    headers = {
+        "Content-Security-Policy": content_policy(settings.signer_url if connects else None),
+        "Referrer-Policy": "same-origin",  # under "no-referrer" forms would be posted without their origin
+        "Content-Language": reader_language,
+        "Vary": "Cookie, Accept-Language",
+    }
+    return HTMLResponse(html, status, headers)
+
+
+def _next_step(service: Service, session: ReaderSession | None) -> NextStep | None:
+    """Return the next step, or None if the database does not answer; the page itself says what to do then."""
+    try:
+        return next_step(service, session)
+    except Unavailable:
+        return None
+
+
+def download(content: bytes, name: str, media_type: str = "application/json") -> Response:
+    """Return a file that the browser saves under this name."""
+    headers = {"Content-Disposition": f'attachment; filename="{name}"'}
+    return Response(content, media_type=media_type, headers=headers)
+
+
+def names_of(service: Service, labels: Labels) -> Names:
+    """Return the function that names agencies by the registry."""
+    return names_by_id(lambda: service.authority().names(), labels)
+
+
+def narrator_of(service: Service, labels: Labels) -> Narrator:
+    """Return the narrator of events with the agencies' names, in the reader's language."""
+    return Narrator(labels, names_of(service, labels))
+
+
+def kind_of(service: Service, agency_id: str) -> AgencyKind | None:
+    """Return the agency's kind by the registry, or None for an unknown id."""
+    agency = service.authority().agencies.get(agency_id)
+    return agency.kind if agency else None
+
+
+@cache
+def environment(template_language: str) -> Environment:
+    """Return the templates in one language; everything put into them is escaped."""
+    loader = FileSystemLoader(CONSOLE)
+    templates = Environment(
+        loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    labels, texts = Labels(template_language), Texts(template_language)
+    templates.globals |= {
+        "_": texts,
+        "advice": advice,
+        "label": labels.of,
+        "labels": labels,
+        "language": template_language,
+    }
+    templates.filters |= {"brief": formats.brief, "in_brief": formats.in_brief, "abridged": formats.abridged}
+    templates.filters["moment"] = lambda instant: moment(instant, labels)
+    templates.filters["of_milliseconds"] = lambda unix_ms: datetime.fromtimestamp(unix_ms / 1000, UTC)
+    templates.filters |= {"instant": formats.instant, "bytes": formats.size, "ether": formats.ether}
+    templates.filters["span"] = lambda seconds: formats.span(seconds, texts)
+    templates.filters["of_audit"] = lambda text: with_readable_times(said(text, labels))
+    templates.filters["readable"] = with_readable_times
+    templates.filters["of_fault"] = lambda says: told_in(labels, says)
+    templates.filters["of_finding"] = lambda finding: (
+        audit_words.finding_told(labels, finding.word, finding.slots) if finding.word else finding.what
+    )
+    templates.filters["found"] = lambda value: audit_words.value_told(labels, value)
+    templates.filters["day"] = labels.of("moment", "day").format
+    return templates
+
+
+def moment(instant: str | int | datetime | None, labels: Labels) -> str:
+    """Return a time of the record in Beijing's time, to the minute. A number is in unix seconds."""
+    if instant is None:
+        return "—"
+    at = datetime.fromtimestamp(instant, SHANGHAI) if isinstance(instant, int) else instant
+    return labels.moment(datetime.fromisoformat(at) if isinstance(at, str) else at)

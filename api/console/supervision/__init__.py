@@ -1,0 +1,1 @@
+"""Supervision: leads, models of the library, recommendations, reports and correlations."""

@@ -1,0 +1,268 @@
+"""Leads: the board of open leads, each lead with its evidence, and a form for every act."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from typing import Annotated, Any, Literal, NamedTuple
+
+from fastapi import APIRouter, Query
+from starlette.responses import Response
+
+from api.auth.reading import Reading
+from api.console.shared.access import VisitOf
+from api.console.shared.cited_events import RecordedQuery, cited, events_of_stream, recorded
+from api.console.shared.forms import FormOf, whole_number
+from api.dependencies import Following, SlugPath, known_agency
+from api.services.matters import LeadLine, lead_line, require_matter
+from api.services.model_runs import rederived
+from api.services.service import position_after
+from ledger.core.events import terms
+from ledger.core.events.catalogue import HANDLING
+from ledger.core.events.supervision import SUPERVISING
+from ledger.core.events.terms import BusinessLine, Severity
+from ledger.core.procedure.jurisdiction import in_line, may_supervise, supervises
+from ledger.core.procedure.legal_days import spelled, unix_seconds
+from ledger.core.supervision import LeadState, ModelState
+from ledger.core.supervision.models import STREAM as MODEL_STREAM
+from ledger.core.supervision.state import OPEN
+from ledger.store import cases, log, supervision
+from ledger.store.cases import Page
+from ledger.store.database import Connection
+from ledger.store.supervision import LeadFilter
+
+OF_COLUMN = 6  # leads of a column of the board
+ROWS = 25  # of a page of a list
+LATE_DAYS = 15  # that a lead is open without a decision: marked on its card
+CHOICES = 200  # recommendations that a lead may be closed with: the newest
+DIGEST_SHOWN = 26  # characters
+
+Column = Literal["raised", "assigned", "answered", "decided", "closed"]
+COLUMNS: dict[Column, tuple[str, ...]] = {
+    "raised": ("raised",),
+    "assigned": ("assigned",),
+    "answered": ("answered",),
+    "decided": ("confirmed", "dismissed"),
+    "closed": ("closed",),
+}
+
+router = APIRouter()
+Model = Annotated[str | None, Query(max_length=64)]
+Line = Annotated[BusinessLine | Literal[""] | None, Query()]
+Grave = Annotated[Severity | Literal[""] | None, Query()]
+Mine = Annotated[bool, Query()]
+Days = Annotated[int | None, Query(ge=1, le=3650)]
+
+
+class Filters(NamedTuple):
+    """The filters of the board, as in its form."""
+
+    model: str | None
+    business_line: str | None
+    severity: str | None
+    mine: bool
+    overdue: bool
+
+    def wanted(self, reading: Reading, statuses: tuple[str, ...] = ()) -> LeadFilter:
+        """Return the filters for the store."""
+        officer = reading.session.grant.officer
+        return LeadFilter(
+            model_id=self.model or None,
+            business_line=self.business_line or None,
+            severity=self.severity or None,
+            handler=officer if self.mine else None,
+            procuratorate=reading.agency if self.mine else None,
+            raised_before=spelled(datetime.fromisoformat(reading.reader.now) - timedelta(days=LATE_DAYS))
+            if self.overdue
+            else None,
+            statuses=statuses or (OPEN if self.overdue else ()),
+        )
+
+    @property
+    def query(self) -> dict[str, str]:
+        """Return the filters as query parameters."""
+        chosen = {name: getattr(self, name) for name in ("model", "business_line", "severity")}
+        flags = {name: "true" for name in ("mine", "overdue") if getattr(self, name)}
+        return {name: value for name, value in chosen.items() if value} | flags
+
+
+class LeadCard(NamedTuple):
+    """A lead on the board, and for how many days it has been open; ``late`` if for too many.
+
+    The number of its case is shown only to readers who may see the case.
+    """
+
+    lead: LeadLine
+    case_number: str | None
+    days: int
+    late: bool
+
+
+class LeadAct(NamedTuple):
+    """Something that the reader may do with the lead now; ``first`` if it is the next thing to do."""
+
+    name: str
+    first: bool
+
+
+@router.get("/leads")
+def board(
+    visit: VisitOf,
+    *,
+    model: Model = None,
+    business_line: Line = None,
+    severity: Grave = None,
+    mine: Mine = False,
+    overdue: Mine = False,
+    column: Column | None = None,
+    after: Following = None,
+) -> Response:
+    """Show the leads in columns by progress, or one ``column`` a page at a time."""
+    filters = Filters(model, business_line, severity, mine, overdue)
+    shown_columns = [column] if column is not None else list(COLUMNS)
+    limit = OF_COLUMN if column is None else ROWS
+    with visit.service.parts.database.read() as connection:
+        counts = supervision.count_leads(connection, visit.reading.reader, filters.wanted(visit.reading))
+        window = Page(limit, position_after(visit.service, "board", after))
+        columns = {name: _cards(connection, visit.reading, filters, name, window) for name in shown_columns}
+        models = supervision.list_models(connection, Page(1000))
+    visit.reading.record("board of leads")
+    last = columns[column][-1].lead.updated_index if column and len(columns[column]) == ROWS else None
+    return visit.page(
+        "supervision/leads.html",
+        filters=filters,
+        columns=columns,
+        column=column,
+        totals={name: sum(counts.get(status, 0) for status in statuses) for name, statuses in COLUMNS.items()},
+        models=models,
+        following=None if last is None else visit.service.cursors.seal("board", str(last)),
+        lines=terms.choices(terms.BusinessLine),
+        severities=terms.choices(terms.Severity),
+        late_days=LATE_DAYS,
+    )
+
+
+@router.get("/leads/{lead_id}")
+def lead(visit: VisitOf, lead_id: SlugPath, event: RecordedQuery = None) -> Response:
+    """Show the lead with its evidence, what must be checked by whom, and what the reader may do with it."""
+    with visit.service.parts.database.read() as connection:
+        state, sight = require_matter(connection, visit.reading, lead_id, LeadState, field="lead_id")
+        numbers = cases.numbers_of(connection, [state.raised.case_id or ""], visit.reading.reader)
+        model, _ = require_matter(
+            connection, visit.reading, MODEL_STREAM + state.raised.model_id, ModelState, field="model_id"
+        )
+        entries = log.stream(connection, "supervision", lead_id)
+        advice = supervision.newest_recommendations(connection, visit.reading.reader, state.procuratorate, CHOICES)
+    visit.reading.record(f"lead {lead_id}", *([state.raised.case_id] if state.raised.case_id else ()), supervision=True)
+    values: dict[str, Any] = {
+        "state": state,
+        "sight": sight,
+        "model": model,
+        "life": events_of_stream(visit.service, visit.labels, entries),
+        "cited": cited(visit, [ref.payload_digest for ref in state.raised.events]),
+        "acts": list(acts(state, visit.reading)),
+        "officers": officers(visit.reading, state.procuratorate),
+        "procuratorates": in_line_with(visit.reading, state.procuratorate),
+        "reasons": terms.choices(terms.DismissalReason),
+        "outcomes": terms.choices(terms.LeadOutcome),
+        "advice": advice,
+        "told": recorded(visit, event),
+        "digest_shown": DIGEST_SHOWN,
+        "case_number": numbers.get(state.raised.case_id or ""),
+        "governs": visit.reading.searches_jurisdiction,
+    }
+    return visit.page("supervision/lead.html", **values)
+
+
+@router.get("/leads/{lead_id}/cited")
+def more_cited(visit: VisitOf, lead_id: SlugPath, first: Annotated[int, Query(ge=0, le=1000)] = 0) -> Response:
+    """Return a part of the lead's page: the cited events from index ``first`` on."""
+    with visit.service.parts.database.read() as connection:
+        state, _ = require_matter(connection, visit.reading, lead_id, LeadState, field="lead_id")
+    page_events = cited(visit, [ref.payload_digest for ref in state.raised.events], first=first)
+    more = f"/leads/{lead_id}/cited"
+    return visit.page(
+        "supervision/cited.html",
+        cited=page_events,
+        more=more,
+        digest_shown=DIGEST_SHOWN,
+    )
+
+
+@router.post("/cited")
+def cited_of(visit: VisitOf, form: FormOf) -> Response:
+    """Return a part of a page: the events of the digests that a finding or a number of a report rests on."""
+    digests = (form.get("digest") or "").split()
+    page_events = cited(visit, digests, first=whole_number(form.get("first")) or 0)
+    values: dict[str, Any] = {"cited": page_events, "digests": " ".join(digests), "digest_shown": DIGEST_SHOWN}
+    return visit.page("supervision/cited_digests.html", **values)
+
+
+@router.post("/leads/{lead_id}/rederive")
+def rederive(visit: VisitOf, lead_id: SlugPath) -> Response:
+    """Return a part of the lead's page: whether the model finds it again in the events that it cites."""
+    report = rederived(visit.service, visit.reading, lead_id)
+    return visit.page("supervision/rederived.html", report=report, lead_id=lead_id)
+
+
+def acts(state: LeadState, reading: Reading) -> Iterator[LeadAct]:
+    """Yield what the reader may do with the lead now, the next step first."""
+    has = reading.session.has_role
+    if reading.agency == state.raised.supervised and state.status in ("assigned", "answered") and has(*HANDLING):
+        yield LeadAct("answer", first=state.status == "assigned")
+    agencies = reading.authority.agencies
+    own = reading.agency == state.procuratorate
+    if own and has("clerk", *SUPERVISING):
+        if state.status in ("confirmed", "dismissed"):
+            yield LeadAct("close", first=True)
+        if state.status in ("assigned", "answered"):
+            yield LeadAct("confirm", first=state.status == "answered")
+            yield LeadAct("dismiss", first=False)
+    if state.status in OPEN and has(*SUPERVISING):
+        if own:
+            yield LeadAct("assign", first=state.status == "raised")
+        if own or supervises(agencies[reading.agency], agencies[state.procuratorate]):
+            yield LeadAct("transfer", first=False)
+
+
+def waiting(connection: Connection, reading: Reading, limit: int) -> list[LeadLine]:
+    """Return the newest leads on which the reader's agency must act next, the latest change first."""
+    if reading.is_of_procuratorate:
+        statuses = ("raised", "answered", "confirmed", "dismissed")
+        wanted = LeadFilter(procuratorate=reading.agency, statuses=statuses)
+    else:
+        wanted = LeadFilter(agency=reading.agency, statuses=("assigned",))
+    return [
+        lead_line(row)
+        for row in supervision.list_leads(connection, reading.reader, Page(limit), wanted, newest_first=True)
+    ]
+
+
+def officers(reading: Reading, agency: str) -> list[str]:
+    """Return the officers of an agency whose keys are valid now."""
+    grants = reading.authority.grants.values()
+    now = unix_seconds(reading.reader.now)
+    holding = (grant for grant in grants if grant.agency_id == agency and grant.revoked is None)
+    return sorted({grant.officer for grant in holding if grant.valid_from <= now < grant.valid_until and grant.roles})
+
+
+def in_line_with(reading: Reading, procuratorate: str) -> list[str]:
+    """Return the procuratorates above and below one."""
+    agencies = reading.authority.agencies
+    having = known_agency(reading.authority, procuratorate, field="procuratorate")
+    others = (agency for agency in agencies.values() if may_supervise(agency) and agency.agency_id != procuratorate)
+    return sorted(agency.agency_id for agency in others if in_line(having, agency))
+
+
+def _cards(connection: Connection, reading: Reading, filters: Filters, column: Column, window: Page) -> list[LeadCard]:
+    """Return the cards of one column, the latest change first."""
+    wanted = filters.wanted(reading, COLUMNS[column])
+    rows = supervision.list_leads(connection, reading.reader, window, wanted, newest_first=True)
+    lines = [lead_line(row) for row in rows if not filters.overdue or row["status"] in OPEN]
+    numbers = cases.numbers_of(connection, {line.case_id for line in lines if line.case_id}, reading.reader)
+    return [_card(line, numbers.get(line.case_id or ""), reading.reader.now) for line in lines]
+
+
+def _card(line: LeadLine, case_number: str | None, now: str) -> LeadCard:
+    days = max(0, (datetime.fromisoformat(now) - datetime.fromisoformat(line.raised_at)).days)
+    return LeadCard(line, case_number, days, late=line.status in OPEN and days >= LATE_DAYS)

@@ -1,0 +1,108 @@
+"""The library: models of every agency, to be searched, read part by part, compared, adopted and retired."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Query
+from starlette.responses import Response
+
+from api.console.shared.access import VisitOf
+from api.console.shared.cited_events import RecordedQuery, recorded
+from api.console.shared.rendering import download
+from api.dependencies import Following, SlugPath
+from api.services.library_views import (
+    adopters,
+    by_quarter,
+    counted_leads,
+    library_entry,
+    lines_of,
+    model_package,
+    version_of,
+)
+from api.services.matters import require_matter
+from api.services.service import position_after
+from ledger.core.events import terms
+from ledger.core.events.terms import BusinessLine, Severity
+from ledger.core.supervision import ModelState
+from ledger.core.supervision.models import STREAM
+from ledger.store import supervision
+from ledger.store.cases import Page
+from ledger.supervision.library.cards import compare
+from ledger.supervision.runs.supervisor import MODELS_AT_MOST
+
+ROWS = 25
+
+router = APIRouter()
+Words = Annotated[str, Query(max_length=200)]
+Version = Annotated[int | None, Query(ge=1, le=1_000_000)]
+
+
+@router.get("/library")
+def browse(
+    visit: VisitOf,
+    *,
+    q: Words = "",
+    business_line: BusinessLine | Literal[""] = "",
+    severity: Severity | Literal[""] = "",
+    after: Following = None,
+) -> Response:
+    """Show the models in use by their ids, or those that match the words, best first."""
+    wanted = {name: value for name, value in (("business_line", business_line), ("severity", severity)) if value}
+    with visit.service.parts.database.read() as connection:
+        rows = supervision.list_models(connection, Page(MODELS_AT_MOST, position_after(visit.service, "models", after)))
+        rows = [row for row in rows if all(row[name] == value for name, value in wanted.items())]
+        lines = lines_of(connection, visit.reading, rows, q, ROWS)
+    visit.reading.record("list of the library")
+    return visit.page(
+        "supervision/library.html",
+        lines=lines,
+        asked={"q": q, "business_line": business_line, "severity": severity},
+        following=visit.service.cursors.seal("models", lines[-1].model_id) if not q and len(rows) > ROWS else None,
+        business_lines=terms.choices(terms.BusinessLine),
+        severities=terms.choices(terms.Severity),
+        governs=visit.reading.is_of_procuratorate,
+    )
+
+
+@router.get("/library/{model_id}")
+def model(visit: VisitOf, model_id: SlugPath, version: Version = None, event: RecordedQuery = None) -> Response:
+    """Show the content of a model, how its leads turned out, who runs it, and the forms to adopt or retire it."""
+    with visit.service.parts.database.read() as connection:
+        state, _ = require_matter(connection, visit.reading, STREAM + model_id, ModelState, field="model_id")
+        counted = counted_leads(connection, [model_id])[model_id]
+        outturn = supervision.outturn_of_model(connection, model_id)
+    published = version_of(state, version, "version")
+    agencies, session = visit.reading.authority.agencies, visit.reading.session
+    governs = visit.reading.is_of_procuratorate
+    visit.reading.record(f"model {model_id}")
+    values: dict[str, Any] = {
+        "state": state,
+        "entry": library_entry(state, published.body, counted if visit.reading.counts_leads else None),
+        "adopters": adopters(state, agencies, counted, with_leads=governs),
+        "outturn": by_quarter(outturn),
+        "governs": governs,
+        "own": state.adoptions.get(visit.reading.agency),
+        "may_adopt": governs and session.has_role("analyst") and state.retired is None,
+        "may_retire": state.publisher == visit.reading.agency and session.has_role("analyst", "supervisor"),
+        "told": recorded(visit, event),
+    }
+    return visit.page("supervision/model.html", **values)
+
+
+@router.get("/library/{model_id}/comparison")
+def comparison(visit: VisitOf, model_id: SlugPath, first: Version = None, second: Version = None) -> Response:
+    """Show the differences between two versions, field by field."""
+    with visit.service.parts.database.read() as connection:
+        state, _ = require_matter(connection, visit.reading, STREAM + model_id, ModelState, field="model_id")
+    later = version_of(state, second, "second")
+    earlier = version_of(state, first or max(1, later.body.version - 1), "first")
+    visit.reading.record(f"comparison of model {model_id}")
+    differences = visit.service.parts.workers.run(compare, earlier.body, later.body, agency=visit.reading.agency)
+    return visit.page("supervision/comparison.html", state=state, told=differences)
+
+
+@router.get("/library/{model_id}/package")
+def package(visit: VisitOf, model_id: SlugPath, version: Version = None) -> Response:
+    """Return the signed package for download."""
+    return download(*model_package(visit.service, visit.reading, model_id, version))

@@ -1,0 +1,113 @@
+"""Recommendations: what a procuratorate advises, the deadline of the reply, the reply, and whether it helped."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import APIRouter
+from starlette.responses import Response
+
+from api.console.shared import clock_views
+from api.console.shared.access import Visit, VisitOf
+from api.console.shared.cited_events import RecordedQuery, events_of_stream, recorded
+from api.console.shared.clock_views import ClockView
+from api.dependencies import Following, SlugPath, SlugQuery
+from api.services.governance import require_governing
+from api.services.matters import recurrence, require_matter
+from api.services.service import position_after
+from ledger.core.events import terms
+from ledger.core.events.catalogue import HANDLING
+from ledger.core.events.supervision import SUPERVISING
+from ledger.core.procedure.jurisdiction import supervises
+from ledger.core.supervision import LeadState, RecommendationState, reply_due
+from ledger.core.supervision.recommendations import STREAM
+from ledger.recording.signing import new_id
+from ledger.store import log, supervision
+from ledger.store.cases import Page
+from ledger.store.supervision import LeadFilter
+
+ROWS = 25
+LEADS_OFFERED = 50  # confirmed leads that a new recommendation may rest on
+
+router = APIRouter()
+SCOPE = "recommendations"
+
+
+@router.get("/recommendations")
+def recommendations(visit: VisitOf, after: Following = None) -> Response:
+    """Show those that the agency issued or received, each with the deadline of its reply."""
+    window = Page(ROWS, position_after(visit.service, SCOPE, after))
+    with visit.service.parts.database.read() as connection:
+        rows = supervision.list_recommendations(connection, visit.reading.reader, window)
+    visit.reading.record("list of recommendations")
+    clocks = {row["recommendation_id"]: _clock(visit, row["issued_at"], row["answered_at"]) for row in rows}
+    following = visit.service.cursors.seal(SCOPE, str(rows[-1]["updated_index"])) if len(rows) == ROWS else None
+    values: dict[str, Any] = {
+        "rows": rows,
+        "clocks": clocks,
+        "following": following,
+        "may_issue": visit.reading.is_of_procuratorate and visit.reading.session.has_role(*SUPERVISING),
+    }
+    return visit.page("supervision/recommendations.html", **values)
+
+
+@router.get("/recommendations/new")
+def new_recommendation(visit: VisitOf, lead: SlugQuery = None, model: SlugQuery = None) -> Response:
+    """Show the form of a recommendation: to whom, based on which leads, the problem and the advice."""
+    require_governing(visit.reading)
+    with visit.service.parts.database.read() as connection:
+        first = require_matter(connection, visit.reading, lead, LeadState, field="lead")[0] if lead else None
+        wanted = LeadFilter(procuratorate=visit.reading.agency, statuses=("confirmed", "closed"), model_id=model)
+        leads = supervision.list_leads(connection, visit.reading.reader, Page(LEADS_OFFERED), wanted, newest_first=True)
+        models = supervision.list_models(connection, Page(1000))
+    case_id = first.raised.case_id if first else None
+    visit.reading.record("form of a recommendation", *([case_id] if case_id else ()), supervision=True)
+    agencies = visit.reading.authority.agencies
+    own = agencies[visit.reading.agency]
+    values: dict[str, Any] = {
+        "recommendation_id": new_id("advice"),
+        "first": first,
+        "leads": [row for row in leads if first is None or row["lead_id"] != first.lead_id],
+        "models": models,
+        "model_id": first.raised.model_id if first else model,
+        "agencies": sorted(
+            agency_id
+            for agency_id in agencies
+            if agency_id != visit.reading.agency and supervises(own, agencies[agency_id])
+        ),
+    }
+    return visit.page("supervision/new_recommendation.html", **values)
+
+
+@router.get("/recommendations/{recommendation_id}")
+def recommendation(visit: VisitOf, recommendation_id: SlugPath, event: RecordedQuery = None) -> Response:
+    """Show the recommendation, the deadline of the reply, the replies, and the forms to reply and check again."""
+    stream_id = STREAM + recommendation_id
+    with visit.service.parts.database.read() as connection:
+        state, sight = require_matter(
+            connection, visit.reading, stream_id, RecommendationState, field="recommendation_id"
+        )
+        entries = log.stream(connection, "supervision", stream_id)
+        leads = supervision.leads_among(connection, visit.reading.reader, state.issued.leads)
+        counts = recurrence(connection, state, visit.reading.reader.now, visit.service.authority().agencies)
+    visit.reading.record(f"recommendation {recommendation_id}")
+    has = visit.reading.session.has_role
+    values: dict[str, Any] = {
+        "state": state,
+        "leads": leads,
+        "sight": sight,
+        "clock": _clock(visit, state.issued_at, state.answered_at),
+        "life": events_of_stream(visit.service, visit.labels, entries),
+        "found": counts,
+        "results": terms.choices(terms.RecheckResult),
+        "may_reply": visit.reading.agency == state.issued.to_agency and has(*HANDLING),
+        "may_recheck": visit.reading.agency == state.procuratorate and has(*SUPERVISING),
+        "told": recorded(visit, event),
+    }
+    return visit.page("supervision/recommendation.html", **values)
+
+
+def _clock(visit: Visit, issued_at: str, answered_at: str | None) -> ClockView | None:
+    validator = visit.service.parts.validator
+    due = reply_due(issued_at, validator.book, validator.calendar)
+    return clock_views.of_reply(due, answered_at is not None, visit.reading, visit.labels)

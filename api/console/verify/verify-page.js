@@ -1,0 +1,162 @@
+// Checks proofs in the browser: dropped files are read here, checked by the verifier beside this page, and never sent.
+import { attachments } from "./attachment.js";
+import { takeFrom } from "../shared/dropping.js";
+import { digests } from "../shared/hashing.js";
+import { compared, showCode } from "./verify-code.js";
+import { showResult } from "./verify-result.js";
+import { say, words } from "./verify-words.js";
+
+const LARGEST = 64 * 1024 * 1024; // bytes of a file that is looked into
+const KINDS = { "trust@v1": "trust", "bundle@v1": "bundle", "case-bundle@v1": "bundle" };
+const part = (id) => document.getElementById(id);
+const drop = document.querySelector("[data-verify]");
+const worker = new Worker(new URL("./verify-worker.js", import.meta.url), { type: "module" });
+const waiting = new Map();
+let broken = false; // the verifier did not load, or ended
+const server = new TextEncoder().encode(part("server-trust").textContent);
+let [trust, bundle, result, asked] = [null, null, null, 0];
+const files = [];
+
+worker.addEventListener("message", ({ data }) => {
+  if (data.ready) drop.dataset.ready = "";
+  else if (data.of) Object.assign(part("progress"), { hidden: data.number !== asked, value: data.done, max: data.of });
+  else waiting.get(data.number)?.(data);
+});
+
+worker.addEventListener("error", () => {
+  broken = true;
+  if (!bundle) tell(say("broken"));
+  for (const done of waiting.values()) done({ broken });
+});
+
+const verified = (bundleBytes, trustBytes) => new Promise((done) => {
+  if (broken) return done({ broken });
+  asked += 1;
+  waiting.set(asked, done);
+  return worker.postMessage({ number: asked, bundle: bundleBytes, trust: trustBytes });
+});
+
+// Return what prevents a verdict, or nothing.
+function tell(fault) {
+  part("state").textContent = fault;
+  part("state").className = fault ? "blocked" : "quiet";
+}
+
+function kindOf(bytes) {
+  const text = new TextDecoder().decode(bytes);
+  const [, found] = /"format"\s*:\s*"tallystick\/([a-z-]+@v1)"/.exec(text.slice(0, 4096)) ?? /"format"\s*:\s*"tallystick\/((?:case-)?bundle@v1)"/.exec(text) ?? [];
+  return { kind: KINDS[found] ?? "file", text };
+}
+
+function noted(name) {
+  const [line, strong, state] = ["li", "strong", "span"].map((kind) => document.createElement(kind));
+  strong.textContent = name;
+  line.append(strong, " ", state);
+  drop.querySelector(".hashed").append(line);
+  return { line, state };
+}
+
+async function hash(file, { line, state }) {
+  state.textContent = say("hashing");
+  const progress = Object.assign(document.createElement("progress"), { value: 0 });
+  progress.setAttribute("aria-label", `${say("hashing")} ${file.name}`);
+  line.append(" ", progress);
+  const found = await digests(file, progress);
+  progress.remove();
+  for (const text of found) line.append(Object.assign(document.createElement("code"), { textContent: text }));
+  files.push({ name: file.name, found, state });
+  compareFiles();
+}
+
+// Return the digests of files in the signed payloads, each with its event and field.
+function* recorded(value, field, event) {
+  if (typeof value === "string" && /^(?:sha256|blake3|sm3):[0-9a-f]{64}$/.test(value)) yield { value, field, event };
+  else if (value && typeof value === "object") {
+    for (const [name, one] of Object.entries(value)) {
+      if (name !== "payload_digest") yield* recorded(one, Array.isArray(value) ? `${field}[${name}]` : `${field}.${name}`, event);
+    }
+  }
+}
+
+function compareFiles() {
+  const events = result ? (result.events ?? [result]) : [];
+  const all = events.flatMap(({ payload }, number) => [...recorded(payload?.body, "body", { number, type: payload?.event_type })]);
+  for (const { name, found, state } of files) {
+    const same = all.find(({ value }) => found.includes(value));
+    state.className = same ? "same" : all.length ? "other" : "quiet";
+    if (!result) state.textContent = say("no_bundle");
+    else if (same) state.textContent = `${say("same", { number: same.event.number + 1, event_type: words.event_types[same.event.type] ?? same.event.type, field: same.field })} ${say("counts")}`;
+    else state.textContent = all.length ? say("other", { count: all.length }) : say("none_recorded");
+    if (!same && name.toLowerCase().endsWith(".pdf")) state.textContent += ` ${say("pdf")}`;
+  }
+}
+
+async function check() {
+  if (!bundle) return;
+  part("state").textContent = say("checking");
+  const mine = bundle;
+  const answer = await verified(bundle.bytes, trust?.bytes ?? server);
+  if (mine !== bundle) return;
+  part("progress").hidden = true;
+  tell(answer.broken ? say("broken") : answer.refused === undefined ? "" : `${say("refused")} ${answer.refused}`);
+  result = answer.result ?? null;
+  part("outcome-part").hidden = !result;
+  if (result) showResult(result, bundle.events, { trustName: trust?.name, paper: compared(bundle.events, result.events ?? [result]) });
+  compareFiles();
+}
+
+// Return the subject of a bundle and its events, or nothing for a broken one, which the verifier then refuses in words.
+function looked(text) {
+  try {
+    const { events, case_id: caseId, ...one } = JSON.parse(text);
+    if (!Array.isArray(events)) return { told: say("bundle"), events: [one] };
+    return { told: say("case_bundle", { case_id: caseId, count: events.length }), events };
+  } catch {
+    return { told: "", events: [] };
+  }
+}
+
+// Return the content of the file, or of a PDF the attachment that is for the verifier, if there is one.
+async function opened(file) {
+  const bytes = new Uint8Array(await file.arrayBuffer());
+  const given = { bytes, ...kindOf(bytes), attached: false };
+  if (given.kind !== "file" || !given.text.startsWith("%PDF-")) return given;
+  for await (const inner of attachments(bytes, LARGEST)) {
+    const found = kindOf(inner);
+    if (found.kind === "bundle") return { bytes: inner, ...found, attached: true };
+  }
+  return given;
+}
+
+async function take(file) {
+  const line = noted(file.name);
+  try {
+    if (file.size > LARGEST) return await hash(file, line);
+    const { bytes, kind, text, attached } = await opened(file);
+    if (kind === "file") return await hash(file, line);
+    if (kind === "trust") {
+      trust = { name: file.name, bytes };
+      line.state.textContent = say("trust_dropped");
+    } else {
+      const { told, events } = looked(text);
+      bundle = { bytes, events };
+      line.state.textContent = attached ? `${say("attached")} ${told}` : told;
+    }
+    return await check();
+  } catch {
+    line.state.textContent = say("unread");
+    return undefined;
+  }
+}
+
+// In sequence, so that a trust file dropped together with its bundle is used for it.
+async function takeAll(list) {
+  for (const file of [...list]) await take(file);
+}
+
+addEventListener("hashchange", () => {
+  showCode();
+  check();
+});
+showCode();
+takeFrom(document, drop, takeAll);

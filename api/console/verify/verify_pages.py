@@ -1,0 +1,138 @@
+"""The page on which anybody checks a proof, with the verifier, its texts, and this server's trust file.
+
+Files dropped there stay in the browser, and the page asks the server for nothing once it is loaded.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+from fastapi import APIRouter, Request
+from starlette.responses import RedirectResponse, Response
+
+from api.console.shared.access import PublicVisitOf
+from api.console.shared.rendering import PATH, language
+from api.texts import Texts, later
+from ledger.core.encoding.decoding import decode_json
+from ledger.core.events import EVENT_TYPES
+from ledger.core.verification import bundle, case
+from ledger.core.verification.trust import encode_trust
+from ledger.i18n import Labels
+
+router = APIRouter()
+
+
+@router.get("/verify")
+def verify_page(visit: PublicVisitOf) -> Response:
+    """Show the page. The verifier runs in the browser, which sends nothing once the page is loaded."""
+    trust = encode_trust(visit.service.parts.trust.trust).decode()
+    words = msgspec.json.encode(words_in(language(visit.request))).decode()
+    return visit.page("verify/verify.html", connects=False, trust=trust, words=words)
+
+
+def to_verify_page(_request: Request) -> Response:
+    """Redirect from the address printed on paper. The browser keeps what is behind its ``#``."""
+    return RedirectResponse(f"{PATH}/verify", 307)
+
+
+RESULTS: Final = ("checked", "failed", "not_checked")
+MEANINGS: Final = {
+    "intact": later("Nothing was changed since it was put into the ledger: every step that the verdict needs held."),
+    "not_yet_anchored": later("Nothing is wrong, and no block that you trust has it yet. Step 10 says what helps."),
+    "unverifiable": later("Something is missing without which nothing is shown. The step says what."),
+    "tampered": later("A step failed. It is not said who did it, nor why."),
+}
+# The report's other statements; they are never mixed with the verdict, which is on integrity.
+STATEMENTS: Final = {
+    "integrity": later("Integrity: bytes, signatures, log and chain"),
+    "conformity": later("Conformity: the custody rules"),
+    "completeness": later("Completeness: nothing left out, nothing after"),
+}
+STATED: Final = {
+    "shown": later("shown"),
+    "contradicted": later("contradicted"),
+}
+SAYS: Final = {
+    "checking": later("Checking…"),
+    "hashing": later("Hashing…"),
+    "unread": later("could not be read"),
+    "bundle": later("a bundle of one event"),
+    "case_bundle": later("a bundle of case {case_id} with {count} events"),
+    "attached": later("a certificate with a bundle attached, which is checked in its place:"),
+    "trust_dropped": later("a trust file: it is used from now on"),
+    "pdf": later(
+        "If this is a certificate, its bundle is attached to it and could not be read here: save the attachment with "
+        "your reader of PDF files, and drop it here."
+    ),
+    "broken": later(
+        "The verifier does not run in this browser, so nothing was checked. Load the page again, or use one of the two "
+        "commands below."
+    ),
+    "refused": later("This is neither a bundle nor a trust file of this protocol:"),
+    "by_server": later(
+        "Checked against what this server says of itself. That is not independent: whoever runs the server could have "
+        "written it. For a proof, drop a trust file that you have from an agency of your choice."
+    ),
+    "by_file": later("Checked against the trust file {name}. It proves as much as you trust whoever gave it to you."),
+    "development": later("Development ledger: its chain and keys are for trying out, and prove nothing to others."),
+    "fault": later("Step {step} {name}: {why}"),
+    "fault_of": later("Event {number} of {count} ({event_type}), step {step} {name}: {why}"),
+    "events": later("Each event by itself"),
+    "event": later("Event"),
+    "entry": later("Entry of the log"),
+    "same": later("is the file that event {number} ({event_type}) records, at {field}"),
+    "other": later("is no file of this bundle: none of the {count} digests that it records is this file's"),
+    "none_recorded": later("cannot be compared: this bundle shows no digest of a file that was signed"),
+    "no_bundle": later("is hashed: drop the bundle to compare it with"),
+    "counts": later("A digest counts as far as the steps of its event hold."),
+    "content": later("What was signed, value by value"),
+    "withheld": later("The content is withheld."),
+    "found": later("This is what the code on paper leads to: the digest is the same."),
+    "found_failed": later("The bundle says that it is what the code on paper leads to, but it failed: see above."),
+    "not_found": later("This is not what the code on paper leads to: no event of this bundle has the digest {digest}."),
+    "another_ledger": later("The code is of another ledger than this server's: {log}. Drop that ledger's trust file."),
+    "bad_code": later("What stands behind the # of this address is not the code of a paper of ours."),
+    "times": later("{at} Beijing time"),
+}
+_REASONS = Path(__file__).parents[2] / "locales" / "verifier.zh-CN.json"
+
+
+# This verifier leaves the rules of custody out, whatever is in the bundle.
+NOT_FOLDED: Final = later(
+    "Whether every act was possible is derived by the product's own verifier alone: tally proof check."
+)
+
+
+@cache
+def words_in(language: str) -> dict[str, Any]:
+    """Return verdicts, results, steps with their meanings, the verifier's reasons, and the page's own texts."""
+    labels, texts = Labels(language), Texts(language)
+    case_steps = {name: _step(labels, "case_check", name) for name, _ in case.STEPS}
+    case_steps["custody"]["not_checked"] = texts(NOT_FOLDED)
+    return {
+        "verdicts": {word: labels.of("verdict", word) for word in MEANINGS},
+        "meanings": {word: texts(text) for word, text in MEANINGS.items()},
+        "statements": {word: texts(text) for word, text in STATEMENTS.items()},
+        "stated": {word: texts(text) for word, text in STATED.items()}
+        | {"not_checked": labels.of("result", "not_checked")},
+        "results": {word: labels.of("result", word) for word in RESULTS},
+        "steps": {name: _step(labels, "check", name) for name, _ in bundle.STEPS},
+        "case_steps": case_steps,
+        "event_types": {name: labels.of("event_type", name) for name in EVENT_TYPES},
+        "reasons": reasons_in(language),
+        "says": {name: texts(text) for name, text in SAYS.items()},
+    }
+
+
+def reasons_in(language: str) -> dict[str, str]:
+    """Return the reasons of the browser's verifier by their English, with {} for what is filled in."""
+    return {} if language == "en" else decode_json(_REASONS.read_bytes(), dict[str, str])
+
+
+def _step(labels: Labels, words: str, name: str) -> dict[str, str]:
+    """Return the name of a step, and what it means that it was checked, or was not."""
+    meanings = {result: labels.find("paper", f"{words}.{name}.{result}") or "" for result in ("checked", "not_checked")}
+    return {"name": labels.of("step", name)} | meanings

@@ -1,0 +1,1 @@
+"""The workbench on which a model is written and tried."""

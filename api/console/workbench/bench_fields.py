@@ -1,0 +1,300 @@
+"""Fields of the workbench: a path in a model's file, its present value, and what was typed to replace it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from decimal import Decimal
+from typing import Any, Final, Literal, NamedTuple
+
+from api.console.shared.forms import PostedForm
+from api.texts import Texts, later
+from ledger.supervision.models.definition import text_of
+from ledger.supervision.models.editing import REMOVED
+from ledger.supervision.view_catalogue import type_of, view_columns
+
+_INDEX = re.compile(r"\[\d+\]")
+# By the place in the file, the kind of a template's field, or the last word of a parameter's place.
+EXAMPLES = {
+    "need.problem": later("Things that were seized do not come with the case, and nobody notices before the trial."),
+    "need.requested_by": later("Criminal Prosecution Department"),
+    "need.expected_outcome": later("What is missing is found before the indictment; the agency mends its list."),
+    "title": later("Seized item not handed over"),
+    "explanation": later("Items seized before the handover that its list has not. Not those disposed of before."),
+    "legal_basis": later("Criminal Procedure Law, article 245: seized property goes along with the case"),
+    "checks.what": later("Compare the seizure list with the list of the handover"),
+    "checks.by": later("the prosecutor in charge"),
+    "lead.says": later("Case {case_id} came without what was seized in it."),
+    "meaning": later("days within which it may still come"),
+    "condition.cel": "row.status == 'refused' && row.purpose == 'prosecution_review'",
+    "condition.sql": "SELECT case_id, from_agency, evidence FROM handovers WHERE status = 'refused'",
+    "where": later("status · is · accepted, refused. Numbers as 7, days as 2026-03-01, yes and no as true and false"),
+    "dataset": later("pensions, or a parameter as $dataset"),
+    "header": later("person_id, as the head of the data set's table has it"),
+    "name": later("it comes one day late: no lead yet"),
+    "as_of": "2026-03-02T08:00:00Z",
+}
+
+
+def example_of(say: Texts, place: str) -> str:
+    """Return the example for a path of a model's file or a kind of template field, or an empty text."""
+    name = place.rpartition(".")[2] if place.startswith("parameters.") else _INDEX.sub("", place)
+    example = EXAMPLES.get(name)
+    return say(later("For example: {example}"), example=say(example)) if example else ""
+
+
+OPERATORS: Final = {
+    "is": later("is"),
+    "not": later("is not"),
+    "empty": later("is empty"),
+    "filled": later("is filled in"),
+    "over": later("is more or later than"),
+    "under": later("is less or earlier than"),
+    "has": later("has"),
+}
+ROWS_AT_MOST = 20
+_SPLIT_VALUES = re.compile(r"[,，、]")
+_INTEGER, _DECIMAL = re.compile(r"-?(?:0|[1-9][0-9]{0,15})"), re.compile(r"-?(?:0|[1-9][0-9]{0,14})\.[0-9]{1,6}")
+
+
+class FilterRow(NamedTuple):
+    """One condition. Several values are separated by commas."""
+
+    column: str
+    operator: str
+    text: str
+
+    def asked(self) -> Any:
+        """Return the condition as the file writes it."""
+        match self.operator:
+            case "empty":
+                return None
+            case "filled":
+                return {"not": None}
+            case "is":
+                return _values(self.text)
+        return {self.operator: _values(self.text)}
+
+
+def rows_of(template_filter: Any) -> tuple[FilterRow, ...] | None:
+    """Return the rows of a filter in a file, or None if no rows can express it."""
+    if template_filter is None:
+        return ()
+    if not isinstance(template_filter, dict):
+        return None
+    rows = tuple(_row(column, condition) for column, condition in template_filter.items())
+    return (
+        rows
+        if all(row.asked() == condition for row, condition in zip(rows, template_filter.values(), strict=True))
+        else None
+    )
+
+
+def filter_of(path: str, form: PostedForm) -> tuple[FilterRow, ...] | None:
+    """Return the rows that were filled in under a path, or None if the form has none."""
+    if form.get(f"{path}:shown") is None:
+        return None
+    rows = []
+    for number in range(ROWS_AT_MOST):
+        column, operator = form.get(f"{path}:{number}:column"), form.get(f"{path}:{number}:operator") or "is"
+        if column is not None and operator in OPERATORS:
+            rows.append(FilterRow(column, operator, form.get(f"{path}:{number}:value") or ""))
+    return tuple(rows)
+
+
+def _row(column: str, condition: Any) -> FilterRow:
+    if condition is None:
+        return FilterRow(column, "empty", "")
+    if condition == {"not": None}:
+        return FilterRow(column, "filled", "")
+    if isinstance(condition, dict) and len(condition) == 1:
+        ((operator, value),) = condition.items()
+        return FilterRow(column, operator if operator in OPERATORS else "is", _text_of_value(value))
+    return FilterRow(column, "is", _text_of_value(condition))
+
+
+def _text_of_value(value: Any) -> str:
+    return ", ".join("" if part is None else text_of(part) for part in (value if isinstance(value, list) else [value]))
+
+
+def _values(text: str) -> Any:
+    parts = [value_of(part.strip()) for part in _SPLIT_VALUES.split(text) if part.strip()]
+    return parts[0] if len(parts) == 1 else parts or ""
+
+
+def value_of(text: str) -> Any:
+    """Return the value that a text spells: a number, true or false, or the text itself."""
+    if _INTEGER.fullmatch(text):
+        return int(text)
+    if _DECIMAL.fullmatch(text):
+        return Decimal(text)
+    return {"true": True, "false": False}.get(text, text)
+
+
+Kind = Literal["line", "text", "code", "choice", "many", "number", "count", "yes_no", "list", "filter"]
+_SPLIT = re.compile(r"[,，、;；\n]")
+
+
+class Choice(NamedTuple):
+    """A value in the file, and its label."""
+
+    value: str
+    label: str
+
+
+class BenchField(NamedTuple):
+    """A path in the file with its value as text in ``value``, or in ``values`` if several can be chosen.
+
+    An ``optional`` field is left out of the file if it is left empty.
+    """
+
+    path: str
+    label: str
+    kind: Kind
+    value: str = ""
+    values: tuple[str, ...] = ()
+    choices: Sequence[Choice] = ()
+    rows: tuple[FilterRow, ...] = ()
+    hint: str = ""
+    optional: bool = False
+    languages: bool = False  # the path is of a text in both: its fields are .zh and .en
+    zh: str = ""
+    en: str = ""
+
+
+class BenchSection(NamedTuple):
+    """Fields under a common heading, with a sentence on their purpose."""
+
+    name: str
+    heading: str
+    about: str
+    fields: tuple[BenchField, ...]
+
+
+class ExampleForm:
+    """The form of one example: its rows, and the keys of the leads that it must raise."""
+
+    def __init__(self, number: int, example: Mapping[str, Any], say: Texts):
+        self.path = f"examples[{number}]"
+        self.name = str(example.get("name") or "")
+        self.as_of = str(example.get("as_of") or "")
+        self._example = example
+        self._say = say
+
+    @property
+    def tables(self) -> list[tuple[str, list[str], list[list[BenchField]]]]:
+        """Return the view, columns and fields of each table of rows."""
+        rows = self._example.get("rows")
+        tables = (
+            [(view, view_rows, f"rows.{view}") for view, view_rows in rows.items()] if isinstance(rows, dict) else []
+        )
+        return [self._table(view, list_of(view_rows), path) for view, view_rows, path in tables]
+
+    @property
+    def raised(self) -> tuple[str, list[str], list[list[BenchField]]]:
+        """Return columns and fields of the keys of the expected leads."""
+        return self._table("", list_of(self._example.get("raises")), "raises")
+
+    def fields(self) -> Iterator[BenchField]:
+        """Yield all fields."""
+        yield BenchField(f"{self.path}.name", self._say(later("What it shows")), "line", self.name)
+        yield BenchField(f"{self.path}.as_of", self._say(later("As things stood at")), "line", self.as_of)
+        for _, _, rows in (*self.tables, self.raised):
+            for row in rows:
+                yield from row
+
+    def _table(self, view: str, rows: list[Any], path: str) -> tuple[str, list[str], list[list[BenchField]]]:
+        mappings = [row for row in rows if isinstance(row, dict)]
+        columns = list(dict.fromkeys(name for row in mappings for name in row))
+        lines = [
+            [_cell(f"{self.path}.{path}[{number}].{name}", view, name, row.get(name)) for name in columns]
+            for number, row in enumerate(mappings)
+        ]
+        return view, columns, lines
+
+
+def _cell(path: str, view: str, column: str, value: Any) -> BenchField:
+    kind: Kind = "line"
+    is_column = view in view_columns() and column in view_columns()[view]
+    if is_column and type_of(view, column) in ("BIGINT", "DECIMAL(21,6)", "BOOLEAN"):
+        kind = "number"
+    if isinstance(value, list):
+        return BenchField(path, column, "list", ", ".join(map(str, value)), optional=True)
+    return BenchField(path, column, kind, "" if value is None else text_of(value), optional=True)
+
+
+def with_current_values(field: BenchField) -> BenchField:
+    """Return the field with a choice for each value in the file, even one that does not fit, so that no value
+    is lost."""
+    if field.kind not in ("choice", "many"):
+        return field
+    offered = {choice.value for choice in field.choices}
+    current = (field.value, *field.values) if field.kind == "choice" else field.values
+    missing = [Choice(value, value) for value in current if value and value not in offered]
+    return field._replace(choices=[*field.choices, *missing])
+
+
+def changed(field: BenchField, form: PostedForm) -> dict[str, object]:
+    """Return what was typed into a field by its path, if it differs from the file."""
+    if field.languages:
+        return _both_changed(field, form)
+    if field.kind == "many":
+        chosen = form.all(field.path)
+        shown = form.get(f"{field.path}:shown") is not None
+        return {field.path: _chosen(field, chosen)} if shown and {*chosen} != {*field.values} else {}
+    if field.kind == "filter":
+        rows = filter_of(field.path, form)
+        return {} if rows is None or rows == field.rows else {field.path: _filtered(rows)}
+    text = form.raw(field.path)
+    if text is None or text == field.value.strip():  # as forms are read
+        return {}
+    if not text and field.optional:
+        return {field.path: REMOVED}
+    return {field.path: _value(field, text)}
+
+
+def _both_changed(field: BenchField, form: PostedForm) -> dict[str, object]:
+    typed = {language: form.raw(f"{field.path}.{language}") for language in ("zh", "en")}
+    current = {"zh": field.zh, "en": field.en}
+    changes: dict[str, object] = {
+        f"{field.path}.{language}": text
+        for language, text in typed.items()
+        if text not in (None, current[language].strip())
+    }
+    if field.optional and changes and not any(current.values()):  # a new row gets both languages
+        return {f"{field.path}.{language}": text or "" for language, text in typed.items()}
+    return changes
+
+
+def _chosen(field: BenchField, chosen: tuple[str, ...]) -> object:
+    if not chosen and field.optional:
+        return REMOVED
+    chosen = (
+        *(word for word in field.values if word in chosen),
+        *(word for word in chosen if word not in field.values),
+    )
+    is_word = field.path.startswith("condition.with.") and len(chosen) == 1 and len(field.values) <= 1
+    return chosen[0] if is_word and field.path.rpartition(".")[2] in _ONE_OR_MORE else list(chosen)
+
+
+def _filtered(rows: tuple[FilterRow, ...]) -> object:
+    return {row.column: row.asked() for row in rows} if rows else REMOVED
+
+
+def _value(field: BenchField, text: str) -> object:
+    match field.kind:
+        case "number" | "count":
+            return value_of(text)
+        case "yes_no":
+            return text == "true"
+        case "list":
+            return [part.strip() for part in _SPLIT.split(text) if part.strip()]
+    return text
+
+
+def list_of(value: Any) -> list[Any]:
+    """Return the value if it is a list, or an empty list."""
+    return value if isinstance(value, list) else []
+
+
+_ONE_OR_MORE = ("purpose", "clock", "stage")

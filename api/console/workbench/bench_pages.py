@@ -1,0 +1,226 @@
+"""The workbench: a model is begun, written by a form beside its file, and tried on examples and on the record."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Query
+from starlette.responses import Response
+
+from api.console.shared.access import Visit, VisitOf
+from api.console.shared.forms import FormOf, PostedForm
+from api.console.shared.rendering import download
+from api.console.workbench.bench_fields import OPERATORS, BenchSection, ExampleForm, example_of
+from api.console.workbench.bench_form import BenchForm, in_plain_words
+from api.dependencies import SlugQuery
+from api.services.governance import require_governing
+from api.services.matters import require_matter
+from api.services.model_runs import ModelFiles, run_model_file
+from api.texts import Texts, later
+from ledger.core.errors import MalformedInput
+from ledger.core.supervision import LeadState, ModelState
+from ledger.core.supervision.models import STREAM
+from ledger.i18n import Labels
+from ledger.store import imports, supervision
+from ledger.store.cases import Page
+from ledger.supervision import view_catalogue
+from ledger.supervision.model_faults import ModelRefused, ToldFault
+from ledger.supervision.models.definition import Model
+from ledger.supervision.models.editing import FORMS, Examined, derived, draft, edited
+from ledger.supervision.models.model_file import shipped_model, shipped_titles
+from ledger.supervision.models.templates import forms
+
+router = APIRouter()
+
+Start = Literal["form", "shipped", "published", "lead"]
+FREE = {"cel": later("A condition on one kind of row"), "sql": later("A query, for those who write SQL")}
+ABOUT_FREE = {
+    "cel": later("In a small language of conditions (CEL); the columns are listed beside."),
+    "sql": later("One SELECT over the views, where the other ways do not reach."),
+}
+TITLES = {
+    "missing_in_next_handover": later("Something is missing in the next handover"),
+    "exceeded_clock": later("A statutory clock ran out"),
+    "count_over": later("It happened too often"),
+    "same_value_elsewhere": later("The same value stands in two cases"),
+    "dataset_match": later("It stands in outside data, too"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Bench:
+    """A file on the workbench: its text, its faults, and its form if the text can be parsed."""
+
+    text: str
+    faults: list[ToldFault]
+    sections: list[BenchSection]
+    examples: list[ExampleForm]
+    model: Model | None
+    model_id: str
+
+
+@router.get("/models")
+def models(visit: VisitOf) -> Response:
+    """Show how to begin a model, and those that the procuratorate has published."""
+    require_governing(visit.reading)
+    with visit.service.parts.database.read() as connection:
+        rows = supervision.list_models(connection, Page(1000))
+    visit.reading.record("workbench")
+    return visit.page(
+        "workbench/models.html",
+        begun=[(name, *_title_and_purpose(name, visit.labels)) for name in FORMS],
+        shipped=shipped_titles(),
+        own=[row for row in rows if row["publisher"] == visit.reading.agency],
+    )
+
+
+@router.get("/models/workbench")
+def begin(
+    visit: VisitOf, start: Start, name: Annotated[str, Query(max_length=64)], model_id: SlugQuery = None
+) -> Response:
+    """Show the file of a new model: from a template, a shipped or a published model, or the model of a lead."""
+    require_governing(visit.reading)
+    text = _begun(visit, start, name, model_id)
+    return _workbench(visit, text)
+
+
+@router.post("/models/workbench")
+def take_up(visit: VisitOf, form: FormOf) -> Response:
+    """Show the workbench with the reader's own file, or with a draft that the browser has kept."""
+    require_governing(visit.reading)
+    return _workbench(visit, definition_of(form))
+
+
+@router.post("/models/workbench/write")
+def write(visit: VisitOf, form: FormOf) -> Response:
+    """Return the part with the file after what was typed into the form, and its faults now."""
+    require_governing(visit.reading)
+    text = definition_of(form)
+    files = ModelFiles(visit.service, visit.reading)
+    try:
+        tree = files.document(text).tree
+    except ModelRefused:
+        return _shown(visit, text)
+    changes = BenchForm(tree, visit.labels).changes(form)
+    return _shown(visit, files.edited(text, changes) if changes else text)
+
+
+@router.post("/models/workbench/read")
+def read(visit: VisitOf, form: FormOf) -> Response:
+    """Return the part with the form of a file that was changed by hand."""
+    return _shown(visit, definition_of(form))
+
+
+@router.post("/models/workbench/examples")
+def try_examples(visit: VisitOf, form: FormOf) -> Response:
+    """Return the part with what each example must raise, and what the model finds in it."""
+    require_governing(visit.reading)
+    results = ModelFiles(visit.service, visit.reading).examples(definition_of(form))
+    return visit.page("workbench/bench_examples.html", results=results)
+
+
+@router.post("/models/workbench/hits")
+def try_live(visit: VisitOf, form: FormOf) -> Response:
+    """Return the part with what the model finds in the record now. Nothing is raised."""
+    require_governing(visit.reading)
+    run_view = run_model_file(visit.service, visit.reading, definition_of(form), {}, None)
+    return visit.page("workbench/bench_hits.html", found=run_view)
+
+
+@router.post("/models/workbench/file")
+def save(visit: VisitOf, form: FormOf) -> Response:
+    """Return the file for download."""
+    require_governing(visit.reading)
+    text = definition_of(form)
+    named = _id_in(ModelFiles(visit.service, visit.reading).examined(text).tree)
+    return download(text.encode(), f"{named}.yaml", "application/yaml")
+
+
+def definition_of(form: PostedForm) -> str:
+    """Return the text of the file in the form."""
+    return f"{form.get('definition') or ''}\n"
+
+
+def bench_of(text: str, examined: Examined, labels: Labels, datasets: list[str]) -> Bench:
+    """Return what the workbench shows of a file."""
+    faults = ModelRefused(examined.faults).told_in(labels) if examined.faults else []
+    if examined.tree is None:
+        return Bench(text, faults, [], [], None, _id_in(None))
+    form = BenchForm(examined.tree, labels, datasets)
+    return Bench(text, faults, list(form.sections()), list(form.examples()), examined.model, _id_in(examined.tree))
+
+
+def _begun(visit: Visit, start: Start, name: str, model_id: str | None) -> str:
+    if start == "form":
+        if name not in FORMS:
+            raise MalformedInput(f"expected one of {', '.join(FORMS)}", field="name")
+        return draft(model_id or "new-model", name)
+    if start == "shipped":
+        return _renamed(shipped_model(name), model_id)
+    if start == "published":
+        return _next_version(visit, name, model_id)
+    with visit.service.parts.database.read() as connection:
+        lead, _ = require_matter(connection, visit.reading, name, LeadState, field="name")
+        raised = lead.raised
+        model, _ = require_matter(connection, visit.reading, STREAM + raised.model_id, ModelState, field="name")
+    text = next(version.body.definition for version in model.versions if version.body.version == raised.model_version)
+    return derived(text, model_id or f"{raised.model_id[:43]}-own", raised.parameters, name)
+
+
+def _renamed(text: str, model_id: str | None) -> str:
+    return text if model_id is None else edited(text, {"model": model_id, "version": 1})
+
+
+def _next_version(visit: Visit, name: str, model_id: str | None) -> str:
+    """Return the next version of the agency's own model, or another agency's model under a new id."""
+    with visit.service.parts.database.read() as connection:
+        model, _ = require_matter(connection, visit.reading, STREAM + name, ModelState, field="name")
+    body = model.newest.body
+    if model_id is not None or model.publisher != visit.reading.agency:
+        return _renamed(body.definition, model_id or f"{name[:43]}-own")
+    return edited(body.definition, {"version": body.version + 1})
+
+
+def _workbench(visit: Visit, text: str) -> Response:
+    return visit.page("workbench/workbench.html", **_values(visit, text))
+
+
+def _shown(visit: Visit, text: str) -> Response:
+    require_governing(visit.reading)
+    return visit.page("workbench/bench.html", **_values(visit, text))
+
+
+def _values(visit: Visit, text: str) -> dict[str, Any]:
+    visit.reading.record("model on the workbench")
+    examined = ModelFiles(visit.service, visit.reading).examined(text)
+    with visit.service.parts.database.read() as connection:
+        registered = imports.datasets(connection, visit.reading.agency, Page(imports.MAX_DATASETS))
+    return {
+        "bench": bench_of(
+            text, examined, visit.labels, list(dict.fromkeys(dataset.body.dataset_id for dataset in registered))
+        ),
+        "operators": OPERATORS,
+        "example_for": lambda place: example_of(Texts(visit.labels.language), place),
+        "views": list(view_catalogue.views().values()),
+        "may_publish": visit.reading.session.has_role("analyst"),
+    }
+
+
+def _title_and_purpose(name: str, labels: Labels) -> tuple[str, str]:
+    """Return the title of a form, and what it finds."""
+    say = Texts(labels.language)
+    if name in FREE:
+        return say(FREE[name]), say(ABOUT_FREE[name])
+    return say(TITLES[name]), in_plain_words(forms()[name], labels)
+
+
+def _id_in(tree: Mapping[str, Any] | None) -> str:
+    """Return the model's id if the file has a proper one; the browser keeps a draft under it."""
+    model_id = (tree or {}).get("model")
+    return (
+        str(model_id)[:48]
+        if isinstance(model_id, str) and model_id.replace("-", "").isalnum() and model_id.isascii()
+        else "model"
+    )

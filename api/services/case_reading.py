@@ -1,0 +1,157 @@
+"""Cases as a reader may see them: events, handovers, timelines, the search, and who read them."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from api.auth.reading import Reading
+from api.services.service import Service, position_after
+from ledger.core.custody import Handover
+from ledger.core.errors import NotFound, RuleRefused
+from ledger.core.visibility import Sight, concerned
+from ledger.i18n import Labels
+from ledger.store import cases, log, search
+from ledger.store.access import RecordedRead
+from ledger.store.chain_journal import DatabaseJournal
+from ledger.store.database import Connection
+from ledger.store.log import StoredEntry
+from ledger.store.search import Hit, SearchPosition
+from ledger.timeline import AnchoredSizes, Narrator, TimelineBuilder, names_by_id
+
+
+def find_event(connection: Connection, reading: Reading, event_id: str) -> tuple[StoredEntry, Sight]:
+    """Return the entry of an event, and how the reader sees it.
+
+    Raises NotFound, in the same words for an event that the reader may not see.
+    """
+    entry = log.identities(connection, [event_id]).get(event_id)
+    if entry is None:
+        raise NotFound(f"no event {event_id} that you may see", field="event_id")
+    return entry, reading.require_entry(connection, entry)
+
+
+def record_event(reading: Reading, subject: str, entry: StoredEntry, ground: str | None = None) -> None:
+    """Record the read of one event, with its case if it is in one."""
+    case_ids = [entry.stream_id] if entry.stream_kind == "case" else []
+    reading.record(f"{subject} {entry.event_id}", *case_ids, ground=ground)
+
+
+def require_handover(
+    connection: Connection, service: Service, reading: Reading, case_id: str, handover_id: str
+) -> Handover:
+    """Return the handover, for its two agencies and for those who may see its case. Raises NotFound."""
+    state = service.parts.validator.states.of_case(case_id)
+    handover = state.handovers.get(handover_id) if state else None
+    if handover is not None and (
+        reading.agency in (handover.from_agency, handover.to_agency)
+        or cases.sight(connection, case_id, reading.reader) is not None
+    ):
+        return handover
+    raise NotFound(f"no handover {handover_id} of a case {case_id} that you may see", field="handover_id")
+
+
+def timeline_builder(service: Service, reading: Reading, labels: Labels) -> TimelineBuilder:
+    """Return the teller of a timeline in the reader's language, with the agencies' names and the anchored sizes."""
+    parts = service.parts
+    anchored = AnchoredSizes(DatabaseJournal(parts.database))
+    narrator = Narrator(labels, names_by_id(reading.authority.names, labels))
+    return TimelineBuilder(parts.validator, service.histories, anchored, narrator)
+
+
+SHORTEST, LONGEST = 3, 200  # characters
+
+
+SEARCH_FOR = "search for "  # the access log has this before the text
+
+
+class SearchResults(Struct, frozen=True):
+    """A page of hits. ``following`` is the cursor of the next one, None on the last."""
+
+    hits: tuple[Hit, ...]
+    following: str | None = None
+
+
+def search_cases(service: Service, reading: Reading, text: str, limit: int, after: str | None) -> SearchResults:
+    """Return a page of hits and record the search. Raises RuleRefused for a text that is too short."""
+    position = position_after(service, "hits", after)
+    if len(search.folded(text)) < SHORTEST:
+        raise RuleRefused(f"expected at least {SHORTEST} characters to search for", field="q")
+    with service.parts.database.read() as connection:
+        matches = search.search(connection, reading.reader, text, limit, _place_of(position))
+    reading.record(f"{SEARCH_FOR}{text}", *dict.fromkeys(hit.case_id for hit in matches.hits))
+    if matches.following is None:
+        return SearchResults(matches.hits)
+    return SearchResults(matches.hits, service.cursors.seal("hits", _text_of(matches.following)))
+
+
+def _place_of(text: str | None) -> SearchPosition | None:
+    return None if text is None else SearchPosition(*text.rsplit(",", 2))
+
+
+def _text_of(last_place: SearchPosition) -> str:
+    """Encode a place as text. A word may have commas, what follows it has none."""
+    return f"{last_place.word},{last_place.kind},{last_place.case_id}"
+
+
+ACCESS_LOG_ROLES = ("auditor", "supervisor")
+
+
+SEARCH = "search"
+
+
+BY_SUPERVISION = "read by supervision"
+
+
+class ReadView(Struct, frozen=True):
+    """A read. ``read_at`` is in unix milliseconds; ``number`` is its place in the access log.
+
+    A read by your own agency's officers is shown as it was recorded. The words that another agency searched for are
+    left out. Of a read by supervision only the fact is shown: neither who read nor for what.
+    """
+
+    number: int
+    read_at: int
+    agency: str
+    officer: str | None
+    key_id: str | None
+    what: str
+    case_id: str | None
+    ground: str | None
+
+
+def visible_reads(service: Service, reading: Reading, records: list[RecordedRead]) -> list[ReadView]:
+    """Return the reads by the agency's officers, and those of its cases by others as far as it may know of them."""
+    foreign = {
+        record.read.case_id for record in records if record.read.agency != reading.agency and record.read.case_id
+    }
+    with service.parts.database.read() as connection:
+        own = cases.parties_among(connection, reading.agency, [case_id for case_id in foreign if case_id])
+        sides = {case_id: concerned(cases.sides(connection, case_id)) for case_id in own}
+    views = []
+    for record in records:
+        read = record.read
+        if read.agency == reading.agency:
+            views.append(_view(record))
+        elif read.case_id in own:
+            by_a_side = read.agency in sides[read.case_id]
+            hidden = read.supervision or (not by_a_side and reading.is_supervising(read.agency))
+            views.append(_view_of_supervision(record) if hidden else _view_of_another(record))
+    return views
+
+
+def _view(record: RecordedRead) -> ReadView:
+    read = record.read
+    return ReadView(
+        record.number, read.read_at, read.agency, read.officer, read.key_id, read.what, read.case_id, read.ground
+    )
+
+
+def _view_of_another(record: RecordedRead) -> ReadView:
+    """Return the view without the words of a search, which may be of the other agency's own cases."""
+    view = _view(record)
+    return replace(view, what=SEARCH) if view.what.startswith(SEARCH_FOR) else view
+
+
+def _view_of_supervision(record: RecordedRead) -> ReadView:
+    return replace(_view(record), officer=None, key_id=None, what=BY_SUPERVISION, ground=None)

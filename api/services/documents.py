@@ -1,0 +1,145 @@
+"""Files that a reader takes away: proof bundles, certificates, and the documents that events print as.
+
+Each is made as far as the reader may see what is in it, and the read is recorded.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from api.auth.reading import Reading
+from api.services.case_reading import find_event, record_event
+from api.services.service import Service
+from ledger.core.errors import NotFound
+from ledger.core.visibility import Sight
+from ledger.interchange.papers.certificate import CertificateRequest, print_certificate
+from ledger.interchange.papers.document import document, read_event
+from ledger.interchange.papers.paper_text import PaperLanguage, PaperText
+from ledger.interchange.papers.typeset import typeset
+from ledger.proofs.bundles import Withheld
+from ledger.store import cases, log
+from ledger.timeline import names_by_id
+from ledger.workers.pool import TooCostly
+
+MAX_CERTIFIED = 400  # events of a case: some 250 MB are needed for so many
+Document = Literal[
+    "transfer_list",
+    "acceptance_receipt",
+    "refusal_notice",
+    "return_notice",
+    "custody_change_certificate",
+    "service_receipt",
+    "seizure_list",
+    "disposal_list",
+]
+
+
+def bundle_of_event(
+    service: Service, reading: Reading, event_id: str, withhold: Withheld | None, ground: str | None
+) -> bytes:
+    """Return the event's bundle as this reader may have it, and record the read."""
+    with service.parts.database.read() as connection:
+        entry, sight = find_event(connection, reading, event_id)
+        shows_sections = reading.sees_sections(connection, entry, sight, ground)
+    bundle = service.prover.bundle(event_id, _withheld(withhold, shows_sections=shows_sections))
+    record_event(reading, "proof of event", entry, ground)
+    return bundle
+
+
+def bundle_of_case(
+    service: Service, reading: Reading, case_id: str, withhold: Withheld | None, ground: str | None
+) -> bytes:
+    """Return the case's bundle as this reader may have it, and record the read."""
+    with service.parts.database.read() as connection:
+        sight: Sight = reading.require_case(connection, case_id)
+        holds = cases.holds(connection, case_id, reading.agency)
+    shows_sections = sight == "party" and (holds or ground is not None)
+    bundle = service.prover.case_bundle(case_id, _withheld(withhold, shows_sections=shows_sections))
+    reading.record("proof of the case", case_id, ground=ground)
+    return bundle
+
+
+def _withheld(requested: Withheld | None, *, shows_sections: bool) -> Withheld | None:
+    return requested if requested is not None or shows_sections else "sections"
+
+
+def printed_event(
+    service: Service,
+    reading: Reading,
+    case_id: str,
+    event_id: str,
+    language: PaperLanguage,
+    *,
+    kind: Document | None = None,
+    withhold: Literal["sections"] | None = None,
+    ground: str | None = None,
+) -> bytes:
+    """Return the document (PDF) that the event prints as, the first of several unless ``kind`` says which."""
+    with service.parts.database.read() as connection:
+        entry, sight = find_event(connection, reading, event_id)
+        if (entry.stream_kind, entry.stream_id) != ("case", case_id):
+            raise NotFound(f"no event {event_id} of case {case_id} that you may see", field="event_id")
+        confidential = withhold is None and reading.sees_sections(connection, entry, sight, ground)
+        occasion = read_event(connection, service.parts.validator.states, entry, confidential=confidential)
+    text = PaperText(language, lambda labels: names_by_id(reading.authority.names, labels))
+    log_id = f"0x{service.parts.trust.trust.log_id.hex()}"
+    sheet = document(occasion, text, log_id=log_id, verify_url=_verify_url(service), kind=kind)
+    pdf = service.parts.workers.run(typeset, sheet, agency=reading.agency)
+    record_event(reading, "paper of event", entry, ground)
+    return pdf
+
+
+def certified_event(
+    service: Service,
+    reading: Reading,
+    event_id: str,
+    language: PaperLanguage,
+    *,
+    withhold: Withheld | None = None,
+    ground: str | None = None,
+) -> bytes:
+    """Return the certificate (PDF) of what is proven of an event."""
+    with service.parts.workers.turn(reading.agency) as turn:
+        bundle = bundle_of_event(service, reading, event_id, withhold, ground)
+        return turn.run(print_certificate, _certificate_request(service, bundle, language))
+
+
+def certified_case(
+    service: Service,
+    reading: Reading,
+    case_id: str,
+    language: PaperLanguage,
+    *,
+    item_id: str | None = None,
+    withhold: Withheld | None = None,
+    ground: str | None = None,
+) -> bytes:
+    """Return the certificate (PDF) of what is proven of a case, or of one of its items.
+
+    Raises TooCostly for a case whose certificate would take more than a worker may.
+    """
+    with service.parts.database.read() as connection:
+        reading.require_case(connection, case_id)
+        for head in log.heads(connection, [("case", case_id)]).values():
+            if head.sequence >= MAX_CERTIFIED:
+                raise TooCostly(
+                    f"the case has {head.sequence + 1} events: certificates are made here of at most {MAX_CERTIFIED}",
+                    field="case_id",
+                    hint="Take the certificate of an event; or the proof of the case, and certify it on your own "
+                    "computer: tally proof get --case, tally proof certificate",
+                )
+    with service.parts.workers.turn(reading.agency) as turn:
+        bundle = bundle_of_case(service, reading, case_id, withhold, ground)
+        return turn.run(print_certificate, _certificate_request(service, bundle, language, item_id))
+
+
+def _certificate_request(
+    service: Service, bundle: bytes, language: PaperLanguage, item_id: str | None = None
+) -> CertificateRequest:
+    parts = service.parts
+    return CertificateRequest(bundle, parts.trust.trust, parts.validator.book, language, _verify_url(service), item_id)
+
+
+def _verify_url(service: Service) -> str:
+    """Return the address of the page where anybody can check a proof."""
+    return f"{service.parts.settings.url}/verify"

@@ -1,0 +1,117 @@
+"""What a procuratorate sees of all cases of its jurisdiction: reports, graphs, and the data sets that models query."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Literal
+
+import msgspec
+
+from api.auth.reading import Reading
+from api.services.service import Service
+from ledger.config.installation import DataDirectory
+from ledger.core.errors import Unauthorized
+from ledger.core.events.supervision import BilingualText
+from ledger.core.procedure.jurisdiction import in_line, lies_within
+from ledger.core.visibility import GOVERNING
+from ledger.i18n import Labels
+from ledger.store import cases, imports, supervision
+from ledger.store.cases import Page
+from ledger.store.database import Connection
+from ledger.store.imports import RegisteredDataset
+from ledger.supervision.correlation import Asked, Node, node_called
+from ledger.supervision.reports import Report, Scope, make_report
+from ledger.supervision.reports.presentation import Called, content_of, set_report, to_html
+from ledger.supervision.runs.datasets import DatasetFiles, current
+from ledger.timeline.sentences import names_by_id
+
+
+def node_named(service: Service, session: Asked, text: str, as_of: datetime, *, field: str = "from") -> Node:
+    """Return the node of a reader's text: ``kind:id``, a case id, or a case number."""
+    with service.parts.database.read() as connection:
+        numbered = cases.with_number(connection, text)
+    return node_called(session, text, numbered, as_of=as_of, field=field)
+
+
+def called_in(service: Service, labels: Labels) -> Called:
+    """Return the names of agencies by the registry, and of models by the titles of their newest versions."""
+    return Called(
+        names_by_id(lambda: service.authority().names(), labels), names_by_id(lambda: _model_titles(service), labels)
+    )
+
+
+def _model_titles(service: Service) -> dict[str, BilingualText]:
+    with service.parts.database.read() as connection:
+        return supervision.model_titles(connection)
+
+
+def require_governing(reading: Reading) -> str:
+    """Return the jurisdiction of the reader's procuratorate if the reader's role covers all of it.
+
+    Raises Unauthorized.
+    """
+    reading.require_role(*GOVERNING)
+    if not reading.searches_jurisdiction:
+        raise Unauthorized("this is for procuratorates", code="not_a_procuratorate")
+    return reading.authority.agencies[reading.agency].profile.jurisdiction
+
+
+def within_own(reading: Reading, jurisdiction: str | None) -> str:
+    """Return the requested jurisdiction, or the reader's own. Raises Unauthorized for one that is not below its own."""
+    own = require_governing(reading)
+    if jurisdiction is not None and not lies_within(jurisdiction, own):
+        raise Unauthorized(
+            f"your procuratorate's jurisdiction is {own}", field="jurisdiction", code="outside_jurisdiction"
+        )
+    return jurisdiction or own
+
+
+def report_on(service: Service, reading: Reading, scope: Scope) -> Report:
+    """Return the report on a period and a jurisdiction, and record the read."""
+    views, now = service.parts.supervisor.views, datetime.fromisoformat(reading.reader.now)
+    views.refresh()
+    with views.session(jurisdiction=scope.jurisdiction, now=now) as session:
+        report = make_report(session, scope, tree_size=session.size, as_of=now)
+    reading.record(f"report from {scope.since} to {scope.until}")
+    return report
+
+
+def report_file(
+    service: Service, reading: Reading, labels: Labels, scope: Scope, file_format: Literal["json", "html", "pdf"]
+) -> bytes:
+    """Return the report as a file of this format."""
+    with service.parts.workers.turn(reading.agency) as turn:
+        report = report_on(service, reading, scope)
+        if file_format == "json":
+            return msgspec.json.encode(report)
+        called = called_in(service, labels)
+        if file_format == "html":
+            return to_html(report, labels, called).encode()
+        return turn.run(set_report, content_of(report, labels, called))
+
+
+def known_to_models(service: Service, reading: Reading) -> frozenset[str]:
+    """Return the ids of the data sets that models of the reader's agency can query.
+
+    Their registration must be by an agency in line with the reader's, and their file must have been given.
+    """
+    with service.parts.database.read() as connection:
+        registered = datasets_in_line(connection, reading, Page(imports.MAX_DATASETS))
+    files = dataset_files(service)
+    return frozenset(dataset.body.dataset_id for dataset in registered if files.holds(dataset.body.digest))
+
+
+def datasets_in_line(connection: Connection, reading: Reading, window: Page) -> list[RegisteredDataset]:
+    """Return the registrations in force, of agencies in line with the reader's."""
+    agencies = reading.authority.agencies
+    own, after = agencies[reading.agency], -1 if window.after is None else int(window.after)
+    near = {name for name, agency in agencies.items() if in_line(agency, own)}
+    counting = current(imports.every_dataset(connection), near).values()
+    return sorted((dataset for dataset in counting if dataset.index > after), key=lambda dataset: dataset.index)[
+        : window.limit
+    ]
+
+
+def dataset_files(service: Service) -> DatasetFiles:
+    """Return the files of the data sets that were given to this service."""
+    return DatasetFiles(DataDirectory(service.parts.settings.data_dir).datasets, service.parts.database)

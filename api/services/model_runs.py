@@ -1,0 +1,196 @@
+"""Runs of models: what a file finds now, its examples, and leads that are derived again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime
+from typing import Any, TypeVar
+
+from msgspec import Struct
+
+from api.auth.reading import Reading
+from api.services.documents import bundle_of_case, bundle_of_event
+from api.services.governance import require_governing
+from api.services.matters import require_matter
+from api.services.service import Service
+from ledger.config.installation import DataDirectory
+from ledger.core.procedure.jurisdiction import lies_within
+from ledger.core.procedure.legal_days import spelled
+from ledger.core.supervision import LeadState, ModelState
+from ledger.core.supervision.models import STREAM
+from ledger.core.verification.bundle_format import Bundle, decode_bundle, decode_case_bundle
+from ledger.proofs.bundles import blocks_of
+from ledger.store import log
+from ledger.supervision.leads import Held, LeadReport, rederive
+from ledger.supervision.models.definition import Model, fill_text
+from ledger.supervision.models.editing import Examined, edited, examine, tried_examples
+from ledger.supervision.models.model_file import ExampleResult, parse_model, require_publishable
+from ledger.supervision.models.yaml_document import Document, read_document
+from ledger.supervision.runs.datasets import DatasetFiles
+from ledger.supervision.runs.findings import Finding
+from ledger.supervision.runs.model_runner import ModelRunner, RunAsked, found_in_export, query_limits
+
+T = TypeVar("T")
+
+
+class ModelFiles:
+    """Reads the files of one reader. Each method raises what its function does, TooCostly, and Unavailable."""
+
+    def __init__(self, service: Service, reading: Reading):
+        self._workers = service.parts.workers
+        self._agency = reading.agency
+
+    def model(self, text: str) -> Model:
+        return self._read(parse_model, text)
+
+    def publishable(self, text: str) -> Model:
+        return self._read(require_publishable, text)
+
+    def document(self, text: str) -> Document:
+        return self._read(read_document, text)
+
+    def examined(self, text: str) -> Examined:
+        return self._read(examine, text)
+
+    def examples(self, text: str) -> list[ExampleResult]:
+        return self._read(tried_examples, text)
+
+    def edited(self, text: str, changes: Mapping[str, Any]) -> str:
+        return self._workers.run(edited, text, changes, agency=self._agency, field="definition")
+
+    def _read(self, read: Callable[[str], T], text: str) -> T:
+        return self._workers.run(read, text, agency=self._agency, field="definition")
+
+
+def rederived(service: Service, reading: Reading, lead_id: str) -> LeadReport:
+    """Derive a lead again from the cases that the reader may see, and return the report. Raises NotFound."""
+    with service.parts.database.read() as connection:
+        state, _ = require_matter(connection, reading, lead_id, LeadState, field="lead_id")
+        raised = state.raised
+        model, _ = require_matter(connection, reading, STREAM + raised.model_id, ModelState, field="model_id")
+        first = log.stream(connection, "supervision", lead_id, limit=1)[0]
+        cited = log.identities(connection, [ref.event_id for ref in raised.events]).values()
+    cases = {entry.stream_id for entry in cited if entry.stream_kind == "case"}
+    others = [entry.event_id for entry in cited if entry.stream_kind != "case"]
+    kept = DatasetFiles(DataDirectory(service.parts.settings.data_dir).datasets)
+    held = Held(
+        lead=bundle_of_event(service, reading, first.event_id, None, None),
+        definition=next(
+            version.body.definition for version in model.versions if version.body.version == raised.model_version
+        ),
+        cases={case_id: bundle_of_case(service, reading, case_id, None, None) for case_id in sorted(cases)},
+        agencies=tuple(_agencies(reading)),
+        registrations=tuple(bundle_of_event(service, reading, event_id, None, None) for event_id in others),
+        files=tuple(kept.path(dataset.digest) for dataset in raised.datasets if kept.holds(dataset.digest)),
+        entries=lambda size: _entries(service, size),
+    )
+    validator, runner = service.parts.validator, ModelRunner(service.parts.workers, agency=reading.agency)
+    blocks = blocks_of(*map(decode_bundle, (held.lead, *held.registrations)), *_events(held))
+    return rederive(held, service.parts.trust.trust, validator.book, validator.calendar, seen=blocks, runner=runner)
+
+
+def _events(held: Held) -> Iterator[Bundle]:
+    for data in held.cases.values():
+        yield from (decode_bundle(bytes(event)) for event in decode_case_bundle(data).events)
+
+
+def _entries(service: Service, size: int) -> Iterator[bytes]:
+    """Yield the envelopes of the first ``size`` entries of the log, as everybody gets them."""
+    with service.parts.database.read() as connection:
+        for entry in log.entries(connection, 0, size):
+            yield entry.envelope
+
+
+def _agencies(reading: Reading) -> Iterator[tuple[str, ...]]:
+    """Yield the registry's agencies as rows of the view ``agencies``."""
+    for agency_id, agency in sorted(reading.authority.agencies.items()):
+        yield agency_id, agency.kind, agency.profile.name.zh, agency.profile.name.en, agency.profile.jurisdiction
+
+
+FOUND_AT_MOST = 1000
+
+
+class FoundView(Struct, frozen=True):
+    """A finding. ``lead_id`` is the id of its lead, ``known`` whether that lead was raised."""
+
+    lead_id: str
+    known: bool
+    case_id: str | None
+    supervised: str
+    says_en: str
+    says_zh: str
+    key: Mapping[str, str]
+    values: Mapping[str, str]
+    evidence: tuple[str, ...]
+
+
+class RunView(Struct, frozen=True):
+    """The result of a run: ``total`` findings, of which at most a page is shown."""
+
+    model_id: str
+    version: int
+    model_digest: str
+    parameters: Mapping[str, Any]
+    tree_size: int
+    as_of: str
+    total: int
+    findings: tuple[FoundView, ...]
+
+
+def run_model_file(
+    service: Service, reading: Reading, definition: str, parameters: Mapping[str, object], as_of: str | None
+) -> RunView:
+    """Return what a model's file finds in the reader's jurisdiction now, and record the read.
+
+    It runs in a process of its own, over an export of what the reader may see. Raises Unauthorized for a reader without
+    such a role, ModelRefused, MalformedInput for parameters, QueryRefused, TooCostly, and Unavailable.
+    """
+    own = require_governing(reading)
+    views, workers = service.parts.supervisor.views, service.parts.workers
+    now = datetime.fromtimestamp(service.parts.clock() // 1000, UTC)
+    at = datetime.fromisoformat(as_of) if as_of else now
+    views.refresh()
+    views.read_datasets(own)
+    with workers.turn(reading.agency) as turn:
+        model = turn.run(parse_model, definition, field="definition")
+        values = model.parameters_of(parameters)
+        with views.export(jurisdiction=own, now=now) as export:
+            run_input = RunAsked(export, model, parameters, at, query_limits(workers.limits))
+            all_findings = turn.run(found_in_export, run_input, field="definition")
+    findings = [finding for finding in all_findings if _lies_within(reading, finding, own)]
+    page_findings = findings[: min(service.limit(FOUND_AT_MOST), FOUND_AT_MOST)]
+    raised_ids = service.parts.supervisor.record.known(finding.lead_id for finding in page_findings)
+    cases = sorted({finding.case_id for finding in page_findings if finding.case_id is not None})
+    reading.record(f"run of the model {model.model_id}", *cases, supervision=True)
+    return RunView(
+        model_id=model.model_id,
+        version=model.version,
+        model_digest=model.digest,
+        parameters=values,
+        tree_size=export.size,
+        as_of=spelled(at),
+        total=len(findings),
+        findings=tuple(
+            _finding_view(model, finding, values, is_raised=finding.lead_id in raised_ids) for finding in page_findings
+        ),
+    )
+
+
+def _finding_view(model: Model, finding: Finding, values: Mapping[str, object], *, is_raised: bool) -> FoundView:
+    says = fill_text(model.lead.says, finding.values, values)
+    return FoundView(
+        finding.lead_id,
+        is_raised,
+        finding.case_id,
+        finding.supervised,
+        says.en,
+        says.zh,
+        finding.key,
+        finding.values,
+        finding.evidence,
+    )
+
+
+def _lies_within(reading: Reading, finding: Finding, jurisdiction: str) -> bool:
+    agency = reading.authority.agencies.get(finding.supervised)
+    return agency is not None and lies_within(agency.profile.jurisdiction, jurisdiction)
