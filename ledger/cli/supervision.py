@@ -152,7 +152,7 @@ def verify_lead(
     blocks = {
         block for data in (bundle, *cases.values(), *registrations) for block in blocks_at_node(node, data, trust)
     }
-    return rederive(held, trust, shipped_rulebook(), shipped_calendar(), seen=tuple(blocks))
+    return rederive(held, trust, shipped_rulebook(), shipped_calendar(), observed=tuple(blocks))
 
 
 def _fetched_entries(session: Session, size: int) -> Iterator[bytes]:

@@ -1,7 +1,7 @@
-"""Correlation: what cases have in common - things, seals, digests, officers, persons - as a graph around one of them.
+"""Correlation: what cases have in common - items, seals, digests, officers, persons - as a graph around one node.
 
-Persons are the keyed digests that the record has, never names. A node that too many others share (an officer of a busy
-counter) is shown with how many there are and is not followed, unless the search starts from it.
+Persons are the keyed digests that the record has, never names. A node with too many neighbours (an officer of a busy
+counter) is shown with their number and is not followed, unless the search starts from it.
 """
 
 from __future__ import annotations
@@ -82,20 +82,20 @@ class Correlation(Struct, frozen=True):
     cut: bool
 
     def cases(self) -> tuple[str, ...]:
-        """The cases found, nearest first."""
+        """Return the ids of the cases in the graph, nearest first."""
         return tuple(place.node.id for place in self.places if place.node.kind == "case")
 
     def graph(self) -> networkx.Graph[str]:
-        """The same for other programs: paths, GraphML."""
-        made: networkx.Graph[str] = networkx.Graph()
+        """Return the correlation as a networkx graph, for path searches and GraphML."""
+        graph: networkx.Graph[str] = networkx.Graph()
         for place in self.places:
-            made.add_node(place.node.name, kind=place.node.kind, id=place.node.id, distance=place.distance)
+            graph.add_node(place.node.name, kind=place.node.kind, id=place.node.id, distance=place.distance)
         for edge in self.edges:
-            made.add_edge(edge.a.name, edge.b.name, relation=edge.relation, evidence=" ".join(edge.evidence))
-        return made
+            graph.add_edge(edge.a.name, edge.b.name, relation=edge.relation, evidence=" ".join(edge.evidence))
+        return graph
 
     def path_to(self, node: Node) -> tuple[Edge, ...]:
-        """The shortest way from the start, step by step; none where it is the start. Raises NotFound."""
+        """Return the edges of the shortest path from the start; empty for the start itself. Raises NotFound."""
         graph = self.graph()
         if node.name not in graph:
             raise NotFound(f"{node.name} was not found around {self.start.name}", field="to")
@@ -105,38 +105,39 @@ class Correlation(Struct, frozen=True):
 
 
 def parse_node(text: str, *, field: str = "from") -> Node:
-    """The node of ``kind:id``. Raises MalformedInput."""
-    kind, colon, told = text.partition(":")
-    if kind not in get_args(NodeKind) or not colon or not told:
+    """Parse ``kind:id``. Raises MalformedInput."""
+    kind, colon, node_id = text.partition(":")
+    if kind not in get_args(NodeKind) or not colon or not node_id:
         kinds = ", ".join(get_args(NodeKind))
         raise MalformedInput(
             f"expected KIND:ID, the kind one of {kinds}", field=field, hint="For example case:case-7f3a"
         )
-    return Node(kind, told)  # type: ignore[arg-type]  # one of them
+    return Node(kind, node_id)  # type: ignore[arg-type]  # one of them
 
 
 def node_called(session: Asked, text: str, numbered: Iterable[str], *, as_of: datetime, field: str = "from") -> Node:
-    """The node of ``kind:id``, or the case whose id the text is, or that is one of ``numbered``: those of the number.
+    """Return the node of ``kind:id``, of a case id, or of the one case whose id is in ``numbered``.
 
-    Only cases of the session count, so that nobody learns of another's number. Raises MalformedInput.
+    ``numbered`` are the ids of the cases with that case number. Only cases of the session count, so that nobody learns
+    of another's number. Raises MalformedInput if several match.
     """
     if ":" in text:
         return parse_node(text, field=field)
     asked = {"ids": [text, *numbered]}
     rows = session.rows(_CALLED, asked, as_of)
-    found = [str(row["case_id"]) for row in rows]
-    if len(found) > 1:
+    case_ids = [str(row["case_id"]) for row in rows]
+    if len(case_ids) > 1:
         raise MalformedInput(
-            f"several cases are called {text}: {', '.join(found)}", field=field, hint="Write the id of one of them."
+            f"several cases are called {text}: {', '.join(case_ids)}", field=field, hint="Write the id of one of them."
         )
-    return Node("case", found[0] if found else text)
+    return Node("case", case_ids[0] if case_ids else text)
 
 
 def correlate(session: Asked, start: Node, *, depth: int, as_of: datetime) -> Correlation:
-    """All nodes up to ``depth`` steps away, out of what the session's cases say. Two cases with a common seal are four
-    steps apart.
+    """Return all nodes up to ``depth`` steps away from ``start``, from what the session's cases say.
 
-    Raises NotFound where the record has no such node, MalformedInput for a depth that is none.
+    Two cases with a common seal are four steps apart. Raises NotFound if the record has no such node, MalformedInput if
+    ``depth`` is not 1 to 8.
     """
     if not 1 <= depth <= DEEPEST:
         raise MalformedInput(f"expected 1 to {DEEPEST} steps, not {depth}", field="depth")
@@ -144,17 +145,17 @@ def correlate(session: Asked, start: Node, *, depth: int, as_of: datetime) -> Co
     edges: dict[tuple[str, ...], Edge] = {}
     frontier, cut = [start], False
     for distance in range(depth + 1):
-        found = _around(session, frontier, as_of)
-        if distance == 0 and not found[start]:
+        neighbours = _around(session, frontier, as_of)
+        if distance == 0 and not neighbours[start]:
             raise NotFound(f"the record has no {start.kind} {start.id}", field="from")
         following: set[Node] = set()
         for node in frontier:
-            near = {neighbour for neighbour, _ in found[node]}
-            followed = distance < depth and (node == start or len(near) <= FOLLOWED_AT_MOST)
+            adjacent = {neighbour for neighbour, _ in neighbours[node]}
+            followed = distance < depth and (node == start or len(adjacent) <= FOLLOWED_AT_MOST)
             cut = cut or (distance < depth and not followed)
-            places[node] = Place(node, distance, len(near), followed)
-            edges |= {_ends(edge): edge for _, edge in found[node]}
-            following |= near if followed else set()
+            places[node] = Place(node, distance, len(adjacent), followed)
+            edges |= {_ends(edge): edge for _, edge in neighbours[node]}
+            following |= adjacent if followed else set()
         frontier = sorted(following - places.keys())
         if len(places) + len(frontier) > NODES_AT_MOST:
             cut, frontier = True, frontier[: NODES_AT_MOST - len(places)]
@@ -163,18 +164,18 @@ def correlate(session: Asked, start: Node, *, depth: int, as_of: datetime) -> Co
 
 
 def _around(session: Asked, frontier: Iterable[Node], as_of: datetime) -> dict[Node, list[tuple[Node, Edge]]]:
-    """The neighbours of each node, with the edges to them."""
-    found: dict[Node, list[tuple[Node, Edge]]] = {node: [] for node in frontier}
-    if not found:
-        return found
-    names = [node.name for node in found]
+    """Return the neighbours of each node, with the edges to them."""
+    neighbours: dict[Node, list[tuple[Node, Edge]]] = {node: [] for node in frontier}
+    if not neighbours:
+        return neighbours
+    names = [node.name for node in neighbours]
     for row in session.rows(_EDGES, {"frontier": names}, as_of):
         a, b = Node(row["a_kind"], row["a"]), Node(row["b_kind"], row["b"])
         edge = Edge(a, b, row["relation"], tuple(row["evidence"]))
         for node, neighbour in ((a, b), (b, a)):
-            if node in found:
-                found[node].append((neighbour, edge))
-    return found
+            if node in neighbours:
+                neighbours[node].append((neighbour, edge))
+    return neighbours
 
 
 def _ends(edge: Edge) -> tuple[str, ...]:
@@ -214,26 +215,26 @@ class Drawing(Struct, frozen=True):
     left_out: int
 
 
-def draw(found: Correlation) -> Drawing:
-    """The nearest nodes and the edges between them."""
-    shown = found.places[:DRAWN_AT_MOST]
-    columns = _columns(found, shown)
+def draw(correlation: Correlation) -> Drawing:
+    """Lay out the nearest nodes and the edges between them."""
+    shown = correlation.places[:DRAWN_AT_MOST]
+    columns = _columns(correlation, shown)
     tallest = max(len(column) for column in columns)
     spots = {
         place.node: Spot(place, _MARGIN + number * COLUMN, _top(row, len(column), tallest))
         for number, column in enumerate(columns)
         for row, place in enumerate(column)
     }
-    lines = [_line(edge, spots) for edge in found.edges if edge.a in spots and edge.b in spots]
+    lines = [_line(edge, spots) for edge in correlation.edges if edge.a in spots and edge.b in spots]
     width = 2 * _MARGIN + (len(columns) - 1) * COLUMN + WIDTH
     height = 2 * _MARGIN + (tallest - 1) * ROW + HEIGHT
-    return Drawing(width, height, tuple(spots.values()), tuple(lines), len(found.places) - len(shown))
+    return Drawing(width, height, tuple(spots.values()), tuple(lines), len(correlation.places) - len(shown))
 
 
-def _columns(found: Correlation, shown: tuple[Place, ...]) -> list[list[Place]]:
-    """By distance; in each the order of what leads to it from the column before."""
+def _columns(correlation: Correlation, shown: tuple[Place, ...]) -> list[list[Place]]:
+    """Group the places by distance, each column ordered by the rows of its neighbours in the columns before."""
     near: dict[Node, list[Node]] = {}
-    for edge in found.edges:
+    for edge in correlation.edges:
         near.setdefault(edge.a, []).append(edge.b)
         near.setdefault(edge.b, []).append(edge.a)
     rows: dict[Node, int] = {}
@@ -247,8 +248,8 @@ def _columns(found: Correlation, shown: tuple[Place, ...]) -> list[list[Place]]:
 
 
 def _mean(nodes: list[Node], rows: Mapping[Node, int]) -> float:
-    known = [rows[node] for node in nodes if node in rows]
-    return sum(known) / len(known) if known else 0.0
+    placed = [rows[node] for node in nodes if node in rows]
+    return sum(placed) / len(placed) if placed else 0.0
 
 
 def _top(row: int, many: int, tallest: int) -> int:

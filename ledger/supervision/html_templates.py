@@ -9,6 +9,6 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 @cache
 def templates_of(package: str) -> Environment:
-    """The templates in a package's own folder; everything that is put into them is escaped."""
+    """Return the templates in a package's own folder; values put into them are escaped."""
     loader = PackageLoader(package, ".")
     return Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)

@@ -1,4 +1,4 @@
-"""Raising: the lead of a finding, and whose it is."""
+"""Raising leads: the lead of a finding, the procuratorate that it goes to, and its verification from the events."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import NamedTuple, TypeVar, cast
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from ledger.core.encoding.digests import digest_of, parse_digest
 from ledger.core.errors import MalformedInput, NotFound, ProofRefused, Unavailable
@@ -42,14 +43,15 @@ from ledger.workers.pool import TooCostly
 
 
 def procuratorate_for(agencies: Mapping[str, Agency], supervised: str) -> str | None:
-    """The nearest procuratorate that supervises the agency; for a procuratorate the one above it, if any."""
+    """Return the nearest procuratorate that supervises the agency; for a procuratorate, the one above it, if any."""
     agency = agencies.get(supervised)
     if agency is None:
         return None
-    holding = [one for one in agencies.values() if supervises(one, agency)]
-    others = [one for one in holding if one.agency_id != supervised] or holding
-    nearest = sorted(others, key=lambda one: (-one.profile.jurisdiction.count("/"), one.agency_id))
-    return nearest[0].agency_id if nearest else None
+    supervisors = [candidate for candidate in agencies.values() if supervises(candidate, agency)]
+    others = [candidate for candidate in supervisors if candidate.agency_id != supervised] or supervisors
+    # The deepest jurisdiction is the nearest; the id decides between two of one depth.
+    nearest = min(others, key=lambda other: (-other.profile.jurisdiction.count("/"), other.agency_id), default=None)
+    return None if nearest is None else nearest.agency_id
 
 
 def lead_of(
@@ -63,7 +65,10 @@ def lead_of(
     events: tuple[EventRef, ...],
     datasets: tuple[CitedDataset, ...] = (),
 ) -> LeadRaised:
-    """What the service signs. ``events`` are the first of the finding's evidence in the order of the log."""
+    """Build the event that the service signs for a finding.
+
+    ``events`` are the first of the finding's evidence, in the order of the log.
+    """
     values = model.parameters_of(parameters)
     return LeadRaised(
         lead_id=finding.lead_id,
@@ -120,11 +125,6 @@ class LeadReport(Struct, frozen=True):
         return tuple(step for step in self.steps if step.result == "failed")
 
 
-class _Found(NamedTuple):
-    model: Model
-    finding: Finding
-
-
 class _Place(NamedTuple):
     """Where an event stands in the log, and its id."""
 
@@ -142,12 +142,12 @@ class _Run:
         book: Rulebook,
         calendar: WorkCalendar,
         *,
-        seen: Sequence[ObservedBlock],
+        observed: Sequence[ObservedBlock],
         runner: ModelRunner,
     ):
         self.runner = runner
         self.held = held
-        self.seen = seen
+        self.observed = observed
         self.trust = trust
         self.book = book
         self.calendar = calendar
@@ -160,7 +160,7 @@ class _Run:
         self.anchors: dict[int, int] = {}  # sizes with the unix time of their block
         self.withheld: str | None = None  # an event whose payload is not here
         self.registered: list[Registered] = []
-        self.found: _Found | None = None
+        self.finding: Finding | None = None  # the lead's, made again
 
     def raised(self) -> LeadRaised:
         if self.lead is None:
@@ -179,15 +179,16 @@ def rederive(
     book: Rulebook,
     calendar: WorkCalendar,
     *,
-    seen: Sequence[ObservedBlock] = (),
+    observed: Sequence[ObservedBlock] = (),
     runner: ModelRunner | None = None,
 ) -> LeadReport:
-    """What the held events prove of the lead. ``seen`` are blocks that a chain was asked for; ``runner`` runs the
-    model, which somebody else wrote.
+    """Verify a lead against the held events by running its model over them again.
 
-    Raises MalformedInput for what is no bundle.
+    ``observed`` are blocks that a chain was asked for. ``runner`` runs the model, which somebody else wrote.
+
+    Raises MalformedInput if a bundle cannot be decoded.
     """
-    run = _Run(held, trust, book, calendar, seen=seen, runner=runner or ModelRunner())
+    run = _Run(held, trust, book, calendar, observed=observed, runner=runner or ModelRunner())
     steps = tuple(perform(number, name, check, run) for number, (name, check) in enumerate(STEPS, 1))
     return LeadReport(
         verdict=worst(step.verdict for step in steps),
@@ -198,7 +199,7 @@ def rederive(
 
 
 def _lead(run: _Run) -> Outcome:
-    verified = verify_event(run.held.lead, run.trust, observed=run.seen)
+    verified = verify_event(run.held.lead, run.trust, observed=run.observed)
     body = verified.payload.body if verified.payload else None
     if not isinstance(body, LeadRaised):
         raise MalformedInput("expected the bundle of a lead.raised with its payload", field="lead")
@@ -231,7 +232,7 @@ def _cases(run: _Run) -> Outcome:
         gap = _take_case(run, case_id, data) or gap
     run.events = [event for event in run.events if event.log_index < lead.tree_size]
     for data in run.held.registrations:
-        verified = verify_event(data, run.trust, observed=run.seen)
+        verified = verify_event(data, run.trust, observed=run.observed)
         _require_sound(verified, verified.envelope.event_id)
         gap = gap or _gap(verified)
         if verified.payload is not None and isinstance(verified.payload.body, DatasetRegistered):
@@ -242,31 +243,27 @@ def _cases(run: _Run) -> Outcome:
 
 
 def _take_case(run: _Run, case_id: str, data: bytes) -> NotChecked | None:
-    """Takes the events of a case's bundle; gives what keeps it from being intact."""
-    events = [verify_event(bytes(event), run.trust, observed=run.seen) for event in decode_case_bundle(data).events]
+    """Take in the events of a case's bundle; return what keeps the bundle from being intact."""
+    events = [verify_event(bytes(event), run.trust, observed=run.observed) for event in decode_case_bundle(data).events]
     gap: NotChecked | None = None
     for verified in events:
+        subject = verified.report.subject
         _require_sound(verified, verified.envelope.event_id)
         if verified.envelope.stream != Stream(kind="case", id=case_id):
             raise ProofRefused(f"{verified.envelope.event_id} is no event of {case_id}", field="stream")
         gap = gap or _gap(verified)
-        _take(run, verified)
+        if subject.index is None:
+            raise NotChecked(f"{subject.event_id} has no index that its proof shows")
+        run.ends[subject.stream_id] = subject.index
+        _place(run, verified)
+        if verified.payload is None:
+            run.withheld = subject.event_id
+        else:
+            run.events.append(Logged(subject.index, subject.payload_digest, subject.signed_at, verified.payload))
+        if verified.report.record is not None and subject.size is not None:
+            run.anchors[subject.size] = verified.report.record.timestamp
     order = order_of(events)
     return gap or (order if isinstance(order, NotChecked) else None)
-
-
-def _take(run: _Run, verified: VerifiedEvent) -> None:
-    subject = verified.report.subject
-    if subject.index is None:
-        raise NotChecked(f"{subject.event_id} has no index that its proof shows")
-    run.ends[subject.stream_id] = subject.index
-    _place(run, verified)
-    if verified.payload is None:
-        run.withheld = subject.event_id
-    else:
-        run.events.append(Logged(subject.index, subject.payload_digest, subject.signed_at, verified.payload))
-    if verified.report.record is not None and subject.size is not None:
-        run.anchors[subject.size] = verified.report.record.timestamp
 
 
 def _place(run: _Run, verified: VerifiedEvent) -> None:
@@ -284,58 +281,56 @@ def _cited(run: _Run) -> Outcome:
 
 
 def _end(run: _Run) -> Outcome:
-    """That no event of these cases was left out. A case that goes on beyond the tree size shows it by its order."""
+    """Check that no event of these cases is left out. A case that goes on beyond the tree size shows that itself."""
     size = run.raised().tree_size
     open_ended = sorted(case_id for case_id, last in run.ends.items() if last < size)
     if not open_ended:
         return f"each of {len(run.ends)} cases goes on beyond the lead's tree size, without a gap before it"
-    told = f"whether the log has other events of {', '.join(open_ended)} below entry {size}"
+    gap = f"whether the log has other events of {', '.join(open_ended)} below entry {size}"
     if run.held.entries is None or run.head is None:
-        return NotChecked(f"{told}: its entries were not given")
+        return NotChecked(f"{gap}: its entries were not given")
     streams = [Stream(kind="case", id=case_id) for case_id in open_ended]
     try:
-        found = scan(run.held.entries(run.head.size), run.head, *streams)
+        entries = scan(run.held.entries(run.head.size), run.head, *streams)
     except NotFound as error:
-        return NotChecked(f"{told}: the copy of the log is too short: {error.message}")
-    for entry in found:
+        return NotChecked(f"{gap}: the copy of the log is too short: {error.message}")
+    for entry in entries:
         if entry.index < size and entry.envelope.payload_digest not in run.places:
             raise ProofRefused(f"leaves out {entry.envelope.event_id}, entry {entry.index}", field="cases")
     return f"none of {run.head.size} entries is another event of these cases below the lead's tree size"
 
 
 def _tables(run: _Run) -> dict[str, Outside]:
-    """The views of the data sets that the lead cites, of the files that are held."""
+    """Build the views of the data sets that the lead cites, from the files that are held."""
+    lead = run.raised()
     files = {
-        str(digest_of(parse_digest(one.digest).algorithm, path.read_bytes())): path
-        for one in run.raised().datasets
+        str(digest_of(parse_digest(cited.digest).algorithm, path.read_bytes())): path
+        for cited in lead.datasets
         for path in run.held.files
     }
+    registered = {(registration.body.dataset_id, registration.body.digest): registration for registration in reversed(run.registered)}
     tables: dict[str, Outside] = {}
-    for cited in run.raised().datasets:
-        known = next((one for one in run.registered if _is_of(one, cited)), None)
-        if known is None or cited.digest not in files:
+    for cited in lead.datasets:
+        registration = registered.get((cited.dataset_id, cited.digest))
+        if registration is None or cited.digest not in files:
             raise NotChecked(f"the lead rests on the data set {cited.dataset_id}, whose file is not here")
-        tables[dataset_view(cited.dataset_id)] = Outside(known.agency, table_of(files[cited.digest], known))
+        table = table_of(files[cited.digest], registration)
+        tables[dataset_view(cited.dataset_id)] = Outside(registration.agency, table)
     return tables
-
-
-def _is_of(registered: Registered, cited: CitedDataset) -> bool:
-    return (registered.body.dataset_id, registered.body.digest) == (cited.dataset_id, cited.digest)
 
 
 def _finding(run: _Run) -> Outcome:
     lead, model = run.raised(), run.chosen()
     if run.withheld is not None:
         return NotChecked(f"the payload of {run.withheld} is withheld")
-    tables = _tables(run)
-    found = {one.digest: one for one in _findings(run, lead, model, tables)}
-    is_free = isinstance(model.condition, Sql)  # what it depends on, a query cannot be seen to say
-    if lead.finding in found:
-        run.found = _Found(model, found[lead.finding])
-        if is_free and model.scope == "all":
+    by_digest = {finding.digest: finding for finding in _findings(run, lead, model, _tables(run))}
+    is_query = isinstance(model.condition, Sql)  # which other cases a query depends on, its text does not show
+    run.finding = by_digest.get(lead.finding)
+    if run.finding is not None:
+        if is_query and model.scope == "all":
             return NotChecked("the query finds it among these cases, and may compare them with others")
         return f"the model finds it again: {', '.join(lead.key.values())}"
-    if is_free or model.scope == "all":
+    if is_query or model.scope == "all":
         return NotChecked("the model may compare all cases, and these alone do not show it")
     raise ProofRefused("the model does not find it in these events", field="finding")
 
@@ -369,35 +364,36 @@ def _within_limits(work: Callable[[], T]) -> T:
 
 
 def _words(run: _Run) -> Outcome:
-    lead = run.raised()
-    if run.found is None:
+    lead, finding = run.raised(), run.finding
+    if finding is None:
         return NotChecked("the finding was not made again")
-    model, finding = run.found
+    model = run.chosen()
     if model.scope == "all" and lead.cited_count > len(lead.events) == MAX_CITED:
         return NotChecked(f"it rests on {lead.cited_count} events, and cites the first {MAX_CITED}")
-    says = fill_text(model.lead.says, finding.values, model.parameters_of(lead.parameters))
+    rows = finding.dataset_rows[:MAX_CITED]
+    datasets = [replace(cited, rows=rows) for cited in lead.datasets if cited.dataset_id == finding.dataset_id]
     expected = {
         "key": dict(finding.key),
         "values": dict(finding.values),
         "case_id": finding.case_id,
         "supervised": finding.supervised,
         "severity": model.severity,
-        "says": says,
+        "says": fill_text(model.lead.says, finding.values, model.parameters_of(lead.parameters)),
         "checks": model.checks,
         "cited_count": len(finding.evidence),
         "events": _refs(run, finding),
-        "datasets": _datasets(lead, finding),
+        "datasets": tuple(datasets[:1]),
     }
     _require_same(lead, expected)
-    having = procuratorate_for(_agencies(run.held.agencies), lead.supervised)
-    if lead.procuratorate != having:
-        told = f"it went to {lead.procuratorate}; of today's agencies {having or 'none'} supervises {lead.supervised}"
-        return NotChecked(f"{told}: whether that was so then is not told here")
+    procuratorate = procuratorate_for(_agencies(run.held.agencies), lead.supervised)
+    if lead.procuratorate != procuratorate:
+        today = f"of today's agencies {procuratorate or 'none'} supervises {lead.supervised}"
+        return NotChecked(f"it went to {lead.procuratorate}; {today}: whether that was so then is not told here")
     return "the lead says what the finding says, and cites what it rests on"
 
 
 def _refs(run: _Run, finding: Finding) -> tuple[EventRef, ...]:
-    """What the lead has to cite: the first events of the evidence, in the order of the log."""
+    """Return the events that the lead has to cite: the first of the evidence, in the order of the log."""
     for digest in finding.evidence:
         if digest not in run.places:
             raise ProofRefused(f"rests on {digest}, which is no event below the tree size", field="events")
@@ -405,38 +401,31 @@ def _refs(run: _Run, finding: Finding) -> tuple[EventRef, ...]:
     return tuple(EventRef(event_id=run.places[digest].event_id, payload_digest=digest) for digest in first)
 
 
-def _datasets(lead: LeadRaised, finding: Finding) -> tuple[CitedDataset, ...]:
-    """What the lead has to cite of the data set that the finding was made with."""
-    rows = finding.dataset_rows[:MAX_CITED]
-    found = (one for one in lead.datasets if one.dataset_id == finding.dataset_id)
-    return tuple(CitedDataset(dataset_id=one.dataset_id, digest=one.digest, rows=rows) for one in found)[:1]
-
-
 def _agencies(rows: Iterable[Row]) -> dict[str, Agency]:
-    """The agencies of these rows of the view, as far as they say who supervises whom."""
-    found: dict[str, Agency] = {}
+    """Return the agencies of these rows of the view, with what tells who supervises whom."""
+    agencies: dict[str, Agency] = {}
     for row in rows:
         agency_id, kind, zh, en, jurisdiction = map(str, row)
         profile = Profile(jurisdiction=jurisdiction, name=Name(zh=zh, en=en))
-        found[agency_id] = Agency(agency_id, cast("AgencyKind", kind), profile, "", 0)
-    return found
+        agencies[agency_id] = Agency(agency_id, cast("AgencyKind", kind), profile, "", 0)
+    return agencies
 
 
 def _require_same(lead: LeadRaised, expected: Mapping[str, object]) -> None:
-    """Raises ProofRefused where the lead says something else."""
+    """Raise ProofRefused if a field of the lead differs from the expected value."""
     for field, value in expected.items():
         if getattr(lead, field) != value:
             raise ProofRefused(f"expected {value}, not {getattr(lead, field)}", field=field)
 
 
-def _require_sound(verified: VerifiedEvent, what: str) -> None:
-    """Raises ProofRefused where a step failed."""
+def _require_sound(verified: VerifiedEvent, subject: str) -> None:
+    """Raise ProofRefused if a step of the event's verification failed."""
     for step in verified.report.faults:
-        raise ProofRefused(f"{what}: {step.detail}", field=step.name)
+        raise ProofRefused(f"{subject}: {step.detail}", field=step.name)
 
 
 def _gap(verified: VerifiedEvent) -> NotChecked | None:
-    """What keeps the bundle from being intact, though nothing in it is wrong."""
+    """Return what keeps the bundle from being intact although nothing in it is wrong."""
     for step in verified.report.steps:
         if step.verdict != "intact":
             return NotChecked(step.detail, step.verdict)

@@ -1,4 +1,7 @@
-"""Wording: a sentence as its word in the catalogues and what fills its slots (docs/decisions/0011)."""
+"""Faults of models: every one has its line, its field and what was expected, in words of the catalogues.
+
+A wording is a sentence by its word in the catalogues and what fills its slots (docs/decisions/0011).
+"""
 
 from __future__ import annotations
 
@@ -27,7 +30,7 @@ class Wording:
         self.slots = slots
 
     def told_in(self, labels: Labels) -> str:
-        """The sentence in the language of the labels."""
+        """Return the sentence in the language of the labels."""
         entry = labels.of(VOCABULARY, self.word)
         return entry.format(**{name: _told(slot, labels) for name, slot in self.slots.items()})
 
@@ -42,12 +45,12 @@ Slot = str | int | BilingualText | Wording | tuple[str, ...]
 
 
 def told_in(labels: Labels, says: Wording | str) -> str:
-    """A fault in the language of the labels: by its wording, or found by its English."""
+    """Return a fault in the language of the labels: by its wording, or looked up by its English."""
     return says.told_in(labels) if isinstance(says, Wording) else said(says, labels)
 
 
 def one_of(words: Sequence[str]) -> str | Wording:
-    """One or the other of the words. Requires at least one."""
+    """Join the words as alternatives ("a, b or c"). Requires at least one."""
     listed: str | Wording = words[0]
     for word in words[1:]:
         listed = Wording("or", first=listed, second=word)
@@ -74,7 +77,7 @@ class Fault(NamedTuple):
 
     @property
     def message(self) -> str:
-        """What was expected, in English."""
+        """Return what was expected, in English."""
         return str(self.expected)
 
 
@@ -93,7 +96,7 @@ class ModelRefused(MalformedInput):
 
     def __init__(self, faults: Iterable[Fault]):
         once = {(fault.line, fault.field, fault.message): fault for fault in faults}
-        self.faults = tuple(once[told] for told in sorted(once))
+        self.faults = tuple(once[order] for order in sorted(once))
         line, field, message = next(iter(sorted(once)))
         more = len(self.faults) - 1
         super().__init__(
@@ -106,12 +109,12 @@ class ModelRefused(MalformedInput):
 
     @property
     def expected(self) -> Wording:
-        """The first fault with its line."""
+        """Return the first fault with its line."""
         first = self.faults[0]
         return Wording("on_line", line=first.line, said=first.expected)
 
     def told_in(self, labels: Labels) -> list[ToldFault]:
-        """Each fault, by line, in the language of the labels."""
+        """Return each fault, by line, in the language of the labels."""
         return [ToldFault(fault.line, fault.field, fault.expected.told_in(labels)) for fault in self.faults]
 
 
@@ -123,14 +126,14 @@ class Unfit(ValueError):
         self.expected = expected
 
 
-def unknown(what: str | Wording, word: str, words: Iterable[str]) -> Wording:
-    """That there is no such word, with the nearest of those that there are, or with all where they are few."""
-    known = sorted(words)
-    kind = Wording(f"a_{what}") if isinstance(what, str) else what
-    near = get_close_matches(word, known, n=3, cutoff=0.6)
+def unknown(kind: str | Wording, word: str, words: Iterable[str]) -> Wording:
+    """Word that there is no such word, with the nearest of those that there are, or with all if they are few."""
+    choices = sorted(words)
+    kind = Wording(f"a_{kind}") if isinstance(kind, str) else kind
+    near = get_close_matches(word, choices, n=3, cutoff=0.6)
     if near:
         return Wording("unknown_near", what=kind, word=repr(word), near=one_of(near))
-    if len(known) == 1:
-        return Wording("unknown_one", what=kind, word=repr(word), only=known[0])
-    listed = (*known[:SHOWN_WORDS], *(("...",) if len(known) > SHOWN_WORDS else ()))
-    return Wording("unknown_of" if known else "unknown_none", what=kind, word=repr(word), words=listed)
+    if len(choices) == 1:
+        return Wording("unknown_one", what=kind, word=repr(word), only=choices[0])
+    listed = (*choices[:SHOWN_WORDS], *(("...",) if len(choices) > SHOWN_WORDS else ()))
+    return Wording("unknown_of" if choices else "unknown_none", what=kind, word=repr(word), words=listed)

@@ -1,4 +1,4 @@
-"""The views of ``views.toml`` as values: which columns there are, of what type, and what they mean."""
+"""The catalogue of views (``views.toml``): which columns models can ask, of what type, and what they mean."""
 
 from __future__ import annotations
 
@@ -36,14 +36,14 @@ class View(Struct, frozen=True):
     columns: Mapping[str, Column]
 
     def kinds(self) -> dict[str, str]:
-        """The type of each column, in their order."""
+        """Return the type of each column, in their order."""
         return {column.name: column.kind for column in self.columns.values()}
 
 
 @cache
 def views() -> Mapping[str, View]:
-    """All views but those of data sets, by name."""
-    told = tomllib.loads(files("ledger.supervision.views").joinpath("views.toml").read_text(encoding="utf-8"))
+    """Return all views by name, except those of data sets."""
+    tables = tomllib.loads(files("ledger.supervision.views").joinpath("views.toml").read_text(encoding="utf-8"))
     return {
         name: View(
             name,
@@ -51,22 +51,22 @@ def views() -> Mapping[str, View]:
             view["meaning"]["zh"],
             {column: Column(column, row["type"], row["en"], row["zh"]) for column, row in view["columns"].items()},
         )
-        for name, view in told.items()
+        for name, view in tables.items()
     }
 
 
 def dataset_view(dataset_id: str) -> str:
-    """The name of a data set's view."""
+    """Return the name of a data set's view."""
     return DATASET + dataset_id.replace("-", "_")
 
 
-def nearest(word: str, known: Iterable[str]) -> Wording:
-    """A hint at what may have been meant; the whole list where nothing is near."""
-    words = sorted(known)
-    near = get_close_matches(word, words, n=3, cutoff=0.5)
+def nearest(word: str, words: Iterable[str]) -> Wording:
+    """Word a hint at what may have been meant; the whole list if nothing is near."""
+    listed = sorted(words)
+    near = get_close_matches(word, listed, n=3, cutoff=0.5)
     if near:
         return Wording("near", near=one_of(near))
-    return Wording("there_are", words=tuple(words)) if words else Wording("there_are_none")
+    return Wording("there_are", words=tuple(listed)) if listed else Wording("there_are_none")
 
 
 _DATASET_ID = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?")
@@ -83,42 +83,42 @@ _EXPECTED = {
 
 @cache
 def view_columns() -> Mapping[str, Mapping[str, str]]:
-    """The columns of each view with their DuckDB types; views of data sets are not among them."""
+    """Return the columns of each view with their DuckDB types, except views of data sets."""
     return {name: view.kinds() for name, view in views().items()}
 
 
 def fault_of_view(view: str) -> Wording | None:
-    """What is wrong with the name of a view, if anything is; those of data sets are known by what they begin with."""
+    """Return what is wrong with the name of a view, if anything. Views of data sets are recognised by their prefix."""
     return None if view in view_columns() or view.startswith(DATASET) else unknown("view", view, view_columns())
 
 
 def fault_of_column(view: str, column: str) -> Wording | None:
-    """What is wrong with the name of a column, if anything is. Requires the view to be known."""
+    """Return what is wrong with the name of a column, if anything. Requires a known view."""
     if view.startswith(DATASET) or column in view_columns()[view]:
         return None
     return unknown(Wording("a_column_of", view=view), column, view_columns()[view])
 
 
 def type_of(view: str, column: str) -> str:
-    """The DuckDB type of a known column; what a data set has of its own is text."""
+    """Return the DuckDB type of a known column; a data set's own columns are text."""
     return DATASET_COLUMNS.get(column, "VARCHAR") if view.startswith(DATASET) else view_columns()[view][column]
 
 
 def view_of_dataset(dataset_id: str) -> str:
-    """The name of a data set's view. Raises Unfit for what is no id."""
+    """Return the name of a data set's view. Raises Unfit if the id is none."""
     if not _DATASET_ID.fullmatch(dataset_id):
         raise Unfit(Wording("dataset_id"))
     return dataset_view(dataset_id)
 
 
 def typed(value: Any, kind: str) -> Any:
-    """A value of a file as one of the DuckDB type; None stays None. Raises Unfit."""
+    """Return a value of a file as one of the DuckDB type; None stays None. Raises Unfit."""
     if value is None:
         return None
-    made = _typed(value, kind)
-    if made is None:
+    converted = _typed(value, kind)
+    if converted is None:
         raise Unfit(Wording("expected_not", expected=_EXPECTED[kind], given=repr(value)))
-    return made
+    return converted
 
 
 def _typed(value: Any, kind: str) -> Any:

@@ -1,10 +1,9 @@
-"""Card: what a published model's file says, for readers who are no programmers."""
+"""Model cards: what a published model's file says, for readers who are no programmers; and how two models differ."""
 
 from __future__ import annotations
 
 import re
 import unicodedata
-from collections import Counter
 from collections.abc import Iterator, Mapping
 from difflib import unified_diff
 from functools import lru_cache
@@ -16,7 +15,7 @@ from msgspec import Struct
 from ledger.core.encoding.decoding import convert
 from ledger.core.events.supervision import BilingualText, Check, Figures, ModelPublished
 from ledger.supervision.model_faults import ModelRefused
-from ledger.supervision.models.definition import Need, Parameter, text_of
+from ledger.supervision.models.definition import Need, text_of
 from ledger.supervision.models.model_file import ModelFile
 from ledger.supervision.models.yaml_document import read_document
 
@@ -59,7 +58,7 @@ class Card(Struct, frozen=True):
 
 @lru_cache(maxsize=CARDS_KEPT)
 def card_of(definition: str) -> Card | None:
-    """None where the text is no model as this version reads them: whoever published it used another program."""
+    """Return the card of a model's file; None if this version cannot read what another program has published."""
     try:
         document = read_document(definition)
         file = convert(document.tree, ModelFile)
@@ -72,47 +71,48 @@ def card_of(definition: str) -> Card | None:
         form=form_of(file.condition),
         condition=part_of(definition, document.lines, "condition"),
         says=file.lead.says,
-        parameters=tuple(_parameter(name, one) for name, one in file.parameters.items()),
+        parameters=tuple(
+            ParameterCard(
+                name,
+                parameter.type,
+                text_of(parameter.default),
+                None if parameter.minimum is None else text_of(parameter.minimum),
+                None if parameter.maximum is None else text_of(parameter.maximum),
+                parameter.choices,
+                parameter.meaning,
+            )
+            for name, parameter in file.parameters.items()
+        ),
         checks=file.checks,
-        examples=tuple(ExampleCard(one.name, len(one.raises)) for one in file.examples),
+        examples=tuple(ExampleCard(example.name, len(example.raises)) for example in file.examples),
     )
 
 
 def form_of(condition: Mapping[str, Any]) -> str:
-    """Which of the ways the condition is stated in; a template by its name."""
-    found = next((form for form in _FORMS if form in condition), "")
-    return str(condition["template"]) if found == "template" else found
+    """Return in which form a condition is stated: the name of its template, or ``cel`` or ``sql``."""
+    form = next((form for form in _FORMS if form in condition), "")
+    return str(condition["template"]) if form == "template" else form
 
 
 def part_of(definition: str, lines: Mapping[str, int], name: str) -> str:
-    """The lines of a file that state one of its parts, with the comments within it."""
+    """Return the lines of a file that state one of its parts, with the comments within it."""
     first = lines[f".{name}"]
     heads = (line for path, line in lines.items() if path.count(".") == 1 and "[" not in path)
     following = min((line for line in heads if line > first), default=None)
-    told = definition.splitlines()[first - 1 : None if following is None else following - 1]
-    while told and (not told[-1].strip() or told[-1].lstrip().startswith("#")):
-        told.pop()
-    return "\n".join(told)
+    part = definition.splitlines()[first - 1 : None if following is None else following - 1]
+    while part and (not part[-1].strip() or part[-1].lstrip().startswith("#")):
+        part.pop()
+    return "\n".join(part)
 
 
 def texts_of(card: Card) -> Iterator[str]:
-    """All that a card says to a reader, to be searched."""
-    yield from _both(card.explanation, card.need.problem, card.need.expected_outcome, card.says, *card.legal_basis)
+    """Yield all that a card says to a reader, for searching."""
+    texts = [card.explanation, card.need.problem, card.need.expected_outcome, card.says, *card.legal_basis]
+    texts += [text for check in card.checks for text in (check.what, check.by)]
+    texts += [parameter.meaning for parameter in card.parameters]
     yield card.need.requested_by
-    for check in card.checks:
-        yield from _both(check.what, check.by)
-    for parameter in card.parameters:
-        yield from _both(parameter.meaning)
-
-
-def _both(*told: BilingualText) -> Iterator[str]:
-    for one in told:
-        yield from (one.zh, one.en)
-
-
-def _parameter(name: str, one: Parameter) -> ParameterCard:
-    least, most = (None if bound is None else text_of(bound) for bound in (one.minimum, one.maximum))
-    return ParameterCard(name, one.type, text_of(one.default), least, most, one.choices, one.meaning)
+    for text in texts:
+        yield from (text.zh, text.en)
 
 
 _HAN: Final = re.compile(r"[\u3400-\u9fff]{3,}")
@@ -127,7 +127,7 @@ class Fit(Struct, frozen=True, order=True):
 
 
 def fit(query: str, texts: Mapping[str, str]) -> Fit | None:
-    """How well the query fits the texts, told by the name of each; None where a word of it fits none of them."""
+    """Return how well the query fits the texts, given by name; None if a word of it fits none of them."""
     plain = {place: _plain(text) for place, text in texts.items()}
     score, places = 0.0, dict[str, None]()
     for word in _plain(query).split():
@@ -193,14 +193,20 @@ class Comparison(Struct, frozen=True):
 
 
 def compare(first: ModelPublished, second: ModelPublished) -> Comparison:
-    """What differs between two publications. Raises ModelRefused where a text is no YAML of a model."""
-    flat = [dict(_flat(read_document(one.definition).tree, "")) for one in (first, second)]
-    names = [f"{one.model_id} {one.version}" for one in (first, second)]
+    """Compare two publications. Raises ModelRefused if a text is no YAML of a model."""
+    before, after = (dict(_flat(read_document(published.definition).tree, "")) for published in (first, second))
+    names = [f"{published.model_id} {published.version}" for published in (first, second)]
+    differences = []
+    for path in dict.fromkeys((*before, *after)):
+        old, new = before.get(path), after.get(path)
+        if old != new:
+            kind: DifferenceKind = "added" if old is None else "removed" if new is None else "changed"
+            differences.append(Difference(path, kind, old, new))
     return Comparison(
         first=_side(first),
         second=_side(second),
         same_text=first.definition == second.definition,
-        differences=tuple(_differences(*flat)),
+        differences=tuple(differences),
         condition=tuple(unified_diff(_condition(first), _condition(second), names[0], names[1], lineterm="")),
     )
 
@@ -210,35 +216,20 @@ def _condition(body: ModelPublished) -> list[str]:
     return part_of(body.definition, lines, "condition").splitlines() if ".condition" in lines else []
 
 
-def _differences(first: Mapping[str, str], second: Mapping[str, str]) -> Iterator[Difference]:
-    """In the order of the first text, then what only the second one has."""
-    for path in dict.fromkeys((*first, *second)):
-        one, other = first.get(path), second.get(path)
-        if one != other:
-            kind: DifferenceKind = "added" if one is None else "removed" if other is None else "changed"
-            yield Difference(path, kind, one, other)
-
-
 def _flat(value: Any, path: str) -> Iterator[tuple[str, str]]:
-    """Each value that is no mapping and no list, by its path."""
+    """Yield each value that is neither a mapping nor a list, with its path."""
     if isinstance(value, dict) and value:
         for name, part in value.items():
             yield from _flat(part, f"{path}.{name}" if path else str(name))
     elif isinstance(value, list) and value:
-        for label, part in zip(_labels(value), value, strict=True):
+        names = [part.get("name") if isinstance(part, dict) else None for part in value]
+        for number, (name, part) in enumerate(zip(names, value, strict=True)):
+            label = name if isinstance(name, str) and names.count(name) == 1 else number
             yield from _flat(part, f"{path}[{label}]")
     elif value is None or value in ({}, []):
         yield path, msgspec.json.encode(value).decode()
     else:
         yield path, text_of(value)
-
-
-def _labels(parts: list[Any]) -> Iterator[str]:
-    """Call an example by its name, so that one that was put in before it makes no difference, others by number."""
-    names = [part.get("name") if isinstance(part, dict) else None for part in parts]
-    counts = Counter(name for name in names if isinstance(name, str))
-    for number, name in enumerate(names):
-        yield name if isinstance(name, str) and counts[name] == 1 else str(number)
 
 
 def _side(body: ModelPublished) -> Side:

@@ -27,17 +27,17 @@ FOUND_SOUND: Final = 64  # definitions that were tried: a draft is judged before
 
 
 def said_of(model: Model) -> dict[str, Any]:
-    """The fields of the publication of a model that its definition gives, as JSON has them."""
-    told = {"model_digest": model.digest, "definition": model.definition}
-    return told | {name: msgspec.to_builtins(getattr(model, name)) for name in AGREED}
+    """Return the fields of a publication that are taken from the model's definition, as JSON has them."""
+    fields = {"model_digest": model.digest, "definition": model.definition}
+    return fields | {name: msgspec.to_builtins(getattr(model, name)) for name in AGREED}
 
 
 def require_agreement(model: Model, body: ModelPublished) -> None:
-    """Raises MalformedInput at the first field that says something else than the definition."""
+    """Raise MalformedInput at the first signed field that differs from the definition."""
     for name in AGREED:
-        said, signed = getattr(model, name), getattr(body, name)
-        if said != signed:
-            raise MalformedInput(f"the definition says {said}, signed was {signed}", field=name)
+        defined, signed = getattr(model, name), getattr(body, name)
+        if defined != signed:
+            raise MalformedInput(f"the definition says {defined}, signed was {signed}", field=name)
 
 
 class Definitions:
@@ -48,9 +48,13 @@ class Definitions:
         self._sound: OrderedDict[str, Model] = OrderedDict()
 
     def require_publishable(self, body: ModelPublished, agency: str) -> None:
-        """Raises RuleRefused: model_refused, definition_differs."""
+        """Require a definition that can be run and that agrees with what is signed beside it.
+
+        Raises RuleRefused (model_refused, definition_differs).
+        """
+        definition = body.definition
         try:
-            model = self._publishable(body.definition, agency)
+            model = self._sound.get(definition) or self._read(require_publishable, definition, agency)
         except MalformedInput as error:
             raise RuleRefused(
                 f"the definition is no model that can be run: {error.message}",
@@ -58,6 +62,9 @@ class Definitions:
                 field="payload.body.definition",
                 hint="Try it first: tally model test FILE",
             ) from error
+        self._sound[definition] = model
+        while len(self._sound) > FOUND_SOUND:
+            self._sound.popitem(last=False)
         try:
             require_agreement(model, body)
         except MalformedInput as error:
@@ -69,7 +76,10 @@ class Definitions:
             ) from error
 
     def require_adoptable(self, definition: str, parameters: Mapping[str, str], agency: str) -> None:
-        """Raises RuleRefused: model_refused where the version is read no more, parameter_refused."""
+        """Require a version that can still be run, and parameters within its bounds.
+
+        Raises RuleRefused (model_refused, parameter_refused).
+        """
         try:
             model = self._read(parse_model, definition, agency)
         except MalformedInput as error:
@@ -89,14 +99,6 @@ class Definitions:
                 hint=f"The parameters of {model.model_id} and their bounds: tally model show {model.model_id}",
             ) from error
 
-    def _publishable(self, definition: str, agency: str) -> Model:
-        model = self._sound.get(definition)
-        if model is None:
-            model = self._sound[definition] = self._read(require_publishable, definition, agency)
-            while len(self._sound) > FOUND_SOUND:
-                self._sound.popitem(last=False)
-        return model
-
     def _read(self, read: Callable[[str], Model], definition: str, agency: str) -> Model:
         return read(definition) if self._workers is None else self._workers.run(read, definition, agency=agency)
 
@@ -112,7 +114,7 @@ class Usable(Struct, frozen=True):
 
 
 def check_model(report: PackageReport) -> Usable:
-    """What is to be said of the last version of a package; nothing is checked of what is not proven."""
+    """Check whether a package's last version can be published here. What is not proven is not checked."""
     if not report.published or report.verdict not in ("intact", "not_yet_anchored"):
         why = "what was published is not proven"
         return Usable(False, tuple(CheckedStep(number, name, "not_checked", why) for number, name, _ in _numbered()))
@@ -134,7 +136,7 @@ def _model(body: ModelPublished) -> Outcome:
 # 6
 def _examples(body: ModelPublished) -> Outcome:
     model = require_publishable(body.definition)
-    raised = sum(bool(one.raises) for one in model.examples)
+    raised = sum(bool(example.raises) for example in model.examples)
     return f"{raised} raise what they must, {len(model.examples) - raised} raise nothing"
 
 
@@ -152,8 +154,8 @@ def _anonymity(body: ModelPublished) -> Outcome:
     for language in ("zh", "en"):
         text = getattr(study, language)
         for trace in traces(text):
-            told = f"character {trace.start + 1}, {trace.shown_in(text)!r}: {trace.kind}"
-            raise IntegrityBroken(told, field=f"case_study.{language}")
+            detail = f"character {trace.start + 1}, {trace.shown_in(text)!r}: {trace.kind}"
+            raise IntegrityBroken(detail, field=f"case_study.{language}")
     return "nothing has the form of what leads to somebody"
 
 

@@ -1,7 +1,8 @@
-"""Conditions on one kind of row in the Common Expression Language: ``row``, ``parameters`` and ``as_of`` to one truth.
+"""Conditions of models: which rows become leads, as a template, a CEL expression on one row, or a SQL query.
 
-The language has no loops but its macros over lists, which may not stand in each other here, and no clock: what a
-condition says of a row, it says always. A day is text (``2026-03-01``) and compares as such.
+In the Common Expression Language, ``row``, ``parameters`` and ``as_of`` give true or false. It has no loops but its
+macros over lists, which may not be nested here, and no clock: what a condition says of a row, it says always. A day is
+text (``2026-03-01``) and compares as such.
 """
 
 from __future__ import annotations
@@ -44,12 +45,12 @@ _SYNTAX = re.compile(r"ERROR: <input>:\d+:(\d+): (?:Syntax error: )?(.*)")
 
 
 def faults_of_cel(view: str, expression: str, parameters: Mapping[str, Parameter]) -> Iterator[Wording]:
-    """What is wrong with a condition on the rows of a known view."""
+    """Yield what is wrong with a condition on the rows of a known view."""
     if len(expression) > MAX_CHARACTERS:
         yield Wording("cel_too_long", most=f"{MAX_CHARACTERS:,}")
         return
     bare = _STRING.sub('""', expression)
-    if "//" in bare:  # in one, brackets would count that the language does not see
+    if "//" in bare:  # brackets in a comment would count here, and the language does not see them
         yield Wording("cel_comment")
         return
     if '""""' in bare or "'''" in expression or re.search(r"\b[rRbB]{1,2}\"", bare):
@@ -58,7 +59,8 @@ def faults_of_cel(view: str, expression: str, parameters: Mapping[str, Parameter
     try:
         program = _program(expression)
     except ValueError as error:
-        yield _syntax(str(error))
+        match = _SYNTAX.search(str(error))
+        yield Wording("not_cel_at", at=match[1], why=match[2][:200]) if match else Wording("not_cel")
         return
     yield from _unknown_names(bare, program.references()["variables"], view_columns()[view], parameters)
     if _has_nested_macros(bare):
@@ -68,7 +70,7 @@ def faults_of_cel(view: str, expression: str, parameters: Mapping[str, Parameter
 def matching(
     expression: str, rows: Iterable[Mapping[str, Any]], parameters: Mapping[str, Any], as_of: datetime
 ) -> Iterator[Mapping[str, Any]]:
-    """The rows of which the condition is true. Raises QueryRefused where it says neither, or takes too long."""
+    """Yield the rows for which the condition is true. Raises QueryRefused if it fails or takes too long."""
     import cel  # noqa: PLC0415 - brings a command line of its own, which only those wait for who use it
 
     program = _program(expression)
@@ -93,8 +95,10 @@ def _truth(program: Program, context: Any, row: Mapping[str, Any]) -> bool:
     except (ArithmeticError, LookupError, RuntimeError, TypeError, ValueError) as error:
         empty = [name for name, value in row.items() if value is None and f"row.{name}" in program.source]
         hint = Wording("hint_empty", names=tuple(empty), first=empty[0]) if empty else None
-        said = str(error).split(". ")[0]
-        raise QueryRefused(Wording("cel_fails", row=_shown(row), why=said), field="condition.cel", hint=hint) from error
+        message = str(error).split(". ")[0]
+        raise QueryRefused(
+            Wording("cel_fails", row=_shown(row), why=message), field="condition.cel", hint=hint
+        ) from error
     if not isinstance(result, bool):
         raise QueryRefused(
             Wording("cel_no_truth", given=repr(str(result)[:40]), row=_shown(row)),
@@ -123,11 +127,11 @@ def _unknown_names(
         if name not in (*_FUNCTIONS, *_MACROS, "has", "in"):
             yield unknown("function", name, _FUNCTIONS)
     for of, name in dict.fromkeys(_PLACE.findall(bare)):
-        known = columns if of == "row" else parameters
+        declared = columns if of == "row" else parameters
         if not name:
             yield Wording("cel_whole_row" if of == "row" else "cel_whole_parameters")
-        elif name not in known:
-            yield unknown("column" if of == "row" else "parameter", name, known)
+        elif name not in declared:
+            yield unknown("column" if of == "row" else "parameter", name, declared)
 
 
 def _has_nested_macros(bare: str) -> bool:
@@ -135,31 +139,25 @@ def _has_nested_macros(bare: str) -> bool:
     for macro in _MACRO.finditer(bare):
         if macro.start() < inner_until:
             return True
-        inner_until = max(inner_until, _closing(bare, macro.start(1)))
+        depth, end = 1, macro.start(1)  # within the bracket that the macro has opened
+        while depth and end < len(bare):
+            depth += {"(": 1, ")": -1}.get(bare[end], 0)
+            end += 1
+        inner_until = max(inner_until, end)
     return False
 
 
-def _closing(text: str, start: int) -> int:
-    """Where the bracket is closed that was opened before ``start``."""
-    depth = 1
-    for position in range(start, len(text)):
-        depth += {"(": 1, ")": -1}.get(text[position], 0)
-        if depth == 0:
-            return position
-    return len(text)
-
-
 def _plain(values: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: _value(value) for name, value in values.items()}
-
-
-def _value(value: Any) -> Any:
-    """A value as the language has it."""
-    if isinstance(value, datetime):
-        return value.replace(tzinfo=UTC) if value.tzinfo is None else value
-    if isinstance(value, date):
-        return value.isoformat()
-    return float(value) if isinstance(value, Decimal) else value
+    """Return the values as the language has them."""
+    plain = dict(values)
+    for name, value in values.items():
+        if isinstance(value, datetime):
+            plain[name] = value.replace(tzinfo=UTC) if value.tzinfo is None else value
+        elif isinstance(value, date):
+            plain[name] = value.isoformat()
+        elif isinstance(value, Decimal):
+            plain[name] = float(value)
+    return plain
 
 
 def _legal_day(moment: Any) -> str | None:
@@ -176,11 +174,6 @@ def _days(first: Any, last: Any) -> int | None:
 OWN_FUNCTIONS: dict[str, Callable[..., Any]] = {"legal_day": _legal_day, "days": _days}
 
 
-def _syntax(message: str) -> Wording:
-    found = _SYNTAX.search(message)
-    return Wording("not_cel_at", at=found[1], why=found[2][:200]) if found else Wording("not_cel")
-
-
 def _shown(row: Mapping[str, Any]) -> str:
     return ", ".join(f"{name} {value}" for name, value in row.items() if name.endswith("_id") and value)[:200]
 
@@ -193,7 +186,7 @@ _NO_MOMENT = datetime(2000, 1, 1, tzinfo=UTC)
 
 
 def condition_of(given: Mapping[str, Any]) -> Condition:
-    """The condition that a file states. Requires: ``faults_of_condition`` has none."""
+    """Build the condition that a file states. Requires that ``faults_of_condition`` found none."""
     if "template" in given:
         return Template(given["template"], given["with"])
     if "cel" in given:
@@ -202,7 +195,7 @@ def condition_of(given: Mapping[str, Any]) -> Condition:
 
 
 def faults_of_condition(given: Mapping[str, Any], parameters: Mapping[str, Parameter]) -> Iterator[tuple[str, Wording]]:
-    """What is wrong with how a condition is stated: the path below ``condition`` and what was expected."""
+    """Yield what is wrong with how a condition is stated: the path below ``condition`` and what was expected."""
     kinds = [kind for kind in _KEYS if kind in given]
     if len(kinds) != 1:
         yield "", Wording("one_condition")
@@ -218,7 +211,7 @@ def faults_of_condition(given: Mapping[str, Any], parameters: Mapping[str, Param
 
 
 def query_of(condition: Condition, values: Mapping[str, Any]) -> Query:
-    """The query under these values of the parameters. Raises QueryRefused for SQL that cannot be asked."""
+    """Build the query under these values of the parameters. Raises QueryRefused for SQL that cannot be asked."""
     if isinstance(condition, Template):
         return template_query(condition, {name: value for name, value in values.items() if isinstance(value, str)})
     if isinstance(condition, Cel):
@@ -229,18 +222,18 @@ def query_of(condition: Condition, values: Mapping[str, Any]) -> Query:
 
 
 def bound(query: Query, values: Mapping[str, Any]) -> dict[str, Any]:
-    """The values that the query refers to: those of the file, and those of the parameters."""
+    """Return the values that the query refers to: those of the file and those of the parameters."""
     used = references(query.sql)
     return {**query.bindings, **{name: value for name, value in values.items() if name in used}}
 
 
 def references(sql: str) -> set[str]:
-    """The names that a query refers to as ``$name``."""
+    """Return the names that a query refers to as ``$name``."""
     return set(_REFERENCE.findall(_IN_QUOTES.sub(" ", sql)))
 
 
 def columns_of_sql(text: str, values: Mapping[str, Any]) -> dict[str, str]:
-    """The columns of a query of the file with their types, from asking it of no rows at all. Raises QueryRefused."""
+    """Return the columns of a file's query with their types, by asking it of no rows at all. Raises QueryRefused."""
     query = Query(text, {}, {}, "all", ())
     asked = f"SELECT q.* FROM (SELECT 1) LEFT JOIN (\n{text.strip().rstrip(';')}\n) q ON true"  # noqa: S608 - judged
     with Session.of_rows({}) as session:
@@ -256,7 +249,7 @@ def _faults_of_template(given: Mapping[str, Any], parameters: Mapping[str, Param
     elif not isinstance(filled, dict):
         yield ".with", Wording("fields_expected", names=tuple(forms()[name].fields))
     else:
-        yield from ((f".with.{path}", said) for path, said in faults_of_form(forms()[name], filled, parameters))
+        yield from ((f".with.{path}", fault) for path, fault in faults_of_form(forms()[name], filled, parameters))
 
 
 def _faults_of_cel(given: Mapping[str, Any], parameters: Mapping[str, Parameter]) -> Iterator[tuple[str, Wording]]:
@@ -266,7 +259,7 @@ def _faults_of_cel(given: Mapping[str, Any], parameters: Mapping[str, Parameter]
     elif not isinstance(expression, str) or not expression.strip():
         yield ".cel", Wording("no_cel_text")
     else:
-        yield from ((".cel", said) for said in faults_of_cel(view, expression.strip(), parameters))
+        yield from ((".cel", fault) for fault in faults_of_cel(view, expression.strip(), parameters))
 
 
 def _faults_of_sql(given: Mapping[str, Any], parameters: Mapping[str, Parameter]) -> Iterator[tuple[str, Wording]]:
@@ -279,15 +272,10 @@ def _faults_of_sql(given: Mapping[str, Any], parameters: Mapping[str, Parameter]
     wrong = [name for name in sorted(references(text)) if name not in parameters and name != "as_of"]
     yield from ((".sql", unknown("parameter", name, (*parameters, "as_of"))) for name in wrong)
     if not wrong:
-        values = {name: parameter.value(parameter.default) for name, parameter in parameters.items()}
         try:
-            columns_of_sql(text, values)
+            columns_of_sql(text, {name: parameter.value(parameter.default) for name, parameter in parameters.items()})
         except TallystickError as error:
-            yield ".sql", _told(error)
-
-
-def _told(error: TallystickError) -> Wording:
-    return error.expected if isinstance(error, QueryRefused) else Wording("said", said=error.message)
+            yield ".sql", error.expected if isinstance(error, QueryRefused) else Wording("said", said=error.message)
 
 
 _FAULTS = {"template": _faults_of_template, "cel": _faults_of_cel, "sql": _faults_of_sql}

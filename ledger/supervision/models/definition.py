@@ -1,4 +1,8 @@
-"""Parameters: what another place may set otherwise without writing a model of its own, within bounds."""
+"""A model's definition as values: its parts, its parameters, and what its leads say.
+
+Parameters are what another place may set otherwise, within bounds. ``text_of`` gives the one spelling of each value
+as text that leads and adoptions carry.
+"""
 
 from __future__ import annotations
 
@@ -45,7 +49,7 @@ class Parameter(Value, frozen=True):
     choices: Annotated[tuple[Line, ...], Meta(max_length=50)] = ()
 
     def value(self, given: object) -> Any:
-        """``given``, of the parameter's type or as text, within its bounds. Raises Unfit."""
+        """Return ``given``, of the parameter's type or as text, within its bounds. Raises Unfit."""
         value = _of_type(given, self.type)
         if value is None:
             raise Unfit(Wording("expected_not", expected=_EXPECTED[self.type], given=repr(str(given)[:80])))
@@ -59,7 +63,7 @@ class Parameter(Value, frozen=True):
 
 
 def parameters_of(parameters: Mapping[str, Parameter], given: Mapping[str, object]) -> dict[str, Any]:
-    """The value of each parameter, its default where nothing is given. Raises MalformedInput, naming the parameter."""
+    """Return the value of each parameter, its default if none is given. Raises MalformedInput, naming the parameter."""
     for name in given:
         if name not in parameters:
             raise MalformedInput(str(unknown("parameter", name, parameters)), field=f"parameters.{name}")
@@ -73,7 +77,7 @@ def parameters_of(parameters: Mapping[str, Parameter], given: Mapping[str, objec
 
 
 def faults_of(parameter: Parameter) -> Iterator[tuple[str, Wording]]:
-    """What is wrong with how a parameter is defined: the field and what was expected."""
+    """Yield what is wrong with how a parameter is defined: the field and what was expected."""
     bounds = {"minimum": parameter.minimum, "maximum": parameter.maximum}
     for name, bound in bounds.items():
         if bound is None and parameter.type in _NUMBERS:
@@ -92,7 +96,7 @@ def faults_of(parameter: Parameter) -> Iterator[tuple[str, Wording]]:
 
 
 def _of_type(given: object, kind: Kind) -> Any:
-    """The value of the type that ``given`` is or spells, else None."""
+    """Return the value of the type that ``given`` is or spells, or None."""
     if kind == "boolean":
         return given if isinstance(given, bool) else {"true": True, "false": False}.get(str(given))
     if isinstance(given, bool) or given is None:
@@ -104,10 +108,6 @@ def _of_type(given: object, kind: Kind) -> Any:
         return Decimal(text) if _DECIMAL.fullmatch(text) else None
     if not isinstance(given, str | date):
         return None
-    return _of_text(text, kind)
-
-
-def _of_text(text: str, kind: Kind) -> Any:
     try:
         if kind == "date":
             return date.fromisoformat(text) if len(text) == 10 else None
@@ -125,7 +125,7 @@ _WIDE = Context(prec=80, rounding=ROUND_HALF_EVEN)
 
 
 def text_of(value: object) -> str:
-    """Times in RFC 3339 UTC, days in ISO 8601, decimals at their shortest, lists as JSON. Raises MalformedInput."""
+    """Spell a value: RFC 3339 UTC, ISO 8601 days, shortest decimals, lists as JSON. Raises MalformedInput."""
     if isinstance(value, str):
         return value
     if isinstance(value, bool):
@@ -153,7 +153,7 @@ def _decimal(value: Decimal) -> str:
 
 
 def _instant(value: datetime) -> str:
-    """A time without a zone is UTC, as those of the views are."""
+    """Spell a time; one without a zone is UTC, as those of the views are."""
     utc = value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
     if utc in _INFINITIES:
         raise MalformedInput("infinity and NaN are no values")
@@ -247,11 +247,11 @@ class Model(Struct, frozen=True, kw_only=True):
 
     @property
     def digest(self) -> str:
-        """BLAKE3 of the file's text in UTF-8: what leads cite."""
+        """Return the BLAKE3 digest of the file's text in UTF-8, which leads cite."""
         return blake3_text(self.definition.encode())
 
     def parameters_of(self, given: Mapping[str, object]) -> dict[str, Any]:
-        """The value of each parameter: as ``given`` (of its type, or as text), else its default.
+        """Return the value of each parameter: as ``given`` (of its type, or as text), or its default.
 
         Raises MalformedInput, naming the parameter.
         """
@@ -264,7 +264,7 @@ class Model(Struct, frozen=True, kw_only=True):
 
     @property
     def views(self) -> tuple[str, ...]:
-        """The views that it reads, as far as the file tells; none for SQL, whose text is not taken apart."""
+        """Return the views that it reads, as far as the file tells; empty for SQL, whose text is not taken apart."""
         return self.query.views
 
 
@@ -275,23 +275,23 @@ _PLACE = re.compile(r"\{([^{}]*)\}")
 
 
 def fill_text(text: BilingualText, values: Mapping[str, str], parameters: Mapping[str, Any]) -> BilingualText:
-    """The text of a finding with these ``values``, under these values of the parameters; times are Beijing time."""
-    told = {name: text_of(value) for name, value in parameters.items()} | dict(values)
-    return BilingualText(zh=_filled(text.zh, told, ""), en=_filled(text.en, told, " (UTC+8)"))
+    """Fill the places of a lead's text with the finding's values and the parameters; times are Beijing time."""
+    texts = {name: text_of(value) for name, value in parameters.items()} | dict(values)
+    return BilingualText(zh=_filled(text.zh, texts, ""), en=_filled(text.en, texts, " (UTC+8)"))
 
 
 def faults_of_placeholders(text: str, columns: Iterable[str], parameters: Iterable[str]) -> Iterator[Wording]:
-    """What is wrong with the places of a text: no such column or parameter, or a bracket without its other half."""
-    known = {*columns, *parameters}
+    """Yield what is wrong with a text's places: an unknown column or parameter, or an unpaired bracket."""
+    names = {*columns, *parameters}
     for name in _PLACE.findall(text):
-        if name not in known:
-            yield unknown("column", name, known)
+        if name not in names:
+            yield unknown("column", name, names)
     if "{" in (rest := _PLACE.sub("", text)) or "}" in rest:
         yield Wording("lone_bracket")
 
 
-def _filled(text: str, told: Mapping[str, str], zone: str) -> str:
-    filled = _PLACE.sub(lambda place: _shown(told.get(place[1], NOTHING), zone), text)
+def _filled(text: str, texts: Mapping[str, str], zone: str) -> str:
+    filled = _PLACE.sub(lambda place: _shown(texts.get(place[1], NOTHING), zone), text)
     return filled if len(filled) <= MAX_SAYING_LENGTH else f"{filled[: MAX_SAYING_LENGTH - 1]}…"
 
 

@@ -1,4 +1,4 @@
-"""Drafts: a model's file whose condition and examples stand, and whose texts are to be filled in."""
+"""Editing models' files: drafts whose texts are to be filled in, and changes that keep the author's layout."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def _require_id(model_id: str) -> None:
 
 
 def draft(model_id: str, form: str) -> str:
-    """The text of a new model's file. Raises MalformedInput where the id is no slug."""
+    """Return the text of a new model's file. Raises MalformedInput if the id is no slug."""
     _require_id(model_id)
     folder = files("ledger.supervision.models").joinpath("drafts")
     head, condition = (folder.joinpath(f"{name}.yaml").read_text(encoding="utf-8") for name in ("head", form))
@@ -54,9 +54,9 @@ def draft(model_id: str, form: str) -> str:
 
 
 def renumbered(definition: str, model_id: str, version: int) -> str:
-    """The text as that version of a model of this id: these two values differ, and nothing else.
+    """Return the text as that version of a model of this id; only these two values differ.
 
-    Raises MalformedInput where the id is no slug, ModelRefused where the text is no model's or keeps them elsewhere.
+    Raises MalformedInput if the id is no slug, ModelRefused if the text is no model's or keeps them elsewhere.
     """
     _require_id(model_id)
     document = read_document(definition)
@@ -64,27 +64,27 @@ def renumbered(definition: str, model_id: str, version: int) -> str:
     for name, value in (("model", model_id), ("version", str(version))):
         at = document.lines.get(f".{name}", 1) - 1
         lines[at] = re.sub(rf"^({name}\s*:\s*)[^\s#]+", rf"\g<1>{value}", lines[at])
-    made = "".join(lines)
-    if read_document(made).tree != document.tree | {"model": model_id, "version": version}:
+    text = "".join(lines)
+    if read_document(text).tree != document.tree | {"model": model_id, "version": version}:
         raise ModelRefused([document.fault(".model", Wording("own_lines"))])
-    return made
+    return text
 
 
 def derived(definition: str, model_id: str, parameters: Mapping[str, str], lead_id: str) -> str:
-    """A published model's text under another id, as version 1, with these values as the parameters' defaults.
+    """Return a published model's text under another id, as version 1, with these values as the parameters' defaults.
 
-    Comments stay as they are. Raises MalformedInput where the id is no slug, ModelRefused where the text is no model.
+    Comments stay as they are. Raises MalformedInput if the id is no slug, ModelRefused if the text is no model.
     """
     _require_id(model_id)
-    known = parse_model(definition)
+    original = parse_model(definition)
     yaml = keeping_layout()
     tree = yaml.load(definition)
     tree["model"], tree["version"] = model_id, 1
-    for name, value in known.parameters_of(parameters).items():
-        if value != known.parameters[name].default:
+    for name, value in original.parameters_of(parameters).items():
+        if value != original.parameters[name].default:
             tree["parameters"][name]["default"] = yaml.load(text_of(value))
     written = StringIO()
-    written.write(f"# from {known.model_id} version {known.version}, which raised {lead_id}\n")
+    written.write(f"# from {original.model_id} version {original.version}, which raised {lead_id}\n")
     yaml.dump(tree, written)
     return written.getvalue()
 
@@ -103,9 +103,9 @@ _MEANINGFUL = ("null", "true", "false", "yes", "no", "on", "off", "y", "n")
 
 
 def edited(text: str, changes: Mapping[str, object]) -> str:
-    """The text with these values at these places; an entry right after the last one of a list is added to it.
+    """Return the text with these values at these places. An entry right after the last one of a list is added to it.
 
-    Raises ModelRefused where the text is no YAML that a model is written in.
+    Raises ModelRefused if the text is no YAML that a model is written in.
     """
     read_document(text)
     yaml = keeping_layout()
@@ -136,12 +136,12 @@ def keeping_layout() -> YAML:
 
 
 def steps_of(place: str) -> list[str | int]:
-    """The names and numbers that lead to a place."""
+    """Return the names and numbers that lead to a place."""
     return [name or int(number) for name, number in _STEP.findall(place)]
 
 
 def value_at(tree: Any, place: str) -> Any:
-    """What stands at a place of plain values; None where nothing does."""
+    """Return what stands at a place of plain values, or None."""
     for step in steps_of(place):
         if isinstance(step, int):
             if not isinstance(tree, list) or step >= len(tree):
@@ -162,39 +162,35 @@ def _put(tree: Any, steps: list[str | int], value: object) -> None:
             tree[step] = CommentedSeq() if isinstance(following, int) else _flow(CommentedMap())
         tree = tree[step]
     last = steps[-1]
-    if value is REMOVED:
-        _remove(tree, last)
-    elif isinstance(last, int) and last >= len(tree):
-        tree.append(_node(value))
-    else:
-        tree[last] = _node(value)
-
-
-def _remove(tree: Any, last: str | int) -> None:
-    if isinstance(last, int):
-        if last < len(tree):
-            del tree[last]
-    else:
+    is_beyond = isinstance(last, int) and last >= len(tree)
+    if value is not REMOVED:
+        if is_beyond:
+            tree.append(_node(value))
+        else:
+            tree[last] = _node(value)
+    elif isinstance(last, str):
         tree.pop(last, None)
+    elif not is_beyond:
+        del tree[last]
 
 
 def _node(value: object) -> Any:
-    """Words stand bare, other text in quotes, so that nothing reads differently than it looks."""
+    """Build the YAML node of a value. Text other than words is quoted, so that it reads as it looks."""
     if isinstance(value, str):
         if "\n" in value:
             return LiteralScalarString(value.strip("\n") + "\n")
         bare = _WORD.fullmatch(value) and value not in _MEANINGFUL
         return value if bare else DoubleQuotedScalarString(value)
     if isinstance(value, Mapping):
-        return _flow(CommentedMap((name, _node(one)) for name, one in value.items()))
+        return _flow(CommentedMap((name, _node(part)) for name, part in value.items()))
     if isinstance(value, list | tuple):
-        return _flow(CommentedSeq(_node(one) for one in value))
+        return _flow(CommentedSeq(_node(part) for part in value))
     return YAML().load(text_of(value)) if isinstance(value, Decimal) else value
 
 
-def _flow(made: Any) -> Any:
-    made.fa.set_flow_style()
-    return made
+def _flow(node: Any) -> Any:
+    node.fa.set_flow_style()
+    return node
 
 
 class Examined(Struct, frozen=True):
@@ -206,7 +202,7 @@ class Examined(Struct, frozen=True):
 
 
 def examine(text: str) -> Examined:
-    """The text with what is wrong with it."""
+    """Read the text as far as possible, with what is wrong with it."""
     model, faults = None, tuple[Fault, ...]()
     try:
         model = parse_model(text)
@@ -219,5 +215,5 @@ def examine(text: str) -> Examined:
 
 
 def tried_examples(text: str) -> list[ExampleResult]:
-    """What the model of this text finds in its examples. Raises what ``parse_model`` and ``run_examples`` raise."""
+    """Run the examples of this text's model. Raises what ``parse_model`` and ``run_examples`` raise."""
     return run_examples(parse_model(text))

@@ -1,4 +1,4 @@
-"""Statement: what a query may name, decided from DuckDB's own parse of it before it runs."""
+"""The SQL guard: what a query may name, decided from DuckDB's own parse of it before it runs."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ class QueryRefused(TallystickError):
 
     code = "query_refused"
 
-    def __init__(self, said: Wording, *, field: str, hint: Wording | None = None):
-        super().__init__(str(said), field=field, hint=None if hint is None else str(hint))
-        self.expected = Wording("said", said=said) if hint is None else Wording("hinted", said=said, hint=hint)
+    def __init__(self, message: Wording, *, field: str, hint: Wording | None = None):
+        super().__init__(str(message), field=field, hint=None if hint is None else str(hint))
+        self.expected = Wording("said", said=message) if hint is None else Wording("hinted", said=message, hint=hint)
 
 
 MAX_LENGTH = 20_000  # characters
@@ -35,33 +35,13 @@ MAX_TEXT = 500  # characters of a text in a query
 
 @cache
 def _functions() -> Mapping[str, frozenset[str]]:
-    """What each function is here, by kinds; see the file."""
-    told = tomllib.loads(files("ledger.supervision.models").joinpath("functions.toml").read_text(encoding="utf-8"))
-    return {kind: frozenset(names) for kind, names in told.items()}
-
-
-_OUTSIDE = Wording("hint_outside")
+    """Return the names of the functions of each kind in functions.toml."""
+    kinds = tomllib.loads(files("ledger.supervision.models").joinpath("functions.toml").read_text(encoding="utf-8"))
+    return {kind: frozenset(names) for kind, names in kinds.items()}
 
 
 def require_sound(sql: str, names: frozenset[str]) -> duckdb.Statement:
-    """The one SELECT of ``sql`` over the views ``names``. Raises QueryRefused."""
-    statement = _only(sql)
-    _require_allowed_throughout(sql, names)
-    return statement
-
-
-@lru_cache(maxsize=CHECKED)
-def _require_allowed_throughout(sql: str, names: frozenset[str]) -> None:
-    """Decided once: the same models are run again and again."""
-    nodes = list(_nodes(_parsed(sql)))
-    known = names | _common_tables(nodes)
-    for node in nodes:
-        _require_allowed(node, known)
-    if sum(map(_joined, nodes)) > MAX_JOINED:
-        raise _refusal(Wording("sql_joined", most=MAX_JOINED), Wording("hint_says"))
-
-
-def _only(sql: str) -> duckdb.Statement:
+    """Return the one SELECT of ``sql`` over the views ``names``. Raises QueryRefused."""
     if len(sql) > MAX_LENGTH:
         raise _refusal(Wording("sql_too_long", most=f"{MAX_LENGTH:,}"))
     try:
@@ -70,20 +50,30 @@ def _only(sql: str) -> duckdb.Statement:
         raise refused(error) from error
     if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
         raise _refusal(Wording("one_select"), Wording("hint_reads"))
+    _require_allowed_throughout(sql, names)
     return statements[0]
 
 
-def _parsed(sql: str) -> Any:
+@lru_cache(maxsize=CHECKED)  # the same models are run again and again
+def _require_allowed_throughout(sql: str, names: frozenset[str]) -> None:
     with duckdb.connect() as connection:
         (text,) = connection.execute("SELECT json_serialize_sql($1)", [sql]).fetchall()[0]
-    told = json.loads(text)
-    if told["error"]:
-        raise _refusal(Wording("no_query", why=str(told.get("error_message", "?"))))
-    return told["statements"]
+    parse = json.loads(text)
+    if parse["error"]:
+        raise _refusal(Wording("no_query", why=str(parse.get("error_message", "?"))))
+    nodes = list(_nodes(parse["statements"]))
+    # The query's own parts (WITH name AS ...). Outside of such a part the name would be that of the engine's table.
+    common_tables = {entry["key"] for node in nodes if "cte_map" in node for entry in node["cte_map"]["map"]}
+    if hiding := sorted(name for name in common_tables if name.lower() in _catalogue()):
+        raise _refusal(Wording("engine_table", name=hiding[0]), Wording("hint_part_name"))
+    for node in nodes:
+        _require_allowed(node, names | common_tables)
+    if sum(map(_joined, nodes)) > MAX_JOINED:
+        raise _refusal(Wording("sql_joined", most=MAX_JOINED), Wording("hint_says"))
 
 
 def _nodes(part: Any) -> Iterator[dict[str, Any]]:
-    """Every node of the parse, however deep; of a function that gives rows only what it is given."""
+    """Yield every node of the parse, however deep; of a function that gives rows only its arguments."""
     waiting = [part]
     while waiting:
         part = waiting.pop()
@@ -94,14 +84,6 @@ def _nodes(part: Any) -> Iterator[dict[str, Any]]:
             waiting.extend(part)
 
 
-def _common_tables(nodes: list[dict[str, Any]]) -> frozenset[str]:
-    """What the query calls its own parts (WITH name AS ...). Outside of such a part the name is the engine's."""
-    found = [entry["key"] for node in nodes if "cte_map" in node for entry in node["cte_map"]["map"]]
-    if taken := sorted(name for name in found if name.lower() in _catalogue()):
-        raise _refusal(Wording("engine_table", name=taken[0]), Wording("hint_part_name"))
-    return frozenset(found)
-
-
 def _require_allowed(node: dict[str, Any], names: Set[str]) -> None:
     if node.get("sample"):
         raise _refusal(Wording("sample"), Wording("hint_all_rows"))
@@ -110,7 +92,10 @@ def _require_allowed(node: dict[str, Any], names: Set[str]) -> None:
     _require_order(node)
     match node.get("type"):
         case "BASE_TABLE":
-            _require_view(node, names)
+            name = node["table_name"]
+            if node.get("schema_name") or node.get("catalog_name") or name not in names:
+                hint = Wording("hint_outside") if name.startswith(DATASET) else nearest(name, names)
+                raise _refusal(Wording("no_such_view", name=name), hint)
         case "SHOW_REF":
             raise _refusal(Wording("describes"), Wording("hint_described"))
         case "TABLE_FUNCTION":
@@ -126,7 +111,7 @@ def _require_allowed(node: dict[str, Any], names: Set[str]) -> None:
 
 
 def _require_order(node: dict[str, Any]) -> None:
-    """A query that takes some of its rows says which come first."""
+    """Require an order in a query that takes only some of its rows."""
     modifiers = {modifier["type"]: modifier for modifier in node.get("modifiers") or ()}
     some = modifiers.keys() & {"LIMIT_MODIFIER", "LIMIT_PERCENT_MODIFIER"}
     if modifiers.get("DISTINCT_MODIFIER", {}).get("distinct_on_targets"):
@@ -149,17 +134,10 @@ def _require_function(node: dict[str, Any], name: str) -> None:
 
 
 def _joined(node: dict[str, Any]) -> int:
-    """How many values a node puts together with another."""
+    """Return how many values a node joins to another."""
     if str(node.get("function_name", "")).lower() not in _functions()["joining"]:
         return 0
     return max(len(node.get("arguments") or node.get("children") or ()) - 1, 0)
-
-
-def _require_view(node: dict[str, Any], names: Set[str]) -> None:
-    name = node["table_name"]
-    if node.get("schema_name") or node.get("catalog_name") or name not in names:
-        hint = _OUTSIDE if name.startswith(DATASET) else nearest(name, names)
-        raise _refusal(Wording("no_such_view", name=name), hint)
 
 
 def _require_repeatable(name: str) -> None:
@@ -172,7 +150,7 @@ def _require_repeatable(name: str) -> None:
 
 @cache
 def _catalogue() -> frozenset[str]:
-    """The names of the engine's own tables."""
+    """Return the names of the engine's own tables."""
     query = "SELECT view_name FROM duckdb_views() UNION SELECT table_name FROM duckdb_tables()"
     with duckdb.connect() as connection:
         return frozenset(name.lower() for (name,) in connection.execute(query).fetchall())
@@ -186,7 +164,7 @@ def _volatile() -> frozenset[str]:
 
 
 def refused(error: duckdb.Error) -> QueryRefused:
-    """What DuckDB says, as a refusal in one sentence; a later line may have a hint."""
+    """Return what DuckDB says as a refusal in one sentence; a later line may have a hint."""
     first, _, rest = str(error).strip().partition("\n")
     hint = next((line.strip() for line in rest.splitlines() if line.startswith(("Candidate", "Did you mean"))), None)
     return QueryRefused(
@@ -194,5 +172,5 @@ def refused(error: duckdb.Error) -> QueryRefused:
     )
 
 
-def _refusal(said: Wording, hint: Wording | None = None) -> QueryRefused:
-    return QueryRefused(said, field="sql", hint=hint)
+def _refusal(message: Wording, hint: Wording | None = None) -> QueryRefused:
+    return QueryRefused(message, field="sql", hint=hint)

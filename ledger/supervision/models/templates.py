@@ -1,4 +1,7 @@
-"""Values of a model's file on their way into a query: bound by name, never spelled out in its text."""
+"""Templates: conditions without a query language, as forms to fill in (templates.toml) and the SQL that they make.
+
+Values of a model's file are bound by name, never spelled out in the text of a query.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +33,7 @@ class Bindings:
         self.values: dict[str, Any] = {}
 
     def name(self, value: Any, kind: str) -> str:
-        """How the query refers to a value of the DuckDB type."""
+        """Bind a value of the DuckDB type and return how the query refers to it."""
         if isinstance(value, str) and value.startswith("$"):
             return f"CAST({value} AS {kind})"
         name = f"{PREFIX}{len(self.values) + 1}"
@@ -52,19 +55,19 @@ _KINDS = {
 
 
 def faults_of_filter(view: str, given: Any, parameters: Mapping[str, Parameter]) -> Iterator[tuple[str, Wording]]:
-    """What is wrong with a filter on a known view: the path below it and what was expected."""
+    """Yield what is wrong with a filter on a known view: the path below it and what was expected."""
     if not isinstance(given, dict) or not given:
         yield "", Wording("filter_expected", view=view)
         return
     for column, asked in given.items():
-        said = fault_of_column(view, column)
-        said = said or _fault_of(asked, type_of(view, column), parameters)
-        if said:
-            yield f".{column}", said
+        fault = fault_of_column(view, column)
+        fault = fault or _fault_of(asked, type_of(view, column), parameters)
+        if fault:
+            yield f".{column}", fault
 
 
 def filter_sql(alias: str, view: str, given: Mapping[str, Any] | None, bindings: Bindings) -> str:
-    """A sound filter as a condition of SQL on ``alias``, its values bound; true where nothing is asked."""
+    """Return a sound filter as a SQL condition on ``alias``, its values bound; true if it asks nothing."""
     terms = (
         _term(f"{alias}.{quoted(name)}", asked, type_of(view, name), bindings) for name, asked in (given or {}).items()
     )
@@ -92,7 +95,7 @@ def _fault_of_values(asked: Any, kind: str, parameters: Mapping[str, Parameter])
     values = asked if isinstance(asked, list) else [asked]
     if not values:
         return Wording("no_value")
-    return next((said for value in values if (said := _fault_of_value(value, kind, parameters))), None)
+    return next((fault for value in values if (fault := _fault_of_value(value, kind, parameters))), None)
 
 
 def _fault_of_value(value: Any, kind: str, parameters: Mapping[str, Parameter]) -> Wording | None:
@@ -116,7 +119,7 @@ def _term(column: str, asked: Any, kind: str, bindings: Bindings) -> str:
         return f"list_contains({column}, {bindings.name(value, 'VARCHAR')})"
     values = value if isinstance(value, list) else [value]
     # `in` with a null is neither true nor false: emptiness is asked for apart.
-    given = [bindings.name(one, kind) for one in values if one is not None]
+    given = [bindings.name(item, kind) for item in values if item is not None]
     is_one = [f"{column} IS NULL"] if None in values else []
     is_one += [f"coalesce({column} IN ({', '.join(given)}), false)"] if given else []
     return f"{'NOT ' if word == 'not' else ''}({' OR '.join(is_one)})"
@@ -158,13 +161,13 @@ class Form(Struct, frozen=True, forbid_unknown_fields=True):
 
 @cache
 def forms() -> Mapping[str, Form]:
-    """All templates by name."""
+    """Return all templates by name."""
     text = files("ledger.supervision.models").joinpath("templates.toml").read_bytes()
     return convert(tomllib.loads(text.decode()), dict[str, Form])
 
 
 def filled_in(form: Form, given: Mapping[str, Any]) -> dict[str, Any]:
-    """What was given, and the defaults of the rest; None where nothing is asked for."""
+    """Return what was given, with the defaults of the rest; None where nothing is asked for."""
     defaults = {name: None if f.default == NONE else f.default for name, f in form.fields.items() if not f.required}
     return defaults | dict(given)
 
@@ -172,85 +175,71 @@ def filled_in(form: Form, given: Mapping[str, Any]) -> dict[str, Any]:
 def faults_of_form(
     form: Form, given: Mapping[str, Any], parameters: Mapping[str, Parameter]
 ) -> Iterator[tuple[str, Wording]]:
-    """What is wrong with a form that was filled in: the path of the field below ``with`` and what was expected."""
+    """Yield what is wrong with a filled-in form: the path of the field below ``with`` and what was expected."""
     for name in given:
         if name not in form.fields:
             yield name, unknown("field", name, form.fields)
     for name, field in form.fields.items():
-        if name in given:
-            yield from _faults(name, field, given, parameters)
-        elif field.required:
-            yield name, Wording("missing_field", what=BilingualText(zh=field.zh, en=field.en))
+        if name not in given:
+            if field.required:
+                yield name, Wording("missing_field", what=BilingualText(zh=field.zh, en=field.en))
+            continue
+        value = given[name]
+        view = given.get("view") if field.of == "view" else field.of
+        if field.of == "view" and view not in view_columns():
+            continue  # the field `view` has that fault
+        if field.kind == "where":
+            yield from ((f"{name}{path}", fault) for path, fault in faults_of_filter(view or "", value, parameters))
+        elif fault := _fault_of_field(value, field, view or "", parameters):
+            yield name, fault
 
 
-def _faults(
-    name: str, field: Field, given: Mapping[str, Any], parameters: Mapping[str, Parameter]
-) -> Iterator[tuple[str, Wording]]:
-    value = given[name]
-    view = given.get("view") if field.of == "view" else field.of
-    if field.of == "view" and view not in view_columns():
-        return  # said of the field `view`
-    if field.kind == "where":
-        yield from ((f"{name}{path}", said) for path, said in faults_of_filter(view or "", value, parameters))
-    elif said := _CHECKS[field.kind](value, field, view or "", parameters):
-        yield name, said
+def _fault_of_field(value: Any, field: Field, view: str, parameters: Mapping[str, Parameter]) -> Wording | None:
+    is_reference = isinstance(value, str) and value.startswith("$")
+    fault: Wording | None = None
+    match field.kind:
+        case "view":
+            fitting = [name for name, columns in view_columns().items() if columns.keys() >= set(field.has)]
+            fault = None if value in fitting else unknown("view", str(value), fitting)
+        case "column":
+            fault = _fault_of_column(value, field, view)
+        case "columns" if isinstance(value, list) and 0 < len(set(map(str, value))) == len(value):
+            fault = next((flaw for column in value if (flaw := _fault_of_column(column, field, view))), None)
+        case "columns":
+            fault = Wording("columns_expected", view=view)
+        case "words":
+            words = vocabulary(field.of or "")
+            listed = value if isinstance(value, list) and value else [value]
+            wrong = [str(word) for word in listed if not isinstance(word, str) or word not in words]
+            fault = unknown(field.of or "word", wrong[0], words) if wrong else None
+        case "count" | "dataset" if is_reference:
+            kinds = ("integer",) if field.kind == "count" else ("dataset",)
+            fault = fault_of_reference(value, parameters, kinds)
+        case "count" if type(value) is not int or not 0 <= value <= MAX_COUNT:
+            fault = Wording("count_expected", most=f"{MAX_COUNT:,}")
+        case "yes_no" if not isinstance(value, bool):
+            fault = Wording("expected", expected=Wording("of_boolean"))
+        case "dataset":
+            try:
+                view_of_dataset(str(value))
+            except Unfit as error:
+                fault = error.expected
+        case "header" if not (isinstance(value, str) and 0 < len(value) <= 100 and value.isprintable()):
+            fault = Wording("heading_expected")
+    return fault
 
 
-def _of_view(value: Any, field: Field, *_: Any) -> Wording | None:
-    fitting = [name for name, columns in view_columns().items() if columns.keys() >= set(field.has)]
-    return None if value in fitting else unknown("view", str(value), fitting)
-
-
-def _of_column(value: Any, field: Field, view: str, _: Any) -> Wording | None:
+def _fault_of_column(value: Any, field: Field, view: str) -> Wording | None:
     if not isinstance(value, str):
         return Wording("column_expected", view=view)
-    said = fault_of_column(view, value)
-    if said is None and field.type and type_of(view, value) != field.type:
+    fault = fault_of_column(view, value)
+    if fault is None and field.type and type_of(view, value) != field.type:
         return Wording("column_type", type=field.type, name=value, other=type_of(view, value))
-    return said
-
-
-def _of_columns(value: Any, field: Field, view: str, parameters: Any) -> Wording | None:
-    if not isinstance(value, list) or not value or len(set(map(str, value))) != len(value):
-        return Wording("columns_expected", view=view)
-    return next((said for one in value if (said := _of_column(one, field, view, parameters))), None)
-
-
-def _of_words(value: Any, field: Field, *_: Any) -> Wording | None:
-    words = vocabulary(field.of or "")
-    for word in value if isinstance(value, list) and value else [value]:
-        if not isinstance(word, str) or word not in words:
-            return unknown(field.of or "word", str(word), words)
-    return None
-
-
-def _of_count(value: Any, _field: Field, _view: str, parameters: Mapping[str, Parameter]) -> Wording | None:
-    if isinstance(value, str) and value.startswith("$"):
-        return fault_of_reference(value, parameters, ("integer",))
-    return None if type(value) is int and 0 <= value <= MAX_COUNT else Wording("count_expected", most=f"{MAX_COUNT:,}")
-
-
-def _of_yes_no(value: Any, *_: Any) -> Wording | None:
-    return None if isinstance(value, bool) else Wording("expected", expected=Wording("of_boolean"))
-
-
-def _of_dataset(value: Any, _field: Field, _view: str, parameters: Mapping[str, Parameter]) -> Wording | None:
-    if isinstance(value, str) and value.startswith("$"):
-        return fault_of_reference(value, parameters, ("dataset",))
-    try:
-        view_of_dataset(str(value))
-    except Unfit as error:
-        return error.expected
-    return None
-
-
-def _of_header(value: Any, *_: Any) -> Wording | None:
-    sound = isinstance(value, str) and 0 < len(value) <= 100 and value.isprintable()
-    return None if sound else Wording("heading_expected")
+    return fault
 
 
 def fault_of_reference(text: str, parameters: Mapping[str, Parameter], kinds: tuple[str, ...]) -> Wording | None:
-    """What is wrong with ``$name`` where a parameter of one of the kinds is asked for, if anything is."""
+    """Return what is wrong with ``$name`` where a parameter of one of the kinds is expected."""
     parameter = parameters.get(text[1:])
     if parameter is None:
         return unknown("parameter", text[1:], parameters)
@@ -263,40 +252,35 @@ def fault_of_reference(text: str, parameters: Mapping[str, Parameter], kinds: tu
 
 @cache
 def vocabulary(name: str) -> tuple[str, ...]:
-    """The words of a field: purposes of handovers, stages of cases, or clocks of the rules."""
+    """Return the words of a field: purposes of handovers, stages of cases, or clocks of the rules."""
     if name in ("purpose", "stage"):
         return get_args(terms.Purpose if name == "purpose" else terms.Stage)
     rules = tomllib.loads(shipped_rules())
     return tuple(dict.fromkeys(row["name"] for row in rules["clocks"]))
 
 
-_CHECKS: dict[str, Callable[..., Wording | None]] = {
-    "view": _of_view,
-    "column": _of_column,
-    "columns": _of_columns,
-    "words": _of_words,
-    "count": _of_count,
-    "yes_no": _of_yes_no,
-    "dataset": _of_dataset,
-    "header": _of_header,
-}
-
-
 Made = tuple[str, dict[str, str]]  # the SQL, and the columns of its rows with their types
 
 
 def template_query(template: Template, datasets: Mapping[str, str]) -> Query:
-    """The query of a form that was filled in soundly. ``datasets`` are the values of the parameters that name some."""
-    form = forms()[template.name]
+    """Build the query of a soundly filled-in form. ``datasets`` are the parameters that name data sets."""
+    name, form = template.name, forms()[template.name]
     given = filled_in(form, template.given)
     bindings = Bindings()
-    sql, columns = _MAKERS[template.name](given, bindings, datasets)
+    sql, columns = _MAKERS[name](given, bindings, datasets)
     scope: Scope = "case" if form.scope == "case" or (form.scope == "per" and "case_id" in given["per"]) else "all"
-    return Query(sql=sql, bindings=bindings.values, columns=columns, scope=scope, views=_views(template.name, given))
+    joined = {
+        "missing_in_next_handover": ("items", "handovers", "handover_items", "custody_spans"),
+        "exceeded_clock": ("deadlines",),
+        "same_value_elsewhere": ("links",) if given.get("unless_linked") else (),
+        "dataset_match": () if given.get("stage") is None else ("stages",),
+    }
+    views = dict.fromkeys((*([given["view"]] if "view" in given else ()), *joined.get(name, ())))
+    return Query(sql=sql, bindings=bindings.values, columns=columns, scope=scope, views=tuple(views))
 
 
 def dataset_of(condition: Condition, values: Mapping[str, Any]) -> str | None:
-    """The id of the outside data set that a run under these values of the parameters compares with, if with one."""
+    """Return the id of the data set that a run under these values of the parameters compares with, if any."""
     named = condition.given.get("dataset") if isinstance(condition, Template) else None
     return None if named is None else _dataset_named(named, values)
 
@@ -422,7 +406,7 @@ def _dataset_match(given: Mapping[str, Any], bindings: Bindings, datasets: Mappi
 
 
 def _in_time(given: Mapping[str, Any], day: str | None, bindings: Bindings) -> Iterator[str]:
-    """That the day of the data set's row, where it has one, lies in the time that is asked about."""
+    """Yield the conditions that the day of the data set's row lies in the time that is asked about."""
     if day is not None:
         yield f"{day} <= legal_day($as_of)"
         if given["from"] is not None:
@@ -442,20 +426,10 @@ def _listed(words: str | list[str], bindings: Bindings) -> str:
 
 
 def _united(lists: str) -> str:
-    """The members of many lists, each once, in an order that no thread decides."""
+    """Return the SQL for the members of many lists, each once, in an order that no thread decides."""
     return (
         f"coalesce(list_sort(list_distinct(flatten(list({lists} ORDER BY {lists}) FILTER ({lists} IS NOT NULL)))), [])"
     )
-
-
-def _views(name: str, given: Mapping[str, Any]) -> tuple[str, ...]:
-    more = {
-        "missing_in_next_handover": ("items", "handovers", "handover_items", "custody_spans"),
-        "exceeded_clock": ("deadlines",),
-        "same_value_elsewhere": ("links",) if given.get("unless_linked") else (),
-        "dataset_match": () if given.get("stage") is None else ("stages",),
-    }
-    return tuple(dict.fromkeys((*([given["view"]] if "view" in given else ()), *more.get(name, ()))))
 
 
 _MAKERS: Mapping[str, Callable[[Mapping[str, Any], Bindings, Mapping[str, str]], Made]] = {

@@ -1,4 +1,4 @@
-"""Whether a tree of plain values has the parts that a type asks for: every missing, unknown or empty one is told."""
+"""Strict YAML: a model's file as plain values with their lines; missing, unknown and empty parts are faults."""
 
 from __future__ import annotations
 
@@ -45,49 +45,44 @@ Said = tuple[str, Wording]  # path, what was expected there
 
 
 def faults_of_shape(value: Any, kind: type) -> Iterator[Said]:
-    """All that is missing, unknown or left empty; where nothing is, the first thing of another type in each part."""
+    """Yield all that is missing, unknown or empty; if nothing is, the first value of another type in each part."""
     shape = inspect.type_info(kind)
     assert isinstance(shape, inspect.StructType)
-    told = list(_of_struct(value, shape, ""))
-    yield from told
+    missing = list(_of_struct(value, shape, ""))
+    yield from missing
     for field in msgspec.structs.fields(kind):
         path = f".{field.encode_name}"
-        if field.encode_name in value and not any(at.startswith(path) for at, _ in told):
+        if field.encode_name in value and not any(at.startswith(path) for at, _ in missing):
             yield from _of_type(value[field.encode_name], field.type, path)
 
 
 def _of_type(value: Any, wanted: Any, path: str) -> Iterator[Said]:
-    """What msgspec says first of the value, or of each entry of a mapping, whose names its paths leave out."""
+    """Yield what msgspec says first of the value, or of each entry of a mapping, whose names its paths leave out."""
     bare = get_args(wanted)[0] if get_origin(wanted) is Annotated else wanted
-    told = []
+    faults = []
     if get_origin(bare) is dict and isinstance(value, dict):
         key, entry = get_args(bare)
-        for name, one in value.items():
-            told += [*_of_type(name, key, f"{path}.{name}"), *_of_type(one, entry, f"{path}.{name}")]
-    yield from told
-    if told:
+        for name, part in value.items():
+            faults += [*_of_type(name, key, f"{path}.{name}"), *_of_type(part, entry, f"{path}.{name}")]
+    yield from faults
+    if faults:
         return
     try:
         convert(value, wanted)
     except msgspec.ValidationError as error:
         refusal = refusal_of(str(error), value, wanted, path)
-        yield f".{refusal.field}", _of_refusal(refusal.message)
-
-
-def _of_refusal(message: str) -> Wording:
-    """What msgspec says, by its word; what it says seldom stays in its own words."""
-    for pattern, word in _REFUSALS:
-        if found := pattern.fullmatch(message):
-            return Wording(word, **found.groupdict())
-    return Wording("other_form", why=message)
+        matches = ((word, pattern.fullmatch(refusal.message)) for pattern, word in _REFUSALS)
+        wording = next((Wording(word, **match.groupdict()) for word, match in matches if match), None)
+        # What msgspec says seldom stays in its own words.
+        yield f".{refusal.field}", wording or Wording("other_form", why=refusal.message)
 
 
 def _of_struct(value: dict[str, Any], shape: inspect.StructType, path: str) -> Iterator[Said]:
     fields = {field.encode_name: field for field in shape.fields}
     for name, part in value.items():
         if name not in fields:
-            said = unknown("key", name, fields)
-            yield f"{path}.{name}", Wording("comma_in_flow", said=said) if part is None else said
+            fault = unknown("key", name, fields)
+            yield f"{path}.{name}", Wording("comma_in_flow", said=fault) if part is None else fault
     for name, field in fields.items():
         if name in value:
             yield from _of(value[name], field.type, f"{path}.{name}")
@@ -105,20 +100,16 @@ def _of(value: Any, shape: inspect.Type, path: str) -> Iterator[Said]:
             names = tuple(field.encode_name for field in shape.fields if field.required)
             yield path, Wording("parts_expected", names=names)
     elif isinstance(shape, inspect.VarTupleType | inspect.ListType) and isinstance(value, list):
-        for number, one in enumerate(value):
-            yield from _of(one, shape.item_type, f"{path}[{number}]")
+        for number, part in enumerate(value):
+            yield from _of(part, shape.item_type, f"{path}[{number}]")
     elif isinstance(shape, inspect.DictType) and isinstance(value, dict):
-        for name, one in value.items():
-            yield from _of(one, shape.value_type, f"{path}.{name}")
+        for name, part in value.items():
+            yield from _of(part, shape.value_type, f"{path}.{name}")
     elif isinstance(shape, inspect.StrType):
-        yield from _of_text(value, path)
-
-
-def _of_text(value: Any, path: str) -> Iterator[Said]:
-    if value is None or (isinstance(value, str) and not value.strip()):
-        yield path, Wording("fill_in")
-    elif isinstance(value, bool | int | Decimal):
-        yield path, Wording("quote_text")
+        if value is None or (isinstance(value, str) and not value.strip()):
+            yield path, Wording("fill_in")
+        elif isinstance(value, bool | int | Decimal):
+            yield path, Wording("quote_text")
 
 
 MAX_BYTES = 65_536
@@ -149,7 +140,7 @@ class Document(Struct, frozen=True):
     lines: dict[str, int]
 
     def fault(self, path: str, expected: Wording) -> Fault:
-        """What is wrong at ``path``; where the file has no such part, its line is that of what it misses in."""
+        """Return a fault at ``path``, on the line of the part in which it stands or is missing."""
         at = path
         while at and at not in self.lines:
             at = at[: max(at.rfind("."), at.rfind("["))]
@@ -157,8 +148,13 @@ class Document(Struct, frozen=True):
 
 
 def read_document(text: str) -> Document:
-    """The values of a model's file. Raises ModelRefused, naming the line."""
-    _require_plain_text(text)
+    """Read the values of a model's file. Raises ModelRefused, naming the line."""
+    if len(text) > MAX_CHARACTERS or len(text.encode("utf-8", "surrogatepass")) > MAX_BYTES:
+        too_long = Wording("too_long", characters=f"{MAX_CHARACTERS:,}", bytes=f"{MAX_BYTES:,}")
+        raise ModelRefused([Fault(1, "", too_long)])
+    for number, line in enumerate(text.splitlines(), start=1):
+        if fault := _outside_profile(line):
+            raise ModelRefused([Fault(number, "", fault)])
     return _Builder(_events(text)).document()
 
 
@@ -182,32 +178,19 @@ def _events(text: str) -> Iterator[Event]:
         raise ModelRefused([Fault(line, "", Wording("not_yaml", why=why))]) from error
 
 
-def _require_plain_text(text: str) -> None:
-    if len(text) > MAX_CHARACTERS or len(text.encode("utf-8", "surrogatepass")) > MAX_BYTES:
-        too_long = Wording("too_long", characters=f"{MAX_CHARACTERS:,}", bytes=f"{MAX_BYTES:,}")
-        raise ModelRefused([Fault(1, "", too_long)])
-    for number, line in enumerate(text.splitlines(), start=1):
-        if said := _outside_profile(line):
-            raise ModelRefused([Fault(number, "", said)])
-
-
 def _outside_profile(text: str) -> Wording | None:
-    """Why events cannot carry the text, if they cannot."""
+    """Return why events cannot carry the text, or None."""
     try:
         canonical.require_profile(canonical.encode(text))
     except MalformedInput as error:
-        return _outside_word(text, error.message)
+        if "\0" in text:
+            return Wording("nul")
+        if not unicodedata.is_normalized("NFC", text):
+            return Wording("not_nfc")
+        return Wording("bidirectional", control=error.message.rpartition(" ")[2])
     except UnicodeEncodeError:
         return Wording("not_utf8")
     return None
-
-
-def _outside_word(text: str, message: str) -> Wording:
-    if "\0" in text:
-        return Wording("nul")
-    if not unicodedata.is_normalized("NFC", text):
-        return Wording("not_nfc")
-    return Wording("bidirectional", control=message.rpartition(" ")[2])
 
 
 class _Builder:
@@ -272,8 +255,8 @@ def _require_bare(event: Event, path: str) -> None:
 
 def _scalar(event: ScalarEvent, path: str) -> Any:
     value: str = event.value
-    if said := event.style and _outside_profile(value):  # by an escape such as "\\0"
-        raise _refused(event, path, said)
+    if fault := event.style and _outside_profile(value):  # by an escape such as "\\0"
+        raise _refused(event, path, fault)
     if event.style:
         return value
     if value.lower() in _WORDS and value in (value.lower(), value.title(), value.upper()):

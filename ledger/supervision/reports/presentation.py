@@ -1,11 +1,10 @@
-"""Words: titles and cells of a report in a reader's language."""
+"""Presentation of a report in a reader's language: cells, charts, the HTML page and the PDF document."""
 
 from __future__ import annotations
 
 import json
 import re
 import unicodedata
-from collections.abc import Callable
 from datetime import datetime
 from functools import partial
 from importlib.resources import files
@@ -38,31 +37,27 @@ BY_ID = Called()
 
 
 def cell_text(column: Column, cell: str | int | None, labels: Labels, called: Called = BY_ID) -> str:
-    """What people read: words translated, agencies and models named, shares in per cent and days with one decimal."""
+    """Return what people read: words and names in their language, shares in per cent, days with one decimal."""
     if cell is None:
         return NOTHING
     if isinstance(cell, str):
-        return _word(column.vocabulary, cell, labels, called)
+        match column.vocabulary:
+            case None:
+                return cell
+            case "agency":
+                return called.agency(cell)
+            case "model":
+                return called.model(cell)
+            case "flag":
+                return labels.of_flag(cell)
+            case "clock":
+                return labels.of_clock(cell)
+        return labels.of(column.vocabulary, cell)
     if column.kind == "share":
         return f"{cell // 10}.{cell % 10} %"
     if column.kind == "days":
         return f"{cell // 10}.{cell % 10}"
     return str(cell)
-
-
-def _word(vocabulary: str | None, word: str, labels: Labels, called: Called) -> str:
-    match vocabulary:
-        case None:
-            return word
-        case "agency":
-            return called.agency(word)
-        case "model":
-            return called.model(word)
-        case "flag":
-            return labels.of_flag(word)
-        case "clock":
-            return labels.of_clock(word)
-    return labels.of(vocabulary, word)
 
 
 class Head(Struct, frozen=True):
@@ -77,7 +72,7 @@ class Head(Struct, frozen=True):
 
 
 def head_of(report: Report, labels: Labels) -> Head:
-    """Title, scope and what the numbers rest on."""
+    """Return the title, the scope and what the numbers rest on."""
     scope = report.scope
     line = scope.business_line
     say = partial(labels.of, "report")
@@ -113,19 +108,21 @@ _FRAME, _BAR, _WIDER = 60, 30, 6  # pixels; the last of a Chinese character at t
 
 
 def chart(table: Table, labels: Labels, *, bare: bool = False, called: Called = BY_ID) -> str | None:
-    """Bars of the table's chart column, named by its first columns that are words or text; None where it has none.
+    """Draw bars of the table's chart column, named by its word and text columns; None if it has no chart or no rows.
 
-    ``bare`` leaves its own style out, for a page that has one and lets none stand within it.
+    ``bare`` leaves its own style out, for a page that has one and forbids inline styles.
     """
-    names = [column.name for column in table.columns]
     if table.chart is None or not table.rows:
         return None
-    place = names.index(table.chart)
+    place = [column.name for column in table.columns].index(table.chart)
+    column = table.columns[place]
     shown = table.rows[:BARS_AT_MOST][::-1]  # drawn from below
-    telling = [place for place, column in enumerate(table.columns) if column.kind in ("word", "text")]
+    naming = [at for at, named in enumerate(table.columns) if named.kind in ("word", "text")]
     names_of_bars = [
-        " · ".join(cell_text(table.columns[at], row.cells[at], labels, called) for at in telling) for row in shown
+        " · ".join(cell_text(table.columns[at], row.cells[at], labels, called) for at in naming) for row in shown
     ]
+    # pygal leaves room for a Latin character where a wide one stands.
+    wide = [sum(unicodedata.east_asian_width(character) in "WF" for character in name) for name in names_of_bars]
     picture = pygal.HorizontalBar(
         style=_STYLE,
         js=(),
@@ -135,29 +132,25 @@ def chart(table: Table, labels: Labels, *, bare: bool = False, called: Called = 
         width=760,
         height=_FRAME + _BAR * len(shown),
         margin=8,
-        margin_left=8 + max(map(_width_not_reckoned, names_of_bars)),
-        x_title=labels.told(table.columns[place]),
+        margin_left=8 + _WIDER * max(wide),
+        x_title=labels.told(column),
         disable_xml_declaration=True,
-        value_formatter=_formatter(table.columns[place], labels),
+        # Beside no bar stands no number: it would lie over the bar's name.
+        value_formatter=lambda value: cell_text(column, value, labels) if value else "",
         show_x_labels=False,
         zero=0,
         range=(0, max([1, *(_number(row.cells[place]) for row in shown)])),
     )
     picture.uuid = table.name  # by default random
     picture.x_labels = names_of_bars
-    picture.add(labels.told(table.columns[place]), [_number(row.cells[place]) for row in shown])
+    picture.add(labels.told(column), [_number(row.cells[place]) for row in shown])
     picture.add_xml_filter(_bare if bare else _without_script)
     drawn: str = picture.render(is_unicode=True)
     return _COMMENT.sub("", drawn)
 
 
-def _width_not_reckoned(text: str) -> int:
-    """Pixels that ``text`` takes beyond what pygal leaves for it, which takes every character for a Latin one."""
-    return _WIDER * sum(unicodedata.east_asian_width(character) in "WF" for character in text)
-
-
 def _without_script(drawing: Element) -> Element:
-    """What pygal adds for its own program of the page, which no report has."""
+    """Remove what pygal adds for its own script, which no report has."""
     for part in drawing.iter():
         for script in part.findall("{*}script"):
             part.remove(script)
@@ -165,7 +158,7 @@ def _without_script(drawing: Element) -> Element:
 
 
 def _bare(drawing: Element) -> Element:
-    """Likewise without definitions, its own style among them, and without what that style hides."""
+    """Remove scripts, definitions (its own style among them), and what that style hides."""
     for part in drawing.iter():
         for child in [*part]:
             if str(child.tag).rpartition("}")[2] in ("defs", "script", "title") or "style" in child.attrib:
@@ -177,16 +170,11 @@ def _number(cell: str | int | None) -> int:
     return cell if isinstance(cell, int) else 0
 
 
-def _formatter(column: Column, labels: Labels) -> Callable[[int], str]:
-    """Beside no bar stands no number: it would lie over the bar's name."""
-    return lambda value: cell_text(column, value, labels) if value else ""
-
-
 CITED_AT_MOST = 50  # digests that a row shows; the report as JSON has all
 
 
 def to_html(report: Report, labels: Labels, called: Called = BY_ID) -> str:
-    """The page, in the language of ``labels``."""
+    """Render the page, in the language of ``labels``."""
     return (
         templates_of(__package__)
         .get_template("report.html")
@@ -214,33 +202,29 @@ def to_html(report: Report, labels: Labels, called: Called = BY_ID) -> str:
 
 
 def to_pdf(report: Report, labels: Labels, called: Called = BY_ID) -> bytes:
-    """The document, in the language of ``labels``, dated by the report's moment. Raises Unavailable."""
+    """Typeset the document in the language of ``labels``, dated by the report's moment. Raises Unavailable."""
     return set_report(content_of(report, labels, called))
 
 
 def set_report(content: str) -> bytes:
-    """The document of what ``content_of`` gives. Raises Unavailable."""
+    """Typeset what ``content_of`` returned. Raises Unavailable."""
     template = files("ledger.supervision.reports").joinpath("report.typ").read_bytes()
     try:
-        made = typst.compile(template, sys_inputs={"report": content}, pdf_standards=["a-3b"])
+        document = typst.compile(template, sys_inputs={"report": content}, pdf_standards=["a-3b"])
     except typst.TypstError as error:
         raise Unavailable(
             f"the report cannot be set: {error}",
             code="paper_unavailable",
             hint="PDFs need a Chinese font: sudo apt-get install fonts-noto-cjk",
         ) from error
-    return made
+    return document
 
 
 def content_of(report: Report, labels: Labels, called: Called = BY_ID) -> str:
-    """What the document says, as JSON."""
-    return json.dumps(_content(report, labels, called))
-
-
-def _content(report: Report, labels: Labels, called: Called) -> dict[str, object]:
+    """Return what the document says, as JSON."""
     head = head_of(report, labels)
     at = datetime.fromisoformat(report.as_of).astimezone(SHANGHAI)
-    return {
+    content = {
         "title": head.title,
         "facts": head.facts,
         "note": head.note,
@@ -261,3 +245,4 @@ def _content(report: Report, labels: Labels, called: Called) -> dict[str, object
             for table in report.tables
         ],
     }
+    return json.dumps(content)

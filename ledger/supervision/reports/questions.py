@@ -1,9 +1,12 @@
-"""A report as values: what was asked, and tables whose rows name the events that they were counted from."""
+"""The questions of a report (``tables.toml``) and its tables, whose rows name the events that they were counted from.
+
+The same log, scope and moment give the same report, byte for byte.
+"""
 
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
 from functools import cache
@@ -116,13 +119,13 @@ class Question(Struct, frozen=True, forbid_unknown_fields=True):
 
 @cache
 def questions() -> Mapping[str, Question]:
-    """The tables of a report by name, in their order."""
+    """Return the tables of a report by name, in their order."""
     text = files("ledger.supervision.reports").joinpath("tables.toml").read_text(encoding="utf-8")
     return convert(tomllib.loads(text), dict[str, Question])
 
 
 def make_report(session: Asked, scope: Scope, *, tree_size: int, as_of: datetime) -> Report:
-    """The report of ``session``'s views, which are those of ``tree_size``. Raises MalformedInput, QueryRefused."""
+    """Make the report of ``session``'s views, which are those of ``tree_size``. Raises MalformedInput, QueryRefused."""
     since, until = _moments(scope)
     parameters = {
         "since": since,
@@ -130,15 +133,23 @@ def make_report(session: Asked, scope: Scope, *, tree_size: int, as_of: datetime
         "jurisdiction": scope.jurisdiction,
         "business_line": scope.business_line,
     }
-    tables = tuple(
-        _table(name, question, session.rows(_IN_SCOPE + question.sql, parameters, as_of))
-        for name, question in questions().items()
-    )
-    return Report(scope, tree_size, spelled(as_of), tables)
+    tables = []
+    for name, question in questions().items():
+        columns = tuple(
+            Column(column, text.kind, text.en, text.zh, text.vocabulary) for column, text in question.columns.items()
+        )
+        rows = []
+        for row in session.rows(_IN_SCOPE + question.sql, parameters, as_of):
+            evidence = row["evidence"]
+            assert isinstance(evidence, list)
+            cells = tuple(_cell(column.kind, row[column.name]) for column in columns)
+            rows.append(Row(cells, tuple(sorted(set(evidence)))))
+        tables.append(Table(name, question.en, question.zh, columns, tuple(rows), question.chart))
+    return Report(scope, tree_size, spelled(as_of), tuple(tables))
 
 
 def _moments(scope: Scope) -> tuple[datetime, datetime]:
-    """The first instant of the scope, and the first after it, without their zone, which is UTC."""
+    """Return the first instant of the scope and the first after it, in UTC without a zone."""
     days = {}
     for name in ("since", "until"):
         try:
@@ -152,22 +163,8 @@ def _moments(scope: Scope) -> tuple[datetime, datetime]:
     return start_of(days["since"]).replace(tzinfo=None), end_of(days["until"]).replace(tzinfo=None)
 
 
-def _table(name: str, question: Question, rows: list[dict[str, object]]) -> Table:
-    columns = tuple(
-        Column(column, told.kind, told.en, told.zh, told.vocabulary) for column, told in question.columns.items()
-    )
-    return Table(name, question.en, question.zh, columns, tuple(_rows(columns, rows)), question.chart)
-
-
-def _rows(columns: tuple[Column, ...], rows: list[dict[str, object]]) -> Iterator[Row]:
-    for row in rows:
-        evidence = row["evidence"]
-        assert isinstance(evidence, list)
-        yield Row(tuple(_cell(column.kind, row[column.name]) for column in columns), tuple(sorted(set(evidence))))
-
-
 def _cell(kind: ColumnKind, value: object) -> str | int | None:
-    """Whole numbers only: a share in parts of 1,000, days in tenths, rounded half up."""
+    """Return whole numbers only: a share in parts of 1,000, days in tenths, rounded half up."""
     if value is None or isinstance(value, str):
         return value
     if isinstance(value, timedelta):

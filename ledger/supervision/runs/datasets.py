@@ -6,7 +6,7 @@ pure function of these bytes and of the layout that was signed with them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from functools import lru_cache
 from itertools import islice
@@ -24,7 +24,7 @@ from ledger.config.secret_files import write_secret
 from ledger.core.encoding import canonical
 from ledger.core.encoding.digests import Algorithm, blake3_text, digest_of, new_hasher, parse_digest
 from ledger.core.errors import MalformedInput
-from ledger.core.events.record import DatasetRegistered, TableLayout
+from ledger.core.events.record import DatasetRegistered
 from ledger.interchange.imports.source_file import Layout, SourceFile
 from ledger.interchange.imports.tables import MAX_COLUMNS, SourceRow, refuse_file
 from ledger.interchange.imports.values import Misread, line, text
@@ -96,51 +96,45 @@ class DatasetFiles:
         return kept
 
     def path(self, digest: str) -> Path:
-        """Where a file of this digest is kept. Raises MalformedInput for what is no digest."""
-        known = parse_digest(digest)
-        return self._folder / known.algorithm / known.value.hex()
+        """Return where a file of this digest is kept. Raises MalformedInput if it is no digest."""
+        parsed = parse_digest(digest)
+        return self._folder / parsed.algorithm / parsed.value.hex()
 
     def holds(self, digest: str) -> bool:
         """Whether there is a file under this digest."""
         return self.path(digest).is_file()
 
     def keep(self, registered: DatasetRegistered, data: bytes) -> DatasetRows:
-        """Keeps the file that was registered; when it returns, the file is durable. The same file may come again.
+        """Keep the file that was registered; it is durable on return. The same file may come again.
 
-        Raises MalformedInput where these are other bytes, or no table of as many rows as were registered.
+        Raises MalformedInput if these are other bytes, or no table of as many rows as were registered.
         """
         return self.keep_read(registered, data, read_rows)
 
     def keep_read(self, registered: DatasetRegistered, data: bytes, read: Callable[[Path, DatasetRegistered], T]) -> T:
-        """The same, if ``read`` can read it; gives what that gives."""
-        path = self.path(registered.digest)
-        algorithm = parse_digest(registered.digest).algorithm
-        if (found := str(digest_of(algorithm, data))) != registered.digest:
-            told = f"the file of {registered.dataset_id} has the digest {registered.digest}, this one has {found}"
-            raise MalformedInput(told, field="file", hint="Send the file that was registered, unchanged.")
+        """Keep the file like ``keep``, if ``read`` can read it; return what ``read`` returned."""
+        digest, path = registered.digest, self.path(registered.digest)
+        if (actual := str(digest_of(parse_digest(digest).algorithm, data))) != digest:
+            message = f"the file of {registered.dataset_id} has the digest {digest}, this one has {actual}"
+            raise MalformedInput(message, field="file", hint="Send the file that was registered, unchanged.")
         incoming = path.with_name(f"{path.name}{INCOMING}")
         write_secret(incoming, data, field="file", replace=True)
         try:
             rows = read(incoming, registered)
-            self._bind(registered.digest)  # first: an audit takes a file for a stranger's that is not bound
+            # Bound before it is in place: an audit takes a file that is not bound for a stranger's.
+            if self._database is not None:
+                with self._database.write() as connection:
+                    if bindings.last_bound(connection, bindings.DATASET_FILES, digest) != digest:
+                        bindings.bind(connection, bindings.DATASET_FILES, {digest: digest})
             incoming.replace(path)
         finally:
             incoming.unlink(missing_ok=True)
         return rows
 
-    def _bind(self, digest: str) -> None:
-        if self._database is not None:
-            with self._database.write() as connection:
-                if bindings.last_bound(connection, bindings.DATASET_FILES, digest) != digest:
-                    bindings.bind(connection, bindings.DATASET_FILES, {digest: digest})
-
     def rows(self, registered: DatasetRegistered) -> DatasetRows | None:
-        """The rows of a data set; None where its file is not here, or is not the one that was registered any more."""
-        path = self.path(registered.digest)
-        if not path.is_file():
-            return None
-        algorithm = parse_digest(registered.digest).algorithm
-        if str(digest_of(algorithm, path.read_bytes())) != registered.digest:
+        """Return the rows of a data set; None if its file is missing or is no longer the one that was registered."""
+        path, algorithm = self.path(registered.digest), parse_digest(registered.digest).algorithm
+        if not path.is_file() or _digest_of(path, algorithm) != registered.digest:
             return None
         return read_rows(path, registered)
 
@@ -162,17 +156,15 @@ class Datasets:
 
         There is none of a data set whose file is not here. Safe to call from several threads.
         """
-        with self._lock:
-            return self._tables(list(registrations), near)
-
-    def _tables(self, registrations: Sequence[Registered], near: Collection[str] | None) -> dict[str, Outside]:
-        latest = {(one.agency, dataset_view(one.body.dataset_id)): one.digest for one in registrations}
-        self._read = {digest: self._read[digest] for digest in latest.values() if digest in self._read}
+        listed = list(registrations)
+        latest = {(entry.agency, dataset_view(entry.body.dataset_id)): entry.digest for entry in listed}
         tables: dict[str, Outside] = {}
-        for name, registered in current(registrations, near).items():
-            outside = self._read.get(registered.digest) or self._outside(registered)
-            if outside is not None:
-                tables[name] = self._read[registered.digest] = outside
+        with self._lock:
+            self._read = {digest: self._read[digest] for digest in latest.values() if digest in self._read}
+            for name, registered in current(listed, near).items():
+                outside = self._read.get(registered.digest) or self._outside(registered)
+                if outside is not None:
+                    tables[name] = self._read[registered.digest] = outside
         return tables
 
     def _outside(self, registered: Registered) -> Outside | None:
@@ -193,10 +185,10 @@ class Datasets:
 
 
 def table_of(path: Path, registered: Registered) -> pyarrow.Table:
-    """The view of a data set whose file somebody holds. Raises MalformedInput where it is not the one registered."""
-    algorithm = parse_digest(registered.body.digest).algorithm
-    if (found := str(digest_of(algorithm, path.read_bytes()))) != registered.body.digest:
-        raise MalformedInput(f"expected the file {registered.body.digest}, not {found}", field=str(path))
+    """Return the view of a data set from its file. Raises MalformedInput if it is not the file that was registered."""
+    expected = registered.body.digest
+    if (actual := _digest_of(path, parse_digest(expected).algorithm)) != expected:
+        raise MalformedInput(f"expected the file {expected}, not {actual}", field=str(path))
     return _table(read_rows(path, registered.body), registered.digest)
 
 
@@ -220,14 +212,14 @@ def current(registrations: Iterable[R], near: Collection[str] | None = None) -> 
     ``near`` are the agencies in line with it, None is all. An id belongs to the first of them that registered it: its
     latest registration counts, those of others do not.
     """
-    found: dict[str, R] = {}
+    by_view: dict[str, R] = {}
     for registered in registrations:
         if near is not None and registered.agency not in near:
             continue
         name = dataset_view(registered.body.dataset_id)
-        if name not in found or found[name].agency == registered.agency:
-            found[name] = registered
-    return found
+        if name not in by_view or by_view[name].agency == registered.agency:
+            by_view[name] = registered
+    return by_view
 
 
 def _table(rows: DatasetRows, evidence: str) -> pyarrow.Table:
@@ -240,15 +232,15 @@ def _table(rows: DatasetRows, evidence: str) -> pyarrow.Table:
 
 
 def read_rows(path: Path, registered: DatasetRegistered) -> DatasetRows:
-    """The rows of the file as it was registered. Raises MalformedInput where it is no table of so many rows."""
-    columns, found = _read_through(path, registered)
-    rows = tuple(found)
+    """Read the rows of the file as it was registered. Raises MalformedInput if it is no table of so many rows."""
+    columns, iterator = _read_through(path, registered)
+    rows = tuple(iterator)
     _require_count(len(rows), registered)
     return DatasetRows(columns, rows, tuple(row_digest(columns, row) for row in rows))
 
 
 def shape_of(path: Path, registered: DatasetRegistered) -> DatasetShape:
-    """The shape of the file as it was registered; no more than a row of it is held. Raises as ``read_rows`` does."""
+    """Return the shape of the file as it was registered, holding one row at a time. Raises as ``read_rows`` does."""
     columns, rows = _read_through(path, registered)
     count = sum(1 for _ in rows)
     _require_count(count, registered)
@@ -256,8 +248,10 @@ def shape_of(path: Path, registered: DatasetRegistered) -> DatasetShape:
 
 
 def write_table(path: Path, registered: DatasetRegistered, evidence: str, target: Path) -> bool:
-    """Writes the view of a data set, registered by the event ``evidence``, into an Arrow file; False where the bytes
-    are not those that were registered. Raises as ``read_rows`` does."""
+    """Write the view of a data set, registered by the event ``evidence``, into an Arrow file.
+
+    Return False if the bytes are not those that were registered. Raises as ``read_rows`` does.
+    """
     if _digest_of(path, parse_digest(registered.digest).algorithm) != registered.digest:
         return False
     columns, rows = _read_through(path, registered)
@@ -288,8 +282,9 @@ def _digest_of(path: Path, algorithm: Algorithm) -> str:
 def _read_through(
     path: Path, registered: DatasetRegistered
 ) -> tuple[tuple[str, ...], Iterator[tuple[str | None, ...]]]:
-    """The columns of a file, and its rows as they are read; where each row brings columns, it is read twice."""
-    layout = _layout(registered.layout)
+    """Return a file's columns and an iterator over its rows. A file whose rows name their columns is read twice."""
+    signed = registered.layout
+    layout = Layout(signed.format, signed.encoding, signed.delimiter, signed.sheet) if signed else Layout("csv")
     with _refusals(), SourceFile(path, layout) as source:
         table = source.table()
         columns = table.columns
@@ -308,7 +303,7 @@ def _read_through(
 
 @contextmanager
 def _refusals() -> Iterator[None]:
-    """Says of what is wrong with a file's rows that it is the file of a data set."""
+    """Word a refusal of the file's rows as one of the file of a data set."""
     try:
         yield
     except MalformedInput as error:
@@ -327,20 +322,13 @@ def _refuse_count(registered: DatasetRegistered, count: str) -> NoReturn:
 
 
 def row_digest(columns: tuple[str, ...], row: tuple[str | None, ...]) -> str:
-    """BLAKE3 of the canonical JSON ``[[column, text], ...]`` of the cells that are not blank, in the file's order."""
-    said = [pair for pair in zip(columns, row, strict=True) if pair[1] is not None]
-    return blake3_text(canonical.encode(said))
-
-
-def _layout(said: TableLayout | None) -> Layout:
-    """What was signed; a CSV file in UTF-8 where nothing was."""
-    if said is None:
-        return Layout("csv")
-    return Layout(said.format, said.encoding, said.delimiter, said.sheet)
+    """Compute BLAKE3 of the canonical JSON ``[[column, text], ...]`` of the cells that are not blank, in file order."""
+    cells = [pair for pair in zip(columns, row, strict=True) if pair[1] is not None]
+    return blake3_text(canonical.encode(cells))
 
 
 def _columns_of(rows: Iterator[SourceRow]) -> tuple[str, ...]:
-    """Of rows that bring their own, in the order in which they come. Raises MalformedInput at the first too many."""
+    """Collect the columns that the rows name, in order of appearance. Raises MalformedInput at the first too many."""
     columns: dict[str, None] = {}
     for row in rows:
         columns |= dict.fromkeys(_cells(row))
@@ -350,7 +338,7 @@ def _columns_of(rows: Iterator[SourceRow]) -> tuple[str, ...]:
 
 
 def _some(rows: Iterator[SourceRow], registered: DatasetRegistered) -> Iterator[SourceRow]:
-    """The rows, as many as were registered. Raises MalformedInput at the first too many, before it costs more."""
+    """Yield as many rows as were registered. Raises MalformedInput at the first too many, before it costs more."""
     for number, row in enumerate(rows, start=1):
         if number > registered.rows:
             _refuse_count(registered, "more")
@@ -370,15 +358,17 @@ def _cells(row: SourceRow) -> dict[str, str | None]:
 
 @lru_cache(maxsize=MAX_COLUMNS)
 def _column(name: str) -> str:
-    """The name of a column, which stands in every row. Raises Misread."""
+    """Return the text of a column's name, cached as it stands in every row. Raises Misread."""
     return line(name) or ""
 
 
 def _require_columns(columns: tuple[str, ...]) -> None:
-    """SQL tells no capitals apart in names, and two of them are ours."""
-    seen = {*DATASET_COLUMNS}
+    """Require a name for each column, unique without regard to capitals, as SQL compares, and none of ours."""
+    taken = {*DATASET_COLUMNS}
     for name in columns:
-        if not name or name.lower() in seen:
-            told = "a column without a name" if not name else f"the column {name!r} more than once, or as one of ours"
-            raise MalformedInput(f"the file has {told}", field="file", hint="Give each column a name of its own.")
-        seen.add(name.lower())
+        if not name or name.lower() in taken:
+            problem = (
+                "a column without a name" if not name else f"the column {name!r} more than once, or as one of ours"
+            )
+            raise MalformedInput(f"the file has {problem}", field="file", hint="Give each column a name of its own.")
+        taken.add(name.lower())

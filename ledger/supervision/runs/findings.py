@@ -41,12 +41,12 @@ class Finding(Struct, frozen=True, kw_only=True):
 
     @property
     def digest(self) -> str:
-        """What is found again under the same digest is the same finding."""
+        """Return the digest of model and key: what has the same digest is the same finding."""
         return finding_digest(self.model_id, self.key)
 
     @property
     def lead_id(self) -> str:
-        """The first 32 hex digits of the digest: the lead of this finding, and of no other."""
+        """Return the id of the lead of this finding: "lead-" and the first 32 hex digits of the digest."""
         return lead_id_of(self.digest)
 
 
@@ -58,10 +58,11 @@ def find(
     *,
     refused: Callable[[MalformedInput], None] | None = None,
 ) -> list[Finding]:
-    """All that the model finds in the session's rows at ``as_of``, sorted by key.
+    """Return all that the model finds in the session's rows at ``as_of``, sorted by key.
 
-    Raises MalformedInput for parameters out of bounds, QueryRefused for what cannot be asked; and MalformedInput for a
-    row that is no finding, unless ``refused`` is told of it, when the others are found all the same.
+    A row that is no finding raises MalformedInput, unless ``refused`` is given: then it is called with the error, and
+    the other rows are still found. Raises MalformedInput for parameters out of bounds, QueryRefused if the condition
+    cannot be asked.
     """
     values = model.parameters_of(parameters)
     query = query_of(model.condition, values)
@@ -76,7 +77,7 @@ def find(
 
 
 def _all_rows(view: str, session: Session, as_of: datetime) -> Iterator[Mapping[str, Any]]:
-    """The rows of a view, in parts that a session gives at once."""
+    """Yield the rows of a view, in parts that the session can return at once."""
     name = quoted(view)
     ((counted),) = session.rows(f"SELECT count(*) AS rows FROM {name}", {}, as_of)  # noqa: S608
     parts = int(counted["rows"]) // ROWS_AT_ONCE + 1
@@ -102,7 +103,8 @@ def _finding(model: Model, row: Mapping[str, Any]) -> Finding:
     for column in (*model.lead.key, model.lead.supervised, EVIDENCE):
         if column not in row:
             raise MalformedInput(f"the condition's rows have no column {column}", field=f"condition ({model.model_id})")
-    values = {name: text for name, value in row.items() if (text := _value(name, value))}
+    named = ((name, value) for name, value in row.items() if value is not None and name not in (EVIDENCE, ROW_DIGESTS))
+    values = {name: text for name, value in named if 0 < len(text := text_of(value)) <= MAX_VALUE}
     supervised = values.get(model.lead.supervised)
     key = {name: values[name] for name in model.lead.key if name in values}
     if supervised is None or not key:
@@ -122,34 +124,22 @@ def _finding(model: Model, row: Mapping[str, Any]) -> Finding:
     )
 
 
-def _value(name: str, value: Any) -> str:
-    """The text of a column; empty for what is no value of a finding."""
-    if value is None or name in (EVIDENCE, ROW_DIGESTS):
-        return ""
-    text = text_of(value)
-    return "" if len(text) > MAX_VALUE else text
-
-
 def _sorted(digests: Any) -> tuple[str, ...]:
     return tuple(sorted({digest for digest in digests or () if digest is not None}))
 
 
 def _united(findings: Iterable[Finding]) -> list[Finding]:
-    """Rows of one key are one finding: the values of the first in the order of their bytes, the evidence of all."""
+    """Unite rows of one key into one finding: the values of the first by their bytes, the evidence of all."""
     by_key: dict[bytes, Finding] = {}
-    for finding in sorted(findings, key=_order):
-        same = by_key.get(name := canonical.encode(finding.key))
-        by_key[name] = finding if same is None else _with_evidence_of(same, finding)
-    return [by_key[name] for name in sorted(by_key)]
-
-
-def _order(finding: Finding) -> tuple[bytes, bytes]:
-    return canonical.encode(finding.key), canonical.encode(finding.values)
-
-
-def _with_evidence_of(finding: Finding, other: Finding) -> Finding:
-    return replace(
-        finding,
-        evidence=_sorted((*finding.evidence, *other.evidence)),
-        dataset_rows=_sorted((*finding.dataset_rows, *other.dataset_rows)),
-    )
+    order = lambda finding: (canonical.encode(finding.key), canonical.encode(finding.values))  # noqa: E731
+    for finding in sorted(findings, key=order):
+        key = canonical.encode(finding.key)
+        if (first := by_key.get(key)) is None:
+            by_key[key] = finding
+        else:
+            by_key[key] = replace(
+                first,
+                evidence=_sorted((*first.evidence, *finding.evidence)),
+                dataset_rows=_sorted((*first.dataset_rows, *finding.dataset_rows)),
+            )
+    return [by_key[key] for key in sorted(by_key)]

@@ -1,4 +1,4 @@
-"""Models that other people wrote, read and run in a process which can reach nothing but an export of the views."""
+"""The model runner: other people's models, read and run in a process that reaches only an export of the views."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class RunResult(Struct, frozen=True):
 
 
 def found_in_export(asked: RunAsked) -> list[Finding]:
-    """What the model finds. Raises what ``find`` raises."""
+    """Return what the model finds. Raises what ``find`` raises."""
     with exported_session(asked.export, asked.limits) as session:
         return find(asked.model, asked.parameters, session, asked.as_of)
 

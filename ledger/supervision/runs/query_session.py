@@ -1,4 +1,4 @@
-"""Session: one query at a time over the views, by DuckDB, with nothing else within reach.
+"""The query session: one query at a time over the views, by DuckDB, with nothing else within reach.
 
 A query is one SELECT over views, values and functions that give the same result each time. It writes nothing, opens no
 file, asks no clock, and ends within its limits; what it may name is decided from its parsed form before it runs.
@@ -42,7 +42,7 @@ LIMITS = Limits()
 
 
 def open_database(path: str = ":memory:", limits: Limits = LIMITS) -> duckdb.DuckDBPyConnection:
-    """A DuckDB that reaches nothing outside and cannot be told otherwise; one thread, so that order is repeatable."""
+    """Open a DuckDB that reaches nothing outside and cannot be reconfigured; one thread makes its order repeatable."""
     connection = duckdb.connect(
         path,
         config={
@@ -84,16 +84,18 @@ class Session:
 
     @classmethod
     def of_rows(cls, rows: Mapping[str, Sequence[Mapping[str, Any]]], limits: Limits = LIMITS) -> Self:
-        """All views with only these rows; columns that are left out are NULL.
+        """Open a session whose views have only these rows; columns that are left out are NULL.
 
-        Raises MalformedInput for a view or column that there is not, or a value that is not of its type.
+        Raises MalformedInput for an unknown view or column, or a value that is not of its type.
         """
-        datasets = [name for name in rows if name.startswith(DATASET)]
-        for name in rows:
-            if name not in views() and name not in datasets:
-                raise MalformedInput(f"there is no view {name}", field=name, hint=str(nearest(name, views())))
         kinds = {name: view.kinds() for name, view in views().items()}
-        kinds |= {name: _dataset_kinds(rows[name]) for name in datasets}
+        datasets = [name for name in rows if name.startswith(DATASET)]
+        for name, given in rows.items():
+            if name in datasets:
+                own = (column for row in given for column in row if column not in DATASET_COLUMNS)
+                kinds[name] = {**dict.fromkeys(own, "VARCHAR"), **DATASET_COLUMNS}
+            elif name not in kinds:
+                raise MalformedInput(f"there is no view {name}", field=name, hint=str(nearest(name, views())))
         connection = open_database(limits=limits)
         connection.execute("".join(map(table_of, kinds, kinds.values())))
         for name, given in rows.items():
@@ -118,37 +120,37 @@ class Session:
         with self._watched() as connection:
             result = connection.execute(statement, bound)
             names = [column[0] for column in result.description]
-            found = self._fetched(result, names)
+            fetched = self._fetched(result, names)
         if len(set(names)) < len(names):
             raise QueryRefused(Wording("two_of_one_name"), field="sql", hint=Wording("hint_as"))
-        return [dict(zip(names, row, strict=True)) for row in found]
+        return [dict(zip(names, row, strict=True)) for row in fetched]
 
     def _fetched(self, result: duckdb.DuckDBPyConnection, names: Sequence[str]) -> list[tuple[Any, ...]]:
-        """All rows, a few at a time: a result that is too large is refused before it is here."""
-        limits, found, size = self._limits, list[tuple[Any, ...]](), 0
+        """Fetch the rows piece by piece: a result that is too large is refused before it is all here."""
+        limits, fetched, size = self._limits, list[tuple[Any, ...]](), 0
         while part := result.fetchmany(ROWS_OF_A_PIECE):
-            found += part
-            if len(found) > limits.rows:
+            fetched += part
+            if len(fetched) > limits.rows:
                 raise QueryRefused(Wording("too_many_rows", most=f"{limits.rows:,}"), field="sql")
             for row in part:
                 for name, value in zip(names, row, strict=True):
                     if isinstance(value, str) and len(value) > limits.characters:
-                        told = Wording("text_too_long", name=name, most=f"{limits.characters:,}")
-                        raise QueryRefused(told, field="sql", hint=Wording("hint_less"))
+                        message = Wording("text_too_long", name=name, most=f"{limits.characters:,}")
+                        raise QueryRefused(message, field="sql", hint=Wording("hint_less"))
                     size += _size(value)
             if size > limits.result_mb * 1024 * 1024:
                 raise QueryRefused(
                     Wording("too_many_bytes", megabytes=limits.result_mb), field="sql", hint=Wording("hint_less")
                 )
-        return found
+        return fetched
 
     def require_dataset(self, dataset_id: str) -> None:
-        """Raises QueryRefused where the data set is not among those that this session has."""
+        """Raise QueryRefused if the data set is not among those that this session has."""
         if dataset_view(dataset_id) not in self._datasets:
             raise QueryRefused(Wording("no_dataset", name=dataset_id), field="dataset", hint=Wording("hint_dataset"))
 
     def close(self) -> None:
-        """Ends the connection."""
+        """Close the connection."""
         self._connection.close()
 
     def __enter__(self) -> Self:
@@ -159,18 +161,18 @@ class Session:
 
     @contextmanager
     def _watched(self) -> Iterator[duckdb.DuckDBPyConnection]:
-        """Interrupts what takes too long; tells what DuckDB refuses."""
+        """Interrupt what takes too long; raise what DuckDB refuses as QueryRefused."""
         timer = Timer(self._limits.seconds, self._connection.interrupt)
         timer.daemon = True
         timer.start()
         try:
             yield self._connection
         except duckdb.InterruptException as error:
-            told = Wording("took_too_long", seconds=f"{self._limits.seconds:g}")
-            raise QueryRefused(told, field="sql", hint=Wording("hint_less")) from error
+            message = Wording("took_too_long", seconds=f"{self._limits.seconds:g}")
+            raise QueryRefused(message, field="sql", hint=Wording("hint_less")) from error
         except duckdb.OutOfMemoryException as error:
-            told = Wording("too_much_memory", megabytes=self._limits.memory_mb)
-            raise QueryRefused(told, field="sql", hint=Wording("hint_less")) from error
+            message = Wording("too_much_memory", megabytes=self._limits.memory_mb)
+            raise QueryRefused(message, field="sql", hint=Wording("hint_less")) from error
         except duckdb.Error as error:
             raise refused(error) from error
         finally:
@@ -178,18 +180,18 @@ class Session:
 
 
 def set_moment(connection: duckdb.DuckDBPyConnection, as_of: datetime) -> None:
-    """Of which moment views of this connection tell that depend on one."""
+    """Set the moment that time-dependent views of this connection are of."""
     connection.execute(f"CREATE OR REPLACE TEMP MACRO moment() AS TIMESTAMP '{_naive(as_of)}'")
 
 
 def table_of(name: str, kinds: Mapping[str, str], *, schema: str = "main") -> str:
-    """The statement that makes an empty table with these columns."""
+    """Return the statement that creates an empty table with these columns."""
     columns = ", ".join(f"{quoted(column)} {kind}" for column, kind in kinds.items())
     return f"CREATE TABLE {schema}.{quoted(name)} ({columns});"
 
 
 def quoted(name: str) -> str:
-    """A name as SQL writes names, whatever it holds."""
+    """Quote a name for SQL, whatever it contains."""
     return '"' + name.replace('"', '""') + '"'
 
 
@@ -214,20 +216,15 @@ def _insert(
             raise MalformedInput(str(error).partition("\n")[0], field=f"{name}[{number}]") from error
 
 
-def _dataset_kinds(rows: Sequence[Mapping[str, Any]]) -> dict[str, str]:
-    own = dict.fromkeys(column for row in rows for column in row if column not in DATASET_COLUMNS)
-    return {**dict.fromkeys(own, "VARCHAR"), **DATASET_COLUMNS}
-
-
 def _size(value: Any) -> int:
-    """Bytes that a value takes here, with those in a list."""
+    """Return the bytes that a value takes here, with those in a list."""
     if isinstance(value, list | tuple):
         return getsizeof(value) + sum(map(_size, value))
     return getsizeof(value)
 
 
 def _naive(value: object) -> object:
-    """A moment as columns have it: UTC, without a zone."""
+    """Return a moment as columns have it: UTC, without a zone."""
     if isinstance(value, datetime) and value.tzinfo is not None:
         return value.astimezone(UTC).replace(tzinfo=None)
     return value

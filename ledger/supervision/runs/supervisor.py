@@ -1,4 +1,9 @@
-"""Standing: which models are run now, for whom and with which parameters; and how leads get into the log."""
+"""The supervisor: active models are run as the log grows, and what they find becomes leads.
+
+A model that looks at one case at a time is run on the cases that have changed; every model is run over everything once
+in a while, since clocks run out without an event. A finding that was raised before is the same lead and is not raised
+again.
+"""
 
 from __future__ import annotations
 
@@ -19,14 +24,14 @@ from ledger.core.events import Stream
 from ledger.core.events.supervision import MAX_CITED, CitedDataset, LeadRaised
 from ledger.core.events.terms import EventRef
 from ledger.core.procedure.jurisdiction import in_line, is_within
-from ledger.core.signing.authority import Agency, AuthorityState
+from ledger.core.signing.authority import AuthorityState
 from ledger.core.supervision import ModelState
 from ledger.core.supervision.models import STREAM
 from ledger.recording import supervision_streams
 from ledger.recording.system_stream import SystemStream
 from ledger.store import log, supervision
 from ledger.store.cases import Page
-from ledger.store.database import Connection, Database
+from ledger.store.database import Database
 from ledger.supervision.leads import lead_of, procuratorate_for
 from ledger.supervision.model_faults import ModelRefused, Wording
 from ledger.supervision.models.definition import Model, Sql
@@ -58,7 +63,7 @@ class RunFault(Struct, frozen=True):
 
 
 def fault_of(model_id: str, procuratorate: str, error: TallystickError) -> RunFault:
-    """What the error tells of this run."""
+    """Return what the error says of this run."""
     says = error.expected if isinstance(error, ModelRefused | QueryRefused) else error.message
     return RunFault(model_id, procuratorate, says)
 
@@ -87,32 +92,36 @@ class Record:
         self._database = database
         self._system = system
         self._runner = runner or ModelRunner()
-        self._known: tuple[tuple[str, int], ...] = ()
+        self._versions: tuple[tuple[str, int], ...] = ()
         self._standing = Standing()
 
     def standing(self) -> Standing:
-        """The models that are published or adopted and not retired, read anew where one has changed."""
+        """Return the models that are published or adopted and not retired, read anew if one has changed."""
         with self._database.read() as connection:
             rows = supervision.list_models(connection, Page(MODELS_AT_MOST, None), retired=False)
-            known = tuple((str(row["model_id"]), int(row["updated_index"])) for row in rows)
-            if known == self._known:
+            versions = tuple((str(row["model_id"]), int(row["updated_index"])) for row in rows)
+            if versions == self._versions:
                 return self._standing
             agencies = self.authority().agencies
-            states = [_model_of(connection, model_id, agencies) for model_id, _ in known]
-        found = [one for state in states for one in self._runs(state)]
+            states = [
+                supervision_streams.matter_of(connection, STREAM + model_id, agencies) for model_id, _ in versions
+            ]
+        runs = [run for state in states if isinstance(state, ModelState) for run in self._runs(state)]
         self._standing = Standing(
-            tuple(one for one in found if isinstance(one, Run)),
-            tuple(one for one in found if isinstance(one, RunFault)),
+            tuple(run for run in runs if isinstance(run, Run)),
+            tuple(run for run in runs if isinstance(run, RunFault)),
         )
-        self._known = known
+        self._versions = versions
         return self._standing
 
     def _runs(self, state: ModelState) -> Iterator[Run | RunFault]:
-        """Who runs the model: its publisher by its defaults, unless it adopted its own model with others."""
+        """Yield who runs the model: its publisher by its defaults, unless it adopted its own model with others."""
         wanted: dict[str, tuple[int, Mapping[str, str]]] = {state.publisher: (state.newest.body.version, {})}
         wanted |= {agency: (adoption.version, adoption.parameters) for agency, adoption in state.adoptions.items()}
         for agency, (version, parameters) in sorted(wanted.items()):
-            definition = next(one.body.definition for one in state.versions if one.body.version == version)
+            definition = next(
+                published.body.definition for published in state.versions if published.body.version == version
+            )
             try:
                 yield Run(self._runner.read(definition), agency, parameters)
             except Unavailable:
@@ -122,15 +131,15 @@ class Record:
                 yield fault_of(state.model_id, agency, error)
 
     def known(self, lead_ids: Iterable[str]) -> frozenset[str]:
-        """Those of the leads that were raised."""
+        """Return those of the leads that were raised."""
         with self._database.read() as connection:
             heads = log.heads(connection, [("supervision", lead_id) for lead_id in lead_ids])
         return frozenset(stream_id for _, stream_id in heads)
 
     def events(self, digests: Collection[str]) -> tuple[EventRef, ...]:
-        """The first of the events of these payload digests, in the order of the log: as many as a lead cites.
+        """Return the first of the events with these payload digests, in log order: as many as a lead cites.
 
-        Raises NotFound where one of them is not in the log.
+        Raises NotFound if one of them is not in the log.
         """
         with self._database.read() as connection:
             refs = log.references(connection, sorted(digests))
@@ -142,19 +151,21 @@ class Record:
     def datasets(
         self, dataset_id: str | None, rows: Sequence[str], size: int, procuratorate: str
     ) -> tuple[CitedDataset, ...]:
-        """The citation of rows of the data set that models of the procuratorate see at this tree size; none of None."""
+        """Cite rows of the data set that the procuratorate's models see at this tree size; empty for None."""
         if dataset_id is None:
             return ()
         agencies = self.authority().agencies
         near = {name for name, agency in agencies.items() if in_line(agency, agencies[procuratorate])}
-        found = current(self._registered(size), near).get(dataset_view(dataset_id))
-        if found is None:
+        registered = current(self._registered(size), near).get(dataset_view(dataset_id))
+        if registered is None:
             raise NotFound(f"no data set {dataset_id} is registered", field="dataset_id")
-        cited = CitedDataset(dataset_id=found.body.dataset_id, digest=found.body.digest, rows=tuple(rows[:MAX_CITED]))
+        cited = CitedDataset(
+            dataset_id=registered.body.dataset_id, digest=registered.body.digest, rows=tuple(rows[:MAX_CITED])
+        )
         return (cited,)
 
     def put(self, lead: LeadRaised) -> bool:
-        """Whether the lead is new: another process may have raised it meanwhile. Durable when this returns."""
+        """Record the lead durably; return False if another process raised it meanwhile."""
         try:
             self._system.append(lead, Stream(kind="supervision", id=lead.lead_id))
         except (Conflict, RuleRefused) as error:
@@ -162,12 +173,6 @@ class Record:
                 return False
             raise
         return True
-
-
-def _model_of(connection: Connection, model_id: str, agencies: Mapping[str, Agency]) -> ModelState:
-    state = supervision_streams.matter_of(connection, STREAM + model_id, agencies)
-    assert isinstance(state, ModelState)
-    return state
 
 
 LOOK_EVERY_S = 1.0
@@ -216,7 +221,7 @@ class Supervisor:
         self.state = RunState()
 
     def run(self, stop: Event) -> None:
-        """Looks until it is told to stop."""
+        """Look at the log until ``stop`` is set."""
         self._stop = stop
         while not stop.is_set():
             began = time.monotonic()
@@ -224,7 +229,7 @@ class Supervisor:
             stop.wait(max(LOOK_EVERY_S, PAUSE * (time.monotonic() - began)))
 
     def try_step(self) -> None:
-        """A step whose failure is told in the state, and keeps no later one from being taken."""
+        """Take a step. A failure is kept in the state, and later steps are still taken."""
         try:
             self.step()
         except TallystickError as error:
@@ -235,7 +240,7 @@ class Supervisor:
             self._say_that_none_runs(RunFault(ALL, "", type(error).__name__))
 
     def step(self) -> int:
-        """The number of leads raised by one look at what has changed, or at everything where that is due."""
+        """Look at what has changed, or at everything if that is due; return the number of leads raised."""
         standing = self.record.standing()
         if not standing.runs and not standing.faults:
             self._faults.clear()
@@ -245,7 +250,7 @@ class Supervisor:
         touched = self.views.touched(self._looked, head)
         if touched is None or standing is not self._ran or time.monotonic() >= self._next_whole:
             return self._look_at_all(standing, head)
-        small = [one for one in standing.runs if one.model.scope == "case"] if touched else []
+        small = [run for run in standing.runs if run.model.scope == "case"] if touched else []
         raised = self._look(small, cases=touched)
         self._looked = head
         self.state = replace(self.state, raised=self.state.raised + raised, faults=self._told_faults())
@@ -263,94 +268,92 @@ class Supervisor:
         return raised
 
     def _look(self, runs: Iterable[Run], *, cases: frozenset[str] | None = None) -> int:
-        """These models over all cases or some of them; what is wrong with one stays with it."""
+        """Run these models over all cases or some of them; a fault of one stays with it."""
         as_of = datetime.fromtimestamp(self._clock() // 1000, UTC)
         by_procuratorate = groupby(sorted(runs, key=_procuratorate), key=_procuratorate)
         return sum(self._look_for(agency, list(group), cases, as_of) for agency, group in by_procuratorate)
 
     def _look_for(self, procuratorate: str, runs: Sequence[Run], cases: frozenset[str] | None, as_of: datetime) -> int:
-        """The models of one procuratorate, over what it may see."""
+        """Run the models of one procuratorate over what it may see."""
         raised, hinted = 0, list[tuple[Run, frozenset[str]]]()
         with self._export(procuratorate, as_of, cases) as export:
-            for one in runs:
-                findings = self._findings(one, export, as_of)
-                if cases is not None and isinstance(one.model.condition, Sql):
-                    hinted.append((one, self._new(findings)))
+            for run in runs:
+                findings = self._findings(run, export, as_of)
+                if cases is not None and isinstance(run.model.condition, Sql):
+                    lead_ids = frozenset(finding.lead_id for finding in findings)
+                    hinted.append((run, lead_ids - self.record.known(lead_ids)))
                 else:
-                    raised += self._raise(one, findings, export.size, as_of)
+                    raised += self._raise(run, findings, export.size, as_of)
         # SQL says of itself that a finding depends on one case alone, and may be wrong: what it finds in some cases is
         # raised where it finds that in all of them, too.
         if any(lead_ids for _, lead_ids in hinted):
             with self._export(procuratorate, as_of) as export:
-                for one, lead_ids in hinted:
-                    findings = self._findings(one, export, as_of) if lead_ids else []
+                for run, lead_ids in hinted:
+                    findings = self._findings(run, export, as_of) if lead_ids else []
                     both = [finding for finding in findings if finding.lead_id in lead_ids]
-                    raised += self._raise(one, both, export.size, as_of)
+                    raised += self._raise(run, both, export.size, as_of)
         return raised
 
     @contextmanager
     def _export(self, procuratorate: str, as_of: datetime, cases: frozenset[str] | None = None) -> Iterator[Export]:
-        """A model sees what the procuratorate sees that runs it."""
+        """Export what the procuratorate may see that runs the models."""
         jurisdiction = self.record.authority().agencies[procuratorate].profile.jurisdiction
         with self.views.export(cases, jurisdiction=jurisdiction, now=as_of) as export:
             yield export
 
-    def _findings(self, one: Run, export: Export, as_of: datetime) -> list[Finding]:
+    def _findings(self, run: Run, export: Export, as_of: datetime) -> list[Finding]:
         """Return what the model finds: nothing where its run fails, which is noted. A row that is no finding stops no
         other."""
         if self._stop.is_set():
             raise Unavailable("this service is ending")
         try:
-            result = self._runner.run(export, one.model, one.parameters, as_of)
+            result = self._runner.run(export, run.model, run.parameters, as_of)
         except TallystickError as error:
-            self._take_note(one, error)
+            self._take_note(run, error)
             return []
         except Exception as error:  # a defect of ours at one model: the others are run
-            logger.exception("a model failed for a reason that nobody foresaw", model=one.model.model_id)
-            self._keep_fault(one, RunFault(one.model.model_id, one.procuratorate, type(error).__name__))
+            logger.exception("a model failed for a reason that nobody foresaw", model=run.model.model_id)
+            self._keep_fault(run, RunFault(run.model.model_id, run.procuratorate, type(error).__name__))
             return []
         if result.refused_row is not None:
-            self._take_note(one, result.refused_row)
+            self._take_note(run, result.refused_row)
         return result.findings
 
-    def _new(self, findings: Sequence[Finding]) -> frozenset[str]:
-        """Return the leads that were not raised yet."""
-        return frozenset(one.lead_id for one in findings) - self.record.known(one.lead_id for one in findings)
-
-    def _raise(self, one: Run, found: Sequence[Finding], size: int, as_of: datetime) -> int:
-        """The number of leads made of those findings that are new; what is wrong with one stays with it."""
-        known, raised = self.record.known(finding.lead_id for finding in found), 0
+    def _raise(self, run: Run, findings: Sequence[Finding], size: int, as_of: datetime) -> int:
+        """Raise the findings that are new as leads and return their number; a fault of one stays with it."""
+        already, raised = self.record.known(finding.lead_id for finding in findings), 0
         agencies = self.record.authority().agencies
-        for finding in found:
-            if finding.lead_id in known:
+        for finding in findings:
+            if finding.lead_id in already:
                 continue
-            having = procuratorate_for(agencies, finding.supervised)
-            if having is None:
-                self._take_note(one, _supervised_by_nobody(finding))
+            procuratorate, supervised = procuratorate_for(agencies, finding.supervised), finding.supervised
+            if procuratorate is None:
+                message = f"no procuratorate supervises {supervised}: nobody is told of {finding.lead_id}"
+                self._take_note(run, NotFound(message, field="supervised"))
                 continue
-            if not _concerns(agencies, one, finding):
-                continue
+            if not is_within(agencies[supervised], agencies[run.procuratorate]):
+                continue  # the agency that must answer is outside the jurisdiction of who runs the model
             try:
-                raised += self._put(one, finding, having, size, as_of)
+                raised += self._put(run, finding, procuratorate, size, as_of)
             except Unavailable:
                 raise  # nothing can be written now: all of it is looked at again
             except TallystickError as error:
-                self._take_note(one, error)
+                self._take_note(run, error)
             except Exception as error:  # a defect of ours at what one model finds: others' findings are raised
-                logger.exception("a lead failed for a reason that nobody foresaw", model=one.model.model_id)
-                self._keep_fault(one, RunFault(one.model.model_id, one.procuratorate, type(error).__name__))
+                logger.exception("a lead failed for a reason that nobody foresaw", model=run.model.model_id)
+                self._keep_fault(run, RunFault(run.model.model_id, run.procuratorate, type(error).__name__))
         return raised
 
-    def _put(self, one: Run, finding: Finding, having: str, size: int, as_of: datetime) -> bool:
+    def _put(self, run: Run, finding: Finding, procuratorate: str, size: int, as_of: datetime) -> bool:
         lead = lead_of(
             finding,
-            one.model,
-            one.parameters,
-            procuratorate=having,
+            run.model,
+            run.parameters,
+            procuratorate=procuratorate,
             size=size,
             as_of=as_of,
             events=self.record.events(finding.evidence),
-            datasets=self.record.datasets(finding.dataset_id, finding.dataset_rows, size, one.procuratorate),
+            datasets=self.record.datasets(finding.dataset_id, finding.dataset_rows, size, run.procuratorate),
         )
         is_new = self.record.put(lead)
         if is_new:
@@ -359,14 +362,14 @@ class Supervisor:
 
     # -- what is wrong -------------------------------------------------------------------------------------------------
 
-    def _take_note(self, one: Run, error: TallystickError) -> None:
-        model_id = one.model.model_id
-        logger.warning("a model cannot be run", model=model_id, agency=one.procuratorate, reason=error.for_operator)
-        self._keep_fault(one, fault_of(model_id, one.procuratorate, error))
+    def _take_note(self, run: Run, error: TallystickError) -> None:
+        model_id = run.model.model_id
+        logger.warning("a model cannot be run", model=model_id, agency=run.procuratorate, reason=error.for_operator)
+        self._keep_fault(run, fault_of(model_id, run.procuratorate, error))
 
-    def _keep_fault(self, one: Run, fault: RunFault) -> None:
+    def _keep_fault(self, run: Run, fault: RunFault) -> None:
         """Keep the first fault of a run until everything is looked at again."""
-        self._faults.setdefault((one.model.model_id, one.procuratorate), fault)
+        self._faults.setdefault((run.model.model_id, run.procuratorate), fault)
 
     def _told_faults(self) -> tuple[RunFault, ...]:
         return tuple(fault for _, fault in sorted(self._faults.items()))
@@ -377,14 +380,3 @@ class Supervisor:
 
 def _procuratorate(run: Run) -> str:
     return run.procuratorate
-
-
-def _supervised_by_nobody(finding: Finding) -> NotFound:
-    return NotFound(
-        f"no procuratorate supervises {finding.supervised}: nobody is told of {finding.lead_id}", field="supervised"
-    )
-
-
-def _concerns(agencies: Mapping[str, Agency], one: Run, finding: Finding) -> bool:
-    """Whether the agency that must answer lies in the jurisdiction of the procuratorate that runs the model."""
-    return is_within(agencies[finding.supervised], agencies[one.procuratorate])

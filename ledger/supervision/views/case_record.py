@@ -1,4 +1,4 @@
-"""Mentions: what an event's body names - items, persons, handovers, measures - wherever in it that stands."""
+"""A case record: the steps of a case, each with the state before and after it and what its event mentions."""
 
 from __future__ import annotations
 
@@ -47,22 +47,22 @@ class Mentions(Struct, frozen=True):
 
 
 def mentions(body: Body) -> Mentions:
-    """Everything that ``body`` names."""
-    found: dict[Noun, dict[str, None]] = {}
+    """Return everything that ``body`` names, wherever in it that stands."""
+    names_by_noun: dict[Noun, dict[str, None]] = {}
     for noun, name in _named(body):
-        found.setdefault(noun, {})[name] = None
-    return Mentions({noun: tuple(names) for noun, names in found.items()})
+        names_by_noun.setdefault(noun, {})[name] = None
+    return Mentions({noun: tuple(names) for noun, names in names_by_noun.items()})
 
 
 def _named(value: Struct) -> Iterator[tuple[Noun, str]]:
     for field in value.__struct_fields__:
         inner = getattr(value, field)
         noun = _FIELDS.get(field)
-        for one in inner if isinstance(inner, tuple) else (inner,):
-            if isinstance(one, Struct):
-                yield from _named(one)
-            elif noun is not None and isinstance(one, str):
-                yield noun, one
+        for part in inner if isinstance(inner, tuple) else (inner,):
+            if isinstance(part, Struct):
+                yield from _named(part)
+            elif noun is not None and isinstance(part, str):
+                yield noun, part
 
 
 class Logged(Struct, frozen=True):
@@ -118,55 +118,52 @@ class CaseRecord:
 
     @cached_property
     def _naming(self) -> Mapping[tuple[Noun, str], tuple[Step, ...]]:
-        found: dict[tuple[Noun, str], list[Step]] = {}
+        steps_by_name: dict[tuple[Noun, str], list[Step]] = {}
         for step in self.steps:
             for noun, ids in step.named.ids.items():
-                for one in ids:
-                    found.setdefault((noun, one), []).append(step)
-        return {key: tuple(steps) for key, steps in found.items()}
+                for name in ids:
+                    steps_by_name.setdefault((noun, name), []).append(step)
+        return {key: tuple(steps) for key, steps in steps_by_name.items()}
 
     def naming(self, noun: Noun, name: str, *bodies: type[Body]) -> tuple[Step, ...]:
-        """The steps whose events name it, of these types where some are given."""
+        """Return the steps whose events name it, only those of these types if some are given."""
         steps = self._naming.get((noun, name), ())
         return tuple(step for step in steps if isinstance(step.body, bodies)) if bodies else steps
 
     def at(self, sequence: int) -> Step:
-        """The step of the event at ``sequence``."""
+        """Return the step of the event at ``sequence``."""
         return self.steps[sequence]
 
 
 def read_case(events: Iterable[Logged], acts: Acts, book: Rulebook, calendar: WorkCalendar) -> CaseRecord:
-    """Folds the events of one stream. Raises what the fold raises."""
-    return CaseRecord(tuple(_steps(events, acts)), book, calendar)
-
-
-def _steps(events: Iterable[Logged], acts: Acts) -> Iterator[Step]:
-    before: CaseState | None = None
+    """Fold the events of one stream. Raises what the fold raises."""
+    steps: list[Step] = []
     for event in events:
+        before = steps[-1].after if steps else None
         after, flags = fold(before, acts.act(event.payload, event.digest, event.signed_at))
-        yield Step(event, before, after, flags, mentions(event.payload.body))
-        before = after
+        steps.append(Step(event, before, after, flags, mentions(event.payload.body)))
+    return CaseRecord(tuple(steps), book, calendar)
 
 
 # -- values of columns -------------------------------------------------------------------------------------------------
 
 
 def moment(text: str | None) -> datetime | None:
-    """A TIMESTAMP of RFC 3339: UTC, without a zone."""
+    """Convert RFC 3339 to a TIMESTAMP: UTC, without a zone."""
     return None if text is None else datetime.fromisoformat(text).astimezone(UTC).replace(tzinfo=None)
 
 
 def day(text: str | None) -> date | None:
-    """A DATE."""
+    """Convert to a DATE."""
     return None if text is None else date.fromisoformat(text)
 
 
 def amount(quantity: Quantity | None) -> Decimal | None:
-    """A DECIMAL of a quantity's value."""
+    """Convert a quantity's value to a DECIMAL."""
     return None if quantity is None else Decimal(quantity.value)
 
 
 def evidence(steps: Iterable[Step | None]) -> list[str]:
-    """The digests of the steps' events in the order of the log, each once."""
-    found = {step.event.log_index: step.digest for step in steps if step is not None}
-    return [found[index] for index in sorted(found)]
+    """Return the digests of the steps' events in the order of the log, each once."""
+    digests = {step.event.log_index: step.digest for step in steps if step is not None}
+    return [digests[index] for index in sorted(digests)]

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 
 from ledger.core.custody.clocks import rule_of
-from ledger.core.custody.spans import Span, custody_spans
+from ledger.core.custody.spans import custody_spans
 from ledger.core.events import case, handover, record
 from ledger.store.clocks import line_of
 from ledger.supervision.views.case_record import CaseRecord, Step, day, evidence, moment
@@ -49,45 +49,39 @@ def persons(of: CaseRecord) -> Iterator[Row]:
 
 
 def measures(of: CaseRecord) -> Iterator[Row]:
-    for measure in of.state.measures.values():
-        steps = of.naming("measure", measure.measure_id)
+    for measure_id, measure in of.state.measures.items():
+        steps = of.naming("measure", measure_id)
         extended = [step for step in steps if isinstance(step.body, case.MeasureExtended)]
         grounds = [step.body.qualifying_ground for step in extended if isinstance(step.body, case.MeasureExtended)]
-        imposed = next((step for step in steps if _begins(step, measure.measure_id)), None)
+        imposed = ended_by = None
+        for step in steps:
+            match step.body:
+                case case.MeasureImposed():
+                    imposed = imposed or step
+                case case.MeasureChanged(new_measure_id=new_id) if new_id == measure_id:
+                    imposed = imposed or step
+                case case.MeasureChanged():
+                    ended_by = ended_by or "changed"
+                case case.MeasureLifted():
+                    ended_by = ended_by or "lifted"
         last = extended[-1] if extended else None
-        before = last.before.measures[measure.measure_id] if last and last.before else None
+        before = last.before.measures[measure_id] if last and last.before else None
         yield (
             of.case_id,
-            measure.measure_id,
+            measure_id,
             measure.person_id,
             measure.measure,
             imposed.payload.agency if imposed else None,
             moment(measure.started_at),
             day(measure.until),
             moment(measure.ended_at),
-            _ended_by(steps, measure.measure_id) if measure.ended_at else None,
+            ended_by if measure.ended_at else None,
             len(extended),
             moment(last.payload.occurred_at) if last else None,
             day(before.until) if before else None,
             next((ground for ground in reversed(grounds) if ground), None),
             evidence(steps or of.steps[:1]),
         )
-
-
-def _begins(step: Step, measure_id: str) -> bool:
-    body = step.body
-    if isinstance(body, case.MeasureChanged):
-        return body.new_measure_id == measure_id
-    return isinstance(body, case.MeasureImposed)
-
-
-def _ended_by(steps: tuple[Step, ...], measure_id: str) -> str | None:
-    for step in steps:
-        if isinstance(step.body, case.MeasureChanged) and step.body.measure_id == measure_id:
-            return "changed"
-        if isinstance(step.body, case.MeasureLifted):
-            return "lifted"
-    return None
 
 
 def decisions(of: CaseRecord) -> Iterator[Row]:
@@ -111,7 +105,7 @@ def decisions(of: CaseRecord) -> Iterator[Row]:
 
 
 def events(of: CaseRecord) -> Iterator[Row]:
-    """But for ``anchored_at``, which comes with the anchors."""
+    """Yield the events without ``anchored_at``, which comes with the anchors."""
     for step in of.steps:
         event, payload = step.event, step.payload
         yield (
@@ -191,31 +185,22 @@ def corrections(of: CaseRecord) -> Iterator[Row]:
 
 
 def links(of: CaseRecord) -> Iterator[Row]:
-    for step, other, relation in _linked(of):
-        yield of.case_id, other, relation, moment(step.payload.occurred_at), [step.digest]
-
-
-def _linked(of: CaseRecord) -> Iterator[tuple[Step, str, str]]:
+    row: tuple[str, str]
     for step in of.steps:
         match step.body:
             case case.CaseLinked(other_case_id=other, relation=relation):
-                yield step, other, relation
+                row = other, relation
             case case.CaseSplit(new_case_id=other):
-                yield step, other, "split"
+                row = other, "split"
             case case.CaseJoined(other_case_id=other):
-                yield step, other, "joined"
-
-
-def _spans(of: CaseRecord) -> tuple[Span, ...]:
-    return custody_spans((step.payload, step.after) for step in of.steps)
-
-
-def _ends(of: CaseRecord, span: Span) -> list[str]:
-    return evidence([of.at(span.since.sequence), of.at(span.until.sequence) if span.until else None])
+                row = other, "joined"
+            case _:
+                continue
+        yield of.case_id, *row, moment(step.payload.occurred_at), [step.digest]
 
 
 def custody(of: CaseRecord) -> Iterator[Row]:
-    for span in _spans(of):
+    for span in custody_spans((step.payload, step.after) for step in of.steps):
         standing = span.standing
         yield (
             of.case_id,
@@ -231,12 +216,12 @@ def custody(of: CaseRecord) -> Iterator[Row]:
             moment(span.until.occurred_at) if span.until else None,
             span.since.sequence,
             span.until.sequence if span.until else None,
-            _ends(of, span),
+            evidence([of.steps[span.since.sequence], of.steps[span.until.sequence] if span.until else None]),
         )
 
 
 def stages(of: CaseRecord) -> Iterator[Row]:
-    """A stage lasts while the case stands at it, whoever answers for it meanwhile."""
+    """Yield the stages. A stage lasts while the case stands at it, whichever agency is responsible meanwhile."""
     entered = [step for step in of.steps if step.before is None or step.before.stage != step.after.stage]
     for number, (step, following) in enumerate(zip(entered, [*entered[1:], None], strict=True), start=1):
         yield (
@@ -251,7 +236,7 @@ def stages(of: CaseRecord) -> Iterator[Row]:
 
 
 def clocks(of: CaseRecord) -> Iterator[Row]:
-    """Without the status, which depends on the moment asked about; ``paused`` is whether the clock rests."""
+    """Yield the clocks without their status, which depends on the moment asked about."""
     indices = {step.digest: step.event.log_index for step in of.steps}
     for clock in of.state.clocks.values():
         line = line_of(of.state, clock, of.book, of.calendar)

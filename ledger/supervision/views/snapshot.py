@@ -1,4 +1,4 @@
-"""Views: a snapshot in a file, brought up to the log case by case, and sessions that ask it."""
+"""The snapshot: the views in a DuckDB file, brought up to the log case by case, and sessions that ask it."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ logger = structlog.get_logger(__name__)
 
 
 def no_datasets(_size: int, _near: Collection[str] | None) -> Mapping[str, Outside]:
-    """Where there are none."""
+    """Return no data sets."""
     return {}
 
 
@@ -68,7 +68,7 @@ class Export(Struct, frozen=True):
 
 @contextmanager
 def exported_session(export: Export, limits: Limits) -> Iterator[Session]:
-    """A session over what was exported: it answers as one of ``Views`` does."""
+    """Open a session over an export; it answers as one of ``Views`` does."""
     connection = snapshot_tables.open_export(Path(export.folder), limits)
     try:
         snapshot_tables.show(connection, None)
@@ -84,39 +84,39 @@ class Source(Protocol):
 
     @property
     def acts(self) -> Acts:
-        """Makes acts of the log's events."""
+        """Return what makes acts of the log's events."""
         ...
 
     def head(self) -> Head:
-        """How far it has come."""
+        """Return how far the log has come."""
         ...
 
     def digest_at(self, size: int) -> str | None:
-        """The digest of the last entry below ``size``."""
+        """Return the payload digest of the last entry below ``size``."""
         ...
 
     def touched(self, start: int, end: int) -> list[str]:
-        """The cases with events at ``start <= index < end``, sorted."""
+        """Return the cases with events at ``start <= index < end``, sorted."""
         ...
 
     def case(self, case_id: str, end: int) -> list[Logged]:
-        """The events of a case below ``end``, in their order."""
+        """Return the events of a case below ``end``, in their order."""
         ...
 
     def matters(self, start: int, end: int) -> list[MatterRecord]:
-        """The leads and recommendations with events at ``start <= index < end``, as they stand below ``end``."""
+        """Return the leads and recommendations with events at ``start <= index < end``, as they stand below ``end``."""
         ...
 
     def agencies(self) -> list[Row]:
-        """The rows of the view."""
+        """Return the rows of the view."""
         ...
 
     def datasets(self, end: int) -> list[Row]:
-        """The rows of the view."""
+        """Return the rows of the view."""
         ...
 
     def anchors(self, after: int, end: int) -> Anchors:
-        """The final anchors of a number above ``after`` and of at most ``end`` entries.
+        """Return the final anchors of a number above ``after`` and of at most ``end`` entries.
 
         None beyond the first whose time is not known yet: an event has the first anchor over it, or none.
         """
@@ -127,11 +127,11 @@ class LeftWith(Protocol):
     """Remembers with what digest the file of the views was left, out of reach of whoever writes to the file."""
 
     def last(self) -> str | None:
-        """None where nothing is known of it."""
+        """Return the digest, or None if nothing is known of the file."""
         ...
 
     def keep(self, digest: str) -> None:
-        """Raises Unavailable where it cannot be kept."""
+        """Keep the digest. Raises Unavailable if it cannot be kept."""
         ...
 
 
@@ -150,11 +150,11 @@ class Views:
         datasets: Callable[[int, Collection[str] | None], Mapping[str, Outside]] = no_datasets,
         left_with: LeftWith | None = None,
     ):
-        """``mark`` names the rules and the calendar that ends of clocks are counted by; ``path`` None is memory.
+        """Set up views over a source; ``path`` None keeps them in memory.
 
-        With ``left_with`` a file is used only as it was left; one that was changed, or not closed, is made anew.
-
-        ``datasets`` gives the data sets of a tree size, by the names of their views.
+        ``mark`` names the rules and the calendar that ends of clocks are counted by. With ``left_with`` a file is used
+        only as it was left; one that was changed, or not closed, is made anew. ``datasets`` returns the data sets of a
+        tree size, by the names of their views.
         """
         self._path = path
         self._source = source
@@ -168,7 +168,7 @@ class Views:
         self._connection: duckdb.DuckDBPyConnection | None = None
 
     def refresh(self) -> Head:
-        """Brings the views up to the log as it is now, and says how far that is. Raises what reading the log raises."""
+        """Bring the views up to the log and return how far that is. Raises what reading the log raises."""
         with self._lock:
             connection = self._open()
             size, digest = _kept_head(connection)
@@ -184,8 +184,10 @@ class Views:
             return head
 
     def touched(self, since: Head, until: Head) -> frozenset[str] | None:
-        """The cases with events from the one head to the other, whoever brought the views up to it; None where the one
-        is of another log."""
+        """Return the cases with events between the two heads, whoever brought the views up to them.
+
+        None if ``since`` is of another log.
+        """
         if since.size > until.size or self._source.digest_at(since.size) != since.digest:
             return None
         return frozenset(self._source.touched(since.size, until.size))
@@ -199,10 +201,10 @@ class Views:
         now: datetime | None = None,
         outside: bool = False,
     ) -> Iterator[Session]:
-        """A session over all cases, or over these: of one tree size, whatever is written meanwhile.
+        """Open a session over all cases, or over these, at one tree size, whatever is written meanwhile.
 
-        With a ``jurisdiction`` only over what its procuratorates may see ``now``. ``outside`` shows registered data
-        sets too, which are for runs of models alone: they name persons.
+        With a ``jurisdiction`` only over what its procuratorates may see ``now``. ``outside`` includes registered data
+        sets, which are for runs of models alone: they name persons.
         """
         with self._lock:
             connection = self._open().cursor()
@@ -211,15 +213,17 @@ class Views:
             snapshot_tables.show(connection, cases, jurisdiction=jurisdiction, now=now)
             size, _ = _kept_head(connection)
             datasets = self._outside(connection, size, jurisdiction) if outside else {}
-            for name, one in datasets.items():
-                connection.register(name, one.table)
+            for name, dataset in datasets.items():
+                connection.register(name, dataset.table)
             yield Session(connection, size=size, datasets=tuple(datasets), limits=self._limits)
         finally:
             connection.close()
 
     def read_datasets(self, jurisdiction: str) -> None:
-        """Reads the data sets that an export for a jurisdiction has beside its views, if they were not read yet: that
-        may need a worker, so it is done by whoever holds none."""
+        """Read the data sets that an export for a jurisdiction includes, if they were not read yet.
+
+        That may need a worker, so it is done by whoever holds none.
+        """
         with self._lock:
             connection = self._open().cursor()
         try:
@@ -231,8 +235,10 @@ class Views:
     def export(
         self, cases: Iterable[str] | None = None, *, jurisdiction: str | None = None, now: datetime | None = None
     ) -> Iterator[Export]:
-        """What a session over these cases, a jurisdiction and its data sets would ask, in files that are there until
-        the block is left: for a model that is run in another process, which has nothing else within reach."""
+        """Export what a session over these cases, a jurisdiction and its data sets would ask, as files of this block.
+
+        For a model that is run in another process, which has nothing else within reach.
+        """
         with self._lock:
             connection = self._open().cursor()
         beside = None if self._path is None else self._path.parent
@@ -244,8 +250,8 @@ class Views:
                 outside = self._outside(connection, size, jurisdiction)
                 connection.execute("ROLLBACK")
                 files = {
-                    name: one.path or snapshot_tables.write(Path(folder, f"{name}{OUTSIDE}"), one.table)
-                    for name, one in outside.items()
+                    name: dataset.path or snapshot_tables.write(Path(folder, f"{name}{OUTSIDE}"), dataset.table)
+                    for name, dataset in outside.items()
                 }
                 yield Export(folder, size, files)
         finally:
@@ -254,16 +260,16 @@ class Views:
     def _outside(
         self, connection: duckdb.DuckDBPyConnection, size: int, jurisdiction: str | None
     ) -> Mapping[str, Outside]:
-        """The data sets that a jurisdiction's models compare with: those of its agencies, of those above and below."""
+        """Return the data sets that a jurisdiction's models compare with: of its agencies, of those above and below."""
         return self._datasets(size, None if jurisdiction is None else snapshot_tables.in_line(connection, jurisdiction))
 
     def size(self) -> int:
-        """The tree size that the views are of."""
+        """Return the tree size of the views."""
         with self._lock:
             return _kept_head(self._open())[0]
 
     def close(self) -> None:
-        """Ends every session."""
+        """Close the database; sessions end."""
         with self._lock:
             if self._connection is not None:
                 self._connection.close()
@@ -272,7 +278,7 @@ class Views:
                     self._left_with.keep(_digest_of(self._path))
 
     def _write(self, connection: duckdb.DuckDBPyConnection, touched: list[str], start: int, head: Head) -> None:
-        """One transaction: whoever asks sees the views of before or of after."""
+        """Bring the views up in one transaction: a session sees the views of before or of after."""
         began = time.monotonic()
         connection.execute("BEGIN TRANSACTION")
         try:
@@ -308,7 +314,9 @@ class Views:
     def _open(self) -> duckdb.DuckDBPyConnection:
         if self._connection is not None:
             return self._connection
-        is_as_left = self._is_as_it_was_left()
+        is_as_left = True
+        if self._left_with is not None and self._path is not None and self._path.exists():
+            is_as_left = not _log_of(self._path).exists() and self._left_with.last() == _digest_of(self._path)
         try:
             self._connection = self._opened()  # whoever has the file open keeps it: it is not looked into before
             if not is_as_left:
@@ -324,11 +332,6 @@ class Views:
             else:
                 logger.warning("the views cannot be read, and are made anew", reason=reason)
         return self._anew()
-
-    def _is_as_it_was_left(self) -> bool:
-        if self._left_with is None or self._path is None or not self._path.exists():
-            return True
-        return not _log_of(self._path).exists() and self._left_with.last() == _digest_of(self._path)
 
     def _opened(self) -> duckdb.DuckDBPyConnection:
         if self._path is None:
@@ -358,7 +361,7 @@ class Views:
 
 
 def _log_of(path: Path) -> Path:
-    """DuckDB's write-ahead log; there is none beside a file that was closed in order."""
+    """Return the path of DuckDB's write-ahead log; a file that was closed in order has none."""
     return path.with_name(path.name + ".wal")
 
 

@@ -1,7 +1,7 @@
-"""Tables: what is kept of a case for each view, and how the views are made of it.
+"""The tables of the snapshot: what is kept of a case for each view, and how the views are made of it.
 
-Two views need more than the case: when an event was anchored is told by the anchors that came after it, how a clock
-stands by the moment asked about. They are put together when a session opens.
+Two views need more than the case: when an event was anchored depends on later anchors, the status of a clock on the
+moment asked about. They are put together when a session opens.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ _ANCHORS = {"number": "BIGINT", "size": "BIGINT", "anchored_at": "TIMESTAMP"}
 
 
 def kept_kinds(view: str) -> dict[str, str]:
-    """The columns that are kept for a view, with their types."""
+    """Return the columns that are kept for a view, with their types."""
     kinds = views()[view].kinds()
     if view == "events":
         del kinds["anchored_at"]
@@ -76,7 +76,7 @@ def kept_kinds(view: str) -> dict[str, str]:
 
 
 def create(connection: duckdb.DuckDBPyConnection) -> None:
-    """All tables, empty, in a new database."""
+    """Create all tables, empty, in a new database."""
     tables = {name: kept_kinds(name) for name in (*OF_A_CASE, *OF_A_MATTER, *OF_THE_LOG)}
     tables |= {"anchors": _ANCHORS, "parties": _PARTIES}
     statements = "".join(table_of(name, kinds, schema=KEPT) for name, kinds in tables.items())
@@ -84,7 +84,7 @@ def create(connection: duckdb.DuckDBPyConnection) -> None:
 
 
 def insert(connection: duckdb.DuckDBPyConnection, table: str, kinds: Mapping[str, str], rows: list[Row]) -> None:
-    """Adds the rows, whose values are in the order of ``kinds``."""
+    """Add the rows, whose values are in the order of ``kinds``."""
     if not rows:
         return
     columns = zip(*rows, strict=True)
@@ -99,21 +99,21 @@ def insert(connection: duckdb.DuckDBPyConnection, table: str, kinds: Mapping[str
 def replace_cases(
     connection: duckdb.DuckDBPyConnection, case_ids: Iterable[str], records: Iterable[CaseRecord]
 ) -> None:
-    """Puts the rows of these records in the place of all that there is of the cases."""
+    """Replace all rows of the cases by those of these records."""
     ids = list(case_ids)
     rows: dict[str, list[Row]] = {table: [] for table in (*OF_A_CASE, "parties")}
     for record in records:
         for view, rows_of in OF_A_CASE.items():
             rows[view] += rows_of(record)
         rows["parties"] += ((record.case_id, agency) for agency in sorted(record.state.agencies))
-    for name, made in rows.items():
+    for name, new_rows in rows.items():
         table = f"{KEPT}.{quoted(name)}"
         connection.execute(f"DELETE FROM {table} WHERE case_id IN (SELECT unnest($ids))", {"ids": ids})  # noqa: S608
-        insert(connection, name, _PARTIES if name == "parties" else kept_kinds(name), made)
+        insert(connection, name, _PARTIES if name == "parties" else kept_kinds(name), new_rows)
 
 
 def replace_matters(connection: duckdb.DuckDBPyConnection, records: Iterable[MatterRecord]) -> None:
-    """Puts the rows of these records in the place of those that there are of the same streams."""
+    """Replace the rows of the same streams by those of these records."""
     held = list(records)
     for view, rows_of in OF_A_MATTER.items():
         rows = [row for record in held for row in rows_of(record)]
@@ -124,17 +124,17 @@ def replace_matters(connection: duckdb.DuckDBPyConnection, records: Iterable[Mat
 
 
 def replace_all(connection: duckdb.DuckDBPyConnection, table: str, rows: list[Row]) -> None:
-    """Puts these rows in the place of all that the table has."""
+    """Replace all rows of the table."""
     connection.execute(f"DELETE FROM {KEPT}.{quoted(table)}")  # noqa: S608 - of the catalogue
     insert(connection, table, kept_kinds(table), rows)
 
 
 def add_anchors(connection: duckdb.DuckDBPyConnection, rows: list[Row]) -> None:
-    """Adds those of these anchors that are not kept yet: an anchor that is final does not change."""
+    """Add the anchors that are not kept yet: an anchor that is final does not change."""
     lowest = min(int(str(row[0])) for row in rows)
     kept = connection.execute("SELECT number FROM kept.anchors WHERE number >= $1", [lowest]).fetchall()
-    known = {number for (number,) in kept}
-    insert(connection, "anchors", _ANCHORS, [row for row in rows if row[0] not in known])
+    numbers = {number for (number,) in kept}
+    insert(connection, "anchors", _ANCHORS, [row for row in rows if row[0] not in numbers])
 
 
 # -- the views of a session --------------------------------------------------------------------------------------------
@@ -181,7 +181,7 @@ def show(
     jurisdiction: str | None = None,
     now: datetime | None = None,
 ) -> None:
-    """Makes the views of this connection: over all cases, or over these.
+    """Create the views of this connection: over all cases, or over these.
 
     With a ``jurisdiction`` only over its cases (offers that had to be answered before ``now`` count no more), over the
     leads and recommendations of its procuratorates, and over the data sets of its agencies, of those below it and of
@@ -202,8 +202,7 @@ def export(
     jurisdiction: str | None,
     now: datetime | None = None,
 ) -> None:
-    """Writes into the folder, a file for each table, all rows that the views of a jurisdiction are made of, or those of
-    these cases."""
+    """Write all rows that the views of a jurisdiction, or of these cases, are made of: a file for each table."""
     within = _within(connection, case_ids, jurisdiction, now)
     for name in (*OF_A_CASE, *OF_A_MATTER, *OF_THE_LOG, "anchors"):
         reader = connection.sql(f"{_kept(name)}{within.get(name, '')}").to_arrow_reader(EXPORTED_AT_ONCE)
@@ -221,7 +220,7 @@ def write(file: Path, table: pyarrow.Table) -> str:
 
 
 def open_export(folder: Path, limits: Limits) -> duckdb.DuckDBPyConnection:
-    """A database whose tables are the files that ``export`` wrote: they are mapped, not read into memory."""
+    """Open a database whose tables are the files that ``export`` wrote: they are mapped, not read into memory."""
     connection = open_database(limits=limits)
     connection.execute(f"CREATE SCHEMA {KEPT}")
     for file in sorted(folder.glob(f"*{ARROW}")):
@@ -231,7 +230,7 @@ def open_export(folder: Path, limits: Limits) -> duckdb.DuckDBPyConnection:
 
 
 def mapped(file: Path) -> pyarrow.Table:
-    """The table in an Arrow file, as far as it is looked at."""
+    """Map the table in an Arrow file; it is read as far as it is looked at."""
     return pyarrow.ipc.open_file(pyarrow.memory_map(str(file))).read_all()
 
 
@@ -245,7 +244,7 @@ def _within(
     jurisdiction: str | None,
     now: datetime | None,
 ) -> dict[str, str]:
-    """By view what is said after a selection from its rows, so that it gives those that are to be shown."""
+    """Return by view the SQL after a selection from its rows that keeps the rows to be shown."""
     ids = None if case_ids is None else list(case_ids)
     of_cases = of_matters = of_datasets = ""
     if jurisdiction is not None:
@@ -265,7 +264,7 @@ def _within(
 
 
 def in_line(connection: duckdb.DuckDBPyConnection, jurisdiction: str) -> frozenset[str]:
-    """The agencies of the jurisdiction, of those below it and of those above it."""
+    """Return the agencies of the jurisdiction, of those below it and of those above it."""
     rows = connection.execute(_AGENCIES_IN_LINE, {"jurisdiction": jurisdiction}).fetchall()
     return frozenset(agency for (agency,) in rows)
 

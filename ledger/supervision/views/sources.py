@@ -1,4 +1,4 @@
-"""Source: the ledger's own log, as views are made of it."""
+"""Sources of the views: the ledger's own log, or events that somebody holds without the log that they are from."""
 
 from __future__ import annotations
 
@@ -52,27 +52,44 @@ class LogSource:
         return [logged(entry) for entry in entries if entry.log_index < end]
 
     def matters(self, start: int, end: int) -> list[MatterRecord]:
-        agencies, found = self._authority().agencies, []
+        agencies, matters = self._authority().agencies, []
         with self._database.read() as connection:
             for stream_id in log.streams_between(connection, "supervision", start, end):
                 entries = [entry for entry in log.stream(connection, "supervision", stream_id) if entry.log_index < end]
                 state = supervision_streams.fold_stream(entries, agencies)
                 if isinstance(state, LeadState | RecommendationState):
-                    found.append(MatterRecord(stream_id, state, [logged(entry) for entry in entries]))
-        return found
+                    matters.append(MatterRecord(stream_id, state, [logged(entry) for entry in entries]))
+        return matters
 
     def agencies(self) -> list[Row]:
-        found = self._authority().agencies
+        agencies = self._authority().agencies
         return [
-            (one.agency_id, one.kind, one.profile.name.zh, one.profile.name.en, one.profile.jurisdiction)
-            for _, one in sorted(found.items())
+            (agency.agency_id, agency.kind, agency.profile.name.zh, agency.profile.name.en, agency.profile.jurisdiction)
+            for _, agency in sorted(agencies.items())
         ]
 
     def datasets(self, end: int) -> list[Row]:
-        return [_dataset(entry) for entry in self._registered(end)]
+        rows: list[Row] = []
+        for entry in self._registered(end):
+            event, body = logged(entry), _body(entry)
+            rows.append(
+                (
+                    body.dataset_id,
+                    body.source,
+                    body.legal_basis,
+                    day(body.period_from),
+                    day(body.period_until),
+                    body.rows,
+                    body.digest,
+                    entry.agency,
+                    moment(event.payload.occurred_at),
+                    [event.digest],
+                )
+            )
+        return rows
 
     def registered(self, end: int) -> list[Registered]:
-        """The registrations of data sets below ``end``, in the order of the log."""
+        """Return the registrations of data sets below ``end``, in the order of the log."""
         return [Registered(entry.agency, entry.payload_digest, _body(entry)) for entry in self._registered(end)]
 
     def _registered(self, end: int) -> list[StoredEntry]:
@@ -96,7 +113,7 @@ class LogSource:
 
 
 def logged(entry: StoredEntry) -> Logged:
-    """A stored event. Raises MalformedInput where the stored bytes are no payload."""
+    """Decode a stored event. Raises MalformedInput if the stored bytes are no payload."""
     return Logged(
         entry.log_index, entry.payload_digest, entry.signed_at, decode_payload(entry.payload, entry.event_type)
     )
@@ -108,22 +125,6 @@ def _body(entry: StoredEntry) -> DatasetRegistered:
     return body
 
 
-def _dataset(entry: StoredEntry) -> Row:
-    event, body = logged(entry), _body(entry)
-    return (
-        body.dataset_id,
-        body.source,
-        body.legal_basis,
-        day(body.period_from),
-        day(body.period_until),
-        body.rows,
-        body.digest,
-        entry.agency,
-        moment(event.payload.occurred_at),
-        [event.digest],
-    )
-
-
 class GivenActs:
     """Acts of given cases; what one cites of another case is looked up among them, and missing where it is not."""
 
@@ -132,7 +133,7 @@ class GivenActs:
         self._book = book
 
     def act(self, payload: Payload, digest: str, signed_at: int) -> Act:
-        """The event with the state that it cites."""
+        """Return the event with the state that it cites."""
         body = payload.body
         cites = body.split_from if isinstance(body, CaseOpened) else None
         cites = body.cites if isinstance(body, CaseJoined) else cites
@@ -193,7 +194,7 @@ class GivenSource:
         return Anchors(len(self._anchors), rows)
 
     def _by_case(self) -> dict[str, list[Logged]]:
-        found: dict[str, list[Logged]] = {}
+        by_case: dict[str, list[Logged]] = {}
         for event in self.events:
-            found.setdefault(event.payload.stream.id, []).append(event)
-        return found
+            by_case.setdefault(event.payload.stream.id, []).append(event)
+        return by_case

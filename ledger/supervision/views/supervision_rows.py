@@ -1,4 +1,4 @@
-"""Rows about supervision itself: leads and recommendations, with what became of them."""
+"""Rows of supervision itself: leads and recommendations, with what became of them."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ class MatterRecord(Struct, frozen=True):
     events: Sequence[Logged]
 
     def last_at(self, *bodies: type[Body]) -> str | None:
-        """When the last event of these types happened, as claimed."""
-        found = [event.payload.occurred_at for event in self.events if isinstance(event.body, bodies)]
-        return found[-1] if found else None
+        """Return the claimed time of the last event of these types."""
+        times = [event.payload.occurred_at for event in self.events if isinstance(event.body, bodies)]
+        return times[-1] if times else None
 
     def evidence(self) -> list[str]:
         return [event.digest for event in self.events]

@@ -1,4 +1,4 @@
-"""Face: what is shown of a library, every count fit to be published."""
+"""The library as society sees it: what is looked for and why, what came of it; static pages and counts for programs."""
 
 from __future__ import annotations
 
@@ -74,35 +74,35 @@ class Face(Struct, frozen=True):
 
 
 def make_face(subjects: Iterable[Subject], *, log_id: str, tree_size: int, root: str) -> Face:
-    """The models by business line and id, every count and total fit to be told."""
+    """Return the models by business line and id, with every count and total suppressed as far as it must be."""
     lines = choices(BusinessLine)
-    models = sorted(subjects, key=lambda one: (lines.index(one.business_line), one.model_id))
+    models = sorted(subjects, key=lambda subject: (lines.index(subject.business_line), subject.model_id))
     counts = {
-        (one.model_id, outturn): sum(one.leads.get(word, 0) for word in words)
-        for one in models
+        (subject.model_id, outturn): sum(subject.leads.get(word, 0) for word in words)
+        for subject in models
         for outturn, words in OUTTURNS.items()
     }
-    told = publish(counts)
+    suppressed = publish(counts)
     return Face(
         log_id=log_id,
         tree_size=tree_size,
         root=root,
         models=tuple(
             Shown(
-                one,
-                tuple(told.cells[one.model_id, outturn] for outturn in OUTTURNS),
-                told.rows[one.model_id],
-                _measured(one.figures),
+                subject,
+                tuple(suppressed.cells[subject.model_id, outturn] for outturn in OUTTURNS),
+                suppressed.rows[subject.model_id],
+                _measured(subject.figures),
             )
-            for one in models
+            for subject in models
         ),
-        outturns=tuple(told.columns[outturn] for outturn in OUTTURNS) if models else (),
-        total=told.total,
+        outturns=tuple(suppressed.columns[outturn] for outturn in OUTTURNS) if models else (),
+        total=suppressed.total,
     )
 
 
 def _measured(figures: Figures | None) -> Measured | None:
-    """Nothing of a measurement on fewer anomalies than would be told."""
+    """Return what may be published of a measurement: nothing if it planted fewer anomalies than are published."""
     if figures is None or figures.planted < SMALLEST_PUBLISHED:
         return None
     return Measured(
@@ -123,68 +123,59 @@ _WIDEST = 100  # of a bar
 
 
 def pages(face: Face) -> dict[str, bytes]:
-    """Each file by its path in the folder."""
-    made = {"index.html": _render("choose.html", "zh-CN", face=face), DATA: _data(face)}
+    """Render the public library: the content of each file by its path in the folder."""
+    files = {"index.html": _render("choose.html", "zh-CN", face=face), DATA: _data(face)}
+    lines: dict[str, list[Shown]] = {}
+    for shown in face.models:
+        lines.setdefault(shown.subject.business_line, []).append(shown)
     for language in LANGUAGES:
-        made[f"{language}/index.html"] = _render("index.html", language, face=face, lines=_lines(face))
+        files[f"{language}/index.html"] = _render("index.html", language, face=face, lines=lines)
         for shown in face.models:
             path = f"{language}/{shown.subject.model_id}.html"
-            made[path] = _render("model.html", language, face=face, shown=shown)
-    return made
-
-
-def _lines(face: Face) -> dict[str, list[Shown]]:
-    """The models by their business line."""
-    found: dict[str, list[Shown]] = {}
-    for shown in face.models:
-        found.setdefault(shown.subject.business_line, []).append(shown)
-    return found
+            files[path] = _render("model.html", language, face=face, shown=shown)
+    return files
 
 
 def _render(template: str, language: str, **given: Any) -> bytes:
     labels = Labels(language)
-    told = {
+
+    def share(least: int | None) -> str:
+        if least is None:
+            return labels.of("public", "less_than_80")
+        return labels.of("public", "all" if least == 100 else "at_least").format(least)
+
+    def width(total: Total, face: Face) -> int:
+        return total.at_least * _WIDEST // max(1, *(shown.total.at_least for shown in face.models))
+
+    context = {
         "language": language,
-        "other": next(one for one in LANGUAGES if one != language),
+        "other": next(other for other in LANGUAGES if other != language),
         "outturns": tuple(OUTTURNS),
         "say": lambda word: labels.of("public", word),
         "label": labels.of,
         "text": labels.told,
-        "share": lambda least: _share(labels, least),
-        "width": _width,
+        "share": share,
+        "width": width,
     }
-    return (templates_of(__package__).get_template(template).render(**told, **given).strip() + "\n").encode()
-
-
-def _share(labels: Labels, least: int | None) -> str:
-    if least is None:
-        return labels.of("public", "less_than_80")
-    return labels.of("public", "all" if least == 100 else "at_least").format(least)
-
-
-def _width(total: Total, face: Face) -> int:
-    """How long the bar of a total is."""
-    return total.at_least * _WIDEST // max(1, *(shown.total.at_least for shown in face.models))
+    return (templates_of(__package__).get_template(template).render(**context, **given).strip() + "\n").encode()
 
 
 def _data(face: Face) -> bytes:
-    made = {
+    fields = ("model_id", "version", "title", "business_line", "publisher", "published_on", "case_study")
+    data = {
         "format": FORMAT,
         "log_id": face.log_id,
         "tree_size": face.tree_size,
         "root": face.root,
-        "models": [_model(shown) for shown in face.models],
+        "models": [
+            {name: getattr(shown.subject, name) for name in fields} | {"leads": _counts(shown.outturns, shown.total)}
+            for shown in face.models
+        ],
         "leads": _counts(face.outturns, face.total),
     }
-    return msgspec.json.format(msgspec.json.encode(made), indent=2) + b"\n"
-
-
-def _model(shown: Shown) -> dict[str, Any]:
-    subject = shown.subject
-    told = ("model_id", "version", "title", "business_line", "publisher", "published_on", "case_study")
-    return {name: getattr(subject, name) for name in told} | {"leads": _counts(shown.outturns, shown.total)}
+    return msgspec.json.format(msgspec.json.encode(data), indent=2) + b"\n"
 
 
 def _counts(outturns: Sequence[int | Total | None], total: Total) -> dict[str, Any]:
-    """By outturn: a count, null where it is fewer than 5, or a total."""
+    """Map each outturn to its count (null for fewer than 5) or total."""
     return dict(zip(OUTTURNS, outturns, strict=bool(outturns))) | {"total": total}
