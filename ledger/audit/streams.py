@@ -15,7 +15,7 @@ from ledger.core.events import Payload, case, decode_again
 from ledger.core.log.replay import StreamHead, place_after
 from ledger.core.procedure.deadlines import WorkCalendar
 from ledger.core.signing.authority import Agency
-from ledger.core.supervision import Act, Matter, Move
+from ledger.core.supervision import Matter, Move, SupervisionAct
 from ledger.core.supervision import fold as fold_matter
 from ledger.recording.case_states import CaseStates
 from ledger.store import audit as rows
@@ -118,7 +118,7 @@ class _OfMatter:
 
     def take(self, row: StoredEntry, payload: Payload, _flags: tuple[Flag, ...], /) -> Iterator[AuditFinding]:
         try:
-            act = Act(payload, row.payload_digest, self._agencies, row.log_index)
+            act = SupervisionAct(payload, row.payload_digest, self._agencies, row.log_index)
             after = fold_matter(self._matter, act)
         except TallystickError as error:
             self.sound = False

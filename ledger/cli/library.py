@@ -27,7 +27,7 @@ from ledger.core.errors import RuleRefused, Unauthorized, Unavailable
 
 if TYPE_CHECKING:
     from ledger.cli.session import Session
-    from ledger.supervision.library.public import Face, Subject
+    from ledger.supervision.library.public import LibraryModel, PublicLibrary
 
 
 LARGEST = 1_000_000  # bytes of a YAML file that is read at all
@@ -119,10 +119,10 @@ def _of_file(file: Path) -> ModelPublished:
 
 def publication_of_text(text: str, **beside: Any) -> ModelPublished:
     """Make the publication of the model in a text. Raises ModelRefused."""
-    from ledger.supervision.library.publishing import said_of
+    from ledger.supervision.library.publishing import signed_fields_of
     from ledger.supervision.models.model_file import parse_model
 
-    return convert({**said_of(parse_model(text)), **beside}, ModelPublished)
+    return convert({**signed_fields_of(parse_model(text)), **beside}, ModelPublished)
 
 
 def _of_view(view: Mapping[str, Any]) -> ModelPublished:
@@ -258,23 +258,23 @@ def _earlier(folder: Path) -> set[str]:
     return names
 
 
-def _face(session: Session) -> Face:
+def _face(session: Session) -> PublicLibrary:
     """Fetch the library while the size of the log stays the same."""
-    from ledger.supervision.library.public import make_face
+    from ledger.supervision.library.public import make_public_library
 
     for _ in range(ATTEMPTS):
         log = session.service.get("/api/v1/log")
         subjects = list(_subjects(session))
         if session.service.get("/api/v1/log")["size"] == log["size"]:
             _require_anonymous(session, subjects)
-            return make_face(subjects, log_id=log["log_id"], tree_size=log["size"], root=log["root"])
+            return make_public_library(subjects, log_id=log["log_id"], tree_size=log["size"], root=log["root"])
     raise Unavailable("the log grew each time that the library was read", hint="Try again when less is recorded.")
 
 
-def _subjects(session: Session) -> Iterator[Subject]:
+def _subjects(session: Session) -> Iterator[LibraryModel]:
     """Yield the models that are in use and that this version can read."""
     from ledger.core.procedure.legal_days import legal_day_of
-    from ledger.supervision.library.public import Subject
+    from ledger.supervision.library.public import LibraryModel
 
     names = {agency["agency_id"]: agency["name"] for agency in session.service.pages("/api/v1/agencies", "agencies")}
     for line in session.service.pages("/api/v1/library", "models", retired="false"):
@@ -299,7 +299,7 @@ def _subjects(session: Session) -> Iterator[Subject]:
             "case_study": entry["case_study"],
             "leads": _turned_out(leads),
         }
-        yield convert(fields, Subject)
+        yield convert(fields, LibraryModel)
 
 
 def _turned_out(leads: Mapping[str, Mapping[str, int]]) -> dict[str, int]:
@@ -309,7 +309,7 @@ def _turned_out(leads: Mapping[str, Mapping[str, int]]) -> dict[str, int]:
     return dict(counts)
 
 
-def _require_anonymous(session: Session, subjects: list[Subject]) -> None:
+def _require_anonymous(session: Session, subjects: list[LibraryModel]) -> None:
     """Check that no published text identifies a case, a thing or a person. Raises RuleRefused at the first."""
     texts = [(subject.model_id, place, text) for subject in subjects for place, text in _texts(subject)]
     for first in range(0, len(texts), ASKED_AT_ONCE):
@@ -331,7 +331,7 @@ def _refuse(model_id: str, place: str, trace: Mapping[str, Any]) -> NoReturn:
     )
 
 
-def _texts(subject: Subject) -> Iterator[tuple[str, str]]:
+def _texts(subject: LibraryModel) -> Iterator[tuple[str, str]]:
     """Yield the freely written texts, each with its place."""
     texts: Mapping[str, Any] = {
         "title": subject.title,

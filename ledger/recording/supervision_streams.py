@@ -14,7 +14,7 @@ from ledger.core.events.record import DatasetRegistered
 from ledger.core.events.supervision import LeadClosed, ModelAdopted, ModelPublished, RecommendationIssued
 from ledger.core.procedure.jurisdiction import in_line, may_supervise, supervises
 from ledger.core.signing.authority import Agency, AuthorityState
-from ledger.core.supervision import Act, Matter, ModelState, Move, fold
+from ledger.core.supervision import Matter, ModelState, Move, SupervisionAct, fold
 from ledger.core.supervision.anonymity import Trace, known_traces, traces, words
 from ledger.core.supervision.recommendations import STREAM as RECOMMENDATION_STREAM
 from ledger.core.visibility import SUPERVISORS, Reader, reader_of
@@ -34,13 +34,13 @@ def fold_stream(entries: Iterable[StoredEntry], agencies: Agencies) -> Matter | 
     """Return the state after these entries of one stream, None for none."""
     state: Matter | None = None
     for entry in entries:
-        state = fold(state, Act(log.payload_of(entry), entry.payload_digest, agencies))
+        state = fold(state, SupervisionAct(log.payload_of(entry), entry.payload_digest, agencies))
     return state
 
 
 def advance(before: Matter | None, payload: Payload, digest: str, agencies: Agencies) -> Move:
     """Return the step from ``before`` by this event. Raises Conflict or RuleRefused."""
-    return Move(before, fold(before, Act(payload, digest, agencies)))
+    return Move(before, fold(before, SupervisionAct(payload, digest, agencies)))
 
 
 class Definitions(Protocol):

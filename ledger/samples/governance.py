@@ -16,7 +16,7 @@ from ledger.core.supervision.models import STREAM
 from ledger.samples.case_acts import digest, person_id
 from ledger.samples.player import Player
 from ledger.samples.stories import LeadStory
-from ledger.supervision.library.publishing import said_of
+from ledger.supervision.library.publishing import signed_fields_of
 from ledger.supervision.models.model_file import require_publishable, shipped_model
 
 MODELS = (
@@ -34,7 +34,7 @@ ADVICE = "sample-2026-11"
 
 def publish(player: Player, *models: str) -> list[ModelPublished]:
     """Publish shipped models by the analyst, as they are."""
-    bodies = [convert(said_of(require_publishable(shipped_model(name))), ModelPublished) for name in models]
+    bodies = [convert(signed_fields_of(require_publishable(shipped_model(name))), ModelPublished) for name in models]
     for body in bodies:
         player.stream("supervision", STREAM + body.model_id).write(body, "analyst")
     return bodies

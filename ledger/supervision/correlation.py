@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from itertools import pairwise
-from typing import Any, Final, Literal, Protocol, get_args
+from typing import Final, Literal, get_args
 
 import networkx
 from msgspec import Struct
 
 from ledger.core.errors import MalformedInput, NotFound
+from ledger.supervision.view_catalogue import ViewQueries
 
 NodeKind = Literal["case", "item", "seal", "digest", "officer", "person"]
 FOLLOWED_AT_MOST = 50  # neighbours of a node that is passed through
@@ -38,13 +39,7 @@ ORDER BY a_kind, a, b_kind, b, relation
 _CALLED = "SELECT case_id FROM cases WHERE case_id IN (SELECT unnest($ids)) ORDER BY case_id"
 
 
-class Asked(Protocol):
-    """Answers a query over the views."""
-
-    def rows(self, sql: str, parameters: Mapping[str, object], as_of: datetime) -> list[dict[str, Any]]: ...
-
-
-class Node(Struct, frozen=True, order=True):
+class GraphNode(Struct, frozen=True, order=True):
     """``id`` is what the record calls it: a case id, an item id, a seal number, a digest, agency/officer, a person."""
 
     kind: NodeKind
@@ -58,7 +53,7 @@ class Node(Struct, frozen=True, order=True):
 class Place(Struct, frozen=True):
     """A node, how many steps it is away from the start, how many neighbours it has, and whether they were followed."""
 
-    node: Node
+    node: GraphNode
     distance: int
     neighbours: int
     followed: bool
@@ -67,8 +62,8 @@ class Place(Struct, frozen=True):
 class Edge(Struct, frozen=True):
     """``relation`` leads from ``a`` to ``b``; ``evidence`` are digests of the events that say so."""
 
-    a: Node
-    b: Node
+    a: GraphNode
+    b: GraphNode
     relation: str
     evidence: tuple[str, ...]
 
@@ -76,7 +71,7 @@ class Edge(Struct, frozen=True):
 class Correlation(Struct, frozen=True):
     """What was found around ``start``; ``cut`` says that there was more than is shown."""
 
-    start: Node
+    start: GraphNode
     places: tuple[Place, ...]
     edges: tuple[Edge, ...]
     cut: bool
@@ -94,7 +89,7 @@ class Correlation(Struct, frozen=True):
             graph.add_edge(edge.a.name, edge.b.name, relation=edge.relation, evidence=" ".join(edge.evidence))
         return graph
 
-    def path_to(self, node: Node) -> tuple[Edge, ...]:
+    def path_to(self, node: GraphNode) -> tuple[Edge, ...]:
         """Return the edges of the shortest path from the start; empty for the start itself. Raises NotFound."""
         graph = self.graph()
         if node.name not in graph:
@@ -104,7 +99,7 @@ class Correlation(Struct, frozen=True):
         return tuple(by_ends[frozenset(step)] for step in pairwise(way))
 
 
-def parse_node(text: str, *, field: str = "from") -> Node:
+def parse_node(text: str, *, field: str = "from") -> GraphNode:
     """Parse ``kind:id``. Raises MalformedInput."""
     kind, colon, node_id = text.partition(":")
     if kind not in get_args(NodeKind) or not colon or not node_id:
@@ -112,10 +107,12 @@ def parse_node(text: str, *, field: str = "from") -> Node:
         raise MalformedInput(
             f"expected KIND:ID, the kind one of {kinds}", field=field, hint="For example case:case-7f3a"
         )
-    return Node(kind, node_id)  # type: ignore[arg-type]  # one of them
+    return GraphNode(kind, node_id)  # type: ignore[arg-type]  # one of them
 
 
-def node_called(session: Asked, text: str, numbered: Iterable[str], *, as_of: datetime, field: str = "from") -> Node:
+def node_called(
+    session: ViewQueries, text: str, numbered: Iterable[str], *, as_of: datetime, field: str = "from"
+) -> GraphNode:
     """Return the node of ``kind:id``, of a case id, or of the one case whose id is in ``numbered``.
 
     ``numbered`` are the ids of the cases with that case number. Only cases of the session count, so that nobody learns
@@ -130,10 +127,10 @@ def node_called(session: Asked, text: str, numbered: Iterable[str], *, as_of: da
         raise MalformedInput(
             f"several cases are called {text}: {', '.join(case_ids)}", field=field, hint="Write the id of one of them."
         )
-    return Node("case", case_ids[0] if case_ids else text)
+    return GraphNode("case", case_ids[0] if case_ids else text)
 
 
-def correlate(session: Asked, start: Node, *, depth: int, as_of: datetime) -> Correlation:
+def correlate(session: ViewQueries, start: GraphNode, *, depth: int, as_of: datetime) -> Correlation:
     """Return all nodes up to ``depth`` steps away from ``start``, from what the session's cases say.
 
     Two cases with a common seal are four steps apart. Raises NotFound if the record has no such node, MalformedInput if
@@ -141,14 +138,14 @@ def correlate(session: Asked, start: Node, *, depth: int, as_of: datetime) -> Co
     """
     if not 1 <= depth <= DEEPEST:
         raise MalformedInput(f"expected 1 to {DEEPEST} steps, not {depth}", field="depth")
-    places: dict[Node, Place] = {}
+    places: dict[GraphNode, Place] = {}
     edges: dict[tuple[str, ...], Edge] = {}
     frontier, cut = [start], False
     for distance in range(depth + 1):
         neighbours = _around(session, frontier, as_of)
         if distance == 0 and not neighbours[start]:
             raise NotFound(f"the record has no {start.kind} {start.id}", field="from")
-        following: set[Node] = set()
+        following: set[GraphNode] = set()
         for node in frontier:
             adjacent = {neighbour for neighbour, _ in neighbours[node]}
             followed = distance < depth and (node == start or len(adjacent) <= FOLLOWED_AT_MOST)
@@ -163,14 +160,16 @@ def correlate(session: Asked, start: Node, *, depth: int, as_of: datetime) -> Co
     return Correlation(start, tuple(places.values()), kept, cut)
 
 
-def _around(session: Asked, frontier: Iterable[Node], as_of: datetime) -> dict[Node, list[tuple[Node, Edge]]]:
+def _around(
+    session: ViewQueries, frontier: Iterable[GraphNode], as_of: datetime
+) -> dict[GraphNode, list[tuple[GraphNode, Edge]]]:
     """Return the neighbours of each node, with the edges to them."""
-    neighbours: dict[Node, list[tuple[Node, Edge]]] = {node: [] for node in frontier}
+    neighbours: dict[GraphNode, list[tuple[GraphNode, Edge]]] = {node: [] for node in frontier}
     if not neighbours:
         return neighbours
     names = [node.name for node in neighbours]
     for row in session.rows(_EDGES, {"frontier": names}, as_of):
-        a, b = Node(row["a_kind"], row["a"]), Node(row["b_kind"], row["b"])
+        a, b = GraphNode(row["a_kind"], row["a"]), GraphNode(row["b_kind"], row["b"])
         edge = Edge(a, b, row["relation"], tuple(row["evidence"]))
         for node, neighbour in ((a, b), (b, a)):
             if node in neighbours:
@@ -233,11 +232,11 @@ def draw(correlation: Correlation) -> Drawing:
 
 def _columns(correlation: Correlation, shown: tuple[Place, ...]) -> list[list[Place]]:
     """Group the places by distance, each column ordered by the rows of its neighbours in the columns before."""
-    near: dict[Node, list[Node]] = {}
+    near: dict[GraphNode, list[GraphNode]] = {}
     for edge in correlation.edges:
         near.setdefault(edge.a, []).append(edge.b)
         near.setdefault(edge.b, []).append(edge.a)
-    rows: dict[Node, int] = {}
+    rows: dict[GraphNode, int] = {}
     columns: list[list[Place]] = []
     for distance in range(shown[-1].distance + 1):
         column = [place for place in shown if place.distance == distance]
@@ -247,7 +246,7 @@ def _columns(correlation: Correlation, shown: tuple[Place, ...]) -> list[list[Pl
     return columns
 
 
-def _mean(nodes: list[Node], rows: Mapping[Node, int]) -> float:
+def _mean(nodes: list[GraphNode], rows: Mapping[GraphNode, int]) -> float:
     placed = [rows[node] for node in nodes if node in rows]
     return sum(placed) / len(placed) if placed else 0.0
 
@@ -257,7 +256,7 @@ def _top(row: int, many: int, tallest: int) -> int:
     return _MARGIN + row * ROW + (tallest - many) * ROW // 2
 
 
-def _line(edge: Edge, spots: Mapping[Node, Spot]) -> Line:
+def _line(edge: Edge, spots: Mapping[GraphNode, Spot]) -> Line:
     left, right = sorted((spots[edge.a], spots[edge.b]), key=lambda spot: (spot.x, spot.y))
     middle = HEIGHT // 2
     end = right.x if right.x > left.x else right.x + WIDTH

@@ -32,13 +32,13 @@ from ledger.core.verification.trust import Trust
 from ledger.supervision.models.definition import Model, Sql, fill_text, text_of
 from ledger.supervision.models.sql_guard import QueryRefused
 from ledger.supervision.runs.datasets import Outside, Registered, table_of
-from ledger.supervision.runs.findings import Finding
+from ledger.supervision.runs.findings import ModelFinding
 from ledger.supervision.runs.model_runner import ModelRunner
 from ledger.supervision.view_catalogue import dataset_view
 from ledger.supervision.views import Views
 from ledger.supervision.views.case_record import Logged
 from ledger.supervision.views.case_rows import Row
-from ledger.supervision.views.sources import GivenSource
+from ledger.supervision.views.sources import BundleViewSource
 from ledger.workers.pool import TooCostly
 
 
@@ -55,7 +55,7 @@ def procuratorate_for(agencies: Mapping[str, Agency], supervised: str) -> str | 
 
 
 def lead_of(
-    finding: Finding,
+    finding: ModelFinding,
     model: Model,
     parameters: Mapping[str, object],
     *,
@@ -160,7 +160,7 @@ class _Run:
         self.anchors: dict[int, int] = {}  # sizes with the unix time of their block
         self.withheld: str | None = None  # an event whose payload is not here
         self.registered: list[Registered] = []
-        self.finding: Finding | None = None  # the lead's, made again
+        self.finding: ModelFinding | None = None  # the lead's, made again
 
     def raised(self) -> LeadRaised:
         if self.lead is None:
@@ -308,7 +308,7 @@ def _tables(run: _Run) -> dict[str, Outside]:
         for cited in lead.datasets
         for path in run.held.files
     }
-    registered = {(registration.body.dataset_id, registration.body.digest): registration for registration in reversed(run.registered)}
+    registered = {(entry.body.dataset_id, entry.body.digest): entry for entry in reversed(run.registered)}
     tables: dict[str, Outside] = {}
     for cited in lead.datasets:
         registration = registered.get((cited.dataset_id, cited.digest))
@@ -335,13 +335,13 @@ def _finding(run: _Run) -> Outcome:
     raise ProofRefused("the model does not find it in these events", field="finding")
 
 
-def _findings(run: _Run, lead: LeadRaised, model: Model, tables: dict[str, Outside]) -> Iterable[Finding]:
+def _findings(run: _Run, lead: LeadRaised, model: Model, tables: dict[str, Outside]) -> Iterable[ModelFinding]:
     anchors: list[Row] = [
         (size, datetime.fromtimestamp(at, UTC).replace(tzinfo=None))
         for size, at in run.anchors.items()
         if size <= lead.tree_size
     ]
-    source = GivenSource(run.events, run.book, agencies=run.held.agencies, anchors=anchors)
+    source = BundleViewSource(run.events, run.book, agencies=run.held.agencies, anchors=anchors)
     views = Views(None, source, run.book, run.calendar, mark="held", datasets=lambda _size, _near: tables)
     try:
         views.refresh()
@@ -392,7 +392,7 @@ def _words(run: _Run) -> Outcome:
     return "the lead says what the finding says, and cites what it rests on"
 
 
-def _refs(run: _Run, finding: Finding) -> tuple[EventRef, ...]:
+def _refs(run: _Run, finding: ModelFinding) -> tuple[EventRef, ...]:
     """Return the events that the lead has to cite: the first of the evidence, in the order of the log."""
     for digest in finding.evidence:
         if digest not in run.places:

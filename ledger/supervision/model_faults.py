@@ -68,7 +68,7 @@ def _told(slot: Slot, labels: Labels) -> str:
 SHOWN_WORDS = 12  # so many words are listed where none is near the one that was written
 
 
-class Fault(NamedTuple):
+class ModelFault(NamedTuple):
     """One thing to correct. ``line`` counts from 1, ``field`` is its path in the file (``need.problem.zh``)."""
 
     line: int
@@ -81,7 +81,7 @@ class Fault(NamedTuple):
         return str(self.expected)
 
 
-class ToldFault(NamedTuple):
+class LocalizedFault(NamedTuple):
     """A fault in the language of a reader."""
 
     line: int
@@ -94,7 +94,7 @@ class ModelRefused(MalformedInput):
 
     code = "model_refused"
 
-    def __init__(self, faults: Iterable[Fault]):
+    def __init__(self, faults: Iterable[ModelFault]):
         once = {(fault.line, fault.field, fault.message): fault for fault in faults}
         self.faults = tuple(once[order] for order in sorted(once))
         line, field, message = next(iter(sorted(once)))
@@ -113,9 +113,9 @@ class ModelRefused(MalformedInput):
         first = self.faults[0]
         return Wording("on_line", line=first.line, said=first.expected)
 
-    def told_in(self, labels: Labels) -> list[ToldFault]:
+    def told_in(self, labels: Labels) -> list[LocalizedFault]:
         """Return each fault, by line, in the language of the labels."""
-        return [ToldFault(fault.line, fault.field, fault.expected.told_in(labels)) for fault in self.faults]
+        return [LocalizedFault(fault.line, fault.field, fault.expected.told_in(labels)) for fault in self.faults]
 
 
 class Unfit(ValueError):

@@ -10,7 +10,7 @@ from decimal import Decimal
 from difflib import get_close_matches
 from functools import cache
 from importlib.resources import files
-from typing import Any
+from typing import Any, Protocol
 
 from msgspec import Struct
 
@@ -20,7 +20,13 @@ DATASET = "dataset_"  # what the names of the views of registered data sets begi
 DATASET_COLUMNS: Mapping[str, str] = {"row_digest": "VARCHAR", "evidence": "VARCHAR[]"}  # beside its own, as text
 
 
-class Column(Struct, frozen=True):
+class ViewQueries(Protocol):
+    """Answers queries over the views."""
+
+    def rows(self, sql: str, parameters: Mapping[str, object], as_of: datetime) -> list[dict[str, Any]]: ...
+
+
+class ViewColumn(Struct, frozen=True):
     """``kind`` is the DuckDB type."""
 
     name: str
@@ -33,7 +39,7 @@ class View(Struct, frozen=True):
     name: str
     en: str
     zh: str
-    columns: Mapping[str, Column]
+    columns: Mapping[str, ViewColumn]
 
     def kinds(self) -> dict[str, str]:
         """Return the type of each column, in their order."""
@@ -49,7 +55,7 @@ def views() -> Mapping[str, View]:
             name,
             view["meaning"]["en"],
             view["meaning"]["zh"],
-            {column: Column(column, row["type"], row["en"], row["zh"]) for column, row in view["columns"].items()},
+            {column: ViewColumn(column, row["type"], row["en"], row["zh"]) for column, row in view["columns"].items()},
         )
         for name, view in tables.items()
     }

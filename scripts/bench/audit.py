@@ -32,7 +32,7 @@ from ledger.recording.signing import Actor, StreamPosition, sign_event
 from ledger.recording.validation import Duplicate, Validator
 from ledger.store.database import attach, open_database
 from ledger.store.log import initialise
-from ledger.supervision.library.publishing import Definitions
+from ledger.supervision.library.publishing import ModelDefinitions
 from scripts.bench.events import LOG_ID, SERVICE, registry_changes, submissions
 from scripts.bench.figures import Figure, show
 
@@ -86,7 +86,7 @@ def fill(url: str, entries: int) -> int:
     database = open_database(url)
     initialise(database, LOG_ID)
     registry, publisher = Registry(LOG_ID, SERVICE.key_id), Publisher(SIGNER)
-    validator = Validator(database, registry, shipped_rulebook(), shipped_calendar(), Definitions())
+    validator = Validator(database, registry, shipped_rulebook(), shipped_calendar(), ModelDefinitions())
     sequencer = Sequencer(database, registry, publisher, lambda: int(time.time() * 1000))
     sequencer.start()
     stream, service = StreamPosition(Stream(kind="system", id="ledger")), Actor("ledger", "service", SERVICE)

@@ -27,7 +27,7 @@ from ledger.recording.registry_view import Registry
 from ledger.recording.sequencer import Sequencer
 from ledger.recording.validation import Duplicate, ValidatedSubmission, Validator
 from ledger.store.database import attach
-from ledger.supervision.library.publishing import Definitions
+from ledger.supervision.library.publishing import ModelDefinitions
 from scripts.bench.audit import SIGNER, apart, fill
 from scripts.bench.busy_case import ROUND, BusyCase
 from scripts.bench.copied_log import lengthen
@@ -54,7 +54,9 @@ class Ledger:
     def __init__(self, url: str):
         self._database = attach(url)
         registry, publisher = Registry(LOG_ID, SERVICE.key_id), Publisher(SIGNER)
-        self._validator = Validator(self._database, registry, shipped_rulebook(), shipped_calendar(), Definitions())
+        self._validator = Validator(
+            self._database, registry, shipped_rulebook(), shipped_calendar(), ModelDefinitions()
+        )
         self._sequencer = Sequencer(self._database, registry, publisher, lambda: time.time_ns() // 1_000_000)
         self._sequencer.start()
 

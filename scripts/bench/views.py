@@ -36,7 +36,7 @@ from ledger.supervision.models.model_file import parse_model, shipped_models
 from ledger.supervision.runs.findings import find
 from ledger.supervision.runs.model_runner import ModelRunner
 from ledger.supervision.runs.query_session import QueryRefused
-from ledger.supervision.views import Acts, Anchors, Export, Head, Logged, Views, read_case
+from ledger.supervision.views import Acts, Anchors, Export, Logged, LogHead, Views, read_case
 from ledger.supervision.views.case_rows import Row
 from ledger.supervision.views.supervision_rows import MatterRecord
 from ledger.workers.pool import Used, WorkerPool
@@ -69,8 +69,8 @@ class Repeated:
         """The last events come in."""
         self._size += len(self._late)
 
-    def head(self) -> Head:
-        return Head(self._size, self.digest_at(self._size))
+    def head(self) -> LogHead:
+        return LogHead(self._size, self.digest_at(self._size))
 
     def digest_at(self, size: int) -> str | None:
         return f"blake3:{size:064x}" if size else None

@@ -25,7 +25,7 @@ from ledger.recording.system_stream import SystemStream
 from ledger.recording.validation import Duplicate, Validator
 from ledger.store.database import Database, open_database
 from ledger.store.log import initialise
-from ledger.supervision.library.publishing import Definitions
+from ledger.supervision.library.publishing import ModelDefinitions
 from scripts.campaigns import casework
 
 
@@ -40,7 +40,7 @@ class Writer:
         self._database = database
         self._publish_every_s = publish_every_s
         registry = Registry(casework.LOG_ID, casework.SERVICE.key_id)
-        self._validator = Validator(database, registry, shipped_rulebook(), shipped_calendar(), Definitions())
+        self._validator = Validator(database, registry, shipped_rulebook(), shipped_calendar(), ModelDefinitions())
         self._publisher = Publisher(casework.LOG_SIGNER)
         self._sequencer = Sequencer(database, registry, self._publisher, now_ms)
         self._out = threading.Lock()

@@ -26,7 +26,7 @@ from ledger.core.events.record import DatasetRegistered
 from ledger.core.events.registry import Name, Profile, RegistryChange
 from ledger.core.procedure.legal_days import DAY, legal_day_of
 from ledger.recording.signing import envelope_of, sign_payload
-from ledger.supervision.views import Acts, Anchors, Head, Logged
+from ledger.supervision.views import Acts, Anchors, Logged, LogHead
 from ledger.supervision.views.case_rows import Row
 from ledger.supervision.views.supervision_rows import MatterRecord
 from scripts.campaigns.casework import FOREVER, UNNUMBERED, numbered
@@ -235,8 +235,8 @@ class HistorySource:
             logged = Logged(index, entry.digest, entry.recorded_at, entry.payload)
             self._cases[entry.payload.stream.id].append(logged)
 
-    def head(self) -> Head:
-        return Head(len(self._digests), self.digest_at(len(self._digests)))
+    def head(self) -> LogHead:
+        return LogHead(len(self._digests), self.digest_at(len(self._digests)))
 
     def digest_at(self, size: int) -> str | None:
         return self._digests[size - 1] if size else None

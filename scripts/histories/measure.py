@@ -13,8 +13,8 @@ import pyarrow
 from ledger.core.encoding.digests import blake3_text
 from ledger.supervision.models.model_file import parse_model, shipped_models
 from ledger.supervision.runs.datasets import DatasetFiles, Datasets, Registered
-from ledger.supervision.runs.findings import Finding, find
-from ledger.supervision.runs.query_session import Session
+from ledger.supervision.runs.findings import ModelFinding, find
+from ledger.supervision.runs.query_session import QuerySession
 from ledger.supervision.views import Views
 from scripts.histories.agencies import cities
 from scripts.histories.history import ENDS, History, HistorySource, pension_list, registered
@@ -62,7 +62,7 @@ ASKED: Mapping[str, tuple[str, ...]] = {
 class Lead(NamedTuple):
     """A finding, and why it was found that was not planted: None where nothing is broken, as far as one can see."""
 
-    finding: Finding
+    finding: ModelFinding
     reason: str | None
 
 
@@ -121,7 +121,7 @@ def _outside(history: History, folder: Path) -> Mapping[str, pyarrow.Table]:
     return Datasets(files).tables([registration])
 
 
-def _findings(model_id: str, session: Session, limits: Unusual) -> tuple[list[Finding], float]:
+def _findings(model_id: str, session: QuerySession, limits: Unusual) -> tuple[list[ModelFinding], float]:
     """What the model finds at the end of the history, and how many seconds that took."""
     model = parse_model(shipped_models()[model_id])
     given = {"handovers": limits.handovers} if model_id == "unusual-share" else {}
@@ -130,7 +130,7 @@ def _findings(model_id: str, session: Session, limits: Unusual) -> tuple[list[Fi
 
 
 def _held_against(
-    model_id: str, timed: tuple[list[Finding], float], key: Iterable[Planted], found: Iterable[Planted]
+    model_id: str, timed: tuple[list[ModelFinding], float], key: Iterable[Planted], found: Iterable[Planted]
 ) -> Measured:
     findings, seconds = timed
     planted = tuple(one for one in key if _part(one) in ASKED[model_id])
@@ -157,7 +157,7 @@ def _is_same(planted: Planted, breach: Planted) -> bool:
     return same_part and bool({*planted.subjects} & {*breach.subjects})
 
 
-def _speaks_of(finding: Finding, breach: Planted) -> bool:
+def _speaks_of(finding: ModelFinding, breach: Planted) -> bool:
     """Of its case and of one of its subjects; of an agency's share, of that agency and that quarter."""
     said = {*finding.values.values()}
     if breach.rule == 14:
@@ -165,7 +165,7 @@ def _speaks_of(finding: Finding, breach: Planted) -> bool:
     return breach.case_id in said and bool(said & {*breach.subjects})
 
 
-def _reason(finding: Finding, breaches: Iterable[Planted], key: Iterable[Planted]) -> str | None:
+def _reason(finding: ModelFinding, breaches: Iterable[Planted], key: Iterable[Planted]) -> str | None:
     """Why something is broken that was not planted for this model: by what else was planted in the case."""
     if not any(_speaks_of(finding, breach) for breach in breaches):
         return None

@@ -33,10 +33,10 @@ from ledger.core.events.supervision import (
 )
 from ledger.core.signing.authority import Agency
 from ledger.core.supervision import (
-    Act,
     LeadState,
     ModelState,
     RecommendationState,
+    SupervisionAct,
     finding_digest,
     fold,
     lead_id_of,
@@ -93,7 +93,7 @@ class Stream(Writer, Generic[S]):
     def act(self, body: Body, by: Officer, *, index: int | None = None, **fields: Any) -> Self:
         """Writes and folds one event."""
         event = self.draft(body, by, **fields)
-        self.current = cast(S, fold(self.current, Act(event.payload, event.digest, self.agencies, index)))
+        self.current = cast(S, fold(self.current, SupervisionAct(event.payload, event.digest, self.agencies, index)))
         self.events.append(event)
         self.now += self._step
         return self

@@ -16,7 +16,7 @@ from ledger.store import cases, feed, log, supervision
 from ledger.store.cases import Page
 from ledger.store.database import Connection
 from ledger.store.search import search
-from ledger.supervision.views import LogSource, Views
+from ledger.supervision.views import LedgerViewSource, Views
 from tests.testkit.builders import (
     COURT,
     FAR_POLICE,
@@ -182,7 +182,7 @@ def test_views_of_a_jurisdiction_are_what_the_rule_lets_its_auditors_see(
     reader = Reader("nobody", within, instant(ledger.clock.seconds))
     with ledger.database.read() as connection:
         authority = ledger.registry.at(connection, log.tree(connection).registry_changes)
-    source = LogSource(ledger.database, validator.states, lambda: authority)
+    source = LedgerViewSource(ledger.database, validator.states, lambda: authority)
     mark = mark_of(validator.book, validator.calendar)
     views = Views(tmp_path / "views", source, validator.book, validator.calendar, mark=mark)
     try:

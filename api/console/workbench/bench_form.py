@@ -32,9 +32,7 @@ from ledger.supervision import view_catalogue
 from ledger.supervision.models.conditions import columns_of_sql, condition_of, faults_of_condition, query_of
 from ledger.supervision.models.definition import Parameter, Sql, parameters_of, text_of
 from ledger.supervision.models.editing import value_at
-from ledger.supervision.models.templates import Field as TemplateField
-from ledger.supervision.models.templates import Form as TemplateForm
-from ledger.supervision.models.templates import forms, vocabulary
+from ledger.supervision.models.templates import TemplateField, TemplateForm, forms, vocabulary
 from ledger.supervision.view_catalogue import view_columns
 
 

@@ -26,7 +26,7 @@ from ledger.i18n import Labels
 from ledger.store import imports, supervision
 from ledger.store.cases import Page
 from ledger.supervision import view_catalogue
-from ledger.supervision.model_faults import ModelRefused, ToldFault
+from ledger.supervision.model_faults import LocalizedFault, ModelRefused
 from ledger.supervision.models.definition import Model
 from ledger.supervision.models.editing import FORMS, Examined, derived, draft, edited
 from ledger.supervision.models.model_file import shipped_model, shipped_titles
@@ -54,7 +54,7 @@ class Bench:
     """A file on the workbench: its text, its faults, and its form if the text can be parsed."""
 
     text: str
-    faults: list[ToldFault]
+    faults: list[LocalizedFault]
     sections: list[BenchSection]
     examples: list[ExampleForm]
     model: Model | None

@@ -244,12 +244,12 @@ def report_command(session: Session, /, *, output: Path | None, **asked: str | N
     """
     if output is not None:
         return _write_report(session, output, asked)
-    from ledger.supervision.reports import Report
+    from ledger.supervision.reports import SupervisionReport
 
     fetched = session.service.fetch("/api/v1/report", format="json", **asked)
     if session.json:
         return session.output.data(msgspec.json.decode(fetched))
-    return _show(session, decode_json(fetched, Report))
+    return _show(session, decode_json(fetched, SupervisionReport))
 
 
 def _write_report(session: Session, output: Path, asked: dict[str, str | None]) -> None:
@@ -266,10 +266,10 @@ def _write_report(session: Session, output: Path, asked: dict[str, str | None]) 
 
 
 def _show(session: Session, report: object) -> None:
-    from ledger.supervision.reports import Report
+    from ledger.supervision.reports import SupervisionReport
     from ledger.supervision.reports.presentation import cell_text, head_of
 
-    assert isinstance(report, Report)
+    assert isinstance(report, SupervisionReport)
     head, labels, called = head_of(report, session.labels), session.labels, _called(session)
     click.secho(head.title, bold=True)
     for name, value in head.facts:

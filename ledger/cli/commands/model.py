@@ -251,13 +251,13 @@ def publish(recorder: EventRecorder, model: str, case_study: Path | None, figure
 
     It is refused where the file is at fault, names no need, or an example does not come out as it must.
     """
-    from ledger.supervision.library.publishing import said_of
+    from ledger.supervision.library.publishing import signed_fields_of
     from ledger.supervision.models.model_file import require_publishable
 
     with printing_faults(recorder.session, model):
         read = require_publishable(_text_of(model))
     beside = {"case_study": _fields_of(recorder, case_study), "figures": _fields_of(recorder, figures)}
-    body = make_body(supervision.ModelPublished, **said_of(read), **beside)
+    body = make_body(supervision.ModelPublished, **signed_fields_of(read), **beside)
     _warn_of_missing_dataset(recorder, read, {})
     stream_id = STREAM + read.model_id
     if read.version == 1:

@@ -7,15 +7,15 @@ stream. ``model_package`` verifies a published model; ``anonymity`` and ``suppre
 from ledger.core.supervision.fold import fold, subject_kind_of
 from ledger.core.supervision.leads import finding_digest, lead_id_of
 from ledger.core.supervision.recommendations import reply_due
-from ledger.core.supervision.state import Act, LeadState, Matter, ModelState, Move, RecommendationState
+from ledger.core.supervision.state import LeadState, Matter, ModelState, Move, RecommendationState, SupervisionAct
 
 __all__ = [
-    "Act",
     "LeadState",
     "Matter",
     "ModelState",
     "Move",
     "RecommendationState",
+    "SupervisionAct",
     "finding_digest",
     "fold",
     "lead_id_of",

@@ -201,7 +201,7 @@ class Total(Struct, frozen=True):
     exact: bool
 
 
-class Published(Struct, frozen=True):
+class PublishedCounts(Struct, frozen=True):
     """The published table: each count, or None for fewer than 5; totals by row, by column and of all."""
 
     cells: Mapping[Cell, int | None]
@@ -210,11 +210,11 @@ class Published(Struct, frozen=True):
     total: Total
 
 
-def publish(counts: Counts) -> Published:
+def publish(counts: Counts) -> PublishedCounts:
     """Return what may be published of a table; missing counts are 0. Requires counts that are not negative."""
     rows, columns = (sorted({cell[place] for cell in counts}) for place in (0, 1))
     cells = {(row, column): _published_count(counts.get((row, column), 0)) for row in rows for column in columns}
-    return Published(
+    return PublishedCounts(
         cells=cells,
         rows={row: _total(cells[row, column] for column in columns) for row in rows},
         columns={column: _total(cells[row, column] for row in rows) for column in columns},

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from ledger.core.errors import Conflict, refuse
 from ledger.core.supervision import leads, models, recommendations
-from ledger.core.supervision.state import Act, LeadState, Matter, ModelState
+from ledger.core.supervision.state import LeadState, Matter, ModelState, SupervisionAct
 
 M = TypeVar("M", bound=Matter)
 SubjectKind = Literal["model", "lead", "recommendation"]
@@ -18,7 +18,7 @@ _STREAMS: dict[str, SubjectKind] = {
     leads.STREAM: "lead",
     recommendations.STREAM: "recommendation",
 }
-_FIRST: dict[SubjectKind, Callable[[Act], Matter]] = {
+_FIRST: dict[SubjectKind, Callable[[SupervisionAct], Matter]] = {
     "model": models.first,
     "lead": leads.first,
     "recommendation": recommendations.first,
@@ -30,7 +30,7 @@ def subject_kind_of(stream_id: str) -> SubjectKind | None:
     return next((subject for prefix, subject in _STREAMS.items() if stream_id.startswith(prefix)), None)
 
 
-def fold(state: Matter | None, act: Act) -> Matter:
+def fold(state: Matter | None, act: SupervisionAct) -> Matter:
     """Return the state of the stream after ``act``; ``state`` is None for its first event.
 
     Raises Conflict if the event does not follow the stream's head, RuleRefused (its ``code`` names the rule) if the act
@@ -50,7 +50,7 @@ def fold(state: Matter | None, act: Act) -> Matter:
     return _with_head(_following(state, act), act)
 
 
-def _following(state: Matter, act: Act) -> Matter:
+def _following(state: Matter, act: SupervisionAct) -> Matter:
     body = act.payload.body
     if isinstance(state, ModelState):
         return models.following(body, state, act)
@@ -59,11 +59,11 @@ def _following(state: Matter, act: Act) -> Matter:
     return recommendations.following(body, state, act)
 
 
-def _with_head(state: M, act: Act) -> M:
+def _with_head(state: M, act: SupervisionAct) -> M:
     return replace(state, head=act.digest, sequence=act.payload.sequence)
 
 
-def _require_head(state: Matter | None, act: Act) -> None:
+def _require_head(state: Matter | None, act: SupervisionAct) -> None:
     head, sequence = (None, 0) if state is None else (state.head, state.sequence + 1)
     payload = act.payload
     if (payload.sequence, payload.previous) != (sequence, head):

@@ -20,7 +20,7 @@ from ledger.core.events.supervision import (
     LeadTransferred,
 )
 from ledger.core.procedure.jurisdiction import in_line, may_supervise, supervises
-from ledger.core.supervision.state import OPEN, Act, LeadState, LeadStatus
+from ledger.core.supervision.state import OPEN, LeadState, LeadStatus, SupervisionAct
 
 _HEX_KEPT = 32  # of the digest's 64 hex digits, so that people can read a lead's id out
 
@@ -46,10 +46,10 @@ class _Transition(NamedTuple):
 
     possible: tuple[LeadStatus, ...]
     too_early: str
-    rule: Callable[[LeadState, Act, Any], LeadState]
+    rule: Callable[[LeadState, SupervisionAct, Any], LeadState]
 
 
-def first(act: Act) -> LeadState:
+def first(act: SupervisionAct) -> LeadState:
     """Return the state of a lead at its first event, which states its finding.
 
     Refuses a finding whose digest or id is wrong, and a procuratorate that does not supervise the agency.
@@ -72,7 +72,7 @@ def first(act: Act) -> LeadState:
     return LeadState(body, payload.occurred_at, body.procuratorate, act.digest, payload.sequence)
 
 
-def _require_identity(act: Act, body: LeadRaised) -> None:
+def _require_identity(act: SupervisionAct, body: LeadRaised) -> None:
     finding = finding_digest(body.model_id, body.key)
     if body.finding != finding:
         refuse("finding_differs", f"expected {finding}, the digest of model and key", field="body.finding")
@@ -82,7 +82,7 @@ def _require_identity(act: Act, body: LeadRaised) -> None:
         refuse("wrong_stream", f"expected the stream {body.lead_id}", field="stream.id")
 
 
-def following(body: Body, state: LeadState, act: Act) -> LeadState:
+def following(body: Body, state: LeadState, act: SupervisionAct) -> LeadState:
     """Return the lead after an event of this body."""
     if isinstance(body, LeadRaised):
         refuse("raised_already", f"{state.lead_id} is raised already: the same finding is one lead", field="event_type")
@@ -105,12 +105,12 @@ def _too_late(state: LeadState) -> str | None:
     return "already_decided" if state.status in _DECIDED else None
 
 
-def _assigned(state: LeadState, act: Act, body: LeadAssigned) -> LeadState:
+def _assigned(state: LeadState, act: SupervisionAct, body: LeadAssigned) -> LeadState:
     _require_own(state, act)
     return replace(state, status="assigned", notified=True, handler=body.handler, department=body.department)
 
 
-def _transferred(state: LeadState, act: Act, body: LeadTransferred) -> LeadState:
+def _transferred(state: LeadState, act: SupervisionAct, body: LeadTransferred) -> LeadState:
     """Transfer a lead, by the procuratorate that has it or by one above, which may draw it up."""
     holder = act.admitted(state.procuratorate, field="stream.id")
     if act.agency != state.procuratorate and not supervises(act.admitted(act.agency, field="agency"), holder):
@@ -127,13 +127,13 @@ def _transferred(state: LeadState, act: Act, body: LeadTransferred) -> LeadState
     return replace(state, status="raised", procuratorate=body.to_agency, handler=None, department=None)
 
 
-def _answered(state: LeadState, act: Act, body: LeadAnswered) -> LeadState:
+def _answered(state: LeadState, act: SupervisionAct, body: LeadAnswered) -> LeadState:
     if act.agency != state.raised.supervised:
         refuse("not_the_supervised", f"{state.raised.supervised} has to answer this lead", field="agency")
     return replace(state, status="answered", answers=(*state.answers, body))
 
 
-def _confirmed(state: LeadState, act: Act, body: LeadConfirmed) -> LeadState:
+def _confirmed(state: LeadState, act: SupervisionAct, body: LeadConfirmed) -> LeadState:
     _require_own(state, act)
     if not body.digests:
         refuse(
@@ -145,12 +145,12 @@ def _confirmed(state: LeadState, act: Act, body: LeadConfirmed) -> LeadState:
     return replace(state, status="confirmed", confirmed=body)
 
 
-def _dismissed(state: LeadState, act: Act, body: LeadDismissed) -> LeadState:
+def _dismissed(state: LeadState, act: SupervisionAct, body: LeadDismissed) -> LeadState:
     _require_own(state, act)
     return replace(state, status="dismissed", dismissed=body)
 
 
-def _closed(state: LeadState, act: Act, body: LeadClosed) -> LeadState:
+def _closed(state: LeadState, act: SupervisionAct, body: LeadClosed) -> LeadState:
     _require_own(state, act)
     if state.status == "dismissed" and body.outcome != "none":
         refuse("dismissed_without_outcome", "nothing comes of a lead that was dismissed", field="body.outcome")
@@ -161,7 +161,7 @@ def _closed(state: LeadState, act: Act, body: LeadClosed) -> LeadState:
     return replace(state, status="closed", closed=body)
 
 
-def _require_own(state: LeadState, act: Act) -> None:
+def _require_own(state: LeadState, act: SupervisionAct) -> None:
     if act.agency != state.procuratorate:
         _refuse_stranger(state)
 

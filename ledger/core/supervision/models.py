@@ -11,12 +11,12 @@ from ledger.core.errors import refuse
 from ledger.core.events import Body, digest_of
 from ledger.core.events.supervision import ModelAdopted, ModelPublished, ModelRetired
 from ledger.core.procedure.jurisdiction import may_supervise
-from ledger.core.supervision.state import Act, Adoption, ModelState, ModelVersion
+from ledger.core.supervision.state import Adoption, ModelState, ModelVersion, SupervisionAct
 
 STREAM = "model-"
 
 
-def first(act: Act) -> ModelState:
+def first(act: SupervisionAct) -> ModelState:
     """Return the state of a model at its first event, which publishes version 1."""
     body = act.payload.body
     if not isinstance(body, ModelPublished):
@@ -33,7 +33,7 @@ def first(act: Act) -> ModelState:
     return ModelState(body.model_id, act.agency, act.digest, payload.sequence, (_version(act, body),))
 
 
-def following(body: Body, state: ModelState, act: Act) -> ModelState:
+def following(body: Body, state: ModelState, act: SupervisionAct) -> ModelState:
     """Return the model after an event of this body."""
     rule = _RULES.get(type(body))
     if rule is None:
@@ -41,7 +41,7 @@ def following(body: Body, state: ModelState, act: Act) -> ModelState:
     return rule(state, act, body)
 
 
-def _published(state: ModelState, act: Act, body: ModelPublished) -> ModelState:
+def _published(state: ModelState, act: SupervisionAct, body: ModelPublished) -> ModelState:
     _require_publisher(state, act)
     if body.model_id != state.model_id:
         refuse("wrong_stream", f"expected {state.model_id}, the model of this stream", field="body.model_id")
@@ -50,13 +50,13 @@ def _published(state: ModelState, act: Act, body: ModelPublished) -> ModelState:
     return replace(state, versions=(*state.versions, _version(act, body)), retired=None)
 
 
-def _retired(state: ModelState, act: Act, body: ModelRetired) -> ModelState:
+def _retired(state: ModelState, act: SupervisionAct, body: ModelRetired) -> ModelState:
     _require_publisher(state, act)
     _require_in_use(state)
     return replace(state, retired=body.ground)
 
 
-def _adopted(state: ModelState, act: Act, body: ModelAdopted) -> ModelState:
+def _adopted(state: ModelState, act: SupervisionAct, body: ModelAdopted) -> ModelState:
     _require_procuratorate(act)
     _require_in_use(state)
     published = next((version.body for version in state.versions if version.body.version == body.version), None)
@@ -73,7 +73,7 @@ def _adopted(state: ModelState, act: Act, body: ModelAdopted) -> ModelState:
     return replace(state, adoptions=state.adoptions | {act.agency: adoption})
 
 
-def _version(act: Act, body: ModelPublished) -> ModelVersion:
+def _version(act: SupervisionAct, body: ModelPublished) -> ModelVersion:
     payload = act.payload
     return ModelVersion(body, payload.officer, payload.occurred_at, payload.event_id)
 
@@ -98,7 +98,7 @@ def _require_sound(body: ModelPublished, *, next_version: int) -> None:
         )
 
 
-def _require_procuratorate(act: Act) -> None:
+def _require_procuratorate(act: SupervisionAct) -> None:
     own = act.admitted(act.agency, field="agency")
     if not may_supervise(own):
         refuse(
@@ -109,7 +109,7 @@ def _require_procuratorate(act: Act) -> None:
         )
 
 
-def _require_publisher(state: ModelState, act: Act) -> None:
+def _require_publisher(state: ModelState, act: SupervisionAct) -> None:
     if act.agency != state.publisher:
         refuse(
             "not_the_publisher",
@@ -129,7 +129,7 @@ def _require_in_use(state: ModelState) -> None:
         )
 
 
-_RULES: dict[type[Body], Callable[[ModelState, Act, Any], ModelState]] = {
+_RULES: dict[type[Body], Callable[[ModelState, SupervisionAct, Any], ModelState]] = {
     ModelPublished: _published,
     ModelRetired: _retired,
     ModelAdopted: _adopted,

@@ -15,12 +15,12 @@ from ledger.core.procedure.deadlines import PeriodEnd, WorkCalendar, count, pars
 from ledger.core.procedure.jurisdiction import may_supervise, supervises
 from ledger.core.procedure.legal_days import holds_on, legal_day
 from ledger.core.procedure.rulebook import Rulebook
-from ledger.core.supervision.state import Act, RecommendationState
+from ledger.core.supervision.state import RecommendationState, SupervisionAct
 
 STREAM = "recommendation-"
 
 
-def first(act: Act) -> RecommendationState:
+def first(act: SupervisionAct) -> RecommendationState:
     """Return the state of a recommendation at its issue, by a procuratorate to an agency that it supervises."""
     body = act.payload.body
     if not isinstance(body, RecommendationIssued):
@@ -40,7 +40,7 @@ def first(act: Act) -> RecommendationState:
     return RecommendationState(body, act.agency, payload.occurred_at, act.digest, payload.sequence)
 
 
-def following(body: Body, state: RecommendationState, act: Act) -> RecommendationState:
+def following(body: Body, state: RecommendationState, act: SupervisionAct) -> RecommendationState:
     """Return the recommendation after an event of this body."""
     rule = _RULES.get(type(body))
     if rule is None:
@@ -48,20 +48,20 @@ def following(body: Body, state: RecommendationState, act: Act) -> Recommendatio
     return rule(state, act, body)
 
 
-def _answered(state: RecommendationState, act: Act, body: RecommendationAnswered) -> RecommendationState:
+def _answered(state: RecommendationState, act: SupervisionAct, body: RecommendationAnswered) -> RecommendationState:
     if act.agency != state.issued.to_agency:
         refuse("not_the_addressee", f"{state.issued.to_agency} has to answer this recommendation", field="agency")
     answered_at = state.answered_at or act.payload.occurred_at
     return replace(state, answers=(*state.answers, body), answered_at=answered_at)
 
 
-def _rechecked(state: RecommendationState, act: Act, body: RecommendationRechecked) -> RecommendationState:
+def _rechecked(state: RecommendationState, act: SupervisionAct, body: RecommendationRechecked) -> RecommendationState:
     if act.agency != state.procuratorate:
         refuse("not_the_procuratorate", f"{state.procuratorate} issued this recommendation", field="agency")
     return replace(state, rechecks=(*state.rechecks, body))
 
 
-_RULES: dict[type[Body], Callable[[RecommendationState, Act, Any], RecommendationState]] = {
+_RULES: dict[type[Body], Callable[[RecommendationState, SupervisionAct, Any], RecommendationState]] = {
     RecommendationAnswered: _answered,
     RecommendationRechecked: _rechecked,
 }

@@ -28,7 +28,7 @@ OPEN: tuple[LeadStatus, ...] = ("raised", "assigned", "answered")  # leads that 
 RecommendationStatus = Literal["issued", "answered", "rechecked"]
 
 
-class Act(Struct, frozen=True):
+class SupervisionAct(Struct, frozen=True):
     """An event with what is needed to judge it: its digest, and the agencies that the log has admitted.
 
     Only agencies admitted at an index below ``index`` count; with None, all.

@@ -156,7 +156,7 @@ def _plain(text: str) -> str:
 DifferenceKind = Literal["added", "removed", "changed"]
 
 
-class Difference(Struct, frozen=True):
+class ModelDifference(Struct, frozen=True):
     """``field`` is its path in the file, such as ``parameters.days.default`` or ``examples[third refusal].as_of``.
 
     None is what one of both has not.
@@ -179,7 +179,7 @@ class Side(Struct, frozen=True):
     case_study: BilingualText | None
 
 
-class Comparison(Struct, frozen=True):
+class ModelComparison(Struct, frozen=True):
     """``condition`` are the lines of a unified diff of the parts that state what is looked for; none where they agree.
 
     Differences in the condition and the examples stand in ``differences`` too, path by path.
@@ -188,11 +188,11 @@ class Comparison(Struct, frozen=True):
     first: Side
     second: Side
     same_text: bool
-    differences: tuple[Difference, ...]
+    differences: tuple[ModelDifference, ...]
     condition: tuple[str, ...]
 
 
-def compare(first: ModelPublished, second: ModelPublished) -> Comparison:
+def compare(first: ModelPublished, second: ModelPublished) -> ModelComparison:
     """Compare two publications. Raises ModelRefused if a text is no YAML of a model."""
     before, after = (dict(_flat(read_document(published.definition).tree, "")) for published in (first, second))
     names = [f"{published.model_id} {published.version}" for published in (first, second)]
@@ -201,8 +201,8 @@ def compare(first: ModelPublished, second: ModelPublished) -> Comparison:
         old, new = before.get(path), after.get(path)
         if old != new:
             kind: DifferenceKind = "added" if old is None else "removed" if new is None else "changed"
-            differences.append(Difference(path, kind, old, new))
-    return Comparison(
+            differences.append(ModelDifference(path, kind, old, new))
+    return ModelComparison(
         first=_side(first),
         second=_side(second),
         same_text=first.definition == second.definition,

@@ -26,7 +26,7 @@ AGREED: Final = ("model_id", "version", "title", "business_line", "severity")  #
 FOUND_SOUND: Final = 64  # definitions that were tried: a draft is judged before it is signed, and once more after
 
 
-def said_of(model: Model) -> dict[str, Any]:
+def signed_fields_of(model: Model) -> dict[str, Any]:
     """Return the fields of a publication that are taken from the model's definition, as JSON has them."""
     fields = {"model_digest": model.digest, "definition": model.definition}
     return fields | {name: msgspec.to_builtins(getattr(model, name)) for name in AGREED}
@@ -40,7 +40,7 @@ def require_agreement(model: Model, body: ModelPublished) -> None:
             raise MalformedInput(f"the definition says {defined}, signed was {signed}", field=name)
 
 
-class Definitions:
+class ModelDefinitions:
     """Judges what is published and adopted, for the ledger that records it: in ``workers``, or in this process."""
 
     def __init__(self, workers: WorkerPool | None = None):

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 from ledger.core.errors import TallystickError
 from ledger.supervision.models.definition import Cel, Condition, Query, Scope, Sql, Template
 from ledger.supervision.models.templates import faults_of_form, forms, template_query
-from ledger.supervision.runs.query_session import Session, quoted
+from ledger.supervision.runs.query_session import QuerySession, quoted
 
 MAX_CHARACTERS = 2000
 MAX_SECONDS = 20.0  # for all rows of a run
@@ -236,7 +236,7 @@ def columns_of_sql(text: str, values: Mapping[str, Any]) -> dict[str, str]:
     """Return the columns of a file's query with their types, by asking it of no rows at all. Raises QueryRefused."""
     query = Query(text, {}, {}, "all", ())
     asked = f"SELECT q.* FROM (SELECT 1) LEFT JOIN (\n{text.strip().rstrip(';')}\n) q ON true"  # noqa: S608 - judged
-    with Session.of_rows({}) as session:
+    with QuerySession.of_rows({}) as session:
         session.rows(text, bound(query, values), _NO_MOMENT)  # as it is: what stands around it could hide a second one
         (row,) = session.rows(asked, bound(query, values), _NO_MOMENT)[:1]
     return dict.fromkeys(row, "")

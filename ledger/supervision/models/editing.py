@@ -21,7 +21,7 @@ from ruamel.yaml.scalarstring import DoubleQuotedScalarString, LiteralScalarStri
 from ledger.core.encoding.decoding import convert
 from ledger.core.errors import MalformedInput
 from ledger.core.events.terms import ModelId
-from ledger.supervision.model_faults import Fault, ModelRefused, Wording
+from ledger.supervision.model_faults import ModelFault, ModelRefused, Wording
 from ledger.supervision.models.definition import Model, text_of
 from ledger.supervision.models.model_file import ExampleResult, parse_model, run_examples
 from ledger.supervision.models.yaml_document import MAX_CHARACTERS, read_document
@@ -198,12 +198,12 @@ class Examined(Struct, frozen=True):
 
     tree: dict[str, Any] | None
     model: Model | None
-    faults: tuple[Fault, ...]
+    faults: tuple[ModelFault, ...]
 
 
 def examine(text: str) -> Examined:
     """Read the text as far as possible, with what is wrong with it."""
-    model, faults = None, tuple[Fault, ...]()
+    model, faults = None, tuple[ModelFault, ...]()
     try:
         model = parse_model(text)
     except ModelRefused as refusal:

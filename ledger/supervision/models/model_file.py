@@ -42,7 +42,7 @@ from ledger.supervision.models.definition import (
 from ledger.supervision.models.templates import PREFIX
 from ledger.supervision.models.yaml_document import Document, faults_of_shape, read_document
 from ledger.supervision.runs.findings import find
-from ledger.supervision.runs.query_session import Session
+from ledger.supervision.runs.query_session import QuerySession
 from ledger.supervision.view_catalogue import fault_of_column, fault_of_view, type_of, typed
 
 MAX_COLUMNS = 64  # of a row: what a lead carries
@@ -202,7 +202,7 @@ def _run(model: Model, example: Example) -> ExampleResult:
         for view, given in example.rows.items()
     }
     as_of = typed(example.as_of, "TIMESTAMP").replace(tzinfo=UTC)
-    with Session.of_rows(rows) as session:
+    with QuerySession.of_rows(rows) as session:
         try:
             findings = find(model, example.parameters, session, as_of)
         except MalformedInput as error:

@@ -130,7 +130,7 @@ NONE = "none"
 MAX_COUNT = 1_000_000
 
 
-class Field(Struct, frozen=True, forbid_unknown_fields=True):
+class TemplateField(Struct, frozen=True, forbid_unknown_fields=True):
     """A field: what ``kind`` of thing it takes, ``of`` which view or vocabulary, and its default, if it has one.
 
     A column may have to be of a ``type``, a view to have some columns (``has``).
@@ -150,30 +150,30 @@ class Field(Struct, frozen=True, forbid_unknown_fields=True):
         return self.default is msgspec.UNSET
 
 
-class Form(Struct, frozen=True, forbid_unknown_fields=True):
+class TemplateForm(Struct, frozen=True, forbid_unknown_fields=True):
     """A template: what it finds, in words, and its fields."""
 
     en: str
     zh: str
     scope: Literal["case", "all", "per"]
-    fields: dict[str, Field]
+    fields: dict[str, TemplateField]
 
 
 @cache
-def forms() -> Mapping[str, Form]:
+def forms() -> Mapping[str, TemplateForm]:
     """Return all templates by name."""
     text = files("ledger.supervision.models").joinpath("templates.toml").read_bytes()
-    return convert(tomllib.loads(text.decode()), dict[str, Form])
+    return convert(tomllib.loads(text.decode()), dict[str, TemplateForm])
 
 
-def filled_in(form: Form, given: Mapping[str, Any]) -> dict[str, Any]:
+def filled_in(form: TemplateForm, given: Mapping[str, Any]) -> dict[str, Any]:
     """Return what was given, with the defaults of the rest; None where nothing is asked for."""
     defaults = {name: None if f.default == NONE else f.default for name, f in form.fields.items() if not f.required}
     return defaults | dict(given)
 
 
 def faults_of_form(
-    form: Form, given: Mapping[str, Any], parameters: Mapping[str, Parameter]
+    form: TemplateForm, given: Mapping[str, Any], parameters: Mapping[str, Parameter]
 ) -> Iterator[tuple[str, Wording]]:
     """Yield what is wrong with a filled-in form: the path of the field below ``with`` and what was expected."""
     for name in given:
@@ -194,7 +194,7 @@ def faults_of_form(
             yield name, fault
 
 
-def _fault_of_field(value: Any, field: Field, view: str, parameters: Mapping[str, Parameter]) -> Wording | None:
+def _fault_of_field(value: Any, field: TemplateField, view: str, parameters: Mapping[str, Parameter]) -> Wording | None:
     is_reference = isinstance(value, str) and value.startswith("$")
     fault: Wording | None = None
     match field.kind:
@@ -229,7 +229,7 @@ def _fault_of_field(value: Any, field: Field, view: str, parameters: Mapping[str
     return fault
 
 
-def _fault_of_column(value: Any, field: Field, view: str) -> Wording | None:
+def _fault_of_column(value: Any, field: TemplateField, view: str) -> Wording | None:
     if not isinstance(value, str):
         return Wording("column_expected", view=view)
     fault = fault_of_column(view, value)

@@ -27,7 +27,7 @@ from ledger.core.encoding import canonical
 from ledger.core.encoding.canonical import refusal_of
 from ledger.core.encoding.decoding import convert
 from ledger.core.errors import MalformedInput
-from ledger.supervision.model_faults import Fault, ModelRefused, Wording, unknown
+from ledger.supervision.model_faults import ModelFault, ModelRefused, Wording, unknown
 
 _REFUSALS = tuple(
     (re.compile(pattern, re.DOTALL), word)
@@ -139,22 +139,22 @@ class Document(Struct, frozen=True):
     tree: dict[str, Any]
     lines: dict[str, int]
 
-    def fault(self, path: str, expected: Wording) -> Fault:
+    def fault(self, path: str, expected: Wording) -> ModelFault:
         """Return a fault at ``path``, on the line of the part in which it stands or is missing."""
         at = path
         while at and at not in self.lines:
             at = at[: max(at.rfind("."), at.rfind("["))]
-        return Fault(self.lines.get(at, 1), path.lstrip("."), expected)
+        return ModelFault(self.lines.get(at, 1), path.lstrip("."), expected)
 
 
 def read_document(text: str) -> Document:
     """Read the values of a model's file. Raises ModelRefused, naming the line."""
     if len(text) > MAX_CHARACTERS or len(text.encode("utf-8", "surrogatepass")) > MAX_BYTES:
         too_long = Wording("too_long", characters=f"{MAX_CHARACTERS:,}", bytes=f"{MAX_BYTES:,}")
-        raise ModelRefused([Fault(1, "", too_long)])
+        raise ModelRefused([ModelFault(1, "", too_long)])
     for number, line in enumerate(text.splitlines(), start=1):
         if fault := _outside_profile(line):
-            raise ModelRefused([Fault(number, "", fault)])
+            raise ModelRefused([ModelFault(number, "", fault)])
     return _Builder(_events(text)).document()
 
 
@@ -171,11 +171,13 @@ def _events(text: str) -> Iterator[Event]:
             yield event
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        fault = Fault(mark.line + 1 if mark else 1, "", Wording("not_yaml", why=str(error.problem or error.context)))
+        fault = ModelFault(
+            mark.line + 1 if mark else 1, "", Wording("not_yaml", why=str(error.problem or error.context))
+        )
         raise ModelRefused([fault]) from error
     except _UNREADABLE as error:
         why = (str(error) or type(error).__name__).splitlines()[0][:200]
-        raise ModelRefused([Fault(line, "", Wording("not_yaml", why=why))]) from error
+        raise ModelRefused([ModelFault(line, "", Wording("not_yaml", why=why))]) from error
 
 
 def _outside_profile(text: str) -> Wording | None:
@@ -211,7 +213,7 @@ class _Builder:
             elif isinstance(event, ScalarEvent | MappingStartEvent | SequenceStartEvent | AliasEvent):
                 tree = self._value(event, "", MAX_LEVELS)
         if not isinstance(tree, dict):
-            raise ModelRefused([Fault(1, "", Wording("no_mapping"))])
+            raise ModelRefused([ModelFault(1, "", Wording("no_mapping"))])
         return Document(tree, self._lines)
 
     def _value(self, event: Event, path: str, levels: int) -> Any:
@@ -271,4 +273,4 @@ def _scalar(event: ScalarEvent, path: str) -> Any:
 
 
 def _refused(event: Event, path: str, expected: Wording) -> ModelRefused:
-    return ModelRefused([Fault(event.start_mark.line + 1, path.lstrip("."), expected)])
+    return ModelRefused([ModelFault(event.start_mark.line + 1, path.lstrip("."), expected)])

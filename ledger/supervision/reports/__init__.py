@@ -7,6 +7,14 @@ charts       the picture of a table
 html, pdf    a report for people
 """
 
-from ledger.supervision.reports.questions import Question, Report, Row, Scope, Table, make_report, questions
+from ledger.supervision.reports.questions import (
+    Question,
+    ReportRow,
+    ReportScope,
+    ReportTable,
+    SupervisionReport,
+    make_report,
+    questions,
+)
 
-__all__ = ["Question", "Report", "Row", "Scope", "Table", "make_report", "questions"]
+__all__ = ["Question", "ReportRow", "ReportScope", "ReportTable", "SupervisionReport", "make_report", "questions"]

@@ -20,7 +20,7 @@ from ledger.core.errors import Unavailable
 from ledger.core.procedure.legal_days import SHANGHAI, readable
 from ledger.i18n import Labels
 from ledger.supervision.html_templates import templates_of
-from ledger.supervision.reports.questions import Column, Report, Table
+from ledger.supervision.reports.questions import ReportColumn, ReportTable, SupervisionReport
 from ledger.timeline.sentences import Names
 
 NOTHING = "–"
@@ -36,7 +36,7 @@ class Called(NamedTuple):
 BY_ID = Called()
 
 
-def cell_text(column: Column, cell: str | int | None, labels: Labels, called: Called = BY_ID) -> str:
+def cell_text(column: ReportColumn, cell: str | int | None, labels: Labels, called: Called = BY_ID) -> str:
     """Return what people read: words and names in their language, shares in per cent, days with one decimal."""
     if cell is None:
         return NOTHING
@@ -60,7 +60,7 @@ def cell_text(column: Column, cell: str | int | None, labels: Labels, called: Ca
     return str(cell)
 
 
-class Head(Struct, frozen=True):
+class ReportHead(Struct, frozen=True):
     """``facts`` are pairs of name and value; ``nothing`` stands in a table without rows, ``events`` before digests."""
 
     title: str
@@ -71,7 +71,7 @@ class Head(Struct, frozen=True):
     more: str
 
 
-def head_of(report: Report, labels: Labels) -> Head:
+def head_of(report: SupervisionReport, labels: Labels) -> ReportHead:
     """Return the title, the scope and what the numbers rest on."""
     scope = report.scope
     line = scope.business_line
@@ -83,7 +83,7 @@ def head_of(report: Report, labels: Labels) -> Head:
         (say("log"), say("entries").format(report.tree_size)),
         (say("as_of"), readable(datetime.fromisoformat(report.as_of))),
     )
-    return Head(say("title"), facts, say("note"), say("nothing"), say("events"), say("more"))
+    return ReportHead(say("title"), facts, say("note"), say("nothing"), say("events"), say("more"))
 
 
 BARS_AT_MOST = 12  # the rows come with the most remarkable first
@@ -107,7 +107,7 @@ _COMMENT = re.compile("<!--.*?-->", re.DOTALL)  # pygal tells the day in one
 _FRAME, _BAR, _WIDER = 60, 30, 6  # pixels; the last of a Chinese character at the size of labels
 
 
-def chart(table: Table, labels: Labels, *, bare: bool = False, called: Called = BY_ID) -> str | None:
+def chart(table: ReportTable, labels: Labels, *, bare: bool = False, called: Called = BY_ID) -> str | None:
     """Draw bars of the table's chart column, named by its word and text columns; None if it has no chart or no rows.
 
     ``bare`` leaves its own style out, for a page that has one and forbids inline styles.
@@ -173,7 +173,7 @@ def _number(cell: str | int | None) -> int:
 CITED_AT_MOST = 50  # digests that a row shows; the report as JSON has all
 
 
-def to_html(report: Report, labels: Labels, called: Called = BY_ID) -> str:
+def to_html(report: SupervisionReport, labels: Labels, called: Called = BY_ID) -> str:
     """Render the page, in the language of ``labels``."""
     return (
         templates_of(__package__)
@@ -201,7 +201,7 @@ def to_html(report: Report, labels: Labels, called: Called = BY_ID) -> str:
     )
 
 
-def to_pdf(report: Report, labels: Labels, called: Called = BY_ID) -> bytes:
+def to_pdf(report: SupervisionReport, labels: Labels, called: Called = BY_ID) -> bytes:
     """Typeset the document in the language of ``labels``, dated by the report's moment. Raises Unavailable."""
     return set_report(content_of(report, labels, called))
 
@@ -220,7 +220,7 @@ def set_report(content: str) -> bytes:
     return document
 
 
-def content_of(report: Report, labels: Labels, called: Called = BY_ID) -> str:
+def content_of(report: SupervisionReport, labels: Labels, called: Called = BY_ID) -> str:
     """Return what the document says, as JSON."""
     head = head_of(report, labels)
     at = datetime.fromisoformat(report.as_of).astimezone(SHANGHAI)

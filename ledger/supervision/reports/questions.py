@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
 from functools import cache
 from importlib.resources import files
-from typing import Literal, Protocol
+from typing import Literal
 
 from msgspec import Struct
 
@@ -19,11 +19,12 @@ from ledger.core.encoding.decoding import convert
 from ledger.core.errors import MalformedInput
 from ledger.core.events.terms import BusinessLine
 from ledger.core.procedure.legal_days import YEARS, end_of, spelled, start_of
+from ledger.supervision.view_catalogue import ViewQueries
 
 ColumnKind = Literal["word", "text", "count", "share", "days"]
 
 
-class Scope(Struct, frozen=True):
+class ReportScope(Struct, frozen=True):
     """From the legal day ``since`` to ``until``, both included; agencies below ``jurisdiction``, None for all of them;
     cases of ``business_line``, None for all of them."""
 
@@ -33,7 +34,7 @@ class Scope(Struct, frozen=True):
     business_line: BusinessLine | None = None
 
 
-class Column(Struct, frozen=True):
+class ReportColumn(Struct, frozen=True):
     """``word`` columns have words of ``vocabulary``, ``text`` of the vocabularies ``agency`` and ``model``
     has their ids; a share is a count in parts of 1,000, days are in tenths."""
 
@@ -44,7 +45,7 @@ class Column(Struct, frozen=True):
     vocabulary: str | None = None
 
 
-class Row(Struct, frozen=True):
+class ReportRow(Struct, frozen=True):
     """``cells`` are in the order of the columns, None where there is nothing to count. ``evidence`` are digests of the
     events counted, sorted; what a share is a part of is not cited."""
 
@@ -52,24 +53,24 @@ class Row(Struct, frozen=True):
     evidence: tuple[str, ...]
 
 
-class Table(Struct, frozen=True):
+class ReportTable(Struct, frozen=True):
     """``chart`` names the column that the picture shows, None for none."""
 
     name: str
     en: str
     zh: str
-    columns: tuple[Column, ...]
-    rows: tuple[Row, ...]
+    columns: tuple[ReportColumn, ...]
+    rows: tuple[ReportRow, ...]
     chart: str | None = None
 
 
-class Report(Struct, frozen=True):
+class SupervisionReport(Struct, frozen=True):
     """``tree_size`` is the log that was asked, ``as_of`` the moment (RFC 3339) at which clocks were looked at."""
 
-    scope: Scope
+    scope: ReportScope
     tree_size: int
     as_of: str
-    tables: tuple[Table, ...]
+    tables: tuple[ReportTable, ...]
 
 
 # What every question is asked of: the agencies, cases and first handovers (no returns) in scope.
@@ -92,12 +93,6 @@ WITH agency_in_scope AS (
 )
 """
 _PARTS: Mapping[ColumnKind, int] = {"share": 1000, "days": 10}
-
-
-class Asked(Protocol):
-    """Answers a query over the views."""
-
-    def rows(self, sql: str, parameters: Mapping[str, object], as_of: datetime) -> list[dict[str, object]]: ...
 
 
 class _Column(Struct, frozen=True, forbid_unknown_fields=True):
@@ -124,7 +119,7 @@ def questions() -> Mapping[str, Question]:
     return convert(tomllib.loads(text), dict[str, Question])
 
 
-def make_report(session: Asked, scope: Scope, *, tree_size: int, as_of: datetime) -> Report:
+def make_report(session: ViewQueries, scope: ReportScope, *, tree_size: int, as_of: datetime) -> SupervisionReport:
     """Make the report of ``session``'s views, which are those of ``tree_size``. Raises MalformedInput, QueryRefused."""
     since, until = _moments(scope)
     parameters = {
@@ -136,19 +131,20 @@ def make_report(session: Asked, scope: Scope, *, tree_size: int, as_of: datetime
     tables = []
     for name, question in questions().items():
         columns = tuple(
-            Column(column, text.kind, text.en, text.zh, text.vocabulary) for column, text in question.columns.items()
+            ReportColumn(column, text.kind, text.en, text.zh, text.vocabulary)
+            for column, text in question.columns.items()
         )
         rows = []
         for row in session.rows(_IN_SCOPE + question.sql, parameters, as_of):
             evidence = row["evidence"]
             assert isinstance(evidence, list)
             cells = tuple(_cell(column.kind, row[column.name]) for column in columns)
-            rows.append(Row(cells, tuple(sorted(set(evidence)))))
-        tables.append(Table(name, question.en, question.zh, columns, tuple(rows), question.chart))
-    return Report(scope, tree_size, spelled(as_of), tuple(tables))
+            rows.append(ReportRow(cells, tuple(sorted(set(evidence)))))
+        tables.append(ReportTable(name, question.en, question.zh, columns, tuple(rows), question.chart))
+    return SupervisionReport(scope, tree_size, spelled(as_of), tuple(tables))
 
 
-def _moments(scope: Scope) -> tuple[datetime, datetime]:
+def _moments(scope: ReportScope) -> tuple[datetime, datetime]:
     """Return the first instant of the scope and the first after it, in UTC without a zone."""
     days = {}
     for name in ("since", "until"):

@@ -15,7 +15,7 @@ from ledger.core.supervision import finding_digest, lead_id_of
 from ledger.supervision.models.conditions import EVIDENCE, bound, matching, query_of
 from ledger.supervision.models.definition import Cel, Model, Template, text_of
 from ledger.supervision.models.templates import dataset_of
-from ledger.supervision.runs.query_session import Session, quoted
+from ledger.supervision.runs.query_session import QuerySession, quoted
 from ledger.supervision.view_catalogue import view_columns
 
 ROW_DIGESTS = "row_digests"  # a column with the digests of a data set's rows, beside dataset_id
@@ -23,7 +23,7 @@ ROWS_AT_ONCE = 20_000  # of a view that is gone through row by row
 MAX_VALUE = 4000  # characters: a longer list of a row is left out of the values of its finding
 
 
-class Finding(Struct, frozen=True, kw_only=True):
+class ModelFinding(Struct, frozen=True, kw_only=True):
     """A row of a condition. ``key`` makes it the same finding; ``values`` are its columns that are not empty.
 
     ``evidence`` are payload digests, sorted, each once: who cites them puts them into the order of the log.
@@ -53,11 +53,11 @@ class Finding(Struct, frozen=True, kw_only=True):
 def find(
     model: Model,
     parameters: Mapping[str, object],
-    session: Session,
+    session: QuerySession,
     as_of: datetime,
     *,
     refused: Callable[[MalformedInput], None] | None = None,
-) -> list[Finding]:
+) -> list[ModelFinding]:
     """Return all that the model finds in the session's rows at ``as_of``, sorted by key.
 
     A row that is no finding raises MalformedInput, unless ``refused`` is given: then it is called with the error, and
@@ -76,7 +76,7 @@ def find(
     return _united(_findings(model, rows, refused))
 
 
-def _all_rows(view: str, session: Session, as_of: datetime) -> Iterator[Mapping[str, Any]]:
+def _all_rows(view: str, session: QuerySession, as_of: datetime) -> Iterator[Mapping[str, Any]]:
     """Yield the rows of a view, in parts that the session can return at once."""
     name = quoted(view)
     ((counted),) = session.rows(f"SELECT count(*) AS rows FROM {name}", {}, as_of)  # noqa: S608
@@ -89,7 +89,7 @@ def _all_rows(view: str, session: Session, as_of: datetime) -> Iterator[Mapping[
 
 def _findings(
     model: Model, rows: Iterable[Mapping[str, Any]], refused: Callable[[MalformedInput], None] | None
-) -> Iterator[Finding]:
+) -> Iterator[ModelFinding]:
     for row in rows:
         try:
             yield _finding(model, row)
@@ -99,7 +99,7 @@ def _findings(
             refused(error)
 
 
-def _finding(model: Model, row: Mapping[str, Any]) -> Finding:
+def _finding(model: Model, row: Mapping[str, Any]) -> ModelFinding:
     for column in (*model.lead.key, model.lead.supervised, EVIDENCE):
         if column not in row:
             raise MalformedInput(f"the condition's rows have no column {column}", field=f"condition ({model.model_id})")
@@ -112,7 +112,7 @@ def _finding(model: Model, row: Mapping[str, Any]) -> Finding:
         raise MalformedInput(
             f"a row has nothing in {wrong}: {canonical.encode(values).decode()[:200]}", field=f"lead ({model.model_id})"
         )
-    return Finding(
+    return ModelFinding(
         model_id=model.model_id,
         key=key,
         values=values,
@@ -128,9 +128,9 @@ def _sorted(digests: Any) -> tuple[str, ...]:
     return tuple(sorted({digest for digest in digests or () if digest is not None}))
 
 
-def _united(findings: Iterable[Finding]) -> list[Finding]:
+def _united(findings: Iterable[ModelFinding]) -> list[ModelFinding]:
     """Unite rows of one key into one finding: the values of the first by their bytes, the evidence of all."""
-    by_key: dict[bytes, Finding] = {}
+    by_key: dict[bytes, ModelFinding] = {}
     order = lambda finding: (canonical.encode(finding.key), canonical.encode(finding.values))  # noqa: E731
     for finding in sorted(findings, key=order):
         key = canonical.encode(finding.key)

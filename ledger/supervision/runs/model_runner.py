@@ -14,7 +14,7 @@ from ledger.supervision.model_faults import Wording
 from ledger.supervision.models.definition import Model
 from ledger.supervision.models.model_file import parse_model
 from ledger.supervision.models.sql_guard import QueryRefused
-from ledger.supervision.runs.findings import Finding, find
+from ledger.supervision.runs.findings import ModelFinding, find
 from ledger.supervision.runs.query_session import LIMITS, Limits
 from ledger.supervision.views.snapshot import Export, exported_session
 from ledger.workers.pool import WorkerPool, WorkFailed, WorkLimits
@@ -40,11 +40,11 @@ class RunAsked(Struct, frozen=True):
 class RunResult(Struct, frozen=True):
     """What a model found, and why its first row that is no finding is none."""
 
-    findings: list[Finding]
+    findings: list[ModelFinding]
     refused_row: MalformedInput | None
 
 
-def found_in_export(asked: RunAsked) -> list[Finding]:
+def found_in_export(asked: RunAsked) -> list[ModelFinding]:
     """Return what the model finds. Raises what ``find`` raises."""
     with exported_session(asked.export, asked.limits) as session:
         return find(asked.model, asked.parameters, session, asked.as_of)

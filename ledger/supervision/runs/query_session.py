@@ -24,7 +24,7 @@ from ledger.supervision.view_catalogue import DATASET, DATASET_COLUMNS, dataset_
 AS_OF = "as_of"
 ROWS_OF_A_PIECE = 100
 
-__all__ = ["LIMITS", "Limits", "QueryRefused", "Session", "open_database", "quoted", "set_moment", "table_of"]
+__all__ = ["LIMITS", "Limits", "QueryRefused", "QuerySession", "open_database", "quoted", "set_moment", "table_of"]
 
 
 class Limits(Struct, frozen=True):
@@ -62,7 +62,7 @@ def open_database(path: str = ":memory:", limits: Limits = LIMITS) -> duckdb.Duc
     return connection
 
 
-class Session:
+class QuerySession:
     """Asks the views that ``connection`` has, which are of the log at ``size``.
 
     ``datasets`` are the names of those of registered data sets, which only templates ask: they list no row.

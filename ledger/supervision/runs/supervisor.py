@@ -37,15 +37,15 @@ from ledger.supervision.model_faults import ModelRefused, Wording
 from ledger.supervision.models.definition import Model, Sql
 from ledger.supervision.models.sql_guard import QueryRefused
 from ledger.supervision.runs.datasets import Registered, current
-from ledger.supervision.runs.findings import Finding
+from ledger.supervision.runs.findings import ModelFinding
 from ledger.supervision.runs.model_runner import ModelRunner
 from ledger.supervision.view_catalogue import dataset_view
-from ledger.supervision.views import Export, Head, Views
+from ledger.supervision.views import Export, LogHead, Views
 
 MODELS_AT_MOST: Final = 10_000
 
 
-class Run(Struct, frozen=True):
+class ModelRun(Struct, frozen=True):
     """A model as a procuratorate runs it: what it published, or what it adopted with parameters of its own."""
 
     model: Model
@@ -68,14 +68,14 @@ def fault_of(model_id: str, procuratorate: str, error: TallystickError) -> RunFa
     return RunFault(model_id, procuratorate, says)
 
 
-class Standing(Struct, frozen=True):
+class ActiveModels(Struct, frozen=True):
     """Which models are run; ``faults`` are of those whose file this release cannot read."""
 
-    runs: tuple[Run, ...] = ()
+    runs: tuple[ModelRun, ...] = ()
     faults: tuple[RunFault, ...] = ()
 
 
-class Record:
+class SupervisionLog:
     """The log, as supervision reads and writes it. ``registered`` gives the registrations of data sets below a tree
     size, in the order of the log; ``runner`` reads models, which other people wrote."""
 
@@ -93,9 +93,9 @@ class Record:
         self._system = system
         self._runner = runner or ModelRunner()
         self._versions: tuple[tuple[str, int], ...] = ()
-        self._standing = Standing()
+        self._standing = ActiveModels()
 
-    def standing(self) -> Standing:
+    def standing(self) -> ActiveModels:
         """Return the models that are published or adopted and not retired, read anew if one has changed."""
         with self._database.read() as connection:
             rows = supervision.list_models(connection, Page(MODELS_AT_MOST, None), retired=False)
@@ -107,14 +107,14 @@ class Record:
                 supervision_streams.matter_of(connection, STREAM + model_id, agencies) for model_id, _ in versions
             ]
         runs = [run for state in states if isinstance(state, ModelState) for run in self._runs(state)]
-        self._standing = Standing(
-            tuple(run for run in runs if isinstance(run, Run)),
+        self._standing = ActiveModels(
+            tuple(run for run in runs if isinstance(run, ModelRun)),
             tuple(run for run in runs if isinstance(run, RunFault)),
         )
         self._versions = versions
         return self._standing
 
-    def _runs(self, state: ModelState) -> Iterator[Run | RunFault]:
+    def _runs(self, state: ModelState) -> Iterator[ModelRun | RunFault]:
         """Yield who runs the model: its publisher by its defaults, unless it adopted its own model with others."""
         wanted: dict[str, tuple[int, Mapping[str, str]]] = {state.publisher: (state.newest.body.version, {})}
         wanted |= {agency: (adoption.version, adoption.parameters) for agency, adoption in state.adoptions.items()}
@@ -123,7 +123,7 @@ class Record:
                 published.body.definition for published in state.versions if published.body.version == version
             )
             try:
-                yield Run(self._runner.read(definition), agency, parameters)
+                yield ModelRun(self._runner.read(definition), agency, parameters)
             except Unavailable:
                 raise  # no worker was free: all of them are read again
             except TallystickError as error:
@@ -202,7 +202,7 @@ class Supervisor:
     def __init__(
         self,
         views: Views,
-        record: Record,
+        record: SupervisionLog,
         *,
         interval_s: float,
         clock: Callable[[], int],
@@ -215,8 +215,8 @@ class Supervisor:
         self._clock = clock
         self._stop = Event()
         self._next_whole = 0.0  # by the monotonic clock
-        self._ran: Standing | None = None
-        self._looked = Head(0, None)  # how far: others bring the views up to the log, too
+        self._ran: ActiveModels | None = None
+        self._looked = LogHead(0, None)  # how far: others bring the views up to the log, too
         self._faults: dict[tuple[str, str], RunFault] = {}
         self.state = RunState()
 
@@ -256,7 +256,7 @@ class Supervisor:
         self.state = replace(self.state, raised=self.state.raised + raised, faults=self._told_faults())
         return raised
 
-    def _look_at_all(self, standing: Standing, head: Head) -> int:
+    def _look_at_all(self, standing: ActiveModels, head: LogHead) -> int:
         began = time.monotonic()
         self._faults = {(fault.model_id, fault.procuratorate): fault for fault in standing.faults}
         raised = self._look(standing.runs)
@@ -267,15 +267,17 @@ class Supervisor:
         self.state = RunState(self._clock(), head.size, int(took * 1000), raised_so_far, self._told_faults())
         return raised
 
-    def _look(self, runs: Iterable[Run], *, cases: frozenset[str] | None = None) -> int:
+    def _look(self, runs: Iterable[ModelRun], *, cases: frozenset[str] | None = None) -> int:
         """Run these models over all cases or some of them; a fault of one stays with it."""
         as_of = datetime.fromtimestamp(self._clock() // 1000, UTC)
         by_procuratorate = groupby(sorted(runs, key=_procuratorate), key=_procuratorate)
         return sum(self._look_for(agency, list(group), cases, as_of) for agency, group in by_procuratorate)
 
-    def _look_for(self, procuratorate: str, runs: Sequence[Run], cases: frozenset[str] | None, as_of: datetime) -> int:
+    def _look_for(
+        self, procuratorate: str, runs: Sequence[ModelRun], cases: frozenset[str] | None, as_of: datetime
+    ) -> int:
         """Run the models of one procuratorate over what it may see."""
-        raised, hinted = 0, list[tuple[Run, frozenset[str]]]()
+        raised, hinted = 0, list[tuple[ModelRun, frozenset[str]]]()
         with self._export(procuratorate, as_of, cases) as export:
             for run in runs:
                 findings = self._findings(run, export, as_of)
@@ -301,7 +303,7 @@ class Supervisor:
         with self.views.export(cases, jurisdiction=jurisdiction, now=as_of) as export:
             yield export
 
-    def _findings(self, run: Run, export: Export, as_of: datetime) -> list[Finding]:
+    def _findings(self, run: ModelRun, export: Export, as_of: datetime) -> list[ModelFinding]:
         """Return what the model finds: nothing where its run fails, which is noted. A row that is no finding stops no
         other."""
         if self._stop.is_set():
@@ -319,7 +321,7 @@ class Supervisor:
             self._take_note(run, result.refused_row)
         return result.findings
 
-    def _raise(self, run: Run, findings: Sequence[Finding], size: int, as_of: datetime) -> int:
+    def _raise(self, run: ModelRun, findings: Sequence[ModelFinding], size: int, as_of: datetime) -> int:
         """Raise the findings that are new as leads and return their number; a fault of one stays with it."""
         already, raised = self.record.known(finding.lead_id for finding in findings), 0
         agencies = self.record.authority().agencies
@@ -344,7 +346,7 @@ class Supervisor:
                 self._keep_fault(run, RunFault(run.model.model_id, run.procuratorate, type(error).__name__))
         return raised
 
-    def _put(self, run: Run, finding: Finding, procuratorate: str, size: int, as_of: datetime) -> bool:
+    def _put(self, run: ModelRun, finding: ModelFinding, procuratorate: str, size: int, as_of: datetime) -> bool:
         lead = lead_of(
             finding,
             run.model,
@@ -362,12 +364,12 @@ class Supervisor:
 
     # -- what is wrong -------------------------------------------------------------------------------------------------
 
-    def _take_note(self, run: Run, error: TallystickError) -> None:
+    def _take_note(self, run: ModelRun, error: TallystickError) -> None:
         model_id = run.model.model_id
         logger.warning("a model cannot be run", model=model_id, agency=run.procuratorate, reason=error.for_operator)
         self._keep_fault(run, fault_of(model_id, run.procuratorate, error))
 
-    def _keep_fault(self, run: Run, fault: RunFault) -> None:
+    def _keep_fault(self, run: ModelRun, fault: RunFault) -> None:
         """Keep the first fault of a run until everything is looked at again."""
         self._faults.setdefault((run.model.model_id, run.procuratorate), fault)
 
@@ -378,5 +380,5 @@ class Supervisor:
         self.state = replace(self.state, faults=(why, *self._told_faults()))
 
 
-def _procuratorate(run: Run) -> str:
+def _procuratorate(run: ModelRun) -> str:
     return run.procuratorate

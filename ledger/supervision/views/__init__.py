@@ -7,7 +7,18 @@ views              the file: brought up to the log by the cases that have change
 """
 
 from ledger.supervision.views.case_record import Acts, CaseRecord, Logged, read_case
-from ledger.supervision.views.snapshot import Anchors, Export, Head, Source, Views
-from ledger.supervision.views.sources import LogSource
+from ledger.supervision.views.snapshot import Anchors, Export, LogHead, Views, ViewSource
+from ledger.supervision.views.sources import LedgerViewSource
 
-__all__ = ["Acts", "Anchors", "CaseRecord", "Export", "Head", "LogSource", "Logged", "Source", "Views", "read_case"]
+__all__ = [
+    "Acts",
+    "Anchors",
+    "CaseRecord",
+    "Export",
+    "LedgerViewSource",
+    "LogHead",
+    "Logged",
+    "ViewSource",
+    "Views",
+    "read_case",
+]

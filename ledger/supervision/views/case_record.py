@@ -78,7 +78,7 @@ class Logged(Struct, frozen=True):
         return self.payload.body
 
 
-class Step(Struct, frozen=True):
+class CaseStep(Struct, frozen=True):
     """An event with the case before and after it."""
 
     event: Logged
@@ -109,7 +109,7 @@ class Acts(Protocol):
 class CaseRecord:
     """All steps of one case, and how it stands. Requires at least one event."""
 
-    def __init__(self, steps: tuple[Step, ...], book: Rulebook, calendar: WorkCalendar):
+    def __init__(self, steps: tuple[CaseStep, ...], book: Rulebook, calendar: WorkCalendar):
         self.steps = steps
         self.state = steps[-1].after
         self.case_id = self.state.case_id
@@ -117,31 +117,31 @@ class CaseRecord:
         self.calendar = calendar
 
     @cached_property
-    def _naming(self) -> Mapping[tuple[Noun, str], tuple[Step, ...]]:
-        steps_by_name: dict[tuple[Noun, str], list[Step]] = {}
+    def _naming(self) -> Mapping[tuple[Noun, str], tuple[CaseStep, ...]]:
+        steps_by_name: dict[tuple[Noun, str], list[CaseStep]] = {}
         for step in self.steps:
             for noun, ids in step.named.ids.items():
                 for name in ids:
                     steps_by_name.setdefault((noun, name), []).append(step)
         return {key: tuple(steps) for key, steps in steps_by_name.items()}
 
-    def naming(self, noun: Noun, name: str, *bodies: type[Body]) -> tuple[Step, ...]:
+    def naming(self, noun: Noun, name: str, *bodies: type[Body]) -> tuple[CaseStep, ...]:
         """Return the steps whose events name it, only those of these types if some are given."""
         steps = self._naming.get((noun, name), ())
         return tuple(step for step in steps if isinstance(step.body, bodies)) if bodies else steps
 
-    def at(self, sequence: int) -> Step:
+    def at(self, sequence: int) -> CaseStep:
         """Return the step of the event at ``sequence``."""
         return self.steps[sequence]
 
 
 def read_case(events: Iterable[Logged], acts: Acts, book: Rulebook, calendar: WorkCalendar) -> CaseRecord:
     """Fold the events of one stream. Raises what the fold raises."""
-    steps: list[Step] = []
+    steps: list[CaseStep] = []
     for event in events:
         before = steps[-1].after if steps else None
         after, flags = fold(before, acts.act(event.payload, event.digest, event.signed_at))
-        steps.append(Step(event, before, after, flags, mentions(event.payload.body)))
+        steps.append(CaseStep(event, before, after, flags, mentions(event.payload.body)))
     return CaseRecord(tuple(steps), book, calendar)
 
 
@@ -163,7 +163,7 @@ def amount(quantity: Quantity | None) -> Decimal | None:
     return None if quantity is None else Decimal(quantity.value)
 
 
-def evidence(steps: Iterable[Step | None]) -> list[str]:
+def evidence(steps: Iterable[CaseStep | None]) -> list[str]:
     """Return the digests of the steps' events in the order of the log, each once."""
     digests = {step.event.log_index: step.digest for step in steps if step is not None}
     return [digests[index] for index in sorted(digests)]

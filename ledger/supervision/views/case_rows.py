@@ -9,7 +9,7 @@ from ledger.core.custody.clocks import rule_of
 from ledger.core.custody.spans import custody_spans
 from ledger.core.events import case, handover, record
 from ledger.store.clocks import line_of
-from ledger.supervision.views.case_record import CaseRecord, Step, day, evidence, moment
+from ledger.supervision.views.case_record import CaseRecord, CaseStep, day, evidence, moment
 
 Row = tuple[object, ...]
 
@@ -147,7 +147,7 @@ _ANSWERS = (handover.HandoverAccepted, handover.HandoverRefused)
 
 
 def officers(of: CaseRecord) -> Iterator[Row]:
-    acts: dict[tuple[str, str], list[Step]] = {}
+    acts: dict[tuple[str, str], list[CaseStep]] = {}
     for step in of.steps:
         acts.setdefault((step.payload.agency, step.payload.officer), []).append(step)
     for (agency, officer), steps in sorted(acts.items()):

@@ -9,14 +9,14 @@ from ledger.core.custody.discrepancies import digests_conflict
 from ledger.core.custody.state import Handover, Item
 from ledger.core.events import Body, handover, item, record
 from ledger.core.events.case import CustodyChangeRequested
-from ledger.supervision.views.case_record import CaseRecord, Step, amount, day, evidence, moment
+from ledger.supervision.views.case_record import CaseRecord, CaseStep, amount, day, evidence, moment
 from ledger.supervision.views.case_rows import Row
 
 _OF_THE_RECEIPT = re.compile(r"received\[(\d{1,4})\]\.(?:quantity|seal_|digests|match_result)")
 _ANSWERS = (handover.HandoverAccepted, handover.HandoverRefused, handover.HandoverRecalled)
 
 
-def _steps_of(of: CaseRecord, sent: Handover, *bodies: type[Body]) -> tuple[Step, ...]:
+def _steps_of(of: CaseRecord, sent: Handover, *bodies: type[Body]) -> tuple[CaseStep, ...]:
     """Return the steps whose events are about this handover itself: a return names the one that it sends back, too."""
     steps = of.naming("handover", sent.handover_id, *bodies)
     return tuple(step for step in steps if getattr(step.body, "handover_id", None) == sent.handover_id)
@@ -78,7 +78,9 @@ def handover_items(of: CaseRecord) -> Iterator[Row]:
                 yield (*_handover_item(of, sent, recorded, answers), changes or None, cited)
 
 
-def _corrected(corrections: tuple[Step, ...], answers: tuple[Step, ...], item_id: str) -> Iterator[tuple[Step, str]]:
+def _corrected(
+    corrections: tuple[CaseStep, ...], answers: tuple[CaseStep, ...], item_id: str
+) -> Iterator[tuple[CaseStep, str]]:
     """Yield what was corrected of the item's line in the receiver's half, with the step."""
     for step in corrections:
         assert isinstance(step.body, record.RecordCorrected)
@@ -92,7 +94,7 @@ def _corrected(corrections: tuple[Step, ...], answers: tuple[Step, ...], item_id
                     yield step, f"{correction.recorded} -> {correction.correct}"
 
 
-def _handover_item(of: CaseRecord, sent: Handover, recorded: Item, answers: tuple[Step, ...]) -> Row:
+def _handover_item(of: CaseRecord, sent: Handover, recorded: Item, answers: tuple[CaseStep, ...]) -> Row:
     """Return the row without its last two columns: the corrections, and the evidence."""
     listed, item_id = sent.items[recorded.item_id], recorded.item_id
     accepted = next((step.body for step in answers if isinstance(step.body, handover.HandoverAccepted)), None)
@@ -270,7 +272,7 @@ def seals(of: CaseRecord) -> Iterator[Row]:
                 yield of.case_id, thing.item_id, seal, *_by(step)
 
 
-def _by(step: Step) -> Row:
+def _by(step: CaseStep) -> Row:
     return step.payload.agency, moment(step.payload.occurred_at), [step.digest]
 
 

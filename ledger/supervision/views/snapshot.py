@@ -22,7 +22,7 @@ from ledger.core.encoding.digests import blake3_text
 from ledger.core.procedure.deadlines import WorkCalendar
 from ledger.core.procedure.rulebook import Rulebook
 from ledger.supervision.runs.datasets import Outside
-from ledger.supervision.runs.query_session import LIMITS, Limits, Session, open_database, table_of
+from ledger.supervision.runs.query_session import LIMITS, Limits, QuerySession, open_database, table_of
 from ledger.supervision.view_catalogue import views
 from ledger.supervision.views import snapshot_tables
 from ledger.supervision.views.case_record import Acts, Logged, read_case
@@ -43,7 +43,7 @@ def no_datasets(_size: int, _near: Collection[str] | None) -> Mapping[str, Outsi
     return {}
 
 
-class Head(Struct, frozen=True):
+class LogHead(Struct, frozen=True):
     """How far a log has come: its size, and the digest of its last entry's payload, None where it is empty."""
 
     size: int
@@ -67,19 +67,19 @@ class Export(Struct, frozen=True):
 
 
 @contextmanager
-def exported_session(export: Export, limits: Limits) -> Iterator[Session]:
+def exported_session(export: Export, limits: Limits) -> Iterator[QuerySession]:
     """Open a session over an export; it answers as one of ``Views`` does."""
     connection = snapshot_tables.open_export(Path(export.folder), limits)
     try:
         snapshot_tables.show(connection, None)
         for name, path in export.datasets.items():
             connection.register(name, snapshot_tables.mapped(Path(path)))
-        yield Session(connection, size=export.size, datasets=tuple(export.datasets), limits=limits)
+        yield QuerySession(connection, size=export.size, datasets=tuple(export.datasets), limits=limits)
     finally:
         connection.close()
 
 
-class Source(Protocol):
+class ViewSource(Protocol):
     """A log, as far as views are made of it."""
 
     @property
@@ -87,7 +87,7 @@ class Source(Protocol):
         """Return what makes acts of the log's events."""
         ...
 
-    def head(self) -> Head:
+    def head(self) -> LogHead:
         """Return how far the log has come."""
         ...
 
@@ -141,7 +141,7 @@ class Views:
     def __init__(
         self,
         path: Path | None,
-        source: Source,
+        source: ViewSource,
         book: Rulebook,
         calendar: WorkCalendar,
         *,
@@ -167,7 +167,7 @@ class Views:
         self._lock = Lock()
         self._connection: duckdb.DuckDBPyConnection | None = None
 
-    def refresh(self) -> Head:
+    def refresh(self) -> LogHead:
         """Bring the views up to the log and return how far that is. Raises what reading the log raises."""
         with self._lock:
             connection = self._open()
@@ -183,7 +183,7 @@ class Views:
                 self._write(connection, self._source.touched(size, head.size), size, head)
             return head
 
-    def touched(self, since: Head, until: Head) -> frozenset[str] | None:
+    def touched(self, since: LogHead, until: LogHead) -> frozenset[str] | None:
         """Return the cases with events between the two heads, whoever brought the views up to them.
 
         None if ``since`` is of another log.
@@ -200,7 +200,7 @@ class Views:
         jurisdiction: str | None = None,
         now: datetime | None = None,
         outside: bool = False,
-    ) -> Iterator[Session]:
+    ) -> Iterator[QuerySession]:
         """Open a session over all cases, or over these, at one tree size, whatever is written meanwhile.
 
         With a ``jurisdiction`` only over what its procuratorates may see ``now``. ``outside`` includes registered data
@@ -215,7 +215,7 @@ class Views:
             datasets = self._outside(connection, size, jurisdiction) if outside else {}
             for name, dataset in datasets.items():
                 connection.register(name, dataset.table)
-            yield Session(connection, size=size, datasets=tuple(datasets), limits=self._limits)
+            yield QuerySession(connection, size=size, datasets=tuple(datasets), limits=self._limits)
         finally:
             connection.close()
 
@@ -277,7 +277,7 @@ class Views:
                 if self._left_with is not None and self._path is not None:
                     self._left_with.keep(_digest_of(self._path))
 
-    def _write(self, connection: duckdb.DuckDBPyConnection, touched: list[str], start: int, head: Head) -> None:
+    def _write(self, connection: duckdb.DuckDBPyConnection, touched: list[str], start: int, head: LogHead) -> None:
         """Bring the views up in one transaction: a session sees the views of before or of after."""
         began = time.monotonic()
         connection.execute("BEGIN TRANSACTION")

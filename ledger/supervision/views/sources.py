@@ -21,11 +21,11 @@ from ledger.store.log import StoredEntry
 from ledger.supervision.runs.datasets import Registered
 from ledger.supervision.views.case_record import Acts, Logged, day, moment
 from ledger.supervision.views.case_rows import Row
-from ledger.supervision.views.snapshot import Anchors, Head
+from ledger.supervision.views.snapshot import Anchors, LogHead
 from ledger.supervision.views.supervision_rows import MatterRecord
 
 
-class LogSource:
+class LedgerViewSource:
     """A store, what acts the events of its cases are by, and who is in the registry now."""
 
     def __init__(self, database: Database, acts: Acts, authority: Callable[[], AuthorityState]):
@@ -33,10 +33,10 @@ class LogSource:
         self._database = database
         self._authority = authority
 
-    def head(self) -> Head:
+    def head(self) -> LogHead:
         with self._database.read() as connection:
             size = log.tree(connection).size
-            return Head(size, log.entry(connection, size - 1).payload_digest if size else None)
+            return LogHead(size, log.entry(connection, size - 1).payload_digest if size else None)
 
     def digest_at(self, size: int) -> str | None:
         with self._database.read() as connection:
@@ -125,7 +125,7 @@ def _body(entry: StoredEntry) -> DatasetRegistered:
     return body
 
 
-class GivenActs:
+class BundleActs:
     """Acts of given cases; what one cites of another case is looked up among them, and missing where it is not."""
 
     def __init__(self, cases: Mapping[str, Iterable[Logged]], book: Rulebook):
@@ -151,7 +151,7 @@ class GivenActs:
         return None
 
 
-class GivenSource:
+class BundleViewSource:
     """A ``Source`` of these events, in any order; ``anchors``, size and block time, may go beyond the last of them."""
 
     def __init__(
@@ -163,12 +163,12 @@ class GivenSource:
         self._anchors = sorted(anchors, key=lambda row: int(str(row[0])))
 
     @property
-    def acts(self) -> GivenActs:
-        return GivenActs(self._by_case(), self._book)
+    def acts(self) -> BundleActs:
+        return BundleActs(self._by_case(), self._book)
 
-    def head(self) -> Head:
+    def head(self) -> LogHead:
         size = self.events[-1].log_index + 1 if self.events else 0
-        return Head(size, self.digest_at(size))
+        return LogHead(size, self.digest_at(size))
 
     def digest_at(self, size: int) -> str | None:
         below = [event.digest for event in self.events if event.log_index < size]

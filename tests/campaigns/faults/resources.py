@@ -31,7 +31,7 @@ from api.wiring import work_limits
 from ledger.config.settings import Settings
 from ledger.core.encoding.digests import blake3_text
 from ledger.core.events.record import TableLayout
-from ledger.supervision.library.publishing import Definitions
+from ledger.supervision.library.publishing import ModelDefinitions
 from ledger.workers.pool import WorkerPool
 from tests.api.conftest import no_chain, serving_ledger
 from tests.api.service import JSON, Served
@@ -306,7 +306,7 @@ def stand_with(events: int, chance: random.Random) -> Iterator[Stand]:
     with tempfile.TemporaryDirectory(prefix="tallystick-resources-") as folder:
         settings = Settings(public_url="https://ledger.test", data_dir=Path(folder) / "data")
         workers = WorkerPool(settings.worker_processes, work_limits(settings))
-        with open_ledger(sqlite_url(Path(folder)), definitions=Definitions(workers)) as ledger:
+        with open_ledger(sqlite_url(Path(folder)), definitions=ModelDefinitions(workers)) as ledger:
             ledger.found(*officers)
             with serving_ledger(ledger, no_chain, settings, workers) as served:
                 stand = Stand(served, workers, chance)

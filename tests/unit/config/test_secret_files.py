@@ -25,7 +25,7 @@ from ledger.deadlines.working_days import shipped_calendar
 from ledger.procedures import shipped_rulebook
 from ledger.store.database import open_database, open_witness_engine
 from ledger.supervision.views import Views
-from ledger.supervision.views.sources import GivenSource
+from ledger.supervision.views.sources import BundleViewSource
 
 BOOK = shipped_rulebook()
 NOBODY = 65534
@@ -109,7 +109,7 @@ def test_views_of_models_are_private(tmp_path: Path) -> None:
     """The file that models ask and its log, and what is exported for a run: they name persons. Their folder is
     closed to others by whatever umask; the files are, too, under that of a service."""
     path = tmp_path / "supervision" / "views.duckdb"
-    views = Views(path, GivenSource([], BOOK), BOOK, shipped_calendar(), mark="test")
+    views = Views(path, BundleViewSource([], BOOK), BOOK, shipped_calendar(), mark="test")
     with private_umask():
         views.refresh()
         with views.export() as export:
@@ -122,7 +122,7 @@ def test_views_of_models_are_private(tmp_path: Path) -> None:
         views.close()
     path.unlink()
     path.parent.rmdir()
-    views = Views(path, GivenSource([], BOOK), BOOK, shipped_calendar(), mark="test")
+    views = Views(path, BundleViewSource([], BOOK), BOOK, shipped_calendar(), mark="test")
     views.refresh()
     views.close()
     assert mode_of(path.parent) == 0o700

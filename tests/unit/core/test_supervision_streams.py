@@ -8,7 +8,7 @@ import pytest
 
 from ledger.core.errors import Conflict
 from ledger.core.procedure.jurisdiction import in_line, is_within, supervises
-from ledger.core.supervision import Act, fold, subject_kind_of
+from ledger.core.supervision import SupervisionAct, fold, subject_kind_of
 from tests.testkit.builders import PARALLEL, POLICE, PROCURATORATE, UPPER, analyst, refused
 from tests.testkit.supervision import ASSIGNER, Lead, Stream, agencies, assigned, published
 
@@ -32,7 +32,7 @@ def test_an_event_stands_on_the_streams_head() -> None:
     late = lead.draft(assigned(), ASSIGNER)
     lead.assigned()
     with pytest.raises(Conflict) as lost:
-        fold(lead.state, Act(late.payload, late.digest, lead.agencies))
+        fold(lead.state, SupervisionAct(late.payload, late.digest, lead.agencies))
     assert (lost.value.code, lost.value.head, lost.value.sequence) == ("not_on_head", lead.last.digest, 2)
 
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from ledger.core.supervision.anonymity import SMALLEST_PUBLISHED, Cell, Published, Total, publish
+from ledger.core.supervision.anonymity import SMALLEST_PUBLISHED, Cell, PublishedCounts, Total, publish
 
 Table = dict[Cell, int]
 COUNTS = st.one_of(st.integers(0, 7), st.sampled_from([0, 4, 5, 6, 9, 20]))
@@ -24,7 +24,7 @@ def small(table: Table) -> list[Cell]:
     return [cell for cell, count in table.items() if count < SMALLEST_PUBLISHED]
 
 
-def agrees(table: Table, told: Published) -> bool:
+def agrees(table: Table, told: PublishedCounts) -> bool:
     """Whether a reader who believes what is published could have this table before him."""
     sums = [(told.total, table.values())]
     sums += [(total, [count for (row, _), count in table.items() if row == name]) for name, total in told.rows.items()]
@@ -37,7 +37,7 @@ def agrees(table: Table, told: Published) -> bool:
     ) and all(sum(counts) == total.at_least if total.exact else sum(counts) >= total.at_least for total, counts in sums)
 
 
-def alternatives(table: Table, told: Published) -> Iterator[Table]:
+def alternatives(table: Table, told: PublishedCounts) -> Iterator[Table]:
     """Every table that agrees with what is published, by trying all."""
     ranges = [range(SMALLEST_PUBLISHED) if told.cells[cell] is None else (count,) for cell, count in table.items()]
     for values in itertools.product(*ranges):

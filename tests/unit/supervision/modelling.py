@@ -8,7 +8,7 @@ from typing import Any
 
 from ledger.supervision.models.model_file import parse_model
 from ledger.supervision.runs.findings import find
-from ledger.supervision.runs.query_session import Session
+from ledger.supervision.runs.query_session import QuerySession
 
 AS_OF = datetime(2026, 3, 10, tzinfo=UTC)
 SOUND = """\
@@ -90,5 +90,5 @@ def found(
     parameters: Mapping[str, object] | None = None,
 ) -> list[dict[str, str]]:
     """The keys of what the model finds in rows of its views."""
-    with Session.of_rows(rows) as session:
+    with QuerySession.of_rows(rows) as session:
         return [dict(finding.key) for finding in find(parse_model(text), parameters or {}, session, as_of)]

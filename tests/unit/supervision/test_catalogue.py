@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from ledger.supervision.runs.query_session import Session
+from ledger.supervision.runs.query_session import QuerySession
 from ledger.supervision.view_catalogue import views
 from scripts.docs import view_tables
 
@@ -49,5 +49,5 @@ def test_each_column_is_explained_in_both_languages() -> None:
 @pytest.mark.parametrize("sql", EXAMPLES)
 def test_the_queries_of_the_page_are_answered(sql: str) -> None:
     """What the page shows is a query that may be asked."""
-    with Session.of_rows({}) as session:
+    with QuerySession.of_rows({}) as session:
         assert session.rows(sql, {"grace_days": 3}, datetime(2026, 6, 1, tzinfo=UTC)) == []

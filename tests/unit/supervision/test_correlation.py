@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ledger.core.errors import MalformedInput, NotFound
-from ledger.supervision.correlation import FOLLOWED_AT_MOST, Correlation, Node, correlate, parse_node
-from ledger.supervision.runs.query_session import Session
+from ledger.supervision.correlation import FOLLOWED_AT_MOST, Correlation, GraphNode, correlate, parse_node
+from ledger.supervision.runs.query_session import QuerySession
 
 AS_OF = datetime(2026, 7, 1, tzinfo=UTC)
 
@@ -21,8 +21,8 @@ def digest(number: int) -> str:
     return f"blake3:{number:064x}"
 
 
-def case(number: int) -> Node:
-    return Node("case", f"case-{number}")
+def case(number: int) -> GraphNode:
+    return GraphNode("case", f"case-{number}")
 
 
 def item_row(number: int, item: str) -> dict[str, Any]:
@@ -37,14 +37,14 @@ def handled(number: int, officer: str) -> dict[str, Any]:
     return {"case_id": f"case-{number}", "agency": "police-east", "officer": officer, "evidence": [digest(number)]}
 
 
-def record(**rows: list[dict[str, Any]]) -> Session:
+def record(**rows: list[dict[str, Any]]) -> QuerySession:
     """These rows, and of each case in them an event by an officer who has no other."""
     cases = dict.fromkeys(str(row["case_id"]) for given in rows.values() for row in given)
     own = [handled(int(case_id.removeprefix("case-")), f"of-{case_id}") for case_id in cases]
-    return Session.of_rows({**rows, "officers": [*rows.get("officers", ()), *own]})
+    return QuerySession.of_rows({**rows, "officers": [*rows.get("officers", ()), *own]})
 
 
-def around(session: Session, start: Node, depth: int = 4) -> Correlation:
+def around(session: QuerySession, start: GraphNode, depth: int = 4) -> Correlation:
     return correlate(session, start, depth=depth, as_of=AS_OF)
 
 
@@ -78,7 +78,7 @@ def test_a_busy_officer_is_counted_and_not_followed() -> None:
     assert (found.cases(), found.cut) == (("case-0",), True)
     (officer,) = [place for place in found.places if place.node.id == "police-east/p-1"]
     assert (officer.neighbours, officer.followed) == (busy, False)
-    assert len(around(session, Node("officer", "police-east/p-1"), depth=1).cases()) == busy
+    assert len(around(session, GraphNode("officer", "police-east/p-1"), depth=1).cases()) == busy
 
 
 LINKS = st.lists(st.tuples(st.integers(0, 6), st.integers(0, 6), st.sampled_from("ab")), max_size=12)
@@ -105,7 +105,7 @@ def test_what_is_found_is_what_a_slow_search_finds(links: list[tuple[int, int, s
 
 def test_what_is_not_there_is_said() -> None:
     """A kind that is none, a node that the record has not, a depth that is none: each names its field."""
-    session = Session.of_rows({})
+    session = QuerySession.of_rows({})
     with pytest.raises(MalformedInput, match="KIND:ID"):
         parse_node("name:somebody")
     with pytest.raises(NotFound):

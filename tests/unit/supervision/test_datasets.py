@@ -18,7 +18,7 @@ from ledger.procedures import shipped_rulebook
 from ledger.supervision.runs.datasets import DatasetFiles, Datasets, Registered, current
 from ledger.supervision.runs.query_session import QueryRefused
 from ledger.supervision.views import Views
-from ledger.supervision.views.sources import GivenSource
+from ledger.supervision.views.sources import BundleViewSource
 from tests.testkit.datasets import dataset
 
 CSV = "身份证,Amount\r\n310101,1200\r\n310102,\r\n".encode()
@@ -136,7 +136,7 @@ def test_a_session_asks_the_rows_beside_the_views(files: DatasetFiles) -> None:
     assert datasets.tables([registration])["dataset_pension_list"].table is tables["dataset_pension_list"].table
     views = Views(
         None,
-        GivenSource([], shipped_rulebook()),
+        BundleViewSource([], shipped_rulebook()),
         shipped_rulebook(),
         shipped_calendar(),
         mark="test",

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from itertools import combinations
 
-from ledger.supervision.correlation import DRAWN_AT_MOST, HEIGHT, WIDTH, Correlation, Edge, Node, Place, draw
+from ledger.supervision.correlation import DRAWN_AT_MOST, HEIGHT, WIDTH, Correlation, Edge, GraphNode, Place, draw
 
-START = Node("case", "case-0")
+START = GraphNode("case", "case-0")
 
 
 def star(count: int) -> Correlation:
     """A case with so many items, each of which has a seal of its own."""
-    items = [Node("item", f"item-{number:03}") for number in range(count)]
-    seals = [Node("seal", f"seal-{number:03}") for number in range(count)]
+    items = [GraphNode("item", f"item-{number:03}") for number in range(count)]
+    seals = [GraphNode("seal", f"seal-{number:03}") for number in range(count)]
     places = [Place(START, 0, count, True), *(Place(one, 1, 2, True) for one in items)]
     places += [Place(one, 2, 1, False) for one in seals]
     edges = [Edge(START, one, "has", ("blake3:0",)) for one in items]

@@ -15,7 +15,7 @@ from ledger.core.events.supervision import BilingualText
 from ledger.supervision.models.definition import fill_text, text_of
 from ledger.supervision.models.model_file import parse_model
 from ledger.supervision.runs.findings import ROWS_AT_ONCE, find
-from ledger.supervision.runs.query_session import Limits, QueryRefused, Session
+from ledger.supervision.runs.query_session import Limits, QueryRefused, QuerySession
 from tests.unit.supervision.modelling import AS_OF, SOUND, changed, found, with_condition, with_sql
 
 OFFER = {"status": "offered", "to_agency": "pro-east", "offered_at": datetime(2026, 3, 1, 2)}  # noqa: DTZ001 - as columns have it
@@ -49,14 +49,14 @@ def test_findings_are_the_same_bytes_in_whatever_order_rows_come() -> None:
     for seed in range(5):
         rows = offers(40)
         Random(seed).shuffle(rows)
-        with Session.of_rows({"handovers": rows}) as session:
+        with QuerySession.of_rows({"handovers": rows}) as session:
             told.add(msgspec.json.encode(find(model, {}, session, AS_OF)))
     assert len(told) == 1
 
 
 def test_a_finding_holds_its_row_in_one_spelling() -> None:
     """Empty columns are left out, times are UTC, evidence is apart."""
-    with Session.of_rows({"handovers": offers(1)}) as session:
+    with QuerySession.of_rows({"handovers": offers(1)}) as session:
         (finding,) = find(parse_model(SOUND), {"days": "5"}, session, AS_OF)
     assert finding.values == {
         "case_id": "c0",
@@ -73,7 +73,7 @@ def test_rows_of_one_key_are_one_finding_with_the_evidence_of_all() -> None:
     """A lead is raised once; what it rests on is whole."""
     text = with_sql("SELECT case_id, to_agency, handover_id AS last, evidence FROM handovers", key=["case_id"])
     rows = [OFFER | {"case_id": "c1", "handover_id": f"h{n}", "evidence": [f"e{n}", "e"]} for n in (3, 1, 2)]
-    with Session.of_rows({"handovers": rows}) as session:
+    with QuerySession.of_rows({"handovers": rows}) as session:
         (finding,) = find(parse_model(text), {}, session, AS_OF)
     assert (finding.values["last"], finding.evidence) == ("h1", ("e", "e1", "e2", "e3"))
 
@@ -96,7 +96,7 @@ def test_a_view_of_many_rows_is_gone_through_in_parts() -> None:
         "  - {name: b, as_of: 2026-03-10T00:00:00Z, rows: {}, raises: []}\n"
     )
     count = ROWS_AT_ONCE * 2 + 1
-    with Session.of_rows({}, Limits(rows=ROWS_AT_ONCE + 5000)) as session:
+    with QuerySession.of_rows({}, Limits(rows=ROWS_AT_ONCE + 5000)) as session:
         session._connection.execute(
             "INSERT INTO events (case_id, sequence, agency) "
             f"SELECT 'c' || CAST(n // 10 AS VARCHAR), n, 'pro-east' FROM range({count}) AS numbers(n)"
@@ -219,7 +219,7 @@ def test_an_endless_or_huge_query_is_ended(sql: str) -> None:
     """Within its limits, and the session answers the next one."""
     model = parse_model(with_sql("SELECT * FROM handovers"))
     endless = msgspec.structs.replace(model, condition=msgspec.structs.replace(model.condition, text=sql))
-    with Session.of_rows({"handovers": offers(3)}, Limits(seconds=0.5, rows=1000, memory_mb=200)) as session:
+    with QuerySession.of_rows({"handovers": offers(3)}, Limits(seconds=0.5, rows=1000, memory_mb=200)) as session:
         with pytest.raises(QueryRefused):
             find(endless, {}, session, AS_OF)
         assert len(find(model, {}, session, AS_OF)) == 3

@@ -12,8 +12,8 @@ import pytest
 from ledger.core.events.registry import Name
 from ledger.core.events.supervision import BilingualText, Figures
 from ledger.supervision.library.cards import card_of
-from ledger.supervision.library.public import Face, Subject, make_face, pages
-from ledger.supervision.library.public.pages import OUTTURNS, Measured
+from ledger.supervision.library.public import LibraryModel, PublicLibrary, make_public_library, pages
+from ledger.supervision.library.public.pages import OUTTURNS, PublicFigures
 from ledger.supervision.models.model_file import parse_model, shipped_model
 
 STUDY = BilingualText(zh="某县扣押的手机漏列 <b>。", en="A phone was left out <b>.")
@@ -21,7 +21,7 @@ LEADS = {"raised": 7, "answered": 5, "confirmed": 9, "dismissed": 2, "rectificat
 VOID = {"meta", "br"}  # "rect" closes itself
 
 
-def subject(name: str = "item-not-handed-over", **fields: Any) -> Subject:
+def subject(name: str = "item-not-handed-over", **fields: Any) -> LibraryModel:
     model = parse_model(shipped_model(name))
     card = card_of(shipped_model(name))
     assert card is not None
@@ -37,14 +37,14 @@ def subject(name: str = "item-not-handed-over", **fields: Any) -> Subject:
         "figures": None,
         "leads": {},
     }
-    return Subject(**(defaults | fields))
+    return LibraryModel(**(defaults | fields))
 
 
-def face(*subjects: Subject) -> Face:
-    return make_face(subjects, log_id="0x" + "5f" * 32, tree_size=4711, root="ab" * 32)
+def face(*subjects: LibraryModel) -> PublicLibrary:
+    return make_public_library(subjects, log_id="0x" + "5f" * 32, tree_size=4711, root="ab" * 32)
 
 
-def full() -> Face:
+def full() -> PublicLibrary:
     return face(
         subject(leads=LEADS, case_study=STUDY),
         subject("third-return", leads={"raised": 6, "dismissed": 40, "recommendation": 12}),
@@ -152,13 +152,13 @@ def test_a_library_without_models_or_without_leads_tells_no_numbers() -> None:
 @pytest.mark.parametrize(
     ("figures", "expected"),
     [
-        ((2000, 57, 57, 0), Measured("2026-03-01", 2000, 100, 100)),
-        ((2000, 57, 55, 3), Measured("2026-03-01", 2000, 95, 90)),
-        ((4, 10, 7, 9), Measured("2026-03-01", None, None, None)),
+        ((2000, 57, 57, 0), PublicFigures("2026-03-01", 2000, 100, 100)),
+        ((2000, 57, 55, 3), PublicFigures("2026-03-01", 2000, 95, 90)),
+        ((4, 10, 7, 9), PublicFigures("2026-03-01", None, None, None)),
         ((2000, 4, 4, 0), None),
     ],
 )
-def test_a_measurement_is_told_in_steps(figures: tuple[int, int, int, int], expected: Measured | None) -> None:
+def test_a_measurement_is_told_in_steps(figures: tuple[int, int, int, int], expected: PublicFigures | None) -> None:
     """How many were missed is not told, nor anything of a few."""
     cases, planted, found, false = figures
     told = Figures(measured_on="2026-03-01", cases=cases, planted=planted, found=found, false_leads=false)

@@ -10,12 +10,12 @@ import pytest
 from ledger.core.errors import MalformedInput
 from ledger.core.events.terms import BusinessLine
 from ledger.i18n import LANGUAGES, Labels
-from ledger.supervision.reports import Report, Row, Scope, Table, make_report, questions
+from ledger.supervision.reports import ReportRow, ReportScope, ReportTable, SupervisionReport, make_report, questions
 from ledger.supervision.reports.presentation import CITED_AT_MOST, Called, to_html, to_pdf
-from ledger.supervision.runs.query_session import Session
+from ledger.supervision.runs.query_session import QuerySession
 
 AS_OF = datetime(2026, 7, 1, tzinfo=UTC)
-HALF_YEAR = Scope("2026-01-01", "2026-06-30")
+HALF_YEAR = ReportScope("2026-01-01", "2026-06-30")
 
 
 def digest(number: int) -> str:
@@ -38,7 +38,7 @@ def handover(number: int, **fields: Any) -> dict[str, Any]:
     return defaults | fields
 
 
-def views(*handovers: dict[str, Any], **others: list[dict[str, Any]]) -> Session:
+def views(*handovers: dict[str, Any], **others: list[dict[str, Any]]) -> QuerySession:
     """A session over these handovers and their cases, of police in two cities."""
     cases = [
         {"case_id": case_id, "business_line": "civil" if case_id == "case-9" else "criminal"}
@@ -49,16 +49,16 @@ def views(*handovers: dict[str, Any], **others: list[dict[str, Any]]) -> Session
         {"agency": "police-west", "jurisdiction": "32/01"},
         {"agency": "procuratorate-east", "jurisdiction": "31/01"},
     ]
-    return Session.of_rows({"agencies": agencies, "cases": cases, "handovers": list(handovers), **others})
+    return QuerySession.of_rows({"agencies": agencies, "cases": cases, "handovers": list(handovers), **others})
 
 
-def table(session: Session, name: str, scope: Scope = HALF_YEAR) -> Table:
+def table(session: QuerySession, name: str, scope: ReportScope = HALF_YEAR) -> ReportTable:
     report = make_report(session, scope, tree_size=100, as_of=AS_OF)
     return next(table for table in report.tables if table.name == name)
 
 
 def rows(
-    session: Session, name: str, scope: Scope = HALF_YEAR
+    session: QuerySession, name: str, scope: ReportScope = HALF_YEAR
 ) -> list[tuple[tuple[str | int | None, ...], tuple[str, ...]]]:
     return [(row.cells, row.evidence) for row in table(session, name, scope).rows]
 
@@ -101,7 +101,7 @@ def test_the_period_ends_at_midnight_in_beijing_and_the_scope_is_kept() -> None:
         handover(5, from_agency="police-west"),
         handover(9),
     )
-    scope = Scope(HALF_YEAR.since, HALF_YEAR.until, "31", "criminal")
+    scope = ReportScope(HALF_YEAR.since, HALF_YEAR.until, "31", "criminal")
     assert rows(session, "handovers", scope) == [(("prosecution_review", 2, 0, 0, 0, 0), ())]
     assert [cells for cells, _ in rows(session, "months", scope)] == [("2026-01", 1, 0, 0), ("2026-06", 1, 0, 0)]
 
@@ -236,7 +236,7 @@ def test_a_recommendation_belongs_to_the_business_lines_of_its_leads() -> None:
     )
 
     def told(line: BusinessLine | None) -> list[object]:
-        scope = Scope(HALF_YEAR.since, HALF_YEAR.until, business_line=line)
+        scope = ReportScope(HALF_YEAR.since, HALF_YEAR.until, business_line=line)
         return [cells[0] for cells, _ in rows(session, "recommendations", scope)]
 
     assert told(None) == ["alone", "before", "closed"]
@@ -245,16 +245,17 @@ def test_a_recommendation_belongs_to_the_business_lines_of_its_leads() -> None:
 
 
 @pytest.mark.parametrize(
-    ("scope", "field"), [(Scope("2026-02-30", "2026-06-30"), "since"), (Scope("2026-07-01", "2026-06-30"), "since")]
+    ("scope", "field"),
+    [(ReportScope("2026-02-30", "2026-06-30"), "since"), (ReportScope("2026-07-01", "2026-06-30"), "since")],
 )
-def test_a_period_that_is_none_is_refused(scope: Scope, field: str) -> None:
+def test_a_period_that_is_none_is_refused(scope: ReportScope, field: str) -> None:
     """A day that the calendar has not, an end before the beginning."""
     with pytest.raises(MalformedInput) as refused:
         make_report(views(), scope, tree_size=0, as_of=AS_OF)
     assert refused.value.field == field
 
 
-def full() -> Report:
+def full() -> SupervisionReport:
     """A report with more events in a row than a page shows, and with a name that would be markup."""
     many = [handover(number, status="refused", reason_code="other") for number in range(CITED_AT_MOST + 3)]
     nasty = handover(100, from_agency="police-west", purpose="<script>alert(1)</script> #panic()")
@@ -296,7 +297,7 @@ def test_every_row_has_a_cell_for_each_column() -> None:
     """So that a table can be drawn from it."""
     for made in full().tables:
         for row in made.rows:
-            assert isinstance(row, Row)
+            assert isinstance(row, ReportRow)
             assert len(row.cells) == len(made.columns)
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from ledger.core.errors import MalformedInput
-from ledger.supervision.runs.query_session import Limits, QueryRefused, Session
+from ledger.supervision.runs.query_session import Limits, QueryRefused, QuerySession
 from ledger.supervision.view_catalogue import views
 
 AS_OF = datetime(2026, 3, 31, 16, 0, tzinfo=UTC)  # 1 April in Shanghai
@@ -22,16 +22,16 @@ CASES = [
 
 
 @pytest.fixture
-def session() -> Iterator[Session]:
-    with Session.of_rows({"cases": CASES}) as made:
+def session() -> Iterator[QuerySession]:
+    with QuerySession.of_rows({"cases": CASES}) as made:
         yield made
 
 
-def ask(session: Session, sql: str, **parameters: object) -> list[dict[str, Any]]:
+def ask(session: QuerySession, sql: str, **parameters: object) -> list[dict[str, Any]]:
     return session.rows(sql, parameters, AS_OF)
 
 
-def test_rows_come_as_plain_values(session: Session) -> None:
+def test_rows_come_as_plain_values(session: QuerySession) -> None:
     """Times without zone in UTC, days, lists, decimals; what a row leaves out is None."""
     sql = """
         SELECT case_id, opened_at, legal_day(opened_at) AS day, evidence, closed, CAST(1.5 AS DECIMAL(21,6)) AS amount
@@ -57,7 +57,7 @@ def test_rows_come_as_plain_values(session: Session) -> None:
     ]
 
 
-def test_parameters_are_values_and_never_text_of_the_query(session: Session) -> None:
+def test_parameters_are_values_and_never_text_of_the_query(session: QuerySession) -> None:
     """A parameter that looks like SQL finds nothing and changes nothing; the moment can be asked about."""
     sql = "SELECT case_id FROM cases WHERE stage = $stage AND opened_at < $as_of"
     assert ask(session, sql, stage="execution") == [{"case_id": "case-2"}]
@@ -153,7 +153,7 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("name", REFUSED)
-def test_what_is_more_than_a_question_is_refused(session: Session, name: str) -> None:
+def test_what_is_more_than_a_question_is_refused(session: QuerySession, name: str) -> None:
     """Each with a sentence that says why, on the field; the session answers as before."""
     sql, told = REFUSED[name]
     with pytest.raises(QueryRefused, match=told) as refused:
@@ -162,7 +162,7 @@ def test_what_is_more_than_a_question_is_refused(session: Session, name: str) ->
     assert len(ask(session, "FROM cases")) == 2
 
 
-def test_what_is_near_is_suggested(session: Session) -> None:
+def test_what_is_near_is_suggested(session: QuerySession) -> None:
     """A view or a column that is spelled wrongly."""
     with pytest.raises(QueryRefused) as refused:
         ask(session, "FROM handover")
@@ -172,7 +172,7 @@ def test_what_is_near_is_suggested(session: Session) -> None:
     assert "case_id" in str(refused.value.hint)
 
 
-def test_what_says_its_order_is_answered(session: Session) -> None:
+def test_what_says_its_order_is_answered(session: QuerySession) -> None:
     """The same functions with an order, and the parts of a query by names of its own."""
     sql = """
         WITH mine AS (SELECT *, row_number() OVER (ORDER BY case_id) AS number FROM cases)
@@ -195,13 +195,13 @@ LIMITED = {
 def test_a_query_ends_within_its_limits(name: str) -> None:
     """By time, memory and rows; the session answers as before."""
     sql, limits, told = LIMITED[name]
-    with Session.of_rows({"cases": CASES}, limits) as session:
+    with QuerySession.of_rows({"cases": CASES}, limits) as session:
         with pytest.raises(QueryRefused, match=told):
             ask(session, sql)
         assert len(ask(session, "FROM cases")) == 2
 
 
-def test_nothing_outside_is_reached_even_past_the_check(session: Session, tmp_path: Path) -> None:
+def test_nothing_outside_is_reached_even_past_the_check(session: QuerySession, tmp_path: Path) -> None:
     """The engine itself opens no file and takes no other setting."""
     file = tmp_path / "secret.csv"
     file.write_text("a\n1\n")
@@ -222,21 +222,21 @@ def test_rows_that_are_none_are_refused(name: str) -> None:
     """Naming the row and the column, with what is near."""
     rows, field = FAULTY[name]
     with pytest.raises(MalformedInput) as refused:
-        Session.of_rows(rows)
+        QuerySession.of_rows(rows)
     assert refused.value.field == field
 
 
 def test_a_data_set_is_a_view_of_its_own() -> None:
     """Its columns are text, beside the digests that a lead cites."""
     rows = {"dataset_pensions_2026": [{"person": "5f", "paid": "2026-03", "row_digest": "blake3:01"}]}
-    with Session.of_rows(rows) as session:
+    with QuerySession.of_rows(rows) as session:
         asked = "SELECT paid, row_digest FROM dataset_pensions_2026"
         assert session.rows(asked, {}, AS_OF, by_template=True) == [{"paid": "2026-03", "row_digest": "blake3:01"}]
 
 
 def test_every_view_and_column_is_explained() -> None:
     """Each has a type that DuckDB knows and a meaning; evidence is in every view that models cite from."""
-    with Session.of_rows({}) as session:
+    with QuerySession.of_rows({}) as session:
         for view in views().values():
             assert view.en
             assert view.zh
@@ -253,7 +253,7 @@ def test_a_result_that_is_too_large_is_refused_before_it_is_here() -> None:
         (Limits(rows=399), "the query gives more than 399 rows"),
         (Limits(characters=4999), "the column stage has a text of more than 4,999 characters"),
     ):
-        with Session.of_rows({"cases": rows}, limits) as session, pytest.raises(QueryRefused, match=reason):
+        with QuerySession.of_rows({"cases": rows}, limits) as session, pytest.raises(QueryRefused, match=reason):
             ask(session, "SELECT case_id, stage FROM cases")
-    with Session.of_rows({"cases": rows}) as session:
+    with QuerySession.of_rows({"cases": rows}) as session:
         assert len(ask(session, "SELECT case_id, stage FROM cases")) == 400

@@ -24,7 +24,7 @@ from ledger.supervision.views import Logged, Views
 from ledger.supervision.views.case_rows import Row
 from ledger.supervision.views.snapshot import LeftWith
 from ledger.supervision.views.snapshot_tables import OF_A_CASE
-from ledger.supervision.views.sources import GivenSource
+from ledger.supervision.views.sources import BundleViewSource
 from tests.testkit.builders import POLICE, PROCURATORATE, Event, clerk
 from tests.testkit.casework import Case, person_id
 from tests.unit.core.test_custody_machine import Custody
@@ -36,15 +36,17 @@ AGENCIES: list[Row] = [
 ]
 
 
-def log_of(events: Iterable[Event], anchors: Iterable[Row] = ()) -> GivenSource:
+def log_of(events: Iterable[Event], anchors: Iterable[Row] = ()) -> BundleViewSource:
     """A log of these events in this order."""
     logged = [
         Logged(index, event.digest, event.envelope.signed_at, event.payload) for index, event in enumerate(events)
     ]
-    return GivenSource(logged, shipped_rulebook(), agencies=AGENCIES, anchors=anchors)
+    return BundleViewSource(logged, shipped_rulebook(), agencies=AGENCIES, anchors=anchors)
 
 
-def made(log: GivenSource, path: Path | None = None, mark: str = "test", left_with: LeftWith | None = None) -> Views:
+def made(
+    log: BundleViewSource, path: Path | None = None, mark: str = "test", left_with: LeftWith | None = None
+) -> Views:
     return Views(path, log, shipped_rulebook(), shipped_calendar(), mark=mark, left_with=left_with)
 
 

@@ -14,7 +14,7 @@ from ledger.store import log
 from ledger.supervision.models.definition import Model
 from ledger.supervision.models.model_file import parse_model
 from ledger.supervision.runs import supervisor
-from ledger.supervision.runs.findings import Finding
+from ledger.supervision.runs.findings import ModelFinding
 from ledger.supervision.runs.supervisor import Supervisor
 from tests.testkit.builders import FAR_POLICE, POLICE, PROCURATORATE, UPPER, analyst, clerk
 from tests.testkit.casework import Case
@@ -182,7 +182,7 @@ def test_a_defect_at_one_model_stops_no_other(watched: Watched, monkeypatch: pyt
     """What one model finds and nobody foresaw is told of it; what the others find is raised."""
     lead_of = supervisor.lead_of
 
-    def defect(finding: Finding, model: Model, *arguments: Any, **options: Any) -> LeadRaised:
+    def defect(finding: ModelFinding, model: Model, *arguments: Any, **options: Any) -> LeadRaised:
         if model.model_id == "broken":
             raise KeyError("defect")
         return lead_of(finding, model, *arguments, **options)

@@ -22,8 +22,8 @@ from ledger.store.chain_journal import DatabaseJournal
 from ledger.supervision.models.model_file import parse_model, shipped_model
 from ledger.supervision.runs.datasets import DatasetFiles, Datasets
 from ledger.supervision.runs.model_runner import ModelRunner
-from ledger.supervision.runs.supervisor import Record, Supervisor
-from ledger.supervision.views import LogSource, Views
+from ledger.supervision.runs.supervisor import SupervisionLog, Supervisor
+from ledger.supervision.views import LedgerViewSource, Views
 from tests.testkit.builders import (
     COURT,
     FAR_POLICE,
@@ -121,7 +121,7 @@ def watched_ledger(folder: Path, runner: ModelRunner | None = None) -> Iterator[
         ledger.found(*officers)
         made = Watched(ledger, None, DatasetFiles(folder / "datasets"))  # type: ignore[arg-type]  # until the views are
         validator = ledger.validator
-        source = LogSource(ledger.database, validator.states, made.authority)
+        source = LedgerViewSource(ledger.database, validator.states, made.authority)
         mark = mark_of(validator.book, validator.calendar)
         known = Datasets(made.files)
         views = Views(
@@ -132,7 +132,7 @@ def watched_ledger(folder: Path, runner: ModelRunner | None = None) -> Iterator[
             mark=mark,
             datasets=lambda size, near: known.tables(source.registered(size), near),
         )
-        record = Record(ledger.database, made.authority, ledger.system, source.registered, runner)
+        record = SupervisionLog(ledger.database, made.authority, ledger.system, source.registered, runner)
         made.supervisor = Supervisor(views, record, interval_s=10_000, clock=ledger.clock, runner=runner)
         yield made
         views.close()

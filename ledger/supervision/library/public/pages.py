@@ -29,7 +29,7 @@ OUTTURNS: Final[Mapping[str, tuple[str, ...]]] = {
 _BANDS: Final = (100, 95, 90, 80)  # per cent at least, of which a share is told
 
 
-class Subject(Struct, frozen=True):
+class LibraryModel(Struct, frozen=True):
     """A model as it stands in the library. ``leads`` counts them by state, of closed ones by what came of them."""
 
     model_id: str
@@ -44,7 +44,7 @@ class Subject(Struct, frozen=True):
     leads: Mapping[str, int]
 
 
-class Measured(Struct, frozen=True):
+class PublicFigures(Struct, frozen=True):
     """What a measurement came to, in shares that lead to no count: at least so many per cent, None where fewer."""
 
     measured_on: str
@@ -53,27 +53,27 @@ class Measured(Struct, frozen=True):
     precision: int | None
 
 
-class Shown(Struct, frozen=True):
+class PublicModel(Struct, frozen=True):
     """A model with what is told of its leads, in the order of ``OUTTURNS`` (None: fewer than 5), and of all of them."""
 
-    subject: Subject
+    subject: LibraryModel
     outturns: tuple[int | None, ...]
     total: Total
-    measured: Measured | None
+    measured: PublicFigures | None
 
 
-class Face(Struct, frozen=True):
+class PublicLibrary(Struct, frozen=True):
     """What is shown. Counted from the first ``tree_size`` entries of the log, whose root (hex) everybody can check."""
 
     log_id: str
     tree_size: int
     root: str
-    models: tuple[Shown, ...]
+    models: tuple[PublicModel, ...]
     outturns: tuple[Total, ...]
     total: Total
 
 
-def make_face(subjects: Iterable[Subject], *, log_id: str, tree_size: int, root: str) -> Face:
+def make_public_library(subjects: Iterable[LibraryModel], *, log_id: str, tree_size: int, root: str) -> PublicLibrary:
     """Return the models by business line and id, with every count and total suppressed as far as it must be."""
     lines = choices(BusinessLine)
     models = sorted(subjects, key=lambda subject: (lines.index(subject.business_line), subject.model_id))
@@ -83,12 +83,12 @@ def make_face(subjects: Iterable[Subject], *, log_id: str, tree_size: int, root:
         for outturn, words in OUTTURNS.items()
     }
     suppressed = publish(counts)
-    return Face(
+    return PublicLibrary(
         log_id=log_id,
         tree_size=tree_size,
         root=root,
         models=tuple(
-            Shown(
+            PublicModel(
                 subject,
                 tuple(suppressed.cells[subject.model_id, outturn] for outturn in OUTTURNS),
                 suppressed.rows[subject.model_id],
@@ -101,11 +101,11 @@ def make_face(subjects: Iterable[Subject], *, log_id: str, tree_size: int, root:
     )
 
 
-def _measured(figures: Figures | None) -> Measured | None:
+def _measured(figures: Figures | None) -> PublicFigures | None:
     """Return what may be published of a measurement: nothing if it planted fewer anomalies than are published."""
     if figures is None or figures.planted < SMALLEST_PUBLISHED:
         return None
-    return Measured(
+    return PublicFigures(
         measured_on=figures.measured_on,
         cases=figures.cases if figures.cases >= SMALLEST_PUBLISHED else None,
         recall=_band(figures.found, figures.planted),
@@ -122,10 +122,10 @@ DATA = "library.json"
 _WIDEST = 100  # of a bar
 
 
-def pages(face: Face) -> dict[str, bytes]:
+def pages(face: PublicLibrary) -> dict[str, bytes]:
     """Render the public library: the content of each file by its path in the folder."""
     files = {"index.html": _render("choose.html", "zh-CN", face=face), DATA: _data(face)}
-    lines: dict[str, list[Shown]] = {}
+    lines: dict[str, list[PublicModel]] = {}
     for shown in face.models:
         lines.setdefault(shown.subject.business_line, []).append(shown)
     for language in LANGUAGES:
@@ -144,7 +144,7 @@ def _render(template: str, language: str, **given: Any) -> bytes:
             return labels.of("public", "less_than_80")
         return labels.of("public", "all" if least == 100 else "at_least").format(least)
 
-    def width(total: Total, face: Face) -> int:
+    def width(total: Total, face: PublicLibrary) -> int:
         return total.at_least * _WIDEST // max(1, *(shown.total.at_least for shown in face.models))
 
     context = {
@@ -160,7 +160,7 @@ def _render(template: str, language: str, **given: Any) -> bytes:
     return (templates_of(__package__).get_template(template).render(**context, **given).strip() + "\n").encode()
 
 
-def _data(face: Face) -> bytes:
+def _data(face: PublicLibrary) -> bytes:
     fields = ("model_id", "version", "title", "business_line", "publisher", "published_on", "case_study")
     data = {
         "format": FORMAT,
