@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.table import Table
 
 from scripts.histories.history import RATE, generate
-from scripts.histories.measure import Measured, measure
+from scripts.histories.measure import ModelResult, measure
 from scripts.histories.reference import USUAL
 
 
@@ -31,7 +31,7 @@ def main() -> int:
     console = Console(width=140)
     began = time.perf_counter()
     history = generate(options.seed, options.cases, rate=options.rate)
-    events, taken = len(history.entries), time.perf_counter() - began
+    events, taken = len(history.events), time.perf_counter() - began
     console.print(f"{options.cases:,} cases, {events:,} events, generated in {taken:.1f} s")
     began = time.perf_counter()
     measured = measure(history, USUAL)
@@ -42,7 +42,7 @@ def main() -> int:
     return int(any(one.missed or one.false for one in measured))
 
 
-def _table(measured: list[Measured]) -> Table:
+def _table(measured: list[ModelResult]) -> Table:
     table = Table(title="What the shipped models find")
     for heading in ("model", "planted", "found", "leads", "beyond", "false", "precision", "recall", "seconds"):
         table.add_column(heading, justify="left" if heading == "model" else "right")
@@ -61,7 +61,7 @@ def _table(measured: list[Measured]) -> Table:
     return table
 
 
-def _reasons(measured: list[Measured]) -> list[str]:
+def _reasons(measured: list[ModelResult]) -> list[str]:
     """A line for each reason of leads beyond the planted, and one for each planted that was missed or false lead."""
     told = []
     for one in measured:

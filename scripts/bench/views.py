@@ -41,8 +41,8 @@ from ledger.supervision.views.case_rows import Row
 from ledger.supervision.views.supervision_rows import MatterRecord
 from ledger.workers.pool import Used, WorkerPool
 from scripts.bench.figures import Figure, cpu_seconds, show
-from scripts.histories.history import Alone, generate
-from scripts.histories.simulation import Entry
+from scripts.histories.history import StandaloneActs, generate
+from scripts.histories.simulation import SimulatedEvent
 
 CASES = 300  # of the history that is repeated
 AS_OF = datetime(2027, 1, 1, tzinfo=UTC)
@@ -52,17 +52,17 @@ BOOK, CALENDAR = shipped_rulebook(), shipped_calendar()
 class Repeated:
     """A log of at least ``size`` events: whole cases one after the other, then the last events of the first few."""
 
-    def __init__(self, lives: list[list[Entry]], size: int, grown: int):
-        self.acts: Acts = Alone()
-        self._cases: dict[str, tuple[list[Entry], int]] = {}
+    def __init__(self, cases: list[list[SimulatedEvent]], size: int, grown: int):
+        self.acts: Acts = StandaloneActs()
+        self._cases: dict[str, tuple[list[SimulatedEvent], int]] = {}
         self._late: dict[str, int] = {}
         self._size = 0
         for number in count():
             if self._size >= size:
                 break
-            entries = lives[number % len(lives)]
-            self._cases[f"case-{number}"] = entries, self._size
-            self._size += len(entries) - (number < grown)
+            events = cases[number % len(cases)]
+            self._cases[f"case-{number}"] = events, self._size
+            self._size += len(events) - (number < grown)
         self._late = {f"case-{number}": self._size + number for number in range(grown)}
 
     def grow(self) -> None:
@@ -80,14 +80,14 @@ class Repeated:
         return sorted({*late, *(case_id for case_id, (_, first) in self._cases.items() if start <= first < end)})
 
     def case(self, case_id: str, end: int) -> list[Logged]:
-        entries, first = self._cases[case_id]
+        events, first = self._cases[case_id]
         stream, late = Stream(kind="case", id=case_id), self._late.get(case_id)
-        indices = [first + number for number in range(len(entries))]
+        indices = [first + number for number in range(len(events))]
         if late is not None:
             indices[-1] = late
         return [
-            Logged(index, entry.digest, entry.recorded_at, replace(entry.payload, stream=stream))
-            for index, entry in zip(indices, entries, strict=True)
+            Logged(index, event.digest, event.recorded_at, replace(event.payload, stream=stream))
+            for index, event in zip(indices, events, strict=True)
             if index < end
         ]
 
@@ -108,14 +108,14 @@ class Repeated:
         return Anchors(after, [])
 
 
-def lives() -> Iterator[list[Entry]]:
+def cases() -> Iterator[list[SimulatedEvent]]:
     """The cases of a history that stand alone, and have more than one event."""
-    for life in generate(1, CASES).lives:
-        entries = [step.entry for step in life.steps]
+    for simulated in generate(1, CASES).cases:
+        events = [step.event for step in simulated.steps]
         with suppress(TallystickError):
-            logged = [Logged(i, one.digest, one.recorded_at, one.payload) for i, one in enumerate(entries)]
-            if len(read_case(logged, Alone(), BOOK, CALENDAR).steps) > 1:
-                yield entries
+            logged = [Logged(i, one.digest, one.recorded_at, one.payload) for i, one in enumerate(events)]
+            if len(read_case(logged, StandaloneActs(), BOOK, CALENDAR).steps) > 1:
+                yield events
 
 
 class RunCost(NamedTuple):
@@ -178,7 +178,7 @@ def ask(views: Views, models: Iterable[Model], cases: frozenset[str] | None) -> 
             find(model, {}, session, AS_OF)
 
 
-def measure(known: list[list[Entry]], size: int, grown: int) -> Measured:
+def measure(known: list[list[SimulatedEvent]], size: int, grown: int) -> Measured:
     """One log of this size."""
     models = [parse_model(text) for text in shipped_models().values()]
     with tempfile.TemporaryDirectory() as folder:
@@ -207,7 +207,7 @@ def main() -> None:
     parser.add_argument("--grown", type=int, default=50)
     parser.add_argument("--json", type=Path)
     given = parser.parse_args()
-    known = list(lives())
+    known = list(cases())
     figures: list[Figure] = []
     least: Measured | None = None
     for size in sorted(given.events):

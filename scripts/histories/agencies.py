@@ -14,7 +14,7 @@ CITIES = ("东", "西")
 EAST_WEST = {"东": "east", "西": "west"}
 
 
-class Agency(Struct, frozen=True):
+class SimulatedAgency(Struct, frozen=True):
     """As the registry would admit it."""
 
     agency_id: str
@@ -24,7 +24,7 @@ class Agency(Struct, frozen=True):
     jurisdiction: str
 
 
-class Officer(Struct, frozen=True):
+class SimulatedOfficer(Struct, frozen=True):
     """Who signs for an agency."""
 
     agency: str
@@ -33,7 +33,7 @@ class Officer(Struct, frozen=True):
 
     @property
     def signer(self) -> LocalSigner:
-        """A key that follows from the name: good for histories alone."""
+        """Return a key that follows from the name: good for histories alone."""
         return LocalSigner.from_private_key(sha256(f"histories {self.officer_id} of {self.agency}".encode()).digest())
 
 
@@ -73,7 +73,7 @@ _OF_PROVINCE: dict[str, tuple[AgencyKind, str, str]] = {
 
 
 def cities() -> tuple[City, ...]:
-    """All cities."""
+    """Return all cities."""
     return tuple(
         City(
             **{role: _city_id(role, p, c) for role in _OF_CITY},
@@ -84,15 +84,15 @@ def cities() -> tuple[City, ...]:
     )
 
 
-def agencies() -> tuple[Agency, ...]:
-    """All agencies, those of provinces first."""
+def agencies() -> tuple[SimulatedAgency, ...]:
+    """Return all agencies, those of provinces first."""
     provinces = [
-        Agency(_province_id(role, p), kind, f"{name}省{zh}", f"{en} of Province {p + 1}", f"{p + 1:02}")
+        SimulatedAgency(_province_id(role, p), kind, f"{name}省{zh}", f"{en} of Province {p + 1}", f"{p + 1:02}")
         for p, name in enumerate(PROVINCES)
         for role, (kind, zh, en) in _OF_PROVINCE.items()
     ]
     of_cities = [
-        Agency(
+        SimulatedAgency(
             _city_id(role, p, c),
             kind,
             f"{province}省{city}城市{zh}",
@@ -106,14 +106,14 @@ def agencies() -> tuple[Agency, ...]:
     return (*provinces, *of_cities)
 
 
-def clerk(agency: str, number: int = 1) -> Officer:
-    """The agency's clerk of this number."""
-    return Officer(agency, f"{agency}-{number}", ("clerk",))
+def clerk(agency: str, number: int = 1) -> SimulatedOfficer:
+    """Return the agency's clerk of this number."""
+    return SimulatedOfficer(agency, f"{agency}-{number}", ("clerk",))
 
 
-def supervisor(agency: str) -> Officer:
-    """The agency's supervisor."""
-    return Officer(agency, f"{agency}-s", ("supervisor",))
+def supervisor(agency: str) -> SimulatedOfficer:
+    """Return the agency's supervisor."""
+    return SimulatedOfficer(agency, f"{agency}-s", ("supervisor",))
 
 
 def _city_id(role: str, province: int, city: int) -> str:

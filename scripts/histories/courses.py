@@ -1,4 +1,4 @@
-"""The course of a case at the procuratorate: returns for supplementary investigation, indictment or none."""
+"""The courses of cases: criminal ones from review to execution, those that begin elsewhere, and other kinds."""
 
 from __future__ import annotations
 
@@ -7,16 +7,21 @@ from ledger.core.events.terms import BusinessLine, Disposal, Purpose
 from ledger.samples.case_acts import pieces
 from scripts.histories.case_acts import line
 from scripts.histories.investigation import Investigation
-from scripts.histories.simulation import Life, Plan
+from scripts.histories.simulation import CasePlan, SimulatedCase
 
 SUPPLEMENT: Purpose = "supplementary_investigation"
 
 
-class Review(Investigation):
-    """From the transfer until the case is before the court, or ended."""
+class CriminalCourse(Investigation):
+    """The whole course of a criminal case: investigation, review by the procuratorate, trial, execution."""
+
+    def __init__(self, simulated: SimulatedCase, plan: CasePlan) -> None:
+        super().__init__(simulated, plan)
+        self.judgment = ""
+        self.disposal_decided: dict[str, Disposal] = {}
 
     def review(self) -> bool:
-        """Returns as planned, then the decision; whether the case goes to court."""
+        """Return the case as planned, then decide; return whether it goes to court."""
         transferred = self.transfer()
         for number in range(self.returns()):
             self.send_back(transferred, number)
@@ -30,13 +35,13 @@ class Review(Investigation):
         return True
 
     def returns(self) -> int:
-        """How often the case goes back: twice at most."""
+        """Return how often the case goes back: twice at most."""
         return self.plan.returns
 
     def send_back(self, transferred: str, number: int) -> None:
-        """Back to the investigators with its dossiers, long before the review would be over."""
+        """Send the case back to the investigators with its dossiers, long before the review would be over."""
         self.wait(6, 18)
-        dossiers = [line(one.item_id) for one in self.live("dossier")]
+        dossiers = [line(dossier.item_id) for dossier in self.live("dossier")]
         purpose = "supplementary_inquiry" if self.plan.kind == "commission" else SUPPLEMENT
         returned = self.give_back(transferred, purpose, dossiers)
         self.accept(returned)
@@ -45,51 +50,51 @@ class Review(Investigation):
         self.resubmits = returned
 
     def resubmit(self, number: int) -> str:
-        """Within a month, with a dossier more; the handover's id."""
+        """Resubmit within a month, with one more dossier; return the handover's id."""
         self.until_resubmission()
         self.compile(number + 2)
         return self.transfer_again()
 
     def until_resubmission(self) -> None:
-        """In time, now and then on the last day."""
+        """Wait until the resubmission: in time, now and then on the last day."""
         self.within("supplementary_investigation", 5, 4)
 
     def transfer_again(self) -> str:
-        """The handover that follows the return."""
+        """Transfer the case by the handover that follows the return; return its id."""
         sent = self.offer("prosecution_review", self.city.procuratorate, self.transfer_list(), follows=self.resubmits)
         self.check(sent)
         self.receive_case(sent)
         return sent
 
     def disposals(self) -> dict[str, Disposal]:
-        """What becomes of each thing but the dossiers."""
+        """Decide what becomes of each item except the dossiers."""
         words: dict[str, Disposal] = {"exhibit": "destroyed", "property": "forfeited", "electronic_data": "archived"}
         live = self.live("exhibit", "property", "electronic_data")
-        return {one.item_id: self.chance.choice((words[one.kind], "returned_to_owner")) for one in live}
+        return {thing.item_id: self.chance.choice((words[thing.kind], "returned_to_owner")) for thing in live}
 
     def drop(self) -> None:
-        """Non-prosecution: all are free, all things are disposed of as decided."""
+        """Decide not to prosecute: lift all measures, dispose of all items as decided."""
         disposals = self.disposals()
         decision_id = self.decide("not_prosecuted", items=disposals, served=True)
         for measure_id in self.measures():
             self.lift(measure_id)
         self.wait(0, 4)
         self.dispose(
-            [one for one in self.live() if self.to_be_disposed(one.item_id, disposals)], disposals, decision_id
+            [thing for thing in self.live() if self.to_be_disposed(thing.item_id, disposals)], disposals, decision_id
         )
         self.end_review(decision_id)
 
     def to_be_disposed(self, item_id: str, disposals: dict[str, Disposal]) -> bool:
-        """All of which something was decided."""
+        """Return whether something was decided about the item."""
         return item_id in disposals
 
     def end_review(self, decision_id: str) -> None:
-        """Closed, most of the time."""
+        """Close the case, most of the time."""
         if self.chance.random() < 0.7:
             self.close(decision_id)
 
     def indict(self) -> None:
-        """To the court with persons and things, which accepts within seven days."""
+        """Send persons and items to the court, which accepts within seven days."""
         self.wait(0, 2)
         sent = self.offer("public_prosecution", self.city.court, self.indictment_list())
         self.check(sent)
@@ -97,20 +102,11 @@ class Review(Investigation):
         self.receive_case(sent)
 
     def indictment_list(self) -> list[handover.OfferedItem]:
-        """All that the procuratorate answers for."""
+        """List all that the procuratorate is responsible for."""
         return self.transfer_list()
 
-
-class Trial(Review):
-    """From the court's acceptance until the judgment takes effect."""
-
-    def __init__(self, life: Life, plan: Plan) -> None:
-        super().__init__(life, plan)
-        self.judgment = ""
-        self.disposal_decided: dict[str, Disposal] = {}
-
     def try_case(self) -> None:
-        """Judgment, and what an appeal makes of it."""
+        """Judge the case, and follow its appeal."""
         if self.plan.summary:
             self.say(case.CaseStageEntered(stage="first_instance", procedure="summary"))
         self.judge()
@@ -121,17 +117,17 @@ class Trial(Review):
         self.take_effect()
 
     def judge(self) -> None:
-        """In time; the judgment speaks of all things that are there."""
+        """Judge in time, with a disposal for every item that is there."""
         self.within("first_instance", 5)
         self.disposal_decided = self.judged(self.disposals())
         self.judgment = self.decide("judgment", items=self.disposal_decided, served=True)
 
     def judged(self, disposals: dict[str, Disposal]) -> dict[str, Disposal]:
-        """What the judgment says of things."""
+        """Return the disposals that the judgment states."""
         return disposals
 
     def appeal(self) -> None:
-        """Appealed within ten days, to the upper court within three; upheld or remanded."""
+        """Appeal within ten days, to the upper court within three; it is upheld or remanded."""
         self.wait(1, 8)
         self.decide("appealed")
         self.until(self.chance.randint(0, 2))
@@ -145,29 +141,25 @@ class Trial(Review):
         self.send_down(sent, remanded)
 
     def send_down(self, sent: str, remanded: bool) -> None:
-        """File and things go back to the court below."""
+        """Send file and items back to the court below."""
         self.until(self.chance.randint(0, 2))
-        own = [one for one in self.live() if one.responsible == self.responsible]
-        lines = [line(one.item_id, stays=self.stays(one.item_id)) for one in own]
+        own = [thing for thing in self.live() if thing.responsible == self.responsible]
+        lines = [line(thing.item_id, stays=self.stays(thing.item_id)) for thing in own]
         back = self.give_back(sent, "remand" if remanded else "return", lines)
         self.accept(back)
         self.restart_bail()
         self.serve_custody_changes(back)
 
     def take_effect(self) -> None:
-        """When the time for an appeal is over; at once after a ruling of the upper court."""
+        """Let the judgment take effect after the time for an appeal, or at once after a ruling of the upper court."""
         if self.plan.appeal != "upheld":
             self.until(11)
-        self.decide("judgment_effective", effective_at=self.life.moment)
+        self.decide("judgment_effective", effective_at=self.simulated.moment)
         if not self.locked_up():
-            self.decide("community_correction_ordered", effective_at=self.life.moment)
-
-
-class Criminal(Trial):
-    """The whole course of a criminal case."""
+            self.decide("community_correction_ordered", effective_at=self.simulated.moment)
 
     def live_through(self) -> None:
-        """From filing to execution."""
+        """Play the case from filing to execution."""
         self.begin()
         if self.plan.route == "withdrawn":
             self.withdraw()
@@ -179,16 +171,16 @@ class Criminal(Trial):
             self.execute()
 
     def begin(self) -> None:
-        """Until the case is ready to be transferred."""
+        """Play the case until it is ready to be transferred."""
         self.file()
         self.collect()
         self.restrain()
         self.investigate()
 
     def execute(self) -> None:
-        """What was decided of things is done, then the papers go out."""
+        """Dispose of the items as decided, then send out the papers."""
         self.wait(0, 3)
-        decided = [one for one in self.live() if one.item_id in self.disposal_decided]
+        decided = [thing for thing in self.live() if thing.item_id in self.disposal_decided]
         self.dispose(decided, self.disposal_decided, self.judgment)
         if self.locked_up():
             self.imprison()
@@ -196,14 +188,14 @@ class Criminal(Trial):
             self.correct_in_community()
 
     def imprison(self) -> None:
-        """Papers within ten days, intake within a month."""
+        """Send the papers within ten days; intake follows within a month."""
         self.until_papers("execution_papers")
         self.decide("execution_notified", served=True)
         sent = self.offer("execution", self.city.prison, [line(self.compile_papers())])
         self.take_in(sent)
 
     def take_in(self, sent: str) -> None:
-        """The prison's receipt."""
+        """Let the prison acknowledge the convicts."""
         self.deliver(sent)
         self.wait(0, 4)
         self.accept(sent)
@@ -213,23 +205,23 @@ class Criminal(Trial):
         self.served()
 
     def correct_in_community(self) -> None:
-        """Notice within five days, papers and report within ten."""
+        """Notify within five days; papers and the convicts' report follow within ten."""
         self.decide("community_correction_notified")
         self.until_papers("community_correction_papers")
         sent = self.offer("community_correction", self.city.correction, [line(self.compile_papers())])
         self.report(sent)
 
     def report(self, sent: str) -> None:
-        """The convicts report; bail is over."""
+        """Let the convicts report, and lift bail."""
         self.accept(sent)
         for measure_id in self.measures():
             self.lift(measure_id)
         self.served()
 
     def until_papers(self, clock: str) -> None:
-        """In time, now and then on the last day."""
-        last = self.life.last_day(clock)
-        left = max(0, (last - self.life.today).days) if last else 0
+        """Wait until the papers go out: in time, now and then on the last day."""
+        last = self.simulated.last_day(clock)
+        left = max(0, (last - self.simulated.today).days) if last else 0
         self.until(
             left
             if self.chance.random() < 0.15 and clock == "execution_papers"
@@ -237,7 +229,7 @@ class Criminal(Trial):
         )
 
     def compile_papers(self) -> str:
-        """The papers of execution; their id."""
+        """Compile the papers of execution; return their id."""
         item_id = self.id_of("papers")
         body = item.ItemRegistered(
             item_id=item_id,
@@ -250,35 +242,35 @@ class Criminal(Trial):
         return item_id
 
     def served(self) -> None:
-        """Short sentences end within the history."""
+        """End short sentences within the history."""
         if self.chance.random() < 0.3:
             self.wait(90, 400)
             self.close(self.judgment)
 
 
-class Referral(Criminal):
+class ReferralCourse(CriminalCourse):
     """An administrative agency refers what it found to be a crime (行刑衔接)."""
 
     def file(self) -> None:
-        """The agency opens the case and hands it to the police, who file it."""
+        """Open the case at the agency, which hands it to the police, who file it."""
         self.open(self.city.administration)
         self.compile(0)
-        found = self.offer("administrative_referral", self.city.police, [line(self.id_of("dossier0"))], persons=())
-        self.deliver(found)
+        referral = self.offer("administrative_referral", self.city.police, [line(self.id_of("dossier0"))], persons=())
+        self.deliver(referral)
         self.wait(0, 2)
-        self.accept(found)
-        self.say(case.CaseNumbered(case_number=f"P-{self.life.case_id}"))
+        self.accept(referral)
+        self.say(case.CaseNumbered(case_number=f"P-{self.simulated.case_id}"))
         self.persons = (self.person("suspect 0"),)
         for person in self.persons:
             self.name(person, "suspect")
         self.decide("case_filed")
 
 
-class Commission(Criminal):
+class CommissionCourse(CriminalCourse):
     """A supervision commission investigates; the procuratorate detains first and then decides (CPL 170)."""
 
     def begin(self) -> None:
-        """Commission detention during the inquiry."""
+        """Detain by the commission during the inquiry."""
         self.investigator = self.city.commission
         self.file()
         self.collect()
@@ -287,7 +279,7 @@ class Commission(Criminal):
         self.wait(30, 80)
 
     def transfer(self) -> str:
-        """Nobody is kept by a detention house before the procuratorate detains."""
+        """Transfer the case. Nobody is kept by a detention house before the procuratorate detains."""
         sent = self.offer("prosecution_review", self.city.procuratorate, self.transfer_list())
         self.check(sent)
         self.accept(sent)
@@ -303,11 +295,11 @@ class Commission(Criminal):
         return sent
 
 
-class Other(Criminal):
+class SupervisionCourse(CriminalCourse):
     """Civil and administrative supervision and public interest: the procuratorate opens, borrows a file and answers."""
 
     def live_through(self) -> None:
-        """The file is lent by the court, or by the agency that acted, and goes back in time."""
+        """Borrow the file from the court, or from the agency that acted, and return it in time."""
         line_of: dict[str, BusinessLine] = {
             "civil": "civil",
             "administrative": "administrative",
@@ -315,7 +307,7 @@ class Other(Criminal):
         }
         lender = self.city.court if self.plan.kind == "civil" else self.city.administration
         body = case.CaseOpened(
-            case_number=f"S-{self.life.case_id}",
+            case_number=f"S-{self.simulated.case_id}",
             case_type="supervision of a judgment" if self.plan.kind == "civil" else "supervision of an agency",
             business_line=line_of[self.plan.kind],
             stage="investigation",
@@ -331,25 +323,25 @@ class Other(Criminal):
         self.close(self.decide("other"))
 
     def study(self) -> None:
-        """Copies are made and compared."""
+        """Make copies and compare them."""
         self.wait(3, 20)
         body = item.ItemExamined(
             item_id=self.id_of("dossier1"),
             method="page count",
             match_result="match",
-            quantity=self.life.state.items[self.id_of("dossier1")].quantity,
+            quantity=self.simulated.state.items[self.id_of("dossier1")].quantity,
         )
         self.say(body, self.city.procuratorate)
 
     def return_file(self, sent: str) -> None:
-        """Before it is due, now and then on the last day."""
-        due = self.life.last_day("loan_to_agency")
-        left = (due - self.life.today).days - 1 if due else 1
+        """Return the file before it is due, now and then on the last day."""
+        due = self.simulated.last_day("loan_to_agency")
+        left = (due - self.simulated.today).days - 1 if due else 1
         self.until(left if self.chance.random() < 0.2 else min(left, self.chance.randint(1, 5)))
         self.accept(self.give_back(sent, "return", [line(self.id_of("dossier1"))], persons=(), reason="studied"))
 
 
-class Twin(Criminal):
+class Twin(CriminalCourse):
     """``shared`` (32 bytes of hex) is what it shares with its twin; both are set by the history."""
 
     shared = ""

@@ -8,18 +8,15 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
-import pyarrow
-
 from ledger.core.encoding.digests import blake3_text
 from ledger.supervision.models.model_file import parse_model, shipped_models
 from ledger.supervision.runs.datasets import DatasetFiles, Datasets, Registered
 from ledger.supervision.runs.findings import ModelFinding, find
-from ledger.supervision.runs.query_session import QuerySession
 from ledger.supervision.views import Views
 from scripts.histories.agencies import cities
-from scripts.histories.history import ENDS, History, HistorySource, pension_list, registered
-from scripts.histories.reference import Unusual, broken
-from scripts.histories.simulation import BOOK, CALENDAR, Planted
+from scripts.histories.history import ENDS, GeneratedHistory, HistorySource, pension_list, registered
+from scripts.histories.reference import UnusualLimits, broken
+from scripts.histories.simulation import BOOK, CALENDAR, Breach
 
 # The parts of rules that each shipped model is to find.
 ASKED: Mapping[str, tuple[str, ...]] = {
@@ -59,97 +56,98 @@ ASKED: Mapping[str, tuple[str, ...]] = {
 }
 
 
-class Lead(NamedTuple):
+class FurtherFinding(NamedTuple):
     """A finding, and why it was found that was not planted: None where nothing is broken, as far as one can see."""
 
     finding: ModelFinding
     reason: str | None
 
 
-class Measured(NamedTuple):
+class ModelResult(NamedTuple):
     """Of one model: what was planted for it, what of that it missed, and its findings beyond that."""
 
     model_id: str
-    planted: tuple[Planted, ...]
-    missed: tuple[Planted, ...]
+    planted: tuple[Breach, ...]
+    missed: tuple[Breach, ...]
     expected: int
-    further: tuple[Lead, ...]
+    further: tuple[FurtherFinding, ...]
     seconds: float
 
     @property
-    def false(self) -> tuple[Lead, ...]:
-        """Findings of what is not broken."""
+    def false(self) -> tuple[FurtherFinding, ...]:
+        """Return the findings of what is not broken."""
         return tuple(lead for lead in self.further if lead.reason is None)
 
     @property
     def recall(self) -> float:
-        """Share of the planted that was found."""
+        """Return the share of the planted breaches that was found."""
         return 1 - len(self.missed) / len(self.planted) if self.planted else 1.0
 
     @property
     def precision(self) -> float:
-        """Share of the findings in which something is broken."""
+        """Return the share of the findings in which something is broken."""
         total = self.expected + len(self.further)
         return 1 - len(self.false) / total if total else 1.0
 
 
-def measure(history: History, limits: Unusual) -> list[Measured]:
-    """All shipped models over the views of the history, each held against the key and the reference."""
-    found = broken(history, limits)
+def measure(history: GeneratedHistory, limits: UnusualLimits) -> list[ModelResult]:
+    """Run all shipped models over the views of the history, and compare each with the key and the reference."""
+    breaches = broken(history, limits)
     with TemporaryDirectory(prefix="tallystick-history-") as folder:
-        datasets = _outside(history, Path(folder))
+        # The list of pensions as a registered data set, kept as the service would keep it.
+        table = pension_list(history)
+        registration = Registered(
+            cities()[0].procuratorate, blake3_text(b"registration of pensions"), registered(table)
+        )
+        files = DatasetFiles(Path(folder))
+        files.keep(registration.body, table)
+        datasets = Datasets(files).tables([registration])
         views = Views(
             None, HistorySource(history), BOOK, CALENDAR, mark="history", datasets=lambda _size, _near: datasets
         )
         try:
             views.refresh()
             with views.session(outside=True) as session:
-                return [
-                    _held_against(model_id, _findings(model_id, session, limits), history.planted, found)
-                    for model_id in shipped_models()
-                ]
+                results = []
+                for model_id, text in shipped_models().items():
+                    given = {"handovers": limits.handovers} if model_id == "unusual-share" else {}
+                    model = parse_model(text)
+                    began = time.perf_counter()
+                    findings = find(model, given, session, ENDS)
+                    seconds = time.perf_counter() - began
+                    results.append(_compare(model_id, findings, history.planted, breaches, seconds))
+                return results
         finally:
             views.close()
 
 
-def _outside(history: History, folder: Path) -> Mapping[str, pyarrow.Table]:
-    """The list of pensions as a registered data set, kept as the service would keep it."""
-    table = pension_list(history)
-    registration = Registered(cities()[0].procuratorate, blake3_text(b"registration of pensions"), registered(table))
-    files = DatasetFiles(folder)
-    files.keep(registration.body, table)
-    return Datasets(files).tables([registration])
-
-
-def _findings(model_id: str, session: QuerySession, limits: Unusual) -> tuple[list[ModelFinding], float]:
-    """What the model finds at the end of the history, and how many seconds that took."""
-    model = parse_model(shipped_models()[model_id])
-    given = {"handovers": limits.handovers} if model_id == "unusual-share" else {}
-    began = time.perf_counter()
-    return find(model, given, session, ENDS), time.perf_counter() - began
-
-
-def _held_against(
-    model_id: str, timed: tuple[list[ModelFinding], float], key: Iterable[Planted], found: Iterable[Planted]
-) -> Measured:
-    findings, seconds = timed
-    planted = tuple(one for one in key if _part(one) in ASKED[model_id])
-    breaches = [one for one in found if _part(one) in ASKED[model_id]]
-    of_planted = {one: [breach for breach in breaches if _is_same(one, breach)] for one in planted}
+def _compare(
+    model_id: str, findings: list[ModelFinding], key: Iterable[Breach], broken_ones: Iterable[Breach], seconds: float
+) -> ModelResult:
+    planted = tuple(breach for breach in key if _part(breach) in ASKED[model_id])
+    breaches = [breach for breach in broken_ones if _part(breach) in ASKED[model_id]]
+    same_as = {plant: [breach for breach in breaches if _is_same(plant, breach)] for plant in planted}
     missed = tuple(
-        one for one, same in of_planted.items() if not any(_speaks_of(f, b) for f in findings for b in (one, *same))
+        plant for plant, same in same_as.items() if not any(_speaks_of(f, b) for f in findings for b in (plant, *same))
     )
-    expected = [b for b in breaches if any(b in same for same in of_planted.values())]
+    expected = [breach for breach in breaches if any(breach in same for same in same_as.values())]
     further = [f for f in findings if not any(_speaks_of(f, b) for b in (*planted, *expected))]
-    leads = tuple(Lead(finding, _reason(finding, breaches, key)) for finding in further)
-    return Measured(model_id, planted, missed, len(findings) - len(further), leads, seconds)
+    leads = []
+    for finding in further:
+        reason = None
+        if any(_speaks_of(finding, breach) for breach in breaches):
+            # Broken, and not planted for this model: by what else was planted in the case.
+            others = sorted({_part(plant) for plant in key if plant.case_id and plant.case_id == finding.case_id})
+            reason = f"follows from {', '.join(others)}" if others else "by chance"
+        leads.append(FurtherFinding(finding, reason))
+    return ModelResult(model_id, planted, missed, len(findings) - len(further), tuple(leads), seconds)
 
 
-def _part(one: Planted) -> str:
-    return f"{one.rule}/{one.part}"
+def _part(breach: Breach) -> str:
+    return f"{breach.rule}/{breach.part}"
 
 
-def _is_same(planted: Planted, breach: Planted) -> bool:
+def _is_same(planted: Breach, breach: Breach) -> bool:
     """Whether the reference found what was planted."""
     if planted.rule == 14:
         return planted.subjects[0] in breach.subjects
@@ -157,17 +155,9 @@ def _is_same(planted: Planted, breach: Planted) -> bool:
     return same_part and bool({*planted.subjects} & {*breach.subjects})
 
 
-def _speaks_of(finding: ModelFinding, breach: Planted) -> bool:
-    """Of its case and of one of its subjects; of an agency's share, of that agency and that quarter."""
-    said = {*finding.values.values()}
+def _speaks_of(finding: ModelFinding, breach: Breach) -> bool:
+    """Return whether a finding is about a breach: its case and a subject, or an agency's share and its quarter."""
+    values = {*finding.values.values()}
     if breach.rule == 14:
-        return said.issuperset(breach.subjects)
-    return breach.case_id in said and bool(said & {*breach.subjects})
-
-
-def _reason(finding: ModelFinding, breaches: Iterable[Planted], key: Iterable[Planted]) -> str | None:
-    """Why something is broken that was not planted for this model: by what else was planted in the case."""
-    if not any(_speaks_of(finding, breach) for breach in breaches):
-        return None
-    others = sorted({_part(one) for one in key if one.case_id and one.case_id == finding.case_id})
-    return f"follows from {', '.join(others)}" if others else "by chance"
+        return values.issuperset(breach.subjects)
+    return breach.case_id in values and bool(values & {*breach.subjects})

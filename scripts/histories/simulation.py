@@ -1,4 +1,4 @@
-"""The plan of a life: what will become of a case, drawn before it begins."""
+"""The simulation of one case: its plan, drawn by chance, and its events, folded by the custody rules as they come."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ledger.core.events.terms import EventRef
 from ledger.core.procedure.legal_days import DAY, SHANGHAI, instant_text, legal_day
 from ledger.deadlines.working_days import shipped_calendar
 from ledger.procedures import shipped_rulebook
-from scripts.histories.agencies import City, Officer
+from scripts.histories.agencies import City, SimulatedOfficer
 
 T = TypeVar("T")
 
@@ -47,7 +47,7 @@ APPEALS: dict[Appeal, int] = {"none": 80, "upheld": 14, "remanded": 6}
 RETURNS = {0: 60, 1: 28, 2: 12}
 
 
-class Plan(Struct, frozen=True):
+class CasePlan(Struct, frozen=True):
     """``custody`` is how the suspects are restrained, ``returns`` how often the review sends the case back.
 
     ``at_large`` is a co-defendant who is not caught. What else is in the case: ``account`` a frozen one, ``car`` that
@@ -72,10 +72,10 @@ class Plan(Struct, frozen=True):
     correcting: tuple[str, ...] = ()
 
 
-def drawn(chance: Random) -> Plan:
-    """A plan by chance."""
+def drawn(chance: Random) -> CasePlan:
+    """Draw a plan by chance."""
     at_large = chance.random() < 0.05
-    return Plan(
+    return CasePlan(
         kind=_one(chance, KINDS),
         route=_one(chance, ROUTES),
         custody=_one(chance, CUSTODIES),
@@ -100,7 +100,7 @@ BOOK = shipped_rulebook()
 CALENDAR = shipped_calendar()
 
 
-class Planted(Struct, frozen=True, order=True):
+class Breach(Struct, frozen=True, order=True):
     """A breach in a case: the rule of supervision, the part of it, and the ids of what it is about."""
 
     rule: int
@@ -109,34 +109,34 @@ class Planted(Struct, frozen=True, order=True):
     subjects: tuple[str, ...]
 
 
-class Entry(Struct, frozen=True):
+class SimulatedEvent(Struct, frozen=True):
     """An event before it is signed; ``recorded_at`` (unix seconds) is when the log takes it."""
 
     payload: Payload
     payload_bytes: bytes
     digest: str
     recorded_at: int
-    officer: Officer
+    officer: SimulatedOfficer
 
     @property
     def ref(self) -> EventRef:
         return EventRef(event_id=self.payload.event_id, payload_digest=self.digest)
 
 
-class Step(NamedTuple):
+class SimulatedStep(NamedTuple):
     """An event with the case before and after it."""
 
     before: CaseState | None
-    entry: Entry
+    event: SimulatedEvent
     after: CaseState
     flags: tuple[Flag, ...]
 
 
-class Horizon(Exception):
-    """The history ends here, in the middle of a life."""
+class EndOfHistory(Exception):
+    """The history ends here, in the middle of a case."""
 
 
-class Life:
+class SimulatedCase:
     """Writes the stream of a case from ``now`` on; ``Horizon`` is raised by the first act that lies beyond ``ends``."""
 
     def __init__(self, case_id: str, city: City, chance: Random, now: datetime, ends: datetime) -> None:
@@ -144,68 +144,79 @@ class Life:
         self.city = city
         self.chance = chance
         self.now = now
-        self.steps: list[Step] = []
-        self.planted: list[Planted] = []
+        self.steps: list[SimulatedStep] = []
+        self.planted: list[Breach] = []
         self._ends = ends
 
     @property
     def state(self) -> CaseState:
-        """The case as it stands. Requires that it is open."""
+        """Return the case as it stands. Requires that it is open."""
         return self.steps[-1].after
 
     @property
-    def last(self) -> Entry:
-        return self.steps[-1].entry
+    def last(self) -> SimulatedEvent:
+        """Return the last event."""
+        return self.steps[-1].event
 
     @property
     def today(self) -> date:
-        """The legal day."""
+        """Return the legal day."""
         return legal_day(self.now)
 
     @property
     def moment(self) -> str:
-        """Now, as events spell it."""
+        """Return the present moment as events spell it."""
         return instant_text(int(self.now.timestamp()))
 
-    def act(self, body: Body, by: Officer, *, occurred_at: str | None = None, delay: timedelta = timedelta(0)) -> Entry:
-        """Writes one event. ``delay`` is how long after its claimed time it is signed and recorded."""
+    def act(
+        self, body: Body, by: SimulatedOfficer, *, occurred_at: str | None = None, delay: timedelta = timedelta(0)
+    ) -> SimulatedEvent:
+        """Write one event. ``delay`` is how long after its claimed time it is signed and recorded."""
         self.now += timedelta(minutes=self.chance.randint(2, 9))
         claimed = occurred_at or self.moment
         self.now += delay
         if self.now >= self._ends:
-            raise Horizon
+            raise EndOfHistory
         before = self.steps[-1].after if self.steps else None
         recorded_at = int(self.now.timestamp()) + self.chance.randint(5, 90)
         payload = self._payload(body, by, claimed, recorded_at)
         encoded = canonical.encode(payload)
-        entry = Entry(payload, encoded, digest_of(encoded), recorded_at, by)
-        after, flags = fold(before, Act(payload, entry.digest, recorded_at, BOOK))
-        self.steps.append(Step(before, entry, after, flags))
-        return entry
+        event = SimulatedEvent(payload, encoded, digest_of(encoded), recorded_at, by)
+        after, flags = fold(before, Act(payload, event.digest, recorded_at, BOOK))
+        self.steps.append(SimulatedStep(before, event, after, flags))
+        return event
 
     def on(self, day: date, hour: int = 9) -> None:
-        """Goes on to this day's hour, or stays where it is later already."""
-        there = datetime.combine(day, time(hour), SHANGHAI).astimezone(UTC)
-        self.now = max(self.now, there + timedelta(minutes=self.chance.randint(0, 50)))
+        """Go on to this day's hour, or stay if it is later already."""
+        earliest = datetime.combine(day, time(hour), SHANGHAI).astimezone(UTC)
+        self.now = max(self.now, earliest + timedelta(minutes=self.chance.randint(0, 50)))
 
     def days(self, least: int, most: int | None = None) -> None:
-        """Goes on by so many days."""
+        """Go on by so many days."""
         self.on(self.today + self.chance.randint(least, least if most is None else most) * DAY)
 
     def plant(self, rule: int, part: str, *subjects: str) -> None:
-        """Enters a breach in the answer key."""
-        self.planted.append(Planted(rule, part, self.case_id, subjects))
+        """Enter a breach in the answer key."""
+        self.planted.append(Breach(rule, part, self.case_id, subjects))
 
     def running(self, clock: str, subject: str | None = None) -> list[Deadline]:
-        """The clocks of this name that run now."""
-        found = deadlines(self.state, BOOK, CALENDAR, self.now + timedelta(seconds=1))
-        return [one for one in found if one.clock == clock and not one.stopped_at and subject in (None, one.subject)]
+        """Return the clocks of this name that run now."""
+        clocks = deadlines(self.state, BOOK, CALENDAR, self.now + timedelta(seconds=1))
+        return [
+            running_clock
+            for running_clock in clocks
+            if running_clock.clock == clock
+            and not running_clock.stopped_at
+            and subject in (None, running_clock.subject)
+        ]
 
     def last_day(self, clock: str) -> date | None:
-        """The earliest last day of those clocks; None where none runs, or nobody knows the holidays."""
-        return min((one.last_day for one in self.running(clock) if one.last_day), default=None)
+        """Return the earliest last day of those clocks; None if none runs or the holidays are unknown."""
+        return min(
+            (running_clock.last_day for running_clock in self.running(clock) if running_clock.last_day), default=None
+        )
 
-    def _payload(self, body: Body, by: Officer, claimed: str, recorded_at: int) -> Payload:
+    def _payload(self, body: Body, by: SimulatedOfficer, claimed: str, recorded_at: int) -> Payload:
         sequence = len(self.steps)
         noise = sha256(f"{self.case_id} {sequence}".encode()).hexdigest()
         stamp = f"{recorded_at * 1000:012x}"

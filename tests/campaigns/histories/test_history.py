@@ -22,7 +22,7 @@ LOG_ID = b"\x07" * 32
 def test_same_seed_same_bytes() -> None:
     """A seed gives the same events, key and outside data each time; another seed gives others."""
     once, again, other = generate(3, 60), generate(3, 60), generate(4, 60)
-    bytes_of = [[entry.payload_bytes for entry in one.entries] for one in (once, again, other)]
+    bytes_of = [[event.payload_bytes for event in one.events] for one in (once, again, other)]
     assert bytes_of[0] == bytes_of[1] != bytes_of[2]
     assert once.planted == again.planted
     assert pension_list(once) == pension_list(again)
@@ -31,30 +31,30 @@ def test_same_seed_same_bytes() -> None:
 def test_every_event_is_accepted_by_the_fold() -> None:
     """Decoded from its bytes and folded in the order of the log, every event stands on its case's head."""
     states: dict[str, CaseState] = {}
-    for entry in history().entries:
-        posted = decode_submission(submission(entry, LOG_ID))
+    for event in history().events:
+        posted = decode_submission(submission(event, LOG_ID))
         verify_envelope(posted.envelope, LOG_ID)
-        case_id = entry.payload.stream.id
-        states[case_id], _ = fold(states.get(case_id), Act(posted.payload, entry.digest, entry.recorded_at, BOOK))
-    assert len(states) == len(history().lives)
-    assert all(states[life.case_id] == life.state for life in history().lives)
+        case_id = event.payload.stream.id
+        states[case_id], _ = fold(states.get(case_id), Act(posted.payload, event.digest, event.recorded_at, BOOK))
+    assert len(states) == len(history().cases)
+    assert all(states[simulated.case_id] == simulated.state for simulated in history().cases)
 
 
 def test_log_is_in_order_of_time_and_cases_interleave() -> None:
     """Entries come in the order in which they were recorded; neighbours are mostly of different cases."""
-    entries = history().entries
-    assert all(one.recorded_at <= other.recorded_at for one, other in pairwise(entries))
-    changes = sum(one.payload.stream.id != other.payload.stream.id for one, other in pairwise(entries))
-    assert changes > len(history().lives)
-    assert entries[-1].recorded_at < ENDS.timestamp()
+    events = history().events
+    assert all(one.recorded_at <= other.recorded_at for one, other in pairwise(events))
+    changes = sum(one.payload.stream.id != other.payload.stream.id for one, other in pairwise(events))
+    assert changes > len(history().cases)
+    assert events[-1].recorded_at < ENDS.timestamp()
 
 
 def test_anchors_cover_the_log() -> None:
     """Each anchor is later than what it covers, sizes and times grow, and the last covers all."""
-    entries, anchors = history().entries, [*history().anchors()]
-    assert all(entries[size - 1].recorded_at < time for size, time in anchors)
+    events, anchors = history().events, [*history().anchors()]
+    assert all(events[size - 1].recorded_at < time for size, time in anchors)
     assert all(one < other for one, other in pairwise(anchors))
-    assert anchors[-1][0] == len(entries)
+    assert anchors[-1][0] == len(events)
 
 
 def test_key_is_complete() -> None:
@@ -76,7 +76,7 @@ def test_agencies_of_all_kinds() -> None:
 
 def test_all_business_lines_with_criminal_as_the_main_one() -> None:
     """Most cases are criminal, and no line is missing."""
-    lines = [state.business_line for state in history().states]
+    lines = [case.state.business_line for case in history().cases]
     assert set(lines) == {"criminal", "civil", "administrative", "public_interest"}
     assert lines.count("criminal") > len(lines) / 2
 
@@ -85,7 +85,7 @@ def test_plain_lives_keep_to_the_law() -> None:
     """With nothing planted, no flag is raised but for late entries and differences that both sides resolved."""
     plain = generate(5, 120, rate=0)
     assert plain.planted == ()
-    raised = {flag.name for step in plain.steps for flag in step.flags}
+    raised = {flag.name for case in plain.cases for step in case.steps for flag in step.flags}
     assert raised <= {"late_entry", "receipt_differs", "examination_differs"}
 
 
@@ -105,13 +105,13 @@ def test_too_few_cases_are_refused() -> None:
 def test_registry_knows_all_who_sign() -> None:
     """Every key that signs is granted by a change of the registry."""
     granted = {change.key_id for change in registry_changes(history(), LOG_ID) if hasattr(change, "key_id")}
-    assert {entry.officer.signer.key_id for entry in history().entries} <= granted
+    assert {event.officer.signer.key_id for event in history().events} <= granted
 
 
 def test_unsigned_envelope_agrees_with_the_signed_one() -> None:
     """But for key and signature it says what the signed one says."""
-    entry = history().entries[0]
-    plain, posted = unsigned(entry), decode_submission(submission(entry, LOG_ID)).envelope
+    event = history().events[0]
+    plain, posted = unsigned(event), decode_submission(submission(event, LOG_ID)).envelope
     different = {name for name in plain.__struct_fields__ if getattr(plain, name) != getattr(posted, name)}
     assert different == {"key_id", "signature"}
 
@@ -121,7 +121,7 @@ def test_pension_list_has_planted_persons_and_strangers() -> None:
     lines = pension_list(history()).decode().splitlines()
     persons = {row.split(",")[0] for row in lines[1:]}
     planted = {person for one in history().planted if one.rule == 17 for person in one.subjects}
-    known = {person for state in history().states for person in state.persons}
+    known = {person for case in history().cases for person in case.state.persons}
     assert lines[0] == ",".join(HEADINGS)
     assert planted < persons
     assert persons - known

@@ -7,18 +7,18 @@ from functools import cache
 import pytest
 
 from ledger.supervision.models.model_file import shipped_models
-from scripts.histories.history import History, generate
-from scripts.histories.measure import ASKED, Measured, measure
+from scripts.histories.history import GeneratedHistory, generate
+from scripts.histories.measure import ASKED, ModelResult, measure
 from scripts.histories.plants import PLANTS
-from scripts.histories.reference import Unusual, broken
+from scripts.histories.reference import UnusualLimits, broken
 from tests.campaigns.histories.small import history
 
 # Fewer handovers than a model counts by default: a small history has few in a quarter.
-FEW = Unusual(handovers=6)
+FEW = UnusualLimits(handovers=6)
 
 
 @cache
-def measured() -> dict[str, Measured]:
+def measured() -> dict[str, ModelResult]:
     return {one.model_id: one for one in measure(history(), FEW)}
 
 
@@ -43,6 +43,6 @@ def test_every_part_is_asked_by_a_model() -> None:
 
 def test_nothing_is_found_in_plain_lives() -> None:
     """Lives that keep to the law, however close they come to its limits, break nothing and raise no lead."""
-    plain: History = generate(11, 120, rate=0)
+    plain: GeneratedHistory = generate(11, 120, rate=0)
     assert broken(plain) == ()
-    assert [one.model_id for one in measure(plain, Unusual()) if one.expected or one.further] == []
+    assert [one.model_id for one in measure(plain, UnusualLimits()) if one.expected or one.further] == []
