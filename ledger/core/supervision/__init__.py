@@ -1,7 +1,7 @@
 """Supervision as pure folds: the states of models, leads and recommendations, and the events that are refused.
 
 ``state`` has the states, ``models``, ``leads`` and ``recommendations`` the rules, and ``fold`` applies them to a
-stream. ``model_package`` verifies a published model; ``anonymity`` and ``suppression`` guard what is published.
+stream. ``model_package`` verifies a published model; ``anonymity`` guards what is published.
 """
 
 from ledger.core.supervision.fold import fold, subject_kind_of

@@ -1,9 +1,19 @@
-"""Anonymity: what in a text would lead its reader to a case, an item or a person, and what to write instead.
+"""Anonymity of what is published: texts that lead nobody to a case, an item or a person, and tables of counts.
 
 ``traces`` finds everything that has the form of an identifier of any origin. ``words`` returns what may be ids of a
 ledger, to be compared with the ids that exist (``known_traces``). A name is found only after a role or a title. Digits
 in words, and allusions that only local people understand, are not found: a person must read the text before it is
 published.
+
+``publish`` makes a table of counts and its totals fit to be published:
+
+1. Every count under 5 is published as "fewer than 5" and no more.
+2. A total that includes such a count is published as the sum of the published counts: "at least so many".
+
+So the publication depends on a count under 5 only in that it is one: each may be anything from 0 to 4, whatever a
+reader computes, even one who knows these rules. Exact totals with further counts withheld would reveal more, and would
+be safe only from readers who do not know how those are chosen. No protection is promised against a comparison of
+publications at different times.
 """
 
 from __future__ import annotations
@@ -11,6 +21,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import product
 
 from msgspec import Struct
 
@@ -213,17 +224,16 @@ class PublishedCounts(Struct, frozen=True):
 def publish(counts: Counts) -> PublishedCounts:
     """Return what may be published of a table; missing counts are 0. Requires counts that are not negative."""
     rows, columns = (sorted({cell[place] for cell in counts}) for place in (0, 1))
-    cells = {(row, column): _published_count(counts.get((row, column), 0)) for row in rows for column in columns}
+    cells: dict[Cell, int | None] = {}
+    for cell in product(rows, columns):
+        count = counts.get(cell, 0)
+        cells[cell] = count if count >= SMALLEST_PUBLISHED else None
     return PublishedCounts(
         cells=cells,
         rows={row: _total(cells[row, column] for column in columns) for row in rows},
         columns={column: _total(cells[row, column] for row in rows) for column in columns},
         total=_total(cells.values()),
     )
-
-
-def _published_count(count: int) -> int | None:
-    return count if count >= SMALLEST_PUBLISHED else None
 
 
 def _total(counts: Iterable[int | None]) -> Total:

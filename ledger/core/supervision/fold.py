@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Literal, TypeVar
+from typing import Literal
 
 from msgspec.structs import replace
 
@@ -11,7 +11,6 @@ from ledger.core.errors import Conflict, refuse
 from ledger.core.supervision import leads, models, recommendations
 from ledger.core.supervision.state import LeadState, Matter, ModelState, SupervisionAct
 
-M = TypeVar("M", bound=Matter)
 SubjectKind = Literal["model", "lead", "recommendation"]
 _STREAMS: dict[str, SubjectKind] = {
     models.STREAM: "model",
@@ -36,36 +35,16 @@ def fold(state: Matter | None, act: SupervisionAct) -> Matter:
     Raises Conflict if the event does not follow the stream's head, RuleRefused (its ``code`` names the rule) if the act
     is impossible. Pure: the same stream gives the same states and refusals.
     """
-    subject = subject_kind_of(act.payload.stream.id)
+    payload = act.payload
+    subject = subject_kind_of(payload.stream.id)
     if subject is None:
         refuse(
             "wrong_stream",
-            f"{act.payload.event_type} stands in a stream named for its model, lead or recommendation",
+            f"{payload.event_type} stands in a stream named for its model, lead or recommendation",
             field="stream.id",
             hint="model-<model id>, lead-<32 hex digits> or recommendation-<id>.",
         )
-    _require_head(state, act)
-    if state is None:
-        return _FIRST[subject](act)
-    return _with_head(_following(state, act), act)
-
-
-def _following(state: Matter, act: SupervisionAct) -> Matter:
-    body = act.payload.body
-    if isinstance(state, ModelState):
-        return models.following(body, state, act)
-    if isinstance(state, LeadState):
-        return leads.following(body, state, act)
-    return recommendations.following(body, state, act)
-
-
-def _with_head(state: M, act: SupervisionAct) -> M:
-    return replace(state, head=act.digest, sequence=act.payload.sequence)
-
-
-def _require_head(state: Matter | None, act: SupervisionAct) -> None:
     head, sequence = (None, 0) if state is None else (state.head, state.sequence + 1)
-    payload = act.payload
     if (payload.sequence, payload.previous) != (sequence, head):
         raise Conflict(
             f"expected sequence {sequence} on {head}, not {payload.sequence} on {payload.previous}",
@@ -75,3 +54,13 @@ def _require_head(state: Matter | None, act: SupervisionAct) -> None:
             code="not_on_head",
             hint="Take the head and sequence given here, look at what happened since, and sign again.",
         )
+    if state is None:
+        return _FIRST[subject](act)
+    after: Matter
+    if isinstance(state, ModelState):
+        after = models.following(payload.body, state, act)
+    elif isinstance(state, LeadState):
+        after = leads.following(payload.body, state, act)
+    else:
+        after = recommendations.following(payload.body, state, act)
+    return replace(after, head=act.digest, sequence=payload.sequence)

@@ -54,10 +54,16 @@ def first(act: SupervisionAct) -> LeadState:
 
     Refuses a finding whose digest or id is wrong, and a procuratorate that does not supervise the agency.
     """
-    body = act.payload.body
+    payload, body = act.payload, act.payload.body
     if not isinstance(body, LeadRaised):
-        refuse("not_raised", f"no lead {act.payload.stream.id} is raised", field="event_type")
-    _require_identity(act, body)
+        refuse("not_raised", f"no lead {payload.stream.id} is raised", field="event_type")
+    finding = finding_digest(body.model_id, body.key)
+    if body.finding != finding:
+        refuse("finding_differs", f"expected {finding}, the digest of model and key", field="body.finding")
+    if body.lead_id != lead_id_of(finding):
+        refuse("finding_differs", f"expected {lead_id_of(finding)}, the finding's lead", field="body.lead_id")
+    if payload.stream.id != body.lead_id:
+        refuse("wrong_stream", f"expected the stream {body.lead_id}", field="stream.id")
     if len(body.events) > body.cited_count:
         refuse("cited_count", f"{len(body.events)} events are cited, more than were found", field="body.cited_count")
     supervised = act.admitted(body.supervised, field="body.supervised")
@@ -68,18 +74,7 @@ def first(act: SupervisionAct) -> LeadState:
             f"{body.supervised} is not in the jurisdiction of a procuratorate {body.procuratorate}",
             field="body.procuratorate",
         )
-    payload = act.payload
     return LeadState(body, payload.occurred_at, body.procuratorate, act.digest, payload.sequence)
-
-
-def _require_identity(act: SupervisionAct, body: LeadRaised) -> None:
-    finding = finding_digest(body.model_id, body.key)
-    if body.finding != finding:
-        refuse("finding_differs", f"expected {finding}, the digest of model and key", field="body.finding")
-    if body.lead_id != lead_id_of(finding):
-        refuse("finding_differs", f"expected {lead_id_of(finding)}, the finding's lead", field="body.lead_id")
-    if act.payload.stream.id != body.lead_id:
-        refuse("wrong_stream", f"expected the stream {body.lead_id}", field="stream.id")
 
 
 def following(body: Body, state: LeadState, act: SupervisionAct) -> LeadState:
@@ -90,19 +85,14 @@ def following(body: Body, state: LeadState, act: SupervisionAct) -> LeadState:
     if transition is None:
         refuse("wrong_stream", f"{act.payload.event_type} is no event of a lead", field="event_type")
     if state.status not in transition.possible:
+        too_late: dict[LeadStatus, str] = {"closed": "already_closed", **dict.fromkeys(_DECIDED, "already_decided")}
         refuse(
-            _too_late(state) or transition.too_early,
+            too_late.get(state.status, transition.too_early),
             f"{act.payload.event_type} is possible for a lead that is {' or '.join(transition.possible)}; "
             f"{state.lead_id} is {state.status}",
             field="event_type",
         )
     return transition.rule(state, act, body)
-
-
-def _too_late(state: LeadState) -> str | None:
-    if state.status == "closed":
-        return "already_closed"
-    return "already_decided" if state.status in _DECIDED else None
 
 
 def _assigned(state: LeadState, act: SupervisionAct, body: LeadAssigned) -> LeadState:

@@ -1,1 +1,1 @@
-"""The library: published models as readers find, compare and take them - and the face of it that society sees."""
+"""The library: published models as readers find, compare and take them, and the pages of it for society."""

@@ -1,10 +1,8 @@
 """Report: what recurs, where, at which handover and for how long; every number traces back to events.
 
-tables.toml  the questions, each a query over the views
-values       a report: tables of rows, each with the events that it was counted from
-make         asks the questions of a period, a jurisdiction and a business line
-charts       the picture of a table
-html, pdf    a report for people
+tables.toml   the questions, each a query over the views
+questions     a report: the questions of a period, a jurisdiction and a business line, answered as tables
+presentation  a report for people: cells, charts, HTML and PDF
 """
 
 from ledger.supervision.reports.questions import (
