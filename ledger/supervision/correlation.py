@@ -6,7 +6,7 @@ counter) is shown with their number and is not followed, unless the search start
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from datetime import datetime
 from itertools import pairwise
 from typing import Final, Literal, get_args
@@ -151,7 +151,7 @@ def correlate(session: ViewQueries, start: GraphNode, *, depth: int, as_of: date
             followed = distance < depth and (node == start or len(adjacent) <= FOLLOWED_AT_MOST)
             cut = cut or (distance < depth and not followed)
             places[node] = Place(node, distance, len(adjacent), followed)
-            edges |= {_ends(edge): edge for _, edge in neighbours[node]}
+            edges |= {(edge.a.name, edge.b.name, edge.relation): edge for _, edge in neighbours[node]}
             following |= adjacent if followed else set()
         frontier = sorted(following - places.keys())
         if len(places) + len(frontier) > NODES_AT_MOST:
@@ -175,10 +175,6 @@ def _around(
             if node in neighbours:
                 neighbours[node].append((neighbour, edge))
     return neighbours
-
-
-def _ends(edge: Edge) -> tuple[str, ...]:
-    return edge.a.name, edge.b.name, edge.relation
 
 
 DRAWN_AT_MOST: Final = 120  # nodes, the nearest first
@@ -215,16 +211,21 @@ class Drawing(Struct, frozen=True):
 
 
 def draw(correlation: Correlation) -> Drawing:
-    """Lay out the nearest nodes and the edges between them."""
+    """Lay out the nearest nodes and the edges between them, in centred columns."""
     shown = correlation.places[:DRAWN_AT_MOST]
     columns = _columns(correlation, shown)
     tallest = max(len(column) for column in columns)
     spots = {
-        place.node: Spot(place, _MARGIN + number * COLUMN, _top(row, len(column), tallest))
+        place.node: Spot(place, _MARGIN + number * COLUMN, _MARGIN + row * ROW + (tallest - len(column)) * ROW // 2)
         for number, column in enumerate(columns)
         for row, place in enumerate(column)
     }
-    lines = [_line(edge, spots) for edge in correlation.edges if edge.a in spots and edge.b in spots]
+    lines = []
+    for edge in correlation.edges:
+        if edge.a in spots and edge.b in spots:
+            left, right = sorted((spots[edge.a], spots[edge.b]), key=lambda spot: (spot.x, spot.y))
+            end = right.x if right.x > left.x else right.x + WIDTH
+            lines.append(Line(edge, left.x + WIDTH, left.y + HEIGHT // 2, end, right.y + HEIGHT // 2))
     width = 2 * _MARGIN + (len(columns) - 1) * COLUMN + WIDTH
     height = 2 * _MARGIN + (tallest - 1) * ROW + HEIGHT
     return Drawing(width, height, tuple(spots.values()), tuple(lines), len(correlation.places) - len(shown))
@@ -239,25 +240,10 @@ def _columns(correlation: Correlation, shown: tuple[Place, ...]) -> list[list[Pl
     rows: dict[GraphNode, int] = {}
     columns: list[list[Place]] = []
     for distance in range(shown[-1].distance + 1):
-        column = [place for place in shown if place.distance == distance]
-        column.sort(key=lambda place: (_mean(near.get(place.node, []), rows), place.node))
-        columns.append(column)
-        rows |= {place.node: row for row, place in enumerate(column)}
+        order = []
+        for place in (place for place in shown if place.distance == distance):
+            above = [rows[node] for node in near.get(place.node, ()) if node in rows]
+            order.append((sum(above) / len(above) if above else 0.0, place.node, place))
+        columns.append([place for *_, place in sorted(order, key=lambda entry: entry[:2])])
+        rows |= {place.node: row for row, place in enumerate(columns[-1])}
     return columns
-
-
-def _mean(nodes: list[GraphNode], rows: Mapping[GraphNode, int]) -> float:
-    placed = [rows[node] for node in nodes if node in rows]
-    return sum(placed) / len(placed) if placed else 0.0
-
-
-def _top(row: int, many: int, tallest: int) -> int:
-    """Columns are centred."""
-    return _MARGIN + row * ROW + (tallest - many) * ROW // 2
-
-
-def _line(edge: Edge, spots: Mapping[GraphNode, Spot]) -> Line:
-    left, right = sorted((spots[edge.a], spots[edge.b]), key=lambda spot: (spot.x, spot.y))
-    middle = HEIGHT // 2
-    end = right.x if right.x > left.x else right.x + WIDTH
-    return Line(edge, left.x + WIDTH, left.y + middle, end, right.y + middle)

@@ -121,24 +121,24 @@ def typed(value: Any, kind: str) -> Any:
     """Return a value of a file as one of the DuckDB type; None stays None. Raises Unfit."""
     if value is None:
         return None
-    converted = _typed(value, kind)
-    if converted is None:
+    fits, converted = False, value
+    match kind:
+        case "VARCHAR[]":
+            fits = isinstance(value, list) and all(isinstance(part, str) for part in value)
+        case "BIGINT":
+            fits = type(value) is int
+        case "BOOLEAN":
+            fits = isinstance(value, bool)
+        case "DECIMAL(21,6)" if type(value) in (int, Decimal):
+            fits, converted = True, Decimal(value)
+        case "VARCHAR":
+            fits = isinstance(value, str)
+        case "DATE" | "TIMESTAMP" if isinstance(value, str):
+            converted = _moment(value, kind)
+            fits = converted is not None
+    if not fits:
         raise Unfit(Wording("expected_not", expected=_EXPECTED[kind], given=repr(value)))
     return converted
-
-
-def _typed(value: Any, kind: str) -> Any:
-    if kind == "VARCHAR[]":
-        return value if isinstance(value, list) and all(isinstance(part, str) for part in value) else None
-    if kind == "BIGINT":
-        return value if type(value) is int else None
-    if kind == "BOOLEAN":
-        return value if isinstance(value, bool) else None
-    if kind == "DECIMAL(21,6)":
-        return Decimal(value) if type(value) in (int, Decimal) else None
-    if not isinstance(value, str):
-        return None
-    return value if kind == "VARCHAR" else _moment(value, kind)
 
 
 def _moment(text: str, kind: str) -> datetime | date | None:

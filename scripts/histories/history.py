@@ -27,9 +27,8 @@ from ledger.core.events.record import DatasetRegistered
 from ledger.core.events.registry import Name, Profile, RegistryChange
 from ledger.core.procedure.legal_days import DAY, legal_day_of
 from ledger.recording.signing import envelope_of, sign_payload
-from ledger.supervision.views import Acts, Anchors, Logged, LogHead
-from ledger.supervision.views.case_rows import Row
-from ledger.supervision.views.supervision_rows import MatterRecord
+from ledger.supervision.views import Acts, Logged
+from ledger.supervision.views.sources import BundleViewSource
 from scripts.campaigns.casework import FOREVER, UNNUMBERED, numbered
 from scripts.histories.agencies import SimulatedOfficer, agencies, cities
 from scripts.histories.courses import (
@@ -228,49 +227,31 @@ class StandaloneActs:
         return Act(payload, digest, signed_at, BOOK)
 
 
-class HistorySource:
-    """Implements ``ledger.supervision.views.Source``; no case of a history cites another one's state."""
+class HistorySource(BundleViewSource):
+    """A history as a source of views; no case of it cites another one's state."""
 
     def __init__(self, history: GeneratedHistory) -> None:
-        self.acts: Acts = StandaloneActs()
-        self._anchors = [*history.anchors()]
-        self._digests = [event.digest for event in history.events]
         self._cases: dict[str, list[Logged]] = defaultdict(list)
         for index, event in enumerate(history.events):
             logged = Logged(index, event.digest, event.recorded_at, event.payload)
             self._cases[event.payload.stream.id].append(logged)
-
-    def head(self) -> LogHead:
-        return LogHead(len(self._digests), self.digest_at(len(self._digests)))
-
-    def digest_at(self, size: int) -> str | None:
-        return self._digests[size - 1] if size else None
-
-    def touched(self, start: int, end: int) -> list[str]:
-        return sorted(
-            key for key, events in self._cases.items() if any(start <= event.log_index < end for event in events)
+        super().__init__(
+            [event for events in self._cases.values() for event in events],
+            BOOK,
+            agencies=[
+                (agency.agency_id, agency.kind, agency.zh, agency.en, agency.jurisdiction) for agency in agencies()
+            ],
+            anchors=[(size, datetime.fromtimestamp(at, UTC).replace(tzinfo=None)) for size, at in history.anchors()],
         )
 
+    @property
+    def acts(self) -> Acts:
+        """Return what makes acts of the log's events."""
+        return StandaloneActs()
+
     def case(self, case_id: str, end: int) -> list[Logged]:
+        """Return the events of a case below ``end``, by an index: there are many cases."""
         return [event for event in self._cases[case_id] if event.log_index < end]
-
-    def matters(self, _start: int, _end: int) -> list[MatterRecord]:
-        """Return none: nothing has been raised yet."""
-        return []
-
-    def agencies(self) -> list[Row]:
-        return [(agency.agency_id, agency.kind, agency.zh, agency.en, agency.jurisdiction) for agency in agencies()]
-
-    def datasets(self, end: int) -> list[Row]:
-        return []
-
-    def anchors(self, after: int, end: int) -> Anchors:
-        rows: list[Row] = [
-            (number, size, datetime.fromtimestamp(at, UTC).replace(tzinfo=None))
-            for number, (size, at) in enumerate(self._anchors, start=1)
-            if number > after and size <= end
-        ]
-        return Anchors(after + len(rows), rows)
 
 
 _UNSIGNED = "0x" + "00" * 65

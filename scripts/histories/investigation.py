@@ -6,7 +6,7 @@ from datetime import date
 from hashlib import sha256
 
 from ledger.core.events import case, handover, item, record
-from ledger.core.events.terms import Date, Disposal, ItemKind, MatchResult, Money
+from ledger.core.events.terms import Disposal, ItemKind, MatchResult, Money
 from ledger.core.procedure.legal_days import DAY
 from ledger.samples.case_acts import pieces
 from scripts.histories.agencies import clerk
@@ -62,7 +62,7 @@ class Investigation(CaseActs):
 
     def correct(self, sent: str) -> None:
         """Correct a slip of the pen on the sender's list, now and then; the old entry stays."""
-        if self.chance.random() >= self.slipping(self.investigator):
+        if self.chance.random() >= (0.6 if self.investigator in self.plan.correcting else 0.02):
             return
         event = next(
             step.event for step in self.simulated.steps if getattr(step.event.payload.body, "handover_id", "") == sent
@@ -70,10 +70,6 @@ class Investigation(CaseActs):
         correction = record.Correction(field="items[0].condition", recorded="good", correct="fair")
         body = record.RecordCorrected(corrects=event.ref, corrections=(correction,), ground="typing error")
         self.say(body, self.investigator)
-
-    def slipping(self, sender: str) -> float:
-        """Return how often this agency corrects its lists."""
-        return 0.6 if sender in self.plan.correcting else 0.02
 
     # -- measures ------------------------------------------------------------------------------------------------------
 
@@ -98,14 +94,9 @@ class Investigation(CaseActs):
             self.wait(1, 3)
             ground = self.chance.choice(("roaming", "repeated", "gang")) if days == 30 else None
             for measure_id in self.measures("detention"):
-                began = self.simulated.state.measures[measure_id].until
-                self.extend(measure_id, self.prolonged(began, days), "CPL 91", ground)  # type: ignore[arg-type]
+                until = later(self.simulated.state.measures[measure_id].until or "", days - 3)
+                self.extend(measure_id, until, "CPL 91", ground)  # type: ignore[arg-type]
         self.wait_for_request(days)
-
-    def prolonged(self, first_until: Date | None, days: int) -> Date:
-        """Return the last day after the extension."""
-        assert first_until is not None, "detention is decided for three days"
-        return later(first_until, days - 3)
 
     def wait_for_request(self, days: int) -> None:
         """Wait until arrest is requested: in time, now and then on the last day."""
@@ -114,21 +105,17 @@ class Investigation(CaseActs):
         self.until(left if self.chance.random() < 0.3 else self.chance.randint(0, left))
 
     def request_arrest(self) -> None:
-        """Send the dossier to the procuratorate and back; it decides within seven days."""
+        """Send the dossier to the procuratorate, which decides within seven days: arrest, or bail if it is refused."""
         dossier = [line(thing.item_id) for thing in self.live("dossier")]
         sent = self.offer("arrest_approval", self.city.procuratorate, dossier)
         self.accept(sent)
         self.within("arrest_decision", 2, 1)
-        self.decide_arrest()
-        self.accept(self.give_back(sent, "return", dossier, reason="decided"))
-        self.say(case.CaseStageEntered(stage="investigation"))
-
-    def decide_arrest(self) -> None:
-        """Arrest, or grant bail if arrest is refused."""
         refused = self.plan.custody == "arrest_refused"
         self.decide("arrest_refused" if refused else "arrest_approved", self.city.procuratorate, served=True)
         for measure_id in self.measures("detention"):
             self.change(measure_id, "bail" if refused else "arrest")
+        self.accept(self.give_back(sent, "return", dossier, reason="decided"))
+        self.say(case.CaseStageEntered(stage="investigation"))
 
     def prolong_arrest(self) -> None:
         """Extend arrest by a month in a complex case, and notify the detention house."""
@@ -222,14 +209,8 @@ class Investigation(CaseActs):
 
     def found(self, sent: str) -> tuple[handover.ReceivedItem, ...]:
         """Return what differs from the list: now and then the count of one exhibit, which opens a discrepancy."""
-        return self.one_short(sent) if self.chance.random() < self.differing(sent) else ()
-
-    def differing(self, sent: str) -> float:
-        """Return how often a list of this sender is not what arrives."""
-        return 0.9 if self.simulated.state.handovers[sent].from_agency in self.plan.careless else 0.02
-
-    def one_short(self, sent: str) -> tuple[handover.ReceivedItem, ...]:
-        """Count one piece less of an exhibit that moves."""
+        if self.chance.random() >= self.differing(sent):
+            return ()
         state = self.simulated.state
         listed = [state.items[key] for key, listing in state.handovers[sent].items.items() if not listing.stays]
         several = [exhibit for exhibit in listed if exhibit.kind == "exhibit" and int(exhibit.quantity.value) > 1]
@@ -239,6 +220,10 @@ class Investigation(CaseActs):
             )
             for exhibit in several[:1]
         )
+
+    def differing(self, sent: str) -> float:
+        """Return how often a list of this sender is not what arrives."""
+        return 0.9 if self.simulated.state.handovers[sent].from_agency in self.plan.careless else 0.02
 
     # -- an early end --------------------------------------------------------------------------------------------------
 

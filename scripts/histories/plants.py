@@ -366,9 +366,11 @@ class ReceiptCorrected(CriminalCourse):
 
     def receive_case(self, sent: str) -> None:
         super().receive_case(sent)
-        counted = next(
-            (step.event for step in self.simulated.steps if self.is_counted(step.event.payload.body, sent)), None
-        )
+        counted = None  # the receiver's half that counts the exhibit alone
+        for event in (step.event for step in self.simulated.steps):
+            half = event.payload.body
+            if isinstance(half, handover.HandoverAccepted) and half.handover_id == sent:
+                counted = event if [line.item_id for line in half.received] == [self.id_of("exhibit1")] else counted
         if counted is None or self.simulated.planted:
             return
         count = self.simulated.state.items[self.id_of("exhibit1")].quantity.value
@@ -376,12 +378,6 @@ class ReceiptCorrected(CriminalCourse):
         body = record.RecordCorrected(corrects=counted.ref, corrections=(correction,), ground="counted again")
         self.say(body, self.simulated.state.handovers[sent].to_agency)
         self.simulated.plant(11, "receipt", sent, self.id_of("exhibit1"))
-
-    def is_counted(self, body: object, sent: str) -> bool:
-        """Whether this is the receiver's half that counts the exhibit."""
-        if not isinstance(body, handover.HandoverAccepted) or body.handover_id != sent:
-            return False
-        return [received.item_id for received in body.received] == [self.id_of("exhibit1")]
 
 
 @plant(11, "examination", phone=True)

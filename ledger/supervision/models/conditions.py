@@ -201,13 +201,28 @@ def faults_of_condition(given: Mapping[str, Any], parameters: Mapping[str, Param
         yield "", Wording("one_condition")
         return
     ((kind),) = kinds
-    for name in given:
-        if name not in (kind, *_KEYS[kind]):
-            yield f".{name}", unknown("key", name, (kind, *_KEYS[kind]))
+    keys = (kind, *_KEYS[kind])
+    yield from ((f".{name}", unknown("key", name, keys)) for name in given if name not in keys)
     if missing := [name for name in _KEYS[kind] if name not in given]:
         yield f".{missing[0]}", Wording("missing")
-        return
-    yield from _FAULTS[kind](given, parameters)
+    elif kind == "sql":
+        yield from _faults_of_sql(given, parameters)
+    elif kind == "cel":
+        view, expression = given["view"], given["cel"]
+        if view not in view_columns():
+            yield ".view", unknown("view", str(view), view_columns())
+        elif not isinstance(expression, str) or not expression.strip():
+            yield ".cel", Wording("no_cel_text")
+        else:
+            yield from ((".cel", fault) for fault in faults_of_cel(view, expression.strip(), parameters))
+    else:
+        name, fields = given["template"], given["with"]
+        if name not in forms():
+            yield ".template", unknown("template", str(name), forms())
+        elif not isinstance(fields, dict):
+            yield ".with", Wording("fields_expected", names=tuple(forms()[name].fields))
+        else:
+            yield from ((f".with.{path}", fault) for path, fault in faults_of_form(forms()[name], fields, parameters))
 
 
 def query_of(condition: Condition, values: Mapping[str, Any]) -> Query:
@@ -242,26 +257,6 @@ def columns_of_sql(text: str, values: Mapping[str, Any]) -> dict[str, str]:
     return dict.fromkeys(row, "")
 
 
-def _faults_of_template(given: Mapping[str, Any], parameters: Mapping[str, Parameter]) -> Iterator[tuple[str, Wording]]:
-    name, filled = given["template"], given["with"]
-    if name not in forms():
-        yield ".template", unknown("template", str(name), forms())
-    elif not isinstance(filled, dict):
-        yield ".with", Wording("fields_expected", names=tuple(forms()[name].fields))
-    else:
-        yield from ((f".with.{path}", fault) for path, fault in faults_of_form(forms()[name], filled, parameters))
-
-
-def _faults_of_cel(given: Mapping[str, Any], parameters: Mapping[str, Parameter]) -> Iterator[tuple[str, Wording]]:
-    view, expression = given["view"], given["cel"]
-    if view not in view_columns():
-        yield ".view", unknown("view", str(view), view_columns())
-    elif not isinstance(expression, str) or not expression.strip():
-        yield ".cel", Wording("no_cel_text")
-    else:
-        yield from ((".cel", fault) for fault in faults_of_cel(view, expression.strip(), parameters))
-
-
 def _faults_of_sql(given: Mapping[str, Any], parameters: Mapping[str, Parameter]) -> Iterator[tuple[str, Wording]]:
     text = given["sql"]
     if given["scope"] not in ("case", "all"):
@@ -276,6 +271,3 @@ def _faults_of_sql(given: Mapping[str, Any], parameters: Mapping[str, Parameter]
             columns_of_sql(text, {name: parameter.value(parameter.default) for name, parameter in parameters.items()})
         except TallystickError as error:
             yield ".sql", error.expected if isinstance(error, QueryRefused) else Wording("said", said=error.message)
-
-
-_FAULTS = {"template": _faults_of_template, "cel": _faults_of_cel, "sql": _faults_of_sql}

@@ -64,7 +64,7 @@ def _require_allowed_throughout(sql: str, names: frozenset[str]) -> None:
     nodes = list(_nodes(parse["statements"]))
     # The query's own parts (WITH name AS ...). Outside of such a part the name would be that of the engine's table.
     common_tables = {entry["key"] for node in nodes if "cte_map" in node for entry in node["cte_map"]["map"]}
-    if hiding := sorted(name for name in common_tables if name.lower() in _catalogue()):
+    if hiding := sorted(name for name in common_tables if name.lower() in _engine_names()[0]):
         raise _refusal(Wording("engine_table", name=hiding[0]), Wording("hint_part_name"))
     for node in nodes:
         _require_allowed(node, names | common_tables)
@@ -141,7 +141,7 @@ def _joined(node: dict[str, Any]) -> int:
 
 
 def _require_repeatable(name: str) -> None:
-    if name in _functions()["unrepeatable"] or name in _volatile():
+    if name in _functions()["unrepeatable"] or name in _engine_names()[1]:
         raise _refusal(
             Wording("unrepeatable", name=name),
             Wording("hint_repeatable"),
@@ -149,18 +149,13 @@ def _require_repeatable(name: str) -> None:
 
 
 @cache
-def _catalogue() -> frozenset[str]:
-    """Return the names of the engine's own tables."""
-    query = "SELECT view_name FROM duckdb_views() UNION SELECT table_name FROM duckdb_tables()"
+def _engine_names() -> tuple[frozenset[str], frozenset[str]]:
+    """Return the names of the engine's own tables, and of its functions that differ each time."""
+    tables = "SELECT lower(view_name) FROM duckdb_views() UNION SELECT lower(table_name) FROM duckdb_tables()"
+    volatile = "SELECT DISTINCT function_name FROM duckdb_functions() WHERE stability = 'VOLATILE'"
     with duckdb.connect() as connection:
-        return frozenset(name.lower() for (name,) in connection.execute(query).fetchall())
-
-
-@cache
-def _volatile() -> frozenset[str]:
-    query = "SELECT DISTINCT function_name FROM duckdb_functions() WHERE stability = 'VOLATILE'"
-    with duckdb.connect() as connection:
-        return frozenset(name for (name,) in connection.execute(query).fetchall())
+        own, changing = (connection.execute(query).fetchall() for query in (tables, volatile))
+    return frozenset(name for (name,) in own), frozenset(name for (name,) in changing)
 
 
 def refused(error: duckdb.Error) -> QueryRefused:

@@ -201,11 +201,6 @@ def to_html(report: SupervisionReport, labels: Labels, called: Called = BY_ID) -
     )
 
 
-def to_pdf(report: SupervisionReport, labels: Labels, called: Called = BY_ID) -> bytes:
-    """Typeset the document in the language of ``labels``, dated by the report's moment. Raises Unavailable."""
-    return set_report(content_of(report, labels, called))
-
-
 def set_report(content: str) -> bytes:
     """Typeset what ``content_of`` returned. Raises Unavailable."""
     template = files("ledger.supervision.reports").joinpath("report.typ").read_bytes()

@@ -131,13 +131,6 @@ class DatasetFiles:
             incoming.unlink(missing_ok=True)
         return rows
 
-    def rows(self, registered: DatasetRegistered) -> DatasetRows | None:
-        """Return the rows of a data set; None if its file is missing or is no longer the one that was registered."""
-        path, algorithm = self.path(registered.digest), parse_digest(registered.digest).algorithm
-        if not path.is_file() or _digest_of(path, algorithm) != registered.digest:
-            return None
-        return read_rows(path, registered)
-
 
 class Datasets:
     """The data sets of a log as tables for a session: what was read once is kept while it is registered, in Arrow files
@@ -290,7 +283,14 @@ def _read_through(
         columns = table.columns
         if columns is None:
             columns = _columns_of(_some(table.rows(), registered))
-    _require_columns(columns)
+    taken = {*DATASET_COLUMNS}  # two columns are ours; SQL does not tell capitals apart in names
+    for name in columns:
+        if not name or name.lower() in taken:
+            problem = (
+                "a column without a name" if not name else f"the column {name!r} more than once, or as one of ours"
+            )
+            raise MalformedInput(f"the file has {problem}", field="file", hint="Give each column a name of its own.")
+        taken.add(name.lower())
 
     def rows() -> Iterator[tuple[str | None, ...]]:
         with _refusals(), SourceFile(path, layout) as source:
@@ -360,15 +360,3 @@ def _cells(row: SourceRow) -> dict[str, str | None]:
 def _column(name: str) -> str:
     """Return the text of a column's name, cached as it stands in every row. Raises Misread."""
     return line(name) or ""
-
-
-def _require_columns(columns: tuple[str, ...]) -> None:
-    """Require a name for each column, unique without regard to capitals, as SQL compares, and none of ours."""
-    taken = {*DATASET_COLUMNS}
-    for name in columns:
-        if not name or name.lower() in taken:
-            problem = (
-                "a column without a name" if not name else f"the column {name!r} more than once, or as one of ours"
-            )
-            raise MalformedInput(f"the file has {problem}", field="file", hint="Give each column a name of its own.")
-        taken.add(name.lower())

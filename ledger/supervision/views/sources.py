@@ -163,7 +163,7 @@ class BundleViewSource:
         self._anchors = sorted(anchors, key=lambda row: int(str(row[0])))
 
     @property
-    def acts(self) -> BundleActs:
+    def acts(self) -> Acts:
         return BundleActs(self._by_case(), self._book)
 
     def head(self) -> LogHead:

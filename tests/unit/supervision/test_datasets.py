@@ -33,11 +33,9 @@ def files(tmp_path: Path) -> DatasetFiles:
 def test_the_registered_file_is_kept_for_the_service_alone(files: DatasetFiles) -> None:
     """Under its digest, with mode 0600; given again it is the same; its rows are text, a blank cell is None."""
     body = dataset(CSV, rows=2)
-    assert files.rows(body) is None
     for _ in range(2):
         rows = files.keep(body, CSV)
     assert (rows.columns, rows.rows) == (("身份证", "Amount"), (("310101", "1200"), ("310102", None)))
-    assert files.rows(body) == rows
     path = files.path(body.digest)
     assert path.read_bytes() == CSV
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
@@ -103,13 +101,15 @@ def test_rows_that_bring_too_many_columns_are_read_no_further(files: DatasetFile
 
 def test_other_bytes_are_neither_kept_nor_read(files: DatasetFiles) -> None:
     """Not on arrival, and not where the kept file was changed later: then it is as if it were not here."""
-    body = dataset(CSV, rows=2)
+    registration = Registered("procuratorate-east", "blake3:" + "11" * 32, dataset(CSV, rows=2))
+    body = registration.body
     with pytest.raises(MalformedInput, match="this one has sha256:") as refused:
         files.keep(body, CSV + b"310103,1\r\n")
     assert refused.value.field == "file"
     files.keep(body, CSV)
+    assert len(Datasets(files).tables([registration])) == 1
     files.path(body.digest).write_bytes(CSV.replace(b"1200", b"9999"))
-    assert files.rows(body) is None
+    assert Datasets(files).tables([registration]) == {}
 
 
 def test_an_id_belongs_to_who_registered_it_first() -> None:

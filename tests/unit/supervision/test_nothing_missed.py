@@ -34,13 +34,6 @@ ENGLISH, CHINESE = Labels("en"), Labels("zh-CN")
 PENSIONS = shipped_model("pension-in-execution")
 
 
-@pytest.fixture
-def watched(tmp_path: Path) -> Iterator[Watched]:
-    """A ledger of the test's own."""
-    with watched_ledger(tmp_path) as made:
-        yield made
-
-
 def model_of_sql(model_id: str, sql: str) -> str:
     """The model of third returns with this query, which says of itself that it depends on one case."""
     head, _, rest = THIRD_RETURN.partition("condition:")

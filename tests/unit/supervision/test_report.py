@@ -11,7 +11,7 @@ from ledger.core.errors import MalformedInput
 from ledger.core.events.terms import BusinessLine
 from ledger.i18n import LANGUAGES, Labels
 from ledger.supervision.reports import ReportRow, ReportScope, ReportTable, SupervisionReport, make_report, questions
-from ledger.supervision.reports.presentation import CITED_AT_MOST, Called, to_html, to_pdf
+from ledger.supervision.reports.presentation import CITED_AT_MOST, Called, content_of, set_report, to_html
 from ledger.supervision.runs.query_session import QuerySession
 
 AS_OF = datetime(2026, 7, 1, tzinfo=UTC)
@@ -278,8 +278,10 @@ def test_a_page_needs_nothing_and_shows_the_events(language: str) -> None:
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_a_document_is_the_same_each_time(language: str) -> None:
     """PDF/A by its own words, and the same bytes on rerun; what looks like a command of the typesetter is text."""
-    document = to_pdf(full(), Labels(language))
-    assert document == to_pdf(full(), Labels(language))
+    content = content_of(full(), Labels(language))
+    document = set_report(content)
+    assert content == content_of(full(), Labels(language))
+    assert document == set_report(content)
     assert document.startswith(b"%PDF-1.7")
     assert b"pdfaid:part" in document
 
@@ -290,7 +292,7 @@ def test_an_empty_report_says_so() -> None:
     assert [table.name for table in report.tables] == list(questions())
     assert all(table.rows == () for table in report.tables)
     assert "Nothing in this period." in to_html(report, Labels("en"))
-    assert len(to_pdf(report, Labels("en"))) > 0
+    assert len(set_report(content_of(report, Labels("en")))) > 0
 
 
 def test_every_row_has_a_cell_for_each_column() -> None:
