@@ -34,7 +34,7 @@ from tests.testkit.casework import Case, person_id
 from tests.testkit.datasets import dataset
 from tests.testkit.journals import anchor_present
 from tests.testkit.ledgers import LOG_SIGNER
-from tests.unit.supervision.watched import NOW, THIRD_RETURN, Watched, sent_back, watched_ledger
+from tests.unit.supervision.supervised_ledger import NOW, THIRD_RETURN, Watched, sent_back, watched_ledger
 
 PENSIONS = shipped_model("pension-in-execution")
 TRUST: Trust = trust(log_key=LOG_SIGNER.verifying_key)

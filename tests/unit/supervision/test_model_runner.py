@@ -17,7 +17,7 @@ from ledger.supervision.runs.model_runner import ModelRunner
 from ledger.supervision.views.snapshot import EXPORTS, Export
 from ledger.workers.pool import WorkerPool, WorkLimits
 from tests.unit.supervision.modelling import with_sql
-from tests.unit.supervision.watched import THIRD_RETURN, Watched, sent_back, watched_ledger
+from tests.unit.supervision.supervised_ledger import THIRD_RETURN, Watched, sent_back, watched_ledger
 
 LIMITS = WorkLimits(memory_mb=320, cpu_s=2, seconds=60.0)
 # Cheap where there is no offer, so that it can be published.

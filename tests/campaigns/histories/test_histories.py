@@ -1,7 +1,8 @@
-"""Histories: the same seed gives the same bytes, every event is one that the rules take, and the key is complete."""
+"""Generated histories: lawful, complete, the same for a seed; the shipped models find what is planted, and no more."""
 
 from __future__ import annotations
 
+from functools import cache
 from itertools import pairwise
 
 import pytest
@@ -10,11 +11,31 @@ from ledger.core.custody import Act, CaseState, fold
 from ledger.core.events import decode_submission
 from ledger.core.events.terms import AgencyKind, choices
 from ledger.core.signing.signatures import verify_envelope
+from ledger.supervision.models.model_file import shipped_models
 from scripts.histories.agencies import agencies, cities
-from scripts.histories.history import ENDS, HEADINGS, generate, pension_list, registry_changes, submission, unsigned
+from scripts.histories.history import (
+    ENDS,
+    HEADINGS,
+    GeneratedHistory,
+    generate,
+    pension_list,
+    registry_changes,
+    submission,
+    unsigned,
+)
+from scripts.histories.measure import ASKED, ModelResult, measure
 from scripts.histories.plants import PLANTS
+from scripts.histories.reference import UnusualLimits, broken
 from scripts.histories.simulation import BOOK
-from tests.campaigns.histories.small import history
+
+CASES = 150
+
+
+@cache
+def history() -> GeneratedHistory:
+    """A small history: one case for each plant among plain ones."""
+    return generate(7, CASES)
+
 
 LOG_ID = b"\x07" * 32
 
@@ -125,3 +146,38 @@ def test_pension_list_has_planted_persons_and_strangers() -> None:
     assert lines[0] == ",".join(HEADINGS)
     assert planted < persons
     assert persons - known
+
+
+# Fewer handovers than a model counts by default: a small history has few in a quarter.
+FEW = UnusualLimits(handovers=6)
+
+
+@cache
+def measured() -> dict[str, ModelResult]:
+    return {one.model_id: one for one in measure(history(), FEW)}
+
+
+@pytest.mark.parametrize("model_id", shipped_models())
+def test_finds_all_that_was_planted(model_id: str) -> None:
+    """Recall is 1."""
+    assert measured()[model_id].missed == ()
+
+
+@pytest.mark.parametrize("model_id", shipped_models())
+def test_every_lead_has_a_reason(model_id: str) -> None:
+    """What was found beyond the planted is broken as well, as the reference sees it."""
+    assert measured()[model_id].false == ()
+
+
+def test_every_part_is_asked_by_a_model() -> None:
+    """Each shipped model has its parts, and each plant has a model that is to find it."""
+    assert ASKED.keys() == shipped_models().keys()
+    parts = {part for parts in ASKED.values() for part in parts}
+    assert {f"{plant.rule}/{plant.part}" for plant in PLANTS} <= parts
+
+
+def test_nothing_is_found_in_plain_lives() -> None:
+    """Lives that keep to the law, however close they come to its limits, break nothing and raise no lead."""
+    plain: GeneratedHistory = generate(11, 120, rate=0)
+    assert broken(plain) == ()
+    assert [one.model_id for one in measure(plain, UnusualLimits()) if one.expected or one.further] == []
