@@ -33,7 +33,7 @@ CASES = 150
 
 @cache
 def history() -> GeneratedHistory:
-    """A small history: one case for each plant among plain ones."""
+    """Return a small history: one case for each plant among plain ones."""
     return generate(7, CASES)
 
 
@@ -43,7 +43,7 @@ LOG_ID = b"\x07" * 32
 def test_same_seed_same_bytes() -> None:
     """A seed gives the same events, key and outside data each time; another seed gives others."""
     once, again, other = generate(3, 60), generate(3, 60), generate(4, 60)
-    bytes_of = [[event.payload_bytes for event in one.events] for one in (once, again, other)]
+    bytes_of = [[event.payload_bytes for event in generated.events] for generated in (once, again, other)]
     assert bytes_of[0] == bytes_of[1] != bytes_of[2]
     assert once.planted == again.planted
     assert pension_list(once) == pension_list(again)
@@ -64,8 +64,8 @@ def test_every_event_is_accepted_by_the_fold() -> None:
 def test_log_is_in_order_of_time_and_cases_interleave() -> None:
     """Entries come in the order in which they were recorded; neighbours are mostly of different cases."""
     events = history().events
-    assert all(one.recorded_at <= other.recorded_at for one, other in pairwise(events))
-    changes = sum(one.payload.stream.id != other.payload.stream.id for one, other in pairwise(events))
+    assert all(event.recorded_at <= following.recorded_at for event, following in pairwise(events))
+    changes = sum(event.payload.stream.id != following.payload.stream.id for event, following in pairwise(events))
     assert changes > len(history().cases)
     assert events[-1].recorded_at < ENDS.timestamp()
 
@@ -74,7 +74,7 @@ def test_anchors_cover_the_log() -> None:
     """Each anchor is later than what it covers, sizes and times grow, and the last covers all."""
     events, anchors = history().events, [*history().anchors()]
     assert all(events[size - 1].recorded_at < time for size, time in anchors)
-    assert all(one < other for one, other in pairwise(anchors))
+    assert all(anchor < following for anchor, following in pairwise(anchors))
     assert anchors[-1][0] == len(events)
 
 
@@ -82,7 +82,7 @@ def test_key_is_complete() -> None:
     """Each part of each rule that can be planted is planted, and each of the seventeen rules has a part."""
     wanted = {(plant.rule, plant.part) for plant in PLANTS} | {(14, "discrepancies"), (14, "corrections")}
     planted = history().planted
-    assert {(one.rule, one.part) for one in planted} == wanted
+    assert {(breach.rule, breach.part) for breach in planted} == wanted
     assert {rule for rule, _ in wanted} == set(range(1, 18))
     assert len(planted) == len(set(planted))
 
@@ -90,8 +90,8 @@ def test_key_is_complete() -> None:
 def test_agencies_of_all_kinds() -> None:
     """There is an agency of each kind in each city or its province, and every signer's agency is one of them."""
     assert {agency.kind for agency in agencies()} == set(choices(AgencyKind))
-    known = {agency.agency_id for agency in agencies()}
-    assert {officer.agency for officer in history().officers} <= known
+    agency_ids = {agency.agency_id for agency in agencies()}
+    assert {officer.agency for officer in history().officers} <= agency_ids
     assert len(cities()) == 6
 
 
@@ -113,7 +113,7 @@ def test_plain_lives_keep_to_the_law() -> None:
 def test_rates_are_by_part() -> None:
     """A rate of its own plants that part alone."""
     only = generate(5, 60, rate=0, rates={"7/silent": 0.1})
-    assert {(one.rule, one.part) for one in only.planted} == {(7, "silent")}
+    assert {(breach.rule, breach.part) for breach in only.planted} == {(7, "silent")}
     assert len(only.planted) == 6
 
 
@@ -141,11 +141,11 @@ def test_pension_list_has_planted_persons_and_strangers() -> None:
     """Planted convicts are in the list of payments, with people who are in no case at all."""
     lines = pension_list(history()).decode().splitlines()
     persons = {row.split(",")[0] for row in lines[1:]}
-    planted = {person for one in history().planted if one.rule == 17 for person in one.subjects}
-    known = {person for case in history().cases for person in case.state.persons}
+    planted = {person for breach in history().planted if breach.rule == 17 for person in breach.subjects}
+    in_cases = {person for case in history().cases for person in case.state.persons}
     assert lines[0] == ",".join(HEADINGS)
     assert planted < persons
-    assert persons - known
+    assert persons - in_cases
 
 
 # Fewer handovers than a model counts by default: a small history has few in a quarter.
@@ -154,7 +154,7 @@ FEW = UnusualLimits(handovers=6)
 
 @cache
 def measured() -> dict[str, ModelResult]:
-    return {one.model_id: one for one in measure(history(), FEW)}
+    return {result.model_id: result for result in measure(history(), FEW)}
 
 
 @pytest.mark.parametrize("model_id", shipped_models())
@@ -180,4 +180,4 @@ def test_nothing_is_found_in_plain_lives() -> None:
     """Lives that keep to the law, however close they come to its limits, break nothing and raise no lead."""
     plain: GeneratedHistory = generate(11, 120, rate=0)
     assert broken(plain) == ()
-    assert [one.model_id for one in measure(plain, UnusualLimits()) if one.expected or one.further] == []
+    assert [result.model_id for result in measure(plain, UnusualLimits()) if result.expected or result.further] == []

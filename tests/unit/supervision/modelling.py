@@ -56,7 +56,7 @@ _EXAMPLES = SOUND[SOUND.index("examples:") :]
 
 
 def changed(*changes: tuple[str, str], text: str = SOUND) -> str:
-    """The text with each of the changes made once."""
+    """Return the text with each of the changes made once."""
     for old, new in changes:
         assert old in text, old
         text = text.replace(old, new, 1)
@@ -64,7 +64,7 @@ def changed(*changes: tuple[str, str], text: str = SOUND) -> str:
 
 
 def with_condition(condition: str, *, key: Sequence[str], supervised: str, parameters: str = "") -> str:
-    """A model of this condition; its examples are there for the form alone."""
+    """Return a model of this condition; its examples are there for the form alone."""
     says = "{zh: 线索, en: lead}"
     lead = f"lead:\n  key: [{', '.join(key)}]\n  supervised: {supervised}\n  says: {says}\n"
     raised = ", ".join(f"{name}: a" for name in key)
@@ -78,7 +78,7 @@ def with_condition(condition: str, *, key: Sequence[str], supervised: str, param
 
 
 def with_sql(sql: str, *, key: Sequence[str] = ("case_id", "handover_id"), supervised: str = "to_agency") -> str:
-    """A model that asks this query."""
+    """Return a model that asks this query."""
     indented = sql.strip().replace("\n", "\n    ")
     return with_condition(f"condition:\n  scope: all\n  sql: |\n    {indented}\n", key=key, supervised=supervised)
 
@@ -89,6 +89,6 @@ def found(
     as_of: datetime = AS_OF,
     parameters: Mapping[str, object] | None = None,
 ) -> list[dict[str, str]]:
-    """The keys of what the model finds in rows of its views."""
+    """Return the keys of what the model finds in rows of its views."""
     with QuerySession.of_rows(rows) as session:
         return [dict(finding.key) for finding in find(parse_model(text), parameters or {}, session, as_of)]

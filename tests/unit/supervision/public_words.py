@@ -12,5 +12,5 @@ def public_words() -> tuple[str, ...]:
     """By the templates."""
     folder = files("ledger.supervision.library.public")
     texts = (file.read_text(encoding="utf-8") for file in folder.iterdir() if file.name.endswith(".html"))
-    said = {word for text in texts for word in re.findall(r'say\("(\w+)"\)', text)}
-    return (*sorted(said), *SHARES)
+    words = {word for text in texts for word in re.findall(r'say\("(\w+)"\)', text)}
+    return (*sorted(words), *SHARES)

@@ -61,15 +61,15 @@ class Watched:
                 self.ledger.post(event)
 
     def publish(self, text: str = THIRD_RETURN, **fields: Any) -> Model:
-        """The model of this file, published by the procuratorate's analyst."""
+        """Publish the model of this file by the procuratorate's analyst."""
         model = parse_model(text)
-        made = Model(model.model_id, start=NOW - 1800, step=1)
-        made.published(definition=text, model_digest=model.digest, **fields)
-        self.post(made)
-        return made
+        writer = Model(model.model_id, start=NOW - 1800, step=1)
+        writer.published(definition=text, model_digest=model.digest, **fields)
+        self.post(writer)
+        return writer
 
     def act_on(self, lead: LeadState, body: Body, by: Officer) -> None:
-        """The next event of a lead's stream."""
+        """Post the next event of a lead's stream."""
         sequence = lead.sequence + 1
         event = event_of(
             body,
@@ -84,7 +84,7 @@ class Watched:
         self.ledger.post(event)
 
     def prover(self, trusted: Trust) -> Prover:
-        """Makes bundles for whoever holds this trust file."""
+        """Return what makes bundles for whoever holds this trust file."""
         database = self.ledger.database
         anchors = JournalAnchors(DatabaseJournal(database), lambda: trusted)
         return Prover(
@@ -98,12 +98,12 @@ class Watched:
         )
 
     def leads(self) -> list[LeadState]:
-        """All leads of the log, by their ids."""
+        """Return all leads of the log, by their ids."""
         with self.ledger.database.read() as connection:
             size = log.tree(connection).size
-            found = [entry.stream_id for entry in log.entries(connection, 0, size) if entry.event_type == "lead.raised"]
+            leads = [entry.stream_id for entry in log.entries(connection, 0, size) if entry.event_type == "lead.raised"]
             agencies = self.authority().agencies
-            states = [matter_of(connection, stream_id, agencies) for stream_id in sorted(found)]
+            states = [matter_of(connection, stream_id, agencies) for stream_id in sorted(leads)]
         assert all(isinstance(state, LeadState) for state in states)
         return states  # type: ignore[return-value]  # as was just asserted
 
@@ -114,32 +114,32 @@ class Watched:
 
 @contextmanager
 def watched_ledger(folder: Path, runner: ModelRunner | None = None) -> Iterator[Watched]:
-    """One of its own in ``folder``."""
+    """Open a supervised ledger in ``folder``."""
     clerks = (clerk(agency) for agency in (POLICE, PROCURATORATE, COURT, FAR_POLICE))
     officers = [*clerks, analyst(PROCURATORATE), analyst(UPPER)]
     with open_ledger(sqlite_url(folder), clock=Clock(NOW * 1000), definitions=Untried()) as ledger:
         ledger.found(*officers)
-        made = Watched(ledger, None, DatasetFiles(folder / "datasets"))  # type: ignore[arg-type]  # until the views are
+        watched = Watched(ledger, None, DatasetFiles(folder / "datasets"))  # type: ignore[arg-type]  # until the views are
         validator = ledger.validator
-        source = LedgerViewSource(ledger.database, validator.states, made.authority)
+        source = LedgerViewSource(ledger.database, validator.states, watched.authority)
         mark = mark_of(validator.book, validator.calendar)
-        known = Datasets(made.files)
+        datasets = Datasets(watched.files)
         views = Views(
             folder / "views.duckdb",
             source,
             validator.book,
             validator.calendar,
             mark=mark,
-            datasets=lambda size, near: known.tables(source.registered(size), near),
+            datasets=lambda size, near: datasets.tables(source.registered(size), near),
         )
-        record = SupervisionLog(ledger.database, made.authority, ledger.system, source.registered, runner)
-        made.supervisor = Supervisor(views, record, interval_s=10_000, clock=ledger.clock, runner=runner)
-        yield made
+        record = SupervisionLog(ledger.database, watched.authority, ledger.system, source.registered, runner)
+        watched.supervisor = Supervisor(views, record, interval_s=10_000, clock=ledger.clock, runner=runner)
+        yield watched
         views.close()
 
 
 def sent_back(case_id: str, times: int) -> Case:
-    """A case that the procuratorate has returned so many times, and that was handed over once more each time."""
+    """Return a case that the procuratorate has returned so many times, handed over once more each time."""
     case = Case(case_id, start=NOW - 3600, step=1).open().register(f"{case_id}-file", kind="dossier")
     for number in range(times):
         case.offer(f"{case_id}-file", to=PROCURATORATE, **({"follows": f"handover-{2 * number}"} if number else {}))

@@ -51,7 +51,7 @@ def handled(number: int, officer: str) -> dict[str, Any]:
 
 
 def record(**rows: list[dict[str, Any]]) -> QuerySession:
-    """These rows, and of each case in them an event by an officer who has no other."""
+    """Open a session on these rows, with an event of each case in them by an officer who has no other."""
     cases = dict.fromkeys(str(row["case_id"]) for given in rows.values() for row in given)
     own = [handled(int(case_id.removeprefix("case-")), f"of-{case_id}") for case_id in cases]
     return QuerySession.of_rows({**rows, "officers": [*rows.get("officers", ()), *own]})
@@ -67,9 +67,9 @@ def test_two_cases_with_one_seal_are_four_steps_apart() -> None:
         items=[item_row(1, "phone"), item_row(2, "knife"), item_row(3, "car")],
         seals=[sealed(1, "phone", "S-7"), sealed(2, "knife", "S-7"), sealed(3, "car", "S-8")],
     )
-    found = around(session, case(1))
-    assert found.cases() == ("case-1", "case-2")
-    way = found.path_to(case(2))
+    correlation = around(session, case(1))
+    assert correlation.cases() == ("case-1", "case-2")
+    way = correlation.path_to(case(2))
     assert [(edge.a.name, edge.relation, edge.b.name) for edge in way] == [
         ("case:case-1", "has", "item:phone"),
         ("item:phone", "sealed_with", "seal:S-7"),
@@ -77,19 +77,19 @@ def test_two_cases_with_one_seal_are_four_steps_apart() -> None:
         ("case:case-2", "has", "item:knife"),
     ]
     assert way[0].evidence == (digest(1),)
-    assert not found.cut
+    assert not correlation.cut
     assert around(session, case(1), depth=3).cases() == ("case-1",)
     with pytest.raises(NotFound):
-        found.path_to(case(3))
+        correlation.path_to(case(3))
 
 
 def test_a_busy_officer_is_counted_and_not_followed() -> None:
     """Whoever has handled more cases than are followed connects none of them, unless the search starts there."""
     busy = FOLLOWED_AT_MOST + 1
     session = record(officers=[handled(number, "p-1") for number in range(busy)])
-    found = around(session, case(0))
-    assert (found.cases(), found.cut) == (("case-0",), True)
-    (officer,) = [place for place in found.places if place.node.id == "police-east/p-1"]
+    correlation = around(session, case(0))
+    assert (correlation.cases(), correlation.cut) == (("case-0",), True)
+    (officer,) = [place for place in correlation.places if place.node.id == "police-east/p-1"]
     assert (officer.neighbours, officer.followed) == (busy, False)
     assert len(around(session, GraphNode("officer", "police-east/p-1"), depth=1).cases()) == busy
 
@@ -108,12 +108,12 @@ def test_what_is_found_is_what_a_slow_search_finds(links: list[tuple[int, int, s
     slow.add_edges_from((f"case:case-{number}", f"item:item-{item}") for number, item, _ in links)
     slow.add_edges_from((f"item:item-{item}", f"seal:S-{seal}") for _, item, seal in links)
     expected = networkx.single_source_shortest_path_length(slow, "case:case-0", cutoff=depth)
-    found = around(session, case(0), depth)
-    things = {place.node.name: place.distance for place in found.places if place.node.kind != "officer"}
+    correlation = around(session, case(0), depth)
+    things = {place.node.name: place.distance for place in correlation.places if place.node.kind != "officer"}
     assert things == dict(expected)
-    shown = {frozenset((edge.a.name, edge.b.name)) for edge in found.edges if edge.b.kind != "officer"}
+    shown = {frozenset((edge.a.name, edge.b.name)) for edge in correlation.edges if edge.b.kind != "officer"}
     assert shown == {frozenset(edge) for edge in slow.subgraph(expected).edges}
-    assert set(found.graph().nodes) >= set(expected)
+    assert set(correlation.graph().nodes) >= set(expected)
 
 
 def test_what_is_not_there_is_said() -> None:
@@ -133,21 +133,21 @@ START = GraphNode("case", "case-0")
 
 
 def star(count: int) -> Correlation:
-    """A case with so many items, each of which has a seal of its own."""
+    """Return the correlation of a case with so many items, each of which has a seal of its own."""
     items = [GraphNode("item", f"item-{number:03}") for number in range(count)]
     seals = [GraphNode("seal", f"seal-{number:03}") for number in range(count)]
-    places = [Place(START, 0, count, True), *(Place(one, 1, 2, True) for one in items)]
-    places += [Place(one, 2, 1, False) for one in seals]
-    edges = [Edge(START, one, "has", ("blake3:0",)) for one in items]
-    edges += [Edge(one, seal, "sealed_with", ("blake3:1",)) for one, seal in zip(items, reversed(seals), strict=True)]
+    places = [Place(START, 0, count, True), *(Place(node, 1, 2, True) for node in items)]
+    places += [Place(node, 2, 1, False) for node in seals]
+    edges = [Edge(START, node, "has", ("blake3:0",)) for node in items]
+    edges += [Edge(node, seal, "sealed_with", ("blake3:1",)) for node, seal in zip(items, reversed(seals), strict=True)]
     return Correlation(START, tuple(places), tuple(edges), False)
 
 
 def test_no_node_lies_on_another() -> None:
     """Nor out of the picture; the column says how many steps away it is."""
     drawing = draw(star(7))
-    for one, other in combinations(drawing.spots, 2):
-        assert abs(one.x - other.x) >= WIDTH or abs(one.y - other.y) >= HEIGHT
+    for spot, other in combinations(drawing.spots, 2):
+        assert abs(spot.x - other.x) >= WIDTH or abs(spot.y - other.y) >= HEIGHT
     for spot in drawing.spots:
         assert 0 <= spot.x <= drawing.width - WIDTH
         assert 0 <= spot.y <= drawing.height - HEIGHT

@@ -39,14 +39,14 @@ def test_the_registered_file_is_kept_for_the_service_alone(files: DatasetFiles) 
     path = files.path(body.digest)
     assert path.read_bytes() == CSV
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
-    assert [one.name for one in path.parent.iterdir()] == [path.name]
+    assert [kept_file.name for kept_file in path.parent.iterdir()] == [path.name]
 
 
 def test_a_row_has_the_digest_of_what_it_says(files: DatasetFiles) -> None:
     """BLAKE3 of the pairs of column and text in one spelling, which anybody computes; blank cells are left out."""
-    said = '[["身份证","310101"],["Amount","1200"]]', '[["身份证","310102"]]'
+    texts = '[["身份证","310101"],["Amount","1200"]]', '[["身份证","310102"]]'
     assert files.keep(dataset(CSV, rows=2), CSV).digests == tuple(
-        f"blake3:{blake3(one.encode()).hexdigest()}" for one in said
+        f"blake3:{blake3(text.encode()).hexdigest()}" for text in texts
     )
 
 
@@ -145,13 +145,13 @@ def test_a_session_asks_the_rows_beside_the_views(files: DatasetFiles) -> None:
     views.refresh()
     sql = 'SELECT "身份证" AS id, amount AS amount, row_digest, evidence FROM dataset_pension_list ORDER BY id'
     with views.session(outside=True) as session:
-        found = session.rows(sql, {}, AS_OF, by_template=True)
+        rows = session.rows(sql, {}, AS_OF, by_template=True)
         with pytest.raises(QueryRefused, match="there is no view") as refused:
             session.rows(sql, {}, AS_OF)
     assert "dataset_match" in str(refused.value.hint)
-    assert [(row["id"], row["amount"]) for row in found] == [("310101", "1200"), ("310102", None)]
-    assert [row["row_digest"] for row in found] == list(kept.digests)
-    assert {tuple(row["evidence"]) for row in found} == {(registration.digest,)}
+    assert [(row["id"], row["amount"]) for row in rows] == [("310101", "1200"), ("310102", None)]
+    assert [row["row_digest"] for row in rows] == list(kept.digests)
+    assert {tuple(row["evidence"]) for row in rows} == {(registration.digest,)}
     with views.session() as session, pytest.raises(QueryRefused, match="there is no view dataset_pension_list"):
         session.rows(sql, {}, AS_OF, by_template=True)
     views.close()

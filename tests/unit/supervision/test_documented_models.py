@@ -26,17 +26,17 @@ CONDITIONS = blocks(PAGE, "yaml condition")
 
 
 def template_table(name: str) -> str:
-    """A template and its fields, as the page tells them."""
+    """Return a template and its fields, as the page shows them."""
     form = forms()[name]
     lines = [form.en, "", form.zh, "", "| field | default | what it takes | 填写 |", "|---|---|---|---|"]
-    for field, told in form.fields.items():
-        default = "required" if told.required else f"`{str(told.default).lower()}`"
-        lines.append(f"| `{field}` | {default} | {told.en} | {told.zh} |")
+    for field, about in form.fields.items():
+        default = "required" if about.required else f"`{str(about.default).lower()}`"
+        lines.append(f"| `{field}` | {default} | {about.en} | {about.zh} |")
     return "\n".join(lines)
 
 
 def shipped_table() -> str:
-    """The shipped models by their rules, as the page lists them."""
+    """Return the shipped models by their rules, as the page lists them."""
     lines = ["| rule | model | finds | 标题 |", "|---|---|---|---|"]
     names = sorted(file.name for file in files("ledger.supervision.models").joinpath("shipped").iterdir())
     for file, text in zip(names, shipped_models().values(), strict=True):

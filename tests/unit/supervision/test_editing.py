@@ -95,12 +95,12 @@ LEAD = "lead-" + "5f" * 16
 def test_a_model_of_a_lead_is_the_one_that_raised_it(name: str) -> None:
     """Under the new id and as version 1, with its comments; its examples come out as they did."""
     text = shipped_models()[name]
-    made = derived(text, "mine", {}, LEAD)
-    known, model = parse_model(text), require_publishable(made)
+    copy = derived(text, "mine", {}, LEAD)
+    original, model = parse_model(text), require_publishable(copy)
     assert (model.model_id, model.version) == ("mine", 1)
-    assert (model.condition, model.lead, model.checks) == (known.condition, known.lead, known.checks)
-    assert LEAD in made.splitlines()[0]
-    assert all(comment in made for comment in text.splitlines() if comment.startswith("#"))
+    assert (model.condition, model.lead, model.checks) == (original.condition, original.lead, original.checks)
+    assert LEAD in copy.splitlines()[0]
+    assert all(comment in copy for comment in text.splitlines() if comment.startswith("#"))
 
 
 def test_the_parameters_are_those_of_the_lead() -> None:
@@ -116,16 +116,16 @@ def test_the_parameters_are_those_of_the_lead() -> None:
 
 def test_a_share_stays_a_number() -> None:
     """Written as the author would write it."""
-    made = derived(shipped_models()["unusual-share"], "mine", {"times": "1.5"}, LEAD)
-    assert str(parse_model(made).parameters_of({})["times"]) == "1.5"
+    copy = derived(shipped_models()["unusual-share"], "mine", {"times": "1.5"}, LEAD)
+    assert str(parse_model(copy).parameters_of({})["times"]) == "1.5"
 
 
 @pytest.mark.parametrize("name", shipped_models())
 def test_a_model_that_is_taken_over_keeps_all_but_id_and_version(name: str) -> None:
     """Line by line, comments and layout included."""
     text = shipped_models()[name].replace("version: 1", "version: 4  # of ours", 1)
-    made = renumbered(text, "mine", 7)
-    changed = [pair for pair in zip(text.splitlines(), made.splitlines(), strict=True) if pair[0] != pair[1]]
+    copy = renumbered(text, "mine", 7)
+    changed = [pair for pair in zip(text.splitlines(), copy.splitlines(), strict=True) if pair[0] != pair[1]]
     assert changed == [(f"model: {name}", "model: mine"), ("version: 4  # of ours", "version: 7  # of ours")]
 
 

@@ -45,13 +45,13 @@ def offers(count: int) -> list[dict[str, Any]]:
 def test_findings_are_the_same_bytes_in_whatever_order_rows_come() -> None:
     """Leads are re-derived from them elsewhere."""
     model = parse_model(SOUND)
-    told = set()
+    encoded = set()
     for seed in range(5):
         rows = offers(40)
         Random(seed).shuffle(rows)
         with QuerySession.of_rows({"handovers": rows}) as session:
-            told.add(msgspec.json.encode(find(model, {}, session, AS_OF)))
-    assert len(told) == 1
+            encoded.add(msgspec.json.encode(find(model, {}, session, AS_OF)))
+    assert len(encoded) == 1
 
 
 def test_a_finding_holds_its_row_in_one_spelling() -> None:
@@ -196,9 +196,9 @@ def test_what_has_no_spelling_is_refused(value: object) -> None:
 def test_a_lead_says_its_text_with_times_of_beijing() -> None:
     """Columns and parameters stand in their places, what is empty is a dash, a longer text is cut."""
     text = BilingualText(zh="{item_id} 于 {at}，{days} 日，{none}", en="{item_id} at {at}, {days} days, {none}")
-    told = fill_text(text, {"item_id": "i{days}", "at": "2026-03-01T16:30:00Z"}, {"days": 3})
-    assert told.zh == "i{days} 于 2026-03-02 00:30，3 日，—"
-    assert told.en == "i{days} at 2026-03-02 00:30 (UTC+8), 3 days, —"
+    filled = fill_text(text, {"item_id": "i{days}", "at": "2026-03-01T16:30:00Z"}, {"days": 3})
+    assert filled.zh == "i{days} 于 2026-03-02 00:30，3 日，—"
+    assert filled.en == "i{days} at 2026-03-02 00:30 (UTC+8), 3 days, —"
     assert len(fill_text(BilingualText(zh="{a}", en="{a}"), {"a": "x" * 5000}, {}).en) == 4000
 
 

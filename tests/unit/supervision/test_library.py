@@ -25,19 +25,19 @@ def of(text: str, **fields: Any) -> ModelPublished:
 
 
 def card(text: str) -> Card:
-    found = card_of(text)
-    assert found is not None
-    return found
+    parsed = card_of(text)
+    assert parsed is not None
+    return parsed
 
 
 @pytest.mark.parametrize("name", shipped_models())
 def test_every_shipped_model_has_a_card(name: str) -> None:
     """All parts are told in both languages, and the condition as it is written."""
-    found = card(shipped_model(name))
-    assert found.condition.startswith("condition:")
-    assert found.form
-    assert all(text.strip() for text in texts_of(found))
-    assert sum(one.raises > 0 for one in found.examples)
+    model_card = card(shipped_model(name))
+    assert model_card.condition.startswith("condition:")
+    assert model_card.form
+    assert all(text.strip() for text in texts_of(model_card))
+    assert sum(example.raises > 0 for example in model_card.examples)
 
 
 def test_the_condition_is_told_without_what_follows_it() -> None:
@@ -68,32 +68,32 @@ def test_what_is_no_model_has_no_card(text: str) -> None:
 )
 def test_words_fit_where_they_stand(query: str, expected: Fit | None) -> None:
     """All words must; a Chinese one of three characters and more may fit by half of its pairs."""
-    found = fit(query, {"zh": "扣押的手机未移送", "en": "A seized phone was not handed over"})
-    assert (found and (round(found.score, 2), found.places)) == (expected and (expected.score, expected.places))
+    result = fit(query, {"zh": "扣押的手机未移送", "en": "A seized phone was not handed over"})
+    assert (result and (round(result.score, 2), result.places)) == (expected and (expected.score, expected.places))
 
 
 def checked(text: str = SOUND, **fields: Any) -> dict[str, tuple[str, str]]:
-    """The steps of a package of this text, by name."""
+    """Return the steps of a package of this text, by name."""
     model = parse_model(text) if "title" not in fields else None
-    said = {name: getattr(model, name) for name in ("title", "business_line", "severity")} if model else {}
-    body = of(text, model_id="unanswered", **(said | fields))
+    fields_of_model = {name: getattr(model, name) for name in ("title", "business_line", "severity")} if model else {}
+    body = of(text, model_id="unanswered", **(fields_of_model | fields))
     log = log_of(Model("unanswered").act(body, analyst(PROCURATORATE)))
     report = verify_package(
         package(log, {"anchored": True}, model_id="unanswered"), naming(log.bundle(len(log.events) - 1))
     )
     assert report.verdict == "intact", report.faults
-    made = check_model(report)
-    assert made.usable == all(step.result == "checked" for step in made.steps)
-    assert [step.number for step in made.steps] == [5, 6, 7, 8]
-    assert {step.verdict for step in made.steps} == {"intact"}
-    return {step.name: (step.result, step.detail) for step in made.steps}
+    usable = check_model(report)
+    assert usable.usable == all(step.result == "checked" for step in usable.steps)
+    assert [step.number for step in usable.steps] == [5, 6, 7, 8]
+    assert {step.verdict for step in usable.steps} == {"intact"}
+    return {step.name: (step.result, step.detail) for step in usable.steps}
 
 
 def test_a_sound_model_can_be_taken_over() -> None:
     """It runs, its examples come out, what was signed beside it agrees, its case study tells of nobody."""
-    told = checked()
-    assert {result for result, _ in told.values()} == {"checked"}
-    assert told["examples"][1] == "1 raise what they must, 1 raise nothing"
+    steps = checked()
+    assert {result for result, _ in steps.values()} == {"checked"}
+    assert steps["examples"][1] == "1 raise what they must, 1 raise nothing"
     study = BilingualText(zh="某县的移送两周无人签收。", en="A handover waited at a county.")
     assert checked(case_study=study)["anonymity"][0] == "checked"
 
@@ -117,9 +117,9 @@ def test_nothing_is_checked_of_what_is_not_proven(part: str) -> None:
     """A text that nobody signed, or nobody who is known to be allowed to, is not run."""
     log = log_of(Model("unanswered").act(of(SOUND, model_id="unanswered"), analyst(PROCURATORATE)))
     report = verify_package(package(log, {part: UNSET}, model_id="unanswered"), trust())
-    made = check_model(report)
+    usable = check_model(report)
     assert report.verdict == "unverifiable"
-    assert (made.usable, {step.result for step in made.steps}) == (False, {"not_checked"})
+    assert (usable.usable, {step.result for step in usable.steps}) == (False, {"not_checked"})
 
 
 def test_what_differs_is_told_path_by_path() -> None:
@@ -130,13 +130,22 @@ def test_what_differs_is_told_path_by_path() -> None:
         ("> parameters.days", ">= parameters.days"),
         ("examples:\n", "examples:\n  - {name: nothing, as_of: 2026-03-08T12:00:00Z, rows: {}, raises: []}\n"),
     )
-    found = compare(of(SOUND), of(later, version=2))
-    told = {one.field: (one.kind, one.first, one.second) for one in found.differences}
-    assert told["parameters.days.maximum"] == ("changed", "60", "90")
-    assert told["examples[nothing].raises"] == ("added", None, "[]")
-    assert not [field for field in told if field.startswith(("examples[eighth", "examples[seventh"))]
-    assert [line[0] for line in found.condition if not line.startswith(("---", "+++"))] == ["@", " ", " ", "-", "+"]
-    back = {one.field: one.kind for one in compare(of(later), of(SOUND)).differences}
+    comparison = compare(of(SOUND), of(later, version=2))
+    differences = {
+        difference.field: (difference.kind, difference.first, difference.second)
+        for difference in comparison.differences
+    }
+    assert differences["parameters.days.maximum"] == ("changed", "60", "90")
+    assert differences["examples[nothing].raises"] == ("added", None, "[]")
+    assert not [field for field in differences if field.startswith(("examples[eighth", "examples[seventh"))]
+    assert [line[0] for line in comparison.condition if not line.startswith(("---", "+++"))] == [
+        "@",
+        " ",
+        " ",
+        "-",
+        "+",
+    ]
+    back = {difference.field: difference.kind for difference in compare(of(later), of(SOUND)).differences}
     assert back["examples[nothing].name"] == "removed"
     same = compare(of(SOUND), of(SOUND))
     assert (same.same_text, same.differences, same.condition) == (True, (), ())
@@ -145,13 +154,19 @@ def test_what_differs_is_told_path_by_path() -> None:
 def test_parts_without_a_name_of_their_own_are_told_by_number() -> None:
     """Two examples of one name, and lists of plain values."""
     twice = changed(("name: eighth day", "name: seventh day"))
-    fields = {one.field for one in compare(of(twice), of(changed(("key: [case_id, ", "key: [")))).differences}
+    fields = {
+        difference.field for difference in compare(of(twice), of(changed(("key: [case_id, ", "key: [")))).differences
+    }
     assert {"examples[0].name", "lead.key[0]", "lead.key[1]"} <= fields
 
 
 def test_a_text_without_a_condition_is_compared_by_what_it_has() -> None:
     """An older program's model is shown as far as it goes."""
-    found = compare(of("model: x\nrest: {}\nnone:\n"), of(SOUND))
-    assert ("rest", "removed", "{}") in [(one.field, one.kind, one.first) for one in found.differences]
-    assert ("none", "removed", "null") in [(one.field, one.kind, one.first) for one in found.differences]
-    assert all(not line.startswith("-") or line.startswith("---") for line in found.condition)
+    comparison = compare(of("model: x\nrest: {}\nnone:\n"), of(SOUND))
+    assert ("rest", "removed", "{}") in [
+        (difference.field, difference.kind, difference.first) for difference in comparison.differences
+    ]
+    assert ("none", "removed", "null") in [
+        (difference.field, difference.kind, difference.first) for difference in comparison.differences
+    ]
+    assert all(not line.startswith("-") or line.startswith("---") for line in comparison.condition)

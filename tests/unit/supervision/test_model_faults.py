@@ -206,10 +206,10 @@ def test_a_fault_is_told_with_line_field_and_what_was_expected(name: str) -> Non
     text = changed(*changes)
     with pytest.raises(ModelRefused) as refused:
         parse_model(text)
-    told = {fault.field: fault for fault in refused.value.faults}
-    assert field in told, refused.value.faults
-    assert message in told[field].message
-    assert in_line in text.splitlines(keepends=True)[told[field].line - 1]
+    faults = {fault.field: fault for fault in refused.value.faults}
+    assert field in faults, refused.value.faults
+    assert message in faults[field].message
+    assert in_line in text.splitlines(keepends=True)[faults[field].line - 1]
 
 
 def test_every_wording_is_in_both_catalogues_with_the_same_slots() -> None:
@@ -224,7 +224,7 @@ def test_every_wording_is_in_both_catalogues_with_the_same_slots() -> None:
     assert other_slots == set()
 
 
-@pytest.mark.parametrize("text", [changed(*one[0]) for one in FAULTS.values()] + [with_sql(sql) for sql, _ in QUERIES])
+@pytest.mark.parametrize("text", [changed(*fault[0]) for fault in FAULTS.values()] + [with_sql(sql) for sql, _ in QUERIES])
 def test_a_chinese_author_is_told_each_fault_in_chinese(text: str) -> None:
     """Of every fault that is known here; names, and what an engine says, stay in their words within the sentence."""
     with pytest.raises(ModelRefused) as refused:
@@ -238,7 +238,7 @@ def test_a_chinese_author_is_told_each_fault_in_chinese(text: str) -> None:
 
 
 def slots(entry: str) -> set[str]:
-    """The names of an entry's slots."""
+    """Return the names of an entry's slots."""
     return {name for _, name, _, _ in Formatter().parse(entry) if name}
 
 

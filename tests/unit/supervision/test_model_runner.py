@@ -38,13 +38,13 @@ def workers() -> Iterator[WorkerPool]:
 
 @pytest.fixture
 def watched(tmp_path: Path, workers: WorkerPool) -> Iterator[Watched]:
-    """A ledger of the test's own, whose models are run by the workers."""
-    with watched_ledger(tmp_path, ModelRunner(workers, LIMITS, agency="the service")) as made:
-        yield made
+    """Open a ledger of the test's own, whose models are run by the workers."""
+    with watched_ledger(tmp_path, ModelRunner(workers, LIMITS, agency="the service")) as opened:
+        yield opened
 
 
 def faults(watched: Watched, language: str = "en") -> dict[str, str]:
-    return {one.model_id: told_in(Labels(language), one.says) for one in watched.supervisor.state.faults}
+    return {fault.model_id: told_in(Labels(language), fault.says) for fault in watched.supervisor.state.faults}
 
 
 def test_models_are_read_and_run_in_a_process_of_their_own(

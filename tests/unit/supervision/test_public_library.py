@@ -80,9 +80,9 @@ def read(data: bytes) -> Reader:
 
 def test_pages_are_whole_and_need_nothing_else() -> None:
     """Well formed, without scripts, fetching nothing; every link leads to a page that there is."""
-    made = pages(full())
-    assert len(made) == 2 + 2 * 4
-    for path, data in made.items():
+    files = pages(full())
+    assert len(files) == 2 + 2 * 4
+    for path, data in files.items():
         if not path.endswith(".html"):
             continue
         page = read(data)
@@ -91,7 +91,7 @@ def test_pages_are_whole_and_need_nothing_else() -> None:
         folder = path.rpartition("/")[0]
         for link in page.links:
             target = link if not folder else (link[3:] if link.startswith("../") else f"{folder}/{link}")
-            assert link == "#main" or target in made, (path, link)
+            assert link == "#main" or target in files, (path, link)
         assert page.elements.count("h1") == 1
 
 
@@ -107,13 +107,13 @@ def test_the_same_record_gives_the_same_bytes() -> None:
 
 def test_no_count_under_five_is_on_any_page() -> None:
     """Neither in a cell nor in the data for programs; states belong together as a reader would count them."""
-    made = pages(full())
+    files = pages(full())
     for language in ("zh-CN", "en"):
-        cells = re.findall(r'<td class="n">(.*?)</td>', made[f"{language}/index.html"].decode(), re.DOTALL)
+        cells = re.findall(r'<td class="n">(.*?)</td>', files[f"{language}/index.html"].decode(), re.DOTALL)
         assert {cell for cell in cells if cell.isdecimal() and int(cell) < 5} == set()
         assert {"&lt;5", "≥62", "≥120"} <= set(cells)
-    data = json.loads(made["library.json"])
-    leads = {one["model_id"]: one["leads"] for one in data["models"]}
+    data = json.loads(files["library.json"])
+    leads = {model["model_id"]: model["leads"] for model in data["models"]}
     assert leads["item-not-handed-over"]["under_examination"] == 12
     assert leads["item-not-handed-over"]["dismissed"] is None
     assert leads["item-not-handed-over"]["total"] == {"at_least": 62, "exact": False}
@@ -128,8 +128,8 @@ def test_pages_are_the_same_whatever_the_small_counts_are() -> None:
 
 def test_every_page_speaks_its_language() -> None:
     """Chinese pages tell titles, texts and cases in Chinese, English ones in English; markup in texts is text."""
-    made = pages(full())
-    chinese, english = (made[f"{language}/item-not-handed-over.html"].decode() for language in ("zh-CN", "en"))
+    files = pages(full())
+    chinese, english = (files[f"{language}/item-not-handed-over.html"].decode() for language in ("zh-CN", "en"))
     assert '<html lang="zh-CN">' in chinese
     assert "扣押物品未随案移送" in chinese
     assert "某县扣押的手机漏列 &lt;b&gt;。" in chinese
@@ -160,9 +160,9 @@ def test_a_library_without_models_or_without_leads_tells_no_numbers() -> None:
 )
 def test_a_measurement_is_told_in_steps(figures: tuple[int, int, int, int], expected: PublicFigures | None) -> None:
     """How many were missed is not told, nor anything of a few."""
-    cases, planted, found, false = figures
-    told = Figures(measured_on="2026-03-01", cases=cases, planted=planted, found=found, false_leads=false)
-    (shown,) = face(subject(figures=told)).models
+    cases, planted, detected, false = figures
+    measured = Figures(measured_on="2026-03-01", cases=cases, planted=planted, found=detected, false_leads=false)
+    (shown,) = face(subject(figures=measured)).models
     assert shown.measured == expected
-    page = pages(face(subject(figures=told)))["en/item-not-handed-over.html"].decode()
+    page = pages(face(subject(figures=measured)))["en/item-not-handed-over.html"].decode()
     assert ("planted anomalies" in page) == (expected is not None)

@@ -23,8 +23,8 @@ CASES = [
 
 @pytest.fixture
 def session() -> Iterator[QuerySession]:
-    with QuerySession.of_rows({"cases": CASES}) as made:
-        yield made
+    with QuerySession.of_rows({"cases": CASES}) as opened:
+        yield opened
 
 
 def ask(session: QuerySession, sql: str, **parameters: object) -> list[dict[str, Any]]:
@@ -155,8 +155,8 @@ REFUSED = {
 @pytest.mark.parametrize("name", REFUSED)
 def test_what_is_more_than_a_question_is_refused(session: QuerySession, name: str) -> None:
     """Each with a sentence that says why, on the field; the session answers as before."""
-    sql, told = REFUSED[name]
-    with pytest.raises(QueryRefused, match=told) as refused:
+    sql, reason = REFUSED[name]
+    with pytest.raises(QueryRefused, match=reason) as refused:
         ask(session, sql)
     assert refused.value.field == "sql"
     assert len(ask(session, "FROM cases")) == 2
@@ -194,9 +194,9 @@ LIMITED = {
 @pytest.mark.parametrize("name", LIMITED)
 def test_a_query_ends_within_its_limits(name: str) -> None:
     """By time, memory and rows; the session answers as before."""
-    sql, limits, told = LIMITED[name]
+    sql, limits, reason = LIMITED[name]
     with QuerySession.of_rows({"cases": CASES}, limits) as session:
-        with pytest.raises(QueryRefused, match=told):
+        with pytest.raises(QueryRefused, match=reason):
             ask(session, sql)
         assert len(ask(session, "FROM cases")) == 2
 

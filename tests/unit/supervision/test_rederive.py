@@ -41,17 +41,17 @@ TRUST: Trust = trust(log_key=LOG_SIGNER.verifying_key)
 
 
 def anchor(watched: Watched) -> None:
-    """What is in the log now is anchored, as the anchorer leaves it."""
+    """Anchor what is in the log now, as the anchorer leaves it."""
     anchor_present(watched.ledger, timestamp=NOW + 60, block_time=NOW + 60)
 
 
 def held_of(watched: Watched) -> Held:
-    """What somebody fetched: the lead's bundle and that of its case, the model, the agencies."""
+    """Fetch what somebody holds: the lead's bundle and that of its case, the model, the agencies."""
     (lead,) = watched.leads()
     with watched.ledger.database.read() as connection:
         entry = log.stream(connection, "supervision", lead.lead_id)[0]
         size = log.tree(connection).size
-        entries = [one.envelope for one in log.entries(connection, 0, size)]
+        entries = [entry.envelope for entry in log.entries(connection, 0, size)]
     agencies = watched.supervisor.views._source.agencies()
     prover = watched.prover(TRUST)
     return Held(
@@ -65,7 +65,7 @@ def held_of(watched: Watched) -> Held:
 
 @pytest.fixture(scope="module")
 def held(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Held]:
-    """A lead about a third return, anchored; its case went on since."""
+    """Hold a lead about a third return, anchored; its case went on since."""
     with watched_ledger(tmp_path_factory.mktemp("rederive")) as watched:
         case = sent_back("case-1", 3)
         watched.post(case)
@@ -82,7 +82,7 @@ def checked(held: Held) -> LeadReport:
 
 
 def trusting(held: Held) -> Trust:
-    """The trust file that names the blocks of what is held, as far as that can be read."""
+    """Return the trust file that names the blocks of what is held, as far as that can be read."""
     bundles: list[Bundle | CaseBundle] = []
     for decode, files in (
         (decode_bundle, (held.lead, *held.registrations)),
@@ -142,7 +142,7 @@ def test_what_was_changed_is_named(held: Held, name: str) -> None:
     change, step, verdict = FAULTS[name]
     report = checked(change(held))
     assert report.verdict == verdict, report.steps
-    assert next(one.name for one in report.faults) == step
+    assert next(failed.name for failed in report.faults) == step
 
 
 def cut(data: bytes, last: int) -> bytes:
@@ -298,7 +298,7 @@ def test_what_the_lead_says_must_be_what_the_finding_says(tmp_path: Path, name: 
         anchor(watched)
         report = checked(held_of(watched))
     assert report.verdict == verdict, report.steps
-    assert next(one.name for one in report.steps if one.verdict == verdict) == step
+    assert next(result.name for result in report.steps if result.verdict == verdict) == step
 
 
 def sign_as_it_likes(watched: Watched, change: Callable[[LeadRaised], LeadRaised]) -> None:
@@ -317,7 +317,7 @@ def test_before_it_is_anchored_that_is_said(tmp_path: Path) -> None:
 
 
 def pensioner(watched: Watched, data: bytes) -> Held:
-    """A pension list that the procuratorate registered, and the lead on somebody in it who serves a sentence."""
+    """Register a pension list, and hold the lead on somebody in it who serves a sentence."""
     case = Case("case-1", start=NOW - 3600, step=1).open().name("li", role="defendant")
     case.say(CaseStageEntered, stage="execution")
     body = dataset(data, period_until="2026-12-31")
@@ -335,7 +335,7 @@ def pensioner(watched: Watched, data: bytes) -> Held:
 
 
 def without_rows(lead: LeadRaised) -> LeadRaised:
-    return replace(lead, datasets=tuple(replace(one, rows=()) for one in lead.datasets))
+    return replace(lead, datasets=tuple(replace(cited, rows=()) for cited in lead.datasets))
 
 
 def test_a_lead_on_outside_data_takes_its_file(tmp_path: Path) -> None:

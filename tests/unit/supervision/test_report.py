@@ -23,7 +23,7 @@ def digest(number: int) -> str:
 
 
 def handover(number: int, **fields: Any) -> dict[str, Any]:
-    """An accepted transfer for prosecution of a case of its own, offered on 2 March in Shanghai."""
+    """Return an accepted transfer for prosecution of a case of its own, offered on 2 March in Shanghai."""
     defaults = {
         "case_id": f"case-{number}",
         "handover_id": "handover-1",
@@ -39,7 +39,7 @@ def handover(number: int, **fields: Any) -> dict[str, Any]:
 
 
 def views(*handovers: dict[str, Any], **others: list[dict[str, Any]]) -> QuerySession:
-    """A session over these handovers and their cases, of police in two cities."""
+    """Open a session over these handovers and their cases, of police in two cities."""
     cases = [
         {"case_id": case_id, "business_line": "civil" if case_id == "case-9" else "criminal"}
         for case_id in dict.fromkeys(str(row["case_id"]) for row in handovers)
@@ -148,9 +148,9 @@ def test_clocks_that_ran_out_are_counted_with_those_that_ended() -> None:
     """One met, one missed, one overdue in the period; running and provisional ones are left out."""
 
     def clock(number: int, status: str, **fields: Any) -> dict[str, Any]:
-        told = {"clock": "prosecution_review", "agency": "procuratorate-east", "due_at": "2026-04-01T00:00:00Z"}
+        row = {"clock": "prosecution_review", "agency": "procuratorate-east", "due_at": "2026-04-01T00:00:00Z"}
         return (
-            told
+            row
             | {"case_id": f"case-{number}", "status": status, "provisional": False, "evidence": [digest(number)]}
             | fields
         )
@@ -182,8 +182,8 @@ def test_models_are_told_with_what_became_of_their_leads() -> None:
     """Two confirmed, one dismissed, one undecided, one of before the period: two of three decided were right."""
 
     def lead(number: int, **fields: Any) -> dict[str, Any]:
-        told = {"lead_id": f"lead-{number}", "model_id": "third-return", "supervised": "police-east"}
-        return told | {"raised_at": "2026-03-02T01:00:00Z", "evidence": [digest(number)]} | fields
+        row = {"lead_id": f"lead-{number}", "model_id": "third-return", "supervised": "police-east"}
+        return row | {"raised_at": "2026-03-02T01:00:00Z", "evidence": [digest(number)]} | fields
 
     closed = {"outcome": "rectification_notice", "closed_at": "2026-04-01T00:00:00Z"}
     session = views(
@@ -203,7 +203,7 @@ def test_models_are_told_with_what_became_of_their_leads() -> None:
 
 def test_a_recommendation_is_told_with_before_and_after() -> None:
     """Answered after ten days and a half; what the re-check counted."""
-    told = {
+    row = {
         "recommendation_id": "2026-7",
         "to_agency": "police-east",
         "model_id": "third-return",
@@ -215,17 +215,17 @@ def test_a_recommendation_is_told_with_before_and_after() -> None:
         "result": "fell",
         "evidence": [digest(1)],
     }
-    later = told | {"recommendation_id": "2026-9", "issued_at": "2026-07-02T00:00:00Z"}
+    later = row | {"recommendation_id": "2026-9", "issued_at": "2026-07-02T00:00:00Z"}
     expected = ("2026-7", "police-east", "third-return", 105, 9, 2, "fell")
-    assert rows(views(recommendations=[told, later]), "recommendations") == [(expected, (digest(1),))]
+    assert rows(views(recommendations=[row, later]), "recommendations") == [(expected, (digest(1),))]
 
 
 def test_a_recommendation_belongs_to_the_business_lines_of_its_leads() -> None:
     """Of those that came to it, and of those that its model had raised about the agency before it."""
 
     def advice(name: str, **fields: Any) -> dict[str, Any]:
-        told = {"recommendation_id": name, "to_agency": "police-east", "issued_at": "2026-03-02T00:00:00Z"}
-        return told | {"evidence": []} | fields
+        row = {"recommendation_id": name, "to_agency": "police-east", "issued_at": "2026-03-02T00:00:00Z"}
+        return row | {"evidence": []} | fields
 
     lead = {"model_id": "m", "supervised": "police-east", "raised_at": "2026-03-01T00:00:00Z"}
     session = views(
@@ -256,7 +256,7 @@ def test_a_period_that_is_none_is_refused(scope: ReportScope, field: str) -> Non
 
 
 def full() -> SupervisionReport:
-    """A report with more events in a row than a page shows, and with a name that would be markup."""
+    """Make a report with more events in a row than a page shows, and with a name that would be markup."""
     many = [handover(number, status="refused", reason_code="other") for number in range(CITED_AT_MOST + 3)]
     nasty = handover(100, from_agency="police-west", purpose="<script>alert(1)</script> #panic()")
     return make_report(views(*many, nasty), HALF_YEAR, tree_size=100, as_of=AS_OF)
@@ -297,10 +297,10 @@ def test_an_empty_report_says_so() -> None:
 
 def test_every_row_has_a_cell_for_each_column() -> None:
     """So that a table can be drawn from it."""
-    for made in full().tables:
-        for row in made.rows:
+    for report_table in full().tables:
+        for row in report_table.rows:
             assert isinstance(row, ReportRow)
-            assert len(row.cells) == len(made.columns)
+            assert len(row.cells) == len(report_table.columns)
 
 
 def test_agencies_and_models_are_called_by_their_names() -> None:

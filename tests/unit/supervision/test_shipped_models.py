@@ -59,12 +59,12 @@ def test_its_examples_speak_the_words_of_the_protocol(name: str) -> None:
 @pytest.mark.parametrize("name", MODELS)
 def test_its_query_speaks_the_words_of_the_protocol(name: str) -> None:
     """What a query compares with is a word of the protocol, so that no slip makes a model that never finds anything."""
-    known = {word for words in (*WORDS.values(), *KINDS.values()) for word in words} | _OTHER_WORDS
+    words_of_protocol = {word for words in (*WORDS.values(), *KINDS.values()) for word in words} | _OTHER_WORDS
     text = MODELS[name]
     condition = text[text.index("condition:") : text.index("lead:")]
     quoted = set(re.findall(r"'([^']*)'|\"([a-z_]+)\"", condition))
     parts_of_texts = {"-Q", "day", "quarter", "h", "m", "item ", ":"}
-    assert {single or double for single, double in quoted} - known - parts_of_texts == set()
+    assert {single or double for single, double in quoted} - words_of_protocol - parts_of_texts == set()
 
 
 def test_every_rule_ships() -> None:

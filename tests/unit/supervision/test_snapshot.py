@@ -37,7 +37,7 @@ AGENCIES: list[Row] = [
 
 
 def log_of(events: Iterable[Event], anchors: Iterable[Row] = ()) -> BundleViewSource:
-    """A log of these events in this order."""
+    """Return a log of these events in this order."""
     logged = [
         Logged(index, event.digest, event.envelope.signed_at, event.payload) for index, event in enumerate(events)
     ]
@@ -56,13 +56,13 @@ def ask(views_of: Views, sql: str, cases: Iterable[str] | None = None, as_of: da
 
 
 def of(*cases: Case, anchors: Iterable[Row] = ()) -> Views:
-    found = made(log_of([event for case in cases for event in case.events], anchors))
-    found.refresh()
-    return found
+    views_of = made(log_of([event for case in cases for event in case.events], anchors))
+    views_of.refresh()
+    return views_of
 
 
 def whole(views_of: Views) -> dict[str, list[tuple[str, ...]]]:
-    """All rows of all views of cases, in an order of their own."""
+    """Return all rows of all views of cases, in an order of their own."""
     return {view: sorted(tuple(map(repr, row.values())) for row in ask(views_of, f"FROM {view}")) for view in OF_A_CASE}
 
 
@@ -96,10 +96,10 @@ def test_a_case_and_its_handover_are_told(handed_over: Case) -> None:
     (case,) = ask(asked, "FROM cases")
     assert (case["case_id"], case["responsible"], case["stage"]) == ("case-1", PROCURATORATE, "prosecution_review")
     assert (case["events"], case["evidence"]) == (6, digests(handed_over, 0))
-    (made,) = ask(asked, "FROM handovers")
-    assert (made["from_agency"], made["to_agency"], made["status"]) == (POLICE, PROCURATORATE, "partially_accepted")
-    assert (made["items"], made["accepted"], made["persons"]) == (2, 1, [person_id("li")])
-    assert made["evidence"] == digests(handed_over, 4, 5)
+    (sent,) = ask(asked, "FROM handovers")
+    assert (sent["from_agency"], sent["to_agency"], sent["status"]) == (POLICE, PROCURATORATE, "partially_accepted")
+    assert (sent["items"], sent["accepted"], sent["persons"]) == (2, 1, [person_id("li")])
+    assert sent["evidence"] == digests(handed_over, 4, 5)
     lines = ask(asked, "FROM handover_items ORDER BY item_id")
     assert columns(
         lines, "item_id", "status", "listed_quantity", "received_quantity", "match_result", "reason_code"
@@ -111,8 +111,8 @@ def test_a_case_and_its_handover_are_told(handed_over: Case) -> None:
         ("handover-1/knives", None, None, None),
         ("handover-1/phone", "S-1", "broken", "seal_broken"),
     ]
-    found = ask(asked, "FROM discrepancies ORDER BY item_id")
-    assert columns(found, "item_id", "resolved", "evidence") == [
+    differences = ask(asked, "FROM discrepancies ORDER BY item_id")
+    assert columns(differences, "item_id", "resolved", "evidence") == [
         ("knives", False, digests(handed_over, 5)),
         ("phone", False, digests(handed_over, 5)),
     ]
@@ -138,14 +138,14 @@ def test_a_case_and_its_handover_are_told(handed_over: Case) -> None:
 def test_what_was_received_is_told_with_its_corrections(handed_over: Case) -> None:
     """Those of count, seal, digest and result of the very item, with the event; not of other parts of the half."""
     half = EventRef(event_id=handed_over.events[5].envelope.event_id, payload_digest=handed_over.events[5].digest)
-    told = (
+    corrections = (
         record.Correction(field="received[0].quantity.value", recorded="9", correct="8"),
         record.Correction(field="received_at", recorded="2026-03-01T00:00:00Z", correct="2026-03-02T00:00:00Z"),
         record.Correction(field="not_accepted[0].explanation", recorded="a", correct="b"),
         record.Correction(field="received[7].quantity.value", recorded="1", correct="2"),
     )
     case = deepcopy(handed_over)
-    case.say(record.RecordCorrected, clerk(PROCURATORATE), corrects=half, corrections=told, ground="counted")
+    case.say(record.RecordCorrected, clerk(PROCURATORATE), corrects=half, corrections=corrections, ground="counted")
     lines = ask(of(case), "FROM handover_items ORDER BY item_id")
     assert columns(lines, "item_id", "receipt_corrected", "evidence") == [
         ("knives", "9 -> 8", digests(case, 4, 5, 6)),
@@ -166,12 +166,12 @@ def test_measures_and_decisions_are_told() -> None:
     paper = {"decision_id": "d1", "kind": "case_withdrawn", "number": "7", "decided_at": "2026-03-21T01:00:00Z"}
     case.say(acts.DecisionRecorded, **paper)
     asked = of(case)
-    told = ask(asked, "FROM measures ORDER BY measure_id")
-    assert columns(told, "measure", "extensions", "qualifying_ground", "ended_by", "evidence") == [
+    measures = ask(asked, "FROM measures ORDER BY measure_id")
+    assert columns(measures, "measure", "extensions", "qualifying_ground", "ended_by", "evidence") == [
         ("detention", 1, "gang", "changed", digests(case, 2, 3, 4)),
         ("bail", 0, None, None, digests(case, 4)),
     ]
-    assert [str(row["last_until"]) for row in told] == ["2026-03-05", "None"]
+    assert [str(row["last_until"]) for row in measures] == ["2026-03-05", "None"]
     (decision,) = ask(asked, "FROM decisions")
     assert (decision["kind"], decision["has_document"], decision["evidence"]) == (
         "case_withdrawn",
@@ -196,11 +196,16 @@ def test_returns_are_counted_by_stage_and_corrections_name_what_they_correct() -
 def test_an_examination_is_held_against_the_record() -> None:
     """Another digest of the same algorithm differs; the same one does not; both cite what the record said before."""
     case = Case("case-1").open().register("disk", digests=("sha256:" + "11" * 32,))
-    for found in ("11", "22"):
-        told = {"item_id": "disk", "method": "read", "match_result": "match", "digests": (f"sha256:{found * 32}",)}
-        case.say(item.ItemExamined, **told)
-    told = ask(of(case), "FROM examinations ORDER BY examined_at")
-    assert columns(told, "differs", "evidence") == [(False, digests(case, 1, 2)), (True, digests(case, 2, 3))]
+    for value in ("11", "22"):
+        examination = {
+            "item_id": "disk",
+            "method": "read",
+            "match_result": "match",
+            "digests": (f"sha256:{value * 32}",),
+        }
+        case.say(item.ItemExamined, **examination)
+    examination = ask(of(case), "FROM examinations ORDER BY examined_at")
+    assert columns(examination, "differs", "evidence") == [(False, digests(case, 1, 2)), (True, digests(case, 2, 3))]
 
 
 def test_clocks_stand_as_of_the_moment(handed_over: Case) -> None:
@@ -209,9 +214,9 @@ def test_clocks_stand_as_of_the_moment(handed_over: Case) -> None:
     sql = "SELECT status FROM deadlines WHERE clock = 'prosecution_review'"
     due = ask(asked, "SELECT due_at FROM deadlines WHERE clock = 'prosecution_review'")[0]["due_at"].replace(tzinfo=UTC)
     before = datetime(2026, 3, 1, tzinfo=UTC)
-    found = [ask(asked, sql, as_of=at) for at in (before, due.replace(second=0) - (due - due), due)]
-    assert found[0] == []
-    assert found[2] == [{"status": "overdue"}]
+    rows = [ask(asked, sql, as_of=at) for at in (before, due.replace(second=0) - (due - due), due)]
+    assert rows[0] == []
+    assert rows[2] == [{"status": "overdue"}]
     assert ask(asked, sql, as_of=due.replace(day=due.day - 1)) == [{"status": "running"}]
 
 
@@ -219,8 +224,8 @@ def test_an_event_is_anchored_by_the_first_anchor_over_it(handed_over: Case) -> 
     """Anchors at size 2 and 5: entries 0 and 1 by the first, 2 to 4 by the second, 5 by none yet."""
     first, second = moment("2026-03-02T02:00:00Z"), moment("2026-03-02T03:00:00Z")
     asked = of(handed_over, anchors=[(2, first), (5, second)])
-    found = columns(ask(asked, "FROM events ORDER BY log_index"), "log_index", "anchored_at")
-    assert found == [(0, first), (1, first), (2, second), (3, second), (4, second), (5, None)]
+    anchored = columns(ask(asked, "FROM events ORDER BY log_index"), "log_index", "anchored_at")
+    assert anchored == [(0, first), (1, first), (2, second), (3, second), (4, second), (5, None)]
 
 
 def test_a_session_over_some_cases_sees_no_others(handed_over: Case) -> None:

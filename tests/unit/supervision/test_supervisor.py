@@ -39,9 +39,9 @@ from tests.unit.supervision.supervised_ledger import NOW, THIRD_RETURN, Watched,
 
 @pytest.fixture
 def watched(tmp_path: Path) -> Iterator[Watched]:
-    """A ledger of the test's own."""
-    with watched_ledger(tmp_path) as made:
-        yield made
+    """Open a ledger of the test's own."""
+    with watched_ledger(tmp_path) as opened:
+        yield opened
 
 
 def test_nothing_is_looked_at_before_a_model_is_published(watched: Watched) -> None:
@@ -187,7 +187,7 @@ def test_a_failure_that_nobody_foresaw_is_told(watched: Watched, monkeypatch: py
     with monkeypatch.context() as patched:
         patched.setattr(views, "refresh", defect)
         watched.supervisor.try_step()
-    assert [(one.model_id, str(one.says)) for one in watched.supervisor.state.faults] == [("*", "KeyError")]
+    assert [(fault.model_id, str(fault.says)) for fault in watched.supervisor.state.faults] == [("*", "KeyError")]
     watched.supervisor.try_step()
     assert watched.supervisor.state.faults == ()
 
@@ -206,7 +206,7 @@ def test_a_defect_at_one_model_stops_no_other(watched: Watched, monkeypatch: pyt
     watched.publish()
     watched.post(sent_back("case-1", 3))
     assert watched.supervisor.step() == 1
-    assert [(one.model_id, one.says) for one in watched.supervisor.state.faults] == [("broken", "KeyError")]
+    assert [(fault.model_id, fault.says) for fault in watched.supervisor.state.faults] == [("broken", "KeyError")]
 
 
 def test_a_lead_is_what_the_service_alone_may_sign(watched: Watched) -> None:
@@ -249,7 +249,7 @@ PENSIONS = shipped_model("pension-in-execution")
 
 
 def model_of_sql(model_id: str, sql: str) -> str:
-    """The model of third returns with this query, which says of itself that it depends on one case."""
+    """Return the model of third returns with this query, which says of itself that it depends on one case."""
     head, _, rest = THIRD_RETURN.partition("condition:")
     _, _, tail = rest.partition("lead:")
     indented = "\n".join(f"    {line}" for line in sql.strip().splitlines())
@@ -323,7 +323,9 @@ def test_sql_that_looks_at_one_case_raises_at_once(watched: Watched) -> None:
 
 
 def faults(watched: Watched, labels: Labels = ENGLISH) -> dict[tuple[str, str], str]:
-    return {(one.model_id, one.procuratorate): told_in(labels, one.says) for one in watched.supervisor.state.faults}
+    return {
+        (fault.model_id, fault.procuratorate): told_in(labels, fault.says) for fault in watched.supervisor.state.faults
+    }
 
 
 def are_told_in_chinese(watched: Watched) -> bool:
@@ -437,32 +439,32 @@ def anchor(
     watched: Watched, number: int, size: int, state: WriteState = WriteState.CONFIRMED, *, is_timed: bool = True
 ) -> ChainWrite:
     head = AnchoredHead(size, b"\x01" * 32, b"\x02" * 32)
-    known = NOW + number if state is WriteState.CONFIRMED and is_timed else None
-    write = anchor_write(number, head, state, timestamp=NOW + number, block_time=known)
+    block_time = NOW + number if state is WriteState.CONFIRMED and is_timed else None
+    write = anchor_write(number, head, state, timestamp=NOW + number, block_time=block_time)
     DatabaseJournal(watched.ledger.database).append(write)
     return write
 
 
 def first_anchored(watched: Watched) -> list[int | None]:
-    """In which anchor, by the number that its time tells, each event of the case was first."""
+    """Return in which anchor, by the number that its time tells, each event of the case was first."""
     watched.supervisor.views.refresh()
     with watched.supervisor.views.session() as session:
         at = datetime.fromtimestamp(NOW + 1000, UTC)
         rows = session.rows("SELECT anchored_at FROM events ORDER BY log_index", {}, at)
     moments = [row["anchored_at"] for row in rows]
-    return [None if one is None else int(one.replace(tzinfo=UTC).timestamp()) - NOW for one in moments]
+    return [None if anchored is None else int(anchored.replace(tzinfo=UTC).timestamp()) - NOW for anchored in moments]
 
 
 def read_anchors(watched: Watched) -> list[int]:
-    """The numbers of the anchors that the views read from here on."""
+    """Collect the numbers of the anchors that the views read from here on."""
     numbers: list[int] = []
     source: Any = watched.supervisor.views._source
     anchors = source.anchors
 
     def read(after: int, end: int) -> Anchors:
-        found: Anchors = anchors(after, end)
-        numbers.extend(int(str(row[0])) for row in found.rows)
-        return found
+        result: Anchors = anchors(after, end)
+        numbers.extend(int(str(row[0])) for row in result.rows)
+        return result
 
     source.anchors = read
     return numbers
@@ -470,7 +472,7 @@ def read_anchors(watched: Watched) -> list[int]:
 
 @pytest.fixture
 def sizes(watched: Watched) -> Callable[[int], int]:
-    """A case of four events, and the tree size after each."""
+    """Post a case of four events, and return the tree size after each."""
     case = Case("case-1", start=NOW - 3600, step=1).open().name("a", "b", "c")
     indices = [watched.ledger.post(event).index for event in case.events]
     return lambda number: indices[number - 1] + 1
@@ -491,13 +493,15 @@ def test_each_anchor_is_read_once(watched: Watched, sizes: Callable[[int], int])
 
 def test_times_that_are_not_fetched_yet_stop_no_supervision(watched: Watched, sizes: Callable[[int], int]) -> None:
     """Models are run; no event is told to be anchored later than it was; the times are taken when they are known."""
-    made = [anchor(watched, number, sizes(events), is_timed=number == 1) for number, events in ((1, 1), (2, 2), (3, 4))]
+    writes = [
+        anchor(watched, number, sizes(events), is_timed=number == 1) for number, events in ((1, 1), (2, 2), (3, 4))
+    ]
     watched.publish()
     watched.post(sent_back("case-2", 3))
     watched.supervisor.try_step()
     assert (len(watched.leads()), faults(watched)) == (1, {})
     assert first_anchored(watched)[:4] == [1, None, None, None]
-    for write in made[1:]:
+    for write in writes[1:]:
         DatabaseJournal(watched.ledger.database).update(replace(write, block_time=NOW + write.number))
     assert first_anchored(watched)[:4] == [1, 2, 3, 3]
 

@@ -114,18 +114,18 @@ def test_missing_in_next_handover(
     handovers = unique(handovers, "case_id", "handover_id")
 
     def missing(item: Row) -> bool:
-        known = min(moment for moment in (item["seized_at"], item["registered_at"]) if moment is not None)
+        first_record = min(moment for moment in (item["seized_at"], item["registered_at"]) if moment is not None)
         later = [
-            one
-            for one in handovers
-            if one["case_id"] == item["case_id"]
-            and one["purpose"] == "prosecution_review"
-            and one["status"] != "refused"
-            and one["offered_at"] >= known
+            sent
+            for sent in handovers
+            if sent["case_id"] == item["case_id"]
+            and sent["purpose"] == "prosecution_review"
+            and sent["status"] != "refused"
+            and sent["offered_at"] >= first_record
         ]
         if not later or item["kind"] == "dossier" or item["status"] == "split":
             return False
-        following = min(later, key=lambda one: (one["offered_at"], one["handover_id"]))
+        following = min(later, key=lambda sent: (sent["offered_at"], sent["handover_id"]))
         offered, last = following["offered_at"], day(following["offered_at"]) + timedelta(days=grace)
         if (item["disposed_at"] is not None and item["disposed_at"] <= offered) or day(now) <= last:
             return False
@@ -234,8 +234,8 @@ def test_same_value_elsewhere(seals: list[Row], links: list[Row], unless_linked:
     )
 
 
-def _both_ways(one: str, other: str) -> tuple[tuple[str, str], tuple[str, str]]:
-    return (one, other), (other, one)
+def _both_ways(row: str, other: str) -> tuple[tuple[str, str], tuple[str, str]]:
+    return (row, other), (other, row)
 
 
 @QUICK
@@ -305,7 +305,7 @@ def test_dataset_match_while_a_case_stands_at_a_stage(
             not timed or (meanwhile and paid <= day(now))
         )
 
-    expected = {(one["case_id"],) for one in persons for fit in product(payments, stages) if fits(one, *fit)}
+    expected = {(stage["case_id"],) for stage in persons for fit in product(payments, stages) if fits(stage, *fit)}
     text = with_condition(
         "condition:\n  template: dataset_match\n  with: {view: persons, column: person_id, dataset: pensions,\n"
         "    header: person_id, stage: execution" + (", day: paid_on}\n" if timed else "}\n"),

@@ -30,6 +30,6 @@ OFFICERS = (
 
 @pytest.fixture
 def ledger(each_database_url: str) -> Iterator[Ledger]:
-    """A founded ledger on SQLite and on PostgreSQL."""
+    """Open a founded ledger on SQLite and on PostgreSQL."""
     with open_ledger(each_database_url) as opened:
         yield opened.found(*OFFICERS)

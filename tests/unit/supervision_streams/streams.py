@@ -18,7 +18,7 @@ from tests.testkit.supervision import Lead, Model, Recommendation, adopted, answ
 
 
 def post(ledger: Ledger, *streams: Any) -> None:
-    """Each event once the one before is in the log."""
+    """Post each event once the one before is in the log."""
     for stream in streams:
         write(ledger, stream.events)
 
@@ -34,7 +34,7 @@ def rows(ledger: Ledger, table: Any) -> list[dict[str, Any]]:
 
 
 def told(ledger: Ledger, agency: str) -> list[str]:
-    """The types of event that the agency's feed has of supervision."""
+    """Return the types of event that the agency's feed has of supervision."""
     with ledger.database.read() as connection:
         steps = feed.page(connection, agency, Cursor(), 100)
     return [step.entry.event_type for step in steps if step.entry.stream_kind == "supervision"]
@@ -52,9 +52,9 @@ def reader(agency: str, *supervised: str) -> Reader:
 
 
 def lived() -> tuple[Model, Lead, Recommendation]:
-    """A model that is adopted, a lead to its end, a recommendation to its re-check."""
+    """Return a model that is adopted, a lead to its end, a recommendation to its re-check."""
     model = Model().published().published().act(adopted(2), analyst(UPPER))
     lead = Lead().raised().assigned().act(answered(), clerk(POLICE)).confirmed()
-    made = Recommendation().issued(leads=(lead.state.lead_id,))
+    recommendation = Recommendation().issued(leads=(lead.state.lead_id,))
     lead.act(closed("recommendation"), clerk(PROCURATORATE))
-    return model, lead, made.act(replied(), clerk(POLICE)).act(rechecked(), supervisor(PROCURATORATE))
+    return model, lead, recommendation.act(replied(), clerk(POLICE)).act(rechecked(), supervisor(PROCURATORATE))

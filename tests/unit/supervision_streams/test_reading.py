@@ -46,9 +46,9 @@ def test_the_feed_tells_those_whom_a_lead_concerns(ledger: Ledger) -> None:
 
 def test_the_feed_tells_of_recommendations_and_models(ledger: Ledger) -> None:
     """Both sides of a recommendation; a model's publisher and those who adopted it, from its first version on."""
-    model, lead, made = lived()
+    model, lead, recommendation = lived()
     write(ledger, lead.events[:-1])
-    post(ledger, model, made)
+    post(ledger, model, recommendation)
     assert told(ledger, UPPER) == ["model.published", "model.published", "model.adopted"]
     issued = ["recommendation.issued", "recommendation.answered", "recommendation.rechecked"]
     assert told(ledger, POLICE)[-3:] == issued
@@ -57,7 +57,7 @@ def test_the_feed_tells_of_recommendations_and_models(ledger: Ledger) -> None:
 
 def test_who_sees_which_stream(ledger: Ledger) -> None:
     """By the party or the jurisdiction, told or not; a model everybody, what is not there nobody."""
-    model, made, lead = Model().published(), Recommendation(), Lead().raised()
+    model, recommendation, lead = Model().published(), Recommendation(), Lead().raised()
     post(ledger, model, lead)
     lead_id = lead.state.lead_id
 
@@ -71,8 +71,8 @@ def test_who_sees_which_stream(ledger: Ledger) -> None:
     assert seen(reader(NEIGHBOUR, NEIGHBOUR, FAR_POLICE)) is None
     ledger.post(lead.assigned().last)
     assert seen(reader(POLICE)) == "party"
-    ledger.post(made.issued(leads=(lead_id,)).last)
-    stream_id = made.stream.id
+    ledger.post(recommendation.issued(leads=(lead_id,)).last)
+    stream_id = recommendation.stream.id
     assert seen(reader(POLICE), stream_id) == "party"
     assert (seen(above, stream_id), seen(reader(COURT), stream_id)) == ("jurisdiction", None)
     assert (seen(reader(COURT), model.stream.id), seen(reader(COURT), "model-none")) == ("party", None)
@@ -102,19 +102,19 @@ def test_lists_are_paged_and_narrowed(ledger: Ledger) -> None:
         counted = supervision.tally_of(connection, ["item-not-handed-over", "another"])
         assert supervision.tally_of(connection, ["another"]) == []
     assert tally == [(1, "assigned", None, 1), (1, "raised", None, 2)]
-    assert [one[2:] for one in counted] == [one[1:] for one in tally]
+    assert [tallied[2:] for tallied in counted] == [tallied[1:] for tallied in tally]
 
 
 def test_a_procuratorates_recommendations_come_newest_first(ledger: Ledger) -> None:
     """Those of others that the reader sees too are not among them, and no older one is in the place of a newer one."""
     own = [Recommendation(f"2026-{number}").issued() for number in range(3)]
     other = Recommendation("2026-9").issued(supervisor(NEIGHBOUR), to_agency=FAR_POLICE)
-    ledger.post_all([one.last for one in (own[0], own[1], other, own[2])])
+    ledger.post_all([issued.last for issued in (own[0], own[1], other, own[2])])
 
     def newest(by: Reader, limit: int) -> list[str]:
         with ledger.database.read() as connection:
-            found = supervision.newest_recommendations(connection, by, PROCURATORATE, limit)
-        return [row["recommendation_id"] for row in found]
+            rows_found = supervision.newest_recommendations(connection, by, PROCURATORATE, limit)
+        return [row["recommendation_id"] for row in rows_found]
 
     above = reader(UPPER, UPPER, PROCURATORATE, NEIGHBOUR, POLICE, FAR_POLICE)
     assert newest(above, 2) == ["2026-2", "2026-1"]
@@ -128,17 +128,17 @@ def test_how_leads_turned_out_is_counted_over_time(ledger: Ledger) -> None:
     other = Lead({"case_id": "case-1", "item_id": "knife"}).raised()
     post(ledger, lead, other)
     with ledger.database.read() as connection:
-        found = supervision.outturn_of_model(connection, "item-not-handed-over")
+        outturn = supervision.outturn_of_model(connection, "item-not-handed-over")
     hour = lead.state.raised_at[:13]
-    assert found == [(hour, "closed", "rectification_notice", 1), (hour, "raised", None, 1)]
+    assert outturn == [(hour, "closed", "rectification_notice", 1), (hour, "raised", None, 1)]
 
 
 def test_a_sound_life_has_no_findings(ledger: Ledger) -> None:
     """Streams and lists of supervision are what the events come to."""
-    model, lead, made = lived()
+    model, lead, recommendation = lived()
     post(ledger, model)
     write(ledger, lead.events[:-1])
-    post(ledger, made)
+    post(ledger, recommendation)
     ledger.post(lead.last)
     assert findings(ledger) == set()
 

@@ -51,10 +51,10 @@ from tests.unit.supervision_streams.streams import findings, lived, post, rows, 
 
 def test_lists_show_what_the_streams_stand_at(ledger: Ledger) -> None:
     """One row each, changed with the event that changed it, whether in one batch or in several."""
-    model, lead, made = lived()
+    model, lead, recommendation = lived()
     post(ledger, model)
     write(ledger, lead.events[:-1])
-    post(ledger, made)
+    post(ledger, recommendation)
     last = ledger.post(lead.last).index
     (row,) = rows(ledger, MODELS)
     assert (row["model_id"], row["version"], row["adoptions"], row["retired"]) == (model.model_id, 2, 1, False)
@@ -64,8 +64,8 @@ def test_lists_show_what_the_streams_stand_at(ledger: Ledger) -> None:
     (row,) = rows(ledger, RECOMMENDATIONS)
     assert (row["status"], row["result"], row["leads"]) == ("rechecked", "fell", 1)
     with ledger.database.read() as connection:
-        known = matter_of(connection, lead.state.lead_id, ledger.registry.authority.agencies)
-    assert known == lead.state
+        folded = matter_of(connection, lead.state.lead_id, ledger.registry.authority.agencies)
+    assert folded == lead.state
 
 
 def test_an_impossible_step_is_refused_by_its_rule(ledger: Ledger) -> None:
@@ -119,8 +119,8 @@ def test_a_recommendation_rests_on_leads_that_the_issuer_has(ledger: Ledger) -> 
     post(ledger, lead)
     own = (lead.state.lead_id,)
     with refused("unknown_lead", field="payload.body.leads[0]"):
-        made = Recommendation("far").issued(supervisor(NEIGHBOUR), to_agency=FAR_POLICE, leads=own)
-        ledger.post(made.last)
+        recommendation = Recommendation("far").issued(supervisor(NEIGHBOUR), to_agency=FAR_POLICE, leads=own)
+        ledger.post(recommendation.last)
     with refused("unknown_lead", field="payload.body.leads[1]"):
         ledger.post(Recommendation().issued(leads=(*own, "lead-" + "00" * 16)).last)
     ledger.post(Recommendation().issued(supervisor(UPPER), leads=own).last)
