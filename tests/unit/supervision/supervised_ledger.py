@@ -145,3 +145,12 @@ def sent_back(case_id: str, times: int) -> Case:
         case.offer(f"{case_id}-file", to=PROCURATORATE, **({"follows": f"handover-{2 * number}"} if number else {}))
         case.accept().give_back(f"{case_id}-file").accept()
     return case
+
+
+def third_return_by(sql: str, *, scope: str = "case", model_id: str = "third-return") -> str:
+    """Return the model of third returns with this query, which says of itself that it depends on this scope."""
+    head, _, rest = THIRD_RETURN.partition("condition:")
+    _, _, tail = rest.partition("lead:")
+    indented = "\n".join(f"    {line}" for line in sql.strip().splitlines())
+    text = f"{head}condition:\n  scope: {scope}\n  sql: |\n{indented}\nlead:{tail}"
+    return text.replace("model: third-return", f"model: {model_id}")

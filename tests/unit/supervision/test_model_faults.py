@@ -224,7 +224,9 @@ def test_every_wording_is_in_both_catalogues_with_the_same_slots() -> None:
     assert other_slots == set()
 
 
-@pytest.mark.parametrize("text", [changed(*fault[0]) for fault in FAULTS.values()] + [with_sql(sql) for sql, _ in QUERIES])
+@pytest.mark.parametrize(
+    "text", [changed(*fault[0]) for fault in FAULTS.values()] + [with_sql(sql) for sql, _ in QUERIES]
+)
 def test_a_chinese_author_is_told_each_fault_in_chinese(text: str) -> None:
     """Of every fault that is known here; names, and what an engine says, stay in their words within the sentence."""
     with pytest.raises(ModelRefused) as refused:

@@ -12,7 +12,6 @@ import pytest
 
 from ledger.core.errors import MalformedInput
 from ledger.supervision.runs.query_session import Limits, QueryRefused, QuerySession
-from ledger.supervision.view_catalogue import views
 
 AS_OF = datetime(2026, 3, 31, 16, 0, tzinfo=UTC)  # 1 April in Shanghai
 CASES = [
@@ -162,16 +161,6 @@ def test_what_is_more_than_a_question_is_refused(session: QuerySession, name: st
     assert len(ask(session, "FROM cases")) == 2
 
 
-def test_what_is_near_is_suggested(session: QuerySession) -> None:
-    """A view or a column that is spelled wrongly."""
-    with pytest.raises(QueryRefused) as refused:
-        ask(session, "FROM handover")
-    assert "handovers" in str(refused.value.hint)
-    with pytest.raises(QueryRefused) as refused:
-        ask(session, "SELECT case_idd FROM cases")
-    assert "case_id" in str(refused.value.hint)
-
-
 def test_what_says_its_order_is_answered(session: QuerySession) -> None:
     """The same functions with an order, and the parts of a query by names of its own."""
     sql = """
@@ -224,25 +213,6 @@ def test_rows_that_are_none_are_refused(name: str) -> None:
     with pytest.raises(MalformedInput) as refused:
         QuerySession.of_rows(rows)
     assert refused.value.field == field
-
-
-def test_a_data_set_is_a_view_of_its_own() -> None:
-    """Its columns are text, beside the digests that a lead cites."""
-    rows = {"dataset_pensions_2026": [{"person": "5f", "paid": "2026-03", "row_digest": "blake3:01"}]}
-    with QuerySession.of_rows(rows) as session:
-        asked = "SELECT paid, row_digest FROM dataset_pensions_2026"
-        assert session.rows(asked, {}, AS_OF, by_template=True) == [{"paid": "2026-03", "row_digest": "blake3:01"}]
-
-
-def test_every_view_and_column_is_explained() -> None:
-    """Each has a type that DuckDB knows and a meaning; evidence is in every view that models cite from."""
-    with QuerySession.of_rows({}) as session:
-        for view in views().values():
-            assert view.en
-            assert view.zh
-            assert all(column.en for column in view.columns.values())
-            assert ask(session, f"FROM {view.name}") == []
-    assert [name for name, view in views().items() if "evidence" not in view.columns] == ["agencies"]
 
 
 def test_a_result_that_is_too_large_is_refused_before_it_is_here() -> None:

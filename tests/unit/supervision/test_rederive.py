@@ -34,7 +34,14 @@ from tests.testkit.casework import Case, person_id
 from tests.testkit.datasets import dataset
 from tests.testkit.journals import anchor_present
 from tests.testkit.ledgers import LOG_SIGNER
-from tests.unit.supervision.supervised_ledger import NOW, THIRD_RETURN, Watched, sent_back, watched_ledger
+from tests.unit.supervision.supervised_ledger import (
+    NOW,
+    THIRD_RETURN,
+    Watched,
+    sent_back,
+    third_return_by,
+    watched_ledger,
+)
 
 PENSIONS = shipped_model("pension-in-execution")
 TRUST: Trust = trust(log_key=LOG_SIGNER.verifying_key)
@@ -61,6 +68,20 @@ def held_of(watched: Watched) -> Held:
         agencies=agencies,
         entries=lambda size: entries[:size],
     )
+
+
+def raised(
+    folder: Path, *cases: Case, text: str = THIRD_RETURN, change: Callable[[LeadRaised], LeadRaised] | None = None
+) -> Held:
+    """Hold the one lead that the model raises in a ledger of these cases, signed by the service as ``change`` likes."""
+    with watched_ledger(folder) as watched:
+        watched.post(*cases)
+        watched.publish(text)
+        if change is not None:
+            sign_as_it_likes(watched, change)
+        assert watched.supervisor.step() == 1, watched.supervisor.state
+        anchor(watched)
+        return replace(held_of(watched), definition=text)
 
 
 @pytest.fixture(scope="module")
@@ -175,37 +196,26 @@ def test_a_payload_that_is_withheld_is_no_fault(held: Held) -> None:
     assert (report.verdict, results(report)["finding"]) == ("unverifiable", "not_checked")
 
 
-@pytest.mark.parametrize(("scope", "verdict"), [("case", "intact"), ("all", "unverifiable")])
-def test_a_query_over_all_cases_is_not_checked_by_some(tmp_path: Path, scope: str, verdict: str) -> None:
-    """It may compare them with others that are not here."""
-    head, _, rest = THIRD_RETURN.partition("condition:")
-    _, _, tail = rest.partition("lead:")
-    query = "SELECT * FROM handovers WHERE return_number > $returns"
-    text = f"{head}condition:\n  scope: {scope}\n  sql: {query}\nlead:{tail}"
-    with watched_ledger(tmp_path) as watched:
-        watched.post(sent_back("case-1", 3))
-        watched.publish(text)
-        assert watched.supervisor.step() == 1
-        anchor(watched)
-        report = checked(replace(held_of(watched), definition=text))
+ALL_RETURNS = "SELECT * FROM handovers WHERE return_number > $returns"
+
+
+@pytest.mark.parametrize(
+    ("scope", "sql", "verdict", "step", "result"),
+    [
+        ("case", ALL_RETURNS, "intact", "words", "checked"),
+        ("all", ALL_RETURNS, "unverifiable", "words", "checked"),
+        ("case", f"{ALL_RETURNS} AND (SELECT count(*) FROM cases) > 1", "unverifiable", "finding", "not_checked"),
+    ],
+    ids=["one case", "all cases", "more than it says"],
+)
+def test_a_query_over_all_cases_is_not_checked_by_some(
+    tmp_path: Path, scope: str, sql: str, verdict: str, step: str, result: str
+) -> None:
+    """It may compare them with others that are not here, also if it says that it looks at one: that is no fault."""
+    text = third_return_by(sql, scope=scope)
+    report = checked(raised(tmp_path, sent_back("case-1", 3), sent_back("case-2", 1), text=text))
     assert report.verdict == verdict, report.steps
-    assert results(report)["words"] == "checked"
-
-
-def test_a_query_that_finds_nothing_here_is_no_fault(tmp_path: Path) -> None:
-    """It may say of itself that it looks at one case, and look at more: that these do not show it tells nothing."""
-    head, _, rest = THIRD_RETURN.partition("condition:")
-    _, _, tail = rest.partition("lead:")
-    query = "SELECT * FROM handovers WHERE return_number > $returns AND (SELECT count(*) FROM cases) > 1"
-    text = f"{head}condition:\n  scope: case\n  sql: {query}\nlead:{tail}"
-    with watched_ledger(tmp_path) as watched:
-        watched.post(sent_back("case-1", 3), sent_back("case-2", 1))
-        watched.publish(text)
-        assert watched.supervisor.step() == 1
-        anchor(watched)
-        report = checked(replace(held_of(watched), definition=text))
-    assert report.verdict == "unverifiable", report.steps
-    assert results(report)["finding"] == "not_checked"
+    assert results(report)[step] == result
 
 
 def test_a_model_that_takes_too_much_says_nothing_of_the_lead(held: Held) -> None:
@@ -227,38 +237,23 @@ def test_of_much_evidence_the_first_events_are_cited(tmp_path: Path, monkeypatch
     """In the order of the log, as many as a lead holds; how many there are is told, and another choice is found out."""
     for module in (supervisor, rederiving):
         monkeypatch.setattr(module, "MAX_CITED", 1)
-    with watched_ledger(tmp_path) as watched:
-        case = sent_back("case-1", 3)
-        watched.post(case)
-        watched.publish()
-        assert watched.supervisor.step() == 1
-        anchor(watched)
-        (lead,) = watched.leads()
-        assert [ref.payload_digest for ref in lead.raised.events] == [case.events[-2].digest]
-        assert lead.raised.cited_count == 2
-        assert checked(held_of(watched)).verdict == "intact"
-    other = tmp_path / "other"
-    other.mkdir()
-    with watched_ledger(other) as watched:
-        watched.post(case)
-        watched.publish()
-        last = EventRef(event_id=case.last.envelope.event_id, payload_digest=case.last.digest)
-        sign_as_it_likes(watched, lambda lead: replace(lead, events=(last,)))
-        assert watched.supervisor.step() == 1
-        anchor(watched)
-        assert [step.name for step in checked(held_of(watched)).faults] == ["words"]
+    case = sent_back("case-1", 3)
+    held = raised(tmp_path, case)
+    lead = json.loads(held.lead)["payload"]["body"]
+    assert [ref["payload_digest"] for ref in lead["events"]] == [case.events[-2].digest]
+    assert lead["cited_count"] == 2
+    assert checked(held).verdict == "intact"
+    last = EventRef(event_id=case.last.envelope.event_id, payload_digest=case.last.digest)
+    (tmp_path / "other").mkdir()
+    other = raised(tmp_path / "other", case, change=lambda lead: replace(lead, events=(last,)))
+    assert [step.name for step in checked(other).faults] == ["words"]
 
 
 def test_a_case_that_is_cut_is_found_out(tmp_path: Path) -> None:
     """What came later and below the tree size is kept back: the entries of the log tell; without them nobody knows."""
-    with watched_ledger(tmp_path) as watched:
-        case = sent_back("case-1", 3)
-        third = len(case.events)
-        watched.post(case.register("found-later"))
-        watched.publish()
-        assert watched.supervisor.step() == 1
-        anchor(watched)
-        held = held_of(watched)
+    case = sent_back("case-1", 3)
+    third = len(case.events)
+    held = raised(tmp_path, case.register("found-later"))
     assert checked(held).verdict == "intact"
     report = checked(replace(held, cases={"case-1": cut(held.cases["case-1"], third)}))
     assert [step.name for step in report.faults] == ["end"]
@@ -290,13 +285,8 @@ FALSE: dict[str, tuple[dict[str, Any], str, str]] = {
 def test_what_the_lead_says_must_be_what_the_finding_says(tmp_path: Path, name: str) -> None:
     """A service that signs a lead with something of its own is found out, though every signature holds."""
     changes, step, verdict = FALSE[name]
-    with watched_ledger(tmp_path) as watched:
-        watched.post(sent_back("case-1", 3))
-        watched.publish()
-        sign_as_it_likes(watched, lambda lead: replace(lead, **changes))
-        assert watched.supervisor.step() == 1, watched.supervisor.state
-        anchor(watched)
-        report = checked(held_of(watched))
+    held = raised(tmp_path, sent_back("case-1", 3), change=lambda lead: replace(lead, **changes))
+    report = checked(held)
     assert report.verdict == verdict, report.steps
     assert next(result.name for result in report.steps if result.verdict == verdict) == step
 

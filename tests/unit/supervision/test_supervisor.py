@@ -34,7 +34,14 @@ from tests.testkit.datasets import dataset
 from tests.testkit.journals import anchor_write
 from tests.testkit.supervision import Model, Recommendation, adopted, assigned, confirmed, retired
 from tests.unit.supervision.modelling import with_sql
-from tests.unit.supervision.supervised_ledger import NOW, THIRD_RETURN, Watched, sent_back, watched_ledger
+from tests.unit.supervision.supervised_ledger import (
+    NOW,
+    THIRD_RETURN,
+    Watched,
+    sent_back,
+    third_return_by,
+    watched_ledger,
+)
 
 
 @pytest.fixture
@@ -157,17 +164,8 @@ def test_a_retired_model_is_not_run(watched: Watched) -> None:
 
 def test_a_bad_model_stops_no_other(watched: Watched) -> None:
     """One that fails when it is asked is named with the reason; the others raise what they find."""
-    head, _, rest = THIRD_RETURN.partition("condition:")
-    _, _, tail = rest.partition("lead:")
-    broken = """condition:
-  scope: case
-  sql: |
-    SELECT case_id, handover_id, from_agency, to_agency, offered_at, return_number, evidence,
-      CAST(purpose AS BIGINT) AS number
-    FROM handovers WHERE return_number > $returns
-lead:"""
-    text = (head + broken + tail).replace("model: third-return", "model: broken")
-    watched.publish(text)
+    asked = f"SELECT {COLUMNS}, CAST(purpose AS BIGINT) AS number FROM handovers WHERE return_number > $returns"
+    watched.publish(third_return_by(asked, model_id="broken"))
     watched.publish()
     watched.post(sent_back("case-1", 3))
     assert watched.supervisor.step() == 1
@@ -209,17 +207,6 @@ def test_a_defect_at_one_model_stops_no_other(watched: Watched, monkeypatch: pyt
     assert [(fault.model_id, fault.says) for fault in watched.supervisor.state.faults] == [("broken", "KeyError")]
 
 
-def test_a_lead_is_what_the_service_alone_may_sign(watched: Watched) -> None:
-    """Nobody else's key raises one."""
-    watched.post(sent_back("case-1", 3))
-    watched.publish()
-    watched.supervisor.step()
-    with watched.ledger.database.read() as connection:
-        entry = log.stream(connection, "supervision", watched.leads()[0].lead_id)[0]
-    assert entry.agency == "ledger"
-    assert LeadRaised.__struct_config__.frozen
-
-
 def test_leads_and_recommendations_are_views_too(watched: Watched) -> None:
     """What became of them is asked like everything else, and told anew when it changes."""
     watched.post(sent_back("case-1", 3))
@@ -246,15 +233,6 @@ def test_leads_and_recommendations_are_views_too(watched: Watched) -> None:
 
 ENGLISH, CHINESE = Labels("en"), Labels("zh-CN")
 PENSIONS = shipped_model("pension-in-execution")
-
-
-def model_of_sql(model_id: str, sql: str) -> str:
-    """Return the model of third returns with this query, which says of itself that it depends on one case."""
-    head, _, rest = THIRD_RETURN.partition("condition:")
-    _, _, tail = rest.partition("lead:")
-    indented = "\n".join(f"    {line}" for line in sql.strip().splitlines())
-    text = f"{head}condition:\n  scope: case\n  sql: |\n{indented}\nlead:{tail}"
-    return text.replace("model: third-return", f"model: {model_id}")
 
 
 COLUMNS = "case_id, handover_id, from_agency, to_agency, offered_at, return_number, evidence"
@@ -302,7 +280,7 @@ def test_sql_that_only_claims_to_look_at_one_case_raises_nothing_false(watched: 
     """Over the cases that changed it finds something that it does not find over all: no lead."""
     asked = f"SELECT {COLUMNS} FROM handovers WHERE return_number > $returns AND (SELECT count(*) FROM cases) < 2"
     watched.post(sent_back("case-1", 1), sent_back("case-2", 1))
-    watched.publish(model_of_sql("only-one", asked))
+    watched.publish(third_return_by(asked, model_id="only-one"))
     assert watched.supervisor.step() == 0
     watched.post(sent_back("case-3", 3))
     assert watched.supervisor.step() == 0
@@ -311,7 +289,9 @@ def test_sql_that_only_claims_to_look_at_one_case_raises_nothing_false(watched: 
 
 def test_sql_that_looks_at_one_case_raises_at_once(watched: Watched) -> None:
     """What it finds in the case it finds among all, too, and the lead is of all."""
-    watched.publish(model_of_sql("third", f"SELECT {COLUMNS} FROM handovers WHERE return_number > $returns"))
+    watched.publish(
+        third_return_by(f"SELECT {COLUMNS} FROM handovers WHERE return_number > $returns", model_id="third")
+    )
     watched.post(sent_back("case-1", 1))
     assert watched.supervisor.step() == 0
     watched.post(sent_back("case-2", 3))
@@ -349,7 +329,7 @@ def test_a_bad_finding_stops_no_other(watched: Watched, name: str) -> None:
     columns = (
         f"case_id, handover_id, from_agency, {agency} AS to_agency, offered_at, return_number, {evidence} AS evidence"
     )
-    watched.publish(model_of_sql("odd", f"SELECT {columns} FROM handovers WHERE return_number > $returns"))
+    watched.publish(third_return_by(f"SELECT {columns} FROM handovers WHERE return_number > $returns", model_id="odd"))
     assert watched.supervisor.step() == 1
     assert [lead.raised.case_id for lead in watched.leads()] == ["case-2"]
     assert set(faults(watched)) == {("odd", PROCURATORATE)}
@@ -364,7 +344,7 @@ def test_each_procuratorate_has_faults_of_its_own(watched: Watched) -> None:
     asked = f"SELECT {COLUMNS} FROM handovers WHERE return_number > $returns AND CASE WHEN $returns = 2 "
     asked += "THEN CAST(CASE case_id WHEN 'case-1' THEN purpose ELSE '1' END AS BIGINT) > 0 ELSE true END"
     watched.post(sent_back("case-1", 3))
-    text = model_of_sql("strict", asked)
+    text = third_return_by(asked, model_id="strict")
     model = watched.publish(text)
     model.act(adopted(1, model_digest=parse_model(text).digest, parameters={"returns": "1"}), analyst(UPPER))
     watched.ledger.post(model.last)
