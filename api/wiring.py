@@ -96,7 +96,7 @@ logger = structlog.get_logger(__name__)
 class BoundFile:
     """Stores the digest of a file of the data directory in the database, so that a changed file is noticed.
 
-    Implements ``LeftWith`` of ``ledger.supervision.views``.
+    Implements ``LeftDigest`` of ``ledger.supervision.views``.
     """
 
     def __init__(self, database: Database, name: str):

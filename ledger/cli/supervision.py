@@ -129,7 +129,7 @@ def verify_lead(
     """
     from ledger.deadlines.working_days import shipped_calendar
     from ledger.procedures import shipped_rulebook
-    from ledger.supervision.leads import Held, rederive
+    from ledger.supervision.leads import LeadMaterial, rederive
 
     service = session.service
     lead = service.get(at("/api/v1/leads/{}", lead_id))
@@ -147,7 +147,7 @@ def verify_lead(
 
         return _fetched_entries(session, size) if log_folder is None else stored_entries(log_folder)
 
-    held = Held(bundle, model["definition"], cases, agencies, registrations, files, first_entries)
+    held = LeadMaterial(bundle, model["definition"], cases, agencies, registrations, files, first_entries)
     trust = trust_for(session, bundle, ())
     blocks = {
         block for data in (bundle, *cases.values(), *registrations) for block in blocks_at_node(node, data, trust)

@@ -31,12 +31,12 @@ from ledger.core.verification.report import Check, CheckedStep, NotChecked, Outc
 from ledger.core.verification.trust import Trust
 from ledger.supervision.models.definition import Model, Sql, fill_text, text_of
 from ledger.supervision.models.sql_guard import QueryRefused
-from ledger.supervision.runs.datasets import Outside, Registered, table_of
+from ledger.supervision.runs.datasets import DatasetTable, Registered, table_of
 from ledger.supervision.runs.findings import ModelFinding
 from ledger.supervision.runs.model_runner import ModelRunner
 from ledger.supervision.view_catalogue import dataset_view
 from ledger.supervision.views import Views
-from ledger.supervision.views.case_record import Logged
+from ledger.supervision.views.case_record import LoggedEvent
 from ledger.supervision.views.case_rows import Row
 from ledger.supervision.views.sources import BundleViewSource
 from ledger.workers.pool import TooCostly
@@ -96,7 +96,7 @@ def lead_of(
 T = TypeVar("T")
 
 
-class Held(Struct, frozen=True):
+class LeadMaterial(Struct, frozen=True):
     """What is held: the bundle of ``lead.raised``, the model's text, case bundles by case, the registry's agencies.
 
     ``registrations`` are bundles of the ``dataset.registered`` that the lead cites, ``files`` those of the data sets.
@@ -137,7 +137,7 @@ class _Run:
 
     def __init__(
         self,
-        held: Held,
+        held: LeadMaterial,
         trust: Trust,
         book: Rulebook,
         calendar: WorkCalendar,
@@ -154,7 +154,7 @@ class _Run:
         self.lead: LeadRaised | None = None
         self.head: Checkpoint | None = None  # the tree head that the lead is proven at
         self.model: Model | None = None
-        self.events: list[Logged] = []
+        self.events: list[LoggedEvent] = []
         self.ends: dict[str, int] = {}  # the index of the last event that is held of each case
         self.places: dict[str, _Place] = {}  # of all events and registrations below the tree size, by digest
         self.anchors: dict[int, int] = {}  # sizes with the unix time of their block
@@ -174,7 +174,7 @@ class _Run:
 
 
 def rederive(
-    held: Held,
+    held: LeadMaterial,
     trust: Trust,
     book: Rulebook,
     calendar: WorkCalendar,
@@ -259,7 +259,7 @@ def _take_case(run: _Run, case_id: str, data: bytes) -> NotChecked | None:
         if verified.payload is None:
             run.withheld = subject.event_id
         else:
-            run.events.append(Logged(subject.index, subject.payload_digest, subject.signed_at, verified.payload))
+            run.events.append(LoggedEvent(subject.index, subject.payload_digest, subject.signed_at, verified.payload))
         if verified.report.record is not None and subject.size is not None:
             run.anchors[subject.size] = verified.report.record.timestamp
     order = order_of(events)
@@ -300,7 +300,7 @@ def _end(run: _Run) -> Outcome:
     return f"none of {run.head.size} entries is another event of these cases below the lead's tree size"
 
 
-def _tables(run: _Run) -> dict[str, Outside]:
+def _tables(run: _Run) -> dict[str, DatasetTable]:
     """Build the views of the data sets that the lead cites, from the files that are held."""
     lead = run.raised()
     files = {
@@ -309,13 +309,13 @@ def _tables(run: _Run) -> dict[str, Outside]:
         for path in run.held.files
     }
     registered = {(entry.body.dataset_id, entry.body.digest): entry for entry in reversed(run.registered)}
-    tables: dict[str, Outside] = {}
+    tables: dict[str, DatasetTable] = {}
     for cited in lead.datasets:
         registration = registered.get((cited.dataset_id, cited.digest))
         if registration is None or cited.digest not in files:
             raise NotChecked(f"the lead rests on the data set {cited.dataset_id}, whose file is not here")
         table = table_of(files[cited.digest], registration)
-        tables[dataset_view(cited.dataset_id)] = Outside(registration.agency, table)
+        tables[dataset_view(cited.dataset_id)] = DatasetTable(registration.agency, table)
     return tables
 
 
@@ -335,7 +335,7 @@ def _finding(run: _Run) -> Outcome:
     raise ProofRefused("the model does not find it in these events", field="finding")
 
 
-def _findings(run: _Run, lead: LeadRaised, model: Model, tables: dict[str, Outside]) -> Iterable[ModelFinding]:
+def _findings(run: _Run, lead: LeadRaised, model: Model, tables: dict[str, DatasetTable]) -> Iterable[ModelFinding]:
     anchors: list[Row] = [
         (size, datetime.fromtimestamp(at, UTC).replace(tzinfo=None))
         for size, at in run.anchors.items()

@@ -117,7 +117,7 @@ def view_of_dataset(dataset_id: str) -> str:
     return dataset_view(dataset_id)
 
 
-def typed(value: Any, kind: str) -> Any:
+def convert_value(value: Any, kind: str) -> Any:
     """Return a value of a file as one of the DuckDB type; None stays None. Raises Unfit."""
     if value is None:
         return None

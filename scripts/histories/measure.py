@@ -107,7 +107,7 @@ def measure(history: GeneratedHistory, limits: UnusualLimits) -> list[ModelResul
         )
         try:
             views.refresh()
-            with views.session(outside=True) as session:
+            with views.session(with_datasets=True) as session:
                 results = []
                 for model_id, text in shipped_models().items():
                     given = {"handovers": limits.handovers} if model_id == "unusual-share" else {}

@@ -241,7 +241,7 @@ def test_a_run_elsewhere_sees_what_a_session_here_sees(served: Served) -> None:
     now = datetime.fromtimestamp(served.ledger.clock.seconds, UTC)
     for jurisdiction in ("31", "31/01", "31/02"):
         asked = {"jurisdiction": jurisdiction, "now": now}
-        with here.session(outside=True, **asked) as session, here.export(**asked) as export:
+        with here.session(with_datasets=True, **asked) as session, here.export(**asked) as export:
             with exported_session(export, LIMITS) as elsewhere:
                 for view in views():
                     sql = f"SELECT * FROM {view} ORDER BY ALL"

@@ -67,7 +67,7 @@ def faults_of_cel(view: str, expression: str, parameters: Mapping[str, Parameter
         yield Wording("cel_list_in_list")
 
 
-def matching(
+def matching_rows(
     expression: str, rows: Iterable[Mapping[str, Any]], parameters: Mapping[str, Any], as_of: datetime
 ) -> Iterator[Mapping[str, Any]]:
     """Yield the rows for which the condition is true. Raises QueryRefused if it fails or takes too long."""
@@ -117,11 +117,11 @@ def _program(expression: str) -> Program:
 def _unknown_names(
     bare: str, variables: Iterable[str], columns: Iterable[str], parameters: Mapping[str, Parameter]
 ) -> Iterator[Wording]:
-    bound = _MACRO.findall(bare)
-    if shadowing := sorted(set(bound) & set(_NAMES)):
+    bindings_of = _MACRO.findall(bare)
+    if shadowing := sorted(set(bindings_of) & set(_NAMES)):
         yield Wording("cel_shadowing", name=shadowing[0])
     for name in variables:
-        if name not in (*_NAMES, *bound):
+        if name not in (*_NAMES, *bindings_of):
             yield unknown("name", name, _NAMES)
     for name in dict.fromkeys(_CALL.findall(bare)):
         if name not in (*_FUNCTIONS, *_MACROS, "has", "in"):
@@ -236,7 +236,7 @@ def query_of(condition: Condition, values: Mapping[str, Any]) -> Query:
     return Query(condition.text, {}, {}, condition.scope, ())
 
 
-def bound(query: Query, values: Mapping[str, Any]) -> dict[str, Any]:
+def bindings_of(query: Query, values: Mapping[str, Any]) -> dict[str, Any]:
     """Return the values that the query refers to: those of the file and those of the parameters."""
     used = references(query.sql)
     return {**query.bindings, **{name: value for name, value in values.items() if name in used}}
@@ -252,8 +252,10 @@ def columns_of_sql(text: str, values: Mapping[str, Any]) -> dict[str, str]:
     query = Query(text, {}, {}, "all", ())
     asked = f"SELECT q.* FROM (SELECT 1) LEFT JOIN (\n{text.strip().rstrip(';')}\n) q ON true"  # noqa: S608 - judged
     with QuerySession.of_rows({}) as session:
-        session.rows(text, bound(query, values), _NO_MOMENT)  # as it is: what stands around it could hide a second one
-        (row,) = session.rows(asked, bound(query, values), _NO_MOMENT)[:1]
+        session.rows(
+            text, bindings_of(query, values), _NO_MOMENT
+        )  # as it is: what stands around it could hide a second one
+        (row,) = session.rows(asked, bindings_of(query, values), _NO_MOMENT)[:1]
     return dict.fromkeys(row, "")
 
 

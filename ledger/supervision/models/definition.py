@@ -50,12 +50,12 @@ class Parameter(Value, frozen=True):
 
     def value(self, given: object) -> Any:
         """Return ``given``, of the parameter's type or as text, within its bounds. Raises Unfit."""
-        value = _of_type(given, self.type)
+        value = _parse_as(given, self.type)
         if value is None:
             raise Unfit(Wording("expected_not", expected=_EXPECTED[self.type], given=repr(str(given)[:80])))
         if self.choices and value not in self.choices:
             raise Unfit(Wording("expected_choice", words=self.choices, given=repr(str(value)[:80])))
-        least, most = (_of_type(bound, self.type) for bound in (self.minimum, self.maximum))
+        least, most = (_parse_as(bound, self.type) for bound in (self.minimum, self.maximum))
         if (least is not None and value < least) or (most is not None and value > most):
             bounds = {"least": str(self.minimum), "most": str(self.maximum)}
             raise Unfit(Wording("out_of_bounds", **bounds, given=str(given)))
@@ -76,14 +76,16 @@ def parameters_of(parameters: Mapping[str, Parameter], given: Mapping[str, objec
     return values
 
 
-def faults_of(parameter: Parameter) -> Iterator[tuple[str, Wording]]:
+def faults_of_parameter(parameter: Parameter) -> Iterator[tuple[str, Wording]]:
     """Yield what is wrong with how a parameter is defined: the field and what was expected."""
     bounds = {"minimum": parameter.minimum, "maximum": parameter.maximum}
     for name, bound in bounds.items():
         if bound is None and parameter.type in _NUMBERS:
             yield name, Wording("no_bound", expected=_EXPECTED[parameter.type])
             return
-        if bound is not None and (parameter.type not in (*_NUMBERS, "date") or _of_type(bound, parameter.type) is None):
+        if bound is not None and (
+            parameter.type not in (*_NUMBERS, "date") or _parse_as(bound, parameter.type) is None
+        ):
             wanted = Wording("bounded_text") if parameter.type == "text" else _EXPECTED[parameter.type]
             yield name, Wording("expected", expected=wanted)
             return
@@ -95,7 +97,7 @@ def faults_of(parameter: Parameter) -> Iterator[tuple[str, Wording]]:
         yield "default", error.expected
 
 
-def _of_type(given: object, kind: Kind) -> Any:
+def _parse_as(given: object, kind: Kind) -> Any:
     """Return the value of the type that ``given`` is or spells, or None."""
     if kind == "boolean":
         return given if isinstance(given, bool) else {"true": True, "false": False}.get(str(given))

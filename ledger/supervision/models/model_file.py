@@ -34,7 +34,7 @@ from ledger.supervision.models.definition import (
     Need,
     Parameter,
     Sql,
-    faults_of,
+    faults_of_parameter,
     faults_of_placeholders,
     parameters_of,
     text_of,
@@ -43,7 +43,7 @@ from ledger.supervision.models.templates import PREFIX
 from ledger.supervision.models.yaml_document import Document, faults_of_shape, read_document
 from ledger.supervision.runs.findings import find
 from ledger.supervision.runs.query_session import QuerySession
-from ledger.supervision.view_catalogue import fault_of_column, fault_of_view, type_of, typed
+from ledger.supervision.view_catalogue import convert_value, fault_of_column, fault_of_view, type_of
 
 MAX_COLUMNS = 64  # of a row: what a lead carries
 
@@ -105,7 +105,7 @@ def _faults_of_parameters(file: ModelFile) -> Iterator[tuple[str, Wording]]:
     for name, parameter in file.parameters.items():
         if name == "as_of" or name.startswith(PREFIX):
             yield f".parameters.{name}", Wording("name_taken")
-        yield from ((f".parameters.{name}.{field}", fault) for field, fault in faults_of(parameter))
+        yield from ((f".parameters.{name}.{field}", fault) for field, fault in faults_of_parameter(parameter))
 
 
 def _faults_of_lead(file: ModelFile, columns: Mapping[str, str]) -> Iterator[tuple[str, Wording]]:
@@ -172,7 +172,7 @@ def run_examples(model: Model) -> list[ExampleResult]:
 def faults_of_example(example: Example, key: tuple[str, ...]) -> Iterator[tuple[str, Wording]]:
     """Yield what is wrong with how an example is written: the path below it and what was expected."""
     try:
-        typed(example.as_of, "TIMESTAMP")
+        convert_value(example.as_of, "TIMESTAMP")
     except Unfit as error:
         yield ".as_of", error.expected
     for view, rows in example.rows.items():
@@ -188,7 +188,7 @@ def faults_of_example(example: Example, key: tuple[str, ...]) -> Iterator[tuple[
                     yield f"{path}.{name}", fault
                     continue
                 try:
-                    typed(value, type_of(view, name))
+                    convert_value(value, type_of(view, name))
                 except Unfit as error:
                     yield f"{path}.{name}", error.expected
     for number, raised in enumerate(example.raises):
@@ -198,10 +198,10 @@ def faults_of_example(example: Example, key: tuple[str, ...]) -> Iterator[tuple[
 
 def _run(model: Model, example: Example) -> ExampleResult:
     rows = {
-        view: [{name: typed(value, type_of(view, name)) for name, value in row.items()} for row in given]
+        view: [{name: convert_value(value, type_of(view, name)) for name, value in row.items()} for row in given]
         for view, given in example.rows.items()
     }
-    as_of = typed(example.as_of, "TIMESTAMP").replace(tzinfo=UTC)
+    as_of = convert_value(example.as_of, "TIMESTAMP").replace(tzinfo=UTC)
     with QuerySession.of_rows(rows) as session:
         try:
             findings = find(model, example.parameters, session, as_of)
@@ -221,7 +221,7 @@ def shipped_models() -> Mapping[str, str]:
     """Return the text of each file by the model's id, in the order of the rules."""
     folder = files("ledger.supervision.models").joinpath("shipped")
     names = sorted(file.name for file in folder.iterdir() if file.name.endswith(".yaml"))
-    return {model_id(name): folder.joinpath(name).read_text(encoding="utf-8") for name in names}
+    return {model_id_of(name): folder.joinpath(name).read_text(encoding="utf-8") for name in names}
 
 
 @cache
@@ -238,6 +238,6 @@ def shipped_model(name: str) -> str:
     return text
 
 
-def model_id(file_name: str) -> str:
+def model_id_of(file_name: str) -> str:
     """Return the id of the model in a file: its name without the rule's number."""
     return file_name.removesuffix(".yaml").partition("-")[2]

@@ -21,7 +21,7 @@ from ledger.procedures import shipped_rules
 from ledger.supervision.model_faults import Unfit, Wording, one_of, unknown
 from ledger.supervision.models.definition import Condition, Parameter, Query, Scope, Template
 from ledger.supervision.runs.query_session import quoted
-from ledger.supervision.view_catalogue import fault_of_column, type_of, typed, view_columns, view_of_dataset
+from ledger.supervision.view_catalogue import convert_value, fault_of_column, type_of, view_columns, view_of_dataset
 
 PREFIX = "with_"  # what the names of bound values begin with; parameters of models have other names
 
@@ -37,7 +37,7 @@ class Bindings:
         if isinstance(value, str) and value.startswith("$"):
             return f"CAST({value} AS {kind})"
         name = f"{PREFIX}{len(self.values) + 1}"
-        self.values[name] = typed(value, kind)
+        self.values[name] = convert_value(value, kind)
         return f"CAST(${name} AS {kind})"
 
 
@@ -105,7 +105,7 @@ def _fault_of_value(value: Any, kind: str, parameters: Mapping[str, Parameter]) 
             return unknown("parameter", value[1:], parameters)
         return None if parameter.type in _KINDS[kind] else Wording("parameter_type", name=value, type=parameter.type)
     try:
-        typed(value, kind)
+        convert_value(value, kind)
     except Unfit as error:
         return error.expected
     return None

@@ -41,29 +41,29 @@ _REFUSALS = tuple(
         (r"Expected a slug of at most (?P<most>\d+) characters.*", "slug_expected"),
     )
 )
-Said = tuple[str, Wording]  # path, what was expected there
+LocatedFault = tuple[str, Wording]  # path, what was expected there
 
 
-def faults_of_shape(value: Any, kind: type) -> Iterator[Said]:
+def faults_of_shape(value: Any, kind: type) -> Iterator[LocatedFault]:
     """Yield all that is missing, unknown or empty; if nothing is, the first value of another type in each part."""
     shape = inspect.type_info(kind)
     assert isinstance(shape, inspect.StructType)
-    missing = list(_of_struct(value, shape, ""))
+    missing = list(_faults_of_struct(value, shape, ""))
     yield from missing
     for field in msgspec.structs.fields(kind):
         path = f".{field.encode_name}"
         if field.encode_name in value and not any(at.startswith(path) for at, _ in missing):
-            yield from _of_type(value[field.encode_name], field.type, path)
+            yield from _faults_of_type(value[field.encode_name], field.type, path)
 
 
-def _of_type(value: Any, wanted: Any, path: str) -> Iterator[Said]:
+def _faults_of_type(value: Any, wanted: Any, path: str) -> Iterator[LocatedFault]:
     """Yield what msgspec says first of the value, or of each entry of a mapping, whose names its paths leave out."""
     bare = get_args(wanted)[0] if get_origin(wanted) is Annotated else wanted
     faults = []
     if get_origin(bare) is dict and isinstance(value, dict):
         key, entry = get_args(bare)
         for name, part in value.items():
-            faults += [*_of_type(name, key, f"{path}.{name}"), *_of_type(part, entry, f"{path}.{name}")]
+            faults += [*_faults_of_type(name, key, f"{path}.{name}"), *_faults_of_type(part, entry, f"{path}.{name}")]
     yield from faults
     if faults:
         return
@@ -77,7 +77,7 @@ def _of_type(value: Any, wanted: Any, path: str) -> Iterator[Said]:
         yield f".{refusal.field}", wording or Wording("other_form", why=refusal.message)
 
 
-def _of_struct(value: dict[str, Any], shape: inspect.StructType, path: str) -> Iterator[Said]:
+def _faults_of_struct(value: dict[str, Any], shape: inspect.StructType, path: str) -> Iterator[LocatedFault]:
     fields = {field.encode_name: field for field in shape.fields}
     for name, part in value.items():
         if name not in fields:
@@ -85,26 +85,26 @@ def _of_struct(value: dict[str, Any], shape: inspect.StructType, path: str) -> I
             yield f"{path}.{name}", Wording("comma_in_flow", said=fault) if part is None else fault
     for name, field in fields.items():
         if name in value:
-            yield from _of(value[name], field.type, f"{path}.{name}")
+            yield from _faults_of_part(value[name], field.type, f"{path}.{name}")
         elif field.required:
             yield f"{path}.{name}", Wording("missing")
 
 
-def _of(value: Any, shape: inspect.Type, path: str) -> Iterator[Said]:
+def _faults_of_part(value: Any, shape: inspect.Type, path: str) -> Iterator[LocatedFault]:
     if isinstance(shape, inspect.Metadata):
         shape = shape.type
     if isinstance(shape, inspect.StructType):
         if isinstance(value, dict):
-            yield from _of_struct(value, shape, path)
+            yield from _faults_of_struct(value, shape, path)
         else:
             names = tuple(field.encode_name for field in shape.fields if field.required)
             yield path, Wording("parts_expected", names=names)
     elif isinstance(shape, inspect.VarTupleType | inspect.ListType) and isinstance(value, list):
         for number, part in enumerate(value):
-            yield from _of(part, shape.item_type, f"{path}[{number}]")
+            yield from _faults_of_part(part, shape.item_type, f"{path}[{number}]")
     elif isinstance(shape, inspect.DictType) and isinstance(value, dict):
         for name, part in value.items():
-            yield from _of(part, shape.value_type, f"{path}.{name}")
+            yield from _faults_of_part(part, shape.value_type, f"{path}.{name}")
     elif isinstance(shape, inspect.StrType):
         if value is None or (isinstance(value, str) and not value.strip()):
             yield path, Wording("fill_in")

@@ -67,7 +67,7 @@ class DatasetShape(Struct, frozen=True):
     rows: int
 
 
-class Outside(NamedTuple):
+class DatasetTable(NamedTuple):
     """A data set as a session has it: the agency that registered it, its rows, and the Arrow file that they are in."""
 
     agency: str
@@ -140,27 +140,29 @@ class Datasets:
     def __init__(self, files: DatasetFiles, write: WriteTable | None = None):
         self._files = files
         self._write = write or write_table
-        self._read: dict[str, Outside] = {}  # by the digest of the registration
+        self._read: dict[str, DatasetTable] = {}  # by the digest of the registration
         self._folder: TemporaryDirectory[str] | None = None
         self._lock = Lock()  # a file that is mapped is not written by anybody else
 
-    def tables(self, registrations: Iterable[Registered], near: Collection[str] | None = None) -> dict[str, Outside]:
+    def tables(
+        self, registrations: Iterable[Registered], near: Collection[str] | None = None
+    ) -> dict[str, DatasetTable]:
         """Return those of the agencies in ``near``, None for all, by the names of their views.
 
         There is none of a data set whose file is not here. Safe to call from several threads.
         """
         listed = list(registrations)
         latest = {(entry.agency, dataset_view(entry.body.dataset_id)): entry.digest for entry in listed}
-        tables: dict[str, Outside] = {}
+        tables: dict[str, DatasetTable] = {}
         with self._lock:
             self._read = {digest: self._read[digest] for digest in latest.values() if digest in self._read}
-            for name, registered in current(listed, near).items():
+            for name, registered in current_registrations(listed, near).items():
                 outside = self._read.get(registered.digest) or self._outside(registered)
                 if outside is not None:
                     tables[name] = self._read[registered.digest] = outside
         return tables
 
-    def _outside(self, registered: Registered) -> Outside | None:
+    def _outside(self, registered: Registered) -> DatasetTable | None:
         source = self._files.path(registered.body.digest)
         if not source.is_file():
             return None
@@ -174,7 +176,7 @@ class Datasets:
             logger.warning("a data set cannot be read", dataset=registered.body.dataset_id, reason=error.for_operator)
             return None
         table = pyarrow.ipc.open_file(pyarrow.memory_map(str(target))).read_all()
-        return Outside(registered.agency, table, str(target))
+        return DatasetTable(registered.agency, table, str(target))
 
 
 def table_of(path: Path, registered: Registered) -> pyarrow.Table:
@@ -199,7 +201,7 @@ R = TypeVar("R", bound=ByAgency)
 WriteTable = Callable[[Path, DatasetRegistered, str, Path], bool]
 
 
-def current(registrations: Iterable[R], near: Collection[str] | None = None) -> dict[str, R]:
+def current_registrations(registrations: Iterable[R], near: Collection[str] | None = None) -> dict[str, R]:
     """Return the registration of each view for the models of a jurisdiction, out of all in the order of the log.
 
     ``near`` are the agencies in line with it, None is all. An id belongs to the first of them that registered it: its
@@ -282,7 +284,7 @@ def _read_through(
         table = source.table()
         columns = table.columns
         if columns is None:
-            columns = _columns_of(_some(table.rows(), registered))
+            columns = _columns_of(_registered_rows(table.rows(), registered))
     taken = {*DATASET_COLUMNS}  # two columns are ours; SQL does not tell capitals apart in names
     for name in columns:
         if not name or name.lower() in taken:
@@ -294,7 +296,7 @@ def _read_through(
 
     def rows() -> Iterator[tuple[str | None, ...]]:
         with _refusals(), SourceFile(path, layout) as source:
-            for row in _some(source.table().rows(), registered):
+            for row in _registered_rows(source.table().rows(), registered):
                 cells = _cells(row)
                 yield tuple(cells.get(name) for name in columns)
 
@@ -337,7 +339,7 @@ def _columns_of(rows: Iterator[SourceRow]) -> tuple[str, ...]:
     return tuple(columns)
 
 
-def _some(rows: Iterator[SourceRow], registered: DatasetRegistered) -> Iterator[SourceRow]:
+def _registered_rows(rows: Iterator[SourceRow], registered: DatasetRegistered) -> Iterator[SourceRow]:
     """Yield as many rows as were registered. Raises MalformedInput at the first too many, before it costs more."""
     for number, row in enumerate(rows, start=1):
         if number > registered.rows:

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from ledger.core.encoding import canonical
 from ledger.core.errors import MalformedInput
 from ledger.core.supervision import finding_digest, lead_id_of
-from ledger.supervision.models.conditions import EVIDENCE, bound, matching, query_of
+from ledger.supervision.models.conditions import EVIDENCE, bindings_of, matching_rows, query_of
 from ledger.supervision.models.definition import Cel, Model, Template, text_of
 from ledger.supervision.models.templates import dataset_of
 from ledger.supervision.runs.query_session import QuerySession, quoted
@@ -69,11 +69,11 @@ def find(
     if (dataset_id := dataset_of(model.condition, values)) is not None:
         session.require_dataset(dataset_id)
     if isinstance(model.condition, Cel):
-        rows = matching(model.condition.expression, _all_rows(model.condition.view, session, as_of), values, as_of)
+        rows = matching_rows(model.condition.expression, _all_rows(model.condition.view, session, as_of), values, as_of)
     else:
         by_template = isinstance(model.condition, Template)
-        rows = iter(session.rows(query.sql, bound(query, values), as_of, by_template=by_template))
-    return _united(_findings(model, rows, refused))
+        rows = iter(session.rows(query.sql, bindings_of(query, values), as_of, by_template=by_template))
+    return _merge_by_key(_findings(model, rows, refused))
 
 
 def _all_rows(view: str, session: QuerySession, as_of: datetime) -> Iterator[Mapping[str, Any]]:
@@ -128,7 +128,7 @@ def _sorted(digests: Any) -> tuple[str, ...]:
     return tuple(sorted({digest for digest in digests or () if digest is not None}))
 
 
-def _united(findings: Iterable[ModelFinding]) -> list[ModelFinding]:
+def _merge_by_key(findings: Iterable[ModelFinding]) -> list[ModelFinding]:
     """Unite rows of one key into one finding: the values of the first by their bytes, the evidence of all."""
     by_key: dict[bytes, ModelFinding] = {}
     order = lambda finding: (canonical.encode(finding.key), canonical.encode(finding.values))  # noqa: E731

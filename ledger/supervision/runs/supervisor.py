@@ -36,7 +36,7 @@ from ledger.supervision.leads import lead_of, procuratorate_for
 from ledger.supervision.model_faults import ModelRefused, Wording
 from ledger.supervision.models.definition import Model, Sql
 from ledger.supervision.models.sql_guard import QueryRefused
-from ledger.supervision.runs.datasets import Registered, current
+from ledger.supervision.runs.datasets import Registered, current_registrations
 from ledger.supervision.runs.findings import ModelFinding
 from ledger.supervision.runs.model_runner import ModelRunner
 from ledger.supervision.view_catalogue import dataset_view
@@ -93,26 +93,26 @@ class SupervisionLog:
         self._system = system
         self._runner = runner or ModelRunner()
         self._versions: tuple[tuple[str, int], ...] = ()
-        self._standing = ActiveModels()
+        self._active = ActiveModels()
 
-    def standing(self) -> ActiveModels:
+    def active_models(self) -> ActiveModels:
         """Return the models that are published or adopted and not retired, read anew if one has changed."""
         with self._database.read() as connection:
             rows = supervision.list_models(connection, Page(MODELS_AT_MOST, None), retired=False)
             versions = tuple((str(row["model_id"]), int(row["updated_index"])) for row in rows)
             if versions == self._versions:
-                return self._standing
+                return self._active
             agencies = self.authority().agencies
             states = [
                 supervision_streams.matter_of(connection, STREAM + model_id, agencies) for model_id, _ in versions
             ]
         runs = [run for state in states if isinstance(state, ModelState) for run in self._runs(state)]
-        self._standing = ActiveModels(
+        self._active = ActiveModels(
             tuple(run for run in runs if isinstance(run, ModelRun)),
             tuple(run for run in runs if isinstance(run, RunFault)),
         )
         self._versions = versions
-        return self._standing
+        return self._active
 
     def _runs(self, state: ModelState) -> Iterator[ModelRun | RunFault]:
         """Yield who runs the model: its publisher by its defaults, unless it adopted its own model with others."""
@@ -130,7 +130,7 @@ class SupervisionLog:
                 logger.warning("a model is not run", model=state.model_id, version=version, reason=error.for_operator)
                 yield fault_of(state.model_id, agency, error)
 
-    def known(self, lead_ids: Iterable[str]) -> frozenset[str]:
+    def raised_among(self, lead_ids: Iterable[str]) -> frozenset[str]:
         """Return those of the leads that were raised."""
         with self._database.read() as connection:
             heads = log.heads(connection, [("supervision", lead_id) for lead_id in lead_ids])
@@ -156,7 +156,7 @@ class SupervisionLog:
             return ()
         agencies = self.authority().agencies
         near = {name for name, agency in agencies.items() if in_line(agency, agencies[procuratorate])}
-        registered = current(self._registered(size), near).get(dataset_view(dataset_id))
+        registered = current_registrations(self._registered(size), near).get(dataset_view(dataset_id))
         if registered is None:
             raise NotFound(f"no data set {dataset_id} is registered", field="dataset_id")
         cited = CitedDataset(
@@ -164,7 +164,7 @@ class SupervisionLog:
         )
         return (cited,)
 
-    def put(self, lead: LeadRaised) -> bool:
+    def append(self, lead: LeadRaised) -> bool:
         """Record the lead durably; return False if another process raised it meanwhile."""
         try:
             self._system.append(lead, Stream(kind="supervision", id=lead.lead_id))
@@ -234,37 +234,37 @@ class Supervisor:
             self.step()
         except TallystickError as error:
             logger.warning("supervision cannot look", reason=error.for_operator)
-            self._say_that_none_runs(fault_of(ALL, "", error))
+            self._report_that_none_runs(fault_of(ALL, "", error))
         except Exception as error:
             logger.exception("supervision cannot look for a reason that nobody foresaw")
-            self._say_that_none_runs(RunFault(ALL, "", type(error).__name__))
+            self._report_that_none_runs(RunFault(ALL, "", type(error).__name__))
 
     def step(self) -> int:
         """Look at what has changed, or at everything if that is due; return the number of leads raised."""
-        standing = self.record.standing()
-        if not standing.runs and not standing.faults:
+        active = self.record.active_models()
+        if not active.runs and not active.faults:
             self._faults.clear()
             self.state = replace(self.state, faults=())
             return 0
         head = self.views.refresh()
         touched = self.views.touched(self._looked, head)
-        if touched is None or standing is not self._ran or time.monotonic() >= self._next_whole:
-            return self._look_at_all(standing, head)
-        small = [run for run in standing.runs if run.model.scope == "case"] if touched else []
+        if touched is None or active is not self._ran or time.monotonic() >= self._next_whole:
+            return self._look_at_all(active, head)
+        small = [run for run in active.runs if run.model.scope == "case"] if touched else []
         raised = self._look(small, cases=touched)
         self._looked = head
-        self.state = replace(self.state, raised=self.state.raised + raised, faults=self._told_faults())
+        self.state = replace(self.state, raised=self.state.raised + raised, faults=self._sorted_faults())
         return raised
 
-    def _look_at_all(self, standing: ActiveModels, head: LogHead) -> int:
+    def _look_at_all(self, active: ActiveModels, head: LogHead) -> int:
         began = time.monotonic()
-        self._faults = {(fault.model_id, fault.procuratorate): fault for fault in standing.faults}
-        raised = self._look(standing.runs)
+        self._faults = {(fault.model_id, fault.procuratorate): fault for fault in active.faults}
+        raised = self._look(active.runs)
         took = time.monotonic() - began
         self._next_whole = began + took + max(self._interval_s, REST * took)
-        self._ran, self._looked = standing, head
+        self._ran, self._looked = active, head
         raised_so_far = self.state.raised + raised
-        self.state = RunState(self._clock(), head.size, int(took * 1000), raised_so_far, self._told_faults())
+        self.state = RunState(self._clock(), head.size, int(took * 1000), raised_so_far, self._sorted_faults())
         return raised
 
     def _look(self, runs: Iterable[ModelRun], *, cases: frozenset[str] | None = None) -> int:
@@ -283,7 +283,7 @@ class Supervisor:
                 findings = self._findings(run, export, as_of)
                 if cases is not None and isinstance(run.model.condition, Sql):
                     lead_ids = frozenset(finding.lead_id for finding in findings)
-                    hinted.append((run, lead_ids - self.record.known(lead_ids)))
+                    hinted.append((run, lead_ids - self.record.raised_among(lead_ids)))
                 else:
                     raised += self._raise(run, findings, export.size, as_of)
         # SQL says of itself that a finding depends on one case alone, and may be wrong: what it finds in some cases is
@@ -311,19 +311,19 @@ class Supervisor:
         try:
             result = self._runner.run(export, run.model, run.parameters, as_of)
         except TallystickError as error:
-            self._take_note(run, error)
+            self._note_error(run, error)
             return []
         except Exception as error:  # a defect of ours at one model: the others are run
             logger.exception("a model failed for a reason that nobody foresaw", model=run.model.model_id)
             self._keep_fault(run, RunFault(run.model.model_id, run.procuratorate, type(error).__name__))
             return []
         if result.refused_row is not None:
-            self._take_note(run, result.refused_row)
+            self._note_error(run, result.refused_row)
         return result.findings
 
     def _raise(self, run: ModelRun, findings: Sequence[ModelFinding], size: int, as_of: datetime) -> int:
         """Raise the findings that are new as leads and return their number; a fault of one stays with it."""
-        already, raised = self.record.known(finding.lead_id for finding in findings), 0
+        already, raised = self.record.raised_among(finding.lead_id for finding in findings), 0
         agencies = self.record.authority().agencies
         for finding in findings:
             if finding.lead_id in already:
@@ -331,7 +331,7 @@ class Supervisor:
             procuratorate, supervised = procuratorate_for(agencies, finding.supervised), finding.supervised
             if procuratorate is None:
                 message = f"no procuratorate supervises {supervised}: nobody is told of {finding.lead_id}"
-                self._take_note(run, NotFound(message, field="supervised"))
+                self._note_error(run, NotFound(message, field="supervised"))
                 continue
             if not is_within(agencies[supervised], agencies[run.procuratorate]):
                 continue  # the agency that must answer is outside the jurisdiction of who runs the model
@@ -340,7 +340,7 @@ class Supervisor:
             except Unavailable:
                 raise  # nothing can be written now: all of it is looked at again
             except TallystickError as error:
-                self._take_note(run, error)
+                self._note_error(run, error)
             except Exception as error:  # a defect of ours at what one model finds: others' findings are raised
                 logger.exception("a lead failed for a reason that nobody foresaw", model=run.model.model_id)
                 self._keep_fault(run, RunFault(run.model.model_id, run.procuratorate, type(error).__name__))
@@ -357,14 +357,14 @@ class Supervisor:
             events=self.record.events(finding.evidence),
             datasets=self.record.datasets(finding.dataset_id, finding.dataset_rows, size, run.procuratorate),
         )
-        is_new = self.record.put(lead)
+        is_new = self.record.append(lead)
         if is_new:
             logger.info("lead raised", lead=lead.lead_id, model=lead.model_id, supervised=lead.supervised)
         return is_new
 
     # -- what is wrong -------------------------------------------------------------------------------------------------
 
-    def _take_note(self, run: ModelRun, error: TallystickError) -> None:
+    def _note_error(self, run: ModelRun, error: TallystickError) -> None:
         model_id = run.model.model_id
         logger.warning("a model cannot be run", model=model_id, agency=run.procuratorate, reason=error.for_operator)
         self._keep_fault(run, fault_of(model_id, run.procuratorate, error))
@@ -373,11 +373,11 @@ class Supervisor:
         """Keep the first fault of a run until everything is looked at again."""
         self._faults.setdefault((run.model.model_id, run.procuratorate), fault)
 
-    def _told_faults(self) -> tuple[RunFault, ...]:
+    def _sorted_faults(self) -> tuple[RunFault, ...]:
         return tuple(fault for _, fault in sorted(self._faults.items()))
 
-    def _say_that_none_runs(self, why: RunFault) -> None:
-        self.state = replace(self.state, faults=(why, *self._told_faults()))
+    def _report_that_none_runs(self, why: RunFault) -> None:
+        self.state = replace(self.state, faults=(why, *self._sorted_faults()))
 
 
 def _procuratorate(run: ModelRun) -> str:

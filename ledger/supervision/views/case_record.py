@@ -65,7 +65,7 @@ def _named(value: Struct) -> Iterator[tuple[Noun, str]]:
                 yield noun, part
 
 
-class Logged(Struct, frozen=True):
+class LoggedEvent(Struct, frozen=True):
     """An event of the log: its index, the digest of its payload, when it was signed (unix seconds)."""
 
     log_index: int
@@ -81,7 +81,7 @@ class Logged(Struct, frozen=True):
 class CaseStep(Struct, frozen=True):
     """An event with the case before and after it."""
 
-    event: Logged
+    event: LoggedEvent
     before: CaseState | None
     after: CaseState
     flags: tuple[Flag, ...]
@@ -117,7 +117,7 @@ class CaseRecord:
         self.calendar = calendar
 
     @cached_property
-    def _naming(self) -> Mapping[tuple[Noun, str], tuple[CaseStep, ...]]:
+    def _steps_by_name(self) -> Mapping[tuple[Noun, str], tuple[CaseStep, ...]]:
         steps_by_name: dict[tuple[Noun, str], list[CaseStep]] = {}
         for step in self.steps:
             for noun, ids in step.named.ids.items():
@@ -125,9 +125,9 @@ class CaseRecord:
                     steps_by_name.setdefault((noun, name), []).append(step)
         return {key: tuple(steps) for key, steps in steps_by_name.items()}
 
-    def naming(self, noun: Noun, name: str, *bodies: type[Body]) -> tuple[CaseStep, ...]:
+    def steps_naming(self, noun: Noun, name: str, *bodies: type[Body]) -> tuple[CaseStep, ...]:
         """Return the steps whose events name it, only those of these types if some are given."""
-        steps = self._naming.get((noun, name), ())
+        steps = self._steps_by_name.get((noun, name), ())
         return tuple(step for step in steps if isinstance(step.body, bodies)) if bodies else steps
 
     def at(self, sequence: int) -> CaseStep:
@@ -135,7 +135,7 @@ class CaseRecord:
         return self.steps[sequence]
 
 
-def read_case(events: Iterable[Logged], acts: Acts, book: Rulebook, calendar: WorkCalendar) -> CaseRecord:
+def read_case(events: Iterable[LoggedEvent], acts: Acts, book: Rulebook, calendar: WorkCalendar) -> CaseRecord:
     """Fold the events of one stream. Raises what the fold raises."""
     steps: list[CaseStep] = []
     for event in events:

@@ -36,7 +36,7 @@ def cases(of: CaseRecord) -> Iterator[Row]:
 
 def persons(of: CaseRecord) -> Iterator[Row]:
     for person in of.state.persons.values():
-        naming = of.naming("person", person.person_id, case.PersonNamed)
+        naming = of.steps_naming("person", person.person_id, case.PersonNamed)
         yield (
             of.case_id,
             person.person_id,
@@ -50,7 +50,7 @@ def persons(of: CaseRecord) -> Iterator[Row]:
 
 def measures(of: CaseRecord) -> Iterator[Row]:
     for measure_id, measure in of.state.measures.items():
-        steps = of.naming("measure", measure_id)
+        steps = of.steps_naming("measure", measure_id)
         extended = [step for step in steps if isinstance(step.body, case.MeasureExtended)]
         grounds = [step.body.qualifying_ground for step in extended if isinstance(step.body, case.MeasureExtended)]
         imposed = ended_by = None

@@ -18,7 +18,7 @@ _ANSWERS = (handover.HandoverAccepted, handover.HandoverRefused, handover.Handov
 
 def _steps_of(of: CaseRecord, sent: Handover, *bodies: type[Body]) -> tuple[CaseStep, ...]:
     """Return the steps whose events are about this handover itself: a return names the one that it sends back, too."""
-    steps = of.naming("handover", sent.handover_id, *bodies)
+    steps = of.steps_naming("handover", sent.handover_id, *bodies)
     return tuple(step for step in steps if getattr(step.body, "handover_id", None) == sent.handover_id)
 
 
@@ -138,7 +138,7 @@ def discrepancies(of: CaseRecord) -> Iterator[Row]:
     for discrepancy_id, discrepancy in of.state.discrepancies.items():
         sent = of.state.handovers.get(discrepancy.handover_id)
         opened = next((step for step in of.steps if discrepancy_id in step.after.discrepancies), of.steps[0])
-        signed = of.naming("discrepancy", discrepancy_id, handover.DiscrepancyResolved)
+        signed = of.steps_naming("discrepancy", discrepancy_id, handover.DiscrepancyResolved)
         resolved = next((step for step in signed if step.after.discrepancies[discrepancy_id].is_resolved), None)
         yield (
             of.case_id,
@@ -159,7 +159,7 @@ def discrepancies(of: CaseRecord) -> Iterator[Row]:
 
 def custody_changes(of: CaseRecord) -> Iterator[Row]:
     for change in of.state.custody_changes.values():
-        steps = of.naming("custody_change", change.custody_change_id)
+        steps = of.steps_naming("custody_change", change.custody_change_id)
         requested = next((step for step in steps if isinstance(step.body, CustodyChangeRequested)), None)
         yield (
             of.case_id,
@@ -179,7 +179,7 @@ _FREEZES = (item.ItemFrozen, item.ItemFreezeRenewed)
 
 def items(of: CaseRecord) -> Iterator[Row]:
     for thing in of.state.items.values():
-        steps = of.naming("item", thing.item_id)
+        steps = of.steps_naming("item", thing.item_id)
         own = [step for step in steps if step.payload.event_type.startswith("item.")]
         first = next((step for step in steps if step.before is None or thing.item_id not in step.before.items), None)
         froze = [step for step in own if isinstance(step.body, _FREEZES)]
@@ -283,7 +283,7 @@ def examinations(of: CaseRecord) -> Iterator[Row]:
             continue
         recorded = step.before.items[body.item_id]
         # The latest event before that names the item: the record that the examination is held against.
-        naming = of.naming("item", body.item_id)
+        naming = of.steps_naming("item", body.item_id)
         earlier = [before for before in naming if before.event.log_index < step.event.log_index]
         yield (
             of.case_id,

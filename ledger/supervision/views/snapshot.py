@@ -21,24 +21,24 @@ from ledger.config.secret_files import make_private_folder
 from ledger.core.encoding.digests import blake3_text
 from ledger.core.procedure.deadlines import WorkCalendar
 from ledger.core.procedure.rulebook import Rulebook
-from ledger.supervision.runs.datasets import Outside
+from ledger.supervision.runs.datasets import DatasetTable
 from ledger.supervision.runs.query_session import LIMITS, Limits, QuerySession, open_database, table_of
 from ledger.supervision.view_catalogue import views
 from ledger.supervision.views import snapshot_tables
-from ledger.supervision.views.case_record import Acts, Logged, read_case
+from ledger.supervision.views.case_record import Acts, LoggedEvent, read_case
 from ledger.supervision.views.case_rows import Row
 from ledger.supervision.views.supervision_rows import MatterRecord
 
 VERSION = 3  # of what the rows say: raised where a view is made otherwise of the same events
 CASES_AT_ONCE = 200
-OUTSIDE = ".outside"  # ends the names of files with data sets that are in no file yet
+DATASET_FILE = ".outside"  # ends the names of files with data sets that are in no file yet
 EXPORTS = "run-"  # begins the names of their folders, beside the file of the views
 _HEAD = {"mark": "VARCHAR", "size": "BIGINT", "digest": "VARCHAR", "settled": "BIGINT"}
 
 logger = structlog.get_logger(__name__)
 
 
-def no_datasets(_size: int, _near: Collection[str] | None) -> Mapping[str, Outside]:
+def no_datasets(_size: int, _near: Collection[str] | None) -> Mapping[str, DatasetTable]:
     """Return no data sets."""
     return {}
 
@@ -71,9 +71,9 @@ def exported_session(export: Export, limits: Limits) -> Iterator[QuerySession]:
     """Open a session over an export; it answers as one of ``Views`` does."""
     connection = snapshot_tables.open_export(Path(export.folder), limits)
     try:
-        snapshot_tables.show(connection, None)
+        snapshot_tables.create_views(connection, None)
         for name, path in export.datasets.items():
-            connection.register(name, snapshot_tables.mapped(Path(path)))
+            connection.register(name, snapshot_tables.map_table(Path(path)))
         yield QuerySession(connection, size=export.size, datasets=tuple(export.datasets), limits=limits)
     finally:
         connection.close()
@@ -99,7 +99,7 @@ class ViewSource(Protocol):
         """Return the cases with events at ``start <= index < end``, sorted."""
         ...
 
-    def case(self, case_id: str, end: int) -> list[Logged]:
+    def case(self, case_id: str, end: int) -> list[LoggedEvent]:
         """Return the events of a case below ``end``, in their order."""
         ...
 
@@ -123,7 +123,7 @@ class ViewSource(Protocol):
         ...
 
 
-class LeftWith(Protocol):
+class LeftDigest(Protocol):
     """Remembers with what digest the file of the views was left, out of reach of whoever writes to the file."""
 
     def last(self) -> str | None:
@@ -147,8 +147,8 @@ class Views:
         *,
         mark: str,
         limits: Limits = LIMITS,
-        datasets: Callable[[int, Collection[str] | None], Mapping[str, Outside]] = no_datasets,
-        left_with: LeftWith | None = None,
+        datasets: Callable[[int, Collection[str] | None], Mapping[str, DatasetTable]] = no_datasets,
+        left_with: LeftDigest | None = None,
     ):
         """Set up views over a source; ``path`` None keeps them in memory.
 
@@ -199,20 +199,20 @@ class Views:
         *,
         jurisdiction: str | None = None,
         now: datetime | None = None,
-        outside: bool = False,
+        with_datasets: bool = False,
     ) -> Iterator[QuerySession]:
         """Open a session over all cases, or over these, at one tree size, whatever is written meanwhile.
 
-        With a ``jurisdiction`` only over what its procuratorates may see ``now``. ``outside`` includes registered data
-        sets, which are for runs of models alone: they name persons.
+        With a ``jurisdiction`` only over what its procuratorates may see ``now``. ``with_datasets`` includes registered
+        data sets, which are for runs of models alone: they name persons.
         """
         with self._lock:
             connection = self._open().cursor()
         try:
             connection.execute("BEGIN TRANSACTION")
-            snapshot_tables.show(connection, cases, jurisdiction=jurisdiction, now=now)
+            snapshot_tables.create_views(connection, cases, jurisdiction=jurisdiction, now=now)
             size, _ = _kept_head(connection)
-            datasets = self._outside(connection, size, jurisdiction) if outside else {}
+            datasets = self._dataset_tables(connection, size, jurisdiction) if with_datasets else {}
             for name, dataset in datasets.items():
                 connection.register(name, dataset.table)
             yield QuerySession(connection, size=size, datasets=tuple(datasets), limits=self._limits)
@@ -227,7 +227,7 @@ class Views:
         with self._lock:
             connection = self._open().cursor()
         try:
-            self._outside(connection, _kept_head(connection)[0], jurisdiction)
+            self._dataset_tables(connection, _kept_head(connection)[0], jurisdiction)
         finally:
             connection.close()
 
@@ -247,19 +247,19 @@ class Views:
                 connection.execute("BEGIN TRANSACTION")
                 snapshot_tables.export(connection, Path(folder), cases, jurisdiction=jurisdiction, now=now)
                 size, _ = _kept_head(connection)
-                outside = self._outside(connection, size, jurisdiction)
+                datasets = self._dataset_tables(connection, size, jurisdiction)
                 connection.execute("ROLLBACK")
                 files = {
-                    name: dataset.path or snapshot_tables.write(Path(folder, f"{name}{OUTSIDE}"), dataset.table)
-                    for name, dataset in outside.items()
+                    name: dataset.path or snapshot_tables.write(Path(folder, f"{name}{DATASET_FILE}"), dataset.table)
+                    for name, dataset in datasets.items()
                 }
                 yield Export(folder, size, files)
         finally:
             connection.close()
 
-    def _outside(
+    def _dataset_tables(
         self, connection: duckdb.DuckDBPyConnection, size: int, jurisdiction: str | None
-    ) -> Mapping[str, Outside]:
+    ) -> Mapping[str, DatasetTable]:
         """Return the data sets that a jurisdiction's models compare with: of its agencies, of those above and below."""
         return self._datasets(size, None if jurisdiction is None else snapshot_tables.in_line(connection, jurisdiction))
 

@@ -174,7 +174,7 @@ WHERE starts_with(jurisdiction || '/', $jurisdiction || '/') OR starts_with($jur
 """
 
 
-def show(
+def create_views(
     connection: duckdb.DuckDBPyConnection,
     case_ids: Iterable[str] | None,
     *,
@@ -188,9 +188,9 @@ def show(
     those above.
     """
     set_moment(connection, datetime(1970, 1, 1, tzinfo=UTC))  # each query sets its own
-    within = _within(connection, case_ids, jurisdiction, now)
-    shown = {view: f"SELECT * FROM ({_shown(view)}){within[view]}" for view in OF_A_CASE}  # noqa: S608 - of the catalogue
-    shown |= {view: f"{_kept(view)}{within[view]}" for view in (*OF_A_MATTER, *OF_THE_LOG)}
+    within = _restrictions(connection, case_ids, jurisdiction, now)
+    shown = {view: f"SELECT * FROM ({_view_sql(view)}){within[view]}" for view in OF_A_CASE}  # noqa: S608 - of the catalogue
+    shown |= {view: f"{_select_all(view)}{within[view]}" for view in (*OF_A_MATTER, *OF_THE_LOG)}
     connection.execute("".join(f"CREATE TEMP VIEW {quoted(view)} AS {sql};" for view, sql in shown.items()))
 
 
@@ -203,9 +203,9 @@ def export(
     now: datetime | None = None,
 ) -> None:
     """Write all rows that the views of a jurisdiction, or of these cases, are made of: a file for each table."""
-    within = _within(connection, case_ids, jurisdiction, now)
+    within = _restrictions(connection, case_ids, jurisdiction, now)
     for name in (*OF_A_CASE, *OF_A_MATTER, *OF_THE_LOG, "anchors"):
-        reader = connection.sql(f"{_kept(name)}{within.get(name, '')}").to_arrow_reader(EXPORTED_AT_ONCE)
+        reader = connection.sql(f"{_select_all(name)}{within.get(name, '')}").to_arrow_reader(EXPORTED_AT_ONCE)
         assert reader is not None, "it is a selection"
         with pyarrow.ipc.new_file(str(folder / f"{name}{ARROW}"), reader.schema) as writer:
             for batch in reader:
@@ -224,21 +224,21 @@ def open_export(folder: Path, limits: Limits) -> duckdb.DuckDBPyConnection:
     connection = open_database(limits=limits)
     connection.execute(f"CREATE SCHEMA {KEPT}")
     for file in sorted(folder.glob(f"*{ARROW}")):
-        connection.register(f"{KEPT}_{file.stem}", mapped(file))
+        connection.register(f"{KEPT}_{file.stem}", map_table(file))
         connection.execute(f"CREATE VIEW {KEPT}.{quoted(file.stem)} AS FROM {quoted(f'{KEPT}_{file.stem}')}")
     return connection
 
 
-def mapped(file: Path) -> pyarrow.Table:
+def map_table(file: Path) -> pyarrow.Table:
     """Map the table in an Arrow file; it is read as far as it is looked at."""
     return pyarrow.ipc.open_file(pyarrow.memory_map(str(file))).read_all()
 
 
-def _kept(table: str) -> str:
+def _select_all(table: str) -> str:
     return f"SELECT * FROM {KEPT}.{quoted(table)}"  # noqa: S608 - of the catalogue
 
 
-def _within(
+def _restrictions(
     connection: duckdb.DuckDBPyConnection,
     case_ids: Iterable[str] | None,
     jurisdiction: str | None,
@@ -269,7 +269,7 @@ def in_line(connection: duckdb.DuckDBPyConnection, jurisdiction: str) -> frozens
     return frozenset(agency for (agency,) in rows)
 
 
-def _shown(view: str) -> str:
+def _view_sql(view: str) -> str:
     if view == "events":
         names = views()[view].columns
         columns = ", ".join("a.anchored_at" if name == "anchored_at" else f"e.{quoted(name)}" for name in names)

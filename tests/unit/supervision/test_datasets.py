@@ -15,7 +15,7 @@ from ledger.core.errors import MalformedInput
 from ledger.core.events.record import TableLayout
 from ledger.deadlines.working_days import shipped_calendar
 from ledger.procedures import shipped_rulebook
-from ledger.supervision.runs.datasets import DatasetFiles, Datasets, Registered, current
+from ledger.supervision.runs.datasets import DatasetFiles, Datasets, Registered, current_registrations
 from ledger.supervision.runs.query_session import QueryRefused
 from ledger.supervision.views import Views
 from ledger.supervision.views.sources import BundleViewSource
@@ -118,9 +118,11 @@ def test_an_id_belongs_to_who_registered_it_first() -> None:
         Registered(agency, f"blake3:{number:064x}", dataset(CSV, rows=number))
         for number, agency in enumerate(("procuratorate-east", "police-east", "procuratorate-east"), start=1)
     )
-    assert current([first, other]) == {"dataset_pensions": first}
-    assert current([first, other, later]) == {"dataset_pensions": later}
-    assert current([first, other, later], {"police-east"}) == {"dataset_pensions": other}, "of those in line"
+    assert current_registrations([first, other]) == {"dataset_pensions": first}
+    assert current_registrations([first, other, later]) == {"dataset_pensions": later}
+    assert current_registrations([first, other, later], {"police-east"}) == {"dataset_pensions": other}, (
+        "of those in line"
+    )
 
 
 def test_a_session_asks_the_rows_beside_the_views(files: DatasetFiles) -> None:
@@ -144,7 +146,7 @@ def test_a_session_asks_the_rows_beside_the_views(files: DatasetFiles) -> None:
     )
     views.refresh()
     sql = 'SELECT "身份证" AS id, amount AS amount, row_digest, evidence FROM dataset_pension_list ORDER BY id'
-    with views.session(outside=True) as session:
+    with views.session(with_datasets=True) as session:
         rows = session.rows(sql, {}, AS_OF, by_template=True)
         with pytest.raises(QueryRefused, match="there is no view") as refused:
             session.rows(sql, {}, AS_OF)

@@ -12,7 +12,13 @@ import pytest
 
 from ledger.supervision.model_faults import ModelRefused
 from ledger.supervision.models.conditions import OWN_FUNCTIONS
-from ledger.supervision.models.model_file import ModelFile, model_id, parse_model, require_publishable, shipped_models
+from ledger.supervision.models.model_file import (
+    ModelFile,
+    model_id_of,
+    parse_model,
+    require_publishable,
+    shipped_models,
+)
 from ledger.supervision.models.templates import forms
 from ledger.supervision.runs.query_session import QuerySession
 from ledger.supervision.view_catalogue import views
@@ -41,7 +47,7 @@ def shipped_table() -> str:
     names = sorted(file.name for file in files("ledger.supervision.models").joinpath("shipped").iterdir())
     for file, text in zip(names, shipped_models().values(), strict=True):
         title = parse_model(text).title
-        lines.append(f"| {int(file[:2])} | `{model_id(file)}` | {title.en} | {title.zh} |")
+        lines.append(f"| {int(file[:2])} | `{model_id_of(file)}` | {title.en} | {title.zh} |")
     return "\n".join(lines)
 
 

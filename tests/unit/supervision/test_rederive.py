@@ -23,7 +23,7 @@ from ledger.deadlines.working_days import shipped_calendar
 from ledger.procedures import shipped_rulebook
 from ledger.store import log
 from ledger.supervision import leads as rederiving
-from ledger.supervision.leads import Held, LeadReport, rederive
+from ledger.supervision.leads import LeadMaterial, LeadReport, rederive
 from ledger.supervision.models.model_file import shipped_model
 from ledger.supervision.runs import supervisor
 from ledger.supervision.runs.model_runner import ModelRunner
@@ -52,7 +52,7 @@ def anchor(watched: Watched) -> None:
     anchor_present(watched.ledger, timestamp=NOW + 60, block_time=NOW + 60)
 
 
-def held_of(watched: Watched) -> Held:
+def held_of(watched: Watched) -> LeadMaterial:
     """Fetch what somebody holds: the lead's bundle and that of its case, the model, the agencies."""
     (lead,) = watched.leads()
     with watched.ledger.database.read() as connection:
@@ -61,7 +61,7 @@ def held_of(watched: Watched) -> Held:
         entries = [entry.envelope for entry in log.entries(connection, 0, size)]
     agencies = watched.supervisor.views._source.agencies()
     prover = watched.prover(TRUST)
-    return Held(
+    return LeadMaterial(
         lead=prover.bundle(entry.event_id),
         definition=THIRD_RETURN,
         cases={"case-1": prover.case_bundle("case-1")},
@@ -72,7 +72,7 @@ def held_of(watched: Watched) -> Held:
 
 def raised(
     folder: Path, *cases: Case, text: str = THIRD_RETURN, change: Callable[[LeadRaised], LeadRaised] | None = None
-) -> Held:
+) -> LeadMaterial:
     """Hold the one lead that the model raises in a ledger of these cases, signed by the service as ``change`` likes."""
     with watched_ledger(folder) as watched:
         watched.post(*cases)
@@ -85,7 +85,7 @@ def raised(
 
 
 @pytest.fixture(scope="module")
-def held(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Held]:
+def held(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LeadMaterial]:
     """Hold a lead about a third return, anchored; its case went on since."""
     with watched_ledger(tmp_path_factory.mktemp("rederive")) as watched:
         case = sent_back("case-1", 3)
@@ -98,11 +98,11 @@ def held(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Held]:
         yield held_of(watched)
 
 
-def checked(held: Held) -> LeadReport:
+def checked(held: LeadMaterial) -> LeadReport:
     return rederive(held, trusting(held), shipped_rulebook(), shipped_calendar())
 
 
-def trusting(held: Held) -> Trust:
+def trusting(held: LeadMaterial) -> Trust:
     """Return the trust file that names the blocks of what is held, as far as that can be read."""
     bundles: list[Bundle | CaseBundle] = []
     for decode, files in (
@@ -119,7 +119,7 @@ def results(report: LeadReport) -> dict[str, str]:
     return {step.name: step.result for step in report.steps}
 
 
-def test_a_lead_is_found_again_in_the_events_that_it_cites(held: Held) -> None:
+def test_a_lead_is_found_again_in_the_events_that_it_cites(held: LeadMaterial) -> None:
     """By its model, parameters, tree size and moment: the same finding, in the same words, whatever came after it."""
     report = checked(held)
     assert report.verdict == "intact", report.steps
@@ -137,7 +137,7 @@ def other_words(payload: dict[str, Any]) -> None:
     payload["body"]["says"]["en"] = "Nothing to see here."
 
 
-FAULTS: dict[str, tuple[Callable[[Held], Held], str, str]] = {
+FAULTS: dict[str, tuple[Callable[[LeadMaterial], LeadMaterial], str, str]] = {
     "the lead says something else": (
         lambda held: replace(held, lead=with_payload(held.lead, other_words)),
         "lead",
@@ -158,7 +158,7 @@ FAULTS: dict[str, tuple[Callable[[Held], Held], str, str]] = {
 
 
 @pytest.mark.parametrize("name", FAULTS)
-def test_what_was_changed_is_named(held: Held, name: str) -> None:
+def test_what_was_changed_is_named(held: LeadMaterial, name: str) -> None:
     """The step that fails, and the verdict."""
     change, step, verdict = FAULTS[name]
     report = checked(change(held))
@@ -172,14 +172,14 @@ def cut(data: bytes, last: int) -> bytes:
     return json.dumps(bundle).encode()
 
 
-def test_a_lead_that_the_events_do_not_bear_is_refused(held: Held) -> None:
+def test_a_lead_that_the_events_do_not_bear_is_refused(held: LeadMaterial) -> None:
     """With the events up to the second return alone there is no third one to cite, nor to find."""
     report = checked(replace(held, cases={"case-1": cut(held.cases["case-1"], 10)}))
     assert report.verdict == "tampered"
     assert [step.name for step in report.faults] == ["cited", "end", "finding"]
 
 
-def test_a_case_that_goes_on_shows_by_itself_that_nothing_is_left_out(held: Held) -> None:
+def test_a_case_that_goes_on_shows_by_itself_that_nothing_is_left_out(held: LeadMaterial) -> None:
     """No entries of the log are asked for; an event left out between breaks the order."""
     assert checked(replace(held, entries=None)).verdict == "intact"
     bundle = json.loads(held.cases["case-1"])
@@ -188,7 +188,7 @@ def test_a_case_that_goes_on_shows_by_itself_that_nothing_is_left_out(held: Held
     assert next(step.name for step in report.faults) == "cases"
 
 
-def test_a_payload_that_is_withheld_is_no_fault(held: Held) -> None:
+def test_a_payload_that_is_withheld_is_no_fault(held: LeadMaterial) -> None:
     """What rests on it cannot be checked, and nothing is called tampered."""
     bundle = json.loads(held.cases["case-1"])
     del bundle["events"][0]["payload"]
@@ -218,7 +218,7 @@ def test_a_query_over_all_cases_is_not_checked_by_some(
     assert results(report)[step] == result
 
 
-def test_a_model_that_takes_too_much_says_nothing_of_the_lead(held: Held) -> None:
+def test_a_model_that_takes_too_much_says_nothing_of_the_lead(held: LeadMaterial) -> None:
     """A lead is found again in a worker process, within what a request may take; what comes to its end there was not
     checked, and is no fault of the lead."""
     workers = WorkerPool(1, modules=("cel", "ledger.supervision.runs.model_runner"))
@@ -293,8 +293,8 @@ def test_what_the_lead_says_must_be_what_the_finding_says(tmp_path: Path, name: 
 
 def sign_as_it_likes(watched: Watched, change: Callable[[LeadRaised], LeadRaised]) -> None:
     record = watched.supervisor.record
-    put = record.put
-    record.put = lambda lead: put(change(lead))  # type: ignore[method-assign]
+    append = record.append
+    record.append = lambda lead: append(change(lead))  # type: ignore[method-assign]
 
 
 def test_before_it_is_anchored_that_is_said(tmp_path: Path) -> None:
@@ -306,7 +306,7 @@ def test_before_it_is_anchored_that_is_said(tmp_path: Path) -> None:
         assert checked(held_of(watched)).verdict == "not_yet_anchored"
 
 
-def pensioner(watched: Watched, data: bytes) -> Held:
+def pensioner(watched: Watched, data: bytes) -> LeadMaterial:
     """Register a pension list, and hold the lead on somebody in it who serves a sentence."""
     case = Case("case-1", start=NOW - 3600, step=1).open().name("li", role="defendant")
     case.say(CaseStageEntered, stage="execution")

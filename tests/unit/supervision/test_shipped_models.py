@@ -14,7 +14,7 @@ from ledger.core.events import terms
 from ledger.procedures import shipped_rulebook
 from ledger.supervision.models.definition import Template
 from ledger.supervision.models.model_file import (
-    model_id,
+    model_id_of,
     parse_model,
     require_publishable,
     shipped_model,
@@ -72,7 +72,7 @@ def test_every_rule_ships() -> None:
     folder = files("ledger.supervision.models").joinpath("shipped")
     names = sorted(file.name for file in folder.iterdir())
     assert {int(name[:2]) for name in names} == set(range(1, 18))
-    assert [parse_model(MODELS[model_id(name)]).model_id for name in names] == [model_id(name) for name in names]
+    assert [parse_model(MODELS[model_id_of(name)]).model_id for name in names] == [model_id_of(name) for name in names]
 
 
 def test_a_shipped_model_is_found_by_name() -> None:

@@ -20,9 +20,9 @@ from ledger.core.events.terms import EventRef, Quantity
 from ledger.deadlines.working_days import shipped_calendar
 from ledger.procedures import shipped_rulebook
 from ledger.supervision.view_catalogue import views
-from ledger.supervision.views import Logged, Views
+from ledger.supervision.views import LoggedEvent, Views
 from ledger.supervision.views.case_rows import Row
-from ledger.supervision.views.snapshot import LeftWith
+from ledger.supervision.views.snapshot import LeftDigest
 from ledger.supervision.views.snapshot_tables import OF_A_CASE
 from ledger.supervision.views.sources import BundleViewSource
 from tests.testkit.builders import POLICE, PROCURATORATE, Event, clerk
@@ -39,13 +39,13 @@ AGENCIES: list[Row] = [
 def log_of(events: Iterable[Event], anchors: Iterable[Row] = ()) -> BundleViewSource:
     """Return a log of these events in this order."""
     logged = [
-        Logged(index, event.digest, event.envelope.signed_at, event.payload) for index, event in enumerate(events)
+        LoggedEvent(index, event.digest, event.envelope.signed_at, event.payload) for index, event in enumerate(events)
     ]
     return BundleViewSource(logged, shipped_rulebook(), agencies=AGENCIES, anchors=anchors)
 
 
 def made(
-    log: BundleViewSource, path: Path | None = None, mark: str = "test", left_with: LeftWith | None = None
+    log: BundleViewSource, path: Path | None = None, mark: str = "test", left_with: LeftDigest | None = None
 ) -> Views:
     return Views(path, log, shipped_rulebook(), shipped_calendar(), mark=mark, left_with=left_with)
 

@@ -375,7 +375,7 @@ def test_while_nothing_can_be_written_nothing_is_lost(watched: Watched, monkeypa
         raise Unavailable("the log takes nothing", code="unavailable")
 
     with monkeypatch.context() as patched:
-        patched.setattr(watched.supervisor.record, "put", full)
+        patched.setattr(watched.supervisor.record, "append", full)
         watched.supervisor.try_step()
     assert faults(watched) == {("*", ""): "the log takes nothing"}
     watched.supervisor.try_step()
