@@ -10,11 +10,11 @@ from typing import Literal, NamedTuple, TypeVar
 from msgspec import Struct
 
 from ledger.core.custody import Act, CaseState, Flag, fold
-from ledger.core.custody.due_dates import Deadline, deadlines
+from ledger.core.custody.due_dates import deadlines
 from ledger.core.encoding import canonical
 from ledger.core.events import VERSION, Body, Payload, Stream, digest_of, make_payload
 from ledger.core.events.terms import EventRef
-from ledger.core.procedure.legal_days import DAY, SHANGHAI, instant_text, legal_day
+from ledger.core.procedure.legal_days import SHANGHAI, instant_text, legal_day
 from ledger.deadlines.working_days import shipped_calendar
 from ledger.procedures import shipped_rulebook
 from scripts.histories.agencies import City, SimulatedOfficer
@@ -179,48 +179,10 @@ class SimulatedCase:
             raise EndOfHistory
         before = self.steps[-1].after if self.steps else None
         recorded_at = int(self.now.timestamp()) + self.chance.randint(5, 90)
-        payload = self._payload(body, by, claimed, recorded_at)
-        encoded = canonical.encode(payload)
-        event = SimulatedEvent(payload, encoded, digest_of(encoded), recorded_at, by)
-        after, flags = fold(before, Act(payload, event.digest, recorded_at, BOOK))
-        self.steps.append(SimulatedStep(before, event, after, flags))
-        return event
-
-    def on(self, day: date, hour: int = 9) -> None:
-        """Go on to this day's hour, or stay if it is later already."""
-        earliest = datetime.combine(day, time(hour), SHANGHAI).astimezone(UTC)
-        self.now = max(self.now, earliest + timedelta(minutes=self.chance.randint(0, 50)))
-
-    def days(self, least: int, most: int | None = None) -> None:
-        """Go on by so many days."""
-        self.on(self.today + self.chance.randint(least, least if most is None else most) * DAY)
-
-    def plant(self, rule: int, part: str, *subjects: str) -> None:
-        """Enter a breach in the answer key."""
-        self.planted.append(Breach(rule, part, self.case_id, subjects))
-
-    def running(self, clock: str, subject: str | None = None) -> list[Deadline]:
-        """Return the clocks of this name that run now."""
-        clocks = deadlines(self.state, BOOK, CALENDAR, self.now + timedelta(seconds=1))
-        return [
-            running_clock
-            for running_clock in clocks
-            if running_clock.clock == clock
-            and not running_clock.stopped_at
-            and subject in (None, running_clock.subject)
-        ]
-
-    def last_day(self, clock: str) -> date | None:
-        """Return the earliest last day of those clocks; None if none runs or the holidays are unknown."""
-        return min(
-            (running_clock.last_day for running_clock in self.running(clock) if running_clock.last_day), default=None
-        )
-
-    def _payload(self, body: Body, by: SimulatedOfficer, claimed: str, recorded_at: int) -> Payload:
         sequence = len(self.steps)
         noise = sha256(f"{self.case_id} {sequence}".encode()).hexdigest()
         stamp = f"{recorded_at * 1000:012x}"
-        return make_payload(
+        payload = make_payload(
             body=body,
             version=VERSION,
             event_id=f"{stamp[:8]}-{stamp[8:]}-7{noise[:3]}-8{noise[3:6]}-{noise[6:18]}",
@@ -232,3 +194,23 @@ class SimulatedCase:
             occurred_at=claimed,
             salt=noise[32:],
         )
+        encoded = canonical.encode(payload)
+        event = SimulatedEvent(payload, encoded, digest_of(encoded), recorded_at, by)
+        after, flags = fold(before, Act(payload, event.digest, recorded_at, BOOK))
+        self.steps.append(SimulatedStep(before, event, after, flags))
+        return event
+
+    def on(self, day: date, hour: int = 9) -> None:
+        """Go on to this day's hour, or stay if it is later already."""
+        earliest = datetime.combine(day, time(hour), SHANGHAI).astimezone(UTC)
+        self.now = max(self.now, earliest + timedelta(minutes=self.chance.randint(0, 50)))
+
+    def plant(self, rule: int, part: str, *subjects: str) -> None:
+        """Enter a breach in the answer key."""
+        self.planted.append(Breach(rule, part, self.case_id, subjects))
+
+    def last_day(self, clock: str) -> date | None:
+        """Return the earliest last day of the clocks of this name that run now; None if unknown or none runs."""
+        clocks = deadlines(self.state, BOOK, CALENDAR, self.now + timedelta(seconds=1))
+        running = [entry for entry in clocks if entry.clock == clock and not entry.stopped_at]
+        return min((entry.last_day for entry in running if entry.last_day), default=None)

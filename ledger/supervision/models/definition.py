@@ -137,7 +137,11 @@ def text_of(value: object) -> str:
     if isinstance(value, Decimal | float):
         return _decimal(Decimal(repr(value)) if isinstance(value, float) else value)
     if isinstance(value, datetime):
-        return _instant(value)
+        # A time without a zone is UTC, as those of the views are.
+        utc = value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+        if utc in _INFINITIES:
+            raise MalformedInput("infinity and NaN are no values")
+        return utc.isoformat().removesuffix("+00:00") + "Z"
     if isinstance(value, date):
         return value.isoformat()
     if isinstance(value, list | tuple):
@@ -152,14 +156,6 @@ def _decimal(value: Decimal) -> str:
     text = f"{rounded:f}"
     short = text.rstrip("0").rstrip(".") if "." in text else text
     return "0" if short in ("-0", "") else short
-
-
-def _instant(value: datetime) -> str:
-    """Spell a time; one without a zone is UTC, as those of the views are."""
-    utc = value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
-    if utc in _INFINITIES:
-        raise MalformedInput("infinity and NaN are no values")
-    return utc.isoformat().removesuffix("+00:00") + "Z"
 
 
 Scope = Literal["case", "all"]

@@ -73,7 +73,15 @@ def find(
     else:
         by_template = isinstance(model.condition, Template)
         rows = iter(session.rows(query.sql, bindings_of(query, values), as_of, by_template=by_template))
-    return _merge_by_key(_findings(model, rows, refused))
+    findings = []
+    for row in rows:
+        try:
+            findings.append(_finding(model, row))
+        except MalformedInput as error:
+            if refused is None:
+                raise
+            refused(error)
+    return _merge_by_key(findings)
 
 
 def _all_rows(view: str, session: QuerySession, as_of: datetime) -> Iterator[Mapping[str, Any]]:
@@ -85,18 +93,6 @@ def _all_rows(view: str, session: QuerySession, as_of: datetime) -> Iterator[Map
     part_of = f"SELECT * FROM {name} WHERE hash({spread}) % $parts = $part"  # noqa: S608
     for part in range(parts):
         yield from session.rows(part_of, {"parts": parts, "part": part}, as_of)
-
-
-def _findings(
-    model: Model, rows: Iterable[Mapping[str, Any]], refused: Callable[[MalformedInput], None] | None
-) -> Iterator[ModelFinding]:
-    for row in rows:
-        try:
-            yield _finding(model, row)
-        except MalformedInput as error:
-            if refused is None:
-                raise
-            refused(error)
 
 
 def _finding(model: Model, row: Mapping[str, Any]) -> ModelFinding:

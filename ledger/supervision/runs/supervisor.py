@@ -43,6 +43,12 @@ from ledger.supervision.view_catalogue import dataset_view
 from ledger.supervision.views import Export, LogHead, Views
 
 MODELS_AT_MOST: Final = 10_000
+LOOK_EVERY_S = 1.0
+PAUSE = 4  # times as long as a look took passes until the next one
+REST = 20  # times as long as a run over everything took passes until the next: a twentieth of the time is spent on it
+ALL = "*"  # in the place of a model's id: what keeps all of them from being run
+
+logger = structlog.get_logger(__name__)
 
 
 class ModelRun(Struct, frozen=True):
@@ -173,14 +179,6 @@ class SupervisionLog:
                 return False
             raise
         return True
-
-
-LOOK_EVERY_S = 1.0
-PAUSE = 4  # times as long as a look took passes until the next one
-REST = 20  # times as long as a run over everything took passes until the next: a twentieth of the time is spent on it
-ALL = "*"  # in the place of a model's id: what keeps all of them from being run
-
-logger = structlog.get_logger(__name__)
 
 
 class RunState(Struct, frozen=True):
