@@ -6,10 +6,13 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from ledger.core.events import Body, Stream
+from ledger.core.events.case import CaseStageEntered
+from ledger.core.procedure.legal_days import legal_day
 from ledger.core.signing.authority import AuthorityState
 from ledger.core.supervision import LeadState
 from ledger.core.verification.trust import Trust
@@ -31,18 +34,21 @@ from tests.testkit.builders import (
     PROCURATORATE,
     UPPER,
     Officer,
+    Writer,
     analyst,
     clerk,
     event_id,
     event_of,
     instant,
 )
-from tests.testkit.casework import Case
+from tests.testkit.casework import Case, person_id
+from tests.testkit.datasets import dataset
 from tests.testkit.journals import PaperChain
 from tests.testkit.ledgers import Clock, Ledger, Untried, open_ledger, sqlite_url
 from tests.testkit.supervision import Model
 
 THIRD_RETURN = shipped_model("third-return")
+PENSIONS = shipped_model("pension-in-execution")
 NOW = int(time.time())
 
 
@@ -154,3 +160,20 @@ def third_return_by(sql: str, *, scope: str = "case", model_id: str = "third-ret
     indented = "\n".join(f"    {line}" for line in sql.strip().splitlines())
     text = f"{head}condition:\n  scope: {scope}\n  sql: |\n{indented}\nlead:{tail}"
     return text.replace("model: third-return", f"model: {model_id}")
+
+
+def pensioner() -> tuple[Case, bytes]:
+    """Return a case whose defendant serves a sentence, and a list of pensions by which he is paid meanwhile."""
+    case = Case("case-1", start=NOW - 3600, step=1).open().name("li", role="defendant")
+    case.say(CaseStageEntered, stage="execution")
+    paid = legal_day(datetime.fromtimestamp(NOW, UTC))
+    return case, f"person_id,paid_on\n{person_id('li')},{paid}\n".encode()
+
+
+def registered(watched: Watched, data: bytes, by: Officer) -> Writer:
+    """Keep a data set, and return the writer that has registered it for the officer's agency."""
+    body = dataset(data, period_until="2026-12-31")
+    watched.files.keep(body, data)
+    writer = Writer("agency", by.agency, start=NOW - 3000)
+    writer.write(body, by)
+    return writer

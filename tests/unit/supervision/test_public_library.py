@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from html.parser import HTMLParser
+from importlib.resources import files
 from typing import Any
 
 import pytest
@@ -19,6 +20,15 @@ from ledger.supervision.models.model_file import parse_model, shipped_model
 STUDY = BilingualText(zh="某县扣押的手机漏列 <b>。", en="A phone was left out <b>.")
 LEADS = {"raised": 7, "answered": 5, "confirmed": 9, "dismissed": 2, "rectification_notice": 30, "none": 11}
 VOID = {"meta", "br"}  # "rect" closes itself
+SHARES = ("all", "at_least", "less_than_80")  # said by ``pages`` itself
+
+
+def public_words() -> tuple[str, ...]:
+    """Return the words that the library's pages for society say, by their templates."""
+    folder = files("ledger.supervision.library.public")
+    texts = (file.read_text(encoding="utf-8") for file in folder.iterdir() if file.name.endswith(".html"))
+    words = {word for text in texts for word in re.findall(r'say\("(\w+)"\)', text)}
+    return (*sorted(words), *SHARES)
 
 
 def subject(name: str = "item-not-handed-over", **fields: Any) -> LibraryModel:

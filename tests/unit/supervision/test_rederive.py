@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +12,8 @@ import pytest
 from msgspec.structs import replace
 
 from ledger.core.errors import MalformedInput
-from ledger.core.events.case import CaseStageEntered
 from ledger.core.events.supervision import CitedDataset, LeadRaised
 from ledger.core.events.terms import EventRef
-from ledger.core.procedure.legal_days import legal_day
 from ledger.core.verification.bundle_format import Bundle, CaseBundle, decode_bundle, decode_case_bundle
 from ledger.core.verification.trust import Trust
 from ledger.deadlines.working_days import shipped_calendar
@@ -24,26 +21,26 @@ from ledger.procedures import shipped_rulebook
 from ledger.store import log
 from ledger.supervision import leads as rederiving
 from ledger.supervision.leads import LeadMaterial, LeadReport, rederive
-from ledger.supervision.models.model_file import shipped_model
 from ledger.supervision.runs import supervisor
 from ledger.supervision.runs.model_runner import ModelRunner
 from ledger.workers.pool import WorkerPool, WorkLimits
-from tests.testkit.builders import PROCURATORATE, UPPER, Writer, analyst
+from tests.testkit.builders import PROCURATORATE, UPPER, analyst
 from tests.testkit.bundles import naming, trust
-from tests.testkit.casework import Case, person_id
-from tests.testkit.datasets import dataset
+from tests.testkit.casework import Case
 from tests.testkit.journals import anchor_present
 from tests.testkit.ledgers import LOG_SIGNER
 from tests.unit.supervision.supervised_ledger import (
     NOW,
+    PENSIONS,
     THIRD_RETURN,
     Watched,
+    pensioner,
+    registered,
     sent_back,
     third_return_by,
     watched_ledger,
 )
 
-PENSIONS = shipped_model("pension-in-execution")
 TRUST: Trust = trust(log_key=LOG_SIGNER.verifying_key)
 
 
@@ -306,22 +303,15 @@ def test_before_it_is_anchored_that_is_said(tmp_path: Path) -> None:
         assert checked(held_of(watched)).verdict == "not_yet_anchored"
 
 
-def pensioner(watched: Watched, data: bytes) -> LeadMaterial:
-    """Register a pension list, and hold the lead on somebody in it who serves a sentence."""
-    case = Case("case-1", start=NOW - 3600, step=1).open().name("li", role="defendant")
-    case.say(CaseStageEntered, stage="execution")
-    body = dataset(data, period_until="2026-12-31")
-    register = Writer("agency", PROCURATORATE, start=NOW - 3000)
-    register.write(body, analyst(PROCURATORATE))
-    watched.files.keep(body, data)
+def raised_on(watched: Watched, case: Case, data: bytes) -> LeadMaterial:
+    """Hold the lead on somebody in this pension list, which the procuratorate has registered."""
+    register = registered(watched, data, analyst(PROCURATORATE))
     watched.post(case, register)
     watched.publish(PENSIONS)
     assert watched.supervisor.step() == 1, watched.supervisor.state
     anchor(watched)
-    held = held_of(watched)
-    return replace(
-        held, definition=PENSIONS, registrations=[watched.prover(TRUST).bundle(register.last.envelope.event_id)]
-    )
+    registration = watched.prover(TRUST).bundle(register.last.envelope.event_id)
+    return replace(held_of(watched), definition=PENSIONS, registrations=[registration])
 
 
 def without_rows(lead: LeadRaised) -> LeadRaised:
@@ -330,12 +320,11 @@ def without_rows(lead: LeadRaised) -> LeadRaised:
 
 def test_a_lead_on_outside_data_takes_its_file(tmp_path: Path) -> None:
     """With the registered file the finding is made again; without it that cannot be checked; another is no help."""
-    paid = legal_day(datetime.fromtimestamp(NOW, UTC))
-    data = f"person_id,paid_on\n{person_id('li')},{paid}\n".encode()
+    case, data = pensioner()
     (tmp_path / "pensions.csv").write_bytes(data)
     (tmp_path / "other.csv").write_bytes(data + b"x,2026-01-01\n")
     with watched_ledger(tmp_path) as watched:
-        held = pensioner(watched, data)
+        held = raised_on(watched, case, data)
     assert checked(replace(held, files=[tmp_path / "pensions.csv"])).verdict == "intact"
     for files in ([], [tmp_path / "other.csv"]):
         report = checked(replace(held, files=files))
@@ -344,7 +333,7 @@ def test_a_lead_on_outside_data_takes_its_file(tmp_path: Path) -> None:
     (tmp_path / "other").mkdir()
     with watched_ledger(tmp_path / "other") as watched:
         sign_as_it_likes(watched, without_rows)
-        false = checked(replace(pensioner(watched, data), files=[tmp_path / "pensions.csv"]))
+        false = checked(replace(raised_on(watched, case, data), files=[tmp_path / "pensions.csv"]))
     assert [step.name for step in false.faults] == ["words"]
     unregistered = checked(replace(held, registrations=[]))
     assert [step.name for step in unregistered.faults] == ["cited"]

@@ -15,29 +15,29 @@ import pytest
 from ledger.chain.journal import AnchoredHead, ChainWrite, WriteState
 from ledger.core.encoding.digests import blake3_text
 from ledger.core.errors import Unavailable
-from ledger.core.events.case import CaseStageEntered
 from ledger.core.events.supervision import LeadRaised
-from ledger.core.procedure.legal_days import legal_day
 from ledger.i18n import Labels
 from ledger.store import log
 from ledger.store.chain_journal import DatabaseJournal
 from ledger.supervision.model_faults import told_in
 from ledger.supervision.models import definition
-from ledger.supervision.models.model_file import parse_model, shipped_model
+from ledger.supervision.models.model_file import parse_model
 from ledger.supervision.runs import supervisor
 from ledger.supervision.runs.findings import ModelFinding
 from ledger.supervision.runs.supervisor import Supervisor
 from ledger.supervision.views import Anchors, Export
-from tests.testkit.builders import FAR_POLICE, POLICE, PROCURATORATE, UPPER, Writer, analyst, clerk
-from tests.testkit.casework import Case, person_id
-from tests.testkit.datasets import dataset
+from tests.testkit.builders import FAR_POLICE, POLICE, PROCURATORATE, UPPER, analyst, clerk
+from tests.testkit.casework import Case
 from tests.testkit.journals import anchor_write
 from tests.testkit.supervision import Model, Recommendation, adopted, assigned, confirmed, retired
 from tests.unit.supervision.modelling import with_sql
 from tests.unit.supervision.supervised_ledger import (
     NOW,
+    PENSIONS,
     THIRD_RETURN,
     Watched,
+    pensioner,
+    registered,
     sent_back,
     third_return_by,
     watched_ledger,
@@ -232,7 +232,6 @@ def test_leads_and_recommendations_are_views_too(watched: Watched) -> None:
 
 
 ENGLISH, CHINESE = Labels("en"), Labels("zh-CN")
-PENSIONS = shipped_model("pension-in-execution")
 
 
 COLUMNS = "case_id, handover_id, from_agency, to_agency, offered_at, return_number, evidence"
@@ -389,27 +388,16 @@ def test_while_nothing_can_be_written_nothing_is_lost(watched: Watched, monkeypa
 def test_a_lead_cites_the_data_set_that_was_asked(watched: Watched) -> None:
     """An id is that of the first agency in line with the procuratorate: another's registration under it is neither
     asked nor cited, be it earlier elsewhere or later here."""
-    paid = legal_day(datetime.fromtimestamp(NOW, UTC))
-    data = f"person_id,paid_on\n{person_id('li')},{paid}\n".encode()
+    case, data = pensioner()
     other = b"person_id,paid_on\nnobody,2026-01-01\n"
-    case = Case("case-1", start=NOW - 3600, step=1).open().name("li", role="defendant")
-    case.say(CaseStageEntered, stage="execution")
-    far = registered(watched, FAR_POLICE, other, by=clerk(FAR_POLICE))
-    ours = registered(watched, PROCURATORATE, data, by=analyst(PROCURATORATE))
-    theirs = registered(watched, POLICE, other, by=clerk(POLICE))
+    far = registered(watched, other, clerk(FAR_POLICE))
+    ours = registered(watched, data, analyst(PROCURATORATE))
+    theirs = registered(watched, other, clerk(POLICE))
     watched.post(case, far, ours, theirs)
     watched.publish(PENSIONS)
     assert watched.supervisor.step() == 1, faults(watched)
     (cited,) = watched.leads()[0].raised.datasets
     assert cited.digest == f"sha256:{sha256(data).hexdigest()}"
-
-
-def registered(watched: Watched, agency: str, data: bytes, *, by: Any) -> Writer:
-    body = dataset(data, period_until="2026-12-31")
-    watched.files.keep(body, data)
-    writer = Writer("agency", agency, start=NOW - 3000)
-    writer.write(body, by)
-    return writer
 
 
 # -- anchors -----------------------------------------------------------------------------------------------------------
