@@ -69,7 +69,6 @@ UNCLEAN: tuple[str, ...] = (
     "ledger/cli/commands",
     "ledger/interchange",
     "ledger/samples",
-    "ledger/supervision",
     "ledger/timeline",
     "scripts",
     "tests/api",
