@@ -36,7 +36,7 @@ from ledger.supervision.runs.findings import ModelFinding
 from ledger.supervision.runs.model_runner import ModelRunner
 from ledger.supervision.view_catalogue import dataset_view
 from ledger.supervision.views import Views
-from ledger.supervision.views.case_record import LoggedEvent
+from ledger.supervision.views.case_record import SourceEvent
 from ledger.supervision.views.case_rows import Row
 from ledger.supervision.views.sources import BundleViewSource
 from ledger.workers.pool import TooCostly
@@ -154,7 +154,7 @@ class _Run:
         self.lead: LeadRaised | None = None
         self.head: Checkpoint | None = None  # the tree head that the lead is proven at
         self.model: Model | None = None
-        self.events: list[LoggedEvent] = []
+        self.events: list[SourceEvent] = []
         self.ends: dict[str, int] = {}  # the index of the last event that is held of each case
         self.places: dict[str, _Place] = {}  # of all events and registrations below the tree size, by digest
         self.anchors: dict[int, int] = {}  # sizes with the unix time of their block
@@ -259,7 +259,7 @@ def _take_case(run: _Run, case_id: str, data: bytes) -> NotChecked | None:
         if verified.payload is None:
             run.withheld = subject.event_id
         else:
-            run.events.append(LoggedEvent(subject.index, subject.payload_digest, subject.signed_at, verified.payload))
+            run.events.append(SourceEvent(subject.index, subject.payload_digest, subject.signed_at, verified.payload))
         if verified.report.record is not None and subject.size is not None:
             run.anchors[subject.size] = verified.report.record.timestamp
     order = order_of(events)

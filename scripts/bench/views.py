@@ -36,7 +36,7 @@ from ledger.supervision.models.model_file import parse_model, shipped_models
 from ledger.supervision.runs.findings import find
 from ledger.supervision.runs.model_runner import ModelRunner
 from ledger.supervision.runs.query_session import QueryRefused
-from ledger.supervision.views import Acts, Anchors, Export, LoggedEvent, LogHead, Views, read_case
+from ledger.supervision.views import Acts, Anchors, Export, LogHead, SourceEvent, Views, read_case
 from ledger.supervision.views.case_rows import Row
 from ledger.supervision.views.supervision_rows import MatterRecord
 from ledger.workers.pool import Used, WorkerPool
@@ -79,14 +79,14 @@ class Repeated:
         late = [case_id for case_id, index in self._late.items() if start <= index < end]
         return sorted({*late, *(case_id for case_id, (_, first) in self._cases.items() if start <= first < end)})
 
-    def case(self, case_id: str, end: int) -> list[LoggedEvent]:
+    def case(self, case_id: str, end: int) -> list[SourceEvent]:
         events, first = self._cases[case_id]
         stream, late = Stream(kind="case", id=case_id), self._late.get(case_id)
         indices = [first + number for number in range(len(events))]
         if late is not None:
             indices[-1] = late
         return [
-            LoggedEvent(index, event.digest, event.recorded_at, replace(event.payload, stream=stream))
+            SourceEvent(index, event.digest, event.recorded_at, replace(event.payload, stream=stream))
             for index, event in zip(indices, events, strict=True)
             if index < end
         ]
@@ -113,7 +113,7 @@ def cases() -> Iterator[list[SimulatedEvent]]:
     for simulated in generate(1, CASES).cases:
         events = [step.event for step in simulated.steps]
         with suppress(TallystickError):
-            logged = [LoggedEvent(i, one.digest, one.recorded_at, one.payload) for i, one in enumerate(events)]
+            logged = [SourceEvent(i, one.digest, one.recorded_at, one.payload) for i, one in enumerate(events)]
             if len(read_case(logged, StandaloneActs(), BOOK, CALENDAR).steps) > 1:
                 yield events
 

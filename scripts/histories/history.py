@@ -27,7 +27,7 @@ from ledger.core.events.record import DatasetRegistered
 from ledger.core.events.registry import Name, Profile, RegistryChange
 from ledger.core.procedure.legal_days import DAY, legal_day_of
 from ledger.recording.signing import envelope_of, sign_payload
-from ledger.supervision.views import Acts, LoggedEvent
+from ledger.supervision.views import Acts, SourceEvent
 from ledger.supervision.views.sources import BundleViewSource
 from scripts.campaigns.casework import FOREVER, UNNUMBERED, numbered
 from scripts.histories.agencies import SimulatedOfficer, agencies, cities
@@ -231,9 +231,9 @@ class HistorySource(BundleViewSource):
     """A history as a source of views; no case of it cites another one's state."""
 
     def __init__(self, history: GeneratedHistory) -> None:
-        self._cases: dict[str, list[LoggedEvent]] = defaultdict(list)
+        self._cases: dict[str, list[SourceEvent]] = defaultdict(list)
         for index, event in enumerate(history.events):
-            logged = LoggedEvent(index, event.digest, event.recorded_at, event.payload)
+            logged = SourceEvent(index, event.digest, event.recorded_at, event.payload)
             self._cases[event.payload.stream.id].append(logged)
         super().__init__(
             [event for events in self._cases.values() for event in events],
@@ -249,7 +249,7 @@ class HistorySource(BundleViewSource):
         """Return what makes acts of the log's events."""
         return StandaloneActs()
 
-    def case(self, case_id: str, end: int) -> list[LoggedEvent]:
+    def case(self, case_id: str, end: int) -> list[SourceEvent]:
         """Return the events of a case below ``end``, by an index: there are many cases."""
         return [event for event in self._cases[case_id] if event.log_index < end]
 

@@ -7,7 +7,7 @@ snapshot         the file: brought up to the log by the cases that have changed
 sources          the log that views are made of, or events without it
 """
 
-from ledger.supervision.views.case_record import Acts, CaseRecord, LoggedEvent, read_case
+from ledger.supervision.views.case_record import Acts, CaseRecord, SourceEvent, read_case
 from ledger.supervision.views.snapshot import Anchors, Export, LogHead, Views, ViewSource
 from ledger.supervision.views.sources import LedgerViewSource
 
@@ -18,7 +18,7 @@ __all__ = [
     "Export",
     "LedgerViewSource",
     "LogHead",
-    "LoggedEvent",
+    "SourceEvent",
     "ViewSource",
     "Views",
     "read_case",

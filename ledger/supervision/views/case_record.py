@@ -65,7 +65,7 @@ def _named(value: Struct) -> Iterator[tuple[Noun, str]]:
                 yield noun, part
 
 
-class LoggedEvent(Struct, frozen=True):
+class SourceEvent(Struct, frozen=True):
     """An event of the log: its index, the digest of its payload, when it was signed (unix seconds)."""
 
     log_index: int
@@ -81,7 +81,7 @@ class LoggedEvent(Struct, frozen=True):
 class CaseStep(Struct, frozen=True):
     """An event with the case before and after it."""
 
-    event: LoggedEvent
+    event: SourceEvent
     before: CaseState | None
     after: CaseState
     flags: tuple[Flag, ...]
@@ -135,7 +135,7 @@ class CaseRecord:
         return self.steps[sequence]
 
 
-def read_case(events: Iterable[LoggedEvent], acts: Acts, book: Rulebook, calendar: WorkCalendar) -> CaseRecord:
+def read_case(events: Iterable[SourceEvent], acts: Acts, book: Rulebook, calendar: WorkCalendar) -> CaseRecord:
     """Fold the events of one stream. Raises what the fold raises."""
     steps: list[CaseStep] = []
     for event in events:

@@ -25,7 +25,7 @@ from ledger.supervision.runs.datasets import DatasetTable
 from ledger.supervision.runs.query_session import LIMITS, Limits, QuerySession, open_database, table_of
 from ledger.supervision.view_catalogue import views
 from ledger.supervision.views import snapshot_tables
-from ledger.supervision.views.case_record import Acts, LoggedEvent, read_case
+from ledger.supervision.views.case_record import Acts, SourceEvent, read_case
 from ledger.supervision.views.case_rows import Row
 from ledger.supervision.views.supervision_rows import MatterRecord
 
@@ -99,7 +99,7 @@ class ViewSource(Protocol):
         """Return the cases with events at ``start <= index < end``, sorted."""
         ...
 
-    def case(self, case_id: str, end: int) -> list[LoggedEvent]:
+    def case(self, case_id: str, end: int) -> list[SourceEvent]:
         """Return the events of a case below ``end``, in their order."""
         ...
 

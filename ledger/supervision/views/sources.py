@@ -19,7 +19,7 @@ from ledger.store.chain_journal import DatabaseJournal
 from ledger.store.database import Database
 from ledger.store.log import StoredEntry
 from ledger.supervision.runs.datasets import Registered
-from ledger.supervision.views.case_record import Acts, LoggedEvent, day, moment
+from ledger.supervision.views.case_record import Acts, SourceEvent, day, moment
 from ledger.supervision.views.case_rows import Row
 from ledger.supervision.views.snapshot import Anchors, LogHead
 from ledger.supervision.views.supervision_rows import MatterRecord
@@ -46,7 +46,7 @@ class LedgerViewSource:
         with self._database.read() as connection:
             return log.streams_between(connection, "case", start, end)
 
-    def case(self, case_id: str, end: int) -> list[LoggedEvent]:
+    def case(self, case_id: str, end: int) -> list[SourceEvent]:
         with self._database.read() as connection:
             entries = log.stream(connection, "case", case_id)
         return [logged(entry) for entry in entries if entry.log_index < end]
@@ -112,9 +112,9 @@ class LedgerViewSource:
         return Anchors(settled, rows)
 
 
-def logged(entry: StoredEntry) -> LoggedEvent:
+def logged(entry: StoredEntry) -> SourceEvent:
     """Decode a stored event. Raises MalformedInput if the stored bytes are no payload."""
-    return LoggedEvent(
+    return SourceEvent(
         entry.log_index, entry.payload_digest, entry.signed_at, decode_payload(entry.payload, entry.event_type)
     )
 
@@ -128,7 +128,7 @@ def _body(entry: StoredEntry) -> DatasetRegistered:
 class BundleActs:
     """Acts of given cases; what one cites of another case is looked up among them, and missing where it is not."""
 
-    def __init__(self, cases: Mapping[str, Iterable[LoggedEvent]], book: Rulebook):
+    def __init__(self, cases: Mapping[str, Iterable[SourceEvent]], book: Rulebook):
         self._cases = cases
         self._book = book
 
@@ -156,7 +156,7 @@ class BundleViewSource:
 
     def __init__(
         self,
-        events: Iterable[LoggedEvent],
+        events: Iterable[SourceEvent],
         book: Rulebook,
         *,
         agencies: Iterable[Row] = (),
@@ -182,7 +182,7 @@ class BundleViewSource:
     def touched(self, start: int, end: int) -> list[str]:
         return sorted({event.payload.stream.id for event in self.events if start <= event.log_index < end})
 
-    def case(self, case_id: str, end: int) -> list[LoggedEvent]:
+    def case(self, case_id: str, end: int) -> list[SourceEvent]:
         return [event for event in self._by_case().get(case_id, ()) if event.log_index < end]
 
     def matters(self, start: int, end: int) -> list[MatterRecord]:
@@ -198,8 +198,8 @@ class BundleViewSource:
         rows = [(number, *row) for number, row in enumerate(self._anchors, start=1) if number > after]
         return Anchors(len(self._anchors), rows)
 
-    def _by_case(self) -> dict[str, list[LoggedEvent]]:
-        by_case: dict[str, list[LoggedEvent]] = {}
+    def _by_case(self) -> dict[str, list[SourceEvent]]:
+        by_case: dict[str, list[SourceEvent]] = {}
         for event in self.events:
             by_case.setdefault(event.payload.stream.id, []).append(event)
         return by_case

@@ -9,7 +9,7 @@ from msgspec import Struct
 from ledger.core.events import Body
 from ledger.core.events.supervision import LeadClosed, LeadConfirmed, LeadDismissed, RecommendationRechecked
 from ledger.core.supervision import LeadState, RecommendationState
-from ledger.supervision.views.case_record import LoggedEvent, moment
+from ledger.supervision.views.case_record import SourceEvent, moment
 from ledger.supervision.views.case_rows import Row
 
 
@@ -18,7 +18,7 @@ class MatterRecord(Struct, frozen=True):
 
     stream_id: str
     state: LeadState | RecommendationState
-    events: Sequence[LoggedEvent]
+    events: Sequence[SourceEvent]
 
     def last_at(self, *bodies: type[Body]) -> str | None:
         """Return the claimed time of the last event of these types."""

@@ -20,7 +20,7 @@ from ledger.core.events.terms import EventRef, Quantity
 from ledger.deadlines.working_days import shipped_calendar
 from ledger.procedures import shipped_rulebook
 from ledger.supervision.view_catalogue import views
-from ledger.supervision.views import LoggedEvent, Views
+from ledger.supervision.views import SourceEvent, Views
 from ledger.supervision.views.case_rows import Row
 from ledger.supervision.views.snapshot import LeftDigest
 from ledger.supervision.views.snapshot_tables import OF_A_CASE
@@ -39,7 +39,7 @@ AGENCIES: list[Row] = [
 def log_of(events: Iterable[Event], anchors: Iterable[Row] = ()) -> BundleViewSource:
     """Return a log of these events in this order."""
     logged = [
-        LoggedEvent(index, event.digest, event.envelope.signed_at, event.payload) for index, event in enumerate(events)
+        SourceEvent(index, event.digest, event.envelope.signed_at, event.payload) for index, event in enumerate(events)
     ]
     return BundleViewSource(logged, shipped_rulebook(), agencies=AGENCIES, anchors=anchors)
 
