@@ -149,6 +149,7 @@ def correlate(session: ViewQueries, start: GraphNode, *, depth: int, as_of: date
         for node in frontier:
             adjacent = {neighbour for neighbour, _ in neighbours[node]}
             followed = distance < depth and (node == start or len(adjacent) <= FOLLOWED_AT_MOST)
+            # A busy officer would connect everything with everything.
             cut = cut or (distance < depth and not followed)
             places[node] = Place(node, distance, len(adjacent), followed)
             edges |= {(edge.a.name, edge.b.name, edge.relation): edge for _, edge in neighbours[node]}

@@ -1,4 +1,15 @@
-"""Raising leads: the lead of a finding, the procuratorate that it goes to, and its verification from the events."""
+"""Raising leads: the lead of a finding, the procuratorate that it goes to, and its verification from the events.
+
+Whoever holds the events that a lead cites verifies it in these steps:
+
+1  lead     the event proves that the service raised it, at a tree size below its own index
+2  model    the text at hand is the model that the lead names
+3  cases    the events at hand are proven, and each belongs to its case
+4  cited    every cited event is among them
+5  end      none of these cases has another event below the tree size
+6  finding  the model, run over these events alone, finds it again
+7  words    the lead says what the finding says, and went to the right procuratorate
+"""
 
 from __future__ import annotations
 
@@ -198,6 +209,7 @@ def rederive(
     )
 
 
+# 1
 def _lead(run: _Run) -> Outcome:
     verified = verify_event(run.held.lead, run.trust, observed=run.observed)
     body = verified.payload.body if verified.payload else None
@@ -211,6 +223,7 @@ def _lead(run: _Run) -> Outcome:
     return _gap(verified) or f"raised by the service at tree size {body.tree_size}, as of {body.as_of}"
 
 
+# 2
 def _model(run: _Run) -> Outcome:
     lead, model = run.raised(), _within_limits(lambda: run.runner.read(run.held.definition))
     if model.digest != lead.model_digest:
@@ -225,11 +238,13 @@ def _model(run: _Run) -> Outcome:
     return f"{model.model_id} version {model.version} is the model that the lead names"
 
 
+# 3
 def _cases(run: _Run) -> Outcome:
     lead = run.raised()
     gap: NotChecked | None = None
     for case_id, data in run.held.cases.items():
         gap = _take_case(run, case_id, data) or gap
+    # The model saw the log at the lead's tree size: later events of the cases only show that they go on.
     run.events = [event for event in run.events if event.log_index < lead.tree_size]
     for data in run.held.registrations:
         verified = verify_event(data, run.trust, observed=run.observed)
@@ -272,6 +287,7 @@ def _place(run: _Run, verified: VerifiedEvent) -> None:
         run.places[subject.payload_digest] = _Place(subject.index, subject.event_id)
 
 
+# 4
 def _cited(run: _Run) -> Outcome:
     lead = run.raised()
     missing = next((ref.event_id for ref in lead.events if ref.payload_digest not in run.places), None)
@@ -280,6 +296,7 @@ def _cited(run: _Run) -> Outcome:
     return f"{len(lead.events)} cited events stand here"
 
 
+# 5
 def _end(run: _Run) -> Outcome:
     """Check that no event of these cases is left out. A case that goes on beyond the tree size shows that itself."""
     size = run.raised().tree_size
@@ -319,6 +336,7 @@ def _tables(run: _Run) -> dict[str, DatasetTable]:
     return tables
 
 
+# 6
 def _finding(run: _Run) -> Outcome:
     lead, model = run.raised(), run.chosen()
     if run.withheld is not None:
@@ -363,6 +381,7 @@ def _within_limits(work: Callable[[], T]) -> T:
         raise NotChecked(error.message) from error
 
 
+# 7
 def _words(run: _Run) -> Outcome:
     lead, finding = run.raised(), run.finding
     if finding is None:
@@ -385,6 +404,7 @@ def _words(run: _Run) -> Outcome:
         "datasets": tuple(datasets[:1]),
     }
     _require_same(lead, expected)
+    # The agencies at hand are today's; the lead went by those of its own day.
     procuratorate = procuratorate_for(_agencies(run.held.agencies), lead.supervised)
     if lead.procuratorate != procuratorate:
         today = f"of today's agencies {procuratorate or 'none'} supervises {lead.supervised}"

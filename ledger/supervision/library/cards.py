@@ -145,6 +145,7 @@ def _share(word: str, text: str) -> float:
         return 1.0
     if not _HAN.fullmatch(word):
         return 0.0
+    # Chinese has no spaces: words of three characters and more may match in parts.
     pairs = [word[at : at + 2] for at in range(len(word) - 1)]
     return sum(pair in text for pair in pairs) / len(pairs) * 0.9  # never as good as the word itself
 

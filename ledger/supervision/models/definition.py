@@ -290,6 +290,7 @@ def faults_of_placeholders(text: str, columns: Iterable[str], parameters: Iterab
 
 def _filled(text: str, texts: Mapping[str, str], zone: str) -> str:
     filled = _PLACE.sub(lambda place: _shown(texts.get(place[1], NOTHING), zone), text)
+    # A lead has room for so much; a query may give longer values.
     return filled if len(filled) <= MAX_SAYING_LENGTH else f"{filled[: MAX_SAYING_LENGTH - 1]}…"
 
 

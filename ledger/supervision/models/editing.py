@@ -65,6 +65,7 @@ def renumbered(definition: str, model_id: str, version: int) -> str:
         at = document.lines.get(f".{name}", 1) - 1
         lines[at] = re.sub(rf"^({name}\s*:\s*)[^\s#]+", rf"\g<1>{value}", lines[at])
     text = "".join(lines)
+    # The replacement works on lines: reading it again shows that nothing else has changed.
     if read_document(text).tree != document.tree | {"model": model_id, "version": version}:
         raise ModelRefused([document.fault(".model", Wording("own_lines"))])
     return text

@@ -56,6 +56,7 @@ def require_sound(sql: str, names: frozenset[str]) -> duckdb.Statement:
 
 @lru_cache(maxsize=CHECKED)  # the same models are run again and again
 def _require_allowed_throughout(sql: str, names: frozenset[str]) -> None:
+    # DuckDB's own parser decides what the text means, so that no second reading can differ from it.
     with duckdb.connect() as connection:
         (text,) = connection.execute("SELECT json_serialize_sql($1)", [sql]).fetchall()[0]
     parse = json.loads(text)
@@ -68,6 +69,7 @@ def _require_allowed_throughout(sql: str, names: frozenset[str]) -> None:
         raise _refusal(Wording("engine_table", name=hiding[0]), Wording("hint_part_name"))
     for node in nodes:
         _require_allowed(node, names | common_tables)
+    # Joined values double in length with each nesting: text or lists could grow beyond all memory.
     if sum(map(_joined, nodes)) > MAX_JOINED:
         raise _refusal(Wording("sql_joined", most=MAX_JOINED), Wording("hint_says"))
 

@@ -362,6 +362,7 @@ def _count_over(given: Mapping[str, Any], bindings: Bindings, _datasets: Any) ->
 def _same_value_elsewhere(given: Mapping[str, Any], bindings: Bindings, _datasets: Any) -> Made:
     view, time = given["view"], given["time"]
     value = quoted(given["column"])
+    # Of each pair of cases the later one is found, so that a pair raises one lead.
     order = "({0}.case_id)" if time is None else f"({{0}}.{quoted(time)}, {{0}}.case_id)"
     others = {f"other_{name}": kind for name, kind in view_columns()[view].items() if kind != "VARCHAR[]"}
     shown = [f"b.{quoted(name.removeprefix('other_'))} AS {quoted(name)}" for name in others]

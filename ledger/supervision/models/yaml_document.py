@@ -261,6 +261,7 @@ def _scalar(event: ScalarEvent, path: str) -> Any:
         raise _refused(event, path, fault)
     if event.style:
         return value
+    # YAML 1.2's core words alone: `yes`, `no` and `on` are text here, as a person reads them.
     if value.lower() in _WORDS and value in (value.lower(), value.title(), value.upper()):
         return _WORDS[value.lower()]
     if _INTEGER.fullmatch(value):

@@ -141,7 +141,7 @@ def chart(table: ReportTable, labels: Labels, *, bare: bool = False, called: Cal
         zero=0,
         range=(0, max([1, *(_number(row.cells[place]) for row in shown)])),
     )
-    picture.uuid = table.name  # by default random
+    picture.uuid = table.name  # random by default: the same report must give the same bytes
     picture.x_labels = names_of_bars
     picture.add(labels.told(column), [_number(row.cells[place]) for row in shown])
     picture.add_xml_filter(_bare if bare else _without_script)

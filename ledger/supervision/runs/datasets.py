@@ -117,6 +117,7 @@ class DatasetFiles:
         if (actual := str(digest_of(parse_digest(digest).algorithm, data))) != digest:
             message = f"the file of {registered.dataset_id} has the digest {digest}, this one has {actual}"
             raise MalformedInput(message, field="file", hint="Send the file that was registered, unchanged.")
+        # A reader must never see a part of a file under its digest.
         incoming = path.with_name(f"{path.name}{INCOMING}")
         write_secret(incoming, data, field="file", replace=True)
         try:
@@ -155,6 +156,7 @@ class Datasets:
         latest = {(entry.agency, dataset_view(entry.body.dataset_id)): entry.digest for entry in listed}
         tables: dict[str, DatasetTable] = {}
         with self._lock:
+            # What is no longer registered is let go.
             self._read = {digest: self._read[digest] for digest in latest.values() if digest in self._read}
             for name, registered in current_registrations(listed, near).items():
                 outside = self._read.get(registered.digest) or self._outside(registered)

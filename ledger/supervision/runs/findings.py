@@ -88,6 +88,7 @@ def _all_rows(view: str, session: QuerySession, as_of: datetime) -> Iterator[Map
     """Yield the rows of a view, in parts that the session can return at once."""
     name = quoted(view)
     ((counted),) = session.rows(f"SELECT count(*) AS rows FROM {name}", {}, as_of)  # noqa: S608
+    # Parts by hash need no order, which the limits of a session could not hold for a large view.
     parts = int(counted["rows"]) // ROWS_AT_ONCE + 1
     spread = quoted("case_id" if "case_id" in view_columns()[view] else next(iter(view_columns()[view])))
     part_of = f"SELECT * FROM {name} WHERE hash({spread}) % $parts = $part"  # noqa: S608
@@ -128,6 +129,7 @@ def _merge_by_key(findings: Iterable[ModelFinding]) -> list[ModelFinding]:
     """Unite rows of one key into one finding: the values of the first by their bytes, the evidence of all."""
     by_key: dict[bytes, ModelFinding] = {}
     order = lambda finding: (canonical.encode(finding.key), canonical.encode(finding.values))  # noqa: E731
+    # The order of rows is the engine's own; sorting by bytes makes the values of a finding repeatable.
     for finding in sorted(findings, key=order):
         key = canonical.encode(finding.key)
         if (first := by_key.get(key)) is None:

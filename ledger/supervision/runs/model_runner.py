@@ -103,6 +103,6 @@ class ModelRunner:
                 limits=self._limits,
                 patience_s=self._patience_s,
             )
-        except WorkFailed as failure:
+        except WorkFailed as failure:  # our defect: told as this run's fault, so that other runs go on
             logger.exception("a model failed for a reason that nobody foresaw")
             raise QueryRefused(Wording("run_failed"), field="definition") from failure

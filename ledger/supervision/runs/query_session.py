@@ -116,6 +116,7 @@ class QuerySession:
             name = min(missing)
             raise QueryRefused(Wording("no_parameter", name=name), field="sql", hint=nearest(name, given))
         set_moment(self._connection, as_of)
+        # Only what the query names may be bound: DuckDB refuses a parameter that it does not use.
         bound = {name: _naive(given[name]) for name in statement.named_parameters}
         with self._watched() as connection:
             result = connection.execute(statement, bound)
@@ -162,6 +163,7 @@ class QuerySession:
     @contextmanager
     def _watched(self) -> Iterator[duckdb.DuckDBPyConnection]:
         """Interrupt what takes too long; raise what DuckDB refuses as QueryRefused."""
+        # DuckDB has no time limit of its own: another thread interrupts the query.
         timer = Timer(self._limits.seconds, self._connection.interrupt)
         timer.daemon = True
         timer.start()

@@ -106,6 +106,7 @@ class SupervisionLog:
         with self._database.read() as connection:
             rows = supervision.list_models(connection, Page(MODELS_AT_MOST, None), retired=False)
             versions = tuple((str(row["model_id"]), int(row["updated_index"])) for row in rows)
+            # Reading a model takes a while; an unchanged list means unchanged definitions.
             if versions == self._versions:
                 return self._active
             agencies = self.authority().agencies
@@ -175,6 +176,7 @@ class SupervisionLog:
         try:
             self._system.append(lead, Stream(kind="supervision", id=lead.lead_id))
         except (Conflict, RuleRefused) as error:
+            # Another process raised the same finding between our look and our write.
             if error.code in ("not_on_head", "raised_already"):
                 return False
             raise
@@ -248,6 +250,7 @@ class Supervisor:
         touched = self.views.touched(self._looked, head)
         if touched is None or active is not self._ran or time.monotonic() >= self._next_whole:
             return self._look_at_all(active, head)
+        # A model that compares cases could not tell from the changed ones alone.
         small = [run for run in active.runs if run.model.scope == "case"] if touched else []
         raised = self._look(small, cases=touched)
         self._looked = head
@@ -267,6 +270,7 @@ class Supervisor:
 
     def _look(self, runs: Iterable[ModelRun], *, cases: frozenset[str] | None = None) -> int:
         """Run these models over all cases or some of them; a fault of one stays with it."""
+        # Whole seconds, as a lead spells its moment.
         as_of = datetime.fromtimestamp(self._clock() // 1000, UTC)
         by_procuratorate = groupby(sorted(runs, key=_procuratorate), key=_procuratorate)
         return sum(self._look_for(agency, list(group), cases, as_of) for agency, group in by_procuratorate)

@@ -69,6 +69,7 @@ def handover_items(of: CaseRecord) -> Iterator[Row]:
     corrections = tuple(step for step in of.steps if isinstance(step.body, record.RecordCorrected))
     for sent in of.state.handovers.values():
         offers, answers = _steps_of(of, sent, *handover.OFFERS), _steps_of(of, sent, *_ANSWERS)
+        # The list is held against the record at the offer, not against what later events made of it.
         recorded_items = offers[0].after.items if offers else of.state.items
         for item_id in sent.items:
             if (recorded := recorded_items.get(item_id)) is not None:

@@ -173,6 +173,7 @@ class Views:
             connection = self._open()
             size, digest = _kept_head(connection)
             head = self._source.head()
+            # The file may outlive a log that was restored from a backup, or be of another one.
             if size > head.size or self._source.digest_at(size) != digest:
                 logger.warning("the views are of another log, and made anew")
                 connection = self._anew()
@@ -209,6 +210,7 @@ class Views:
         with self._lock:
             connection = self._open().cursor()
         try:
+            # The transaction holds one tree size, whatever is written meanwhile.
             connection.execute("BEGIN TRANSACTION")
             snapshot_tables.create_views(connection, cases, jurisdiction=jurisdiction, now=now)
             size, _ = _kept_head(connection)
@@ -326,6 +328,7 @@ class Views:
                 return self._connection
         except (duckdb.Error, OSError) as error:
             reason = str(error).partition("\n")[0]
+            # DuckDB lets one process open a file for writing.
             if "lock" in reason:  # another process of this installation keeps them: this one has its own
                 logger.info("the views are kept in memory", reason=reason)
                 self._path = None

@@ -117,6 +117,7 @@ def replace_matters(connection: duckdb.DuckDBPyConnection, records: Iterable[Mat
     held = list(records)
     for view, rows_of in OF_A_MATTER.items():
         rows = [row for record in held for row in rows_of(record)]
+        # A lead's rows are replaced whole: its status may have changed by any of its events.
         key = next(iter(views()[view].columns))  # the id stands first
         delete = f"DELETE FROM {KEPT}.{quoted(view)} WHERE {quoted(key)} IN (SELECT unnest($ids))"  # noqa: S608
         connection.execute(delete, {"ids": [row[0] for row in rows]})

@@ -108,6 +108,7 @@ class LedgerViewSource:
                 break
             at = datetime.fromtimestamp(write.block_time, UTC).replace(tzinfo=None)
             rows.append((write.number, write.anchored.size, at))
+            # Anchors are settled up to the first that may still become final.
             settled = settled if is_open else write.number
         return Anchors(settled, rows)
 
