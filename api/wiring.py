@@ -66,11 +66,11 @@ from ledger.store.append import clear_away
 from ledger.store.chain_journal import DatabaseJournal, keep_deployment, kept_deployment
 from ledger.store.database import Database, open_database
 from ledger.store.log import initialise, tree
-from ledger.supervision.library.publishing import Definitions
+from ledger.supervision.library.publishing import ModelDefinitions
 from ledger.supervision.runs.datasets import DatasetFiles, Datasets, WriteTable, write_table
 from ledger.supervision.runs.model_runner import ModelRunner
-from ledger.supervision.runs.supervisor import Record, Supervisor
-from ledger.supervision.views import LogSource, Views
+from ledger.supervision.runs.supervisor import SupervisionLog, Supervisor
+from ledger.supervision.views import LedgerViewSource, Views
 from ledger.timeline import Histories
 from ledger.timeline.diagrams import Pictures
 from ledger.witness.gathering import CosignatureCollector, Gatherer, Voucher, Witness, WitnessFile
@@ -234,7 +234,7 @@ def _supervisor(
         with database.read() as connection:
             return registry.at(connection, log.tree(connection).registry_changes)
 
-    source = LogSource(database, validator.states, authority)
+    source = LedgerViewSource(database, validator.states, authority)
     datasets = Datasets(DatasetFiles(DataDirectory(settings.data_dir).datasets), _writing_in(workers))
     views = Views(
         path,
@@ -246,7 +246,7 @@ def _supervisor(
         left_with=None if path is None else BoundFile(database, path.name),
     )
     runner = ModelRunner(workers, model_limits(settings), agency=OWN_WORK)
-    record = Record(database, authority, recording.system, source.registered, runner)
+    record = SupervisionLog(database, authority, recording.system, source.registered, runner)
     return Supervisor(views, record, interval_s=settings.supervision_interval_s, clock=clock, runner=runner)
 
 
@@ -482,7 +482,7 @@ def assemble(settings: Settings) -> tuple[Parts, Connector]:
         log_signer=log_signer,
         service_keys=installation.service_keys,
         service_signer=service_signer,
-        definitions=Definitions(workers),
+        definitions=ModelDefinitions(workers),
         clock=now_ms,
         checkpoint_interval_ms=settings.checkpoint_interval_ms,
     )

@@ -22,7 +22,7 @@ from ledger.core.events.terms import BusinessLine, Instant
 from ledger.core.supervision import LeadState, ModelState
 from ledger.core.supervision.models import STREAM as MODEL_STREAM
 from ledger.supervision.correlation import DEEPEST, Edge, Place, correlate
-from ledger.supervision.reports import Report, Scope
+from ledger.supervision.reports import ReportScope, SupervisionReport
 from ledger.supervision.runs.supervisor import RunState
 
 router = APIRouter(prefix="/api/v1")
@@ -48,7 +48,7 @@ class CorrelationView(Struct, frozen=True):
     tags=["supervision"],
     summary="Report what recurs, where and for how long",
     responses={
-        **answers(Report, 400, 401, 403, 503),
+        **answers(SupervisionReport, 400, 401, 403, 503),
         200: {
             "description": "The report",
             "content": {"application/json": {}, "text/html": {}, "application/pdf": {}},
@@ -72,7 +72,7 @@ def report(
     Every row names the events from which it was counted. For a procuratorate's auditors, analysts and supervisors; each
     report is recorded as a read.
     """
-    scope = Scope(since, until, within_own(reading, jurisdiction), business_line)
+    scope = ReportScope(since, until, within_own(reading, jurisdiction), business_line)
     content = report_file(service, reading, labels, scope, file_format)
     headers = {"Content-Disposition": f'attachment; filename="report-{since}-{until}.pdf"'}
     return Response(content, media_type=MEDIA_TYPES[file_format], headers=headers if file_format == "pdf" else {})

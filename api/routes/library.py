@@ -48,7 +48,7 @@ from ledger.core.supervision.models import STREAM
 from ledger.recording.supervision_streams import identified
 from ledger.store import supervision
 from ledger.store.cases import Page
-from ledger.supervision.library.cards import Comparison, compare
+from ledger.supervision.library.cards import ModelComparison, compare
 from ledger.supervision.runs.supervisor import MODELS_AT_MOST
 
 router = APIRouter(prefix="/api/v1/library", tags=["supervision"])
@@ -162,7 +162,7 @@ def package(service: ServiceOf, reading: Reads, model_id: SlugPath, version: Ver
 @router.get(
     "/{model_id}/comparison",
     summary="Compare two versions of a model, or two models",
-    responses=answers(Comparison, 400, 401, 404, 503),
+    responses=answers(ModelComparison, 400, 401, 404, 503),
 )
 def comparison(
     *,

@@ -19,14 +19,15 @@ from ledger.store import cases, imports, supervision
 from ledger.store.cases import Page
 from ledger.store.database import Connection
 from ledger.store.imports import RegisteredDataset
-from ledger.supervision.correlation import Asked, Node, node_called
-from ledger.supervision.reports import Report, Scope, make_report
+from ledger.supervision.correlation import GraphNode, node_called
+from ledger.supervision.reports import ReportScope, SupervisionReport, make_report
 from ledger.supervision.reports.presentation import Called, content_of, set_report, to_html
-from ledger.supervision.runs.datasets import DatasetFiles, current
+from ledger.supervision.runs.datasets import DatasetFiles, current_registrations
+from ledger.supervision.view_catalogue import ViewQueries
 from ledger.timeline.sentences import names_by_id
 
 
-def node_named(service: Service, session: Asked, text: str, as_of: datetime, *, field: str = "from") -> Node:
+def node_named(service: Service, session: ViewQueries, text: str, as_of: datetime, *, field: str = "from") -> GraphNode:
     """Return the node of a reader's text: ``kind:id``, a case id, or a case number."""
     with service.parts.database.read() as connection:
         numbered = cases.with_number(connection, text)
@@ -66,7 +67,7 @@ def within_own(reading: Reading, jurisdiction: str | None) -> str:
     return jurisdiction or own
 
 
-def report_on(service: Service, reading: Reading, scope: Scope) -> Report:
+def report_on(service: Service, reading: Reading, scope: ReportScope) -> SupervisionReport:
     """Return the report on a period and a jurisdiction, and record the read."""
     views, now = service.parts.supervisor.views, datetime.fromisoformat(reading.reader.now)
     views.refresh()
@@ -77,7 +78,7 @@ def report_on(service: Service, reading: Reading, scope: Scope) -> Report:
 
 
 def report_file(
-    service: Service, reading: Reading, labels: Labels, scope: Scope, file_format: Literal["json", "html", "pdf"]
+    service: Service, reading: Reading, labels: Labels, scope: ReportScope, file_format: Literal["json", "html", "pdf"]
 ) -> bytes:
     """Return the report as a file of this format."""
     with service.parts.workers.turn(reading.agency) as turn:
@@ -106,7 +107,7 @@ def datasets_in_line(connection: Connection, reading: Reading, window: Page) -> 
     agencies = reading.authority.agencies
     own, after = agencies[reading.agency], -1 if window.after is None else int(window.after)
     near = {name for name, agency in agencies.items() if in_line(agency, own)}
-    counting = current(imports.every_dataset(connection), near).values()
+    counting = current_registrations(imports.every_dataset(connection), near).values()
     return sorted((dataset for dataset in counting if dataset.index > after), key=lambda dataset: dataset.index)[
         : window.limit
     ]

@@ -21,13 +21,13 @@ from ledger.core.supervision.models import STREAM
 from ledger.core.verification.bundle_format import Bundle, decode_bundle, decode_case_bundle
 from ledger.proofs.bundles import blocks_of
 from ledger.store import log
-from ledger.supervision.leads import Held, LeadReport, rederive
+from ledger.supervision.leads import LeadMaterial, LeadReport, rederive
 from ledger.supervision.models.definition import Model, fill_text
 from ledger.supervision.models.editing import Examined, edited, examine, tried_examples
 from ledger.supervision.models.model_file import ExampleResult, parse_model, require_publishable
 from ledger.supervision.models.yaml_document import Document, read_document
 from ledger.supervision.runs.datasets import DatasetFiles
-from ledger.supervision.runs.findings import Finding
+from ledger.supervision.runs.findings import ModelFinding
 from ledger.supervision.runs.model_runner import ModelRunner, RunAsked, found_in_export, query_limits
 
 T = TypeVar("T")
@@ -73,7 +73,7 @@ def rederived(service: Service, reading: Reading, lead_id: str) -> LeadReport:
     cases = {entry.stream_id for entry in cited if entry.stream_kind == "case"}
     others = [entry.event_id for entry in cited if entry.stream_kind != "case"]
     kept = DatasetFiles(DataDirectory(service.parts.settings.data_dir).datasets)
-    held = Held(
+    held = LeadMaterial(
         lead=bundle_of_event(service, reading, first.event_id, None, None),
         definition=next(
             version.body.definition for version in model.versions if version.body.version == raised.model_version
@@ -86,10 +86,10 @@ def rederived(service: Service, reading: Reading, lead_id: str) -> LeadReport:
     )
     validator, runner = service.parts.validator, ModelRunner(service.parts.workers, agency=reading.agency)
     blocks = blocks_of(*map(decode_bundle, (held.lead, *held.registrations)), *_events(held))
-    return rederive(held, service.parts.trust.trust, validator.book, validator.calendar, seen=blocks, runner=runner)
+    return rederive(held, service.parts.trust.trust, validator.book, validator.calendar, observed=blocks, runner=runner)
 
 
-def _events(held: Held) -> Iterator[Bundle]:
+def _events(held: LeadMaterial) -> Iterator[Bundle]:
     for data in held.cases.values():
         yield from (decode_bundle(bytes(event)) for event in decode_case_bundle(data).events)
 
@@ -159,7 +159,7 @@ def run_model_file(
             all_findings = turn.run(found_in_export, run_input, field="definition")
     findings = [finding for finding in all_findings if _lies_within(reading, finding, own)]
     page_findings = findings[: min(service.limit(FOUND_AT_MOST), FOUND_AT_MOST)]
-    raised_ids = service.parts.supervisor.record.known(finding.lead_id for finding in page_findings)
+    raised_ids = service.parts.supervisor.record.raised_among(finding.lead_id for finding in page_findings)
     cases = sorted({finding.case_id for finding in page_findings if finding.case_id is not None})
     reading.record(f"run of the model {model.model_id}", *cases, supervision=True)
     return RunView(
@@ -176,7 +176,7 @@ def run_model_file(
     )
 
 
-def _finding_view(model: Model, finding: Finding, values: Mapping[str, object], *, is_raised: bool) -> FoundView:
+def _finding_view(model: Model, finding: ModelFinding, values: Mapping[str, object], *, is_raised: bool) -> FoundView:
     says = fill_text(model.lead.says, finding.values, values)
     return FoundView(
         finding.lead_id,
@@ -191,6 +191,6 @@ def _finding_view(model: Model, finding: Finding, values: Mapping[str, object], 
     )
 
 
-def _lies_within(reading: Reading, finding: Finding, jurisdiction: str) -> bool:
+def _lies_within(reading: Reading, finding: ModelFinding, jurisdiction: str) -> bool:
     agency = reading.authority.agencies.get(finding.supervised)
     return agency is not None and lies_within(agency.profile.jurisdiction, jurisdiction)

@@ -20,7 +20,7 @@ from ledger.core.log.policy import parse_policy
 from ledger.core.verification.trust import Trust
 from ledger.store.database import open_database
 from ledger.store.log import initialise, tree
-from ledger.supervision.library.publishing import Definitions
+from ledger.supervision.library.publishing import ModelDefinitions
 from ledger.workers.pool import WorkerPool
 from scripts.bench.events import LOG_ID, SERVICE, registry_changes
 
@@ -41,7 +41,7 @@ def make_bench_parts(database_url: str, port: int) -> Parts:
         log_signer=SIGNER,
         service_keys=SERVICE.key_id,
         service_signer=SERVICE,
-        definitions=Definitions(),
+        definitions=ModelDefinitions(),
         clock=now_ms,
     )
     recording.sequencer.start()

@@ -34,7 +34,7 @@ from ledger.recording.sequencer import Answer
 from ledger.recording.validation import Duplicate
 from ledger.store.database import Database, open_database
 from ledger.store.log import initialise
-from ledger.supervision.library.publishing import Definitions
+from ledger.supervision.library.publishing import ModelDefinitions
 from tests.testkit import builders
 from tests.testkit.builders import LOG_ID, SERVICE, START, Event, Officer, Writer, instant
 
@@ -144,7 +144,7 @@ def receipt_bytes(receipt: Receipt) -> bytes:
     return canonical.encode(receipt)
 
 
-class Untried(Definitions):
+class Untried(ModelDefinitions):
     """Takes every definition, as a release that judged otherwise may have: for tests of what becomes of one."""
 
     def require_publishable(self, body: ModelPublished, agency: str) -> None:
@@ -202,7 +202,7 @@ def assemble(database: Database, clock: Clock, definitions: supervision_streams.
         log_signer=LOG_SIGNER,
         service_keys=SERVICE.key_id,
         service_signer=LocalSigner.from_private_key(SERVICE.key.secret),
-        definitions=definitions or Definitions(),
+        definitions=definitions or ModelDefinitions(),
         clock=clock,
     )
     return Ledger(recording, clock)

@@ -22,7 +22,7 @@ from ledger.supervision.correlation import (
     WIDTH,
     Correlation,
     Edge,
-    Node,
+    GraphNode,
     NodeKind,
     Place,
     correlate,
@@ -56,7 +56,9 @@ def correlation(visit: VisitOf, start: NodeName = None, kind: NodeKind | None = 
     with visit.service.parts.supervisor.views.session(jurisdiction=own, now=now) as session:
         # A case is found by its number, too; of another kind what was typed is the id.
         is_id = kind is not None and kind != "case"
-        node = Node(kind, searched_text) if kind and is_id else node_named(visit.service, session, searched_text, now)
+        node = (
+            GraphNode(kind, searched_text) if kind and is_id else node_named(visit.service, session, searched_text, now)
+        )
         graph = correlate(session, node, depth=depth, as_of=now)
     visit.reading.record(f"what {node.name} has in common with others", *graph.cases(), supervision=True)
     values |= _drawn(visit.service, visit.labels, graph)
@@ -84,7 +86,7 @@ def _drawn(service: Service, labels: Labels, graph: Correlation) -> dict[str, An
 def _rows(graph: Correlation) -> list[tuple[Place, Edge | None]]:
     """Return the nodes but the start, each with the first edge that leads to it from a nearer one."""
     near = {place.node: place.distance for place in graph.places}
-    through: dict[Node, Edge] = {}
+    through: dict[GraphNode, Edge] = {}
     for edge in graph.edges:
         for node, other in ((edge.a, edge.b), (edge.b, edge.a)):
             if near[other] < near[node]:
@@ -92,7 +94,7 @@ def _rows(graph: Correlation) -> list[tuple[Place, Edge | None]]:
     return [(place, through.get(place.node)) for place in graph.places[1 : LISTED_AT_MOST + 1]]
 
 
-def _name(node: Node, numbers: Mapping[str, str], agency_name: Names) -> str:
+def _name(node: GraphNode, numbers: Mapping[str, str], agency_name: Names) -> str:
     """Return a case's number, an officer's agency and number, or the id."""
     agency, _, officer = node.id.partition("/")
     if node.kind == "officer" and officer:

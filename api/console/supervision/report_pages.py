@@ -19,9 +19,9 @@ from ledger.core.events.terms import BusinessLine
 from ledger.core.procedure.jurisdiction import lies_within
 from ledger.core.procedure.legal_days import legal_day_of
 from ledger.i18n import Labels
-from ledger.supervision.reports import Scope, Table
+from ledger.supervision.reports import ReportScope, ReportTable
 from ledger.supervision.reports.presentation import Called, cell_text, chart, head_of
-from ledger.supervision.reports.questions import Column
+from ledger.supervision.reports.questions import ReportColumn
 
 CITED_AT_MOST = 200  # digests that a row of the page carries; the report as JSON has all
 PERIOD_DAYS = 90  # up to today, where nothing else is asked for
@@ -70,7 +70,7 @@ def report(
     own = require_governing(visit.reading)
     today = legal_day_of(visit.reading.reader.now)
     last = until or today.isoformat()
-    scope = Scope(
+    scope = ReportScope(
         since or (date.fromisoformat(today.isoformat()) - timedelta(days=PERIOD_DAYS)).isoformat(),
         last,
         within_own(visit.reading, jurisdiction or None),
@@ -99,7 +99,7 @@ def file(
     file_format: Annotated[Literal["pdf", "json"], Query(alias="format")] = "pdf",
 ) -> Response:
     """Return the report as a document for download."""
-    scope = Scope(since, until, within_own(visit.reading, jurisdiction), business_line)
+    scope = ReportScope(since, until, within_own(visit.reading, jurisdiction), business_line)
     content = report_file(visit.service, visit.reading, visit.labels, scope, file_format)
     return download(content, f"report-{since}-{until}.{file_format}", f"application/{file_format}")
 
@@ -110,7 +110,7 @@ def _below(reading: Reading, own: str) -> list[str]:
     return sorted(jurisdiction for jurisdiction in jurisdictions if lies_within(jurisdiction, own))
 
 
-def _shown(table: Table, labels: Labels, called: Called) -> ShownTable:
+def _shown(table: ReportTable, labels: Labels, called: Called) -> ShownTable:
     picture = chart(table, labels, bare=True, called=called) if any(row.evidence for row in table.rows) else None
     return ShownTable(
         table.name,
@@ -128,6 +128,6 @@ def _shown(table: Table, labels: Labels, called: Called) -> ShownTable:
     )
 
 
-def _cell(column: Column, cell: str | int | None, labels: Labels, called: Called) -> ShownCell:
+def _cell(column: ReportColumn, cell: str | int | None, labels: Labels, called: Called) -> ShownCell:
     model_id = cell if column.vocabulary == "model" and isinstance(cell, str) else None
     return ShownCell(cell_text(column, cell, labels, called), model_id)

@@ -25,7 +25,7 @@ from ledger.core.supervision.recommendations import STREAM as RECOMMENDATION_STR
 from ledger.recording.signing import new_id
 from ledger.recording.supervision_streams import matter_of
 from ledger.store import supervision as store
-from ledger.supervision.library.publishing import said_of
+from ledger.supervision.library.publishing import signed_fields_of
 from ledger.supervision.models.templates import dataset_of
 from ledger.timeline.event_fields import event_fields
 
@@ -169,7 +169,7 @@ def published(form: PostedForm, _state: Matter | None, files: ModelFiles) -> Bod
     """Return the publication of the model on the workbench. Raises ModelRefused if it is not fit for it."""
     model = files.publishable(f"{form.get('definition') or ''}\n")
     study = {language: text for language in ("zh", "en") if (text := form.get(f"case_study_{language}"))}
-    return body_of(supervision.ModelPublished, **said_of(model), case_study=study)
+    return body_of(supervision.ModelPublished, **signed_fields_of(model), case_study=study)
 
 
 def retired(form: PostedForm, _state: Matter | None) -> Body:
