@@ -23,7 +23,7 @@ from ledger.core.log.tiles import TILE_WIDTH, BundleName, decode_bundle
 from ledger.samples.player import LeadHead
 from ledger.samples.town import AGENCIES, TownKeys
 
-READER = "analyst"  # registers the data set, and sees the leads
+READER = "analyst"  # registers the data set
 
 
 class ServiceLedger:
@@ -31,9 +31,18 @@ class ServiceLedger:
 
     def __init__(self, url: str, log_id: bytes, keys: TownKeys):
         self.log_id = log_id
-        token = keys.directory.path / "token.json"
-        reader = SignIn(token, url, keys.key_id(READER), lambda: keys.signer(READER), lambda: log_id)
-        self._service = Service(url, reader)
+        self._url = url
+        self._keys = keys
+        self._services: dict[str, Service] = {}
+        self._service = self._service_of(READER)
+
+    def _service_of(self, profile: str) -> Service:
+        """Return the service as the person of this profile signs in to it."""
+        if profile not in self._services:
+            token, keys = self._keys.directory.path / f"token-{profile}.json", self._keys
+            reader = SignIn(token, self._url, keys.key_id(profile), lambda: keys.signer(profile), lambda: self.log_id)
+            self._services[profile] = Service(self._url, reader)
+        return self._services[profile]
 
     def entries(self) -> Iterator[Envelope]:
         size = parse_checkpoint(parse_note(self._service.fetch("/checkpoint").decode()).text).size
@@ -69,9 +78,9 @@ class ServiceLedger:
         path = at("/api/v1/datasets/{}/file", dataset.dataset_id)
         self._service.post(path, data, dict[str, Any], content_type="application/octet-stream")
 
-    def lead(self, lead_id: str, /) -> LeadHead | None:
+    def lead(self, lead_id: str, reader: str, /) -> LeadHead | None:
         try:
-            shown = self._service.get(at("/api/v1/leads/{}", lead_id))
+            shown = self._service_of(reader).get(at("/api/v1/leads/{}", lead_id))
         except NotFound:
             return None
         return LeadHead(shown["sequence"], shown["head"])

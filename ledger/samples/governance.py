@@ -41,7 +41,7 @@ def publish(player: Player, *models: str) -> list[ModelPublished]:
 
 
 def from_import_to_governance(player: Player) -> None:
-    """Cases of corrections, a pension list, five leads; a recommendation, its answer and re-check; the west adopts."""
+    """Import cases and a pension list, work on leads, recommend, re-check; the west adopts the model."""
     for number in range(1, IMPORTED + 1):
         _import_case(player, number)
     _register_pensions(player)

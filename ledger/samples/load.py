@@ -231,7 +231,7 @@ class InsideLedger:
     def give(self, dataset: DatasetRegistered, data: bytes, /) -> None:
         self._files.keep(dataset, data)
 
-    def lead(self, lead_id: str, /) -> LeadHead | None:
+    def lead(self, lead_id: str, _reader: str, /) -> LeadHead | None:
         stream = ("supervision", lead_id)
         with self._database.read() as connection:
             head = log.heads(connection, [stream]).get(stream)

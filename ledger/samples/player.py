@@ -62,8 +62,8 @@ class SampleLedger(Protocol):
     def give(self, dataset: DatasetRegistered, data: bytes, /) -> None:
         """Keep the file of a registered data set."""
 
-    def lead(self, lead_id: str, /) -> LeadHead | None:
-        """Return the last event of a lead, None while it is not raised."""
+    def lead(self, lead_id: str, reader: str, /) -> LeadHead | None:
+        """Return the last event of a lead as the person of this profile sees it, None while it is not raised."""
 
 
 class Player:
@@ -85,11 +85,11 @@ class Player:
         """Return a case that is not opened yet and began so many days ago; the last of its days must be over."""
         return SampleCase(self, case_id, days_ago=days_ago)
 
-    def lead(self, model_id: str, key: Mapping[str, str]) -> SampleLead:
+    def lead(self, model_id: str, key: Mapping[str, str], reader: str) -> SampleLead:
         """Wait until the service raises the lead on this finding. Raises Unavailable if it does not in time."""
         lead_id = lead_id_of(finding_digest(model_id, key))
         deadline = time.monotonic() + RAISED_WITHIN
-        while (head := self.ledger.lead(lead_id)) is None:
+        while (head := self.ledger.lead(lead_id, reader)) is None:
             if time.monotonic() > deadline:
                 raise Unavailable(
                     f"the service has not raised {lead_id} of {model_id}",
@@ -171,6 +171,7 @@ class SampleCase(CaseActs[str], SampleStream):
     """A case whose acts are signed by people of the town, named by their profiles."""
 
     opener = "psb-east"
+    step = STEP_S
 
     def __init__(self, player: Player, case_id: str, *, days_ago: int):
         super().__init__(player, Stream(kind="case", id=case_id))
@@ -184,7 +185,7 @@ class SampleCase(CaseActs[str], SampleStream):
         payload, envelope = self.last.payload, self.last.envelope
         act = Act(payload, envelope.payload_digest, envelope.signed_at, self.player.book, source)
         self.current, self.flags = fold(self.current, act)
-        self.now += STEP_S
+        self.now += self.step
         return self
 
     def clerk_of(self, agency: str) -> str:

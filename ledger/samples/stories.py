@@ -43,9 +43,9 @@ TWO = ("样例甲 the first of the sample", "样例乙 the second of the sample"
 
 
 def _clean_run(case: SampleCase) -> Points:
-    """Police, procuratorate, court, corrections; two defendants, twenty exhibits, nothing out of order."""
-    exhibits = tuple(f"{CLEAN_RUN.case_id}-exhibit-{number}" for number in range(1, 21))
-    dossier = f"{CLEAN_RUN.case_id}-dossier"
+    """Pass a case from police to corrections, with two defendants and twenty exhibits, nothing out of order."""
+    exhibits = tuple(f"{case.stream.id}-exhibit-{number}" for number in range(1, 21))
+    dossier = f"{case.stream.id}-dossier"
     case.open(case_number="东公刑立字〔样例〕1号", case_type="盗窃 theft").name(*TWO).assign("刑侦二队 second squad")
     for name in TWO:
         case.impose(name, "detention", ground="现场抓获 caught at the place")
@@ -77,7 +77,7 @@ def _clean_run(case: SampleCase) -> Points:
 
 
 def _take_in(case: SampleCase, *names: str) -> None:
-    """Within a day of the detention: to the detention house, interrogated, the family notified."""
+    """Record what the law wants within a day: the detention house, the interrogation, the family's notice."""
     for kind, number in (
         ("admitted_to_detention_house", "收押"),
         ("interrogated", "讯问"),
@@ -87,8 +87,8 @@ def _take_in(case: SampleCase, *names: str) -> None:
 
 
 def _short_delivery(case: SampleCase) -> Points:
-    """Eighteen of twenty are accepted: a seal is broken, nine are there where ten are listed. One side has signed."""
-    exhibits = tuple(f"{SHORT_DELIVERY.case_id}-exhibit-{number}" for number in range(1, 21))
+    """Accept eighteen of twenty: a seal is broken, nine are there where ten are listed. One side has signed."""
+    exhibits = tuple(f"{case.stream.id}-exhibit-{number}" for number in range(1, 21))
     sealed, counted = exhibits[4], exhibits[11]
     case.open(case_number="东公刑立字〔样例〕2号", case_type="诈骗 fraud").name("样例丙 a suspect")
     for number, exhibit in enumerate(exhibits, 1):
@@ -116,8 +116,8 @@ def _short_delivery(case: SampleCase) -> Points:
 
 
 def _bad_dossier(case: SampleCase) -> Points:
-    """Refused for its binding, back after the day that was set; the second offer waits for its answer."""
-    dossier = f"{BAD_DOSSIER.case_id}-dossier"
+    """Refuse a file for its binding; it comes back after the day that was set, and waits for an answer."""
+    dossier = f"{case.stream.id}-dossier"
     case.open(case_number="东公刑立字〔样例〕3号", case_type="故意伤害 assault").name("样例丁 a suspect")
     case.register(dossier, kind="dossier", description="侦查卷宗 file", dossier=item.Dossier(volumes=3, pages=412))
     case.on(5).offer(dossier, to="procuratorate-east")
@@ -137,8 +137,8 @@ ROUNDS = ((1, 26), (54, 79), (107, 130))  # days: the file is received, the file
 
 
 def _third_return(case: SampleCase) -> Points:
-    """Two returns are lawful, the third is recorded."""
-    dossier = f"{THIRD_RETURN.case_id}-dossier"
+    """Return a file three times: two returns are lawful, the third is recorded."""
+    dossier = f"{case.stream.id}-dossier"
     case.open(case_number="东公刑立字〔样例〕4号", case_type="合同诈骗 contract fraud").name(SUSPECT)
     case.register(dossier, kind="dossier", description="侦查卷宗 file", dossier=item.Dossier(volumes=4, pages=530))
     explanation = "账目往来未查清 the accounts are not cleared up"
@@ -153,8 +153,8 @@ def _third_return(case: SampleCase) -> Points:
 
 
 def _detained_then_bailed(case: SampleCase) -> Points:
-    """Thirty days without a ground, arrest refused on the seventh day, bail, and bail anew."""
-    one, other = PAIR
+    """Detain for thirty days without a ground, refuse the arrest on the seventh day, bail, and bail anew."""
+    bailed, arrested = PAIR
     case.open(case_number="东公刑立字〔样例〕5号", case_type="寻衅滋事 affray").name(*PAIR)
     for name in PAIR:
         case.impose(name, "detention", ground="现场抓获 caught in the act")
@@ -164,18 +164,18 @@ def _detained_then_bailed(case: SampleCase) -> Points:
     case.say(case_events.MeasureExtended, measure_id="detention-1", **until)
     case.say(case_events.MeasureExtended, measure_id="detention-2", **until, qualifying_ground="gang")
     case.on(28).offer(to="procuratorate-east", purpose="arrest_approval", persons=PAIR).accept()
-    case.on(35, 16).decide("arrest_refused", one, by="prosecutor", number="东检不捕〔样例〕5号")
-    case.decide("arrest_approved", other, by="prosecutor", number="东检批捕〔样例〕5号")
-    case.change("detention", "bail", one, ground="不批准逮捕 arrest was refused")
-    case.change("detention", "arrest", other, ground="批准逮捕 approved")
+    case.on(35, 16).decide("arrest_refused", bailed, by="prosecutor", number="东检不捕〔样例〕5号")
+    case.decide("arrest_approved", arrested, by="prosecutor", number="东检批捕〔样例〕5号")
+    case.change("detention", "bail", bailed, ground="不批准逮捕 arrest was refused")
+    case.change("detention", "arrest", arrested, ground="批准逮捕 approved")
     case.on(92).offer(to="procuratorate-east", persons=PAIR).accept()
-    case.change_custody(other, "换5")
-    case.on(94).change("bail", "bail", one, new_measure_id="bail-1-anew", ground="重新取保候审 decided anew")
+    case.change_custody(arrested, "换5")
+    case.on(94).change("bail", "bail", bailed, new_measure_id="bail-1-anew", ground="重新取保候审 decided anew")
     yield "bailed anew", case
 
 
 def _custody_of_a_person(case: SampleCase) -> Points:
-    """The case has moved on, the certificate is asked for and not served: the detention house can do it now."""
+    """Move the case on; the certificate is asked for and not served: the detention house can do it now."""
     case.open(case_number="东公刑立字〔样例〕6号", case_type="抢劫 robbery").name(KEPT_PERSON)
     case.impose(KEPT_PERSON, "arrest", ground="批准逮捕 approved")
     case.on(64).offer(to="procuratorate-east", persons=(KEPT_PERSON,)).accept()
@@ -185,8 +185,8 @@ def _custody_of_a_person(case: SampleCase) -> Points:
 
 
 def _appeal_and_remand(case: SampleCase) -> Points:
-    """The file goes up within three days, comes back, and the first instance begins anew."""
-    dossier = f"{APPEAL_AND_REMAND.case_id}-dossier"
+    """Send the file up within three days; it comes back, and the first instance begins anew."""
+    dossier = f"{case.stream.id}-dossier"
     opening = {"case_number": "东检刑诉受〔样例〕9号", "case_type": "交通肇事 traffic crime"}
     case.open("prosecutor", stage="prosecution_review", **opening).name(DEFENDANT, role="defendant")
     case.register(dossier, kind="dossier", description="诉讼卷宗 file", dossier=item.Dossier(volumes=2, pages=180))
@@ -211,7 +211,7 @@ def goods(name: str) -> str:
 
 
 def _money_and_a_car(case: SampleCase) -> Points:
-    """Cash is split, the car stays in the depot and is sold early, the judgment says nothing of what it brought."""
+    """Split cash, sell a car early that stays in the depot, and forget in the judgment what it brought."""
     cash, car, account, proceeds = map(goods, ("cash", "car", "account", "proceeds"))
     notes = (goods("notes-1"), goods("notes-2"))
     case.open(case_number="东公刑立字〔样例〕7号", case_type="开设赌场 gambling house")
@@ -252,8 +252,8 @@ WITHHELD = "扣押地点保密 where it was found is confidential"
 
 
 def _a_phone(case: SampleCase) -> Points:
-    """Its image is collected by two, examined elsewhere, and comes back as another; counsel gets what proves where."""
-    phone, image = (f"{A_PHONE.case_id}-{name}" for name in ("phone", "image"))
+    """Collect an image by two, have it examined, and get another one back; counsel gets what proves where."""
+    phone, image = (f"{case.stream.id}-{name}" for name in ("phone", "image"))
     case.open(case_number="东公刑立字〔样例〕8号", case_type="网络诈骗 online fraud").name("样例子 a suspect")
     seized = item.Seizure(document_number="东公扣字〔样例〕8号", seized_at=case.moment, officers=("p-0417", "p-0422"))
     where = {"narrative": {"text": WITHHELD}}
@@ -282,7 +282,7 @@ def _a_phone(case: SampleCase) -> Points:
 
 
 def _erasure(case: SampleCase) -> Points:
-    """A person is named, acquitted, and the court has the name erased; whoever checks a proof still finds it intact."""
+    """Name a person who is acquitted, and have the name erased; whoever checks a proof still finds it intact."""
     case.open(case_number="东公刑立字〔样例〕12号", case_type="诬告陷害 false accusation").name(ACQUITTED)
     named: EventRef = case.ref
     case.on(20).offer(to="procuratorate-east", persons=(ACQUITTED,)).accept()
@@ -331,7 +331,7 @@ class LeadStory(NamedTuple):
 
     def points(self, player: Player) -> Iterator[tuple[str, SampleLead]]:
         """Work on the lead, from point to point, once the service has raised it."""
-        lead = player.lead(self.model_id, self.key)
+        lead = player.lead(self.model_id, self.key, self.assigning)
         yield "raised", lead
         handler = BY_PROFILE[self.working].officer
         lead.write(LeadAssigned(handler=handler, department=self.department), self.assigning)

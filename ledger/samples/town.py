@@ -84,7 +84,7 @@ BY_PROFILE = {person.profile: person for person in PEOPLE}
 
 
 def admin_of(agency_id: str) -> str:
-    """The name of the key that manages the agency's other keys."""
+    """Return the name of the key that manages the agency's other keys."""
     return f"admin-{agency_id}"
 
 
@@ -111,7 +111,7 @@ class TownKeys:
         return self.passphrase_file.exists()
 
     def make(self) -> Founding:
-        """Makes the keys, or takes those that an earlier attempt made; gives the founding that they belong to."""
+        """Make the keys, or take those that an earlier attempt made; return the founding that they belong to."""
         make_private_folder(self.directory.path)
         if not self.are_there:
             write_secret(self.passphrase_file, secrets.token_urlsafe(24).encode() + b"\n", field="passphrase")
@@ -121,28 +121,28 @@ class TownKeys:
                 create_keystore(path, passphrase, light=True)
         agencies = tuple(
             FoundingAgency(
-                agency_id=one.agency_id,
-                kind=one.kind,
-                admin=self.key_id(admin_of(one.agency_id)),
-                jurisdiction=one.jurisdiction,
-                name=Name(en=one.en, zh=one.zh),
+                agency_id=agency.agency_id,
+                kind=agency.kind,
+                admin=self.key_id(admin_of(agency.agency_id)),
+                jurisdiction=agency.jurisdiction,
+                name=Name(en=agency.en, zh=agency.zh),
             )
-            for one in AGENCIES
+            for agency in AGENCIES
         )
         return Founding(agencies=agencies, development=True)
 
     def key_id(self, name: str) -> str:
-        """The address of a key; what it signs is another matter."""
+        """Return the address of a key; what it signs is another matter."""
         return keystore_key_id(self.directory.keystore(name))
 
     def signer(self, name: str) -> LocalSigner:
-        """The key ``name``, opened. Raises NotFound where this ledger has no development keys."""
+        """Return the key ``name``, opened. Raises NotFound where this ledger has no development keys."""
         if name not in self._opened:
             self._opened[name] = open_keystore(self.directory.keystore(name), self._passphrase())
         return self._opened[name]
 
     def actor(self, profile: str) -> Actor:
-        """The person of the town who has this profile."""
+        """Return the person of the town who has this profile."""
         person = BY_PROFILE[profile]
         return Actor(person.agency, person.officer, self.signer(profile))
 

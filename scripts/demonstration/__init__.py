@@ -1,1 +1,1 @@
-"""The demonstration: four agencies, one case, every step by the command line as its users take it."""
+"""The demonstration: agencies of the samples' town, one case, and every proof checked by the command line."""

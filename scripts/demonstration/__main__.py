@@ -11,16 +11,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from scripts.demonstration import chains, operator, proofs, rollback, setting, story, supervision, twelve
-from scripts.demonstration.stage import Stage, StepFailed
+from scripts.demonstration import cases, proofs
+from scripts.demonstration.founding import found
+from scripts.demonstration.stage import Stage, StepFailed, running_chain
 
 
 def main() -> int:
-    """Runs the demonstration."""
+    """Run the demonstration."""
     arguments = parse_arguments()
     end_on_signals()
     began = time.monotonic()
-    with workplace(arguments.keep) as directory, chains.running(arguments.chain, directory) as chain:
+    with workplace(arguments.keep) as directory, running_chain(arguments.chain, directory) as chain:
         stage = Stage(directory, chain)
         try:
             run(stage, serve=arguments.serve)
@@ -35,36 +36,36 @@ def main() -> int:
 
 
 def run(stage: Stage, *, serve: bool) -> None:
-    """The acts in their order."""
-    witnesses = setting.found(stage, whole=serve)
-    supervision.publish(stage)
-    story.tell(stage)
-    supervision.work(stage)
+    """Run the acts in their order."""
+    witnesses = found(stage, whole=serve)
+    cases.publish_model(stage)
+    cases.play_theft(stage)
+    cases.work_lead(stage)
     if serve:
-        twelve.play(stage)
+        cases.play_twelve(stage)
     proofs.export(stage)
-    supervision.verify(stage)
-    rollback.keep_copy(stage)
-    operator.cheat(stage, witnesses)
+    proofs.verify_lead(stage)
+    proofs.keep_copy(stage)
+    proofs.cheat(stage, witnesses)
     if serve:
         stage.serve_until_interrupted()
         return
-    rollback.keep_checkpoint(stage)
+    proofs.keep_checkpoint(stage)
     stage.stop_all()
     proofs.check_offline(stage)
-    rollback.put_back(stage)
+    proofs.put_back(stage)
     proofs.tamper(stage)
 
 
 def end_on_signals() -> None:
-    """Whoever ends the demonstration ends what it started, too: SIGTERM does what Ctrl-C does, and both hold where a
+    """End what was started, too, when the demonstration is ended: SIGTERM does what Ctrl-C does, and both hold where a
     shell had the interrupt ignored, as it does for what it runs in the background."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.default_int_handler)
 
 
 def parse_arguments() -> argparse.Namespace:
-    """What the command line asks for."""
+    """Read the command line."""
     parser = argparse.ArgumentParser(prog="scripts/demo", description=__doc__)
     parser.add_argument(
         "--serve", action="store_true", help="play the twelve stories too, and leave the service running"
@@ -76,7 +77,7 @@ def parse_arguments() -> argparse.Namespace:
 
 @contextmanager
 def workplace(keep: Path | None) -> Iterator[Path]:
-    """A directory of the demonstration's own."""
+    """Yield a directory of the demonstration's own."""
     if keep is None:
         with tempfile.TemporaryDirectory(prefix="tallystick-demo-") as name:
             yield Path(name)

@@ -1,28 +1,42 @@
-"""Acts three and five: anchors are awaited and proofs go out; they are checked offline, and two cheats are caught."""
+"""Acts four to seven: proofs go out and are checked offline; the operator and others cheat, and each is found out."""
 
 from __future__ import annotations
 
 import json
+import re
+import shutil
 import sqlite3
 import time
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from scripts.demonstration.stage import READY_WITHIN, Stage, StepFailed
-from scripts.demonstration.story import CASE
+import httpx
 
-TAMPERED = 1  # exit code
+from ledger.chain.errors import CallReverted
+from ledger.chain.eth import Eth
+from ledger.chain.rpc import JsonRpc
+from ledger.samples.operator import Operator
+from ledger.samples.theft_case import CASE
+from ledger.samples.town import admin_of
+from scripts.demonstration.cases import raised_lead
+from scripts.demonstration.founding import LEAVER, QUORUM, DemoWitness
+from scripts.demonstration.stage import ANCHORED_WITHIN, READY_WITHIN, Stage, StepFailed
+
+TAMPERED, UNVERIFIABLE = 1, 3  # exit codes
+DATABASES = ("tallystick.db", "tallystick-access.db")
 
 
 def export(stage: Stage) -> None:
-    """Every event's bundle, the bundle of the case, and the trust file."""
+    """Fetch every event's bundle, the bundle of the case, and the trust file."""
     stage.act("Anchors and proofs")
     size = stage.wait_until("the log answers", "/api/v1/log", bool)["size"]
     log = stage.wait_until("everything is anchored", "/api/v1/log", lambda log: log["anchored"]["confirmed"] >= size)
     stage.held("everything is anchored and final", f"{size} entries, anchored up to {log['anchored']['confirmed']}")
     stage.exports.mkdir(exist_ok=True)
     events = stage.tally("case", "timeline", CASE, profile="auditor")
-    stage.held("the witnesses vouch for the block that the proofs end in", vouched(stage, events[-1]["event_id"]))
+    block = _vouched_block(stage, events[-1]["event_id"])
+    stage.held("the witnesses vouch for the block that the proofs end in", block)
     for event in events:
         target = stage.exports / f"{event['sequence']:03}-{event['event_type']}.json"
         stage.tally("proof", "get", event["event_id"], "--output", str(target), profile="auditor")
@@ -36,8 +50,8 @@ def export(stage: Stage) -> None:
     stage.held("the auditor's audit compares log and chain and finds nothing", f"intact; {tail}")
 
 
-def vouched(stage: Stage, event_id: str) -> str:
-    """Waits for the block note of the newest proof; gives the line that names the block."""
+def _vouched_block(stage: Stage, event_id: str) -> str:
+    """Wait for the block note of the newest proof; return the line that names the block."""
     target = stage.directory / "vouched.json"
     deadline = time.monotonic() + READY_WITHIN
     while time.monotonic() < deadline:
@@ -51,19 +65,31 @@ def vouched(stage: Stage, event_id: str) -> str:
     raise StepFailed("the witnesses should vouch for the block that the proofs end in")
 
 
+def verify_lead(stage: Stage) -> None:
+    """Find the lead again in the events that it cites, as the auditor."""
+    stage.tally("log", "trust", "--pin", profile="auditor")
+    lead_id, deadline = raised_lead(stage)["lead_id"], time.monotonic() + ANCHORED_WITHIN
+    while (report := stage.tally("lead", "verify", lead_id, profile="auditor", expect=None))["verdict"] != "intact":
+        if time.monotonic() > deadline:  # witnesses vouch for the block of an anchor some moments after it
+            raise StepFailed(f"the lead should be found again, not {report['verdict']}: {report}")
+        time.sleep(1)
+    stage.held("the lead is found again from the events that it cites, by the model that it names", "intact")
+
+
 def check_offline(stage: Stage) -> None:
-    """The service is off: each bundle is checked with the trust file alone."""
+    """Check each bundle with the trust file alone; the service is off."""
     stage.act("Offline")
     bundles = sorted(stage.exports.glob("[0-9]*.json"))
     for bundle in [*bundles, stage.exports / "case.json"]:
-        report = check(stage, bundle)
+        report = _check(stage, bundle)
         if report["verdict"] != "intact" or report["development"]:
             raise StepFailed(f"{bundle.name}: {report['verdict']}, expected intact, and not for development")
-    steps = {step["name"]: step for step in check(stage, bundles[0])["steps"]}
-    told, block = steps["witnesses"]["detail"], steps["block"]
+    steps = {step["name"]: step for step in _check(stage, bundles[0])["steps"]}
+    witnesses, block = steps["witnesses"]["detail"], steps["block"]
     if block["result"] != "checked":
         raise StepFailed(f"the proof should end in a block that the witnesses vouch for: {block['detail']}")
-    stage.held("service stopped; every bundle is intact", f"{len(bundles)} event bundles and the case bundle; {told}")
+    count = f"{len(bundles)} event bundles and the case bundle"
+    stage.held("service stopped; every bundle is intact", f"{count}; {witnesses}")
     stage.held("each proof ends in the hash of a block", block["detail"])
     report = stage.tally("audit", "--data-dir", str(stage.data))
     chain = next(step for step in report["steps"] if step["name"] == "chain")
@@ -72,40 +98,125 @@ def check_offline(stage: Stage) -> None:
     )
 
 
-def tamper(stage: Stage) -> None:
-    """One bundle and one row of the database are changed."""
-    stage.act("Two cheats")
-    bundle = next(stage.exports.glob("*handover.accepted.json"))
-    forged = stage.directory / "forged.json"
-    forged.write_text(forge(json.loads(bundle.read_text())))
-    report = check(stage, forged, expect=TAMPERED)
-    fault = next(step for step in report["steps"] if step["result"] == "failed")
-    stage.held("a changed bundle is caught", f"step {fault['number']} {fault['name']}: {fault['detail']}")
-    index = edit_row(stage.data / "tallystick.db")
-    report = stage.tally("audit", "--data-dir", str(stage.data), expect=TAMPERED)
-    found = [finding["index"] for finding in report["findings"]]
-    if found[:1] != [index]:
-        raise StepFailed(f"the audit names {found[:3]}, expected entry {index} first")
-    stage.held("an edited row of the database is caught", f"entry {index}: {report['findings'][0]['what']}")
-
-
-def check(stage: Stage, bundle: Path, *, expect: int = 0) -> Any:
-    """The verifier's report."""
+def _check(stage: Stage, bundle: Path, *, expect: int = 0) -> Any:
+    """Return the verifier's report."""
     return stage.tally("proof", "check", str(bundle), "--trust", str(stage.exports / "trust.json"), expect=expect)
 
 
-def forge(bundle: dict[str, Any]) -> str:
-    """The receiver never had it a day later."""
-    received: str = bundle["payload"]["body"]["received_at"]
-    bundle["payload"]["body"]["received_at"] = received.replace("2026", "2025")
-    return json.dumps(bundle, ensure_ascii=False)
+# -- the operator ------------------------------------------------------------------------------------------------------
 
 
-def edit_row(database: Path) -> int:
-    """Changes the quantity in a stored payload, as somebody with the database could; gives its log index."""
-    with sqlite3.connect(database) as connection:
+def cheat(stage: Stage, witnesses: list[DemoWitness]) -> None:
+    """Try, with the operator's keys, an anchor alone, a forked history, and one that hides a revocation."""
+    stage.act("The operator cheats, and the contract refuses")
+    submitter = json.loads((stage.data / "installation.json").read_bytes())["submitter"]
+    with httpx.Client(base_url=stage.url, timeout=30, trust_env=False) as service:
+        operator = Operator(service, Eth(JsonRpc(stage.rpc_url)), submitter)
+        true, registry_hash = operator.entries(), operator.registry_hash()
+        further = [*true, b"an entry that no witness has followed"]
+        _require_refusal(stage, "QuorumMissing", "the operator alone", operator.anchor(further))
+        reasons = {_ask(operator, witness, further, registry_hash) for witness in witnesses}
+        needed = f"no witness signs for it; {QUORUM} of {len(witnesses)} would be needed"
+        stage.held(needed, "; ".join(sorted(reasons)))
+        forked = [*true[: len(true) // 2], *(b"another history %d" % number for number in range(len(true)))]
+        _require_refusal(stage, "Inconsistent", "a forked history", operator.anchor(forked))
+
+        key = stage.tally("key", "show", LEAVER.profile)["key_id"]
+        stage.tally("key", "revoke", key, profile=admin_of(LEAVER.agency))
+        refused = operator.anchor(further, registry_hash=registry_hash)
+        _require_refusal(stage, "RegistryHashStale", "a history that hides a revocation", refused)
+        size = len(true)
+        stage.wait_until(
+            "the revocation is anchored", "/api/v1/log", lambda log: log["anchored"]["confirmed"] >= log["size"] > size
+        )
+        _require_refusal(stage, "Inconsistent", "the same under the new registry hash", operator.anchor(forked))
+        reason = _ask(operator, witnesses[0], forked, operator.registry_hash())
+        stage.held("the witnesses do not sign for it either", reason)
+
+
+def _ask(operator: Operator, witness: DemoWitness, entries: list[bytes], registry_hash: bytes) -> str:
+    """Return why a witness does not co-sign this history. Raises StepFailed if it does."""
+    answer = operator.ask(witness.url, entries, registry_hash)
+    if answer.is_success:
+        raise StepFailed(f"the witness of {witness.agency} co-signs a history that it never followed")
+    reason: str = answer.json()["detail"]
+    return reason
+
+
+def _require_refusal(stage: Stage, error: str, attempt: str, refused: CallReverted | None) -> None:
+    """Show the contract's own words, hashes cut. Raises StepFailed for another refusal, and for none."""
+    if refused is None or refused.error != error:
+        raise StepFailed(f"{attempt}: expected {error}, not {refused.message if refused else 'an anchor'}")
+    words = re.sub(r"0x([0-9a-f]{8})[0-9a-f]{56}", r"0x\1…", refused.message)
+    stage.held(f"{attempt} is refused by the contract", f"{words} {refused.hint or ''}".strip())
+
+
+# -- files and databases -----------------------------------------------------------------------------------------------
+
+
+def tamper(stage: Stage) -> None:
+    """Change one bundle and one row of the database."""
+    stage.act("Two cheats")
+    bundle = next(stage.exports.glob("*handover.accepted.json"))
+    forged, changed = stage.directory / "forged.json", json.loads(bundle.read_text())
+    body = changed["payload"]["body"]
+    body["received_at"] = "2025" + body["received_at"][4:]
+    forged.write_text(json.dumps(changed, ensure_ascii=False))
+    report = _check(stage, forged, expect=TAMPERED)
+    fault = next(step for step in report["steps"] if step["result"] == "failed")
+    stage.held("a changed bundle is caught", f"step {fault['number']} {fault['name']}: {fault['detail']}")
+    index = _edit_row(stage.data / "tallystick.db")
+    report = stage.tally("audit", "--data-dir", str(stage.data), expect=TAMPERED)
+    named = [finding["index"] for finding in report["findings"]]
+    if named[:1] != [index]:
+        raise StepFailed(f"the audit names {named[:3]}, expected entry {index} first")
+    stage.held("an edited row of the database is caught", f"entry {index}: {report['findings'][0]['what']}")
+
+
+def _edit_row(database: Path) -> int:
+    """Change the quantity in a stored payload, as somebody with the database could; return its log index."""
+    with closing(sqlite3.connect(database)) as connection, connection:
         query = "SELECT log_index, payload FROM entries WHERE event_type = 'item.registered' ORDER BY log_index LIMIT 1"
         index, payload = connection.execute(query).fetchone()
         changed = bytes(payload).replace(b'"value":"1"', b'"value":"2"')
         connection.execute("UPDATE entries SET payload = ? WHERE log_index = ?", (changed, index))
         return int(index)
+
+
+def keep_copy(stage: Stage) -> None:
+    """Copy both databases as they now are, as a database administrator may any day."""
+    folder = _older_copy(stage)
+    folder.mkdir()
+    for name in DATABASES:
+        with closing(sqlite3.connect(stage.data / name)) as live, closing(sqlite3.connect(folder / name)) as copy:
+            live.backup(copy)
+
+
+def keep_checkpoint(stage: Stage) -> None:
+    """Keep the log's newest tree head, as anybody can."""
+    _kept_checkpoint(stage).write_text(httpx.get(f"{stage.url}/checkpoint", timeout=30, trust_env=False).text)
+
+
+def put_back(stage: Stage) -> None:
+    """Put the older copy in the place of the databases, without any key; only a kept checkpoint shows it."""
+    stage.act("An older copy is put back")
+    data = stage.directory / "put-back"
+    shutil.copytree(stage.data, data, ignore=shutil.ignore_patterns("*.db*", "*.lock"))
+    for name in DATABASES:
+        shutil.copyfile(_older_copy(stage) / name, data / name)
+    audit = ("audit", "--data-dir", str(data), "--database-only")
+    report = stage.tally(*audit, expect=UNVERIFIABLE)
+    if report["findings"]:
+        raise StepFailed(f"the copy should be sound in itself: {report['findings'][:3]}")
+    stage.held("the database alone contradicts nothing", f"{report['size']} entries, and no key was needed")
+    report = stage.tally(*audit, "--checkpoint", str(_kept_checkpoint(stage)), expect=TAMPERED)
+    finding = report["findings"][0]
+    stage.held("a checkpoint that was kept elsewhere shows it", f"{finding['what']}: {finding['found']}")
+
+
+def _older_copy(stage: Stage) -> Path:
+    return stage.directory / "older-copy"
+
+
+def _kept_checkpoint(stage: Stage) -> Path:
+    return stage.directory / "kept-checkpoint.txt"

@@ -1,12 +1,16 @@
-"""The stage: runs ``tally`` as its users do, starts and stops the service, keeps count of what held."""
+"""The stage: a chain and a service on it, ``tally`` as its users run it, and a count of what held."""
 
 from __future__ import annotations
 
 import json
 import os
+import socket
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +18,11 @@ import httpx
 from rich.console import Console
 from rich.table import Table
 
-from scripts.demonstration.chains import Chain, free_port
-
 ROOT = Path(__file__).resolve().parents[2]
 TALLY = Path(sys.executable).with_name("tally")
+HARDHAT = ROOT / "node_modules" / "hardhat" / "internal" / "cli" / "bootstrap.js"
+HARDHAT_CHAIN_ID = 31338
+PURSE = hex(10**24)  # wei
 READY_WITHIN = 90  # seconds
 ANCHORED_WITHIN = 120  # seconds
 ENDED_WITHIN = 30  # seconds
@@ -37,10 +42,86 @@ class StepFailed(Exception):
     """A step did not hold."""
 
 
+@dataclass(frozen=True)
+class DemoChain:
+    """The service's embedded Anvil, or Hardhat's node beside it, at ``url``; ``settings`` are the service's."""
+
+    name: str = "the embedded Anvil"
+    settings: dict[str, str] = field(default_factory=dict)
+    url: str | None = None
+
+    def fund(self, accounts: Sequence[str]) -> None:
+        """Give accounts what they need for gas; the embedded chain takes none."""
+        for account in accounts if self.url else ():
+            _call(self.url or "", "hardhat_setBalance", account, PURSE)
+
+
+@contextmanager
+def running_chain(name: str, directory: Path) -> Iterator[DemoChain]:
+    """Run the chain ``name``, anvil or hardhat, until the block is left."""
+    if name == "anvil":
+        yield DemoChain()
+        return
+    port = free_port()
+    folder, url = directory / "hardhat", f"http://127.0.0.1:{port}"
+    folder.mkdir()
+    network = f'{{ hardhat: {{ chainId: {HARDHAT_CHAIN_ID}, hardfork: "cancun" }} }}'
+    configuration = f'module.exports = {{ solidity: "0.8.28", networks: {network} }};\n'
+    (folder / "hardhat.config.js").write_text(configuration)
+    (folder / "package.json").write_text("{}")
+    (folder / "node_modules").symlink_to(ROOT / "node_modules")
+    command = ["node", str(HARDHAT), "node", "--hostname", "127.0.0.1", "--port", str(port)]
+    environment = os.environ | {"HARDHAT_DISABLE_TELEMETRY_PROMPT": "true"}
+    with (folder / "node.log").open("wb") as log:
+        process = subprocess.Popen(command, cwd=folder, env=environment, stdout=log, stderr=log)
+
+    def answers() -> bool:
+        _call(url, "eth_chainId")
+        return True
+
+    try:
+        wait_for(answers, process, folder / "node.log")
+        settings = {
+            "TALLYSTICK_CHAIN": url,
+            "TALLYSTICK_CHAIN_ID": str(HARDHAT_CHAIN_ID),
+            "TALLYSTICK_FINALITY": "0",
+        }
+        yield DemoChain("Hardhat's node", settings, url)
+    finally:
+        _end(process)
+
+
+def _call(url: str, method: str, *parameters: str) -> None:
+    """Make a JSON-RPC request whose result does not matter."""
+    request = {"jsonrpc": "2.0", "id": 1, "method": method, "params": list(parameters)}
+    httpx.post(url, json=request, timeout=10).raise_for_status()
+
+
+def wait_for(holds: Callable[[], bool], process: subprocess.Popen[bytes], log: Path) -> None:
+    """Wait until what a process serves is there. Raises StepFailed if the process ends or takes too long."""
+    deadline = time.monotonic() + READY_WITHIN
+    while True:
+        try:
+            if holds():
+                return
+        except httpx.HTTPError:
+            pass
+        if process.poll() is not None or time.monotonic() > deadline:
+            raise StepFailed(f"the process did not get ready; see {log}")
+        time.sleep(0.2)
+
+
+def free_port() -> int:
+    """Return a loopback port that nobody listens on now."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port: int = server.getsockname()[1]
+        return port
+
+
 class Stage:
     """One run: a directory, a chain, a service, and the steps so far."""
 
-    def __init__(self, directory: Path, chain: Chain):
+    def __init__(self, directory: Path, chain: DemoChain):
         self.directory = directory
         self.chain = chain
         self.data = directory / "ledger"
@@ -61,49 +142,47 @@ class Stage:
     # -- what people see -----------------------------------------------------------------------------------------------
 
     def act(self, title: str) -> None:
-        """A heading."""
+        """Show a heading."""
         self._console.rule(f"[bold]{title}[/bold]", align="left")
 
-    def held(self, what: str, detail: str = "") -> None:
-        """A step that held."""
-        self._steps.append((what, detail))
-        self._console.print(f"  [green]✓[/green] {what}" + (f"  [dim]{detail}[/dim]" if detail else ""))
+    def held(self, step: str, detail: str = "") -> None:
+        """Count and show a step that held."""
+        self._steps.append((step, detail))
+        self._console.print(f"  [green]✓[/green] {step}" + (f"  [dim]{detail}[/dim]" if detail else ""))
 
     def fail(self, why: str) -> None:
-        """The step that did not."""
+        """Show the step that did not."""
         self.failed = True
         self._console.print(f"  [red]✗ {why}[/red]")
 
     def summarise(self, seconds: float) -> None:
-        """The closing table."""
+        """Show all steps in a table."""
         table = Table(title="Tallystick demonstration", show_lines=False)
         table.add_column("held")
         table.add_column("what it showed", style="dim")
-        for what, detail in self._steps:
-            table.add_row(what, detail)
+        for step, detail in self._steps:
+            table.add_row(step, detail)
         self._console.print(table)
         verdict = "[red]a step did not hold[/red]" if self.failed else "[green]every step held[/green]"
         self._console.print(f"{len(self._steps)} steps in {seconds:.0f} s on {self.chain.name}: {verdict}")
 
     # -- the command line ----------------------------------------------------------------------------------------------
 
-    def tally(
-        self, *arguments: str, profile: str | None = None, expect: int | None = 0, text: str | None = None
-    ) -> Any:
-        """What the command, which reads ``text``, answers in JSON.
+    def tally(self, *arguments: str, profile: str | None = None, expect: int | None = 0) -> Any:
+        """Run a command; return what it answers in JSON.
 
         Raises StepFailed unless it ends with the exit code ``expect``; with None any will do.
         """
         command = [str(TALLY), "--json", *(("--profile", profile) if profile else ()), *arguments]
         environment = self.environment()
-        done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False, input=text)
+        done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
         if expect is not None and done.returncode != expect:
-            told = (done.stderr or done.stdout).strip()
-            raise StepFailed(f"tally {' '.join(arguments)}: exit code {done.returncode}, expected {expect}: {told}")
+            output = (done.stderr or done.stdout).strip()
+            raise StepFailed(f"tally {' '.join(arguments)}: exit code {done.returncode}, expected {expect}: {output}")
         return json.loads(done.stdout) if done.stdout.strip() else None
 
     def environment(self) -> dict[str, str]:
-        """What the service and the commands find in their environment."""
+        """Return what the service and the commands find in their environment."""
         return os.environ | {
             "TALLYSTICK_CONFIG_DIR": str(self.directory / "config"),
             "TALLYSTICK_DATA_DIR": str(self.data),
@@ -117,29 +196,30 @@ class Stage:
     # -- the service ---------------------------------------------------------------------------------------------------
 
     def start_service(self) -> None:
-        """Starts ``tally serve`` and waits until it is ready and the chain is connected."""
-        log = (self.directory / "service.log").open("ab")
-        self._service = subprocess.Popen([str(TALLY), "serve"], stdout=log, stderr=log, env=self.environment())
-        deadline = time.monotonic() + READY_WITHIN
-        while not self._is_ready():
-            if self._service.poll() is not None or time.monotonic() > deadline:
-                raise StepFailed(f"the service did not get ready; see {self.directory / 'service.log'}")
-            time.sleep(0.2)
+        """Start ``tally serve``, and wait until it is ready and the chain is connected."""
+        log = self.directory / "service.log"
+        with log.open("ab") as file:
+            self._service = subprocess.Popen([str(TALLY), "serve"], stdout=file, stderr=file, env=self.environment())
+
+        def is_ready() -> bool:
+            return all(httpx.get(self.url + path, timeout=2).is_success for path in ("/readyz", "/api/v1/chain"))
+
+        wait_for(is_ready, self._service, log)
 
     def stop_service(self) -> None:
-        """Ends the service as an operator would."""
+        """End the service as an operator would."""
         if self._service is not None:
             _end(self._service)
             self._service = None
 
     def stop_all(self) -> None:
-        """Ends the service and what runs beside it."""
+        """End the service and what runs beside it."""
         self.stop_service()
         while self.helpers:
             _end(self.helpers.pop())
 
     def serve_until_interrupted(self) -> None:
-        """Leaves the service to whoever watches."""
+        """Leave the service to whoever watches."""
         try:
             self._console.print(f"\nThe service runs at [bold]{self.url}[/bold] (API: {self.url}/docs).")
             self._console.print(f"  export TALLYSTICK_CONFIG_DIR={self.directory / 'config'}")
@@ -151,27 +231,20 @@ class Stage:
         except KeyboardInterrupt:
             self._console.print()
 
-    def wait_until(self, what: str, path: str, holds: Any) -> Any:
-        """The service's answer at ``path`` once it ``holds``. Raises StepFailed if it does not in time."""
+    def wait_until(self, condition: str, path: str, holds: Any) -> Any:
+        """Return the service's answer at ``path`` once it ``holds``. Raises StepFailed if it does not in time."""
         deadline = time.monotonic() + ANCHORED_WITHIN
         while True:
             answer = httpx.get(self.url + path, timeout=10).json()
             if holds(answer):
                 return answer
             if time.monotonic() > deadline:
-                raise StepFailed(f"{what}: not within {ANCHORED_WITHIN} s; last answer {answer}")
+                raise StepFailed(f"{condition}: not within {ANCHORED_WITHIN} s; last answer {answer}")
             time.sleep(0.5)
-
-    def _is_ready(self) -> bool:
-        try:
-            ready = httpx.get(f"{self.url}/readyz", timeout=2).is_success
-            return ready and httpx.get(f"{self.url}/api/v1/chain", timeout=2).is_success
-        except httpx.HTTPError:
-            return False
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    """Ends a process, by force where it does not end when asked."""
+    """End a process, by force where it does not end when asked."""
     process.terminate()
     try:
         process.wait(timeout=ENDED_WITHIN)

@@ -18,8 +18,7 @@ from pathlib import Path
 from PIL import Image
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
-from scripts.demonstration.chains import Chain, free_port
-from scripts.demonstration.stage import TALLY, Stage
+from scripts.demonstration.stage import TALLY, DemoChain, Stage, free_port
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 WIDTH, HEIGHT = 1000, 800  # pixels
@@ -31,7 +30,7 @@ SIGNERS = re.compile(r"(http://127\.0\.0\.1:\d+/#\S+)[\s\S]*: ([A-Z0-9]{4}-[A-Z0
 class Studio(Stage):
     """A stage whose service expects the signer at a port that is free here."""
 
-    def __init__(self, directory: Path, chain: Chain):
+    def __init__(self, directory: Path, chain: DemoChain):
         super().__init__(directory, chain)
         self.signer_port = free_port()
 
@@ -97,7 +96,7 @@ def keep(page: Page, name: str) -> None:
 @contextmanager
 def town(directory: Path) -> Iterator[Studio]:
     """A running service with the stories of the sample, and a profile of each of its people."""
-    stage = Studio(directory, Chain("the embedded Anvil"))
+    stage = Studio(directory, DemoChain())
     try:
         stage.tally("init", "--development", "--light", "--passphrase-file", str(stage.passphrase_file))
         stage.start_service()

@@ -59,14 +59,12 @@ RIDDLES = frozenset(("told", "said", "found", "one", "known", "seen", "there", "
 UNCLEAN: tuple[str, ...] = (
     "ledger/cli/commands",
     "ledger/interchange",
-    "ledger/samples",
     "ledger/timeline",
     "scripts",
     "tests/api",
     "tests/campaigns",
     "tests/docs",
-    "tests/e2e",
-    "tests/testkit",
+    "tests/e2e/browser_verifier",
     "tests/unit",
 )
 

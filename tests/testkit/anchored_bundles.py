@@ -53,11 +53,11 @@ def trusting(*blocks: TrustedBlock) -> Trust:
     return trust(chains=(replace(CHAIN, trusted_blocks=blocks),))
 
 
-def verdict_of(bundle: Bundle | Tree, *seen: ObservedBlock, using: Trust | None = None) -> ProofReport:
+def verdict_of(bundle: Bundle | Tree, *observed: ObservedBlock, using: Trust | None = None) -> ProofReport:
     """Under a trust file that names the block of a bundle's anchor; that of the good one for a bundle as a tree."""
     data = json.dumps(bundle).encode() if isinstance(bundle, dict) else encode_bundle(bundle)
     default = trusting(NAMED) if isinstance(bundle, dict) else naming(bundle)
-    return verify_bundle(data, using or default, observed=seen)
+    return verify_bundle(data, using or default, observed=observed)
 
 
 def on_chain(**changes: Any) -> ObservedBlock:
@@ -66,7 +66,7 @@ def on_chain(**changes: Any) -> ObservedBlock:
 
 def of(bundle: Tree, *path: str | int) -> Any:
     """A part of a bundle's anchor."""
-    found = bundle["anchor"]
+    part = bundle["anchor"]
     for key in path:
-        found = found[key]
-    return found
+        part = part[key]
+    return part

@@ -73,12 +73,12 @@ JURISDICTIONS = {UPPER: "31", NEIGHBOUR: "31/02", FAR_POLICE: "31/02", PARALLEL:
 
 @cache
 def secret_key(label: str) -> PrivateKey:
-    """The secp256k1 key of ``label``, always the same."""
+    """Return the secp256k1 key of ``label``, always the same."""
     return PrivateKey(sha256(f"key of {label}".encode()).digest())
 
 
 def key_id(label: str) -> str:
-    """The address of the key of ``label``."""
+    """Return the address of the key of ``label``."""
     return address_of(secret_key(label).public_key)
 
 
@@ -110,22 +110,22 @@ class Officer:
 
 
 def clerk(agency: str, number: int = 1) -> Officer:
-    """The agency's clerk of this number: an officer whose id no other agency has."""
+    """Return the agency's clerk of this number: an officer whose id no other agency has."""
     return Officer(f"{agency}-c{number}", agency)
 
 
 def supervisor(agency: str) -> Officer:
-    """The agency's supervisor."""
+    """Return the agency's supervisor."""
     return Officer(f"{agency}-s", agency, ("supervisor",))
 
 
 def auditor(agency: str) -> Officer:
-    """The agency's auditor."""
+    """Return the agency's auditor."""
     return Officer(f"{agency}-a", agency, ("auditor",))
 
 
 def analyst(agency: str) -> Officer:
-    """The agency's analyst."""
+    """Return the agency's analyst."""
     return Officer(f"{agency}-n", agency, ("analyst",))
 
 
@@ -178,7 +178,7 @@ def instant(seconds: int) -> str:
 
 
 def event_id(label: str, seconds: int = START) -> str:
-    """The UUIDv7 of ``label``, minted at ``seconds``."""
+    """Return the UUIDv7 of ``label``, minted at ``seconds``."""
     stamp, noise = f"{seconds * 1000:012x}", sha256(label.encode()).hexdigest()
     return f"{stamp[:8]}-{stamp[8:]}-7{noise[:3]}-8{noise[3:6]}-{noise[6:18]}"
 
@@ -189,12 +189,12 @@ def salt(label: str) -> str:
 
 
 def section(label: str = "narrative", **fields: str) -> Section:
-    """A confidential section, salted by its label."""
+    """Return a confidential section, salted by its label."""
     return Section(salt=salt(label), fields=fields or {"text": "withheld from all but the parties"})
 
 
 def payload_of(body: Body, by: Officer, stream: Stream | None = None, **fields: Any) -> Payload:
-    """The first payload of a stream that the body's event type belongs to; ``fields`` replace the defaults."""
+    """Return the first payload of a stream that the body's event type belongs to; ``fields`` replace the defaults."""
     stream = stream or stream_for(body, by)
     label = f"{stream.kind} {stream.id} {fields.get('sequence', 0)}"
     defaults = {
@@ -212,14 +212,14 @@ def payload_of(body: Body, by: Officer, stream: Stream | None = None, **fields: 
 
 
 def stream_for(body: Body, by: Officer) -> Stream:
-    """A stream of the first kind that the body's event type may stand in."""
+    """Return a stream of the first kind that the body's event type may stand in."""
     kind = next(row.streams[0] for row in EVENT_TYPES.values() if row.body is type(body))
     ids = {"case": "case-1", "agency": by.agency, "system": SYSTEM_STREAM_ID, "supervision": "model-1"}
     return Stream(kind=kind, id=ids[kind])
 
 
 def envelope_of(payload: Payload, by: Officer, *, log_id: bytes = LOG_ID, **fields: Any) -> Envelope:
-    """The payload's envelope, signed by ``by``; ``fields`` replace what is signed."""
+    """Return the payload's envelope, signed by ``by``; ``fields`` replace what is signed."""
     common = ("version", "event_id", "event_type", "stream", "sequence", "previous", "agency")
     defaults = {name: getattr(payload, name) for name in common} | {
         "payload_digest": digest_of(canonical.encode(payload)),
@@ -231,7 +231,7 @@ def envelope_of(payload: Payload, by: Officer, *, log_id: bytes = LOG_ID, **fiel
 
 
 def signed(envelope: Envelope, by: Officer, log_id: bytes = LOG_ID) -> Envelope:
-    """The envelope under the signature of ``by``."""
+    """Return the envelope under the signature of ``by``."""
     return replace(envelope, signature="0x" + signature_of(signing_hash(envelope, log_id), by.key).hex())
 
 
@@ -244,7 +244,7 @@ def event_of(
     signed_at: int = START + 30,
     **fields: Any,
 ) -> Event:
-    """A whole event; ``sections`` are committed to, ``fields`` replace defaults of the payload."""
+    """Return a whole event; ``sections`` are committed to, ``fields`` replace defaults of the payload."""
     sections = sections or {}
     if sections:
         fields["confidential"] = {label: digest_of(canonical.encode(part)) for label, part in sections.items()}
@@ -253,9 +253,9 @@ def event_of(
 
 
 def _latest_claim(body: Body, occurred_at: str | None) -> int:
-    """The last time that an event tells of what has happened: nobody signs it before."""
-    told = [at for _, at in times_of(body, HAPPENED)]
-    return max((begins_at(at) for at in (*told, occurred_at) if at is not None), default=0)
+    """Return the last time that an event claims of what has happened: nobody signs it before."""
+    claims = [at for _, at in times_of(body, HAPPENED)]
+    return max((begins_at(at) for at in (*claims, occurred_at) if at is not None), default=0)
 
 
 class Writer:
@@ -275,7 +275,7 @@ class Writer:
         return self.events[-1]
 
     def draft(self, body: Body, by: Officer, **fields: Any) -> Event:
-        """The next event of the stream, not written yet."""
+        """Return the next event of the stream, not written yet."""
         sequence = len(self.events)
         label = f"{self.stream.kind} {self.stream.id} {sequence}"
         place: dict[str, Any] = {
@@ -290,7 +290,7 @@ class Writer:
         return event_of(body, by, **(place | fields))
 
     def write(self, body: Body, by: Officer, **fields: Any) -> Event:
-        """The next event of the stream."""
+        """Return the next event of the stream."""
         self.events.append(self.draft(body, by, **fields))
         self.now += self._step
         return self.last
@@ -347,13 +347,13 @@ class Registry:
 
 
 def authority_with(*officers: Officer, log_id: bytes = LOG_ID) -> AuthorityState:
-    """The authority of a log whose first entries admit the officers' agencies and grant their keys."""
+    """Return the authority of a log whose first entries admit the officers' agencies and grant their keys."""
     agencies = dict.fromkeys(officer.agency for officer in officers)
     return Registry(log_id=log_id).admit(*agencies).grant(*officers).authority
 
 
 def founder(agency: str, **fields: Any) -> dict[str, Any]:
-    """The agency as a founding file names it."""
+    """Return the agency as a founding file names it."""
     return {
         "agency_id": agency,
         "kind": KINDS[agency],
@@ -364,7 +364,7 @@ def founder(agency: str, **fields: Any) -> dict[str, Any]:
 
 
 def profile(agency: str) -> Profile:
-    """An agency's public profile."""
+    """Return an agency's public profile."""
     return Profile(jurisdiction=JURISDICTIONS.get(agency, JURISDICTION), name=Name(en=agency, zh=f"{agency}机关"))
 
 
@@ -379,19 +379,19 @@ def location(number: int) -> ChangeLocation:
 
 @contextmanager
 def refused(code: str, *, field: str | None = None, error: type[TallystickError] = RuleRefused) -> Iterator[None]:
-    """The block must be refused under this code, naming the field."""
+    """Require that the block is refused under this code, naming the field."""
     with pytest.raises(error) as caught:
         yield
     assert (caught.value.code, caught.value.field) == (code, field)
 
 
 def changed_in_every_way() -> Registry:
-    """The police and the court are at entries 7 and 8, changes of each kind follow."""
-    made = Registry(first=7).admit(POLICE, COURT).grant(clerk(POLICE))
-    made.add(registry.AdminChanged, agency=POLICE, admin=key_id("new admin"))
-    made.add(registry.WitnessSet, agency=COURT, witness=key_id("court witness"))
-    made.add(registry.QuorumSet, quorum=1)
-    made.add(registry.SubmitterSet, submitter=key_id("submitter"), allowed=True)
-    made.add(registry.SubmitterSet, submitter=key_id("second submitter"), allowed=True)
-    made.add(registry.SubmitterSet, submitter=key_id("submitter"), allowed=False)
-    return made
+    """Return a registry with the police and the court at entries 7 and 8, and a change of each kind after them."""
+    changed = Registry(first=7).admit(POLICE, COURT).grant(clerk(POLICE))
+    changed.add(registry.AdminChanged, agency=POLICE, admin=key_id("new admin"))
+    changed.add(registry.WitnessSet, agency=COURT, witness=key_id("court witness"))
+    changed.add(registry.QuorumSet, quorum=1)
+    changed.add(registry.SubmitterSet, submitter=key_id("submitter"), allowed=True)
+    changed.add(registry.SubmitterSet, submitter=key_id("second submitter"), allowed=True)
+    changed.add(registry.SubmitterSet, submitter=key_id("submitter"), allowed=False)
+    return changed

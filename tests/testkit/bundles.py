@@ -80,8 +80,8 @@ BLOCK = 12  # whose state proves it
 
 def trust(policy: str = "quorum none\n", *, development: bool = True, **changes: Any) -> Trust:
     """The trust file's content for the logs of these builders."""
-    made = Trust(LOG_ID, LOG_SIGNER.verifying_key, SERVICE.key_id, parse_policy(policy), development, (CHAIN,))
-    return replace(made, **changes)
+    trust = Trust(LOG_ID, LOG_SIGNER.verifying_key, SERVICE.key_id, parse_policy(policy), development, (CHAIN,))
+    return replace(trust, **changes)
 
 
 @dataclass

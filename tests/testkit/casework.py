@@ -112,27 +112,27 @@ class Case(CaseActs[Officer], Writer):
 
 
 def holding(*item_ids: str, **fields: Any) -> Case:
-    """The police hold the items; li and wang are the suspects."""
+    """Return a case whose items the police hold; li and wang are the suspects."""
     return Case().open().name("li", "wang").register(*item_ids, **fields)
 
 
 def offered(*item_ids: str, **fields: Any) -> Case:
-    """The police offer the case with the items and persons to the procuratorate."""
+    """Return a case that the police offer with the items and persons to the procuratorate."""
     return holding(*item_ids).offer(*item_ids, to=PROCURATORATE, persons=("li", "wang"), **fields)
 
 
 def passed(*item_ids: str) -> Case:
-    """The procuratorate accepted the case with the items and persons."""
+    """Return a case that the procuratorate accepted with the items and persons."""
     return offered(*item_ids).accept()
 
 
 def lent(*item_ids: str) -> Case:
-    """The laboratory has the items, the police answer for them."""
+    """Return a case whose items the laboratory has, while the police answer for them."""
     return holding(*item_ids).offer(*item_ids, to=LAB, purpose="forensic_examination").accept()
 
 
 def detained(*names: str) -> Case:
-    """A case with persons who were detained as it began."""
+    """Return a case with persons who were detained as it began."""
     opened = Case().open().name(*names)
     for name in names:
         opened.impose(name, "detention")
@@ -153,19 +153,19 @@ def li_detained() -> Case:
 
 
 def proposed(*item_ids: str, disposal: str = "destroyed", **fields: Any) -> Case:
-    """A clerk of the police proposed the disposal of the items."""
+    """Return a case in which a clerk of the police proposed the disposal of the items."""
     written = holding(*item_ids, kind="property")
     return written.say(item.ItemDisposalProposed, item_ids=item_ids, disposal=disposal, ground="perishable", **fields)
 
 
 def dispose(written: Case, by: Officer | None = None, **fields: Any) -> Case:
-    """The second signature under the last event."""
+    """Sign second, under the last event."""
     defaults = {"cites": written.last.ref, "disposed_at": AT}
     return written.say(item.ItemDisposed, by or supervisor(POLICE), **(defaults | fields))
 
 
 def holders(written: Case) -> dict[str, str]:
-    return {one.item_id: one.holder for one in written.state.items.values()}
+    return {item.item_id: item.holder for item in written.state.items.values()}
 
 
 # -- lines of lists ----------------------------------------------------------------------------------------------------
@@ -193,7 +193,7 @@ Refusals = dict[str, tuple[Callable[[], Case], Callable[[Case], object], str, st
 
 
 def require_refusal(written: Case, act: Callable[[Case], object], rule: str, field: str) -> None:
-    """The act is refused under the rule's name and by the field, and leaves the case as it was."""
+    """Require that the act is refused under the rule's name and by the field, and leaves the case as it was."""
     before, count = written.current, len(written.events)
     with refused(rule, field=f"payload.{field}"):
         act(written)

@@ -9,7 +9,7 @@ from ledger.core.events.record import DatasetRegistered
 
 
 def dataset(data: bytes = b"", **fields: Any) -> DatasetRegistered:
-    """A pension list of the first half of 2026, by the digest of its file; of one row unless said otherwise."""
+    """Return a pension list of the first half of 2026, by the digest of its file; of one row unless said otherwise."""
     defaults: dict[str, Any] = {
         "dataset_id": "pensions",
         "source": "social security bureau",

@@ -51,12 +51,12 @@ class Now(Clock):
 
 
 def admin(agency: str) -> Key:
-    """The key that manages the agency's keys on the chain."""
+    """Return the key that manages the agency's keys on the chain."""
     return Key(f"admin of {agency}")
 
 
 def small_witness(agency: str) -> SmallWitness:
-    """The agency's witness, whose account the registry has where there is a quorum."""
+    """Return the agency's witness, whose account the registry has where there is a quorum."""
     return SmallWitness(f"witness-{agency}", LOG_SIGNER.verifying_key, LOG_ID)
 
 
@@ -152,12 +152,12 @@ class Linked:
         return self.chain.final_block()
 
     def grant(self, officer: Officer) -> None:
-        """The officer's admin grants his key on the chain."""
+        """Grant the officer's key on the chain, by his admin."""
         roles = sum(ROLE_BITS[role] for role in officer.roles)
         self.relay(officer.agency, grant_key(self.request(officer), roles=roles, valid_from=0, valid_until=2**40))
 
     def request(self, officer: Officer, *, agency: str | None = None) -> KeyRequest:
-        """The officer's request that his key be granted, by his own agency or another."""
+        """Return the officer's request that his key be granted, by his own agency or another."""
         domain = self.registry.domain(LOG_ID)
         signer = LocalSigner.from_private_key(officer.key.secret)
         return request_key(signer, domain, agency=agency or officer.agency, officer=officer.officer_id)
@@ -166,7 +166,7 @@ class Linked:
         self.relay(officer.agency, revoke_key(officer.key_id))
 
     def relay(self, agency: str, call: bytes) -> None:
-        """A call of the agency's admin, mined."""
+        """Send a call of the agency's admin, and wait until it is mined."""
         key = admin(agency)
         self.registry.relay(sign(self.registry.prepare(key.key_id, call), key).raw)
 

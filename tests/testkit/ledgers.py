@@ -89,11 +89,11 @@ class Ledger:
         return self
 
     def mirror(self, body: RegistryChange) -> Receipt:
-        """Puts one change of the registry into the log."""
+        """Put one change of the registry into the log."""
         return self.put(body)
 
     def put(self, body: Body) -> Receipt:
-        """Puts an entry of the service's own into the log."""
+        """Put an entry of the service's own into the log."""
         return self.post(self._change(body))
 
     def _change(self, body: Body) -> Event:
@@ -103,13 +103,13 @@ class Ledger:
         )
 
     def submit(self, event: Event | bytes) -> Future[Answer]:
-        """Judges and queues; raises what judging refuses. A Duplicate is answered at once."""
+        """Validate and queue an event. Raises the refusal; a Duplicate is answered at once."""
         data = event if isinstance(event, bytes) else event.submission
         judged = self.validator.validate(data, self._now_of(event))
         if isinstance(judged, Duplicate):
-            known: Future[Answer] = Future()
-            known.set_result(judged)
-            return known
+            answered: Future[Answer] = Future()
+            answered.set_result(judged)
+            return answered
         return self.sequencer.submit(judged)
 
     def _now_of(self, event: Event | bytes) -> int:
@@ -118,7 +118,7 @@ class Ledger:
         return max(self.clock.seconds, signed_at)
 
     def post(self, event: Event | bytes) -> Receipt:
-        """The receipt, new or stored; raises the refusal."""
+        """Return the receipt, new or stored; raise the refusal."""
         return self.receipt(self.submit(event))
 
     def post_all(self, events: list[Event]) -> list[Receipt]:
@@ -130,7 +130,7 @@ class Ledger:
 
 
 def verified(receipt: Receipt, event: Event) -> Checkpoint:
-    """The checkpoint that the receipt's proof leads to, from this event's entry to the log's signature."""
+    """Return the checkpoint that the receipt's proof leads to, from this event's entry to the log's signature."""
     leaf = leaf_hash(event.entry)
     assert receipt.leaf_hash == f"sha256:{leaf.hex()}"
     assert receipt.event_id == event.envelope.event_id
@@ -140,7 +140,7 @@ def verified(receipt: Receipt, event: Event) -> Checkpoint:
 
 
 def receipt_bytes(receipt: Receipt) -> bytes:
-    """What a client keeps."""
+    """Return the receipt as a client keeps it."""
     return canonical.encode(receipt)
 
 
@@ -159,7 +159,7 @@ def open_ledger(
     start: bool = True,
     definitions: supervision_streams.Definitions | None = None,
 ) -> Iterator[Ledger]:
-    """The parts of a running ledger; ``start`` False leaves the sequencer standing, so that a batch can be gathered."""
+    """Yield a running ledger; ``start`` False leaves the sequencer standing, so that a batch can be gathered."""
     lay_tables(url)
     database = open_database(url)
     initialise(database, LOG_ID)
@@ -195,7 +195,7 @@ def _migrated() -> dict[str, bytes]:
 
 
 def assemble(database: Database, clock: Clock, definitions: supervision_streams.Definitions | None = None) -> Ledger:
-    """The parts over an open database."""
+    """Return the parts over an open database."""
     recording = make_recording_parts(
         database,
         log_id=LOG_ID,
@@ -209,5 +209,5 @@ def assemble(database: Database, clock: Clock, definitions: supervision_streams.
 
 
 def sqlite_url(folder: object) -> str:
-    """A database file of its own in ``folder``."""
+    """Return a database file of its own in ``folder``."""
     return f"sqlite:///{folder}/ledger.db"

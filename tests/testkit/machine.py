@@ -19,10 +19,10 @@ def free_port() -> int:
 
 def native_binary(name: str) -> Path:
     """The native executable of a Foundry tool (``anvil``, ``forge``), not its Node launcher: signals must reach it."""
-    found = sorted(NODE_MODULES.glob(f"@foundry-rs/{name}-*/bin/{name}"))
-    if not found:
+    binaries = sorted(NODE_MODULES.glob(f"@foundry-rs/{name}-*/bin/{name}"))
+    if not binaries:
         raise FileNotFoundError(f"{name} is not in node_modules: run scripts/setup")
-    return found[0]
+    return binaries[0]
 
 
 def vectors_folder() -> Path | None:

@@ -12,13 +12,13 @@ from tests.testkit.builders import POLICE, SERVICE, Event, Officer, event_of, se
 
 
 def sample_body(event_type: str, *, full: bool) -> Body:
-    """The smallest body of the type, or one with every field and two elements in every list."""
+    """Return the smallest body of the type, or one with every field and two elements in every list."""
     body = sample(inspect.type_info(EVENT_TYPES[event_type].body), full=full)
     return msgspec.convert(body, EVENT_TYPES[event_type].body)
 
 
 def sample(kind: Any, *, full: bool) -> Any:
-    """A value of the type as plain data. Requires that every pattern comes with an example."""
+    """Return a value of the type as plain data. Requires that every pattern comes with an example."""
     match kind:
         case inspect.Metadata(type=inner, extra_json_schema=schema):
             examples = (schema or {}).get("examples")
@@ -43,13 +43,13 @@ def sample(kind: Any, *, full: bool) -> Any:
 
 
 def signer_of(event_type: str) -> Officer:
-    """An officer whose roles may sign the type."""
+    """Return an officer whose roles may sign the type."""
     roles = EVENT_TYPES[event_type].roles
     return Officer(f"{POLICE}-x", POLICE, roles[:1]) if roles else SERVICE
 
 
 def sample_event(event_type: str, *, full: bool) -> Event:
-    """An event of such a body by such an officer; the full one has an authority and two sections."""
+    """Return an event of such a body by such an officer; the full one has an authority and two sections."""
     fields: dict[str, Any] = {}
     if full or EVENT_TYPES[event_type].on_authority:
         fields["authority"] = Authority(authorization_type="warrant", authorization_identifier="2026-12")

@@ -73,7 +73,7 @@ S = TypeVar("S", ModelState, LeadState, RecommendationState)
 
 
 def agencies() -> dict[str, Agency]:
-    """The agencies of ``AMONG`` as the log admitted them, one after the other."""
+    """Return the agencies of ``AMONG`` as the log admitted them, one after the other."""
     return {name: Agency(name, KINDS[name], profile(name), key_id(name), index) for index, name in enumerate(AMONG)}
 
 
@@ -91,7 +91,7 @@ class Stream(Writer, Generic[S]):
         return self.current
 
     def act(self, body: Body, by: Officer, *, index: int | None = None, **fields: Any) -> Self:
-        """Writes and folds one event."""
+        """Write and fold one event."""
         event = self.draft(body, by, **fields)
         self.current = cast(S, fold(self.current, SupervisionAct(event.payload, event.digest, self.agencies, index)))
         self.events.append(event)
@@ -105,7 +105,7 @@ class Model(Stream[ModelState]):
         self.model_id = model_id
 
     def published(self, by: Officer | None = None, **fields: Any) -> Self:
-        """The next version, by the procuratorate's analyst."""
+        """Return the next version, by the procuratorate's analyst."""
         version = self.current.newest.body.version + 1 if self.current else 1
         return self.act(published(version, self.model_id, **fields), by or analyst(PROCURATORATE))
 
@@ -143,13 +143,13 @@ def told(text: str) -> BilingualText:
 
 
 def definition_of(version: int = 1, model_id: str = MODEL_ID) -> str:
-    """A shipped model's text under this version and id."""
+    """Return a shipped model's text under this version and id."""
     return _SHIPPED.replace(f"model: {MODEL_ID}", f"model: {model_id}").replace("version: 1", f"version: {version}", 1)
 
 
 @cache
 def _said_by(definition: str) -> values.Model:
-    """What is signed beside a definition; of what is none, what the shipped one says."""
+    """Return the model of a definition; of what is none, the shipped one's."""
     try:
         return parse_model(definition)
     except MalformedInput:

@@ -16,8 +16,8 @@ def eventful() -> Case:
     case.register("volume")
     sent, come = instant(START + 100 * HOUR), instant(START + 122 * HOUR)
     case.offer("phone", "coins", to=PROCURATORATE, persons=("li",), occurred_at=sent)
-    found = got("coins", "mismatch", quantity=pieces(9))
-    case.accept(received_at=come, occurred_at=instant(START + 123 * HOUR), received=(found,))
+    nine = got("coins", "mismatch", quantity=pieces(9))
+    case.accept(received_at=come, occurred_at=instant(START + 123 * HOUR), received=(nine,))
     by = {"by": clerk(POLICE)}
     case.offer("volume", to=LAB, purpose="forensic_examination", occurred_at=instant(START + 130 * HOUR), **by)
     return case.refuse(by=clerk(LAB), received_at=instant(START + 139 * HOUR), occurred_at=instant(START + 140 * HOUR))

@@ -110,8 +110,8 @@ class SmallWitness:
         domain = ContractDomain(self.log_id, asked["chain_id"], asked["anchor"])
         root, registry_hash = (bytes.fromhex(asked[name][2:]) for name in ("root", "registry_hash"))
         signature = self.account.sign(checkpoint_digest(domain, asked["size"], root, registry_hash))
-        told = {"account": self.account.key_id, "signature": "0x" + signature.hex()}
-        return Reply(200, json.dumps(told).encode(), "application/json")
+        answer = {"account": self.account.key_id, "signature": "0x" + signature.hex()}
+        return Reply(200, json.dumps(answer).encode(), "application/json")
 
 
 @contextmanager

@@ -10,8 +10,8 @@ from playwright.sync_api import Browser, Page, expect
 
 from ledger.core.events.record import IncidentRecorded
 from tests.api.console.desk import OPEN, Office, axe_findings, too_wide
-from tests.e2e.stories.town import AGENCIES, Town, admin
-from tests.testkit.builders import POLICE, PROCURATORATE, Officer, clerk, supervisor
+from tests.e2e.stories.town import Town
+from tests.testkit.builders import POLICE, PROCURATORATE, clerk, supervisor
 from tests.testkit.casework import offered
 from tests.unit.chain.external import running_anvil
 
@@ -96,9 +96,9 @@ def test_keys_have_their_history(office: Office) -> None:
     expect(page.locator(".blocked")).to_be_visible()
 
 
-def at(town: Town, browser: Browser, officer: Officer, language: str = "en") -> Page:
-    """A window of the officer's, signed in."""
-    token = town.session(officer)
+def at(town: Town, browser: Browser, profile: str, language: str = "en") -> Page:
+    """A window of somebody's, signed in."""
+    token = town.session(profile)
     context = browser.new_context(locale=language)
     context.add_cookies([{"name": "tallystick", "value": token, "domain": "127.0.0.1", "path": "/console"}])
     return context.new_page()
@@ -110,14 +110,14 @@ def test_nothing_waits_for_a_chain_that_is_away(tmp_path: Path, browser: Browser
     with running_anvil() as anvil:
 
         def fund(town: Town) -> None:
-            for account in (town.key("submitter").key_id, *(admin(agency).key_id for agency in AGENCIES)):
+            for account in town.accounts():
                 anvil.fund(account)
 
         settings = {"chain": anvil.url, "chain_id": 31337, "finality": 0}
         with Town.founded(tmp_path / "town", prepare=fund, **settings) as town:
             town.case("theft").open().register("phone")
             town.anchored()
-            page = at(town, browser, clerk(POLICE))
+            page = at(town, browser, "police")
             page.goto(f"{town.url}/console/operation")
             expect(page.get_by_text("Nothing stands out.")).to_be_visible()
             height = int(fact(page, "Height").partition(" ")[0])
@@ -132,7 +132,7 @@ def test_nothing_waits_for_a_chain_that_is_away(tmp_path: Path, browser: Browser
                 assert answer is not None
                 assert answer.status == 200, path
             page.context.close()
-            page = at(town, browser, clerk(POLICE), language="zh-CN")
+            page = at(town, browser, "police", language="zh-CN")
             page.goto(f"{town.url}/console/operation")
             expect(page.locator(".alarm")).to_contain_text("无法连接链节点")
             expect(page.locator("main [lang=en]")).to_have_count(0)

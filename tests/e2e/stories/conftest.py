@@ -11,6 +11,6 @@ from tests.e2e.stories.town import Town
 
 @pytest.fixture(scope="session")
 def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
-    """Nine agencies, everybody's key granted, the service running on its embedded chain."""
+    """Yield the samples' town: everybody's key is granted, the service runs on its embedded chain."""
     with Town.founded(tmp_path_factory.mktemp("town")) as founded:
         yield founded

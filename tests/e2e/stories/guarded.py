@@ -12,16 +12,13 @@ from typing import Any, Self
 
 import httpx
 
-from ledger.chain.contract import ContractDomain, checkpoint_digest
 from ledger.config.keys import LocalSigner, open_keystore
 from tests.e2e.stories.service import TALLY
-from tests.e2e.stories.town import AUDITOR, Town
-from tests.oracles.merkle_reference import mth
-from tests.testkit.builders import COURT, POLICE, PROCURATORATE
+from tests.e2e.stories.town import Town
 from tests.testkit.machine import free_port
 from tests.unit.cli.tally import PASSPHRASE
 
-WITNESSING = (POLICE, PROCURATORATE, COURT)
+WITNESSING = POLICE, PROCURATORATE, COURT = "psb-east", "procuratorate-east", "court-east"
 QUORUM = 2
 
 
@@ -39,8 +36,8 @@ class TownWitness:
     def make_keys(self) -> None:
         """``tally witness key``."""
         words = ("witness", "key", f"{self.agency}.test/witness", "--data-dir", self.folder, "--light")
-        made = self._town.tally.ok(*words, "--passphrase-file", self._town.tally.passphrase_file)
-        self.vkey, self.account = made["verifier_key"], made["account"]
+        keys = self._town.tally.ok(*words, "--passphrase-file", self._town.tally.passphrase_file)
+        self.vkey, self.account = keys["verifier_key"], keys["account"]
 
     @property
     def signer(self) -> LocalSigner:
@@ -52,7 +49,7 @@ class TownWitness:
         return f'[[witnesses]]\nurl = "{self.url}"\nverifier_key = "{self.vkey}"\naccount = "{self.account}"\n\n'
 
     def spawn(self) -> None:
-        """Starts it, unless it runs."""
+        """Start it, unless it runs."""
         if self._process is not None:
             return
         trust = self.folder / "trust.json"
@@ -73,7 +70,7 @@ class TownWitness:
             self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment)
 
     def wait(self) -> None:
-        """Returns once it answers."""
+        """Wait until it answers."""
         self._town.until(f"the witness of {self.agency} answers", self._answers)
 
     def _answers(self) -> bool:
@@ -85,21 +82,16 @@ class TownWitness:
             return False
 
     def status(self) -> dict[str, Any]:
-        """What it says of itself."""
-        told: dict[str, Any] = self._town.http.get(f"{self.url}/status").json()
-        return told
+        """Return its own status."""
+        status: dict[str, Any] = self._town.http.get(f"{self.url}/status").json()
+        return status
 
     def stop(self) -> None:
-        """Ends it."""
+        """End it."""
         if self._process is not None:
             self._process.terminate()
             self._process.wait(timeout=30)
             self._process = None
-
-    def ask(self, path: str, content: bytes) -> httpx.Response:
-        """A question of whoever reaches it."""
-        media = "application/json" if path == "/cosign-anchor" else "text/plain"
-        return self._town.http.post(self.url + path, content=content, headers={"Content-Type": media})
 
 
 class GuardedTown(Town):
@@ -110,20 +102,19 @@ class GuardedTown(Town):
         self.witnesses = {agency: TownWitness(self, agency) for agency in WITNESSING}
 
     def founding(self) -> dict[str, Any]:
-        told = super().founding()
+        founding = super().founding()
         for witness in self.witnesses.values():
             witness.make_keys()
-        for agency in told["agencies"]:
-            if (known := self.witnesses.get(agency["agency_id"])) is not None:
-                agency["witness"] = {"account": known.account, "verifier_key": known.vkey}
-        return told | {"development": False, "quorum": QUORUM}
+        for agency in founding["agencies"]:
+            if (witness := self.witnesses.get(agency["agency_id"])) is not None:
+                agency["witness"] = {"account": witness.account, "verifier_key": witness.vkey}
+        return founding | {"development": False, "quorum": QUORUM}
 
     def vouched_proof(self, event_id: str, file: Path) -> Path:
-        """An event's bundle, once the witnesses vouch for the block that it ends in."""
+        """Return an event's bundle, once the witnesses vouch for the block that it ends in."""
 
         def has_note() -> bool:
-            done = self.at_the_terminal(AUDITOR, "proof", "get", event_id, "--output", file)
-            assert done.status == 0, done.err
+            self.ok("auditor", "proof", "get", event_id, "--output", file)
             return "block_note" in json.loads(file.read_bytes()).get("anchor", {})
 
         self.until("the witnesses vouch for the block", has_note)
@@ -157,18 +148,10 @@ class GuardedTown(Town):
 
     @contextmanager
     def without(self, *agencies: str) -> Iterator[None]:
-        """These agencies' witnesses are away for as long as the block lasts."""
+        """Keep these agencies' witnesses away for as long as the block lasts."""
         for agency in agencies:
             self.witnesses[agency].stop()
         try:
             yield
         finally:
             self._start(*agencies)
-
-    # -- past the service, with the submitter's key --------------------------------------------------------------------
-
-    def cosign_by_hand(self, signer: LocalSigner, entries: list[bytes], registry_hash: bytes) -> bytes:
-        """What a witness would sign for the contract, by whoever has a key."""
-        chain = self.get("/api/v1/chain")
-        domain = ContractDomain(self.log_id, chain["chain_id"], chain["anchor"])
-        return signer.sign(checkpoint_digest(domain, len(entries), mth(entries), registry_hash))

@@ -17,9 +17,7 @@ import httpx
 
 from ledger.chain.eth import Eth
 from ledger.chain.rpc import JsonRpc
-from ledger.core.log.checkpoints import parse_checkpoint
-from ledger.core.log.notes import parse_note
-from ledger.core.log.tiles import TILE_WIDTH, BundleName, decode_bundle
+from ledger.samples.operator import public_entries
 from tests.testkit.machine import free_port
 from tests.unit.cli.tally import Tally
 
@@ -56,7 +54,7 @@ class Service:
 
     @contextmanager
     def copied(self, folder: Path) -> Iterator[Self]:
-        """The same data directory at another place, not started yet. Requires that the service stands still here."""
+        """Yield the same data directory at another place, not started. Requires that the service stands still."""
         assert self._process is None, "a data directory that is written is not copied"
         with closing(type(self)(folder, **self.settings)) as other:
             shutil.copytree(self.data, other.data)
@@ -65,13 +63,13 @@ class Service:
     # -- the process ---------------------------------------------------------------------------------------------------
 
     def start(self) -> Self:
-        """Starts the service; returns once it is ready and its chain is connected."""
+        """Start the service; return once it is ready and its chain is connected."""
         self.spawn()
         self.until("the service is ready", self._is_up)
         return self
 
     def spawn(self) -> None:
-        """Starts the service, whatever becomes of it."""
+        """Start the service, whatever becomes of it."""
         with (self.folder / "service.log").open("ab") as log:
             self._process = subprocess.Popen(
                 [TALLY, "serve"], stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=self._environment()
@@ -95,7 +93,7 @@ class Service:
             return False
 
     def first_answer(self, method: str, path: str, **request: Any) -> httpx.Response:
-        """What a service that was spawned says to the first request that reaches it."""
+        """Return what a service that was spawned says to the first request that reaches it."""
 
         def asked() -> httpx.Response | None:
             self._require_process()
@@ -112,14 +110,14 @@ class Service:
         return self._process
 
     def wait_for_end(self) -> int:
-        """The exit code of a service that was spawned and ends by itself."""
+        """Return the exit code of a service that was spawned and ends by itself."""
         assert self._process is not None
         code = self._process.wait(timeout=WITHIN)
         self._process = None
         return code
 
     def stop(self) -> Self:
-        """Ends the service as an operator would; it ends in order."""
+        """End the service as an operator would; it ends in order."""
         if self._process is not None:
             self._process.send_signal(signal.SIGTERM)
             assert self._process.wait(timeout=WITHIN) == 0, self.log()[-2000:]
@@ -146,33 +144,33 @@ class Service:
             self.http.close()
 
     def log(self) -> str:
-        """What the service said of itself."""
+        """Return what the service said of itself."""
         return (self.folder / "service.log").read_text(encoding="utf-8", errors="replace")
 
-    def until(self, what: str, holds: Callable[[], T | None]) -> T:
-        """What ``holds`` gives once it gives something true; fails where that does not come to be."""
+    def until(self, condition: str, holds: Callable[[], T | None]) -> T:
+        """Return what ``holds`` gives once that is true; fail if it does not in time."""
         deadline = time.monotonic() + WITHIN
-        while not (found := holds()):
-            assert time.monotonic() < deadline, f"not within {WITHIN} s: {what}; {self.log()[-2000:]}"
+        while not (result := holds()):
+            assert time.monotonic() < deadline, f"not within {WITHIN} s: {condition}; {self.log()[-2000:]}"
             time.sleep(0.05)
-        return found
+        return result
 
     # -- what anybody may see ------------------------------------------------------------------------------------------
 
     def get(self, path: str, **request: Any) -> Any:
-        """The JSON at ``path``. Raises Refused."""
+        """Return the JSON at ``path``. Raises Refused."""
         return self.answer(self.http.get(path, **request))
 
     def answer(self, response: httpx.Response) -> Any:
-        """The JSON of an answer. Raises Refused."""
+        """Return the JSON of an answer. Raises Refused."""
         if not response.is_success:
             raise Refused(response)
         return response.json()
 
     def readiness(self) -> dict[str, Any]:
-        """What ``/readyz`` tells, ready or not."""
-        told: dict[str, Any] = self.http.get("/readyz").json()
-        return told
+        """Return what ``/readyz`` tells, ready or not."""
+        readiness: dict[str, Any] = self.http.get("/readyz").json()
+        return readiness
 
     def size(self) -> int:
         """How many entries the log has."""
@@ -185,23 +183,18 @@ class Service:
         return size
 
     def anchored(self) -> int:
-        """Waits until the chain has the log as it is now for good; gives that size."""
+        """Wait until the chain has the log as it is now for good; return that size."""
         wanted = self.size()
         self.until(f"{wanted} entries are anchored", lambda: self.confirmed() >= wanted)
         return wanted
 
     def checkpoint(self) -> str:
-        """The public checkpoint, a signed note."""
+        """Return the public checkpoint, a signed note."""
         return self.http.get("/checkpoint").text
 
     def entries(self) -> list[bytes]:
-        """The public entries up to the checkpoint."""
-        size = parse_checkpoint(parse_note(self.checkpoint()).text).size
-        found: list[bytes] = []
-        for first in range(0, size, TILE_WIDTH):
-            name = BundleName(first // TILE_WIDTH, min(TILE_WIDTH, size - first))
-            found += decode_bundle(self.http.get(f"/{name.path()}").content, name.width)
-        return found
+        """Return the public entries up to the checkpoint."""
+        return public_entries(self.http)
 
     # -- the embedded chain --------------------------------------------------------------------------------------------
 
@@ -214,7 +207,7 @@ class Service:
 
     @contextmanager
     def chain_frozen(self) -> Iterator[None]:
-        """The embedded chain answers nobody for as long as the block lasts."""
+        """Keep the embedded chain from answering for as long as the block lasts."""
         pid = self.chain_pid()
         os.kill(pid, signal.SIGSTOP)
         try:
@@ -223,7 +216,7 @@ class Service:
             os.kill(pid, signal.SIGCONT)
 
     def chain(self) -> Eth:
-        """The embedded chain's node, as whoever is on this machine can reach it."""
+        """Return the embedded chain's node, as whoever is on this machine can reach it."""
         pid = self.chain_pid()
         files = {str(link.readlink()) for link in Path(f"/proc/{pid}/fd").iterdir()}
         for line in Path(f"/proc/{pid}/net/tcp").read_text().splitlines()[1:]:

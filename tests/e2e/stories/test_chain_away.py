@@ -10,7 +10,7 @@ from typing import NamedTuple
 import pytest
 
 from tests.e2e.stories.service import Refused
-from tests.e2e.stories.town import AGENCIES, AUDITOR, Town, admin
+from tests.e2e.stories.town import Town
 from tests.unit.chain.external import running_anvil
 from tests.unit.chain.faulty import Fault, FaultyNode, faulty_node, fixed, lost_request
 
@@ -27,11 +27,11 @@ class Abroad(NamedTuple):
 
 @pytest.fixture(scope="module")
 def abroad(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Abroad]:
-    """The contracts stand on an Anvil of somebody else's; its blocks are final at once."""
+    """Found a town on an Anvil of somebody else's; its blocks are final at once."""
     with running_anvil() as anvil, faulty_node(anvil.url) as node:
 
         def fund(town: Town) -> None:
-            for account in (town.key("submitter").key_id, *(admin(agency).key_id for agency in AGENCIES)):
+            for account in town.accounts():
                 anvil.fund(account)
 
         settings = {"chain": node.url, "chain_id": 31337, "finality": 0}
@@ -51,8 +51,8 @@ def test_submissions_go_on_while_the_chain_is_away_and_are_anchored_when_it_is_b
         town.until("the fault is shown", lambda: town.readiness()["chain"] == "faulty")
         case = town.case(f"away-{request.node.callspec.id}").open().register(f"thing-{request.node.callspec.id}")
         assert case.receipt["index"] == town.size() - 1
-        told = town.readiness()
-        assert (told["ready"], told["sequencer"], told["chain"]) == (True, "ok", "faulty")
+        readiness = town.readiness()
+        assert (readiness["ready"], readiness["sequencer"], readiness["chain"]) == (True, "ok", "faulty")
         assert town.confirmed() == before < town.size()
     finally:
         node.faults.clear()
@@ -83,7 +83,7 @@ def test_an_audit_without_the_chain_says_what_is_missing(abroad: Abroad) -> None
         audit = ("audit", "--data-dir", town.data)
         node.faults["*"] = lost_request
         try:
-            done = town.at_the_terminal(AUDITOR, *audit)
+            done = town.at_the_terminal("auditor", *audit)
             assert (done.status, done.json()["verdict"], done.json()["findings"]) == (3, "unverifiable", []), done.out
             chain = {step["name"]: step for step in done.json()["steps"]}["chain"]
             assert chain["result"] == "not_checked"
@@ -91,7 +91,7 @@ def test_an_audit_without_the_chain_says_what_is_missing(abroad: Abroad) -> None
             assert "Check that the node runs" in chain["detail"]
         finally:
             node.faults.clear()
-        done = town.at_the_terminal(AUDITOR, *audit)
+        done = town.at_the_terminal("auditor", *audit)
         assert (done.status, done.json()["verdict"]) == (0, "intact"), done.out
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.stories.guarded import GuardedTown
-from tests.e2e.stories.town import AGENCIES, AUDITOR, Town, admin
+from tests.e2e.stories.town import Town
 from tests.unit.chain.external import ExternalNode, running_anvil
 
 pytestmark = [pytest.mark.extended, pytest.mark.timeout(900)]  # six processes are started, and wait for one another
@@ -19,11 +19,11 @@ DEEPEST = 64  # blocks that a reorganisation takes
 
 @contextmanager
 def abroad(folder: Path, **settings: object) -> Iterator[tuple[GuardedTown, ExternalNode]]:
-    """A town with three witnesses; its contracts stand on an Anvil whose blocks count as final at once."""
+    """Yield a town with three witnesses; its contracts stand on an Anvil whose blocks count as final at once."""
     with running_anvil() as anvil:
 
         def fund(town: Town) -> None:
-            for account in (town.key("submitter").key_id, *(admin(agency).key_id for agency in AGENCIES)):
+            for account in town.accounts():
                 anvil.fund(account)
 
         chain = {"chain": anvil.url, "chain_id": 31337, "finality": 0}
@@ -32,13 +32,13 @@ def abroad(folder: Path, **settings: object) -> Iterator[tuple[GuardedTown, Exte
             yield town, anvil
 
 
-def every_witness(town: GuardedTown, what: str, holds: Callable[[dict[str, object]], bool]) -> None:
+def every_witness(town: GuardedTown, condition: str, holds: Callable[[dict[str, object]], bool]) -> None:
     for agency, witness in town.witnesses.items():
-        town.until(f"{what}: {agency}", lambda witness=witness: holds(witness.status()))
+        town.until(f"{condition}: {agency}", lambda witness=witness: holds(witness.status()))
 
 
 def kinds(status: dict[str, object]) -> list[str]:
-    """The alarms that stand."""
+    """Return the kinds of the alarms that stand."""
     alarms = status["alarms"]
     assert isinstance(alarms, list)
     return [alarm["kind"] for alarm in alarms]
@@ -52,19 +52,19 @@ def test_an_anchor_that_a_reorganisation_took_is_missed_and_anchored_again(tmp_p
             anvil.mine(DEEPEST)
             town.case(f"before-{depth}").open()
             size = town.anchored()
-            every_witness(town, "the anchor was seen", lambda told, size=size: told["anchored_size"] == size)
+            every_witness(town, "the anchor was seen", lambda status, size=size: status["anchored_size"] == size)
             anvil.automine(on=False)
             anvil.reorganise(depth)
-            every_witness(town, "the anchor is missed", lambda told: kinds(told) == ["missing_anchor"])
+            every_witness(town, "the anchor is missed", lambda status: kinds(status) == ["missing_anchor"])
             assert {witness.status()["health"] for witness in town.witnesses.values()} == {"lagging"}
             town.until("it is not called confirmed", lambda size=size: town.confirmed() < size)
             receipt = town.case(f"meanwhile-{depth}").open().receipt
             anvil.automine(on=True)
             anvil.mine()
             assert town.anchored() > receipt["index"]
-            every_witness(town, "all is well", lambda told: told["health"] == "watching")
-            every_witness(town, "it was seen", lambda told, size=size: int(str(told["anchored_size"])) > size)
-        audited = town.at_the_terminal(AUDITOR, "audit").json()
+            every_witness(town, "all is well", lambda status: status["health"] == "watching")
+            every_witness(town, "it was seen", lambda status, size=size: int(str(status["anchored_size"])) > size)
+        audited = town.at_the_terminal("auditor", "audit").json()
         assert audited["verdict"] == "intact", audited["findings"]
 
 
@@ -87,10 +87,10 @@ def test_two_services_share_a_guarded_ledger(tmp_path: Path, postgres_url: str) 
                 town.until("no witness is at fault", lambda service=service: faults(service) == [None] * 3)
                 assert "contradict each other" not in service.log()
             other.stop()
-        every_witness(town, "nothing is wrong", lambda told: kinds(told) == [])
-        assert town.at_the_terminal(AUDITOR, "audit").json()["verdict"] == "intact"
+        every_witness(town, "nothing is wrong", lambda status: kinds(status) == [])
+        assert town.at_the_terminal("auditor", "audit").json()["verdict"] == "intact"
 
 
 def faults(service: Town) -> list[str | None]:
-    """What the service says against each witness."""
-    return [one["fault"] for one in service.get("/api/v1/log")["witnesses"]]
+    """Return what the service says against each witness."""
+    return [witness["fault"] for witness in service.get("/api/v1/log")["witnesses"]]

@@ -11,14 +11,10 @@ from typing import Any
 
 import pytest
 
-from ledger.core.events.case import PersonNamed
+from ledger.samples.stories import ACQUITTED, ERASURE
 from tests.e2e.stories.town import Town
-from tests.testkit.builders import COURT, PROCURATORATE, clerk, section, supervisor
-from tests.testkit.casework import person_id
 from tests.testkit.machine import REPOSITORY
 
-CASE = "erased-name"
-NAME = "a name that nobody may read any more"
 LABEL = "person:1"
 STRANGER = REPOSITORY / "scripts" / "verify" / "check.js"
 
@@ -35,31 +31,25 @@ class Taken:
 
 @pytest.fixture(scope="module")
 def taken(town: Town, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Taken]:
-    """A person is named, the case goes to the court, the court has the name erased; then the service is off."""
+    """Play the story, take proofs home before and after the erasure, and switch the service off."""
     folder = tmp_path_factory.mktemp("taken")
-    named = PersonNamed(person_id=person_id("li"), role="suspect", section=LABEL)
-    case = town.case(CASE).open().act(named, sections={LABEL: section("person", full_name=NAME)})
-    event_id = case.last.envelope.event_id
-    case.offer(to=PROCURATORATE, purpose="prosecution_review", persons=("li",)).accept()
-    case.offer(to=COURT, purpose="public_prosecution", persons=("li",)).accept()
+    points = town.story(ERASURE, "2025-03-03")
+    _, case = next(points)
+    event_id = case.events[1].envelope.event_id
     town.anchored()
     before = fetched(town, folder / "before.json", event_id)
-    erase = ("section", "erase", CASE, event_id, LABEL, "--ground", "the acquittal is final")
-    order = ("--authority", "court order=2026-12")
-    done = town.at_the_terminal(supervisor(COURT), *erase, *order)
-    assert done.status == 0, done.err
+    next(points)
     town.anchored()
     after = fetched(town, folder / "after.json", event_id)
-    whole = fetched(town, folder / "case.json", "--case", CASE)
-    found = Taken(before, after, whole, town.trusting(before, after, whole))
-    assert NAME not in str(town.read(f"/api/v1/events/{event_id}", clerk(COURT)))
+    whole = fetched(town, folder / "case.json", "--case", ERASURE.case_id)
+    bundles = Taken(before, after, whole, town.trusting(before, after, whole))
+    assert ACQUITTED not in str(town.read(f"/api/v1/events/{event_id}", "court"))
     with town.switched_off():
-        yield found
+        yield bundles
 
 
-def fetched(town: Town, file: Path, *what: str) -> Path:
-    done = town.at_the_terminal(clerk(COURT), "proof", "get", *what, "--output", file)
-    assert done.status == 0, done.err
+def fetched(town: Town, file: Path, *words: str) -> Path:
+    town.ok("court", "proof", "get", *words, "--output", file)
     return file
 
 
@@ -75,23 +65,23 @@ def strangers(bundle: Path, trust: Path) -> tuple[int, Any]:
 
 def test_the_name_is_gone_and_both_verifiers_say_intact_and_erased(town: Town, taken: Taken) -> None:
     """The bundle has the digest and not the name; step 8 says erased, of whichever verifier, and no step fails."""
-    assert NAME in taken.before.read_text(encoding="utf-8")
-    assert NAME not in taken.after.read_text(encoding="utf-8")
-    code, told = ours(town, taken.after, taken.trust)
+    assert ACQUITTED in taken.before.read_text(encoding="utf-8")
+    assert ACQUITTED not in taken.after.read_text(encoding="utf-8")
+    code, ours_report = ours(town, taken.after, taken.trust)
     other_code, other = strangers(taken.after, taken.trust)
-    assert (code, told["verdict"], other_code, other["verdict"]) == (0, "intact", 0, "intact")
-    assert (told["steps"][7]["result"], other["steps"][7]["status"]) == ("not_checked", "not_checked")
-    assert told["steps"][7]["detail"].startswith(f"{LABEL} erased by entry ")
+    assert (code, ours_report["verdict"], other_code, other["verdict"]) == (0, "intact", 0, "intact")
+    assert (ours_report["steps"][7]["result"], other["steps"][7]["status"]) == ("not_checked", "not_checked")
+    assert ours_report["steps"][7]["detail"].startswith(f"{LABEL} erased by entry ")
     assert other["steps"][7]["detail"] == f"{LABEL} erased"
-    assert [step["result"] for step in told["steps"]] == [step["status"] for step in other["steps"]]
+    assert [step["result"] for step in ours_report["steps"]] == [step["status"] for step in other["steps"]]
 
 
 def test_the_whole_case_is_intact_to_both(town: Town, taken: Taken) -> None:
     """The case bundle holds without the name: of each event the two say the same, step by step."""
-    code, told = ours(town, taken.whole, taken.trust)
+    code, ours_report = ours(town, taken.whole, taken.trust)
     other_code, other = strangers(taken.whole, taken.trust)
-    assert (code, told["verdict"], other_code, other["verdict"]) == (0, "intact", 0, "intact")
-    assert [[step["result"] for step in event["steps"]] for event in told["events"]] == [
+    assert (code, ours_report["verdict"], other_code, other["verdict"]) == (0, "intact", 0, "intact")
+    assert [[step["result"] for step in event["steps"]] for event in ours_report["events"]] == [
         [step["status"] for step in event["steps"]] for event in other["events"]
     ]
 
@@ -108,8 +98,8 @@ def test_another_name_does_not_pass_for_the_erased_one(town: Town, taken: Taken,
     bundle["sections"] = {LABEL: {"fields": {"full_name": "somebody else"}, "salt": "00" * 16}}
     forged = tmp_path / "forged.json"
     forged.write_text(json.dumps(bundle), encoding="utf-8")
-    code, told = ours(town, forged, taken.trust)
+    code, ours_report = ours(town, forged, taken.trust)
     other_code, other = strangers(forged, taken.trust)
     assert (code, other_code) == (1, 1)
-    assert [step["name"] for step in told["steps"] if step["result"] == "failed"] == ["sections"]
+    assert [step["name"] for step in ours_report["steps"] if step["result"] == "failed"] == ["sections"]
     assert [step["name"] for step in other["steps"] if step["status"] == "failed"] == ["sections"]

@@ -18,10 +18,9 @@ from typing import Any
 import pytest
 
 from ledger.cli.errors import Exit
-from tests.e2e.stories.prosecution import WorkedLead, at_terminal
+from ledger.samples.governance import ADVICE, pension_lead
 from tests.e2e.stories.service import TALLY
-from tests.e2e.stories.town import AGENCIES, PEOPLE, Town
-from tests.testkit.builders import FAR_POLICE, NEIGHBOUR, POLICE, PROCURATORATE, analyst, clerk, supervisor
+from tests.e2e.stories.town import Town
 
 pytestmark = pytest.mark.extended
 
@@ -62,40 +61,33 @@ MODEL, FIRST, SECOND = "paid-while-serving", "pensions-h1", "pensions-h2"
 Seen = Callable[[str, str], None]  # keeps what a run showed
 
 
-class TwoCities(Town):
-    """The town, and the police and procuratorate of a second city."""
-
-    agencies = (*AGENCIES, FAR_POLICE, NEIGHBOUR)
-    people = (*PEOPLE, clerk(FAR_POLICE), clerk(NEIGHBOUR), supervisor(NEIGHBOUR), analyst(NEIGHBOUR))
-
-
 @pytest.fixture(scope="module")
-def cities(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TwoCities]:
-    """A ledger of its own: no other story counts so many cases."""
+def cities(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
+    """Yield a ledger of its own: no other story counts so many cases."""
     folder = tmp_path_factory.mktemp("cities")
-    with TwoCities.founded(folder, supervision_interval_s=2, max_events_per_s=100_000) as made:
-        yield made
+    with Town.founded(folder, supervision_interval_s=2, max_events_per_s=100_000) as town:
+        yield town
 
 
 class Office:
     """The police's import, in a folder of its own."""
 
-    def __init__(self, cities: TwoCities, folder: Path):
+    def __init__(self, cities: Town, folder: Path):
         self.cities = cities
         self.folder = folder
         self.file = written(folder / "cases.csv", HEADINGS, map(case_row, range(CASES)))
         self.mapping = folder / "mapping.toml"
         self.mapping.write_text(MAPPING, encoding="utf-8")
         self.key = folder / "identity.key"
-        at_terminal(cities, clerk(POLICE), "import", "key", "--identity-key", self.key)
+        cities.ok("police", "import", "key", "--identity-key", self.key)
 
     def command(self) -> list[str | Path]:
         """``tally import run`` as a process of its own."""
         words = ("--mapping", self.mapping, "--identity-key", self.key, "--report", self.folder / "report.json")
-        return [TALLY, "--json", "--profile", clerk(POLICE).officer_id, "import", "run", self.file, *words]
+        return [TALLY, "--json", "--profile", "police", "import", "run", self.file, *words]
 
     def kill_at(self, entries: int) -> None:
-        """Starts the import and kills it once the log has as many entries."""
+        """Start the import and kill it once the log has as many entries."""
         with subprocess.Popen(self.command(), env=self.environment(), stdout=subprocess.DEVNULL) as run:
             while self.cities.size() < entries:
                 assert run.poll() is None, "the import came to its end before it was killed"
@@ -103,24 +95,24 @@ class Office:
             run.send_signal(signal.SIGKILL)
 
     def run(self) -> dict[str, Any]:
-        """The import to its end; its report."""
+        """Run the import to its end; return its report."""
         done = subprocess.run(self.command(), env=self.environment(), capture_output=True, check=False)
         assert done.returncode == 0, done.stderr
-        told: dict[str, Any] = json.loads(done.stdout)
-        return told
+        report: dict[str, Any] = json.loads(done.stdout)
+        return report
 
     def environment(self) -> dict[str, str]:
         return {"PATH": os.environ["PATH"], **self.cities.tally.environment()}
 
     def person_ids(self, name: str, rows: list[tuple[str, str]]) -> Path:
-        """A list of numbers and days, made over so that it names nobody."""
+        """Return a list of numbers and days, made over so that it names nobody."""
         plain = written(self.folder / f"{name}-plain.csv", ("证件号码", "发放日期"), rows)
-        made = self.folder / f"{name}.csv"
-        words = ("--identity", "证件号码", "--identity-key", self.key, "-o", made)
-        told = at_terminal(self.cities, clerk(POLICE), "dataset", "pseudonyms", plain, *words)
-        assert (told["rows"], told["left_out"]) == (len(rows), 0)
-        assert rows[0][0] not in made.read_text(encoding="utf-8")
-        return made
+        pseudonyms = self.folder / f"{name}.csv"
+        words = ("--identity", "证件号码", "--identity-key", self.key, "-o", pseudonyms)
+        report = self.cities.ok("police", "dataset", "pseudonyms", plain, *words)
+        assert (report["rows"], report["left_out"]) == (len(rows), 0)
+        assert rows[0][0] not in pseudonyms.read_text(encoding="utf-8")
+        return pseudonyms
 
 
 def written(path: Path, headings: tuple[str, ...], rows: Any) -> Path:
@@ -151,7 +143,7 @@ def paid_in_the_first_half() -> list[tuple[str, str]]:
 
 
 @pytest.mark.timeout(3600)
-def test_from_a_police_file_to_a_second_city(cities: TwoCities, tmp_path: Path, record_property: Seen) -> None:
+def test_from_a_police_file_to_a_second_city(cities: Town, tmp_path: Path, record_property: Seen) -> None:
     """Killed and resumed, every case is there once; the model finds the planted ones and no others; a recommendation is
     issued, answered and checked again by what the model counts; the report says that it fell; another city adopts it.
     """
@@ -161,7 +153,7 @@ def test_from_a_police_file_to_a_second_city(cities: TwoCities, tmp_path: Path, 
     publish(cities, tmp_path)
     planted = {f"A-2025-{number}" for number in range(0, CASES, EVERY)}
     leads = found_by_the_service(cities, len(planted))
-    record_property("looks at everything", str(cities.read("/api/v1/supervision", supervisor(PROCURATORATE))))
+    record_property("looks at everything", str(cities.read("/api/v1/supervision", "prosecutor-chief")))
     assert {case_number(cities, lead["case_id"]) for lead in leads} == planted
     before = counted(cities, tmp_path, FIRST)
     assert before["total"] == len(planted)
@@ -175,50 +167,50 @@ def test_from_a_police_file_to_a_second_city(cities: TwoCities, tmp_path: Path, 
     adopt(cities, tmp_path)
 
 
-def import_cases(office: Office, seen: Seen) -> None:
+def import_cases(office: Office, note: Seen) -> None:
     """Killed at a third and at two thirds; the third run completes what is half in and leaves alone what is in."""
     before = office.cities.size()
     for share in (1 / 3, 2 / 3):
         office.kill_at(before + int(share * CASES * OF_A_CASE))
     assert office.cities.size() - before < CASES * OF_A_CASE
-    told = office.run()
-    rows = told["rows"]
-    seen("last run of three", f"{rows} in {told['seconds']} s")
+    outcome = office.run()
+    rows = outcome["rows"]
+    note("last run of three", f"{rows} in {outcome['seconds']} s")
     assert sum(rows.values()) == CASES
     assert rows["unchanged"] > 0
     office.cities.anchored()
-    found = office.cities.entries()
-    cases = [entry for entry in map(json.loads, found) if entry["stream"]["kind"] == "case"]
+    entries = office.cities.entries()
+    cases = [entry for entry in map(json.loads, entries) if entry["stream"]["kind"] == "case"]
     assert len(cases) == CASES * OF_A_CASE
     assert len({entry["stream"]["id"] for entry in cases}) == CASES
 
 
 def register(office: Office, dataset_id: str, rows: list[tuple[str, str]], since: str, until: str) -> None:
-    """The procuratorate's analyst registers what the police made over, and gives it to the models."""
+    """Register, as the analyst, what the police made over, and give it to the models."""
     file = office.person_ids(dataset_id, rows)
     source = ("--source", "social security bureau", "--legal-basis", "Social Insurance Law art. 88")
     period = ("--from", since, "--until", until, "--dataset-id", dataset_id)
-    at_terminal(office.cities, analyst(PROCURATORATE), "dataset", "register", file, *source, *period)
-    kept = at_terminal(office.cities, analyst(PROCURATORATE), "dataset", "give", dataset_id, file)
+    office.cities.ok("analyst", "dataset", "register", file, *source, *period)
+    kept = office.cities.ok("analyst", "dataset", "give", dataset_id, file)
     assert kept["rows"] == len(rows)
 
 
-def publish(cities: TwoCities, folder: Path) -> None:
-    """A template is filled in as a form: no query is written. Checked, tried on its examples, published."""
-    file, by = folder / "model.yaml", analyst(PROCURATORATE)
+def publish(cities: Town, folder: Path) -> None:
+    """Fill in a template as a form, without a query; check it, try it on its examples, publish it."""
+    file, by = folder / "model.yaml", "analyst"
     drafted = cities.at_the_terminal(by, "model", "new", MODEL, "--from-template", "dataset_match", "-o", file)
     assert (drafted.status, "fill it in" in drafted.out) == (0, True)
     assert cities.at_the_terminal(by, "model", "check", file).status == Exit.USAGE, "texts are missing yet"
     file.write_text(filled_in(file.read_text(encoding="utf-8")), encoding="utf-8")
     assert "sql" not in file.read_text(encoding="utf-8")
-    at_terminal(cities, by, "model", "check", file)
-    tried = at_terminal(cities, by, "model", "test", file)
-    assert [one["passed"] for one in tried] == [True, True]
-    at_terminal(cities, by, "model", "publish", file)
+    cities.ok(by, "model", "check", file)
+    tried = cities.ok(by, "model", "test", file)
+    assert [example["passed"] for example in tried] == [True, True]
+    cities.ok(by, "model", "publish", file)
 
 
 def filled_in(draft: str) -> str:
-    """The draft's blanks, in the order of its form, and the data set's own names."""
+    """Fill in the draft's blanks, in the order of its form, and the data set's own names."""
     for chinese, english in TEXTS.values():
         draft = draft.replace('zh: ""', f"zh: {json.dumps(chinese, ensure_ascii=False)}", 1)
         draft = draft.replace('en: ""', f"en: {json.dumps(english)}", 1)
@@ -227,13 +219,13 @@ def filled_in(draft: str) -> str:
     return draft.replace("paid_on", "发放日期")
 
 
-def found_by_the_service(cities: TwoCities, expected: int) -> list[dict[str, Any]]:
-    """What the service raised by itself, once it has looked at all that is there."""
-    by = supervisor(PROCURATORATE)
+def found_by_the_service(cities: Town, expected: int) -> list[dict[str, Any]]:
+    """Return what the service raised by itself, once it has looked at all that is there."""
+    by = "prosecutor-chief"
 
     def leads() -> list[dict[str, Any]]:
-        found: list[dict[str, Any]] = cities.read("/api/v1/leads", by, model=MODEL, limit=1000)["leads"]
-        return found
+        listed: list[dict[str, Any]] = cities.read("/api/v1/leads", by, model=MODEL, limit=1000)["leads"]
+        return listed
 
     cities.until("the leads are raised", lambda: len(leads()) >= expected)
     looked = cities.read("/api/v1/supervision", by)["looked_at"]
@@ -243,59 +235,50 @@ def found_by_the_service(cities: TwoCities, expected: int) -> list[dict[str, Any
     return leads()
 
 
-def case_number(cities: TwoCities, case_id: str) -> str:
-    """The police's own number of a case."""
-    return str(cities.read(f"/api/v1/cases/{case_id}", analyst(PROCURATORATE))["case_number"])
+def case_number(cities: Town, case_id: str) -> str:
+    """Return the police's own number of a case."""
+    return str(cities.read(f"/api/v1/cases/{case_id}", "analyst")["case_number"])
 
 
-def counted(cities: TwoCities, folder: Path, dataset_id: str) -> dict[str, Any]:
-    """What the model finds in a half-year, as a run over the ledger tells it."""
+def counted(cities: Town, folder: Path, dataset_id: str) -> dict[str, Any]:
+    """Return what the model finds in a half-year, as a run over the ledger tells it."""
     words = ("model", "run", folder / "model.yaml", "--set", f"dataset={dataset_id}")
-    found: dict[str, Any] = at_terminal(cities, analyst(PROCURATORATE), *words)
-    return found
+    result: dict[str, Any] = cities.ok("analyst", *words)
+    return result
 
 
-def recommend(cities: TwoCities, leads: list[dict[str, Any]]) -> None:
+def recommend(cities: Town, leads: list[dict[str, Any]]) -> None:
     """Three leads are confirmed; what they have in common becomes a recommendation, which is answered."""
-    chief = supervisor(PROCURATORATE)
-    worked = [WorkedLead(cities, MODEL, **key_of(cities, lead)) for lead in leads]
-    for lead in worked:
-        lead.assign()
-        lead.answer(POLICE, "it is so")
-        lead.confirm("payments and register agree")
-    named = [word for lead in worked for word in ("--lead", lead.lead_id)]
-    told = ("--problem", "pensions go on during a sentence", "--advice", "tell the bureau of each intake")
-    numbers = ("--number", "2025-11", "--recommendation-id", "2025-11", "--model", MODEL)
-    at_terminal(cities, chief, "recommendation", "issue", POLICE, *numbers, *told, *named)
-    for lead in worked:
-        lead.close("recommendation", "recommended", "--recommendation", "2025-11")
+    keys = [cities.read(f"/api/v1/leads/{lead['lead_id']}", "prosecutor-chief")["raised"]["key"] for lead in leads]
+    stories = [pension_lead(0)._replace(model_id=MODEL, key=key, answering="police") for key in keys]
+    confirmed = [story.work(cities.player(), until="confirmed") for story in stories]
+    named = [word for lead in confirmed for word in ("--lead", lead.lead_id)]
+    texts = ("--problem", "pensions go on during a sentence", "--advice", "tell the bureau of each intake")
+    numbers = ("--number", "2025-11", "--recommendation-id", ADVICE, "--model", MODEL)
+    cities.ok("prosecutor-chief", "recommendation", "issue", "psb-east", *numbers, *texts, *named)
+    for story in stories:
+        story.work(cities.player(), until="closed")
     reply = ("--answer", "payments were stopped", "--measure", "the register is compared each month")
-    at_terminal(cities, clerk(POLICE), "recommendation", "answer", "2025-11", *reply)
+    cities.ok("police", "recommendation", "answer", ADVICE, *reply)
 
 
-def key_of(cities: TwoCities, lead: dict[str, Any]) -> dict[str, str]:
-    shown = cities.read(f"/api/v1/leads/{lead['lead_id']}", supervisor(PROCURATORATE))
-    key: dict[str, str] = shown["raised"]["key"]
-    return key
-
-
-def recheck(cities: TwoCities, before: dict[str, Any], after: dict[str, Any]) -> None:
+def recheck(cities: Town, before: dict[str, Any], after: dict[str, Any]) -> None:
     """By what the model counted in both half-years."""
     halves = {"--before": (before, "2025-01-01", "2025-07-01"), "--after": (after, "2025-07-01", "2026-01-01")}
     words = [
         word
-        for option, (found, since, until) in halves.items()
-        for word in (option, str(found["total"]), since, until, str(found["tree_size"]))
+        for option, (result, since, until) in halves.items()
+        for word in (option, str(result["total"]), since, until, str(result["tree_size"]))
     ]
-    asked = ("recommendation", "recheck", "2025-11", "--result", "fell", "--model", MODEL)
-    at_terminal(cities, supervisor(PROCURATORATE), *asked, *words)
+    asked = ("recommendation", "recheck", ADVICE, "--result", "fell", "--model", MODEL)
+    cities.ok("prosecutor-chief", *asked, *words)
 
 
-def report(cities: TwoCities, planted: int) -> None:
-    """What the model found and what became of it; before and after the recommendation."""
+def report(cities: Town, planted: int) -> None:
+    """Check in the report what the model found and what became of it, before and after the recommendation."""
     period = ("--from", "2020-01-01", "--until", "2099-12-31")
-    made = at_terminal(cities, analyst(PROCURATORATE), "report", *period)
-    tables = {table["name"]: table for table in made["tables"]}
+    report = cities.ok("analyst", "report", *period)
+    tables = {table["name"]: table for table in report["tables"]}
     (model,) = rows_of(tables["models"])
     assert (model["model_id"], model["raised"], model["confirmed"]) == (MODEL, planted, 3)
     (recommendation,) = rows_of(tables["recommendations"])
@@ -308,18 +291,15 @@ def rows_of(table: dict[str, Any]) -> list[dict[str, Any]]:
     return [dict(zip(names, row["cells"], strict=True)) for row in table["rows"]]
 
 
-def adopt(cities: TwoCities, folder: Path) -> None:
-    """A second city's analyst finds the model in the library, takes its package home, verifies it, and adopts it for
-    his own list; the library tells who did."""
-    other, package = analyst(NEIGHBOUR), folder / "package.json"
-    assert MODEL in {model["model_id"] for model in at_terminal(cities, other, "library", "search", "pension")}
+def adopt(cities: Town, folder: Path) -> None:
+    """Adopt the model in a second city: found in the library, its package verified, run on a list of its own."""
+    other, package = "analyst-west", folder / "package.json"
+    assert MODEL in {model["model_id"] for model in cities.ok(other, "library", "search", "pension")}
     cities.anchored()
-    at_terminal(cities, other, "library", "export", MODEL, "-o", package)
+    cities.ok(other, "library", "export", MODEL, "-o", package)
     trust = ("--trust", cities.trusting(package))
-    assert at_terminal(cities, other, "library", "verify", package, *trust)["verdict"] == "intact"
-    at_terminal(
-        cities, other, "library", "import", package, *trust, "--set", f"dataset={SECOND}", "--note", "for the west"
-    )
-    told = at_terminal(cities, analyst(PROCURATORATE), "library", "adopters", MODEL)["adopters"]
+    assert cities.ok(other, "library", "verify", package, *trust)["verdict"] == "intact"
+    cities.ok(other, "library", "import", package, *trust, "--set", f"dataset={SECOND}", "--note", "for the west")
+    adopters = cities.ok("analyst", "library", "adopters", MODEL)["adopters"]
     own = {"name": "dataset", "value": SECOND, "default": FIRST}
-    assert [one["parameters"] for one in told if one["agency"] == NEIGHBOUR] == [[own]]
+    assert [adopter["parameters"] for adopter in adopters if adopter["agency"] == "procuratorate-west"] == [[own]]

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from ledger.core.verification.trust import parse_trust
-from tests.e2e.stories.guarded import GuardedTown
-from tests.e2e.stories.town import AUDITOR, Town
-from tests.testkit.builders import COURT, POLICE, PROCURATORATE, clerk
+from ledger.samples.town import AGENCIES, BY_PROFILE, admin_of
+from tests.e2e.stories.guarded import COURT, POLICE, GuardedTown
+from tests.e2e.stories.town import Town
 
 pytestmark = [pytest.mark.extended, pytest.mark.timeout(900)]
 
@@ -20,15 +20,15 @@ pytestmark = [pytest.mark.extended, pytest.mark.timeout(900)]
 class SmallTown(Town):
     """Three agencies of the town; two are a majority."""
 
-    agencies = (POLICE, PROCURATORATE, COURT)
-    people = (clerk(POLICE), AUDITOR)
+    agencies = AGENCIES[:3]
+    people = (BY_PROFILE["police"], BY_PROFILE["auditor"])
 
 
 @pytest.fixture
 def town(tmp_path: Path) -> Iterator[SmallTown]:
-    with SmallTown.founded(tmp_path / "town") as made:
-        made.anchored()
-        yield made
+    with SmallTown.founded(tmp_path / "town") as town:
+        town.anchored()
+        yield town
 
 
 def rotate(town: Town, name: str) -> Any:
@@ -40,15 +40,13 @@ def rotate(town: Town, name: str) -> Any:
 def decide(town: SmallTown, folder: Path, *words: str) -> None:
     """Two of three admins decide."""
     proposal, approvals = folder / "proposal.json", []
-    done = town.at_the_admins_terminal(POLICE, "registry", "propose", *words, "-o", proposal)
-    assert done.status == 0, done.err
+    town.ok(admin_of(POLICE), "registry", "propose", *words, "-o", proposal)
     for agency in (POLICE, COURT):
         approval = folder / f"{agency}.json"
-        done = town.at_the_admins_terminal(agency, "registry", "approve", proposal, "--yes", "-o", approval)
+        done = town.at_the_terminal(admin_of(agency), "registry", "approve", proposal, "--yes", "-o", approval)
         assert done.status == 0, done.err
         approvals += ["--approval", str(approval)]
-    done = town.at_the_terminal(AUDITOR, "registry", "send", proposal, *approvals)
-    assert done.status == 0, done.err
+    town.ok("auditor", "registry", "send", proposal, *approvals)
 
 
 def test_submitter_is_replaced(town: SmallTown, tmp_path: Path) -> None:
@@ -60,13 +58,13 @@ def test_submitter_is_replaced(town: SmallTown, tmp_path: Path) -> None:
     before = town.key("submitter").key_id
 
     town.stop()
-    made = rotate(town, "submitter")
-    assert (made["before"], town.key("submitter").key_id) == (before, made["key"])
-    assert made["key"] != before
+    rotation = rotate(town, "submitter")
+    assert (rotation["before"], town.key("submitter").key_id) == (before, rotation["key"])
+    assert rotation["key"] != before
     town.start()
     receipt = town.case("after-the-change").open().receipt
     town.until("anchors wait", lambda: town.readiness()["waits"] is not None)
-    decide(town, tmp_path, "submitter", made["key"])
+    decide(town, tmp_path, "submitter", rotation["key"])
     assert town.anchored() > receipt["index"]
     decide(town, tmp_path, "submitter", before, "--bar")
     assert town.anchored() > receipt["index"] + 1
@@ -123,14 +121,14 @@ def restore(town: Town, copy: Path, files: str) -> None:
 
 @pytest.fixture
 def guarded(tmp_path: Path) -> Iterator[GuardedTown]:
-    """A ledger whose anchors need two of three witnesses."""
-    with GuardedTown.founded(tmp_path / "guarded") as made:
-        made.anchored()
-        yield made
+    """Yield a ledger whose anchors need two of three witnesses."""
+    with GuardedTown.founded(tmp_path / "guarded") as town:
+        town.anchored()
+        yield town
 
 
 def renewed(town: GuardedTown, old: Path, folder: Path) -> list[Path]:
-    """The renewal of the old trust file by the ledger's new one, as the operator and two witnesses sign it."""
+    """Return the renewal of the old trust file by the ledger's new one, as the operator and two witnesses sign it."""
     asked, copies = folder / "renewal.json", []
     words = ("--data-dir", town.data, "--passphrase-file", town.tally.passphrase_file)
     town.tally.ok("trust", "renew", old, town.data / "trust.json", *words, "-o", asked)
@@ -171,9 +169,9 @@ def test_keys_of_log_and_ledger_are_replaced(guarded: GuardedTown, tmp_path: Pat
 
     second = town.case("after-the-change").open().receipt
     assert town.anchored() > second["index"]
-    refused = town.at_the_terminal(AUDITOR, "proof", "get", second["event_id"], "-o", tmp_path / "refused.json")
+    refused = town.at_the_terminal("auditor", "proof", "get", second["event_id"], "-o", tmp_path / "refused.json")
     assert (refused.status, "tally trust accept" in refused.err) == (1, True)
-    accepted = town.at_the_terminal(AUDITOR, "trust", "accept", *copies)
+    accepted = town.at_the_terminal("auditor", "trust", "accept", *copies)
     assert accepted.status == 0, accepted.err
     after = town.vouched_proof(second["event_id"], tmp_path / "after.json")
     for bundle in (before, after):

@@ -7,20 +7,19 @@ import shutil
 import signal
 from typing import Any
 
-from tests.e2e.stories.town import AUDITOR, Town
-from tests.testkit.builders import clerk
+from tests.e2e.stories.town import Town
 
 
 def incidents_after(town: Town, before: list[dict[str, Any]]) -> list[str]:
-    """The kinds of those that were recorded since."""
-    told = town.incidents()
-    assert told[: len(before)] == before
-    return [incident["kind"] for incident in told[len(before) :]]
+    """Return the kinds of the incidents that were recorded since."""
+    recorded = town.incidents()
+    assert recorded[: len(before)] == before
+    return [incident["kind"] for incident in recorded[len(before) :]]
 
 
 def require_sound(town: Town) -> None:
-    """The auditor's audit compares everything with the chain, and it is all there."""
-    done = town.at_the_terminal(AUDITOR, "audit")
+    """Check that the auditor's audit compares everything with the chain, and that it is all there."""
+    done = town.at_the_terminal("auditor", "audit")
     report = done.json()
     assert (done.status, report["verdict"]) == (0, "intact"), done.out
     assert {step["name"]: step["result"] for step in report["steps"]}["chain"] == "checked"
@@ -64,7 +63,7 @@ def test_an_edited_chain_is_found_before_anything_is_built_on_it(town: Town) -> 
     contract = town.get("/api/v1/chain")["anchor"]
     slot, forged = "0x" + "00" * 32, "0x" + "66" * 32
     town.chain().rpc.call("anvil_setStorageAt", contract, slot, forged)
-    case.register("edited-phone", by=clerk(case.state.responsible))
+    case.register("edited-phone")
     town.anchored()
     assert town.chain().rpc.call("eth_getStorageAt", contract, slot, "latest") != forged
     assert town.block_hashes()[: len(hashes)] == hashes

@@ -7,45 +7,28 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-import msgspec
 import pytest
 
 from ledger.chain import contract
+from ledger.chain.contract import ContractDomain, checkpoint_digest
+from ledger.config.keys import LocalSigner
 from ledger.core.log.notes import parse_note
-from ledger.core.log.witness_protocol import CosignAnchor
-from tests.e2e.stories.guarded import QUORUM, GuardedTown
+from ledger.samples.operator import Operator
+from ledger.samples.town import admin_of
+from tests.e2e.stories.guarded import COURT, POLICE, PROCURATORATE, QUORUM, GuardedTown
 from tests.e2e.stories.service import Refused
-from tests.e2e.stories.town import AUDITOR
 from tests.oracles.merkle_reference import mth
-from tests.testkit.builders import COURT, LAB, POLICE, PROCURATORATE, clerk
 
 pytestmark = [pytest.mark.extended, pytest.mark.timeout(900)]  # five processes are started, and wait for one another
 
 
 @pytest.fixture(scope="module")
 def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GuardedTown]:
-    """A ledger of eight agencies, three of which witness; a phone was handed over, and everything is anchored."""
-    with GuardedTown.founded(tmp_path_factory.mktemp("guarded")) as made:
-        made.case("theft").open().register("phone", "knife").offer("phone", to=PROCURATORATE).accept()
-        made.anchored()
-        yield made
-
-
-def chain_registry_hash(town: GuardedTown) -> bytes:
-    """What the contract's registry has now."""
-    abi, chain = contract.REGISTRY, town.get("/api/v1/chain")
-    answer = town.chain().call(chain["registry"], abi.encode_call("registryHash"), "latest")
-    found: bytes = abi.decode_result("registryHash", answer)
-    return found
-
-
-def question(town: GuardedTown, entries: list[bytes], registry_hash: bytes) -> bytes:
-    """What a witness is asked to sign for the contract."""
-    chain = town.get("/api/v1/chain")
-    asked = CosignAnchor(
-        chain["chain_id"], chain["anchor"], len(entries), "0x" + mth(entries).hex(), "0x" + registry_hash.hex()
-    )
-    return msgspec.json.encode(asked)
+    """Yield a ledger of eight agencies, three of which witness; a phone was handed over, and everything is anchored."""
+    with GuardedTown.founded(tmp_path_factory.mktemp("guarded")) as town:
+        town.case("theft").open().register("phone", "knife").offer("phone", to="procuratorate-east").accept()
+        town.anchored()
+        yield town
 
 
 def test_anchors_need_the_witnesses_and_proofs_carry_them(town: GuardedTown, tmp_path: Path) -> None:
@@ -54,7 +37,7 @@ def test_anchors_need_the_witnesses_and_proofs_carry_them(town: GuardedTown, tmp
     by the contract in words; with two witnesses it would take the anchor."""
     event_id = json.loads(town.entries()[-1])["event_id"]
     bundle = town.vouched_proof(event_id, tmp_path / "bundle.json")
-    done = town.at_the_terminal(AUDITOR, "proof", "check", bundle)
+    done = town.at_the_terminal("auditor", "proof", "check", bundle)
     report = done.json()
     assert (done.status, report["verdict"], report["development"]) == (0, "intact", False), done.out
     steps = {step["name"]: step for step in report["steps"]}
@@ -62,28 +45,33 @@ def test_anchors_need_the_witnesses_and_proofs_carry_them(town: GuardedTown, tmp
     assert "by the quorum of witnesses" in steps["time"]["detail"]
     assert "its block note is signed by" in steps["block"]["detail"]
     assert len(parse_note(town.checkpoint()).signatures) >= 3
-    assert town.at_the_terminal(AUDITOR, "audit").json()["verdict"] == "intact"
+    assert town.at_the_terminal("auditor", "audit").json()["verdict"] == "intact"
 
-    entries = [*town.entries(), b"one more"]
-    registry_hash = chain_registry_hash(town)
+    operator, entries = town.operator(), [*town.entries(), b"one more"]
     first, second = (town.witnesses[agency].signer for agency in (POLICE, COURT))
-    one, other, own = (
-        town.cosign_by_hand(signer, entries, registry_hash) for signer in (first, second, town.key("submitter"))
+    first_signature, second_signature, own_signature = (
+        cosign_by_hand(town, operator, signer, entries) for signer in (first, second, town.key("submitter"))
     )
-    for cosignatures, error in (((), "QuorumMissing"), ((one,), "QuorumMissing"), ((one, one), "QuorumMissing")):
-        refused = town.anchor_by_hand(entries, *cosignatures)
+    for cosignatures in ((), (first_signature,), (first_signature, first_signature)):
+        refused = operator.anchor(entries, *cosignatures)
         assert refused is not None
-        assert refused.error == error
+        assert refused.error == "QuorumMissing"
         assert refused.hint == "Ask more witnesses to co-sign."
-    refused = town.anchor_by_hand(entries, one, own)
+    refused = operator.anchor(entries, first_signature, own_signature)
     assert refused is not None
     assert refused.error == "NotWitness"
-    assert town.anchor_by_hand(entries, one, other) is None
+    assert operator.anchor(entries, first_signature, second_signature) is None
+
+
+def cosign_by_hand(town: GuardedTown, operator: Operator, signer: LocalSigner, entries: list[bytes]) -> bytes:
+    """Return what a witness would sign for the contract, by whoever has a key."""
+    domain = ContractDomain(town.log_id, operator.chain["chain_id"], operator.chain["anchor"])
+    return signer.sign(checkpoint_digest(domain, len(entries), mth(entries), operator.registry_hash()))
 
 
 def is_called_away(town: GuardedTown, agency: str) -> bool:
     """Whether the log says of the agency's witness that it cannot be reached."""
-    faults = {one["name"]: one["fault"] for one in town.get("/api/v1/log")["witnesses"]}
+    faults = {witness["name"]: witness["fault"] for witness in town.get("/api/v1/log")["witnesses"]}
     return "cannot be reached" in (faults[f"{agency}.test/witness"] or "")
 
 
@@ -98,14 +86,14 @@ def test_submissions_go_on_while_witnesses_are_away_and_anchors_wait(town: Guard
             case = town.case("two-away").open()
             assert case.receipt["index"] == town.size() - 1
             town.until("the reason is shown", lambda: town.readiness()["waits"] == "quorum_missing")
-            told = town.readiness()
-            assert (told["ready"], told["chain"], told["fault"]) == (True, "connected", None)
-            assert "2" in told["told"]
+            readiness = town.readiness()
+            assert (readiness["ready"], readiness["chain"], readiness["fault"]) == (True, "connected", None)
+            assert "2" in readiness["told"]
             for away in (COURT, PROCURATORATE):
                 town.until(f"the witness of {away} is called away", lambda away=away: is_called_away(town, away))
             assert not is_called_away(town, POLICE)
             assert town.confirmed() == before < town.size()
-            status = town.at_the_terminal(AUDITOR, "anchor", "status").json()
+            status = town.at_the_terminal("auditor", "anchor", "status").json()
             assert status["chain"]["waits"] == "quorum_missing"
         assert town.anchored() > case.receipt["index"]
 
@@ -114,32 +102,33 @@ def test_a_forked_history_and_a_hidden_revocation_are_refused(town: GuardedTown)
     """With the log's and the submitter's keys he leaves a revocation out of the log and tells the witnesses another
     history. The contract refuses the old registry hash, and for the new one no witness signs: each has followed the
     true log."""
-    before, old_hash = town.entries(), chain_registry_hash(town)
-    town.relay(LAB, contract.revoke_key(clerk(LAB).key_id))
+    operator = town.operator()
+    before, old_hash = town.entries(), operator.registry_hash()
+    town.ledger.relay(contract.revoke_key(town.keys.key_id("lab")), town.keys.signer(admin_of("lab-east")))
     town.until("the revocation is in the log", lambda: len(town.entries()) > len(before))
     town.anchored()
-    true, new_hash = town.entries(), chain_registry_hash(town)
+    true, new_hash = town.entries(), operator.registry_hash()
     assert new_hash != old_hash
 
     hiding = [*true[: len(before)], *(b"another entry %d" % number for number in range(9))]
-    refused = town.anchor_by_hand(hiding)
+    refused = operator.anchor(hiding)
     assert refused is not None
     assert refused.error == "Inconsistent"
     beyond = [*true, b"what nobody has followed"]
-    refused = town.anchor_by_hand(beyond, registry_hash=old_hash)
+    refused = operator.anchor(beyond, registry_hash=old_hash)
     assert refused is not None
     assert refused.error == "RegistryHashStale"
 
     signatures = []
     for witness in town.witnesses.values():
         for history, registry_hash in ((hiding, new_hash), (beyond, new_hash), (true, old_hash)):
-            answer = witness.ask("/cosign-anchor", question(town, history, registry_hash))
+            answer = operator.ask(witness.url, history, registry_hash)
             assert answer.status_code in (409, 422), answer.text
-        answer = witness.ask("/cosign-anchor", question(town, true, new_hash))
+        answer = operator.ask(witness.url, true, new_hash)
         if answer.is_success:  # a quorum has seen it, the third may have gone on at once
             signatures.append(bytes.fromhex(answer.json()["signature"][2:]))
     assert len(signatures) >= QUORUM, "the true history is signed for"
-    refused = town.anchor_by_hand(beyond, *signatures[:1])
+    refused = operator.anchor(beyond, *signatures[:1])
     assert refused is not None
     assert refused.error == "NotWitness", "a signature over another tree is nobody's"
 
@@ -162,4 +151,4 @@ def test_a_ledger_that_was_put_back_whole_is_found_by_its_witnesses(town: Guarde
     assert town.readiness()["ready"] is False
     assert town.size() == size, "nor does the service write anything of its own"
     witnesses = town.witnesses.values()
-    town.until("a witness alarms", lambda: any(one.status()["health"] == "halted" for one in witnesses))
+    town.until("a witness alarms", lambda: any(witness.status()["health"] == "halted" for witness in witnesses))

@@ -24,10 +24,11 @@ from ledger.core.events import SYSTEM_STREAM_ID, Stream, decode_payload, registr
 from ledger.core.events.registry import RegistryChange
 from ledger.core.signing.authority import SERVICE_AGENCY, SERVICE_OFFICER
 from ledger.recording.signing import Actor, StreamPosition, sign_event
+from ledger.samples.town import GRANTED_UNTIL
 from tests.e2e.stories.service import Refused
-from tests.e2e.stories.town import AUDITOR, GRANTED_UNTIL, OPENING, Town, TownCase
+from tests.e2e.stories.town import Town, TownCase
 from tests.oracles.merkle_reference import mth
-from tests.testkit.builders import PROCURATORATE, Officer, Writer, key_id, profile
+from tests.testkit.builders import Officer, Writer, key_id, profile
 
 DATABASE = "tallystick.db"
 
@@ -42,7 +43,7 @@ class History:
     theft: TownCase
 
     def restore(self, town: Town, *, but: str | None = None) -> None:
-        """Puts the data directory of the town back to the earlier day, ``but`` for one of its parts."""
+        """Put the data directory of the town back to the earlier day, ``but`` for one of its parts."""
         kept = town.folder / "kept"
         if but is not None:
             (town.data / but).rename(kept)
@@ -55,10 +56,10 @@ class History:
 
 @pytest.fixture(scope="module")
 def history(tmp_path_factory: pytest.TempPathFactory) -> Iterator[History]:
-    """A phone is offered; then comes the backup; then the phone is accepted, and another case is opened."""
+    """Offer a phone, copy the data directory, then accept the phone and open another case."""
     folder = tmp_path_factory.mktemp("history")
     with Town.founded(folder / "present") as town:
-        theft = town.case("theft").open().register("phone", "knife").offer("phone", to=PROCURATORATE)
+        theft = town.case("theft").open().register("phone", "knife").offer("phone", to="procuratorate-east")
         town.anchored()
         with town.switched_off():
             shutil.copytree(town.data, folder / "backup")
@@ -71,14 +72,14 @@ def history(tmp_path_factory: pytest.TempPathFactory) -> Iterator[History]:
 
 
 def change(database: Path, statement: str, *values: Any) -> list[tuple[Any, ...]]:
-    """What somebody with the database can do."""
+    """Run a statement, as somebody with the database can; return its rows."""
     with closing(sqlite3.connect(database)) as connection, connection:
         return connection.execute(statement, values).fetchall()
 
 
 def audit(town: Town, *words: str) -> dict[str, Any]:
-    """The report of an audit that must find something."""
-    done = town.at_the_terminal(AUDITOR, "audit", *words)
+    """Return the report of an audit that must find something."""
+    done = town.at_the_terminal("auditor", "audit", *words)
     report: dict[str, Any] = done.json()
     assert (done.status, report["verdict"]) == (1, "tampered"), done.out
     return report
@@ -104,7 +105,7 @@ def test_an_edited_row_is_named_by_its_index_and_proves_nothing_any_more(history
                 ("payloads", index)
             }
         event_id = history.theft.events[1].envelope.event_id
-        done = town.at_the_terminal(AUDITOR, "proof", "get", event_id, "--output", tmp_path / "bundle.json")
+        done = town.at_the_terminal("auditor", "proof", "get", event_id, "--output", tmp_path / "bundle.json")
         assert done.status == 1
         assert f"entry {index} is not proven by what is stored" in done.err
         assert not (tmp_path / "bundle.json").exists()
@@ -138,9 +139,9 @@ def test_an_edited_journal_is_named_by_its_write_with_the_service_off(history: H
     out as another. Without the chain nothing is intact."""
     with history.present.copied(tmp_path) as town:
         offline = ("audit", "--data-dir", town.data)
-        done = town.at_the_terminal(AUDITOR, *offline)
+        done = town.at_the_terminal("auditor", *offline)
         assert (done.status, done.json()["verdict"]) == (0, "intact"), done.out
-        done = town.at_the_terminal(AUDITOR, *offline, "--database-only")
+        done = town.at_the_terminal("auditor", *offline, "--database-only")
         assert (done.status, done.json()["verdict"]) == (3, "unverifiable")
         number, block = change(
             town.data / DATABASE, "SELECT number, block_number FROM chain_writes WHERE purpose = 'anchor' LIMIT 1"
@@ -179,15 +180,15 @@ def test_with_everything_restored_only_what_others_hold_shows_it(history: Histor
     with history.present.copied(tmp_path) as town:
         history.restore(town)
         town.start()
-        done = town.at_the_terminal(AUDITOR, "log", "consistency", history.saved)
+        done = town.at_the_terminal("auditor", "log", "consistency", history.saved)
         assert (done.status, json.loads(done.err)["error"]["code"]) == (1, "integrity_broken")
 
         town.case("another-history").open().register(*(f"thing-{number}" for number in range(6)))
         town.anchored()
-        assert town.at_the_terminal(AUDITOR, "audit").json()["verdict"] == "intact"
-        done = town.at_the_terminal(AUDITOR, "log", "consistency", history.saved)
+        assert town.at_the_terminal("auditor", "audit").json()["verdict"] == "intact"
+        done = town.at_the_terminal("auditor", "log", "consistency", history.saved)
         assert (done.status, json.loads(done.err)["error"]["code"]) == (1, "integrity_broken")
-        again = town.post(history.theft.last)
+        again = town.post(history.theft.last.submission)
         assert again["index"] != history.theft.receipts[-1]["index"]
         assert again["leaf_hash"] == history.theft.receipts[-1]["leaf_hash"]
 
@@ -212,7 +213,7 @@ def test_a_forked_log_is_not_served_beside_the_chain_that_has_the_true_one(histo
 
 
 def graft_journal(fork: Path, true: Path) -> None:
-    """The database at ``true`` becomes the fork, but for its journal of the chain."""
+    """Put the fork in the place of the database at ``true``, but for its journal of the chain."""
     journal = change(true, "SELECT * FROM chain_writes")
     shutil.copy(fork, true)
     change(true, "DELETE FROM chain_writes")
@@ -227,17 +228,17 @@ def test_the_contract_refuses_to_anchor_a_fork(history: History, tmp_path: Path)
         town.start()
         true = town.entries()
         town.anchored()
-        head = town.anchored_head()
-        assert head["size"] == len(true)
+        operator = town.operator()
+        root, size = operator.head()
+        assert (root, size) == (mth(true), len(true))
         fork = [*true[:-1], true[-1].replace(b'"sequence":', b'"sequence":9'), b"one more"]
-        refused = town.anchor_by_hand(fork)
+        refused = operator.anchor(fork)
         assert refused is not None
         assert refused.error == "Inconsistent"
-        head_of_the_fork = head | {"root": f"sha256:{mth(fork[:-1]).hex()}"}
-        refused = town.anchor_by_hand(fork, head=head_of_the_fork)
+        refused = operator.anchor(fork, head=(mth(fork[:-1]), size))
         assert refused is not None
         assert refused.error == "HeadMoved"
-        assert town.anchor_by_hand([*true, b"one more"]) is None
+        assert operator.anchor([*true, b"one more"]) is None
 
 
 # -- an invented agency ------------------------------------------------------------------------------------------------
@@ -255,8 +256,8 @@ def test_an_invented_agency_stops_the_ledger_and_nothing_of_it_is_ever_proven(hi
         with town.chain_frozen():  # so that it is not found out before the impostor has signed
             forged, _ = [town.post(submission)["index"] for submission in forged_mirror(town)]
             writer = Writer("case", "invented", start=history.theft.now, log_id=town.log_id)
-            event = writer.write(OPENING, IMPOSTOR)
-            town.post(event)
+            event = writer.write(history.theft.events[0].payload.body, IMPOSTOR)
+            town.post(event.submission)
 
         town.until("the service stops writing", lambda: town.readiness()["sequencer"] == "failed")
         with pytest.raises(Refused) as refused:
@@ -265,9 +266,9 @@ def test_an_invented_agency_stops_the_ledger_and_nothing_of_it_is_ever_proven(hi
         assert town.confirmed() == anchored < town.size()
         assert [(finding["step"], finding["index"]) for finding in audit(town)["findings"]] == [("chain", forged)]
         bundle = tmp_path / "bundle.json"
-        done = town.at_the_terminal(AUDITOR, "proof", "get", event.envelope.event_id, "--output", bundle)
+        done = town.at_the_terminal("auditor", "proof", "get", event.envelope.event_id, "--output", bundle)
         assert done.status == 0, done.err
-        done = town.at_the_terminal(AUDITOR, "proof", "check", bundle)
+        done = town.at_the_terminal("auditor", "proof", "check", bundle)
         assert (done.status, done.json()["verdict"]) == (4, "not_yet_anchored")
 
 

@@ -7,46 +7,43 @@ from typing import Any
 
 import pytest
 
+from ledger.samples.town import Person
 from tests.e2e.stories.service import Refused
-from tests.e2e.stories.town import AUDITOR, Town, TownCase
-from tests.testkit.builders import POLICE, PROCURATORATE, Officer, clerk
+from tests.e2e.stories.town import Town, TownCase
 
-THIEF = clerk(POLICE, 2)
+THIEF = Person("thief", "psb-east", "p-0499", "clerk")
 
 
 def sign_until_refused(case: TownCase) -> Refused:
-    """The officer registers one thing after the other until his key is good no longer."""
+    """Register one thing after the other until the officer's key is good no longer."""
     for number in range(500):
         try:
-            case.register(f"{case.stream.id}-{number}", by=THIEF)
+            case.register(f"{case.stream.id}-{number}", by="thief")
         except Refused as refused:
             return refused
     raise AssertionError("the key is still good")
 
 
-def revocation(town: Town, officer: Officer) -> int | None:
-    """The index of the mirror entry that revokes the officer's key, once the log has it."""
-    keys = town.get(f"/api/v1/agencies/{officer.agency}/keys")["keys"]
-    return next((key["revoked"] for key in keys if key["key_id"] == officer.key_id), None)
+def revocation(town: Town, person: Person) -> int | None:
+    """Return the index of the mirror entry that revokes somebody's key, once the log has it."""
+    keys = town.get(f"/api/v1/agencies/{person.agency}/keys")["keys"]
+    return next((key["revoked"] for key in keys if key["key_id"] == town.keys.key_id(person.profile)), None)
 
 
 def check(town: Town, receipt: dict[str, Any], folder: Path) -> Any:
-    """The report on the bundle of a receipt's event."""
+    """Return the report on the bundle of a receipt's event."""
     file = folder / "bundle.json"
-    done = town.at_the_terminal(AUDITOR, "proof", "get", receipt["event_id"], "--output", file)
-    assert done.status == 0, done.err
-    return town.at_the_terminal(AUDITOR, "proof", "check", file, "--trust", town.trusting(file)).json()
+    town.ok("auditor", "proof", "get", receipt["event_id"], "--output", file)
+    return town.at_the_terminal("auditor", "proof", "check", file, "--trust", town.trusting(file)).json()
 
 
 def test_events_below_the_revocation_stay_good_and_none_is_taken_above_it(town: Town, tmp_path: Path) -> None:
     """The index of the mirror entry decides: whatever was recorded before it is proven for good, and anchoring, which
     waits for that entry, goes on."""
     town.grant(THIEF)
-    town.until("the key is in the log", lambda: town.is_granted(THIEF))
-    case = town.case("mid-flight").open(by=THIEF)
+    case = town.case("mid-flight").open(by="thief")
 
-    done = town.at_the_admins_terminal(POLICE, "key", "revoke", THIEF.key_id)
-    assert done.status == 0, done.err
+    town.ok("admin-psb-east", "key", "revoke", town.keys.key_id("thief"))
     refused = sign_until_refused(case)
     assert (refused.status, refused.code) == (403, "key_revoked")
     revoked = revocation(town, THIEF)
@@ -54,25 +51,24 @@ def test_events_below_the_revocation_stay_good_and_none_is_taken_above_it(town: 
     assert str(revoked) in refused.problem["detail"]
     assert all(receipt["index"] < revoked for receipt in case.receipts)
 
-    case.register("mid-flight-last", by=clerk(POLICE)).offer("mid-flight-last", to=PROCURATORATE).accept()
+    case.register("mid-flight-last", by="police").offer("mid-flight-last", to="procuratorate-east").accept()
     assert town.anchored() > revoked
     for receipt in (case.receipts[0], case.receipts[-4]):
         report = check(town, receipt, tmp_path)
         assert report["verdict"] == "intact", report
         assert report["subject"]["index"] == receipt["index"] < revoked
         assert {step["name"]: step["result"] for step in report["steps"]}["revocation"] == "checked"
-    done = town.at_the_terminal(AUDITOR, "audit", "mid-flight")
+    done = town.at_the_terminal("auditor", "audit", "mid-flight")
     assert (done.status, done.json()["verdict"]) == (0, "intact"), done.out
 
 
 def test_a_key_that_was_revoked_cannot_be_signed_in_with(town: Town) -> None:
     """Reading ends with the grant as well."""
-    thief = clerk(POLICE, 3)
+    thief = Person("second-thief", "psb-east", "p-0498", "clerk")
     town.grant(thief)
-    town.until("the key is in the log", lambda: town.is_granted(thief))
-    assert town.read("/api/v1/cases", thief)["cases"]
-    assert town.at_the_admins_terminal(POLICE, "key", "revoke", thief.key_id).status == 0
+    assert town.read("/api/v1/cases", thief.profile)["cases"]
+    town.ok("admin-psb-east", "key", "revoke", town.keys.key_id(thief.profile))
     town.until("the log has it", lambda: revocation(town, thief))
     with pytest.raises(Refused) as refused:
-        town.read("/api/v1/cases", thief)
+        town.read("/api/v1/cases", thief.profile)
     assert (refused.value.status, refused.value.code) == (401, "key_revoked")

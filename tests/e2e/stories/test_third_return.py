@@ -2,71 +2,47 @@
 
 from __future__ import annotations
 
-from typing import Any
+import pytest
 
-from tests.e2e.stories.prosecution import WorkedLead, publish
+from ledger.samples.case_acts import person_id
+from ledger.samples.stories import SUSPECT, THIRD_RETURN, THIRD_RETURN_LEAD
 from tests.e2e.stories.town import Town, TownCase
-from tests.testkit.builders import COURT, POLICE, PROCURATORATE, clerk
-from tests.testkit.casework import person_id
 
-REVIEW = f"prosecution_review {person_id('li')}"
-SUPPLEMENT = f"supplementary_investigation {person_id('li')}"
-# Received, last day of the review, returned, last day of the supplementary investigation. Li is at liberty, so that an
-# end on a day off gives way: 25 May 2025 is a Sunday, 20 June a Friday.
-ROUNDS = (
-    ("2025-03-03", "2025-04-03", "2025-03-28", "2025-04-28"),
-    ("2025-04-25", "2025-05-26", "2025-05-20", "2025-06-20"),
-    ("2025-06-17", "2025-07-17", "2025-07-10", "2025-08-11"),
-)
+REVIEW = f"prosecution_review {person_id(SUSPECT)}"
+SUPPLEMENT = f"supplementary_investigation {person_id(SUSPECT)}"
+# Last day of the review, last day of the supplementary investigation. The suspect is at liberty, so that an end on a
+# day off gives way: 25 May 2025 is a Sunday, 20 June a Friday.
+LAST_DAYS = (("2025-04-03", "2025-04-28"), ("2025-05-26", "2025-06-20"), ("2025-07-17", "2025-08-11"))
 
 
-def at(day: str) -> str:
-    return f"{day}T02:00:00Z"
+def last_days(case: TownCase, by: str, agency: str) -> dict[str, str]:
+    """Return the deadlines of the agency that run at the next act, with the last day of each."""
+    listed = case.deadlines(by, as_of=case.moment, agency=agency)
+    return {name: deadline["last_day"] for name, deadline in listed.items() if deadline["status"] == "running"}
 
 
-def submit(case: TownCase, day: str, **follows: str) -> None:
-    case.on(at(day)).offer(f"{case.stream.id}-file", to=PROCURATORATE, persons=("li",), **follows)
-    case.accept(received_at=at(day))
-
-
-def give_back(case: TownCase, day: str) -> dict[str, Any]:
-    """Returned and taken back on one day; gives the receipt of the return."""
-    case.on(at(day)).give_back(f"{case.stream.id}-file", persons=("li",), remedy="supplement")
-    receipt = case.receipt
-    case.accept(received_at=at(day))
-    return receipt
-
-
-def last_days(case: TownCase, agency: str, day: str) -> dict[str, str]:
-    """The deadlines of the agency that run on a day, with the last day of each."""
-    listed = case.deadlines(clerk(agency), as_of=at(day), agency=agency)
-    return {name: one["last_day"] for name, one in listed.items() if one["status"] == "running"}
-
-
-def lawful(flags: list[dict[str, Any]]) -> list[tuple[str, str]]:
-    """The flags but for that of the story's past, which is recorded late."""
-    return [(flag["name"], flag["article"]) for flag in flags if flag["name"] not in ("late_entry", "backdated")]
-
-
-def test_the_review_begins_anew_twice_and_the_third_return_is_flagged(town: Town) -> None:
-    """Each acceptance starts a month of review, each return stops it and starts a month of supplementary investigation;
-    two returns are lawful, the third stands in the record under the article that it breaks.
-    """
-    case = (
-        town.case("third-return").on(at("2025-03-02")).open().name("li").register("third-return-file", kind="dossier")
-    )
-    flagged = []
-    for number, (received, review_until, returned, supplement_until) in enumerate(ROUNDS):
-        submit(case, received, **({"follows": f"handover-{2 * number}"} if number else {}))
-        assert last_days(case, PROCURATORATE, received)[REVIEW] == review_until
-        flagged.append(lawful(give_back(case, returned)["flags"]))
-        assert REVIEW not in last_days(case, PROCURATORATE, returned)
-        assert last_days(case, POLICE, returned)[SUPPLEMENT] == supplement_until
+@pytest.fixture(scope="module")
+def case(town: Town) -> TownCase:
+    """Return the story, in which each acceptance starts a month of review, each return a month of investigation."""
+    days, flagged = iter(LAST_DAYS), []
+    for point, case in town.story(THIRD_RETURN, "2025-03-02"):
+        if point == "received":
+            review_until, supplement_until = next(days)
+            assert last_days(case, "prosecutor", "procuratorate-east")[REVIEW] == review_until
+        elif point == "returned":
+            flagged.append([(flag["name"], flag["article"]) for flag in case.flagged()])
+            assert REVIEW not in last_days(case, "prosecutor", "procuratorate-east")
+        else:
+            assert last_days(case, "police", "psb-east")[SUPPLEMENT] == supplement_until
     assert flagged == [[], [], [("third_return", "CPL 175")]]
+    return case
 
-    assert case.seen_by(clerk(POLICE))["responsible"] == POLICE
-    handovers = case.seen_by(clerk(PROCURATORATE))["handovers"]
-    assert [(one["purpose"], one["status"], one["returns"], one["follows"]) for one in handovers] == [
+
+def test_the_review_begins_anew_twice_and_the_third_return_is_flagged(town: Town, case: TownCase) -> None:
+    """Two returns are lawful, the third stands in the record under the article that it breaks."""
+    assert case.seen_by("police")["responsible"] == "psb-east"
+    handovers = case.seen_by("prosecutor")["handovers"]
+    assert [(step["purpose"], step["status"], step["returns"], step["follows"]) for step in handovers] == [
         ("prosecution_review", "accepted", None, None),
         ("supplementary_investigation", "accepted", "handover-1", None),
         ("prosecution_review", "accepted", None, "handover-2"),
@@ -74,42 +50,32 @@ def test_the_review_begins_anew_twice_and_the_third_return_is_flagged(town: Town
         ("prosecution_review", "accepted", None, "handover-4"),
         ("supplementary_investigation", "accepted", "handover-5", None),
     ]
-    steps = town.read("/api/v1/cases/third-return/timeline", clerk(PROCURATORATE))["events"]
+    steps = town.read(f"/api/v1/cases/{case.stream.id}/timeline", "prosecutor")["events"]
     (third,) = [step for step in steps if any(flag["name"] == "third_return" for flag in step["flags"])]
     assert (third["event_type"], third["body"]["handover_id"]) == ("handover.returned", "handover-6")
 
 
-def test_the_third_return_becomes_a_lead_by_itself_and_ends_in_a_rectification_notice(town: Town) -> None:
+def test_the_third_return_becomes_a_lead_by_itself_and_ends_in_a_rectification_notice(
+    town: Town, case: TownCase
+) -> None:
     """Rule 8, published by an analyst: the service raises the lead for the district's procuratorate and cites the third
     return; the police, who had to supplement, answer; it is confirmed by what was looked at, and a notice comes of it.
     """
-    publish(town, "third-return")
-    case = town.case("returned").on(at("2025-03-02")).open().name("li").register("returned-file", kind="dossier")
-    for number, (received, _, returned, _) in enumerate(ROUNDS):
-        submit(case, received, **({"follows": f"handover-{2 * number}"} if number else {}))
-        give_back(case, returned)
-    lead = WorkedLead(town, "third-return", case_id="returned", handover_id="handover-6")
-    raised = lead.shown["raised"]
-    assert (raised["supervised"], raised["procuratorate"], raised["case_id"]) == (POLICE, PROCURATORATE, "returned")
-    assert case.events[-2].digest in {event["payload_digest"] for event in raised["events"]}
-
-    lead.assign()
-    assert not lead.sees(clerk(COURT))
-    lead.answer(POLICE, "the bank sent its records only now")
-    lead.confirm("the three lists of what was missing are the same")
-    lead.close("rectification_notice", "notice given to the police", "--document", "2025-4")
-    shown = lead.shown
-    assert (shown["status"], shown["closed"]["outcome"]) == ("closed", "rectification_notice")
-    assert lead.steps() == ["lead.raised", "lead.assigned", "lead.answered", "lead.confirmed", "lead.closed"]
+    town.publish("third-return")
+    shown = town.work(THIRD_RETURN_LEAD)
+    raised = shown["raised"]
+    assert (raised["supervised"], raised["procuratorate"]) == ("psb-east", "procuratorate-east")
+    third = case.events[-2].envelope.payload_digest
+    assert third in {event["payload_digest"] for event in raised["events"]}
+    assert shown["closed"]["outcome"] == "rectification_notice"
+    assert THIRD_RETURN_LEAD.key not in town.findings("third-return", "court")
 
 
 def test_a_return_that_the_police_do_not_take_counts_for_none(town: Town) -> None:
     """Refused, the return has moved nothing: the review runs on as it ran, and the next return is no third one."""
-    case = town.case("return-refused").on(at("2025-03-02")).open().name("li")
-    case.register("return-refused-file", kind="dossier")
-    submit(case, "2025-03-03")
-    case.on(at("2025-03-28")).give_back("return-refused-file", persons=("li",))
-    assert REVIEW not in last_days(case, PROCURATORATE, "2025-03-28")
-    case.on(at("2025-03-31")).refuse(reason_code="other", remedy="not_accepted", explanation="nothing is missing")
-    assert last_days(case, PROCURATORATE, "2025-03-31")[REVIEW] == "2025-04-03"
-    assert case.seen_by(clerk(POLICE))["responsible"] == PROCURATORATE
+    points = town.story(THIRD_RETURN._replace(case_id="return-refused"), "2025-03-02")
+    case = next(case for point, case in points if point == "returned")
+    assert REVIEW not in last_days(case, "prosecutor", "procuratorate-east")
+    case.on(29).refuse(reason_code="other", remedy="not_accepted", explanation="nothing is missing")
+    assert last_days(case, "prosecutor", "procuratorate-east")[REVIEW] == "2025-04-03"
+    assert case.seen_by("police")["responsible"] == "procuratorate-east"

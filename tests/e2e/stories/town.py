@@ -1,9 +1,9 @@
-"""A town whose agencies share a ledger, so that a story reads like sentences::
+"""The town of the samples as a real service, in which stories are played and looked at::
 
     with Town.founded(folder) as town:
-        case = town.case("theft").open().register("phone").offer("phone", to=PROCURATORATE).accept()
-        town.anchored()
-        case.seen_by(clerk(PROCURATORATE))["responsible"]
+        town.case("theft").open().register("phone").offer("phone", to="procuratorate-east").accept()
+        for point, case in town.story(stories.THIRD_RETURN, "2025-03-02"):
+            case.seen_by("prosecutor")["responsible"]
 
 Events are signed here and posted over HTTP; what a user does at a terminal is done by the command line.
 """
@@ -12,67 +12,59 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
+from datetime import datetime, timedelta
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
-from ledger.chain import contract
-from ledger.chain.contract import contract_abi
-from ledger.chain.errors import CallReverted, RpcRefused
-from ledger.chain.transaction import Fees, Transaction, sign
-from ledger.config.keys import LocalSigner, create_keystore, open_keystore
+from ledger.cli.errors import Exit
+from ledger.client.sample_ledger import ServiceLedger
+from ledger.config.keys import KeyDirectory, LocalSigner, create_keystore, open_keystore
 from ledger.core.encoding.digests import keccak256
-from ledger.core.ethereum.contract_changes import ROLE_BITS
 from ledger.core.events import Body
-from ledger.core.events.case import CaseOpened
+from ledger.recording.signing import Actor
+from ledger.samples import governance
+from ledger.samples.load import grant_keys
+from ledger.samples.operator import Operator
+from ledger.samples.player import OPENS_AT, Player, SampleCase, SampleLead
+from ledger.samples.stories import LeadStory, Story
+from ledger.samples.town import AGENCIES, BY_PROFILE, PEOPLE, Agency, Person, TownKeys, admin_of
 from tests.e2e.stories.service import Service
-from tests.oracles.merkle_reference import consistency_proof, mth
-from tests.testkit.builders import (
-    COURT,
-    DEPOT,
-    DETENTION,
-    JURISDICTION,
-    JURISDICTIONS,
-    KINDS,
-    LAB,
-    POLICE,
-    PRISON,
-    PROCURATORATE,
-    UPPER,
-    UPPER_COURT,
-    Event,
-    Officer,
-    analyst,
-    auditor,
-    clerk,
-    secret_key,
-    supervisor,
-)
-from tests.testkit.casework import Case
+from tests.testkit.builders import secret_key
 from tests.unit.cli.tally import PASSPHRASE, Done
 
-AGENCIES = (POLICE, PROCURATORATE, COURT, UPPER_COURT, PRISON, DETENTION, DEPOT, LAB, UPPER)
-AUDITOR = auditor(PROCURATORATE)
-PEOPLE = (
-    *(clerk(agency) for agency in AGENCIES),
-    *(supervisor(agency) for agency in (COURT, DEPOT, PROCURATORATE, UPPER)),
-    AUDITOR,
-    analyst(PROCURATORATE),
-)
-GRANTED_UNTIL = 2**40  # unix seconds
-OPENING = CaseOpened(case_number="1", case_type="theft", business_line="criminal", stage="investigation")
 JSON = {"Content-Type": "application/json"}
 
 
-class Town(Service):
-    """One ledger, and the people of nine agencies."""
+class QuickKeys(TownKeys):
+    """Keys that are derived from their names, and need no keystore to be opened."""
 
-    agencies = AGENCIES
-    people = PEOPLE
+    def __init__(self, directory: KeyDirectory, passphrase_file: Path):
+        super().__init__(directory, passphrase_file)
+        self.people = dict(BY_PROFILE)
+
+    def signer(self, name: str) -> LocalSigner:
+        return LocalSigner.from_private_key(secret_key(name).secret)
+
+    def key_id(self, name: str) -> str:
+        return self.signer(name).key_id
+
+    def actor(self, profile: str) -> Actor:
+        person = self.people[profile]
+        return Actor(person.agency, person.officer, self.signer(profile))
+
+
+class Town(Service):
+    """One ledger, and the people of the samples' eleven agencies, named by their profiles."""
+
+    agencies: Sequence[Agency] = AGENCIES
+    people: Sequence[Person] = PEOPLE
 
     def __init__(self, folder: Path, **settings: object):
         super().__init__(folder, **settings)
+        self.keys = QuickKeys(KeyDirectory(self.tally.config / "keys"), self.tally.passphrase_file)
         self._tokens: dict[str, str] = {}
 
     # -- founding ------------------------------------------------------------------------------------------------------
@@ -82,32 +74,30 @@ class Town(Service):
     def founded(
         cls, folder: Path, *, prepare: Callable[[Self], None] = lambda _: None, **settings: object
     ) -> Iterator[Self]:
-        """A running ledger whose people may sign; ``prepare`` is called before it starts for the first time."""
+        """Found a ledger that runs and whose people may sign; ``prepare`` is called before its first start."""
         with closing(cls(folder, **settings)) as town:
             town.init()
             prepare(town)
             town.start()
-            for officer in town.people:
-                town.grant(officer)
-            town.until("every key is in the log", lambda: all(map(town.is_granted, town.people)))
+            grant_keys(town.player(), *town.people)
             yield town
 
     def init(self) -> None:
-        """``tally init``, with keys that open at once."""
+        """Run ``tally init``, with keys that open at once."""
         file = self.folder / "founding.json"
         file.write_text(json.dumps(self.founding()), encoding="utf-8")
         words = ("init", "--founding", file, "--data-dir", self.data, "--light")
         self.tally.ok(*words, "--passphrase-file", self.tally.passphrase_file)
 
     def founding(self) -> dict[str, Any]:
-        """Who founds the ledger."""
+        """Return who founds the ledger."""
         agencies = [
             {
-                "agency_id": agency,
-                "kind": KINDS[agency],
-                "admin": admin(agency).key_id,
-                "jurisdiction": JURISDICTIONS.get(agency, JURISDICTION),
-                "name": {"en": agency, "zh": f"{agency}机关"},
+                "agency_id": agency.agency_id,
+                "kind": agency.kind,
+                "admin": self.keys.key_id(admin_of(agency.agency_id)),
+                "jurisdiction": agency.jurisdiction,
+                "name": {"en": agency.en, "zh": agency.zh},
             }
             for agency in self.agencies
         ]
@@ -119,188 +109,220 @@ class Town(Service):
         return bytes.fromhex(identity["log_id"][2:])
 
     def key(self, name: str) -> LocalSigner:
-        """A key of the service itself: ``service`` or ``submitter``."""
+        """Return a key of the service itself: ``service`` or ``submitter``."""
         return open_keystore(self.data / "keys" / f"{name}.json", PASSPHRASE)
+
+    def operator(self) -> Operator:
+        """Return what the operator can do past the service, on the embedded chain."""
+        return Operator(self.http, self.chain(), self.key("submitter").key_id)
+
+    def accounts(self) -> list[str]:
+        """Return who pays for gas: the service's submitter and the agencies' admins."""
+        return [
+            self.key("submitter").key_id,
+            *(self.keys.key_id(admin_of(agency.agency_id)) for agency in self.agencies),
+        ]
+
+    def grant(self, person: Person) -> None:
+        """Grant somebody a key who had none when the town was founded."""
+        self.keys.people[person.profile] = person
+        grant_keys(self.player(), person)
 
     # -- writing -------------------------------------------------------------------------------------------------------
 
-    def case(self, case_id: str, *, start: int | None = None) -> TownCase:
-        """A case that is not opened yet; its acts begin at ``start`` (unix seconds), an hour ago unless given."""
-        return TownCase(self, case_id, start=start or int(time.time()) - 3600)
+    @cached_property
+    def ledger(self) -> TownLedger:
+        return TownLedger(self)
 
-    def post(self, event: Event | bytes) -> dict[str, Any]:
-        """The receipt. Raises Refused."""
-        data = event.submission if isinstance(event, Event) else event
-        receipt: dict[str, Any] = self.answer(self.http.post("/api/v1/events", content=data, headers=JSON))
-        return receipt
+    def player(self, *, began_at: float | None = None) -> TownPlayer:
+        """Return who plays stories here; their days are counted back from ``began_at`` (unix seconds), or now."""
+        return TownPlayer(self, int(began_at or time.time()))
 
-    def first_post(self, case_id: str) -> dict[str, Any]:
-        """Starts the service, and opens a case in the first moment in which anybody answers. Raises Refused."""
-        self.spawn()
-        opening = self.case(case_id).draft(OPENING, clerk(POLICE)).submission
-        response = self.first_answer("POST", "/api/v1/events", content=opening, headers=JSON)
+    def story(self, story: Story, first_day: str) -> Iterator[tuple[str, TownCase]]:
+        """Play a story that began on this day, from point to point."""
+        opening = datetime.fromisoformat(f"{first_day}T{OPENS_AT}:00+08:00")
+        player = self.player(began_at=(opening + timedelta(days=story.days_ago)).timestamp())
+        return story.points(player)  # type: ignore[return-value]
+
+    def played(self, story: Story, first_day: str) -> TownCase:
+        """Play a story to its end; return its case."""
+        return [case for _, case in self.story(story, first_day)][-1]
+
+    def case(self, case_id: str, *, hours_ago: float = 1) -> TownCase:
+        """Return a case that is not opened yet; its acts began so many hours ago, a second after one another."""
+        case = self.player().case(case_id, days_ago=0)
+        case.step = 1
+        case.now = int(time.time() - hours_ago * 3600)
+        return case
+
+    def post(self, submission: bytes) -> dict[str, Any]:
+        """Return the receipt of an event, from a service that answers or begins to. Raises Refused."""
+        response = self.first_answer("POST", "/api/v1/events", content=submission, headers=JSON)
         receipt: dict[str, Any] = self.answer(response)
         return receipt
 
-    def grant(self, officer: Officer) -> None:
-        """The officer's admin grants his key on the chain."""
-        chain = self.get("/api/v1/chain")
-        domain = contract.ContractDomain(self.log_id, chain["chain_id"], chain["registry"])
-        signer = LocalSigner.from_private_key(officer.key.secret)
-        request = contract.request_key(signer, domain, agency=officer.agency, officer=officer.officer_id)
-        roles = sum(ROLE_BITS[role] for role in officer.roles)
-        self.relay(officer.agency, contract.grant_key(request, roles=roles, valid_from=0, valid_until=GRANTED_UNTIL))
+    def first_post(self, case_id: str) -> dict[str, Any]:
+        """Start the service, and open a case in the first moment in which anybody answers. Raises Refused."""
+        self.spawn()
+        return self.case(case_id).open().receipt
 
-    def relay(self, agency: str, call: bytes) -> None:
-        """A registry call of the agency's admin, prepared by the service and signed here. Raises Refused."""
-        signer = admin(agency)
-        asked = {"sender": signer.key_id, "call": "0x" + call.hex()}
-        prepared = self.answer(self.http.post("/api/v1/chain/transactions/prepare", json=asked))
-        transaction = Transaction(
-            chain_id=prepared["chain_id"],
-            nonce=prepared["nonce"],
-            to=prepared["to"],
-            data=call,
-            gas=prepared["gas"],
-            fees=Fees(prepared["max_fee"], prepared["priority_fee"]),
-        )
-        raw = {"raw": "0x" + sign(transaction, signer).raw.hex()}
-        self.answer(self.http.post("/api/v1/chain/transactions", json=raw))
-
-    def anchored_head(self) -> dict[str, Any]:
-        """The newest anchor that the service tells of."""
-        head: dict[str, Any] = self.get("/api/v1/anchors")["anchors"][-1]
-        return head
-
-    def anchor_by_hand(
-        self,
-        entries: list[bytes],
-        *cosignatures: bytes,
-        head: dict[str, Any] | None = None,
-        registry_hash: bytes | None = None,
-    ) -> CallReverted | None:
-        """What the contract says to these entries as the continuation of ``head``, by default its own; None if it would
-        take them."""
-        head = head or self.anchored_head()
-        abi = contract_abi("LogAnchor")
-        data = abi.encode_call(
-            "anchor",
-            head["size"],
-            bytes.fromhex(head["root"].removeprefix("sha256:")),
-            len(entries),
-            mth(entries),
-            registry_hash or bytes.fromhex(head["registry_hash"][2:]),
-            consistency_proof(head["size"], entries),
-            b"".join(cosignatures),
-        )
-        try:
-            self.chain().estimate_gas(self.key("submitter").key_id, self.get("/api/v1/chain")["anchor"], data, 0)
-        except RpcRefused as error:
-            return abi.reverted(error) or CallReverted(str(error))
-        return None
-
-    def is_granted(self, officer: Officer) -> bool:
-        """Whether the log has the officer's key."""
-        keys = self.get(f"/api/v1/agencies/{officer.agency}/keys")["keys"]
-        return officer.key_id in {key["key_id"] for key in keys}
+    def publish(self, *models: str) -> None:
+        """Publish shipped models by the analyst, those that nobody has published yet."""
+        published = {model["model_id"] for model in self.ok("analyst", "model", "list")}
+        governance.publish(self.player(), *({*models} - published))
 
     # -- reading -------------------------------------------------------------------------------------------------------
 
-    def read(self, path: str, by: Officer, **query: Any) -> Any:
-        """The JSON at ``path`` as the officer sees it. Raises Refused."""
-        return self.get(path, params=query, headers=self._sign_in(by))
+    def read(self, path: str, by: str, **query: Any) -> Any:
+        """Return the JSON at ``path`` as somebody sees it. Raises Refused."""
+        return self.get(path, params=query, headers={"Authorization": f"Bearer {self.session(by)}"})
 
-    def _sign_in(self, officer: Officer) -> dict[str, str]:
-        if officer.key_id not in self._tokens:
-            challenge = self.answer(self.http.post("/api/v1/sign-in/challenge", json={"key_id": officer.key_id}))
+    def session(self, by: str) -> str:
+        """Sign somebody in; return the token that the console's cookie carries, too."""
+        if by not in self._tokens:
+            signer = self.keys.signer(by)
+            challenge = self.answer(self.http.post("/api/v1/sign-in/challenge", json={"key_id": signer.key_id}))
             message = challenge["message"].encode()
             digest = keccak256(b"\x19Ethereum Signed Message:\n" + str(len(message)).encode() + message)
-            signature = "0x" + LocalSigner.from_private_key(officer.key.secret).sign(digest).hex()
-            signed = {"nonce": challenge["nonce"], "signature": signature}
-            given = self.answer(self.http.post("/api/v1/sign-in/token", json=signed))
-            self._tokens[officer.key_id] = given["access_token"]
-        return {"Authorization": f"Bearer {self._tokens[officer.key_id]}"}
-
-    def session(self, officer: Officer) -> str:
-        """The token that the console's cookie carries."""
-        return self._sign_in(officer)["Authorization"].removeprefix("Bearer ")
+            signed = {"nonce": challenge["nonce"], "signature": "0x" + signer.sign(digest).hex()}
+            self._tokens[by] = self.answer(self.http.post("/api/v1/sign-in/token", json=signed))["access_token"]
+        return self._tokens[by]
 
     def incidents(self) -> list[dict[str, Any]]:
-        """What the service recorded of itself, as an auditor reads it: the bodies of the incidents."""
+        """Return what the service recorded of itself, as an auditor reads it: the bodies of the incidents."""
         entries = [json.loads(entry) for entry in self.entries()]
         ids = [entry["event_id"] for entry in entries if entry["event_type"] == "incident.recorded"]
-        return [self.read(f"/api/v1/events/{event_id}", AUDITOR)["payload"]["body"] for event_id in ids]
+        return [self.read(f"/api/v1/events/{event_id}", "auditor")["payload"]["body"] for event_id in ids]
 
     # -- at the terminal -----------------------------------------------------------------------------------------------
 
-    def at_the_terminal(self, officer: Officer, *arguments: str | Path) -> Done:
-        """``tally --json`` in the officer's name; he has pinned the ledger's trust file."""
-        return self._run(officer.officer_id, officer.agency, officer.key.secret, *arguments)
+    def at_the_terminal(self, by: str, *arguments: str | Path) -> Done:
+        """Run ``tally --json`` in somebody's name, an admin's or a person's, who has pinned the ledger's trust file."""
+        keystore = self.tally.config / "keys" / f"{by}.json"
+        if not keystore.exists():
+            create_keystore(keystore, PASSPHRASE, private_key=secret_key(by).secret, light=True)
+            person = self.keys.people.get(by) or Person(by, by.removeprefix("admin-"), "admin", "clerk")
+            who = ("--agency", person.agency, "--officer", person.officer, "--key", by)
+            trusting = ("--passphrase-file", self.tally.passphrase_file, "--trust", self.data / "trust.json")
+            self.tally.ok("profile", "add", by, "--url", self.url, *who, *trusting)
+        return self.tally("--json", *arguments, profile=by)
+
+    def ok(self, by: str, *arguments: str | Path) -> Any:
+        """Return the JSON of a command that somebody must not be refused."""
+        done = self.at_the_terminal(by, *arguments)
+        assert done.status == Exit.OK, done.err or done.out
+        return done.json() if done.out.strip() else None
 
     def trusting(self, *bundles: Path) -> Path:
-        """A trust file beside the first of these files, which names the blocks that their proofs end in."""
+        """Write a trust file beside the first of these files, which names the blocks that their proofs end in."""
         file = bundles[0].with_name("trusted.json")
         ends = [option for bundle in bundles for option in ("--block-of", bundle)]
-        done = self.at_the_terminal(AUDITOR, "log", "trust", *ends, "--output", file)
-        assert done.status == 0, done.err
+        self.ok("auditor", "log", "trust", *ends, "--output", file)
         return file
 
-    def at_the_admins_terminal(self, agency: str, *arguments: str | Path) -> Done:
-        """``tally --json`` in the name of an agency's admin."""
-        return self._run(f"a-{agency}", agency, secret_of(admin(agency)), *arguments)
+    # -- leads ---------------------------------------------------------------------------------------------------------
 
-    def _run(self, name: str, agency: str, secret: bytes, *arguments: str | Path) -> Done:
-        keystore = self.tally.config / "keys" / f"{name}.json"
-        if not keystore.exists():
-            create_keystore(keystore, PASSPHRASE, private_key=secret, light=True)
-            who = ("--agency", agency, "--officer", name, "--key", name)
-            trusting = ("--passphrase-file", self.tally.passphrase_file, "--trust", self.data / "trust.json")
-            self.tally.ok("profile", "add", name, "--url", self.url, *who, *trusting)
-        return self.tally("--json", *arguments, profile=name)
+    def work(self, story: LeadStory) -> dict[str, Any]:
+        """Work on a lead that the service raises by itself until it is closed; return it as shown then.
+
+        Before it is assigned, the agency that must answer knows nothing of it; nobody confirms it without material.
+        """
+        material = self.folder / "material.txt"
+        for point, lead in story.points(self.player()):
+            if point == "raised":
+                assert not self.sees(story.answering, lead)
+            elif point == "assigned":
+                assert self.sees(story.answering, lead)
+            elif point == "answered":
+                words = ("lead", "confirm", lead.lead_id, "--finding", story.finding)
+                refused = self.at_the_terminal(story.working, *words)
+                assert (refused.status, json.loads(refused.err)["error"]["code"]) == (Exit.REFUSED, "material_missing")
+                assert not material.exists()
+            elif point == "confirmed":
+                assert self.ok(story.working, "lead", "show", lead.lead_id)["confirmed"]["digests"]
+        shown: dict[str, Any] = self.ok(story.assigning, "lead", "show", lead.lead_id)
+        steps = ["lead.raised", "lead.assigned", "lead.answered", "lead.confirmed", "lead.closed"]
+        assert (shown["status"], [event["event_type"] for event in shown["events"]]) == ("closed", steps)
+        return shown
+
+    def sees(self, by: str, lead: SampleLead) -> bool:
+        """Return whether the lead is in somebody's list."""
+        return lead.lead_id in {listed["lead_id"] for listed in self.ok(by, "lead", "list")}
+
+    def findings(self, model_id: str, by: str) -> list[dict[str, str]]:
+        """Return the keys of the model's leads that somebody sees."""
+        leads = self.read("/api/v1/leads", by, model=model_id)["leads"]
+        return [self.read(f"/api/v1/leads/{lead['lead_id']}", by)["raised"]["key"] for lead in leads]
 
 
-class TownCase(Case):
+class TownLedger(ServiceLedger):
+    """Submits to the town's service, and keeps the last receipt."""
+
+    def __init__(self, town: Town):
+        super().__init__(town.url, town.log_id, town.keys)
+        self.town = town
+        self.receipt: dict[str, Any] = {}
+
+    def granted(self) -> frozenset[str]:
+        lists = (self.town.get(f"/api/v1/agencies/{agency.agency_id}/keys") for agency in self.town.agencies)
+        return frozenset(key["key_id"] for answer in lists for key in answer["keys"])
+
+    def submit(self, submission: bytes, /) -> int:
+        """Return the log index. Raises Refused."""
+        self.receipt = self.town.post(submission)
+        index: int = self.receipt["index"]
+        return index
+
+
+class TownPlayer(Player):
+    """Plays stories in the town; a case is looked at through its service."""
+
+    ledger: TownLedger
+
+    def __init__(self, town: Town, began_at: int):
+        super().__init__(town.ledger, town.keys, began_at=began_at, secret="of the town")
+
+    def case(self, case_id: str, *, days_ago: int) -> TownCase:
+        return TownCase(self, case_id, days_ago=days_ago)
+
+
+class TownCase(SampleCase):
     """A case that is written through the service: what the service refuses is not written."""
 
-    def __init__(self, town: Town, case_id: str, *, start: int):
-        super().__init__(case_id, start=start, step=1, log_id=town.log_id)
-        self._town = town
-        self._happened: dict[str, str] = {}
+    player: TownPlayer
+
+    def __init__(self, player: TownPlayer, case_id: str, *, days_ago: int):
+        super().__init__(player, case_id, days_ago=days_ago)
         self.receipts: list[dict[str, Any]] = []
 
-    def on(self, moment: str) -> Self:
-        """The acts from here on happened at this time (RFC 3339); they are recorded now."""
-        self._happened = {"occurred_at": moment}
+    def write(self, body: Body, by: str, **fields: Any) -> Self:
+        super().write(body, by, **fields)
+        self.receipts.append(self.player.ledger.receipt)
         return self
-
-    def act(self, body: Body, by: Officer | None = None, **fields: Any) -> Self:
-        by = by or clerk(self.state.responsible)
-        fields = self._happened | fields
-        self.receipts.append(self._town.post(self.draft(body, by, **fields)))
-        return super().act(body, by, **fields)
 
     @property
     def receipt(self) -> dict[str, Any]:
         """Of the last act."""
         return self.receipts[-1]
 
-    def seen_by(self, officer: Officer) -> dict[str, Any]:
-        """The case as the service shows it."""
-        shown: dict[str, Any] = self._town.read(f"/api/v1/cases/{self.stream.id}", officer)
+    def flagged(self, *event_types: str) -> list[dict[str, Any]]:
+        """Return the flags of all acts, or of those of these types, but for those of a past that is recorded late."""
+        pairs = zip(self.events, self.receipts, strict=True)
+        flags = [
+            flag
+            for event, receipt in pairs
+            if not event_types or event.payload.event_type in event_types
+            for flag in receipt["flags"]
+        ]
+        return [flag for flag in flags if flag["name"] not in ("late_entry", "backdated")]
+
+    def seen_by(self, by: str) -> dict[str, Any]:
+        """Return the case as the service shows it."""
+        shown: dict[str, Any] = self.player.ledger.town.read(f"/api/v1/cases/{self.stream.id}", by)
         return shown
 
-    def deadlines(self, officer: Officer, *, as_of: str, **query: Any) -> dict[str, dict[str, Any]]:
-        """The officer's list of the case as it stood at ``as_of``, by clock and subject."""
+    def deadlines(self, by: str, *, as_of: str, **query: Any) -> dict[str, dict[str, Any]]:
+        """Return somebody's list of the case as it stood at ``as_of``, by clock and subject."""
         asked = {"case_id": self.stream.id, "as_of": as_of, "limit": 100} | query
-        found = self._town.read("/api/v1/deadlines", officer, **asked)["deadlines"]
-        return {f"{one['clock']} {one['subject']}": one for one in found}
-
-
-def admin(agency: str) -> LocalSigner:
-    """The key that manages the agency's keys on the chain."""
-    return LocalSigner.from_private_key(secret_key(f"admin of {agency}").secret)
-
-
-def secret_of(signer: LocalSigner) -> bytes:
-    """The private key that a signer holds."""
-    return signer._private_key.secret
+        deadlines = self.player.ledger.town.read("/api/v1/deadlines", by, **asked)["deadlines"]
+        return {f"{deadline['clock']} {deadline['subject']}": deadline for deadline in deadlines}

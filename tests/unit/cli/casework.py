@@ -13,7 +13,7 @@ THEN = "2026-03-01T08:30:00Z"
 
 
 def open_case(world: World, *more: str, items: int = 0) -> str:
-    """A new case of the police with some bicycles, ``<case>-i1`` and so on."""
+    """Return a new case of the police with some bicycles, ``<case>-i1`` and so on."""
     case_id: str = world.tally.ok("case", "open", "--number", "A-1", "--type", "theft", *more, profile="police")[
         "case_id"
     ]
@@ -22,20 +22,20 @@ def open_case(world: World, *more: str, items: int = 0) -> str:
     return case_id
 
 
-def register(world: World, case_id: str, *told: str | Path, profile: str = "police") -> Any:
-    """Registers an item; gives the receipt."""
-    return world.tally.ok("item", "register", case_id, *told, profile=profile)
+def register(world: World, case_id: str, *words: str | Path, profile: str = "police") -> Any:
+    """Register an item; return the receipt."""
+    return world.tally.ok("item", "register", case_id, *words, profile=profile)
 
 
-def offer(world: World, case_id: str, *told: str, to: str = "procuratorate-east", profile: str = "police") -> str:
-    """An offer for review; gives the handover's id."""
-    given = ("--purpose", "prosecution_review", *told)
+def offer(world: World, case_id: str, *words: str, to: str = "procuratorate-east", profile: str = "police") -> str:
+    """Offer for review; return the handover's id."""
+    given = ("--purpose", "prosecution_review", *words)
     handover_id: str = world.tally.ok("handover", "offer", case_id, to, *given, profile=profile)["handover_id"]
     return handover_id
 
 
-def accept(world: World, case_id: str, handover_id: str, *told: str, profile: str = "prosecutor") -> Any:
-    """The receiver's half."""
+def accept(world: World, case_id: str, handover_id: str, *words: str, profile: str = "prosecutor") -> Any:
+    """Accept an offer, as its receiver."""
     return world.tally.ok(
         "handover",
         "accept",
@@ -43,12 +43,12 @@ def accept(world: World, case_id: str, handover_id: str, *told: str, profile: st
         handover_id,
         "--received-at",
         instant_text(int(time.time())),
-        *told,
+        *words,
         profile=profile,
     )
 
 
 def holder(world: World, item_id: str, profile: str = "police") -> str:
-    """The agency that has custody of the item."""
+    """Return the agency that has custody of the item."""
     agency: str = world.tally.ok("item", "show", item_id, profile=profile)["holder"]
     return agency

@@ -66,7 +66,7 @@ class World:
         self.wait("/api/v1/log", lambda log: log["size"] >= len(AGENCIES) + len(PEOPLE))
 
     def grant(self, profile: str, agency: str, officer: str, role: str) -> str:
-        """A key and a profile for somebody, granted by the agency's admin; gives the key id."""
+        """Make a key and a profile for somebody, granted by the agency's admin; return the key id."""
         key_id = self.tally.new_key(profile)
         self.tally.add_profile(profile, self.url, agency, officer, profile)
         terms = ("--officer", officer, "--role", role, "--until", UNTIL)
@@ -74,7 +74,7 @@ class World:
         return key_id
 
     def with_analyst(self) -> World:
-        """The same, with an analyst of the procuratorate whose key the log has, however often it is asked."""
+        """Add an analyst of the procuratorate, unless there is one; return once the log has the key."""
         if not (self.tally.config / "profiles" / "analyst" / "profile.json").exists():
             key_id = self.grant("analyst", *ANALYST)
             path = "/api/v1/agencies/procuratorate-east/keys"
@@ -82,7 +82,7 @@ class World:
         return self
 
     def wait(self, path: str, holds: Callable[[Any], bool]) -> Any:
-        """The service's answer once it holds."""
+        """Return the service's answer once it holds."""
         deadline = time.monotonic() + READY_WITHIN
         while time.monotonic() < deadline:
             assert self.process is None or self.process.poll() is None, (self.tally.folder / "service.log").read_text()
@@ -96,14 +96,14 @@ class World:
         raise AssertionError(f"{path} did not come to hold what was waited for")
 
     def anchored(self) -> None:
-        """Waits until everything that is in the log now is anchored for good."""
+        """Wait until everything that is in the log now is anchored for good."""
         size = self.wait("/api/v1/log", bool)["size"]
         self.wait("/api/v1/log", lambda log: log["anchored"]["confirmed"] >= size)
 
 
 @contextmanager
 def running_world(folder: Path) -> Iterator[World]:
-    """A world whose service runs until the block is left."""
+    """Yield a world whose service runs until the block is left."""
     world = World(folder)
     world.found()
     with service_of(world):

@@ -41,7 +41,7 @@ class Town:
         )
 
     def written(self) -> list[str]:
-        """The ids of the events that people wrote, in the order of the log."""
+        """Return the ids of the events that people wrote, in the order of the log."""
         return [entry.event_id for entry in self.ledger.entries() if entry.stream.kind != "system"]
 
 
@@ -59,11 +59,11 @@ class Interrupted(Exception):
 
 
 def interrupt_at(part: int) -> Callable[[load.Progress], None]:
-    def told(progress: load.Progress) -> None:
+    def interrupt(progress: load.Progress) -> None:
         if progress.done == part:
             raise Interrupted
 
-    return told
+    return interrupt
 
 
 @pytest.mark.extended
@@ -74,14 +74,14 @@ def test_the_stories_are_loaded_once_however_often_they_are_begun(tmp_path: Path
         with pytest.raises(Interrupted):
             load.load(town.where, town.ledger, interrupt_at(6))
         partly = town.written()
-        told: list[load.Progress] = []
-        events = load.load(town.where, town.ledger, told.append)
+        shown: list[load.Progress] = []
+        events = load.load(town.where, town.ledger, shown.append)
         whole = town.written()
         assert whole[: len(partly)] == partly
         assert 0 < len(partly) < len(whole)
-        assert [progress.done for progress in told] == list(range(PROGRESS))
-        assert (told[-1].part, told[-1].events) == (None, events)
-        assert load.load(town.where, town.ledger, told.append) == events
+        assert [progress.done for progress in shown] == list(range(PROGRESS))
+        assert (shown[-1].part, shown[-1].events) == (None, events)
+        assert load.load(town.where, town.ledger, shown.append) == events
         assert town.written() == whole
 
 
@@ -128,17 +128,18 @@ def test_at_the_terminal_the_town_can_be_acted_in(tmp_path: Path) -> None:
         service.tally.ok("init", "--development", "--light", *pair, "--passphrase-file", service.tally.passphrase_file)
         service.start()
         assert service.tally.ok("sample", "load", *pair, "--url", service.url)["stories"] == 12
-        made = service.tally.ok("sample", "profiles", *pair, "--url", service.url)
-        assert [one["name"] for one in made] == [person.profile for person in PEOPLE]
+        profiles = service.tally.ok("sample", "profiles", *pair, "--url", service.url)
+        assert [profile["name"] for profile in profiles] == [person.profile for person in PEOPLE]
         again = service.tally("sample", "profiles", *pair, "--url", service.url)
         assert (again.status, "--replace" in again.err) == (1, True)
         leads = service.tally.ok("lead", "list", profile="prosecutor-chief")
-        assert {(one["model_id"], one["status"]) for one in leads} == {
+        assert {(lead["model_id"], lead["status"]) for lead in leads} == {
             ("third-return", "closed"),
             ("detention-without-ground", "answered"),
             ("judgment-silent", "assigned"),
             ("pension-in-execution", "raised"),
             ("pension-in-execution", "closed"),
         }
-        assert [one["status"] for one in service.tally.ok("lead", "list", profile="auditor-city")].count("raised") >= 3
+        of_the_city = service.tally.ok("lead", "list", profile="auditor-city")
+        assert [lead["status"] for lead in of_the_city].count("raised") >= 3
         assert len(service.tally.ok("case", "list", profile="corrections")) > 20

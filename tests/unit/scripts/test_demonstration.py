@@ -17,7 +17,6 @@ SERVING = """
 import subprocess, sys
 from pathlib import Path
 from scripts.demonstration import __main__ as demonstration
-from scripts.demonstration.chains import Chain
 
 def run(stage, *, serve):
     stage._service = subprocess.Popen(["sleep", "600"])
