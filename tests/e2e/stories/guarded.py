@@ -106,7 +106,8 @@ class GuardedTown(Town):
         for witness in self.witnesses.values():
             witness.make_keys()
         for agency in founding["agencies"]:
-            if (witness := self.witnesses.get(agency["agency_id"])) is not None:
+            if agency["agency_id"] in self.witnesses:
+                witness = self.witnesses[agency["agency_id"]]
                 agency["witness"] = {"account": witness.account, "verifier_key": witness.vkey}
         return founding | {"development": False, "quorum": QUORUM}
 
@@ -155,3 +156,14 @@ class GuardedTown(Town):
             yield
         finally:
             self._start(*agencies)
+
+    def renewal(self, old: Path, folder: Path, *agencies: str) -> list[Path]:
+        """Return the renewal of an old trust file by the ledger's new one, as the operator and witnesses sign it."""
+        asked, copies = folder / "renewal.json", []
+        words = ("--data-dir", self.data, "--passphrase-file", self.tally.passphrase_file)
+        self.tally.ok("trust", "renew", old, self.data / "trust.json", *words, "-o", asked)
+        for agency in agencies:
+            copies.append(folder / f"renewal-{agency}.json")
+            keys = ("--data-dir", self.folder / f"witness-{agency}", "--passphrase-file", self.tally.passphrase_file)
+            self.tally.ok("trust", "cosign", asked, "--trust", old, "--yes", *keys, "-o", copies[-1])
+        return copies

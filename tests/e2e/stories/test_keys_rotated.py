@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from ledger.core.verification.trust import parse_trust
-from ledger.samples.town import AGENCIES, BY_PROFILE, admin_of
+from ledger.samples.town import AGENCIES, BY_PROFILE
 from tests.e2e.stories.guarded import COURT, POLICE, GuardedTown
 from tests.e2e.stories.town import Town
 
@@ -37,18 +37,6 @@ def rotate(town: Town, name: str) -> Any:
     return town.tally.ok("key", "rotate", name, *words)
 
 
-def decide(town: SmallTown, folder: Path, *words: str) -> None:
-    """Two of three admins decide."""
-    proposal, approvals = folder / "proposal.json", []
-    town.ok(admin_of(POLICE), "registry", "propose", *words, "-o", proposal)
-    for agency in (POLICE, COURT):
-        approval = folder / f"{agency}.json"
-        done = town.at_the_terminal(admin_of(agency), "registry", "approve", proposal, "--yes", "-o", approval)
-        assert done.status == 0, done.err
-        approvals += ["--approval", str(approval)]
-    town.ok("auditor", "registry", "send", proposal, *approvals)
-
-
 def test_submitter_is_replaced(town: SmallTown, tmp_path: Path) -> None:
     """A service that runs keeps its key. With the new one events are recorded and anchors wait until a majority allows
     the account; then they go on, and the old account is barred."""
@@ -64,9 +52,9 @@ def test_submitter_is_replaced(town: SmallTown, tmp_path: Path) -> None:
     town.start()
     receipt = town.case("after-the-change").open().receipt
     town.until("anchors wait", lambda: town.readiness()["waits"] is not None)
-    decide(town, tmp_path, "submitter", rotation["key"])
+    town.decide(tmp_path, "submitter", rotation["key"])
     assert town.anchored() > receipt["index"]
-    decide(town, tmp_path, "submitter", before, "--bar")
+    town.decide(tmp_path, "submitter", before, "--bar")
     assert town.anchored() > receipt["index"] + 1
 
 
@@ -119,31 +107,11 @@ def restore(town: Town, copy: Path, files: str) -> None:
         shutil.copy2(file, town.data / file.name)
 
 
-@pytest.fixture
-def guarded(tmp_path: Path) -> Iterator[GuardedTown]:
-    """Yield a ledger whose anchors need two of three witnesses."""
-    with GuardedTown.founded(tmp_path / "guarded") as town:
-        town.anchored()
-        yield town
-
-
-def renewed(town: GuardedTown, old: Path, folder: Path) -> list[Path]:
-    """Return the renewal of the old trust file by the ledger's new one, as the operator and two witnesses sign it."""
-    asked, copies = folder / "renewal.json", []
-    words = ("--data-dir", town.data, "--passphrase-file", town.tally.passphrase_file)
-    town.tally.ok("trust", "renew", old, town.data / "trust.json", *words, "-o", asked)
-    for agency in (POLICE, COURT):
-        copies.append(folder / f"renewal-{agency}.json")
-        words = ("--data-dir", town.witnesses[agency].folder, "--passphrase-file", town.tally.passphrase_file)
-        town.tally.ok("trust", "cosign", asked, "--trust", old, "--yes", *words, "-o", copies[-1])
-    return copies
-
-
-def test_keys_of_log_and_ledger_are_replaced(guarded: GuardedTown, tmp_path: Path) -> None:
+def test_keys_of_log_and_ledger_are_replaced(guarded_town: GuardedTown, tmp_path: Path) -> None:
     """Both keys at once: the ledger goes on; witnesses, officers and verifiers take the new trust file by the old one's
     word, and proofs from before and after are intact by it. By the old file, which a profile keeps too until it takes
     the new one, what came after is not."""
-    town, mine = guarded, tmp_path / "mine.json"
+    town, mine = guarded_town, tmp_path / "mine.json"
     old = tmp_path / "old.json"
     for file in (mine, old):
         file.write_bytes((town.data / "trust.json").read_bytes())
@@ -159,7 +127,7 @@ def test_keys_of_log_and_ledger_are_replaced(guarded: GuardedTown, tmp_path: Pat
     assert town.key("service").key_id == service["key"]
     trust = parse_trust((town.data / "trust.json").read_bytes())
     assert (trust.log_key.vkey(), trust.earlier_log_keys[0].key.vkey()) == (log["key"], log["before"])
-    copies = renewed(town, old, tmp_path)
+    copies = town.renewal(old, tmp_path, POLICE, COURT)
     for witness in town.witnesses.values():
         witness.stop()
         town.tally.ok("trust", "accept", *copies, "--trust", witness.folder / "trust.json")

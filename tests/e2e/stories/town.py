@@ -128,6 +128,19 @@ class Town(Service):
         self.keys.people[person.profile] = person
         grant_keys(self.player(), person)
 
+    def decide(self, folder: Path, *words: str) -> None:
+        """Change the registry: one admin proposes, a majority approves, an auditor sends it. One less is too few."""
+        proposal, approvals = folder / "proposal.json", list[str | Path]()
+        majority = self.agencies[: len(self.agencies) // 2 + 1]
+        self.ok(admin_of(majority[0].agency_id), "registry", "propose", *words, "-o", proposal)
+        for agency in majority:
+            approval = folder / f"{agency.agency_id}.json"
+            self.ok(admin_of(agency.agency_id), "registry", "approve", proposal, "--yes", "-o", approval)
+            approvals += ["--approval", approval]
+        done = self.at_the_terminal("auditor", "registry", "send", proposal, *approvals[2:])
+        assert (done.status, "MajorityMissing" in done.err) == (1, True)
+        self.ok("auditor", "registry", "send", proposal, *approvals)
+
     # -- writing -------------------------------------------------------------------------------------------------------
 
     @cached_property
