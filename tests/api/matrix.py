@@ -41,9 +41,8 @@ from tests.testkit.builders import (
     section,
 )
 from tests.testkit.casework import Case, person_id
-from tests.testkit.datasets import dataset
 from tests.testkit.ledgers import Ledger, open_ledger, sqlite_url
-from tests.testkit.supervision import Lead, Model, Recommendation, assigned
+from tests.testkit.supervision import Lead, Model, Recommendation, assigned, dataset
 
 Relation = Literal[
     "own", "former", "offered", "refused", "recalled", "expired", "foreign", "jurisdiction", "other jurisdiction"

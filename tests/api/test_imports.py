@@ -15,7 +15,7 @@ from tests.api.conftest import serving
 from tests.api.service import JSON, Served, problem
 from tests.testkit.builders import POLICE, PROCURATORATE, Writer, auditor, clerk, instant
 from tests.testkit.casework import Case
-from tests.testkit.datasets import dataset
+from tests.testkit.supervision import dataset
 
 SYSTEM = "case platform"
 DIGEST = "sha256:" + "11" * 32

@@ -18,7 +18,7 @@ from tests.api.conftest import serving
 from tests.api.service import Served, listening_for
 from tests.testkit.casework import Case
 from tests.testkit.ledgers import LOG_SIGNER
-from tests.testkit.programs import program
+from tests.testkit.machine import program
 
 CASES = 290  # entries with those of the registry: more than a full tile, fewer than two
 GROWN = 260  # a second full tile between the two checkpoints

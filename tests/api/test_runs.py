@@ -32,9 +32,8 @@ from tests.testkit.builders import (
     supervisor,
 )
 from tests.testkit.casework import Case, person_id
-from tests.testkit.datasets import dataset
 from tests.testkit.ledgers import open_ledger, sqlite_url
-from tests.testkit.supervision import Lead, Model, Recommendation
+from tests.testkit.supervision import Lead, Model, Recommendation, dataset
 from tests.unit.supervision.modelling import with_condition, with_sql
 
 OFFICERS = (

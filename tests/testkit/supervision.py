@@ -9,10 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cache
+from hashlib import sha256
 from typing import Any, Generic, Self, TypeVar, cast
 
 from ledger.core.errors import MalformedInput
 from ledger.core.events import Body, digest_of
+from ledger.core.events.record import DatasetRegistered
 from ledger.core.events.supervision import (
     BilingualText,
     Figures,
@@ -254,3 +256,17 @@ def rechecked(result: str = "fell") -> RecommendationRechecked:
     before = PeriodCount(count=12, period_from="2026-01-01", period_until="2026-03-31", tree_size=400)
     after = PeriodCount(count=2, period_from="2026-06-01", period_until="2026-08-31", tree_size=900)
     return RecommendationRechecked(result=result, before=before, after=after, model_id="item-not-handed-over")  # type: ignore[arg-type]
+
+
+def dataset(data: bytes = b"", **fields: Any) -> DatasetRegistered:
+    """Return a pension list of the first half of 2026, by the digest of its file; of one row unless said otherwise."""
+    defaults: dict[str, Any] = {
+        "dataset_id": "pensions",
+        "source": "social security bureau",
+        "legal_basis": "cooperation agreement 2026-3",
+        "period_from": "2026-01-01",
+        "period_until": "2026-06-30",
+        "rows": 1,
+        "digest": f"sha256:{sha256(data).hexdigest()}",
+    }
+    return DatasetRegistered(**(defaults | fields))

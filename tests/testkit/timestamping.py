@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import load_pem_x509_certificate
 from rfc3161_client import HashAlgorithm, TimestampRequestBuilder
 
-from tests.testkit.http_server import Quiet, listening
+from tests.testkit.machine import Quiet, listening
 
 EXTENSIONS = (
     "basicConstraints=critical,CA:FALSE\nkeyUsage=critical,digitalSignature\nextendedKeyUsage=critical,timeStamping\n"

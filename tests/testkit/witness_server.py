@@ -20,7 +20,7 @@ from ledger.core.log.witness_protocol import parse_add_checkpoint, parse_cosign_
 from ledger.core.verification.chain import BlockStatement, cosign_block
 from ledger.core.verification.trust import TrustedBlock, TrustedChain
 from ledger.witness.gathering import Witness
-from tests.testkit.http_server import Quiet, listening
+from tests.testkit.machine import Quiet, listening
 from tests.unit.chain.builders import Key
 
 START = 1_900_000_000  # unix seconds

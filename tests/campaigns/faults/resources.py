@@ -37,9 +37,8 @@ from tests.api.conftest import no_chain, serving_ledger
 from tests.api.service import JSON, Served
 from tests.testkit.builders import POLICE, PROCURATORATE, Officer, Writer, analyst, auditor, clerk
 from tests.testkit.casework import Case
-from tests.testkit.datasets import dataset
 from tests.testkit.ledgers import open_ledger, sqlite_url
-from tests.testkit.supervision import Model
+from tests.testkit.supervision import Model, dataset
 from tests.unit.supervision.modelling import SOUND, with_sql
 
 CASE = "case-1"

@@ -11,8 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.testkit.http_server import Quiet, listening
-from tests.testkit.machine import REPOSITORY
+from tests.testkit.machine import REPOSITORY, Quiet, listening
 
 PAGE = """<!doctype html>
 <script type="importmap">

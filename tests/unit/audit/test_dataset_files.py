@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from ledger.supervision.runs.datasets import DatasetFiles
-from tests.testkit.datasets import dataset
+from tests.testkit.supervision import dataset
 from tests.unit.audit.stand import Stand
 
 LIST = b"person_id,paid_on\np-1,2026-02-15\n"

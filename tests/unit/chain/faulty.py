@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import httpx
 
-from tests.testkit.http_server import Quiet, listening
+from tests.testkit.machine import Quiet, listening
 
 
 class Answer(NamedTuple):

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler
 
-from tests.testkit.http_server import Quiet, listening
+from tests.testkit.machine import Quiet, listening
 
 
 @dataclass(frozen=True)

@@ -12,9 +12,8 @@ import pytest
 
 from ledger.cli.errors import Exit
 from tests.testkit.builders import POLICE
-from tests.unit.cli.casework import THEN, accept, offer, open_case, register
 from tests.unit.cli.tally import Tally
-from tests.unit.cli.world import World
+from tests.unit.cli.world import THEN, World, accept, offer, open_case, register
 
 
 def test_case_is_opened_and_seen(world: World) -> None:

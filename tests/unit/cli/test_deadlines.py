@@ -17,8 +17,7 @@ import pytest
 
 from ledger.cli.errors import Exit
 from tests.testkit.machine import REPOSITORY
-from tests.unit.cli.casework import open_case
-from tests.unit.cli.world import World
+from tests.unit.cli.world import World, open_case
 
 PERSON = "5f" * 16
 

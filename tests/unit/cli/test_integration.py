@@ -13,8 +13,7 @@ import pytest
 from blake3 import blake3
 
 from ledger.cli.errors import Exit
-from tests.unit.cli.casework import open_case
-from tests.unit.cli.world import World
+from tests.unit.cli.world import World, open_case
 from tests.unit.webhooks.receiver import Receiver, receiving
 
 WITHIN_S = 60

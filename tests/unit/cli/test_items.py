@@ -10,8 +10,7 @@ from blake3 import blake3
 
 from ledger.cli.errors import Exit
 from ledger.core.procedure.legal_days import instant_text
-from tests.unit.cli.casework import THEN, accept, open_case, register
-from tests.unit.cli.world import World
+from tests.unit.cli.world import THEN, World, accept, open_case, register
 
 
 def test_item_has_the_digests_of_its_file(world: World, tmp_path: Path) -> None:

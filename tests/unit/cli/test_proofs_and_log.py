@@ -14,8 +14,7 @@ from ledger.core.encoding import canonical
 from ledger.core.log.merkle import leaf_hash
 from ledger.core.log.policy import parse_policy
 from ledger.core.log.tlog_proofs import parse_tlog_proof
-from tests.unit.cli.casework import THEN, accept, offer, open_case
-from tests.unit.cli.world import World
+from tests.unit.cli.world import THEN, World, accept, offer, open_case
 
 
 def test_event_signed_as_a_file_and_sent_later(world: World, tmp_path: Path) -> None:

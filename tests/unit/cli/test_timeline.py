@@ -6,8 +6,7 @@ import json
 from pathlib import Path
 
 from ledger.cli.errors import Exit
-from tests.unit.cli.casework import accept, offer, open_case, register
-from tests.unit.cli.world import World
+from tests.unit.cli.world import World, accept, offer, open_case, register
 
 
 def handed_over(world: World) -> tuple[str, str, str]:

@@ -31,9 +31,9 @@ from tests.testkit.builders import (
     payload_of,
     profile,
     refused,
+    sample_body,
     supervisor,
 )
-from tests.testkit.samples import sample_body
 
 CLERK = clerk(POLICE)
 NOBODY = "0x" + "00" * 20

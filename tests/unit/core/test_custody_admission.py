@@ -30,9 +30,9 @@ from tests.testkit.builders import (
     key_id,
     profile,
     refused,
+    sample_body,
 )
 from tests.testkit.casework import AT, Case, holding, person_id
-from tests.testkit.samples import sample_body
 
 OF_CASES: Final = [name for name, row in EVENT_TYPES.items() if "case" in row.streams]
 ANSWERS: Final = ("handover.checked", "handover.accepted", "handover.refused")

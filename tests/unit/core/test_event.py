@@ -18,8 +18,7 @@ from ledger.core.events import (
     decode_section,
     decode_submission,
 )
-from tests.testkit.builders import POLICE, clerk, event_of
-from tests.testkit.samples import sample_body, sample_event
+from tests.testkit.builders import POLICE, clerk, event_of, sample_body, sample_event
 
 HANDLING = ("clerk", "supervisor")
 SUPERVISING = ("supervisor", "auditor", "analyst")

@@ -32,11 +32,13 @@ from tests.testkit.builders import (
     envelope_of,
     event_of,
     payload_of,
+    sample_body,
+    sample_event,
     section,
     signed,
+    signer_of,
     stream_for,
 )
-from tests.testkit.samples import sample_body, sample_event, signer_of
 
 # -- agreement ---------------------------------------------------------------------------------------------------------
 

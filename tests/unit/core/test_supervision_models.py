@@ -6,8 +6,7 @@ import pytest
 
 from ledger.core.events import Body
 from tests.testkit.builders import COURT, PROCURATORATE, UPPER, Officer, analyst, refused, supervisor
-from tests.testkit.datasets import dataset
-from tests.testkit.supervision import ASSIGNER, Model, adopted, assigned, figures, published, retired
+from tests.testkit.supervision import ASSIGNER, Model, adopted, assigned, dataset, figures, published, retired
 
 
 def test_a_model_goes_through_its_versions() -> None:

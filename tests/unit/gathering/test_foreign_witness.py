@@ -25,8 +25,7 @@ from ledger.witness.gathering import CosignatureCollector, Witness
 from tests.testkit.builders import POLICE, clerk
 from tests.testkit.casework import Case
 from tests.testkit.ledgers import LOG_SIGNER, Ledger, open_ledger, sqlite_url
-from tests.testkit.machine import free_port
-from tests.testkit.programs import program
+from tests.testkit.machine import free_port, program
 
 NAME = "witness.example/abroad"
 WITHIN = 60  # seconds for anything that is waited for

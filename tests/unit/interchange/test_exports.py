@@ -21,7 +21,7 @@ from tests.api.conftest import serving
 from tests.api.service import Served, problem
 from tests.testkit.builders import COURT, LAB, POLICE, PROCURATORATE, START, auditor, clerk, instant
 from tests.testkit.casework import Case, detained, got, kept, pieces
-from tests.testkit.programs import program
+from tests.testkit.machine import program
 
 LIVE = '=HYPERLINK("http://elsewhere.test")'
 WARRANT = Authority(authorization_type="search warrant", authorization_identifier="W-2026-7")

@@ -14,8 +14,8 @@ from ledger.store import feed
 from ledger.store.feed import Cursor, FeedStep, parse_cursor
 from tests.testkit.builders import COURT, LAB, POLICE, PROCURATORATE, Writer, clerk, instant, refused, supervisor
 from tests.testkit.casework import Case
-from tests.testkit.datasets import dataset
 from tests.testkit.ledgers import Ledger, open_ledger, sqlite_url
+from tests.testkit.supervision import dataset
 
 AGENCIES = (POLICE, PROCURATORATE, COURT, LAB)
 

@@ -42,10 +42,9 @@ from tests.testkit.builders import (
     instant,
 )
 from tests.testkit.casework import Case, person_id
-from tests.testkit.datasets import dataset
 from tests.testkit.journals import PaperChain
 from tests.testkit.ledgers import Clock, Ledger, Untried, open_ledger, sqlite_url
-from tests.testkit.supervision import Model
+from tests.testkit.supervision import Model, dataset
 
 THIRD_RETURN = shipped_model("third-return")
 PENSIONS = shipped_model("pension-in-execution")

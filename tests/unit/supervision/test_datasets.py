@@ -19,7 +19,7 @@ from ledger.supervision.runs.datasets import DatasetFiles, Datasets, Registered,
 from ledger.supervision.runs.query_session import QueryRefused
 from ledger.supervision.views import Views
 from ledger.supervision.views.sources import BundleViewSource
-from tests.testkit.datasets import dataset
+from tests.testkit.supervision import dataset
 
 CSV = "身份证,Amount\r\n310101,1200\r\n310102,\r\n".encode()
 AS_OF = datetime(2026, 6, 1, tzinfo=UTC)

@@ -28,7 +28,6 @@ from tests.testkit.builders import (
     supervisor,
 )
 from tests.testkit.casework import Case
-from tests.testkit.datasets import dataset
 from tests.testkit.ledgers import Ledger
 from tests.testkit.supervision import (
     Lead,
@@ -39,6 +38,7 @@ from tests.testkit.supervision import (
     assigned,
     closed,
     confirmed,
+    dataset,
     definition_of,
     figures,
     published,

@@ -17,7 +17,7 @@ from ledger.core.events.supervision import BilingualText, PeriodCount
 from ledger.i18n import LANGUAGES, Labels
 from ledger.timeline.event_fields import event_fields
 from ledger.timeline.sentences import CLAUSES, EventWords, Narrator
-from tests.testkit.builders import POLICE, PROCURATORATE, Writer, clerk, instant
+from tests.testkit.builders import POLICE, PROCURATORATE, Writer, clerk, instant, sample_body
 from tests.testkit.casework import (
     Case,
     dispose,
@@ -31,7 +31,6 @@ from tests.testkit.casework import (
     pieces,
     proposed,
 )
-from tests.testkit.samples import sample_body
 from tests.unit.core.test_custody_changes import accepted, request
 from tests.unit.core.test_custody_spans import walked
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from standardwebhooks import Webhook
 
-from tests.testkit.http_server import Quiet, listening
+from tests.testkit.machine import Quiet, listening
 
 
 @dataclass
