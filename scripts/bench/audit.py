@@ -23,17 +23,13 @@ from ledger.core.events import Stream
 from ledger.core.log.notes import SeedSigner
 from ledger.core.log.policy import parse_policy
 from ledger.core.verification.trust import Trust
-from ledger.deadlines.working_days import shipped_calendar
 from ledger.procedures import shipped_rulebook
-from ledger.recording.publisher import Publisher
-from ledger.recording.registry_view import Registry
 from ledger.recording.sequencer import Sequencer
 from ledger.recording.signing import Actor, StreamPosition, sign_event
 from ledger.recording.validation import Duplicate, Validator
 from ledger.store.database import attach, open_database
 from ledger.store.log import initialise
-from ledger.supervision.library.publishing import ModelDefinitions
-from scripts.bench.events import LOG_ID, SERVICE, registry_changes, submissions
+from scripts.bench.events import LOG_ID, SERVICE, recording_over, registry_changes, submissions
 from scripts.bench.figures import Figure, show
 
 T = TypeVar("T")
@@ -85,9 +81,8 @@ def fill(url: str, entries: int) -> int:
     """Puts about so many entries into a new ledger, by the way that every event goes; gives how many there are."""
     database = open_database(url)
     initialise(database, LOG_ID)
-    registry, publisher = Registry(LOG_ID, SERVICE.key_id), Publisher(SIGNER)
-    validator = Validator(database, registry, shipped_rulebook(), shipped_calendar(), ModelDefinitions())
-    sequencer = Sequencer(database, registry, publisher, lambda: int(time.time() * 1000))
+    recording = recording_over(database, SIGNER)
+    validator, sequencer, publisher = recording.validator, recording.sequencer, recording.publisher
     sequencer.start()
     stream, service = StreamPosition(Stream(kind="system", id="ledger")), Actor("ledger", "service", SERVICE)
     for change in registry_changes():

@@ -6,12 +6,16 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from api.wiring import RecordingParts, make_recording_parts, now_ms
 from ledger.config.keys import LocalSigner
 from ledger.core.events import Body, Stream, case, handover, item, registry
 from ledger.core.events.registry import Name, Profile, RegistryChange
 from ledger.core.events.terms import AgencyKind, Quantity
+from ledger.core.log.notes import NoteSigner
 from ledger.core.procedure.legal_days import instant_text
 from ledger.recording.signing import Actor, StreamPosition, sign_event
+from ledger.store.database import Database
+from ledger.supervision.library.publishing import ModelDefinitions
 from scripts.campaigns.casework import FOREVER, UNNUMBERED, numbered
 
 LOG_ID = b"\x05" * 32
@@ -97,3 +101,16 @@ def _body(step: int, case_id: str) -> tuple[Body, Actor]:
         handover_id="handover-1", received_at=instant_text(int(time.time())), rest_as_listed=True
     )
     return accepted, PROCURATORATE
+
+
+def recording_over(database: Database, log_signer: NoteSigner) -> RecordingParts:
+    """Return what records events into this database, as the service puts it together."""
+    return make_recording_parts(
+        database,
+        log_id=LOG_ID,
+        log_signer=log_signer,
+        service_keys=SERVICE.key_id,
+        service_signer=SERVICE,
+        definitions=ModelDefinitions(),
+        clock=now_ms,
+    )

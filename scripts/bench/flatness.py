@@ -20,18 +20,12 @@ from statistics import median
 from msgspec import Struct
 from rich.progress import track
 
-from ledger.deadlines.working_days import shipped_calendar
-from ledger.procedures import shipped_rulebook
-from ledger.recording.publisher import Publisher
-from ledger.recording.registry_view import Registry
-from ledger.recording.sequencer import Sequencer
-from ledger.recording.validation import Duplicate, ValidatedSubmission, Validator
+from ledger.recording.validation import Duplicate, ValidatedSubmission
 from ledger.store.database import attach
-from ledger.supervision.library.publishing import ModelDefinitions
 from scripts.bench.audit import SIGNER, apart, fill
 from scripts.bench.busy_case import ROUND, BusyCase
 from scripts.bench.copied_log import lengthen
-from scripts.bench.events import LOG_ID, SERVICE
+from scripts.bench.events import recording_over
 from scripts.bench.figures import Figure, show
 from scripts.bench.submissions import EVENTS, JSON, post, server
 
@@ -53,11 +47,8 @@ class Ledger:
 
     def __init__(self, url: str):
         self._database = attach(url)
-        registry, publisher = Registry(LOG_ID, SERVICE.key_id), Publisher(SIGNER)
-        self._validator = Validator(
-            self._database, registry, shipped_rulebook(), shipped_calendar(), ModelDefinitions()
-        )
-        self._sequencer = Sequencer(self._database, registry, publisher, lambda: time.time_ns() // 1_000_000)
+        recording = recording_over(self._database, SIGNER)
+        self._validator, self._sequencer = recording.validator, recording.sequencer
         self._sequencer.start()
 
     def submit_all(self, submissions: Iterable[bytes]) -> None:

@@ -12,7 +12,7 @@ from typing import NoReturn
 from api.app import create_app
 from api.middleware.server import make_server
 from api.services.parts import Parts
-from api.wiring import make_parts, make_recording_parts, now_ms
+from api.wiring import make_parts, now_ms
 from ledger.config.settings import Settings
 from ledger.core.errors import Unavailable
 from ledger.core.log.notes import SeedSigner
@@ -20,9 +20,8 @@ from ledger.core.log.policy import parse_policy
 from ledger.core.verification.trust import Trust
 from ledger.store.database import open_database
 from ledger.store.log import initialise, tree
-from ledger.supervision.library.publishing import ModelDefinitions
 from ledger.workers.pool import WorkerPool
-from scripts.bench.events import LOG_ID, SERVICE, registry_changes
+from scripts.bench.events import LOG_ID, SERVICE, recording_over, registry_changes
 
 UNBOUNDED = 10**9  # one address and two agencies make the whole load
 SIGNER = SeedSigner.from_seed("bench.example/log", b"\x01" * 32)
@@ -35,15 +34,7 @@ class Trusted:
 def make_bench_parts(database_url: str, port: int) -> Parts:
     database = open_database(database_url)
     initialise(database, LOG_ID)
-    recording = make_recording_parts(
-        database,
-        log_id=LOG_ID,
-        log_signer=SIGNER,
-        service_keys=SERVICE.key_id,
-        service_signer=SERVICE,
-        definitions=ModelDefinitions(),
-        clock=now_ms,
-    )
+    recording = recording_over(database, SIGNER)
     recording.sequencer.start()
     with database.read() as connection:
         known = tree(connection).registry_changes

@@ -14,23 +14,16 @@ import time
 from concurrent.futures import Future, ThreadPoolExecutor
 
 from api.middleware import logs
+from api.wiring import make_recording_parts, now_ms
 from ledger.core.encoding import canonical
 from ledger.core.errors import Conflict, TallystickError, Unavailable
-from ledger.deadlines.working_days import shipped_calendar
-from ledger.procedures import shipped_rulebook
-from ledger.recording.publisher import Publisher, Receipt
-from ledger.recording.registry_view import Registry
-from ledger.recording.sequencer import Answer, Sequencer
-from ledger.recording.system_stream import SystemStream
-from ledger.recording.validation import Duplicate, Validator
+from ledger.recording.publisher import Receipt
+from ledger.recording.sequencer import Answer
+from ledger.recording.validation import Duplicate
 from ledger.store.database import Database, open_database
 from ledger.store.log import initialise
 from ledger.supervision.library.publishing import ModelDefinitions
 from scripts.campaigns import casework
-
-
-def now_ms() -> int:
-    return time.time_ns() // 1_000_000
 
 
 class Writer:
@@ -39,10 +32,17 @@ class Writer:
     def __init__(self, database: Database, publish_every_s: float):
         self._database = database
         self._publish_every_s = publish_every_s
-        registry = Registry(casework.LOG_ID, casework.SERVICE.key_id)
-        self._validator = Validator(database, registry, shipped_rulebook(), shipped_calendar(), ModelDefinitions())
-        self._publisher = Publisher(casework.LOG_SIGNER)
-        self._sequencer = Sequencer(database, registry, self._publisher, now_ms)
+        recording = make_recording_parts(
+            database,
+            log_id=casework.LOG_ID,
+            log_signer=casework.LOG_SIGNER,
+            service_keys=casework.SERVICE.key_id,
+            service_signer=casework.SERVICE,
+            definitions=ModelDefinitions(),
+            clock=now_ms,
+        )
+        self._validator, self._publisher = recording.validator, recording.publisher
+        self._sequencer, self._system = recording.sequencer, recording.system
         self._out = threading.Lock()
 
     def run(self) -> None:
@@ -59,18 +59,9 @@ class Writer:
         self._database.close()
 
     def _found(self) -> None:
-        system = SystemStream(
-            self._database,
-            self._validator,
-            self._sequencer,
-            self._publisher,
-            casework.SERVICE,
-            log_id=casework.LOG_ID,
-            clock=now_ms,
-        )
         for change in casework.registry_changes():
             try:
-                system.append(change)
+                self._system.append(change)
             except Conflict:  # mirrored by an earlier run
                 continue
 
