@@ -20,7 +20,7 @@ from api.console.verify.verify_pages import to_verify_page
 from api.middleware import logs
 from api.middleware.edge import EdgeMiddleware
 from api.middleware.problems import HANDLERS
-from api.middleware.rates import RateLimit
+from api.middleware.request_limits import RateLimit
 from api.routes import (
     agencies,
     analyses,

@@ -11,10 +11,9 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from starlette.responses import Response
 
 from api.auth.reading import Reading
-from api.middleware.bodies import JSON, decode, read_body
 from api.middleware.problems import TokenRefused
-from api.services.cursors import LONGEST, PATTERN
-from api.services.service import Service, position_after
+from api.middleware.request_limits import JSON, decode, read_body
+from api.services.service import LONGEST, PATTERN, Service, position_after
 from ledger.core.errors import NotFound
 from ledger.core.events.terms import Instant
 from ledger.core.signing.authority import Agency, AuthorityState

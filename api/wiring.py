@@ -18,11 +18,10 @@ import structlog
 from msgspec.structs import replace
 
 from api.auth.sessions import SignInService
-from api.middleware.rates import RateLimit
+from api.middleware.request_limits import RateLimit
 from api.services.auditing import Audits
-from api.services.cursors import Cursors
 from api.services.parts import Parts, TrustSource
-from api.services.service import Service
+from api.services.service import Cursors, Service
 from api.services.submission import SubmissionService
 from api.services.webhooks import WebhookPages, receivers_of, webhook_secret
 from ledger.anchoring.anchors import Anchorer

@@ -17,10 +17,9 @@ from typing import Any
 import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from api.middleware.bodies import ClientGone
 from api.middleware.clients import Network, client_of, subscriber_of
 from api.middleware.problems import answer_to, unexpected
-from api.middleware.rates import CHARGE, RateLimit
+from api.middleware.request_limits import CHARGE, ClientGone, RateLimit
 from ledger.core.errors import TallystickError
 
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")

@@ -26,7 +26,7 @@ from api.dependencies import (
     read_json,
     window_of,
 )
-from api.middleware.bodies import read_body
+from api.middleware.request_limits import read_body
 from api.schemas.openapi import answers, page_of, takes
 from api.services.governance import dataset_files, datasets_in_line, require_governing
 from api.services.service import Service

@@ -12,7 +12,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from api.dependencies import DECIMAL_PATTERN, ServiceOf, json_response
-from api.middleware.rates import charge
+from api.middleware.request_limits import charge
 from api.routes.chain import asking_the_node
 from api.routes.tiles import published, served
 from api.schemas.openapi import answers, problems

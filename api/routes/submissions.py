@@ -14,9 +14,8 @@ from msgspec import Struct
 from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from api.middleware.bodies import JSON, NDJSON, read_body
 from api.middleware.problems import Refused
-from api.middleware.rates import charge
+from api.middleware.request_limits import JSON, NDJSON, charge, read_body
 from api.schemas.openapi import answers, problems, takes
 from api.services.submission import LineAnswer, RouteCheck, SubmissionService
 from ledger.core.encoding import canonical

@@ -14,9 +14,8 @@ from starlette.responses import Response
 from api.auth.reading import Reading
 from api.dependencies import Reads, ServiceOf, json_response, read_json
 from api.schemas.openapi import answers, page_of, takes
-from api.services.cursors import LONGEST
 from api.services.feed import FEED
-from api.services.service import Service, position_after
+from api.services.service import LONGEST, Service, position_after
 from api.services.webhooks import ROLE, message, receivers_of, webhook_secret
 from ledger.core.encoding.decoding import decoder_of
 from ledger.interchange.webhooks import Undelivered, post

@@ -1,18 +1,59 @@
-"""The service as every request handler sees it: its parts, and the services built on them."""
+"""The service as every request handler sees it: its parts, the services built on them, and cursors of lists.
+
+A cursor is the start of the next page, sealed so that only this service can read and make it. A place in a list is the
+key of a row: a number that counts what others do, a word, the id of a case. Sealed, it reveals nothing, and nobody can
+ask for rows behind a place at which no page has ended. AES-SIV (RFC 5297) seals the same place to the same text, so
+that a page requested again is the same.
+"""
 
 from __future__ import annotations
 
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from binascii import Error as NotBase64
 from dataclasses import dataclass
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESSIV
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from api.auth.sessions import SignInService
 from api.services.auditing import Audits
-from api.services.cursors import Cursors
 from api.services.parts import Parts
 from api.services.submission import SubmissionService
+from ledger.core.errors import MalformedInput
 from ledger.core.signing.authority import AuthorityState
 from ledger.proofs.bundles import Prover
 from ledger.timeline import Histories
 from ledger.timeline.diagrams import Pictures
+
+LONGEST = 1000  # characters of a cursor
+PATTERN = r"^[A-Za-z0-9_-]{23,1000}$"
+
+
+class Cursors:
+    """Seals and opens cursors under a key derived from the 32-byte ``service_key``."""
+
+    def __init__(self, service_key: bytes) -> None:
+        derived = HKDF(SHA256(), 64, salt=None, info=b"tallystick cursors").derive(service_key)
+        self._cipher = AESSIV(derived)
+
+    def seal(self, scope: str, place: str) -> str:
+        """Return the cursor of a place in the lists of this scope, for which alone it can be opened."""
+        sealed = self._cipher.encrypt(b"." + place.encode(), [scope.encode()])  # AES-SIV does not encrypt an empty text
+        return urlsafe_b64encode(sealed).rstrip(b"=").decode()
+
+    def open(self, scope: str, cursor: str, *, field: str = "after") -> str:
+        """Return the place of a cursor. Raises MalformedInput for one that was not sealed here for this scope."""
+        try:
+            sealed = urlsafe_b64decode(cursor.encode() + b"=" * (-len(cursor) % 4))
+            return self._cipher.decrypt(sealed, [scope.encode()]).decode()[1:]
+        except (InvalidTag, NotBase64, ValueError) as error:
+            raise MalformedInput(
+                f"expected `next` of the page before, not {cursor[:100]!r}",
+                field=field,
+                hint="Leave it out to begin at the first page.",
+            ) from error
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from msgspec import Struct
 from starlette.concurrency import run_in_threadpool
 
 from api.middleware.problems import Problem, problem_of
-from api.middleware.rates import RateLimit
+from api.middleware.request_limits import RateLimit
 from ledger.core.errors import TallystickError, Unavailable
 from ledger.core.events import Payload, decode_payload
 from ledger.recording.case_states import NeedsDatabase

@@ -12,9 +12,9 @@ from msgspec.structs import replace
 
 from api.auth.reading import Reading
 from api.auth.sessions import ReaderSession, require_granted
-from api.services.cursors import Cursors
 from api.services.feed import FEED, FeedPage, goes_on, read_page
 from api.services.parts import Parts
+from api.services.service import Cursors
 from ledger.core.errors import Unauthorized
 from ledger.core.signing.authority import AuthorityState
 from ledger.interchange.webhooks import Message, Outgoing, Receivers, secret_of

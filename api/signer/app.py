@@ -16,13 +16,11 @@ from starlette.responses import FileResponse, HTMLResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from api.middleware.bodies import JSON, decode, read_body
 from api.middleware.edge import EdgeMiddleware
 from api.middleware.problems import HANDLERS
-from api.middleware.rates import RateLimit
+from api.middleware.request_limits import JSON, RateLimit, decode, read_body
 from api.signer.asking import AskedAlready, Declined, OfficerPrompt
-from api.signer.guard import Guard, bearer
-from api.signer.pairing import Pairing
+from api.signer.guard import Guard, Pairing, bearer
 from api.signer.question import QuestionBuilder, SigningQuestion
 from api.texts import Texts
 from ledger.config.keys import Signer

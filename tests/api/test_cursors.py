@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from api.services.cursors import Cursors
+from api.services.service import Cursors
 from ledger.core.errors import MalformedInput
 from tests.api.conftest import serving
 from tests.api.service import Served, problem

@@ -11,7 +11,7 @@ import pytest
 import structlog
 
 from api.middleware import logs
-from api.middleware.rates import RateLimit
+from api.middleware.request_limits import RateLimit
 from ledger.config.settings import Settings
 from tests.api.conftest import serving
 from tests.api.service import Served, problem

@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl
 from fastapi import Depends, Request
 
 from api.dependencies import ServiceOf
-from api.middleware.bodies import read_body
+from api.middleware.request_limits import read_body
 from ledger.core.errors import MalformedInput
 
 FORM = "application/x-www-form-urlencoded"

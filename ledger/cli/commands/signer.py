@@ -37,8 +37,7 @@ def signer_command(session: Session, /, *, port: int, console: str | None, ask: 
     from api.middleware.server import make_server
     from api.signer.app import SigningProvider, create_app
     from api.signer.asking import OfficerPrompt, Terminal
-    from api.signer.guard import Guard
-    from api.signer.pairing import Pairing
+    from api.signer.guard import Guard, Pairing
     from api.signer.question import QuestionBuilder
     from api.texts import Texts
     from ledger.cli.listening import listening

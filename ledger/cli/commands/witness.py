@@ -91,7 +91,7 @@ def run(
     Every setting can also come from a variable TALLYSTICK_WITNESS_* or from settings.env in its directory.
     """
     from api.middleware.server import make_server
-    from api.witness.opening import open_witness
+    from api.witness.app import open_witness
     from ledger.cli.listening import listening, private, process_lock
     from ledger.config.settings import read_witness_settings
     from ledger.witness.directory import WitnessDirectory

@@ -16,8 +16,7 @@ from api.services.parts import Parts
 from api.signer.app import SigningProvider
 from api.signer.app import create_app as create_signer
 from api.signer.asking import OfficerPrompt
-from api.signer.guard import Guard
-from api.signer.pairing import Pairing
+from api.signer.guard import Guard, Pairing
 from api.signer.question import KeyHolder, QuestionBuilder
 from api.texts import Texts
 from ledger.config.keys import LocalSigner

@@ -28,7 +28,7 @@ NEVER = (  # what no page asks for: a witness's own service, webhooks, the chain
         "api/middleware/server.py",
         "api/signer/guard.py",
     ),
-    *("api/signer/pairing.py", "ledger/store/witness.py", "ledger/store/webhooks.py", "ledger/store/chain_journal.py"),
+    *("api/signer/guard.py", "ledger/store/witness.py", "ledger/store/webhooks.py", "ledger/store/chain_journal.py"),
 )
 
 
