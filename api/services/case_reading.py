@@ -52,7 +52,7 @@ def require_handover(
 
 
 def timeline_builder(service: Service, reading: Reading, labels: Labels) -> TimelineBuilder:
-    """Return the teller of a timeline in the reader's language, with the agencies' names and the anchored sizes."""
+    """Return the builder of timelines in the reader's language, with the agencies' names and the anchored sizes."""
     parts = service.parts
     anchored = AnchoredSizes(DatabaseJournal(parts.database))
     narrator = Narrator(labels, names_by_id(reading.authority.names, labels))
