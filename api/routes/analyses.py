@@ -22,7 +22,7 @@ from ledger.core.events.terms import BusinessLine, Instant
 from ledger.core.supervision import LeadState, ModelState
 from ledger.core.supervision.models import STREAM as MODEL_STREAM
 from ledger.supervision.correlation import DEEPEST, Edge, Place, correlate
-from ledger.supervision.reports import ReportScope, SupervisionReport
+from ledger.supervision.reports.questions import ReportScope, SupervisionReport
 from ledger.supervision.runs.supervisor import RunState
 
 router = APIRouter(prefix="/api/v1")

@@ -20,8 +20,8 @@ from ledger.store.cases import Page
 from ledger.store.database import Connection
 from ledger.store.imports import RegisteredDataset
 from ledger.supervision.correlation import GraphNode, node_called
-from ledger.supervision.reports import ReportScope, SupervisionReport, make_report
 from ledger.supervision.reports.presentation import Called, content_of, set_report, to_html
+from ledger.supervision.reports.questions import ReportScope, SupervisionReport, make_report
 from ledger.supervision.runs.datasets import DatasetFiles, current_registrations
 from ledger.supervision.view_catalogue import ViewQueries
 from ledger.timeline.sentences import names_by_id

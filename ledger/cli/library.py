@@ -27,7 +27,7 @@ from ledger.core.errors import RuleRefused, Unauthorized, Unavailable
 
 if TYPE_CHECKING:
     from ledger.cli.session import Session
-    from ledger.supervision.library.public import LibraryModel, PublicLibrary
+    from ledger.supervision.library.public.pages import LibraryModel, PublicLibrary
 
 
 LARGEST = 1_000_000  # bytes of a YAML file that is read at all
@@ -229,7 +229,7 @@ def write_public(session: Session, folder: Path) -> dict[str, Any]:
 
     Raises Conflict if it does, RuleRefused if a text identifies somebody.
     """
-    from ledger.supervision.library.public import pages
+    from ledger.supervision.library.public.pages import pages
 
     before = _earlier(folder)
     face = _face(session)
@@ -260,7 +260,7 @@ def _earlier(folder: Path) -> set[str]:
 
 def _face(session: Session) -> PublicLibrary:
     """Fetch the library while the size of the log stays the same."""
-    from ledger.supervision.library.public import make_public_library
+    from ledger.supervision.library.public.pages import make_public_library
 
     for _ in range(ATTEMPTS):
         log = session.service.get("/api/v1/log")
@@ -274,7 +274,7 @@ def _face(session: Session) -> PublicLibrary:
 def _subjects(session: Session) -> Iterator[LibraryModel]:
     """Yield the models that are in use and that this version can read."""
     from ledger.core.procedure.legal_days import legal_day_of
-    from ledger.supervision.library.public import LibraryModel
+    from ledger.supervision.library.public.pages import LibraryModel
 
     names = {agency["agency_id"]: agency["name"] for agency in session.service.pages("/api/v1/agencies", "agencies")}
     for line in session.service.pages("/api/v1/library", "models", retired="false"):

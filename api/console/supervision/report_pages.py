@@ -19,9 +19,8 @@ from ledger.core.events.terms import BusinessLine
 from ledger.core.procedure.jurisdiction import lies_within
 from ledger.core.procedure.legal_days import legal_day_of
 from ledger.i18n import Labels
-from ledger.supervision.reports import ReportScope, ReportTable
 from ledger.supervision.reports.presentation import Called, cell_text, chart, head_of
-from ledger.supervision.reports.questions import ReportColumn
+from ledger.supervision.reports.questions import ReportColumn, ReportScope, ReportTable
 
 CITED_AT_MOST = 200  # digests that a row of the page carries; the report as JSON has all
 PERIOD_DAYS = 90  # up to today, where nothing else is asked for

@@ -244,7 +244,7 @@ def report_command(session: Session, /, *, output: Path | None, **asked: str | N
     """
     if output is not None:
         return _write_report(session, output, asked)
-    from ledger.supervision.reports import SupervisionReport
+    from ledger.supervision.reports.questions import SupervisionReport
 
     fetched = session.service.fetch("/api/v1/report", format="json", **asked)
     if session.json:
@@ -266,8 +266,8 @@ def _write_report(session: Session, output: Path, asked: dict[str, str | None]) 
 
 
 def _show(session: Session, report: object) -> None:
-    from ledger.supervision.reports import SupervisionReport
     from ledger.supervision.reports.presentation import cell_text, head_of
+    from ledger.supervision.reports.questions import SupervisionReport
 
     assert isinstance(report, SupervisionReport)
     head, labels, called = head_of(report, session.labels), session.labels, _called(session)

@@ -4,15 +4,3 @@ tables.toml   the questions, each a query over the views
 questions     a report: the questions of a period, a jurisdiction and a business line, answered as tables
 presentation  a report for people: cells, charts, HTML and PDF
 """
-
-from ledger.supervision.reports.questions import (
-    Question,
-    ReportRow,
-    ReportScope,
-    ReportTable,
-    SupervisionReport,
-    make_report,
-    questions,
-)
-
-__all__ = ["Question", "ReportRow", "ReportScope", "ReportTable", "SupervisionReport", "make_report", "questions"]

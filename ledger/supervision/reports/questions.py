@@ -34,7 +34,7 @@ class ReportScope(Struct, frozen=True):
     business_line: BusinessLine | None = None
 
 
-class ReportColumn(Struct, frozen=True):
+class ReportColumn(Struct, frozen=True, forbid_unknown_fields=True):
     """``word`` columns have words of ``vocabulary``, ``text`` of the vocabularies ``agency`` and ``model``
     has their ids; a share is a count in parts of 1,000, days are in tenths."""
 
@@ -95,19 +95,12 @@ WITH agency_in_scope AS (
 _PARTS: Mapping[ColumnKind, int] = {"share": 1000, "days": 10}
 
 
-class _Column(Struct, frozen=True, forbid_unknown_fields=True):
-    kind: ColumnKind
-    en: str
-    zh: str
-    vocabulary: str | None = None
-
-
 class Question(Struct, frozen=True, forbid_unknown_fields=True):
     """``sql`` has a column for each of ``columns`` and ``evidence``; it orders its rows."""
 
     en: str
     zh: str
-    columns: dict[str, _Column]
+    columns: tuple[ReportColumn, ...]
     sql: str
     chart: str | None = None
 
@@ -116,7 +109,10 @@ class Question(Struct, frozen=True, forbid_unknown_fields=True):
 def questions() -> Mapping[str, Question]:
     """Return the tables of a report by name, in their order."""
     text = files("ledger.supervision.reports").joinpath("tables.toml").read_text(encoding="utf-8")
-    return convert(tomllib.loads(text), dict[str, Question])
+    tables = tomllib.loads(text)
+    for table in tables.values():
+        table["columns"] = [{"name": name} | column for name, column in table["columns"].items()]
+    return convert(tables, dict[str, Question])
 
 
 def make_report(session: ViewQueries, scope: ReportScope, *, tree_size: int, as_of: datetime) -> SupervisionReport:
@@ -130,17 +126,13 @@ def make_report(session: ViewQueries, scope: ReportScope, *, tree_size: int, as_
     }
     tables = []
     for name, question in questions().items():
-        columns = tuple(
-            ReportColumn(column, text.kind, text.en, text.zh, text.vocabulary)
-            for column, text in question.columns.items()
-        )
         rows = []
         for row in session.rows(_IN_SCOPE + question.sql, parameters, as_of):
             evidence = row["evidence"]
             assert isinstance(evidence, list)
-            cells = tuple(_cell(column.kind, row[column.name]) for column in columns)
+            cells = tuple(_cell(column.kind, row[column.name]) for column in question.columns)
             rows.append(ReportRow(cells, tuple(sorted(set(evidence)))))
-        tables.append(ReportTable(name, question.en, question.zh, columns, tuple(rows), question.chart))
+        tables.append(ReportTable(name, question.en, question.zh, question.columns, tuple(rows), question.chart))
     return SupervisionReport(scope, tree_size, spelled(as_of), tuple(tables))
 
 

@@ -13,8 +13,14 @@ import pytest
 from ledger.core.events.registry import Name
 from ledger.core.events.supervision import BilingualText, Figures
 from ledger.supervision.library.cards import card_of
-from ledger.supervision.library.public import LibraryModel, PublicLibrary, make_public_library, pages
-from ledger.supervision.library.public.pages import OUTTURNS, PublicFigures
+from ledger.supervision.library.public.pages import (
+    OUTTURNS,
+    LibraryModel,
+    PublicFigures,
+    PublicLibrary,
+    make_public_library,
+    pages,
+)
 from ledger.supervision.models.model_file import parse_model, shipped_model
 
 STUDY = BilingualText(zh="某县扣押的手机漏列 <b>。", en="A phone was left out <b>.")

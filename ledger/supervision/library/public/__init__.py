@@ -2,7 +2,3 @@
 
 Static pages in Chinese and English that need no script and nothing from outside. The same record gives the same bytes.
 """
-
-from ledger.supervision.library.public.pages import LibraryModel, PublicLibrary, make_public_library, pages
-
-__all__ = ["LibraryModel", "PublicLibrary", "make_public_library", "pages"]
