@@ -83,7 +83,7 @@ def with_sql(sql: str, *, key: Sequence[str] = ("case_id", "handover_id"), super
     return with_condition(f"condition:\n  scope: all\n  sql: |\n    {indented}\n", key=key, supervised=supervised)
 
 
-def found(
+def keys_found(
     text: str,
     rows: Mapping[str, Sequence[Mapping[str, Any]]],
     as_of: datetime = AS_OF,

@@ -16,7 +16,7 @@ from ledger.supervision.models.definition import fill_text, text_of
 from ledger.supervision.models.model_file import parse_model
 from ledger.supervision.runs.findings import ROWS_AT_ONCE, find
 from ledger.supervision.runs.query_session import Limits, QueryRefused, QuerySession
-from tests.unit.supervision.modelling import AS_OF, SOUND, changed, found, with_condition, with_sql
+from tests.unit.supervision.modelling import AS_OF, SOUND, changed, keys_found, with_condition, with_sql
 
 OFFER = {"status": "offered", "to_agency": "pro-east", "offered_at": datetime(2026, 3, 1, 2)}  # noqa: DTZ001 - as columns have it
 
@@ -115,7 +115,7 @@ def test_a_view_of_many_rows_is_gone_through_in_parts() -> None:
 def test_a_row_that_names_no_agency_or_nothing_is_no_finding(rows: list[dict[str, Any]], message: str) -> None:
     """Nobody could answer such a lead; it is not passed over in silence."""
     with pytest.raises(MalformedInput, match=message):
-        found(SOUND, {"handovers": rows})
+        keys_found(SOUND, {"handovers": rows})
 
 
 @pytest.mark.parametrize(
@@ -134,7 +134,7 @@ def test_a_condition_that_is_neither_true_nor_false_is_refused(cel: str, message
         ('row.status == "offered" && days(legal_day(row.offered_at), legal_day(as_of)) > parameters.days', cel)
     )
     with pytest.raises(QueryRefused, match=message) as refused:
-        found(text, {"handovers": offers(1)})
+        keys_found(text, {"handovers": offers(1)})
     assert "handover_id h0" in refused.value.message or hint
     assert hint is None or hint in (refused.value.hint or "")
 
@@ -146,7 +146,7 @@ def test_a_condition_knows_legal_days_lists_and_numbers() -> None:
         f"condition:\n  view: handovers\n  cel: |\n    {cel}\n", key=["handover_id"], supervised="to_agency"
     )
     row = offers(1)[0] | {"persons": ["p1"], "purpose": "loan", "items": 2, "moves_case": True}
-    assert found(text, {"handovers": [row]}) == [{"handover_id": "h0"}]
+    assert keys_found(text, {"handovers": [row]}) == [{"handover_id": "h0"}]
 
 
 def test_quantities_and_days_compare_in_a_condition() -> None:
@@ -161,7 +161,7 @@ def test_quantities_and_days_compare_in_a_condition() -> None:
         {"item_id": "i2", "holder": "a", "quantity": Decimal("2.4"), "frozen_until": date(2026, 3, 1)},
         {"item_id": "i3", "holder": "a", "quantity": Decimal("2.5"), "frozen_until": date(2026, 3, 2)},
     ]
-    assert found(text, {"items": rows}) == [{"item_id": "i1"}]
+    assert keys_found(text, {"items": rows}) == [{"item_id": "i1"}]
 
 
 @pytest.mark.parametrize(
@@ -231,6 +231,6 @@ def test_a_value_of_a_parameter_stays_a_value() -> None:
         "parameters:\n", "parameters:\n  word: {type: text, default: offered, meaning: {zh: 词, en: word}}\n", 1
     )
     rows = {"handovers": offers(2)}
-    assert len(found(text, rows)) == 2
-    assert found(text, rows, parameters={"word": "x' OR '1'='1"}) == []
-    assert found(text, rows, parameters={"word": "$days"}) == []
+    assert len(keys_found(text, rows)) == 2
+    assert keys_found(text, rows, parameters={"word": "x' OR '1'='1"}) == []
+    assert keys_found(text, rows, parameters={"word": "$days"}) == []

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ledger.core.procedure.legal_days import legal_day
-from tests.unit.supervision.modelling import found, with_condition
+from tests.unit.supervision.modelling import keys_found, with_condition
 
 Row = dict[str, Any]
 START = datetime(2026, 3, 1, tzinfo=UTC)
@@ -70,7 +70,7 @@ def test_exceeded_clock(deadlines: list[Row], now: datetime, grace: int) -> None
         key=["case_id", "deadline_id"],
         supervised="agency",
     )
-    assert found(text, {"deadlines": deadlines}, now) == in_order(late, "case_id", "deadline_id")
+    assert keys_found(text, {"deadlines": deadlines}, now) == in_order(late, "case_id", "deadline_id")
 
 
 @QUICK
@@ -152,7 +152,7 @@ def test_missing_in_next_handover(
     )
     expected = {(item["case_id"], item["item_id"]) for item in items if missing(item)}
     given_rows = {"items": items, "handovers": handovers, "handover_items": listed, "custody_spans": spans}
-    assert found(text, given_rows, now) == in_order(expected, "case_id", "item_id")
+    assert keys_found(text, given_rows, now) == in_order(expected, "case_id", "item_id")
 
 
 @QUICK
@@ -189,7 +189,7 @@ def test_count_over(handovers: list[Row], now: datetime, over: int, days: int | 
         key=["to_agency"],
         supervised="to_agency",
     )
-    assert found(text, {"handovers": handovers}, now) == in_order(expected, "to_agency")
+    assert keys_found(text, {"handovers": handovers}, now) == in_order(expected, "to_agency")
 
 
 @QUICK
@@ -229,7 +229,7 @@ def test_same_value_elsewhere(seals: list[Row], links: list[Row], unless_linked:
         key=["case_id", "other_case_id", "seal_number"],
         supervised="agency",
     )
-    assert found(text, {"seals": seals, "links": links}) == in_order(
+    assert keys_found(text, {"seals": seals, "links": links}) == in_order(
         expected, "case_id", "other_case_id", "seal_number"
     )
 
@@ -275,7 +275,7 @@ def test_dataset_match(spans: list[Row], payments: list[Row], now: datetime) -> 
     )
     own = payments or [{"人员": None, "发放日": None, "row_digest": None}]
     given_rows = {"custody_spans": spans, "dataset_pay_2026": own}
-    assert found(text, given_rows, now, {"list": "pay-2026"}) == in_order(expected, "case_id", "subject_id")
+    assert keys_found(text, given_rows, now, {"list": "pay-2026"}) == in_order(expected, "case_id", "subject_id")
 
 
 @QUICK
@@ -313,6 +313,6 @@ def test_dataset_match_while_a_case_stands_at_a_stage(
         supervised="responsible",
     )
     own = payments or [{"person_id": None, "paid_on": None}]
-    assert found(text, {"persons": persons, "stages": stages, "dataset_pensions": own}, now) == in_order(
+    assert keys_found(text, {"persons": persons, "stages": stages, "dataset_pensions": own}, now) == in_order(
         expected, "case_id"
     )

@@ -33,7 +33,7 @@ def rows(ledger: Ledger, table: Any) -> list[dict[str, Any]]:
         return [dict(row) for row in connection.execute(select(table)).mappings()]
 
 
-def told(ledger: Ledger, agency: str) -> list[str]:
+def feed_types(ledger: Ledger, agency: str) -> list[str]:
     """Return the types of event that the agency's feed has of supervision."""
     with ledger.database.read() as connection:
         steps = feed.page(connection, agency, Cursor(), 100)
@@ -51,7 +51,7 @@ def reader(agency: str, *supervised: str) -> Reader:
     return Reader(agency, frozenset(supervised), "2026-03-02T01:00:00Z")
 
 
-def lived() -> tuple[Model, Lead, Recommendation]:
+def whole_course() -> tuple[Model, Lead, Recommendation]:
     """Return a model that is adopted, a lead to its end, a recommendation to its re-check."""
     model = Model().published().published().act(adopted(2), analyst(UPPER))
     lead = Lead().raised().assigned().act(answered(), clerk(POLICE)).confirmed()

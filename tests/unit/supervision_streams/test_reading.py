@@ -26,33 +26,33 @@ from tests.testkit.builders import (
 from tests.testkit.ledgers import Ledger
 from tests.testkit.supervision import Lead, Model, Recommendation, assigned, closed, raised, transferred
 from tests.unit.audit.test_rules import force
-from tests.unit.supervision_streams.streams import findings, lived, post, reader, rows, told, write
+from tests.unit.supervision_streams.streams import feed_types, findings, post, reader, rows, whole_course, write
 
 
 def test_the_feed_tells_those_whom_a_lead_concerns(ledger: Ledger) -> None:
     """The procuratorate from the finding on, the supervised agency all of it once it is assigned, nobody else."""
     lead = Lead().raised()
     post(ledger, lead)
-    assert (told(ledger, PROCURATORATE), told(ledger, POLICE)) == (["lead.raised"], [])
+    assert (feed_types(ledger, PROCURATORATE), feed_types(ledger, POLICE)) == (["lead.raised"], [])
     ledger.post(lead.assigned().last)
-    assert told(ledger, POLICE) == ["lead.raised", "lead.assigned"]
+    assert feed_types(ledger, POLICE) == ["lead.raised", "lead.assigned"]
     ledger.post(lead.act(transferred(UPPER), supervisor(PROCURATORATE)).last)
-    assert told(ledger, UPPER) == ["lead.raised", "lead.assigned", "lead.transferred"]
-    assert told(ledger, PROCURATORATE) == ["lead.raised", "lead.assigned", "lead.transferred"]
+    assert feed_types(ledger, UPPER) == ["lead.raised", "lead.assigned", "lead.transferred"]
+    assert feed_types(ledger, PROCURATORATE) == ["lead.raised", "lead.assigned", "lead.transferred"]
     ledger.post(lead.assigned().last)
-    assert told(ledger, PROCURATORATE) == ["lead.raised", "lead.assigned", "lead.transferred"]
-    assert told(ledger, COURT) == []
+    assert feed_types(ledger, PROCURATORATE) == ["lead.raised", "lead.assigned", "lead.transferred"]
+    assert feed_types(ledger, COURT) == []
 
 
 def test_the_feed_tells_of_recommendations_and_models(ledger: Ledger) -> None:
     """Both sides of a recommendation; a model's publisher and those who adopted it, from its first version on."""
-    model, lead, recommendation = lived()
+    model, lead, recommendation = whole_course()
     write(ledger, lead.events[:-1])
     post(ledger, model, recommendation)
-    assert told(ledger, UPPER) == ["model.published", "model.published", "model.adopted"]
+    assert feed_types(ledger, UPPER) == ["model.published", "model.published", "model.adopted"]
     issued = ["recommendation.issued", "recommendation.answered", "recommendation.rechecked"]
-    assert told(ledger, POLICE)[-3:] == issued
-    assert {*issued, "model.adopted"} <= {*told(ledger, PROCURATORATE)}
+    assert feed_types(ledger, POLICE)[-3:] == issued
+    assert {*issued, "model.adopted"} <= {*feed_types(ledger, PROCURATORATE)}
 
 
 def test_who_sees_which_stream(ledger: Ledger) -> None:
@@ -135,7 +135,7 @@ def test_how_leads_turned_out_is_counted_over_time(ledger: Ledger) -> None:
 
 def test_a_sound_life_has_no_findings(ledger: Ledger) -> None:
     """Streams and lists of supervision are what the events come to."""
-    model, lead, recommendation = lived()
+    model, lead, recommendation = whole_course()
     post(ledger, model)
     write(ledger, lead.events[:-1])
     post(ledger, recommendation)

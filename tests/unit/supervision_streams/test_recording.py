@@ -46,12 +46,12 @@ from tests.testkit.supervision import (
     retired,
     transferred,
 )
-from tests.unit.supervision_streams.streams import findings, lived, post, rows, write
+from tests.unit.supervision_streams.streams import findings, post, rows, whole_course, write
 
 
 def test_lists_show_what_the_streams_stand_at(ledger: Ledger) -> None:
     """One row each, changed with the event that changed it, whether in one batch or in several."""
-    model, lead, recommendation = lived()
+    model, lead, recommendation = whole_course()
     post(ledger, model)
     write(ledger, lead.events[:-1])
     post(ledger, recommendation)
