@@ -14,6 +14,7 @@ Whoever holds the events that a lead cites verifies it in these steps:
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple, TypeVar, cast
@@ -143,35 +144,26 @@ class _Place(NamedTuple):
     event_id: str
 
 
+@dataclass
 class _Run:
     """The verification of one lead under way."""
 
-    def __init__(
-        self,
-        held: LeadMaterial,
-        trust: Trust,
-        book: Rulebook,
-        calendar: WorkCalendar,
-        *,
-        observed: Sequence[ObservedBlock],
-        runner: ModelRunner,
-    ):
-        self.runner = runner
-        self.held = held
-        self.observed = observed
-        self.trust = trust
-        self.book = book
-        self.calendar = calendar
-        self.lead: LeadRaised | None = None
-        self.head: Checkpoint | None = None  # the tree head that the lead is proven at
-        self.model: Model | None = None
-        self.events: list[SourceEvent] = []
-        self.ends: dict[str, int] = {}  # the index of the last event that is held of each case
-        self.places: dict[str, _Place] = {}  # of all events and registrations below the tree size, by digest
-        self.anchors: dict[int, int] = {}  # sizes with the unix time of their block
-        self.withheld: str | None = None  # an event whose payload is not here
-        self.registered: list[Registered] = []
-        self.finding: ModelFinding | None = None  # the lead's, made again
+    held: LeadMaterial
+    trust: Trust
+    book: Rulebook
+    calendar: WorkCalendar
+    observed: Sequence[ObservedBlock]
+    runner: ModelRunner
+    lead: LeadRaised | None = None
+    head: Checkpoint | None = None  # the tree head that the lead is proven at
+    model: Model | None = None
+    events: list[SourceEvent] = field(default_factory=list)
+    ends: dict[str, int] = field(default_factory=dict)  # the index of the last event that is held of each case
+    places: dict[str, _Place] = field(default_factory=dict)  # of all events below the tree size, by digest
+    anchors: dict[int, int] = field(default_factory=dict)  # sizes with the unix time of their block
+    withheld: str | None = None  # an event whose payload is not here
+    registered: list[Registered] = field(default_factory=list)
+    finding: ModelFinding | None = None  # the lead's, made again
 
     def raised(self) -> LeadRaised:
         if self.lead is None:
@@ -199,7 +191,7 @@ def rederive(
 
     Raises MalformedInput if a bundle cannot be decoded.
     """
-    run = _Run(held, trust, book, calendar, observed=observed, runner=runner or ModelRunner())
+    run = _Run(held, trust, book, calendar, observed, runner or ModelRunner())
     steps = tuple(perform(number, name, check, run) for number, (name, check) in enumerate(STEPS, 1))
     return LeadReport(
         verdict=worst(step.verdict for step in steps),
@@ -433,9 +425,9 @@ def _agencies(rows: Iterable[Row]) -> dict[str, Agency]:
 
 def _require_same(lead: LeadRaised, expected: Mapping[str, object]) -> None:
     """Raise ProofRefused if a field of the lead differs from the expected value."""
-    for field, value in expected.items():
-        if getattr(lead, field) != value:
-            raise ProofRefused(f"expected {value}, not {getattr(lead, field)}", field=field)
+    for name, value in expected.items():
+        if getattr(lead, name) != value:
+            raise ProofRefused(f"expected {value}, not {getattr(lead, name)}", field=name)
 
 
 def _require_sound(verified: VerifiedEvent, subject: str) -> None:

@@ -120,14 +120,15 @@ class Usable(Struct, frozen=True):
 
 def check_model(report: PackageReport) -> Usable:
     """Check whether a package's last version can be published here. What is not proven is not checked."""
+    numbered = [(number, name, check) for number, (name, check) in enumerate(STEPS, start=FIRST)]
     if not report.published or report.verdict not in ("intact", "not_yet_anchored"):
         why = "what was published is not proven"
-        return Usable(False, tuple(CheckedStep(number, name, "not_checked", why) for number, name, _ in _numbered()))
+        return Usable(False, tuple(CheckedStep(number, name, "not_checked", why) for number, name, _ in numbered))
     body = report.published[-1]
     # A fault of the text is no tampering: it was signed so.
     steps = tuple(
         CheckedStep(step.number, step.name, step.result, step.detail)
-        for step in (perform(number, name, check, body) for number, name, check in _numbered())
+        for step in (perform(number, name, check, body) for number, name, check in numbered)
     )
     return Usable(all(step.result == "checked" for step in steps), steps)
 
@@ -170,7 +171,3 @@ STEPS: tuple[tuple[str, Callable[[ModelPublished], Outcome]], ...] = (
     ("agreement", _agreement),
     ("anonymity", _anonymity),
 )
-
-
-def _numbered() -> tuple[tuple[int, str, Callable[[ModelPublished], Outcome]], ...]:
-    return tuple((FIRST + place, name, check) for place, (name, check) in enumerate(STEPS))
