@@ -37,6 +37,8 @@ WHERE a_kind || ':' || a IN (SELECT unnest($frontier)) OR b_kind || ':' || b IN 
 ORDER BY a_kind, a, b_kind, b, relation
 """
 _CALLED = "SELECT case_id FROM cases WHERE case_id IN (SELECT unnest($ids)) ORDER BY case_id"
+DRAWN_AT_MOST: Final = 120  # nodes, the nearest first
+_MARGIN: Final = 16
 
 
 class GraphNode(Struct, frozen=True, order=True):
@@ -178,9 +180,7 @@ def _around(
     return neighbours
 
 
-DRAWN_AT_MOST: Final = 120  # nodes, the nearest first
 WIDTH, HEIGHT, COLUMN, ROW = 190, 44, 236, 62  # pixels: of a node, and from one to the next
-_MARGIN: Final = 16
 
 
 class Spot(Struct, frozen=True):

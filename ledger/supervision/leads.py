@@ -53,6 +53,8 @@ from ledger.supervision.views.case_rows import Row
 from ledger.supervision.views.sources import BundleViewSource
 from ledger.workers.pool import TooCostly
 
+T = TypeVar("T")
+
 
 def procuratorate_for(agencies: Mapping[str, Agency], supervised: str) -> str | None:
     """Return the nearest procuratorate that supervises the agency; for a procuratorate, the one above it, if any."""
@@ -103,9 +105,6 @@ def lead_of(
         datasets=datasets,
         values=dict(finding.values),
     )
-
-
-T = TypeVar("T")
 
 
 class LeadMaterial(Struct, frozen=True):

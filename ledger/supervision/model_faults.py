@@ -15,6 +15,7 @@ from ledger.i18n import Labels
 from ledger.i18n.messages import said
 
 VOCABULARY = "model_fault"
+SHOWN_WORDS = 12  # so many words are listed where none is near the one that was written
 
 
 class Wording:
@@ -63,9 +64,6 @@ def _told(slot: Slot, labels: Labels) -> str:
     if isinstance(slot, BilingualText):
         return labels.told(slot)
     return labels.of(VOCABULARY, "comma").join(slot) if isinstance(slot, tuple) else str(slot)
-
-
-SHOWN_WORDS = 12  # so many words are listed where none is near the one that was written
 
 
 class ModelFault(NamedTuple):

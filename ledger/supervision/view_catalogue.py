@@ -18,6 +18,16 @@ from ledger.supervision.model_faults import Unfit, Wording, one_of, unknown
 
 DATASET = "dataset_"  # what the names of the views of registered data sets begin with
 DATASET_COLUMNS: Mapping[str, str] = {"row_digest": "VARCHAR", "evidence": "VARCHAR[]"}  # beside its own, as text
+_DATASET_ID = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?")
+_EXPECTED = {
+    "VARCHAR": Wording("of_quoted"),
+    "BIGINT": Wording("of_integer"),
+    "BOOLEAN": Wording("of_boolean"),
+    "TIMESTAMP": Wording("of_time"),
+    "DATE": Wording("of_date"),
+    "DECIMAL(21,6)": Wording("of_decimal"),
+    "VARCHAR[]": Wording("of_list"),
+}
 
 
 class ViewQueries(Protocol):
@@ -73,18 +83,6 @@ def nearest(word: str, words: Iterable[str]) -> Wording:
     if near:
         return Wording("near", near=one_of(near))
     return Wording("there_are", words=tuple(listed)) if listed else Wording("there_are_none")
-
-
-_DATASET_ID = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?")
-_EXPECTED = {
-    "VARCHAR": Wording("of_quoted"),
-    "BIGINT": Wording("of_integer"),
-    "BOOLEAN": Wording("of_boolean"),
-    "TIMESTAMP": Wording("of_time"),
-    "DATE": Wording("of_date"),
-    "DECIMAL(21,6)": Wording("of_decimal"),
-    "VARCHAR[]": Wording("of_list"),
-}
 
 
 @cache

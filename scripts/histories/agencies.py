@@ -12,6 +12,22 @@ from ledger.core.events.terms import AgencyKind, Role
 PROVINCES = ("甲", "乙", "丙")
 CITIES = ("东", "西")
 EAST_WEST = {"东": "east", "西": "west"}
+_OF_CITY: dict[str, tuple[AgencyKind, str, str]] = {
+    "police": ("public_security", "公安局", "Public Security Bureau"),
+    "procuratorate": ("procuratorate", "人民检察院", "People's Procuratorate"),
+    "court": ("court", "人民法院", "People's Court"),
+    "detention_house": ("detention_house", "看守所", "Detention House"),
+    "commission": ("supervision_commission", "监察委员会", "Supervision Commission"),
+    "administration": ("administrative_agency", "市场监督管理局", "Market Regulation Bureau"),
+    "depot": ("property_custodian", "涉案财物管理中心", "Property Depot"),
+    "lab": ("forensic_lab", "司法鉴定中心", "Forensic Laboratory"),
+    "correction": ("judicial_administration", "社区矫正管理局", "Community Correction Bureau"),
+}
+_OF_PROVINCE: dict[str, tuple[AgencyKind, str, str]] = {
+    "upper_procuratorate": ("procuratorate", "人民检察院", "People's Procuratorate"),
+    "upper_court": ("court", "高级人民法院", "High People's Court"),
+    "prison": ("judicial_administration", "第一监狱", "First Prison"),
+}
 
 
 class SimulatedAgency(Struct, frozen=True):
@@ -52,24 +68,6 @@ class City(Struct, frozen=True):
     upper_procuratorate: str
     upper_court: str
     prison: str
-
-
-_OF_CITY: dict[str, tuple[AgencyKind, str, str]] = {
-    "police": ("public_security", "公安局", "Public Security Bureau"),
-    "procuratorate": ("procuratorate", "人民检察院", "People's Procuratorate"),
-    "court": ("court", "人民法院", "People's Court"),
-    "detention_house": ("detention_house", "看守所", "Detention House"),
-    "commission": ("supervision_commission", "监察委员会", "Supervision Commission"),
-    "administration": ("administrative_agency", "市场监督管理局", "Market Regulation Bureau"),
-    "depot": ("property_custodian", "涉案财物管理中心", "Property Depot"),
-    "lab": ("forensic_lab", "司法鉴定中心", "Forensic Laboratory"),
-    "correction": ("judicial_administration", "社区矫正管理局", "Community Correction Bureau"),
-}
-_OF_PROVINCE: dict[str, tuple[AgencyKind, str, str]] = {
-    "upper_procuratorate": ("procuratorate", "人民检察院", "People's Procuratorate"),
-    "upper_court": ("court", "高级人民法院", "High People's Court"),
-    "prison": ("judicial_administration", "第一监狱", "First Prison"),
-}
 
 
 def cities() -> tuple[City, ...]:

@@ -62,6 +62,11 @@ COURSES: dict[str, type[CriminalCourse]] = {
     "public_interest": SupervisionCourse,
 }
 LINKED = Plant(0, "linked twins", LinkedTwin, 700, {"phone": True}, twins=True)
+DATASET = "pensions"
+HEADINGS = ("person_id", "paid_on", "amount_fen")
+STRANGERS = 3  # pensioners who are in no case, for each who is
+MONTHS = 3
+_UNSIGNED = "0x" + "00" * 65
 
 
 class GeneratedHistory:
@@ -157,10 +162,6 @@ def _fates(seed: int, count: int, shares: Mapping[str, float]) -> list[Fate]:
     return [fate for group in groups for fate in group]
 
 
-DATASET = "pensions"
-HEADINGS = ("person_id", "paid_on", "amount_fen")
-STRANGERS = 3  # pensioners who are in no case, for each who is
-MONTHS = 3
 BEFORE, AFTER = -400 * DAY, 400 * DAY  # the first payment, from the opening of the case: to suspects, to victims
 
 
@@ -252,9 +253,6 @@ class HistorySource(BundleViewSource):
     def case(self, case_id: str, end: int) -> list[SourceEvent]:
         """Return the events of a case below ``end``, by an index: there are many cases."""
         return [event for event in self._cases[case_id] if event.log_index < end]
-
-
-_UNSIGNED = "0x" + "00" * 65
 
 
 def unsigned(event: SimulatedEvent) -> Envelope:

@@ -21,6 +21,7 @@ from scripts.histories.courses import CriminalCourse, DataTwin, SealTwin, Superv
 from scripts.histories.simulation import CasePlan, EndOfHistory
 
 C = TypeVar("C", bound=type[CriminalCourse])
+PLANTS: list[Plant] = []
 
 
 class Plant(NamedTuple):
@@ -40,9 +41,6 @@ class Plant(NamedTuple):
         """Return the plan as the course needs it: a plain criminal case that is tried, unless it says otherwise."""
         plain = {"kind": "criminal", "route": "judgment", "appeal": "none", "custody": "a_week", "at_large": False}
         return replace(plan, **(plain | self.needs))
-
-
-PLANTS: list[Plant] = []
 
 
 def plant(rule: int, part: str, *, days: int = 700, twins: bool = False, **needs: Any) -> Callable[[C], C]:

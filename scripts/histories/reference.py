@@ -26,6 +26,19 @@ from scripts.histories.simulation import BOOK, CALENDAR, Breach, SimulatedCase, 
 
 B = TypeVar("B", bound=Body)
 KNOWN_YEARS = CALENDAR.years
+SERVED = 6  # days: the three that the rules give, and three of grace
+LIMITS = {"bail": 12, "residential_surveillance": 6}  # months
+ENDS = ("case_withdrawn", "not_prosecuted", "proceedings_terminated", "judgment", "ruling", "judgment_effective")
+SUPPLEMENTS = ("supplementary_investigation", "supplementary_inquiry")
+TO_EXECUTION = ("execution", "community_correction")
+OF_STAGES = ("arrest_decision", "prosecution_review", "prosecution_review_anew", "first_instance", "second_instance")
+LOANS = ("loan", "forensic_examination", "defence_access", "property_transfer")
+DAYS_TO_RAISE = 3  # for a discrepancy after an examination
+DAYS_TO_DISPOSE = 10  # after non-prosecution
+GAP = timedelta(hours=72)
+LATE = timedelta(hours=24)  # of an anchor after the deadline
+MINUTE = timedelta(minutes=1)  # within which claims say nothing of the order
+UNANSWERED = 7  # days
 
 
 class ExaminedCase:
@@ -92,13 +105,7 @@ def utc(moment: str) -> datetime:
     return datetime.fromisoformat(moment).astimezone(UTC)
 
 
-SERVED = 6  # days: the three that the rules give, and three of grace
 WEEK, GROUNDS = 7, ("roaming", "repeated", "gang")
-LIMITS = {"bail": 12, "residential_surveillance": 6}  # months
-ENDS = ("case_withdrawn", "not_prosecuted", "proceedings_terminated", "judgment", "ruling", "judgment_effective")
-SUPPLEMENTS = ("supplementary_investigation", "supplementary_inquiry")
-TO_EXECUTION = ("execution", "community_correction")
-OF_STAGES = ("arrest_decision", "prosecution_review", "prosecution_review_anew", "first_instance", "second_instance")
 
 
 def detention(examined: ExaminedCase) -> Iterator[Breach]:
@@ -251,11 +258,6 @@ def old_clock(examined: ExaminedCase) -> Iterator[Breach]:
 def _passed(examined: ExaminedCase) -> list[Handover]:
     """Return the handovers by which the case came to another organ."""
     return [handover for handover in examined.state.handovers.values() if handover.is_accepted and handover.moves_case]
-
-
-LOANS = ("loan", "forensic_examination", "defence_access", "property_transfer")
-DAYS_TO_RAISE = 3  # for a discrepancy after an examination
-DAYS_TO_DISPOSE = 10  # after non-prosecution
 
 
 def left_off(examined: ExaminedCase) -> Iterator[Breach]:
@@ -422,12 +424,6 @@ def freezes(examined: ExaminedCase) -> Iterator[Breach]:
             last = until
         if last and examined.today > last:
             yield examined.breach(16, "lapsed", item_id)
-
-
-GAP = timedelta(hours=72)
-LATE = timedelta(hours=24)  # of an anchor after the deadline
-MINUTE = timedelta(minutes=1)  # within which claims say nothing of the order
-UNANSWERED = 7  # days
 
 
 def deliveries(examined: ExaminedCase) -> Iterator[Breach]:

@@ -45,6 +45,8 @@ CUSTODIES: dict[Custody, int] = {
 }
 APPEALS: dict[Appeal, int] = {"none": 80, "upheld": 14, "remanded": 6}
 RETURNS = {0: 60, 1: 28, 2: 12}
+BOOK = shipped_rulebook()
+CALENDAR = shipped_calendar()
 
 
 class CasePlan(Struct, frozen=True):
@@ -94,10 +96,6 @@ def drawn(chance: Random) -> CasePlan:
 
 def _one(chance: Random, shares: dict[T, int]) -> T:
     return chance.choices([*shares], [*shares.values()])[0]
-
-
-BOOK = shipped_rulebook()
-CALENDAR = shipped_calendar()
 
 
 class Breach(Struct, frozen=True, order=True):

@@ -113,6 +113,9 @@ _COMPILED = {kind: re.compile(form) for kind, form in _FORMS.items()}
 _WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 _DIGIT = re.compile(r"\d")
 _AROUND = 8  # characters of context that are shown on either side
+SMALLEST_PUBLISHED = 5
+Cell = tuple[str, str]  # row, column
+Counts = Mapping[Cell, int]
 
 
 class Trace(Struct, frozen=True, order=True):
@@ -197,12 +200,6 @@ def _runs(plain: str) -> Iterator[tuple[int, int]]:
                 span = starts[first], starts[end] - 1
                 if span[1] - span[0] >= _SHORTEST_ID and _DIGIT.search(plain[slice(*span)]):
                     yield span
-
-
-SMALLEST_PUBLISHED = 5
-
-Cell = tuple[str, str]  # row, column
-Counts = Mapping[Cell, int]
 
 
 class Total(Struct, frozen=True):

@@ -23,6 +23,9 @@ from ledger.core.procedure.jurisdiction import in_line, may_supervise, supervise
 from ledger.core.supervision.state import OPEN, LeadState, LeadStatus, SupervisionAct
 
 _HEX_KEPT = 32  # of the digest's 64 hex digits, so that people can read a lead's id out
+STREAM = "lead-"
+_AT_WORK: tuple[LeadStatus, ...] = ("assigned", "answered")
+_DECIDED: tuple[LeadStatus, ...] = ("confirmed", "dismissed")
 
 
 def finding_digest(model_id: str, key: Mapping[str, str]) -> str:
@@ -33,12 +36,6 @@ def finding_digest(model_id: str, key: Mapping[str, str]) -> str:
 def lead_id_of(finding: str) -> str:
     """Return the id of the lead, and of its stream, for a finding's digest: a finding is raised as one lead only."""
     return "lead-" + finding.partition(":")[2][:_HEX_KEPT]
-
-
-STREAM = "lead-"
-
-_AT_WORK: tuple[LeadStatus, ...] = ("assigned", "answered")
-_DECIDED: tuple[LeadStatus, ...] = ("confirmed", "dismissed")
 
 
 class _Transition(NamedTuple):

@@ -18,6 +18,7 @@ from ledger.core.procedure.rulebook import Rulebook
 from ledger.core.supervision.state import RecommendationState, SupervisionAct
 
 STREAM = "recommendation-"
+CLOCK = "recommendation_reply"
 
 
 def first(act: SupervisionAct) -> RecommendationState:
@@ -65,9 +66,6 @@ _RULES: dict[type[Body], Callable[[RecommendationState, SupervisionAct, Any], Re
     RecommendationAnswered: _answered,
     RecommendationRechecked: _rechecked,
 }
-
-
-CLOCK = "recommendation_reply"
 
 
 def reply_due(issued_at: str, book: Rulebook, calendar: WorkCalendar) -> PeriodEnd | None:

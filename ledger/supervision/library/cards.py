@@ -21,6 +21,9 @@ from ledger.supervision.models.yaml_document import read_document
 
 CARDS_KEPT: Final = 1024
 _FORMS: Final = ("template", "cel", "sql")
+_HAN: Final = re.compile(r"[\u3400-\u9fff]{3,}")
+_LEAST_SHARE: Final = 0.5
+DifferenceKind = Literal["added", "removed", "changed"]
 
 
 class ParameterCard(Struct, frozen=True):
@@ -115,10 +118,6 @@ def texts_of(card: Card) -> Iterator[str]:
         yield from (text.zh, text.en)
 
 
-_HAN: Final = re.compile(r"[\u3400-\u9fff]{3,}")
-_LEAST_SHARE: Final = 0.5
-
-
 class Fit(Struct, frozen=True, order=True):
     """``score`` is 1 for each word that stands in the text as typed; ``places`` names the texts with a word."""
 
@@ -152,9 +151,6 @@ def _share(word: str, text: str) -> float:
 
 def _plain(text: str) -> str:
     return unicodedata.normalize("NFKC", text).casefold()
-
-
-DifferenceKind = Literal["added", "removed", "changed"]
 
 
 class ModelDifference(Struct, frozen=True):

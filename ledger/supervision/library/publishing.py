@@ -29,6 +29,7 @@ from ledger.workers.pool import WorkerPool
 
 AGREED: Final = ("model_id", "version", "title", "business_line", "severity")  # signed beside the definition
 FOUND_SOUND: Final = 64  # definitions that were tried: a draft is judged before it is signed, and once more after
+FIRST = 5  # the number of the first step: those before are the package's
 
 
 def signed_fields_of(model: Model) -> dict[str, Any]:
@@ -106,9 +107,6 @@ class ModelDefinitions:
 
     def _read(self, read: Callable[[str], Model], definition: str, agency: str) -> Model:
         return read(definition) if self._workers is None else self._workers.run(read, definition, agency=agency)
-
-
-FIRST = 5  # the number of the first step: those before are the package's
 
 
 class Usable(Struct, frozen=True):

@@ -42,6 +42,11 @@ _CALL = re.compile(r"([A-Za-z_]\w*)\s*\(")
 _MACRO = re.compile(rf"\.\s*(?:{'|'.join(_MACROS)}|map)\s*\(\s*([A-Za-z_]\w*)")
 _PLACE = re.compile(r"(?<![\w.])(row|parameters)\b(?:\s*\.\s*([A-Za-z_]\w*))?")
 _SYNTAX = re.compile(r"ERROR: <input>:\d+:(\d+): (?:Syntax error: )?(.*)")
+EVIDENCE = "evidence"  # the column that every row of a condition has
+_IN_QUOTES = re.compile(r"'[^']*'|--[^\n]*|/\*.*?\*/", re.DOTALL)
+_REFERENCE = re.compile(r"\$([A-Za-z_]\w*)")
+_KEYS = {"template": ("with",), "cel": ("view",), "sql": ("scope",)}
+_NO_MOMENT = datetime(2000, 1, 1, tzinfo=UTC)
 
 
 def faults_of_cel(view: str, expression: str, parameters: Mapping[str, Parameter]) -> Iterator[Wording]:
@@ -178,13 +183,6 @@ OWN_FUNCTIONS: dict[str, Callable[..., Any]] = {"legal_day": _legal_day, "days":
 
 def _shown(row: Mapping[str, Any]) -> str:
     return ", ".join(f"{name} {value}" for name, value in row.items() if name.endswith("_id") and value)[:200]
-
-
-EVIDENCE = "evidence"  # the column that every row of a condition has
-_IN_QUOTES = re.compile(r"'[^']*'|--[^\n]*|/\*.*?\*/", re.DOTALL)
-_REFERENCE = re.compile(r"\$([A-Za-z_]\w*)")
-_KEYS = {"template": ("with",), "cel": ("view",), "sql": ("scope",)}
-_NO_MOMENT = datetime(2000, 1, 1, tzinfo=UTC)
 
 
 def condition_of(given: Mapping[str, Any]) -> Condition:

@@ -36,6 +36,15 @@ _EXPECTED = {
     "date": Wording("of_date"),
     "dataset": Wording("of_dataset"),
 }
+# As which DuckDB gives the times 'infinity' and '-infinity'.
+_INFINITIES = (datetime.max.replace(tzinfo=UTC), datetime.min.replace(tzinfo=UTC))
+_PLACES = Decimal("0.000001")  # as quantities have them; a share computed in binary is rounded to as many
+_WIDE = Context(prec=80, rounding=ROUND_HALF_EVEN)
+Scope = Literal["case", "all"]
+NOTHING = "—"  # in the place of a column that is empty
+MAX_SAYING_LENGTH = 4000  # characters: what a lead carries
+_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z")
+_PLACE = re.compile(r"\{([^{}]*)\}")
 
 
 class Parameter(Value, frozen=True):
@@ -120,12 +129,6 @@ def _parse_as(given: object, kind: Kind) -> Any:
     return text if len(text) <= MAX_PARAMETER_LENGTH else None
 
 
-# As which DuckDB gives the times 'infinity' and '-infinity'.
-_INFINITIES = (datetime.max.replace(tzinfo=UTC), datetime.min.replace(tzinfo=UTC))
-_PLACES = Decimal("0.000001")  # as quantities have them; a share computed in binary is rounded to as many
-_WIDE = Context(prec=80, rounding=ROUND_HALF_EVEN)
-
-
 def text_of(value: object) -> str:
     """Spell a value: RFC 3339 UTC, ISO 8601 days, shortest decimals, lists as JSON. Raises MalformedInput."""
     if isinstance(value, str):
@@ -156,9 +159,6 @@ def _decimal(value: Decimal) -> str:
     text = f"{rounded:f}"
     short = text.rstrip("0").rstrip(".") if "." in text else text
     return "0" if short in ("-0", "") else short
-
-
-Scope = Literal["case", "all"]
 
 
 class Need(Value, frozen=True):
@@ -264,12 +264,6 @@ class Model(Struct, frozen=True, kw_only=True):
     def views(self) -> tuple[str, ...]:
         """Return the views that it reads, as far as the file tells; empty for SQL, whose text is not taken apart."""
         return self.query.views
-
-
-NOTHING = "—"  # in the place of a column that is empty
-MAX_SAYING_LENGTH = 4000  # characters: what a lead carries
-_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z")
-_PLACE = re.compile(r"\{([^{}]*)\}")
 
 
 def fill_text(text: BilingualText, values: Mapping[str, str], parameters: Mapping[str, Any]) -> BilingualText:

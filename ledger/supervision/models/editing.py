@@ -36,6 +36,10 @@ FORMS = (
     "cel",
     "sql",
 )
+_TEXT = ("tag:yaml.org,2002:timestamp", "tag:yaml.org,2002:merge", "tag:yaml.org,2002:value")
+_STEP = re.compile(r"([^.\[\]]+)|\[(\d+)\]")
+_WORD = re.compile(r"[a-z_][a-z0-9_-]*|\$[a-z_][a-z0-9_]*")
+_MEANINGFUL = ("null", "true", "false", "yes", "no", "on", "off", "y", "n")
 
 
 def _require_id(model_id: str) -> None:
@@ -97,10 +101,6 @@ class _Mark(Enum):
 
 
 REMOVED: Final = _Mark.REMOVED  # the place is not there afterwards
-_TEXT = ("tag:yaml.org,2002:timestamp", "tag:yaml.org,2002:merge", "tag:yaml.org,2002:value")
-_STEP = re.compile(r"([^.\[\]]+)|\[(\d+)\]")
-_WORD = re.compile(r"[a-z_][a-z0-9_-]*|\$[a-z_][a-z0-9_]*")
-_MEANINGFUL = ("null", "true", "false", "yes", "no", "on", "off", "y", "n")
 
 
 def edited(text: str, changes: Mapping[str, object]) -> str:

@@ -46,6 +46,7 @@ from ledger.supervision.runs.query_session import QuerySession
 from ledger.supervision.view_catalogue import convert_value, fault_of_column, fault_of_view, type_of
 
 MAX_COLUMNS = 64  # of a row: what a lead carries
+Key = Mapping[str, str]
 
 
 class ModelFile(Value, frozen=True):
@@ -146,9 +147,6 @@ def _faults_of_examples(file: ModelFile) -> Iterator[tuple[str, Wording]]:
         yield ".examples", Wording("no_raising_example")
     if all(example.raises for example in file.examples):
         yield ".examples", Wording("no_silent_example")
-
-
-Key = Mapping[str, str]
 
 
 class ExampleResult(Struct, frozen=True):

@@ -15,6 +15,11 @@ from ledger.core.errors import TallystickError
 from ledger.supervision.model_faults import Wording
 from ledger.supervision.view_catalogue import DATASET, nearest
 
+MAX_LENGTH = 20_000  # characters
+CHECKED = 512  # queries that are known to be sound
+MAX_JOINED = 12  # values that a query puts together, all in all: nested, they double at most so often
+MAX_TEXT = 500  # characters of a text in a query
+
 
 class QueryRefused(TallystickError):
     """A query that is not run, or was ended; the message tells why in one sentence."""
@@ -24,13 +29,6 @@ class QueryRefused(TallystickError):
     def __init__(self, message: Wording, *, field: str, hint: Wording | None = None):
         super().__init__(str(message), field=field, hint=None if hint is None else str(hint))
         self.expected = Wording("said", said=message) if hint is None else Wording("hinted", said=message, hint=hint)
-
-
-MAX_LENGTH = 20_000  # characters
-CHECKED = 512  # queries that are known to be sound
-
-MAX_JOINED = 12  # values that a query puts together, all in all: nested, they double at most so often
-MAX_TEXT = 500  # characters of a text in a query
 
 
 @cache

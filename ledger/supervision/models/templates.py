@@ -24,6 +24,21 @@ from ledger.supervision.runs.query_session import quoted
 from ledger.supervision.view_catalogue import convert_value, fault_of_column, type_of, view_columns, view_of_dataset
 
 PREFIX = "with_"  # what the names of bound values begin with; parameters of models have other names
+_WORDS = ("not", "over", "under", "has")
+_ORDERED = ("BIGINT", "DECIMAL(21,6)", "TIMESTAMP", "DATE")
+_KINDS = {
+    "VARCHAR": ("text",),
+    "VARCHAR[]": ("text",),
+    "BIGINT": ("integer",),
+    "DECIMAL(21,6)": ("integer", "decimal"),
+    "BOOLEAN": ("boolean",),
+    "DATE": ("date",),
+    "TIMESTAMP": (),
+}
+FieldKind = Literal["view", "column", "columns", "where", "words", "count", "yes_no", "dataset", "header"]
+NONE = "none"
+MAX_COUNT = 1_000_000
+Made = tuple[str, dict[str, str]]  # the SQL, and the columns of its rows with their types
 
 
 class Bindings:
@@ -39,19 +54,6 @@ class Bindings:
         name = f"{PREFIX}{len(self.values) + 1}"
         self.values[name] = convert_value(value, kind)
         return f"CAST(${name} AS {kind})"
-
-
-_WORDS = ("not", "over", "under", "has")
-_ORDERED = ("BIGINT", "DECIMAL(21,6)", "TIMESTAMP", "DATE")
-_KINDS = {
-    "VARCHAR": ("text",),
-    "VARCHAR[]": ("text",),
-    "BIGINT": ("integer",),
-    "DECIMAL(21,6)": ("integer", "decimal"),
-    "BOOLEAN": ("boolean",),
-    "DATE": ("date",),
-    "TIMESTAMP": (),
-}
 
 
 def faults_of_filter(view: str, given: Any, parameters: Mapping[str, Parameter]) -> Iterator[tuple[str, Wording]]:
@@ -123,11 +125,6 @@ def _term(column: str, asked: Any, kind: str, bindings: Bindings) -> str:
     is_one = [f"{column} IS NULL"] if None in values else []
     is_one += [f"coalesce({column} IN ({', '.join(given)}), false)"] if given else []
     return f"{'NOT ' if word == 'not' else ''}({' OR '.join(is_one)})"
-
-
-FieldKind = Literal["view", "column", "columns", "where", "words", "count", "yes_no", "dataset", "header"]
-NONE = "none"
-MAX_COUNT = 1_000_000
 
 
 class TemplateField(Struct, frozen=True, forbid_unknown_fields=True):
@@ -257,9 +254,6 @@ def vocabulary(name: str) -> tuple[str, ...]:
         return get_args(terms.Purpose if name == "purpose" else terms.Stage)
     rules = tomllib.loads(shipped_rules())
     return tuple(dict.fromkeys(row["name"] for row in rules["clocks"]))
-
-
-Made = tuple[str, dict[str, str]]  # the SQL, and the columns of its rows with their types
 
 
 def template_query(template: Template, datasets: Mapping[str, str]) -> Query:

@@ -42,6 +42,25 @@ _REFUSALS = tuple(
     )
 )
 LocatedFault = tuple[str, Wording]  # path, what was expected there
+MAX_BYTES = 65_536
+MAX_CHARACTERS = 32_000  # what an event carries
+MAX_LEVELS = 12
+_UNREADABLE = (
+    YAMLError,
+    AssertionError,
+    ValueError,
+    ArithmeticError,
+    LookupError,
+    TypeError,
+    AttributeError,
+    RecursionError,
+)
+_WORDS = {"": None, "~": None, "null": None, "true": True, "false": False}
+_INTEGER = re.compile(r"-?(?:0|[1-9][0-9]{0,15})")
+_DECIMAL = re.compile(r"-?(?:0|[1-9][0-9]{0,14})\.[0-9]{1,6}")
+_OTHER_NUMBER = re.compile(
+    r"[-+]?(?:\.?[0-9][0-9_]*(?:\.[0-9_]*)?(?:[eE][-+]?[0-9]+)?|\.(?:inf|nan)|0[xo][0-9a-f]+)", re.IGNORECASE
+)
 
 
 def faults_of_shape(value: Any, kind: type) -> Iterator[LocatedFault]:
@@ -110,27 +129,6 @@ def _faults_of_part(value: Any, shape: inspect.Type, path: str) -> Iterator[Loca
             yield path, Wording("fill_in")
         elif isinstance(value, bool | int | Decimal):
             yield path, Wording("quote_text")
-
-
-MAX_BYTES = 65_536
-MAX_CHARACTERS = 32_000  # what an event carries
-MAX_LEVELS = 12
-_UNREADABLE = (
-    YAMLError,
-    AssertionError,
-    ValueError,
-    ArithmeticError,
-    LookupError,
-    TypeError,
-    AttributeError,
-    RecursionError,
-)
-_WORDS = {"": None, "~": None, "null": None, "true": True, "false": False}
-_INTEGER = re.compile(r"-?(?:0|[1-9][0-9]{0,15})")
-_DECIMAL = re.compile(r"-?(?:0|[1-9][0-9]{0,14})\.[0-9]{1,6}")
-_OTHER_NUMBER = re.compile(
-    r"[-+]?(?:\.?[0-9][0-9_]*(?:\.[0-9_]*)?(?:[eE][-+]?[0-9]+)?|\.(?:inf|nan)|0[xo][0-9a-f]+)", re.IGNORECASE
-)
 
 
 class Document(Struct, frozen=True):

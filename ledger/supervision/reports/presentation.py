@@ -24,6 +24,25 @@ from ledger.supervision.reports.questions import ReportColumn, ReportTable, Supe
 from ledger.timeline.sentences import Names
 
 NOTHING = "–"
+BARS_AT_MOST = 12  # the rows come with the most remarkable first
+_STYLE = Style(
+    font_family="Noto Sans CJK SC, sans-serif",
+    background="transparent",
+    plot_background="transparent",
+    foreground="#333333",
+    foreground_strong="#111111",
+    foreground_subtle="#cccccc",
+    guide_stroke_dasharray="2,4",
+    major_guide_stroke_dasharray="2,4",
+    value_colors=("#111111",),
+    colors=("#2f6690",),
+    opacity="0.85",
+    value_font_size=12,
+    label_font_size=12,
+    major_label_font_size=12,
+)
+_COMMENT = re.compile("<!--.*?-->", re.DOTALL)  # pygal tells the day in one
+CITED_AT_MOST = 50  # digests that a row shows; the report as JSON has all
 
 
 class Called(NamedTuple):
@@ -86,24 +105,6 @@ def head_of(report: SupervisionReport, labels: Labels) -> ReportHead:
     return ReportHead(say("title"), facts, say("note"), say("nothing"), say("events"), say("more"))
 
 
-BARS_AT_MOST = 12  # the rows come with the most remarkable first
-_STYLE = Style(
-    font_family="Noto Sans CJK SC, sans-serif",
-    background="transparent",
-    plot_background="transparent",
-    foreground="#333333",
-    foreground_strong="#111111",
-    foreground_subtle="#cccccc",
-    guide_stroke_dasharray="2,4",
-    major_guide_stroke_dasharray="2,4",
-    value_colors=("#111111",),
-    colors=("#2f6690",),
-    opacity="0.85",
-    value_font_size=12,
-    label_font_size=12,
-    major_label_font_size=12,
-)
-_COMMENT = re.compile("<!--.*?-->", re.DOTALL)  # pygal tells the day in one
 _FRAME, _BAR, _WIDER = 60, 30, 6  # pixels; the last of a Chinese character at the size of labels
 
 
@@ -168,9 +169,6 @@ def _bare(drawing: Element) -> Element:
 
 def _number(cell: str | int | None) -> int:
     return cell if isinstance(cell, int) else 0
-
-
-CITED_AT_MOST = 50  # digests that a row shows; the report as JSON has all
 
 
 def to_html(report: SupervisionReport, labels: Labels, called: Called = BY_ID) -> str:

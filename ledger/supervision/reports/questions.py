@@ -22,6 +22,26 @@ from ledger.core.procedure.legal_days import YEARS, end_of, spelled, start_of
 from ledger.supervision.view_catalogue import ViewQueries
 
 ColumnKind = Literal["word", "text", "count", "share", "days"]
+# What every question is asked of: the agencies, cases and first handovers (no returns) in scope.
+_IN_SCOPE = """
+WITH agency_in_scope AS (
+    SELECT * FROM agencies
+    WHERE $jurisdiction IS NULL OR jurisdiction = $jurisdiction OR starts_with(jurisdiction, $jurisdiction || '/')
+), case_in_scope AS (
+    SELECT * FROM cases WHERE $business_line IS NULL OR business_line = $business_line
+), looked_at AS (
+    SELECT h.*, h.status = 'refused' AS was_refused,
+        EXISTS (
+            FROM handovers r WHERE r.case_id = h.case_id AND r.returns = h.handover_id AND r.status != 'recalled'
+        ) AS was_returned,
+        EXISTS (FROM discrepancies d WHERE d.case_id = h.case_id AND d.handover_id = h.handover_id) AS differs
+    FROM handovers h SEMI JOIN case_in_scope USING (case_id) SEMI JOIN agency_in_scope a ON a.agency = h.from_agency
+    WHERE h.offered_at >= $since AND h.offered_at < $until AND h.returns IS NULL
+), handover_in_scope AS (
+    SELECT *, was_refused OR was_returned OR differs AS failed FROM looked_at
+)
+"""
+_PARTS: Mapping[ColumnKind, int] = {"share": 1000, "days": 10}
 
 
 class ReportScope(Struct, frozen=True):
@@ -71,28 +91,6 @@ class SupervisionReport(Struct, frozen=True):
     tree_size: int
     as_of: str
     tables: tuple[ReportTable, ...]
-
-
-# What every question is asked of: the agencies, cases and first handovers (no returns) in scope.
-_IN_SCOPE = """
-WITH agency_in_scope AS (
-    SELECT * FROM agencies
-    WHERE $jurisdiction IS NULL OR jurisdiction = $jurisdiction OR starts_with(jurisdiction, $jurisdiction || '/')
-), case_in_scope AS (
-    SELECT * FROM cases WHERE $business_line IS NULL OR business_line = $business_line
-), looked_at AS (
-    SELECT h.*, h.status = 'refused' AS was_refused,
-        EXISTS (
-            FROM handovers r WHERE r.case_id = h.case_id AND r.returns = h.handover_id AND r.status != 'recalled'
-        ) AS was_returned,
-        EXISTS (FROM discrepancies d WHERE d.case_id = h.case_id AND d.handover_id = h.handover_id) AS differs
-    FROM handovers h SEMI JOIN case_in_scope USING (case_id) SEMI JOIN agency_in_scope a ON a.agency = h.from_agency
-    WHERE h.offered_at >= $since AND h.offered_at < $until AND h.returns IS NULL
-), handover_in_scope AS (
-    SELECT *, was_refused OR was_returned OR differs AS failed FROM looked_at
-)
-"""
-_PARTS: Mapping[ColumnKind, int] = {"share": 1000, "days": 10}
 
 
 class Question(Struct, frozen=True, forbid_unknown_fields=True):

@@ -39,6 +39,8 @@ HASHED_AT_ONCE = 1024 * 1024  # bytes
 INCOMING = ".incoming"  # ends the name of a file that is not kept yet
 
 logger = structlog.get_logger(__name__)
+T = TypeVar("T")
+WriteTable = Callable[[Path, DatasetRegistered, str, Path], bool]
 
 
 class Registered(Struct, frozen=True):
@@ -47,9 +49,6 @@ class Registered(Struct, frozen=True):
     agency: str
     digest: str
     body: DatasetRegistered
-
-
-T = TypeVar("T")
 
 
 class DatasetRows(Struct, frozen=True):
@@ -200,7 +199,6 @@ class ByAgency(Protocol):
 
 
 R = TypeVar("R", bound=ByAgency)
-WriteTable = Callable[[Path, DatasetRegistered, str, Path], bool]
 
 
 def current_registrations(registrations: Iterable[R], near: Collection[str] | None = None) -> dict[str, R]:

@@ -12,6 +12,7 @@ from ledger.store.clocks import line_of
 from ledger.supervision.views.case_record import CaseRecord, CaseStep, day, evidence, moment
 
 Row = tuple[object, ...]
+_ANSWERS = (handover.HandoverAccepted, handover.HandoverRefused)
 
 
 def cases(of: CaseRecord) -> Iterator[Row]:
@@ -141,9 +142,6 @@ def flags(of: CaseRecord) -> Iterator[Row]:
                 moment(step.payload.occurred_at),
                 [step.digest],
             )
-
-
-_ANSWERS = (handover.HandoverAccepted, handover.HandoverRefused)
 
 
 def officers(of: CaseRecord) -> Iterator[Row]:

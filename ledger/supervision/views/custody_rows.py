@@ -14,6 +14,7 @@ from ledger.supervision.views.case_rows import Row
 
 _OF_THE_RECEIPT = re.compile(r"received\[(\d{1,4})\]\.(?:quantity|seal_|digests|match_result)")
 _ANSWERS = (handover.HandoverAccepted, handover.HandoverRefused, handover.HandoverRecalled)
+_FREEZES = (item.ItemFrozen, item.ItemFreezeRenewed)
 
 
 def _steps_of(of: CaseRecord, sent: Handover, *bodies: type[Body]) -> tuple[CaseStep, ...]:
@@ -173,9 +174,6 @@ def custody_changes(of: CaseRecord) -> Iterator[Row]:
             moment(change.served_at),
             evidence(steps or of.steps[:1]),
         )
-
-
-_FREEZES = (item.ItemFrozen, item.ItemFreezeRenewed)
 
 
 def items(of: CaseRecord) -> Iterator[Row]:

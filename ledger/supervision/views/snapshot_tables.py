@@ -62,6 +62,37 @@ _ARROW: Mapping[str, pyarrow.DataType] = {
     "VARCHAR[]": pyarrow.list_(pyarrow.string()),
 }
 _ANCHORS = {"number": "BIGINT", "size": "BIGINT", "anchored_at": "TIMESTAMP"}
+_EVENTS = """
+SELECT {columns} FROM kept.events e
+ASOF LEFT JOIN (FROM kept.anchors WHERE anchored_at <= moment()) a ON e.log_index < a.size
+"""
+_DEADLINES = """
+SELECT case_id, deadline_id, clock, subject, agency, started_at,
+    CASE WHEN stopped_at <= moment() THEN stopped_at END AS stopped_at, due_at,
+    CASE WHEN paused THEN 'suspended' WHEN due_at IS NULL THEN 'uncountable'
+        WHEN stopped_at <= moment() AND stopped_at < due_at THEN 'met'
+        WHEN stopped_at <= moment() THEN 'missed'
+        WHEN due_at > moment() THEN 'running' ELSE 'overdue' END AS status,
+    extensions, provisional, handover_id, article, evidence
+FROM kept.deadlines WHERE started_at <= moment()
+"""
+_AGENCIES_WITHIN = """
+CREATE TEMP TABLE within AS
+SELECT agency FROM kept.agencies WHERE starts_with(jurisdiction || '/', $jurisdiction || '/')
+"""
+# What ``ledger.core.visibility.can_see`` lets the agencies' supervisors see: the cases that one of them is
+# a party to, or is being offered something of.
+_CASES_WITHIN = """
+CREATE TEMP TABLE chosen AS SELECT DISTINCT case_id FROM (
+    SELECT case_id, agency FROM kept.parties UNION ALL SELECT case_id, to_agency FROM kept.handovers
+    WHERE status = 'offered' AND (expires_at IS NULL OR expires_at >= $now)
+) SEMI JOIN within USING (agency) WHERE $ids IS NULL OR case_id IN (SELECT unnest($ids))
+"""
+_CASES = "CREATE TEMP TABLE chosen AS SELECT unnest($ids) AS case_id"
+_AGENCIES_IN_LINE = """
+SELECT agency FROM kept.agencies
+WHERE starts_with(jurisdiction || '/', $jurisdiction || '/') OR starts_with($jurisdiction || '/', jurisdiction || '/')
+"""
 
 
 def kept_kinds(view: str) -> dict[str, str]:
@@ -139,40 +170,6 @@ def add_anchors(connection: duckdb.DuckDBPyConnection, rows: list[Row]) -> None:
 
 
 # -- the views of a session --------------------------------------------------------------------------------------------
-
-_EVENTS = """
-SELECT {columns} FROM kept.events e
-ASOF LEFT JOIN (FROM kept.anchors WHERE anchored_at <= moment()) a ON e.log_index < a.size
-"""
-_DEADLINES = """
-SELECT case_id, deadline_id, clock, subject, agency, started_at,
-    CASE WHEN stopped_at <= moment() THEN stopped_at END AS stopped_at, due_at,
-    CASE WHEN paused THEN 'suspended' WHEN due_at IS NULL THEN 'uncountable'
-        WHEN stopped_at <= moment() AND stopped_at < due_at THEN 'met'
-        WHEN stopped_at <= moment() THEN 'missed'
-        WHEN due_at > moment() THEN 'running' ELSE 'overdue' END AS status,
-    extensions, provisional, handover_id, article, evidence
-FROM kept.deadlines WHERE started_at <= moment()
-"""
-
-
-_AGENCIES_WITHIN = """
-CREATE TEMP TABLE within AS
-SELECT agency FROM kept.agencies WHERE starts_with(jurisdiction || '/', $jurisdiction || '/')
-"""
-# What ``ledger.core.visibility.can_see`` lets the agencies' supervisors see: the cases that one of them is
-# a party to, or is being offered something of.
-_CASES_WITHIN = """
-CREATE TEMP TABLE chosen AS SELECT DISTINCT case_id FROM (
-    SELECT case_id, agency FROM kept.parties UNION ALL SELECT case_id, to_agency FROM kept.handovers
-    WHERE status = 'offered' AND (expires_at IS NULL OR expires_at >= $now)
-) SEMI JOIN within USING (agency) WHERE $ids IS NULL OR case_id IN (SELECT unnest($ids))
-"""
-_CASES = "CREATE TEMP TABLE chosen AS SELECT unnest($ids) AS case_id"
-_AGENCIES_IN_LINE = """
-SELECT agency FROM kept.agencies
-WHERE starts_with(jurisdiction || '/', $jurisdiction || '/') OR starts_with($jurisdiction || '/', jurisdiction || '/')
-"""
 
 
 def create_views(

@@ -27,6 +27,9 @@ OUTTURNS: Final[Mapping[str, tuple[str, ...]]] = {
     "none": ("none",),
 }
 _BANDS: Final = (100, 95, 90, 80)  # per cent at least, of which a share is told
+FORMAT = "tallystick/public-library@v1"
+DATA = "library.json"
+_WIDEST = 100  # of a bar
 
 
 class LibraryModel(Struct, frozen=True):
@@ -115,11 +118,6 @@ def _measured(figures: Figures | None) -> PublicFigures | None:
 
 def _band(part: int, whole: int) -> int | None:
     return next((least for least in _BANDS if part * 100 >= least * whole), None)
-
-
-FORMAT = "tallystick/public-library@v1"
-DATA = "library.json"
-_WIDEST = 100  # of a bar
 
 
 def pages(face: PublicLibrary) -> dict[str, bytes]:
