@@ -10,7 +10,7 @@ import pytest
 
 from ledger.core.events import case as acts
 from ledger.core.visibility import Reader
-from ledger.deadlines import upkeep as warn
+from ledger.deadlines import upkeep
 from ledger.deadlines.upkeep import Warner, horizons_at
 from ledger.store import clocks
 from ledger.store.clocks import Warned
@@ -40,7 +40,7 @@ def surveilled() -> Case:
     return case.say(acts.CaseAssigned, None, department="squad 2", handler="officer-9")
 
 
-def told(ledger: Ledger, by: str = POLICE, **query: str) -> list[Warned]:
+def warned(ledger: Ledger, by: str = POLICE, **query: str) -> list[Warned]:
     reader = Reader(by, frozenset(), instant(ledger.clock.seconds))
     with ledger.database.read() as connection:
         return clocks.warnings_to(connection, reader, **({"handler": None, "after": 0, "limit": 100} | query))
@@ -56,19 +56,23 @@ def test_a_handler_is_warned_at_each_distance_once(ledger: Ledger) -> None:
         for again in (0, 1)
     ]
     assert steps == [n for count in (0, 0, 1, 0, 0, 1, 0, 1, 0, 1, 0, 0) for n in (count, 0)]
-    found = told(ledger)
-    assert [(one.number, one.days) for one in found] == [(1, 7), (2, 3), (3, 1), (4, 0)]
-    assert {(one.agency, one.handler, one.clock) for one in found} == {(POLICE, "officer-9", "surveillance_limit")}
-    assert {one.due_at for one in found} == {"2026-09-02T16:00:00Z"}
+    stored = warned(ledger)
+    assert [(warning.number, warning.days) for warning in stored] == [(1, 7), (2, 3), (3, 1), (4, 0)]
+    assert {(warning.agency, warning.handler, warning.clock) for warning in stored} == {
+        (POLICE, "officer-9", "surveillance_limit")
+    }
+    assert {warning.due_at for warning in stored} == {"2026-09-02T16:00:00Z"}
 
 
 def test_the_nearest_distance_alone_is_told(ledger: Ledger) -> None:
     """A clock of three days says at once that three are left, not seven; one of a day that is past, that it is past."""
     ledger.post_all(detained("li").events)
     assert Warner(ledger.database).step(at(2)) == 4
-    assert {one.clock: one.days for one in told(ledger)} == {"arrest_request": 3} | dict.fromkeys(ANSWERED, 1)
+    assert {warning.clock: warning.days for warning in warned(ledger)} == {"arrest_request": 3} | dict.fromkeys(
+        ANSWERED, 1
+    )
     assert Warner(ledger.database).step(at(20)) == 4
-    assert {one.clock for one in told(ledger) if one.days == 0} == {"arrest_request", *ANSWERED}
+    assert {warning.clock for warning in warned(ledger) if warning.days == 0} == {"arrest_request", *ANSWERED}
 
 
 def test_another_end_is_warned_of_anew(ledger: Ledger) -> None:
@@ -82,7 +86,7 @@ def test_another_end_is_warned_of_anew(ledger: Ledger) -> None:
     case.extend("arrest_request", "special_circumstances")
     ledger.post(case.last)
     assert [warner.step(at(day)) for day in (4, 5, 6, 8, 9, 10)] == [1, 0, 1, 1, 0, 1]
-    assert [(one.days, one.due_at[:10]) for one in told(ledger)] == [
+    assert [(warning.days, warning.due_at[:10]) for warning in warned(ledger)] == [
         (1, "2026-03-05"),
         (7, "2026-03-09"),
         (3, "2026-03-09"),
@@ -107,7 +111,7 @@ def test_several_processes_tell_everything_once(ledger: Ledger) -> None:
     with ThreadPoolExecutor(4) as pool:
         counts = list(pool.map(lambda _: Warner(ledger.database).step(at(20)), range(8)))
     assert sum(counts) == 20
-    assert [one.number for one in told(ledger)] == list(range(1, 21))
+    assert [warning.number for warning in warned(ledger)] == list(range(1, 21))
 
 
 def opened(number: int) -> Case:
@@ -116,22 +120,22 @@ def opened(number: int) -> Case:
 
 def test_many_warnings_are_told_a_few_at_a_time(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
     """A step tells all there are, however few go into a transaction, in the order of their ends."""
-    monkeypatch.setattr(warn, "AT_ONCE", 3)
+    monkeypatch.setattr(upkeep, "AT_ONCE", 3)
     ledger.post_all([*detained("li").events, *opened(2).impose("li", "detention").events])
     assert Warner(ledger.database).step(at(20)) == 8
-    assert [one.due_at for one in told(ledger)] == sorted(one.due_at for one in told(ledger))
+    assert [warning.due_at for warning in warned(ledger)] == sorted(warning.due_at for warning in warned(ledger))
 
 
 def test_an_agency_reads_its_own_warnings(ledger: Ledger) -> None:
     """Those of its own time, of its officer if asked, from a number on; nobody else's."""
     ledger.post_all([*surveilled().events, *opened(2).impose("li", "detention").events])
     Warner(ledger.database).step(at(200))
-    everything = told(ledger)
+    everything = warned(ledger)
     assert len(everything) == 5
-    assert {one.handler for one in told(ledger, handler="officer-9")} == {"officer-9"}
-    assert told(ledger, after=3) == everything[3:]
-    assert told(ledger, limit=2) == everything[:2]
-    assert told(ledger, PROCURATORATE) == []
+    assert {warning.handler for warning in warned(ledger, handler="officer-9")} == {"officer-9"}
+    assert warned(ledger, after=3) == everything[3:]
+    assert warned(ledger, limit=2) == everything[:2]
+    assert warned(ledger, PROCURATORATE) == []
 
 
 def test_distances_are_counted_in_days_of_shanghai() -> None:

@@ -24,7 +24,7 @@ FILES = {
 }
 
 
-class Told:
+class RecordedProgress:
     """A progress that remembers what it was told."""
 
     def __init__(self, when_advanced: Callable[[], object] = lambda: None):

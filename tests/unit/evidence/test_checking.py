@@ -5,36 +5,40 @@ from __future__ import annotations
 import os
 import shutil
 import tracemalloc
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from ledger.core.encoding.digests import Algorithm
+from ledger.core.errors import MalformedInput
 from ledger.evidence import folder, names
 from ledger.evidence.bag import FileFinding
 from ledger.evidence.checking import RecordedDigests, check_bag, check_file
 from ledger.evidence.hashing import BOTH, hash_file
-from tests.unit.evidence.material import BINDING, FILES, Told, as_nobody, check, results, rewrite, sealed, write
+from tests.unit.evidence.material import (
+    BINDING,
+    FILES,
+    RecordedProgress,
+    as_nobody,
+    check,
+    results,
+    rewrite,
+    sealed,
+    write,
+)
 
 
 @pytest.mark.parametrize("algorithms", [BOTH, (*BOTH, Algorithm.SM3)])
 def test_sealed_folder_is_intact(tmp_path: Path, algorithms: tuple[Algorithm, ...]) -> None:
     """Nothing is found, and the digests are those that sealing gave; without a record step 4 says so."""
-    made = sealed(write(tmp_path / "source"), tmp_path / "bag", algorithms=algorithms)
+    sealing = sealed(write(tmp_path / "source"), tmp_path / "bag", algorithms=algorithms)
     checked, findings = check(tmp_path / "bag")
     assert (checked.verdict, findings) == ("intact", set())
     assert results(checked) == ["checked", "checked", "checked", "not_checked"]
-    assert set(checked.digests) == {str(digest) for digest in made.digests}
-    assert (checked.files, checked.size, checked.binding) == (made.files, made.size, BINDING)
-
-
-def remove(bag: Path) -> None:
-    (bag / "data/笔录/讯问.txt").unlink()
-
-
-def add(bag: Path) -> None:
-    write(bag, {"data/笔录/planted": b""})
+    assert set(checked.digests) == {str(digest) for digest in sealing.digests}
+    assert (checked.files, checked.size, checked.binding) == (sealing.files, sealing.size, BINDING)
 
 
 def change(bag: Path) -> None:
@@ -49,10 +53,6 @@ def change_one_bit(bag: Path) -> None:
     (bag / "data/disk.img").write_bytes(data)
 
 
-def rename(bag: Path) -> None:
-    (bag / "data/empty").rename(bag / "data/vacant")
-
-
 def link(bag: Path) -> None:
     (bag / "data/empty").unlink()
     (bag / "data/empty").symlink_to("/dev/null")
@@ -63,29 +63,24 @@ def link_of_a_folder(bag: Path) -> None:
     (bag / "data/笔录").symlink_to(bag.parent / "elsewhere")
 
 
-def pipe(bag: Path) -> None:
-    os.mkfifo(bag / "data/pipe")
-
-
-def everything(bag: Path) -> None:
-    shutil.rmtree(bag / "data")
-
-
 @pytest.mark.parametrize(
     ("harm", "expected"),
     [
-        (remove, {("missing", "data/笔录/讯问.txt")}),
-        (add, {("extra", "data/笔录/planted")}),
+        (lambda bag: (bag / "data/笔录/讯问.txt").unlink(), {("missing", "data/笔录/讯问.txt")}),
+        (lambda bag: write(bag, {"data/笔录/planted": b""}), {("extra", "data/笔录/planted")}),
         (change, {("changed", "data/empty")}),
         (change_one_bit, {("changed", "data/disk.img")}),
-        (rename, {("missing", "data/empty"), ("extra", "data/vacant")}),
+        (
+            lambda bag: (bag / "data/empty").rename(bag / "data/vacant"),
+            {("missing", "data/empty"), ("extra", "data/vacant")},
+        ),
         (link, {("no_file", "data/empty")}),
         (
             link_of_a_folder,
             {("missing", "data/笔录/讯问.txt"), ("missing", "data/笔录/签名 1.png"), ("no_file", "data/笔录")},
         ),
-        (pipe, {("no_file", "data/pipe")}),
-        (everything, {("missing", f"data/{name}") for name in FILES}),
+        (lambda bag: os.mkfifo(bag / "data/pipe"), {("no_file", "data/pipe")}),
+        (lambda bag: shutil.rmtree(bag / "data"), {("missing", f"data/{name}") for name in FILES}),
     ],
 )
 def test_each_file_that_is_not_as_listed_is_named(
@@ -111,10 +106,6 @@ def test_name_on_a_finding_gives_a_terminal_no_orders(bag: Path) -> None:
     }
 
 
-def other_item(bag: Path) -> None:
-    rewrite(bag / "bag-info.txt", "item-1", "item-2")
-
-
 def other_listing(bag: Path) -> None:
     change(bag)
     for algorithm in BOTH:
@@ -130,17 +121,16 @@ def one_manifest_less(bag: Path) -> None:
     (bag / "tagmanifest-blake3.txt").unlink()
 
 
-def tag_file_more(bag: Path) -> None:
-    write(bag, {"note.txt": b"", "metadata/more.xml": b""})
-
-
 @pytest.mark.parametrize(
     ("harm", "expected"),
     [
-        (other_item, {("changed", "bag-info.txt")}),
+        (lambda bag: rewrite(bag / "bag-info.txt", "item-1", "item-2"), {("changed", "bag-info.txt")}),
         (other_listing, {("changed", "manifest-blake3.txt"), ("changed", "manifest-sha256.txt")}),
         (one_manifest_less, {("missing", "manifest-blake3.txt")}),
-        (tag_file_more, {("extra", "note.txt"), ("extra", "metadata/more.xml")}),
+        (
+            lambda bag: write(bag, {"note.txt": b"", "metadata/more.xml": b""}),
+            {("extra", "note.txt"), ("extra", "metadata/more.xml")},
+        ),
     ],
 )
 def test_tag_files_are_covered(bag: Path, harm: Callable[[Path], None], expected: set[tuple[str, str]]) -> None:
@@ -172,24 +162,17 @@ def test_what_happens_during_the_check_is_found(
     """A file that is written to while it is read, and a link in the place of a file that was just listed."""
     monkeypatch.setattr(folder, "BATCH", 1)
     monkeypatch.setattr(os, "cpu_count", lambda: 1)
-    told = Told()
+    progress = RecordedProgress()
     findings: list[FileFinding] = []
 
     def when_large(size: int) -> None:
-        if size > 1_000_000 and not told.sizes:
-            told.sizes.append(size)
+        if size > 1_000_000 and not progress.sizes:
+            progress.sizes.append(size)
             meanwhile(bag)
 
-    monkeypatch.setattr(told, "advance", when_large)
-    check_bag(bag, None, report=findings.append, progress=told)
+    monkeypatch.setattr(progress, "advance", when_large)
+    check_bag(bag, None, report=findings.append, progress=progress)
     assert [(finding.fault, finding.path) for finding in findings] == [expected]
-
-
-def test_tag_manifest_that_is_gone_is_named(bag: Path) -> None:
-    """A sealed folder has one for each manifest."""
-    (bag / "tagmanifest-blake3.txt").unlink()
-    checked, _ = check(bag)
-    assert (checked.verdict, checked.steps[0].detail) == ("tampered", "tagmanifest-blake3.txt: the file is missing")
 
 
 def resealed(bag: Path) -> RecordedDigests:
@@ -217,7 +200,7 @@ def test_record_that_agrees_is_told(bag: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("changes", "verdict", "said"),
+    ("changes", "verdict", "message"),
     [
         ({"item_id": "item-2"}, "tampered", "item_id: the bag is of item-1, the record of item-2"),
         ({"log_id": "0x" + "00" * 32}, "tampered", "log_id: the bag is of 0x5a"),
@@ -229,30 +212,24 @@ def test_record_that_agrees_is_told(bag: Path) -> None:
         ({"verdict": "not_yet_anchored"}, "not_yet_anchored", "which is itself no more"),
     ],
 )
-def test_bag_is_no_better_than_its_record(bag: Path, changes: dict[str, object], verdict: str, said: str) -> None:
+def test_bag_is_no_better_than_its_record(bag: Path, changes: dict[str, object], verdict: str, message: str) -> None:
     """A record of another item or ledger, with other digests, with none, or itself in doubt gives its own verdict."""
     given: dict[str, object] = {"said_by": "the record", "digests": check(bag)[0].digests} | changes
     checked, _ = check(bag, RecordedDigests(**given))  # type: ignore[arg-type]
-    assert (checked.verdict, said in checked.steps[3].detail) == (verdict, True)
+    assert (checked.verdict, message in checked.steps[3].detail) == (verdict, True)
 
 
-def test_unreadable_file_makes_unverifiable(tmp_path: Path) -> None:
-    """What may not be read is neither intact nor tampered with, and is named."""
+@pytest.mark.parametrize(
+    ("path", "findings"), [("empty", {("unreadable", "data/empty")}), ("笔录", set())], ids=["file", "folder"]
+)
+def test_what_may_not_be_read_makes_unverifiable(tmp_path: Path, path: str, findings: set[tuple[str, str]]) -> None:
+    """It is neither intact nor tampered with; a file is named, a folder keeps the step from being checked."""
     sealed(write(tmp_path / "source"), tmp_path / "bag")
-    (tmp_path / "bag/data/empty").chmod(0)
+    (tmp_path / "bag/data" / path).chmod(0)
     with as_nobody(tmp_path):
-        checked, findings = check(Path("bag"))
-    assert (checked.verdict, findings) == ("unverifiable", {("unreadable", "data/empty")})
-
-
-def test_unreadable_folder_makes_unverifiable(tmp_path: Path) -> None:
-    """Nor is a folder that may not be entered evidence of anything."""
-    sealed(write(tmp_path / "source"), tmp_path / "bag")
-    (tmp_path / "bag/data/笔录").chmod(0)
-    with as_nobody(tmp_path):
-        checked, _ = check(Path("bag"))
-    (tmp_path / "bag/data/笔录").chmod(0o755)
-    assert (checked.verdict, results(checked)[2]) == ("unverifiable", "not_checked")
+        checked, found_in_bag = check(Path("bag"))
+    (tmp_path / "bag/data" / path).chmod(0o755)
+    assert (checked.verdict, results(checked)[2], found_in_bag) == ("unverifiable", "not_checked", findings)
 
 
 def test_single_file_is_held_against_the_record(tmp_path: Path) -> None:
@@ -268,9 +245,9 @@ def test_single_file_is_held_against_the_record(tmp_path: Path) -> None:
 
 def test_progress_knows_all_that_is_read(bag: Path) -> None:
     """Bytes expected are bytes done, tag files among them."""
-    told = Told()
-    check_bag(bag, None, progress=told)
-    assert told.expected == [told.done, sum(told.sizes)]
+    progress = RecordedProgress()
+    check_bag(bag, None, progress=progress)
+    assert progress.expected == [progress.done, sum(progress.sizes)]
 
 
 @pytest.mark.extended
@@ -292,3 +269,104 @@ def _peak(folder: Path, count: int) -> int:
         return tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
+
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")  # it asks pkg_resources for its version
+    import bagit
+
+
+def test_item_that_stands_twice_is_no_item(bag: Path) -> None:
+    """Readers differ on which one counts, so none does."""
+    rewrite(bag / "bag-info.txt", "External-Identifier: item-1\n", "External-Identifier: a\nExternal-Identifier: b\n")
+    checked, findings = check(bag)
+    assert (checked.binding, findings) == (None, {("changed", "bag-info.txt")})
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("0" * 64 + "  data/../../etc/passwd", "not a path within the bag"),
+        ("0" * 64 + "  /etc/passwd", "not a path within the bag"),
+        ("0" * 64 + "  data//empty", "not a path within the bag"),
+        ("0" * 64 + "  data/a\0b", "not a path within the bag"),
+        ("0" * 64 + "  etc/passwd", "begins with data/"),
+        ("0" * 64, "expected a digest of 64 hex digits and a path"),
+        ("0" * 63 + "  data/empty", "expected a digest of 64 hex digits and a path"),
+        ("0" * 64 + "  data/" + "x" * 20_000, "expected a digest of 64 hex digits and a path"),
+    ],
+)
+def test_line_of_a_manifest_that_leads_out_is_refused(bag: Path, line: str, message: str) -> None:
+    """By file and line number; nothing outside of the bag is opened."""
+    manifest = bag / "manifest-sha256.txt"
+    manifest.chmod(0o600)
+    manifest.write_text(line + "\n", encoding="utf-8")
+    checked, _ = check(bag)
+    assert checked.verdict == "tampered"
+    assert checked.steps[2].detail.startswith("manifest-sha256.txt: line ")
+    assert message in checked.steps[2].detail
+
+
+def test_file_that_a_manifest_leaves_out_or_names_twice_is_named(bag: Path) -> None:
+    """Each manifest lists every file once."""
+    empty = next(line for line in (bag / "manifest-sha256.txt").read_text().splitlines() if line.endswith("/empty"))
+    disk = next(line for line in (bag / "manifest-sha256.txt").read_text().splitlines() if line.endswith("/disk.img"))
+    rewrite(bag / "manifest-sha256.txt", f"{empty}\n", "")
+    rewrite(bag / "manifest-sha256.txt", f"{disk}\n", f"{disk}\n{disk}\n")
+    _, findings = check(bag)
+    assert {("not_listed", "data/empty"), ("listed_twice", "data/disk.img")} <= findings
+
+
+def link_of_a_tag_file(bag: Path) -> None:
+    (bag / "bag-info.txt").rename(bag.parent / "bag-info.txt")
+    (bag / "bag-info.txt").symlink_to(bag.parent / "bag-info.txt")
+
+
+def binary_bag_info(bag: Path) -> None:
+    (bag / "bag-info.txt").unlink()
+    write(bag, {"bag-info.txt": b"\xff"})
+
+
+@pytest.mark.parametrize(
+    ("harm", "detail"),
+    [
+        (lambda bag: write(bag, {"fetch.txt": b"https://example.org/x 1 data/x\n"}), "fetch.txt: "),
+        (lambda bag: (bag / "tagmanifest-blake3.txt").unlink(), "tagmanifest-blake3.txt: the file is missing"),
+        (binary_bag_info, "bag-info.txt: expected UTF-8"),
+        (link_of_a_tag_file, ""),
+    ],
+    ids=["files to fetch", "no tag manifest", "no text", "a link"],
+)
+def test_bag_of_another_form_is_refused(bag: Path, harm: Callable[[Path], None], detail: str) -> None:
+    """Nothing is fetched, and no link is followed, also where what it points at is right."""
+    harm(bag)
+    checked, _ = check(bag)
+    assert (checked.verdict, results(checked)[0]) == ("tampered", "failed")
+    assert checked.steps[0].detail.startswith(detail)
+
+
+def test_bag_of_other_software_is_checked_as_far_as_it_goes(tmp_path: Path) -> None:
+    """A bag by BagIt's own library names no item and has no BLAKE3: it is intact by SHA-256."""
+    bag = write(tmp_path / "bag", {name: data for name, data in FILES.items() if "%" not in name})
+    bagit.make_bag(str(bag), checksums=["md5", "sha256"])
+    checked, findings = check(bag)
+    assert (checked.verdict, checked.binding, findings) == ("intact", None, set())
+    (bag / "data/empty").write_bytes(b"x")
+    assert check(bag)[1] == {("changed", "data/empty")}
+
+
+def test_bag_of_unknown_algorithms_is_unverifiable(tmp_path: Path) -> None:
+    """MD5 alone shows nothing."""
+    bag = write(tmp_path / "bag", {"a": b"1"})
+    bagit.make_bag(str(bag), checksums=["md5"])
+    assert check(bag)[0].verdict == "unverifiable"
+
+
+@pytest.mark.parametrize("declared", [None, b"", b"BagIt-Version: 2.0\nTag-File-Character-Encoding: UTF-8\n", b"\xff"])
+def test_what_is_no_bag_is_refused(bag: Path, declared: bytes | None) -> None:
+    """A folder without bagit.txt, or of a version that is not known."""
+    (bag / "bagit.txt").unlink()
+    if declared is not None:
+        write(bag, {"bagit.txt": declared})
+    with pytest.raises(MalformedInput, match=r"no sealed folder|expected BagIt version"):
+        check(bag)

@@ -14,8 +14,8 @@ from blake3 import blake3
 
 from ledger.core.encoding.digests import Algorithm
 from ledger.core.errors import IntegrityBroken, MalformedInput
-from ledger.evidence.hashing import CHUNK, LARGE, NotWritten, UnreadableFile, hash_file
-from tests.unit.evidence.material import Told, as_nobody, sample
+from ledger.evidence.hashing import CHUNK, HUGE, LARGE, NotWritten, UnreadableFile, hash_file, hash_mapped
+from tests.unit.evidence.material import RecordedProgress, as_nobody, sample
 
 SIZES = [0, 1, LARGE - 1, LARGE, CHUNK - 1, CHUNK, CHUNK + 1, 3 * CHUNK]
 
@@ -68,9 +68,9 @@ def test_progress_adds_up_to_the_size(tmp_path: Path) -> None:
     """The bytes that progress is told of are all bytes, chunk by chunk, and the file once."""
     path = tmp_path / "file"
     path.write_bytes(bytes(CHUNK + 5))
-    told = Told()
-    hash_file(path, progress=told)
-    assert (told.sizes, told.done) == ([CHUNK, 5], 1)
+    progress = RecordedProgress()
+    hash_file(path, progress=progress)
+    assert (progress.sizes, progress.done) == ([CHUNK, 5], 1)
 
 
 def appended(path: Path) -> None:
@@ -95,9 +95,9 @@ def test_file_that_changes_meanwhile_is_refused(tmp_path: Path, size: int, chang
     """A file that grows, shrinks or is written over while it is read has no digest, and kills nobody."""
     path = tmp_path / "file"
     path.write_bytes(sample(size))
-    told = Told(when_advanced=lambda: change(path))
+    progress = RecordedProgress(when_advanced=lambda: change(path))
     with pytest.raises(IntegrityBroken, match="changed while it was read"):
-        hash_file(path, progress=told)
+        hash_file(path, progress=progress)
 
 
 @pytest.mark.parametrize("name", ["absent", ".", "a\0b"])
@@ -139,3 +139,47 @@ def test_pipes_sockets_and_devices_are_refused(
     make(path)
     with pytest.raises(MalformedInput, match=r"thing (is not a file|cannot be read)"):
         hash_file(path)
+
+
+PIECE = 1024 * 1024
+
+
+@pytest.mark.parametrize("size", [1, PIECE, PIECE + 1, 3 * PIECE - 1])
+def test_digest_is_that_of_the_bytes(tmp_path: Path, size: int) -> None:
+    """However many pieces the mapping takes, the digest is of all bytes, and progress adds up to them."""
+    path, progress = tmp_path / "file", RecordedProgress()
+    path.write_bytes(sample(size))
+    with path.open("rb") as file:
+        assert hash_mapped(file.fileno(), size, progress, piece=PIECE) == blake3(sample(size)).digest()
+    assert sum(progress.sizes) == size
+
+
+def test_file_cut_short_kills_the_child_alone(tmp_path: Path) -> None:
+    """No digest, no progress left standing, and this process lives to say so."""
+    path, size = tmp_path / "file", 1024 * PIECE
+    path.touch()
+    os.truncate(path, size)
+    progress = RecordedProgress(when_advanced=lambda: os.truncate(path, 1))
+    with path.open("rb") as file:
+        assert hash_mapped(file.fileno(), size, progress, piece=PIECE) is None
+    assert sum(progress.sizes) == 0
+
+
+def test_huge_file_has_the_digest_of_its_bytes(tmp_path: Path) -> None:
+    """A file that is mapped has the digest that reading gives it beside another."""
+    path = tmp_path / "file"
+    path.touch()
+    os.truncate(path, HUGE + 1)
+    mapped, read = hash_file(path, (Algorithm.BLAKE3,)), hash_file(path)
+    assert mapped.size == read.size == HUGE + 1
+    assert mapped.digests == read.digests[:1]
+
+
+def test_huge_file_cut_short_meanwhile_is_refused(tmp_path: Path) -> None:
+    """It changed while it was read, as any other."""
+    path = tmp_path / "file"
+    path.touch()
+    os.truncate(path, HUGE + 1)
+    progress = RecordedProgress(when_advanced=lambda: os.truncate(path, 1))
+    with pytest.raises(IntegrityBroken, match="changed while it was read"):
+        hash_file(path, (Algorithm.BLAKE3,), progress=progress)

@@ -45,7 +45,7 @@ def _processes_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(folder_hashing, "WORTH", 1)
 
 
-def told(folder: Path, paths: list[str], algorithms: tuple[Algorithm, ...] = BOTH) -> list[Outcome]:
+def hashes(folder: Path, paths: list[str], algorithms: tuple[Algorithm, ...] = BOTH) -> list[Outcome]:
     with Folder(folder) as opened:
         return list(hash_each(opened, paths, algorithms, SILENT))
 
@@ -56,21 +56,21 @@ def test_digests_are_those_of_each_file(tmp_path: Path, algorithms: tuple[Algori
     folder = write(tmp_path / "folder", MANY | OTHERS)
     (folder / os.fsdecode(b"\xff")).write_bytes(b"2")
     paths = [*OTHERS, os.fsdecode(b"\xff"), *MANY]
-    assert told(folder, paths, algorithms) == [(path, hash_file(folder / path, algorithms)) for path in paths]
+    assert hashes(folder, paths, algorithms) == [(path, hash_file(folder / path, algorithms)) for path in paths]
 
 
 def test_what_a_process_leaves_alone_is_hashed_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Files above the limit come in their places among the others."""
     monkeypatch.setattr(folder_hashing, "LIMIT", 300)
     folder = write(tmp_path / "folder", MANY)
-    assert told(folder, [*MANY]) == [(path, hash_file(folder / path)) for path in MANY]
+    assert hashes(folder, [*MANY]) == [(path, hash_file(folder / path)) for path in MANY]
 
 
 def test_a_process_that_dies_loses_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its files are hashed here."""
     monkeypatch.setattr(sys, "executable", "/bin/false")
     folder = write(tmp_path / "folder", MANY)
-    assert told(folder, [*MANY]) == [(path, hash_file(folder / path)) for path in MANY]
+    assert hashes(folder, [*MANY]) == [(path, hash_file(folder / path)) for path in MANY]
 
 
 def test_what_is_no_file_is_refused_as_ever(tmp_path: Path) -> None:
@@ -80,10 +80,10 @@ def test_what_is_no_file_is_refused_as_ever(tmp_path: Path) -> None:
     (folder / "other").symlink_to(folder / "real")
     os.mkfifo(folder / "pipe")
     wrong = ["link", "pipe", "other/file", "absent", "real"]
-    found = dict(told(folder, ["file", *wrong, "real/file"]))
-    assert all(isinstance(found[name], MalformedInput) for name in wrong)
-    assert all(name.partition("/")[0] in str(found[name]) for name in wrong)
-    assert [found["file"], found["real/file"]] == [hash_file(folder / "file"), hash_file(folder / "real/file")]
+    outcomes = dict(hashes(folder, ["file", *wrong, "real/file"]))
+    assert all(isinstance(outcomes[name], MalformedInput) for name in wrong)
+    assert all(name.partition("/")[0] in str(outcomes[name]) for name in wrong)
+    assert [outcomes["file"], outcomes["real/file"]] == [hash_file(folder / "file"), hash_file(folder / "real/file")]
 
 
 def test_progress_is_told_of_every_file(tmp_path: Path) -> None:
@@ -91,7 +91,7 @@ def test_progress_is_told_of_every_file(tmp_path: Path) -> None:
     folder, progress = write(tmp_path / "folder", MANY), Counting()
     hashed = dict(hash_folder(folder, progress=progress))
     assert (progress.files, progress.size) == (len(MANY), sum(map(len, MANY.values())))
-    assert all(isinstance(one, Hashed) for one in hashed.values())
+    assert all(isinstance(outcome, Hashed) for outcome in hashed.values())
 
 
 def test_whoever_stops_asking_waits_for_nobody(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from blake3 import blake3
 from ledger.core.encoding.digests import Algorithm
 from ledger.core.errors import Conflict, IntegrityBroken, MalformedInput
 from ledger.evidence.hashing import BOTH, NotWritten, UnreadableFile
-from tests.unit.evidence.material import BINDING, FILES, Told, as_nobody, sample, sealed, write
+from tests.unit.evidence.material import BINDING, FILES, RecordedProgress, as_nobody, sample, sealed, write
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # it asks pkg_resources for its version
@@ -70,9 +70,9 @@ def test_manifests_are_checked_by_sha256sum(tmp_path: Path) -> None:
 def test_payload_is_the_evidence(tmp_path: Path, source: Path) -> None:
     """Every file is there with its bytes and the time of its last change, and cannot be written to by chance."""
     os.utime(source / "disk.img", ns=(1, 1_234_567_890_123_456_789))
-    made = sealed(source, tmp_path / "bag")
+    sealing = sealed(source, tmp_path / "bag")
     assert payload(tmp_path / "bag") == FILES
-    assert (made.files, made.size) == (len(FILES), sum(map(len, FILES.values())))
+    assert (sealing.files, sealing.size) == (len(FILES), sum(map(len, FILES.values())))
     copy = (tmp_path / "bag/data/disk.img").stat()
     assert (copy.st_mtime_ns, copy.st_mode & 0o777) == (1_234_567_890_123_456_789, 0o444)
 
@@ -92,9 +92,9 @@ def test_bag_names_its_item(tmp_path: Path, source: Path) -> None:
 
 def test_digests_of_a_bag_are_those_of_its_tag_manifests(tmp_path: Path, source: Path) -> None:
     """Anybody can compute them with b3sum and sha256sum, and they cover every other tag file."""
-    made = sealed(source, tmp_path / "bag")
+    sealing = sealed(source, tmp_path / "bag")
     tags = {name: (tmp_path / "bag" / f"tagmanifest-{name}.txt").read_bytes() for name in BOTH}
-    assert [str(digest) for digest in made.digests] == [
+    assert [str(digest) for digest in sealing.digests] == [
         f"blake3:{blake3(tags[Algorithm.BLAKE3]).hexdigest()}",
         f"sha256:{hashlib.sha256(tags[Algorithm.SHA256]).hexdigest()}",
     ]
@@ -140,27 +140,11 @@ def test_empty_folder_is_a_bag_too(tmp_path: Path) -> None:
 
 def test_progress_knows_all_before_the_first_byte(tmp_path: Path, source: Path) -> None:
     """Files and bytes expected are those that are then done."""
-    told = Told()
-    sealed(source, tmp_path / "bag", progress=told)
-    assert told.expected == [len(FILES), sum(map(len, FILES.values()))]
-    assert told.done == len(FILES)
-    assert sum(told.sizes) == told.expected[1]
-
-
-def link_out(folder: Path) -> None:
-    (folder / "link").symlink_to("/etc/passwd")
-
-
-def link_to_folder(folder: Path) -> None:
-    (folder / "link").symlink_to("/etc", target_is_directory=True)
-
-
-def link_within(folder: Path) -> None:
-    (folder / "link").symlink_to(folder / "empty")
-
-
-def pipe(folder: Path) -> None:
-    os.mkfifo(folder / "pipe")
+    progress = RecordedProgress()
+    sealed(source, tmp_path / "bag", progress=progress)
+    assert progress.expected == [len(FILES), sum(map(len, FILES.values()))]
+    assert progress.done == len(FILES)
+    assert sum(progress.sizes) == progress.expected[1]
 
 
 def device(folder: Path) -> None:
@@ -169,62 +153,40 @@ def device(folder: Path) -> None:
     os.mknod(folder / "device", 0o600 | 0o020000, os.makedev(1, 5))
 
 
-def not_utf8(folder: Path) -> None:
-    (folder / os.fsdecode(b"\xff.txt")).write_bytes(b"x")
-
-
-def line_break(folder: Path) -> None:
-    (folder / "a\nb").write_bytes(b"x")
-
-
-def escape(folder: Path) -> None:
-    (folder / "a\x1b[2Jb").write_bytes(b"x")
-
-
-def trailing_space(folder: Path) -> None:
-    (folder / "a\u3000").write_bytes(b"x")
-
-
-def unicode_forms(folder: Path) -> None:
-    write(folder, {"caf\u00e9/x": b"1", "cafe\u0301/y": b"2"})
-
-
-def cases(folder: Path) -> None:
-    write(folder, {"README": b"1", "ReadMe": b"2"})
-
-
-def cases_far_apart(folder: Path) -> None:
-    write(folder, {"a/1": b"", "A-b": b"", "A/2": b"", "a.b": b""})
-
-
-def too_deep(folder: Path) -> None:
-    write(folder, {"d/" * 140 + "x": b""})
-
-
 @pytest.mark.parametrize(
-    ("spoil", "said"),
+    ("spoil", "message"),
     [
-        (link_out, "link is a link, a pipe or a device"),
-        (link_to_folder, "link is a link, a pipe or a device"),
-        (link_within, "link is a link, a pipe or a device"),
-        (pipe, "pipe is a link, a pipe or a device"),
+        (lambda folder: (folder / "link").symlink_to("/etc/passwd"), "link is a link, a pipe or a device"),
+        (lambda folder: (folder / "link").symlink_to("/etc", target_is_directory=True), "link is a link"),
+        (lambda folder: (folder / "link").symlink_to(folder / "empty"), "link is a link, a pipe or a device"),
+        (lambda folder: os.mkfifo(folder / "pipe"), "pipe is a link, a pipe or a device"),
         (device, "device is a link, a pipe or a device"),
-        (not_utf8, r"\\udcff\.txt is not UTF-8"),
-        (line_break, r"a\\nb holds a control character"),
-        (escape, r"a\\x1b\[2Jb holds a control character"),
-        (trailing_space, "ends with a space"),
-        (unicode_forms, r"caf\\xe9' and 'cafe\\u0301' differ"),
-        (cases, "'README' and 'ReadMe' differ"),
-        (cases_far_apart, "'A' and 'a' differ|'a' and 'A' differ"),
-        (too_deep, "lies deeper than 128 folders"),
+        (lambda folder: (folder / os.fsdecode(b"\xff.txt")).write_bytes(b"x"), r"\\udcff\.txt is not UTF-8"),
+        (lambda folder: write(folder, {"a\nb": b"x"}), r"a\\nb holds a control character"),
+        (lambda folder: write(folder, {"a\x1b[2Jb": b"x"}), r"a\\x1b\[2Jb holds a control character"),
+        (lambda folder: write(folder, {"a\u3000": b"x"}), "ends with a space"),
+        (
+            lambda folder: write(folder, {"caf\u00e9/x": b"1", "cafe\u0301/y": b"2"}),
+            r"caf\\xe9' and 'cafe\\u0301' differ",
+        ),
+        (lambda folder: write(folder, {"README": b"1", "ReadMe": b"2"}), "'README' and 'ReadMe' differ"),
+        (
+            lambda folder: write(folder, {"a/1": b"", "A-b": b"", "A/2": b"", "a.b": b""}),
+            "'A' and 'a' differ|'a' and 'A' differ",
+        ),
+        (lambda folder: write(folder, {"d/" * 140 + "x": b""}), "lies deeper than 128 folders"),
+    ],
+    ids=[
+        *("link out", "link to a folder", "link within", "pipe", "device", "not UTF-8", "line break", "escape"),
+        *("trailing space", "Unicode forms", "cases", "cases far apart", "too deep"),
     ],
 )
 def test_what_cannot_be_sealed_is_named_and_nothing_is_left(
-    tmp_path: Path, source: Path, spoil: Callable[[Path], None], said: str
+    tmp_path: Path, source: Path, spoil: Callable[[Path], None], message: str
 ) -> None:
     """Links, pipes, devices and names that do not travel are refused; neither bag nor half a bag stays."""
     spoil(source)
-    with pytest.raises(MalformedInput, match=said):
+    with pytest.raises(MalformedInput, match=message):
         sealed(source, tmp_path / "bag")
     assert [path.name for path in tmp_path.iterdir()] == ["source"]
 
@@ -243,39 +205,27 @@ def test_unreadable_file_is_named_and_nothing_is_left(tmp_path: Path) -> None:
 def test_file_that_changes_meanwhile_is_refused_and_nothing_is_left(tmp_path: Path) -> None:
     """What was hashed would be neither the old evidence nor the new."""
     source = write(tmp_path / "source", {"log": sample(9_000_000)})
-    told = Told(when_advanced=lambda: os.truncate(source / "log", 5_000_000))
+    progress = RecordedProgress(when_advanced=lambda: os.truncate(source / "log", 5_000_000))
     with pytest.raises(IntegrityBroken, match="log changed while it was read"):
-        sealed(source, tmp_path / "bag", progress=told)
+        sealed(source, tmp_path / "bag", progress=progress)
     assert [path.name for path in tmp_path.iterdir()] == ["source"]
 
 
-def test_file_swapped_for_a_link_leads_nowhere(tmp_path: Path) -> None:
-    """A link that takes a file's place after the walk is not followed."""
-    names = [f"{number:03}" for number in range(200)]  # more than are opened ahead of the first
-    source = write(tmp_path / "source", dict.fromkeys(names, b"x"))
-    (tmp_path / "secret").write_bytes(b"secret")
-
-    def swap() -> None:
-        (source / "199").unlink()
-        (source / "199").symlink_to(tmp_path / "secret")
-
-    with pytest.raises(MalformedInput, match="199 cannot be read"):
-        sealed(source, tmp_path / "bag", progress=Told(when_advanced=swap))
-    assert not (tmp_path / "bag").exists()
-
-
-def test_folder_swapped_for_a_link_leads_nowhere(tmp_path: Path) -> None:
-    """Nor is a link that takes the place of a folder above the file."""
-    files = {f"a/{number:03}": b"x" for number in range(200)} | {"b/last": b"x"}
+@pytest.mark.parametrize("swapped", ["file", "folder"])
+def test_what_is_swapped_for_a_link_leads_nowhere(tmp_path: Path, swapped: str) -> None:
+    """A link that takes the place of a file, or of a folder above it, after the walk is not followed."""
+    files = {f"a/{number:03}": b"x" for number in range(200)} | {"b/last": b"x"}  # more than are opened ahead
     source = write(tmp_path / "source", files)
-    write(tmp_path / "secrets", {"last": b"secret"})
+    secrets = write(tmp_path / "secrets", {"last": b"secret"})
+    path, target = (source / "b/last", secrets / "last") if swapped == "file" else (source / "b", secrets)
 
     def swap() -> None:
-        (source / "b").rename(tmp_path / "moved")
-        (source / "b").symlink_to(tmp_path / "secrets", target_is_directory=True)
+        path.rename(tmp_path / "moved")
+        path.symlink_to(target)
 
-    with pytest.raises(MalformedInput, match="b cannot be read"):
-        sealed(source, tmp_path / "bag", progress=Told(when_advanced=swap))
+    with pytest.raises(MalformedInput, match=f"{path.name} cannot be read"):
+        sealed(source, tmp_path / "bag", progress=RecordedProgress(when_advanced=swap))
+    assert not (tmp_path / "bag").exists()
 
 
 @pytest.mark.parametrize("taken", ["folder", "file", "link"])
@@ -290,9 +240,9 @@ def test_what_is_there_is_never_written_over(tmp_path: Path, source: Path, taken
 
 def test_place_taken_meanwhile_is_left_alone(tmp_path: Path, source: Path) -> None:
     """Who comes second at the rename is refused, and the first one's bag stays as it is."""
-    told = Told(when_advanced=lambda: write(tmp_path / "bag", {"first": b"1"}))
+    progress = RecordedProgress(when_advanced=lambda: write(tmp_path / "bag", {"first": b"1"}))
     with pytest.raises(Conflict, match="meanwhile"):
-        sealed(source, tmp_path / "bag", progress=told)
+        sealed(source, tmp_path / "bag", progress=progress)
     assert [path.name for path in (tmp_path / "bag").iterdir()] == ["first"]
 
 
@@ -316,7 +266,7 @@ def _seal_and_hang(source: Path, target: Path, ready: Any) -> None:
         ready.set()
         time.sleep(600)
 
-    sealed(source, target, progress=Told(when_advanced=hang))
+    sealed(source, target, progress=RecordedProgress(when_advanced=hang))
 
 
 def test_what_a_killed_run_left_goes_with_the_next(tmp_path: Path, source: Path) -> None:
@@ -338,8 +288,8 @@ def test_what_a_killed_run_left_goes_with_the_next(tmp_path: Path, source: Path)
 
 def test_run_that_is_under_way_is_not_swept(tmp_path: Path, source: Path) -> None:
     """Somebody else's half-made bag for the same place stays while its maker lives: who comes first has the place."""
-    told = Told(when_advanced=lambda: sealed(source / "empty", tmp_path / "bag"))
+    progress = RecordedProgress(when_advanced=lambda: sealed(source / "empty", tmp_path / "bag"))
     with pytest.raises(Conflict, match="meanwhile"):
-        sealed(source, tmp_path / "bag", progress=told)
+        sealed(source, tmp_path / "bag", progress=progress)
     assert payload(tmp_path / "bag") == {"empty": b""}
     assert {path.name for path in tmp_path.iterdir()} == {"source", "bag"}

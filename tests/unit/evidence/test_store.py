@@ -14,7 +14,7 @@ from ledger.core.encoding.digests import Algorithm
 from ledger.core.errors import IntegrityBroken, MalformedInput
 from ledger.evidence.hashing import NotWritten, hash_file
 from ledger.evidence.store import EvidenceStore
-from tests.unit.evidence.material import Told, sample, write
+from tests.unit.evidence.material import RecordedProgress, sample, write
 
 
 @pytest.fixture
@@ -73,7 +73,9 @@ def test_other_bytes_under_a_digest_are_not_taken_for_the_file(tmp_path: Path, f
 def test_file_that_changes_meanwhile_is_not_kept(tmp_path: Path, file: Path) -> None:
     """Neither under a digest nor half."""
     with pytest.raises(IntegrityBroken, match="changed"):
-        EvidenceStore(tmp_path / "store").put(file, progress=Told(when_advanced=lambda: os.truncate(file, 1)))
+        EvidenceStore(tmp_path / "store").put(
+            file, progress=RecordedProgress(when_advanced=lambda: os.truncate(file, 1))
+        )
     assert kept(tmp_path / "store") == set()
 
 

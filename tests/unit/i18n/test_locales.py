@@ -42,7 +42,7 @@ from ledger.supervision.library.publishing import STEPS as MODEL_STEPS
 from ledger.timeline.case_history import NOTE_KINDS
 from ledger.timeline.sentences import CLAUSES, TEMPLATES
 from scripts import texts
-from tests.unit.interchange.paper_words import paper_words
+from tests.unit.interchange.printing import paper_words
 from tests.unit.supervision.test_public_library import public_words
 
 VOCABULARIES: dict[str, tuple[str, ...]] = {

@@ -37,16 +37,16 @@ def workbook(folder: Path, rows: Iterable[Sequence[Any]], *, name: str = "file.x
 
 def with_part(path: Path, part: str, data: bytes | Iterable[bytes]) -> Path:
     """The workbook at ``path`` with a part of other bytes, which are compressed as they come."""
-    made = path.with_name(f"forged-{path.name}")
+    forged = path.with_name(f"forged-{path.name}")
     chunks = [data] if isinstance(data, bytes) else data
-    with zipfile.ZipFile(path) as old, zipfile.ZipFile(made, "w", zipfile.ZIP_DEFLATED) as new:
+    with zipfile.ZipFile(path) as old, zipfile.ZipFile(forged, "w", zipfile.ZIP_DEFLATED) as new:
         for info in old.infolist():
             if info.filename != part:
                 new.writestr(info, old.read(info))
         with new.open(part, "w", force_zip64=True) as stream:
             for chunk in chunks:
                 stream.write(chunk)
-    return made
+    return forged
 
 
 def sheet_xml(rows: str) -> bytes:

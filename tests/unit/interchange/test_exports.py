@@ -58,9 +58,9 @@ def dealt(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
         case.register("image", kind="electronic_data", parent_items=("phone",)).register("coins", quantity=10)
         case.register("note", authority=TRICK, sections=SECRET)
         case.offer("phone", "coins", "image", to=PROCURATORATE, persons=("li",), occurred_at=instant(START + 3600))
-        found = (got("phone", digests=("blake3:" + "5a" * 32,)), got("coins", "mismatch", quantity=pieces(9)))
+        received = (got("phone", digests=("blake3:" + "5a" * 32,)), got("coins", "mismatch", quantity=pieces(9)))
         times = {"received_at": instant(START + 7200), "occurred_at": instant(START + 7800)}
-        case.accept(received=found, not_accepted=(kept("image"),), **times)
+        case.accept(received=received, not_accepted=(kept("image"),), **times)
         case.say(CaseSplit, new_case_id="case-3", ground="apart", item_ids=("phone",), occurred_at=times["occurred_at"])
         served.record(case)
         served.record(Case("case-2", start=START + 600).open(case_number="2026-0418").register("knife"))
@@ -147,23 +147,23 @@ def test_pm4py_reads_the_log(dealt: Served, readers: Path, tmp_path: Path) -> No
 def test_a_log_names_nothing_that_is_not_in_it(dealt: Served) -> None:
     """Every relation is to an object of the file, every attribute is declared for its type."""
     log = ocel.decode(export(dealt, "ocel").content)
-    objects = {one.id for one in log.objects}
+    objects = {each.id for each in log.objects}
     assert len(objects) == len(log.objects)
-    related = [relation.objectId for one in (*log.events, *log.objects) for relation in one.relationships]
+    related = [relation.objectId for each in (*log.events, *log.objects) for relation in each.relationships]
     assert set(related) <= objects
     for declared, ones in ((log.eventTypes, log.events), (log.objectTypes, log.objects)):
-        known = {kind.name: {attribute.name for attribute in kind.attributes} for kind in declared}
-        for one in ones:
-            assert {attribute.name for attribute in one.attributes} <= known[one.type]
-    assert all(attribute.time for one in log.objects for attribute in one.attributes)
+        declared_names = {kind.name: {attribute.name for attribute in kind.attributes} for kind in declared}
+        for each in ones:
+            assert {attribute.name for attribute in each.attributes} <= declared_names[each.type]
+    assert all(attribute.time for each in log.objects for attribute in each.attributes)
 
 
 def test_logs_that_are_merged_have_what_they_share_once(dealt: Served) -> None:
     """An agency of two cases is one object; a log merged with itself is larger by its events only."""
-    one = ocel.decode(export(dealt, "ocel").content)
-    twice = ocel.merged([one, one])
-    assert twice.objects == one.objects
-    assert len(twice.events) == 2 * len(one.events)
+    each = ocel.decode(export(dealt, "ocel").content)
+    twice = ocel.merged([each, each])
+    assert twice.objects == each.objects
+    assert len(twice.events) == 2 * len(each.events)
     assert ocel.merged([]).objects == ()
 
 
@@ -196,11 +196,13 @@ def test_the_graph_has_exhibits_actions_hashes_and_authority(dealt: Served) -> N
         dealt.get("/api/v1/cases/case-1/timeline", clerk(POLICE)).json()["events"]
     )
     records = by_type["case-investigation:ProvenanceRecord"]
-    assert [one.get("case-investigation:exhibitNumber") for one in records].count("E-1") == 2
-    assert {one["uco-types:hashMethod"] for one in by_type["uco-types:Hash"]} == {"SHA256"}
-    papers = {one["case-investigation:authorizationIdentifier"] for one in by_type["case-investigation:Authorization"]}
+    assert [each.get("case-investigation:exhibitNumber") for each in records].count("E-1") == 2
+    assert {each["uco-types:hashMethod"] for each in by_type["uco-types:Hash"]} == {"SHA256"}
+    papers = {
+        each["case-investigation:authorizationIdentifier"] for each in by_type["case-investigation:Authorization"]
+    }
     assert papers == {"W-2026-7", "7"}
-    assert {one["uco-core:name"] for one in by_type["uco-identity:Organization"]} == {POLICE, PROCURATORATE}
+    assert {each["uco-core:name"] for each in by_type["uco-identity:Organization"]} == {POLICE, PROCURATORATE}
     assert answer.content == export(dealt, "case-uco").content
 
 
@@ -212,11 +214,11 @@ def test_an_export_is_a_read_and_has_no_more_than_its_reader_may_see(dealt: Serv
     """Recorded, refused to strangers, without confidential sections and without the second case."""
     path = "/api/v1/cases/case-1/export"
     before = dealt.parts.access.head().count
-    told = dealt.get(path, auditor(PROCURATORATE), format=file_format)
-    assert told.status_code == 200
+    answer = dealt.get(path, auditor(PROCURATORATE), format=file_format)
+    assert answer.status_code == 200
     assert dealt.parts.access.head().count == before + 1
-    assert "nobody else may read this" not in told.text
-    assert "knife" not in told.text
+    assert "nobody else may read this" not in answer.text
+    assert "knife" not in answer.text
     for stranger in (clerk(LAB), auditor(COURT)):
         problem(dealt.get(path, stranger, format=file_format), 404, "not_found", "case_id")
     assert dealt.get(path, format=file_format).status_code == 401

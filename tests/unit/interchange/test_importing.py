@@ -42,12 +42,13 @@ class Local:
 
     def look_up(self, source_system: str, plans: Sequence[Plan]) -> Sequence[LookedUpRow]:
         with self.ledger.database.read() as connection:
-            known = imports.of_keys(connection, POLICE, source_system, [plan.source_key for plan in plans])
+            earlier = imports.of_keys(connection, POLICE, source_system, [plan.source_key for plan in plans])
             heads = imports.own_heads(connection, POLICE, [plan.case_id for plan in plans])
-        return [self._found(plan, heads.get(plan.case_id), known) for plan in plans]
+        return [self._found(plan, heads.get(plan.case_id), earlier) for plan in plans]
 
-    def _found(self, plan: Plan, head: StreamHead | None, known: list[imports.CaseImport]) -> LookedUpRow:
-        own = tuple(EarlierImport(one.case_id, one.row_digest) for one in known if one.source_key == plan.source_key)
+    def _found(self, plan: Plan, head: StreamHead | None, earlier: list[imports.CaseImport]) -> LookedUpRow:
+        of_key = [of for of in earlier if of.source_key == plan.source_key]
+        own = tuple(EarlierImport(of.case_id, of.row_digest) for of in of_key)
         place = (head.sequence + 1, head.digest) if head else (None, None)
         return LookedUpRow(plan.source_key, plan.case_id, *place, own)
 
@@ -58,7 +59,7 @@ class Local:
 
     def submit(self, submissions: Sequence[bytes]) -> Sequence[TallystickError | None]:
         self.requests += 1
-        return [self._submitted(one) for one in submissions]
+        return [self._submitted(submission) for submission in submissions]
 
     def _submitted(self, submission: bytes) -> TallystickError | None:
         try:
@@ -79,10 +80,10 @@ class Faulty(Local):
     def submit(self, submissions: Sequence[bytes]) -> Sequence[TallystickError | None]:
         self.requests += 1
         if self.requests > self._times:
-            return [self._submitted(one) for one in submissions]
-        for place, one in enumerate(submissions):
+            return [self._submitted(submission) for submission in submissions]
+        for place, submission in enumerate(submissions):
             if self._recorded(place):
-                self._submitted(one)
+                self._submitted(submission)
         return [Unavailable("busy", code="service_busy")] * len(submissions)
 
 
@@ -95,20 +96,20 @@ class Rival(Local):
         self._times = times
 
     def events(self, case_id: str) -> Sequence[CaseEvent]:
-        seen = super().events(case_id)
+        events = super().events(case_id)
         if self._times:
             self._times -= 1
-            place = StreamPosition(Stream(kind="case", id=case_id), len(seen), seen[-1].payload_digest)
+            place = StreamPosition(Stream(kind="case", id=case_id), len(events), events[-1].payload_digest)
             chain = self._pen.sign([UnsignedEvent(CaseStageEntered(stage="arrest_review"))], place)
             assert self._submitted(chain.events[0].submission) is None
-        return seen
+        return events
 
 
 @pytest.fixture
 def ledger(tmp_path: Path) -> Iterator[Ledger]:
     """A ledger that knows the police's clerk; its clock is that of this machine, as the clerk's is."""
-    with open_ledger(sqlite_url(tmp_path), clock=Clock(int(time.time() * 1000))) as made:
-        yield made.found(clerk(POLICE))
+    with open_ledger(sqlite_url(tmp_path), clock=Clock(int(time.time() * 1000))) as opened:
+        yield opened.found(clerk(POLICE))
 
 
 def pen() -> ImportSigner:
@@ -196,7 +197,7 @@ def test_what_the_ledger_refuses_is_told_at_its_column(tmp_path: Path, ledger: L
         """Shows the case without its item, as if it had never been registered."""
 
         def events(self, case_id: str) -> Sequence[CaseEvent]:
-            return [one for one in super().events(case_id) if one.payload.event_type != "item.registered"]
+            return [event for event in super().events(case_id) if event.payload.event_type != "item.registered"]
 
     (result,) = run(tmp_path, Elsewhere(ledger), FULL.replace("a phone", "phones"))
     assert result.case_id == case_id

@@ -27,7 +27,7 @@ MEASURE = '[[measures]]\nmeasure = { value = "arrest" }\nstarted_at = "from"\ngr
 
 
 @pytest.mark.parametrize(
-    ("text", "field", "said", "hint"),
+    ("text", "field", "message", "hint"),
     [
         ("name = ", "m.toml", "not TOML", None),
         (SMALL.replace("case_type", "case_typ"), "m.toml: case", "unknown field `case_typ`", "case_type"),
@@ -62,12 +62,12 @@ MEASURE = '[[measures]]\nmeasure = { value = "arrest" }\nstarted_at = "from"\ngr
         (SMALL + PERSON + '[persons.detail]\nx = "y"', "m.toml: persons[0]", "unknown field `detail`", "details"),
     ],
 )
-def test_a_mapping_that_is_wrong_is_told_at_its_key(text: str, field: str, said: str, hint: str | None) -> None:
+def test_a_mapping_that_is_wrong_is_told_at_its_key(text: str, field: str, message: str, hint: str | None) -> None:
     """With the file, the path in it, what was expected, and the nearest word that there is."""
     with pytest.raises(MalformedInput) as refusal:
         parse_mapping(text.encode(), "m.toml")
     assert refusal.value.field == field
-    assert said in refusal.value.message
+    assert message in refusal.value.message
     assert hint is None or hint in str(refusal.value.hint)
 
 

@@ -50,9 +50,9 @@ def made_case() -> Case:
     case.register("phone", exhibit_number="E-1", seal_number="S-42", seizure=SEIZED).register("coins", quantity=10)
     case.register("image", kind="electronic_data", seizure=SEIZED)
     case.offer("phone", "coins", "image", to=PROCURATORATE, persons=("li", "wang"))
-    found = (got("coins", "mismatch", quantity=pieces(9), remark="one is missing"),)
+    received = (got("coins", "mismatch", quantity=pieces(9), remark="one is missing"),)
     left = (kept("image", "digest_mismatch"),)
-    return case.accept(received=found, not_accepted=left, absent_person_ids=(person_id("wang"),))
+    return case.accept(received=received, not_accepted=left, absent_person_ids=(person_id("wang"),))
 
 
 def other_case() -> Case:
@@ -103,8 +103,8 @@ def test_a_transfer_list_names_every_item_with_what_the_sender_states(dealt: Ser
     """Case, parties, purpose, each line, integrity check values in one piece, and the event's own digest."""
     text = printed(dealt, "handover.offered", lang="zh-CN")
     offered = event_of("handover.offered")
-    for said in ("移送清单", "东公〔2026〕0417号", "移送审查起诉", "the phone", "E-1", "S-42", "10 件", "电子数据"):
-        assert said in text, said
+    for words in ("移送清单", "东公〔2026〕0417号", "移送审查起诉", "the phone", "E-1", "S-42", "10 件", "电子数据"):
+        assert words in text, words
     image = made_case().state.items["image"]
     for exact in (*image.digests, offered.digest, offered.envelope.event_id, offered.envelope.key_id):
         assert exact in text, exact
@@ -113,8 +113,8 @@ def test_a_transfer_list_names_every_item_with_what_the_sender_states(dealt: Ser
 def test_an_acceptance_receipt_tells_what_was_found_beside_what_was_listed(dealt: Served) -> None:
     """Item by item, with the discrepancies that it opened and who was not there."""
     text = printed(dealt, "handover.accepted", lang="en")
-    for said in ("Acceptance receipt", "10 piece", "9 piece", "one is missing", "not accepted", "digest mismatch"):
-        assert said in text, said
+    for words in ("Acceptance receipt", "10 piece", "9 piece", "one is missing", "not accepted", "digest mismatch"):
+        assert words in text, words
     assert "Discrepancies" in text
     assert "not present" in text
 
@@ -171,10 +171,10 @@ def test_a_paper_is_a_read_and_nobody_elses(dealt: Served) -> None:
 
 def test_what_prints_as_nothing_says_what_prints(dealt: Served) -> None:
     """An event without a form, and one of another document; the hint names what there is."""
-    told = problem(ask(dealt, "person.named"), 404, "no_paper", "event_id")
-    assert "handover.offered" in told["hint"]
-    told = problem(ask(dealt, "handover.offered", document="seizure_list"), 404, "no_paper", "document")
-    assert told["hint"] == "It prints as transfer_list."
+    answer = problem(ask(dealt, "person.named"), 404, "no_paper", "event_id")
+    assert "handover.offered" in answer["hint"]
+    answer = problem(ask(dealt, "handover.offered", document="seizure_list"), 404, "no_paper", "document")
+    assert answer["hint"] == "It prints as transfer_list."
     problem(ask(dealt, "handover.offered", document="diploma"), 400, "malformed_input", "document")
 
 

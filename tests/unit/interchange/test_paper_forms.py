@@ -35,8 +35,8 @@ def offer() -> Case:
 
 
 def accepted() -> Case:
-    found = (got("phone", seal_number="S-42", seal_state="broken", digests=("sha256:" + "5a" * 32,)),)
-    return offer().accept(received=found, not_accepted=(kept("vol", "binding_defective"),))
+    received = (got("phone", seal_number="S-42", seal_state="broken", digests=("sha256:" + "5a" * 32,)),)
+    return offer().accept(received=received, not_accepted=(kept("vol", "binding_defective"),))
 
 
 def seizure() -> Case:
@@ -124,8 +124,8 @@ def test_a_form_prints_what_it_is_for(form: PaperForm) -> None:
     key = form.event_type, form.document
     case = MADE[key]()
     text = "".join(text_of(typeset(sheet_of(case, kind=form.document))).split())
-    for said in TOLD[key]:
-        assert said in text, said
+    for words in TOLD[key]:
+        assert words in text, words
     assert "盖章处" in text
     assert "None" not in text
     for language in ("en", "both"):
@@ -152,8 +152,8 @@ def test_a_proposal_says_what_it_proposes_with_ground_and_recipient() -> None:
     case = Case().open().register("coat", "hat", kind="property")
     given = {"item_ids": ("coat", "hat"), "disposal": "sold_early", "ground": "易腐烂变质"}
     text = text_of(typeset(sheet_of(case.say(ItemDisposalProposed, **given))))
-    for said in ("the coat", "the hat", "先行变卖", "易腐烂变质"):
-        assert said in text, said
+    for words in ("the coat", "the hat", "先行变卖", "易腐烂变质"):
+        assert words in text, words
 
 
 # -- what is confidential ----------------------------------------------------------------------------------------------
@@ -168,8 +168,8 @@ def confidential() -> Case:
 
 def blocks_of(**sections: object) -> str:
     sheet = sheet_of(confidential(), **sections)  # type: ignore[arg-type]
-    told = [b for b in sheet.blocks if isinstance(b, FactsBlock | ProseBlock)]
-    return str(told)
+    blocks = [b for b in sheet.blocks if isinstance(b, FactsBlock | ProseBlock)]
+    return str(blocks)
 
 
 def test_confidential_sections_are_printed_for_readers_of_them_alone() -> None:

@@ -70,7 +70,7 @@ class Tried:
 
     @property
     def faults(self) -> list[tuple[int, str | None, str]]:
-        return [(one.row, one.column, one.reason) for one in self.outcomes if isinstance(one, RowFault)]
+        return [(each.row, each.column, each.reason) for each in self.outcomes if isinstance(each, RowFault)]
 
 
 def tried(
@@ -148,9 +148,9 @@ def test_parts_that_the_row_does_not_have_are_left_out(tmp_path: Path) -> None:
 )
 def test_a_fault_names_column_and_reason(tmp_path: Path, row: str, column: str | None, reason: str) -> None:
     """In the words of whoever has to mend the file."""
-    ((number, found, told),) = tried(tmp_path, row).faults
-    assert (number, found) == (2, column)
-    assert reason in told
+    ((number, named, message),) = tried(tmp_path, row).faults
+    assert (number, named) == (2, column)
+    assert reason in message
 
 
 def test_a_key_that_stands_twice_is_refused_in_every_row(tmp_path: Path) -> None:
@@ -193,10 +193,10 @@ def bodies(plan: Plan) -> dict[str, Any]:
 def test_the_police_sample_comes_to_what_its_cells_say() -> None:
     """Chinese moments, a seizure by two officers, cash in fen, an identity number kept from a spreadsheet by a tab."""
     first, second, *_ = sample("police-case", "csv")
-    said = bodies(first)
+    content = bodies(first)
     assert first.events[0].occurred_at == "2026-02-28T16:00:00Z"
-    assert said["measure"].started_at == "2026-03-02T01:30:00Z"
-    assert said["item"].money == Money(fen=120050, currency="CNY")
+    assert content["measure"].started_at == "2026-03-02T01:30:00Z"
+    assert content["item"].money == Money(fen=120050, currency="CNY")
     phone = next(event.body for event in first.events if event.key[0] == "item")
     assert phone.seizure.officers == ("012345", "012346")  # type: ignore[attr-defined]
     assert first.events[1].section == (
@@ -209,11 +209,11 @@ def test_the_police_sample_comes_to_what_its_cells_say() -> None:
 def test_the_card_sample_comes_to_what_its_cells_say() -> None:
     """Days of a workbook, a dossier of volumes and pages, a decision with its service."""
     first, *_ = sample("procuratorate-card", "xlsx")
-    said = bodies(first)
-    assert said["case"].stage == "arrest_review"
-    assert said["item"].dossier == Dossier(volumes=2, pages=184)
-    assert (said["decision"].kind, said["decision"].served_at) == ("arrest_approved", "2026-03-15T08:00:00Z")
-    assert said["decision"].person_ids == (said["person"].person_id,)
+    content = bodies(first)
+    assert content["case"].stage == "arrest_review"
+    assert content["item"].dossier == Dossier(volumes=2, pages=184)
+    assert (content["decision"].kind, content["decision"].served_at) == ("arrest_approved", "2026-03-15T08:00:00Z")
+    assert content["decision"].person_ids == (content["person"].person_id,)
 
 
 def test_the_samples_of_police_and_court_speak_of_one_person() -> None:
@@ -237,14 +237,14 @@ class Recording:
         origin = ImportRecorded(
             source_system="cases", source_key=plan.source_key, file_digest="sha256:" + "00" * 32, row=2
         )
-        made = list(missing_events(plan, recorded_fields(self.seen, POLICE), origin))
-        for step in made:
+        missing = list(missing_events(plan, recorded_fields(self.seen, POLICE), origin))
+        for step in missing:
             fields: dict[str, Any] = {"occurred_at": step.occurred_at} if step.occurred_at else {}
             self._case.act(step.body, clerk(POLICE), **fields)
             event = self._case.last
             sections = {step.section[0]: step.section[1]} if step.section else {}
             self.seen.append(CaseEvent(event.payload, event.envelope.payload_digest, dict(sections)))
-        return [step.body for step in made[:-1]]
+        return [step.body for step in missing[:-1]]
 
 
 @pytest.fixture
@@ -265,7 +265,7 @@ def test_each_changed_field_is_named_once(tmp_path: Path, recording: Recording) 
     recording.add(plan_of(tmp_path, FULL))
     (corrected,) = recording.add(plan_of(tmp_path, FULL.replace(",2,部", ",3,部").replace("a phone", "two phones")))
     assert isinstance(corrected, RecordCorrected)
-    assert [(one.field, one.recorded, one.correct) for one in corrected.corrections] == [
+    assert [(each.field, each.recorded, each.correct) for each in corrected.corrections] == [
         ("description", "a phone", "two phones"),
         ("quantity.value", "2", "3"),
     ]
@@ -284,10 +284,10 @@ def test_long_texts_are_compared_by_their_digest(tmp_path: Path, recording: Reco
     long = "x" * 300
     recording.add(plan_of(tmp_path, FULL.replace("caught", long)))
     (corrected,) = recording.add(plan_of(tmp_path, FULL.replace("caught", long + "y")))
-    (one,) = corrected.corrections
-    assert one.field == "ground"
-    assert one.recorded != one.correct
-    assert max(len(one.recorded), len(one.correct)) <= 200
+    (each,) = corrected.corrections
+    assert each.field == "ground"
+    assert each.recorded != each.correct
+    assert max(len(each.recorded), len(each.correct)) <= 200
     assert recording.add(plan_of(tmp_path, FULL.replace("caught", long + "y"))) == []
 
 
@@ -295,7 +295,7 @@ def test_a_changed_section_is_corrected_without_being_told(tmp_path: Path, recor
     """The payload says that it changed, the section of the correction how."""
     recording.add(plan_of(tmp_path, FULL))
     (corrected,) = recording.add(plan_of(tmp_path, FULL.replace("Zhang", "Wang")))
-    assert [one.field for one in corrected.corrections] == ["confidential.person:1"]
+    assert [each.field for each in corrected.corrections] == ["confidential.person:1"]
     assert "Wang" not in str(corrected)
     assert recording.seen[-2].sections == {"person:1": {"name": "Wang"}}
     assert recording.add(plan_of(tmp_path, FULL.replace("Zhang", "Wang"))) == []
@@ -306,7 +306,7 @@ def test_a_section_that_was_erased_or_is_not_shown_is_left_alone(tmp_path: Path,
     recording.add(plan_of(tmp_path, FULL))
     changed = plan_of(tmp_path, FULL.replace("Zhang", "Wang"))
     for sections in ({"person:1": None, "narrative": None}, None):
-        recording.seen = [CaseEvent(one.payload, one.payload_digest, sections) for one in recording.seen]
+        recording.seen = [CaseEvent(each.payload, each.payload_digest, sections) for each in recording.seen]
         assert list(recording.add(changed)) == []
 
 

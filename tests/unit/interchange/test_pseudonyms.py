@@ -15,19 +15,21 @@ from ledger.interchange.imports.source_file import Layout, SourceFile
 KEY = IdentityKey("police-east", bytes(32))
 
 
-def made(folder: Path, text: str, *identity: str) -> tuple[Pseudonymised, list[list[str]]]:
+def pseudonymised(folder: Path, text: str, *identity: str) -> tuple[Pseudonymised, list[list[str]]]:
     """What is counted, and the rows of the file that is written."""
     (folder / "list.csv").write_text(text, encoding="utf-8")
     with SourceFile(folder / "list.csv", Layout("csv")) as source:
-        told = pseudonymise(source, identity, KEY, folder / "out.csv")
+        counts = pseudonymise(source, identity, KEY, folder / "out.csv")
     with (folder / "out.csv").open(encoding="utf-8", newline="") as file:
-        return told, list(csv.reader(file))
+        return counts, list(csv.reader(file))
 
 
 def test_numbers_become_the_ids_that_an_import_gives(tmp_path: Path) -> None:
     """As the mapping's identity reads them: without spaces around them; what else is in the row stays as it is."""
-    told, rows = made(tmp_path, '号码,name,发放日期\n 3101 ,Li,2026-03-01\n3102,"Wang, the elder",\n', "号码")
-    assert told == Pseudonymised(2, 0)
+    counts, rows = pseudonymised(
+        tmp_path, '号码,name,发放日期\n 3101 ,Li,2026-03-01\n3102,"Wang, the elder",\n', "号码"
+    )
+    assert counts == Pseudonymised(2, 0)
     assert rows == [
         ["person_id", "name", "发放日期"],
         [KEY.person_id("3101"), "Li", "2026-03-01"],
@@ -37,14 +39,14 @@ def test_numbers_become_the_ids_that_an_import_gives(tmp_path: Path) -> None:
 
 def test_several_columns_are_one_identity_in_their_order(tmp_path: Path) -> None:
     """As in a mapping with two columns; neither of them is left."""
-    _, rows = made(tmp_path, "kind,paid,number\npassport,1,77\n", "number", "kind")
+    _, rows = pseudonymised(tmp_path, "kind,paid,number\npassport,1,77\n", "number", "kind")
     assert rows == [["person_id", "paid"], [KEY.person_id("77", "passport"), "1"]]
 
 
 def test_who_has_no_number_is_left_out_and_counted(tmp_path: Path) -> None:
     """A blank is not one person."""
-    told, rows = made(tmp_path, "number,paid\n,1\n77,2\n", "number")
-    assert (told, len(rows)) == (Pseudonymised(1, 1), 2)
+    counts, rows = pseudonymised(tmp_path, "number,paid\n,1\n77,2\n", "number")
+    assert (counts, len(rows)) == (Pseudonymised(1, 1), 2)
 
 
 @pytest.mark.parametrize(
@@ -59,7 +61,7 @@ def test_what_the_file_has_not_or_has_already_is_refused(
 ) -> None:
     """A column that is not there, with those that are; a column that the new one would double. Nothing is written."""
     with pytest.raises(MalformedInput) as refused:
-        made(tmp_path, text, identity)
+        pseudonymised(tmp_path, text, identity)
     assert refused.value.field == field
     assert word in (refused.value.hint or "")
     assert not (tmp_path / "out.csv").exists()
@@ -69,11 +71,11 @@ def test_no_file_is_overwritten(tmp_path: Path) -> None:
     """The list of another day keeps its bytes."""
     (tmp_path / "out.csv").write_text("kept")
     with pytest.raises(SecretRefused):
-        made(tmp_path, "number\n1\n", "number")
+        pseudonymised(tmp_path, "number\n1\n", "number")
     assert (tmp_path / "out.csv").read_text() == "kept"
 
 
 def test_a_row_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     """By its number in the file."""
     with pytest.raises(MalformedInput, match="row 3"):
-        made(tmp_path, "number,paid\n1,2\n3,4,5\n", "number")
+        pseudonymised(tmp_path, "number,paid\n1,2\n3,4,5\n", "number")

@@ -39,7 +39,7 @@ NASTY = {
 
 def sheet(*texts: str, layout: str = "form") -> Sheet:
     """A paper with these texts in every kind of place."""
-    said = tuple((text,) for text in texts)
+    lines = tuple((text,) for text in texts)
     return Sheet(
         layout=layout,  # type: ignore[arg-type]
         languages=("zh-CN", "en"),
@@ -50,9 +50,9 @@ def sheet(*texts: str, layout: str = "form") -> Sheet:
         link="https://ledger.test/verify#of=1",
         link_text=("扫码核验",),
         blocks=(
-            FactsBlock(("标题",), tuple(LabelledValue(one[:1], one) for one in said)),
-            TableBlock((), (("甲",), ("乙",)), (1, 3), tuple(((one,), (one, ("x",))) for one in said)),
-            ProseBlock(("叙述",), said),
+            FactsBlock(("标题",), tuple(LabelledValue(line[:1], line) for line in lines)),
+            TableBlock((), (("甲",), ("乙",)), (1, 3), tuple(((line,), (line, ("x",))) for line in lines)),
+            ProseBlock(("叙述",), lines),
             StampsBlock(
                 (Stamp((texts[0][:200].replace("\n", " "),), ("章",), (("日期",),)),) * 2
             ),  # names have one line
@@ -120,9 +120,9 @@ def test_the_same_sheet_gives_the_same_bytes_in_another_process() -> None:
 
 def test_pages_can_be_looked_at() -> None:
     """Each as a picture."""
-    made = pictures(sheet("涉案" * 2000), dots_per_inch=40)
-    assert len(made) > 1
-    assert all(page.startswith(b"\x89PNG") for page in made)
+    pages = pictures(sheet("涉案" * 2000), dots_per_inch=40)
+    assert len(pages) > 1
+    assert all(page.startswith(b"\x89PNG") for page in pages)
 
 
 def test_a_machine_without_the_fonts_says_what_mends_it() -> None:

@@ -108,11 +108,11 @@ def test_what_is_no_amount_is_refused(cell: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("cell", "said"), [("2.50", "2.5"), (3.0, "3"), ("1,000", "1000"), ("0.00", "0"), ("１２", "12")]
+    ("cell", "expected"), [("2.50", "2.5"), (3.0, "3"), ("1,000", "1000"), ("0.00", "0"), ("１２", "12")]
 )
-def test_numbers_are_spelled_in_one_way(cell: Any, said: str) -> None:
+def test_numbers_are_spelled_in_one_way(cell: Any, expected: str) -> None:
     """However the source writes them."""
-    assert decimal(cell) == said
+    assert decimal(cell) == expected
 
 
 @pytest.mark.parametrize("cell", ["NaN", "1e999999999", "-1", "two", "Infinity"])
@@ -130,7 +130,7 @@ def test_a_count_is_whole() -> None:
 
 
 @pytest.mark.parametrize(
-    ("cell", "said"),
+    ("cell", "expected"),
     [
         ("\t31010119900307001X", "31010119900307001X"),
         ('="00123"', "00123"),
@@ -142,9 +142,9 @@ def test_a_count_is_whole() -> None:
         (NOON, "2026-03-01 12:00:00"),
     ],
 )
-def test_text_is_what_people_read(cell: Any, said: str) -> None:
+def test_text_is_what_people_read(cell: Any, expected: str) -> None:
     """Without what keeps a spreadsheet from rounding, without blanks around it, in normal form C."""
-    assert text(cell) == said
+    assert text(cell) == expected
 
 
 @pytest.mark.parametrize("cell", ["a\x00b", "a\u202eb", "a\x07", "\ud800", "a\u200fb"])

@@ -57,8 +57,8 @@ def test_bars_tell_who_held_what(ledger: Ledger) -> None:
 def test_arrows_marks_and_stretches_tell_what_went_wrong(ledger: Ledger) -> None:
     """What was refused, what differed and was late, and the day in which nobody had what was under way."""
     whole = pictured(ledger, eventful())
-    assert [(one.to_agency, one.status) for one in whole.arrows] == [(PROCURATORATE, "accepted"), (LAB, "refused")]
-    assert [(one.kind, one.agency, one.until - one.since) for one in whole.stretches] == [
+    assert [(each.to_agency, each.status) for each in whole.arrows] == [(PROCURATORATE, "accepted"), (LAB, "refused")]
+    assert [(each.kind, each.agency, each.until - each.since) for each in whole.stretches] == [
         ("gap", PROCURATORATE, 22 * HOUR)
     ]
     kinds = {mark.event_type: mark.kinds for mark in whole.marks}
@@ -73,8 +73,8 @@ def test_lineage_tells_what_came_of_what(ledger: Ledger) -> None:
     case = kindred()
     ledger.post_all(case.events)
     with ledger.database.read() as connection:
-        found = lineage(Histories(ledger.validator.states).of(connection, "case-3"))
-    assert {(one.parent, one.child, one.relation) for one in found.descents} == {
+        family = lineage(Histories(ledger.validator.states).of(connection, "case-3"))
+    assert {(each.parent, each.child, each.relation) for each in family.descents} == {
         ("cash", "cash-1", "split"),
         ("cash", "cash-2", "split"),
         ("cash-1", "cash-3", "split"),
@@ -84,10 +84,10 @@ def test_lineage_tells_what_came_of_what(ledger: Ledger) -> None:
         ("handset", "card", "taken_from"),
         ("car", "price", "proceeds"),
     }
-    assert [(one.item_id, one.by_agency, one.to_agency, one.returned_at) for one in found.loans] == [
+    assert [(each.item_id, each.by_agency, each.to_agency, each.returned_at) for each in family.loans] == [
         ("knife", POLICE, LAB, None)
     ]
-    assert found.alone == ("knife",)
+    assert family.alone == ("knife",)
 
 
 def test_a_kept_walk_goes_on_where_it_was(ledger: Ledger) -> None:
@@ -118,13 +118,13 @@ def test_a_walk_and_a_state_are_folded_once(ledger: Ledger) -> None:
         state = histories.state(connection, "case-3")
         assert state is histories.of(connection, "case-3")[-1].after
         assert state is cold.of_case("case-3")
-        known = ledger.validator.states.of_case("case-3")
-        assert Histories(ledger.validator.states).state(connection, "case-3") is known
-        assert state == known
+        state_in_memory = ledger.validator.states.of_case("case-3")
+        assert Histories(ledger.validator.states).state(connection, "case-3") is state_in_memory
+        assert state == state_in_memory
 
 
 def assert_same(connection: Connection, ledger: Ledger, histories: Histories) -> None:
     fresh = list(read_history(connection, ledger.validator.states, "case-3"))
     kept = histories.of(connection, "case-3")
-    assert [(one.entry, one.after) for one in kept] == [(one.entry, one.after) for one in fresh]
+    assert [(each.entry, each.after) for each in kept] == [(each.entry, each.after) for each in fresh]
     assert fresh

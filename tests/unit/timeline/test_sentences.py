@@ -39,7 +39,9 @@ NAMES = {POLICE: "Eastern Police", PROCURATORATE: "东区检察院"}
 
 def last_sentence(case: Case, language: str = "en") -> str:
     step = list(walked(case))[-1]
-    return Narrator(Labels(language), lambda one: NAMES.get(one, one)).tell(step.before, step.payload, step.after)
+    return Narrator(Labels(language), lambda agency: NAMES.get(agency, agency)).tell(
+        step.before, step.payload, step.after
+    )
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -50,14 +52,14 @@ def test_every_event_type_has_a_sentence_in_both_languages(event_type: str, lang
     kind = EVENT_TYPES[event_type]
     writer = Writer(kind.streams[0], "stream-1")
     event = writer.draft(sample_body(event_type, full=full), clerk(POLICE))
-    told = Narrator(Labels(language)).tell(None, event.payload, None)
-    assert told.endswith("." if language == "en" else "。")
-    assert not re.search(r"[{}<>]|None|Struct|'", told), told
-    assert len(told.strip(".。")) > 8
+    sentence = Narrator(Labels(language)).tell(None, event.payload, None)
+    assert sentence.endswith("." if language == "en" else "。")
+    assert not re.search(r"[{}<>]|None|Struct|'", sentence), sentence
+    assert len(sentence.strip(".。")) > 8
     if kind.streams != ("system",):
-        assert POLICE in told
+        assert POLICE in sentence
     if language == "zh-CN":
-        assert re.search(r"[一-鿿]", told)
+        assert re.search(r"[一-鿿]", sentence)
 
 
 @pytest.mark.parametrize("event_type", EVENT_TYPES)
@@ -78,13 +80,13 @@ def test_what_a_full_body_says_is_told() -> None:
         if kind.streams[0] != "case":
             continue
         slots = {slot for _, slot, _, _ in Formatter().parse(Labels("en").of("told", name)) if slot}
-        told = slots | set(CLAUSES) | for_programs
-        told |= {"description"} if "item_id" in slots else set()
-        told |= {"items", "item_ids", "person_ids", "cites"} if "things" in slots else set()
-        told |= {"handover_id"} if "from_agency" in slots or "to_agency" in slots else set()
-        told |= {"measure_id", "custody_change_id", "new_measure_id"} if "person_id" in slots else set()
-        told |= {"deadline_id"} if "clock" in slots else set()
-        missing[name] = set(kind.body.__struct_fields__) - told
+        covered = slots | set(CLAUSES) | for_programs
+        covered |= {"description"} if "item_id" in slots else set()
+        covered |= {"items", "item_ids", "person_ids", "cites"} if "things" in slots else set()
+        covered |= {"handover_id"} if "from_agency" in slots or "to_agency" in slots else set()
+        covered |= {"measure_id", "custody_change_id", "new_measure_id"} if "person_id" in slots else set()
+        covered |= {"deadline_id"} if "clock" in slots else set()
+        missing[name] = set(kind.body.__struct_fields__) - covered
     assert {name: fields for name, fields in missing.items() if fields} == {
         "custody_change.requested": {"handover_id"},
         "disclosure.made": {"events"},
@@ -103,11 +105,13 @@ def test_an_acceptance_names_things_and_differences() -> None:
         received=(got("phone", "mismatch", quantity=pieces(2)),),
         not_accepted=(kept("knife", explanation="the seal is torn"),),
     )
-    told = last_sentence(case)
-    assert told.startswith("东区检察院 accepts from Eastern Police for prosecution review: the phone (phone), person ")
-    assert "Delivered at 2026-03-02 10:30." in told
-    assert "Not accepted: the knife (knife) [seal broken, the seal is torn]." in told
-    assert "Found: the phone (phone) [mismatch, 2 piece]." in told
+    sentence = last_sentence(case)
+    assert sentence.startswith(
+        "东区检察院 accepts from Eastern Police for prosecution review: the phone (phone), person "
+    )
+    assert "Delivered at 2026-03-02 10:30." in sentence
+    assert "Not accepted: the knife (knife) [seal broken, the seal is torn]." in sentence
+    assert "Found: the phone (phone) [mismatch, 2 piece]." in sentence
     chinese = last_sentence(case, "zh-CN")
     assert chinese.startswith("东区检察院接收Eastern Police移送（移送审查起诉）的the phone（phone）、“")
     assert "未接收：the knife（knife）［封条破损、the seal is torn］。" in chinese
@@ -117,10 +121,10 @@ def test_an_acceptance_names_things_and_differences() -> None:
 def test_authority_ground_and_seizure_are_told() -> None:
     """On what authority a thing was taken, by whom, and when."""
     seizure = Seizure(document_number="S-7", seized_at="2026-03-01T22:00:00Z", officers=("p-1", "p-2"))
-    told = last_sentence(Case().open().register("phone", seizure=seizure, exhibit_number="E-1"))
-    assert told.startswith("Eastern Police registers the phone (phone) (exhibit, 1 piece) and holds it.")
-    assert "Seized by: S-7, 2026-03-02 06:00, p-1, p-2." in told
-    assert "Exhibit number E-1." in told
+    sentence = last_sentence(Case().open().register("phone", seizure=seizure, exhibit_number="E-1"))
+    assert sentence.startswith("Eastern Police registers the phone (phone) (exhibit, 1 piece) and holds it.")
+    assert "Seized by: S-7, 2026-03-02 06:00, p-1, p-2." in sentence
+    assert "Exhibit number E-1." in sentence
 
 
 def test_what_a_body_only_names_is_looked_up() -> None:
@@ -133,8 +137,8 @@ def test_what_a_body_only_names_is_looked_up() -> None:
 def test_long_lists_are_counted() -> None:
     """Five things by name, the others by number."""
     items = [f"item-{number}" for number in range(8)]
-    told = last_sentence(passed(*items))
-    assert "the item-4 (item-4) and 5 more" in told
+    sentence = last_sentence(passed(*items))
+    assert "the item-4 (item-4) and 5 more" in sentence
 
 
 def test_parts_of_a_split_are_told_with_their_quantity() -> None:
@@ -151,9 +155,9 @@ def test_an_early_sale_disposes_of_what_was_sold_and_not_of_what_it_brought() ->
     proposal = {"item_ids": ("car",), "disposal": "sold_early", "ground": "loses its value", "decision_id": "sale"}
     case.say(item.ItemDisposalProposed, **proposal)
     dispose(case, proceeds=part("price", 1, fen=5_200_000))
-    told = last_sentence(case)
-    assert "of the car (car): sold early. By decision sale. Proceeds: " in told
-    assert told.count("(price)") == 1
+    sentence = last_sentence(case)
+    assert "of the car (car): sold early. By decision sale. Proceeds: " in sentence
+    assert sentence.count("(price)") == 1
 
 
 @pytest.mark.parametrize(
@@ -169,8 +173,8 @@ def test_an_early_sale_disposes_of_what_was_sold_and_not_of_what_it_brought() ->
 def test_what_differs_is_told_in_the_readers_words(recorded: str, english: str, chinese: str) -> None:
     """The phrases of the rules in the language that was asked for, anything else as it was written."""
     case = passed("phone")
-    told = {"discrepancy_id": "short-1", "handover_id": "handover-1", "item_id": "phone", "kind": "seal"}
-    case.say(handover.DiscrepancyRaised, expected=recorded, found="else", **told)
+    fields = {"discrepancy_id": "short-1", "handover_id": "handover-1", "item_id": "phone", "kind": "seal"}
+    case.say(handover.DiscrepancyRaised, expected=recorded, found="else", **fields)
     assert f"expected {english}, found else." in last_sentence(case)
     assert f"应为{chinese}，实为else。" in last_sentence(case, "zh-CN")
 
@@ -207,10 +211,10 @@ def test_what_differs_is_told_in_the_readers_words(recorded: str, english: str, 
 )
 def test_details_of_flags_are_told_in_the_readers_words(recorded: str, english: str, chinese: str) -> None:
     """The custody rules' phrases, one or several; anything else stays as it was recorded."""
-    told = [
+    details = [
         EventWords(Labels(language), str, "case.opened", None).value("detail", recorded) for language in ("en", "zh-CN")
     ]
-    assert told == [english, chinese]
+    assert details == [english, chinese]
 
 
 def test_an_extension_is_told_by_its_name_and_its_law() -> None:
@@ -235,8 +239,8 @@ def test_a_case_state_that_is_missing_leaves_ids_as_they_are() -> None:
     case = request(accepted())
     assert isinstance(case.last.payload.body, custody_change.CustodyChangeRequested)
     before: CaseState | None = None
-    told = Narrator(Labels("en")).tell(before, case.last.payload, None)
-    assert "asks detention-east to keep person" in told
+    sentence = Narrator(Labels("en")).tell(before, case.last.payload, None)
+    assert "asks detention-east to keep person" in sentence
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -246,14 +250,14 @@ def test_a_payload_alone_says_nothing_that_it_does_not_know(event_type: str, lan
     labels = Labels(language)
     template = labels.find("alone", event_type) or labels.of("told", event_type)
     asked = {name for _, name, _, _ in Formatter().parse(template) if name}
-    known = {"agency", "officer", "things", *EVENT_TYPES[event_type].body.__struct_fields__}
-    known |= {"clock", "subject"} if "deadline_id" in known else set()
-    assert asked <= known
+    available = {"agency", "officer", "things", *EVENT_TYPES[event_type].body.__struct_fields__}
+    available |= {"clock", "subject"} if "deadline_id" in available else set()
+    assert asked <= available
     event = Writer(EVENT_TYPES[event_type].streams[0], "stream-1").draft(
         sample_body(event_type, full=True), clerk(POLICE)
     )
-    told = Narrator(labels).alone(event.payload)
-    assert not re.search(r"[{}<>]|None|Struct|'", told), told
+    sentence = Narrator(labels).alone(event.payload)
+    assert not re.search(r"[{}<>]|None|Struct|'", sentence), sentence
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -286,5 +290,5 @@ def test_values_of_the_registry_and_of_a_recheck_are_told_in_words() -> None:
         assert words.value("allowed", True) == yes
         assert words.value("valid_from", 0) == ever
         assert "2035" in words.value("valid_until", 2051222400)
-        found = PeriodCount(count=5, period_from="2026-08-29", period_until="2026-10-27", tree_size=302)
-        assert re.fullmatch(r"5[ （]\(?2026-08-29 – 2026-10-27[)）]", words.value("before", found))
+        counted = PeriodCount(count=5, period_from="2026-08-29", period_until="2026-10-27", tree_size=302)
+        assert re.fullmatch(r"5[ （]\(?2026-08-29 – 2026-10-27[)）]", words.value("before", counted))

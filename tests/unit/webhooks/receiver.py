@@ -38,8 +38,8 @@ class Receiver:
 
     def events(self) -> list[tuple[str, int]]:
         """Stream and sequence of the events that came in."""
-        found = [event for body in self.bodies for event in json.loads(body).get("events", ())]
-        return [(event["envelope"]["stream"]["id"], event["envelope"]["sequence"]) for event in found]
+        events = [event for body in self.bodies for event in json.loads(body).get("events", ())]
+        return [(event["envelope"]["stream"]["id"], event["envelope"]["sequence"]) for event in events]
 
 
 @contextmanager

@@ -46,8 +46,8 @@ def wait_for(holds: Callable[[], bool]) -> None:
 @pytest.fixture
 def served(tmp_path: Path) -> Iterator[Served]:
     """A service on a database that other processes deliver from."""
-    with serving(tmp_path) as made:
-        yield made
+    with serving(tmp_path) as service:
+        yield service
 
 
 def add(served: Served, receiver: Receiver, agency: str = POLICE) -> None:

@@ -117,8 +117,8 @@ def test_a_host_that_leads_inside_is_not_sent_to() -> None:
     """The name is harmless, the address is not: nothing arrives, and the address is not told."""
     with receiving() as receiver:
         port = receiver.url.split(":")[2]
-        told = failure(PUBLIC, f"https://localhost:{port}")
-        assert told == "the host leads to an address that is not public"
+        reason = failure(PUBLIC, f"https://localhost:{port}")
+        assert reason == "the host leads to an address that is not public"
         assert receiver.bodies == []
 
 
