@@ -24,7 +24,13 @@ from ledger.core.log.tiles import TileNodes
 from ledger.core.log.tlog_proofs import TlogProof
 from ledger.core.procedure.rulebook import Rulebook
 from ledger.core.signing.authority import AuthorityState
-from ledger.core.supervision.model_package import MAX_VERSIONS, ModelPackage, encode_package, verify_package
+from ledger.core.supervision.model_package import (
+    MAX_VERSIONS,
+    ModelPackage,
+    PackageReport,
+    encode_package,
+    verify_package,
+)
 from ledger.core.verification.bundle import verify_bundle
 from ledger.core.verification.bundle_format import (
     Anchor,
@@ -38,7 +44,7 @@ from ledger.core.verification.bundle_format import (
     raw,
     read_anchor,
 )
-from ledger.core.verification.case import verify_case
+from ledger.core.verification.case import CaseReport, verify_case
 from ledger.core.verification.chain import ObservedBlock
 from ledger.core.verification.evidence import encode_response
 from ledger.core.verification.report import CheckedStep
@@ -96,7 +102,7 @@ class JournalAnchors:
         return RecordedHead(write, chains[write.chain_id], number, write.anchored.size, write.anchored.root)
 
 
-class _Head(Struct, frozen=True):
+class _ProofHead(Struct, frozen=True):
     """A tree head to prove at, with the chain's record of it."""
 
     size: int
@@ -110,10 +116,10 @@ class _View(Struct, frozen=True):
     connection: Connection
     nodes: NodeReader
     authority: AuthorityState
-    heads: tuple[_Head, ...]
+    heads: tuple[_ProofHead, ...]
     anchor: Callable[[RecordedHead, str | None], Anchor | None]
 
-    def head_for(self, index: int) -> _Head:
+    def head_for(self, index: int) -> _ProofHead:
         return next(head for head in self.heads if index < head.size)
 
 
@@ -160,16 +166,13 @@ class Prover:
                 raise NotFound(f"no case {case_id}", field="case_id")
             head = view.head_for(entries[-1].log_index)
             events = [self._bundle(view, entry, head, withheld) for entry in entries]
+        parts = _encoded(events)
         encoded = encode_bundle(
-            CaseBundle(
-                format="tallystick/case-bundle@v1", log_id=self._log_id(), case_id=case_id, events=_encoded(events)
-            )
+            CaseBundle(format="tallystick/case-bundle@v1", log_id=self._log_id(), case_id=case_id, events=parts)
         )
         with _readable(entries[0].log_index):
             report = verify_case(encoded, self._trust(), self._book, observed=blocks_of(*events))
-        for entry, event in zip(entries, report.events, strict=True):
-            _require_proven(event.faults, entry.log_index)
-        _require_proven(report.faults, entries[0].log_index)
+        _require_all_proven(report, entries, entries[0].log_index)
         return encoded
 
     def package(self, model_id: str, version: int, event_ids: Sequence[str]) -> bytes:
@@ -190,9 +193,7 @@ class Prover:
         )
         with _readable(entries[-1].log_index):
             report = verify_package(encoded, self._trust(), observed=blocks_of(*bundles))
-        for entry, event in zip(entries, report.events, strict=True):
-            _require_proven(event.faults, entry.log_index)
-        _require_proven(report.faults, entries[-1].log_index)
+        _require_all_proven(report, entries, entries[-1].log_index)
         return encoded
 
     def _log_id(self) -> str:
@@ -202,18 +203,19 @@ class Prover:
         tree = log.tree(connection)
         nodes = TileNodes(tree.size, log.tile_reader(connection))
         recorded = self._anchors.latest()
-        heads: list[_Head] = []
+        heads: list[_ProofHead] = []
         if recorded is not None and recorded.size <= tree.size:
-            heads.append(_Head(recorded.size, self._note(connection, recorded.size, recorded.root, nodes), recorded))
+            heads.append(
+                _ProofHead(recorded.size, self._note(connection, recorded.size, recorded.root, nodes), recorded)
+            )
         witnessed = checkpoints.last_witnessed(connection)
         if witnessed is not None and witnessed.size <= tree.size:
-            heads.append(_Head(witnessed.size, witnessed.note))
-        heads.append(_Head(tree.size, self._note(connection, tree.size, tree.root, nodes)))
+            heads.append(_ProofHead(witnessed.size, witnessed.note))
+        heads.append(_ProofHead(tree.size, self._note(connection, tree.size, tree.root, nodes)))
         authority = self._registry.at(connection, tree.registry_changes)
-        return _View(connection, nodes, authority, tuple(heads), lru_cache(self._anchor))
-
-    def _anchor(self, recorded: RecordedHead, key_id: str | None) -> Anchor | None:
-        return None if self._states is None else self._states.anchor(recorded, key_id)
+        # The events of a case share few keys: each proof is asked for once.
+        anchor = lru_cache(self._states.anchor) if self._states is not None else lambda _recorded, _key_id: None
+        return _View(connection, nodes, authority, tuple(heads), anchor)
 
     def _note(self, connection: Connection, size: int, root: bytes, nodes: NodeReader) -> str:
         """Return the published checkpoint of this size with its co-signatures, else one signed now.
@@ -230,7 +232,7 @@ class Prover:
             )
         return self._publisher.checkpoint(size, root)
 
-    def _bundle(self, view: _View, entry: StoredEntry, head: _Head, withheld: Withheld | None) -> Bundle:
+    def _bundle(self, view: _View, entry: StoredEntry, head: _ProofHead, withheld: Withheld | None) -> Bundle:
         sections = log.sections(view.connection, entry.log_index) if withheld is None else {}
         key_id = entry.key_id if entry.key_id in view.authority.grants else None
         anchor = None if head.recorded is None else view.anchor(head.recorded, key_id)
@@ -242,7 +244,7 @@ class Prover:
             sections={label: Raw(data) for label, data in sections.items() if data is not None},
             erased=_erasures(view, entry, [label for label, data in sections.items() if data is None], head),
             authority=_authority(view, entry, head),
-            proof=_proof(view, entry.log_index, head),
+            proof=_proof(view, entry.log_index, head.size, head.note),
             anchor=UNSET if anchor is None else raw(anchor),
             timestamps=_timestamps(view, entry.log_index),
         )
@@ -254,18 +256,17 @@ def _encoded(bundles: Iterable[Bundle]) -> tuple[Raw, ...]:
 
 def blocks_of(*bundles: Bundle) -> tuple[ObservedBlock, ...]:
     """Return the blocks of the anchors in bundles of this service, whose own node said that they are final."""
-    anchors = {bytes(bundle.anchor) for bundle in bundles if bundle.anchor is not UNSET}
-    return tuple(map(_block, map(read_anchor, anchors)))
+    blocks = []
+    for data in {bytes(bundle.anchor) for bundle in bundles if bundle.anchor is not UNSET}:
+        anchor = read_anchor(data)
+        header = read_header(bytes.fromhex(anchor.header_rlp[2:]))
+        blocks.append(ObservedBlock(anchor.chain, header.number, "0x" + header.hash.hex(), is_final=True))
+    return tuple(blocks)
 
 
-def _block(anchor: Anchor) -> ObservedBlock:
-    header = read_header(bytes.fromhex(anchor.header_rlp[2:]))
-    return ObservedBlock(anchor.chain, header.number, "0x" + header.hash.hex(), is_final=True)
-
-
-def _proof(view: _View, index: int, head: _Head) -> str:
-    hashes = merkle.inclusion_proof(index, head.size, view.nodes)
-    return TlogProof(index, tuple(Hash(sibling) for sibling in hashes), head.note).to_text()
+def _proof(view: _View, index: int, size: int, note: str) -> str:
+    hashes = merkle.inclusion_proof(index, size, view.nodes)
+    return TlogProof(index, tuple(Hash(sibling) for sibling in hashes), note).to_text()
 
 
 def _timestamps(view: _View, index: int) -> Raw | UnsetType:
@@ -277,17 +278,18 @@ def _timestamps(view: _View, index: int) -> Raw | UnsetType:
     published = checkpoints.published_at_size(view.connection, stamp.size) if stamp else None
     if stamp is None or published is None:
         return UNSET
-    hashes = merkle.inclusion_proof(index, stamp.size, view.nodes)
-    proof = TlogProof(index, tuple(Hash(sibling) for sibling in hashes), published.note).to_text()
+    proof = _proof(view, index, stamp.size, published.note)
     return raw([StampedProof(proof=proof, response=encode_response(stamp.response))])
 
 
-def _evidence(view: _View, index: int, head: _Head) -> Evidence:
+def _evidence(view: _View, index: int, head: _ProofHead) -> Evidence:
     entry = log.entry(view.connection, index)
-    return Evidence(envelope=Raw(entry.envelope), payload=Raw(entry.payload), proof=_proof(view, index, head))
+    return Evidence(
+        envelope=Raw(entry.envelope), payload=Raw(entry.payload), proof=_proof(view, index, head.size, head.note)
+    )
 
 
-def _authority(view: _View, entry: StoredEntry, head: _Head) -> Raw | UnsetType:
+def _authority(view: _View, entry: StoredEntry, head: _ProofHead) -> Raw | UnsetType:
     """Return the entries that prove the key's rights; unset for the ledger's own keys."""
     grant = view.authority.grants.get(entry.key_id)
     if grant is None:
@@ -302,7 +304,7 @@ def _authority(view: _View, entry: StoredEntry, head: _Head) -> Raw | UnsetType:
     )
 
 
-def _erasures(view: _View, entry: StoredEntry, labels: list[str], head: _Head) -> tuple[Erasure, ...]:
+def _erasures(view: _View, entry: StoredEntry, labels: list[str], head: _ProofHead) -> tuple[Erasure, ...]:
     """Return the entries below the head that erased these sections."""
     if not labels:
         return ()
@@ -338,3 +340,9 @@ def _require_proven(faults: Iterable[CheckedStep], index: int) -> None:
             index=index,
             hint=_HINT,
         )
+
+
+def _require_all_proven(report: CaseReport | PackageReport, entries: Iterable[StoredEntry], index: int) -> None:
+    for entry, event in zip(entries, report.events, strict=True):
+        _require_proven(event.faults, entry.log_index)
+    _require_proven(report.faults, index)

@@ -134,7 +134,7 @@ class WorkerPool:
     @contextmanager
     def turn(self, agency: str, patience_s: float | None = None) -> Iterator[Turn]:
         """Reserve a worker for one agency until the block is left. Raises Unavailable."""
-        worker = self._taken(agency, self._patience_s if patience_s is None else patience_s)
+        worker = self._wait_for_worker(agency, self._patience_s if patience_s is None else patience_s)
         try:
             yield Turn(self, worker)
         finally:
@@ -148,7 +148,7 @@ class WorkerPool:
         for worker in self._workers:
             worker.stop()
 
-    def _taken(self, agency: str, patience_s: float) -> _Worker:
+    def _wait_for_worker(self, agency: str, patience_s: float) -> _Worker:
         ticket = object()
         deadline = time.monotonic() + patience_s
         with self._turn:
@@ -160,12 +160,14 @@ class WorkerPool:
             self._queues.setdefault(agency, deque()).append(ticket)
             while not (self._idle and self._next() is ticket):
                 if not self._turn.wait(deadline - time.monotonic()):
-                    self._give_up(agency, ticket)
+                    self._queues[agency].remove(ticket)
+                    self._drop_empty_queue(agency)
+                    self._leave(agency)
+                    self._turn.notify_all()
                     raise Unavailable("all workers of this service are busy", code="busy", retry_after=RETRY_S)
             self._queues[agency].popleft()
             self._queues.move_to_end(agency)
-            if not self._queues[agency]:
-                del self._queues[agency]
+            self._drop_empty_queue(agency)
             self._turn.notify_all()
             return self._idle.pop()
 
@@ -173,12 +175,9 @@ class WorkerPool:
         """Return the next ticket: the oldest of the agency that has waited longest since its last turn."""
         return next(iter(self._queues.values()))[0]
 
-    def _give_up(self, agency: str, ticket: object) -> None:
-        self._queues[agency].remove(ticket)
+    def _drop_empty_queue(self, agency: str) -> None:
         if not self._queues[agency]:
             del self._queues[agency]
-        self._leave(agency)
-        self._turn.notify_all()
 
     def _leave(self, agency: str) -> None:
         self._present[agency] -= 1
