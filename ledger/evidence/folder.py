@@ -12,7 +12,6 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from itertools import groupby, islice
 from pathlib import Path
-from types import TracebackType
 from typing import TypeVar
 
 from msgspec import Struct
@@ -53,7 +52,7 @@ class Folder:
     def __enter__(self) -> Folder:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+    def __exit__(self, *_: object) -> None:
         os.close(self._descriptor)
 
     def walk(self, below: str = "", *, without: str = "") -> Iterator[FolderEntry]:

@@ -14,7 +14,6 @@ from contextlib import ExitStack, suppress
 from functools import partial
 from itertools import chain, cycle, islice
 from pathlib import Path
-from types import TracebackType
 
 import blake3
 
@@ -93,10 +92,10 @@ class _HashingProcess:
     def __enter__(self) -> _HashingProcess:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+    def __exit__(self, *_: object) -> None:
         self._child.kill()
-        with suppress(BrokenPipeError):
-            self._child.__exit__(kind, error, at)
+        with suppress(BrokenPipeError), self._child:
+            pass  # its pipes are closed, and it is waited for
 
     def ask(self, paths: Iterable[str]) -> None:
         assert self._child.stdin is not None, "it is a pipe"

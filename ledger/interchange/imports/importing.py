@@ -13,7 +13,6 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from types import TracebackType
 from typing import Literal, Protocol, Self, TypeVar
 
 import stamina
@@ -350,9 +349,7 @@ class RejectsFile:
         self._writer.row(REJECT_HEADINGS)
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._file.close()
         if self._is_empty:
             self.path.unlink(missing_ok=True)

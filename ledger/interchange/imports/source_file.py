@@ -11,7 +11,6 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from itertools import islice, pairwise
 from pathlib import Path
-from types import TracebackType
 from typing import BinaryIO, Literal, Self
 
 from msgspec import UNSET, Struct
@@ -88,9 +87,7 @@ class SourceFile:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._file.close()
 
     def table(self) -> SourceTable:
