@@ -27,6 +27,7 @@ from tests.testkit.builders import (
     section,
 )
 from tests.testkit.casework import Case, got, kept, person_id, pieces
+from tests.unit.interchange.test_typeset import text_of
 
 SECRET = {"person:1": section("li", name="李某某", birth_date="1990-01-01")}
 SEIZED = Seizure(
@@ -77,10 +78,6 @@ def printed(served: Served, event_type: str, **query: str) -> str:
     answer = ask(served, event_type, **query)
     assert answer.status_code == 200, answer.text
     return text_of(answer.content)
-
-
-def text_of(pdf: bytes) -> str:
-    return "\n".join(page.extract_text() for page in PdfReader(io.BytesIO(pdf)).pages).replace("\u200b", "")
 
 
 def test_the_route_gives_pdf_a_of_the_event(dealt: Served) -> None:
