@@ -17,7 +17,7 @@ from api.services.parts import Parts
 from api.services.service import Cursors
 from ledger.core.errors import Unauthorized
 from ledger.core.signing.authority import AuthorityState
-from ledger.interchange.webhooks import Message, Outgoing, Receivers, secret_of
+from ledger.interchange.webhooks import Outgoing, Receivers, WebhookMessage, secret_of
 from ledger.store import clocks
 from ledger.store.feed import parse_cursor
 from ledger.store.webhooks import DeliveryProgress, Webhook
@@ -67,13 +67,13 @@ class WebhookPages:
         return replace(page, next=self._cursors.seal(FEED, page.next))
 
 
-def message(webhook: Webhook, progress: DeliveryProgress, body: Any) -> Message:
+def message(webhook: Webhook, progress: DeliveryProgress, body: Any) -> WebhookMessage:
     """Return the message of a page.
 
     Its id is the range of the page, so that a page that has grown before it is sent again is another message.
     """
     span = f"{webhook.events_after}-{progress.events_after}.{webhook.warnings_after}-{progress.warnings_after}"
-    return Message(f"{webhook.webhook_id}.{span}", msgspec.json.encode(body))
+    return WebhookMessage(f"{webhook.webhook_id}.{span}", msgspec.json.encode(body))
 
 
 def receivers_of(parts: Parts) -> Receivers:

@@ -44,7 +44,7 @@ class CellSource(_Strict, frozen=True):
 ColumnOrSource = Name | CellSource
 
 
-class CasePart(_Strict, frozen=True):
+class CaseMapping(_Strict, frozen=True):
     case_number: ColumnOrSource
     case_type: ColumnOrSource
     business_line: ColumnOrSource
@@ -53,7 +53,7 @@ class CasePart(_Strict, frozen=True):
     confidential: dict[SectionField, ColumnOrSource] = {}
 
 
-class PersonPart(_Strict, frozen=True):
+class PersonMapping(_Strict, frozen=True):
     """``identity`` are the columns by which a person is the same in every case: the number of a paper, not a name."""
 
     name: ColumnOrSource
@@ -62,7 +62,7 @@ class PersonPart(_Strict, frozen=True):
     details: dict[SectionField, ColumnOrSource] = {}
 
 
-class MeasurePart(_Strict, frozen=True):
+class MeasureMapping(_Strict, frozen=True):
     """``person`` counts the mapping's persons from 1. Where a column of ``key`` changes, it is another measure."""
 
     measure: ColumnOrSource
@@ -73,13 +73,13 @@ class MeasurePart(_Strict, frozen=True):
     key: tuple[Name, ...] = ()
 
 
-class SeizurePart(_Strict, frozen=True):
+class SeizureMapping(_Strict, frozen=True):
     document_number: ColumnOrSource
     seized_at: ColumnOrSource
     officers: Annotated[tuple[ColumnOrSource, ...], Meta(min_length=2, max_length=16)]
 
 
-class ItemPart(_Strict, frozen=True):
+class ItemMapping(_Strict, frozen=True):
     """``volumes`` and ``pages`` are of a dossier, ``money`` counts in ``money_unit``, ``person`` is a detainee."""
 
     item_kind: ColumnOrSource
@@ -95,13 +95,13 @@ class ItemPart(_Strict, frozen=True):
     pages: ColumnOrSource | None = None
     money: ColumnOrSource | None = None
     money_unit: Literal["yuan", "wan_yuan", "fen"] = "yuan"
-    seizure: SeizurePart | None = None
+    seizure: SeizureMapping | None = None
     person: Annotated[int, Meta(ge=1)] | None = None
     fungible: bool = False
     key: tuple[Name, ...] = ()
 
 
-class DecisionPart(_Strict, frozen=True):
+class DecisionMapping(_Strict, frozen=True):
     kind: ColumnOrSource
     number: ColumnOrSource
     decided_at: ColumnOrSource
@@ -117,7 +117,7 @@ class ImportMapping(_Strict, frozen=True):
     name: Line
     source_system: Line
     key: Annotated[tuple[Name, ...], Meta(min_length=1, max_length=8)]
-    case: CasePart
+    case: CaseMapping
     format: Literal["csv", "xlsx", "json"] | UnsetType = UNSET
     encoding: Literal["utf-8", "gb18030"] = "utf-8"
     delimiter: Annotated[str, Meta(min_length=1, max_length=1)] = ","
@@ -125,10 +125,10 @@ class ImportMapping(_Strict, frozen=True):
     header_row: Annotated[int, Meta(ge=1, le=100)] = 1
     dates: Annotated[tuple[DateStyle, ...], Meta(min_length=1)] = ("written",)
     required: tuple[Name, ...] = ()
-    persons: Annotated[tuple[PersonPart, ...], Meta(max_length=64)] = ()
-    measures: Annotated[tuple[MeasurePart, ...], Meta(max_length=64)] = ()
-    items: Annotated[tuple[ItemPart, ...], Meta(max_length=64)] = ()
-    decisions: Annotated[tuple[DecisionPart, ...], Meta(max_length=64)] = ()
+    persons: Annotated[tuple[PersonMapping, ...], Meta(max_length=64)] = ()
+    measures: Annotated[tuple[MeasureMapping, ...], Meta(max_length=64)] = ()
+    items: Annotated[tuple[ItemMapping, ...], Meta(max_length=64)] = ()
+    decisions: Annotated[tuple[DecisionMapping, ...], Meta(max_length=64)] = ()
 
     def sources(self) -> Iterator[tuple[str, CellSource]]:
         """Yield every column or value that is asked for, by its path in the mapping."""
@@ -163,7 +163,7 @@ def _sources(path: str, part: Struct) -> Iterator[tuple[str, CellSource]]:
         value = getattr(part, name)
         if name in ("key", "identity", "person", "persons", "money_unit", "fungible") or value is None:
             continue
-        if isinstance(value, SeizurePart):
+        if isinstance(value, SeizureMapping):
             yield from _sources(f"{path}.{name}", value)
         elif isinstance(value, Mapping):
             yield from ((f"{path}.{name}.{key}", source_of(inner)) for key, inner in value.items())
@@ -187,12 +187,12 @@ VOCABULARIES: dict[tuple[str, str], tuple[str, ...]] = {
 
 _KEYS: dict[str, tuple[str, ...]] = {
     "": ImportMapping.__struct_fields__,
-    "case": CasePart.__struct_fields__,
-    "persons": PersonPart.__struct_fields__,
-    "measures": MeasurePart.__struct_fields__,
-    "items": ItemPart.__struct_fields__,
-    "decisions": DecisionPart.__struct_fields__,
-    "seizure": SeizurePart.__struct_fields__,
+    "case": CaseMapping.__struct_fields__,
+    "persons": PersonMapping.__struct_fields__,
+    "measures": MeasureMapping.__struct_fields__,
+    "items": ItemMapping.__struct_fields__,
+    "decisions": DecisionMapping.__struct_fields__,
+    "seizure": SeizureMapping.__struct_fields__,
 }
 
 

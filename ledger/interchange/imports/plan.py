@@ -17,11 +17,11 @@ from ledger.interchange.imports.identity import IdentityKey
 from ledger.interchange.imports.mapping import (
     CellSource,
     ColumnOrSource,
-    DecisionPart,
+    DecisionMapping,
     ImportMapping,
-    ItemPart,
-    MeasurePart,
-    PersonPart,
+    ItemMapping,
+    MeasureMapping,
+    PersonMapping,
     source_of,
 )
 from ledger.interchange.imports.source_file import Survey
@@ -164,7 +164,7 @@ class _RowReader:
         section = self._section(NARRATIVE, part.confidential)
         return self._event(("case",), case.CaseOpened, fields, parts, occurred_at=opened_at, section=section)
 
-    def _person(self, number: int, part: PersonPart) -> PlannedEvent | None:
+    def _person(self, number: int, part: PersonMapping) -> PlannedEvent | None:
         name = self._value("name", part.name)
         if name is None:
             return None
@@ -177,7 +177,7 @@ class _RowReader:
         section = self._section(label, {"name": part.name, **part.details})
         return self._event(("person", person_id), case.PersonNamed, fields, {"role": part.role}, section=section)
 
-    def _measure(self, slot: int, part: MeasurePart) -> PlannedEvent | None:
+    def _measure(self, slot: int, part: MeasureMapping) -> PlannedEvent | None:
         parts = _parts(part, ("measure", "started_at", "ground", "until"))
         fields = self._present(parts, lead="measure", other="started_at")
         if fields is None:
@@ -186,7 +186,7 @@ class _RowReader:
         fields |= {"measure_id": measure_id, "person_id": self._person_of(part.person)}
         return self._event(("measure", measure_id), case.MeasureImposed, fields, parts)
 
-    def _item(self, slot: int, part: ItemPart) -> PlannedEvent | None:
+    def _item(self, slot: int, part: ItemMapping) -> PlannedEvent | None:
         names = (
             "item_kind",
             "description",
@@ -217,7 +217,7 @@ class _RowReader:
         parts |= {"quantity": part.quantity, "dossier": part.volumes, "money": part.money}
         return self._event(("item", item_id), item.ItemRegistered, fields, parts)
 
-    def _decision(self, slot: int, part: DecisionPart) -> PlannedEvent | None:
+    def _decision(self, slot: int, part: DecisionMapping) -> PlannedEvent | None:
         parts = _parts(part, ("kind", "number", "decided_at", "served_at", "effective_at"))
         fields = self._present(parts, lead="number", other="decided_at")
         if fields is None:

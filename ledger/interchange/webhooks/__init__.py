@@ -5,7 +5,7 @@ the receiver has answered 2xx; how far a webhook has come is in the database, so
 where it was. What fails is tried again, after longer and longer pauses. Submissions never wait for a delivery.
 """
 
-from ledger.interchange.webhooks.deliverer import Deliverer, Message, MessageSource, Outgoing, secret_of
+from ledger.interchange.webhooks.deliverer import Deliverer, MessageSource, Outgoing, WebhookMessage, secret_of
 from ledger.interchange.webhooks.receiver import Receivers, Undelivered, post
 
-__all__ = ["Deliverer", "Message", "MessageSource", "Outgoing", "Receivers", "Undelivered", "post", "secret_of"]
+__all__ = ["Deliverer", "MessageSource", "Outgoing", "Receivers", "Undelivered", "WebhookMessage", "post", "secret_of"]

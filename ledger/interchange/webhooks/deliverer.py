@@ -32,7 +32,7 @@ LONGEST_PAUSE_S = 3600
 logger = structlog.get_logger(__name__)
 
 
-class Message(Struct, frozen=True):
+class WebhookMessage(Struct, frozen=True):
     """``message_id`` is the same when the same body is sent again."""
 
     message_id: str
@@ -60,7 +60,7 @@ class Outgoing(Struct, frozen=True):
     """What comes next for a webhook. Without a message the agency may see nothing of it, and the webhook moves on."""
 
     progress: DeliveryProgress
-    message: Message | None
+    message: WebhookMessage | None
 
 
 class MessageSource(Protocol):

@@ -33,14 +33,14 @@ def test_what_the_page_tells_to_type_works(world: World, tmp_path: Path) -> None
 def test_the_page_tells_every_key_of_a_mapping() -> None:
     """Each key that a mapping may have stands on the page."""
     parts = (
-        mapping.Mapping,
-        mapping.Source,
-        mapping.CasePart,
-        mapping.PersonPart,
-        mapping.MeasurePart,
-        mapping.ItemPart,
-        mapping.SeizurePart,
-        mapping.DecisionPart,
+        mapping.ImportMapping,
+        mapping.CellSource,
+        mapping.CaseMapping,
+        mapping.PersonMapping,
+        mapping.MeasureMapping,
+        mapping.ItemMapping,
+        mapping.SeizureMapping,
+        mapping.DecisionMapping,
     )
     keys = {name for part in parts for name in part.__struct_fields__}
     assert {key for key in keys if not re.search(rf"\b{key}\b", PAGE)} == set()
