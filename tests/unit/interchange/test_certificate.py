@@ -53,7 +53,7 @@ TRUST = naming(OF_CASE, policy=TWO_OF_THREE, development=False)
 NO_BLOCK = trust(TWO_OF_THREE, development=False)
 
 
-def made(
+def pdf_of(
     bundle: Bundle | CaseBundle,
     language: PaperLanguage = "en",
     using: Trust = TRUST,
@@ -61,16 +61,16 @@ def made(
     log: bool = False,
     **asked: str,
 ) -> bytes:
-    """The PDF."""
+    """The certificate as a PDF."""
     data = encode_bundle(bundle)
     certified = certify(data, using, BOOK, entries=LOG.entries() if log else None)
     done = certificate(data, certified, using, language, **asked)
     return typeset(done.sheet, done.attached)
 
 
-def told(*given: Bundle | CaseBundle, **options: object) -> str:
-    """Its text, in one line; all its times are in one zone."""
-    text = " ".join(text_of(made(*given, **options)).split())  # type: ignore[arg-type]
+def text_in(*given: Bundle | CaseBundle, **options: object) -> str:
+    """The certificate's text, in one line; all its times are in one zone."""
+    text = " ".join(text_of(pdf_of(*given, **options)).split())  # type: ignore[arg-type]
     assert utc_times(text) == []
     return text
 
@@ -78,7 +78,7 @@ def told(*given: Bundle | CaseBundle, **options: object) -> str:
 @pytest.mark.parametrize("bundle", [OF_CASE, OF_EVENT], ids=["case", "event"])
 def test_the_bundle_is_inside_and_still_proves_it(bundle: Bundle | CaseBundle) -> None:
     """The attachment is the bundle, byte by byte, under its name, and a check of it says intact."""
-    reader = PdfReader(io.BytesIO(made(bundle)))
+    reader = PdfReader(io.BytesIO(pdf_of(bundle)))
     ((name, (attached,)),) = reader.attachments.items()
     assert attached == encode_bundle(bundle)
     if isinstance(bundle, CaseBundle):
@@ -86,7 +86,7 @@ def test_the_bundle_is_inside_and_still_proves_it(bundle: Bundle | CaseBundle) -
         assert verify_case(attached, TRUST, BOOK).verdict == "intact"
     else:
         assert verify_bundle(attached, TRUST).verdict == "intact"
-    assert sha256(attached).hexdigest() in text_of(made(bundle))
+    assert sha256(attached).hexdigest() in text_of(pdf_of(bundle))
     claims = reader.xmp_metadata
     assert claims is not None
     assert (claims.pdfaid_part, claims.pdfaid_conformance) == ("3", "B")
@@ -95,7 +95,7 @@ def test_the_bundle_is_inside_and_still_proves_it(bundle: Bundle | CaseBundle) -
 def test_a_case_is_told_with_items_chain_digests_and_times() -> None:
     """Each event in its sentence, with the digest that was signed; each item with holder, digests and the time before
     its first record; claimed and proven times side by side."""
-    text = told(OF_CASE)
+    text = text_in(OF_CASE)
     assert "东公〔2026〕0417号" in text.replace(" ", "")
     assert "procuratorate-east accepts from police-east for prosecution review" in text
     assert "2 h 1 min" in text
@@ -109,7 +109,7 @@ def test_a_case_is_told_with_items_chain_digests_and_times() -> None:
 
 def test_every_step_is_told_in_words_and_what_was_not_checked_says_so() -> None:
     """All by number; without a trusted block nothing is told of the record on the chain."""
-    text = told(OF_EVENT, language="zh-CN", using=NO_BLOCK)
+    text = text_in(OF_EVENT, language="zh-CN", using=NO_BLOCK)
     for number, (name, _) in enumerate(STEPS, 1):
         assert f"{number} {Labels('zh-CN').of('step', name)}" in text
     assert "没有可信区块" in text
@@ -118,7 +118,7 @@ def test_every_step_is_told_in_words_and_what_was_not_checked_says_so() -> None:
 
 def test_what_was_not_checked_stands_beside_the_verdict() -> None:
     """By number and name; nothing where all was checked."""
-    assert "Not checked: 10 block, 11 anchor, 12 revocation" in told(OF_EVENT, using=NO_BLOCK)
+    assert "Not checked: 10 block, 11 anchor, 12 revocation" in text_in(OF_EVENT, using=NO_BLOCK)
     certified = certify(encode_bundle(OF_EVENT), TRUST, BOOK)
     report = certified.last.report
     checked = replace(report, steps=tuple(replace(step, result="checked") for step in report.steps))
@@ -130,23 +130,23 @@ def test_what_it_does_not_prove_stands_on_every_certificate() -> None:
     """Unaltered since it was put there, and no more; a development ledger says that it is one."""
     for language in ("zh-CN", "en"):
         labels = Labels(language)
-        text = told(OF_EVENT, language=language).replace(" ", "")
+        text = text_in(OF_EVENT, language=language).replace(" ", "")
         for name in LIMITS:
             assert labels.of("paper", f"limit.{name}").replace(" ", "") in text, name
-    assert "since it was put there" in told(OF_EVENT)
-    assert "development ledger" not in told(OF_EVENT)
-    assert "development ledger" in told(OF_EVENT, using=trust())
+    assert "since it was put there" in text_in(OF_EVENT)
+    assert "development ledger" not in text_in(OF_EVENT)
+    assert "development ledger" in text_in(OF_EVENT, using=trust())
 
 
 def test_only_a_copy_of_the_log_shows_that_nothing_came_after() -> None:
     """Without one the certificate says that this is not shown."""
-    assert "it is not shown that nothing came after" in told(OF_CASE)
-    assert "there is no other event of the case" in told(OF_CASE, log=True)
+    assert "it is not shown that nothing came after" in text_in(OF_CASE)
+    assert "there is no other event of the case" in text_in(OF_CASE, log=True)
 
 
 def test_what_stands_beside_the_verdict_is_told() -> None:
     """That the rules were broken is no tampering: it is certified, and the certificate says both."""
-    text = told(OF_CASE, log=True)
+    text = text_in(OF_CASE, log=True)
     assert "conformity shown completeness shown" in text
     writer = Writer("case", "case-1")
     writer.write(CASE.events[0].payload.body, clerk(POLICE))
@@ -154,7 +154,7 @@ def test_what_stands_beside_the_verdict_is_told() -> None:
     log = founded(POLICE)
     log.add(*writer.events)
     broken = log.case_bundle()
-    text = told(broken, using=naming(broken))
+    text = text_in(broken, using=naming(broken))
     assert "Verdict: intact" in text
     assert "contradicted" in text
     assert "An act was not possible under the custody rules" in text
@@ -162,24 +162,24 @@ def test_what_stands_beside_the_verdict_is_told() -> None:
 
 def test_a_certificate_of_one_item_tells_of_that_alone() -> None:
     """Its own events; the whole case's bundle is attached all the same. An unknown item is not found."""
-    text = told(OF_CASE, item_id="phone")
+    text = text_in(OF_CASE, item_id="phone")
     assert "case-1 / phone" in text
     assert "opens the case" not in text
     assert "registers the phone" in text
     with pytest.raises(NotFound):
-        made(OF_CASE, item_id="knife")
+        pdf_of(OF_CASE, item_id="knife")
     with pytest.raises(MalformedInput) as caught:
-        made(OF_EVENT, item_id="phone")
+        pdf_of(OF_EVENT, item_id="phone")
     assert "tally proof get --case" in str(caught.value.hint)
 
 
 def test_an_event_alone_is_told_by_what_it_states() -> None:
     """Without the case around it nothing is read into it: its fields stand as they were signed."""
-    text = told(OF_EVENT)
+    text = text_in(OF_EVENT)
     assert "handover handover-1" in text
     assert "the case alone" not in text
     assert "screen broken" in text
-    registered = told(LOG.bundle(len(LOG.events) - 3, NOTE))
+    registered = text_in(LOG.bundle(len(LOG.events) - 3, NOTE))
     assert CASE.state.items["image"].digests[0] in registered
 
 
@@ -190,7 +190,7 @@ def test_a_case_that_rests_on_another_is_told_as_far_as_it_can_be_followed() -> 
     taking = Case("case-2", start=giving.now).open(split_from=giving.last.ref, source=giving.state)
     log = founded(POLICE)
     log.add(*giving.events, *taking.events)
-    text = told(log.case_bundle("case-2"), using=trust())
+    text = text_in(log.case_bundle("case-2"), using=trust())
     assert "Custody could not be derived anew" in text
     assert "case type: theft" in text
 
@@ -206,8 +206,8 @@ def test_a_proof_that_ends_in_a_block_names_it() -> None:
     assert "(trusted by the verifier)" in text
     chains = tuple(replace(chain, trusted_blocks=()) for chain in using.chains)
     forgetful = replace(using, chains=chains, policy=trust().policy, development=True)
-    told_less = certificate(bundle, certify(bundle, forgetful, BOOK), forgetful, "en").sheet
-    assert "not known to the verifier: compare it with a node of your own" in str(told_less.blocks)
+    unknown_block = certificate(bundle, certify(bundle, forgetful, BOOK), forgetful, "en").sheet
+    assert "not known to the verifier: compare it with a node of your own" in str(unknown_block.blocks)
 
 
 def test_an_agency_that_the_bundle_does_not_name_stands_by_its_id() -> None:
@@ -224,16 +224,16 @@ def test_an_agency_that_the_bundle_does_not_name_stands_by_its_id() -> None:
 def test_what_is_withheld_is_said_to_be() -> None:
     """A bundle without payloads certifies who signed what kind of event, not what it says."""
     bundle = LOG.case_bundle(note=NOTE, payload=UNSET, sections={})
-    text = told(bundle)
+    text = text_in(bundle)
     assert "unverifiable" in text
     assert "its content is withheld" in text
     assert "screen broken" not in text
-    assert "its content is withheld" in told(LOG.bundle(len(LOG.events) - 1, NOTE, payload=UNSET))
+    assert "its content is withheld" in text_in(LOG.bundle(len(LOG.events) - 1, NOTE, payload=UNSET))
 
 
 def test_what_is_not_anchored_is_not_certified_as_intact() -> None:
     """The verdict stands in large letters, as it is."""
-    text = told(LOG.bundle(len(LOG.events) - 1, NOTE, anchored=False))
+    text = text_in(LOG.bundle(len(LOG.events) - 1, NOTE, anchored=False))
     assert "Verdict: not yet anchored" in text
     assert "Without a trusted block nothing is shown of a record" in text
 
@@ -258,7 +258,7 @@ def as_bytes(value: object) -> bytes:
 
 def test_the_same_bundle_gives_the_same_certificate() -> None:
     """Byte by byte."""
-    assert made(OF_CASE, "both") == made(OF_CASE, "both")
+    assert pdf_of(OF_CASE, "both") == pdf_of(OF_CASE, "both")
 
 
 # -- the command -------------------------------------------------------------------------------------------------------
