@@ -24,19 +24,19 @@ from tests.testkit.changed_bundles import LOG, NOTE, REGISTERED, Tree
 
 
 def anchored(log: Log, index: int, state: State, *, number: int = 1, note: str | None = None, **changes: Any) -> Bundle:
-    """The bundle of an entry whose anchor the state proves."""
+    """Return the bundle of an entry whose anchor the state proves."""
     return log.bundle(index, note, anchor=raw(replace(state.proving(number, log.key_of(index)), **changes)))
 
 
 def state_at(number: int) -> State:
-    """The same contracts by the header of another block."""
+    """Return the same contracts by the header of another block."""
     state = LOG.state(number=2)
     state.number = number
     return state
 
 
 def held(**slots: int) -> Bundle:
-    """The good bundle of a chain whose slots hold other words, by their place in the proof."""
+    """Return the good bundle of a chain whose slots hold other words, by their place in the proof."""
     state = LOG.state(number=2)
     for name, word in slots.items():
         contract, _, place = name.partition("_")
@@ -65,7 +65,7 @@ def on_chain(**changes: Any) -> ObservedBlock:
 
 
 def of(bundle: Tree, *path: str | int) -> Any:
-    """A part of a bundle's anchor."""
+    """Return a part of a bundle's anchor."""
     part = bundle["anchor"]
     for key in path:
         part = part[key]

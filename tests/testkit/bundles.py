@@ -79,7 +79,7 @@ BLOCK = 12  # whose state proves it
 
 
 def trust(policy: str = "quorum none\n", *, development: bool = True, **changes: Any) -> Trust:
-    """The trust file's content for the logs of these builders."""
+    """Return the trust file's content for the logs of these builders."""
     trust = Trust(LOG_ID, LOG_SIGNER.verifying_key, SERVICE.key_id, parse_policy(policy), development, (CHAIN,))
     return replace(trust, **changes)
 
@@ -95,12 +95,12 @@ class Log:
     _anchors: dict[tuple[int, bytes, int, int], Raw] = field(default_factory=dict)
 
     def add(self, *events: Event) -> int:
-        """Appends; gives the index of the last one."""
+        """Append entries; return the index of the last one."""
         self.events.extend(events)
         return len(self.events) - 1
 
     def mirror(self, by: Officer = SERVICE) -> int:
-        """Appends the mirror entries of the registry's changes that the log does not have yet."""
+        """Append the mirror entries of the registry's changes that the log does not have yet."""
         mirrored = len(self.system.events)
         return self.add(*(self.system.write(change, by) for change in self.registry.bodies[mirrored:]))
 
@@ -112,13 +112,13 @@ class Log:
         return Checkpoint(self.log_signer.verifying_key.name, len(entries), Hash(reference.mth(entries)))
 
     def note(self, size: int | None = None, *, witnesses: Iterable[tuple[SeedSigner, int]] = ()) -> str:
-        """The signed checkpoint, co-signed by each witness at its time."""
+        """Return the signed checkpoint, co-signed by each witness at its time."""
         checkpoint = self.checkpoint(size)
         signed = parse_note(sign_checkpoint(checkpoint, self.log_signer))
         return str(signed.with_signatures(cosign_checkpoint(checkpoint, w, time) for w, time in witnesses))
 
     def proof(self, index: int, note: str) -> str:
-        """The tlog-proof of an entry under a note of this log."""
+        """Return the tlog-proof of an entry under a note of this log."""
         entries = self.entries(parse_checkpoint(parse_note(note).text).size)
         hashes = tuple(Hash(sibling) for sibling in reference.inclusion_proof(index, entries))
         return TlogProof(index, hashes, note).to_text()
@@ -128,7 +128,7 @@ class Log:
         return Evidence(envelope=Raw(event.entry), payload=Raw(event.payload_bytes), proof=self.proof(index, note))
 
     def find(self, change: type[Body], **fields: Any) -> int | None:
-        """The index of the first entry of this body."""
+        """Return the index of the first entry of this body."""
         for index, event in enumerate(self.events):
             body = event.payload.body
             if isinstance(body, change) and all(getattr(body, name) == value for name, value in fields.items()):
@@ -147,7 +147,7 @@ class Log:
         )
 
     def state(self, size: int | None = None, *, number: int = 1, revoked_at: dict[str, int] | None = None) -> State:
-        """The contracts three blocks after they took the tree head of this size as record ``number``.
+        """Return the contracts three blocks after they took the tree head of this size as record ``number``.
 
         Keys that the log has revoked are revoked there a second before the anchor, or as ``revoked_at`` says.
         """
@@ -162,19 +162,19 @@ class Log:
         return state.has(authority.registry_hash, *grants, revoked_at=revoked | (revoked_at or {}))
 
     def anchor(self, index: int, size: int) -> Raw:
-        """What proves the anchor of the tree head of this size, and the key of the entry."""
+        """Return what proves the anchor of the tree head of this size, and the key of the entry."""
         key = (len(self.events), self.registry.authority.registry_hash, index, size)
         if key not in self._anchors:
             self._anchors[key] = raw(self.state(size).proving(1, self.key_of(index)))
         return self._anchors[key]
 
     def key_of(self, index: int) -> str | None:
-        """The key whose slots the bundle of the entry has: none for an entry of the ledger itself."""
+        """Return the key whose slots the bundle of the entry has: none for an entry of the ledger itself."""
         envelope = self.events[index].envelope
         return envelope.key_id if EVENT_TYPES[envelope.event_type].roles else None
 
     def bundle(self, index: int, note: str | None = None, *, anchored: bool = True, **changes: Any) -> Bundle:
-        """The bundle of an entry, complete; ``changes`` replace its parts."""
+        """Return the bundle of an entry, complete; ``changes`` replace its parts."""
         note, event = note or self.note(), self.events[index]
         size = parse_checkpoint(parse_note(note).text).size
         bundle = Bundle(
@@ -190,7 +190,7 @@ class Log:
         return replace(bundle, **changes)
 
     def case_bundle(self, case_id: str = "case-1", note: str | None = None, **changes: Any) -> CaseBundle:
-        """The bundles of all events of a case."""
+        """Return the bundles of all events of a case."""
         note = note or self.note()
         indices = [i for i, event in enumerate(self.events) if event.envelope.stream.id == case_id]
         return CaseBundle(
@@ -205,7 +205,7 @@ class Log:
 
 
 def naming(*bundles: Bundle | CaseBundle, policy: str = "quorum none\n", **changes: Any) -> Trust:
-    """The trust file that names the blocks of these bundles' anchors."""
+    """Return the trust file that names the blocks of these bundles' anchors."""
     blocks = {block.number: block for bundle in bundles for block in _blocks(bundle)}
     return trust(policy, **{"chains": (replace(CHAIN, trusted_blocks=tuple(blocks.values())),)} | changes)
 
@@ -219,7 +219,7 @@ def _blocks(bundle: Bundle | CaseBundle) -> Iterable[TrustedBlock]:
 
 
 def founded(*agencies: str) -> Log:
-    """A log with these agencies, and a clerk and a supervisor of each."""
+    """Return a log with these agencies, and a clerk and a supervisor of each."""
     log = Log()
     for agency in agencies:
         log.registry.admit(agency).grant(clerk(agency), supervisor(agency))
@@ -228,12 +228,12 @@ def founded(*agencies: str) -> Log:
 
 
 def log_with(case: Case, *agencies: str) -> Log:
-    """A founded log with the events of a case."""
+    """Return a founded log with the events of a case."""
     log = founded(*(agencies or (POLICE,)))
     log.add(*case.events)
     return log
 
 
 def tree(bundle: Bundle | CaseBundle) -> dict[str, Any]:
-    """The bundle as plain values, to be changed and encoded again."""
+    """Return the bundle as plain values, to be changed and encoded again."""
     return cast(dict[str, Any], msgspec.json.decode(encode_bundle(bundle)))

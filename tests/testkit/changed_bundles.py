@@ -49,7 +49,7 @@ def faults(report: ProofReport) -> list[str]:
 
 
 def put(*path: str | int, to: Any) -> Callable[[Tree], None]:
-    """A change of the part at this path, to a value or by a function of what stood there."""
+    """Return a change of the part at this path, to a value or by a function of what stood there."""
 
     def change(bundle: Tree) -> None:
         at: Any = bundle

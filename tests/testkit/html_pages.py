@@ -11,12 +11,12 @@ from pathlib import Path
 
 
 def blocks(page: str, language: str = "bash") -> list[str]:
-    """The text of each block of this language."""
+    """Return the text of each block of this language."""
     return re.findall(rf"^```{language}\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
 
 
 def typed(commands: Iterable[str], folder: Path, environment: Mapping[str, str]) -> str:
-    """What the commands print, typed one after the other in the folder. None of them fails."""
+    """Return what the commands print, typed one after the other in the folder. None of them fails."""
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
     done = subprocess.run(
         ["bash", "-euo", "pipefail", "-c", "\n".join(commands)],

@@ -23,7 +23,7 @@ from tests.testkit.ledgers import Ledger
 def anchor_write(
     number: int, head: AnchoredHead, state: WriteState = WriteState.CONFIRMED, **fields: Any
 ) -> ChainWrite:
-    """The anchor of this tree head; in a block of its own where it is confirmed."""
+    """Return the anchor of this tree head; in a block of its own where it is confirmed."""
     raw, time = b"raw %d" % number, START + 4000 + number  # the block is a second later than the write
     block = {"block_number": number + 5, "block_hash": bytes([number + 100]) * 32, "block_time": time}
     defaults: dict[str, Any] = {
@@ -42,7 +42,7 @@ def anchor_write(
 
 
 def anchor_present(ledger: Ledger, state: WriteState = WriteState.CONFIRMED, **fields: Any) -> ChainWrite:
-    """The log as it is now is anchored by the next write of its journal."""
+    """Anchor the log as it is now, by the next write of its journal."""
     journal = DatabaseJournal(ledger.database)
     with ledger.database.read() as connection:
         tree = log.tree(connection)
@@ -62,11 +62,11 @@ class PaperChain:
         self._journal = DatabaseJournal(ledger.database)
 
     def anchor(self, recorded: RecordedHead, key_id: str | None) -> Anchor | None:
-        """The state that proves the record."""
+        """Return the state that proves the record."""
         return self.state(recorded.write).proving(recorded.number, key_id)
 
     def state(self, last: ChainWrite) -> State:
-        """The state after this anchor."""
+        """Return the state after this anchor."""
         state = State(CHAIN, (last.block_number or 0) + 3, (last.block_time or 0) + 36)
         for write in self._journal.anchors():
             if write.state is WriteState.CONFIRMED and write.number <= last.number and write.anchored is not None:
@@ -84,13 +84,13 @@ class PaperChain:
         return state.has(authority.registry_hash, *authority.grants.values(), revoked_at=revoked)
 
     def trusting(self, trust: Trust) -> Trust:
-        """The trust file, naming the block after the last confirmed anchor where there is one."""
+        """Return the trust file, naming the block after the last confirmed anchor where there is one."""
         last = self._journal.last_proven_anchor()
         return trust if last is None else trust.naming(trust.chains[0], [self.state(last).block()])
 
 
 def add_anchors(database: Database, first: int, last: int) -> None:
-    """Confirmed anchors number ``first`` to ``last``, each of a tree larger by one entry than the one before.
+    """Store confirmed anchors number ``first`` to ``last``, each of a tree larger by one entry than the one before.
 
     They are rows as the journal leaves them; requires that it ends at ``first - 1``, all anchors.
     """

@@ -17,14 +17,14 @@ NODE_MODULES = REPOSITORY / "node_modules"
 
 
 def free_port() -> int:
-    """A TCP port of the loopback interface that nobody listens on now."""
+    """Return a TCP port of the loopback interface that nobody listens on now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
 
 
 def native_binary(name: str) -> Path:
-    """The native executable of a Foundry tool (``anvil``, ``forge``), not its Node launcher: signals must reach it."""
+    """Return the executable of a Foundry tool (``anvil``, ``forge``), not its Node launcher: signals must reach it."""
     binaries = sorted(NODE_MODULES.glob(f"@foundry-rs/{name}-*/bin/{name}"))
     if not binaries:
         raise FileNotFoundError(f"{name} is not in node_modules: run scripts/setup")
@@ -32,13 +32,13 @@ def native_binary(name: str) -> Path:
 
 
 def vectors_folder() -> Path | None:
-    """The shared public test vectors: ``TALLYSTICK_VECTORS``, else the folder laid beside the checkout, else None."""
+    """Return the public test vectors: ``TALLYSTICK_VECTORS``, else the folder laid beside the checkout, else None."""
     folder = Path(os.environ.get("TALLYSTICK_VECTORS") or REPOSITORY.parent / "shared" / "vectors")
     return folder if folder.is_dir() else None
 
 
 def program(environment: str, name: str) -> Path:
-    """The executable ``name`` of ``requirements/<environment>.txt``."""
+    """Return the executable ``name`` of ``requirements/<environment>.txt``."""
     return _folder(environment) / name
 
 
@@ -58,7 +58,7 @@ class Quiet:
 
 @contextmanager
 def listening(handler: Callable[..., BaseHTTPRequestHandler], port: int = 0) -> Iterator[str]:
-    """The URL, without a path, at which the handler answers; on a free port unless one is named."""
+    """Yield the URL, without a path, at which the handler answers; on a free port unless one is named."""
     with ThreadingHTTPServer(("127.0.0.1", port), handler) as server:
         thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()

@@ -63,7 +63,7 @@ class PostgresServer:
 
 @contextmanager
 def running_server() -> Iterator[PostgresServer]:
-    """A server with its defaults (fsync on), gone with its files at the end."""
+    """Yield a server with its defaults (fsync on), gone with its files at the end."""
     binaries = _server_binaries()
     account = _server_account()
     with tempfile.TemporaryDirectory(prefix="tallystick-postgres-") as directory:
@@ -107,7 +107,7 @@ def _server_binaries() -> Path:
 
 
 def _server_account() -> pwd.struct_passwd | None:
-    """The server refuses to run as root: the account it runs under then, None for one's own."""
+    """Return the account the server runs under, since it refuses to run as root; None for one's own."""
     if os.geteuid() != 0:
         return None
     names = {entry.pw_name: entry for entry in pwd.getpwall()}

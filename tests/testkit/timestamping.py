@@ -57,7 +57,7 @@ class Authority:
         return load_pem_x509_certificate(self.root_file.read_bytes()).public_bytes(Encoding.DER)
 
     def answer(self, query: bytes) -> bytes:
-        """The TimeStampResp to a TimeStampReq, both DER."""
+        """Return the TimeStampResp to a TimeStampReq, both DER."""
         with self._turn:
             (self.folder / "query.tsq").write_bytes(query)
             signer = ("-signer", "tsa.pem", "-inkey", "tsa.key")
@@ -67,7 +67,7 @@ class Authority:
             return (self.folder / "answer").read_bytes()
 
     def stamp(self, data: bytes, algorithm: HashAlgorithm = HashAlgorithm.SHA256, *, certificate: bool = True) -> bytes:
-        """A timestamp of these bytes."""
+        """Return a timestamp of these bytes."""
         asked = TimestampRequestBuilder(data=data, hash_algorithm=algorithm, cert_req=certificate).build()
         return self.answer(asked.as_bytes())
 
@@ -75,7 +75,7 @@ class Authority:
 def new_authority(
     folder: Path, *, name: str = "Test", accuracy: str = "secs:1", intermediate: bool = False
 ) -> Authority:
-    """An authority whose root is called ``name`` Root, its signer ``name`` Timestamping.
+    """Make an authority whose root is called ``name`` Root, its signer ``name`` Timestamping.
 
     With ``intermediate`` another one stands between them; responses bring it, behind the signer's certificate.
     """
@@ -105,7 +105,7 @@ def _sign(folder: Path, name: str, issuer: str, extensions: str) -> None:
 
 @contextmanager
 def serving_authority(authority: Authority) -> Iterator[Authority]:
-    """The authority at ``url``, until the block is left."""
+    """Serve the authority at ``url``, until the block is left."""
 
     class Handler(Quiet, BaseHTTPRequestHandler):
         def do_POST(self) -> None:

@@ -116,7 +116,7 @@ class SmallWitness:
 
 @contextmanager
 def serving(witness: SmallWitness, port: int = 0) -> Iterator[SmallWitness]:
-    """The witness, reached at its ``url`` for as long as the block lasts."""
+    """Yield the witness, reached at its ``url`` for as long as the block lasts."""
 
     class Handler(Quiet, BaseHTTPRequestHandler):
         def do_POST(self) -> None:
