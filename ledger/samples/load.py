@@ -49,6 +49,7 @@ def grant_keys(player: Player, *people: Person) -> None:
     Raises Unavailable if it does not have them in time.
     """
     keys = {person: player.keys.key_id(person.profile) for person in people}
+    # Asked once: the log lags behind the chain, and a key that was just granted need not be in it yet.
     granted, domain = player.ledger.granted(), player.ledger.registry_domain()
     for person, key_id in keys.items():
         if key_id not in granted:

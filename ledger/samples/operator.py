@@ -72,7 +72,7 @@ class Operator:
             list(proof),
             b"".join(cosignatures),
         )
-        try:
+        try:  # an estimate runs the transaction on the newest block, and sends nothing
             self._eth.estimate_gas(self._submitter, self.chain["anchor"], call)
         except RpcRefused as error:
             return ANCHOR.reverted(error) or CallReverted(str(error))

@@ -143,6 +143,7 @@ class SampleStream:
         sections: Mapping[str, Mapping[str, str]] | None = None,
     ) -> Self:
         """Submit one event, signed by the person of this profile."""
+        # Ids and salts follow from the place of the event: played again, it is the same to the ledger.
         place = (self.stream.kind, self.stream.id, self.sequence)
         noise, stamp = self.player.noise("id", *place), f"{self.player.began_at * 1000:012x}"
         salts = iter(range(1000))
@@ -182,6 +183,7 @@ class SampleCase(CaseActs[str], SampleStream):
 
     def act(self, body: Body, by: str | None = None, *, source: CaseState | None = None, **fields: Any) -> Self:
         self.write(body, by or self.clerk_of(self.state.responsible), **fields)
+        # Folded once the ledger has it: what the ledger refuses leaves the case as it was.
         payload, envelope = self.last.payload, self.last.envelope
         act = Act(payload, envelope.payload_digest, envelope.signed_at, self.player.book, source)
         self.current, self.flags = fold(self.current, act)
@@ -249,10 +251,10 @@ class SampleLead(SampleStream):
             self.sequence += 1
             self.player.events += 1
             return self
-        if self.sequence == self._recorded.sequence + 1:
+        if self.sequence == self._recorded.sequence + 1:  # the first step after those that the ledger has
             self._head = self._recorded.digest
         return super().write(body, by, **fields)
 
     @property
     def moment(self) -> str:
-        return instant_text(int(time.time()))
+        return instant_text(int(time.time()))  # no earlier than the service raised it

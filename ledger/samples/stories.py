@@ -164,6 +164,7 @@ def _detained_then_bailed(case: SampleCase) -> Points:
     case.say(case_events.MeasureExtended, measure_id="detention-1", **until)
     case.say(case_events.MeasureExtended, measure_id="detention-2", **until, qualifying_ground="gang")
     case.on(28).offer(to="procuratorate-east", purpose="arrest_approval", persons=PAIR).accept()
+    # In the afternoon of the seventh day, which ends at midnight: in time.
     case.on(35, 16).decide("arrest_refused", bailed, by="prosecutor", number="东检不捕〔样例〕5号")
     case.decide("arrest_approved", arrested, by="prosecutor", number="东检批捕〔样例〕5号")
     case.change("detention", "bail", bailed, ground="不批准逮捕 arrest was refused")
@@ -219,6 +220,7 @@ def _money_and_a_car(case: SampleCase) -> Points:
     where = {"condition": "可行驶 roadworthy", "storage_location": "depot, row 4"}
     case.register(car, kind="property", description="小型轿车 car", **where)
     case.register(account, kind="property", description="银行账户 account", account="6222-0417")
+    # Its end is some days ahead of whoever loads the sample, so that the warning is there to be seen.
     case.say(item.ItemFrozen, item_id=account, frozen_until=case.date_of(136))
     case.on(1).offer(car, to="depot-east", purpose="property_transfer").accept()
     yield "seized", case

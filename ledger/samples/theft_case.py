@@ -35,6 +35,7 @@ def _acts(folder: Path, case: SampleCase) -> Points:
     for name, until in zip(SUSPECTS, (5, 2), strict=True):
         case.impose(name, "detention", until=case.date_of(until), ground="caught at the place")
     grounds = {"article": "CPL 91", "ground": "the buyer is not found yet", "qualifying_ground": "repeated"}
+    # Two days after the second detention ended: the model finds it by the days, and so does the deadline's arithmetic.
     case.on(4).say(case_events.MeasureExtended, measure_id="detention-2", until=case.date_of(14), **grounds)
     yield "opened", case
     items = [*_register_dossiers(folder, case), *_register_seized(folder, case)]
