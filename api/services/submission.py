@@ -20,7 +20,8 @@ from ledger.core.events import Payload, decode_payload
 from ledger.recording.case_states import NeedsDatabase
 from ledger.recording.publisher import Publisher, Receipt
 from ledger.recording.sequencer import Answer, Sequencer
-from ledger.recording.validation import Duplicate, ValidatedSubmission, Validator
+from ledger.recording.validation import Duplicate, Validator
+from ledger.store.append import ValidatedSubmission
 from ledger.store.database import Database
 
 LONGEST_GATHERING_S = 0.02  # seconds that an event waits at most for others to share its batch
@@ -139,7 +140,7 @@ class SubmissionService:
             answer.set_result(judged)
             return answer
         # Counted only after validation: nobody can use up an agency's rate without its signature.
-        self._agencies.take(judged.submitted.envelope.agency)
+        self._agencies.take(judged.envelope.agency)
         self._bridge_of_loop().queue(judged, answer)
         return answer
 
@@ -188,7 +189,7 @@ class _SequencerBridge:
     def _pass_on(self, last_count: int, latest: float) -> None:
         """Pass the queued events on, or wait another turn of the loop if the last one brought more.
 
-        WaitReason no longer than the loop's time ``latest``.
+        Wait no longer than the loop's time ``latest``.
         """
         if len(self._queued) > last_count and self.loop.time() < latest:
             self.loop.call_soon(self._pass_on, len(self._queued), latest)
@@ -254,5 +255,5 @@ def _give_up(answer: asyncio.Future[Answer]) -> None:
 
 def _payload(judged: ValidatedSubmission | Duplicate) -> Payload:
     if isinstance(judged, ValidatedSubmission):
-        return judged.submitted.payload
+        return judged.payload
     return decode_payload(judged.entry.payload)

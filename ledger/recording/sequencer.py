@@ -31,9 +31,9 @@ from ledger.core.signing.authority import AuthorityState
 from ledger.recording.case_states import READ_ON_AT_MOST, CaseStates, new_case_of, not_on_head, require_free_id
 from ledger.recording.publisher import Publisher, Receipt
 from ledger.recording.registry_view import Registry
-from ledger.recording.validation import Duplicate, ValidatedSubmission, require_same_event
+from ledger.recording.validation import Duplicate, require_same_event
 from ledger.store import cases, log
-from ledger.store.append import NewEntry, NewTree, write_batch
+from ledger.store.append import NewEntry, NewTree, ValidatedSubmission, write_batch
 from ledger.store.database import Connection, Database, DiskFailed
 from ledger.store.log import StoredEntry, TreeState
 
@@ -55,10 +55,8 @@ class LogView:
 
     @classmethod
     def read(cls, connection: Connection, batch: Sequence[ValidatedSubmission], authority: AuthorityState) -> LogView:
-        envelopes = [validated.submitted.envelope for validated in batch]
-        new_cases = {
-            new_case for validated in batch if (new_case := new_case_of(validated.submitted.payload)) is not None
-        }
+        envelopes = [validated.envelope for validated in batch]
+        new_cases = {new_case for validated in batch if (new_case := new_case_of(validated.payload)) is not None}
         streams = [(envelope.stream.kind, envelope.stream.id) for envelope in envelopes]
         return cls(
             log.identities(connection, [envelope.event_id for envelope in envelopes]),
@@ -69,7 +67,7 @@ class LogView:
 
     def admit(self, validated: ValidatedSubmission, index: int) -> None:
         """Admit the event at ``index``, or raise Conflict, RuleRefused or Unauthorized."""
-        envelope, payload = validated.submitted.envelope, validated.submitted.payload
+        envelope, payload = validated.envelope, validated.payload
         stream = (envelope.stream.kind, envelope.stream.id)
         head = self.heads.get(stream)
         if (envelope.sequence, envelope.previous) != place_after(head):
@@ -114,11 +112,7 @@ class AnswerSink(Protocol):
     def done(self) -> bool: ...
 
 
-class QueuedSubmission(Struct, frozen=True):
-    """A validated submission in the queue, and where its answer goes."""
-
-    validated: ValidatedSubmission
-    sink: AnswerSink
+Queued = tuple[ValidatedSubmission, AnswerSink]
 
 
 class BatchPlan(Struct, frozen=True):
@@ -165,7 +159,7 @@ class Sequencer:
         self._registry = registry
         self._publisher = publisher
         self._clock = clock
-        self._queue: queue.SimpleQueue[QueuedSubmission | None] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[Queued | None] = queue.SimpleQueue()
         self._edge: tuple[int, bytes, RightEdge] | None = None
         self._failure: Unavailable | None = None
         self._door = Lock()
@@ -222,7 +216,7 @@ class Sequencer:
         with self._door:
             refusal = self._refusal()
             if refusal is None:
-                self._queue.put(QueuedSubmission(validated, sink))
+                self._queue.put((validated, sink))
         if refusal is not None:
             sink.set_exception(refusal)
 
@@ -247,7 +241,7 @@ class Sequencer:
                 _fail(batch, _unknown(error))
                 logger.critical("a batch was not answered", trace=_trace(error))
 
-    def _gather(self, batch: list[QueuedSubmission]) -> None:
+    def _gather(self, batch: list[Queued]) -> None:
         """Add what is queued to the batch."""
         while len(batch) < MAX_BATCH and not self._is_ending:
             try:
@@ -259,7 +253,7 @@ class Sequencer:
             else:
                 batch.append(queued)
 
-    def _commit(self, batch: list[QueuedSubmission]) -> None:
+    def _commit(self, batch: list[Queued]) -> None:
         """Write one batch and answer its submissions."""
         if self._failure is not None:
             _fail(batch, self._failure)
@@ -289,7 +283,7 @@ class Sequencer:
             return []
         return list(log.entries(connection, max(self._edge[0], tree.size - READ_ON_AT_MOST), tree.size))
 
-    def _write(self, connection: Connection, batch: list[QueuedSubmission]) -> WrittenBatch:
+    def _write(self, connection: Connection, batch: list[Queued]) -> WrittenBatch:
         """Write the batch into the open transaction, with what was queued while another process held the lock."""
         # Other processes may have held the lock for long: what was queued meanwhile joins this batch.
         self._gather(batch)
@@ -322,33 +316,32 @@ class Sequencer:
             )
         return edge
 
-    def _place(self, connection: Connection, batch: Sequence[QueuedSubmission], tree: TreeState) -> BatchPlan:
+    def _place(self, connection: Connection, batch: Sequence[Queued], tree: TreeState) -> BatchPlan:
         authority = self._registry.at(connection, tree.registry_changes)
-        view = LogView.read(connection, [queued.validated for queued in batch], authority)
+        view = LogView.read(connection, [validated for validated, _ in batch], authority)
         plan = BatchPlan([], [], [], [], 0)
         taken: dict[str, int] = {}
-        for queued in batch:
-            submitted = queued.validated.submitted
-            event_id = submitted.envelope.event_id
+        for validated, sink in batch:
+            event_id = validated.envelope.event_id
             try:
                 if event_id in taken:  # the same event twice in one batch: both get the one receipt
-                    require_same_event(plan.entries[taken[event_id]].envelope, submitted)
-                    plan.sinks[taken[event_id]].append(queued.sink)
+                    require_same_event(plan.entries[taken[event_id]].event.envelope, validated)
+                    plan.sinks[taken[event_id]].append(sink)
                     continue
                 # Before the rules: a repeated submission gets its receipt whatever has happened since.
                 if event_id in view.stored:
-                    require_same_event(view.stored[event_id], submitted)
-                    plan.replies.append((queued.sink, Duplicate(view.stored[event_id])))
+                    require_same_event(view.stored[event_id], validated)
+                    plan.replies.append((sink, Duplicate(view.stored[event_id])))
                     continue
                 index = tree.size + len(plan.entries)
-                view.admit(queued.validated, index)
+                view.admit(validated, index)
             except TallystickError as refusal:
-                plan.replies.append((queued.sink, refusal))
+                plan.replies.append((sink, refusal))
                 continue
             taken[event_id] = len(plan.entries)
-            plan.entries.append(_new_entry(queued.validated, index))
-            plan.leaves.append(leaf_hash(submitted.envelope_bytes))
-            plan.sinks.append([queued.sink])
+            plan.entries.append(NewEntry(index, validated))
+            plan.leaves.append(leaf_hash(validated.envelope_bytes))
+            plan.sinks.append([sink])
         return BatchPlan(plan.entries, plan.leaves, plan.sinks, plan.replies, view.authority.changes)
 
     def _is_stored(self, grown: Appended) -> bool:
@@ -381,36 +374,19 @@ class Sequencer:
         proofs = grown.inclusion_proofs()
         for entry, leaf, hashes, sinks in zip(plan.entries, plan.leaves, proofs, plan.sinks, strict=True):
             proof = TlogProof(entry.log_index, hashes, note)
-            receipt = self._publisher.receipt(entry.envelope.event_id, leaf, proof, entry.flags, at)
+            receipt = self._publisher.receipt(entry.event.envelope.event_id, leaf, proof, entry.event.flags, at)
             for sink in sinks:
                 sink.set_result(receipt)
 
 
-def _new_entry(validated: ValidatedSubmission, index: int) -> NewEntry:
-    submitted, outcome = validated.submitted, validated.outcome
-    return NewEntry(
-        index,
-        submitted.envelope,
-        submitted.payload,
-        submitted.envelope_bytes,
-        submitted.payload_bytes,
-        submitted.section_bytes,
-        outcome.flags if outcome else (),
-        validated.before,
-        outcome.state if outcome else None,
-        validated.clock_lines,
-        validated.move,
-    )
-
-
-def _fail(batch: Sequence[QueuedSubmission], error: Unavailable) -> None:
+def _fail(batch: Sequence[Queued], error: Unavailable) -> None:
     """Answer each submission with a copy of the error.
 
     A shared one would collect the frames of every place that raises it.
     """
-    for queued in batch:
-        if not queued.sink.done():
-            queued.sink.set_exception(copy(error))
+    for _, sink in batch:
+        if not sink.done():
+            sink.set_exception(copy(error))
 
 
 def _not_recorded(error: Exception) -> Unavailable:

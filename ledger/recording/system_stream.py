@@ -14,7 +14,7 @@ from ledger.core.signing import authority
 from ledger.recording.publisher import Publisher, Receipt
 from ledger.recording.sequencer import Sequencer
 from ledger.recording.signing import Actor, Sources, StreamPosition, sign_event
-from ledger.recording.validation import Duplicate, ValidatedSubmission, Validator
+from ledger.recording.validation import Duplicate, Validator
 from ledger.store import bindings, log
 from ledger.store.access import AccessLog
 from ledger.store.database import Database
@@ -69,16 +69,15 @@ class SystemStream:
     def _append(self, body: Body, stream: Stream) -> Receipt:
         signed = sign_event(body, self._place(stream), self._actor, self._log_id, sources=Sources(now=self._now))
         validated = self._validator.validate(signed.submission, self._now())
-        answer = validated if isinstance(validated, Duplicate) else self._wait(validated)
+        try:
+            answer = (
+                validated if isinstance(validated, Duplicate) else self._sequencer.submit(validated).result(TIMEOUT)
+            )
+        except TimeoutError as error:
+            raise Unavailable(f"no commit within {TIMEOUT} s", code="outcome_unknown") from error
         if isinstance(answer, Duplicate):
             return self._publisher.stored_receipt(self._database, answer.entry)
         return answer
-
-    def _wait(self, validated: ValidatedSubmission) -> Receipt | Duplicate:
-        try:
-            return self._sequencer.submit(validated).result(TIMEOUT)
-        except TimeoutError as error:
-            raise Unavailable(f"no commit within {TIMEOUT} s", code="outcome_unknown") from error
 
     def _place(self, stream: Stream) -> StreamPosition:
         with self._database.read() as connection:

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 from msgspec import Struct
+from msgspec.structs import asdict
 
 from ledger.core.custody import CaseState, Outcome, fold
 from ledger.core.custody.claimed_times import require_consistent
@@ -32,27 +34,11 @@ from ledger.recording.case_states import CaseStates, NoDatabase, ReadAccess
 from ledger.recording.registry_view import Registry
 from ledger.recording.supervision_streams import Definitions
 from ledger.store import clocks, log
-from ledger.store.clocks import ClockLine
+from ledger.store.append import ValidatedSubmission
 from ledger.store.database import Connection
 from ledger.store.log import StoredEntry
 
 _NOT_YET = 2**63  # above every index: validated as of all that the log has
-
-
-class ValidatedSubmission(Struct, frozen=True):
-    """A submission that is valid on its stream's head.
-
-    ``registry_changes`` is the version of the registry that it was validated against. ``before`` and ``outcome`` are
-    None in streams that are no case's. ``clock_lines`` are the lines of the list of deadlines that it changes, ``move``
-    the step in a stream of supervision.
-    """
-
-    submitted: Submitted
-    registry_changes: int
-    before: CaseState | None = None
-    outcome: Outcome | None = None
-    clock_lines: tuple[ClockLine, ...] = ()
-    move: Move | None = None
 
 
 class Duplicate(Struct, frozen=True):
@@ -165,10 +151,10 @@ class Validator:
             )
             self._require_cited_exists(authority, payload)
             supervision_streams.require_runnable(payload, move, self._definitions)
-            return ValidatedSubmission(submitted, authority.changes, move=move)
+            return _judged(submitted, authority, move=move)
         if payload.stream.kind != "case":
             self._require_cited_exists(authority, payload)
-            return ValidatedSubmission(submitted, authority.changes)
+            return _judged(submitted, authority)
         before = self.states.at_head(payload)
         act = self.states.act(payload, envelope.payload_digest, envelope.signed_at, authority.agencies)
         outcome = fold(before, act)
@@ -176,7 +162,7 @@ class Validator:
         # States are keyed by digest, so that one which is never committed does no harm in the cache.
         self.states.keep(outcome.state)
         lines = clocks.changes(before, outcome.state, self.book, self.calendar)
-        return ValidatedSubmission(submitted, authority.changes, before, outcome, lines)
+        return _judged(submitted, authority, before=before, after=outcome.state, flags=outcome.flags, clock_lines=lines)
 
     def _matter(self, payload: Payload, authority: AuthorityState) -> Matter | None:
         """Return the state that the event's stream is at; nothing is read for a first event."""
@@ -225,6 +211,10 @@ class Validator:
     def _stored(self, event_id: str) -> StoredEntry | None:
         with self._database.read() as connection:
             return log.identities(connection, [event_id]).get(event_id)
+
+
+def _judged(submitted: Submitted, authority: AuthorityState, **outcome: Any) -> ValidatedSubmission:
+    return ValidatedSubmission(**asdict(submitted), registry_changes=authority.changes, **outcome)
 
 
 def _require_admitted(authority: AuthorityState, agency_id: str, field: str) -> Agency:

@@ -9,7 +9,7 @@ of a row stay until it is vacuumed, and its own logs and backups as long as its 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from msgspec import Struct
 from msgspec.structs import asdict
@@ -19,7 +19,7 @@ from sqlalchemy.exc import IntegrityError
 from ledger.core.custody import CaseState, Flag
 from ledger.core.custody.register import Register
 from ledger.core.errors import IntegrityBroken
-from ledger.core.events import Envelope, Payload
+from ledger.core.events import Payload, Submitted
 from ledger.core.events.record import SectionErased
 from ledger.core.log.tiles import TileContents
 from ledger.core.supervision import Move
@@ -80,24 +80,27 @@ T = TypeVar("T")
 _READ_MODELS = (CASES, CASE_AGENCIES, HANDOVERS, ITEMS, CLOCKS, IMPORTS, WORDS, SPLITS)
 
 
-class NewEntry(Struct, frozen=True):
-    """An event with its place in the log.
+class ValidatedSubmission(Submitted, frozen=True, kw_only=True):
+    """A submission that is valid on its stream's head.
 
-    ``before`` and ``after`` are the case's states, None in other streams; ``clock_lines`` are the lines that it
-    changed, ``move`` is its step in a stream of supervision.
+    ``registry_changes`` is the version of the registry that it was validated against. ``before`` and ``after`` are the
+    states of its case, None in other streams. ``clock_lines`` are the lines of the list of deadlines that it changes,
+    ``move`` is its step in a stream of supervision.
     """
 
-    log_index: int
-    envelope: Envelope
-    payload: Payload
-    envelope_bytes: bytes
-    payload_bytes: bytes
-    sections: dict[str, bytes]
-    flags: tuple[Flag, ...]
-    before: CaseState | None
-    after: CaseState | None
+    registry_changes: int
+    before: CaseState | None = None
+    after: CaseState | None = None
+    flags: tuple[Flag, ...] = ()
     clock_lines: tuple[ClockLine, ...] = ()
     move: Move | None = None
+
+
+class NewEntry(NamedTuple):
+    """A submission with its place in the log."""
+
+    log_index: int
+    event: ValidatedSubmission
 
 
 class NewTree(Struct, frozen=True):
@@ -127,26 +130,26 @@ def write_batch(
         ENTRIES: [
             _row(
                 ENTRIES,
-                entry.envelope,
+                entry.event.envelope,
                 log_index=entry.log_index,
-                stream_kind=entry.envelope.stream.kind,
-                stream_id=entry.envelope.stream.id,
+                stream_kind=entry.event.envelope.stream.kind,
+                stream_id=entry.event.envelope.stream.id,
                 recorded_at=tree.recorded_at,
                 committed_size=tree.size,
-                envelope=entry.envelope_bytes,
-                payload=entry.payload_bytes,
+                envelope=entry.event.envelope_bytes,
+                payload=entry.event.payload_bytes,
             )
             for entry in entries
         ],
         SECTIONS: [
             {"log_index": entry.log_index, "label": label, "data": data}
             for entry in entries
-            for label, data in entry.sections.items()
+            for label, data in entry.event.section_bytes.items()
         ],
         FLAGS: [
             {"log_index": entry.log_index, "position": position, **asdict(flag)}
             for entry in entries
-            for position, flag in enumerate(entry.flags)
+            for position, flag in enumerate(entry.event.flags)
         ],
         FEED: feed.rows(entries),
         # What nobody signs about a commit: its first index and its time.
@@ -160,11 +163,11 @@ def write_batch(
     }
     # Of several entries of one stream the last one is its head.
     heads = {
-        (entry.envelope.stream.kind, entry.envelope.stream.id): {
-            "kind": entry.envelope.stream.kind,
-            "id": entry.envelope.stream.id,
-            "sequence": entry.envelope.sequence,
-            "head": entry.envelope.payload_digest,
+        (entry.event.envelope.stream.kind, entry.event.envelope.stream.id): {
+            "kind": entry.event.envelope.stream.kind,
+            "id": entry.event.envelope.stream.id,
+            "sequence": entry.event.envelope.sequence,
+            "head": entry.event.envelope.payload_digest,
         }
         for entry in entries
     }
@@ -186,8 +189,8 @@ def write_batch(
         raise broken from error
     # Behind the rows: an event may erase a section of another event of this batch.
     for entry in entries:
-        if isinstance(entry.payload.body, SectionErased):
-            erase(connection, database, entry.payload.body)
+        if isinstance(entry.event.payload.body, SectionErased):
+            erase(connection, database, entry.event.payload.body)
     # Nothing of the batch counts until the caller's transaction is committed.
     connection.execute(_MOVE_TREE, asdict(tree))
 
@@ -196,17 +199,17 @@ def _read_models(entries: Sequence[NewEntry]) -> NewRows:
     """Return the rows of the read models. Of several events on one case the last one's row is kept."""
     latest: dict[Table, dict[tuple[str, ...], Row]] = {table: {} for table in _READ_MODELS}
     # Most batches have nothing of supervision, and then no table of it.
-    if any(entry.move is not None for entry in entries):
+    if any(entry.event.move is not None for entry in entries):
         latest |= {table: {} for table in supervision.TABLES}
     for entry in entries:
-        for table, key, row in projections(entry.before, entry.after, entry.log_index):
+        for table, key, row in projections(entry.event.before, entry.event.after, entry.log_index):
             latest[table][key] = row
-        for table, key, row in payload_projections(entry.payload, entry.log_index):
+        for table, key, row in payload_projections(entry.event.payload, entry.log_index):
             latest[table][key] = row
-        if entry.clock_lines:
-            latest[CLOCKS].update(clocks.rows(entry.clock_lines, entry.log_index))
-        if entry.move is not None:
-            table, key, row = supervision.projection(entry.move.after, entry.log_index)
+        if entry.event.clock_lines:
+            latest[CLOCKS].update(clocks.rows(entry.event.clock_lines, entry.log_index))
+        if entry.event.move is not None:
+            table, key, row = supervision.projection(entry.event.move.after, entry.log_index)
             latest[table][key] = row
     return {table: list(by_key.values()) for table, by_key in latest.items()}
 

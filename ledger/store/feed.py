@@ -95,11 +95,12 @@ def recipients(entry: NewEntry) -> Iterator[tuple[str, int]]:
 
     An entry concerns all who see its case, model, lead or recommendation before it or after it.
     """
-    stream, sequence = entry.envelope.stream, entry.envelope.sequence
-    if entry.after is not None:
-        yield from of_case(entry.before, entry.after, sequence)
-    elif entry.move is not None:
-        yield from of_matter(entry.move, sequence)
+    event = entry.event
+    stream, sequence = event.envelope.stream, event.envelope.sequence
+    if event.after is not None:
+        yield from of_case(event.before, event.after, sequence)
+    elif event.move is not None:
+        yield from of_matter(event.move, sequence)
     elif stream.kind == "agency":
         yield stream.id, sequence
 

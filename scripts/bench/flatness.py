@@ -20,7 +20,8 @@ from statistics import median
 from msgspec import Struct
 from rich.progress import track
 
-from ledger.recording.validation import Duplicate, ValidatedSubmission
+from ledger.recording.validation import Duplicate
+from ledger.store.append import ValidatedSubmission
 from ledger.store.database import attach
 from scripts.bench.audit import SIGNER, apart, fill
 from scripts.bench.busy_case import ROUND, BusyCase

@@ -11,7 +11,7 @@ from ledger.core.events.registry import RegistryChange
 from ledger.core.log.merkle import leaf_hash
 from ledger.core.log.tiles import RightEdge
 from ledger.store import log as stored_log
-from ledger.store.append import NewEntry, NewTree, write_batch
+from ledger.store.append import NewEntry, NewTree, ValidatedSubmission, write_batch
 from tests.testkit.builders import COURT, POLICE, PROCURATORATE, SERVICE, Event, Writer, clerk, event_of
 from tests.testkit.bundles import trust
 from tests.testkit.casework import Case, registration
@@ -28,7 +28,12 @@ def force(ledger: Ledger, *events: Event) -> int:
             [leaf_hash(e.entry) for e in events]
         )
         entries = [
-            NewEntry(index, event.envelope, event.payload, event.entry, event.payload_bytes, {}, (), None, None)
+            NewEntry(
+                index,
+                ValidatedSubmission(
+                    event.envelope, event.payload, event.entry, event.payload_bytes, {}, registry_changes=0
+                ),
+            )
             for index, event in enumerate(events, tree.size)
         ]
         changes = sum(isinstance(event.payload.body, RegistryChange) for event in events)

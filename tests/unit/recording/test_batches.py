@@ -11,7 +11,7 @@ from sqlalchemy import Connection, text
 
 from ledger.core.errors import Conflict
 from ledger.recording.case_states import NeedsDatabase
-from ledger.recording.validation import ValidatedSubmission
+from ledger.store.append import ValidatedSubmission
 from tests.oracles.merkle_reference import mth
 from tests.testkit.builders import POLICE, PROCURATORATE, Writer, clerk
 from tests.testkit.casework import Case

@@ -13,7 +13,7 @@ from ledger.core.errors import RuleRefused
 from ledger.core.events.case import PersonNamed
 from ledger.core.events.record import Correction, DisclosureMade, RecordCorrected, RecordLate
 from ledger.core.events.terms import EventRef
-from ledger.recording.validation import ValidatedSubmission
+from ledger.store.append import ValidatedSubmission
 from tests.testkit.builders import POLICE, Event, clerk, instant, refused, section
 from tests.testkit.casework import Case, person_id
 from tests.testkit.ledgers import Ledger, open_ledger, sqlite_url

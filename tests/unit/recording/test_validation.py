@@ -21,8 +21,9 @@ from ledger.core.events.item import ItemDisposed
 from ledger.core.events.record import SectionErased
 from ledger.core.events.terms import EventRef
 from ledger.recording import case_states
-from ledger.recording.validation import Duplicate, ValidatedSubmission
+from ledger.recording.validation import Duplicate
 from ledger.store import log
+from ledger.store.append import ValidatedSubmission
 from ledger.store.tables import ENTRIES
 from tests.testkit import machine
 from tests.testkit.builders import (
