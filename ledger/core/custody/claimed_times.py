@@ -30,7 +30,6 @@ from ledger.core.procedure.legal_days import (
     start_of,
     unix_seconds,
 )
-from ledger.core.procedure.rulebook import FlagRule
 
 TOLERANCE = 300  # seconds that the clock of the signer may be behind
 
@@ -209,12 +208,8 @@ def _claims_after(before: CaseState | None, payload: Payload) -> Iterator[Follow
             yield Follows("body.until", body.until, before.clocks[body.deadline_id].started_at)
 
 
-def odd_time(before: CaseState | None, act: Act, after: CaseState, rule: FlagRule) -> str | None:
-    """Return which claimed times contradict each other by more than a minute, or None."""
-    return ", ".join(_contradictions(before, act.payload)) or None
-
-
-def _contradictions(before: CaseState | None, payload: Payload) -> Iterator[str]:
+def contradictions(before: CaseState | None, payload: Payload) -> Iterator[str]:
+    """Yield which claimed times contradict each other by more than a minute."""
     body, occurred_at = payload.body, payload.occurred_at
     for claim in _claims_after(before, payload):
         yield from claim.contradictions()

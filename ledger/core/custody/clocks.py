@@ -16,7 +16,7 @@ from ledger.core.events.terms import EventRef, Procedure
 from ledger.core.procedure import clock_periods
 from ledger.core.procedure.clock_periods import Clock, Extension, Pause
 from ledger.core.procedure.legal_days import holds_on, legal_day_of
-from ledger.core.procedure.rulebook import Base, ClockRule, Rulebook
+from ledger.core.procedure.rulebook import ClockRule, Rulebook
 
 _SUSPECTS = ("suspect", "defendant")
 _ANSWERS = ("delivered", "received", "accepted", "refused")
@@ -137,28 +137,29 @@ def _started(state: CaseState, act: Act, trigger: Trigger) -> Iterator[Clock]:
     for row in act.book.started_by[trigger.name]:
         if holds_on(row, day) and (not row.stages or state.stage in row.stages) and (row.bases or trigger.until):
             for subject in _subjects(state, row, trigger):
-                if _continues(state, row, subject, trigger):
+                same = [clock for clock in running(state, subject) if clock.name == row.name]
+                # A procedure that is chosen starts only clocks that do not run yet; a change of it starts them anew.
+                if same and trigger.name.startswith("procedure."):
                     continue
-                yield from _superseded(state, act, row, subject, trigger)
-                yield _start(state, act, row, subject, trigger)
-
-
-def _continues(state: CaseState, row: ClockRule, subject: str, trigger: Trigger) -> bool:
-    """Tell whether a clock that runs already answers the trigger.
-
-    A procedure that is chosen starts only clocks that do not run yet; a change of procedure starts them anew.
-    """
-    return trigger.name.startswith("procedure.") and any(clock.name == row.name for clock in running(state, subject))
-
-
-def _superseded(state: CaseState, act: Act, row: ClockRule, subject: str, trigger: Trigger) -> Iterator[Clock]:
-    """Yield, as stopped for good, the clocks that a new one of the same name replaces."""
-    for clock in running(state, subject):
-        if clock.name == row.name:
-            yield _stop(state, clock, act, trigger.at)
-    for clock in state.clocks.marked(f"halted/{subject}"):
-        if clock.name == row.name:
-            yield _settled(clock, act, runs_on=False)
+                # The new clock replaces those of its name, which are stopped for good.
+                yield from (_stop(state, clock, act, trigger.at) for clock in same)
+                for clock in state.clocks.marked(f"halted/{subject}"):
+                    if clock.name == row.name:
+                        yield _settled(clock, act, runs_on=False)
+                yield Clock(
+                    deadline_id=_id(row.name, subject, act),
+                    name=row.name,
+                    subject=subject,
+                    agency=trigger.agency,
+                    started_at=trigger.at,
+                    rule_from=row.valid_from,
+                    period=_period(state, row, subject),
+                    events=(_ref(act),),
+                    counted_from=_renewed_from(same, act, trigger) if trigger.name in row.renewals else None,
+                    until=trigger.until if row.by_paper else None,
+                    provisional=trigger.name in row.provisional,
+                    handover_id=trigger.handover_id,
+                )
 
 
 def _subjects(state: CaseState, row: ClockRule, trigger: Trigger) -> tuple[str, ...]:
@@ -171,40 +172,20 @@ def _subjects(state: CaseState, row: ClockRule, trigger: Trigger) -> tuple[str, 
     return suspects or (CASE,)
 
 
-def _start(state: CaseState, act: Act, row: ClockRule, subject: str, trigger: Trigger) -> Clock:
-    return Clock(
-        deadline_id=_id(row.name, subject, act),
-        name=row.name,
-        subject=subject,
-        agency=trigger.agency,
-        started_at=trigger.at,
-        rule_from=row.valid_from,
-        period=_period(state, row, subject),
-        events=(_ref(act),),
-        counted_from=_renewed_from(state, act, row, subject, trigger),
-        until=trigger.until if row.by_paper else None,
-        provisional=trigger.name in row.provisional,
-        handover_id=trigger.handover_id,
-    )
-
-
-def _renewed_from(state: CaseState, act: Act, row: ClockRule, subject: str, trigger: Trigger) -> str | None:
-    """Return the last day of the running clock, from which a timely renewal counts; None if it has passed."""
-    if trigger.name not in row.renewals:
-        return None
-    days = [day for clock in running(state, subject) if clock.name == row.name for day in _last_days(clock, act.book)]
+def _renewed_from(replaced: Iterable[Clock], act: Act, trigger: Trigger) -> str | None:
+    """Return the last day, by law or by a paper, from which a timely renewal counts; None if it has passed."""
+    days: list[date] = []
+    for clock in replaced:
+        row = rule_of(clock, act.book)
+        by_law, by_paper = clock_periods.lawful_last_day(clock, row), clock_periods.decided(clock, row)
+        days += [day for day in (by_law, by_paper and date.fromisoformat(by_paper[:10])) if day]
     return min(days).isoformat() if days and min(days) > legal_day_of(trigger.at) else None
 
 
-def _last_days(clock: Clock, book: Rulebook) -> Iterator[date]:
-    """Yield the last day by law and the one by the paper, as far as they exist."""
-    row = rule_of(clock, book)
-    by_law, by_paper = clock_periods.lawful_last_day(clock, row), clock_periods.decided(clock, row)
-    yield from (day for day in (by_law, by_paper and date.fromisoformat(by_paper[:10])) if day)
-
-
 def _period(state: CaseState, row: ClockRule, subject: str) -> str | None:
-    return next((base.period for base in row.bases if _fits(state, subject, base)), None)
+    """Return the time that the first fitting base gives: by custody, by procedure, or without a condition."""
+    fitting = {None, state.procedure, *(("in_custody",) if in_custody(state, subject) else ())}
+    return next((base.period for base in row.bases if base.when in fitting), None)
 
 
 def _refitted(state: CaseState, act: Act) -> Iterator[Clock]:
@@ -242,12 +223,6 @@ def transferred(clocks: Iterable[Clock], act: Act) -> Iterator[Clock]:
 
 def _id(name: str, subject: str, act: Act) -> str:
     return f"{name}/{subject}/{act.payload.sequence}"
-
-
-def _fits(state: CaseState, subject: str, base: Base) -> bool:
-    if base.when == "in_custody":
-        return in_custody(state, subject)
-    return base.when is None or base.when == state.procedure
 
 
 def _ref(act: Act) -> EventRef:

@@ -10,7 +10,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from ledger.core.custody.clocks import rule_of, whose
-from ledger.core.custody.state import CaseState, MeasureState
+from ledger.core.custody.state import CaseState
 from ledger.core.custody.triggers import CASE, CUSTODY
 from ledger.core.errors import UnknownYear
 from ledger.core.events.terms import EventRef
@@ -151,9 +151,13 @@ def _by_law(
     excluded = clock_periods.exclusions(clock.pauses, as_of)
     counting = partial(count, clock.counts_from, periods, excluded=excluded, calendar=calendar, month_end=row.month_end)
     # Custody matters on the last day, and the last day depends on custody: each measure is tried in turn.
-    for measure in _custody(state, clock.subject):
+    measures = state.measures.values() if clock.subject == CASE else state.measures.marked(f"person/{clock.subject}")
+    for measure in measures:
+        if measure.measure not in CUSTODY:
+            continue
         counted = counting(in_custody=True)
-        if _lasts_at(measure, counted.due_at):
+        ended = measure.ended_at and datetime.fromisoformat(measure.ended_at)
+        if datetime.fromisoformat(measure.started_at) < counted.due_at and (not ended or ended >= counted.due_at):
             return counted
     return counting(in_custody=False)
 
@@ -168,18 +172,6 @@ def _by_paper(clock: Clock, row: ClockRule) -> PeriodEnd | None:
         return PeriodEnd(moment, None, (MomentDecided(moment),))
     day = date.fromisoformat(until)
     return PeriodEnd(end_of(day), day, (DayDecided(day),))
-
-
-def _custody(state: CaseState, subject: str) -> list[MeasureState]:
-    """Return the measures that hold, or held, the person in custody; for the case, those of any person."""
-    measures = state.measures.values() if subject == CASE else state.measures.marked(f"person/{subject}")
-    return [measure for measure in measures if measure.measure in CUSTODY]
-
-
-def _lasts_at(measure: MeasureState, instant: datetime) -> bool:
-    """Tell whether the measure runs at ``instant``, according to the record as it is now."""
-    ended = measure.ended_at and datetime.fromisoformat(measure.ended_at)
-    return datetime.fromisoformat(measure.started_at) < instant and (not ended or ended >= instant)
 
 
 def _status(clock: Clock, due_at: datetime, as_of: datetime) -> Status:

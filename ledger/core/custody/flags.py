@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from datetime import date, datetime
 from functools import cache, lru_cache
-from typing import NamedTuple
+from typing import Any, get_args
 
 from msgspec import Struct
 
@@ -19,11 +19,30 @@ from ledger.core.procedure.clock_periods import Clock, Extension, decided, lawfu
 from ledger.core.procedure.legal_days import legal_day, legal_day_of
 from ledger.core.procedure.rulebook import ClockRule, ExtensionRule, FlagName, FlagRule
 
+# The state before is None only for the event that opens a case, which no check of particular bodies watches.
+FlagCheck = Callable[[Any, Act, CaseState, Any, FlagRule], str | None]
 
-def receipt_differs(before: CaseState | None, act: Act, after: CaseState, rule: FlagRule) -> str | None:
+WATCHES: dict[FlagName, tuple[FlagCheck, tuple[type[Body], ...]]] = {}
+
+
+def flag(name: FlagName, *bodies: type[Body]) -> Callable[[FlagCheck], FlagCheck]:
+    """Register the decorated function as the check for a flag at these bodies, or at every one if none are named.
+
+    A check returns what the event runs against, or None.
+    """
+
+    def enter(check: FlagCheck) -> FlagCheck:
+        WATCHES[name] = check, bodies
+        return check
+
+    return enter
+
+
+@flag("receipt_differs", item.ItemCheckedIn, handover.HandoverAccepted)
+def receipt_differs(
+    before: CaseState, act: Act, after: CaseState, body: item.ItemCheckedIn | handover.HandoverAccepted, rule: FlagRule
+) -> str | None:
     """Return how items differ on receipt from what was released, or after being checked out."""
-    body = act.payload.body
-    assert before is not None
     if isinstance(body, item.ItemCheckedIn):
         differing = differences(before.items[body.item_id], body)
         return _difference_text(
@@ -37,11 +56,9 @@ def _difference_text(item_id: str, expected: str, actual: str) -> str | None:
     return f"item {item_id}: {actual}, recorded {expected}" if actual else None
 
 
-def list_differs(before: CaseState | None, act: Act, after: CaseState, rule: FlagRule) -> str | None:
+@flag("list_differs", *handover.OFFERS)
+def list_differs(before: CaseState, act: Act, after: CaseState, body: handover.Offer, rule: FlagRule) -> str | None:
     """Return the items for which the sender's list names another seal than the record."""
-    body = act.payload.body
-    assert before is not None
-    assert isinstance(body, handover.Offer)
     differing = [
         f"item {line.item_id}: seal {line.seal_number}, recorded {before.items[line.item_id].seal_number}"
         for line in body.items
@@ -50,14 +67,14 @@ def list_differs(before: CaseState | None, act: Act, after: CaseState, rule: Fla
     return ", ".join(differing) or None
 
 
-def loan_overdue(before: CaseState | None, act: Act, after: CaseState, rule: FlagRule) -> str | None:
+@flag("loan_overdue", item.ItemCheckedIn, handover.HandoverAccepted)
+def loan_overdue(
+    before: CaseState, act: Act, after: CaseState, body: item.ItemCheckedIn | handover.HandoverAccepted, rule: FlagRule
+) -> str | None:
     """Return the items that come back late from an officer or an agency that had borrowed them."""
-    body = act.payload.body
-    assert before is not None
     if isinstance(body, item.ItemCheckedIn):
         due = before.items[body.item_id].due_at
         return f"item {body.item_id} was due at {due}" if due and act.payload.occurred_at > due else None
-    assert isinstance(body, handover.HandoverAccepted)
     back = [before.items[item_id] for item_id in after.handovers[body.handover_id].accepted_items]
     late = [
         f"item {thing.item_id} was due at {thing.lent_until}"
@@ -67,27 +84,27 @@ def loan_overdue(before: CaseState | None, act: Act, after: CaseState, rule: Fla
     return ", ".join(late) or None
 
 
-def frozen_twice(before: CaseState | None, act: Act, after: CaseState, rule: FlagRule) -> str | None:
+@flag("frozen_twice", item.ItemFrozen)
+def frozen_twice(before: CaseState, act: Act, after: CaseState, body: item.ItemFrozen, rule: FlagRule) -> str | None:
     """Return the item that is frozen again, instead of renewed, while a freeze is in force."""
-    body = act.payload.body
-    assert before is not None
-    assert isinstance(body, item.ItemFrozen)
     recorded = before.items[body.item_id]
     return f"item {body.item_id} is frozen until {recorded.frozen_until}" if _is_frozen(recorded, act) else None
 
 
-def freeze_lapsed(before: CaseState | None, act: Act, after: CaseState, rule: FlagRule) -> str | None:
+@flag("freeze_lapsed", item.ItemFreezeRenewed)
+def freeze_lapsed(
+    before: CaseState, act: Act, after: CaseState, body: item.ItemFreezeRenewed, rule: FlagRule
+) -> str | None:
     """Return the item whose freeze had ended before it is renewed."""
-    body = act.payload.body
-    assert before is not None
-    assert isinstance(body, item.ItemFreezeRenewed)
     recorded = before.items[body.item_id]
     return None if _is_frozen(recorded, act) else f"item {body.item_id} was frozen until {recorded.frozen_until}"
 
 
-def moved_while_frozen(before: CaseState | None, act: Act, after: CaseState, rule: FlagRule) -> str | None:
+@flag("moved_while_frozen", item.ItemDisposed, handover.HandoverAccepted)
+def moved_while_frozen(
+    before: CaseState, act: Act, after: CaseState, body: item.ItemDisposed | handover.HandoverAccepted, rule: FlagRule
+) -> str | None:
     """Return the frozen items that pass into other hands, or are disposed of without a decision."""
-    assert before is not None
     gone = [before.items[item_id] for item_id in _items_given_away(before, act, after)]
     frozen = [f"item {thing.item_id} is frozen until {thing.frozen_until}" for thing in gone if _is_frozen(thing, act)]
     return ", ".join(frozen) or None
@@ -110,10 +127,11 @@ def _is_frozen(thing: Item, act: Act) -> bool:
     return until is not None and date.fromisoformat(until) >= legal_day_of(act.payload.occurred_at)
 
 
-def judgment_silent(before: CaseState | None, act: Act, after: CaseState, rule: FlagRule) -> str | None:
+@flag("judgment_silent", case.DecisionRecorded)
+def judgment_silent(
+    before: CaseState, act: Act, after: CaseState, body: case.DecisionRecorded, rule: FlagRule
+) -> str | None:
     """Return the property still in the case about which a judgment says nothing."""
-    body = act.payload.body
-    assert isinstance(body, case.DecisionRecorded)
     if body.kind != "judgment":
         return None
     named = {line.item_id for line in body.items}
@@ -125,11 +143,11 @@ def property_left(after: CaseState) -> list[str]:
     return [thing.item_id for thing in after.items.values() if thing.kind == "property" and thing.is_live]
 
 
-def disposal_against_decision(before: CaseState | None, act: Act, after: CaseState, rule: FlagRule) -> str | None:
+@flag("disposal_against_decision", item.ItemDisposed)
+def disposal_against_decision(
+    before: CaseState, act: Act, after: CaseState, body: item.ItemDisposed, rule: FlagRule
+) -> str | None:
     """Return the items whose disposal differs from the one that the cited decision orders."""
-    body = act.payload.body
-    assert before is not None
-    assert isinstance(body, item.ItemDisposed)
     proposal = before.proposals[body.cites.payload_digest]
     if proposal.decision_id is None:
         return None
@@ -142,7 +160,8 @@ def disposal_against_decision(before: CaseState | None, act: Act, after: CaseSta
     return ", ".join(differing) or None
 
 
-def extension_without_basis(before: CaseState | None, act: Act, after: CaseState, rule: FlagRule) -> str | None:
+@flag("extension_without_basis", case.DeadlineExtended, case.MeasureExtended)
+def extension_without_basis(before: CaseState, act: Act, after: CaseState, body: Body, rule: FlagRule) -> str | None:
     """Return the extension that no row of the clock's rules allows, or not that often."""
     for clock, extension, row in _extended(before, act, after):
         times = sum(other.name == extension.name for other in clock.extensions)
@@ -153,7 +172,8 @@ def extension_without_basis(before: CaseState | None, act: Act, after: CaseState
     return None
 
 
-def extension_without_ground(before: CaseState | None, act: Act, after: CaseState, rule: FlagRule) -> str | None:
+@flag("extension_without_ground", case.DeadlineExtended, case.MeasureExtended)
+def extension_without_ground(before: CaseState, act: Act, after: CaseState, body: Body, rule: FlagRule) -> str | None:
     """Return the clock that is extended without one of the qualifying grounds that the row requires."""
     for clock, extension, row in _extended(before, act, after):
         if row is not None and row.grounds and extension.qualifying_ground not in row.grounds:
@@ -161,7 +181,8 @@ def extension_without_ground(before: CaseState | None, act: Act, after: CaseStat
     return None
 
 
-def term_beyond_law(before: CaseState | None, act: Act, after: CaseState, rule: FlagRule) -> str | None:
+@flag("term_beyond_law")
+def term_beyond_law(before: CaseState | None, act: Act, after: CaseState, body: Body, rule: FlagRule) -> str | None:
     """Return the last day set by a paper that is later than the rules allow; days off are disregarded."""
     for clock in _touched(before, after):
         row = rule_of(clock, act.book)
@@ -172,11 +193,11 @@ def term_beyond_law(before: CaseState | None, act: Act, after: CaseState, rule: 
     return None
 
 
-def custody_not_changed(before: CaseState | None, act: Act, after: CaseState, rule: FlagRule) -> str | None:
+@flag("custody_not_changed", *handover.OFFERS)
+def custody_not_changed(
+    before: CaseState, act: Act, after: CaseState, body: handover.Offer, rule: FlagRule
+) -> str | None:
     """Return the persons in custody who are passed on while the detention house keeps them for another organ."""
-    body = act.payload.body
-    assert before is not None
-    assert isinstance(body, handover.Offer)
     offer = after.handovers[body.handover_id]
     if not changes_custody(after, offer, act.book):
         return None
@@ -217,34 +238,24 @@ class Flag(Struct, frozen=True):
 # Notes about the record, which are not acts in the case: they are allowed after closing.
 _NOTES = (record.AuditRecorded, record.DisclosureMade, record.ImportRecorded, record.SectionErased)
 
-FlagCheck = Callable[[CaseState | None, Act, CaseState, FlagRule], str | None]
-
-
-class _FlagWatch(NamedTuple):
-    """The check for a flag, and the bodies at which it is made: every one if none are named."""
-
-    check: FlagCheck
-    bodies: tuple[type[Body], ...] = ()
-
 
 def flags(before: CaseState | None, act: Act, after: CaseState) -> tuple[Flag, ...]:
     """Return the flags that the step from ``before`` to ``after`` raises, under the rules in force on its day."""
-    return tuple(_raise(before, act, after))
-
-
-def _raise(before: CaseState | None, act: Act, after: CaseState) -> Iterator[Flag]:
     _, day = _seconds_and_day(act.payload.occurred_at)
     in_force = act.book.in_force(day)
+    raised: list[Flag] = []
     for name, check in _checks_at(type(act.payload.body)):
         rule = in_force.get(name)
-        detail = check(before, act, after, rule) if rule else None
+        detail = check(before, act, after, act.payload.body, rule) if rule else None
         if rule and detail:
-            yield Flag(name, rule.article, detail)
+            raised.append(Flag(name, rule.article, detail))
+    return tuple(raised)
 
 
 @cache
 def _checks_at(body: type[Body]) -> tuple[tuple[FlagName, FlagCheck], ...]:
-    return tuple((name, watch.check) for name, watch in WATCHES.items() if not watch.bodies or body in watch.bodies)
+    watched = ((name, *WATCHES[name]) for name in get_args(FlagName))  # in the order of the vocabulary
+    return tuple((name, check) for name, check, bodies in watched if not bodies or body in bodies)
 
 
 @lru_cache(maxsize=MOMENTS_KEPT)
@@ -254,10 +265,9 @@ def _seconds_and_day(text: str) -> tuple[int, str]:
     return int(moment.timestamp()), legal_day(moment).isoformat()
 
 
-def _third_return(before: CaseState | None, act: Act, after: CaseState, rule: FlagRule) -> str | None:
+@flag("third_return", *handover.OFFERS)
+def _third_return(before: CaseState, act: Act, after: CaseState, body: handover.Offer, rule: FlagRule) -> str | None:
     """Return which return for supplementary investigation this is, if it is one too many at its stage."""
-    body = act.payload.body
-    assert isinstance(body, handover.Offer)
     offer = after.handovers[body.handover_id]
     supplements = [purpose for purpose, row in act.book.purposes.items() if row.supplements]
     if offer.purpose not in supplements:
@@ -268,20 +278,20 @@ def _third_return(before: CaseState | None, act: Act, after: CaseState, rule: Fl
     return f"return no. {returns} for supplementary investigation" if returns > rule.limit else None
 
 
-def _remedy_overdue(before: CaseState | None, act: Act, after: CaseState, rule: FlagRule) -> str | None:
-    earlier = _handover_followed(act, after)
+@flag("remedy_overdue", handover.HandoverOffered)
+def _remedy_overdue(
+    before: CaseState, act: Act, after: CaseState, body: handover.HandoverOffered, rule: FlagRule
+) -> str | None:
+    earlier = after.handovers[body.follows] if body.follows else None
     return _overdue(earlier, act) if earlier and earlier.status == "refused" else None
 
 
-def _resubmission_overdue(before: CaseState | None, act: Act, after: CaseState, rule: FlagRule) -> str | None:
-    earlier = _handover_followed(act, after)
+@flag("resubmission_overdue", handover.HandoverOffered)
+def _resubmission_overdue(
+    before: CaseState, act: Act, after: CaseState, body: handover.HandoverOffered, rule: FlagRule
+) -> str | None:
+    earlier = after.handovers[body.follows] if body.follows else None
     return _overdue(earlier, act) if earlier and earlier.returns is not None and earlier.is_accepted else None
-
-
-def _handover_followed(act: Act, after: CaseState) -> Handover | None:
-    body = act.payload.body
-    assert isinstance(body, handover.HandoverOffered)
-    return None if body.follows is None else after.handovers[body.follows]
 
 
 def _overdue(earlier: Handover, act: Act) -> str | None:
@@ -289,14 +299,16 @@ def _overdue(earlier: Handover, act: Act) -> str | None:
     return f"handover {earlier.handover_id} set {due}" if due and act.payload.occurred_at > due else None
 
 
-def _same_officer(before: CaseState | None, act: Act, after: CaseState, rule: FlagRule) -> str | None:
-    body = act.payload.body
-    assert isinstance(body, handover.HandoverAccepted)
+@flag("same_officer_both_sides", handover.HandoverAccepted)
+def _same_officer(
+    before: CaseState, act: Act, after: CaseState, body: handover.HandoverAccepted, rule: FlagRule
+) -> str | None:
     sender = after.handovers[body.handover_id].offered_by
     return f"{sender} released and received" if sender == act.officer else None
 
 
-def _backdated(before: CaseState | None, act: Act, after: CaseState, rule: FlagRule) -> str | None:
+@flag("backdated")
+def _backdated(before: CaseState | None, act: Act, after: CaseState, body: Body, rule: FlagRule) -> str | None:
     if before is None or act.payload.occurred_at >= before.last_occurred_at:
         return None
     happened, _ = _seconds_and_day(act.payload.occurred_at)
@@ -307,34 +319,39 @@ def _backdated(before: CaseState | None, act: Act, after: CaseState, rule: FlagR
     return f"{act.payload.occurred_at}, after an act of {before.last_occurred_at}"
 
 
-def _late_entry(before: CaseState | None, act: Act, after: CaseState, rule: FlagRule) -> str | None:
+@flag("late_entry")
+def _late_entry(before: CaseState | None, act: Act, after: CaseState, body: Body, rule: FlagRule) -> str | None:
     happened, _ = _seconds_and_day(act.payload.occurred_at)
     late = act.signed_at - happened
     return f"signed {late // 3600} hours after it happened" if late > rule.limit else None
 
 
-def _property_undisposed(before: CaseState | None, act: Act, after: CaseState, rule: FlagRule) -> str | None:
+@flag("property_undisposed", case.CaseClosed)
+def _property_undisposed(
+    before: CaseState, act: Act, after: CaseState, body: case.CaseClosed, rule: FlagRule
+) -> str | None:
     return ", ".join(property_left(after)) or None
 
 
-def _disposal_without_decision(before: CaseState | None, act: Act, after: CaseState, rule: FlagRule) -> str | None:
-    body = act.payload.body
-    assert before is not None
-    assert isinstance(body, item.ItemDisposed)
+@flag("disposal_without_decision", item.ItemDisposed)
+def _disposal_without_decision(
+    before: CaseState, act: Act, after: CaseState, body: item.ItemDisposed, rule: FlagRule
+) -> str | None:
     proposal = before.proposals[body.cites.payload_digest]
     return ", ".join(proposal.item_ids) if proposal.decision_id is None else None
 
 
-def _after_closing(before: CaseState | None, act: Act, after: CaseState, rule: FlagRule) -> str | None:
+@flag("act_after_closing")
+def _after_closing(before: CaseState | None, act: Act, after: CaseState, body: Body, rule: FlagRule) -> str | None:
     if before is None or isinstance(act.payload.body, _NOTES):
         return None
     return "the case was closed" if before.closed else None
 
 
-def _examination_differs(before: CaseState | None, act: Act, after: CaseState, rule: FlagRule) -> str | None:
-    body = act.payload.body
-    assert before is not None
-    assert isinstance(body, item.ItemExamined)
+@flag("examination_differs", item.ItemExamined)
+def _examination_differs(
+    before: CaseState, act: Act, after: CaseState, body: item.ItemExamined, rule: FlagRule
+) -> str | None:
     recorded = before.items[body.item_id]
     if body.quantity is not None and body.quantity != recorded.quantity:
         return f"item {body.item_id}: quantity {body.quantity.value}, recorded {recorded.quantity.value}"
@@ -343,30 +360,6 @@ def _examination_differs(before: CaseState | None, act: Act, after: CaseState, r
     return None
 
 
-_EXTENSIONS = (case.DeadlineExtended, case.MeasureExtended)
-
-WATCHES: dict[FlagName, _FlagWatch] = {
-    "third_return": _FlagWatch(_third_return, handover.OFFERS),
-    "remedy_overdue": _FlagWatch(_remedy_overdue, (handover.HandoverOffered,)),
-    "resubmission_overdue": _FlagWatch(_resubmission_overdue, (handover.HandoverOffered,)),
-    "same_officer_both_sides": _FlagWatch(_same_officer, (handover.HandoverAccepted,)),
-    "backdated": _FlagWatch(_backdated),
-    "late_entry": _FlagWatch(_late_entry),
-    "odd_time": _FlagWatch(claimed_times.odd_time),
-    "property_undisposed": _FlagWatch(_property_undisposed, (case.CaseClosed,)),
-    "disposal_without_decision": _FlagWatch(_disposal_without_decision, (item.ItemDisposed,)),
-    "act_after_closing": _FlagWatch(_after_closing),
-    "examination_differs": _FlagWatch(_examination_differs, (item.ItemExamined,)),
-    "receipt_differs": _FlagWatch(receipt_differs, (item.ItemCheckedIn, handover.HandoverAccepted)),
-    "list_differs": _FlagWatch(list_differs, handover.OFFERS),
-    "loan_overdue": _FlagWatch(loan_overdue, (item.ItemCheckedIn, handover.HandoverAccepted)),
-    "frozen_twice": _FlagWatch(frozen_twice, (item.ItemFrozen,)),
-    "freeze_lapsed": _FlagWatch(freeze_lapsed, (item.ItemFreezeRenewed,)),
-    "moved_while_frozen": _FlagWatch(moved_while_frozen, (item.ItemDisposed, handover.HandoverAccepted)),
-    "judgment_silent": _FlagWatch(judgment_silent, (case.DecisionRecorded,)),
-    "disposal_against_decision": _FlagWatch(disposal_against_decision, (item.ItemDisposed,)),
-    "extension_without_basis": _FlagWatch(extension_without_basis, _EXTENSIONS),
-    "extension_without_ground": _FlagWatch(extension_without_ground, _EXTENSIONS),
-    "term_beyond_law": _FlagWatch(term_beyond_law),
-    "custody_not_changed": _FlagWatch(custody_not_changed, handover.OFFERS),
-}
+@flag("odd_time")
+def _odd_time(before: CaseState | None, act: Act, after: CaseState, body: Body, rule: FlagRule) -> str | None:
+    return ", ".join(claimed_times.contradictions(before, act.payload)) or None

@@ -59,13 +59,9 @@ def changes_custody(state: CaseState, transfer: Handover, book: Rulebook) -> boo
 
 
 def _imposed(before: CaseState, act: Act, after: CaseState, body: case.MeasureImposed) -> Iterator[Trigger]:
-    name = _start_of_measure(body.measure, _running_measures(before, body.person_id))
+    measures = before.measures.marked(f"person/{body.person_id}")
+    name = _start_of_measure(body.measure, [measure.measure for measure in measures if measure.ended_at is None])
     yield Trigger(name, body.started_at, act.agency, (body.person_id,), body.until)
-
-
-def _running_measures(state: CaseState, person_id: str) -> list[Measure]:
-    """Return the person's running measures."""
-    return [measure.measure for measure in state.measures.marked(f"person/{person_id}") if measure.ended_at is None]
 
 
 def _start_of_measure(measure: Measure, until_then: Collection[Measure]) -> str:
@@ -135,26 +131,17 @@ def _accepted(before: CaseState, act: Act, after: CaseState, body: handover.Hand
             given_back = after.handovers[offer.returns].purpose
             yield Trigger(f"returned.{given_back}", body.received_at, act.agency, subjects)
     if changes_custody(after, offer, act.book):
-        yield from _custody_notices(after, act, body, present if offer.person_ids else tuple(after.persons))
+        # The detention house keeps some for the receiver already; for the others the change of custody is due.
+        passed = present if offer.person_ids else tuple(after.persons)
+        locked_up = [person for person in passed if in_custody(after, person)]
+        notified = tuple(person for person in locked_up if after.persons[person].kept_for == act.agency)
+        unnotified = tuple(person for person in locked_up if person not in notified)
+        for name, persons in (("custody_changed", notified), ("custody_change_due", unnotified)):
+            if persons:
+                yield Trigger(name, body.received_at, act.agency, persons, handover_id=key)
     if offer.returns is not None and offer.due_at is not None:
         yield Trigger("remedy_set", at, act.agency, (key,), offer.due_at)
     yield from _lent(before, act, after, body)
-
-
-def _custody_notices(
-    after: CaseState, act: Act, body: handover.HandoverAccepted, passed: tuple[str, ...]
-) -> Iterator[Trigger]:
-    """Yield triggers for the detained persons who passed to the receiver.
-
-    They are ``custody_changed`` if the detention house keeps them for the receiver already, else
-    ``custody_change_due``.
-    """
-    locked_up = [person for person in passed if in_custody(after, person)]
-    notified = tuple(person for person in locked_up if after.persons[person].kept_for == act.agency)
-    unnotified = tuple(person for person in locked_up if person not in notified)
-    for name, persons in (("custody_changed", notified), ("custody_change_due", unnotified)):
-        if persons:
-            yield Trigger(name, body.received_at, act.agency, persons, handover_id=body.handover_id)
 
 
 def _is_about_persons(transfer: Handover) -> bool:
