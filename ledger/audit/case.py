@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from ledger.audit.chain import Look, Mirror, read_ground, read_mirror
+from ledger.audit.chain import Look, read_ground, read_mirror
 from ledger.audit.claims import claim_of, on_chain
 from ledger.audit.entries import check_entry
 from ledger.audit.findings import AuditFinding, AuditFindings, AuditReport, finding, finding_of
@@ -25,7 +25,7 @@ from ledger.store import audit as rows
 from ledger.store import checkpoints, log
 from ledger.store.chain_journal import DatabaseJournal
 from ledger.store.database import Connection, Database
-from ledger.store.log import StoredEntry, TreeState
+from ledger.store.log import StoredEntry
 
 
 def audit_case(database: Database, trust: Trust, book: Rulebook, case_id: str, *, look: Look) -> AuditReport:
@@ -58,22 +58,27 @@ def audit_case(database: Database, trust: Trust, book: Rulebook, case_id: str, *
         findings.add(*check_part(connection, part, Faulty(faulty), rules))
         _checkpoint(connection, trust, nodes, findings)
         sound = [entry for entry in entries if entry.log_index not in faulty]
-        for claim in _anchors(DatabaseJournal(database), mirror, look, entries, findings):
+        journal = DatabaseJournal(database)
+        write = journal.last_anchor(WriteState.CONFIRMED)
+        head = write.anchored if write is not None else None
+        findings.anchored(head.size if head else 0, [entry.log_index for entry in entries])
+        # The last anchor as the journal has it, and as the contract has it.
+        claims = [claim_of(write, head)] if write is not None and head is not None else []
+        claims += on_chain(look, mirror, journal, findings, lambda contracts: [contracts.head()])
+        for claim in claims:
             findings.add(*_met(claim, tree.size, sound, nodes))
         mirror.tell(findings, faulty)
-    _tell(findings, case_id, len(entries), tree)
+    count, tell = len(entries), findings.checked
+    tell("entries", f"{count} entries of case {case_id}, each canonical and filed as its envelope says")
+    tell("payloads", f"{count} payloads with the digests that were signed, and their sections")
+    tell("signatures", f"{count} signatures")
+    tell("streams", "each event stands on the one before")
+    tell("custody", "each act was possible, its flags are those of the rules")
+    tell("models", "what lists show is what the events come to")
+    tell("tree", f"each entry is in the tree of size {tree.size}")
+    for step in ("access", "supervision", "bindings", "schema"):
+        findings.not_checked(step, "shown by the audit of the whole log")
     return findings.report(scope=f"case {case_id}", development=trust.development, size=tree.size, root=tree.root)
-
-
-def _anchors(
-    journal: DatabaseJournal, mirror: Mirror, look: Look, entries: Sequence[StoredEntry], findings: AuditFindings
-) -> list[RootClaim]:
-    """Return the last anchor as the journal has it, and as the contract has it."""
-    write = journal.last_anchor(WriteState.CONFIRMED)
-    head = write.anchored if write is not None else None
-    findings.anchored(head.size if head else 0, [entry.log_index for entry in entries])
-    claims = [claim_of(write, head)] if write is not None and head is not None else []
-    return [*claims, *on_chain(look, mirror, journal, findings, lambda contracts: [contracts.head()])]
 
 
 def _met(claim: RootClaim, size: int, entries: Sequence[StoredEntry], nodes: NodeReader) -> Iterator[AuditFinding]:
@@ -120,18 +125,3 @@ def _checkpoint(connection: Connection, trust: Trust, nodes: NodeReader, finding
             finding("checkpoints", None, "root_at", checkpoint.root.hex(), root.hex(), size=checkpoint.size, **by.slots)
         )
     findings.checked("checkpoints", f"the last one, of size {checkpoint.size}")
-
-
-def _tell(findings: AuditFindings, case_id: str, count: int, tree: TreeState) -> None:
-    tell = findings.checked
-    tell("entries", f"{count} entries of case {case_id}, each canonical and filed as its envelope says")
-    tell("payloads", f"{count} payloads with the digests that were signed, and their sections")
-    tell("signatures", f"{count} signatures")
-    tell("streams", "each event stands on the one before")
-    tell("custody", "each act was possible, its flags are those of the rules")
-    tell("models", "what lists show is what the events come to")
-    tell("tree", f"each entry is in the tree of size {tree.size}")
-    findings.not_checked("access", "shown by the audit of the whole log")
-    findings.not_checked("supervision", "shown by the audit of the whole log")
-    findings.not_checked("bindings", "shown by the audit of the whole log")
-    findings.not_checked("schema", "shown by the audit of the whole log")

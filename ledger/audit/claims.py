@@ -12,14 +12,13 @@ from ledger.chain.journal import AnchoredHead, ChainWrite, WriteState
 from ledger.core.encoding.digests import keccak256
 from ledger.core.errors import IntegrityBroken, NotFound, TallystickError, Unavailable
 from ledger.core.events.registry import RegistryChange
-from ledger.core.log.checkpoints import Checkpoint, verify_checkpoint, verify_cosignatures
+from ledger.core.log.checkpoints import verify_checkpoint, verify_cosignatures
 from ledger.core.log.notes import parse_note
 from ledger.core.signing.signatures import LATEST
 from ledger.core.verification.timestamps import verify_timestamp
 from ledger.core.verification.trust import Trust
 from ledger.store import checkpoints
 from ledger.store.chain_journal import DatabaseJournal
-from ledger.store.checkpoints import PublishedCheckpoint, StoredTimestamp
 from ledger.store.database import Connection
 
 
@@ -32,7 +31,10 @@ def published(connection: Connection, trust: Trust, findings: AuditFindings) -> 
     for row in checkpoints.all_published(connection):
         by = Claimant("checkpoint", row.size)
         try:
-            checkpoint = _verified(row, trust)
+            checkpoint = verify_checkpoint(row.note, trust.log_key_of(row.note))
+            verify_cosignatures(row.note, trust.policy.witnesses.values())
+            if checkpoint.size != row.size:
+                raise IntegrityBroken(f"its note is of size {checkpoint.size}")
         except TallystickError as error:
             findings.add(finding_of("checkpoints", None, error, "refused_by", **by.slots))
             continue
@@ -55,32 +57,19 @@ def kept(notes: Iterable[str], trust: Trust) -> list[RootClaim]:
     return [RootClaim(head.size, head.root, "checkpoints", Claimant("kept_checkpoint", head.size)) for head in heads]
 
 
-def _verified(row: PublishedCheckpoint, trust: Trust) -> Checkpoint:
-    checkpoint = verify_checkpoint(row.note, trust.log_key_of(row.note))
-    verify_cosignatures(row.note, trust.policy.witnesses.values())
-    if checkpoint.size != row.size:
-        raise IntegrityBroken(f"its note is of size {checkpoint.size}")
-    return checkpoint
-
-
 # 11
 def anchored(journal: DatabaseJournal, size: int, findings: AuditFindings) -> list[RootClaim]:
     """Return the roots that the journal says were anchored, of a log of ``size`` entries."""
     try:
-        return _anchored(journal, size, findings)
+        findings.add(*_journal_faults(journal))
+        heads = [(write, write.anchored) for write in journal.anchors() if write.anchored is not None]
+        confirmed = [head.size for write, head in heads if write.state is WriteState.CONFIRMED]
+        findings.anchored(max(confirmed, default=0), range(size))
+        return [claim_of(write, head) for write, head in heads]
     except IntegrityBroken as error:
         findings.anchored(0, range(size))
         findings.add(finding_of("anchors", None, error))
         return []
-
-
-def _anchored(journal: DatabaseJournal, size: int, findings: AuditFindings) -> list[RootClaim]:
-    findings.add(*(finding for write in journal.writes() for finding in _check_write(write)))
-    findings.add(*_miscounted(journal))
-    heads = [(write, write.anchored) for write in journal.anchors() if write.anchored is not None]
-    confirmed = [head.size for write, head in heads if write.state is WriteState.CONFIRMED]
-    findings.anchored(max(confirmed, default=0), range(size))
-    return [claim_of(write, head) for write, head in heads]
 
 
 def claim_of(write: ChainWrite, head: AnchoredHead) -> RootClaim:
@@ -88,14 +77,12 @@ def claim_of(write: ChainWrite, head: AnchoredHead) -> RootClaim:
     return RootClaim(head.size, head.root, "anchors", Claimant("journal", write.number), _until(write.block_time))
 
 
-def _check_write(write: ChainWrite) -> Iterator[AuditFinding]:
-    calculated = keccak256(write.raw_transaction)
-    if calculated != write.transaction_hash:
-        stored = write.transaction_hash.hex()
-        yield finding("anchors", None, "transaction_hash", calculated.hex(), stored, number=write.number)
-
-
-def _miscounted(journal: DatabaseJournal) -> Iterator[AuditFinding]:
+def _journal_faults(journal: DatabaseJournal) -> Iterator[AuditFinding]:
+    """Yield writes whose transaction has another hash, and anchors whose numbers do not count from 1."""
+    for write in journal.writes():
+        calculated, stored = keccak256(write.raw_transaction), write.transaction_hash
+        if calculated != stored:
+            yield finding("anchors", None, "transaction_hash", calculated.hex(), stored.hex(), number=write.number)
     for expected, anchor in enumerate(journal.confirmed(), 1):
         if anchor.number != expected:
             yield finding("anchors", None, "anchor_number", expected, anchor.number, size=anchor.size)
@@ -187,12 +174,9 @@ def check_stamps(connection: Connection, notes: Mapping[int, str], trust: Trust)
             yield finding("checkpoints", None, "no_checkpoint", **by.slots)
             continue
         try:
-            yield from _differing(stamp, by, parse_note(note).text, trust)
+            timestamp = verify_timestamp(stamp.response, parse_note(note).text, trust.timestamp_roots)
         except TallystickError as error:
             yield finding_of("checkpoints", None, error, "refused_by", **by.slots)
-
-
-def _differing(stamp: StoredTimestamp, by: Claimant, text: str, trust: Trust) -> Iterator[AuditFinding]:
-    timestamp = verify_timestamp(stamp.response, text, trust.timestamp_roots)
-    if timestamp is not None and timestamp.time != stamp.time:
-        yield finding("checkpoints", None, "stamp_time", timestamp.time, stamp.time, **by.slots)
+            continue
+        if timestamp is not None and timestamp.time != stamp.time:
+            yield finding("checkpoints", None, "stamp_time", timestamp.time, stamp.time, **by.slots)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterator, Mapping
+from operator import attrgetter
 
 from msgspec import Struct
 
@@ -23,6 +24,7 @@ UNREADABLE = "entry_unreadable"
 ERASED = "erased"
 NO_LEAF = bytes(32)
 COLUMNS = StoredEntry.__struct_fields__[1:10]  # event_id to signed_at: what the envelope says, too
+_columns_of = attrgetter(*COLUMNS)
 
 Sections = Mapping[str, bytes | None]
 
@@ -91,59 +93,33 @@ def check_entry(row: StoredEntry, sections: Sections, ground: Ground) -> list[Au
     if row.recorded_at < (envelope.signed_at - signatures.LATEST) * 1000:
         signed = (envelope.signed_at - signatures.LATEST) * 1000
         findings.append(finding("entries", row.log_index, "recorded_unsigned", signed, row.recorded_at))
-    findings += _signature(row, envelope, ground)
+    try:
+        signatures.verify_envelope(envelope, ground.log_id)
+    except TallystickError as error:
+        findings.append(finding_of("signatures", row.log_index, error))
     try:
         payload = decode_payload(row.payload, envelope.event_type)
         require_agreement(envelope, payload, row.payload)
     except MalformedInput as error:
         return [*findings, finding_of("payloads", row.log_index, error)]
-    findings += _authority(row, envelope, payload, ground)
+    if ground.authority is not None:
+        try:
+            authorities.require_officer(authorities.require_key(ground.authority, envelope, row.log_index), payload)
+        except TallystickError as error:
+            findings.append(finding_of("authority", row.log_index, error))
     return [*findings, *_sections(row, payload, sections, ground)]
 
 
 def _columns(row: StoredEntry, envelope: Envelope) -> list[AuditFinding]:
     stream = envelope.stream
     expected = (
-        envelope.event_id,
-        envelope.event_type,
-        stream.kind,
-        stream.id,
-        envelope.sequence,
-        envelope.agency,
-        envelope.key_id,
-        envelope.payload_digest,
-        envelope.signed_at,
+        *(envelope.event_id, envelope.event_type, stream.kind, stream.id, envelope.sequence),
+        *(envelope.agency, envelope.key_id, envelope.payload_digest, envelope.signed_at),
     )
-    stored = (
-        row.event_id,
-        row.event_type,
-        row.stream_kind,
-        row.stream_id,
-        row.sequence,
-        row.agency,
-        row.key_id,
-        row.payload_digest,
-        row.signed_at,
-    )
+    stored = _columns_of(row)
     if expected == stored:
         return []
     return differences("entries", row.log_index, "entries", zip(COLUMNS, expected, stored, strict=True))
-
-
-def _signature(row: StoredEntry, envelope: Envelope, ground: Ground) -> Iterator[AuditFinding]:
-    try:
-        signatures.verify_envelope(envelope, ground.log_id)
-    except TallystickError as error:
-        yield finding_of("signatures", row.log_index, error)
-
-
-def _authority(row: StoredEntry, envelope: Envelope, payload: Payload, ground: Ground) -> Iterator[AuditFinding]:
-    if ground.authority is None:
-        return
-    try:
-        authorities.require_officer(authorities.require_key(ground.authority, envelope, row.log_index), payload)
-    except TallystickError as error:
-        yield finding_of("authority", row.log_index, error)
 
 
 def _sections(row: StoredEntry, payload: Payload, sections: Sections, ground: Ground) -> Iterator[AuditFinding]:

@@ -11,12 +11,13 @@ from msgspec import Struct
 from ledger.audit.findings import AuditFinding, differences, finding, finding_of
 from ledger.core.custody import CaseState, Flag, fold
 from ledger.core.errors import TallystickError
-from ledger.core.events import Payload, case, decode_again
+from ledger.core.events import Payload, decode_again
 from ledger.core.log.replay import StreamHead, place_after
 from ledger.core.procedure.deadlines import WorkCalendar
 from ledger.core.signing.authority import Agency
 from ledger.core.supervision import Matter, Move, SupervisionAct
 from ledger.core.supervision import fold as fold_matter
+from ledger.core.verification.case import rests_on_another_case
 from ledger.recording.case_states import CaseStates
 from ledger.store import audit as rows
 from ledger.store import clocks, feed, supervision
@@ -93,7 +94,7 @@ class _OfCase:
             self._states.require_free_id(payload, below=row.log_index)
         except TallystickError as error:
             self.sound = False
-            if not (self._some_are_faulty and _rests_on_another_case(payload)):
+            if not (self._some_are_faulty and rests_on_another_case(payload)):
                 yield finding_of("custody", row.log_index, error, "impossible")
             return
         lines = clocks.changes(self._state, after, act.book, self._calendar)
@@ -138,11 +139,6 @@ class _OfMatter:
 def names_of(flags: tuple[Flag, ...]) -> str:
     """Return the flags as a finding shows them."""
     return ", ".join(f"{flag.name}: {flag.detail}" for flag in flags) or "none"
-
-
-def _rests_on_another_case(payload: Payload) -> bool:
-    body = payload.body
-    return isinstance(body, case.CaseJoined) or (isinstance(body, case.CaseOpened) and body.split_from is not None)
 
 
 class StreamRange(Struct, frozen=True):

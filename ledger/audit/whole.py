@@ -13,7 +13,7 @@ from msgspec import Struct
 from ledger.audit import claims as root_claims
 from ledger.audit.bindings import Bound, KeptFiles, check_bound, check_commits_bound, check_files, read_bound
 from ledger.audit.chain import Look, read_ground, read_mirror
-from ledger.audit.entries import UNREADABLE, RangeResult, of_an_erasure
+from ledger.audit.entries import UNREADABLE, of_an_erasure
 from ledger.audit.findings import AuditFinding, AuditFindings, AuditReport, finding, finding_of
 from ledger.audit.streams import Faulty, StreamRange
 from ledger.audit.tree import Claimant, RootClaim, TreeAudit, check_tiles, claims_in_order, of_a_tile, read_leaf_tiles
@@ -61,7 +61,13 @@ def check_commits(commits: array[int], size: int) -> Iterator[AuditFinding]:
             else:
                 earliest = waiting.at
         if batch is not None:
-            yield from _differing(sizes, times, batch)
+            for index in range(batch.start, batch.end):
+                if sizes[index] not in (0, batch.end):
+                    yield finding(
+                        "entries", index, "differs", batch.end, sizes[index], of="entries", name="committed_size"
+                    )
+                elif times[index] not in (0, batch.at):
+                    yield finding("entries", index, "differs", batch.at, times[index], of="entries", name="recorded_at")
         waiting = batch
 
 
@@ -101,14 +107,6 @@ def _ends(counts: Counter[int], end: int, following: int) -> bool:
     return counts[end] > max(others.values(), default=0) or (
         counts[end] == max(others.values()) and others.get(following) != counts[end]
     )
-
-
-def _differing(sizes: array[int], times: array[int], batch: _Batch) -> Iterator[AuditFinding]:
-    for index in range(batch.start, batch.end):
-        if sizes[index] not in (0, batch.end):
-            yield finding("entries", index, "differs", batch.end, sizes[index], of="entries", name="committed_size")
-        elif times[index] not in (0, batch.at):
-            yield finding("entries", index, "differs", batch.at, times[index], of="entries", name="recorded_at")
 
 
 RANGE = 16_384  # entries that one worker checks at a time; a multiple of 256, the width of a tile
@@ -215,50 +213,50 @@ class _Pass:
         failed = {*failed, *(f.step for f in faults)}
         held = [claim for claim in claims if claim.step not in failed]
         self._findings.add(*(f for f in check_latest(commits, held) if f.index not in named))
-        self._findings.add(*check_tiles(self._connection, size), *self._strays(), *self._tree_rows(commits))
-        self._tell(size)
+        self._findings.add(*check_tiles(self._connection, size), *self._beside_entries(commits))
+        tell = self._findings.checked
+        tell("entries", f"{size} entries, none missing, each canonical and filed as its envelope says")
+        tell("payloads", f"{size} payloads with the digests that were signed, and their sections")
+        tell("signatures", f"{size} signatures")
+        tell("tree", f"the root at size {size} follows from the entries, and every tile")
         displaced = frozenset(f.index for f in faults if f.index is not None and f.step == "entries")
         unreadable = frozenset(f.index for f in faults if f.index is not None and f.word == UNREADABLE)
         return Faulty(indices, displaced, unreadable)
 
     def _by_index(self, tree: TreeAudit, commits: array[int]) -> Iterator[AuditFinding]:
         size = self._tree.size
-        for part in self._crew.entries(_ranges(size)):
+        # At least one range, so that claims of size 0 are decided.
+        ranges = [(start, min(start + RANGE, size)) for start in range(0, max(size, 1), RANGE)]
+        for part in self._crew.entries(ranges):
             commits.extend(part.commits)
             yield from part.findings
-            yield from self._grow(tree, part)
+            yield from tree.feed(part.leaves, read_leaf_tiles(self._connection, part.start, part.end))
             self._progress(part.end, 2 * size)
         yield from tree.finish()
 
-    def _grow(self, tree: TreeAudit, part: RangeResult) -> Iterable[AuditFinding]:
-        return tree.feed(part.leaves, read_leaf_tiles(self._connection, part.start, part.end))
-
-    def _strays(self) -> Iterator[AuditFinding]:
+    def _beside_entries(self, commits: array[int]) -> Iterator[AuditFinding]:
+        """Check the rows that belong to no entry, and the row about the log, whose size and root are claims."""
         size, highest = self._tree.size, rows.highest_index(self._connection)
         if highest >= size:
             yield finding("entries", size, "tree_size", highest + 1, size)
         for table, index in rows.strays(self._connection, size):
             yield finding("payloads", index, "row", "no such row", "a row of no entry", row=table)
-
-    def _tree_rows(self, commits: array[int]) -> Iterator[AuditFinding]:
-        """Check the row about the log as a whole; its size and root are checked as claims."""
         last = commits[-1] if commits else 0
         expected = [(1, self._log_id.hex(), last or self._tree.recorded_at)]
         actual = rows.tree_rows(self._connection)
         if actual != expected:
-            yield finding("tree", None, "tree_rows", _listed(expected), _listed(actual))
-
-    def _tell(self, size: int) -> None:
-        tell = self._findings.checked
-        tell("entries", f"{size} entries, none missing, each canonical and filed as its envelope says")
-        tell("payloads", f"{size} payloads with the digests that were signed, and their sections")
-        tell("signatures", f"{size} signatures")
-        tell("tree", f"the root at size {size} follows from the entries, and every tile")
+            texts = ("; ".join(" / ".join(map(str, row)) for row in table_rows) for table_rows in (expected, actual))
+            yield finding("tree", None, "tree_rows", *texts)
 
     # 6, 7, 8, 14
     def streams(self, faulty: Faulty) -> None:
         """Check every stream from its first event on."""
-        size, parts = self._tree.size, list(self._parts())
+        size = self._tree.size
+        parts = [
+            StreamRange(kind, size, first, last)
+            for kind in rows.stream_kinds(self._connection)
+            for first, last in pairwise([None, *rows.stream_bounds(self._connection, kind, RANGE), None])
+        ]
         for number, findings in enumerate(self._crew.streams(parts, faulty), 1):
             self._findings.add(*findings)
             self._progress(size + size * number // len(parts), 2 * size)
@@ -266,22 +264,6 @@ class _Pass:
         self._findings.checked("custody", "each act was possible, its flags are those of the rules")
         self._findings.checked("models", "what lists show is what the events come to")
         self._findings.checked("supervision", "each step was possible, by whom it belonged to")
-
-    def _parts(self) -> Iterator[StreamRange]:
-        for kind in rows.stream_kinds(self._connection):
-            bounds = [None, *rows.stream_bounds(self._connection, kind, RANGE), None]
-            for first, last in pairwise(bounds):
-                yield StreamRange(kind, self._tree.size, first, last)
-
-
-def _listed(rows_of_tree: Sequence[tuple[object, ...]]) -> str:
-    return "; ".join(" / ".join(map(str, row)) for row in rows_of_tree)
-
-
-def _ranges(size: int) -> Iterator[tuple[int, int]]:
-    """Yield the ranges of indices, at least one, so that claims of size 0 are decided."""
-    for start in range(0, max(size, 1), RANGE):
-        yield start, min(start + RANGE, size)
 
 
 # 16
@@ -315,14 +297,11 @@ def _access(database: Database, connection: Connection, findings: AuditFindings)
         findings.add(finding_of("access", None, error))
         return
     for entry in rows.of_type(connection, "access.sealed"):
-        findings.add(*_check_seal(database, entry.log_index, entry.payload))
+        try:
+            body = decode_payload(entry.payload).body
+        except TallystickError:
+            continue  # a finding of its own
+        if isinstance(body, AccessSealed) and (digest := rows.access_digest(database, body.count)) != body.head:
+            number = body.count - 1
+            findings.add(finding("access", entry.log_index, "read", body.head, str(digest), number=number))
     findings.checked("access", f"{head.count} records of reads")
-
-
-def _check_seal(database: Database, index: int, payload: bytes) -> Iterator[AuditFinding]:
-    try:
-        body = decode_payload(payload).body
-    except TallystickError:
-        return  # a finding of its own
-    if isinstance(body, AccessSealed) and (digest := rows.access_digest(database, body.count)) != body.head:
-        yield finding("access", index, "read", body.head, str(digest), number=body.count - 1)

@@ -7,6 +7,7 @@ import multiprocessing
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
+from itertools import repeat
 from typing import Protocol
 
 from ledger.audit.entries import Ground, RangeResult, check_range
@@ -59,10 +60,10 @@ class _Pool:
         self._executor = executor
 
     def entries(self, ranges: Iterable[Range]) -> Iterator[RangeResult]:
-        return self._executor.map(_entries, ranges)
+        return self._executor.map(_check_range, ranges)
 
     def streams(self, parts: Iterable[StreamRange], faulty: Faulty) -> Iterator[list[AuditFinding]]:
-        return self._executor.map(_streams, ((part, faulty) for part in parts))
+        return self._executor.map(_check_streams, parts, repeat(faulty))
 
 
 @contextmanager
@@ -88,10 +89,9 @@ def _attach(url: str, ground: Ground, book: Rulebook) -> None:
     gc.set_threshold(NEW_OBJECTS)
 
 
-def _entries(task: Range) -> RangeResult:
+def _check_range(task: Range) -> RangeResult:
     return next(_worker.entries([task]))
 
 
-def _streams(task: tuple[StreamRange, Faulty]) -> list[AuditFinding]:
-    part, faulty = task
+def _check_streams(part: StreamRange, faulty: Faulty) -> list[AuditFinding]:
     return next(_worker.streams([part], faulty))

@@ -278,17 +278,14 @@ class Sequencer:
         if self._states is not None:  # after the answers, and out of the lock: it takes time, and nobody waits for it
             self._states.apply_foreign(written.others)
 
-    def _written_by_others(self, connection: Connection, tree: TreeState) -> list[StoredEntry]:
-        if self._states is None or self._edge is None:
-            return []
-        return list(log.entries(connection, max(self._edge[0], tree.size - READ_ON_AT_MOST), tree.size))
-
     def _write(self, connection: Connection, batch: list[Queued]) -> WrittenBatch:
         """Write the batch into the open transaction, with what was queued while another process held the lock."""
         # Other processes may have held the lock for long: what was queued meanwhile joins this batch.
         self._gather(batch)
         tree = log.tree(connection)
-        others = self._written_by_others(connection, tree)
+        others: list[StoredEntry] = []
+        if self._states is not None and self._edge is not None:
+            others = list(log.entries(connection, max(self._edge[0], tree.size - READ_ON_AT_MOST), tree.size))
         # recorded_at never runs backwards, even if the clock was set back.
         at = max(self._clock(), tree.recorded_at)
         plan = self._place(connection, batch, tree)

@@ -161,6 +161,9 @@ def verify_event(data: bytes, trust: Trust, *, observed: Sequence[ObservedBlock]
     run = _Run(decode_bundle(data), trust, observed)
     steps = tuple([perform(number, name, check, run) for number, (name, check) in enumerate(STEPS, 1)])
     checkpoint = run.accepted.checkpoint if run.accepted else None
+    record: ProvenRecord | None = None
+    if run.record is not None and run.trusted is not None:
+        record = ProvenRecord(run.trusted[0].number, run.record.block_number, run.record.timestamp)
     report = ProofReport(
         verdict=worst([step.verdict for step in steps]),
         conformity=CONFORMITY,
@@ -170,15 +173,9 @@ def verify_event(data: bytes, trust: Trust, *, observed: Sequence[ObservedBlock]
         steps=steps,
         proven_time=run.proven_time,
         block=run.block,
-        record=_proven_record(run),
+        record=record,
     )
     return VerifiedEvent(report, run.bundle, run.envelope, run.payload, checkpoint)
-
-
-def _proven_record(run: _Run) -> ProvenRecord | None:
-    if run.record is None or run.trusted is None:
-        return None
-    return ProvenRecord(run.trusted[0].number, run.record.block_number, run.record.timestamp)
 
 
 # 1
@@ -399,7 +396,13 @@ def _revocation(run: _Run) -> Outcome:
         return NotChecked("the ledger's own key is not revoked, the trust file names another", "intact")
     if run.grant is None:
         return NotChecked("there is no grant that step 9 accepted", "intact")
-    revoked, fault = _revoked_at(run, run.grant)
+    revoked, fault = None, ""
+    revocation = read_authority(run.evidence).revocation
+    if revocation is not UNSET:
+        try:
+            revoked = revoked_at(bytes(revocation), run.grant, run.head(), run.trust.service_keys)
+        except TallystickError as error:
+            fault = f"; the entry of a revocation is shown that does not hold: {error.message}"
     # Without a trusted block there is no slot to decide: the log's own entry has to do.
     if run.trusted is None and revoked is not None:
         require_below(index, revoked)
@@ -412,17 +415,6 @@ def _revocation(run: _Run) -> Outcome:
         require_mirrored_by(run.before, slot, revoked)
     outcome = require_not_revoked(run.grant, slot, header, index, revoked=revoked, anchored_at=anchored_at)
     return outcome if isinstance(outcome, NotChecked) else outcome + fault
-
-
-def _revoked_at(run: _Run, grant: Grant) -> tuple[int | None, str]:
-    """Return the entry that revoked the grant, if any, and a text about a shown one that does not verify."""
-    revocation = read_authority(run.evidence).revocation
-    if revocation is UNSET:
-        return None, ""
-    try:
-        return revoked_at(bytes(revocation), grant, run.head(), run.trust.service_keys), ""
-    except TallystickError as error:
-        return None, f"; the entry of a revocation is shown that does not hold: {error.message}"
 
 
 # 13

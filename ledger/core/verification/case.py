@@ -22,7 +22,7 @@ from msgspec.structs import replace
 
 from ledger.core.custody import Act, CaseState, Flag, fold
 from ledger.core.errors import IntegrityBroken, MalformedInput, NotFound, ProofRefused, RuleRefused, TallystickError
-from ledger.core.events import Envelope, Stream, case, decode_envelope
+from ledger.core.events import Envelope, Payload, Stream, case, decode_envelope
 from ledger.core.events.terms import Verdict
 from ledger.core.log.checkpoints import Checkpoint
 from ledger.core.log.merkle import EMPTY_TREE, Hash, RootMismatch, leaf_hash
@@ -141,16 +141,7 @@ def require_one_tree_head(events: Sequence[VerifiedEvent], where: str) -> None:
             raise ProofRefused("the proof is under another tree head than the first", field=f"{where}[{number}]")
 
 
-# 2
-def _events(run: _Run) -> Outcome:
-    return of_all([event.report for event in run.events], "events")
-
-
 # 3
-def _order(run: _Run) -> Outcome:
-    return order_of(run.events)
-
-
 def order_of(events: Sequence[VerifiedEvent]) -> Outcome:
     """Accept events that are a stream's from its first on, without a gap. Raises IntegrityBroken."""
     head, last = None, -1
@@ -176,7 +167,7 @@ def _custody(run: _Run) -> Outcome:
     for number, event in enumerate(run.events):
         if event.payload is None:
             return NotChecked(f"the payload of event {number} is withheld")
-        if _depends_on_another_case(event):
+        if rests_on_another_case(event.payload):
             return NotChecked(f"event {number} rests on another case, which is not in the bundle")
         act = Act(event.payload, event.envelope.payload_digest, event.envelope.signed_at, run.book)
         try:
@@ -187,8 +178,9 @@ def _custody(run: _Run) -> Outcome:
     return f"{len(run.events)} acts were possible, {len(run.flags)} flags"
 
 
-def _depends_on_another_case(event: VerifiedEvent) -> bool:
-    body = event.payload.body if event.payload else None
+def rests_on_another_case(payload: Payload) -> bool:
+    """Return whether the event takes over what a split of another case gave up."""
+    body = payload.body
     return isinstance(body, case.CaseJoined) or (isinstance(body, case.CaseOpened) and body.split_from is not None)
 
 
@@ -218,8 +210,8 @@ def _end(run: _Run) -> Outcome:
 
 STEPS: tuple[tuple[str, Check[_Run]], ...] = (
     ("form", _form),
-    ("events", _events),
-    ("order", _order),
+    ("events", lambda run: of_all([event.report for event in run.events], "events")),  # 2
+    ("order", lambda run: order_of(run.events)),
     ("custody", _custody),
     ("end", _end),
 )
