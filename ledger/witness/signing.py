@@ -16,7 +16,7 @@ from ledger.core.log.replay import LogFault, LogUnreadable
 from ledger.core.log.witness_protocol import AddCheckpoint, AnchorCosignature, CosignAnchor, CosignBlock
 from ledger.core.verification.chain import BlockStatement, cosign_block
 from ledger.core.verification.trust import Trust, TrustedBlock
-from ledger.store.witness import Cosigned, Moved, WitnessStore
+from ledger.store.witness import Moved, WitnessStore
 from ledger.witness.contracts import Contracts
 from ledger.witness.follow import LogFollower
 from ledger.witness.watch import Watch
@@ -67,9 +67,20 @@ class Cosigner:
         if asked.old != latest.size:
             raise Moved(latest)
         self._store.require_free()
-        self._require_continues(latest, checkpoint, asked)  # 3
+        try:
+            root = as_hash(latest.root, "root")
+            verify_consistency(latest.size, root, checkpoint.size, checkpoint.root, asked.proof)  # 3
+        except ProofRefused:
+            # If the log forked, the alarm is raised; the answer is that of the proof all the same.
+            with suppress(LogFault, Unavailable):
+                self._reach(checkpoint, asked.note)
+            raise
         self._reach(checkpoint, asked.note)  # 4
-        log_signed = str(notes.SignedNote(text, _of_log(asked.note, self._trust)))
+        # The log's own line alone: what others have added to the note is not stored.
+        key = self._trust.log_key_of(asked.note)
+        lines = notes.parse_note(asked.note).signatures
+        own = tuple(line for line in lines if (line.name, line.key_id) == (key.name, key.key_id))
+        log_signed = str(notes.SignedNote(text, own))
         at = self._store.cosign(latest, checkpoint.size, checkpoint.root, log_signed, self._clock() // 1000)  # 5
         return cosign_checkpoint(checkpoint, self._note_signer, at).line()
 
@@ -108,12 +119,28 @@ class Cosigner:
         self._require_contract(asked.chain_id, asked.anchor)  # 1
         self._store.require_free()  # 2
         root, registry_hash = bytes.fromhex(asked.root[2:]), bytes.fromhex(asked.registry_hash[2:])
-        self._require_cosigned(asked.size, root)  # 3
+        cosigned = self._store.has_cosigned(asked.size)  # 3
+        if cosigned is None:
+            raise Conflict(
+                f"this witness has co-signed no checkpoint of size {asked.size}",
+                field="size",
+                code="not_cosigned",
+                hint="Submit the checkpoint to /add-checkpoint first.",
+            )
+        if cosigned != root:
+            raise ProofRefused(f"expected 0x{cosigned.hex()}, the root that was co-signed", field="root")
         mirrored = self._store.registry_hash_at(asked.size)
         if registry_hash != mirrored:  # 4
             expected = f"expected 0x{mirrored.hex()}, which the entries below {asked.size} mirror"
             raise ProofRefused(expected, field="registry_hash", code="registry_hash_other")
-        self._require_current(registry_hash)  # 5
+        current = self._contracts.registry_hash_now()
+        if current != registry_hash:  # 5
+            raise Conflict(
+                f"the chain's registry has moved on to 0x{current.hex()}",
+                field="registry_hash",
+                code="registry_moved",
+                hint="Mirror its changes, then anchor the tree that has them.",
+            )
         digest = checkpoint_digest(self._contracts.domain, asked.size, root, registry_hash)
         return AnchorCosignature(self._account.key_id, "0x" + self._account.sign(digest).hex())
 
@@ -135,19 +162,6 @@ class Cosigner:
             )
         statement = BlockStatement(self._trust.log_id, self._contracts.chain, TrustedBlock(block.number, block_hash))
         return cosign_block(statement, self._note_signer, self._clock() // 1000).line()
-
-    def _require_continues(self, latest: Cosigned, checkpoint: Checkpoint, asked: AddCheckpoint) -> None:
-        root = as_hash(latest.root, "root")
-        try:
-            verify_consistency(latest.size, root, checkpoint.size, checkpoint.root, asked.proof)
-        except ProofRefused:
-            self._expose(checkpoint, asked.note)
-            raise
-
-    def _expose(self, checkpoint: Checkpoint, note: str) -> None:
-        """Follow a checkpoint that the log has signed and whose proof fails: if the log forked, the alarm is raised."""
-        with suppress(LogFault, Unavailable):  # the answer is that of the proof
-            self._reach(checkpoint, note)
 
     def _reach(self, checkpoint: Checkpoint, note: str) -> None:
         """Follow up to the checkpoint.
@@ -172,32 +186,3 @@ class Cosigner:
             raise NotFound(f"the trust file names no contract {anchor} on chain {chain_id}", field="anchor")
         if (chain_id, anchor) != (mine.chain_id, mine.anchor):
             raise NotFound(f"this witness looks at {mine.anchor} on chain {mine.chain_id} only", field="anchor")
-
-    def _require_cosigned(self, size: int, root: bytes) -> None:
-        cosigned = self._store.has_cosigned(size)
-        if cosigned is None:
-            raise Conflict(
-                f"this witness has co-signed no checkpoint of size {size}",
-                field="size",
-                code="not_cosigned",
-                hint="Submit the checkpoint to /add-checkpoint first.",
-            )
-        if cosigned != root:
-            raise ProofRefused(f"expected 0x{cosigned.hex()}, the root that was co-signed", field="root")
-
-    def _require_current(self, registry_hash: bytes) -> None:
-        current = self._contracts.registry_hash_now()
-        if current != registry_hash:
-            raise Conflict(
-                f"the chain's registry has moved on to 0x{current.hex()}",
-                field="registry_hash",
-                code="registry_moved",
-                hint="Mirror its changes, then anchor the tree that has them.",
-            )
-
-
-def _of_log(note: str, trust: Trust) -> tuple[notes.NoteSignature, ...]:
-    """Return the log's own signature line: what others have added to a note is not stored."""
-    key = trust.log_key_of(note)
-    lines = notes.parse_note(note).signatures
-    return tuple(line for line in lines if (line.name, line.key_id) == (key.name, key.key_id))

@@ -13,7 +13,6 @@ from msgspec import Struct
 
 from ledger.core.errors import IntegrityBroken, TallystickError
 from ledger.core.log import merkle
-from ledger.core.log.checkpoints import verify_cosignatures
 from ledger.core.log.merkle import Hash
 from ledger.core.log.notes import NoteSignature, SignedNote, parse_note, parse_vkey
 from ledger.core.log.policy import Policy
@@ -22,10 +21,18 @@ from ledger.core.log.witness_protocol import AddCheckpoint
 from ledger.store import checkpoints, log
 from ledger.store.checkpoints import PublishedCheckpoint
 from ledger.store.database import Database
-from ledger.witness.gathering.witnesses import NotCosigned, OtherHistory, OtherSize, Witness, add_checkpoint, new_client
+from ledger.witness.gathering.witnesses import (
+    NotCosigned,
+    OtherHistory,
+    OtherSize,
+    Witness,
+    add_checkpoint,
+    new_client,
+    own_line,
+    pause_after,
+)
 
 LOOK_EVERY_S = 0.2  # seconds between checks for a newly published checkpoint
-FIRST_PAUSE_S = 1.0  # after a failure, doubled by each that follows
 LONGEST_PAUSE_S = 30.0
 SIZES_TRIED = 3  # of one checkpoint: the witness answers with its own size, which another request may change meanwhile
 KEPT_MS = 3_600_000  # milliseconds for which co-signatures of unanchored checkpoints are kept
@@ -102,7 +109,10 @@ class CosignatureCollector:
 
     def states(self) -> list[WitnessState]:
         """Return the states of all witnesses that are configured now."""
-        return [self._state(witness) for witness in self._witnesses()]
+        courses = [(witness.name, self._courses.get(witness.vkey, _Course(0))) for witness in self._witnesses()]
+        return [
+            WitnessState(name, course.size, self.defect or course.fault, course.heard_at) for name, course in courses
+        ]
 
     def run(self, stop: Event) -> None:
         """Ask until ``stop`` is set."""
@@ -239,26 +249,18 @@ class CosignatureCollector:
 
     def _keep(self, witness: Witness, published: PublishedCheckpoint, lines: tuple[NoteSignature, ...]) -> None:
         """Store the witness's verified line. Raises NotCosigned if no line is its own, or it does not verify."""
-        key, policy = witness.key, self._policy()
-        own = tuple(line for line in lines if (line.name, line.key_id) == (key.name, key.key_id))
-        note = parse_note(log_signed(published.note)).with_signatures(own)
-        try:
-            cosignatures = verify_cosignatures(str(note), [key])
-        except TallystickError as error:
-            raise NotCosigned(f"the witness answers with another signature: {error.message}") from error
-        if not cosignatures:
-            raise NotCosigned(f"no signature line of the answer is by {witness.vkey}")
+        policy, line = self._policy(), own_line(lines, witness, parse_note(published.note).text)
         checkpoints.store_cosignature(
             self._database,
             published.size,
             witness.vkey,
-            own[0].line(),
+            line.line(),
             is_enough=lambda vkeys: policy.asks_for_witnesses and policy.is_met_by(map(parse_vkey, vkeys)),
         )
 
     def _pause(self, witness: Witness, reason: str) -> None:
         course = self._course(witness)
-        pause_s = min(FIRST_PAUSE_S * 2 ** min(course.failures, 10), LONGEST_PAUSE_S)
+        pause_s = pause_after(course.failures, LONGEST_PAUSE_S)
         if course.fault != reason:
             logger.warning("witness did not co-sign", witness=witness.name, reason=reason, again_in_s=pause_s)
         course.failures += 1
@@ -267,10 +269,6 @@ class CosignatureCollector:
 
     def _course(self, witness: Witness) -> _Course:
         return self._courses.setdefault(witness.vkey, _Course(0))
-
-    def _state(self, witness: Witness) -> WitnessState:
-        course = self._courses.get(witness.vkey, _Course(0))
-        return WitnessState(witness.name, course.size, self.defect or course.fault, course.heard_at)
 
     def _tidy(self) -> None:
         if time.monotonic() - self._tidied_at >= TIDY_EVERY_S:

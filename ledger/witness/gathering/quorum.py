@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Callable
 
 import httpx
-import structlog
 from msgspec import Struct
 
 from ledger.chain.contract import ContractDomain, checkpoint_digest
@@ -22,12 +20,9 @@ from ledger.store import checkpoints
 from ledger.store.checkpoints import PublishedCheckpoint
 from ledger.store.database import Connection
 from ledger.witness.gathering.collector import WitnessState
-from ledger.witness.gathering.witnesses import NotCosigned, Witness, cosign_anchor, new_client
+from ledger.witness.gathering.witnesses import NotCosigned, Refusals, Witness, cosign_anchor, new_client
 
-FIRST_PAUSE_S = 1.0  # after a failure, doubled by each that follows
 LONGEST_PAUSE_S = 15.0
-
-logger = structlog.get_logger(__name__)
 
 
 class Gathered(Struct, frozen=True):
@@ -49,12 +44,6 @@ class CosignedCheckpoint(Struct, frozen=True):
     vkeys: frozenset[str]
 
 
-class _Refusal(Struct, frozen=True):
-    reason: str
-    failures: int
-    again_at: float  # monotonic seconds
-
-
 class Gatherer:
     """Collects the co-signatures of one anchor at a time; a witness that has signed it is not asked again.
 
@@ -72,7 +61,7 @@ class Gatherer:
         self._states = states
         self._digest = b""
         self._signed: dict[str, bytes] = {}  # account: signature of the digest
-        self._refused: dict[str, _Refusal] = {}  # by account
+        self._refusals = Refusals("anchor not co-signed", LONGEST_PAUSE_S)
 
     def cosigned_by_quorum(
         self, connection: Connection, authority: AuthorityState, above: int
@@ -124,16 +113,20 @@ class Gatherer:
             )
             asyncio.run(self._ask(able, request, authority.quorum))
         taken = tuple(self._signed.values())[: authority.quorum]
-        return Gathered(taken, authority.quorum, self._told(able, authority, len(taken)))
+        missing = ""
+        if len(taken) < authority.quorum:
+            reasons = {w.name: self._refusals.reason(w) for w in able if w.account not in self._signed}
+            refusals = [f"{name}: {reason}" for name, reason in reasons.items() if reason]
+            missing = "; ".join([f"{len(taken)} of {authority.quorum} co-signatures for the contract", *refusals])
+        return Gathered(taken, authority.quorum, missing)
 
     async def _ask(self, able: list[Witness], asked: CosignAnchor, quorum: int) -> None:
         """Ask all at once, until enough have signed."""
         async with new_client() as client:
-            now = time.monotonic()
             waiting = {
                 asyncio.create_task(self._ask_one(client, witness, asked))
                 for witness in able
-                if witness.account not in self._signed and self._may_be_asked(witness, now)
+                if witness.account not in self._signed and self._refusals.may_be_asked(witness)
             }
             while waiting and len(self._signed) < quorum:
                 done, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
@@ -142,10 +135,6 @@ class Gatherer:
             for task in waiting:
                 task.cancel()
             await asyncio.gather(*waiting, return_exceptions=True)
-
-    def _may_be_asked(self, witness: Witness, now: float) -> bool:
-        refusal = self._refused.get(witness.account or "")
-        return refusal is None or refusal.again_at <= now
 
     async def _ask_one(self, client: httpx.AsyncClient, witness: Witness, asked: CosignAnchor) -> None:
         account = witness.account or ""
@@ -156,26 +145,10 @@ class Gatherer:
             if signer != account:
                 raise NotCosigned(f"the witness answers with a signature by {signer}, not by {account}")
         except TallystickError as error:
-            before = self._refused.get(account)
-            failures = before.failures if before else 0
-            pause_s = min(FIRST_PAUSE_S * 2 ** min(failures, 10), LONGEST_PAUSE_S)
-            if before is None or before.reason != error.message:
-                logger.warning("anchor not co-signed", witness=witness.name, reason=error.message, again_in_s=pause_s)
-            self._refused[account] = _Refusal(error.message, failures + 1, time.monotonic() + pause_s)
+            self._refusals.add(witness, error.message)
         else:
-            self._refused.pop(account, None)
+            self._refusals.remove(witness)
             self._signed[account] = signature
-
-    def _told(self, able: list[Witness], authority: AuthorityState, have: int) -> str:
-        if have >= authority.quorum:
-            return ""
-        refusals = [
-            f"{witness.name}: {self._refused[witness.account].reason}"
-            for witness in able
-            if witness.account in self._refused and witness.account not in self._signed
-        ]
-        progress = f"{have} of {authority.quorum} co-signatures for the contract"
-        return "; ".join([progress, *refusals])
 
 
 def _agencies(authority: AuthorityState) -> dict[str, str]:

@@ -6,16 +6,12 @@ Their block note is stored with the proof and added to bundles, so that a reader
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Callable
 
 import httpx
-import structlog
-from msgspec import Struct
 
 from ledger.core.errors import TallystickError
 from ledger.core.ethereum.block_headers import read_header
-from ledger.core.log.checkpoints import verify_cosignatures
 from ledger.core.log.notes import NoteSignature, SignedNote, VerifyingKey
 from ledger.core.log.witness_protocol import CosignBlock
 from ledger.core.verification.chain import BlockStatement, verify_block_note
@@ -23,18 +19,9 @@ from ledger.core.verification.trust import Trust, TrustedBlock
 from ledger.store import chain_journal
 from ledger.store.chain_journal import ProvingHeader
 from ledger.store.database import Database
-from ledger.witness.gathering.witnesses import NotCosigned, Witness, cosign_block, new_client
+from ledger.witness.gathering.witnesses import Refusals, Witness, cosign_block, new_client, own_line
 
-FIRST_PAUSE_S = 1.0  # after a failure, doubled by each that follows
 LONGEST_PAUSE_S = 30.0
-
-logger = structlog.get_logger(__name__)
-
-
-class _Refusal(Struct, frozen=True):
-    reason: str
-    failures: int
-    again_at: float  # monotonic seconds
 
 
 class Voucher:
@@ -46,7 +33,7 @@ class Voucher:
         self._trust = trust
         self._text = ""
         self._lines: dict[VerifyingKey, NoteSignature] = {}  # of the note of this text
-        self._refused: dict[VerifyingKey, _Refusal] = {}
+        self._refusals = Refusals("block not vouched for", LONGEST_PAUSE_S)
 
     def step(self) -> None:
         """Ask those who have not signed yet; store the note once the policy's quorum has."""
@@ -64,23 +51,20 @@ class Voucher:
     def _gather(self, statement: BlockStatement, proven: ProvingHeader, trust: Trust) -> None:
         text, policy_keys = statement.text(), set(trust.policy.witnesses.values())
         if text != self._text:
-            self._text, self._lines, self._refused = text, {}, {}
+            self._text, self._lines = text, {}
+            self._refusals.clear()
         self._lines = {key: line for key, line in self._lines.items() if key in policy_keys}
-        now = time.monotonic()
+        unsigned = policy_keys - self._lines.keys()
         due = [
             witness
             for witness in self._witnesses()
-            if witness.account and witness.key in policy_keys and self._is_due(witness.key, now)
+            if witness.account and witness.key in unsigned and self._refusals.may_be_asked(witness)
         ]
         if due:
             asyncio.run(self._ask(due, statement))
         if trust.policy.is_met_by(self._lines):
             note = str(SignedNote(text, tuple(self._lines.values())))
             chain_journal.keep_block_note(self._database, proven, note)
-
-    def _is_due(self, key: VerifyingKey, now: float) -> bool:
-        refusal = self._refused.get(key)
-        return key not in self._lines and (refusal is None or refusal.again_at <= now)
 
     async def _ask(self, due: list[Witness], statement: BlockStatement) -> None:
         async with new_client() as client:
@@ -92,19 +76,11 @@ class Voucher:
             lines = await cosign_block(
                 client, witness.url, CosignBlock(chain.chain_id, chain.anchor, block.number, block.hash)
             )
-            self._lines[witness.key] = _own_line(lines, witness, statement)
+            self._lines[witness.key] = own_line(lines, witness, statement.text())
         except TallystickError as error:
-            self._pause(witness, error.message)
+            self._refusals.add(witness, error.message)
         else:
-            self._refused.pop(witness.key, None)
-
-    def _pause(self, witness: Witness, reason: str) -> None:
-        before = self._refused.get(witness.key)
-        failures = before.failures if before else 0
-        pause_s = min(FIRST_PAUSE_S * 2 ** min(failures, 10), LONGEST_PAUSE_S)
-        if before is None or before.reason != reason:
-            logger.warning("block not vouched for", witness=witness.name, reason=reason, again_in_s=pause_s)
-        self._refused[witness.key] = _Refusal(reason, failures + 1, time.monotonic() + pause_s)
+            self._refusals.remove(witness)
 
 
 def statement_of(trust: Trust, header: bytes) -> BlockStatement:
@@ -119,15 +95,3 @@ def _holds(note: str, statement: BlockStatement, trust: Trust) -> bool:
     except TallystickError:
         return False
     return True
-
-
-def _own_line(lines: tuple[NoteSignature, ...], witness: Witness, statement: BlockStatement) -> NoteSignature:
-    """Return the witness's own line, verified. Raises NotCosigned."""
-    own = tuple(line for line in lines if (line.name, line.key_id) == (witness.key.name, witness.key.key_id))
-    try:
-        cosignatures = verify_cosignatures(str(SignedNote(statement.text(), own)), [witness.key]) if own else ()
-    except TallystickError as error:
-        raise NotCosigned(f"the witness answers with another signature: {error.message}") from error
-    if not cosignatures:
-        raise NotCosigned(f"no signature line of the answer is by {witness.vkey}")
-    return own[0]

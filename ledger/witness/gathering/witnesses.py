@@ -14,7 +14,8 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterable
 from functools import cache
 from pathlib import Path
 from typing import Annotated, TypeVar
@@ -28,10 +29,11 @@ from ledger.core.encoding import canonical
 from ledger.core.encoding.decoding import convert, decode_toml, decoder_of
 from ledger.core.errors import MalformedInput, TallystickError
 from ledger.core.events.terms import KeyId
-from ledger.core.log.checkpoints import parse_size
+from ledger.core.log.checkpoints import parse_size, verify_cosignatures
 from ledger.core.log.notes import (
     NoteSignature,
     SignatureType,
+    SignedNote,
     VerifyingKey,
     parse_signature_lines,
     parse_vkey,
@@ -267,3 +269,65 @@ def _read(read: Callable[[], T]) -> T:
 @cache
 def _tls() -> ssl.SSLContext:
     return ssl.create_default_context()
+
+
+FIRST_PAUSE_S = 1.0  # after a failure, doubled by each that follows
+
+
+def pause_after(failures: int, longest_s: float) -> float:
+    """Return for how many seconds to leave a witness alone after so many failures in a row and one more."""
+    return min(FIRST_PAUSE_S * 2.0 ** min(failures, 10), longest_s)
+
+
+class _Refusal(Struct, frozen=True):
+    reason: str
+    failures: int
+    again_at: float  # monotonic seconds
+
+
+class Refusals:
+    """The witnesses that did not sign when they were last asked; each is left alone for longer after each failure."""
+
+    def __init__(self, event: str, longest_pause_s: float):
+        self._event = event  # of the log line
+        self._longest_pause_s = longest_pause_s
+        self._refused: dict[VerifyingKey, _Refusal] = {}
+
+    def reason(self, witness: Witness) -> str | None:
+        """Return why the witness did not sign when it was last asked; None if it did, or was not asked."""
+        refusal = self._refused.get(witness.key)
+        return refusal.reason if refusal else None
+
+    def may_be_asked(self, witness: Witness) -> bool:
+        """Return whether the pause after the last failure is over."""
+        refusal = self._refused.get(witness.key)
+        return refusal is None or refusal.again_at <= time.monotonic()
+
+    def add(self, witness: Witness, reason: str) -> None:
+        """Note that the witness did not sign; only another reason than the last one is logged."""
+        before = self._refused.get(witness.key)
+        failures = before.failures if before else 0
+        pause_s = pause_after(failures, self._longest_pause_s)
+        if before is None or before.reason != reason:
+            logger.warning(self._event, witness=witness.name, reason=reason, again_in_s=pause_s)
+        self._refused[witness.key] = _Refusal(reason, failures + 1, time.monotonic() + pause_s)
+
+    def remove(self, witness: Witness) -> None:
+        """Note that the witness signed."""
+        self._refused.pop(witness.key, None)
+
+    def clear(self) -> None:
+        """Forget all: something else is to be signed now."""
+        self._refused.clear()
+
+
+def own_line(lines: Iterable[NoteSignature], witness: Witness, text: str) -> NoteSignature:
+    """Return the line by which the witness has co-signed this note text, verified. Raises NotCosigned."""
+    own = tuple(line for line in lines if (line.name, line.key_id) == (witness.key.name, witness.key.key_id))
+    try:
+        cosignatures = verify_cosignatures(str(SignedNote(text, own)), [witness.key]) if own else ()
+    except TallystickError as error:
+        raise NotCosigned(f"the witness answers with another signature: {error.message}") from error
+    if not cosignatures:
+        raise NotCosigned(f"no signature line of the answer is by {witness.vkey}")
+    return own[0]

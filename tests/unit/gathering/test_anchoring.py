@@ -15,7 +15,7 @@ from ledger.chain.contract import Approval, ContractDomain, decision_digest
 from ledger.chain.journal import ChainWrite, WriteState
 from ledger.core.ethereum.contract_changes import CHANGE_KINDS, ContractChange
 from ledger.core.events import registry
-from ledger.witness.gathering import collector, quorum
+from ledger.witness.gathering import quorum, witnesses
 from tests.testkit.builders import COURT, LOG_ID, POLICE, PROCURATORATE, clerk
 from tests.testkit.casework import Case
 from tests.testkit.ledger_with_chain import AGENCIES, Linked, admin, linked_ledger, small_witness
@@ -83,10 +83,9 @@ class Ring:
 @pytest.fixture
 def ring(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Ring]:
     """The registry is mirrored, a key granted, all three witnesses configured; who refused is asked again at once."""
-    monkeypatch.setattr(quorum, "FIRST_PAUSE_S", 0.0)
-    monkeypatch.setattr(collector, "FIRST_PAUSE_S", 0.0)
-    with linked_ledger(tmp_path, quorum=2) as linked, serving_all(*map(small_witness, AGENCIES)) as witnesses:
-        by_agency = dict(zip(AGENCIES, witnesses, strict=True))
+    monkeypatch.setattr(witnesses, "FIRST_PAUSE_S", 0.0)
+    with linked_ledger(tmp_path, quorum=2) as linked, serving_all(*map(small_witness, AGENCIES)) as servers:
+        by_agency = dict(zip(AGENCIES, servers, strict=True))
         made = Ring(linked, by_agency[POLICE], by_agency[PROCURATORATE], by_agency[COURT])
         made.configure(*made.all)
         linked.policy = policy_of(2, *made.all)

@@ -16,6 +16,7 @@ from ledger.store import checkpoints
 from ledger.store.checkpoints import PublishedCheckpoint
 from ledger.witness.gathering import CosignatureCollector, Witness, WitnessAhead
 from ledger.witness.gathering import collector as carrying
+from ledger.witness.gathering import witnesses as asking
 from tests.testkit.builders import LOG_ID, POLICE, clerk
 from tests.testkit.casework import Case
 from tests.testkit.ledgers import LOG_SIGNER, Ledger, open_ledger, sqlite_url
@@ -87,7 +88,7 @@ def bench(tmp_path: Path) -> Iterator[Bench]:
 @contextmanager
 def without_pauses(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     with monkeypatch.context() as patch:
-        patch.setattr(carrying, "FIRST_PAUSE_S", 0.0)
+        patch.setattr(asking, "FIRST_PAUSE_S", 0.0)
         yield
 
 

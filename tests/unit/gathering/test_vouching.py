@@ -12,7 +12,7 @@ from ledger.chain.journal import ChainWrite
 from ledger.core.verification.chain import verify_block_note
 from ledger.core.verification.trust import Trust
 from ledger.store import chain_journal
-from ledger.witness.gathering import Voucher, vouching
+from ledger.witness.gathering import Voucher, vouching, witnesses
 from tests.testkit.builders import POLICE, clerk
 from tests.testkit.bundles import trust
 from tests.testkit.ledger_with_chain import AGENCIES, Linked, linked_ledger, small_witness
@@ -52,14 +52,14 @@ class Bench:
 @pytest.fixture
 def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
     """Two of three witnesses are asked for; who refused is asked again at once."""
-    monkeypatch.setattr(vouching, "FIRST_PAUSE_S", 0.0)
-    with linked_ledger(tmp_path) as linked, serving_all(*map(small_witness, AGENCIES)) as witnesses:
+    monkeypatch.setattr(witnesses, "FIRST_PAUSE_S", 0.0)
+    with linked_ledger(tmp_path) as linked, serving_all(*map(small_witness, AGENCIES)) as servers:
         contracts = trust_of(linked).chains[0]
-        for witness in witnesses:
+        for witness in servers:
             witness.contracts = contracts
-        using = trust(policy_of(2, *witnesses).text, chains=(contracts,))
-        asked = tuple(witness.configured for witness in witnesses)
-        made = Bench(linked, witnesses, using, Voucher(linked.ledger.database, lambda: asked, lambda: made.trust))
+        using = trust(policy_of(2, *servers).text, chains=(contracts,))
+        asked = tuple(witness.configured for witness in servers)
+        made = Bench(linked, servers, using, Voucher(linked.ledger.database, lambda: asked, lambda: made.trust))
         made.prove()
         yield made
 
