@@ -25,10 +25,10 @@ from tests.testkit.ledger_with_chain import SUBMITTER, Linked, linked_ledger
 @pytest.fixture
 def linked(tmp_path: Path) -> Iterator[Linked]:
     """A linked ledger whose registry is mirrored, and one clerk's key in it."""
-    with linked_ledger(tmp_path) as made:
-        made.grant(clerk(POLICE))
-        made.mirror.catch_up(made.final)
-        yield made
+    with linked_ledger(tmp_path) as ledger:
+        ledger.grant(clerk(POLICE))
+        ledger.mirror.catch_up(ledger.final)
+        yield ledger
 
 
 def grow(linked: Linked, case_id: str) -> None:

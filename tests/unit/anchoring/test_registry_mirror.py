@@ -26,8 +26,8 @@ from tests.testkit.ledgers import Ledger, assemble, open_ledger
 
 @pytest.fixture
 def linked(tmp_path: Path) -> Iterator[Linked]:
-    with linked_ledger(tmp_path) as made:
-        yield made
+    with linked_ledger(tmp_path) as ledger:
+        yield ledger
 
 
 def mirrored(ledger: Ledger) -> list[RegistryChange]:
@@ -124,7 +124,7 @@ def test_two_processes_mirror_each_change_once(linked: Linked, tmp_path: Path) -
     """One that was overtaken by another writes nothing twice, stops nothing, and is level the next time."""
     changes = linked.registry.changes(after=0, registry_hash=linked_id(linked), first_block=0, final=linked.final)
     url = f"sqlite:///{tmp_path}/other.db"
-    with open_ledger(url, clock=linked.clock) as one, open_ledger(url, clock=linked.clock) as two:
+    with open_ledger(url, clock=linked.clock) as first, open_ledger(url, clock=linked.clock) as two:
         ahead = RegistryMirror(two.database, two.registry, two.system, Interrupted(changes), 0)
 
         class Overtaken(Interrupted):
@@ -135,11 +135,11 @@ def test_two_processes_mirror_each_change_once(linked: Linked, tmp_path: Path) -
                 ahead.catch_up(linked.final)
                 return answer
 
-        overtaken = RegistryMirror(one.database, one.registry, one.system, Overtaken(changes), 0)
+        overtaken = RegistryMirror(first.database, first.registry, first.system, Overtaken(changes), 0)
         assert overtaken.catch_up(linked.final) == 0
         assert overtaken.catch_up(linked.final) == 0
-        assert [body.number for body in mirrored(one)] == [change.number for change in changes]
-        assert (one.sequencer.failure, two.sequencer.failure) == (None, None)
+        assert [body.number for body in mirrored(first)] == [change.number for change in changes]
+        assert (first.sequencer.failure, two.sequencer.failure) == (None, None)
 
 
 def test_a_chain_with_other_changes_is_a_mismatch(linked: Linked, tmp_path: Path) -> None:

@@ -300,7 +300,7 @@ def test_anchor_that_moved_to_another_block(stand: Stand) -> None:
     write = stand.anchor()
     stand.states.step(stand.contracts)
     stand.linked.journal.update(replace(write, block_hash=bytes(32)))
-    assert [one.number for one in stand.linked.journal.unproven_anchors(10)] == [write.number]
+    assert [anchor.number for anchor in stand.linked.journal.unproven_anchors(10)] == [write.number]
     stand.linked.journal.update(write)
     assert not stand.linked.journal.unproven_anchors(10)
 

@@ -72,9 +72,9 @@ def timestamp_worker(ledger: Ledger, authority: Authority, now: int | None = Non
     return TimestampWorker(ledger.database, authority.url, trusted, interval_s=INTERVAL_S, clock=clock)
 
 
-def stamped(made: TimestampWorker) -> StoredTimestamp:
+def stamped(worker: TimestampWorker) -> StoredTimestamp:
     """What a step kept, which must be something."""
-    stamp = made.step()
+    stamp = worker.step()
     assert stamp is not None
     return stamp
 
@@ -101,17 +101,17 @@ def prover(ledger: Ledger, authority: Authority) -> Prover:
 
 def test_the_published_checkpoint_is_timestamped_once(ledger: Ledger, authority: Authority) -> None:
     """What is kept verifies; as long as nothing new is published nobody is asked again."""
-    made = timestamp_worker(ledger, authority)
-    stamp = stamped(made)
+    worker = timestamp_worker(ledger, authority)
+    stamp = stamped(worker)
     with ledger.database.read() as connection:
         published = checkpoints.published_at_size(connection, stamp.size)
         assert checkpoints.last_timestamp(connection) == stamp
     assert published is not None
-    said = verify_timestamp(stamp.response, parse_note(published.note).text, (authority.root,))
-    assert said is not None
-    assert said.time == stamp.time
+    timestamp = verify_timestamp(stamp.response, parse_note(published.note).text, (authority.root,))
+    assert timestamp is not None
+    assert timestamp.time == stamp.time
     asked = authority.asked
-    assert made.step() is None
+    assert worker.step() is None
     assert authority.asked == asked
 
 
@@ -171,16 +171,16 @@ def test_what_is_no_timestamp_is_not_kept(
 ) -> None:
     """The state tells what is wrong until it is well again."""
     authority.status, authority.body = status, body
-    made = timestamp_worker(ledger, authority)
+    worker = timestamp_worker(ledger, authority)
     with pytest.raises(refusal):
-        made.step()
-    assert not made.try_step()
-    assert made.state.fault
+        worker.step()
+    assert not worker.try_step()
+    assert worker.state.fault
     with ledger.database.read() as connection:
         assert checkpoints.last_timestamp(connection) is None
     authority.status, authority.body = 200, None
-    assert made.try_step()
-    assert made.state.fault is None
+    assert worker.try_step()
+    assert worker.state.fault is None
 
 
 def test_an_answer_to_another_question_is_refused(ledger: Ledger, authority: Authority) -> None:
@@ -203,9 +203,9 @@ def test_another_authority_is_refused(ledger: Ledger, authority: Authority, tmp_
 def test_an_authority_that_is_down_holds_up_nothing(ledger: Ledger, authority: Authority) -> None:
     """Nobody listens there; the state says so, and checkpoints go on."""
     away = replace_url(authority, f"http://127.0.0.1:{free_port()}/tsa")
-    made = timestamp_worker(ledger, away)
-    assert not made.try_step()
-    assert "is not reachable" in (made.state.fault or "")
+    worker = timestamp_worker(ledger, away)
+    assert not worker.try_step()
+    assert "is not reachable" in (worker.state.fault or "")
     ledger.post_all([Case("case-2").open().last])
     assert publish(ledger) > 0
 
@@ -220,9 +220,9 @@ def test_a_defect_is_told_and_tried_again(ledger: Ledger, authority: Authority) 
     ledger.post_all([Case("case-2").open().last])
     publish(ledger)
     times: Iterator[int] = iter([])
-    made = TimestampWorker(ledger.database, authority.url, (), interval_s=INTERVAL_S, clock=lambda: next(times))
-    assert not made.try_step()
-    assert made.state.fault == "checkpoints cannot be timestamped (StopIteration)"
+    worker = TimestampWorker(ledger.database, authority.url, (), interval_s=INTERVAL_S, clock=lambda: next(times))
+    assert not worker.try_step()
+    assert worker.state.fault == "checkpoints cannot be timestamped (StopIteration)"
 
 
 def test_it_runs_until_it_is_told_to_stop(
@@ -232,13 +232,13 @@ def test_it_runs_until_it_is_told_to_stop(
     monkeypatch.setattr("ledger.anchoring.timestamps.LOOK_EVERY_S", 0.01)
     monkeypatch.setattr("ledger.anchoring.timestamps.FIRST_PAUSE_S", 0.01)
     authority.status = 503
-    made, stop, asked = timestamp_worker(ledger, authority), Event(), authority.asked
-    thread = Thread(target=made.run, args=(stop,))
+    worker, stop, asked = timestamp_worker(ledger, authority), Event(), authority.asked
+    thread = Thread(target=worker.run, args=(stop,))
     thread.start()
     try:
         wait(lambda: authority.asked >= asked + 2)
         authority.status = 200
-        wait(lambda: made.state.fault is None and kept(ledger))
+        wait(lambda: worker.state.fault is None and kept(ledger))
     finally:
         stop.set()
         thread.join()

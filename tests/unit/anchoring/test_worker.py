@@ -23,9 +23,9 @@ PATIENCE = 30  # seconds
 @pytest.fixture
 def linked(tmp_path: Path) -> Iterator[Linked]:
     """A ledger beside its chain; nothing follows it yet."""
-    with linked_ledger(tmp_path) as made:
-        made.grant(clerk(POLICE))
-        yield made
+    with linked_ledger(tmp_path) as ledger:
+        ledger.grant(clerk(POLICE))
+        yield ledger
 
 
 class Connecting:
@@ -47,73 +47,73 @@ def chain_worker(linked: Linked, *faults: Exception) -> ChainWorker:
 
 def test_a_step_connects_mirrors_and_anchors(linked: Linked) -> None:
     """Afterwards the log has the registry's changes and the chain worker is connected."""
-    made = chain_worker(linked)
-    assert made.try_step()
-    assert (made.state.connected, made.state.fault, made.state.is_defect) == (True, None, False)
-    assert made.link.deployment == linked.deployment
+    worker = chain_worker(linked)
+    assert worker.try_step()
+    assert (worker.state.connected, worker.state.fault, worker.state.is_defect) == (True, None, False)
+    assert worker.link.deployment == linked.deployment
     assert linked.mirror.catch_up(linked.final) == 0
 
 
 def test_what_was_seen_of_the_chain_stays(linked: Linked) -> None:
     """Before the first step nothing; then head, final block, registry and balance, also once the chain is away."""
-    made = chain_worker(linked)
-    assert made.chain_status is None
-    assert made.try_step()
-    seen = made.chain_status
-    assert seen is not None
-    assert (seen.head, seen.final) == (linked.final.number, linked.final.number)
-    assert seen.registry.change_count == linked.registry.state(linked.final.hash).change_count > 0
-    assert (seen.account, seen.fee) == (linked.writer.account, 0)
+    worker = chain_worker(linked)
+    assert worker.chain_status is None
+    assert worker.try_step()
+    status = worker.chain_status
+    assert status is not None
+    assert (status.head, status.final) == (linked.final.number, linked.final.number)
+    assert status.registry.change_count == linked.registry.state(linked.final.hash).change_count > 0
+    assert (status.account, status.fee) == (linked.writer.account, 0)
     linked.node.stop()
-    assert made.chain_status == seen
+    assert worker.chain_status == status
 
 
 def test_a_chain_that_is_away_is_a_fault_and_no_defect(linked: Linked) -> None:
     """Its own words are the fault's; submissions go on, and the next step connects."""
-    made = chain_worker(linked, Unavailable("the chain node does not answer"))
-    assert not made.try_step()
-    assert (made.state.fault, made.state.is_defect) == ("the chain node does not answer", False)
+    worker = chain_worker(linked, Unavailable("the chain node does not answer"))
+    assert not worker.try_step()
+    assert (worker.state.fault, worker.state.is_defect) == ("the chain node does not answer", False)
     with pytest.raises(Unavailable, match="does not answer"):
-        _ = made.link
+        _ = worker.link
     assert linked.ledger.sequencer.is_running
-    assert made.try_step()
-    assert made.state.fault is None
+    assert worker.try_step()
+    assert worker.state.fault is None
 
 
 def test_a_chain_that_is_ahead_halts_the_writer(linked: Linked) -> None:
     """A database that was rolled back takes nothing more."""
-    made = chain_worker(linked, ChainAhead("the chain has an anchor that the journal does not know"))
-    assert not made.try_step()
+    worker = chain_worker(linked, ChainAhead("the chain has an anchor that the journal does not know"))
+    assert not worker.try_step()
     assert not linked.ledger.sequencer.is_running
 
 
 def test_an_error_that_nobody_foresaw_is_a_defect(linked: Linked) -> None:
     """The log shows where it happened; the fault is told without the error's own text; nothing else stops."""
-    made = chain_worker(linked, KeyError("parentHash"))
+    worker = chain_worker(linked, KeyError("parentHash"))
     with capture_logs() as logged:
-        assert not made.try_step()
-    assert made.state == ChainWorkerState(False, None, "the chain cannot be followed (KeyError)", is_defect=True)
+        assert not worker.try_step()
+    assert worker.state == ChainWorkerState(False, None, "the chain cannot be followed (KeyError)", is_defect=True)
     assert [line["exc_info"] for line in logged] == [True]
     assert linked.ledger.sequencer.is_running
-    assert made.try_step()
-    assert not made.state.is_defect
+    assert worker.try_step()
+    assert not worker.state.is_defect
 
 
 def test_the_thread_outlives_every_fault(linked: Linked, monkeypatch: pytest.MonkeyPatch) -> None:
     """It has looked once the first step is over, however that went, and connects at last."""
     monkeypatch.setattr(worker, "FIRST_PAUSE", 0.01)
-    made = chain_worker(
+    chain_thread = chain_worker(
         linked, KeyError("parentHash"), Unavailable("the chain node does not answer"), ZeroDivisionError()
     )
     stop = Event()
-    thread = Thread(target=made.run, args=(stop,))
+    thread = Thread(target=chain_thread.run, args=(stop,))
     thread.start()
     try:
-        assert made.has_looked.wait(PATIENCE)
+        assert chain_thread.has_looked.wait(PATIENCE)
         deadline = time.monotonic() + PATIENCE
-        while not made.state.connected and time.monotonic() < deadline:
+        while not chain_thread.state.connected and time.monotonic() < deadline:
             stop.wait(0.01)
-        assert made.state.connected
+        assert chain_thread.state.connected
     finally:
         stop.set()
         thread.join(PATIENCE)

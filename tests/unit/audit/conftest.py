@@ -41,10 +41,10 @@ def large_template(tmp_path_factory: pytest.TempPathFactory) -> Template:
         stand = Stand(ledger)
         stand.fill()
         for number in range(5):
-            made = Case(f"bulk-{number}", step=1).open()
+            case = Case(f"bulk-{number}", step=1).open()
             for item in range(105):
-                made.register(f"item-{number}-{item}")
-            ledger.post_all(made.events)
+                case.register(f"item-{number}-{item}")
+            ledger.post_all(case.events)
         stand.publish()
     return Template(folder, ledger)
 

@@ -36,13 +36,13 @@ TRUST: Trust = trust(log_key=LOG_SIGNER.verifying_key)
 
 def theft() -> Case:
     """Sections, an erasure, a flag, a handover that is accepted."""
-    made = Case("case-1").open()
-    made.act(registration("phone"), sections={"narrative": section(), "description": section("other")})
-    made.act(registration("knife"), occurred_at="2026-02-27T01:00:00Z")
-    made.offer("phone", "knife", to=PROCURATORATE).accept()
+    case = Case("case-1").open()
+    case.act(registration("phone"), sections={"narrative": section(), "description": section("other")})
+    case.act(registration("knife"), occurred_at="2026-02-27T01:00:00Z")
+    case.offer("phone", "knife", to=PROCURATORATE).accept()
     order = Authority(authorization_type="court order", authorization_identifier="12")
-    erasure = record.SectionErased(concerns=made.events[1].ref, label="narrative", ground="court order 12")
-    return made.act(erasure, supervisor(POLICE), authority=order)
+    erasure = record.SectionErased(concerns=case.events[1].ref, label="narrative", ground="court order 12")
+    return case.act(erasure, supervisor(POLICE), authority=order)
 
 
 def fraud() -> tuple[Case, Case]:

@@ -28,7 +28,7 @@ def files(stand: Stand, tmp_path: Path) -> DatasetFiles:
 def differences(stand: Stand, files: DatasetFiles) -> list[tuple[str, str | None, str | None]]:
     """The step of each finding, what it expected and what it found."""
     findings = stand.audit(files=files.digests).findings
-    return [(one.step, one.expected, one.found) for one in findings]
+    return [(fault.step, fault.expected, fault.found) for fault in findings]
 
 
 def remove(file: Path) -> None:

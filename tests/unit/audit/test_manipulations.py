@@ -77,8 +77,8 @@ def chosen(folder: Path, seed: int) -> Iterator[Manipulation]:
     """Some of each table by chance, and all of the schema that are no index."""
     chance = random.Random(seed)
     by_table: dict[str, list[Manipulation]] = defaultdict(list)
-    for one in manipulations(folder, chance, DATABASES):
-        by_table[one.name.partition(".")[0]].append(one)
+    for manipulation in manipulations(folder, chance, DATABASES):
+        by_table[manipulation.name.partition(".")[0]].append(manipulation)
     for some in by_table.values():
         yield from chance.sample(some, min(OF_EACH, len(some)))
 
@@ -98,16 +98,16 @@ def named(copy: Path) -> str | None:
 def test_each_manipulation_is_named(filled: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
     """Changes, deletions, insertions and exchanges in every table, and other things in the schema."""
     unnamed, tables = [], set()
-    for number, one in enumerate(chosen(filled, SEED)):
+    for number, manipulation in enumerate(chosen(filled, SEED)):
         copy = tmp_path_factory.mktemp("manipulated") / str(number)
         copytree(filled, copy)
         try:
-            one.apply(copy)
+            manipulation.apply(copy)
         except sqlite3.Error:  # the database itself refuses some
             continue
-        tables.add(one.name.partition(".")[0])
-        if not one.name.startswith(SHOWS_NOTHING) and named(copy) is None:
-            unnamed.append(str(one))
+        tables.add(manipulation.name.partition(".")[0])
+        if not manipulation.name.startswith(SHOWS_NOTHING) and named(copy) is None:
+            unnamed.append(str(manipulation))
     assert unnamed == []
     assert len(tables) > 30
 

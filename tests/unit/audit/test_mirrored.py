@@ -23,10 +23,10 @@ from tests.unit.witness.stand import changes_of
 @pytest.fixture
 def linked(tmp_path: Path) -> Iterator[Linked]:
     """A chain whose registry has granted two keys; the log has mirrored nothing yet."""
-    with linked_ledger(tmp_path) as made:
-        made.grant(clerk(POLICE))
-        made.grant(clerk(COURT))
-        yield made
+    with linked_ledger(tmp_path) as ledger:
+        ledger.grant(clerk(POLICE))
+        ledger.grant(clerk(COURT))
+        yield ledger
 
 
 def audited(linked: Linked) -> AuditReport:
@@ -41,7 +41,7 @@ def mirror(linked: Linked, *changes: RegistryChange) -> None:
 
 
 def on_chain(report: AuditReport) -> list[tuple[str, int | None]]:
-    return [(found.word, found.index) for found in report.findings if found.step == "chain"]
+    return [(fault.word, fault.index) for fault in report.findings if fault.step == "chain"]
 
 
 def test_an_honest_mirror_may_lag(linked: Linked) -> None:
@@ -74,6 +74,6 @@ def test_a_change_of_another_place_is_named(linked: Linked) -> None:
 def invented(before: list[RegistryChange], like: Any) -> RegistryChange:
     """A grant to a key of somebody's own, which the rolling hash of the changes before it takes."""
     last = before[-1].registry_hash if before else "0x" + initial(LOG_ID, SERVICE.key_id).registry_hash.hex()
-    made = replace(like, key_id=clerk("stranger").key_id)
-    rolled = keccak256(bytes.fromhex(last[2:]) + contract_change(made).words())
-    return replace(made, registry_hash="0x" + rolled.hex())
+    forged = replace(like, key_id=clerk("stranger").key_id)
+    rolled = keccak256(bytes.fromhex(last[2:]) + contract_change(forged).words())
+    return replace(forged, registry_hash="0x" + rolled.hex())

@@ -92,22 +92,24 @@ def test_row_deleted(stand: Stand, index: int) -> None:
     assert {finding.index for finding in report.findings} == {index}
 
 
-@pytest.mark.parametrize(("one", "other"), [(FOUNDING, FOUNDING + 1), (FOUNDING + 1, FOUNDING + 7), (1, FOUNDING + 2)])
-def test_rows_swapped(stand: Stand, one: int, other: int) -> None:
+@pytest.mark.parametrize(
+    ("first", "other"), [(FOUNDING, FOUNDING + 1), (FOUNDING + 1, FOUNDING + 7), (1, FOUNDING + 2)]
+)
+def test_rows_swapped(stand: Stand, first: int, other: int) -> None:
     """Two whole entries that changed places: both are named."""
-    for old, new in ((one, -1), (other, one), (-1, other)):
+    for old, new in ((first, -1), (other, first), (-1, other)):
         stand.change(f"UPDATE entries SET log_index = {new} WHERE log_index = {old}")
     named = {finding.index for finding in stand.audit().findings}
-    assert {one, other} == named
+    assert {first, other} == named
 
 
 def test_contents_swapped(stand: Stand) -> None:
     """Two payloads that changed places: both are named."""
-    one, other = FOUNDING + 1, FOUNDING + 2
-    payloads = [stand.value(f"SELECT payload FROM entries WHERE log_index = {index}") for index in (one, other)]
-    for index, payload in ((one, payloads[1]), (other, payloads[0])):
+    first, other = FOUNDING + 1, FOUNDING + 2
+    payloads = [stand.value(f"SELECT payload FROM entries WHERE log_index = {index}") for index in (first, other)]
+    for index, payload in ((first, payloads[1]), (other, payloads[0])):
         stand.change(f"UPDATE entries SET payload = :value WHERE log_index = {index}", value=payload)
-    assert found(stand.audit()) == {("payloads", one), ("payloads", other)}
+    assert found(stand.audit()) == {("payloads", first), ("payloads", other)}
 
 
 def test_tail_cut(stand: Stand) -> None:
@@ -139,10 +141,10 @@ def test_entry_that_its_officer_signed_again(stand: Stand) -> None:
     other = Case("case-1")
     other.events, other.now = list(stand.theft.events[:5]), START + 7777
     other.current = None
-    made = other.draft(event.payload.body, supervisor(POLICE), authority=event.payload.authority)
+    signed = other.draft(event.payload.body, supervisor(POLICE), authority=event.payload.authority)
     assert late.envelope.sequence == 6
-    values: dict[str, Any] = {"envelope": made.entry, "payload": made.payload_bytes, "digest": made.digest}
-    values |= {"event_id": made.envelope.event_id, "signed_at": made.envelope.signed_at}
+    values: dict[str, Any] = {"envelope": signed.entry, "payload": signed.payload_bytes, "digest": signed.digest}
+    values |= {"event_id": signed.envelope.event_id, "signed_at": signed.envelope.signed_at}
     stand.change(
         "UPDATE entries SET envelope = :envelope, payload = :payload, payload_digest = :digest, event_id = :event_id, "
         f"signed_at = :signed_at WHERE log_index = {index}",

@@ -27,12 +27,12 @@ def stamped(stand: Stand, authority: Authority) -> Stand:
     with stand.database.read() as connection:
         published = checkpoints.all_published(connection)
     assert len(published) == 2
-    for one in published:
-        text = parse_note(one.note).text
+    for checkpoint in published:
+        text = parse_note(checkpoint.note).text
         response = authority.stamp(text.encode())
-        said = verify_timestamp(response, text, (authority.root,))
-        assert said is not None
-        checkpoints.store_timestamp(stand.database, StoredTimestamp(one.size, response, said.time))
+        timestamp = verify_timestamp(response, text, (authority.root,))
+        assert timestamp is not None
+        checkpoints.store_timestamp(stand.database, StoredTimestamp(checkpoint.size, response, timestamp.time))
     return stand
 
 

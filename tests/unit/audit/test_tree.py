@@ -89,10 +89,10 @@ def test_cosignature_that_does_not_hold(stand: Stand) -> None:
     assert {finding.step for finding in report.findings} <= {"checkpoints"}
 
 
-def batches(*made: tuple[int, int]) -> array[int]:
+def batches(*pairs: tuple[int, int]) -> array[int]:
     """Commits of batches, each of so many entries at such a time."""
     commits, size = array("q"), 0
-    for count, at in made:
+    for count, at in pairs:
         size += count
         commits.extend((size, at) * count)
     return commits

@@ -45,7 +45,7 @@ def _require_unanchored(stand: Stand) -> None:
 
 
 @pytest.mark.parametrize(
-    ("look", "told"),
+    ("look", "detail"),
     [
         (left_out, "database only, as asked: nothing was compared with the chain. Audit without --database-only."),
         (asking(node), "nobody answers at http://127.0.0.1:1. Start the node."),
@@ -56,12 +56,12 @@ def _require_unanchored(stand: Stand) -> None:
     ],
     ids=["left out", "no answer", "no contracts"],
 )
-def test_chain_that_was_not_looked_at(stand: Stand, look: Look, told: str) -> None:
+def test_chain_that_was_not_looked_at(stand: Stand, look: Look, detail: str) -> None:
     """Anchors that only the journal tells of are no proof: the verdict says what is missing and what to do."""
     report = stand.audit(look=look)
     assert (report.findings, report.verdict) == ((), "unverifiable")
     assert (report.steps[11].name, report.steps[11].result) == ("chain", "not_checked")
-    assert report.steps[11].detail.startswith(told)
+    assert report.steps[11].detail.startswith(detail)
 
 
 def test_findings_stand_above_what_was_not_looked_at(stand: Stand) -> None:

@@ -55,10 +55,10 @@ def test_several_processes(stand: Stand) -> None:
 
 def test_progress(stand: Stand) -> None:
     """Progress is told in entries, each counted twice, and ends at the whole."""
-    told: list[tuple[int, int]] = []
-    stand.audit(progress=lambda done, total: told.append((done, total)))
-    assert told == sorted(told)
-    assert told[-1] == (2 * stand.size, 2 * stand.size)
+    steps: list[tuple[int, int]] = []
+    stand.audit(progress=lambda done, total: steps.append((done, total)))
+    assert steps == sorted(steps)
+    assert steps[-1] == (2 * stand.size, 2 * stand.size)
 
 
 def test_sound_large_log(large: Stand) -> None:

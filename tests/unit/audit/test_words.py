@@ -31,7 +31,7 @@ def template(node: ast.expr) -> str | None:
     if isinstance(node, ast.Constant):
         return str(node.value)
     if isinstance(node, ast.JoinedStr):
-        return "".join(str(one.value) if isinstance(one, ast.Constant) else "{}" for one in node.values)
+        return "".join(str(part.value) if isinstance(part, ast.Constant) else "{}" for part in node.values)
     return None
 
 
@@ -46,9 +46,9 @@ def literals(of: str, at: int) -> Iterator[str]:
 
 def test_whatever_a_step_says_is_translated() -> None:
     """A new sentence of the audit that nobody put into the list would stand on a Chinese page in English."""
-    found = set(templates())
-    assert len(found) > 15
-    assert found - messages_in("zh-CN").keys() == set()
+    texts = set(templates())
+    assert len(texts) > 15
+    assert texts - messages_in("zh-CN").keys() == set()
 
 
 def test_whatever_a_finding_says_is_in_the_catalogues() -> None:
@@ -62,7 +62,7 @@ def test_whatever_a_finding_says_is_in_the_catalogues() -> None:
 
 
 @pytest.mark.parametrize(
-    ("said", "chinese"),
+    ("text", "chinese"),
     [
         ("12 signatures", "12 个签名"),
         ("3 of 5 entries, 2 came since the anchor", "共 3 / 5 条，锚定之后新增 2 条"),
@@ -71,10 +71,10 @@ def test_whatever_a_finding_says_is_in_the_catalogues() -> None:
         ("The node is away. Look after the chain", "The node is away. Look after the chain"),
     ],
 )
-def test_what_is_filled_in_stays(said: str, chinese: str) -> None:
+def test_what_is_filled_in_stays(text: str, chinese: str) -> None:
     """Numbers and ids as they are; what quotes others as they said it; in English all as the audit says it."""
-    assert told_in(said, Labels("zh-CN")) == chinese
-    assert told_in(said, Labels("en")) == said
+    assert told_in(text, Labels("zh-CN")) == chinese
+    assert told_in(text, Labels("en")) == text
 
 
 def test_a_finding_says_in_english_what_it_always_said_and_in_chinese_the_same() -> None:
@@ -96,7 +96,7 @@ def test_a_finding_says_in_english_what_it_always_said_and_in_chinese_the_same()
 
 def test_values_are_themselves_and_their_lack_is_told() -> None:
     """A digest as it is; that there is none, in words; that nothing was to be compared, by a dash."""
-    assert [value_told(Labels("zh-CN"), one) for one in ("aa", "no such row", None)] == ["aa", "无此行", "—"]
+    assert [value_told(Labels("zh-CN"), value) for value in ("aa", "no such row", None)] == ["aa", "无此行", "—"]
     assert value_told(Labels("en"), "no such row") == "no such row"
 
 

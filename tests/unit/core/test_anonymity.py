@@ -8,7 +8,7 @@ from ledger.core.supervision.anonymity import INSTEAD, Trace, known_traces, trac
 
 
 @pytest.mark.parametrize(
-    ("text", "what"),
+    ("text", "kind"),
     [
         ("身份证号31010119900307123X。", "identity card"),
         ("card 310101 19900307 1234", "identity card"),
@@ -53,12 +53,12 @@ from ledger.core.supervision.anonymity import INSTEAD, Trace, known_traces, trac
         ("见 https://example.com/cases/1", "address of a page"),
     ],
 )
-def test_what_has_the_form_of_an_identifier_is_found(text: str, what: str) -> None:
+def test_what_has_the_form_of_an_identifier_is_found(text: str, kind: str) -> None:
     """By its form alone: no list of persons is needed for it."""
-    (found,) = traces(text)
-    assert found.kind == what
-    assert text[found.start :].startswith(found.text)
-    assert found.instead == INSTEAD[what]
+    (trace,) = traces(text)
+    assert trace.kind == kind
+    assert text[trace.start :].startswith(trace.text)
+    assert trace.instead == INSTEAD[kind]
 
 
 @pytest.mark.parametrize(
@@ -97,33 +97,33 @@ def test_words_without_digits_or_too_short_are_no_ids() -> None:
 def test_a_trace_is_told_with_its_place() -> None:
     """By its first character in the text as it was written, full-width or not, with what stands around it."""
     text = "案中扣押的手机，电话１３８００１３８０００，号码已停用，另有说明。"
-    (found,) = traces(text)
-    assert found == Trace(10, "１３８００１３８０００", "phone")
-    assert found.shown_in(text) == "…押的手机，电话[１３８００１３８０００]，号码已停用，另…".replace("…押", "…扣押")
+    (trace,) = traces(text)
+    assert trace == Trace(10, "１３８００１３８０００", "phone")
+    assert trace.shown_in(text) == "…押的手机，电话[１３８００１３８０００]，号码已停用，另…".replace("…押", "…扣押")
     (first,) = traces("13800138000")
     assert first.shown_in("13800138000") == "[13800138000]"
 
 
 def test_what_is_known_is_told_where_it_stands() -> None:
     """An id of the ledger in any writing; what names nothing is left alone; every kind has advice."""
-    known = {"theft-21": "case", "p-0417": "officer", "s-1003": "thing"}
+    identifiers = {"theft-21": "case", "p-0417": "officer", "s-1003": "thing"}
     text = "in THEFT-21-x, by ｐ-0417; rule-4711 and S-1003"
-    found = known_traces(text, known)
-    assert [(one.text, one.kind) for one in found] == [
+    places = known_traces(text, identifiers)
+    assert [(place.text, place.kind) for place in places] == [
         ("THEFT-21", "case"),
         ("ｐ-0417", "officer"),
         ("S-1003", "thing"),
     ]
-    assert found[0].instead == INSTEAD["case"]
-    assert found[2].instead.startswith("leave it out")
+    assert places[0].instead == INSTEAD["case"]
+    assert places[2].instead.startswith("leave it out")
 
 
 def test_one_place_is_told_once() -> None:
     """What has several forms is told by the first of them."""
-    assert [one.kind for one in traces("310101199003071234 138001380001380")] == ["identity card", "identity card"]
+    assert [place.kind for place in traces("310101199003071234 138001380001380")] == ["identity card", "identity card"]
 
 
 def test_a_character_that_stands_for_several_keeps_places() -> None:
     """㎏ is two letters in compatibility form; what comes after it is still found where it stands."""
-    (found,) = traces("2㎏, call 13800138000")
-    assert (found.start, found.text) == (9, "13800138000")
+    (trace,) = traces("2㎏, call 13800138000")
+    assert (trace.start, trace.text) == (9, "13800138000")

@@ -48,10 +48,10 @@ def judge(authority: AuthorityState, envelope: Envelope, index: int = 100) -> An
 
 
 def in_order(*steps: Callable[[Registry], object]) -> Registry:
-    made = Registry()
+    mirror = Registry()
     for step in steps:
-        step(made)
-    return made
+        step(mirror)
+    return mirror
 
 
 # -- when a key is good ------------------------------------------------------------------------------------------------
@@ -59,38 +59,38 @@ def in_order(*steps: Callable[[Registry], object]) -> Registry:
 
 def test_a_key_is_good_from_the_entry_after_its_grant() -> None:
     """Granted at entry i, a key signs entry i + 1 and no earlier one."""
-    made = Registry(first=40).admit(POLICE).grant(CLERK)
-    granted = made.authority.grants[CLERK.key_id].granted
+    mirror = Registry(first=40).admit(POLICE).grant(CLERK)
+    granted = mirror.authority.grants[CLERK.key_id].granted
     assert granted == 41
-    assert judge(made.authority, act_of(), granted + 1).key_id == CLERK.key_id
+    assert judge(mirror.authority, act_of(), granted + 1).key_id == CLERK.key_id
     for index in (0, granted - 1, granted):
         with refused("key_unknown", field="envelope.key_id", error=Unauthorized):
-            judge(made.authority, act_of(), index)
+            judge(mirror.authority, act_of(), index)
 
 
 def test_a_key_is_bad_from_the_entry_after_its_revocation() -> None:
     """Revoked at entry i, a key has signed what stands up to i and signs nothing from i + 1 on."""
-    made = Registry(first=40).admit(POLICE).grant(CLERK).revoke(CLERK)
-    revoked = made.authority.grants[CLERK.key_id].revoked
+    mirror = Registry(first=40).admit(POLICE).grant(CLERK).revoke(CLERK)
+    revoked = mirror.authority.grants[CLERK.key_id].revoked
     assert revoked == 42
-    assert judge(made.authority, act_of(), revoked)
+    assert judge(mirror.authority, act_of(), revoked)
     with refused("key_revoked", field="envelope.key_id", error=Unauthorized):
-        judge(made.authority, act_of(), revoked + 1)
+        judge(mirror.authority, act_of(), revoked + 1)
 
 
 @pytest.mark.parametrize("signed_at", [1000, 1001, 1999])
 def test_a_grant_holds_from_its_first_second_to_before_its_last(signed_at: int) -> None:
     """valid_from <= signed_at < valid_until."""
-    made = Registry().admit(POLICE).grant(CLERK, valid_from=1000, valid_until=2000)
-    assert judge(made.authority, act_of(signed_at=signed_at))
+    mirror = Registry().admit(POLICE).grant(CLERK, valid_from=1000, valid_until=2000)
+    assert judge(mirror.authority, act_of(signed_at=signed_at))
 
 
 @pytest.mark.parametrize("signed_at", [0, 999, 2000, 2001])
 def test_a_grant_does_not_hold_outside_its_time(signed_at: int) -> None:
     """A key that is valid only later, or no longer, is refused by the time that was signed."""
-    made = Registry().admit(POLICE).grant(CLERK, valid_from=1000, valid_until=2000)
+    mirror = Registry().admit(POLICE).grant(CLERK, valid_from=1000, valid_until=2000)
     with refused("key_not_valid", field="envelope.signed_at", error=Unauthorized):
-        judge(made.authority, act_of(signed_at=signed_at))
+        judge(mirror.authority, act_of(signed_at=signed_at))
 
 
 def test_an_unknown_key_is_refused() -> None:
@@ -109,9 +109,9 @@ def test_the_right_signature_of_the_wrong_agency_is_refused() -> None:
 
 def test_an_unknown_suite_is_refused() -> None:
     """A key of another signature suite than secp256k1 with EIP-712 is not judged by it."""
-    made = Registry().admit(POLICE).grant(CLERK, suite=2)
+    mirror = Registry().admit(POLICE).grant(CLERK, suite=2)
     with refused("suite_unknown", field="envelope.key_id", error=Unauthorized):
-        judge(made.authority, act_of())
+        judge(mirror.authority, act_of())
 
 
 @pytest.mark.parametrize(
@@ -209,8 +209,8 @@ def test_before_the_first_change_the_registry_is_empty() -> None:
 
 def test_the_registry_is_what_its_changes_say() -> None:
     """Each kind of change shows in the folded registry, and where it stands."""
-    made = changed_in_every_way()
-    state = made.authority
+    mirror = changed_in_every_way()
+    state = mirror.authority
     assert (state.agencies[POLICE].index, state.agencies[COURT].index) == (7, 8)
     assert (state.agencies[POLICE].kind, state.agencies[POLICE].profile) == ("public_security", profile(POLICE))
     assert state.names() == {agency: profile(agency).name for agency in (POLICE, COURT)}
@@ -218,8 +218,8 @@ def test_the_registry_is_what_its_changes_say() -> None:
     assert (state.agencies[POLICE].witness, state.agencies[COURT].witness) == (None, key_id("court witness"))
     assert (state.quorum, state.submitters) == (1, frozenset({key_id("second submitter")}))
     assert (state.changes, state.last_block, state.last_index) == (9, 9, 15)
-    made.add(registry.WitnessSet, agency=COURT, witness=None)
-    assert made.authority.agencies[COURT].witness is None
+    mirror.add(registry.WitnessSet, agency=COURT, witness=None)
+    assert mirror.authority.agencies[COURT].witness is None
 
 
 @pytest.mark.parametrize("kind", [authorities.Agency, authorities.Grant, authorities.AuthorityState])
@@ -265,27 +265,27 @@ IMPOSSIBLE: dict[str, tuple[list[Callable[[Registry], object]], str]] = {
 @pytest.mark.parametrize(("steps", "message"), IMPOSSIBLE.values(), ids=IMPOSSIBLE)
 def test_what_the_contract_refuses_is_no_mirror_of_it(steps: list[Callable[[Registry], object]], message: str) -> None:
     """A change that the contract cannot have made breaks the fold at its index, though its hash is right."""
-    made = in_order(*steps[:-1])
-    before = len(made.bodies)
+    mirror = in_order(*steps[:-1])
+    before = len(mirror.bodies)
     with pytest.raises(IntegrityBroken, match=message) as caught:
-        steps[-1](made)
+        steps[-1](mirror)
     assert caught.value.index == before
 
 
 @pytest.mark.parametrize("number", [0, 1, 3])
 def test_changes_are_counted_without_gap(number: int) -> None:
     """A change under another number than the next one breaks the fold, naming the index."""
-    made = Registry().admit(POLICE)
+    mirror = Registry().admit(POLICE)
     change = Registry().admit(POLICE).add(registry.QuorumSet, quorum=2)
     with pytest.raises(IntegrityBroken, match=f"expected change 2 of the registry, not {number}") as caught:
-        authorities.fold(made.authority, replace(change, number=number), 9)
+        authorities.fold(mirror.authority, replace(change, number=number), 9)
     assert caught.value.index == 9
 
 
 def test_a_change_that_does_not_chain_breaks_the_fold() -> None:
     """A change with another hash than follows from it and those before breaks the fold, naming the index."""
-    made = Registry().admit(POLICE)
+    mirror = Registry().admit(POLICE)
     change = Registry().admit(POLICE).add(registry.QuorumSet, quorum=2)
     with pytest.raises(IntegrityBroken, match="expected the registry hash") as caught:
-        authorities.fold(made.authority, replace(change, quorum=1), 9)
+        authorities.fold(mirror.authority, replace(change, quorum=1), 9)
     assert caught.value.index == 9

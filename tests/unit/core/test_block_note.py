@@ -86,18 +86,18 @@ def test_another_statement_does_not_count(other: BlockStatement) -> None:
 
 
 @pytest.mark.parametrize(
-    ("spoil", "told"),
+    ("spoil", "detail"),
     [
         (lambda text: text + "one more\n", "expected the line '', not the line 'one more'"),
         (lambda text: text + "\n", "expected the end, not the line ''"),
         (lambda text: text[: text.index("block ")], "expected the line 'block 1234.*, not the line ''"),
     ],
 )
-def test_lines_are_counted(spoil: Callable[[str], str], told: str) -> None:
+def test_lines_are_counted(spoil: Callable[[str], str], detail: str) -> None:
     """A line more or less is another statement, an empty one too, also where the witnesses have signed just that."""
     text = spoil(STATEMENT.text())
     lines = [cosign_text(text, signer, 1) for signer in (FIRST, SECOND)]
-    with pytest.raises(ProofRefused, match=told):
+    with pytest.raises(ProofRefused, match=detail):
         verify_block_note(str(SignedNote(text, tuple(lines))), STATEMENT, POLICY)
 
 

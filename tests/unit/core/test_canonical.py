@@ -180,18 +180,18 @@ def test_bad_input_is_refused_by_its_field(data: bytes, field: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("data", "said"),
+    ("data", "message"),
     [
         (b'{"a":1, "bcdefghijklmnopqrst":2}', """at byte 7: expected '"bcdefghijklmnop', found ' "bcdefghijklmno'"""),
         (b'{"a":1}\n', "at byte 7: expected the end, found '\\n'"),
         (b'{"a":"\\u0061"}', "at byte 6: expected 'a\"}', found '\\\\u0061\"}'"),
     ],
 )
-def test_a_second_spelling_is_shown_beside_the_first(data: bytes, said: str) -> None:
+def test_a_second_spelling_is_shown_beside_the_first(data: bytes, message: str) -> None:
     """The refusal tells the byte, what was expected there and what was found, sixteen bytes of each."""
     with pytest.raises(MalformedInput) as caught:
         canonical.decode(data, ANYTHING)
-    assert caught.value.message == f"not in canonical form (RFC 8785) {said}"
+    assert caught.value.message == f"not in canonical form (RFC 8785) {message}"
 
 
 def test_a_repeated_key_is_called_that() -> None:
@@ -365,8 +365,8 @@ def test_what_was_read_already_is_refused_as_bytes_are() -> None:
     spelled = b'{"row":{"count":"x"}}'
     with pytest.raises(MalformedInput) as of_bytes:
         canonical.decode(spelled, msgspec.json.Decoder(Table), where="model")
-    with pytest.raises(msgspec.ValidationError) as found:
+    with pytest.raises(msgspec.ValidationError) as refusal:
         msgspec.convert(json.loads(spelled), Table)
-    of_value = canonical.refusal_of(str(found.value), json.loads(spelled), Table, "model")
+    of_value = canonical.refusal_of(str(refusal.value), json.loads(spelled), Table, "model")
     assert (of_value.message, of_value.field) == (of_bytes.value.message, of_bytes.value.field)
     assert of_value.field == "model.row.count"

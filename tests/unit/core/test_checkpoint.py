@@ -233,8 +233,8 @@ class TestCosign:
     def test_any_time_goes_both_ways(self, timestamp: int) -> None:
         """The time that was signed is the time that is read."""
         note = cosigned(cosign_checkpoint(CHECKPOINT, WITNESS, timestamp))
-        [found] = verify_cosignatures(note, [WITNESS.verifying_key])
-        assert found == Cosignature(WITNESS.verifying_key, timestamp)
+        [cosignature] = verify_cosignatures(note, [WITNESS.verifying_key])
+        assert cosignature == Cosignature(WITNESS.verifying_key, timestamp)
 
     @pytest.mark.parametrize("timestamp", [-1, 2**63, 2**64])
     def test_time_out_of_bounds_is_not_signed(self, timestamp: int) -> None:
@@ -259,8 +259,8 @@ class TestCosign:
         )
         absent = SeedSigner.from_seed("witness.example/w3", b"\x05" * 32, SignatureType.COSIGNATURE_V1)
         keys = [signer.verifying_key for signer in (WITNESS, absent, SECOND_WITNESS, WITNESS)]
-        found = verify_cosignatures(note, keys)
-        assert [(item.witness.name, item.timestamp) for item in found] == [
+        cosignatures = verify_cosignatures(note, keys)
+        assert [(item.witness.name, item.timestamp) for item in cosignatures] == [
             ("witness.example/w1", 10),
             ("witness.example/w2", 20),
         ]

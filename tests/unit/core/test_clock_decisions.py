@@ -12,9 +12,9 @@ from tests.testkit.casework import DAY, Case, detained, person_id
 def test_an_extension_by_a_row_is_kept_with_its_ground() -> None:
     """The clock knows by which row, article and ground it was extended, and which events made it."""
     opened = detained("li").extend("arrest_request", "roaming_repeated_gang", qualifying_ground="gang")
-    found = opened.clock("arrest_request")
-    assert [(e.name, e.qualifying_ground) for e in found.extensions] == [("roaming_repeated_gang", "gang")]
-    assert len(found.events) == 2
+    clock = opened.clock("arrest_request")
+    assert [(e.name, e.qualifying_ground) for e in clock.extensions] == [("roaming_repeated_gang", "gang")]
+    assert len(clock.events) == 2
     assert opened.flag_names() == []
 
 
@@ -194,9 +194,9 @@ def test_a_clock_that_rests_when_it_stops_has_rested_until_then() -> None:
 def test_a_clock_keeps_its_row() -> None:
     """What the rules said on the day it started holds for it."""
     opened = detained("li")
-    found = opened.clock("arrest_request")
-    assert rule_of(found, opened.book).article == "CPL 91"
-    assert found.rule_from == "2018-10-26"
+    clock = opened.clock("arrest_request")
+    assert rule_of(clock, opened.book).article == "CPL 91"
+    assert clock.rule_from == "2018-10-26"
 
 
 def test_custody_is_a_running_measure_that_locks_up() -> None:

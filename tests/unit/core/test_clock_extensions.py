@@ -13,8 +13,8 @@ from tests.unit.core.test_due import day, due
 
 
 def lawful(into: Case, name: str) -> str:
-    found = into.clock(name)
-    return str(lawful_last_day(found, rule_of(found, into.book)))
+    clock = into.clock(name)
+    return str(lawful_last_day(clock, rule_of(clock, into.book)))
 
 
 def tried() -> Case:
@@ -66,8 +66,8 @@ def test_the_supreme_court_gives_what_it_decides() -> None:
     for until in ("2026-12-02", "2027-03-02"):
         opened.extend("first_instance", "supreme_court", until=until, **fields)
         assert opened.flag_names() == []
-        found = due(opened, "first_instance")
-        assert (found.last_day, found.beyond_law) == (day(until), False)
+        deadline = due(opened, "first_instance")
+        assert (deadline.last_day, deadline.beyond_law) == (day(until), False)
     opened.extend("first_instance", "at_latest_three_months", article="CPL 208")
     assert due(opened, "first_instance").last_day == day("2027-03-02")
 

@@ -13,7 +13,7 @@ LI, WANG = person_id("li"), person_id("wang")
 
 def running(into: Case, name: str) -> list[str]:
     """The subjects of the running clocks of the name."""
-    return [one.subject for one in into.state.clocks.values() if one.name == name and one.is_running]
+    return [clock.subject for clock in into.state.clocks.values() if clock.name == name and clock.is_running]
 
 
 def tried(*names: str) -> Case:

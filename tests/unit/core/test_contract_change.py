@@ -71,8 +71,8 @@ changes: st.SearchStrategy[RegistryChange] = st.one_of(
 
 def independent_hash(previous: bytes, change: RegistryChange) -> bytes:
     """The contract's formula through eth_abi, from the body's fields and tables written down again."""
-    said = asdict(change)
-    said.setdefault("agency", "")
+    fields = asdict(change)
+    fields.setdefault("agency", "")
     bits = {"clerk": 1, "supervisor": 2, "auditor": 4, "analyst": 8, "witness": 16}
     kinds = [
         *("public_security", "procuratorate", "court", "judicial_administration", "detention_house"),
@@ -87,25 +87,25 @@ def independent_hash(previous: bytes, change: RegistryChange) -> bytes:
         "QuorumSet": 6,
         "SubmitterSet": 7,
     }[type(change).__name__]
-    account = next((said[name] for name in ("admin", "key_id", "witness", "submitter") if said.get(name)), NOBODY)
-    granted = sum(bits[role] for role in said.get("roles", ())) or int(said.get("allowed", False))
+    account = next((fields[name] for name in ("admin", "key_id", "witness", "submitter") if fields.get(name)), NOBODY)
+    granted = sum(bits[role] for role in fields.get("roles", ())) or int(fields.get("allowed", False))
     profile_text = b""
     if number == 1:
-        name = said["profile"].name
+        name = fields["profile"].name
         profile_text = rfc8785.dumps(
-            {"jurisdiction": said["profile"].jurisdiction, "name": {"en": name.en, "zh": name.zh}}
+            {"jurisdiction": fields["profile"].jurisdiction, "name": {"en": name.en, "zh": name.zh}}
         )
     words: list[Any] = [
         number,
-        said["agency"].encode().ljust(32, b"\0"),
-        kinds.index(said["kind"]) + 1 if number == 1 else 0,
+        fields["agency"].encode().ljust(32, b"\0"),
+        kinds.index(fields["kind"]) + 1 if number == 1 else 0,
         account,
-        said.get("officer", "").encode().ljust(32, b"\0"),
+        fields.get("officer", "").encode().ljust(32, b"\0"),
         granted,
-        said.get("suite", 0),
-        said.get("valid_from", 0),
-        said.get("valid_until", 0),
-        said.get("quorum", 0),
+        fields.get("suite", 0),
+        fields.get("valid_from", 0),
+        fields.get("valid_until", 0),
+        fields.get("quorum", 0),
     ]
     return keccak(encode(["bytes32", *CHANGE_TYPES, "bytes32"], [previous, *words, keccak(profile_text)]))
 
@@ -118,11 +118,11 @@ def test_the_rolling_hash_is_the_contracts(previous: bytes, change: RegistryChan
 
 def test_the_hash_starts_at_the_ledgers_id() -> None:
     """Before the first change the rolling hash is the ledger's id, so that no two ledgers chain alike."""
-    made = Registry().admit(POLICE, PROCURATORATE)
-    first, second = made.bodies
+    mirror = Registry().admit(POLICE, PROCURATORATE)
+    first, second = mirror.bodies
     assert first.registry_hash == "0x" + independent_hash(LOG_ID, first).hex()
     assert second.registry_hash == "0x" + independent_hash(bytes.fromhex(first.registry_hash[2:]), second).hex()
-    assert made.authority.registry_hash == bytes.fromhex(second.registry_hash[2:])
+    assert mirror.authority.registry_hash == bytes.fromhex(second.registry_hash[2:])
 
 
 @given(changes, seconds)
@@ -136,9 +136,9 @@ def test_a_change_on_the_chain_reads_back_into_its_body(change: RegistryChange, 
 
 def test_every_kind_of_change_reads_back() -> None:
     """What each change of a registry is on the chain gives its body again, under its number, hash and place."""
-    made = changed_in_every_way().revoke(CLERK)
-    assert {type(body) for body in made.bodies} == set(contract_changes.CHANGE_KINDS)
-    for body in made.bodies:
+    mirror = changed_in_every_way().revoke(CLERK)
+    assert {type(body) for body in mirror.bodies} == set(contract_changes.CHANGE_KINDS)
+    for body in mirror.bodies:
         change, chained = contract_changes.contract_change(body), bytes.fromhex(body.registry_hash[2:])
         read = contract_changes.registry_body(change, number=body.number, registry_hash=chained, location=body.location)
         assert read == body

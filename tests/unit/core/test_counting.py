@@ -80,9 +80,9 @@ def test_a_period_ends_when_it_was_worked_out_to_end(case: dict[str, Any]) -> No
         assert refused.value.code == case["refused"]
         return
     due = case.get("due") or datetime.combine(case["last_day"] + DAY, datetime.min.time())
-    found = counted(case)
-    assert (found.last_day, found.due_at) == (case.get("last_day"), due.replace(tzinfo=BEIJING))
-    assert found.due_at.tzinfo is UTC
+    end = counted(case)
+    assert (end.last_day, end.due_at) == (case.get("last_day"), due.replace(tzinfo=BEIJING))
+    assert end.due_at.tzinfo is UTC
 
 
 def test_every_case_of_the_table_stands_once() -> None:
@@ -175,14 +175,14 @@ def test_a_year_that_is_not_known_is_an_error() -> None:
 
 def test_steps_tell_how_the_days_were_counted() -> None:
     """The starting day, each period, each time that does not count, and the roll, in their order."""
-    found = count(
+    end = count(
         beijing(2026, 8, 10, 9),
         parse_periods("1.5 m"),
         excluded=[Exclusion(beijing(2026, 8, 20, 9), beijing(2026, 8, 27, 9), "suspension")],
         calendar=KNOWN,
         in_custody=False,
     )
-    assert found.steps == (
+    assert end.steps == (
         StartDayLeftOut(date(2026, 8, 10)),
         PeriodAdded(Period(1, "month"), date(2026, 8, 11), date(2026, 9, 10)),
         PeriodAdded(Period(1, "half_month"), date(2026, 9, 11), date(2026, 9, 25)),
@@ -193,8 +193,8 @@ def test_steps_tell_how_the_days_were_counted() -> None:
 
 def test_steps_tell_that_custody_ends_on_a_day_off() -> None:
     """In custody, the last step is that the end stays."""
-    found = count(beijing(2026, 3, 12, 9), parse_periods("3 d"), calendar=KNOWN, in_custody=True)
-    assert found.steps == (
+    end = count(beijing(2026, 3, 12, 9), parse_periods("3 d"), calendar=KNOWN, in_custody=True)
+    assert end.steps == (
         StartDayLeftOut(date(2026, 3, 12)),
         PeriodAdded(Period(3, "day"), date(2026, 3, 13), date(2026, 3, 15)),
         HeldInCustody(date(2026, 3, 15)),
@@ -205,8 +205,8 @@ def test_steps_tell_how_the_hours_were_counted() -> None:
     """Hours are told as instants, the end not included."""
     travel = Exclusion(beijing(2026, 3, 10, 13, 10), beijing(2026, 3, 10, 16, 40), "travel")
     periods = parse_periods("24 h")
-    found = count(beijing(2026, 3, 10, 10, 20), periods, excluded=[travel], calendar=KNOWN, in_custody=False)
-    assert found.steps == (
+    end = count(beijing(2026, 3, 10, 10, 20), periods, excluded=[travel], calendar=KNOWN, in_custody=False)
+    assert end.steps == (
         StartHourLeftOut(beijing(2026, 3, 10, 10), beijing(2026, 3, 10, 11)),
         HoursAdded(Period(24, "hour"), beijing(2026, 3, 10, 11), beijing(2026, 3, 11, 11)),
         HoursExcluded("travel", travel.since, travel.until, 3, beijing(2026, 3, 11, 14)),
@@ -218,15 +218,15 @@ def test_what_is_told_goes_through_json(text: str) -> None:
     """A count and its steps come back from JSON as they were."""
     times = [Exclusion(beijing(2026, 9, 2), beijing(2026, 9, 4), "travel")]
     for in_custody in (True, False):
-        found = count(beijing(2026, 9, 1), parse_periods(text), excluded=times, calendar=KNOWN, in_custody=in_custody)
-        assert msgspec.json.decode(msgspec.json.encode(found), type=PeriodEnd) == found
+        end = count(beijing(2026, 9, 1), parse_periods(text), excluded=times, calendar=KNOWN, in_custody=in_custody)
+        assert msgspec.json.decode(msgspec.json.encode(end), type=PeriodEnd) == end
 
 
 def test_the_end_is_the_first_instant_that_is_too_late() -> None:
     """The second before 24:00 is in time, 24:00 is not."""
-    found = count(beijing(2026, 3, 10, 9), parse_periods("10 d"), calendar=KNOWN, in_custody=False)
-    assert found.last_day == date(2026, 3, 20)
-    assert beijing(2026, 3, 20, 23, 59, 59) < found.due_at == beijing(2026, 3, 21)
+    end = count(beijing(2026, 3, 10, 9), parse_periods("10 d"), calendar=KNOWN, in_custody=False)
+    assert end.last_day == date(2026, 3, 20)
+    assert beijing(2026, 3, 20, 23, 59, 59) < end.due_at == beijing(2026, 3, 21)
 
 
 # -- against a reference that walks ------------------------------------------------------------------------------------
@@ -310,8 +310,8 @@ def test_days_are_those_of_a_walk_day_by_day(
     spans = [(legal_day(e.since), legal_day(e.until)) for e in excluded]
     ends = walk_days(legal_day(start), periods, spans, calendar, month_end)
     for in_custody, last_day in zip((True, False), ends, strict=True):
-        found = count(start, periods, excluded=excluded, calendar=calendar, in_custody=in_custody, month_end=month_end)
-        assert (found.last_day, found.due_at) == (last_day, end_of(last_day))
+        end = count(start, periods, excluded=excluded, calendar=calendar, in_custody=in_custody, month_end=month_end)
+        assert (end.last_day, end.due_at) == (last_day, end_of(last_day))
 
 
 @given(st.data(), INSTANTS, st.lists(st.integers(1, 48), min_size=1, max_size=3))
@@ -323,8 +323,8 @@ def test_hours_are_those_of_a_walk_hour_by_hour(data: st.DataObject, start: date
     last = walk((start - epoch) // HOUR, sum(amounts), spans)
     periods = [Period(amount, "hour") for amount in amounts]
     for in_custody in (True, False):
-        found = count(start, periods, excluded=excluded, calendar=NO_HOLIDAYS, in_custody=in_custody)
-        assert (found.last_day, found.due_at) == (None, epoch + (last + 1) * HOUR)
+        end = count(start, periods, excluded=excluded, calendar=NO_HOLIDAYS, in_custody=in_custody)
+        assert (end.last_day, end.due_at) == (None, epoch + (last + 1) * HOUR)
 
 
 @given(st.data(), INSTANTS, st.lists(LENGTHS, min_size=1, max_size=3))
@@ -336,10 +336,10 @@ def test_a_time_may_be_told_in_parts(data: st.DataObject, start: datetime, perio
         cut = data.draw(st.datetimes(whole.since.replace(tzinfo=None), whole.until.replace(tzinfo=None)))
         cut = cut.replace(tzinfo=UTC)
         parts += [Exclusion(whole.since, cut, whole.ground), Exclusion(cut, whole.until, whole.ground)]
-    told = data.draw(st.permutations(parts))
+    order = data.draw(st.permutations(parts))
     ends = {
         count(start, periods, excluded=times, calendar=NO_HOLIDAYS, in_custody=False).due_at
-        for times in (excluded, told)
+        for times in (excluded, order)
     }
     assert len(ends) == 1
 
@@ -355,9 +355,9 @@ def test_what_starts_later_does_not_end_earlier(start: datetime, later: timedelt
 @given(INSTANTS, st.lists(LENGTHS, min_size=1, max_size=4))
 def test_steps_join_without_a_gap(start: datetime, periods: list[Period]) -> None:
     """Each period's first day is the day after the one before ends, and the last step tells the last day."""
-    found = count(start, periods, calendar=NO_HOLIDAYS, in_custody=True)
-    added = [step for step in found.steps if isinstance(step, PeriodAdded)]
+    period_end = count(start, periods, calendar=NO_HOLIDAYS, in_custody=True)
+    added = [step for step in period_end.steps if isinstance(step, PeriodAdded)]
     ends = [legal_day(start), *(step.last for step in added)]
     assert [step.first for step in added] == [end + DAY for end in ends[:-1]]
     assert [step.period for step in added] == periods
-    assert found.steps[-1] == HeldInCustody(ends[-1])
+    assert period_end.steps[-1] == HeldInCustody(ends[-1])

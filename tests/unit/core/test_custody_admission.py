@@ -51,12 +51,12 @@ STRANGERS: Final = {
 
 def travelled() -> Case:
     """A case with agencies in each of these relations; what each handover is for stands in its id."""
-    made = holding("phone", "coins")
-    made.offer("coins", to=DEPOT, purpose="property_transfer", handover_id="to-depot").accept()
-    made.offer(
+    holder_case = holding("phone", "coins")
+    holder_case.offer("coins", to=DEPOT, purpose="property_transfer", handover_id="to-depot").accept()
+    holder_case.offer(
         "phone", to=COURT, purpose="jurisdiction_transfer", persons=("li", "wang"), handover_id="to-court"
     ).accept()
-    made.say(
+    holder_case.say(
         case.MeasureImposed,
         measure_id="m-1",
         person_id=person_id("li"),
@@ -64,7 +64,7 @@ def travelled() -> Case:
         started_at=AT,
         ground="g",
     )
-    made.say(
+    holder_case.say(
         case.CustodyChangeRequested,
         custody_change_id="c-1",
         handover_id="to-court",
@@ -73,9 +73,9 @@ def travelled() -> Case:
         number="n",
     )
     lent = {"purpose": "forensic_examination"}
-    made.offer("phone", to=LAB, handover_id="to-lab", **lent).refuse()  # type: ignore[arg-type]
-    made.offer("phone", to=UPPER_COURT, handover_id="to-upper", **lent).recall()  # type: ignore[arg-type]
-    return made.offer("phone", to=PRISON, purpose="execution", handover_id="to-prison")
+    holder_case.offer("phone", to=LAB, handover_id="to-lab", **lent).refuse()  # type: ignore[arg-type]
+    holder_case.offer("phone", to=UPPER_COURT, handover_id="to-upper", **lent).recall()  # type: ignore[arg-type]
+    return holder_case.offer("phone", to=PRISON, purpose="execution", handover_id="to-prison")
 
 
 def outcome(state: CaseState, body: Body, agency: str) -> tuple[CaseState | None, TallystickError | None]:
@@ -123,7 +123,10 @@ def naming_what_there_is(body: Body) -> list[Body]:
     ids = {"item_id": "phone", "person_id": person_id("li"), "measure_id": "m-1", "custody_change_id": "c-1"}
     fields = {name: value for name, value in ids.items() if name in body.__struct_fields__}
     handovers = ("to-depot", "to-court") if "handover_id" in body.__struct_fields__ else ()
-    return [replace(body, **fields), *(replace(body, **fields | {"handover_id": one}) for one in handovers)]
+    return [
+        replace(body, **fields),
+        *(replace(body, **fields | {"handover_id": handover_id}) for handover_id in handovers),
+    ]
 
 
 @pytest.mark.parametrize("relation", PARTIES)

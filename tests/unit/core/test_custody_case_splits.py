@@ -65,11 +65,11 @@ def test_an_open_case_joins_what_was_split_off() -> None:
 
 def test_an_item_comes_back_by_a_second_split() -> None:
     """What left a case comes back into it by a split the other way."""
-    one = split_off(person_ids=())
-    two = Case("case-2").open(split_from=cited(one), source=one.state)
+    first = split_off(person_ids=())
+    two = Case("case-2").open(split_from=cited(first), source=first.state)
     two.say(case.CaseSplit, new_case_id="case-1", ground="the same crime after all", item_ids=("phone",))
-    one.say(case.CaseJoined, other_case_id="case-2", cites=cited(two), ground="the same crime", source=two.state)
-    assert one.state.items["phone"].status == "held"
+    first.say(case.CaseJoined, other_case_id="case-2", cites=cited(two), ground="the same crime", source=two.state)
+    assert first.state.items["phone"].status == "held"
 
 
 SPLIT_REFUSED: dict[str, tuple[Callable[[], object], str, str]] = {

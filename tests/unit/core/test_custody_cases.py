@@ -353,7 +353,7 @@ def test_a_decision_names_persons_and_items_of_the_case() -> None:
     written = holding().register("car", kind="property")
     line = case.ItemDecision(item_id="car", disposal="forfeited")
     written.say(case.DecisionRecorded, **decided(person_ids=(LI,), items=(line,)))
-    assert {key: one.items for key, one in written.state.decisions.items()} == {"decision-1": (line,)}
+    assert {key: decision.items for key, decision in written.state.decisions.items()} == {"decision-1": (line,)}
 
 
 def test_a_disclosure_names_items_of_the_case() -> None:

@@ -50,7 +50,7 @@ def test_the_detention_house_keeps_the_person_for_the_old_organ_until_it_is_told
 def test_only_for_those_who_passed_is_the_house_to_be_told() -> None:
     """Of two persons in detention one passes on: the other's custody is not to be changed, and is not flagged."""
     case = detained("li", "wang").offer(to=PROCURATORATE, persons=("li",)).accept()
-    changing = [one.subject for one in case.state.clocks.values() if one.name == "custody_change"]
+    changing = [clock.subject for clock in case.state.clocks.values() if clock.name == "custody_change"]
     assert changing == [person_id("li")]
     serve(request(case)).offer(to="court-east", purpose="public_prosecution", persons=("li",))
     assert case.flags == ()
@@ -59,7 +59,7 @@ def test_only_for_those_who_passed_is_the_house_to_be_told() -> None:
 def test_a_case_that_passes_without_names_passes_with_all_its_persons() -> None:
     """Where the offer names nobody, everybody in custody is to be kept for the receiver, and flagged until he is."""
     case = detained("li", "wang").offer(to=PROCURATORATE).accept()
-    changing = {one.subject for one in case.state.clocks.values() if one.name == "custody_change"}
+    changing = {clock.subject for clock in case.state.clocks.values() if clock.name == "custody_change"}
     assert changing == {person_id("li"), person_id("wang")}
     case.offer(to="court-east", purpose="public_prosecution")
     assert [flag.name for flag in case.flags] == ["custody_not_changed"]

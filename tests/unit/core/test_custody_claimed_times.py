@@ -45,15 +45,15 @@ def instants_of(kind: type, path: str = "") -> Iterator[str]:
         yield from _within(msgspec.inspect.type_info(field.type), f"{path}{field.name}")
 
 
-def _within(told: Any, path: str) -> Iterator[str]:
-    if isinstance(told, msgspec.inspect.UnionType):
-        for part in told.types:
+def _within(value: Any, path: str) -> Iterator[str]:
+    if isinstance(value, msgspec.inspect.UnionType):
+        for part in value.types:
             yield from _within(part, path)
-    elif isinstance(told, msgspec.inspect.StructType):
-        yield from instants_of(told.cls, f"{path}.")
-    elif isinstance(told, msgspec.inspect.CollectionType | msgspec.inspect.VarTupleType):
-        yield from _within(told.item_type, f"{path}[]")
-    elif told in FORMS:
+    elif isinstance(value, msgspec.inspect.StructType):
+        yield from instants_of(value.cls, f"{path}.")
+    elif isinstance(value, msgspec.inspect.CollectionType | msgspec.inspect.VarTupleType):
+        yield from _within(value.item_type, f"{path}[]")
+    elif value in FORMS:
         yield path
 
 
@@ -166,10 +166,10 @@ def test_nothing_is_answered_on_a_day_before_its_offer(answer: str) -> None:
 
 def test_an_offer_that_ends_before_it_is_made_is_refused() -> None:
     """Nobody could accept it."""
-    for expires, made in ((120, True), (119, False)):
+    for expires, offered_at in ((120, True), (119, False)):
         written = Case().open().register("phone")
         given = {"to": PROCURATORATE, "occurred_at": instant(START + 120), "expires_at": instant(START + expires)}
-        if made:
+        if offered_at:
             written.offer("phone", **given)
         else:
             with refused("before_its_start", field="payload.body.expires_at"):
@@ -178,7 +178,7 @@ def test_an_offer_that_ends_before_it_is_made_is_refused() -> None:
 
 @pytest.mark.parametrize("answer", ["accept", "refuse"])
 @pytest.mark.parametrize(
-    ("received", "told"),
+    ("received", "details"),
     [
         (-61, ["received at 2026-03-02T01:08:59Z, before it was offered at 2026-03-02T01:10:00Z"]),
         (-60, []),
@@ -187,11 +187,11 @@ def test_an_offer_that_ends_before_it_is_made_is_refused() -> None:
         (661, ["answered at 2026-03-02T01:20:00Z, before it was received at 2026-03-02T01:21:01Z"]),
     ],
 )
-def test_a_receipt_that_does_not_fit_is_flagged(answer: str, received: int, told: list[str]) -> None:
+def test_a_receipt_that_does_not_fit_is_flagged(answer: str, received: int, details: list[str]) -> None:
     """Earlier than the offer on the same day, or later than the answer that tells of it, by more than a minute."""
     written = offered(occurred_at=instant(START + 600))
     moment = {"received_at": instant(START + 600 + received), "occurred_at": instant(START + 1200)}
-    assert odd(getattr(written, answer)(**moment, signed_at=START + 1300)) == told
+    assert odd(getattr(written, answer)(**moment, signed_at=START + 1300)) == details
 
 
 def test_a_refusal_need_not_say_when_it_was_received() -> None:
@@ -200,7 +200,7 @@ def test_a_refusal_need_not_say_when_it_was_received() -> None:
 
 
 @pytest.mark.parametrize(
-    ("fields", "told"),
+    ("fields", "details"),
     [
         ({"served_at": instant(START + 7200)}, []),
         ({"served_at": instant(START + 3600)}, []),
@@ -215,7 +215,7 @@ def test_a_refusal_need_not_say_when_it_was_received() -> None:
         ({"effective_at": instant(START + 30 * DAY)}, []),
     ],
 )
-def test_a_decision_that_does_not_fit_is_flagged(fields: dict[str, str], told: list[str]) -> None:
+def test_a_decision_that_does_not_fit_is_flagged(fields: dict[str, str], details: list[str]) -> None:
     """Served, or in effect, before it was made; it may take effect later."""
     decision: dict[str, Any] = {
         "decision_id": "d-1",
@@ -224,7 +224,7 @@ def test_a_decision_that_does_not_fit_is_flagged(fields: dict[str, str], told: l
         "decided_at": instant(START + 3600),
     }
     written = Case().open().say(case.DecisionRecorded, occurred_at=instant(START + 7200), **(decision | fields))
-    assert odd(written) == told
+    assert odd(written) == details
 
 
 def test_a_decision_is_not_served_on_a_day_before_it() -> None:
@@ -237,12 +237,12 @@ def test_a_decision_is_not_served_on_a_day_before_it() -> None:
 def test_a_day_that_was_over_when_it_was_set_is_flagged() -> None:
     """What is due, was lent or is to be mended by a time that has passed."""
     early, late = instant(START), instant(START + 600)
-    told = [f"due at {early}, before it was set at {late}"]
+    details = [f"due at {early}, before it was set at {late}"]
     written = Case().open().register("phone")
-    assert odd(written.offer("phone", to=COURT, purpose="loan", due_at=early, occurred_at=late)) == told
-    assert odd(written.refuse(due_at=early, received_at=None, occurred_at=late)) == told
+    assert odd(written.offer("phone", to=COURT, purpose="loan", due_at=early, occurred_at=late)) == details
+    assert odd(written.refuse(due_at=early, received_at=None, occurred_at=late)) == details
     out = {"item_id": "phone", "to_officer": "p-9", "ground": "a look", "due_at": early}
-    assert odd(written.say(item.ItemCheckedOut, occurred_at=late, **out)) == told
+    assert odd(written.say(item.ItemCheckedOut, occurred_at=late, **out)) == details
 
 
 @pytest.mark.parametrize(
@@ -255,11 +255,11 @@ def test_what_a_body_tells_of_stands_in_its_order(kind: type[Body], later: str, 
     payload = payload_of(case.CaseNumbered(case_number="1"), clerk(POLICE))
     for days in (-1, 0, 1):
         claims = {later: START + days * DAY, earlier: START}
-        told = {
+        times = {
             path.replace(".", "__"): str(legal_day_of(instant(moment))) if is_day(path) else instant(moment)
             for path, moment in claims.items()
         }
-        claim = msgspec.structs.replace(payload, body=at(kind, **told))
+        claim = msgspec.structs.replace(payload, body=at(kind, **times))
         if days < 0:
             with refused("before_its_start", field=f"payload.body.{later}", error=RuleRefused):
                 require_consistent(claim, START + 2 * DAY)
@@ -278,8 +278,8 @@ def served(at: int, requested_at: int = MIDNIGHT + 60) -> Case:
     asked = {"custody_change_id": "change-1", "handover_id": "handover-1", "person_id": person_id("li")}
     asked |= {"detention_house": DETENTION, "number": "11", "occurred_at": instant(requested_at)}
     written.say(case.CustodyChangeRequested, clerk(PROCURATORATE), **asked, signed_at=MIDNIGHT + DAY)
-    told = {"custody_change_id": "change-1", "served_at": instant(at), "occurred_at": instant(MIDNIGHT + 7200)}
-    return written.say(case.CustodyChangeServed, clerk(DETENTION), **told, signed_at=MIDNIGHT + DAY)
+    fields = {"custody_change_id": "change-1", "served_at": instant(at), "occurred_at": instant(MIDNIGHT + 7200)}
+    return written.say(case.CustodyChangeServed, clerk(DETENTION), **fields, signed_at=MIDNIGHT + DAY)
 
 
 def disposed(at: int, proposed_at: int = MIDNIGHT + 60, decided_at: int | None = None) -> Case:
@@ -325,27 +325,32 @@ def test_no_period_ends_on_a_day_before_it_began(kind: type[Body]) -> None:
     """The last day that a paper sets for a measure or a clock is none before its first; one that is over is flagged."""
     for until in ("2026-03-01", "2026-03-02"):
         written = detained("li")
-        told: dict[str, Any] = {"until": until}
+        fields: dict[str, Any] = {"until": until}
         if kind is case.DeadlineExtended:
             clock_id = written.clock("arrest_request").deadline_id
-            told |= {"deadline_id": clock_id, "extension": "special_circumstances", "article": "CPL 91", "ground": "x"}
+            fields |= {
+                "deadline_id": clock_id,
+                "extension": "special_circumstances",
+                "article": "CPL 91",
+                "ground": "x",
+            }
         elif kind is case.MeasureExtended:
-            told |= {"measure_id": "detention-li", "ground": "x", "article": "CPL 91"}
+            fields |= {"measure_id": "detention-li", "ground": "x", "article": "CPL 91"}
         else:
-            told |= {"measure_id": "detention-li", "detention_house": DETENTION, "number": "1", "article": "CPL 91"}
-        told |= {"occurred_at": instant(START + 2 * DAY), "signed_at": START + 2 * DAY}
+            fields |= {"measure_id": "detention-li", "detention_house": DETENTION, "number": "1", "article": "CPL 91"}
+        fields |= {"occurred_at": instant(START + 2 * DAY), "signed_at": START + 2 * DAY}
         if until < "2026-03-02":
             with refused("before_its_start", field="payload.body.until"):
-                written.say(kind, **told)
+                written.say(kind, **fields)
         else:
-            assert f"until {until}, before it was set at {instant(START + 2 * DAY)}" in odd(written.say(kind, **told))
+            assert f"until {until}, before it was set at {instant(START + 2 * DAY)}" in odd(written.say(kind, **fields))
 
 
 def test_a_freeze_that_was_over_when_it_was_set_is_flagged() -> None:
     """Its last day has passed; today is in time."""
-    for until, told in (
+    for until, detail in (
         ("2026-03-01", ["until 2026-03-01, before it was set at 2026-03-02T01:04:00Z"]),
         ("2026-03-02", []),
     ):
         written = holding("account", kind="property")
-        assert odd(written.say(item.ItemFrozen, item_id="account", frozen_until=until)) == told
+        assert odd(written.say(item.ItemFrozen, item_id="account", frozen_until=until)) == detail

@@ -51,8 +51,8 @@ def test_an_acceptance_makes_the_clock_definite_from_the_delivery_stated() -> No
     opened = detained("li").offer(to=PROCURATORATE, purpose="arrest_approval", persons=("li",))
     received = instant(opened.now - 600)
     opened.accept(received_at=received)
-    found = [c for c in opened.state.clocks.values() if c.name == "arrest_decision"]
-    assert [(c.provisional, c.started_at) for c in found] == [(False, received)]
+    clocks = [c for c in opened.state.clocks.values() if c.name == "arrest_decision"]
+    assert [(c.provisional, c.started_at) for c in clocks] == [(False, received)]
 
 
 @pytest.mark.parametrize("answer", ["refuse", "recall"])

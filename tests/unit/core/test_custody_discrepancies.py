@@ -26,12 +26,12 @@ def sent(**recorded: Any) -> Case:
     return written.register("other").offer("thing", "other", to=LAB, purpose="forensic_examination")
 
 
-def got(match_result: str = "match", **found: Any) -> dict[str, Any]:
-    return {"received": (ReceivedItem(item_id="thing", match_result=match_result, **found),)}  # type: ignore[arg-type]
+def got(match_result: str = "match", **fields: Any) -> dict[str, Any]:
+    return {"received": (ReceivedItem(item_id="thing", match_result=match_result, **fields),)}  # type: ignore[arg-type]
 
 
-def kept(reason_code: str, **found: Any) -> dict[str, Any]:
-    return {"not_accepted": (NotAcceptedItem(item_id="thing", reason_code=reason_code, **found),)}  # type: ignore[arg-type]
+def kept(reason_code: str, **fields: Any) -> dict[str, Any]:
+    return {"not_accepted": (NotAcceptedItem(item_id="thing", reason_code=reason_code, **fields),)}  # type: ignore[arg-type]
 
 
 DIFFERENCES: dict[str, tuple[dict[str, Any], str, str, str]] = {
@@ -68,12 +68,12 @@ AGREEMENTS: dict[str, dict[str, Any]] = {
 }
 
 
-@pytest.mark.parametrize(("found", "expected", "difference", "kind"), DIFFERENCES.values(), ids=DIFFERENCES)
+@pytest.mark.parametrize(("received", "expected", "difference", "kind"), DIFFERENCES.values(), ids=DIFFERENCES)
 def test_a_stated_difference_opens_a_discrepancy(
-    found: dict[str, Any], expected: str, difference: str, kind: DiscrepancyKind
+    received: dict[str, Any], expected: str, difference: str, kind: DiscrepancyKind
 ) -> None:
     """The acceptance itself opens it, between both sides, with what was expected and what was found, and is flagged."""
-    written = sent().accept(**found)
+    written = sent().accept(**received)
     key = "handover-1/thing"
     opened = Discrepancy(key, "handover-1", "thing", SIDES, expected, difference, (kind,))
     assert written.state.discrepancies == {key: opened}
@@ -84,8 +84,8 @@ def test_a_stated_difference_opens_a_discrepancy(
 
 def test_one_discrepancy_tells_all_that_differs() -> None:
     """Nine of ten under a broken seal with another digest: nothing hides behind the first difference."""
-    found = got("mismatch", quantity=pieces(9), seal_state="broken", digests=(TWO,))
-    (opened,) = sent().accept(**found).state.discrepancies.values()
+    received = got("mismatch", quantity=pieces(9), seal_state="broken", digests=(TWO,))
+    (opened,) = sent().accept(**received).state.discrepancies.values()
     assert opened.kinds == ("quantity", "seal", "digest")
     assert (opened.expected, opened.found) == (f"10 piece; seal S-1; {ONE}", f"9 piece; seal broken; {TWO}")
 
@@ -98,10 +98,10 @@ def test_a_mismatch_in_condition_is_told_by_both_conditions() -> None:
     assert (opened.kinds, opened.expected, opened.found) == (("condition",), "used", "torn")
 
 
-@pytest.mark.parametrize("found", AGREEMENTS.values(), ids=AGREEMENTS)
-def test_what_agrees_opens_none(found: dict[str, Any]) -> None:
+@pytest.mark.parametrize("received", AGREEMENTS.values(), ids=AGREEMENTS)
+def test_what_agrees_opens_none(received: dict[str, Any]) -> None:
     """What is as listed, unsaid, not comparable or kept for another reason is no difference."""
-    written = sent().accept(**found)
+    written = sent().accept(**received)
     assert (written.state.discrepancies, written.flags) == ({}, ())
 
 
@@ -123,8 +123,8 @@ def test_an_unsealed_thing_may_arrive_unsealed() -> None:
 
 def test_things_without_digests_are_as_listed() -> None:
     """A mismatch of a thing without digests is one against the list."""
-    found = sent(digests=()).accept(**got("mismatch")).state.discrepancies["handover-1/thing"]
-    assert (found.expected, found.found) == ("as listed", "differs")
+    discrepancy = sent(digests=()).accept(**got("mismatch")).state.discrepancies["handover-1/thing"]
+    assert (discrepancy.expected, discrepancy.found) == ("as listed", "differs")
 
 
 def test_one_of_several_digests_is_enough() -> None:
@@ -156,8 +156,13 @@ def resolving(written: Case, agency: str, discrepancy_id: str = "short-1", words
 @pytest.mark.parametrize("agency", SIDES)
 def test_either_side_raises_what_it_finds_later(agency: str) -> None:
     """A difference found after the acceptance is raised by sender or receiver."""
-    found = raising(sent().accept(), agency).state.discrepancies["short-1"]
-    assert (found.expected, found.found, found.parties, found.is_resolved) == ("10 pieces", "9 pieces", SIDES, False)
+    discrepancy = raising(sent().accept(), agency).state.discrepancies["short-1"]
+    assert (discrepancy.expected, discrepancy.found, discrepancy.parties, discrepancy.is_resolved) == (
+        "10 pieces",
+        "9 pieces",
+        SIDES,
+        False,
+    )
 
 
 def test_a_partial_acceptance_has_discrepancies_too() -> None:
@@ -239,8 +244,8 @@ def test_both_sides_resolve(order: tuple[str, str]) -> None:
 def test_one_side_resolves_nothing_by_signing_twice() -> None:
     """The same side's second signature replaces its first."""
     written = resolving(resolving(raising(sent().accept()), LAB), LAB, words="it was miscounted")
-    found = written.state.discrepancies["short-1"]
-    assert (found.is_resolved, found.resolutions) == (False, {LAB: "it was miscounted"})
+    discrepancy = written.state.discrepancies["short-1"]
+    assert (discrepancy.is_resolved, discrepancy.resolutions) == (False, {LAB: "it was miscounted"})
 
 
 def test_different_words_resolve_nothing() -> None:
@@ -255,5 +260,5 @@ def test_a_stated_discrepancy_is_resolved_by_its_own_name() -> None:
     written = raising(sent().accept(**got(quantity=pieces(9))))
     for agency in SIDES:
         resolving(written, agency, "handover-1/thing")
-    resolved = {key: found.is_resolved for key, found in written.state.discrepancies.items()}
+    resolved = {key: discrepancy.is_resolved for key, discrepancy in written.state.discrepancies.items()}
     assert resolved == {"handover-1/thing": True, "short-1": False}

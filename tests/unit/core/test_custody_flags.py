@@ -283,7 +283,7 @@ def test_an_amendment_leaves_old_acts_their_rule() -> None:
 
 
 @pytest.mark.parametrize(
-    ("found", "flagged"),
+    ("examined", "flagged"),
     [
         ({"match_result": "match"}, None),
         ({"match_result": "match", "quantity": pieces(1)}, None),
@@ -293,9 +293,9 @@ def test_an_amendment_leaves_old_acts_their_rule() -> None:
         ({"match_result": "not_checked", "digests": ("sha256:" + "ab" * 32,)}, "item phone: sha256:" + "ab" * 32),
     ],
 )
-def test_an_examination_that_finds_something_else_is_flagged(found: dict[str, Any], flagged: str | None) -> None:
+def test_an_examination_that_finds_something_else_is_flagged(examined: dict[str, Any], flagged: str | None) -> None:
     """Another count or digest, or the examiner's word: each is told; what agrees is not."""
     written = Case().open().register("phone", kind="electronic_data")
-    written.say(item.ItemExamined, None, item_id="phone", method="read out", **found)
+    written.say(item.ItemExamined, None, item_id="phone", method="read out", **examined)
     assert [flag.detail for flag in written.flags] == ([flagged] if flagged else [])
     assert names(written) == (["examination_differs"] if flagged else [])

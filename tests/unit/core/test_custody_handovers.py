@@ -31,14 +31,14 @@ def test_a_check_moves_nothing() -> None:
 def test_an_acceptance_moves_everything() -> None:
     """Case, items, persons and stage pass to the receiver, who takes part from then on."""
     state = passed("phone", "knife").state
-    assert {one.holder for one in state.items.values()} == {PROCURATORATE}
-    assert {one.responsible for one in state.items.values()} == {PROCURATORATE}
+    assert {item.holder for item in state.items.values()} == {PROCURATORATE}
+    assert {item.responsible for item in state.items.values()} == {PROCURATORATE}
     assert {person.responsible for person in state.persons.values()} == {PROCURATORATE}
     assert (state.responsible, state.stage) == (PROCURATORATE, "prosecution_review")
     assert state.agencies == {POLICE, PROCURATORATE}
     assert state.handovers["handover-1"].status == "accepted"
     assert state.handovers["handover-1"].accepted_items == ("phone", "knife")
-    assert all(one.offer is None for one in state.items.values())
+    assert all(item.offer is None for item in state.items.values())
 
 
 def test_a_partial_acceptance_moves_what_is_accepted() -> None:

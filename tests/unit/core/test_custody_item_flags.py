@@ -147,7 +147,7 @@ def test_a_returned_thing_with_a_day_for_its_remedy_has_a_clock() -> None:
     written = holding("file").offer("file", to=PROCURATORATE).accept()
     due = instant(written.now + 86400)
     written.give_back("file", purpose="return", remedy="supplement", due_at=due).accept()
-    (clock,) = [one for one in written.state.clocks.values() if one.name == "remedy"]
+    (clock,) = [remedy for remedy in written.state.clocks.values() if remedy.name == "remedy"]
     assert (clock.agency, clock.until, clock.is_running) == (POLICE, due, True)
     written.offer("file", to=PROCURATORATE, follows="handover-2")
     assert not written.state.clocks[clock.deadline_id].is_running

@@ -281,7 +281,7 @@ def test_who_answers_for_a_frozen_thing_renews_its_freeze_wherever_it_lies() -> 
 def test_the_state_of_a_seal_is_known() -> None:
     """Whole once it is set, opened on record; of what never had one nothing is said."""
     written = holding("phone", "knife", seal_number="S-1").register("bare")
-    assert [one.seal_state for one in written.state.items.values()] == ["intact", "intact", None]
+    assert [kept.seal_state for kept in written.state.items.values()] == ["intact", "intact", None]
     written.say(item.ItemUnsealed, item_id="phone", seal_number="S-1", ground="examination")
     assert written.state.items["phone"].seal_state == "unsealed"
     written.say(item.ItemSealed, item_id="phone", seal_number="S-2")

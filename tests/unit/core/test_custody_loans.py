@@ -40,7 +40,7 @@ def lent(*, days: int = 1) -> Case:
 
 
 @pytest.mark.parametrize(
-    ("said", "told"),
+    ("fields", "detail"),
     [
         ({}, None),
         ({"condition": "dusty", "match_result": "match"}, None),
@@ -49,10 +49,10 @@ def lent(*, days: int = 1) -> Case:
         ({"match_result": "mismatch", "remark": "wet"}, "item bag: wet, recorded as listed"),
     ],
 )
-def test_what_comes_back_otherwise_is_recorded_and_flagged(said: dict[str, Any], told: str | None) -> None:
+def test_what_comes_back_otherwise_is_recorded_and_flagged(fields: dict[str, Any], detail: str | None) -> None:
     """A check-in says count, seal and condition; where they are others than before, that is flagged."""
-    written = taken_out().say(item.ItemCheckedIn, item_id="bag", **said)
-    assert [(flag.name, flag.detail) for flag in written.flags] == ([("receipt_differs", told)] if told else [])
+    written = taken_out().say(item.ItemCheckedIn, item_id="bag", **fields)
+    assert [(flag.name, flag.detail) for flag in written.flags] == ([("receipt_differs", detail)] if detail else [])
 
 
 def test_what_is_found_at_the_check_in_becomes_the_record() -> None:
@@ -109,7 +109,7 @@ def test_what_is_given_back_short_is_a_discrepancy() -> None:
     written = lent().give_back("phone", purpose="return")
     written.accept(received=(got("phone", seal_state="missing"),))
     assert names(written) == ["receipt_differs"]
-    assert [one.kinds for one in written.state.discrepancies.values()] == [("seal",)]
+    assert [discrepancy.kinds for discrepancy in written.state.discrepancies.values()] == [("seal",)]
 
 
 def test_a_borrower_who_lends_on_stays_in_the_lenders_debt() -> None:

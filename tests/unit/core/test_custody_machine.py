@@ -103,20 +103,20 @@ class Custody(RuleBasedStateMachine):
     @rule(by=agencies, number=picks, first=amounts, second=amounts, properly=mostly)
     def split(self, by: str, number: int, first: int, second: int, properly: bool) -> None:
         """Random amounts seldom add up: mostly the second is what the first leaves."""
-        name, one, two = self.pick(number, properly=properly), self.new_name(), self.new_name()
+        name, left, two = self.pick(number, properly=properly), self.new_name(), self.new_name()
         by = self.holder_of(name, by, properly=properly)
         thing = self.model.things.get(name)
         if properly and thing and thing.amount > first:
             second = thing.amount - first
         fits = thing is not None and thing.amount == first + second
-        body = item.ItemSplit(item_id=name, parts=(self.part(one, first), self.part(two, second)))
+        body = item.ItemSplit(item_id=name, parts=(self.part(left, first), self.part(two, second)))
         if self.tried(self.model.is_free(name, by) and fits, self.case.act, body, clerk(by)) and thing:
             del self.model.things[name]
-            self.model.things |= {one: thing.part(first), two: thing.part(second)}
+            self.model.things |= {left: thing.part(first), two: thing.part(second)}
 
-    @rule(by=agencies, one=picks, two=picks, properly=mostly)
-    def merge(self, by: str, one: int, two: int, properly: bool) -> None:
-        names = (self.pick(one, properly=properly), self.pick(two, properly=properly))
+    @rule(by=agencies, first=picks, two=picks, properly=mostly)
+    def merge(self, by: str, first: int, two: int, properly: bool) -> None:
+        names = (self.pick(first, properly=properly), self.pick(two, properly=properly))
         by, whole = self.holder_of(names[0], by, properly=properly), self.new_name()
         things = [self.model.things.get(name) for name in names]
         free = all(self.model.is_free(name, by) for name in names)
@@ -148,19 +148,19 @@ class Custody(RuleBasedStateMachine):
         if self.tried(self.model.is_in_store(name, by), self.case.act, body, clerk(by)):
             self.model.things[name].out, self.model.things[name].timed = True, timed
 
-    @rule(by=agencies, number=picks, found=st.none() | amounts, properly=mostly)
-    def check_in(self, by: str, number: int, found: int | None, properly: bool) -> None:
+    @rule(by=agencies, number=picks, counted=st.none() | amounts, properly=mostly)
+    def check_in(self, by: str, number: int, counted: int | None, properly: bool) -> None:
         """What comes back may be another amount, which is then the record."""
         out = [name for name, thing in self.model.things.items() if thing.out]
         name = out[number % len(out)] if properly and out else self.pick(number, properly=False)
         by = self.holder_of(name, by, properly=properly)
         thing = self.model.things.get(name)
         possible = self.model.is_free(name, by) and thing is not None and thing.out
-        body = item.ItemCheckedIn(item_id=name, quantity=None if found is None else pieces(found))
+        body = item.ItemCheckedIn(item_id=name, quantity=None if counted is None else pieces(counted))
         if self.tried(possible, self.case.act, body, clerk(by)) and thing:
             thing.out = thing.timed = False
-            self.model.registered += (thing.amount if found is None else found) - thing.amount
-            thing.amount = found or thing.amount
+            self.model.registered += (thing.amount if counted is None else counted) - thing.amount
+            thing.amount = counted or thing.amount
 
     @rule(by=agencies, number=picks, until=days, renewed=st.booleans(), properly=mostly)
     def freeze(self, by: str, number: int, until: str, renewed: bool, properly: bool) -> None:
@@ -203,7 +203,7 @@ class Custody(RuleBasedStateMachine):
         handover_id = list(self.model.accepted)[-1 - number % len(self.model.accepted)]
         original = self.model.accepted[handover_id]
         by = original.receiver if properly else by
-        things = list(dict.fromkeys(self.pick(one, properly=properly) for one in chosen))
+        things = list(dict.fromkeys(self.pick(position, properly=properly) for position in chosen))
         if properly:
             things = [name for name in things if self.model.is_in_store(name, by)]
         moves = original.responsibility
@@ -298,40 +298,42 @@ class Custody(RuleBasedStateMachine):
     def rules_and_model_know_the_same(self) -> None:
         """Every live item has exactly one holder, the model's, and one agency that answers for it."""
         state = self.case.state
-        live = {one.item_id: one for one in state.items.values() if one.is_live}
+        live = {item.item_id: item for item in state.items.values() if item.is_live}
         assert {
-            name: (one.holder, one.responsible, one.status == "checked_out", one.frozen_until, one.lent_by)
-            for name, one in live.items()
+            name: (item.holder, item.responsible, item.status == "checked_out", item.frozen_until, item.lent_by)
+            for name, item in live.items()
         } == {
             name: (thing.holder, thing.answers, thing.out, thing.frozen_until, thing.lender)
             for name, thing in self.model.things.items()
         }
-        assert all(one.holder in state.agencies for one in live.values())
+        assert all(item.holder in state.agencies for item in live.values())
         assert (state.responsible, set(state.agencies)) == (self.model.answers, self.model.parties)
         assert state.persons[LI].kept_for == self.model.li.kept_for
 
     @invariant()
     def nothing_is_lost_or_made(self) -> None:
         """What is held and what was disposed of add up to what was registered, or found at a check-in."""
-        held = sum(int(one.quantity.value) for one in self.case.state.items.values() if one.is_live)
+        held = sum(int(item.quantity.value) for item in self.case.state.items.values() if item.is_live)
         assert held + self.model.disposed == self.model.registered
 
     @invariant()
     def no_item_stands_in_two_open_offers(self) -> None:
         """The open offers are the model's, and each item that stands in one names it."""
-        open_offers = [one for one in self.case.state.handovers.values() if one.is_open]
-        assert {one.handover_id: list(one.items) for one in open_offers} == {
+        open_offers = [handover for handover in self.case.state.handovers.values() if handover.is_open]
+        assert {handover.handover_id: list(handover.items) for handover in open_offers} == {
             key: offer.things for key, offer in self.model.offers.items()
         }
-        listed = [(name, one.handover_id) for one in open_offers for name in one.items]
+        listed = [(name, handover.handover_id) for handover in open_offers for name in handover.items]
         assert len(dict(listed)) == len(listed)
-        assert dict(listed) == {one.item_id: one.offer for one in self.case.state.items.values() if one.offer}
+        assert dict(listed) == {
+            handover.item_id: handover.offer for handover in self.case.state.items.values() if handover.offer
+        }
 
     @invariant()
     def a_clock_runs_for_what_is_frozen_lent_or_to_be_told(self) -> None:
         """One for each reason, for the things that are there, and for the prisoner whose keeper is not told yet."""
-        running = [(one.name, one.subject) for one in self.case.state.clocks.values() if one.is_running]
-        of_things = [one for one in running if one[0] in ("freeze", "loan", "loan_to_agency")]
+        running = [(clock.name, clock.subject) for clock in self.case.state.clocks.values() if clock.is_running]
+        of_things = [clock for clock in running if clock[0] in ("freeze", "loan", "loan_to_agency")]
         assert len(set(of_things)) == len(of_things)
         assert set(of_things) == self.model.clocks()
         assert (("custody_change", LI) in running) == self.model.li.change_due

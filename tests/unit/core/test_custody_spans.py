@@ -37,8 +37,8 @@ def walked(case: Case) -> Iterator[Walked]:
 
 
 def spans(case: Case, subject: Subject, subject_id: str) -> list[Span]:
-    found = custody_spans((step.payload, step.after) for step in walked(case))
-    return [span for span in found if (span.subject, span.subject_id) == (subject, subject_id)]
+    all_spans = custody_spans((step.payload, step.after) for step in walked(case))
+    return [span for span in all_spans if (span.subject, span.subject_id) == (subject, subject_id)]
 
 
 def standings(case: Case, subject: Subject, subject_id: str) -> list[CustodyStanding]:
@@ -64,21 +64,21 @@ def test_spans_leave_no_hole_and_change_where_an_event_changes_something() -> No
     case = passed("phone", "knife").say(
         item.ItemMoved, clerk(PROCURATORATE), item_id="phone", storage_location="room 4"
     )
-    found = spans(case, "item", "phone")
-    assert [span.standing.holder for span in found] == [POLICE, PROCURATORATE, PROCURATORATE]
-    assert [span.standing.location for span in found] == [POLICE, PROCURATORATE, "room 4"]
-    assert [span.until for span in found[:-1]] == [span.since for span in found[1:]]
-    assert found[-1].until is None
-    assert found[1].since.sequence == case.events[-2].payload.sequence
-    assert found[1].since.event_id == case.events[-2].envelope.event_id
+    phone_spans = spans(case, "item", "phone")
+    assert [span.standing.holder for span in phone_spans] == [POLICE, PROCURATORATE, PROCURATORATE]
+    assert [span.standing.location for span in phone_spans] == [POLICE, PROCURATORATE, "room 4"]
+    assert [span.until for span in phone_spans[:-1]] == [span.since for span in phone_spans[1:]]
+    assert phone_spans[-1].until is None
+    assert phone_spans[1].since.sequence == case.events[-2].payload.sequence
+    assert phone_spans[1].since.event_id == case.events[-2].envelope.event_id
 
 
 def test_the_case_has_spans_of_responsibility_and_stage() -> None:
     """It passes at the acceptance, not at the offer."""
-    assert [(one.responsible, one.stage) for one in standings(offered("phone"), "case", "case-1")] == [
+    assert [(standing.responsible, standing.stage) for standing in standings(offered("phone"), "case", "case-1")] == [
         (POLICE, "investigation")
     ]
-    assert [(one.responsible, one.stage) for one in standings(passed("phone"), "case", "case-1")] == [
+    assert [(standing.responsible, standing.stage) for standing in standings(passed("phone"), "case", "case-1")] == [
         (POLICE, "investigation"),
         (PROCURATORATE, "prosecution_review"),
     ]
@@ -87,7 +87,9 @@ def test_the_case_has_spans_of_responsibility_and_stage() -> None:
 def test_what_stays_keeps_its_place_while_responsibility_passes() -> None:
     """Goods may rest where they are: holder and location stay, the responsible agency changes."""
     case = holding("car", storage_location="yard 3").offer(stays("car"), to=PROCURATORATE).accept()
-    assert [(one.holder, one.responsible, one.location) for one in standings(case, "item", "car")] == [
+    assert [
+        (standing.holder, standing.responsible, standing.location) for standing in standings(case, "item", "car")
+    ] == [
         (POLICE, POLICE, "yard 3"),
         (POLICE, PROCURATORATE, "yard 3"),
     ]
@@ -106,7 +108,10 @@ def test_condition_seal_and_who_borrowed_it_are_told() -> None:
     case.say(item.ItemSealed, item_id="phone", seal_number="S-1")
     case.say(item.ItemCheckedOut, item_id="phone", to_officer="expert-1", ground="to be photographed")
     case.say(item.ItemCheckedIn, item_id="phone", condition="screen broken")
-    assert [(one.condition, one.seal_number, one.checked_out_to) for one in standings(case, "item", "phone")] == [
+    assert [
+        (standing.condition, standing.seal_number, standing.checked_out_to)
+        for standing in standings(case, "item", "phone")
+    ] == [
         ("screen cracked", None, None),
         ("screen cracked", "S-1", None),
         ("screen cracked", "S-1", "expert-1"),
@@ -124,8 +129,8 @@ def test_what_is_gone_is_held_by_nobody() -> None:
 
 def test_a_person_is_kept_for_the_old_organ_until_the_change_is_served() -> None:
     """Responsibility passes at once; the detention house keeps the person for the police until it served the change."""
-    found = standings(serve(request(accepted())), "person", person_id("li"))
-    assert [(one.responsible, one.kept_for, one.holder) for one in found] == [
+    held = standings(serve(request(accepted())), "person", person_id("li"))
+    assert [(standing.responsible, standing.kept_for, standing.holder) for standing in held] == [
         (POLICE, None, None),
         (POLICE, POLICE, None),
         (PROCURATORATE, POLICE, None),
@@ -161,18 +166,16 @@ def test_who_left_for_another_case_has_no_span_that_lasts() -> None:
 def test_time_between_release_and_receipt_is_a_gap() -> None:
     """The sender let go at the offer, the receiver had it from the delivery on: nobody says that he had it between."""
     case = offered("phone", occurred_at=instant(START)).accept(received_at=instant(START + 7200))
-    (found,) = last_breaks(case)
-    assert found == Break(
-        "gap", instant(START), instant(START + 7200), ("phone",), (person_id("li"), person_id("wang"))
-    )
+    (gap,) = last_breaks(case)
+    assert gap == Break("gap", instant(START), instant(START + 7200), ("phone",), (person_id("li"), person_id("wang")))
 
 
 def test_receipt_before_release_is_an_overlap() -> None:
     """Both claim to have had it."""
     case = holding("phone").offer("phone", to=PROCURATORATE, occurred_at=instant(START + 600))
     case.accept(received_at=instant(START + 60), occurred_at=instant(START + 660))
-    (found,) = last_breaks(case)
-    assert (found.kind, found.since, found.until) == ("overlap", instant(START + 60), instant(START + 600))
+    (gap,) = last_breaks(case)
+    assert (gap.kind, gap.since, gap.until) == ("overlap", instant(START + 60), instant(START + 600))
 
 
 @pytest.mark.parametrize(
@@ -183,7 +186,7 @@ def test_receipt_before_release_is_an_overlap() -> None:
 def test_a_receipt_within_a_minute_of_the_release_breaks_nothing(received: int, kinds: list[str]) -> None:
     """A clerk's 10:00 is any second of that minute: what is typed so is told neither as an overlap nor as a gap."""
     case = offered("phone", occurred_at=instant(START + 30)).accept(received_at=instant(START + 30 + received))
-    assert [found.kind for found in last_breaks(case)] == kinds
+    assert [gap.kind for gap in last_breaks(case)] == kinds
 
 
 def test_what_does_not_travel_has_no_gap() -> None:
@@ -194,8 +197,8 @@ def test_what_does_not_travel_has_no_gap() -> None:
     assert last_breaks(at_once) == ()
     case = offered("phone", "knife", occurred_at=instant(START))
     case.accept(not_accepted=(kept("knife"),), absent_person_ids=(person_id("wang"),))
-    (found,) = last_breaks(case)
-    assert (found.item_ids, found.person_ids) == (("phone",), (person_id("li"),))
+    (gap,) = last_breaks(case)
+    assert (gap.item_ids, gap.person_ids) == (("phone",), (person_id("li"),))
 
 
 def test_what_was_seized_before_it_was_recorded_says_since_when() -> None:
@@ -234,10 +237,10 @@ def test_an_answer_is_about_everything_that_was_offered() -> None:
 
 def test_a_measure_and_what_follows_from_it_is_about_its_person() -> None:
     """By the measure, the change of custody, or the clock that the body names."""
-    one = (person_id("li"),)
+    persons = (person_id("li"),)
     case = accepted()
-    assert about(request(case)).person_ids == one
-    assert about(serve(case)).person_ids == one
+    assert about(request(case)).person_ids == persons
+    assert about(serve(case)).person_ids == persons
     running = next(c for c in case.state.clocks.values() if c.is_running and c.subject == person_id("li"))
     case.say(
         deadline.DeadlineExtended,
@@ -247,10 +250,10 @@ def test_a_measure_and_what_follows_from_it_is_about_its_person() -> None:
         ground="asked for",
         until="2026-12-31",
     )
-    assert about(case).person_ids == one
+    assert about(case).person_ids == persons
     measure = next(iter(case.state.measures))
     case.say(cases.MeasureLifted, measure_id=measure, ended_at=AT, ground="no longer needed")
-    assert about(case).person_ids == one
+    assert about(case).person_ids == persons
 
 
 def test_a_disposal_is_about_what_was_proposed_and_a_discrepancy_about_its_item() -> None:

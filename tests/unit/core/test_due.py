@@ -46,32 +46,36 @@ def due(
     calendar: WorkCalendar = CALENDAR,
 ) -> Deadline:
     wanted = of.clock(name, subject).deadline_id
-    found = deadlines(of.state, of.book, calendar, moment(as_of))
-    return next(one for one in found if one.deadline_id == wanted)
+    all_deadlines = deadlines(of.state, of.book, calendar, moment(as_of))
+    return next(entry for entry in all_deadlines if entry.deadline_id == wanted)
 
 
 def test_a_detained_persons_three_days_end_at_midnight_of_the_third_day() -> None:
     """Detained on 2 March: the day does not count, the 5th is the last, its midnight in Shanghai is too late."""
-    found = due(detained("li"), "arrest_request")
-    assert (found.last_day, found.due_at, found.days_left) == (day("2026-03-05"), moment("2026-03-05T16:00:00Z"), 3)
-    assert (found.status, found.article, found.agency) == ("running", "CPL 91", POLICE)
-    assert isinstance(found.steps[-1], HeldInCustody)
-    assert found.counted is not None
-    assert (found.counted.last_day, found.counted.steps) == (found.last_day, found.steps)
+    deadline = due(detained("li"), "arrest_request")
+    assert (deadline.last_day, deadline.due_at, deadline.days_left) == (
+        day("2026-03-05"),
+        moment("2026-03-05T16:00:00Z"),
+        3,
+    )
+    assert (deadline.status, deadline.article, deadline.agency) == ("running", "CPL 91", POLICE)
+    assert isinstance(deadline.steps[-1], HeldInCustody)
+    assert deadline.counted is not None
+    assert (deadline.counted.last_day, deadline.counted.steps) == (deadline.last_day, deadline.steps)
 
 
 def test_hours_have_no_last_day() -> None:
     """Twenty-four hours from the next full hour: what is left is told in days all the same."""
-    found = due(detained("li"), "first_interrogation")
-    assert (found.last_day, found.due_at, found.days_left) == (None, moment("2026-03-03T02:00:00Z"), 1)
+    deadline = due(detained("li"), "first_interrogation")
+    assert (deadline.last_day, deadline.due_at, deadline.days_left) == (None, moment("2026-03-03T02:00:00Z"), 1)
 
 
 def test_the_last_day_of_a_detention_is_not_that_of_the_duties_that_begin_with_it() -> None:
     """The paper says until when he is held: not until when he is questioned, brought to a cell, his family told."""
     opened = Case().open().name("li").impose("li", "detention", until="2026-03-04")
     for name in ("first_interrogation", "family_notice", "detention_house_admission"):
-        found = due(opened, name)
-        assert (found.due_at, found.beyond_law, len(found.steps)) == (moment("2026-03-03T02:00:00Z"), False, 2)
+        deadline = due(opened, name)
+        assert (deadline.due_at, deadline.beyond_law, len(deadline.steps)) == (moment("2026-03-03T02:00:00Z"), False, 2)
     assert due(opened, "arrest_request").last_day == day("2026-03-04")
 
 
@@ -134,9 +138,9 @@ def test_released_before_the_end_the_end_rolls() -> None:
 def test_extensions_are_counted_with_the_base_as_one() -> None:
     """Three days and four more: the 9th."""
     opened = detained("li").extend("arrest_request", "special_circumstances")
-    found = due(opened, "arrest_request")
-    assert found.last_day == day("2026-03-09")
-    assert [type(step) for step in found.steps].count(PeriodAdded) == 2
+    deadline = due(opened, "arrest_request")
+    assert deadline.last_day == day("2026-03-09")
+    assert [type(step) for step in deadline.steps].count(PeriodAdded) == 2
 
 
 def test_an_extension_may_make_it_so_much_in_all() -> None:
@@ -148,17 +152,17 @@ def test_an_extension_may_make_it_so_much_in_all() -> None:
 def test_a_paper_may_give_less_than_the_law() -> None:
     """The day decided is the last one where it comes first."""
     opened = detained("li").extend("arrest_request", "special_circumstances", until="2026-03-07")
-    found = due(opened, "arrest_request")
-    assert (found.last_day, found.beyond_law) == (day("2026-03-07"), False)
-    assert found.steps[-1] == DayDecided(day("2026-03-07"))
+    deadline = due(opened, "arrest_request")
+    assert (deadline.last_day, deadline.beyond_law) == (day("2026-03-07"), False)
+    assert deadline.steps[-1] == DayDecided(day("2026-03-07"))
 
 
 def test_a_paper_that_gives_more_than_the_law_is_not_followed() -> None:
     """The law's day stays the last one, and the deadline says that a paper went beyond it."""
     opened = detained("li").extend("arrest_request", "special_circumstances", until="2026-04-01")
-    found = due(opened, "arrest_request")
-    assert (found.last_day, found.beyond_law) == (day("2026-03-09"), True)
-    assert found.steps[-1] == DayBeyondLaw(day("2026-04-01"))
+    deadline = due(opened, "arrest_request")
+    assert (deadline.last_day, deadline.beyond_law) == (day("2026-03-09"), True)
+    assert deadline.steps[-1] == DayBeyondLaw(day("2026-04-01"))
 
 
 def test_an_extension_that_no_row_has_adds_nothing_by_law() -> None:
@@ -171,10 +175,10 @@ def test_an_extension_that_no_row_has_adds_nothing_by_law() -> None:
 def test_a_paper_ends_a_time_whose_lawful_end_nobody_knows(until: str, counted: bool) -> None:
     """The law gives until 2 March 2027, or longer if that is a day off: what comes before is the end."""
     opened = Case().open().name("li").impose("li", "bail", until=until)
-    found = due(opened, "bail_limit", calendar=ONLY_2026)
-    assert found.status == ("running" if counted else "uncountable")
-    assert found.last_day == (day(until) if counted else None)
-    assert found.steps == ((DayDecided(day(until)),) if counted else ())
+    deadline = due(opened, "bail_limit", calendar=ONLY_2026)
+    assert deadline.status == ("running" if counted else "uncountable")
+    assert deadline.last_day == (day(until) if counted else None)
+    assert deadline.steps == ((DayDecided(day(until)),) if counted else ())
 
 
 @pytest.mark.parametrize(("ground", "flagged"), [("unreachable", False), ("complex", True)])
@@ -190,8 +194,12 @@ def test_where_only_a_paper_sets_the_end_it_is_the_end() -> None:
     """A loan until a moment, a freeze until a day."""
     opened = Case().open().register("phone")
     opened.say(item.ItemCheckedOut, None, item_id="phone", to_officer="o-1", ground="x", due_at="2026-03-03T04:05:06Z")
-    found = due(opened, "loan")
-    assert (found.due_at, found.last_day, found.article) == (moment("2026-03-03T04:05:06Z"), None, "set by the holder")
+    deadline = due(opened, "loan")
+    assert (deadline.due_at, deadline.last_day, deadline.article) == (
+        moment("2026-03-03T04:05:06Z"),
+        None,
+        "set by the holder",
+    )
     assert lawful_last_day(opened.clock("loan"), opened.book.clocks[-1]) is None
 
 
@@ -227,9 +235,9 @@ def test_what_does_not_count_moves_the_end() -> None:
     """Two days of assessment are two days more."""
     opened = detained("li")
     opened.suspend(opened.now).resume(opened.now + 2 * DAY)
-    found = due(opened, "arrest_request", as_of="2026-03-06T00:00:00Z")
-    assert found.last_day == day("2026-03-07")
-    assert any(isinstance(step, DaysExcluded) and step.days == 2 for step in found.steps)
+    deadline = due(opened, "arrest_request", as_of="2026-03-06T00:00:00Z")
+    assert deadline.last_day == day("2026-03-07")
+    assert any(isinstance(step, DaysExcluded) and step.days == 2 for step in deadline.steps)
 
 
 def test_while_it_rests_the_end_moves_with_the_day() -> None:
@@ -257,15 +265,15 @@ def test_before_the_rest_began_it_had_not_moved() -> None:
 )
 def test_how_it_stands_depends_on_the_moment(as_of: str, status: str, days_left: int) -> None:
     """To the second: midnight in Shanghai is too late."""
-    found = due(detained("li"), "arrest_request", as_of=as_of)
-    assert (found.status, found.days_left) == (status, days_left)
+    deadline = due(detained("li"), "arrest_request", as_of=as_of)
+    assert (deadline.status, deadline.days_left) == (status, days_left)
 
 
 def test_what_ended_was_met_or_missed() -> None:
     """Judged by when it was stopped, not by when it is looked at; before that it was running."""
     in_time = detained("li").offer(to=PROCURATORATE, purpose="arrest_approval", persons=("li",))
-    found = due(in_time, "arrest_request", as_of="2026-12-01T00:00:00Z")
-    assert (found.status, found.days_left) == ("met", None)
+    deadline = due(in_time, "arrest_request", as_of="2026-12-01T00:00:00Z")
+    assert (deadline.status, deadline.days_left) == ("met", None)
     late = detained("li")
     late.offer(to=PROCURATORATE, purpose="arrest_approval", persons=("li",), occurred_at="2026-03-05T16:00:00Z")
     assert due(late, "arrest_request", as_of="2026-12-01T00:00:00Z").status == "missed"
@@ -309,8 +317,8 @@ def test_a_reset_counts_from_then() -> None:
 def test_provisional_time_counts_from_the_delivery_claimed() -> None:
     """Not clicking stops no time."""
     opened = detained("li").offer(to=PROCURATORATE, purpose="arrest_approval", persons=("li",))
-    found = due(opened, "arrest_decision")
-    assert (found.provisional, found.agency, found.last_day) == (True, PROCURATORATE, day("2026-03-09"))
+    deadline = due(opened, "arrest_decision")
+    assert (deadline.provisional, deadline.agency, deadline.last_day) == (True, PROCURATORATE, day("2026-03-09"))
 
 
 def test_the_lawful_day_takes_ended_rests_in() -> None:
@@ -327,9 +335,9 @@ def test_the_moment_is_of_any_zone() -> None:
     """Moments are compared as such."""
     opened = detained("li")
     same = (moment("2026-03-05T23:59:59+08:00"), datetime(2026, 3, 5, 15, 59, 59, tzinfo=UTC))
-    first, second = (deadlines(opened.state, opened.book, CALENDAR, one) for one in same)
+    first, second = (deadlines(opened.state, opened.book, CALENDAR, entry) for entry in same)
     assert first == second
-    assert person_id("li") in {one.subject for one in first}
+    assert person_id("li") in {entry.subject for entry in first}
 
 
 def test_a_paper_that_sets_a_moment_may_come_before_the_law_or_after_it() -> None:
@@ -340,10 +348,10 @@ def test_a_paper_that_sets_a_moment_may_come_before_the_law_or_after_it() -> Non
         ("2026-03-04T00:00:00Z", None, False),
         ("2026-03-09T00:00:00Z", day("2026-03-05"), True),
     ):
-        told = deadline_of(
+        deadline = deadline_of(
             opened.state, replace(running, until=until), opened.book, CALENDAR, moment("2026-03-03T00:00:00Z")
         )
-        assert (told.last_day, told.beyond_law) == (last_day, beyond)
+        assert (deadline.last_day, deadline.beyond_law) == (last_day, beyond)
 
 
 def test_months_may_end_with_the_month_where_the_row_says_so() -> None:

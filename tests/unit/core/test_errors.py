@@ -24,10 +24,10 @@ CODES = {
 
 def test_the_tree_is_the_one_that_is_drawn() -> None:
     """Every error of the module stands in its drawing, under the one root, which is a ValueError."""
-    found = {value for value in vars(errors).values() if isinstance(value, type) and issubclass(value, Exception)}
-    assert found == set(CODES)
-    assert all(error.__name__ in (errors.__doc__ or "") for error in found)
-    assert all(issubclass(error, TallystickError) for error in found)
+    classes = {value for value in vars(errors).values() if isinstance(value, type) and issubclass(value, Exception)}
+    assert classes == set(CODES)
+    assert all(error.__name__ in (errors.__doc__ or "") for error in classes)
+    assert all(issubclass(error, TallystickError) for error in classes)
     assert issubclass(TallystickError, ValueError)
 
 

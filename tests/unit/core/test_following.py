@@ -76,12 +76,12 @@ def entries_of(size: int, branch: str = "") -> list[bytes]:
 
 def payloads_of(events: Sequence[Event], first: int = 0) -> dict[int, bytes]:
     """What the log serves of its mirror."""
-    found = enumerate(events, first)
-    return {index: event.payload_bytes for index, event in found if is_registry_change(event.envelope)}
+    indexed = enumerate(events, first)
+    return {index: event.payload_bytes for index, event in indexed if is_registry_change(event.envelope)}
 
 
 def judged(
-    events: Sequence[Event], before: ReplayState | None = None, known: PriorEntries | None = None, **changes: Any
+    events: Sequence[Event], before: ReplayState | None = None, prior: PriorEntries | None = None, **changes: Any
 ) -> ReplayStep:
     """A step over these events, whose tree the log has signed."""
     before = before or empty_log(LOG_ID, SERVICE.key_id)
@@ -89,7 +89,7 @@ def judged(
     envelopes = decode_entries(entries, before.size)
     payloads = changes.get("payloads", payloads_of(events, before.size))
     return replay_entries(
-        before, envelopes, append_entries(before.frontier, entries), known or PriorEntries(), payloads
+        before, envelopes, append_entries(before.frontier, entries), prior or PriorEntries(), payloads
     )
 
 
@@ -191,12 +191,12 @@ def test_a_signature_of_another_key_is_a_fault() -> None:
     fault("bad_signature", 3, lambda: judged(case_log(foreign).events))
 
 
-@pytest.mark.parametrize("known", [False, True])
-def test_an_event_id_stands_once(known: bool) -> None:
+@pytest.mark.parametrize("earlier", [False, True])
+def test_an_event_id_stands_once(earlier: bool) -> None:
     """The same event again is a duplicate, in one step or in a later one."""
     event = Case().open().last
     log = case_log(event)
-    if known:
+    if earlier:
         before = judged(log.events)
         fault("duplicate", 4, lambda: judged([event], before.followed, PriorEntries(before.heads, before.events)))
     else:

@@ -77,17 +77,17 @@ class TestRoots:
 
 class TestGrowth:
     @given(SIZES, SIZES)
-    def test_appending_is_the_same_as_building_at_once(self, one: int, two: int) -> None:
+    def test_appending_is_the_same_as_building_at_once(self, first: int, two: int) -> None:
         """Whatever the cut between two batches, frontier and root are those of the whole."""
-        before, after = sorted((one, two))
+        before, after = sorted((first, two))
         frontier = EMPTY_TREE.append(LEAVES[:before]).append(LEAVES[before:after])
         assert frontier == frontier_at(after, reference_nodes(after))
         assert frontier.root() == ROOTS[after]
 
     @given(SIZES, SIZES)
-    def test_batch_gives_the_inclusion_proof_of_each_of_its_leaves(self, one: int, two: int) -> None:
+    def test_batch_gives_the_inclusion_proof_of_each_of_its_leaves(self, first: int, two: int) -> None:
         """The proofs of a batch are the reference's for these leaves at the new size, and no others."""
-        before, after = sorted((one, two))
+        before, after = sorted((first, two))
         growth = grow(EMPTY_TREE.append(LEAVES[:before]), LEAVES[before:after])
         assert growth.root() == ROOTS[after]
         assert (growth.size, growth.added) == (after, after - before)

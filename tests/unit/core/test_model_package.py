@@ -53,14 +53,14 @@ def package(log: Log, *changes: dict[str, Any], **fields: Any) -> bytes:
         Raw(encode_bundle(log.bundle(index, note, **{"anchored": False} | change)))
         for index, change in zip(indices, each, strict=True)
     ]
-    made = ModelPackage(
+    decoded = ModelPackage(
         format="tallystick/model-package@v1",
         log_id="0x" + LOG_ID.hex(),
         model_id=MODEL,
         version=len(bundles),
         publications=tuple(bundles),
     )
-    return encode_package(replace(made, **fields))
+    return encode_package(replace(decoded, **fields))
 
 
 def failed(report: PackageReport) -> dict[str, str]:
@@ -80,8 +80,8 @@ def test_all_versions_are_proven_and_told() -> None:
 
 def test_a_package_may_begin_with_a_later_version() -> None:
     """The last ones of a long history."""
-    made = decode_package(package(log_of(Model().published().published().published())))
-    last = encode_package(replace(made, publications=made.publications[1:]))
+    data = decode_package(package(log_of(Model().published().published().published())))
+    last = encode_package(replace(data, publications=data.publications[1:]))
     report = verify_package(last, trust())
     assert failed(report) == {}
     assert [body.version for body in report.published] == [2, 3]
@@ -151,8 +151,8 @@ def test_versions_stand_in_the_log_in_their_order() -> None:
     model = Model().published().published()
     log = log_of()
     log.add(*reversed(model.events))
-    made = decode_package(package(log))
-    turned = encode_package(replace(made, publications=tuple(reversed(made.publications))))
+    data = decode_package(package(log))
+    turned = encode_package(replace(data, publications=tuple(reversed(data.publications))))
     assert "does not come after" in failed(verify_package(turned, trust()))["versions"]
 
 
@@ -177,8 +177,8 @@ def test_what_is_withheld_or_not_proven_is_not_checked() -> None:
 
 def test_the_ledger_must_be_the_trust_file_s() -> None:
     """A package of another ledger is tampered with, seen from this one."""
-    made = package(log_of(Model().published()))
-    assert verify_package(made, trust(log_id=bytes(32))).verdict == "tampered"
+    data = package(log_of(Model().published()))
+    assert verify_package(data, trust(log_id=bytes(32))).verdict == "tampered"
 
 
 @pytest.mark.parametrize("data", [b"", b"[]", b"{}", b'{"format":"tallystick/model-package@v2"}', b"\xff"])
@@ -191,8 +191,8 @@ def test_other_bytes_are_no_package(data: bytes) -> None:
 
 def test_a_key_that_stands_twice_and_a_huge_file_are_refused() -> None:
     """Readers would differ on what such a text says; and nobody reads on forever."""
-    made = package(log_of(Model().published()))
-    twice = made.replace(b'"model_id":', b'"model_id":"other","model_id":', 1)
+    data = package(log_of(Model().published()))
+    twice = data.replace(b'"model_id":', b'"model_id":"other","model_id":', 1)
     with pytest.raises(MalformedInput, match="twice"):
         decode_package(twice)
     with pytest.raises(MalformedInput, match="at most"):
@@ -201,30 +201,30 @@ def test_a_key_that_stands_twice_and_a_huge_file_are_refused() -> None:
 
 def test_a_package_may_be_indented() -> None:
     """Signed parts count by their canonical bytes, however the file spells them."""
-    made = msgspec.json.format(package(log_of(Model().published())), indent=2)
-    assert failed(verify_package(made, trust())) == {}
-    assert canonical.encode(decode_package(made)).startswith(b"{")
+    data = msgspec.json.format(package(log_of(Model().published())), indent=2)
+    assert failed(verify_package(data, trust())) == {}
+    assert canonical.encode(decode_package(data)).startswith(b"{")
 
 
 @given(st.integers(0, 2**32), st.sampled_from([b"", b'"', b"{", b"0", b"\xff", b',"a":1']))
 def test_a_package_that_was_spoiled_anywhere_tells_nothing_else(place: int, put: bytes) -> None:
     """A byte replaced, taken out or put in: no package, tampered with, or the same publications as before."""
-    made = intact_package()
-    at = place % len(made)
-    for spoiled in (made[:at] + put + made[at + 1 :], made[:at] + put + made[at:]):
+    data = intact_package()
+    at = place % len(data)
+    for spoiled in (data[:at] + put + data[at + 1 :], data[:at] + put + data[at:]):
         try:
             report = verify_package(spoiled, anchored_trust())
         except MalformedInput:
             continue
-        told = (report.model_id, report.version, report.publisher, report.published)
-        assert report.verdict == "tampered" or told == (MODEL, 1, PROCURATORATE, (published(1),))
+        summary = (report.model_id, report.version, report.publisher, report.published)
+        assert report.verdict == "tampered" or summary == (MODEL, 1, PROCURATORATE, (published(1),))
 
 
 @cache
 def intact_package() -> bytes:
-    made = package(log_of(Model().published()), {"anchored": True})
-    assert verify_package(made, anchored_trust()).verdict == "intact"
-    return made
+    data = package(log_of(Model().published()), {"anchored": True})
+    assert verify_package(data, anchored_trust()).verdict == "intact"
+    return data
 
 
 @cache

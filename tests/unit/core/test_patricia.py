@@ -37,9 +37,9 @@ def test_every_key_and_as_many_absent_ones(size: int) -> None:
     """Inclusion gives the value, exclusion None, as the library has them."""
     trie = TRIES[size]
     for number in range(min(2 * size + 4, 400)):
-        found = verify_path(trie.root_hash, key_of(number), path(trie, key_of(number)))
-        assert (found or b"") == trie[keccak(key_of(number))]
-        assert (found is None) == (number >= size)
+        value = verify_path(trie.root_hash, key_of(number), path(trie, key_of(number)))
+        assert (value or b"") == trie[keccak(key_of(number))]
+        assert (value is None) == (number >= size)
 
 
 @pytest.mark.parametrize("proof", [(), (EMPTY_NODE,)])
@@ -146,11 +146,11 @@ def test_same_verdict_on_mutated_proofs() -> None:
         proof = list(before)
         chance.choice(CHANGES)(chance, proof)
         root = hashed_anew(proof, before) if number % 2 else trie.root_hash
-        found, (expected, is_odd) = ours(root, key, proof), theirs(root, key, proof)
-        if found is not None and is_odd:
+        value, (expected, is_odd) = ours(root, key, proof), theirs(root, key, proof)
+        if value is not None and is_odd:
             looser += 1  # a node with an odd child beside the path, which proves nothing of this key
-        elif found is not None:
-            assert found == expected
+        elif value is not None:
+            assert value == expected
             taken += 1
         elif expected is None:
             refused += 1
@@ -192,7 +192,7 @@ ABSENT = path(TRIE, key_of(5_000))
 
 
 @pytest.mark.parametrize(
-    ("proof", "said"),
+    ("proof", "message"),
     [
         (GOOD[:-1], "ends where"),
         ((), "ends where"),
@@ -204,9 +204,9 @@ ABSENT = path(TRIE, key_of(5_000))
         (path(TRIE, key_of(8)), "expected the node|ends where"),
     ],
 )
-def test_cut_extended_and_other_proofs(proof: Proof, said: str) -> None:
+def test_cut_extended_and_other_proofs(proof: Proof, message: str) -> None:
     """The nodes are those of this key's path, in their order, no fewer and no more."""
-    with pytest.raises(ProofRefused, match=said):
+    with pytest.raises(ProofRefused, match=message):
         verify_path(TRIE.root_hash, KEY, proof)
 
 
@@ -328,6 +328,6 @@ def test_paths_that_part() -> None:
     assert verify_path(*_args(lone(branch(b"")))) is None
 
 
-def _args(made: tuple[bytes, Proof]) -> tuple[bytes, bytes, Proof]:
-    root, proof = made
+def _args(built: tuple[bytes, Proof]) -> tuple[bytes, bytes, Proof]:
+    root, proof = built
     return root, KEY, proof

@@ -16,7 +16,7 @@ ITEMS = st.recursive(st.binary(max_size=70), lambda inner: st.lists(inner, max_s
 
 
 def as_lists(item: object) -> object:
-    return [as_lists(one) for one in item] if isinstance(item, (tuple, list)) else item
+    return [as_lists(part) for part in item] if isinstance(item, (tuple, list)) else item
 
 
 def depth_of(item: object) -> int:
@@ -84,13 +84,13 @@ def test_same_verdict_as_the_library_on_changed_bytes() -> None:
         except library.exceptions.DecodingError:
             expected = None
         try:
-            found: object = as_lists(trie.decode_rlp(mutated))
+            decoded: object = as_lists(trie.decode_rlp(mutated))
         except MalformedInput:
-            found = None
-        if found is None and expected is not None:
+            decoded = None
+        if decoded is None and expected is not None:
             assert depth_of(expected) > trie.MAX_DEPTH
         else:
-            assert found == expected
+            assert decoded == expected
 
 
 def random_item(chance: random.Random, depth: int) -> trie.Item:

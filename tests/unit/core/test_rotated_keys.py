@@ -97,10 +97,10 @@ def test_keys_by_index() -> None:
 
 def test_round_trip() -> None:
     """What is written is read as the same trust, and a file without earlier keys has no such field."""
-    made = replace(
+    trust_file = replace(
         log_keys((OTHER_LOG, 1), (LOG_SIGNER, 9)), earlier_service_keys=(EarlierServiceKey(OLDER_SERVICE, 4),)
     )
-    assert parse_trust(encode_trust(made)) == made
+    assert parse_trust(encode_trust(trust_file)) == trust_file
     assert b"earlier" not in encode_trust(TRUST)
 
 

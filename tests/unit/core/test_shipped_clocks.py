@@ -64,7 +64,10 @@ RULES = {rule.name: rule for rule in shipped_rulebook().clocks}
 
 
 def extended(rule: ClockRule) -> dict[str, str]:
-    return {one.name: f"+{one.adds}" if one.adds else f"={one.to}" if one.to else "" for one in rule.extensions}
+    return {
+        extension.name: f"+{extension.adds}" if extension.adds else f"={extension.to}" if extension.to else ""
+        for extension in rule.extensions
+    }
 
 
 def test_every_clock_of_the_law_ships_and_no_other() -> None:

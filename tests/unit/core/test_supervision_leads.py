@@ -272,9 +272,9 @@ def test_a_lead_begins_with_its_finding() -> None:
 
 def test_a_finding_is_told_by_model_and_key_alone() -> None:
     """The order of the key's columns does not matter, any of its values does; a lead's id begins its digest."""
-    one, other = finding_digest("m", {"a": "1", "b": "2"}), finding_digest("m", {"b": "2", "a": "1"})
-    assert one == other
-    assert len({one, finding_digest("n", {"a": "1", "b": "2"}), finding_digest("m", {"a": "1", "b": "3"})}) == 3
+    first, other = finding_digest("m", {"a": "1", "b": "2"}), finding_digest("m", {"b": "2", "a": "1"})
+    assert first == other
+    assert len({first, finding_digest("n", {"a": "1", "b": "2"}), finding_digest("m", {"a": "1", "b": "3"})}) == 3
     assert (
         canonical.encode({"key": {"a": "1", "b": "2"}, "model_id": "m"}) == b'{"key":{"a":"1","b":"2"},"model_id":"m"}'
     )

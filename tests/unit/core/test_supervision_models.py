@@ -12,7 +12,7 @@ from tests.testkit.supervision import ASSIGNER, Model, adopted, assigned, datase
 def test_a_model_goes_through_its_versions() -> None:
     """Each version is the next; what agencies adopted stays what it was; a new version brings a retired model back."""
     model = Model().published().act(adopted(), analyst(UPPER)).published()
-    assert [one.body.version for one in model.state.versions] == [1, 2]
+    assert [version.body.version for version in model.state.versions] == [1, 2]
     assert model.state.newest.officer == analyst(PROCURATORATE).officer_id
     assert model.state.adoptions[UPPER].version == 1
     assert model.state.adoptions[UPPER].parameters == {"grace_days": "5"}
@@ -25,9 +25,10 @@ def test_an_agency_adopts_another_version_in_place_of_the_first() -> None:
     """One agency runs one version of a model, under its newest parameters."""
     model = Model().published().published().act(adopted(), analyst(UPPER))
     model.act(adopted(2, parameters={}, note="wider"), analyst(UPPER))
-    assert {agency: (one.version, one.parameters, one.note) for agency, one in model.state.adoptions.items()} == {
-        UPPER: (2, {}, "wider")
-    }
+    assert {
+        agency: (adoption.version, adoption.parameters, adoption.note)
+        for agency, adoption in model.state.adoptions.items()
+    } == {UPPER: (2, {}, "wider")}
 
 
 @pytest.mark.parametrize(

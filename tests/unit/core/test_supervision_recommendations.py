@@ -18,15 +18,19 @@ from tests.unit.core.test_rulebook import PURPOSES
 
 def test_a_recommendation_is_answered_and_checked_again() -> None:
     """The first answer ends the time to reply; each re-check stays."""
-    made = Recommendation().issued()
-    assert made.state.recommendation_id == "2026-7"
-    assert (made.state.status, made.state.procuratorate, made.state.answered_at) == ("issued", PROCURATORATE, None)
-    made.act(replied(), ANSWERER)
-    first = made.state.answered_at
-    assert (made.state.status, first) == ("answered", made.last.payload.occurred_at)
-    made.act(replied(), supervisor(POLICE)).act(rechecked(), ASSIGNER).act(rechecked("recurs"), ASSIGNER)
-    assert (made.state.status, made.state.answered_at) == ("rechecked", first)
-    assert [one.result for one in made.state.rechecks] == ["fell", "recurs"]
+    recommendation = Recommendation().issued()
+    assert recommendation.state.recommendation_id == "2026-7"
+    assert (recommendation.state.status, recommendation.state.procuratorate, recommendation.state.answered_at) == (
+        "issued",
+        PROCURATORATE,
+        None,
+    )
+    recommendation.act(replied(), ANSWERER)
+    first = recommendation.state.answered_at
+    assert (recommendation.state.status, first) == ("answered", recommendation.last.payload.occurred_at)
+    recommendation.act(replied(), supervisor(POLICE)).act(rechecked(), ASSIGNER).act(rechecked("recurs"), ASSIGNER)
+    assert (recommendation.state.status, recommendation.state.answered_at) == ("rechecked", first)
+    assert [recheck.result for recheck in recommendation.state.rechecks] == ["fell", "recurs"]
 
 
 @pytest.mark.parametrize(
@@ -61,8 +65,8 @@ def test_each_side_of_a_recommendation_speaks_for_itself(rule: str, field: str, 
 
 def test_the_time_to_reply_is_two_months() -> None:
     """Counted like every other clock: the day of issue does not count, a last day off rolls to the next working day."""
-    made = Recommendation().issued()
-    due = reply_due(made.state.issued_at, shipped_rulebook(), shipped_calendar())
+    recommendation = Recommendation().issued()
+    due = reply_due(recommendation.state.issued_at, shipped_rulebook(), shipped_calendar())
     assert due is not None
     assert due.last_day == date(2026, 5, 6)  # 2 to 5 May are days off around Labour Day
 
@@ -71,8 +75,8 @@ def test_no_time_is_counted_without_a_rule() -> None:
     """Before the rule was in force, under rules without it, and in a year whose days off nobody knows yet."""
     early = Recommendation(start=1483228800).issued()
     late = Recommendation(start=4102444800).issued()
-    made = Recommendation().issued()
+    recommendation = Recommendation().issued()
     bare = rulebook.parse("flags = []\n" + PURPOSES)
     assert reply_due(early.state.issued_at, shipped_rulebook(), shipped_calendar()) is None
     assert reply_due(late.state.issued_at, shipped_rulebook(), shipped_calendar()) is None
-    assert reply_due(made.state.issued_at, bare, shipped_calendar()) is None
+    assert reply_due(recommendation.state.issued_at, bare, shipped_calendar()) is None

@@ -24,25 +24,28 @@ def small(table: Table) -> list[Cell]:
     return [cell for cell, count in table.items() if count < SMALLEST_PUBLISHED]
 
 
-def agrees(table: Table, told: PublishedCounts) -> bool:
+def agrees(table: Table, published: PublishedCounts) -> bool:
     """Whether a reader who believes what is published could have this table before him."""
-    sums = [(told.total, table.values())]
-    sums += [(total, [count for (row, _), count in table.items() if row == name]) for name, total in told.rows.items()]
+    sums = [(published.total, table.values())]
     sums += [
-        (total, [count for (_, col), count in table.items() if col == name]) for name, total in told.columns.items()
+        (total, [count for (row, _), count in table.items() if row == name]) for name, total in published.rows.items()
+    ]
+    sums += [
+        (total, [count for (_, col), count in table.items() if col == name])
+        for name, total in published.columns.items()
     ]
     return all(
-        count < SMALLEST_PUBLISHED if told.cells[cell] is None else count == told.cells[cell]
+        count < SMALLEST_PUBLISHED if published.cells[cell] is None else count == published.cells[cell]
         for cell, count in table.items()
     ) and all(sum(counts) == total.at_least if total.exact else sum(counts) >= total.at_least for total, counts in sums)
 
 
-def alternatives(table: Table, told: PublishedCounts) -> Iterator[Table]:
+def alternatives(table: Table, published: PublishedCounts) -> Iterator[Table]:
     """Every table that agrees with what is published, by trying all."""
-    ranges = [range(SMALLEST_PUBLISHED) if told.cells[cell] is None else (count,) for cell, count in table.items()]
+    ranges = [range(SMALLEST_PUBLISHED) if published.cells[cell] is None else (count,) for cell, count in table.items()]
     for values in itertools.product(*ranges):
         other = dict(zip(table, values, strict=True))
-        if agrees(other, told):
+        if agrees(other, published):
             yield other
 
 
@@ -51,13 +54,13 @@ def alternatives(table: Table, told: PublishedCounts) -> Iterator[Table]:
 def test_no_small_count_can_be_worked_out_from_the_totals(table: Table) -> None:
     """Everything from 0 to 4 remains possible for each, in some table that agrees with every published number."""
     assume(len(small(table)) <= 6)
-    told = publish(table)
-    assert agrees(table, told)
-    seen: dict[Cell, set[int]] = {cell: set() for cell in small(table)}
-    for other in alternatives(table, told):
-        for cell, values in seen.items():
+    published = publish(table)
+    assert agrees(table, published)
+    possible: dict[Cell, set[int]] = {cell: set() for cell in small(table)}
+    for other in alternatives(table, published):
+        for cell, values in possible.items():
             values.add(other[cell])
-    assert all(values == set(range(SMALLEST_PUBLISHED)) for values in seen.values())
+    assert all(values == set(range(SMALLEST_PUBLISHED)) for values in possible.values())
 
 
 @given(TABLES, st.data())
@@ -70,11 +73,11 @@ def test_what_is_published_is_the_same_whatever_the_small_counts_are(table: Tabl
 @given(TABLES)
 def test_what_is_told_is_so(table: Table) -> None:
     """Counts from 5 on as they are, totals without a small count exactly, others by what is told of them."""
-    told = publish(table)
-    assert {cell: count for cell, count in told.cells.items() if count is not None} == {
+    published = publish(table)
+    assert {cell: count for cell, count in published.cells.items() if count is not None} == {
         cell: count for cell, count in table.items() if count >= SMALLEST_PUBLISHED
     }
-    for row, total in told.rows.items():
+    for row, total in published.rows.items():
         counts = [count for (name, _), count in table.items() if name == row]
         assert total == Total(
             sum(count for count in counts if count >= SMALLEST_PUBLISHED), min(counts) >= SMALLEST_PUBLISHED
@@ -92,12 +95,12 @@ def test_what_is_told_is_so(table: Table) -> None:
 )
 def test_a_total_of_all_is_told_by_what_is_told(counts: tuple[int, ...], expected: Total) -> None:
     """One small count makes it a lower bound; that all are small says nothing of their sum."""
-    told = publish({("m", f"c{place}"): count for place, count in enumerate(counts)})
-    assert told.total == told.rows["m"] == expected
+    published = publish({("m", f"c{place}"): count for place, count in enumerate(counts)})
+    assert published.total == published.rows["m"] == expected
 
 
 def test_missing_counts_are_none_and_there_may_be_nothing() -> None:
     """A model that never raised a lead has small counts, too."""
-    told = publish({("a", "x"): 9, ("b", "y"): 9})
-    assert (told.cells["a", "y"], told.columns["x"]) == (None, Total(9, exact=False))
+    published = publish({("a", "x"): 9, ("b", "y"): 9})
+    assert (published.cells["a", "y"], published.columns["x"]) == (None, Total(9, exact=False))
     assert publish({}).total == Total(0, exact=True)

@@ -41,10 +41,10 @@ def response(authority: Authority) -> bytes:
 
 def test_a_timestamp_tells_time_and_authority(authority: Authority, other: Authority, response: bytes) -> None:
     """Under one trusted root among several; the time is the second after the token's and its accuracy of one second."""
-    said = verify_timestamp(response, TEXT, (other.root, authority.root))
-    assert said is not None
-    assert said.authority == "CN=Test Timestamping"
-    assert -60 < said.time - time.time() <= 3
+    timestamp = verify_timestamp(response, TEXT, (other.root, authority.root))
+    assert timestamp is not None
+    assert timestamp.authority == "CN=Test Timestamping"
+    assert -60 < timestamp.time - time.time() <= 3
 
 
 @pytest.mark.parametrize("name", ["A", "B", "Intermediate", "Time authority of the province"])
@@ -52,7 +52,9 @@ def test_certificates_may_stand_in_any_order(tmp_path: Path, name: str) -> None:
     """RFC 5652 has readers take them so, and `openssl ts` writes signer and intermediate in the order of the chain."""
     authority = new_authority(tmp_path / "tsa", name=name, intermediate=True)
     response = authority.stamp(TEXT.encode())
-    assert [verify_timestamp(one, TEXT, (authority.root,)) is not None for one in (response, swapped(response))] == [
+    assert [
+        verify_timestamp(stamped, TEXT, (authority.root,)) is not None for stamped in (response, swapped(response))
+    ] == [
         True,
         True,
     ]
@@ -70,12 +72,12 @@ def certificates_in(response: bytes) -> list[bytes]:
     at = response.index(bytes.fromhex("060b2a864886f70d0109100104"))  # the content's type stands before them
     start = response.index(b"\xa0\x82", response.index(b"\xa0", at) + 4)
     end = start + 4 + int.from_bytes(response[start + 2 : start + 4], "big")
-    found, begin = [], start + 4
+    certificates, begin = [], start + 4
     while begin < end:
         size = 4 + int.from_bytes(response[begin + 2 : begin + 4], "big")
-        found.append(response[begin : begin + size])
+        certificates.append(response[begin : begin + size])
         begin += size
-    return found
+    return certificates
 
 
 @pytest.mark.parametrize("cut", [1, 2, 3, 10, 40, 200])
@@ -95,9 +97,9 @@ def test_the_time_is_the_later_end_of_the_accuracy(tmp_path: Path, accuracy: str
     """What is said to be proven is no earlier than the authority vouches for."""
     authority = new_authority(tmp_path / "tsa", accuracy=accuracy)
     before = int(time.time())
-    said = verify_timestamp(authority.stamp(TEXT.encode()), TEXT, (authority.root,))
-    assert said is not None
-    assert before + 1 + late <= said.time <= int(time.time()) + 1 + late
+    timestamp = verify_timestamp(authority.stamp(TEXT.encode()), TEXT, (authority.root,))
+    assert timestamp is not None
+    assert before + 1 + late <= timestamp.time <= int(time.time()) + 1 + late
 
 
 def test_an_authority_may_say_nothing_of_its_accuracy(tmp_path: Path) -> None:
@@ -106,9 +108,9 @@ def test_an_authority_may_say_nothing_of_its_accuracy(tmp_path: Path) -> None:
     configuration = authority.folder / "tsa.cnf"
     configuration.write_text(configuration.read_text().replace("accuracy = secs:1\n", ""))
     before = int(time.time())
-    said = verify_timestamp(authority.stamp(TEXT.encode()), TEXT, (authority.root,))
-    assert said is not None
-    assert before < said.time <= int(time.time()) + 1
+    timestamp = verify_timestamp(authority.stamp(TEXT.encode()), TEXT, (authority.root,))
+    assert timestamp is not None
+    assert before < timestamp.time <= int(time.time()) + 1
 
 
 def test_an_authority_that_is_not_trusted_proves_nothing(other: Authority, response: bytes) -> None:
@@ -159,12 +161,12 @@ def test_a_changed_timestamp_never_tells_another_time(
     authority: Authority, response: bytes, data: st.DataObject
 ) -> None:
     """Any change is refused, or touches what nothing rests on; nothing but our own errors comes out."""
-    said = verify_timestamp(response, TEXT, (authority.root,))
+    timestamp = verify_timestamp(response, TEXT, (authority.root,))
     changed = bytearray(response)
     for _ in range(data.draw(st.integers(1, 3))):
         changed[data.draw(st.integers(0, len(response) - 1))] = data.draw(st.integers(0, 255))
     with suppress(TallystickError):
-        assert verify_timestamp(bytes(changed), TEXT, (authority.root,)) in (said, None)
+        assert verify_timestamp(bytes(changed), TEXT, (authority.root,)) in (timestamp, None)
 
 
 def test_a_root_is_a_certificate(authority: Authority) -> None:

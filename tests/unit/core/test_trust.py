@@ -26,8 +26,8 @@ def spelled(**changes: Any) -> bytes:
 @pytest.mark.parametrize("policy", ["quorum none\n", TWO_OF_THREE])
 def test_round_trip(policy: str) -> None:
     """What is written is read as the same trust."""
-    made = trust(policy)
-    assert parse_trust(encode_trust(made)) == made
+    trust_file = trust(policy)
+    assert parse_trust(encode_trust(trust_file)) == trust_file
 
 
 def test_spelling_is_free() -> None:
@@ -48,10 +48,10 @@ def test_other_programs_get_a_policy_that_names_the_log(named: bool) -> None:
 
 def test_chain_is_found_by_all_of_its_identity() -> None:
     """Neither another history of the same chain id nor another contract is trusted."""
-    made = trust()
-    assert made.chain(CHAIN.identity, CHAIN.anchor) == CHAIN
-    assert made.chain(CHAIN.identity, CHAIN.registry) is None
-    assert made.chain(replace(CHAIN.identity, deployment_block_hash="0x" + "00" * 32), CHAIN.anchor) is None
+    trust_file = trust()
+    assert trust_file.chain(CHAIN.identity, CHAIN.anchor) == CHAIN
+    assert trust_file.chain(CHAIN.identity, CHAIN.registry) is None
+    assert trust_file.chain(replace(CHAIN.identity, deployment_block_hash="0x" + "00" * 32), CHAIN.anchor) is None
 
 
 def test_blocks_are_named_by_chain() -> None:

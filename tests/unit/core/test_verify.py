@@ -191,8 +191,8 @@ def test_no_line_left_out_makes_it_intact(shown: tuple[int, ...]) -> None:
     bundle = cosigned(*[(number, times[number]) for number in shown])
     report = verdict_of(bundle, naming(bundle, policy=TWO_OF_THREE))
     assert (report.verdict, results(report)["time"]) == ("intact", "checked")
-    told = "signed after the quorum of witnesses was reached" in report.steps[12].detail
-    assert told == (shown == (0, 1, 2))
+    is_remarked = "signed after the quorum of witnesses was reached" in report.steps[12].detail
+    assert is_remarked == (shown == (0, 1, 2))
 
 
 def test_signed_after_the_anchor() -> None:

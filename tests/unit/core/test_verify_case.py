@@ -160,12 +160,12 @@ def test_withheld_payload() -> None:
 
 
 @pytest.mark.parametrize(
-    ("numbers", "told"),
+    ("numbers", "text"),
     [((), ""), ((4,), "4"), ((0, 1), "0-1"), ((3, 4, 5, 6, 7, 9), "3-7, 9"), ((0, 2, 4, 5), "0, 2, 4-5")],
 )
-def test_numbers_in_a_row_are_told_as_a_range(numbers: tuple[int, ...], told: str) -> None:
+def test_numbers_in_a_row_are_told_as_a_range(numbers: tuple[int, ...], text: str) -> None:
     """A case has thousands of events, and nobody reads so many numbers."""
-    assert in_ranges(numbers) == told
+    assert in_ranges(numbers) == text
 
 
 def test_not_yet_anchored() -> None:
@@ -191,16 +191,16 @@ def test_case_that_rests_on_another(number: int) -> None:
     other = Case("case-0").open().register("phone")
     other.act(case.CaseSplit(new_case_id="case-1", ground="two offences", item_ids=("phone",)))
     if number == 0:
-        made = Case().open(source=other.state, split_from=other.last.ref)
+        joined = Case().open(source=other.state, split_from=other.last.ref)
     else:
-        made = (
+        joined = (
             Case()
             .open()
             .act(
                 case.CaseJoined(other_case_id="case-0", cites=other.last.ref, ground="one offence"), source=other.state
             )
         )
-    report = report_of(log_with(made, *AGENCIES).case_bundle())
+    report = report_of(log_with(joined, *AGENCIES).case_bundle())
     assert (report.verdict, report.conformity.result) == ("intact", "not_checked")
     assert f"event {number} " in report.steps[3].detail
 
@@ -230,8 +230,8 @@ def test_event_that_is_no_bundle(event: str) -> None:
 
 def test_scan_finds_the_stream() -> None:
     """All entries of the stream with their indices, and none of another."""
-    found = scan(LOG.entries(), LOG.checkpoint(), STREAM)
-    assert [(entry.index, entry.envelope) for entry in found] == [
+    entries = scan(LOG.entries(), LOG.checkpoint(), STREAM)
+    assert [(entry.index, entry.envelope) for entry in entries] == [
         (9 + number, event.envelope) for number, event in enumerate(CASE.events)
     ]
     assert scan(LOG.entries(), LOG.checkpoint(), Stream(kind="case", id="case-2")) == []

@@ -35,15 +35,15 @@ OPTIONAL = ("erased", "timestamps")
 
 def says(data: bytes) -> Any:
     """What a verified bundle comes to, in one form for all spellings of it."""
-    told = json.loads(data)
-    (told.get("authority") or {}).pop("revocation", None)
-    for holder in (told, *(told.get("authority") or {}).values()):
+    content = json.loads(data)
+    (content.get("authority") or {}).pop("revocation", None)
+    for holder in (content, *(content.get("authority") or {}).values()):
         proof = parse_tlog_proof(holder["proof"])
         holder["proof"] = [proof.index, [h.hex() for h in proof.hashes], tree_head_of(proof.checkpoint)]
-        if holder is told:  # of evidence the lines under the tree head do not count
+        if holder is content:  # of evidence the lines under the tree head do not count
             holder["proof"].append(parse_note(proof.checkpoint).signature_by(LOG_SIGNER.verifying_key))
-    told["anchor"].pop("block_note", None)  # the trust file names the block
-    return {name: value for name, value in told.items() if value not in ([], None) and name not in OPTIONAL}
+    content["anchor"].pop("block_note", None)  # the trust file names the block
+    return {name: value for name, value in content.items() if value not in ([], None) and name not in OPTIONAL}
 
 
 SAID = says(DATA)
@@ -55,10 +55,10 @@ def require_refused_or_same(data: bytes) -> None:
     except MalformedInput:
         return
     if report.verdict == "intact":
-        told = says(data)
-        sections = told.pop("sections", {})  # may be withheld, one by one
+        content = says(data)
+        sections = content.pop("sections", {})  # may be withheld, one by one
         assert sections.items() <= SAID["sections"].items()
-        assert told == {name: value for name, value in SAID.items() if name != "sections"}
+        assert content == {name: value for name, value in SAID.items() if name != "sections"}
 
 
 @settings(max_examples=1500)

@@ -52,8 +52,8 @@ def test_block_that_nobody_vouches_for() -> None:
 
 def test_block_that_the_chain_has() -> None:
     """A node that was asked vouches for the block where it is final, and for nothing where it is not."""
-    seen = verdict_of(GOOD, on_chain(), using=trust())
-    assert (seen.verdict, results(seen)["block"], seen.proven_time) == ("intact", "checked", ANCHORED_AT)
+    report = verdict_of(GOOD, on_chain(), using=trust())
+    assert (report.verdict, results(report)["block"], report.proven_time) == ("intact", "checked", ANCHORED_AT)
     fresh = verdict_of(GOOD, on_chain(is_final=False), using=trust())
     assert (fresh.verdict, results(fresh)["block"]) == ("not_yet_anchored", "not_checked")
     assert "not for good" in fresh.steps[9].detail
@@ -75,12 +75,12 @@ def test_other_block_that_the_chain_has() -> None:
 
 
 @pytest.mark.parametrize(
-    "seen",
+    "observed",
     [on_chain(number=13), on_chain(chain=replace(CHAIN.identity, deployment_block_hash="0x" + "11" * 32))],
 )
-def test_blocks_of_other_numbers_and_chains(seen: ObservedBlock) -> None:
+def test_blocks_of_other_numbers_and_chains(observed: ObservedBlock) -> None:
     """They say nothing of this one."""
-    assert results(verdict_of(GOOD, replace(seen, hash="0x" + "22" * 32), using=trust()))["block"] == "not_checked"
+    assert results(verdict_of(GOOD, replace(observed, hash="0x" + "22" * 32), using=trust()))["block"] == "not_checked"
 
 
 def test_earliest_time_counts() -> None:
@@ -107,10 +107,10 @@ def test_every_entry(index: int) -> None:
 
 def test_first_record_of_a_successor() -> None:
     """Record 0 of a contract that continues another holds the other's last record."""
-    made = LOG.state()
+    state = LOG.state()
     root, meta = anchor_slots(1)[3:]
-    made.anchor[root], made.anchor[meta] = 77, packed((4, 64), (3, 64), (START, 64))
-    assert results(verdict_of(anchored(LOG, REGISTERED, made)))["anchor"] == "checked"
+    state.anchor[root], state.anchor[meta] = 77, packed((4, 64), (3, 64), (START, 64))
+    assert results(verdict_of(anchored(LOG, REGISTERED, state)))["anchor"] == "checked"
 
 
 def test_case_bundle() -> None:
@@ -151,9 +151,9 @@ def test_contract_that_holds_something_else(name: str) -> None:
 
 def test_record_that_starts_nowhere() -> None:
     """Record 0 of size 0 has the root of the empty log."""
-    made = LOG.state()
-    made.anchor[anchor_slots(1)[3]] = 77
-    assert faults(verdict_of(anchored(LOG, REGISTERED, made))) == ["anchor"]
+    state = LOG.state()
+    state.anchor[anchor_slots(1)[3]] = 77
+    assert faults(verdict_of(anchored(LOG, REGISTERED, state))) == ["anchor"]
 
 
 def test_record_from_a_later_block() -> None:
@@ -204,9 +204,9 @@ ODD_ACCOUNTS = {
 @pytest.mark.parametrize("name", ODD_ACCOUNTS)
 def test_odd_accounts(name: str) -> None:
     """An account has four fields, two of them hashes."""
-    made = LOG.state()
-    made.odd_account = bytes(rlp.encode(ODD_ACCOUNTS[name]))
-    assert faults(verdict_of(anchored(LOG, REGISTERED, made))) == ["anchor"]
+    state = LOG.state()
+    state.odd_account = bytes(rlp.encode(ODD_ACCOUNTS[name]))
+    assert faults(verdict_of(anchored(LOG, REGISTERED, state))) == ["anchor"]
 
 
 @pytest.mark.parametrize(
@@ -214,9 +214,9 @@ def test_odd_accounts(name: str) -> None:
 )
 def test_odd_words(value: bytes) -> None:
     """A slot holds a number of at most 32 bytes without leading zeros, in RLP."""
-    made = LOG.state()
-    made.odd_words[anchor_slots(1)[1]] = value
-    assert faults(verdict_of(anchored(LOG, REGISTERED, made))) == ["anchor"]
+    state = LOG.state()
+    state.odd_words[anchor_slots(1)[1]] = value
+    assert faults(verdict_of(anchored(LOG, REGISTERED, state))) == ["anchor"]
 
 
 # -- the block ---------------------------------------------------------------------------------------------------------

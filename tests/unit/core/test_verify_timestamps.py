@@ -76,8 +76,8 @@ def test_a_timestamp_tells_since_when_the_entry_is_there(stamped: Bundle, trusti
 
 def test_the_earliest_time_counts(stamped: Bundle, authority: Authority) -> None:
     """A co-signature of before is better than a timestamp of today."""
-    seen = [(witness, START + 5000 + number) for number, witness in enumerate(WITNESSES)]
-    bundle = replace(LOG.bundle(REGISTERED, LOG.note(witnesses=seen)), timestamps=stamped.timestamps, anchor=UNSET)
+    cosigned = [(witness, START + 5000 + number) for number, witness in enumerate(WITNESSES)]
+    bundle = replace(LOG.bundle(REGISTERED, LOG.note(witnesses=cosigned)), timestamps=stamped.timestamps, anchor=UNSET)
     report = verdict_of(bundle, trust(TWO_OF_THREE, development=False, timestamp_roots=(authority.root,)))
     assert (report.verdict, report.proven_time) == ("not_yet_anchored", START + 5001)
 

@@ -112,12 +112,12 @@ def test_who_keeps_persons_is_a_matter_of_the_kind_s_traits() -> None:
 def test_a_lead_is_hidden_from_who_is_supervised_until_it_is_told() -> None:
     """And stays seen by it then, whoever has the lead."""
     lead = Lead().raised()
-    raised, told = sides_of(lead.state), sides_of(lead.assigned().state)
-    assert (can_see(reader(POLICE, "auditor"), raised), can_see(reader(POLICE), told)) == (None, "party")
-    assert (concerned(raised), concerned(told)) == ({PROCURATORATE}, {PROCURATORATE, POLICE})
+    raised, assigned = sides_of(lead.state), sides_of(lead.assigned().state)
+    assert (can_see(reader(POLICE, "auditor"), raised), can_see(reader(POLICE), assigned)) == (None, "party")
+    assert (concerned(raised), concerned(assigned)) == ({PROCURATORATE}, {PROCURATORATE, POLICE})
     moved = sides_of(Lead().raised().assigned().act(transferred(UPPER), ASSIGNER).state)
     assert [can_see(reader(name), moved) for name in (UPPER, POLICE, PROCURATORATE)] == ["party", "party", None]
-    for sides in (raised, told):
+    for sides in (raised, assigned):
         assert can_see(reader(PROCURATORATE), sides) == "party"
         assert can_see(reader(UPPER, "analyst"), sides) == "jurisdiction"
         for stranger in (UPPER, NEIGHBOUR, PARALLEL, COURT):

@@ -55,15 +55,15 @@ def test_the_words_are_those_of_the_type_at_the_path(given: Any, path: str, word
 
 
 @pytest.mark.parametrize(
-    ("text", "field", "said"),
+    ("text", "field", "message"),
     [
         (b'{"best":"blue"}', "shelf.best", "Expected one of red, green, not 'blue'"),
         (b'{"best":"blue","rest":', "shelf.best", "Expected one of red, green, not 'blue'"),
         (b'{"things":[{"of":"bowl","kind":"red"}]}', "shelf.things[0].kind", "Expected one of small, large, not 'red'"),
     ],
 )
-def test_a_refusal_lists_the_words(text: bytes, field: str, said: str) -> None:
+def test_a_refusal_lists_the_words(text: bytes, field: str, message: str) -> None:
     """The refusal names the field, the words and the one that was given, though the rest be no JSON."""
     with pytest.raises(MalformedInput) as refusal:
         canonical.parse(text, msgspec.json.Decoder(Shelf), where="shelf")
-    assert (refusal.value.field, refusal.value.message) == (field, said)
+    assert (refusal.value.field, refusal.value.message) == (field, message)

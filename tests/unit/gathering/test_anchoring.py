@@ -38,7 +38,7 @@ class Ring:
         return (self.police, self.procuratorate, self.court)
 
     def configure(self, *witnesses: SmallWitness) -> None:
-        self.linked.witnesses[:] = [one.configured for one in witnesses]
+        self.linked.witnesses[:] = [witness.configured for witness in witnesses]
 
     def grow(self) -> None:
         """One more entry, published and shown to the witnesses."""
@@ -86,12 +86,12 @@ def ring(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Ring]:
     monkeypatch.setattr(witnesses, "FIRST_PAUSE_S", 0.0)
     with linked_ledger(tmp_path, quorum=2) as linked, serving_all(*map(small_witness, AGENCIES)) as servers:
         by_agency = dict(zip(AGENCIES, servers, strict=True))
-        made = Ring(linked, by_agency[POLICE], by_agency[PROCURATORATE], by_agency[COURT])
-        made.configure(*made.all)
-        linked.policy = policy_of(2, *made.all)
+        bench = Ring(linked, by_agency[POLICE], by_agency[PROCURATORATE], by_agency[COURT])
+        bench.configure(*bench.all)
+        linked.policy = policy_of(2, *bench.all)
         linked.grant(clerk(POLICE))
-        made.mirror()
-        yield made
+        bench.mirror()
+        yield bench
 
 
 def test_an_anchor_carries_the_co_signatures_of_a_quorum(ring: Ring) -> None:
@@ -110,8 +110,8 @@ def test_without_a_quorum_under_a_checkpoint_anchors_wait_and_the_reason_is_told
     refusal = b'{"detail": "here block 2 is the last final one", "hint": "Finality here: under 12 blocks"}'
     ring.court.spoil = ring.police.spoil = lambda _: Reply(503, refusal)
     ring.linked.collector.step()
-    told = "the witness answers 503: here block 2 is the last final one. Finality here: under 12 blocks"
-    assert f"{ring.court.name}: {told}" in ring.waits()
+    reason = "the witness answers 503: here block 2 is the last final one. Finality here: under 12 blocks"
+    assert f"{ring.court.name}: {reason}" in ring.waits()
     ring.court.spoil = ring.police.spoil = None
     ring.linked.collector.step()
     ring.anchors()
@@ -128,10 +128,10 @@ def test_a_witness_that_will_not_co_sign_the_anchor_is_named_and_another_takes_i
     """With one refusing two are left; with two refusing the anchor waits, and goes on once one signs again."""
     ring.grow()
     ring.court.spoil = ring.police.spoil = lambda _: Reply(503, b'{"detail": "the chain lags"}')
-    told = ring.waits()
-    assert "1 of 2 co-signatures for the contract" in told
-    assert "witness-" in told
-    assert "503: the chain lags" in told
+    reason = ring.waits()
+    assert "1 of 2 co-signatures for the contract" in reason
+    assert "witness-" in reason
+    assert "503: the chain lags" in reason
     asked = ring.procuratorate.asked.count("/cosign-anchor")
     ring.police.spoil = None
     ring.anchors()
@@ -142,17 +142,17 @@ def test_a_witness_that_will_not_co_sign_the_anchor_is_named_and_another_takes_i
 def test_a_co_signature_that_does_not_hold_never_reaches_the_contract(ring: Ring, fault: str) -> None:
     """It is checked here as the contract would: one bad answer costs that witness, not the anchor."""
     ring.grow()
-    honest = {one.name: one.cosign_anchor for one in ring.all}
+    honest = {witness.name: witness.cosign_anchor for witness in ring.all}
 
-    def spoiled(one: SmallWitness, other: SmallWitness) -> None:
+    def spoiled(witness: SmallWitness, other: SmallWitness) -> None:
         def cosign_anchor(body: bytes) -> Reply:
             if fault == "of another witness":
                 return honest[other.name](body)
             if fault == "over another root":
-                return honest[one.name](json.dumps(json.loads(body) | {"root": "0x" + "11" * 32}).encode())
+                return honest[witness.name](json.dumps(json.loads(body) | {"root": "0x" + "11" * 32}).encode())
             return Reply(200, b"{}" if fault == "no signature" else b"<html>", "application/json")
 
-        one.cosign_anchor = cosign_anchor  # type: ignore[method-assign]
+        witness.cosign_anchor = cosign_anchor  # type: ignore[method-assign]
 
     spoiled(ring.police, ring.court)
     ring.anchors()

@@ -28,8 +28,8 @@ def small(name: str) -> SmallWitness:
 
 
 def policy_of(threshold: int, *witnesses: SmallWitness) -> Policy:
-    lines = [f"witness {one.name} {one.signer.verifying_key.vkey()}" for one in witnesses]
-    group = f"group g {threshold} {' '.join(one.name for one in witnesses)}"
+    lines = [f"witness {witness.name} {witness.signer.verifying_key.vkey()}" for witness in witnesses]
+    group = f"group g {threshold} {' '.join(witness.name for witness in witnesses)}"
     return parse_policy("\n".join([*lines, group, "quorum g", ""]))
 
 
@@ -67,14 +67,14 @@ class Bench:
 
     def newest(self) -> PublishedCheckpoint:
         with self.ledger.database.read() as connection:
-            found = checkpoints.last_published(connection)
-        assert found is not None
-        return found
+            published = checkpoints.last_published(connection)
+        assert published is not None
+        return published
 
     def witnessed(self) -> int:
         with self.ledger.database.read() as connection:
-            found = checkpoints.last_witnessed(connection)
-        return found.size if found else 0
+            published = checkpoints.last_witnessed(connection)
+        return published.size if published else 0
 
 
 @pytest.fixture
@@ -95,15 +95,17 @@ def without_pauses(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 def test_each_published_checkpoint_is_co_signed_by_every_witness(bench: Bench) -> None:
     """Their lines stand under the note, verified; the next one follows from the size that each has."""
     with serving_all(small("w1"), small("w2")) as witnesses:
-        bench.witnesses = [one.configured for one in witnesses]
+        bench.witnesses = [witness.configured for witness in witnesses]
         collector = bench.collector()
         for entries in (1, 5, 300):
             size = bench.grow(entries)
             collector.step()
-            found = verify_cosignatures(bench.newest().note, [one.signer.verifying_key for one in witnesses])
-            assert [cosignature.witness.name for cosignature in found] == ["w1", "w2"]
+            cosignatures = verify_cosignatures(
+                bench.newest().note, [witness.signer.verifying_key for witness in witnesses]
+            )
+            assert [cosignature.witness.name for cosignature in cosignatures] == ["w1", "w2"]
             assert [(state.size, state.fault) for state in collector.states()] == [(size, None)] * 2
-        assert [one.asked.count("/add-checkpoint") for one in witnesses] == [3, 3]
+        assert [witness.asked.count("/add-checkpoint") for witness in witnesses] == [3, 3]
     assert collector.has_looked.is_set()
 
 
@@ -270,7 +272,7 @@ def test_a_witness_that_was_away_at_the_start_is_asked_until_it_is_heard(
 
 
 @pytest.mark.parametrize(
-    ("reply", "told"),
+    ("reply", "reason"),
     [
         (Reply(403, b"who are you"), "answers 403"),
         (Reply(422, b'{"detail": "no such history"}', "application/problem+json"), "422: no such history"),
@@ -282,7 +284,7 @@ def test_a_witness_that_was_away_at_the_start_is_asked_until_it_is_heard(
         (Reply(200, b"x" * 20_000), "more than 16384 bytes"),
     ],
 )
-def test_an_answer_of_another_form_is_told_and_stores_nothing(bench: Bench, reply: Reply, told: str) -> None:
+def test_an_answer_of_another_form_is_told_and_stores_nothing(bench: Bench, reply: Reply, reason: str) -> None:
     """Statuses, garbage, too much: the witness is at fault, the log goes on."""
     with serving(small("w1")) as witness:
         witness.spoil = lambda _: reply
@@ -290,7 +292,7 @@ def test_an_answer_of_another_form_is_told_and_stores_nothing(bench: Bench, repl
         bench.grow()
         collector = bench.collector()
         collector.step()
-        assert told in str(collector.states()[0].fault)
+        assert reason in str(collector.states()[0].fault)
         assert bench.newest().note.count("\u2014") == 1
         assert bench.halted == []
 

@@ -123,9 +123,9 @@ def grow(ledger: Ledger, case_id: str) -> PublishedCheckpoint:
 
 def newest(ledger: Ledger) -> PublishedCheckpoint:
     with ledger.database.read() as connection:
-        found = checkpoints.last_published(connection)
-    assert found is not None
-    return found
+        published = checkpoints.last_published(connection)
+    assert published is not None
+    return published
 
 
 def ask(ledger: Ledger, abroad: Abroad) -> tuple[CosignatureCollector, list[TallystickError]]:
@@ -147,8 +147,8 @@ def test_it_co_signs_as_the_log_grows(ledger: Ledger, abroad: Abroad, tmp_path: 
         (state,) = collector.states()
         assert (state.size, state.fault, halted) == (published.size, None, [])
         note = newest(ledger).note
-        (seen,) = verify_cosignatures(note, [parse_vkey(abroad.vkey)])
-        assert abs(seen.timestamp - time.time()) < WITHIN
+        (cosignature,) = verify_cosignatures(note, [parse_vkey(abroad.vkey)])
+        assert abs(cosignature.timestamp - time.time()) < WITHIN
         file, key = tmp_path / "note", tmp_path / "log.vkey"
         file.write_text(note, encoding="utf-8")
         key.write_text(LOG_SIGNER.verifying_key.vkey() + "\n", encoding="utf-8")

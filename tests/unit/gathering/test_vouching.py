@@ -59,9 +59,9 @@ def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
             witness.contracts = contracts
         using = trust(policy_of(2, *servers).text, chains=(contracts,))
         asked = tuple(witness.configured for witness in servers)
-        made = Bench(linked, servers, using, Voucher(linked.ledger.database, lambda: asked, lambda: made.trust))
-        made.prove()
-        yield made
+        stand = Bench(linked, servers, using, Voucher(linked.ledger.database, lambda: asked, lambda: stand.trust))
+        stand.prove()
+        yield stand
 
 
 def test_a_note_of_the_quorum_is_kept_with_the_proof(bench: Bench) -> None:
@@ -75,9 +75,9 @@ def test_a_note_of_the_quorum_is_kept_with_the_proof(bench: Bench) -> None:
     assert proven is not None
     statement = vouching.statement_of(bench.trust, proven.header)
     assert len(verify_block_note(note, statement, bench.trust.policy)) >= 2
-    before = [len(one.asked) for one in bench.witnesses]
+    before = [len(witness.asked) for witness in bench.witnesses]
     bench.voucher.step()
-    assert [len(one.asked) for one in bench.witnesses] == before
+    assert [len(witness.asked) for witness in bench.witnesses] == before
 
 
 @pytest.mark.parametrize("fault", [Reply(409, b'{"detail": "not final"}'), Reply(200, b"nonsense"), Reply(503, b"")])

@@ -37,8 +37,8 @@ OFFICERS = (clerk(POLICE), supervisor(POLICE), clerk(PROCURATORATE))
 
 
 def a_case() -> Case:
-    made = Case().open().act(registration("phone"), sections={"narrative": section(), "description": section("other")})
-    return made.offer("phone", to=PROCURATORATE).accept()
+    case = Case().open().act(registration("phone"), sections={"narrative": section(), "description": section("other")})
+    return case.offer("phone", to=PROCURATORATE).accept()
 
 
 class Stand:
@@ -68,8 +68,8 @@ class Stand:
         return anchor_present(self.ledger, state)
 
     def bundle(self, number: int = 1, withheld: Withheld | None = None) -> dict[str, Any]:
-        made: dict[str, Any] = json.loads(self.prover.bundle(self.event_id(number), withheld))
-        return made
+        decoded: dict[str, Any] = json.loads(self.prover.bundle(self.event_id(number), withheld))
+        return decoded
 
     def event_id(self, number: int) -> str:
         return self.case.events[number].envelope.event_id

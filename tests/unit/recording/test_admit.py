@@ -44,9 +44,9 @@ def test_of_two_rivals_for_one_head_one_wins(each_database_url: str) -> None:
 def test_an_item_id_is_the_case_s_own(founded: str) -> None:
     """Whether another case has one of the same id is told to nobody: both are recorded, and each is shown its own."""
     with open_ledger(founded) as ledger:
-        one = Case("case-1").open().register("phone")
+        holder = Case("case-1").open().register("phone")
         two = Case("case-2").open(clerk(PROCURATORATE)).register("phone", by=clerk(PROCURATORATE), quantity=2)
-        ledger.post_all([*one.events, *two.events])
+        ledger.post_all([*holder.events, *two.events])
         shown = {}
         with ledger.database.read() as connection:
             for agency in (POLICE, PROCURATORATE, LAB):

@@ -134,21 +134,21 @@ def test_an_event_sent_twice_in_one_batch_is_recorded_once(founded: str) -> None
 def test_one_id_for_two_events_of_a_batch_is_refused(founded: str) -> None:
     """The first of them is recorded, the second told that the id is taken."""
     with open_ledger(founded, start=False) as ledger:
-        one = Case("case-one").open().last
-        two = Writer("case", "case-two").write(OPENED, clerk(POLICE), event_id=one.envelope.event_id)
-        futures = [ledger.submit(one), ledger.submit(two)]
+        first = Case("case-one").open().last
+        two = Writer("case", "case-two").write(OPENED, clerk(POLICE), event_id=first.envelope.event_id)
+        futures = [ledger.submit(first), ledger.submit(two)]
         ledger.sequencer.start()
-        verified(ledger.receipt(futures[0]), one)
+        verified(ledger.receipt(futures[0]), first)
         assert refusal(futures[1]).code == "event_id_taken"
 
 
 def test_a_writer_learns_what_another_process_wrote(each_database_url: str) -> None:
     """Once its next batch is done with, memory is enough to judge what stands on the other's events."""
-    with open_ledger(each_database_url) as one, open_ledger(each_database_url) as other:
-        one.found(*OFFICERS)
+    with open_ledger(each_database_url) as first, open_ledger(each_database_url) as other:
+        first.found(*OFFICERS)
         theirs, ours = Case("case-theirs").open(), Case("case-ours").open()
         other.post(ours.last)
-        one.post(theirs.last)
+        first.post(theirs.last)
         following = theirs.register("phone").last
         with pytest.raises(NeedsDatabase):
             other.validator.in_memory().validate(following.submission, other.clock.seconds)
@@ -162,11 +162,11 @@ def test_a_writer_learns_what_another_process_wrote(each_database_url: str) -> N
 
 def test_what_another_process_wrote_and_somebody_edited_is_not_learnt(founded: str) -> None:
     """Nothing is judged on it, and the batch beside it is written all the same."""
-    with open_ledger(founded) as one, open_ledger(founded) as other:
+    with open_ledger(founded) as first, open_ledger(founded) as other:
         theirs, ours = Case("case-theirs").open(), Case("case-ours").open()
         other.post(ours.last)
-        index = one.post(theirs.last).index
-        with one.database.write() as connection:
+        index = first.post(theirs.last).index
+        with first.database.write() as connection:
             connection.execute(text("UPDATE entries SET payload = x'7b7d' WHERE log_index = :index"), {"index": index})
         assert other.post(ours.register("knife").last).index == index + 1
         other.post(ours.register("coat").last)

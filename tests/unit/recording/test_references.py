@@ -71,9 +71,9 @@ def test_what_an_event_cannot_say_is_not_corrected(ledger: Ledger, case: Case, f
     body = correction(ref_of(case, 1), "exhibit_number", field)
     with pytest.raises(RuleRefused) as refusal:
         judge(ledger, case.draft(body, clerk(POLICE)))
-    told = refusal.value
-    assert (told.code, told.field) == ("unknown_field", "payload.body.corrections[1].field")
-    assert "exhibit_number" in (told.hint or "")
+    error = refusal.value
+    assert (error.code, error.field) == ("unknown_field", "payload.body.corrections[1].field")
+    assert "exhibit_number" in (error.hint or "")
 
 
 def test_events_that_the_stream_has_not_are_not_cited(ledger: Ledger, case: Case) -> None:

@@ -54,17 +54,19 @@ def test_event_stands_where_it_is_placed() -> None:
 
 def test_time_and_chance_come_from_the_sources() -> None:
     """The same sources give the same bytes; nothing else enters."""
-    one, two = (sign_event(OPENED, StreamPosition(CASE), CLERK, LOG_ID, sources=sources()).submission for _ in range(2))
-    assert one == two
+    first, two = (
+        sign_event(OPENED, StreamPosition(CASE), CLERK, LOG_ID, sources=sources()).submission for _ in range(2)
+    )
+    assert first == two
 
 
 def test_claimed_time_is_now_unless_given() -> None:
     """occurred_at is the signer's claim; signed_at is the clock's whatever is claimed."""
-    told = sign_event(
+    signed = sign_event(
         OPENED, StreamPosition(CASE), CLERK, LOG_ID, occurred_at="2026-02-28T10:00:00Z", sources=sources()
     )
     untold = sign_event(OPENED, StreamPosition(CASE), CLERK, LOG_ID, sources=sources())
-    assert (told.payload.occurred_at, told.envelope.signed_at) == ("2026-02-28T10:00:00Z", START)
+    assert (signed.payload.occurred_at, signed.envelope.signed_at) == ("2026-02-28T10:00:00Z", START)
     assert (untold.payload.occurred_at, untold.envelope.signed_at) == (instant(START), START)
 
 
@@ -110,9 +112,9 @@ def test_what_no_service_would_take_is_not_signed(place: StreamPosition, changes
 def test_system_sources_are_new_each_time() -> None:
     """Without given sources the clock is this machine's, ids are UUIDv7 of now and salts never repeat."""
     before = int(time.time())
-    one, two = (sign_event(OPENED, StreamPosition(CASE), CLERK, LOG_ID) for _ in range(2))
-    assert before <= one.envelope.signed_at <= int(time.time())
-    minted = int(one.envelope.event_id.replace("-", "")[:12], 16) // 1000
+    first, two = (sign_event(OPENED, StreamPosition(CASE), CLERK, LOG_ID) for _ in range(2))
+    assert before <= first.envelope.signed_at <= int(time.time())
+    minted = int(first.envelope.event_id.replace("-", "")[:12], 16) // 1000
     assert abs(datetime.fromtimestamp(minted, UTC).timestamp() - before) < 60
-    assert one.envelope.event_id != two.envelope.event_id
-    assert one.payload.salt != two.payload.salt
+    assert first.envelope.event_id != two.envelope.event_id
+    assert first.payload.salt != two.payload.salt

@@ -58,16 +58,16 @@ def test_what_is_appended_is_signed_chained_and_durable(ledger: Ledger) -> None:
 def test_several_processes_append_to_one_stream(each_database_url: str) -> None:
     """Whoever loses the head signs again on the new one: nothing is lost, the stream has no gap."""
     with (
-        open_ledger(each_database_url, clock=Now()) as one,
+        open_ledger(each_database_url, clock=Now()) as first,
         open_ledger(each_database_url, clock=Now()) as two,
         ThreadPoolExecutor(2) as pool,
     ):
-        done = [pool.submit(append_several, ledger, start) for ledger, start in ((one, 0), (two, 100))]
+        done = [pool.submit(append_several, ledger, start) for ledger, start in ((first, 0), (two, 100))]
         for future in done:
             future.result()
-        entries = stream_of(one)
-    told = {decode_payload(entry.payload).body for entry in entries}
-    assert told == {incident(number) for start in (0, 100) for number in range(start, start + 8)}
+        entries = stream_of(first)
+    bodies = {decode_payload(entry.payload).body for entry in entries}
+    assert bodies == {incident(number) for start in (0, 100) for number in range(start, start + 8)}
     assert [entry.sequence for entry in entries] == list(range(16))
 
 

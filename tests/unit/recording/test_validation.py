@@ -184,12 +184,12 @@ def test_a_person_is_kept_by_an_admitted_detention_house_only(ledger: Ledger) ->
     case = detained("li").offer(to=PROCURATORATE, persons=("li",)).accept()
     ledger.post_all(case.events)
     asked = {"custody_change_id": "custody-1", "handover_id": "handover-1", "person_id": person_id("li"), "number": "1"}
-    told = {"measure_id": "detention-li", "until": "2026-05-02", "number": "2", "article": "CPL 172"}
+    fields = {"measure_id": "detention-li", "until": "2026-05-02", "number": "2", "article": "CPL 172"}
 
     def judge(house: str) -> None:
         for body in (
             CustodyChangeRequested(detention_house=house, **asked),
-            CustodyPeriodNotified(detention_house=house, **told),
+            CustodyPeriodNotified(detention_house=house, **fields),
         ):
             ledger.validator.validate(case.draft(body, clerk(PROCURATORATE)).submission, ledger.clock.seconds)
 
@@ -222,9 +222,9 @@ def test_an_event_on_an_old_head_is_told_the_new_one(ledger: Ledger) -> None:
 
 def test_an_event_cannot_stand_on_another_case(ledger: Ledger) -> None:
     """An event of one case on the head of another is off its own stream's head; the other case does not judge it."""
-    one, two = Case("case-one").open(), Case("case-two").open()
-    ledger.post_all([*one.events, *two.events])
-    astray = two.draft(acts.CaseNumbered(case_number="2"), clerk(POLICE), previous=one.last.digest)
+    first, two = Case("case-one").open(), Case("case-two").open()
+    ledger.post_all([*first.events, *two.events])
+    astray = two.draft(acts.CaseNumbered(case_number="2"), clerk(POLICE), previous=first.last.digest)
     with pytest.raises(Conflict) as lost:
         ledger.validator.validate(astray.submission, ledger.clock.seconds)
     assert (lost.value.head, lost.value.sequence) == (two.last.digest, 1)
@@ -284,14 +284,14 @@ def test_a_case_is_not_there_until_it_is_opened(ledger: Ledger) -> None:
 
 def test_what_a_split_gives_up_is_taken_over_by_the_case_that_cites_it(ledger: Ledger) -> None:
     """The items of a split are read from the other case's stream, once the split is in the log."""
-    one = Case("case-one").open().register("phone", "knife")
-    ledger.post_all(one.events)
-    one.act(acts.CaseSplit(new_case_id="case-two", ground="another suspect", item_ids=("phone",)))
-    cited = EventRef(event_id=one.last.envelope.event_id, payload_digest=one.last.digest)
-    two = Case("case-two").open(source=one.state, split_from=cited)
+    first = Case("case-one").open().register("phone", "knife")
+    ledger.post_all(first.events)
+    first.act(acts.CaseSplit(new_case_id="case-two", ground="another suspect", item_ids=("phone",)))
+    cited = EventRef(event_id=first.last.envelope.event_id, payload_digest=first.last.digest)
+    two = Case("case-two").open(source=first.state, split_from=cited)
     with refused("no_such_split", field="payload.body.split_from"):
         ledger.validator.validate(two.last.submission, ledger.clock.seconds)
-    ledger.post(one.last)
+    ledger.post(first.last)
     ledger.post(two.last)
     state = ledger.validator.states.of_case("case-two")
     assert isinstance(state, CaseState)
@@ -332,12 +332,12 @@ def test_only_the_service_mirrors_the_registry(ledger: Ledger) -> None:
 
 def test_refusals_are_told_by_their_kind(ledger: Ledger) -> None:
     """A rule's refusal is no conflict: opening a case by another event than case.opened is against a rule."""
-    with pytest.raises(RuleRefused) as told:
+    with pytest.raises(RuleRefused) as refusal:
         ledger.validator.validate(
             Writer("case", "fresh").draft(acts.CaseNumbered(case_number="1"), clerk(POLICE)).submission,
             ledger.clock.seconds,
         )
-    assert told.value.code == "not_opened"
+    assert refusal.value.code == "not_opened"
 
 
 def test_the_first_submissions_may_come_all_at_once() -> None:

@@ -73,8 +73,8 @@ def test_a_halted_writer_answers_everybody_with_the_reason(founded: str) -> None
             answer = refusal(future)
             assert isinstance(answer, Unavailable)
             assert (answer.code, answer.hint) == ("integrity_broken", "Restore the newest backup.")
-        one, two = (refusal(ledger.submit(Case("case-3").open().last)) for _ in range(2))
-        assert one is not two  # an error that is raised for ever gathers the frames of all who raised it
+        first, two = (refusal(ledger.submit(Case("case-3").open().last)) for _ in range(2))
+        assert first is not two  # an error that is raised for ever gathers the frames of all who raised it
         assert len(entries_of(ledger)) == size
 
 

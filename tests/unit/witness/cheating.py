@@ -50,9 +50,9 @@ class CheatingLog:
 
     def copy(self) -> CheatingLog:
         """A second face of the same log, not served."""
-        made = CheatingLog(self.signer)
-        made.events, made.published = list(self.events), self.published
-        return made
+        copied = CheatingLog(self.signer)
+        copied.events, copied.published = list(self.events), self.published
+        return copied
 
     def entries(self, size: int | None = None) -> list[bytes]:
         return [_entry(event.envelope) for event in self.events[: self.published if size is None else size]]
@@ -80,9 +80,9 @@ class CheatingLog:
     def answer(self, path: str) -> Answer:
         """The body of a GET, or the status of a refusal."""
         self.asked.append(path)
-        told = self.lies.get(path.partition("?")[0])
-        if told is not None:
-            return told() if callable(told) else told
+        lie = self.lies.get(path.partition("?")[0])
+        if lie is not None:
+            return lie() if callable(lie) else lie
         if path == "/checkpoint":
             return self.note().encode() if self.published else 404
         if path.startswith("/api/v1/registry?"):
@@ -108,14 +108,14 @@ class CheatingLog:
     def _registry(self, path: str) -> bytes:
         query = dict(part.split("=") for part in path.partition("?")[2].split("&"))
         after, limit = int(query["after"]), int(query["limit"])
-        found = [
+        changes = [
             {"index": at, "envelope": json.loads(event.entry), "payload": json.loads(event.payload_bytes)}
             for at, event in enumerate(self.events[: self.published])
             if at > after and isinstance(event.payload.body, RegistryChange)
         ][:limit]
-        page: dict[str, object] = {"entries": found}
-        if len(found) == limit:
-            page["next"] = found[-1]["index"]
+        page: dict[str, object] = {"entries": changes}
+        if len(changes) == limit:
+            page["next"] = changes[-1]["index"]
         return json.dumps(page, separators=(",", ":"), sort_keys=True, ensure_ascii=False).encode()
 
 

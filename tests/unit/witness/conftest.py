@@ -23,8 +23,8 @@ def chain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Linked]:
 @pytest.fixture
 def stand(chain: Linked, tmp_path: Path) -> Iterator[Stand]:
     """A witness of a log that has mirrored its chain, which the test does not change."""
-    with standing(chain, tmp_path) as made:
-        yield made
+    with standing(chain, tmp_path) as bench:
+        yield bench
 
 
 @pytest.fixture
@@ -33,5 +33,5 @@ def chained(tmp_path: Path) -> Iterator[Stand]:
     with linked_ledger(tmp_path) as linked:
         for officer in (CLERK, OTHER_CLERK):
             linked.grant(officer)
-        with standing(linked, tmp_path) as made:
-            yield made
+        with standing(linked, tmp_path) as bench:
+            yield bench

@@ -109,21 +109,21 @@ def race(ask: Ask, wishes: Wishes, *, clients: int, requests: int, seed: int) ->
     turn = Lock()
 
     def client(chance: random.Random) -> None:
-        known = 0
+        size = 0
         while True:
             with turn:
                 if next(left, None) is None:
                     return
             began = oath.begin()
-            known = max(known, began[0]) if chance.random() < 0.7 else known
-            new = min(wishes.size, max(1, known + chance.randint(0, LONGEST_STEP)))
-            asked = wishes(known, new)
+            size = max(size, began[0]) if chance.random() < 0.7 else size
+            new = min(wishes.size, max(1, size + chance.randint(0, LONGEST_STEP)))
+            asked = wishes(size, new)
             answer = ask(asked)
             oath.take(began, asked, new, answer)
             if isinstance(answer, Told):
-                known = answer.size
+                size = answer.size
             elif answer is not None:
-                known = new
+                size = new
 
     threads = [Thread(target=client, args=(random.Random(seed + number),)) for number in range(clients)]
     for thread in threads:

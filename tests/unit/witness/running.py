@@ -41,8 +41,8 @@ class Running:
         return self.client.post(f"{self.url}{COSIGN_ANCHOR}", content=canonical.encode(asked), headers=headers)
 
     def status(self) -> dict[str, object]:
-        told: dict[str, object] = self.client.get(f"{self.url}/status").json()
-        return told
+        answer: dict[str, object] = self.client.get(f"{self.url}/status").json()
+        return answer
 
     def kill(self) -> None:
         """SIGKILL, as a power cut would."""
@@ -83,20 +83,20 @@ def running(stand: Stand, folder: Path, **settings: object) -> Iterator[Running]
         process = subprocess.Popen(command, env=environment, cwd=REPOSITORY, stderr=log)
     try:
         with httpx.Client(timeout=60, trust_env=False) as client:
-            made = Running(process, f"http://127.0.0.1:{port}", client)
-            _wait(made)
-            yield made
+            server = Running(process, f"http://127.0.0.1:{port}", client)
+            _wait(server)
+            yield server
     finally:
-        made.kill()
+        server.kill()
 
 
-def _wait(made: Running) -> None:
+def _wait(server: Running) -> None:
     deadline = time.monotonic() + START_DEADLINE
     while True:
         try:
-            made.status()
+            server.status()
         except httpx.HTTPError:
-            if made.process.poll() is not None or time.monotonic() > deadline:
+            if server.process.poll() is not None or time.monotonic() > deadline:
                 raise
             time.sleep(0.05)
         else:

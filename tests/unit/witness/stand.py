@@ -53,15 +53,15 @@ class Clock:
 
 def trust_of(linked: Linked) -> Trust:
     """What the operator of a witness is given."""
-    made = linked.deployment
+    deployment = linked.deployment
     chain = TrustedChain(
-        chain_id=made.identity.chain_id,
-        deployment_block_number=made.identity.deployment_block_number,
-        deployment_block_hash="0x" + made.identity.deployment_block_hash.hex(),
-        registry=made.registry,
-        anchor=made.anchor,
-        registry_code_hash="0x" + made.registry_code_hash.hex(),
-        anchor_code_hash="0x" + made.anchor_code_hash.hex(),
+        chain_id=deployment.identity.chain_id,
+        deployment_block_number=deployment.identity.deployment_block_number,
+        deployment_block_hash="0x" + deployment.identity.deployment_block_hash.hex(),
+        registry=deployment.registry,
+        anchor=deployment.anchor,
+        registry_code_hash="0x" + deployment.registry_code_hash.hex(),
+        anchor_code_hash="0x" + deployment.anchor_code_hash.hex(),
         finality=0,
     )
     return Trust(LOG_ID, LOG_SIGNER.verifying_key, SERVICE.key_id, parse_policy("quorum none\n"), True, (chain,))
@@ -69,8 +69,8 @@ def trust_of(linked: Linked) -> Trust:
 
 def changes_of(linked: Linked, after: int = 0, registry_hash: bytes = LOG_ID) -> list[RegistryChange]:
     """The chain's changes as an honest log mirrors them."""
-    found = linked.registry.changes(after=after, registry_hash=registry_hash, first_block=0, final=linked.final)
-    return [change.body() for change in found]
+    changes = linked.registry.changes(after=after, registry_hash=registry_hash, first_block=0, final=linked.final)
+    return [change.body() for change in changes]
 
 
 @dataclass

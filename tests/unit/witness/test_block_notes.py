@@ -36,8 +36,8 @@ def test_a_final_block_is_vouched_for(stand: Stand) -> None:
     block = TrustedBlock(asked.block_number, asked.block_hash)
     text = BlockStatement(stand.trust.log_id, stand.trust.chains[0], block).text()
     note = SignedNote(text, parse_signature_lines(answer.text))
-    (found,) = verify_cosignatures(str(note), [NOTE_SIGNER.verifying_key])
-    assert found.timestamp == stand.clock() // 1000
+    (cosignature,) = verify_cosignatures(str(note), [NOTE_SIGNER.verifying_key])
+    assert cosignature.timestamp == stand.clock() // 1000
 
 
 def test_what_is_not_final_here_is_not_vouched_for(stand: Stand) -> None:

@@ -32,12 +32,12 @@ def test_a_first_start_with_witnesses_ends_in_an_anchor(tmp_path: Path) -> None:
     (tmp_path / "examples").symlink_to(REPOSITORY / "examples")
     kept = {name: value for name, value in os.environ.items() if not name.startswith("TALLYSTICK_")}
     path = f"{REPOSITORY / '.venv' / 'bin'}:{os.environ['PATH']}"
-    with (tmp_path / "told").open("w+") as told:
+    with (tmp_path / "told").open("w+") as output:
         walk = subprocess.Popen(
             ["bash", "-euo", "pipefail", "-c", typed],
             cwd=tmp_path,
             env=kept | {"HOME": str(tmp_path), "PATH": path},
-            stdout=told,
+            stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
@@ -45,10 +45,10 @@ def test_a_first_start_with_witnesses_ends_in_an_anchor(tmp_path: Path) -> None:
             status = walk.wait(timeout=WITHIN)
         finally:
             stop_group(walk.pid)
-        told.seek(0)
-        assert status == 0, told.read()[-4000:]
-        told.seek(0)
-        assert "health: watching" in told.read()
+        output.seek(0)
+        assert status == 0, output.read()[-4000:]
+        output.seek(0)
+        assert "health: watching" in output.read()
 
 
 def _moved(ports: dict[str, str]) -> str:

@@ -118,7 +118,7 @@ def test_finality_is_the_trust_files_unless_it_is_overridden(stand: Stand) -> No
     depth = final.number - chain.deployment_block_number
     with capture_logs() as logged:
         deep = contracts_at(stand.eth, stand.trust, depth)
-    assert [(one["setting"], one["trust_file"]) for one in logged] == [(depth, chain.finality)]
+    assert [(entry["setting"], entry["trust_file"]) for entry in logged] == [(depth, chain.finality)]
     assert deep.final().number == chain.deployment_block_number
     deepest = contracts_at(stand.eth, stand.trust, 10_000)
     with pytest.raises(Unavailable) as refused:

@@ -38,8 +38,8 @@ def test_a_witness_runs_signs_and_tells(stand: Stand, tmp_path: Path) -> None:
         wish = stand.wish_for_anchor()
         cosigned = witness.cosign(wish)
         assert cosigned.status_code == 200, cosigned.text
-        told = cosigned.json()
-        assert recover(stand.digest_of(wish), bytes.fromhex(told["signature"][2:])) == told["account"]
+        answer = cosigned.json()
+        assert recover(stand.digest_of(wish), bytes.fromhex(answer["signature"][2:])) == answer["account"]
         assert witness.status()["health"] == "watching"
         assert "health: watching\n" in witness.client.get(f"{witness.url}/status.txt").text
     done = tally(tmp_path, "witness", "status")

@@ -66,8 +66,10 @@ def test_what_is_refused_has_its_status(
     """C2SP tlog-witness names the statuses; the body is a problem document."""
     stand.open_cases(4, CLERK)
     stand.cosigner.add_checkpoint(stand.log.wish(0, 3))
-    told = problem(call(stand, "POST", ADD_CHECKPOINT, content=body(stand)), status, code, field)
-    assert not re.search(r"/api/|--\w|tally |submission", told["hint"]), "a witness has its own addresses and options"
+    refusal = problem(call(stand, "POST", ADD_CHECKPOINT, content=body(stand)), status, code, field)
+    assert not re.search(r"/api/|--\w|tally |submission", refusal["hint"]), (
+        "a witness has its own addresses and options"
+    )
 
 
 def test_another_old_size_is_answered_with_the_right_one(stand: Stand) -> None:
@@ -142,8 +144,10 @@ def test_a_halted_witness_says_so(stand: Stand) -> None:
     stand.log.published -= 1
     stand.watch.try_look()
     stand.log.published += 1
-    told = problem(call(stand, "POST", ADD_CHECKPOINT, content=stand.log.wish(0).body()), 503, "witness_halted", None)
-    assert "rollback" in told["detail"]
+    refusal = problem(
+        call(stand, "POST", ADD_CHECKPOINT, content=stand.log.wish(0).body()), 503, "witness_halted", None
+    )
+    assert "rollback" in refusal["detail"]
     assert call(stand, "GET", "/status").json()["alarms"][0]["kind"] == "rollback"
     plain = call(stand, "GET", "/status.txt")
     assert plain.status_code == 503

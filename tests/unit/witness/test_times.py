@@ -57,7 +57,7 @@ def test_an_entry_that_came_late_is_told_and_cosigned(stand: Stand) -> None:
     stand.log.add(signed("case-long-ago", now - EARLIEST - LATEST - 1).last)
     stand.watch.look()
     assert (of_times(stand), stand.status.health) == (["late_entry"], Health.LAGGING)
-    (alarm,) = [one for one in stand.store.alarms() if one.kind == "late_entry"]
+    (alarm,) = [late for late in stand.store.alarms() if late.kind == "late_entry"]
     assert f"entry {size + 1} of {CLERK.agency}" in alarm.told
     assert "24 h" in alarm.told
     stand.cosigner.add_checkpoint(stand.log.wish(size))
