@@ -89,6 +89,7 @@ def split(state: CaseState, act: Act, body: case.CaseSplit) -> CaseState:
     items = tuple(_require_may_leave(state, act, item_id) for item_id in body.item_ids)
     persons = tuple(_require_not_offered(state, person_id) for person_id in body.person_ids)
     leaving = body.person_ids
+    # Measures and running clocks go along, so that no time that has run is lost by a split.
     measures = [measure for person_id in leaving for measure in state.measures.marked(f"person/{person_id}")]
     ticking = [clock for subject in (*leaving, *body.item_ids) for clock in clocks.running(state, subject)]
     return replace(
@@ -164,6 +165,7 @@ def _take_over(
             require_new(state.items, item.item_id, "item", field=field)
     for measure in split.measures:
         require_new(state.measures, measure.measure_id, "measure", field=field)
+    # Who holds a thing of the case is a party of it, and may act on that thing here too.
     holders = frozenset(agency for item in split.items for agency in (item.holder, item.responsible))
     return replace(
         state.with_items(*split.items),
@@ -196,6 +198,7 @@ def closed(state: CaseState, act: Act, body: case.CaseClosed) -> CaseState:
     require_responsible(state, act)
     if body.decision_id is not None:
         require_decision(state, body.decision_id)
+    # What is still to be decided between two agencies must not be closed over by one of them.
     for handover in state.handovers.marked("open"):
         refuse(
             "open_offer",
@@ -424,6 +427,7 @@ def served(state: CaseState, act: Act, body: case.CustodyChangeServed) -> CaseSt
             field="body.custody_change_id",
         )
     person = state.person(change.person_id)
+    # The service may be recorded after a release.
     kept_for = change.requested_by if in_custody(state, person.person_id) else None
     return replace(
         state,

@@ -118,6 +118,7 @@ def _concerned(state: CaseState, trigger: Trigger, mark: str) -> list[Clock]:
 
 
 def _stop(state: CaseState, clock: Clock, act: Act, at: str, handover_id: str | None = None) -> Clock:
+    # The agency is fixed now: afterwards the case may pass on, and this time was not the next agency's.
     pauses = clock.pauses
     if clock.is_paused:
         # A clock that stops while it is paused is paused no longer; a pause cannot end before it began.

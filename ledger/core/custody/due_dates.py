@@ -138,6 +138,7 @@ def _ends(
         return ends, False
     if by_paper.due_at <= by_law.due_at:
         return replace(by_paper, steps=(*by_law.steps, *by_paper.steps)), False
+    # A paper cannot give more than the law: the lawful end holds, and the step says so.
     beyond = (DayBeyondLaw(by_paper.last_day),) if by_paper.last_day else ()
     return replace(by_law, steps=(*by_law.steps, *beyond)), True
 

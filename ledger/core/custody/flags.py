@@ -134,6 +134,7 @@ def judgment_silent(
     """Return the property still in the case about which a judgment says nothing."""
     if body.kind != "judgment":
         return None
+    # A judgment is to decide about every property of the case.
     named = {line.item_id for line in body.items}
     return ", ".join(item_id for item_id in property_left(after) if item_id not in named) or None
 

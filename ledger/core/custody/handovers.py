@@ -83,6 +83,7 @@ def _open(
     require_distinct(handover.person_ids, "person", field="person_ids")
     if handover.to_agency == act.agency:
         refuse("to_yourself", "a handover goes to another agency", field="body")
+    # Only the responsible agency has the case to give; from others, things and persons pass by themselves.
     moves = purpose.moves == "responsibility"
     handover = replace(handover, moves_responsibility=moves, moves_case=moves and act.agency == state.responsible)
     _require_may_move(state, handover)
@@ -97,6 +98,7 @@ def _require_may_move(state: CaseState, handover: Handover) -> None:
 
     Only the responsible agency passes the case on; others pass what they are left with to the responsible agency.
     """
+    # One open offer of the case at a time: two acceptances would make two agencies responsible.
     if handover.moves_case:
         for other in state.handovers.marked("open/case"):
             refuse(
@@ -127,6 +129,7 @@ def _require_person(state: CaseState, handover: Handover, person_id: str) -> Non
 
 
 def _offer_line(state: CaseState, act: Act, line: OfferedItem, handover: Handover) -> Item:
+    # What stays need not be in the sender's hands: only the responsibility for it is offered.
     if line.stays:
         item = require_free(state, line.item_id, field="items")
         _require_responsibility_moves(item, handover)
@@ -168,6 +171,7 @@ def _require_open(state: CaseState, handover_id: str) -> Handover:
 
 
 def _require_receiver(state: CaseState, act: Act, handover_id: str) -> Handover:
+    # Before the status is looked at: other agencies learn nothing of it.
     handover = state.handover(handover_id)
     if handover.to_agency != act.agency:
         refuse(
@@ -224,6 +228,7 @@ def accepted(state: CaseState, act: Act, body: halves.HandoverAccepted) -> CaseS
     lines = {line.item_id: line for line in body.received}
     kept = {line.item_id for line in body.not_accepted}
     taken = [item_id for item_id in handover.items if item_id not in kept]
+    # Who did not come stays with the sender, whose clocks for that person run on.
     present = [person_id for person_id in handover.person_ids if person_id not in body.absent_person_ids]
     if (handover.items or handover.person_ids) and not taken and not present:
         refuse("nothing_accepted", "nothing is accepted", field="body", hint="Sign handover.refused instead.")
@@ -297,6 +302,7 @@ def _take(item: Item, handover: Handover, received: halves.ReceivedItem | None) 
 
 def _lent(item: Item, handover: Handover) -> Item:
     """Return the item as lent to the receiver until the due date, or as no longer lent if its lender receives it."""
+    # Lent once: who borrowed a thing cannot lend it on as its own.
     if handover.returns is None and handover.due_at is not None and item.lent_by is None:
         return replace(item, lent_by=handover.from_agency, lent_until=handover.due_at)
     if handover.to_agency == item.lent_by:
@@ -312,6 +318,7 @@ def _pass_on(state: CaseState, handover: Handover, present: Collection[str], pur
     state = replace(state, agencies=state.agencies | {handover.to_agency})
     if purpose.stage is not None and handover.from_agency == state.responsible:
         state = replace(state, stage=purpose.stage, closed=False)
+    # Where custody alone moves, case and persons stay with whom they are.
     if not handover.moves_responsibility:
         return state
     concerned = present if handover.person_ids or not handover.moves_case else state.persons

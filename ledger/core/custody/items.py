@@ -43,6 +43,7 @@ def registered(state: CaseState, act: Act, body: things.ItemRegistered) -> CaseS
             dossier=body.dossier,
             seizure=body.seizure,
             collection=body.collection,
+            # Custody before this signature is only claimed.
             recorded_from=instant_text(act.signed_at),
         )
     )
@@ -167,6 +168,7 @@ def _child(state: CaseState, parent: Item, part: things.ItemPart, *, field: str)
         money=part.money,
         seal_number=part.seal_number,
         seal_state=_seal_state(part.seal_number),
+        # The digests of the whole say nothing of a part.
         digests=(),
         parents=(parent.item_id,),
     )
@@ -194,6 +196,7 @@ def _require_money(whole: Money | None, parts: list[Money | None], *, field: str
         refuse("sum_differs", "money stands in the whole and in every part, or in none", field=f"body.{field}")
     if any(part.currency != whole.currency for part in amounts):
         refuse("units_differ", f"expected the currency {whole.currency} in every part", field=f"body.{field}")
+    # Whole fen, so that amounts add up exactly.
     total = sum(part.fen for part in amounts)
     if total != whole.fen:
         refuse("sum_differs", f"the parts add up to {total} fen, the whole is {whole.fen} fen", field=f"body.{field}")
@@ -221,6 +224,7 @@ def checked_in(state: CaseState, act: Act, body: things.ItemCheckedIn) -> CaseSt
     item = require_in_hand(state, act, body.item_id)
     if item.status != "checked_out":
         refuse("not_checked_out", f"item {item.item_id} is not checked out", field="body.item_id")
+    # What differs is recorded and flagged (`receipt_differs`), not refused: the thing is back.
     back = replace(item, status="held", checked_out_to=None, due_at=None)
     return state.with_items(discrepancies.as_found(back, body))
 
@@ -245,6 +249,7 @@ def freeze_renewed(state: CaseState, act: Act, body: things.ItemFreezeRenewed) -
 
 def _require_answerable(state: CaseState, act: Act, item_id: str) -> Item:
     """Return an item not on offer that the signer's agency holds or, if it is elsewhere, is responsible for."""
+    # Property in a depot is frozen by the organ that answers for it.
     item = require_free(state, item_id)
     return item if item.responsible == act.agency else require_in_hand(state, act, item_id)
 
@@ -277,6 +282,7 @@ def disposed(state: CaseState, act: Act, body: things.ItemDisposed) -> CaseState
     proposal = state.proposals.get(body.cites.payload_digest)
     if proposal is None or proposal.event_id != body.cites.event_id:
         refuse("unknown_proposal", "id and digest cited are of no disposal that is still open", field="body.cites")
+    # Two officers of the holder: who proposed alone could make things disappear.
     if proposal.agency != act.agency:
         refuse("not_held", f"{proposal.agency} proposed this disposal, not {act.agency}", field="agency")
     if proposal.officer == act.officer:

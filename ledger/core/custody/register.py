@@ -36,6 +36,7 @@ def _put(node: Node[V], shift: int, key: str, value: V) -> Node[V]:
     if isinstance(node, tuple):
         slot = _slot(key, shift)
         return (*node[:slot], _put(node[slot], shift + _BITS, key, value), *node[slot + 1 :])
+    # A copy: older versions of the register still show the old leaf.
     leaf = node | {key: value}
     return leaf if len(leaf) <= _LEAF else _branch(leaf, shift)
 
@@ -156,6 +157,7 @@ class Register(Mapping[str, T]):
         if before is self or (before is None and not self.contents.size):
             return []
         changed = changes({} if before is None else before.contents.entries, self.contents.entries)
+        # The trie has the order of hashes, which differs from process to process.
         if len(changed) > 1:
             changed.sort(key=_place)
         return [RegisterChange(key, old and old.value, new and new.value) for key, old, new in changed]
@@ -178,6 +180,7 @@ class Register(Mapping[str, T]):
     def _put(self, contents: Contents[T], key: str, value: T) -> Contents[T]:
         entries, marked, size, next_place = contents
         existing = get(entries, key)
+        # A written entry keeps its place, so that the order stays that of insertion.
         place, borne = (next_place, ()) if existing is None else (existing.place, self._marks_of(existing.value))
         entries = put(entries, key, PlacedEntry(place, value))
         marked = _mark(marked, key, place, borne, self._marks_of(value))

@@ -206,6 +206,7 @@ class Discrepancy(Struct, frozen=True):
     @property
     def is_resolved(self) -> bool:
         """Tell whether both sides have signed the same resolution."""
+        # Both have signed, and the same words: a resolution by one side is a claim.
         return len(self.resolutions) == len(set(self.parties)) and len(set(self.resolutions.values())) == 1
 
 

@@ -101,6 +101,7 @@ def _decided(before: CaseState, act: Act, after: CaseState, body: case.DecisionR
 
 def _stage_entered(before: CaseState, act: Act, after: CaseState, body: case.CaseStageEntered) -> Iterator[Trigger]:
     if body.procedure is not None:
+        # Only a turn to a slower procedure starts the time anew; a choice gives the time that the procedure has.
         slower = _PACE.index(body.procedure) > _PACE.index(before.procedure)
         word = "turned_to" if slower else "procedure"
         yield Trigger(f"{word}.{body.procedure}", act.payload.occurred_at, act.agency)
@@ -189,6 +190,7 @@ def _served(before: CaseState, act: Act, after: CaseState, body: case.CustodyCha
 
     It is no trigger if its organ has passed the person on since: the present organ still waits for its own.
     """
+    # A person may have been passed on between request and service.
     change = after.custody_changes[body.custody_change_id]
     if change.requested_by in (after.responsible, after.persons[change.person_id].responsible):
         yield Trigger("custody_changed", body.served_at, change.requested_by, (change.person_id,))

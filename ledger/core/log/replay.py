@@ -299,6 +299,7 @@ def replay_entries(
         if is_registry_change(envelope):  # 5
             mirrored, authority = with_change(authority, envelope, payloads.get(index), index)
             changes.append(mirrored)
+        # Only now: an entry that breaks a rule moves no head.
         heads[stream] = StreamHead(envelope.sequence, envelope.payload_digest)
         events[envelope.event_id] = index
     return ReplayStep(ReplayState(frontier, authority), heads, events, tuple(changes))
@@ -320,6 +321,7 @@ def with_change(
 
     Raises LogFault (false_mirror), and Unreadable for a payload that is missing or has another digest than was signed.
     """
+    # The log signed the digest, not these bytes: whoever passed them on may have changed them.
     if payload is None or digest_of(payload) != envelope.payload_digest:
         raise LogUnreadable(
             f"the log does not serve the payload of entry {index}, which mirrors a change of the registry"

@@ -392,6 +392,7 @@ def _trusted_state(run: _Run) -> tuple[Anchor, BlockHeader, TrustedChain]:
 # 12
 def _revocation(run: _Run) -> Outcome:
     index = run.accepted_index()
+    # The trust file, not the registry, says which key the ledger itself signs with.
     if _is_of_the_service(run.envelope):
         return NotChecked("the ledger's own key is not revoked, the trust file names another", "intact")
     if run.grant is None:
