@@ -14,7 +14,7 @@ from msgspec import Struct
 
 from api.auth.reading import Reading
 from api.services.parts import Parts
-from ledger.audit import AuditReport, Look, Node, asking, audit_case, audit_log, replaying
+from ledger.audit import AuditReport, Look, NodeContracts, asking, audit_case, audit_log, replaying
 from ledger.config.installation import DataDirectory
 from ledger.config.settings import EMBEDDED
 from ledger.core.errors import TallystickError, Unavailable
@@ -103,9 +103,9 @@ class Audits:
     def _look_at(self) -> Look:
         """Return the check of the node that the service is connected to; without one that step is not checked."""
 
-        def connect() -> Node:
+        def connect() -> NodeContracts:
             link = self._parts.chain_worker.link
-            return Node(link.chain.eth, link.deployment, link.chain.final_block())
+            return NodeContracts(link.chain.eth, link.deployment, link.chain.final_block())
 
         return asking(connect)
 

@@ -26,7 +26,7 @@ repeat the finding. Times that nobody signed (``recorded_at``) must lie between 
 
 from ledger.audit.bindings import KeptFiles
 from ledger.audit.case import audit_case
-from ledger.audit.chain import ContractView, Look, Node, asking, left_out, replaying
+from ledger.audit.chain import ContractView, Look, NodeContracts, asking, left_out, replaying
 from ledger.audit.findings import AuditFinding, AuditReport
 from ledger.audit.whole import audit_log
 
@@ -36,7 +36,7 @@ __all__ = [
     "ContractView",
     "KeptFiles",
     "Look",
-    "Node",
+    "NodeContracts",
     "asking",
     "audit_case",
     "audit_log",

@@ -90,7 +90,7 @@ def replaying(
     return look
 
 
-class Node(NamedTuple):
+class NodeContracts(NamedTuple):
     """A node, the deployment of the ledger's contracts on it, and its newest final block."""
 
     eth: Eth
@@ -98,7 +98,7 @@ class Node(NamedTuple):
     final: BlockRef | None
 
 
-def asking(connect: Callable[[], Node]) -> Look:
+def asking(connect: Callable[[], NodeContracts]) -> Look:
     """Read the contracts from a node at its newest final block."""
 
     @contextmanager

@@ -130,7 +130,7 @@ def _recomputed(
 
 def _look(settings: Settings, database: Database, trust: Trust, rule: FinalityRule) -> Look:
     """Return the final state of the chain. The embedded chain is made again from the journal, any other is asked."""
-    from ledger.audit import Node, asking, replaying
+    from ledger.audit import NodeContracts, asking, replaying
     from ledger.chain.eth import Eth, final_block, finality_of
     from ledger.chain.rpc import JsonRpc
     from ledger.config.settings import EMBEDDED
@@ -139,9 +139,9 @@ def _look(settings: Settings, database: Database, trust: Trust, rule: FinalityRu
     if settings.chain == EMBEDDED:
         return replaying(database, trust.log_id, settings.anvil)
 
-    def connect() -> Node:
+    def connect() -> NodeContracts:
         eth = Eth(JsonRpc(settings.chain))
-        return Node(eth, kept_deployment(database), final_block(eth, finality_of(rule)))
+        return NodeContracts(eth, kept_deployment(database), final_block(eth, finality_of(rule)))
 
     return asking(connect)
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from ledger.audit import AuditReport, Node, asking, audit_log
+from ledger.audit import AuditReport, NodeContracts, asking, audit_log
 from ledger.core.encoding.digests import keccak256
 from ledger.core.ethereum.contract_changes import contract_change
 from ledger.core.events.registry import RegistryChange
@@ -30,7 +30,7 @@ def linked(tmp_path: Path) -> Iterator[Linked]:
 
 
 def audited(linked: Linked) -> AuditReport:
-    look = asking(lambda: Node(linked.chain.eth, linked.deployment, linked.final))
+    look = asking(lambda: NodeContracts(linked.chain.eth, linked.deployment, linked.final))
     return audit_log(linked.ledger.database, TRUST, BOOK, look=look)
 
 

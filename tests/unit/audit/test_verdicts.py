@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from ledger.audit import Look, Node, asking, audit_log, left_out, replaying
+from ledger.audit import Look, NodeContracts, asking, audit_log, left_out, replaying
 from ledger.chain.errors import ChainUnavailable
 from ledger.chain.eth import Eth
 from ledger.chain.rpc import JsonRpc
@@ -18,7 +18,7 @@ from tests.testkit.ledgers import open_ledger, sqlite_url
 from tests.unit.audit.stand import BOOK, FOUNDING, OFFICERS, TRUST, Contracts, Stand, contracts, found
 
 
-def node() -> Node:
+def node() -> NodeContracts:
     raise ChainUnavailable("nobody answers at http://127.0.0.1:1", hint="Start the node.")
 
 
@@ -50,7 +50,7 @@ def _require_unanchored(stand: Stand) -> None:
         (left_out, "database only, as asked: nothing was compared with the chain. Audit without --database-only."),
         (asking(node), "nobody answers at http://127.0.0.1:1. Start the node."),
         (
-            asking(lambda: Node(Eth(JsonRpc("http://127.0.0.1:1")), None, None)),
+            asking(lambda: NodeContracts(Eth(JsonRpc("http://127.0.0.1:1")), None, None)),
             "the ledger has no contracts yet. Start it, so that it deploys them: ",
         ),
     ],
