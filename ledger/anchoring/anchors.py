@@ -126,8 +126,7 @@ class Anchorer:
             return WaitReason.TOO_SOON
         at = self._eth().head().hash
         # A revocation on the chain must be in the log before the chain vouches for more of the log.
-        registered = self._registry_client.state(at).registry_hash
-        if registered != authority.registry_hash or authority.last_index >= published.size:
+        if not self._is_mirrored(authority, published, at):
             return WaitReason.MIRROR_LAGS
         if published.size < self._seal(last_size(last)):  # the seal is published within a moment
             return WaitReason.TOO_SOON
@@ -179,6 +178,11 @@ class Anchorer:
         confirmed = last_size(self._journal.last_anchor(WriteState.CONFIRMED))
         with self._database.read() as connection:
             return AnchorStatus(log.tree(connection).size, submitted, confirmed)
+
+    def _is_mirrored(self, authority: AuthorityState, published: PublishedCheckpoint, at: bytes) -> bool:
+        """Return whether the published tree has every change of the contract's registry."""
+        state = self._registry_client.state(at)
+        return state.registry_hash == authority.registry_hash and authority.last_index < published.size
 
 
 def _require_one_history(connection: Connection, previous: AnchorRecord) -> None:

@@ -47,6 +47,7 @@ SHARED_MODULES = frozenset(
     [
         "app",
         "errors",
+        "messages",
         "signing",
         "status",
     ]

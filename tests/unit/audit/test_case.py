@@ -130,7 +130,8 @@ def test_case_whose_checkpoint_differs(stand: Stand) -> None:
     """The last checkpoint is of another root than the tiles give."""
     note = stand.ledger.publisher.checkpoint(stand.size, b"\x05" * 32)
     at = stand.ledger.clock() + 1
-    stand.change(f"INSERT INTO checkpoints (size, note, published_at) VALUES ({stand.size}, :n, :at)", n=note, at=at)
+    columns = "size, note, published_at, witnessed"
+    stand.change(f"INSERT INTO checkpoints ({columns}) VALUES ({stand.size}, :n, :at, FALSE)", n=note, at=at)
     assert found(audit_case(stand.database, TRUST, BOOK, "case-1", look=left_out)) == {("checkpoints", None)}
 
 

@@ -68,7 +68,7 @@ def test_checkpoint_edited(stand: Stand, statement: str) -> None:
 def test_checkpoint_of_another_tree(stand: Stand) -> None:
     """The log signed another root once: a split view, told even where everything else fits."""
     note = stand.ledger.publisher.checkpoint(9, b"\x05" * 32)
-    stand.change("INSERT INTO checkpoints (size, note, published_at) VALUES (9, :note, 1)", note=note)
+    stand.change("INSERT INTO checkpoints (size, note, published_at, witnessed) VALUES (9, :note, 1, FALSE)", note=note)
     assert found(stand.audit()) == {("checkpoints", None)}
 
 
@@ -76,7 +76,8 @@ def test_checkpoint_above_the_log(stand: Stand) -> None:
     """A checkpoint that is larger than the log: the database was rolled back."""
     note = stand.ledger.publisher.checkpoint(99, b"\x05" * 32)
     at = stand.ledger.clock() + 1
-    stand.change("INSERT INTO checkpoints (size, note, published_at) VALUES (99, :note, :at)", note=note, at=at)
+    columns = "size, note, published_at, witnessed"
+    stand.change(f"INSERT INTO checkpoints ({columns}) VALUES (99, :note, :at, FALSE)", note=note, at=at)
     report = stand.audit()
     assert report.findings[0].found == "the log is smaller"
 

@@ -76,8 +76,7 @@ def test_a_possible_event_is_judged_and_nothing_is_changed(ledger: Ledger) -> No
     verdict = ledger.validator.validate(case.last.submission, ledger.clock.seconds)
     assert isinstance(verdict, ValidatedSubmission)
     assert verdict.before is None
-    assert verdict.outcome is not None
-    assert verdict.outcome.state == case.state
+    assert verdict.after == case.state
     assert size_of(ledger) == before
 
 
