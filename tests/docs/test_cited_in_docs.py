@@ -45,13 +45,13 @@ def commands(page: Path) -> Iterator[list[str]]:
 def misnamed(words: list[str]) -> str:
     """The command or option that `tally` has not, "" if it has all."""
     command: click.Command = tally
-    known = {option for parameter in tally.params for option in parameter.opts}
+    options = {option for parameter in tally.params for option in parameter.opts}
     for word, before in zip(words, ["", *words], strict=False):
         if word in ("|", ">", "&&", ";"):
             break
         if word.startswith("--"):
-            own = {option for one in command.params for option in (*one.opts, *one.secondary_opts)}
-            if word.partition("=")[0].rstrip(",") not in known | own | {"--help"}:
+            own = {option for given in command.params for option in (*given.opts, *given.secondary_opts)}
+            if word.partition("=")[0].rstrip(",") not in options | own | {"--help"}:
                 return word
         elif isinstance(command, click.Group) and before not in ("--profile", "--lang"):
             inner = command.get_command(click.Context(command), word)
@@ -73,7 +73,7 @@ def test_every_link_leads_somewhere(page: Path) -> None:
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(REPOSITORY)))
 def test_every_command_and_option_is_one_of_tally(page: Path) -> None:
     """Each `tally` command that a page names exists, with the options that it is given."""
-    wrong = {" ".join(words): found for words in commands(page) if (found := misnamed(words))}
+    wrong = {" ".join(words): wrong_options for words in commands(page) if (wrong_options := misnamed(words))}
     assert wrong == {}
 
 

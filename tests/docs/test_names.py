@@ -62,7 +62,6 @@ UNCLEAN: tuple[str, ...] = (
     "scripts",
     "tests/api",
     "tests/campaigns",
-    "tests/docs",
     "tests/e2e/browser_verifier",
     "tests/unit/cli",
     "tests/unit/config",

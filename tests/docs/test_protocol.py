@@ -50,7 +50,7 @@ def test_the_generated_parts_are_current() -> None:
 
 def test_every_part_stands_in_the_document() -> None:
     """Each generated part has its markers, once, and no marker is without a part."""
-    assert sorted(found["part"] for found in protocol_examples.MARKED.finditer(DOCUMENT)) == sorted(
+    assert sorted(mark["part"] for mark in protocol_examples.MARKED.finditer(DOCUMENT)) == sorted(
         protocol_examples.PARTS
     )
 
@@ -93,13 +93,13 @@ def test_every_type_that_a_field_has_is_told() -> None:
     """Whoever reads the tables finds each type that they name: a form, a vocabulary or a value of listed fields."""
     fields = f"{tables.payload()} {tables.section()} {tables.envelope()} {tables.parts()} {tables.bodies()}"
     named = {name for names in TYPES.findall(fields) for name in names if name}
-    told = {
+    types = {
         *tables.WORDS,
         *tables.VOCABULARIES,
         *re.findall(r"^- \*\*(\w+)", tables.parts(), re.MULTILINE),
     }
     assert {"Stream", "Authority", "EventRef", "Blake3", "SectionLabel", "Purpose"} <= named
-    assert named <= told
+    assert named <= types
 
 
 def test_words_and_vocabularies_are_told_apart() -> None:
@@ -175,7 +175,7 @@ def parts_of(proof: str) -> tuple[int, list[bytes], str, str]:
     first, index, *hashes = head.split("\n")
     assert first == "c2sp.org/tlog-proof@v1"
     text, lines = note.rsplit("\n\n", 1)
-    return int(index.removeprefix("index ")), [base64.b64decode(one) for one in hashes], text + "\n", lines
+    return int(index.removeprefix("index ")), [base64.b64decode(digest) for digest in hashes], text + "\n", lines
 
 
 def climb(entry: bytes, index: int, size: int, hashes: list[bytes]) -> bytes:

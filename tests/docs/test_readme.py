@@ -48,11 +48,11 @@ def test_the_walk_through_readme_and_tutorial_works(tmp_path: Path) -> None:
         start_new_session=True,
     )
     try:
-        told, _ = walk.communicate(timeout=WITHIN)
+        output, _ = walk.communicate(timeout=WITHIN)
     finally:
         stop_group(walk.pid)
-    assert walk.returncode == 0, told[-4000:]
-    assert "verdict: intact" in told
+    assert walk.returncode == 0, output[-4000:]
+    assert "verdict: intact" in output
 
 
 def test_the_proof_that_the_readme_shows_is_checked_with_these_steps() -> None:
