@@ -31,7 +31,7 @@ from tests.testkit.ledgers import open_ledger, sqlite_url
 from tests.testkit.machine import REPOSITORY, free_port
 from tests.unit.interchange.test_certificate import OF_EVENT
 from tests.unit.interchange.test_certificate import TRUST as CERTIFIED_BY
-from tests.unit.interchange.test_certificate import made as certified
+from tests.unit.interchange.test_certificate import pdf_of as certified
 
 EXAMPLES = REPOSITORY / "docs" / "examples"
 LOG = "0x" + LOG_ID.hex()
