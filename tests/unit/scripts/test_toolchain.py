@@ -80,7 +80,8 @@ def test_node_packages_are_pinned_by_hash_and_name_no_address(repository: Path) 
 @pytest.mark.parametrize("tool", ["anvil", "forge"])
 def test_native_tools_run_though_no_install_script_ran(repository: Path, tool: str) -> None:
     """The native binary has the version that package.json pins."""
-    wanted = json.loads((repository / "package.json").read_text())["devDependencies"][f"@foundry-rs/{tool}"]
+    package = json.loads((repository / "package.json").read_text())
+    wanted = (package["dependencies"] | package["devDependencies"])[f"@foundry-rs/{tool}"]
     printed = subprocess.run([native_binary(tool), "--version"], check=True, capture_output=True, text=True).stdout
     assert wanted in printed
 
