@@ -26,8 +26,8 @@ for catalogue in (machine.REPOSITORY / "ledger" / "i18n" / "locale").rglob("*.po
         subprocess.run([sys.executable, *command], check=True, capture_output=True)
 
 settings.register_profile("suite", parent=settings.default, deadline=None)  # no test fails for being slow
-settings.register_profile(  # for scripts/campaigns/mutation.py: the same few examples each time, and none made smaller
-    "mutation",
+settings.register_profile(  # the same few examples each time, and none made smaller
+    "few",
     parent=settings.get_profile("suite"),
     derandomize=True,
     max_examples=20,

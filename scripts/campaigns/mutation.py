@@ -111,7 +111,7 @@ MODULES = {
 PYTEST = (
     str(ROOT / ".venv" / "bin" / "python"),
     *("-m", "pytest", "-x", "-q", "-p", "no:cacheprovider"),
-    *("-p", "pytest_timeout", "-p", "_hypothesis_pytestplugin", "--hypothesis-profile", "mutation"),
+    *("-p", "pytest_timeout", "-p", "_hypothesis_pytestplugin", "--hypothesis-profile", "few"),
 )
 
 Score = Counter[TestOutcome]

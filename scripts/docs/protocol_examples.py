@@ -58,12 +58,13 @@ def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--check", action="store_true", help="write nothing; exit 1 where anything differs")
     check = parser.parse_args(arguments).check
-    differing = [path for path, data in generated().items() if not path.is_file() or path.read_bytes() != data]
+    files = generated()
+    differing = [path for path, data in files.items() if not path.is_file() or path.read_bytes() != data]
     for path in differing:
         print(f"{'differs' if check else 'written'}: {path.relative_to(ROOT)}")
         if not check:
             path.parent.mkdir(exist_ok=True)
-            path.write_bytes(generated()[path])
+            path.write_bytes(files[path])
     return 1 if check and differing else 0
 
 

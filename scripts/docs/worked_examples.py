@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from base64 import b64encode
+from functools import cache
 
 import msgspec
 
@@ -192,8 +193,9 @@ def verification() -> str:
     return block(*lines, "", f"verdict: {report.verdict}")
 
 
+@cache
 def files() -> dict[str, bytes]:
-    """Files that stand beside the document: by name, their bytes."""
+    """Make the files that stand beside the document: by name, their bytes."""
     ledger = example.Ledger(example.entries())
     bundles = {
         "bundle.json": example.REGISTERED,

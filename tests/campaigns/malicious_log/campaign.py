@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,7 +13,7 @@ from ledger.cli.errors import Exit
 from tests.campaigns.malicious_log.attacks import ATTACKS, serve_spoiled
 from tests.campaigns.malicious_log.ground import Ground, Words
 from tests.campaigns.malicious_log.service import Hostile
-from tests.campaigns.verifiers.compare import Sample, samples
+from tests.campaigns.verifiers.compare import samples
 from tests.testkit.bundles import Log
 from tests.unit.cli.faulty_service import Answer, Asked, faulty_service
 from tests.unit.cli.tally import Tally
@@ -45,9 +44,13 @@ class Campaign:
         return hostile(asked)
 
     def run(self, count: int) -> Outcome:
-        """``count`` attacks, in rounds of each named one; as many spoiled bundles of the corpus among them."""
+        """Make ``count`` attacks: rounds of each named one, and as many bundles that must not be believed."""
         outcome = Outcome()
-        spoiled = self._spoiled(count)
+        spoiled = (
+            sample
+            for sample in samples(self.chance.randrange(2**31))
+            if sample.expected.verdict in ("tampered", "refused")
+        )
         with faulty_service(self.answer) as service, stamina.set_testing(True, attempts=1):
             while outcome.count < count:
                 for name, attack in ATTACKS.items():
@@ -65,11 +68,3 @@ class Campaign:
         outcome.tried[name] += 1
         if status not in (Exit.REFUSED, Exit.USAGE, Exit.UNREACHABLE):
             outcome.accepted.append(f"{name}: exit code {status} of tally {' '.join(map(str, words))}")
-
-    def _spoiled(self, count: int) -> Iterator[Sample]:
-        """Bundles that must not be believed, of the corpus, over and over."""
-        while True:
-            made = samples(min(count, 1000), self.chance.randrange(2**31))
-            bad = [one for one in made if one.expected.verdict in ("tampered", "refused")]
-            self.chance.shuffle(bad)
-            yield from bad

@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import sys
 import time
+from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -27,7 +28,7 @@ def main() -> int:
     parser.add_argument("--keep", type=Path, help="write the corpus and the answers to this file, a line of JSON each")
     options = parser.parse_args()
     began = time.monotonic()
-    made = samples(options.count, options.seed)
+    made = list(islice(samples(options.seed), options.count))
     with TemporaryDirectory() as folder:
         differences = compared(made, Path(folder) / "corpus.jsonl")
     if options.keep:

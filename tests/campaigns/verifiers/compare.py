@@ -43,23 +43,21 @@ class Sample:
         return json.dumps(json.loads(self.line) | {"fault": self.fault, "answer": answer})
 
 
-def samples(count: int, seed: int) -> list[Sample]:
-    """``count`` samples: in each round every fault once, of a base that it fits, by chance."""
+def samples(seed: int) -> Iterator[Sample]:
+    """Yield samples without end: in each round every fault once, of a base that it fits, by chance."""
     chance = random.Random(seed)
-    known = [base for world in worlds() for base in bases(world)]
-    made: list[Sample] = []
-    while len(made) < count:
+    all_bases = [base for world in worlds() for base in bases(world)]
+    while True:
         for name, fault in FAULTS.items():
-            for base in chance.sample(known, len(known)):
+            for base in chance.sample(all_bases, len(all_bases)):
                 if mutated := fault(base, chance):
                     trust = mutated.trust or base.world.trust_bytes
                     named = f"{base.world.name}: {base.name}"
                     event_id = base.tree["envelope"]["event_id"]
-                    made.append(Sample(name, named, mutated.data, trust, mutated.expected, event_id))
+                    yield Sample(name, named, mutated.data, trust, mutated.expected, event_id)
                     break
             else:
                 raise AssertionError(f"no base fits the fault {name}")
-    return made[: max(count, len(FAULTS))]
 
 
 def compared(made: Sequence[Sample], file: Path) -> list[str]:

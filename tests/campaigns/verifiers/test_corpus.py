@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from pathlib import Path
 
 from tests.campaigns.verifiers.compare import Sample, compared, difference, samples
@@ -11,7 +12,7 @@ from tests.campaigns.verifiers.faults import FAULTS, Expected
 def test_verifiers_agree_on_every_fault(tmp_path: Path) -> None:
     """Each fault once: verdict and status of each step are those of the protocol, with both. The long run is
     ``python -m tests.campaigns.verifiers``."""
-    made = samples(len(FAULTS), seed=20260302)
+    made = list(islice(samples(seed=20260302), len(FAULTS)))
     assert len({sample.fault for sample in made}) == len(FAULTS)
     assert compared(made, tmp_path / "corpus.jsonl") == []
 
@@ -20,7 +21,7 @@ def test_a_corpus_follows_from_its_seed() -> None:
     """The same seed gives the same files, another one others."""
 
     def files(seed: int) -> list[bytes]:
-        return [sample.data for sample in samples(40, seed)[:40]]
+        return [sample.data for sample in islice(samples(seed), 20)]
 
     assert files(3) == files(3)
     assert files(3) != files(4)
