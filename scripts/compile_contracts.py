@@ -34,7 +34,7 @@ SETTINGS: dict[str, Any] = {
 
 
 def compiler() -> Path:
-    """The executable of the pinned solc: native where py-solc-x has it, else the npm package's wrapper."""
+    """Return the executable of the pinned solc: native where py-solc-x has it, else the npm package's wrapper."""
     try:
         return Path(solcx.install.get_executable(SOLC_VERSION))
     except SolcNotInstalled:
@@ -59,7 +59,7 @@ def compile_sources(files: list[Path]) -> dict[str, Any]:
 
 
 def artifact(name: str, compiled: dict[str, Any], version: str) -> dict[str, Any]:
-    """What is committed of the contract `name`."""
+    """Select what is committed of the contract `name`."""
     evm = compiled["evm"]
     return {
         "contractName": name,
@@ -76,7 +76,7 @@ def artifact(name: str, compiled: dict[str, Any], version: str) -> dict[str, Any
 
 
 def build() -> dict[Path, str]:
-    """The text of every artifact file."""
+    """Compile, and return the text of every artifact file."""
     version = solcx.wrapper.get_version_str_from_solc_binary(compiler())
     if not version.startswith(f"{SOLC_VERSION}+"):
         raise SystemExit(f"solc {SOLC_VERSION} is pinned, {compiler()} is {version}: run scripts/setup")

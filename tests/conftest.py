@@ -73,25 +73,25 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def repository() -> Path:
-    """The root of the checkout."""
+    """Return the root of the checkout."""
     return machine.REPOSITORY
 
 
 @pytest.fixture
 def free_port() -> int:
-    """A loopback port for a server of this test; ``tests.testkit.machine.free_port`` gives more."""
+    """Return a loopback port for a server of this test; ``tests.testkit.machine.free_port`` gives more."""
     return machine.free_port()
 
 
 @pytest.fixture(scope="session")
 def anvil_binary() -> Path:
-    """The native Anvil executable that ``scripts/setup`` installed."""
+    """Return the native Anvil executable that ``scripts/setup`` installed."""
     return machine.native_binary("anvil")
 
 
 @pytest.fixture(scope="session")
 def vectors() -> Path:
-    """The folder of the shared public test vectors; skips the test where it was not laid out."""
+    """Return the folder of the shared public test vectors; skips the test where it was not laid out."""
     folder = machine.vectors_folder()
     if folder is None:
         pytest.skip("no shared vectors here: set TALLYSTICK_VECTORS to their folder")
@@ -100,21 +100,21 @@ def vectors() -> Path:
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[PostgresServer]:
-    """A PostgreSQL server of the test session's own."""
+    """Return a PostgreSQL server of the test session's own."""
     with running_server() as server:
         yield server
 
 
 @pytest.fixture
 def postgres_url(postgres: PostgresServer) -> Iterator[str]:
-    """The SQLAlchemy URL of an empty database on a real PostgreSQL server."""
+    """Return the SQLAlchemy URL of an empty database on a real PostgreSQL server."""
     with postgres.fresh_database() as url:
         yield url
 
 
 @pytest.fixture(scope="session")
 def postgres_template(postgres: PostgresServer) -> Iterator[str]:
-    """The name of a database that went through every migration, to be copied."""
+    """Return the name of a database that went through every migration, to be copied."""
     from ledger.store.database import (
         open_database,
     )  # not loaded for tests/unit/core, which must load the core by itself
@@ -126,7 +126,7 @@ def postgres_template(postgres: PostgresServer) -> Iterator[str]:
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def each_empty_database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """An empty database of each kind that is supported, one after the other."""
+    """Return an empty database of each kind that is supported, one after the other."""
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path}/ledger.db"
     url: str = request.getfixturevalue("postgres_url")
@@ -135,7 +135,7 @@ def each_empty_database_url(request: pytest.FixtureRequest, tmp_path: Path) -> s
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def each_database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """The smoke set: a migrated database of each kind that is supported, one after the other."""
+    """Return the smoke set: a migrated database of each kind that is supported, one after the other."""
     if request.param == "sqlite":
         from tests.testkit.ledgers import lay_tables, sqlite_url
 

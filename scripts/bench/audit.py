@@ -59,7 +59,7 @@ def main() -> None:
 
 
 def apart(action: Callable[..., T], *arguments: object) -> T:
-    """What the action gives, done by a new process."""
+    """Return what the action gives when a new process does it."""
     with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as executor:
         return executor.submit(action, *arguments).result()
 
@@ -78,7 +78,7 @@ def audit(url: str) -> tuple[float, float]:
 
 
 def fill(url: str, entries: int) -> int:
-    """Puts about so many entries into a new ledger, by the way that every event goes; gives how many there are."""
+    """Put about so many entries into a new ledger, by the way that every event goes, and return how many there are."""
     database = open_database(url)
     initialise(database, LOG_ID)
     recording = recording_over(database, SIGNER)
@@ -91,19 +91,19 @@ def fill(url: str, entries: int) -> int:
         stream = StreamPosition(stream.stream, stream.sequence + 1, signed.envelope.payload_digest)
     size = stream.sequence
     while size < entries:
-        made = submissions(min(RUN, entries - size + 3), f"{size}")
-        post(validator, sequencer, made)
+        batch = submissions(min(RUN, entries - size + 3), f"{size}")
+        post(validator, sequencer, batch)
         publisher.publish(database, int(time.time() * 1000))
-        size += len(made)
+        size += len(batch)
     sequencer.stop()
     database.close()
     return size
 
 
-def post(validator: Validator, sequencer: Sequencer, made: list[bytes]) -> None:
+def post(validator: Validator, sequencer: Sequencer, bodies: list[bytes]) -> None:
     """Judges and commits."""
     futures = []
-    for data in made:
+    for data in bodies:
         judged = validator.validate(data, int(time.time()))
         assert not isinstance(judged, Duplicate)
         futures.append(sequencer.submit(judged))

@@ -62,19 +62,19 @@ def many_small(folder: Path) -> list[Figure]:
     def hashed(algorithms: Sequence[Algorithm]) -> Callable[[], object]:
         return lambda: deque(hash_folder(folder, algorithms), maxlen=0)
 
-    what = f"{len(names):,} small files"
+    title = f"{len(names):,} small files"
     return [
-        compared(f"{what}, BLAKE3", len(names), "/s", hashed(BLAKE3), ["b3sum", *names]),
-        compared(f"{what}, both in one pass", len(names), "/s", hashed(BOTH), ["sha256sum", *names]),
+        compared(f"{title}, BLAKE3", len(names), "/s", hashed(BLAKE3), ["b3sum", *names]),
+        compared(f"{title}, both in one pass", len(names), "/s", hashed(BOTH), ["sha256sum", *names]),
     ]
 
 
 def compared(
-    what: str, amount: float, unit: str, ours: Callable[[], object], reference: Sequence[str | Path]
+    title: str, amount: float, unit: str, ours: Callable[[], object], reference: Sequence[str | Path]
 ) -> Figure:
     """Amount a second, ours beside a process that does the same."""
     seconds, theirs = in_turn(ROUNDS, ours, lambda: run(reference))
-    return Figure(what, amount / seconds, str(reference[0]), amount / theirs, unit, ">= 0.9")
+    return Figure(title, amount / seconds, str(reference[0]), amount / theirs, unit, ">= 0.9")
 
 
 def run(command: Sequence[str | Path]) -> None:

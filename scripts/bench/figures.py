@@ -37,7 +37,7 @@ class Figure(Struct, frozen=True):
 
 
 def show(title: str, figures: list[Figure], file: Path | None) -> None:
-    """Prints the table; writes the JSON where a file is named."""
+    """Print the table, and write the JSON where a file is named."""
     table = Table(title=title)
     for heading in ("figure", "ours", "reference", "ratio", "target"):
         table.add_column(heading, justify="left" if heading in ("figure", "target") else "right")

@@ -24,9 +24,7 @@ from ledger.recording.validation import Duplicate
 from ledger.store.append import ValidatedSubmission
 from ledger.store.database import attach
 from scripts.bench.audit import SIGNER, apart, fill
-from scripts.bench.busy_case import ROUND, BusyCase
-from scripts.bench.copied_log import lengthen
-from scripts.bench.events import recording_over
+from scripts.bench.events import ROUND, BusyCase, lengthen, recording_over
 from scripts.bench.figures import Figure, show
 from scripts.bench.submissions import EVENTS, JSON, post, server
 

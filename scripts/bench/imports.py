@@ -92,7 +92,7 @@ class Clerk:
         return bytes.fromhex(str(self.service.get("/api/v1/log")["log_id"]).removeprefix("0x"))
 
     def write(self, system: str, rows: int) -> None:
-        """A file of so many cases and the mapping for it."""
+        """Write a file of so many cases and the mapping for it."""
         (self._folder / f"{system}.toml").write_text(MAPPING.format(system=system))
         with (self._folder / f"{system}.csv").open("w", newline="") as file:
             writer = csv.writer(file)
@@ -101,7 +101,7 @@ class Clerk:
                 writer.writerow((f"{system}-{number}", "theft", "2026-03-01", "Zhang", f"3101{number}", "a phone", 1))
 
     def run(self, system: str, *, until: int | None = None) -> Run:
-        """Imports the system's file, as long as the log has fewer than ``until`` entries; then it is killed.
+        """Import the system's file, and kill the import once the log has ``until`` entries.
 
         Raises RuntimeError where the import ends otherwise than it should.
         """
@@ -133,12 +133,12 @@ class Clerk:
         return int(httpx.get(f"{self.url}/api/v1/log", trust_env=False).json()["size"])
 
     def require_exact(self, system: str, rows: int) -> None:
-        """Raises RuntimeError unless each row was imported once, as one case."""
+        """Raise RuntimeError unless each row was imported once, as one case."""
         cases: set[str] = set()
         keys: set[str] = set()
-        for one in self.service.pages("/api/v1/imports", "imports", source_system=system, limit=1000):
-            cases.add(one["case_id"])
-            keys.add(one["source_key"])
+        for row in self.service.pages("/api/v1/imports", "imports", source_system=system, limit=1000):
+            cases.add(row["case_id"])
+            keys.add(row["source_key"])
         if (len(cases), len(keys)) != (rows, rows):
             raise RuntimeError(f"expected {rows} cases, found {len(cases)} of {len(keys)} keys")
 
@@ -155,7 +155,7 @@ def main() -> int:
 
 
 def measure(clerk: Clerk, rows: int) -> list[Figure]:
-    """A tenth, then the whole with a kill at its half."""
+    """Import a tenth, then the whole with a kill at its half."""
     clerk.write("tenth", rows // 10)
     clerk.write("whole", rows)
     tenth = clerk.run("tenth")
@@ -176,7 +176,7 @@ def measure(clerk: Clerk, rows: int) -> list[Figure]:
 
 
 def _peak(pid: int) -> int:
-    """The most memory that a process has held so far, in bytes; 0 once it has ended."""
+    """Return the most memory that a process has held so far, in bytes; 0 once it has ended."""
     try:
         status = Path(f"/proc/{pid}/status").read_text()
     except OSError:

@@ -26,9 +26,9 @@ _LENGTH = b"content-length: "
 class Connection(asyncio.Protocol):
     """Posts one body after the other until there are none left."""
 
-    def __init__(self, requests: Iterator[bytes], seen: Seen) -> None:
+    def __init__(self, requests: Iterator[bytes], answers: Seen) -> None:
         self._requests = requests
-        self._seen = seen
+        self._seen = answers
         self._transport: asyncio.WriteTransport | None = None
         self._received = b""
         self._sent_at = 0.0
@@ -86,20 +86,20 @@ class Seen:
 
 
 async def post_all(ports: list[int], requests: list[bytes], connections: int) -> dict[str, object]:
-    """Posts the requests to the loopback interface and waits for every answer."""
-    seen, left = Seen(), iter(requests)
+    """Post the requests to the loopback interface and wait for every answer."""
+    answers, left = Seen(), iter(requests)
     loop = asyncio.get_running_loop()
     began = time.perf_counter()
     opened = [
-        await loop.create_connection(lambda: Connection(left, seen), "127.0.0.1", port)
+        await loop.create_connection(lambda: Connection(left, answers), "127.0.0.1", port)
         for port in islice(cycle(ports), connections)
     ]
     await asyncio.gather(*(protocol.ended for _, protocol in opened))
-    return seen.report(time.perf_counter() - began)
+    return answers.report(time.perf_counter() - began)
 
 
 def request_of(path: str, content_type: str, body: bytes) -> bytes:
-    """The bytes of one POST."""
+    """Return the bytes of one POST."""
     head = f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: {content_type}\r\nContent-Length: {len(body)}"
     return head.encode() + _HEAD_END + body
 

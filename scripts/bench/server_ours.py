@@ -37,8 +37,8 @@ def make_bench_parts(database_url: str, port: int) -> Parts:
     recording = recording_over(database, SIGNER)
     recording.sequencer.start()
     with database.read() as connection:
-        known = tree(connection).registry_changes
-    for change in islice(registry_changes(), known, None):  # a process beside another finds them there
+        mirrored = tree(connection).registry_changes
+    for change in islice(registry_changes(), mirrored, None):  # a process beside another finds them there
         recording.system.append(change)
     return make_parts(
         recording,

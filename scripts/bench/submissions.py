@@ -24,7 +24,7 @@ import httpx
 
 from scripts.bench.events import submissions
 from scripts.bench.figures import Figure, show
-from scripts.bench.ports import free_port
+from scripts.campaigns.targets import free_port
 
 CONNECTIONS = 64
 BULK = 100  # events of a bulk request
@@ -77,7 +77,7 @@ def measure(count: int, number: int, postgres_url: str | None) -> dict[str, Run]
 
 def figures_of(runs: dict[str, list[Run]]) -> list[Figure]:
     """Medians over the rounds."""
-    speed = {name: median(run.per_second for run in found) for name, found in runs.items()}
+    speed = {name: median(run.per_second for run in of_kind) for name, of_kind in runs.items()}
     p99 = median(run.p99_ms for run in runs["single"])
     figures = [
         Figure("durable submissions, one each", speed["single"], "naive design", speed["naive"], "/s", ">= 6"),
@@ -92,27 +92,27 @@ def figures_of(runs: dict[str, list[Run]]) -> list[Figure]:
 
 
 def load(ports: list[int], path: str, content_type: str, bodies: list[bytes], connections: int = CONNECTIONS) -> Run:
-    """Posts the bodies; the first of them only warm the server up, and count for nothing."""
+    """Post the bodies; the first of them only warm the server up, and count for nothing."""
     warm = len(bodies) // 20
     post(ports, path, content_type, bodies[:warm], connections)
     return post(ports, path, content_type, bodies[warm:], connections)
 
 
 def post(ports: list[int], path: str, content_type: str, bodies: list[bytes], connections: int) -> Run:
-    """Posts the bodies from a process of its own. Raises RuntimeError where one was refused."""
+    """Post the bodies from a process of its own. Raises RuntimeError where one was refused."""
     listening = ",".join(map(str, ports))
     command = [sys.executable, "-m", "scripts.bench.load", listening, path, content_type, str(connections)]
     given = b"".join(len(body).to_bytes(4, "big") + body for body in bodies)
     done = subprocess.run(command, input=given, capture_output=True, check=True, timeout=600)
-    seen: dict[str, Any] = json.loads(done.stdout)
-    if any(not status.startswith("2") for status in seen["statuses"]):
-        raise RuntimeError(f"{path} answered {seen['statuses']}")
-    return Run(seen["requests"] / seen["seconds"], seen["p50_ms"], seen["p99_ms"])
+    answers: dict[str, Any] = json.loads(done.stdout)
+    if any(not status.startswith("2") for status in answers["statuses"]):
+        raise RuntimeError(f"{path} answered {answers['statuses']}")
+    return Run(answers["requests"] / answers["seconds"], answers["p50_ms"], answers["p99_ms"])
 
 
 @contextmanager
 def sqlite_server(kind: str) -> Iterator[int]:
-    """A server of this kind on an empty SQLite database; gives its port."""
+    """Run a server of this kind on an empty SQLite database; yield its port."""
     with (
         tempfile.TemporaryDirectory(prefix="tallystick-bench-") as folder,
         server(kind, f"sqlite:///{folder}/bench.db") as port,
@@ -122,7 +122,7 @@ def sqlite_server(kind: str) -> Iterator[int]:
 
 @contextmanager
 def server(kind: str, database_url: str) -> Iterator[int]:
-    """A server of this kind; gives its port."""
+    """Run a server of this kind; yield its port."""
     port = free_port()
     command = [sys.executable, "-m", f"scripts.bench.server_{kind}", str(port), database_url]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)

@@ -87,13 +87,13 @@ class Load:
             thread.start()
 
     def stop(self) -> None:
-        """Returns once every client is idle."""
+        """Stop the clients, and return once every one is idle."""
         self._stop.set()
         for thread in self._threads:
             thread.join()
 
     def settle(self, target: Target) -> None:
-        """Sends again what is owed an answer: each must be answered now."""
+        """Send again what is owed an answer: each must be answered now."""
         for client in self._clients:
             if client.pending is not None and not client.step(target) and not self.books.faults:
                 self.books.faults.append("an event without an outcome got none either when it was sent again")
@@ -121,19 +121,19 @@ def check(
 
 def _of_entries(entries: Sequence[StoredEntry]) -> Iterator[str]:
     heads: dict[tuple[str, str], tuple[int, str]] = {}
-    seen: set[str] = set()
+    event_ids: set[str] = set()
     for index, entry in enumerate(entries):
         envelope = msgspec.json.decode(entry.envelope)
         stream = (envelope["stream"]["kind"], envelope["stream"]["id"])
         if entry.log_index != index:
             yield f"expected entry {index}, found {entry.log_index}"
-        if envelope["event_id"] in seen:
+        if envelope["event_id"] in event_ids:
             yield f"entry {index} repeats the event {envelope['event_id']}"
         if digest_of(entry.payload) != envelope["payload_digest"]:
             yield f"entry {index} has another payload than it signs"
         if (envelope["sequence"], envelope["previous"]) != heads.get(stream, (0, None)):
             yield f"entry {index} does not follow its stream"
-        seen.add(envelope["event_id"])
+        event_ids.add(envelope["event_id"])
         heads[stream] = (envelope["sequence"] + 1, envelope["payload_digest"])
 
 
@@ -174,7 +174,7 @@ class Roots:
             self._rows.append([sha256(b"\1" + left + right).digest() for left, right in pairs])
 
     def at(self, size: int) -> bytes:
-        """Requires that so many leaves are there."""
+        """Raise unless so many leaves are there."""
         if size not in self._known:
             self._known[size] = self._root(size)
         return self._known[size]

@@ -23,7 +23,7 @@ UNNUMBERED = (0, "", NOWHERE)  # number, hash and place of a change before it ha
 
 
 def numbered(changes: Iterable[RegistryChange], log_id: bytes) -> Iterator[RegistryChange]:
-    """The changes from number 1 on, each with the rolling hash over it and all before it."""
+    """Number the changes from 1 on, and give each the rolling hash over it and all before it."""
     rolling = log_id
     for number, change in enumerate(changes, 1):
         change_numbered = replace(change, number=number)
@@ -36,7 +36,7 @@ LOG_SIGNER = SeedSigner.from_seed("fault.example/log", b"\x03" * 32)
 
 
 def key_of(label: str) -> LocalSigner:
-    """The key of ``label``, always the same."""
+    """Return the key of ``label``, always the same."""
     return LocalSigner.from_private_key(sha256(f"key of {label}".encode()).digest())
 
 
@@ -48,17 +48,17 @@ CLERKS = (POLICE, PROCURATORATE)
 
 
 def admin_of(agency: str) -> LocalSigner:
-    """The key that manages the agency's keys."""
+    """Return the key that manages the agency's keys."""
     return key_of(f"admin of {agency}")
 
 
 def profile_of(agency: str) -> Profile:
-    """An agency's public profile."""
+    """Return an agency's public profile."""
     return Profile(jurisdiction="31/01", name=Name(en=agency, zh=agency))
 
 
 def registry_changes() -> Iterator[RegistryChange]:
-    """The changes by which the agencies and their clerks' keys are known, numbered and hashed as the contract does."""
+    """Yield what makes the agencies and their clerks' keys known, numbered and hashed as the contract does."""
     yield from numbered(_changes(), LOG_ID)
 
 
@@ -91,7 +91,7 @@ class Casework:
     with_sections: bool = False
 
     def next(self, now: int) -> Signed:
-        """The next event on what was acknowledged, signed at ``now`` (unix seconds)."""
+        """Return the next event on what was acknowledged, signed at ``now`` (unix seconds)."""
         if self.sequence == 4:
             self.cases, self.sequence, self.head = self.cases + 1, 0, None
         name = f"{self.writer}-{self.cases}"
@@ -106,7 +106,7 @@ class Casework:
         return sign_event(body, place, actor, self.log_id, sections=sections)
 
     def acknowledged(self, signed: Signed) -> None:
-        """The event stands: the next one follows it."""
+        """Note that the event stands: the next one follows it."""
         self.sequence, self.head = self.sequence + 1, signed.envelope.payload_digest
 
 

@@ -105,16 +105,16 @@ def delete_row(stored: Stored, connection: Connection) -> int:
 
 def swap_rows(stored: Stored, connection: Connection) -> int:
     """Two entries change places, with all that they carry but their index."""
-    one, other = stored.chance.sample(stored.entries, 2)
-    for row in (one, other):
+    first, other = stored.chance.sample(stored.entries, 2)
+    for row in (first, other):
         connection.execute(delete(ENTRIES).where(ENTRIES.c.log_index == row["log_index"]))
-    swapped = [one | {"log_index": other["log_index"]}, other | {"log_index": one["log_index"]}]
+    swapped = [first | {"log_index": other["log_index"]}, other | {"log_index": first["log_index"]}]
     connection.execute(insert(ENTRIES), swapped)
-    return min(int(one["log_index"]), int(other["log_index"]))
+    return min(int(first["log_index"]), int(other["log_index"]))
 
 
 def move_row(stored: Stored, connection: Connection) -> int:
-    """An entry is moved behind the end: its place is empty."""
+    """Move an entry behind the end: its place is empty."""
     row = stored.of(ENTRIES)
     _set(connection, row, log_index=len(stored.entries) + stored.chance.randrange(10))
     return int(row["log_index"])
@@ -177,7 +177,7 @@ class Outcome:
 
 def run(database: Database, count: int, chance: random.Random) -> Outcome:
     """Mutates, audits, restores, ``count`` times. Requires a log in which the audit finds nothing."""
-    stored, made = Stored(database, chance), Counter[str]()
+    stored, mutations = Stored(database, chance), Counter[str]()
     missed: list[str] = []
     require_intact(audit(database))
     for _ in range(count):
@@ -185,14 +185,14 @@ def run(database: Database, count: int, chance: random.Random) -> Outcome:
         with database.write() as connection:
             index = mutate(stored, connection)
         report = audit(database)
-        made[mutate.__name__] += 1
+        mutations[mutate.__name__] += 1
         named = [finding.index for finding in report.findings if finding.index is not None]
         if report.verdict != "tampered" or not named or min(named) != index:
             missed.append(f"{mutate.__name__} at {index}: {report.verdict}, named {named[:5]}")
         with database.write() as connection:
             stored.restore(connection)
     require_intact(audit(database))
-    return Outcome(made, tuple(missed))
+    return Outcome(mutations, tuple(missed))
 
 
 def audit(database: Database) -> AuditReport:

@@ -59,7 +59,7 @@ class Outcome:
 
 
 def run(campaign: Campaign, rounds: int, chance: random.Random) -> Outcome:
-    """Stops at the first round that does not hold."""
+    """Kill the target ``rounds`` times under load, and stop at the first round that does not hold."""
     began, load, entries = time.monotonic(), Load(CLIENTS, campaign.log_id, f"{chance.getrandbits(32):08x}"), 0
     faults: list[str] = []
     done = 0
@@ -86,23 +86,23 @@ def _settle(campaign: Campaign, load: Load) -> tuple[int, list[str]]:
     load.settle(campaign.target)
     campaign.target.kill()
     entries, faults = _look(campaign, load)
-    told = {signed.envelope.event_id for signed, _ in load.books.acknowledged}
+    acknowledged = {signed.envelope.event_id for signed, _ in load.books.acknowledged}
     database = open_database(campaign.database_url)
     try:
         with database.read() as connection:
             stored = {entry.event_id for entry in log.entries(connection, 0, entries) if entry.stream_kind == "case"}
     finally:
         database.close()
-    return entries, [*faults, *(f"nobody was told of the event {name}" for name in sorted(stored - told))]
+    return entries, [*faults, *(f"nobody was told of the event {name}" for name in sorted(stored - acknowledged))]
 
 
 def _look(campaign: Campaign, load: Load) -> tuple[int, list[str]]:
     database = open_database(campaign.database_url)
     try:
-        found, faults = check(database, campaign.log_key, load.books.acknowledged)
+        entries, faults = check(database, campaign.log_key, load.books.acknowledged)
     finally:
         database.close()
-    return found, [*faults, *load.books.faults]
+    return entries, [*faults, *load.books.faults]
 
 
 def main() -> int:

@@ -134,7 +134,7 @@ def main() -> int:
 
 @contextmanager
 def copy_of_the_checkout() -> Iterator[None]:
-    """The working directory of the block is a copy of what the tests need: nobody else sees a mutant."""
+    """Run the block in a copy of what the tests need: nobody else sees a mutant."""
     with tempfile.TemporaryDirectory(prefix="mutation-") as folder:
         for name in COPIED:
             subprocess.run(["cp", "-r", ROOT / name, folder], check=True)
@@ -169,8 +169,8 @@ def mutants(source: Path) -> list[Any]:
 
 def tests_of(source: Path, patterns: list[str]) -> list[Path]:
     """Those named after the source come first: most mutants end with them."""
-    found = (path for pattern in patterns for path in Path("tests/unit/core").glob(pattern))
-    return sorted(found, key=lambda path: (source.stem not in path.stem, path))
+    files = (path for pattern in patterns for path in Path("tests/unit/core").glob(pattern))
+    return sorted(files, key=lambda path: (source.stem not in path.stem, path))
 
 
 def seconds_unmutated(command: str) -> float:

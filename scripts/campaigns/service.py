@@ -5,7 +5,6 @@ from __future__ import annotations
 import http.client
 import json
 import os
-import socket
 import subprocess
 import sys
 import threading
@@ -25,11 +24,11 @@ from ledger.core.log.notes import VerifyingKey, parse_vkey
 from ledger.recording.publisher import Receipt
 from scripts.campaigns import casework
 from scripts.campaigns.casework import FOREVER
-from scripts.campaigns.targets import ROOT, Answer, Lost, Refused
+from scripts.campaigns.targets import ROOT, Answer, Lost, Refused, free_port
 
 START_WITHIN = 120  # seconds
 PASSPHRASE = "only of this campaign"  # noqa: S105 - it opens keys that live in a temporary folder
-UNBOUNDED = {f"TALLYSTICK_MAX_{what}_PER_S": str(10**9) for what in ("REQUESTS", "EVENTS")}
+UNBOUNDED = {f"TALLYSTICK_MAX_{unit}_PER_S": str(10**9) for unit in ("REQUESTS", "EVENTS")}
 
 
 class ServiceTarget:
@@ -38,7 +37,7 @@ class ServiceTarget:
     def __init__(self, directory: Path):
         self._where = DataDirectory(directory / "data")
         self._log = directory / "service.log"
-        self._port = _free_port()
+        self._port = free_port()
         self._process: subprocess.Popen[bytes] | None = None
         self._connections = threading.local()
         self._knows_people = False
@@ -75,13 +74,13 @@ class ServiceTarget:
         return Lost(code) if status >= 500 else Refused(code)
 
     def kill(self) -> None:
-        """The service only: its chain node is gone with it."""
+        """Kill the service only: its chain node is gone with it."""
         assert self._process is not None
         self._process.kill()
         self._process.wait()
 
     def _introduce(self) -> None:
-        """The clerks' keys are granted on the chain, and mirrored into the log."""
+        """Grant the clerks' keys on the chain, and wait until they are mirrored into the log."""
         self._wait_for("/api/v1/chain", lambda _told: True)
         domain = self._registry_domain()
         for clerk in casework.CLERKS:
@@ -89,18 +88,18 @@ class ServiceTarget:
             request = request_key(clerk.signer, domain, agency=clerk.agency, officer=clerk.officer)
             call = grant_key(request, roles=ROLE_BITS["clerk"], valid_from=0, valid_until=FOREVER)
             asked = {"sender": admin.key_id, "call": "0x" + call.hex()}
-            told = self._call("/api/v1/chain/transactions/prepare", asked)
+            tree = self._call("/api/v1/chain/transactions/prepare", asked)
             transaction = Transaction(
-                chain_id=told["chain_id"],
-                nonce=told["nonce"],
-                to=told["to"],
+                chain_id=tree["chain_id"],
+                nonce=tree["nonce"],
+                to=tree["to"],
                 data=call,
-                gas=told["gas"],
-                fees=Fees(told["max_fee"], told["priority_fee"]),
+                gas=tree["gas"],
+                fees=Fees(tree["max_fee"], tree["priority_fee"]),
             )
             self._call("/api/v1/chain/transactions", {"raw": "0x" + sign(transaction, admin).raw.hex()})
         expected = len(casework.KINDS) + 1 + len(casework.CLERKS)  # agencies, the submitter, keys
-        self._wait_for("/api/v1/log", lambda told: told["size"] >= expected)
+        self._wait_for("/api/v1/log", lambda tree: tree["size"] >= expected)
 
     def _registry_domain(self) -> ContractDomain:
         _, body = self._request("GET", "/api/v1/chain", None)
@@ -141,18 +140,12 @@ class ServiceTarget:
 
 
 def _install(where: DataDirectory) -> Installation:
-    """A new ledger whose keys open with little work: the service is started a hundred times."""
+    """Found a ledger whose keys open with little work: the service is started a hundred times."""
     agencies = tuple(
         FoundingAgency(agency, kind, casework.admin_of(agency).key_id, "31/01", casework.profile_of(agency).name)
         for agency, kind in casework.KINDS.items()
     )
     founding = Founding(agencies, development=True)
-    made = installations.create(where, founding, "fault.example/log", PASSPHRASE, light=True)
+    installation = installations.create(where, founding, "fault.example/log", PASSPHRASE, light=True)
     write_secret(where.passphrase, PASSPHRASE.encode(), field="passphrase")
-    return made
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    return installation

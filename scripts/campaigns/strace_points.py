@@ -51,8 +51,8 @@ class Point:
 
     @property
     def expression(self) -> str:
-        what = f"signal={self.error}" if self.error.startswith("SIG") else f"error={self.error}"
-        return f"inject={self.call}:{what}:when={self.number}"
+        injection = f"signal={self.error}" if self.error.startswith("SIG") else f"error={self.error}"
+        return f"inject={self.call}:{injection}:when={self.number}"
 
 
 @dataclass(frozen=True)
@@ -93,12 +93,12 @@ class Bench:
         outcome = self._run(["-e", f"trace={','.join(CALLS)}"])
         if outcome.faults:
             raise RuntimeError(f"the run without faults does not hold: {outcome.faults}")
-        found = (_CALL.match(line) for line in self._trace.read_text(errors="replace").splitlines())
-        by_thread = Counter((match[2], match[1]) for match in found if match)
+        calls = (_CALL.match(line) for line in self._trace.read_text(errors="replace").splitlines())
+        by_thread = Counter((match[2], match[1]) for match in calls if match)
         return Counter({call: max(n for (name, _), n in by_thread.items() if name == call) for call, _ in by_thread})
 
     def run(self, point: Point) -> Outcome:
-        """The writer with one fault, then once more without."""
+        """Run the writer with one fault, then once more without."""
         return self._run(["-e", f"trace={point.call}", "-e", point.expression])
 
     def _run(self, options: list[str]) -> Outcome:
@@ -109,11 +109,11 @@ class Bench:
         prefix = ("strace", "-f", "-qqq", "-o", str(self._trace), *paths, *options)
         books = Books()
         client = Client(Casework("a", casework.LOG_ID), books)
-        told = write(WriterTarget(url, prefix, publish_every_s=NEVER), client, self._events)
-        faults = [*self._look(url, books), *_of_words(told)]
+        answers = write(WriterTarget(url, prefix, publish_every_s=NEVER), client, self._events)
+        faults = [*self._look(url, books), *_of_words(answers)]
         if not faults:
             faults = self._go_on(url, client)
-        return Outcome(self._happened(), tuple(word for word in told if word), tuple(faults))
+        return Outcome(self._happened(), tuple(word for word in answers if word), tuple(faults))
 
     def _happened(self) -> bool:
         trace = self._trace.read_text(errors="replace")
@@ -121,10 +121,10 @@ class Bench:
 
     def _go_on(self, url: str, client: Client) -> list[str]:
         before = len(client.books.acknowledged)
-        told = write(WriterTarget(url, publish_every_s=NEVER), client, EVENTS)
+        answers = write(WriterTarget(url, publish_every_s=NEVER), client, EVENTS)
         faults = self._look(url, client.books)
-        if any(told) or len(client.books.acknowledged) != before + EVENTS:
-            faults.append(f"the run after it was told {told}")
+        if any(answers) or len(client.books.acknowledged) != before + EVENTS:
+            faults.append(f"the run after it was told {answers}")
         return faults
 
     @staticmethod
@@ -137,24 +137,24 @@ class Bench:
 
 
 def write(target: WriterTarget, client: Client, events: int) -> list[str]:
-    """A writer's whole life; what the client was told of each try: nothing where it was a receipt."""
-    told: list[str] = []
+    """Run a writer's whole life; return what the client was told of each try, nothing where it was a receipt."""
+    answers: list[str] = []
     try:
         target.start()
     except RuntimeError:  # it died before it could take anything
         target.wait()
         return ["not started"]
-    while told.count("") < events and sum(map(bool, told)) < TRIES and not target.ended.is_set():
+    while answers.count("") < events and sum(map(bool, answers)) < TRIES and not target.ended.is_set():
         client.step(target)
-        told.append(client.told)
+        answers.append(client.told)
     target.finish()
-    return told
+    return answers
 
 
-def _of_words(told: Sequence[str]) -> Iterator[str]:
+def _of_words(answers: Sequence[str]) -> Iterator[str]:
     """After a failed disk there is no acknowledgement."""
-    if "disk_failed" in told and "" in told[told.index("disk_failed") :]:
-        yield f"something was acknowledged after the disk had failed: {told}"
+    if "disk_failed" in answers and "" in answers[answers.index("disk_failed") :]:
+        yield f"something was acknowledged after the disk had failed: {answers}"
 
 
 def points(counts: Counter[str], errors: Sequence[str], every: int) -> list[Point]:
@@ -185,17 +185,17 @@ def main() -> int:
 
 
 def campaign(bench: Bench, chosen: Sequence[Point]) -> int:
-    """Runs the points; how many did not hold."""
-    failed, reached, told = 0, 0, Counter[str]()
+    """Run the points, and return how many did not hold."""
+    failed, reached, answers = 0, 0, Counter[str]()
     for point in chosen:
         outcome = bench.run(point)
         reached += outcome.reached
         if outcome.reached:
-            told.update(f"{point.error}: {word}" for word in set(outcome.told) or {"every event acknowledged"})
+            answers.update(f"{point.error}: {word}" for word in set(outcome.told) or {"every event acknowledged"})
         for fault in outcome.faults:
             print(f"{point}: {fault}", flush=True)
         failed += bool(outcome.faults)
-    print(f"{len(chosen)} points, {reached} reached, {failed} did not hold; what clients were told: {dict(told)}")
+    print(f"{len(chosen)} points, {reached} reached, {failed} did not hold; what clients were told: {dict(answers)}")
     return failed
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import subprocess
 import sys
 import threading
@@ -12,6 +13,15 @@ from typing import NamedTuple, Protocol
 import msgspec
 
 from ledger.recording.publisher import Receipt
+
+
+def free_port() -> int:
+    """Return a TCP port of the loopback interface that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
 
 ROOT = Path(__file__).resolve().parents[2]
 ANSWER_WITHIN = 120  # seconds
@@ -36,10 +46,10 @@ class Target(Protocol):
     """One run of a process; after ``kill`` another one is started on the same data."""
 
     def start(self) -> None:
-        """Returns once submissions are taken."""
+        """Start, and return once submissions are taken."""
 
     def post(self, submission: bytes) -> Answer:
-        """Called by many threads at once."""
+        """Submit, and wait for the answer. Many threads call it at once."""
 
     def kill(self) -> None:
         """SIGKILL, whatever it is doing; returns once the process is gone."""

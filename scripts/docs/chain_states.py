@@ -41,32 +41,32 @@ def packed(*numbers: tuple[int, int]) -> int:
 
 
 def secure_trie(values: dict[bytes, bytes]) -> HexaryTrie:
-    """A trie as Ethereum keeps state and storage: under the hashes of the keys."""
-    made = HexaryTrie({})
+    """Build a trie as Ethereum keeps state and storage: under the hashes of the keys."""
+    trie = HexaryTrie({})
     for key, value in values.items():
-        made[keccak256(key)] = value
-    return made
+        trie[keccak256(key)] = value
+    return trie
 
 
-def path(made: HexaryTrie, key: bytes) -> tuple[bytes, ...]:
-    """The nodes that a node gives as proof: those that stand in their parent are not given again."""
-    nodes = [bytes(rlp.encode(node)) for node in made.get_proof(keccak256(key))]  # type: ignore[no-untyped-call]
+def path(trie: HexaryTrie, key: bytes) -> tuple[bytes, ...]:
+    """Return the nodes that a node gives as proof: those that stand in their parent are not given again."""
+    nodes = [bytes(rlp.encode(node)) for node in trie.get_proof(keccak256(key))]  # type: ignore[no-untyped-call]
     return tuple(node for number, node in enumerate(nodes) if number == 0 or len(node) >= 32)
 
 
 def header_rlp(state_root: bytes, number: int, timestamp: int, *, fields: int = CANCUN) -> bytes:
-    """A header of the hard fork that has so many fields; what is not given follows from the field's name."""
+    """Encode a header of the hard fork that has so many fields; what is not given follows from the field's name."""
     given: dict[str, bytes] = {
         "stateRoot": state_root,
         "number": quantity(number),
         "timestamp": quantity(timestamp),
         "extraData": b"",
     }
-    made = []
+    encoded = []
     for name, length in FIELDS[:fields]:
         filler = sha256(name.encode()).digest() * 8
-        made.append(given.get(name, quantity(len(name)) if length == QUANTITY else filler[: max(length, 0)]))
-    return bytes(rlp.encode(made))
+        encoded.append(given.get(name, quantity(len(name)) if length == QUANTITY else filler[: max(length, 0)]))
+    return bytes(rlp.encode(encoded))
 
 
 @dataclass
@@ -95,7 +95,7 @@ class State:
         return self
 
     def has(self, registry_hash: bytes, *grants: Grant, revoked_at: dict[str, int] | None = None) -> State:
-        """What the registry holds."""
+        """Set what the registry holds."""
         self.registry[registry_slots(None)[0]] = int.from_bytes(registry_hash, "big")
         for grant in grants:
             _, agency, officer, terms = registry_slots(grant.key_id)
@@ -109,15 +109,15 @@ class State:
         return self
 
     def header(self) -> bytes:
-        """The header of the block."""
+        """Return the header of the block."""
         return header_rlp(self._tries()[0].root_hash, self.number, self.timestamp, fields=self.fields)
 
     def block(self) -> TrustedBlock:
-        """The block, as a trust file names it."""
+        """Return the block, as a trust file names it."""
         return TrustedBlock(self.number, hexed(keccak256(self.header())))
 
     def proving(self, number: int, key_id: str | None = None, **changes: Any) -> Anchor:
-        """What proves record ``number``, and the grant of a key."""
+        """Return what proves record ``number``, and the grant of a key."""
         state, anchor, registry = self._tries()
         parts: dict[str, Any] = {
             "chain": self.chain.identity,
@@ -130,7 +130,7 @@ class State:
         return Anchor(**(parts | changes))
 
     def absent(self, address: bytes) -> tuple[str, ...]:
-        """The path that shows that there is no such account."""
+        """Return the path that shows that there is no such account."""
         return tuple(map(hexed, path(self._tries()[0], address)))
 
     def _tries(self) -> tuple[HexaryTrie, HexaryTrie, HexaryTrie]:
@@ -151,7 +151,7 @@ def storage_trie(slots: dict[bytes, int]) -> HexaryTrie:
 
 
 def account(storage_root: bytes, code_hash: str) -> bytes:
-    """A contract's account, with a nonce and no balance."""
+    """Encode a contract's account, with a nonce and no balance."""
     return bytes(rlp.encode([b"\x01", b"", storage_root, bytes.fromhex(code_hash[2:])]))
 
 
@@ -209,5 +209,5 @@ def leaf(path: str, value: Any) -> list[Any]:
 
 
 def part(flag: str, nibbles: str) -> bytes:
-    """A part of a path: even flags are followed by a nibble of padding."""
+    """Encode a part of a path: even flags are followed by a nibble of padding."""
     return bytes.fromhex(flag + nibbles if len(nibbles) % 2 else f"{flag}0{nibbles}")

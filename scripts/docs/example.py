@@ -132,8 +132,8 @@ class Writer:
     salts: int = 0  # counted from here, so that two logs do not have the same
 
     def write(self, body: Body, stream: Stream, officer: str = "", **changes: Any) -> Entry:
-        """The next entry; the service signs in the system stream, officers in others. ``changes`` are of both parts."""
-        of_stream = [one for one in self.entries if one.payload.stream == stream]
+        """Append an entry, signed by the service in the system stream; ``changes`` are of both parts."""
+        of_stream = [entry for entry in self.entries if entry.payload.stream == stream]
         previous = of_stream[-1] if of_stream else None
         of_service = stream.kind == "system"
         officer = officer or (authority.SERVICE_OFFICER if of_service else "p-0417")
@@ -163,13 +163,13 @@ class Writer:
             key_id=key_id(key),
             signature="0x" + "00" * 65,
         )
-        made = Entry(payload, sign(envelope, key), sections)
-        self.entries.append(made)
-        return made
+        entry = Entry(payload, sign(envelope, key), sections)
+        self.entries.append(entry)
+        return entry
 
 
 def registry_changes(**of_officer: Any) -> list[registry.RegistryChange]:
-    """An agency is admitted and grants three officers a key; one of them is revoked, after all else in the log.
+    """Admit an agency that grants three officers a key; one of them is revoked, after all else in the log.
 
     ``of_officer`` are other terms of the first key.
     """
@@ -230,7 +230,7 @@ def opening() -> case.CaseOpened:
 
 
 def entries(signed_at: int = SIGNED_AT, *, mirrored_by: str = "", **of_officer: Any) -> list[Entry]:
-    """The log: the registry's mirror, a case whose second event has an erased section, reads sealed, a model.
+    """Return the log: the registry's mirror, a case whose second event has an erased section, reads sealed, a model.
 
     ``signed_at`` is of that second event, ``of_officer`` are other terms of its signer's key; ``mirrored_by`` is the
     officer whom the payloads of the mirror name.
@@ -252,20 +252,20 @@ def entries(signed_at: int = SIGNED_AT, *, mirrored_by: str = "", **of_officer: 
 
 
 def trust(policy: str = POLICY) -> Trust:
-    """What a verifier of the example brings along: no block, witnesses vouch for that."""
+    """Return what a verifier of the example brings along: no block, witnesses vouch for that."""
     return Trust(
         LOG_ID, LOG.verifying_key, key_id(SERVICE_KEY), parse_policy(policy), development=False, chains=(CHAIN,)
     )
 
 
 def cosigned(checkpoint: Checkpoint, cosignatures: Iterable[tuple[SeedSigner, int]] = COSIGNATURES) -> str:
-    """The note of a tree head, signed by the log and by witnesses at their times."""
+    """Return the note of a tree head, signed by the log and by witnesses at their times."""
     signed = parse_note(sign_checkpoint(checkpoint, LOG))
     return str(signed.with_signatures(cosign_checkpoint(checkpoint, witness, at) for witness, at in cosignatures))
 
 
 def vouched(header_rlp: str, signers: Iterable[SeedSigner] = (WITNESSES[0], WITNESSES[2]), **changes: Any) -> str:
-    """The block note of a header; ``changes`` are of the statement."""
+    """Return the block note of a header; ``changes`` are of the statement."""
     header = read_header(bytes.fromhex(header_rlp[2:]))
     block = TrustedBlock(header.number, "0x" + header.hash.hex())
     statement = replace(BlockStatement(LOG_ID, CHAIN, block), **changes)
@@ -281,7 +281,7 @@ class Ledger:
     state: State | None = None
 
     def __post_init__(self) -> None:
-        leaves = [merkle.leaf_hash(one.data) for one in self.entries]
+        leaves = [merkle.leaf_hash(entry.data) for entry in self.entries]
         self.paths = merkle.grow(merkle.EMPTY_TREE, leaves).inclusion_proofs()
         self.checkpoint = Checkpoint(LOG.verifying_key.name, len(leaves), merkle.root_of(leaves))
         self.note = self.note or cosigned(self.checkpoint)
@@ -289,26 +289,26 @@ class Ledger:
 
     def state_with(self, revoked_at: int = REVOKED_AT, *, others: int = 0, **changes: Any) -> State:
         """Both contracts two blocks after the record. With no other accounts its proofs are short."""
-        made = State(CHAIN, number=11, timestamp=ANCHORED_AT + 24, others=others, **changes)
-        made.record(1, self.checkpoint.root, self.checkpoint.size, 9, ANCHORED_AT)
+        state = State(CHAIN, number=11, timestamp=ANCHORED_AT + 24, others=others, **changes)
+        state.record(1, self.checkpoint.root, self.checkpoint.size, 9, ANCHORED_AT)
         grants, rolled = [], ""
-        for index, one in enumerate(self.entries):
-            body = one.payload.body
+        for index, entry in enumerate(self.entries):
+            body = entry.payload.body
             rolled = getattr(body, "registry_hash", rolled)
             if isinstance(body, registry.KeyGranted):
                 grants.append(authority.grant_of(body, index))
-        return made.has(bytes.fromhex(rolled[2:]), *grants, revoked_at={key_id(COLLEAGUE_KEY): revoked_at})
+        return state.has(bytes.fromhex(rolled[2:]), *grants, revoked_at={key_id(COLLEAGUE_KEY): revoked_at})
 
     def proof(self, index: int) -> str:
         return TlogProof(index, self.paths[index], self.note).to_text()
 
     def evidence(self, index: int) -> Evidence:
-        one = self.entries[index]
-        return Evidence(envelope=Raw(one.data), payload=Raw(one.payload_bytes), proof=self.proof(index))
+        entry = self.entries[index]
+        return Evidence(envelope=Raw(entry.data), payload=Raw(entry.payload_bytes), proof=self.proof(index))
 
     def index_of(self, change: type[Body], signer: str) -> int | None:
-        """The mirror entry of a key's grant or revocation."""
-        bodies = ((index, one.payload.body) for index, one in enumerate(self.entries))
+        """Return the mirror entry of a key's grant or revocation."""
+        bodies = ((index, entry.payload.body) for index, entry in enumerate(self.entries))
         return next((i for i, body in bodies if isinstance(body, change) and body.key_id == signer), None)  # type: ignore[attr-defined]
 
     def authority(self, signer: str) -> AuthorityEvidence:
@@ -318,17 +318,17 @@ class Ledger:
         return AuthorityEvidence(agency=self.evidence(0), grant=self.evidence(granted), revocation=revocation)
 
     def anchor(self, index: int, state: State | None = None, **changes: Any) -> Anchor:
-        """What the state proves of record 1 and of the entry's key, and who vouches for the block."""
+        """Return what the state proves of record 1 and of the entry's key, and who vouches for the block."""
         envelope = self.entries[index].envelope
         signer = None if envelope.stream.kind == "system" else envelope.key_id
         proven = (state or self.state).proving(1, signer)  # type: ignore[union-attr]
         return replace(proven, **({"block_note": raw(vouched(proven.header_rlp))} | changes))
 
     def bundle(self, index: int, **changes: Any) -> Bundle:
-        """The proof bundle of an entry, complete; ``changes`` are of its parts."""
+        """Return the proof bundle of an entry, complete; ``changes`` are of its parts."""
         shown = self.entries[index]
         of_service = shown.payload.stream.kind == "system"
-        made = Bundle(
+        bundle = Bundle(
             format="tallystick/bundle@v1",
             log_id="0x" + LOG_ID.hex(),
             envelope=Raw(shown.data),
@@ -338,7 +338,7 @@ class Ledger:
             authority=UNSET if of_service else raw(self.authority(shown.envelope.key_id)),
             anchor=raw(self.anchor(index)),
         )
-        return replace(made, **changes)
+        return replace(bundle, **changes)
 
     def case_bundle(self, indices: Iterable[int] = CASE_ENTRIES) -> CaseBundle:
         return CaseBundle(
@@ -359,12 +359,12 @@ class Ledger:
 
 
 def erased() -> Bundle:
-    """The bundle of the item's registration once its section is erased."""
+    """Return the bundle of the item's registration once its section is erased."""
     ledger = Ledger(entries())
     erasure = Erasure(label="narrative", entry=ledger.evidence(ERASURE))
     return ledger.bundle(REGISTERED, sections={}, erased=(erasure,))
 
 
 def bundle() -> Bundle:
-    """The proof bundle of the item's registration."""
+    """Return the proof bundle of the item's registration."""
     return Ledger(entries()).bundle(REGISTERED)

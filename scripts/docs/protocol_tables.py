@@ -50,10 +50,10 @@ def form(cell: str) -> str:
 
 
 def marked(document: str, table: str) -> str:
-    found = re.search(rf"<!-- table:{table} -->\n(.*?)<!-- end -->", document, re.DOTALL)
-    if found is None:
+    match = re.search(rf"<!-- table:{table} -->\n(.*?)<!-- end -->", document, re.DOTALL)
+    if match is None:
         raise ValueError(f"the document has no table {table}")
-    return found[1]
+    return match[1]
 
 
 def declaration(name: str, rows: Mapping[str, object]) -> str:
@@ -83,12 +83,12 @@ def table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
 
 
 def words() -> str:
-    """The named forms of text and numbers."""
+    """Tabulate the named forms of text and numbers."""
     rows = []
     for name, value in WORDS.items():
-        found = inspect.type_info(value)
-        inner = found.type if isinstance(found, inspect.Metadata) else found
-        schema = (found.extra_json_schema or {}) if isinstance(found, inspect.Metadata) else {}
+        kind = inspect.type_info(value)
+        inner = kind.type if isinstance(kind, inspect.Metadata) else kind
+        schema = (kind.extra_json_schema or {}) if isinstance(kind, inspect.Metadata) else {}
         example = f"`{shortened(str(schema['examples'][0]))}`" if "examples" in schema else ""
         rows.append((f"`{name}`", schema.get("description", ""), _form(inner), example))
     return table(("name", "what", "form", "example"), rows)
@@ -113,13 +113,13 @@ def shortened(text: str) -> str:
 
 
 def vocabularies() -> str:
-    """The closed vocabularies, each word as it stands in the bytes."""
+    """Tabulate the closed vocabularies, each word as it stands in the bytes."""
     rows = [(f"`{name}`", ", ".join(f"`{word}`" for word in choices)) for name, choices in VOCABULARIES.items()]
     return table(("name", "words"), rows)
 
 
 def numbers() -> str:
-    """The contract's numbers for roles, kinds of agency and changes."""
+    """Tabulate the contract's numbers for roles, kinds of agency and changes."""
     rows = [
         ("role", ", ".join(f"`{role}` {bit}" for role, bit in contract_changes.ROLE_BITS.items())),
         ("kind of agency", ", ".join(f"`{kind}` {number}" for kind, number in contract_changes.KIND_NUMBERS.items())),
@@ -132,7 +132,7 @@ def numbers() -> str:
 
 
 def parts() -> str:
-    """The values that bodies, payload and envelope are made of."""
+    """List the values that bodies, payload and envelope are made of."""
     wholes = {row.body for row in EVENT_TYPES.values()} | {events.Payload, events.Envelope, events.Body}
     used = {struct for whole in wholes for struct in _structs_in(inspect.type_info(whole))} - wholes
     return "\n".join(f"- **{struct.__name__}**: {fields_of(struct)}" for struct in sorted(used, key=_name))
@@ -173,25 +173,25 @@ def bodies() -> str:
 
 
 def _body(name: str) -> str:
-    found = EVENT_TYPES[name]
-    roles = " or ".join(found.roles) or "the service's own key"
-    demand = "; on a named authority" if found.on_authority else ""
-    said = f" {' '.join(found.body.__doc__.split())}" if found.body.__doc__ else ""
-    head = f"**{name}** (stream: {' or '.join(found.streams)}; signed by {roles}{demand}).{said.replace('``', '`')}"
-    return f"{head}\\\n{fields_of(found.body)}"
+    event_type = EVENT_TYPES[name]
+    roles = " or ".join(event_type.roles) or "the service's own key"
+    demand = "; on a named authority" if event_type.on_authority else ""
+    meaning = f" {' '.join(event_type.body.__doc__.split())}".replace("``", "`") if event_type.body.__doc__ else ""
+    head = f"**{name}** (stream: {' or '.join(event_type.streams)}; signed by {roles}{demand}).{meaning}"
+    return f"{head}\\\n{fields_of(event_type.body)}"
 
 
 def fields_of(struct: type) -> str:
-    """The fields of a struct in the order of their bytes; what may be left out has a question mark."""
+    """List the fields of a struct in the order of their bytes; what may be left out has a question mark."""
     hints = get_type_hints(struct, include_extras=True)
-    found = {
+    fields = {
         field.encode_name: f"`{field.encode_name}`{'' if field.required else '?'} "
         f"{spelled(hints[field.name], field.type)}{_or_null(field)}"
         for field in inspect.type_info(struct).fields  # type: ignore[attr-defined]
     }
     if struct is events.Payload:
-        found["event_type"] = "`event_type` EventTypeName"
-    return ", ".join(found[name] for name in sorted(found))
+        fields["event_type"] = "`event_type` EventTypeName"
+    return ", ".join(fields[name] for name in sorted(fields))
 
 
 def _or_null(field: Any) -> str:
@@ -199,18 +199,18 @@ def _or_null(field: Any) -> str:
 
 
 def spelled(hint: Any, kind: Any) -> str:
-    """A type as a reader of the protocol names it: its own name where it has one."""
-    known = next((name for name, value in NAMED.items() if hint == value), None)
-    if known is not None:
-        return known
+    """Name a type as a reader of the protocol does: by its own name where it has one."""
+    named = next((name for name, value in NAMED.items() if hint == value), None)
+    if named is not None:
+        return named
     match kind:
         case inspect.Metadata(type=inner, extra_json_schema=schema) if isinstance(inner, inspect.StrType):
             return f"{(schema or {}).get('description', 'text')} ({_form(inner)})"
         case inspect.Metadata(type=inner):
             return spelled(hint, inner)
         case inspect.UnionType(types=types):
-            inner = next(one for one in types if not isinstance(one, inspect.NoneType))
-            return spelled(next(one for one in hint.__args__ if one is not type(None)), inner)
+            inner = next(member for member in types if not isinstance(member, inspect.NoneType))
+            return spelled(next(member for member in hint.__args__ if member is not type(None)), inner)
         case inspect.VarTupleType(item_type=inner, min_length=low, max_length=high):
             return f"[{spelled(_unwrapped(hint).__args__[0], inner)}]{_count(low, high)}"
         case inspect.DictType(key_type=key, value_type=value, min_length=low, max_length=high):
@@ -238,22 +238,22 @@ def _count(low: int | None, high: int | None) -> str:
 
 
 def purposes(book: Rulebook) -> str:
-    """What each purpose of a handover moves."""
+    """Tabulate what each purpose of a handover moves."""
     rows = [
         (
             f"`{name}`",
-            found.moves,
-            f"`{found.stage}`" if found.stage else "",
-            "yes" if found.custody_change else "",
-            found.article,
+            purpose.moves,
+            f"`{purpose.stage}`" if purpose.stage else "",
+            "yes" if purpose.custody_change else "",
+            purpose.article,
         )
-        for name, found in book.purposes.items()
+        for name, purpose in book.purposes.items()
     ]
     return table(("purpose", "moves", "enters the stage", "changes custody", "article"), rows)
 
 
 def clocks(book: Rulebook) -> str:
-    """The statutory clocks: whose, from what to what, how long."""
+    """Tabulate the statutory clocks: whose, from what to what, how long."""
     rows = [
         (
             f"`{row.name}`",
@@ -285,9 +285,9 @@ def _extension(row: ExtensionRule) -> str:
 
 
 def flags(book: Rulebook) -> str:
-    """The flags and the rows that raise them."""
-    assert {found.name for found in book.flags} == set(terms.choices(FlagName))
-    rows = [(f"`{found.name}`", found.en, str(found.limit or ""), found.article, _days(found)) for found in book.flags]
+    """Tabulate the flags and the rows that raise them."""
+    assert {flag.name for flag in book.flags} == set(terms.choices(FlagName))
+    rows = [(f"`{flag.name}`", flag.en, str(flag.limit or ""), flag.article, _days(flag)) for flag in book.flags]
     return table(("flag", "raised for", "limit", "article", "acts from"), rows)
 
 

@@ -59,13 +59,13 @@ def _anchor(state: State | None = None, index: int = REGISTERED, **changes: Any)
 
 
 def _named(state: State, **changes: Any) -> tuple[Patch]:
-    """The trust file names the block of a state."""
+    """Let the trust file name the block of a state."""
     block = replace(state.block(), **changes)
     return put("/chains/0/trusted_blocks", [{"number": block.number, "hash": block.hash}])
 
 
 def _state(change: Callable[[State], Any] = bool, **terms: Any) -> State:
-    """The ledger's contracts, which hold something else."""
+    """Return a state of the ledger's contracts that hold something else."""
     state = ledger().state_with(**terms)
     change(state)
     return state
@@ -136,7 +136,7 @@ def _block() -> list[Vector]:
 
 
 def _notes() -> list[Vector]:
-    """Notes that do not count: none of them fails a step."""
+    """Return notes that do not count: none of them fails a step."""
     header = hexed(ledger().state_with().header())
     noted = example.vouched(header)
 
@@ -193,14 +193,14 @@ def _notes() -> list[Vector]:
 
 
 def _with_an_empty_line(note: str) -> str:
-    """The note with an empty line at the end of its text, signed so."""
+    """Return the note with an empty line at the end of its text, signed so."""
     text = parse_note(note).text + "\n"
     lines = (cosign_text(text, witness, example.VOUCHED_AT) for witness in (WITNESSES[0], WITNESSES[2]))
     return str(SignedNote(text, tuple(lines)))
 
 
 def _slot(number: int, value: Callable[[int], int]) -> State:
-    """A slot of LogAnchor holds another word, by its place among those of record 1."""
+    """Give a slot of LogAnchor another word, by its place among those of record 1."""
 
     def change(state: State) -> None:
         key = anchor_slots(1)[number]
@@ -253,7 +253,7 @@ def _vouched_with_code() -> tuple[Patch]:
 
 
 def _terms(place: int, change: Callable[[int], int], key: Any = OFFICER_KEY) -> State:
-    """The registry holds something else of a key; its slots are agency, officer, terms."""
+    """Let the registry hold something else of a key; its slots are agency, officer, terms."""
 
     def of(state: State) -> None:
         slot = registry_slots(example.key_id(key))[1 + place]
@@ -300,7 +300,7 @@ def _revocation() -> list[Vector]:
         return _anchor(ledger().state_with(time), BY_COLLEAGUE)
 
     def second(time: int) -> State:
-        """The tree head is record 2, after one at that time of a log that had not come to the revocation's entry."""
+        """Make the tree head record 2, after one at that time of a log that had not come to the revocation's entry."""
         state = ledger().state_with()
         state.record(1, bytes(32), REVOCATION, 8, time)
         return state.record(2, ledger().checkpoint.root, ledger().checkpoint.size, 9, ANCHORED_AT)
@@ -418,13 +418,13 @@ def _borne_out_by_no_slot(late: example.Ledger) -> list[Vector]:
 
 
 def _late_bundle(late: example.Ledger, revoked_at: int) -> Bundle:
-    """The bundle of the entry after the revocation, in a chain that has the revocation then."""
+    """Return the bundle of the entry after the revocation, in a chain that has the revocation then."""
     index = len(late.entries) - 1
     return late.bundle(index, anchor=raw(late.anchor(index, late.state_with(revoked_at))))
 
 
 def _written_after_revocation() -> example.Ledger:
-    """A log that took an entry of a key after its revocation."""
+    """Return a log that took an entry of a key after its revocation."""
     writer = example.Writer(example.entries())
     writer.write(example.registration(3), example.CASE, "p-0999")
     return example.Ledger(writer.entries)
@@ -437,9 +437,9 @@ FIVE = rlp.encode(quantity(5))
 
 
 def _trie(name: str, proof: list[Any], value: int = 5, *, fails: bool = False, root: bytes | None = None) -> Vector:
-    """The registry's storage is a trie of these nodes, its first slot proven by them; the key's slots are left out."""
+    """Make the registry's storage a trie of these nodes, its first slot proven by them, without the key's slots."""
     state = ledger().state_with()
-    made = ledger().anchor(REGISTERED, state)
+    anchor = ledger().anchor(REGISTERED, state)
     nodes = [node if isinstance(node, bytes) else rlp.encode(node) for node in proof]
     roots = {CHAIN.anchor: storage_trie(state.anchor).root_hash, CHAIN.registry: root or keccak256(nodes[0])}
     codes = {CHAIN.anchor: CHAIN.anchor_code_hash, CHAIN.registry: CHAIN.registry_code_hash}
@@ -447,13 +447,13 @@ def _trie(name: str, proof: list[Any], value: int = 5, *, fails: bool = False, r
     header = hexed(header_rlp(trie.root_hash, state.number, state.timestamp))
     paths = {address: tuple(map(hexed, path(trie, bytes.fromhex(address[2:])))) for address in roots}
     slot = replace(
-        made.registry.storage_proof[0], value=hexed(value.to_bytes(32, "big")), proof=tuple(map(hexed, nodes))
+        anchor.registry.storage_proof[0], value=hexed(value.to_bytes(32, "big")), proof=tuple(map(hexed, nodes))
     )
     anchor = replace(
-        made,
+        anchor,
         header_rlp=header,
-        anchor=replace(made.anchor, account_proof=paths[CHAIN.anchor]),
-        registry=replace(made.registry, account_proof=paths[CHAIN.registry], storage_proof=(slot,)),
+        anchor=replace(anchor.anchor, account_proof=paths[CHAIN.anchor]),
+        registry=replace(anchor.registry, account_proof=paths[CHAIN.registry], storage_proof=(slot,)),
         block_note=raw(example.vouched(header)),
     )
     verdict = "tampered" if fails else "unverifiable"

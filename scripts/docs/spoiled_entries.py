@@ -143,28 +143,28 @@ def _log() -> list[Vector]:
 
 def _notes(change: NoteChange) -> tuple[Patch, ...]:
     """All proofs of the bundle under a note that is changed alike."""
-    made: list[Patch] = []
+    patches: list[Patch] = []
     for path, proof in zip(PROOFS, _proofs(), strict=True):
         head, _, note = proof.partition("\n\n")
-        made += put(path, f"{head}\n\n{change(note)}")
-    return tuple(made)
+        patches += put(path, f"{head}\n\n{change(note)}")
+    return tuple(patches)
 
 
 def _proofs() -> tuple[str, ...]:
-    """The proofs that stand at PROOFS."""
+    """Return the proofs that stand at PROOFS."""
     grant = ledger().index_of(registry.KeyGranted, example.key_id(example.OFFICER_KEY))
     assert grant is not None
     return ledger().bundle(REGISTERED).proof, ledger().proof(0), ledger().proof(grant)
 
 
 def _lines(*numbers: int) -> NoteChange:
-    """The note with these of its lines: 0 the log's, 1 and 2 co-signatures."""
+    """Return the note with these of its lines: 0 the log's, 1 and 2 co-signatures."""
     signed = parse_note(ledger().note)
     return lambda _: str(type(signed)(signed.text, tuple(signed.signatures[number] for number in numbers)))
 
 
 def _at(*times: tuple[int, int]) -> NoteChange:
-    """The note co-signed by these witnesses at these times."""
+    """Return the note co-signed by these witnesses at these times."""
     return lambda _: example.cosigned(ledger().checkpoint, [(WITNESSES[number - 1], time) for number, time in times])
 
 
@@ -273,7 +273,7 @@ def _plain_evidence(index: int) -> Any:
 
 
 def _other(**changes: Any) -> tuple[Patch]:
-    """The bundle of the registration in another log."""
+    """Return the bundle of the registration in another log."""
     return whole(example.Ledger(example.entries(**changes)).bundle(REGISTERED))
 
 

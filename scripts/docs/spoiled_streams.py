@@ -101,7 +101,7 @@ def _case() -> list[Vector]:
 
 
 def _of_another_log() -> Any:
-    """The case of a log that has as many entries as the published one, and other ones."""
+    """Return the case of a log that has as many entries as the published one, and other ones."""
     return example.Ledger(example.entries(example.SIGNED_AT - 1)).case_bundle()
 
 
@@ -124,7 +124,7 @@ def _fork() -> list[Vector]:
 
 
 def _forked() -> example.Ledger:
-    """A log of the same beginning and another last entry."""
+    """Return a log of the same beginning and another last entry."""
     writer = example.Writer(example.entries()[:-1])
     writer.write(example.registration(9), CASE)
     return example.Ledger(writer.entries)
@@ -156,7 +156,7 @@ def _package() -> list[Vector]:
         return Vector(name, verdict, failed, unchecked, of="package", **more)
 
     again = example.Ledger(
-        example.entries(), note=example.cosigned(ledger().checkpoint, [(one, COSIGNED_AT) for one in WITNESSES])
+        example.entries(), note=example.cosigned(ledger().checkpoint, [(witness, COSIGNED_AT) for witness in WITNESSES])
     )
     gap = _versions(1, 3)
     body = "/publications/0/payload/body"
@@ -198,7 +198,7 @@ def _misdigested() -> Any:
 
 
 def _published(*bodies: Any) -> Any:
-    """A package of another log, in which these were published."""
+    """Return a package of another log, in which these were published."""
     entries = example.entries()
     writer = example.Writer(entries[:9])
     for body in bodies:
@@ -291,12 +291,12 @@ def _of_the_file(data: bytes) -> list[Vector]:
 
 
 def _unlisted() -> list[Vector]:
-    made = [
+    vectors = [
         Vector(f"a field that is not listed: {path or 'the file'}", *comes, of=of, file=put(f"{path}/remark", "x"))
         for of, levels in (("bundle", LEVELS), ("erased", IN_ERASED), ("revoked", IN_REVOKED))
         for path, comes in levels.items()
     ]
-    return made + [
+    return vectors + [
         Vector(f"a field that is not listed: trust file{path}", NO_TRUST_FILE, trust=put(f"{path}/remark", "x"))
         for path in IN_TRUST
     ]
@@ -338,11 +338,13 @@ def _everywhere(files: dict[str, bytes]) -> list[Vector]:
     """Half of a surrogate pair, or an integer beyond 2^53, makes the whole file no bundle, wherever it stands."""
     data = files["bundle.json"]
     levels = [*LEVELS, "/sections", "/authority/grant/envelope"]
-    made = []
+    vectors = []
     for path in levels:
         at = path or "the file"
-        made.append(Vector(f"half a surrogate pair: {at}", NO_BUNDLE, file=put(f"{path}/remark", HALF)))
-        made.append(Vector(f"an integer of 2^53: {at}", NO_BUNDLE, edits=inserted(data, path, f'"remark": {BEYOND},')))
+        vectors.append(Vector(f"half a surrogate pair: {at}", NO_BUNDLE, file=put(f"{path}/remark", HALF)))
+        vectors.append(
+            Vector(f"an integer of 2^53: {at}", NO_BUNDLE, edits=inserted(data, path, f'"remark": {BEYOND},'))
+        )
     raw = {
         "half a surrogate pair in UTF-8": {"hexed": b'"timestamps": ["'.hex() + "eda080" + b'"],'.hex()},
         "a byte that is no UTF-8": {"hexed": b'"timestamps": ["'.hex() + "ff" + b'"],'.hex()},
@@ -351,10 +353,10 @@ def _everywhere(files: dict[str, bytes]) -> list[Vector]:
         "half a surrogate pair, escaped": {"text": '"timestamps": ["\\udc00"],'},
     }
     for name, change in raw.items():
-        made.append(Vector(f"{name}: where nobody looks", NO_BUNDLE, edits=inserted(data, "", **change)))
+        vectors.append(Vector(f"{name}: where nobody looks", NO_BUNDLE, edits=inserted(data, "", **change)))
     fine = '"timestamps": [9007199254740991, -9007199254740991, "\\ud834\\udd1e", "\\\\ud800", "99999999999999999999"],'
-    made.append(
+    vectors.append(
         Vector("the largest integers, and a pair: where nobody looks", "intact", edits=inserted(data, "", fine))
     )
-    made.append(Vector("half a surrogate pair: trust file", NO_TRUST_FILE, trust=put("/origin", f"x{HALF}")))
-    return made
+    vectors.append(Vector("half a surrogate pair: trust file", NO_TRUST_FILE, trust=put("/origin", f"x{HALF}")))
+    return vectors

@@ -106,22 +106,26 @@ class Authority:
         )
 
     def stamp(self, text: str, time: int, *, in_order: bool = True) -> bytes:
-        """The TimeStampResp of a text at a time; its certificates in DER's order of a SET, or the other way round."""
+        """Return the TimeStampResp of a text at a time, its certificates in DER's order of a SET or not."""
         at = datetime.fromtimestamp(time, UTC).strftime("%Y%m%d%H%M%SZ").encode()
         imprint = der(SEQUENCE, ALGORITHM, der(OCTETS, sha256(text.encode()).digest()))
         accuracy = der(SEQUENCE, number(1))
         token = der(SEQUENCE, number(1), der(OID, POLICY), imprint, number(7), der(TIME, at), accuracy)
-        certificates = sorted((one.public_bytes(Encoding.DER) for one in self.brought), reverse=not in_order)
+        certificates = sorted(
+            (certificate.public_bytes(Encoding.DER) for certificate in self.brought), reverse=not in_order
+        )
         signer = self.brought[-1]
         issuer = der(SEQUENCE, signer.issuer.public_bytes(), number(signer.serial_number))
-        known = der(SEQUENCE, der(SEQUENCE, der(SEQUENCE, der(OCTETS, signer.fingerprint(hashes.SHA256())))))
+        signing_certificate = der(
+            SEQUENCE, der(SEQUENCE, der(SEQUENCE, der(OCTETS, signer.fingerprint(hashes.SHA256()))))
+        )
         attributes = b"".join(
             sorted(
                 der(SEQUENCE, der(OID, kind), der(SET, value))
                 for kind, value in (
                     (CONTENT_TYPE, der(OID, TST_INFO)),
                     (MESSAGE_DIGEST, der(OCTETS, sha256(token).digest())),
-                    (SIGNING_CERTIFICATE, known),
+                    (SIGNING_CERTIFICATE, signing_certificate),
                 )
             )
         )
@@ -145,7 +149,7 @@ def _certificate(
     name: str, key: ec.EllipticCurvePrivateKey, issuer: str, issuer_key: ec.EllipticCurvePrivateKey, depth: int
 ) -> x509.Certificate:
     is_signer = depth == 2
-    subject, by = (x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, one)]) for one in (name, issuer))
+    subject, by = (x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)]) for common_name in (name, issuer))
     usage = dict.fromkeys(
         (
             "content_commitment",
@@ -158,7 +162,7 @@ def _certificate(
         ),
         False,
     )
-    made = (
+    builder = (
         x509.CertificateBuilder()
         .subject_name(subject)
         .issuer_name(by)
@@ -172,8 +176,8 @@ def _certificate(
         .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer_key.public_key()), critical=False)
     )
     if is_signer:
-        made = made.add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.TIME_STAMPING]), critical=True)
-    return made.sign(issuer_key, hashes.SHA256(), ecdsa_deterministic=True)
+        builder = builder.add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.TIME_STAMPING]), critical=True)
+    return builder.sign(issuer_key, hashes.SHA256(), ecdsa_deterministic=True)
 
 
 TRUSTED, STRANGER = Authority("Example", 1000), Authority("Stranger", 2000)
@@ -220,6 +224,6 @@ def timestamp_vectors() -> list[Vector]:
 
 
 def _of_a_smaller_tree() -> tuple[bytes, str]:
-    """The time that was proven first stays with the entry."""
+    """Stamp a smaller tree: the time that was proven first stays with the entry."""
     smaller = example.Ledger(ledger().entries[: REGISTERED + 1])
     return TRUSTED.stamp(smaller.checkpoint.text(), STAMPED_AT), smaller.proof(REGISTERED)

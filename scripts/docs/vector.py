@@ -52,9 +52,9 @@ class Vector:
         return [named.get(number, "checked") for number in range(1, STEPS.get(self.of, 13) + 1)]
 
     def as_json(self) -> dict[str, Any]:
-        """The vector as it is published, what is empty left out."""
+        """Return the vector as it is published, what is empty left out."""
         conformity, completeness = BY_DEFAULT.get(self.of, ("not_checked", "not_checked"))
-        said = {"conformity": self.conformity or conformity, "completeness": self.completeness or completeness}
+        answers = {"conformity": self.conformity or conformity, "completeness": self.completeness or completeness}
         changes = {
             "file": self.file,
             "edits": self.edits,
@@ -64,7 +64,7 @@ class Vector:
         }
         return (
             {"name": self.name, "of": f"{self.of}.json", "verdict": self.verdict}
-            | ({"steps": self.steps} | said if self.steps else {})
+            | ({"steps": self.steps} | answers if self.steps else {})
             | {name: change for name, change in changes.items() if change}
         )
 
@@ -88,7 +88,7 @@ def whole(part: Any) -> tuple[Patch]:
 
 
 def plain(part: Any) -> Any:
-    """A struct as JSON has it."""
+    """Return a struct as JSON has it."""
     return msgspec.json.decode(canonical.encode(part))
 
 
@@ -104,7 +104,7 @@ def inserted(data: bytes, path: str, text: str = "", *, hexed: str = "") -> tupl
 @cache
 def openings(data: bytes) -> dict[str, int]:
     """Where each object and list of an indented file begins: the byte after its bracket, by its path (RFC 6901)."""
-    found: dict[str, int] = {}
+    places: dict[str, int] = {}
     above: list[tuple[str, int]] = []  # path of what is open, and how many of its items have begun
     at = 0
     for line in data.splitlines(keepends=True):
@@ -119,13 +119,13 @@ def openings(data: bytes) -> dict[str, int]:
                 key = json.loads(text.split(": ")[0]) if text.startswith('"') and '": ' in text else str(number)
                 path = f"{parent}/{key}"
             if text.endswith(("{", "[")):
-                found[path] = at + len(line.decode().rstrip("\n").encode())
+                places[path] = at + len(line.decode().rstrip("\n").encode())
                 above.append((path, 0))
         at += len(line)
-    return found
+    return places
 
 
 @cache
 def ledger() -> example.Ledger:
-    """The ledger of the published files."""
+    """Return the ledger of the published files."""
     return example.Ledger(example.entries())

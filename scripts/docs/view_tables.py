@@ -21,12 +21,12 @@ MARKED = re.compile(r"(?<=<!-- views -->\n).*?(?=<!-- end -->)", re.DOTALL)
 
 
 def generated() -> str:
-    """A heading and a table for each view."""
+    """Write a heading and a table for each view."""
     return "\n" + "\n\n".join(map(_section, views().values())) + "\n\n"
 
 
 def _section(view: View) -> str:
-    rows = [f"| `{one.name}` | {one.kind} | {one.en} | {one.zh} |" for one in view.columns.values()]
+    rows = [f"| `{column.name}` | {column.kind} | {column.en} | {column.zh} |" for column in view.columns.values()]
     return "\n".join(
         [
             f"### `{view.name}`",
@@ -41,7 +41,7 @@ def _section(view: View) -> str:
 
 
 def current() -> str:
-    """The document as it should be."""
+    """Return the document as it should be."""
     return MARKED.sub(lambda _: generated(), DOCUMENT.read_text(encoding="utf-8"))
 
 

@@ -35,10 +35,10 @@ def block(*lines: str, language: str = "") -> str:
     return "\n".join([f"```{language}", *lines, "```"])
 
 
-def values(**said: str) -> str:
+def values(**shown: str) -> str:
     """Names and values, one a line."""
-    widest = max(map(len, said))
-    return block(*(f"{name.replace('_', ' '):<{widest}}  {value}" for name, value in said.items()))
+    widest = max(map(len, shown))
+    return block(*(f"{name.replace('_', ' '):<{widest}}  {value}" for name, value in shown.items()))
 
 
 def hexed(data: bytes) -> str:
@@ -46,7 +46,7 @@ def hexed(data: bytes) -> str:
 
 
 def payload() -> str:
-    """A payload with a section, and their digests."""
+    """Show a payload with a section, and their digests."""
     shown = example.entries()[example.REGISTERED]
     section = canonical.encode(shown.sections["narrative"])
     return "\n\n".join(
@@ -60,7 +60,7 @@ def payload() -> str:
 
 
 def struct_words() -> list[tuple[str, bytes]]:
-    """The words of the struct of the example's envelope, in their order."""
+    """List the words of the struct of the example's envelope, in their order."""
     envelope = example.entries()[example.REGISTERED].envelope
     texts = {
         "summary": signatures.summary(envelope),
@@ -87,7 +87,7 @@ def type_text(name: str, fields: tuple[tuple[str, str], ...]) -> str:
 
 
 def types() -> str:
-    """The EIP-712 types and their hashes."""
+    """Show the EIP-712 types and their hashes."""
     lines = []
     for name, fields in (("EIP712Domain", signatures.DOMAIN_FIELDS), ("Event", signatures.EVENT_FIELDS)):
         text = type_text(name, fields)
@@ -141,17 +141,17 @@ def registry() -> str:
         words = contract_changes.contract_change(change).words()
         cells = [words[start : start + 32] for start in range(0, len(words), 32)]
         rolled = contract_changes.registry_hash(rolled, change)
-        said = {name: hexed(cell) for name, cell in zip((*names, "keccak256 of profile"), cells, strict=True)}
+        cells_by_name = {name: hexed(cell) for name, cell in zip((*names, "keccak256 of profile"), cells, strict=True)}
         parts += [
             f"Change {change.number}, its words, and the hash after it:",
-            values(**said, hash_after=hexed(rolled)),
+            values(**cells_by_name, hash_after=hexed(rolled)),
         ]
     profile = contract_changes.profile_bytes(example.registry_changes()[0].profile)  # type: ignore[attr-defined]
     return "\n\n".join([*parts, "The profile of change 1:", block(profile.decode())])
 
 
 def log() -> str:
-    """A log of three leaves: keys, checkpoint, proofs, bundle of entries."""
+    """Show a log of three leaves: keys, checkpoint, proofs, bundle of entries."""
     leaves = [merkle.leaf_hash(leaf) for leaf in LEAVES]
     grown = merkle.grow(merkle.EMPTY_TREE, leaves)
     checkpoint = Checkpoint(example.LOG.verifying_key.name, 3, grown.root())
@@ -168,7 +168,7 @@ def log() -> str:
             "Leaf hashes, the inclusion proof of leaf 2, the consistency proof from size 2, and the root:",
             values(
                 **{f"leaf_{number}": hexed(leaf) for number, leaf in enumerate(leaves)},
-                inclusion=" ".join(b64encode(one).decode() for one in path),
+                inclusion=" ".join(b64encode(node).decode() for node in path),
                 consistency=hexed(leaves[2]),
                 root=hexed(grown.root()),
             ),
@@ -179,7 +179,7 @@ def log() -> str:
 
 
 def proof() -> str:
-    """The tlog-proof of leaf 2 in the same log."""
+    """Show the tlog-proof of leaf 2 in the same log."""
     leaves = [merkle.leaf_hash(leaf) for leaf in LEAVES]
     grown = merkle.grow(merkle.EMPTY_TREE, leaves)
     note = sign_checkpoint(Checkpoint(example.LOG.verifying_key.name, 3, grown.root()), example.LOG)
@@ -187,7 +187,7 @@ def proof() -> str:
 
 
 def verification() -> str:
-    """What the verifier says of the example's bundle."""
+    """Show what the verifier says of the example's bundle."""
     report = bundle.verify_bundle(encode_bundle(example.bundle()), example.trust())
     lines = [f"{step.number:>2} {step.name:<11} {step.result:<12} {step.detail}" for step in report.steps]
     return block(*lines, "", f"verdict: {report.verdict}")
@@ -203,14 +203,14 @@ def files() -> dict[str, bytes]:
         "mirror.json": 1,
         "sealed.json": example.SEALED,
     }
-    made = {name: _indented(encode_bundle(ledger.bundle(index))) for name, index in bundles.items()} | {
+    examples = {name: _indented(encode_bundle(ledger.bundle(index))) for name, index in bundles.items()} | {
         "erased.json": _indented(encode_bundle(example.erased())),
         "case.json": _indented(encode_bundle(ledger.case_bundle())),
         "package.json": _indented(encode_package(ledger.package())),
         "trust.json": _indented(encode_trust(example.trust())),
         "log.jsonl": b"".join(entry.data + b"\n" for entry in ledger.entries),
     }
-    return made | {"spoiled.json": file(made)}
+    return examples | {"spoiled.json": file(examples)}
 
 
 def _indented(data: bytes) -> bytes:
@@ -230,6 +230,6 @@ def vectors(files: dict[str, bytes]) -> list[Vector]:
 
 
 def file(files: dict[str, bytes]) -> bytes:
-    """The vectors as JSON, one a line."""
+    """Encode the vectors as JSON, one a line."""
     lines = ",\n".join(json.dumps(vector.as_json()) for vector in vectors(files))
     return f"[\n{lines}\n]\n".encode()

@@ -10,8 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.testkit.html_pages import blocks
-from tests.testkit.machine import REPOSITORY, free_port
+from tests.testkit.machine import REPOSITORY, blocks, free_port
 
 PAGES = ("README.md", "docs/tutorial.md")
 WITHIN = 900  # seconds

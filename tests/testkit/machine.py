@@ -1,11 +1,13 @@
-"""What tests need of the machine they run on: the checkout, its tools, free ports, servers, programs of others."""
+"""The machine that tests run on: the checkout, its tools, programs of others, servers, commands of a page."""
 
 from __future__ import annotations
 
 import os
+import re
 import socket
 import subprocess
-from collections.abc import Callable, Iterator
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -24,7 +26,7 @@ def free_port() -> int:
 
 
 def native_binary(name: str) -> Path:
-    """Return the executable of a Foundry tool (``anvil``, ``forge``), not its Node launcher: signals must reach it."""
+    """Find the executable of a Foundry tool (``anvil``, ``forge``), not its Node launcher: signals must reach it."""
     binaries = sorted(NODE_MODULES.glob(f"@foundry-rs/{name}-*/bin/{name}"))
     if not binaries:
         raise FileNotFoundError(f"{name} is not in node_modules: run scripts/setup")
@@ -32,7 +34,7 @@ def native_binary(name: str) -> Path:
 
 
 def vectors_folder() -> Path | None:
-    """Return the public test vectors: ``TALLYSTICK_VECTORS``, else the folder laid beside the checkout, else None."""
+    """Find the shared test vectors: ``TALLYSTICK_VECTORS``, else the folder laid beside the checkout, else None."""
     folder = Path(os.environ.get("TALLYSTICK_VECTORS") or REPOSITORY.parent / "shared" / "vectors")
     return folder if folder.is_dir() else None
 
@@ -58,7 +60,7 @@ class Quiet:
 
 @contextmanager
 def listening(handler: Callable[..., BaseHTTPRequestHandler], port: int = 0) -> Iterator[str]:
-    """Yield the URL, without a path, at which the handler answers; on a free port unless one is named."""
+    """Serve by the handler, on a free port unless one is named; yield the URL without a path."""
     with ThreadingHTTPServer(("127.0.0.1", port), handler) as server:
         thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
@@ -67,3 +69,22 @@ def listening(handler: Callable[..., BaseHTTPRequestHandler], port: int = 0) -> 
         finally:
             server.shutdown()
             thread.join()
+
+
+def blocks(page: str, language: str = "bash") -> list[str]:
+    """Return the text of each block of this language."""
+    return re.findall(rf"^```{language}\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+
+
+def typed(commands: Iterable[str], folder: Path, environment: Mapping[str, str]) -> str:
+    """Type the commands one after the other in the folder; return what they print. None of them fails."""
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    done = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", "\n".join(commands)],
+        cwd=folder,
+        env={**environment, "PATH": path},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout

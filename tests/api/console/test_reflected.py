@@ -91,6 +91,7 @@ def test_what_a_link_brings_along_stays_text(world: World, path: str, name: str)
             assert not answer.headers.get("location", "/console/").startswith(("//", "http", "java")), value
 
 
+@pytest.mark.extended
 def test_what_a_form_brings_along_stays_text(world: World) -> None:
     """Each field of each form that a page shows, filled with markup: in the draft, the list or the refusal."""
     tried: set[tuple[str, str]] = set()

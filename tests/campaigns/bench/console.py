@@ -50,7 +50,7 @@ PAGES = {
 
 @contextmanager
 def town(folder: Path, events: int, anchors: int) -> Iterator[tuple[Served, str]]:
-    """A service with the case and anchors of it, and an event from its middle."""
+    """Run a service with the case and its anchors; yield it with an event from the middle of the case."""
     case = long_case(events)
     with serving(folder) as served:
         served.ledger.post_all(case.events)
@@ -92,10 +92,10 @@ def main() -> None:
     empty, *each = (1000 * median(taken) for taken in zip(*rounds, strict=True))
     figures = [
         figure
-        for what, taken in zip(PAGES, each, strict=True)
+        for page, taken in zip(PAGES, each, strict=True)
         for figure in (
-            Figure(what, taken, "an empty page", empty, "ms", "<= 12"),
-            Figure(what, taken, "the limit", LIMIT_MS, "ms", "<= 1"),
+            Figure(page, taken, "an empty page", empty, "ms", "<= 12"),
+            Figure(page, taken, "the limit", LIMIT_MS, "ms", "<= 1"),
         )
     ]
     figures.append(Figure("the picture, first look", cold, "an empty page", empty, "ms", "<= 60"))

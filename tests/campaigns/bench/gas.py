@@ -19,11 +19,12 @@ COSIGNATURE = 3_000 + 65 * 16  # gas: ecrecover, and 65 bytes of calldata that a
 
 
 def main() -> None:
-    """Measures and shows."""
+    """Measure, and show the figures."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--json", type=Path)
+    options = parser.parse_args()
     with running_node() as web3:
-        gas = {row.what: row.gas for row in anchors(web3)}
+        gas = {row.label: row.gas for row in anchors(web3)}
     alone, cosigned = (gas[f"anchor, 12-hash consistency, quorum {quorum}"] for quorum in (0, 2))
     bare = REFERENCE_ANCHOR + 2 * COSIGNATURE
     figures = [
@@ -32,7 +33,7 @@ def main() -> None:
         ),
         Figure("anchor, quorum 2", cosigned, "bare anchor, 2 ecrecover", bare, "gas", "<= 1.15"),
     ]
-    show("Gas", figures, parser.parse_args().json)
+    show("Gas", figures, options.json)
 
 
 if __name__ == "__main__":

@@ -42,7 +42,7 @@ class LargeLog(bundles.Log):
     size: int = 0
 
     def fix(self) -> None:
-        """Makes the tree of the events as they are now."""
+        """Make the tree of the events as they are now."""
         leaves = [leaf_hash(event.entry) for event in self.events]
         leaves += (Hash(sha256(b"leaf %d" % index).digest()) for index in range(len(leaves), self.size))
         self._growth: Growth = merkle.grow(EMPTY_TREE, leaves)
@@ -70,8 +70,8 @@ def main() -> None:
     table = Table(title="Sizes of proofs")
     for heading in ("entries", "what", "bytes", "ms to verify"):
         table.add_column(heading, justify="left" if heading == "what" else "right")
-    for size, what, length, seconds in rows:
-        table.add_row(f"{size:,}", what, f"{length:,}", f"{seconds * 1000:.2f}" if seconds else "")
+    for size, title, length, seconds in rows:
+        table.add_row(f"{size:,}", title, f"{length:,}", f"{seconds * 1000:.2f}" if seconds else "")
     Console(width=120).print(table)
     if arguments.json is not None:
         arguments.json.write_text(json.dumps(rows, indent=2) + "\n")
@@ -97,14 +97,14 @@ def measured(size: int, folder: Path) -> list[tuple[int, str, int, float]]:
         verify_timestamp.cache_clear()
         verify_bundle(stamped, trust)
 
-    bare, fresh, known = in_turn(
+    bare, fresh, warmed = in_turn(
         ROUNDS, lambda: verify_bundle(plain, trust), verify_anew, lambda: verify_bundle(stamped, trust)
     )
     return [
         (size, "tlog-proof", len(log.proof(index, note).encode()), 0),
         (size, "bundle", len(plain), bare),
         (size, "bundle with a timestamp", len(stamped), fresh),
-        (size, "the same, the timestamp seen before", len(stamped), known),
+        (size, "the same, the timestamp seen before", len(stamped), warmed),
         (size, "the timestamp alone (DER)", len(response), 0),
     ]
 

@@ -44,7 +44,7 @@ def main() -> None:
 
 
 def cold_start(bundle: bytes, trust: Trust) -> Figure:
-    """The whole process, beside a bare Python: modules are compiled, as an installer leaves them."""
+    """Measure the whole process beside a bare Python: modules are compiled, as an installer leaves them."""
     with tempfile.TemporaryDirectory() as directory:
         file, trust_file = Path(directory, "bundle.json"), Path(directory, "trust.json")
         file.write_bytes(bundle)
@@ -70,14 +70,14 @@ def in_process(log: bundles.Log, bundle: bytes, trust: Trust) -> list[Figure]:
     envelope = decode_envelope(log.events[-1].entry)
     digest, signature = signing_hash(envelope, LOG_ID), bytes.fromhex(envelope.signature[2:])
     recoverable = signature[:64] + bytes((signature[64] - 27,))
-    fresh, known, recover = in_turn(
+    fresh, warmed, recover = in_turn(
         ROUNDS,
         lambda: repeat(verify_anew),
         lambda: repeat(lambda: verify_bundle(bundle, trust)),
         lambda: repeat(lambda: PublicKey.from_signature_and_message(recoverable, digest, hasher=None)),
         clock=time.process_time,
     )
-    per_second = [BATCH / seconds for seconds in (fresh, known, recover)]
+    per_second = [BATCH / seconds for seconds in (fresh, warmed, recover)]
     name = "coincurve recover"
     return [
         Figure("bundles verified, each checkpoint too", per_second[0], name, per_second[2], "/s", ">= 0.2"),
@@ -86,7 +86,7 @@ def in_process(log: bundles.Log, bundle: bytes, trust: Trust) -> list[Figure]:
 
 
 def repeat(action: Callable[[], object]) -> None:
-    """Does it ``BATCH`` times."""
+    """Do it ``BATCH`` times."""
     for _ in range(BATCH):
         action()
 

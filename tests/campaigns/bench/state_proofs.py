@@ -41,7 +41,7 @@ def main() -> None:
 
 
 def made() -> tuple[bytes, bytes, Trust]:
-    """A complete bundle, the same without its state proof, and the trust file that names the block."""
+    """Return a complete bundle, the same without its state proof, and the trust file that names the block."""
     log = bundles.log_with(Case().open())
     checkpoint, authority = log.checkpoint(), log.registry.authority
     state = State(bundles.CHAIN, bundles.BLOCK, bundles.ANCHORED_AT + 36, others=ACCOUNTS)
@@ -62,9 +62,9 @@ def made() -> tuple[bytes, bytes, Trust]:
 
 def sizes(bundle: bytes, without: bytes) -> list[Figure]:
     """Bytes of the parts, beside the whole bundle."""
-    told = json.loads(bundle)
-    proven = told["anchor"]
-    parts = {name: told[name] for name in ("envelope", "payload", "proof", "authority")}
+    fields = json.loads(bundle)
+    proven = fields["anchor"]
+    parts = {name: fields[name] for name in ("envelope", "payload", "proof", "authority")}
     parts |= {"header": proven["header_rlp"]}
     for name in ("anchor", "registry"):
         parts[f"{name}: account"] = proven[name]["account_proof"]
@@ -76,7 +76,7 @@ def sizes(bundle: bytes, without: bytes) -> list[Figure]:
 
 def per_second(bundle: bytes, without: bytes, trust: Trust) -> list[Figure]:
     """Bundles a second: nothing remembered, and checkpoints, anchors and states remembered as in a case's bundle."""
-    fresh, known, none_fresh, none_known = in_turn(
+    fresh, warmed, none_fresh, none_known = in_turn(
         ROUNDS,
         partial(repeat, lambda: verify(bundle, trust, "intact", forget=True)),
         partial(repeat, lambda: verify(bundle, trust, "intact", forget=False)),
@@ -85,7 +85,7 @@ def per_second(bundle: bytes, without: bytes, trust: Trust) -> list[Figure]:
     )
     return [
         Figure("with a state proof, new", BATCH / fresh, "without", BATCH / none_fresh, "/s", ">= 0.1"),
-        Figure("with a state proof, seen before", BATCH / known, "without", BATCH / none_known, "/s", ">= 0.4"),
+        Figure("with a state proof, seen before", BATCH / warmed, "without", BATCH / none_known, "/s", ">= 0.4"),
     ]
 
 
@@ -100,7 +100,7 @@ def verify(bundle: bytes, trust: Trust, verdict: str, *, forget: bool) -> None:
 
 
 def repeat(action: Callable[[], object]) -> None:
-    """Does it ``BATCH`` times."""
+    """Do it ``BATCH`` times."""
     for _ in range(BATCH):
         action()
 

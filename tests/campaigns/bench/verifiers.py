@@ -29,8 +29,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
-    made = next(world for world in worlds() if world.name == WORLD)
-    show("Verifiers", figures(made, whole_bundles(made)), arguments.json)
+    world = next(world for world in worlds() if world.name == WORLD)
+    show("Verifiers", figures(world, whole_bundles(world)), arguments.json)
 
 
 def whole_bundles(world: World) -> list[bytes]:
@@ -57,7 +57,7 @@ def figures(world: World, bundles: list[bytes]) -> list[Figure]:
 
 
 def node(file: Path) -> None:
-    """The stranger's verifier over a file."""
+    """Run the stranger's verifier over a file."""
     subprocess.run(["node", BATCH, file], stdout=subprocess.DEVNULL, check=True)
 
 

@@ -26,7 +26,7 @@ from ledger.core.log.merkle import leaf_hash
 from ledger.core.log.tiles import TILE_WIDTH, BundleName, RightEdge, TileName, encode_bundle
 from ledger.core.signing.signatures import signing_hash
 from scripts.bench.figures import Figure, show
-from scripts.bench.ports import free_port
+from scripts.campaigns.targets import free_port
 from tests.testkit.builders import LOG_ID, Event, Writer
 from tests.testkit.bundles import LOG_SIGNER
 from tests.testkit.ledger_with_chain import linked_ledger
@@ -74,7 +74,7 @@ def cases(count: int) -> Iterator[Event]:
 
 
 def lay_down(folder: Path, events: list[Event], stand: Stand) -> None:
-    """The public routes of the log as files."""
+    """Write the public routes of the log as files."""
     entries = [event.entry for event in events]
     edge = RightEdge()
     rows: dict[tuple[int, int], bytes] = {}
@@ -101,7 +101,7 @@ def put(file: Path, data: bytes) -> None:
 
 @contextmanager
 def files(folder: Path) -> Iterator[str]:
-    """A folder behind a plain HTTP server of a process of its own."""
+    """Serve a folder by a plain HTTP server in a process of its own."""
     port = free_port()
     options = ("--bind", "127.0.0.1", "--directory", str(folder), "--protocol", "HTTP/1.1")
     command = [sys.executable, "-m", "http.server", str(port), *options]
@@ -121,8 +121,8 @@ def follow(stand: Stand, folder: Path, size: int) -> tuple[float, float]:
             assert witness.status()["health"] != "halted"
             time.sleep(0.2)
         seconds = time.monotonic() - began
-        told = Path(f"/proc/{witness.process.pid}/status").read_text()
-    peak = next(line.split()[1] for line in told.splitlines() if line.startswith("VmHWM"))
+        status = Path(f"/proc/{witness.process.pid}/status").read_text()
+    peak = next(line.split()[1] for line in status.splitlines() if line.startswith("VmHWM"))
     return seconds, int(peak) / 1000
 
 

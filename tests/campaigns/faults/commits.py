@@ -14,30 +14,30 @@ When = Literal["before", "after"]
 
 
 def database_error() -> Exception:
-    """What sqlite3 raises for a fault that is none of the disk."""
+    """Return what sqlite3 raises for a fault that is none of the disk."""
     return sqlite3.OperationalError("injected: the outcome was not told")
 
 
 def server_error() -> Exception:
-    """What psycopg raises where the connection is lost."""
+    """Return what psycopg raises where the connection is lost."""
     return psycopg.OperationalError("injected: server closed the connection unexpectedly")
 
 
 def disk_error() -> Exception:
-    """What sqlite3 raises where the sync of a commit fails."""
+    """Return what sqlite3 raises where the sync of a commit fails."""
     error = sqlite3.OperationalError("disk I/O error")
     error.sqlite_errorcode = sqlite3.SQLITE_IOERR_FSYNC
     return error
 
 
 def programming_error() -> Exception:
-    """A fault that nobody foresaw."""
+    """Return a fault that nobody foresaw."""
     return RuntimeError("injected: nobody foresaw this")
 
 
 @contextmanager
 def failing_commits(engine: Engine, when: When, error: Exception, *, times: int = 1) -> Iterator[list[When]]:
-    """The next ``times`` commits raise ``error``: before anything is persisted, or after everything is.
+    """Let the next ``times`` commits raise ``error``: before anything is persisted, or after everything is.
 
     Gives the list of the faults that happened.
     """
@@ -61,7 +61,7 @@ def failing_commits(engine: Engine, when: When, error: Exception, *, times: int 
 
 @contextmanager
 def silent_after_commit(engine: Engine, when: When, error: Exception) -> Iterator[None]:
-    """The next commit fails as in ``failing_commits``, and no transaction begins after it: nothing can be looked up."""
+    """Fail the next commit as ``failing_commits`` does, and every begin after it: nothing can be looked up."""
 
     def begin(connection: Any) -> None:
         if happened:

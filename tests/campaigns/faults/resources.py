@@ -60,7 +60,7 @@ class Outcome(NamedTuple):
     cpu: float
 
     def faults(self, seconds: float, megabytes: int) -> list[str]:
-        """What is wrong with it, if these are the limits."""
+        """List what is wrong with it, if these are the limits."""
         wrong = [f"answered {self.status}"] if self.status >= 500 and self.code != "busy" else []
         wrong += [f"took {self.seconds:.1f} s"] if self.seconds > seconds else []
         wrong += [f"this process grew by {self.grown:.0f} MB"] if self.grown > megabytes else []
@@ -87,7 +87,7 @@ class Stand:
         self.grown_kb = 0
 
     def request(self, method: str, path: str, **options: Any) -> Response:
-        """A request that is measured."""
+        """Send a request, and measure it."""
         Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew
         before, began = _memory("VmRSS"), time.monotonic()
         response = self.served.request(method, path, **options)
@@ -96,7 +96,7 @@ class Stand:
         return response
 
     def fill(self, events: int) -> None:
-        """Records a case of so many events."""
+        """Record a case of so many events."""
         case = Case(CASE, step=0).open()
         for number in range(events - 1):
             case.register(f"thing-{number}")
@@ -110,7 +110,7 @@ class Stand:
         return self.request("POST", "/api/v1/events/batch", content=lines, headers=headers)
 
     def give(self, data: bytes, rows: int, layout: TableLayout | None = None) -> Response:
-        """Registers a data set and gives its file, as any clerk may."""
+        """Register a data set and send its file, as any clerk may."""
         dataset_id = f"list-{self.chance.getrandbits(40):x}"
         body = dataset(data, rows=rows, dataset_id=dataset_id, **({} if layout is None else {"layout": layout}))
         event = self._writer.write(body, clerk(POLICE), signed_at=self.served.ledger.clock.seconds)
@@ -124,7 +124,7 @@ class Stand:
         return self.post("/api/v1/models/run", body, self.served.token(analyst(PROCURATORATE)))
 
     def publish(self, definition: str) -> Response:
-        """Publishes whatever it is, signed as an analyst may."""
+        """Publish whatever it is, signed as an analyst may."""
         self._models += 1
         model = Model(f"model-{self._models}", step=0)
         digest = blake3_text(definition.encode())
@@ -141,13 +141,13 @@ class Stand:
 
 
 def workbook(stand: Stand) -> Response:
-    """A small archive whose sheet is large."""
+    """Make a small archive whose sheet is large."""
     row = "<row>" + "<c t='inlineStr'><is><t>a</t></is></c>" * stand.chance.choice((1, 5, 200)) + "</row>"
     return stand.give(_xlsx(row * (UNPACKED // len(row))), stand.chance.randrange(1, 10**6), TableLayout(format="xlsx"))
 
 
 def shared_strings(stand: Stand) -> Response:
-    """The texts of a workbook stand in a part of their own, which is held in memory."""
+    """Make a workbook whose texts stand in a part of their own, which is held in memory."""
     text = "<si><t>" + "a" * stand.chance.choice((0, 10, 30_000)) + "</t></si>"
     strings = "<sst>" + text * (UNPACKED // len(text)) + "</sst>"
     return stand.give(_xlsx("<row><c t='s'><v>0</v></c></row>", strings), 1, TableLayout(format="xlsx"))
@@ -248,7 +248,7 @@ def deep_body(stand: Stand) -> Response:
 
 
 def api_document(stand: Stand) -> Response:
-    """A hundred times the largest answer that nobody need sign in for."""
+    """Ask a hundred times for the largest answer that nobody need sign in for."""
     for _ in range(99):
         stand.read("/api/v1/openapi.json", auditor(POLICE))
     return stand.read("/api/v1/openapi.json", auditor(POLICE))
@@ -276,7 +276,7 @@ ATTACKS: tuple[Callable[[Stand], Response], ...] = (
 
 
 def _xlsx(rows: str, strings: str = "<sst/>") -> bytes:
-    """A workbook of one sheet with these rows under the heading ``a``."""
+    """Make a workbook of one sheet with these rows under the heading ``a``."""
     book, plain, stream = Workbook(), io.BytesIO(), io.BytesIO()
     book.active.append(["a"])
     book.save(plain)
@@ -300,7 +300,7 @@ def _xlsx(rows: str, strings: str = "<sst/>") -> bytes:
 
 @contextmanager
 def stand_with(events: int, chance: random.Random) -> Iterator[Stand]:
-    """A service whose procuratorate has a case of so many events."""
+    """Run a service whose procuratorate has a case of so many events."""
     officers = (clerk(POLICE), auditor(POLICE), analyst(PROCURATORATE), auditor(PROCURATORATE))
     with tempfile.TemporaryDirectory(prefix="tallystick-resources-") as folder:
         settings = Settings(public_url="https://ledger.test", data_dir=Path(folder) / "data")
@@ -320,7 +320,7 @@ def stand_with(events: int, chance: random.Random) -> Iterator[Stand]:
 
 
 def attacked(stand: Stand, attack: Callable[[Stand], Response], idle_kb: int) -> Outcome:
-    """What the attack came to."""
+    """Make the attack, and return what it came to."""
     stand.begin()
     response = attack(stand)
     used = stand.workers.last_used

@@ -33,20 +33,20 @@ ERRORS = {"sqlite": (database_error, programming_error), "postgresql": (server_e
 
 @pytest.fixture
 def ledger(each_database_url: str) -> Iterator[Ledger]:
-    """A founded ledger of each kind of database."""
+    """Return a founded ledger of each kind of database."""
     with open_ledger(each_database_url) as opened:
         yield opened.found(clerk(POLICE))
 
 
 @pytest.fixture
 def on_sqlite(tmp_path: Path) -> Iterator[Ledger]:
-    """A founded ledger on SQLite."""
+    """Return a founded ledger on SQLite."""
     with open_ledger(sqlite_url(tmp_path)) as opened:
         yield opened.found(clerk(POLICE))
 
 
 def require_sound(ledger: Ledger, *, holds: list[bytes], lacks: list[bytes]) -> None:
-    """The tree is that of the stored entries; these are recorded exactly once, those not at all."""
+    """Require that the tree is that of the stored entries, these are recorded exactly once, those not at all."""
     with ledger.database.read() as connection:
         tree = log.tree(connection)
         entries = [entry.envelope for entry in log.entries(connection, 0, log.count_entries(connection))]

@@ -89,7 +89,7 @@ def asking(kept: Kept, client: httpx.Client, vkey: VerifyingKey, odd: list[str])
 
 
 def campaign(folder: Path, options: argparse.Namespace) -> tuple[Oath, list[str], int]:
-    """The race, what else was odd, and how often the witness was killed."""
+    """Run the race; return it, what else was odd, and how often the witness was killed."""
     odd: list[str] = []
     chance = random.Random(options.seed)
     with linked_ledger(folder) as linked:
@@ -116,7 +116,7 @@ def campaign(folder: Path, options: argparse.Namespace) -> tuple[Oath, list[str]
 
 
 def _left(stand: Stand, folder: Path, oath: Oath) -> list[str]:
-    """What the database says in the end, and alarms that an honest log gave no reason for."""
+    """List what the database holds against the oath, and alarms that an honest log gave no reason for."""
     from ledger.store.witness import WitnessStore
 
     store = WitnessStore.open(folder / "witness" / "witness.db", stand.trust)

@@ -176,6 +176,7 @@ def test_every_part_is_asked_by_a_model() -> None:
     assert {f"{plant.rule}/{plant.part}" for plant in PLANTS} <= parts
 
 
+@pytest.mark.extended
 def test_nothing_is_found_in_plain_lives() -> None:
     """Lives that keep to the law, however close they come to its limits, break nothing and raise no lead."""
     plain: GeneratedHistory = generate(11, 120, rate=0)

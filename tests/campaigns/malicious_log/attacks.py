@@ -112,16 +112,18 @@ HISTORIES: dict[str, Callable[[Ground], None]] = {
     "nothing in place of the tree head": nothing,
 }
 PROOFS: dict[str, Callable[[Ground, Any], Any]] = {
-    "its own proof": lambda ground, told: told,
-    "no hashes": lambda ground, told: told | {"hashes": []},
-    "a hash short": lambda ground, told: told | {"hashes": told["hashes"][:-1]},
-    "a hash long": lambda ground, told: told | {"hashes": [*told["hashes"], "sha256:" + "00" * 32]},
-    "noise": lambda ground, told: told | {"hashes": ["sha256:" + ground.chance.randbytes(32).hex() for _ in range(5)]},
-    "cut hashes": lambda ground, told: told | {"hashes": [text[:-2] for text in told["hashes"]]},
-    "hashes that are none": lambda ground, told: told | {"hashes": ["zz", 7]},
-    "64 hashes": lambda ground, told: told | {"hashes": ["sha256:" + "11" * 32] * 64},
-    "another form": lambda ground, told: {"first": 1},
-    "a list": lambda ground, told: [],
+    "its own proof": lambda ground, answer: answer,
+    "no hashes": lambda ground, answer: answer | {"hashes": []},
+    "a hash short": lambda ground, answer: answer | {"hashes": answer["hashes"][:-1]},
+    "a hash long": lambda ground, answer: answer | {"hashes": [*answer["hashes"], "sha256:" + "00" * 32]},
+    "noise": lambda ground, answer: (
+        answer | {"hashes": ["sha256:" + ground.chance.randbytes(32).hex() for _ in range(5)]}
+    ),
+    "cut hashes": lambda ground, answer: answer | {"hashes": [text[:-2] for text in answer["hashes"]]},
+    "hashes that are none": lambda ground, answer: answer | {"hashes": ["zz", 7]},
+    "64 hashes": lambda ground, answer: answer | {"hashes": ["sha256:" + "11" * 32] * 64},
+    "another form": lambda ground, answer: {"first": 1},
+    "a list": lambda ground, answer: [],
 }
 
 
@@ -130,7 +132,7 @@ def watched(act: str, history: str, proof: str) -> None:
     def of(ground: Ground) -> Words:
         words = KNOWING[act](ground)
         HISTORIES[history](ground)
-        ground.spoil("consistency", lambda told: PROOFS[proof](ground, told))
+        ground.spoil("consistency", lambda answer: PROOFS[proof](ground, answer))
         return words
 
 
@@ -184,24 +186,24 @@ def entries(name: str, change: Callable[[Ground, list[bytes]], list[bytes]]) -> 
         return ["log", "save", ground.folder / "copy"]
 
 
-def replaced(ground: Ground, found: list[bytes]) -> list[bytes]:
-    found[ground.chance.randrange(len(found))] = ground.log.events[0].entry.replace(b"case", b"cast") + b" "
-    return found
+def replaced(ground: Ground, served: list[bytes]) -> list[bytes]:
+    served[ground.chance.randrange(len(served))] = ground.log.events[0].entry.replace(b"case", b"cast") + b" "
+    return served
 
 
-def swapped(ground: Ground, found: list[bytes]) -> list[bytes]:
-    a, b = ground.chance.sample(range(len(found)), 2)
-    found[a], found[b] = found[b], found[a]
-    return found
+def swapped(ground: Ground, served: list[bytes]) -> list[bytes]:
+    a, b = ground.chance.sample(range(len(served)), 2)
+    served[a], served[b] = served[b], served[a]
+    return served
 
 
 entries("an entry replaced", replaced)
 entries("two entries swapped", swapped)
-entries("the last entry withheld", lambda ground, found: found[:-1])
-entries("the first entry withheld", lambda ground, found: found[1:])
-entries("an entry more", lambda ground, found: [*found, found[-1]])
-entries("no entries", lambda ground, found: [])
-entries("an entry twice", lambda ground, found: [*found[:-1], found[0]])
+entries("the last entry withheld", lambda ground, served: served[:-1])
+entries("the first entry withheld", lambda ground, served: served[1:])
+entries("an entry more", lambda ground, served: [*served, served[-1]])
+entries("no entries", lambda ground, served: [])
+entries("an entry twice", lambda ground, served: [*served[:-1], served[0]])
 
 
 @attack("copy: noise")
@@ -222,7 +224,7 @@ def _cut(ground: Ground) -> Words:
 def receipts(name: str, change: Callable[[Ground, dict[str, Any]], Any]) -> None:
     @attack(f"receipt: {name}")
     def of(ground: Ground) -> Words:
-        ground.spoil("submission", lambda told: change(ground, told))
+        ground.spoil("submission", lambda answer: change(ground, answer))
         return ["event", "submit", ground.submission()]
 
 
@@ -230,54 +232,58 @@ def another(ground: Ground) -> dict[str, Any]:
     return receipt(ground.log, ground.chance.randrange(len(ground.log.events) - 1))
 
 
-def with_note(told: dict[str, Any], note: str) -> dict[str, Any]:
-    return told | {"proof": told["proof"].partition("\n\n")[0] + "\n\n" + note}
+def with_note(answer: dict[str, Any], note: str) -> dict[str, Any]:
+    return answer | {"proof": answer["proof"].partition("\n\n")[0] + "\n\n" + note}
 
 
-def forged_root(ground: Ground, told: dict[str, Any]) -> dict[str, Any]:
+def forged_root(ground: Ground, answer: dict[str, Any]) -> dict[str, Any]:
     text = Checkpoint(ORIGIN, len(ground.log.events), Hash(ground.chance.randbytes(32))).text()
-    return with_note(told, str(sign_note(text, ground.log.log_signer)))
+    return with_note(answer, str(sign_note(text, ground.log.log_signer)))
 
 
-def text_of(told: dict[str, Any]) -> str:
-    return str(told["proof"].split("\n\n")[1]) + "\n"
+def text_of(answer: dict[str, Any]) -> str:
+    return str(answer["proof"].split("\n\n")[1]) + "\n"
 
 
-receipts("of another event", lambda ground, told: another(ground))
-receipts("of another event under this one's id", lambda g, told: another(g) | {"event_id": told["event_id"]})
-receipts("with the proof of another event", lambda g, told: told | {"proof": another(g)["proof"]})
+receipts("of another event", lambda ground, answer: another(ground))
+receipts("of another event under this one's id", lambda g, answer: another(g) | {"event_id": answer["event_id"]})
+receipts("with the proof of another event", lambda g, answer: answer | {"proof": another(g)["proof"]})
 receipts(
-    "with the place and proof of another", lambda g, told: another(g) | {k: told[k] for k in ("event_id", "leaf_hash")}
+    "with the place and proof of another",
+    lambda g, answer: another(g) | {k: answer[k] for k in ("event_id", "leaf_hash")},
 )
-receipts("with the hash of another", lambda g, told: told | {"leaf_hash": another(g)["leaf_hash"]})
-receipts("at another place", lambda g, told: told | {"index": told["index"] - 1})
-receipts("of another name", lambda g, told: told | {"event_id": "01940000-0000-7000-8000-00000000ffff"})
-receipts("without a signature", lambda g, told: with_note(told, text_of(told) + "\n"))
-receipts("signed by another key", lambda g, told: with_note(told, str(sign_note(text_of(told), OTHER_KEY))))
+receipts("with the hash of another", lambda g, answer: answer | {"leaf_hash": another(g)["leaf_hash"]})
+receipts("at another place", lambda g, answer: answer | {"index": answer["index"] - 1})
+receipts("of another name", lambda g, answer: answer | {"event_id": "01940000-0000-7000-8000-00000000ffff"})
+receipts("without a signature", lambda g, answer: with_note(answer, text_of(answer) + "\n"))
+receipts("signed by another key", lambda g, answer: with_note(answer, str(sign_note(text_of(answer), OTHER_KEY))))
 receipts(
     "of another origin",
     lambda g, t: with_note(t, str(sign_note(text_of(t).replace(ORIGIN, "other.example"), OTHER_ORIGIN))),
 )
-receipts("under a tree without it", lambda g, told: with_note(told, g.log.note(len(g.log.events) - 1)))
+receipts("under a tree without it", lambda g, answer: with_note(answer, g.log.note(len(g.log.events) - 1)))
 receipts("under a root that it does not lead to", forged_root)
-receipts("with a proof cut", lambda g, told: told | {"proof": told["proof"][: g.chance.randrange(len(told["proof"]))]})
-receipts("without a proof", lambda g, told: {k: v for k, v in told.items() if k != "proof"})
-receipts("with a proof of null", lambda g, told: told | {"proof": None})
-receipts("with an index as text", lambda g, told: told | {"index": str(told["index"])})
-receipts("that is empty", lambda g, told: {})
-receipts("that is a list", lambda g, told: [told])
-receipts("that is null", lambda g, told: None)
-receipts("that says it was refused", lambda g, told: {"status": 422, "code": "no"})
+receipts(
+    "with a proof cut",
+    lambda g, answer: answer | {"proof": answer["proof"][: g.chance.randrange(len(answer["proof"]))]},
+)
+receipts("without a proof", lambda g, answer: {k: v for k, v in answer.items() if k != "proof"})
+receipts("with a proof of null", lambda g, answer: answer | {"proof": None})
+receipts("with an index as text", lambda g, answer: answer | {"index": str(answer["index"])})
+receipts("that is empty", lambda g, answer: {})
+receipts("that is a list", lambda g, answer: [answer])
+receipts("that is null", lambda g, answer: None)
+receipts("that says it was refused", lambda g, answer: {"status": 422, "code": "no"})
 
 
 @attack("receipt: under a forked tree head, below what was seen")
 def _forked_receipt(ground: Ground) -> Words:
-    """The event is put into another history that is no larger than the one the client knows."""
+    """Put the event into another history that is no larger than the one the client knows."""
     ground.has_seen(len(ground.log.events))
     ground.size = len(ground.log.events)
     file = ground.submission()
 
-    def lie(told: Any, asked: Asked) -> bytes:
+    def lie(answer: Any, asked: Asked) -> bytes:
         fork = Log(list(ground.log.events[:8]), registry=ground.log.registry)
         fork.add(ground.log.events[-1])
         return written(receipt(fork, 8))
@@ -292,7 +298,7 @@ def _split_view(ground: Ground) -> Words:
     ground.has_seen(len(ground.log.events))
     file = ground.submission()
 
-    def lie(told: Any, asked: Asked) -> bytes:
+    def lie(answer: Any, asked: Asked) -> bytes:
         fork = filler(Log(list(ground.log.events[:8]), registry=ground.log.registry), len(ground.log.events), "mine")
         fork.add(ground.log.events[-1])
         return written(receipt(fork, len(fork.events) - 1))
@@ -310,25 +316,27 @@ def _split_view(ground: Ground) -> Words:
 def inclusion(name: str, change: Callable[[Ground, dict[str, Any]], Any]) -> None:
     @attack(f"inclusion: {name}")
     def of(ground: Ground) -> Words:
-        ground.spoil("inclusion", lambda told: change(ground, told))
+        ground.spoil("inclusion", lambda answer: change(ground, answer))
         return ["log", "proof", "3", "--output", ground.folder / "3.tlog-proof"]
 
 
 def of_other(ground: Ground) -> dict[str, Any]:
-    told = receipt(ground.log, 4)
-    return {"leaf_hash": told["leaf_hash"], "proof": told["proof"]}
+    answer = receipt(ground.log, 4)
+    return {"leaf_hash": answer["leaf_hash"], "proof": answer["proof"]}
 
 
-inclusion("of another entry", lambda g, told: of_other(g))
-inclusion("with the hash of another", lambda g, told: told | {"leaf_hash": of_other(g)["leaf_hash"]})
-inclusion("with the proof of another", lambda g, told: told | {"proof": of_other(g)["proof"]})
-inclusion("without a signature", lambda g, told: with_note(told, text_of(told) + "\n"))
-inclusion("signed by another key", lambda g, told: with_note(told, str(sign_note(text_of(told), OTHER_KEY))))
+inclusion("of another entry", lambda g, answer: of_other(g))
+inclusion("with the hash of another", lambda g, answer: answer | {"leaf_hash": of_other(g)["leaf_hash"]})
+inclusion("with the proof of another", lambda g, answer: answer | {"proof": of_other(g)["proof"]})
+inclusion("without a signature", lambda g, answer: with_note(answer, text_of(answer) + "\n"))
+inclusion("signed by another key", lambda g, answer: with_note(answer, str(sign_note(text_of(answer), OTHER_KEY))))
 inclusion("under a root that it does not lead to", forged_root)
-inclusion("with a cut hash", lambda g, told: told | {"leaf_hash": told["leaf_hash"][:-2]})
-inclusion("that is cut", lambda g, told: told | {"proof": told["proof"][: g.chance.randrange(len(told["proof"]))]})
-inclusion("that is empty", lambda g, told: {})
-inclusion("that is a list", lambda g, told: [])
+inclusion("with a cut hash", lambda g, answer: answer | {"leaf_hash": answer["leaf_hash"][:-2]})
+inclusion(
+    "that is cut", lambda g, answer: answer | {"proof": answer["proof"][: g.chance.randrange(len(answer["proof"]))]}
+)
+inclusion("that is empty", lambda g, answer: {})
+inclusion("that is a list", lambda g, answer: [])
 
 
 @attack("bundle: of another event")
@@ -350,7 +358,7 @@ def _other_case(ground: Ground) -> Words:
 
 @attack("bundle: the last event of a case left out under another name")
 def _renamed_case(ground: Ground) -> Words:
-    ground.spoil("case proof", lambda told: told | {"case_id": "case-1", "events": told["events"][1:]})
+    ground.spoil("case proof", lambda answer: answer | {"case_id": "case-1", "events": answer["events"][1:]})
     return ["proof", "get", "--case", "case-1", "--output", ground.folder / "bundle.json"]
 
 
@@ -361,7 +369,7 @@ def written_case(log: Log, case_id: str) -> bytes:
 
 
 def serve_spoiled(ground: Ground, sample: Sample) -> Words:
-    """A spoiled bundle of the corpus in answer to the request for the event that it was made of."""
+    """Serve a spoiled bundle of the corpus in answer to the request for the event that it was made of."""
     (ground.profile / "trust.json").write_bytes(sample.trust)
     ground.hostile.bundle_of = lambda _: sample.data
     return ["proof", "get", sample.event_id, "--output", ground.folder / "bundle.json"]

@@ -35,8 +35,8 @@ class Ground:
         for folder in (self.folder, self.profile):
             shutil.rmtree(folder, ignore_errors=True)
             folder.mkdir(parents=True)
-        told = {"name": PROFILE, "url": url}
-        (self.profile / "profile.json").write_text(json.dumps(told))
+        profile_data = {"name": PROFILE, "url": url}
+        (self.profile / "profile.json").write_text(json.dumps(profile_data))
         (self.profile / "profile.json").chmod(0o600)
         self.trusting(trust())
         self.log = filler(log_with(Case().open().register("phone"), POLICE, COURT), chance.randint(3, 24))
@@ -47,13 +47,13 @@ class Ground:
         (self.profile / "trust.json").write_bytes(encode_trust(whom))
 
     def run(self, words: Words) -> int:
-        """The exit code of the command."""
+        """Run the command, and return its exit code."""
         return self.tally("--json", *words, profile=PROFILE).status
 
     # -- what the client knows -----------------------------------------------------------------------------------------
 
     def has_seen(self, size: int | None = None) -> Path:
-        """The client remembers the log at this size, and not from just now; gives the file."""
+        """Let the client remember the log at this size, and not from just now; return the file."""
         file = self.profile / "log" / "seen.checkpoint"
         file.parent.mkdir(mode=0o700, exist_ok=True)
         file.write_text(self.log.note(size or self.size), encoding="utf-8")
@@ -62,7 +62,7 @@ class Ground:
         return file
 
     def has_copy(self) -> Path:
-        """The client has a copy of the log at the size that it has seen; gives the folder."""
+        """Give the client a copy of the log at the size that it has seen; return the folder."""
         service, self.hostile = self.hostile, Hostile(self.log, self.size)
         assert self.run(["log", "save", self.folder / "copy"]) == 0
         self.hostile = service
@@ -70,7 +70,7 @@ class Ground:
         return self.folder / "copy"
 
     def submission(self) -> Path:
-        """A signed event that was not sent yet."""
+        """Sign an event that is not sent yet."""
         number = self.chance.randrange(10**6)
         event = Writer("case", f"new-{number}").write(case.CaseNumbered(case_number=f"N-{number}"), clerk(POLICE))
         file = self.folder / "submission.json"
@@ -88,7 +88,7 @@ class Ground:
         return forked
 
     def spoil(self, route: str, change: Callable[[Any], Any]) -> None:
-        """The route's answer, as JSON, said otherwise."""
+        """Change the route's answer, given as JSON."""
         self.hostile.spoiled[route] = lambda body, _: written(change(json.loads(body)))
 
     def spoil_bytes(self, route: str, change: Callable[[bytes], bytes]) -> None:

@@ -66,7 +66,7 @@ class Hostile:
         ]
 
     def note(self, size: int | None = None) -> str:
-        """The checkpoint of what is published."""
+        """Return the checkpoint of what is published."""
         return self.log.note(size or self.size)
 
     def _consistency(self, query: dict[str, str]) -> bytes | None:
@@ -74,7 +74,7 @@ class Hostile:
         if not 1 <= first <= second <= self.size:
             return None
         proof = reference.consistency_proof(first, self.log.entries(second))
-        return written({"first": first, "second": second, "hashes": [f"sha256:{one.hex()}" for one in proof]})
+        return written({"first": first, "second": second, "hashes": [f"sha256:{node.hex()}" for node in proof]})
 
     def _inclusion(self, index: int) -> bytes | None:
         if index >= self.size:
@@ -101,7 +101,7 @@ class Hostile:
 
 
 def receipt(log: Log, index: int, note: str | None = None) -> dict[str, Any]:
-    """The receipt of an entry under the newest tree head."""
+    """Return the receipt of an entry under the newest tree head."""
     entry = log.events[index]
     return {
         "event_id": entry.envelope.event_id,
@@ -114,9 +114,9 @@ def receipt(log: Log, index: int, note: str | None = None) -> dict[str, Any]:
 
 
 def problem(status: int, **more: Any) -> Answer:
-    """A problem document."""
-    told = {"status": status, "title": "no", "code": "not_found", "detail": "nothing is stored here"} | more
-    return Answer(status, written(told), {"Content-Type": "application/problem+json"})
+    """Answer with a problem document."""
+    problem = {"status": status, "title": "no", "code": "not_found", "detail": "nothing is stored here"} | more
+    return Answer(status, written(problem), {"Content-Type": "application/problem+json"})
 
 
 def written(value: Any) -> bytes:
@@ -124,7 +124,7 @@ def written(value: Any) -> bytes:
 
 
 def filler(log: Log, count: int, name: str = "filler") -> Log:
-    """Adds entries of other cases."""
+    """Add entries of other cases."""
     for number in range(count):
         log.add(
             Writer("case", f"{name}-{number}").write(case.CaseNumbered(case_number=f"A-{number}"), clerk("court-east"))

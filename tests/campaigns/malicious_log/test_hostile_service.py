@@ -25,21 +25,21 @@ from tests.unit.cli.tally import Tally
 
 @contextmanager
 def ground_in(folder: Path, seed: int = 1) -> Iterator[Ground]:
-    """An honest service and its client."""
-    made: list[Ground] = []
+    """Run an honest service and its client."""
+    grounds: list[Ground] = []
 
     def answer(asked: Asked) -> Answer:
-        return made[0].hostile(asked)
+        return grounds[0].hostile(asked)
 
     with faulty_service(answer) as service:
-        made.append(Ground(Tally(folder), random.Random(seed), service.url))
-        yield made[0]
+        grounds.append(Ground(Tally(folder), random.Random(seed), service.url))
+        yield grounds[0]
 
 
 @pytest.fixture
 def ground(tmp_path: Path) -> Iterator[Ground]:
-    with ground_in(tmp_path) as made:
-        yield made
+    with ground_in(tmp_path) as ready:
+        yield ready
 
 
 def size_of(file: Path) -> int:
@@ -47,7 +47,7 @@ def size_of(file: Path) -> int:
 
 
 def aged(file: Path) -> None:
-    """The client looked a minute ago."""
+    """Let it seem that the client looked a minute ago."""
     os.utime(file, (time.time() - 60, time.time() - 60))
 
 
@@ -64,7 +64,7 @@ def test_no_lie_is_believed(tmp_path: Path) -> None:
 def test_an_honest_service_is_believed(tmp_path: Path, seed: int) -> None:
     """Whoever remembers the log, has a copy or a checkpoint of it, and writes, is not refused while all is well."""
     with ground_in(tmp_path, seed) as ground:
-        seen = ground.has_seen()
+        remembered = ground.has_seen()
         old = ground.folder / "old.checkpoint"
         old.write_text(ground.log.note(ground.size), encoding="utf-8")
         copy = ground.has_copy()
@@ -80,20 +80,24 @@ def test_an_honest_service_is_believed(tmp_path: Path, seed: int) -> None:
             ["event", "submit", ground.submission()],
         ):
             assert ground.run(words) == 0, words
-        assert size_of(seen) == ground.hostile.size
+        assert size_of(remembered) == ground.hostile.size
 
 
 def test_both_tree_heads_of_a_fork_are_kept(ground: Ground) -> None:
     """Two signed tree heads that contradict each other are evidence: both lie in a folder, and memory stays."""
-    seen = ground.has_seen()
-    before = seen.read_text(encoding="utf-8")
+    remembered = ground.has_seen()
+    before = remembered.read_text(encoding="utf-8")
     equal(ground)
     done = ground.tally("--json", "log", "checkpoint", profile="victim")
-    told = json.loads(done.err)["error"]
-    assert (done.status, told["code"], seen.read_text(encoding="utf-8")) == (Exit.REFUSED, "integrity_broken", before)
+    answer = json.loads(done.err)["error"]
+    assert (done.status, answer["code"], remembered.read_text(encoding="utf-8")) == (
+        Exit.REFUSED,
+        "integrity_broken",
+        before,
+    )
     kept = sorted((ground.profile / "log" / "refused").iterdir())
     assert {size_of(file) for file in kept} == {ground.size}
-    assert (len(kept), all(str(file) in told["hint"] for file in kept)) == (2, True)
+    assert (len(kept), all(str(file) in answer["hint"] for file in kept)) == (2, True)
 
 
 @pytest.mark.parametrize("history", [equal, larger, rolled_back])
@@ -110,7 +114,7 @@ def test_nothing_is_sent_into_another_history(ground: Ground, history: object) -
 def test_a_false_receipt_leaves_the_event_to_be_sent_again(ground: Ground) -> None:
     """What was answered by no receipt is kept; sent again to an honest service, it counts."""
     file = ground.submission()
-    ground.spoil("submission", lambda told: receipt(ground.log, 3))
+    ground.spoil("submission", lambda answer: receipt(ground.log, 3))
     assert ground.run(["event", "submit", file]) == Exit.REFUSED
     assert file.exists()
     ground.hostile.spoiled.clear()
@@ -120,7 +124,7 @@ def test_a_false_receipt_leaves_the_event_to_be_sent_again(ground: Ground) -> No
 
 def test_receipts_wait_until_the_log_publishes_as_much(ground: Ground) -> None:
     """The tree head of a receipt is compared once the published one has grown to it, and then forgotten."""
-    seen = ground.has_seen(len(ground.log.events))
+    remembered = ground.has_seen(len(ground.log.events))
     waiting = ground.profile / "log" / "receipts"
     assert ground.run(["event", "submit", ground.submission()]) == 0
     assert [size_of(file) for file in waiting.iterdir()] == [len(ground.log.events)]
@@ -128,7 +132,7 @@ def test_receipts_wait_until_the_log_publishes_as_much(ground: Ground) -> None:
     assert len(list(waiting.iterdir())) == 1
     ground.hostile.size = len(filler(ground.log, 3, "more").events)
     assert ground.run(["log", "checkpoint"]) == 0
-    assert (list(waiting.iterdir()), size_of(seen)) == ([], ground.hostile.size)
+    assert (list(waiting.iterdir()), size_of(remembered)) == ([], ground.hostile.size)
 
 
 def test_only_so_many_receipts_wait(ground: Ground) -> None:
@@ -143,24 +147,24 @@ def test_only_so_many_receipts_wait(ground: Ground) -> None:
 
 def test_a_service_that_is_silent_on_its_log_does_not_stop_work(ground: Ground) -> None:
     """Where the checkpoint cannot be had the event is sent, and its receipt is checked."""
-    seen = ground.has_seen()
+    remembered = ground.has_seen()
 
     def silent(asked: Asked) -> Answer:
         away = Answer(503, written({"code": "busy", "detail": "later"}), {"Retry-After": "0"})
         return away if asked.path == "/checkpoint" else type(ground.hostile).__call__(ground.hostile, asked)
 
     with faulty_service(silent) as service:
-        told = {"name": "victim", "url": service.url}
-        (ground.profile / "profile.json").write_text(json.dumps(told))
+        profile = {"name": "victim", "url": service.url}
+        (ground.profile / "profile.json").write_text(json.dumps(profile))
         assert ground.run(["event", "submit", ground.submission()]) == 0
-    assert size_of(seen) == ground.size
+    assert size_of(remembered) == ground.size
 
 
 def test_without_a_trust_file_nothing_is_remembered(ground: Ground) -> None:
     """Whoever has pinned no key cannot tell what the log signed: receipts are checked for the rest, nothing is kept."""
     (ground.profile / "trust.json").unlink()
     assert ground.run(["event", "submit", ground.submission()]) == 0
-    ground.spoil("submission", lambda told: receipt(ground.log, 3))
+    ground.spoil("submission", lambda answer: receipt(ground.log, 3))
     assert ground.run(["event", "submit", ground.submission()]) == Exit.REFUSED
     assert not (ground.profile / "log").exists()
 
@@ -177,13 +181,13 @@ def test_a_copy_that_failed_leaves_no_false_entries(ground: Ground) -> None:
 
 def test_a_look_is_not_repeated_at_once(ground: Ground) -> None:
     """Between two events in a row the log is not asked again; after a while it is."""
-    seen = ground.has_seen(len(ground.log.events))
+    remembered = ground.has_seen(len(ground.log.events))
     asked: list[str] = []
     honest = ground.hostile.note
     ground.hostile.note = lambda size=None: (asked.append("note"), honest(size))[1]  # type: ignore[method-assign]
     for expected in (1, 1):
         assert ground.run(["event", "submit", ground.submission()]) == 0
         assert len(asked) == expected
-    aged(seen)
+    aged(remembered)
     assert ground.run(["event", "submit", ground.submission()]) == 0
     assert len(asked) == 2

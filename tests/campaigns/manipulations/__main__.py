@@ -59,11 +59,11 @@ class Outcome:
 
 
 def run(folder: Path, chosen: list[Manipulation], before: Shown, *, every: bool) -> list[Outcome]:
-    """Makes each in a copy of the ledger in ``folder``."""
+    """Make each in a copy of the ledger in ``folder``."""
     outcomes: list[Outcome] = []
     for number, manipulation in enumerate(chosen, 1):
-        with tempfile.TemporaryDirectory(prefix="tallystick-manipulated-") as made:
-            outcome = _try(folder, Path(made) / "data", manipulation, before, every=every)
+        with tempfile.TemporaryDirectory(prefix="tallystick-manipulated-") as folder_name:
+            outcome = _try(folder, Path(folder_name) / "data", manipulation, before, every=every)
         outcomes.append(outcome)
         print(f"{number}/{len(chosen)} {_told(outcome)}", flush=True)
     return outcomes
@@ -137,14 +137,14 @@ def main() -> int:
     parser.add_argument("--only", default="", help="those whose name has this text")
     options = parser.parse_args()
     chance, began = random.Random(options.seed), time.monotonic()
-    with tempfile.TemporaryDirectory(prefix="tallystick-manipulations-") as made:
-        folder = options.ledger or Path(made)
+    with tempfile.TemporaryDirectory(prefix="tallystick-manipulations-") as folder_name:
+        folder = options.ledger or Path(folder_name)
         data = found_ledger(folder)
         report = audit(data, with_chain=True)
         if report.verdict != "intact":
             raise RuntimeError(f"the ledger is not sound to begin with: {report.verdict}, {report.findings[:3]}")
         before = _steady(data, quick=options.quick)
-        chosen = [one for one in manipulations(data, chance) if options.only in str(one)]
+        chosen = [manipulation for manipulation in manipulations(data, chance) if options.only in str(manipulation)]
         if options.count:
             chosen = chance.sample(chosen, min(options.count, len(chosen)))
         outcomes = run(data, chosen, before, every=options.every)
@@ -152,11 +152,11 @@ def main() -> int:
 
 
 def _steady(data: Path, *, quick: bool) -> Shown:
-    """What is shown of the ledger, without what differs from one start to the next by itself."""
-    with tempfile.TemporaryDirectory(prefix="tallystick-steady-") as made:
+    """Return what is shown of the ledger, without what differs from one start to the next by itself."""
+    with tempfile.TemporaryDirectory(prefix="tallystick-steady-") as folder_name:
         looks = []
         for number in range(2):
-            shutil.copytree(data, copy := Path(made) / str(number))
+            shutil.copytree(data, copy := Path(folder_name) / str(number))
             looks.append(look(copy, quick=quick))
     with suppress(IndexError):
         print(f"{len(looks[0].answers)} answers of {len(looks[0].readers)} readers", flush=True)

@@ -111,7 +111,7 @@ def look(data: Path, again: Shown | None = None, *, quick: bool = False) -> Show
 
 
 def differing(before: Shown, after: Shown) -> tuple[str, ...]:
-    """The answers that are not the same."""
+    """Return the answers that are not the same."""
     return tuple(name for name, data in before.answers.items() if after.answers.get(name) != data)
 
 
@@ -123,7 +123,7 @@ def _readers(quick: bool) -> list[Any]:
 
 @contextmanager
 def _opened(data: Path, now_ms: int | None) -> Iterator[Parts]:
-    """The parts of a service that does nothing by itself. Raises what a start raises."""
+    """Open the parts of a service that does nothing by itself. Raises what a start raises."""
     parts, _ = wiring.assemble(read_settings(data, max_requests_per_s=10**9))  # no thread may run
     try:
         if now_ms is None:
@@ -157,7 +157,7 @@ def _paths(parts: Parts) -> Iterator[str]:
 
 
 def _read(of: Any, prefix: str = "") -> Iterator[str]:
-    """The addresses below a router, or an application that is mounted on one, that answer to GET."""
+    """Return the addresses below a router, or an application that is mounted on one, that answer to GET."""
     of = getattr(of, "original_router", of)
     if isinstance(of, Mount):
         of, prefix = of.app, prefix + of.path
@@ -178,8 +178,8 @@ def _filled(path: str, values: Mapping[str, list[str]]) -> Iterator[str]:
 
 
 def _some(connection: Connection, query: str) -> list[str]:
-    found = [str(value) for value in connection.exec_driver_sql(query).scalars()]
-    return list(dict.fromkeys([*found[: EACH // 2], *found[-(EACH - EACH // 2) :]]))
+    texts = [str(value) for value in connection.exec_driver_sql(query).scalars()]
+    return list(dict.fromkeys([*texts[: EACH // 2], *texts[-(EACH - EACH // 2) :]]))
 
 
 async def _asked(parts: Parts, shown: Shown, asked: list[tuple[str, str]]) -> dict[str, bytes]:

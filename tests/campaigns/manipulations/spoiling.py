@@ -41,14 +41,14 @@ def manipulations(folder: Path, chance: random.Random, databases: tuple[str, str
     """For each table a change of every column, a deletion, an insertion and an exchange of two rows; then the schema,
     the views and the files. ``folder`` has the data directory that they will be made in copies of.
     """
-    found: list[Manipulation] = []
+    collected: list[Manipulation] = []
     for database in databases:
         with closing(sqlite3.connect(folder / database)) as connection:
             connection.text_factory = bytes.decode
             for table in _tables(connection):
-                found += _of_table(database, _Table(connection, table), chance)
-            found += _of_schema(database, connection)
-    return [*found, *_of_views(folder, chance), *_of_files(folder, chance)]
+                collected += _of_table(database, _Table(connection, table), chance)
+            collected += _of_schema(database, connection)
+    return [*collected, *_of_views(folder, chance), *_of_files(folder, chance)]
 
 
 class _Table:
@@ -89,7 +89,7 @@ def _of_table(database: str, table: _Table, chance: random.Random) -> Iterator[M
 
 
 def _unlike(table: _Table, row: Row) -> list[Row]:
-    """The rows that say something else beside their keys."""
+    """Return the rows that say something else beside their keys."""
     values = [name for name in table.columns if name not in table.key]
     return [other for other in table.rows if any(other[name] != row[name] for name in values)]
 
@@ -113,7 +113,7 @@ def _other(table: _Table, column: str, row: Row, chance: random.Random) -> Value
 
 
 def _of_another_type(value: Value) -> Value:
-    """The same as bytes; of bytes nearly the same as text. SQLite keeps either in any column."""
+    """Return the same as bytes; of bytes nearly the same as text. SQLite keeps either in any column."""
     return f"{value.decode('latin-1')} " if isinstance(value, bytes) else str(value).encode()
 
 
@@ -133,7 +133,7 @@ def _delete(table: _Table, row: Row) -> tuple[str, list[Value]]:
 
 
 def _insertion(database: str, table: _Table, like: Row) -> Manipulation:
-    """A row like another one, under a key of its own."""
+    """Return a row like another one, under a key of its own."""
     row = {name: like.get(name) for name in table.columns}
     for name in table.key:
         value = row[name]
@@ -207,7 +207,7 @@ def _of_schema(database: str, connection: sqlite3.Connection) -> Iterator[Manipu
 
 
 def _emptying(database: str, index: str, sql: str) -> Manipulation:
-    """An index of no row whose text says that it is one of all: what is looked up by it is not found."""
+    """Make an index of no row whose text says that it is one of all: what is looked up by it is not found."""
 
     def apply(folder: Path) -> None:
         with _writing(folder / database) as connection:

@@ -37,7 +37,7 @@ READS = ("case", "timeline of the case", "items of the case")
 
 
 def found_ledger(folder: Path) -> Path:
-    """The data directory in ``folder``, with the ledger that is there or one that is made now."""
+    """Return the data directory in ``folder``, with the ledger that is there or one that is made now."""
     data = folder / "data"
     if not (data / "complete").exists():
         shutil.rmtree(folder, ignore_errors=True)
@@ -84,7 +84,7 @@ def _play(where: DataDirectory, parts: Parts) -> None:
 
 
 def _add(parts: Parts) -> None:
-    """What no event causes: warnings, webhooks, kept audits, co-signatures and reads."""
+    """Add what no event causes: warnings, webhooks, kept audits, co-signatures and reads."""
     database, now = parts.database, parts.clock()
     Warner(database).step(now + QUARTER_MS)
     authority = parts.authority()
@@ -135,7 +135,7 @@ def _add(parts: Parts) -> None:
         vkey = witness.verifying_key.vkey()
         checkpoints.store_cosignature(database, published.size, vkey, line, is_enough=lambda _keys: False)
     key_id = next(key for key, grant in authority.grants.items() if grant.officer == auditor.officer)
-    reads = [Read(auditor.agency, auditor.officer, key_id, what, now, case_id=cases[-1]) for what in READS]
+    reads = [Read(auditor.agency, auditor.officer, key_id, subject, now, case_id=cases[-1]) for subject in READS]
     parts.access.append(*reads)
 
 

@@ -28,16 +28,16 @@ def main() -> int:
     parser.add_argument("--keep", type=Path, help="write the corpus and the answers to this file, a line of JSON each")
     options = parser.parse_args()
     began = time.monotonic()
-    made = list(islice(samples(options.seed), options.count))
+    corpus = list(islice(samples(options.seed), options.count))
     with TemporaryDirectory() as folder:
-        differences = compared(made, Path(folder) / "corpus.jsonl")
+        differences = compared(corpus, Path(folder) / "corpus.jsonl")
     if options.keep:
-        options.keep.write_text("".join(f"{sample.line_with(our_answer(sample))}\n" for sample in made))
+        options.keep.write_text("".join(f"{sample.line_with(our_answer(sample))}\n" for sample in corpus))
     for difference in differences[:SHOWN]:
         print(difference)
-    faults = len({sample.fault for sample in made})
+    faults = len({sample.fault for sample in corpus})
     print(
-        f"{len(made)} bundles, {faults} faults, seed {options.seed}: {len(differences)} differences, "
+        f"{len(corpus)} bundles, {faults} faults, seed {options.seed}: {len(differences)} differences, "
         f"{time.monotonic() - began:.0f} s"
     )
     return 1 if differences else 0

@@ -34,24 +34,24 @@ AGENCIES = ("police-east", "procuratorate-east", "court-east")
 
 
 def at(tree: Any, path: tuple[Any, ...]) -> Any:
-    """The value at a path."""
+    """Return the value at a path."""
     for key in path:
         tree = tree[key]
     return tree
 
 
 def put(tree: Tree, path: tuple[Any, ...], value: Any) -> Tree:
-    """A copy with another value at a path; a function is given the old one."""
-    made = deepcopy(tree)
-    holder = at(made, path[:-1])
+    """Copy the tree with another value at a path; a function is given the old one."""
+    changed = deepcopy(tree)
+    holder = at(changed, path[:-1])
     holder[path[-1]] = value(holder[path[-1]]) if callable(value) else value
-    return made
+    return changed
 
 
 def without(tree: Tree, path: tuple[Any, ...]) -> Tree:
-    made = deepcopy(tree)
-    del at(made, path[:-1])[path[-1]]
-    return made
+    changed = deepcopy(tree)
+    del at(changed, path[:-1])[path[-1]]
+    return changed
 
 
 def paths(value: Any, above: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
@@ -71,7 +71,7 @@ def written(tree: Any) -> bytes:
 
 
 def with_proof(tree: Tree, **parts: Any) -> Tree:
-    """The bundle with parts of its own proof replaced, by value or by a function of the old one."""
+    """Return the bundle with parts of its own proof replaced, by value or by a function of the old one."""
     proof = parse_tlog_proof(tree["proof"])
     new = {name: value(getattr(proof, name)) if callable(value) else value for name, value in parts.items()}
     fields = {"index": proof.index, "hashes": proof.hashes, "checkpoint": proof.checkpoint} | new
@@ -79,17 +79,17 @@ def with_proof(tree: Tree, **parts: Any) -> Tree:
 
 
 def with_note(tree: Tree, change: Callable[[str], str]) -> Tree:
-    """The bundle with another note, in its evidence too: as the log itself would hand it out."""
-    made = deepcopy(tree)
-    holders = [made, *made.get("authority", {}).values(), *(one["entry"] for one in made.get("erased", []))]
+    """Return the bundle with another note, in its evidence too: as the log itself would hand it out."""
+    changed = deepcopy(tree)
+    holders = [changed, *changed.get("authority", {}).values(), *(one["entry"] for one in changed.get("erased", []))]
     for holder in holders:
         head, _, note = holder["proof"].partition("\n\n")
         holder["proof"] = f"{head}\n\n{change(note)}"
-    return made
+    return changed
 
 
 def resigned(world: World, text: str, signer: SeedSigner = LOG_SIGNER) -> str:
-    """A note of this text, signed by the log and co-signed by the world's witnesses, whatever it says."""
+    """Sign a note of this text by the log, and by the world's witnesses, whatever it says."""
     note = sign_note(text, signer)
     lines = [_cosignature(text, number) for number in world.witnesses]
     return str(note.with_signatures(lines))
@@ -103,7 +103,7 @@ def _cosignature(text: str, number: int) -> NoteSignature:
 
 
 def lines_changed(change: Callable[[list[NoteSignature]], list[NoteSignature]]) -> Callable[[str], str]:
-    """A change of a note's signature lines; the first is the log's."""
+    """Return a change of a note's signature lines; the first is the log's."""
 
     def of(note: str) -> str:
         parsed = parse_note(note)
@@ -121,7 +121,7 @@ def head_of(world: World) -> Checkpoint:
 
 
 def with_torsion(text: str) -> bytes:
-    """A signature of the log's own that only a verifier with cofactor accepts: R has a part of order eight."""
+    """Make a signature by the log's key that only a verifier with cofactor accepts: R has a part of order eight."""
     expanded = sha512(LOG_SEED).digest()
     clamped = bytes([expanded[0] & 248]) + expanded[1:31] + bytes([expanded[31] & 127 | 64])
     secret = crypto_core_ed25519_scalar_reduce(clamped + bytes(32))
@@ -133,7 +133,7 @@ def with_torsion(text: str) -> bytes:
 
 
 def second_spelling(signature: bytes) -> bytes:
-    """The same Ed25519 signature with S + L."""
+    """Return the same Ed25519 signature with S + L."""
     s = int.from_bytes(signature[32:], "little") + ED25519_ORDER
     return signature[:32] + s.to_bytes(32, "little")
 
@@ -143,12 +143,12 @@ def second_spelling(signature: bytes) -> bytes:
 
 def officer_of(event: Event) -> Officer:
     """Who signed it."""
-    known = [officer for agency in AGENCIES for officer in (clerk(agency), supervisor(agency))]
-    return next(officer for officer in known if officer.key_id == event.envelope.key_id)
+    officers = [officer for agency in AGENCIES for officer in (clerk(agency), supervisor(agency))]
+    return next(officer for officer in officers if officer.key_id == event.envelope.key_id)
 
 
 def relogged(base: Base, event: Event, **changes: Any) -> tuple[Tree, bytes]:
-    """The bundle where log and chain hold ``event`` in place of the base's entry, and the trust file for it."""
+    """Return the bundle where log and chain hold ``event`` in place of the base's entry, and the trust file for it."""
     events = list(base.world.log.events)
     events[base.index] = event
     world = base.world.holding(Log(events, registry=base.world.log.registry))
@@ -156,7 +156,7 @@ def relogged(base: Base, event: Event, **changes: Any) -> tuple[Tree, bytes]:
 
 
 def resaid(base: Base, **fields: Any) -> Event:
-    """The base's event with another payload, well signed by its officer."""
+    """Return the base's event with another payload, well signed by its officer."""
     event = base.world.log.events[base.index]
     payload = replace(event.payload, **fields)
     return resealed(event, payload)
@@ -165,19 +165,19 @@ def resaid(base: Base, **fields: Any) -> Event:
 def resealed(event: Event, payload: Payload, **envelope: Any) -> Event:
     """``payload`` under a true signature of the same officer; ``envelope`` says otherwise than the payload."""
     common = ("event_id", "event_type", "stream", "sequence", "previous", "agency")
-    said = {name: getattr(payload, name) for name in common}
+    unchanged = {name: getattr(payload, name) for name in common}
     digest = digest_of(canonical.encode(payload))
-    made = replace(event.envelope, **(said | {"payload_digest": digest} | envelope))
-    return Event(signed(made, officer_of(event)), payload, event.sections)
+    changed = replace(event.envelope, **(unchanged | {"payload_digest": digest} | envelope))
+    return Event(signed(changed, officer_of(event)), payload, event.sections)
 
 
 def resigned_as(event: Event, change: Callable[[bytes], bytes]) -> Envelope:
-    """The envelope with its 65 signature bytes changed."""
+    """Return the envelope with its 65 signature bytes changed."""
     signature = change(bytes.fromhex(event.envelope.signature[2:]))
     return replace(event.envelope, signature="0x" + signature.hex())
 
 
 def high_s(signature: bytes) -> bytes:
-    """The twin that the curve allows and the protocol does not."""
+    """Return the twin that the curve allows and the protocol does not."""
     s = SECP256K1_ORDER - int.from_bytes(signature[32:64], "big")
     return signature[:32] + s.to_bytes(32, "big") + bytes([55 - signature[64]])

@@ -39,7 +39,7 @@ class Sample:
         return json.dumps({"trust": b64encode(self.trust).decode(), "bundle": b64encode(self.data).decode()})
 
     def line_with(self, answer: Answer) -> str:
-        """The line for whoever tries a verifier of his own: with the name of the fault and what must be answered."""
+        """Return the line for whoever tries another verifier: with the name of the fault and what must be answered."""
         return json.dumps(json.loads(self.line) | {"fault": self.fault, "answer": answer})
 
 
@@ -60,14 +60,14 @@ def samples(seed: int) -> Iterator[Sample]:
                 raise AssertionError(f"no base fits the fault {name}")
 
 
-def compared(made: Sequence[Sample], file: Path) -> list[str]:
-    """A sentence for each sample on which the verifiers, or one of them and the protocol, differ."""
-    file.write_text("".join(f"{sample.line}\n" for sample in made))
+def compared(corpus: Sequence[Sample], file: Path) -> list[str]:
+    """Write a sentence for each sample on which the verifiers, or one of them and the protocol, differ."""
+    file.write_text("".join(f"{sample.line}\n" for sample in corpus))
     theirs = strangers_answers(file)
     return [
-        f"{sample.fault} ({sample.base}): {found}"
-        for sample, their in zip(made, theirs, strict=True)
-        if (found := difference(sample.expected, our_answer(sample), their))
+        f"{sample.fault} ({sample.base}): {sentence}"
+        for sample, their in zip(corpus, theirs, strict=True)
+        if (sentence := difference(sample.expected, our_answer(sample), their))
     ]
 
 

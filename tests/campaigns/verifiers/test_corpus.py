@@ -12,9 +12,9 @@ from tests.campaigns.verifiers.faults import FAULTS, Expected
 def test_verifiers_agree_on_every_fault(tmp_path: Path) -> None:
     """Each fault once: verdict and status of each step are those of the protocol, with both. The long run is
     ``python -m tests.campaigns.verifiers``."""
-    made = list(islice(samples(seed=20260302), len(FAULTS)))
-    assert len({sample.fault for sample in made}) == len(FAULTS)
-    assert compared(made, tmp_path / "corpus.jsonl") == []
+    corpus = list(islice(samples(seed=20260302), len(FAULTS)))
+    assert len({sample.fault for sample in corpus}) == len(FAULTS)
+    assert compared(corpus, tmp_path / "corpus.jsonl") == []
 
 
 def test_a_corpus_follows_from_its_seed() -> None:

@@ -81,14 +81,14 @@ class World:
         return NUMBER if len(self.log.events) > len(AGENCIES) * 3 else 1
 
     def anchor(self, index: int, state: State, number: int | None = None) -> Tree:
-        """What a state proves of a record and of the entry's key, with the note of its block."""
+        """Return what a state proves of a record and of the entry's key, with the note of its block."""
         proven = state.proving(number or self.number, self.key_of(index))
         if self.witnesses:
             proven = msgspec.structs.replace(proven, block_note=raw(self.block_note(proven.header_rlp)))
         return dict(msgspec.json.decode(canonical.encode(proven)))
 
     def block_note(self, header_rlp: str, **changes: Any) -> str:
-        """What the world's witnesses sign of a block; ``changes`` are of the statement."""
+        """Return what the world's witnesses sign of a block; ``changes`` are of the statement."""
         header = read_header(bytes.fromhex(header_rlp[2:]))
         block = TrustedBlock(header.number, "0x" + header.hash.hex())
         statement = msgspec.structs.replace(BlockStatement(LOG_ID, CHAIN, block), **changes)
@@ -104,18 +104,18 @@ class World:
     @cached_property
     def _anchors(self) -> Callable[[int], Tree]:
         state = self.state()
-        known: dict[str | None, Tree] = {}
+        by_key: dict[str | None, Tree] = {}
 
         def anchor(index: int) -> Tree:
             key = self.key_of(index)
-            if key not in known:
-                known[key] = self.anchor(index, state)
-            return known[key]
+            if key not in by_key:
+                by_key[key] = self.anchor(index, state)
+            return by_key[key]
 
         return anchor
 
     def bundle(self, index: int, *, anchored: bool = True, **changes: Any) -> Tree:
-        """The bundle of an entry, complete, as plain values."""
+        """Return the bundle of an entry, complete, as plain values."""
         shown = tree(self.log.bundle(index, self.note, anchored=False, **changes))
         return shown | ({"anchor": self._anchors(index)} if anchored else {})
 
@@ -123,7 +123,7 @@ class World:
         return self.log.events.index(self.case.events[sequence])
 
     def holding(self, log: Log) -> World:
-        """The same witnesses and chain, of another log."""
+        """Return the same witnesses and chain, of another log."""
         return replace(self, log=log)
 
 
@@ -143,7 +143,7 @@ def cosigned(log: Log, witnesses: tuple[int, ...]) -> str:
 
 
 def world(name: str, policy: str, witnesses: tuple[int, ...], names_block: bool, more: int) -> World:
-    """A log of a case, its erasure, ``more`` entries of other cases and a revocation."""
+    """Make a log of a case, its erasure, ``more`` entries of other cases and a revocation."""
     log = founded(*AGENCIES)
     narrative, description = section(text="问：姓名？答：张某"), section("description", text="a scar, left hand")
     written = (
@@ -173,7 +173,7 @@ def worlds() -> Iterator[World]:
 
 
 def bases(of: World) -> Iterator[Base]:
-    """The bundles of a world that hold: whole, with parts withheld or erased, of the service, not anchored."""
+    """Yield the bundles of a world that hold: whole, with parts withheld or erased, of the service, not anchored."""
     registered = of.index_of(1)
     yield Base("registered", of, registered, of.bundle(registered))
     yield Base("opened", of, of.index_of(0), of.bundle(of.index_of(0)))

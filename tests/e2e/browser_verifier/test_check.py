@@ -61,9 +61,9 @@ def test_exit_codes(verdict: str, tmp_path: Path) -> None:
     shown = tree(GOOD)
     change(shown)
     report = verify_bundle(json.dumps(shown).encode(), TRUST)
-    found, told = checked(tmp_path, shown)
-    assert (found, told["verdict"], report.verdict) == (code, verdict, verdict)
-    assert [step["status"] for step in told["steps"]] == statuses(report)
+    status, answer = checked(tmp_path, shown)
+    assert (status, answer["verdict"], report.verdict) == (code, verdict, verdict)
+    assert [step["status"] for step in answer["steps"]] == statuses(report)
 
 
 @pytest.mark.parametrize("name", ROTATED)
@@ -71,9 +71,9 @@ def test_replaced_keys_count_for_their_time(name: str, tmp_path: Path) -> None:
     """Both verifiers say the same of each step by a trust file that names keys of before."""
     bundle, trusted, _ = ROTATED[name]
     report = verify_bundle(json.dumps(tree(bundle)).encode(), trusted)
-    _, told = checked(tmp_path, tree(bundle), trusted)
-    assert told["verdict"] == report.verdict
-    assert [step["status"] for step in told["steps"]] == statuses(report)
+    _, answer = checked(tmp_path, tree(bundle), trusted)
+    assert answer["verdict"] == report.verdict
+    assert [step["status"] for step in answer["steps"]] == statuses(report)
 
 
 @pytest.mark.parametrize("name", REFUSED)
@@ -136,15 +136,15 @@ def test_case_bundles(name: str, tmp_path: Path) -> None:
     bundle = tree(LOG.case_bundle(note=NOTE))
     CASES[name](bundle)
     report = verify_case(json.dumps(bundle).encode(), TRUST, shipped_rulebook())
-    _, told = checked(tmp_path, bundle)
-    ours, theirs = statuses(report), [step["status"] for step in told["steps"]]
+    _, answer = checked(tmp_path, bundle)
+    ours, theirs = statuses(report), [step["status"] for step in answer["steps"]]
     assert theirs[CUSTODY] == "not_checked"
     assert ours[:CUSTODY] + ours[CUSTODY + 1 :] == theirs[:CUSTODY] + theirs[CUSTODY + 1 :]
-    assert [[step["status"] for step in event["steps"]] for event in told["events"]] == list(
+    assert [[step["status"] for step in event["steps"]] for event in answer["events"]] == list(
         map(statuses, report.events)
     )
-    assert told["verdict"] == report.verdict
-    assert (told["conformity"]["result"], told["completeness"]["result"]) == ("not_checked", "not_checked")
+    assert answer["verdict"] == report.verdict
+    assert (answer["conformity"]["result"], answer["completeness"]["result"]) == ("not_checked", "not_checked")
 
 
 @pytest.mark.parametrize("change", [{"events": []}, {"case_id": "Case 1"}, {"more": 1}, {"events": None}])

@@ -60,6 +60,7 @@ def test_submissions_go_on_while_the_chain_is_away_and_are_anchored_when_it_is_b
     assert town.readiness()["chain"] == "connected"
 
 
+@pytest.mark.extended
 def test_a_service_that_starts_without_its_chain_takes_submissions_all_the_same(abroad: Abroad) -> None:
     """There is nobody to ask whether the database was rolled back; the first event is recorded, and anchored later."""
     town, node = abroad
@@ -73,6 +74,7 @@ def test_a_service_that_starts_without_its_chain_takes_submissions_all_the_same(
     assert town.anchored() > receipt["index"]
 
 
+@pytest.mark.extended
 def test_an_audit_without_the_chain_says_what_is_missing(abroad: Abroad) -> None:
     """On the operator's machine with the service off: while nobody answers, nothing is said to be intact."""
     town, node = abroad

@@ -48,7 +48,6 @@ def test_postgresql(postgres_url: str) -> None:
 
 def test_several_processes(stand: Stand) -> None:
     """Processes that share the work find what one finds."""
-    assert stand.audit(processes=2) == stand.audit(processes=1)
     stand.change("DELETE FROM entries WHERE log_index = 10")
     assert stand.audit(processes=2) == stand.audit(processes=1)
 

@@ -141,6 +141,7 @@ def test_block_that_is_none(world: World, hardhat: ExternalNode, which: str, sta
         assert world.tally("log", "trust", "--block", which, *more, profile="police").status == status
 
 
+@pytest.mark.extended
 def test_restart(world: World, proof: Path, hardhat: ExternalNode) -> None:
     """After a restart the same proofs are given out."""
     assert world.process is not None

@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 
 from ledger.core.custody.claimed_times import BREAK_KINDS
-from tests.testkit.html_pages import blocks, typed
-from tests.testkit.machine import REPOSITORY
+from tests.testkit.machine import REPOSITORY, blocks, typed
 from tests.unit.cli.world import World
 
 PAGE = (REPOSITORY / "docs" / "exports.md").read_text(encoding="utf-8")

@@ -9,8 +9,7 @@ from pathlib import Path
 import pytest
 
 from ledger.interchange.imports import mapping
-from tests.testkit.html_pages import blocks, typed
-from tests.testkit.machine import REPOSITORY
+from tests.testkit.machine import REPOSITORY, blocks, typed
 from tests.unit.cli.world import World
 
 PAGE = (REPOSITORY / "docs" / "import.md").read_text(encoding="utf-8")

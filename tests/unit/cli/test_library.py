@@ -10,8 +10,7 @@ import pytest
 
 from ledger.cli.errors import Exit
 from ledger.supervision.models.model_file import shipped_model
-from tests.testkit.html_pages import typed
-from tests.testkit.machine import REPOSITORY
+from tests.testkit.machine import REPOSITORY, typed
 from tests.unit.cli.test_supervision import raise_lead
 from tests.unit.cli.world import World, running_world
 

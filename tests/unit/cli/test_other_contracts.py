@@ -10,6 +10,7 @@ import pytest
 from ledger.cli.errors import Exit
 from tests.unit.cli.world import World, service_of
 
+pytestmark = pytest.mark.extended
 OLDER = (sys.executable, "-m", "tests.unit.cli.older_release")
 FAULT = "contracts of another version: LogAnchor at 0x"
 

@@ -10,8 +10,7 @@ from pypdf import PdfReader
 
 from ledger.i18n import Labels
 from ledger.interchange.papers.forms import FORMS
-from tests.testkit.html_pages import blocks, typed
-from tests.testkit.machine import REPOSITORY
+from tests.testkit.machine import REPOSITORY, blocks, typed
 from tests.unit.cli.world import World
 
 PAGE = (REPOSITORY / "docs" / "paper.md").read_text(encoding="utf-8")

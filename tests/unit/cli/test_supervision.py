@@ -23,8 +23,7 @@ from ledger.core.events.supervision import LeadRaised
 from ledger.core.signing.authority import SERVICE_AGENCY, SERVICE_OFFICER
 from ledger.recording.signing import Actor, StreamPosition, sign_event
 from ledger.supervision.models.model_file import parse_model, shipped_model
-from tests.testkit.html_pages import blocks, typed
-from tests.testkit.machine import REPOSITORY
+from tests.testkit.machine import REPOSITORY, blocks, typed
 from tests.testkit.supervision import raised
 from tests.unit.cli.tally import PASSPHRASE
 from tests.unit.cli.world import World

@@ -14,6 +14,8 @@ from tests.testkit.machine import free_port
 from tests.testkit.timestamping import Authority, new_authority, serving_authority
 from tests.unit.cli.world import World, service_of
 
+pytestmark = pytest.mark.extended
+
 
 @pytest.fixture(scope="module")
 def authority(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Authority]:

@@ -120,6 +120,7 @@ def test_other_ledgers_than_a_development_town_are_refused(tmp_path: Path, chang
     assert (done.status, "not_development" in done.err) == (1, True)
 
 
+@pytest.mark.extended
 @pytest.mark.timeout(600)
 def test_at_the_terminal_the_town_can_be_acted_in(tmp_path: Path) -> None:
     """The service runs: the stories are played over HTTP, and each of the town's people has a profile that works."""

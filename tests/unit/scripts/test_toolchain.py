@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 import subprocess
 import sys
 import tomllib
@@ -91,7 +90,7 @@ def test_second_setup_makes_nothing(repository: Path) -> None:
     command = [repository / "scripts" / "setup"]
     subprocess.run(command, check=True, capture_output=True)
     words = [line.split()[0] for line in subprocess.check_output(command, text=True).splitlines()]
-    assert words == [*["unchanged"] * 5, "ready"]
+    assert (set(words[:-1]), words[-1]) == ({"unchanged"}, "ready")
 
 
 @pytest.mark.parametrize(("present", "missing", "package"), [([], "node", "nodejs"), (["node"], "npm", "npm")])
@@ -165,11 +164,15 @@ def test_landing_holds_when_every_gate_does(
 
 
 def import_contracts(repository: Path, tmp_path: Path, module: str, statement: str) -> dict[str, str]:
-    """What import-linter says of each contract, for bare packages with one module of one statement."""
-    shutil.copy(repository / "pyproject.toml", tmp_path)
-    for package in ("api", "ledger", "ledger/core", "ledger/store", "ledger/chain", "ledger/cli"):
-        (tmp_path / package).mkdir()
-        (tmp_path / package / "__init__.py").touch()
+    """What import-linter says of each contract, for this code without a statement in it, and one module of one."""
+    unmatched = 'unmatched_ignore_imports_alerting = "none"\n'  # nothing imports what it may
+    configuration = (repository / "pyproject.toml").read_text(encoding="utf-8").replace(unmatched, "")
+    configuration = re.sub("^ignore_imports", f"{unmatched}ignore_imports", configuration, flags=re.MULTILINE)
+    (tmp_path / "pyproject.toml").write_text(configuration, encoding="utf-8")
+    for file in (file for package in ("api", "ledger") for file in (repository / package).rglob("*.py")):
+        bare = tmp_path / file.relative_to(repository)
+        bare.parent.mkdir(parents=True, exist_ok=True)
+        bare.touch()
     (tmp_path / module).write_text(f"{statement}\n")
     linter = Path(sys.executable).with_name("lint-imports")
     outcome = subprocess.run([linter, "--no-cache", "--no-logo"], cwd=tmp_path, capture_output=True, text=True)
@@ -188,7 +191,7 @@ def import_contracts(repository: Path, tmp_path: Path, module: str, statement: s
         ("ledger/utils.py", "", "Imports go one way, down to the core"),
         ("ledger/chain/breach.py", "import sqlmodel", "Only ledger.store knows the database"),
         ("ledger/store/breach.py", "import web3", "Only ledger.chain knows the chain and the compiler"),
-        ("ledger/audit.py", "import api", "The ledger does not know the API; only the command line starts it"),
+        ("ledger/audit/breach.py", "import api", "The ledger does not know the API; only the command line starts it"),
     ],
 )
 def test_import_across_a_border_is_caught(
@@ -201,10 +204,10 @@ def test_import_across_a_border_is_caught(
 @pytest.mark.parametrize(
     ("module", "statement"),
     [
-        ("ledger/core/encoding.py", "import blake3, coincurve, hashlib, msgspec, sha3, nacl.bindings"),
+        ("ledger/core/encoding/sound.py", "import blake3, coincurve, hashlib, msgspec, sha3, nacl.bindings"),
         ("ledger/store/sound.py", "import sqlmodel, ledger.core"),
         ("ledger/chain/sound.py", "import web3, solcx, ledger.core"),
-        ("ledger/anchoring.py", "import ledger.store, ledger.chain"),
+        ("ledger/anchoring/sound.py", "import ledger.store, ledger.chain"),
         ("ledger/cli/sound.py", "import api, click"),
     ],
 )

@@ -23,8 +23,7 @@ from ledger.supervision.models.templates import forms
 from ledger.supervision.runs.query_session import QuerySession
 from ledger.supervision.view_catalogue import views
 from scripts.docs import view_tables
-from tests.testkit.html_pages import blocks, typed
-from tests.testkit.machine import REPOSITORY
+from tests.testkit.machine import REPOSITORY, blocks, typed
 from tests.unit.supervision.modelling import with_condition
 
 PAGE = (REPOSITORY / "docs" / "models.md").read_text(encoding="utf-8")

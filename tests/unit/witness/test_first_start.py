@@ -9,8 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.docs.test_readme import stop_group
-from tests.testkit.html_pages import blocks
-from tests.testkit.machine import REPOSITORY, free_port
+from tests.testkit.machine import REPOSITORY, blocks, free_port
 
 WITHIN = 400  # seconds; keys of full strength take seconds to open on a busy machine
 PORTS = ("8420", "8431", "8432", "8545")

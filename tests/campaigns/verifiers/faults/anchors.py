@@ -84,7 +84,7 @@ for _path, _value in {
 
 
 def unnamed(world: World) -> bytes:
-    """The world's trust, which names no block."""
+    """Return the world's trust, which names no block."""
     return trusting(replace(world.trust, chains=(CHAIN,)))
 
 
@@ -95,14 +95,14 @@ def note(name: str, change: Callable[[Base, str], Any], verdict: str = "not_yet_
         if not has(base, *NOTE) or not base.world.trust.policy.asks_for_witnesses:
             return None
         changed = change(base, base.tree["anchor"]["block_note"])
-        made = without(base.tree, NOTE) if changed is None else put(base.tree, NOTE, changed)
-        return made, unnamed(base.world)
+        shown_tree = without(base.tree, NOTE) if changed is None else put(base.tree, NOTE, changed)
+        return shown_tree, unnamed(base.world)
 
     harmless(f"block note {name}", of, verdict)
 
 
 def restated(**terms: Any) -> Callable[[Base, str], str]:
-    """The witnesses sign another statement."""
+    """Let the witnesses sign another statement."""
     return lambda base, _: base.world.block_note(base.tree["anchor"]["header_rlp"], **terms)
 
 
@@ -130,11 +130,15 @@ note("of another block", restated(block=TrustedBlock(12, ELSEWHERE)))
 note("with a line more", lambda base, text: text.replace("\n\n", "\nmore\n\n", 1))
 note("with other line ends", lambda base, text: text.replace("\n", "\r\n"))
 note("without its last newline", lambda base, text: text[:-1])
-note("without a line", lines(lambda found: found[:0]))
-note("with a spoiled line", lines(lambda found: [spoiled(found[0]), *found[1:]]))
-note("with a line twice", lines(lambda found: [*found, found[0]]))
-note("with a stranger's line besides", lines(lambda found: [*found, by_stranger(found[0])]), "intact")
-note("with a stranger's line alone", lines(lambda found: [by_stranger(found[0])]))
+note("without a line", lines(lambda signed: signed[:0]))
+note("with a spoiled line", lines(lambda signed: [spoiled(signed[0]), *signed[1:]]))
+note("with a line twice", lines(lambda signed: [*signed, signed[0]]))
+note(
+    "with a stranger's line besides",
+    lines(lambda signed: [*signed, by_stranger(signed[0])]),
+    "intact",
+)
+note("with a stranger's line alone", lines(lambda signed: [by_stranger(signed[0])]))
 
 
 def by_stranger(line: NoteSignature) -> NoteSignature:
@@ -145,7 +149,7 @@ def by_stranger(line: NoteSignature) -> NoteSignature:
 def _short(base: Base, chance: Any) -> Mutated | None:
     if not has(base, *NOTE) or base.world.name != "two of three":
         return None
-    short = changes.lines_changed(lambda found: found[:1])(base.tree["anchor"]["block_note"])
+    short = changes.lines_changed(lambda signed: signed[:1])(base.tree["anchor"]["block_note"])
     return comes_to(put(base.tree, NOTE, short), "not_yet_anchored")
 
 
@@ -157,14 +161,14 @@ def _of_the_checkpoint(base: Base, chance: Any) -> Mutated | None:
     signed = parse_note(base.tree["anchor"]["block_note"])
     witnesses = {signer.verifying_key.name for signer in WITNESSES}
     theirs = tuple(line for line in parse_note(base.world.note).signatures if line.name in witnesses)
-    made = put(base.tree, NOTE, str(replace(signed, signatures=theirs)))
-    return Mutated(changes.written(made), comes_to(made, "not_yet_anchored").expected, unnamed(base.world))
+    shown_tree = put(base.tree, NOTE, str(replace(signed, signatures=theirs)))
+    return Mutated(changes.written(shown_tree), comes_to(shown_tree, "not_yet_anchored").expected, unnamed(base.world))
 
 
 def believing(
     name: str, blocks: Callable[[TrustedBlock], tuple[TrustedBlock, ...]], *steps: int, alone: str = ""
 ) -> None:
-    """The trust file names blocks; ``alone`` is the verdict where no witness vouches."""
+    """Let the trust file name blocks; ``alone`` is the verdict where no witness vouches."""
 
     @fault(name)
     def of(base: Base, chance: Any) -> Mutated | None:
@@ -173,10 +177,10 @@ def believing(
         named = blocks(base.world.state().block())
         trust: Trust = replace(base.world.trust, chains=(replace(CHAIN, trusted_blocks=named),))
         counts = has(base, *NOTE) and base.world.trust.policy.asks_for_witnesses
-        made = (
+        mutated = (
             fails(base.tree, *steps) if steps else comes_to(base.tree, alone if alone and not counts else base.verdict)
         )
-        return Mutated(made.data, made.expected, trusting(trust))
+        return Mutated(mutated.data, mutated.expected, trusting(trust))
 
 
 believing("block trusted", lambda block: (block,))
@@ -193,7 +197,7 @@ believing("no block trusted", lambda block: (), alone="not_yet_anchored")
 
 @fault("trust file with an empty list of blocks")
 def _no_blocks(base: Base, chance: Any) -> Mutated:
-    """What is not signed may be empty."""
+    """Empty what is not signed, which it may be."""
     import json
 
     given = json.loads(base.world.trust_bytes)
@@ -210,6 +214,6 @@ def _forged(base: Base, chance: Any) -> Mutated | None:
     state = base.world.state()
     state.number = 77
     state.record(2, bytes([chance.randrange(256)]) * 32, 99, 9, 1)
-    made: Tree = put(base.tree, ANCHOR, base.world.anchor(base.index, state))
-    made["anchor"].pop("block_note", None)
-    return comes_to(made, "not_yet_anchored")
+    shown_tree: Tree = put(base.tree, ANCHOR, base.world.anchor(base.index, state))
+    shown_tree["anchor"].pop("block_note", None)
+    return comes_to(shown_tree, "not_yet_anchored")

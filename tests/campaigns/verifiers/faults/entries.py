@@ -52,7 +52,7 @@ logged_signature("signature of ones", lambda s: b"\xff" * 64 + b"\x1b")
 
 
 def logged(name: str, make: Callable[[Base], Any], *steps: int, **changed: Any) -> None:
-    """An event that a dishonest log took in; None where the base is not of its kind."""
+    """Record an event that a dishonest log took in; None where the base is not of its kind."""
 
     def of(base: Base) -> tuple[Tree, bytes] | None:
         event = make(base) if of_case(base) else None
@@ -129,7 +129,7 @@ logged(
 
 
 def by_clerk(base: Base) -> Any:
-    """The erasure, which only a supervisor may sign, by a clerk of the same agency."""
+    """Let a clerk sign the erasure, which only a supervisor of the agency may."""
     from dataclasses import replace
 
     if base.name != "erasure":

@@ -63,13 +63,13 @@ for _field in ("format", "log_id", "envelope", "proof"):
 
 
 def everywhere(name: str, value: bytes) -> None:
-    """What makes the whole file no bundle, wherever it stands: at any level, also where nobody looks."""
+    """Put what makes the whole file no bundle anywhere: at any level, also where nobody looks."""
 
     @fault(f"{name} anywhere")
     def of(base: Base, chance: random.Random) -> Mutated:
         places = [path for path in paths(base.tree) if isinstance(at(base.tree, path), dict)]
         path = chance.choice(places)
-        data = written(put(base.tree, path, lambda found: found | {"MARK": 0}) if path else base.tree | {"MARK": 0})
+        data = written(put(base.tree, path, lambda part: part | {"MARK": 0}) if path else base.tree | {"MARK": 0})
         return is_refused(data.replace(b'"MARK": 0', b'"more": ' + value, 1))
 
     refused(
@@ -91,7 +91,7 @@ everywhere("an integer of 5,000 digits below zero", b"-" + b"9" * 5000)
 
 @fault("numbers and escapes that are no such thing")
 def _no_such_thing(base: Base, chance: random.Random) -> Mutated:
-    """The largest integers, long fractions and pairs, within strings and not, in a place that is not looked at."""
+    """Put the largest integers, long fractions and pairs, within strings and not, where nobody looks."""
     value = chance.choice(
         [
             b"9007199254740991",

@@ -54,7 +54,7 @@ def fault(name: str) -> Callable[[Fault], Fault]:
 
 
 def fails(data: Tree | bytes, *steps: int) -> Mutated:
-    """These steps fail and no other."""
+    """Expect that these steps fail and no other."""
     return Mutated(data if isinstance(data, bytes) else written(data), Expected("tampered", frozenset(steps)))
 
 
@@ -71,7 +71,7 @@ Changed = Tree | bytes | tuple[Tree, bytes] | None  # a file, or a file and the 
 
 
 def simple(name: str, change: Callable[[Base], Changed], *steps: int) -> None:
-    """A fault without chance after which exactly these steps fail."""
+    """Name a fault without chance after which exactly these steps fail."""
 
     def of(base: Base, chance: random.Random) -> Mutated | None:
         changed = change(base)
@@ -81,7 +81,7 @@ def simple(name: str, change: Callable[[Base], Changed], *steps: int) -> None:
 
 
 def harmless(name: str, change: Callable[[Base], Changed], verdict: str | None = None) -> None:
-    """A change after which no step fails: the verdict is the base's, or this one."""
+    """Name a change after which no step fails: the verdict is the base's, or this one."""
 
     def of(base: Base, chance: random.Random) -> Mutated | None:
         changed, expected = change(base), worse(verdict or base.verdict, base.verdict)
@@ -105,9 +105,9 @@ def refused(name: str, change: Callable[[Base], Tree | bytes | None]) -> None:
     fault(name)(of)
 
 
-def worse(one: str, other: str) -> str:
+def worse(first: str, other: str) -> str:
     order = ("tampered", "unverifiable", "not_yet_anchored", "intact")
-    return min(one, other, key=order.index)
+    return min(first, other, key=order.index)
 
 
 def of_case(base: Base) -> bool:
@@ -128,7 +128,7 @@ def extra_line(proof: str) -> str:
 
 
 def other_tree_head(proof: str) -> str:
-    """The proof under a tree head that the log did not sign."""
+    """Put the proof under a tree head that the log did not sign."""
     head, _, note = proof.partition("\n\n")
     origin, size, rest = note.split("\n", 2)
     return f"{head}\n\n{origin}\n{int(size) + 1}\n{rest}"
@@ -140,7 +140,7 @@ def strangers_line() -> str:
 
 
 def twice(base: Base, part: str) -> bytes:
-    """The file with a key of the part standing twice, with the same value."""
+    """Return the file with a key of the part standing twice, with the same value."""
     import json
 
     text = json.dumps(base.tree[part], ensure_ascii=False)
@@ -180,7 +180,7 @@ def text_of(base: Base) -> str:
 
 
 def head_signed(change: Callable[[str], str]) -> Callable[[Base, str], str]:
-    """The same signed anew by the log and its witnesses."""
+    """Sign the same anew by the log and its witnesses."""
     return lambda base, text: changes.resigned(base.world, change(text_of(base)))
 
 

@@ -77,7 +77,7 @@ hashes("proof of 64 hashes", lambda h: (h * 64)[:64], 1)
 
 
 def second_base64(text: str) -> str:
-    """The first hash with other bits where base64 has bits to spare."""
+    """Return the first hash with other bits where base64 has bits to spare."""
     head, equal, rest = text.partition("=\n")
     alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
     return head[:-1] + alphabet[alphabet.index(head[-1]) ^ 1] + equal + rest
@@ -118,7 +118,7 @@ simple(
 
 @fault("internal node as leaf")
 def _node_as_leaf(base: Base, chance: random.Random) -> Mutated | None:
-    """A log whose entry is the preimage of a node: its two hashes are no envelope, and the prefix differs."""
+    """Make a log whose entry is the preimage of a node: its two hashes are no envelope, and the prefix differs."""
     entries = base.world.log.entries()
     pair = [leaf_hash(entry) for entry in entries[:2]]
     assert node_hash(*pair) != leaf_hash(pair[0] + pair[1])
@@ -129,7 +129,7 @@ def _node_as_leaf(base: Base, chance: random.Random) -> Mutated | None:
 
 @fault("duplicated last leaf")
 def _duplicated_leaf(base: Base, chance: random.Random) -> Mutated:
-    """A root that pairs the last leaf with itself, as another ledger's trees do: one leaf of three, said to be last."""
+    """Make a root that pairs the last of three leaves with itself, as another ledger's trees do."""
     event = original(base)
     leaf, other = leaf_hash(event.entry), Hash(bytes(32))
     root = node_hash(node_hash(other, other), node_hash(leaf, leaf))

@@ -96,9 +96,9 @@ granted("the entry itself as the grant", lambda b: put(b.tree, GRANT, evidence(b
 def granted_to(base: Base, officer: Any) -> int:
     from ledger.core.events import registry
 
-    found = base.world.log.find(registry.KeyGranted, key_id=officer.key_id)
-    assert found is not None
-    return found
+    grant_event = base.world.log.find(registry.KeyGranted, key_id=officer.key_id)
+    assert grant_event is not None
+    return grant_event
 
 
 def colleague(base: Base) -> int:
@@ -109,7 +109,7 @@ def colleague(base: Base) -> int:
 
 @fault("authority of an entry of the ledger itself")
 def _service_authority(base: Base, chance: random.Random) -> Mutated | None:
-    """It needs none, and it is not looked at."""
+    """Give a grant to a bundle that needs none: it is not looked at."""
     if of_case(base):
         return None
     other = base.world.bundle(base.world.index_of(0))["authority"]
@@ -117,7 +117,7 @@ def _service_authority(base: Base, chance: random.Random) -> Mutated | None:
 
 
 def registered_otherwise(name: str, arrange: Callable[[Log, Any], None], *steps: int, hide: bool = False) -> None:
-    """A log whose registry says something else of the clerk of POLICE, and the opening of a case by him."""
+    """Make a log whose registry says something else of the clerk of POLICE, who opens a case."""
 
     def of(base: Base) -> Changed:
         from tests.testkit.casework import Case
@@ -206,7 +206,7 @@ REVOCATION = ("authority", "revocation")
 
 @fault("revoked below the entry, in no block that anybody trusts")
 def _revoked_unanchored(base: Base, chance: random.Random) -> Mutated | None:
-    """A revocation that is shown and holds counts, whatever the chain says."""
+    """Show a revocation that holds: it counts, whatever the chain says."""
     from tests.testkit.casework import Case
 
     if base.name != "opened":
@@ -256,7 +256,7 @@ def _revocation_twice(base: Base, chance: random.Random) -> Mutated | None:
 
 @fault("revocation of another key")
 def _other_revocation(base: Base, chance: random.Random) -> Mutated | None:
-    """The revocation of the clerk of POLICE in a bundle of somebody else's entry: it does not hold, and is told."""
+    """Show the revocation of another clerk than the entry's: it does not hold, and is told."""
     if not has(base, "authority") or has(base, *REVOCATION):
         return None
     return comes_to(put(base.tree, REVOCATION, evidence(base, base.world.revocation)), base.verdict)

@@ -49,7 +49,7 @@ sections("section with a number", lambda b: put(b.tree, (*NARRATIVE, "fields", "
 
 
 def erased(name: str, change: Callable[[Base], Tree]) -> None:
-    """An erasure that does not hold is told, and the section counts as withheld."""
+    """Spoil an erasure: it is told, and the section counts as withheld."""
     harmless(name, lambda base: change(base) if base.name == "section erased" else None)
 
 

@@ -42,8 +42,8 @@ def _spelled(base: Base, chance: random.Random) -> Mutated:
         if isinstance(value, dict):
             items = list(value.items())
             chance.shuffle(items)
-            return {key: shuffled(one) for key, one in items}
-        return [shuffled(one) for one in value] if isinstance(value, list) else value
+            return {key: shuffled(inner) for key, inner in items}
+        return [shuffled(inner) for inner in value] if isinstance(value, list) else value
 
     text = json.dumps(shuffled(base.tree), indent=chance.choice([None, 1, "\t"]), ensure_ascii=True)
     return comes_to(text.encode(), base.verdict)

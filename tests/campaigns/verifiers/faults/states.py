@@ -32,7 +32,7 @@ SPOILED = "0x" + "ab" * 32
 
 
 def edited(name: str, at: tuple[Any, ...], value: Any, step: int) -> None:
-    """A part of the anchor is another. Of an entry of the ledger itself the registry's part is not looked at."""
+    """Change a part of the anchor. Of an entry of the ledger itself the registry's part is not looked at."""
 
     def of(base: Base) -> Changed:
         if not has(base, "anchor") or (step == 12 and not of_case(base)):
@@ -103,7 +103,7 @@ def _swapped(base: Base, chance: Any) -> Mutated | None:
 
 
 def restated(base: Base, change: Callable[[State], Any], number: int = NUMBER) -> tuple[Any, bytes]:
-    """The bundle with a state of its own, which the world vouches for: contents changed, and proven."""
+    """Return the bundle with a state of its own, which the world vouches for: contents changed, and proven."""
     state = base.world.state()
     change(state)
     return put(base.tree, ANCHOR, base.world.anchor(base.index, state, number)), encode_trust(
@@ -152,7 +152,7 @@ stated(
 
 
 def sound(name: str, change: Callable[[State], Any], by: str = "", verdict: str | None = None) -> None:
-    """A state after which no step fails."""
+    """Name a state after which no step fails."""
     harmless(
         name,
         lambda base: (
@@ -179,8 +179,8 @@ def _no_fork(base: Base, chance: Any) -> Mutated | None:
         return None
     state = base.world.state()
     state.fields = chance.choice((14, 18, 19))
-    made = put(base.tree, (*ANCHOR, "header_rlp"), "0x" + state.header().hex())
-    return Mutated(written(made), Expected("tampered", frozenset({10})))
+    shown_tree = put(base.tree, (*ANCHOR, "header_rlp"), "0x" + state.header().hex())
+    return Mutated(written(shown_tree), Expected("tampered", frozenset({10})))
 
 
 def _with_fields(base: Base, fields: int, expected: Expected) -> Mutated | None:
@@ -213,7 +213,7 @@ def _signed_later(base: Base, chance: Any) -> Mutated | None:
 
 
 def key_slot(slot: int, change: Callable[[int], int], agency: str = PROCURATORATE) -> Callable[[State], None]:
-    """The registry holds something else of the clerk's key; slots are agency, officer, terms."""
+    """Let the registry hold something else of the clerk's key; slots are agency, officer, terms."""
 
     def of(state: State) -> None:
         key = registry_slots(clerk(agency).key_id)[1 + slot]

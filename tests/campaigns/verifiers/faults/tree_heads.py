@@ -27,12 +27,12 @@ from tests.testkit.bundles import LOG_SIGNER, ORIGIN, Log, tree
 
 
 def note(name: str, change: Callable[[Base, str], str], *steps: int) -> None:
-    """A change of the note, in all proofs of the bundle alike."""
+    """Change the note, in all proofs of the bundle alike."""
     simple(name, lambda base: with_note(base.tree, lambda text: change(base, text)), *steps)
 
 
 def head_edited(change: Callable[[str], str]) -> Callable[[Base, str], str]:
-    """The tree head edited under its signatures."""
+    """Edit the tree head under its signatures."""
     return lambda base, text: change(text_of(base)) + text[len(text_of(base)) :]
 
 
@@ -41,9 +41,9 @@ def lines(change: Callable[[list[NoteSignature]], list[NoteSignature]]) -> Calla
 
 
 def log_line(data: Callable[[Base], bytes]) -> Callable[[Base, str], str]:
-    """The log's signature in place of which these bytes stand."""
+    """Put these bytes in place of the log's signature."""
     return lambda base, text: changes.lines_changed(
-        lambda found: [NoteSignature(found[0].name, found[0].key_id, data(base)), *found[1:]]
+        lambda signed: [NoteSignature(signed[0].name, signed[0].key_id, data(base)), *signed[1:]]
     )(text)
 
 
@@ -89,11 +89,11 @@ note("root that is empty", head_signed(lambda t: line_set(t, 2, "")), 5)
 
 note("extension line", head_signed(lambda t: t + "more\n"), 5)
 
-note("no signatures", lines(lambda found: [*found, *found][:0]), 5)
+note("no signatures", lines(lambda signed: [*signed, *signed][:0]), 5)
 
 note("log's signature left out", only_stranger, 5)
 
-note("log signs twice", lines(lambda found: [found[0], *found]), 5)
+note("log signs twice", lines(lambda signed: [signed[0], *signed]), 5)
 
 note("log's signature cut", log_line(lambda base: true_signature(base)[:63]), 5)
 
@@ -116,7 +116,7 @@ def line_set(text: str, number: int, line: str) -> str:
 
 @fault("tree head of a smaller tree")
 def _smaller(base: Base, chance: random.Random) -> Mutated | None:
-    """The entry is not in a tree that ends below it."""
+    """Prove the entry in a tree that ends below it."""
     if base.index < 1:
         return None
     log = Log(base.world.log.events[: base.index], registry=base.world.log.registry)
@@ -126,7 +126,7 @@ def _smaller(base: Base, chance: random.Random) -> Mutated | None:
 
 @fault("proof of another log")
 def _other_log(base: Base, chance: random.Random) -> Mutated:
-    """The same entries in a log of another name, proven there."""
+    """Prove the same entries in a log of another name."""
     world = base.world
     log = Log(world.log.events, log_signer=OTHER_ORIGIN, registry=world.log.registry)
     return fails(tree(log.bundle(base.index, cosigned(log, world.witnesses), anchored=False)), 5)

@@ -37,7 +37,7 @@ from tests.testkit.bundles import CHAIN
 
 
 def handmade(name: str, nodes: Callable[[str, bytes], list[Any]], *steps: int, value: int = 5) -> None:
-    """The registry's storage is a trie of these nodes, its slot 0 under the path given.
+    """Make the registry's storage a trie of these nodes, its slot 0 under the path given.
 
     The key's slots are left out: where the trie holds, the bundle is unverifiable for that alone.
     """
@@ -53,26 +53,26 @@ def handmade(name: str, nodes: Callable[[str, bytes], list[Any]], *steps: int, v
 
 
 def by_hand(base: Base, proof: list[bytes], value: int, root: bytes | None = None) -> tuple[Any, bytes]:
-    """An anchor whose registry has this storage, and who trusts its block."""
+    """Make an anchor whose registry has this storage, and trust its block."""
     state = base.world.state()
-    made = state.proving(NUMBER)
+    proven = state.proving(NUMBER)
     roots = {CHAIN.anchor: state_root_of(state.anchor), CHAIN.registry: root or keccak256(proof[0])}
     codes = {CHAIN.anchor: CHAIN.anchor_code_hash, CHAIN.registry: CHAIN.registry_code_hash}
     accounts = {bytes.fromhex(name[2:]): account(root, codes[name]) for name, root in roots.items()}
     trie = secure_trie(others(state.others) | accounts)
     header = hexed(header_rlp(trie.root_hash, state.number, state.timestamp))
     slot = replace(
-        made.registry.storage_proof[0], value=hexed(value.to_bytes(32, "big")), proof=tuple(map(hexed, proof))
+        proven.registry.storage_proof[0], value=hexed(value.to_bytes(32, "big")), proof=tuple(map(hexed, proof))
     )
     anchor_path, registry_path = (
         tuple(map(hexed, path(trie, bytes.fromhex(name[2:])))) for name in (CHAIN.anchor, CHAIN.registry)
     )
     world = base.world
     anchor = replace(
-        made,
+        proven,
         header_rlp=header,
-        anchor=replace(made.anchor, account_proof=anchor_path),
-        registry=replace(made.registry, account_proof=registry_path, storage_proof=(slot,)),
+        anchor=replace(proven.anchor, account_proof=anchor_path),
+        registry=replace(proven.registry, account_proof=registry_path, storage_proof=(slot,)),
         block_note=raw(world.block_note(header)) if world.witnesses else UNSET,
     )
     named = TrustedBlock(state.number, hexed(keccak256(bytes.fromhex(header[2:]))))

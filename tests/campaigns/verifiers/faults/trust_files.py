@@ -19,7 +19,7 @@ simple("bundle of another ledger", lambda base: base.tree | {"log_id": "0x" + "0
 
 @fault("trust in another ledger")
 def _other_ledger(base: Base, chance: random.Random) -> Mutated:
-    """The same log and keys under another log_id: no signature is for it."""
+    """Trust the same log and keys under another log_id: no signature is for it."""
     from msgspec.structs import replace
 
     trust = replace(base.world.trust, log_id=bytes(32))

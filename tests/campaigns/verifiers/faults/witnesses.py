@@ -17,11 +17,11 @@ from tests.testkit.bundles import ORIGIN, WITNESSES
 
 
 def witnessed(name: str, change: Callable[[Base, list[NoteSignature]], list[NoteSignature]], *steps: int) -> None:
-    """A change of the co-signatures, where there are any; the first line is the log's."""
+    """Change the co-signatures, where there are any; the first line is the log's."""
     simple(
         name,
         lambda base: (
-            with_note(base.tree, changes.lines_changed(lambda found: change(base, found)))
+            with_note(base.tree, changes.lines_changed(lambda signed: change(base, signed)))
             if base.world.witnesses
             else None
         ),
@@ -34,24 +34,26 @@ def edited(line: NoteSignature, change: Callable[[bytes], bytes]) -> NoteSignatu
 
 
 witnessed(
-    "co-signature edited", lambda b, found: [*found[:-1], edited(found[-1], lambda s: s[:-1] + bytes([s[-1] ^ 1]))], 7
+    "co-signature edited",
+    lambda b, signed: [*signed[:-1], edited(signed[-1], lambda s: s[:-1] + bytes([s[-1] ^ 1]))],
+    7,
 )
 
 witnessed(
     "co-signature at another time",
-    lambda b, found: [*found[:-1], edited(found[-1], lambda s: bytes(7) + b"\1" + s[8:])],
+    lambda b, signed: [*signed[:-1], edited(signed[-1], lambda s: bytes(7) + b"\1" + s[8:])],
     7,
 )
 
-witnessed("co-signature at 2^63", lambda b, found: [*found[:-1], late(found[-1], b)], 7)
+witnessed("co-signature at 2^63", lambda b, signed: [*signed[:-1], late(signed[-1], b)], 7)
 
-witnessed("co-signature cut", lambda b, found: [*found[:-1], edited(found[-1], lambda s: s[:-1])], 7)
+witnessed("co-signature cut", lambda b, signed: [*signed[:-1], edited(signed[-1], lambda s: s[:-1])], 7)
 
-witnessed("co-signature twice", lambda b, found: [*found, found[-1]], 7)
+witnessed("co-signature twice", lambda b, signed: [*signed, signed[-1]], 7)
 
-witnessed("co-signature of another tree", lambda b, found: [*found[:-1], of_other_tree(b, found[-1])], 7)
+witnessed("co-signature of another tree", lambda b, signed: [*signed[:-1], of_other_tree(b, signed[-1])], 7)
 
-witnessed("co-signature that is a plain signature", lambda b, found: [*found[:-1], plain(b, found[-1])], 7)
+witnessed("co-signature that is a plain signature", lambda b, signed: [*signed[:-1], plain(b, signed[-1])], 7)
 
 
 def signer_of(line: NoteSignature) -> SeedSigner:
@@ -81,19 +83,19 @@ def _short(base: Base, chance: random.Random) -> Mutated | None:
     policy = base.world.trust.policy
     if not policy.asks_for_witnesses or base.world.name == "all and any":
         return None
-    shown = with_note(base.tree, changes.lines_changed(lambda found: [found[0], *found[2:]]))
+    shown = with_note(base.tree, changes.lines_changed(lambda signed: [signed[0], *signed[2:]]))
     return comes_to(shown, "unverifiable")
 
 
 @fault("quorum reached by an unknown witness")
 def _unknown_witness(base: Base, chance: random.Random) -> Mutated | None:
-    """A stranger of a known witness's name and another key counts for nothing."""
+    """Let a stranger sign by a known witness's name and another key, which counts for nothing."""
     if not base.world.trust.policy.asks_for_witnesses or base.world.name == "all and any":
         return None
 
-    def swapped(found: list[NoteSignature]) -> list[NoteSignature]:
-        name = found[1].name
+    def swapped(signed: list[NoteSignature]) -> list[NoteSignature]:
+        name = signed[1].name
         key = SeedSigner.from_seed(name, bytes([99]) * 32, SignatureType.COSIGNATURE_V1).verifying_key
-        return [found[0], NoteSignature(name, key.key_id, found[1].signature), *found[2:]]
+        return [signed[0], NoteSignature(name, key.key_id, signed[1].signature), *signed[2:]]
 
     return comes_to(with_note(base.tree, changes.lines_changed(swapped)), "unverifiable")

@@ -1,22 +1,97 @@
-"""Two writing processes on one database: one log without gap or fork, every receipt true in it."""
+"""Writers that are killed, lose connections or share a database keep their oath: short runs of scripts/campaigns."""
 
 from __future__ import annotations
 
+import random
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import NamedTuple
 
+import psycopg
 import pytest
+from sqlalchemy import text
+from sqlalchemy.engine import make_url
 
 from ledger.core.encoding import canonical
 from ledger.recording.publisher import Receipt
 from ledger.store.database import open_database
+from scripts.campaigns import casework
 from scripts.campaigns.books import Load, check
 from scripts.campaigns.casework import LOG_ID, LOG_SIGNER, Casework
+from scripts.campaigns.kill_rounds import Campaign, run
 from scripts.campaigns.targets import Refused, WriterTarget
 from tests.testkit.ledgers import sqlite_url
 from tests.testkit.postgres import PostgresServer
+
+ROUNDS = 2
+
+
+def test_a_killed_writer_loses_nothing_acknowledged(tmp_path: Path) -> None:
+    """Killed at random moments under load: each receipt has its entry, once; the tree is that of the entries."""
+    require_kept(sqlite_url(tmp_path))
+
+
+@pytest.mark.extended
+def test_a_writer_on_postgresql_loses_nothing_acknowledged(postgres_url: str) -> None:
+    """The same, where another process commits."""
+    require_kept(postgres_url)
+
+
+def require_kept(url: str) -> None:
+    campaign = Campaign(WriterTarget(url), url, casework.LOG_ID, casework.LOG_SIGNER.verifying_key)
+    outcome = run(campaign, ROUNDS, random.Random(7))
+    assert outcome.faults == ()
+    assert outcome.rounds == ROUNDS
+    assert outcome.acknowledged > 0
+    require_noticed(url)
+
+
+def require_noticed(url: str) -> None:
+    """Require that the check that was passed can fail: one entry gone is noticed."""
+    database = open_database(url)
+    try:
+        with database.write() as connection:
+            connection.execute(text("DELETE FROM entries WHERE log_index = (SELECT max(log_index) FROM entries)"))
+        _, faults = check(database, casework.LOG_SIGNER.verifying_key, [])
+    finally:
+        database.close()
+    assert any("the tree says" in fault for fault in faults)
+
+
+CUTS = 12
+DROP = """
+    SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
+    WHERE datname = current_database() AND pid <> pg_backend_pid()
+"""
+
+
+def test_connections_that_break_while_committing(postgres_url: str) -> None:
+    """Every connection is cut again and again under load; whatever had no answer gets one when it is sent again."""
+    plain = make_url(postgres_url).set(drivername="postgresql").render_as_string(hide_password=False)
+    target = WriterTarget(postgres_url)
+    target.start()
+    load, cut = Load(8, casework.LOG_ID, "cut"), 0
+    try:
+        with psycopg.connect(plain, autocommit=True) as administrator:
+            for _ in range(CUTS):
+                load.start(target)
+                time.sleep(0.12)
+                row = administrator.execute(DROP).fetchone()
+                cut += row[0] if row else 0
+                load.stop()
+                load.settle(target)
+    finally:
+        target.kill()
+    assert cut > 0
+    assert load.books.resolved > 0
+    database = open_database(postgres_url)
+    try:
+        _, faults = check(database, casework.LOG_SIGNER.verifying_key, load.books.acknowledged)
+    finally:
+        database.close()
+    assert [*faults, *load.books.faults] == []
 
 
 class TwoWriters(NamedTuple):
@@ -38,7 +113,7 @@ class TwoWriters(NamedTuple):
 
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])
 def writers(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[TwoWriters]:
-    """The same two processes for all tests, which write cases of their own; killed at the end."""
+    """Run the same two processes for all tests, which write cases of their own; killed at the end."""
     if request.param == "sqlite":
         yield from running_writers(sqlite_url(tmp_path_factory.mktemp("two-writers")))
     else:

@@ -1,15 +1,36 @@
-"""What is made to cost much is answered or refused within its limits: a short run of ``resources``."""
+"""Short runs of scripts/campaigns/edited_rows.py and of ``resources``."""
 
 from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 from httpx import Response
 
 from api.services.documents import MAX_CERTIFIED
+from ledger.store.database import open_database
+from scripts.campaigns.edited_rows import MUTATIONS, fill, run
 from tests.campaigns.faults.resources import ATTACKS, Stand, attacked, idle_worker, stand_with
+
+COUNT = 45
+
+
+@pytest.mark.extended
+def test_the_audit_names_every_mutation(tmp_path: Path) -> None:
+    """Bits flipped, columns edited, rows deleted, moved and swapped, the tail cut: the exact index, every time."""
+    url = f"sqlite:///{tmp_path / 'ledger.db'}"
+    fill(url, 30)
+    database = open_database(url)
+    try:
+        outcome = run(database, COUNT, random.Random(11))
+    finally:
+        database.close()
+    assert outcome.missed == ()
+    assert sum(outcome.made.values()) == COUNT
+    assert len(outcome.made) == len(MUTATIONS)
+
 
 MEGABYTES = 256
 CPU_S = 5.0
@@ -18,7 +39,7 @@ PATIENCE_S = 60  # a machine that runs other tests takes several seconds for one
 
 @pytest.fixture(scope="module")
 def stand() -> Iterator[Stand]:
-    """A service with a case that is longer than a certificate may be."""
+    """Return a service with a case that is longer than a certificate may be."""
     with stand_with(MAX_CERTIFIED + 1, random.Random(7)) as made:
         yield made
 
