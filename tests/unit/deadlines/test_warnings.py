@@ -24,13 +24,13 @@ ANSWERED = ("first_interrogation", "family_notice", "detention_house_admission")
 
 @pytest.fixture
 def ledger(each_database_url: str) -> Iterator[Ledger]:
-    """A founded ledger on each database."""
+    """Yield a founded ledger on each database."""
     with open_ledger(each_database_url) as opened:
         yield opened.found(clerk(POLICE), clerk(PROCURATORATE), clerk(COURT))
 
 
 def at(day: int, hour: int = 9) -> int:
-    """A time of that day of March 2026 in Shanghai, in unix milliseconds; the cases begin on the second."""
+    """Return a time of that day of March 2026 in Shanghai, in unix milliseconds; the cases begin on the second."""
     return (START + (day - 2) * DAY + (hour - 9) * 3600) * 1000
 
 

@@ -53,7 +53,7 @@ CALENDAR = work_calendar([2026])
 
 
 def counted(text: str, *, month: int, day: int, stopped: int = 0, in_custody: bool = False) -> PeriodEnd:
-    """A period from 9:40 of a day of 2026, that stands still for some days from the day after."""
+    """Return a period from 9:40 of a day of 2026, which is suspended for some days from the day after."""
     start = datetime(2026, month, day, 9, 40, tzinfo=BEIJING)
     stop = Exclusion(start + timedelta(days=1), start + timedelta(days=1 + stopped), "suspension")
     return count(

@@ -11,6 +11,6 @@ from tests.unit.evidence.material import sealed, write
 
 @pytest.fixture
 def bag(tmp_path: Path) -> Path:
-    """A sealed folder."""
+    """Return a sealed folder."""
     sealed(write(tmp_path / "source"), tmp_path / "bag")
     return tmp_path / "bag"

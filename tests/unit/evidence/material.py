@@ -37,7 +37,7 @@ class RecordedProgress:
         self.expected = [self.expected[0] + files, self.expected[1] + size]
 
     def advance(self, size: int) -> None:
-        """Does once, at the first chunk, what the test wants done meanwhile."""
+        """Act once, at the first chunk, as the test wants."""
         self.sizes.append(size)
         act, self._when_advanced = self._when_advanced, None
         if act:
@@ -53,7 +53,7 @@ def sample(size: int) -> bytes:
 
 
 def write(folder: Path, files: Mapping[str, bytes] = FILES) -> Path:
-    """The folder, with these files in it."""
+    """Write these files into the folder and return it."""
     for path, data in files.items():
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
         (folder / path).write_bytes(data)
@@ -61,7 +61,7 @@ def write(folder: Path, files: Mapping[str, bytes] = FILES) -> Path:
 
 
 def sealed(source: Path, target: Path, **changes: object) -> Sealed:
-    """What sealing gave, with everything that a test does not care about."""
+    """Seal with all arguments that a test does not care about."""
     given: dict[str, Any] = {"binding": BINDING, "date": "2026-03-01", "software": "tallystick test"}
     return seal(source, target, **given | changes)
 
@@ -83,19 +83,19 @@ def as_nobody(folder: Path) -> Iterator[None]:
 
 
 def check(bag: Path, record: RecordedDigests | None = None) -> tuple[EvidenceCheck, set[tuple[str, str]]]:
-    """What the check came to, and fault and path of each finding."""
+    """Return the outcome of the check, with fault and path of each finding."""
     findings: list[FileFinding] = []
     checked = check_bag(bag, record, report=findings.append)
     return checked, {(finding.fault, finding.path) for finding in findings}
 
 
 def results(checked: EvidenceCheck) -> list[str]:
-    """The results of the steps."""
+    """Return the results of the steps."""
     return [step.result for step in checked.steps]
 
 
 def rewrite(path: Path, old: str, new: str) -> None:
-    """Changes a file that was sealed."""
+    """Change a file that was sealed."""
     text = path.read_text(encoding="utf-8")
     assert old in text
     path.unlink()

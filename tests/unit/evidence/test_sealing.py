@@ -29,12 +29,12 @@ with warnings.catch_warnings():
 
 @pytest.fixture
 def source(tmp_path: Path) -> Path:
-    """A folder of evidence."""
+    """Return a folder of evidence."""
     return write(tmp_path / "source")
 
 
 def payload(bag: Path) -> dict[str, bytes]:
-    """What stands in the bag's payload."""
+    """Return the files of the bag's payload by their paths."""
     return {
         str(file.relative_to(bag / "data")): file.read_bytes() for file in (bag / "data").rglob("*") if file.is_file()
     }

@@ -19,7 +19,7 @@ from tests.unit.evidence.material import RecordedProgress, sample, write
 
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
-    """A file of evidence."""
+    """Return a file of evidence."""
     return write(tmp_path, {"file": sample(5_000_000)}) / "file"
 
 

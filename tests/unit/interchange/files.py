@@ -17,14 +17,14 @@ NAMESPACE = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
 
 
 def csv_file(folder: Path, text: str | bytes, *, name: str = "file.csv", encoding: str = "utf-8") -> Path:
-    """A file of this text."""
+    """Write a file of this text."""
     path = folder / name
     path.write_bytes(text if isinstance(text, bytes) else text.encode(encoding))
     return path
 
 
 def workbook(folder: Path, rows: Iterable[Sequence[Any]], *, name: str = "file.xlsx", title: str = "Sheet") -> Path:
-    """A workbook of one sheet."""
+    """Write a workbook of one sheet."""
     book = Workbook()
     sheet = book.active
     sheet.title = title
@@ -36,7 +36,7 @@ def workbook(folder: Path, rows: Iterable[Sequence[Any]], *, name: str = "file.x
 
 
 def with_part(path: Path, part: str, data: bytes | Iterable[bytes]) -> Path:
-    """The workbook at ``path`` with a part of other bytes, which are compressed as they come."""
+    """Copy the workbook at ``path`` with other bytes in a part, which are compressed as they come."""
     forged = path.with_name(f"forged-{path.name}")
     chunks = [data] if isinstance(data, bytes) else data
     with zipfile.ZipFile(path) as old, zipfile.ZipFile(forged, "w", zipfile.ZIP_DEFLATED) as new:
@@ -50,7 +50,7 @@ def with_part(path: Path, part: str, data: bytes | Iterable[bytes]) -> Path:
 
 
 def sheet_xml(rows: str) -> bytes:
-    """A worksheet of these row elements."""
+    """Return a worksheet of these row elements."""
     sheet = f'<worksheet xmlns="{NAMESPACE}"><sheetData>{rows}</sheetData></worksheet>'
     return b'<?xml version="1.0" encoding="UTF-8"?>' + sheet.encode()
 

@@ -33,12 +33,12 @@ NAMES = {
 
 
 def names(labels: Labels) -> Callable[[str], str]:
-    """The names of agencies in one language."""
+    """Return the names of agencies in one language."""
     return lambda agency: NAMES.get(agency, (agency, agency))[labels.language != "zh-CN"]
 
 
 def history_of(case: Case) -> Iterator[HistoryEvent]:
-    """The events of the case as the store would give them."""
+    """Yield the events of the case as the store would give them."""
     before: CaseState | None = None
     for index, event in enumerate(case.events):
         envelope = event.envelope
@@ -70,7 +70,7 @@ def sheet_of(
     kind: str | None = None,
     sections: Mapping[str, Section | None] | None = None,
 ) -> Sheet:
-    """The document of the case's last event."""
+    """Return the document of the case's last event."""
     *_, event = history_of(case)
     text = PaperText(language, names)
     log_id = f"0x{LOG_ID.hex()}"

@@ -61,7 +61,7 @@ def pdf_of(
     log: bool = False,
     **asked: str,
 ) -> bytes:
-    """The certificate as a PDF."""
+    """Return the certificate as a PDF."""
     data = encode_bundle(bundle)
     certified = certify(data, using, BOOK, entries=LOG.entries() if log else None)
     done = certificate(data, certified, using, language, **asked)
@@ -69,7 +69,7 @@ def pdf_of(
 
 
 def text_in(*given: Bundle | CaseBundle, **options: object) -> str:
-    """The certificate's text, in one line; all its times are in one zone."""
+    """Return the certificate's text in one line, after checking that all its times are in one zone."""
     text = " ".join(text_of(pdf_of(*given, **options)).split())  # type: ignore[arg-type]
     assert utc_times(text) == []
     return text

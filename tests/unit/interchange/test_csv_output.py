@@ -30,7 +30,7 @@ def written(*rows: list[str], exact: bool = False) -> str:
 
 
 def as_opened(text: str, separator: str) -> list[str]:
-    """The cells that a spreadsheet sees which splits by ``separator``; quotes count where a cell begins with them."""
+    """Return the cells of a spreadsheet that splits by ``separator``; quotes count where a cell begins with them."""
     return [cell for row in csv.reader(io.StringIO(text, newline=""), delimiter=separator) for cell in row]
 
 

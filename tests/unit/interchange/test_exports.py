@@ -46,13 +46,13 @@ print(json.dumps({
 
 @pytest.fixture(scope="module")
 def readers() -> Path:
-    """The folder of the programs that read exports; made on first use."""
+    """Return the folder of the programs that read exports; it is made on first use."""
     return program("readers", "python").parent
 
 
 @pytest.fixture(scope="module")
 def dealt(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    """A detained person, exhibits, data, a split, a short delivery under a warrant, and a second case."""
+    """Record a detained person, exhibits, data, a split, a short delivery under a warrant, and a second case."""
     with serving(tmp_path_factory.mktemp("exports")) as served:
         case = detained("li").register("phone", exhibit_number="E-1", authority=WARRANT)
         case.register("image", kind="electronic_data", parent_items=("phone",)).register("coins", quantity=10)

@@ -107,7 +107,7 @@ class Rival(Local):
 
 @pytest.fixture
 def ledger(tmp_path: Path) -> Iterator[Ledger]:
-    """A ledger that knows the police's clerk; its clock is that of this machine, as the clerk's is."""
+    """Yield a ledger that knows the police's clerk; its clock is that of this machine, as the clerk's is."""
     with open_ledger(sqlite_url(tmp_path), clock=Clock(int(time.time() * 1000))) as opened:
         yield opened.found(clerk(POLICE))
 
@@ -119,7 +119,7 @@ def pen() -> ImportSigner:
 
 
 def run(folder: Path, to: Local, *rows: str) -> list[RowResult]:
-    """Imports the rows; nobody waits between two attempts."""
+    """Import the rows, without waiting between two attempts."""
     planner = Planner(parse_mapping(MAPPING.encode(), "m.toml"), KEY)
     file = csv_file(folder, "\n".join([COLUMNS, *rows]) + "\n")
     with SourceFile(file, layout_of(file, planner.mapping)) as source:

@@ -37,7 +37,7 @@ SEIZED = Seizure(
 
 @pytest.fixture(scope="module")
 def dealt(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    """A case that was offered, and accepted short; the person's name stands in a section."""
+    """Record a case that was offered, and accepted short; the person's name is in a section."""
     with serving(tmp_path_factory.mktemp("paper")) as served:
         served.record(made_case())
         served.record(other_case())
@@ -57,7 +57,7 @@ def made_case() -> Case:
 
 
 def other_case() -> Case:
-    """The police offer a knife to the laboratory, and everything else stays."""
+    """Return a case of which the police offer a knife to the laboratory; everything else stays."""
     case = Case("case-2", start=START + 3600).open(case_number="2026-0418")
     named = PersonNamed(person_id=person_id("zhao"), role="suspect", section="person:1")
     case.act(named, sections=SECRET).register("knife")
@@ -74,7 +74,7 @@ def ask(served: Served, event_type: str, by: Officer | None = None, **query: str
 
 
 def printed(served: Served, event_type: str, **query: str) -> str:
-    """The text of the document, without the marks where lines may break."""
+    """Return the text of the document, without the marks where lines may break."""
     answer = ask(served, event_type, **query)
     assert answer.status_code == 200, answer.text
     return text_of(answer.content)

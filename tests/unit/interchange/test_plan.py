@@ -176,7 +176,7 @@ def test_the_rules_are_tried_before_anything_is_sent(tmp_path: Path) -> None:
 
 
 def sample(name: str, suffix: str) -> list[Plan]:
-    """The plans of a shipped sample's rows."""
+    """Return the plans of a shipped sample's rows."""
     folder = REPOSITORY / "examples" / "import"
     planner = Planner(read_mapping(folder / f"{name}.toml"), KEY)
     file = folder / f"{name}.{suffix}"
@@ -186,7 +186,7 @@ def sample(name: str, suffix: str) -> list[Plan]:
 
 
 def bodies(plan: Plan) -> dict[str, Any]:
-    """What the plan's events say, by what they are about; of several the last."""
+    """Return the bodies of the plan's events by what they are about; of several the last."""
     return {event.key[0]: event.body for event in plan.events}
 
 
@@ -233,7 +233,7 @@ class Recording:
         self._case = Case("case")
 
     def add(self, plan: Plan) -> list[Any]:
-        """Records what the plan lacks; gives the bodies, without the record of the import."""
+        """Record what the case lacks of the plan; return the bodies, without the record of the import."""
         origin = ImportRecorded(
             source_system="cases", source_key=plan.source_key, file_digest="sha256:" + "00" * 32, row=2
         )
@@ -249,7 +249,7 @@ class Recording:
 
 @pytest.fixture
 def recording() -> Recording:
-    """A case with nothing in it."""
+    """Return a case with nothing in it."""
     return Recording()
 
 

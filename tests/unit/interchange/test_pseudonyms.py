@@ -16,7 +16,7 @@ KEY = IdentityKey("police-east", bytes(32))
 
 
 def pseudonymised(folder: Path, text: str, *identity: str) -> tuple[Pseudonymised, list[list[str]]]:
-    """What is counted, and the rows of the file that is written."""
+    """Return the counts, and the rows of the file that is written."""
     (folder / "list.csv").write_text(text, encoding="utf-8")
     with SourceFile(folder / "list.csv", Layout("csv")) as source:
         counts = pseudonymise(source, identity, KEY, folder / "out.csv")

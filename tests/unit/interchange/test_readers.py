@@ -16,7 +16,7 @@ WHEN = datetime(2026, 3, 1, 9, 30)  # noqa: DTZ001 - a spreadsheet knows no zone
 
 
 def refused(path: Path, **layout: Any) -> MalformedInput:
-    """The refusal of the whole file."""
+    """Return the refusal of the whole file."""
     with pytest.raises(MalformedInput) as refusal:
         read(path, **layout)
     return refusal.value

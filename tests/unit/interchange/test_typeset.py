@@ -38,7 +38,7 @@ NASTY = {
 
 
 def sheet(*texts: str, layout: str = "form") -> Sheet:
-    """A paper with these texts in every kind of place."""
+    """Return a paper with these texts in every kind of place."""
     lines = tuple((text,) for text in texts)
     return Sheet(
         layout=layout,  # type: ignore[arg-type]

@@ -29,7 +29,7 @@ def ledger(tmp_path: Path) -> Iterator[Ledger]:
 
 
 def pictured(ledger: Ledger, case: Case) -> Picture:
-    """The picture of the case, which is recorded for it."""
+    """Record the case and return its picture."""
     ledger.post_all(case.events)
     histories = Histories(ledger.validator.states)
     with ledger.database.read() as connection:

@@ -28,7 +28,7 @@ class Receiver:
     given: list[dict[str, str]] = field(default_factory=list)
 
     def checked(self, secret: str) -> list[Any]:
-        """The messages, whose signatures must hold. How old they are is not looked at: the clock is the test's."""
+        """Return the messages, whose signatures must hold. Their age is not checked: the clock is the test's."""
         signing = Webhook(secret)
         for body, headers in zip(self.bodies, self.given, strict=True):
             at = datetime.fromtimestamp(int(headers["webhook-timestamp"]), UTC)
@@ -44,7 +44,7 @@ class Receiver:
 
 @contextmanager
 def receiving() -> Iterator[Receiver]:
-    """A receiver that takes everything, until the block is left."""
+    """Yield a receiver that takes everything, until the block is left."""
     receiver = Receiver()
     receiver.gate.set()
 

@@ -26,7 +26,7 @@ WITHIN_S = 60
 
 @contextmanager
 def sending(url: str, ahead_s: int = 0) -> Iterator[subprocess.Popen[bytes]]:
-    """A process of its own that delivers; killed with SIGKILL when the block is left."""
+    """Start a process that delivers; kill it with SIGKILL when the block is left."""
     command = [sys.executable, "-m", "tests.unit.webhooks.sender", url, str(ahead_s)]
     process = subprocess.Popen(command, cwd=machine.REPOSITORY)
     try:
@@ -45,7 +45,7 @@ def wait_for(holds: Callable[[], bool]) -> None:
 
 @pytest.fixture
 def served(tmp_path: Path) -> Iterator[Served]:
-    """A service on a database that other processes deliver from."""
+    """Yield a service on a database that other processes deliver from."""
     with serving(tmp_path) as service:
         yield service
 

@@ -41,7 +41,7 @@ NOT_PUBLIC = (  # the IANA registries for special purposes, as of RFC 6890 and l
 
 
 def ends_of(network: str) -> list[str]:
-    """The first and the last address, and one between, of a network; of IPv4 by every notation that leads there."""
+    """Yield the first and last address of a network, and one between; of IPv4 by every notation that leads there."""
     parsed = ip_network(network)
     size = parsed.num_addresses
     ends = [parsed[number] for number in sorted({0, size // 3, size - 1})]
@@ -152,7 +152,7 @@ def test_nobody_listens() -> None:
 
 @contextmanager
 def trickling(first: bytes) -> Iterator[str]:
-    """A server that says ``first`` and then nothing for as long as it is listened to."""
+    """Start a server that sends ``first`` and then nothing for as long as it is listened to."""
     with socket.create_server(("127.0.0.1", 0)) as server:
 
         def answer() -> None:
