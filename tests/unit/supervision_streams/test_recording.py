@@ -59,7 +59,7 @@ def test_lists_show_what_the_streams_stand_at(ledger: Ledger) -> None:
     (row,) = rows(ledger, MODELS)
     assert (row["model_id"], row["version"], row["adoptions"], row["retired"]) == (model.model_id, 2, 1, False)
     (row,) = rows(ledger, LEADS)
-    assert (row["lead_id"], row["status"], row["told"]) == (lead.state.lead_id, "closed", True)
+    assert (row["lead_id"], row["status"], row["notified"]) == (lead.state.lead_id, "closed", True)
     assert (row["outcome"], row["recommendation_id"], row["updated_index"]) == ("recommendation", "2026-7", last)
     (row,) = rows(ledger, RECOMMENDATIONS)
     assert (row["status"], row["result"], row["leads"]) == ("rechecked", "fell", 1)
