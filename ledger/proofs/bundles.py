@@ -203,6 +203,7 @@ class Prover:
         tree = log.tree(connection)
         nodes = TileNodes(tree.size, log.tile_reader(connection))
         recorded = self._anchors.latest()
+        # The best first: the chain's record outweighs the witnesses, and they the service's own word.
         heads: list[_ProofHead] = []
         if recorded is not None and recorded.size <= tree.size:
             heads.append(
@@ -313,6 +314,7 @@ def _erasures(view: _View, entry: StoredEntry, labels: list[str], head: _ProofHe
     erased_at: dict[str, int] = {}
     for other in later:
         body = decode_payload(other.payload).body if other.event_type == "section.erased" else None
+        # At this head a later erasure cannot be proven: the section is then only missing.
         if isinstance(body, record.SectionErased) and body.concerns == event and other.log_index < head.size:
             erased_at.setdefault(body.label, other.log_index)
     return tuple(

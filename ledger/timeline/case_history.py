@@ -369,7 +369,7 @@ def _spans(events: Sequence[HistoryEvent]) -> tuple[Span, ...]:
 def _events_about(events: Sequence[HistoryEvent], subject: Subject, subject_id: str) -> list[HistoryEvent]:
     """Return the events about it, and those that correct or explain one of them."""
     own: list[HistoryEvent] = []
-    own_ids: set[str] = set()
+    own_ids: set[str] = set()  # a correction of a correction belongs to the history too
     for event in events:
         about = event.concerned.item_ids if subject == "item" else event.concerned.person_ids
         match event.payload.body:

@@ -218,6 +218,7 @@ class EventWords:
 
     def sentence(self, slots: Mapping[str, Any], catalogue: str = "told") -> str:
         """Return the event type's sentence, with a clause for each field that it has no slot for."""
+        # Few event types have a sentence of their own for a payload alone.
         template = self._labels.find(catalogue, self._event_type) or self._labels.of("told", self._event_type)
         taken = {name for _, name, _, _ in Formatter().parse(template) if name}
         if "things" in taken:
@@ -314,6 +315,7 @@ class EventWords:
             return self._labels.of("telling", "item").format(
                 said(self._after.items[text].description, self._labels), text
             )
+        # A pseudonym is 32 hex digits; the first eight tell the persons of a case apart.
         if len(text) == 32 and not text.strip("0123456789abcdef"):
             return self._labels.of("telling", "person").format(text[:8])
         return text
