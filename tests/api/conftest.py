@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import pytest
 
@@ -21,6 +21,9 @@ from ledger.workers.pool import WorkerPool
 from tests.api.service import Served
 from tests.testkit.builders import LOG_ID, SERVICE, auditor, clerk, supervisor
 from tests.testkit.ledgers import LOG_SIGNER, Ledger, open_ledger, sqlite_url
+
+if TYPE_CHECKING:
+    from tests.api.matrix import World
 
 AGENCIES = ("police-east", "procuratorate-east", "court-east", "prison-north", "lab-east", "detention-east")
 
@@ -89,3 +92,12 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     """A service that the tests of a module share: none of them may change what another one sees."""
     with serving(tmp_path_factory.mktemp("shared")) as made:
         yield made
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """A case that everybody had to do with: none of the tests changes what another one sees of it."""
+    from tests.api.matrix import made_world
+
+    with made_world(tmp_path_factory.mktemp("world")) as world:
+        yield world

@@ -7,7 +7,6 @@ relation: here it is shown that each route asks it.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 
 import httpx
 import msgspec
@@ -31,7 +30,6 @@ from tests.api.matrix import (
     covered,
     crossed,
     governs,
-    made_world,
     reader,
     sees,
 )
@@ -39,13 +37,6 @@ from tests.api.service import Served, problem
 from tests.testkit.builders import Officer, instant
 from tests.testkit.casework import person_id
 from tests.testkit.supervision import Lead
-
-
-@pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    """None of the tests changes what another one sees of the case."""
-    with made_world(tmp_path_factory.mktemp("matrix")) as made:
-        yield made
 
 
 def records(world: World) -> int:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 
 import httpx
 import pytest
@@ -11,15 +10,8 @@ import pytest
 from api.console.app import routes
 from api.console.shared.guidance import HANDLING
 from tests.api.console.matrix import POSTS, PUBLIC, ROWS, Row, names_of
-from tests.api.matrix import RELATIONS, ROLES, Relation, World, crossed, made_world, reader, sees
+from tests.api.matrix import RELATIONS, ROLES, Relation, World, crossed, reader, sees
 from tests.testkit.builders import Officer
-
-
-@pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    """None of the tests changes what another one sees of the case."""
-    with made_world(tmp_path_factory.mktemp("pages")) as made:
-        yield made
 
 
 def page_of(world: World, officer: Officer | None, address: str) -> httpx.Response:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from html import unescape
 from urllib.parse import urlencode
 
@@ -12,7 +11,7 @@ import pytest
 from tests.api.console.matrix import names_of
 from tests.api.console.test_access import page_of, post
 from tests.api.console.test_reflected import PARAMETERS, READERS, forms_of, posted
-from tests.api.matrix import World, made_world, reader
+from tests.api.matrix import World, reader
 
 TIMES = ("0001-01-01T00:00", "9999-12-31T23:59", "0001-01-01", "9999-12-31")
 NUMBERS = ("9" * 5000, "9" * 19, "9" * 15, "²")
@@ -20,13 +19,6 @@ EXTREMES = (*TIMES, *NUMBERS, "\0")
 WORST = (TIMES[0], TIMES[1], NUMBERS[0])
 OF_PAGE = {path: [one for of, one in PARAMETERS if of == path] for path, _ in PARAMETERS}
 CLERK, GOVERNING = reader("own", "clerk"), reader("jurisdiction", "analyst")
-
-
-@pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    """A case that everybody had to do with."""
-    with made_world(tmp_path_factory.mktemp("extremes")) as made:
-        yield made
 
 
 @pytest.mark.extended

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from html.parser import HTMLParser
 from http.cookies import SimpleCookie
 from pathlib import Path
@@ -16,7 +15,7 @@ from tests.api.conftest import SETTINGS
 from tests.api.console.desk import Office
 from tests.api.console.matrix import PAGES, POSTS, PUBLIC, names_of
 from tests.api.console.test_access import page_of
-from tests.api.matrix import World, made_world, reader
+from tests.api.matrix import World, reader
 from tests.api.service import Served
 from tests.testkit.builders import POLICE, clerk, signature_of
 
@@ -31,13 +30,6 @@ FOREIGN = [
     {"origin": "http://ledger.test"},
     {"sec-fetch-site": "none"},
 ]
-
-
-@pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    """A case that everybody had to do with."""
-    with made_world(tmp_path_factory.mktemp("policy")) as made:
-        yield made
 
 
 class Markup(HTMLParser):

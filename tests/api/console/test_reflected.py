@@ -13,7 +13,7 @@ from api.console.app import routes
 from tests.api.console.matrix import PAGES, PUBLIC, names_of
 from tests.api.console.spoiled import MARKUP
 from tests.api.console.test_access import page_of
-from tests.api.matrix import World, made_world, reader
+from tests.api.matrix import World, reader
 from tests.api.service import Served
 from tests.testkit.builders import Officer
 
@@ -22,13 +22,6 @@ READERS = (reader("own", "clerk"), reader("jurisdiction", "analyst"), reader("ju
 PARAMETERS = [
     (route.path, one.alias) for route in routes() if "GET" in route.methods for one in route.dependant.query_params
 ]
-
-
-@pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    """A case that everybody had to do with."""
-    with made_world(tmp_path_factory.mktemp("reflected")) as made:
-        yield made
 
 
 class Forms(HTMLParser):
