@@ -368,24 +368,14 @@ SAYINGS = {
 
 def alarms(status: ServiceStatus) -> list[ServiceAlarm]:
     """Return the alarms, the gravest first."""
-    raised = [
-        *_of_writing(status),
-        *_of_chain(status),
-        *_of_witnesses(status),
-        *_of_others(status),
-        *_of_inside(status),
-    ]
-    return sorted(raised, key=lambda alarm: alarm.saying.colour)
+    return sorted(_raised(status), key=lambda alarm: alarm.saying.colour)
 
 
-def _of_writing(status: ServiceStatus) -> Iterator[ServiceAlarm]:
+def _raised(status: ServiceStatus) -> Iterator[ServiceAlarm]:
     if not status.log.is_written:
         yield ServiceAlarm("writer_stopped")
     if status.log.free_bytes is not None and status.log.free_bytes < LEAST_FREE:
         yield ServiceAlarm("disk_low")
-
-
-def _of_chain(status: ServiceStatus) -> Iterator[ServiceAlarm]:
     state, chain_status = status.chain.followed, status.chain.chain_status
     if state.is_defect:
         yield ServiceAlarm("chain_defect", detail=state.fault)
@@ -397,33 +387,27 @@ def _of_chain(status: ServiceStatus) -> Iterator[ServiceAlarm]:
         yield ServiceAlarm("anchor_late")
     if chain_status is not None and chain_status.balance < chain_status.fee * ANCHOR_GAS * ANCHORS_PAID:
         yield ServiceAlarm("balance_low", chain_status.account)
-
-
-def _of_witnesses(status: ServiceStatus) -> Iterator[ServiceAlarm]:
     if status.witnesses.defect is not None:
         yield ServiceAlarm("witnesses_defect", detail=status.witnesses.defect)
-        return
-    for witness in status.witnesses.states:
-        if witness.fault is not None:
-            yield ServiceAlarm("witness_fault", witness.name, witness.fault)
-
-
-def _of_others(status: ServiceStatus) -> Iterator[ServiceAlarm]:
+    else:
+        faulty = (witness for witness in status.witnesses.states if witness.fault is not None)
+        yield from (ServiceAlarm("witness_fault", witness.name, witness.fault) for witness in faulty)
     if status.stamps is not None and status.stamps.state.fault is not None:
         yield ServiceAlarm("timestamps_fault", status.stamps.url, status.stamps.state.fault, status.stamps.state.hint)
+    if status.inside is not None:
+        yield from _raised_inside(status.inside, status.now)
 
 
-def _of_inside(status: ServiceStatus) -> Iterator[ServiceAlarm]:
-    if status.inside is None:
-        return
-    for fault in status.inside.runs.faults:
+def _raised_inside(inside: SignedInOverview, now: int) -> Iterator[ServiceAlarm]:
+    """Yield the alarms that only signed-in readers see."""
+    for fault in inside.runs.faults:
         if fault.model_id == ALL:
             yield ServiceAlarm("runs_fault", detail=fault.says)
         else:
             yield ServiceAlarm("model_fault", fault.model_id, fault.says, agency=fault.procuratorate)
-    for hook in status.inside.webhooks or ():
+    for hook in inside.webhooks or ():
         if hook.failures:
             yield ServiceAlarm("webhook_failing", hook.url, hook.last_error)
-    for incident in status.inside.incidents:
-        if status.now - incident.recorded_at < RECENT_MS:
+    for incident in inside.incidents:
+        if now - incident.recorded_at < RECENT_MS:
             yield ServiceAlarm("incident", str(incident.index), incident.description)
