@@ -7,6 +7,7 @@ from; blocks whose tries have the same nodes share them.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import fields
 from typing import Any, NamedTuple
 
 import msgspec
@@ -37,6 +38,7 @@ from ledger.store.tables import ANCHOR_STATES, CHAIN_WRITES, ENTRIES, META, TRIE
 
 _UNSETTLED = [state.value for state in WriteState if state not in SETTLED]
 _PAGE = 1000  # writes fetched at a time
+_PLAIN = [field.name for field in fields(ChainWrite) if field.name not in {"purpose", "state", "anchored"}]
 _PURPOSES = {purpose.value for purpose in Purpose}
 _STATES = {state.value for state in WriteState}
 _ANCHORS = select(CHAIN_WRITES).where(
@@ -89,13 +91,8 @@ class DatabaseJournal:
 
     def update(self, write: ChainWrite) -> None:
         """Update the state and block of a stored write."""
-        moved = {
-            "state": write.state.value,
-            "block_number": write.block_number,
-            "block_hash": write.block_hash,
-            "block_time": write.block_time,
-            "gas_used": write.gas_used,
-        }
+        names = ("block_number", "block_hash", "block_time", "gas_used")
+        moved = {name: getattr(write, name) for name in names} | {"state": write.state.value}
         with self._database.write() as connection:
             bindings.require_bound(connection, CHAIN_WRITES, {"number": write.number})
             connection.execute(_set(write.number).values(**moved))
@@ -275,39 +272,18 @@ def _write(row: RowMapping) -> ChainWrite:
             hint="Restore the newest backup. Run: tally audit",
         )
     return ChainWrite(
-        number=row["number"],
+        **{name: row[name] for name in _PLAIN},
         purpose=Purpose(row["purpose"]),
-        chain_id=row["chain_id"],
-        sender=row["sender"],
-        nonce=row["nonce"],
-        raw_transaction=row["raw_transaction"],
-        transaction_hash=row["transaction_hash"],
-        timestamp=row["timestamp"],
         state=WriteState(row["state"]),
-        block_number=row["block_number"],
-        block_hash=row["block_hash"],
-        block_time=row["block_time"],
-        gas_used=row["gas_used"],
         anchored=None if head[0] is None else AnchoredHead(*head),
     )
 
 
 def _row(write: ChainWrite) -> dict[str, Any]:
     head = write.anchored
-    return {
-        "number": write.number,
+    return {name: getattr(write, name) for name in _PLAIN} | {
         "purpose": write.purpose.value,
-        "chain_id": write.chain_id,
-        "sender": write.sender,
-        "nonce": write.nonce,
-        "raw_transaction": write.raw_transaction,
-        "transaction_hash": write.transaction_hash,
-        "timestamp": write.timestamp,
         "state": write.state.value,
-        "block_number": write.block_number,
-        "block_hash": write.block_hash,
-        "block_time": write.block_time,
-        "gas_used": write.gas_used,
         "anchored_size": head.size if head else None,
         "anchored_root": head.root if head else None,
         "anchored_registry_hash": head.registry_hash if head else None,
