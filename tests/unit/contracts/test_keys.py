@@ -284,7 +284,8 @@ def test_one_account_administers_one_agency(ledger: Ledger) -> None:
 
 def test_registry_takes_no_money_and_no_unknown_call(ledger: Ledger) -> None:
     """There is no receive and no fallback."""
-    wealthy = ledger.web3.eth.accounts[0]
+    wealthy = STRANGER.address
+    ledger.web3.provider.make_request("anvil_setBalance", [wealthy, hex(10**18)])
     for contract in (ledger.registry, ledger.anchor):
         for value, data in ((1, b""), (0, b"\x12\x34\x56\x78")):
             with pytest.raises(ContractLogicError):
