@@ -183,7 +183,7 @@ def _resubmitted_late(examined: ExaminedCase, returned: Handover) -> bool:
 
 
 def _in_last_days(examined: ExaminedCase, returned: Handover) -> bool:
-    """The review runs from the latest receipt; that of a commission's case is longer by the decision on measures."""
+    """Return whether the case went back in the last three days of its review, which runs from the latest receipt."""
     received = [
         sent.received_at
         for sent in examined.accepted("prosecution_review")

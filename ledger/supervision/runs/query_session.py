@@ -105,7 +105,7 @@ class QuerySession:
     def rows(
         self, sql: str, parameters: Mapping[str, object], as_of: datetime, *, by_template: bool = False
     ) -> list[dict[str, Any]]:
-        """The rows of a query, in its order. ``$name`` stands for a parameter, ``$as_of`` for the moment.
+        """Return the rows of a query, in its order. ``$name`` stands for a parameter, ``$as_of`` for the moment.
 
         Raises QueryRefused.
         """

@@ -56,7 +56,7 @@ def handovers(of: CaseRecord) -> Iterator[Row]:
 
 
 def _return_numbers(of: CaseRecord) -> dict[str, int]:
-    """Number the returns for supplementary work anew at each stage, without those recalled or refused."""
+    """Count the returns for supplementary work anew at each stage, without those recalled or refused."""
     supplements = [purpose for purpose, row in of.book.purposes.items() if row.supplements]
     counted: dict[str, int] = {}
     numbers: dict[str, int] = {}
