@@ -9,8 +9,8 @@ from typing import NamedTuple
 
 import pytest
 
-from tests.e2e.stories.service import Refused
 from tests.e2e.stories.town import Town
+from tests.testkit.service import Refused
 from tests.unit.chain.external import running_anvil
 from tests.unit.chain.faulty import Fault, FaultyNode, faulty_node, fixed, lost_request
 

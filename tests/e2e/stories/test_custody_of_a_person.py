@@ -10,8 +10,8 @@ import pytest
 from ledger.cli.errors import Exit
 from ledger.samples.case_acts import person_id
 from ledger.samples.stories import CUSTODY_LEAD, CUSTODY_OF_A_PERSON, KEPT_PERSON
-from tests.e2e.stories.service import Refused
 from tests.e2e.stories.town import Town, TownCase
+from tests.testkit.service import Refused
 
 PERSON = person_id(KEPT_PERSON)
 ARRESTED = "2025-03-03"  # the case is accepted on 6 May, a Tuesday, and the change asked for on the 12th

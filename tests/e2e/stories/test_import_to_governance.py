@@ -19,8 +19,8 @@ import pytest
 
 from ledger.cli.errors import Exit
 from ledger.samples.governance import ADVICE, pension_lead
-from tests.e2e.stories.service import TALLY
 from tests.e2e.stories.town import Town
+from tests.testkit.service import TALLY
 
 pytestmark = pytest.mark.extended
 

@@ -16,8 +16,8 @@ from ledger.core.log.notes import parse_note
 from ledger.samples.operator import Operator
 from ledger.samples.town import admin_of
 from tests.e2e.stories.guarded import COURT, POLICE, PROCURATORATE, QUORUM, GuardedTown
-from tests.e2e.stories.service import Refused
 from tests.oracles.merkle_reference import mth
+from tests.testkit.service import Refused
 
 pytestmark = [pytest.mark.extended, pytest.mark.timeout(900)]  # five processes are started, and wait for one another
 

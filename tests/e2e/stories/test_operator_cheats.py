@@ -25,10 +25,10 @@ from ledger.core.events.registry import RegistryChange
 from ledger.core.signing.authority import SERVICE_AGENCY, SERVICE_OFFICER
 from ledger.recording.signing import Actor, StreamPosition, sign_event
 from ledger.samples.town import GRANTED_UNTIL
-from tests.e2e.stories.service import Refused
 from tests.e2e.stories.town import Town, TownCase
 from tests.oracles.merkle_reference import mth
 from tests.testkit.builders import Officer, Writer, key_id, profile
+from tests.testkit.service import Refused
 
 DATABASE = "tallystick.db"
 

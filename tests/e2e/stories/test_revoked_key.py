@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from ledger.samples.town import Person
-from tests.e2e.stories.service import Refused
 from tests.e2e.stories.town import Town, TownCase
+from tests.testkit.service import Refused
 
 THIEF = Person("thief", "psb-east", "p-0499", "clerk")
 

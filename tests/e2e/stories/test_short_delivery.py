@@ -8,8 +8,8 @@ import pytest
 
 from ledger.core.events import handover
 from ledger.samples.stories import SHORT_DELIVERY
-from tests.e2e.stories.service import Refused
 from tests.e2e.stories.town import Town, TownCase
+from tests.testkit.service import Refused
 
 SEALED, COUNTED = (f"{SHORT_DELIVERY.case_id}-exhibit-{number}" for number in (5, 12))
 

@@ -31,8 +31,8 @@ from ledger.samples.operator import Operator
 from ledger.samples.player import OPENS_AT, Player, SampleCase, SampleLead
 from ledger.samples.stories import LeadStory, Story
 from ledger.samples.town import AGENCIES, BY_PROFILE, PEOPLE, Agency, Person, TownKeys, admin_of
-from tests.e2e.stories.service import Service
 from tests.testkit.builders import secret_key
+from tests.testkit.service import Service
 from tests.unit.cli.tally import PASSPHRASE, Done
 
 JSON = {"Content-Type": "application/json"}

@@ -17,7 +17,7 @@ from ledger.interchange.imports.plan import Planner
 from ledger.interchange.imports.source_file import SourceFile, layout_of
 from ledger.procedures import shipped_rulebook
 from ledger.recording.signing import Actor
-from tests.e2e.stories.service import TALLY
+from tests.testkit.service import TALLY
 from tests.unit.cli.tally import PASSPHRASE, Done
 from tests.unit.cli.world import PEOPLE, World
 

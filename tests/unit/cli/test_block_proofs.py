@@ -28,7 +28,7 @@ def world(tmp_path_factory: pytest.TempPathFactory, hardhat: ExternalNode) -> It
     """A service on a chain that is not its own."""
     world = World(tmp_path_factory.mktemp("world"))
     world.found()
-    world.settings |= {"TALLYSTICK_CHAIN": hardhat.url, "TALLYSTICK_FINALITY": "0"}
+    world.settings |= {"chain": hardhat.url, "finality": 0}
     made = json.loads((world.data / "installation.json").read_bytes())
     for account in (made["submitter"], *(agency["admin"] for agency in made["founding"]["agencies"])):
         hardhat.fund(account)
@@ -144,9 +144,7 @@ def test_block_that_is_none(world: World, hardhat: ExternalNode, which: str, sta
 @pytest.mark.extended
 def test_restart(world: World, proof: Path, hardhat: ExternalNode) -> None:
     """After a restart the same proofs are given out."""
-    assert world.process is not None
-    world.process.terminate()
-    world.process.wait(60)
+    world.stop()
     with service_of(world):
         world.wait("/api/v1/chain", bool)
         again = world.tally.folder / "again.json"

@@ -20,7 +20,7 @@ def upgraded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     """Founded and anchored by the older release, then served by this one."""
     world = World(tmp_path_factory.mktemp("upgraded"))
     world.found()
-    with service_of(world, OLDER):
+    with service_of(world, *OLDER):
         world.wait("/api/v1/chain", bool)
         world.add_people()
         world.anchored()

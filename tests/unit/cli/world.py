@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -15,10 +12,8 @@ from typing import Any
 import httpx
 
 from ledger.core.procedure.legal_days import instant_text
-from tests.testkit.machine import free_port
-from tests.unit.cli.tally import Tally
+from tests.testkit.service import Service
 
-READY_WITHIN = 120  # seconds
 UNTIL = "2099-01-01"
 AGENCIES = {"police-east": "public_security", "procuratorate-east": "procuratorate"}
 PEOPLE = {  # profile: agency, officer, role
@@ -31,18 +26,11 @@ PEOPLE = {  # profile: agency, officer, role
 ANALYST = ("procuratorate-east", "j-0095", "analyst")
 
 
-class World:
-    """The service at ``url`` on the ledger in ``data``; each of ``PEOPLE`` has a profile, and so has each admin."""
-
-    def __init__(self, folder: Path):
-        self.tally = Tally(folder)
-        self.data = folder / "ledger"
-        self.url = f"http://127.0.0.1:{free_port()}"
-        self.process: subprocess.Popen[bytes] | None = None
-        self.settings = {"TALLYSTICK_ANCHOR_INTERVAL_S": "1"}
+class World(Service):
+    """A ledger whose people act by the command line: each of ``PEOPLE`` has a profile, and so has each admin."""
 
     def found(self) -> None:
-        """Mints the ledger, with an admin for each agency."""
+        """Mint the ledger, with an admin for each agency."""
         agencies = [
             {
                 "agency_id": agency,
@@ -53,13 +41,13 @@ class World:
             }
             for agency, kind in AGENCIES.items()
         ]
-        file = self.tally.folder / "founding.json"
+        file = self.folder / "founding.json"
         file.write_text(json.dumps({"agencies": agencies, "development": True}), encoding="utf-8")
         given = ("--passphrase-file", self.tally.passphrase_file)
         self.tally.ok("init", "--light", "--founding", file, "--data-dir", self.data, *given)
 
     def add_people(self) -> None:
-        """Grants everybody a key on the chain, and waits until the log has it."""
+        """Grant everybody a key on the chain, and wait until the log has it."""
         for agency in AGENCIES:
             self.tally.add_profile(f"admin-{agency}", self.url, agency, "admin", f"admin-{agency}")
         for profile, (agency, officer, role) in PEOPLE.items():
@@ -84,22 +72,16 @@ class World:
 
     def wait(self, path: str, holds: Callable[[Any], bool]) -> Any:
         """Return the service's answer once it holds."""
-        deadline = time.monotonic() + READY_WITHIN
-        while time.monotonic() < deadline:
-            assert self.process is None or self.process.poll() is None, (self.tally.folder / "service.log").read_text()
-            try:
-                answer = httpx.get(self.url + path, timeout=5)
-                if answer.is_success and holds(answer.json()):
-                    return answer.json()
-            except httpx.TransportError:
-                pass
-            time.sleep(0.1)
-        raise AssertionError(f"{path} did not come to hold what was waited for")
 
-    def anchored(self) -> None:
-        """Wait until everything that is in the log now is anchored for good."""
-        size = self.wait("/api/v1/log", bool)["size"]
-        self.wait("/api/v1/log", lambda log: log["anchored"]["confirmed"] >= size)
+        def answers() -> list[Any]:
+            self.require_process()
+            try:
+                response = self.http.get(path)
+            except httpx.TransportError:
+                return []
+            return [response.json()] if response.is_success and holds(response.json()) else []
+
+        return self.until(path, answers)[0]
 
 
 @contextmanager
@@ -113,23 +95,14 @@ def running_world(folder: Path) -> Iterator[World]:
         yield world
 
 
-TALLY = (str(Path(sys.executable).with_name("tally")),)
-
-
 @contextmanager
-def service_of(world: World, tally: Sequence[str] = TALLY) -> Iterator[subprocess.Popen[bytes]]:
-    """`tally serve`, ended as an operator ends it."""
-    command = [*tally, "serve", "--data-dir", str(world.data)]
-    options = ["--port", world.url.rpartition(":")[2], "--passphrase-file", str(world.tally.passphrase_file)]
-    environment = {"PATH": os.environ["PATH"], **world.tally.environment(), **world.settings}
-    with (world.tally.folder / "service.log").open("ab") as log:
-        process = subprocess.Popen([*command, *options], stdout=log, stderr=log, env=environment)
-    world.process = process
+def service_of(world: World, *command: str) -> Iterator[None]:
+    """Run `tally serve`, or another ``command`` of that kind, and end it as an operator ends it."""
+    world.spawn(*command)
     try:
-        yield process
+        yield
     finally:
-        process.terminate()
-        process.wait(60)
+        world.stop()
 
 
 THEN = "2026-03-01T08:30:00Z"

@@ -18,7 +18,7 @@ from ledger.samples import load
 from ledger.samples.player import Player
 from ledger.samples.town import BY_PROFILE, PEOPLE, TownKeys
 from ledger.supervision.runs.datasets import DatasetFiles
-from tests.e2e.stories.service import Service
+from tests.testkit.service import Service
 from tests.unit.cli.tally import Tally
 
 PROGRESS = len(load.PARTS) + 1

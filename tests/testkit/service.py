@@ -68,12 +68,12 @@ class Service:
         self.until("the service is ready", self._is_up)
         return self
 
-    def spawn(self) -> None:
-        """Start the service, whatever becomes of it."""
+    def spawn(self, *command: str) -> None:
+        """Start the service, by ``tally`` or another command, whatever becomes of it."""
         with (self.folder / "service.log").open("ab") as log:
-            self._process = subprocess.Popen(
-                [TALLY, "serve"], stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=self._environment()
-            )
+            words = [*(command or [str(TALLY)]), "serve"]
+            environment = self._environment()
+            self._process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment)
 
     def _environment(self) -> dict[str, str]:
         given = {
@@ -86,7 +86,7 @@ class Service:
         return kept | {f"TALLYSTICK_{name.upper()}": str(value) for name, value in given.items()}
 
     def _is_up(self) -> bool:
-        self._require_process()
+        self.require_process()
         try:
             return self.http.get("/readyz").is_success and self.http.get("/api/v1/chain").is_success
         except httpx.TransportError:
@@ -96,7 +96,7 @@ class Service:
         """Return what a service that was spawned says to the first request that reaches it."""
 
         def asked() -> httpx.Response | None:
-            self._require_process()
+            self.require_process()
             try:
                 return self.http.request(method, path, **request)
             except httpx.TransportError:
@@ -104,7 +104,8 @@ class Service:
 
         return self.until("the service answers", asked)
 
-    def _require_process(self) -> subprocess.Popen[bytes]:
+    def require_process(self) -> subprocess.Popen[bytes]:
+        """Return the process, which must run."""
         assert self._process is not None, "the service was not started"
         assert self._process.poll() is None, f"the service ended: {self.log()[-2000:]}"
         return self._process
@@ -200,7 +201,7 @@ class Service:
 
     def chain_pid(self) -> int:
         """Return the process of the embedded chain: the service's child that is an Anvil, not a worker process."""
-        tasks = Path(f"/proc/{self._require_process().pid}/task").glob("*/children")
+        tasks = Path(f"/proc/{self.require_process().pid}/task").glob("*/children")
         children = [int(pid) for listing in tasks for pid in listing.read_text().split()]
         (pid,) = [pid for pid in children if b"anvil" in Path(f"/proc/{pid}/cmdline").read_bytes()]
         return pid
