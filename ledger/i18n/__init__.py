@@ -148,7 +148,10 @@ def _catalogue(language: str) -> NullTranslations:
 @cache
 def messages_in(language: str) -> dict[str, str]:
     """Return the texts of refusals by their English with slots in braces; empty for English."""
-    return {} if language == "en" else msgspec.json.decode(_data(f"messages.{language}.json"), type=dict[str, str])
+    if language == "en":
+        return {}
+    messages: dict[str, str] = msgspec.json.decode(_data(f"messages.{language}.json"))
+    return messages
 
 
 @cache
