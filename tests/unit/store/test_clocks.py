@@ -1,4 +1,4 @@
-"""The list of clocks: it says of each clock what the case's state says, whatever happens, and finds those asked for."""
+"""The list of clocks says what the cases' states say, whatever happens, and orders deadlines and open offers."""
 
 from __future__ import annotations
 
@@ -22,16 +22,34 @@ from ledger.deadlines.upkeep import recount
 from ledger.deadlines.working_days import shipped_calendar
 from ledger.procedures import shipped_rulebook
 from ledger.store import clocks
-from ledger.store.clocks import ClockLine, DeadlineFilter
+from ledger.store.clocks import (
+    ClockLine,
+    DeadlineFilter,
+    OfferPosition,
+    offer_position,
+    open_offers,
+    parse_offer_position,
+)
 from ledger.store.tables import CLOCKS, ENTRIES
-from tests.testkit.builders import COURT, DEPOT, DETENTION, POLICE, PROCURATORATE, START, clerk, instant, supervisor
+from tests.testkit.builders import (
+    COURT,
+    DEPOT,
+    DETENTION,
+    LAB,
+    POLICE,
+    PROCURATORATE,
+    START,
+    clerk,
+    instant,
+    supervisor,
+)
 from tests.testkit.casework import Case, detained, person_id
 from tests.testkit.ledgers import Ledger, open_ledger
 from tests.unit.core.test_custody_changes import request, serve
 from tests.unit.store.test_append import RandomCase
 from tests.unit.store.test_imports import TRUST
 
-OFFICERS = tuple(clerk(agency) for agency in (POLICE, PROCURATORATE, COURT, DEPOT, DETENTION))
+OFFICERS = tuple(clerk(agency) for agency in (POLICE, PROCURATORATE, COURT, DEPOT, DETENTION, LAB))
 DAY = 86400
 ALL = frozenset((POLICE, PROCURATORATE, COURT))
 NO_YEARS = WorkCalendar(frozenset(), frozenset(), frozenset())
@@ -288,3 +306,45 @@ def test_clocks_of_the_case_are_found_by_agency_handler_and_case(ledger: Ledger)
     assert {line.agency for line in mine} == {PROCURATORATE}
     assert found(ledger, agency=PROCURATORATE) == mine
     assert found(ledger, case_id="case-9") == []
+
+
+HOUR = 3600
+NOW = instant(START + HOUR)
+
+
+def made_offer(number: int, to: str = PROCURATORATE, **fields: str) -> Case:
+    case = Case(f"case-{number}").open().register(f"item-{number}")
+    purpose = {"purpose": "forensic_examination"} if to == LAB else {}
+    return case.offer(f"item-{number}", to=to, **purpose, **fields)  # type: ignore[arg-type]
+
+
+def pages_of(ledger: Ledger, agency: str = PROCURATORATE, box: str = "inbox", limit: int = 2) -> list[list[str]]:
+    """The ids of the cases, page by page."""
+    pages: list[list[str]] = []
+    after: OfferPosition | None = None
+    with ledger.database.read() as connection:
+        while True:
+            rows = open_offers(connection, agency, box, as_of=NOW, limit=limit, after=after)  # type: ignore[arg-type]
+            if not rows:
+                return pages
+            pages.append([row["case_id"] for row in rows])
+            after = parse_offer_position(str(offer_position(rows[-1])))
+
+
+def test_what_ends_first_comes_first_on_the_first_page(ledger: Ledger) -> None:
+    """Not what was offered last; what is answered is not in the box, and what has no end comes last."""
+    ends = {1: 9, 2: 7, 3: 8, 4: 5, 5: 6}
+    cases = [made_offer(number, expires_at=instant(START + hours * HOUR)) for number, hours in ends.items()]
+    answered = made_offer(6, expires_at=instant(START + 2 * HOUR)).accept()
+    elsewhere = made_offer(7, to=LAB, expires_at=instant(START + 2 * HOUR))
+    ledger.post_all([event for case in (*cases, answered, elsewhere, made_offer(8)) for event in case.events])
+    assert pages_of(ledger) == [["case-4", "case-5"], ["case-2", "case-3"], ["case-1", "case-8"]]
+    assert pages_of(ledger, LAB) == [["case-7"]]
+    assert pages_of(ledger, POLICE, "outbox")[0] == ["case-7", "case-4"]
+
+
+def test_a_place_that_no_page_has_named_is_refused() -> None:
+    """By the field's name."""
+    with pytest.raises(MalformedInput) as refused:
+        parse_offer_position("3")
+    assert refused.value.field == "after"
