@@ -100,9 +100,9 @@ def by_case(directory: Path, sizes: list[int], rounds: int) -> list[Figure]:
     url = filled(directory, FEW)
     with opened(url) as ledger:
         cases = {size: case_of(ledger, size) for size in sizes}
-        costs = measured({size: Target(ledger, made) for size, made in cases.items()}, rounds)
+        costs = measured({size: Target(ledger, busy) for size, busy in cases.items()}, rounds)
     with server("ours", url) as port:
-        served = {size: through_http(port, made, rounds) for size, made in cases.items()}
+        served = {size: through_http(port, busy, rounds) for size, busy in cases.items()}
     return figures_of("case of {:,} events", costs, served)
 
 
@@ -121,7 +121,7 @@ def by_log(directory: Path, sizes: list[int], rounds: int) -> list[Figure]:
 
 
 def filled(directory: Path, entries: int) -> str:
-    """The address of a new ledger that has so many entries; of many most are copies."""
+    """Make a ledger of so many entries, most of them copies if they are many; return its database URL."""
     file = directory / f"ledger-{len([*directory.iterdir()])}.db"
     apart(fill, f"sqlite:///{file}", min(entries, HONEST))
     if entries > HONEST:
@@ -131,7 +131,7 @@ def filled(directory: Path, entries: int) -> str:
 
 @contextmanager
 def opened(url: str) -> Iterator[Ledger]:
-    """A writer on this ledger, closed behind the block."""
+    """Open a writer on this ledger for the block."""
     ledger = Ledger(url)
     try:
         yield ledger
@@ -140,10 +140,10 @@ def opened(url: str) -> Iterator[Ledger]:
 
 
 def case_of(ledger: Ledger, size: int) -> BusyCase:
-    """A case that has so many events in this ledger."""
-    made = BusyCase(f"busy-{size}")
-    ledger.submit_all(track(made.take(size), f"a case of {size:,} events", transient=True))
-    return made
+    """Make a case of so many events in this ledger."""
+    busy = BusyCase(f"busy-{size}")
+    ledger.submit_all(track(busy.take(size), f"a case of {size:,} events", transient=True))
+    return busy
 
 
 def measured(targets: dict[int, Target], rounds: int) -> dict[int, Cost]:
@@ -167,28 +167,28 @@ class Served(Struct, frozen=True):
     each: float
 
 
-def through_http(port: int, made: BusyCase, rounds: int) -> Served:
+def through_http(port: int, busy: BusyCase, rounds: int) -> Served:
     """One after the other over one connection."""
-    first, *rest = made.take(1 + rounds * ROUND)
+    first, *rest = busy.take(1 + rounds * ROUND)
     cold = post([port], EVENTS, JSON, [first], connections=1)
     warm = post([port], EVENTS, JSON, rest, connections=1)
     return Served(cold.p50_ms, warm.p50_ms)
 
 
-def figures_of(what: str, costs: dict[int, Cost], served: dict[int, Served]) -> list[Figure]:
+def figures_of(title: str, costs: dict[int, Cost], served: dict[int, Served]) -> list[Figure]:
     """Each size beside the smallest."""
     least = min(costs)
-    told = []
+    figures = []
     for size in sorted(costs):
-        name, beside = what.format(size), what.format(least)
+        name, beside = title.format(size), title.format(least)
         cost, base = costs[size], costs[least]
-        told += [
+        figures += [
             Figure(f"{name}: CPU", cost.cpu, beside, base.cpu, "ms", FLAT),
             Figure(f"{name}: wall", cost.wall, beside, base.wall, "ms", FLAT),
             Figure(f"{name}: through HTTP", served[size].each, beside, served[least].each, "ms", FLAT),
             Figure(f"{name}: first after a start", served[size].first, "limit", 2_000, "ms", "<= 1"),
         ]
-    return told
+    return figures
 
 
 if __name__ == "__main__":

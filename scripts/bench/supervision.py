@@ -39,37 +39,39 @@ def main() -> int:
     console.print(_table(measured))
     for line in _reasons(measured):
         console.print(line, soft_wrap=True)
-    return int(any(one.missed or one.false for one in measured))
+    return int(any(model.missed or model.false for model in measured))
 
 
 def _table(measured: list[ModelResult]) -> Table:
     table = Table(title="What the shipped models find")
     for heading in ("model", "planted", "found", "leads", "beyond", "false", "precision", "recall", "seconds"):
         table.add_column(heading, justify="left" if heading == "model" else "right")
-    for one in measured:
+    for model in measured:
         table.add_row(
-            one.model_id,
-            str(len(one.planted)),
-            str(len(one.planted) - len(one.missed)),
-            str(one.expected + len(one.further)),
-            str(len(one.further)),
-            str(len(one.false)),
-            f"{one.precision:.3f}",
-            f"{one.recall:.3f}",
-            f"{one.seconds:.2f}",
+            model.model_id,
+            str(len(model.planted)),
+            str(len(model.planted) - len(model.missed)),
+            str(model.expected + len(model.further)),
+            str(len(model.further)),
+            str(len(model.false)),
+            f"{model.precision:.3f}",
+            f"{model.recall:.3f}",
+            f"{model.seconds:.2f}",
         )
     return table
 
 
 def _reasons(measured: list[ModelResult]) -> list[str]:
-    """A line for each reason of leads beyond the planted, and one for each planted that was missed or false lead."""
-    told = []
-    for one in measured:
-        counted = Counter(lead.reason for lead in one.further if lead.reason is not None)
-        told += [f"{one.model_id}: {count} beyond the planted: {reason}" for reason, count in sorted(counted.items())]
-        told += [f"{one.model_id}: missed {planted}" for planted in one.missed]
-        told += [f"{one.model_id}: false {dict(lead.finding.key)}" for lead in one.false]
-    return told
+    """List the reasons of leads beyond the planted, and each planted fault that was missed and each false lead."""
+    lines = []
+    for model in measured:
+        counted = Counter(lead.reason for lead in model.further if lead.reason is not None)
+        lines += [
+            f"{model.model_id}: {count} beyond the planted: {reason}" for reason, count in sorted(counted.items())
+        ]
+        lines += [f"{model.model_id}: missed {planted}" for planted in model.missed]
+        lines += [f"{model.model_id}: false {dict(lead.finding.key)}" for lead in model.false]
+    return lines
 
 
 if __name__ == "__main__":

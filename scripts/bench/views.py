@@ -66,7 +66,7 @@ class Repeated:
         self._late = {f"case-{number}": self._size + number for number in range(grown)}
 
     def grow(self) -> None:
-        """The last events come in."""
+        """Fold the last events in."""
         self._size += len(self._late)
 
     def head(self) -> LogHead:
@@ -92,7 +92,7 @@ class Repeated:
         ]
 
     def fold_all(self) -> None:
-        """The same cases read and folded, and no rows made of them."""
+        """Read and fold the same cases, and make no rows of them."""
         deque((read_case(self.case(case_id, self._size), self.acts, BOOK, CALENDAR) for case_id in self._cases), 0)
 
     def matters(self, _start: int, _end: int) -> list[MatterRecord]:
@@ -109,11 +109,11 @@ class Repeated:
 
 
 def cases() -> Iterator[list[SimulatedEvent]]:
-    """The cases of a history that stand alone, and have more than one event."""
+    """Return the cases of a history that stand alone, and have more than one event."""
     for simulated in generate(1, CASES).cases:
         events = [step.event for step in simulated.steps]
         with suppress(TallystickError):
-            logged = [SourceEvent(i, one.digest, one.recorded_at, one.payload) for i, one in enumerate(events)]
+            logged = [SourceEvent(i, event.digest, event.recorded_at, event.payload) for i, event in enumerate(events)]
             if len(read_case(logged, StandaloneActs(), BOOK, CALENDAR).steps) > 1:
                 yield events
 
@@ -172,20 +172,20 @@ def used_by(workers: WorkerPool) -> Used:
 
 
 def ask(views: Views, models: Iterable[Model], cases: frozenset[str] | None) -> None:
-    """Runs the models as the service does; one whose data set is not there finds nothing."""
+    """Run the models as the service does; one whose data set is not there finds nothing."""
     for model in models:
         with views.session(cases, with_datasets=True) as session, suppress(QueryRefused):
             find(model, {}, session, AS_OF)
 
 
-def measure(known: list[list[SimulatedEvent]], size: int, grown: int) -> Measured:
+def measure(histories: list[list[SimulatedEvent]], size: int, grown: int) -> Measured:
     """One log of this size."""
     models = [parse_model(text) for text in shipped_models().values()]
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "views.duckdb"
-        log = Repeated(known, size, grown)
+        log = Repeated(histories, size, grown)
         views = Views(path, log, BOOK, CALENDAR, mark="bench")
-        made, folded = cpu_seconds(views.refresh), cpu_seconds(log.fold_all)
+        refreshed, folded = cpu_seconds(views.refresh), cpu_seconds(log.fold_all)
         events = log.head().size
         log.grow()
         later = cpu_seconds(views.refresh)
@@ -197,7 +197,15 @@ def measure(known: list[list[SimulatedEvent]], size: int, grown: int) -> Measure
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
         kept = path.stat().st_size / 2**20
         return Measured(
-            1e6 * made / events, 1e6 * folded / events, 1e3 * later / grown, peak, kept, whole, small, exported, runs
+            1e6 * refreshed / events,
+            1e6 * folded / events,
+            1e3 * later / grown,
+            peak,
+            kept,
+            whole,
+            small,
+            exported,
+            runs,
         )
 
 
@@ -207,32 +215,36 @@ def main() -> None:
     parser.add_argument("--grown", type=int, default=50)
     parser.add_argument("--json", type=Path)
     given = parser.parse_args()
-    known = list(cases())
+    histories = list(cases())
     figures: list[Figure] = []
     least: Measured | None = None
     for size in sorted(given.events):
-        told = measure(known, size, given.grown)
-        least = least or told
-        print(f"{size:,} events: {told.peak:,.0f} MB at the peak, {told.kept:,.1f} MB kept", flush=True)
-        print(f"  exported for runs in {told.exported:.1f} s of CPU", flush=True)
-        for model_id, cost in sorted(told.runs.items(), key=lambda one: one[1].cpu_s, reverse=True):
+        measured = measure(histories, size, given.grown)
+        least = least or measured
+        print(f"{size:,} events: {measured.peak:,.0f} MB at the peak, {measured.kept:,.1f} MB kept", flush=True)
+        print(f"  exported for runs in {measured.exported:.1f} s of CPU", flush=True)
+        for model_id, cost in sorted(measured.runs.items(), key=lambda run: run[1].cpu_s, reverse=True):
             print(
                 f"  {model_id}: {cost.cpu_s:.1f} s, {cost.memory_mb:,.0f} MB, {cost.refused or cost.findings}",
                 flush=True,
             )
         figures += [
-            Figure(f"views of {size:,} events, an event", told.made, "folding", told.folded, "µs", "<= 5"),
-            Figure(f"views of {size:,} events, an event", told.made, "the smallest", least.made, "µs", "<= 1.5"),
-            Figure(f"one more event in a case, of {size:,}", told.later, "the smallest", least.later, "ms", "<= 1.5"),
+            Figure(f"views of {size:,} events, an event", measured.made, "folding", measured.folded, "µs", "<= 5"),
+            Figure(f"views of {size:,} events, an event", measured.made, "the smallest", least.made, "µs", "<= 1.5"),
+            Figure(
+                f"one more event in a case, of {size:,}", measured.later, "the smallest", least.later, "ms", "<= 1.5"
+            ),
             Figure(
                 f"all models over {size:,} events",
-                told.whole,
+                measured.whole,
                 "making the views",
-                told.made * size / 1e6,
+                measured.made * size / 1e6,
                 "s",
                 "<= 0.1",
             ),
-            Figure(f"models over {given.grown} cases of these", told.small, "the smallest", least.small, "s", "<= 2"),
+            Figure(
+                f"models over {given.grown} cases of these", measured.small, "the smallest", least.small, "s", "<= 2"
+            ),
         ]
     show("Views", figures, given.json)
 

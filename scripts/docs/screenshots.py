@@ -39,7 +39,7 @@ class Studio(Stage):
 
 
 def main() -> None:
-    """Writes docs/console-*.png."""
+    """Write docs/console-*.png."""
     with (
         tempfile.TemporaryDirectory(prefix="tallystick-pictures-") as name,
         town(Path(name)) as stage,
@@ -52,7 +52,7 @@ def main() -> None:
 
 
 def take(browser: Browser, url: str, signers_page: str, code: str) -> None:
-    """The prosecutor signs in, reads what was offered to him, and is asked by his signer."""
+    """Let the prosecutor sign in, read what was offered to him, and be asked by his signer."""
     desk = browser.new_context(locale="en", timezone_id="Asia/Shanghai", viewport={"width": WIDTH, "height": HEIGHT})
     asking = desk.new_page()
     asking.goto(signers_page)
@@ -68,7 +68,7 @@ def take(browser: Browser, url: str, signers_page: str, code: str) -> None:
 
 
 def signed_in(desk: BrowserContext, asking: Page, console: str, code: str) -> Page:
-    """The console's first page, after the signer was paired by its code and agreed to the signing in."""
+    """Open the console's first page, after the signer was paired by its code and agreed to the signing in."""
     page = desk.new_page()
     page.goto(f"{console}/sign-in")
     page.locator("#code").fill(code)
@@ -82,7 +82,7 @@ def signed_in(desk: BrowserContext, asking: Page, console: str, code: str) -> Pa
 
 
 def keep(page: Page, name: str) -> None:
-    """The page as a PNG, as small as it gets without a loss."""
+    """Take the page as a PNG, as small as it gets without a loss."""
     expect(page.locator('[hx-trigger="load"]')).to_have_count(0)
     picture = Image.open(io.BytesIO(page.screenshot())).convert("RGB")
     written = io.BytesIO()
@@ -95,7 +95,7 @@ def keep(page: Page, name: str) -> None:
 
 @contextmanager
 def town(directory: Path) -> Iterator[Studio]:
-    """A running service with the stories of the sample, and a profile of each of its people."""
+    """Run a service with the stories of the sample, and a profile of each of its people."""
     stage = Studio(directory, DemoChain())
     try:
         stage.tally("init", "--development", "--light", "--passphrase-file", str(stage.passphrase_file))
@@ -116,24 +116,24 @@ def signer(stage: Studio, profile: str) -> Iterator[tuple[str, str]]:
     )
     try:
         assert process.stdout is not None
-        told = ""
-        while not (found := SIGNERS.search(told)):
+        output = ""
+        while not (match := SIGNERS.search(output)):
             line = process.stdout.readline()
             if not line:
-                raise SystemExit(f"the signer ended: {told}")
-            told += line
-        yield found[1], found[2]
+                raise SystemExit(f"the signer ended: {output}")
+            output += line
+        yield match[1], match[2]
     finally:
         process.terminate()
         process.wait()
 
 
 def chromium() -> str:
-    """The browser of the tests."""
-    found = shutil.which("chromium-headless-shell")
-    if found is None:
+    """Start the browser of the tests."""
+    browser = shutil.which("chromium-headless-shell")
+    if browser is None:
         raise SystemExit("no browser here: run scripts/setup --browser")
-    return found
+    return browser
 
 
 if __name__ == "__main__":
