@@ -49,7 +49,7 @@ class ZoneWatch:
 
         await self._app(scope, receive, watched)
         if is_page and scope["path"].startswith("/console"):
-            self.utc_times += [f"{scope['path']}: {found}" for found in utc_times_of_page(body.decode())]
+            self.utc_times += [f"{scope['path']}: {utc_time}" for utc_time in utc_times_of_page(body.decode())]
 
 
 class Served:

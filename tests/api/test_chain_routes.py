@@ -106,8 +106,8 @@ def case_of_now(chained: Chained, case_id: str = "case-1") -> Case:
 def test_the_contracts_are_named(shared_chain: Chained) -> None:
     """Chain id, both addresses, how many changes and decisions there are, and when that was seen."""
     deployment = shared_chain.linked.deployment
-    seen = shared_chain.served.parts.chain_worker.chain_status
-    assert seen is not None
+    chain_status = shared_chain.served.parts.chain_worker.chain_status
+    assert chain_status is not None
     assert shared_chain.get(CHAIN) == {
         "chain_id": 31337,
         "registry": deployment.registry,
@@ -117,8 +117,8 @@ def test_the_contracts_are_named(shared_chain: Chained) -> None:
         "agency_count": len(AGENCIES),
         "witness_count": 0,
         "quorum": 0,
-        "seen_at": seen.seen_at,
-        "age_s": shared_chain.served.parts.clock() // 1000 - seen.seen_at,
+        "seen_at": chain_status.seen_at,
+        "age_s": shared_chain.served.parts.clock() // 1000 - chain_status.seen_at,
     }
 
 

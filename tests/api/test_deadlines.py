@@ -77,8 +77,8 @@ def test_the_arithmetic_is_told_in_the_readers_language(served: Served) -> None:
 
     def told(accepted: str, **query: str) -> dict[str, Any]:
         headers = served.token(clerk(POLICE)) | {"accept-language": accepted}
-        found = served.request("GET", path, headers=headers, params=query).json()["deadlines"]
-        return next(one for one in found if one["clock"] == "arrest_request")
+        deadlines = served.request("GET", path, headers=headers, params=query).json()["deadlines"]
+        return next(deadline for deadline in deadlines if deadline["clock"] == "arrest_request")
 
     assert told("en-GB,en;q=0.8")["arithmetic"] == [
         "The starting day, 2026-03-02, does not count.",

@@ -153,8 +153,8 @@ def test_the_file_of_a_data_set_is_given_by_who_registered_it(keeping: Served) -
     (before,) = keeping.get("/api/v1/datasets", POLICE_CLERK).json()["datasets"]
     assert not before["kept"]
     for _ in range(2):
-        told = give(keeping, POLICE_CLERK, "pensions-2026", CSV).json()
-        assert (told["view"], told["columns"], told["rows"]) == ("dataset_pensions_2026", ["id", "amount"], 2)
+        answer = give(keeping, POLICE_CLERK, "pensions-2026", CSV).json()
+        assert (answer["view"], answer["columns"], answer["rows"]) == ("dataset_pensions_2026", ["id", "amount"], 2)
     (after,) = keeping.get("/api/v1/datasets", POLICE_CLERK).json()["datasets"]
     assert after == before | {"kept": True}
     for nobody in (PROSECUTOR, POLICE_CLERK):
@@ -168,7 +168,7 @@ def test_an_audit_misses_the_file_that_was_given(keeping: Served, tmp_path: Path
     found = []
     for _ in range(2):
         findings = keeping.get("/api/v1/audit", auditor(POLICE)).json()["findings"]
-        found.append([one["found"] for one in findings if one["step"] == "bindings"])
+        found.append([finding["found"] for finding in findings if finding["step"] == "bindings"])
         file.unlink(missing_ok=True)
     assert found == [[], ["no such file"]]
 

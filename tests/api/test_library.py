@@ -86,10 +86,10 @@ def get(served: Served, path: str, by: Officer | None = None) -> Any:
 
 def test_models_are_found_by_words_of_either_language(served: Served) -> None:
     """Every word must fit; Chinese fits in part; the best comes first, and tells in which text it was found."""
-    found = get(served, "?q=offer%20unanswered")["models"]
-    assert [one["model_id"] for one in found] == [MODEL]
-    assert found[0]["found_in"] == ["title", "definition"]
-    assert [one["model_id"] for one in get(served, "?q=长期签收")["models"]] == [MODEL]
+    models = get(served, "?q=offer%20unanswered")["models"]
+    assert [one["model_id"] for one in models] == [MODEL]
+    assert models[0]["found_in"] == ["title", "definition"]
+    assert [model["model_id"] for model in get(served, "?q=长期签收")["models"]] == [MODEL]
     assert get(served, "?q=两周无人签收")["models"][0]["found_in"] == ["case_study"]
     assert get(served, "?q=motorcar")["models"] == []
 
@@ -102,7 +102,7 @@ def test_the_library_lists_what_models_are_for(served: Served) -> None:
     assert (line["has_case_study"], line["figures"]["planted"]) == (True, 12)
     assert lines["not-readable"]["problem"] is None
     following = get(served, f"?limit=1&after={get(served, '?limit=1')['next']}")
-    assert [one["model_id"] for one in following["models"]] == [MODEL]
+    assert [model["model_id"] for model in following["models"]] == [MODEL]
     assert [one["model_id"] for one in get(served, "?severity=medium")["models"]] == []
 
 
@@ -129,8 +129,8 @@ def test_an_entry_tells_the_parts_of_the_file(served: Served) -> None:
 
 def test_a_package_is_verified_by_whoever_has_the_trust_file(served: Served) -> None:
     """All versions up to the one asked for, each proven; nothing else is believed."""
-    made = ask(served, f"/{MODEL}/package").content
-    report = verify_package(made, Trusted.trust)
+    content = ask(served, f"/{MODEL}/package").content
+    report = verify_package(content, Trusted.trust)
     assert report.faults == ()
     assert [body.version for body in report.published] == [1, 2]
     assert report.published[1].case_study == STUDY
@@ -141,7 +141,7 @@ def test_a_package_is_verified_by_whoever_has_the_trust_file(served: Served) -> 
 def test_versions_are_compared_field_by_field(served: Served) -> None:
     """What changed, with the lines of the condition; two models as well."""
     found = get(served, f"/{MODEL}/comparison")
-    changes = {one["field"]: (one["first"], one["second"]) for one in found["differences"]}
+    changes = {difference["field"]: (difference["first"], difference["second"]) for difference in found["differences"]}
     assert changes["parameters.days.default"] == ("7", "14")
     assert changes["version"] == ("1", "2")
     assert [line for line in found["condition"] if line.startswith("+ ")] == [
@@ -179,19 +179,19 @@ def test_how_leads_turned_out_over_time_is_for_procuratorates(served: Served) ->
     assert len(get(served, f"/{MODEL}/outturn", auditor(UPPER))["lines"]) == 2
     assert get(served, f"/{MODEL}/outturn", clerk(POLICE))["lines"] is None
     totals = [served.get(f"/api/v1/models/{MODEL}", by).json()["leads"] for by in (auditor(UPPER), clerk(POLICE))]
-    assert [one and one["total"] for one in totals] == [2, None]
+    assert [total and total["total"] for total in totals] == [2, None]
 
 
 def test_adopters_are_told_with_their_parameters(served: Served) -> None:
     """The publisher first; what an adopter set beside the default; leads by jurisdiction, for procuratorates alone."""
-    found = get(served, f"/{MODEL}/adopters", auditor(UPPER))["adopters"]
-    assert [one["agency"] for one in found] == [PROCURATORATE, *sorted((NEIGHBOUR, UPPER))]
-    by_agency = {one["agency"]: one for one in found}
+    adopters = get(served, f"/{MODEL}/adopters", auditor(UPPER))["adopters"]
+    assert [one["agency"] for one in adopters] == [PROCURATORATE, *sorted((NEIGHBOUR, UPPER))]
+    by_agency = {one["agency"]: one for one in adopters}
     assert by_agency[NEIGHBOUR]["parameters"] == [{"name": "days", "value": "21", "default": "14"}]
     totals = {agency: one["leads"]["total"] for agency, one in by_agency.items()}
     assert totals == {PROCURATORATE: 2, UPPER: 2, NEIGHBOUR: 0}
     assert by_agency[PROCURATORATE]["leads"]["by_outcome"] == {"rectification_notice": 1}
-    assert {one["leads"] for one in get(served, f"/{MODEL}/adopters", clerk(POLICE))["adopters"]} == {None}
+    assert {adopter["leads"] for adopter in get(served, f"/{MODEL}/adopters", clerk(POLICE))["adopters"]} == {None}
 
 
 def test_what_leads_to_somebody_is_told_with_its_place(served: Served) -> None:
@@ -200,7 +200,7 @@ def test_what_leads_to_somebody_is_told_with_its_place(served: Served) -> None:
     by = supervisor(PROCURATORATE)
     answer = served.post("/api/v1/library/anonymity", body, **served.token(by))
     assert answer.status_code == 200, answer.text
-    found = [(one["number"], one["start"], one["text"], one["what"]) for one in answer.json()["traces"]]
+    found = [(trace["number"], trace["start"], trace["text"], trace["what"]) for trace in answer.json()["traces"]]
     assert found == [(1, 0, "被告人张三", "name"), (1, 8, "１３８００１３８０００", "phone")]
     assert answer.json()["traces"][1]["instead"] == "say 'a telephone number'"
 

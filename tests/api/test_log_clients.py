@@ -85,8 +85,8 @@ def aics(live: Live, *arguments: object) -> Any:
 def test_tlog_scales_reads_the_whole_log(live: Live) -> None:
     """Checkpoint, tiles and entries; inclusion at the edges of tiles, consistency with the checkpoint of before."""
     python = program("tlog-scales", "python")
-    told = json.loads(ran(python, "-c", READ_ALL, live.url, LOG_SIGNER.verifying_key.vkey(), live.old_note))
-    assert told == {"origin": LOG_SIGNER.verifying_key.name, "size": live.size, "old": live.size - GROWN}
+    document = json.loads(ran(python, "-c", READ_ALL, live.url, LOG_SIGNER.verifying_key.vkey(), live.old_note))
+    assert document == {"origin": LOG_SIGNER.verifying_key.name, "size": live.size, "old": live.size - GROWN}
 
 
 @pytest.mark.parametrize("index", [0, 255, 256, 511, 540])
@@ -123,11 +123,11 @@ def test_aics_tlog_accepts_the_parts_of_our_tlog_proof(live: Live) -> None:
     files["note"].write_text(proof.checkpoint, encoding="utf-8")
     assert aics(live, "verify-checkpoint", "--note", files["note"])["size"] == head.size
     aics(live, "verify-inclusion", "--tiles", live.url, "--index", 300, "--entry-out", files["entry"])
-    told = json.loads(
+    document = json.loads(
         ran(
             *(program("aics", "aics-tlog"), "verify-inclusion", "--leaf", files["entry"]),
             *("--index", 300, "--size", head.size, "--proof", files["hashes"]),
             *("--root", parse_note(proof.checkpoint).text.split("\n")[2]),
         )
     )
-    assert told["ok"]
+    assert document["ok"]

@@ -225,8 +225,8 @@ def test_without_a_chain_its_routes_say_so(served: Served) -> None:
     problem(served.get("/api/v1/chain"), 503, "chain_unavailable")
     asked = b'{"raw":"0x00"}'
     problem(served.post("/api/v1/chain/transactions", asked), 503, "chain_unavailable")
-    told = served.get("/readyz").json()
-    assert (told["ready"], told["chain"], told["fault"]) == (True, "connecting", None)
+    answer = served.get("/readyz").json()
+    assert (answer["ready"], answer["chain"], answer["fault"]) == (True, "connecting", None)
     assert served.get("/api/v1/log").json()["chain"]["state"] == "connecting"
     assert served.get("/api/v1/anchors").json() == {"anchors": []}
 

@@ -125,7 +125,7 @@ def test_pages_and_proofs_look_at_no_more_for_more_anchors(served: Served) -> No
     assert served.get(PAGES["timeline"], READER).json()["events"][-1]["proven_at"] is not None
     add_anchors(served.ledger.database, FEW + 1, MANY)
     many = work()
-    grown = {what: (few[what], many[what]) for what in PAGES if many[what] > few[what] + FEW // 10}
+    grown = {page: (few[page], many[page]) for page in PAGES if many[page] > few[page] + FEW // 10}
     assert not grown, f"ticks with {FEW} anchors, with {MANY}: {grown}"
 
 

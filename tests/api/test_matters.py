@@ -101,7 +101,7 @@ def test_the_supervised_agency_sees_a_lead_once_it_is_told(served: Served) -> No
     served.ledger.post(lead.assigned().last)
     assert served.get(path, clerk(POLICE)).json()["status"] == "assigned"
     assert served.get(raised_event, clerk(POLICE)).json()["event_type"] == "lead.raised"
-    assert [one["lead_id"] for one in lines(served, "leads", clerk(POLICE))] == [lead.state.lead_id]
+    assert [line["lead_id"] for line in lines(served, "leads", clerk(POLICE))] == [lead.state.lead_id]
 
 
 def test_those_above_see_by_their_role_and_strangers_never(served: Served) -> None:
@@ -120,7 +120,7 @@ def test_leads_are_narrowed_and_paged(served: Served) -> None:
     record(served, *leads)
     served.ledger.post(leads[0].assigned().last)
     by = clerk(PROCURATORATE)
-    assert [one["case_id"] for one in lines(served, "leads", by, state="raised")] == ["case-1", "case-2"]
+    assert [line["case_id"] for line in lines(served, "leads", by, state="raised")] == ["case-1", "case-2"]
     assert [one["case_id"] for one in lines(served, "leads", by, case_id="case-2")] == ["case-2"]
     assert len(lines(served, "leads", by, model="item-not-handed-over", agency=POLICE)) == 3
     assert lines(served, "leads", by, procuratorate=UPPER) == []
@@ -143,12 +143,12 @@ def test_a_model_tells_who_runs_it_and_what_came_of_its_leads(served: Served) ->
         "by_status": {"closed": 1, "raised": 1},
         "by_outcome": {"rectification_notice": 1},
     }
-    assert [(one["agency"], one["version"], one["parameters"]) for one in shown["adoptions"]] == [
+    assert [(adoption["agency"], adoption["version"], adoption["parameters"]) for adoption in shown["adoptions"]] == [
         (UPPER, 2, {"grace_days": "5"})
     ]
     newest = served.get("/api/v1/models/item-not-handed-over", clerk(UPPER)).json()
     assert (newest["version"], newest["leads"]["total"], newest["sequence"]) == (2, 0, 2)
-    assert [one["version"] for one in newest["versions"]] == [1, 2]
+    assert [version["version"] for version in newest["versions"]] == [1, 2]
     problem(served.get("/api/v1/models/item-not-handed-over/3", clerk(COURT)), 404, "not_found", "version")
     problem(served.get("/api/v1/models/another", clerk(COURT)), 404, "not_found", "model_id")
 
@@ -156,7 +156,7 @@ def test_a_model_tells_who_runs_it_and_what_came_of_its_leads(served: Served) ->
 def test_models_are_listed_for_everybody(served: Served) -> None:
     """By their ids; retired ones can be left out."""
     record(served, Model("b").published(), Model("a").published().act(retired(), analyst(PROCURATORATE)))
-    assert [one["model_id"] for one in lines(served, "models", clerk(COURT))] == ["a", "b"]
+    assert [line["model_id"] for line in lines(served, "models", clerk(COURT))] == ["a", "b"]
     assert [one["model_id"] for one in lines(served, "models", clerk(COURT), retired="false")] == ["b"]
     first = served.get("/api/v1/models", clerk(COURT), limit=1).json()
     assert [one["model_id"] for one in lines(served, "models", clerk(COURT), after=first["next"])] == ["b"]

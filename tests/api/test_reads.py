@@ -19,9 +19,9 @@ def short_delivery(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]
     with serving(tmp_path_factory.mktemp("reads")) as served:
         case = Case().open().register("phone", "knife").register("coins", quantity=10)
         case.offer("phone", "knife", "coins", to=PROCURATORATE)
-        found = ReceivedItem(item_id="coins", match_result="mismatch", quantity=pieces(9))
+        received_item = ReceivedItem(item_id="coins", match_result="mismatch", quantity=pieces(9))
         kept = NotAcceptedItem(item_id="knife", reason_code="seal_broken", seal_state="broken")
-        case.accept(received=(found,), not_accepted=(kept,))
+        case.accept(received=(received_item,), not_accepted=(kept,))
         served.record(case)
         served.record(Case("case-2", start=START + 600).open(case_number="2026-0418"))
         yield served
@@ -155,5 +155,5 @@ def test_a_search_says_where_it_goes_on(short_delivery: Served) -> None:
     assert [hit["case_id"] for hit in second["hits"]] == ["case-2"]
     assert "next" not in second
     reads = short_delivery.parts.access.since(-1, 1000)
-    assert "search for 2026-04" in [one.read.what for one in reads if one.read.case_id == "case-2"]
+    assert "search for 2026-04" in [read.read.what for read in reads if read.read.case_id == "case-2"]
     problem(short_delivery.get("/api/v1/search", clerk(POLICE), q="2 0"), 422, "rule_refused", "q")

@@ -39,10 +39,10 @@ def issue(ledger: Ledger, **fields: str | None) -> Recommendation:
     return made
 
 
-def found(ledger: Ledger, made: Recommendation) -> Recurrence:
+def found(ledger: Ledger, recommendation: Recommendation) -> Recurrence:
     now = spelled(datetime.fromtimestamp(ledger.clock.seconds, UTC))
     with ledger.database.read() as connection:
-        return recurrence(connection, made.state, now, ledger.registry.authority.agencies)
+        return recurrence(connection, recommendation.state, now, ledger.registry.authority.agencies)
 
 
 def test_the_lead_that_led_to_it_came_before(ledger: Ledger) -> None:

@@ -24,8 +24,11 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     folder: Path = tmp_path_factory.mktemp("rights")
     settings = Settings(public_url="https://ledger.test", data_dir=folder / "data")
     officers = (clerk(POLICE), clerk(PROCURATORATE), analyst(POLICE), auditor(POLICE))
-    with open_ledger(sqlite_url(folder)) as ledger, serving_ledger(ledger.found(*officers), no_chain, settings) as made:
-        yield made
+    with (
+        open_ledger(sqlite_url(folder)) as ledger,
+        serving_ledger(ledger.found(*officers), no_chain, settings) as served,
+    ):
+        yield served
 
 
 def posted(served: Served, path: str, by: Officer, kind: str) -> Any:

@@ -66,7 +66,7 @@ def run(served: Served, definition: str, by: Officer) -> Any:
 
 def keys(served: Served, definition: str, by: Officer) -> list[str]:
     """What the run finds, by the first value of its key."""
-    return [next(iter(one["key"].values())) for one in run(served, definition, by).json()["findings"]]
+    return [next(iter(finding["key"].values())) for finding in run(served, definition, by).json()["findings"]]
 
 
 def test_a_run_sees_the_cases_of_ones_own_jurisdiction(served: Served) -> None:
@@ -208,7 +208,7 @@ def test_whoever_publishes_is_told_first_that_a_data_set_is_missing(served: Serv
     give(served, clerk(POLICE))
     for by, count in ((PROCURATORATE, 1), (UPPER, 1), (NEIGHBOUR, 0)):
         lines = for_models(served, analyst(by)).json()["datasets"]
-        told = [(one["dataset_id"], one["agency"], one["kept"]) for one in lines]
+        told = [(line["dataset_id"], line["agency"], line["kept"]) for line in lines]
         assert told == [("pensions", POLICE, True)] * count
         assert (missing[0] in drafted(served, analyst(by), "en").lower()) == (count == 0)
     problem(for_models(served, clerk(POLICE)), 403, "role_missing")
@@ -265,4 +265,4 @@ def test_one_worker_is_enough_for_a_run_with_a_new_data_set(tmp_path: Path) -> N
         answer = run(served, PAID, analyst(PROCURATORATE))
     workers.close()
     assert answer.status_code == 200, answer.text
-    assert [one["case_id"] for one in answer.json()["findings"]] == ["case-east"]
+    assert [finding["case_id"] for finding in answer.json()["findings"]] == ["case-east"]

@@ -70,9 +70,9 @@ def problem_in(answer: bytes) -> tuple[int, str]:
     """Status and code of the last problem in what was received."""
     head, _, body = answer.rpartition(b"\r\n\r\n")
     assert b"content-type: application/problem+json" in head, answer
-    told = json.loads(body)
-    assert told["hint"]
-    return told["status"], told["code"]
+    document = json.loads(body)
+    assert document["hint"]
+    return document["status"], document["code"]
 
 
 @pytest.fixture(scope="module")

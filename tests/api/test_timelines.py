@@ -82,7 +82,9 @@ def test_an_event_is_told_with_all_that_is_known_of_it(told: Served) -> None:
 
 def test_the_event_that_ends_a_deadline_says_whether_it_was_met(told: Served) -> None:
     """The request for arrest was due after three days and came after four: missed, at the event that ended it."""
-    ended = [one for step in steps(told) for one in step["deadlines"] if one["clock"] == "arrest_request"]
+    ended = [
+        deadline for step in steps(told) for deadline in step["deadlines"] if deadline["clock"] == "arrest_request"
+    ]
     assert [(one["subject"], one["status"]) for one in ended] == [(LI, "missed")]
     assert ended[0]["due_at"] < ended[0]["stopped_at"]
     assert any(noted(step, "missed") for step in steps(told))
@@ -98,39 +100,39 @@ def test_a_timeline_speaks_the_readers_language(told: Served) -> None:
 
 def test_spans_say_who_held_what_between_any_two_events(told: Served) -> None:
     """For the case, each item and each person, without a hole."""
-    found = told.get("/api/v1/cases/case-1/spans", clerk(POLICE)).json()["spans"]
-    of_phone = [span for span in found if span["subject_id"] == "phone"]
+    spans = told.get("/api/v1/cases/case-1/spans", clerk(POLICE)).json()["spans"]
+    of_phone = [span for span in spans if span["subject_id"] == "phone"]
     assert [(span["standing"]["holder"], span["standing"]["condition"]) for span in of_phone] == [
         (POLICE, "whole"),
         (PROCURATORATE, "screen broken"),
     ]
     assert of_phone[0]["until"] == of_phone[1]["since"]
-    assert [span["standing"]["kept_for"] for span in found if span["subject_id"] == LI][-1] == POLICE
-    assert found[0]["subject"] == "case"
+    assert [span["standing"]["kept_for"] for span in spans if span["subject_id"] == LI][-1] == POLICE
+    assert spans[0]["subject"] == "case"
 
 
 def test_the_history_of_an_item_is_what_concerns_it(told: Served) -> None:
     """Registration, offer, acceptance, and the correction of its registration; not the other item's."""
-    found = told.get("/api/v1/items/coins/history", clerk(PROCURATORATE)).json()
-    assert [step["event_type"] for step in found["steps"]] == [
+    answer = told.get("/api/v1/items/coins/history", clerk(PROCURATORATE)).json()
+    assert [step["event_type"] for step in answer["steps"]] == [
         "item.registered",
         "handover.offered",
         "handover.accepted",
         "record.corrected",
     ]
-    assert [span["standing"]["quantity"]["value"] for span in found["spans"]] == ["10", "9"]
+    assert [span["standing"]["quantity"]["value"] for span in answer["spans"]] == ["10", "9"]
     of_phone = told.get("/api/v1/items/phone/history", clerk(PROCURATORATE)).json()
     assert "record.corrected" not in [step["event_type"] for step in of_phone["steps"]]
-    assert found["came_from"] == []
+    assert answer["came_from"] == []
 
 
 def test_the_history_of_a_person_is_told_under_the_pseudonym(told: Served) -> None:
     """Named, detained, offered and passed, with whom the detention house keeps the person for."""
     path = f"/api/v1/cases/case-1/persons/{LI}/history"
-    found = told.get(path, clerk(PROCURATORATE)).json()
-    assert [step["event_type"] for step in found["steps"]][:2] == ["person.named", "measure.imposed"]
-    assert found["steps"][-1]["event_type"] == "handover.accepted"
-    assert found["spans"][-1]["standing"]["responsible"] == PROCURATORATE
+    answer = told.get(path, clerk(PROCURATORATE)).json()
+    assert [step["event_type"] for step in answer["steps"]][:2] == ["person.named", "measure.imposed"]
+    assert answer["steps"][-1]["event_type"] == "handover.accepted"
+    assert answer["spans"][-1]["standing"]["responsible"] == PROCURATORATE
     unknown = told.get(path.replace(LI, person_id("nobody")), clerk(PROCURATORATE))
     problem(unknown, 404, "not_found", "person_id")
 
@@ -141,8 +143,8 @@ def test_what_came_by_a_split_says_where_its_past_stands(served: Served) -> None
     taking = Case("case-2", start=giving.now).open(split_from=giving.last.ref, source=giving.state)
     served.record(giving)
     served.record(taking)
-    found = served.get("/api/v1/items/phone/history", clerk(POLICE)).json()
-    assert (found["case_id"], found["came_from"]) == (taking.stream.id, [giving.stream.id])
+    answer = served.get("/api/v1/items/phone/history", clerk(POLICE)).json()
+    assert (answer["case_id"], answer["came_from"]) == (taking.stream.id, [giving.stream.id])
 
 
 PATHS = (

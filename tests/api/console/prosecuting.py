@@ -29,11 +29,11 @@ def left_behind(office: Office, case_id: str = "case-1", *, item: str = "knife")
 def publish(office: Office, model_id: str = MODEL) -> Model:
     """A shipped model, published by the procuratorate's analyst."""
     text = shipped_model(model_id)
-    made = Model(model_id, start=office.ledger.clock.seconds - 600, step=1)
-    made.published(definition=text, model_digest=parse_model(text).digest, title=parse_model(text).title)
-    for event in made.events:
+    model = Model(model_id, start=office.ledger.clock.seconds - 600, step=1)
+    model.published(definition=text, model_digest=parse_model(text).digest, title=parse_model(text).title)
+    for event in model.events:
         office.ledger.post(event)
-    return made
+    return model
 
 
 def raise_leads(office: Office, *case_ids: str) -> list[str]:

@@ -96,8 +96,8 @@ def _paths(kind: Any, path: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
             for field in fields:
                 yield from _paths(field.type, (*path, field.encode_name))
         case inspect.UnionType(types=types):
-            for one in types:
-                yield from _paths(one, path)
+            for type_ in types:
+                yield from _paths(type_, path)
         case inspect.VarTupleType(item_type=item_type):
             yield from _paths(item_type, path)
         case inspect.DictType(value_type=value_type):
@@ -117,12 +117,12 @@ def _filled(kind: Any, value: Any, path: tuple[str, ...]) -> Any:
             return _filled(inner, value, path)
         case inspect.StructType(fields=fields) if isinstance(value, dict):
             made = {
-                one.encode_name: _filled(one.type, value.get(one.encode_name), (*path, one.encode_name))
-                for one in fields
+                field.encode_name: _filled(field.type, value.get(field.encode_name), (*path, field.encode_name))
+                for field in fields
             }
             return {**value, **{name: one for name, one in made.items() if one is not None}}
         case inspect.UnionType(types=types):
-            return next((made for one in types if (made := _filled(one, value, path)) is not value), value)
+            return next((made for type_ in types if (made := _filled(type_, value, path)) is not value), value)
         case inspect.VarTupleType(item_type=item_type) if value:
             return [_filled(item_type, one, path) for one in value]
         case inspect.DictType(value_type=value_type) if value:
@@ -314,7 +314,11 @@ def found_spoiled(ledger: Ledger, *officers: Officer) -> None:
     incident = record.IncidentRecorded(kind="other", description="d")
     ledger.post(ledger.system_writer.write(spoil(incident), SERVICE, signed_at=ledger.clock.seconds))
     first, second = spoiled_case()
-    for event in (*second.events, *first.events, *(event for one in spoiled_matters() for event in one.events)):
+    for event in (
+        *second.events,
+        *first.events,
+        *(event for spoiled_matter in spoiled_matters() for event in spoiled_matter.events),
+    ):
         ledger.post(event)
 
 

@@ -59,8 +59,10 @@ def code_of(call: ast.Call) -> str | None:
         return str(call.args[0].value)
     if named == "look_up" and isinstance(call.args[2], ast.Constant):
         return "unknown_" + str(call.args[2].value).replace(" ", "_")
-    told = (one.value for one in call.keywords if one.arg in SAYS_NO and isinstance(one.value, ast.Constant))
-    return next((one.value for one in told if isinstance(one.value, str)), None)
+    values = (
+        keyword.value for keyword in call.keywords if keyword.arg in SAYS_NO and isinstance(keyword.value, ast.Constant)
+    )
+    return next((one.value for one in values if isinstance(one.value, str)), None)
 
 
 def test_what_reaches_pages_has_a_chinese_label() -> None:
@@ -73,7 +75,7 @@ def test_what_reaches_pages_has_a_chinese_label() -> None:
 def test_hints_for_programs_are_not_told_on_pages() -> None:
     """Where a refusal's own hint names an address of the API, pages have words of theirs."""
     for call in calls():
-        hint = next((ast.unparse(one.value) for one in call.keywords if one.arg == "hint"), "")
+        hint = next((ast.unparse(keyword.value) for keyword in call.keywords if keyword.arg == "hint"), "")
         if "/api/" in hint:
             assert code_of(call) in BY_CODE, hint
     for told in (*BY_CODE.values(), *BY_STATUS.values()):

@@ -88,9 +88,9 @@ def test_each_alarm_is_raised_by_what_it_names(kind: str) -> None:
     (alarm,) = alarms(LOUD[kind])
     assert alarm.kind == kind
     for language in ("en", "zh-CN"):
-        told = Texts(language)
-        assert told(alarm.saying.says)
-        assert told(alarm.saying.mend)
+        texts = Texts(language)
+        assert texts(alarm.saying.says)
+        assert texts(alarm.saying.mend)
 
 
 def test_the_gravest_stands_first() -> None:

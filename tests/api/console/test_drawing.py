@@ -55,10 +55,12 @@ def test_marks_are_all_there_and_none_covers_another(count: int) -> None:
         places = sorted(one.x for one in found.clusters if one.y == lane.line)
         assert all(b - a >= NEAR / 2 for a, b in pairwise(places))
         assert all(LEFT <= x <= RIGHT for x in places)
-    for one in found.clusters:
-        closer = drawn(pictured(count, 60 * DAY), one.window)
-        assert {mark.sequence for mark in one.marks} <= {mark.sequence for two in closer.clusters for mark in two.marks}
-        assert len(one.marks) == 1 or len(closer.clusters) > 1
+    for cluster in found.clusters:
+        closer = drawn(pictured(count, 60 * DAY), cluster.window)
+        assert {mark.sequence for mark in cluster.marks} <= {
+            mark.sequence for two in closer.clusters for mark in two.marks
+        }
+        assert len(cluster.marks) == 1 or len(closer.clusters) > 1
 
 
 def test_bars_have_rows_of_their_own_and_the_rest_is_counted() -> None:

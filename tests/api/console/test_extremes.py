@@ -28,7 +28,7 @@ def test_no_parameter_makes_a_page_fail(world: World, path: str) -> None:
     address, names = path.format_map(names_of(world)), OF_PAGE[path]
     for officer in READERS:
         for value in EXTREMES:
-            for given in (*([one] for one in names if value in WORST), names):
+            for given in (*([name] for name in names if value in WORST), names):
                 answer = page_of(world, officer, f"{address}?{urlencode(dict.fromkeys(given, value))}")
                 assert answer.status_code < 500, (given, value[:40], answer.text)
 

@@ -38,8 +38,8 @@ def served_to(folder: Path, *officers: Officer, **settings: Any) -> Iterator[Ser
     with open_ledger(sqlite_url(folder)) as ledger:
         if officers:
             ledger.found(*officers)
-        with serving_ledger(ledger, no_chain, Settings(public_url="https://ledger.test", **settings)) as made:
-            yield made
+        with serving_ledger(ledger, no_chain, Settings(public_url="https://ledger.test", **settings)) as served:
+            yield served
 
 
 def told(served: Served, officer: Officer | None, path: str = "/operation") -> list[NextStep]:
@@ -93,9 +93,9 @@ def test_commands_are_those_of_the_command_line(step: NextStep) -> None:
             if word == "--profile":
                 words.pop(0)
                 continue
-            found = group.get_command(context, word)
-            assert found is not None, (text, word)
-            group = found
+            command = group.get_command(context, word)
+            assert command is not None, (text, word)
+            group = command
         known = {name for parameter in group.params for name in parameter.opts}
         assert {word for word in words if word.startswith("--")} <= known, text
 

@@ -21,9 +21,9 @@ READ = "Read what you will sign"
 
 def standing(office: Office, recommendation_id: str) -> RecommendationState:
     with office.ledger.database.read() as connection:
-        found = matter_of(connection, f"recommendation-{recommendation_id}", office.parts.authority().agencies)
-    assert isinstance(found, RecommendationState)
-    return found
+        matter = matter_of(connection, f"recommendation-{recommendation_id}", office.parts.authority().agencies)
+    assert isinstance(matter, RecommendationState)
+    return matter
 
 
 def test_numbers_lead_to_their_events(office: Office, tmp_path: Path) -> None:

@@ -20,7 +20,10 @@ from tests.testkit.builders import Officer
 RAW = "<img src=x"
 READERS = (reader("own", "clerk"), reader("jurisdiction", "analyst"), reader("jurisdiction", "auditor"))
 PARAMETERS = [
-    (route.path, one.alias) for route in routes() if "GET" in route.methods for one in route.dependant.query_params
+    (route.path, query_param.alias)
+    for route in routes()
+    if "GET" in route.methods
+    for query_param in route.dependant.query_params
 ]
 
 

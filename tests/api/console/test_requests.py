@@ -33,7 +33,7 @@ def test_reads_by_pages_are_recorded(shared: Served) -> None:
     """Whoever looks at a case on a page stands in the log of reads."""
     page_of(shared, auditor(PROCURATORATE), "/cases/case-1")
     reads = shared.get("/api/v1/access", auditor(POLICE), case_id="case-1").json()["reads"]
-    assert any(one["officer"] == auditor(PROCURATORATE).officer_id and one["what"] == "case" for one in reads)
+    assert any(read["officer"] == auditor(PROCURATORATE).officer_id and read["what"] == "case" for read in reads)
 
 
 @pytest.mark.parametrize("back", ["https://evil.test/", "//evil.test", "/console/..//evil.test\\", "/api/v1/log", ""])

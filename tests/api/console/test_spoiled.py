@@ -57,7 +57,7 @@ def test_no_text_of_others_becomes_markup(spoiled: Office) -> None:
     rows = [row.address(names) for row in PAGES]
     more = [f"/cases/case-1/timeline?before={number}" for number in (10, 50)]
     more += [f"/cases/case-1/handovers/handover-{number}" for number in (2, 3, 4)]
-    registered = [one.envelope for one in spoiled_case()[0].events if one.envelope.event_type in ALONE]
+    registered = [event.envelope for event in spoiled_case()[0].events if event.envelope.event_type in ALONE]
     more += [f"/cases/case-1/events/{envelope.event_id}" for envelope in registered]
     public = [path.format_map(names) for path in PUBLIC]
     for path in (*rows, *public, *more, "/cases/case-2/timeline", f"/{MARKUP}", f"/inbox?event={MARKUP}"):

@@ -23,7 +23,7 @@ def reads_recorded() -> Iterator[str]:
             if isinstance(call, ast.Call) and at is not None and len(call.args) > at:
                 given = call.args[at]
                 parts = given.values if isinstance(given, ast.JoinedStr) else [given]
-                yield "".join(str(one.value) if isinstance(one, ast.Constant) else "x-1" for one in parts)
+                yield "".join(str(part.value) if isinstance(part, ast.Constant) else "x-1" for part in parts)
 
 
 def test_what_was_read_is_told_in_chinese() -> None:

@@ -19,8 +19,8 @@ def dependencies(dependant: Dependant) -> Iterator[Callable[..., Any]]:
     """The route's function and all that it depends on."""
     assert dependant.call is not None
     yield dependant.call
-    for one in dependant.dependencies:
-        yield from dependencies(one)
+    for dependency in dependant.dependencies:
+        yield from dependencies(dependency)
 
 
 def test_nothing_of_the_console_blocks_the_event_loop() -> None:

@@ -269,7 +269,7 @@ def posted(form: BenchForm) -> Iterator[tuple[str, str]]:
             yield from ((f"{field.path}.zh", field.zh), (f"{field.path}.en", field.en))
         elif field.kind == "many":
             yield f"{field.path}:shown", "yes"
-            yield from ((field.path, one.value) for one in field.choices if one.value in field.values)
+            yield from ((field.path, choice.value) for choice in field.choices if choice.value in field.values)
         elif field.kind == "filter" and not field.hint:
             yield f"{field.path}:shown", "yes"
             for number, row in enumerate(field.rows):

@@ -51,15 +51,17 @@ def test_several_digests() -> None:
 def test_files_are_held_against_the_record(recorded: tuple[str, ...], match_result: str) -> None:
     """The digests of an item's file are stated, and match where the record does not contradict them."""
     files = {"item-1": ("sha256:11", "blake3:00")}
-    told = Acceptance((), (), (), unit_of=str, files=files, recorded=lambda _item_id: recorded)
-    assert told.received == [{"item_id": "item-1", "match_result": match_result, "digests": ["sha256:11", "blake3:00"]}]
+    acceptance = Acceptance((), (), (), unit_of=str, files=files, recorded=lambda _item_id: recorded)
+    assert acceptance.received == [
+        {"item_id": "item-1", "match_result": match_result, "digests": ["sha256:11", "blake3:00"]}
+    ]
 
 
 def test_a_file_is_one_more_thing_that_is_said_of_an_item() -> None:
     """What is found otherwise stays a mismatch, however the file is."""
-    told = Acceptance((), ("item-1:condition=wet",), (), unit_of=str, files={"item-1": ("sha256:11",)})
+    acceptance = Acceptance((), ("item-1:condition=wet",), (), unit_of=str, files={"item-1": ("sha256:11",)})
     line = {"item_id": "item-1", "match_result": "mismatch", "condition": "wet", "digests": ["sha256:11"]}
-    assert told.received == [line]
+    assert acceptance.received == [line]
 
 
 def test_a_list_says_what_it_names_and_what_stays() -> None:

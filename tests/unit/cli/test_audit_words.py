@@ -30,13 +30,13 @@ def test_findings_and_steps_are_told_in_chinese(capsys: pytest.CaptureFixture[st
     missing = finding("entries", 7, "entry_missing")
     row = finding("models", 9, "row", "a row", "no such row", row="items phone")
     shown("zh-CN", missing, row)
-    told = capsys.readouterr().out
+    out = capsys.readouterr().out
     for line in ("320 个签名", "序号 7: 此条缺失", "序号 9: 数据行 items phone (有此行 / 无此行)"):
-        assert line in told
+        assert line in out
     report = shown("en", missing, row)
-    told = capsys.readouterr().out
-    assert f"index 7: {report['findings'][0]['what']}\n" in told
-    assert "index 9: items phone (a row / no such row)" in told
+    out = capsys.readouterr().out
+    assert f"index 7: {report['findings'][0]['what']}\n" in out
+    assert "index 9: items phone (a row / no such row)" in out
 
 
 def test_a_report_from_before_words_is_shown_as_it_is(capsys: pytest.CaptureFixture[str]) -> None:

@@ -29,8 +29,8 @@ def world(tmp_path_factory: pytest.TempPathFactory, hardhat: ExternalNode) -> It
     world = World(tmp_path_factory.mktemp("world"))
     world.found()
     world.settings |= {"chain": hardhat.url, "finality": 0}
-    made = json.loads((world.data / "installation.json").read_bytes())
-    for account in (made["submitter"], *(agency["admin"] for agency in made["founding"]["agencies"])):
+    document = json.loads((world.data / "installation.json").read_bytes())
+    for account in (document["submitter"], *(agency["admin"] for agency in document["founding"]["agencies"])):
         hardhat.fund(account)
     with service_of(world):
         world.wait("/api/v1/chain", bool)
@@ -118,9 +118,9 @@ def test_event_bundle(world: World, proof: Path, hardhat: ExternalNode) -> None:
 def test_block_of_another_history(world: World, proof: Path) -> None:
     """A trust file that names another block of this number: the proof is of a history that its holder does not know."""
     trust = trust_file(world, "--block", str(proven_block(proof)))
-    told = json.loads(trust.read_bytes())
-    told["chains"][0]["trusted_blocks"][0]["hash"] = "0x" + "11" * 32
-    trust.write_text(json.dumps(told))
+    document = json.loads(trust.read_bytes())
+    document["chains"][0]["trusted_blocks"][0]["hash"] = "0x" + "11" * 32
+    trust.write_text(json.dumps(document))
     assert world.tally("proof", "check", proof, "--trust", trust).status == Exit.REFUSED
 
 

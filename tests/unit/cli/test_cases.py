@@ -79,10 +79,12 @@ def test_measures_run_by_person(world: World) -> None:
     named = ("--role", "suspect", "--name", world.tally.off_the_line("x"))
     person = world.tally.ok("person", "name", case_id, *named, profile="police")["person_id"]
     began = ("--started-at", THEN, "--ground", "caught at the place")
-    one = world.tally.ok("measure", "impose", case_id, person, "detention", *began, profile="police")["measure_id"]
+    measure_id = world.tally.ok("measure", "impose", case_id, person, "detention", *began, profile="police")[
+        "measure_id"
+    ]
     longer = ("--until", "2026-03-07", "--ground", "gang", "--article", "CPL 91")
-    world.tally.ok("measure", "extend", case_id, one, *longer, profile="police")
-    two = world.tally.ok("measure", "change", case_id, one, "bail", *began, profile="police")["new_measure_id"]
+    world.tally.ok("measure", "extend", case_id, measure_id, *longer, profile="police")
+    two = world.tally.ok("measure", "change", case_id, measure_id, "bail", *began, profile="police")["new_measure_id"]
     over = ("--ended-at", "2026-03-09T00:00:00Z", "--ground", "no suspicion")
     world.tally.ok("measure", "lift", case_id, two, *over, profile="police")
     measures = world.tally.ok("case", "show", case_id, profile="police")["measures"]
@@ -130,8 +132,8 @@ def test_a_case_shows_who_handles_it_and_under_which_procedure(world: World) -> 
     assert shown["assignments"] == [{"agency": POLICE, "department": "unit 2", "handler": "p-0417"}]
     assert (shown["stage"], shown["procedure"]) == ("first_instance", "summary")
     for language, words in (("en", "summary"), ("zh-CN", "简易程序")):
-        told = world.tally("--lang", language, "case", "show", case_id, profile="police").out
-        assert all(word in told for word in (words, "unit 2", "p-0417", "2026-7")), told
+        out = world.tally("--lang", language, "case", "show", case_id, profile="police").out
+        assert all(word in out for word in (words, "unit 2", "p-0417", "2026-7")), out
 
 
 def test_timeline_shows_claimed_times_and_flags(world: World) -> None:

@@ -240,8 +240,8 @@ def test_refused_event_does_not_wait(tally: Tally) -> None:
         done = number(tally, faulty)
         assert len(posted(faulty)) == 1
     assert done.status == Exit.REFUSED
-    told = json.loads(done.err)["error"]
-    assert (told["code"], told["field"]) == ("not_held", "CASE_NUMBER")
+    error = json.loads(done.err)["error"]
+    assert (error["code"], error["field"]) == ("not_held", "CASE_NUMBER")
     assert outbox(tally) == []
 
 

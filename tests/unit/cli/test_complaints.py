@@ -84,7 +84,7 @@ def told_by(place: str, message_at: Mapping[str, int] = MESSAGE_AT) -> Iterator[
             if isinstance(call, ast.Call):
                 at = message_at.get(getattr(call.func, "id", ""), len(call.args))
                 yield from map(english, call.args[at : at + 1])
-                yield from (english(one.value) for one in call.keywords if one.arg == "hint")
+                yield from (english(keyword.value) for keyword in call.keywords if keyword.arg == "hint")
 
 
 @pytest.mark.parametrize("place", TOLD)
@@ -136,7 +136,7 @@ def test_sentences_with_a_word_are_found_by_their_english() -> None:
 
 def test_what_the_service_advises_has_chinese() -> None:
     """The next step of each status, as the command line tells it."""
-    assert [told for told in HINTS.values() if said(told, CHINESE) == told] == []
+    assert [hint for hint in HINTS.values() if said(hint, CHINESE) == hint] == []
 
 
 def test_chinese_fills_no_slot_that_english_lacks() -> None:

@@ -120,9 +120,9 @@ def test_a_deadline_is_shown_with_its_arithmetic(world: World) -> None:
     assert short in world.tally("deadline", "list", "--case", case_id, profile="police").out
     assert found["arithmetic"][0].endswith("does not count.")
     assert len(found["events"]) == 1
-    told = world.tally("deadline", "show", case_id, "arrest_request", profile="police").out
-    assert "CPL 91" in told
-    assert all(line in told for line in found["arithmetic"])
+    out = world.tally("deadline", "show", case_id, "arrest_request", profile="police").out
+    assert "CPL 91" in out
+    assert all(line in out for line in found["arithmetic"])
     chinese = world.tally("--lang", "zh-CN", "deadline", "show", case_id, "arrest_request", profile="police").out
     assert "提请批准逮捕" in chinese
     assert "期满" in chinese
@@ -189,8 +189,8 @@ def test_custody_is_changed_at_a_detention_house_alone(world: World) -> None:
     done = world.tally("custody", "notify", case_id, "m-1", "procuratorate-east", *until, profile="police")
     assert (done.status, "DETENTION_HOUSE" in done.err) == (Exit.REFUSED, True)
     assert "not_a_detention_house" in done.err
-    told = world.tally("case", "show", case_id, profile="police").out
-    assert "kept for" in told
+    out = world.tally("case", "show", case_id, profile="police").out
+    assert "kept for" in out
 
 
 def test_warnings_reach_their_handler(world: World) -> None:

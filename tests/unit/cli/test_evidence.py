@@ -157,8 +157,8 @@ def test_each_fault_is_told(tally: Tally, bag: Path) -> None:
     assert done.status == Exit.REFUSED
     for line in ("missing: data/empty", "extra: data/planted", "changed: data/disk.img", "verdict: tampered"):
         assert line in done.out
-    told = tally("--json", "evidence", "check", bag).json()
-    assert (told["verdict"], len(told["findings"])) == ("tampered", 3)
+    answer = tally("--json", "evidence", "check", bag).json()
+    assert (answer["verdict"], len(answer["findings"])) == ("tampered", 3)
 
 
 def test_faults_are_told_in_chinese(tally: Tally, bag: Path) -> None:

@@ -128,7 +128,7 @@ def test_all_as_listed_except(world: World, tmp_path: Path) -> None:
     told = accept(world, case_id, sent, *taken)
     assert [flag["name"] for flag in told["flags"]] == ["receipt_differs"]
     case = world.tally.ok("case", "show", case_id, profile="police")
-    assert [(one["item_id"], one["kinds"]) for one in case["discrepancies"]] == [
+    assert [(discrepancy["item_id"], discrepancy["kinds"]) for discrepancy in case["discrepancies"]] == [
         (f"{case_id}-data", ["digest"]),
         (f"{case_id}-i2", ["seal"]),
     ]

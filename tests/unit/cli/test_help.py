@@ -20,12 +20,12 @@ from tests.unit.cli.tally import Tally
 )
 def test_help_is_chinese_where_that_is_asked_for(tally: Tally, way: tuple[str, ...]) -> None:
     """Headings, texts, options and what click says of them; words of the command line stay as they are typed."""
-    told = tally(*way).out
-    assert told.startswith("用法：tally key grant [OPTIONS] KEY\n")
-    assert "\n  以机关管理员身份为本机关人员的密钥授权。日志收录后生效。\n" in told
-    assert "--until TIME" in told
-    assert "自何时起不得再签名。  [必填]" in told
-    assert "显示本帮助。" in told
+    out = tally(*way).out
+    assert out.startswith("用法：tally key grant [OPTIONS] KEY\n")
+    assert "\n  以机关管理员身份为本机关人员的密钥授权。日志收录后生效。\n" in out
+    assert "--until TIME" in out
+    assert "自何时起不得再签名。  [必填]" in out
+    assert "显示本帮助。" in out
     assert "[默认: tallystick-data]" in tally("init", "--lang", "zh-CN", "--help").out
     assert "  1  已被篡改，或被拒绝\n" in tally("--lang", "zh-CN", "--help").out
 
@@ -86,5 +86,5 @@ def test_every_example_is_a_command_that_stands_in_its_own_help(tally: Tally) ->
                 assert len(line) <= 60 or len(line.split()) <= 3, line
             assert shlex.split("\n".join(shell_lines(example, 60)).replace("\\\n", "")) == shlex.split(example)
     for language, heading in (("en", "Examples:"), ("zh-CN", "示例:")):
-        told = tally("--lang", language, "proof", "check", "--help").out
-        assert f"{heading}\n  tally proof check case-1.json --trust trust.json\n" in told
+        out = tally("--lang", language, "proof", "check", "--help").out
+        assert f"{heading}\n  tally proof check case-1.json --trust trust.json\n" in out

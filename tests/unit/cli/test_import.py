@@ -95,7 +95,7 @@ def test_a_changed_row_becomes_a_correction(desk: Desk) -> None:
     case_id = desk.case_of("A-1")
     events = desk.events(case_id)
     assert [event["event_type"] for event in events[4:]] == [*["record.corrected"] * 3, "import.recorded"]
-    said = [one for event in events[4:7] for one in event["payload"]["body"]["corrections"]]
+    said = [correction for event in events[4:7] for correction in event["payload"]["body"]["corrections"]]
     assert {
         one["field"]: (one["recorded"], one["correct"]) for one in said if one["field"] != "confidential.person:1"
     } == {
@@ -114,7 +114,7 @@ def test_a_correction_is_corrected_and_taken_back(desk: Desk) -> None:
     desk.rows(desk.write(("A-1", "robbery", *ROWS[0][2:]), name="second.csv"))
     assert desk.rows(desk.write(ROWS[0], name="third.csv")) == {"corrected": 1}
     assert desk.rows(desk.write(ROWS[0], name="third.csv")) == {"unchanged": 1}
-    last = [one for one in desk.events(desk.case_of("A-1")) if one["event_type"] == "record.corrected"][-1]
+    last = [event for event in desk.events(desk.case_of("A-1")) if event["event_type"] == "record.corrected"][-1]
     (correction,) = last["payload"]["body"]["corrections"]
     assert (correction["recorded"], correction["correct"]) == ("robbery", "theft")
 
@@ -137,9 +137,9 @@ def test_rows_with_faults_are_listed_and_stop_nothing(desk: Desk) -> None:
     )
     done = desk.run(desk.write(ROWS[0], *bad, ROWS[1]))
     assert done.status == 1
-    told = done.json()
-    assert told["rows"] == {"imported": 2, "refused": 5}
-    with Path(told["rejects"]).open(encoding="utf-8-sig", newline="") as file:
+    answer = done.json()
+    assert answer["rows"] == {"imported": 2, "refused": 5}
+    with Path(answer["rejects"]).open(encoding="utf-8-sig", newline="") as file:
         listed = list(csv.DictReader(file))
     assert [(one["row"], one["column"]) for one in listed] == [
         ("3", "opened"),
@@ -151,7 +151,7 @@ def test_rows_with_faults_are_listed_and_stop_nothing(desk: Desk) -> None:
     assert "no such day" in listed[0]["reason"]
     assert listed[1]["value"] == "'=1+1"
     assert listed[1]["source_key"].startswith("'=cmd")
-    assert Path(told["rejects"]).stat().st_mode & 0o077 == 0
+    assert Path(answer["rejects"]).stat().st_mode & 0o077 == 0
 
 
 def test_no_list_is_left_where_no_row_was_refused(desk: Desk) -> None:

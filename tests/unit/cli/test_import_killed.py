@@ -33,9 +33,9 @@ def test_a_killed_import_is_resumed_to_the_same_cases(world: World, tmp_path: Pa
     assert size_of_cases(world) - cases_before < ROWS * len(WHOLE), "the runs were killed before their end"
     last = subprocess.run(desk.command(file, "last.json"), env=environment(desk.world), capture_output=True)
     assert last.returncode == 0, last.stderr
-    told = json.loads(last.stdout)["rows"]
-    assert sum(told.values()) == ROWS
-    assert told["unchanged"] > 0
+    rows = json.loads(last.stdout)["rows"]
+    assert sum(rows.values()) == ROWS
+    assert rows["unchanged"] > 0
     assert size_of_cases(world) - cases_before == ROWS * len(WHOLE)
     imports = desk.imports()
     assert sorted(one["source_key"] for one in imports) == sorted(f"K-{number}" for number in range(ROWS))

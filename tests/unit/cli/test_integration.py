@@ -78,9 +78,9 @@ def test_a_section_is_erased_on_an_authority(world: World) -> None:
     assert world.tally(*erasing, *ORDER, profile="police").status == Exit.REFUSED
     world.tally.ok(*erasing, *ORDER, profile="chief")
     assert world.tally.ok("event", "show", event_id, profile="police")["sections"] == {"person:1": None}
-    told = world.tally("event", "show", event_id, "--lang", "zh-CN", profile="police").out
-    assert ["身份", "犯罪嫌疑人"] in [line.split() for line in told.splitlines()]
-    assert ["保密部分", "已依法删除"] in [line.split() for line in told.splitlines()]
+    out = world.tally("event", "show", event_id, "--lang", "zh-CN", profile="police").out
+    assert ["身份", "犯罪嫌疑人"] in [line.split() for line in out.splitlines()]
+    assert ["保密部分", "已依法删除"] in [line.split() for line in out.splitlines()]
     wait_for(lambda: holding(data, "Zhao Qiubai") == [])
     bundle = world.tally.folder / "erased.json"
     world.tally.ok("anchor", "wait", profile="police")  # a proof under an earlier anchor does not have the erasure yet
@@ -123,8 +123,8 @@ def test_reads_are_shown_to_those_whose_cases_were_read(world: World) -> None:
     assert [(read["agency"], read["officer"], read["what"]) for read in reads] == [
         ("procuratorate-east", None, "read by supervision")
     ]
-    told = world.tally("access", "list", "--case", case_id, profile="chief").out
-    assert ("procuratorate-east" in told, "j-0090" in told) == (True, False)
+    out = world.tally("access", "list", "--case", case_id, profile="chief").out
+    assert ("procuratorate-east" in out, "j-0090" in out) == (True, False)
     assert world.tally("access", "list", profile="police").status == Exit.REFUSED
 
 

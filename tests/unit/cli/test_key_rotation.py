@@ -47,15 +47,15 @@ def rotate(tally: Tally, where: DataDirectory, name: str, *words: str) -> Any:
     return tally.ok("key", "rotate", name, *given, *words)
 
 
-def named(made: Installation, where: DataDirectory, name: str) -> str:
+def named(installation: Installation, where: DataDirectory, name: str) -> str:
     """The key as files and installation name it, which must agree."""
     if name == "log":
         key = note_key(where.keys.note_key(name)).vkey()
-        assert key == made.log_key
+        assert key == installation.log_key
         open_note_key(where.keys.note_key(name), PASSPHRASE)
         return key
     key = keystore_key_id(where.keys.keystore(name))
-    assert name == "submitter" or key == made.service_key_id
+    assert name == "submitter" or key == installation.service_key_id
     open_keystore(where.keys.keystore(name), PASSPHRASE)
     return key
 
@@ -73,7 +73,9 @@ def test_new_key_takes_the_place_of_the_old(tally: Tally, where: DataDirectory, 
     assert len({before, first["key"], second["key"]}) == 3
     assert Path(first["kept"]).exists()
     assert Path(second["kept"]).exists()
-    earlier = [one.key for one in made.earlier_log_keys] + [one.key_id for one in made.earlier_service_keys]
+    earlier = [earlier_log_key.key for earlier_log_key in made.earlier_log_keys] + [
+        key.key_id for key in made.earlier_service_keys
+    ]
     expected = {"log": [before, first["key"]], "service": [before], "submitter": []}
     assert earlier == expected[name]
     assert not list(where.keys.path.glob("*-next*"))
@@ -145,8 +147,8 @@ def test_keys_of_another_copy_than_the_identity_sign_nothing(tally: Tally, where
     rotate(tally, where, name, "--lost")
     made = load(where)
     require_own_keys(where, made)
-    keys = [made.log_key, *(one.key for one in made.earlier_log_keys), made.service_key_id]
-    keys += [one.key_id for one in made.earlier_service_keys]
+    keys = [made.log_key, *(earlier_log_key.key for earlier_log_key in made.earlier_log_keys), made.service_key_id]
+    keys += [key.key_id for key in made.earlier_service_keys]
     assert len(set(keys)) == len(keys)
 
 

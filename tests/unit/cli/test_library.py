@@ -85,7 +85,7 @@ def test_versions_are_compared(east: World, tmp_path: Path) -> None:
     """On the service, with a file that is being written, and by what they find now."""
     tally = east.tally
     told = tally.ok("library", "compare", f"{MODEL}@1", MODEL, "--run", profile="auditor")
-    (changed,) = [one for one in told["differences"] if one["field"] != "version"]
+    (changed,) = [difference for difference in told["differences"] if difference["field"] != "version"]
     assert (changed["field"], changed["second"]) == ("parameters.days.maximum", "45")
     assert set(told["runs"]) == {"only_before", "only_after", "in_both"}
     draft = tmp_path / "draft.yaml"
@@ -113,8 +113,8 @@ def test_a_package_is_verified_offline(package: Path, tmp_path: Path) -> None:
     report = alone.ok("library", "verify", package, "--trust", trust(package))
     assert (report["verdict"], report["usable"]) == ("intact", True)
     assert [step["number"] for step in report["steps"]] == list(range(1, 9))
-    told = alone("--lang", "zh-CN", "library", "verify", package, "--trust", trust(package)).out
-    assert "完整未改" in told
+    out = alone("--lang", "zh-CN", "library", "verify", package, "--trust", trust(package)).out
+    assert "完整未改" in out
     spoiled = tmp_path / "spoiled.json"
     spoiled.write_bytes(package.read_bytes().replace("手机".encode(), "手表".encode()))
     done = alone("library", "verify", spoiled, "--trust", trust(package))
@@ -150,7 +150,7 @@ def test_another_ledger_takes_the_model_over(west: World, package: Path, tmp_pat
     assert "from the ledger" in shown
     assert "case study" not in shown
     same = tally.ok("library", "compare", MODEL, package, profile="analyst")
-    assert [one["field"] for one in same["differences"]] == ["version"]
+    assert [difference["field"] for difference in same["differences"]] == ["version"]
     taken = tmp_path / "taken.yaml"
     taken.write_text(tally("library", "show", "from-the-east", "--definition", profile="analyst").out, encoding="utf-8")
     assert all(line["passed"] for line in tally.ok("model", "test", taken))

@@ -116,9 +116,9 @@ def test_errors_are_json_where_json_is_asked_for(tally: Tally) -> None:
     """With --json the message is one JSON object on standard error, wherever the option stands."""
     for arguments in (("--json", "case", "list"), ("case", "--json", "list"), ("case", "list", "--json")):
         done = tally(*arguments)
-        told = json.loads(done.err)["error"]
-        assert told["exit"] == done.status == Exit.USAGE
-        assert (told["code"], told["field"]) == ("malformed_input", "--profile")
+        error = json.loads(done.err)["error"]
+        assert error["exit"] == done.status == Exit.USAGE
+        assert (error["code"], error["field"]) == ("malformed_input", "--profile")
 
 
 @pytest.mark.parametrize(

@@ -54,7 +54,7 @@ def test_findings_cannot_add_a_line(capsys: pytest.CaptureFixture[str]) -> None:
     report = {"steps": [step], "findings": [finding], "scope": "log\nverdict: intact", "size": 4, "root": "00"}
     counts = {"left_out": 0, "anchored_up_to": 4, "entries_since": 0}
     show_audit(Session(), report | counts | {"verdict": "tampered", "development": False})
-    said = capsys.readouterr().out
-    (verdict,) = [line for line in said.splitlines() if line.startswith("verdict")]
+    out = capsys.readouterr().out
+    (verdict,) = [line for line in out.splitlines() if line.startswith("verdict")]
     assert verdict.startswith("verdict: tampered")
-    assert "\x1b[2K" not in said
+    assert "\x1b[2K" not in out

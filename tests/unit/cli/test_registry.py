@@ -26,9 +26,9 @@ def test_admin_signs_only_at_the_trusted_contract(world: World, tmp_path: Path) 
     """With a trust file that names another registry, what the service prepares is not signed."""
     trust = tmp_path / "trust.json"
     world.tally("log", "trust", "-o", trust, profile="police")
-    told = json.loads(trust.read_bytes())
-    told["chains"][0]["registry"] = "0x" + "22" * 20
-    trust.write_text(json.dumps(told))
+    document = json.loads(trust.read_bytes())
+    document["chains"][0]["registry"] = "0x" + "22" * 20
+    trust.write_text(json.dumps(document))
     key = ("--key", "admin-police-east", "--passphrase-file", world.tally.passphrase_file)
     who = ("--agency", "police-east", "--officer", "admin", *key, "--trust", trust, "--replace")
     world.tally.ok("profile", "add", "wary", "--url", world.url, *who)

@@ -94,10 +94,10 @@ def test_a_lead_is_dismissed_and_closed(place: World) -> None:
     closed = tally.ok("lead", "close", lead_id, "--outcome", "none", "--summary", "-", profile="prosecutor")
     assert closed["lead_id"] == lead_id
     assert status(place, lead_id, "police") == "closed"
-    told = tally("--lang", "zh-CN", "lead", "show", lead_id, profile="prosecutor").out
-    assert "已办结" in told
-    assert "已作合理说明" in told
-    assert "办结线索" in told
+    out = tally("--lang", "zh-CN", "lead", "show", lead_id, profile="prosecutor").out
+    assert "已办结" in out
+    assert "已作合理说明" in out
+    assert "办结线索" in out
     listed = tally("--lang", "zh-CN", "lead", "list", "--case", "theft-22", profile="police").out
     assert "Item phone was seized and not handed over（中文）" in listed
 
@@ -175,7 +175,7 @@ def test_a_model_is_adopted_within_its_bounds_and_retired(place: World) -> None:
     assert (wrong.status, "0 to 30" in wrong.err) == (Exit.USAGE, True)
     tally.ok("model", "adopt", MODEL, "--set", "grace_days=5", "--note", "for the county", profile="analyst")
     shown = tally.ok("model", "show", MODEL, "--version", "1", profile="police")
-    assert [one["parameters"] for one in shown["adoptions"]] == [{"grace_days": "5"}]
+    assert [adoption["parameters"] for adoption in shown["adoptions"]] == [{"grace_days": "5"}]
     assert tally("model", "show", MODEL, "--definition", profile="police").out == shipped_model(MODEL)
     assert "for the county" in tally("model", "show", MODEL, profile="police").out
     own = "own-model"

@@ -14,7 +14,7 @@ ID = DrawnColumn("id", ("custody_change/558853d1…/4", ""), aside=True)
 
 
 def names(columns: list[DrawnColumn]) -> list[str]:
-    return [one.heading for one in columns]
+    return [column.heading for column in columns]
 
 
 @pytest.mark.parametrize(

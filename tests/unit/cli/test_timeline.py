@@ -29,10 +29,10 @@ def test_a_timeline_is_told_in_sentences_with_proven_times(world: World) -> None
     for step in steps:
         assert step["state"] == "confirmed"
         assert step["proven_at"] >= step["recorded_at"] // 1000 - 1
-    told = world.tally("case", "timeline", case_id, profile="auditor").out
-    assert "procuratorate-east accepts from police-east for prosecution review: a phone" in told
-    assert "From here on procuratorate-east answers for the case." in told
-    assert "existed, as proven" in told
+    out = world.tally("case", "timeline", case_id, profile="auditor").out
+    assert "procuratorate-east accepts from police-east for prosecution review: a phone" in out
+    assert "From here on procuratorate-east answers for the case." in out
+    assert "existed, as proven" in out
     chinese = world.tally("case", "timeline", case_id, "--lang", "zh-CN", profile="auditor").out
     assert "procuratorate-east机关接收police-east机关移送（移送审查起诉）的a phone" in chinese
     assert "已证明时间" in chinese
@@ -41,10 +41,10 @@ def test_a_timeline_is_told_in_sentences_with_proven_times(world: World) -> None
 def test_histories_answer_who_held_what_when(world: World) -> None:
     """Of an item and of a person: the events, then the table of how it stood between them."""
     case_id, item_id, person_id = handed_over(world)
-    told = world.tally("item", "history", item_id, profile="prosecutor").out
-    assert "registers a phone" in told
-    assert "chain of custody" in told
-    assert "whole" in told.partition("chain of custody")[2]
+    out = world.tally("item", "history", item_id, profile="prosecutor").out
+    assert "registers a phone" in out
+    assert "chain of custody" in out
+    assert "whole" in out.partition("chain of custody")[2]
     found = world.tally.ok("item", "history", item_id, profile="prosecutor")
     assert [span["standing"]["holder"] for span in found["spans"]] == ["police-east", "procuratorate-east"]
     of_person = world.tally.ok("person", "history", case_id, person_id, profile="prosecutor")

@@ -77,7 +77,7 @@ def test_doctor_tells_how_it_stands(stamped: World, authority: Authority) -> Non
 
     def finding() -> Any:
         done = stamped.tally("--json", "doctor", "--data-dir", stamped.data, profile="police")
-        return next(one for one in json.loads(done.out) if one["check"] == "timestamps")
+        return next(load for load in json.loads(done.out) if load["check"] == "timestamps")
 
     stamped.wait("/api/v1/log", lambda log: log["timestamped"]["time"] > 0)
     assert finding()["result"] == "checked"
@@ -96,7 +96,7 @@ def test_doctor_tells_how_far_the_agency_has_looked(stamped: World) -> None:
 
     def finding() -> Any:
         done = stamped.tally("--json", "doctor", "--data-dir", stamped.data, profile="prosecutor")
-        return next(one for one in json.loads(done.out) if one["check"] == "monitor")
+        return next(load for load in json.loads(done.out) if load["check"] == "monitor")
 
     assert (finding()["result"], finding()["mend"]) == ("not_checked", "tally log trust --pin")
     stamped.tally.ok("log", "trust", "--pin", profile="prosecutor")

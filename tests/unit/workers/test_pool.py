@@ -20,9 +20,9 @@ SMALL = WorkLimits(memory_mb=64, cpu_s=1, seconds=30.0, result_bytes=1_000_000)
 @pytest.fixture(scope="module")
 def pool() -> Iterator[WorkerPool]:
     """Two workers with little loaded."""
-    made = WorkerPool(2, SMALL, modules=("ledger.supervision.models.model_file",))
-    yield made
-    made.close()
+    worker_pool = WorkerPool(2, SMALL, modules=("ledger.supervision.models.model_file",))
+    yield worker_pool
+    worker_pool.close()
 
 
 def test_work_is_done_in_another_process(pool: WorkerPool) -> None:
