@@ -13,12 +13,12 @@ from tests.unit.cli.world import World, running_world
 
 @pytest.fixture
 def tally(tmp_path: Path) -> Tally:
-    """The command, with nothing configured."""
+    """Give the command, with nothing configured."""
     return Tally(tmp_path)
 
 
 @pytest.fixture(scope="session")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    """A service that runs, with two agencies and their people."""
+    """Run a service, with two agencies and their people."""
     with running_world(tmp_path_factory.mktemp("world")) as world:
         yield world

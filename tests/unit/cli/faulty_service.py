@@ -41,7 +41,7 @@ class FaultyService:
 
 @contextmanager
 def faulty_service(script: Callable[[Asked], Answer]) -> Iterator[FaultyService]:
-    """Runs on a free loopback port until the block is left."""
+    """Run on a free loopback port until the block is left."""
 
     class Handler(Quiet, BaseHTTPRequestHandler):
         def do_GET(self) -> None:

@@ -65,7 +65,7 @@ class Desk:
         return self.world.tally.ok("import", *words, profile=self.profile)
 
     def write(self, *rows: tuple[str, ...], name: str = "cases.csv") -> Path:
-        """A file of these rows under the headings of the small mapping."""
+        """Write a file of these rows under the headings of the small mapping."""
         path = self.folder / name
         with path.open("w", encoding="utf-8", newline="") as file:
             csv.writer(file).writerows([COLUMNS, *rows])
@@ -81,7 +81,7 @@ class Desk:
         return self.folder / "report.json"
 
     def rows(self, file: Path, mapping: Path | None = None) -> dict[str, int]:
-        """What became of the rows of a run that refuses none."""
+        """Count what became of the rows of a run that refuses none."""
         done = self.run(file, mapping)
         assert done.status == 0, done.err or done.out
         counts: dict[str, int] = done.json()["rows"]
@@ -93,14 +93,14 @@ class Desk:
         return counts
 
     def imports(self, system: str | None = None) -> list[dict[str, Any]]:
-        """What the service lists of this system."""
+        """List what the service has of this system."""
         session = self._session()
-        found = session.service.pages("/api/v1/imports", "imports", source_system=system or self.system, limit=1000)
-        return list(found)
+        imports = session.service.pages("/api/v1/imports", "imports", source_system=system or self.system, limit=1000)
+        return list(imports)
 
     def case_of(self, key: str) -> str:
-        (found,) = [one["case_id"] for one in self.imports() if one["source_key"] == key]
-        return str(found)
+        (case_id,) = [row["case_id"] for row in self.imports() if row["source_key"] == key]
+        return str(case_id)
 
     def events(self, case_id: str) -> list[dict[str, Any]]:
         listed: list[dict[str, Any]] = self.world.tally.ok("event", "list", case_id, profile=self.profile)
@@ -124,7 +124,7 @@ class Desk:
         return ImportSigner(Actor(agency, officer, key), log_id, shipped_rulebook())
 
     def send_part(self, file: Path, count: int) -> str:
-        """Sends only the first events of a file's first row, as a run that was killed would have; gives the case id."""
+        """Send only the first events of a file's first row, as a run that was killed would have; give the case id."""
         mapping = read_mapping(self.mapping)
         planner = Planner(mapping, IdentityKey.read("police-east", self.key))
         with SourceFile(file, layout_of(file, mapping)) as source:

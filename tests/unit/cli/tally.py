@@ -34,7 +34,7 @@ class Done:
     err: str
 
     def json(self) -> Any:
-        """What it answered with ``--json``."""
+        """Read what it answered with ``--json``."""
         return json.loads(self.out)
 
 
@@ -58,19 +58,19 @@ class Tally:
         return done
 
     def ok(self, *arguments: str | Path, profile: str | None = None) -> Any:
-        """The JSON of a command that must succeed."""
+        """Give the JSON of a command that must succeed."""
         done = self("--json", *arguments, profile=profile)
         assert done.status == 0, done.err or done.out
         return done.json()
 
     def environment(self) -> dict[str, str]:
-        """The variables that a command finds beside those of this machine."""
+        """Give the variables that a command finds beside those of this machine."""
         return {"TALLYSTICK_CONFIG_DIR": str(self.config), "LANG": "en_GB.UTF-8", "TZ": "UTC"}
 
     def new_key(self, name: str) -> str:
-        """A light key under the tests' passphrase; gives its id."""
-        made = self.ok("key", "new", name, "--light", "--passphrase-file", self.passphrase_file)
-        key_id: str = made["key_id"]
+        """Make a light key under the tests' passphrase, and give its id."""
+        key = self.ok("key", "new", name, "--light", "--passphrase-file", self.passphrase_file)
+        key_id: str = key["key_id"]
         return key_id
 
     def off_the_line(self, text: str) -> str:
@@ -80,7 +80,7 @@ class Tally:
         return f"@{file}"
 
     def add_profile(self, name: str, url: str, agency: str, officer: str, key: str) -> None:
-        """A profile whose passphrase is known."""
+        """Add a profile whose passphrase is known."""
         who = ("--agency", agency, "--officer", officer, "--key", key)
         self.ok("profile", "add", name, "--url", url, *who, "--passphrase-file", self.passphrase_file)
 
@@ -98,14 +98,14 @@ def alone() -> Iterator[None]:
 
 
 def write_bundle(folder: Path, log: bundles.Log, index: int, **changes: Any) -> Path:
-    """The bundle of a log's entry, as a file."""
+    """Write the bundle of a log's entry as a file."""
     path = folder / "bundle.json"
     path.write_bytes(encode_bundle(log.bundle(index, **changes)))
     return path
 
 
 def write_trust(folder: Path, **changes: Any) -> Path:
-    """The trust file of the builders' logs, which names the blocks that the bundles in the folder end in."""
+    """Write the trust file of the builders' logs, which names the blocks that the bundles in the folder end in."""
     path, ending = folder / "trust.json", list[Bundle | CaseBundle]()
     for file in sorted(folder.glob("*.json")):
         for decode in (decode_bundle, decode_case_bundle):

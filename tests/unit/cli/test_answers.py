@@ -8,9 +8,11 @@ from ledger.cli.acceptance import Acceptance, transfer_list
 from ledger.core.errors import MalformedInput
 
 
-def answer(*, received: tuple[str, ...] = (), found: tuple[str, ...] = (), kept: tuple[str, ...] = ()) -> Acceptance:
-    """An answer where every item is counted in grams."""
-    return Acceptance(received, found, kept, unit_of=lambda _item_id: "gram")
+def answer(
+    *, received: tuple[str, ...] = (), differing: tuple[str, ...] = (), kept: tuple[str, ...] = ()
+) -> Acceptance:
+    """Build an answer where every item is counted in grams."""
+    return Acceptance(received, differing, kept, unit_of=lambda _item_id: "gram")
 
 
 def test_as_listed_matches() -> None:
@@ -20,8 +22,8 @@ def test_as_listed_matches() -> None:
 
 def test_differences_of_one_item_come_together() -> None:
     """What was found of an item is one line; it is a mismatch unless it is said to match."""
-    found = ("item-1:quantity=9", "item-1:condition=wet, torn", "item-2:match_result=match", "item-2:remark=a=b")
-    assert answer(found=found).received == [
+    differing = ("item-1:quantity=9", "item-1:condition=wet, torn", "item-2:match_result=match", "item-2:remark=a=b")
+    assert answer(differing=differing).received == [
         {
             "item_id": "item-1",
             "match_result": "mismatch",
@@ -40,7 +42,7 @@ def test_quantity_names_its_unit_or_has_that_of_the_record() -> None:
 
 def test_several_digests() -> None:
     """Digests of an item are listed in their order."""
-    lines = answer(found=("item-1:digest=blake3:00", "item-1:digest=sha256:11")).received
+    lines = answer(differing=("item-1:digest=blake3:00", "item-1:digest=sha256:11")).received
     assert lines[0]["digests"] == ["blake3:00", "sha256:11"]
 
 
@@ -76,7 +78,7 @@ def test_a_list_says_what_it_names_and_what_stays() -> None:
 
 def test_not_accepted_with_what_was_found() -> None:
     """An item that stays has its reason, a text where one is given, and what was found of it."""
-    lines = answer(kept=("item-1=items_differ:nine of ten", "item-2=seal_broken"), found=("item-1:quantity=9",))
+    lines = answer(kept=("item-1=items_differ:nine of ten", "item-2=seal_broken"), differing=("item-1:quantity=9",))
     assert lines.received == []
     assert lines.not_accepted == [
         {

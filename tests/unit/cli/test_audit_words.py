@@ -14,13 +14,13 @@ from ledger.cli.session import Session
 from ledger.i18n import Labels
 
 
-def shown(language: str, *found: AuditFinding) -> Any:
-    """The audit of a log in which all steps held but for the findings."""
-    findings = AuditFindings()
+def shown(language: str, *findings: AuditFinding) -> Any:
+    """Show the audit of a log in which all steps held but for the findings."""
+    collected = AuditFindings()
     for step in STEPS:
-        findings.checked(step, "320 signatures" if step == "signatures" else "each event stands on the one before")
-    findings.add(*found)
-    report = msgspec.to_builtins(findings.report(scope="log", development=False, size=320, root=bytes(32)))
+        collected.checked(step, "320 signatures" if step == "signatures" else "each event stands on the one before")
+    collected.add(*findings)
+    report = msgspec.to_builtins(collected.report(scope="log", development=False, size=320, root=bytes(32)))
     show_audit(cast(Session, SimpleNamespace(json=False, labels=Labels(language))), report)
     return report
 

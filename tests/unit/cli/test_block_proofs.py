@@ -25,7 +25,7 @@ def hardhat(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ExternalNode]:
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory, hardhat: ExternalNode) -> Iterator[World]:
-    """A service on a chain that is not its own."""
+    """Run a service on a chain that is not its own."""
     world = World(tmp_path_factory.mktemp("world"))
     world.found()
     world.settings |= {"chain": hardhat.url, "finality": 0}
@@ -40,7 +40,7 @@ def world(tmp_path_factory: pytest.TempPathFactory, hardhat: ExternalNode) -> It
 
 @pytest.fixture(scope="module")
 def proof(world: World) -> Path:
-    """The bundle of a case whose every event is anchored."""
+    """Get the bundle of a case whose every event is anchored."""
     case_id = world.tally.ok("case", "open", "--number", "A-1", "--type", "theft", profile="police")["case_id"]
     world.tally.ok("item", "register", case_id, "a bicycle", profile="police")
     world.anchored()
@@ -56,7 +56,7 @@ def trust_file(world: World, *options: str) -> Path:
 
 
 def blocks(report: Any) -> set[str]:
-    """What step 10 came to, over all events."""
+    """Tell what step 10 came to, over all events."""
     assert len(report["events"]) == 2
     return {step["result"] for event in report["events"] for step in event["steps"] if step["name"] == "block"}
 

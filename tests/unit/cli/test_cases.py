@@ -18,13 +18,13 @@ from tests.unit.cli.world import THEN, World, accept, offer, open_case, register
 
 def test_case_is_opened_and_seen(world: World) -> None:
     """The receipt names case, event and index; the case is in the list, and shows as it was opened."""
-    made = world.tally.ok("case", "open", "--number", "A-7", "--type", "诈骗", profile="police")
-    shown = world.tally.ok("case", "show", made["case_id"], profile="police")
+    receipt = world.tally.ok("case", "open", "--number", "A-7", "--type", "诈骗", profile="police")
+    shown = world.tally.ok("case", "show", receipt["case_id"], profile="police")
     assert (shown["case_number"], shown["case_type"], shown["stage"]) == ("A-7", "诈骗", "investigation")
     assert shown["responsible"] == "police-east"
-    assert made["case_id"] in [case["case_id"] for case in world.tally.ok("case", "list", profile="police")]
-    assert made["proof"].startswith("c2sp.org/tlog-proof@v1\nindex ")
-    assert f"index {made['index']}\n" in made["proof"]
+    assert receipt["case_id"] in [case["case_id"] for case in world.tally.ok("case", "list", profile="police")]
+    assert receipt["proof"].startswith("c2sp.org/tlog-proof@v1\nindex ")
+    assert f"index {receipt['index']}\n" in receipt["proof"]
 
 
 def test_case_id_is_taken_once(world: World) -> None:
@@ -38,12 +38,12 @@ def test_names_stay_in_confidential_sections(world: World) -> None:
     """A name is in the section that the holder of the case reads, and not in the payload."""
     case_id = open_case(world)
     name, born = map(world.tally.off_the_line, ("somebody withheld", "1990-01-01"))
-    told = ("--role", "suspect", "--name", name, "--detail", f"birth_date={born}")
-    made = world.tally.ok("person", "name", case_id, *told, profile="police")
-    event = world.tally.ok("event", "show", made["event_id"], profile="police")
+    options = ("--role", "suspect", "--name", name, "--detail", f"birth_date={born}")
+    receipt = world.tally.ok("person", "name", case_id, *options, profile="police")
+    event = world.tally.ok("event", "show", receipt["event_id"], profile="police")
     assert event["sections"]["person:1"]["fields"] == {"name": "somebody withheld", "birth_date": "1990-01-01"}
     assert "somebody" not in json.dumps(event["payload"])
-    assert len(made["person_id"]) == 32
+    assert len(receipt["person_id"]) == 32
 
 
 @pytest.mark.parametrize(
@@ -68,8 +68,8 @@ def test_words_may_come_from_a_file(world: World) -> None:
     """A ground that names somebody need not be typed either."""
     case_id = open_case(world)
     ground = world.tally.off_the_line("the buyer, too, has confessed")
-    made = world.tally.ok("case", "close", case_id, "--ground", ground, profile="police")
-    event = world.tally.ok("event", "show", made["event_id"], profile="police")
+    receipt = world.tally.ok("case", "close", case_id, "--ground", ground, profile="police")
+    event = world.tally.ok("event", "show", receipt["event_id"], profile="police")
     assert event["payload"]["body"]["ground"] == "the buyer, too, has confessed"
 
 
@@ -113,8 +113,8 @@ def test_what_is_impossible_is_refused_under_the_option(world: World) -> None:
     case_id = open_case(world, items=1)
     accept(world, case_id, offer(world, case_id, "--item", f"{case_id}-i1"), "--all-as-listed")
     before = world.tally.ok("case", "show", case_id, profile="police")
-    told = ("--purpose", "property_transfer", "--item", f"{case_id}-i1")
-    done = world.tally("handover", "offer", case_id, "procuratorate-east", *told, profile="police")
+    options = ("--purpose", "property_transfer", "--item", f"{case_id}-i1")
+    done = world.tally("handover", "offer", case_id, "procuratorate-east", *options, profile="police")
     assert done.status == Exit.REFUSED
     assert done.err.startswith("--item: ")
     assert "(not_held)" in done.err
@@ -158,11 +158,11 @@ def test_timeline_shows_claimed_times_and_flags(world: World) -> None:
 
 def test_flags_are_told_to_who_signs(world: World) -> None:
     """A receipt with flags is a success that warns, with the article."""
-    told = ("--number", "A", "--type", "theft", "--occurred-at", "2020-01-01 08:00")
-    done = world.tally("case", "open", *told, profile="police")
+    options = ("--number", "A", "--type", "theft", "--occurred-at", "2020-01-01 08:00")
+    done = world.tally("case", "open", *options, profile="police")
     assert done.status == Exit.OK
     assert "after it happened" in done.err
-    again = world.tally("case", "open", "--number", "B", *told[2:], "--lang", "zh-CN", profile="police")
+    again = world.tally("case", "open", "--number", "B", *options[2:], "--lang", "zh-CN", profile="police")
     assert "才签署" in again.err
 
 
@@ -172,8 +172,8 @@ def test_acts_name_their_authority_and_keep_texts_apart(world: World, tmp_path: 
     narrative.write_text("what happened, at length\n", encoding="utf-8")
     by = world.tally.off_the_line("somebody")
     sections = ("--section", f"narrative.text=@{narrative}", "--section", f"note.by={by}")
-    told = ("--authority", "warrant=W-7", *sections)
-    case_id = open_case(world, *told)
+    options = ("--authority", "warrant=W-7", *sections)
+    case_id = open_case(world, *options)
     (event,) = world.tally.ok("event", "list", case_id, profile="police")
     assert event["payload"]["authority"] == {"authorization_type": "warrant", "authorization_identifier": "W-7"}
     shown = {label: section["fields"] for label, section in event["sections"].items()}
@@ -181,7 +181,7 @@ def test_acts_name_their_authority_and_keep_texts_apart(world: World, tmp_path: 
 
 
 @pytest.mark.parametrize(
-    ("told", "said"),
+    ("options", "message"),
     [
         (("--authority", "W-7"), "--authority"),
         (("--section", "narrative=@/dev/null"), "--section"),
@@ -192,10 +192,10 @@ def test_acts_name_their_authority_and_keep_texts_apart(world: World, tmp_path: 
         (("--case-id", "Case 1"), "--case-id"),
     ],
 )
-def test_wrong_claims_are_refused_under_their_option(world: World, told: tuple[str, ...], said: str) -> None:
+def test_wrong_claims_are_refused_under_their_option(world: World, options: tuple[str, ...], message: str) -> None:
     """What an act says of itself is checked before anything is sent."""
-    done = world.tally("case", "open", "--number", "A", "--type", "theft", *told, profile="police")
-    assert (done.status, said in done.err) == (Exit.USAGE, True)
+    done = world.tally("case", "open", "--number", "A", "--type", "theft", *options, profile="police")
+    assert (done.status, message in done.err) == (Exit.USAGE, True)
 
 
 def test_case_for_people(world: World) -> None:
@@ -213,23 +213,23 @@ def test_case_for_people(world: World) -> None:
 def test_part_of_a_case_leaves_for_another(world: World) -> None:
     """A split names the case that it opens; the items that leave are left there."""
     case_id = open_case(world, items=1)
-    told = ("--item", f"{case_id}-i1", "--ground", "another offence")
-    made = world.tally.ok("case", "split", case_id, *told, profile="police")
-    assert made["new_case_id"].startswith("case-")
+    options = ("--item", f"{case_id}-i1", "--ground", "another offence")
+    receipt = world.tally.ok("case", "split", case_id, *options, profile="police")
+    assert receipt["new_case_id"].startswith("case-")
     world.tally.ok("case", "number", case_id, "B-2", profile="police")
     case = world.tally.ok("case", "show", case_id, profile="police")
     assert [item["status"] for item in case["items"]] == ["left"]
     assert case["agencies"]["police-east"] == "B-2"
-    new = ("--case-id", made["new_case_id"], "--split-from", made["event_id"])
-    assert open_case(world, *new) == made["new_case_id"]
-    assert world.tally.ok("item", "show", f"{case_id}-i1", profile="police")["case_id"] == made["new_case_id"]
+    new = ("--case-id", receipt["new_case_id"], "--split-from", receipt["event_id"])
+    assert open_case(world, *new) == receipt["new_case_id"]
+    assert world.tally.ok("item", "show", f"{case_id}-i1", profile="police")["case_id"] == receipt["new_case_id"]
 
 
 def test_two_cases_join(world: World) -> None:
     """What one case gives up for another that is open already joins it, citing the split by id and digest."""
     case_id, other = open_case(world, items=1), open_case(world)
-    told = ("--item", f"{case_id}-i1", "--ground", "one and the same offence", "--new-case-id", other)
-    split = world.tally.ok("case", "split", case_id, *told, profile="police")
+    options = ("--item", f"{case_id}-i1", "--ground", "one and the same offence", "--new-case-id", other)
+    split = world.tally.ok("case", "split", case_id, *options, profile="police")
     event = world.tally.ok("event", "show", split["event_id"], profile="police")
     cites = ("--cites", f"{split['event_id']}={event['envelope']['payload_digest']}", "--ground", "joined")
     world.tally.ok("case", "join", other, case_id, *cites, profile="police")
@@ -261,9 +261,9 @@ def test_a_case_is_found_by_a_file_and_by_what_is_written(world: World, tmp_path
     digest = f"sha256:{hashlib.sha256(scan.read_bytes()).hexdigest()}"
     seal = f"seal-{secrets.token_hex(4)}"
     register(world, case_id, "a scan", "--seal-number", seal, "--file", scan)
-    for told in (("--file", scan), (seal.upper(),), (digest[7:30],)):
-        (hit,) = world.tally.ok("search", *told, profile="police")
+    for terms in (("--file", scan), (seal.upper(),), (digest[7:30],)):
+        (hit,) = world.tally.ok("search", *terms, profile="police")
         assert (hit["case_id"], hit["case_number"]) == (case_id, "A-1")
     assert seal in world.tally("search", seal, profile="police").out
-    for told in ((), (seal, "--file", scan)):
-        assert world.tally("search", *told, profile="police").status == Exit.USAGE
+    for terms in ((), (seal, "--file", scan)):
+        assert world.tally("search", *terms, profile="police").status == Exit.USAGE

@@ -42,9 +42,9 @@ def no_waiting() -> Iterator[None]:
 
 
 def problem(status: int, code: str = "refused", **more: Any) -> Answer:
-    """A problem document."""
-    told = {"status": status, "title": "No", "detail": "it is not to be", "code": code, "field": "f", "hint": "h"}
-    return Answer(status, json.dumps(told | more).encode(), {"Content-Type": "application/problem+json"})
+    """Build a problem document."""
+    document = {"status": status, "title": "No", "detail": "it is not to be", "code": code, "field": "f", "hint": "h"}
+    return Answer(status, json.dumps(document | more).encode(), {"Content-Type": "application/problem+json"})
 
 
 def in_turn(*answers: Answer) -> Callable[[Asked], Answer]:
@@ -166,7 +166,7 @@ def test_ids_stay_one_segment_of_the_path() -> None:
 
 
 def receipt_of(submission: bytes) -> bytes:
-    """The receipt of an event that is entry 7 of a log."""
+    """Encode the receipt of an event that is entry 7 of a log."""
     sent = decode_submission(submission)
     log = filler(founded(), 7)
     log.add(Event(sent.envelope, sent.payload))
@@ -189,19 +189,19 @@ class Counter:
 
 
 def posted(faulty: FaultyService) -> list[bytes]:
-    """The submissions that arrived."""
+    """List the submissions that arrived."""
     return [asked.body for asked in faulty.asked if asked.method == "POST"]
 
 
 def number(tally: Tally, faulty: FaultyService) -> Any:
-    """A clerk numbers a case."""
+    """Give a case its number, as a clerk."""
     tally.new_key("clerk")
     tally.add_profile("police", faulty.url, "police-east", "p-0417", "clerk")
     return tally("--json", "case", "number", "case-1", "A-2")
 
 
 def outbox(tally: Tally) -> list[Path]:
-    """What waits to be sent."""
+    """List what waits to be sent."""
     return list((tally.config / "profiles" / "police" / "outbox").glob("*.json"))
 
 

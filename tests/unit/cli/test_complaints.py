@@ -70,14 +70,14 @@ MESSAGE_OF_PARTS_AT = MESSAGE_AT | dict.fromkeys(
 
 
 def english(node: ast.expr) -> str:
-    """A text as the catalogue has it: with slots for what is put in. Empty for what is no text."""
+    """Give a text as the catalogue has it: with slots for what is put in. Empty for what is no text."""
     if isinstance(node, ast.JoinedStr):
         return "".join(str(part.value) if isinstance(part, ast.Constant) else "{}" for part in node.values)
     return node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else ""
 
 
 def told_by(place: str, message_at: Mapping[str, int] = MESSAGE_AT) -> Iterator[str]:
-    """The messages and hints of the refusals in a file, or in the files of a folder."""
+    """List the messages and hints of the refusals in a file, or in the files of a folder."""
     path = REPOSITORY / place
     for file in [path] if path.suffix else path.rglob("*.py"):
         for call in ast.walk(ast.parse(file.read_text("utf-8"))):
@@ -101,8 +101,8 @@ def test_what_parts_of_a_service_say_has_chinese(place: str) -> None:
 
 def without_chinese(texts: Iterator[str]) -> list[str]:
     """Those of the texts, of which there are some, that Chinese readers would be told in English."""
-    told = {text for text in texts if re.search("[A-Za-z]", text) and not text.startswith("tally ")}
-    nouns = {text.replace("has no {} {}", "has no item {}").replace("not {}: {}", "not TOML: {}") for text in told}
+    sentences = {text for text in texts if re.search("[A-Za-z]", text) and not text.startswith("tally ")}
+    nouns = {text.replace("has no {} {}", "has no item {}").replace("not {}: {}", "not TOML: {}") for text in sentences}
     assert nouns
     return [text for text in sorted(nouns) if said(text.replace("{}", "x-1"), CHINESE).isascii()]
 
@@ -110,10 +110,10 @@ def without_chinese(texts: Iterator[str]) -> list[str]:
 def test_what_the_doctor_finds_has_chinese() -> None:
     """Each detail that stands in the source of a finding, and what the reader of a mapping says of its form."""
     tree = ast.parse((REPOSITORY / "ledger" / "cli" / "diagnosis.py").read_text("utf-8"))
-    found = (
+    findings = (
         node for node in ast.walk(tree) if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "Finding"
     )
-    texts = (english(call.args[2]) for call in found if len(call.args) > 2)
+    texts = (english(call.args[2]) for call in findings if len(call.args) > 2)
     assert without_chinese(text for text in texts if text != "{}: {}") == []
     assert said("Object contains unknown field `x`", CHINESE) == "没有字段 `x`"
 
@@ -125,12 +125,12 @@ def test_what_the_contracts_refuse_has_chinese() -> None:
 
 def test_sentences_with_a_word_are_found_by_their_english() -> None:
     """What a service refused of a model comes to the command line as English, and is told in Chinese there."""
-    told = {
+    translations = {
         "line 3: unknown column 'agncy': did you mean agency?": "第 3 行：没有列 'agncy'，是否为 agency？",
         "the query was ended after 30 s": "查询运行 30 秒后被终止",
         "there is no column name in flags": "flags 没有列 name",
     }
-    assert {english: said(english, CHINESE) for english in told} == told
+    assert {english: said(english, CHINESE) for english in translations} == translations
     assert [said(word, CHINESE) for word in ("name", "view", "this or that")] == ["name", "view", "this or that"]
 
 
@@ -141,9 +141,9 @@ def test_what_the_service_advises_has_chinese() -> None:
 
 def test_chinese_fills_no_slot_that_english_lacks() -> None:
     """Each text is Chinese, but for what is typed, and has no more slots than its English."""
-    for text, told in messages_in("zh-CN").items():
-        assert len(re.findall(r"\{\d?\}", told)) <= text.count("{}"), text
-        assert not told.isascii() or "{}" in text or "=" in text or ":" in text, text
+    for text, chinese in messages_in("zh-CN").items():
+        assert len(re.findall(r"\{\d?\}", chinese)) <= text.count("{}"), text
+        assert not chinese.isascii() or "{}" in text or "=" in text or ":" in text, text
 
 
 def test_the_nearest_text_is_found_and_filled() -> None:
@@ -232,9 +232,9 @@ def test_a_field_in_front_of_a_message_keeps_it_from_nobody(text: str) -> None:
     A text of the catalogue that begins with a place takes the field for that.
     """
     message = text.replace("{}", "x-1")
-    told = said(f"trust.log_id: {message}", CHINESE)
+    sentence = said(f"trust.log_id: {message}", CHINESE)
     alone = said(message, CHINESE)
-    assert told in (f"trust.log_id：{alone}", f"trust.log_id: {message}" if alone == message else "") or (
-        text.startswith("{}: ") and re.search("[一-鿿]", told)
-    ), told
+    assert sentence in (f"trust.log_id：{alone}", f"trust.log_id: {message}" if alone == message else "") or (
+        text.startswith("{}: ") and re.search("[一-鿿]", sentence)
+    ), sentence
     assert said(f"trust.log_id: {message}", ENGLISH) == f"trust.log_id: {message}"

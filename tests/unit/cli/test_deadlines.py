@@ -27,7 +27,7 @@ def hours_ago(hours: int) -> str:
 
 
 def detained(world: World, *, hours: int = 1) -> str:
-    """A case whose suspect was detained so many hours ago; p-0417 handles it."""
+    """Open a case whose suspect was detained so many hours ago; p-0417 handles it."""
     case_id = open_case(world)
     world.tally.ok("case", "assign", case_id, "--department", "squad 2", "--handler", "p-0417", profile="police")
     world.tally.ok(
@@ -35,33 +35,37 @@ def detained(world: World, *, hours: int = 1) -> str:
         *("--name", world.tally.off_the_line("x")),
         profile="police",
     )
-    told = ("--started-at", hours_ago(hours), "--ground", "caught in the act", "--measure-id", "m-1")
-    world.tally.ok("measure", "impose", case_id, PERSON, "detention", *told, profile="police")
+    options = ("--started-at", hours_ago(hours), "--ground", "caught in the act", "--measure-id", "m-1")
+    world.tally.ok("measure", "impose", case_id, PERSON, "detention", *options, profile="police")
     return case_id
 
 
-def listed(world: World, *told: str, profile: str = "police") -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = world.tally.ok("deadline", "list", *told, profile=profile)
-    return found
+def listed(world: World, *options: str, profile: str = "police") -> list[dict[str, Any]]:
+    deadlines: list[dict[str, Any]] = world.tally.ok("deadline", "list", *options, profile=profile)
+    return deadlines
 
 
 def shown(world: World, case_id: str, deadline: str = "arrest_request") -> dict[str, Any]:
-    found: dict[str, Any] = world.tally.ok("deadline", "show", case_id, deadline, profile="police")
-    return found
+    answer: dict[str, Any] = world.tally.ok("deadline", "show", case_id, deadline, profile="police")
+    return answer
 
 
 def test_deadlines_of_a_case_are_listed(world: World) -> None:
     """All of the case, only those that are overdue, within so many days, mine, or as of another time."""
     case_id = detained(world, hours=30)
     of_case = ("--case", case_id)
-    assert {one["clock"] for one in listed(world, *of_case)} == {
+    assert {deadline["clock"] for deadline in listed(world, *of_case)} == {
         "arrest_request",
         "detention_house_admission",
         "family_notice",
         "first_interrogation",
     }
     overdue = listed(world, *of_case, "--overdue")
-    assert {one["clock"] for one in overdue} == {"detention_house_admission", "family_notice", "first_interrogation"}
+    assert {deadline["clock"] for deadline in overdue} == {
+        "detention_house_admission",
+        "family_notice",
+        "first_interrogation",
+    }
     assert listed(world, *of_case, "--status", "overdue") == overdue
     assert len(listed(world, *of_case, "--within", "0")) == 3
     assert len(listed(world, *of_case, "--mine")) == 4
@@ -73,8 +77,8 @@ def test_deadlines_of_a_case_are_listed(world: World) -> None:
 def test_the_list_is_coloured_by_urgency(world: World) -> None:
     """Red is overdue, yellow has three days or fewer, what has longer is plain; without colours the words say it."""
     case_id = detained(world, hours=30)
-    told = ("--started-at", hours_ago(1), "--ground", "unfit for custody")
-    world.tally.ok("measure", "impose", case_id, PERSON, "residential_surveillance", *told, profile="police")
+    options = ("--started-at", hours_ago(1), "--ground", "unfit for custody")
+    world.tally.ok("measure", "impose", case_id, PERSON, "residential_surveillance", *options, profile="police")
     plain = world.tally("deadline", "list", "--case", case_id, profile="police").out
     assert "overdue" in plain
     assert "request arrest of the detained person" in plain
@@ -82,9 +86,9 @@ def test_the_list_is_coloured_by_urgency(world: World) -> None:
     lines = at_a_terminal(world, "--profile", "police", "deadline", "list", "--case", case_id).splitlines()
 
     def colours(word: str) -> set[str]:
-        found = [line for line in lines if word in line]
-        assert found
-        return {code for line in found for code in re.findall(r"\x1b\[(3[0-9])m", line)}
+        matching = [line for line in lines if word in line]
+        assert matching
+        return {code for line in matching for code in re.findall(r"\x1b\[(3[0-9])m", line)}
 
     assert colours("overdue") == {"31"}
     assert colours("arrest_request") == {"33"}
@@ -92,37 +96,37 @@ def test_the_list_is_coloured_by_urgency(world: World) -> None:
 
 
 def at_a_terminal(world: World, *arguments: str) -> str:
-    """What the command says to somebody who sits at a wide terminal."""
+    """Give what the command says to somebody who sits at a wide terminal."""
     ours, theirs = os.openpty()
     environment = {**world.tally.environment(), "TERM": "xterm", "COLUMNS": "300"}
     command = [Path(sys.executable).with_name("tally"), *arguments]
     with os.fdopen(ours, "rb", buffering=0) as screen:
         running = subprocess.Popen(command, stdout=theirs, stderr=theirs, stdin=subprocess.DEVNULL, env=environment)
         os.close(theirs)
-        told = b""
+        output = b""
         with contextlib.suppress(OSError):  # how a terminal says that nobody writes to it any more
             while part := screen.read(65536):
-                told += part
-        assert running.wait(60) == 0, told
-    return told.decode()
+                output += part
+        assert running.wait(60) == 0, output
+    return output.decode()
 
 
 def test_a_deadline_is_shown_with_its_arithmetic(world: World) -> None:
     """By its id or by its clock's name; in English and in Chinese, with the events behind it."""
     case_id = detained(world)
-    found = shown(world, case_id)
-    clock, person, sequence = found["deadline_id"].split("/")
+    deadline = shown(world, case_id)
+    clock, person, sequence = deadline["deadline_id"].split("/")
     assert (
-        shown(world, case_id, found["deadline_id"])
-        == found
+        shown(world, case_id, deadline["deadline_id"])
+        == deadline
         == shown(world, case_id, short := f"{clock}/{person[:8]}…/{sequence}")
     )
     assert short in world.tally("deadline", "list", "--case", case_id, profile="police").out
-    assert found["arithmetic"][0].endswith("does not count.")
-    assert len(found["events"]) == 1
+    assert deadline["arithmetic"][0].endswith("does not count.")
+    assert len(deadline["events"]) == 1
     out = world.tally("deadline", "show", case_id, "arrest_request", profile="police").out
     assert "CPL 91" in out
-    assert all(line in out for line in found["arithmetic"])
+    assert all(line in out for line in deadline["arithmetic"])
     chinese = world.tally("--lang", "zh-CN", "deadline", "show", case_id, "arrest_request", profile="police").out
     assert "提请批准逮捕" in chinese
     assert "期满" in chinese
@@ -148,9 +152,9 @@ def test_what_is_decided_about_a_deadline_is_recorded(world: World) -> None:
     assert shown(world, case_id)["status"] == "running"
     anew = ("--reset-at", hours_ago(0), "--article", "CPL 160", "--ground", "identity learnt")
     world.tally.ok("deadline", "reset", *act, *anew, profile="police")
-    found = shown(world, case_id)
-    assert (found["extensions"], found["days_left"]) == ([], 3)
-    assert len(found["events"]) == 6
+    deadline = shown(world, case_id)
+    assert (deadline["extensions"], deadline["days_left"]) == ([], 3)
+    assert len(deadline["events"]) == 6
 
 
 def test_what_cannot_be_done_to_a_deadline_is_refused_under_its_argument(world: World) -> None:
@@ -167,8 +171,8 @@ def test_a_measure_is_extended_with_its_qualifying_ground(world: World) -> None:
     """The clock of the measure is extended with it, by the row that asks for such a ground."""
     case_id = detained(world)
     until = (datetime.now(UTC) + timedelta(days=29)).strftime("%Y-%m-%d")
-    told = ("--until", until, "--article", "CPL 91", "--ground", "gang of five", "--qualifying-ground", "gang")
-    world.tally.ok("measure", "extend", case_id, "m-1", *told, profile="police")
+    options = ("--until", until, "--article", "CPL 91", "--ground", "gang of five", "--qualifying-ground", "gang")
+    world.tally.ok("measure", "extend", case_id, "m-1", *options, profile="police")
     (extension,) = shown(world, case_id)["extensions"]
     assert (extension["name"], extension["qualifying_ground"]) == ("roaming_repeated_gang", "gang")
 
@@ -177,9 +181,9 @@ def test_a_stage_is_entered_with_its_procedure(world: World) -> None:
     """The court's time is that of the procedure."""
     case_id = open_case(world)
     world.tally.ok("case", "stage", case_id, "first_instance", "--procedure", "fast_track", profile="police")
-    (found,) = listed(world, "--case", case_id)
-    assert (found["clock"], found["status"]) == ("first_instance", "running")
-    assert found["arithmetic"][1].startswith("10 days")
+    (deadline,) = listed(world, "--case", case_id)
+    assert (deadline["clock"], deadline["status"]) == ("first_instance", "running")
+    assert deadline["arithmetic"][1].startswith("10 days")
 
 
 def test_custody_is_changed_at_a_detention_house_alone(world: World) -> None:
@@ -196,7 +200,7 @@ def test_custody_is_changed_at_a_detention_house_alone(world: World) -> None:
 def test_warnings_reach_their_handler(world: World) -> None:
     """What has passed is warned of by itself within seconds, to the handler; a watch says it in lines as it comes."""
     before = world.tally.ok("deadline", "warnings", profile="police")
-    after = str(max((one["number"] for one in before), default=0))
+    after = str(max((warning["number"] for warning in before), default=0))
     command = [str(Path(sys.executable).with_name("tally")), "--json", "--profile", "police"]
     environment = {**world.tally.environment(), "PATH": "/usr/bin:/bin"}
     with subprocess.Popen(
@@ -208,8 +212,8 @@ def test_warnings_reach_their_handler(world: World) -> None:
         try:
             case_id = detained(world, hours=30)
             assert watching.stdout is not None
-            told = map(json.loads, watching.stdout)  # of cases of other tests too, as their turn comes
-            first = next(one for one in told if one["case_id"] == case_id)
+            arriving = map(json.loads, watching.stdout)  # of cases of other tests too, as their turn comes
+            first = next(warning for warning in arriving if warning["case_id"] == case_id)
         finally:
             watching.terminate()
     assert (first["clock"], first["days"], first["handler"]) in {
@@ -219,10 +223,10 @@ def test_warnings_reach_their_handler(world: World) -> None:
         ("arrest_request", 1, "p-0417"),
         ("arrest_request", 3, "p-0417"),
     }
-    found = world.tally.ok("deadline", "warnings", "--mine", "--after", after, profile="police")
-    assert first["number"] in [one["number"] for one in found]
-    told = world.tally("deadline", "warnings", profile="police").out
-    assert "notify the family of the detention" in told
+    warnings = world.tally.ok("deadline", "warnings", "--mine", "--after", after, profile="police")
+    assert first["number"] in [warning["number"] for warning in warnings]
+    output = world.tally("deadline", "warnings", profile="police").out
+    assert "notify the family of the detention" in output
     assert world.tally.ok("deadline", "warnings", "--mine", profile="chief") == []
 
 
@@ -231,7 +235,7 @@ def test_the_example_of_the_clerks_page_is_so(world: World, tmp_path: Path, monk
     (tmp_path / "name.txt").write_text("a name\n", encoding="utf-8")
     monkeypatch.chdir(tmp_path)
     page = (REPOSITORY / "docs" / "deadlines.md").read_text(encoding="utf-8")
-    commands, told = (re.findall(rf"```{kind}\n(.*?)```", page, re.DOTALL)[0] for kind in ("bash", "text"))
+    commands, output = (re.findall(rf"```{kind}\n(.*?)```", page, re.DOTALL)[0] for kind in ("bash", "text"))
     done = [world.tally(*shlex.split(line)[1:]) for line in commands.splitlines()]
-    assert [one.status for one in done] == [Exit.OK] * len(done), [one.err for one in done]
-    assert all(line in done[-1].out for line in told.splitlines())
+    assert [run.status for run in done] == [Exit.OK] * len(done), [run.err for run in done]
+    assert all(line in done[-1].out for line in output.splitlines())

@@ -32,22 +32,22 @@ LEDGER = "0x" + LOG_ID.hex()
 
 @pytest.fixture
 def source(tmp_path: Path) -> Path:
-    """A folder of evidence."""
+    """Write a folder of evidence."""
     return write(tmp_path / "source")
 
 
 @pytest.fixture
 def bag(tally: Tally, source: Path) -> Path:
-    """The same, sealed as item-1 of case-1."""
+    """Seal the same as item-1 of case-1."""
     seal(tally, source, tally.folder / "bag")
     return tally.folder / "bag"
 
 
 def seal(tally: Tally, source: Path, bag: Path, *more: str) -> dict[str, object]:
-    """What sealing answered."""
+    """Seal, and give what that answered."""
     bound = ("--case", "case-1", "--item-id", "item-1", "--log-id", LEDGER)
-    made: dict[str, object] = tally.ok("evidence", "seal", source, bag, *bound, *more)
-    return made
+    answer: dict[str, object] = tally.ok("evidence", "seal", source, bag, *bound, *more)
+    return answer
 
 
 def digests(data: bytes) -> list[str]:
@@ -73,7 +73,7 @@ def test_digests_are_shown_as_b3sum_shows_them(tally: Tally, source: Path) -> No
 
 
 def on_a_terminal(command: list[str | Path], *, stdout_too: bool) -> tuple[bytes, bytes]:
-    """What a command writes to a standard output that is no terminal, and to a terminal."""
+    """Give what a command writes to a standard output that is no terminal, and to a terminal."""
     ours, theirs = pty.openpty()
     out = theirs if stdout_too else subprocess.PIPE
     with subprocess.Popen(
@@ -125,10 +125,10 @@ def test_files_are_kept_where_asked(tally: Tally, source: Path) -> None:
 
 def test_sealed_folder_is_told_with_its_digests(tally: Tally, source: Path) -> None:
     """Item, case, ledger, files and bytes; three digests with SM3."""
-    made = seal(tally, source, tally.folder / "bag", "--sm3")
-    assert (made["item_id"], made["case_id"], made["log_id"]) == ("item-1", "case-1", LEDGER)
-    assert (made["files"], made["bytes"]) == (len(FILES), sum(map(len, FILES.values())))
-    assert [str(digest).partition(":")[0] for digest in made["digests"]] == ["blake3", "sha256", "sm3"]  # type: ignore[attr-defined]
+    sealed = seal(tally, source, tally.folder / "bag", "--sm3")
+    assert (sealed["item_id"], sealed["case_id"], sealed["log_id"]) == ("item-1", "case-1", LEDGER)
+    assert (sealed["files"], sealed["bytes"]) == (len(FILES), sum(map(len, FILES.values())))
+    assert [str(digest).partition(":")[0] for digest in sealed["digests"]] == ["blake3", "sha256", "sm3"]  # type: ignore[attr-defined]
 
 
 def test_item_must_be_named_as_the_protocol_names_items(tally: Tally, source: Path) -> None:
@@ -170,7 +170,7 @@ def test_faults_are_told_in_chinese(tally: Tally, bag: Path) -> None:
 
 
 def registered(bag_digests: list[str], item_id: str = "item-1") -> bundles.Log:
-    """A log in which the item was registered with these digests."""
+    """Build a log in which the item was registered with these digests."""
     case = Case()
     case.open()
     case.register(item_id, digests=tuple(bag_digests))
@@ -184,17 +184,17 @@ def check(tally: Tally, path: Path, bundle: Path, *more: str) -> tuple[int, str]
 
 
 def of_bag(tally: Tally, bag: Path) -> list[str]:
-    """The digests of a bag."""
-    told: list[str] = tally.ok("evidence", "check", bag)["digests"]
-    return told
+    """List the digests of a bag."""
+    listed: list[str] = tally.ok("evidence", "check", bag)["digests"]
+    return listed
 
 
 def test_bag_against_the_proof_of_its_registration(tally: Tally, bag: Path) -> None:
     """Intact with its own proof; tampered with that of another digest; no better than a proof without anchor."""
     log = registered(of_bag(tally, bag))
     last = len(log.events) - 1
-    status, said = check(tally, bag, write_bundle(tally.folder, log, last))
-    assert (status, "blake3, sha256 as event" in said) == (Exit.OK, True)
+    status, output = check(tally, bag, write_bundle(tally.folder, log, last))
+    assert (status, "blake3, sha256 as event" in output) == (Exit.OK, True)
     assert check(tally, bag, write_bundle(tally.folder, log, last, anchored=False))[0] == Exit.NOT_YET_ANCHORED
     assert check(tally, bag, write_bundle(tally.folder, log, last, payload=UNSET))[0] == Exit.UNVERIFIABLE
     other = registered(digests(b"other"))
@@ -208,8 +208,8 @@ def test_bag_against_a_tampered_proof(tally: Tally, bag: Path) -> None:
     forged = json.loads(path.read_bytes())
     forged["payload"]["body"]["digests"] = of_bag(tally, bag)
     path.write_text(json.dumps(forged))
-    status, said = check(tally, bag, path)
-    assert (status, "is itself tampered" in said) == (Exit.REFUSED, True)
+    status, output = check(tally, bag, path)
+    assert (status, "is itself tampered" in output) == (Exit.REFUSED, True)
 
 
 def test_bag_against_the_proof_of_its_case(tally: Tally, bag: Path) -> None:
@@ -225,8 +225,8 @@ def test_bag_against_the_proof_of_its_case(tally: Tally, bag: Path) -> None:
 def test_bag_is_not_held_against_the_record_of_another_item(tally: Tally, bag: Path) -> None:
     """The same digests registered as item-2 do not make it item-2."""
     log = registered(of_bag(tally, bag), "item-2")
-    status, said = check(tally, bag, write_bundle(tally.folder, log, len(log.events) - 1))
-    assert (status, "the bag is of item-1" in said) == (Exit.REFUSED, True)
+    status, output = check(tally, bag, write_bundle(tally.folder, log, len(log.events) - 1))
+    assert (status, "the bag is of item-1" in output) == (Exit.REFUSED, True)
 
 
 def test_bundle_that_says_nothing_of_an_item_is_refused(tally: Tally, bag: Path) -> None:
@@ -234,8 +234,8 @@ def test_bundle_that_says_nothing_of_an_item_is_refused(tally: Tally, bag: Path)
     log = registered(of_bag(tally, bag))
     opened = log.find(case_events.CaseOpened)
     assert opened is not None
-    status, said = check(tally, bag, write_bundle(tally.folder, log, opened))
-    assert (status, "case.opened" in said) == (Exit.USAGE, True)
+    status, output = check(tally, bag, write_bundle(tally.folder, log, opened))
+    assert (status, "case.opened" in output) == (Exit.USAGE, True)
 
 
 def test_file_against_the_proof_of_its_registration(tally: Tally, source: Path) -> None:
@@ -252,8 +252,8 @@ def test_archive_is_never_opened(tally: Tally, bag: Path) -> None:
     archive = Path(shutil.make_archive(str(tally.folder / "bag"), "zip", bag))
     done = tally("evidence", "check", archive)
     assert (done.status, "unpack it" in done.err) == (Exit.USAGE, True)
-    status, said = check(tally, archive, write_bundle(tally.folder, log, len(log.events) - 1))
-    assert (status, "unpack it" in said) == (Exit.REFUSED, True)
+    status, output = check(tally, archive, write_bundle(tally.folder, log, len(log.events) - 1))
+    assert (status, "unpack it" in output) == (Exit.REFUSED, True)
 
 
 @pytest.mark.parametrize("arguments", [(), ("source", "--store", "store")])
@@ -278,13 +278,13 @@ def test_sealed_folder_is_registered_and_checked(world: World, tmp_path: Path) -
     sealed = world.tally.ok("evidence", "seal", source, bag, "--case", case_id, profile="police")
     collected = ("--collector", "p-0417", "--collector", "p-0422", "--tool", "imager", "--method", "bit copy")
     given = ("--kind", "electronic_data", "--bag", bag, *collected)
-    made = world.tally.ok("item", "register", case_id, "a disk", *given, profile="police")
-    assert made["item_id"] == sealed["item_id"]
-    assert world.tally.ok("item", "show", made["item_id"], profile="police")["digests"] == sealed["digests"]
-    asked = world.tally.ok("evidence", "check", bag, "--item", made["item_id"], profile="police")
+    receipt = world.tally.ok("item", "register", case_id, "a disk", *given, profile="police")
+    assert receipt["item_id"] == sealed["item_id"]
+    assert world.tally.ok("item", "show", receipt["item_id"], profile="police")["digests"] == sealed["digests"]
+    asked = world.tally.ok("evidence", "check", bag, "--item", receipt["item_id"], profile="police")
     assert (asked["verdict"], asked["steps"][3]["result"]) == ("intact", "checked")
     write(bag, {"data/planted": b""})
-    assert world.tally("evidence", "check", bag, "--item", made["item_id"], profile="police").status == Exit.REFUSED
+    assert world.tally("evidence", "check", bag, "--item", receipt["item_id"], profile="police").status == Exit.REFUSED
 
 
 def test_bag_of_another_case_or_not_intact_is_not_registered(world: World, tmp_path: Path) -> None:

@@ -28,11 +28,11 @@ def sealed(world: World) -> World:
 
 def test_a_model_is_run_over_the_ledger_as_it_is(sealed: World) -> None:
     """The shipped model on seals finds the pair; a parameter that there is not is refused; nothing was raised."""
-    found = sealed.tally.ok("model", "run", "same-seal", profile="auditor")
+    run = sealed.tally.ok("model", "run", "same-seal", profile="auditor")
     pair = {"seal_number": SEAL, "case_id": "governed-2", "other_case_id": "governed-1"}
-    assert pair in [line["key"] for line in found["findings"]]
-    told = sealed.tally("model", "run", "same-seal", profile="auditor")
-    assert SEAL in told.out
+    assert pair in [line["key"] for line in run["findings"]]
+    done = sealed.tally("model", "run", "same-seal", profile="auditor")
+    assert SEAL in done.out
     assert sealed.tally("model", "run", "same-seal", "--set", "speed=1", profile="auditor").status == Exit.USAGE
     assert sealed.tally("model", "run", "same-seal", "--set", "speed", profile="auditor").status == Exit.USAGE
     assert sealed.tally("model", "run", "same-seal", profile="police").status == Exit.REFUSED
@@ -42,8 +42,8 @@ def test_a_model_is_run_over_the_ledger_as_it_is(sealed: World) -> None:
 def test_a_report_is_shown_and_saved(sealed: World, tmp_path: Path) -> None:
     """On the terminal, as a page, as a document; no file is overwritten, another ending is refused."""
     period = ("--from", "2020-01-01", "--until", "2099-12-31")
-    made = sealed.tally.ok("report", *period, profile="auditor")
-    assert made["scope"]["jurisdiction"] == "31/01"
+    report = sealed.tally.ok("report", *period, profile="auditor")
+    assert report["scope"]["jurisdiction"] == "31/01"
     assert "治理分析报告" in sealed.tally("--lang", "zh-CN", "report", *period, profile="auditor").out
     for name, begins in (("a.html", b"<!doctype html>"), ("a.pdf", b"%PDF-"), ("a.json", b"{")):
         path = tmp_path / name

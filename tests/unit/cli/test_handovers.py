@@ -60,13 +60,13 @@ def test_a_receipt_that_cannot_be_or_does_not_fit_is_told_before_it_is_signed(wo
     handover_id = offer(world, case_id, "--item", f"{case_id}-i1")
     now = int(time.time())
     for received, rule in ((now + 400 * DAY, "in_future"), (now - DAY - 120, "before_its_start")):
-        told = ("--received-at", instant_text(received), "--all-as-listed")
-        done = world.tally("handover", "accept", case_id, handover_id, *told, profile="prosecutor")
+        options = ("--received-at", instant_text(received), "--all-as-listed")
+        done = world.tally("handover", "accept", case_id, handover_id, *options, profile="prosecutor")
         assert (done.status, f"({rule})" in done.err) == (Exit.REFUSED, True), done.err
         assert done.err.count("+08:00") >= 2, "the times of one answer are in one zone"
         assert "Z" not in done.err.splitlines()[-1].split("(")[0]
-    told = ("--received-at", instant_text(now - 90), "--all-as-listed")
-    done = world.tally("handover", "accept", case_id, handover_id, *told, profile="prosecutor")
+    options = ("--received-at", instant_text(now - 90), "--all-as-listed")
+    done = world.tally("handover", "accept", case_id, handover_id, *options, profile="prosecutor")
     assert (done.status, done.err.count("claimed times that contradict each other")) == (Exit.OK, 2), done.err
     assert done.err.startswith(f"received at: {when(now - 90)}")
 
@@ -125,14 +125,14 @@ def test_all_as_listed_except(world: World, tmp_path: Path) -> None:
     assert [line["item_id"] for line in shown["items"]] == [f"{case_id}-i1", f"{case_id}-i2", f"{case_id}-data"]
     image.write_bytes(b"another image")
     taken = ("--except", f"{case_id}-i2=seal_broken:torn", "--file", f"{case_id}-data={image}")
-    told = accept(world, case_id, sent, *taken)
-    assert [flag["name"] for flag in told["flags"]] == ["receipt_differs"]
+    receipt = accept(world, case_id, sent, *taken)
+    assert [flag["name"] for flag in receipt["flags"]] == ["receipt_differs"]
     case = world.tally.ok("case", "show", case_id, profile="police")
     assert [(discrepancy["item_id"], discrepancy["kinds"]) for discrepancy in case["discrepancies"]] == [
         (f"{case_id}-data", ["digest"]),
         (f"{case_id}-i2", ["seal"]),
     ]
-    assert [one["holder"][:3] for one in case["items"]] == ["pro", "pol", "pol", "pro"]
+    assert [item["holder"][:3] for item in case["items"]] == ["pro", "pol", "pol", "pro"]
 
 
 def test_difference_found_later(world: World) -> None:
@@ -140,7 +140,7 @@ def test_difference_found_later(world: World) -> None:
     case_id = open_case(world, items=1)
     handover_id = offer(world, case_id, "--item", f"{case_id}-i1")
     accept(world, case_id, handover_id, "--all-as-listed")
-    told = ("--kind", "condition", "--expected", "whole", "--found", "wheel bent")
-    world.tally.ok("discrepancy", "raise", case_id, handover_id, f"{case_id}-i1", *told, profile="prosecutor")
+    options = ("--kind", "condition", "--expected", "whole", "--found", "wheel bent")
+    world.tally.ok("discrepancy", "raise", case_id, handover_id, f"{case_id}-i1", *options, profile="prosecutor")
     (difference,) = world.tally.ok("case", "show", case_id, profile="police")["discrepancies"]
     assert difference["found"] == "wheel bent"

@@ -33,8 +33,8 @@ def test_help_is_chinese_where_that_is_asked_for(tally: Tally, way: tuple[str, .
 def test_lists_tell_whole_sentences(tally: Tally) -> None:
     """A command's line in a list breaks instead of ending in dots, in both languages."""
     assert "..." not in tally("handover", "--help").out.partition("Commands:")[2]
-    told = tally("--lang", "zh-CN", "handover", "--help").out.partition("命令:")[2]
-    assert "全部或部分接收移交：所接收物品的保管自此转移。" in told.replace("\n", "").replace(" ", "")
+    commands = tally("--lang", "zh-CN", "handover", "--help").out.partition("命令:")[2]
+    assert "全部或部分接收移交：所接收物品的保管自此转移。" in commands.replace("\n", "").replace(" ", "")
 
 
 def test_chinese_help_keeps_to_the_terminal(tally: Tally) -> None:

@@ -22,7 +22,7 @@ EXAMPLES = REPOSITORY / "examples" / "import"
 
 @pytest.fixture
 def desk(world: World, tmp_path: Path, request: pytest.FixtureRequest) -> Desk:
-    """Imports for the police; each test out of a system of its own."""
+    """Import for the police; each test out of a system of its own."""
     return Desk(world, tmp_path, request.node.name[:100])
 
 
@@ -51,8 +51,8 @@ def test_the_shipped_mappings_import_their_samples(
     assert desk.rows(file, mapping) == {"unchanged": rows}
     imports = desk.imports()
     assert len(imports) == rows
-    for one in imports:
-        types = desk.types(one["case_id"])
+    for row in imports:
+        types = desk.types(row["case_id"])
         assert (types[0], types[-1]) == ("case.opened", "import.recorded")
         assert types.count("import.recorded") == 1
 
@@ -95,9 +95,11 @@ def test_a_changed_row_becomes_a_correction(desk: Desk) -> None:
     case_id = desk.case_of("A-1")
     events = desk.events(case_id)
     assert [event["event_type"] for event in events[4:]] == [*["record.corrected"] * 3, "import.recorded"]
-    said = [correction for event in events[4:7] for correction in event["payload"]["body"]["corrections"]]
+    corrections = [correction for event in events[4:7] for correction in event["payload"]["body"]["corrections"]]
     assert {
-        one["field"]: (one["recorded"], one["correct"]) for one in said if one["field"] != "confidential.person:1"
+        correction["field"]: (correction["recorded"], correction["correct"])
+        for correction in corrections
+        if correction["field"] != "confidential.person:1"
     } == {
         "case_type": ("theft", "robbery"),
         "occurred_at": ("2026-02-28T16:00:00Z", "2026-03-01T16:00:00Z"),
@@ -141,7 +143,7 @@ def test_rows_with_faults_are_listed_and_stop_nothing(desk: Desk) -> None:
     assert answer["rows"] == {"imported": 2, "refused": 5}
     with Path(answer["rejects"]).open(encoding="utf-8-sig", newline="") as file:
         listed = list(csv.DictReader(file))
-    assert [(one["row"], one["column"]) for one in listed] == [
+    assert [(row["row"], row["column"]) for row in listed] == [
         ("3", "opened"),
         ("4", "opened"),
         ("5", "number"),
@@ -188,15 +190,15 @@ def test_two_runs_at_once_double_nothing(desk: Desk) -> None:
         subprocess.Popen(desk.command(file, report), stdout=subprocess.PIPE, env=desk.world.tally.environment())
         for report in ("one.json", "two.json")
     ]
-    told = [json.loads(run.communicate(timeout=120)[0]) for run in runs]
+    answers = [json.loads(run.communicate(timeout=120)[0]) for run in runs]
     assert [run.returncode for run in runs] == [0, 0]
     imports = desk.imports()
     assert len(imports) == 250
     counted: Counter[str] = Counter()
-    for one in told:
-        counted.update(one["rows"])
+    for answer in answers:
+        counted.update(answer["rows"])
     assert counted.total() == 500
-    assert sum(one["events"] for one in told) == 250 * len(WHOLE)
+    assert sum(answer["events"] for answer in answers) == 250 * len(WHOLE)
 
 
 def test_a_service_that_is_away_is_told_by_the_exit_code(desk: Desk) -> None:
@@ -260,9 +262,9 @@ def test_check_needs_no_service(world: World, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     lone = Tally(tmp_path / "empty")
     file, mapping = EXAMPLES / "police-case.csv", EXAMPLES / "police-case.toml"
-    told = lone.ok("import", "check", file, "--mapping", mapping)
-    assert told["rows"] == {"good": 4, "refused": 0}
-    assert told["planned"][0]["events"]["person.named"] == 2
+    answer = lone.ok("import", "check", file, "--mapping", mapping)
+    assert answer["rows"] == {"good": 4, "refused": 0}
+    assert answer["planned"][0]["events"]["person.named"] == 2
     shown = lone("import", "check", file, "--mapping", mapping, "--lang", "zh-CN")
     assert "立案登记" in shown.out
 
@@ -272,7 +274,7 @@ def test_the_plan_of_a_check_is_what_a_run_does(desk: Desk) -> None:
     file = desk.write(*ROWS)
     planned = desk.ok("check", file, "--mapping", desk.mapping)["events"]
     desk.rows(file)
-    recorded = Counter(kind for one in desk.imports() for kind in desk.types(one["case_id"]))
+    recorded = Counter(kind for row in desk.imports() for kind in desk.types(row["case_id"]))
     assert planned == dict(recorded)
 
 
@@ -290,7 +292,7 @@ def test_a_data_set_is_registered_and_listed(desk: Desk) -> None:
     file = desk.write(*ROWS, ("only here", desk.system, "", "", "", "", ""), name="pensions.csv")
     receipt = register(desk, file).json()
     listed = desk.world.tally.ok("dataset", "list", profile="police")
-    (line,) = [one for one in listed if one["dataset_id"] == receipt["dataset_id"]]
+    (line,) = [data_set for data_set in listed if data_set["dataset_id"] == receipt["dataset_id"]]
     assert line["rows"] == 4
     assert line["digest"] == f"sha256:{hashlib.sha256(file.read_bytes()).hexdigest()}"
     assert (line["period_from"], line["legal_basis"]) == ("2026-01-01", "agreement 2026-3")

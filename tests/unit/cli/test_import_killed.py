@@ -38,14 +38,14 @@ def test_a_killed_import_is_resumed_to_the_same_cases(world: World, tmp_path: Pa
     assert rows["unchanged"] > 0
     assert size_of_cases(world) - cases_before == ROWS * len(WHOLE)
     imports = desk.imports()
-    assert sorted(one["source_key"] for one in imports) == sorted(f"K-{number}" for number in range(ROWS))
-    assert len({one["case_id"] for one in imports}) == ROWS
-    for one in imports[:: ROWS // 20]:
-        assert desk.types(one["case_id"]) == WHOLE
+    assert sorted(row["source_key"] for row in imports) == sorted(f"K-{number}" for number in range(ROWS))
+    assert len({row["case_id"] for row in imports}) == ROWS
+    for row in imports[:: ROWS // 20]:
+        assert desk.types(row["case_id"]) == WHOLE
 
 
 def kill_at(desk: Desk, file: Path, entries: int) -> None:
-    """Starts a run and kills it once the log has as many entries."""
+    """Start a run and kill it once the log has as many entries."""
     with subprocess.Popen(
         desk.command(file, "killed.json"), env=environment(desk.world), stdout=subprocess.DEVNULL
     ) as run:

@@ -35,28 +35,28 @@ name = { en = "East Police", zh = "东城公安" }
 
 
 def founding(tally: Tally, **changes: Any) -> Path:
-    """A founding file of one agency."""
+    """Write a founding file of one agency."""
     path = tally.folder / "founding.json"
     path.write_text(json.dumps({"agencies": [POLICE], "development": True} | changes), encoding="utf-8")
     return path
 
 
 def init(tally: Tally, file: Path, *more: str | Path) -> Any:
-    """What a successful `tally init` answers."""
+    """Give what a successful `tally init` answers."""
     given = more or ("--passphrase-file", tally.passphrase_file)
     return tally.ok("init", "--light", "--founding", file, "--data-dir", tally.folder / "ledger", *given)
 
 
 def test_init_lays_down_a_ledger(tally: Tally) -> None:
     """Keys that open with the passphrase, mode 0600, and the identity that was told."""
-    made = init(tally, founding(tally), "--passphrase-file", tally.passphrase_file, "--origin", "ledger.example/log")
+    answer = init(tally, founding(tally), "--passphrase-file", tally.passphrase_file, "--origin", "ledger.example/log")
     where = DataDirectory(tally.folder / "ledger")
     installation = load(where)
-    assert made["log_id"] == installation.log_id
-    assert open_note_key(where.keys.note_key("log"), PASSPHRASE).verifying_key.vkey() == made["log_key"]
-    assert made["log_key"].startswith("ledger.example/log+")
-    assert open_keystore(where.keys.keystore("service"), PASSPHRASE).key_id == made["service_key_id"]
-    assert open_keystore(where.keys.keystore("submitter"), PASSPHRASE).key_id == made["submitter"]
+    assert answer["log_id"] == installation.log_id
+    assert open_note_key(where.keys.note_key("log"), PASSPHRASE).verifying_key.vkey() == answer["log_key"]
+    assert answer["log_key"].startswith("ledger.example/log+")
+    assert open_keystore(where.keys.keystore("service"), PASSPHRASE).key_id == answer["service_key_id"]
+    assert open_keystore(where.keys.keystore("submitter"), PASSPHRASE).key_id == answer["submitter"]
     assert {path.stat().st_mode & 0o777 for path in where.keys.path.iterdir()} == {0o600}
     assert installation.founding.agencies[0].name.zh == "东城公安"
 
@@ -65,8 +65,8 @@ def test_founding_may_be_toml_and_made_for_development(tally: Tally) -> None:
     """TOML says the same; --development is the file's own switch."""
     file = tally.folder / "founding.toml"
     file.write_text(TOML.replace("development = true", ""), encoding="utf-8")
-    made = init(tally, file, "--passphrase-file", tally.passphrase_file, "--development")
-    assert made["development"] is True
+    answer = init(tally, file, "--passphrase-file", tally.passphrase_file, "--development")
+    assert answer["development"] is True
 
 
 def test_passphrase_can_be_minted(tally: Tally) -> None:
@@ -81,17 +81,17 @@ def test_passphrase_can_be_minted(tally: Tally) -> None:
 
 def test_a_ledger_is_minted_once(tally: Tally) -> None:
     """A second init on the same directory is refused and changes nothing."""
-    made = init(tally, founding(tally))
+    answer = init(tally, founding(tally))
     before = {path: path.read_bytes() for path in (tally.folder / "ledger").rglob("*") if path.is_file()}
     given = ("--data-dir", tally.folder / "ledger", "--passphrase-file", tally.passphrase_file)
     done = tally("init", "--founding", founding(tally), *given)
     assert (done.status, "--data-dir" in done.err) == (Exit.USAGE, True)
     assert {path: path.read_bytes() for path in before} == before
-    assert load(DataDirectory(tally.folder / "ledger")).log_id == made["log_id"]
+    assert load(DataDirectory(tally.folder / "ledger")).log_id == answer["log_id"]
 
 
 @pytest.mark.parametrize(
-    ("changes", "said"),
+    ("changes", "message"),
     [
         ({"agencies": []}, "agencies"),
         ({"agencies": [POLICE, POLICE]}, "police-east"),
@@ -105,13 +105,13 @@ def test_a_ledger_is_minted_once(tally: Tally) -> None:
         ({"surprise": 1}, "surprise"),
     ],
 )
-def test_founding_that_cannot_be_is_refused(tally: Tally, changes: dict[str, Any], said: str) -> None:
+def test_founding_that_cannot_be_is_refused(tally: Tally, changes: dict[str, Any], message: str) -> None:
     """What is wrong in the file is named, and no ledger is there."""
     given = ("--data-dir", tally.folder / "ledger", "--passphrase-file", tally.passphrase_file)
     done = tally("init", "--founding", founding(tally, **changes), *given)
     assert done.status == Exit.USAGE
     assert "--founding" in done.err
-    assert said in done.err
+    assert message in done.err
     assert not (tally.folder / "ledger").exists()
 
 
@@ -125,9 +125,9 @@ def test_doctor_finds_nothing_on_this_machine(tally: Tally) -> None:
 
 def test_doctor_names_the_fonts_that_paper_lacks() -> None:
     """And the command that brings them."""
-    found = fonts(["Noto Serif CJK SC"])
-    assert (found.result, found.detail) == ("failed", "paper needs Noto Serif CJK SC")
-    assert "scripts/setup --browser" in found.mend
+    missing = fonts(["Noto Serif CJK SC"])
+    assert (missing.result, missing.detail) == ("failed", "paper needs Noto Serif CJK SC")
+    assert "scripts/setup --browser" in missing.mend
     assert fonts([]).result == "checked"
 
 
@@ -147,10 +147,10 @@ def test_doctor_tells_what_is_wrong_and_what_mends_it(tally: Tally) -> None:
 
 
 def finding(tally: Tally, where: DataDirectory, check: str) -> dict[str, str]:
-    """What doctor says of one thing in the data directory."""
-    found: list[dict[str, str]] = tally("--json", "doctor", "--data-dir", where.path).json()
-    (told,) = [one for one in found if one["check"] == check]
-    return told
+    """Give what doctor says of one thing in the data directory."""
+    findings: list[dict[str, str]] = tally("--json", "doctor", "--data-dir", where.path).json()
+    (entry,) = [entry for entry in findings if entry["check"] == check]
+    return entry
 
 
 def test_doctor_tells_a_quorum_that_the_witnesses_asked_cannot_meet(tally: Tally) -> None:
@@ -161,17 +161,17 @@ def test_doctor_tells_a_quorum_that_the_witnesses_asked_cannot_meet(tally: Tally
     file = founding(tally, agencies=[POLICE | {"witness": witness}], quorum=1, development=False)
     init(tally, file, "--keep-passphrase")
     where = DataDirectory(tally.folder / "ledger")
-    (found,) = [
-        one for one in tally("--json", "doctor", "--data-dir", where.path).json() if one["check"] == "witnesses"
+    (entry,) = [
+        entry for entry in tally("--json", "doctor", "--data-dir", where.path).json() if entry["check"] == "witnesses"
     ]
-    assert found["result"] == "failed"
-    assert "the 0 witnesses of" in found["detail"]
-    assert str(where.witnesses) in found["mend"]
+    assert entry["result"] == "failed"
+    assert "the 0 witnesses of" in entry["detail"]
+    assert str(where.witnesses) in entry["mend"]
     where.witnesses.write_text(f'[[witnesses]]\nurl = "http://127.0.0.1:1"\nverifier_key = "{key}"\n')
-    (found,) = [
-        one for one in tally("--json", "doctor", "--data-dir", where.path).json() if one["check"] == "witnesses"
+    (entry,) = [
+        entry for entry in tally("--json", "doctor", "--data-dir", where.path).json() if entry["check"] == "witnesses"
     ]
-    assert found["result"] == "checked"
+    assert entry["result"] == "checked"
 
 
 def test_doctor_names_a_wrong_setting(tally: Tally) -> None:

@@ -21,11 +21,11 @@ ORDER = ("--authority", "court_order=12/2026")
 
 
 def wait_for(holds: Callable[[], Any]) -> Any:
-    """What ``holds`` gives once that is true."""
+    """Wait for what ``holds`` gives once that is true."""
     deadline = time.monotonic() + WITHIN_S
     while time.monotonic() < deadline:
-        if found := holds():
-            return found
+        if answer := holds():
+            return answer
         time.sleep(0.1)
     raise AssertionError("it did not come to hold what was waited for")
 
@@ -35,7 +35,7 @@ def events_of(receiver: Receiver, case_id: str) -> list[int]:
 
 
 def name_somebody(world: World, case_id: str) -> str:
-    """A person with a confidential name; gives the event's id."""
+    """Name a person with a confidential name, and give the event's id."""
     given = ("--role", "suspect", "--name", world.tally.off_the_line("Zhao Qiubai"))
     event_id: str = world.tally.ok("person", "name", case_id, *given, profile="police")["event_id"]
     return event_id
@@ -92,7 +92,7 @@ def test_a_section_is_erased_on_an_authority(world: World) -> None:
 
 
 def holding(folder: Path, word: str) -> list[Path]:
-    """The files of the database that hold the word."""
+    """List the files of the database that hold the word."""
     return [file for file in folder.iterdir() if ".db" in file.name and word.encode() in file.read_bytes()]
 
 
@@ -103,9 +103,9 @@ def test_a_disclosure_withholds_what_is_confidential(world: World, tmp_path: Pat
     given, copy = tmp_path / "counsel.json", tmp_path / "scan.pdf"
     copy.write_bytes(b"a scan")
     more = ("--item", f"{case_id}-i1", "--copy", copy, "-o", given)
-    told = world.tally.ok("disclosure", "make", case_id, "--recipient", "counsel Li", *more, profile="police")
+    receipt = world.tally.ok("disclosure", "make", case_id, "--recipient", "counsel Li", *more, profile="police")
     assert b"Zhao Qiubai" not in given.read_bytes()
-    body = world.tally.ok("event", "show", told["event_id"], profile="police")["payload"]["body"]
+    body = world.tally.ok("event", "show", receipt["event_id"], profile="police")["payload"]["body"]
     files = [file.read_bytes() for file in (given, copy)]
     digests = [(f"blake3:{blake3(data).hexdigest()}", f"sha256:{hashlib.sha256(data).hexdigest()}") for data in files]
     assert sorted(body["digests"]) == sorted(digest for pair in digests for digest in pair)

@@ -19,9 +19,9 @@ def test_item_has_the_digests_of_its_file(world: World, tmp_path: Path) -> None:
     path.write_bytes(b"a photograph" * 1000)
     case_id = open_case(world)
     collected = ("--collector", "p-0417", "--collector", "p-0422", "--tool", "imager", "--method", "bit copy")
-    made = register(world, case_id, "a photograph", "--kind", "electronic_data", "--file", path, *collected)
+    receipt = register(world, case_id, "a photograph", "--kind", "electronic_data", "--file", path, *collected)
     data = path.read_bytes()
-    assert world.tally.ok("item", "show", made["item_id"], profile="police")["digests"] == [
+    assert world.tally.ok("item", "show", receipt["item_id"], profile="police")["digests"] == [
         f"blake3:{blake3(data).hexdigest()}",
         f"sha256:{hashlib.sha256(data).hexdigest()}",
     ]
@@ -45,18 +45,18 @@ def test_money_dossier_and_seizure(world: World) -> None:
 def test_an_items_life(world: World) -> None:
     """Sealed, opened, moved, lent, examined, frozen, split, merged: each is recorded and shown."""
     case_id = open_case(world, items=1)
-    one = f"{case_id}-i1"
+    item_id = f"{case_id}-i1"
     acts: list[tuple[str, ...]] = [
-        ("seal", one, "S-1"),
-        ("unseal", one, "S-1", "--ground", "to look"),
-        ("examine", one, "--method", "looked at", "--match", "match", "--condition", "scratched"),
-        ("move", one, "shelf 7"),
-        ("check-out", one, "--to-officer", "p-0422", "--ground", "laboratory"),
-        ("check-in", one),
+        ("seal", item_id, "S-1"),
+        ("unseal", item_id, "S-1", "--ground", "to look"),
+        ("examine", item_id, "--method", "looked at", "--match", "match", "--condition", "scratched"),
+        ("move", item_id, "shelf 7"),
+        ("check-out", item_id, "--to-officer", "p-0422", "--ground", "laboratory"),
+        ("check-in", item_id),
     ]
-    for name, *told in acts:
-        world.tally.ok("item", name, case_id, *told, profile="police")
-    shown = world.tally.ok("item", "show", one, profile="police")
+    for name, *arguments in acts:
+        world.tally.ok("item", name, case_id, *arguments, profile="police")
+    shown = world.tally.ok("item", "show", item_id, profile="police")
     assert (shown["status"], shown["storage_location"], shown["condition"]) == ("held", "shelf 7", "scratched")
     grain = register(world, case_id, "grain", "--kind", "property", "--quantity", "10:kg", "--fungible")["item_id"]
     world.tally.ok("item", "freeze", case_id, grain, "2026-09-01", profile="police")
@@ -72,8 +72,8 @@ def test_cash_is_split_and_merged_to_the_fen(world: World) -> None:
     """Parts name their money and, where wanted, their ids; sums that differ by one fen are refused."""
     case_id = open_case(world)
     cash, a, b = (f"{case_id}-{name}" for name in ("cash", "a", "b"))
-    told = ("--kind", "property", "--quantity", "8:note", "--money", "800.01", "--fungible", "--item-id", cash)
-    register(world, case_id, "banknotes", *told)
+    options = ("--kind", "property", "--quantity", "8:note", "--money", "800.01", "--fungible", "--item-id", cash)
+    register(world, case_id, "banknotes", *options)
     split = ("item", "split", case_id, cash, "--part", f"{a}=3:note@300.00", "--part")
     done = world.tally(*split, f"{b}=5:note@500.00", profile="police")
     assert (done.status, "80000 fen" in done.err, "80001 fen" in done.err) == (Exit.REFUSED, True, True)
@@ -88,15 +88,26 @@ def test_cash_is_split_and_merged_to_the_fen(world: World) -> None:
 def test_a_loan_has_its_day_and_comes_back_as_it_is(world: World) -> None:
     """What is checked out says how it came back; what another agency borrows is due back there."""
     case_id = open_case(world, items=1)
-    one = f"{case_id}-i1"
+    item_id = f"{case_id}-i1"
     out = ("--to-officer", "p-0422", "--ground", "hearing", "--due-at", THEN)
-    world.tally.ok("item", "check-out", case_id, one, *out, profile="police")
-    back = ("item", "check-in", case_id, one, "--match", "mismatch", "--remark", "a wheel is missing")
-    told = world.tally.ok(*back, profile="police")
-    assert [flag["name"] for flag in told["flags"]] == ["receipt_differs", "loan_overdue"]
-    lending = ("handover", "offer", case_id, "procuratorate-east", "--purpose", "loan", "--item", one, "--due-at", THEN)
+    world.tally.ok("item", "check-out", case_id, item_id, *out, profile="police")
+    back = ("item", "check-in", case_id, item_id, "--match", "mismatch", "--remark", "a wheel is missing")
+    receipt = world.tally.ok(*back, profile="police")
+    assert [flag["name"] for flag in receipt["flags"]] == ["receipt_differs", "loan_overdue"]
+    lending = (
+        "handover",
+        "offer",
+        case_id,
+        "procuratorate-east",
+        "--purpose",
+        "loan",
+        "--item",
+        item_id,
+        "--due-at",
+        THEN,
+    )
     accept(world, case_id, world.tally.ok(*lending, profile="police")["handover_id"], "--all-as-listed")
-    shown = world.tally.ok("item", "show", one, profile="police")
+    shown = world.tally.ok("item", "show", item_id, profile="police")
     assert (shown["lent_by"], shown["lent_until"]) == ("police-east", THEN)
 
 
@@ -105,8 +116,8 @@ def test_disposal_takes_two(world: World) -> None:
     case_id = open_case(world, items=1)
     decided = ("--number", "D-1", "--decided-at", THEN, "--item", f"{case_id}-i1=destroyed")
     decision = world.tally.ok("decision", "record", case_id, "judgment", *decided, profile="police")["decision_id"]
-    told = ("destroyed", f"{case_id}-i1", "--ground", "worthless", "--decision", decision)
-    proposed = world.tally.ok("item", "propose-disposal", case_id, *told, profile="police")
+    arguments = ("destroyed", f"{case_id}-i1", "--ground", "worthless", "--decision", decision)
+    proposed = world.tally.ok("item", "propose-disposal", case_id, *arguments, profile="police")
     second = ("item", "dispose", case_id, proposed["event_id"], "--disposed-at", instant_text(int(time.time())))
     assert world.tally(*second, profile="police").status == Exit.REFUSED
     world.tally.ok(*second, profile="chief")

@@ -27,7 +27,7 @@ NAMES = ("log", "service", "submitter")
 
 @pytest.fixture
 def where(tally: Tally, tmp_path: Path) -> DataDirectory:
-    """A ledger that has never run."""
+    """Found a ledger that has never run."""
     agency = {
         "agency_id": "police-east",
         "kind": "public_security",
@@ -35,11 +35,11 @@ def where(tally: Tally, tmp_path: Path) -> DataDirectory:
         "jurisdiction": "31/01",
         "name": {"en": "Police", "zh": "公安"},
     }
-    file, made = tmp_path / "founding.json", DataDirectory(tmp_path / "ledger")
+    file, directory = tmp_path / "founding.json", DataDirectory(tmp_path / "ledger")
     file.write_text(json.dumps({"agencies": [agency], "development": True}), encoding="utf-8")
-    words = ("init", "--founding", file, "--data-dir", made.path, "--light")
+    words = ("init", "--founding", file, "--data-dir", directory.path, "--light")
     tally.ok(*words, "--passphrase-file", tally.passphrase_file)
-    return made
+    return directory
 
 
 def rotate(tally: Tally, where: DataDirectory, name: str, *words: str) -> Any:
@@ -48,7 +48,7 @@ def rotate(tally: Tally, where: DataDirectory, name: str, *words: str) -> Any:
 
 
 def named(installation: Installation, where: DataDirectory, name: str) -> str:
-    """The key as files and installation name it, which must agree."""
+    """Give the key as files and installation name it, which must agree."""
     if name == "log":
         key = note_key(where.keys.note_key(name)).vkey()
         assert key == installation.log_key
@@ -67,14 +67,14 @@ def test_new_key_takes_the_place_of_the_old(tally: Tally, where: DataDirectory, 
     before = named(load(where), where, name)
     first = rotate(tally, where, name)
     second = rotate(tally, where, name)
-    made = load(where)
+    installation = load(where)
     assert first["before"] == before
-    assert (second["before"], named(made, where, name)) == (first["key"], second["key"])
+    assert (second["before"], named(installation, where, name)) == (first["key"], second["key"])
     assert len({before, first["key"], second["key"]}) == 3
     assert Path(first["kept"]).exists()
     assert Path(second["kept"]).exists()
-    earlier = [earlier_log_key.key for earlier_log_key in made.earlier_log_keys] + [
-        key.key_id for key in made.earlier_service_keys
+    earlier = [earlier_log_key.key for earlier_log_key in installation.earlier_log_keys] + [
+        key.key_id for key in installation.earlier_service_keys
     ]
     expected = {"log": [before, first["key"]], "service": [before], "submitter": []}
     assert earlier == expected[name]
@@ -93,9 +93,9 @@ def test_key_that_does_not_open_is_replaced_where_it_is_said_to_be_lost(
     identity = where.installation.read_bytes()
     assert tally("key", "rotate", name, *words).status == Exit.USAGE
     assert where.installation.read_bytes() == identity
-    made = rotate(tally, where, name, "--lost")
-    assert made["before"] == before
-    assert named(load(where), where, name) == made["key"]
+    rotation = rotate(tally, where, name, "--lost")
+    assert rotation["before"] == before
+    assert named(load(where), where, name) == rotation["key"]
 
 
 def test_lost_passphrase_is_replaced_with_the_keys_under_it(tally: Tally, where: DataDirectory, tmp_path: Path) -> None:
@@ -104,8 +104,8 @@ def test_lost_passphrase_is_replaced_with_the_keys_under_it(tally: Tally, where:
     write_secret(file, b"another passphrase, long enough", field="passphrase")
     for name in NAMES:
         words = ("--data-dir", where.path, "--light", "--lost", "--passphrase-file", file)
-        made = tally.ok("key", "rotate", name, *words)
-        kept = Path(made["kept"])
+        rotation = tally.ok("key", "rotate", name, *words)
+        kept = Path(rotation["kept"])
         assert opens(kept, PASSPHRASE)
         kept.rename(tmp_path / kept.name)
     require_own_keys(where, load(where))
@@ -121,7 +121,7 @@ def test_cut_short_the_same_command_goes_on(tally: Tally, where: DataDirectory, 
     place = where.keys.note_key if name == "log" else where.keys.keystore
     old = place(name).read_bytes()
     words = ("--lost",) if lost else ()
-    made = rotate(tally, where, name, *words)
+    rotation = rotate(tally, where, name, *words)
     place(name).rename(place(f"{name}-next"))
     if not lost:
         place(name).write_bytes(old)
@@ -129,7 +129,7 @@ def test_cut_short_the_same_command_goes_on(tally: Tally, where: DataDirectory, 
     refused = starting(tally, where)
     assert (refused.code, f"tally key rotate {name}" in str(refused.hint)) == ("key_refused", True)
     again = rotate(tally, where, name, *words)
-    assert (again["key"], again["before"]) == (made["key"], made["before"])
+    assert (again["key"], again["before"]) == (rotation["key"], rotation["before"])
     named(load(where), where, name)
     require_own_keys(where, load(where))
 
@@ -145,29 +145,33 @@ def test_keys_of_another_copy_than_the_identity_sign_nothing(tally: Tally, where
     refused = starting(tally, where)
     assert (refused.code, "one and the same copy" in str(refused.hint)) == ("key_refused", True)
     rotate(tally, where, name, "--lost")
-    made = load(where)
-    require_own_keys(where, made)
-    keys = [made.log_key, *(earlier_log_key.key for earlier_log_key in made.earlier_log_keys), made.service_key_id]
-    keys += [key.key_id for key in made.earlier_service_keys]
+    installation = load(where)
+    require_own_keys(where, installation)
+    keys = [
+        installation.log_key,
+        *(earlier_log_key.key for earlier_log_key in installation.earlier_log_keys),
+        installation.service_key_id,
+    ]
+    keys += [key.key_id for key in installation.earlier_service_keys]
     assert len(set(keys)) == len(keys)
 
 
 @pytest.mark.parametrize("name", ["log", "service"])
 def test_no_more_keys_of_before_than_a_trust_file_names(tally: Tally, where: DataDirectory, name: str) -> None:
     """One more is refused with the identity as it was, instead of a trust file that nobody can read."""
-    made = load(where)
+    installation = load(where)
     others = [bytes([number]) * 32 for number in range(1, MAX_EARLIER + 1)]
-    log_keys = [SeedSigner.from_seed(made.origin, seed).verifying_key.vkey() for seed in others]
+    log_keys = [SeedSigner.from_seed(installation.origin, seed).verifying_key.vkey() for seed in others]
     own_keys = [LocalSigner.from_private_key(seed).key_id for seed in others]
     full = replace(
-        made,
+        installation,
         earlier_log_keys=tuple(LogKeyLine(key, end) for end, key in enumerate(log_keys)),
         earlier_service_keys=tuple(EarlierServiceKey(key, end) for end, key in enumerate(own_keys)),
     )
     rotation = Rotation(where, full, MAX_EARLIER, PASSPHRASE, light=True)
     with pytest.raises(Conflict, match=f"at most {MAX_EARLIER}"):
         rotation.log() if name == "log" else rotation.service()
-    assert load(where) == made
+    assert load(where) == installation
     assert not list(where.keys.path.glob("*-next*"))
 
 
@@ -188,7 +192,7 @@ def test_database_from_before_a_rotation_is_told(tally: Tally, where: DataDirect
 
 
 def starting(tally: Tally, where: DataDirectory) -> TallystickError:
-    """What a service that starts is refused with."""
+    """Give what a service that starts is refused with."""
     settings = read_settings(where.path, key_passphrase_file=tally.passphrase_file)
     with pytest.raises(TallystickError) as caught, open_parts(settings):
         pass

@@ -24,7 +24,7 @@ PAGE = (REPOSITORY / "docs" / "library.md").read_text(encoding="utf-8")
 
 @pytest.fixture(scope="module")
 def east(world: World) -> World:
-    """A ledger with two versions of a model, figures and a case study, all anchored."""
+    """Fill a ledger with two versions of a model, figures and a case study, all anchored."""
     world.with_analyst()
     files = {"1.yaml": shipped_model(MODEL), "2.yaml": _second(), "study.yaml": STUDY, "figures.yaml": FIGURES}
     for name, text in files.items():
@@ -39,17 +39,17 @@ def east(world: World) -> World:
 
 @pytest.fixture(scope="module")
 def west(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    """The ledger of another place."""
+    """Run the ledger of another place."""
     with running_world(tmp_path_factory.mktemp("west")) as other:
         yield other.with_analyst()
 
 
 @pytest.fixture(scope="module")
 def package(east: World) -> Path:
-    """The newest version as a package, with the trust file of its ledger beside it."""
+    """Export the newest version as a package, with the trust file of its ledger beside it."""
     file = east.tally.folder / "taken.model.json"
-    told = east.tally.ok("library", "export", MODEL, "-o", file, profile="police")
-    assert (told["model_id"], told["version"]) == (MODEL, 2)
+    answer = east.tally.ok("library", "export", MODEL, "-o", file, profile="police")
+    assert (answer["model_id"], answer["version"]) == (MODEL, 2)
     east.tally.ok("log", "trust", "--block-of", file, "--output", trust(file), profile="police")
     return file
 
@@ -68,12 +68,12 @@ def _second() -> str:
 def test_a_model_is_found_and_shown(east: World) -> None:
     """By words of either language; with its parts, its figures as shares, and how many leads it raised."""
     tally = east.tally
-    assert [one["model_id"] for one in tally.ok("library", "search", "两周", "签收", profile="police")] == [MODEL]
+    assert [model["model_id"] for model in tally.ok("library", "search", "两周", "签收", profile="police")] == [MODEL]
     listed = tally("--lang", "zh-CN", "library", "list", profile="police").out
     assert "98.2 %" in listed
     shown = tally("library", "show", MODEL, profile="police").out
-    for told in ("requested by", "condition:", "case study", "A phone waited", "96.5 %", "leads it must raise"):
-        assert told in shown
+    for phrase in ("requested by", "condition:", "case study", "A phone waited", "96.5 %", "leads it must raise"):
+        assert phrase in shown
     first = tally("--lang", "zh-CN", "library", "show", f"{MODEL}@1", profile="police").out
     assert "典型案例" not in first
     assert "应报线索数" in first
@@ -84,10 +84,10 @@ def test_a_model_is_found_and_shown(east: World) -> None:
 def test_versions_are_compared(east: World, tmp_path: Path) -> None:
     """On the service, with a file that is being written, and by what they find now."""
     tally = east.tally
-    told = tally.ok("library", "compare", f"{MODEL}@1", MODEL, "--run", profile="auditor")
-    (changed,) = [difference for difference in told["differences"] if difference["field"] != "version"]
+    comparison = tally.ok("library", "compare", f"{MODEL}@1", MODEL, "--run", profile="auditor")
+    (changed,) = [difference for difference in comparison["differences"] if difference["field"] != "version"]
     assert (changed["field"], changed["second"]) == ("parameters.days.maximum", "45")
-    assert set(told["runs"]) == {"only_before", "only_after", "in_both"}
+    assert set(comparison["runs"]) == {"only_before", "only_after", "in_both"}
     draft = tmp_path / "draft.yaml"
     draft.write_text(_second().replace("condition:\n", "condition:\n  # mine\n", 1), encoding="utf-8")
     shown = tally("library", "compare", MODEL, draft, profile="auditor").out
@@ -136,8 +136,8 @@ def test_another_ledger_takes_the_model_over(west: World, package: Path, tmp_pat
     assert "tampered" in tally("library", "import", spoiled, "--trust", trust(package), profile="analyst").err
     assert tally(*asked, "--set", "days=9999", profile="analyst").status == Exit.USAGE
     assert tally.ok("library", "list", profile="analyst") == []
-    told = tally.ok(*asked, "--set", "days=21", "--note", "for our city", profile="analyst")
-    assert (told["version"], set(told)) == (1, {"model_id", "version", "published", "adopted"})
+    answer = tally.ok(*asked, "--set", "days=21", "--note", "for our city", profile="analyst")
+    assert (answer["version"], set(answer)) == (1, {"model_id", "version", "published", "adopted"})
     (line,) = tally.ok("library", "list", profile="analyst")
     assert (line["origin"]["model_id"], line["origin"]["version"], line["has_case_study"]) == (MODEL, 2, True)
     (adopter,) = tally.ok("library", "adopters", MODEL, profile="analyst")["adopters"]
@@ -160,8 +160,8 @@ def test_another_ledger_takes_the_model_over(west: World, package: Path, tmp_pat
 def test_a_package_of_the_own_ledger_is_adopted(east: World, package: Path) -> None:
     """Not published a second time; and under its own id alone."""
     asked = ("library", "import", package, "--trust", trust(package))
-    told = east.tally.ok(*asked, "--set", "days=30", profile="analyst")
-    assert set(told) == {"model_id", "version", "adopted"}
+    answer = east.tally.ok(*asked, "--set", "days=30", profile="analyst")
+    assert set(answer) == {"model_id", "version", "adopted"}
     assert east.tally(*asked, "--as", "mine", profile="analyst").status == Exit.USAGE
     assert "days = 30" in east.tally("library", "adopters", MODEL, profile="auditor").out
 
@@ -174,20 +174,20 @@ def test_a_file_that_is_there_is_not_overwritten(east: World, package: Path) -> 
 def test_the_library_is_shown_to_society(east: World, tmp_path: Path) -> None:
     """As a folder of pages, the same again and again; into an empty folder or over an earlier export alone."""
     folder = tmp_path / "pages"
-    told = east.tally.ok("library", "export", "--public", folder, profile="analyst")
-    made = {str(file.relative_to(folder)): file.read_bytes() for file in folder.rglob("*") if file.is_file()}
-    assert told["pages"] == len(made) == 2 + 2 * (told["models"] + 1)
-    assert "某县移送的手机两周无人签收" in made["zh-CN/index.html"].decode()
-    assert "A phone waited two weeks" in made[f"en/{MODEL}.html"].decode()
+    answer = east.tally.ok("library", "export", "--public", folder, profile="analyst")
+    exported = {str(file.relative_to(folder)): file.read_bytes() for file in folder.rglob("*") if file.is_file()}
+    assert answer["pages"] == len(exported) == 2 + 2 * (answer["models"] + 1)
+    assert "某县移送的手机两周无人签收" in exported["zh-CN/index.html"].decode()
+    assert "A phone waited two weeks" in exported[f"en/{MODEL}.html"].decode()
     for _ in range(10):  # the service records leads and seals of its own accord, and comes to rest
         (folder / "en" / "retired.html").write_text("a model that is retired since", encoding="utf-8")
         again = east.tally.ok("library", "export", "--public", folder, profile="analyst")
         pages = {str(file.relative_to(folder)): file.read_bytes() for file in folder.rglob("*") if file.is_file()}
-        if again["size"] == told["size"]:
+        if again["size"] == answer["size"]:
             break
-        told, made = again, pages
-    assert again["size"] == told["size"], "nothing was recorded between the two"
-    assert pages == made
+        answer, exported = again, pages
+    assert again["size"] == answer["size"], "nothing was recorded between the two"
+    assert pages == exported
     (folder / "letter.txt").write_text("mine", encoding="utf-8")
     done = east.tally("library", "export", "--public", folder, profile="analyst")
     assert (done.status, "letter.txt" in done.err) == (Exit.REFUSED, True)

@@ -40,7 +40,7 @@ HEAVY = (
 
 
 def every_command(group: click.Command = tally, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
-    """The path of each command and group."""
+    """List the path of each command and group."""
     yield path
     if isinstance(group, click.Group):
         context = click.Context(group)
@@ -73,7 +73,7 @@ def test_every_command_explains_itself(tally: Tally, path: tuple[str, ...]) -> N
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (("unheard-of",), "No such command 'unheard-of'"),
         (("case", "opne"), "Did you mean 'open'?"),
@@ -95,11 +95,11 @@ def test_every_command_explains_itself(tally: Tally, path: tuple[str, ...]) -> N
         (("key", "show", "nobody"), "tally key list"),
     ],
 )
-def test_bad_usage_is_one_line_and_exit_code_2(tally: Tally, arguments: tuple[str, ...], said: str) -> None:
+def test_bad_usage_is_one_line_and_exit_code_2(tally: Tally, arguments: tuple[str, ...], message: str) -> None:
     """What cannot be is told in one line on standard error that names it; nothing is on standard output."""
     done = tally(*arguments)
     assert (done.status, done.out) == (Exit.USAGE, "")
-    assert said in done.err
+    assert message in done.err
     assert done.err.count("\n") == 1
 
 
@@ -169,7 +169,7 @@ def test_no_colour_where_none_is_wanted(tally: Tally, tmp_path: Path, wish: dict
 
 
 def on_terminal(arguments: Sequence[str], environment: dict[str, str]) -> str:
-    """What `tally` shows on a terminal of its own."""
+    """Give what `tally` shows on a terminal of its own."""
     ours, theirs = os.openpty()
     command = [sys.executable, "-m", "ledger.cli.main", *arguments]
     with os.fdopen(ours, "rb", buffering=0) as terminal:
@@ -232,7 +232,7 @@ def test_proof_check_imports_little(tally: Tally) -> None:
 
 
 def case() -> Case:
-    """A case that was opened."""
+    """Open a case."""
     opened = Case()
     opened.open()
     return opened

@@ -36,11 +36,11 @@ def tally(tmp_path: Path) -> Tally:
     return Tally(tmp_path)
 
 
-@pytest.mark.parametrize(("words", "told"), WRONG, ids=lambda part: str(part)[:40])
-def test_a_mistake_is_told_with_what_was_expected(tally: Tally, words: tuple[str | Path, ...], told: str) -> None:
+@pytest.mark.parametrize(("words", "message"), WRONG, ids=lambda part: str(part)[:40])
+def test_a_mistake_is_told_with_what_was_expected(tally: Tally, words: tuple[str | Path, ...], message: str) -> None:
     """It is bad usage, in one line that says what was expected or where to look."""
     done = tally(*words)
-    assert (done.status, told in done.err, done.err.count("\n")) == (2, True, 1), done.err
+    assert (done.status, message in done.err, done.err.count("\n")) == (2, True, 1), done.err
 
 
 def test_a_name_that_is_taken_may_be_replaced(tally: Tally) -> None:
@@ -72,7 +72,7 @@ def test_a_full_disk_is_no_defect(tally: Tally, tmp_path: Path) -> None:
 
 @contextmanager
 def files_of_at_most(size: int) -> Iterator[None]:
-    """The system lets nothing write files of more bytes than ``size``."""
+    """Let nothing write files of more bytes than ``size``."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
     try:

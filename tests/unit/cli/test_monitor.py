@@ -37,10 +37,10 @@ class Watch:
         self.change(lambda: self.registry.admit(POLICE, PROCURATORATE).grant(CLERK, CHIEF, OTHER))
 
     def change(self, act: Any) -> None:
-        """Changes the registry, and mirrors that into the log."""
-        known = len(self.registry.bodies)
+        """Change the registry, and mirror that into the log."""
+        count = len(self.registry.bodies)
         act()
-        self.log.mirror(*self.registry.bodies[known:])
+        self.log.mirror(*self.registry.bodies[count:])
 
     def open(self, case_id: str, by: Officer = CLERK) -> Event:
         event = Case(case_id).open(by).last
@@ -51,13 +51,13 @@ class Watch:
         return self.tally("--json", "monitor", "--agency", POLICE, *more)
 
     def look(self, status: Exit = Exit.OK) -> Any:
-        """What one look tells."""
+        """Give what one look tells."""
         done = self.done()
         assert done.status == status, done.err or done.out
         return done.json()
 
     def fault(self) -> Any:
-        """The error of a look that must fail, and say so with the exit code of what was tampered with."""
+        """Give the error of a look that must fail, and say so with the exit code of what was tampered with."""
         done = self.done()
         assert done.status == Exit.REFUSED, done.out
         return json.loads(done.err)["error"]
@@ -65,7 +65,7 @@ class Watch:
 
 @pytest.fixture
 def watch(tally: Tally) -> Iterator[Watch]:
-    """A log with two agencies, served."""
+    """Serve a log with two agencies."""
     with served(CheatingLog()) as log:
         yield Watch(tally, log)
 
@@ -74,30 +74,30 @@ def test_each_use_is_shown_once(watch: Watch) -> None:
     """Uses of the agency's keys and changes of them in the registry, never those of others, and none a second time."""
     watch.open("case-1")
     watch.open("case-2", OTHER)
-    told = watch.look()
-    assert (told["agency"], told["since"], told["size"], told["alarms"]) == (POLICE, 0, len(watch.log.events), 0)
-    kinds = [(use["event_type"], use["key_id"], use["officer"]) for use in told["uses"]]
+    look = watch.look()
+    assert (look["agency"], look["since"], look["size"], look["alarms"]) == (POLICE, 0, len(watch.log.events), 0)
+    kinds = [(use["event_type"], use["key_id"], use["officer"]) for use in look["uses"]]
     assert kinds == [
         ("registry.agency_admitted", None, None),
         ("registry.key_granted", CLERK.key_id, CLERK.officer_id),
         ("registry.key_granted", CHIEF.key_id, CHIEF.officer_id),
         ("case.opened", CLERK.key_id, CLERK.officer_id),
     ]
-    assert told["uses"][-1]["stream"] == {"kind": "case", "id": "case-1"}
+    assert look["uses"][-1]["stream"] == {"kind": "case", "id": "case-1"}
     again = watch.look()
-    assert (again["since"], again["uses"]) == (told["size"], [])
+    assert (again["since"], again["uses"]) == (look["size"], [])
     watch.open("case-3")
     (use,) = watch.look()["uses"]
-    assert (use["stream"]["id"], use["index"]) == ("case-3", told["size"])
+    assert (use["stream"]["id"], use["index"]) == ("case-3", look["size"])
 
 
 def test_more_than_a_step_is_looked_at(watch: Watch, monkeypatch: pytest.MonkeyPatch) -> None:
     """A long log is read in parts, full and partial tiles alike."""
     monkeypatch.setattr("ledger.client.monitoring.STEP", 64)
     watch.log.add(*(Case(f"case-{number}").open(CLERK if number % 2 else OTHER).last for number in range(300)))
-    told = watch.look()
-    assert told["size"] == len(watch.log.events) > 256
-    assert len(told["uses"]) == 3 + 150
+    look = watch.look()
+    assert look["size"] == len(watch.log.events) > 256
+    assert len(look["uses"]) == 3 + 150
 
 
 @pytest.mark.parametrize(
@@ -114,10 +114,10 @@ def test_a_use_that_nobody_may_make_is_an_alarm(watch: Watch, event: Any, alarm:
     watch.look()
     watch.log.add(event())
     watch.open("case-1")
-    told = watch.look(Exit.REFUSED)
-    assert [use["alarm"] for use in told["uses"]] == [alarm, None]
-    assert told["alarms"] == 1
-    assert told["uses"][0]["told"]
+    look = watch.look(Exit.REFUSED)
+    assert [use["alarm"] for use in look["uses"]] == [alarm, None]
+    assert look["alarms"] == 1
+    assert look["uses"][0]["told"]
     assert watch.look()["uses"] == []
 
 
@@ -127,8 +127,8 @@ def test_a_use_after_the_revocation_is_an_alarm(watch: Watch) -> None:
     watch.change(lambda: watch.registry.revoke(CLERK))
     watch.open("case-2")
     watch.open("case-3", CHIEF)
-    told = watch.look(Exit.REFUSED)
-    alarms = [(use["event_type"], use["alarm"]) for use in told["uses"][3:]]
+    look = watch.look(Exit.REFUSED)
+    alarms = [(use["event_type"], use["alarm"]) for use in look["uses"][3:]]
     assert alarms == [
         ("case.opened", None),
         ("registry.key_revoked", None),
@@ -154,10 +154,10 @@ def test_a_rollback_is_an_alarm_until_it_is_mended(watch: Watch) -> None:
     watch.look()
     watch.log.published -= 1
     for _ in range(2):
-        told = watch.fault()
-        assert (told["code"], "rolled back" in told["message"]) == ("rollback", True)
+        error = watch.fault()
+        assert (error["code"], "rolled back" in error["message"]) == ("rollback", True)
     assert (watch.folder / "monitor-rollback.note").read_text(encoding="utf-8") == watch.log.note()
-    assert "monitor-rollback.note" in told["hint"]
+    assert "monitor-rollback.note" in error["hint"]
     watch.log.published += 1
     assert watch.look()["uses"] == []
 
@@ -208,8 +208,8 @@ def test_a_log_that_withholds_is_unreachable(watch: Watch) -> None:
 def test_following_ends_with_an_alarm(watch: Watch) -> None:
     """Each use in a line of its own as it comes; what does not answer is asked again."""
     watch.look()
-    told: list[Done] = []
-    thread = threading.Thread(target=lambda: told.append(watch.done("--follow", "--every", "0.1")))
+    runs: list[Done] = []
+    thread = threading.Thread(target=lambda: runs.append(watch.done("--follow", "--every", "0.1")))
     thread.start()
     watch.open("case-1")
     until_asked_again(watch)
@@ -219,13 +219,13 @@ def test_following_ends_with_an_alarm(watch: Watch) -> None:
     watch.open("case-2", STRANGER)
     thread.join(60)
     assert not thread.is_alive()
-    lines = [json.loads(line) for line in told[0].out.splitlines()]
+    lines = [json.loads(line) for line in runs[0].out.splitlines()]
     assert [(line["stream"]["id"], line["alarm"]) for line in lines] == [("case-1", None), ("case-2", "key_unknown")]
-    assert told[0].status == Exit.REFUSED
+    assert runs[0].status == Exit.REFUSED
 
 
 def until_asked_again(watch: Watch) -> None:
-    """Returns when two looks more have begun."""
+    """Return when two looks more have begun."""
     pause, asked = threading.Event(), watch.log.asked.count("/checkpoint")
     for _ in range(600):
         if watch.log.asked.count("/checkpoint") >= asked + 2:
@@ -248,7 +248,7 @@ def test_whose_keys_and_whose_word_must_be_known(watch: Watch) -> None:
 
 
 def _under(agency: str, event: Event) -> Event:
-    """The same event as if it were of another agency, signed by the same key."""
+    """Give the same event as if it were of another agency, signed by the same key."""
     return Event(signed(replace(event.envelope, agency=agency), CLERK), event.payload)
 
 

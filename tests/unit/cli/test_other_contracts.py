@@ -25,18 +25,18 @@ def upgraded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         world.add_people()
         world.anchored()
     with service_of(world):
-        world.wait("/readyz", lambda told: told["chain"] == "faulty")
+        world.wait("/readyz", lambda readiness: readiness["chain"] == "faulty")
         yield world
 
 
 def test_the_service_says_so(upgraded: World) -> None:
     """It is ready, for submissions go on; beside that stand the fault and what mends it."""
-    told = upgraded.wait("/readyz", bool)
-    assert told["ready"] is True
-    assert told["fault"].startswith(FAULT)
-    assert "successor contract" in told["hint"]
+    readiness = upgraded.wait("/readyz", bool)
+    assert readiness["ready"] is True
+    assert readiness["fault"].startswith(FAULT)
+    assert "successor contract" in readiness["hint"]
     chain = upgraded.wait("/api/v1/log", bool)["chain"]
-    assert (chain["state"], chain["fault"], chain["hint"]) == ("faulty", told["fault"], told["hint"])
+    assert (chain["state"], chain["fault"], chain["hint"]) == ("faulty", readiness["fault"], readiness["hint"])
 
 
 def test_the_command_line_says_so(upgraded: World) -> None:

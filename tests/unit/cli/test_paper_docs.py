@@ -31,9 +31,9 @@ def test_what_the_page_tells_to_type_works(world: World, tmp_path: Path) -> None
 def test_the_page_tells_every_form() -> None:
     """Each row of the table with its documents and their titles in Chinese, in the order of the code."""
     table = PAGE.split("<!-- forms -->")[1].split("<!-- /forms -->", maxsplit=1)[0]
-    told = []
+    forms = []
     for events, documents, titles in re.findall(r"^\| (`.*?) \| (`.*?) \| (.*?) \|$", table, re.MULTILINE):
         names, labels = re.findall(r"`(\w+)`", documents), titles.split(", ")
         assert labels == [Labels("zh-CN").of("paper", f"title.{name}") for name in names]
-        told += [(event, name) for event in re.findall(r"`(\w+\.\w+)`", events) for name in names]
-    assert told == [(form.event_type, form.document) for form in FORMS]
+        forms += [(event, name) for event in re.findall(r"`(\w+\.\w+)`", events) for name in names]
+    assert forms == [(form.event_type, form.document) for form in FORMS]

@@ -41,10 +41,10 @@ def test_results_do_not_steer(as_json: bool, capsys: pytest.CaptureFixture[str])
     output.record(row)
     output.table([row], [Column("description"), Column(EVIL)])
     output.warn(EVIL)
-    said = capsys.readouterr()
+    captured = capsys.readouterr()
     for steering in "\x1b\x9b\x07\r":
-        assert steering not in said.out + said.err
-    assert as_json or said.out.count(SHOWN) >= 2
+        assert steering not in captured.out + captured.err
+    assert as_json or captured.out.count(SHOWN) >= 2
 
 
 def test_findings_cannot_add_a_line(capsys: pytest.CaptureFixture[str]) -> None:

@@ -70,7 +70,7 @@ def test_passphrase_is_asked_for_twice_and_not_shown(tally: Tally) -> None:
 
 
 def answer_prompts(terminal: int, answers: list[str]) -> str:
-    """What the program showed until it ended, answering each prompt (it ends in a colon and a blank)."""
+    """Give what the program showed until it ended, answering each prompt (it ends in a colon and a blank)."""
     shown = ""
     while True:
         try:
@@ -141,7 +141,7 @@ def test_profile_is_chosen_by_a_variable_too(tally: Tally) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (("police", "--url", "ledger.example"), "--url"),
         (("police", "--url", "http://user:secret@ledger.example"), "--url"),
@@ -150,10 +150,10 @@ def test_profile_is_chosen_by_a_variable_too(tally: Tally) -> None:
         (("police", "--url", URL, "--agency", "a", "--officer", "o", "--key", "none"), "--key"),
     ],
 )
-def test_profile_that_cannot_be_is_not_made(tally: Tally, arguments: tuple[str, ...], said: str) -> None:
+def test_profile_that_cannot_be_is_not_made(tally: Tally, arguments: tuple[str, ...], message: str) -> None:
     """A wrong URL, name, key or half an identity is refused under its option, and no profile is there."""
     done = tally("profile", "add", *arguments)
-    assert (done.status, said in done.err) == (Exit.USAGE, True)
+    assert (done.status, message in done.err) == (Exit.USAGE, True)
     assert tally.ok("profile", "list") == []
 
 
@@ -172,8 +172,8 @@ def test_profile_is_replaced_only_on_demand(tally: Tally) -> None:
 def test_trust_file_pins_the_ledger(tally: Tally) -> None:
     """A profile made with a trust file signs for its ledger from the start."""
     trust = write_trust(tally.folder)
-    made = tally.ok("profile", "add", "one", "--url", URL, "--trust", trust)
-    assert made["log_id"] == "0x" + LOG_ID.hex()
+    profile = tally.ok("profile", "add", "one", "--url", URL, "--trust", trust)
+    assert profile["log_id"] == "0x" + LOG_ID.hex()
 
 
 def test_profile_is_removed_unless_events_wait(tally: Tally) -> None:

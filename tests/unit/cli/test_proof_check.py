@@ -21,7 +21,7 @@ from tests.unit.cli.tally import Tally, write_bundle, write_trust
 
 @pytest.fixture
 def log() -> bundles.Log:
-    """A log with a case that was opened and got an item."""
+    """Build a log with a case that was opened and got an item."""
     case = Case()
     case.open()
     case.register("item-1")
@@ -137,14 +137,14 @@ def test_trust_file_of_the_bundles_ledger_is_chosen(tally: Tally, log: bundles.L
 
 
 def case_file(folder: Path, log: bundles.Log) -> Path:
-    """The bundle of the log's case."""
+    """Write the bundle of the log's case."""
     path = folder / "case.json"
     path.write_bytes(encode_bundle(log.case_bundle()))
     return path
 
 
 def copy_of(folder: Path, log: bundles.Log) -> Path:
-    """A copy of the log, as `tally log save` lays it down."""
+    """Save a copy of the log, as `tally log save` lays it down."""
     copy = folder / "copy"
     (copy / "tile" / "entries").mkdir(parents=True)
     (copy / "checkpoint").write_text(log.note(), encoding="utf-8")

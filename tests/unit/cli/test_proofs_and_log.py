@@ -33,11 +33,11 @@ def test_event_signed_as_a_file_and_sent_later(world: World, tmp_path: Path) -> 
     file = tmp_path / "draft.json"
     file.write_text(json.dumps(draft), encoding="utf-8")
     signed = tmp_path / "signed.json"
-    made = world.tally.ok("event", "sign", file, "-o", signed, profile="police")
+    answer = world.tally.ok("event", "sign", file, "-o", signed, profile="police")
     copy = tmp_path / "copy.json"
     copy.write_bytes(signed.read_bytes())
     first, second = (world.tally.ok("event", "submit", path, profile="police") for path in (signed, copy))
-    assert first["event_id"] == second["event_id"] == made["event_id"]
+    assert first["event_id"] == second["event_id"] == answer["event_id"]
     assert first["index"] == second["index"]
 
 
@@ -55,7 +55,7 @@ def test_draft_opens_a_case(world: World, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("changes", "said"),
+    ("changes", "message"),
     [
         ({"event_type": "record.lost"}, "record.lost"),
         ({"stream": {"kind": "case"}}, "stream.id"),
@@ -64,7 +64,9 @@ def test_draft_opens_a_case(world: World, tmp_path: Path) -> None:
         ({"surprise": 1}, "surprise"),
     ],
 )
-def test_draft_that_cannot_be_is_not_signed(world: World, tmp_path: Path, changes: dict[str, Any], said: str) -> None:
+def test_draft_that_cannot_be_is_not_signed(
+    world: World, tmp_path: Path, changes: dict[str, Any], message: str
+) -> None:
     """What is wrong in a draft is named, and no file is written."""
     draft = {
         "event_type": "record.late",
@@ -75,7 +77,7 @@ def test_draft_that_cannot_be_is_not_signed(world: World, tmp_path: Path, change
     file.write_text(json.dumps(draft | changes), encoding="utf-8")
     done = world.tally("event", "sign", file, "-o", tmp_path / "signed.json", profile="police")
     assert done.status == Exit.USAGE
-    assert said in done.err
+    assert message in done.err
     assert not (tmp_path / "signed.json").exists()
 
 
@@ -94,8 +96,8 @@ def test_proof_goes_out_and_is_checked(world: World, tmp_path: Path) -> None:
     assert (unnamed.status, unnamed.json()["verdict"]) == (Exit.NOT_YET_ANCHORED, "not_yet_anchored")
     ends = ("--block-of", bundle, "--block-of", case, "--block", "latest-final")
     world.tally("log", "trust", *ends, "-o", trust, profile="police")
-    told = world.tally.ok("proof", "check", bundle, "--trust", trust)
-    assert {step["name"] for step in told["steps"] if step["result"] != "checked"} == {"witnesses"}
+    event_report = world.tally.ok("proof", "check", bundle, "--trust", trust)
+    assert {step["name"] for step in event_report["steps"] if step["result"] != "checked"} == {"witnesses"}
     saved = world.tally.ok("log", "save", tmp_path / "copy", profile="police")
     report = world.tally.ok("proof", "check", case, "--trust", trust, "--log", tmp_path / "copy")
     assert report["verdict"] == "intact"
@@ -122,8 +124,8 @@ def test_proofs_go_out_in_the_formats_of_others(world: World, tmp_path: Path) ->
     leaf = leaf_hash(canonical.encode(json.loads(bundle.read_bytes())["envelope"]))
     index = parse_tlog_proof(private.read_text(encoding="utf-8")).index
     assert parse_tlog_proof(private.read_text(encoding="utf-8")).verify(leaf, log_key).size > index
-    told = world.tally.ok("log", "proof", str(index), "-o", public, profile="police")
-    assert told["leaf_hash"] == f"sha256:{leaf.hex()}"
+    answer = world.tally.ok("log", "proof", str(index), "-o", public, profile="police")
+    assert answer["leaf_hash"] == f"sha256:{leaf.hex()}"
     assert parse_tlog_proof(public.read_text(encoding="utf-8")).verify(leaf, log_key).size > index
     refused = world.tally("proof", "get", "--case", case_id, "--tlog-proof", profile="police")
     assert refused.status == Exit.USAGE
@@ -132,7 +134,7 @@ def test_proofs_go_out_in_the_formats_of_others(world: World, tmp_path: Path) ->
 def test_log_is_public_and_grows(world: World, tmp_path: Path) -> None:
     """A reader without a key lists entries, checks checkpoints, and sees that today's log extends yesterday's."""
     profile = "reader"
-    if profile not in [one["name"] for one in world.tally.ok("profile", "list")]:
+    if profile not in [row["name"] for row in world.tally.ok("profile", "list")]:
         world.tally.ok("profile", "add", profile, "--url", world.url)
     world.tally.ok("log", "save", tmp_path / "copy", profile=profile)
     done = world.tally("log", "checkpoint", profile=profile)

@@ -50,10 +50,10 @@ def test_revoked_key_signs_nothing_more(world: World) -> None:
     """Once the log has the revocation, the key is refused; what it signed before stays."""
     key_id = world.grant("leaver", "police-east", "p-0999", "clerk")
     keys = "/api/v1/agencies/police-east/keys"
-    world.wait(keys, lambda told: key_id in [key["key_id"] for key in told["keys"]])
+    world.wait(keys, lambda answer: key_id in [key["key_id"] for key in answer["keys"]])
     case_id = world.tally.ok("case", "open", "--number", "L", "--type", "theft", profile="leaver")["case_id"]
     world.tally.ok("key", "revoke", key_id, profile="admin-police-east")
-    world.wait(keys, lambda told: any(key["key_id"] == key_id and key["revoked"] for key in told["keys"]))
+    world.wait(keys, lambda answer: any(key["key_id"] == key_id and key["revoked"] for key in answer["keys"]))
     done = world.tally("case", "open", "--number", "M", "--type", "theft", profile="leaver")
     assert (done.status, "key_revoked" in done.err) == (Exit.REFUSED, True)
     assert world.tally.ok("case", "show", case_id, profile="police")["opened_by"] == "police-east"
@@ -77,7 +77,7 @@ def test_an_admin_hands_over_to_the_next(world: World) -> None:
         world.tally.ok("agency", "propose-admin", account, profile=old)
         assert world.tally.ok("agency", "show", "police-east", profile="police")["admin"] != account
         world.tally.ok("agency", "accept-admin", "police-east", profile=new)
-        world.wait("/api/v1/agencies/police-east", lambda told, admin=account: told["admin"] == admin)
+        world.wait("/api/v1/agencies/police-east", lambda agency, admin=account: agency["admin"] == admin)
         late = world.tally("key", "grant", world.tally.new_key(f"late-{old}"), *terms, profile=old)
         assert (late.status, "NotAdmin" in late.err) == (Exit.REFUSED, True)
         world.tally.ok("key", "grant", world.tally.new_key(f"by-{new}"), *terms, profile=new)
@@ -104,7 +104,7 @@ class Elsewhere:
         self.tally.add_profile("own", world.url, "police-east", officer, "own")
 
     def request(self, *words: str) -> Path:
-        """The request file that his machine makes."""
+        """Write the request file that his machine makes."""
         file = self.tally.folder / "request.json"
         self.tally.ok("key", "request", *words, "-o", file)
         return file
@@ -175,8 +175,8 @@ def test_agency_is_admitted_by_a_majority(world: World, tmp_path: Path) -> None:
     assert (done.status, "MajorityMissing" in done.err) == (Exit.REFUSED, True)
     both = [word for approval in approvals for word in ("--approval", str(approval))]
     world.tally.ok("registry", "send", proposal, *both, profile="admin-police-east")
-    world.wait("/api/v1/agencies", lambda told: "court-east" in [one["agency_id"] for one in told["agencies"]])
-    world.wait("/api/v1/chain", lambda told: told["decision_count"] == 1)  # told from when the chain was last seen
+    world.wait("/api/v1/agencies", lambda answer: "court-east" in [row["agency_id"] for row in answer["agencies"]])
+    world.wait("/api/v1/chain", lambda chain: chain["decision_count"] == 1)  # told from when the chain was last seen
     done = world.tally("registry", "approve", proposal, "--yes", profile="admin-police-east")
     assert (done.status, "decision_made" in done.err) == (Exit.REFUSED, True)
 
@@ -200,7 +200,7 @@ def test_proposal_names_the_argument_that_is_of_another_form(
 
 
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("words", "sentence"),
     [
         (("witness", "police-east", "0x" + "12" * 20), "Set the witness of police-east to the account 0x1212"),
         (("no-witness", "police-east"), "Remove the witness of police-east."),
@@ -210,14 +210,14 @@ def test_proposal_names_the_argument_that_is_of_another_form(
     ],
 )
 def test_each_decision_is_told_in_words_before_it_is_signed(
-    world: World, tmp_path: Path, words: tuple[str, ...], told: str
+    world: World, tmp_path: Path, words: tuple[str, ...], sentence: str
 ) -> None:
     """What it does, its number and contract stand in one sentence; without a terminal nothing is signed unasked."""
     proposal = tmp_path / "proposal.json"
     world.tally("registry", "propose", *words, "-o", proposal, profile="admin-police-east")
     done = world.tally("registry", "approve", proposal, profile="admin-procuratorate-east")
     assert (done.status, "--yes" in done.err) == (Exit.USAGE, True)
-    assert told in done.err
+    assert sentence in done.err
     assert "of the registry 0x" in done.err
     chinese = world.tally("registry", "approve", proposal, "--yes", "--lang", "zh-CN", profile="admin-police-east")
     assert (chinese.status, "号决定" in chinese.err) == (Exit.OK, True)

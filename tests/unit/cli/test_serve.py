@@ -28,16 +28,16 @@ def test_second_service_on_a_ledger_is_refused(world: World) -> None:
 def test_services_share_a_ledger_that_lies_elsewhere(tmp_path: Path) -> None:
     """Those that leave database and chain to others may be many; beside one that keeps its own there is no place."""
     lock = tmp_path / "service.lock"
-    told = {"message": "another service runs", "hint": "stop it"}
+    texts = {"message": "another service runs", "hint": "stop it"}
     refused = pytest.raises(MalformedInput, match="another service")
     with (
-        process_lock(lock, shares=True, **told),
-        process_lock(lock, shares=True, **told),
+        process_lock(lock, shares=True, **texts),
+        process_lock(lock, shares=True, **texts),
         refused,
-        process_lock(lock, **told),
+        process_lock(lock, **texts),
     ):
         pass
-    with process_lock(lock, **told), refused, process_lock(lock, shares=True, **told):
+    with process_lock(lock, **texts), refused, process_lock(lock, shares=True, **texts):
         pass
 
 
@@ -81,7 +81,7 @@ def test_host_that_is_not_is_told(tally: Tally, tmp_path: Path) -> None:
 
 
 def minted(tally: Tally, ledger: Path) -> Path:
-    """A ledger that was never served."""
+    """Found a ledger that was never served."""
     founding = tally.folder / "founding.json"
     admin = tally.new_key("admin")
     founding.write_text(

@@ -30,7 +30,7 @@ def message(
     uri: str | None = None,
     resources: str = f"\nResources:\n- urn:tallystick:0x{LOG_ID.hex()}",
 ) -> str:
-    """A sign-in text of the service at ``url``."""
+    """Build a sign-in text of the service at ``url``."""
     domain = domain or url.partition("//")[2]
     return (
         f"{domain} wants you to sign in with your Ethereum account:\n{address}\n\nRead.\n\n"
@@ -57,7 +57,7 @@ class Gate:
 
 
 def reader(faulty: FaultyService, folder: Path) -> Service:
-    """A client that signs in with the tests' key."""
+    """Build a client that signs in with the tests' key."""
     return Service(faulty.url, SignIn(folder / "token.json", faulty.url, SIGNER.key_id, lambda: SIGNER, lambda: LOG_ID))
 
 

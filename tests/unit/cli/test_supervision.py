@@ -34,7 +34,7 @@ PAGE = (REPOSITORY / "docs" / "supervision.md").read_text(encoding="utf-8")
 
 @pytest.fixture(scope="module")
 def place(world: World) -> World:
-    """The world, with an analyst of the procuratorate and the shipped model published."""
+    """Give the world, with an analyst of the procuratorate and the shipped model published."""
     world.with_analyst()
     file = world.tally.folder / f"{MODEL}.yaml"
     file.write_text(shipped_model(MODEL), encoding="utf-8")
@@ -42,13 +42,13 @@ def place(world: World) -> World:
 
 
 def publish(world: World) -> None:
-    """The model, if no test has published it yet."""
+    """Publish the model, if no test has published it yet."""
     if world.tally("model", "show", MODEL, profile="police").status != Exit.OK:
         world.tally.ok("model", "publish", world.tally.folder / f"{MODEL}.yaml", profile="analyst")
 
 
 def raise_lead(world: World, key: Mapping[str, str], **fields: Any) -> LeadRaised:
-    """What the service does when a model has found something: signed by its own key, posted like every event."""
+    """Do what the service does when a model has found something: signed by its own key, posted like every event."""
     where = DataDirectory(world.data)
     signer = open_keystore(where.keys.keystore("service"), PASSPHRASE)
     body = raised(key, **fields)
@@ -62,8 +62,8 @@ def raise_lead(world: World, key: Mapping[str, str], **fields: Any) -> LeadRaise
 
 
 def status(world: World, lead_id: str, profile: str = "prosecutor") -> str:
-    found: str = world.tally.ok("lead", "show", lead_id, profile=profile)["status"]
-    return found
+    lead_status: str = world.tally.ok("lead", "show", lead_id, profile=profile)["status"]
+    return lead_status
 
 
 @pytest.mark.extended
@@ -108,9 +108,9 @@ def test_a_report_calls_a_model_by_its_title(place: World) -> None:
     raise_lead(place, {"case_id": "theft-27", "item_id": "knife"})
     period = ("--from", "2020-01-01", "--until", "2099-12-31")
     title = parse_model(shipped_model(MODEL)).title
-    for language, told in (("en", title.en), ("zh-CN", title.zh)):
+    for language, text in (("en", title.en), ("zh-CN", title.zh)):
         shown = place.tally("--lang", language, "report", *period, profile="auditor").out
-        assert f"{told} ({MODEL})" in shown
+        assert f"{text} ({MODEL})" in shown
 
 
 def test_a_model_whose_data_set_is_missing_is_published_with_a_warning(place: World) -> None:
@@ -125,15 +125,15 @@ def test_a_model_whose_data_set_is_missing_is_published_with_a_warning(place: Wo
 def test_leads_are_watched_as_they_come(place: World) -> None:
     """What there is, then what comes between two looks, each once; a lead that moves on is told again."""
     shown = [place.tally("lead", "watch", "--once", profile="auditor") for _ in range(2)]
-    assert [one.status for one in shown] == [Exit.OK, Exit.OK]
-    there = len(shown[0].out.splitlines())
-    told = [sys.executable, "-m", "ledger.cli.main", "--profile", "auditor", "lead", "watch", "--every", "0.1"]
+    assert [look.status for look in shown] == [Exit.OK, Exit.OK]
+    count = len(shown[0].out.splitlines())
+    command = [sys.executable, "-m", "ledger.cli.main", "--profile", "auditor", "lead", "watch", "--every", "0.1"]
     with subprocess.Popen(
-        told, env={**os.environ, **place.tally.environment()}, stdout=subprocess.PIPE, text=True
+        command, env={**os.environ, **place.tally.environment()}, stdout=subprocess.PIPE, text=True
     ) as watching:
         assert watching.stdout is not None
         try:
-            assert [watching.stdout.readline() for _ in range(there)] == shown[0].out.splitlines(keepends=True)
+            assert [watching.stdout.readline() for _ in range(count)] == shown[0].out.splitlines(keepends=True)
             for number in range(2):
                 lead_id = raise_lead(place, {"case_id": "theft-26", "item_id": f"knife-{number}"}).lead_id
                 assert watching.stdout.readline().startswith(f"{lead_id}  raised  ")
@@ -185,7 +185,7 @@ def test_a_model_is_adopted_within_its_bounds_and_retired(place: World) -> None:
     again = tally("model", "publish", file, profile="analyst")
     assert again.status == Exit.REFUSED
     tally.ok("model", "retire", own, "--ground", "only a trial", profile="analyst")
-    in_use = [one["model_id"] for one in tally.ok("model", "list", "--in-use", profile="police")]
+    in_use = [model["model_id"] for model in tally.ok("model", "list", "--in-use", profile="police")]
     assert (MODEL in in_use, own in in_use) == (True, False)
     assert own in tally("model", "list", profile="police").out
 
@@ -208,8 +208,8 @@ def test_a_recheck_by_hand_takes_both_numbers(place: World) -> None:
     for given, field in (((), "--before"), (("--before", *before), "--after"), (("--after", *after), "--before")):
         done = tally(*again, *given, profile="auditor")
         assert (done.status, done.err.startswith(f"{field}: expected the numbers")) == (Exit.USAGE, True), done.err
-    told = tally("--lang", "zh-CN", *again, "--before", *before, "--after", *after, profile="auditor")
-    assert (told.status, "数字由承办人填写" in told.err) == (Exit.OK, True)
+    done = tally("--lang", "zh-CN", *again, "--before", *before, "--after", *after, profile="auditor")
+    assert (done.status, "数字由承办人填写" in done.err) == (Exit.OK, True)
     (recheck,) = tally.ok("recommendation", "show", "by-hand", profile="police")["rechecks"]
     assert (recheck["before"]["count"], recheck["after"]["period_from"]) == (7, "2026-02-01")
 

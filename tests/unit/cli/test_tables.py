@@ -34,9 +34,9 @@ def test_no_more_goes_below_than_is_too_wide(room: int, beside: list[str], below
 
 def drawn(width: int) -> list[str]:
     console = Console(width=width, highlight=False, markup=False, emoji=False)
-    with console.capture() as told:
+    with console.capture() as captured:
         draw(console, [CASE, STATUS, MOMENT, ID], ["", ""])
-    return [line.rstrip() for line in told.get().splitlines()]
+    return [line.rstrip() for line in captured.get().splitlines()]
 
 
 def test_a_row_is_told_whole_on_a_narrow_terminal() -> None:
@@ -57,6 +57,6 @@ def test_a_wide_terminal_has_all_side_by_side() -> None:
 
 def test_what_cannot_fit_is_folded() -> None:
     """The first column, alone, where a terminal is narrower than it: nothing is cut off."""
-    told = drawn(20)
-    assert "".join(told[1:3]) == CASE.cells[0]
-    assert "status: overdue" in told[3]
+    lines = drawn(20)
+    assert "".join(lines[1:3]) == CASE.cells[0]
+    assert "status: overdue" in lines[3]

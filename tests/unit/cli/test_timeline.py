@@ -10,7 +10,7 @@ from tests.unit.cli.world import World, accept, offer, open_case, register
 
 
 def handed_over(world: World) -> tuple[str, str, str]:
-    """A case whose item the procuratorate accepted: case, item and person."""
+    """Open a case whose item the procuratorate accepted: case, item and person."""
     case_id = open_case(world)
     item_id, person_id = f"{case_id}-phone", "5f" * 16
     person = ("--role", "suspect", "--name", world.tally.off_the_line("Zhang"), "--person-id", person_id)
@@ -45,8 +45,8 @@ def test_histories_answer_who_held_what_when(world: World) -> None:
     assert "registers a phone" in out
     assert "chain of custody" in out
     assert "whole" in out.partition("chain of custody")[2]
-    found = world.tally.ok("item", "history", item_id, profile="prosecutor")
-    assert [span["standing"]["holder"] for span in found["spans"]] == ["police-east", "procuratorate-east"]
+    history = world.tally.ok("item", "history", item_id, profile="prosecutor")
+    assert [span["standing"]["holder"] for span in history["spans"]] == ["police-east", "procuratorate-east"]
     of_person = world.tally.ok("person", "history", case_id, person_id, profile="prosecutor")
     assert of_person["steps"][0]["event_type"] == "person.named"
     spans = world.tally.ok("case", "spans", case_id, profile="prosecutor")
@@ -76,7 +76,7 @@ def test_all_cases_come_into_one_log(world: World, tmp_path: Path) -> None:
     file = tmp_path / "all.json"
     world.tally.ok("case", "export", "--all", "--format", "ocel", "-o", file, profile="police")
     objects = json.loads(file.read_bytes())["objects"]
-    assert own <= {one["id"].removeprefix("case:") for one in objects if one["type"] == "case"}
+    assert own <= {entry["id"].removeprefix("case:") for entry in objects if entry["type"] == "case"}
     for words in (("--format", "ocel"), ("some-case", "--all", "--format", "ocel"), ("--all", "--format", "csv")):
         done = world.tally("case", "export", *words, "-o", tmp_path / "none", profile="police")
         assert done.status == Exit.USAGE

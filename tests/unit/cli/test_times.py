@@ -13,7 +13,7 @@ from ledger.core.errors import MalformedInput
 
 @pytest.fixture(params=["UTC", "Asia/Shanghai", "America/New_York"], autouse=True)
 def _anywhere(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """This process, in whatever zone its machine is set to."""
+    """Run this process in whatever zone its machine is set to."""
     monkeypatch.setenv("TZ", request.param)
     time.tzset()
     yield

@@ -19,14 +19,14 @@ pytestmark = pytest.mark.extended
 
 @pytest.fixture(scope="module")
 def authority(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Authority]:
-    """An authority over HTTP."""
+    """Serve an authority over HTTP."""
     with serving_authority(new_authority(tmp_path_factory.mktemp("authority") / "tsa")) as authority:
         yield authority
 
 
 @pytest.fixture(scope="module")
 def stamped(tmp_path_factory: pytest.TempPathFactory, authority: Authority) -> Iterator[World]:
-    """A service that asks it each second, with two agencies and their people."""
+    """Run a service that asks it each second, with two agencies and their people."""
     world = World(tmp_path_factory.mktemp("stamped"))
     world.found()
     configure(world, authority)
@@ -37,14 +37,14 @@ def stamped(tmp_path_factory: pytest.TempPathFactory, authority: Authority) -> I
 
 
 def configure(world: World, authority: Authority, **changes: object) -> None:
-    """Writes the settings of the installation."""
+    """Write the settings of the installation."""
     settings = {"URL": authority.url, "ROOTS": authority.root_file, "INTERVAL_S": 1} | changes
     lines = [f"TALLYSTICK_TIMESTAMP_{name}={value}\n" for name, value in settings.items() if value is not None]
     (world.data / "settings.env").write_text("".join(lines))
 
 
 def time_step(world: World, bundle: Path, trust: Path) -> tuple[Any, Any]:
-    """The report of a bundle, and its 13th step."""
+    """Give the report of a bundle, and its 13th step."""
     report = world.tally("--json", "proof", "check", bundle, "--trust", trust).json()
     return report, next(step for step in report["steps"] if step["name"] == "time")
 
@@ -101,11 +101,11 @@ def test_doctor_tells_how_far_the_agency_has_looked(stamped: World) -> None:
     assert (finding()["result"], finding()["mend"]) == ("not_checked", "tally log trust --pin")
     stamped.tally.ok("log", "trust", "--pin", profile="prosecutor")
     assert (finding()["result"], finding()["mend"]) == ("not_checked", "tally monitor")
-    told = stamped.tally.ok("monitor", profile="prosecutor")
-    assert {use["event_type"] for use in told["uses"]} == {"registry.agency_admitted", "registry.key_granted"}
-    assert (told["agency"], told["alarms"]) == ("procuratorate-east", 0)
+    look = stamped.tally.ok("monitor", profile="prosecutor")
+    assert {use["event_type"] for use in look["uses"]} == {"registry.agency_admitted", "registry.key_granted"}
+    assert (look["agency"], look["alarms"]) == ("procuratorate-east", 0)
     assert finding()["result"] == "checked"
-    assert finding()["detail"].startswith(f"{told['size']} of ")
+    assert finding()["detail"].startswith(f"{look['size']} of ")
 
 
 def test_an_authority_without_a_root_is_refused(tmp_path: Path, authority: Authority) -> None:

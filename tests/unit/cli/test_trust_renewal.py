@@ -29,7 +29,7 @@ class Ledger:
     folder: Path
 
     def make(self) -> Trust:
-        """The keys, and the trust file of before."""
+        """Make the keys, and the trust file of before."""
         (self.folder / "operator" / "keys").mkdir(parents=True)
         log_key = create_note_key(self.folder / "operator" / "keys" / "log.pem", ORIGIN, PASSPHRASE, light=True)
         lines = []
@@ -46,14 +46,14 @@ class Ledger:
         return path
 
     def operator(self, old: Path, new: Path, *words: str | Path) -> Path:
-        """What the operator writes."""
+        """Renew as the operator, and give what that writes."""
         asked = self.folder / "renewal.json"
         where = ("--data-dir", self.folder / "operator", "--passphrase-file", self.tally.passphrase_file)
         self.tally.ok("trust", "renew", old, new, *where, *words, "-o", asked)
         return asked
 
     def witness(self, agency: str, asked: Path, old: Path) -> Path:
-        """The copy that a witness has co-signed."""
+        """Co-sign as a witness, and give the signed copy."""
         signed = self.folder / f"renewal-{agency}.json"
         where = ("--data-dir", self.folder / agency, "--passphrase-file", self.tally.passphrase_file)
         self.tally.ok("trust", "cosign", asked, "--trust", old, "--yes", *where, "-o", signed)
@@ -108,8 +108,8 @@ def test_lost_log_key_is_renewed_by_witnesses_where_the_verifier_says_so(ledger:
     copies = [ledger.witness(agency, asked, old) for agency in AGENCIES[:2]]
     done = ledger.tally("trust", "accept", *copies, "--trust", old)
     assert (done.status, "has not signed the renewal" in done.err) == (Exit.REFUSED, True)
-    told = ledger.tally.ok("trust", "accept", *copies, "--log-key-lost", "--trust", old)
-    assert told["signed_by"] == [f"{agency}.example/w1" for agency in AGENCIES[:2]]
+    answer = ledger.tally.ok("trust", "accept", *copies, "--log-key-lost", "--trust", old)
+    assert answer["signed_by"] == [f"{agency}.example/w1" for agency in AGENCIES[:2]]
     assert parse_trust(old.read_bytes()) == newer(before)
 
 
