@@ -39,7 +39,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """Debian's Chromium, asking nobody outside. It ends with its module: its event loop bars others."""
+    """Yield Debian's Chromium, asking nobody outside. It ends with its module: its event loop bars others."""
     chromium = shutil.which("chromium-headless-shell")
     assert chromium is not None, "no browser here: run scripts/setup --browser"
     expect.set_options(timeout=PATIENCE_MS)
@@ -51,6 +51,6 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def office(tmp_path: Path, browser: Browser) -> Iterator[Office]:
-    """A service with its console, and nobody at a desk yet."""
-    with office_in(tmp_path, browser) as made:
-        yield made
+    """Yield a service with its console, and nobody at a desk yet."""
+    with office_in(tmp_path, browser) as new_office:
+        yield new_office

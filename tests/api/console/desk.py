@@ -60,7 +60,7 @@ class Office:
     stack: ExitStack = field(default_factory=ExitStack)
 
     def sit_down(self, officer: Officer, *, language: str | None = None, **options: object) -> Clerk:
-        """The officer at a browser of his own with his signer running, not signed in yet."""
+        """Seat the officer at a browser of his own with his signer running, not signed in yet."""
         spoken = language or self.language
         clock = self.ledger.clock
         signer = signer_of(officer, self.signer_port, self.url, lambda: clock.seconds, spoken)
@@ -79,13 +79,13 @@ class Office:
         return Clerk(self, officer, signing, context, leaving.close)
 
     def record(self, case: Case) -> Case:
-        """Puts those events of the case into the log that are not there yet."""
+        """Put those events of the case into the log that are not there yet."""
         for event in case.events:
             self.ledger.post(event)
         return case
 
     def _watch(self, request: Request) -> None:
-        """Pages ask nobody but the service, and the signer on this machine."""
+        """Complain of what pages ask of others than the service and the signer on this machine."""
         own = (f"{self.url}/", f"http://127.0.0.1:{self.signer_port}/", "blob:", "data:")
         if not request.url.startswith(own):
             self.complaints.append(f"asked outside: {request.url}")
@@ -110,18 +110,18 @@ class Clerk:
         self.signer_page: Page | None = None
 
     def go(self, path: str) -> Page:
-        """Opens a page of the console."""
+        """Open a page of the console."""
         self.page.goto(f"{self.office.url}/console{path}")
         return self.page
 
     def open(self, path: str) -> Page:
-        """Opens a page of the console and waits for the parts that it fetches by itself."""
+        """Open a page of the console and wait for the parts that it fetches by itself."""
         page = self.go(path)
         expect(page.locator('[hx-trigger="load"]')).to_have_count(0)
         return page
 
     def enter(self) -> Page:
-        """The start page with a session that the signer was not asked for: for tests of what comes after it."""
+        """Open the start page with a session that the signer was not asked for: for tests of what comes after it."""
         ask = f"{self.office.url}/api/v1/sign-in"
         challenge = httpx.post(f"{ask}/challenge", json={"key_id": self.officer.key_id}).json()
         signature = "0x" + signature_of(personal_digest(challenge["message"]), self.officer.key).hex()
@@ -131,7 +131,7 @@ class Clerk:
         return self.go("/")
 
     def sign_in(self) -> Page:
-        """From nothing to the start page: pairs the signer, agrees to signing in."""
+        """Come from nothing to the start page: pair the signer, agree to signing in."""
         self.go("/sign-in")
         self.page.locator("#code").fill(self.signing.codes[-1])
         self.page.locator("#pairing button").click()
@@ -141,25 +141,25 @@ class Clerk:
         return self.page
 
     def agree(self) -> str:
-        """Agrees to what the signer's page asks; gives what it said."""
+        """Agree to what the signer's page asks; return what it said."""
         return self._answer("#agree")
 
     def decline(self) -> str:
-        """Says no to it."""
+        """Say no to it."""
         return self._answer("#decline")
 
     def _answer(self, button: str) -> str:
         page = self.signers()
         page.bring_to_front()
         expect(page.locator("#question")).to_be_visible()
-        told = page.locator("#question").inner_text()
+        question = page.locator("#question").inner_text()
         page.locator(button).click()
         expect(page.locator("#question")).to_be_hidden()
         self.page.bring_to_front()
-        return told
+        return question
 
     def signers(self) -> Page:
-        """The signer's own page."""
+        """Return the signer's own page."""
         if self.signer_page is None:
             self.signer_page = self.context.new_page()
             self.signer_page.goto(f"{self.signing.url}/#{PAGE_KEY}")
@@ -168,7 +168,7 @@ class Clerk:
 
 @contextmanager
 def signer_of(officer: Officer, port: int, console: str, now: Callable[[], int], language: str) -> Iterator[Signing]:
-    """``tally signer`` in this process, with the officer's key. ``now`` gives unix seconds."""
+    """Run ``tally signer`` in this process, with the officer's key. ``now`` gives unix seconds."""
     signing = Signing(f"http://127.0.0.1:{port}")
     key = LocalSigner.from_private_key(officer.key.secret)
     holder = KeyHolder(key.key_id, officer.agency, officer.officer_id, LOG_ID, console)
@@ -180,13 +180,13 @@ def signer_of(officer: Officer, port: int, console: str, now: Callable[[], int],
 
 
 def found(ledger: Ledger) -> None:
-    """Each agency with an officer of each role."""
+    """Found each agency with an officer of each role."""
     ledger.found(*(role(agency) for agency in AGENCIES for role in ROLES))
 
 
 @contextmanager
 def office_in(folder: Path, browser: Browser, founded: Callable[[Ledger], object] = found) -> Iterator[Office]:
-    """An office whose service knows the tests' officers; at the end no window may have complained."""
+    """Yield an office whose service knows the tests' officers; at the end no window may have complained."""
     port, signer_port = free_port(), free_port()
     url = f"http://127.0.0.1:{port}"
     settings = Settings(public_url=url, signer_url=f"http://127.0.0.1:{signer_port}")
@@ -202,29 +202,29 @@ def office_in(folder: Path, browser: Browser, founded: Callable[[Ledger], object
 
 
 def axe_findings(page: Page) -> list[str]:
-    """What axe finds wrong with the page, however slight."""
+    """Return what axe finds wrong with the page, however slight."""
     page.evaluate(AXE.read_text(encoding="utf-8"))
-    found = page.evaluate("async () => (await axe.run()).violations")
-    return [f"{one['id']}: {node['html']}" for one in found for node in one["nodes"]]
+    violations = page.evaluate("async () => (await axe.run()).violations")
+    return [f"{violation['id']}: {node['html']}" for violation in violations for node in violation["nodes"]]
 
 
 def barriers(page: Page) -> list[str]:
-    """What keeps anybody out of the page that is open: on a large screen in light, on a telephone in dark."""
-    found = [] if page.get_by_role("heading", level=1).count() == 1 else ["not one heading of the first level"]
+    """Return what keeps anybody out of the page that is open: on a large screen in light, on a telephone in dark."""
+    findings = [] if page.get_by_role("heading", level=1).count() == 1 else ["not one heading of the first level"]
     for scheme, width in (("light", 1280), ("dark", 360)):
         page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
         page.set_viewport_size({"width": width, "height": 800})
-        wrong = [*axe_findings(page), *(f"wider than the window: {one}" for one in too_wide(page))]
-        found += [f"{scheme}, {width}: {one}" for one in wrong]
-    return found
+        wrong = [*axe_findings(page), *(f"wider than the window: {element}" for element in too_wide(page))]
+        findings += [f"{scheme}, {width}: {finding}" for finding in wrong]
+    return findings
 
 
 def too_wide(page: Page) -> list[str]:
-    """What makes the page wider than its window, so that it has to be pushed to and fro."""
-    found: list[str] = page.evaluate(
+    """Return what makes the page wider than its window, so that it has to be pushed to and fro."""
+    elements: list[str] = page.evaluate(
         """() => document.documentElement.scrollWidth <= document.documentElement.clientWidth ? [] :
           [...document.body.querySelectorAll("*")]
-            .filter((one) => one.getBoundingClientRect().right > document.documentElement.clientWidth)
-            .map((one) => one.outerHTML.slice(0, 120))"""
+            .filter((element) => element.getBoundingClientRect().right > document.documentElement.clientWidth)
+            .map((element) => element.outerHTML.slice(0, 120))"""
     )
-    return found
+    return elements

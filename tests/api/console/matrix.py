@@ -18,12 +18,12 @@ from tests.testkit.supervision import Lead
 
 
 def is_offered(relation: Relation, role: Role) -> bool:
-    """What was offered and neither answered nor taken back stands in the inbox, also after its time."""
+    """Allow what was offered and neither answered nor taken back: it stands in the inbox, also after its time."""
     return relation in ("offered", "expired")
 
 
 def was_offered(relation: Relation) -> Callable[[Relation, Role], bool]:
-    """An offer that no longer stands is still shown to whom it was made, without its case."""
+    """Allow an offer that no longer stands: it is still shown to whom it was made, without its case."""
     return lambda of, role: of == relation or sees(of, role)
 
 
@@ -32,7 +32,7 @@ def is_own(relation: Relation, role: Role) -> bool:
 
 
 def starts_with(relation: Relation, role: Role) -> bool:
-    """The start page has both boxes, and the clocks of the agency."""
+    """Allow the start page, which has both boxes, and the clocks of the agency."""
     return is_offered(relation, role) or is_own(relation, role)
 
 
@@ -64,7 +64,7 @@ class Row:
         return self.route + self.query
 
     def refuses(self, relation: Relation, role: Role) -> bool:
-        """Whether who stands so to the case is told that the page is not for such as him."""
+        """Tell whether who stands so to the case is told that the page is not for such as him."""
         elsewhere = self.governing and relation not in ("jurisdiction", "other jurisdiction")
         return role not in self.roles or elsewhere
 
@@ -176,7 +176,7 @@ POSTS = (
 
 
 def names_of(world: World) -> dict[str, str]:
-    """What stands for the names in a route's braces."""
+    """Return what stands for the names in a route's braces."""
     events = {"event_id": world.named, "accepted_id": world.accepted}
     gone = {f"{relation}_id": world.offered_to(relation) for relation in GONE}
     return {"case_id": "case-1", "handover_id": world.offer, **events, **gone, **OTHERS}

@@ -17,7 +17,7 @@ DAY_S = 24 * 3600
 
 
 def left_behind(office: Office, case_id: str = "case-1", *, item: str = "knife") -> Case:
-    """A case that goes to the procuratorate without one of the items that were seized."""
+    """Return a case that goes to the procuratorate without one of the items that were seized."""
     now = office.ledger.clock.seconds
     officers = ("police-east-c1", "police-east-c2")
     seized = Seizure(document_number="2026-31", seized_at=instant(now - DAY_S), officers=officers)
@@ -27,7 +27,7 @@ def left_behind(office: Office, case_id: str = "case-1", *, item: str = "knife")
 
 
 def publish(office: Office, model_id: str = MODEL) -> Model:
-    """A shipped model, published by the procuratorate's analyst."""
+    """Publish a shipped model as the procuratorate's analyst."""
     text = shipped_model(model_id)
     model = Model(model_id, start=office.ledger.clock.seconds - 600, step=1)
     model.published(definition=text, model_digest=parse_model(text).digest, title=parse_model(text).title)
@@ -37,7 +37,7 @@ def publish(office: Office, model_id: str = MODEL) -> Model:
 
 
 def raise_leads(office: Office, *case_ids: str) -> list[str]:
-    """Leads of these cases, by the service's own step; their ids."""
+    """Raise leads of these cases by the service's own step; return their ids."""
     office.ledger.clock.ms = (int(time.time()) - 5 * DAY_S) * 1000  # the service signs leads by its own clock
     for case_id in case_ids or ("case-1",):
         left_behind(office, case_id)
@@ -49,6 +49,6 @@ def raise_leads(office: Office, *case_ids: str) -> list[str]:
 
 
 def sign(desk: Clerk) -> str:
-    """Signs the draft that is shown; gives what the signer said."""
+    """Sign the draft that is shown; return what the signer said."""
     desk.page.locator("[data-sign]").click()
     return desk.agree()

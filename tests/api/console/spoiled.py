@@ -71,19 +71,19 @@ BOUND = {
 
 
 def marks() -> set[str]:
-    """A mark for each text of each type that takes anything: ``<type>.<field>``."""
+    """Return a mark for each text of each type that takes anything: ``<type>.<field>``."""
     return {mark for name in EVENT_TYPES for mark, _ in texts(name)}
 
 
 def texts(event_type: str) -> Iterator[tuple[str, str]]:
-    """The marks of a type's texts, each with what is written there."""
+    """Yield the marks of a type's texts, each with what is written there."""
     for path in _paths(inspect.type_info(EVENT_TYPES[event_type].body), ()):
         mark = ".".join((event_type, *path))
         yield mark, MARKUP + mark
 
 
 def spoil(body: Body) -> Body:
-    """The body with its mark in every text that it has, or might have."""
+    """Return the body with its mark in every text that it has, or might have."""
     (name,) = (row.name for row in EVENT_TYPES.values() if row.body is type(body))
     return msgspec.convert(_filled(inspect.type_info(type(body)), msgspec.to_builtins(body), (name,)), type(body))
 
@@ -116,17 +116,17 @@ def _filled(kind: Any, value: Any, path: tuple[str, ...]) -> Any:
         case inspect.Metadata(type=inner):
             return _filled(inner, value, path)
         case inspect.StructType(fields=fields) if isinstance(value, dict):
-            made = {
+            filled_fields = {
                 field.encode_name: _filled(field.type, value.get(field.encode_name), (*path, field.encode_name))
                 for field in fields
             }
-            return {**value, **{name: one for name, one in made.items() if one is not None}}
+            return {**value, **{name: filled for name, filled in filled_fields.items() if filled is not None}}
         case inspect.UnionType(types=types):
-            return next((made for type_ in types if (made := _filled(type_, value, path)) is not value), value)
+            return next((filled for type_ in types if (filled := _filled(type_, value, path)) is not value), value)
         case inspect.VarTupleType(item_type=item_type) if value:
-            return [_filled(item_type, one, path) for one in value]
+            return [_filled(item_type, element, path) for element in value]
         case inspect.DictType(value_type=value_type) if value:
-            return {key: _filled(value_type, one, path) for key, one in value.items()}
+            return {key: _filled(value_type, entry, path) for key, entry in value.items()}
         case inspect.StrType() if _takes_anything(kind) and ".".join(path) not in BOUND:
             return MARKUP + ".".join(path)
     return value
@@ -140,54 +140,54 @@ class SpoiledCase(Case):
 
 
 def spoiled_case() -> tuple[SpoiledCase, SpoiledCase]:
-    """case-1 with every type of a case's events, in an order that custody allows, and the case that joins it."""
-    made = SpoiledCase(step=1).open().name("li", "wang")
+    """Return case-1 with every type of a case's events, in an order that custody allows, and the case that joins it."""
+    case_1 = SpoiledCase(step=1).open().name("li", "wang")
     for name, label in (("qian", "person:2"), ("zhao", "person:1")):
         sections = {label: section(label, name=f"{MARKUP}section.name")}
-        made.act(case.PersonNamed(person_id=person_id(name), role="victim", section=label), sections=sections)
-    named = made.last.ref
-    made.say(case.CaseNumbered, case_number="n").say(case.CaseAssigned, department="d", handler="p-0417")
-    made.say(case.CaseLinked, other_case_id="case-2", relation="related")
-    made.say(record.ImportRecorded, source_system="s", source_key="k", file_digest="sha256:" + "00" * 32, row=1)
+        case_1.act(case.PersonNamed(person_id=person_id(name), role="victim", section=label), sections=sections)
+    named = case_1.last.ref
+    case_1.say(case.CaseNumbered, case_number="n").say(case.CaseAssigned, department="d", handler="p-0417")
+    case_1.say(case.CaseLinked, other_case_id="case-2", relation="related")
+    case_1.say(record.ImportRecorded, source_system="s", source_key="k", file_digest="sha256:" + "00" * 32, row=1)
     other = SpoiledCase("case-2", step=1).open().register("letter")
     other.say(case.CaseSplit, new_case_id="case-1", ground="g", item_ids=("letter",))
-    made.say(case.CaseJoined, other_case_id="case-2", cites=other.last.ref, ground="g", source=other.state)
+    case_1.say(case.CaseJoined, other_case_id="case-2", cites=other.last.ref, ground="g", source=other.state)
     other.close()
-    _items(made)
-    _persons(made)
-    _handovers(made)
-    _words(made, named)
-    return made, other
+    _items(case_1)
+    _persons(case_1)
+    _handovers(case_1)
+    _words(case_1, named)
+    return case_1, other
 
 
-def _items(made: SpoiledCase) -> None:
+def _items(case_1: SpoiledCase) -> None:
     seizure = item.Seizure(document_number="1", seized_at=AT, officers=("p-1", "p-2"))
-    made.register("phone", kind="electronic_data").register("knife", "coat", seizure=seizure)
-    made.register("cash", kind="property", quantity=2, money=Money(fen=200, currency="CNY"), fungible=True)
-    made.register("car", "boat", kind="property")
-    made.say(item.ItemUnsealed, item_id="knife", seal_number=made.state.items["knife"].seal_number, ground="g")
-    made.say(item.ItemSealed, item_id="knife", seal_number="s")
-    made.say(item.ItemExamined, item_id="phone", method="m", match_result="match")
+    case_1.register("phone", kind="electronic_data").register("knife", "coat", seizure=seizure)
+    case_1.register("cash", kind="property", quantity=2, money=Money(fen=200, currency="CNY"), fungible=True)
+    case_1.register("car", "boat", kind="property")
+    case_1.say(item.ItemUnsealed, item_id="knife", seal_number=case_1.state.items["knife"].seal_number, ground="g")
+    case_1.say(item.ItemSealed, item_id="knife", seal_number="s")
+    case_1.say(item.ItemExamined, item_id="phone", method="m", match_result="match")
     halves = (part("cash-1", 1, fen=100), part("cash-2", 1, fen=100))
-    made.say(item.ItemSplit, item_id="cash", parts=halves)
-    made.say(item.ItemMerged, item_ids=("cash-1", "cash-2"), whole=part("cash-3", 2, fen=200))
-    made.say(item.ItemMoved, item_id="coat", storage_location="l")
-    made.say(item.ItemCheckedOut, item_id="coat", to_officer="p-1", ground="g")
-    made.say(item.ItemCheckedIn, item_id="coat")
-    made.say(item.ItemFrozen, item_id="boat", frozen_until="2026-06-01")
-    made.say(item.ItemFreezeRenewed, item_id="boat", frozen_until="2026-09-01")
-    made.say(item.ItemDisposalProposed, item_ids=("car",), disposal="sold_early", ground="g")
-    dispose(made, proceeds=part("proceeds", 1, fen=5000))
+    case_1.say(item.ItemSplit, item_id="cash", parts=halves)
+    case_1.say(item.ItemMerged, item_ids=("cash-1", "cash-2"), whole=part("cash-3", 2, fen=200))
+    case_1.say(item.ItemMoved, item_id="coat", storage_location="l")
+    case_1.say(item.ItemCheckedOut, item_id="coat", to_officer="p-1", ground="g")
+    case_1.say(item.ItemCheckedIn, item_id="coat")
+    case_1.say(item.ItemFrozen, item_id="boat", frozen_until="2026-06-01")
+    case_1.say(item.ItemFreezeRenewed, item_id="boat", frozen_until="2026-09-01")
+    case_1.say(item.ItemDisposalProposed, item_ids=("car",), disposal="sold_early", ground="g")
+    dispose(case_1, proceeds=part("proceeds", 1, fen=5000))
 
 
-def _persons(made: SpoiledCase) -> None:
+def _persons(case_1: SpoiledCase) -> None:
     li = person_id("li")
     fields = {"measure_id": "m-1", "measure": "detention", "ground": "g", "until": "2026-03-05"}
-    made.say(case.MeasureImposed, person_id=li, started_at=AT, **fields)
-    made.say(case.MeasureExtended, measure_id="m-1", until="2026-03-08", ground="g", article="CPL 91")
-    clock = next(key for key in made.state.clocks if key.startswith("arrest_request"))
-    made.say(case.DeadlineExtended, deadline_id=clock, extension="special_circumstances", article="a", ground="g")
-    made.say(
+    case_1.say(case.MeasureImposed, person_id=li, started_at=AT, **fields)
+    case_1.say(case.MeasureExtended, measure_id="m-1", until="2026-03-08", ground="g", article="CPL 91")
+    clock = next(key for key in case_1.state.clocks if key.startswith("arrest_request"))
+    case_1.say(case.DeadlineExtended, deadline_id=clock, extension="special_circumstances", article="a", ground="g")
+    case_1.say(
         case.DeadlineSuspended,
         deadline_id=clock,
         suspended_at=AT,
@@ -195,10 +195,10 @@ def _persons(made: SpoiledCase) -> None:
         article="a",
         ground="g",
     )
-    made.say(case.DeadlineResumed, deadline_id=clock, resumed_at=AT)
-    made.say(case.DeadlineReset, deadline_id=clock, reset_at=AT, article="a", ground="g")
-    made.say(case.MeasureChanged, measure_id="m-1", new_measure_id="m-2", measure="arrest", started_at=AT, ground="g")
-    made.say(
+    case_1.say(case.DeadlineResumed, deadline_id=clock, resumed_at=AT)
+    case_1.say(case.DeadlineReset, deadline_id=clock, reset_at=AT, article="a", ground="g")
+    case_1.say(case.MeasureChanged, measure_id="m-1", new_measure_id="m-2", measure="arrest", started_at=AT, ground="g")
+    case_1.say(
         case.CustodyPeriodNotified,
         measure_id="m-2",
         detention_house=DETENTION,
@@ -206,16 +206,16 @@ def _persons(made: SpoiledCase) -> None:
         number="n",
         article="a",
     )
-    made.say(case.DecisionRecorded, decision_id="d-1", kind="judgment", number="n", decided_at=AT, person_ids=(li,))
+    case_1.say(case.DecisionRecorded, decision_id="d-1", kind="judgment", number="n", decided_at=AT, person_ids=(li,))
 
 
-def _handovers(made: SpoiledCase) -> None:
+def _handovers(case_1: SpoiledCase) -> None:
     police, prosecutor = clerk(POLICE), clerk(PROCURATORATE)
-    made.say(case.CaseSplit, new_case_id="case-3", ground="g", item_ids=("boat",))
-    made.offer("phone", "knife", "coat", to=PROCURATORATE, persons=("li",)).check().accept(
+    case_1.say(case.CaseSplit, new_case_id="case-3", ground="g", item_ids=("boat",))
+    case_1.offer("phone", "knife", "coat", to=PROCURATORATE, persons=("li",)).check().accept(
         received=(got("phone", "mismatch"),), not_accepted=(kept("knife"),)
     )
-    made.say(
+    case_1.say(
         case.CustodyChangeRequested,
         prosecutor,
         custody_change_id="c-1",
@@ -224,8 +224,8 @@ def _handovers(made: SpoiledCase) -> None:
         detention_house=DETENTION,
         number="n",
     )
-    made.say(case.CustodyChangeServed, clerk(DETENTION), custody_change_id="c-1", served_at=AT)
-    made.say(
+    case_1.say(case.CustodyChangeServed, clerk(DETENTION), custody_change_id="c-1", served_at=AT)
+    case_1.say(
         handover.DiscrepancyRaised,
         prosecutor,
         discrepancy_id="short-1",
@@ -236,55 +236,57 @@ def _handovers(made: SpoiledCase) -> None:
         found="f",
     )
     for by in (police, prosecutor):
-        made.say(handover.DiscrepancyResolved, by, discrepancy_id="short-1", resolution="r")
-    made.give_back("phone").refuse(by=police)
-    made.offer("phone", to=COURT, purpose="jurisdiction_transfer", by=prosecutor).recall(by=prosecutor)
-    made.say(case.MeasureLifted, prosecutor, measure_id="m-2", ended_at=AT, ground="g")
-    made.say(case.CaseStageEntered, prosecutor, stage="prosecution_review")
-    made.give_back("coat")
+        case_1.say(handover.DiscrepancyResolved, by, discrepancy_id="short-1", resolution="r")
+    case_1.give_back("phone").refuse(by=police)
+    case_1.offer("phone", to=COURT, purpose="jurisdiction_transfer", by=prosecutor).recall(by=prosecutor)
+    case_1.say(case.MeasureLifted, prosecutor, measure_id="m-2", ended_at=AT, ground="g")
+    case_1.say(case.CaseStageEntered, prosecutor, stage="prosecution_review")
+    case_1.give_back("coat")
 
 
-def _words(made: SpoiledCase, named: EventRef) -> None:
+def _words(case_1: SpoiledCase, named: EventRef) -> None:
     prosecutor = clerk(PROCURATORATE)
-    first = made.events[0]
+    first = case_1.events[0]
     wrong = record.Correction(field="case_type", recorded="r", correct="c")
-    made.say(record.RecordCorrected, clerk(POLICE), corrects=first.ref, corrections=(wrong,), ground="g")
-    made.say(record.RecordLate, prosecutor, happened_at=AT, ground="g")
-    made.say(record.DisclosureMade, prosecutor, recipient="r", item_ids=("phone",))
-    made.say(record.AuditRecorded, auditor(PROCURATORATE), scope="s", size=1, verdict="intact", findings=("f",))
-    made.say(record.SectionErased, supervisor(PROCURATORATE), concerns=named, label="person:1", ground="g")
+    case_1.say(record.RecordCorrected, clerk(POLICE), corrects=first.ref, corrections=(wrong,), ground="g")
+    case_1.say(record.RecordLate, prosecutor, happened_at=AT, ground="g")
+    case_1.say(record.DisclosureMade, prosecutor, recipient="r", item_ids=("phone",))
+    case_1.say(record.AuditRecorded, auditor(PROCURATORATE), scope="s", size=1, verdict="intact", findings=("f",))
+    case_1.say(record.SectionErased, supervisor(PROCURATORATE), concerns=named, label="person:1", ground="g")
 
 
 def spoiled_matters() -> tuple[Writer, ...]:
-    """Every type of supervision's events: a model, two leads on case-1, a recommendation; and a data set."""
+    """Return every type of supervision's events: a model, two leads on case-1, a recommendation; and a data set."""
     chief, upper, police, prosecutor = supervisor(PROCURATORATE), supervisor(UPPER), clerk(POLICE), clerk(PROCURATORATE)
     model = Model(step=1).act(_model(), analyst(PROCURATORATE))
     model.act(spoil(adopted(model_digest=_model().model_digest, parameters={"word": "w"})), analyst(PROCURATORATE))
     model.act(spoil(retired()), analyst(PROCURATORATE))
-    one, two = (_lead({"case_id": "case-1", "item_id": MARKUP + "lead.raised.key", "n": n}) for n in "12")
-    one.act(spoil(assigned()), chief).act(spoil(answered()), police)
-    one.act(spoil(confirmed()), prosecutor).act(spoil(closed()), prosecutor)
-    two.act(spoil(transferred(UPPER)), chief).act(spoil(assigned()), upper)
-    two.act(spoil(dismissed()), clerk(UPPER))
-    advice = Recommendation(step=1).act(spoil(issued(leads=(one.body.lead_id,))), chief)
+    first_lead, second_lead = (
+        _lead({"case_id": "case-1", "item_id": MARKUP + "lead.raised.key", "n": n}) for n in "12"
+    )
+    first_lead.act(spoil(assigned()), chief).act(spoil(answered()), police)
+    first_lead.act(spoil(confirmed()), prosecutor).act(spoil(closed()), prosecutor)
+    second_lead.act(spoil(transferred(UPPER)), chief).act(spoil(assigned()), upper)
+    second_lead.act(spoil(dismissed()), clerk(UPPER))
+    advice = Recommendation(step=1).act(spoil(issued(leads=(first_lead.body.lead_id,))), chief)
     advice.act(spoil(replied()), police).act(spoil(msgspec.structs.replace(rechecked(), parameters={"n": "1"})), chief)
     data = Writer("agency", POLICE, step=1)
     data.write(spoil(_dataset()), police)
-    return model, one, two, advice, data
+    return model, first_lead, second_lead, advice, data
 
 
 def _model() -> ModelPublished:
-    """A model that can be run, with the mark in its title, in a comment and as what a parameter may be."""
-    made = spoil(published(case_study=told("study")))
-    assert isinstance(made, ModelPublished)
+    """Return a model that can be run, with the mark in its title, in a comment and as what a parameter may be."""
+    model = spoil(published(case_study=told("study")))
+    assert isinstance(model, ModelPublished)
     shipped = shipped_model("item-not-handed-over")
     title, rest = shipped.index("title:"), shipped.index("explanation:")
     word = "{type: text, default: word, meaning: {zh: 词, en: word}}"
-    definition = f"{shipped[:title]}title: {msgspec.json.encode(made.title).decode()}\n{shipped[rest:]}".replace(
+    definition = f"{shipped[:title]}title: {msgspec.json.encode(model.title).decode()}\n{shipped[rest:]}".replace(
         "parameters:\n", f"parameters:\n  word: {word}\n", 1
     )
     definition += f"# {MARKUP}model.published.definition\n"
-    return msgspec.structs.replace(made, definition=definition, model_digest=digest_of(definition.encode()))
+    return msgspec.structs.replace(model, definition=definition, model_digest=digest_of(definition.encode()))
 
 
 def _lead(key: dict[str, str]) -> Lead:
@@ -300,7 +302,7 @@ def _dataset() -> Body:
 
 
 def found_spoiled(ledger: Ledger, *officers: Officer) -> None:
-    """Admits the officers' agencies under names that are marks, grants their keys, records all that is spoiled."""
+    """Admit the officers' agencies under names that are marks, grant their keys, record all that is spoiled."""
     changes = ledger.changes
     for agency in dict.fromkeys(officer.agency for officer in officers):
         given = profile(agency)
@@ -323,7 +325,7 @@ def found_spoiled(ledger: Ledger, *officers: Officer) -> None:
 
 
 def names_of_spoiled() -> dict[str, str]:
-    """What stands for the names in the addresses of pages that show all this."""
+    """Return what stands for the names in the addresses of pages that show all this."""
     case, _ = spoiled_case()
     lead = spoiled_matters()[1]
     return (

@@ -14,10 +14,10 @@ CASE = "sample-05-detained-then-bailed"
 
 def test_ids_are_abridged_where_they_stand() -> None:
     """Pseudonyms and keys to eight digits, also beside Chinese; the ids that are named at both ends."""
-    told = f"案件 {CASE} 人员{PERSON}于密钥{KEY}。"
-    assert in_brief(told, CASE) == "案件 sample-05…n-bailed 人员6fadde29…于密钥0x0b1bee2c…。"
-    assert f'<span title="{CASE}">' in brief(told, CASE)
-    assert f'<span title="{PERSON}">6fadde29…</span>' in brief(told)
+    sentence = f"案件 {CASE} 人员{PERSON}于密钥{KEY}。"
+    assert in_brief(sentence, CASE) == "案件 sample-05…n-bailed 人员6fadde29…于密钥0x0b1bee2c…。"
+    assert f'<span title="{CASE}">' in brief(sentence, CASE)
+    assert f'<span title="{PERSON}">6fadde29…</span>' in brief(sentence)
 
 
 def test_what_is_no_id_stays() -> None:

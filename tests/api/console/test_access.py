@@ -25,9 +25,9 @@ def reads(world: World) -> int:
 
 def test_every_route_has_a_row() -> None:
     """Nobody adds a page without saying who may see it, or a form without its being tried from another site."""
-    told = {(method, route.path) for route in routes() for method in route.methods}
+    all_routes = {(method, route.path) for route in routes() for method in route.methods}
     pages = {("GET", row.route) for row in ROWS} | {("GET", path) for path in PUBLIC}
-    assert pages | {("POST", path) for path in POSTS} == told
+    assert pages | {("POST", path) for path in POSTS} == all_routes
 
 
 @pytest.mark.parametrize(("row", "relation"), crossed(ROWS))
@@ -54,15 +54,15 @@ def test_what_a_page_shows_of_a_case(world: World, row: Row, relation: Relation)
             require_as_absent(world, row, officer, answer)
 
 
-def require_as_absent(world: World, row: Row, officer: Officer, told: httpx.Response) -> None:
-    """The page says what it says of a case that does not exist."""
+def require_as_absent(world: World, row: Row, officer: Officer, answer: httpx.Response) -> None:
+    """Require that the page says what it says of a case that does not exist."""
     absent = page_of(world, officer, elsewhere(row.address(names_of(world))))
     assert absent.status_code == 404
-    assert elsewhere(told.text) == elsewhere(absent.text)
+    assert elsewhere(answer.text) == elsewhere(absent.text)
 
 
 def elsewhere(text: str) -> str:
-    """The same about a case, an item, an event, a lead that do not exist."""
+    """Return the same about a case, an item, an event, a lead that do not exist."""
     text = re.sub(r"[0-9a-f]{32}", "0" * 32, re.sub(r"-7[0-9a-f]{3}-", "-7000-", text))
     return re.sub(r"case-1|phone|handover-\d+|item-not-handed-over", "ghost", text)
 

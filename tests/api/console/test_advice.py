@@ -34,9 +34,9 @@ NEVER = (  # what no page asks for: a witness's own service, webhooks, the chain
 
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    """A service; none of the tests changes anything."""
-    with serving(tmp_path_factory.mktemp("advice"), SETTINGS) as made:
-        yield made
+    """Yield a service; none of the tests changes anything."""
+    with serving(tmp_path_factory.mktemp("advice"), SETTINGS) as service:
+        yield service
 
 
 def sources() -> Iterator[Path]:
@@ -49,11 +49,11 @@ def sources() -> Iterator[Path]:
 
 def calls() -> Iterator[ast.Call]:
     for file in sources():
-        yield from (one for one in ast.walk(ast.parse(file.read_text("utf-8"))) if isinstance(one, ast.Call))
+        yield from (node for node in ast.walk(ast.parse(file.read_text("utf-8"))) if isinstance(node, ast.Call))
 
 
 def code_of(call: ast.Call) -> str | None:
-    """The code of the refusal that the call makes, as far as it stands there."""
+    """Return the code of the refusal that the call makes, as far as it stands there."""
     named = getattr(call.func, "id", "")
     if named == "refuse" and isinstance(call.args[0], ast.Constant):
         return str(call.args[0].value)
@@ -62,14 +62,14 @@ def code_of(call: ast.Call) -> str | None:
     values = (
         keyword.value for keyword in call.keywords if keyword.arg in SAYS_NO and isinstance(keyword.value, ast.Constant)
     )
-    return next((one.value for one in values if isinstance(one.value, str)), None)
+    return next((constant.value for constant in values if isinstance(constant.value, str)), None)
 
 
 def test_what_reaches_pages_has_a_chinese_label() -> None:
     """Of every code that is given on the way of a page or of what its scripts send."""
-    told = {code for call in calls() if (code := code_of(call))} | {kind.code for kind in STATUSES}
-    assert len(told) > 100
-    assert {code for code in told if Labels("zh-CN").find("refusal", code) is None} == set()
+    codes = {code for call in calls() if (code := code_of(call))} | {kind.code for kind in STATUSES}
+    assert len(codes) > 100
+    assert {code for code in codes if Labels("zh-CN").find("refusal", code) is None} == set()
 
 
 def test_hints_for_programs_are_not_told_on_pages() -> None:
@@ -78,8 +78,8 @@ def test_hints_for_programs_are_not_told_on_pages() -> None:
         hint = next((ast.unparse(keyword.value) for keyword in call.keywords if keyword.arg == "hint"), "")
         if "/api/" in hint:
             assert code_of(call) in BY_CODE, hint
-    for told in (*BY_CODE.values(), *BY_STATUS.values()):
-        assert not any(word in told for word in ("/api/", "Bearer", "header", "openapi")), told
+    for sentence in (*BY_CODE.values(), *BY_STATUS.values()):
+        assert not any(word in sentence for word in ("/api/", "Bearer", "header", "openapi")), sentence
     assert BY_STATUS.keys() >= {*STATUSES.values(), 401, 408, 413, 429}
 
 
@@ -98,16 +98,17 @@ def test_the_nearest_advice_is_given() -> None:
 
 
 @pytest.mark.parametrize(
-    ("language", "told"), [("zh-CN", "请核对地址和编号"), ("en", "What you may not see looks as if it were not there.")]
+    ("language", "sentence"),
+    [("zh-CN", "请核对地址和编号"), ("en", "What you may not see looks as if it were not there.")],
 )
-def test_a_refused_page_says_what_to_do_next(shared: Served, language: str, told: str) -> None:
+def test_a_refused_page_says_what_to_do_next(shared: Served, language: str, sentence: str) -> None:
     """In either language."""
     answer = shared.request("GET", "/console/nowhere", headers={"accept-language": language})
-    assert (answer.status_code, told in answer.text) == (404, True)
+    assert (answer.status_code, sentence in answer.text) == (404, True)
 
 
 @pytest.mark.parametrize(
-    ("asked", "told"),
+    ("asked", "texts"),
     [
         ("key_revoked?status=403", ("此密钥已被撤销", "请换用您的另一已授权密钥")),
         ("signed_at_out_of_window", ("签名时间与账本的时间相差过大", "请校准本机时间")),
@@ -115,11 +116,11 @@ def test_a_refused_page_says_what_to_do_next(shared: Served, language: str, told
         ("never_heard_of", ("请重新打开页面", "data-detail")),
     ],
 )
-def test_scripts_have_the_words_of_a_refusal(shared: Served, asked: str, told: tuple[str, ...]) -> None:
+def test_scripts_have_the_words_of_a_refusal(shared: Served, asked: str, texts: tuple[str, ...]) -> None:
     """What a code means and what to do next, with a place for what was said."""
     answer = shared.request("GET", f"/console/refusals/{asked}", headers={"accept-language": "zh-CN"})
     assert answer.status_code == 200
-    assert [one for one in told if one not in answer.text] == []
+    assert [text for text in texts if text not in answer.text] == []
     assert answer.text.count("data-detail") == 1
 
 

@@ -24,7 +24,7 @@ NOTHING = "chrome-error://chromewebdata/"
 
 @contextmanager
 def evil_site() -> Iterator[str]:
-    """A site of somebody else on this machine: another origin, and by its name another site too."""
+    """Yield a site of somebody else on this machine: another origin, and by its name another site too."""
 
     async def page(_request: Request) -> HTMLResponse:
         return HTMLResponse("<!doctype html><title>evil</title><body></body>")
@@ -35,7 +35,7 @@ def evil_site() -> Iterator[str]:
 
 @pytest.fixture
 def victim(office: Office) -> Clerk:
-    """An officer who is signed in at the console, whose signer runs and knows his browser."""
+    """Return an officer who is signed in at the console, whose signer runs and knows his browser."""
     office.record(holding("phone"))
     desk = office.sit_down(clerk(POLICE))
     desk.sign_in()
@@ -44,7 +44,7 @@ def victim(office: Office) -> Clerk:
 
 @pytest.fixture
 def evil(victim: Clerk) -> Iterator[Page]:
-    """The other site's page in a window of the same browser; what the browser tells of it is no complaint."""
+    """Yield the other site's page in a window of the same browser; what the browser tells of it is no complaint."""
     with evil_site() as url:
         page = victim.context.new_page()
         page.goto(url)
@@ -54,7 +54,7 @@ def evil(victim: Clerk) -> Iterator[Page]:
 
 
 def framed(page: Page, url: str) -> str:
-    """The address that stands in a frame of the page in the end: the browser's own where it shows nothing."""
+    """Return the address that stands in a frame of the page in the end: the browser's own where it shows nothing."""
     page.evaluate(
         "(src) => document.body.replaceChildren(Object.assign(document.createElement('iframe'), { src }))", url
     )
@@ -67,7 +67,7 @@ def framed(page: Page, url: str) -> str:
 
 
 def asked(page: Page, url: str, **options: object) -> str:
-    """What a script of the page gets to read, or the kind of its failure."""
+    """Return what a script of the page gets to read, or the kind of its failure."""
     answer: str = page.evaluate(
         """async ([url, options]) => {
           try {
@@ -117,13 +117,13 @@ def test_another_site_reads_and_changes_nothing(victim: Clerk, evil: Page) -> No
 def test_another_site_reaches_no_signer(victim: Clerk, evil: Page) -> None:
     """Whatever it knows: it can neither pair nor ask, nor see or answer a question."""
     signer = victim.signing.url
-    told = {"content-type": "application/json", "authorization": f"Bearer {PAGE_KEY}"}
+    headers = {"content-type": "application/json", "authorization": f"Bearer {PAGE_KEY}"}
     call = '{"jsonrpc":"2.0","id":1,"method":"eth_requestAccounts"}'
     code = f'{{"code":"{victim.signing.codes[-1]}"}}'
-    assert asked(evil, f"{signer}/rpc", method="POST", headers=told, body=call, credentials="omit") == "TypeError"
-    assert asked(evil, f"{signer}/pair", method="POST", headers=told, body=code, credentials="omit") == "TypeError"
+    assert asked(evil, f"{signer}/rpc", method="POST", headers=headers, body=call, credentials="omit") == "TypeError"
+    assert asked(evil, f"{signer}/pair", method="POST", headers=headers, body=code, credentials="omit") == "TypeError"
     assert asked(evil, f"{signer}/pair", method="POST", body=code, mode="no-cors").startswith(("opaque", "TypeError"))
-    assert asked(evil, f"{signer}/waiting", headers=told, credentials="omit") == "TypeError"
+    assert asked(evil, f"{signer}/waiting", headers=headers, credentials="omit") == "TypeError"
     assert asked(evil, f"{signer}/", credentials="omit") == "TypeError"
     assert len(victim.signing.codes) == len(set(victim.signing.codes))
     victim.go("/cases/case-1")

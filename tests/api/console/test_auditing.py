@@ -28,7 +28,7 @@ OF_CASE = ("picture", "lineage", "reads")
 
 @pytest.fixture(scope="module")
 def town(tmp_path_factory: pytest.TempPathFactory, browser: Browser) -> Iterator[Office]:
-    """An office with three cases; none of the tests that share it writes anything."""
+    """Yield an office with three cases; none of the tests that share it writes anything."""
     with office_in(tmp_path_factory.mktemp("town"), browser) as office:
         for case in (eventful(), long_case(300), kindred(), scanned()):
             office.record(case)
@@ -38,14 +38,14 @@ def town(tmp_path_factory: pytest.TempPathFactory, browser: Browser) -> Iterator
 
 
 def scanned() -> Case:
-    """A case with data whose file is at hand."""
+    """Return a case with data whose file is at hand."""
     digest = f"sha256:{hashlib.sha256(SCAN).hexdigest()}"
     return Case("case-4").open(case_number="〔2026〕法刑初7号").register("scan", digests=(digest,))
 
 
 @contextmanager
 def at_desk(office: Office, officer: Officer, **options: object) -> Iterator[Clerk]:
-    """The officer, signed in, until another one sits down."""
+    """Yield the officer, signed in, until another one sits down."""
     desk = office.sit_down(officer, **options)  # type: ignore[arg-type]
     desk.enter()
     yield desk
@@ -54,7 +54,7 @@ def at_desk(office: Office, officer: Officer, **options: object) -> Iterator[Cle
 
 @pytest.fixture
 def desk(town: Office) -> Iterator[Clerk]:
-    """The desk of an auditor of the procuratorate, who sees every case."""
+    """Yield the desk of an auditor of the procuratorate, who sees every case."""
     with at_desk(town, auditor(PROCURATORATE)) as sitting:
         yield sitting
 
@@ -148,7 +148,7 @@ def test_an_event_is_told_with_its_proof_and_taken_away(desk: Clerk) -> None:
 
 
 def taken(page: Page, name: str) -> bytes:
-    """What a link gives to be kept."""
+    """Return what a link gives to be kept."""
     with page.expect_download() as download:
         page.get_by_role("link", name=name, exact=True).click()
     return Path(download.value.path()).read_bytes()
@@ -189,7 +189,9 @@ def test_in_a_narrow_window_a_row_stands_below_itself(town: Office) -> None:
         cells = page.locator("section[aria-labelledby=items] tbody tr").first.locator("th, td")
         boxes = [cell.bounding_box() for cell in cells.all()]
         assert len(boxes) == 6
-        assert all(one and other and one["y"] + one["height"] <= other["y"] + 1 for one, other in pairwise(boxes))
+        assert all(
+            upper and lower and upper["y"] + upper["height"] <= lower["y"] + 1 for upper, lower in pairwise(boxes)
+        )
         heading = page.get_by_role("table").get_by_role("row").nth(1).get_by_role("cell").first
         assert heading.get_attribute("data-label") == "Kind"
         desk.page.set_viewport_size({"width": 1280, "height": 800})

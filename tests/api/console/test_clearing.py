@@ -16,14 +16,14 @@ RESOLUTION = "counted again by both: one was never packed"
 
 
 def short_delivery() -> Case:
-    """The procuratorate accepted the case, and found no knife."""
+    """Return a case that the procuratorate accepted, finding no knife."""
     case = holding("phone", "knife").offer("phone", "knife", to=PROCURATORATE)
     short = handover.ReceivedItem(item_id="knife", match_result="mismatch", quantity=Quantity(value="0", unit="piece"))
     return case.accept(received=(short,))
 
 
 def led_to(act: str, office: Office, officer: Officer) -> Clerk:
-    """The officer, signed in, at the form to which the page of the case leads him by this link."""
+    """Seat the officer, signed in, at the form to which the page of the case leads him by this link."""
     desk = office.sit_down(officer)
     desk.sign_in()
     desk.go("/cases/case-1").get_by_role("link", name=act).click()
@@ -31,13 +31,13 @@ def led_to(act: str, office: Office, officer: Officer) -> Clerk:
 
 
 def record(desk: Clerk) -> str:
-    """Drafts and signs what the form says; gives what the signer said."""
+    """Draft and sign what the form says; return what the signer said."""
     page = desk.page
     draft_of(page)
     expect(page.locator("#draft-title")).to_be_visible()
-    told = sign(desk)
+    question = sign(desk)
     expect(page.locator(".done")).to_contain_text("Recorded as entry")
-    return told
+    return question
 
 
 def test_a_difference_is_resolved_from_both_sides_and_the_case_closed(office: Office) -> None:
@@ -171,7 +171,7 @@ def draft_of(page: Page) -> None:
 
 
 def last_occurred_at(office: Office) -> str:
-    """When the case's last event happened, as it was signed."""
+    """Return when the case's last event happened, as it was signed."""
     with office.parts.database.read() as connection:
         (entry,) = log.stream(connection, "case", "case-1", after=state_of(office).sequence - 1, limit=1)
     return decode_payload(entry.payload).occurred_at

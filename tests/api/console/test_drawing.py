@@ -27,7 +27,7 @@ START = 1_772_380_800  # 2026-03-02T00:00 in Beijing
 
 
 def pictured(count: int, seconds: int, bars: tuple[CustodyBar, ...] = ()) -> Picture:
-    """So many events of two agencies, evenly over the time."""
+    """Return so many events of two agencies, evenly over the time."""
     marks = tuple(
         EventMark(
             number,
@@ -49,16 +49,16 @@ def drawn(whole: Picture, window: Window | None = None) -> CaseDrawing:
 @pytest.mark.parametrize("count", [1, 10, 1000])
 def test_marks_are_all_there_and_none_covers_another(count: int) -> None:
     """Those that would are one, with their number; its window shows them apart."""
-    found = drawn(pictured(count, 60 * DAY))
-    assert sorted(mark.sequence for one in found.clusters for mark in one.marks) == list(range(count))
-    for lane in found.lanes:
-        places = sorted(one.x for one in found.clusters if one.y == lane.line)
+    drawing = drawn(pictured(count, 60 * DAY))
+    assert sorted(mark.sequence for cluster in drawing.clusters for mark in cluster.marks) == list(range(count))
+    for lane in drawing.lanes:
+        places = sorted(cluster.x for cluster in drawing.clusters if cluster.y == lane.line)
         assert all(b - a >= NEAR / 2 for a, b in pairwise(places))
         assert all(LEFT <= x <= RIGHT for x in places)
-    for cluster in found.clusters:
+    for cluster in drawing.clusters:
         closer = drawn(pictured(count, 60 * DAY), cluster.window)
         assert {mark.sequence for mark in cluster.marks} <= {
-            mark.sequence for two in closer.clusters for mark in two.marks
+            mark.sequence for part in closer.clusters for mark in part.marks
         }
         assert len(cluster.marks) == 1 or len(closer.clusters) > 1
 
@@ -69,13 +69,13 @@ def test_bars_have_rows_of_their_own_and_the_rest_is_counted() -> None:
     others = [
         CustodyBar("agency-0", "item", (f"b-{n}",), START + n * DAY, START + (n + 30) * DAY, "e") for n in range(1, 10)
     ]
-    found = drawn(pictured(2, 60 * DAY, (*alike, *others)))
-    assert found.bars[0].of.ids == ("a-0", "a-1", "a-2", "a-3", "a-4")
-    assert len({bar.y for bar in found.bars}) == MOST_ROWS
-    assert found.lanes[0].left_out == 10 - len(found.bars)
-    for bar in found.bars:
+    drawing = drawn(pictured(2, 60 * DAY, (*alike, *others)))
+    assert drawing.bars[0].of.ids == ("a-0", "a-1", "a-2", "a-3", "a-4")
+    assert len({bar.y for bar in drawing.bars}) == MOST_ROWS
+    assert drawing.lanes[0].left_out == 10 - len(drawing.bars)
+    for bar in drawing.bars:
         assert not [
-            other for other in found.bars if other is not bar and other.y == bar.y and other.x < bar.x2 < other.x2
+            other for other in drawing.bars if other is not bar and other.y == bar.y and other.x < bar.x2 < other.x2
         ]
 
 
@@ -103,7 +103,7 @@ def test_kin_stand_right_of_what_they_came_from() -> None:
     x = {box.item_id: box.x for box in graph.boxes}
     assert all(x[parent] + BOX < x[child] for parent, child in pairs)
     assert len({(box.x, box.y) for box in graph.boxes}) == 5
-    for one in graph.boxes:
-        assert not [two for two in graph.boxes if two.x == one.x and 0 < two.y - one.y < TALL]
+    for box in graph.boxes:
+        assert not [other for other in graph.boxes if other.x == box.x and 0 < other.y - box.y < TALL]
     assert len(graph.lines) == len(pairs)
     assert laid_out([]).boxes == ()

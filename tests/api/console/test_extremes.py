@@ -17,7 +17,7 @@ TIMES = ("0001-01-01T00:00", "9999-12-31T23:59", "0001-01-01", "9999-12-31")
 NUMBERS = ("9" * 5000, "9" * 19, "9" * 15, "²")
 EXTREMES = (*TIMES, *NUMBERS, "\0")
 WORST = (TIMES[0], TIMES[1], NUMBERS[0])
-OF_PAGE = {path: [one for of, one in PARAMETERS if of == path] for path, _ in PARAMETERS}
+OF_PAGE = {path: [parameter for page, parameter in PARAMETERS if page == path] for path, _ in PARAMETERS}
 CLERK, GOVERNING = reader("own", "clerk"), reader("jurisdiction", "analyst")
 
 

@@ -34,7 +34,7 @@ BUTTON = "Load sample data"
 
 @contextmanager
 def served_to(folder: Path, *officers: Officer, **settings: Any) -> Iterator[Served]:
-    """A service without a chain, whose ledger knows these officers alone."""
+    """Yield a service without a chain, whose ledger knows these officers alone."""
     with open_ledger(sqlite_url(folder)) as ledger:
         if officers:
             ledger.found(*officers)
@@ -43,7 +43,7 @@ def served_to(folder: Path, *officers: Officer, **settings: Any) -> Iterator[Ser
 
 
 def told(served: Served, officer: Officer | None, path: str = "/operation") -> list[NextStep]:
-    """The next steps that stand on a page."""
+    """Return the next steps that stand on a page."""
     page = page_of(served, officer, path) if officer else served.get(f"/console{path}")
     assert page.status_code == 200, page.text
     return [step for step in STEPS if str(escape(step.says)) in page.text]
@@ -96,15 +96,15 @@ def test_commands_are_those_of_the_command_line(step: NextStep) -> None:
             command = group.get_command(context, word)
             assert command is not None, (text, word)
             group = command
-        known = {name for parameter in group.params for name in parameter.opts}
-        assert {word for word in words if word.startswith("--")} <= known, text
+        options = {name for parameter in group.params for name in parameter.opts}
+        assert {word for word in words if word.startswith("--")} <= options, text
 
 
 # -- sample data -------------------------------------------------------------------------------------------------------
 
 
 def town_in(folder: Path) -> Path:
-    """The data directory of a development town whose service never ran."""
+    """Return the data directory of a development town whose service never ran."""
     data = folder / "town"
     Tally(folder).ok("init", "--development", "--light", "--keep-passphrase", "--data-dir", data)
     return data

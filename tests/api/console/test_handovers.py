@@ -18,7 +18,7 @@ def state_of(office: Office, case_id: str = "case-1"):  # type: ignore[no-untype
 
 
 def sign(desk: Clerk) -> str:
-    """Signs the draft that is shown; gives what the signer said."""
+    """Sign the draft that is shown; return what the signer said."""
     desk.page.locator("[data-sign]").click()
     return desk.agree()
 
@@ -38,11 +38,11 @@ def test_a_handover_exists_when_both_halves_match(office: Office) -> None:
     page.get_by_role("button", name="Read what you will sign").click()
     expect(page.locator(".draft .sentence")).to_contain_text("offers to procuratorate-east for prosecution review")
     assert axe_findings(page) == []
-    told = sign(police)
-    assert "police-east offers to procuratorate-east for prosecution review: phone, knife" in told
+    question = sign(police)
+    assert "police-east offers to procuratorate-east for prosecution review: phone, knife" in question
     expect(page.locator(".done")).to_contain_text("Recorded as entry")
-    made = next(iter(state_of(office).handovers.values()))
-    assert (made.to_agency, list(made.items)) == (PROCURATORATE, ["phone", "knife"])
+    handover = next(iter(state_of(office).handovers.values()))
+    assert (handover.to_agency, list(handover.items)) == (PROCURATORATE, ["phone", "knife"])
     assert state_of(office).items["phone"].holder == POLICE
     police.leave()
 
@@ -54,8 +54,8 @@ def test_a_handover_exists_when_both_halves_match(office: Office) -> None:
     knife.get_by_label("not accepted").check()
     knife.get_by_label("Reason").select_option("seal_broken")
     page.get_by_role("button", name="Accept: read what you will sign").click()
-    told = sign(prosecutor)
-    assert f"procuratorate-east accepts handover {made.handover_id}" in told
+    question = sign(prosecutor)
+    assert f"procuratorate-east accepts handover {handover.handover_id}" in question
     expect(page.locator(".done")).to_contain_text("Recorded as entry")
     state = state_of(office)
     assert (state.items["phone"].holder, state.items["knife"].holder) == (PROCURATORATE, POLICE)
@@ -134,7 +134,7 @@ def test_files_are_hashed_here_and_compared(office: Office, tmp_path: Path) -> N
 
 
 def offer_phone(police: Clerk) -> Page:
-    """Comes to the draft of an offer of the phone."""
+    """Come to the draft of an offer of the phone."""
     page = police.go("/cases/case-1/offer")
     page.get_by_label("To", exact=True).select_option(PROCURATORATE)
     page.get_by_label("For", exact=True).select_option("prosecution_review")

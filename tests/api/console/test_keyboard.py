@@ -14,7 +14,7 @@ def is_focused(target: Locator) -> bool:
 
 
 def tab_to(page: Page, target: Locator) -> None:
-    """Presses Tab until the target has the focus, which must be seen."""
+    """Press Tab until the target has the focus, which must be seen."""
     expect(target).to_be_visible()
     for _ in range(120):
         if is_focused(target):
@@ -26,7 +26,7 @@ def tab_to(page: Page, target: Locator) -> None:
 
 
 def press(page: Page, target: Locator) -> None:
-    """Comes to the target by Tab and presses it."""
+    """Come to the target by Tab and press it."""
     tab_to(page, target.first)
     page.keyboard.press("Enter")
 
@@ -37,7 +37,7 @@ def type_into(page: Page, target: Locator, text: str) -> None:
 
 
 def agree(desk: Clerk) -> None:
-    """Agrees on the signer's page: its question takes the focus, the button comes next."""
+    """Agree on the signer's page: its question takes the focus, the button comes next."""
     page = desk.signers()
     page.bring_to_front()
     expect(page.locator("#question-title")).to_be_focused()
@@ -49,7 +49,7 @@ def agree(desk: Clerk) -> None:
 
 
 def sign(desk: Clerk) -> None:
-    """Reads the draft, which has taken the focus, and signs it."""
+    """Read the draft, which has taken the focus, and sign it."""
     expect(desk.page.locator("#draft-title")).to_be_focused()
     press(desk.page, desk.page.locator("[data-sign]"))
     agree(desk)
@@ -57,7 +57,7 @@ def sign(desk: Clerk) -> None:
 
 
 def sign_in(desk: Clerk) -> Page:
-    """The field for the code has the focus, then the button."""
+    """Sign in by keys alone: the field for the code has the focus, then the button."""
     page = desk.go("/sign-in")
     expect(page.locator("#code")).to_be_focused()
     page.keyboard.type(desk.signing.codes[-1])
@@ -144,15 +144,15 @@ def test_what_happens_is_announced(office: Office) -> None:
 
 
 def moving(page: Page) -> int:
-    """How many elements move by themselves when something changes."""
-    found: int = page.evaluate(
-        """() => [document.documentElement, ...document.querySelectorAll("*")].filter((one) => {
-          const style = getComputedStyle(one);
+    """Return how many elements move by themselves when something changes."""
+    count: int = page.evaluate(
+        """() => [document.documentElement, ...document.querySelectorAll("*")].filter((element) => {
+          const style = getComputedStyle(element);
           const lasts = (times) => times.split(",").some((time) => parseFloat(time) > 0);
           return style.scrollBehavior === "smooth" || lasts(style.transitionDuration) || lasts(style.animationDuration);
         }).length"""
     )
-    return found
+    return count
 
 
 def test_nothing_moves_for_who_wants_no_motion(office: Office) -> None:

@@ -17,7 +17,7 @@ READ = "Read what you will sign"
 
 
 def standing(office: Office, lead_id: str) -> LeadState:
-    """The lead as the log has it."""
+    """Return the lead as the log has it."""
     with office.ledger.database.read() as connection:
         state = matter_of(connection, lead_id, office.parts.authority().agencies)
     assert isinstance(state, LeadState)
@@ -25,7 +25,7 @@ def standing(office: Office, lead_id: str) -> LeadState:
 
 
 def shown_act(page: Page, heading: str) -> None:
-    """Opens the form of an act, if it is not open as the next step."""
+    """Open the form of an act, if it is not open as the next step."""
     act = page.locator("details.act", has_text=heading)
     if act.get_attribute("open") is None:
         act.locator("summary").click()
@@ -45,8 +45,8 @@ def test_a_lead_from_the_board_to_its_outcome(office: Office, tmp_path: Path) ->
     expect(page.get_by_role("heading", name="Data is not evidence")).to_be_visible()
     page.get_by_label("Officer", exact=True).select_option(f"{PROCURATORATE}-c1")
     page.get_by_role("button", name=READ).first.click()
-    told = sign(head)
-    assert f"{PROCURATORATE} assigns the lead to {PROCURATORATE}-c1" in told
+    question = sign(head)
+    assert f"{PROCURATORATE} assigns the lead to {PROCURATORATE}-c1" in question
     expect(page.locator(".done")).to_contain_text("Recorded as entry")
     head.leave()
 
@@ -95,7 +95,7 @@ def test_the_cited_events_stand_side_by_side(office: Office) -> None:
     expect(events).to_have_count(3)
     expect(events.first).to_contain_text("registers the case-1-knife")
     cited = standing(office, lead_id).raised.events
-    shown = {one.get_attribute("title") for one in events.locator(".digest").all()}
+    shown = {digest.get_attribute("title") for digest in events.locator(".digest").all()}
     assert shown == {ref.payload_digest for ref in cited}
     page.get_by_role("button", name="Find it again from these events").click()
     expect(page.locator("#rederived")).to_contain_text("the model finds it again: case-1, case-1-knife")

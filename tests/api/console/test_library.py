@@ -70,12 +70,12 @@ def test_a_model_is_retired_by_who_published_it(office: Office) -> None:
 
 def test_versions_are_compared_and_taken_along(office: Office) -> None:
     """Field by field with the place in the file; the package is the one that another ledger verifies."""
-    made = publish(office)
-    text = made.state.newest.body.definition.replace("version: 1", "version: 2", 1).replace(
+    model = publish(office)
+    text = model.state.newest.body.definition.replace("version: 1", "version: 2", 1).replace(
         "maximum: 30", "maximum: 60"
     )
-    made.published(definition=text, model_digest=parse_model(text).digest, title=parse_model(text).title)
-    office.ledger.post(made.last)
+    model.published(definition=text, model_digest=parse_model(text).digest, title=parse_model(text).title)
+    office.ledger.post(model.last)
     office.ledger.clock.forward(2)
     office.ledger.publisher.publish(office.ledger.database, office.ledger.clock())
     desk = office.sit_down(auditor(PROCURATORATE))

@@ -22,7 +22,7 @@ def offered_until(served: Served, number: int, hours: int) -> None:
 
 
 def listed(served: Served, officer: Officer, box: str) -> list[list[str]]:
-    """The cases of a box, page by page, as its links lead."""
+    """Return the cases of a box, page by page, as its links lead."""
     pages, path = [], f"/{box}"
     while True:
         text = page_of(served, officer, path).text
@@ -42,7 +42,9 @@ def test_a_box_is_by_deadline_over_all_its_pages(tmp_path: Path) -> None:
         inbox = listed(served, clerk(PROCURATORATE), "inbox")
         assert inbox == listed(served, clerk(POLICE), "outbox")
         assert [len(page) for page in inbox] == [ROWS, 3]
-        assert [one for page in inbox for one in page] == [f"case-{number:02}" for number in reversed(range(count))]
+        assert [case_id for page in inbox for case_id in page] == [
+            f"case-{number:02}" for number in reversed(range(count))
+        ]
         assert page_of(served, clerk(PROCURATORATE), "/inbox?after=3").status_code == 400
 
 
@@ -57,8 +59,8 @@ def test_a_long_case_comes_in_parts(tmp_path: Path) -> None:
         page = page_of(served, clerk(POLICE), "/cases/case-1").text
         assert rows_of(page, "items") == items[:ROWS]
         assert followed(served, page, "items") == items
-        made = [f"handover-{number}" for number in range(ROWS + 2, 0, -1)]
-        assert followed(served, page, "handovers") == made
+        handover_ids = [f"handover-{number}" for number in range(ROWS + 2, 0, -1)]
+        assert followed(served, page, "handovers") == handover_ids
         assert page_of(served, clerk(POLICE), "/cases/case-1/parts/items?first=9999").text.strip() == ""
         assert page_of(served, clerk(POLICE), "/cases/case-1/parts/persons").status_code == 400
 

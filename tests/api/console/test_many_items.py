@@ -70,5 +70,5 @@ def test_what_differs_far_down_the_list_is_told(office: Office) -> None:
     page.get_by_role("button", name="Accept: read what you will sign").click()
     sign(prosecutor)
     expect(page.locator(".done")).to_contain_text("Recorded as entry")
-    (made,) = state_of(office).handovers.values()
-    assert (len(made.accepted_items), ITEMS[ROWS + 7] in made.accepted_items) == (len(ITEMS) - 1, False)
+    (handover,) = state_of(office).handovers.values()
+    assert (len(handover.accepted_items), ITEMS[ROWS + 7] in handover.accepted_items) == (len(ITEMS) - 1, False)

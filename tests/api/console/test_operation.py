@@ -17,7 +17,7 @@ from tests.unit.chain.external import running_anvil
 
 
 def fact(page: Page, name: str) -> str:
-    """What stands beside a name."""
+    """Return what stands beside a name."""
     return page.locator("dt", has_text=name).first.locator("xpath=following-sibling::dd[1]").inner_text()
 
 
@@ -97,7 +97,7 @@ def test_keys_have_their_history(office: Office) -> None:
 
 
 def at(town: Town, browser: Browser, profile: str, language: str = "en") -> Page:
-    """A window of somebody's, signed in."""
+    """Return a window of somebody's, signed in."""
     token = town.session(profile)
     context = browser.new_context(locale=language)
     context.add_cookies([{"name": "tallystick", "value": token, "domain": "127.0.0.1", "path": "/console"}])

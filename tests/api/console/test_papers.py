@@ -37,24 +37,24 @@ def written() -> Case:
 
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Served, Case]]:
-    """A service with a case that has most papers."""
-    with serving(tmp_path_factory.mktemp("papers"), SETTINGS) as made:
-        yield made, made.record(written())
+    """Yield a service with a case that has most papers."""
+    with serving(tmp_path_factory.mktemp("papers"), SETTINGS) as service:
+        yield service, service.record(written())
 
 
 def test_every_paper_is_linked_where_it_prints(shared: tuple[Served, Case]) -> None:
     """Of a change of custody the certificate and the service receipt; of an item only what its event states."""
     served, case = shared
-    found: dict[str, list[str]] = {}
+    paper_links: dict[str, list[str]] = {}
     for event in case.events:
         address = f"/cases/case-1/events/{event.envelope.event_id}"
         links = re.findall(r'href="/console(/[^"]+/paper[^"]*)"', page_of(served, clerk(PROCURATORATE), address).text)
         forms = forms_of(event.payload)
         assert links == [f"{address}/paper?document={form.document}" for form in forms]
-        found.setdefault(event.envelope.event_type, []).extend(links)
-    assert len(found["custody_change.served"]) == 2
-    assert len(found["item.registered"]) == 1
-    for link in (*found["custody_change.served"], *found["item.registered"]):
+        paper_links.setdefault(event.envelope.event_type, []).extend(links)
+    assert len(paper_links["custody_change.served"]) == 2
+    assert len(paper_links["item.registered"]) == 1
+    for link in (*paper_links["custody_change.served"], *paper_links["item.registered"]):
         require_paper(page_of(served, clerk(PROCURATORATE), link))
 
 
@@ -80,9 +80,9 @@ def drafted(served: Served, officer: Officer, form: dict[str, str]) -> httpx.Res
 def test_a_seizure_is_registered_with_its_list(shared: tuple[Served, Case]) -> None:
     """What the form says of it stands in the draft, in Beijing's time; half of it names the field that is missing."""
     served, _ = shared
-    told = html.unescape(drafted(served, clerk(PROCURATORATE), FILLED).text)
+    draft = html.unescape(drafted(served, clerk(PROCURATORATE), FILLED).text)
     stated = '"seizure":{"document_number":"扣〔2026〕9号","officers":["officer-7","officer-8"],'
-    assert f'{stated}"seized_at":"2026-03-01T13:30:00Z"}}' in told
+    assert f'{stated}"seized_at":"2026-03-01T13:30:00Z"}}' in draft
     for name in ("document_number", "seized_at", "officers"):
         answer = drafted(served, clerk(PROCURATORATE), FILLED | {name: ""})
         assert (answer.status_code, name in answer.text) == (400, True)

@@ -114,7 +114,7 @@ def test_no_other_method_is_answered(world: World, method: str) -> None:
 
 
 def cookies_given(served: Served) -> dict[str, str]:
-    """The Set-Cookie headers of signing in, choosing a language and signing out."""
+    """Return the Set-Cookie headers of signing in, choosing a language and signing out."""
     officer = reader("own", "clerk")
     challenge = served.challenge(officer)
     signature = "0x" + signature_of(personal_digest(challenge["message"]), officer.key).hex()
@@ -150,17 +150,17 @@ def test_the_browser_tells_of_what_the_policy_forbids(office: Office) -> None:
     )
     page.wait_for_timeout(300)
     assert page.evaluate("typeof owned") == "undefined"
-    told = " ".join(office.complaints)
+    complaints = " ".join(office.complaints)
     office.complaints.clear()
-    assert all(f"CSP {name}" in told for name in ("script-src-elem", "style-src-attr", "img-src")), told
+    assert all(f"CSP {name}" in complaints for name in ("script-src-elem", "style-src-attr", "img-src")), complaints
 
 
 def test_another_release_has_another_address(tmp_path: Path) -> None:
     """A browser that keeps what it has never mixes two releases: any change to a file moves them all."""
     (tmp_path / "a.js").write_text("1")
-    seen = [release.__wrapped__(tmp_path)]
+    releases = [release.__wrapped__(tmp_path)]
     (tmp_path / "a.js").write_text("2")
-    seen.append(release.__wrapped__(tmp_path))
+    releases.append(release.__wrapped__(tmp_path))
     (tmp_path / "a.js").rename(tmp_path / "b.js")
-    seen.append(release.__wrapped__(tmp_path))
-    assert len(set(seen)) == len(seen)
+    releases.append(release.__wrapped__(tmp_path))
+    assert len(set(releases)) == len(releases)

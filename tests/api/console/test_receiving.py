@@ -15,7 +15,7 @@ PHONE_FILE = b"image of the phone"
 
 
 def drop(page: Page, target: Locator, name: str, data: bytes) -> None:
-    """Drags a file from elsewhere onto the target and lets it fall."""
+    """Drag a file from elsewhere onto the target and let it fall."""
     transfer = page.evaluate_handle(
         """([name, bytes]) => {
           const transfer = new DataTransfer();
@@ -29,7 +29,7 @@ def drop(page: Page, target: Locator, name: str, data: bytes) -> None:
 
 
 def with_digests() -> Case:
-    """A phone whose image was hashed, offered to the procuratorate with a knife."""
+    """Return a phone whose image was hashed, offered to the procuratorate with a knife."""
     from blake3 import blake3
 
     digests = (f"blake3:{blake3(PHONE_FILE).hexdigest()}",)
@@ -82,8 +82,8 @@ def test_a_file_that_differs_says_that_its_item_does(office: Office) -> None:
     page.get_by_role("button", name="Accept: read what you will sign").click()
     sign(desk)
     expect(page.locator(".done")).to_contain_text("Recorded as entry")
-    (found,) = state_of(office).discrepancies.values()
-    assert (found.item_id, found.kinds) == ("phone", ("digest",))
+    (discrepancy,) = state_of(office).discrepancies.values()
+    assert (discrepancy.item_id, discrepancy.kinds) == ("phone", ("digest",))
 
 
 def test_scanned_items_are_ticked(office: Office) -> None:
@@ -92,11 +92,11 @@ def test_scanned_items_are_ticked(office: Office) -> None:
     desk = office.sit_down(clerk(PROCURATORATE), language="zh-CN")
     desk.enter()
     page = desk.go("/cases/case-1/handovers/handover-1")
-    seen, scan = page.locator("[data-seen]"), page.locator("[data-scan]")
+    counter, scan = page.locator("[data-seen]"), page.locator("[data-scan]")
     for code, count in (("PHONE", "1"), ("phone", "1"), ("gun", "1"), ("knife", "2")):
         scan.fill(code)
         page.keyboard.press("Enter")
-        expect(seen).to_have_text(count)
+        expect(counter).to_have_text(count)
     expect(page.locator(".lines > li.seen")).to_have_count(2)
 
 

@@ -52,15 +52,15 @@ class Forms(HTMLParser):
             self._open = None
 
 
-def require_text_alone(answer: httpx.Response, told: object) -> None:
-    """No markup in a page; what is no page is saved and not opened, whatever is in it."""
-    assert answer.status_code < 500, (told, answer.text)
+def require_text_alone(answer: httpx.Response, attempt: object) -> None:
+    """Require that no markup is in a page; what is no page is saved and not opened, whatever is in it."""
+    assert answer.status_code < 500, (attempt, answer.text)
     if answer.headers.get("content-type", "").startswith("text/html"):
-        assert RAW not in answer.text, told
-        assert 'href="javascript:' not in answer.text, told
+        assert RAW not in answer.text, attempt
+        assert 'href="javascript:' not in answer.text, attempt
     elif answer.content:
-        assert answer.headers["content-disposition"].startswith("attachment"), told
-        assert answer.headers["x-content-type-options"] == "nosniff", told
+        assert answer.headers["content-disposition"].startswith("attachment"), attempt
+        assert answer.headers["x-content-type-options"] == "nosniff", attempt
 
 
 def posted(served: Served, officer: Officer, address: str, form: dict[str, str]) -> httpx.Response:
@@ -70,11 +70,11 @@ def posted(served: Served, officer: Officer, address: str, form: dict[str, str])
 
 
 def forms_of(world: World, officer: Officer) -> Iterator[tuple[str, set[str]]]:
-    """Every form that the officer's pages show: its address and its fields. Signing out is one that takes nothing."""
+    """Yield every form of the officer's pages: its address and its fields. Signing out is one that takes nothing."""
     names = names_of(world)
     for path in (*(row.address(names) for row in PAGES), *(public.format_map(names) for public in PUBLIC)):
-        found = Forms(page_of(world, officer, path).text).found
-        yield from ((address, fields) for address, fields in found.items() if not address.endswith("/sign-out"))
+        forms = Forms(page_of(world, officer, path).text).found
+        yield from ((address, fields) for address, fields in forms.items() if not address.endswith("/sign-out"))
 
 
 @pytest.mark.parametrize(("path", "name"), PARAMETERS)

@@ -24,15 +24,15 @@ from tests.testkit.casework import offered
 
 @pytest.fixture
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    """A service with a case of the police."""
-    with serving(tmp_path_factory.mktemp("refusals"), SETTINGS) as made:
-        made.record(offered("phone"))
-        yield made
+    """Yield a service with a case of the police."""
+    with serving(tmp_path_factory.mktemp("refusals"), SETTINGS) as service:
+        service.record(offered("phone"))
+        yield service
 
 
 @contextmanager
 def away(engine: Engine) -> Iterator[None]:
-    """No statement is answered."""
+    """Let no statement be answered."""
 
     def fail(*_: Any) -> None:
         raise database_error()
@@ -72,8 +72,8 @@ def test_an_error_page_comes_while_the_database_is_away(served: Served, path: st
     assert page_of(served, clerk(POLICE), "/cases/case-1").status_code == 200
 
 
-@pytest.mark.parametrize(("language", "told"), [("en", r"line \d+: "), ("zh-CN", r"第 \d+ 行: ")])
-def test_the_faults_of_a_model_are_told_with_their_lines(tmp_path: Path, language: str, told: str) -> None:
+@pytest.mark.parametrize(("language", "pattern"), [("en", r"line \d+: "), ("zh-CN", r"第 \d+ 行: ")])
+def test_the_faults_of_a_model_are_told_with_their_lines(tmp_path: Path, language: str, pattern: str) -> None:
     """Also where it was to be published, in the reader's language."""
     spoiled = (
         shipped_model("third-return").replace("severity: high", "severity: grave").replace("version: 1", "version: 0")
@@ -85,5 +85,5 @@ def test_the_faults_of_a_model_are_told_with_their_lines(tmp_path: Path, languag
         headers |= {"cookie": f"__Secure-tallystick={token}"} | OWN
         answer = served.request("POST", "/console/supervision/drafts/publish", content=content, headers=headers)
     assert answer.status_code == 400, answer.text
-    assert len(re.findall(told, answer.text)) == 2, answer.text
+    assert len(re.findall(pattern, answer.text)) == 2, answer.text
     assert ("应为" in answer.text) == (language == "zh-CN"), answer.text

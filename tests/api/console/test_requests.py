@@ -18,10 +18,10 @@ OWN = {"origin": "https://ledger.test", "sec-fetch-site": "same-origin"}
 
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    """A service with a case that the police offer to the procuratorate."""
-    with serving(tmp_path_factory.mktemp("pages"), SETTINGS) as made:
-        made.record(offered("phone"))
-        yield made
+    """Yield a service with a case that the police offer to the procuratorate."""
+    with serving(tmp_path_factory.mktemp("pages"), SETTINGS) as service:
+        service.record(offered("phone"))
+        yield service
 
 
 def page_of(served: Served, officer: Any, path: str, **headers: str) -> httpx.Response:

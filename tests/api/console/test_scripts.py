@@ -17,7 +17,7 @@ TEMPLATES = (*REPOSITORY.glob("api/console/*/*.html"), REPOSITORY / "api/signer/
 
 
 def filled(page: Page) -> Page:
-    """The form of a new case with what a clerk typed."""
+    """Return the form of a new case with what a clerk typed."""
     page.get_by_label("Case number of your agency").fill("2026-7")
     page.get_by_label("Matter").fill("theft")
     return page

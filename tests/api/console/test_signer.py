@@ -39,7 +39,7 @@ class Desk:
         self.token = answer.json()["token"]
 
     def call(self, method: str, *params: Any, **headers: str) -> dict[str, Any]:
-        """The answer of EIP-1193 to a call by the console."""
+        """Return the answer of EIP-1193 to a call by the console."""
         return self.post(method, *params, **headers).json()  # type: ignore[no-any-return]
 
     def post(self, method: str, *params: Any, **headers: str) -> httpx.Response:
@@ -48,24 +48,24 @@ class Desk:
         return self.http.post("/rpc", json=body, headers={k.replace("_", "-"): v for k, v in given.items()})
 
     def waiting(self) -> dict[str, Any]:
-        """The question that waits, once there is one."""
+        """Return the question that waits, once there is one."""
         for _ in range(3000):
-            told = self.http.get("/waiting", headers={"authorization": f"Bearer {PAGE_KEY}"}).json()
-            if told["question"]:
-                return told["question"]  # type: ignore[no-any-return]
+            answer = self.http.get("/waiting", headers={"authorization": f"Bearer {PAGE_KEY}"}).json()
+            if answer["question"]:
+                return answer["question"]  # type: ignore[no-any-return]
             time.sleep(0.01)
         raise AssertionError("no question came")
 
     def answer(self, agreed: bool) -> dict[str, Any]:
-        """Gives the officer's word to the question that waits; gives the question."""
+        """Give the officer's word to the question that waits; return the question."""
         question = self.waiting()
         body = {"number": question["number"], "agreed": agreed}
-        told = self.http.post("/answer", json=body, headers={"authorization": f"Bearer {PAGE_KEY}"})
-        assert told.json() == {"counted": True}
+        response = self.http.post("/answer", json=body, headers={"authorization": f"Bearer {PAGE_KEY}"})
+        assert response.json() == {"counted": True}
         return question
 
     def asked(self, agreed: bool, method: str, *params: Any) -> tuple[dict[str, Any], dict[str, Any]]:
-        """The question and the answer to a call that the officer answers."""
+        """Return the question and the answer to a call that the officer answers."""
         answers: list[dict[str, Any]] = []
         thread = threading.Thread(target=lambda: answers.append(self.call(method, *params)))
         thread.start()
@@ -76,23 +76,23 @@ class Desk:
 
 @pytest.fixture(scope="module")
 def desk() -> Iterator[Desk]:
-    """A paired signer."""
+    """Yield a paired signer."""
     with signer_of(OFFICER, free_port(), CONSOLE, lambda: NOW, "en") as signing:
-        made = Desk(signing)
-        made.pair()
-        yield made
+        new_desk = Desk(signing)
+        new_desk.pair()
+        yield new_desk
 
 
 def event(by: Officer = OFFICER, **fields: Any) -> Event:
-    """An offer of two items."""
+    """Return an offer of two items."""
     return offered("phone", "knife").last if not fields else Case().open(by, **fields).last
 
 
-def asked_for(one: Event) -> list[Any]:
-    """The parameters of eth_signTypedData_v4 for an event, as the page gives them."""
-    sections = {label: canonical.encode(section).decode() for label, section in one.sections.items()}
-    beside = {"payload": canonical.encode(one.payload).decode(), "sections": sections}
-    return [OFFICER.key_id, json.dumps(typed_data(one.envelope, LOG_ID)), beside]
+def asked_for(case_event: Event) -> list[Any]:
+    """Return the parameters of eth_signTypedData_v4 for an event, as the page gives them."""
+    sections = {label: canonical.encode(section).decode() for label, section in case_event.sections.items()}
+    beside = {"payload": canonical.encode(case_event.payload).decode(), "sections": sections}
+    return [OFFICER.key_id, json.dumps(typed_data(case_event.envelope, LOG_ID)), beside]
 
 
 # -- what is signed ----------------------------------------------------------------------------------------------------
@@ -100,14 +100,14 @@ def asked_for(one: Event) -> list[Any]:
 
 def test_an_event_is_told_in_words_and_signed(desk: Desk) -> None:
     """The officer reads what the payload says; what comes back is his signature of that very event."""
-    one = event()
-    question, answer = desk.asked(True, "eth_signTypedData_v4", *asked_for(one))
+    offer = event()
+    question, answer = desk.asked(True, "eth_signTypedData_v4", *asked_for(offer))
     assert question["sentence"].startswith(
         "police-east offers to procuratorate-east for prosecution review: phone, knife"
     )
     assert ["items 2 · item", "knife"] in question["particulars"]
     signature = bytes.fromhex(answer["result"][2:])
-    assert recover(signing_hash(one.envelope, LOG_ID), signature) == OFFICER.key_id
+    assert recover(signing_hash(offer.envelope, LOG_ID), signature) == OFFICER.key_id
 
 
 def test_who_does_not_agree_signs_nothing(desk: Desk) -> None:
@@ -144,8 +144,8 @@ def test_confidential_sections_are_shown_whole(desk: Desk) -> None:
 
 def test_what_cannot_be_told_is_not_signed(desk: Desk) -> None:
     """No payload, or another one; another ledger, officer or type; one field more: refused, and nobody is asked."""
-    one, other = event(), event(case_number="2")
-    address, data, beside = asked_for(one)
+    offer, other = event(), event(case_number="2")
+    address, data, beside = asked_for(offer)
     document = json.loads(data)
     domain = document["domain"] | {"salt": "0x" + "22" * 32}
     more = document["message"] | {"more": "than is told"}
@@ -169,8 +169,8 @@ def test_what_cannot_be_told_is_not_signed(desk: Desk) -> None:
     ]
     for params in unspeakable:
         assert desk.call("eth_signTypedData_v4", *params)["error"]["code"] == UNSPEAKABLE, params
-    told = desk.http.get("/waiting", headers={"authorization": f"Bearer {PAGE_KEY}"}).json()
-    assert told["question"] is None
+    answer = desk.http.get("/waiting", headers={"authorization": f"Bearer {PAGE_KEY}"}).json()
+    assert answer["question"] is None
 
 
 def test_only_the_console_s_sign_in_text_is_signed(desk: Desk) -> None:
@@ -187,8 +187,8 @@ def test_only_the_console_s_sign_in_text_is_signed(desk: Desk) -> None:
         good.replace("2026-03-02T02:02:00Z", "2026-03-02T01:59:59Z"),
         "0xzz",
     ):
-        told = desk.call("personal_sign", text, OFFICER.key_id)
-        assert told["error"]["code"] == UNSPEAKABLE, text
+        refusal = desk.call("personal_sign", text, OFFICER.key_id)
+        assert refusal["error"]["code"] == UNSPEAKABLE, text
     assert desk.call("personal_sign", good, clerk(PROCURATORATE).key_id)["error"]["code"] == UNSPEAKABLE
 
 
@@ -210,8 +210,8 @@ def test_accounts_and_chain(desk: Desk) -> None:
 def test_unpaired_pages_are_not_answered(desk: Desk) -> None:
     """The console's origin alone is not enough: without a token of this run nothing is told or asked."""
     for token in ("x", "x" * 43):
-        told = desk.call("eth_requestAccounts", authorization=f"Bearer {token}")
-        assert told["error"]["code"] == 4100
+        refusal = desk.call("eth_requestAccounts", authorization=f"Bearer {token}")
+        assert refusal["error"]["code"] == 4100
 
 
 @pytest.mark.parametrize("origin", ["https://evil.test", "http://ledger.test", "https://ledger.test:444", "null", ""])
@@ -284,8 +284,8 @@ def test_questions_are_answered_on_the_signer_s_page_alone(desk: Desk, headers: 
 def test_a_late_answer_counts_for_nothing(desk: Desk) -> None:
     """A word to a question that does not wait any more signs nothing."""
     own = {"authorization": f"Bearer {PAGE_KEY}"}
-    told = desk.http.post("/answer", json={"number": "0" * 16, "agreed": True}, headers=own)
-    assert told.json() == {"counted": False}
+    response = desk.http.post("/answer", json={"number": "0" * 16, "agreed": True}, headers=own)
+    assert response.json() == {"counted": False}
 
 
 def test_codes_serve_once_and_are_not_guessed() -> None:

@@ -17,12 +17,12 @@ def test_clerk_signs_in_with_the_signer(office: Office) -> None:
     page.locator("#code").fill(police.signing.codes[-1].lower())
     page.keyboard.press("Enter")
     page.locator("#by-signer").click()
-    told = police.agree()
-    assert f"Sign in at {office.url}. This signs no event." in told
+    question = police.agree()
+    assert f"Sign in at {office.url}. This signs no event." in question
     page.wait_for_url(f"{office.url}/console/")
     expect(page.get_by_role("heading", level=1)).to_have_text(POLICE)
-    (cookie,) = [one for one in police.context.cookies() if one["name"] == "tallystick"]
-    assert (cookie["httpOnly"], cookie["sameSite"], cookie["path"]) == (True, "Strict", "/console")
+    (session,) = [cookie for cookie in police.context.cookies() if cookie["name"] == "tallystick"]
+    assert (session["httpOnly"], session["sameSite"], session["path"]) == (True, "Strict", "/console")
     assert page.evaluate("document.cookie") == ""
 
 

@@ -25,14 +25,14 @@ OF_CASES = {mark for name, row in EVENT_TYPES.items() if "case" in row.streams f
 
 @pytest.fixture(scope="module")
 def spoiled(tmp_path_factory: pytest.TempPathFactory, browser: Browser) -> Iterator[Office]:
-    """An office whose ledger holds markup in every text."""
+    """Yield an office whose ledger holds markup in every text."""
     folder: Path = tmp_path_factory.mktemp("spoiled")
     with office_in(folder, browser, lambda ledger: found_spoiled(ledger, *OFFICERS)) as office:
         yield office
 
 
 def require_text_alone(page: Page, path: str) -> None:
-    """No markup of others is in the page, none of it ran, no template took it for its own."""
+    """Require that no markup of others is in the page, none of it ran, no template took it for its own."""
     assert page.locator("img[src=x], script:not([src]), [onerror]").count() == 0, path
     assert page.evaluate("typeof owned") == "undefined", path
     assert "'\">49" not in page.content(), path
@@ -42,8 +42,8 @@ def test_every_text_of_every_event_is_spoiled() -> None:
     """A new type, or a new text in one, stands in the history that the other tests show, or this one fails."""
     case, other = spoiled_case()
     written = "\n".join(event.submission.decode() for event in (*case.events, *other.events))
-    told = {mark for mark in OF_CASES if mark in written}
-    assert OF_CASES - told - BOUND == set()
+    marks = {mark for mark in OF_CASES if mark in written}
+    assert OF_CASES - marks - BOUND == set()
     types = {event.envelope.event_type for event in case.events}
     assert {name for name, row in EVENT_TYPES.items() if "case" in row.streams} - types == {"case.closed"}
 
@@ -64,8 +64,8 @@ def test_no_text_of_others_becomes_markup(spoiled: Office) -> None:
         desk.open(path)
         require_text_alone(page, path)
         read += page.locator("body").text_content() or ""
-    told = {mark for mark in OF_CASES | OF_ALL if MARKUP + mark in read}
-    assert (OF_CASES | OF_ALL) - told - BOUND == set()
+    marks = {mark for mark in OF_CASES | OF_ALL if MARKUP + mark in read}
+    assert (OF_CASES | OF_ALL) - marks - BOUND == set()
     desk.leave()
 
 
@@ -77,8 +77,8 @@ def test_every_page_is_for_everybody_whatever_stands_in_it(spoiled: Office) -> N
     wrong = {}
     for path in (*(row.address(names) for row in PAGES), *(path.format_map(names) for path in PUBLIC), "/nowhere"):
         desk.open(path)
-        if page.locator("main").count() and (found := barriers(page)):
-            wrong[path] = found
+        if page.locator("main").count() and (findings := barriers(page)):
+            wrong[path] = findings
     assert wrong == {}
     desk.leave()
 

@@ -18,7 +18,7 @@ from api.texts import Texts
 
 @pytest.fixture
 def keyboard() -> Iterator[tuple[int, Terminal]]:
-    """What types into the terminal, and the terminal."""
+    """Yield what types into the terminal, and the terminal."""
     ours, theirs = pty.openpty()
     yield ours, Terminal(Texts("en"), theirs)
     os.close(ours)
@@ -29,7 +29,7 @@ def question(sentence: str) -> SigningQuestion:
 
 
 async def asked(counter: OfficerPrompt, keyboard: int, sentence: str, typed: bytes) -> str:
-    """Types once the question waits; gives what came of it."""
+    """Type once the question waits; return what came of it."""
     asking_it = asyncio.ensure_future(counter.ask(question(sentence)))
     await asyncio.sleep(0)  # it runs until it waits
     assert counter.waiting is not None
@@ -72,7 +72,7 @@ def test_what_was_typed_for_one_question_answers_no_other(
 
     first, second = asyncio.run(course())
     assert (first, second) == ("nobody answered in time", "the officer did not agree")
-    assert [one.name for one in threading.enumerate()].count("terminal") == 1
+    assert [thread.name for thread in threading.enumerate()].count("terminal") == 1
     shown = capsys.readouterr().err
     assert shown.index("the first") < shown.index("Nobody answered in time") < shown.index("the second")
 

@@ -15,7 +15,7 @@ API = REPOSITORY / "api"
 
 
 def reads_recorded() -> Iterator[str]:
-    """What the log of reads says, as its places in the code have it, with x-1 for what is filled in."""
+    """Yield what the log of reads says, as its places in the code have it, with x-1 for what is filled in."""
     for file in API.rglob("*.py"):
         for call in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
             name = getattr(call.func, "attr", getattr(call.func, "id", "")) if isinstance(call, ast.Call) else ""
@@ -28,9 +28,9 @@ def reads_recorded() -> Iterator[str]:
 
 def test_what_was_read_is_told_in_chinese() -> None:
     """Whoever looks who has read a case reads no English there; what is put together of names alone stays."""
-    told = {text: said(text, Labels("zh-CN")) for text in reads_recorded() if re.search("[a-z]{2}", text)}
-    assert len(told) > 40
-    assert [text for text, chinese in told.items() if chinese.isascii()] == []
+    translations = {text: said(text, Labels("zh-CN")) for text in reads_recorded() if re.search("[a-z]{2}", text)}
+    assert len(translations) > 40
+    assert [text for text, chinese in translations.items() if chinese.isascii()] == []
 
 
 def test_english_is_as_it_stands() -> None:

@@ -16,7 +16,7 @@ ON_THE_LOOP = {read_form, read_signed}  # they wait for the body of a request, a
 
 
 def dependencies(dependant: Dependant) -> Iterator[Callable[..., Any]]:
-    """The route's function and all that it depends on."""
+    """Yield the route's function and all that it depends on."""
     assert dependant.call is not None
     yield dependant.call
     for dependency in dependant.dependencies:

@@ -59,7 +59,7 @@ class Visitor:
     asked: list[str]
 
     def drop(self, **files: bytes) -> None:
-        """Drops files of these names, as a mouse does."""
+        """Drop files of these names, as a mouse does."""
         given = [{"name": name.replace("__", "."), "bytes": list(data)} for name, data in files.items()]
         transfer = self.page.evaluate_handle(
             """(given) => {
@@ -77,14 +77,14 @@ class Visitor:
         return (self.page.locator("#verdict").get_attribute("class") or "").removeprefix("verdict ")
 
     def steps(self) -> list[str]:
-        """Checked, failed or not checked, of each step in order."""
+        """Return checked, failed or not checked, of each step in order."""
         states = self.page.locator("#steps > li > .state")
-        return [(one.get_attribute("class") or "").removeprefix("state ") for one in states.all()]
+        return [(state.get_attribute("class") or "").removeprefix("state ") for state in states.all()]
 
 
 @contextmanager
 def visiting(folder: Path, browser: Browser, fragment: str = "", **options: Any) -> Iterator[Visitor]:
-    """The page of a service that ended once the page was there; the machine has no network any more either."""
+    """Yield the page of a service that ended once the page was there; the machine has no network any more either."""
     port = free_port()
     url = f"http://127.0.0.1:{port}"
     asked: list[str] = []
@@ -110,8 +110,8 @@ def visiting(folder: Path, browser: Browser, fragment: str = "", **options: Any)
 
 @pytest.fixture
 def visitor(tmp_path: Path, browser: Browser) -> Iterator[Visitor]:
-    with visiting(tmp_path, browser) as made:
-        yield made
+    with visiting(tmp_path, browser) as new_visitor:
+        yield new_visitor
 
 
 def encoded(value: Any) -> bytes:
@@ -318,7 +318,7 @@ def attaching(data: bytes) -> bytes:
 
 
 def pdf_with(stream: bytes) -> bytes:
-    """As much of a PDF as says that a packed file is attached."""
+    """Return as much of a PDF as says that a packed file is attached."""
     head = b"<</Type/EmbeddedFile/Filter/FlateDecode/Params<</Size 9>>/Length %d>>" % len(stream)
     return b"%PDF-1.7\n1 0 obj\n" + head + b"\nstream\n" + stream + b"\nendstream\nendobj\n%%EOF"
 
@@ -347,8 +347,8 @@ def test_what_is_no_bundle_is_refused_in_words(visitor: Visitor, data: bytes, sa
     visitor.drop(**of_tests(), bundle__json=encoded(event_bundle()))
     expect(visitor.page.locator("#outcome-part")).to_be_visible()
     visitor.drop(broken__json=data)
-    told = "This is neither a bundle nor a trust file of this protocol: "
-    expect(visitor.page.locator("#state")).to_contain_text(told + says)
+    message = "This is neither a bundle nor a trust file of this protocol: "
+    expect(visitor.page.locator("#state")).to_contain_text(message + says)
     expect(visitor.page.locator("#outcome-part")).to_be_hidden()
 
 
@@ -394,7 +394,7 @@ def test_other_codes_are_told(tmp_path: Path, browser: Browser, fragment: str, s
 
 @contextmanager
 def verify_page(folder: Path, browser: Browser) -> Iterator[tuple[Page, str]]:
-    """An empty window, and the address of a service that runs."""
+    """Yield an empty window, and the address of a service that runs."""
     port = free_port()
     url = f"http://127.0.0.1:{port}"
     with ExitStack() as stack:
@@ -416,12 +416,12 @@ def test_the_verifier_can_ask_nobody(tmp_path: Path, browser: Browser) -> None:
         page.context.on("request", lambda request: asked.append(request.url))
         ask = f"fetch('{url}/api/v1/log').then(() => 'answered', () => 'refused')"
         assert (worker.evaluate(ask), page.evaluate(ask)) == ("refused", "refused")
-        socket = f"new Promise((done) => {{ try {{ const one = new WebSocket('{url.replace('http', 'ws')}/'); "
+        socket = f"new Promise((done) => {{ try {{ const ws = new WebSocket('{url.replace('http', 'ws')}/'); "
         socket += (
-            "one.onopen = () => done('opened'); one.onerror = () => done('refused'); } catch { done('refused'); } })"
+            "ws.onopen = () => done('opened'); ws.onerror = () => done('refused'); } catch { done('refused'); } })"
         )
         assert worker.evaluate(socket) == "refused"
-        assert [one for one in asked if "/api/" in one] == []
+        assert [address for address in asked if "/api/" in address] == []
 
 
 @pytest.mark.parametrize("script", ["verify/verify-worker.js", "vendor/verify.js"])

@@ -30,12 +30,12 @@ APART = (
 
 
 def said() -> Iterator[str]:
-    """The verifier's reasons, with {} for what is filled in."""
+    """Yield the verifier's reasons, with {} for what is filled in."""
     for name in ("verify", "steps", "chain", "log", "forms"):
         source = (VERIFIER / f"{name}.js").read_text(encoding="utf-8")
         for pattern in (SAYING, CHOSEN):
-            for found in re.finditer(pattern.format(LITERAL), source):
-                text = re.sub(r"\$\{(?:[^{}]|\{[^}]*\}|`[^`]*`)*\}", "{}", found["text"][1:-1])
+            for match in re.finditer(pattern.format(LITERAL), source):
+                text = re.sub(r"\$\{(?:[^{}]|\{[^}]*\}|`[^`]*`)*\}", "{}", match["text"][1:-1])
                 if " " in text:
                     yield text
 
@@ -43,11 +43,11 @@ def said() -> Iterator[str]:
 def test_every_reason_is_told_in_chinese() -> None:
     """A reason that the verifier gives stands in the catalogue with as many slots; none is left over."""
     given = {*said(), *APART}
-    told = reasons_in("zh-CN")
-    assert given - set(told) == set()
-    assert set(told) - given == set()
-    assert [text for text, chinese in told.items() if not re.search(r"[一-鿿]", chinese)] == []
-    for text, chinese in told.items():
+    reasons = reasons_in("zh-CN")
+    assert given - set(reasons) == set()
+    assert set(reasons) - given == set()
+    assert [text for text, chinese in reasons.items() if not re.search(r"[一-鿿]", chinese)] == []
+    for text, chinese in reasons.items():
         slots = re.findall(r"\{\d?\}", chinese)
         assert len(slots) == text.count("{}"), text
         numbered = [[f"{{{at}}}" for at in order] for order in permutations(range(len(slots)))]
@@ -60,8 +60,8 @@ def test_every_step_and_verdict_has_words(language: str) -> None:
     words = words_in(language)
     never = {"form", "ledger", "signature"}  # are checked or fail
     for steps in (words["steps"], words["case_steps"]):
-        for name, told in steps.items():
-            assert told["name"], name
-            assert told["checked"], name
-            assert told["not_checked"] or name in never, name
+        for name, step_words in steps.items():
+            assert step_words["name"], name
+            assert step_words["checked"], name
+            assert step_words["not_checked"] or name in never, name
     assert set(words["verdicts"]) == set(words["meanings"]) == set(get_args(Verdict))

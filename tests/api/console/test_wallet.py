@@ -38,7 +38,7 @@ class Wallet:
     asked: list[str] = field(default_factory=list)
 
     def request(self, asked: dict[str, Any]) -> dict[str, Any]:
-        """Answers a call of the page."""
+        """Answer a call of the page."""
         method, params = asked["method"], asked.get("params", [])
         self.asked.append(method)
         account = Account.from_key(self.holder.key.secret)
@@ -58,7 +58,7 @@ class Wallet:
 
 
 def with_wallet(office: Office, officer: Officer, **options: Any) -> tuple[Clerk, Wallet]:
-    """The officer at a browser with a wallet that has his key; he has paired no signer."""
+    """Seat the officer at a browser with a wallet that has his key; he has paired no signer."""
     desk, wallet = office.sit_down(officer, **options), Wallet(officer)
     desk.context.expose_function("askWallet", wallet.request)
     desk.context.add_init_script(PROVIDER)
@@ -81,8 +81,8 @@ def test_a_wallet_signs_in_and_signs_an_offer(office: Office) -> None:
     page.locator("[data-sign]").click()
     expect(page.locator(".done")).to_contain_text("Recorded as entry")
     assert wallet.asked == ["eth_requestAccounts", "personal_sign", "eth_requestAccounts", "eth_signTypedData_v4"]
-    (made,) = state_of(office).handovers.values()
-    assert (made.to_agency, made.offered_by) == (PROCURATORATE, clerk(POLICE).officer_id)
+    (handover,) = state_of(office).handovers.values()
+    assert (handover.to_agency, handover.offered_by) == (PROCURATORATE, clerk(POLICE).officer_id)
 
 
 def test_who_declines_in_the_wallet_signs_nothing(office: Office) -> None:

@@ -37,18 +37,18 @@ TEXTS = {
 
 @pytest.fixture
 def desk(office: Office) -> Clerk:
-    """The procuratorate's analyst, beside cases in which something was left behind."""
+    """Return the procuratorate's analyst, beside cases in which something was left behind."""
     raise_leads(office, "case-1", "case-2")
     return office.sit_down(analyst(PROCURATORATE))
 
 
 def file_of(page: Page) -> str:
-    """The YAML beside the form."""
+    """Return the YAML beside the form."""
     return page.locator("#definition").input_value()
 
 
 def put(page: Page, place: str, text: str) -> None:
-    """Types into a field and leaves it; waits until the file has it."""
+    """Type into a field and leave it; wait until the file has it."""
     field = page.locator(f"[id='{place}']")
     field.fill(text)
     with page.expect_response("**/models/workbench/write"):
@@ -90,8 +90,8 @@ def test_a_model_is_written_without_programming(office: Office, desk: Clerk) -> 
 
     page.locator("details.act > summary").click()
     page.get_by_role("button", name="Read what you will sign").click()
-    told = sign(desk)
-    assert "publishes version 1 of the model left-behind" in told
+    question = sign(desk)
+    assert "publishes version 1 of the model left-behind" in question
     page.wait_for_url("**/library/left-behind?event=*")
     with office.ledger.database.read() as connection:
         state = matter_of(connection, "model-left-behind", office.parts.authority().agencies)
@@ -237,10 +237,10 @@ def test_the_workbench_is_for_procuratorates(office: Office) -> None:
 def test_the_workbench_is_for_everybody(office: Office, desk: Clerk) -> None:
     """Nothing keeps people out, in light and dark; on a phone form and file stand one below the other."""
     desk.leave()
-    one = office.sit_down(analyst(PROCURATORATE), language="zh-CN")
-    page = one.enter()
+    analyst_desk = office.sit_down(analyst(PROCURATORATE), language="zh-CN")
+    page = analyst_desk.enter()
     for path in ("/models", "/models/workbench?start=form&name=dataset_match&model_id=a"):
-        one.go(path)
+        analyst_desk.go(path)
         page.wait_for_timeout(800)
         assert barriers(page) == [], path
 
@@ -249,9 +249,9 @@ def test_columns_are_told_by_the_view_they_come_from() -> None:
     """Two views may have a column of one name that means another thing in each."""
     form = BenchForm(read_document(draft("a", "missing_in_next_handover")).tree, Labels("en"))
     fields = {field.path: field for section in form.sections() for field in section.fields}
-    told = {choice.value: choice.label for choice in fields["lead.key"].choices}
-    assert told["kind"] == f"kind · {views()['items'].columns['kind'].en}"
-    assert told["from_agency"] == f"from_agency · {views()['handovers'].columns['from_agency'].en}"
+    labels = {choice.value: choice.label for choice in fields["lead.key"].choices}
+    assert labels["kind"] == f"kind · {views()['items'].columns['kind'].en}"
+    assert labels["from_agency"] == f"from_agency · {views()['handovers'].columns['from_agency'].en}"
 
 
 def test_a_form_that_nobody_touched_changes_nothing() -> None:
@@ -262,7 +262,7 @@ def test_a_form_that_nobody_touched_changes_nothing() -> None:
 
 
 def posted(form: BenchForm) -> Iterator[tuple[str, str]]:
-    """What a browser posts of the form as it stands."""
+    """Yield what a browser posts of the form as it stands."""
     fields = [field for section in form.sections() for field in section.fields]
     for field in (*fields, *(field for example in form.examples() for field in example.fields())):
         if field.languages:
