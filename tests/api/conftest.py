@@ -44,29 +44,29 @@ WORKERS = WorkerPool()  # of all services of these tests: it takes seconds to st
 
 @contextmanager
 def serving(folder: Path, settings: Settings = SETTINGS) -> Iterator[Served]:
-    """A service that knows a clerk, a supervisor and an auditor of each agency."""
+    """Serve a ledger that knows a clerk, a supervisor and an auditor of each agency."""
     with open_ledger(sqlite_url(folder)) as ledger:
         ledger.found(*(role(agency) for agency in AGENCIES for role in (clerk, supervisor, auditor)))
-        with serving_ledger(ledger, no_chain, settings) as made:
-            yield made
+        with serving_ledger(ledger, no_chain, settings) as service:
+            yield service
 
 
 @contextmanager
 def serving_ledger(
     ledger: Ledger, connect: Callable[[], ChainConnection], settings: Settings = SETTINGS, workers: WorkerPool = WORKERS
 ) -> Iterator[Served]:
-    """A service over this ledger and the chain that is connected by ``connect``."""
+    """Serve this ledger and the chain that is connected by ``connect``."""
     parts = parts_of(ledger, connect, settings, workers)
     lines: list[dict[str, object]] = []
     app = create_app(parts, write_log=lambda event, **fields: lines.append({"event": event, **fields}))
-    with Served(ledger, parts, app, lines) as made:
-        yield made
+    with Served(ledger, parts, app, lines) as service:
+        yield service
 
 
 def parts_of(
     ledger: Ledger, connect: Callable[[], ChainConnection], settings: Settings = SETTINGS, workers: WorkerPool = WORKERS
 ) -> Parts:
-    """What routes and threads of a service work with."""
+    """Return what routes and threads of a service work with."""
     return make_parts(
         ledger.recording,
         settings=settings,
@@ -82,21 +82,21 @@ def parts_of(
 
 @pytest.fixture
 def served(tmp_path: Path) -> Iterator[Served]:
-    """A service of the test's own."""
-    with serving(tmp_path) as made:
-        yield made
+    """Return a service of the test's own."""
+    with serving(tmp_path) as service:
+        yield service
 
 
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    """A service that the tests of a module share: none of them may change what another one sees."""
-    with serving(tmp_path_factory.mktemp("shared")) as made:
-        yield made
+    """Return a service that the tests of a module share: none of them may change what another one sees."""
+    with serving(tmp_path_factory.mktemp("shared")) as service:
+        yield service
 
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    """A case that everybody had to do with: none of the tests changes what another one sees of it."""
+    """Return a case that everybody had to do with: none of the tests changes what another one sees of it."""
     from tests.api.matrix import made_world
 
     with made_world(tmp_path_factory.mktemp("world")) as world:

@@ -68,7 +68,7 @@ AUDIT = "audit-0000000000"  # of the whole log, which an auditor ran
 
 
 def reader(relation: Relation, role: Role) -> Officer:
-    """The officer who stands so to the case, in this role alone."""
+    """Return the officer who stands so to the case, in this role alone."""
     agency = AGENCY[relation]
     return Officer(f"{agency}-{role}", agency, (role,))
 
@@ -103,13 +103,13 @@ class World:
         return self.case.open_handover().handover_id
 
     def offered_to(self, relation: Relation) -> str:
-        """The handover that was offered to the agency that stands so to the case."""
-        made = self.case.state.handovers.values()
-        return next(one.handover_id for one in made if one.to_agency == AGENCY[relation])
+        """Return the handover that was offered to the agency that stands so to the case."""
+        handovers = self.case.state.handovers.values()
+        return next(handover.handover_id for handover in handovers if handover.to_agency == AGENCY[relation])
 
 
 def made_case(expires_at: str) -> Case:
-    """Opened by the police, now with the court, which offers it, or did so, to four others."""
+    """Return a case opened by the police, now with the court, which offers it, or did so, to four others."""
     case = Case(step=1).open(clerk_of("former"))
     body = PersonNamed(person_id=person_id("li"), role="suspect", section="person:1")
     case.act(body, clerk_of("former"), sections={"person:1": section("person", name="a name")})
@@ -132,7 +132,7 @@ def clerk_of(relation: Relation) -> Officer:
 
 @contextmanager
 def made_world(folder: Path) -> Iterator[World]:
-    """The case is recorded, one offer has expired, and so has the token of ``OUTDATED``."""
+    """Serve a world where the case is recorded, one offer has expired, and so has the token of ``OUTDATED``."""
     with open_ledger(sqlite_url(folder)) as ledger:
         _found(ledger.changes)
         for change in ledger.changes.bodies:
@@ -152,7 +152,7 @@ def made_world(folder: Path) -> Iterator[World]:
 
 
 def _audited(ledger: Ledger) -> None:
-    """An audit that an auditor ran stands in the list of audits."""
+    """Let an audit that an auditor ran stand in the list of audits."""
     now = ledger.clock()
     kept = audit.KeptAudit(AUDIT, None, COURT, "court-east-auditor", now, now, None, "the node was away")
     with ledger.database.write() as connection:
@@ -160,7 +160,7 @@ def _audited(ledger: Ledger) -> None:
 
 
 def made_matters() -> tuple[Model, Lead, Recommendation]:
-    """A model of the procuratorate, its lead for the police, who were told, and a recommendation to them."""
+    """Make a model of the procuratorate, its lead for the police, who were told, and a recommendation to them."""
     by = reader("jurisdiction", "supervisor")
     text = shipped_model("item-not-handed-over")
     digest = parse_model(text).digest
@@ -187,7 +187,7 @@ def _found(changes: Registry) -> None:
 
 
 def sees(relation: Relation, role: Role) -> bool:
-    """A case is seen by who holds, held or is being offered it, and by a procuratorate's supervision where it is."""
+    """Tell whether a case is seen: by who holds, held or is being offered it, and by supervision where it is."""
     return relation in ("own", "former", "offered") or (relation == "jurisdiction" and role in SUPERVISION)
 
 
@@ -200,12 +200,12 @@ def is_the_police(relation: Relation, role: Role) -> bool:
 
 
 def hands_over(relation: Relation, role: Role) -> bool:
-    """Who has something in his lists of handovers, whatever came of it."""
+    """Tell whether he has something in his lists of handovers, whatever came of it."""
     return relation not in ("foreign", "jurisdiction", "other jurisdiction")
 
 
 def is_told(relation: Relation, role: Role) -> bool:
-    """Who has something in his feed: a handover, or what supervision concerns him with."""
+    """Tell whether he has something in his feed: a handover, or what supervision concerns him with."""
     return hands_over(relation, role) or relation == "jurisdiction"
 
 
@@ -214,12 +214,12 @@ def anybody(relation: Relation, role: Role) -> bool:
 
 
 def supervises(relation: Relation, role: Role) -> bool:
-    """Leads and recommendations are seen by the procuratorate that has them and the agency that has to answer."""
+    """Tell whether he sees leads and recommendations: at the procuratorate that has them, the agency that answers."""
     return relation in ("former", "jurisdiction")
 
 
 def governs(relation: Relation, role: Role) -> bool:
-    """The procuratorate over whose jurisdiction the case lies."""
+    """Tell whether it is the procuratorate over whose jurisdiction the case lies."""
     return relation == "jurisdiction"
 
 
@@ -413,6 +413,6 @@ WHOLE_LOG = "GET /api/v1/audit"
 
 
 def covered() -> set[str]:
-    """The operations that have a row."""
+    """Return the operations that have a row."""
     rows = {row.operation for row in (*READS, *OWN, *WEBHOOK, *GOVERNANCE)}
     return rows | {operation for operation, _ in PUBLIC} | {*SIGNED, GIVEN, WHOLE_LOG}

@@ -80,11 +80,11 @@ class Served:
         return self._loop.run_until_complete(self._client.request(method, path, **options))
 
     def get(self, path: str, by: Officer | None = None, **query: Any) -> httpx.Response:
-        """A read, signed in as ``by``; without a token where there is none."""
+        """Read, signed in as ``by``; without a token where there is none."""
         return self.request("GET", path, params=query or None, headers=self.token(by) if by else {})
 
     def post(self, path: str, body: bytes, **headers: str) -> httpx.Response:
-        """Posts JSON; header names with underscores."""
+        """Post JSON; header names with underscores."""
         given = {name.replace("_", "-"): value for name, value in headers.items()}
         return self.request("POST", path, content=body, headers=JSON | given)
 
@@ -92,7 +92,7 @@ class Served:
         return self.post(path, event if isinstance(event, bytes) else event.submission)
 
     def record(self, case: Case) -> Case:
-        """Submits those events of the case that are not in the log yet."""
+        """Submit those events of the case that are not in the log yet."""
         for event in case.events:
             with self.ledger.clock.not_before(event.envelope.signed_at):
                 answer = self.submit(event)
@@ -103,19 +103,19 @@ class Served:
         self.ledger.mirror(change)
 
     def publish(self) -> int:
-        """Publishes the present size; gives it."""
+        """Publish the present size and return it."""
         self.ledger.clock.forward(2)
         self.ledger.publisher.publish(self.ledger.database, self.ledger.clock())
         return int(self.get("/api/v1/log").json()["published"])
 
     def token(self, officer: Officer) -> dict[str, str]:
-        """The Authorization header of an officer, signed in once."""
+        """Return the Authorization header of an officer, signed in once."""
         if officer.key_id not in self._tokens:
             self._tokens[officer.key_id] = self.sign_in(officer).json()["access_token"]
         return {"authorization": f"Bearer {self._tokens[officer.key_id]}"}
 
     def challenge(self, officer: Officer) -> dict[str, str]:
-        """A nonce and the text to sign."""
+        """Return a nonce and the text to sign."""
         asked = self.request("POST", "/api/v1/sign-in/challenge", json={"key_id": officer.key_id})
         assert asked.status_code == 200, asked.text
         answer: dict[str, str] = asked.json()
@@ -139,7 +139,7 @@ class Served:
 def listening_for(
     served: Served, header_timeout_s: float = 10, limits: ConnectionLimits | None = None
 ) -> Iterator[int]:
-    """The port of a real server for this application, until the block is left."""
+    """Give the port of a real server for this application, until the block is left."""
     with listening_at(free_port(), served.app, header_timeout_s, limits) as port:
         yield port
 
@@ -148,7 +148,7 @@ def listening_for(
 def listening_at(
     port: int, app: ASGIApp, header_timeout_s: float = 10, limits: ConnectionLimits | None = None
 ) -> Iterator[int]:
-    """The same for an application that must be told its port beforehand.
+    """Do the same for an application that must be told its port beforehand.
 
     Raises AssertionError where it does not start: mostly because whoever listened there before has not left.
     """
@@ -167,12 +167,12 @@ def listening_at(
 
 
 def problem(response: httpx.Response, status: int, code: str, field: str | None = None) -> dict[str, Any]:
-    """The problem document, which must be of this status and code, name this field, and tell what to do."""
+    """Return the problem document, which must be of this status and code, name this field, and tell what to do."""
     assert response.headers["content-type"] == "application/problem+json", response.text
-    told: dict[str, Any] = response.json()
-    assert (response.status_code, told["status"], told["code"]) == (status, status, code), told
-    assert told.get("field") == field, told
-    assert told["detail"]
-    assert told["hint"]
-    assert told["title"]
-    return told
+    document: dict[str, Any] = response.json()
+    assert (response.status_code, document["status"], document["code"]) == (status, status, code), document
+    assert document.get("field") == field, document
+    assert document["detail"]
+    assert document["hint"]
+    assert document["title"]
+    return document

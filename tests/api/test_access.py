@@ -16,13 +16,13 @@ from tests.testkit.casework import Case
 
 
 def reads(served: Served, by: Officer, **query: Any) -> list[dict[str, Any]]:
-    """All pages."""
-    found: list[dict[str, Any]] = []
+    """Return the rows of all pages."""
+    rows: list[dict[str, Any]] = []
     while True:
         page = served.get("/api/v1/access", by, **query).json()
-        found += page["reads"]
+        rows += page["reads"]
         if "next" not in page:
-            return found
+            return rows
         query["after"] = page["next"]
 
 
@@ -60,7 +60,7 @@ def test_others_reads_of_others_cases_are_not_shown(served: Served) -> None:
 
 
 def told_of(served: Served, by: Officer, of: str, **query: Any) -> list[dict[str, Any]]:
-    """What ``by`` is told of the reads by officers of the agency ``of``."""
+    """Return what ``by`` is told of the reads by officers of the agency ``of``."""
     return [read for read in reads(served, by, **query) if read["agency"] == of]
 
 
@@ -78,14 +78,14 @@ def test_a_read_by_supervision_says_no_more_than_that(tmp_path: Path) -> None:
                 headers |= {"content-type": "application/json"} if row.body else {}
                 served.request(row.operation.partition(" ")[0], path, headers=headers, content=row.body)
         supervised, supervising = reader("former", "auditor"), reader("jurisdiction", "auditor")
-        told = told_of(served, supervised, PROCURATORATE)
+        for_police = told_of(served, supervised, PROCURATORATE)
         whole = told_of(served, supervising, PROCURATORATE)
         assert {read["what"] for read in whole} > {"case", "run of the model item-not-handed-over"}
         assert len({read["officer"] for read in whole}) == 2
-        assert {(read["what"], read["officer"], read["key_id"], read["ground"]) for read in told} == {
+        assert {(read["what"], read["officer"], read["key_id"], read["ground"]) for read in for_police} == {
             ("read by supervision", None, None, None)
         }
-        assert {read["case_id"] for read in told} == {"case-1"}
+        assert {read["case_id"] for read in for_police} == {"case-1"}
         by_name = reads(served, supervised, officer=supervising.officer_id)
         assert by_name == [], "nobody is found by the name of who read"
 
@@ -98,8 +98,8 @@ def test_a_party_that_supervises_is_told_apart_by_what_it_reads(served: Served) 
         by = auditor(PROCURATORATE)
         read = Read(PROCURATORATE, by.officer_id, by.key_id, "run of the model m", 0, "case-1", supervision=True)
         served.parts.access.append(read)
-    told = [(read["what"], read["officer"]) for read in told_of(served, auditor(POLICE), PROCURATORATE)]
-    assert told == [("case", clerk(PROCURATORATE).officer_id), ("read by supervision", None)]
+    for_police = [(read["what"], read["officer"]) for read in told_of(served, auditor(POLICE), PROCURATORATE)]
+    assert for_police == [("case", clerk(PROCURATORATE).officer_id), ("read by supervision", None)]
     own = [read["what"] for read in told_of(served, auditor(PROCURATORATE), PROCURATORATE)]
     assert own[:2] == ["case", "run of the model m"]
 

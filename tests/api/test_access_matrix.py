@@ -54,31 +54,31 @@ def ask(served: Served, row: Row, path: str, token: dict[str, str]) -> httpx.Res
 
 
 def elsewhere(text: str) -> str:
-    """The same about a case, an item, a person, an event that do not exist."""
+    """Return the same about a case, an item, a person, an event that do not exist."""
     return re.sub(
         r"case-1|phone", "ghost", re.sub(r"-7[0-9a-f]{3}-", "-7000-", re.sub(r"[0-9a-f]{32}", "0" * 32, text))
     )
 
 
 def require_denied_as_absent(world: World, row: Row, path: str, officer: Officer) -> None:
-    """404, and the whole response - status, headers, body - that of what is not there."""
+    """Require 404, and that the whole response - status, headers, body - is that of what is not there."""
     token = world.served.token(officer)
-    told = ask(world.served, row, path, token)
-    problem(told, 404, "not_found", told.json()["field"])
-    require_same(told, ask(world.served, row, elsewhere(path), token))
+    denied = ask(world.served, row, path, token)
+    problem(denied, 404, "not_found", denied.json()["field"])
+    require_same(denied, ask(world.served, row, elsewhere(path), token))
 
 
-def require_same(told: httpx.Response, absent: httpx.Response) -> None:
-    """Both responses are the same but for the ids that were asked for; of the length only what these make of it."""
-    assert told.status_code == absent.status_code
-    assert elsewhere(told.text) == elsewhere(absent.text)
-    lengths = [int(answer.headers["content-length"]) - len(answer.content) for answer in (told, absent)]
+def require_same(denied: httpx.Response, absent: httpx.Response) -> None:
+    """Require the same of both but for the ids that were asked for; of the length only what these make of it."""
+    assert denied.status_code == absent.status_code
+    assert elsewhere(denied.text) == elsewhere(absent.text)
+    lengths = [int(answer.headers["content-length"]) - len(answer.content) for answer in (denied, absent)]
     assert lengths == [0, 0]
-    assert steady(told) == steady(absent)
+    assert steady(denied) == steady(absent)
 
 
 def steady(answer: httpx.Response) -> list[tuple[str, str]]:
-    """The headers, but for the time, the request's own number, and the length, which is the body's."""
+    """Return the headers, but for the time, the request's own number, and the length, which is the body's."""
     passing = ("date", "x-request-id", "content-length")
     return [(name, value) for name, value in answer.headers.items() if name not in passing]
 
@@ -114,11 +114,11 @@ def test_no_route_tells_whether_there_is_what_may_not_be_seen(world: World, rela
             for role in ROLES:
                 officer = reader(relation, role)
                 token = world.served.token(officer)
-                there, nowhere = (path.format(**ids) for ids in (real, {k: elsewhere(v) for k, v in real.items()}))
-                told = world.served.request(method.upper(), there, headers=token)
-                if told.status_code != 404 or (sees(relation, role) and told.json()["code"] != "not_found"):
+                address, nowhere = (path.format(**ids) for ids in (real, {k: elsewhere(v) for k, v in real.items()}))
+                answer = world.served.request(method.upper(), address, headers=token)
+                if answer.status_code != 404 or (sees(relation, role) and answer.json()["code"] != "not_found"):
                     continue
-                require_same(told, world.served.request(method.upper(), nowhere, headers=token))
+                require_same(answer, world.served.request(method.upper(), nowhere, headers=token))
                 asked += 1
     assert asked > 10 or relation in ("own", "former", "jurisdiction")
 
@@ -126,8 +126,8 @@ def test_no_route_tells_whether_there_is_what_may_not_be_seen(world: World, rela
 def test_every_route_has_a_row(world: World) -> None:
     """Nobody adds a route without saying who may use it, and no row is left of one that is gone."""
     document = world.served.get("/api/v1/openapi.json").json()
-    told = {f"{method.upper()} {path}" for path, item in document["paths"].items() for method in item}
-    assert covered() == told
+    documented = {f"{method.upper()} {path}" for path, item in document["paths"].items() for method in item}
+    assert covered() == documented
 
 
 @pytest.mark.parametrize(("row", "relation"), crossed(READS))
@@ -155,7 +155,7 @@ def test_what_is_shown_of_a_case(world: World, row: Row, relation: Relation) -> 
 
 
 def has_payload(row: Row, relation: Relation) -> bool:
-    """A look-up tells an agency of its own cases alone: all others only get their question back."""
+    """Tell whether a look-up has something to tell: an agency's own cases; others only get their question back."""
     return not row.operation.endswith("look-up") or relation in ("own", "former")
 
 
@@ -275,7 +275,7 @@ def test_what_has_no_payload_is_public(world: World, operation: str, path: str) 
 
 
 def act_for(operation: str, world: World, by: Officer) -> bytes:
-    """What is posted to the address, on the case, signed by this officer."""
+    """Return what is posted to the address, on the case, signed by this officer."""
     offered = world.case.open_handover()
     bodies = {
         "events": acts.CaseAssigned(department="d", handler="h"),

@@ -178,18 +178,18 @@ def test_a_parameter_of_another_form_is_refused(shared: Served, path: str, field
 
 
 @pytest.mark.parametrize(
-    ("path", "said"),
+    ("path", "expected"),
     [
         ("/api/v1/cases/NO_SLUG", "Expected a slug of at most 64 characters: a-z, 0-9 and hyphens between them"),
         ("/api/v1/events/1", "Expected UUIDv7, lower case, for example 01940000-0000-7000-8000-000000000000"),
         ("/api/v1/handovers?box=letter", "Input should be 'inbox', 'outbox' or 'all'"),
     ],
 )
-def test_what_a_parameter_should_have_been_is_said_in_words(shared: Served, path: str, said: str) -> None:
+def test_what_a_parameter_should_have_been_is_said_in_words(shared: Served, path: str, expected: str) -> None:
     """Nobody has to read a pattern, or to guess which words there are."""
     answer = shared.request("GET", path, headers=shared.token(clerk(PROCURATORATE)))
     given = path.replace("=", "/").rpartition("/")[2]
-    assert answer.json()["detail"] == f"{said}, not {given!r}"
+    assert answer.json()["detail"] == f"{expected}, not {given!r}"
 
 
 def test_the_words_of_a_vocabulary_are_listed(shared: Served) -> None:

@@ -49,17 +49,17 @@ class Town:
         )
 
     def read(self) -> dict[str, Any]:
-        """A timeline, an event and a picture as pages, a bundle, a certificate."""
+        """Read a timeline, an event and a picture as pages, a bundle, a certificate."""
         case_id, event_id = self.case.state.case_id, self.case.events[1].envelope.event_id
         event, page = f"/api/v1/events/{event_id}", f"/console/cases/{case_id}"
-        found = {
+        answers = {
             "timeline": self._got(f"/api/v1/cases/{case_id}/timeline").json(),
             "bundle": self._got(f"{event}/proof").json(),
             "certificate": self._got(f"{event}/certificate").content[:4],
         }
         for path in (f"{page}/timeline", f"{page}/events/{event_id}", f"{page}/picture"):
             self._got(path)
-        return found
+        return answers
 
     def _got(self, path: str) -> Any:
         token = self.served.token(READER)
@@ -88,13 +88,13 @@ def killed(town: Town) -> None:
 
 
 def stopped(town: Town) -> None:
-    """Its port still takes connections, and nobody answers."""
+    """Stop the node: its port still takes connections, and nobody answers."""
     assert town.linked.node.pid is not None
     os.kill(town.linked.node.pid, signal.SIGSTOP)
 
 
 def resumed(town: Town) -> None:
-    """A node that stands still does not hear that it shall end, and is waited for."""
+    """Let the node go on: one that stands still does not hear that it shall end, and is waited for."""
     assert town.linked.node.pid is not None
     os.kill(town.linked.node.pid, signal.SIGCONT)
 

@@ -42,7 +42,7 @@ class Chained:
     linked: Linked
 
     def grant(self, agency: str = POLICE) -> bytes:
-        """The call by which this agency's admin grants the clerk's key, which asked for the police."""
+        """Return the call by which this agency's admin grants the clerk's key, which asked for the police."""
         request = replace(self.linked.request(CLERK), agency=agency)
         return grant_key(request, roles=1, valid_from=0, valid_until=2**40)
 
@@ -53,23 +53,23 @@ class Chained:
         return self.post(PREPARE, {"sender": key.key_id, "call": "0x" + call.hex()})
 
     def prepared(self, key: Key, call: bytes) -> Transaction:
-        """The transaction that the service prepares, as a client puts it together."""
+        """Return the transaction that the service prepares, as a client puts it together."""
         answer = self.asked(key, call)
         assert answer.status_code == 200, answer.text
-        told = answer.json()
-        assert told["data"] == "0x" + call.hex()
-        fees = Fees(told["max_fee"], told["priority_fee"])
-        return Transaction(told["chain_id"], told["nonce"], told["to"], call, told["gas"], fees)
+        prepared = answer.json()
+        assert prepared["data"] == "0x" + call.hex()
+        fees = Fees(prepared["max_fee"], prepared["priority_fee"])
+        return Transaction(prepared["chain_id"], prepared["nonce"], prepared["to"], call, prepared["gas"], fees)
 
     def send(self, transaction: Transaction, key: Key) -> httpx.Response:
         return self.post(SEND, {"raw": "0x" + sign(transaction, key).raw.hex()})
 
     def make(self, key: Key, call: bytes) -> dict[str, Any]:
-        """What became of the call, prepared, signed and sent."""
+        """Return what became of the call, prepared, signed and sent."""
         answer = self.send(self.prepared(key, call), key)
         assert answer.status_code == 200, answer.text
-        told: dict[str, Any] = answer.json()
-        return told
+        outcome: dict[str, Any] = answer.json()
+        return outcome
 
     def post(self, path: str, body: dict[str, Any]) -> httpx.Response:
         return self.served.post(path, msgspec.json.encode(body))
@@ -82,21 +82,21 @@ class Chained:
 
 @pytest.fixture
 def chained(tmp_path: Path) -> Iterator[Chained]:
-    """Contracts deployed and mirrored; no key granted yet."""
+    """Return a service with its contracts deployed and mirrored; no key granted yet."""
     with linked_ledger(tmp_path) as linked, serving_ledger(linked.ledger, lambda: linked.link) as served:
-        made = Chained(served, linked)
-        made.follow()
-        yield made
+        chain = Chained(served, linked)
+        chain.follow()
+        yield chain
 
 
 @pytest.fixture(scope="module")
 def shared_chain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chained]:
-    """The same for tests that change nothing."""
+    """Return the same for tests that change nothing."""
     folder = tmp_path_factory.mktemp("chain")
     with linked_ledger(folder) as linked, serving_ledger(linked.ledger, lambda: linked.link) as served:
-        made = Chained(served, linked)
-        made.follow()
-        yield made
+        chain = Chained(served, linked)
+        chain.follow()
+        yield chain
 
 
 def case_of_now(chained: Chained, case_id: str = "case-1") -> Case:
@@ -125,8 +125,8 @@ def test_the_contracts_are_named(shared_chain: Chained) -> None:
 def test_a_granted_key_signs_and_a_revoked_one_does_not(chained: Chained) -> None:
     """The admin grants through the service; once the log mirrors it the clerk's event is taken, and after a revocation
     refused."""
-    made = chained.make(admin(POLICE), chained.grant())
-    assert made["state"] == "confirmed"
+    outcome = chained.make(admin(POLICE), chained.grant())
+    assert outcome["state"] == "confirmed"
     early = case_of_now(chained)
     problem(chained.served.submit(early.last), 403, "key_unknown", "envelope.key_id")
     chained.follow()
@@ -139,9 +139,9 @@ def test_a_granted_key_signs_and_a_revoked_one_does_not(chained: Chained) -> Non
 def test_no_agency_takes_the_key_of_another(chained: Chained) -> None:
     """The court's admin grants the key of the police's clerk before the police do, even with the request that it made
     to them: the contract refuses, the police grant it as ever, and the clerk signs."""
-    told = problem(chained.asked(admin(COURT), chained.grant(COURT)), 422, "contract_refused")
-    assert "KeyUnproven" in told["detail"]
-    assert "tally key request" in told["hint"]
+    refusal = problem(chained.asked(admin(COURT), chained.grant(COURT)), 422, "contract_refused")
+    assert "KeyUnproven" in refusal["detail"]
+    assert "tally key request" in refusal["hint"]
     chained.make(admin(POLICE), chained.grant())
     chained.follow()
     assert chained.served.submit(case_of_now(chained).last).status_code == 201
@@ -159,8 +159,8 @@ def test_a_transaction_sent_again_is_the_same_write(chained: Chained) -> None:
 
 def test_a_majority_admits_an_agency(chained: Chained) -> None:
     """Two of three admins approve; who sends it does not matter; the log mirrors the new agency."""
-    told = chained.get(CHAIN)
-    domain = ContractDomain(LOG_ID, told["chain_id"], told["registry"])
+    chain = chained.get(CHAIN)
+    domain = ContractDomain(LOG_ID, chain["chain_id"], chain["registry"])
     change = ContractChange(
         CHANGE_KINDS[registry.AgencyAdmitted],
         LAB,
@@ -168,7 +168,7 @@ def test_a_majority_admits_an_agency(chained: Chained) -> None:
         account=int(admin(LAB).key_id, 16),
         profile=profile_bytes(profile(LAB)),
     )
-    digest = decision_digest(domain, told["decision_count"] + 1, change)
+    digest = decision_digest(domain, chain["decision_count"] + 1, change)
     approvals = [Approval(admin(agency).key_id, admin(agency).sign(digest)) for agency in (POLICE, COURT)]
     minority = chained.asked(admin(PROCURATORATE), decide(change, approvals[:1]))
     assert "MajorityMissing" in problem(minority, 422, "contract_refused")["detail"]
@@ -204,10 +204,10 @@ def test_what_the_contract_refuses_is_told_in_its_words(shared_chain: Chained) -
     """A stranger's grant, and the acceptance of an admin whom nobody proposed: refused when prepared."""
     stranger = Key("stranger")
     for call, error in ((shared_chain.grant(), "NotAdmin"), (accept_admin(POLICE), "NotProposedAdmin")):
-        told = problem(shared_chain.asked(stranger, call), 422, "contract_refused")
-        assert error in told["detail"]
-        assert "admin" in told["hint"]
-    assert f"agency {POLICE}," in told["detail"]
+        refusal = problem(shared_chain.asked(stranger, call), 422, "contract_refused")
+        assert error in refusal["detail"]
+        assert "admin" in refusal["hint"]
+    assert f"agency {POLICE}," in refusal["detail"]
 
 
 @pytest.mark.parametrize(

@@ -111,7 +111,7 @@ def test_a_full_house_drops_whoever_has_waited_longest() -> None:
     connections.work(first)
     fourth = admitted(connections, "203.0.113.1")
     assert fourth
-    assert [one.is_dropped for one in (first, second, third, fourth)] == [False, True, False, False]
+    assert [connection.is_dropped for connection in (first, second, third, fourth)] == [False, True, False, False]
     connections.work(third)
     connections.work(fourth)
     assert admitted(connections, "203.0.113.2") is None
@@ -128,12 +128,12 @@ def test_one_address_does_not_fill_the_house() -> None:
     connections = Connections(limits)
     other = admitted(connections, "203.0.113.1")
     own = [admitted(connections, "198.51.100.1") for _ in range(3)]
-    assert [one is not None and one.is_dropped for one in own] == [True, False, False]
+    assert [connection is not None and connection.is_dropped for connection in own] == [True, False, False]
     assert other is not None
     assert not other.is_dropped
-    for one in own[1:]:
-        assert one is not None
-        connections.work(one)
+    for connection in own[1:]:
+        assert connection is not None
+        connections.work(connection)
     assert admitted(connections, "198.51.100.1") is None
     assert all(admitted(connections, "127.0.0.1") for _ in range(50))
 

@@ -20,7 +20,7 @@ PUBLIC = {"/api/v1/agencies", "/api/v1/registry", "/api/v1/anchors"}
 
 @pytest.fixture(scope="module")
 def cases(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    """Three cases of the police, two of the court that begin with the same words."""
+    """Return three cases of the police, two of the court that begin with the same words."""
     with serving(tmp_path_factory.mktemp("cursors")) as served:
         for number in range(3):
             case = Case(f"case-{number}").open(case_number=f"2026-{number}").register(f"thing-{number}")
@@ -31,7 +31,7 @@ def cases(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
 
 
 def paged(served: Served) -> dict[str, dict[str, Any]]:
-    """The operations that take ``after``, with how the document describes it."""
+    """Return the operations that take ``after``, with how the document describes it."""
     document = served.get("/api/v1/openapi.json").json()
     return {
         path: parameter
@@ -43,10 +43,10 @@ def paged(served: Served) -> dict[str, dict[str, Any]]:
 
 def test_every_list_takes_the_same_cursors(cases: Served) -> None:
     """Each operation of the document that takes ``after`` takes what is sealed, but for those that are public."""
-    found = paged(cases)
-    assert set(found) > PUBLIC
-    for path, parameter in found.items():
-        text = next((one for one in parameter["schema"].get("anyOf", ()) if one["type"] == "string"), {})
+    parameters = paged(cases)
+    assert set(parameters) > PUBLIC
+    for path, parameter in parameters.items():
+        text = next((schema for schema in parameter["schema"].get("anyOf", ()) if schema["type"] == "string"), {})
         assert (text.get("maxLength") == 1000) == (path not in PUBLIC), path
 
 

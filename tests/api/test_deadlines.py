@@ -37,34 +37,42 @@ def handled() -> Case:
 def asked(served: Served, by: Officer, path: str = "/api/v1/deadlines", **query: Any) -> list[dict[str, Any]]:
     answer = served.get(path, by, **query)
     assert answer.status_code == 200, answer.text
-    found: list[dict[str, Any]] = answer.json()["deadlines"]
-    return found
+    deadlines: list[dict[str, Any]] = answer.json()["deadlines"]
+    return deadlines
 
 
-def names(found: list[dict[str, Any]]) -> list[str]:
-    return [one["clock"] for one in found]
+def names(deadlines: list[dict[str, Any]]) -> list[str]:
+    return [deadline["clock"] for deadline in deadlines]
 
 
 def day(number: int) -> str:
-    """So many days after the cases begin."""
+    """Return the instant so many days after the cases begin."""
     return instant(START + number * DAY)
 
 
 def test_an_agency_sees_its_own_deadlines_the_nearest_first(served: Served) -> None:
     """With the day, what is left, whose it is and what it was derived from; hours before days."""
     case = served.record(handled())
-    found = asked(served, clerk(POLICE))
-    assert names(found)[3:] == ["arrest_request", "surveillance_limit"]
-    assert set(names(found)[:3]) == HOURS
-    (one,) = [one for one in found if one["clock"] == "arrest_request"]
-    assert (one["due_at"], one["last_day"], one["days_left"]) == ("2026-03-05T16:00:00Z", "2026-03-05", 3)
-    assert (one["status"], one["article"], one["label"]) == (
+    deadlines = asked(served, clerk(POLICE))
+    assert names(deadlines)[3:] == ["arrest_request", "surveillance_limit"]
+    assert set(names(deadlines)[:3]) == HOURS
+    (deadline,) = [deadline for deadline in deadlines if deadline["clock"] == "arrest_request"]
+    assert (deadline["due_at"], deadline["last_day"], deadline["days_left"]) == (
+        "2026-03-05T16:00:00Z",
+        "2026-03-05",
+        3,
+    )
+    assert (deadline["status"], deadline["article"], deadline["label"]) == (
         "running",
         "CPL 91",
         "request arrest of the detained person",
     )
-    assert (one["agency"], one["handler"], one["subject"]) == (POLICE, clerk(POLICE).officer_id, person_id("li"))
-    assert one["events"] == [
+    assert (deadline["agency"], deadline["handler"], deadline["subject"]) == (
+        POLICE,
+        clerk(POLICE).officer_id,
+        person_id("li"),
+    )
+    assert deadline["events"] == [
         {"event_id": case.events[2].envelope.event_id, "payload_digest": case.events[2].digest},
     ]
     assert asked(served, clerk(PROCURATORATE)) == []
@@ -75,21 +83,21 @@ def test_the_arithmetic_is_told_in_the_readers_language(served: Served) -> None:
     served.record(handled())
     path = "/api/v1/cases/case-1/deadlines"
 
-    def told(accepted: str, **query: str) -> dict[str, Any]:
+    def arrest_deadline(accepted: str, **query: str) -> dict[str, Any]:
         headers = served.token(clerk(POLICE)) | {"accept-language": accepted}
         deadlines = served.request("GET", path, headers=headers, params=query).json()["deadlines"]
         return next(deadline for deadline in deadlines if deadline["clock"] == "arrest_request")
 
-    assert told("en-GB,en;q=0.8")["arithmetic"] == [
+    assert arrest_deadline("en-GB,en;q=0.8")["arithmetic"] == [
         "The starting day, 2026-03-02, does not count.",
         "3 days: from 2026-03-03 to 2026-03-05.",
         "In custody: the last day stays 2026-03-05, day off or not.",
         "In time until 2026-03-05 24:00, Beijing time.",
     ]
-    chinese = told("zh-CN,zh;q=0.9")
+    chinese = arrest_deadline("zh-CN,zh;q=0.9")
     assert chinese["label"] == "提请批准逮捕"
     assert not any(line.isascii() for line in chinese["arithmetic"])
-    assert told("en", lang="zh-CN") == chinese
+    assert arrest_deadline("en", lang="zh-CN") == chinese
     problem(served.get(path, clerk(POLICE), lang="fr"), 400, "malformed_input", "lang")
 
 
@@ -111,8 +119,8 @@ def test_what_rests_and_what_cannot_be_counted_comes_last_and_says_why(served: S
     case = detained("li").name("zhao").impose("zhao", "bail")
     case.suspend(case.now)
     served.record(case)
-    found = asked(served, clerk(POLICE))
-    assert set(names(found[-2:])) == {"arrest_request", "bail_limit"}
+    deadlines = asked(served, clerk(POLICE))
+    assert set(names(deadlines[-2:])) == {"arrest_request", "bail_limit"}
     (resting,) = asked(served, clerk(POLICE), status="suspended")
     (pause,) = resting["pauses"]
     assert (pause["since"], pause["until"], pause["held_by"]) == (instant(case.now - 60), None, None)
@@ -205,8 +213,8 @@ def test_the_deadlines_of_a_case_hold_those_that_have_ended(served: Served) -> N
     case.offer(to=PROCURATORATE, purpose="arrest_approval", persons=("li",)).accept()
     served.record(case)
     path = "/api/v1/cases/case-1/deadlines"
-    found = asked(served, clerk(POLICE), path, as_of=day(1))
-    (met,) = [one for one in found if one["clock"] == "arrest_request"]
+    deadlines = asked(served, clerk(POLICE), path, as_of=day(1))
+    (met,) = [deadline for deadline in deadlines if deadline["clock"] == "arrest_request"]
     assert (met["status"], met["days_left"]) == ("met", None)
     assert met["deadline_id"] == case.clock("arrest_request").deadline_id
     assert len(met["events"]) == 2
@@ -219,8 +227,8 @@ def test_the_deadlines_of_a_case_hold_those_that_have_ended(served: Served) -> N
 def warned(served: Served, by: Officer, **query: Any) -> list[dict[str, Any]]:
     answer = served.get("/api/v1/warnings", by, **query)
     assert answer.status_code == 200, answer.text
-    found: list[dict[str, Any]] = answer.json()["warnings"]
-    return found
+    warnings: list[dict[str, Any]] = answer.json()["warnings"]
+    return warnings
 
 
 def test_warnings_are_a_feed_of_ones_own_agency(served: Served) -> None:
@@ -229,14 +237,14 @@ def test_warnings_are_a_feed_of_ones_own_agency(served: Served) -> None:
     assert warned(served, clerk(POLICE)) == []
     before = served.parts.access.head().count
     assert Warner(served.ledger.database).step((START + 5 * DAY) * 1000) == 4
-    found = warned(served, clerk(POLICE))
-    assert [one["number"] for one in found] == [1, 2, 3, 4]
-    assert {(one["days"], one["handler"], one["case_id"]) for one in found} == {
+    warnings = warned(served, clerk(POLICE))
+    assert [warning["number"] for warning in warnings] == [1, 2, 3, 4]
+    assert {(warning["days"], warning["handler"], warning["case_id"]) for warning in warnings} == {
         (0, clerk(POLICE).officer_id, "case-1"),
     }
     first = served.get("/api/v1/warnings", clerk(POLICE), limit=2).json()
     assert first["next"] == first["resume"]
-    assert warned(served, clerk(POLICE), after=first["next"], mine=True) == found[2:]
+    assert warned(served, clerk(POLICE), after=first["next"], mine=True) == warnings[2:]
     assert served.parts.access.head().count == before + 3
     assert warned(served, supervisor(POLICE), mine=True) == []
     last = served.get("/api/v1/warnings", clerk(POLICE), after=first["next"]).json()

@@ -42,9 +42,9 @@ def test_head_is_answered_wherever_get_is(shared: Served) -> None:
     assert len(reads) > 40
     for path in [*reads, "/", "/verify", "/console/", "/docs"]:
         get, head = (shared.request(method, path, headers=shared.token(clerk(POLICE))) for method in ("GET", "HEAD"))
-        told = {name: value for name, value in head.headers.items() if name not in CHANGING}
+        headers = {name: value for name, value in head.headers.items() if name not in CHANGING}
         assert (head.status_code, head.content) == (get.status_code, b""), path
-        assert told == {name: value for name, value in get.headers.items() if name not in CHANGING}, path
+        assert headers == {name: value for name, value in get.headers.items() if name not in CHANGING}, path
 
 
 def test_head_of_what_is_only_posted_to_is_refused(shared: Served) -> None:

@@ -29,16 +29,16 @@ AUTHORITY = Authority("court_order", "12/2026")
 
 @pytest.fixture
 def case() -> Case:
-    """Opened, with a person whose name is confidential."""
+    """Return an opened case, with a person whose name is confidential."""
     body = PersonNamed(person_id=person_id("li"), role="suspect", section="person:1")
     return Case().open().act(body, sections={"person:1": section("person", name="a name")})
 
 
 @pytest.fixture
 def other(served: Served, tmp_path: Path) -> Iterator[Served]:
-    """Another process's service on the same database, where ``served`` is the first."""
-    with open_ledger(sqlite_url(tmp_path)) as ledger, serving_ledger(ledger, no_chain) as made:
-        yield made
+    """Return another process's service on the same database, where ``served`` is the first."""
+    with open_ledger(sqlite_url(tmp_path)) as ledger, serving_ledger(ledger, no_chain) as service:
+        yield service
 
 
 def erase(served: Served, case: Case, by: Officer | None = None, **fields: Any) -> None:
@@ -47,7 +47,7 @@ def erase(served: Served, case: Case, by: Officer | None = None, **fields: Any) 
 
 
 def answers(served: Served, case: Case) -> dict[str, str]:
-    """All that tells of the event's sections."""
+    """Return all that tells of the event's sections."""
     event_id = case.events[1].envelope.event_id
     paths = {
         "event": f"/api/v1/events/{event_id}",
@@ -65,8 +65,8 @@ def test_nobody_is_shown_an_erased_section(served: Served, other: Served, case: 
     served.record(case)
     assert all("a name" in text for text in answers(other, case).values())
     erase(served, case)
-    for one in (served, other):
-        assert [name for name, text in answers(one, case).items() if "a name" in text] == []
+    for service in (served, other):
+        assert [name for name, text in answers(service, case).items() if "a name" in text] == []
     assert '"sections":{"person:1":null}' in answers(other, case)["feed"]
 
 
@@ -77,10 +77,10 @@ def test_the_proof_stays_and_says_so(served: Served, case: Case) -> None:
     data = served.get(f"/api/v1/events/{case.events[1].envelope.event_id}/proof", clerk(POLICE)).content
     assert decode_bundle(data).sections == {}
     report = verify_event(data, Trusted.trust).report
-    step = report.steps[7]
-    assert (step.name, step.result) == ("sections", "not_checked")
-    assert step.detail.startswith("person:1 erased by entry")
-    assert [one.name for one in report.steps if one.result == "failed"] == []
+    eighth = report.steps[7]
+    assert (eighth.name, eighth.result) == ("sections", "not_checked")
+    assert eighth.detail.startswith("person:1 erased by entry")
+    assert [step.name for step in report.steps if step.result == "failed"] == []
 
 
 def test_webhooks_carry_it_no_more(served: Served, case: Case) -> None:

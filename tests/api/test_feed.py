@@ -15,7 +15,7 @@ from tests.testkit.casework import Case, person_id
 
 
 def named(case: Case) -> Case:
-    """Opened, with a person whose name is confidential."""
+    """Return an opened case, with a person whose name is confidential."""
     body = PersonNamed(person_id=person_id("li"), role="suspect", section="person:1")
     return case.open().act(body, sections={"person:1": section("person", name="a name")})
 

@@ -22,13 +22,13 @@ CHECKS = [not_a_server_error, content_type_conformance, response_schema_conforma
 
 @schemathesis.serializer("application/x-ndjson")
 def lines(_context: SerializationContext, value: object) -> bytes:
-    """Text as it is."""
+    """Return text as it is."""
     return str(value).encode("utf-8", "replace")
 
 
 @pytest.fixture(scope="module")
 def fuzzed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    """A service with something in it."""
+    """Return a service with something in it."""
     with serving(tmp_path_factory.mktemp("fuzz")) as served:
         served.record(casework.Case().open().register("phone"))
         served.publish()

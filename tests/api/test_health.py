@@ -94,8 +94,8 @@ def test_a_defect_in_asking_witnesses_is_not_ready(served: Served, monkeypatch: 
             until(lambda: collector.defect is not None)
             answer = served.get("/readyz")
             fault = "witnesses cannot be asked (KeyError)"
-            told = READY | {"ready": False, "witnesses": "failed", "fault": fault}
-            assert (answer.status_code, answer.json()) == (503, told)
+            readiness = READY | {"ready": False, "witnesses": "failed", "fault": fault}
+            assert (answer.status_code, answer.json()) == (503, readiness)
             served.record(Case().open())
         until(lambda: collector.defect is None)
         assert served.get("/readyz").json() == READY
@@ -115,7 +115,7 @@ def test_what_the_driver_said_is_logged_and_not_told(served: Served) -> None:
     """The problem is in our words; the operator reads the driver's in the log."""
     with capture_logs() as logged, failing_commits(served.ledger.database.log, "before", database_error()):
         answer = served.submit(Case().open().last)
-    told = problem(answer, 503, "database_unavailable")
-    assert told["detail"] == "the database does not answer"
+    refusal = problem(answer, 503, "database_unavailable")
+    assert refusal["detail"] == "the database does not answer"
     assert "injected" not in answer.text
     assert "injected" in next(line["reason"] for line in logged if line["event"] == "refused")

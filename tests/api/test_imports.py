@@ -23,13 +23,13 @@ POLICE_CLERK, PROSECUTOR = clerk(POLICE), clerk(PROCURATORATE)
 
 
 def look_up(served: Served, by: Any, *rows: tuple[str, str], system: str = SYSTEM) -> Any:
-    """The answer to a question about (source key, case id)."""
+    """Return the answer to a question about (source key, case id)."""
     asked = {"source_system": system, "rows": [{"source_key": key, "case_id": case_id} for key, case_id in rows]}
     return served.request("POST", "/api/v1/imports/look-up", content=json.dumps(asked), headers=JSON | served.token(by))
 
 
 def imported(served: Served, case_id: str, key: str, row_digest: str | None = DIGEST) -> Case:
-    """A case that the police opened and whose origin they recorded."""
+    """Record a case that the police opened and whose origin they recorded."""
     case = Case(case_id, start=served.ledger.clock.seconds - 60).open()
     body = ImportRecorded(source_system=SYSTEM, source_key=key, file_digest=DIGEST, row=2, row_digest=row_digest)
     return served.record(case.act(body))
@@ -56,7 +56,7 @@ def test_the_latest_import_of_a_key_stands(served: Served) -> None:
     body = ImportRecorded(source_system=SYSTEM, source_key="A-1", file_digest=newer, row=7, row_digest=newer)
     served.record(case.act(body))
     (row,) = look_up(served, POLICE_CLERK, ("A-1", "changed")).json()["rows"]
-    assert [(one["row"], one["row_digest"]) for one in row["imports"]] == [(7, newer)]
+    assert [(entry["row"], entry["row_digest"]) for entry in row["imports"]] == [(7, newer)]
 
 
 def test_another_agency_finds_nothing(served: Served) -> None:
@@ -72,7 +72,7 @@ def test_a_key_in_two_cases_is_told_twice(served: Served) -> None:
     imported(served, "one", "A-1")
     imported(served, "two", "A-1")
     (row,) = look_up(served, POLICE_CLERK, ("A-1", "one")).json()["rows"]
-    assert [one["case_id"] for one in row["imports"]] == ["one", "two"]
+    assert [entry["case_id"] for entry in row["imports"]] == ["one", "two"]
 
 
 def test_imports_are_listed_a_page_at_a_time(served: Served) -> None:
@@ -81,9 +81,9 @@ def test_imports_are_listed_a_page_at_a_time(served: Served) -> None:
         imported(served, f"case-{number}", f"A-{number}")
     first = served.get("/api/v1/imports", POLICE_CLERK, limit=2).json()
     rest = served.get("/api/v1/imports", POLICE_CLERK, limit=2, after=first["next"]).json()
-    assert [one["source_key"] for one in [*first["imports"], *rest["imports"]]] == ["A-0", "A-1", "A-2"]
-    (found,) = served.get("/api/v1/imports", POLICE_CLERK, source_system=SYSTEM, source_key="A-1").json()["imports"]
-    assert found["case_id"] == "case-1"
+    assert [entry["source_key"] for entry in [*first["imports"], *rest["imports"]]] == ["A-0", "A-1", "A-2"]
+    (entry,) = served.get("/api/v1/imports", POLICE_CLERK, source_system=SYSTEM, source_key="A-1").json()["imports"]
+    assert entry["case_id"] == "case-1"
 
 
 def test_a_look_up_is_recorded_with_the_cases_that_it_found(served: Served) -> None:
@@ -140,12 +140,12 @@ def give(served: Served, by: Any, dataset_id: str, data: bytes, kind: str = "app
 
 @pytest.fixture
 def keeping(tmp_path: Path) -> Iterator[Served]:
-    """A service with a data directory of its own, where the police registered a list of two rows."""
+    """Return a service with a data directory of its own, where the police registered a list of two rows."""
     settings = Settings(public_url="https://ledger.test", data_dir=tmp_path / "data", max_dataset_bytes=1000)
-    with serving(tmp_path, settings) as made:
+    with serving(tmp_path, settings) as service:
         body = dataset(CSV, dataset_id="pensions-2026", rows=2)
-        made.submit(Writer("agency", POLICE).write(body, POLICE_CLERK, signed_at=made.ledger.clock.seconds))
-        yield made
+        service.submit(Writer("agency", POLICE).write(body, POLICE_CLERK, signed_at=service.ledger.clock.seconds))
+        yield service
 
 
 def test_the_file_of_a_data_set_is_given_by_who_registered_it(keeping: Served) -> None:
@@ -165,12 +165,12 @@ def test_an_audit_misses_the_file_that_was_given(keeping: Served, tmp_path: Path
     """Nobody signed that it was given, and it is named all the same when it is there no more."""
     give(keeping, POLICE_CLERK, "pensions-2026", CSV)
     (file,) = (tmp_path / "data" / "supervision" / "datasets" / "sha256").iterdir()
-    found = []
+    faults = []
     for _ in range(2):
         findings = keeping.get("/api/v1/audit", auditor(POLICE)).json()["findings"]
-        found.append([finding["found"] for finding in findings if finding["step"] == "bindings"])
+        faults.append([finding["found"] for finding in findings if finding["step"] == "bindings"])
         file.unlink(missing_ok=True)
-    assert found == [[], ["no such file"]]
+    assert faults == [[], ["no such file"]]
 
 
 def test_no_other_file_is_taken_and_from_nobody_else(keeping: Served) -> None:

@@ -50,7 +50,7 @@ def of_text(text: str, **fields: Any) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    """Two versions of a model that three procuratorates run, another model, and two leads of the first."""
+    """Serve two versions of a model that three procuratorates run, another model, and two leads of the first."""
     folder: Path = tmp_path_factory.mktemp("library")
     with (
         open_ledger(sqlite_url(folder), definitions=Untried()) as ledger,
@@ -87,7 +87,7 @@ def get(served: Served, path: str, by: Officer | None = None) -> Any:
 def test_models_are_found_by_words_of_either_language(served: Served) -> None:
     """Every word must fit; Chinese fits in part; the best comes first, and tells in which text it was found."""
     models = get(served, "?q=offer%20unanswered")["models"]
-    assert [one["model_id"] for one in models] == [MODEL]
+    assert [model["model_id"] for model in models] == [MODEL]
     assert models[0]["found_in"] == ["title", "definition"]
     assert [model["model_id"] for model in get(served, "?q=长期签收")["models"]] == [MODEL]
     assert get(served, "?q=两周无人签收")["models"][0]["found_in"] == ["case_study"]
@@ -103,7 +103,7 @@ def test_the_library_lists_what_models_are_for(served: Served) -> None:
     assert lines["not-readable"]["problem"] is None
     following = get(served, f"?limit=1&after={get(served, '?limit=1')['next']}")
     assert [model["model_id"] for model in following["models"]] == [MODEL]
-    assert [one["model_id"] for one in get(served, "?severity=medium")["models"]] == []
+    assert [model["model_id"] for model in get(served, "?severity=medium")["models"]] == []
 
 
 def test_an_entry_tells_the_parts_of_the_file(served: Served) -> None:
@@ -140,17 +140,19 @@ def test_a_package_is_verified_by_whoever_has_the_trust_file(served: Served) -> 
 
 def test_versions_are_compared_field_by_field(served: Served) -> None:
     """What changed, with the lines of the condition; two models as well."""
-    found = get(served, f"/{MODEL}/comparison")
-    changes = {difference["field"]: (difference["first"], difference["second"]) for difference in found["differences"]}
+    comparison = get(served, f"/{MODEL}/comparison")
+    changes = {
+        difference["field"]: (difference["first"], difference["second"]) for difference in comparison["differences"]
+    }
     assert changes["parameters.days.default"] == ("7", "14")
     assert changes["version"] == ("1", "2")
-    assert [line for line in found["condition"] if line.startswith("+ ")] == [
-        line for line in found["condition"] if ">= parameters.days" in line
+    assert [line for line in comparison["condition"] if line.startswith("+ ")] == [
+        line for line in comparison["condition"] if ">= parameters.days" in line
     ]
-    assert (found["first"]["figures"], found["second"]["figures"]["found"]) == (None, 12)
+    assert (comparison["first"]["figures"], comparison["second"]["figures"]["found"]) == (None, 12)
     assert get(served, f"/{MODEL}/comparison?first=2&second=2")["same_text"] is True
     other = get(served, f"/{MODEL}/comparison?other=not-readable")
-    assert {one["kind"] for one in other["differences"]} >= {"removed", "changed"}
+    assert {difference["kind"] for difference in other["differences"]} >= {"removed", "changed"}
 
 
 @pytest.mark.parametrize("path", [f"/api/v1/library/{MODEL}/comparison", f"/console/library/{MODEL}/comparison"])
@@ -169,8 +171,8 @@ def test_how_many_leads_there_are_is_for_procuratorates(served: Served, path: st
     """Others read what the model is, and no count, however they ask."""
     counts = {"total": 2, "by_status": {"closed": 1, "raised": 1}, "by_outcome": {"rectification_notice": 1}}
     for by, expected in ((auditor(UPPER), counts), (clerk(COURT), None), (clerk(POLICE), None)):
-        found = get(served, path, by)
-        lines = found["models"] if "models" in found else [found["line"]]
+        answer = get(served, path, by)
+        lines = answer["models"] if "models" in answer else [answer["line"]]
         assert next(line["leads"] for line in lines if line["model_id"] == MODEL) == expected
 
 
@@ -185,10 +187,10 @@ def test_how_leads_turned_out_over_time_is_for_procuratorates(served: Served) ->
 def test_adopters_are_told_with_their_parameters(served: Served) -> None:
     """The publisher first; what an adopter set beside the default; leads by jurisdiction, for procuratorates alone."""
     adopters = get(served, f"/{MODEL}/adopters", auditor(UPPER))["adopters"]
-    assert [one["agency"] for one in adopters] == [PROCURATORATE, *sorted((NEIGHBOUR, UPPER))]
-    by_agency = {one["agency"]: one for one in adopters}
+    assert [adopter["agency"] for adopter in adopters] == [PROCURATORATE, *sorted((NEIGHBOUR, UPPER))]
+    by_agency = {adopter["agency"]: adopter for adopter in adopters}
     assert by_agency[NEIGHBOUR]["parameters"] == [{"name": "days", "value": "21", "default": "14"}]
-    totals = {agency: one["leads"]["total"] for agency, one in by_agency.items()}
+    totals = {agency: adopter["leads"]["total"] for agency, adopter in by_agency.items()}
     assert totals == {PROCURATORATE: 2, UPPER: 2, NEIGHBOUR: 0}
     assert by_agency[PROCURATORATE]["leads"]["by_outcome"] == {"rectification_notice": 1}
     assert {adopter["leads"] for adopter in get(served, f"/{MODEL}/adopters", clerk(POLICE))["adopters"]} == {None}
@@ -200,8 +202,8 @@ def test_what_leads_to_somebody_is_told_with_its_place(served: Served) -> None:
     by = supervisor(PROCURATORATE)
     answer = served.post("/api/v1/library/anonymity", body, **served.token(by))
     assert answer.status_code == 200, answer.text
-    found = [(trace["number"], trace["start"], trace["text"], trace["what"]) for trace in answer.json()["traces"]]
-    assert found == [(1, 0, "被告人张三", "name"), (1, 8, "１３８００１３８０００", "phone")]
+    traces = [(trace["number"], trace["start"], trace["text"], trace["what"]) for trace in answer.json()["traces"]]
+    assert traces == [(1, 0, "被告人张三", "name"), (1, 8, "１３８００１３８０００", "phone")]
     assert answer.json()["traces"][1]["instead"] == "say 'a telephone number'"
 
 

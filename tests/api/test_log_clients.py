@@ -57,7 +57,7 @@ class Live:
 
 @pytest.fixture(scope="module")
 def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
-    """A log that was published, grew by more than a tile, and was published again."""
+    """Return a log that was published, grew by more than a tile, and was published again."""
     folder = tmp_path_factory.mktemp("live")
     with serving(folder) as served, listening_for(served) as port:
         served.ledger.post_all([Case(f"case-{number}").open().last for number in range(CASES)])
@@ -71,14 +71,14 @@ def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
 
 
 def ran(path: Path, *arguments: object) -> str:
-    """What the program says; it must succeed."""
+    """Return what the program says; it must succeed."""
     done = subprocess.run([path, *map(str, arguments)], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr + done.stdout
     return done.stdout
 
 
 def aics(live: Live, *arguments: object) -> Any:
-    """What ``aics-tlog`` answers of this log, with the log's key brought along."""
+    """Return what ``aics-tlog`` answers of this log, with the log's key brought along."""
     return json.loads(ran(program("aics", "aics-tlog"), *arguments, "--vkey-file", live.folder / "log.vkey"))
 
 
@@ -98,8 +98,8 @@ def test_tlog_scales_makes_the_same_tlog_proof(live: Live, index: int) -> None:
 
 def test_aics_tlog_verifies_checkpoint_and_consistency(live: Live) -> None:
     """Signature and root from tiles that it authenticates; the log of today extends the checkpoint that was kept."""
-    told = aics(live, "verify-checkpoint", "--tiles", live.url, "--origin", LOG_SIGNER.verifying_key.name)
-    assert (told["ok"], told["size"]) == (True, live.size)
+    verified = aics(live, "verify-checkpoint", "--tiles", live.url, "--origin", LOG_SIGNER.verifying_key.name)
+    assert (verified["ok"], verified["size"]) == (True, live.size)
     grown = aics(live, "verify-consistency", "--tiles", live.url, "--old-checkpoint", live.folder / "old.note")
     assert grown["ok"]
 

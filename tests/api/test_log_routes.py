@@ -21,7 +21,7 @@ CASES = 250
 
 @pytest.fixture(scope="module")
 def log(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Served, int]]:
-    """More than a full tile of entries, published; one more entry is not published yet."""
+    """Return a log of more than a full tile of entries, published; one more entry is not published yet."""
     with serving(tmp_path_factory.mktemp("log")) as served:
         served.ledger.post_all([Case(f"case-{number}").open().last for number in range(CASES)])
         size = served.publish()
@@ -112,9 +112,9 @@ def test_every_partial_tile_up_to_the_published_size_is_served(log: tuple[Served
 def test_the_head_of_an_answer_can_be_asked_for(log: tuple[Served, int], path: str) -> None:
     """HEAD tells what GET would, as of any static file."""
     served, _ = log
-    told, whole = served.request("HEAD", path), served.get(path)
-    assert told.status_code == 200
-    assert {name: value for name, value in told.headers.items() if name != "x-request-id"} == {
+    head, whole = served.request("HEAD", path), served.get(path)
+    assert head.status_code == 200
+    assert {name: value for name, value in head.headers.items() if name != "x-request-id"} == {
         name: value for name, value in whole.headers.items() if name != "x-request-id"
     }
 

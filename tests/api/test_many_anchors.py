@@ -74,7 +74,7 @@ class Ticks:
         return 0
 
     def of(self, action: Callable[[], object]) -> int:
-        """The second time: what is prepared or kept at the first is no part of it."""
+        """Count the second time: what is prepared or kept at the first is no part of it."""
         action()
         before = self._count
         action()
@@ -83,15 +83,15 @@ class Ticks:
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    """A service with a case."""
-    with serving(tmp_path_factory.mktemp("anchors")) as made:
-        made.ledger.post_all(CASE.events)
-        yield made
+    """Return a service with a case."""
+    with serving(tmp_path_factory.mktemp("anchors")) as service:
+        service.ledger.post_all(CASE.events)
+        yield service
 
 
 @pytest.fixture(scope="module")
 def work(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, int], dict[str, int]]:
-    """What each read of the journal costs with few anchors, and with many."""
+    """Return what each read of the journal costs with few anchors, and with many."""
     database = open_database(sqlite_url(tmp_path_factory.mktemp("journal")))
     journal, ticks = DatabaseJournal(database), Ticks(database)
 
@@ -118,7 +118,7 @@ def test_pages_and_proofs_look_at_no_more_for_more_anchors(served: Served) -> No
     ticks = Ticks(served.ledger.database)
 
     def work() -> dict[str, int]:
-        return {what: ticks.of(lambda path=path: asked(served, path)) for what, path in PAGES.items()}  # type: ignore[misc]
+        return {page: ticks.of(lambda path=path: asked(served, path)) for page, path in PAGES.items()}  # type: ignore[misc]
 
     add_anchors(served.ledger.database, 1, FEW)
     few = work()
@@ -130,7 +130,7 @@ def test_pages_and_proofs_look_at_no_more_for_more_anchors(served: Served) -> No
 
 
 def asked(served: Served, path: str) -> None:
-    """As a program asks, or a browser."""
+    """Ask as a program does, or a browser."""
     token = served.token(READER)
     cookie = {"cookie": f"__Secure-tallystick={token['authorization'].removeprefix('Bearer ')}"}
     answer = served.request("GET", path, headers=cookie if path.startswith("/console") else token)

@@ -48,7 +48,7 @@ OFFICERS = (
 
 @pytest.fixture
 def served(tmp_path: Path) -> Iterator[Served]:
-    """A service with procuratorates at two levels."""
+    """Return a service with procuratorates at two levels."""
     with open_ledger(sqlite_url(tmp_path)) as ledger, serving_ledger(ledger.found(*OFFICERS), no_chain) as running:
         yield running
 
@@ -62,8 +62,8 @@ def record(served: Served, *streams: Any) -> None:
 def lines(served: Served, kind: str, by: Any, **query: Any) -> list[dict[str, Any]]:
     answer = served.get(f"/api/v1/{kind}", by, **query)
     assert answer.status_code == 200, answer.text
-    found: list[dict[str, Any]] = answer.json()[kind]
-    return found
+    rows: list[dict[str, Any]] = answer.json()[kind]
+    return rows
 
 
 def test_a_lead_is_shown_with_its_life(served: Served) -> None:
@@ -121,21 +121,21 @@ def test_leads_are_narrowed_and_paged(served: Served) -> None:
     served.ledger.post(leads[0].assigned().last)
     by = clerk(PROCURATORATE)
     assert [line["case_id"] for line in lines(served, "leads", by, state="raised")] == ["case-1", "case-2"]
-    assert [one["case_id"] for one in lines(served, "leads", by, case_id="case-2")] == ["case-2"]
+    assert [line["case_id"] for line in lines(served, "leads", by, case_id="case-2")] == ["case-2"]
     assert len(lines(served, "leads", by, model="item-not-handed-over", agency=POLICE)) == 3
     assert lines(served, "leads", by, procuratorate=UPPER) == []
     first = served.get("/api/v1/leads", by, limit=2).json()
     rest = served.get("/api/v1/leads", by, limit=2, after=first["next"]).json()
-    assert [one["case_id"] for one in (*first["leads"], *rest["leads"])] == ["case-1", "case-2", "case-0"]
+    assert [line["case_id"] for line in (*first["leads"], *rest["leads"])] == ["case-1", "case-2", "case-0"]
     assert "next" not in rest
 
 
 def test_a_model_tells_who_runs_it_and_what_came_of_its_leads(served: Served) -> None:
     """The definition is the text that was signed; each version has its own leads."""
     model = Model().published().published().act(adopted(2), analyst(UPPER))
-    one, two = Lead({"case_id": "case-1"}).raised().assigned().confirmed(), Lead({"case_id": "case-2"}).raised()
-    one.act(closed(), clerk(PROCURATORATE))
-    record(served, model, one, two)
+    first, second = Lead({"case_id": "case-1"}).raised().assigned().confirmed(), Lead({"case_id": "case-2"}).raised()
+    first.act(closed(), clerk(PROCURATORATE))
+    record(served, model, first, second)
     shown = served.get("/api/v1/models/item-not-handed-over/1", clerk(UPPER)).json()
     assert digest_of(shown["definition"].encode()) == shown["model_digest"]
     assert shown["leads"] == {
@@ -157,26 +157,26 @@ def test_models_are_listed_for_everybody(served: Served) -> None:
     """By their ids; retired ones can be left out."""
     record(served, Model("b").published(), Model("a").published().act(retired(), analyst(PROCURATORATE)))
     assert [line["model_id"] for line in lines(served, "models", clerk(COURT))] == ["a", "b"]
-    assert [one["model_id"] for one in lines(served, "models", clerk(COURT), retired="false")] == ["b"]
+    assert [line["model_id"] for line in lines(served, "models", clerk(COURT), retired="false")] == ["b"]
     first = served.get("/api/v1/models", clerk(COURT), limit=1).json()
-    assert [one["model_id"] for one in lines(served, "models", clerk(COURT), after=first["next"])] == ["b"]
+    assert [line["model_id"] for line in lines(served, "models", clerk(COURT), after=first["next"])] == ["b"]
     assert lines(served, "models", clerk(COURT))[0]["title"]["zh"]
 
 
 def test_a_recommendation_tells_until_when_to_reply(served: Served) -> None:
     """To both sides; the last day is counted by the rules, in the list and in full."""
-    made = Recommendation().issued()
-    record(served, made)
+    recommendation = Recommendation().issued()
+    record(served, recommendation)
     (line,) = lines(served, "recommendations", clerk(POLICE), state="issued", to_agency=POLICE)
     assert (line["last_day"], line["due_at"]) == ("2026-05-06", "2026-05-06T16:00:00Z")
     assert lines(served, "recommendations", clerk(COURT)) == []
-    for event in made.act(replied(), clerk(POLICE)).act(rechecked(), supervisor(PROCURATORATE)).events[1:]:
+    for event in recommendation.act(replied(), clerk(POLICE)).act(rechecked(), supervisor(PROCURATORATE)).events[1:]:
         served.ledger.post(event)
     shown = served.get("/api/v1/recommendations/2026-7", clerk(PROCURATORATE)).json()
     assert (shown["status"], shown["last_day"], shown["answered_at"]) == (
         "rechecked",
         "2026-05-06",
-        made.state.answered_at,
+        recommendation.state.answered_at,
     )
     assert shown["rechecks"][0]["before"]["count"] == 12
     assert len(shown["events"]) == 3
@@ -208,10 +208,10 @@ def test_what_is_confidential_of_a_model_is_for_who_signed_it(served: Served) ->
     path = f"/api/v1/events/{model.last.envelope.event_id}"
     assert served.get(path, clerk(UPPER)).json()["sections"]["narrative"]["fields"]
     assert "sections" not in served.get(path, analyst(PROCURATORATE)).json()
-    told = {
+    events = {
         agency: served.get("/api/v1/events", clerk(agency)).json()["events"][-1] for agency in (UPPER, PROCURATORATE)
     }
-    assert ("sections" in told[UPPER], "sections" in told[PROCURATORATE]) == (True, False)
+    assert ("sections" in events[UPPER], "sections" in events[PROCURATORATE]) == (True, False)
 
 
 def test_a_streams_name_is_no_way_around(served: Served) -> None:

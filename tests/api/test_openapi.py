@@ -21,7 +21,7 @@ METHODS = {"get", "post", "put", "delete", "patch"}
 
 @pytest.fixture(scope="module")
 def document(shared: Served) -> dict[str, Any]:
-    """The served document."""
+    """Return the served document."""
     answer: dict[str, Any] = shared.get("/api/v1/openapi.json").json()
     return answer
 
@@ -54,14 +54,16 @@ def test_every_operation_says_what_it_does_and_how_it_refuses(document: dict[str
     for name, operation in operations(document):
         assert operation["summary"], name
         assert operation["tags"], name
-        good = [told for status, told in operation["responses"].items() if status.startswith("2")]
-        assert all(told.get("content") for told in good), name
-        refusals = {status: told for status, told in operation["responses"].items() if not status.startswith("2")}
+        good = [response for status, response in operation["responses"].items() if status.startswith("2")]
+        assert all(response.get("content") for response in good), name
+        refusals = {
+            status: response for status, response in operation["responses"].items() if not status.startswith("2")
+        }
         if name != "get /healthz":
             assert refusals, name
-        for status, told in refusals.items():
+        for status, response in refusals.items():
             if (name, status) != ("get /readyz", "503"):
-                assert list(told["content"]) == ["application/problem+json"], name
+                assert list(response["content"]) == ["application/problem+json"], name
 
 
 def test_every_parameter_is_explained(document: dict[str, Any]) -> None:
@@ -93,9 +95,9 @@ def test_the_example_is_a_submission() -> None:
 
 def test_all_routes_are_told(document: dict[str, Any]) -> None:
     """The addresses that clients are written against."""
-    told = {name for name, _ in operations(document)}
+    names = {name for name, _ in operations(document)}
     for word in ("accept", "refuse", "recall", "return", "check"):
-        assert f"post /api/v1/cases/{{case_id}}/handovers/{{handover_id}}/{word}" in told
+        assert f"post /api/v1/cases/{{case_id}}/handovers/{{handover_id}}/{word}" in names
     assert {
         "post /api/v1/events",
         "post /api/v1/events/batch",
@@ -104,7 +106,7 @@ def test_all_routes_are_told(document: dict[str, Any]) -> None:
         "post /api/v1/sign-in/token",
         "get /checkpoint",
         "post /api/v1/chain/transactions",
-    } <= told
+    } <= names
 
 
 def test_the_page_loads_nothing_from_elsewhere(shared: Served) -> None:

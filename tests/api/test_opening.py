@@ -27,8 +27,10 @@ WITNESSES = {
 
 
 def installation(*, quorum: int) -> Installation:
-    """A ledger whose agencies all have a witness; for development where the quorum is 0."""
-    keys = {agency: (key_id(f"witness of {agency}"), one.verifying_key.vkey()) for agency, one in WITNESSES.items()}
+    """Return a ledger whose agencies all have a witness; for development where the quorum is 0."""
+    keys = {
+        agency: (key_id(f"witness of {agency}"), witness.verifying_key.vkey()) for agency, witness in WITNESSES.items()
+    }
     agencies = [
         founder(agency, witness={"account": account, "verifier_key": verifier_key})
         for agency, (account, verifier_key) in keys.items()

@@ -15,7 +15,7 @@ from tests.testkit.casework import Case, pieces
 
 @pytest.fixture(scope="module")
 def short_delivery(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    """Two of three items are accepted, one count differs; a second case has only been opened."""
+    """Return a service where two of three items are accepted, one count differs; a second case has only been opened."""
     with serving(tmp_path_factory.mktemp("reads")) as served:
         case = Case().open().register("phone", "knife").register("coins", quantity=10)
         case.offer("phone", "knife", "coins", to=PROCURATORATE)
@@ -106,19 +106,19 @@ def test_pages_give_everything_once(short_delivery: Served, path: str, key: str,
     join = "&" if "?" in path else "?"
     whole = short_delivery.request("GET", f"{path}{join}limit=1000", headers=headers).json()
     assert "next" not in whole
-    seen, after = [], ""
+    entries, after = [], ""
     while True:
         page = short_delivery.request("GET", f"{path}{join}limit=1{after}", headers=headers).json()
-        seen += page[key]
+        entries += page[key]
         if "next" not in page:
             break
         after = f"&after={page['next']}"
-    assert [entry[name] for entry in seen] == [entry[name] for entry in whole[key]]
-    assert len(seen) == count
+    assert [entry[name] for entry in entries] == [entry[name] for entry in whole[key]]
+    assert len(entries) == count
 
 
 @pytest.mark.parametrize(
-    ("path", "found"),
+    ("path", "expected"),
     [
         ("/api/v1/cases?stage=investigation", ["case-2"]),
         ("/api/v1/cases?responsible=procuratorate-east", ["case-1"]),
@@ -130,12 +130,12 @@ def test_pages_give_everything_once(short_delivery: Served, path: str, key: str,
         ("/api/v1/handovers?status=partially_accepted", ["handover-1"]),
     ],
 )
-def test_lists_are_narrowed(short_delivery: Served, path: str, found: list[str]) -> None:
+def test_lists_are_narrowed(short_delivery: Served, path: str, expected: list[str]) -> None:
     """By stage, responsible agency, holder, case, box and status."""
     answer = short_delivery.request("GET", path, headers=short_delivery.token(clerk(POLICE))).json()
     (entries,) = (entries for key, entries in answer.items() if key != "next")
     names = ("handover_id", "item_id", "case_id")
-    assert [next(entry[name] for name in names if name in entry) for entry in entries] == found
+    assert [next(entry[name] for name in names if name in entry) for entry in entries] == expected
 
 
 def test_the_registry_is_told_by_agency_and_key(short_delivery: Served) -> None:

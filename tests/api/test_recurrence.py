@@ -34,12 +34,12 @@ def raise_on(ledger: Ledger, item_id: str) -> None:
 
 
 def issue(ledger: Ledger, **fields: str | None) -> Recommendation:
-    made = Recommendation(start=ledger.clock.seconds).issued(**{"model_id": "item-not-handed-over", **fields})
-    ledger.post(made.last)
-    return made
+    recommendation = Recommendation(start=ledger.clock.seconds).issued(**{"model_id": "item-not-handed-over", **fields})
+    ledger.post(recommendation.last)
+    return recommendation
 
 
-def found(ledger: Ledger, recommendation: Recommendation) -> Recurrence:
+def recurrence_of(ledger: Ledger, recommendation: Recommendation) -> Recurrence:
     now = spelled(datetime.fromtimestamp(ledger.clock.seconds, UTC))
     with ledger.database.read() as connection:
         return recurrence(connection, recommendation.state, now, ledger.registry.authority.agencies)
@@ -50,19 +50,19 @@ def test_the_lead_that_led_to_it_came_before(ledger: Ledger) -> None:
     publish(ledger)
     ledger.clock.forward(30 * DAY_S)
     raise_on(ledger, "phone")
-    made = issue(ledger)
-    told = found(ledger, made)
-    assert (told.before.count, told.after.count) == (1, 0), "on the day of issue, too"
+    recommendation = issue(ledger)
+    counts = recurrence_of(ledger, recommendation)
+    assert (counts.before.count, counts.after.count) == (1, 0), "on the day of issue, too"
     ledger.clock.forward(3 * DAY_S)
     raise_on(ledger, "knife")
     raise_on(ledger, "car")
-    told = found(ledger, made)
-    assert (told.before.count, told.after.count, told.runs_from) == (1, 2, None)
-    issued = legal_day(datetime.fromisoformat(made.state.issued_at))
+    counts = recurrence_of(ledger, recommendation)
+    assert (counts.before.count, counts.after.count, counts.runs_from) == (1, 2, None)
+    issued = legal_day(datetime.fromisoformat(recommendation.state.issued_at))
     border = (issued + timedelta(days=1)).isoformat()
-    assert (told.before.period_until, told.after.period_from) == (border, border)
-    assert told.before.period_from == (issued - timedelta(days=2)).isoformat()
-    assert told.after.period_until == (issued + timedelta(days=4)).isoformat()
+    assert (counts.before.period_until, counts.after.period_from) == (border, border)
+    assert counts.before.period_from == (issued - timedelta(days=2)).isoformat()
+    assert counts.after.period_until == (issued + timedelta(days=4)).isoformat()
 
 
 def test_a_model_that_is_new_is_told(ledger: Ledger) -> None:
@@ -70,14 +70,14 @@ def test_a_model_that_is_new_is_told(ledger: Ledger) -> None:
     ledger.clock.forward(30 * DAY_S)
     publish(ledger)
     raise_on(ledger, "phone")
-    made = issue(ledger)
+    recommendation = issue(ledger)
     ledger.clock.forward(2 * DAY_S)
-    assert found(ledger, made).runs_from == made.state.issued_at[:10]
+    assert recurrence_of(ledger, recommendation).runs_from == recommendation.state.issued_at[:10]
 
 
 def test_nothing_is_counted_without_a_model(ledger: Ledger) -> None:
     """Nor for one that this ledger does not have."""
     raise_on(ledger, "phone")
-    made = issue(ledger, model_id=None)
-    told = found(ledger, made)
-    assert (told.before.count, told.after.count, told.runs_from) == (0, 0, None)
+    recommendation = issue(ledger, model_id=None)
+    counts = recurrence_of(ledger, recommendation)
+    assert (counts.before.count, counts.after.count, counts.runs_from) == (0, 0, None)

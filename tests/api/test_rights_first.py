@@ -62,7 +62,7 @@ def test_nothing_is_drafted_of_who_may_not_sign_it(shared: Served, act: str) -> 
 
 
 def drafted(served: Served, path: str, by: Officer) -> int:
-    """The status of the answer to a form with a model that is none."""
+    """Return the status of the answer to a form with a model that is none."""
     token = served.token(by)["authorization"].removeprefix("Bearer ")
     headers = {"origin": "https://ledger.test", "cookie": f"__Secure-tallystick={token}"}
     return int(served.request("POST", path, data={"definition": "%YAML 9"}, headers=headers).status_code)

@@ -45,7 +45,7 @@ OFFICERS = (
 
 @pytest.fixture
 def served(tmp_path: Path) -> Iterator[Served]:
-    """Procuratorates of two districts and of the city above; a case of the one, a case of the other."""
+    """Serve procuratorates of two districts and of the city above; a case of the one, a case of the other."""
     settings = Settings(public_url="https://ledger.test", data_dir=tmp_path / "data")
     with open_ledger(sqlite_url(tmp_path)) as ledger, serving_ledger(ledger.found(*OFFICERS), no_chain, settings) as it:
         it.record(Case("case-east").open().name("li").register("phone"))
@@ -54,7 +54,7 @@ def served(tmp_path: Path) -> Iterator[Served]:
 
 
 def listing(view: str, supervised: str) -> str:
-    """A model that finds every row of a view and says that this agency has to answer for it."""
+    """Return a model that finds every row of a view and says that this agency has to answer for it."""
     key = next(iter(views()[view].columns))
     return with_sql(f"SELECT *, '{supervised}' AS answers FROM {view}", key=(key,), supervised="answers")
 
@@ -65,7 +65,7 @@ def run(served: Served, definition: str, by: Officer) -> Any:
 
 
 def keys(served: Served, definition: str, by: Officer) -> list[str]:
-    """What the run finds, by the first value of its key."""
+    """Return what the run finds, by the first value of its key."""
     return [next(iter(finding["key"].values())) for finding in run(served, definition, by).json()["findings"]]
 
 
@@ -100,19 +100,19 @@ def test_a_run_sees_the_leads_and_recommendations_of_ones_own_procuratorate(serv
 
 def test_correlation_ends_where_the_jurisdiction_does(served: Served) -> None:
     """What cases of another district have in common with one's own is for the procuratorate above both."""
-    found = {
+    answers = {
         by: served.get("/api/v1/correlation", analyst(by), **{"from": "case:case-west"})
         for by in (PROCURATORATE, UPPER)
     }
-    problem(found[PROCURATORATE], 404, "not_found", "from")
-    assert found[UPPER].status_code == 200
+    problem(answers[PROCURATORATE], 404, "not_found", "from")
+    assert answers[UPPER].status_code == 200
 
 
 # -- outside data ------------------------------------------------------------------------------------------------------
 
 
 def give(served: Served, by: Officer) -> None:
-    """A list of two persons, one of them of case-east, that this agency registers and gives."""
+    """Register and give a list of two persons of this agency's, one of them of case-east."""
     data = f"who,paid_on,name\n{person_id('li')},2026-02-15,Li Si\nsomebody-else,2026-02-16,Wang Wu\n".encode()
     body = dataset(data, rows=2)
     served.submit(Writer("agency", by.agency).write(body, by, signed_at=served.ledger.clock.seconds))
@@ -133,9 +133,9 @@ def test_a_data_set_is_compared_with_where_its_agency_stands_in_line(served: Ser
     """By the procuratorate of its district and the one above; next door it is as if there were none."""
     give(served, clerk(POLICE))
     for by in (PROCURATORATE, UPPER):
-        (one,) = run(served, PAID, analyst(by)).json()["findings"]
-        assert (one["case_id"], one["values"]["matched"]) == ("case-east", "1")
-        assert "Li Si" not in str(one)
+        (finding,) = run(served, PAID, analyst(by)).json()["findings"]
+        assert (finding["case_id"], finding["values"]["matched"]) == ("case-east", "1")
+        assert "Li Si" not in str(finding)
     problem(run(served, PAID, analyst(NEIGHBOUR)), 400, "query_refused", "dataset")
 
 
@@ -155,7 +155,7 @@ def test_an_id_of_a_data_set_is_no_question_about_others(served: Served) -> None
             )
             assert answer.status_code == 201, answer.text
     for by in (analyst(PROCURATORATE), analyst(UPPER)):
-        assert "held" in {one["dataset_id"] for one in for_models(served, by).json()["datasets"]}
+        assert "held" in {row["dataset_id"] for row in for_models(served, by).json()["datasets"]}
         event = Writer("agency", by.agency).write(dataset(dataset_id="held"), by, signed_at=served.ledger.clock.seconds)
         problem(served.submit(event), 422, "dataset_id_taken", "payload.body.dataset_id")
 
@@ -165,12 +165,12 @@ def test_each_line_has_its_own_data_set_of_an_id(served: Served) -> None:
     district the first one."""
     give(served, clerk(POLICE))
     give(served, clerk(FAR_POLICE))
-    for by, agency, found in ((PROCURATORATE, POLICE, 1), (UPPER, POLICE, 1), (NEIGHBOUR, FAR_POLICE, 0)):
+    for by, agency, count in ((PROCURATORATE, POLICE, 1), (UPPER, POLICE, 1), (NEIGHBOUR, FAR_POLICE, 0)):
         (line,) = for_models(served, analyst(by)).json()["datasets"]
         assert (line["dataset_id"], line["agency"]) == ("pensions", agency)
         answer = run(served, PAID, analyst(by))
         assert answer.status_code == 200, answer.text
-        assert len(answer.json()["findings"]) == found
+        assert len(answer.json()["findings"]) == count
 
 
 def test_what_keeps_a_model_from_being_run_is_told(served: Served) -> None:
@@ -188,7 +188,7 @@ def for_models(served: Served, by: Officer) -> Any:
 
 
 def drafted(served: Served, by: Officer, language: str) -> str:
-    """What the console shows whoever would publish the model, before anything is signed."""
+    """Return what the console shows whoever would publish the model, before anything is signed."""
     token = served.token(by)["authorization"].removeprefix("Bearer ")
     headers = {"origin": "https://ledger.test", "accept-language": language}
     headers["cookie"] = f"__Secure-tallystick={token}"
@@ -203,13 +203,13 @@ def test_whoever_publishes_is_told_first_that_a_data_set_is_missing(served: Serv
     the procuratorate. Next door it is missing still. Who runs no models is not shown what others registered."""
     missing = ("the data set pensions", "数据集 pensions")
     assert for_models(served, analyst(PROCURATORATE)).json()["datasets"] == []
-    for language, told in zip(("en", "zh-CN"), missing, strict=True):
-        assert told in " ".join(drafted(served, analyst(PROCURATORATE), language).lower().split())
+    for language, words in zip(("en", "zh-CN"), missing, strict=True):
+        assert words in " ".join(drafted(served, analyst(PROCURATORATE), language).lower().split())
     give(served, clerk(POLICE))
     for by, count in ((PROCURATORATE, 1), (UPPER, 1), (NEIGHBOUR, 0)):
         lines = for_models(served, analyst(by)).json()["datasets"]
-        told = [(line["dataset_id"], line["agency"], line["kept"]) for line in lines]
-        assert told == [("pensions", POLICE, True)] * count
+        listed = [(line["dataset_id"], line["agency"], line["kept"]) for line in lines]
+        assert listed == [("pensions", POLICE, True)] * count
         assert (missing[0] in drafted(served, analyst(by), "en").lower()) == (count == 0)
     problem(for_models(served, clerk(POLICE)), 403, "role_missing")
     first = served.get("/api/v1/datasets", analyst(PROCURATORATE), for_models="true", limit=1).json()
@@ -226,9 +226,9 @@ def test_no_run_lists_the_rows_of_a_data_set(served: Served) -> None:
         'FROM (WITH "dataset_pensions" AS (SELECT 1) FROM "dataset_pensions") x, main.dataset_pensions d',
     )
     for sql in tries:
-        told = run(served, with_sql(sql), analyst(PROCURATORATE))
-        assert told.status_code == 400, told.text
-        assert "Li Si" not in told.text
+        answer = run(served, with_sql(sql), analyst(PROCURATORATE))
+        assert answer.status_code == 400, answer.text
+        assert "Li Si" not in answer.text
 
 
 def test_a_run_elsewhere_sees_what_a_session_here_sees(served: Served) -> None:

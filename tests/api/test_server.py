@@ -39,7 +39,7 @@ class Listening:
         return socket.create_connection(("127.0.0.1", self.port), timeout=PATIENCE)
 
     def talk(self, *parts: bytes, pause_s: float = 0) -> bytes:
-        """Sends the parts, then reads until the server closes; what is not answered raises TimeoutError."""
+        """Send the parts, then read until the server closes; what is not answered raises TimeoutError."""
         with self.connect() as connection:
             for part in parts:
                 try:
@@ -67,7 +67,7 @@ def read_all(connection: socket.socket) -> bytes:
 
 
 def problem_in(answer: bytes) -> tuple[int, str]:
-    """Status and code of the last problem in what was received."""
+    """Return status and code of the last problem in what was received."""
     head, _, body = answer.rpartition(b"\r\n\r\n")
     assert b"content-type: application/problem+json" in head, answer
     document = json.loads(body)
@@ -77,7 +77,7 @@ def problem_in(answer: bytes) -> tuple[int, str]:
 
 @pytest.fixture(scope="module")
 def listening(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Listening]:
-    """A server with short deadlines."""
+    """Return a server with short deadlines."""
     settings = Settings(request_timeout_s=BODY_S, header_timeout_s=HEADER_S)
     with pytest.MonkeyPatch.context() as patch, serving(tmp_path_factory.mktemp("server"), settings) as served:
         patch.setattr(servers, "LINGER_S", 0.3)
@@ -298,7 +298,7 @@ def test_the_deadlines_are_those_of_the_settings(tmp_path: Path) -> None:
 
 
 async def _nothing(*_: object) -> None:
-    """An application that is never called."""
+    """Stand for an application that is never called."""
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")

@@ -41,9 +41,9 @@ def base64url(data: bytes) -> str:
 
 
 def token(header: dict[str, Any] = HEADER, key: Ed25519PrivateKey = TOKEN_KEY, **claims: Any) -> str:
-    """A token under the service's own key unless another is given; a claim of None is left out."""
-    told = {name: value for name, value in (CLAIMS | claims).items() if value is not None}
-    signed = f"{base64url(json.dumps(header).encode())}.{base64url(json.dumps(told).encode())}"
+    """Return a token under the service's own key unless another is given; a claim of None is left out."""
+    payload = {name: value for name, value in (CLAIMS | claims).items() if value is not None}
+    signed = f"{base64url(json.dumps(header).encode())}.{base64url(json.dumps(payload).encode())}"
     return f"{signed}.{base64url(key.sign(signed.encode()))}"
 
 

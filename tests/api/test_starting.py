@@ -31,7 +31,7 @@ def until(holds: Callable[[], bool]) -> None:
 
 @pytest.fixture
 def founded(tmp_path: Path) -> Settings:
-    """A ledger that ran once: its agencies are mirrored, and its log is published."""
+    """Return a ledger that ran once: its agencies are mirrored, and its log is published."""
     world = World(tmp_path)
     world.found()
     settings = read_settings(world.data, port=free_port(), key_passphrase_file=world.tally.passphrase_file)

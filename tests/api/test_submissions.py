@@ -88,8 +88,8 @@ def test_an_event_beside_the_head_is_told_where_the_head_is(served: Served) -> N
     beside = case.draft(
         registration("knife"), clerk(POLICE), sequence=1, previous=opened.digest, event_id=event_id("beside")
     )
-    told = problem(served.submit(beside), 409, "not_on_head", "payload.previous")
-    assert (told["head"], told["sequence"]) == (case.last.digest, 2)
+    refusal = problem(served.submit(beside), 409, "not_on_head", "payload.previous")
+    assert (refusal["head"], refusal["sequence"]) == (case.last.digest, 2)
 
 
 def test_an_impossible_act_is_refused_under_its_rule(served: Served) -> None:

@@ -20,7 +20,7 @@ LI = person_id("li")
 
 
 @pytest.fixture(scope="module")
-def told(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+def late_delivery(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     """Li, detained, and two items pass late, with a count that differs."""
     with serving(tmp_path_factory.mktemp("told")) as served:
         case = detained("li").register("phone", condition="whole").register("coins", quantity=10)
@@ -49,17 +49,17 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
 def steps(served: Served, **query: Any) -> list[dict[str, Any]]:
     answer = served.get("/api/v1/cases/case-1/timeline", clerk(POLICE), **query)
     assert answer.status_code == 200, answer.text
-    found: list[dict[str, Any]] = answer.json()["events"]
-    return found
+    events: list[dict[str, Any]] = answer.json()["events"]
+    return events
 
 
 def noted(step: dict[str, Any], kind: str) -> list[str]:
     return [note["text"] for note in step["notes"] if note["kind"] == kind]
 
 
-def test_an_event_is_told_with_all_that_is_known_of_it(told: Served) -> None:
+def test_an_event_is_told_with_all_that_is_known_of_it(late_delivery: Served) -> None:
     """Sentence, break, discrepancy, who holds and answers from then on; without a chain nothing is proven."""
-    accepted = [step for step in steps(told) if step["event_type"] == "handover.accepted"][-1]
+    accepted = [step for step in steps(late_delivery) if step["event_type"] == "handover.accepted"][-1]
     assert accepted["sentence"].startswith(
         "procuratorate-east accepts from police-east for prosecution review: the phone"
     )
@@ -80,27 +80,30 @@ def test_an_event_is_told_with_all_that_is_known_of_it(told: Served) -> None:
     assert noted(accepted, "break")[0].startswith("Break, 2026-03-06 13:00 to 2026-03-06 15:00: released")
 
 
-def test_the_event_that_ends_a_deadline_says_whether_it_was_met(told: Served) -> None:
+def test_the_event_that_ends_a_deadline_says_whether_it_was_met(late_delivery: Served) -> None:
     """The request for arrest was due after three days and came after four: missed, at the event that ended it."""
     ended = [
-        deadline for step in steps(told) for deadline in step["deadlines"] if deadline["clock"] == "arrest_request"
+        deadline
+        for step in steps(late_delivery)
+        for deadline in step["deadlines"]
+        if deadline["clock"] == "arrest_request"
     ]
-    assert [(one["subject"], one["status"]) for one in ended] == [(LI, "missed")]
+    assert [(deadline["subject"], deadline["status"]) for deadline in ended] == [(LI, "missed")]
     assert ended[0]["due_at"] < ended[0]["stopped_at"]
-    assert any(noted(step, "missed") for step in steps(told))
+    assert any(noted(step, "missed") for step in steps(late_delivery))
 
 
-def test_a_timeline_speaks_the_readers_language(told: Served) -> None:
+def test_a_timeline_speaks_the_readers_language(late_delivery: Served) -> None:
     """By the parameter, or as the browser prefers; agencies by their names in it."""
-    chinese = steps(told, lang="zh-CN")
+    chinese = steps(late_delivery, lang="zh-CN")
     assert "接收" in chinese[-2]["sentence"]
     assert noted(chinese[-2], "answers")[0].startswith("自此由")
-    assert steps(told, lang="en") != chinese
+    assert steps(late_delivery, lang="en") != chinese
 
 
-def test_spans_say_who_held_what_between_any_two_events(told: Served) -> None:
+def test_spans_say_who_held_what_between_any_two_events(late_delivery: Served) -> None:
     """For the case, each item and each person, without a hole."""
-    spans = told.get("/api/v1/cases/case-1/spans", clerk(POLICE)).json()["spans"]
+    spans = late_delivery.get("/api/v1/cases/case-1/spans", clerk(POLICE)).json()["spans"]
     of_phone = [span for span in spans if span["subject_id"] == "phone"]
     assert [(span["standing"]["holder"], span["standing"]["condition"]) for span in of_phone] == [
         (POLICE, "whole"),
@@ -111,9 +114,9 @@ def test_spans_say_who_held_what_between_any_two_events(told: Served) -> None:
     assert spans[0]["subject"] == "case"
 
 
-def test_the_history_of_an_item_is_what_concerns_it(told: Served) -> None:
+def test_the_history_of_an_item_is_what_concerns_it(late_delivery: Served) -> None:
     """Registration, offer, acceptance, and the correction of its registration; not the other item's."""
-    answer = told.get("/api/v1/items/coins/history", clerk(PROCURATORATE)).json()
+    answer = late_delivery.get("/api/v1/items/coins/history", clerk(PROCURATORATE)).json()
     assert [step["event_type"] for step in answer["steps"]] == [
         "item.registered",
         "handover.offered",
@@ -121,19 +124,19 @@ def test_the_history_of_an_item_is_what_concerns_it(told: Served) -> None:
         "record.corrected",
     ]
     assert [span["standing"]["quantity"]["value"] for span in answer["spans"]] == ["10", "9"]
-    of_phone = told.get("/api/v1/items/phone/history", clerk(PROCURATORATE)).json()
+    of_phone = late_delivery.get("/api/v1/items/phone/history", clerk(PROCURATORATE)).json()
     assert "record.corrected" not in [step["event_type"] for step in of_phone["steps"]]
     assert answer["came_from"] == []
 
 
-def test_the_history_of_a_person_is_told_under_the_pseudonym(told: Served) -> None:
+def test_the_history_of_a_person_is_told_under_the_pseudonym(late_delivery: Served) -> None:
     """Named, detained, offered and passed, with whom the detention house keeps the person for."""
     path = f"/api/v1/cases/case-1/persons/{LI}/history"
-    answer = told.get(path, clerk(PROCURATORATE)).json()
+    answer = late_delivery.get(path, clerk(PROCURATORATE)).json()
     assert [step["event_type"] for step in answer["steps"]][:2] == ["person.named", "measure.imposed"]
     assert answer["steps"][-1]["event_type"] == "handover.accepted"
     assert answer["spans"][-1]["standing"]["responsible"] == PROCURATORATE
-    unknown = told.get(path.replace(LI, person_id("nobody")), clerk(PROCURATORATE))
+    unknown = late_delivery.get(path.replace(LI, person_id("nobody")), clerk(PROCURATORATE))
     problem(unknown, 404, "not_found", "person_id")
 
 
@@ -156,11 +159,11 @@ PATHS = (
 
 
 @pytest.mark.parametrize("path", PATHS)
-def test_who_may_not_see_the_case_sees_none_of_it_and_who_does_is_recorded(told: Served, path: str) -> None:
+def test_who_may_not_see_the_case_sees_none_of_it_and_who_does_is_recorded(late_delivery: Served, path: str) -> None:
     """Foreign agencies are told that there is no such thing; auditors of the jurisdiction read; each read is kept."""
     for stranger in (clerk(LAB), auditor(COURT)):
-        assert told.get(path, stranger).status_code == 404
-    before = told.parts.access.head().count
-    assert told.get(path, auditor(PROCURATORATE)).status_code == 200
-    assert told.parts.access.head().count == before + 1
-    assert told.get(path).status_code == 401
+        assert late_delivery.get(path, stranger).status_code == 404
+    before = late_delivery.parts.access.head().count
+    assert late_delivery.get(path, auditor(PROCURATORATE)).status_code == 200
+    assert late_delivery.parts.access.head().count == before + 1
+    assert late_delivery.get(path).status_code == 401

@@ -40,8 +40,9 @@ class World(NamedTuple):
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    """The police handed all over (former party), the court holds, the prison is being offered the case, the laboratory
-    refused its offer, the detention house is a stranger; the procuratorate has no part in it but its jurisdiction."""
+    """Return a world where the police handed all over (former party), the court holds, the prison is being offered the
+    case, the laboratory refused its offer, the detention house is a stranger; the procuratorate has no part in it but
+    its jurisdiction."""
     with serving(tmp_path_factory.mktemp("world")) as served:
         case = Case().open()
         case.act(

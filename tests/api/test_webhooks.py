@@ -23,9 +23,9 @@ from tests.unit.webhooks.receiver import Receiver, receiving
 
 @pytest.fixture
 def receiver() -> Iterator[Receiver]:
-    """A receiver of the test's own."""
-    with receiving() as made:
-        yield made
+    """Return a receiver of the test's own."""
+    with receiving() as endpoint:
+        yield endpoint
 
 
 def add(served: Served, by: Officer, url: str, **fields: str) -> Any:
@@ -34,12 +34,12 @@ def add(served: Served, by: Officer, url: str, **fields: str) -> Any:
 
 
 def listed(served: Served, by: Officer) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = served.get("/api/v1/webhooks", by).json()["webhooks"]
-    return found
+    rows: list[dict[str, Any]] = served.get("/api/v1/webhooks", by).json()["webhooks"]
+    return rows
 
 
 def sender(served: Served) -> Deliverer:
-    """What the service runs beside the routes, moved by the test."""
+    """Return what the service runs beside the routes, moved by the test."""
     parts = served.parts
     secret = partial(webhook_secret, parts)
     return Deliverer(parts.database, WebhookPages(parts), receivers_of(parts), secret=secret, clock=parts.clock)
@@ -186,9 +186,9 @@ def test_warnings_go_the_same_way(served: Served, receiver: Receiver) -> None:
     served.record(Case().open())
     add(served, supervisor(POLICE), receiver.url)
     sender(served).step()
-    told = {"case_id": "case-1", "deadline_id": "d", "clock": "c", "subject": "s", "agency": POLICE, "handler": None}
+    fields = {"case_id": "case-1", "deadline_id": "d", "clock": "c", "subject": "s", "agency": POLICE, "handler": None}
     with served.ledger.database.write() as connection:
-        rows = [{**told, "due_at": "2026-03-05T00:00:00Z", "days": days} for days in (7, 3)]
+        rows = [{**fields, "due_at": "2026-03-05T00:00:00Z", "days": days} for days in (7, 3)]
         clocks.store_warnings(connection, rows, served.ledger.clock())
     sender(served).step()
     sender(served).step()

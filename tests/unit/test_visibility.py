@@ -57,12 +57,12 @@ class World(NamedTuple):
 
 
 def made_cases(now: int) -> dict[str, Case]:
-    """One case that has been everywhere, and for each agency one that it opened, was offered, was offered until it was
-    too late, refused, and accepted something of."""
-    made = {"case-1": travelled()}
+    """Make one case that has been everywhere, and for each agency one that it opened, was offered, was offered until
+    it was too late, refused, and accepted something of."""
+    by_id = {"case-1": travelled()}
     for number, agency in enumerate(KINDS):
         opened = Case(f"own-{agency}").open(clerk(agency), case_number=f"number {agency}")
-        made[opened.stream.id] = opened.register(f"{agency}-thing", by=clerk(agency))
+        by_id[opened.stream.id] = opened.register(f"{agency}-thing", by=clerk(agency))
         other = POLICE if agency != POLICE else COURT
         for word in ("open", "expired", "refused", "accepted"):
             case = Case(f"{word}-{agency}", step=1).open(clerk(other)).register(f"{word}-{number}", by=clerk(other))
@@ -70,21 +70,21 @@ def made_cases(now: int) -> dict[str, Case]:
             case.offer(f"{word}-{number}", to=agency, purpose="loan", by=clerk(other), **expires)
             if word in ("refused", "accepted"):
                 {"refused": case.refuse, "accepted": case.accept}[word](by=clerk(agency))
-            made[case.stream.id] = case
-    return made
+            by_id[case.stream.id] = case
+    return by_id
 
 
 def made_matters() -> dict[str, Any]:
-    """A model; leads that wait, that the police were told of, that went up; a recommendation."""
+    """Make a model; leads that wait, that the police were told of, that went up; a recommendation."""
     key: Callable[[str], dict[str, str]] = lambda name: {"case_id": "case-1", "item_id": name}  # noqa: E731
-    made = [
+    matters = [
         Model(step=1).published(),
         Lead(key("raised"), step=1).raised(),
         Lead(key("told"), step=1).raised().assigned(),
         Lead(key("moved"), step=1).raised().act(transferred(UPPER), ASSIGNER),
         Recommendation(step=1).issued(by=ASSIGNER, leads=(Lead(key("told")).body.lead_id,)),
     ]
-    return {one.stream.id: one for one in made}
+    return {matter.stream.id: matter for matter in matters}
 
 
 @pytest.fixture(scope="module")
@@ -102,7 +102,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
 
 
 def listed(connection: Connection, reader: Reader) -> dict[str, set[str]]:
-    """The cases that each list tells the reader of."""
+    """Return the cases that each list tells the reader of."""
     page = Page(PLENTY)
     return {
         "cases": {row["case_id"] for row in cases.list_cases(connection, reader, page)},
@@ -128,8 +128,8 @@ def test_lists_of_cases_are_what_the_rule_lets_see(world: World, agency: str, ro
     expected = world.visible(world.cases, reader)
     assert expected, "everybody sees what it opened"
     with world.ledger.database.read() as connection:
-        for name, found in listed(connection, reader).items():
-            assert found == expected, name
+        for name, case_ids in listed(connection, reader).items():
+            assert case_ids == expected, name
         for case_id, case in world.cases.items():
             assert cases.sight(connection, case_id, reader) == can_see(reader, sides_of(case.state))
 
@@ -148,25 +148,25 @@ def test_lists_of_supervision_are_what_the_rule_lets_see(world: World, agency: s
         counted = supervision.count_leads(connection, reader, supervision.LeadFilter())
         for stream_id, matter in world.matters.items():
             assert supervision.sight(connection, stream_id, reader) == can_see(reader, sides_of(matter.state))
-    found = {row["lead_id"] for row in leads}
-    assert (set(named), sum(counted.values())) == (found, len(found))
-    found |= {f"recommendation-{row['recommendation_id']}" for row in issued}
-    assert found | {f"model-{row['model_id']}" for row in models} == expected
+    matter_ids = {row["lead_id"] for row in leads}
+    assert (set(named), sum(counted.values())) == (matter_ids, len(matter_ids))
+    matter_ids |= {f"recommendation-{row['recommendation_id']}" for row in issued}
+    assert matter_ids | {f"model-{row['model_id']}" for row in models} == expected
 
 
 def test_who_is_told_of_an_event_is_who_sees_it_but_by_jurisdiction(world: World) -> None:
     """The rows of the feed are those of the agencies that the rule tells, for each case and matter."""
     with world.ledger.database.read() as connection:
-        told: dict[str, set[str]] = {}
+        audience: dict[str, set[str]] = {}
         for agency in KINDS:
             after, steps = feed.Cursor(), [None]
             while steps:
                 steps = feed.page(connection, agency, after, PLENTY)  # type: ignore[assignment]
                 for step in steps:
-                    told.setdefault(step.entry.stream_id, set()).add(agency)  # type: ignore[attr-defined]
+                    audience.setdefault(step.entry.stream_id, set()).add(agency)  # type: ignore[attr-defined]
                     after = step.cursor  # type: ignore[attr-defined]
     for stream_id, thing in (world.cases | world.matters).items():
-        assert concerned(sides_of(thing.state)) <= told[stream_id], stream_id
+        assert concerned(sides_of(thing.state)) <= audience[stream_id], stream_id
 
 
 @pytest.mark.parametrize("agency", [PROCURATORATE, UPPER, NEIGHBOUR, POLICE, COURT, LAB, FAR_POLICE])
@@ -177,7 +177,7 @@ def test_views_of_a_jurisdiction_are_what_the_rule_lets_its_auditors_see(
     ledger, validator = world.ledger, world.ledger.validator
     own = world.agencies[agency].profile.jurisdiction
     within = frozenset(
-        name for name, one in world.agencies.items() if f"{one.profile.jurisdiction}/".startswith(f"{own}/")
+        name for name, other in world.agencies.items() if f"{other.profile.jurisdiction}/".startswith(f"{own}/")
     )
     reader = Reader("nobody", within, instant(ledger.clock.seconds))
     with ledger.database.read() as connection:

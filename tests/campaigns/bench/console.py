@@ -59,14 +59,14 @@ def town(folder: Path, events: int, anchors: int) -> Iterator[tuple[Served, str]
 
 
 def asked(served: Served, path: str) -> None:
-    """One page, as its reader's browser asks for it."""
+    """Ask for one page, as its reader's browser asks for it."""
     token = served.token(READER)["authorization"].removeprefix("Bearer ")
     answer = served.request("GET", f"/console{path}", headers={"cookie": f"__Secure-tallystick={token}"})
     assert answer.status_code == 200, (path, answer.status_code)
 
 
 def first_look(folder: Path) -> float:
-    """Seconds of the picture on a service that has read nothing yet."""
+    """Return the seconds of the picture on a service that has read nothing yet."""
     with open_ledger(sqlite_url(folder)) as ledger, serving_ledger(ledger, no_chain) as served:
         ledger.clock.forward(3600)
         asked(served, EMPTY)

@@ -61,7 +61,7 @@ class LargeLog(bundles.Log):
 
 
 def main() -> None:
-    """Measures and shows."""
+    """Measure and show."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
@@ -78,7 +78,7 @@ def main() -> None:
 
 
 def measured(size: int, folder: Path) -> list[tuple[int, str, int, float]]:
-    """Size of the log, what it is, its bytes, and the seconds of a verification (0 where none was timed)."""
+    """Return the size of the log, what it is, its bytes, and the seconds of a verification (0 where none was timed)."""
     case = Case().open().register("phone")
     founded = bundles.log_with(case)
     log = LargeLog(events=founded.events, registry=founded.registry, size=size)

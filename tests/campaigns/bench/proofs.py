@@ -32,7 +32,7 @@ BATCH = 200  # verifications a round
 
 
 def main() -> None:
-    """Measures and shows."""
+    """Measure and show."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
@@ -61,7 +61,7 @@ def cold_start(bundle: bytes, trust: Trust) -> Figure:
 
 
 def in_process(log: bundles.Log, bundle: bytes, trust: Trust) -> list[Figure]:
-    """Bundles without a state proof a second, on one core, beside recovering as many signatures."""
+    """Return bundles without a state proof a second, on one core, beside recovering as many signatures."""
 
     def verify_anew() -> None:
         verify_checkpoint.cache_clear()
@@ -92,7 +92,7 @@ def repeat(action: Callable[[], object]) -> None:
 
 
 def run(command: list[str], environment: Mapping[str, str]) -> None:
-    """One process, whose output does not matter."""
+    """Run one process, whose output does not matter."""
     subprocess.run(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=True)
 
 

@@ -31,16 +31,16 @@ BATCH = 100  # verifications a round
 
 
 def main() -> None:
-    """Measures and shows."""
+    """Measure and show."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
-    bundle, without, trust = made()
+    bundle, without, trust = encoded_bundles()
     show("Sizes", sizes(bundle, without), None)
     show("Verification", [*per_second(bundle, without, trust)], arguments.json)
 
 
-def made() -> tuple[bytes, bytes, Trust]:
+def encoded_bundles() -> tuple[bytes, bytes, Trust]:
     """Return a complete bundle, the same without its state proof, and the trust file that names the block."""
     log = bundles.log_with(Case().open())
     checkpoint, authority = log.checkpoint(), log.registry.authority
@@ -61,7 +61,7 @@ def made() -> tuple[bytes, bytes, Trust]:
 
 
 def sizes(bundle: bytes, without: bytes) -> list[Figure]:
-    """Bytes of the parts, beside the whole bundle."""
+    """Return the bytes of the parts, beside the whole bundle."""
     fields = json.loads(bundle)
     proven = fields["anchor"]
     parts = {name: fields[name] for name in ("envelope", "payload", "proof", "authority")}
@@ -75,7 +75,7 @@ def sizes(bundle: bytes, without: bytes) -> list[Figure]:
 
 
 def per_second(bundle: bytes, without: bytes, trust: Trust) -> list[Figure]:
-    """Bundles a second: nothing remembered, and checkpoints, anchors and states remembered as in a case's bundle."""
+    """Return bundles a second: nothing remembered; checkpoints, anchors and states remembered as in a case's bundle."""
     fresh, warmed, none_fresh, none_known = in_turn(
         ROUNDS,
         partial(repeat, lambda: verify(bundle, trust, "intact", forget=True)),
@@ -90,7 +90,7 @@ def per_second(bundle: bytes, without: bytes, trust: Trust) -> list[Figure]:
 
 
 def verify(bundle: bytes, trust: Trust, verdict: str, *, forget: bool) -> None:
-    """One verification, which must come to the verdict."""
+    """Make one verification, which must come to the verdict."""
     if forget:
         read_anchor_state.cache_clear()
         read_grant_state.cache_clear()

@@ -25,7 +25,7 @@ WORLD = "two of three"
 
 
 def main() -> None:
-    """Measures and shows."""
+    """Measure and show."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
@@ -34,13 +34,13 @@ def main() -> None:
 
 
 def whole_bundles(world: World) -> list[bytes]:
-    """One of each entry that is signed by an officer."""
+    """Return one of each entry that is signed by an officer."""
     cases = [index for index, event in enumerate(world.log.events) if event.envelope.stream.kind != "system"]
     return [json.dumps(world.bundle(index)).encode() for index in cases]
 
 
 def figures(world: World, bundles: list[bytes]) -> list[Figure]:
-    """Bundles a second of both."""
+    """Return bundles a second of both."""
     with tempfile.TemporaryDirectory() as folder:
         file, empty = Path(folder, "bundles.jsonl"), Path(folder, "none.jsonl")
         samples = [Sample("as it is", "whole", data, world.trust_bytes, Expected("intact")) for data in bundles]

@@ -66,7 +66,7 @@ def main() -> None:
 
 
 def cases(count: int) -> Iterator[Event]:
-    """So many entries in cases of ``PER_CASE``."""
+    """Make so many entries in cases of ``PER_CASE``."""
     for number in track(range(0, count, PER_CASE), f"{count:,} entries"):
         writer = Writer("case", f"case-{number}")
         for position in range(min(PER_CASE, count - number)):
@@ -114,7 +114,7 @@ def files(folder: Path) -> Iterator[str]:
 
 
 def follow(stand: Stand, folder: Path, size: int) -> tuple[float, float]:
-    """Seconds from its start until the witness has followed everything, and the most memory it had in MB."""
+    """Return the seconds from its start until the witness has followed everything, and the most memory it had in MB."""
     with running(stand, folder, REACH_TIMEOUT_S=3600, LOOK_INTERVAL_S=1) as witness:
         began = time.monotonic()
         while witness.status()["followed"] != size:
@@ -127,7 +127,7 @@ def follow(stand: Stand, folder: Path, size: int) -> tuple[float, float]:
 
 
 def recover(events: list[Event]) -> float:
-    """Seconds to recover the signer of each entry, and nothing else."""
+    """Return the seconds to recover the signer of each entry, and nothing else."""
     signed = [(bytes.fromhex(event.envelope.signature[2:]), signing_hash(event.envelope, LOG_ID)) for event in events]
     began = time.monotonic()
     for signature, digest in signed:

@@ -79,7 +79,7 @@ def silent_after_commit(engine: Engine, when: When, error: Exception) -> Iterato
 
 @contextmanager
 def full_disk(engine: Engine) -> Iterator[None]:
-    """SQLite may not grow its file by a single page, which it tells in the words of a full disk."""
+    """Forbid SQLite to grow its file by a single page, which it tells in the words of a full disk."""
 
     def bound(connection: Connection) -> None:
         pages = connection.exec_driver_sql("PRAGMA page_count").scalar_one()

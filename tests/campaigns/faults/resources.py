@@ -81,7 +81,7 @@ class Stand:
         self._models = 0
 
     def begin(self) -> None:
-        """Measures anew."""
+        """Measure anew."""
         self.workers.last_used = None
         self.seconds = 0.0
         self.grown_kb = 0
@@ -154,44 +154,44 @@ def shared_strings(stand: Stand) -> Response:
 
 
 def many_rows(stand: Stand) -> Response:
-    """CSV of very short rows."""
+    """Send CSV of very short rows."""
     row = b"1,2\n" * (CSV_BYTES // 4)
     return stand.give(b"a,b\n" + row, CSV_BYTES // 4)
 
 
 def usual_rows(stand: Stand) -> Response:
-    """CSV as an agency would send it."""
+    """Send CSV as an agency would send it."""
     lines = [f"{stand.chance.getrandbits(59)},2026-02-15,name {number}\n" for number in range(CSV_BYTES // 42)]
     return stand.give(b"id,paid_on,name\n" + "".join(lines).encode(), len(lines))
 
 
 def wide_rows(stand: Stand) -> Response:
-    """CSV of as many columns as there may be."""
+    """Send CSV of as many columns as there may be."""
     header = ",".join(f"c{number}" for number in range(1000))
     rows = CSV_BYTES // 2000
     return stand.give(f"{header}\n".encode() + (b"1," * 999 + b"1\n") * rows, rows)
 
 
 def one_cell(stand: Stand) -> Response:
-    """CSV whose quotation never ends."""
+    """Send CSV whose quotation never ends."""
     return stand.give(b'a\n"' + b"x" * CSV_BYTES, 1)
 
 
 def json_rows(stand: Stand) -> Response:
-    """JSON of rows with columns of their own."""
+    """Send JSON of rows with columns of their own."""
     lines = b"".join(b'{"k%d":1}\n' % number for number in range(CSV_BYTES // 14))
     return stand.give(lines, CSV_BYTES // 14, TableLayout(format="json"))
 
 
 def long_model(stand: Stand) -> Response:
-    """YAML at the limit of its length, of a kind that is dear to read."""
+    """Send YAML at the limit of its length, of a kind that is dear to read."""
     kinds = ("a: [" + "1," * 15_000 + "1]", "[" * 15_000, "? " * 15_000, "a:\n" + "  - b\n" * 5_000)
     text = stand.chance.choice(kinds)[:MODEL_CHARACTERS]
     return stand.chance.choice((stand.run_model, stand.publish))(text)
 
 
 def many_examples(stand: Stand) -> Response:
-    """Fifty examples of many rows each, as far as the text may go."""
+    """Send fifty examples of many rows each, as far as the text may go."""
     example = SOUND[SOUND.index("  - name: seventh day") :]
     text = SOUND + "".join(example.replace("seventh day", f"n{number}") for number in range(48))
     row = example[example.index("        - {") : example.index("    raises")]
@@ -199,7 +199,7 @@ def many_examples(stand: Stand) -> Response:
 
 
 def endless_query(stand: Stand) -> Response:
-    """Rows that a query makes of nothing, multiplied with themselves."""
+    """Ask for rows that a query makes of nothing, multiplied with themselves."""
     values = ", ".join(f"({number})" for number in range(40))
     tables = ", ".join(f"(VALUES {values}) t{number}(n)" for number in range(stand.chance.choice((4, 6, 9))))
     given = stand.chance.choice((tables, f"(SELECT count(*) AS n FROM {tables}) q WHERE n > 0"))
@@ -208,7 +208,7 @@ def endless_query(stand: Stand) -> Response:
 
 
 def many_results(stand: Stand) -> Response:
-    """All pairs of events: more rows than a run may give, and wide ones."""
+    """Ask for all pairs of events: more rows than a run may give, and wide ones."""
     columns = ", ".join(f"e.digest AS c{number}" for number in range(stand.chance.choice((1, 30, 55))))
     sql = f"""SELECT f.event_id || e.event_id AS case_id, e.event_id AS handover_id, 'police-east' AS to_agency,
         e.evidence, {columns} FROM events e, events f"""
@@ -217,33 +217,33 @@ def many_results(stand: Stand) -> Response:
 
 
 def long_texts(stand: Stand) -> Response:
-    """Few rows with all that the log has in each."""
+    """Ask for few rows with all that the log has in each."""
     sql = """SELECT e.event_id AS case_id, e.event_id AS handover_id, 'police-east' AS to_agency, e.evidence,
         (SELECT string_agg(f.digest, ' ' ORDER BY f.log_index) FROM events f) AS text FROM events e"""
     return stand.run_model(with_sql(sql))
 
 
 def long_lists(stand: Stand) -> Response:
-    """Few rows that each cite all that the log has."""
+    """Ask for few rows that each cite all that the log has."""
     sql = """SELECT e.event_id AS case_id, e.event_id AS handover_id, 'police-east' AS to_agency,
         (SELECT list(f.digest ORDER BY f.log_index) FROM events f) AS evidence FROM events e"""
     return stand.run_model(with_sql(sql))
 
 
 def certificate(stand: Stand) -> Response:
-    """Of a case of very many events, or of one of its things."""
+    """Ask for the certificate of a case of very many events, or of one of its things."""
     item = stand.chance.choice(("", "?item_id=thing-1"))
     return stand.read(f"/api/v1/cases/{CASE}/certificate{item}", auditor(POLICE))
 
 
 def bad_lines(stand: Stand) -> Response:
-    """As many lines as a batch may have, each refused as late as can be."""
+    """Send as many lines as a batch may have, each refused as late as can be."""
     line = Case(f"case-{stand.chance.getrandbits(32):x}").open().last.submission
     return stand.batch(b"\n".join([line.replace(b'"signature":"0x', b'"signature":"0x00', 1)] * 1000))
 
 
 def deep_body(stand: Stand) -> Response:
-    """Brackets in brackets."""
+    """Send brackets in brackets."""
     return stand.post("/api/v1/events", b"[" * stand.chance.randrange(1000, 1024 * 1024))
 
 
@@ -280,9 +280,12 @@ def _xlsx(rows: str, strings: str = "<sst/>") -> bytes:
     book, plain, stream = Workbook(), io.BytesIO(), io.BytesIO()
     book.active.append(["a"])
     book.save(plain)
-    with zipfile.ZipFile(plain) as made, zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as spoiled:
-        for name in made.namelist():
-            part = made.read(name).decode()
+    with (
+        zipfile.ZipFile(plain) as archive,
+        zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as spoiled,
+    ):
+        for name in archive.namelist():
+            part = archive.read(name).decode()
             if name == "xl/worksheets/sheet1.xml":
                 heading = "<row><c t='inlineStr'><is><t>a</t></is></c></row>"
                 start, end = part.index("<sheetData>"), part.index("</sheetData>")
@@ -331,7 +334,7 @@ def attacked(stand: Stand, attack: Callable[[Stand], Response], idle_kb: int) ->
 
 
 def idle_worker(workers: WorkerPool) -> int:
-    """Kilobytes of a worker process that does nothing; both are started then."""
+    """Return the kilobytes of a worker process that does nothing; both are started then."""
     with workers.turn(POLICE) as first, workers.turn(POLICE) as second:
         first.run(len, "")
         second.run(len, "")
@@ -340,7 +343,7 @@ def idle_worker(workers: WorkerPool) -> int:
 
 
 def _memory(name: str) -> int:
-    """Kilobytes of this process."""
+    """Return the kilobytes of this process."""
     status = Path("/proc/self/status").read_text()
     return next(int(line.split()[1]) for line in status.splitlines() if line.startswith(f"{name}:"))
 

@@ -40,8 +40,8 @@ PATIENCE_S = 60  # a machine that runs other tests takes several seconds for one
 @pytest.fixture(scope="module")
 def stand() -> Iterator[Stand]:
     """Return a service with a case that is longer than a certificate may be."""
-    with stand_with(MAX_CERTIFIED + 1, random.Random(7)) as made:
-        yield made
+    with stand_with(MAX_CERTIFIED + 1, random.Random(7)) as service:
+        yield service
 
 
 @pytest.fixture(scope="module")

@@ -68,7 +68,7 @@ class Kept:
 
 
 def asking(kept: Kept, client: httpx.Client, vkey: VerifyingKey, odd: list[str]) -> Ask:
-    """Asks by HTTP; an answer that no honest request gets is put down in ``odd``."""
+    """Ask by HTTP; an answer that no honest request gets is put down in ``odd``."""
 
     def ask(asked: AddCheckpoint) -> Signed | Told | None:
         kept.up.wait(ANSWER_WITHIN_S)

@@ -80,7 +80,7 @@ class Ground:
     # -- what the service does -----------------------------------------------------------------------------------------
 
     def forks(self, size: int) -> Log:
-        """Another history of this size, signed by the same key, that leaves the true one before what was seen."""
+        """Make another history of this size, signed by the same key, that leaves the true one before what was seen."""
         at = self.chance.randint(8, min(self.size, size) - 1)
         forked = Log(list(self.log.events[:at]), registry=self.log.registry)
         self.hostile.log = filler(forked, size - at, f"fork-{self.chance.randrange(10**6)}")

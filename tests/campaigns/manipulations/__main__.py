@@ -86,7 +86,7 @@ def _try(folder: Path, copy: Path, manipulation: Manipulation, before: Shown, *,
 
 
 def _named(copy: Path) -> str | None:
-    """By the audit of the database, else by the one that makes the chain anew."""
+    """Name it by the audit of the database, else by the one that makes the chain anew."""
     for with_chain in (False, True):
         try:
             report = audit(copy, with_chain=with_chain)
@@ -99,7 +99,7 @@ def _named(copy: Path) -> str | None:
 
 
 def audit(folder: Path, *, with_chain: bool) -> AuditReport:
-    """As ``tally audit --data-dir`` does."""
+    """Audit as ``tally audit --data-dir`` does."""
     where = DataDirectory(folder)
     trust = parse_trust(where.trust.read_bytes()) if where.trust.exists() else None
     if trust is None:

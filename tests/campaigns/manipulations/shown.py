@@ -98,7 +98,7 @@ class Shown:
 
 
 def look(data: Path, again: Shown | None = None, *, quick: bool = False) -> Shown:
-    """Everything that is shown of the ledger in this data directory; the same questions ``again`` if they are given.
+    """Read all that is shown of the ledger in this data directory; the same questions ``again`` if they are given.
 
     ``quick`` asks as one officer of each role alone.
     """
@@ -116,7 +116,7 @@ def differing(before: Shown, after: Shown) -> tuple[str, ...]:
 
 
 def _readers(quick: bool) -> list[Any]:
-    """One of each role in each agency, or in all of them."""
+    """Return one of each role in each agency, or in all of them."""
     people = {(person.role,) if quick else (person.agency, person.role): person for person in reversed(PEOPLE)}
     return list(people.values())
 
@@ -146,7 +146,7 @@ def _token(parts: Parts, data: Path, profile: str) -> str:
 
 
 def _paths(parts: Parts) -> Iterator[str]:
-    """Every address that is read from, with some values for what stands in it."""
+    """Return every address that is read from, with some values for what stands in it."""
     with parts.database.read() as connection:
         values = {name: _some(connection, query) for name, query in VALUES.items()} | FIXED
     framework = make_framework(make_service(parts))

@@ -81,7 +81,7 @@ def _of_table(database: str, table: _Table, chance: random.Random) -> Iterator[M
         yield _statement("retype", f"{table.name}.{column}", database, *_update(table, row, {column: retyped}))
     row = chance.choice(table.rows)
     yield _statement("delete", table.name, database, *_delete(table, row))
-    last = max(table.rows, key=lambda one: tuple(str(one[name]).zfill(20) for name in table.key))
+    last = max(table.rows, key=lambda candidate: tuple(str(candidate[name]).zfill(20) for name in table.key))
     yield _statement("cut", table.name, database, *_delete(table, last))
     yield _insertion(database, table, chance.choice(table.rows))
     if (unlike := _unlike(table, row)) and set(table.key) != set(table.columns):
@@ -95,7 +95,7 @@ def _unlike(table: _Table, row: Row) -> list[Row]:
 
 
 def _other(table: _Table, column: str, row: Row, chance: random.Random) -> Value:
-    """Another value: of another row where there is one, so that it is a likely one, else one made up."""
+    """Return another value: of another row where there is one, so that it is a likely one, else one made up."""
     others = [other[column] for other in table.rows if other[column] != row[column] and other[column] is not None]
     alone = column in table.key
     if others and not alone and chance.random() < 0.7:
@@ -145,11 +145,11 @@ def _insertion(database: str, table: _Table, like: Row) -> Manipulation:
     return _statement("insert", table.name, database, statement, [*row.values()])
 
 
-def _swap(database: str, table: _Table, one: Row, other: Row) -> Manipulation:
-    """Two rows exchange all that they say but their keys; where it must be unique, one is emptied first."""
+def _swap(database: str, table: _Table, first: Row, second: Row) -> Manipulation:
+    """Exchange all that two rows say but their keys; where it must be unique, one is emptied first."""
     values = [name for name in table.columns if name not in table.key]
-    statements = [_delete(table, one), _delete(table, other)]
-    for key, content in ((one, other), (other, one)):
+    statements = [_delete(table, first), _delete(table, second)]
+    for key, content in ((first, second), (second, first)):
         row = {name: key[name] if name in table.key else content[name] for name in [*table.key, *values]}
         names, marks = ", ".join(f'"{name}"' for name in row), ", ".join("?" for _ in row)
         statements.append((f'INSERT INTO "{table.name}" ({names}) VALUES ({marks})', [*row.values()]))
@@ -221,7 +221,7 @@ def _emptying(database: str, index: str, sql: str) -> Manipulation:
 
 
 def _of_views(folder: Path, chance: random.Random) -> Iterator[Manipulation]:
-    """Rows of the views that models ask."""
+    """Spoil rows of the views that models ask."""
     if not (folder / VIEWS).exists():
         return
     with duckdb.connect(str(folder / VIEWS), read_only=True) as connection:

@@ -54,7 +54,7 @@ def found_ledger(folder: Path) -> Path:
 
 
 def _make_light(where: DataDirectory) -> None:
-    """Lets the service's keystores open with little work: it is started a hundred times."""
+    """Let the service's keystores open with little work: it is started a hundred times."""
     passphrase = read_settings(where.path).passphrase(where)
     for name in ("service", "submitter"):
         keystore = where.keys.keystore(name)
@@ -140,7 +140,7 @@ def _add(parts: Parts) -> None:
 
 
 def _await_rest(parts: Parts) -> None:
-    """Until all is anchored for good, has its proofs, and nothing follows."""
+    """Wait until all is anchored for good, has its proofs, and nothing follows."""
     journal, deadline = DatabaseJournal(parts.database), time.monotonic() + RESTS_WITHIN_S
     size, quiet_since = -1, time.monotonic()
     while time.monotonic() - quiet_since < 4:

@@ -55,15 +55,15 @@ def without(tree: Tree, path: tuple[Any, ...]) -> Tree:
 
 
 def paths(value: Any, above: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
-    """Every place of a tree, its root first."""
+    """Yield every place of a tree, its root first."""
     yield above
     inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-    for key, one in inner:
-        yield from paths(one, (*above, key))
+    for key, child in inner:
+        yield from paths(child, (*above, key))
 
 
 def written(tree: Any) -> bytes:
-    """As JSON; half of a surrogate pair as the three bytes that UTF-8 does not have."""
+    """Write as JSON; half of a surrogate pair as the three bytes that UTF-8 does not have."""
     return json.dumps(tree, ensure_ascii=False).encode("utf-8", "surrogatepass")
 
 
@@ -81,7 +81,11 @@ def with_proof(tree: Tree, **parts: Any) -> Tree:
 def with_note(tree: Tree, change: Callable[[str], str]) -> Tree:
     """Return the bundle with another note, in its evidence too: as the log itself would hand it out."""
     changed = deepcopy(tree)
-    holders = [changed, *changed.get("authority", {}).values(), *(one["entry"] for one in changed.get("erased", []))]
+    holders = [
+        changed,
+        *changed.get("authority", {}).values(),
+        *(erasure["entry"] for erasure in changed.get("erased", [])),
+    ]
     for holder in holders:
         head, _, note = holder["proof"].partition("\n\n")
         holder["proof"] = f"{head}\n\n{change(note)}"
@@ -142,7 +146,7 @@ def second_spelling(signature: bytes) -> bytes:
 
 
 def officer_of(event: Event) -> Officer:
-    """Who signed it."""
+    """Return who signed it."""
     officers = [officer for agency in AGENCIES for officer in (clerk(agency), supervisor(agency))]
     return next(officer for officer in officers if officer.key_id == event.envelope.key_id)
 
@@ -163,7 +167,7 @@ def resaid(base: Base, **fields: Any) -> Event:
 
 
 def resealed(event: Event, payload: Payload, **envelope: Any) -> Event:
-    """``payload`` under a true signature of the same officer; ``envelope`` says otherwise than the payload."""
+    """Return ``payload`` under a true signature of the same officer; ``envelope`` says otherwise than the payload."""
     common = ("event_id", "event_type", "stream", "sequence", "previous", "agency")
     unchanged = {name: getattr(payload, name) for name in common}
     digest = digest_of(canonical.encode(payload))

@@ -73,15 +73,15 @@ def compared(corpus: Sequence[Sample], file: Path) -> list[str]:
 
 def difference(expected: Expected, ours: Answer, theirs: Answer) -> str:
     if ours != theirs:
-        return f"Python says {told(ours)}, JavaScript {told(theirs)}"
+        return f"Python says {summary(ours)}, JavaScript {summary(theirs)}"
     verdicts = (expected.verdict,) if isinstance(expected.verdict, str) else expected.verdict
     failing = frozenset(number for number, status in enumerate(ours[1:], 1) if status == "failed")
     if ours[0] not in verdicts or (expected.failing is not None and failing != expected.failing):
-        return f"expected {expected.verdict} {sorted(expected.failing or ())}, both say {told(ours)}"
+        return f"expected {expected.verdict} {sorted(expected.failing or ())}, both say {summary(ours)}"
     return ""
 
 
-def told(answer: Answer) -> str:
+def summary(answer: Answer) -> str:
     marks = {"checked": "+", "failed": "F", "not_checked": "-"}
     return f"{answer[0]} {''.join(marks[status] for status in answer[1:])}"
 

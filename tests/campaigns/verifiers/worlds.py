@@ -61,7 +61,7 @@ class World:
         return self.trusting(self.state())
 
     def trusting(self, state: State) -> Trust:
-        """Trust that names the block of a state, where this world's does."""
+        """Return a trust file that names the block of a state, where this world's does."""
         blocks = (state.block(),) if self.names_block else ()
         return trust(self.policy, chains=(msgspec.structs.replace(CHAIN, trusted_blocks=blocks),))
 
@@ -70,7 +70,7 @@ class World:
         return encode_trust(self.trust)
 
     def state(self) -> State:
-        """Both contracts three blocks after they took the tree head as record 2."""
+        """Return both contracts three blocks after they took the tree head as record 2."""
         revoked = self.log.find(registry.KeyRevoked, key_id=clerk(POLICE).key_id) is not None
         return self.log.state(
             number=self.number, revoked_at={clerk(POLICE).key_id: ANCHORED_AT - 12} if revoked else {}
@@ -167,7 +167,7 @@ def world(name: str, policy: str, witnesses: tuple[int, ...], names_block: bool,
 
 
 def worlds() -> Iterator[World]:
-    """Of each policy one, at sizes whose trees have every shape of right edge."""
+    """Make one of each policy, at sizes whose trees have every shape of right edge."""
     for (name, (policy, witnesses, names_block)), more in zip(POLICIES.items(), (0, 1, 15, 16, 53), strict=True):
         yield world(name, policy, witnesses, names_block, more)
 

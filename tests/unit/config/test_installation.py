@@ -31,12 +31,12 @@ from tests.testkit.builders import COURT, POLICE, PROCURATORATE, founder, key_id
 PASSPHRASE = "correct horse"
 
 
-def told(*agencies: str, **fields: Any) -> bytes:
+def founding_text(*agencies: str, **fields: Any) -> bytes:
     return msgspec.json.encode({"agencies": [founder(agency) for agency in agencies], "development": True, **fields})
 
 
 def founding() -> Founding:
-    return read_founding(told(POLICE, PROCURATORATE, COURT))
+    return read_founding(founding_text(POLICE, PROCURATORATE, COURT))
 
 
 def files_of(where: DataDirectory) -> dict[str, bytes]:
@@ -46,24 +46,24 @@ def files_of(where: DataDirectory) -> dict[str, bytes]:
 def test_a_minted_ledger_opens_as_it_was_minted(tmp_path: Path) -> None:
     """Identity, keys and token seed fit each other; each key opens with the passphrase."""
     where = DataDirectory(tmp_path / "data")
-    made = create(where, founding(), "ledger.example/handovers", PASSPHRASE, light=True)
-    assert load(where) == made
-    assert made.origin == "ledger.example/handovers"
-    assert len(made.log_id_bytes) == len(read_token_key(where)) == 32
-    assert open_note_key(where.keys.note_key("log"), PASSPHRASE).verifying_key.vkey() == made.log_key
-    assert open_keystore(where.keys.keystore("service"), PASSPHRASE).key_id == made.service_key_id
-    assert open_keystore(where.keys.keystore("submitter"), PASSPHRASE).key_id == made.submitter
-    assert made.founding == founding()
+    minted = create(where, founding(), "ledger.example/handovers", PASSPHRASE, light=True)
+    assert load(where) == minted
+    assert minted.origin == "ledger.example/handovers"
+    assert len(minted.log_id_bytes) == len(read_token_key(where)) == 32
+    assert open_note_key(where.keys.note_key("log"), PASSPHRASE).verifying_key.vkey() == minted.log_key
+    assert open_keystore(where.keys.keystore("service"), PASSPHRASE).key_id == minted.service_key_id
+    assert open_keystore(where.keys.keystore("submitter"), PASSPHRASE).key_id == minted.submitter
+    assert minted.founding == founding()
 
 
 def test_two_ledgers_share_nothing(tmp_path: Path) -> None:
     """Ids, keys and seeds are minted anew; without an origin the log's name comes from its id."""
-    one, two = (
+    first, second = (
         create(DataDirectory(tmp_path / name), founding(), None, PASSPHRASE, light=True) for name in ("one", "two")
     )
-    assert one.log_id != two.log_id
-    assert {one.service_key_id, one.submitter}.isdisjoint({two.service_key_id, two.submitter})
-    assert one.origin.endswith(one.log_id[2:18])
+    assert first.log_id != second.log_id
+    assert {first.service_key_id, first.submitter}.isdisjoint({second.service_key_id, second.submitter})
+    assert first.origin.endswith(first.log_id[2:18])
 
 
 def test_secrets_are_the_owners_alone(tmp_path: Path) -> None:
@@ -96,8 +96,8 @@ def test_a_minting_that_broke_off_starts_anew(tmp_path: Path, monkeypatch: pytes
     with pytest.raises(NotFound):
         load(where)
     (where.keys.path / "admin.json").write_bytes(b"somebody's own key")
-    made = create(where, founding(), None, PASSPHRASE, light=True)
-    assert load(where) == made
+    minted = create(where, founding(), None, PASSPHRASE, light=True)
+    assert load(where) == minted
     assert (where.keys.path / "admin.json").read_bytes() == b"somebody's own key"
 
 
@@ -118,13 +118,13 @@ def test_an_identity_that_cannot_be_read_is_malformed(tmp_path: Path) -> None:
     where = DataDirectory(tmp_path)
     with refused("no_ledger", field="data_dir", error=NotFound):
         load(where)
-    made = create(where, founding(), None, PASSPHRASE, light=True)
+    minted = create(where, founding(), None, PASSPHRASE, light=True)
     whole = where.installation.read_bytes()
     for spoiled in (b"", whole[: len(whole) // 2], whole.replace(b'"log_id"', b'"log_1d"')):
         where.installation.write_bytes(spoiled)
         with pytest.raises(MalformedInput):
             load(where)
-    where.installation.write_bytes(msgspec.json.encode(replace(made, format="tallystick/installation@v2")))
+    where.installation.write_bytes(msgspec.json.encode(replace(minted, format="tallystick/installation@v2")))
     with refused("malformed_input", field="installation.format", error=MalformedInput):
         load(where)
 
@@ -132,14 +132,15 @@ def test_an_identity_that_cannot_be_read_is_malformed(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("data", "field"),
     [
-        (told(), "founding.agencies"),
-        (told(POLICE, POLICE), "founding.agencies[1].agency_id"),
-        (told(POLICE, quorum=1), "founding.quorum"),
-        (told(POLICE, development=False), "founding.quorum"),
-        (told(POLICE, quorum=-1), "founding.quorum"),
-        (told(POLICE, colour="red"), "founding.colour"),
-        (told(POLICE).replace(b"public_security", b"secret_police"), "founding.agencies[0].kind"),
-        (told(POLICE, COURT).replace(key_id(f"admin of {COURT}").encode(), key_id(f"admin of {POLICE}").encode()),
+        (founding_text(), "founding.agencies"),
+        (founding_text(POLICE, POLICE), "founding.agencies[1].agency_id"),
+        (founding_text(POLICE, quorum=1), "founding.quorum"),
+        (founding_text(POLICE, development=False), "founding.quorum"),
+        (founding_text(POLICE, quorum=-1), "founding.quorum"),
+        (founding_text(POLICE, colour="red"), "founding.colour"),
+        (founding_text(POLICE).replace(b"public_security", b"secret_police"), "founding.agencies[0].kind"),
+        (founding_text(POLICE, COURT).replace(key_id(f"admin of {COURT}").encode(),
+                                              key_id(f"admin of {POLICE}").encode()),
          "founding.agencies[1].admin"),
         (b"agencies: []", "founding"),
     ],
@@ -173,17 +174,17 @@ def test_a_witness_is_no_admin() -> None:
 def test_the_log_is_no_witness(tmp_path: Path) -> None:
     """Page 12, K: an operator who names the log's own key as a witness's is refused, whatever he calls it."""
     where = DataDirectory(tmp_path)
-    made = create(where, founding(), None, PASSPHRASE, light=True)
-    own = parse_vkey(made.log_key)
+    minted = create(where, founding(), None, PASSPHRASE, light=True)
+    own = parse_vkey(minted.log_key)
     witness = VerifyingKey("court/w1", SignatureType.COSIGNATURE_V1, own.public_key)
     where.policy.write_text(f"witness court {witness.vkey()}\nquorum court\n")
     with refused("malformed_input", field="witness.policy", error=MalformedInput):
-        policy_of(where, made)
+        policy_of(where, minted)
 
 
 def witnessed(*agencies: str, quorum: int) -> dict[str, Any]:
-    """A founding outside development whose agencies all have a witness."""
-    rows: dict[str, Any] = msgspec.json.decode(told(*agencies, development=False, quorum=quorum))
+    """Return a founding outside development whose agencies all have a witness."""
+    rows: dict[str, Any] = msgspec.json.decode(founding_text(*agencies, development=False, quorum=quorum))
     for number, row in enumerate(rows["agencies"], 1):
         signer = SeedSigner.from_seed(f"{row['agency_id']}/w1", bytes([number]) * 32, SignatureType.COSIGNATURE_V1)
         account = key_id(f"witness of {row['agency_id']}")
@@ -247,7 +248,7 @@ def test_finality_is_the_foundings_word(tmp_path: Path, chain: str, setting: int
 
 def test_names_fit_into_the_registry() -> None:
     """The contract keeps a profile of 1,024 bytes: longer names are refused before anything is minted."""
-    rows = msgspec.json.decode(told(POLICE))
+    rows = msgspec.json.decode(founding_text(POLICE))
     rows["agencies"][0]["name"] = {"en": "e" * 200, "zh": "\u673a" * 200}
     assert read_founding(msgspec.json.encode(rows))
     rows["agencies"][0]["name"] = {"en": "\u673a" * 200, "zh": "\u673a" * 200}

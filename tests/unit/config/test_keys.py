@@ -38,7 +38,7 @@ KEY_ID = "0x7e5f4552091a69125d5dfcb7b8c2659029395bdf"  # of the private key 1
 
 @pytest.fixture
 def keystore(tmp_path: Path) -> Path:
-    """A keystore with the private key 1 under the passphrase "tally"."""
+    """Return a keystore with the private key 1 under the passphrase "tally"."""
     path = tmp_path / "officer.json"
     create_keystore(path, "tally", private_key=PRIVATE_KEY, light=True)
     return path
@@ -46,7 +46,7 @@ def keystore(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def log_key(tmp_path: Path) -> Path:
-    """The log key of the protocol's worked example under the passphrase "tally"."""
+    """Return the log key of the protocol's worked example under the passphrase "tally"."""
     path = tmp_path / "log.pem"
     create_note_key(path, "ledger.example/handovers", "tally", seed=b"\x01" * 32, light=True)
     return path
@@ -106,8 +106,8 @@ def test_keystore_takes_full_work_by_default(tmp_path: Path) -> None:
 
 def test_new_keys_differ(tmp_path: Path) -> None:
     """Two keys made without a private key are two keys."""
-    made = {create_keystore(tmp_path / f"{name}.json", "tally", light=True) for name in ("one", "two")}
-    assert len(made) == 2
+    key_ids = {create_keystore(tmp_path / f"{name}.json", "tally", light=True) for name in ("one", "two")}
+    assert len(key_ids) == 2
 
 
 def test_wrong_passphrase_opens_nothing(keystore: Path, log_key: Path) -> None:

@@ -33,7 +33,7 @@ NOBODY = 65534
 
 @pytest.fixture(autouse=True)
 def _careless_umask() -> Iterator[None]:
-    """The umask of a machine on which every new file may be read, and changed, by everybody."""
+    """Set the umask of a machine on which every new file may be read, and changed, by everybody."""
     before = os.umask(0)
     yield
     os.umask(before)
@@ -46,8 +46,8 @@ def mode_of(path: Path) -> int:
 def test_folders_of_secrets_are_private_from_the_first_that_is_made(tmp_path: Path) -> None:
     """Not the innermost folder alone: whoever may enter an outer one could rename what lies in it."""
     write_secret(tmp_path / "ledger" / "keys" / "token.key", b"seed", field="key")
-    made = [tmp_path / "ledger", tmp_path / "ledger" / "keys"]
-    assert [mode_of(folder) for folder in made] == [0o700, 0o700]
+    folders = [tmp_path / "ledger", tmp_path / "ledger" / "keys"]
+    assert [mode_of(folder) for folder in folders] == [0o700, 0o700]
     make_private_folder(tmp_path / "ledger")
     assert mode_of(tmp_path / "ledger" / "keys" / "token.key") == 0o600
 
@@ -69,9 +69,15 @@ def test_what_was_open_is_repaired_and_told(tmp_path: Path) -> None:
     (where / "nowhere").symlink_to("nothing")
     (where / "run").write_text("")
     (where / "run").chmod(0o755)
-    found = {where, where / "supervision", where / "supervision" / "views.duckdb", where / "trust.json", where / "run"}
-    assert set(open_to_others(where)) == found
-    assert set(make_private(where, keys=where / "keys")) == found
+    open_paths = {
+        where,
+        where / "supervision",
+        where / "supervision" / "views.duckdb",
+        where / "trust.json",
+        where / "run",
+    }
+    assert set(open_to_others(where)) == open_paths
+    assert set(make_private(where, keys=where / "keys")) == open_paths
     assert list(open_to_others(where)) == []
     assert (mode_of(where), mode_of(where / "trust.json"), mode_of(where / "run")) == (0o700, 0o600, 0o700)
 
@@ -158,20 +164,20 @@ def test_what_belongs_to_another_user_is_refused(tmp_path: Path) -> None:
 
 
 def as_nobody(folder: Path) -> list[tuple[str, str | None, str]]:
-    """What a process of another user is told that tries to use the folder and the database in it."""
+    """Return what a process of another user is told that tries to use the folder and the database in it."""
     context = multiprocessing.get_context("fork")
-    told: Any = context.Queue()
-    process = context.Process(target=_refusals, args=(folder, told))
+    queue: Any = context.Queue()
+    process = context.Process(target=_refusals, args=(folder, queue))
     process.start()
     try:
-        answer: list[tuple[str, str | None, str]] = told.get(timeout=60)
+        answer: list[tuple[str, str | None, str]] = queue.get(timeout=60)
     except Empty:
         raise AssertionError("the other user's process told nothing") from None
     process.join()
     return answer
 
 
-def _refusals(folder: Path, told: Any) -> None:
+def _refusals(folder: Path, queue: Any) -> None:
     os.setuid(NOBODY)
     refusals: list[tuple[str, str | None, str]] = []
     for attempt in (
@@ -182,4 +188,4 @@ def _refusals(folder: Path, told: Any) -> None:
             attempt()
         except (SecretRefused, Unavailable) as error:
             refusals.append((error.code, error.field, error.message.partition(":")[0]))
-    told.put(refusals)
+    queue.put(refusals)

@@ -14,7 +14,7 @@ from ledger.core.errors import MalformedInput, NotFound
 
 @pytest.fixture(autouse=True)
 def no_settings_around(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The variables of this machine do not reach the tests."""
+    """Keep the variables of this machine from the tests."""
     for name in Settings.model_fields:
         monkeypatch.delenv(f"TALLYSTICK_{name.upper()}", raising=False)
 

@@ -194,9 +194,9 @@ def test_an_article_that_nobody_knows_is_told_as_it_was_written(article: str) ->
 
 def test_catalogues_have_no_label_that_nothing_shows() -> None:
     """Vocabularies of the catalogues are those that exist: a label under a misspelled one would never be seen."""
-    known = {*VOCABULARIES, "field", "message", "check", "paper_field", "alone", "refusal", "model_fault"}
+    vocabularies = {*VOCABULARIES, "field", "message", "check", "paper_field", "alone", "refusal", "model_fault"}
     for language in LANGUAGES:
-        assert catalogue(language).keys() <= known
+        assert catalogue(language).keys() <= vocabularies
         for vocabulary, words in VOCABULARIES.items():
             extra = catalogue(language).get(vocabulary, {}).keys() - set(words)
             open_ended = extra if vocabulary == "quantity_unit" else set()
@@ -252,7 +252,7 @@ def test_language_follows_the_environment(tag: str | None, language: str) -> Non
 
 
 def catalogue(language: str) -> dict[str, dict[str, str]]:
-    """The labels of a language by vocabulary and word."""
+    """Return the labels of a language by vocabulary and word."""
     labels: dict[str, dict[str, str]] = {}
     for entry in texts.catalogue(language.replace("-", "_")):
         if entry.context:

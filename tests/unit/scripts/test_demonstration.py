@@ -46,8 +46,8 @@ def test_what_it_started_ends_with_it(tmp_path: Path, number: signal.Signals, ig
         assert len(started) == 2
         assert any("Ctrl-C ends it" in line for line in iter(running.stdout.readline, ""))
         running.send_signal(number)
-        told = running.stdout.read()
-    assert running.returncode == 0, told
+        output = running.stdout.read()
+    assert running.returncode == 0, output
     assert [pid for pid in started if _runs(pid)] == []
 
 

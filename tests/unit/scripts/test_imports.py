@@ -18,7 +18,7 @@ def test_nothing_outside_the_tests_imports_them() -> None:
 
 
 def imported(file: Path) -> list[str]:
-    """The dotted names of the modules that a file imports, wherever in it."""
+    """Return the dotted names of the modules that a file imports, wherever in it."""
     nodes = list(ast.walk(ast.parse(file.read_text(encoding="utf-8"))))
     named = [alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names]
     return named + [node.module for node in nodes if isinstance(node, ast.ImportFrom) and node.module]

@@ -24,7 +24,7 @@ PIN = re.compile(
 
 @pytest.fixture
 def script(repository: Path, request: pytest.FixtureRequest) -> ModuleType:
-    """The executable of scripts/ that the test names as its parameter, loaded as a module."""
+    """Return the executable of scripts/ that the test names as its parameter, loaded as a module."""
     loader = SourceFileLoader(f"scripts_{request.param}", str(repository / "scripts" / request.param))
     spec = spec_from_loader(loader.name, loader)
     assert spec is not None
@@ -39,7 +39,7 @@ def pins(repository: Path, name: str) -> dict[str, str]:
 
 
 def required(requirements: list[str | dict[str, str]]) -> set[str]:
-    """The names, spelled as the pins spell them (PEP 503)."""
+    """Return the names, spelled as the pins spell them (PEP 503)."""
     names = [re.split(r"[\[<>=]", line)[0] for line in requirements if isinstance(line, str)]
     return {re.sub(r"[-_.]+", "-", name).lower() for name in names}
 
@@ -111,10 +111,10 @@ def test_setup_names_what_the_machine_lacks(
 def test_part_is_made_again_when_its_source_or_product_changed(script: ModuleType, tmp_path: Path) -> None:
     """A part is passed over only while its product is there and its state is that of the stamp."""
     source, product = tmp_path / "source", tmp_path / "product"
-    made: list[str] = []
+    contents: list[str] = []
 
     def make() -> None:
-        made.append(source.read_text())
+        contents.append(source.read_text())
         product.touch()
 
     part = script.Part("part", product, tmp_path / "stamp", source.read_text, make)
@@ -125,7 +125,7 @@ def test_part_is_made_again_when_its_source_or_product_changed(script: ModuleTyp
     part.bring_up()
     product.unlink()
     part.bring_up()
-    assert made == ["one", "two", "two"]
+    assert contents == ["one", "two", "two"]
 
 
 @pytest.mark.parametrize("script", ["setup"], indirect=True)
@@ -164,7 +164,7 @@ def test_landing_holds_when_every_gate_does(
 
 
 def import_contracts(repository: Path, tmp_path: Path, module: str, statement: str) -> dict[str, str]:
-    """What import-linter says of each contract, for this code without a statement in it, and one module of one."""
+    """Return what import-linter says of each contract, for this code without a statement in it, and a module of one."""
     unmatched = 'unmatched_ignore_imports_alerting = "none"\n'  # nothing imports what it may
     configuration = (repository / "pyproject.toml").read_text(encoding="utf-8").replace(unmatched, "")
     configuration = re.sub("^ignore_imports", f"{unmatched}ignore_imports", configuration, flags=re.MULTILINE)

@@ -89,7 +89,7 @@ def unnamed(world: World) -> bytes:
 
 
 def note(name: str, change: Callable[[Base, str], Any], verdict: str = "not_yet_anchored") -> None:
-    """Another block note, where no trust file names the block: one that does not count never fails a step."""
+    """Give another block note, where no trust file names the block: one that does not count never fails a step."""
 
     def of(base: Base) -> Changed:
         if not has(base, *NOTE) or not base.world.trust.policy.asks_for_witnesses:

@@ -67,7 +67,7 @@ def _text_edited(base: Base, chance: random.Random) -> Mutated:
 
 
 def signed_part(path: tuple[Any, ...]) -> bool:
-    """Whether every change there is a change of what is signed, and shown to be looked at."""
+    """Tell whether every change there is a change of what is signed, and shown to be looked at."""
     return path[0] in ("envelope", "payload", "log_id") and path != ("payload",)
 
 

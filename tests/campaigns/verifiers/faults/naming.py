@@ -59,7 +59,7 @@ def fails(data: Tree | bytes, *steps: int) -> Mutated:
 
 
 def comes_to(data: Tree | bytes, verdict: str) -> Mutated:
-    """No step fails, and the verdict is this."""
+    """Expect that no step fails, and the verdict is this."""
     return Mutated(data if isinstance(data, bytes) else written(data), Expected(verdict))
 
 
