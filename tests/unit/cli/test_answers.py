@@ -94,14 +94,14 @@ def test_not_accepted_with_what_was_found() -> None:
 @pytest.mark.parametrize(
     ("given", "option"),
     [
-        ({"found": ("item-1",)}, "--found"),
-        ({"found": ("item-1:quantity",)}, "--found"),
-        ({"found": ("item-1:quantity=many",)}, "--found"),
-        ({"found": ("item-1:colour=red",)}, "--found"),
-        ({"found": (":quantity=9",)}, "--found"),
+        ({"differing": ("item-1",)}, "--found"),
+        ({"differing": ("item-1:quantity",)}, "--found"),
+        ({"differing": ("item-1:quantity=many",)}, "--found"),
+        ({"differing": ("item-1:colour=red",)}, "--found"),
+        ({"differing": (":quantity=9",)}, "--found"),
         ({"kept": ("item-1",)}, "--except"),
         ({"kept": ("item-1=no_such_reason",)}, "--except"),
-        ({"kept": ("item-1=other",), "found": ("item-1:condition=wet",)}, "--found"),
+        ({"kept": ("item-1=other",), "differing": ("item-1:condition=wet",)}, "--found"),
     ],
 )
 def test_other_forms_are_refused_under_their_option(given: dict[str, tuple[str, ...]], option: str) -> None:
