@@ -67,8 +67,8 @@ def updated(old: Catalog) -> Catalog:
         if entry.context:
             new.add(entry.id, entry.string, context=entry.context)
     for text in messages() if str(old.locale) != "en" else ():
-        known = old.get(text)
-        new.add(text, known.string if known else "")
+        translated = old.get(text)
+        new.add(text, translated.string if translated else "")
     return new
 
 

@@ -59,7 +59,7 @@ def certificate_of(
     from ledger.interchange.papers.typeset import typeset
 
     entries = _entries(log_folder)
-    certified = certify(data, trust, shipped_rulebook(), entries=entries, seen=blocks_at_node(node, data, trust))
+    certified = certify(data, trust, shipped_rulebook(), entries=entries, observed=blocks_at_node(node, data, trust))
     paper = certificate(data, certified, trust, language, **asked)
     return certified, typeset(paper.sheet, paper.attached)
 

@@ -66,13 +66,13 @@ def deadline_group() -> None:
 @click.option("--as-of", type=Moment(), help="As it stands at this time, if not now.")
 @click.option("--case", "case_id", metavar="CASE", help="Of this case, whoever's they are.")
 @click.option("--agency", metavar="AGENCY", help="Of this agency, in the cases that you may see.")
-@click.option("--seen", is_flag=True, help="Of every agency, in the cases that you may see.")
+@click.option("--seen", "all_visible", is_flag=True, help="Of every agency, in the cases that you may see.")
 @pass_session
-def list_(session: Session, /, *, mine: bool, seen: bool, **query: Any) -> None:
+def list_(session: Session, /, *, mine: bool, all_visible: bool, **query: Any) -> None:
     """List your agency's deadlines, the nearest first: red is overdue, yellow has three days left or fewer."""
-    asked = query | {"mine": mine or None, "seen": seen or None, "lang": session.language}
+    asked = query | {"mine": mine or None, "seen": all_visible or None, "lang": session.language}
     rows = list(session.service.pages("/api/v1/deadlines", "deadlines", **asked))
-    of_others = query["case_id"] or query["agency"] or seen
+    of_others = query["case_id"] or query["agency"] or all_visible
     columns = [column for column in LISTED if column.path != "agency" or of_others]
     session.output.table(_with_end(session, rows), columns, style_of=_style)
 

@@ -77,7 +77,9 @@ def offer(recorder: EventRecorder, case_id: str, handover_id: str | None, **fiel
 @click.option("--received-at", type=Moment(), required=True, help="When it was delivered: the clock starts there.")
 @click.option("--all-as-listed", is_flag=True, help="Everything that is not mentioned is as the list says.")
 @click.option("--received", multiple=True, metavar="ITEM", help="An item that is as the list says.")
-@click.option("--found", multiple=True, metavar="ITEM:FIELD=VALUE", help="A difference, such as item-1:quantity=9.")
+@click.option(
+    "--found", "differences", multiple=True, metavar="ITEM:FIELD=VALUE", help="A difference, such as item-1:quantity=9."
+)
 @click.option(
     "--file", "files", multiple=True, metavar="ITEM=PATH", help="The file of an item as it is now, to digest."
 )
@@ -93,7 +95,7 @@ def accept(
     received_at: str,
     all_as_listed: bool,
     received: tuple[str, ...],
-    found: tuple[str, ...],
+    differences: tuple[str, ...],
     files: tuple[str, ...],
     refused: tuple[str, ...],
     absent_person_ids: tuple[str, ...],
@@ -106,7 +108,7 @@ def accept(
     session = recorder.session
     answer = Acceptance(
         received,
-        found,
+        differences,
         refused,
         unit_of=lambda item_id: _unit_of(session, item_id),
         files=dict(_digested(session, text) for text in files),

@@ -98,7 +98,7 @@ def certify(
     book: Rulebook,
     *,
     entries: Iterable[bytes] | None = None,
-    seen: Sequence[ObservedBlock] = (),
+    observed: Sequence[ObservedBlock] = (),
 ) -> Certified:
     """Verify a bundle of either kind; arguments as in ``ledger.core.verification.case``.
 
@@ -110,12 +110,12 @@ def certify(
     except (msgspec.DecodeError, RecursionError):
         bundle_format = ""  # the verifier says what is wrong with it
     if bundle_format != "tallystick/case-bundle@v1":
-        report = verify_bundle(data, trust, observed=seen)
+        report = verify_bundle(data, trust, observed=observed)
         _require_untampered(report.verdict, report.faults)
         parts = _VerifiedParts(data, report)
         event = CertifiedEvent(report, parts.payload)
         return _certified(report.subject.event_id, report, (event,), [parts])
-    case_report = verify_case(data, trust, book, entries=entries, observed=seen)
+    case_report = verify_case(data, trust, book, entries=entries, observed=observed)
     faults = (*case_report.faults, *(fault for event in case_report.events for fault in event.faults))
     _require_untampered(case_report.verdict, faults)
     bundles = decode_case_bundle(data).events
