@@ -108,7 +108,7 @@ def printing_faults(session: Session, name: str) -> Iterator[None]:
 
 
 def show_faults(session: Session, name: str, refused: ModelRefused, *, colour: str) -> None:
-    """Each in a line of its own: on standard output as JSON, else on standard error as compilers tell theirs."""
+    """Print each fault in a line: on standard output as JSON, else on standard error as compilers do."""
     if session.json:
         for fault in refused.faults:
             session.output.line({"file": name, "line": fault.line, "field": fault.field, "expected": fault.message})

@@ -6,6 +6,7 @@ case.state.items["phone"].holder   # "procuratorate-east"
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from hashlib import sha256
 from typing import Any, ClassVar, Generic, Self, TypeVar
 
@@ -20,7 +21,7 @@ O = TypeVar("O")  # noqa: E741 - whoever signs
 EVENT_FIELDS = ("occurred_at", "signed_at", "sections", "authority", "event_id", "salt", "source")
 
 
-class CaseActs(Generic[O]):
+class CaseActs(ABC, Generic[O]):
     """Write acts of one case; a subclass adds what becomes of an event, in ``act``.
 
     ``by`` signs an act; by default a clerk of the agency that would do it: the responsible one, or the receiver of the
@@ -31,13 +32,13 @@ class CaseActs(Generic[O]):
     now: int  # unix seconds, of the next act
     current: CaseState | None = None
 
+    @abstractmethod
     def act(self, body: Body, by: O | None = None, **fields: Any) -> Self:
         """Write and fold one event. An act that is refused leaves no trace."""
-        raise NotImplementedError
 
+    @abstractmethod
     def clerk_of(self, agency: str) -> O:
         """Return whoever acts for the agency."""
-        raise NotImplementedError
 
     @property
     def state(self) -> CaseState:

@@ -101,7 +101,7 @@ class TownKeys:
 
     @classmethod
     def of(cls, where: DataDirectory) -> TownKeys:
-        """Those that a development ledger keeps in its data directory."""
+        """Read the keys that a development ledger keeps in its data directory."""
         directory = KeyDirectory(where.keys.path / "development")
         return cls(directory, directory.path / "passphrase")
 

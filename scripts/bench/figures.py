@@ -77,7 +77,7 @@ def children_cpu() -> float:
 
 
 def cpu_seconds(action: Callable[[], object]) -> float:
-    """Of this process, all threads together."""
+    """Return the CPU seconds of this process, all threads together."""
     began = time.process_time()
     action()
     return time.process_time() - began

@@ -176,7 +176,7 @@ def through_http(port: int, busy: BusyCase, rounds: int) -> Served:
 
 
 def figures_of(title: str, costs: dict[int, Cost], served: dict[int, Served]) -> list[Figure]:
-    """Each size beside the smallest."""
+    """Compare each size with the smallest."""
     least = min(costs)
     figures = []
     for size in sorted(costs):

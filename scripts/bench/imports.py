@@ -129,7 +129,7 @@ class Clerk:
         return {"TALLYSTICK_CONFIG_DIR": str(self._folder / "config"), "LANG": "C.UTF-8"}
 
     def size(self) -> int:
-        """How many entries the log has."""
+        """Return how many entries the log has."""
         return int(httpx.get(f"{self.url}/api/v1/log", trust_env=False).json()["size"])
 
     def require_exact(self, system: str, rows: int) -> None:

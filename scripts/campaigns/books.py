@@ -102,7 +102,7 @@ class Load:
 def check(
     database: Database, log_key: VerifyingKey, acknowledged: Sequence[tuple[Signed, Receipt]]
 ) -> tuple[int, list[str]]:
-    """How many entries there are, and what is wrong, in one sentence each."""
+    """Return how many entries there are, and what is wrong, in one sentence each."""
     with database.read() as connection:
         tree = log.tree(connection)
         count = log.count_entries(connection)

@@ -134,7 +134,7 @@ def flip_section_bit(stored: Stored, connection: Connection) -> int:
 
 
 def flip_tile_bit(stored: Stored, connection: Connection) -> int:
-    """In the tiles of leaves: each hash is an entry's."""
+    """Flip a bit in the tiles of leaves: each hash is an entry's."""
     row = next(tile for tile in iter(lambda: stored.of(TILES), None) if tile["level"] == 0)
     position = stored.chance.randrange(len(row["hashes"]))
     hashes = bytearray(row["hashes"])

@@ -180,7 +180,7 @@ def seconds_unmutated(command: str) -> float:
 
 
 def described(mutant: Any, result: Any) -> str:
-    """Where a mutant that no test noticed was put, and the lines that it changed."""
+    """Tell where a mutant that no test noticed was put, and the lines that it changed."""
     fault = mutant.mutations[0]
     operator, outcome = fault.operator_name.partition("/")[2], result.test_outcome.value
     changes = [line for line in result.diff.splitlines() if line[:1] in "-+" and line[:3] not in ("---", "+++")]

@@ -89,7 +89,7 @@ class Bench:
             target.kill()
 
     def count(self) -> Counter[str]:
-        """How often each call is made in a run without faults, by the thread that makes it most often."""
+        """Count how often each call is made in a run without faults, by the thread that makes it most often."""
         outcome = self._run(["-e", f"trace={','.join(CALLS)}"])
         if outcome.faults:
             raise RuntimeError(f"the run without faults does not hold: {outcome.faults}")

@@ -69,7 +69,7 @@ def main(arguments: list[str]) -> int:
 
 
 def generated() -> dict[Path, bytes]:
-    """Every generated file and its bytes as they should be."""
+    """Return every generated file and its bytes as they should be."""
     text = DOCUMENT.read_text(encoding="utf-8")
     filled = MARKED.sub(lambda mark: f"{mark['begin']}{PARTS[mark['part']]()}\n{mark['end']}", text)
     examples = {EXAMPLES / name: data for name, data in worked_examples.files().items()}

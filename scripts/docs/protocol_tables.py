@@ -168,7 +168,7 @@ def section() -> str:
 
 
 def bodies() -> str:
-    """Every event type with its streams, roles and body."""
+    """List every event type with its streams, roles and body."""
     return "\n\n".join(_body(name) for name in EVENT_TYPES)
 
 

@@ -142,7 +142,7 @@ def _log() -> list[Vector]:
 
 
 def _notes(change: NoteChange) -> tuple[Patch, ...]:
-    """All proofs of the bundle under a note that is changed alike."""
+    """Put all proofs of the bundle under a note that is changed alike."""
     patches: list[Patch] = []
     for path, proof in zip(PROOFS, _proofs(), strict=True):
         head, _, note = proof.partition("\n\n")

@@ -103,7 +103,7 @@ def inserted(data: bytes, path: str, text: str = "", *, hexed: str = "") -> tupl
 
 @cache
 def openings(data: bytes) -> dict[str, int]:
-    """Where each object and list of an indented file begins: the byte after its bracket, by its path (RFC 6901)."""
+    """Find where each object and list of an indented file begins: the byte after its bracket, by path (RFC 6901)."""
     places: dict[str, int] = {}
     above: list[tuple[str, int]] = []  # path of what is open, and how many of its items have begun
     at = 0

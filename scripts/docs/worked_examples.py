@@ -218,7 +218,7 @@ def _indented(data: bytes) -> bytes:
 
 
 def vectors(files: dict[str, bytes]) -> list[Vector]:
-    """Each vector, in the order of the steps that it spoils. ``files`` are the published ones."""
+    """Return each vector, in the order of the steps that it spoils. ``files`` are the published ones."""
     return [
         *spoiled_entries.vectors(),
         *spoiled_chains.vectors(),

@@ -148,7 +148,7 @@ def _part(breach: Breach) -> str:
 
 
 def _is_same(planted: Breach, breach: Breach) -> bool:
-    """Whether the reference found what was planted."""
+    """Return whether the reference found what was planted."""
     if planted.rule == 14:
         return planted.subjects[0] in breach.subjects
     same_part = (planted.part, planted.case_id) == (breach.part, breach.case_id)

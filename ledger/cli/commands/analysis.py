@@ -189,7 +189,7 @@ def _show_path(path: list[dict[str, Any]], labels: Labels) -> None:
 
 
 def _tree(correlation: dict[str, Any], labels: Labels) -> Tree:
-    """Each node below the nearest one that leads to it."""
+    """Draw each node below the nearest one that leads to it."""
     from rich.text import Text
     from rich.tree import Tree
 

@@ -227,7 +227,7 @@ def show(session: Session, case_id: str, handover_id: str) -> None:
 
 
 def _list_of(session: Session, row: dict[str, Any]) -> list[dict[str, Any]]:
-    """Each line as it was listed, with what the reader may see of the item in its case, and what came of it."""
+    """Return each line as it was listed, with what the reader may see of the item, and what came of it."""
     try:
         now = session.service.get(at("/api/v1/cases/{}", row["case_id"]))["items"]
     except NotFound:  # an offer that was refused or recalled shows nothing but itself

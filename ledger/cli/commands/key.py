@@ -226,7 +226,7 @@ def revoke(session: Session, key_id: str) -> None:
 
 
 def _log_size(settings: Settings, where: DataDirectory) -> int:
-    """How many entries the log has."""
+    """Return how many entries the log has."""
     if settings.database_url is None and not where.database.exists():
         return 0  # it has never run
     from ledger.store import log

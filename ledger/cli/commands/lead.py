@@ -217,7 +217,7 @@ def watch(session: Session, every: float, once: bool) -> None:
 
 
 def _print_lead(session: Session, lead: dict[str, Any]) -> None:
-    """In a line of its own, at once."""
+    """Print a lead in a line of its own, at once."""
     if session.json:
         return session.output.line(lead)
     says = lead["says"][session.labels.suffix]

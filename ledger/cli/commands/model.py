@@ -267,7 +267,7 @@ def publish(recorder: EventRecorder, model: str, case_study: Path | None, figure
 
 
 def _text_of(name: str) -> str:
-    """Of the file of this name, else of the shipped model. Raises NotFound, naming the nearest."""
+    """Read the file of this name, else the shipped model. Raises NotFound, naming the nearest."""
     from ledger.supervision.models.model_file import shipped_model
 
     return text_of(Path(name)) if Path(name).is_file() else shipped_model(name)

@@ -81,7 +81,7 @@ def _holder(session: Session, console: str | None) -> KeyHolder:
 
 
 def _origin(url: str) -> str:
-    """As browsers write it: without the port that is the scheme's own."""
+    """Return the origin as browsers write it: without the port that is the scheme's own."""
     from api.auth.sessions import domain_of
 
     return f"{urlsplit(url).scheme}://{domain_of(url)}"

@@ -100,7 +100,7 @@ class DatasetFiles:
         return self._folder / parsed.algorithm / parsed.value.hex()
 
     def holds(self, digest: str) -> bool:
-        """Whether there is a file under this digest."""
+        """Return whether there is a file under this digest."""
         return self.path(digest).is_file()
 
     def keep(self, registered: DatasetRegistered, data: bytes) -> DatasetRows:
