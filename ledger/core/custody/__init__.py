@@ -6,35 +6,18 @@
 the chain, ``spans`` how the chain of custody stood between events and what each event concerns.
 """
 
-from ledger.core.custody import handovers, items
-from ledger.core.custody.flags import Flag
-from ledger.core.custody.fold import Outcome, fold, require_head
-from ledger.core.custody.state import (
-    Act,
-    Assignment,
-    CaseState,
-    CustodyChange,
-    Discrepancy,
-    Handover,
-    Item,
-    MeasureState,
-    Person,
-)
-
-__all__ = [
-    "Act",
-    "Assignment",
-    "CaseState",
-    "CustodyChange",
-    "Discrepancy",
-    "Flag",
-    "Handover",
-    "Item",
-    "MeasureState",
-    "Outcome",
-    "Person",
-    "fold",
-    "handovers",
-    "items",
-    "require_head",
-]
+from ledger.core.custody import handovers as handovers
+from ledger.core.custody import items as items
+from ledger.core.custody.flags import Flag as Flag
+from ledger.core.custody.fold import Outcome as Outcome
+from ledger.core.custody.fold import fold as fold
+from ledger.core.custody.fold import require_head as require_head
+from ledger.core.custody.state import Act as Act
+from ledger.core.custody.state import Assignment as Assignment
+from ledger.core.custody.state import CaseState as CaseState
+from ledger.core.custody.state import CustodyChange as CustodyChange
+from ledger.core.custody.state import Discrepancy as Discrepancy
+from ledger.core.custody.state import Handover as Handover
+from ledger.core.custody.state import Item as Item
+from ledger.core.custody.state import MeasureState as MeasureState
+from ledger.core.custody.state import Person as Person

@@ -22,14 +22,7 @@ from msgspec import Struct
 from ledger.core.custody.state import Act, CaseState, Handover
 from ledger.core.errors import refuse
 from ledger.core.events import Body, Payload, case, handover, item, record, supervision
-from ledger.core.procedure.legal_days import (
-    CLAIMED_WITHIN,
-    instant_text,
-    is_surely_before,
-    legal_day_of,
-    start_of,
-    unix_seconds,
-)
+from ledger.core.procedure import legal_days
 
 TOLERANCE = 300  # seconds that the clock of the signer may be behind
 
@@ -101,7 +94,11 @@ def _claim(body: Body, path: str) -> str | None:
 
 def begins_at(claim: str) -> int:
     """Return the unix seconds of a time, or of the first instant of a day."""
-    return unix_seconds(claim) if "T" in claim else int(start_of(date.fromisoformat(claim)).timestamp())
+    return (
+        legal_days.unix_seconds(claim)
+        if "T" in claim
+        else int(legal_days.start_of(date.fromisoformat(claim)).timestamp())
+    )
 
 
 def require_consistent(payload: Payload, signed_at: int) -> None:
@@ -116,7 +113,7 @@ def require_consistent(payload: Payload, signed_at: int) -> None:
         if begins_at(at) - signed_at > TOLERANCE:
             refuse(
                 "in_future",
-                f"expected {instant_text(signed_at)} or earlier, when it is signed, not {at}",
+                f"expected {legal_days.instant_text(signed_at)} or earlier, when it is signed, not {at}",
                 field=field,
                 hint="What is to come is signed when it has happened. Look at the day, the year and the time zone.",
             )
@@ -141,12 +138,12 @@ def require_possible(before: CaseState | None, act: Act) -> None:
 
 
 def _require_no_earlier_day(field: str, at: str, earliest: str) -> None:
-    if _day(at) < _day(earliest) and begins_at(earliest) - begins_at(at) > CLAIMED_WITHIN:
+    if _day(at) < _day(earliest) and begins_at(earliest) - begins_at(at) > legal_days.CLAIMED_WITHIN:
         _refuse_before(field, at, earliest)
 
 
 def _day(claim: str) -> date:
-    return legal_day_of(claim) if "T" in claim else date.fromisoformat(claim)
+    return legal_days.legal_day_of(claim) if "T" in claim else date.fromisoformat(claim)
 
 
 def _refuse_before(field: str, at: str, earliest: str) -> None:
@@ -172,7 +169,7 @@ class Follows(NamedTuple):
 
     def contradictions(self) -> Iterator[str]:
         """Yield a text if the claim lies more than a minute before the act that it follows."""
-        if self.act and is_surely_before(self.at, self.earliest):
+        if self.act and legal_days.is_surely_before(self.at, self.earliest):
             yield f"{self.act} at {self.at}, before it was {self.earlier_act} at {self.earliest}"
 
 
@@ -214,17 +211,17 @@ def contradictions(before: CaseState | None, payload: Payload) -> Iterator[str]:
     for claim in _claims_after(before, payload):
         yield from claim.contradictions()
     received_at = _claim(body, "received_at")
-    if received_at is not None and is_surely_before(occurred_at, received_at):
+    if received_at is not None and legal_days.is_surely_before(occurred_at, received_at):
         yield f"answered at {occurred_at}, before it was received at {received_at}"
     if isinstance(body, case.DecisionRecorded):
         later = (("served", body.served_at), ("in effect", body.effective_at))
         for act, at in later:
-            if at is not None and is_surely_before(at, body.decided_at):
+            if at is not None and legal_days.is_surely_before(at, body.decided_at):
                 yield f"{act} at {at}, before it was decided at {body.decided_at}"
     for path, at in times_of(body, AHEAD):
-        if path == "due_at" and is_surely_before(at, occurred_at):
+        if path == "due_at" and legal_days.is_surely_before(at, occurred_at):
             yield f"due at {at}, before it was set at {occurred_at}"
-        if path in ("until", "frozen_until") and _day(at) < legal_day_of(occurred_at):
+        if path in ("until", "frozen_until") and _day(at) < legal_days.legal_day_of(occurred_at):
             yield f"until {at}, before it was set at {occurred_at}"
 
 
@@ -257,11 +254,11 @@ def breaks(before: CaseState | None, payload: Payload, after: CaseState) -> tupl
 def _event_breaks(before: CaseState | None, payload: Payload, after: CaseState) -> Iterator[Break]:
     """Yield the breaks of an event."""
     body = payload.body
-    if before is not None and is_surely_before(payload.occurred_at, before.last_occurred_at):
+    if before is not None and legal_days.is_surely_before(payload.occurred_at, before.last_occurred_at):
         yield Break("backdated", payload.occurred_at, before.last_occurred_at)
     if isinstance(body, item.ItemRegistered) and body.seizure:
         seized_at = body.seizure.seized_at
-        if is_surely_before(seized_at, payload.occurred_at):
+        if legal_days.is_surely_before(seized_at, payload.occurred_at):
             yield Break("unrecorded", seized_at, payload.occurred_at, item_ids=(body.item_id,))
     if isinstance(body, handover.HandoverAccepted):
         yield from _delivery_breaks(after.handovers[body.handover_id], body)
@@ -273,7 +270,7 @@ def _delivery_breaks(offer: Handover, body: handover.HandoverAccepted) -> Iterat
     present = tuple(person for person in offer.person_ids if person not in body.absent_person_ids)
     if not moved and not present:
         return
-    if is_surely_before(offer.offered_at, body.received_at):
+    if legal_days.is_surely_before(offer.offered_at, body.received_at):
         yield Break("gap", offer.offered_at, body.received_at, moved, present)
-    if is_surely_before(body.received_at, offer.offered_at):
+    if legal_days.is_surely_before(body.received_at, offer.offered_at):
         yield Break("overlap", body.received_at, offer.offered_at, moved, present)

@@ -14,28 +14,11 @@ from msgspec.structs import replace
 
 from ledger.core.custody.register import Register
 from ledger.core.errors import refuse
-from ledger.core.events import Body, Payload
+from ledger.core.events import Body, Payload, terms
 from ledger.core.events.case import DecisionRecorded
 from ledger.core.events.handover import OfferedItem
 from ledger.core.events.item import Collection as DataCollection
 from ledger.core.events.item import Dossier, Seizure
-from ledger.core.events.terms import (
-    BusinessLine,
-    CaseRelation,
-    DiscrepancyKind,
-    Disposal,
-    ItemKind,
-    Measure,
-    Money,
-    PersonRole,
-    Procedure,
-    Purpose,
-    Quantity,
-    ReasonCode,
-    Remedy,
-    SealState,
-    Stage,
-)
 from ledger.core.procedure.clock_periods import Clock
 from ledger.core.procedure.rulebook import Rulebook
 from ledger.core.signing.authority import Agency
@@ -81,9 +64,9 @@ class Item(Struct, frozen=True):
     """
 
     item_id: str
-    kind: ItemKind
+    kind: terms.ItemKind
     description: str
-    quantity: Quantity
+    quantity: terms.Quantity
     holder: str
     responsible: str
     status: ItemStatus = "held"
@@ -91,17 +74,17 @@ class Item(Struct, frozen=True):
     condition: str | None = None
     storage_location: str | None = None
     digests: tuple[str, ...] = ()
-    money: Money | None = None
+    money: terms.Money | None = None
     fungible: bool = False
     person_id: str | None = None
     parents: tuple[str, ...] = ()
     offer: str | None = None
     checked_out_to: str | None = None
     frozen_until: str | None = None
-    disposal: Disposal | None = None
+    disposal: terms.Disposal | None = None
     exhibit_number: str | None = None
     account: str | None = None
-    seal_state: SealState | None = None
+    seal_state: terms.SealState | None = None
     dossier: Dossier | None = None
     seizure: Seizure | None = None
     collection: DataCollection | None = None
@@ -136,8 +119,8 @@ class Handover(Struct, frozen=True):
     handover_id: str
     from_agency: str
     to_agency: str
-    purpose: Purpose
-    stage: Stage
+    purpose: terms.Purpose
+    stage: terms.Stage
     offered_by: str
     offered_at: str
     items: dict[str, OfferedItem]
@@ -151,8 +134,8 @@ class Handover(Struct, frozen=True):
     answered_at: str | None = None
     received_at: str | None = None
     accepted_items: tuple[str, ...] = ()
-    reason_code: ReasonCode | None = None
-    remedy: Remedy | None = None
+    reason_code: terms.ReasonCode | None = None
+    remedy: terms.Remedy | None = None
     due_at: str | None = None
 
     @property
@@ -175,7 +158,7 @@ class Person(Struct, frozen=True):
     """A person of the case. ``kept_for`` is the agency a detention house keeps the person for, None at liberty."""
 
     person_id: str
-    role: PersonRole
+    role: terms.PersonRole
     responsible: str
     kept_for: str | None = None
 
@@ -185,7 +168,7 @@ class MeasureState(Struct, frozen=True):
 
     measure_id: str
     person_id: str
-    measure: Measure
+    measure: terms.Measure
     started_at: str
     until: str | None = None
     ended_at: str | None = None
@@ -200,7 +183,7 @@ class Discrepancy(Struct, frozen=True):
     parties: tuple[str, str]
     expected: str
     found: str
-    kinds: tuple[DiscrepancyKind, ...] = ()
+    kinds: tuple[terms.DiscrepancyKind, ...] = ()
     resolutions: dict[str, str] = msgspec.field(default_factory=dict)
 
     @property
@@ -234,7 +217,7 @@ class DisposalProposal(Struct, frozen=True):
 
     event_id: str
     item_ids: tuple[str, ...]
-    disposal: Disposal
+    disposal: terms.Disposal
     agency: str
     officer: str
     decision_id: str | None
@@ -296,17 +279,17 @@ class CaseState(Struct, frozen=True):
 
     case_id: str
     case_type: str
-    business_line: BusinessLine
+    business_line: terms.BusinessLine
     opened_by: str
     opened_at: str
     responsible: str
-    stage: Stage
+    stage: terms.Stage
     head: str
     sequence: int
     last_occurred_at: str
     agencies: frozenset[str]
     closed: bool = False
-    procedure: Procedure = "ordinary"
+    procedure: terms.Procedure = "ordinary"
     numbers: dict[str, str] = msgspec.field(default_factory=dict)
     items: Register[Item] = msgspec.field(default_factory=partial(Register, _item_marks))
     handovers: Register[Handover] = msgspec.field(default_factory=partial(Register, _handover_marks))
@@ -318,7 +301,7 @@ class CaseState(Struct, frozen=True):
     assignments: dict[str, Assignment] = msgspec.field(default_factory=dict)
     custody_changes: Register[CustodyChange] = msgspec.field(default_factory=partial(Register, _custody_change_marks))
     clocks: Register[Clock] = msgspec.field(default_factory=partial(Register, _clock_marks))
-    links: dict[str, CaseRelation] = msgspec.field(default_factory=dict)
+    links: dict[str, terms.CaseRelation] = msgspec.field(default_factory=dict)
     split: Split | None = None
     taken_over: frozenset[str] = frozenset()
 

@@ -4,64 +4,35 @@
 ``record``, ``supervision`` and ``registry`` the bodies, ``payload`` the payload and envelope around a body.
 """
 
-from ledger.core.events import case, handover, item, record, registry, supervision
-from ledger.core.events.catalogue import EVENT_TYPES, NAME_OF, Body, EventType
-from ledger.core.events.payload import (
-    MAX_ENTRY_BYTES,
-    SYSTEM_STREAM_ID,
-    VERSION,
-    AnyPayload,
-    Authority,
-    Envelope,
-    Payload,
-    Section,
-    Stream,
-    Submission,
-    Submitted,
-    decode_again,
-    decode_envelope,
-    decode_payload,
-    decode_section,
-    decode_submission,
-    digest_of,
-    encode_submission,
-    make_payload,
-    require_agreement,
-    require_place,
-    require_shape,
-)
-
-__all__ = [
-    "EVENT_TYPES",
-    "MAX_ENTRY_BYTES",
-    "NAME_OF",
-    "SYSTEM_STREAM_ID",
-    "VERSION",
-    "AnyPayload",
-    "Authority",
-    "Body",
-    "Envelope",
-    "EventType",
-    "Payload",
-    "Section",
-    "Stream",
-    "Submission",
-    "Submitted",
-    "case",
-    "decode_again",
-    "decode_envelope",
-    "decode_payload",
-    "decode_section",
-    "decode_submission",
-    "digest_of",
-    "encode_submission",
-    "handover",
-    "item",
-    "make_payload",
-    "record",
-    "registry",
-    "require_agreement",
-    "require_place",
-    "require_shape",
-    "supervision",
-]
+from ledger.core.events import case as case
+from ledger.core.events import handover as handover
+from ledger.core.events import item as item
+from ledger.core.events import record as record
+from ledger.core.events import registry as registry
+from ledger.core.events import supervision as supervision
+from ledger.core.events.catalogue import EVENT_TYPES as EVENT_TYPES
+from ledger.core.events.catalogue import NAME_OF as NAME_OF
+from ledger.core.events.catalogue import Body as Body
+from ledger.core.events.catalogue import EventType as EventType
+from ledger.core.events.payload import MAX_ENTRY_BYTES as MAX_ENTRY_BYTES
+from ledger.core.events.payload import SYSTEM_STREAM_ID as SYSTEM_STREAM_ID
+from ledger.core.events.payload import VERSION as VERSION
+from ledger.core.events.payload import AnyPayload as AnyPayload
+from ledger.core.events.payload import Authority as Authority
+from ledger.core.events.payload import Envelope as Envelope
+from ledger.core.events.payload import Payload as Payload
+from ledger.core.events.payload import Section as Section
+from ledger.core.events.payload import Stream as Stream
+from ledger.core.events.payload import Submission as Submission
+from ledger.core.events.payload import Submitted as Submitted
+from ledger.core.events.payload import decode_again as decode_again
+from ledger.core.events.payload import decode_envelope as decode_envelope
+from ledger.core.events.payload import decode_payload as decode_payload
+from ledger.core.events.payload import decode_section as decode_section
+from ledger.core.events.payload import decode_submission as decode_submission
+from ledger.core.events.payload import digest_of as digest_of
+from ledger.core.events.payload import encode_submission as encode_submission
+from ledger.core.events.payload import make_payload as make_payload
+from ledger.core.events.payload import require_agreement as require_agreement
+from ledger.core.events.payload import require_place as require_place
+from ledger.core.events.payload import require_shape as require_shape

@@ -6,141 +6,110 @@ from typing import Annotated
 
 from msgspec import Meta
 
+from ledger.core.events import terms
 from ledger.core.events.catalogue import Body, event
-from ledger.core.events.terms import (
-    AgencyId,
-    BusinessLine,
-    CaseId,
-    CaseRelation,
-    CustodyChangeId,
-    Date,
-    DeadlineId,
-    DecisionId,
-    DecisionKind,
-    Digest,
-    Disposal,
-    EventRef,
-    ExclusionGround,
-    ExtensionName,
-    HandoverId,
-    Instant,
-    ItemId,
-    Line,
-    Measure,
-    MeasureId,
-    Number,
-    OfficerId,
-    PersonId,
-    PersonRole,
-    Procedure,
-    QualifyingGround,
-    SectionLabel,
-    Stage,
-    Text,
-    Value,
-)
 
 
 @event("case.opened")
 class CaseOpened(Body, frozen=True):
     """Opens the stream (sequence 0). ``split_from`` cites the ``case.split`` that this case comes out of."""
 
-    case_number: Number
-    case_type: Line
-    business_line: BusinessLine
-    stage: Stage
-    split_from: EventRef | None = None
+    case_number: terms.Number
+    case_type: terms.Line
+    business_line: terms.BusinessLine
+    stage: terms.Stage
+    split_from: terms.EventRef | None = None
 
 
 @event("case.numbered")
 class CaseNumbered(Body, frozen=True):
     """The signing agency's own number of the case."""
 
-    case_number: Number
+    case_number: terms.Number
 
 
 @event("case.linked")
 class CaseLinked(Body, frozen=True):
     """A relation to another case; it moves nothing."""
 
-    other_case_id: CaseId
-    relation: CaseRelation
+    other_case_id: terms.CaseId
+    relation: terms.CaseRelation
 
 
 @event("case.split")
 class CaseSplit(Body, frozen=True):
     """Items and persons leave for ``new_case_id``, whose opening cites this event."""
 
-    new_case_id: CaseId
-    ground: Text
-    item_ids: tuple[ItemId, ...] = ()
-    person_ids: tuple[PersonId, ...] = ()
+    new_case_id: terms.CaseId
+    ground: terms.Text
+    item_ids: tuple[terms.ItemId, ...] = ()
+    person_ids: tuple[terms.PersonId, ...] = ()
 
 
 @event("case.joined")
 class CaseJoined(Body, frozen=True):
     """``cites`` is the ``case.split`` by which the other case gave up what joins here."""
 
-    other_case_id: CaseId
-    cites: EventRef
-    ground: Text
+    other_case_id: terms.CaseId
+    cites: terms.EventRef
+    ground: terms.Text
 
 
 @event("case.assigned")
 class CaseAssigned(Body, frozen=True):
     """The department and officer that handle the case in the signing agency."""
 
-    department: Line
-    handler: OfficerId
+    department: terms.Line
+    handler: terms.OfficerId
 
 
 @event("case.stage_entered")
 class CaseStageEntered(Body, frozen=True):
     """``procedure`` is the one that the case is handled under from here on; left out, it stays as it was."""
 
-    stage: Stage
-    procedure: Procedure | None = None
+    stage: terms.Stage
+    procedure: terms.Procedure | None = None
 
 
 @event("case.closed")
 class CaseClosed(Body, frozen=True):
     """Closes the case: every offer must be answered and every discrepancy resolved."""
 
-    ground: Text
-    decision_id: DecisionId | None = None
+    ground: terms.Text
+    decision_id: terms.DecisionId | None = None
 
 
 @event("person.named")
 class PersonNamed(Body, frozen=True):
     """A person of the case; the name stands in the confidential ``section``, never here."""
 
-    person_id: PersonId
-    role: PersonRole
-    section: SectionLabel | None = None
+    person_id: terms.PersonId
+    role: terms.PersonRole
+    section: terms.SectionLabel | None = None
 
 
 @event("measure.imposed")
 class MeasureImposed(Body, frozen=True):
     """``until`` is the last day as decided, if the decision names one."""
 
-    measure_id: MeasureId
-    person_id: PersonId
-    measure: Measure
-    started_at: Instant
-    ground: Text
-    until: Date | None = None
+    measure_id: terms.MeasureId
+    person_id: terms.PersonId
+    measure: terms.Measure
+    started_at: terms.Instant
+    ground: terms.Text
+    until: terms.Date | None = None
 
 
 @event("measure.changed")
 class MeasureChanged(Body, frozen=True):
     """``measure_id`` ends and ``new_measure_id`` begins at ``started_at``."""
 
-    measure_id: MeasureId
-    new_measure_id: MeasureId
-    measure: Measure
-    started_at: Instant
-    ground: Text
-    until: Date | None = None
+    measure_id: terms.MeasureId
+    new_measure_id: terms.MeasureId
+    measure: terms.Measure
+    started_at: terms.Instant
+    ground: terms.Text
+    until: terms.Date | None = None
 
 
 @event("measure.extended")
@@ -150,61 +119,61 @@ class MeasureExtended(Body, frozen=True):
     ``qualifying_ground`` is the ground that the clause asks for, where it asks for one of a list.
     """
 
-    measure_id: MeasureId
-    until: Date
-    ground: Text
-    article: Line
-    qualifying_ground: QualifyingGround | None = None
+    measure_id: terms.MeasureId
+    until: terms.Date
+    ground: terms.Text
+    article: terms.Line
+    qualifying_ground: terms.QualifyingGround | None = None
 
 
 @event("measure.lifted")
 class MeasureLifted(Body, frozen=True):
     """The measure ends at ``ended_at``."""
 
-    measure_id: MeasureId
-    ended_at: Instant
-    ground: Text
+    measure_id: terms.MeasureId
+    ended_at: terms.Instant
+    ground: terms.Text
 
 
-class ItemDecision(Value, frozen=True):
+class ItemDecision(terms.Value, frozen=True):
     """The disposal that a decision orders for one item."""
 
-    item_id: ItemId
-    disposal: Disposal
+    item_id: terms.ItemId
+    disposal: terms.Disposal
 
 
 @event("decision.recorded")
 class DecisionRecorded(Body, frozen=True):
     """A decision with its paper: ``number`` as written on it, ``digests`` of the document."""
 
-    decision_id: DecisionId
-    kind: DecisionKind
-    number: Number
-    decided_at: Instant
-    served_at: Instant | None = None
-    effective_at: Instant | None = None
-    person_ids: tuple[PersonId, ...] = ()
+    decision_id: terms.DecisionId
+    kind: terms.DecisionKind
+    number: terms.Number
+    decided_at: terms.Instant
+    served_at: terms.Instant | None = None
+    effective_at: terms.Instant | None = None
+    person_ids: tuple[terms.PersonId, ...] = ()
     items: tuple[ItemDecision, ...] = ()
-    digests: Annotated[tuple[Digest, ...], Meta(max_length=8)] = ()
+    digests: Annotated[tuple[terms.Digest, ...], Meta(max_length=8)] = ()
 
 
 @event("custody_change.requested")
 class CustodyChangeRequested(Body, frozen=True):
     """The new organ asks for the change of custody that its acceptance of ``handover_id`` calls for (换押证)."""
 
-    custody_change_id: CustodyChangeId
-    handover_id: HandoverId
-    person_id: PersonId
-    detention_house: AgencyId
-    number: Number
+    custody_change_id: terms.CustodyChangeId
+    handover_id: terms.HandoverId
+    person_id: terms.PersonId
+    detention_house: terms.AgencyId
+    number: terms.Number
 
 
 @event("custody_change.served")
 class CustodyChangeServed(Body, frozen=True):
     """The detention house's half: from ``served_at`` on it keeps the person for the organ that asked."""
 
-    custody_change_id: CustodyChangeId
-    served_at: Instant
+    custody_change_id: terms.CustodyChangeId
+    served_at: terms.Instant
 
 
 @event("custody_period.notified")
@@ -214,11 +183,11 @@ class CustodyPeriodNotified(Body, frozen=True):
     ``until`` is the last day of the new period, ``article`` the clause that it rests on.
     """
 
-    measure_id: MeasureId
-    detention_house: AgencyId
-    until: Date
-    number: Number
-    article: Line
+    measure_id: terms.MeasureId
+    detention_house: terms.AgencyId
+    until: terms.Date
+    number: terms.Number
+    article: terms.Line
 
 
 @event("deadline.extended")
@@ -228,38 +197,38 @@ class DeadlineExtended(Body, frozen=True):
     ``qualifying_ground`` is the ground that the clause asks for, where it asks for one of a list.
     """
 
-    deadline_id: DeadlineId
-    extension: ExtensionName
-    article: Line
-    ground: Text
-    until: Date | None = None
-    qualifying_ground: QualifyingGround | None = None
+    deadline_id: terms.DeadlineId
+    extension: terms.ExtensionName
+    article: terms.Line
+    ground: terms.Text
+    until: terms.Date | None = None
+    qualifying_ground: terms.QualifyingGround | None = None
 
 
 @event("deadline.suspended")
 class DeadlineSuspended(Body, frozen=True):
     """From ``suspended_at`` on the time does not count."""
 
-    deadline_id: DeadlineId
-    suspended_at: Instant
-    excluded_for: ExclusionGround
-    article: Line
-    ground: Text
+    deadline_id: terms.DeadlineId
+    suspended_at: terms.Instant
+    excluded_for: terms.ExclusionGround
+    article: terms.Line
+    ground: terms.Text
 
 
 @event("deadline.resumed")
 class DeadlineResumed(Body, frozen=True):
     """From ``resumed_at`` on the time counts again."""
 
-    deadline_id: DeadlineId
-    resumed_at: Instant
+    deadline_id: terms.DeadlineId
+    resumed_at: terms.Instant
 
 
 @event("deadline.reset")
 class DeadlineReset(Body, frozen=True):
     """The clock runs anew from ``reset_at``, without its extensions (another crime found, identity learnt)."""
 
-    deadline_id: DeadlineId
-    reset_at: Instant
-    article: Line
-    ground: Text
+    deadline_id: terms.DeadlineId
+    reset_at: terms.Instant
+    article: terms.Line
+    ground: terms.Text

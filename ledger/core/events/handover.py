@@ -6,41 +6,21 @@ from typing import Annotated
 
 from msgspec import Meta
 
+from ledger.core.events import terms
 from ledger.core.events.catalogue import Body, event
 from ledger.core.events.item import Digests
-from ledger.core.events.terms import (
-    AgencyId,
-    CheckResult,
-    DiscrepancyId,
-    DiscrepancyKind,
-    HandoverId,
-    Instant,
-    ItemId,
-    Line,
-    MatchResult,
-    Number,
-    PersonId,
-    Purpose,
-    Quantity,
-    RaisedDiscrepancyId,
-    ReasonCode,
-    Remedy,
-    SealState,
-    Text,
-    Value,
-)
 
 
-class OfferedItem(Value, frozen=True):
+class OfferedItem(terms.Value, frozen=True):
     """One line of the transfer list, as the sender states it; fields left out are as recorded.
 
     ``stays`` means that the thing does not move: only responsibility for it is offered.
     """
 
-    item_id: ItemId
-    quantity: Quantity | None = None
-    condition: Text | None = None
-    seal_number: Number | None = None
+    item_id: terms.ItemId
+    quantity: terms.Quantity | None = None
+    condition: terms.Text | None = None
+    seal_number: terms.Number | None = None
     stays: bool = False
 
 
@@ -52,29 +32,29 @@ class HandoverOffered(Body, frozen=True):
     """The sender's half. It moves nothing. ``follows`` names an earlier handover of the case that this one resumes
     (after a refusal with a remedy, or the resubmission after a return). ``due_at`` is when what is lent is due back."""
 
-    handover_id: HandoverId
-    to_agency: AgencyId
-    purpose: Purpose
+    handover_id: terms.HandoverId
+    to_agency: terms.AgencyId
+    purpose: terms.Purpose
     items: Lines = ()
-    person_ids: tuple[PersonId, ...] = ()
-    follows: HandoverId | None = None
-    expires_at: Instant | None = None
-    due_at: Instant | None = None
+    person_ids: tuple[terms.PersonId, ...] = ()
+    follows: terms.HandoverId | None = None
+    expires_at: terms.Instant | None = None
+    due_at: terms.Instant | None = None
 
 
 @event("handover.returned")
 class HandoverReturned(Body, frozen=True):
     """An offer the other way: back to the sender of the accepted handover ``returns``."""
 
-    handover_id: HandoverId
-    returns: HandoverId
-    purpose: Purpose
-    reason_code: ReasonCode
-    explanation: Text
+    handover_id: terms.HandoverId
+    returns: terms.HandoverId
+    purpose: terms.Purpose
+    reason_code: terms.ReasonCode
+    explanation: terms.Text
     items: Lines = ()
-    person_ids: tuple[PersonId, ...] = ()
-    remedy: Remedy | None = None
-    due_at: Instant | None = None
+    person_ids: tuple[terms.PersonId, ...] = ()
+    remedy: terms.Remedy | None = None
+    due_at: terms.Instant | None = None
 
 
 Offer = HandoverOffered | HandoverReturned  # what moves nothing before it is accepted
@@ -85,36 +65,36 @@ OFFERS = (HandoverOffered, HandoverReturned)
 class HandoverChecked(Body, frozen=True):
     """The receiver's check before the answer; moves nothing."""
 
-    handover_id: HandoverId
-    jurisdiction: CheckResult
-    dossier_complete: CheckResult
-    property_matches_list: CheckResult
-    person_and_measure: CheckResult
-    within_time: CheckResult
-    remark: Text | None = None
+    handover_id: terms.HandoverId
+    jurisdiction: terms.CheckResult
+    dossier_complete: terms.CheckResult
+    property_matches_list: terms.CheckResult
+    person_and_measure: terms.CheckResult
+    within_time: terms.CheckResult
+    remark: terms.Text | None = None
 
 
-class ReceivedItem(Value, frozen=True):
+class ReceivedItem(terms.Value, frozen=True):
     """One item as the receiver found it; a difference from the list opens a discrepancy with the acceptance."""
 
-    item_id: ItemId
-    match_result: MatchResult
-    condition: Text | None = None
-    quantity: Quantity | None = None
-    seal_number: Number | None = None
-    seal_state: SealState | None = None
+    item_id: terms.ItemId
+    match_result: terms.MatchResult
+    condition: terms.Text | None = None
+    quantity: terms.Quantity | None = None
+    seal_number: terms.Number | None = None
+    seal_state: terms.SealState | None = None
     digests: Digests = ()
-    remark: Text | None = None
+    remark: terms.Text | None = None
 
 
-class NotAcceptedItem(Value, frozen=True):
+class NotAcceptedItem(terms.Value, frozen=True):
     """An item that stays with the sender, and why."""
 
-    item_id: ItemId
-    reason_code: ReasonCode
-    explanation: Text | None = None
-    quantity: Quantity | None = None
-    seal_state: SealState | None = None
+    item_id: terms.ItemId
+    reason_code: terms.ReasonCode
+    explanation: terms.Text | None = None
+    quantity: terms.Quantity | None = None
+    seal_state: terms.SealState | None = None
 
 
 @event("handover.accepted")
@@ -126,49 +106,49 @@ class HandoverAccepted(Body, frozen=True):
     (a co-defendant at large): those present are accepted.
     """
 
-    handover_id: HandoverId
-    received_at: Instant
+    handover_id: terms.HandoverId
+    received_at: terms.Instant
     rest_as_listed: bool
     received: Annotated[tuple[ReceivedItem, ...], Meta(max_length=1000)] = ()
     not_accepted: Annotated[tuple[NotAcceptedItem, ...], Meta(max_length=1000)] = ()
-    absent_person_ids: tuple[PersonId, ...] = ()
+    absent_person_ids: tuple[terms.PersonId, ...] = ()
 
 
 @event("handover.refused")
 class HandoverRefused(Body, frozen=True):
     """``remedy`` tells the sender what to do, ``due_at`` until when."""
 
-    handover_id: HandoverId
-    reason_code: ReasonCode
-    remedy: Remedy
-    explanation: Text
-    received_at: Instant | None = None
-    due_at: Instant | None = None
+    handover_id: terms.HandoverId
+    reason_code: terms.ReasonCode
+    remedy: terms.Remedy
+    explanation: terms.Text
+    received_at: terms.Instant | None = None
+    due_at: terms.Instant | None = None
 
 
 @event("handover.recalled")
 class HandoverRecalled(Body, frozen=True):
     """The sender takes back an offer that is not answered."""
 
-    handover_id: HandoverId
-    ground: Text
+    handover_id: terms.HandoverId
+    ground: terms.Text
 
 
 @event("discrepancy.raised")
 class DiscrepancyRaised(Body, frozen=True):
     """A difference found after the acceptance, by either side of the handover."""
 
-    discrepancy_id: RaisedDiscrepancyId
-    handover_id: HandoverId
-    item_id: ItemId
-    kind: DiscrepancyKind
-    expected: Line
-    found: Line
+    discrepancy_id: terms.RaisedDiscrepancyId
+    handover_id: terms.HandoverId
+    item_id: terms.ItemId
+    kind: terms.DiscrepancyKind
+    expected: terms.Line
+    found: terms.Line
 
 
 @event("discrepancy.resolved")
 class DiscrepancyResolved(Body, frozen=True):
     """One side's signature under a resolution; the discrepancy ends when both sides have signed the same words."""
 
-    discrepancy_id: DiscrepancyId
-    resolution: Text
+    discrepancy_id: terms.DiscrepancyId
+    resolution: terms.Text

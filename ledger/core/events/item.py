@@ -6,57 +6,37 @@ from typing import Annotated
 
 from msgspec import Meta
 
+from ledger.core.events import terms
 from ledger.core.events.catalogue import Body, event
-from ledger.core.events.terms import (
-    Count,
-    Date,
-    DecisionId,
-    Digest,
-    Disposal,
-    EventRef,
-    Instant,
-    ItemId,
-    ItemKind,
-    Line,
-    MatchResult,
-    Money,
-    Number,
-    OfficerId,
-    PersonId,
-    Quantity,
-    SealState,
-    Text,
-    Value,
-)
 
-Digests = Annotated[tuple[Digest, ...], Meta(max_length=8)]
+Digests = Annotated[tuple[terms.Digest, ...], Meta(max_length=8)]
 
 
-class Collection(Value, frozen=True):
+class Collection(terms.Value, frozen=True):
     """How electronic data was taken: two collectors at least, tool, method, and the medium it came from."""
 
-    collectors: Annotated[tuple[OfficerId, ...], Meta(min_length=2, max_length=16)]
-    tool: Line
-    method: Text
-    medium_item_id: ItemId | None = None
+    collectors: Annotated[tuple[terms.OfficerId, ...], Meta(min_length=2, max_length=16)]
+    tool: terms.Line
+    method: terms.Text
+    medium_item_id: terms.ItemId | None = None
     recording: Digests = ()
 
 
-class Seizure(Value, frozen=True):
+class Seizure(terms.Value, frozen=True):
     """The act by which a thing came into custody; two officers at least sign the list, with holder and witness."""
 
-    document_number: Number
-    seized_at: Instant
-    officers: Annotated[tuple[OfficerId, ...], Meta(min_length=2, max_length=16)]
-    holder: PersonId | None = None
-    witness: PersonId | None = None
+    document_number: terms.Number
+    seized_at: terms.Instant
+    officers: Annotated[tuple[terms.OfficerId, ...], Meta(min_length=2, max_length=16)]
+    holder: terms.PersonId | None = None
+    witness: terms.PersonId | None = None
 
 
-class Dossier(Value, frozen=True):
+class Dossier(terms.Value, frozen=True):
     """Extent of a file: numbered volumes and pages in all."""
 
-    volumes: Count
-    pages: Count | None = None
+    volumes: terms.Count
+    pages: terms.Count | None = None
 
 
 @event("item.registered")
@@ -67,70 +47,70 @@ class ItemRegistered(Body, frozen=True):
     ``person_id``; money is ``property`` with ``money``.
     """
 
-    item_id: ItemId
-    item_kind: ItemKind
-    description: Text
-    quantity: Quantity
-    exhibit_number: Number | None = None
-    condition: Text | None = None
-    seal_number: Number | None = None
-    storage_location: Line | None = None
+    item_id: terms.ItemId
+    item_kind: terms.ItemKind
+    description: terms.Text
+    quantity: terms.Quantity
+    exhibit_number: terms.Number | None = None
+    condition: terms.Text | None = None
+    seal_number: terms.Number | None = None
+    storage_location: terms.Line | None = None
     digests: Digests = ()
-    parent_items: tuple[ItemId, ...] = ()
+    parent_items: tuple[terms.ItemId, ...] = ()
     dossier: Dossier | None = None
     collection: Collection | None = None
     seizure: Seizure | None = None
-    money: Money | None = None
-    account: Number | None = None
+    money: terms.Money | None = None
+    account: terms.Number | None = None
     fungible: bool = False
-    person_id: PersonId | None = None
+    person_id: terms.PersonId | None = None
 
 
 @event("item.sealed")
 class ItemSealed(Body, frozen=True):
     """A seal is put on an unsealed item."""
 
-    item_id: ItemId
-    seal_number: Number
+    item_id: terms.ItemId
+    seal_number: terms.Number
 
 
 @event("item.unsealed")
 class ItemUnsealed(Body, frozen=True):
     """The seal ``seal_number`` is removed."""
 
-    item_id: ItemId
-    seal_number: Number
-    ground: Text
+    item_id: terms.ItemId
+    seal_number: terms.Number
+    ground: terms.Text
 
 
 @event("item.examined")
 class ItemExamined(Body, frozen=True):
     """The result of an examination; ``match_result`` compares it with the record before."""
 
-    item_id: ItemId
-    method: Text
-    match_result: MatchResult
-    condition: Text | None = None
-    quantity: Quantity | None = None
+    item_id: terms.ItemId
+    method: terms.Text
+    match_result: terms.MatchResult
+    condition: terms.Text | None = None
+    quantity: terms.Quantity | None = None
     digests: Digests = ()
-    finding: Text | None = None
+    finding: terms.Text | None = None
 
 
-class ItemPart(Value, frozen=True):
+class ItemPart(terms.Value, frozen=True):
     """A child of a split, or the whole of a merge."""
 
-    item_id: ItemId
-    quantity: Quantity
-    description: Text | None = None
-    money: Money | None = None
-    seal_number: Number | None = None
+    item_id: terms.ItemId
+    quantity: terms.Quantity
+    description: terms.Text | None = None
+    money: terms.Money | None = None
+    seal_number: terms.Number | None = None
 
 
 @event("item.split")
 class ItemSplit(Body, frozen=True):
     """The parts' quantities (and money) add up to the item's, exactly."""
 
-    item_id: ItemId
+    item_id: terms.ItemId
     parts: Annotated[tuple[ItemPart, ...], Meta(min_length=2, max_length=1000)]
 
 
@@ -138,7 +118,7 @@ class ItemSplit(Body, frozen=True):
 class ItemMerged(Body, frozen=True):
     """Only fungible goods of one case, held by one agency, in one unit."""
 
-    item_ids: Annotated[tuple[ItemId, ...], Meta(min_length=2, max_length=1000)]
+    item_ids: Annotated[tuple[terms.ItemId, ...], Meta(min_length=2, max_length=1000)]
     whole: ItemPart
 
 
@@ -146,59 +126,59 @@ class ItemMerged(Body, frozen=True):
 class ItemMoved(Body, frozen=True):
     """A change of location only: custody and responsibility stay."""
 
-    item_id: ItemId
-    storage_location: Line
+    item_id: terms.ItemId
+    storage_location: terms.Line
 
 
 @event("item.checked_out")
 class ItemCheckedOut(Body, frozen=True):
     """An officer takes the item along; ``due_at`` is when it is due back."""
 
-    item_id: ItemId
-    to_officer: OfficerId
-    ground: Text
-    due_at: Instant | None = None
+    item_id: terms.ItemId
+    to_officer: terms.OfficerId
+    ground: terms.Text
+    due_at: terms.Instant | None = None
 
 
 @event("item.checked_in")
 class ItemCheckedIn(Body, frozen=True):
     """The item as it came back. What is stated becomes the record; what is left out stays as recorded."""
 
-    item_id: ItemId
-    condition: Text | None = None
-    seal_number: Number | None = None
-    quantity: Quantity | None = None
-    seal_state: SealState | None = None
+    item_id: terms.ItemId
+    condition: terms.Text | None = None
+    seal_number: terms.Number | None = None
+    quantity: terms.Quantity | None = None
+    seal_state: terms.SealState | None = None
     digests: Digests = ()
-    match_result: MatchResult | None = None
-    remark: Text | None = None
+    match_result: terms.MatchResult | None = None
+    remark: terms.Text | None = None
 
 
 @event("item.frozen")
 class ItemFrozen(Body, frozen=True):
     """Property is frozen; ``frozen_until`` is the last day."""
 
-    item_id: ItemId
-    frozen_until: Date
+    item_id: terms.ItemId
+    frozen_until: terms.Date
 
 
 @event("item.freeze_renewed")
 class ItemFreezeRenewed(Body, frozen=True):
     """A freeze is renewed; ``frozen_until`` is the new last day."""
 
-    item_id: ItemId
-    frozen_until: Date
+    item_id: terms.ItemId
+    frozen_until: terms.Date
 
 
 @event("item.disposal_proposed")
 class ItemDisposalProposed(Body, frozen=True):
     """The first of the two signatures of a disposal; ``decision_id`` names the decision that orders it."""
 
-    item_ids: Annotated[tuple[ItemId, ...], Meta(min_length=1, max_length=1000)]
-    disposal: Disposal
-    ground: Text
-    decision_id: DecisionId | None = None
-    recipient: Line | None = None
+    item_ids: Annotated[tuple[terms.ItemId, ...], Meta(min_length=1, max_length=1000)]
+    disposal: terms.Disposal
+    ground: terms.Text
+    decision_id: terms.DecisionId | None = None
+    recipient: terms.Line | None = None
 
 
 @event("item.disposed", roles=("supervisor",))
@@ -208,6 +188,6 @@ class ItemDisposed(Body, frozen=True):
     ``proceeds`` is the child item of an early sale, held by the signing agency until it hands it over.
     """
 
-    cites: EventRef
-    disposed_at: Instant
+    cites: terms.EventRef
+    disposed_at: terms.Instant
     proceeds: ItemPart | None = None

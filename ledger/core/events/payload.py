@@ -20,27 +20,8 @@ from ledger.core.encoding import canonical
 from ledger.core.encoding.decoding import decoder_of
 from ledger.core.encoding.digests import blake3_text
 from ledger.core.errors import MalformedInput
-from ledger.core.events import catalogue
+from ledger.core.events import catalogue, terms
 from ledger.core.events.catalogue import EVENT_TYPES, Body
-from ledger.core.events.terms import (
-    AgencyId,
-    Blake3,
-    EventId,
-    EventTypeName,
-    Instant,
-    KeyId,
-    Line,
-    OfficerId,
-    SafeInt,
-    Salt,
-    SectionField,
-    SectionLabel,
-    SignatureText,
-    StreamId,
-    StreamKind,
-    Text,
-    Value,
-)
 
 VERSION = 1
 SYSTEM_STREAM_ID = "ledger"
@@ -48,28 +29,28 @@ MAX_ENTRY_BYTES = 65_535  # C2SP tlog-tiles: entry bundles prefix each entry wit
 Version = Annotated[int, Meta(ge=VERSION, le=VERSION)]
 
 
-class Stream(Value, frozen=True):
+class Stream(terms.Value, frozen=True):
     """A stream of events. Each event belongs to exactly one, in which ``sequence`` counts from 0."""
 
-    kind: StreamKind
-    id: StreamId
+    kind: terms.StreamKind
+    id: terms.StreamId
 
 
-class Authority(Value, frozen=True):
+class Authority(terms.Value, frozen=True):
     """The authority for an act: the kind of paper or provision, and its number or article."""
 
-    authorization_type: Line
-    authorization_identifier: Line
+    authorization_type: terms.Line
+    authorization_identifier: terms.Line
 
 
-class Section(Value, frozen=True):
+class Section(terms.Value, frozen=True):
     """A confidential part of a payload, kept apart and committed to by its own salted digest."""
 
-    salt: Salt
-    fields: Annotated[dict[SectionField, Text], Meta(min_length=1)]
+    salt: terms.Salt
+    fields: Annotated[dict[terms.SectionField, terms.Text], Meta(min_length=1)]
 
 
-class Payload(Value, frozen=True, tag_field="event_type", kw_only=True):
+class Payload(terms.Value, frozen=True, tag_field="event_type", kw_only=True):
     """The fields that all payloads share; those of the event type are in ``body``.
 
     ``previous`` is the digest of the stream's previous payload, null at sequence 0. ``occurred_at`` is the signer's
@@ -77,17 +58,19 @@ class Payload(Value, frozen=True, tag_field="event_type", kw_only=True):
     """
 
     version: Version
-    event_id: EventId
+    event_id: terms.EventId
     stream: Stream
-    sequence: SafeInt
-    previous: Blake3 | None
-    agency: AgencyId
-    officer: OfficerId
-    occurred_at: Instant
-    salt: Salt
+    sequence: terms.SafeInt
+    previous: terms.Blake3 | None
+    agency: terms.AgencyId
+    officer: terms.OfficerId
+    occurred_at: terms.Instant
+    salt: terms.Salt
     body: Body
     authority: Authority | None = None
-    confidential: Annotated[dict[SectionLabel, Blake3], Meta(max_length=64)] = msgspec.field(default_factory=dict)
+    confidential: Annotated[dict[terms.SectionLabel, terms.Blake3], Meta(max_length=64)] = msgspec.field(
+        default_factory=dict
+    )
 
     @property
     def event_type(self) -> str:
@@ -95,23 +78,23 @@ class Payload(Value, frozen=True, tag_field="event_type", kw_only=True):
         return str(self.__struct_config__.tag)
 
 
-class Envelope(Value, frozen=True):
+class Envelope(terms.Value, frozen=True):
     """The log entry: only what the signer signed, and the signature.
 
     Fields that stand in payload and envelope are equal; ``signed_at`` is in unix seconds; ``signature`` is r, s, v.
     """
 
     version: Version
-    event_id: EventId
-    event_type: EventTypeName
+    event_id: terms.EventId
+    event_type: terms.EventTypeName
     stream: Stream
-    sequence: SafeInt
-    previous: Blake3 | None
-    agency: AgencyId
-    payload_digest: Blake3
-    signed_at: SafeInt
-    key_id: KeyId
-    signature: SignatureText
+    sequence: terms.SafeInt
+    previous: terms.Blake3 | None
+    agency: terms.AgencyId
+    payload_digest: terms.Blake3
+    signed_at: terms.SafeInt
+    key_id: terms.KeyId
+    signature: terms.SignatureText
 
 
 def _payload_type(name: str, body: type[Body]) -> type[Payload]:
@@ -133,7 +116,7 @@ class Submission(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     envelope: Envelope
     payload: AnyPayload
-    sections: Annotated[dict[SectionLabel, Section], Meta(max_length=64)]
+    sections: Annotated[dict[terms.SectionLabel, Section], Meta(max_length=64)]
 
 
 class _Tag(msgspec.Struct, frozen=True):

@@ -10,48 +10,37 @@ from typing import Annotated
 
 from msgspec import Meta
 
+from ledger.core.events import terms
 from ledger.core.events.catalogue import SERVICE, Body, event
-from ledger.core.events.terms import (
-    AgencyId,
-    AgencyKind,
-    Bytes32,
-    Jurisdiction,
-    KeyId,
-    Line,
-    OfficerId,
-    Role,
-    SafeInt,
-    Value,
-)
 
 
-class ChangeLocation(Value, frozen=True):
+class ChangeLocation(terms.Value, frozen=True):
     """The block and the transaction of the change on the chain."""
 
-    block_number: SafeInt
-    block_hash: Bytes32
-    transaction_hash: Bytes32
+    block_number: terms.SafeInt
+    block_hash: terms.Bytes32
+    transaction_hash: terms.Bytes32
 
 
 class RegistryChange(Body, frozen=True):
     """Base of the mirrored changes: number, rolling hash and location of the change."""
 
-    number: SafeInt
-    registry_hash: Bytes32
+    number: terms.SafeInt
+    registry_hash: terms.Bytes32
     location: ChangeLocation
 
 
-class Name(Value, frozen=True):
+class Name(terms.Value, frozen=True):
     """A name in both languages."""
 
-    en: Line
-    zh: Line
+    en: terms.Line
+    zh: terms.Line
 
 
-class Profile(Value, frozen=True):
+class Profile(terms.Value, frozen=True):
     """Kept on the chain as these canonical bytes."""
 
-    jurisdiction: Jurisdiction
+    jurisdiction: terms.Jurisdiction
     name: Name
 
 
@@ -59,9 +48,9 @@ class Profile(Value, frozen=True):
 class AgencyAdmitted(RegistryChange, frozen=True):
     """``admin`` is the account that manages the agency's keys."""
 
-    agency: AgencyId
-    kind: AgencyKind
-    admin: KeyId
+    agency: terms.AgencyId
+    kind: terms.AgencyKind
+    admin: terms.KeyId
     profile: Profile
 
 
@@ -69,37 +58,37 @@ class AgencyAdmitted(RegistryChange, frozen=True):
 class AdminChanged(RegistryChange, frozen=True):
     """``admin`` is the account that manages the agency's keys from now on."""
 
-    agency: AgencyId
-    admin: KeyId
+    agency: terms.AgencyId
+    admin: terms.KeyId
 
 
 @event("registry.key_granted", streams=("system",), roles=SERVICE)
 class KeyGranted(RegistryChange, frozen=True):
     """``suite`` 1 is secp256k1 with EIP-712; the grant holds for ``valid_from <= signed_at < valid_until`` (unix s)."""
 
-    agency: AgencyId
-    key_id: KeyId
-    officer: OfficerId
-    roles: Annotated[tuple[Role, ...], Meta(min_length=1)]
+    agency: terms.AgencyId
+    key_id: terms.KeyId
+    officer: terms.OfficerId
+    roles: Annotated[tuple[terms.Role, ...], Meta(min_length=1)]
     suite: Annotated[int, Meta(ge=1, le=255)]
-    valid_from: SafeInt
-    valid_until: SafeInt
+    valid_from: terms.SafeInt
+    valid_until: terms.SafeInt
 
 
 @event("registry.key_revoked", streams=("system",), roles=SERVICE)
 class KeyRevoked(RegistryChange, frozen=True):
     """The key is not good for entries after this one."""
 
-    agency: AgencyId
-    key_id: KeyId
+    agency: terms.AgencyId
+    key_id: terms.KeyId
 
 
 @event("registry.witness_set", streams=("system",), roles=SERVICE)
 class WitnessSet(RegistryChange, frozen=True):
     """``witness`` absent: the agency has no witness any more."""
 
-    agency: AgencyId
-    witness: KeyId | None = None
+    agency: terms.AgencyId
+    witness: terms.KeyId | None = None
 
 
 @event("registry.quorum_set", streams=("system",), roles=SERVICE)
@@ -113,5 +102,5 @@ class QuorumSet(RegistryChange, frozen=True):
 class SubmitterSet(RegistryChange, frozen=True):
     """Whether the account ``submitter`` may anchor tree heads."""
 
-    submitter: KeyId
+    submitter: terms.KeyId
     allowed: bool

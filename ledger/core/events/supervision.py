@@ -11,75 +11,47 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
+from ledger.core.events import terms
 from ledger.core.events.catalogue import HANDLING, SERVICE, Body, event
-from ledger.core.events.terms import (
-    AgencyId,
-    Blake3,
-    BusinessLine,
-    Bytes32,
-    CaseId,
-    Column,
-    Count,
-    DatasetId,
-    Date,
-    Definition,
-    Digest,
-    DismissalReason,
-    EventRef,
-    Instant,
-    LeadId,
-    LeadOutcome,
-    Line,
-    ModelId,
-    Number,
-    OfficerId,
-    RecheckResult,
-    RecommendationId,
-    Role,
-    SafeInt,
-    Severity,
-    Text,
-    Value,
-)
 
 MAX_CITED = 1000  # events that a lead cites; ``cited_count`` says how many were found
 
-SUPERVISING: tuple[Role, ...] = ("supervisor", "auditor", "analyst")
-_CHECKING: tuple[Role, ...] = ("clerk", *SUPERVISING)
+SUPERVISING: tuple[terms.Role, ...] = ("supervisor", "auditor", "analyst")
+_CHECKING: tuple[terms.Role, ...] = ("clerk", *SUPERVISING)
 
-Parameters = Annotated[dict[Column, Text], Meta(max_length=64)]
-Row = Annotated[dict[Column, Text], Meta(min_length=1, max_length=64)]
-Material = Annotated[tuple[Digest, ...], Meta(max_length=100)]
+Parameters = Annotated[dict[terms.Column, terms.Text], Meta(max_length=64)]
+Row = Annotated[dict[terms.Column, terms.Text], Meta(min_length=1, max_length=64)]
+Material = Annotated[tuple[terms.Digest, ...], Meta(max_length=100)]
 
 
-class BilingualText(Value, frozen=True):
+class BilingualText(terms.Value, frozen=True):
     """A text in both languages."""
 
-    zh: Text
-    en: Text
+    zh: terms.Text
+    en: terms.Text
 
 
 # -- models ------------------------------------------------------------------------------------------------------------
 
 
-class Figures(Value, frozen=True):
+class Figures(terms.Value, frozen=True):
     """A measurement of a model: ``found`` of ``planted`` anomalies in ``cases``, and ``false_leads`` besides."""
 
-    measured_on: Date
-    cases: SafeInt
-    planted: SafeInt
-    found: SafeInt
-    false_leads: SafeInt
+    measured_on: terms.Date
+    cases: terms.SafeInt
+    planted: terms.SafeInt
+    found: terms.SafeInt
+    false_leads: terms.SafeInt
 
 
-class Origin(Value, frozen=True):
+class Origin(terms.Value, frozen=True):
     """The version of another ledger's model that this one was made of: the event that published it there."""
 
-    log_id: Bytes32
-    event: EventRef
-    model_id: ModelId
-    version: Count
-    model_digest: Blake3
+    log_id: terms.Bytes32
+    event: terms.EventRef
+    model_id: terms.ModelId
+    version: terms.Count
+    model_digest: terms.Blake3
 
 
 @event("model.published", streams=("supervision",), roles=("analyst",))
@@ -90,13 +62,13 @@ class ModelPublished(Body, frozen=True):
     where the version was taken from, if from another ledger.
     """
 
-    model_id: ModelId
-    version: Count
-    model_digest: Blake3
-    definition: Definition
+    model_id: terms.ModelId
+    version: terms.Count
+    model_digest: terms.Blake3
+    definition: terms.Definition
     title: BilingualText
-    business_line: BusinessLine
-    severity: Severity
+    business_line: terms.BusinessLine
+    severity: terms.Severity
     case_study: BilingualText | None = None
     figures: Figures | None = None
     origin: Origin | None = None
@@ -106,35 +78,35 @@ class ModelPublished(Body, frozen=True):
 class ModelRetired(Body, frozen=True):
     """The model is no longer run, until its publisher publishes another version."""
 
-    ground: Text
+    ground: terms.Text
 
 
 @event("model.adopted", streams=("supervision",), roles=("analyst",))
 class ModelAdopted(Body, frozen=True):
     """The signing agency runs this version from now on, with parameters of its own."""
 
-    version: Count
-    model_digest: Blake3
+    version: terms.Count
+    model_digest: terms.Blake3
     parameters: Parameters = msgspec.field(default_factory=dict)
-    note: Text | None = None
+    note: terms.Text | None = None
 
 
 # -- leads -------------------------------------------------------------------------------------------------------------
 
 
-class Check(Value, frozen=True):
+class Check(terms.Value, frozen=True):
     """A check, and who makes it, before the lead counts: data is not evidence."""
 
     what: BilingualText
     by: BilingualText
 
 
-class CitedDataset(Value, frozen=True):
+class CitedDataset(terms.Value, frozen=True):
     """A registered data set that the finding rests on: its digest, and those of the rows."""
 
-    dataset_id: DatasetId
-    digest: Digest
-    rows: Annotated[tuple[Digest, ...], Meta(max_length=MAX_CITED)] = ()
+    dataset_id: terms.DatasetId
+    digest: terms.Digest
+    rows: Annotated[tuple[terms.Digest, ...], Meta(max_length=MAX_CITED)] = ()
 
 
 @event("lead.raised", streams=("supervision",), roles=SERVICE)
@@ -146,58 +118,58 @@ class LeadRaised(Body, frozen=True):
     that the model returned. ``supervised`` has to answer, ``procuratorate`` supervises it.
     """
 
-    lead_id: LeadId
-    model_id: ModelId
-    model_version: Count
-    model_digest: Blake3
+    lead_id: terms.LeadId
+    model_id: terms.ModelId
+    model_version: terms.Count
+    model_digest: terms.Blake3
     tree_size: Annotated[int, Meta(ge=1, le=2**53 - 1)]
-    as_of: Instant
+    as_of: terms.Instant
     key: Row
-    finding: Blake3
-    supervised: AgencyId
-    procuratorate: AgencyId
-    severity: Severity
+    finding: terms.Blake3
+    supervised: terms.AgencyId
+    procuratorate: terms.AgencyId
+    severity: terms.Severity
     says: BilingualText
-    cited_count: SafeInt
+    cited_count: terms.SafeInt
     checks: Annotated[tuple[Check, ...], Meta(max_length=50)] = ()
-    events: Annotated[tuple[EventRef, ...], Meta(max_length=MAX_CITED)] = ()
+    events: Annotated[tuple[terms.EventRef, ...], Meta(max_length=MAX_CITED)] = ()
     datasets: Annotated[tuple[CitedDataset, ...], Meta(max_length=20)] = ()
     values: Parameters = msgspec.field(default_factory=dict)
     parameters: Parameters = msgspec.field(default_factory=dict)
-    case_id: CaseId | None = None
+    case_id: terms.CaseId | None = None
 
 
 @event("lead.assigned", streams=("supervision",), roles=SUPERVISING)
 class LeadAssigned(Body, frozen=True):
     """The officer who works on the lead; from the first assignment on the supervised agency sees it."""
 
-    handler: OfficerId
-    department: Line | None = None
-    note: Text | None = None
+    handler: terms.OfficerId
+    department: terms.Line | None = None
+    note: terms.Text | None = None
 
 
 @event("lead.transferred", streams=("supervision",), roles=SUPERVISING)
 class LeadTransferred(Body, frozen=True):
     """To a procuratorate above or below, which assigns it anew."""
 
-    to_agency: AgencyId
-    ground: Text
+    to_agency: terms.AgencyId
+    ground: terms.Text
 
 
 @event("lead.answered", streams=("supervision",), roles=HANDLING)
 class LeadAnswered(Body, frozen=True):
     """The supervised agency's answer, with the digests of the material that it shows."""
 
-    answer: Text
+    answer: terms.Text
     digests: Material = ()
-    events: Annotated[tuple[EventRef, ...], Meta(max_length=100)] = ()
+    events: Annotated[tuple[terms.EventRef, ...], Meta(max_length=100)] = ()
 
 
 @event("lead.confirmed", streams=("supervision",), roles=_CHECKING)
 class LeadConfirmed(Body, frozen=True):
     """``digests`` are of the material that was checked; without any the lead cannot be confirmed."""
 
-    finding: Text
+    finding: terms.Text
     digests: Material = ()
 
 
@@ -205,18 +177,18 @@ class LeadConfirmed(Body, frozen=True):
 class LeadDismissed(Body, frozen=True):
     """The lead is not confirmed, for ``reason_code``."""
 
-    reason_code: DismissalReason
-    ground: Text
+    reason_code: terms.DismissalReason
+    ground: terms.Text
 
 
 @event("lead.closed", streams=("supervision",), roles=_CHECKING)
 class LeadClosed(Body, frozen=True):
     """The outcome. ``document_number`` is that of the notice or of the filing of the case."""
 
-    outcome: LeadOutcome
-    summary: Text
-    document_number: Number | None = None
-    recommendation_id: RecommendationId | None = None
+    outcome: terms.LeadOutcome
+    summary: terms.Text
+    document_number: terms.Number | None = None
+    recommendation_id: terms.RecommendationId | None = None
 
 
 # -- recommendations ---------------------------------------------------------------------------------------------------
@@ -226,40 +198,40 @@ class LeadClosed(Body, frozen=True):
 class RecommendationIssued(Body, frozen=True):
     """A procuratorate's recommendation (检察建议) to another agency, on the ground of leads."""
 
-    recommendation_id: RecommendationId
-    to_agency: AgencyId
-    document_number: Number
-    problem: Text
-    advice: Text
-    leads: Annotated[tuple[LeadId, ...], Meta(max_length=MAX_CITED)] = ()
-    model_id: ModelId | None = None
+    recommendation_id: terms.RecommendationId
+    to_agency: terms.AgencyId
+    document_number: terms.Number
+    problem: terms.Text
+    advice: terms.Text
+    leads: Annotated[tuple[terms.LeadId, ...], Meta(max_length=MAX_CITED)] = ()
+    model_id: terms.ModelId | None = None
 
 
 @event("recommendation.answered", streams=("supervision",), roles=HANDLING)
 class RecommendationAnswered(Body, frozen=True):
     """The reply of the agency that received the recommendation, and the measures it takes."""
 
-    answer: Text
-    measures: Annotated[tuple[Text, ...], Meta(max_length=50)] = ()
+    answer: terms.Text
+    measures: Annotated[tuple[terms.Text, ...], Meta(max_length=50)] = ()
     digests: Material = ()
 
 
-class PeriodCount(Value, frozen=True):
+class PeriodCount(terms.Value, frozen=True):
     """The findings of a model in a period, in the log of ``tree_size`` entries."""
 
-    count: SafeInt
-    period_from: Date
-    period_until: Date
-    tree_size: SafeInt
+    count: terms.SafeInt
+    period_from: terms.Date
+    period_until: terms.Date
+    tree_size: terms.SafeInt
 
 
 @event("recommendation.rechecked", streams=("supervision",), roles=SUPERVISING)
 class RecommendationRechecked(Body, frozen=True):
     """Whether the problem came again after the recommendation."""
 
-    result: RecheckResult
+    result: terms.RecheckResult
     before: PeriodCount
     after: PeriodCount
-    model_id: ModelId | None = None
+    model_id: terms.ModelId | None = None
     parameters: Parameters = msgspec.field(default_factory=dict)
-    note: Text | None = None
+    note: terms.Text | None = None

@@ -14,19 +14,8 @@ from functools import lru_cache
 from msgspec import Struct
 
 from ledger.core.errors import MalformedInput, SignatureRefused
+from ledger.core.log import notes
 from ledger.core.log.merkle import EMPTY_ROOT, SIZE_LIMIT, Hash, as_hash
-from ledger.core.log.notes import (
-    ED25519_SIGNATURE_LENGTH,
-    NoteSignature,
-    NoteSigner,
-    SignatureType,
-    VerifyingKey,
-    decode_base64,
-    parse_note,
-    require_type,
-    sign_note,
-    verify_note,
-)
 
 TIMESTAMP_LENGTH = 8  # bytes
 TIMESTAMP_LIMIT = 1 << 63  # unix seconds; every timestamp is below it
@@ -64,7 +53,7 @@ class Checkpoint(Struct, frozen=True):
 class Cosignature(Struct, frozen=True):
     """A witness's verified statement that at ``timestamp`` (unix seconds) this was the largest tree it had seen."""
 
-    witness: VerifyingKey
+    witness: notes.VerifyingKey
     timestamp: int
 
 
@@ -80,45 +69,45 @@ def parse_checkpoint(text: str) -> Checkpoint:
     lines = text.split("\n")
     if len(lines) != 4 or lines[3]:
         raise MalformedInput("a checkpoint is the three lines origin, size and root", field="checkpoint")
-    return Checkpoint(lines[0], parse_size(lines[1]), as_hash(decode_base64(lines[2], "root"), "root"))
+    return Checkpoint(lines[0], parse_size(lines[1]), as_hash(notes.decode_base64(lines[2], "root"), "root"))
 
 
-def sign_checkpoint(checkpoint: Checkpoint, signer: NoteSigner) -> str:
+def sign_checkpoint(checkpoint: Checkpoint, signer: notes.NoteSigner) -> str:
     """Sign a checkpoint as a note. Requires a signer of type ED25519 whose name is the origin."""
     _require_origin(checkpoint, signer.verifying_key)
-    return str(sign_note(checkpoint.text(), signer))
+    return str(notes.sign_note(checkpoint.text(), signer))
 
 
 @lru_cache(maxsize=NOTES_KEPT)
-def verify_checkpoint(note_text: str, log_key: VerifyingKey) -> Checkpoint:
+def verify_checkpoint(note_text: str, log_key: notes.VerifyingKey) -> Checkpoint:
     """Return the checkpoint of a note that the log signed; co-signatures are left to ``verify_cosignatures``.
 
     Raises MalformedInput for another form, and SignatureRefused if the log's signature is missing, repeated or false,
     or if the origin is not the name of the key.
     """
-    note = parse_note(note_text)
-    verify_note(note, log_key)
+    note = notes.parse_note(note_text)
+    notes.verify_note(note, log_key)
     checkpoint = parse_checkpoint(note.text)
     _require_origin(checkpoint, log_key)
     return checkpoint
 
 
-def cosign_checkpoint(checkpoint: Checkpoint, signer: NoteSigner, timestamp: int) -> NoteSignature:
+def cosign_checkpoint(checkpoint: Checkpoint, signer: notes.NoteSigner, timestamp: int) -> notes.NoteSignature:
     """Make a witness's signature line. Requires a signer of type COSIGNATURE_V1 and 0 <= timestamp < 2**63."""
     return cosign_text(checkpoint.text(), signer, timestamp)
 
 
-def cosign_text(text: str, signer: NoteSigner, timestamp: int) -> NoteSignature:
+def cosign_text(text: str, signer: notes.NoteSigner, timestamp: int) -> notes.NoteSignature:
     """Make a witness's signature line over any note text, as ``cosign_checkpoint`` does over a checkpoint."""
     key = signer.verifying_key
-    require_type(key, SignatureType.COSIGNATURE_V1)
+    notes.require_type(key, notes.SignatureType.COSIGNATURE_V1)
     if not 0 <= timestamp < TIMESTAMP_LIMIT:
         raise MalformedInput(f"{timestamp} is not a time in unix seconds below 2^63", field="timestamp")
     signature = signer.sign(_cosigned_message(text, timestamp))
-    return NoteSignature(key.name, key.key_id, timestamp.to_bytes(TIMESTAMP_LENGTH, "big") + signature)
+    return notes.NoteSignature(key.name, key.key_id, timestamp.to_bytes(TIMESTAMP_LENGTH, "big") + signature)
 
 
-def verify_cosignatures(note_text: str, witness_keys: Iterable[VerifyingKey]) -> tuple[Cosignature, ...]:
+def verify_cosignatures(note_text: str, witness_keys: Iterable[notes.VerifyingKey]) -> tuple[Cosignature, ...]:
     """Return the co-signatures that the given witnesses have on a note, in the order of the keys.
 
     All other signatures are ignored. Raises SignatureRefused if one of these witnesses has two, or one that does not
@@ -128,22 +117,22 @@ def verify_cosignatures(note_text: str, witness_keys: Iterable[VerifyingKey]) ->
 
 
 @lru_cache(maxsize=NOTES_KEPT)
-def _cosignatures(note_text: str, witness_keys: tuple[VerifyingKey, ...]) -> tuple[Cosignature, ...]:
-    note = parse_note(note_text)
+def _cosignatures(note_text: str, witness_keys: tuple[notes.VerifyingKey, ...]) -> tuple[Cosignature, ...]:
+    note = notes.parse_note(note_text)
     cosignatures: list[Cosignature] = []
     for key in witness_keys:
-        require_type(key, SignatureType.COSIGNATURE_V1)
+        notes.require_type(key, notes.SignatureType.COSIGNATURE_V1)
         signature = note.signature_by(key)
         if signature is not None:
             cosignatures.append(Cosignature(key, _verify_cosignature(note.text, signature, key)))
     return tuple(cosignatures)
 
 
-def _verify_cosignature(text: str, signature: bytes, key: VerifyingKey) -> int:
+def _verify_cosignature(text: str, signature: bytes, key: notes.VerifyingKey) -> int:
     """Return the timestamp (unix seconds) of a co-signature that verifies. Raises SignatureRefused."""
     # C2SP tlog-cosignature: 8 bytes of timestamp, then the Ed25519 signature, which covers the timestamp too.
     timestamp = int.from_bytes(signature[:TIMESTAMP_LENGTH], "big")
-    if len(signature) != TIMESTAMP_LENGTH + ED25519_SIGNATURE_LENGTH or timestamp >= TIMESTAMP_LIMIT:
+    if len(signature) != TIMESTAMP_LENGTH + notes.ED25519_SIGNATURE_LENGTH or timestamp >= TIMESTAMP_LIMIT:
         raise SignatureRefused(f"the co-signature of {key.name} is not a timestamp and 64 bytes", field="signature")
     key.verify(_cosigned_message(text, timestamp), signature[TIMESTAMP_LENGTH:])
     return timestamp
@@ -153,6 +142,6 @@ def _cosigned_message(text: str, timestamp: int) -> bytes:
     return f"cosignature/v1\ntime {timestamp}\n{text}".encode()
 
 
-def _require_origin(checkpoint: Checkpoint, log_key: VerifyingKey) -> None:
+def _require_origin(checkpoint: Checkpoint, log_key: notes.VerifyingKey) -> None:
     if checkpoint.origin != log_key.name:
         raise SignatureRefused(f"the checkpoint is of {checkpoint.origin}, the key of {log_key.name}", field="origin")

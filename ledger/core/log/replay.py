@@ -31,17 +31,8 @@ from ledger.core.events import (
     require_place,
 )
 from ledger.core.events.registry import RegistryChange
+from ledger.core.log import merkle
 from ledger.core.log.checkpoints import Checkpoint
-from ledger.core.log.merkle import (
-    EMPTY_TREE,
-    Frontier,
-    Hash,
-    NodeReader,
-    consistency_proof,
-    frontier_at,
-    leaf_hash,
-    verify_consistency,
-)
 from ledger.core.signing import authority as authorities
 from ledger.core.signing import signatures
 from ledger.core.signing.authority import AuthorityState
@@ -94,7 +85,7 @@ def place_after(head: StreamHead | None) -> tuple[int, str | None]:
 class ReplayState(Struct, frozen=True):
     """The state of a log replayed up to ``frontier.size``: its right edge, and the registry as its entries give it."""
 
-    frontier: Frontier
+    frontier: merkle.Frontier
     authority: AuthorityState
 
     @property
@@ -129,15 +120,15 @@ class ReplayStep(Struct, frozen=True):
 
 def empty_log(log_id: bytes, service: authorities.ServiceKeys | str) -> ReplayState:
     """Return the state of an empty log."""
-    return ReplayState(EMPTY_TREE, authorities.initial(log_id, service))
+    return ReplayState(merkle.EMPTY_TREE, authorities.initial(log_id, service))
 
 
-def append_entries(frontier: Frontier, entries: Sequence[bytes]) -> Frontier:
+def append_entries(frontier: merkle.Frontier, entries: Sequence[bytes]) -> merkle.Frontier:
     """Append entries to the tree."""
-    return frontier.append([leaf_hash(entry) for entry in entries])
+    return frontier.append([merkle.leaf_hash(entry) for entry in entries])
 
 
-def require_begins(frontier: Frontier, checkpoint: Checkpoint, node: NodeReader) -> None:
+def require_begins(frontier: merkle.Frontier, checkpoint: Checkpoint, node: merkle.NodeReader) -> None:
     """Accept that the tree of a verified checkpoint begins with the tree that was replayed up to ``frontier``.
 
     Requires frontier.size <= checkpoint.size. The tiles that ``node`` reads are not trusted. Raises LogFault (fork), or
@@ -147,7 +138,7 @@ def require_begins(frontier: Frontier, checkpoint: Checkpoint, node: NodeReader)
         raise _fork(frontier, checkpoint)
 
 
-def require_continued(checkpoint: Checkpoint, frontier: Frontier, node: NodeReader) -> None:
+def require_continued(checkpoint: Checkpoint, frontier: merkle.Frontier, node: merkle.NodeReader) -> None:
     """Accept that the tree that was replayed up to ``frontier`` begins with the tree of a verified checkpoint.
 
     Requires checkpoint.size <= frontier.size. Raises LogFault (fork), Unreadable.
@@ -157,7 +148,7 @@ def require_continued(checkpoint: Checkpoint, frontier: Frontier, node: NodeRead
         raise _fork(frontier, checkpoint)
 
 
-def require_served(frontier: Frontier, checkpoint: Checkpoint, node: NodeReader) -> None:
+def require_served(frontier: merkle.Frontier, checkpoint: Checkpoint, node: merkle.NodeReader) -> None:
     """Accept that the entries from whose hashes ``frontier`` was grown are those of a verified checkpoint's tree.
 
     Requires frontier.size <= checkpoint.size, and that the part replayed before is its beginning. Raises Unreadable.
@@ -166,7 +157,7 @@ def require_served(frontier: Frontier, checkpoint: Checkpoint, node: NodeReader)
         raise LogUnreadable(f"the entries that the log serves below {frontier.size} are not those that it signed")
 
 
-def root_within(checkpoint: Checkpoint, size: int, node: NodeReader) -> Hash:
+def root_within(checkpoint: Checkpoint, size: int, node: merkle.NodeReader) -> merkle.Hash:
     """Return the root that the tree of this checkpoint had at ``size`` <= checkpoint.size, proven from its tiles.
 
     Raises Unreadable if the tiles do not lead to the root of the checkpoint.
@@ -174,17 +165,17 @@ def root_within(checkpoint: Checkpoint, size: int, node: NodeReader) -> Hash:
     if size == checkpoint.size:
         return checkpoint.root
     # Anybody may serve tiles: a root read from them counts only if it leads to the signed one.
-    root = frontier_at(size, node).root()
+    root = merkle.frontier_at(size, node).root()
     try:
-        proof = consistency_proof(size, checkpoint.size, node)
-        verify_consistency(size, root, checkpoint.size, checkpoint.root, proof)
+        proof = merkle.consistency_proof(size, checkpoint.size, node)
+        merkle.verify_consistency(size, root, checkpoint.size, checkpoint.root, proof)
     except ProofRefused as error:
         message = f"the tiles that the log serves are not those of the tree that it signed at size {checkpoint.size}"
         raise LogUnreadable(message) from error
     return root
 
 
-def _fork(frontier: Frontier, checkpoint: Checkpoint) -> LogFault:
+def _fork(frontier: merkle.Frontier, checkpoint: Checkpoint) -> LogFault:
     return LogFault(
         "fork",
         f"the log has signed root {checkpoint.root.hex()} at size {checkpoint.size}; root {frontier.root().hex()} at "
@@ -257,7 +248,7 @@ def is_registry_change(envelope: Envelope) -> bool:
 def replay_entries(
     followed: ReplayState,
     envelopes: Sequence[Envelope],
-    frontier: Frontier,
+    frontier: merkle.Frontier,
     prior: PriorEntries,
     payloads: Mapping[int, bytes],
 ) -> ReplayStep:

@@ -12,18 +12,7 @@ from msgspec import Meta, Struct
 
 from ledger.core.encoding.decoding import convert, decode_toml
 from ledger.core.errors import MalformedInput
-from ledger.core.events.terms import (
-    Date,
-    DecisionKind,
-    ExclusionGround,
-    ExtensionName,
-    Measure,
-    Procedure,
-    Purpose,
-    QualifyingGround,
-    Stage,
-    choices,
-)
+from ledger.core.events import terms
 from ledger.core.procedure.deadlines import MonthEnd
 from ledger.core.procedure.legal_days import holds_on, stands_alone
 
@@ -51,10 +40,10 @@ _PLAIN_TRIGGERS = (
     "recommendation_answered",
 )
 _TRIGGERS_OF = (
-    (("measure", "measure_ended"), get_args(Measure)),
-    (("offered", "delivered", "received", "accepted", "refused", "returned"), get_args(Purpose)),
-    (("decided", "served", "effective"), get_args(DecisionKind)),
-    (("procedure", "turned_to"), get_args(Procedure)),
+    (("measure", "measure_ended"), get_args(terms.Measure)),
+    (("offered", "delivered", "received", "accepted", "refused", "returned"), get_args(terms.Purpose)),
+    (("decided", "served", "effective"), get_args(terms.DecisionKind)),
+    (("procedure", "turned_to"), get_args(terms.Procedure)),
 )
 TRIGGERS = frozenset(_PLAIN_TRIGGERS) | {
     f"{act}.{word}" for acts, words in _TRIGGERS_OF for act in acts for word in words
@@ -75,14 +64,14 @@ class ExtensionRule(Struct, frozen=True, forbid_unknown_fields=True):
     period. If ``grounds`` are given, one of these qualifying grounds must be recorded.
     """
 
-    name: ExtensionName
+    name: terms.ExtensionName
     article: str
     en: str
     zh: str
     adds: Period | None = None
     to: Period | None = None
     of: Period | None = None
-    grounds: tuple[QualifyingGround, ...] = ()
+    grounds: tuple[terms.QualifyingGround, ...] = ()
     times: int = 1
 
     @property
@@ -105,7 +94,7 @@ class ClockRule(Struct, frozen=True, forbid_unknown_fields=True):
 
     name: str
     article: str
-    valid_from: Date
+    valid_from: terms.Date
     en: str
     zh: str
     per: Literal["person", "case", "item", "handover", "recommendation"]
@@ -118,10 +107,10 @@ class ClockRule(Struct, frozen=True, forbid_unknown_fields=True):
     whose: Literal["agency", "responsible"] = "agency"
     by_paper: bool = True
     rests: str | None = None
-    rests_for: ExclusionGround | None = None
-    stages: tuple[Stage, ...] = ()
+    rests_for: terms.ExclusionGround | None = None
+    stages: tuple[terms.Stage, ...] = ()
     month_end: MonthEnd = "same_day"
-    valid_until: Date | None = None
+    valid_until: terms.Date | None = None
 
     def extension(self, name: str | None, period: str | None) -> ExtensionRule | None:
         """Return the extension of this name for clocks with the base ``period``, or None."""
@@ -195,11 +184,11 @@ class FlagRule(Struct, frozen=True, forbid_unknown_fields=True):
 
     name: FlagName
     article: str
-    valid_from: Date
+    valid_from: terms.Date
     en: str
     zh: str
     limit: int = 0
-    valid_until: Date | None = None
+    valid_until: terms.Date | None = None
 
 
 class PurposeRule(Struct, frozen=True, forbid_unknown_fields=True):
@@ -211,7 +200,7 @@ class PurposeRule(Struct, frozen=True, forbid_unknown_fields=True):
 
     moves: Literal["responsibility", "custody"]
     article: str
-    stage: Stage | None = None
+    stage: terms.Stage | None = None
     custody_change: bool = False
     supplements: bool = False
 
@@ -220,7 +209,7 @@ class Rulebook(Struct, frozen=True, forbid_unknown_fields=True, dict=True):
     """All rows of the rules. ``laws`` maps a law to its Chinese name, with ``{}`` for the article number."""
 
     flags: tuple[FlagRule, ...]
-    purposes: dict[Purpose, PurposeRule]
+    purposes: dict[terms.Purpose, PurposeRule]
     clocks: tuple[ClockRule, ...] = ()
     laws: dict[str, str] = {}
 
@@ -265,7 +254,7 @@ def parse(text: str) -> Rulebook:
     except msgspec.ValidationError as error:
         raise MalformedInput(f"the rulebook cannot be read: {error}", field="rules") from error
     # A missing row would fail only at the first handover of that purpose.
-    for purpose in choices(Purpose):
+    for purpose in terms.choices(terms.Purpose):
         if purpose not in book.purposes:
             raise MalformedInput("this purpose of a handover has no row", field=f"rules.purposes.{purpose}")
     for rule in book.flags:

@@ -9,16 +9,7 @@ from msgspec.structs import replace
 
 from ledger.core.encoding import canonical
 from ledger.core.errors import refuse
-from ledger.core.events import Body, digest_of
-from ledger.core.events.supervision import (
-    LeadAnswered,
-    LeadAssigned,
-    LeadClosed,
-    LeadConfirmed,
-    LeadDismissed,
-    LeadRaised,
-    LeadTransferred,
-)
+from ledger.core.events import Body, digest_of, supervision
 from ledger.core.procedure.jurisdiction import in_line, may_supervise, supervises
 from ledger.core.supervision.state import OPEN, LeadState, LeadStatus, SupervisionAct
 
@@ -52,7 +43,7 @@ def first(act: SupervisionAct) -> LeadState:
     Refuses a finding whose digest or id is wrong, and a procuratorate that does not supervise the agency.
     """
     payload, body = act.payload, act.payload.body
-    if not isinstance(body, LeadRaised):
+    if not isinstance(body, supervision.LeadRaised):
         refuse("not_raised", f"no lead {payload.stream.id} is raised", field="event_type")
     finding = finding_digest(body.model_id, body.key)
     if body.finding != finding:
@@ -76,7 +67,7 @@ def first(act: SupervisionAct) -> LeadState:
 
 def following(body: Body, state: LeadState, act: SupervisionAct) -> LeadState:
     """Return the lead after an event of this body."""
-    if isinstance(body, LeadRaised):
+    if isinstance(body, supervision.LeadRaised):
         refuse("raised_already", f"{state.lead_id} is raised already: the same finding is one lead", field="event_type")
     transition = _TRANSITIONS.get(type(body))
     if transition is None:
@@ -92,12 +83,12 @@ def following(body: Body, state: LeadState, act: SupervisionAct) -> LeadState:
     return transition.rule(state, act, body)
 
 
-def _assigned(state: LeadState, act: SupervisionAct, body: LeadAssigned) -> LeadState:
+def _assigned(state: LeadState, act: SupervisionAct, body: supervision.LeadAssigned) -> LeadState:
     _require_own(state, act)
     return replace(state, status="assigned", notified=True, handler=body.handler, department=body.department)
 
 
-def _transferred(state: LeadState, act: SupervisionAct, body: LeadTransferred) -> LeadState:
+def _transferred(state: LeadState, act: SupervisionAct, body: supervision.LeadTransferred) -> LeadState:
     """Transfer a lead, by the procuratorate that has it or by one above, which may draw it up."""
     holder = act.admitted(state.procuratorate, field="stream.id")
     if act.agency != state.procuratorate and not supervises(act.admitted(act.agency, field="agency"), holder):
@@ -114,13 +105,13 @@ def _transferred(state: LeadState, act: SupervisionAct, body: LeadTransferred) -
     return replace(state, status="raised", procuratorate=body.to_agency, handler=None, department=None)
 
 
-def _answered(state: LeadState, act: SupervisionAct, body: LeadAnswered) -> LeadState:
+def _answered(state: LeadState, act: SupervisionAct, body: supervision.LeadAnswered) -> LeadState:
     if act.agency != state.raised.supervised:
         refuse("not_the_supervised", f"{state.raised.supervised} has to answer this lead", field="agency")
     return replace(state, status="answered", answers=(*state.answers, body))
 
 
-def _confirmed(state: LeadState, act: SupervisionAct, body: LeadConfirmed) -> LeadState:
+def _confirmed(state: LeadState, act: SupervisionAct, body: supervision.LeadConfirmed) -> LeadState:
     _require_own(state, act)
     if not body.digests:
         refuse(
@@ -132,12 +123,12 @@ def _confirmed(state: LeadState, act: SupervisionAct, body: LeadConfirmed) -> Le
     return replace(state, status="confirmed", confirmed=body)
 
 
-def _dismissed(state: LeadState, act: SupervisionAct, body: LeadDismissed) -> LeadState:
+def _dismissed(state: LeadState, act: SupervisionAct, body: supervision.LeadDismissed) -> LeadState:
     _require_own(state, act)
     return replace(state, status="dismissed", dismissed=body)
 
 
-def _closed(state: LeadState, act: SupervisionAct, body: LeadClosed) -> LeadState:
+def _closed(state: LeadState, act: SupervisionAct, body: supervision.LeadClosed) -> LeadState:
     _require_own(state, act)
     if state.status == "dismissed" and body.outcome != "none":
         refuse("dismissed_without_outcome", "nothing comes of a lead that was dismissed", field="body.outcome")
@@ -163,10 +154,10 @@ def _refuse_stranger(state: LeadState) -> NoReturn:
 
 
 _TRANSITIONS: dict[type[Body], _Transition] = {
-    LeadAssigned: _Transition(OPEN, "already_decided", _assigned),
-    LeadTransferred: _Transition(OPEN, "already_decided", _transferred),
-    LeadAnswered: _Transition(_AT_WORK, "not_assigned", _answered),
-    LeadConfirmed: _Transition(_AT_WORK, "not_assigned", _confirmed),
-    LeadDismissed: _Transition(_AT_WORK, "not_assigned", _dismissed),
-    LeadClosed: _Transition(_DECIDED, "not_decided", _closed),
+    supervision.LeadAssigned: _Transition(OPEN, "already_decided", _assigned),
+    supervision.LeadTransferred: _Transition(OPEN, "already_decided", _transferred),
+    supervision.LeadAnswered: _Transition(_AT_WORK, "not_assigned", _answered),
+    supervision.LeadConfirmed: _Transition(_AT_WORK, "not_assigned", _confirmed),
+    supervision.LeadDismissed: _Transition(_AT_WORK, "not_assigned", _dismissed),
+    supervision.LeadClosed: _Transition(_DECIDED, "not_decided", _closed),
 }

@@ -9,18 +9,7 @@ import msgspec
 from msgspec import Struct
 
 from ledger.core.errors import refuse
-from ledger.core.events import Payload
-from ledger.core.events.supervision import (
-    LeadAnswered,
-    LeadClosed,
-    LeadConfirmed,
-    LeadDismissed,
-    LeadRaised,
-    ModelPublished,
-    RecommendationAnswered,
-    RecommendationIssued,
-    RecommendationRechecked,
-)
+from ledger.core.events import Payload, supervision
 from ledger.core.signing.authority import Agency
 
 LeadStatus = Literal["raised", "assigned", "answered", "confirmed", "dismissed", "closed"]
@@ -60,7 +49,7 @@ class SupervisionAct(Struct, frozen=True):
 class ModelVersion(Struct, frozen=True):
     """A published version; ``published_at`` is the signer's claim, ``event_id`` the event that published it."""
 
-    body: ModelPublished
+    body: supervision.ModelPublished
     officer: str
     published_at: str
     event_id: str
@@ -102,7 +91,7 @@ class LeadState(Struct, frozen=True):
     ``notified``: it was assigned at least once, and from then on the supervised agency sees it.
     """
 
-    raised: LeadRaised
+    raised: supervision.LeadRaised
     raised_at: str
     procuratorate: str
     head: str
@@ -111,10 +100,10 @@ class LeadState(Struct, frozen=True):
     notified: bool = False
     handler: str | None = None
     department: str | None = None
-    answers: tuple[LeadAnswered, ...] = ()
-    confirmed: LeadConfirmed | None = None
-    dismissed: LeadDismissed | None = None
-    closed: LeadClosed | None = None
+    answers: tuple[supervision.LeadAnswered, ...] = ()
+    confirmed: supervision.LeadConfirmed | None = None
+    dismissed: supervision.LeadDismissed | None = None
+    closed: supervision.LeadClosed | None = None
 
     @property
     def lead_id(self) -> str:
@@ -132,14 +121,14 @@ class LeadState(Struct, frozen=True):
 class RecommendationState(Struct, frozen=True):
     """A recommendation; ``answered_at`` is the claimed time of its first answer."""
 
-    issued: RecommendationIssued
+    issued: supervision.RecommendationIssued
     procuratorate: str
     issued_at: str
     head: str
     sequence: int
     answered_at: str | None = None
-    answers: tuple[RecommendationAnswered, ...] = ()
-    rechecks: tuple[RecommendationRechecked, ...] = ()
+    answers: tuple[supervision.RecommendationAnswered, ...] = ()
+    rechecks: tuple[supervision.RecommendationRechecked, ...] = ()
 
     @property
     def recommendation_id(self) -> str:

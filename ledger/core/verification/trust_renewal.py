@@ -25,23 +25,14 @@ from msgspec.structs import replace
 from ledger.core.encoding import canonical
 from ledger.core.encoding.decoding import decoder_of
 from ledger.core.errors import MalformedInput, ProofRefused, SignatureRefused
+from ledger.core.log import notes
 from ledger.core.log.checkpoints import Cosignature, cosign_text, verify_cosignatures
-from ledger.core.log.notes import (
-    MAX_NOTE_LENGTH,
-    NoteSignature,
-    NoteSigner,
-    SignedNote,
-    VerifyingKey,
-    parse_signature_lines,
-    sign_note,
-    verify_note,
-)
 from ledger.core.verification.trust import Trust, TrustedChain, encode_trust, parse_trust
 
 RENEWAL_FORMAT: Literal["tallystick/trust-renewal@v1"] = "tallystick/trust-renewal@v1"
 MAX_SIGNATURES = 1024
 
-Line = Annotated[str, Meta(max_length=MAX_NOTE_LENGTH)]
+Line = Annotated[str, Meta(max_length=notes.MAX_NOTE_LENGTH)]
 
 
 class Renewal(Struct, frozen=True):
@@ -49,13 +40,13 @@ class Renewal(Struct, frozen=True):
 
     renews: str
     trust: Trust
-    signatures: tuple[NoteSignature, ...] = ()
+    signatures: tuple[notes.NoteSignature, ...] = ()
 
     def text(self) -> str:
         """Return the note text that is signed."""
         return f"{RENEWAL_FORMAT}\n0x{self.trust.log_id.hex()}\nfrom {self.renews}\nto {trust_digest(self.trust)}\n"
 
-    def with_signatures(self, lines: Iterable[NoteSignature]) -> Renewal:
+    def with_signatures(self, lines: Iterable[notes.NoteSignature]) -> Renewal:
         """Return the renewal with these signature lines too, each once."""
         return replace(self, signatures=tuple(dict.fromkeys((*self.signatures, *lines))))
 
@@ -93,12 +84,12 @@ def renew(old: Trust, new: Trust) -> Renewal:
     return renewal
 
 
-def sign_renewal(renewal: Renewal, log_signer: NoteSigner) -> Renewal:
+def sign_renewal(renewal: Renewal, log_signer: notes.NoteSigner) -> Renewal:
     """Return the renewal with the signature of the log's key. Requires a signer of type ED25519."""
-    return renewal.with_signatures(sign_note(renewal.text(), log_signer).signatures)
+    return renewal.with_signatures(notes.sign_note(renewal.text(), log_signer).signatures)
 
 
-def cosign_renewal(renewal: Renewal, witness: NoteSigner, timestamp: int) -> Renewal:
+def cosign_renewal(renewal: Renewal, witness: notes.NoteSigner, timestamp: int) -> Renewal:
     """Return the renewal with a witness's co-signature.
 
     Requires a signer of type COSIGNATURE_V1 and 0 <= timestamp < 2**63.
@@ -114,10 +105,10 @@ def verify_renewal(renewal: Renewal, old: Trust, *, log_key_lost: bool = False) 
     missing or false, or if the quorum is not reached.
     """
     require_renews(renewal, old)
-    note = SignedNote(renewal.text(), renewal.signatures)
+    note = notes.SignedNote(renewal.text(), renewal.signatures)
     by_log = note.signature_by(old.log_key) is not None
     if by_log:
-        verify_note(note, old.log_key)
+        notes.verify_note(note, old.log_key)
     elif not log_key_lost or not old.policy.asks_for_witnesses:
         raise SignatureRefused(
             f"the log's key {old.log_key.name} has not signed the renewal",
@@ -175,7 +166,7 @@ def parse_renewal(data: bytes) -> Renewal:
     file = canonical.parse(data, _decoder, where="renewal")
     canonical.require_distinct_keys(data, where="renewal")
     trust = parse_trust(bytes(file.trust))
-    lines = [line for text in file.signatures for line in parse_signature_lines(text)]
+    lines = [line for text in file.signatures for line in notes.parse_signature_lines(text)]
     return Renewal(file.renews, trust, tuple(lines))
 
 
@@ -202,10 +193,10 @@ def _require_successor(old: Trust, renewal: Renewal) -> None:
         raise MalformedInput("the new trust file is the old one", field="renewal.trust")
 
 
-def _require_quorum(note: SignedNote, old: Trust) -> tuple[Cosignature, ...]:
+def _require_quorum(note: notes.SignedNote, old: Trust) -> tuple[Cosignature, ...]:
     if not old.policy.asks_for_witnesses:
         return ()
-    witnesses: Iterable[VerifyingKey] = old.policy.witnesses.values()
+    witnesses: Iterable[notes.VerifyingKey] = old.policy.witnesses.values()
     cosignatures = verify_cosignatures(str(note), witnesses) if note.signatures else ()
     if not old.policy.is_met_by(cosignature.witness for cosignature in cosignatures):
         names = ", ".join(cosignature.witness.name for cosignature in cosignatures) or "no witness"
