@@ -2,44 +2,62 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from api.auth.reading import Reading
 from api.console.shared.access import Visit
 from api.console.shared.formats import typed
 from api.console.shared.forms import PostedForm, whole_number
-from api.services.service import Service
+from api.console.shared.rendering import PATH, narrator_of
+from ledger.core.custody import Flag
 from ledger.core.encoding import canonical
 from ledger.core.encoding.decoding import decoder_of
 from ledger.core.errors import MalformedInput, Unauthorized
-from ledger.core.events import EVENT_TYPES, VERSION, Authority, Body, Payload, Stream, decode_payload, make_payload
+from ledger.core.events import EVENT_TYPES, NAME_OF, VERSION, Authority, Body, Payload, Stream, make_payload
 from ledger.core.procedure.legal_days import instant_text, spelled
 from ledger.recording.signing import SYSTEM_SOURCES
 from ledger.store import log
-from ledger.timeline import Narrator
-from ledger.timeline.event_fields import EventField
+from ledger.timeline.event_fields import EventField, event_fields
+from ledger.timeline.sentences import EventWords
 
 SINCE_SHOWN = 5  # events recorded in between that are listed
 
 
 class EventDraft(NamedTuple):
-    """A draft of an event. ``payload`` is the canonical text to be signed.
+    """A draft of an event. ``text`` is the canonical payload, to be signed.
 
     ``flags`` are those that it will raise, with detail and article. ``since`` lists what was recorded in between if the
     event was drafted again on a newer head. ``warnings`` name possibly unwanted effects, and prevent nobody from
     signing.
     """
 
-    payload: str
-    event_id: str
+    payload: Payload
+    text: str
     sentence: str
     particulars: list[EventField]
-    flags: list[tuple[str, str, str]]
     since: list[str]
-    sequence: int
     following: str
-    occurred_at: str
-    warnings: tuple[str, ...] = ()
+    flags: Sequence[tuple[Flag, str]] = ()
+    warnings: Sequence[str] = ()
+
+
+FieldMaker = Callable[..., Mapping[str, Any]]  # from a form and what else its feature passes
+FormAct = tuple[type[Body], *tuple[FieldMaker, ...]]  # the body, and what reads its fields from a form
+
+
+def named(*names: str, times: Collection[str] = (), lists: Collection[str] = ()) -> FieldMaker:
+    """Return what reads the named fields of a form.
+
+    Those of ``times`` are instants; the form has one field for each entry of ``lists``, which the body names in the
+    plural.
+    """
+
+    def read_fields(form: PostedForm, *_: object) -> Mapping[str, Any]:
+        moments = {name: instant_of(form, name) for name in times}
+        return {**form.fields(*names), **moments, **{f"{name}s": form.all(name) for name in lists}}
+
+    return read_fields
 
 
 class StreamPosition(Protocol):
@@ -54,7 +72,7 @@ class StreamPosition(Protocol):
 
 def unsigned(visit: Visit, form: PostedForm, *, stream: Stream, state: StreamPosition | None, body: Body) -> Payload:
     """Return the next event of the stream, unsigned, in the reader's name, at the time that the form gives."""
-    authority_fields = form.fields("authorization_type", "authorization_identifier")
+    authority = form.fields("authorization_type", "authorization_identifier")
     return make_payload(
         body=body,
         version=VERSION,
@@ -64,13 +82,13 @@ def unsigned(visit: Visit, form: PostedForm, *, stream: Stream, state: StreamPos
         previous=None if state is None else state.head,
         agency=visit.reading.agency,
         officer=visit.reading.session.grant.officer,
-        occurred_at=happened(form, visit.service.parts.clock() // 1000),
+        occurred_at=_occurred_at(form, visit.service.parts.clock() // 1000),
         salt=SYSTEM_SOURCES.salt(),
-        authority=Authority(**authority_fields) if len(authority_fields) == 2 else None,
+        authority=Authority(**authority) if len(authority) == 2 else None,
     )
 
 
-def happened(form: PostedForm, now: int) -> str:
+def _occurred_at(form: PostedForm, now: int) -> str:
     """Return when the event happened: now, unless the form gives an earlier time. Raises MalformedInput."""
     claimed, latest = instant_of(form, "occurred_at"), instant_text(now)
     if claimed is None:
@@ -80,28 +98,54 @@ def happened(form: PostedForm, now: int) -> str:
     return claimed
 
 
-def since(service: Service, form: PostedForm, narrator: Narrator, payload: Payload) -> list[str]:
+def drafted(
+    visit: Visit, form: PostedForm, payload: Payload, *, sentence: str, words: EventWords, following: str
+) -> EventDraft:
+    """Return the draft of a payload that the ledger would accept; ``following`` is the page to go to when it is in."""
+    return EventDraft(
+        payload=payload,
+        text=canonical.encode(payload).decode(),
+        sentence=sentence,
+        particulars=event_fields(payload, {}, words, visit.labels),
+        since=_since(visit, form, payload),
+        following=f"{PATH}{following}",
+    )
+
+
+def _since(visit: Visit, form: PostedForm, payload: Payload) -> list[str]:
     """Return what was recorded between the draft that could not be submitted and this one."""
     earlier = whole_number(form.get("drafted_at"))
     if earlier is None or earlier >= payload.sequence:
         return []
     stream = payload.stream
-    with service.parts.database.read() as connection:
+    with visit.service.parts.database.read() as connection:
         entries = log.stream(connection, stream.kind, stream.id, after=earlier - 1, limit=SINCE_SHOWN)
-    return [narrator.alone(decode_payload(entry.payload)) for entry in entries]
+    narrator = narrator_of(visit.service, visit.labels)
+    return [narrator.alone(log.payload_of(entry)) for entry in entries]
 
 
 def require_role(reading: Reading, body: type[Body]) -> None:
     """Raise Unauthorized if the reader's role may not sign such an event."""
-    row = next(row for row in EVENT_TYPES.values() if row.body is body)
+    row = EVENT_TYPES[NAME_OF[body]]
     if not reading.session.has_role(*row.roles):
         raise Unauthorized(f"{row.name} takes the role {' or '.join(row.roles)}", code="role_missing")
 
 
-def body_of(body: type[Body], **fields: Any) -> Body:
+def body_of(act: FormAct, form: PostedForm, *context: object) -> Body:
     """Return the body with the fields that are filled in. Raises MalformedInput, naming the field."""
+    body, *makers = act
+    fields = {name: value for make in makers for name, value in make(form, *context).items()}
     filled = {name: value for name, value in fields.items() if value not in (None, (), [], {})}
     return canonical.parse(canonical.encode(filled), decoder_of(body))
+
+
+def required_number(form: PostedForm, name: str) -> int:
+    """Return the whole number in a field. Raises MalformedInput."""
+    text = form.get(name) or ""
+    number = whole_number(text)
+    if number is None:
+        raise MalformedInput(f"expected a whole number, not {text[:40]!r}", field=name)
+    return number
 
 
 def instant_of(form: PostedForm, name: str) -> str | None:
