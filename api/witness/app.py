@@ -31,9 +31,10 @@ from ledger.core.log.witness_protocol import (
     COSIGN_BLOCK,
     MAX_ADD_CHECKPOINT,
     SIZE_MEDIA_TYPE,
+    CosignAnchor,
+    CosignBlock,
     parse_add_checkpoint,
-    parse_cosign_anchor,
-    parse_cosign_block,
+    parse_request,
 )
 from ledger.core.verification.trust import Trust, parse_trust
 from ledger.store.witness import Moved, WitnessStore
@@ -89,12 +90,12 @@ class WitnessRoutes:
 
     async def cosign_anchor(self, request: Request) -> Response:
         body = await self._body(request, JSON, MAX_COSIGN)
-        signed = await run_in_threadpool(self.cosigner.cosign_anchor, parse_cosign_anchor(body))
+        signed = await run_in_threadpool(self.cosigner.cosign_anchor, parse_request(body, CosignAnchor))
         return Response(msgspec.json.encode(signed), 200, JSON_TYPE)
 
     async def cosign_block(self, request: Request) -> Response:
         body = await self._body(request, JSON, MAX_COSIGN)
-        line = await run_in_threadpool(self.cosigner.cosign_block, parse_cosign_block(body))
+        line = await run_in_threadpool(self.cosigner.cosign_block, parse_request(body, CosignBlock))
         return Response(line, 200, TEXT_TYPE)
 
     async def show_checkpoint(self, request: Request) -> Response:

@@ -11,7 +11,6 @@ from ledger.core.custody import items as items
 from ledger.core.custody.flags import Flag as Flag
 from ledger.core.custody.fold import Outcome as Outcome
 from ledger.core.custody.fold import fold as fold
-from ledger.core.custody.fold import require_head as require_head
 from ledger.core.custody.state import Act as Act
 from ledger.core.custody.state import Assignment as Assignment
 from ledger.core.custody.state import CaseState as CaseState

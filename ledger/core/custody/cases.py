@@ -226,11 +226,8 @@ def require_decision(state: CaseState, decision_id: str) -> None:
 @rule(case.PersonNamed)
 def named(state: CaseState, act: Act, body: case.PersonNamed) -> CaseState:
     """Name a person; the agency responsible for the case becomes responsible for the person, not the signer."""
-    existing = state.persons.get(body.person_id)
-    person = Person(body.person_id, body.role, state.responsible)
-    if existing is not None:
-        person = replace(existing, role=body.role)
-    return replace(state, persons=state.persons | {body.person_id: person})
+    person = state.persons.get(body.person_id) or Person(body.person_id, body.role, state.responsible)
+    return replace(state, persons=state.persons | {body.person_id: replace(person, role=body.role)})
 
 
 @rule(case.MeasureImposed)

@@ -19,7 +19,7 @@ from typing import Literal, NamedTuple, get_args
 
 from msgspec import Struct
 
-from ledger.core.custody.state import Act, CaseState, Handover
+from ledger.core.custody.state import Act, CaseState
 from ledger.core.errors import refuse
 from ledger.core.events import Body, Payload, case, handover, item, record, supervision
 from ledger.core.procedure import legal_days
@@ -261,16 +261,11 @@ def _event_breaks(before: CaseState | None, payload: Payload, after: CaseState) 
         if legal_days.is_surely_before(seized_at, payload.occurred_at):
             yield Break("unrecorded", seized_at, payload.occurred_at, item_ids=(body.item_id,))
     if isinstance(body, handover.HandoverAccepted):
-        yield from _delivery_breaks(after.handovers[body.handover_id], body)
-
-
-def _delivery_breaks(offer: Handover, body: handover.HandoverAccepted) -> Iterator[Break]:
-    """Yield the break between the offer and the receipt of what was carried over; what stays is not carried."""
-    moved = tuple(item_id for item_id in offer.accepted_items if not offer.items[item_id].stays)
-    present = tuple(person for person in offer.person_ids if person not in body.absent_person_ids)
-    if not moved and not present:
-        return
-    if legal_days.is_surely_before(offer.offered_at, body.received_at):
-        yield Break("gap", offer.offered_at, body.received_at, moved, present)
-    if legal_days.is_surely_before(body.received_at, offer.offered_at):
-        yield Break("overlap", body.received_at, offer.offered_at, moved, present)
+        offer = after.handovers[body.handover_id]
+        # Between offer and receipt only what is carried over can be out of hand: what stays is not carried.
+        moved = tuple(item_id for item_id in offer.accepted_items if not offer.items[item_id].stays)
+        present = tuple(person for person in offer.person_ids if person not in body.absent_person_ids)
+        if (moved or present) and legal_days.is_surely_before(offer.offered_at, body.received_at):
+            yield Break("gap", offer.offered_at, body.received_at, moved, present)
+        if (moved or present) and legal_days.is_surely_before(body.received_at, offer.offered_at):
+            yield Break("overlap", body.received_at, offer.offered_at, moved, present)

@@ -16,7 +16,7 @@ from ledger.core.custody import cases, claimed_times, clocks
 from ledger.core.custody.flags import Flag, flags
 from ledger.core.custody.state import RULES, Act, CaseState
 from ledger.core.errors import Conflict, refuse
-from ledger.core.events import case, handover, record
+from ledger.core.events import Payload, case, handover, record
 from ledger.core.events.terms import EventRef
 from ledger.core.procedure.clock_periods import Clock, Pause
 from ledger.core.procedure.jurisdiction import supervises_any
@@ -118,8 +118,23 @@ def fold(state: CaseState | None, act: Act) -> Outcome:
     Raises Conflict if the event does not follow the stream's head, RuleRefused (its ``code`` names the rule) if the act
     is impossible. Pure: the same stream gives the same states, refusals and flags.
     """
-    require_head(state.head if state else None, state.sequence + 1 if state else 0, act)
-    after = _open(act) if state is None else _continue(state, act)
+    require_head(state.head if state else None, state.sequence + 1 if state else 0, act.payload)
+    body = act.payload.body
+    if state is not None:
+        require_admitted(state, act)
+        # `split` describes the latest event only, so it does not survive the next one.
+        after = RULES[type(body)](replace(state, split=None) if state.split else state, act, body)
+        # Claimed times may go back, which is flagged as `backdated`: the latest claim stays the measure.
+        last = max(state.last_occurred_at, act.payload.occurred_at)
+        after = replace(after, head=act.digest, sequence=act.payload.sequence, last_occurred_at=last)
+    elif isinstance(body, case.CaseOpened):
+        after = cases.opened(act, body)
+    else:
+        refuse(
+            "not_opened",
+            f"case {act.payload.stream.id} is not opened: its first event is case.opened",
+            field="event_type",
+        )
     # After the rule, which has made sure that the handover, measure or clock exists that a claim refers to.
     claimed_times.require_possible(state, act)
     after = with_rests(state, act, clocks.advance(state, act, after))
@@ -127,9 +142,8 @@ def fold(state: CaseState | None, act: Act) -> Outcome:
     return Outcome(after, flags(state, act, after))
 
 
-def require_head(head: str | None, sequence: int, act: Act) -> None:
+def require_head(head: str | None, sequence: int, payload: Payload) -> None:
     """Accept an event that comes at ``sequence`` after ``head``. Raises Conflict."""
-    payload = act.payload
     if payload.sequence == sequence and payload.previous == head:
         return
     field = "sequence" if payload.sequence != sequence else "previous"
@@ -141,24 +155,3 @@ def require_head(head: str | None, sequence: int, act: Act) -> None:
         code="not_on_head",
         hint="Take the head and sequence given here, look at what happened since, and sign again.",
     )
-
-
-def _open(act: Act) -> CaseState:
-    body = act.payload.body
-    if not isinstance(body, case.CaseOpened):
-        refuse(
-            "not_opened",
-            f"case {act.payload.stream.id} is not opened: its first event is case.opened",
-            field="event_type",
-        )
-    return cases.opened(act, body)
-
-
-def _continue(state: CaseState, act: Act) -> CaseState:
-    require_admitted(state, act)
-    body = act.payload.body
-    # `split` describes the latest event only, so it does not survive the next one.
-    after = RULES[type(body)](replace(state, split=None) if state.split else state, act, body)
-    # Claimed times may go back, which is flagged as `backdated`: the latest claim stays the measure.
-    last = max(state.last_occurred_at, act.payload.occurred_at)
-    return replace(after, head=act.digest, sequence=act.payload.sequence, last_occurred_at=last)

@@ -88,7 +88,13 @@ def _open(
     handover = replace(handover, moves_responsibility=moves, moves_case=moves and act.agency == state.responsible)
     _require_may_move(state, handover)
     for person_id in handover.person_ids:
-        _require_person(state, handover, person_id)
+        person = state.person(person_id, field="person_ids")
+        if handover.moves_responsibility and person.responsible != handover.from_agency:
+            refuse(
+                "not_responsible",
+                f"{person.responsible} is responsible for person {person_id}, not {handover.from_agency}",
+                field="body.person_ids",
+            )
     items = [_offer_line(state, act, line, handover) for line in lines]
     return state.with_items(*items).with_handover(handover)
 
@@ -118,21 +124,16 @@ def _require_may_move(state: CaseState, handover: Handover) -> None:
         refuse("nothing_offered", "expected at least one item or person", field="body.items")
 
 
-def _require_person(state: CaseState, handover: Handover, person_id: str) -> None:
-    person = state.person(person_id, field="person_ids")
-    if handover.moves_responsibility and person.responsible != handover.from_agency:
-        refuse(
-            "not_responsible",
-            f"{person.responsible} is responsible for person {person_id}, not {handover.from_agency}",
-            field="body.person_ids",
-        )
-
-
 def _offer_line(state: CaseState, act: Act, line: OfferedItem, handover: Handover) -> Item:
     # What stays need not be in the sender's hands: only the responsibility for it is offered.
     if line.stays:
         item = require_free(state, line.item_id, field="items")
-        _require_responsibility_moves(item, handover)
+        if not handover.moves_responsibility:
+            refuse(
+                "nothing_moves",
+                f"item {item.item_id} stays and {handover.purpose} moves no responsibility",
+                field="body.items",
+            )
     else:
         item = require_present(state, act, line.item_id, field="items")
     if handover.moves_responsibility and item.responsible != act.agency and (line.stays or not handover.moves_case):
@@ -151,16 +152,6 @@ def _offer_line(state: CaseState, act: Act, line: OfferedItem, handover: Handove
             "receiver says what there is, and both sides resolve the discrepancy.",
         )
     return replace(item, offer=handover.handover_id)
-
-
-def _require_responsibility_moves(item: Item, handover: Handover) -> None:
-    """Refuse (nothing_moves) an item that stays while its responsibility does not move either."""
-    if not handover.moves_responsibility:
-        refuse(
-            "nothing_moves",
-            f"item {item.item_id} stays and {handover.purpose} moves no responsibility",
-            field="body.items",
-        )
 
 
 def _require_open(state: CaseState, handover_id: str) -> Handover:
@@ -223,7 +214,14 @@ def _release(state: CaseState, handover: Handover) -> CaseState:
 def accepted(state: CaseState, act: Act, body: halves.HandoverAccepted) -> CaseState:
     """Accept a handover. Custody moves here and nowhere else, and only for the accepted items."""
     handover = _require_receiver(state, act, body.handover_id)
-    _require_within(handover, act)
+    # By the claimed time of the acceptance: it may be signed a little later.
+    if handover.expires_at is not None and act.payload.occurred_at > handover.expires_at:
+        refuse(
+            "offer_expired",
+            f"handover {handover.handover_id} was open until {handover.expires_at}",
+            field="occurred_at",
+            hint=f"{handover.from_agency} recalls it and offers again.",
+        )
     _require_answers(handover, body)
     lines = {line.item_id: line for line in body.received}
     kept = {line.item_id for line in body.not_accepted}
@@ -245,17 +243,6 @@ def accepted(state: CaseState, act: Act, body: halves.HandoverAccepted) -> CaseS
     after = state.with_items(*items).with_handover(answered)
     after = replace(after, discrepancies=after.discrepancies | discrepancies.stated(state, handover, body))
     return _pass_on(after, handover, present, purpose_rule(state, handover, act.book))
-
-
-def _require_within(handover: Handover, act: Act) -> None:
-    # By the claimed time of the acceptance: it may be signed a little later.
-    if handover.expires_at is not None and act.payload.occurred_at > handover.expires_at:
-        refuse(
-            "offer_expired",
-            f"handover {handover.handover_id} was open until {handover.expires_at}",
-            field="occurred_at",
-            hint=f"{handover.from_agency} recalls it and offers again.",
-        )
 
 
 def _require_answers(handover: Handover, body: halves.HandoverAccepted) -> None:

@@ -14,6 +14,9 @@ from ledger.core.events import item as things
 from ledger.core.events.terms import Money, Quantity, SealState
 from ledger.core.procedure.legal_days import instant_text
 
+# What the record takes over from the registration as it is stated there.
+_AS_REGISTERED = [name for name in Item.__struct_fields__ if name in things.ItemRegistered.__struct_fields__]
+
 
 @rule(things.ItemRegistered)
 def registered(state: CaseState, act: Act, body: things.ItemRegistered) -> CaseState:
@@ -23,28 +26,14 @@ def registered(state: CaseState, act: Act, body: things.ItemRegistered) -> CaseS
     _require_known_origin(state, body)
     return state.with_items(
         Item(
-            item_id=body.item_id,
             kind=body.item_kind,
-            description=body.description,
-            quantity=body.quantity,
             holder=act.agency,
             responsible=state.responsible,
-            seal_number=body.seal_number,
-            condition=body.condition,
-            storage_location=body.storage_location,
-            digests=body.digests,
-            money=body.money,
-            fungible=body.fungible,
-            person_id=body.person_id,
             parents=body.parent_items,
-            exhibit_number=body.exhibit_number,
-            account=body.account,
             seal_state=_seal_state(body.seal_number),
-            dossier=body.dossier,
-            seizure=body.seizure,
-            collection=body.collection,
             # Custody before this signature is only claimed.
             recorded_from=instant_text(act.signed_at),
+            **{name: getattr(body, name) for name in _AS_REGISTERED},
         )
     )
 

@@ -27,24 +27,18 @@ def get(node: Node[V], key: str) -> V | None:
     return node.get(key)
 
 
-def put(node: Node[V], key: str, value: V) -> Node[V]:
+def put(node: Node[V], key: str, value: V, shift: int = 0) -> Node[V]:
     """Return the map with this entry."""
-    return _put(node, 0, key, value)
-
-
-def _put(node: Node[V], shift: int, key: str, value: V) -> Node[V]:
     if isinstance(node, tuple):
         slot = _slot(key, shift)
-        return (*node[:slot], _put(node[slot], shift + _BITS, key, value), *node[slot + 1 :])
+        return (*node[:slot], put(node[slot], key, value, shift + _BITS), *node[slot + 1 :])
     # A copy: older versions of the register still show the old leaf.
     leaf = node | {key: value}
-    return leaf if len(leaf) <= _LEAF else _branch(leaf, shift)
-
-
-def _branch(leaf: dict[str, V], shift: int) -> Node[V]:
+    if len(leaf) <= _LEAF:
+        return leaf
     children: list[dict[str, V]] = [{} for _ in range(_WIDTH)]
-    for key, value in leaf.items():
-        children[_slot(key, shift)][key] = value
+    for other, entry in leaf.items():
+        children[_slot(other, shift)][other] = entry
     return tuple(children)
 
 

@@ -74,7 +74,7 @@ def parse(data: bytes, decoder: msgspec.json.Decoder[T], *, where: str = "") -> 
     try:
         return decoder.decode(data)
     except msgspec.ValidationError as error:
-        raise _type_refusal(str(error), data, decoder, where) from error
+        raise _refusal(str(error), lambda: _plain_value(data), decoder.type, where) from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise _not_json(data, error, where) from error
 
@@ -187,11 +187,6 @@ def refusal_of(message: str, value: Any, kind: Any, where: str) -> MalformedInpu
     Patterns are described in words, and the allowed words of a vocabulary are listed.
     """
     return _refusal(message, lambda: value, kind, where)
-
-
-def _type_refusal(message: str, data: bytes, decoder: msgspec.json.Decoder[Any], where: str) -> MalformedInput:
-    """Build the refusal of a text that is JSON but not of the decoder's type."""
-    return _refusal(message, lambda: _plain_value(data), decoder.type, where)
 
 
 def _refusal(message: str, plain_value: Callable[[], Any], kind: Any, where: str) -> MalformedInput:
@@ -320,17 +315,12 @@ def _walk(data: bytes, until: int) -> Iterator[tuple[list[_Level], bool]]:
                 levels.append(_Level(0))
             case b"}" | b"]":
                 del levels[-1:]
-            case b",":
-                _advance(levels)
+            case b"," if levels:
+                key = levels[-1].key
+                levels[-1].key = key + 1 if isinstance(key, int) else None
             case string if levels and levels[-1].key is None:
                 new = levels[-1].enter(_unescaped(string))
         yield levels, new
-
-
-def _advance(levels: list[_Level]) -> None:
-    if levels:
-        key = levels[-1].key
-        levels[-1].key = key + 1 if isinstance(key, int) else None
 
 
 def _unescaped(string: bytes) -> str:
@@ -378,16 +368,13 @@ def _alternatives(kind: Any) -> list[Any]:
 def _inside(kind: Any, value: Any, name: str | None) -> list[Any]:
     """Return the types that ``kind`` has in its field ``name``, or of its entries if ``name`` is None."""
     if name is None:
-        return [alternative for part in get_args(kind)[-1:] for alternative in _alternatives(_entry(kind, part))]
+        # The type of a container's entries: ``tuple[X, ...]`` names it first, ``dict[str, X]`` last.
+        entries = [part for part in get_args(kind) if part is not Ellipsis][-1:]
+        return [alternative for part in entries for alternative in _alternatives(part)]
     if not (isinstance(kind, type) and issubclass(kind, Struct)) or not _is_tagged_as(kind, value):
         return []
     hints = get_type_hints(kind, include_extras=True)
     return _alternatives(hints[name]) if name in hints else []
-
-
-def _entry(kind: Any, last: Any) -> Any:
-    """Return the type of a container's entries: ``tuple[X, ...]`` names it first, ``dict[str, X]`` last."""
-    return get_args(kind)[0] if last is Ellipsis else last
 
 
 def _is_tagged_as(kind: type[Struct], value: Any) -> bool:

@@ -45,7 +45,7 @@ def decode_json(data: bytes | str, kind: Any) -> Any: ...
 
 def decode_json(data: bytes | str, kind: Any) -> Any:
     """Decode a JSON text by type. Raises msgspec.DecodeError, and ValidationError where it is of another type."""
-    return _decoder_of(kind).decode(data)
+    return decoder_of(kind).decode(data)
 
 
 @overload
@@ -58,7 +58,7 @@ def convert(value: Any, kind: Any) -> Any: ...
 
 def convert(value: Any, kind: Any) -> Any:
     """Convert a tree of plain values to a type. Raises msgspec.ValidationError."""
-    _decoder_of(kind)  # describes the type
+    decoder_of(kind)  # describes the type
     return msgspec.convert(value, kind)
 
 

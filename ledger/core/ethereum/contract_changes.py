@@ -15,6 +15,7 @@ from ledger.core.events.terms import AgencyKind, Role, choices
 # The contract's numbers: roles are bits, kinds of agency count from 1, both in the order of the vocabulary.
 ROLE_BITS: dict[str, int] = {role: 1 << bit for bit, role in enumerate(choices(Role))}
 KIND_NUMBERS: dict[str, int] = {kind: number for number, kind in enumerate(choices(AgencyKind), 1)}
+_KIND_OF_NUMBER: dict[int, Any] = {number: kind for kind, number in KIND_NUMBERS.items()}
 CHANGE_KINDS: dict[type[RegistryChange], int] = {
     registry.AgencyAdmitted: 1,
     registry.AdminChanged: 2,
@@ -113,7 +114,9 @@ def registry_body(
     match change.kind:
         case 1:
             profile = canonical.decode(change.profile, _profile_decoder, where="profile")
-            kind = _word_for(change.agency_kind, KIND_NUMBERS, "agency_kind")
+            kind = _KIND_OF_NUMBER.get(change.agency_kind)
+            if kind is None:
+                raise MalformedInput(f"{change.agency_kind} stands for nothing known here", field="agency_kind")
             return registry.AgencyAdmitted(*common, agency=change.agency, kind=kind, admin=account, profile=profile)
         case 2:
             return registry.AdminChanged(*common, agency=change.agency, admin=account)
@@ -137,11 +140,3 @@ def registry_body(
         case 7:
             return registry.SubmitterSet(*common, submitter=account, allowed=bool(change.roles))
     raise MalformedInput(f"the registry has a change of kind {change.kind}, unknown here", field="kind")
-
-
-def _word_for(number: int, numbers: dict[str, int], field: str) -> Any:
-    """Return the word that the contract's ``number`` stands for. Raises MalformedInput if there is none."""
-    for word, candidate in numbers.items():
-        if candidate == number:
-            return word
-    raise MalformedInput(f"{number} stands for nothing known here", field=field)

@@ -202,11 +202,24 @@ def decode_submission(data: bytes) -> Submitted:
     payload_bytes = canonical.encode(submission.payload)
     section_bytes = {label: canonical.encode(section) for label, section in submission.sections.items()}
     # The parts are encoded once, and their bytes are both compared here and stored.
-    canonical.require_same(data, _join_submission(envelope_bytes, payload_bytes, section_bytes))
+    sections = b",".join(b'"%s":%s' % (label.encode(), section_bytes[label]) for label in sorted(section_bytes))
+    joined = b'{"envelope":%s,"payload":%s,"sections":{%s}}' % (envelope_bytes, payload_bytes, sections)
+    canonical.require_same(data, joined)
     canonical.require_profile(data)
     submitted = Submitted(submission.envelope, submission.payload, envelope_bytes, payload_bytes, section_bytes)
     require_agreement(submitted.envelope, submitted.payload, payload_bytes)
-    _require_sections(submitted.payload, section_bytes)
+    confidential = submission.payload.confidential
+    for label in confidential.keys() - section_bytes.keys():
+        raise MalformedInput("the payload commits to this section, but it is not here", field=f"sections.{label}")
+    for label, section in section_bytes.items():
+        committed = confidential.get(label)
+        if committed is None:
+            raise MalformedInput("the payload commits to no section of this label", field=f"sections.{label}")
+        if committed != digest_of(section):
+            raise MalformedInput(
+                f"expected {digest_of(section)}, the digest of the section, not {committed}",
+                field=f"payload.confidential.{label}",
+            )
     return submitted
 
 
@@ -273,25 +286,6 @@ def require_place(event: Envelope | Payload, *, where: str) -> None:
             f"expected {only}, the one stream of kind {event.stream.kind} here, not {event.stream.id}",
             field=f"{where}.stream.id",
         )
-
-
-def _require_sections(payload: Payload, section_bytes: dict[str, bytes]) -> None:
-    for label in payload.confidential.keys() - section_bytes.keys():
-        raise MalformedInput("the payload commits to this section, but it is not here", field=f"sections.{label}")
-    for label, data in section_bytes.items():
-        committed = payload.confidential.get(label)
-        if committed is None:
-            raise MalformedInput("the payload commits to no section of this label", field=f"sections.{label}")
-        if committed != digest_of(data):
-            raise MalformedInput(
-                f"expected {digest_of(data)}, the digest of the section, not {committed}",
-                field=f"payload.confidential.{label}",
-            )
-
-
-def _join_submission(envelope: bytes, payload: bytes, sections: dict[str, bytes]) -> bytes:
-    inner = b",".join(b'"%s":%s' % (label.encode(), sections[label]) for label in sorted(sections))
-    return b'{"envelope":%s,"payload":%s,"sections":{%s}}' % (envelope, payload, inner)
 
 
 def _plain(value: object) -> str:

@@ -105,7 +105,8 @@ class Growth(Struct, frozen=True):
 
     def frontier(self) -> Frontier:
         """Return the right edge of the grown tree."""
-        return Frontier(self.size, tuple(self._node(level, index) for level, index in _complete_subtrees(self.size)))
+        subtrees = ((self.rows[level], index) for level, index in _complete_subtrees(self.size))
+        return Frontier(self.size, tuple(row.nodes[index - row.first] for row, index in subtrees))
 
     def inclusion_proofs(self) -> list[tuple[Hash, ...]]:
         """Return the inclusion proof of each added leaf in the grown tree, in their order (RFC 6962 2.1.1).
@@ -116,10 +117,6 @@ class Growth(Struct, frozen=True):
         for parents, row in zip(self.rows[:0:-1], self.rows[-2::-1], strict=True):
             paths = _paths_below(paths[(row.first >> 1) - parents.first :], row.nodes)
         return paths[len(paths) - self.added :] if self.added else []
-
-    def _node(self, level: int, index: int) -> Hash:
-        row = self.rows[level]
-        return row.nodes[index - row.first]
 
 
 def grow(frontier: Frontier, leaf_hashes: Sequence[Hash]) -> Growth:
@@ -212,12 +209,6 @@ def verify_consistency(
         if first_size and first_root != second_root:
             raise RootMismatch(expected=second_root, calculated=first_root, field="second_root")
         return
-    _verify_growth(first_size, first_root, second_size, second_root, proof)
-
-
-def _verify_growth(
-    first_size: int, first_root: Hash, second_size: int, second_root: Hash, proof: Sequence[Hash]
-) -> None:
     level = _trailing_zeros(first_size)
     index = (first_size >> level) - 1  # of the last complete subtree of the first tree, which both trees share
     inner = (index ^ ((second_size - 1) >> level)).bit_length()

@@ -64,8 +64,13 @@ class VerifyingKey(Struct, frozen=True):
 
     def verify(self, message: bytes, signature: bytes) -> None:
         """Accept a bare Ed25519 signature (64 bytes). Raises SignatureRefused."""
-        if not _holds(self.public_key, message, signature):
-            raise SignatureRefused(f"the signature of {self.name} does not hold", field="signature")
+        try:
+            # libsodium takes both in one buffer: another length would move bytes of the message into the signature.
+            if len(signature) != ED25519_SIGNATURE_LENGTH:
+                raise BadSignatureError(f"{len(signature)} bytes")
+            crypto_sign_open(signature + message, self.public_key)
+        except BadSignatureError as error:
+            raise SignatureRefused(f"the signature of {self.name} does not hold", field="signature") from error
 
 
 class NoteSigner(Protocol):
@@ -157,7 +162,14 @@ def verify_note(note: SignedNote, key: VerifyingKey) -> None:
 
 def parse_note(note: str) -> SignedNote:
     """Parse a note. Raises MalformedInput if it is not of the form of C2SP signed-note, or over 128 KiB."""
-    _require_plain(note)
+    try:
+        length = len(note.encode())
+    except UnicodeEncodeError as error:
+        raise MalformedInput("the note is not Unicode text", field="note") from error
+    if length > MAX_NOTE_LENGTH:
+        raise MalformedInput(f"the note has {length} bytes, over {MAX_NOTE_LENGTH}", field="note")
+    if _CONTROL.search(note):
+        raise MalformedInput("the note has control characters other than newline", field="note")
     # The last empty line separates: the text itself may contain empty lines.
     text, separator, lines = note.rpartition("\n\n")
     if not separator or not text:
@@ -218,26 +230,3 @@ def _parse_line(line: str) -> NoteSignature:
     if len(signature) <= KEY_ID_LENGTH:
         raise MalformedInput("a signature is a key id of 4 bytes and at least one byte more", field="signature")
     return NoteSignature(name, signature[:KEY_ID_LENGTH], signature[KEY_ID_LENGTH:])
-
-
-def _require_plain(note: str) -> None:
-    try:
-        length = len(note.encode())
-    except UnicodeEncodeError as error:
-        raise MalformedInput("the note is not Unicode text", field="note") from error
-    if length > MAX_NOTE_LENGTH:
-        raise MalformedInput(f"the note has {length} bytes, over {MAX_NOTE_LENGTH}", field="note")
-    if _CONTROL.search(note):
-        raise MalformedInput("the note has control characters other than newline", field="note")
-
-
-def _holds(public_key: bytes, message: bytes, signature: bytes) -> bool:
-    if (
-        len(signature) != ED25519_SIGNATURE_LENGTH
-    ):  # libsodium takes both in one buffer: another length would move bytes of the message into the signature
-        return False
-    try:
-        crypto_sign_open(signature + message, public_key)
-    except BadSignatureError:
-        return False
-    return True

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 from msgspec import Struct
 
@@ -14,6 +14,12 @@ NO_QUORUM = "none"
 MAX_POLICY_LENGTH = 65_536  # characters
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
+_FORMS = {
+    "log": "<vkey> [<url>]",
+    "witness": "<name> <vkey> [<url>]",
+    "group": "<name> all|any|<k> <name>...",
+    "quorum": "<name>|none",
+}
 _THRESHOLD = re.compile(r"[1-9][0-9]{0,3}")
 
 
@@ -75,47 +81,41 @@ class _Reader:
         self._members: set[str] = set()
 
     def read(self, words: list[str], where: str) -> None:
-        kinds: dict[str, Callable[[list[str], str], None]] = {
-            "log": self._log,
-            "witness": self._witness,
-            "group": self._group,
-            "quorum": self._quorum,
-        }
-        take = kinds.get(words[0])
-        if take is None:
-            raise MalformedInput(f"expected log, witness, group or quorum, not {words[0][:40]!r}", field=where)
-        take(words[1:], where)
+        match words:
+            case ["log", vkey] | ["log", vkey, _]:
+                self.logs.append(self._key(vkey, SignatureType.ED25519, where))
+            case ["witness", name, vkey] | ["witness", name, vkey, _]:
+                key = self._key(vkey, SignatureType.COSIGNATURE_V1, where)
+                self.witnesses[self._new_name(name, where)] = key
+            case ["group", name, threshold, _, *_]:
+                name, members = self._new_name(name, where), tuple(words[3:])
+                for member in members:
+                    self._require_defined(member, where)
+                    if member in self._members:
+                        raise MalformedInput(f"{member[:40]} is a member already", field=where)
+                    self._members.add(member)
+                self.groups[name] = WitnessGroup(_threshold(threshold, len(members), where), members)
+            case ["quorum", name]:
+                if self.quorum is not None:
+                    raise MalformedInput("a policy has one quorum line", field=where)
+                if name != NO_QUORUM:
+                    self._require_defined(name, where)
+                self.quorum = name
+            case [kind, *_] if kind in _FORMS:
+                raise MalformedInput(f"expected: {kind} {_FORMS[kind]}", field=where)
+            case _:
+                raise MalformedInput(f"expected log, witness, group or quorum, not {words[0][:40]!r}", field=where)
 
-    def _log(self, words: list[str], where: str) -> None:
-        _require_count(words, 1, 2, "log <vkey> [<url>]", where)
-        self.logs.append(_key(words[0], SignatureType.ED25519, self._keys(), where))
-
-    def _witness(self, words: list[str], where: str) -> None:
-        _require_count(words, 2, 3, "witness <name> <vkey> [<url>]", where)
-        key = _key(words[1], SignatureType.COSIGNATURE_V1, self._keys(), where)
-        self.witnesses[self._new_name(words[0], where)] = key
-
-    def _group(self, words: list[str], where: str) -> None:
-        _require_count(words, 3, None, "group <name> all|any|<k> <name>...", where)
-        name, members = self._new_name(words[0], where), tuple(words[2:])
-        for member in members:
-            self._require_defined(member, where)
-            if member in self._members:
-                raise MalformedInput(f"{member[:40]} is a member already", field=where)
-            self._members.add(member)
-        self.groups[name] = WitnessGroup(_threshold(words[1], len(members), where), members)
-
-    def _quorum(self, words: list[str], where: str) -> None:
-        _require_count(words, 1, 1, "quorum <name>|none", where)
-        if self.quorum is not None:
-            raise MalformedInput("a policy has one quorum line", field=where)
-        if words[0] != NO_QUORUM:
-            self._require_defined(words[0], where)
-        self.quorum = words[0]
-
-    def _keys(self) -> list[VerifyingKey]:
-        """Return the keys of all roles: a log that is its own witness would count as two parties."""
-        return [*self.logs, *self.witnesses.values()]
+    def _key(self, text: str, kind: SignatureType, where: str) -> VerifyingKey:
+        try:
+            key = parse_vkey(text)
+            require_type(key, kind)
+        except (MalformedInput, SignatureRefused) as error:
+            raise MalformedInput(error.message, field=where, hint=error.hint) from error
+        # The keys of all roles are compared: a log that is its own witness would count as two parties.
+        if any(other.public_key == key.public_key for other in (*self.logs, *self.witnesses.values())):
+            raise MalformedInput(f"the public key of {key.name} stands in a line above", field=where)
+        return key
 
     def _new_name(self, name: str, where: str) -> str:
         if name == NO_QUORUM or name in self.witnesses or name in self.groups:
@@ -127,11 +127,6 @@ class _Reader:
             raise MalformedInput(f"no line above defines {name[:40]}", field=where)
 
 
-def _require_count(words: list[str], least: int, most: int | None, form: str, where: str) -> None:
-    if len(words) < least or (most is not None and len(words) > most):
-        raise MalformedInput(f"expected: {form}", field=where)
-
-
 def _threshold(word: str, members: int, where: str) -> int:
     named_thresholds = {"any": 1, "all": members}
     if word in named_thresholds:
@@ -139,14 +134,3 @@ def _threshold(word: str, members: int, where: str) -> int:
     if not _THRESHOLD.fullmatch(word) or int(word) > members:
         raise MalformedInput(f"expected all, any or a number from 1 to {members}, not {word[:40]!r}", field=where)
     return int(word)
-
-
-def _key(text: str, kind: SignatureType, others: Iterable[VerifyingKey], where: str) -> VerifyingKey:
-    try:
-        key = parse_vkey(text)
-        require_type(key, kind)
-    except (MalformedInput, SignatureRefused) as error:
-        raise MalformedInput(error.message, field=where, hint=error.hint) from error
-    if any(other.public_key == key.public_key for other in others):
-        raise MalformedInput(f"the public key of {key.name} stands in a line above", field=where)
-    return key

@@ -6,6 +6,7 @@ C2SP tlog-witness for notes; JSON of our own for the contract, which C2SP does n
 from __future__ import annotations
 
 from base64 import b64encode
+from typing import TypeVar
 
 from msgspec import Struct
 
@@ -64,8 +65,7 @@ class CosignBlock(Struct, frozen=True, forbid_unknown_fields=True):
     block_hash: Bytes32
 
 
-_cosign_anchor_decoder = decoder_of(CosignAnchor)
-_cosign_block_decoder = decoder_of(CosignBlock)
+R = TypeVar("R", CosignAnchor, CosignBlock)
 
 
 def parse_add_checkpoint(body: bytes) -> AddCheckpoint:
@@ -86,15 +86,8 @@ def parse_add_checkpoint(body: bytes) -> AddCheckpoint:
     return AddCheckpoint(parse_size(first.removeprefix(_OLD), "old"), proof, note)
 
 
-def parse_cosign_anchor(body: bytes) -> CosignAnchor:
-    """Parse a request's body. Raises MalformedInput, which names the field."""
-    request = canonical.parse(body, _cosign_anchor_decoder)
-    canonical.require_distinct_keys(body)
-    return request
-
-
-def parse_cosign_block(body: bytes) -> CosignBlock:
-    """Parse a request's body. Raises MalformedInput, which names the field."""
-    request = canonical.parse(body, _cosign_block_decoder)
+def parse_request(body: bytes, kind: type[R]) -> R:
+    """Parse the body of a request of this kind. Raises MalformedInput, which names the field."""
+    request = canonical.parse(body, decoder_of(kind))
     canonical.require_distinct_keys(body)
     return request

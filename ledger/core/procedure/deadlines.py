@@ -59,21 +59,17 @@ def last_day_of(start: date, periods: Sequence[Period], month_end: MonthEnd = "s
     """
     months = sum(_MONTHS.get(period.unit, 0) * period.amount for period in periods)
     days = sum((_DAYS.get(period.unit, _NO_DAYS) * period.amount for period in periods), _NO_DAYS)
-    return _months_on(start, months, month_end) + days
+    years, month = divmod(start.month - 1 + months, 12)
+    last = _last_of_month(start.year + years, month + 1)
+    if month_end == "last_day" and start == _last_of_month(start.year, start.month):
+        return last + days
+    # A month that is too short for the day of the start ends on its last day.
+    return last.replace(day=min(start.day, last.day)) + days
 
 
 _MONTHS: dict[Unit, int] = {"month": 1, "year": 12}
 _NO_DAYS = timedelta(0)
 _DAYS: dict[Unit, timedelta] = {"day": DAY, "half_month": HALF_MONTH}
-
-
-def _months_on(start: date, months: int, month_end: MonthEnd) -> date:
-    """Return the same day ``months`` later, or the last day of a month that is too short for it."""
-    years, month = divmod(start.month - 1 + months, 12)
-    last = _last_of_month(start.year + years, month + 1)
-    if month_end == "last_day" and start == _last_of_month(start.year, start.month):
-        return last
-    return last.replace(day=min(start.day, last.day))
 
 
 def _last_of_month(year: int, month: int) -> date:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from functools import cached_property, lru_cache
 from typing import Annotated, Literal, get_args
 
@@ -121,7 +121,7 @@ def require_sound(rules: tuple[ClockRule, ...]) -> None:
     """Accept rows that contradict neither themselves nor each other. Raises MalformedInput, which names the clock."""
     for number, row in enumerate(rules):
         field = f"rules.clocks[{number}] ({row.name})"
-        for trigger in _triggers(row):
+        for trigger in (*row.starts, *row.stops, *row.provisional, *row.renewals):
             if trigger not in TRIGGERS:
                 raise MalformedInput(f"no event triggers {trigger!r}", field=field)
         if row.bases and row.bases[-1].when is not None:
@@ -137,14 +137,6 @@ def require_sound(rules: tuple[ClockRule, ...]) -> None:
             raise MalformedInput(
                 f"two rows are in force on {row.valid_from}, or one ends before it begins", field=field
             )
-
-
-def _triggers(row: ClockRule) -> Iterator[str]:
-    """Yield all triggers that the row names."""
-    yield from row.starts
-    yield from row.stops
-    yield from row.provisional
-    yield from row.renewals
 
 
 DAYS_KEPT = 1024

@@ -104,10 +104,31 @@ def require_key(authority: AuthorityState, envelope: Envelope, index: int) -> Gr
     if event_type is None:
         raise Unauthorized(f"no such event type: {envelope.event_type}", field="envelope.event_type")
     if not event_type.roles:
-        _require_service(authority, envelope, index)
+        if envelope.key_id != authority.service.at(index) or envelope.agency != SERVICE_AGENCY:
+            raise Unauthorized(
+                f"{envelope.event_type} is signed by the service's own key only",
+                field="envelope.key_id",
+                code="service_only",
+            )
         return None
     grant = standing_grant(authority, envelope.key_id, index, field="envelope.key_id")
-    _require_grant_covers(grant, envelope, event_type.roles)
+    if grant.agency_id != envelope.agency:
+        raise Unauthorized(
+            f"expected {grant.agency_id}, the agency of the key, not {envelope.agency}",
+            field="envelope.agency",
+            code="wrong_agency",
+        )
+    if grant.suite != SUITE_SECP256K1_EIP712:
+        raise Unauthorized(f"suite {grant.suite} is not known here", field="envelope.key_id", code="suite_unknown")
+    require_valid(grant, envelope.signed_at, field="envelope.signed_at")
+    # One of the roles is enough: an event type lists alternatives.
+    if not set(event_type.roles) & set(grant.roles):
+        raise Unauthorized(
+            f"{envelope.event_type} takes the role {' or '.join(event_type.roles)}; this key has "
+            f"{', '.join(grant.roles)}",
+            field="envelope.key_id",
+            code="role_missing",
+        )
     return grant
 
 
@@ -150,34 +171,6 @@ def require_officer(grant: Grant | None, payload: Payload) -> None:
             f"expected {officer}, the officer that this key was granted to, not {payload.officer}",
             field="payload.officer",
             code="wrong_officer",
-        )
-
-
-def _require_service(authority: AuthorityState, envelope: Envelope, index: int) -> None:
-    if envelope.key_id != authority.service.at(index) or envelope.agency != SERVICE_AGENCY:
-        raise Unauthorized(
-            f"{envelope.event_type} is signed by the service's own key only",
-            field="envelope.key_id",
-            code="service_only",
-        )
-
-
-def _require_grant_covers(grant: Grant, envelope: Envelope, roles: tuple[Role, ...]) -> None:
-    if grant.agency_id != envelope.agency:
-        raise Unauthorized(
-            f"expected {grant.agency_id}, the agency of the key, not {envelope.agency}",
-            field="envelope.agency",
-            code="wrong_agency",
-        )
-    if grant.suite != SUITE_SECP256K1_EIP712:
-        raise Unauthorized(f"suite {grant.suite} is not known here", field="envelope.key_id", code="suite_unknown")
-    require_valid(grant, envelope.signed_at, field="envelope.signed_at")
-    # One of the roles is enough: an event type lists alternatives.
-    if not set(roles) & set(grant.roles):
-        raise Unauthorized(
-            f"{envelope.event_type} takes the role {' or '.join(roles)}; this key has {', '.join(grant.roles)}",
-            field="envelope.key_id",
-            code="role_missing",
         )
 
 
@@ -226,7 +219,13 @@ def _apply(authority: AuthorityState, change: RegistryChange, index: int) -> Aut
             grant = grant_of(change, index)
             return replace(authority, grants=authority.grants | {change.key_id: grant})
         case registry.KeyRevoked():
-            return _with_revoked(authority, change, index)
+            revoked = authority.grants.get(change.key_id)
+            if revoked is None or revoked.agency_id != change.agency:
+                message = f"the registry revokes {change.key_id}, never granted by {change.agency}"
+                raise IntegrityBroken(message, index=index)
+            _require(revoked.revoked is None, f"revokes {change.key_id} a second time", index)
+            grants = authority.grants | {change.key_id: replace(revoked, revoked=index)}
+            return replace(authority, grants=grants)
         case registry.QuorumSet():
             return replace(authority, quorum=change.quorum)
     assert isinstance(change, registry.SubmitterSet)
@@ -241,27 +240,11 @@ def _require(possible: bool, otherwise: str, index: int) -> None:
 
 def grant_of(change: registry.KeyGranted, index: int) -> Grant:
     """Return the grant that the change mirrored at entry ``index`` gives its key."""
-    return Grant(
-        change.key_id,
-        change.agency,
-        change.officer,
-        change.roles,
-        change.suite,
-        change.valid_from,
-        change.valid_until,
-        index,
-    )
+    validity = change.valid_from, change.valid_until
+    return Grant(change.key_id, change.agency, change.officer, change.roles, change.suite, *validity, granted=index)
 
 
 def _with_agency(authority: AuthorityState, agency_id: str, index: int, **changes: str | None) -> AuthorityState:
     _require(agency_id in authority.agencies, f"changes {agency_id}, which it never admitted", index)
     agency = replace(authority.agencies[agency_id], **changes)
     return replace(authority, agencies=authority.agencies | {agency_id: agency})
-
-
-def _with_revoked(authority: AuthorityState, change: registry.KeyRevoked, index: int) -> AuthorityState:
-    grant = authority.grants.get(change.key_id)
-    if grant is None or grant.agency_id != change.agency:
-        raise IntegrityBroken(f"the registry revokes {change.key_id}, never granted by {change.agency}", index=index)
-    _require(grant.revoked is None, f"revokes {change.key_id} a second time", index)
-    return replace(authority, grants=authority.grants | {change.key_id: replace(grant, revoked=index)})

@@ -7,7 +7,8 @@ from typing import Literal
 
 from msgspec.structs import replace
 
-from ledger.core.errors import Conflict, refuse
+from ledger.core.custody.fold import require_head
+from ledger.core.errors import refuse
 from ledger.core.supervision import leads, models, recommendations
 from ledger.core.supervision.state import LeadState, Matter, ModelState, SupervisionAct
 
@@ -44,16 +45,7 @@ def fold(state: Matter | None, act: SupervisionAct) -> Matter:
             field="stream.id",
             hint="model-<model id>, lead-<32 hex digits> or recommendation-<id>.",
         )
-    head, sequence = (None, 0) if state is None else (state.head, state.sequence + 1)
-    if (payload.sequence, payload.previous) != (sequence, head):
-        raise Conflict(
-            f"expected sequence {sequence} on {head}, not {payload.sequence} on {payload.previous}",
-            head=head,
-            sequence=sequence,
-            field="payload.previous",
-            code="not_on_head",
-            hint="Take the head and sequence given here, look at what happened since, and sign again.",
-        )
+    require_head(state.head if state else None, state.sequence + 1 if state else 0, payload)
     if state is None:
         return _FIRST[subject](act)
     after: Matter

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NoReturn
 
 from msgspec.structs import replace
 
@@ -27,14 +27,6 @@ def finding_digest(model_id: str, key: Mapping[str, str]) -> str:
 def lead_id_of(finding: str) -> str:
     """Return the id of the lead, and of its stream, for a finding's digest: a finding is raised as one lead only."""
     return "lead-" + finding.partition(":")[2][:_HEX_KEPT]
-
-
-class _Transition(NamedTuple):
-    """The statuses in which an event is possible, the refusal if it is too early, and the rule that applies it."""
-
-    possible: tuple[LeadStatus, ...]
-    too_early: str
-    rule: Callable[[LeadState, SupervisionAct, Any], LeadState]
 
 
 def first(act: SupervisionAct) -> LeadState:
@@ -72,15 +64,16 @@ def following(body: Body, state: LeadState, act: SupervisionAct) -> LeadState:
     transition = _TRANSITIONS.get(type(body))
     if transition is None:
         refuse("wrong_stream", f"{act.payload.event_type} is no event of a lead", field="event_type")
-    if state.status not in transition.possible:
+    possible, too_early, rule = transition
+    if state.status not in possible:
         too_late: dict[LeadStatus, str] = {"closed": "already_closed", **dict.fromkeys(_DECIDED, "already_decided")}
         refuse(
-            too_late.get(state.status, transition.too_early),
-            f"{act.payload.event_type} is possible for a lead that is {' or '.join(transition.possible)}; "
+            too_late.get(state.status, too_early),
+            f"{act.payload.event_type} is possible for a lead that is {' or '.join(possible)}; "
             f"{state.lead_id} is {state.status}",
             field="event_type",
         )
-    return transition.rule(state, act, body)
+    return rule(state, act, body)
 
 
 def _assigned(state: LeadState, act: SupervisionAct, body: supervision.LeadAssigned) -> LeadState:
@@ -153,11 +146,13 @@ def _refuse_stranger(state: LeadState) -> NoReturn:
     )
 
 
-_TRANSITIONS: dict[type[Body], _Transition] = {
-    supervision.LeadAssigned: _Transition(OPEN, "already_decided", _assigned),
-    supervision.LeadTransferred: _Transition(OPEN, "already_decided", _transferred),
-    supervision.LeadAnswered: _Transition(_AT_WORK, "not_assigned", _answered),
-    supervision.LeadConfirmed: _Transition(_AT_WORK, "not_assigned", _confirmed),
-    supervision.LeadDismissed: _Transition(_AT_WORK, "not_assigned", _dismissed),
-    supervision.LeadClosed: _Transition(_DECIDED, "not_decided", _closed),
+# The statuses in which an event is possible, the refusal if it is too early, and the rule that applies it.
+_Rule = Callable[[LeadState, SupervisionAct, Any], LeadState]
+_TRANSITIONS: dict[type[Body], tuple[tuple[LeadStatus, ...], str, _Rule]] = {
+    supervision.LeadAssigned: (OPEN, "already_decided", _assigned),
+    supervision.LeadTransferred: (OPEN, "already_decided", _transferred),
+    supervision.LeadAnswered: (_AT_WORK, "not_assigned", _answered),
+    supervision.LeadConfirmed: (_AT_WORK, "not_assigned", _confirmed),
+    supervision.LeadDismissed: (_AT_WORK, "not_assigned", _dismissed),
+    supervision.LeadClosed: (_DECIDED, "not_decided", _closed),
 }

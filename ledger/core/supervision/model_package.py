@@ -12,16 +12,16 @@ its examples, figures and case study. Conformity and completeness are not checke
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, Literal
+from typing import Annotated, Literal, NamedTuple
 
-from msgspec import Meta, Raw, Struct
+from msgspec import Meta, Raw
 
 from ledger.core.encoding import canonical
 from ledger.core.encoding.decoding import decoder_of
 from ledger.core.errors import IntegrityBroken, MalformedInput
 from ledger.core.events import Stream, digest_of
 from ledger.core.events.supervision import ModelPublished
-from ledger.core.events.terms import Bytes32, Count, ModelId, Verdict
+from ledger.core.events.terms import Bytes32, Count, ModelId
 from ledger.core.supervision.models import STREAM
 from ledger.core.verification.bundle import VerifiedEvent, verify_event
 from ledger.core.verification.bundle_format import BundlePart, read_file
@@ -29,10 +29,10 @@ from ledger.core.verification.case import require_one_tree_head
 from ledger.core.verification.chain import ObservedBlock
 from ledger.core.verification.report import (
     Check,
-    CheckedStep,
     NotChecked,
     Outcome,
     ProofReport,
+    Report,
     Statement,
     of_all,
     perform,
@@ -65,7 +65,7 @@ class ModelPackage(BundlePart, frozen=True):
     publications: Publications
 
 
-class PackageReport(Struct, frozen=True):
+class PackageReport(Report, frozen=True):
     """The result for a package; ``events`` are in its order.
 
     ``published`` are the bodies. It is empty if step 4 of one publication did not accept its payload, or if it is
@@ -73,29 +73,18 @@ class PackageReport(Struct, frozen=True):
     the trust file is of a ledger whose anchors need no witness.
     """
 
-    verdict: Verdict
-    conformity: Statement
-    completeness: Statement
-    development: bool
     model_id: str
     version: int
     publisher: str
-    steps: tuple[CheckedStep, ...]
     events: tuple[ProofReport, ...]
     published: tuple[ModelPublished, ...]
 
-    @property
-    def faults(self) -> tuple[CheckedStep, ...]:
-        """Return the failed steps."""
-        return tuple(step for step in self.steps if step.result == "failed")
 
-
-class _Run:
+class _Run(NamedTuple):
     """The verification of one package in progress."""
 
-    def __init__(self, package: ModelPackage, events: Sequence[VerifiedEvent]):
-        self.package = package
-        self.events = events
+    package: ModelPackage
+    events: Sequence[VerifiedEvent]
 
     def bodies(self) -> tuple[ModelPublished, ...]:
         """Return what was published as far as it was accepted, or nothing if a publication is missing."""
@@ -113,11 +102,7 @@ def decode_package(data: bytes) -> ModelPackage:
         raise MalformedInput(
             f"a package has at most {MAX_PACKAGE_LENGTH} bytes, not {len(data)}", field="package", hint=HINT
         )
-    try:
-        return read_file(data, _decoder, "package")
-    except MalformedInput as error:
-        error.hint = HINT
-        raise
+    return read_file(data, _decoder, "package", HINT)
 
 
 def encode_package(package: ModelPackage) -> bytes:

@@ -40,13 +40,7 @@ from typing import NamedTuple
 from msgspec import UNSET
 from msgspec.structs import replace
 
-from ledger.core.errors import (
-    IntegrityBroken,
-    MalformedInput,
-    ProofRefused,
-    SignatureRefused,
-    TallystickError,
-)
+from ledger.core.errors import IntegrityBroken, MalformedInput, ProofRefused, SignatureRefused, TallystickError
 from ledger.core.ethereum.block_headers import BlockHeader, read_header
 from ledger.core.events import (
     EVENT_TYPES,

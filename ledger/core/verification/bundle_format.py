@@ -162,17 +162,24 @@ def decode_bundle(data: bytes) -> Bundle:
     except MalformedInput as error:
         error.hint = HINT
         raise
-    return _read(data, _bundle_decoder, "bundle")
+    return read_file(data, _bundle_decoder, "bundle")
 
 
 def decode_case_bundle(data: bytes) -> CaseBundle:
     """Decode the bytes of a case bundle, except its events. Raises MalformedInput, which names the field."""
-    return _read(data, _case_bundle_decoder, "case_bundle")
+    return read_file(data, _case_bundle_decoder, "case_bundle")
 
 
-def read_file(data: bytes, decoder: msgspec.json.Decoder[T], where: str) -> T:
-    """Decode a file that holds bundles, except these. Raises MalformedInput, which names the field."""
-    return _read(data, decoder, where)
+def read_file(data: bytes, decoder: msgspec.json.Decoder[T], where: str, hint: str = HINT) -> T:
+    """Decode a file, except the parts that steps read later. Raises MalformedInput, which names the field."""
+    try:
+        value = canonical.parse(data, decoder, where=where)
+        if canonical.encode(value) != data:
+            canonical.require_distinct_keys(data, where=where, apart=_DEFERRED)
+    except MalformedInput as error:
+        error.hint = error.hint or hint
+        raise
+    return value
 
 
 def encode_bundle(bundle: Bundle | CaseBundle) -> bytes:
@@ -188,31 +195,31 @@ def raw(part: BundlePart | Sequence[BundlePart] | str) -> Raw:
 @lru_cache(maxsize=PARTS_KEPT)
 def read_authority(data: bytes) -> AuthorityEvidence:
     """Decode the evidence of a key's grant. Raises MalformedInput, which names the field."""
-    return _read(data, _authority_decoder, "authority")
+    return read_file(data, _authority_decoder, "authority")
 
 
 @lru_cache(maxsize=PARTS_KEPT)
 def read_revocation(data: bytes) -> Evidence:
     """Decode the evidence that a key was revoked. Raises MalformedInput, which names the field."""
-    return _read(data, _evidence_decoder, "authority.revocation")
+    return read_file(data, _evidence_decoder, "authority.revocation")
 
 
 @lru_cache(maxsize=PARTS_KEPT)
 def read_anchor(data: bytes) -> Anchor:
     """Decode the anchor of a tree head. Raises MalformedInput, which names the field."""
-    return _read(data, _anchor_decoder, "anchor")
+    return read_file(data, _anchor_decoder, "anchor")
 
 
 @lru_cache(maxsize=PARTS_KEPT)
 def read_block_note(data: bytes) -> str:
     """Decode the text of a block note. Raises MalformedInput, which names the field."""
-    return _read(data, _text_decoder, "anchor.block_note")
+    return read_file(data, _text_decoder, "anchor.block_note")
 
 
 @lru_cache(maxsize=PARTS_KEPT)
 def read_timestamps(data: bytes) -> tuple[StampedProof, ...]:
     """Decode the timestamps of an entry. Raises MalformedInput, which names the field."""
-    return _read(data, _timestamps_decoder, "timestamps")
+    return read_file(data, _timestamps_decoder, "timestamps")
 
 
 def read_part(part: bytes | Raw, decode: Callable[[bytes], T], where: str) -> tuple[T, bytes]:
@@ -224,21 +231,6 @@ def read_part(part: bytes | Raw, decode: Callable[[bytes], T], where: str) -> tu
     try:
         return decode(data), data
     except MalformedInput:
-        canonical_bytes = _canonical_bytes(data, where)
+        canonical.require_distinct_keys(data, where=where)
+        canonical_bytes = canonical.encode(canonical.parse(data, _tree_decoder, where=where))
         return decode(canonical_bytes), canonical_bytes
-
-
-def _canonical_bytes(data: bytes, where: str) -> bytes:
-    canonical.require_distinct_keys(data, where=where)
-    return canonical.encode(canonical.parse(data, _tree_decoder, where=where))
-
-
-def _read(data: bytes, decoder: msgspec.json.Decoder[T], where: str) -> T:
-    try:
-        value = canonical.parse(data, decoder, where=where)
-        if canonical.encode(value) != data:
-            canonical.require_distinct_keys(data, where=where, apart=_DEFERRED)
-    except MalformedInput as error:
-        error.hint = error.hint or HINT
-        raise
-    return value

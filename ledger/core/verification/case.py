@@ -23,7 +23,6 @@ from msgspec.structs import replace
 from ledger.core.custody import Act, CaseState, Flag, fold
 from ledger.core.errors import IntegrityBroken, MalformedInput, NotFound, ProofRefused, RuleRefused, TallystickError
 from ledger.core.events import Envelope, Payload, Stream, case, decode_envelope
-from ledger.core.events.terms import Verdict
 from ledger.core.log.checkpoints import Checkpoint
 from ledger.core.log.merkle import EMPTY_TREE, Hash, RootMismatch, leaf_hash
 from ledger.core.log.replay import StreamHead, place_after
@@ -34,11 +33,10 @@ from ledger.core.verification.bundle_format import CaseBundle, decode_case_bundl
 from ledger.core.verification.chain import ObservedBlock
 from ledger.core.verification.report import (
     Check,
-    CheckedStep,
     NotChecked,
     Outcome,
     ProofReport,
-    Statement,
+    Report,
     of_all,
     perform,
     statement_of,
@@ -56,37 +54,24 @@ class RaisedFlag(Struct, frozen=True):
     flag: Flag
 
 
-class CaseReport(Struct, frozen=True):
+class CaseReport(Report, frozen=True):
     """The result for a case: ``events`` in the order of the bundle, ``state`` and ``flags`` as far as step 4 came."""
 
-    verdict: Verdict
-    conformity: Statement
-    completeness: Statement
-    development: bool
     case_id: str
-    steps: tuple[CheckedStep, ...]
     events: tuple[ProofReport, ...]
     flags: tuple[RaisedFlag, ...] = ()
     state: CaseState | None = None
 
-    @property
-    def faults(self) -> tuple[CheckedStep, ...]:
-        """Return the failed steps."""
-        return tuple(step for step in self.steps if step.result == "failed")
 
-
-class _Run:
+class _Run(Struct):
     """The verification of one case in progress."""
 
-    def __init__(
-        self, bundle: CaseBundle, events: list[VerifiedEvent], book: Rulebook, entries: Iterable[bytes] | None
-    ):
-        self.bundle = bundle
-        self.events = events
-        self.book = book
-        self.entries = entries
-        self.flags: list[RaisedFlag] = []
-        self.state: CaseState | None = None
+    bundle: CaseBundle
+    events: list[VerifiedEvent]
+    book: Rulebook
+    entries: Iterable[bytes] | None
+    flags: list[RaisedFlag] = []
+    state: CaseState | None = None
 
 
 def verify_case(

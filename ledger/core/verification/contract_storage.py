@@ -86,7 +86,7 @@ def read_grant_state(anchor: Anchor, header: BlockHeader, chain: TrustedChain, k
     """
     slots = registry_slots(key_id if len(anchor.registry.storage_proof) > 1 else None)
     _, *grant = _words(anchor.registry, "registry", header, (chain.registry, chain.registry_code_hash), slots)
-    return _grant(*grant) if grant else None
+    return GrantState(grant[0], grant[1], *_unpacked(grant[2], (32, 8, 64, 64, 64))) if grant else None
 
 
 def _words(
@@ -145,10 +145,6 @@ def _proven(root: bytes, key: bytes, proof: tuple[str, ...], where: str) -> trie
 
 def _record(root: bytes, packed: bytes) -> RecordState:
     return RecordState(root, *_unpacked(packed, (64, 64, 64)))
-
-
-def _grant(agency: bytes, officer: bytes, packed: bytes) -> GrantState:
-    return GrantState(agency, officer, *_unpacked(packed, (32, 8, 64, 64, 64)))
 
 
 def _unpacked(word: bytes, widths: tuple[int, ...]) -> list[int]:

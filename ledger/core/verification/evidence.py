@@ -26,7 +26,6 @@ from ledger.core.signing.authority import AuthorityState, Grant, ServiceKeys
 from ledger.core.verification.bundle_format import (
     Erasure,
     Evidence,
-    StampedProof,
     read_authority,
     read_part,
     read_revocation,
@@ -143,21 +142,17 @@ def mirrored(evidence: Evidence, where: str, change: type[C], head: TreeHead, se
 def included(evidence: Evidence, where: str, head: TreeHead) -> Included:
     """Return the entry that the evidence proves. Raises IntegrityBroken, which names ``where``."""
     try:
-        return _included(evidence, head)
+        envelope, entry = read_part(evidence.envelope, decode_envelope, "envelope")
+        payload, payload_bytes = read_part(evidence.payload, decode_payload, "payload")
+        require_agreement(envelope, payload, payload_bytes)
+        signatures.verify_envelope(envelope, head.log_id)
+        proof = parse_tlog_proof(evidence.proof)
+        # Under another tree head the entry could stand in another history of the log.
+        if tree_head_of(proof.checkpoint) != tree_head_of(head.note):
+            raise ProofRefused("expected a proof under the tree head of the bundle's own proof", field="proof")
+        proof.verify_inclusion(leaf_hash(entry), head.checkpoint)
     except TallystickError as error:
         raise IntegrityBroken(f"{error.field}: {error.message}", field=where) from error
-
-
-def _included(evidence: Evidence, head: TreeHead) -> Included:
-    envelope, entry = read_part(evidence.envelope, decode_envelope, "envelope")
-    payload, payload_bytes = read_part(evidence.payload, decode_payload, "payload")
-    require_agreement(envelope, payload, payload_bytes)
-    signatures.verify_envelope(envelope, head.log_id)
-    proof = parse_tlog_proof(evidence.proof)
-    # Under another tree head the entry could stand in another history of the log.
-    if tree_head_of(proof.checkpoint) != tree_head_of(head.note):
-        raise ProofRefused("expected a proof under the tree head of the bundle's own proof", field="proof")
-    proof.verify_inclusion(leaf_hash(entry), head.checkpoint)
     return Included(proof.index, envelope, payload)
 
 
@@ -174,11 +169,7 @@ class VerifiedTimestamps(NamedTuple):
 
 
 def read_stamps(
-    timestamps: bytes,
-    leaf: Hash,
-    index: int,
-    roots: tuple[bytes, ...],
-    accept: Callable[[str], Checkpoint],
+    timestamps: bytes, leaf: Hash, index: int, roots: tuple[bytes, ...], accept: Callable[[str], Checkpoint]
 ) -> VerifiedTimestamps:
     """Verify the timestamps of the entry ``leaf`` at ``index``.
 
@@ -192,7 +183,12 @@ def read_stamps(
         return VerifiedTimestamps((), 0, (f"{error.field}: {error.message}",))
     for stamp in stamps:
         try:
-            timestamp = _timestamp(stamp, leaf, index, roots, accept)
+            proof = parse_tlog_proof(stamp.proof)
+            proof.verify_inclusion(leaf, accept(proof.checkpoint))
+            if proof.index != index:
+                raise ProofRefused(f"expected a proof of entry {index}, not of {proof.index}", field=WHERE)
+            text = parse_note(proof.checkpoint).text
+            timestamp = verify_timestamp(decode_base64(stamp.response, WHERE), text, roots)
         except TallystickError as error:
             faults.append(error.message)
             continue
@@ -206,13 +202,3 @@ def read_stamps(
 def encode_response(response: bytes) -> str:
     """Encode a TimeStampResp as a bundle holds it."""
     return b64encode(response).decode()
-
-
-def _timestamp(
-    stamped: StampedProof, leaf: Hash, index: int, roots: tuple[bytes, ...], accept: Callable[[str], Checkpoint]
-) -> Timestamp | None:
-    proof = parse_tlog_proof(stamped.proof)
-    proof.verify_inclusion(leaf, accept(proof.checkpoint))
-    if proof.index != index:
-        raise ProofRefused(f"expected a proof of entry {index}, not of {proof.index}", field=WHERE)
-    return verify_timestamp(decode_base64(stamped.response, WHERE), parse_note(proof.checkpoint).text, roots)

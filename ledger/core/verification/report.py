@@ -138,27 +138,35 @@ class ProvenRecord(Struct, frozen=True):
     timestamp: int
 
 
-class ProofReport(Struct, frozen=True):
-    """The result for one bundle; ``verdict`` is about integrity.
+class Report(Struct, frozen=True):
+    """The result of a verification; ``verdict`` is about integrity.
 
-    ``proven_time`` (unix seconds): the entry existed then, by a quorum of witnesses, a timestamp authority or a trusted
-    block. ``development``: the trust file is of a ledger whose anchors need no witness.
+    ``development``: the trust file is of a ledger whose anchors need no witness.
     """
 
     verdict: Verdict
     conformity: Statement
     completeness: Statement
     development: bool
-    subject: ProvenEvent
     steps: tuple[CheckedStep, ...]
-    proven_time: int | None = None
-    block: AnchorBlock | None = None
-    record: ProvenRecord | None = None
 
     @property
     def faults(self) -> tuple[CheckedStep, ...]:
         """Return the failed steps."""
         return tuple(step for step in self.steps if step.result == "failed")
+
+
+class ProofReport(Report, frozen=True):
+    """The result for one bundle.
+
+    ``proven_time`` (unix seconds): the entry existed then, by a quorum of witnesses, a timestamp authority or a trusted
+    block.
+    """
+
+    subject: ProvenEvent
+    proven_time: int | None = None
+    block: AnchorBlock | None = None
+    record: ProvenRecord | None = None
 
 
 def of_all(reports: Sequence[ProofReport], noun: str) -> Outcome:

@@ -12,15 +12,15 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from hashlib import sha256
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
 from ledger.core.errors import MalformedInput, ProofRefused, SignatureRefused
 
 if TYPE_CHECKING:
-    from cryptography.x509 import Certificate, Name
-    from rfc3161_client import MessageImprint, TimeStampResponse, TimeStampTokenInfo
+    from cryptography.x509 import Certificate
+    from rfc3161_client import TimeStampTokenInfo
 
 MAX_RESPONSE_LENGTH = 65_536  # bytes
 RESPONSES_KEPT = 512  # verified responses in the cache: many bundles share one
@@ -58,47 +58,33 @@ def verify_timestamp(response: bytes, text: str, roots: tuple[bytes, ...]) -> Ti
     or that of its signer, names the root's subject as its issuer. Raises MalformedInput if it is no timestamp,
     ProofRefused if it is one of something else, SignatureRefused if it names a root's authority that did not sign.
     """
-    from rfc3161_client import VerifierBuilder
-
-    parts = _parse(response)
-    _require_imprint(parts.imprint, text)
-    trusted = [_certificate(root) for root in roots]
-    issuers = {issuer for issuer, _ in (*parts.signers, *parts.subjects)}
-    if issuers.isdisjoint(root.subject for root in trusted):
-        return None
-    try:
-        VerifierBuilder(roots=trusted).build().verify(parts.response, sha256(text.encode()).digest())
-    except _refusals() as error:
-        raise SignatureRefused(f"the timestamp does not hold: {str(error)[:120]}", field=WHERE) from error
-    (signer,) = parts.signers
-    return Timestamp(parts.time, parts.subjects[signer])
-
-
-class _Parts(NamedTuple):
-    """The parts of a response, none of them verified; certificates are by issuer and serial number."""
-
-    response: TimeStampResponse
-    signers: list[tuple[Name, int]]
-    subjects: dict[tuple[Name, int], str]
-    imprint: MessageImprint
-    time: int
-
-
-def _parse(response: bytes) -> _Parts:
-    from rfc3161_client import decode_timestamp_response
+    from rfc3161_client import VerifierBuilder, decode_timestamp_response
 
     if len(response) > MAX_RESPONSE_LENGTH:
         raise MalformedInput(f"a timestamp has at most {MAX_RESPONSE_LENGTH} bytes", field=WHERE)
     try:
         read = decode_timestamp_response(_in_set_order(response))
-        data, token = read.signed_data, read.tst_info
-        signers = [(signer.issuer, signer.serial_number) for signer in data.signer_infos]
-        included = [_certificate(der) for der in data.certificates]
+        # Certificates are known by issuer and serial number.
+        signers = [(signer.issuer, signer.serial_number) for signer in read.signed_data.signer_infos]
+        included = [_certificate(der) for der in read.signed_data.certificates]
         subjects = {(cert.issuer, cert.serial_number): cert.subject.rfc4514_string() for cert in included}
-        imprint, time = token.message_imprint, _time(token)
+        imprint, time = read.tst_info.message_imprint, _time(read.tst_info)
     except _refusals() as error:
         raise MalformedInput("this is no timestamp in the form of RFC 3161", field=WHERE) from error
-    return _Parts(read, signers, subjects, imprint, time)
+    stamped, expected = (imprint.hash_algorithm.dotted_string, imprint.message), sha256(text.encode()).digest()
+    if stamped != (_SHA256, expected):
+        raise ProofRefused(
+            f"expected a timestamp of the SHA-256 {expected.hex()}, not of {stamped[1].hex()}", field=WHERE
+        )
+    trusted = [_certificate(root) for root in roots]
+    if {issuer for issuer, _ in (*signers, *subjects)}.isdisjoint(root.subject for root in trusted):
+        return None
+    try:
+        VerifierBuilder(roots=trusted).build().verify(read, expected)
+    except _refusals() as error:
+        raise SignatureRefused(f"the timestamp does not hold: {str(error)[:120]}", field=WHERE) from error
+    (signer,) = signers
+    return Timestamp(time, subjects[signer])
 
 
 def _in_set_order(response: bytes) -> bytes:
@@ -147,14 +133,6 @@ def _refusals() -> tuple[type[Exception], ...]:
 
     of_certificates = (x509.InvalidVersion, x509.DuplicateExtension, x509.UnsupportedGeneralNameType)
     return (ValueError, TypeError, OverflowError, VerificationError, exceptions.UnsupportedAlgorithm, *of_certificates)
-
-
-def _require_imprint(imprint: MessageImprint, text: str) -> None:
-    stamped, expected = (imprint.hash_algorithm.dotted_string, imprint.message), sha256(text.encode()).digest()
-    if stamped != (_SHA256, expected):
-        raise ProofRefused(
-            f"expected a timestamp of the SHA-256 {expected.hex()}, not of {stamped[1].hex()}", field=WHERE
-        )
 
 
 def _time(token: TimeStampTokenInfo) -> int:

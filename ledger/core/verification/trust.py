@@ -176,8 +176,21 @@ def parse_trust(data: bytes) -> Trust:
     if policy.logs and log_key not in policy.logs:
         raise MalformedInput("the policy accepts other logs, not that of log_key", field="trust.witness_policy")
     _require_one_role_a_key(file, (log_key, *(former.key for former in earlier)), policy)
-    _require_ascending(file)
-    _require_each_chain_once(file.chains)
+    # Two keys of the log may have the same `until`: a key may be replaced before the log grows, and has signed all the
+    # same.
+    log_ends = [key.until for key in file.earlier_log_keys]
+    if log_ends != sorted(log_ends):
+        raise MalformedInput("expected no until below the one before", field="trust.earlier_log_keys")
+    service_ends = [key.until for key in file.earlier_service_keys]
+    if service_ends != sorted(set(service_ends)):
+        raise MalformedInput("expected each until above the one before", field="trust.earlier_service_keys")
+    # A second description of a contract would silently not count.
+    contracts = [(chain.identity, chain.anchor) for chain in file.chains]
+    for number, contract in enumerate(contracts):
+        if contract in contracts[:number]:
+            raise MalformedInput(
+                "a chain with this anchor stands above: name each once", field=f"trust.chains[{number}]"
+            )
     if not file.development and not policy.asks_for_witnesses:
         raise MalformedInput(
             "a policy without a quorum is for development only",
@@ -185,18 +198,11 @@ def parse_trust(data: bytes) -> Trust:
             hint="Name the witnesses and the quorum, or take the trust file of a development ledger.",
         )
     log_id = bytes.fromhex(file.log_id[2:])
-    roots = tuple(_timestamp_root(text) for text in file.timestamp_roots)
-    return Trust(
-        log_id,
-        log_key,
-        file.service_key_id,
-        policy,
-        file.development,
-        file.chains,
-        roots,
-        earlier,
-        file.earlier_service_keys,
-    )
+    roots = tuple(decode_base64(text, "trust.timestamp_roots") for text in file.timestamp_roots)
+    for root in roots:
+        require_root(root, "trust.timestamp_roots")
+    own = file.service_key_id, policy, file.development, file.chains
+    return Trust(log_id, log_key, *own, roots, earlier, file.earlier_service_keys)
 
 
 def require_no_own_witness(policy: Policy, *log_keys: VerifyingKey) -> None:
@@ -225,29 +231,6 @@ def _require_one_role_a_key(file: _TrustFile, log_keys: tuple[VerifyingKey, ...]
             )
 
 
-def _require_ascending(file: _TrustFile) -> None:
-    """Accept earlier keys in the order of their ``until``. Raises MalformedInput.
-
-    Two keys of the log may have the same: a key may be replaced before the log grows, and has signed all the same.
-    """
-    log_ends = [key.until for key in file.earlier_log_keys]
-    if log_ends != sorted(log_ends):
-        raise MalformedInput("expected no until below the one before", field="trust.earlier_log_keys")
-    service_ends = [key.until for key in file.earlier_service_keys]
-    if service_ends != sorted(set(service_ends)):
-        raise MalformedInput("expected each until above the one before", field="trust.earlier_service_keys")
-
-
-def _require_each_chain_once(chains: tuple[TrustedChain, ...]) -> None:
-    """Refuse a second description of a contract, which would silently not count. Raises MalformedInput."""
-    contracts = [(chain.identity, chain.anchor) for chain in chains]
-    for number, contract in enumerate(contracts):
-        if contract in contracts[:number]:
-            raise MalformedInput(
-                "a chain with this anchor stands above: name each once", field=f"trust.chains[{number}]"
-            )
-
-
 def encode_trust(trust: Trust) -> bytes:
     """Encode the file as canonical bytes."""
     return canonical.encode(
@@ -265,12 +248,6 @@ def encode_trust(trust: Trust) -> bytes:
             earlier_service_keys=trust.earlier_service_keys,
         )
     )
-
-
-def _timestamp_root(text: str) -> bytes:
-    root = decode_base64(text, "trust.timestamp_roots")
-    require_root(root, "trust.timestamp_roots")
-    return root
 
 
 def _log_key(text: str, origin: str, field: str) -> VerifyingKey:

@@ -70,8 +70,11 @@ _decoder = decoder_of(_RenewalFile)
 
 def trust_digest(trust: Trust) -> str:
     """Compute the digest of a trust file without its trusted blocks, as ``sha256:`` and hex."""
-    chains = tuple(replace(chain, trusted_blocks=()) for chain in trust.chains)
-    return "sha256:" + sha256(encode_trust(replace(trust, chains=chains))).hexdigest()
+    return "sha256:" + sha256(_without_trusted_blocks(trust)).hexdigest()
+
+
+def _without_trusted_blocks(trust: Trust) -> bytes:
+    return encode_trust(replace(trust, chains=tuple(map(_contracts, trust.chains))))
 
 
 def renew(old: Trust, new: Trust) -> Renewal:
@@ -115,7 +118,17 @@ def verify_renewal(renewal: Renewal, old: Trust, *, log_key_lost: bool = False) 
             field="renewal.signatures",
             hint="If that key is lost, take the new trust file as you took the first, or its witnesses' word alone.",
         )
-    return Consent(by_log, _require_quorum(note, old))
+    if not old.policy.asks_for_witnesses:
+        return Consent(by_log, ())
+    cosignatures = verify_cosignatures(str(note), old.policy.witnesses.values()) if note.signatures else ()
+    if not old.policy.is_met_by(cosignature.witness for cosignature in cosignatures):
+        names = ", ".join(cosignature.witness.name for cosignature in cosignatures) or "no witness"
+        raise SignatureRefused(
+            f"the quorum {old.policy.quorum} is not reached by {names}",
+            field="renewal.signatures",
+            hint="More witnesses of the old trust file co-sign it: tally trust cosign.",
+        )
+    return Consent(by_log, cosignatures)
 
 
 def require_renews(renewal: Renewal, old: Trust) -> None:
@@ -193,28 +206,13 @@ def _require_successor(old: Trust, renewal: Renewal) -> None:
         raise MalformedInput("the new trust file is the old one", field="renewal.trust")
 
 
-def _require_quorum(note: notes.SignedNote, old: Trust) -> tuple[Cosignature, ...]:
-    if not old.policy.asks_for_witnesses:
-        return ()
-    witnesses: Iterable[notes.VerifyingKey] = old.policy.witnesses.values()
-    cosignatures = verify_cosignatures(str(note), witnesses) if note.signatures else ()
-    if not old.policy.is_met_by(cosignature.witness for cosignature in cosignatures):
-        names = ", ".join(cosignature.witness.name for cosignature in cosignatures) or "no witness"
-        raise SignatureRefused(
-            f"the quorum {old.policy.quorum} is not reached by {names}",
-            field="renewal.signatures",
-            hint="More witnesses of the old trust file co-sign it: tally trust cosign.",
-        )
-    return cosignatures
-
-
 def _contracts(chain: TrustedChain) -> TrustedChain:
     return replace(chain, trusted_blocks=())
 
 
 def _field_texts(trust: Trust) -> dict[str, str]:
     """Return the fields as text, without the trusted blocks."""
-    fields = msgspec.json.decode(encode_trust(replace(trust, chains=tuple(map(_contracts, trust.chains)))))
+    fields = msgspec.json.decode(_without_trusted_blocks(trust))
     absent: dict[str, object] = {"earlier_log_keys": [], "earlier_service_keys": [], "timestamp_roots": []}
     return {
         name: value if isinstance(value, str) else msgspec.json.encode(value).decode()

@@ -14,8 +14,7 @@ from ledger.core.log.witness_protocol import (
     CosignAnchor,
     CosignBlock,
     parse_add_checkpoint,
-    parse_cosign_anchor,
-    parse_cosign_block,
+    parse_request,
 )
 
 HASH = Hash(b"\x05" * 32)
@@ -65,7 +64,7 @@ def test_a_body_is_text() -> None:
 def test_an_anchor_to_sign_is_strict_json() -> None:
     """Every field once, in its form, and no other."""
     body = canonical.encode(ANCHOR)
-    assert parse_cosign_anchor(body) == ANCHOR
+    assert parse_request(body, CosignAnchor) == ANCHOR
     for wrong, field in (
         (body.replace(b'"size":7', b'"size":"7"'), "size"),
         (body.replace(b'"size":7', b'"size":-7'), "size"),
@@ -76,7 +75,7 @@ def test_an_anchor_to_sign_is_strict_json() -> None:
         (b"[]", None),
     ):
         with pytest.raises(MalformedInput) as refused:
-            parse_cosign_anchor(wrong)
+            parse_request(wrong, CosignAnchor)
         assert field is None or refused.value.field == field
 
 
@@ -84,7 +83,7 @@ def test_a_block_to_vouch_for_is_strict_json() -> None:
     """Every field once, in its form, and no other."""
     asked = CosignBlock(31337, "0x" + "ab" * 20, 7, "0x" + "01" * 32)
     body = canonical.encode(asked)
-    assert parse_cosign_block(body) == asked
+    assert parse_request(body, CosignBlock) == asked
     for wrong, field in (
         (body.replace(b'"block_number":7', b'"block_number":"7"'), "block_number"),
         (body.replace(b"0xab", b"0xAB"), "anchor"),
@@ -92,5 +91,5 @@ def test_a_block_to_vouch_for_is_strict_json() -> None:
         (body.replace(b'"block_number":7', b'"block_number":7,"more":8'), "more"),
     ):
         with pytest.raises(MalformedInput) as refused:
-            parse_cosign_block(wrong)
+            parse_request(wrong, CosignBlock)
         assert field is None or refused.value.field == field
