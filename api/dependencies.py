@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Annotated, Any, Literal, TypeVar, get_args
+from typing import Annotated, Any, Literal, NamedTuple, TypeVar, get_args
 
 import msgspec
 from fastapi import Depends, Path, Query, Request
@@ -13,7 +13,9 @@ from starlette.responses import Response
 from api.auth.reading import Reading
 from api.middleware.problems import TokenRefused
 from api.middleware.request_limits import JSON, decode, read_body
+from api.services.governance import require_governing
 from api.services.service import LONGEST, PATTERN, Service, position_after
+from ledger.core.encoding.decoding import decoder_of
 from ledger.core.errors import NotFound
 from ledger.core.events.terms import Instant
 from ledger.core.signing.authority import Agency, AuthorityState
@@ -74,6 +76,15 @@ def reading(
 Reads = Annotated[Reading, Depends(reading)]
 
 
+def governing(reading: Reads) -> Reading:
+    """Return the reader, who must be a procuratorate's auditor, analyst or supervisor. Raises Unauthorized."""
+    require_governing(reading)
+    return reading
+
+
+Governs = Annotated[Reading, Depends(governing)]
+
+
 def labels(request: Request, lang: Lang = None) -> Labels:
     """Return the labels in the requested language."""
     return Labels(lang or language_of(request.headers.get("accept-language")))
@@ -82,15 +93,23 @@ def labels(request: Request, lang: Lang = None) -> Labels:
 LabelsOf = Annotated[Labels, Depends(labels)]
 
 
-def window_of(service: Service, scope: str, limit: int, after: str | None) -> Page:
-    """Return the requested window of a list. Raises MalformedInput for a cursor of another list."""
-    return Page(service.limit(limit), position_after(service, scope, after))
-
-
 async def read_json(request: Request, service: Service, decoder: msgspec.json.Decoder[T], *, limit: int) -> T:
     """Return the decoded JSON body of at most ``limit`` bytes. Raises Refused, ClientGone or MalformedInput."""
     timeout_s = service.parts.settings.request_timeout_s
     return decode(await read_body(request.scope, request.receive, JSON, limit=limit, timeout_s=timeout_s), decoder)
+
+
+def json_body(kind: type[T], *, limit: int) -> Any:
+    """Return the dependency on a JSON body of this type, of at most ``limit`` bytes.
+
+    It is read after what the dependencies before it check: who may not ask is refused whatever the body.
+    """
+    decoder = decoder_of(kind)
+
+    async def body(request: Request, service: ServiceOf) -> T:
+        return await read_json(request, service, decoder, limit=limit)
+
+    return Depends(body)
 
 
 def json_response(value: Any, status: int = 200) -> Response:
@@ -98,27 +117,49 @@ def json_response(value: Any, status: int = 200) -> Response:
     return Response(msgspec.json.encode(value), status, media_type="application/json")
 
 
-def page_response(
-    service: Service,
-    key: str,
-    entries: list[Any],
-    limit: int,
-    place_of: Callable[[Any], str | int],
-    *,
-    scope: str | None = None,
-    resumes: bool = False,
-) -> Response:
-    """Return one page: the entries under ``key``, and under ``next`` the cursor of the following page if there is one.
+class ListPage(NamedTuple):
+    """The page of a list that a request asks for: at most ``limit`` entries behind the cursor ``after``."""
 
-    Cursors belong to the list ``scope``, by default ``key``. With ``resumes``, every page also has a cursor under
-    ``resume``, from which a list that grows at its end continues later.
-    """
-    body: dict[str, Any] = {key: entries}
-    if entries and (resumes or len(entries) == limit):
-        cursor = service.cursors.seal(scope or key, str(place_of(entries[-1])))
-        body |= {"resume": cursor} if resumes else {}
-        body |= {"next": cursor} if len(entries) == limit else {}
-    return json_response(body)
+    service: Service
+    limit: int
+    after: str | None
+
+    def position(self, scope: str) -> str | None:
+        """Return the position behind which the list continues. Raises MalformedInput for a cursor of another list."""
+        return position_after(self.service, scope, self.after)
+
+    def window(self, scope: str) -> Page:
+        """Return the same with the position of the cursor in the list ``scope``. Raises MalformedInput."""
+        return Page(self.limit, self.position(scope))
+
+    def response(
+        self,
+        key: str,
+        entries: list[Any],
+        place_of: Callable[[Any], str | int],
+        *,
+        scope: str | None = None,
+        resumes: bool = False,
+    ) -> Response:
+        """Return the entries under ``key``, and under ``next`` the cursor of the following page if there is one.
+
+        Cursors belong to the list ``scope``, by default ``key``. With ``resumes``, every page also has a cursor under
+        ``resume``, from which a list that grows at its end continues later.
+        """
+        body: dict[str, Any] = {key: entries}
+        if entries and (resumes or len(entries) == self.limit):
+            cursor = self.service.cursors.seal(scope or key, str(place_of(entries[-1])))
+            body |= {"resume": cursor} if resumes else {}
+            body |= {"next": cursor} if len(entries) == self.limit else {}
+        return json_response(body)
+
+
+def list_page(service: ServiceOf, limit: Limit = 100, after: Following = None) -> ListPage:
+    """Return the page that is asked for, of at most as many entries as the settings allow."""
+    return ListPage(service, service.limit(limit), after)
+
+
+PageOf = Annotated[ListPage, Depends(list_page)]
 
 
 def public_page_response(key: str, entries: list[Any], limit: int, place_of: Callable[[Any], str | int]) -> Response:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from functools import partial
 from pathlib import Path
 from threading import Event, Thread, current_thread
@@ -20,7 +20,7 @@ from msgspec.structs import replace
 from api.auth.sessions import SignInService
 from api.middleware.request_limits import RateLimit
 from api.services.auditing import Audits
-from api.services.parts import Parts, TrustSource
+from api.services.parts import Parts, RecordingParts, TrustSource
 from api.services.service import Cursors, Service
 from api.services.submission import SubmissionService
 from api.services.webhooks import WebhookPages, receivers_of, webhook_secret
@@ -46,7 +46,7 @@ from ledger.core.ethereum.contract_changes import KIND_NUMBERS, profile_bytes
 from ledger.core.events.record import DatasetRegistered, IncidentRecorded
 from ledger.core.events.registry import Profile
 from ledger.core.log.notes import NoteSigner, parse_vkey
-from ledger.core.signing.authority import AuthorityState, ServiceKeys
+from ledger.core.signing.authority import ServiceKeys
 from ledger.core.verification.trust import EarlierLogKey, FinalityRule, Trust, TrustedChain, encode_trust, parse_trust
 from ledger.deadlines.upkeep import Warner, mark_of, recount
 from ledger.deadlines.working_days import shipped_calendar
@@ -59,14 +59,14 @@ from ledger.recording.registry_view import Registry
 from ledger.recording.sequencer import Sequencer
 from ledger.recording.system_stream import AccessLogSealer, SystemStream
 from ledger.recording.validation import Validator
-from ledger.store import bindings, log
+from ledger.store import bindings
 from ledger.store.access import AccessLog
 from ledger.store.append import clear_away
 from ledger.store.chain_journal import DatabaseJournal, keep_deployment, kept_deployment
 from ledger.store.database import Database, open_database
 from ledger.store.log import initialise, tree
 from ledger.supervision.library.publishing import ModelDefinitions
-from ledger.supervision.runs.datasets import DatasetFiles, Datasets, WriteTable, write_table
+from ledger.supervision.runs.datasets import DatasetFiles, Datasets, write_table
 from ledger.supervision.runs.model_runner import ModelRunner
 from ledger.supervision.runs.supervisor import SupervisionLog, Supervisor
 from ledger.supervision.views import LedgerViewSource, Views
@@ -114,18 +114,6 @@ class BoundFile:
                 bindings.bind(connection, bindings.VIEWS, {self._name: digest})
 
 
-@dataclass(frozen=True, slots=True)
-class RecordingParts:
-    """The parts that record events over one database. ``log_id`` and keys are those that the database was made for."""
-
-    database: Database
-    registry: Registry
-    validator: Validator
-    publisher: Publisher
-    sequencer: Sequencer
-    system: SystemStream
-
-
 def make_recording_parts(
     database: Database,
     *,
@@ -143,7 +131,14 @@ def make_recording_parts(
     publisher = Publisher(log_signer, checkpoint_interval_ms)
     sequencer = Sequencer(database, registry, publisher, clock, validator.states)
     system = SystemStream(database, validator, sequencer, publisher, service_signer, log_id=log_id, clock=clock)
-    return RecordingParts(database, registry, validator, publisher, sequencer, system)
+    return RecordingParts(
+        database=database,
+        registry=registry,
+        validator=validator,
+        publisher=publisher,
+        sequencer=sequencer,
+        system=system,
+    )
 
 
 def make_parts(
@@ -166,14 +161,9 @@ def make_parts(
     database, halt = recording.database, recording.sequencer.halt
     chain_worker = ChainWorker(connect, halt, FOLLOW_EVERY)
     return Parts(
+        **{part.name: getattr(recording, part.name) for part in fields(recording)},
         settings=settings,
         trust=trust,
-        database=database,
-        registry=recording.registry,
-        validator=recording.validator,
-        sequencer=recording.sequencer,
-        publisher=recording.publisher,
-        system=recording.system,
         access=AccessLog(database),
         chain_worker=chain_worker,
         states=StateProofs(database, DatabaseJournal(database), lambda: chain_worker.link.chain),
@@ -227,14 +217,13 @@ def _supervisor(
     recording: RecordingParts, settings: Settings, path: Path | None, clock: Callable[[], int], workers: WorkerPool
 ) -> Supervisor:
     """Build the supervisor of models without starting it."""
-    database, registry, validator = recording.database, recording.registry, recording.validator
+    database, validator, limits = recording.database, recording.validator, workers.limits.times(TABLE_TAKES)
 
-    def authority() -> AuthorityState:
-        with database.read() as connection:
-            return registry.at(connection, log.tree(connection).registry_changes)
+    def write(path: Path, registered: DatasetRegistered, evidence: str, target: Path) -> bool:
+        return workers.run(write_table, path, registered, evidence, target, agency=OWN_WORK, limits=limits)
 
-    source = LedgerViewSource(database, validator.states, authority)
-    datasets = Datasets(DatasetFiles(DataDirectory(settings.data_dir).datasets), _writing_in(workers))
+    source = LedgerViewSource(database, validator.states, recording.authority)
+    datasets = Datasets(DatasetFiles(DataDirectory(settings.data_dir).datasets), write)
     views = Views(
         path,
         source,
@@ -245,7 +234,7 @@ def _supervisor(
         left_with=None if path is None else BoundFile(database, path.name),
     )
     runner = ModelRunner(workers, model_limits(settings), agency=OWN_WORK)
-    record = SupervisionLog(database, authority, recording.system, source.registered, runner)
+    record = SupervisionLog(database, recording.authority, recording.system, source.registered, runner)
     return Supervisor(views, record, interval_s=settings.supervision_interval_s, clock=clock, runner=runner)
 
 
@@ -254,16 +243,6 @@ def model_limits(settings: Settings) -> WorkLimits:
     return WorkLimits(
         memory_mb=settings.model_memory_mb, cpu_s=settings.model_cpu_s, seconds=RUN_SECONDS * settings.model_cpu_s
     )
-
-
-def _writing_in(workers: WorkerPool) -> WriteTable:
-    """Return a function that writes the table of a data set in a worker process."""
-    limits = workers.limits.times(TABLE_TAKES)
-
-    def write(path: Path, registered: DatasetRegistered, evidence: str, target: Path) -> bool:
-        return workers.run(write_table, path, registered, evidence, target, agency=OWN_WORK, limits=limits)
-
-    return write
 
 
 @dataclass(frozen=True, slots=True)
@@ -282,12 +261,26 @@ class Connector:
         """Deploy the contracts if they are missing and return the connected chain.
 
         Raises Unavailable while the chain does not answer, ChainAhead if the database was rolled back, and
-        IntegrityBroken if its log does not continue what the chain has.
+        IntegrityBroken if its log does not continue what the chain has, ChainMismatch on another chain.
         """
-        journal = DatabaseJournal(self.parts.database)
-        chain = self._embedded(journal) if self.parts.settings.chain == EMBEDDED else self._remote(journal)
+        parts, journal = self.parts, DatabaseJournal(self.parts.database)
+        # The database decides: deploying a second time would begin another ledger.
+        kept = kept_deployment(parts.database)
+        chain: EmbeddedChain | RemoteChain
+        if parts.settings.chain == EMBEDDED:
+            chain = EmbeddedChain(self._node(journal), journal)
+        else:
+            chain = RemoteChain(
+                eth=Eth(JsonRpc(parts.settings.chain)),
+                chain_id=parts.settings.chain_id,
+                journal=journal,
+                finality=finality_of(self.trust.finality),
+                identity=kept.identity if kept else None,
+            )
         writer = ChainWriter(chain=chain, journal=journal, signer=self.submitter, clock=now_s)
-        deployment = self._deployment(chain, writer)
+        if kept is not None:
+            require_deployment(chain.eth, kept)
+        deployment = kept or self._deploy(chain, writer)
         anchors = AnchorClient(address=deployment.anchor, writer=writer, journal=journal)
         # Before anything is anchored: a database restored from an old backup must not anchor a second history.
         anchors.require_not_ahead()
@@ -296,16 +289,8 @@ class Connector:
         self.trust.deployed(link.contracts)
         return link
 
-    def _deployment(self, chain: EmbeddedChain | RemoteChain, writer: ChainWriter) -> Deployment:
-        """Return the deployment that the database knows, or deploy the contracts now.
-
-        Raises ChainMismatch on another chain.
-        """
-        # The database decides: deploying a second time would begin another ledger.
-        kept = kept_deployment(self.parts.database)
-        if kept is not None:
-            require_deployment(chain.eth, kept)
-            return kept
+    def _deploy(self, chain: EmbeddedChain | RemoteChain, writer: ChainWriter) -> Deployment:
+        """Deploy the contracts and record where."""
         deployment = deploy(writer, chain_founding(self.installation))
         keep_deployment(self.parts.database, deployment)
         if isinstance(chain, RemoteChain):
@@ -349,7 +334,8 @@ class Connector:
             status_reader=ChainStatusReader(chain, registry_client, writer.account, now_s),
         )
 
-    def _embedded(self, journal: DatabaseJournal) -> EmbeddedChain:
+    def _node(self, journal: DatabaseJournal) -> EmbeddedNode:
+        """Return the embedded node, started once."""
         if not self.started:
             node = EmbeddedNode(
                 binary=self.parts.settings.anvil(),
@@ -360,18 +346,7 @@ class Connector:
             )
             node.start()
             self.started.append(node)
-        return EmbeddedChain(self.started[0], journal)
-
-    def _remote(self, journal: DatabaseJournal) -> RemoteChain:
-        eth = Eth(JsonRpc(self.parts.settings.chain))
-        kept = kept_deployment(self.parts.database)
-        return RemoteChain(
-            eth=eth,
-            chain_id=self.parts.settings.chain_id,
-            journal=journal,
-            finality=finality_of(self.trust.finality),
-            identity=kept.identity if kept else None,
-        )
+        return self.started[0]
 
 
 def founded_at(journal: Journal) -> int:
@@ -413,16 +388,11 @@ def open_parts(settings: Settings) -> Iterator[Parts]:
     parts, connector = assemble(settings)
     stop = Event()
     parts.sequencer.start()
-    threads = _start_threads(
-        {
-            "cosign": parts.collector.run,
-            "publish": _repeat(PUBLISH_EVERY, lambda: parts.publisher.publish(parts.database, parts.clock())),
-        },
-        stop,
-    )
+    publish = _repeat(PUBLISH_EVERY, lambda: parts.publisher.publish(parts.database, parts.clock()))
+    threads = _start_threads({"cosign": parts.collector.run, "publish": publish}, stop)
     try:
         parts.collector.has_looked.wait(WITNESS_LOOK_S)
-        threads += _start_threads(_writing_loops(parts), stop)
+        threads += _start_threads(writing_loops(parts), stop)
         parts.chain_worker.has_looked.wait(LOOK_S)
         yield parts
     finally:
@@ -437,18 +407,13 @@ def open_parts(settings: Settings) -> Iterator[Parts]:
         parts.database.close()
 
 
-def _writing_loops(parts: Parts) -> dict[str, Callable[[Event], None]]:
+def writing_loops(parts: Parts) -> dict[str, Callable[[Event], None]]:
     """Return the loops that write to the log on their own or report what was written, by the name of their thread."""
     warner = Warner(parts.database)
     sealer = AccessLogSealer(parts.database, parts.access, parts.system)
     voucher = Voucher(parts.database, parts.collector.witnesses, lambda: parts.trust.trust)
-    deliverer = Deliverer(
-        parts.database,
-        WebhookPages(parts),
-        receivers_of(parts),
-        secret=partial(webhook_secret, parts),
-        clock=now_ms,
-    )
+    secret = partial(webhook_secret, parts)
+    deliverer = Deliverer(parts.database, WebhookPages(parts), receivers_of(parts), secret=secret, clock=now_ms)
     working = {
         "follow": parts.chain_worker.run,
         "vouch": _repeat(VOUCH_EVERY, voucher.step),
@@ -464,17 +429,27 @@ def _writing_loops(parts: Parts) -> dict[str, Callable[[Event], None]]:
 
 
 def assemble(settings: Settings) -> tuple[Parts, Connector]:
-    """Build every part of the service, and what connects it to its chain, without starting any."""
+    """Build every part of the service, and what connects it to its chain, without starting any.
+
+    Raises IntegrityBroken for a database from before its keys were replaced.
+    """
     directory = DataDirectory(settings.data_dir)
     installation = installations.load(directory)
-    roots = _timestamp_roots(settings)
+    roots = timestamp_roots(settings)
     installations.require_own_keys(directory, installation)
     passphrase = settings.passphrase(directory)
     log_signer = open_note_key(directory.keys.note_key("log"), passphrase)
     service_signer = open_keystore(directory.keys.keystore("service"), passphrase)
     submitter = open_keystore(directory.keys.keystore("submitter"), passphrase)
     workers = WorkerPool(settings.worker_processes, work_limits(settings))  # starts its processes when there is work
-    database = _open_database(settings, directory, installation)
+    database = open_database(settings.database_url or f"sqlite:///{directory.database}")
+    try:
+        initialise(database, installation.log_id_bytes)
+        with database.read() as connection:
+            installations.require_no_rollback(installation, tree(connection).size)
+    except TallystickError:
+        database.close()
+        raise
     recording = make_recording_parts(
         database,
         log_id=installation.log_id_bytes,
@@ -487,9 +462,17 @@ def assemble(settings: Settings) -> tuple[Parts, Connector]:
     )
     if recount(database, recording.validator):
         logger.info("clocks counted anew")
-    trust = TrustHolder(directory, installation, _finality(settings, installation), roots)
+    finality, founded = installations.finality_rule(installation.founding, settings), installation.founding.finality
+    if settings.finality is not None and finality != founded:
+        logger.warning("the setting finality overrides the founding's", setting=finality, founding=founded)
+    trust = TrustHolder(directory, installation, finality, roots)
     witnesses = WitnessFile(directory.witnesses)
     witnesses.read()  # a faulty file stops the start, not the first co-signature
+    stamping = None
+    if settings.timestamp_url is not None:
+        stamping = TimestampWorker(
+            database, settings.timestamp_url, roots, interval_s=settings.timestamp_interval_s, clock=now_s
+        )
     parts = make_parts(
         recording,
         settings=settings,
@@ -500,7 +483,7 @@ def assemble(settings: Settings) -> tuple[Parts, Connector]:
         token_key=installations.read_token_key(directory),
         clock=now_ms,
         workers=workers,
-        timestamp_worker=_timestamp_worker(settings, database, roots),
+        timestamp_worker=stamping,
     )
     connector = Connector(parts, directory, installation, submitter, witnesses, trust)
     return parts, connector
@@ -513,28 +496,7 @@ def work_limits(settings: Settings) -> WorkLimits:
     )
 
 
-def _open_database(settings: Settings, directory: DataDirectory, installation: Installation) -> Database:
-    """Return the database of the log. Raises IntegrityBroken for one from before its keys were replaced."""
-    database = open_database(settings.database_url or f"sqlite:///{directory.database}")
-    try:
-        initialise(database, installation.log_id_bytes)
-        with database.read() as connection:
-            installations.require_no_rollback(installation, tree(connection).size)
-    except TallystickError:
-        database.close()
-        raise
-    return database
-
-
-def _finality(settings: Settings, installation: Installation) -> FinalityRule:
-    """Return the rule of finality, and log a warning if a setting overrides the founding's rule."""
-    rule, founded = installations.finality_rule(installation.founding, settings), installation.founding.finality
-    if settings.finality is not None and rule != founded:
-        logger.warning("the setting finality overrides the founding's", setting=rule, founding=founded)
-    return rule
-
-
-def _timestamp_roots(settings: Settings) -> tuple[bytes, ...]:
+def timestamp_roots(settings: Settings) -> tuple[bytes, ...]:
     """Return the root certificates of timestamps.
 
     Raises MalformedInput if a timestamp authority is configured without a root.
@@ -549,14 +511,6 @@ def _timestamp_roots(settings: Settings) -> tuple[bytes, ...]:
     return roots
 
 
-def _timestamp_worker(settings: Settings, database: Database, roots: tuple[bytes, ...]) -> TimestampWorker | None:
-    if settings.timestamp_url is None:
-        return None
-    return TimestampWorker(
-        database, settings.timestamp_url, roots, interval_s=settings.timestamp_interval_s, clock=now_s
-    )
-
-
 class TrustHolder:
     """Holds the trust file, to which the contracts are added once they are deployed."""
 
@@ -569,7 +523,7 @@ class TrustHolder:
     ):
         self._path = directory.trust
         self.finality = finality
-        self._trust = Trust(
+        self.trust = Trust(
             log_id=installation.log_id_bytes,
             log_key=parse_vkey(installation.log_key),
             service_key_id=installation.service_key_id,
@@ -583,35 +537,26 @@ class TrustHolder:
             timestamp_roots=timestamp_roots,
         )
 
-    @property
-    def trust(self) -> Trust:
-        return self._trust
-
     def deployed(self, contracts: TrustedChain) -> None:
         """Add the chain and rewrite the trust file.
 
         Logs a warning if the file handed out before names another rule of finality.
         """
-        earlier_finality = self._handed_out(contracts)
-        if earlier_finality not in (None, contracts.finality):
-            logger.warning(
-                "the finality of the trust file has changed: witnesses go by the old one until they have the new file",
-                before=earlier_finality,
-                now=contracts.finality,
-            )
-        self._trust = replace(self._trust, chains=(contracts,))
-        # Written beside and renamed, so that readers see either the old file or the new one, never half of it.
-        fresh = self._path.with_suffix(".new")
-        fresh.write_bytes(encode_trust(self._trust) + b"\n")
-        fresh.replace(self._path)
-
-    def _handed_out(self, contracts: TrustedChain) -> FinalityRule | None:
-        """Return the finality of this chain in the trust file that was written before, or None."""
         try:
             chain = parse_trust(self._path.read_bytes()).chain(contracts.identity, contracts.anchor)
         except (FileNotFoundError, MalformedInput):
-            return None
-        return chain.finality if chain else None
+            chain = None
+        if chain is not None and chain.finality != contracts.finality:
+            logger.warning(
+                "the finality of the trust file has changed: witnesses go by the old one until they have the new file",
+                before=chain.finality,
+                now=contracts.finality,
+            )
+        self.trust = replace(self.trust, chains=(contracts,))
+        # Written beside and renamed, so that readers see either the old file or the new one, never half of it.
+        fresh = self._path.with_suffix(".new")
+        fresh.write_bytes(encode_trust(self.trust) + b"\n")
+        fresh.replace(self._path)
 
 
 def record_incident(system: SystemStream, incident: ChainIncident) -> None:

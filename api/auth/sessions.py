@@ -35,6 +35,7 @@ ALGORITHM = "Ed25519"  # RFC 9864; the only one accepted, so that a token cannot
 STATEMENT = "Sign in to read this ledger. This signs no event."
 MAX_TOKEN_LENGTH = 4096  # characters
 _HEADER = {"alg": ALGORITHM, "typ": "at+jwt"}  # RFC 9068 2.1; a token with any other header is none of ours
+_REGISTRY = JWSRegistry(algorithms=[ALGORITHM])
 
 
 class ChallengeRequest(Struct, frozen=True, forbid_unknown_fields=True):
@@ -119,7 +120,15 @@ class SignInService:
         require_granted(authority, key_id, now)
         nonce = secrets.token_hex(16)
         expires_at = now + self._challenge_lifetime_s
-        message = self._message(key_id, nonce, now, expires_at)
+        message = sign_in_text(
+            self._url,
+            key_id,
+            self._audience,
+            chain_id=str(self._chain_id()),
+            nonce=nonce,
+            issued=instant_text(now),
+            expires=instant_text(expires_at),
+        )
         access.keep_challenge(self._database, Challenge(nonce, key_id, message, expires_at), now)
         return SignInChallenge(nonce, message)
 
@@ -137,7 +146,16 @@ class SignInService:
                 code="challenge_unknown",
                 hint="Ask for a new one at /api/v1/sign-in/challenge.",
             )
-        _require_signed(challenge, signature)
+        try:
+            signer = recover(personal_digest(challenge.message), bytes.fromhex(signature[2:]), field="signature")
+        except SignatureRefused as error:
+            raise TokenRefused(error.message, field="signature", code="signature_refused") from error
+        if signer != challenge.key_id:
+            raise TokenRefused(
+                f"the challenge was for the key {challenge.key_id}, another one signed it",
+                field="signature",
+                code="signature_refused",
+            )
         grant = require_granted(authority, challenge.key_id, now)
         claims = TokenClaims(
             iss=self._url,
@@ -150,13 +168,21 @@ class SignInService:
             exp=now + self._token_lifetime_s,
             jti=secrets.token_hex(16),
         )
-        text = jwt.encode(_HEADER, msgspec.to_builtins(claims), self._key, [ALGORITHM], registry=_registry())
+        text = jwt.encode(_HEADER, msgspec.to_builtins(claims), self._key, [ALGORITHM], registry=_REGISTRY)
         return AccessToken(text, "Bearer", self._token_lifetime_s)
 
     def session(self, token: str, authority: AuthorityState) -> ReaderSession:
         """Return the session of this token. Raises TokenRefused."""
         now = self._clock()
-        claims = self._verified(token)
+        if len(token) > MAX_TOKEN_LENGTH:
+            raise TokenRefused(f"a token has at most {MAX_TOKEN_LENGTH} characters", code="token_malformed")
+        try:
+            decoded = jwt.decode(token, self._key, [ALGORITHM], registry=_REGISTRY)
+            claims = convert(decoded.claims, TokenClaims)
+        except (JoseError, msgspec.ValidationError, ValueError, UnicodeError) as error:
+            raise TokenRefused("this is no token that this service signed", code="token_malformed") from error
+        if decoded.header != _HEADER:
+            raise TokenRefused("the token's header is not one that this service writes", code="token_malformed")
         if (claims.iss, claims.aud) != (self._url, self._audience):
             raise TokenRefused("the token was given by or for another service", code="token_foreign")
         if not claims.nbf <= now < claims.exp:
@@ -172,33 +198,21 @@ class SignInService:
             raise TokenRefused("the key was granted anew to somebody else", code="token_outdated")
         return ReaderSession(grant)
 
-    def _verified(self, token: str) -> TokenClaims:
-        """Return the claims of a token that this service signed with exactly the header that it writes."""
-        if len(token) > MAX_TOKEN_LENGTH:
-            raise TokenRefused(f"a token has at most {MAX_TOKEN_LENGTH} characters", code="token_malformed")
-        try:
-            decoded = jwt.decode(token, self._key, [ALGORITHM], registry=_registry())
-            claims = convert(decoded.claims, TokenClaims)
-        except (JoseError, msgspec.ValidationError, ValueError, UnicodeError) as error:
-            raise TokenRefused("this is no token that this service signed", code="token_malformed") from error
-        if decoded.header != _HEADER:
-            raise TokenRefused("the token's header is not one that this service writes", code="token_malformed")
-        return claims
 
-    def _message(self, key_id: str, nonce: str, now: int, expires_at: int) -> str:
-        """Return the text to sign, by EIP-4361, version 1."""
-        return (
-            f"{domain_of(self._url)} wants you to sign in with your Ethereum account:\n"
-            f"{to_checksum_address(key_id)}\n\n"
-            f"{STATEMENT}\n\n"
-            f"URI: {self._url}\n"
-            "Version: 1\n"
-            f"Chain ID: {self._chain_id()}\n"
-            f"Nonce: {nonce}\n"
-            f"Issued At: {instant_text(now)}\n"
-            f"Expiration Time: {instant_text(expires_at)}\n"
-            f"Resources:\n- urn:tallystick:{self._audience}"
-        )
+def sign_in_text(url: str, key_id: str, audience: str, *, chain_id: str, nonce: str, issued: str, expires: str) -> str:
+    """Return the text that signs in at the service of this address, by EIP-4361, version 1."""
+    return (
+        f"{domain_of(url)} wants you to sign in with your Ethereum account:\n"
+        f"{to_checksum_address(key_id)}\n\n"
+        f"{STATEMENT}\n\n"
+        f"URI: {url}\n"
+        "Version: 1\n"
+        f"Chain ID: {chain_id}\n"
+        f"Nonce: {nonce}\n"
+        f"Issued At: {issued}\n"
+        f"Expiration Time: {expires}\n"
+        f"Resources:\n- urn:tallystick:{audience}"
+    )
 
 
 def require_granted(authority: AuthorityState, key_id: str, now: int) -> Grant:
@@ -216,20 +230,3 @@ def domain_of(url: str) -> str:
     if host is None:
         raise MalformedInput(f"{url} names no host", field="public_url")
     return host if parts.port in (None, usual) else f"{host}:{parts.port}"
-
-
-def _require_signed(challenge: Challenge, signature: str) -> None:
-    try:
-        signer = recover(personal_digest(challenge.message), bytes.fromhex(signature[2:]), field="signature")
-    except SignatureRefused as error:
-        raise TokenRefused(error.message, field="signature", code="signature_refused") from error
-    if signer != challenge.key_id:
-        raise TokenRefused(
-            f"the challenge was for the key {challenge.key_id}, another one signed it",
-            field="signature",
-            code="signature_refused",
-        )
-
-
-def _registry() -> JWSRegistry:
-    return JWSRegistry(algorithms=[ALGORITHM])

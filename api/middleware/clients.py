@@ -12,7 +12,6 @@ from collections.abc import Iterable, Sequence
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from typing import Final, Protocol
 
-from msgspec import Struct
 from starlette.types import Scope
 
 Network = IPv4Network | IPv6Network
@@ -20,14 +19,6 @@ Network = IPv4Network | IPv6Network
 SUBSCRIBER_BITS: Final = 64  # of an IPv6 address: a subscriber gets a whole /64 network
 KEPT_BACK: Final = 256  # descriptors reserved for the database, the chain, worker processes and served files
 WANTED_FILES: Final = 65_536
-
-
-class ConnectionLimits(Struct, frozen=True):
-    """The number of connections in all and of one address; those of ``proxies`` count only towards the first."""
-
-    most: int = 1000
-    most_of_address: int = 200
-    proxies: tuple[Network, ...] = ()
 
 
 class Connection(Protocol):
@@ -65,15 +56,17 @@ def subscriber_of(address: str | None) -> str:
 
 
 class Connections:
-    """The connections of one server, used from the event loop only.
+    """The connections of one server, used from the event loop only: at most ``most``, and ``most_of_address`` of one
+    address, unless it is one of the ``proxies``.
 
     If there is no room for another connection, the one that has waited longest without sending a whole request is
     dropped.
     """
 
-    def __init__(self, limits: ConnectionLimits):
-        self._limits = limits
-        self._most = min(limits.most, max(1, _open_files() - KEPT_BACK))
+    def __init__(self, most: int = 1000, most_of_address: int = 200, proxies: Sequence[Network] = ()):
+        self._most = min(most, max(1, _open_files() - KEPT_BACK))
+        self._most_of_address = most_of_address
+        self._proxies = proxies
         self._address: dict[Connection, str] = {}
         self._count: Counter[str] = Counter()
         self._waiting: OrderedDict[Connection, None] = OrderedDict()  # longest waiting first
@@ -81,9 +74,9 @@ class Connections:
     def admit(self, connection: Connection, address: str | None) -> bool:
         """Add the connection and return True, or return False if there is no room and none could be made."""
         subscriber = subscriber_of(address)
-        if not _is_within(address or "", self._limits.proxies):
+        if not _is_within(address or "", self._proxies):
             own = (other for other in self._waiting if self._address[other] == subscriber)
-            if self._count[subscriber] >= self._limits.most_of_address and not self._dropped(own):
+            if self._count[subscriber] >= self._most_of_address and not self._dropped(own):
                 return False
         if len(self._address) >= self._most and not self._dropped(self._waiting):
             return False
@@ -104,11 +97,9 @@ class Connections:
     def leave(self, connection: Connection) -> None:
         """Forget a closed connection."""
         self._waiting.pop(connection, None)
-        subscriber = self._address.pop(connection, None)
-        if subscriber is not None:
-            self._count[subscriber] -= 1
-            if not self._count[subscriber]:
-                del self._count[subscriber]
+        if connection in self._address:
+            subscriber = self._address.pop(connection)
+            self._count -= Counter([subscriber])  # which forgets those that have none left
 
     def _dropped(self, candidates: Iterable[Connection]) -> bool:
         """Drop the first of the candidates; return False if there is none."""
@@ -141,7 +132,5 @@ def _parsed(text: str) -> IPv4Address | IPv6Address | None:
 
 
 def _is_within(address: str, networks: Sequence[Network]) -> bool:
-    if not networks:
-        return False
-    parsed = _parsed(address)
+    parsed = _parsed(address) if networks else None
     return parsed is not None and any(parsed in network for network in networks)

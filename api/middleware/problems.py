@@ -177,15 +177,10 @@ async def on_invalid_parameter(_request: Request, error: Exception) -> Response:
     """Handle FastAPI's refusal of a path or query parameter."""
     assert isinstance(error, RequestValidationError)
     first = error.errors()[0]
-    refusal = MalformedInput(f"{_expected(first)}, not {str(first.get('input'))[:100]!r}", field=_field(first["loc"]))
-    return response_of(refusal)
-
-
-def _expected(error: Mapping[str, Any]) -> str:
-    """Return what a parameter should have been, in words if its pattern has a known meaning."""
-    pattern = error.get("ctx", {}).get("pattern")
-    meaning = MEANINGS.get(f"{pattern}(?!\\n)")
-    return f"Expected {meaning}" if meaning else str(error["msg"])
+    meaning = MEANINGS.get(f"{first.get('ctx', {}).get('pattern')}(?!\\n)")
+    expected = f"Expected {meaning}" if meaning else str(first["msg"])
+    field = ".".join(str(part) for part in first["loc"][1:]) or str(first["loc"][0])
+    return response_of(MalformedInput(f"{expected}, not {str(first.get('input'))[:100]!r}", field=field))
 
 
 async def on_http_exception(request: Request, error: Exception) -> Response:
@@ -212,7 +207,3 @@ HANDLERS: Mapping[Any, Any] = {
     RequestValidationError: on_invalid_parameter,
     HTTPException: on_http_exception,
 }
-
-
-def _field(location: tuple[str | int, ...]) -> str:
-    return ".".join(str(part) for part in location[1:]) or str(location[0])

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import gc
 from asyncio import TimerHandle, Transport
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from socket import socket
 from typing import Any
@@ -17,7 +17,7 @@ import uvicorn
 from starlette.types import ASGIApp
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
-from api.middleware.clients import ConnectionLimits, Connections
+from api.middleware.clients import Connections
 from api.middleware.problems import MEDIA_TYPE, Refused, response_of
 
 MAX_HEADER_BYTES = 32 * 1024  # request line and headers together
@@ -34,13 +34,13 @@ def make_server(
     host: str,
     port: int,
     header_timeout_s: float,
-    limits: ConnectionLimits = ConnectionLimits(),  # noqa: B008 - it is frozen
+    connections: Connections | None = None,
 ) -> uvicorn.Server:
     """Return a server for the application; its ``run()`` serves until a signal stops it."""
 
     class Protocol(_BoundedProtocol):
         deadline_s = header_timeout_s
-        others = Connections(limits)
+        others = connections or Connections()
 
     config = uvicorn.Config(
         app,
@@ -92,11 +92,10 @@ class _BoundedProtocol(HttpToolsProtocol):
     def connection_made(self, transport: Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         self._header_bytes = 0
-        self._linger: TimerHandle | None = None
-        self._stall: TimerHandle | None = None
-        self._deadline: TimerHandle | None = self.loop.call_later(self.deadline_s, self._too_slow)
+        self._timers: dict[str, TimerHandle] = {}
+        self._start("headers", self.deadline_s, self._too_slow)
         if not self.others.admit(self, self.client[0] if self.client else None):
-            self._stop_clock()
+            self._stop("headers")
             self._refuse(Refused(503, "this service has as many connections as it takes", code="too_many_connections"))
 
     def drop(self) -> None:
@@ -105,17 +104,16 @@ class _BoundedProtocol(HttpToolsProtocol):
 
     def pause_writing(self) -> None:
         super().pause_writing()
-        self._stall = self.loop.call_later(STALLED_S, self.drop)
+        self._start("stalled", STALLED_S, self.drop)
 
     def resume_writing(self) -> None:
-        self._stop_stalling()
+        self._stop("stalled")
         super().resume_writing()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.others.leave(self)
-        self._stop_clock()
-        self._stop_lingering()
-        self._stop_stalling()
+        for name in list(self._timers):
+            self._stop(name)
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -123,18 +121,18 @@ class _BoundedProtocol(HttpToolsProtocol):
             return
         self._header_bytes += len(data)
         super().data_received(data)
-        if self._deadline is not None and self._header_bytes > MAX_HEADER_BYTES:
+        if "headers" in self._timers and self._header_bytes > MAX_HEADER_BYTES:
             self._refuse(
                 Refused(431, f"expected at most {MAX_HEADER_BYTES} bytes of headers", code="headers_too_large")
             )
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
-        if self._deadline is None:
-            self._deadline = self.loop.call_later(self.deadline_s, self._too_slow)
+        if "headers" not in self._timers:
+            self._start("headers", self.deadline_s, self._too_slow)
 
     def on_headers_complete(self) -> None:
-        self._stop_clock()
+        self._stop("headers")
         super().on_headers_complete()
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
@@ -147,7 +145,7 @@ class _BoundedProtocol(HttpToolsProtocol):
         if not self.cycle.response_complete:
             self.others.work(self)
         self._header_bytes = 0
-        self._stop_lingering()
+        self._stop("lingering")
         super().on_message_complete()
 
     def on_response_complete(self) -> None:
@@ -156,36 +154,33 @@ class _BoundedProtocol(HttpToolsProtocol):
             self.others.wait(self)
         # Closing at once would reset the connection and could destroy the answer before the client reads it.
         if self.cycle.more_body and not self.transport.is_closing():
-            self._linger = self.loop.call_later(LINGER_S, self.transport.close)
+            self._start("lingering", LINGER_S, self.transport.close)
 
     def send_400_response(self, msg: str) -> None:
         """Answer what the parser refuses: no HTTP, or two different lengths of a body."""
-        self._stop_clock()
+        self._stop("headers")
         self._refuse(Refused(400, f"expected an HTTP/1.1 request: {msg}", code="not_http"))
 
     def _too_slow(self) -> None:
-        self._deadline = None
+        self._stop("headers")
         self._refuse(Refused(408, f"expected all headers within {self.deadline_s:g} seconds", code="headers_too_slow"))
 
-    def _stop_clock(self) -> None:
-        if self._deadline is not None:
-            self._deadline.cancel()
-            self._deadline = None
+    def _start(self, name: str, seconds: float, then: Callable[[], None]) -> None:
+        self._timers[name] = self.loop.call_later(seconds, then)
 
-    def _stop_lingering(self) -> None:
-        if self._linger is not None:
-            self._linger.cancel()
-            self._linger = None
-
-    def _stop_stalling(self) -> None:
-        if self._stall is not None:
-            self._stall.cancel()
-            self._stall = None
+    def _stop(self, name: str) -> None:
+        if name in self._timers:
+            self._timers.pop(name).cancel()
 
     def _refuse(self, refusal: Refused) -> None:
-        if not self.transport.is_closing():
-            self.transport.write(_bytes_of(refusal))
-            self.transport.close()
+        """Write the whole response, after which the connection is closed."""
+        if self.transport.is_closing():
+            return
+        response: Any = response_of(refusal)
+        body: bytes = response.body
+        head = f"HTTP/1.1 {response.status_code} \r\ncontent-type: {MEDIA_TYPE}\r\ncontent-length: {len(body)}\r\n"
+        self.transport.write(head.encode() + b"x-content-type-options: nosniff\r\nconnection: close\r\n\r\n" + body)
+        self.transport.close()
 
 
 class _OneWrite:
@@ -209,11 +204,3 @@ class _OneWrite:
 
     def close(self) -> None:
         self._transport.close()
-
-
-def _bytes_of(refusal: Refused) -> bytes:
-    """Return the whole response, after which the connection is closed."""
-    response: Any = response_of(refusal)
-    body: bytes = response.body
-    head = f"HTTP/1.1 {response.status_code} \r\ncontent-type: {MEDIA_TYPE}\r\ncontent-length: {len(body)}\r\n"
-    return head.encode() + b"x-content-type-options: nosniff\r\nconnection: close\r\n\r\n" + body

@@ -5,17 +5,18 @@ from __future__ import annotations
 from typing import Annotated
 
 from fastapi import APIRouter, Query
+from msgspec import Raw
 from starlette.responses import Response
 
 from api.dependencies import After, Limit, ServiceOf, SlugPath, json_response, known_agency, public_page_response
-from api.schemas.answers import AgencyView, KeyView, RegistryEntryView, agency_view, key_view, registry_entry_view
-from api.schemas.openapi import answers, page_of
+from api.schemas.answers import AgencyView, KeyView, RegistryEntryView, agency_view, view_of
+from api.schemas.openapi import Paged, answers
 from ledger.store import log
 
 router = APIRouter(prefix="/api/v1", tags=["registry"])
 
 
-@router.get("/agencies", summary="List the agencies", responses=answers(page_of("agencies", AgencyView), 400, 503))
+@router.get("/agencies", summary="List the agencies", responses=answers(Paged("agencies", AgencyView), 400, 503))
 def agencies(
     service: ServiceOf, limit: Limit = 1000, after: Annotated[str | None, Query(max_length=31)] = None
 ) -> Response:
@@ -35,20 +36,20 @@ def agency(service: ServiceOf, agency_id: SlugPath) -> Response:
 @router.get(
     "/agencies/{agency_id}/keys",
     summary="List an agency's keys",
-    responses=answers(page_of("keys", KeyView), 400, 404, 503),
+    responses=answers(Paged("keys", KeyView), 400, 404, 503),
 )
 def keys(service: ServiceOf, agency_id: SlugPath) -> Response:
     """List all keys that were ever granted, in the order of their grants; officers are pseudonymous service numbers."""
     authority = service.authority()
     known_agency(authority, agency_id)
     granted = sorted(authority.grants.values(), key=lambda grant: grant.granted)
-    return json_response({"keys": [key_view(grant) for grant in granted if grant.agency_id == agency_id]})
+    return json_response({"keys": [view_of(KeyView, grant) for grant in granted if grant.agency_id == agency_id]})
 
 
 @router.get(
     "/registry",
     summary="List the mirrored changes of the registry",
-    responses=answers(page_of("entries", RegistryEntryView), 400, 503),
+    responses=answers(Paged("entries", RegistryEntryView), 400, 503),
 )
 def registry(service: ServiceOf, limit: Limit = 100, after: After = -1) -> Response:
     """List the `registry.*` entries with their payloads, from which anybody can derive who may sign what.
@@ -58,5 +59,5 @@ def registry(service: ServiceOf, limit: Limit = 100, after: After = -1) -> Respo
     count = service.limit(limit)
     with service.parts.database.read() as connection:
         entries = log.registry_entries(connection, after=after)[:count]
-    views = [registry_entry_view(entry) for entry in entries]
+    views = [RegistryEntryView(entry.log_index, Raw(entry.envelope), Raw(entry.payload)) for entry in entries]
     return public_page_response("entries", views, count, lambda entry: entry.index)

@@ -5,27 +5,22 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Path, Query, Request
+from fastapi import APIRouter, Path, Query
 from msgspec import Meta, Struct
-from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
-from api.auth.reading import Reading
-from api.dependencies import Day, LabelsOf, Reads, ServiceOf, Tree, json_response, read_json
+from api.dependencies import Day, Governs, LabelsOf, Reads, ServiceOf, Tree, json_body, json_response
+from api.schemas.answers import view_of
 from api.schemas.openapi import answers, problems, takes
 from api.services.governance import node_named, report_file, require_governing, within_own
-from api.services.matters import require_matter
+from api.services.matters import require_matter, require_model
 from api.services.model_runs import RunView, run_model_file
-from api.services.service import Service
-from ledger.core.encoding.decoding import decoder_of
 from ledger.core.events.terms import BusinessLine, Instant
-from ledger.core.supervision import LeadState, ModelState
-from ledger.core.supervision.models import STREAM as MODEL_STREAM
+from ledger.core.supervision import LeadState
 from ledger.supervision.correlation import DEEPEST, Edge, Place, correlate
 from ledger.supervision.reports.questions import ReportScope, SupervisionReport
-from ledger.supervision.runs.supervisor import RunState
 
-router = APIRouter(prefix="/api/v1")
+router = APIRouter(prefix="/api/v1", tags=["supervision"])
 
 MEDIA_TYPES = {"json": "application/json", "html": "text/html; charset=utf-8", "pdf": "application/pdf"}
 Format = Annotated[Literal["json", "html", "pdf"], Query(alias="format", description="of the report")]
@@ -45,7 +40,6 @@ class CorrelationView(Struct, frozen=True):
 
 @router.get(
     "/report",
-    tags=["supervision"],
     summary="Report what recurs, where and for how long",
     responses={
         **answers(SupervisionReport, 400, 401, 403, 503),
@@ -80,7 +74,6 @@ def report(
 
 @router.get(
     "/correlation",
-    tags=["supervision"],
     summary="Show what a case, a thing or a person has in common with others",
     responses=answers(CorrelationView, 400, 401, 403, 404, 503),
 )
@@ -148,72 +141,52 @@ class RunsView(Struct, frozen=True):
     faults: tuple[FaultView, ...]
 
 
-_run_request = decoder_of(RunRequest)
-_widen_request = decoder_of(WidenRequest)
-
-
 @router.post(
     "/models/run",
-    tags=["supervision"],
     summary="Say what a model would find now",
     responses=answers(RunView, 400, 401, 403, 408, 413, 415, 422, 503),
     openapi_extra=takes(RunRequest),
 )
-async def run_model(request: Request, service: ServiceOf, reading: Reads) -> Response:
+def run_model(
+    service: ServiceOf, reading: Governs, asked: Annotated[RunRequest, json_body(RunRequest, limit=MAX_BODY)]
+) -> Response:
     """Run a model without raising leads.
 
     For a procuratorate's auditors, analysts and supervisors, over the agencies in its jurisdiction. Each run is
     recorded as a read.
     """
-    require_governing(reading)
-    run_request = await read_json(request, service, _run_request, limit=MAX_BODY)
-    return await run_in_threadpool(_run_requested, service, reading, run_request)
-
-
-def _run_requested(service: Service, reading: Reading, run_request: RunRequest) -> Response:
-    return json_response(
-        run_model_file(service, reading, run_request.definition, run_request.parameters, run_request.as_of)
-    )
+    return json_response(run_model_file(service, reading, asked.definition, asked.parameters, asked.as_of))
 
 
 @router.post(
     "/leads/{lead_id}/kind",
-    tags=["supervision"],
     summary="Find all of a lead's kind",
     responses=answers(RunView, 400, 401, 403, 404, 408, 413, 415, 422, 503),
     openapi_extra=takes(WidenRequest),
 )
-async def find_kind(request: Request, service: ServiceOf, reading: Reads, lead_id: LeadPath) -> Response:
+def find_kind(
+    service: ServiceOf,
+    reading: Governs,
+    lead_id: LeadPath,
+    asked: Annotated[WidenRequest, json_body(WidenRequest, limit=MAX_BODY)],
+) -> Response:
     """Run the model that raised the lead over all history, with its parameters or with others."""
-    require_governing(reading)
-    widen_request = await read_json(request, service, _widen_request, limit=MAX_BODY)
-    return await run_in_threadpool(_run_again, service, reading, lead_id, widen_request)
-
-
-def _run_again(service: Service, reading: Reading, lead_id: str, widen_request: WidenRequest) -> Response:
     with service.parts.database.read() as connection:
         lead, _ = require_matter(connection, reading, lead_id, LeadState, field="lead_id")
-        stream = MODEL_STREAM + lead.raised.model_id
-        model, _ = require_matter(connection, reading, stream, ModelState, field="model_id")
-    definition = next(
-        version.body.definition for version in model.versions if version.body.version == lead.raised.model_version
-    )
-    parameters = {**lead.raised.parameters, **widen_request.parameters}
-    return json_response(run_model_file(service, reading, definition, parameters, widen_request.as_of))
+        model = require_model(connection, reading, lead.raised.model_id)
+    definition = model.versions[lead.raised.model_version - 1].body.definition
+    parameters = {**lead.raised.parameters, **asked.parameters}
+    return json_response(run_model_file(service, reading, definition, parameters, asked.as_of))
 
 
 @router.get(
     "/supervision",
-    tags=["supervision"],
     summary="Say how it stands with the runs",
     responses=answers(RunsView, 400, 401, 503),
 )
 def show_runs(service: ServiceOf, reading: Reads) -> Response:
     """Return when all models were last run over everything, how long that took, and what prevents a model's run."""
     reading.record("runs of models")
-    return json_response(_runs_view(service.parts.supervisor.state))
-
-
-def _runs_view(state: RunState) -> RunsView:
+    state = service.parts.supervisor.state
     faults = tuple(FaultView(fault.model_id, fault.procuratorate, str(fault.says)) for fault in state.faults)
-    return RunsView(state.looked_at, state.size, state.took_ms, state.raised, faults)
+    return json_response(view_of(RunsView, state, faults=faults))

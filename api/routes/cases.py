@@ -2,24 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Annotated, Literal, NamedTuple
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query
 from starlette.responses import Response
 
-from api.dependencies import (
-    Following,
-    LabelsOf,
-    Limit,
-    Reads,
-    ServiceOf,
-    SlugPath,
-    SlugQuery,
-    json_response,
-    page_response,
-    window_of,
-)
+from api.dependencies import LabelsOf, PageOf, Reads, ServiceOf, SlugPath, SlugQuery, json_response
 from api.schemas.answers import (
     CaseLine,
     CaseView,
@@ -35,41 +23,34 @@ from api.schemas.answers import (
     item_line,
     item_view,
 )
-from api.schemas.openapi import answers, page_of, problems
+from api.schemas.openapi import Paged, answers, problems
 from api.services.case_reading import LONGEST, SHORTEST, require_handover, search_cases, timeline_builder
 from ledger.core.custody.state import HandoverStatus
 from ledger.core.errors import NotFound
 from ledger.core.events.terms import Stage
-from ledger.i18n import Labels
 from ledger.interchange.exports import ocel
 from ledger.interchange.exports.case_uco import case_uco
 from ledger.interchange.exports.timeline_files import timeline_csv, timeline_json
 from ledger.store import cases, log
 from ledger.store.search import Hit
-from ledger.timeline import CaseTimeline, names_by_id
+from ledger.timeline import names_by_id
 
 router = APIRouter(prefix="/api/v1")
 
 
 @router.get(
-    "/cases", tags=["cases"], summary="List the cases", responses=answers(page_of("cases", CaseLine), 400, 401, 503)
+    "/cases", tags=["cases"], summary="List the cases", responses=answers(Paged("cases", CaseLine), 400, 401, 503)
 )
 def list_cases(
-    *,
-    service: ServiceOf,
-    reading: Reads,
-    stage: Stage | None = None,
-    responsible: SlugQuery = None,
-    limit: Limit = 100,
-    after: Following = None,
+    *, service: ServiceOf, reading: Reads, page: PageOf, stage: Stage | None = None, responsible: SlugQuery = None
 ) -> Response:
     """List the cases that you may see, in the order of their ids."""
-    window = window_of(service, "cases", limit, after)
+    window = page.window("cases")
     with service.parts.database.read() as connection:
         rows = cases.list_cases(connection, reading.reader, window, stage=stage, responsible=responsible)
     lines = [case_line(row) for row in rows]
     reading.record("list of cases", *(line.case_id for line in lines))
-    return page_response(service, "cases", lines, window.limit, lambda line: line.case_id)
+    return page.response("cases", lines, lambda line: line.case_id)
 
 
 @router.get("/cases/{case_id}", tags=["cases"], summary="Show a case", responses=answers(CaseView, 400, 401, 404, 503))
@@ -99,26 +80,18 @@ def head(service: ServiceOf, reading: Reads, case_id: SlugPath) -> Response:
 
 
 @router.get(
-    "/items", tags=["items"], summary="List the items", responses=answers(page_of("items", ItemLine), 400, 401, 503)
+    "/items", tags=["items"], summary="List the items", responses=answers(Paged("items", ItemLine), 400, 401, 503)
 )
 def list_items(
-    *,
-    service: ServiceOf,
-    reading: Reads,
-    case_id: SlugQuery = None,
-    holder: SlugQuery = None,
-    limit: Limit = 100,
-    after: Following = None,
+    *, service: ServiceOf, reading: Reads, page: PageOf, case_id: SlugQuery = None, holder: SlugQuery = None
 ) -> Response:
     """List the items of the cases that you may see, in the order of their ids."""
-    window = window_of(service, "items", limit, after)
+    window = page.window("items")
     with service.parts.database.read() as connection:
         rows = cases.list_items(connection, reading.reader, window, case_id=case_id, holder=holder)
     lines = [item_line(row) for row in rows]
     reading.record("list of items", *dict.fromkeys(line.case_id for line in lines))
-    return page_response(
-        service, "items", lines, window.limit, lambda line: cases.place_of_item(line.item_id, line.case_id)
-    )
+    return page.response("items", lines, lambda line: cases.place_of_item(line.item_id, line.case_id))
 
 
 @router.get("/items/{item_id}", tags=["items"], summary="Show an item", responses=answers(ItemView, 400, 401, 404, 503))
@@ -140,24 +113,23 @@ def show_item(service: ServiceOf, reading: Reads, item_id: SlugPath) -> Response
     "/handovers",
     tags=["handovers"],
     summary="List your agency's handovers",
-    responses=answers(page_of("handovers", HandoverLine), 400, 401, 503),
+    responses=answers(Paged("handovers", HandoverLine), 400, 401, 503),
 )
 def list_handovers(
     *,
     service: ServiceOf,
     reading: Reads,
+    page: PageOf,
     box: Literal["inbox", "outbox", "all"] = "all",
     status: HandoverStatus | None = None,
-    limit: Limit = 100,
-    after: Following = None,
 ) -> Response:
     """List what is offered to you (inbox) or by you (outbox), the latest change last."""
-    window = window_of(service, "handovers", limit, after)
+    window = page.window("handovers")
     with service.parts.database.read() as connection:
         rows = cases.list_handovers(connection, reading.agency, window, box=box, status=status)
     lines = [handover_line(row) for row in rows]
     reading.record("list of handovers", *dict.fromkeys(line.case_id for line in lines))
-    return page_response(service, "handovers", lines, window.limit, lambda line: line.updated_index)
+    return page.response("handovers", lines, lambda line: line.updated_index)
 
 
 @router.get(
@@ -184,15 +156,15 @@ Asked = Annotated[str, Query(min_length=SHORTEST, max_length=LONGEST, descriptio
     "/search",
     tags=["cases"],
     summary="Find cases by what stands on a paper, a seal or a file",
-    responses=answers(page_of("hits", Hit), 400, 401, 422, 503),
+    responses=answers(Paged("hits", Hit), 400, 401, 422, 503),
 )
-def find(service: ServiceOf, reading: Reads, q: Asked, limit: Limit = 100, after: Following = None) -> Response:
+def find(service: ServiceOf, reading: Reads, page: PageOf, q: Asked) -> Response:
     """Find the cases that you may see by a word in full, or by its beginning.
 
     Searched are case numbers of any agency, numbers of papers, exhibits and seals, digests (with or without the
     algorithm), officers, pseudonyms of persons, and ids of cases, items, handovers and events. The search is recorded.
     """
-    results = search_cases(service, reading, q, service.limit(limit), after)
+    results = search_cases(service, reading, q, page.limit, page.after)
     return json_response({"hits": results.hits} | ({"next": results.following} if results.following else {}))
 
 
@@ -200,31 +172,14 @@ Format = Annotated[Literal["csv", "json", "ocel", "case-uco"], Query(alias="form
 Bom = Annotated[bool, Query(description="begin a CSV file with a byte order mark, for Excel")]
 
 
-class _ExportOptions(NamedTuple):
-    """The language and agency names in which a file is made, and whether it begins with a byte order mark."""
-
-    labels: Labels
-    names: Callable[[str], str]
-    bom: bool
-
-
-class _Format(NamedTuple):
-    """A format: its media type, the suffix of its file name, and the function that makes a file of it."""
-
-    media_type: str
-    suffix: str
-    make: Callable[[CaseTimeline, _ExportOptions], bytes]
-
-
-_FORMATS: dict[str, _Format] = {
-    "csv": _Format(
-        "text/csv; charset=utf-8", "csv", lambda case, options: timeline_csv(case, options.labels, bom=options.bom)
-    ),
-    "json": _Format("application/json", "json", lambda case, _: timeline_json(case)),
-    "ocel": _Format("application/json", "ocel.json", lambda case, _: ocel.encode(ocel.ocel([case]))),
-    "case-uco": _Format("application/ld+json", "case.jsonld", lambda case, options: case_uco(case, options.names)),
+# The media type of each format, and the suffix of its file's name.
+_FORMATS = {
+    "csv": ("text/csv; charset=utf-8", "csv"),
+    "json": ("application/json", "json"),
+    "ocel": ("application/json", "ocel.json"),
+    "case-uco": ("application/ld+json", "case.jsonld"),
 }
-_FILES: dict[str, dict[str, str]] = {kind.media_type.partition(";")[0]: {} for kind in _FORMATS.values()}
+_FILES: dict[str, dict[str, str]] = {media_type.partition(";")[0]: {} for media_type, _ in _FORMATS.values()}
 
 
 @router.get(
@@ -240,13 +195,21 @@ def export_case(
 
     Confidential sections are in none of them. The export is recorded as a read.
     """
-    kind = _FORMATS[file_format]
+    media_type, suffix = _FORMATS[file_format]
     with service.parts.database.read() as connection:
         reading.require_case(connection, case_id)
     with service.parts.workers.turn(reading.agency):  # of many events this takes seconds
         with service.parts.database.read() as connection:
             timeline = timeline_builder(service, reading, labels).case(connection, case_id)
-        file_bytes = kind.make(timeline, _ExportOptions(labels, names_by_id(reading.authority.names, labels), bom))
+        match file_format:
+            case "csv":
+                content = timeline_csv(timeline, labels, bom=bom)
+            case "json":
+                content = timeline_json(timeline)
+            case "ocel":
+                content = ocel.encode(ocel.ocel([timeline]))
+            case "case-uco":
+                content = case_uco(timeline, names_by_id(reading.authority.names, labels))
     reading.record(f"export of the case as {file_format}", case_id)
-    headers = {"Content-Disposition": f'attachment; filename="{case_id}.{kind.suffix}"'}
-    return Response(file_bytes, media_type=kind.media_type, headers=headers)
+    headers = {"Content-Disposition": f'attachment; filename="{case_id}.{suffix}"'}
+    return Response(content, media_type=media_type, headers=headers)

@@ -7,15 +7,15 @@ from contextlib import contextmanager
 from threading import BoundedSemaphore
 from typing import Annotated
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter
 from msgspec import Meta, Struct
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
-from api.dependencies import After, Limit, ServiceOf, json_response, public_page_response, read_json
-from api.schemas.openapi import answers, page_of, takes
+from api.dependencies import After, Limit, ServiceOf, json_body, json_response, public_page_response
+from api.schemas.answers import view_of
+from api.schemas.openapi import Paged, answers, takes
 from ledger.chain.journal import ChainWrite
-from ledger.core.encoding.decoding import decoder_of
 from ledger.core.errors import Unavailable
 from ledger.core.events.terms import KeyId
 from ledger.store.chain_journal import DatabaseJournal
@@ -98,11 +98,7 @@ class WriteView(Struct, frozen=True):
     block_number: int | None
 
 
-_asked = decoder_of(CallRequest)
-_raw = decoder_of(RawTransaction)
-
-
-@router.get("/anchors", summary="List the anchors", responses=answers(page_of("anchors", AnchorView), 400, 503))
+@router.get("/anchors", summary="List the anchors", responses=answers(Paged("anchors", AnchorView), 400, 503))
 def anchors(service: ServiceOf, limit: Limit = 100, after: After = 0) -> Response:
     """List the tree heads that were sent to the chain, in their order; `after` is a number."""
     count = service.limit(limit)
@@ -119,21 +115,16 @@ def chain(service: ServiceOf) -> Response:
     link, chain_status = chain_worker.link, chain_worker.chain_status
     if chain_status is None:
         raise Unavailable("the chain is connected, and was not looked at yet", code="chain_unavailable")
-    state = chain_status.registry
-    return json_response(
-        ChainView(
-            link.deployment.identity.chain_id,
-            link.deployment.registry,
-            link.deployment.anchor,
-            state.change_count,
-            state.decision_count,
-            state.agency_count,
-            state.witness_count,
-            state.quorum,
-            chain_status.seen_at,
-            age_s=max(0, service.parts.clock() // 1000 - chain_status.seen_at),
-        )
+    view = view_of(
+        ChainView,
+        chain_status.registry,
+        chain_id=link.deployment.identity.chain_id,
+        registry=link.deployment.registry,
+        anchor=link.deployment.anchor,
+        seen_at=chain_status.seen_at,
+        age_s=max(0, service.parts.clock() // 1000 - chain_status.seen_at),
     )
+    return json_response(view)
 
 
 @router.post(
@@ -142,26 +133,22 @@ def chain(service: ServiceOf) -> Response:
     responses=answers(PreparedTransaction, 400, 415, 422, 429, 503),
     openapi_extra=takes(CallRequest),
 )
-async def prepare(request: Request, service: ServiceOf) -> Response:
+async def prepare(
+    service: ServiceOf, asked: Annotated[CallRequest, json_body(CallRequest, limit=MAX_BODY)]
+) -> Response:
     """Return nonce, gas and fees of a call. Sign the transaction only if it is the call that you asked for."""
-    call_request = await read_json(request, service, _asked, limit=MAX_BODY)
-    call = bytes.fromhex(call_request.call[2:])
     registry = service.parts.chain_worker.link.registry
     with asking_the_node():
-        transaction = await run_in_threadpool(registry.prepare, call_request.sender, call)
-    assert transaction.to is not None, "a call goes to the registry"
+        transaction = await run_in_threadpool(registry.prepare, asked.sender, bytes.fromhex(asked.call[2:]))
     fees = transaction.fees
-    return json_response(
-        PreparedTransaction(
-            transaction.chain_id,
-            transaction.nonce,
-            transaction.to,
-            "0x" + transaction.data.hex(),
-            transaction.gas,
-            fees.max_fee,
-            fees.priority_fee,
-        )
+    view = view_of(
+        PreparedTransaction,
+        transaction,
+        data=_hex(transaction.data),
+        max_fee=fees.max_fee,
+        priority_fee=fees.priority_fee,
     )
+    return json_response(view)
 
 
 @router.post(
@@ -170,12 +157,13 @@ async def prepare(request: Request, service: ServiceOf) -> Response:
     responses=answers(WriteView, 400, 403, 409, 415, 422, 429, 503),
     openapi_extra=takes(RawTransaction),
 )
-async def send(request: Request, service: ServiceOf) -> Response:
+async def send(
+    service: ServiceOf, signed: Annotated[RawTransaction, json_body(RawTransaction, limit=MAX_BODY)]
+) -> Response:
     """Pass on a signed grant, revocation or decision of an agency's admin, and nothing else."""
-    raw = bytes.fromhex((await read_json(request, service, _raw, limit=MAX_BODY)).raw[2:])
     link = service.parts.chain_worker.link
     with asking_the_node():
-        write = await run_in_threadpool(link.registry.relay, raw)
+        write = await run_in_threadpool(link.registry.relay, bytes.fromhex(signed.raw[2:]))
     link.status_reader.expire()
     return json_response(WriteView(write.number, _hex(write.transaction_hash), write.state.value, write.block_number))
 
@@ -196,17 +184,15 @@ def asking_the_node() -> Iterator[None]:
 
 def _anchor_view(write: ChainWrite) -> AnchorView:
     assert write.anchored is not None, "the journal lists anchors only"
-    return AnchorView(
-        number=write.number,
+    return view_of(
+        AnchorView,
+        write,
         size=write.anchored.size,
         root=f"sha256:{write.anchored.root.hex()}",
         registry_hash=_hex(write.anchored.registry_hash),
         state=write.state.value,
-        chain_id=write.chain_id,
         transaction_hash=_hex(write.transaction_hash),
-        block_number=write.block_number,
         block_hash=_hex(write.block_hash) if write.block_hash else None,
-        timestamp=write.timestamp,
     )
 
 

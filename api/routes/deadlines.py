@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Annotated
 
@@ -10,25 +9,14 @@ from fastapi import APIRouter, Query
 from starlette.responses import Response
 
 from api.auth.reading import Reading
-from api.dependencies import (
-    INSTANT_PATTERN,
-    Following,
-    LabelsOf,
-    Limit,
-    Reads,
-    ServiceOf,
-    SlugPath,
-    SlugQuery,
-    json_response,
-    page_response,
-)
-from api.schemas.openapi import answers, page_of
-from api.services.service import Service, position_after
+from api.dependencies import INSTANT_PATTERN, LabelsOf, PageOf, Reads, ServiceOf, SlugPath, SlugQuery, json_response
+from api.schemas.answers import view_of
+from api.schemas.openapi import Paged, answers
 from ledger.core.custody.due_dates import ClockAtMoment, Deadline, Status, deadline, deadlines
 from ledger.deadlines.working_days import period_in_words
 from ledger.i18n import Labels
 from ledger.store import clocks
-from ledger.store.clocks import ClockLine, DeadlineFilter, Warned
+from ledger.store.clocks import DeadlineFilter, Warned
 
 router = APIRouter(prefix="/api/v1", tags=["deadlines"])
 
@@ -59,13 +47,14 @@ class DeadlineView(ClockAtMoment, frozen=True, kw_only=True):
 @router.get(
     "/deadlines",
     summary="List deadlines, those that end first at the top",
-    responses=answers(page_of("deadlines", DeadlineView), 400, 401, 503),
+    responses=answers(Paged("deadlines", DeadlineView), 400, 401, 503),
 )
 def list_deadlines(
     *,
     service: ServiceOf,
     reading: Reads,
     labels: LabelsOf,
+    page: PageOf,
     mine: Mine = False,
     agency: SlugQuery = None,
     visible: Visible = False,
@@ -73,15 +62,13 @@ def list_deadlines(
     status: Standing = None,
     within_days: Days = None,
     as_of: AsOf = None,
-    limit: Limit = 100,
-    after: Following = None,
 ) -> Response:
     """List the deadlines of your agency, or of another agency, a case, or all that you may see.
 
     Those that have ended are left out unless you ask for a status. Clocks that are paused or cannot be counted come
     last.
     """
-    count, moment = service.limit(limit), _moment(reading, as_of)
+    moment, last = _moment(reading, as_of), page.position("deadlines")
     own = reading.agency if mine or not (visible or case_id) else None
     wanted = DeadlineFilter(
         as_of=clocks.instant(moment),
@@ -91,23 +78,28 @@ def list_deadlines(
         status=status,
         within_days=within_days,
     )
-    last = position_after(service, "deadlines", after)
     position = None if last is None else clocks.parse_deadline_position(last)
     with service.parts.database.read() as connection:
-        lines = clocks.list_deadlines(connection, reading.reader, wanted, limit=count, after=position)
-    views = [_view(counted_deadline, labels) for counted_deadline in _counted(service, lines, moment)]
-    reading.record("list of deadlines", *dict.fromkeys(line.case_id for line in lines))
-    if len(lines) < count:
-        return json_response({"deadlines": views})
-    return json_response(
-        {"deadlines": views, "next": service.cursors.seal("deadlines", str(clocks.deadline_position(lines[-1])))}
-    )
+        lines = clocks.list_deadlines(connection, reading.reader, wanted, limit=page.limit, after=position)
+    validator = service.parts.validator
+    states = {case_id: validator.states.of_case(case_id) for case_id in dict.fromkeys(line.case_id for line in lines)}
+    views = []
+    for line in lines:
+        state = states[line.case_id]
+        clock = state.clocks.get(line.deadline_id) if state else None
+        if state is not None and clock is not None:  # it may have disappeared since it was listed
+            views.append(_view(deadline(state, clock, validator.book, validator.calendar, moment), labels))
+    reading.record("list of deadlines", *states)
+    body: dict[str, object] = {"deadlines": views}
+    if len(lines) == page.limit:
+        body["next"] = service.cursors.seal("deadlines", str(clocks.deadline_position(lines[-1])))
+    return json_response(body)
 
 
 @router.get(
     "/cases/{case_id}/deadlines",
     summary="List the deadlines of a case",
-    responses=answers(page_of("deadlines", DeadlineView), 400, 401, 404, 503),
+    responses=answers(Paged("deadlines", DeadlineView), 400, 401, 404, 503),
 )
 def list_deadlines_of_case(
     *, service: ServiceOf, reading: Reads, labels: LabelsOf, case_id: SlugPath, as_of: AsOf = None
@@ -128,43 +120,30 @@ def list_deadlines_of_case(
 @router.get(
     "/warnings",
     summary="List the warnings of your agency's deadlines",
-    responses=answers(page_of("warnings", Warned), 400, 401, 503),
+    responses=answers(Paged("warnings", Warned), 400, 401, 503),
 )
-def list_warnings(
-    *, service: ServiceOf, reading: Reads, mine: Mine = False, limit: Limit = 100, after: Following = None
-) -> Response:
+def list_warnings(service: ServiceOf, reading: Reads, page: PageOf, mine: Mine = False) -> Response:
     """List warnings in the order in which they were given: 7, 3 and 1 days before a last day, and 0 once it has passed.
 
     Keep `resume` of the last page that had any, and continue from there.
     """
-    count, last_number = service.limit(limit), int(position_after(service, "warnings", after) or 0)
-    handler = reading.session.grant.officer if mine else None
+    after, handler = int(page.position("warnings") or 0), reading.session.grant.officer if mine else None
     with service.parts.database.read() as connection:
-        page_warnings = clocks.warnings_to(connection, reading.reader, handler=handler, after=last_number, limit=count)
-    if page_warnings:
-        reading.record("list of warnings", *dict.fromkeys(warning.case_id for warning in page_warnings))
-    return page_response(service, "warnings", page_warnings, count, lambda warning: warning.number, resumes=True)
+        warned = clocks.warnings_to(connection, reading.reader, handler=handler, after=after, limit=page.limit)
+    if warned:
+        reading.record("list of warnings", *dict.fromkeys(warning.case_id for warning in warned))
+    return page.response("warnings", warned, lambda warning: warning.number, resumes=True)
 
 
 def _moment(reading: Reading, as_of: str | None) -> datetime:
     return datetime.fromisoformat(as_of or reading.reader.now)
 
 
-def _counted(service: Service, lines: Iterable[ClockLine], as_of: datetime) -> Iterable[Deadline]:
-    """Yield the deadline of each line from the state of its case, leaving out clocks that have disappeared since."""
-    validator = service.parts.validator
-    states = {case_id: validator.states.of_case(case_id) for case_id in {line.case_id for line in lines}}
-    for line in lines:
-        state = states[line.case_id]
-        clock = state.clocks.get(line.deadline_id) if state else None
-        if state is not None and clock is not None:
-            yield deadline(state, clock, validator.book, validator.calendar, as_of)
-
-
 def _view(deadline_now: Deadline, labels: Labels) -> DeadlineView:
     due_at, counted = deadline_now.due_at, deadline_now.counted
-    return DeadlineView(
-        **{name: getattr(deadline_now, name) for name in ClockAtMoment.__struct_fields__},
+    return view_of(
+        DeadlineView,
+        deadline_now,
         label=labels.of_clock(deadline_now.clock),
         due_at=None if due_at is None else clocks.instant(due_at.astimezone(UTC)),
         arithmetic=period_in_words(counted, labels) if counted else (),

@@ -12,22 +12,11 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from api.auth.reading import Reading
-from api.dependencies import (
-    EventIdPath,
-    Following,
-    Ground,
-    Limit,
-    Reads,
-    ServiceOf,
-    SlugQuery,
-    json_response,
-    page_response,
-)
+from api.dependencies import EventIdPath, Ground, ListPage, PageOf, Reads, ServiceOf, SlugQuery, json_response
 from api.schemas.answers import EventView, event_view
 from api.schemas.openapi import answers
 from api.services.case_reading import find_event, record_event
 from api.services.feed import FEED, FeedPage, goes_on, read_page
-from api.services.service import Service, position_after
 from ledger.core.visibility import Sight
 from ledger.store import log
 from ledger.store.database import Connection
@@ -49,9 +38,8 @@ async def events(
     *,
     service: ServiceOf,
     reading: Reads,
+    page: PageOf,
     case_id: SlugQuery = None,
-    limit: Limit = 100,
-    after: Following = None,
     wait: Wait = 0,
     ground: Ground = None,
 ) -> Response:
@@ -62,30 +50,27 @@ async def events(
     keep it, and ask again with it. When a case becomes visible to you, its earlier events come with the event that made
     it so, in their order. `wait` is the number of seconds to wait if there is nothing new.
     """
-    count = service.limit(limit)
     if case_id is not None:
-        last_sequence = int(position_after(service, CASE_EVENTS, after) or -1)
-        return await run_in_threadpool(_of_case, service, reading, case_id, last_sequence, limit=count, ground=ground)
-    cursor = parse_cursor(position_after(service, FEED, after) or "-1")
+        return await run_in_threadpool(_of_case, reading, case_id, page, ground)
+    cursor = parse_cursor(page.position(FEED) or "-1")
     until = time.monotonic() + wait
     while time.monotonic() < until:
         if await run_in_threadpool(goes_on, service.parts, reading.agency, cursor):
             break
         await asyncio.sleep(LOOK_AGAIN_S)
-    feed_page = await run_in_threadpool(read_page, service.parts, reading, cursor, count)
+    feed_page = await run_in_threadpool(read_page, service.parts, reading, cursor, page.limit)
     return json_response(replace(feed_page, next=service.cursors.seal(FEED, feed_page.next)))
 
 
-def _of_case(
-    service: Service, reading: Reading, case_id: str, last_sequence: int, *, limit: int, ground: str | None
-) -> Response:
-    with service.parts.database.read() as connection:
+def _of_case(reading: Reading, case_id: str, page: ListPage, ground: str | None) -> Response:
+    last_sequence = int(page.position(CASE_EVENTS) or -1)
+    with page.service.parts.database.read() as connection:
         sight = reading.require_case(connection, case_id)
-        entries = log.stream(connection, "case", case_id, after=last_sequence, limit=limit)
+        entries = log.stream(connection, "case", case_id, after=last_sequence, limit=page.limit)
         views = [_view(connection, reading, entry, sight, ground) for entry in entries]
     reading.record("events of the case", case_id, ground=ground)
     last = entries[-1].sequence if entries else last_sequence
-    return page_response(service, "events", views, limit, lambda _: last, scope=CASE_EVENTS)
+    return page.response("events", views, lambda _: last, scope=CASE_EVENTS)
 
 
 @router.get("/{event_id}", summary="Show an event", responses=answers(EventView, 400, 401, 404, 503))

@@ -52,7 +52,12 @@ def readyz(service: ServiceOf) -> Response:
     """Return the state of the parts, with status 503 if submissions cannot be taken. No chain or witness is asked."""
     parts = service.parts
     chain_status = parts.chain_worker.chain_status
-    database = _database(service)
+    try:
+        with parts.database.write() as connection:  # the writer's lock can be taken, and is released again
+            log.tree(connection)
+        database = "ok"
+    except TallystickError:
+        database = "failed"
     sequencer = "ok" if parts.sequencer.is_running else "failed"
     state, witness_defect = parts.chain_worker.state, parts.collector.defect
     witnesses = "ok" if witness_defect is None else "failed"
@@ -69,13 +74,3 @@ def readyz(service: ServiceOf) -> Response:
         chain_seen_s=None if chain_status is None else max(0, parts.clock() // 1000 - chain_status.seen_at),
     )
     return json_response(readiness, 200 if readiness.ready else 503)
-
-
-def _database(service: ServiceOf) -> str:
-    """Return "ok" if the database takes writes: the writer's lock can be taken, and is released again."""
-    try:
-        with service.parts.database.write() as connection:
-            log.tree(connection)
-    except TallystickError:
-        return "failed"
-    return "ok"

@@ -4,27 +4,13 @@ from __future__ import annotations
 
 from typing import Annotated, Final
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Query
 from msgspec import Meta, Struct
-from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
-from api.auth.reading import Reading
-from api.dependencies import (
-    Following,
-    Limit,
-    Reads,
-    ServiceOf,
-    SlugPath,
-    SlugQuery,
-    json_response,
-    page_response,
-    read_json,
-    window_of,
-)
+from api.dependencies import Governs, PageOf, Reads, ServiceOf, SlugPath, SlugQuery, json_body, json_response
 from api.routes.supervision import Retired
-from api.schemas.openapi import answers, page_of, problems, takes
-from api.services.governance import require_governing
+from api.schemas.openapi import Paged, answers, problems, takes
 from api.services.library_views import (
     AdoptersView,
     LibraryEntry,
@@ -36,15 +22,10 @@ from api.services.library_views import (
     library_entry,
     lines_of,
     model_package,
-    version_of,
 )
-from api.services.matters import require_matter
-from api.services.service import Service
-from ledger.core.encoding.decoding import decoder_of
+from api.services.matters import require_model, version_of
 from ledger.core.events.terms import BusinessLine, Severity
-from ledger.core.supervision import ModelState
 from ledger.core.supervision.model_package import FORMAT
-from ledger.core.supervision.models import STREAM
 from ledger.recording.supervision_streams import identified
 from ledger.store import supervision
 from ledger.store.cases import Page
@@ -95,49 +76,41 @@ class AnonymityView(Struct, frozen=True):
     traces: tuple[TraceView, ...]
 
 
-_texts = decoder_of(TextsToCheck)
-
-
 @router.get(
-    "",
-    summary="Look for models in the library",
-    responses=answers(page_of("models", LibraryLine), 400, 401, 503),
+    "", summary="Look for models in the library", responses=answers(Paged("models", LibraryLine), 400, 401, 503)
 )
 def list_library(
     *,
     service: ServiceOf,
     reading: Reads,
+    page: PageOf,
     q: Wanted = None,
     business_line: BusinessLine | None = None,
     severity: SeverityOf = None,
     retired: Retired = None,
-    limit: Limit = 100,
-    after: Following = None,
 ) -> Response:
     """List all models by their ids, or with `q` those that match the words, best first, on one page."""
-    window = window_of(service, "models", limit, after)
-    wanted = {"business_line": business_line, "severity": severity}
+    every = Page(MODELS_AT_MOST, page.position("models"))
     with service.parts.database.read() as connection:
-        rows = supervision.list_models(connection, Page(MODELS_AT_MOST, window.after), retired=retired)
         rows = [
             row
-            for row in rows
-            if all(row[name] == wanted_value for name, wanted_value in wanted.items() if wanted_value is not None)
+            for row in supervision.list_models(connection, every, retired=retired)
+            if business_line in (None, row["business_line"]) and severity in (None, row["severity"])
         ]
-        lines = lines_of(connection, reading, rows, q, window.limit)
+        lines = lines_of(connection, reading, rows, q, page.limit)
     reading.record("list of the library")
     if q:
         return json_response({"models": lines})
-    return page_response(service, "models", lines, window.limit, lambda line: line.model_id)
+    return page.response("models", lines, lambda line: line.model_id)
 
 
 @router.get("/{model_id}", summary="Show a model of the library", responses=answers(LibraryEntry, 400, 401, 404, 503))
 def show_entry(service: ServiceOf, reading: Reads, model_id: SlugPath, version: VersionQuery = None) -> Response:
     """Return the content of the model's file part by part, with figures and case study."""
     with service.parts.database.read() as connection:
-        state, _ = require_matter(connection, reading, STREAM + model_id, ModelState, field="model_id")
+        state = require_model(connection, reading, model_id)
         counted = counted_leads(connection, [model_id])[model_id]
-    published = version_of(state, version, "version")
+    published = version_of(state, version)
     reading.record(f"model {model_id}")
     return json_response(library_entry(state, published.body, counted if reading.counts_leads else None))
 
@@ -179,8 +152,8 @@ def comparison(
     before `second`.
     """
     with service.parts.database.read() as connection:
-        state, _ = require_matter(connection, reading, STREAM + model_id, ModelState, field="model_id")
-        to = require_matter(connection, reading, STREAM + other, ModelState, field="other")[0] if other else state
+        state = require_model(connection, reading, model_id)
+        to = require_model(connection, reading, other, "other") if other else state
     later = version_of(to, second, "second")
     before = state.newest.body.version if other else max(1, later.body.version - 1)
     earlier = version_of(state, first or before, "first")
@@ -194,7 +167,7 @@ def comparison(
 def show_adopters(service: ServiceOf, reading: Reads, model_id: SlugPath) -> Response:
     """Return who runs the model with which parameters; for procuratorates also how their leads turned out."""
     with service.parts.database.read() as connection:
-        state, _ = require_matter(connection, reading, STREAM + model_id, ModelState, field="model_id")
+        state = require_model(connection, reading, model_id)
         counted = counted_leads(connection, [model_id])[model_id]
     agencies, with_leads = reading.authority.agencies, reading.counts_leads
     reading.record(f"adopters of model {model_id}")
@@ -209,7 +182,7 @@ def show_adopters(service: ServiceOf, reading: Reads, model_id: SlugPath) -> Res
 def show_outturn(service: ServiceOf, reading: Reads, model_id: SlugPath) -> Response:
     """Return the counts by the quarter in which the leads were raised."""
     with service.parts.database.read() as connection:
-        require_matter(connection, reading, STREAM + model_id, ModelState, field="model_id")
+        require_model(connection, reading, model_id)
         counted = supervision.outturn_of_model(connection, model_id)
     reading.record(f"outturn of model {model_id}")
     return json_response(OutturnView(model_id, by_quarter(counted) if reading.counts_leads else None))
@@ -221,21 +194,17 @@ def show_outturn(service: ServiceOf, reading: Reads, model_id: SlugPath) -> Resp
     responses=answers(AnonymityView, 400, 401, 403, 408, 413, 415, 503),
     openapi_extra=takes(TextsToCheck),
 )
-async def check_anonymity(request: Request, service: ServiceOf, reading: Reads) -> Response:
+def check_anonymity(
+    service: ServiceOf, reading: Governs, asked: Annotated[TextsToCheck, json_body(TextsToCheck, limit=MAX_BODY)]
+) -> Response:
     """Find ids of cases and things that you may see, and whatever has the form of an identifier.
 
     For a procuratorate's auditors, analysts and supervisors, before they publish. Each check is recorded as a read.
     """
-    require_governing(reading)
-    texts_to_check = await read_json(request, service, _texts, limit=MAX_BODY)
-    return await run_in_threadpool(_checked, service, reading, texts_to_check.texts)
-
-
-def _checked(service: Service, reading: Reading, texts: tuple[str, ...]) -> Response:
     with service.parts.database.read() as connection:
         traces = [
             TraceView(number, trace.start, trace.text, trace.kind, trace.instead)
-            for number, text in enumerate(texts)
+            for number, text in enumerate(asked.texts)
             for trace in identified(connection, text, service.authority(), reading.reader)
         ]
     reading.record("anonymity of texts")

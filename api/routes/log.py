@@ -15,9 +15,9 @@ from api.dependencies import DECIMAL_PATTERN, ServiceOf, json_response
 from api.middleware.request_limits import charge
 from api.routes.chain import asking_the_node
 from api.routes.tiles import published, served
+from api.schemas.answers import view_of
 from api.schemas.openapi import answers, problems
 from ledger.anchoring.state_proofs import trusted_block
-from ledger.anchoring.timestamps import TimestampWorker
 from ledger.chain.eth import final_block_of
 from ledger.chain.writer import ChainBackend
 from ledger.core.errors import NotFound, ProofRefused
@@ -28,7 +28,6 @@ from ledger.core.log.tlog_proofs import TlogProof
 from ledger.core.verification.trust import TrustedBlock, encode_trust
 from ledger.store import checkpoints, log
 from ledger.store.chain_journal import DatabaseJournal
-from ledger.store.checkpoints import StoredTimestamp
 from ledger.timeline import AnchoredSizes
 
 router = APIRouter(prefix="/api/v1/log", tags=["log"])
@@ -126,6 +125,11 @@ def log_state(service: ServiceOf) -> Response:
         witnessed = checkpoints.last_witnessed(connection)
         stamp = checkpoints.last_timestamp(connection)
     trust, state = parts.trust.trust, parts.chain_worker.state
+    timestamped = None
+    if parts.timestamp_worker is not None:
+        size, time = (stamp.size, stamp.time) if stamp else (0, 0)
+        stamping = parts.timestamp_worker.state
+        timestamped = TimestampedView(size, time, stamping.fault, stamping.hint)
     return json_response(
         LogStateView(
             origin=trust.origin,
@@ -134,21 +138,13 @@ def log_state(service: ServiceOf) -> Response:
             root=f"sha256:{tree.root.hex()}",
             published=last.size if last else 0,
             witnessed=witnessed.size if witnessed else 0,
-            witnesses=[WitnessView(witness.name, witness.size, witness.fault) for witness in parts.collector.states()],
+            witnesses=[view_of(WitnessView, witness) for witness in parts.collector.states()],
             chain=FollowedView(state.word, state.waits, state.detail, state.fault, state.hint),
             anchored=AnchoredView(sizes.size("submitted"), sizes.size("mined"), sizes.size("confirmed")),
-            timestamped=_timestamped(parts.timestamp_worker, stamp),
+            timestamped=timestamped,
             development=trust.development,
         )
     )
-
-
-def _timestamped(timestamp_worker: TimestampWorker | None, last: StoredTimestamp | None) -> TimestampedView | None:
-    """Return the state of timestamping, or None without an authority."""
-    if timestamp_worker is None:
-        return None
-    size, time = (last.size, last.time) if last else (0, 0)
-    return TimestampedView(size, time, timestamp_worker.state.fault, timestamp_worker.state.hint)
 
 
 @router.get(

@@ -7,35 +7,26 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from starlette.responses import Response
 
-from api.auth.reading import Reading
-from api.dependencies import Following, Limit, Reads, ServiceOf, SlugQuery, json_response
-from api.schemas.openapi import answers, page_of
+from api.dependencies import PageOf, Reads, ServiceOf, SlugQuery, json_response
+from api.schemas.openapi import Paged, answers
 from api.services.case_reading import ACCESS_LOG_ROLES, ReadView, visible_reads
-from api.services.service import Service, position_after
 from ledger.audit import AuditReport
 from ledger.core.errors import NotFound
 from ledger.store import cases
 
 LOOKED_AT = 10_000  # records that one request looks through at most
 
-router = APIRouter(prefix="/api/v1")
+router = APIRouter(prefix="/api/v1", tags=["audit"])
 OfficerQuery = Annotated[str | None, Query(min_length=1, max_length=64, description="only what this officer read")]
 
 
 @router.get(
     "/access",
-    tags=["audit"],
     summary="List who read what of your agency's cases",
-    responses=answers(page_of("reads", ReadView), 400, 401, 403, 404, 503),
+    responses=answers(Paged("reads", ReadView), 400, 401, 403, 404, 503),
 )
 def access(
-    *,
-    service: ServiceOf,
-    reading: Reads,
-    case_id: SlugQuery = None,
-    officer: OfficerQuery = None,
-    limit: Limit = 100,
-    after: Following = None,
+    service: ServiceOf, reading: Reads, page: PageOf, case_id: SlugQuery = None, officer: OfficerQuery = None
 ) -> Response:
     """List all reads by your own officers, and reads by anybody of cases that your agency holds or held a part of.
 
@@ -45,42 +36,28 @@ def access(
     """
     reading.require_role(*ACCESS_LOG_ROLES)
     if case_id is not None:
-        _require_own(service, reading, case_id)
-    count = service.limit(limit)
-    last_number = int(position_after(service, "reads", after) or -1)
-    reads, last_seen, is_end = _collected(service, reading, last_number, count, case_id=case_id, officer=officer)
+        with service.parts.database.read() as connection:
+            if not cases.parties_among(connection, reading.agency, [case_id]):
+                raise NotFound(f"no case {case_id} that your agency holds or held a part of", field="case_id")
+    last_number, is_end = int(page.position("reads") or -1), False
+    reads: list[ReadView] = []
+    for _ in range(max(1, LOOKED_AT // page.limit)):
+        records = service.parts.access.since(last_number, page.limit, case_id=case_id)
+        visible = [view for view in visible_reads(service, reading, records) if officer in (None, view.officer)]
+        reads += visible[: page.limit - len(reads)]
+        if len(reads) == page.limit:
+            last_number = reads[-1].number
+            break
+        if len(records) < page.limit:
+            is_end = True
+            break
+        last_number = records[-1].number
     reading.record("log of reads", *([case_id] if case_id else []))
     body: dict[str, object] = {"reads": reads}
-    return json_response(body if is_end else body | {"next": service.cursors.seal("reads", str(last_seen))})
+    return json_response(body if is_end else body | {"next": service.cursors.seal("reads", str(last_number))})
 
 
-def _require_own(service: Service, reading: Reading, case_id: str) -> None:
-    with service.parts.database.read() as connection:
-        if not cases.parties_among(connection, reading.agency, [case_id]):
-            raise NotFound(f"no case {case_id} that your agency holds or held a part of", field="case_id")
-
-
-def _collected(
-    service: Service, reading: Reading, after: int, limit: int, *, case_id: str | None, officer: str | None
-) -> tuple[list[ReadView], int, bool]:
-    """Return the reads that may be shown, the last number looked at, and whether the log ends there."""
-    reads: list[ReadView] = []
-    for _ in range(max(1, LOOKED_AT // limit)):
-        records = service.parts.access.since(after, limit, case_id=case_id)
-        for view in visible_reads(service, reading, records):
-            if officer in (None, view.officer):
-                reads.append(view)
-                if len(reads) == limit:
-                    return reads, view.number, False
-        if len(records) < limit:
-            return reads, after, True
-        after = records[-1].number
-    return reads, after, False
-
-
-@router.get(
-    "/audit", tags=["audit"], summary="Audit a case, or everything", responses=answers(AuditReport, 401, 403, 404, 503)
-)
+@router.get("/audit", summary="Audit a case, or everything", responses=answers(AuditReport, 401, 403, 404, 503))
 def audit(service: ServiceOf, reading: Reads, case_id: SlugQuery = None) -> Response:
     """Audit a case as far as you may see it, or the whole log if there is no `case_id`.
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, get_args
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Depends, Query, Request
 from starlette.responses import Response
 
 from api.dependencies import EventIdPath, Ground, Reads, ServiceOf, SlugPath, SlugQuery
 from api.schemas.openapi import problems
 from api.services.documents import (
+    Disclosure,
     Document,
     bundle_of_case,
     bundle_of_event,
@@ -28,6 +29,14 @@ _BUNDLE = problems(400, 401, 404, 503) | {
 }
 
 
+def disclosure(withhold: Withheld | None = None, ground: Ground = None) -> Disclosure:
+    """Return what the file that is asked for may disclose."""
+    return Disclosure(withhold, ground)
+
+
+DisclosureOf = Annotated[Disclosure, Depends(disclosure)]
+
+
 @router.get(
     "/events/{event_id}/proof",
     tags=["proofs"],
@@ -35,19 +44,12 @@ _BUNDLE = problems(400, 401, 404, 503) | {
     response_class=Response,
     responses=_BUNDLE,
 )
-def event_proof(
-    service: ServiceOf,
-    reading: Reads,
-    event_id: EventIdPath,
-    withhold: Withheld | None = None,
-    ground: Ground = None,
-) -> Response:
+def event_proof(service: ServiceOf, reading: Reads, event_id: EventIdPath, disclosure: DisclosureOf) -> Response:
     """Return the event's bundle without the sections that you may not read; `withhold` leaves out more.
 
     The bundle is verified before it is returned.
     """
-    bundle = bundle_of_event(service, reading, event_id, withhold, ground)
-    return Response(bundle, media_type="application/json")
+    return Response(bundle_of_event(service, reading, event_id, disclosure), media_type="application/json")
 
 
 @router.get(
@@ -57,17 +59,15 @@ def event_proof(
     response_class=Response,
     responses=_BUNDLE,
 )
-def case_proof(
-    service: ServiceOf, reading: Reads, case_id: SlugPath, withhold: Withheld | None = None, ground: Ground = None
-) -> Response:
+def case_proof(service: ServiceOf, reading: Reads, case_id: SlugPath, disclosure: DisclosureOf) -> Response:
     """Return the bundles of all events of the case in one file."""
     with service.parts.workers.turn(reading.agency):  # of many events this takes seconds
-        bundle = bundle_of_case(service, reading, case_id, withhold, ground)
+        bundle = bundle_of_case(service, reading, case_id, disclosure)
     return Response(bundle, media_type="application/json")
 
 
 assert get_args(Document) == DOCUMENTS, "the route offers what the table of forms has"
-Language = Annotated[
+LanguageQuery = Annotated[
     PaperLanguage | None, Query(alias="lang", description="language or languages; else by Accept-Language")
 ]
 DocumentQuery = Annotated[
@@ -79,6 +79,14 @@ _PDF: dict[int | str, dict[str, Any]] = {
 }
 
 
+def paper_language(request: Request, language: LanguageQuery = None) -> PaperLanguage:
+    """Return the language that was asked for, or else the reader's."""
+    return language or language_for(language_of(request.headers.get("accept-language")))
+
+
+Language = Annotated[PaperLanguage, Depends(paper_language)]
+
+
 @router.get(
     "/cases/{case_id}/events/{event_id}/paper",
     tags=["paper"],
@@ -88,12 +96,11 @@ _PDF: dict[int | str, dict[str, Any]] = {
 )
 def paper(
     *,
-    request: Request,
     service: ServiceOf,
     reading: Reads,
     case_id: SlugPath,
     event_id: EventIdPath,
-    language: Language = None,
+    language: Language,
     kind: DocumentQuery = None,
     withhold: Literal["sections"] | None = None,
     ground: Ground = None,
@@ -102,16 +109,7 @@ def paper(
 
     With `withhold` there are none of these. The same event gives the same file until a section is erased.
     """
-    pdf = printed_event(
-        service,
-        reading,
-        case_id,
-        event_id,
-        paper_language(request, language),
-        kind=kind,
-        withhold=withhold,
-        ground=ground,
-    )
+    pdf = printed_event(service, reading, case_id, event_id, language, kind=kind, withhold=withhold, ground=ground)
     return _pdf_response(pdf, event_id)
 
 
@@ -123,22 +121,14 @@ def paper(
     responses=_PDF | problems(400, 401, 404, 503),
 )
 def event_certificate(
-    *,
-    request: Request,
-    service: ServiceOf,
-    reading: Reads,
-    event_id: EventIdPath,
-    language: Language = None,
-    withhold: Withheld | None = None,
-    ground: Ground = None,
+    service: ServiceOf, reading: Reads, event_id: EventIdPath, language: Language, disclosure: DisclosureOf
 ) -> Response:
     """Return the numbered verification of the event's proof bundle in words.
 
     It sets what is claimed beside what is proven, and says what is not proven. The bundle is attached as `proof`
     returns it to you.
     """
-    asked_language = paper_language(request, language)
-    pdf = certified_event(service, reading, event_id, asked_language, withhold=withhold, ground=ground)
+    pdf = certified_event(service, reading, event_id, language, disclosure)
     return _pdf_response(pdf, f"{event_id}.certificate")
 
 
@@ -151,24 +141,16 @@ def event_certificate(
 )
 def case_certificate(
     *,
-    request: Request,
     service: ServiceOf,
     reading: Reads,
     case_id: SlugPath,
+    language: Language,
+    disclosure: DisclosureOf,
     item_id: ItemQuery = None,
-    language: Language = None,
-    withhold: Withheld | None = None,
-    ground: Ground = None,
 ) -> Response:
     """Return the same for all events of the case, with items, their digests and the handling chain."""
-    asked_language = paper_language(request, language)
-    pdf = certified_case(service, reading, case_id, asked_language, item_id=item_id, withhold=withhold, ground=ground)
+    pdf = certified_case(service, reading, case_id, language, disclosure, item_id=item_id)
     return _pdf_response(pdf, f"{case_id}.certificate")
-
-
-def paper_language(request: Request, language: PaperLanguage | None) -> PaperLanguage:
-    """Return the language that was asked for, or else the reader's."""
-    return language or language_for(language_of(request.headers.get("accept-language")))
 
 
 def _pdf_response(pdf: bytes, name: str) -> Response:

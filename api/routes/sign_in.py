@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter, Request
-from starlette.concurrency import run_in_threadpool
+from typing import Annotated
+
+from fastapi import APIRouter
 from starlette.responses import Response
 
 from api.auth.sessions import AccessToken, ChallengeRequest, SignedChallenge, SignInChallenge
-from api.dependencies import ServiceOf, json_response, read_json
+from api.dependencies import ServiceOf, json_body, json_response
 from api.schemas.openapi import answers, takes
-from ledger.core.encoding.decoding import decoder_of
 
 MAX_BODY = 4096  # bytes
 
 router = APIRouter(prefix="/api/v1/sign-in", tags=["sign-in"])
-_asked = decoder_of(ChallengeRequest)
-_signed = decoder_of(SignedChallenge)
 
 
 @router.post(
@@ -24,15 +22,14 @@ _signed = decoder_of(SignedChallenge)
     responses=answers(SignInChallenge, 400, 403, 415, 429, 503),
     openapi_extra=takes(ChallengeRequest),
 )
-async def challenge(request: Request, service: ServiceOf) -> Response:
+def challenge(
+    service: ServiceOf, asked: Annotated[ChallengeRequest, json_body(ChallengeRequest, limit=MAX_BODY)]
+) -> Response:
     """Return a `message` (EIP-4361) to sign unchanged with the key (`personal_sign`), once, within a short time.
 
     The key must be granted.
     """
-    challenge_request = await read_json(request, service, _asked, limit=MAX_BODY)
-    return json_response(
-        await run_in_threadpool(lambda: service.sign_in.challenge(challenge_request.key_id, service.authority()))
-    )
+    return json_response(service.sign_in.challenge(asked.key_id, service.authority()))
 
 
 @router.post(
@@ -41,8 +38,8 @@ async def challenge(request: Request, service: ServiceOf) -> Response:
     responses=answers(AccessToken, 400, 401, 403, 415, 429, 503),
     openapi_extra=takes(SignedChallenge),
 )
-async def token(request: Request, service: ServiceOf) -> Response:
+def token(
+    service: ServiceOf, signed: Annotated[SignedChallenge, json_body(SignedChallenge, limit=MAX_BODY)]
+) -> Response:
     """Return a token that permits reads for a short time, and only as long as the key is granted."""
-    signed = await read_json(request, service, _signed, limit=MAX_BODY)
-    issued = await run_in_threadpool(lambda: service.sign_in.token(signed.nonce, signed.signature, service.authority()))
-    return json_response(issued)
+    return json_response(service.sign_in.token(signed.nonce, signed.signature, service.authority()))

@@ -7,6 +7,7 @@ These are plain ASGI endpoints: the posted bytes are validated as they are, and 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -17,7 +18,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from api.middleware.problems import Refused
 from api.middleware.request_limits import JSON, NDJSON, charge, read_body
 from api.schemas.openapi import answers, problems, takes
-from api.services.submission import LineAnswer, RouteCheck, SubmissionService
+from api.services.submission import LineAnswer, SubmissionService
 from ledger.core.encoding import canonical
 from ledger.core.errors import MalformedInput
 from ledger.core.events import (
@@ -58,40 +59,19 @@ class BatchAnswer(Struct, frozen=True):
 
 
 class _EventEndpoint:
-    """POST /events: one submission, one receipt."""
+    """One submission, one receipt. With ``body``, only events of this type, and of the handover in the address."""
 
-    def __init__(self, submissions: SubmissionService, *, limit: int, timeout_s: float):
+    def __init__(self, submissions: SubmissionService, body: type[Body] | None = None, *, limit: int, timeout_s: float):
         self._submissions = submissions
+        self._body = body
         self._limit = limit
         self._timeout_s = timeout_s
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         body = await read_body(scope, receive, JSON, limit=self._limit, timeout_s=self._timeout_s)
-        submitted = await self._submissions.submit(body, self.route_check(scope))
+        check = partial(_require_fitting, expected=self._body, ids=scope["path_params"]) if self._body else None
+        submitted = await self._submissions.submit(body, check)
         await _send(send, submitted.status, _encoder.encode(submitted.receipt))
-
-    def route_check(self, _scope: Scope) -> RouteCheck | None:
-        """Return the check of the payload for this route, or None if it takes any event."""
-        return None
-
-
-class _OfferEndpoint(_EventEndpoint):
-    """POST /handovers: the sender's half."""
-
-    def route_check(self, _scope: Scope) -> RouteCheck | None:
-        return lambda payload: _require_type(payload, handover.HandoverOffered)
-
-
-class _AnswerEndpoint(_EventEndpoint):
-    """POST /cases/{case_id}/handovers/{handover_id}/accept and the like: the answers to one handover."""
-
-    def __init__(self, submissions: SubmissionService, body: type[Body], *, limit: int, timeout_s: float):
-        super().__init__(submissions, limit=limit, timeout_s=timeout_s)
-        self._body = body
-
-    def route_check(self, scope: Scope) -> RouteCheck | None:
-        ids = scope["path_params"]
-        return lambda payload: _require_answer(payload, self._body, ids["case_id"], ids["handover_id"])
 
 
 class _BatchEndpoint:
@@ -123,38 +103,31 @@ def submission_endpoints(
 
 def handover_routes(submissions: SubmissionService, *, limit: int, timeout_s: float) -> list[BaseRoute]:
     """Return the routes that take handovers and the answers to them."""
-    answers = [
-        Route(
-            f"{ANSWER}/{word}", _AnswerEndpoint(submissions, body, limit=limit, timeout_s=timeout_s), methods=["POST"]
-        )
-        for word, body in ANSWERS.items()
+    bodies = {OFFERS: handover.HandoverOffered} | {f"{ANSWER}/{word}": body for word, body in ANSWERS.items()}
+    return [
+        Route(path, _EventEndpoint(submissions, body, limit=limit, timeout_s=timeout_s), methods=["POST"])
+        for path, body in bodies.items()
     ]
-    return [Route(OFFERS, _OfferEndpoint(submissions, limit=limit, timeout_s=timeout_s), methods=["POST"]), *answers]
 
 
-def _require_type(payload: Payload, expected: type[Body]) -> None:
-    if not isinstance(payload.body, expected):
+def _require_fitting(payload: Payload, expected: type[Body], ids: Mapping[str, str]) -> None:
+    """Raise MalformedInput unless the event is of the expected type, and of the case and handover in the address."""
+    body = payload.body
+    if not isinstance(body, expected):
         raise MalformedInput(
             f"this address takes another event, not {payload.event_type}",
             field="payload.event_type",
             code="wrong_address",
             hint=f"Every event may be posted to {EVENTS}.",
         )
-
-
-def _require_answer(payload: Payload, expected: type[Body], case_id: str, handover_id: str) -> None:
-    _require_type(payload, expected)
-    body = payload.body
-    handover_id_given = (
-        body.returns if isinstance(body, handover.HandoverReturned) else getattr(body, "handover_id", None)
-    )
-    for field, in_address, in_payload in (
-        ("payload.stream.id", case_id, payload.stream.id),
-        ("payload.body.handover_id", handover_id, handover_id_given),
+    handover_id = body.returns if isinstance(body, handover.HandoverReturned) else getattr(body, "handover_id", None)
+    for name, field, in_payload in (
+        ("case_id", "payload.stream.id", payload.stream.id),
+        ("handover_id", "payload.body.handover_id", handover_id),
     ):
-        if in_address != in_payload:
+        if ids.get(name, in_payload) != in_payload:
             raise MalformedInput(
-                f"expected {in_address}, as in the address, not {in_payload}", field=field, code="wrong_address"
+                f"expected {ids[name]}, as in the address, not {in_payload}", field=field, code="wrong_address"
             )
 
 
@@ -183,10 +156,21 @@ _SUMMARIES = {
 
 def submission_paths() -> dict[str, Any]:
     """Return the OpenAPI paths of the routes that take events."""
+    lines = {"schema": {"type": "string"}, "example": example_submission().decode() + "\n"}
     paths = {
         EVENTS: _post("events", "submit_event", "Submit a signed event", _WRITING),
         OFFERS: _post("handovers", "offer_handover", "Offer a handover", f"Takes `handover.offered`. {_WRITING}"),
-        BATCH: {"post": _batch()},
+        BATCH: {
+            "post": {
+                "tags": ["events"],
+                "operationId": "submit_events",
+                "summary": "Submit many signed events",
+                "description": f"At most {MAX_LINES} submissions, one a line. Each is judged in its order and answered "
+                "on its own; a later one may stand on an earlier one.",
+                "requestBody": {"required": True, "content": {NDJSON: lines}},
+                "responses": _by_text(answers(BatchAnswer) | problems(408, 413, 415, 429)),
+            }
+        },
     }
     ids = [
         {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
@@ -242,19 +226,6 @@ def _post(tag: str, operation_id: str, summary: str, description: str) -> dict[s
             **request,
             "responses": _by_text(answers(Receipt, *_REFUSALS, status=201) | answers(Receipt)),
         }
-    }
-
-
-def _batch() -> dict[str, Any]:
-    lines = {"schema": {"type": "string"}, "example": example_submission().decode() + "\n"}
-    return {
-        "tags": ["events"],
-        "operationId": "submit_events",
-        "summary": "Submit many signed events",
-        "description": f"At most {MAX_LINES} submissions, one a line. Each is judged in its order and answered on its "
-        "own; a later one may stand on an earlier one.",
-        "requestBody": {"required": True, "content": {NDJSON: lines}},
-        "responses": _by_text(answers(BatchAnswer) | problems(408, 413, 415, 429)),
     }
 
 

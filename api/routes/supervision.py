@@ -8,18 +8,8 @@ from fastapi import APIRouter, Path, Query
 from starlette.responses import Response
 
 from api.auth.reading import Reading
-from api.dependencies import (
-    Following,
-    Limit,
-    Reads,
-    ServiceOf,
-    SlugPath,
-    SlugQuery,
-    json_response,
-    page_response,
-    window_of,
-)
-from api.schemas.openapi import answers, page_of
+from api.dependencies import PageOf, Reads, ServiceOf, SlugPath, SlugQuery, json_response
+from api.schemas.openapi import Paged, answers
 from api.services.matters import (
     LeadLine,
     LeadView,
@@ -37,18 +27,18 @@ from api.services.matters import (
     recommendation_view,
     recurrence,
     require_matter,
+    require_model,
+    version_of,
 )
 from api.services.service import Service
-from ledger.core.errors import NotFound
 from ledger.core.procedure.deadlines import PeriodEnd
-from ledger.core.supervision import LeadState, ModelState, RecommendationState, reply_due
-from ledger.core.supervision.models import STREAM as MODEL_STREAM
-from ledger.core.supervision.recommendations import STREAM as RECOMMENDATION_STREAM
+from ledger.core.supervision import LeadState, RecommendationState, reply_due
+from ledger.core.supervision.recommendations import STREAM
 from ledger.core.supervision.state import LeadStatus, RecommendationStatus
 from ledger.store import supervision
 from ledger.store.supervision import LeadFilter
 
-router = APIRouter(prefix="/api/v1")
+router = APIRouter(prefix="/api/v1", tags=["supervision"])
 
 LeadStatusQuery = Annotated[LeadStatus | None, Query(description="only those that have come so far")]
 Model = Annotated[str | None, Query(max_length=64, description="only those that this model raised")]
@@ -56,42 +46,31 @@ Supervised = Annotated[str | None, Query(max_length=64, description="only those 
 Having = Annotated[str | None, Query(max_length=64, description="only those that this procuratorate has")]
 
 
-@router.get(
-    "/leads",
-    tags=["supervision"],
-    summary="List the leads",
-    responses=answers(page_of("leads", LeadLine), 400, 401, 503),
-)
+@router.get("/leads", summary="List the leads", responses=answers(Paged("leads", LeadLine), 400, 401, 503))
 def list_leads(
     *,
     service: ServiceOf,
     reading: Reads,
+    page: PageOf,
     state: LeadStatusQuery = None,
     model: Model = None,
     case_id: SlugQuery = None,
     agency: Supervised = None,
     procuratorate: Having = None,
-    limit: Limit = 100,
-    after: Following = None,
 ) -> Response:
     """List the leads that you may see, the latest change last. `resume` is where to continue later.
 
     A procuratorate sees its own leads, its auditors and analysts also those of the procuratorates below, and an agency
     those that it has to answer, once they were assigned.
     """
-    window = window_of(service, "leads", limit, after)
-    wanted = LeadFilter(state, model, case_id, agency, procuratorate)
+    window, wanted = page.window("leads"), LeadFilter(state, model, case_id, agency, procuratorate)
     with service.parts.database.read() as connection:
         rows = supervision.list_leads(connection, reading.reader, window, wanted)
     reading.record("list of leads")
-    return page_response(
-        service, "leads", [lead_line(row) for row in rows], window.limit, lambda line: line.updated_index, resumes=True
-    )
+    return page.response("leads", [lead_line(row) for row in rows], lambda line: line.updated_index, resumes=True)
 
 
-@router.get(
-    "/leads/{lead_id}", tags=["supervision"], summary="Show a lead", responses=answers(LeadView, 400, 401, 404, 503)
-)
+@router.get("/leads/{lead_id}", summary="Show a lead", responses=answers(LeadView, 400, 401, 404, 503))
 def show_lead(service: ServiceOf, reading: Reads, lead_id: SlugPath) -> Response:
     """Return the finding, and each step since with its signed event."""
     with service.parts.database.read() as connection:
@@ -105,26 +84,16 @@ Retired = Annotated[bool | None, Query(description="only those that are retired,
 VersionPath = Annotated[int, Path(ge=1, le=1_000_000, description="version of the model")]
 
 
-@router.get(
-    "/models",
-    tags=["supervision"],
-    summary="List the models",
-    responses=answers(page_of("models", ModelLine), 400, 401, 503),
-)
-def list_models(
-    *, service: ServiceOf, reading: Reads, retired: Retired = None, limit: Limit = 100, after: Following = None
-) -> Response:
+@router.get("/models", summary="List the models", responses=answers(Paged("models", ModelLine), 400, 401, 503))
+def list_models(service: ServiceOf, reading: Reads, page: PageOf, retired: Retired = None) -> Response:
     """List all models in the order of their ids; every agency may see them."""
-    window = window_of(service, "models", limit, after)
     with service.parts.database.read() as connection:
-        rows = supervision.list_models(connection, window, retired=retired)
+        rows = supervision.list_models(connection, page.window("models"), retired=retired)
     reading.record("list of models")
-    return page_response(service, "models", [model_line(row) for row in rows], window.limit, lambda line: line.model_id)
+    return page.response("models", [model_line(row) for row in rows], lambda line: line.model_id)
 
 
-@router.get(
-    "/models/{model_id}", tags=["supervision"], summary="Show a model", responses=answers(ModelView, 400, 401, 404, 503)
-)
+@router.get("/models/{model_id}", summary="Show a model", responses=answers(ModelView, 400, 401, 404, 503))
 def show_model(service: ServiceOf, reading: Reads, model_id: SlugPath) -> Response:
     """Return the newest version: its definition, its adopters, and how its leads turned out."""
     return _shown(service, reading, model_id, None)
@@ -132,7 +101,6 @@ def show_model(service: ServiceOf, reading: Reads, model_id: SlugPath) -> Respon
 
 @router.get(
     "/models/{model_id}/{version}",
-    tags=["supervision"],
     summary="Show a version of a model",
     responses=answers(ModelView, 400, 401, 404, 503),
 )
@@ -143,14 +111,12 @@ def show_version(service: ServiceOf, reading: Reads, model_id: SlugPath, version
 
 def _shown(service: Service, reading: Reading, model_id: str, version: int | None) -> Response:
     with service.parts.database.read() as connection:
-        state, _ = require_matter(connection, reading, MODEL_STREAM + model_id, ModelState, field="model_id")
+        state = require_model(connection, reading, model_id)
         tally = supervision.tally_of_model(connection, model_id)
-    wanted = version or state.newest.body.version
-    published = next((candidate for candidate in state.versions if candidate.body.version == wanted), None)
-    if published is None:
-        raise NotFound(f"{model_id} has no version {version}", field="version")
+    published = version_of(state, version)
     reading.record(f"model {model_id}")
-    return json_response(model_view(state, published, leads_of_model(tally, wanted) if reading.counts_leads else None))
+    leads = leads_of_model(tally, published.body.version) if reading.counts_leads else None
+    return json_response(model_view(state, published, leads))
 
 
 RecommendationStatusQuery = Annotated[
@@ -161,40 +127,37 @@ Addressee = Annotated[str | None, Query(max_length=64, description="only those t
 
 @router.get(
     "/recommendations",
-    tags=["supervision"],
     summary="List the recommendations",
-    responses=answers(page_of("recommendations", RecommendationLine), 400, 401, 503),
+    responses=answers(Paged("recommendations", RecommendationLine), 400, 401, 503),
 )
 def list_recommendations(
     *,
     service: ServiceOf,
     reading: Reads,
+    page: PageOf,
     state: RecommendationStatusQuery = None,
     to_agency: Addressee = None,
-    limit: Limit = 100,
-    after: Following = None,
 ) -> Response:
     """List what your agency issued or received, the latest change last.
 
     Auditors and analysts also see those of the procuratorates below.
     """
-    window = window_of(service, "recommendations", limit, after)
+    window = page.window("recommendations")
     with service.parts.database.read() as connection:
         rows = supervision.list_recommendations(connection, reading.reader, window, status=state, agency=to_agency)
     lines = [recommendation_line(row, _due(service, row["issued_at"])) for row in rows]
     reading.record("list of recommendations")
-    return page_response(service, "recommendations", lines, window.limit, lambda line: line.updated_index)
+    return page.response("recommendations", lines, lambda line: line.updated_index)
 
 
 @router.get(
     "/recommendations/{recommendation_id}",
-    tags=["supervision"],
     summary="Show a recommendation",
     responses=answers(RecommendationView, 400, 401, 404, 503),
 )
 def show_recommendation(service: ServiceOf, reading: Reads, recommendation_id: SlugPath) -> Response:
     """Return the recommendation, the deadline of the reply, and each step since with its signed event."""
-    stream_id = RECOMMENDATION_STREAM + recommendation_id
+    stream_id = STREAM + recommendation_id
     with service.parts.database.read() as connection:
         state, sight = require_matter(connection, reading, stream_id, RecommendationState, field="recommendation_id")
         events = life_of(connection, stream_id, sight)

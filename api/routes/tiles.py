@@ -13,7 +13,7 @@ from api.dependencies import ServiceOf
 from api.schemas.openapi import problems
 from api.services.service import Service
 from ledger.core.errors import NotFound
-from ledger.core.log.tiles import TILE_WIDTH, BundleName, TileName, encode_bundle, parse_name, width_at
+from ledger.core.log.tiles import TILE_WIDTH, TileName, encode_bundle, parse_name, width_at
 from ledger.store import checkpoints, log
 from ledger.store.checkpoints import PublishedCheckpoint
 from ledger.store.database import Connection
@@ -28,6 +28,7 @@ TILE_NAME = (
     r"[0-9]{3}(?:\.p/(?:[1-9]|[1-9][0-9]|1[0-9]{2}|2[0-4][0-9]|25[0-5]))?$"
 )
 _BYTES = "application/octet-stream"
+# Gzip, or everything, at a weight above 0 (RFC 9110 12.5.3).
 _GZIP = re.compile(r"\s*(?:gzip|x-gzip|\*)\s*(?:;\s*q\s*=\s*(?:1(?:\.0*)?|0\.0*[1-9]\d*)\s*)?", re.IGNORECASE)
 
 router = APIRouter(tags=["log"])
@@ -66,16 +67,21 @@ def tile(service: ServiceOf, request: Request, name: TileNamePath) -> Response:
     Every partial tile and bundle up to that size is served, even if the full one exists. Bundles are compressed for
     clients that accept gzip; hashes do not compress.
     """
-    tile_name = parse_name(_as_asked(request, f"tile/{name}"))
+    path: bytes = request.scope.get("raw_path") or b""
+    # A name with escapes, which frameworks decode, is another spelling, and is no name of a tile.
+    tile_name = parse_name(path.decode("ascii", "replace") if b"%" in path else f"tile/{name}")
     with service.parts.database.read() as connection:
         size = published(connection).size
         level = tile_name.level if isinstance(tile_name, TileName) else 0
         if tile_name.width > width_at(size, level, tile_name.index):
             raise NotFound(f"{tile_name.path()} is not published yet: the log stands at {size}", field="name")
-        data = _bundle(connection, tile_name) if isinstance(tile_name, BundleName) else _tile(connection, tile_name)
-    if isinstance(tile_name, TileName):
-        return Response(data, headers=ETERNAL, media_type=_BYTES)
-    if not _takes_gzip(request.headers.get("accept-encoding", "")):
+        if isinstance(tile_name, TileName):
+            hashes = log.tile_reader(connection)(tile_name.level, tile_name.index, tile_name.width)
+            return Response(hashes, headers=ETERNAL, media_type=_BYTES)
+        first = tile_name.index * TILE_WIDTH
+        data = encode_bundle(entry.envelope for entry in log.entries(connection, first, first + tile_name.width))
+    accepted = request.headers.get("accept-encoding", "")
+    if not any(_GZIP.fullmatch(coding) for coding in accepted.split(",")):
         return Response(data, headers=ETERNAL | VARIES, media_type=_BYTES)
     return Response(gzip.compress(data, LEVEL, mtime=0), headers=ETERNAL | VARIES | COMPRESSED, media_type=_BYTES)
 
@@ -94,23 +100,3 @@ def published(connection: Connection) -> PublishedCheckpoint:
     if newest is None:
         raise NotFound("no checkpoint is published yet", hint="The first one comes within a second of the first entry.")
     return newest
-
-
-def _as_asked(request: Request, name: str) -> str:
-    """Return the name as it is in the URL: one with escapes, which frameworks decode, is another spelling."""
-    raw: bytes = request.scope.get("raw_path") or name.encode()
-    return raw.decode("ascii", "replace") if b"%" in raw else name
-
-
-def _takes_gzip(accepted: str) -> bool:
-    """Return whether an Accept-Encoding header names gzip, or everything, at a weight above 0 (RFC 9110 12.5.3)."""
-    return any(_GZIP.fullmatch(coding) for coding in accepted.split(","))
-
-
-def _tile(connection: Connection, name: TileName) -> bytes:
-    return log.tile_reader(connection)(name.level, name.index, name.width)
-
-
-def _bundle(connection: Connection, name: BundleName) -> bytes:
-    first = name.index * TILE_WIDTH
-    return encode_bundle(entry.envelope for entry in log.entries(connection, first, first + name.width))

@@ -7,10 +7,9 @@ from typing import Annotated
 from fastapi import APIRouter, Path
 from starlette.responses import Response
 
-from api.dependencies import Following, LabelsOf, Limit, Reads, ServiceOf, SlugPath, json_response, page_response
-from api.schemas.openapi import answers, page_of
+from api.dependencies import LabelsOf, PageOf, Reads, ServiceOf, SlugPath, json_response
+from api.schemas.openapi import Paged, answers
 from api.services.case_reading import timeline_builder
-from api.services.service import position_after
 from ledger.core.custody.spans import Span
 from ledger.core.errors import NotFound
 from ledger.store import cases
@@ -25,34 +24,26 @@ PersonPath = Annotated[str, Path(pattern=r"^[0-9a-f]{32}$")]
 @router.get(
     "/cases/{case_id}/timeline",
     summary="Say what happened in a case, step by step",
-    responses=answers(page_of("events", TimelineStep), 400, 401, 404, 503),
+    responses=answers(Paged("events", TimelineStep), 400, 401, 404, 503),
 )
-def case_timeline(
-    *,
-    service: ServiceOf,
-    reading: Reads,
-    labels: LabelsOf,
-    case_id: SlugPath,
-    limit: Limit = 100,
-    after: Following = None,
-) -> Response:
+def case_timeline(service: ServiceOf, reading: Reads, labels: LabelsOf, case_id: SlugPath, page: PageOf) -> Response:
     """Return each event in a sentence, with claimed, recorded and proven times side by side.
 
     Each step also has flags, breaks in the chain of custody, deadlines met or missed, discrepancies, and who holds what
     from then on.
     """
-    count, last_sequence = service.limit(limit), int(position_after(service, TIMELINE, after) or -1)
+    after = int(page.position(TIMELINE) or -1)
     with service.parts.database.read() as connection:
         reading.require_case(connection, case_id)
-        steps = timeline_builder(service, reading, labels).page(connection, case_id, after=last_sequence, limit=count)
+        steps = timeline_builder(service, reading, labels).page(connection, case_id, after=after, limit=page.limit)
     reading.record("timeline of the case", case_id)
-    return page_response(service, "events", steps, count, lambda step: step.sequence, scope=TIMELINE)
+    return page.response("events", steps, lambda step: step.sequence, scope=TIMELINE)
 
 
 @router.get(
     "/cases/{case_id}/spans",
     summary="Say who answered for what and who held it between any two events",
-    responses=answers(page_of("spans", Span), 400, 401, 404, 503),
+    responses=answers(Paged("spans", Span), 400, 401, 404, 503),
 )
 def case_spans(*, service: ServiceOf, reading: Reads, labels: LabelsOf, case_id: SlugPath) -> Response:
     """List who held the case, then each item and person, in order of time; `until` is null for the present span."""

@@ -5,19 +5,17 @@ from __future__ import annotations
 import secrets
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Path, Request
+from fastapi import APIRouter, Depends, Path
 from msgspec import Meta, Struct
 from msgspec.structs import replace
-from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from api.auth.reading import Reading
-from api.dependencies import Reads, ServiceOf, json_response, read_json
-from api.schemas.openapi import answers, page_of, takes
+from api.dependencies import Reads, ServiceOf, json_body, json_response
+from api.schemas.openapi import Paged, answers, takes
 from api.services.feed import FEED
 from api.services.service import LONGEST, Service, position_after
 from api.services.webhooks import ROLE, message, receivers_of, webhook_secret
-from ledger.core.encoding.decoding import decoder_of
 from ledger.interchange.webhooks import Undelivered, post
 from ledger.store import webhooks
 from ledger.store.feed import parse_cursor
@@ -58,9 +56,6 @@ class WebhookRemoved(Struct, frozen=True):
     webhook_id: str
 
 
-_asked = decoder_of(WebhookRequest)
-
-
 def supervising(reading: Reads) -> Reading:
     """Return the reader, who must be a supervisor. Raises Unauthorized."""
     reading.require_role(ROLE)
@@ -77,18 +72,15 @@ Supervises = Annotated[Reading, Depends(supervising)]
     responses=answers(WebhookAdded, 400, 401, 403, 408, 409, 413, 415, 503, status=201),
     openapi_extra=takes(WebhookRequest),
 )
-async def add(request: Request, service: ServiceOf, reading: Supervises) -> Response:
+def add(
+    service: ServiceOf, reading: Supervises, asked: Annotated[WebhookRequest, json_body(WebhookRequest, limit=MAX_BODY)]
+) -> Response:
     """Add a webhook. Takes the role supervisor.
 
     Pages of the feed and of warnings are posted to the URL in order, each at least once, signed by Standard Webhooks.
     The webhook depends on your key: after its revocation nothing more is sent.
     """
-    webhook_request = await read_json(request, service, _asked, limit=MAX_BODY)
-    return await run_in_threadpool(_added, service, reading, webhook_request)
-
-
-def _added(service: Service, reading: Reading, webhook_request: WebhookRequest) -> Response:
-    url = str(receivers_of(service.parts).require_url(webhook_request.url))
+    url = str(receivers_of(service.parts).require_url(asked.url))
     webhook = Webhook(
         webhook_id=f"webhook-{secrets.token_hex(8)}",
         agency=reading.agency,
@@ -96,7 +88,7 @@ def _added(service: Service, reading: Reading, webhook_request: WebhookRequest) 
         key_id=reading.session.grant.key_id,
         url=url,
         created_at=service.parts.clock(),
-        events_after=str(parse_cursor(position_after(service, FEED, webhook_request.after) or "-1")),
+        events_after=str(parse_cursor(position_after(service, FEED, asked.after) or "-1")),
         warnings_after=0,
         delivered_at=None,
         failures=0,
@@ -109,7 +101,7 @@ def _added(service: Service, reading: Reading, webhook_request: WebhookRequest) 
 
 
 @router.get(
-    "", summary="List your agency's webhooks", responses=answers(page_of("webhooks", Webhook), 400, 401, 403, 503)
+    "", summary="List your agency's webhooks", responses=answers(Paged("webhooks", Webhook), 400, 401, 403, 503)
 )
 def list_webhooks(service: ServiceOf, reading: Supervises) -> Response:
     """List the webhooks with the cursor of the feed each has reached, its last error, and its next try.
@@ -133,14 +125,20 @@ def remove(service: ServiceOf, reading: Supervises, webhook_id: WebhookId) -> Re
     return json_response(WebhookRemoved(webhook_id))
 
 
+def own_webhook(service: ServiceOf, reading: Supervises, webhook_id: WebhookId) -> Webhook:
+    """Return a webhook of the reader's agency. Raises NotFound."""
+    with service.parts.database.read() as connection:
+        return webhooks.find(connection, reading.agency, webhook_id)
+
+
 @router.post(
     "/{webhook_id}/test",
     summary="Send an empty page to a webhook",
     responses=answers(WebhookTried, 400, 401, 403, 404, 503),
 )
-async def test(service: ServiceOf, reading: Supervises, webhook_id: WebhookId) -> Response:
+async def test(service: ServiceOf, webhook: Annotated[Webhook, Depends(own_webhook)]) -> Response:
     """Send an empty page once, at once, and signed as every page is. Takes the role supervisor."""
-    webhook = await run_in_threadpool(_found, service, reading, webhook_id)
+    webhook_id = webhook.webhook_id
     progress = DeliveryProgress(webhook.events_after, webhook.warnings_after)
     sent = message(webhook, progress, {"events": [], "next": _cursor(service, webhook)})
     headers = sent.headers(webhook_secret(service.parts, webhook_id), service.parts.clock() // 1000)
@@ -149,11 +147,6 @@ async def test(service: ServiceOf, reading: Supervises, webhook_id: WebhookId) -
     except Undelivered as error:
         return json_response(WebhookTried(webhook_id, delivered=False, error=error.message))
     return json_response(WebhookTried(webhook_id, delivered=True, error=None))
-
-
-def _found(service: Service, reading: Reading, webhook_id: str) -> Webhook:
-    with service.parts.database.read() as connection:
-        return webhooks.find(connection, reading.agency, webhook_id)
 
 
 def _cursor(service: Service, webhook: Webhook) -> str:

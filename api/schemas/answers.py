@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeVar
 
 from msgspec import UNSET, Raw, Struct, UnsetType
 
@@ -13,7 +13,7 @@ from ledger.core.events.handover import OfferedItem
 from ledger.core.events.item import Collection, Dossier, Seizure
 from ledger.core.events.registry import Name
 from ledger.core.events.terms import Money, Quantity
-from ledger.core.signing.authority import Agency, Grant
+from ledger.core.signing.authority import Agency
 from ledger.core.visibility import Sight
 from ledger.store.log import StoredEntry
 
@@ -214,32 +214,18 @@ class HeadView(Struct, frozen=True):
     head: str
 
 
+V = TypeVar("V", bound=Struct)
+
+
+def view_of(kind: type[V], source: object, **fields: Any) -> V:
+    """Return a view with these fields, and all others from the attributes of the same names of ``source``."""
+    others = {name: getattr(source, name) for name in kind.__struct_fields__ if name not in fields}
+    return kind(**others, **fields)
+
+
 def agency_view(agency: Agency) -> AgencyView:
     """Return the view of an agency."""
-    profile = agency.profile
-    return AgencyView(
-        agency.agency_id,
-        agency.kind,
-        profile.name,
-        profile.jurisdiction,
-        agency.admin,
-        agency.witness,
-        agency.index,
-    )
-
-
-def key_view(grant: Grant) -> KeyView:
-    """Return the view of a grant."""
-    return KeyView(
-        grant.key_id,
-        grant.officer,
-        grant.roles,
-        grant.suite,
-        grant.valid_from,
-        grant.valid_until,
-        grant.granted,
-        grant.revoked,
-    )
+    return view_of(AgencyView, agency, name=agency.profile.name, jurisdiction=agency.profile.jurisdiction)
 
 
 def event_view(entry: StoredEntry, flags: tuple[Flag, ...], sections: dict[str, bytes | None] | None) -> EventView:
@@ -247,21 +233,10 @@ def event_view(entry: StoredEntry, flags: tuple[Flag, ...], sections: dict[str, 
     raw_sections: dict[str, Raw | None] | UnsetType = UNSET
     if sections is not None:
         raw_sections = {label: None if data is None else Raw(data) for label, data in sections.items()}
-    return EventView(
-        entry.log_index,
-        entry.event_id,
-        entry.event_type,
-        entry.recorded_at,
-        flags,
-        Raw(entry.envelope),
-        Raw(entry.payload),
-        raw_sections,
+    envelope, payload = Raw(entry.envelope), Raw(entry.payload)
+    return view_of(
+        EventView, entry, index=entry.log_index, flags=flags, envelope=envelope, payload=payload, sections=raw_sections
     )
-
-
-def registry_entry_view(entry: StoredEntry) -> RegistryEntryView:
-    """Return the view of a mirrored registry change."""
-    return RegistryEntryView(entry.log_index, Raw(entry.envelope), Raw(entry.payload))
 
 
 def case_line(row: dict[str, Any]) -> CaseLine:
@@ -282,35 +257,28 @@ def handover_line(row: dict[str, Any]) -> HandoverLine:
 
 def item_view(case_id: str, item: Item) -> ItemView:
     """Return the view of an item of the case."""
-    fields = {name: getattr(item, name) for name in ItemView.__struct_fields__ if name not in ("case_id", "item_kind")}
-    return ItemView(case_id=case_id, item_kind=item.kind, **fields)
+    return view_of(ItemView, item, case_id=case_id, item_kind=item.kind)
 
 
 def handover_view(case_id: str, handover: Handover) -> HandoverView:
     """Return the view of a handover of the case."""
-    names = [name for name in HandoverView.__struct_fields__ if name not in ("case_id", "items")]
-    fields = {name: getattr(handover, name) for name in names}
-    return HandoverView(case_id=case_id, items=tuple(handover.items.values()), **fields)
+    return view_of(HandoverView, handover, case_id=case_id, items=tuple(handover.items.values()))
 
 
 def case_view(row: dict[str, Any], state: CaseState, sight: Sight) -> CaseView:
     """Return the view of a case from its row of the read model and its latest state."""
-    line = case_line(row)
-    fields = {name: getattr(line, name) for name in CaseLine.__struct_fields__}
-    return CaseView(
-        **fields,
+    heading = {name: row[name] for name in CaseHeading.__struct_fields__}
+    lists = ("persons", "measures", "discrepancies", "custody_changes", "decisions")
+    return view_of(
+        CaseView,
+        state,
+        **heading,
+        **{name: tuple(getattr(state, name).values()) for name in lists},
+        closed=row["closed"],
         sight=sight,
-        procedure=state.procedure,
         agencies=row["agencies"],
         assignments=tuple(AssignmentView(agency, a.department, a.handler) for agency, a in state.assignments.items()),
-        head=state.head,
-        sequence=state.sequence,
         items=tuple(item_view(state.case_id, item) for item in state.items.values()),
-        persons=tuple(state.persons.values()),
-        measures=tuple(state.measures.values()),
         handovers=tuple(handover_view(state.case_id, handover) for handover in state.handovers.values()),
-        discrepancies=tuple(state.discrepancies.values()),
-        custody_changes=tuple(state.custody_changes.values()),
-        decisions=tuple(state.decisions.values()),
         links=dict(state.links),
     )

@@ -62,20 +62,20 @@ _documented: dict[str, type] = {}  # types of bodies by name, added as routes ar
 
 
 class Paged(NamedTuple):
-    """An answer that lists entries of a type under a key."""
+    """The answer ``{key: [entry, ...], next: ...}``."""
 
     key: str
     entry: type
 
 
-def page_of(key: str, entry: type) -> Paged:
-    """Describe the answer ``{key: [entry, ...], next: ...}``."""
-    return Paged(key, entry)
-
-
 def answers(body: type | Paged, *refusals: int, status: int = 200) -> dict[int | str, dict[str, Any]]:
     """Return the responses of an operation: its answer, and the problems that it may end in."""
-    schema = _page_schema(body) if isinstance(body, Paged) else _ref(body)
+    schema: dict[str, Any] = _ref(body.entry if isinstance(body, Paged) else body)
+    if isinstance(body, Paged):
+        following = {"description": "`after` of the next page; absent on the last", "type": ["string", "integer"]}
+        resume = {"description": "where a list that grows at its end goes on, if it says so", "type": "string"}
+        fields = {body.key: {"type": "array", "items": schema}, "next": following, "resume": resume}
+        schema = {"type": "object", "required": [body.key], "properties": fields}
     success = {"description": HTTPStatus(status).phrase, "content": {_JSON: {"schema": schema}}}
     return {status: success, **problems(*refusals)}
 
@@ -100,7 +100,6 @@ def install(app: FastAPI, paths: Mapping[str, Any], *, with_page: bool) -> None:
     """Make the application describe its routes and ``paths``; ``with_page`` also serves the document and its page."""
 
     build = Lock()
-    text: list[bytes] = []
 
     def document() -> dict[str, Any]:
         with build:  # several requests may come before it is built
@@ -108,17 +107,13 @@ def install(app: FastAPI, paths: Mapping[str, Any], *, with_page: bool) -> None:
                 app.openapi_schema = _document(app, paths)
             return app.openapi_schema
 
-    def served(_request: Request) -> Response:
-        if not text:
-            text.append(msgspec.json.encode(document()))
-        return Response(text[0], media_type=_JSON)
-
     app.openapi = document  # type: ignore[method-assign]
     if with_page:
+        page = HTMLResponse(_HTML, headers={"Content-Security-Policy": _PAGE_POLICY})
         app.router.routes += [
-            Route(DOCUMENT, served),
-            Route(PAGE, _page),
-            Route(f"{PAGE}/start.js", _start),
+            Route(DOCUMENT, lambda _request: Response(msgspec.json.encode(document()), media_type=_JSON)),
+            Route(PAGE, page, methods=["GET"]),
+            Route(f"{PAGE}/start.js", Response(_SCRIPT, media_type="text/javascript"), methods=["GET"]),
             Route(f"{PAGE}/{{name}}", _asset),
         ]
 
@@ -131,24 +126,17 @@ def _document(app: FastAPI, paths: Mapping[str, Any]) -> dict[str, Any]:
     document["components"] = document.get("components", {}) | {"schemas": _in_json_schema(components)}
     for operations in document["paths"].values():
         for operation in operations.values():
-            _drop_foreign_422(operation["responses"])
+            # FastAPI documents 422 for parameters, which are refused with 400 here.
+            if "HTTPValidationError" in str(operation["responses"].get("422")):
+                del operation["responses"]["422"]
             for parameter in operation.get("parameters", ()):
-                _explain(parameter)
+                description, example = _PARAMETERS.get(parameter["name"], (None, ""))
+                if description is not None:
+                    parameter.setdefault("description", description)
+                    if parameter.get("required"):
+                        is_number = parameter["schema"].get("type") == "integer"
+                        parameter["example"] = int(example) if is_number else example
     return document
-
-
-def _explain(parameter: dict[str, Any]) -> None:
-    description, example = _PARAMETERS.get(parameter["name"], (None, ""))
-    if description is not None:
-        parameter.setdefault("description", description)
-        if parameter.get("required"):
-            parameter["example"] = int(example) if parameter["schema"].get("type") == "integer" else example
-
-
-def _drop_foreign_422(responses: dict[str, Any]) -> None:
-    """Remove the 422 that FastAPI documents for parameters, which are refused with 400 here."""
-    if "HTTPValidationError" in str(responses.get("422")):
-        del responses["422"]
 
 
 def _in_json_schema(schema: Any) -> Any:
@@ -168,14 +156,6 @@ def _ref(body: type) -> dict[str, str]:
     documented = _documented.setdefault(body.__name__, body)
     assert documented is body, f"two types of the API are called {body.__name__}"
     return {"$ref": _REF.format(name=body.__name__)}
-
-
-def _page_schema(paged: Paged) -> dict[str, Any]:
-    entries = {"type": "array", "items": _ref(paged.entry)}
-    following = {"description": "`after` of the next page; absent on the last", "type": ["string", "integer"]}
-    resume = {"description": "where a list that grows at its end goes on, if it says so", "type": "string"}
-    fields = {paged.key: entries, "next": following, "resume": resume}
-    return {"type": "object", "required": [paged.key], "properties": fields}
 
 
 # -- the page ----------------------------------------------------------------------------------------------------------
@@ -198,14 +178,6 @@ _HTML = f"""<!doctype html>
 _SCRIPT = f"""SwaggerUIBundle({{url: "{DOCUMENT}", dom_id: "#page", deepLinking: true, persistAuthorization: false}});
 """
 _PAGE_POLICY = "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; frame-ancestors 'none'"
-
-
-def _page(_request: Request) -> Response:
-    return HTMLResponse(_HTML, headers={"Content-Security-Policy": _PAGE_POLICY})
-
-
-def _start(_request: Request) -> Response:
-    return Response(_SCRIPT, media_type="text/javascript")
 
 
 def _asset(request: Request) -> Response:

@@ -13,6 +13,7 @@ import structlog
 from msgspec import Struct
 
 from api.auth.reading import Reading
+from api.schemas.answers import view_of
 from api.services.parts import Parts
 from ledger.audit import AuditReport, Look, NodeContracts, asking, audit_case, audit_log, replaying
 from ledger.config.installation import DataDirectory
@@ -88,12 +89,18 @@ class Audits:
         with self._parts.database.read() as connection:
             size = log.tree(connection).size
         is_watched = progress is not None and size >= WORTH_A_PROCESS
+        parts, look = self._parts, self._look_at()
+        if parts.settings.chain == EMBEDDED:
+            # The embedded chain is replayed from its journal, and the running node is compared with it.
+            live = parts.chain_worker.link.chain if parts.chain_worker.state.connected else None
+            node = (lambda: live.eth) if live else None
+            look = replaying(parts.database, parts.trust.trust.log_id, parts.settings.anvil, live=node)
         return audit_log(
             *self._stored(),
-            look=self._look_at_all(),
+            look=look,
             progress=progress or (lambda _done, _total: None),
             processes=max(2, (os.cpu_count() or 1) // 2) if is_watched else 1,
-            files=DatasetFiles(DataDirectory(self._parts.settings.data_dir).datasets).digests,
+            files=DatasetFiles(DataDirectory(parts.settings.data_dir).datasets).digests,
         )
 
     def _stored(self) -> tuple[Database, Trust, Rulebook]:
@@ -109,19 +116,6 @@ class Audits:
 
         return asking(connect)
 
-    def _look_at_all(self) -> Look:
-        """Return a check that replays the embedded chain from its journal and compares the running node with it.
-
-        For another chain, return the check of the connected node.
-        """
-        parts = self._parts
-        if parts.settings.chain != EMBEDDED:
-            return self._look_at()
-        live = parts.chain_worker.link.chain if parts.chain_worker.state.connected else None
-        return replaying(
-            parts.database, parts.trust.trust.log_id, parts.settings.anvil, live=(lambda: live.eth) if live else None
-        )
-
     def _run(self, run: Running) -> None:
         report: AuditReport | None = None
         failure: str | None = None
@@ -133,23 +127,16 @@ class Audits:
             logger.exception("an audit failed", audit_id=run.audit_id)
             failure = "the audit failed; the service's own log says why"
         try:
-            self._keep(run, report, failure)
+            kept = view_of(
+                KeptAudit,
+                run,
+                ended_at=self._parts.clock(),
+                verdict=report.verdict if report else None,
+                failure=failure,
+                report=None if report is None else msgspec.json.encode(report),
+            )
+            with self._parts.database.write() as connection:
+                audits.keep(connection, kept)
         finally:
             self.running = None
             self._gate.release()
-
-    def _keep(self, run: Running, report: AuditReport | None, failure: str | None) -> None:
-        encoded = None if report is None else msgspec.json.encode(report)
-        kept = KeptAudit(
-            audit_id=run.audit_id,
-            case_id=run.case_id,
-            agency=run.agency,
-            officer=run.officer,
-            started_at=run.started_at,
-            ended_at=self._parts.clock(),
-            verdict=report.verdict if report else None,
-            failure=failure,
-            report=encoded,
-        )
-        with self._parts.database.write() as connection:
-            audits.keep(connection, kept)

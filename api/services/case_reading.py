@@ -6,6 +6,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from api.auth.reading import Reading
+from api.schemas.answers import view_of
 from api.services.service import Service, position_after
 from ledger.core.custody import Handover
 from ledger.core.errors import NotFound, RuleRefused
@@ -75,23 +76,17 @@ class SearchResults(Struct, frozen=True):
 def search_cases(service: Service, reading: Reading, text: str, limit: int, after: str | None) -> SearchResults:
     """Return a page of hits and record the search. Raises RuleRefused for a text that is too short."""
     position = position_after(service, "hits", after)
+    # A word may have commas, what follows it has none.
+    place = None if position is None else SearchPosition(*position.rsplit(",", 2))
     if len(search.folded(text)) < SHORTEST:
         raise RuleRefused(f"expected at least {SHORTEST} characters to search for", field="q")
     with service.parts.database.read() as connection:
-        matches = search.search(connection, reading.reader, text, limit, _place_of(position))
+        matches = search.search(connection, reading.reader, text, limit, place)
     reading.record(f"{SEARCH_FOR}{text}", *dict.fromkeys(hit.case_id for hit in matches.hits))
-    if matches.following is None:
+    last = matches.following
+    if last is None:
         return SearchResults(matches.hits)
-    return SearchResults(matches.hits, service.cursors.seal("hits", _text_of(matches.following)))
-
-
-def _place_of(text: str | None) -> SearchPosition | None:
-    return None if text is None else SearchPosition(*text.rsplit(",", 2))
-
-
-def _text_of(last_place: SearchPosition) -> str:
-    """Encode a place as text. A word may have commas, what follows it has none."""
-    return f"{last_place.word},{last_place.kind},{last_place.case_id}"
+    return SearchResults(matches.hits, service.cursors.seal("hits", f"{last.word},{last.kind},{last.case_id}"))
 
 
 ACCESS_LOG_ROLES = ("auditor", "supervisor")
@@ -131,27 +126,14 @@ def visible_reads(service: Service, reading: Reading, records: list[RecordedRead
     views = []
     for record in records:
         read = record.read
+        view = view_of(ReadView, read, number=record.number)
         if read.agency == reading.agency:
-            views.append(_view(record))
+            views.append(view)
         elif read.case_id in own:
             by_a_side = read.agency in sides[read.case_id]
-            hidden = read.supervision or (not by_a_side and reading.is_supervising(read.agency))
-            views.append(_view_of_supervision(record) if hidden else _view_of_another(record))
+            if read.supervision or (not by_a_side and reading.is_supervising(read.agency)):
+                view = replace(view, officer=None, key_id=None, what=BY_SUPERVISION, ground=None)
+            elif view.what.startswith(SEARCH_FOR):
+                view = replace(view, what=SEARCH)  # the words may be of the other agency's own cases
+            views.append(view)
     return views
-
-
-def _view(record: RecordedRead) -> ReadView:
-    read = record.read
-    return ReadView(
-        record.number, read.read_at, read.agency, read.officer, read.key_id, read.what, read.case_id, read.ground
-    )
-
-
-def _view_of_another(record: RecordedRead) -> ReadView:
-    """Return the view without the words of a search, which may be of the other agency's own cases."""
-    view = _view(record)
-    return replace(view, what=SEARCH) if view.what.startswith(SEARCH_FOR) else view
-
-
-def _view_of_supervision(record: RecordedRead) -> ReadView:
-    return replace(_view(record), officer=None, key_id=None, what=BY_SUPERVISION, ground=None)

@@ -5,13 +5,12 @@ Each is made as far as the reader may see what is in it, and the read is recorde
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from api.auth.reading import Reading
 from api.services.case_reading import find_event, record_event
 from api.services.service import Service
 from ledger.core.errors import NotFound
-from ledger.core.visibility import Sight
 from ledger.interchange.papers.certificate import CertificateRequest, print_certificate
 from ledger.interchange.papers.document import document, read_event
 from ledger.interchange.papers.paper_text import PaperLanguage, PaperText
@@ -34,33 +33,39 @@ Document = Literal[
 ]
 
 
-def bundle_of_event(
-    service: Service, reading: Reading, event_id: str, withhold: Withheld | None, ground: str | None
-) -> bytes:
+class Disclosure(NamedTuple):
+    """What a file is to leave out at the reader's wish, and the ground on which its confidential sections are read."""
+
+    withhold: Withheld | None = None
+    ground: str | None = None
+
+    def withheld(self, *, shows_sections: bool) -> Withheld | None:
+        """Return what is left out, which is at least what the reader may not see."""
+        return self.withhold if self.withhold is not None or shows_sections else "sections"
+
+
+ALL_VISIBLE = Disclosure()  # all that the reader may see without stating a ground
+
+
+def bundle_of_event(service: Service, reading: Reading, event_id: str, disclosure: Disclosure = ALL_VISIBLE) -> bytes:
     """Return the event's bundle as this reader may have it, and record the read."""
     with service.parts.database.read() as connection:
         entry, sight = find_event(connection, reading, event_id)
-        shows_sections = reading.sees_sections(connection, entry, sight, ground)
-    bundle = service.prover.bundle(event_id, _withheld(withhold, shows_sections=shows_sections))
-    record_event(reading, "proof of event", entry, ground)
+        shows_sections = reading.sees_sections(connection, entry, sight, disclosure.ground)
+    bundle = service.prover.bundle(event_id, disclosure.withheld(shows_sections=shows_sections))
+    record_event(reading, "proof of event", entry, disclosure.ground)
     return bundle
 
 
-def bundle_of_case(
-    service: Service, reading: Reading, case_id: str, withhold: Withheld | None, ground: str | None
-) -> bytes:
+def bundle_of_case(service: Service, reading: Reading, case_id: str, disclosure: Disclosure = ALL_VISIBLE) -> bytes:
     """Return the case's bundle as this reader may have it, and record the read."""
     with service.parts.database.read() as connection:
-        sight: Sight = reading.require_case(connection, case_id)
+        sight = reading.require_case(connection, case_id)
         holds = cases.holds(connection, case_id, reading.agency)
-    shows_sections = sight == "party" and (holds or ground is not None)
-    bundle = service.prover.case_bundle(case_id, _withheld(withhold, shows_sections=shows_sections))
-    reading.record("proof of the case", case_id, ground=ground)
+    shows_sections = sight == "party" and (holds or disclosure.ground is not None)
+    bundle = service.prover.case_bundle(case_id, disclosure.withheld(shows_sections=shows_sections))
+    reading.record("proof of the case", case_id, ground=disclosure.ground)
     return bundle
-
-
-def _withheld(requested: Withheld | None, *, shows_sections: bool) -> Withheld | None:
-    return requested if requested is not None or shows_sections else "sections"
 
 
 def printed_event(
@@ -90,17 +95,11 @@ def printed_event(
 
 
 def certified_event(
-    service: Service,
-    reading: Reading,
-    event_id: str,
-    language: PaperLanguage,
-    *,
-    withhold: Withheld | None = None,
-    ground: str | None = None,
+    service: Service, reading: Reading, event_id: str, language: PaperLanguage, disclosure: Disclosure = ALL_VISIBLE
 ) -> bytes:
     """Return the certificate (PDF) of what is proven of an event."""
     with service.parts.workers.turn(reading.agency) as turn:
-        bundle = bundle_of_event(service, reading, event_id, withhold, ground)
+        bundle = bundle_of_event(service, reading, event_id, disclosure)
         return turn.run(print_certificate, _certificate_request(service, bundle, language))
 
 
@@ -109,10 +108,9 @@ def certified_case(
     reading: Reading,
     case_id: str,
     language: PaperLanguage,
+    disclosure: Disclosure = ALL_VISIBLE,
     *,
     item_id: str | None = None,
-    withhold: Withheld | None = None,
-    ground: str | None = None,
 ) -> bytes:
     """Return the certificate (PDF) of what is proven of a case, or of one of its items.
 
@@ -129,7 +127,7 @@ def certified_case(
                     "computer: tally proof get --case, tally proof certificate",
                 )
     with service.parts.workers.turn(reading.agency) as turn:
-        bundle = bundle_of_case(service, reading, case_id, withhold, ground)
+        bundle = bundle_of_case(service, reading, case_id, disclosure)
         return turn.run(print_certificate, _certificate_request(service, bundle, language, item_id))
 
 

@@ -30,7 +30,13 @@ class FeedPage(Struct, frozen=True):
 def read_page(parts: Parts, reading: Reading, after: Cursor, limit: int) -> FeedPage:
     """Return the events behind the cursor and record that they were read. Raises Unavailable if that fails."""
     with parts.database.read() as connection:
-        steps = _within(feed.page(connection, reading.agency, after, limit))
+        steps: list[FeedStep] = []
+        size = 0
+        for step in feed.page(connection, reading.agency, after, limit):
+            size += len(step.entry.payload) + len(step.entry.envelope)
+            if steps and size > MAX_BYTES:
+                break
+            steps.append(step)
         visible_events = list(_shown(connection, reading, steps))
     if visible_events:
         case_ids = dict.fromkeys(entry.stream_id for entry, _ in visible_events if entry.stream_kind == "case")
@@ -42,18 +48,6 @@ def goes_on(parts: Parts, agency: str, after: Cursor) -> bool:
     """Return whether there are events behind the cursor."""
     with parts.database.read() as connection:
         return feed.is_behind(connection, agency, after)
-
-
-def _within(steps: Sequence[FeedStep]) -> list[FeedStep]:
-    """Return the steps that fit on one page by size, at least one."""
-    taken: list[FeedStep] = []
-    size = 0
-    for step in steps:
-        size += len(step.entry.payload) + len(step.entry.envelope)
-        if taken and size > MAX_BYTES:
-            break
-        taken.append(step)
-    return taken
 
 
 def _shown(

@@ -36,14 +36,12 @@ def node_named(service: Service, session: ViewQueries, text: str, as_of: datetim
 
 def called_in(service: Service, labels: Labels) -> Called:
     """Return the names of agencies by the registry, and of models by the titles of their newest versions."""
-    return Called(
-        names_by_id(lambda: service.authority().names(), labels), names_by_id(lambda: _model_titles(service), labels)
-    )
 
+    def titles() -> dict[str, BilingualText]:
+        with service.parts.database.read() as connection:
+            return supervision.model_titles(connection)
 
-def _model_titles(service: Service) -> dict[str, BilingualText]:
-    with service.parts.database.read() as connection:
-        return supervision.model_titles(connection)
+    return Called(names_by_id(lambda: service.authority().names(), labels), names_by_id(titles, labels))
 
 
 def require_governing(reading: Reading) -> str:

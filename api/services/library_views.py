@@ -4,23 +4,30 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 from msgspec import Struct
 
 from api.auth.reading import Reading
-from api.services.matters import LeadsOfModel, ModelHead, VersionLine, leads_of, require_matter, version_lines
+from api.schemas.answers import view_of
+from api.services.matters import (
+    LeadsOfModel,
+    ModelHead,
+    VersionLine,
+    leads_of,
+    require_model,
+    version_lines,
+    version_of,
+)
 from api.services.service import Service
-from ledger.core.errors import NotFound
 from ledger.core.events.registry import Name
 from ledger.core.events.supervision import BilingualText, Figures, ModelPublished, Origin
 from ledger.core.procedure.jurisdiction import is_within
 from ledger.core.procedure.legal_days import legal_day_of
 from ledger.core.signing.authority import Agency
 from ledger.core.supervision import ModelState
-from ledger.core.supervision.models import STREAM
-from ledger.core.supervision.state import ModelVersion
+from ledger.core.supervision.state import Adoption
 from ledger.store import supervision
 from ledger.store.database import Connection
 from ledger.supervision.library.cards import Card, card_of, fit, texts_of
@@ -94,12 +101,11 @@ def library_line(
     """Return the model as its newest version, or ``body``, describes it."""
     body = body or state.newest.body
     card = card_of(body.definition)
-    version = next(published for published in state.versions if published.body.version == body.version)
-    names = ("model_id", "version", "model_digest", "title", "business_line", "severity", "figures", "origin")
-    return LibraryLine(
-        **{name: getattr(body, name) for name in names},
+    return view_of(
+        LibraryLine,
+        body,
         publisher=state.publisher,
-        published_at=version.published_at,
+        published_at=version_of(state, body.version).published_at,
         retired=state.retired is not None,
         adoptions=len(state.adoptions),
         explanation=card.explanation if card else None,
@@ -107,24 +113,24 @@ def library_line(
         requested_by=card.need.requested_by if card else None,
         has_case_study=body.case_study is not None,
         leads=None if counted is None else leads_of(rest for _, *rest in counted),
+        found_in=(),
     )
 
 
 def library_entry(state: ModelState, body: ModelPublished, counted: Iterable[Counted] | None) -> LibraryEntry:
     """Return the entry of one version of the model."""
-    line = library_line(state, counted, body)
-    card = card_of(body.definition)
+    line, card = library_line(state, counted, body), card_of(body.definition)
     return LibraryEntry(line, body.case_study, card, body.definition, version_lines(state))
 
 
 def searched(bodies: Iterable[ModelPublished], query: str, limit: int) -> dict[str, tuple[str, ...]]:
     """Return the ids of the models that match the query, best first, each with the texts in which it matched."""
-    fitting = [(fits, body.model_id) for body in bodies if (fits := fit(query, _texts(body))) is not None]
+    fitting = [(fits, body.model_id) for body in bodies if (fits := fit(query, searched_texts(body))) is not None]
     best = sorted(fitting, key=lambda candidate: (-candidate[0].score, candidate[1]))
     return {model_id: fits.places for fits, model_id in best[:limit]}
 
 
-def _texts(body: ModelPublished) -> Mapping[str, str]:
+def searched_texts(body: ModelPublished) -> Mapping[str, str]:
     """Return the searched texts by name; a word that occurs in several counts for the first."""
     card = card_of(body.definition)
     study = body.case_study
@@ -135,57 +141,32 @@ def _texts(body: ModelPublished) -> Mapping[str, str]:
     }
 
 
-class _Running(NamedTuple):
-    """The version and parameters under which an agency runs a model."""
-
-    version: int
-    parameters: Mapping[str, str]
-    since: str
-    note: str | None
-
-
 def adopters(
     state: ModelState, agencies: Mapping[str, Agency], counted: Iterable[Counted], *, with_leads: bool
 ) -> tuple[AdopterView, ...]:
     """Return the agencies that run the model, its publisher first."""
-    rows = list(counted)
-    newest = state.newest
-    running: dict[str, _Running] = {state.publisher: _Running(newest.body.version, {}, newest.published_at, None)}
-    running |= {
-        agency: _Running(adoption.version, adoption.parameters, adoption.adopted_at, adoption.note)
-        for agency, adoption in state.adoptions.items()
-    }
-    order = sorted(running, key=lambda agency: (agency != state.publisher, agency))
-    return tuple(
-        _adopter(state, agencies[agency], running[agency], rows if with_leads else None, agencies) for agency in order
-    )
+    rows, newest = list(counted), state.newest
+    own = Adoption(newest.body.version, {}, newest.published_at, newest.officer)
+    running = {state.publisher: own} | state.adoptions
 
+    def view(agency: Agency) -> AdopterView:
+        adoption = running[agency.agency_id]
+        card = card_of(version_of(state, adoption.version).body.definition)
+        defaults = {parameter.name: parameter.default for parameter in card.parameters} if card else {}
+        leads = leads_of(rest for having, *rest in rows if is_within(agencies[having], agency))
+        return view_of(
+            AdopterView,
+            adoption,
+            agency=agency.agency_id,
+            name=agency.profile.name,
+            publisher=agency.agency_id == state.publisher,
+            parameters=tuple(
+                OwnParameter(name, value, defaults.get(name)) for name, value in sorted(adoption.parameters.items())
+            ),
+            leads=leads if with_leads else None,
+        )
 
-def _adopter(
-    state: ModelState,
-    agency: Agency,
-    running: _Running,
-    rows: list[Counted] | None,
-    agencies: Mapping[str, Agency],
-) -> AdopterView:
-    body = next(published.body for published in state.versions if published.body.version == running.version)
-    within = None if rows is None else [rest for having, *rest in rows if is_within(agencies[having], agency)]
-    return AdopterView(
-        agency=agency.agency_id,
-        name=agency.profile.name,
-        publisher=agency.agency_id == state.publisher,
-        version=running.version,
-        parameters=tuple(_own(body, running.parameters)),
-        adopted_at=running.since,
-        note=running.note,
-        leads=None if within is None else leads_of(within),
-    )
-
-
-def _own(body: ModelPublished, parameters: Mapping[str, str]) -> Iterable[OwnParameter]:
-    card: Any = card_of(body.definition)
-    defaults = {parameter.name: parameter.default for parameter in card.parameters} if card else {}
-    return (OwnParameter(name, value, defaults.get(name)) for name, value in sorted(parameters.items()))
+    return tuple(view(agencies[name]) for name in sorted(running, key=lambda name: (name != state.publisher, name)))
 
 
 class OutturnLine(Struct, frozen=True):
@@ -201,7 +182,8 @@ def by_quarter(counted: list[tuple[str, str, str | None, int]]) -> tuple[Outturn
     """Return the lines of an outturn in the order of time, from rows of (hour, status, outcome, count)."""
     counts: Counter[tuple[str, str, str | None]] = Counter()
     for hour, status, outcome, count in counted:
-        counts[_quarter(hour), status, outcome] += count
+        day = legal_day_of(f"{hour}:00:00+00:00")  # Asia/Shanghai is whole hours ahead of UTC
+        counts[f"{day.year}-Q{(day.month + 2) // 3}", status, outcome] += count
     lines = (OutturnLine(*key, count) for key, count in counts.items())
     return tuple(sorted(lines, key=lambda line: (line.quarter, line.status)))
 
@@ -211,10 +193,7 @@ def lines_of(
 ) -> list[LibraryLine]:
     """Return the first models as the library lists them, or the best matches of the words."""
     model_ids = [row["model_id"] for row in (rows if words else rows[:limit])]
-    states = {
-        model_id: require_matter(connection, reading, STREAM + model_id, ModelState, field="model_id")[0]
-        for model_id in model_ids
-    }
+    states = {model_id: require_model(connection, reading, model_id) for model_id in model_ids}
     bodies = (state.newest.body for state in states.values())
     places = searched(bodies, words, limit) if words else dict.fromkeys(model_ids, ())
     counted = counted_leads(connection, places) if reading.counts_leads else dict.fromkeys(places)
@@ -232,26 +211,11 @@ def counted_leads(connection: Connection, model_ids: Iterable[str]) -> dict[str,
     return counts
 
 
-def version_of(state: ModelState, version: int | None, field: str) -> ModelVersion:
-    """Return the requested version, or the newest. Raises NotFound."""
-    wanted = version or state.newest.body.version
-    published = next((candidate for candidate in state.versions if candidate.body.version == wanted), None)
-    if published is None:
-        raise NotFound(f"{state.model_id} has no version {wanted}: it has 1 to {len(state.versions)}", field=field)
-    return published
-
-
-def _quarter(hour: str) -> str:
-    """Return the quarter of the hour's day in Asia/Shanghai, which is whole hours ahead of UTC."""
-    day = legal_day_of(f"{hour}:00:00+00:00")
-    return f"{day.year}-Q{(day.month + 2) // 3}"
-
-
 def model_package(service: Service, reading: Reading, model_id: str, version: int | None) -> tuple[bytes, str]:
     """Return the signed package of a version with those before it, and the name of its file; record the read."""
     with service.parts.database.read() as connection:
-        state, _ = require_matter(connection, reading, STREAM + model_id, ModelState, field="model_id")
-    published = version_of(state, version, "version")
+        state = require_model(connection, reading, model_id)
+    published = version_of(state, version)
     wanted = [earlier.event_id for earlier in state.versions if earlier.body.version <= published.body.version]
     content = service.prover.package(model_id, published.body.version, wanted)
     reading.record(f"package of model {model_id}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from typing import Any, TypeVar
@@ -9,7 +10,7 @@ from typing import Any, TypeVar
 from msgspec import Struct
 
 from api.auth.reading import Reading
-from api.schemas.answers import EventView, event_view
+from api.schemas.answers import EventView, event_view, view_of
 from ledger.core.encoding.decoding import convert
 from ledger.core.errors import NotFound
 from ledger.core.events.supervision import (
@@ -217,11 +218,8 @@ def lead_line(row: dict[str, Any]) -> LeadLine:
 
 def lead_view(state: LeadState, sight: Sight, events: tuple[EventView, ...]) -> LeadView:
     """Return the view of a lead in its latest state."""
-    same = ("lead_id", "procuratorate", "status", "handler", "department", "raised_at", "sequence", "head")
-    steps = ("raised", "answers", "confirmed", "dismissed", "closed")
-    fields = {name: getattr(state, name) for name in (*same, *steps)}
     raised = state.raised
-    return LeadView(**fields, supervised=raised.supervised, case_id=raised.case_id, sight=sight, events=events)
+    return view_of(LeadView, state, supervised=raised.supervised, case_id=raised.case_id, sight=sight, events=events)
 
 
 def model_line(row: dict[str, Any]) -> ModelLine:
@@ -231,11 +229,9 @@ def model_line(row: dict[str, Any]) -> ModelLine:
 
 def model_view(state: ModelState, version: ModelVersion, leads: LeadsOfModel | None) -> ModelView:
     """Return the view of a version, with the model in its latest state."""
-    body = version.body
-    names = ("model_id", "version", "model_digest", "title", "business_line", "severity", "definition")
-    library = ("case_study", "figures")
-    return ModelView(
-        **{name: getattr(body, name) for name in (*names, *library)},
+    return view_of(
+        ModelView,
+        version.body,
         publisher=state.publisher,
         published_at=version.published_at,
         retired=state.retired,
@@ -243,8 +239,7 @@ def model_view(state: ModelState, version: ModelVersion, leads: LeadsOfModel | N
         head=state.head,
         versions=version_lines(state),
         adoptions=tuple(
-            AdoptionView(agency, adoption.version, adoption.parameters, adoption.adopted_at, adoption.note)
-            for agency, adoption in sorted(state.adoptions.items())
+            view_of(AdoptionView, adoption, agency=agency) for agency, adoption in sorted(state.adoptions.items())
         ),
         leads=leads,
     )
@@ -253,13 +248,7 @@ def model_view(state: ModelState, version: ModelVersion, leads: LeadsOfModel | N
 def version_lines(state: ModelState) -> tuple[VersionLine, ...]:
     """Return the versions of a model, from 1 on."""
     return tuple(
-        VersionLine(
-            published.body.version,
-            published.body.model_digest,
-            published.published_at,
-            published.officer,
-            published.event_id,
-        )
+        view_of(VersionLine, published, version=published.body.version, model_digest=published.body.model_digest)
         for published in state.versions
     )
 
@@ -271,13 +260,13 @@ def leads_of_model(tally: list[tuple[int, str, str | None, int]], version: int) 
 
 def leads_of(counted: Iterable[Sequence[Any]]) -> LeadsOfModel:
     """Return the counts of leads from rows of (status, outcome, count)."""
-    by_status: dict[str, int] = {}
-    by_outcome: dict[str, int] = {}
+    by_status: Counter[str] = Counter()
+    by_outcome: Counter[str] = Counter()
     for status, outcome, count in counted:
-        by_status[status] = by_status.get(status, 0) + count
+        by_status[status] += count
         if outcome is not None:
-            by_outcome[outcome] = by_outcome.get(outcome, 0) + count
-    return LeadsOfModel(sum(by_status.values()), by_status, by_outcome)
+            by_outcome[outcome] += count
+    return LeadsOfModel(by_status.total(), dict(by_status), dict(by_outcome))
 
 
 def recommendation_line(row: dict[str, Any], due: PeriodEnd | None) -> RecommendationLine:
@@ -293,11 +282,16 @@ def recommendation_view(
     recurrence: Recurrence | None,
 ) -> RecommendationView:
     """Return the view of a recommendation in its latest state."""
-    same = ("recommendation_id", "procuratorate", "status", "issued_at", "answered_at", "sequence", "head")
-    fields = {name: getattr(state, name) for name in (*same, "issued", "answers", "rechecks")}
-    fields |= {"counted": recurrence and recurrence.periods(), "runs_from": recurrence and recurrence.runs_from}
-    to_agency = state.issued.to_agency
-    return RecommendationView(**fields, **_of_reply(due), to_agency=to_agency, sight=sight, events=events)
+    return view_of(
+        RecommendationView,
+        state,
+        **_of_reply(due),
+        to_agency=state.issued.to_agency,
+        sight=sight,
+        events=events,
+        counted=recurrence and recurrence.periods(),
+        runs_from=recurrence and recurrence.runs_from,
+    )
 
 
 def _of_reply(due: PeriodEnd | None) -> dict[str, Any]:
@@ -321,6 +315,20 @@ def require_matter(
     if sight is None or not isinstance(state, kind):
         raise NotFound(f"no {field.removesuffix('_id')} of this id that you may see", field=field)
     return state, sight
+
+
+def require_model(connection: Connection, reading: Reading, model_id: str, field: str = "model_id") -> ModelState:
+    """Return the state of a model. Raises NotFound."""
+    return require_matter(connection, reading, STREAM + model_id, ModelState, field=field)[0]
+
+
+def version_of(state: ModelState, version: int | None, field: str = "version") -> ModelVersion:
+    """Return the requested version, or the newest. Raises NotFound."""
+    wanted = version or state.newest.body.version
+    published = next((candidate for candidate in state.versions if candidate.body.version == wanted), None)
+    if published is None:
+        raise NotFound(f"{state.model_id} has no version {wanted}: it has 1 to {len(state.versions)}", field=field)
+    return published
 
 
 def life_of(connection: Connection, stream_id: str, sight: Sight) -> tuple[EventView, ...]:

@@ -9,16 +9,15 @@ from typing import Any, TypeVar
 from msgspec import Struct
 
 from api.auth.reading import Reading
+from api.schemas.answers import view_of
 from api.services.documents import bundle_of_case, bundle_of_event
-from api.services.governance import require_governing
-from api.services.matters import require_matter
+from api.services.governance import dataset_files, require_governing
+from api.services.matters import require_matter, require_model, version_of
 from api.services.service import Service
-from ledger.config.installation import DataDirectory
 from ledger.core.procedure.jurisdiction import lies_within
 from ledger.core.procedure.legal_days import spelled
-from ledger.core.supervision import LeadState, ModelState
-from ledger.core.supervision.models import STREAM
-from ledger.core.verification.bundle_format import Bundle, decode_bundle, decode_case_bundle
+from ledger.core.supervision import LeadState
+from ledger.core.verification.bundle_format import decode_bundle, decode_case_bundle
 from ledger.proofs.bundles import blocks_of
 from ledger.store import log
 from ledger.supervision.leads import LeadMaterial, LeadReport, rederive
@@ -26,8 +25,6 @@ from ledger.supervision.models.definition import Model, fill_text
 from ledger.supervision.models.editing import Examined, edited, examine, tried_examples
 from ledger.supervision.models.model_file import ExampleResult, parse_model, require_publishable
 from ledger.supervision.models.yaml_document import Document, read_document
-from ledger.supervision.runs.datasets import DatasetFiles
-from ledger.supervision.runs.findings import ModelFinding
 from ledger.supervision.runs.model_runner import ModelRunner, RunAsked, found_in_export, query_limits
 
 T = TypeVar("T")
@@ -67,31 +64,28 @@ def rederived(service: Service, reading: Reading, lead_id: str) -> LeadReport:
     with service.parts.database.read() as connection:
         state, _ = require_matter(connection, reading, lead_id, LeadState, field="lead_id")
         raised = state.raised
-        model, _ = require_matter(connection, reading, STREAM + raised.model_id, ModelState, field="model_id")
+        model = require_model(connection, reading, raised.model_id)
         first = log.stream(connection, "supervision", lead_id, limit=1)[0]
         cited = log.identities(connection, [ref.event_id for ref in raised.events]).values()
     cases = {entry.stream_id for entry in cited if entry.stream_kind == "case"}
     others = [entry.event_id for entry in cited if entry.stream_kind != "case"]
-    kept = DatasetFiles(DataDirectory(service.parts.settings.data_dir).datasets)
+    kept = dataset_files(service)
     held = LeadMaterial(
-        lead=bundle_of_event(service, reading, first.event_id, None, None),
-        definition=next(
-            version.body.definition for version in model.versions if version.body.version == raised.model_version
+        lead=bundle_of_event(service, reading, first.event_id),
+        definition=version_of(model, raised.model_version).body.definition,
+        cases={case_id: bundle_of_case(service, reading, case_id) for case_id in sorted(cases)},
+        agencies=tuple(
+            (agency_id, agency.kind, agency.profile.name.zh, agency.profile.name.en, agency.profile.jurisdiction)
+            for agency_id, agency in sorted(reading.authority.agencies.items())
         ),
-        cases={case_id: bundle_of_case(service, reading, case_id, None, None) for case_id in sorted(cases)},
-        agencies=tuple(_agencies(reading)),
-        registrations=tuple(bundle_of_event(service, reading, event_id, None, None) for event_id in others),
+        registrations=tuple(bundle_of_event(service, reading, event_id) for event_id in others),
         files=tuple(kept.path(dataset.digest) for dataset in raised.datasets if kept.holds(dataset.digest)),
         entries=lambda size: _entries(service, size),
     )
     validator, runner = service.parts.validator, ModelRunner(service.parts.workers, agency=reading.agency)
-    blocks = blocks_of(*map(decode_bundle, (held.lead, *held.registrations)), *_events(held))
+    in_cases = [bytes(event) for data in held.cases.values() for event in decode_case_bundle(data).events]
+    blocks = blocks_of(*map(decode_bundle, (held.lead, *held.registrations, *in_cases)))
     return rederive(held, service.parts.trust.trust, validator.book, validator.calendar, observed=blocks, runner=runner)
-
-
-def _events(held: LeadMaterial) -> Iterator[Bundle]:
-    for data in held.cases.values():
-        yield from (decode_bundle(bytes(event)) for event in decode_case_bundle(data).events)
 
 
 def _entries(service: Service, size: int) -> Iterator[bytes]:
@@ -99,12 +93,6 @@ def _entries(service: Service, size: int) -> Iterator[bytes]:
     with service.parts.database.read() as connection:
         for entry in log.entries(connection, 0, size):
             yield entry.envelope
-
-
-def _agencies(reading: Reading) -> Iterator[tuple[str, ...]]:
-    """Yield the registry's agencies as rows of the view ``agencies``."""
-    for agency_id, agency in sorted(reading.authority.agencies.items()):
-        yield agency_id, agency.kind, agency.profile.name.zh, agency.profile.name.en, agency.profile.jurisdiction
 
 
 FOUND_AT_MOST = 1000
@@ -157,40 +145,28 @@ def run_model_file(
         with views.export(jurisdiction=own, now=now) as export:
             run_input = RunAsked(export, model, parameters, at, query_limits(workers.limits))
             all_findings = turn.run(found_in_export, run_input, field="definition")
-    findings = [finding for finding in all_findings if _lies_within(reading, finding, own)]
+    agencies = reading.authority.agencies
+    findings = [
+        finding
+        for finding in all_findings
+        if finding.supervised in agencies and lies_within(agencies[finding.supervised].profile.jurisdiction, own)
+    ]
     page_findings = findings[: min(service.limit(FOUND_AT_MOST), FOUND_AT_MOST)]
     raised_ids = service.parts.supervisor.record.raised_among(finding.lead_id for finding in page_findings)
     cases = sorted({finding.case_id for finding in page_findings if finding.case_id is not None})
     reading.record(f"run of the model {model.model_id}", *cases, supervision=True)
-    return RunView(
-        model_id=model.model_id,
-        version=model.version,
+    views_of_page = []
+    for finding in page_findings:
+        says = fill_text(model.lead.says, finding.values, values)
+        is_raised = finding.lead_id in raised_ids
+        views_of_page.append(view_of(FoundView, finding, known=is_raised, says_en=says.en, says_zh=says.zh))
+    return view_of(
+        RunView,
+        model,
         model_digest=model.digest,
         parameters=values,
         tree_size=export.size,
         as_of=spelled(at),
         total=len(findings),
-        findings=tuple(
-            _finding_view(model, finding, values, is_raised=finding.lead_id in raised_ids) for finding in page_findings
-        ),
+        findings=tuple(views_of_page),
     )
-
-
-def _finding_view(model: Model, finding: ModelFinding, values: Mapping[str, object], *, is_raised: bool) -> FoundView:
-    says = fill_text(model.lead.says, finding.values, values)
-    return FoundView(
-        finding.lead_id,
-        is_raised,
-        finding.case_id,
-        finding.supervised,
-        says.en,
-        says.zh,
-        finding.key,
-        finding.values,
-        finding.evidence,
-    )
-
-
-def _lies_within(reading: Reading, finding: ModelFinding, jurisdiction: str) -> bool:
-    agency = reading.authority.agencies.get(finding.supervised)
-    return agency is not None and lies_within(agency.profile.jurisdiction, jurisdiction)

@@ -32,8 +32,25 @@ class TrustSource(Protocol):
     def trust(self) -> Trust: ...
 
 
-@dataclass(frozen=True, slots=True)
-class Parts:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordingParts:
+    """The parts that record events over one database. ``log_id`` and keys are those that the database was made for."""
+
+    database: Database
+    registry: Registry
+    validator: Validator
+    publisher: Publisher
+    sequencer: Sequencer
+    system: SystemStream
+
+    def authority(self) -> AuthorityState:
+        """Return the registry as the log has it now, including what other processes have written."""
+        with self.database.read() as connection:
+            return self.registry.at(connection, log.tree(connection).registry_changes)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts(RecordingParts):
     """The parts that a route may use. ``clock`` returns unix milliseconds; ``token_key`` is the 32-byte seed of the
     token key.
 
@@ -45,12 +62,6 @@ class Parts:
 
     settings: Settings
     trust: TrustSource
-    database: Database
-    registry: Registry
-    validator: Validator
-    sequencer: Sequencer
-    publisher: Publisher
-    system: SystemStream
     access: AccessLog
     chain_worker: ChainWorker
     states: StateProofs
@@ -60,8 +71,3 @@ class Parts:
     clock: Callable[[], int]
     timestamp_worker: TimestampWorker | None = None
     workers: WorkerPool = field(default_factory=WorkerPool)
-
-    def authority(self) -> AuthorityState:
-        """Return the registry as the log has it now, including what other processes have written."""
-        with self.database.read() as connection:
-            return self.registry.at(connection, log.tree(connection).registry_changes)

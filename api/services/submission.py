@@ -27,6 +27,7 @@ from ledger.store.database import Database
 LONGEST_GATHERING_S = 0.02  # seconds that an event waits at most for others to share its batch
 
 RouteCheck = Callable[[Payload], None]
+Verdict = ValidatedSubmission | Duplicate | TallystickError
 
 
 class SubmissionResult(Struct, frozen=True):
@@ -81,20 +82,26 @@ class SubmissionService:
             TallystickError: the submission was refused; nothing was recorded.
             Unavailable: the outcome is unknown. Submitting the same bytes again returns the receipt if it was recorded.
         """
-        return await self._wait_for_result(await self._validate_and_queue(body, check_route))
+        now = self._clock() // 1000
+        try:
+            verdict = self._quick_validator.validate(body, now)
+        except NeedsDatabase:
+            verdict = await run_in_threadpool(self._validator.validate, body, now)
+        if check_route is not None:
+            check_route(
+                verdict.payload if isinstance(verdict, ValidatedSubmission) else decode_payload(verdict.entry.payload)
+            )
+        return await self._wait_for_result(self._queue(verdict))
 
     async def submit_each(self, lines: Sequence[bytes]) -> list[LineAnswer]:
         """Submit each line in order and return an answer for each; a later line may build on an earlier one."""
         verdicts = await run_in_threadpool(self._validate_each, lines, self._clock() // 1000)
         # All lines are queued before the first answer is awaited, so that they share batches.
-        outcomes = [self._queue_or_refusal(verdict) for verdict in verdicts]
-        return [await self._line_answer(outcome) for outcome in outcomes]
+        return [await self._line_answer(outcome) for outcome in [self._queue(verdict) for verdict in verdicts]]
 
-    def _validate_each(
-        self, lines: Sequence[bytes], now: int
-    ) -> list[ValidatedSubmission | Duplicate | TallystickError]:
+    def _validate_each(self, lines: Sequence[bytes], now: int) -> list[Verdict]:
         """Return the verdict on each line. Runs in a thread: signature checks release the interpreter's lock."""
-        verdicts: list[ValidatedSubmission | Duplicate | TallystickError] = []
+        verdicts: list[Verdict] = []
         for line in lines:
             try:
                 verdicts.append(self._validator.validate(line, now))
@@ -102,46 +109,32 @@ class SubmissionService:
                 verdicts.append(refusal)
         return verdicts
 
-    def _queue_or_refusal(
-        self, verdict: ValidatedSubmission | Duplicate | TallystickError
-    ) -> asyncio.Future[Answer] | TallystickError:
-        if isinstance(verdict, TallystickError):
-            return verdict
+    async def _line_answer(self, outcome: asyncio.Future[Answer]) -> LineAnswer:
         try:
-            return self._queue(verdict)
-        except TallystickError as refusal:
-            return refusal
-
-    async def _line_answer(self, outcome: asyncio.Future[Answer] | TallystickError) -> LineAnswer:
-        try:
-            if isinstance(outcome, TallystickError):
-                raise outcome
             submitted = await self._wait_for_result(outcome)
         except TallystickError as refusal:
             problem = problem_of(refusal)
             return LineAnswer(problem.status, problem=problem)
         return LineAnswer(submitted.status, receipt=submitted.receipt)
 
-    async def _validate_and_queue(self, data: bytes, check_route: RouteCheck | None) -> asyncio.Future[Answer]:
-        """Validate a submission and return the future of the sequencer's answer. Raises the refusal."""
-        now = self._clock() // 1000
-        try:
-            judged = self._quick_validator.validate(data, now)
-        except NeedsDatabase:
-            judged = await run_in_threadpool(self._validator.validate, data, now)
-        if check_route is not None:
-            check_route(_payload(judged))
-        return self._queue(judged)
-
-    def _queue(self, judged: ValidatedSubmission | Duplicate) -> asyncio.Future[Answer]:
-        """Return the future of the sequencer's answer to a validated event."""
-        answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
-        if isinstance(judged, Duplicate):
-            answer.set_result(judged)
-            return answer
-        # Counted only after validation: nobody can use up an agency's rate without its signature.
-        self._agencies.take(judged.envelope.agency)
-        self._bridge_of_loop().queue(judged, answer)
+    def _queue(self, verdict: Verdict) -> asyncio.Future[Answer]:
+        """Return the future of the sequencer's answer to a validated event; a refusal is its exception."""
+        loop = asyncio.get_running_loop()
+        answer: asyncio.Future[Answer] = loop.create_future()
+        if isinstance(verdict, TallystickError):
+            answer.set_exception(verdict)
+        elif isinstance(verdict, Duplicate):
+            answer.set_result(verdict)
+        else:
+            try:
+                # Counted only after validation: nobody can use up an agency's rate without its signature.
+                self._agencies.take(verdict.envelope.agency)
+            except TallystickError as refusal:
+                answer.set_exception(refusal)
+            else:
+                if self._bridge is None or self._bridge.loop is not loop:
+                    self._bridge = _SequencerBridge(self._sequencer, loop)
+                self._bridge.queue(verdict, answer)
         return answer
 
     async def _wait_for_result(self, answer: asyncio.Future[Answer]) -> SubmissionResult:
@@ -158,12 +151,6 @@ class SubmissionService:
             return SubmissionResult(outcome, is_new=True)
         receipt = await run_in_threadpool(self._publisher.stored_receipt, self._database, outcome.entry)
         return SubmissionResult(receipt, is_new=False)
-
-    def _bridge_of_loop(self) -> _SequencerBridge:
-        loop = asyncio.get_running_loop()
-        if self._bridge is None or self._bridge.loop is not loop:
-            self._bridge = _SequencerBridge(self._sequencer, loop)
-        return self._bridge
 
 
 class _SequencerBridge:
@@ -251,9 +238,3 @@ def _give_up(answer: asyncio.Future[Answer]) -> None:
         hint = "Submit the same bytes again: they are recorded once, and the answer is the receipt."
         message = "it is not known yet whether the event was recorded"
         answer.set_exception(Unavailable(message, code="not_acknowledged", hint=hint))
-
-
-def _payload(judged: ValidatedSubmission | Duplicate) -> Payload:
-    if isinstance(judged, ValidatedSubmission):
-        return judged.payload
-    return decode_payload(judged.entry.payload)

@@ -12,11 +12,10 @@ from msgspec.structs import replace
 
 from api.auth.reading import Reading
 from api.auth.sessions import ReaderSession, require_granted
-from api.services.feed import FEED, FeedPage, goes_on, read_page
+from api.services.feed import FEED, goes_on, read_page
 from api.services.parts import Parts
 from api.services.service import Cursors
 from ledger.core.errors import Unauthorized
-from ledger.core.signing.authority import AuthorityState
 from ledger.interchange.webhooks import Outgoing, Receivers, WebhookMessage, secret_of
 from ledger.store import clocks
 from ledger.store.feed import parse_cursor
@@ -44,12 +43,19 @@ class WebhookPages:
         """Return a page of events, or one of warnings if there are no events. Raises Unauthorized if the key's right
         ended."""
         authority = self._parts.authority()
-        reading = Reading(self._parts, _session(authority, webhook, self._parts.clock() // 1000), authority)
+        grant = require_granted(authority, webhook.key_id, self._parts.clock() // 1000)
+        same = (grant.agency_id, grant.officer) == (webhook.agency, webhook.officer)
+        if not same or ROLE not in grant.roles:
+            raise Unauthorized(
+                f"the key {webhook.key_id} is no {ROLE}'s of {webhook.agency} any more", code="role_missing"
+            )
+        reading = Reading(self._parts, ReaderSession(grant), authority)
         after = parse_cursor(webhook.events_after)
         if goes_on(self._parts, webhook.agency, after):
             page = read_page(self._parts, reading, after, PAGE)
             progress = DeliveryProgress(page.next, webhook.warnings_after)
-            return Outgoing(progress, message(webhook, progress, self._sealed(page)) if page.events else None)
+            sealed = replace(page, next=self._cursors.seal(FEED, page.next))
+            return Outgoing(progress, message(webhook, progress, sealed) if page.events else None)
         with self._parts.database.read() as connection:
             last = clocks.last_warning_number(connection, webhook.agency)
             page_warnings = clocks.warnings_to(
@@ -62,9 +68,6 @@ class WebhookPages:
         reading.record("warnings by webhook", *dict.fromkeys(warning.case_id for warning in page_warnings))
         cursor = self._cursors.seal("warnings", str(last_number))
         return Outgoing(progress, message(webhook, progress, {"warnings": page_warnings, "next": cursor}))
-
-    def _sealed(self, page: FeedPage) -> FeedPage:
-        return replace(page, next=self._cursors.seal(FEED, page.next))
 
 
 def message(webhook: Webhook, progress: DeliveryProgress, body: Any) -> WebhookMessage:
@@ -84,11 +87,3 @@ def receivers_of(parts: Parts) -> Receivers:
 def webhook_secret(parts: Parts, webhook_id: str) -> str:
     """Return the secret with which the receiver checks signatures."""
     return secret_of(parts.token_key, webhook_id)
-
-
-def _session(authority: AuthorityState, webhook: Webhook, now: int) -> ReaderSession:
-    grant = require_granted(authority, webhook.key_id, now)
-    same = (grant.agency_id, grant.officer) == (webhook.agency, webhook.officer)
-    if not same or ROLE not in grant.roles:
-        raise Unauthorized(f"the key {webhook.key_id} is no {ROLE}'s of {webhook.agency} any more", code="role_missing")
-    return ReaderSession(grant)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import FileResponse, HTMLResponse, Response
 from starlette.routing import Route
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from api.middleware.edge import EdgeMiddleware
 from api.middleware.problems import HANDLERS
@@ -118,34 +118,54 @@ def create_app(
     asks_here: bool = True,
 ) -> ASGIApp:
     """Return the application. ``asks_here`` means that questions are answered on its page."""
-    console = _ForConsole(provider, pairing, guard)
-    own = _OwnPage(prompt, pairing, guard, texts, asks_here=asks_here)
+    own = _SignerRoutes(provider, prompt, pairing, guard, texts, asks_here=asks_here)
     routes = [
-        Route("/rpc", console.preflight, methods=["OPTIONS"]),
-        Route("/rpc", console.rpc, methods=["POST"]),
-        Route("/pair", console.preflight, methods=["OPTIONS"]),
-        Route("/pair", console.pair, methods=["POST"]),
+        Route("/rpc", own.preflight, methods=["OPTIONS"]),
+        Route("/rpc", own.rpc, methods=["POST"]),
+        Route("/pair", own.preflight, methods=["OPTIONS"]),
+        Route("/pair", own.pair, methods=["POST"]),
         Route("/waiting", own.waiting, methods=["GET"]),
         Route("/answer", own.answer, methods=["POST"]),
         Route("/", own.page, methods=["GET"]),
-        *(Route(f"/{name}", _asset(name), methods=["GET"]) for name in ("signer.js", "signer.css")),
+        *(Route(f"/{name}", FileResponse(_PAGE / name), methods=["GET"]) for name in ("signer.js", "signer.css")),
     ]
     inner = Starlette(routes=routes, exception_handlers=dict(HANDLERS))
+
+    async def guarded(scope: Scope, receive: Receive, send: Send) -> None:
+        """Check what every request must satisfy."""
+        if scope["type"] == "http":
+            headers = Request(scope).headers
+            guard.require_host(headers)
+            guard.require_no_frame(headers)
+        await inner(scope, receive, send)
+
     return EdgeMiddleware(
-        _Guarded(inner, guard),
+        guarded,
         addresses=RateLimit(REQUESTS_PER_S, "requests", time.monotonic),
         secure=False,
         log=lambda *_, **__: None,
     )
 
 
-class _ForConsole:
-    """The routes for pages of the console, which must be paired."""
+class _SignerRoutes:
+    """The routes for pages of the console, which must be paired, and of the page on which the officer is asked."""
 
-    def __init__(self, provider: SigningProvider, pairing: Pairing, guard: Guard):
+    def __init__(
+        self,
+        provider: SigningProvider,
+        prompt: OfficerPrompt,
+        pairing: Pairing,
+        guard: Guard,
+        texts: Texts,
+        *,
+        asks_here: bool,
+    ):
         self._provider = provider
+        self._prompt = prompt
         self._pairing = pairing
         self._guard = guard
+        self._texts = texts
+        self._asks_here = asks_here
 
     async def preflight(self, request: Request) -> Response:
         return Response(status_code=204, headers=self._guard.preflight(request.headers))
@@ -170,46 +190,24 @@ class _ForConsole:
         except TallystickError as error:
             return _json({"error": {"code": UNAUTHORIZED, "message": error.message}}, self._guard.grants(), 403)
 
-
-class _OwnPage:
-    """The routes of the signer's page, on which the officer is asked."""
-
-    def __init__(self, prompt: OfficerPrompt, pairing: Pairing, guard: Guard, texts: Texts, *, asks_here: bool):
-        self._prompt = prompt
-        self._pairing = pairing
-        self._guard = guard
-        self._texts = texts
-        self._asks_here = asks_here
-
     async def page(self, _request: Request) -> Response:
         html = _templates.get_template("index.html").render(texts=self._texts, asks_here=self._asks_here)
         return HTMLResponse(html, headers={"Content-Security-Policy": _POLICY})
 
     async def waiting(self, request: Request) -> Response:
         self._guard.require_own_page(request.headers)
-        pending = self._prompt.waiting if self._asks_here else None
+        pending, question = self._prompt.waiting if self._asks_here else None, None
+        if pending is not None:
+            names = ("kind", "sentence", "particulars")
+            question = {name: getattr(pending.question, name) for name in names}
+            question |= {"number": pending.number, "seconds_left": pending.seconds_left}
         code = self._pairing.code
-        return _json({"code": f"{code[:4]}-{code[4:]}", "question": _shown(pending) if pending else None})
+        return _json({"code": f"{code[:4]}-{code[4:]}", "question": question})
 
     async def answer(self, request: Request) -> Response:
         self._guard.require_own_page(request.headers)
         officer_answer = await _body(request, _answers)
         return _json({"counted": self._asks_here and self._prompt.answer(officer_answer.number, officer_answer.agreed)})
-
-
-class _Guarded:
-    """Checks what every request must satisfy."""
-
-    def __init__(self, app: ASGIApp, guard: Guard):
-        self._app = app
-        self._guard = guard
-
-    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        if scope["type"] == "http":
-            headers = Request(scope).headers
-            self._guard.require_host(headers)
-            self._guard.require_no_frame(headers)
-        await self._app(scope, receive, send)
 
 
 _templates = Environment(loader=FileSystemLoader(_PAGE), autoescape=True, undefined=StrictUndefined)
@@ -222,24 +220,6 @@ async def _body(request: Request, decoder: msgspec.json.Decoder[Any]) -> Any:
     return decode(
         await read_body(request.scope, request.receive, JSON, limit=MAX_BODY, timeout_s=BODY_TIMEOUT_S), decoder
     )
-
-
-def _shown(waiting: Any) -> dict[str, Any]:
-    question = waiting.question
-    return {
-        "number": waiting.number,
-        "kind": question.kind,
-        "sentence": question.sentence,
-        "particulars": question.particulars,
-        "seconds_left": waiting.seconds_left,
-    }
-
-
-def _asset(name: str) -> Callable[[Request], Awaitable[Response]]:
-    async def asset(_request: Request) -> Response:
-        return FileResponse(_PAGE / name)
-
-    return asset
 
 
 def _json(value: Any, headers: dict[str, str] | None = None, status: int = 200) -> Response:

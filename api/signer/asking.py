@@ -8,8 +8,8 @@ import secrets
 import termios
 import threading
 import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -103,14 +103,21 @@ class OfficerPrompt:
 
     async def ask(self, question: SigningQuestion) -> None:
         """Return once the officer has agreed. Raises Declined or AskedAlready."""
-        async with self._only(question) as waiting:
-            try:
-                self._show(waiting)
-                agreed = await asyncio.wait_for(waiting.answer, PATIENCE_S)
-            except TimeoutError:
-                if self._terminal is not None:
-                    self._terminal.drop()
-                raise Declined("nobody answered in time") from None
+        if self.waiting is not None:
+            raise AskedAlready("another question waits for an answer")
+        loop = asyncio.get_running_loop()
+        self.waiting = waiting = PendingQuestion(question, loop.create_future())
+        try:
+            if self._terminal is not None:
+                answer = partial(self.answer, waiting.number)
+                self._terminal.ask(question, lambda agreed: loop.call_soon_threadsafe(answer, agreed))
+            agreed = await asyncio.wait_for(waiting.answer, PATIENCE_S)
+        except TimeoutError:
+            if self._terminal is not None:
+                self._terminal.drop()
+            raise Declined("nobody answered in time") from None
+        finally:
+            self.waiting = None
         if not agreed:
             raise Declined("the officer did not agree")
 
@@ -121,19 +128,3 @@ class OfficerPrompt:
             return False
         waiting.answer.set_result(agreed)
         return True
-
-    def _show(self, waiting: PendingQuestion) -> None:
-        if self._terminal is not None:
-            loop = asyncio.get_running_loop()
-            answer = partial(self.answer, waiting.number)
-            self._terminal.ask(waiting.question, lambda agreed: loop.call_soon_threadsafe(answer, agreed))
-
-    @asynccontextmanager
-    async def _only(self, question: SigningQuestion) -> AsyncIterator[PendingQuestion]:
-        if self.waiting is not None:
-            raise AskedAlready("another question waits for an answer")
-        self.waiting = PendingQuestion(question, asyncio.get_running_loop().create_future())
-        try:
-            yield self.waiting
-        finally:
-            self.waiting = None

@@ -13,10 +13,9 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
-from eth_utils.address import to_checksum_address
 from msgspec import Struct
 
-from api.auth.sessions import STATEMENT, domain_of
+from api.auth.sessions import sign_in_text
 from ledger.core.encoding import canonical
 from ledger.core.encoding.decoding import convert
 from ledger.core.errors import MalformedInput, SignatureRefused, Unauthorized
@@ -29,6 +28,11 @@ from ledger.timeline.sentences import Names, Narrator
 
 UNSIGNED = "0x" + "00" * 65
 _ZERO = "0x" + "00" * 32
+_MOMENT = r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z"
+_VARYING = re.compile(
+    r"Chain ID: (?P<chain_id>[0-9]{1,16})\nNonce: (?P<nonce>[0-9a-f]{32})\n"
+    rf"Issued At: (?P<issued>{_MOMENT})\nExpiration Time: (?P<expires>{_MOMENT})\n"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,9 +94,17 @@ class QuestionBuilder:
     def sign_in(self, data: Any, address: Any) -> SigningQuestion:
         """Return the question of ``personal_sign``; ``data`` is the text or its bytes in hex. Raises the refusal."""
         self._require_own(address)
-        text = _text(data)
-        match = self._sign_in_text().fullmatch(text)
-        if match is None:
+        if not isinstance(data, str):
+            raise MalformedInput("expected a text", field="params")
+        try:
+            text = bytes.fromhex(data[2:]).decode() if data.startswith("0x") else data
+        except ValueError as error:
+            raise MalformedInput("expected a text, or its bytes in hex", field="params") from error
+        match, holder = _VARYING.search(text), self.holder
+        # The whole text is made again from the parts that vary from text to text, which can say nothing else.
+        if match is None or text != sign_in_text(
+            holder.url, holder.key_id, f"0x{holder.log_id.hex()}", **match.groupdict()
+        ):
             raise SignatureRefused(
                 "only the text that signs in at this console is signed", field="params", code="foreign_sign_in"
             )
@@ -142,29 +154,6 @@ class QuestionBuilder:
         if not isinstance(address, str) or address.lower() != self.holder.key_id:
             raise Unauthorized(f"this signer holds {self.holder.key_id} alone", field="params")
 
-    def _sign_in_text(self) -> re.Pattern[str]:
-        """Return a pattern of the whole text of ``api.auth.sessions``.
-
-        The parts that vary from text to text can say nothing else.
-        """
-        moment = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ"
-        lines = (
-            re.escape(f"{domain_of(self.holder.url)} wants you to sign in with your Ethereum account:"),
-            re.escape(to_checksum_address(self.holder.key_id)),
-            "",
-            re.escape(STATEMENT),
-            "",
-            re.escape(f"URI: {self.holder.url}"),
-            "Version: 1",
-            r"Chain ID: \d{1,16}",
-            r"Nonce: [0-9a-f]{32}",
-            f"Issued At: (?P<issued>{moment})",
-            f"Expiration Time: (?P<expires>{moment})",
-            "Resources:",
-            re.escape(f"- urn:tallystick:0x{self.holder.log_id.hex()}"),
-        )
-        return re.compile("\n".join(lines))
-
 
 def _sections(committed: dict[str, str], disclosed: dict[str, str]) -> dict[str, Section]:
     """Return all sections that the payload commits to, each verified. Raises MalformedInput."""
@@ -174,12 +163,3 @@ def _sections(committed: dict[str, str], disclosed: dict[str, str]) -> dict[str,
         if digest_of(text.encode()) != committed[label]:
             raise MalformedInput(f"the section {label} is not the one that is signed", field="params")
     return {label: decode_section(text.encode(), label) for label, text in disclosed.items()}
-
-
-def _text(data: Any) -> str:
-    if not isinstance(data, str):
-        raise MalformedInput("expected a text", field="params")
-    try:
-        return bytes.fromhex(data[2:]).decode() if data.startswith("0x") else data
-    except ValueError as error:
-        raise MalformedInput("expected a text, or its bytes in hex", field="params") from error

@@ -12,7 +12,8 @@ from rich.progress import track
 from sqlalchemy import Column, ColumnElement, MetaData, Table, create_engine, insert, literal, select, update
 from sqlalchemy.engine import Connection
 
-from api.wiring import RecordingParts, make_recording_parts, now_ms
+from api.services.parts import RecordingParts
+from api.wiring import make_recording_parts, now_ms
 from ledger.config.keys import LocalSigner
 from ledger.core.events import Body, Stream, case, handover, item, registry
 from ledger.core.events.registry import Name, Profile, RegistryChange

@@ -13,7 +13,7 @@ from typing import Any, Self
 import httpx
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from api.middleware.clients import ConnectionLimits
+from api.middleware.clients import Connections
 from api.middleware.server import make_server
 from api.services.parts import Parts
 from ledger.core.events.registry import RegistryChange
@@ -137,23 +137,22 @@ class Served:
 
 @contextmanager
 def listening_for(
-    served: Served, header_timeout_s: float = 10, limits: ConnectionLimits | None = None
+    served: Served, header_timeout_s: float = 10, connections: Connections | None = None
 ) -> Iterator[int]:
     """Give the port of a real server for this application, until the block is left."""
-    with listening_at(free_port(), served.app, header_timeout_s, limits) as port:
+    with listening_at(free_port(), served.app, header_timeout_s, connections) as port:
         yield port
 
 
 @contextmanager
 def listening_at(
-    port: int, app: ASGIApp, header_timeout_s: float = 10, limits: ConnectionLimits | None = None
+    port: int, app: ASGIApp, header_timeout_s: float = 10, connections: Connections | None = None
 ) -> Iterator[int]:
     """Do the same for an application that must be told its port beforehand.
 
     Raises AssertionError where it does not start: mostly because whoever listened there before has not left.
     """
-    limits = limits or ConnectionLimits()
-    running = make_server(app, host="127.0.0.1", port=port, header_timeout_s=header_timeout_s, limits=limits)
+    running = make_server(app, host="127.0.0.1", port=port, header_timeout_s=header_timeout_s, connections=connections)
     thread = threading.Thread(target=running.run)
     thread.start()
     while not running.started:

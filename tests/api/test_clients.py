@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from api.middleware.clients import ConnectionLimits, Connections, client_of, subscriber_of
+from api.middleware.clients import Connections, client_of, subscriber_of
 from ledger.config.settings import Settings
 from tests.api.conftest import serving
 from tests.api.service import problem
@@ -103,7 +103,7 @@ def admitted(connections: Connections, address: str) -> Fake | None:
 
 def test_a_full_house_drops_whoever_has_waited_longest() -> None:
     """Not who is being answered; where all are, the newcomer is refused. Who left makes room."""
-    connections = Connections(ConnectionLimits(most=3, most_of_address=9))
+    connections = Connections(most=3, most_of_address=9)
     first, second, third = (admitted(connections, f"198.51.100.{number}") for number in range(3))
     assert first
     assert second
@@ -124,8 +124,7 @@ def test_a_full_house_drops_whoever_has_waited_longest() -> None:
 
 def test_one_address_does_not_fill_the_house() -> None:
     """Its own connections are dropped for its new ones, or it is refused; a proxy of ours has no such limit."""
-    limits = ConnectionLimits(most=100, most_of_address=2, proxies=PROXIES)
-    connections = Connections(limits)
+    connections = Connections(most=100, most_of_address=2, proxies=PROXIES)
     other = admitted(connections, "203.0.113.1")
     own = [admitted(connections, "198.51.100.1") for _ in range(3)]
     assert [connection is not None and connection.is_dropped for connection in own] == [True, False, False]
@@ -142,9 +141,9 @@ def test_descriptors_are_kept_back_for_the_database() -> None:
     """Where the system gives few, there are fewer connections than the setting allows."""
     program = """
         import resource
-        from api.middleware.clients import ConnectionLimits, Connections, KEPT_BACK
+        from api.middleware.clients import KEPT_BACK, Connections
         resource.setrlimit(resource.RLIMIT_NOFILE, (KEPT_BACK + 40, KEPT_BACK + 40))
-        print(Connections(ConnectionLimits(most=1000))._most)
+        print(Connections(most=1000)._most)
     """
     done = subprocess.run([sys.executable, "-c", textwrap.dedent(program)], capture_output=True, text=True, check=True)
     assert int(done.stdout) == 40

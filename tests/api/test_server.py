@@ -15,7 +15,7 @@ from fastapi import FastAPI
 from starlette.responses import Response, StreamingResponse
 
 from api.middleware import server as servers
-from api.middleware.clients import ConnectionLimits
+from api.middleware.clients import Connections
 from api.middleware.server import make_server
 from ledger.config.settings import Settings
 from tests.api.conftest import serving
@@ -232,8 +232,8 @@ def test_idle_and_slow_clients_do_not_hold_up_honest_ones(listening: Listening) 
 def test_a_flood_of_connections_locks_nobody_out(tmp_path: Path) -> None:
     """Of more than there is room for, those that have waited longest are dropped at once, long before their deadline;
     requests that have come whole are answered, and descriptors do not run out."""
-    limits = ConnectionLimits(most=20, most_of_address=20)
-    with serving(tmp_path) as served, listening_for(served, 60, limits) as port:
+    connections = Connections(most=20, most_of_address=20)
+    with serving(tmp_path) as served, listening_for(served, 60, connections) as port:
         flood = [socket.create_connection(("127.0.0.1", port), timeout=PATIENCE) for _ in range(60)]
         try:
             for connection in flood[-10:]:
@@ -264,7 +264,7 @@ def test_clients_that_do_not_read_lock_nobody_out(monkeypatch: pytest.MonkeyPatc
     async def much() -> Response:
         return StreamingResponse(iter([b"x" * (size // pieces)] * pieces))
 
-    with listening_at(free_port(), app, 60, ConnectionLimits(most=2, most_of_address=2)) as port:
+    with listening_at(free_port(), app, 60, Connections(most=2, most_of_address=2)) as port:
         greedy = [socket.create_connection(("127.0.0.1", port), timeout=PATIENCE) for _ in range(2)]
         try:
             for connection in greedy:

@@ -18,7 +18,8 @@ from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
-from api.wiring import RecordingParts, make_recording_parts
+from api.services.parts import RecordingParts
+from api.wiring import make_recording_parts
 from ledger.config.keys import LocalSigner
 from ledger.core.encoding import canonical
 from ledger.core.events import Body

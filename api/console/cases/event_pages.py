@@ -11,6 +11,7 @@ from api.console.shared.rendering import download, language, narrator_of
 from api.dependencies import EventIdPath, Following, SlugPath, SlugQuery
 from api.services.case_reading import ACCESS_LOG_ROLES, find_event, timeline_builder, visible_reads
 from api.services.documents import (
+    Disclosure,
     Document,
     bundle_of_case,
     bundle_of_event,
@@ -69,14 +70,14 @@ def event_bundle(
     visit: VisitOf, case_id: SlugPath, event_id: EventIdPath, withhold: Withheld | None = None
 ) -> Response:
     """Return the proof bundle of an event for download."""
-    bundle = bundle_of_event(visit.service, visit.reading, event_id, withhold, None)
+    bundle = bundle_of_event(visit.service, visit.reading, event_id, Disclosure(withhold))
     return download(bundle, f"{case_id}.{event_id}{_without(withhold)}.bundle.json")
 
 
 @router.get("/cases/{case_id}/bundle")
 def case_bundle(visit: VisitOf, case_id: SlugPath, withhold: Withheld | None = None) -> Response:
     """Return the proof bundle of all events of a case for download."""
-    bundle = bundle_of_case(visit.service, visit.reading, case_id, withhold, None)
+    bundle = bundle_of_case(visit.service, visit.reading, case_id, Disclosure(withhold))
     return download(bundle, f"{case_id}{_without(withhold)}.bundle.json")
 
 

@@ -153,9 +153,7 @@ def change_bundle(visit: VisitOf, entry: EntryPath) -> Response:
     """Return the proof bundle of a change for download."""
     with visit.service.parts.database.read() as connection:
         event_id = _registry_entry(connection, entry).event_id
-    return download(
-        bundle_of_event(visit.service, visit.reading, event_id, None, None), f"registry.{event_id}.bundle.json"
-    )
+    return download(bundle_of_event(visit.service, visit.reading, event_id), f"registry.{event_id}.bundle.json")
 
 
 @router.get("/agencies/{agency_id}")

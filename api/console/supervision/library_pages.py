@@ -18,9 +18,8 @@ from api.services.library_views import (
     library_entry,
     lines_of,
     model_package,
-    version_of,
 )
-from api.services.matters import require_matter
+from api.services.matters import require_matter, version_of
 from api.services.service import position_after
 from ledger.core.events import terms
 from ledger.core.events.terms import BusinessLine, Severity

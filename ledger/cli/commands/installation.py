@@ -133,7 +133,7 @@ def serve_command(session: Session, /, *, data_dir: Path | None, passphrase: Pas
     Every setting can also come from a variable TALLYSTICK_* or from settings.env in the data directory.
     """
     from api.app import create_app
-    from api.middleware.clients import ConnectionLimits
+    from api.middleware.clients import Connections
     from api.middleware.server import make_server
     from api.wiring import open_parts
     from ledger.cli.listening import listening, private, process_lock
@@ -164,7 +164,7 @@ def serve_command(session: Session, /, *, data_dir: Path | None, passphrase: Pas
                 host=settings.host,
                 port=settings.port,
                 header_timeout_s=settings.header_timeout_s,
-                limits=ConnectionLimits(
+                connections=Connections(
                     most=settings.max_connections,
                     most_of_address=settings.max_connections_per_address,
                     proxies=settings.proxy_networks,
