@@ -7,6 +7,7 @@ from hashlib import sha256
 from typing import Any
 
 import rlp
+from msgspec.structs import replace
 from trie.hexary import HexaryTrie
 
 from ledger.core.encoding.digests import keccak256
@@ -133,17 +134,34 @@ class State:
         """Return the path that shows that there is no such account."""
         return tuple(map(hexed, path(self._tries()[0], address)))
 
+    def with_handmade_trie(self, anchor: Anchor, nodes: list[Any], value: int, root: bytes | None = None) -> Anchor:
+        """Return an anchor of this state whose registry keeps these nodes as storage, which prove its first slot."""
+        proof = [node if isinstance(node, bytes) else rlp.encode(node) for node in nodes]
+        trie = self._state_trie(storage_trie(self.anchor).root_hash, root or keccak256(proof[0]))
+        proven = anchor.registry.storage_proof[0]
+        return replace(
+            anchor,
+            header_rlp=hexed(header_rlp(trie.root_hash, self.number, self.timestamp)),
+            anchor=replace(anchor.anchor, account_proof=_account_proof(trie, self.chain.anchor)),
+            registry=ContractProof(
+                account_proof=_account_proof(trie, self.chain.registry),
+                storage_proof=(SlotProof(proven.key, hexed(value.to_bytes(32, "big")), tuple(map(hexed, proof))),),
+            ),
+        )
+
     def _tries(self) -> tuple[HexaryTrie, HexaryTrie, HexaryTrie]:
         """State, the anchor's storage, the registry's storage."""
         anchor, registry = (storage_trie(slots) for slots in (self.anchor, self.registry))
         for slot, value in self.odd_words.items():
             anchor[keccak256(slot)] = value
+        return self._state_trie(anchor.root_hash, registry.root_hash), anchor, registry
+
+    def _state_trie(self, anchor_root: bytes, registry_root: bytes) -> HexaryTrie:
         accounts = {
-            self.chain.anchor: self.odd_account or account(anchor.root_hash, self.chain.anchor_code_hash),
-            self.chain.registry: account(registry.root_hash, self.chain.registry_code_hash),
+            self.chain.anchor: self.odd_account or account(anchor_root, self.chain.anchor_code_hash),
+            self.chain.registry: account(registry_root, self.chain.registry_code_hash),
         }
-        state = secure_trie(others(self.others) | {bytes.fromhex(name[2:]): value for name, value in accounts.items()})
-        return state, anchor, registry
+        return secure_trie(others(self.others) | {bytes.fromhex(name[2:]): value for name, value in accounts.items()})
 
 
 def storage_trie(slots: dict[bytes, int]) -> HexaryTrie:
@@ -161,11 +179,15 @@ def others(count: int) -> dict[bytes, bytes]:
     return {name: account(keccak256(name), hexed(keccak256(b""))) for name in names}
 
 
+def _account_proof(state: HexaryTrie, address: str) -> tuple[str, ...]:
+    return tuple(map(hexed, path(state, bytes.fromhex(address[2:]))))
+
+
 def _contract(
     state: HexaryTrie, address: str, storage: HexaryTrie, held: dict[bytes, int], slots: tuple[bytes, ...]
 ) -> ContractProof:
     return ContractProof(
-        account_proof=tuple(map(hexed, path(state, bytes.fromhex(address[2:])))),
+        account_proof=_account_proof(state, address),
         storage_proof=tuple(
             SlotProof(
                 key=hexed(slot),

@@ -6,10 +6,34 @@ from collections.abc import Callable
 from typing import Any
 
 from ledger.core.events import registry
-from ledger.core.log.notes import NoteSignature, parse_note
+from ledger.core.log.notes import parse_note
 from scripts.docs import example
 from scripts.docs.example import COSIGNED_AT, REGISTERED, SEALED, SIGNED_AT, WITNESSES
-from scripts.docs.vector import NO_BUNDLE, OTHER, Patch, Vector, copied, ledger, plain, policy, put, whole, without
+from scripts.docs.vector import (
+    OTHER,
+    Patch,
+    Vector,
+    copied,
+    failing,
+    fails_authority,
+    fails_checkpoint,
+    fails_digest,
+    fails_inclusion,
+    fails_payload,
+    fails_section_form,
+    fails_sections,
+    fails_time,
+    fails_witnesses,
+    ledger,
+    plain,
+    policy,
+    put,
+    refused,
+    spoiled_line,
+    unverifiable,
+    whole,
+    without,
+)
 
 NoteChange = Callable[[str], str]
 
@@ -25,136 +49,82 @@ def vectors() -> list[Vector]:
 
 def _whole() -> list[Vector]:
     return [
-        Vector("as it is", "intact"),
-        Vector("as it is: key revoked later", "intact", of="revoked"),
-        Vector("as it is: section erased", "intact", unchecked=(8,), of="erased"),
-        Vector("as it is: mirror of the registry", "intact", unchecked=OWN, of="mirror"),
-        Vector("as it is: reads sealed", "intact", unchecked=OWN, of="sealed"),
-        Vector("what is not signed may be empty", "intact", file=put("/erased", [])),
-        Vector("payload withheld", "unverifiable", unchecked=(4, 8), file=without("/payload")),
-        Vector(
-            "payload and sections withheld",
-            "unverifiable",
-            unchecked=(4, 8),
-            file=(*without("/payload"), *without("/sections")),
-        ),
-        Vector("sections withheld", "intact", unchecked=(8,), file=without("/sections")),
-        Vector("authority left out", "unverifiable", unchecked=(9, 12), file=without("/authority")),
-        Vector(
-            "payload withheld of a mirror", "unverifiable", unchecked=(4, 8, 12), of="mirror", file=without("/payload")
-        ),
+        Vector("as it is"),
+        Vector("as it is: key revoked later", of="revoked"),
+        Vector("as it is: section erased", unchecked=(8,), of="erased"),
+        Vector("as it is: mirror of the registry", unchecked=OWN, of="mirror"),
+        Vector("as it is: reads sealed", unchecked=OWN, of="sealed"),
+        Vector("what is not signed may be empty", put("/erased", [])),
+        unverifiable("payload withheld", without("/payload"), unchecked=(4, 8)),
+        unverifiable("payload and sections withheld", without("/payload", "/sections"), unchecked=(4, 8)),
+        Vector("sections withheld", without("/sections"), unchecked=(8,)),
+        unverifiable("authority left out", without("/authority"), unchecked=(9, 12)),
+        unverifiable("payload withheld of a mirror", without("/payload"), unchecked=(4, 8, 12), of="mirror"),
     ]
 
 
 def _form() -> list[Vector]:
     lines = example.bundle().proof.splitlines(keepends=True)
     body = "/payload/body"
+
+    def extra(count: int) -> tuple[Patch]:
+        return put("/proof", lines[0] + "extra AA==\n" * count + "".join(lines[1:]))
+
     return [
-        Vector("a text that is not in form C", "tampered", (1,), (4, 8), file=put(f"{body}/description", "e\u0301")),
-        Vector("a text with NUL", "tampered", (1,), (4, 8), file=put(f"{body}/description", "a\0b")),
-        Vector("an empty list that section 2 leaves out", "tampered", (1,), (4, 8), file=put(f"{body}/digests", [])),
-        Vector("a number with a fraction", "tampered", (1,), (4, 8), file=put("/payload/sequence", 1.5)),
-        Vector("a section without fields", "tampered", (1,), (8,), file=put("/sections/narrative/fields", {})),
-        Vector(
-            "two extra lines",
-            "tampered",
-            (1,),
-            (5, 6, 7, 9, 11, 12, 13),
-            file=put("/proof", lines[0] + "extra AA==\n" * 2 + "".join(lines[1:])),
-        ),
-        Vector("an extra line", "intact", file=put("/proof", lines[0] + "extra AA==\n" + "".join(lines[1:]))),
-        Vector("a label that is none", NO_BUNDLE, file=put("/sections/Narrative", {})),
+        fails_payload("a text that is not in form C", put(f"{body}/description", "e\u0301")),
+        fails_payload("a text with NUL", put(f"{body}/description", "a\0b")),
+        fails_payload("an empty list that section 2 leaves out", put(f"{body}/digests", [])),
+        fails_payload("a number with a fraction", put("/payload/sequence", 1.5)),
+        fails_section_form("a section without fields", put("/sections/narrative/fields", {})),
+        failing(1, unchecked=(5, 6, 7, 9, 11, 12, 13))("two extra lines", extra(2)),
+        Vector("an extra line", extra(1)),
+        refused("a label that is none", put("/sections/Narrative", {})),
     ]
 
 
 def _log() -> list[Vector]:
     proof, signature = example.bundle().proof, ledger().entries[REGISTERED].envelope.signature
     lines = proof.splitlines(keepends=True)
-    no_index = (9, 12, 13)
+
+    def signed_by_nobody(note: str) -> str:
+        return note + UNKNOWN_SIGNATURE
+
     return [
-        Vector("another ledger", "tampered", (2,), file=put("/log_id", OTHER)),
-        Vector(
-            "another signature",
-            "tampered",
-            (3, 6),
-            no_index,
-            file=put("/envelope/signature", f"{signature[:10]}00{signature[12:]}"),
+        failing(2)("another ledger", put("/log_id", OTHER)),
+        failing(3, 6, unchecked=(9, 12, 13))(
+            "another signature", put("/envelope/signature", f"{signature[:10]}00{signature[12:]}")
         ),
-        Vector("another text", "tampered", (4,), (8,), file=put("/payload/body/description", "another telephone")),
-        Vector("another officer", "tampered", (4,), (8,), file=put("/payload/officer", "p-0999")),
-        Vector(
-            "the note without its last newline",
-            "tampered",
-            (5,),
-            (6, 7, 9, 11, 12, 13),
-            file=put("/proof", proof[:-1]),
-        ),
-        Vector(
-            "F: the log's signature twice",
-            "tampered",
-            (5,),
-            (6, 7, 9, 11, 12, 13),
-            file=put("/proof", proof.replace(lines[-3], lines[-3] * 2)),
-        ),
-        Vector(
-            "a signature of nobody known, in the entry's note alone",
-            "intact",
-            file=put("/proof", proof + UNKNOWN_SIGNATURE),
-        ),
-        Vector(
-            "a signature of nobody known, in the notes of the evidence alone",
-            "intact",
-            file=tuple(
-                patch
-                for path, shown in zip(PROOFS[1:], _proofs()[1:], strict=True)
-                for patch in put(path, shown + UNKNOWN_SIGNATURE)
-            ),
-        ),
+        fails_digest("another text", put("/payload/body/description", "another telephone")),
+        fails_digest("another officer", put("/payload/officer", "p-0999")),
+        fails_checkpoint("the note without its last newline", put("/proof", proof[:-1])),
+        fails_checkpoint("F: the log's signature twice", put("/proof", proof.replace(lines[-3], lines[-3] * 2))),
+        Vector("a signature of nobody known, in the entry's note alone", put("/proof", proof + UNKNOWN_SIGNATURE)),
+        Vector("a signature of nobody known, in the notes of the evidence alone", _notes(signed_by_nobody, PROOFS[1:])),
         Vector(
             "evidence without the co-signatures",
-            "intact",
-            file=tuple(
-                patch
-                for path, shown in zip(PROOFS[1:], _proofs()[1:], strict=True)
-                for patch in put(path, "".join(shown.splitlines(keepends=True)[:-2]))
-            ),
+            _notes(lambda note: "".join(note.splitlines(keepends=True)[:-2]), PROOFS[1:]),
         ),
-        Vector(
+        fails_authority(
             "evidence under a smaller tree head",
-            "tampered",
-            (9,),
-            (12,),
-            file=put(PROOFS[2], _proofs()[2].replace(f"\n{ledger().checkpoint.size}\n", "\n11\n")),
+            _notes(lambda note: note.replace(f"\n{ledger().checkpoint.size}\n", "\n11\n"), PROOFS[2:]),
         ),
-        Vector(
-            "a signature of nobody known, in every note", "intact", file=_notes(lambda note: note + UNKNOWN_SIGNATURE)
-        ),
-        Vector(
-            "another index",
-            "tampered",
-            (6,),
-            no_index,
-            file=put("/proof", proof.replace(f"index {REGISTERED}", "index 2")),
-        ),
-        Vector("a hash too few", "tampered", (6,), no_index, file=put("/proof", "".join(lines[:2] + lines[3:]))),
-        Vector("a hash too many", "tampered", (6,), no_index, file=put("/proof", "".join(lines[:3] + lines[2:]))),
+        Vector("a signature of nobody known, in every note", _notes(signed_by_nobody)),
+        fails_inclusion("another index", put("/proof", proof.replace(f"index {REGISTERED}", "index 2"))),
+        fails_inclusion("a hash too few", put("/proof", "".join(lines[:2] + lines[3:]))),
+        fails_inclusion("a hash too many", put("/proof", "".join(lines[:3] + lines[2:]))),
     ]
 
 
-def _notes(change: NoteChange) -> tuple[Patch, ...]:
-    """Put all proofs of the bundle under a note that is changed alike."""
-    patches: list[Patch] = []
-    for path, proof in zip(PROOFS, _proofs(), strict=True):
-        head, _, note = proof.partition("\n\n")
-        patches += put(path, f"{head}\n\n{change(note)}")
-    return tuple(patches)
-
-
-def _proofs() -> tuple[str, ...]:
-    """Return the proofs that stand at PROOFS."""
+def _notes(change: NoteChange, paths: tuple[str, ...] = PROOFS) -> tuple[Patch, ...]:
+    """Put these proofs of the bundle under a note that is changed alike."""
     grant = ledger().index_of(registry.KeyGranted, example.key_id(example.OFFICER_KEY))
     assert grant is not None
-    return ledger().bundle(REGISTERED).proof, ledger().proof(0), ledger().proof(grant)
+    patches: list[Patch] = []
+    for path, index in zip(PROOFS, (REGISTERED, 0, grant), strict=True):
+        if path in paths:
+            head, _, note = ledger().proof(index).partition("\n\n")
+            patches += put(path, f"{head}\n\n{change(note)}")
+    return tuple(patches)
 
 
 def _lines(*numbers: int) -> NoteChange:
@@ -163,77 +133,49 @@ def _lines(*numbers: int) -> NoteChange:
     return lambda _: str(type(signed)(signed.text, tuple(signed.signatures[number] for number in numbers)))
 
 
-def _at(*times: tuple[int, int]) -> NoteChange:
-    """Return the note co-signed by these witnesses at these times."""
-    return lambda _: example.cosigned(ledger().checkpoint, [(WITNESSES[number - 1], time) for number, time in times])
-
-
-def _spoiled_line(note: str) -> str:
-    signed = parse_note(note)
-    last = signed.signatures[-1]
-    line = NoteSignature(last.name, last.key_id, last.signature[:-1] + bytes([last.signature[-1] ^ 1]))
-    return str(type(signed)(signed.text, (*signed.signatures[:-1], line)))
+def _dated(*times: tuple[int, int]) -> tuple[Patch, ...]:
+    """Put all proofs under the note co-signed by these witnesses at these times."""
+    cosignatures = [(WITNESSES[number - 1], time) for number, time in times]
+    return _notes(lambda _: example.cosigned(ledger().checkpoint, cosignatures))
 
 
 def _witnesses() -> list[Vector]:
     lines = example.WITNESS_LINES
     proof = example.bundle().proof
     return [
-        Vector("F: a witness's line that does not hold, besides", "tampered", (7,), file=_notes(_spoiled_line)),
-        Vector("F: the same line twice", "tampered", (7,), file=_notes(_lines(0, 1, 2, 2))),
-        Vector(
+        fails_witnesses("F: a witness's line that does not hold, besides", _notes(spoiled_line)),
+        fails_witnesses("F: the same line twice", _notes(_lines(0, 1, 2, 2))),
+        fails_witnesses(
             "F: the co-signature twice, in the entry's note alone",
-            "tampered",
-            (7,),
-            file=put("/proof", proof + proof.splitlines(keepends=True)[-1]),
+            put("/proof", proof + proof.splitlines(keepends=True)[-1]),
         ),
-        Vector("the lines in another order", "intact", file=_notes(_lines(2, 0, 1))),
-        Vector("one witness short of the quorum", "unverifiable", unchecked=(7,), file=_notes(_lines(0, 1))),
-        Vector("no witness", "unverifiable", unchecked=(7,), file=_notes(_lines(0))),
-        Vector(
-            "G: one witness dates the entry to 1970",
-            "intact",
-            file=_notes(_at((1, 1), (2, COSIGNED_AT), (3, COSIGNED_AT))),
-        ),
-        Vector(
-            "G: as many as the quorum date it to 1970, and one does not",
-            "intact",
-            file=_notes(_at((1, 1), (2, 2), (3, COSIGNED_AT))),
-        ),
-        Vector("G: all date it to 1970", "tampered", (13,), file=_notes(_at((1, 1), (2, 2), (3, 3)))),
+        Vector("the lines in another order", _notes(_lines(2, 0, 1))),
+        unverifiable("one witness short of the quorum", _notes(_lines(0, 1)), unchecked=(7,)),
+        unverifiable("no witness", _notes(_lines(0)), unchecked=(7,)),
+        Vector("G: one witness dates the entry to 1970", _dated((1, 1), (2, COSIGNED_AT), (3, COSIGNED_AT))),
+        Vector("G: as many as the quorum date it to 1970, and one does not", _dated((1, 1), (2, 2), (3, COSIGNED_AT))),
+        fails_time("G: all date it to 1970", _dated((1, 1), (2, 2), (3, 3))),
         Vector(
             "H: signed after two witnesses and before the third",
-            "intact",
-            file=_notes(_at((1, SIGNED_AT - 1000), (2, SIGNED_AT - 900), (3, SIGNED_AT + 50))),
+            _dated((1, SIGNED_AT - 1000), (2, SIGNED_AT - 900), (3, SIGNED_AT + 50)),
         ),
         Vector(
             "H: signed after two witnesses and before the third, and a line left out",
-            "intact",
-            file=_notes(_at((1, SIGNED_AT - 1000), (3, SIGNED_AT + 50))),
+            _dated((1, SIGNED_AT - 1000), (3, SIGNED_AT + 50)),
         ),
-        Vector(
-            "H: signed after all witnesses shown",
-            "tampered",
-            (13,),
-            file=_notes(_at((1, SIGNED_AT - 1000), (2, SIGNED_AT - 301))),
-        ),
+        fails_time("H: signed after all witnesses shown", _dated((1, SIGNED_AT - 1000), (2, SIGNED_AT - 301))),
         Vector(
             "H: as late after the last witness as the tolerance allows",
-            "intact",
-            file=_notes(_at((1, SIGNED_AT - 1000), (2, SIGNED_AT - 300))),
+            _dated((1, SIGNED_AT - 1000), (2, SIGNED_AT - 300)),
         ),
-        Vector(
+        unverifiable(
             "a quorum of a witness that did not sign",
-            "unverifiable",
             unchecked=(7, 10, 11, 12, 13),
             trust=policy(f"{lines}quorum w2\n"),
         ),
-        Vector(
+        failing(7, unchecked=(10, 11, 12, 13))(
             "no witness asked for, a line of one that does not hold",
-            "tampered",
-            (7,),
-            (10, 11, 12, 13),
-            file=_notes(_spoiled_line),
+            _notes(spoiled_line),
             trust=(*policy(f"{lines}quorum none\n"), *put("/development", True)),
         ),
     ]
@@ -242,29 +184,19 @@ def _witnesses() -> list[Vector]:
 def _sections() -> list[Vector]:
     other_entry = put("/erased/0/entry", _plain_evidence(SEALED))
     return [
-        Vector("another section", "tampered", (8,), file=put("/sections/narrative/fields/text", "x")),
-        Vector(
-            "a section that nobody committed to",
-            "tampered",
-            (8,),
-            file=put("/sections/other", {"fields": {"text": "x"}, "salt": "00" * 16}),
+        fails_sections("another section", put("/sections/narrative/fields/text", "x")),
+        fails_sections(
+            "a section that nobody committed to", put("/sections/other", {"fields": {"text": "x"}, "salt": "00" * 16})
         ),
-        Vector(
-            "C: an erasure of another label",
-            "intact",
-            unchecked=(8,),
-            of="erased",
-            file=put("/erased/0/label", "other"),
-        ),
-        Vector("C: an erasure by an entry of another kind", "intact", unchecked=(8,), of="erased", file=other_entry),
+        Vector("C: an erasure of another label", put("/erased/0/label", "other"), unchecked=(8,), of="erased"),
+        Vector("C: an erasure by an entry of another kind", other_entry, unchecked=(8,), of="erased"),
         Vector(
             "C: an erasure that was edited",
-            "intact",
+            put("/erased/0/entry/payload/body/ground", "another"),
             unchecked=(8,),
             of="erased",
-            file=put("/erased/0/entry/payload/body/ground", "another"),
         ),
-        Vector("erasure left out", "intact", unchecked=(8,), of="erased", file=without("/erased")),
+        Vector("erasure left out", without("/erased"), unchecked=(8,), of="erased"),
     ]
 
 
@@ -280,49 +212,28 @@ def _other(**changes: Any) -> tuple[Patch]:
 def _authority() -> list[Vector]:
     body = "/authority/grant/payload/body"
     return [
-        Vector(
-            "the grant in place of the admission",
-            "tampered",
-            (9,),
-            (12,),
-            file=copied("/authority/grant", "/authority/agency"),
+        fails_authority("the grant in place of the admission", copied("/authority/grant", "/authority/agency")),
+        fails_authority("the admission in place of the grant", copied("/authority/agency", "/authority/grant")),
+        fails_authority("a grant that was edited", put(f"{body}/valid_until", 1_900_000_000)),
+        fails_authority("a grant of a colleague", put("/authority/grant", _plain_evidence(2))),
+        fails_authority("no grant", without("/authority/grant")),
+        fails_authority("a grant that has ended", _other(valid_until=example.SIGNED_AT)),
+        fails_authority("a mirror in the name of an officer", _other(mirrored_by="p-0417")),
+        fails_authority("a grant for another role", _other(roles=("auditor",))),
+        fails_authority("another key of the ledger", trust=put("/service_key_id", "0x" + "77" * 20)),
+        fails_authority(
+            "another key of the ledger, of a mirror", of="mirror", trust=put("/service_key_id", "0x" + "77" * 20)
         ),
         Vector(
-            "the admission in place of the grant",
-            "tampered",
-            (9,),
-            (12,),
-            file=copied("/authority/agency", "/authority/grant"),
+            "C: authority of an entry of the ledger itself", put("/authority", {"x": 1}), unchecked=OWN, of="sealed"
         ),
-        Vector("a grant that was edited", "tampered", (9,), (12,), file=put(f"{body}/valid_until", 1_900_000_000)),
-        Vector("a grant of a colleague", "tampered", (9,), (12,), file=put("/authority/grant", _plain_evidence(2))),
-        Vector("no grant", "tampered", (9,), (12,), file=without("/authority/grant")),
-        Vector("a grant that has ended", "tampered", (9,), (12,), file=_other(valid_until=example.SIGNED_AT)),
-        Vector("a mirror in the name of an officer", "tampered", (9,), (12,), file=_other(mirrored_by="p-0417")),
-        Vector("a grant for another role", "tampered", (9,), (12,), file=_other(roles=("auditor",))),
-        Vector("another key of the ledger", "tampered", (9,), (12,), trust=put("/service_key_id", "0x" + "77" * 20)),
-        Vector(
-            "another key of the ledger, of a mirror",
-            "tampered",
-            (9,),
-            OWN,
-            of="mirror",
-            trust=put("/service_key_id", "0x" + "77" * 20),
-        ),
-        Vector(
-            "C: authority of an entry of the ledger itself",
-            "intact",
-            unchecked=OWN,
-            of="sealed",
-            file=put("/authority", {"x": 1}),
-        ),
-        Vector("a trust file of another ledger", "tampered", (2, 3, 9), (10, 11, 12), trust=put("/log_id", OTHER)),
+        failing(2, 3, 9, unchecked=(10, 11, 12))("a trust file of another ledger", trust=put("/log_id", OTHER)),
     ]
 
 
 def _time() -> list[Vector]:
     return [
-        Vector("H: signed in the future", "tampered", (13,), file=_other(signed_at=FUTURE)),
-        Vector("signed as late as the tolerance allows", "intact", file=_other(signed_at=FUTURE - 1)),
-        Vector("signed a year before", "tampered", (9,), (12,), file=_other(signed_at=example.VALID_FROM - 1)),
+        fails_time("H: signed in the future", _other(signed_at=FUTURE)),
+        Vector("signed as late as the tolerance allows", _other(signed_at=FUTURE - 1)),
+        fails_authority("signed a year before", _other(signed_at=example.VALID_FROM - 1)),
     ]

@@ -16,7 +16,17 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from ledger.core.log.notes import SeedSigner, SignatureType
 from scripts.docs import example
 from scripts.docs.example import COSIGNED_AT, REGISTERED, SIGNED_AT, WITNESS_LINES
-from scripts.docs.vector import NO_TRUST_FILE, Patch, Vector, ledger, plain, policy, put, without
+from scripts.docs.vector import (
+    Patch,
+    Vector,
+    distrusted,
+    ledger,
+    plain,
+    policy,
+    put,
+    quorum_of_none,
+    without,
+)
 
 ONE = WITNESS_LINES.splitlines()[0]
 HIMSELF = SeedSigner.from_seed("himself.example", b"\x01" * 32, SignatureType.COSIGNATURE_V1)
@@ -25,7 +35,7 @@ NONE = policy(f"{WITNESS_LINES}quorum none\n")
 
 
 def vectors() -> list[Vector]:
-    refused = {
+    changes = {
         "no witness asked for by a production ledger": NONE,
         "K: the log's key as a witness's": policy(f"{WITNESS_LINES}{OWN_LINE}group g 2 w1 w4\nquorum g\n"),
         "K: a witness's key in two lines": policy(f"{ONE}\n{ONE.replace('w1', 'w2', 1)}\nquorum w1\n"),
@@ -46,17 +56,14 @@ def vectors() -> list[Vector]:
         "development as a number": put("/development", 1),
     }
     return [
-        *(Vector(name, NO_TRUST_FILE, trust=change) for name, change in refused.items()),
-        Vector("an empty list of trusted blocks", "intact", trust=put("/chains/0/trusted_blocks", [])),
+        *(distrusted(name, trust=change) for name, change in changes.items()),
+        Vector("an empty list of trusted blocks", trust=put("/chains/0/trusted_blocks", [])),
         Vector(
             "a comment, tabs and blanks",
-            "intact",
             trust=policy("# whom we trust\n\n  " + WITNESS_LINES + "group two\t2 w1  w2 w3\nquorum\ttwo\n"),
         ),
-        Vector(
+        quorum_of_none(
             "no witness asked for by a development ledger",
-            "not_yet_anchored",
-            unchecked=(7, 10, 11, 12, 13),
             trust=(*NONE, *put("/development", True)),
         ),
     ]
@@ -198,7 +205,7 @@ def timestamp_vectors() -> list[Vector]:
         name: str, file: tuple[Patch, ...], time: int = BY_QUORUM, root: x509.Certificate | None = None
     ) -> Vector:
         trusted = b64encode((root or TRUSTED.root).public_bytes(Encoding.DER)).decode()
-        return Vector(f"timestamp: {name}", "intact", file=file, trust=put("/timestamp_roots", [trusted]), time=time)
+        return Vector(f"timestamp: {name}", file, trust=put("/timestamp_roots", [trusted]), time=time)
 
     spoiled = good[:-1] + bytes([good[-1] ^ 1])
     nothing: list[Any] = [7]
@@ -219,7 +226,7 @@ def timestamp_vectors() -> list[Vector]:
         vector("C: of another log's checkpoint", stamped(good, longer.proof(REGISTERED))),
         vector("C: of nothing", stamped(b"")),
         vector("C: of no form", put("/timestamps", nothing)),
-        Vector("timestamp: where no root is trusted", "intact", file=stamped(good), time=BY_QUORUM),
+        Vector("timestamp: where no root is trusted", stamped(good), time=BY_QUORUM),
     ]
 
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import msgspec
 
 from ledger.core.encoding import canonical
+from ledger.core.log.notes import NoteSignature, SignedNote, parse_note
 from scripts.docs import example
 
 NO_BUNDLE = "no bundle"
@@ -31,11 +32,11 @@ class Vector:
     """
 
     name: str
-    verdict: str
+    file: tuple[Patch, ...] = ()
+    verdict: str = "intact"
     failed: tuple[int, ...] = ()
     unchecked: tuple[int, ...] = ()
     of: str = "bundle"
-    file: tuple[Patch, ...] = ()
     edits: tuple[Edit, ...] = ()
     trust: tuple[Patch, ...] = ()
     conformity: str = ""
@@ -55,13 +56,7 @@ class Vector:
         """Return the vector as it is published, what is empty left out."""
         conformity, completeness = BY_DEFAULT.get(self.of, ("not_checked", "not_checked"))
         answers = {"conformity": self.conformity or conformity, "completeness": self.completeness or completeness}
-        changes = {
-            "file": self.file,
-            "edits": self.edits,
-            "trust": self.trust,
-            "with_log": self.with_log,
-            "time": self.time,
-        }
+        changes = {name: getattr(self, name) for name in ("file", "edits", "trust", "with_log", "time")}
         return (
             {"name": self.name, "of": f"{self.of}.json", "verdict": self.verdict}
             | ({"steps": self.steps} | answers if self.steps else {})
@@ -69,13 +64,34 @@ class Vector:
         )
 
 
+def failing(*steps: int, unchecked: tuple[int, ...] = (), **more: Any) -> partial[Vector]:
+    """Make vectors in which exactly these steps fail."""
+    return partial(Vector, verdict="tampered", failed=steps, unchecked=unchecked, **more)
+
+
+refused = partial(Vector, verdict=NO_BUNDLE)
+distrusted = partial(Vector, verdict=NO_TRUST_FILE)
+unverifiable = partial(Vector, verdict="unverifiable")
+untrusted = partial(Vector, verdict="not_yet_anchored", unchecked=(10, 11, 12))
+quorum_of_none = partial(Vector, verdict="not_yet_anchored", unchecked=(7, 10, 11, 12, 13))
+fails_payload = failing(1, unchecked=(4, 8))
+fails_section_form = failing(1, unchecked=(8,))
+fails_digest = failing(4, unchecked=(8,))
+fails_checkpoint = failing(5, unchecked=(6, 7, 9, 11, 12, 13))
+fails_inclusion = failing(6, unchecked=(9, 12, 13))
+fails_witnesses, fails_sections = failing(7), failing(8)
+fails_authority = failing(9, unchecked=(12,))
+fails_block = failing(10, unchecked=(11, 12))
+fails_anchor, fails_registry, fails_time = failing(11), failing(12), failing(13)
+
+
 def put(path: str, value: Any) -> tuple[Patch]:
     """One place with another value; a place that was not there is made ("add" of RFC 6902 does both in an object)."""
     return ({"op": "add", "path": path, "value": value},)
 
 
-def without(path: str) -> tuple[Patch]:
-    return ({"op": "remove", "path": path},)
+def without(*paths: str) -> tuple[Patch, ...]:
+    return tuple({"op": "remove", "path": path} for path in paths)
 
 
 def copied(source: str, path: str) -> tuple[Patch]:
@@ -90,6 +106,15 @@ def whole(part: Any) -> tuple[Patch]:
 def plain(part: Any) -> Any:
     """Return a struct as JSON has it."""
     return msgspec.json.decode(canonical.encode(part))
+
+
+def spoiled_line(note: str, number: int = -1) -> str:
+    """Return the note with a bit of this signature line flipped."""
+    signed = parse_note(note)
+    lines = list(signed.signatures)
+    flipped = lines[number].signature[:-1] + bytes([lines[number].signature[-1] ^ 1])
+    lines[number] = NoteSignature(lines[number].name, lines[number].key_id, flipped)
+    return str(SignedNote(signed.text, tuple(lines)))
 
 
 def policy(text: str) -> tuple[Patch]:
