@@ -20,22 +20,18 @@ from coincurve import PublicKey
 
 from ledger.audit import audit_log, left_out
 from ledger.core.events import Stream
-from ledger.core.log.notes import SeedSigner
-from ledger.core.log.policy import parse_policy
-from ledger.core.verification.trust import Trust
 from ledger.procedures import shipped_rulebook
 from ledger.recording.sequencer import Sequencer
 from ledger.recording.signing import Actor, StreamPosition, sign_event
 from ledger.recording.validation import Duplicate, Validator
 from ledger.store.database import attach, open_database
 from ledger.store.log import initialise
-from scripts.bench.events import LOG_ID, SERVICE, recording_over, registry_changes, submissions
+from scripts.bench.events import submissions
 from scripts.bench.figures import Figure, show
+from scripts.campaigns.casework import LOG_ID, SERVICE, TRUST, following, recording_over, registry_changes
 
 T = TypeVar("T")
 
-SIGNER = SeedSigner.from_seed("ledger.example/bench", b"\x01" * 32)
-TRUST = Trust(LOG_ID, SIGNER.verifying_key, SERVICE.key_id, parse_policy("quorum none\n"), True, ())
 RUN = 8_000  # submissions made at a time
 CHUNK = 5_000  # recoveries of one task
 
@@ -81,14 +77,14 @@ def fill(url: str, entries: int) -> int:
     """Put about so many entries into a new ledger, by the way that every event goes, and return how many there are."""
     database = open_database(url)
     initialise(database, LOG_ID)
-    recording = recording_over(database, SIGNER)
+    recording = recording_over(database)
     validator, sequencer, publisher = recording.validator, recording.sequencer, recording.publisher
     sequencer.start()
     stream, service = StreamPosition(Stream(kind="system", id="ledger")), Actor("ledger", "service", SERVICE)
     for change in registry_changes():
         signed = sign_event(change, stream, service, LOG_ID)
         post(validator, sequencer, [signed.submission])
-        stream = StreamPosition(stream.stream, stream.sequence + 1, signed.envelope.payload_digest)
+        stream = following(stream, signed)
     size = stream.sequence
     while size < entries:
         batch = submissions(min(RUN, entries - size + 3), f"{size}")

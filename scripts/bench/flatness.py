@@ -23,10 +23,11 @@ from rich.progress import track
 from ledger.recording.validation import Duplicate
 from ledger.store.append import ValidatedSubmission
 from ledger.store.database import attach
-from scripts.bench.audit import SIGNER, apart, fill
-from scripts.bench.events import ROUND, BusyCase, lengthen, recording_over
+from scripts.bench.audit import apart, fill
+from scripts.bench.events import ROUND, BusyCase, lengthen
 from scripts.bench.figures import Figure, show
 from scripts.bench.submissions import EVENTS, JSON, post, server
+from scripts.campaigns.casework import recording_over
 
 HONEST = 5_000  # entries that are submitted to a ledger at most
 FEW = 1_000  # entries of the ledgers that have cases of several sizes
@@ -46,7 +47,7 @@ class Ledger:
 
     def __init__(self, url: str):
         self._database = attach(url)
-        recording = recording_over(self._database, SIGNER)
+        recording = recording_over(self._database)
         self._validator, self._sequencer = recording.validator, recording.sequencer
         self._sequencer.start()
 

@@ -27,11 +27,10 @@ from ledger.client.sign_in import SignIn
 from ledger.config.keys import create_keystore, open_keystore
 from ledger.config.secret_files import write_secret
 from ledger.interchange.imports.identity import make_key
-from scripts.bench.events import POLICE
 from scripts.bench.figures import Figure, show
 from scripts.bench.submissions import sqlite_server
+from scripts.campaigns.casework import POLICE, secret_of
 
-PRIVATE_KEY = b"\x07" * 32  # of scripts.bench.events.POLICE
 EVENTS_OF_A_ROW = 4
 COLUMNS = ("number", "about", "opened", "suspect", "id", "thing", "count")
 MAPPING = """
@@ -71,7 +70,7 @@ class Clerk:
         profiles = Profiles(folder / "config")
         keystore = profiles.keys().keystore("bench")
         word = secrets.token_hex(8)
-        create_keystore(keystore, word, private_key=PRIVATE_KEY, light=True)
+        create_keystore(keystore, word, private_key=secret_of("police clerk"), light=True)
         passphrase = folder / "passphrase"
         write_secret(passphrase, word.encode(), field="passphrase")
         self.profile = Profile(

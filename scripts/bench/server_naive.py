@@ -19,7 +19,7 @@ from sqlmodel import Field, Session, SQLModel, create_engine
 
 from ledger.core.events import decode_envelope
 from ledger.core.signing.signatures import typed_data
-from scripts.bench.events import LOG_ID
+from scripts.campaigns.casework import LOG_ID
 
 
 class NaiveEntry(SQLModel, table=True):

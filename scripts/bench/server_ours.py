@@ -15,26 +15,23 @@ from api.services.parts import Parts
 from api.wiring import make_parts, now_ms
 from ledger.config.settings import Settings
 from ledger.core.errors import Unavailable
-from ledger.core.log.notes import SeedSigner
-from ledger.core.log.policy import parse_policy
-from ledger.core.verification.trust import Trust
 from ledger.store.database import open_database
 from ledger.store.log import initialise, tree
 from ledger.workers.pool import WorkerPool
-from scripts.bench.events import LOG_ID, SERVICE, recording_over, registry_changes
+from scripts.campaigns import casework
+from scripts.campaigns.casework import LOG_ID, recording_over, registry_changes
 
 UNBOUNDED = 10**9  # one address and two agencies make the whole load
-SIGNER = SeedSigner.from_seed("bench.example/log", b"\x01" * 32)
 
 
 class Trusted:
-    trust = Trust(LOG_ID, SIGNER.verifying_key, SERVICE.key_id, parse_policy("quorum none\n"), True, ())
+    trust = casework.TRUST
 
 
 def make_bench_parts(database_url: str, port: int) -> Parts:
     database = open_database(database_url)
     initialise(database, LOG_ID)
-    recording = recording_over(database, SIGNER)
+    recording = recording_over(database)
     recording.sequencer.start()
     with database.read() as connection:
         mirrored = tree(connection).registry_changes

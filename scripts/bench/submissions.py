@@ -24,7 +24,7 @@ import httpx
 
 from scripts.bench.events import submissions
 from scripts.bench.figures import Figure, show
-from scripts.campaigns.targets import free_port
+from scripts.demonstration.stage import free_port
 
 CONNECTIONS = 64
 BULK = 100  # events of a bulk request

@@ -1,43 +1,41 @@
-"""Write cases while processes are killed: two agencies with a clerk each, their admins, and the ledger's own keys."""
+"""Write cases for campaigns and measurements: two agencies with a clerk each, their admins, and the service's keys."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from hashlib import sha256
 
 from msgspec.structs import replace
 
+from api.services.parts import RecordingParts
+from api.wiring import make_recording_parts, now_ms
 from ledger.config.keys import LocalSigner
 from ledger.core.ethereum import contract_changes
 from ledger.core.events import Stream, case, handover, item, registry
 from ledger.core.events.registry import ChangeLocation, Name, Profile, RegistryChange
 from ledger.core.events.terms import AgencyKind, Quantity
 from ledger.core.log.notes import SeedSigner
+from ledger.core.log.policy import parse_policy
 from ledger.core.procedure.legal_days import instant_text
+from ledger.core.verification.trust import Trust
 from ledger.recording.signing import Actor, Signed, StreamPosition, sign_event
+from ledger.store.database import Database
+from ledger.supervision.library.publishing import ModelDefinitions
 
-NOWHERE = ChangeLocation(block_number=1, block_hash="0x" + "00" * 32, transaction_hash="0x" + "00" * 32)
 FOREVER = 2**40  # unix seconds
-UNNUMBERED = (0, "", NOWHERE)  # number, hash and place of a change before it has its number
-
-
-def numbered(changes: Iterable[RegistryChange], log_id: bytes) -> Iterator[RegistryChange]:
-    """Number the changes from 1 on, and give each the rolling hash over it and all before it."""
-    rolling = log_id
-    for number, change in enumerate(changes, 1):
-        change_numbered = replace(change, number=number)
-        rolling = contract_changes.registry_hash(rolling, change_numbered)
-        yield replace(change_numbered, registry_hash="0x" + rolling.hex())
-
-
 LOG_ID = sha256(b"the ledger of the fault campaigns").digest()
 LOG_SIGNER = SeedSigner.from_seed("fault.example/log", b"\x03" * 32)
 
 
+def secret_of(label: str) -> bytes:
+    """Return the private key of ``label``, always the same."""
+    return sha256(f"key of {label}".encode()).digest()
+
+
 def key_of(label: str) -> LocalSigner:
     """Return the key of ``label``, always the same."""
-    return LocalSigner.from_private_key(sha256(f"key of {label}".encode()).digest())
+    return LocalSigner.from_private_key(secret_of(label))
 
 
 SERVICE = key_of("service")
@@ -45,6 +43,15 @@ POLICE = Actor("police-east", "police-clerk", key_of("police clerk"))
 PROCURATORATE = Actor("procuratorate-east", "procuratorate-clerk", key_of("procuratorate clerk"))
 KINDS: dict[str, AgencyKind] = {POLICE.agency: "public_security", PROCURATORATE.agency: "procuratorate"}
 CLERKS = (POLICE, PROCURATORATE)
+TRUST = Trust(
+    LOG_ID,
+    LOG_SIGNER.verifying_key,
+    SERVICE.key_id,
+    parse_policy("quorum none\n"),
+    development=True,
+    chains=(),
+)
+ONE = Quantity(value="1", unit="piece")
 
 
 def admin_of(agency: str) -> LocalSigner:
@@ -52,31 +59,55 @@ def admin_of(agency: str) -> LocalSigner:
     return key_of(f"admin of {agency}")
 
 
-def profile_of(agency: str) -> Profile:
-    """Return an agency's public profile."""
-    return Profile(jurisdiction="31/01", name=Name(en=agency, zh=agency))
+def name_of(agency: str) -> Name:
+    """Return an agency's public name."""
+    return Name(en=agency, zh=agency)
+
+
+def recording_over(database: Database) -> RecordingParts:
+    """Return what records events into this database, as the service puts it together."""
+    return make_recording_parts(
+        database,
+        log_id=LOG_ID,
+        log_signer=LOG_SIGNER,
+        service_keys=SERVICE.key_id,
+        service_signer=SERVICE,
+        definitions=ModelDefinitions(),
+        clock=now_ms,
+    )
 
 
 def registry_changes() -> Iterator[RegistryChange]:
     """Yield what makes the agencies and their clerks' keys known, numbered and hashed as the contract does."""
-    yield from numbered(_changes(), LOG_ID)
+    rolling = LOG_ID
+    for number, change in enumerate(_changes(), 1):
+        numbered = replace(change, number=number)
+        rolling = contract_changes.registry_hash(rolling, numbered)
+        yield replace(numbered, registry_hash="0x" + rolling.hex())
 
 
 def _changes() -> Iterator[RegistryChange]:
+    nowhere = ChangeLocation(block_number=1, block_hash="0x" + "00" * 32, transaction_hash="0x" + "00" * 32)
+    place = (0, "", nowhere)  # number, hash and place of a change before it has its number
     for agency, kind in KINDS.items():
-        admin = admin_of(agency).key_id
-        yield registry.AgencyAdmitted(*UNNUMBERED, agency=agency, kind=kind, admin=admin, profile=profile_of(agency))
+        profile = Profile(jurisdiction="31/01", name=name_of(agency))
+        yield registry.AgencyAdmitted(*place, agency, kind, admin_of(agency).key_id, profile)
     for clerk in CLERKS:
         yield registry.KeyGranted(
-            *UNNUMBERED,
-            agency=clerk.agency,
-            key_id=clerk.signer.key_id,
-            officer=clerk.officer,
-            roles=("clerk",),
+            *place,
+            clerk.agency,
+            clerk.signer.key_id,
+            clerk.officer,
+            ("clerk",),
             suite=1,
             valid_from=0,
             valid_until=FOREVER,
         )
+
+
+def following(place: StreamPosition, signed: Signed) -> StreamPosition:
+    """Return the position after an event."""
+    return StreamPosition(place.stream, place.sequence + 1, signed.envelope.payload_digest)
 
 
 @dataclass
@@ -84,35 +115,28 @@ class Casework:
     """One case after another, written event by event: opened, an item registered, offered, accepted."""
 
     writer: str
-    log_id: bytes
-    cases: int = 0
-    sequence: int = 0
-    head: str | None = None
+    log_id: bytes = LOG_ID
     with_sections: bool = False
+    cases: int = 0
+    place: StreamPosition | None = None
 
     def next(self, now: int) -> Signed:
         """Return the next event on what was acknowledged, signed at ``now`` (unix seconds)."""
-        if self.sequence == 4:
-            self.cases, self.sequence, self.head = self.cases + 1, 0, None
+        if self.place is not None and self.place.sequence == 4:
+            self.cases, self.place = self.cases + 1, None
         name = f"{self.writer}-{self.cases}"
+        self.place = self.place or StreamPosition(Stream("case", name))
+        line = handover.OfferedItem(name)
         body, actor = (
-            (_OPENED, POLICE),
-            (item.ItemRegistered(name, "exhibit", "a phone", Quantity("1", "piece")), POLICE),
-            (_offer(name), POLICE),
+            (case.CaseOpened(name, "theft", "criminal", "investigation"), POLICE),
+            (item.ItemRegistered(name, "exhibit", "a phone", ONE), POLICE),
+            (handover.HandoverOffered("h1", PROCURATORATE.agency, "prosecution_review", items=(line,)), POLICE),
             (handover.HandoverAccepted("h1", instant_text(now), rest_as_listed=True), PROCURATORATE),
-        )[self.sequence]
+        )[self.place.sequence]
         sections = {"narrative": {"text": f"what happened in {name}"}} if self.with_sections else None
-        place = StreamPosition(Stream("case", name), self.sequence, self.head)
-        return sign_event(body, place, actor, self.log_id, sections=sections)
+        return sign_event(body, self.place, actor, self.log_id, sections=sections)
 
     def acknowledged(self, signed: Signed) -> None:
         """Note that the event stands: the next one follows it."""
-        self.sequence, self.head = self.sequence + 1, signed.envelope.payload_digest
-
-
-_OPENED = case.CaseOpened(case_number="1", case_type="theft", business_line="criminal", stage="investigation")
-
-
-def _offer(item_id: str) -> handover.HandoverOffered:
-    line = handover.OfferedItem(item_id)
-    return handover.HandoverOffered("h1", PROCURATORATE.agency, "prosecution_review", items=(line,))
+        assert self.place is not None
+        self.place = following(self.place, signed)

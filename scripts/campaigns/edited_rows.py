@@ -22,8 +22,6 @@ from typing import Any
 from sqlalchemy import Table, delete, insert, select, update
 
 from ledger.audit import AuditReport, audit_log, left_out
-from ledger.core.log.policy import parse_policy
-from ledger.core.verification.trust import Trust
 from ledger.procedures import shipped_rulebook
 from ledger.store.database import Connection, Database, open_database
 from ledger.store.tables import ENTRIES, SECTIONS, TILES
@@ -32,14 +30,6 @@ from scripts.campaigns.books import Books, Client
 from scripts.campaigns.casework import Casework
 from scripts.campaigns.targets import WriterTarget
 
-TRUST = Trust(
-    casework.LOG_ID,
-    casework.LOG_SIGNER.verifying_key,
-    casework.SERVICE.key_id,
-    parse_policy("quorum none\n"),
-    development=True,
-    chains=(),
-)
 # Columns of an entry that its envelope says too. ``recorded_at`` was signed by nobody.
 COLUMNS = ("event_id", "event_type", "stream_kind", "stream_id", "agency", "key_id", "payload_digest")
 NUMBERS = ("sequence", "signed_at")
@@ -196,7 +186,7 @@ def run(database: Database, count: int, chance: random.Random) -> Outcome:
 
 
 def audit(database: Database) -> AuditReport:
-    return audit_log(database, TRUST, shipped_rulebook(), look=left_out, processes=1)
+    return audit_log(database, casework.TRUST, shipped_rulebook(), look=left_out, processes=1)
 
 
 def require_intact(report: AuditReport) -> None:
@@ -206,7 +196,7 @@ def require_intact(report: AuditReport) -> None:
 
 def fill(url: str, entries: int) -> None:
     """Cases with a confidential section each, so many that the log has as many entries or a few more."""
-    target, client = WriterTarget(url), Client(Casework("m", casework.LOG_ID, with_sections=True), Books())
+    target, client = WriterTarget(url), Client(Casework("m", with_sections=True), Books())
     target.start()
     while len(client.books.acknowledged) < entries and client.step(target):
         continue

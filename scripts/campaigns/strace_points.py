@@ -108,7 +108,7 @@ class Bench:
         paths = [part for name in FILES for part in ("-P", str(self._data / name))]
         prefix = ("strace", "-f", "-qqq", "-o", str(self._trace), *paths, *options)
         books = Books()
-        client = Client(Casework("a", casework.LOG_ID), books)
+        client = Client(Casework("a"), books)
         answers = write(WriterTarget(url, prefix, publish_every_s=NEVER), client, self._events)
         faults = [*self._look(url, books), *_of_words(answers)]
         if not faults:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 import subprocess
 import sys
 import threading
@@ -13,15 +12,6 @@ from typing import NamedTuple, Protocol
 import msgspec
 
 from ledger.recording.publisher import Receipt
-
-
-def free_port() -> int:
-    """Return a TCP port of the loopback interface that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
 
 ROOT = Path(__file__).resolve().parents[2]
 ANSWER_WITHIN = 120  # seconds

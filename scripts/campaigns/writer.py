@@ -12,17 +12,16 @@ import sys
 import threading
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 
 from api.middleware import logs
-from api.wiring import make_recording_parts, now_ms
+from api.wiring import now_ms
 from ledger.core.encoding import canonical
 from ledger.core.errors import Conflict, TallystickError, Unavailable
-from ledger.recording.publisher import Receipt
 from ledger.recording.sequencer import Answer
 from ledger.recording.validation import Duplicate
 from ledger.store.database import Database, open_database
 from ledger.store.log import initialise
-from ledger.supervision.library.publishing import ModelDefinitions
 from scripts.campaigns import casework
 
 
@@ -32,15 +31,7 @@ class Writer:
     def __init__(self, database: Database, publish_every_s: float):
         self._database = database
         self._publish_every_s = publish_every_s
-        recording = make_recording_parts(
-            database,
-            log_id=casework.LOG_ID,
-            log_signer=casework.LOG_SIGNER,
-            service_keys=casework.SERVICE.key_id,
-            service_signer=casework.SERVICE,
-            definitions=ModelDefinitions(),
-            clock=now_ms,
-        )
+        recording = casework.recording_over(database)
         self._validator, self._publisher = recording.validator, recording.publisher
         self._sequencer, self._system = recording.sequencer, recording.system
         self._out = threading.Lock()
@@ -48,7 +39,9 @@ class Writer:
     def run(self) -> None:
         """Until standard input ends."""
         self._sequencer.start()
-        self._found()
+        for change in casework.registry_changes():
+            with suppress(Conflict):  # mirrored by an earlier run
+                self._system.append(change)
         threading.Thread(target=self._publish, daemon=True).start()
         self._say("ready")
         with ThreadPoolExecutor(4) as judges:
@@ -58,45 +51,27 @@ class Writer:
         self._sequencer.stop()
         self._database.close()
 
-    def _found(self) -> None:
-        for change in casework.registry_changes():
-            try:
-                self._system.append(change)
-            except Conflict:  # mirrored by an earlier run
-                continue
-
     def _take(self, number: str, submission: bytes) -> None:
+        future: Future[Answer] = Future()
         try:
             judged = self._validator.validate(submission, now_ms() // 1000)
+            if isinstance(judged, Duplicate):
+                future.set_result(judged)
+            else:
+                future = self._sequencer.submit(judged)
         except TallystickError as error:
-            self._refuse(number, error)
-            return
-        if isinstance(judged, Duplicate):
-            self._receipt(number, judged)
-            return
-        self._sequencer.submit(judged).add_done_callback(lambda future: self._tell(number, future))
+            future.set_exception(error)
+        future.add_done_callback(lambda done: self._tell(number, done))
 
-    def _tell(self, number: str, future: Future[Answer]) -> None:
-        error = future.exception()
-        if isinstance(error, TallystickError):
-            self._refuse(number, error)
-        else:
-            self._receipt(number, future.result())
-
-    def _receipt(self, number: str, answer: Answer) -> None:
-        if isinstance(answer, Receipt):
-            self._say(f"{number} receipt {canonical.encode(answer).decode()}")
-            return
+    def _tell(self, number: str, done: Future[Answer]) -> None:
         try:
-            stored = self._publisher.stored_receipt(self._database, answer.entry)
+            answer = done.result()
+            if isinstance(answer, Duplicate):
+                answer = self._publisher.stored_receipt(self._database, answer.entry)
+            self._say(f"{number} receipt {canonical.encode(answer).decode()}")
         except TallystickError as error:
-            self._refuse(number, error)
-        else:
-            self._receipt(number, stored)
-
-    def _refuse(self, number: str, error: TallystickError) -> None:
-        word = "unknown" if isinstance(error, Unavailable) else "refused"
-        self._say(f"{number} {word} {error.code}")
+            word = "unknown" if isinstance(error, Unavailable) else "refused"
+            self._say(f"{number} {word} {error.code}")
 
     def _say(self, line: str) -> None:
         with self._out:

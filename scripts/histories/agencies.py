@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from hashlib import sha256
-
 from msgspec import Struct
 
-from ledger.config.keys import LocalSigner
-from ledger.core.events.terms import AgencyKind, Role
+from ledger.core.events.terms import AgencyKind
 
 PROVINCES = ("甲", "乙", "丙")
 CITIES = ("东", "西")
@@ -41,16 +38,10 @@ class SimulatedAgency(Struct, frozen=True):
 
 
 class SimulatedOfficer(Struct, frozen=True):
-    """Who signs for an agency."""
+    """Who acts for an agency."""
 
     agency: str
     officer_id: str
-    roles: tuple[Role, ...]
-
-    @property
-    def signer(self) -> LocalSigner:
-        """Return a key that follows from the name: good for histories alone."""
-        return LocalSigner.from_private_key(sha256(f"histories {self.officer_id} of {self.agency}".encode()).digest())
 
 
 class City(Struct, frozen=True):
@@ -73,25 +64,22 @@ class City(Struct, frozen=True):
 def cities() -> tuple[City, ...]:
     """Return all cities."""
     return tuple(
-        City(
-            **{role: _city_id(role, p, c) for role in _OF_CITY},
-            **{role: _province_id(role, p) for role in _OF_PROVINCE},
-        )
+        City(**{role: _id_of(role, p, city) for role in _OF_CITY}, **{role: _id_of(role, p) for role in _OF_PROVINCE})
         for p in range(len(PROVINCES))
-        for c in range(len(CITIES))
+        for city in CITIES
     )
 
 
 def agencies() -> tuple[SimulatedAgency, ...]:
     """Return all agencies, those of provinces first."""
     provinces = [
-        SimulatedAgency(_province_id(role, p), kind, f"{name}省{zh}", f"{en} of Province {p + 1}", f"{p + 1:02}")
+        SimulatedAgency(_id_of(role, p), kind, f"{name}省{zh}", f"{en} of Province {p + 1}", f"{p + 1:02}")
         for p, name in enumerate(PROVINCES)
         for role, (kind, zh, en) in _OF_PROVINCE.items()
     ]
     of_cities = [
         SimulatedAgency(
-            _city_id(role, p, c),
+            _id_of(role, p, city),
             kind,
             f"{province}省{city}城市{zh}",
             f"{en} of {EAST_WEST[city].title()} City, Province {p + 1}",
@@ -106,21 +94,13 @@ def agencies() -> tuple[SimulatedAgency, ...]:
 
 def clerk(agency: str, number: int = 1) -> SimulatedOfficer:
     """Return the agency's clerk of this number."""
-    return SimulatedOfficer(agency, f"{agency}-{number}", ("clerk",))
+    return SimulatedOfficer(agency, f"{agency}-{number}")
 
 
 def supervisor(agency: str) -> SimulatedOfficer:
     """Return the agency's supervisor."""
-    return SimulatedOfficer(agency, f"{agency}-s", ("supervisor",))
+    return SimulatedOfficer(agency, f"{agency}-s")
 
 
-def _city_id(role: str, province: int, city: int) -> str:
-    return f"{_slug(role)}-{province + 1}{EAST_WEST[CITIES[city]][0]}"
-
-
-def _province_id(role: str, province: int) -> str:
-    return f"{_slug(role)}-{province + 1}"
-
-
-def _slug(role: str) -> str:
-    return role.replace("_", "-")
+def _id_of(role: str, province: int, city: str = "") -> str:
+    return f"{role.replace('_', '-')}-{province + 1}{EAST_WEST[city][0] if city else ''}"

@@ -22,15 +22,12 @@ from msgspec.structs import replace
 
 from ledger.core.custody import Act, CaseState
 from ledger.core.encoding.digests import blake3_text
-from ledger.core.events import Envelope, Payload, encode_submission, registry
+from ledger.core.events import Payload
 from ledger.core.events.record import DatasetRegistered
-from ledger.core.events.registry import Name, Profile, RegistryChange
 from ledger.core.procedure.legal_days import DAY, legal_day_of
-from ledger.recording.signing import envelope_of, sign_payload
 from ledger.supervision.views import Acts, SourceEvent
 from ledger.supervision.views.sources import BundleViewSource
-from scripts.campaigns.casework import FOREVER, UNNUMBERED, numbered
-from scripts.histories.agencies import SimulatedOfficer, agencies, cities
+from scripts.histories.agencies import agencies, cities
 from scripts.histories.courses import (
     CommissionCourse,
     CriminalCourse,
@@ -66,7 +63,6 @@ DATASET = "pensions"
 HEADINGS = ("person_id", "paid_on", "amount_fen")
 STRANGERS = 3  # pensioners who are in no case, for each who is
 MONTHS = 3
-_UNSIGNED = "0x" + "00" * 65
 
 
 class GeneratedHistory:
@@ -89,12 +85,6 @@ class GeneratedHistory:
         return tuple(
             sorted([*self._of_agencies, *(breach for simulated in self.cases for breach in simulated.planted)])
         )
-
-    @property
-    def officers(self) -> tuple[SimulatedOfficer, ...]:
-        """Return all who sign."""
-        officers = {(event.officer.agency, event.officer.officer_id): event.officer for event in self.events}
-        return tuple(officers[key] for key in sorted(officers))
 
     def anchors(self) -> Iterator[tuple[int, int]]:
         """Yield tree size and block time (unix seconds): at every full hour with new entries, all entries by then."""
@@ -253,43 +243,3 @@ class HistorySource(BundleViewSource):
     def case(self, case_id: str, end: int) -> list[SourceEvent]:
         """Return the events of a case below ``end``, by an index: there are many cases."""
         return [event for event in self._cases[case_id] if event.log_index < end]
-
-
-def unsigned(event: SimulatedEvent) -> Envelope:
-    """Make the envelope without a signature, for readers who do not ask who said it."""
-    nobody = "0x" + "00" * 20
-    return envelope_of(event.payload, event.digest, key_id=nobody, signed_at=event.recorded_at, signature=_UNSIGNED)
-
-
-def submission(event: SimulatedEvent, log_id: bytes) -> bytes:
-    """Sign the event for the ledger ``log_id``, as a client posts it."""
-    envelope = sign_payload(event.payload, event.officer.signer, log_id, signed_at=event.recorded_at)
-    return encode_submission(envelope, event.payload, {})
-
-
-def registry_changes(history: GeneratedHistory, log_id: bytes, *officers: SimulatedOfficer) -> Iterator[RegistryChange]:
-    """Yield the changes that admit the agencies and the keys of all who sign and of ``officers``."""
-    changes: list[RegistryChange] = [
-        registry.AgencyAdmitted(
-            *UNNUMBERED,
-            agency=agency.agency_id,
-            kind=agency.kind,
-            admin=SimulatedOfficer(agency.agency_id, "admin", ()).signer.key_id,
-            profile=Profile(jurisdiction=agency.jurisdiction, name=Name(zh=agency.zh, en=agency.en)),
-        )
-        for agency in agencies()
-    ]
-    changes += [
-        registry.KeyGranted(
-            *UNNUMBERED,
-            agency=officer.agency,
-            key_id=officer.signer.key_id,
-            officer=officer.officer_id,
-            roles=officer.roles,
-            suite=1,
-            valid_from=int(BEGINS.timestamp()) - 86_400,
-            valid_until=FOREVER,
-        )
-        for officer in (*history.officers, *officers)
-    ]
-    yield from numbered(iter(changes), log_id)

@@ -565,7 +565,7 @@ class SameOfficer(Stores):
     def stored(self, item_id: str) -> None:
         sent = self.send_to_depot(item_id)
         sender = self.simulated.state.handovers[sent].offered_by
-        self.accept(sent, by=SimulatedOfficer(self.city.depot, sender, ("clerk",)))
+        self.accept(sent, by=SimulatedOfficer(self.city.depot, sender))
         self.simulated.plant(12, "same_officer", sent, sender)
 
 

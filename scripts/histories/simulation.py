@@ -114,7 +114,6 @@ class SimulatedEvent(Struct, frozen=True):
     payload_bytes: bytes
     digest: str
     recorded_at: int
-    officer: SimulatedOfficer
 
     @property
     def ref(self) -> EventRef:
@@ -193,7 +192,7 @@ class SimulatedCase:
             salt=noise[32:],
         )
         encoded = canonical.encode(payload)
-        event = SimulatedEvent(payload, encoded, digest_of(encoded), recorded_at, by)
+        event = SimulatedEvent(payload, encoded, digest_of(encoded), recorded_at)
         after, flags = fold(before, Act(payload, event.digest, recorded_at, BOOK))
         self.steps.append(SimulatedStep(before, event, after, flags))
         return event

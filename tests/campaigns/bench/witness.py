@@ -26,10 +26,10 @@ from ledger.core.log.merkle import leaf_hash
 from ledger.core.log.tiles import TILE_WIDTH, BundleName, RightEdge, TileName, encode_bundle
 from ledger.core.signing.signatures import signing_hash
 from scripts.bench.figures import Figure, show
-from scripts.campaigns.targets import free_port
 from tests.testkit.builders import LOG_ID, Event, Writer
 from tests.testkit.bundles import LOG_SIGNER
 from tests.testkit.ledger_with_chain import linked_ledger
+from tests.testkit.machine import free_port
 from tests.unit.witness.running import running, settle
 from tests.unit.witness.stand import CLERK, Stand, standing
 

@@ -8,9 +8,8 @@ from itertools import pairwise
 import pytest
 
 from ledger.core.custody import Act, CaseState, fold
-from ledger.core.events import decode_submission
+from ledger.core.events import decode_payload
 from ledger.core.events.terms import AgencyKind, choices
-from ledger.core.signing.signatures import verify_envelope
 from ledger.supervision.models.model_file import shipped_models
 from scripts.histories.agencies import agencies, cities
 from scripts.histories.history import (
@@ -19,9 +18,6 @@ from scripts.histories.history import (
     GeneratedHistory,
     generate,
     pension_list,
-    registry_changes,
-    submission,
-    unsigned,
 )
 from scripts.histories.measure import ASKED, ModelResult, measure
 from scripts.histories.plants import PLANTS
@@ -37,9 +33,6 @@ def history() -> GeneratedHistory:
     return generate(7, CASES)
 
 
-LOG_ID = b"\x07" * 32
-
-
 def test_same_seed_same_bytes() -> None:
     """A seed gives the same events, key and outside data each time; another seed gives others."""
     once, again, other = generate(3, 60), generate(3, 60), generate(4, 60)
@@ -53,10 +46,10 @@ def test_every_event_is_accepted_by_the_fold() -> None:
     """Decoded from its bytes and folded in the order of the log, every event stands on its case's head."""
     states: dict[str, CaseState] = {}
     for event in history().events:
-        posted = decode_submission(submission(event, LOG_ID))
-        verify_envelope(posted.envelope, LOG_ID)
         case_id = event.payload.stream.id
-        states[case_id], _ = fold(states.get(case_id), Act(posted.payload, event.digest, event.recorded_at, BOOK))
+        states[case_id], _ = fold(
+            states.get(case_id), Act(decode_payload(event.payload_bytes), event.digest, event.recorded_at, BOOK)
+        )
     assert len(states) == len(history().cases)
     assert all(states[simulated.case_id] == simulated.state for simulated in history().cases)
 
@@ -91,7 +84,7 @@ def test_agencies_of_all_kinds() -> None:
     """There is an agency of each kind in each city or its province, and every signer's agency is one of them."""
     assert {agency.kind for agency in agencies()} == set(choices(AgencyKind))
     agency_ids = {agency.agency_id for agency in agencies()}
-    assert {officer.agency for officer in history().officers} <= agency_ids
+    assert {event.payload.agency for event in history().events} <= agency_ids
     assert len(cities()) == 6
 
 
@@ -121,20 +114,6 @@ def test_too_few_cases_are_refused() -> None:
     """There must be a case for each plant."""
     with pytest.raises(ValueError, match="expected at least"):
         generate(5, 10)
-
-
-def test_registry_knows_all_who_sign() -> None:
-    """Every key that signs is granted by a change of the registry."""
-    granted = {change.key_id for change in registry_changes(history(), LOG_ID) if hasattr(change, "key_id")}
-    assert {event.officer.signer.key_id for event in history().events} <= granted
-
-
-def test_unsigned_envelope_agrees_with_the_signed_one() -> None:
-    """But for key and signature it says what the signed one says."""
-    event = history().events[0]
-    plain, posted = unsigned(event), decode_submission(submission(event, LOG_ID)).envelope
-    different = {name for name in plain.__struct_fields__ if getattr(plain, name) != getattr(posted, name)}
-    assert different == {"key_id", "signature"}
 
 
 def test_pension_list_has_planted_persons_and_strangers() -> None:
