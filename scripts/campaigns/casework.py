@@ -43,14 +43,7 @@ POLICE = Actor("police-east", "police-clerk", key_of("police clerk"))
 PROCURATORATE = Actor("procuratorate-east", "procuratorate-clerk", key_of("procuratorate clerk"))
 KINDS: dict[str, AgencyKind] = {POLICE.agency: "public_security", PROCURATORATE.agency: "procuratorate"}
 CLERKS = (POLICE, PROCURATORATE)
-TRUST = Trust(
-    LOG_ID,
-    LOG_SIGNER.verifying_key,
-    SERVICE.key_id,
-    parse_policy("quorum none\n"),
-    development=True,
-    chains=(),
-)
+TRUST = Trust(LOG_ID, LOG_SIGNER.verifying_key, SERVICE.key_id, parse_policy("quorum none\n"), True, ())
 ONE = Quantity(value="1", unit="piece")
 
 
@@ -116,7 +109,6 @@ class Casework:
 
     writer: str
     log_id: bytes = LOG_ID
-    with_sections: bool = False
     cases: int = 0
     place: StreamPosition | None = None
 
@@ -133,8 +125,7 @@ class Casework:
             (handover.HandoverOffered("h1", PROCURATORATE.agency, "prosecution_review", items=(line,)), POLICE),
             (handover.HandoverAccepted("h1", instant_text(now), rest_as_listed=True), PROCURATORATE),
         )[self.place.sequence]
-        sections = {"narrative": {"text": f"what happened in {name}"}} if self.with_sections else None
-        return sign_event(body, self.place, actor, self.log_id, sections=sections)
+        return sign_event(body, self.place, actor, self.log_id)
 
     def acknowledged(self, signed: Signed) -> None:
         """Note that the event stands: the next one follows it."""

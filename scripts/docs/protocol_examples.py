@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""Write the generated parts of docs/protocol.md, the files of docs/examples, and the tables of the browser's verifier.
+"""Write the generated parts of docs/protocol.md and docs/views.md, docs/examples, and the browser's verifier's tables.
 
     python -m scripts.docs.protocol_examples            writes them
     python -m scripts.docs.protocol_examples --check    exits 1 if the committed ones differ
 
-What stands between ``<!-- table:NAME -->`` or ``<!-- example:NAME -->`` and ``<!-- end -->`` is generated: tables out
-of the types, worked examples out of the code. Everything else in the document is written by hand.
+What stands between ``<!-- table:NAME -->``, ``<!-- example:NAME -->`` or ``<!-- views -->`` and ``<!-- end -->`` is
+generated: tables out of types and catalogues, worked examples out of the code. The rest is written by hand.
 """
 
 from __future__ import annotations
@@ -14,43 +14,33 @@ import argparse
 import re
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
-from ledger.core.procedure import rulebook
+from ledger.core.events import Envelope, Payload, Section
 from ledger.procedures import shipped_rulebook
-from scripts.docs import protocol_tables, worked_examples
+from scripts.docs import protocol_tables as tables
+from scripts.docs import worked_examples
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCUMENT = ROOT / "docs" / "protocol.md"
+VIEWS = ROOT / "docs" / "views.md"
 EXAMPLES = ROOT / "docs" / "examples"
 READER_TABLES = ROOT / "api" / "console" / "verify" / "verifier" / "tables.js"
 
 MARKED = re.compile(r"(?P<begin><!-- (?P<part>(?:table|example):[a-z_]+) -->\n).*?(?P<end><!-- end -->)", re.DOTALL)
 
 
-def book() -> rulebook.Rulebook:
-    return shipped_rulebook()
-
-
+MARKED_VIEWS = re.compile(r"(?<=<!-- views -->\n).*?(?=<!-- end -->)", re.DOTALL)
+BOOK = shipped_rulebook()
 PARTS: dict[str, Callable[[], str]] = {
-    "table:words": protocol_tables.words,
-    "table:vocabularies": protocol_tables.vocabularies,
-    "table:payload": protocol_tables.payload,
-    "table:envelope": protocol_tables.envelope,
-    "table:section": protocol_tables.section,
-    "table:parts": protocol_tables.parts,
-    "table:bodies": protocol_tables.bodies,
-    "table:numbers": protocol_tables.numbers,
-    "table:purposes": lambda: protocol_tables.purposes(book()),
-    "table:clocks": lambda: protocol_tables.clocks(book()),
-    "table:flags": lambda: protocol_tables.flags(book()),
-    "example:payload": worked_examples.payload,
-    "example:types": worked_examples.types,
-    "example:signing": worked_examples.signing,
-    "example:registry": worked_examples.registry,
-    "example:log": worked_examples.log,
-    "example:proof": worked_examples.proof,
-    "example:verification": worked_examples.verification,
+    **{f"table:{part.__name__}": part for part in (tables.words, tables.vocabularies, tables.parts)},
+    **{
+        f"table:{struct.__name__.lower()}": partial(tables.fields_of, struct) for struct in (Payload, Envelope, Section)
+    },
+    **{f"table:{part.__name__}": part for part in (tables.bodies, tables.numbers)},
+    **{f"table:{part.__name__}": partial(part, BOOK) for part in (tables.purposes, tables.clocks, tables.flags)},
+    **{f"example:{part.__name__}": part for part in worked_examples.PARTS},
 }
 
 
@@ -73,7 +63,8 @@ def generated() -> dict[Path, bytes]:
     text = DOCUMENT.read_text(encoding="utf-8")
     filled = MARKED.sub(lambda mark: f"{mark['begin']}{PARTS[mark['part']]()}\n{mark['end']}", text)
     examples = {EXAMPLES / name: data for name, data in worked_examples.files().items()}
-    return {DOCUMENT: filled.encode(), READER_TABLES: protocol_tables.module(filled)} | examples
+    views = MARKED_VIEWS.sub(lambda _: f"\n{tables.view_tables()}\n\n", VIEWS.read_text(encoding="utf-8"))
+    return {DOCUMENT: filled.encode(), VIEWS: views.encode(), READER_TABLES: tables.module(filled)} | examples
 
 
 if __name__ == "__main__":

@@ -16,7 +16,8 @@ from msgspec import inspect
 from ledger.core import events
 from ledger.core.ethereum import contract_changes
 from ledger.core.events import EVENT_TYPES, terms
-from ledger.core.procedure.rulebook import ClockRule, ExtensionRule, FlagName, FlagRule, Rulebook
+from ledger.core.procedure.rulebook import ClockRule, ExtensionRule, FlagName, Rulebook
+from ledger.supervision.view_catalogue import views
 
 HEAD = "// The tables of docs/protocol.md in its own notation, copied by `python -m scripts.docs.protocol_examples`.\n"
 BODY = re.compile(
@@ -97,15 +98,14 @@ def words() -> str:
 def _form(inner: Any) -> str:
     if isinstance(inner, inspect.IntType):
         return f"integer, {inner.ge} to {inner.le}"
-    parts = [f"`{_readable(inner.pattern)}`"] if inner.pattern else []
+    parts = []
+    if inner.pattern:
+        whole = inner.pattern.removeprefix("^").removesuffix(r"$(?!\n)")
+        readable = whole.replace(terms._DATE, "<Date>").replace("|", "\\|")  # noqa: SLF001 - the one long pattern
+        parts.append(f"`{readable}`")
     if inner.max_length is not None:
         parts.append(f"1 to {inner.max_length} characters")
     return ", ".join(parts)
-
-
-def _readable(pattern: str) -> str:
-    whole = pattern.removeprefix("^").removesuffix(r"$(?!\n)")
-    return whole.replace(terms._DATE, "<Date>").replace("|", "\\|")  # noqa: SLF001 - the one long pattern
 
 
 def shortened(text: str) -> str:
@@ -135,11 +135,8 @@ def parts() -> str:
     """List the values that bodies, payload and envelope are made of."""
     wholes = {row.body for row in EVENT_TYPES.values()} | {events.Payload, events.Envelope, events.Body}
     used = {struct for whole in wholes for struct in _structs_in(inspect.type_info(whole))} - wholes
-    return "\n".join(f"- **{struct.__name__}**: {fields_of(struct)}" for struct in sorted(used, key=_name))
-
-
-def _name(struct: type) -> str:
-    return struct.__name__
+    named = {struct.__name__: struct for struct in used}
+    return "\n".join(f"- **{name}**: {fields_of(named[name])}" for name in sorted(named))
 
 
 def _structs_in(kind: Any) -> Iterator[type]:
@@ -155,30 +152,16 @@ def _structs_in(kind: Any) -> Iterator[type]:
             yield from _structs_in(inner)
 
 
-def payload() -> str:
-    return fields_of(events.Payload)
-
-
-def envelope() -> str:
-    return fields_of(events.Envelope)
-
-
-def section() -> str:
-    return fields_of(events.Section)
-
-
 def bodies() -> str:
     """List every event type with its streams, roles and body."""
-    return "\n\n".join(_body(name) for name in EVENT_TYPES)
-
-
-def _body(name: str) -> str:
-    event_type = EVENT_TYPES[name]
-    roles = " or ".join(event_type.roles) or "the service's own key"
-    demand = "; on a named authority" if event_type.on_authority else ""
-    meaning = f" {' '.join(event_type.body.__doc__.split())}".replace("``", "`") if event_type.body.__doc__ else ""
-    head = f"**{name}** (stream: {' or '.join(event_type.streams)}; signed by {roles}{demand}).{meaning}"
-    return f"{head}\\\n{fields_of(event_type.body)}"
+    listed = []
+    for name, event_type in EVENT_TYPES.items():
+        roles = " or ".join(event_type.roles) or "the service's own key"
+        demand = "; on a named authority" if event_type.on_authority else ""
+        meaning = f" {' '.join(event_type.body.__doc__.split())}".replace("``", "`") if event_type.body.__doc__ else ""
+        head = f"**{name}** (stream: {' or '.join(event_type.streams)}; signed by {roles}{demand}).{meaning}"
+        listed.append(f"{head}\\\n{fields_of(event_type.body)}")
+    return "\n\n".join(listed)
 
 
 def fields_of(struct: type) -> str:
@@ -186,16 +169,13 @@ def fields_of(struct: type) -> str:
     hints = get_type_hints(struct, include_extras=True)
     fields = {
         field.encode_name: f"`{field.encode_name}`{'' if field.required else '?'} "
-        f"{spelled(hints[field.name], field.type)}{_or_null(field)}"
+        f"{spelled(hints[field.name], field.type)}"
+        + (" or null" if field.required and isinstance(field.type, inspect.UnionType) else "")
         for field in inspect.type_info(struct).fields  # type: ignore[attr-defined]
     }
     if struct is events.Payload:
         fields["event_type"] = "`event_type` EventTypeName"
     return ", ".join(fields[name] for name in sorted(fields))
-
-
-def _or_null(field: Any) -> str:
-    return " or null" if field.required and isinstance(field.type, inspect.UnionType) else ""
 
 
 def spelled(hint: Any, kind: Any) -> str:
@@ -287,9 +267,20 @@ def _extension(row: ExtensionRule) -> str:
 def flags(book: Rulebook) -> str:
     """Tabulate the flags and the rows that raise them."""
     assert {flag.name for flag in book.flags} == set(terms.choices(FlagName))
-    rows = [(f"`{flag.name}`", flag.en, str(flag.limit or ""), flag.article, _days(flag)) for flag in book.flags]
+    rows = []
+    for flag in book.flags:
+        days = flag.valid_from if flag.valid_until is None else f"{flag.valid_from}, before {flag.valid_until}"
+        rows.append((f"`{flag.name}`", flag.en, str(flag.limit or ""), flag.article, days))
     return table(("flag", "raised for", "limit", "article", "acts from"), rows)
 
 
-def _days(row: FlagRule) -> str:
-    return row.valid_from if row.valid_until is None else f"{row.valid_from}, before {row.valid_until}"
+def view_tables() -> str:
+    """Write a heading and a table for each view that models ask, for docs/views.md."""
+    sections = []
+    for view in views().values():
+        rows = [(f"`{column.name}`", column.kind, column.en, column.zh) for column in view.columns.values()]
+        columns = table(("column", "type", "meaning", "含义"), rows).replace(
+            "| --- | --- | --- | --- |", "|---|---|---|---|"
+        )
+        sections.append(f"### `{view.name}`\n\n{view.en}. {view.zh}。\n\n{columns}")
+    return "\n\n".join(sections)

@@ -59,9 +59,9 @@ from scripts.docs.vector import (
     without,
 )
 
+KEY_SLOTS = registry_slots(example.key_id(OFFICER_KEY))[1:]  # agency, officer, terms
 ELSEWHERE = "0x" + "ab" * 32
-UNTRUSTED = (10, 11, 12)
-NOT_YET = "not_yet_anchored"
+NO_KEY_SLOTS = without(*(f"/anchor/registry/storage_proof/{place}" for place in (3, 2, 1)))
 
 
 def vectors() -> list[Vector]:
@@ -165,12 +165,16 @@ def _notes() -> list[Vector]:
 
 def _slot(number: int, value: Callable[[int], int]) -> State:
     """Give a slot of LogAnchor another word, by its place among those of record 1."""
+    key, state = anchor_slots(1)[number], ledger().state_with()
+    state.anchor[key] = value(state.anchor[key])
+    return state
 
-    def change(state: State) -> None:
-        key = anchor_slots(1)[number]
-        state.anchor[key] = value(state.anchor[key])
 
-    return _state(change)
+def _term(number: int, value: Callable[[int], int]) -> State:
+    """Give a slot of the registry another word, by its place among those of the officer's key."""
+    key, state = KEY_SLOTS[number], ledger().state_with()
+    state.registry[key] = value(state.registry[key])
+    return state
 
 
 def _record() -> list[Vector]:
@@ -204,30 +208,19 @@ def _record() -> list[Vector]:
     ]
 
 
-def _terms(place: int, change: Callable[[int], int], key: Any = OFFICER_KEY) -> State:
-    """Let the registry hold something else of a key; its slots are agency, officer, terms."""
-
-    def of(state: State) -> None:
-        slot = registry_slots(example.key_id(key))[1 + place]
-        state.registry[slot] = change(state.registry[slot])
-
-    return _state(of)
-
-
 def _grant() -> list[Vector]:
     slots = "/anchor/registry/storage_proof"
-    nothing = _state(lambda state: [state.registry.pop(key) for key in registry_slots(example.key_id(OFFICER_KEY))[1:]])
+    nothing = _state(lambda state: [*map(state.registry.pop, KEY_SLOTS)])
     spoiled = {
-        "another agency": _terms(0, lambda word: word + 1),
-        "another officer": _terms(1, lambda word: word + 1),
-        "other roles": _terms(2, lambda word: word ^ 4),
-        "another end": _terms(2, lambda word: word + (1 << 104)),
+        "another agency": _term(0, lambda word: word + 1),
+        "another officer": _term(1, lambda word: word + 1),
+        "other roles": _term(2, lambda word: word ^ 4),
+        "another end": _term(2, lambda word: word + (1 << 104)),
         "J: a grant that no chain has": nothing,
     }
-    left_out = tuple(patch for place in (3, 2, 1) for patch in without(f"{slots}/{place}"))
     return [
         *(fails_registry(f"registry: {name}", _anchor(state)) for name, state in spoiled.items()),
-        unverifiable("J: the key's slots left out", left_out, unchecked=(12,)),
+        unverifiable("J: the key's slots left out", NO_KEY_SLOTS, unchecked=(12,)),
         fails_registry("registry: one of the key's slots left out", without(f"{slots}/3")),
         fails_registry("registry: no slot", put(slots, [])),
         fails_registry("registry: the slots of another key", put("/anchor", plain(ledger().anchor(BY_COLLEAGUE)))),
@@ -245,14 +238,11 @@ def _revocation() -> list[Vector]:
     def at(time: int) -> tuple[Patch]:
         return _anchor(ledger().state_with(time), BY_COLLEAGUE)
 
-    def second(time: int) -> State:
-        """Make the tree head record 2, after one at that time of a log that had not come to the revocation's entry."""
-        state = ledger().state_with()
-        state.record(1, bytes(32), REVOCATION, 8, time)
-        return state.record(2, ledger().checkpoint.root, ledger().checkpoint.size, 9, ANCHORED_AT)
-
     def by_second(time: int) -> tuple[Patch]:
-        proven = second(time).proving(2, ledger().entries[BY_COLLEAGUE].envelope.key_id)
+        """Make the tree head record 2, after one at that time of a log that had not come to the revocation's entry."""
+        state = ledger().state_with().record(1, bytes(32), REVOCATION, 8, time)
+        state.record(2, ledger().checkpoint.root, ledger().checkpoint.size, 9, ANCHORED_AT)
+        proven = state.proving(2, ledger().entries[BY_COLLEAGUE].envelope.key_id)
         return put("/anchor", plain(replace(proven, block_note=example.vouched(proven.header_rlp))))
 
     hidden = without("/authority/revocation")
@@ -261,7 +251,8 @@ def _revocation() -> list[Vector]:
     writer = example.Writer(example.entries())
     writer.write(example.registration(3), example.CASE, "p-0999")
     late = example.Ledger(writer.entries)
-    below = whole(late.bundle(len(late.entries) - 1))
+    last = len(late.entries) - 1
+    below = whole(late.bundle(last))
     return [
         fails_registry("C: revoked before the anchor, and hidden", hidden, of="revoked"),
         fails_registry(
@@ -280,14 +271,13 @@ def _revocation() -> list[Vector]:
         *_borne_out_by_no_slot(late),
         fails_registry("revoked below the entry", below, of="revoked"),
         fails_registry(
-            "revoked below the entry, in the second of the anchor", whole(_late_bundle(late, ANCHORED_AT)), of="revoked"
+            "revoked below the entry, in the second of the anchor",
+            whole(_revoked_at(late, last, ANCHORED_AT)),
+            of="revoked",
         ),
         unverifiable(
             "revoked below the entry, and the key's slots left out",
-            (
-                *below,
-                *(patch for place in (3, 2, 1) for patch in without(f"/anchor/registry/storage_proof/{place}")),
-            ),
+            (*below, *NO_KEY_SLOTS),
             unchecked=(12,),
             of="revoked",
         ),
@@ -308,30 +298,21 @@ def _borne_out_by_no_slot(late: example.Ledger) -> list[Vector]:
     """Mirror entries of a revocation that the registry does not have by then: shown or left out, it is the same."""
     hidden = without("/authority/revocation")
     moments = {"which the registry does not have": 0, "which the registry has after the anchor": ANCHORED_AT + 1}
-    shown = {
-        f"C: a revocation {where} the entry, {why}": bundle
+    bundles = {
+        f"C: a revocation {where} the entry, {why}": whole(_revoked_at(log, index, moment))
         for why, moment in moments.items()
-        for where, bundle in {
-            "above": ledger().bundle(
-                BY_COLLEAGUE, anchor=raw(ledger().anchor(BY_COLLEAGUE, ledger().state_with(moment)))
-            ),
-            "below": _late_bundle(late, moment),
-        }.items()
+        for where, log, index in (("above", ledger(), BY_COLLEAGUE), ("below", late, len(late.entries) - 1))
     }
     return [
-        vector
-        for name, bundle in shown.items()
-        for vector in (
-            Vector(name, whole(bundle), of="revoked"),
-            Vector(f"{name}, left out", (*whole(bundle), *hidden), of="revoked"),
-        )
+        Vector(f"{name}{left_out}", (*bundle, *change), of="revoked")
+        for name, bundle in bundles.items()
+        for left_out, change in {"": (), ", left out": hidden}.items()
     ]
 
 
-def _late_bundle(late: example.Ledger, revoked_at: int) -> Bundle:
-    """Return the bundle of the entry after the revocation, in a chain that has the revocation then."""
-    index = len(late.entries) - 1
-    return late.bundle(index, anchor=raw(late.anchor(index, late.state_with(revoked_at))))
+def _revoked_at(log: example.Ledger, index: int, time: int) -> Bundle:
+    """Return the bundle of an entry, in a chain that has the revocation then."""
+    return log.bundle(index, anchor=raw(log.anchor(index, log.state_with(time))))
 
 
 # -- tries made by hand ------------------------------------------------------------------------------------------------

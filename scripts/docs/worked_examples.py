@@ -17,8 +17,7 @@ from ledger.core.encoding.digests import keccak256
 from ledger.core.ethereum import contract_changes
 from ledger.core.events import digest_of
 from ledger.core.log import merkle, tiles
-from ledger.core.log.checkpoints import Checkpoint, cosign_checkpoint, sign_checkpoint
-from ledger.core.log.notes import parse_note
+from ledger.core.log.checkpoints import Checkpoint
 from ledger.core.log.tlog_proofs import TlogProof
 from ledger.core.signing import signatures
 from ledger.core.supervision.model_package import encode_package
@@ -26,7 +25,6 @@ from ledger.core.verification import bundle
 from ledger.core.verification.bundle_format import encode_bundle
 from ledger.core.verification.trust import encode_trust
 from scripts.docs import example, spoiled_chains, spoiled_entries, spoiled_streams, spoiled_trust
-from scripts.docs.vector import Vector
 
 LEAVES = tuple(b'{"seq":%d}' % number for number in range(3))
 
@@ -125,38 +123,31 @@ def signing() -> str:
 def registry() -> str:
     """Two changes of the registry, word by word."""
     rolled, parts = example.LOG_ID, [values(hash_before_the_first_change=hexed(example.LOG_ID))]
-    names = (
-        "kind",
-        "agency",
-        "agencyKind",
-        "account",
-        "officer",
-        "roles",
-        "suite",
-        "validFrom",
-        "validUntil",
-        "quorum",
-    )
+    names = ("kind", "agency", "agencyKind", "account", "officer", "roles", "suite", "validFrom", "validUntil")
     for change in example.registry_changes()[:2]:
         words = contract_changes.contract_change(change).words()
         cells = [words[start : start + 32] for start in range(0, len(words), 32)]
         rolled = contract_changes.registry_hash(rolled, change)
-        cells_by_name = {name: hexed(cell) for name, cell in zip((*names, "keccak256 of profile"), cells, strict=True)}
+        named = dict(zip((*names, "quorum", "keccak256 of profile"), map(hexed, cells), strict=True))
         parts += [
             f"Change {change.number}, its words, and the hash after it:",
-            values(**cells_by_name, hash_after=hexed(rolled)),
+            values(**named, hash_after=hexed(rolled)),
         ]
     profile = contract_changes.profile_bytes(example.registry_changes()[0].profile)  # type: ignore[attr-defined]
     return "\n\n".join([*parts, "The profile of change 1:", block(profile.decode())])
 
 
-def log() -> str:
-    """Show a log of three leaves: keys, checkpoint, proofs, bundle of entries."""
+def log_of_three() -> tuple[list[merkle.Hash], merkle.Growth, Checkpoint]:
+    """Return the hashes of the leaves, what they grow an empty tree to, and its tree head."""
     leaves = [merkle.leaf_hash(leaf) for leaf in LEAVES]
     grown = merkle.grow(merkle.EMPTY_TREE, leaves)
-    checkpoint = Checkpoint(example.LOG.verifying_key.name, 3, grown.root())
-    signed = parse_note(sign_checkpoint(checkpoint, example.LOG))
-    note = str(signed.with_signatures([cosign_checkpoint(checkpoint, example.WITNESS, example.COSIGNED_AT)]))
+    return leaves, grown, Checkpoint(example.LOG.verifying_key.name, 3, grown.root())
+
+
+def log() -> str:
+    """Show a log of three leaves: keys, checkpoint, proofs, bundle of entries."""
+    leaves, grown, checkpoint = log_of_three()
+    note = example.cosigned(checkpoint, [(example.WITNESS, example.COSIGNED_AT)])
     path = grown.inclusion_proofs()[2]
     return "\n\n".join(
         [
@@ -180,10 +171,8 @@ def log() -> str:
 
 def proof() -> str:
     """Show the tlog-proof of leaf 2 in the same log."""
-    leaves = [merkle.leaf_hash(leaf) for leaf in LEAVES]
-    grown = merkle.grow(merkle.EMPTY_TREE, leaves)
-    note = sign_checkpoint(Checkpoint(example.LOG.verifying_key.name, 3, grown.root()), example.LOG)
-    return block(TlogProof(2, grown.inclusion_proofs()[2], note).to_text().rstrip("\n"))
+    _, grown, checkpoint = log_of_three()
+    return block(TlogProof(2, grown.inclusion_proofs()[2], example.cosigned(checkpoint, ())).to_text().rstrip("\n"))
 
 
 def verification() -> str:
@@ -191,6 +180,9 @@ def verification() -> str:
     report = bundle.verify_bundle(encode_bundle(example.bundle()), example.trust())
     lines = [f"{step.number:>2} {step.name:<11} {step.result:<12} {step.detail}" for step in report.steps]
     return block(*lines, "", f"verdict: {report.verdict}")
+
+
+PARTS = (payload, types, signing, registry, log, proof, verification)
 
 
 @cache
@@ -210,16 +202,16 @@ def files() -> dict[str, bytes]:
         "trust.json": _indented(encode_trust(example.trust())),
         "log.jsonl": b"".join(entry.data + b"\n" for entry in ledger.entries),
     }
-    return examples | {"spoiled.json": file(examples)}
+    return examples | {"spoiled.json": spoiled(examples)}
 
 
 def _indented(data: bytes) -> bytes:
     return msgspec.json.format(data, indent=2) + b"\n"
 
 
-def vectors(files: dict[str, bytes]) -> list[Vector]:
-    """Return each vector, in the order of the steps that it spoils. ``files`` are the published ones."""
-    return [
+def spoiled(files: dict[str, bytes]) -> bytes:
+    """Encode each vector as JSON, one a line, in the order of the steps that it spoils. ``files`` are published."""
+    vectors = [
         *spoiled_entries.vectors(),
         *spoiled_chains.vectors(),
         *spoiled_trust.timestamp_vectors(),
@@ -227,9 +219,5 @@ def vectors(files: dict[str, bytes]) -> list[Vector]:
         *spoiled_trust.vectors(),
         *spoiled_streams.level_vectors(files),
     ]
-
-
-def file(files: dict[str, bytes]) -> bytes:
-    """Encode the vectors as JSON, one a line."""
-    lines = ",\n".join(json.dumps(vector.as_json()) for vector in vectors(files))
+    lines = ",\n".join(json.dumps(vector.as_json()) for vector in vectors)
     return f"[\n{lines}\n]\n".encode()

@@ -22,7 +22,7 @@ from ledger.supervision.models.model_file import (
 from ledger.supervision.models.templates import forms
 from ledger.supervision.runs.query_session import QuerySession
 from ledger.supervision.view_catalogue import views
-from scripts.docs import view_tables
+from scripts.docs.protocol_examples import VIEWS
 from tests.testkit.machine import REPOSITORY, blocks, typed
 from tests.unit.supervision.modelling import with_condition
 
@@ -90,27 +90,8 @@ def test_what_the_page_tells_to_type_works(tmp_path: Path) -> None:
     assert "as expected" in out
 
 
-DOCUMENT = view_tables.DOCUMENT.read_text(encoding="utf-8")
+DOCUMENT = VIEWS.read_text(encoding="utf-8")
 EXAMPLES = re.findall(r"```sql\n(.*?)```", DOCUMENT, re.DOTALL)
-
-
-def test_the_page_has_every_view_as_it_is() -> None:
-    """docs/views.md is what scripts/docs/view_tables.py writes."""
-    assert view_tables.current() == DOCUMENT
-    assert view_tables.main(["--check"]) == 0
-
-
-def test_a_difference_is_told(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """A table that was edited by hand is found, and written anew."""
-    edited = tmp_path / "views.md"
-    edited.write_text(DOCUMENT.replace("| `case_id` |", "| `case` |", 1), encoding="utf-8")
-    monkeypatch.setattr(view_tables, "DOCUMENT", edited)
-    assert view_tables.main(["--check"]) == 1
-    assert view_tables.main([]) == 0
-    assert edited.read_text(encoding="utf-8") == DOCUMENT
-    assert "differs" in capsys.readouterr().out
 
 
 def test_each_column_is_explained_in_both_languages() -> None:
