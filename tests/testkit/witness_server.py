@@ -16,7 +16,7 @@ from ledger.core.errors import TallystickError
 from ledger.core.log.checkpoints import cosign_checkpoint, verify_checkpoint
 from ledger.core.log.merkle import Hash, verify_consistency
 from ledger.core.log.notes import SeedSigner, SignatureType, VerifyingKey
-from ledger.core.log.witness_protocol import parse_add_checkpoint, parse_cosign_block
+from ledger.core.log.witness_protocol import CosignBlock, parse_add_checkpoint, parse_request
 from ledger.core.verification.chain import BlockStatement, cosign_block
 from ledger.core.verification.trust import TrustedBlock, TrustedChain
 from ledger.witness.gathering import Witness
@@ -81,7 +81,7 @@ class SmallWitness:
         return self.add_checkpoint(body) if path == "/add-checkpoint" else self.cosign_anchor(body)
 
     def cosign_block(self, body: bytes, contracts: TrustedChain) -> Reply:
-        asked = parse_cosign_block(body)
+        asked = parse_request(body, CosignBlock)
         statement = BlockStatement(self.log_id, contracts, TrustedBlock(asked.block_number, asked.block_hash))
         return Reply(200, cosign_block(statement, self.signer_of_blocks or self.signer, self.now).line().encode())
 

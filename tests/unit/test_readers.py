@@ -28,7 +28,7 @@ from ledger.core.log.policy import parse_policy
 from ledger.core.log.tiles import decode_bundle as decode_entries
 from ledger.core.log.tiles import parse_name
 from ledger.core.log.tlog_proofs import parse_tlog_proof
-from ledger.core.log.witness_protocol import parse_add_checkpoint, parse_cosign_anchor
+from ledger.core.log.witness_protocol import CosignAnchor, parse_add_checkpoint, parse_request
 from ledger.core.procedure.deadlines import parse_periods
 from ledger.core.procedure.rulebook import parse as parse_rulebook
 from ledger.core.supervision.model_package import verify_package
@@ -211,7 +211,7 @@ def readers() -> dict[str, Reader]:
         "entries": Reader(lambda data: decode_entries(data, 2), (b"\x00\x05abcde\x00\x02xy",)),
         "tile name": text_reader(parse_name, "tile/0/x001/x234/067.p/12", "tile/entries/000"),
         "add-checkpoint": Reader(parse_add_checkpoint, (f"old 1\n{'A' * 43}=\n\n{NOTE}".encode(),)),
-        "cosign-anchor": Reader(parse_cosign_anchor, (json.dumps(anchor).encode(),)),
+        "cosign-anchor": Reader(lambda data: parse_request(data, CosignAnchor), (json.dumps(anchor).encode(),)),
         "digest": text_reader(parse_digest, "blake3:" + "a" * 64),
         "period": text_reader(parse_periods, "24 h", "1.5 m"),
         "node of a picture": text_reader(parse_node, "case:case-1"),
