@@ -19,6 +19,7 @@ from web3.exceptions import ContractCustomError
 
 import contracts
 from scripts import compile_contracts
+from tests.oracles.merkle_reference import consistency_proof, mth
 from tests.unit.chain.external import running_anvil
 
 CHAIN_ID = 31337
@@ -51,25 +52,10 @@ CHANGE_FIELDS = {
     "quorum": ("uint16", 0),
     "profile": ("string", ""),
 }
-DECISION_TYPE = [{"name": "number", "type": "uint64"}] + [
-    {"name": name, "type": kind} for name, (kind, _) in CHANGE_FIELDS.items()
-]
-CHECKPOINT_TYPE = [
-    {"name": "size", "type": "uint64"},
-    {"name": "root", "type": "bytes32"},
-    {"name": "registryHash", "type": "bytes32"},
-]
-KEY_REQUEST_TYPE = [
-    {"name": "agency", "type": "bytes32"},
-    {"name": "officer", "type": "bytes32"},
-    {"name": "account", "type": "address"},
-]
-SUCCESSION_TYPE = [
-    {"name": "chainId", "type": "uint256"},
-    {"name": "anchor", "type": "address"},
-    {"name": "size", "type": "uint64"},
-    {"name": "root", "type": "bytes32"},
-]
+DECISION = {"number": "uint64"} | {name: kind for name, (kind, _) in CHANGE_FIELDS.items()}
+CHECKPOINT = {"size": "uint64", "root": "bytes32", "registryHash": "bytes32"}
+KEY_REQUEST = {"agency": "bytes32", "officer": "bytes32", "account": "address"}
+SUCCESSION = {"chainId": "uint256", "anchor": "address", "size": "uint64", "root": "bytes32"}
 
 Change = dict[str, Any]
 Approval = tuple[str, bytes]
@@ -164,9 +150,10 @@ def domain(contract: Contract) -> dict[str, Any]:
     }
 
 
-def signed(signer: LocalAccount, contract: Contract, struct: str, types: list[dict[str, str]], **values: Any) -> bytes:
+def signed(signer: LocalAccount, contract: Contract, struct: str, types: dict[str, str], **values: Any) -> bytes:
     """The EIP-712 signature by eth-account, which shares no code with the contracts."""
-    return bytes(signer.sign_typed_data(domain(contract), {struct: types}, values).signature)
+    fields = [{"name": name, "type": kind} for name, kind in types.items()]
+    return bytes(signer.sign_typed_data(domain(contract), {struct: fields}, values).signature)
 
 
 def with_high_s(signature: bytes) -> bytes:
@@ -181,10 +168,14 @@ def deploy(web3: Web3, name: str, *arguments: Any) -> Contract:
     compiled = contracts.artifact(name)
     arguments = tuple(list(map(fields, value)) if isinstance(value, list) else value for value in arguments)
     factory = web3.eth.contract(abi=compiled["abi"], bytecode=compiled["bytecode"])
-    receipt = web3.eth.wait_for_transaction_receipt(
-        factory.constructor(*arguments).transact({"from": STRANGER.address, "gasPrice": 0}), poll_latency=0.001
-    )
-    return contract_at(web3, receipt["contractAddress"], compiled["abi"])
+    return created(web3, factory.constructor(*arguments), compiled["abi"])
+
+
+def created(web3: Web3, constructor: Any, abi: Any) -> Contract:
+    """The contract that a stranger's transaction creates."""
+    sent = constructor.transact({"from": STRANGER.address, "gasPrice": 0})
+    receipt = web3.eth.wait_for_transaction_receipt(sent, poll_latency=0.001)
+    return contract_at(web3, receipt["contractAddress"], abi)
 
 
 def contract_at(web3: Web3, address: Any, abi: Any) -> Contract:
@@ -209,7 +200,7 @@ class Ledger:
         """The signature of `admin` under the change as the next decision, or as decision `number`."""
         if number is None:
             number = self.registry.functions.decisionCount().call() + 1
-        return admin.address, signed(admin, self.registry, "Decision", DECISION_TYPE, number=number, **proposal)
+        return admin.address, signed(admin, self.registry, "Decision", DECISION, number=number, **proposal)
 
     def decide(self, proposal: Change, *admins: LocalAccount) -> Any:
         """The receipt of the decision, approved by `admins`, sent by a stranger."""
@@ -225,7 +216,7 @@ class Ledger:
     def key_request(self, party: Party, key: LocalAccount, officer: bytes, /, **other: Any) -> bytes:
         """The signature by which `key` asks the agency to grant it to the officer, or what `other` says."""
         values = {"agency": party.id, "officer": officer, "account": key.address} | other
-        return signed(key, self.registry, "KeyRequest", KEY_REQUEST_TYPE, **values)
+        return signed(key, self.registry, "KeyRequest", KEY_REQUEST, **values)
 
     def changed(self, receipt: Any) -> Any:
         """The one `Changed` event of a transaction."""
@@ -235,7 +226,14 @@ class Ledger:
     def cosignature(self, witness: LocalAccount, size: int, root: bytes, **other: Any) -> bytes:
         registry_hash = self.registry.functions.registryHash().call()
         values = {"size": size, "root": root, "registryHash": registry_hash} | other
-        return signed(witness, self.anchor, "Checkpoint", CHECKPOINT_TYPE, **values)
+        return signed(witness, self.anchor, "Checkpoint", CHECKPOINT, **values)
+
+    def anchor_entries(self, size: int, entries: Sequence[bytes], *witnesses: Party) -> Any:
+        """The receipt of anchoring the first ``size`` entries, co-signed by these witnesses."""
+        previous, tree = self.anchor.functions.head().call()[1], entries[:size]
+        cosignatures = [self.cosignature(party.witness, size, mth(tree)) for party in witnesses]
+        proof = consistency_proof(previous, tree) if previous else ()
+        return self.send(SUBMITTER, self.anchoring(size, mth(tree), proof=proof, cosignatures=cosignatures))
 
     def anchoring(
         self, size: int, root: bytes, *, proof: Sequence[bytes] = (), cosignatures: Sequence[bytes] = (), **other: Any
@@ -272,15 +270,10 @@ def refused(contract: Contract, *error: Any) -> Iterator[None]:
 
 def _decoded(abi: Any, data: bytes) -> tuple[Any, ...]:
     for entry in abi:
-        if entry["type"] == "error" and error_selector(entry) == data[:4]:
+        if entry["type"] == "error" and function_signature_to_4byte_selector(abi_to_signature(entry)) == data[:4]:
             values = decode([argument["type"] for argument in entry["inputs"]], data[4:])
             return entry["name"], *map(_comparable, values)
     raise AssertionError(f"the ABI has no error {data[:4].hex()}")
-
-
-def error_selector(entry: Any) -> bytes:
-    """The first four bytes of a refusal by the custom error of this ABI entry."""
-    return function_signature_to_4byte_selector(abi_to_signature(entry))
 
 
 def _comparable(value: Any) -> Any:
@@ -299,7 +292,4 @@ def deploy_harness(web3: Web3) -> Contract:
     """contracts/test/RFC6962Harness.sol, deployed."""
     compiled = _harness()
     factory = web3.eth.contract(abi=compiled["abi"], bytecode=compiled["evm"]["bytecode"]["object"])
-    receipt = web3.eth.wait_for_transaction_receipt(
-        factory.constructor().transact({"from": STRANGER.address, "gasPrice": 0}), poll_latency=0.001
-    )
-    return contract_at(web3, receipt["contractAddress"], compiled["abi"])
+    return created(web3, factory.constructor(), compiled["abi"])

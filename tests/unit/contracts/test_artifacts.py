@@ -12,8 +12,6 @@ import contracts
 from scripts import compile_contracts
 
 NAMES = ("AgencyRegistry", "LogAnchor")
-PUSH0 = 0x5F
-PUSH1, PUSH32 = 0x60, 0x7F
 
 
 def test_stale_artifact_is_found(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -42,17 +40,6 @@ def test_artifact_has_what_a_verifier_needs(name: str) -> None:
         assert all(code[place["start"] :][: place["length"]] == bytes(place["length"]) for place in places)
     assert artifact["settings"]["evmVersion"] == "london"
     assert artifact["compiler"].startswith("0.8.37+commit.")
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_code_runs_before_shanghai(name: str) -> None:
-    """No PUSH0: consortium chains may not know it."""
-    code = bytes.fromhex(contracts.artifact(name)["deployedBytecode"]["object"][2:])
-    at = 0
-    while at < len(code) and code[at] != 0xFE:  # INVALID ends the code; the compiler's metadata follows
-        assert code[at] != PUSH0
-        at += 1 + (code[at] - PUSH1 + 1 if PUSH1 <= code[at] <= PUSH32 else 0)
-    assert at > 4_000
 
 
 def test_storage_lies_where_the_protocol_says() -> None:

@@ -15,7 +15,7 @@ from tests.unit.contracts.ledger import (
     ADMIN_CHANGED,
     CHANGE_FIELDS,
     COURT,
-    DECISION_TYPE,
+    DECISION,
     JUDICIAL,
     KEY_GRANTED,
     KEY_REVOKED,
@@ -147,32 +147,23 @@ def test_keys_may_be_managed_while_approvals_are_gathered(ledger: Ledger) -> Non
     assert ledger.registry.functions.agencyCount().call() == len(PARTIES) + 1
 
 
-@pytest.mark.parametrize("field", [entry["name"] for entry in DECISION_TYPE])
-def test_approval_covers_every_field(ledger: Ledger, field: str) -> None:
-    """A signature over a decision that differs in one field is not one of this decision."""
-    proposal = admission(NEWCOMER)
-    kind = next(entry["type"] for entry in DECISION_TYPE if entry["name"] == field)
-    other = {"bytes32": slug("other"), "address": STRANGER.address, "string": PROFILE + " "}.get(kind, 2)
-    signature = signed(
-        POLICE.admin, ledger.registry, "Decision", DECISION_TYPE, **{"number": 1, **proposal, field: other}
-    )
+@pytest.mark.parametrize("field", [*DECISION, "registry", "admin"])
+def test_approval_is_by_its_admin_for_this_decision_of_this_registry(
+    ledger: Ledger, witnessed: Ledger, field: str
+) -> None:
+    """A signature over a decision that differs in one field, for another contract, or by another admin, is none."""
+    proposal, signer, registry = admission(NEWCOMER), POLICE.admin, ledger.registry
+    values = {"number": 1, **proposal}
+    if field == "registry":
+        registry = witnessed.registry
+    elif field == "admin":
+        signer = COURT.admin
+    else:
+        filled = {"bytes32": slug("other"), "address": STRANGER.address, "string": PROFILE + " "}
+        values[field] = filled.get(DECISION[field], 2)
+    signature = signed(signer, registry, "Decision", DECISION, **values)
     with refused(ledger.registry, "ApprovalRefused", 1, POLICE.admin.address, ANY):
         ledger.send(STRANGER, ledger.registry.functions.decide(proposal, [(POLICE.admin.address, signature)]))
-
-
-def test_approval_for_another_registry_is_refused(web3: Web3, ledger: Ledger) -> None:
-    """The domain names the contract: what was approved for a twin of this registry does not count here."""
-    twin = Ledger(web3, founding())
-    approvals = [twin.approval(admin, admission(NEWCOMER)) for admin in MAJORITY]
-    with refused(ledger.registry, "ApprovalRefused", 1, POLICE.admin.address, ANY):
-        ledger.send(STRANGER, ledger.registry.functions.decide(admission(NEWCOMER), approvals))
-
-
-def test_approval_in_anothers_name_is_refused(ledger: Ledger) -> None:
-    """The signature must be that of the admin it is given for."""
-    _, signature = ledger.approval(POLICE.admin, admission(NEWCOMER))
-    with refused(ledger.registry, "ApprovalRefused", 1, COURT.admin.address, POLICE.admin.address):
-        ledger.send(STRANGER, ledger.registry.functions.decide(admission(NEWCOMER), [(COURT.admin.address, signature)]))
 
 
 @pytest.mark.parametrize(
@@ -230,6 +221,10 @@ def test_field_that_a_kind_does_not_name_must_be_empty(ledger: Ledger, proposal:
     [
         (admission(COURT), ("AgencyTaken", COURT.id)),
         (admission(NEWCOMER) | {"account": COURT.admin.address}, ("AccountRefused", COURT.admin.address, COURT.id)),
+        (admission(NEWCOMER) | {"account": NOBODY}, ("AccountRefused", NOBODY, bytes(32))),
+        (admission(NEWCOMER) | {"agencyKind": 0}, ("AgencyKindRefused",)),
+        (admission(NEWCOMER) | {"profile": ""}, ("ProfileLengthRefused", 1024, 0)),
+        (admission(NEWCOMER) | {"profile": "x" * 1025}, ("ProfileLengthRefused", 1024, 1025)),
         (witnessing(NEWCOMER), ("AgencyUnknown", NEWCOMER.id)),
         (witnessing(COURT), ("AccountRefused", COURT.witness.address, COURT.id)),
         (

@@ -2,35 +2,27 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 from web3 import Web3
 from web3.contract import Contract
 
 import contracts
 from tests.unit.contracts.ledger import (
-    AGENCY_ADMITTED,
     COURT,
     LOG_ID,
     NOBODY,
     PARTIES,
     POLICE,
-    PROFILE,
-    QUORUM_SET,
     STRANGER,
     SUBMITTER,
-    Change,
     Ledger,
     admission,
     chained,
-    change,
     contract_at,
     deploy,
     founding,
     refused,
     slug,
-    witnessing,
 )
 
 
@@ -86,44 +78,17 @@ def test_quorum_zero_stands_only_in_development(web3: Web3, abi: Contract) -> No
             deploy(web3, "AgencyRegistry", LOG_ID, changes, False)
 
 
-def test_quorum_above_witnesses_is_refused(web3: Web3, abi: Contract) -> None:
-    """No more co-signatures can be asked for than there are agencies with a witness."""
-    with refused(abi, "QuorumAboveWitnesses", 2, 3):
-        deploy(web3, "AgencyRegistry", LOG_ID, founding(witnesses=[POLICE, COURT], quorum=3), False)
-
-
-def test_founding_without_log_id_or_agency_is_refused(web3: Web3, abi: Contract) -> None:
-    """A ledger has an identity and at least one agency that can decide."""
+def test_impossible_founding_is_refused(web3: Web3, abi: Contract) -> None:
+    """A ledger has an identity and at least one agency that can decide; what a majority could not decide
+    (test_impossible_decision_is_refused) cannot be founded either."""
     with refused(abi, "LogIdZero"):
         deploy(web3, "AgencyRegistry", bytes(32), founding(), True)
     with refused(abi, "NoFoundingAgency"):
         deploy(web3, "AgencyRegistry", LOG_ID, [], True)
-
-
-@pytest.mark.parametrize(
-    ("bad", "error"),
-    [
-        (admission(POLICE), ("AgencyTaken", POLICE.id)),
-        (
-            change(AGENCY_ADMITTED, agency=slug("b"), agencyKind=1, account=POLICE.admin.address, profile=PROFILE),
-            ("AccountRefused", POLICE.admin.address, POLICE.id),
-        ),
-        (
-            change(AGENCY_ADMITTED, agency=slug("b"), agencyKind=1, profile=PROFILE),
-            ("AccountRefused", NOBODY, bytes(32)),
-        ),
-        (admission(COURT) | {"agencyKind": 0}, ("AgencyKindRefused",)),
-        (admission(COURT) | {"profile": ""}, ("ProfileLengthRefused", 1024, 0)),
-        (admission(COURT) | {"profile": "x" * 1025}, ("ProfileLengthRefused", 1024, 1025)),
-        (witnessing(COURT), ("AgencyUnknown", COURT.id)),
-        (change(QUORUM_SET, quorum=1), ("QuorumAboveWitnesses", 0, 1)),
-    ],
-    ids=lambda value: value[0] if isinstance(value, tuple) else "",
-)
-def test_impossible_founding_change_is_refused(web3: Web3, abi: Contract, bad: Change, error: tuple[Any, ...]) -> None:
-    """What a majority could not decide cannot be founded either."""
-    with refused(abi, *error):
-        deploy(web3, "AgencyRegistry", LOG_ID, [admission(POLICE), bad], True)
+    with refused(abi, "AgencyTaken", POLICE.id):
+        deploy(web3, "AgencyRegistry", LOG_ID, [admission(POLICE), admission(POLICE)], True)
+    with refused(abi, "QuorumAboveWitnesses", 2, 3):
+        deploy(web3, "AgencyRegistry", LOG_ID, founding(witnesses=[POLICE, COURT], quorum=3), False)
 
 
 def test_profile_of_the_full_length_is_taken(web3: Web3) -> None:

@@ -24,7 +24,6 @@ from tests.unit.contracts.ledger import (
     WITNESS_SET,
     Ledger,
     change,
-    founding,
     person,
     refused,
     submitting,
@@ -42,12 +41,13 @@ def root(size: int) -> bytes:
 
 def anchored(ledger: Ledger, *sizes: int) -> list[Any]:
     """The receipts of anchoring ENTRIES at these sizes, one after the other."""
-    receipts = []
-    for size in sizes:
-        previous = ledger.anchor.functions.head().call()[1]
-        proof = consistency_proof(previous, ENTRIES[:size]) if previous else []
-        receipts.append(ledger.send(SUBMITTER, ledger.anchoring(size, root(size), proof=proof)))
-    return receipts
+    return [ledger.anchor_entries(size, ENTRIES) for size in sizes]
+
+
+def require_refused(ledger: Ledger, error: tuple[Any, ...], *cosignatures: bytes) -> None:
+    """An anchor of three entries with these co-signatures is refused by this error."""
+    with refused(ledger.anchor, *error):
+        ledger.send(SUBMITTER, ledger.anchoring(3, root(3), cosignatures=cosignatures))
 
 
 def test_new_anchor_stands_on_the_empty_log(ledger: Ledger) -> None:
@@ -113,22 +113,19 @@ def test_anchor_on_another_head_is_refused(ledger: Ledger) -> None:
             ledger.send(SUBMITTER, call)
 
 
-@pytest.mark.parametrize("size", [0, 3, 4])
-def test_size_must_grow(ledger: Ledger, size: int) -> None:
+def test_size_must_grow(ledger: Ledger) -> None:
     """Neither a smaller tree nor the same one again is recorded."""
     anchored(ledger, 4)
-    with refused(ledger.anchor, "SizeNotGreater", 4, size):
-        ledger.send(SUBMITTER, ledger.anchoring(size, root(size)))
+    for size in (0, 3, 4):
+        with refused(ledger.anchor, "SizeNotGreater", 4, size):
+            ledger.send(SUBMITTER, ledger.anchoring(size, root(size)))
 
 
-def test_zero_root_is_refused(ledger: Ledger) -> None:
-    """From the empty log any root is consistent, but zero is none."""
+def test_first_anchor_has_a_root_and_no_proof(ledger: Ledger) -> None:
+    """From size 0 any root but zero is consistent, there is nothing to prove, and a proof that proves nothing is
+    refused."""
     with refused(ledger.anchor, "RootZero"):
         ledger.send(SUBMITTER, ledger.anchoring(1, bytes(32)))
-
-
-def test_first_anchor_takes_no_proof(ledger: Ledger) -> None:
-    """From size 0 there is nothing to prove, and a proof that proves nothing is refused."""
     with refused(ledger.anchor, "Inconsistent", 0, EMPTY_ROOT, 2, root(2)):
         ledger.send(SUBMITTER, ledger.anchoring(2, root(2), proof=[root(1)]))
 
@@ -165,10 +162,7 @@ def test_stale_registry_hash_blocks_anchoring(ledger: Ledger) -> None:
 def test_quorum_of_distinct_agencies_cosigns(witnessed: Ledger) -> None:
     """Two of four agencies suffice, in any order; more are welcome."""
     for size, witnesses in ((1, (POLICE, COURT)), (2, (COURT, POLICE)), (4, (POLICE, COURT, PROCURATORATE))):
-        previous = witnessed.anchor.functions.head().call()[1]
-        proof = consistency_proof(previous, ENTRIES[:size]) if previous else []
-        cosignatures = [witnessed.cosignature(party.witness, size, root(size)) for party in witnesses]
-        witnessed.send(SUBMITTER, witnessed.anchoring(size, root(size), proof=proof, cosignatures=cosignatures))
+        witnessed.anchor_entries(size, ENTRIES, *witnesses)
     assert witnessed.anchor.functions.recordCount().call() == 3
 
 
@@ -176,36 +170,28 @@ def test_missing_quorum_is_refused(witnessed: Ledger) -> None:
     """None, one, and one agency three times are no two agencies."""
     first = witnessed.cosignature(POLICE.witness, 3, root(3))
     for cosignatures, counted in (([], 0), ([first], 1), ([first, first, first], 1)):
-        with refused(witnessed.anchor, "QuorumMissing", 2, counted):
-            witnessed.send(SUBMITTER, witnessed.anchoring(3, root(3), cosignatures=cosignatures))
+        require_refused(witnessed, ("QuorumMissing", 2, counted), *cosignatures)
 
 
 @pytest.mark.parametrize("outsider", [STRANGER, POLICE.admin, SUBMITTER])
 def test_cosignature_by_no_witness_is_refused(witnessed: Ledger, outsider: LocalAccount) -> None:
     """Admins and submitters are no witnesses; the refusal names the account."""
     cosignatures = [witnessed.cosignature(signer, 3, root(3)) for signer in (POLICE.witness, outsider)]
-    with refused(witnessed.anchor, "NotWitness", outsider.address):
-        witnessed.send(SUBMITTER, witnessed.anchoring(3, root(3), cosignatures=cosignatures))
+    require_refused(witnessed, ("NotWitness", outsider.address), *cosignatures)
 
 
 @pytest.mark.parametrize(
-    "other", [{"size": 4}, {"root": root(4)}, {"registryHash": LOG_ID}], ids=["size", "root", "registry hash"]
+    "other",
+    [{"size": 4}, {"root": root(4)}, {"registryHash": LOG_ID}, {}],
+    ids=["size", "root", "registry hash", "contract"],
 )
-def test_cosignature_over_another_checkpoint_is_refused(witnessed: Ledger, other: dict[str, Any]) -> None:
-    """What is co-signed is size, root and registry hash together."""
-    values: dict[str, Any] = {"size": 3, "root": root(3)} | other
-    cosignature = witnessed.cosignature(POLICE.witness, **values)
-    with refused(witnessed.anchor, "NotWitness", ANY):
-        witnessed.send(SUBMITTER, witnessed.anchoring(3, root(3), cosignatures=[cosignature]))
-
-
-def test_cosignature_for_another_anchor_is_refused(web3: Web3, witnessed: Ledger) -> None:
-    """The domain names the contract."""
-    twin = Ledger(web3, founding(quorum=2), development=False)
-    registry_hash = witnessed.registry.functions.registryHash().call()
-    cosignature = twin.cosignature(POLICE.witness, 3, root(3), registryHash=registry_hash)
-    with refused(witnessed.anchor, "NotWitness", ANY):
-        witnessed.send(SUBMITTER, witnessed.anchoring(3, root(3), cosignatures=[cosignature]))
+def test_cosignature_over_another_checkpoint_is_refused(
+    ledger: Ledger, witnessed: Ledger, other: dict[str, Any]
+) -> None:
+    """What is co-signed is size, root and registry hash together, for one contract, which the domain names."""
+    values = {"size": 3, "root": root(3), "registryHash": witnessed.registry.functions.registryHash().call()} | other
+    signing = witnessed if other else ledger
+    require_refused(witnessed, ("NotWitness", ANY), signing.cosignature(POLICE.witness, **values))
 
 
 def test_malformed_cosignature_is_refused(witnessed: Ledger) -> None:
@@ -217,23 +203,19 @@ def test_malformed_cosignature_is_refused(witnessed: Ledger) -> None:
         (good[:64], ("CosignaturesCut", 129)),
         (good + b"\x1b", ("CosignaturesCut", 131)),
     ):
-        with refused(witnessed.anchor, *error):
-            witnessed.send(SUBMITTER, witnessed.anchoring(3, root(3), cosignatures=[good, bad]))
+        require_refused(witnessed, error, good, bad)
 
 
 def test_removed_witness_no_longer_cosigns(witnessed: Ledger) -> None:
     """The registry's witnesses at the time of the anchor are the ones that count."""
     witnessed.decide(change(WITNESS_SET, agency=COURT.id), *MAJORITY)
     cosignatures = [witnessed.cosignature(party.witness, 3, root(3)) for party in (POLICE, COURT)]
-    with refused(witnessed.anchor, "NotWitness", COURT.witness.address):
-        witnessed.send(SUBMITTER, witnessed.anchoring(3, root(3), cosignatures=cosignatures))
+    require_refused(witnessed, ("NotWitness", COURT.witness.address), *cosignatures)
 
 
 def test_strangers_cosignature_is_refused_even_at_quorum_zero(ledger: Ledger) -> None:
     """What is given is checked."""
-    cosignature = ledger.cosignature(STRANGER, 3, root(3))
-    with refused(ledger.anchor, "NotWitness", STRANGER.address):
-        ledger.send(SUBMITTER, ledger.anchoring(3, root(3), cosignatures=[cosignature]))
+    require_refused(ledger, ("NotWitness", STRANGER.address), ledger.cosignature(STRANGER, 3, root(3)))
 
 
 def test_size_beyond_64_bits_is_refused(ledger: Ledger) -> None:

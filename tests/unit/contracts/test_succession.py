@@ -9,16 +9,16 @@ import pytest
 from eth_account.signers.local import LocalAccount
 from web3 import Web3
 from web3.contract import Contract
+from web3.exceptions import ContractLogicError
 
-from tests.oracles.merkle_reference import consistency_proof, inclusion_proof, leaf_hash, mth
+from tests.oracles.merkle_reference import inclusion_proof, leaf_hash, mth
 from tests.unit.contracts.ledger import (
     CHAIN_ID,
     COURT,
     NOBODY,
     POLICE,
     STRANGER,
-    SUBMITTER,
-    SUCCESSION_TYPE,
+    SUCCESSION,
     Ledger,
     deploy,
     refused,
@@ -32,9 +32,7 @@ PREDECESSOR = (OLD_CHAIN, OLD_ANCHOR, 5, mth(ENTRIES[:5]))
 
 
 def succession(signer: LocalAccount, registry: Contract, predecessor: tuple[Any, ...] = PREDECESSOR) -> bytes:
-    names = [field["name"] for field in SUCCESSION_TYPE]
-    values = dict(zip(names, predecessor, strict=True))
-    return signed(signer, registry, "Succession", SUCCESSION_TYPE, **values)
+    return signed(signer, registry, "Succession", SUCCESSION, **dict(zip(SUCCESSION, predecessor, strict=True)))
 
 
 def succeed(ledger: Ledger, cosignatures: list[bytes], predecessor: tuple[Any, ...] = PREDECESSOR) -> Contract:
@@ -52,14 +50,9 @@ def test_successor_continues_the_old_log(witnessed: Ledger) -> None:
     assert calls.verifyInclusion(leaf_hash(ENTRIES[2]), 2, inclusion_proof(2, ENTRIES[:5]), 0).call() is True
 
     rewritten = [b"another", *ENTRIES[1:]]
-    for entries, size in ((rewritten, 12), (ENTRIES, 12)):
-        cosigned = [witnessed.cosignature(party.witness, size, mth(entries)) for party in (POLICE, COURT)]
-        call = witnessed.anchoring(size, mth(entries), proof=consistency_proof(5, entries), cosignatures=cosigned)
-        if entries is rewritten:
-            with refused(witnessed.anchor, "Inconsistent", 5, PREDECESSOR[3], size, mth(rewritten)):
-                witnessed.send(SUBMITTER, call)
-        else:
-            witnessed.send(SUBMITTER, call)
+    with refused(witnessed.anchor, "Inconsistent", 5, PREDECESSOR[3], 12, mth(rewritten)):
+        witnessed.anchor_entries(12, rewritten, POLICE, COURT)
+    witnessed.anchor_entries(12, ENTRIES, POLICE, COURT)
     assert calls.head().call()[:2] == (mth(ENTRIES), 12)
 
 
@@ -103,7 +96,5 @@ def test_development_ledger_hands_on_without_witnesses(ledger: Ledger) -> None:
 
 def test_anchor_of_no_registry_is_refused(web3: Web3) -> None:
     """The registry must be there and know its ledger."""
-    from web3.exceptions import ContractLogicError
-
     with pytest.raises(ContractLogicError):
         deploy(web3, "LogAnchor", STRANGER.address, (0, NOBODY, 0, bytes(32)), b"")
