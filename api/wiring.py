@@ -30,9 +30,9 @@ from ledger.anchoring.timestamps import TimestampWorker, read_roots
 from ledger.anchoring.worker import ChainConnection, ChainWorker, RegistryMirror
 from ledger.chain.contract_clients import AnchorClient, RegistryClient
 from ledger.chain.deploy import RegistryAgency, RegistryFounding, deploy, other_contracts, require_deployment
-from ledger.chain.eth import Eth, finality_of
+from ledger.chain.eth import Eth
 from ledger.chain.journal import Deployment, Journal, Purpose
-from ledger.chain.node import ChainIncident, EmbeddedChain, EmbeddedNode
+from ledger.chain.node import ChainIncident, EmbeddedNode
 from ledger.chain.remote import RemoteChain
 from ledger.chain.rpc import JsonRpc
 from ledger.chain.status import ChainStatusReader
@@ -50,7 +50,7 @@ from ledger.core.signing.authority import ServiceKeys
 from ledger.core.verification.trust import EarlierLogKey, FinalityRule, Trust, TrustedChain, encode_trust, parse_trust
 from ledger.deadlines.upkeep import Warner, mark_of, recount
 from ledger.deadlines.working_days import shipped_calendar
-from ledger.interchange.webhooks import Deliverer
+from ledger.interchange.webhooks.deliverer import Deliverer
 from ledger.procedures import shipped_rulebook
 from ledger.proofs.bundles import JournalAnchors, Prover
 from ledger.recording import supervision_streams
@@ -72,7 +72,10 @@ from ledger.supervision.runs.supervisor import SupervisionLog, Supervisor
 from ledger.supervision.views import LedgerViewSource, Views
 from ledger.timeline import Histories
 from ledger.timeline.diagrams import Pictures
-from ledger.witness.gathering import CosignatureCollector, Gatherer, Voucher, Witness, WitnessFile
+from ledger.witness.gathering.collector import CosignatureCollector
+from ledger.witness.gathering.quorum import Gatherer
+from ledger.witness.gathering.vouching import Voucher
+from ledger.witness.gathering.witnesses import Witness, WitnessFile
 from ledger.workers.pool import WorkerPool, WorkLimits
 
 NO_CHAIN = 1  # EIP-155 id in sign-in texts while no chain is deployed; it binds nothing
@@ -266,22 +269,22 @@ class Connector:
         parts, journal = self.parts, DatabaseJournal(self.parts.database)
         # The database decides: deploying a second time would begin another ledger.
         kept = kept_deployment(parts.database)
-        chain: EmbeddedChain | RemoteChain
+        chain: EmbeddedNode | RemoteChain
         if parts.settings.chain == EMBEDDED:
-            chain = EmbeddedChain(self._node(journal), journal)
+            chain = self._node(journal)
         else:
             chain = RemoteChain(
                 eth=Eth(JsonRpc(parts.settings.chain)),
                 chain_id=parts.settings.chain_id,
                 journal=journal,
-                finality=finality_of(self.trust.finality),
+                finality=self.trust.finality,
                 identity=kept.identity if kept else None,
             )
         writer = ChainWriter(chain=chain, journal=journal, signer=self.submitter, clock=now_s)
         if kept is not None:
             require_deployment(chain.eth, kept)
         deployment = kept or self._deploy(chain, writer)
-        anchors = AnchorClient(address=deployment.anchor, writer=writer, journal=journal)
+        anchors = AnchorClient(address=deployment.anchor, writer=writer)
         # Before anything is anchored: a database restored from an old backup must not anchor a second history.
         anchors.require_not_ahead()
         link = self._link(chain, writer, anchors, deployment)
@@ -289,12 +292,12 @@ class Connector:
         self.trust.deployed(link.contracts)
         return link
 
-    def _deploy(self, chain: EmbeddedChain | RemoteChain, writer: ChainWriter) -> Deployment:
+    def _deploy(self, chain: EmbeddedNode | RemoteChain, writer: ChainWriter) -> Deployment:
         """Deploy the contracts and record where."""
         deployment = deploy(writer, chain_founding(self.installation))
         keep_deployment(self.parts.database, deployment)
         if isinstance(chain, RemoteChain):
-            chain.pin(deployment.identity)
+            chain.identity = deployment.identity  # from now on only this chain
         return deployment
 
     def close(self) -> None:
@@ -315,8 +318,6 @@ class Connector:
             anchors,
             registry_client,
             gatherer=Gatherer(self.witnesses, lambda: self.trust.trust.policy, parts.collector.states),
-            chain_id=chain.chain_id,
-            eth=lambda: chain.eth,
             interval_s=parts.settings.anchor_interval_s,
             clock=now_s,
             others=other_contracts(chain.eth, deployment),

@@ -16,7 +16,7 @@ from api.schemas.openapi import Paged, answers, takes
 from api.services.feed import FEED
 from api.services.service import LONGEST, Service, position_after
 from api.services.webhooks import ROLE, message, receivers_of, webhook_secret
-from ledger.interchange.webhooks import Undelivered, post
+from ledger.interchange.webhooks.receiver import Undelivered, post
 from ledger.store import webhooks
 from ledger.store.feed import parse_cursor
 from ledger.store.webhooks import DeliveryProgress, Webhook

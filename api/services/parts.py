@@ -21,7 +21,7 @@ from ledger.store import log
 from ledger.store.access import AccessLog
 from ledger.store.database import Database
 from ledger.supervision.runs.supervisor import Supervisor
-from ledger.witness.gathering import CosignatureCollector
+from ledger.witness.gathering.collector import CosignatureCollector
 from ledger.workers.pool import WorkerPool
 
 

@@ -16,7 +16,8 @@ from api.services.feed import FEED, goes_on, read_page
 from api.services.parts import Parts
 from api.services.service import Cursors
 from ledger.core.errors import Unauthorized
-from ledger.interchange.webhooks import Outgoing, Receivers, WebhookMessage, secret_of
+from ledger.interchange.webhooks.deliverer import Outgoing, WebhookMessage, secret_of
+from ledger.interchange.webhooks.receiver import Receivers
 from ledger.store import clocks
 from ledger.store.feed import parse_cursor
 from ledger.store.webhooks import DeliveryProgress, Webhook

@@ -8,21 +8,21 @@ other key the chain is asked when a bundle needs it, at the same block if it sti
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 
 import structlog
 from msgspec.structs import replace
 
 from ledger.chain.errors import ChainUnavailable
-from ledger.chain.eth import AccountProof, BlockRef, Eth
+from ledger.chain.eth import BlockRef
 from ledger.chain.journal import ChainWrite, Deployment, WriteState
 from ledger.chain.writer import ChainBackend
 from ledger.core.encoding.digests import keccak256
 from ledger.core.errors import MalformedInput, ProofRefused, TallystickError, Unavailable
 from ledger.core.ethereum import trie
 from ledger.core.ethereum.block_headers import read_header
-from ledger.core.ethereum.trie import walk
 from ledger.core.verification.bundle_format import Anchor, ContractProof, SlotProof, raw
 from ledger.core.verification.contract_storage import anchor_slots, read_anchor_state, read_grant_state, registry_slots
 from ledger.core.verification.trust import FinalityRule, TrustedBlock, TrustedChain
@@ -45,19 +45,21 @@ NodeSource = Callable[[bytes], bytes | None]
 logger = structlog.get_logger(__name__)
 
 
+@dataclass(eq=False)
 class StateProofs:
     """Fetches and stores state proofs. Safe to call from several threads.
 
     ``chain`` gives the connected chain, and raises Unavailable while there is none.
     """
 
-    def __init__(self, database: Database, journal: DatabaseJournal, chain: Callable[[], ChainBackend]):
-        self._database = database
-        self._journal = journal
-        self._chain = chain
-        self._proven: ChainWrite | None = None  # the last anchor when all had proofs
-        self._chain_waits_until = 0.0
-        self._waits_until: dict[Subject, float] = {}  # of what the chain did not prove, while it waits
+    database: Database
+    journal: DatabaseJournal
+    chain: Callable[[], ChainBackend]
+    _proven: ChainWrite | None = field(default=None, init=False)  # the last anchor when all had proofs
+    _chain_waits_until: float = field(default=0.0, init=False)
+    _waits_until: dict[Subject, float] = field(default_factory=dict, init=False)  # of what the chain did not prove
+
+    def __post_init__(self) -> None:
         self._asking = ThreadPoolExecutor(1, "state-proofs")
 
     def step(self, contracts: TrustedChain) -> None:
@@ -65,13 +67,20 @@ class StateProofs:
 
         A chain that cannot prove them is asked again later; anchoring goes on.
         """
-        last = self._journal.last_anchor(WriteState.CONFIRMED)
+        last = self.journal.last_anchor(WriteState.CONFIRMED)
         if last is None or last == self._proven or self._waits(STEPS):
             return
-        writes = self._journal.unproven_anchors(ANCHORS_A_STEP)
+        writes = self.journal.unproven_anchors(ANCHORS_A_STEP)
         try:
             for write in writes:
-                self._take(self._recorded(write, contracts), self._signers(write), self._final_block())
+                assert write.anchored is not None, "the write of an anchor"
+                number = self.journal.count_confirmed_anchors(write)
+                recorded = RecordedHead(write, contracts, number, write.anchored.size, write.anchored.root)
+                # The keys that signed entries which this anchor was the first to cover.
+                first = self.journal.anchored_before(write)
+                with self.database.read() as connection:
+                    signers = log.officers_keys(connection, first, recorded.size, KEYS_AN_ANCHOR)
+                self._take(recorded, signers, self._final_block())
         except (Unavailable, MalformedInput, ProofRefused) as error:
             self._wait(STEPS, error)
         else:
@@ -96,7 +105,8 @@ class StateProofs:
     def _ask(self, recorded: RecordedHead, key_id: str | None) -> None:
         """Fetch proofs at the block of the stored header, which witnesses may vouch for, else at a newer block."""
         keys = [key_id] if key_id else []
-        header = self._kept_header(recorded.write)
+        with self.database.read() as connection:
+            header = chain_journal.proof_header(connection, recorded.write)
         if header is not None:
             block = read_header(header)
             try:
@@ -122,12 +132,8 @@ class StateProofs:
         self._waits_until = {} if len(waiting) >= MAX_WAITING else waiting
         self._waits_until[subject] = now + PAUSE_S
 
-    def _kept_header(self, write: ChainWrite) -> bytes | None:
-        with self._database.read() as connection:
-            return chain_journal.proof_header(connection, write)
-
     def _kept(self, recorded: RecordedHead, key_id: str | None) -> Anchor | None:
-        with self._database.read() as connection:
+        with self.database.read() as connection:
             header = chain_journal.proof_header(connection, recorded.write)
             if header is None:
                 return None
@@ -138,31 +144,26 @@ class StateProofs:
             note = chain_journal.block_note(connection, recorded.write)
         return anchor if note is None else replace(anchor, block_note=raw(note))
 
-    def _recorded(self, write: ChainWrite, contracts: TrustedChain) -> RecordedHead:
-        assert write.anchored is not None, "the write of an anchor"
-        number = self._journal.count_confirmed_anchors(write)
-        return RecordedHead(write, contracts, number, write.anchored.size, write.anchored.root)
-
-    def _signers(self, write: ChainWrite) -> list[str]:
-        """Return the keys that signed entries which this anchor was the first to cover."""
-        first = self._journal.anchored_before(write)
-        size = write.anchored.size if write.anchored else first
-        with self._database.read() as connection:
-            return log.officers_keys(connection, first, size, KEYS_AN_ANCHOR)
-
     def _final_block(self) -> BlockRef:
-        final = self._chain().final_block()
+        final = self.chain().final_block()
         if final is None:
             raise ChainUnavailable("the chain has no final block yet", code="chain_behind")
         return final
 
     def _take(self, recorded: RecordedHead, keys: Iterable[str], at: BlockRef) -> None:
         """Fetch at a final block what proves the record and each of the keys, verify it, and store it."""
-        header, nodes = _fetched(self._chain().eth, at, recorded, keys)
+        eth, contracts = self.chain().eth, recorded.contracts
+        slots = dict.fromkeys(slot for key in (None, *keys) for slot in registry_slots(key))
+        proofs = (
+            eth.proof(contracts.anchor, anchor_slots(recorded.number), at),
+            eth.proof(contracts.registry, [*slots], at),
+        )
+        header = eth.header(at)
+        nodes = {keccak256(node): node for proof in proofs for path in proof.paths for node in path}
         # Verified before it is stored: the node is not trusted.
         for key in (None, *keys):
             _built(header, recorded, key, nodes.get)
-        chain_journal.keep_state_proof(self._database, recorded.write, header, nodes)
+        chain_journal.keep_state_proof(self.database, recorded.write, header, nodes)
 
 
 def trusted_chain(deployment: Deployment, finality: FinalityRule) -> TrustedChain:
@@ -183,25 +184,6 @@ def trusted_chain(deployment: Deployment, finality: FinalityRule) -> TrustedChai
 def trusted_block(block: BlockRef) -> TrustedBlock:
     """Return the block as a trust file states it."""
     return TrustedBlock(block.number, _hex(block.hash))
-
-
-def _fetched(
-    eth: Eth, at: BlockRef, recorded: RecordedHead, keys: Iterable[str]
-) -> tuple[bytes, Mapping[bytes, bytes]]:
-    """Return the block's header, and the trie nodes that lead to the slots of the record and of the keys."""
-    slots = dict.fromkeys(slot for key in (None, *keys) for slot in registry_slots(key))
-    contracts = recorded.contracts
-    proofs = (
-        eth.proof(contracts.anchor, anchor_slots(recorded.number), at),
-        eth.proof(contracts.registry, [*slots], at),
-    )
-    return eth.header(at), {keccak256(node): node for proof in proofs for node in _nodes(proof)}
-
-
-def _nodes(proof: AccountProof) -> Iterable[bytes]:
-    yield from proof.account
-    for path in proof.slots:
-        yield from path
 
 
 def _built(header: bytes, recorded: RecordedHead, key_id: str | None, node_of: NodeSource) -> Anchor:
@@ -228,16 +210,13 @@ def _contract(state_root: bytes, address: str, slots: tuple[bytes, ...], node_of
     fields = trie.decode_rlp(account)
     storage_root = fields[2] if isinstance(fields, tuple) and len(fields) == 4 else b""
     assert isinstance(storage_root, bytes)
-    return ContractProof(
-        account_proof=account_path, storage_proof=tuple(_slot(storage_root, slot, node_of) for slot in slots)
-    )
-
-
-def _slot(storage_root: bytes, slot: bytes, node_of: NodeSource) -> SlotProof:
-    value, path = _path(storage_root, slot, node_of)
-    number = trie.decode_rlp(value) if value else b""
-    assert isinstance(number, bytes)
-    return SlotProof(key=_hex(slot), value=_hex(number.rjust(32, b"\0")), proof=path)
+    slot_proofs: list[SlotProof] = []
+    for slot in slots:
+        value, path = _path(storage_root, slot, node_of)
+        number = trie.decode_rlp(value) if value else b""
+        assert isinstance(number, bytes)
+        slot_proofs.append(SlotProof(key=_hex(slot), value=_hex(number.rjust(32, b"\0")), proof=path))
+    return ContractProof(account_proof=account_path, storage_proof=tuple(slot_proofs))
 
 
 def _path(root: bytes, key: bytes, node_of: NodeSource) -> tuple[bytes, tuple[str, ...]]:
@@ -251,7 +230,7 @@ def _path(root: bytes, key: bytes, node_of: NodeSource) -> tuple[bytes, tuple[st
         path.append(_hex(node))
         return node
 
-    return walk(root, key, recorded_node) or b"", tuple(path)
+    return trie.walk(root, key, recorded_node) or b"", tuple(path)
 
 
 def _hex(data: bytes) -> str:

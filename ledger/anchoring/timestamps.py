@@ -6,8 +6,8 @@ before it is stored, as any reader of a bundle verifies it, against the roots th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from dataclasses import KW_ONLY, dataclass, field
 from pathlib import Path
 from threading import Event
 
@@ -22,7 +22,7 @@ from ledger.core.errors import MalformedInput, SignatureRefused, TallystickError
 from ledger.core.log.notes import parse_note
 from ledger.core.verification.timestamps import MAX_RESPONSE_LENGTH, verify_timestamp
 from ledger.store import checkpoints
-from ledger.store.checkpoints import PublishedCheckpoint, StoredTimestamp
+from ledger.store.checkpoints import StoredTimestamp
 from ledger.store.database import Database
 
 LOOK_EVERY_S = 1.0  # seconds between checks whether a timestamp is due
@@ -53,6 +53,7 @@ def read_roots(path: Path) -> tuple[bytes, ...]:
     return tuple(certificate.public_bytes(Encoding.DER) for certificate in certificates)
 
 
+@dataclass(eq=False)
 class TimestampWorker:
     """Requests a timestamp at most every ``interval_s`` seconds, and none while nothing new is published.
 
@@ -60,15 +61,13 @@ class TimestampWorker:
     timestamp is no reason to wait.
     """
 
-    def __init__(
-        self, database: Database, url: str, roots: tuple[bytes, ...], *, interval_s: int, clock: Callable[[], int]
-    ):
-        self._database = database
-        self._url = url
-        self._roots = roots
-        self._interval_s = interval_s
-        self._clock = clock
-        self.state = TimestampWorkerState()
+    database: Database
+    url: str
+    roots: tuple[bytes, ...]
+    _: KW_ONLY
+    interval_s: int
+    clock: Callable[[], int]
+    state: TimestampWorkerState = field(default_factory=TimestampWorkerState, init=False)
 
     def run(self, stop: Event) -> None:
         """Take steps until ``stop`` is set; after each failure wait longer."""
@@ -97,12 +96,17 @@ class TimestampWorker:
 
         Raises Unavailable if the authority does not answer, and what ``verify_timestamp`` raises for its response.
         """
-        published = self._due()
-        if published is None:
+        with self.database.read() as connection:
+            last = checkpoints.last_timestamp(connection)
+            published = checkpoints.last_published(connection)
+        if published is None or published.size == 0:
+            return None
+        # A clock that was set back far is no reason to wait for it.
+        if last is not None and (last.size >= published.size or abs(self.clock() - last.time) < self.interval_s):
             return None
         text = parse_note(published.note).text
         response = self._ask(text)
-        timestamp = verify_timestamp(response, text, self._roots)
+        timestamp = verify_timestamp(response, text, self.roots)
         if timestamp is None:
             raise SignatureRefused(
                 "the timestamp is of an authority that is under none of the roots",
@@ -110,32 +114,37 @@ class TimestampWorker:
                 hint="Put the root certificate of the authority at timestamp_url into the file of timestamp_roots.",
             )
         stamp = StoredTimestamp(published.size, response, timestamp.time)
-        checkpoints.store_timestamp(self._database, stamp)
+        checkpoints.store_timestamp(self.database, stamp)
         self.state = TimestampWorkerState()
         logger.info("checkpoint timestamped", size=stamp.size, time=stamp.time, authority=timestamp.authority)
         return stamp
 
-    def _due(self) -> PublishedCheckpoint | None:
-        with self._database.read() as connection:
-            last = checkpoints.last_timestamp(connection)
-            published = checkpoints.last_published(connection)
-        if published is None or published.size == 0:
-            return None
-        if last is not None and (last.size >= published.size or abs(self._clock() - last.time) < self._interval_s):
-            return None
-        return published
-
     def _ask(self, text: str) -> bytes:
         """Return the authority's response to this request: it must repeat a nonce that nobody could know before."""
         request = TimestampRequestBuilder(text.encode(), HashAlgorithm.SHA256, nonce=True, cert_req=True).build()
-        with _reachable(self._url), httpx.Client(timeout=ANSWER_WITHIN_S, trust_env=False) as client:
-            headers = {"Content-Type": "application/timestamp-query"}
-            with client.stream("POST", self._url, content=request.as_bytes(), headers=headers) as answer:
+        headers = {"Content-Type": "application/timestamp-query"}
+        response = b""
+        try:
+            with (
+                httpx.Client(timeout=ANSWER_WITHIN_S, trust_env=False) as client,
+                client.stream("POST", self.url, content=request.as_bytes(), headers=headers) as answer,
+            ):
                 if answer.status_code != 200:
                     raise Unavailable(
                         f"the timestamp authority answered {answer.status_code}", code="authority_unavailable"
                     )
-                response = _bounded(answer.iter_raw(MAX_RESPONSE_LENGTH))
+                for part in answer.iter_raw(MAX_RESPONSE_LENGTH):
+                    response += part
+                    if len(response) > MAX_RESPONSE_LENGTH:
+                        raise MalformedInput(
+                            f"the timestamp authority sent more than {MAX_RESPONSE_LENGTH} bytes", field="timestamp_url"
+                        )
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            raise Unavailable(
+                f"the timestamp authority at {self.url} is not reachable: {error}",
+                code="authority_unavailable",
+                hint="It is asked again; meanwhile nothing waits for it.",
+            ) from error
         try:
             is_ours = decode_timestamp_response(response).tst_info.nonce == request.nonce
         except ValueError as error:
@@ -146,26 +155,3 @@ class TimestampWorker:
         if not is_ours:
             raise SignatureRefused("the timestamp answers another question than ours", field="timestamp_url")
         return response
-
-
-def _bounded(parts: Iterator[bytes]) -> bytes:
-    response = b""
-    for part in parts:
-        response += part
-        if len(response) > MAX_RESPONSE_LENGTH:
-            raise MalformedInput(
-                f"the timestamp authority sent more than {MAX_RESPONSE_LENGTH} bytes", field="timestamp_url"
-            )
-    return response
-
-
-@contextmanager
-def _reachable(url: str) -> Iterator[None]:
-    try:
-        yield
-    except (httpx.HTTPError, httpx.InvalidURL) as error:
-        raise Unavailable(
-            f"the timestamp authority at {url} is not reachable: {error}",
-            code="authority_unavailable",
-            hint="It is asked again; meanwhile nothing waits for it.",
-        ) from error

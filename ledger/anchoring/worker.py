@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from threading import Event
-from typing import Literal, Protocol
+from typing import Literal
 
 import structlog
 
 from ledger.anchoring.anchors import Anchorer, WaitReason
 from ledger.anchoring.state_proofs import StateProofs
-from ledger.chain.contract_clients import AnchorClient, OnChainChange, RegistryClient
-from ledger.chain.errors import ChainAhead
+from ledger.chain.contract_clients import AnchorClient, RegistryClient, RegistryReader
 from ledger.chain.eth import BlockRef
 from ledger.chain.journal import Deployment
 from ledger.chain.status import ChainStatus, ChainStatusReader
@@ -25,26 +24,15 @@ from ledger.store import log
 from ledger.store.database import Database
 
 
-class RegistrySource(Protocol):
-    """The registry contract as the mirror reads it."""
-
-    def changes(
-        self, *, after: int, registry_hash: bytes, first_block: int, final: BlockRef
-    ) -> Sequence[OnChainChange]:
-        """Return all changes above number ``after`` up to the final block, none left out."""
-
-
+@dataclass(eq=False)
 class RegistryMirror:
     """Keeps the log level with the registry. ``deployed_at`` is the block number of the contract's deployment."""
 
-    def __init__(
-        self, database: Database, registry: Registry, system: SystemStream, source: RegistrySource, deployed_at: int
-    ):
-        self._database = database
-        self._registry = registry
-        self._system = system
-        self._source = source
-        self._deployed_at = deployed_at
+    database: Database
+    registry: Registry
+    system: SystemStream
+    source: RegistryReader
+    deployed_at: int
 
     def catch_up(self, final: BlockRef) -> int:
         """Append the changes up to ``final`` that the log does not have, and return how many.
@@ -53,17 +41,17 @@ class RegistryMirror:
         call.
         Raises Unavailable, or ChainMismatch if the chain contradicts the log.
         """
-        with self._database.read() as connection:
-            authority = self._registry.at(connection, log.tree(connection).registry_changes)
-        changes = self._source.changes(
+        with self.database.read() as connection:
+            authority = self.registry.at(connection, log.tree(connection).registry_changes)
+        changes = self.source.changes(
             after=authority.changes,
             registry_hash=authority.registry_hash,
-            first_block=max(self._deployed_at, authority.last_block),
+            first_block=max(self.deployed_at, authority.last_block),
             final=final,
         )
         for written, change in enumerate(changes):
             try:
-                self._system.append(change.body())
+                self.system.append(change)
             # Another process mirrored this change first; it will mirror the rest, or the next step does.
             except Conflict:
                 return written
@@ -116,16 +104,16 @@ class ChainWorkerState:
         return "connected" if self.connected else "connecting"
 
 
+@dataclass(eq=False)
 class ChainWorker:
     """Takes steps until it is stopped. ``halt`` is called when nothing may be written any more."""
 
-    def __init__(self, connect: Callable[[], ChainConnection], halt: Callable[[TallystickError], None], pause_s: float):
-        self._connect = connect
-        self._halt = halt
-        self._pause_s = pause_s
-        self._link: ChainConnection | None = None
-        self.state = ChainWorkerState()
-        self.has_looked = Event()  # once the first step is over, however it went
+    connect: Callable[[], ChainConnection]
+    halt: Callable[[TallystickError], None]
+    pause_s: float
+    _link: ChainConnection | None = field(default=None, init=False)
+    state: ChainWorkerState = field(default_factory=ChainWorkerState, init=False)
+    has_looked: Event = field(default_factory=Event, init=False)  # once the first step is over, however it went
 
     @property
     def link(self) -> ChainConnection:
@@ -145,20 +133,19 @@ class ChainWorker:
         while not stop.is_set():
             failures = 0 if self.try_step() else failures + 1
             self.has_looked.set()
-            backoff = min(LONGEST_PAUSE, FIRST_PAUSE * 2**failures) if failures else self._pause_s
+            backoff = min(LONGEST_PAUSE, FIRST_PAUSE * 2**failures) if failures else self.pause_s
             stop.wait(backoff)
 
     def try_step(self) -> bool:
         """Take one step, keep a failure in ``state``, and return whether it succeeded."""
         try:
             self.step()
-        except (ChainAhead, IntegrityBroken) as error:
-            logger.exception("chain and log contradict each other")
-            self._halt(error)
-            self.state = ChainWorkerState(self._link is not None, None, str(error), hint=error.hint)
-            return False
         except TallystickError as error:
-            logger.warning("chain step failed", reason=error.for_operator, code=error.code, hint=error.hint)
+            if isinstance(error, IntegrityBroken):
+                logger.exception("chain and log contradict each other")
+                self.halt(error)
+            else:
+                logger.warning("chain step failed", reason=error.for_operator, code=error.code, hint=error.hint)
             self.state = ChainWorkerState(self._link is not None, None, str(error), hint=error.hint)
             return False
         except Exception as error:
@@ -171,7 +158,7 @@ class ChainWorker:
     def step(self) -> None:
         """Connect if needed, then mirror, anchor and store proofs. Raises what stands in the way."""
         # The order matters: an anchor requires the mirrored registry, and a state proof an anchor.
-        link = self._link or self._connect()
+        link = self._link or self.connect()
         self._link = link
         final = link.chain.final_block()
         if link.status_reader.last is None:

@@ -16,7 +16,7 @@ from ledger.chain.deploy import require_deployment
 from ledger.chain.errors import ChainUnavailable
 from ledger.chain.eth import BlockRef, Eth
 from ledger.chain.journal import Deployment
-from ledger.chain.node import CHAIN_ID, replayed
+from ledger.chain.node import replayed
 from ledger.core.errors import NotFound, TallystickError, Unavailable
 from ledger.core.events import decode_payload
 from ledger.core.events.record import SectionErased
@@ -78,7 +78,7 @@ def replaying(
     @contextmanager
     def look() -> Iterator[ContractView]:
         deployment = kept_deployment(database)
-        with replayed(binary=anvil(), journal=DatabaseJournal(database), chain_id=CHAIN_ID) as replay:
+        with replayed(binary=anvil(), journal=DatabaseJournal(database)) as replay:
             if live is not None:
                 replay.require_same(live(), deployment)
             if deployment is None:

@@ -14,14 +14,14 @@ import subprocess
 import threading
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
 from ledger.chain.errors import ChainMismatch, ChainUnavailable, OutOfStep, TransactionRefused
-from ledger.chain.eth import NO_ACCOUNT, Block, BlockRef, Eth, SendOutcome
+from ledger.chain.eth import NO_ACCOUNT, Block, BlockRef, Eth, SendOutcome, TransactionReceipt
 from ledger.chain.journal import ChainWrite
 
+CHAIN_ID = 31337
 GENESIS_TIMESTAMP = 1577836800  # 2020-01-01T00:00:00Z
 GAS_LIMIT = 30_000_000  # of a block
 STATES_KEPT = 16  # newest blocks whose state can be read
@@ -30,7 +30,7 @@ START_SECONDS = 120.0  # until it listens, a large dump loaded
 _LISTENING = re.compile(r"Listening on ([0-9.]+:[0-9]+)")
 
 
-def anvil_arguments(*, directory: Path, chain_id: int, port: int, load: Path | None) -> list[str]:
+def anvil_arguments(*, directory: Path, port: int, load: Path | None) -> list[str]:
     """Return the flags under which the same transactions and timestamps give the same block hashes.
 
     Gas costs nothing, so that an agency's admin needs no coins. ``directory`` takes what Anvil would otherwise write to
@@ -38,7 +38,7 @@ def anvil_arguments(*, directory: Path, chain_id: int, port: int, load: Path | N
     """
     # No block but on our word; all that a header holds comes from these flags or from the journal.
     arguments = ["--no-mining", "--order", "fifo", "--hardfork", "cancun", "--prune-history", str(STATES_KEPT)]
-    arguments += ["--timestamp", str(GENESIS_TIMESTAMP), "--gas-limit", str(GAS_LIMIT), "--chain-id", str(chain_id)]
+    arguments += ["--timestamp", str(GENESIS_TIMESTAMP), "--gas-limit", str(GAS_LIMIT), "--chain-id", str(CHAIN_ID)]
     arguments += ["--base-fee", "0", "--gas-price", "0", "--disable-min-priority-fee", "--accounts", "0"]
     arguments += ["--host", "127.0.0.1", "--port", str(port), "--no-cors", "--cache-path", str(directory / "cache")]
     return arguments + (["--load-state", str(load)] if load else [])
@@ -120,15 +120,8 @@ class AnvilProcess:
             self._settled.set()
 
 
-@dataclass(frozen=True, slots=True)
-class MinedWrite:
-    block: BlockRef
-    succeeded: bool  # False if it reverted; it is in the block all the same
-    gas_used: int
-
-
-def mine(eth: Eth, write: ChainWrite, parent: BlockRef) -> MinedWrite:
-    """Mine the write as the only transaction of the block after ``parent``, the head.
+def mine(eth: Eth, write: ChainWrite, parent: BlockRef) -> TransactionReceipt:
+    """Mine the write as the only transaction of the block after ``parent``, the head, and return its receipt.
 
     Raises TransactionRefused, with no block made, if the node does not take it, and OutOfStep if the block is not the
     journal's: somebody else has used the node, which must be discarded.
@@ -156,7 +149,7 @@ def mine(eth: Eth, write: ChainWrite, parent: BlockRef) -> MinedWrite:
     actual = (block.number, block.parent_hash, block.transactions, block.timestamp)
     if receipt is None or receipt.block != block.ref or actual != expected or not _has_our_environment(block):
         raise OutOfStep(f"block {block.number} of the embedded chain is not the one that write {write.number} makes")
-    return MinedWrite(block.ref, receipt.succeeded, receipt.gas_used)
+    return receipt
 
 
 def require_in_step(eth: Eth, head: BlockRef) -> None:

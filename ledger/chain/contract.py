@@ -8,7 +8,6 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
 from eth_abi.abi import decode, encode
@@ -151,12 +150,6 @@ class ContractAbi:
         return CallReverted(message, error=entry["name"], arguments=arguments, hint=HINTS.get(entry["name"]))
 
 
-@lru_cache
-def contract_abi(name: str) -> ContractAbi:
-    """Return the ABI of "AgencyRegistry" or "LogAnchor"."""
-    return ContractAbi(name)
-
-
 def read(eth: Eth, abi: ContractAbi, address: str, at: BlockId, function: str, *arguments: Any) -> Any:
     """Return what the contract at ``address`` returns at the block.
 
@@ -198,7 +191,7 @@ def _named(inputs: Sequence[Mapping[str, Any]], values: Sequence[Any]) -> dict[s
     return {entry["name"]: value for entry, value in zip(inputs, values, strict=True)}
 
 
-REGISTRY = contract_abi("AgencyRegistry")
+REGISTRY, ANCHOR = map(ContractAbi, CONTRACTS)
 
 # EIP-712 structs of the contracts, in the form of ``eth_signTypedData_v4``: field and type.
 _DOMAIN_FIELDS = {
@@ -335,30 +328,22 @@ def checkpoint_digest(domain: ContractDomain, size: int, root: bytes, registry_h
 
 
 def change_tuple(change: ContractChange) -> tuple[Any, ...]:
-    """Return the change as the contract's ``Change`` struct."""
-    return (
-        change.kind,
-        id_word(change.agency),
-        change.agency_kind,
-        f"0x{change.account:040x}",
-        id_word(change.officer),
-        change.roles,
-        change.suite,
-        change.valid_from,
-        change.valid_until,
-        change.quorum,
-        change.profile.decode(),
-    )
+    """Return the change as the contract's ``Change`` struct, which has the same fields in the same order."""
+    kind, agency, agency_kind, account, officer, *numbers, profile = change
+    return (kind, id_word(agency), agency_kind, f"0x{account:040x}", id_word(officer), *numbers, profile.decode())
+
+
+def tuple_change(values: tuple[Any, ...]) -> ContractChange:
+    """Return the change that the contract's ``Change`` struct holds. Raises ValueError for an id that is none."""
+    kind, agency, agency_kind, account, officer, *numbers, profile = values
+    agency_id, officer_id = (word.rstrip(b"\0").decode("ascii") for word in (agency, officer))
+    fields = (kind, agency_id, agency_kind, int(account, 16), officer_id, *numbers, profile.encode())
+    return ContractChange._make(fields)
 
 
 def id_word(slug: str) -> bytes:
     """Encode an id as the contract has it: ASCII, zero-padded to 32 bytes."""
     return slug.encode("ascii").ljust(32, b"\0")
-
-
-def id_text(word: bytes) -> str:
-    """Decode the id of a word. Raises ValueError for bytes that are no id."""
-    return word.rstrip(b"\0").decode("ascii")
 
 
 def _digest(document: dict[str, Any]) -> bytes:

@@ -6,15 +6,14 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ledger.chain.contract import ContractDomain, contract_abi, id_text, read
+from ledger.chain.contract import ANCHOR, REGISTRY, ContractDomain, read, tuple_change
 from ledger.chain.errors import ChainAhead, ChainMismatch, ChainUnavailable
 from ledger.chain.eth import BlockId, BlockRef, Eth
-from ledger.chain.journal import AnchoredHead, ChainWrite, Deployment, Journal, Purpose, StateChange
+from ledger.chain.journal import AnchoredHead, ChainWrite, Deployment, Purpose
 from ledger.chain.transaction import Transaction, decode
 from ledger.chain.writer import ChainWriter
-from ledger.core.encoding.digests import keccak256
-from ledger.core.errors import NotFound, RuleRefused
-from ledger.core.ethereum.contract_changes import ContractChange, registry_body
+from ledger.core.errors import MalformedInput, RuleRefused
+from ledger.core.ethereum import contract_changes
 from ledger.core.events.registry import ChangeLocation, RegistryChange
 
 BLOCKS_PER_QUERY = 2000  # what public nodes let one eth_getLogs span
@@ -46,29 +45,18 @@ class AnchorRequest:
 class AnchorClient:
     """The contract at ``address``, and the journal of what was anchored."""
 
-    def __init__(self, *, address: str, writer: ChainWriter, journal: Journal):
+    def __init__(self, *, address: str, writer: ChainWriter):
         self.address = address
-        self._abi = contract_abi("LogAnchor")
         self._writer = writer
-        self._journal = journal
-
-    def record_count(self, at: BlockId) -> int:
-        """Return the number of the last record at the block."""
-        count: int = self._read("recordCount", at)
-        return count
-
-    def record(self, number: int, at: BlockId) -> AnchorRecord:
-        """Return a record. Raises NotFound above the last one."""
-        # Above the last record the contract reverts, and gives no reason.
-        count = self.record_count(at)
-        if not 0 <= number <= count:
-            raise NotFound(f"expected an anchor record up to {count}, not {number}", field="record")
-        root, size, block_number, timestamp = self._read("record", at, number)
-        return AnchorRecord(number, root, size, block_number, timestamp)
 
     def head(self, at: BlockId) -> AnchorRecord:
-        """Return the last record at the block."""
-        return self.record(self.record_count(at), at)
+        """Return the last record at the block; number 0 is the one that the contract started with."""
+        eth = self._writer.chain.eth
+        return read_record(eth, self.address, at, read(eth, ANCHOR, self.address, at, "recordCount"))
+
+    def domain(self, log_id: bytes) -> ContractDomain:
+        """Return the EIP-712 domain of this contract as the anchor of the ledger ``log_id``."""
+        return ContractDomain(log_id, self._writer.chain.chain_id, self.address)
 
     def submit(self, request: AnchorRequest) -> ChainWrite:
         """Anchor ``request.head``; the write is in the journal when this returns, and confirmed on the embedded chain.
@@ -77,7 +65,7 @@ class AnchorClient:
         QuorumMissing...), and what ``ChainWriter.submit`` raises.
         """
         head = request.head
-        data = self._abi.encode_call(
+        data = ANCHOR.encode_call(
             "anchor",
             request.previous_size,
             request.previous_root,
@@ -87,11 +75,11 @@ class AnchorClient:
             list(request.proof),
             b"".join(request.cosignatures),
         )
-        return self._writer.submit(Purpose.ANCHOR, self.address, data, abi=self._abi, anchored=head)
+        return self._writer.submit(Purpose.ANCHOR, self.address, data, abi=ANCHOR, anchored=head)
 
-    def refresh(self) -> list[StateChange]:
+    def refresh(self) -> None:
         """Look up what has become of all chain writes. A stale anchor is sent again."""
-        return self._writer.refresh()
+        self._writer.refresh()
 
     def require_not_ahead(self) -> None:
         """Raise ChainAhead if the chain has an anchor that the journal never signed: the database was rolled back."""
@@ -100,7 +88,7 @@ class AnchorClient:
             return
         roots = {
             write.anchored.root
-            for write in self._journal.writes()
+            for write in self._writer.journal.writes()
             if write.anchored is not None and write.anchored.size == head.size
         }
         if not roots:
@@ -113,28 +101,10 @@ class AnchorClient:
                 f"the chain has another root of size {head.size} (anchor {head.number}) than the journal"
             )
 
-    def _read(self, function: str, at: BlockId, *arguments: object) -> Any:
-        return read(self._writer.chain.eth, self._abi, self.address, at, function, *arguments)
 
-
-@dataclass(frozen=True, slots=True)
-class OnChainChange:
-    """Change ``number`` (from 1) of the registry, its rolling hash after it, and its place on the chain."""
-
-    number: int
-    change: ContractChange
-    registry_hash: bytes
-    block: BlockRef
-    transaction_hash: bytes
-
-    def body(self) -> RegistryChange:
-        """Return the ``registry.*`` body that mirrors it."""
-        location = ChangeLocation(
-            block_number=self.block.number,
-            block_hash="0x" + self.block.hash.hex(),
-            transaction_hash="0x" + self.transaction_hash.hex(),
-        )
-        return registry_body(self.change, number=self.number, registry_hash=self.registry_hash, location=location)
+def read_record(eth: Eth, address: str, at: BlockId, number: int) -> AnchorRecord:
+    """Return a record of the anchor contract at ``address``. Above the last one the contract reverts."""
+    return AnchorRecord(number, *read(eth, ANCHOR, address, at, "record", number))
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,22 +125,19 @@ class RegistryReader:
 
     def __init__(self, *, address: str, eth: Callable[[], Eth]):
         self.address = address
-        self._abi = contract_abi("AgencyRegistry")
-        self._eth = eth
+        self.eth = eth  # gives the node to read from
 
     def state(self, at: BlockId) -> RegistryState:
-        return RegistryState(
-            registry_hash=self._read("registryHash", at),
-            change_count=self._read("changeCount", at),
-            decision_count=self._read("decisionCount", at),
-            agency_count=self._read("agencyCount", at),
-            witness_count=self._read("witnessCount", at),
-            quorum=self._read("quorum", at),
-            development=self._read("development", at),
-        )
+        names = ["registryHash", "changeCount", "decisionCount", "agencyCount", "witnessCount", "quorum", "development"]
+        return RegistryState(*(self._read(name, at) for name in names))
 
-    def changes(self, *, after: int, registry_hash: bytes, first_block: int, final: BlockRef) -> list[OnChainChange]:
-        """Return the changes above number ``after`` up to the final block.
+    def rolling_hash(self, at: BlockId) -> bytes:
+        """Return the hash over all changes up to the block."""
+        registry_hash: bytes = self._read("registryHash", at)
+        return registry_hash
+
+    def changes(self, *, after: int, registry_hash: bytes, first_block: int, final: BlockRef) -> list[RegistryChange]:
+        """Return the changes above number ``after`` up to the final block, as the log mirrors them.
 
         The rolling hash at ``after`` was ``registry_hash``; at number 0 it is the ledger's id. ``first_block`` is the
         block of change ``after``, or the deployment's. Nothing is left out: numbers and rolling hash must follow each
@@ -183,15 +150,15 @@ class RegistryReader:
         changes = [change for change in self._logged(first_block, final.number) if change.number > after]
         for change in changes:
             after += 1
-            registry_hash = keccak256(registry_hash + change.change.words())
-            if (change.number, change.registry_hash) != (after, registry_hash):
+            registry_hash = contract_changes.registry_hash(registry_hash, change)
+            if (change.number, change.registry_hash) != (after, "0x" + registry_hash.hex()):
                 raise ChainMismatch(
                     f"expected change {after} of the registry with hash {registry_hash.hex()}; the chain node shows "
-                    f"change {change.number} with {change.registry_hash.hex()}",
-                    block_number=change.block.number,
+                    f"change {change.number} with {change.registry_hash[2:]}",
+                    block_number=change.location.block_number,
                 )
         # The contract's own hash shows whether the node left out logs.
-        actual: bytes = self._read("registryHash", final.hash)
+        actual = self.rolling_hash(final.hash)
         if actual == registry_hash:
             return changes
         if final.number < first_block:
@@ -208,20 +175,25 @@ class RegistryReader:
             )
         raise ChainUnavailable("the chain node leaves out changes of the registry", code="chain_garbled")
 
-    def _logged(self, first: int, last: int) -> Iterator[OnChainChange]:
-        topic = self._abi.topic("Changed")
+    def _logged(self, first: int, last: int) -> Iterator[RegistryChange]:
+        topic = REGISTRY.topic("Changed")
         for start in range(first, last + 1, BLOCKS_PER_QUERY):
             end = min(start + BLOCKS_PER_QUERY - 1, last)
-            for log in self._eth().logs(self.address, topic, start, end):
+            for log in self.eth().logs(self.address, topic, start, end):
+                place = ChangeLocation(log.block.number, "0x" + log.block.hash.hex(), "0x" + log.transaction_hash.hex())
                 try:
-                    event = self._abi.decode_event("Changed", log)
-                    change = _contract_change(event["change"])
-                except ValueError as error:
+                    event = REGISTRY.decode_event("Changed", log)
+                    yield contract_changes.registry_body(
+                        tuple_change(event["change"]),
+                        number=event["number"],
+                        registry_hash=event["registryHash"],
+                        location=place,
+                    )
+                except (ValueError, MalformedInput) as error:
                     raise ChainUnavailable(f"the chain node answers with {error}", code="chain_garbled") from error
-                yield OnChainChange(event["number"], change, event["registryHash"], log.block, log.transaction_hash)
 
-    def _read(self, function: str, at: BlockId, *arguments: object) -> Any:
-        return read(self._eth(), self._abi, self.address, at, function, *arguments)
+    def _read(self, function: str, at: BlockId) -> Any:
+        return read(self.eth(), REGISTRY, self.address, at, function)
 
 
 class RegistryClient(RegistryReader):
@@ -240,7 +212,7 @@ class RegistryClient(RegistryReader):
 
         Raises CallReverted.
         """
-        return self._writer.prepare(sender, self.address, call, abi=self._abi)
+        return self._writer.prepare(sender, self.address, call, abi=REGISTRY)
 
     def relay(self, raw_transaction: bytes) -> ChainWrite:
         """Journal and send what an agency's admin has signed; the same bytes again return the same write.
@@ -253,63 +225,43 @@ class RegistryClient(RegistryReader):
         """
         signed = decode(raw_transaction)
         transaction = signed.transaction
-        if (
-            transaction.to != self.address
-            or transaction.value
-            or self._abi.function_of(transaction.data) not in RELAYED
-        ):
+        called = REGISTRY.function_of(transaction.data)
+        if transaction.to != self.address or transaction.value or called not in RELAYED:
             raise RuleRefused(
                 f"expected a call of the registry {self.address} by an agency's admin",
                 field="raw",
                 code="not_a_registry_call",
             )
-        return self._writer.relay(signed, Purpose.REGISTRY, abi=self._abi)
+        return self._writer.relay(signed, Purpose.REGISTRY, abi=REGISTRY)
 
     def submit(self, call: bytes) -> ChainWrite:
         """Send a call of ``ledger.chain.contract`` with the service's own key: a decision that others have approved."""
-        return self._writer.submit(Purpose.REGISTRY, self.address, call, abi=self._abi)
+        return self._writer.submit(Purpose.REGISTRY, self.address, call, abi=REGISTRY)
 
 
-def _contract_change(values: tuple[Any, ...]) -> ContractChange:
-    kind, agency, agency_kind, account, officer, roles, suite, valid_from, valid_until, quorum, profile = values
-    return ContractChange(
-        kind=kind,
-        agency=id_text(agency),
-        agency_kind=agency_kind,
-        account=int(account, 16),
-        officer=id_text(officer),
-        roles=roles,
-        suite=suite,
-        valid_from=valid_from,
-        valid_until=valid_until,
-        quorum=quorum,
-        profile=profile.encode(),
-    )
-
-
+@dataclass(frozen=True, slots=True)
 class ContractsAt:
     """Registry and anchor contract of a deployment at the block ``at``.
 
     Reading raises ChainMismatch if they are not there, and ChainUnavailable.
     """
 
-    def __init__(self, eth: Eth, deployment: Deployment, at: BlockRef):
-        self._eth = eth
-        self._deployment = deployment
-        self._at = at
+    eth: Eth
+    deployment: Deployment
+    at: BlockRef
 
     def count(self) -> int:
         """Return the number of the last record."""
-        return int(self._of_anchor("recordCount"))
+        return int(read(self.eth, ANCHOR, self.deployment.anchor, self.at.hash, "recordCount"))
 
-    def records(self) -> Iterator[AnchorRecord]:
-        """Yield all anchors in order, except the record that the contract started with."""
-        for number in range(1, self.count() + 1):
-            yield self.record(number)
+    def records(self, first: int = 1) -> Iterator[AnchorRecord]:
+        """Yield the anchors from number ``first`` on, in order, except the record that the contract started with."""
+        for number in range(max(1, first), self.count() + 1):
+            yield self._record(number)
 
     def head(self) -> AnchorRecord:
         """Return the last record; number 0 is the one that the contract started with."""
-        return self.record(self.count())
+        return self._record(self.count())
 
     def registry(self) -> tuple[int, bytes]:
         """Return how many changes the registry has made, and its rolling hash after them."""
@@ -320,16 +272,11 @@ class ContractsAt:
 
         Raises ChainMismatch if they do not follow from the ledger's id.
         """
-        reader = RegistryReader(address=self._deployment.registry, eth=lambda: self._eth)
-        changes = reader.changes(after=0, registry_hash=log_id, first_block=first_block, final=self._at)
-        return [change.body() for change in changes]
+        reader = RegistryReader(address=self.deployment.registry, eth=lambda: self.eth)
+        return reader.changes(after=0, registry_hash=log_id, first_block=first_block, final=self.at)
 
-    def record(self, number: int) -> AnchorRecord:
-        root, size, block_number, timestamp = self._of_anchor("record", number)
-        return AnchorRecord(number, root, size, block_number, timestamp)
-
-    def _of_anchor(self, function: str, *arguments: object) -> Any:
-        return read(self._eth, contract_abi("LogAnchor"), self._deployment.anchor, self._at.hash, function, *arguments)
+    def _record(self, number: int) -> AnchorRecord:
+        return read_record(self.eth, self.deployment.anchor, self.at.hash, number)
 
     def _of_registry(self, function: str) -> Any:
-        return read(self._eth, contract_abi("AgencyRegistry"), self._deployment.registry, self._at.hash, function)
+        return read(self.eth, REGISTRY, self.deployment.registry, self.at.hash, function)

@@ -11,7 +11,7 @@ import logging
 import time
 from dataclasses import dataclass
 
-from ledger.chain.contract import REGISTRY, ContractAbi, change_tuple, contract_abi, read
+from ledger.chain.contract import ANCHOR, REGISTRY, ContractAbi, change_tuple, read
 from ledger.chain.errors import ChainMismatch, RpcRefused
 from ledger.chain.eth import NO_ACCOUNT, Eth
 from ledger.chain.journal import ChainFingerprint, ChainWrite, Deployment, Purpose, WriteState
@@ -39,7 +39,6 @@ MAKING = bytes.fromhex(
 )
 MAKING_COST = 10**16  # wei: 100,000 gas at 100 gwei
 POLL_SECONDS = 0.2
-ANCHOR = contract_abi("LogAnchor")
 NO_PREDECESSOR = (0, NO_ACCOUNT, 0, bytes(32))
 
 
@@ -174,39 +173,41 @@ def other_contracts(eth: Eth, deployment: Deployment) -> dict[str, str]:
     return {abi.name: at for abi, at in places.items() if not abi.is_code(eth.code(at, "latest"))}
 
 
+@dataclass(eq=False)
 class _Place:
     """Deploys a ledger's contracts: by the factory if there is one, else by transactions of the writer."""
 
-    def __init__(self, writer: ChainWriter, salt: bytes, timeout_seconds: float):
-        self._writer = writer
-        self._salt = salt
-        self._timeout_seconds = timeout_seconds
-        self._by_factory = ensure_factory(writer, timeout_seconds=timeout_seconds)
+    writer: ChainWriter
+    salt: bytes
+    timeout_seconds: float
+
+    def __post_init__(self) -> None:
+        self._by_factory = ensure_factory(self.writer, timeout_seconds=self.timeout_seconds)
 
     def put(self, abi: ContractAbi, initcode: bytes) -> str:
         """Return the address of the contract, deployed if it was not."""
         if not self._by_factory:
             write = self._settled(abi, None, initcode)
-            receipt = self._writer.chain.eth.receipt(write.transaction_hash)
-            if receipt is None or receipt.contract is None:
+            receipt = self.writer.chain.eth.receipt(write.transaction_hash)
+            if receipt is None or receipt.contract_address is None:
                 raise ChainMismatch(f"write {write.number} created no contract", block_number=write.block_number)
-            return receipt.contract
-        address = create2_address(self._salt, initcode)
-        if not self._writer.chain.eth.code(address, "latest"):
-            self._writer.try_out(None, initcode, abi=abi)  # the factory would swallow the constructor's reason
-            self._settled(abi, FACTORY, self._salt + initcode)
+            return receipt.contract_address.lower()
+        address = create2_address(self.salt, initcode)
+        if not self.writer.chain.eth.code(address, "latest"):
+            self.writer.try_out(None, initcode, abi=abi)  # the factory would swallow the constructor's reason
+            self._settled(abi, FACTORY, self.salt + initcode)
         return address
 
     def _settled(self, abi: ContractAbi, to: str | None, data: bytes) -> ChainWrite:
-        write = self._journaled(to, data) or self._writer.submit(Purpose.DEPLOYMENT, to, data, abi=abi)
-        settled = self._writer.settle(write, timeout_seconds=self._timeout_seconds)
+        write = self._journaled(to, data) or self.writer.submit(Purpose.DEPLOYMENT, to, data, abi=abi)
+        settled = self.writer.settle(write, timeout_seconds=self.timeout_seconds)
         if settled.state is WriteState.INVALID:
             raise ChainMismatch(f"the deployment of {abi.name} (write {settled.number}) failed on the chain")
         return settled
 
     def _journaled(self, to: str | None, data: bytes) -> ChainWrite | None:
         """Return the write of an earlier, interrupted deployment, or None."""
-        for write in self._writer.journal.writes():
+        for write in self.writer.journal.writes():
             if write.purpose is Purpose.DEPLOYMENT and write.state is not WriteState.INVALID:
                 transaction = decode(write.raw_transaction).transaction
                 if (transaction.to, transaction.data) == (to, data):

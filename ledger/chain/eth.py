@@ -15,10 +15,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from functools import partial
-from typing import Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
+import msgspec
 import rlp
 from eth_utils.address import to_checksum_address as checksummed
+from msgspec import Meta, Struct, field
 
 from ledger.chain.errors import ChainMismatch, ChainUnavailable, RpcRefused, TransactionRefused, WrongChain
 from ledger.chain.journal import ChainFingerprint
@@ -71,7 +73,8 @@ BlockId = int | bytes | Literal["earliest", "finalized", "safe", "latest", "pend
 NO_ACCOUNT = "0x" + "00" * 20
 BATCH = 200  # requests
 
-Decoded = TypeVar("Decoded")
+Answer = TypeVar("Answer")
+Hash32 = Annotated[bytes, Meta(min_length=32, max_length=32)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,45 +85,64 @@ class BlockRef:
     hash: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Block:
+class Block(Struct, frozen=True, rename="camel"):
     number: int
-    hash: bytes
-    parent_hash: bytes
+    hash: Hash32
+    parent_hash: Hash32
     timestamp: int  # unix seconds
-    state_root: bytes
-    transactions: tuple[bytes, ...]  # hashes, in their order
+    state_root: Hash32
+    transactions: tuple[Hash32, ...]  # hashes, in their order
     miner: str
     gas_limit: int
-    base_fee: int | None  # wei per gas; None before EIP-1559
+    base_fee: int | None = field(default=None, name="baseFeePerGas")  # wei per gas; None before EIP-1559
 
     @property
     def ref(self) -> BlockRef:
         return BlockRef(self.number, self.hash)
 
 
-@dataclass(frozen=True, slots=True)
-class TransactionReceipt:
-    block: BlockRef
-    succeeded: bool
+class InBlock(Struct, frozen=True, rename="camel"):
+    """What stands in a block."""
+
+    block_number: int
+    block_hash: Hash32
+
+    @property
+    def block(self) -> BlockRef:
+        return BlockRef(self.block_number, self.block_hash)
+
+
+class TransactionReceipt(InBlock, frozen=True, rename="camel"):
+    status: int
     gas_used: int
-    contract: str | None  # the address of the contract that the transaction created
+    contract_address: str | None = None  # of the contract that the transaction created
+
+    @property
+    def succeeded(self) -> bool:
+        """Return False if it reverted; it is in the block all the same."""
+        return self.status == 1
 
 
-@dataclass(frozen=True, slots=True)
-class Log:
-    block: BlockRef
-    transaction_hash: bytes
-    topics: tuple[bytes, ...]
+class Log(InBlock, frozen=True, rename="camel"):
+    transaction_hash: Hash32
+    topics: tuple[Hash32, ...]
     data: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class AccountProof:
+class StorageProof(Struct, frozen=True):
+    proof: tuple[bytes, ...]
+
+
+class AccountProof(Struct, frozen=True, rename="camel"):
     """Trie nodes from the state's root to an account, and from its storage root to each slot asked for."""
 
-    account: tuple[bytes, ...]
-    slots: tuple[tuple[bytes, ...], ...]
+    account_proof: tuple[bytes, ...]
+    storage_proof: tuple[StorageProof, ...]
+
+    @property
+    def paths(self) -> list[tuple[bytes, ...]]:
+        """Return the path to the account, then that to each slot."""
+        return [self.account_proof, *(slot.proof for slot in self.storage_proof)]
 
 
 def _method(name: str) -> Method[Any]:
@@ -153,13 +175,13 @@ class Eth:
         self._lookups: Any = _Lookups(self._web3)
 
     def chain_id(self) -> int:
-        return self._read(_quantity, lambda: self._eth.chain_id)
+        return self._read(int, lambda: self._eth.chain_id)
 
     def block(self, at: BlockId) -> Block | None:
         """Return the block, or None if the node has no such block."""
         if isinstance(at, bytes):
-            return self._read(_maybe(_block), partial(self._lookups.block_by_hash, _hex(at), False))
-        return self._read(_maybe(_block), partial(self._lookups.block_by_number, _block_id(at), False))
+            return self._find(Block, partial(self._lookups.block_by_hash, _hex(at), False))
+        return self._find(Block, partial(self._lookups.block_by_number, _block_id(at), False))
 
     def head(self) -> Block:
         block = self.block("latest")
@@ -174,34 +196,34 @@ class Eth:
             with self._web3.batch_requests() as batch:
                 for number in numbers[start : start + BATCH]:
                     batch.add(self._lookups.block_by_number(hex(number), False))
-                blocks += self._read(lambda answers: [_block(answer) for answer in answers], batch.execute)
+                blocks += self._read(list[Block], batch.execute)
         return blocks
 
     def receipt(self, transaction_hash: bytes) -> TransactionReceipt | None:
         """Return the receipt of a transaction; None while it is in no block."""
-        return self._read(_maybe(_receipt), partial(self._lookups.receipt, _hex(transaction_hash)))
+        return self._find(TransactionReceipt, partial(self._lookups.receipt, _hex(transaction_hash)))
 
     def nonce(self, account: str, at: BlockId) -> int:
         """Return the number of transactions that ``account`` has sent up to the block."""
-        return self._read(_quantity, partial(self._eth.get_transaction_count, checksummed(account), _block_id(at)))
+        return self._read(int, partial(self._eth.get_transaction_count, checksummed(account), _block_id(at)))
 
     def balance(self, account: str, at: BlockId) -> int:
         """Return the balance in wei."""
-        return self._read(_quantity, partial(self._eth.get_balance, checksummed(account), _block_id(at)))
+        return self._read(int, partial(self._eth.get_balance, checksummed(account), _block_id(at)))
 
     def code(self, account: str, at: BlockId) -> bytes:
-        return self._read(_data, partial(self._eth.get_code, checksummed(account), _block_id(at)))
+        return self._read(bytes, partial(self._eth.get_code, checksummed(account), _block_id(at)))
 
     def call(self, to: str, data: bytes, at: BlockId, *, sender: str | None = None) -> bytes:
         """Return what the contract returns for the call data, as if it were called after the block."""
         message = {"to": checksummed(to), "data": _hex(data)} | ({"from": checksummed(sender)} if sender else {})
-        return self._read(_data, partial(self._eth.call, message, _block_id(at)))
+        return self._read(bytes, partial(self._eth.call, message, _block_id(at)))
 
     def estimate_gas(self, sender: str, to: str | None, data: bytes, value: int = 0) -> int:
         """Return the gas that a transaction would use on top of the latest block."""
         message = {"from": checksummed(sender), "data": _hex(data), "value": hex(value)}
         message |= {"to": checksummed(to)} if to else {}
-        return self._read(_quantity, partial(self._eth.estimate_gas, message))
+        return self._read(int, partial(self._eth.estimate_gas, message))
 
     def logs(self, address: str, topic: bytes, first: int, last: int) -> list[Log]:
         """Return the logs of a contract with this first topic, in order. Requires 0 <= first <= last."""
@@ -211,15 +233,15 @@ class Eth:
             "fromBlock": hex(first),
             "toBlock": hex(last),
         }
-        return self._read(lambda logs: [_log(log) for log in logs], partial(self._eth.get_logs, query))
+        return self._read(list[Log], partial(self._eth.get_logs, query))
 
     def gas_price(self) -> int:
         """Return the node's estimate of what a transaction must pay, in wei per gas."""
-        return self._read(_quantity, lambda: self._eth.gas_price)
+        return self._read(int, lambda: self._eth.gas_price)
 
     def priority_fee(self) -> int:
         """Return the node's estimate of what a miner asks beyond the base fee, in wei per gas."""
-        return self._read(_quantity, lambda: self._eth.max_priority_fee)
+        return self._read(int, lambda: self._eth.max_priority_fee)
 
     def proven_state_root(self, at: BlockId) -> bytes:
         """Return the root of the state that the node answers from (EIP-1186).
@@ -227,7 +249,8 @@ class Eth:
         It is the header's, unless somebody edited the state.
         """
         ask = partial(self._eth.get_proof, NO_ACCOUNT, [], _block_id(at))
-        return self._read(lambda proof: keccak256(_data(proof["accountProof"][0])), ask)
+        root, *_ = self._read(AccountProof, ask).account_proof or (b"",)
+        return keccak256(root)
 
     def header(self, at: BlockRef) -> bytes:
         """Return the header of the block as bytes that hash to the block's hash.
@@ -236,7 +259,7 @@ class Eth:
         differently.
         """
         # The node's own spelling: web3 makes numbers of some fields and renames another.
-        data = self._read(_header, lambda: self.rpc.call("eth_getBlockByHash", _hex(at.hash), False))
+        data = self._read(bytes, lambda: _header(self.rpc.call("eth_getBlockByHash", _hex(at.hash), False)))
         if keccak256(data) != at.hash:
             raise ChainUnavailable(
                 f"the header of block {at.number} does not hash to the block's hash",
@@ -248,7 +271,7 @@ class Eth:
     def proof(self, address: str, slots: Sequence[bytes], at: BlockRef) -> AccountProof:
         """Return the node's proof of the account and its slots in the block's state (EIP-1186), unverified."""
         places = [_hex(slot) for slot in slots]
-        return self._read(_account_proof, lambda: self._eth.get_proof(checksummed(address), places, _block_id(at.hash)))
+        return self._read(AccountProof, partial(self._eth.get_proof, checksummed(address), places, _block_id(at.hash)))
 
     def send(self, raw_transaction: bytes) -> SendOutcome:
         """Send a signed transaction to the node.
@@ -256,7 +279,7 @@ class Eth:
         Raises TransactionRefused for an answer that is none of the outcomes. After Unavailable the node may have it.
         """
         try:
-            self._read(_data, partial(self._eth.send_raw_transaction, _hex(raw_transaction)))
+            self._read(bytes, partial(self._eth.send_raw_transaction, _hex(raw_transaction)))
         except RpcRefused as error:
             # Codes differ from client to client: the words are what they have in common.
             outcome = outcome_of_refusal(error.rpc_message)
@@ -284,12 +307,21 @@ class Eth:
                 hint="The chain was reset, is another of the same id, or its node has yet to catch up.",
             )
 
-    def _read(self, decode: Callable[[Any], Decoded], ask: Callable[[], Any]) -> Decoded:
+    def _read(self, kind: type[Answer], ask: Callable[[], Any]) -> Answer:
+        answer = self._find(kind, ask)
+        if answer is None:
+            raise self._garbled("nothing")
+        return answer
+
+    def _find(self, kind: type[Answer], ask: Callable[[], Any]) -> Answer | None:
+        """Return what the node answers, checked to be of this form, or None for null."""
         try:
-            return decode(ask())
+            answer = ask()
+            # Bytes are bytes here already: a string in their place is none.
+            return None if answer is None else msgspec.convert(answer, kind, builtin_types=(bytes,))
         except TallystickError:
             raise
-        except (AttributeError, LookupError, TypeError, ValueError, Web3Exception) as error:
+        except (AttributeError, LookupError, TypeError, ValueError, msgspec.ValidationError, Web3Exception) as error:
             raise self._garbled(f"a field of another form ({error})") from error
 
     def _garbled(self, description: str) -> ChainUnavailable:
@@ -312,67 +344,6 @@ def _block_id(at: BlockId) -> object:
     return {"blockHash": _hex(at), "requireCanonical": True} if isinstance(at, bytes) else at
 
 
-def _quantity(value: Any) -> int:
-    if type(value) is not int:
-        raise ValueError("no quantity")
-    return value
-
-
-def _data(value: Any) -> bytes:
-    if not isinstance(value, bytes):
-        raise ValueError("no bytes")  # noqa: TRY004 - a fault of the answer, like the others here
-    return bytes(value)
-
-
-def _hash(value: Any) -> bytes:
-    data = _data(value)
-    if len(data) != 32:
-        raise ValueError("no hash")
-    return data
-
-
-def _maybe(decode: Callable[[Any], Decoded]) -> Callable[[Any], Decoded | None]:
-    return lambda value: None if value is None else decode(value)
-
-
-def _block(value: Any) -> Block:
-    return Block(
-        number=_quantity(value["number"]),
-        hash=_hash(value["hash"]),
-        parent_hash=_hash(value["parentHash"]),
-        timestamp=_quantity(value["timestamp"]),
-        state_root=_hash(value["stateRoot"]),
-        transactions=tuple(map(_hash, value["transactions"])),
-        miner=str(value["miner"]).lower(),
-        gas_limit=_quantity(value["gasLimit"]),
-        base_fee=_maybe(_quantity)(value.get("baseFeePerGas")),
-    )
-
-
-def _receipt(value: Any) -> TransactionReceipt:
-    contract = value.get("contractAddress")
-    return TransactionReceipt(
-        block=BlockRef(_quantity(value["blockNumber"]), _hash(value["blockHash"])),
-        succeeded=_quantity(value["status"]) == 1,
-        gas_used=_quantity(value["gasUsed"]),
-        contract=None if contract is None else str(contract).lower(),
-    )
-
-
-def _log(value: Any) -> Log:
-    return Log(
-        block=BlockRef(_quantity(value["blockNumber"]), _hash(value["blockHash"])),
-        transaction_hash=_hash(value["transactionHash"]),
-        topics=tuple(map(_hash, value["topics"])),
-        data=_data(value["data"]),
-    )
-
-
-def _account_proof(value: Any) -> AccountProof:
-    slots = tuple(tuple(map(_data, slot["proof"])) for slot in value["storageProof"])
-    return AccountProof(tuple(map(_data, value["accountProof"])), slots)
-
-
 def _header(value: Any) -> bytes:
     """Encode the fields that the node gives, in their order; whether any is missing shows in the hash."""
     fields: list[bytes] = []
@@ -382,34 +353,6 @@ def _header(value: Any) -> bytes:
             field = bytes.fromhex(digits.zfill(len(digits) + len(digits) % 2))  # a quantity may have an odd number
             fields.append(field.lstrip(b"\0") if length == QUANTITY else field)
     return bytes(rlp.encode(fields))
-
-
-@dataclass(frozen=True, slots=True)
-class Confirmations:
-    """A block is final once ``count`` blocks are on top of it."""
-
-    count: int
-
-    def __str__(self) -> str:
-        return f"a block is final under {self.count} blocks on top of it"
-
-
-@dataclass(frozen=True, slots=True)
-class FinalTag:
-    """A block is final once the node gives it this tag."""
-
-    tag: Literal["safe", "finalized"]
-
-    def __str__(self) -> str:
-        return f"a block is final once the node calls it {self.tag}"
-
-
-Finality = Confirmations | FinalTag
-
-
-def finality_of(rule: FinalityRule) -> Finality:
-    """Return the rule that a trust file or the settings spell as ``rule``."""
-    return Confirmations(rule) if isinstance(rule, int) else FinalTag(rule)
 
 
 def final_block_of(eth: Eth, final: BlockRef | None, which: str) -> BlockRef:
@@ -429,11 +372,11 @@ def final_block_of(eth: Eth, final: BlockRef | None, which: str) -> BlockRef:
     return chosen
 
 
-def final_block(eth: Eth, finality: Finality) -> BlockRef | None:
-    """Return the newest final block, or None."""
-    if isinstance(finality, FinalTag):
-        block = eth.block(finality.tag)
-    else:
-        number = eth.head().number - finality.count
+def final_block(eth: Eth, finality: FinalityRule) -> BlockRef | None:
+    """Return the newest final block, or None: under so many blocks, or the one to which the node gives the tag."""
+    if isinstance(finality, int):
+        number = eth.head().number - finality
         block = eth.block(number) if number >= 0 else None
+    else:
+        block = eth.block(finality)
     return block.ref if block else None

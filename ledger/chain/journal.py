@@ -76,15 +76,6 @@ class ChainWrite:
 
 
 @dataclass(frozen=True, slots=True)
-class StateChange:
-    """A write whose state changed: the state before, the write as the journal has it now, and the reason in words."""
-
-    previous: WriteState
-    write: ChainWrite
-    reason: str = ""
-
-
-@dataclass(frozen=True, slots=True)
 class ChainFingerprint:
     """What distinguishes one chain from all others: many share a chain id, and new Anvils even a genesis block."""
 

@@ -15,11 +15,12 @@ import time
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
 
 from ledger.chain.anvil import (
+    CHAIN_ID,
     GENESIS_TIMESTAMP,
     AnvilProcess,
     anvil_arguments,
@@ -31,63 +32,20 @@ from ledger.chain.anvil import (
 from ledger.chain.contract_clients import ContractsAt
 from ledger.chain.errors import ChainAhead, ChainMismatch, ChainUnavailable, OutOfStep, TransactionRefused
 from ledger.chain.eth import BlockRef, Eth
-from ledger.chain.journal import ChainWrite, Deployment, Journal, StateChange, WriteState
+from ledger.chain.journal import ChainWrite, Deployment, Journal, WriteState
 from ledger.chain.rpc import JsonRpc
 from ledger.chain.transaction import Fees
 from ledger.core.errors import TallystickError, Unavailable
 
 DUMP_SECONDS = 120.0
-CHAIN_ID = 31337
+DUMP_EVERY = 256  # blocks
 _log = logging.getLogger(__name__)
 LOOKS = 20  # tries to find the live node at rest: a block is mined a moment before the journal has it
 LOOK_EVERY_S = 0.2
 
 
-class Dump:
-    """The file that Anvil loads with ``--load-state``. Its content is compared with the journal before it is used."""
-
-    def __init__(self, path: Path):
-        self.path = path
-
-    def exists(self) -> bool:
-        return self.path.is_file()
-
-    def write(self, eth: Eth) -> None:
-        """Replace the file with the node's state, durably; the node must be idle.
-
-        Raises ChainUnavailable, and Unavailable if the disk does not take it.
-        """
-        answer = eth.rpc.call("anvil_dumpState", timeout_seconds=DUMP_SECONDS)
-        try:
-            state = zlib.decompress(bytes.fromhex(answer[2:]), wbits=zlib.MAX_WBITS | 16)  # gzip
-        except (TypeError, ValueError, zlib.error) as error:
-            raise ChainUnavailable("the embedded chain node gives no dump", code="chain_garbled") from error
-        try:
-            _replace(self.path, state)
-        except OSError as error:
-            raise Unavailable(f"the chain's dump cannot be written: {error}", code="dump_not_written") from error
-
-
-class HeadMark:
-    """The file that names the last block of the journal."""
-
-    def __init__(self, path: Path):
-        self.path = path
-
-    def read(self) -> BlockRef | None:
-        """Return the marked block; None if there is no readable mark."""
-        try:
-            number, _, digest = self.path.read_text(encoding="ascii").strip().partition(" ")
-            return BlockRef(int(number), bytes.fromhex(digest))
-        except (OSError, ValueError):
-            return None
-
-    def write(self, block: BlockRef) -> None:
-        """Replace the file, durably. Raises OSError."""
-        _replace(self.path, f"{block.number} {block.hash.hex()}\n".encode())
-
-
 def _replace(path: Path, data: bytes) -> None:
+    # Renamed only once its content is on the disk, and the folder synced after it: a power cut leaves old or new.
     temporary = path.with_suffix(".new")
     with temporary.open("wb") as file:
         file.write(data)
@@ -124,37 +82,28 @@ class _Position:
     block: BlockRef
 
 
+@dataclass(eq=False, kw_only=True)
 class EmbeddedNode:
-    """One Anvil and the journal that it is a cache of. Threads may share it.
+    """One Anvil and the journal that it is a cache of: a ``ChainBackend``. Threads may share it.
 
     With ``port`` 0 the system chooses at each start; ``on_incident`` is called for every fault that was repaired.
     """
 
-    def __init__(
-        self,
-        *,
-        binary: Path,
-        directory: Path,
-        journal: Journal,
-        chain_id: int = CHAIN_ID,
-        port: int = 0,
-        dump_every: int = 256,  # blocks
-        on_incident: Callable[[ChainIncident], None] | None = None,
-    ):
-        self.chain_id = chain_id
-        self._binary = binary
-        self._directory = directory
-        self._journal = journal
-        self._port = port
-        self._dump_every = dump_every
-        self._on_incident = on_incident
-        self._dump = Dump(directory / "state.json")
-        self._mark = HeadMark(directory / "head")
+    binary: Path
+    directory: Path
+    journal: Journal
+    port: int = 0
+    on_incident: Callable[[ChainIncident], None] | None = None
+    _process: AnvilProcess | None = field(default=None, init=False)
+    _eth: Eth | None = field(default=None, init=False)
+    _position: _Position | None = field(default=None, init=False)
+    _dumped_at: int = field(default=0, init=False)  # block number
+
+    def __post_init__(self) -> None:
         self._lock = threading.RLock()
-        self._process: AnvilProcess | None = None
-        self._eth: Eth | None = None
-        self._position: _Position | None = None
-        self._dumped_at = 0  # block number
+        # Anvil loads the dump; what it holds is compared with the journal before it is used.
+        self._dump_path = self.directory / "state.json"
+        self._mark_path = self.directory / "head"
 
     def start(self) -> None:
         """Start the node and bring it to the journal's end.
@@ -165,10 +114,10 @@ class EmbeddedNode:
             Unavailable: Anvil does not start.
         """
         with self._lock:
-            self._directory.mkdir(parents=True, exist_ok=True)
-            mark = self._mark.read()
+            self.directory.mkdir(parents=True, exist_ok=True)
+            mark = self._marked()
             self._require_marked(mark)
-            is_lost = mark is None and not self._dump.exists()
+            is_lost = mark is None and not self._dump_path.is_file()
             try:
                 self._rebuild()
             except TallystickError:
@@ -186,12 +135,33 @@ class EmbeddedNode:
             self._kill()
 
     @property
+    def chain_id(self) -> int:
+        return CHAIN_ID
+
+    @property
     def eth(self) -> Eth:
-        """Return the running node; a restart replaces it. Raises Unavailable before ``start``."""
-        eth = self._eth
-        if eth is None:
-            raise ChainUnavailable("the embedded chain is not started")
-        return eth
+        """Return the node, restarted first if it was killed; a restart replaces it."""
+        if not self.runs():
+            self.catch_up()
+        return self._running()
+
+    def fees(self) -> Fees:
+        return Fees(max_fee=0, priority_fee=0)
+
+    def final_block(self) -> BlockRef:
+        """Return the last block that the journal has."""
+        with self._lock:
+            return self._here().block
+
+    def deliver(self, write: ChainWrite) -> ChainWrite:
+        try:
+            self.catch_up()
+        except ChainUnavailable as error:
+            _log.warning("write %d waits for the embedded chain: %s", write.number, error)
+        return self.journal.find(write.transaction_hash) or write
+
+    def refresh(self) -> None:
+        self.catch_up()
 
     def runs(self) -> bool:
         """Return whether the process runs; it may still be out of step."""
@@ -201,12 +171,6 @@ class EmbeddedNode:
     @property
     def pid(self) -> int | None:
         return self._process.pid if self._process else None
-
-    @property
-    def head(self) -> BlockRef:
-        """Return the last block that the journal has."""
-        with self._lock:
-            return self._here().block
 
     def catch_up(self) -> None:
         """Mine what the journal has beyond the node; restart the node first if it is gone or out of step.
@@ -227,9 +191,17 @@ class EmbeddedNode:
     def dump(self) -> None:
         """Write the state, from which the next start is quicker. Raises Unavailable, OutOfStep."""
         with self._lock:
-            here = self._here()
-            require_in_step(self.eth, here.block)
-            self._dump.write(self.eth)
+            here, eth = self._here(), self._running()
+            require_in_step(eth, here.block)
+            answer = eth.rpc.call("anvil_dumpState", timeout_seconds=DUMP_SECONDS)
+            try:
+                state = zlib.decompress(bytes.fromhex(answer[2:]), wbits=zlib.MAX_WBITS | 16)  # gzip
+            except (TypeError, ValueError, zlib.error) as error:
+                raise ChainUnavailable("the embedded chain node gives no dump", code="chain_garbled") from error
+            try:
+                _replace(self._dump_path, state)
+            except OSError as error:
+                raise Unavailable(f"the chain's dump cannot be written: {error}", code="dump_not_written") from error
             self._dumped_at = here.block.number
 
     # -- to the journal's end ------------------------------------------------------------------------------------------
@@ -244,10 +216,10 @@ class EmbeddedNode:
         return self._advance()
 
     def _advance(self) -> None:
-        require_in_step(self.eth, self._here().block)
-        for write in self._journal.writes(after=self._here().write_number):
+        require_in_step(self._running(), self._here().block)
+        for write in self.journal.writes(after=self._here().write_number):
             self._mine(write)
-        if self._here().block.number - self._dumped_at >= self._dump_every:
+        if self._here().block.number - self._dumped_at >= DUMP_EVERY:
             self._try_dump()
 
     def _mine(self, write: ChainWrite) -> None:
@@ -257,7 +229,7 @@ class EmbeddedNode:
             return
         self._position = None  # until the journal has the block, the node's position is unknown
         try:
-            mined = mine(self.eth, write, here.block)
+            mined = mine(self._running(), write, here.block)
         except TransactionRefused as error:
             if write.block_number is not None:
                 raise ChainMismatch(
@@ -265,7 +237,7 @@ class EmbeddedNode:
                     block_number=write.block_number,
                 ) from error
             _log.warning("write %d is invalid: %s", write.number, error)
-            self._journal.update(replace(write, state=WriteState.INVALID))
+            self.journal.update(replace(write, state=WriteState.INVALID))
             self._position = replace(here, write_number=write.number)
             return
         if write.block_number is None:
@@ -278,18 +250,26 @@ class EmbeddedNode:
                 block_time=write.timestamp,  # the block was made of that time
                 gas_used=mined.gas_used,
             )
-            self._journal.update(settled)
+            self.journal.update(settled)
             self._try_mark(mined.block)
         else:
             require_recorded_block(write, mined.block)
         self._position = _Position(write.number, mined.block)
+
+    def _marked(self) -> BlockRef | None:
+        """Return the block that the mark names; None if there is no readable mark."""
+        try:
+            number, _, digest = self._mark_path.read_text(encoding="ascii").strip().partition(" ")
+            return BlockRef(int(number), bytes.fromhex(digest))
+        except (OSError, ValueError):
+            return None
 
     def _require_marked(self, mark: BlockRef | None) -> None:
         """Raise ChainAhead or ChainMismatch unless the journal still has the block that the mark names."""
         if mark is None or mark.number == 0:
             return
         # Each of these writes has a block of its own: the mark's number is a place among them.
-        journaled = [write for write in self._journal.writes() if write.block_number is not None]
+        journaled = [write for write in self.journal.writes() if write.block_number is not None]
         if mark.number > len(journaled):
             raise _ahead("mark", mark.number, len(journaled))
         require_recorded_block(journaled[mark.number - 1], mark)
@@ -298,8 +278,8 @@ class EmbeddedNode:
 
     def _boot(self, load: Path | None) -> None:
         self._kill()
-        arguments = anvil_arguments(directory=self._directory, chain_id=self.chain_id, port=self._port, load=load)
-        self._process = AnvilProcess(self._binary, arguments, home=self._directory)
+        arguments = anvil_arguments(directory=self.directory, port=self.port, load=load)
+        self._process = AnvilProcess(self.binary, arguments, home=self.directory)
         self._process.start()
         self._eth = Eth(JsonRpc(self._process.url))
         genesis = self._eth.block("earliest")
@@ -319,17 +299,17 @@ class EmbeddedNode:
     def _try_mark(self, block: BlockRef) -> None:
         """Write the mark if possible; the last mark proves less, but nothing wrong."""
         try:
-            self._mark.write(block)
+            _replace(self._mark_path, f"{block.number} {block.hash.hex()}\n".encode())
         except OSError as error:
             _log.warning("the last block of the embedded chain was not marked: %s", error)
 
     def _boot_from_dump(self) -> bool:
         """Start the node from the dump; return whether all of its blocks are the journal's."""
-        if not self._dump.exists():
+        if not self._dump_path.is_file():
             return False
         try:
-            self._boot(self._dump.path)
-            self._position = self._dumped_position(self.eth)
+            self._boot(self._dump_path)
+            self._position = self._dumped_position()
         except OutOfStep as error:
             self._report(IncidentKind.DUMP_EDITED, str(error))
             return False
@@ -339,15 +319,15 @@ class EmbeddedNode:
         self._dumped_at = self._here().block.number
         return True
 
-    def _dumped_position(self, eth: Eth) -> _Position:
+    def _dumped_position(self) -> _Position:
         """Return the position of the loaded head.
 
         A dump that contradicts itself, or has the journal's transaction in another block, was damaged: it raises
         OutOfStep, and the replay decides. A dump with other transactions is another history, since it or the journal
         was rolled back or replaced: it raises ChainAhead or ChainMismatch.
         """
-        blocks = consistent_blocks(eth)
-        journaled = {write.block_number: write for write in self._journal.writes() if write.block_number is not None}
+        blocks = consistent_blocks(self._running())
+        journaled = {write.block_number: write for write in self.journal.writes() if write.block_number is not None}
         head = blocks[-1]
         if head.number > len(journaled):
             raise _ahead("dump", head.number, len(journaled))
@@ -365,6 +345,12 @@ class EmbeddedNode:
             self._process.stop()
         self._process = self._eth = self._position = None
 
+    def _running(self) -> Eth:
+        # Unlike ``eth`` this never restarts the node: a restart in the middle of one would not end.
+        if self._eth is None:
+            raise ChainUnavailable("the embedded chain is not started")
+        return self._eth
+
     def _here(self) -> _Position:
         if self._position is None:
             raise ChainUnavailable("the embedded chain is not started")
@@ -372,8 +358,8 @@ class EmbeddedNode:
 
     def _report(self, kind: IncidentKind, detail: str) -> None:
         _log.warning("embedded chain: %s: %s", kind, detail)
-        if self._on_incident is not None:
-            self._on_incident(ChainIncident(kind, detail))
+        if self.on_incident is not None:
+            self.on_incident(ChainIncident(kind, detail))
 
 
 def _ahead(witness: str, blocks: int, journaled: int) -> ChainAhead:
@@ -382,44 +368,6 @@ def _ahead(witness: str, blocks: int, journaled: int) -> ChainAhead:
         "the database was rolled back",
         hint="Restore the newest backup of the database.",
     )
-
-
-class EmbeddedChain:
-    """A started node, and its journal."""
-
-    def __init__(self, node: EmbeddedNode, journal: Journal):
-        self._node = node
-        self._journal = journal
-
-    @property
-    def chain_id(self) -> int:
-        return self._node.chain_id
-
-    @property
-    def eth(self) -> Eth:
-        """Return the node, restarted first if it was killed."""
-        if not self._node.runs():
-            self._node.catch_up()
-        return self._node.eth
-
-    def fees(self) -> Fees:
-        return Fees(max_fee=0, priority_fee=0)
-
-    def final_block(self) -> BlockRef:
-        return self._node.head
-
-    def deliver(self, write: ChainWrite) -> ChainWrite:
-        try:
-            self._node.catch_up()
-        except ChainUnavailable as error:
-            _log.warning("write %d waits for the embedded chain: %s", write.number, error)
-        return self._journal.find(write.transaction_hash) or write
-
-    def refresh(self) -> list[StateChange]:
-        before = list(self._journal.unsettled())
-        self._node.catch_up()
-        after = [self._journal.find(write.transaction_hash) for write in before]
-        return [StateChange(old.state, new) for old, new in zip(before, after, strict=True) if new and new != old]
 
 
 class Replay:
@@ -451,21 +399,20 @@ class Replay:
 
         The state is compared by its root, which covers every slot and code of every contract.
         """
-        for _ in range(LOOKS - 1):
+        for look in range(1, LOOKS + 1):
             self.advance()
             try:
-                return self._require_same_now(live, deployment)
-            except OutOfStep:
+                self._require_same_now(live, deployment)
+            except OutOfStep as error:
+                if look == LOOKS:
+                    raise ChainMismatch(
+                        f"the live node is not what the journal makes: {error.message}",
+                        block_number=self.head.number,
+                        hint="Restart the service: the node is made anew from the journal.",
+                    ) from error
                 time.sleep(LOOK_EVERY_S)
-        self.advance()
-        try:
-            self._require_same_now(live, deployment)
-        except OutOfStep as error:
-            raise ChainMismatch(
-                f"the live node is not what the journal makes: {error.message}",
-                block_number=self.head.number,
-                hint="Restart the service: the node is made anew from the journal.",
-            ) from error
+            else:
+                return
 
     def _require_same_now(self, live: Eth, deployment: Deployment | None) -> None:
         """Raise OutOfStep if the heads or states differ, ChainMismatch if the records do."""
@@ -481,13 +428,13 @@ class Replay:
 
 
 @contextmanager
-def replayed(*, binary: Path, journal: Journal, chain_id: int) -> Iterator[Replay]:
+def replayed(*, binary: Path, journal: Journal) -> Iterator[Replay]:
     """Start a new node on which every journaled block has its recorded hash; stop it at the end.
 
     Raises ChainMismatch, naming the block; Unavailable if Anvil does not start.
     """
     with tempfile.TemporaryDirectory(prefix="tallystick-replay-") as directory:
-        arguments = anvil_arguments(directory=Path(directory), chain_id=chain_id, port=0, load=None)
+        arguments = anvil_arguments(directory=Path(directory), port=0, load=None)
         process = AnvilProcess(binary, arguments, home=Path(directory))
         process.start()
         try:

@@ -10,7 +10,7 @@ import itertools
 import json
 import time
 from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NoReturn
 
 import httpx
 import msgspec
@@ -24,12 +24,8 @@ with kept_recursion_limit():
     from web3.types import RPCEndpoint, RPCResponse
 
 LIMIT_EXCEEDED = -32005  # EIP-1474
+MAX_RESPONSE = 256 * 1024 * 1024  # bytes
 MAX_RETRY_AFTER = 3600  # seconds
-
-
-class Request(NamedTuple):
-    method: str
-    params: Sequence[Any] = ()
 
 
 class JsonRpc(JSONBaseProvider):
@@ -42,12 +38,15 @@ class JsonRpc(JSONBaseProvider):
         url: str,
         *,
         timeout_seconds: float = 10.0,  # of a whole exchange, however slowly the node sends
-        max_response: int = 256 * 1024 * 1024,  # bytes
     ):
         super().__init__()
-        self._url = _parsed(url)
+        try:
+            self._url = httpx.URL(url)
+        except httpx.InvalidURL as error:
+            raise MalformedInput(f"not a URL of a chain node: {error}", field="chain_url") from error
+        if self._url.scheme not in {"http", "https"} or not self._url.host:
+            raise MalformedInput("a chain node's URL begins with http:// or https://", field="chain_url")
         self._timeout_seconds = timeout_seconds
-        self._max_response = max_response
         self._ids = itertools.count(1)
         self._client = httpx.Client(
             timeout=timeout_seconds,
@@ -70,40 +69,40 @@ class JsonRpc(JSONBaseProvider):
 
     def make_batch_request(self, requests: list[tuple[RPCEndpoint, Any]]) -> list[RPCResponse]:
         """Answer web3 with the results of a batch, in the order of its requests."""
-        results = self.batch([Request(method, params) for method, params in requests])
-        return [{"jsonrpc": "2.0", "id": 0, "result": result} for result in results]
+        return [{"jsonrpc": "2.0", "id": 0, "result": result} for result in self.batch(requests)]
 
     def call(self, method: str, *params: Any, timeout_seconds: float | None = None) -> Any:
         """Return the result of one call. Raises RpcRefused, Unavailable."""
         number = next(self._ids)
-        answer = self._exchange(_message(number, Request(method, params)), timeout_seconds)
+        answer = self._exchange(_message(number, method, params), timeout_seconds)
         return self._result(answer, number, method)
 
-    def batch(self, requests: Sequence[Request]) -> list[Any]:
-        """Return the results in the order of ``requests``, which only read: nodes may mine batched writes together."""
+    def batch(self, requests: Sequence[tuple[str, Any]]) -> list[Any]:
+        """Return the results in the order of ``requests``: methods that only read, and their parameters.
+
+        Nodes may mine batched writes together.
+        """
         if not requests:
             return []
-        numbers = [next(self._ids) for _ in requests]
-        answer = self._exchange([_message(*pair) for pair in zip(numbers, requests, strict=True)], None)
+        numbered = [(next(self._ids), *request) for request in requests]
+        answer = self._exchange([_message(*request) for request in numbered], None)
         if not isinstance(answer, list):
             self._result(answer, None, "batch")
             self._garbled("one answer to a batch")
         # A node may answer a batch in any order.
         by_id = {entry.get("id"): entry for entry in answer if isinstance(entry, dict)}
-        return [
-            self._result(by_id.get(number), number, request.method)
-            for number, request in zip(numbers, requests, strict=True)
-        ]
+        return [self._result(by_id.get(number), number, method) for number, method, _ in numbered]
 
     def _exchange(self, message: object, timeout_seconds: float | None) -> Any:
-        deadline = time.monotonic() + (timeout_seconds or self._timeout_seconds)
+        timeout_seconds = timeout_seconds or self._timeout_seconds
+        deadline = time.monotonic() + timeout_seconds
         try:
             with self._client.stream(
                 "POST",
                 self._url,
                 content=json.dumps(message),  # refuses bytes, which msgspec would send as Base64
                 headers={"Content-Type": "application/json"},
-                timeout=timeout_seconds or self._timeout_seconds,
+                timeout=timeout_seconds,
             ) as response:
                 body = b"".join(self._bounded(response, deadline))
         except httpx.TimeoutException as error:
@@ -127,8 +126,8 @@ class JsonRpc(JSONBaseProvider):
         for chunk in response.iter_bytes():
             received += len(chunk)
             # Checked while reading: httpx timeouts restart with each chunk, and a body could fill the memory.
-            if received > self._max_response:
-                raise self._unavailable(f"answers with more than {self._max_response} bytes", "chain_too_large")
+            if received > MAX_RESPONSE:
+                raise self._unavailable(f"answers with more than {MAX_RESPONSE} bytes", "chain_too_large")
             if time.monotonic() > deadline:
                 raise self._unavailable("did not finish its answer in time", "chain_timeout")
             yield chunk
@@ -164,15 +163,5 @@ class JsonRpc(JSONBaseProvider):
         return refusal
 
 
-def _message(number: int, request: Request) -> dict[str, object]:
-    return {"jsonrpc": "2.0", "id": number, "method": request.method, "params": request.params}
-
-
-def _parsed(url: str) -> httpx.URL:
-    try:
-        parsed = httpx.URL(url)
-    except httpx.InvalidURL as error:
-        raise MalformedInput(f"not a URL of a chain node: {error}", field="chain_url") from error
-    if parsed.scheme not in {"http", "https"} or not parsed.host:
-        raise MalformedInput("a chain node's URL begins with http:// or https://", field="chain_url")
-    return parsed
+def _message(number: int, method: str, params: Any) -> dict[str, object]:
+    return {"jsonrpc": "2.0", "id": number, "method": method, "params": params}

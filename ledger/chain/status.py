@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ledger.chain.contract_clients import RegistryReader, RegistryState
 from ledger.chain.writer import ChainBackend
@@ -30,16 +30,16 @@ class ChainStatus:
     registry: RegistryState
 
 
+@dataclass(eq=False)
 class ChainStatusReader:
     """Reads the chain's status now and then, and keeps it. ``clock`` gives unix seconds."""
 
-    def __init__(self, chain: ChainBackend, registry: RegistryReader, account: str, clock: Callable[[], int]):
-        self._chain = chain
-        self._registry = registry
-        self._account = account
-        self._clock = clock
-        self._next_at = 0.0  # by the monotonic clock
-        self.last: ChainStatus | None = None
+    chain: ChainBackend
+    registry: RegistryReader
+    account: str
+    clock: Callable[[], int]
+    _next_at: float = field(default=0.0, init=False)  # by the monotonic clock
+    last: ChainStatus | None = field(default=None, init=False)
 
     def step(self) -> None:
         """Read the status if it is time. Raises Unavailable if the chain does not answer; the last status is kept."""
@@ -47,17 +47,17 @@ class ChainStatusReader:
             return
         self._next_at = time.monotonic() + LOOK_EVERY_S  # set before reading, so that expire() meanwhile counts
         try:
-            eth = self._chain.eth
-            head, final = eth.head(), self._chain.final_block()
+            eth = self.chain.eth
+            head, final = eth.head(), self.chain.final_block()
             self.last = ChainStatus(
-                seen_at=self._clock(),
+                seen_at=self.clock(),
                 head=head.number,
                 head_at=head.timestamp,
                 final=final.number if final else None,
-                account=self._account,
-                balance=eth.balance(self._account, head.hash),
-                fee=self._chain.fees().max_fee,
-                registry=self._registry.state(head.hash),
+                account=self.account,
+                balance=eth.balance(self.account, head.hash),
+                fee=self.chain.fees().max_fee,
+                registry=self.registry.state(head.hash),
             )
         # The next step looks again at once.
         except BaseException:

@@ -9,14 +9,14 @@ import logging
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import KW_ONLY, dataclass, replace
 from typing import Protocol
 
 from ledger.chain.anvil import GENESIS_TIMESTAMP
 from ledger.chain.contract import ContractAbi
 from ledger.chain.errors import ChainAhead, ChainUnavailable, RpcRefused
 from ledger.chain.eth import BlockRef, Eth
-from ledger.chain.journal import SETTLED, AnchoredHead, ChainWrite, Journal, Purpose, StateChange
+from ledger.chain.journal import SETTLED, AnchoredHead, ChainWrite, Journal, Purpose
 from ledger.chain.transaction import Fees, SignedTransaction, Transaction, TransactionSigner, decode, sign
 from ledger.core.errors import Conflict, RuleRefused, Unavailable
 
@@ -44,7 +44,7 @@ class ChainBackend(Protocol):
         node refuses it for an unknown reason; the write stays signed then too.
         """
 
-    def refresh(self) -> list[StateChange]:
+    def refresh(self) -> None:
         """Look up what has become of the journal's writes, record it, and send again what got lost.
 
         Raises ChainUnavailable, ChainMismatch.
@@ -53,40 +53,33 @@ class ChainBackend(Protocol):
 
 _log = logging.getLogger(__name__)
 
+REPLACE_AFTER_S = 120
+FEE_CAP = 500 * 10**9  # wei per gas
 GAS_MARGIN = (5, 4)  # of the estimate: the state may change until the transaction is mined
 FEE_STEP = (5, 4)  # of the old fees: nodes take a replacement from 1.1 times on
 
 
+@dataclass(eq=False)
 class ChainWriter:
     """Writes with the service's own key, and relays what others have signed. Threads may share it.
 
-    ``clock`` gives unix seconds. A write of our own that is in no block after ``replace_after`` seconds is replaced by
-    one of the same nonce that pays more, up to ``fee_cap`` wei per gas. With ``signer`` None the key is not here, and
-    only others' transactions are relayed.
+    ``clock`` gives unix seconds. A write of our own that is in no block after ``REPLACE_AFTER_S`` is replaced by one of
+    the same nonce that pays more, up to ``FEE_CAP``.
     """
 
-    def __init__(
-        self,
-        *,
-        chain: ChainBackend,
-        journal: Journal,
-        signer: TransactionSigner | None,
-        clock: Callable[[], int] = lambda: int(time.time()),
-        replace_after: int = 120,
-        fee_cap: int = 500 * 10**9,
-    ):
-        self.chain = chain
-        self.journal = journal
-        self._signer = signer
-        self._clock = clock
-        self._replace_after = replace_after
-        self._fee_cap = fee_cap
+    _: KW_ONLY
+    chain: ChainBackend
+    journal: Journal
+    signer: TransactionSigner
+    clock: Callable[[], int]
+
+    def __post_init__(self) -> None:
         self._lock = threading.RLock()
 
     @property
     def account(self) -> str:
-        """Return the address of our own writes. Raises Unavailable if its key is not here."""
-        return self._require_signer().key_id
+        """Return the address of our own writes."""
+        return self.signer.key_id
 
     def submit(
         self,
@@ -106,20 +99,19 @@ class ChainWriter:
             ChainAhead: our key has sent what the journal does not know.
             Unavailable: the chain does not answer.
         """
-        signer = self._require_signer()
         # The journal is brought up to date first: the checks below depend on what became of earlier writes.
         with self._lock:
             self.chain.refresh()
-            for write in self.journal.unsettled():
-                if write.sender == signer.key_id and write.block_number is None:
-                    raise Conflict(
-                        f"write {write.number} is {write.state} and in no block yet",
-                        code="write_in_flight",
-                        hint="Refresh until it is in a block, then submit again.",
-                    )
-            self._require_in_step(signer.key_id)
-            transaction = self.prepare(signer.key_id, to, data, abi=abi, value=value)
-            return self._commit(sign(transaction, signer), purpose, anchored)
+            waiting = self._in_no_block()
+            if waiting:
+                raise Conflict(
+                    f"write {waiting[0].number} is {waiting[0].state} and in no block yet",
+                    code="write_in_flight",
+                    hint="Refresh until it is in a block, then submit again.",
+                )
+            self._require_in_step()
+            transaction = self.prepare(self.account, to, data, abi=abi, value=value)
+            return self._commit(sign(transaction, self.signer), purpose, anchored)
 
     def relay(self, signed: SignedTransaction, purpose: Purpose, *, abi: ContractAbi) -> ChainWrite:
         """Journal what another has signed and hand it to the chain; return the write if it is journaled already.
@@ -150,18 +142,17 @@ class ChainWriter:
                 )
             return self._commit(signed, purpose, None)
 
-    def refresh(self) -> list[StateChange]:
-        """Look up what has become of all writes, and return those that changed.
+    def refresh(self) -> None:
+        """Look up what has become of all writes, and replace one that is stuck.
 
-        A start or a submission may have changed others: the journal decides. Raises ChainUnavailable, ChainMismatch.
+        Raises ChainUnavailable, ChainMismatch.
         """
         with self._lock:
-            changes = self.chain.refresh()
+            self.chain.refresh()
             try:
                 self._replace_stuck()
-            except ChainUnavailable as error:  # the changes of the others are returned all the same
+            except ChainUnavailable as error:  # what became of the others is known all the same
                 _log.warning("a stuck write could not be replaced: %s", error)
-            return changes
 
     def settle(self, write: ChainWrite, *, timeout_seconds: float, poll_seconds: float = 0.5) -> ChainWrite:
         """Return the write once it is confirmed or invalid. Raises Unavailable if it is neither in time."""
@@ -211,7 +202,7 @@ class ChainWriter:
             raw_transaction=signed.raw,
             transaction_hash=signed.hash,
             # Later than the last one, even if the clock was set back: blocks need rising times.
-            timestamp=max(self._clock(), (last.timestamp if last else GENESIS_TIMESTAMP) + 1),
+            timestamp=max(self.clock(), (last.timestamp if last else GENESIS_TIMESTAMP) + 1),
             anchored=anchored,
         )
         # Durable first: a transaction that the chain has and the journal lacks could never be explained.
@@ -241,8 +232,9 @@ class ChainWriter:
                 hint="Prepare the transaction anew and sign it again.",
             )
 
-    def _require_in_step(self, sender: str) -> None:
-        """Require that the chain and the journal have the same next nonce of the sender."""
+    def _require_in_step(self) -> None:
+        """Require that the chain and the journal have the same next nonce of our own account."""
+        sender = self.account
         nonce, expected = self.chain.eth.nonce(sender, "pending"), self.journal.next_nonce(sender)
         if expected is None or nonce == expected:
             return
@@ -255,39 +247,35 @@ class ChainWriter:
             f"the chain node knows {nonce} transactions of {sender}, the journal {expected}", code="chain_behind"
         )
 
-    def _require_signer(self) -> TransactionSigner:
-        if self._signer is None:
-            raise Unavailable("the submitter's key is not here", code="no_submitter_key")
-        return self._signer
+    def _in_no_block(self) -> list[ChainWrite]:
+        """Return our own writes that are in no block yet, in order."""
+        unsettled = self.journal.unsettled()
+        return [write for write in unsettled if write.sender == self.account and write.block_number is None]
 
     # -- a transaction that nobody mines -------------------------------------------------------------------------------
 
     def _replace_stuck(self) -> None:
         """Replace our newest write in no block, if it is old enough and its nonce is still free."""
-        if self._signer is None:
-            return
-        sender = self._signer.key_id
-        waiting = [write for write in self.journal.unsettled() if write.sender == sender and write.block_number is None]
-        if not waiting or self._clock() - waiting[-1].timestamp < self._replace_after:
+        waiting = self._in_no_block()
+        if not waiting or self.clock() - waiting[-1].timestamp < REPLACE_AFTER_S:
             return
         stuck = waiting[-1]
-        if self.chain.eth.nonce(sender, "latest") != stuck.nonce:
+        # Its nonce is used: it, or an earlier version of it, is in a block that the next refresh finds.
+        if self.chain.eth.nonce(self.account, "latest") != stuck.nonce:
             return
         old = decode(stuck.raw_transaction).transaction
         fees = _raised(old.fees, self.chain.fees())
-        if fees.max_fee > self._fee_cap:
+        if fees.max_fee > FEE_CAP:
             _log.warning("write %d waits: replacing it takes more than the fee cap", stuck.number)
             return
-        self._commit(sign(replace(old, fees=fees), self._signer), stuck.purpose, stuck.anchored)
+        self._commit(sign(replace(old, fees=fees), self.signer), stuck.purpose, stuck.anchored)
 
 
 def _raised(old: Fees, current: Fees) -> Fees:
     """Return fees that nodes accept for replacing the old ones, and no lower than the current ones."""
 
-    def raised(fee: int) -> int:
-        return fee * FEE_STEP[0] // FEE_STEP[1] + 1
+    def raised(fee: int, current_fee: int) -> int:
+        return max(fee * FEE_STEP[0] // FEE_STEP[1] + 1, current_fee)
 
-    max_fee = max(raised(old.max_fee), current.max_fee)
-    if old.priority_fee is None:
-        return Fees(max_fee, None)
-    return Fees(max_fee, max(raised(old.priority_fee), current.priority_fee or 0))
+    priority = None if old.priority_fee is None else raised(old.priority_fee, current.priority_fee or 0)
+    return Fees(raised(old.max_fee, current.max_fee), priority)

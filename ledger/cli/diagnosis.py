@@ -17,7 +17,7 @@ from ledger.config.secret_files import open_to_others, read_secret
 from ledger.config.settings import EMBEDDED, Settings, read_settings, read_witness_settings
 from ledger.core.errors import NotFound, TallystickError
 from ledger.interchange.papers import typeset
-from ledger.witness.gathering import WitnessFile
+from ledger.witness.gathering.witnesses import WitnessFile
 
 OLDEST_PYTHON = (3, 11)
 OLDEST_NODE = 20

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ledger.anchoring.state_proofs import trusted_block
 from ledger.chain.errors import ChainUnavailable
-from ledger.chain.eth import Eth, final_block, final_block_of, finality_of
+from ledger.chain.eth import Eth, final_block, final_block_of
 from ledger.chain.journal import ChainFingerprint
 from ledger.chain.rpc import JsonRpc
 from ledger.cli.options import Node
@@ -24,7 +24,7 @@ class OwnNode:
         self._eth = Eth(JsonRpc(node.url))
         self.chain = self._chain(trust)
         rule = self.chain.finality if node.confirmations is None else node.confirmations
-        self._final = final_block(self._eth, finality_of(rule))
+        self._final = final_block(self._eth, rule)
 
     def seen(self, number: int) -> ObservedBlock | None:
         """Return the block that the chain has at the number, or None beyond its end."""

@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import msgspec
 
-from ledger.chain.contract import REGISTRY, contract_abi
+from ledger.chain.contract import ANCHOR, REGISTRY
 from ledger.chain.errors import CallReverted, RpcRefused
 from ledger.chain.eth import Eth
 from ledger.core.log.checkpoints import parse_checkpoint
@@ -18,8 +18,6 @@ from ledger.core.log.merkle import EMPTY_TREE, Growth, consistency_proof, grow, 
 from ledger.core.log.notes import parse_note
 from ledger.core.log.tiles import TILE_WIDTH, BundleName, decode_bundle
 from ledger.core.log.witness_protocol import COSIGN_ANCHOR, CosignAnchor
-
-ANCHOR = contract_abi("LogAnchor")
 
 
 class Operator:

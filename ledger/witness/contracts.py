@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import structlog
 
 from ledger.chain.contract import ContractDomain
-from ledger.chain.contract_clients import AnchorRecord, ContractsAt, RegistryReader
+from ledger.chain.contract_clients import ContractsAt, RegistryReader
 from ledger.chain.deploy import require_deployment
 from ledger.chain.errors import ChainMismatch, ChainUnavailable, WrongChain
-from ledger.chain.eth import BlockRef, Eth, Finality, final_block, finality_of
+from ledger.chain.eth import BlockRef, Eth, final_block
 from ledger.chain.journal import ChainFingerprint, Deployment
 from ledger.core.errors import Conflict, NotFound
 from ledger.core.events.registry import RegistryChange
@@ -26,11 +24,15 @@ class Contracts:
     Every method raises ChainUnavailable, and WrongChain if the chain or the contracts are not those of the trust file.
     """
 
-    def __init__(self, eth: Eth, chain: TrustedChain, log_id: bytes, finality: Finality):
+    def __init__(self, eth: Eth, chain: TrustedChain, log_id: bytes, finality: FinalityRule):
         self.chain = chain
         self._eth = eth
         self._finality = finality
-        self._deployment = _deployment(chain)
+        deployed = ChainFingerprint(
+            chain.chain_id, chain.deployment_block_number, bytes.fromhex(chain.deployment_block_hash[2:])
+        )
+        code_hashes = (bytes.fromhex(text[2:]) for text in (chain.registry_code_hash, chain.anchor_code_hash))
+        self._deployment = Deployment(deployed, chain.registry, chain.anchor, *code_hashes)
         self._registry = RegistryReader(address=chain.registry, eth=lambda: eth)
         self.domain = ContractDomain(log_id, chain.chain_id, chain.anchor)
 
@@ -47,8 +49,10 @@ class Contracts:
     @property
     def finality_hint(self) -> str:
         """Explain by which rule blocks are final here, and where that is set."""
+        rule = self._finality
+        final = f"under {rule} blocks on top of it" if isinstance(rule, int) else f"once the node calls it {rule}"
         return (
-            f"Finality here: {self._finality}. The ledger's trust file says so (chains: finality), unless "
+            f"Finality here: a block is final {final}. The ledger's trust file says so (chains: finality), unless "
             "TALLYSTICK_WITNESS_FINALITY overrides it."
         )
 
@@ -71,10 +75,9 @@ class Contracts:
         ``first_block`` is the block of the last of them, or of the first change. If it is wrong, the changes do not
         follow from those of ``authority``, and ChainMismatch is raised.
         """
-        changes = self._registry.changes(
+        return self._registry.changes(
             after=authority.changes, registry_hash=authority.registry_hash, first_block=first_block, final=final
         )
-        return [change.body() for change in changes]
 
     def unmirrored(self, authority: AuthorityState, final: BlockRef) -> int:
         """Return how many changes at the final block the log does not mirror.
@@ -83,24 +86,18 @@ class Contracts:
         """
         if authority.changes:
             return len(self.changes_after(authority, authority.last_block, final))
-        count, _ = ContractsAt(self._eth, self._deployment, final).registry()
+        count, _ = self.at(final).registry()
         return count
 
     def registry_hash_now(self) -> bytes:
         """Return the registry's hash in the newest block, final or not, which ``anchor`` compares with."""
         self._require_deployment()
-        _, registry_hash = ContractsAt(self._eth, self._deployment, self._eth.head().ref).registry()
+        _, registry_hash = self.at(self._eth.head().ref).registry()
         return registry_hash
 
-    def last_anchor(self, final: BlockRef) -> AnchorRecord:
-        """Return the last record in the final block; number 0 is the contract's start."""
-        return ContractsAt(self._eth, self._deployment, final).head()
-
-    def anchors_from(self, number: int, final: BlockRef) -> Iterator[AnchorRecord]:
-        """Yield the records from ``number`` on that the final block has, in order."""
-        at = ContractsAt(self._eth, self._deployment, final)
-        for existing in range(max(1, number), at.count() + 1):
-            yield at.record(existing)
+    def at(self, block: BlockRef) -> ContractsAt:
+        """Return the contracts at a block, to be read there."""
+        return ContractsAt(self._eth, self._deployment, block)
 
     def _require_deployment(self) -> None:
         try:
@@ -130,17 +127,4 @@ def contracts_at(eth: Eth, trust: Trust, finality: FinalityRule | None = None) -
             setting=finality,
             trust_file=chain.finality,
         )
-    rule = chain.finality if finality is None else finality
-    return Contracts(eth, chain, trust.log_id, finality_of(rule))
-
-
-def _deployment(chain: TrustedChain) -> Deployment:
-    return Deployment(
-        identity=ChainFingerprint(
-            chain.chain_id, chain.deployment_block_number, bytes.fromhex(chain.deployment_block_hash[2:])
-        ),
-        registry=chain.registry,
-        anchor=chain.anchor,
-        registry_code_hash=bytes.fromhex(chain.registry_code_hash[2:]),
-        anchor_code_hash=bytes.fromhex(chain.anchor_code_hash[2:]),
-    )
+    return Contracts(eth, chain, trust.log_id, chain.finality if finality is None else finality)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from threading import Lock
 
 from ledger.chain.errors import ChainMismatch
@@ -38,24 +38,24 @@ from ledger.witness.status import Alarms
 STEP = 16 * TILE_WIDTH  # entries that are judged and stored at a time
 
 
+@dataclass(eq=False)
 class LogFollower:
     """Follows the log. Threads take turns, and none repeats what another has followed.
 
     ``clock`` gives unix milliseconds.
     """
 
-    def __init__(
-        self, store: WitnessStore, source: LogSource, contracts: Contracts, alarms: Alarms, clock: Callable[[], int]
-    ):
-        self._store = store
-        self._clock = clock
-        self._source = source
-        self._contracts = contracts
-        self._alarms = alarms
-        self._lock = Lock()
-        self._followed = store.followed()
-        self._nodes = TileNodes(0, source.tile)
-        self._nodes_of = (0, Hash(b""))
+    store: WitnessStore
+    source: LogSource
+    contracts: Contracts
+    alarms: Alarms
+    clock: Callable[[], int]
+    _lock: Lock = field(default_factory=Lock, init=False)
+    _nodes_of: tuple[int, Hash] = field(default=(0, Hash(b"")), init=False)  # size and root
+
+    def __post_init__(self) -> None:
+        self._followed = self.store.followed()
+        self._nodes = TileNodes(0, self.source.tile)
 
     @property
     def followed(self) -> ReplayState:
@@ -76,13 +76,18 @@ class LogFollower:
         if not self._lock.acquire(timeout=timeout_s):
             raise self._late(checkpoint)
         try:
-            with self._alarming(note):
-                if checkpoint.size <= self._followed.size:
-                    require_continued(
-                        checkpoint, self._followed.frontier, self._nodes_at(self._followed_tree(checkpoint))
-                    )
-                else:
-                    self._advance(checkpoint, deadline)
+            if checkpoint.size <= self._followed.size:
+                frontier = self._followed.frontier
+                followed = Checkpoint(checkpoint.origin, frontier.size, frontier.root())
+                require_continued(checkpoint, frontier, self._nodes_at(followed))
+            else:
+                self._advance(checkpoint, deadline)
+        except LogFault as fault:
+            self.alarms.halt(fault, {"checkpoint": note, "cosigned": self.store.latest_note()})
+            raise
+        except LogUnreadable:
+            self._nodes_of = (0, Hash(b""))  # none of these tiles is used again
+            raise
         finally:
             self._lock.release()
 
@@ -93,20 +98,20 @@ class LogFollower:
             if time.monotonic() > deadline:
                 raise self._late(checkpoint)
             end = min(size - size % STEP + STEP, checkpoint.size)
-            step = self._judged(self._source.entries(size, end), checkpoint, nodes)
-            if self._store.advance(self._followed, step):
+            step = self._judged(self.source.entries(size, end), checkpoint, nodes)
+            if self.store.advance(self._followed, step):
                 self._followed = step.followed
             else:
-                self._followed = self._store.followed()
+                self._followed = self.store.followed()
 
     def _judged(self, entries: list[bytes], checkpoint: Checkpoint, nodes: TileNodes) -> ReplayStep:
         before = self._followed
         frontier = append_entries(before.frontier, entries)
         require_served(frontier, checkpoint, nodes)
         envelopes = decode_entries(entries, before.size)
-        require_signed(envelopes, before.size, self._clock() // 1000)
-        payloads = self._source.mirrored_payloads(envelopes, before.size)
-        followed_before = self._store.known(
+        require_signed(envelopes, before.size, self.clock() // 1000)
+        payloads = self.source.mirrored_payloads(envelopes, before.size)
+        followed_before = self.store.known(
             ((envelope.stream.kind, envelope.stream.id) for envelope in envelopes),
             (envelope.event_id for envelope in envelopes),
         )
@@ -118,43 +123,28 @@ class LogFollower:
 
     def _tell_late(self, envelopes: Sequence[Envelope], first: int) -> None:
         """Warn of an entry that was signed long before the last look, at which the log did not have it."""
-        looked = self._store.looked()
+        looked = self.store.looked()
         late = late_entry(envelopes, first, size=looked.looked_size, at=looked.looked_at // 1000)
         if late is not None:
             index, waited = late
             arrival = f"entry {index} of {envelopes[index - first].agency} came to the log more than {waited // 3600} h"
-            self._alarms.warn("late_entry", f"{arrival} after it says that it was signed")
+            self.alarms.warn("late_entry", f"{arrival} after it says that it was signed")
 
     def _compare(self, authority: AuthorityState, mirrored: Sequence[MirroredChange]) -> None:
         """Require that the chain has these changes, so that no entry is judged by a registry that the log made up."""
-        final = self._contracts.final()
+        final = self.contracts.final()
         first_block = authority.last_block if authority.changes else mirrored[0].change.location.block_number
         try:
-            on_chain = self._contracts.changes_after(authority, first_block, final)
+            on_chain = self.contracts.changes_after(authority, first_block, final)
         except ChainMismatch as error:
             raise LogFault("false_mirror", f"chain and log contradict each other: {error.message}") from error
-        require_same_changes(mirrored, on_chain, final_block=final.number, hint=self._contracts.finality_hint)
-
-    def _followed_tree(self, checkpoint: Checkpoint) -> Checkpoint:
-        frontier = self._followed.frontier
-        return Checkpoint(checkpoint.origin, frontier.size, frontier.root())
+        require_same_changes(mirrored, on_chain, final_block=final.number, hint=self.contracts.finality_hint)
 
     def _nodes_at(self, tree: Checkpoint) -> TileNodes:
         """Return a reader of a tree's tiles, which caches the last ones."""
         if self._nodes_of != (tree.size, tree.root):
-            self._nodes, self._nodes_of = TileNodes(tree.size, self._source.tile), (tree.size, tree.root)
+            self._nodes, self._nodes_of = TileNodes(tree.size, self.source.tile), (tree.size, tree.root)
         return self._nodes
-
-    @contextmanager
-    def _alarming(self, note: str) -> Iterator[None]:
-        try:
-            yield
-        except LogFault as fault:
-            self._alarms.halt(fault, {"checkpoint": note, "cosigned": self._store.latest_note()})
-            raise
-        except LogUnreadable:
-            self._nodes_of = (0, Hash(b""))  # none of these tiles is used again
-            raise
 
     def _late(self, checkpoint: Checkpoint) -> Unavailable:
         return Unavailable(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import KW_ONLY, dataclass
 from hashlib import sha256
 
 from ledger.chain.contract import checkpoint_digest
@@ -22,31 +23,20 @@ from ledger.witness.follow import LogFollower
 from ledger.witness.watch import Watch
 
 
+@dataclass(eq=False)
 class Cosigner:
     """Answers a log's requests for co-signatures. ``clock`` gives unix milliseconds."""
 
-    def __init__(
-        self,
-        trust: Trust,
-        store: WitnessStore,
-        follower: LogFollower,
-        *,
-        contracts: Contracts,
-        watch: Watch,
-        note_signer: notes.NoteSigner,
-        account: Signer,
-        clock: Callable[[], int],
-        reach_timeout_s: float,
-    ):
-        self._trust = trust
-        self._store = store
-        self._contracts = contracts
-        self._follower = follower
-        self._watch = watch
-        self._note_signer = note_signer
-        self._account = account
-        self._clock = clock
-        self._reach_timeout_s = reach_timeout_s
+    trust: Trust
+    store: WitnessStore
+    follower: LogFollower
+    _: KW_ONLY
+    contracts: Contracts
+    watch: Watch
+    note_signer: notes.NoteSigner
+    account: Signer
+    clock: Callable[[], int]
+    reach_timeout_s: float
 
     def add_checkpoint(self, asked: AddCheckpoint) -> str:
         """Return the line of the co-signature (C2SP tlog-witness, add-checkpoint).
@@ -58,15 +48,15 @@ class Cosigner:
         5. The step is stored, at a time that is not before the last; then it is signed.
         """
         text = notes.parse_note(asked.note).text
-        if text.partition("\n")[0] != self._trust.origin:  # 1
-            raise NotFound(f"this witness follows the log {self._trust.origin} only", field="checkpoint")
+        if text.partition("\n")[0] != self.trust.origin:  # 1
+            raise NotFound(f"this witness follows the log {self.trust.origin} only", field="checkpoint")
         checkpoint = self._verified(asked)
         if asked.old > checkpoint.size:  # 2
             raise MalformedInput(f"expected a size of at most {checkpoint.size}, not {asked.old}", field="old")
-        latest = self._store.latest()
+        latest = self.store.latest()
         if asked.old != latest.size:
             raise Moved(latest)
-        self._store.require_free()
+        self.store.require_free()
         try:
             root = as_hash(latest.root, "root")
             verify_consistency(latest.size, root, checkpoint.size, checkpoint.root, asked.proof)  # 3
@@ -77,12 +67,12 @@ class Cosigner:
             raise
         self._reach(checkpoint, asked.note)  # 4
         # The log's own line alone: what others have added to the note is not stored.
-        key = self._trust.log_key_of(asked.note)
+        key = self.trust.log_key_of(asked.note)
         lines = notes.parse_note(asked.note).signatures
         own = tuple(line for line in lines if (line.name, line.key_id) == (key.name, key.key_id))
         log_signed = str(notes.SignedNote(text, own))
-        at = self._store.cosign(latest, checkpoint.size, checkpoint.root, log_signed, self._clock() // 1000)  # 5
-        return cosign_checkpoint(checkpoint, self._note_signer, at).line()
+        at = self.store.cosign(latest, checkpoint.size, checkpoint.root, log_signed, self.clock() // 1000)  # 5
+        return cosign_checkpoint(checkpoint, self.note_signer, at).line()
 
     def _verified(self, asked: AddCheckpoint) -> Checkpoint:
         """Return the checkpoint that the log has signed.
@@ -90,22 +80,22 @@ class Cosigner:
         A wrong root of an empty tree is refused only in step 3, as for any other size.
         """
         try:
-            return verify_checkpoint(asked.note, self._trust.log_key_of(asked.note))
+            return verify_checkpoint(asked.note, self.trust.log_key_of(asked.note))
         except MalformedInput as error:
             if error.code != ROOT_OF_ANOTHER_SIZE or asked.old > 0:
                 raise
-            latest = self._store.latest()
+            latest = self.store.latest()
             if latest.size > 0:
                 raise Moved(latest) from error
             raise ProofRefused(error.message, field="root") from error
 
     def checkpoint(self, origin_hash: str) -> str:
         """Return the newest co-signed checkpoint, with the signatures of the log and this witness. Raises NotFound."""
-        note, latest = self._store.latest_note(), self._store.latest()
-        if origin_hash != sha256(self._trust.origin.encode()).hexdigest() or not note:
+        note, latest = self.store.latest_note(), self.store.latest()
+        if origin_hash != sha256(self.trust.origin.encode()).hexdigest() or not note:
             raise NotFound("this witness has co-signed no checkpoint of such a log", field="origin")
-        checkpoint = verify_checkpoint(note, self._trust.log_key_of(note))
-        return note + cosign_checkpoint(checkpoint, self._note_signer, latest.cosigned_at).line()
+        checkpoint = verify_checkpoint(note, self.trust.log_key_of(note))
+        return note + cosign_checkpoint(checkpoint, self.note_signer, latest.cosigned_at).line()
 
     def cosign_anchor(self, asked: CosignAnchor) -> AnchorCosignature:
         """Return the co-signature for the contract.
@@ -117,9 +107,9 @@ class Cosigner:
         5. The chain's registry has it now: Conflict; Unavailable if the node cannot say.
         """
         self._require_contract(asked.chain_id, asked.anchor)  # 1
-        self._store.require_free()  # 2
+        self.store.require_free()  # 2
         root, registry_hash = bytes.fromhex(asked.root[2:]), bytes.fromhex(asked.registry_hash[2:])
-        cosigned = self._store.has_cosigned(asked.size)  # 3
+        cosigned = self.store.has_cosigned(asked.size)  # 3
         if cosigned is None:
             raise Conflict(
                 f"this witness has co-signed no checkpoint of size {asked.size}",
@@ -129,11 +119,11 @@ class Cosigner:
             )
         if cosigned != root:
             raise ProofRefused(f"expected 0x{cosigned.hex()}, the root that was co-signed", field="root")
-        mirrored = self._store.registry_hash_at(asked.size)
+        mirrored = self.store.registry_hash_at(asked.size)
         if registry_hash != mirrored:  # 4
             expected = f"expected 0x{mirrored.hex()}, which the entries below {asked.size} mirror"
             raise ProofRefused(expected, field="registry_hash", code="registry_hash_other")
-        current = self._contracts.registry_hash_now()
+        current = self.contracts.registry_hash_now()
         if current != registry_hash:  # 5
             raise Conflict(
                 f"the chain's registry has moved on to 0x{current.hex()}",
@@ -141,8 +131,8 @@ class Cosigner:
                 code="registry_moved",
                 hint="Mirror its changes, then anchor the tree that has them.",
             )
-        digest = checkpoint_digest(self._contracts.domain, asked.size, root, registry_hash)
-        return AnchorCosignature(self._account.key_id, "0x" + self._account.sign(digest).hex())
+        digest = checkpoint_digest(self.contracts.domain, asked.size, root, registry_hash)
+        return AnchorCosignature(self.account.key_id, "0x" + self.account.sign(digest).hex())
 
     def cosign_block(self, asked: CosignBlock) -> str:
         """Return the line by which this witness vouches for a block, under a block note.
@@ -152,16 +142,16 @@ class Cosigner:
         3. The block is final at this witness's node: Conflict; Unavailable if the node cannot say.
         """
         self._require_contract(asked.chain_id, asked.anchor)  # 1
-        self._store.require_free()  # 2
-        block = self._contracts.final_at(asked.block_number)  # 3
+        self.store.require_free()  # 2
+        block = self.contracts.final_at(asked.block_number)  # 3
         block_hash = "0x" + block.hash.hex()
         if block_hash != asked.block_hash:
             own_block = f"here block {asked.block_number} is {block_hash}"
             raise Conflict(
                 own_block, field="block_hash", code="other_block", hint="The two nodes are of different chains."
             )
-        statement = BlockStatement(self._trust.log_id, self._contracts.chain, TrustedBlock(block.number, block_hash))
-        return cosign_block(statement, self._note_signer, self._clock() // 1000).line()
+        statement = BlockStatement(self.trust.log_id, self.contracts.chain, TrustedBlock(block.number, block_hash))
+        return cosign_block(statement, self.note_signer, self.clock() // 1000).line()
 
     def _reach(self, checkpoint: Checkpoint, note: str) -> None:
         """Follow up to the checkpoint.
@@ -171,17 +161,17 @@ class Cosigner:
         """
         try:
             try:
-                self._follower.reach(checkpoint, note, timeout_s=self._reach_timeout_s)
+                self.follower.reach(checkpoint, note, timeout_s=self.reach_timeout_s)
             except LogUnreadable:
-                self._watch.look_at_log()
-                self._follower.reach(checkpoint, note, timeout_s=self._reach_timeout_s)
+                self.watch.look_at_log()
+                self.follower.reach(checkpoint, note, timeout_s=self.reach_timeout_s)
         except LogFault:
-            self._store.require_free()
+            self.store.require_free()
             raise
 
     def _require_contract(self, chain_id: int, anchor: str) -> None:
-        trusted = {(chain.chain_id, chain.anchor) for chain in self._trust.chains}
-        mine = self._contracts.chain
+        trusted = {(chain.chain_id, chain.anchor) for chain in self.trust.chains}
+        mine = self.contracts.chain
         if (chain_id, anchor) not in trusted:
             raise NotFound(f"the trust file names no contract {anchor} on chain {chain_id}", field="anchor")
         if (chain_id, anchor) != (mine.chain_id, mine.anchor):

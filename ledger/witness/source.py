@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 import httpx
 import msgspec
 from msgspec import Raw, Struct
+from msgspec.structs import replace
 
 from ledger.core.encoding.decoding import decoder_of
 from ledger.core.errors import MalformedInput
@@ -73,9 +74,10 @@ class LogSource:
 
     def tile(self, level: int, index: int, width: int) -> bytes:
         """Return the first ``width`` hashes of a tile: a ``TileReader``."""
-        data = self._widest(TileName(level, index, width), TileName(level, index), TILE_LENGTH)
+        name = TileName(level, index, width)
+        data = self._widest(name, TILE_LENGTH)
         if len(data) < width * HASH_LENGTH:
-            raise LogUnreadable(f"{TileName(level, index, width).path()} has {len(data)} bytes")
+            raise LogUnreadable(f"{name.path()} has {len(data)} bytes")
         return data[: width * HASH_LENGTH]
 
     def entries(self, first: int, end: int) -> list[bytes]:
@@ -121,7 +123,7 @@ class LogSource:
 
     def _bundle(self, index: int, width: int) -> list[bytes]:
         name = BundleName(index, width)
-        data = self._widest(name, BundleName(index), MAX_BUNDLE)
+        data = self._widest(name, MAX_BUNDLE)
         for bundle_width in dict.fromkeys((width, TILE_WIDTH)):
             try:
                 return decode_bundle(data, bundle_width)
@@ -129,14 +131,14 @@ class LogSource:
                 refused = error
         raise LogUnreadable(f"{name.path()}: {refused.message}") from refused
 
-    def _widest(self, name: TileName | BundleName, full: TileName | BundleName, limit: int) -> bytes:
+    def _widest(self, name: TileName | BundleName, limit: int) -> bytes:
         """Return a partial tile or, if it is gone, the full one that replaced it (C2SP tlog-tiles)."""
         try:
             return self._get(name.path(), limit)
         except _Missing:
-            if name == full:
+            if name.width == TILE_WIDTH:
                 raise
-            return self._get(full.path(), limit)
+            return self._get(replace(name, width=TILE_WIDTH).path(), limit)
 
     def _get(self, path: str, limit: int) -> bytes:
         deadline = time.monotonic() + self._timeout_s

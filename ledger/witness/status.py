@@ -15,7 +15,7 @@ import structlog
 from msgspec import Struct
 
 from ledger.core.log.replay import FaultKind, LogFault
-from ledger.store.witness import Alarm, WitnessStore
+from ledger.store.witness import WitnessStore
 
 PassingKind = Literal[
     "unreachable",
@@ -123,19 +123,12 @@ class Status(Struct, frozen=True):
         return "\n".join([*(f"{name}: {value}" for name, value in plain.items()), *alarms, ""])
 
 
-_WORST = {
-    "unreachable": Health.SILENT,
-    "signed_in_future": Health.UNREADABLE,
-    "late_entry": Health.LAGGING,
-    "chain_unreachable": Health.SILENT,
-    "chain_behind": Health.LAGGING,
-    "look_failed": Health.SILENT,
-    "unreadable": Health.UNREADABLE,
-    "wrong_chain": Health.UNREADABLE,
-    "missing_anchor": Health.LAGGING,
-    "mirror_lag": Health.LAGGING,
-    "anchor_lag": Health.LAGGING,
+_ALARMS_BY_HEALTH: dict[Health, tuple[PassingKind, ...]] = {
+    Health.SILENT: ("unreachable", "chain_unreachable", "look_failed"),
+    Health.UNREADABLE: ("signed_in_future", "unreadable", "wrong_chain"),
+    Health.LAGGING: ("late_entry", "chain_behind", "missing_anchor", "mirror_lag", "anchor_lag"),
 }
+_HEALTH_BY_ALARM: dict[str, Health] = {kind: health for health, kinds in _ALARMS_BY_HEALTH.items() for kind in kinds}
 _ORDER = list(Health)
 
 
@@ -143,7 +136,7 @@ def status_of(store: WitnessStore, *, now: int, silence_s: int) -> Status:
     """Return the status by the witness's database. ``now`` in unix milliseconds."""
     looked, latest, alarms = store.looked(), store.latest(), store.alarms()
     silent = [Health.SILENT] if now - looked.looked_at > silence_s * 1000 else []
-    of_alarms = [Health.HALTED if alarm.halts else _WORST[alarm.kind] for alarm in alarms]
+    of_alarms = [Health.HALTED if alarm.halts else _HEALTH_BY_ALARM[alarm.kind] for alarm in alarms]
     return Status(
         health=max([Health.WATCHING, *silent, *of_alarms], key=_ORDER.index),
         origin=looked.origin,
@@ -156,10 +149,5 @@ def status_of(store: WitnessStore, *, now: int, silence_s: int) -> Status:
         cosigned_at=latest.cosigned_at,
         anchored_size=looked.anchor.size,
         registry_changes=store.change_count(),
-        alarms=[view_of(alarm) for alarm in alarms],
+        alarms=[AlarmView(alarm.number, alarm.kind, alarm.halts, alarm.told, alarm.raised_at) for alarm in alarms],
     )
-
-
-def view_of(alarm: Alarm) -> AlarmView:
-    """Return an alarm without its evidence."""
-    return AlarmView(alarm.number, alarm.kind, alarm.halts, alarm.told, alarm.raised_at)

@@ -7,6 +7,7 @@ must have published.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import KW_ONLY, dataclass
 from threading import Event
 
 import structlog
@@ -45,35 +46,25 @@ class Since:
         return (now - self._began) / 1000
 
 
+@dataclass(eq=False)
 class Watch:
     """Takes looks until it is stopped. ``anchor_lag_s`` and ``mirror_lag_s`` are the delays that raise no alarm yet."""
 
-    def __init__(
-        self,
-        trust: Trust,
-        store: WitnessStore,
-        follower: LogFollower,
-        *,
-        source: LogSource,
-        contracts: Contracts,
-        alarms: Alarms,
-        clock: Callable[[], int],
-        reach_timeout_s: float,
-        anchor_lag_s: int,
-        mirror_lag_s: int,
-    ):
-        self._trust = trust
-        self._store = store
-        self._source = source
-        self._contracts = contracts
-        self._follower = follower
-        self._alarms = alarms
-        self._clock = clock
-        self._reach_timeout_s = reach_timeout_s
-        self._anchor_lag_s = anchor_lag_s
-        self._mirror_lag_s = mirror_lag_s
-        self._unanchored = Since(clock)
-        self._unmirrored = Since(clock)
+    trust: Trust
+    store: WitnessStore
+    follower: LogFollower
+    _: KW_ONLY
+    source: LogSource
+    contracts: Contracts
+    alarms: Alarms
+    clock: Callable[[], int]
+    reach_timeout_s: float
+    anchor_lag_s: int
+    mirror_lag_s: int
+
+    def __post_init__(self) -> None:
+        self._unanchored = Since(self.clock)
+        self._unmirrored = Since(self.clock)
 
     def run(self, stop: Event, pause_s: float) -> None:
         """Look until ``stop`` is set."""
@@ -100,9 +91,9 @@ class Watch:
         except Exception as error:
             logger.exception("look failed for a reason that nobody foresaw")
             failure = f"a look ended in a way that nobody foresaw ({type(error).__name__}): a defect of this witness"
-            self._alarms.warn("look_failed", failure)
+            self.alarms.warn("look_failed", failure)
         else:
-            self._alarms.passed("look_failed")
+            self.alarms.passed("look_failed")
 
     def look(self) -> None:
         """Look at chain and log once. Raises LogFault, after the alarm, and what prevents further looks."""
@@ -110,37 +101,37 @@ class Watch:
         try:
             published = self.look_at_log()
         except LogUnreachable as error:
-            self._alarms.warn("unreachable", error.for_operator)
+            self.alarms.warn("unreachable", error.for_operator)
             raise
         except SignedInFuture as error:
-            self._alarms.passed("unreachable", "unreadable", "chain_behind")
-            self._alarms.warn("signed_in_future", error.for_operator)
+            self.alarms.passed("unreachable", "unreadable", "chain_behind")
+            self.alarms.warn("signed_in_future", error.for_operator)
             raise
         except LogUnreadable as error:
-            self._alarms.passed("unreachable")
-            self._alarms.warn("unreadable", error.for_operator)
+            self.alarms.passed("unreachable")
+            self.alarms.warn("unreadable", error.for_operator)
             raise
         except Unavailable as error:
             if error.code == "chain_behind":
-                self._alarms.warn("chain_behind", f"{error.for_operator}. {error.hint}")
+                self.alarms.warn("chain_behind", f"{error.for_operator}. {error.hint}")
             raise
-        self._alarms.passed("unreachable", "unreadable", "signed_in_future", "chain_behind")
+        self.alarms.passed("unreachable", "unreadable", "signed_in_future", "chain_behind")
         if final is not None:
             self._compare(final, published)
 
     def look_at_log(self) -> Checkpoint:
         """Follow up to the checkpoint that the log publishes now, and return it."""
-        before = self._store.looked()  # other threads look too: what they see after this is no rollback
-        at = self._clock()
-        note = self._source.checkpoint()
+        before = self.store.looked()  # other threads look too: what they see after this is no rollback
+        at = self.clock()
+        note = self.source.checkpoint()
         try:
-            checkpoint = verify_checkpoint(note, self._trust.log_key_of(note))
+            checkpoint = verify_checkpoint(note, self.trust.log_key_of(note))
         except TallystickError as error:
             raise LogUnreadable(f"what the log publishes is no checkpoint of its key: {error.message}") from error
         self._require_no_less(checkpoint, note, before)
-        self._store.keep_seen(checkpoint.size)
-        self._follower.reach(checkpoint, note, timeout_s=self._reach_timeout_s)
-        self._store.keep_look(at, checkpoint.size)
+        self.store.keep_seen(checkpoint.size)
+        self.follower.reach(checkpoint, note, timeout_s=self.reach_timeout_s)
+        self.store.keep_look(at, checkpoint.size)
         return checkpoint
 
     def _require_no_less(self, checkpoint: Checkpoint, note: str, before: WitnessProgress) -> None:
@@ -151,7 +142,7 @@ class Watch:
         present = f"the log publishes size {checkpoint.size}"
         if checkpoint.size < before.seen_size:
             self._fault(LogFault("rollback", f"{present}, and has published {before.seen_size} before"), note)
-        if checkpoint.size < before.size and not self._source.shows(before.size):
+        if checkpoint.size < before.size and not self.source.shows(before.size):
             followed = f"no more of what was followed up to {before.size}, which it has signed"
             self._fault(LogFault("rollback", f"{present}, and shows {followed}"), note)
 
@@ -159,13 +150,13 @@ class Watch:
 
     def _final_block(self) -> BlockRef | None:
         try:
-            final = self._contracts.final()
+            final = self.contracts.final()
         except WrongChain as error:
-            self._alarms.warn("wrong_chain", error.for_operator)
+            self.alarms.warn("wrong_chain", error.for_operator)
         except Unavailable as error:
-            self._alarms.warn("chain_unreachable", error.for_operator)
+            self.alarms.warn("chain_unreachable", error.for_operator)
         else:
-            self._alarms.passed("wrong_chain", "chain_unreachable")
+            self.alarms.passed("wrong_chain", "chain_unreachable")
             return final
         return None
 
@@ -176,52 +167,53 @@ class Watch:
         except LogFault:
             raise
         except IntegrityBroken as error:
-            self._alarms.warn("wrong_chain", error.for_operator)
+            self.alarms.warn("wrong_chain", error.for_operator)
         except LogUnreadable as error:
-            self._alarms.warn("unreadable", error.for_operator)
+            self.alarms.warn("unreadable", error.for_operator)
         except Unavailable as error:
-            self._alarms.warn("chain_unreachable", error.for_operator)
+            self.alarms.warn("chain_unreachable", error.for_operator)
 
     def _compare_registry(self, final: BlockRef) -> None:
         """Check that the chain has what the log mirrors, and that no change waits too long to be mirrored."""
-        authority = self._follower.followed.authority
-        missing = self._contracts.unmirrored(authority, final)
-        if self._unmirrored.seconds(missing > 0) > self._mirror_lag_s:
+        authority = self.follower.followed.authority
+        missing = self.contracts.unmirrored(authority, final)
+        if self._unmirrored.seconds(missing > 0) > self.mirror_lag_s:
             number = authority.changes + 1
-            self._alarms.warn("mirror_lag", f"the log does not mirror change {number} of the registry, which is final")
+            self.alarms.warn("mirror_lag", f"the log does not mirror change {number} of the registry, which is final")
         elif not missing:
-            self._alarms.passed("mirror_lag")
+            self.alarms.passed("mirror_lag")
 
     def _compare_anchors(self, final: BlockRef, published: Checkpoint) -> None:
         """Check that each final anchor is of the followed log, that none seen before is gone, and that none is late."""
-        last_seen = self._store.looked().anchor
-        last = self._contracts.last_anchor(final)
+        last_seen = self.store.looked().anchor
+        contracts = self.contracts.at(final)
+        last = contracts.head()
         if last.number < last_seen.number:
             text = f"anchor {last_seen.number} of size {last_seen.size} was final, and is no longer on the chain"
-            self._alarms.warn("missing_anchor", text)
+            self.alarms.warn("missing_anchor", text)
             return
-        for record in self._contracts.anchors_from(last_seen.number, final):
+        for record in contracts.records(last_seen.number):
             self._require_anchored(record, published)
             last_seen = SeenAnchor(record.number, record.size, record.root)
-        if last_seen != self._store.looked().anchor:
-            self._store.keep_anchor(last_seen)
+        if last_seen != self.store.looked().anchor:
+            self.store.keep_anchor(last_seen)
             self._unanchored.seconds(is_so=False)
-        self._alarms.passed("missing_anchor")
-        if self._unanchored.seconds(published.size > last_seen.size) > self._anchor_lag_s:
+        self.alarms.passed("missing_anchor")
+        if self._unanchored.seconds(published.size > last_seen.size) > self.anchor_lag_s:
             text = f"the log has {published.size} entries, of which the chain has {last_seen.size}"
-            self._alarms.warn("anchor_lag", f"{text}: no anchor for more than {self._anchor_lag_s} s")
+            self.alarms.warn("anchor_lag", f"{text}: no anchor for more than {self.anchor_lag_s} s")
         else:
-            self._alarms.passed("anchor_lag")
+            self.alarms.passed("anchor_lag")
 
     def _require_anchored(self, record: AnchorRecord, published: Checkpoint) -> None:
-        anchored = Checkpoint(self._trust.origin, record.size, as_hash(record.root, "root"))
+        anchored = Checkpoint(self.trust.origin, record.size, as_hash(record.root, "root"))
         described = f"anchor {record.number} on the chain: root {record.root.hex()} at size {record.size}"
         if record.size > published.size:
             self._fault(
                 LogFault("rollback", f"the log publishes size {published.size}, less than {described}"), described
             )
-        self._follower.reach(anchored, described, timeout_s=self._reach_timeout_s)
+        self.follower.reach(anchored, described, timeout_s=self.reach_timeout_s)
 
     def _fault(self, fault: LogFault, shown: str) -> None:
-        self._alarms.halt(fault, {"checkpoint": shown, "cosigned": self._store.latest_note()})
+        self.alarms.halt(fault, {"checkpoint": shown, "cosigned": self.store.latest_note()})
         raise fault

@@ -76,27 +76,27 @@ def town(tmp_path: Path) -> Iterator[Town]:
         try:
             yield town
         finally:
-            if linked.node.runs():
+            if linked.chain.runs():
                 resumed(town)
 
 
 def killed(town: Town) -> None:
-    assert town.linked.node.pid is not None
-    os.kill(town.linked.node.pid, signal.SIGKILL)
-    while town.linked.node.runs():
+    assert town.linked.chain.pid is not None
+    os.kill(town.linked.chain.pid, signal.SIGKILL)
+    while town.linked.chain.runs():
         time.sleep(0.01)
 
 
 def stopped(town: Town) -> None:
     """Stop the node: its port still takes connections, and nobody answers."""
-    assert town.linked.node.pid is not None
-    os.kill(town.linked.node.pid, signal.SIGSTOP)
+    assert town.linked.chain.pid is not None
+    os.kill(town.linked.chain.pid, signal.SIGSTOP)
 
 
 def resumed(town: Town) -> None:
     """Let the node go on: one that stands still does not hear that it shall end, and is waited for."""
-    assert town.linked.node.pid is not None
-    os.kill(town.linked.node.pid, signal.SIGCONT)
+    assert town.linked.chain.pid is not None
+    os.kill(town.linked.chain.pid, signal.SIGCONT)
 
 
 @pytest.mark.parametrize("befall", [killed, stopped])

@@ -270,16 +270,16 @@ def test_anchors_are_listed_as_they_were_made(chained: Chained) -> None:
 def test_a_node_that_dies_comes_back(chained: Chained) -> None:
     """The next look after a kill -9 finds the same chain, made anew; a transaction afterwards is made once."""
     before = chained.get(CHAIN)
-    pid = chained.linked.node.pid
+    pid = chained.linked.chain.pid
     assert pid is not None
     os.kill(pid, signal.SIGKILL)
-    while chained.linked.node.runs():
+    while chained.linked.chain.runs():
         time.sleep(0.01)
     assert chained.get(CHAIN) == before
     chained.served.parts.chain_worker.link.status_reader.expire()
     chained.follow()
     assert chained.get(CHAIN) | TIMES == before | TIMES
-    assert chained.linked.node.pid != pid
+    assert chained.linked.chain.pid != pid
     chained.make(admin(POLICE), chained.grant())
     chained.follow()
     assert chained.get(CHAIN)["change_count"] == before["change_count"] + 1

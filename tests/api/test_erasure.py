@@ -16,7 +16,7 @@ from ledger.core.events.case import PersonNamed
 from ledger.core.events.record import SectionErased
 from ledger.core.verification.bundle import verify_event
 from ledger.core.verification.bundle_format import decode_bundle
-from ledger.interchange.webhooks import Deliverer
+from ledger.interchange.webhooks.deliverer import Deliverer
 from tests.api.conftest import Trusted, no_chain, serving, serving_ledger
 from tests.api.service import Served, problem
 from tests.testkit.builders import COURT, DETENTION, POLICE, Officer, clerk, section, supervisor

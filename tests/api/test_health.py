@@ -70,7 +70,7 @@ def test_a_defect_in_following_the_chain_is_not_ready(served: Served) -> None:
     def defect() -> NoReturn:
         raise KeyError("parentHash")
 
-    served.parts.chain_worker._connect = defect
+    served.parts.chain_worker.connect = defect
     served.parts.chain_worker.try_step()
     answer = served.get("/readyz")
     fault = "the chain cannot be followed (KeyError)"

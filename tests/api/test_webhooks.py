@@ -12,7 +12,8 @@ import pytest
 from api.services.webhooks import WebhookPages, receivers_of, webhook_secret
 from ledger.core.events.case import PersonNamed
 from ledger.core.events.registry import KeyRevoked
-from ledger.interchange.webhooks import Deliverer, deliverer
+from ledger.interchange.webhooks import deliverer
+from ledger.interchange.webhooks.deliverer import Deliverer
 from ledger.store import clocks, webhooks
 from ledger.store.webhooks import MOST, Webhook
 from tests.api.service import Served, problem

@@ -17,7 +17,7 @@ from ledger.chain.contract_clients import AnchorClient, RegistryClient
 from ledger.chain.deploy import RegistryAgency, RegistryFounding, deploy
 from ledger.chain.eth import BlockRef
 from ledger.chain.journal import Deployment
-from ledger.chain.node import EmbeddedChain, EmbeddedNode
+from ledger.chain.node import EmbeddedNode
 from ledger.chain.status import ChainStatusReader
 from ledger.chain.transaction import sign
 from ledger.chain.writer import ChainWriter
@@ -25,7 +25,9 @@ from ledger.config.keys import LocalSigner
 from ledger.core.ethereum.contract_changes import KIND_NUMBERS, ROLE_BITS, profile_bytes
 from ledger.core.log.policy import Policy, parse_policy
 from ledger.store.chain_journal import DatabaseJournal
-from ledger.witness.gathering import CosignatureCollector, Gatherer, Witness
+from ledger.witness.gathering.collector import CosignatureCollector
+from ledger.witness.gathering.quorum import Gatherer
+from ledger.witness.gathering.witnesses import Witness
 from tests.testkit import machine
 from tests.testkit.builders import COURT, KINDS, LOG_ID, POLICE, PROCURATORATE, Officer, profile
 from tests.testkit.ledgers import LOG_SIGNER, Clock, Ledger, open_ledger, sqlite_url
@@ -79,8 +81,7 @@ class Linked:
     """A ledger, its chain, and the verbs between them."""
 
     ledger: Ledger
-    node: EmbeddedNode
-    chain: EmbeddedChain
+    chain: EmbeddedNode
     deployment: Deployment
     writer: ChainWriter
     journal: DatabaseJournal
@@ -118,8 +119,6 @@ class Linked:
             self.anchors,
             self.registry,
             gatherer=self.gatherer,
-            chain_id=self.chain.chain_id,
-            eth=lambda: self.chain.eth,
             interval_s=self.interval_s,
             clock=lambda: self.clock.seconds,
         )
@@ -183,11 +182,10 @@ def linked_ledger(folder: Path, *, quorum: int = 0) -> Iterator[Linked]:
         node = EmbeddedNode(binary=machine.native_binary("anvil"), directory=folder / "chain", journal=journal)
         node.start()
         try:
-            chain = EmbeddedChain(node, journal)
-            writer = ChainWriter(chain=chain, journal=journal, signer=SUBMITTER, clock=lambda: clock.seconds)
+            writer = ChainWriter(chain=node, journal=journal, signer=SUBMITTER, clock=lambda: clock.seconds)
             deployment = deploy(writer, founding(quorum), timeout_seconds=30)
             registry = RegistryClient(address=deployment.registry, writer=writer)
-            anchors = AnchorClient(address=deployment.anchor, writer=writer, journal=journal)
-            yield Linked(ledger, node, chain, deployment, writer, journal, registry, anchors, clock)
+            anchors = AnchorClient(address=deployment.anchor, writer=writer)
+            yield Linked(ledger, node, deployment, writer, journal, registry, anchors, clock)
         finally:
             node.stop()

@@ -19,7 +19,7 @@ from ledger.core.log.notes import SeedSigner, SignatureType, VerifyingKey
 from ledger.core.log.witness_protocol import CosignBlock, parse_add_checkpoint, parse_request
 from ledger.core.verification.chain import BlockStatement, cosign_block
 from ledger.core.verification.trust import TrustedBlock, TrustedChain
-from ledger.witness.gathering import Witness
+from ledger.witness.gathering.witnesses import Witness
 from tests.testkit.machine import Quiet, listening
 from tests.unit.chain.builders import Key
 

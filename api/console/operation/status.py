@@ -33,7 +33,7 @@ from ledger.store.imports import SystemImports
 from ledger.store.webhooks import Webhook
 from ledger.supervision.model_faults import Wording
 from ledger.supervision.runs.supervisor import ALL, RunState
-from ledger.witness.gathering import WitnessState
+from ledger.witness.gathering.collector import WitnessState
 
 DAYS = 14  # of the log's growth
 INCIDENTS = 10  # the newest

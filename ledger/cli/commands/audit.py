@@ -131,7 +131,7 @@ def _recomputed(
 def _look(settings: Settings, database: Database, trust: Trust, rule: FinalityRule) -> Look:
     """Return the final state of the chain. The embedded chain is made again from the journal, any other is asked."""
     from ledger.audit import NodeContracts, asking, replaying
-    from ledger.chain.eth import Eth, final_block, finality_of
+    from ledger.chain.eth import Eth, final_block
     from ledger.chain.rpc import JsonRpc
     from ledger.config.settings import EMBEDDED
     from ledger.store.chain_journal import kept_deployment
@@ -141,7 +141,7 @@ def _look(settings: Settings, database: Database, trust: Trust, rule: FinalityRu
 
     def connect() -> NodeContracts:
         eth = Eth(JsonRpc(settings.chain))
-        return NodeContracts(eth, kept_deployment(database), final_block(eth, finality_of(rule)))
+        return NodeContracts(eth, kept_deployment(database), final_block(eth, rule))
 
     return asking(connect)
 

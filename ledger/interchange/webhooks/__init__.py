@@ -4,8 +4,3 @@ A webhook gets the pages of its agency's feed and of its warnings, one after the
 the receiver has answered 2xx; how far a webhook has come is in the database, so that a service that was killed goes on
 where it was. What fails is tried again, after longer and longer pauses. Submissions never wait for a delivery.
 """
-
-from ledger.interchange.webhooks.deliverer import Deliverer, MessageSource, Outgoing, WebhookMessage, secret_of
-from ledger.interchange.webhooks.receiver import Receivers, Undelivered, post
-
-__all__ = ["Deliverer", "MessageSource", "Outgoing", "Receivers", "Undelivered", "WebhookMessage", "post", "secret_of"]

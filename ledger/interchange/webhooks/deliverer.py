@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from base64 import b64encode
 from collections.abc import Callable
+from dataclasses import KW_ONLY, dataclass
 from datetime import UTC, datetime
 from threading import Event
 from typing import Protocol
@@ -25,7 +26,8 @@ from ledger.store.database import Database
 from ledger.store.webhooks import DeliveryProgress, Webhook
 
 LOOK_EVERY_S = 0.5  # seconds between looks at what is new
-CLAIM_MS = 60_000  # milliseconds; longer than a delivery takes
+CLAIM_MS = 60_000  # milliseconds; longer than a delivery takes, or a second process would send the same meanwhile
+assert CLAIM_MS > 2000 * ANSWER_WITHIN_S
 FIRST_PAUSE_S = 5  # seconds after a failure, doubled by each that follows
 LONGEST_PAUSE_S = 3600
 
@@ -73,25 +75,16 @@ class MessageSource(Protocol):
         """Return what follows, and record that it was read. Raises TallystickError if it must not be shown."""
 
 
+@dataclass(eq=False)
 class Deliverer:
     """Delivers in a thread of its own. ``secret`` gives a webhook's secret by its id, ``clock`` unix milliseconds."""
 
-    def __init__(
-        self,
-        database: Database,
-        source: MessageSource,
-        receivers: Receivers,
-        *,
-        secret: Callable[[str], str],
-        clock: Callable[[], int],
-    ):
-        # Else a second process would send what the first one is still sending.
-        assert CLAIM_MS > 2000 * ANSWER_WITHIN_S
-        self._database = database
-        self._source = source
-        self._receivers = receivers
-        self._secret = secret
-        self._clock = clock
+    database: Database
+    source: MessageSource
+    receivers: Receivers
+    _: KW_ONLY
+    secret: Callable[[str], str]
+    clock: Callable[[], int]
 
     def run(self, stop: Event) -> None:
         """Deliver until ``stop`` is set."""
@@ -124,15 +117,15 @@ class Deliverer:
         await asyncio.gather(*serving.values(), return_exceptions=True)
 
     def _due(self) -> list[Webhook]:
-        with self._database.read() as connection:
-            free = webhooks.waiting(connection, self._clock())
-        return [webhook for webhook in free if self._source.has_more(webhook)]
+        with self.database.read() as connection:
+            free = webhooks.waiting(connection, self.clock())
+        return [webhook for webhook in free if self.source.has_more(webhook)]
 
     async def _serve(self, webhook: Webhook) -> None:
         """Send until the webhook has everything, or a receiver fails it."""
         following: Webhook | None = webhook
         try:
-            while following is not None and await asyncio.to_thread(self._source.has_more, following):
+            while following is not None and await asyncio.to_thread(self.source.has_more, following):
                 following = await self._deliver(following)
         except TallystickError as error:  # the claim runs out, and whoever comes then goes on from here
             logger.warning("webhook not served", webhook=webhook.webhook_id, reason=error.for_operator)
@@ -141,21 +134,21 @@ class Deliverer:
 
     async def _deliver(self, webhook: Webhook) -> Webhook | None:
         """Send one message; return the webhook behind it, or None if it has to wait."""
-        claimed = await asyncio.to_thread(webhooks.claim, self._database, webhook, self._clock() + CLAIM_MS)
+        claimed = await asyncio.to_thread(webhooks.claim, self.database, webhook, self.clock() + CLAIM_MS)
         if claimed is None:
             return None
         try:
-            outgoing = await asyncio.to_thread(self._source.next, claimed)
+            outgoing = await asyncio.to_thread(self.source.next, claimed)
             if outgoing.message is not None:
-                headers = outgoing.message.headers(self._secret(claimed.webhook_id), self._clock() // 1000)
-                await post(self._receivers, claimed.url, outgoing.message.body, headers)
+                headers = outgoing.message.headers(self.secret(claimed.webhook_id), self.clock() // 1000)
+                await post(self.receivers, claimed.url, outgoing.message.body, headers)
         except TallystickError as error:
             pause_s = min(FIRST_PAUSE_S * 2 ** min(claimed.failures, 20), LONGEST_PAUSE_S)
-            again_at = self._clock() + pause_s * 1000
-            await asyncio.to_thread(webhooks.settle_failed, self._database, claimed, error.message, again_at)
+            again_at = self.clock() + pause_s * 1000
+            await asyncio.to_thread(webhooks.settle_failed, self.database, claimed, error.message, again_at)
             level = logger.info if isinstance(error, Undelivered) else logger.warning
             level("webhook failed", webhook=claimed.webhook_id, reason=error.for_operator, again_in_s=pause_s)
             return None
         return await asyncio.to_thread(
-            webhooks.settle_delivered, self._database, claimed, outgoing.progress, self._clock()
+            webhooks.settle_delivered, self.database, claimed, outgoing.progress, self.clock()
         )

@@ -34,6 +34,7 @@ _SPECIAL = (  # ranges of the IANA registries for special purposes that some Pyt
 _ISATAP = (0x0000_5EFE, 0x0200_5EFE)  # RFC 5214: before the IPv4 address that it leads to
 
 Address = IPv4Address | IPv6Address
+_tls = cache(ssl.create_default_context)  # loading the certificates takes a while
 
 
 class Undelivered(TallystickError):
@@ -121,11 +122,6 @@ async def _send(receivers: Receivers, url: str, body: bytes, headers: Mapping[st
         client.stream("POST", pinned, content=body, headers=named, extensions={"sni_hostname": target.host}) as answer,
     ):
         return answer.status_code
-
-
-@cache
-def _tls() -> ssl.SSLContext:
-    return ssl.create_default_context()
 
 
 def _is_public(address: Address) -> bool:

@@ -5,20 +5,3 @@ verified against the witness's known key before it is stored. The contract's own
 is due: size, root and registry hash, as the contract verifies them. For readers of proofs the witnesses also vouch
 for the block whose state proves the newest anchor.
 """
-
-from ledger.witness.gathering.collector import CosignatureCollector, WitnessAhead, WitnessState
-from ledger.witness.gathering.quorum import CosignedCheckpoint, Gathered, Gatherer
-from ledger.witness.gathering.vouching import Voucher
-from ledger.witness.gathering.witnesses import Witness, WitnessFile
-
-__all__ = [
-    "CosignatureCollector",
-    "CosignedCheckpoint",
-    "Gathered",
-    "Gatherer",
-    "Voucher",
-    "Witness",
-    "WitnessAhead",
-    "WitnessFile",
-    "WitnessState",
-]

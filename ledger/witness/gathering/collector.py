@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
+from dataclasses import KW_ONLY, dataclass, field
 from threading import Event
 
 import httpx
@@ -25,11 +26,11 @@ from ledger.witness.gathering.witnesses import (
     NotCosigned,
     OtherHistory,
     OtherSize,
+    Refusals,
     Witness,
     add_checkpoint,
     new_client,
     own_line,
-    pause_after,
 )
 
 LOOK_EVERY_S = 0.2  # seconds between checks for a newly published checkpoint
@@ -66,16 +67,14 @@ class WitnessState(Struct, frozen=True):
 
 
 class _Course(Struct):
-    """What is known of one witness: its size, failures in a row, and the next request (monotonic seconds)."""
+    """What is known of one witness."""
 
     size: int
     is_heard: bool = False  # since the service started: its tree was held against this log's
-    failures: int = 0
-    next_at: float = 0.0
-    fault: str | None = None
     heard_at: int | None = None  # unix milliseconds
 
 
+@dataclass(eq=False)
 class CosignatureCollector:
     """Asks in a thread of its own.
 
@@ -83,35 +82,26 @@ class CosignatureCollector:
     milliseconds.
     """
 
-    def __init__(
-        self,
-        database: Database,
-        witnesses: Callable[[], tuple[Witness, ...]],
-        *,
-        policy: Callable[[], Policy],
-        halt: Callable[[TallystickError], None],
-        clock: Callable[[], int],
-    ):
-        self._database = database
-        self._witnesses = witnesses
-        self._policy = policy
-        self._halt = halt
-        self._clock = clock
-        self._courses: dict[str, _Course] = {}
-        self._tidied_at = -TIDY_EVERY_S
-        self.defect: str | None = None  # why nobody is asked, where nobody foresaw it
-        self.has_looked = Event()  # once every witness was heard or has failed to answer
+    database: Database
+    witnesses: Callable[[], tuple[Witness, ...]]
+    _: KW_ONLY
+    policy: Callable[[], Policy]
+    halt: Callable[[TallystickError], None]
+    clock: Callable[[], int]
+    _courses: dict[str, _Course] = field(default_factory=dict, init=False)
+    _tidied_at: float = field(default=-TIDY_EVERY_S, init=False)
+    defect: str | None = field(default=None, init=False)  # why nobody is asked, where nobody foresaw it
+    has_looked: Event = field(default_factory=Event, init=False)  # once every witness was heard or failed to answer
 
-    @property
-    def witnesses(self) -> Callable[[], tuple[Witness, ...]]:
-        """Return the function that gives the witnesses to be asked now."""
-        return self._witnesses
+    def __post_init__(self) -> None:
+        self._refusals = Refusals("witness did not co-sign", LONGEST_PAUSE_S)
 
     def states(self) -> list[WitnessState]:
         """Return the states of all witnesses that are configured now."""
-        courses = [(witness.name, self._courses.get(witness.vkey, _Course(0))) for witness in self._witnesses()]
+        courses = [(witness, self._courses.get(witness.vkey, _Course(0))) for witness in self.witnesses()]
         return [
-            WitnessState(name, course.size, self.defect or course.fault, course.heard_at) for name, course in courses
+            WitnessState(witness.name, course.size, self.defect or self._refusals.reason(witness), course.heard_at)
+            for witness, course in courses
         ]
 
     def run(self, stop: Event) -> None:
@@ -154,8 +144,8 @@ class CosignatureCollector:
             await asyncio.gather(*asking.values(), return_exceptions=True)
 
     def _tell_of_first_look(self, published: PublishedCheckpoint | None) -> None:
-        courses = map(self._course, self._witnesses())
-        if published is None or all(course.is_heard or course.failures for course in courses):
+        answered = (self._course(witness).is_heard or self._refusals.reason(witness) for witness in self.witnesses())
+        if published is None or all(answered):
             self.has_looked.set()
 
     def _due(self) -> tuple[PublishedCheckpoint | None, list[Witness]]:
@@ -164,20 +154,19 @@ class CosignatureCollector:
         A witness that was not heard since the start is asked even if it has signed it: it may know what this database
         lost.
         """
-        with self._database.read() as connection:
+        with self.database.read() as connection:
             published = checkpoints.last_published(connection)
-            for witness in self._witnesses():
+            for witness in self.witnesses():
                 if witness.vkey not in self._courses:
                     size = checkpoints.size_cosigned_by(connection, witness.vkey)
                     self._courses[witness.vkey] = _Course(size)
         if published is None or published.size == 0:
             return None, []
-        now = time.monotonic()
-        courses = [(witness, self._course(witness)) for witness in self._witnesses()]
+        courses = [(witness, self._course(witness)) for witness in self.witnesses()]
         return published, [
             witness
             for witness, course in courses
-            if (not course.is_heard or course.size < published.size) and course.next_at <= now
+            if (not course.is_heard or course.size < published.size) and self._refusals.may_be_asked(witness)
         ]
 
     async def _serve(self, client: httpx.AsyncClient, witness: Witness, published: PublishedCheckpoint) -> None:
@@ -187,18 +176,19 @@ class CosignatureCollector:
             await self._ask(client, witness, published)
         except WitnessAhead as error:
             logger.error("the log was rolled back or forked", witness=witness.name, reason=error.for_operator)  # noqa: TRY400
-            self._halt(error)
+            self.halt(error)
             course.is_heard = True
-            self._pause(witness, error.message)
+            self._refusals.add(witness, error.message)
         except TallystickError as error:
-            self._pause(witness, error.message)
+            self._refusals.add(witness, error.message)
         except Exception as error:
             logger.exception("witness not asked for a reason that nobody foresaw", witness=witness.name)
-            self._pause(witness, f"it cannot be asked ({type(error).__name__})")
+            self._refusals.add(witness, f"it cannot be asked ({type(error).__name__})")
         else:
-            if course.fault is not None:
+            if self._refusals.reason(witness) is not None:
                 logger.info("witness co-signs again", witness=witness.name, size=published.size)
-            course.failures, course.fault, course.heard_at = 0, None, self._clock()
+            self._refusals.remove(witness)
+            course.heard_at = self.clock()
 
     async def _ask(self, client: httpx.AsyncClient, witness: Witness, published: PublishedCheckpoint) -> None:
         """Have the checkpoint co-signed from the size that the witness has. Raises NotCosigned, WitnessAhead."""
@@ -231,12 +221,12 @@ class CosignatureCollector:
     def _proof(self, old_size: int, size: int) -> tuple[Hash, ...]:
         if old_size in (0, size):
             return ()
-        with self._database.read() as connection:
+        with self.database.read() as connection:
             return merkle.consistency_proof(old_size, size, TileNodes(size, log.tile_reader(connection)))
 
     def _require_behind(self, witness: Witness, witness_size: int, old_size: int, published: int) -> None:
         """Raise WitnessAhead if the witness's size is one that this log never had."""
-        with self._database.read() as connection:
+        with self.database.read() as connection:
             size = log.tree(connection).size
         if witness_size > size:
             raise WitnessAhead(
@@ -249,23 +239,14 @@ class CosignatureCollector:
 
     def _keep(self, witness: Witness, published: PublishedCheckpoint, lines: tuple[NoteSignature, ...]) -> None:
         """Store the witness's verified line. Raises NotCosigned if no line is its own, or it does not verify."""
-        policy, line = self._policy(), own_line(lines, witness, parse_note(published.note).text)
+        policy, line = self.policy(), own_line(lines, witness, parse_note(published.note).text)
         checkpoints.store_cosignature(
-            self._database,
+            self.database,
             published.size,
             witness.vkey,
             line.line(),
             is_enough=lambda vkeys: policy.asks_for_witnesses and policy.is_met_by(map(parse_vkey, vkeys)),
         )
-
-    def _pause(self, witness: Witness, reason: str) -> None:
-        course = self._course(witness)
-        pause_s = pause_after(course.failures, LONGEST_PAUSE_S)
-        if course.fault != reason:
-            logger.warning("witness did not co-sign", witness=witness.name, reason=reason, again_in_s=pause_s)
-        course.failures += 1
-        course.next_at = time.monotonic() + pause_s
-        course.fault = reason
 
     def _course(self, witness: Witness) -> _Course:
         return self._courses.setdefault(witness.vkey, _Course(0))
@@ -273,7 +254,7 @@ class CosignatureCollector:
     def _tidy(self) -> None:
         if time.monotonic() - self._tidied_at >= TIDY_EVERY_S:
             self._tidied_at = time.monotonic()
-            checkpoints.forget_cosignatures(self._database, self._clock() - KEPT_MS)
+            checkpoints.forget_cosignatures(self.database, self.clock() - KEPT_MS)
 
 
 def _other_root(witness: Witness, size: int) -> WitnessAhead:

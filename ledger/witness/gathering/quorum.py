@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import dataclass, field
 
 import httpx
 from msgspec import Struct
@@ -29,12 +30,7 @@ class Gathered(Struct, frozen=True):
     """Co-signatures of one anchor, one for each agency, at most the quorum; ``missing`` explains a shortfall."""
 
     signatures: tuple[bytes, ...]
-    needed: int
     missing: str = ""
-
-    @property
-    def is_enough(self) -> bool:
-        return len(self.signatures) >= self.needed
 
 
 class CosignedCheckpoint(Struct, frozen=True):
@@ -44,23 +40,20 @@ class CosignedCheckpoint(Struct, frozen=True):
     vkeys: frozenset[str]
 
 
+@dataclass(eq=False)
 class Gatherer:
     """Collects the co-signatures of one anchor at a time; a witness that has signed it is not asked again.
 
     ``states`` gives the states of the witnesses that are asked for checkpoints.
     """
 
-    def __init__(
-        self,
-        witnesses: Callable[[], tuple[Witness, ...]],
-        policy: Callable[[], Policy],
-        states: Callable[[], list[WitnessState]],
-    ):
-        self._witnesses = witnesses
-        self._policy = policy
-        self._states = states
-        self._digest = b""
-        self._signed: dict[str, bytes] = {}  # account: signature of the digest
+    witnesses: Callable[[], tuple[Witness, ...]]
+    policy: Callable[[], Policy]
+    states: Callable[[], list[WitnessState]]
+    _digest: bytes = field(default=b"", init=False)
+    _signed: dict[str, bytes] = field(default_factory=dict, init=False)  # account: signature of the digest
+
+    def __post_init__(self) -> None:
         self._refusals = Refusals("anchor not co-signed", LONGEST_PAUSE_S)
 
     def cosigned_by_quorum(
@@ -70,8 +63,8 @@ class Gatherer:
 
         The quorum is of the contract's witnesses, and of the policy's too if it asks for any.
         """
-        accounts = {witness.vkey: witness.account for witness in self._witnesses()}
-        agencies, policy = _agencies(authority), self._policy()
+        accounts = {witness.vkey: witness.account for witness in self.witnesses()}
+        agencies, policy = _agencies(authority), self.policy()
         for size, vkeys in checkpoints.cosigned_sizes(connection, above):
             signing_agencies = {agencies.get(accounts.get(vkey) or "") for vkey in vkeys} - {None}
             if len(signing_agencies) >= authority.quorum and policy.is_met_by(map(parse_vkey, vkeys)):
@@ -81,7 +74,7 @@ class Gatherer:
 
     def why_not_cosigned(self, authority: AuthorityState) -> str:
         """Explain what prevents a quorum under a checkpoint, with the fault of each witness."""
-        named = [witness for witness in self._witnesses() if witness.account in _agencies(authority)]
+        named = [witness for witness in self.witnesses() if witness.account in _agencies(authority)]
         if len(named) < authority.quorum:
             return (
                 f"the contract asks for {authority.quorum} co-signatures; witnesses.toml names {len(named)} of its "
@@ -89,7 +82,7 @@ class Gatherer:
             )
         shortfall = f"fewer than {authority.quorum} of the contract's witnesses have co-signed a newer checkpoint"
         names = {witness.name for witness in named}
-        faults = [f"{state.name}: {state.fault}" for state in self._states() if state.name in names and state.fault]
+        faults = [f"{state.name}: {state.fault}" for state in self.states() if state.name in names and state.fault]
         return "; ".join([shortfall, *faults])
 
     def gather(
@@ -105,7 +98,7 @@ class Gatherer:
         agencies = _agencies(authority)
         self._signed = {account: held for account, held in self._signed.items() if account in agencies}
         able = [
-            witness for witness in self._witnesses() if witness.account in agencies and witness.vkey in cosigned.vkeys
+            witness for witness in self.witnesses() if witness.account in agencies and witness.vkey in cosigned.vkeys
         ]
         if len(self._signed) < authority.quorum:
             request = CosignAnchor(
@@ -118,7 +111,7 @@ class Gatherer:
             reasons = {w.name: self._refusals.reason(w) for w in able if w.account not in self._signed}
             refusals = [f"{name}: {reason}" for name, reason in reasons.items() if reason]
             missing = "; ".join([f"{len(taken)} of {authority.quorum} co-signatures for the contract", *refusals])
-        return Gathered(taken, authority.quorum, missing)
+        return Gathered(taken, missing)
 
     async def _ask(self, able: list[Witness], asked: CosignAnchor, quorum: int) -> None:
         """Ask all at once, until enough have signed."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import dataclass, field
 
 import httpx
 
@@ -24,23 +25,25 @@ from ledger.witness.gathering.witnesses import Refusals, Witness, cosign_block, 
 LONGEST_PAUSE_S = 30.0
 
 
+@dataclass(eq=False)
 class Voucher:
     """Has witnesses vouch for the block of the newest state proof. ``trust`` gives the present trust file."""
 
-    def __init__(self, database: Database, witnesses: Callable[[], tuple[Witness, ...]], trust: Callable[[], Trust]):
-        self._database = database
-        self._witnesses = witnesses
-        self._trust = trust
-        self._text = ""
-        self._lines: dict[VerifyingKey, NoteSignature] = {}  # of the note of this text
+    database: Database
+    witnesses: Callable[[], tuple[Witness, ...]]
+    trust: Callable[[], Trust]
+    _text: str = field(default="", init=False)
+    _lines: dict[VerifyingKey, NoteSignature] = field(default_factory=dict, init=False)  # of the note of this text
+
+    def __post_init__(self) -> None:
         self._refusals = Refusals("block not vouched for", LONGEST_PAUSE_S)
 
     def step(self) -> None:
         """Ask those who have not signed yet; store the note once the policy's quorum has."""
-        trust = self._trust()
+        trust = self.trust()
         if not trust.policy.asks_for_witnesses or not trust.chains:
             return
-        with self._database.read() as connection:
+        with self.database.read() as connection:
             proven = chain_journal.newest_proven_block(connection)
         if proven is None:
             return
@@ -57,14 +60,14 @@ class Voucher:
         unsigned = policy_keys - self._lines.keys()
         due = [
             witness
-            for witness in self._witnesses()
+            for witness in self.witnesses()
             if witness.account and witness.key in unsigned and self._refusals.may_be_asked(witness)
         ]
         if due:
             asyncio.run(self._ask(due, statement))
         if trust.policy.is_met_by(self._lines):
             note = str(SignedNote(text, tuple(self._lines.values())))
-            chain_journal.keep_block_note(self._database, proven, note)
+            chain_journal.keep_block_note(self.database, proven, note)
 
     async def _ask(self, due: list[Witness], statement: BlockStatement) -> None:
         async with new_client() as client:

@@ -87,18 +87,15 @@ def read_witnesses(text: str) -> tuple[Witness, ...]:
     except msgspec.ValidationError as error:
         raise MalformedInput(str(error), field="witnesses.toml") from error
     read = tuple(_witness(row, f"witnesses.toml: witnesses[{number}]") for number, row in enumerate(file.witnesses))
-    for field_name, of in _UNIQUE.items():
-        values = [value for value in map(of, read) if value is not None]
+    unique: dict[str, list[object]] = {
+        "verifier_key": [witness.key.public_key for witness in read],
+        "account": [witness.account for witness in read if witness.account],
+        "url": [witness.url for witness in read],
+    }
+    for field_name, values in unique.items():
         if len(set(values)) < len(values):
             raise MalformedInput("two witnesses have the same", field=f"witnesses.toml: {field_name}")
     return read
-
-
-_UNIQUE: dict[str, Callable[[Witness], object]] = {
-    "verifier_key": lambda witness: witness.key.public_key,
-    "account": lambda witness: witness.account,
-    "url": lambda witness: witness.url,
-}
 
 
 def _witness(row: _Row, where: str) -> Witness:
@@ -195,25 +192,20 @@ async def add_checkpoint(client: httpx.AsyncClient, url: str, asked: AddCheckpoi
         raise OtherSize(_read(lambda: parse_size(answer.text.removesuffix("\n"))))
     if answer.status == 422 and asked.old > 0:
         raise OtherHistory(f"the witness answers {answer.told}")
-    if answer.status != 200:
-        raise NotCosigned(f"the witness answers {answer.told}")
-    return _read(lambda: parse_signature_lines(answer.text))
+    return answer.lines()
 
 
 async def cosign_anchor(client: httpx.AsyncClient, url: str, asked: CosignAnchor) -> AnchorCosignature:
     """Return the witness's co-signature for the contract, unverified. Raises NotCosigned."""
     answer = await _post(client, f"{url}{COSIGN_ANCHOR}", msgspec.json.encode(asked), "application/json")
-    if answer.status != 200:
-        raise NotCosigned(f"the witness answers {answer.told}")
+    answer.require_success()
     return _read(lambda: canonical.parse(answer.data, _cosignature))
 
 
 async def cosign_block(client: httpx.AsyncClient, url: str, asked: CosignBlock) -> tuple[NoteSignature, ...]:
     """Return the witness's signature lines for a block note, unverified. Raises NotCosigned."""
     answer = await _post(client, f"{url}{COSIGN_BLOCK}", msgspec.json.encode(asked), "application/json")
-    if answer.status != 200:
-        raise NotCosigned(f"the witness answers {answer.told}")
-    return _read(lambda: parse_signature_lines(answer.text))
+    return answer.lines()
 
 
 class _Answer(Struct, frozen=True):
@@ -237,6 +229,15 @@ class _Answer(Struct, frozen=True):
             return str(self.status)
         reason = ". ".join(part for part in (problem.detail or problem.title, problem.hint) if part)[:400]
         return f"{self.status}: {reason}" if reason else str(self.status)
+
+    def require_success(self) -> None:
+        if self.status != 200:
+            raise NotCosigned(f"the witness answers {self.told}")
+
+    def lines(self) -> tuple[NoteSignature, ...]:
+        """Return the signature lines of a success, unverified."""
+        self.require_success()
+        return _read(lambda: parse_signature_lines(self.text))
 
 
 async def _post(client: httpx.AsyncClient, url: str, body: bytes, content_type: str) -> _Answer:
@@ -266,17 +267,8 @@ def _read(read: Callable[[], T]) -> T:
         raise NotCosigned(f"the witness answers with something else: {error.message}") from error
 
 
-@cache
-def _tls() -> ssl.SSLContext:
-    return ssl.create_default_context()
-
-
+_tls = cache(ssl.create_default_context)  # loading the certificates takes a while
 FIRST_PAUSE_S = 1.0  # after a failure, doubled by each that follows
-
-
-def pause_after(failures: int, longest_s: float) -> float:
-    """Return for how many seconds to leave a witness alone after so many failures in a row and one more."""
-    return min(FIRST_PAUSE_S * 2.0 ** min(failures, 10), longest_s)
 
 
 class _Refusal(Struct, frozen=True):
@@ -307,7 +299,7 @@ class Refusals:
         """Note that the witness did not sign; only another reason than the last one is logged."""
         before = self._refused.get(witness.key)
         failures = before.failures if before else 0
-        pause_s = pause_after(failures, self._longest_pause_s)
+        pause_s = min(FIRST_PAUSE_S * 2.0 ** min(failures, 10), self._longest_pause_s)
         if before is None or before.reason != reason:
             logger.warning(self._event, witness=witness.name, reason=reason, again_in_s=pause_s)
         self._refused[witness.key] = _Refusal(reason, failures + 1, time.monotonic() + pause_s)

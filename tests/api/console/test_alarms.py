@@ -29,7 +29,7 @@ from ledger.chain.contract_clients import RegistryState
 from ledger.chain.status import ChainStatus
 from ledger.store.webhooks import Webhook
 from ledger.supervision.runs.supervisor import ALL, RunFault, RunState
-from ledger.witness.gathering import WitnessState
+from ledger.witness.gathering.collector import WitnessState
 
 NOW = 1_800_000_000_000
 REGISTRY = RegistryState(b"\0" * 32, 3, 0, 3, 0, 0, development=True)

@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
 from ledger.anchoring.worker import RegistryMirror
-from ledger.chain.contract_clients import OnChainChange
+from ledger.chain.contract_clients import RegistryReader
 from ledger.chain.errors import ChainMismatch
-from ledger.chain.eth import BlockRef
 from ledger.core.errors import Unavailable
-from ledger.core.ethereum.contract_changes import contract_change
 from ledger.core.events import decode_payload
 from ledger.core.events.registry import RegistryChange
 from ledger.store import log
 from tests.campaigns.faults.commits import database_error, failing_commits
-from tests.testkit.builders import POLICE, clerk
+from tests.testkit.builders import LOG_ID, POLICE, clerk
 from tests.testkit.casework import Case
 from tests.testkit.ledger_with_chain import AGENCIES, Linked, linked_ledger
 from tests.testkit.ledgers import Ledger, assemble, open_ledger
@@ -43,15 +40,13 @@ def test_every_change_becomes_one_entry_in_order(linked: Linked) -> None:
     assert linked.mirror.catch_up(linked.final) == len(AGENCIES) + 2
     bodies = mirrored(linked.ledger)
     assert [body.number for body in bodies] == list(range(1, len(AGENCIES) + 3))
-    on_chain = linked.registry.changes(after=0, registry_hash=linked_id(linked), first_block=0, final=linked.final)
-    assert [contract_change(body) for body in bodies] == [change.change for change in on_chain]
-    assert bodies[-1].registry_hash == "0x" + linked.registry.state("latest").registry_hash.hex()
+    assert bodies == all_changes(linked)
+    assert bodies[-1].registry_hash == "0x" + linked.registry.rolling_hash("latest").hex()
     assert bodies[-1].location.block_hash == "0x" + linked.final.hash.hex()
 
 
-def linked_id(linked: Linked) -> bytes:
-    with linked.ledger.database.read() as connection:
-        return log.tree(connection).log_id
+def all_changes(linked: Linked) -> list[RegistryChange]:
+    return linked.registry.changes(after=0, registry_hash=LOG_ID, first_block=0, final=linked.final)
 
 
 def test_a_level_mirror_writes_nothing(linked: Linked) -> None:
@@ -85,60 +80,58 @@ def test_a_mirrored_grant_lets_its_key_write_and_a_mirrored_revocation_ends_it(l
     assert getattr(refused.value, "code", None) == "key_revoked"
 
 
-@dataclass
-class Interrupted:
-    """The contract's changes, and a fault right before the ``stop``-th of them is appended."""
+class FixedRegistry(RegistryReader):
+    """A registry with these changes, wherever it is."""
 
-    changes_read: Sequence[OnChainChange]
-    asked: list[int] = field(default_factory=list)
+    def __init__(self, changes_made: Sequence[RegistryChange]):
+        self.changes_made = changes_made
+        self.asked: list[int] = []
 
-    def changes(
-        self, *, after: int, registry_hash: bytes, first_block: int, final: BlockRef
-    ) -> Sequence[OnChainChange]:
+    def changes(self, *, after: int, **_others: object) -> list[RegistryChange]:
         self.asked.append(after)
-        return [change for change in self.changes_read if change.number > after]
+        return [change for change in self.changes_made if change.number > after]
+
+
+def mirror_of(ledger: Ledger, source: RegistryReader) -> RegistryMirror:
+    return RegistryMirror(ledger.database, ledger.registry, ledger.system, source, 0)
 
 
 def test_a_mirror_that_was_interrupted_goes_on_where_it_stood(linked: Linked, tmp_path: Path) -> None:
     """A commit that failed between two entries: the next process writes the rest, and nothing twice."""
-    changes = linked.registry.changes(after=0, registry_hash=linked_id(linked), first_block=0, final=linked.final)
+    changes = all_changes(linked)
     with open_ledger(f"sqlite:///{tmp_path}/other.db", clock=linked.clock) as ledger:
-        source = Interrupted(changes)
-        mirror = RegistryMirror(ledger.database, ledger.registry, ledger.system, source, 0)
-        first = RegistryMirror(ledger.database, ledger.registry, ledger.system, Interrupted(changes[:2]), 0)
-        assert first.catch_up(linked.final) == 2
+        source = FixedRegistry(changes)
+        assert mirror_of(ledger, FixedRegistry(changes[:2])).catch_up(linked.final) == 2
         with failing_commits(ledger.database.log, "before", database_error()), pytest.raises(Unavailable):
-            mirror.catch_up(linked.final)
+            mirror_of(ledger, source).catch_up(linked.final)
         restarted = assemble(ledger.database, ledger.clock)
         restarted.sequencer.start()
         try:
-            again = RegistryMirror(restarted.database, restarted.registry, restarted.system, source, 0)
-            assert again.catch_up(linked.final) == len(changes) - 2
+            assert mirror_of(restarted, source).catch_up(linked.final) == len(changes) - 2
         finally:
             restarted.sequencer.stop()
         assert source.asked == [2, 2]
-        assert [body.number for body in mirrored(ledger)] == [change.number for change in changes]
+        assert mirrored(ledger) == changes
 
 
 def test_two_processes_mirror_each_change_once(linked: Linked, tmp_path: Path) -> None:
     """One that was overtaken by another writes nothing twice, stops nothing, and is level the next time."""
-    changes = linked.registry.changes(after=0, registry_hash=linked_id(linked), first_block=0, final=linked.final)
+    changes = all_changes(linked)
     url = f"sqlite:///{tmp_path}/other.db"
     with open_ledger(url, clock=linked.clock) as first, open_ledger(url, clock=linked.clock) as two:
-        ahead = RegistryMirror(two.database, two.registry, two.system, Interrupted(changes), 0)
 
-        class Overtaken(Interrupted):
+        class Overtaken(FixedRegistry):
             """Answers, and meanwhile the other process mirrors all of it."""
 
-            def changes(self, **terms: object) -> Sequence[OnChainChange]:
-                answer = super().changes(**terms)  # type: ignore[arg-type]
-                ahead.catch_up(linked.final)
+            def changes(self, *, after: int, **others: object) -> list[RegistryChange]:
+                answer = super().changes(after=after, **others)
+                mirror_of(two, FixedRegistry(changes)).catch_up(linked.final)
                 return answer
 
-        overtaken = RegistryMirror(first.database, first.registry, first.system, Overtaken(changes), 0)
+        overtaken = mirror_of(first, Overtaken(changes))
         assert overtaken.catch_up(linked.final) == 0
         assert overtaken.catch_up(linked.final) == 0
-        assert [body.number for body in mirrored(first)] == [change.number for change in changes]
+        assert mirrored(first) == changes
         assert (first.sequencer.failure, two.sequencer.failure) == (None, None)
 
 

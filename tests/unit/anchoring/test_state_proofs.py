@@ -87,6 +87,21 @@ def stand(tmp_path: Path) -> Iterator[Stand]:
         yield Stand(linked).found()
 
 
+@pytest.fixture
+def anchored(stand: Stand) -> Stand:
+    """The case is recorded and anchored."""
+    stand.linked.ledger.post_all(stand.case.events)
+    stand.anchor()
+    return stand
+
+
+@pytest.fixture
+def proven(anchored: Stand) -> Stand:
+    """The anchor is proven by the state of a final block."""
+    anchored.states.step(anchored.contracts)
+    return anchored
+
+
 def away() -> ChainBackend:
     raise Unavailable("the chain is away")
 
@@ -112,38 +127,29 @@ def open_checks(report: ProofReport) -> set[str]:
     return {name for name, result in results(report).items() if result != "checked"}
 
 
-def test_bundle_ends_in_a_block_hash(stand: Stand) -> None:
-    """What an anchor covers is proven by the state of a final block, down to the key's slots."""
-    stand.linked.ledger.post_all(stand.case.events)
-    write = stand.anchor()
-    stand.states.step(stand.contracts)
-    report = stand.report()
-    assert (report.verdict, open_checks(report)) == ("intact", {"witnesses"})
-    assert report.block is not None
-    assert report.block.hash == "0x" + stand.linked.final.hash.hex()
-    assert report.proven_time == write.timestamp
+def test_bundle_ends_in_a_block_hash(anchored: Stand) -> None:
+    """What an anchor covers is proven by the state of a final block, down to the key's slots: also when the chain is
+    gone, by what was fetched with the anchor. A second step asks for nothing."""
+    write = anchored.linked.journal.last_anchor()
+    assert write is not None
+    anchored.states.step(anchored.contracts)
+    for states in (anchored.states, chainless(anchored)):
+        anchored.states = states
+        states.step(anchored.contracts)
+        report = anchored.report()
+        assert (report.verdict, open_checks(report)) == ("intact", {"witnesses"})
+        assert report.block is not None
+        assert report.block.hash == "0x" + anchored.linked.final.hash.hex()
+        assert report.proven_time == write.timestamp
 
 
-def test_kept_proof_needs_no_chain(stand: Stand) -> None:
-    """What was fetched with the anchor proves its signers when the chain is gone; a second step asks for nothing."""
-    stand.linked.ledger.post_all(stand.case.events)
-    stand.anchor()
-    stand.states.step(stand.contracts)
-    stand.states = chainless(stand)
-    stand.states.step(stand.contracts)
-    assert open_checks(stand.report()) == {"witnesses"}
-
-
-def test_earlier_keys_at_later_anchors(stand: Stand) -> None:
+def test_earlier_keys_at_later_anchors(proven: Stand) -> None:
     """A key that signed long ago is proven at the newest anchor without asking, the registry being as it was."""
-    stand.linked.ledger.post_all(stand.case.events)
-    stand.anchor()
-    stand.states.step(stand.contracts)
-    stand.linked.ledger.post(stand.case.register("phone", by=supervisor(POLICE)).last)
-    stand.anchor()
-    stand.states.step(stand.contracts)
-    stand.states = chainless(stand)
-    report = stand.report()
+    proven.linked.ledger.post(proven.case.register("phone", by=supervisor(POLICE)).last)
+    proven.anchor()
+    proven.states.step(proven.contracts)
+    proven.states = chainless(proven)
+    report = proven.report()
     assert (report.subject.size, open_checks(report)) == (9, {"witnesses"})
     assert "record 2 of 2" in report.steps[10].detail
 
@@ -158,51 +164,42 @@ def block_of(anchor: Anchor) -> int:
     return read_header(bytes.fromhex(anchor.header_rlp[2:])).number
 
 
-def test_key_whose_slots_are_not_kept(stand: Stand) -> None:
+def test_key_whose_slots_are_not_kept(proven: Stand) -> None:
     """It is asked for when a bundle needs it, at the block of before; while the chain is away there is none."""
-    stand.linked.ledger.post_all(stand.case.events)
-    stand.anchor()
-    stand.states.step(stand.contracts)
-    other = Case("case-9", start=stand.linked.clock.seconds - 600).open(clerk(PROCURATORATE))
-    assert other.last.envelope.key_id != stand.case.events[0].envelope.key_id
-    latest = recorded(stand)
-    kept = chainless(stand).anchor(latest, clerk(POLICE).key_id)
+    other = Case("case-9", start=proven.linked.clock.seconds - 600).open(clerk(PROCURATORATE))
+    assert other.last.envelope.key_id != proven.case.events[0].envelope.key_id
+    latest = recorded(proven)
+    kept = chainless(proven).anchor(latest, clerk(POLICE).key_id)
     assert kept is not None
-    stand.linked.grant(LATE)
-    assert chainless(stand).anchor(latest, LATE.key_id) is None
-    asked = stand.states.anchor(latest, LATE.key_id)
+    proven.linked.grant(LATE)
+    assert chainless(proven).anchor(latest, LATE.key_id) is None
+    asked = proven.states.anchor(latest, LATE.key_id)
     assert asked is not None
     assert (block_of(asked), len(asked.registry.storage_proof)) == (block_of(kept), 4)
-    assert chainless(stand).anchor(latest, LATE.key_id) == asked
+    assert chainless(proven).anchor(latest, LATE.key_id) == asked
 
 
-def test_block_note_goes_out_with_the_proof(stand: Stand) -> None:
+def test_block_note_goes_out_with_the_proof(proven: Stand) -> None:
     """What witnesses have signed of the block is in each bundle that ends in it, and is gone where the block is."""
-    stand.linked.ledger.post_all(stand.case.events)
-    stand.anchor()
-    stand.states.step(stand.contracts)
-    database = stand.linked.ledger.database
+    database = proven.linked.ledger.database
     with database.read() as connection:
         newest = chain_journal.newest_proven_block(connection)
     assert newest is not None
     chain_journal.keep_block_note(database, newest, "a note")
     for key_id in (clerk(POLICE).key_id, None):
-        anchor = chainless(stand).anchor(recorded(stand), key_id)
+        anchor = chainless(proven).anchor(recorded(proven), key_id)
         assert anchor is not None
         assert bytes(anchor.block_note) == b'"a note"'
-    stand.linked.grant(LATE)
-    asked = stand.states.anchor(recorded(stand), LATE.key_id)
+    proven.linked.grant(LATE)
+    asked = proven.states.anchor(recorded(proven), LATE.key_id)
     assert asked is not None
     assert bytes(asked.block_note) == b'"a note"'
 
 
-def test_block_whose_state_is_gone(stand: Stand, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_block_whose_state_is_gone(proven: Stand, monkeypatch: pytest.MonkeyPatch) -> None:
     """A node that has let go of the state of before is asked for that of the newest final block."""
-    stand.linked.ledger.post_all(stand.case.events)
-    stand.anchor()
-    stand.states.step(stand.contracts)
-    stand.linked.grant(LATE)
-    final, proof = stand.linked.final, Eth.proof
+    proven.linked.grant(LATE)
+    final, proof = proven.linked.final, Eth.proof
 
     def pruned(eth: Eth, address: str, slots: Sequence[bytes], at: BlockRef) -> AccountProof:
         if at.number < final.number:
@@ -210,32 +207,27 @@ def test_block_whose_state_is_gone(stand: Stand, monkeypatch: pytest.MonkeyPatch
         return proof(eth, address, slots, at)
 
     monkeypatch.setattr(Eth, "proof", pruned)
-    asked = stand.states.anchor(recorded(stand), LATE.key_id)
+    asked = proven.states.anchor(recorded(proven), LATE.key_id)
     assert asked is not None
     assert block_of(asked) == final.number
 
 
-def test_reader_does_not_wait_for_a_chain_that_hangs(stand: Stand, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_reader_does_not_wait_for_a_chain_that_hangs(proven: Stand, monkeypatch: pytest.MonkeyPatch) -> None:
     """He gets a bundle without an anchor while the question stands open, and the next reader does not even ask."""
     monkeypatch.setattr(state_proofs, "PATIENCE_S", 0.05)
-    stand.linked.ledger.post_all(stand.case.events)
-    stand.anchor()
-    stand.states.step(stand.contracts)
     hanging = Hanging()
-    states = StateProofs(stand.linked.ledger.database, stand.linked.journal, hanging)
+    states = StateProofs(proven.linked.ledger.database, proven.linked.journal, hanging)
     try:
         for _ in range(2):
-            assert states.anchor(recorded(stand), LATE.key_id) is None
+            assert states.anchor(recorded(proven), LATE.key_id) is None
     finally:
         hanging.let_go.set()
     assert not hanging.was_awaited
 
 
-def test_what_is_not_proven_for_one_reader_holds_up_no_other(stand: Stand, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_not_proven_for_one_reader_holds_up_no_other(anchored: Stand, monkeypatch: pytest.MonkeyPatch) -> None:
     """A key that the chain does not prove is not asked for again at once; another is, and so are new anchors."""
-    stand.linked.ledger.post_all(stand.case.events)
-    stand.anchor()
-    stand.linked.grant(LATE)
+    anchored.linked.grant(LATE)
     unproven, take, asked = clerk(COURT).key_id, StateProofs._take, list[str]()
 
     def refusing(states: StateProofs, recorded: RecordedHead, keys: Iterable[str], at: BlockRef) -> None:
@@ -246,11 +238,11 @@ def test_what_is_not_proven_for_one_reader_holds_up_no_other(stand: Stand, monke
 
     monkeypatch.setattr(StateProofs, "_take", refusing)
     for _ in range(2):
-        assert stand.states.anchor(recorded(stand), unproven) is None
+        assert anchored.states.anchor(recorded(anchored), unproven) is None
     assert asked == [unproven]
-    assert stand.states.anchor(recorded(stand), LATE.key_id) is not None
-    stand.states.step(stand.contracts)
-    assert not stand.linked.journal.unproven_anchors(10)
+    assert anchored.states.anchor(recorded(anchored), LATE.key_id) is not None
+    anchored.states.step(anchored.contracts)
+    assert not anchored.linked.journal.unproven_anchors(10)
 
 
 def test_restart_between_anchor_and_proof(tmp_path: Path) -> None:
@@ -270,14 +262,12 @@ def test_restart_between_anchor_and_proof(tmp_path: Path) -> None:
         assert open_checks(second.report()) == {"witnesses"}
 
 
-def test_key_revoked_after_the_anchor(stand: Stand) -> None:
+def test_key_revoked_after_the_anchor(anchored: Stand) -> None:
     """The registry's slot says so though the log does not yet: what was anchored before was signed in time."""
-    stand.linked.ledger.post_all(stand.case.events)
-    stand.anchor()
-    stand.linked.clock.forward(60)
-    stand.linked.revoke(clerk(POLICE))
-    stand.states.step(stand.contracts)
-    report = stand.report()
+    anchored.linked.clock.forward(60)
+    anchored.linked.revoke(clerk(POLICE))
+    anchored.states.step(anchored.contracts)
+    report = anchored.report()
     assert (report.verdict, results(report)["revocation"]) == ("intact", "checked")
     assert "after the entry was anchored" in report.steps[11].detail
 
@@ -306,30 +296,25 @@ def test_anchor_that_moved_to_another_block(stand: Stand) -> None:
 
 
 @pytest.mark.parametrize("damage", ["UPDATE trie_nodes SET node = :junk", "DELETE FROM trie_nodes"])
-def test_kept_nodes_that_were_damaged(stand: Stand, damage: str) -> None:
+def test_kept_nodes_that_were_damaged(proven: Stand, damage: str) -> None:
     """A node that is not what its name says is asked for again, and no bundle fails for it."""
-    stand.linked.ledger.post_all(stand.case.events)
-    stand.anchor()
-    stand.states.step(stand.contracts)
-    with stand.linked.ledger.database.write() as connection:
+    with proven.linked.ledger.database.write() as connection:
         connection.execute(text(damage), {"junk": b"junk"} if "junk" in damage else {})
-    kept, stand.states = stand.states, chainless(stand)
-    report = stand.report()
+    kept, proven.states = proven.states, chainless(proven)
+    report = proven.report()
     assert (report.verdict, results(report)["block"]) == ("not_yet_anchored", "not_checked")
-    stand.states = kept
-    assert open_checks(stand.report()) == {"witnesses"}
-    stand.states = chainless(stand)
-    assert open_checks(stand.report()) == {"witnesses"}
+    proven.states = kept
+    assert open_checks(proven.report()) == {"witnesses"}
+    proven.states = chainless(proven)
+    assert open_checks(proven.report()) == {"witnesses"}
 
 
-def test_chain_that_cannot_prove(stand: Stand) -> None:
+def test_chain_that_cannot_prove(anchored: Stand) -> None:
     """It is left alone for a while; anchoring and bundles go on, without an anchor in them."""
-    stand.linked.ledger.post_all(stand.case.events)
-    stand.anchor()
-    stand.states = chainless(stand)
-    stand.states.step(stand.contracts)
-    stand.states.step(stand.contracts)
-    report = stand.report()
+    anchored.states = chainless(anchored)
+    anchored.states.step(anchored.contracts)
+    anchored.states.step(anchored.contracts)
+    report = anchored.report()
     assert (report.verdict, results(report)["block"]) == ("not_yet_anchored", "not_checked")
 
 

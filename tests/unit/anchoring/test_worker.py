@@ -28,43 +28,33 @@ def linked(tmp_path: Path) -> Iterator[Linked]:
         yield ledger
 
 
-class Connecting:
-    """Connects at last, after each of ``faults`` was raised once."""
-
-    def __init__(self, linked: Linked, *faults: Exception):
-        self._linked = linked
-        self._faults = list(faults)
-
-    def __call__(self) -> ChainConnection:
-        if self._faults:
-            raise self._faults.pop(0)
-        return self._linked.link
-
-
 def chain_worker(linked: Linked, *faults: Exception) -> ChainWorker:
-    return ChainWorker(Connecting(linked, *faults), linked.ledger.sequencer.halt, 0.01)
+    """A worker that connects at last, after each of ``faults`` was raised once."""
+    left = list(faults)
+
+    def connect() -> ChainConnection:
+        if left:
+            raise left.pop(0)
+        return linked.link
+
+    return ChainWorker(connect, linked.ledger.sequencer.halt, 0.01)
 
 
 def test_a_step_connects_mirrors_and_anchors(linked: Linked) -> None:
-    """Afterwards the log has the registry's changes and the chain worker is connected."""
+    """Afterwards the log has the registry's changes, the chain worker is connected, and knows head, final block,
+    registry and balance, also once the chain is away."""
     worker = chain_worker(linked)
+    assert worker.chain_status is None
     assert worker.try_step()
     assert (worker.state.connected, worker.state.fault, worker.state.is_defect) == (True, None, False)
     assert worker.link.deployment == linked.deployment
     assert linked.mirror.catch_up(linked.final) == 0
-
-
-def test_what_was_seen_of_the_chain_stays(linked: Linked) -> None:
-    """Before the first step nothing; then head, final block, registry and balance, also once the chain is away."""
-    worker = chain_worker(linked)
-    assert worker.chain_status is None
-    assert worker.try_step()
     status = worker.chain_status
     assert status is not None
     assert (status.head, status.final) == (linked.final.number, linked.final.number)
     assert status.registry.change_count == linked.registry.state(linked.final.hash).change_count > 0
     assert (status.account, status.fee) == (linked.writer.account, 0)
-    linked.node.stop()
+    linked.chain.stop()
     assert worker.chain_status == status
 
 

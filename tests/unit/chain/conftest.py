@@ -10,13 +10,13 @@ import pytest
 
 from ledger.chain.node import ChainIncident, EmbeddedNode
 from tests.unit.chain.external import ExternalNode, running_anvil, running_hardhat
-from tests.unit.chain.file_journal import FileJournal
+from tests.unit.chain.memory_journal import MemoryJournal
 from tests.unit.chain.world import World, embedded_world
 
 
 @pytest.fixture
-def journal(tmp_path: Path) -> FileJournal:
-    return FileJournal(tmp_path / "journal.jsonl")
+def journal() -> MemoryJournal:
+    return MemoryJournal()
 
 
 @pytest.fixture
@@ -27,7 +27,7 @@ def incidents() -> list[ChainIncident]:
 
 @pytest.fixture
 def start_node(
-    anvil_binary: Path, tmp_path: Path, journal: FileJournal, incidents: list[ChainIncident]
+    anvil_binary: Path, tmp_path: Path, journal: MemoryJournal, incidents: list[ChainIncident]
 ) -> Iterator[Callable[..., EmbeddedNode]]:
     """Starts embedded nodes on the test's journal and directory, one after the other."""
     nodes: list[EmbeddedNode] = []
@@ -50,7 +50,7 @@ def start_node(
 
 
 @pytest.fixture
-def world(start_node: Callable[..., EmbeddedNode], journal: FileJournal) -> World:
+def world(start_node: Callable[..., EmbeddedNode], journal: MemoryJournal) -> World:
     """A founded ledger on an embedded chain."""
     return embedded_world(start_node(), journal)
 

@@ -10,37 +10,25 @@ import pytest
 
 from ledger.chain import deploy as deploying
 from ledger.chain.contract import ContractAbi
-from ledger.chain.deploy import FACTORY, MAKER, deploy, has_factory, other_contracts, require_deployment
+from ledger.chain.deploy import MAKER, deploy, has_factory, other_contracts, require_deployment
 from ledger.chain.errors import CallReverted, ChainMismatch, WrongChain
-from ledger.chain.eth import Confirmations
-from ledger.chain.journal import Deployment, Purpose, WriteState
+from ledger.chain.journal import ChainFingerprint, Purpose, WriteState
 from ledger.chain.node import EmbeddedNode
 from ledger.chain.remote import RemoteChain
-from ledger.chain.writer import ChainWriter
-from ledger.core.errors import Unavailable
 from tests.unit.chain.builders import make_older
 from tests.unit.chain.external import ExternalNode, running_anvil
-from tests.unit.chain.file_journal import FileJournal
-from tests.unit.chain.world import NOW, SUBMITTER, World, embedded_world, found, founding, remote_world
+from tests.unit.chain.memory_journal import MemoryJournal
+from tests.unit.chain.world import World, embedded_world, found, founding, remote_world
 
 
-def addresses(deployment: Deployment) -> tuple[str, str]:
-    return deployment.registry, deployment.anchor
-
-
-def test_the_addresses_are_the_same_on_every_chain(
-    world: World, anvil: ExternalNode, hardhat: ExternalNode, tmp_path_factory: pytest.TempPathFactory
-) -> None:
+def test_the_addresses_are_the_same_on_every_chain(world: World, anvil: ExternalNode, hardhat: ExternalNode) -> None:
     """Embedded, Anvil and Hardhat: one founding, one pair of addresses and code hashes, which this release knows again
     whatever the constructors have fixed in the code."""
     here = world.deployment
     for node in (anvil, hardhat):
-        remote = remote_world(node, FileJournal(tmp_path_factory.mktemp(node.client) / "journal.jsonl"))
-        deployment = remote.deployment
-        assert other_contracts(remote.chain.eth, deployment) == {}
-        assert addresses(deployment) == addresses(here)
-        assert deployment.registry_code_hash == here.registry_code_hash
-        assert deployment.anchor_code_hash == here.anchor_code_hash
+        remote = remote_world(node, MemoryJournal())
+        assert other_contracts(remote.chain.eth, remote.deployment) == {}
+        assert replace(remote.deployment, identity=here.identity) == here
 
 
 def test_contracts_of_another_release_are_told(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -55,72 +43,57 @@ def test_contracts_of_another_release_are_told(world: World, monkeypatch: pytest
 
 
 def test_what_is_deployed_is_found_again(world: World) -> None:
-    """A second run sends nothing and gives the same deployment."""
-    writes = len(list(world.journal.writes()))
+    """A second run sends nothing and gives the same deployment, whose identity is the block of the last write."""
+    before = list(world.journal.writes())
     assert deploy(world.writer, world.founding) == world.deployment
-    assert len(list(world.journal.writes())) == writes
+    assert list(world.journal.writes()) == before
     require_deployment(world.chain.eth, world.deployment)
-
-
-def test_the_identity_is_the_block_of_the_anchor_contract(world: World) -> None:
-    """Chain id, and number and hash of the block that the last deployment write is in."""
-    last = list(world.journal.writes())[-1]
-    identity = world.deployment.identity
+    last = before[-1]
     assert last.purpose is Purpose.DEPLOYMENT
-    assert (identity.chain_id, identity.deployment_block_number) == (last.chain_id, last.block_number)
-    assert identity.deployment_block_hash == last.block_hash
+    assert world.deployment.identity == ChainFingerprint(last.chain_id, last.block_number or 0, last.block_hash or b"")
 
 
 def test_an_interrupted_deployment_goes_on(
-    start_node: Callable[..., EmbeddedNode], journal: FileJournal, tmp_path: Path
+    start_node: Callable[..., EmbeddedNode], journal: MemoryJournal, tmp_path: Path
 ) -> None:
     """Killed after the registry's transaction was journaled: the next run sends no second one."""
     whole = embedded_world(start_node(), journal)
-    interrupted = FileJournal(tmp_path / "interrupted.jsonl")
     first = next(iter(journal.writes()))
-    interrupted.append(replace(first, state=WriteState.SIGNED, block_number=None, block_hash=None))
+    interrupted = MemoryJournal([replace(first, state=WriteState.SIGNED, block_number=None, block_hash=None)])
     again = embedded_world(start_node(journal=interrupted, directory=tmp_path / "again"), interrupted)
     assert again.deployment == whole.deployment
     assert list(interrupted.writes()) == list(journal.writes())
 
 
-def test_a_founding_that_the_contract_refuses_is_not_signed(
-    start_node: Callable[..., EmbeddedNode], journal: FileJournal
-) -> None:
+def test_a_founding_that_the_contract_refuses_is_not_signed(world: World) -> None:
     """Quorum 0 outside development: the constructor's own error, by name, and an empty journal."""
-    world_writer = embedded_world(start_node(), journal).writer
-    before = journal.last()
+    before = world.journal.last()
     with pytest.raises(CallReverted) as refused:
-        deploy(world_writer, replace(founding(), development=False))
+        deploy(world.writer, replace(founding(), development=False))
     assert refused.value.error == "QuorumZero"
-    assert journal.last() == before
+    assert world.journal.last() == before
 
 
-def test_the_factory_is_made_where_it_is_missing(journal: FileJournal) -> None:
+def test_the_factory_is_made_where_it_is_missing(journal: MemoryJournal) -> None:
     """Its maker gets what the pre-signed transaction costs; the addresses are the usual ones."""
     with running_anvil("--disable-default-create2-deployer") as node:
         assert not has_factory(node.eth)
         world = remote_world(node, journal)
         assert has_factory(node.eth)
         assert node.eth.nonce(MAKER, "latest") == 1
-        assert [write.purpose for write in journal.writes()] == [
-            Purpose.FACTORY,
-            Purpose.DEPLOYMENT,
-            Purpose.DEPLOYMENT,
-        ]
+        assert [write.purpose for write in journal.writes()] == [Purpose.FACTORY, *[Purpose.DEPLOYMENT] * 2]
         require_deployment(node.eth, world.deployment)
 
 
-def test_without_a_factory_the_contracts_are_created_plainly(journal: FileJournal) -> None:
+def test_without_a_factory_the_contracts_are_created_plainly(journal: MemoryJournal) -> None:
     """A submitter without coins for the factory: plain creations, and found again in the journal."""
     flags = ("--disable-default-create2-deployer", "--base-fee", "0", "--gas-price", "0", "--disable-min-priority-fee")
     with running_anvil(*flags) as node:
-        chain = RemoteChain(eth=node.eth, chain_id=31337, journal=journal, finality=Confirmations(0))
+        chain = RemoteChain(eth=node.eth, chain_id=31337, journal=journal, finality=0)
         world = found(chain, journal)
         assert not has_factory(node.eth)
         assert deploy(world.writer, world.founding) == world.deployment
         assert [write.nonce for write in journal.writes()] == [0, 1]
-        assert FACTORY not in addresses(world.deployment)
 
 
 def test_another_chain_or_other_code_is_told(world: World, anvil: ExternalNode) -> None:
@@ -133,10 +106,3 @@ def test_another_chain_or_other_code_is_told(world: World, anvil: ExternalNode) 
     world.chain.eth.rpc.call("anvil_setCode", deployment.anchor, "0x00")
     with pytest.raises(ChainMismatch, match="expected code"):
         require_deployment(world.chain.eth, deployment)
-
-
-def test_the_writer_without_a_key_says_so(world: World) -> None:
-    """A service without the submitter's key passes on, but does not sign."""
-    keyless = ChainWriter(chain=world.chain, journal=world.journal, signer=None, clock=lambda: NOW)
-    with pytest.raises(Unavailable, match="key is not here"):
-        keyless.submit(Purpose.REGISTRY, SUBMITTER.key_id, b"")

@@ -6,16 +6,11 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
+from msgspec import structs
 
 from ledger.chain.contract import (
-    Approval,
-    ContractDomain,
-    accept_admin,
-    contract_abi,
-    decide,
-    decision_digest,
+    REGISTRY,
     grant_key,
-    propose_admin,
     request_key,
     revoke_key,
 )
@@ -25,17 +20,18 @@ from ledger.chain.journal import ChainWrite, Purpose, WriteState
 from ledger.chain.node import EmbeddedNode
 from ledger.chain.transaction import sign
 from ledger.core.errors import Conflict, MalformedInput, RuleRefused
-from ledger.core.ethereum.contract_changes import ContractChange
+from ledger.core.ethereum.contract_changes import ContractChange, contract_change
+from ledger.core.events.registry import ChangeLocation, RegistryChange
 from tests.unit.chain.builders import Key
-from tests.unit.chain.file_journal import FileJournal
-from tests.unit.chain.world import ADMINS, COURT, NOW, POLICE, PROFILE, PROSECUTION, World, embedded_world
+from tests.unit.chain.memory_journal import MemoryJournal
+from tests.unit.chain.world import ADMINS, NOW, POLICE, World, embedded_world
 
 CLERK = Key("clerk")
 
 
-def a_grant(world: World, agency: str = "psb-east") -> bytes:
-    """The agency grants the clerk's key, who asked for it."""
-    request = request_key(CLERK, world.registry.domain(world.founding.log_id), agency=agency, officer="p-0417")
+def a_grant(world: World) -> bytes:
+    """The police grant the clerk's key, who asked for it."""
+    request = request_key(CLERK, world.registry.domain(world.founding.log_id), agency="psb-east", officer="p-0417")
     return grant_key(request, roles=5, valid_from=NOW, valid_until=NOW + 86400)
 
 
@@ -43,14 +39,15 @@ def as_admin(world: World, admin: Key, call: bytes) -> ChainWrite:
     return world.registry.relay(sign(world.registry.prepare(admin.key_id, call), admin).raw)
 
 
-def all_changes(world: World, *, after: int = 0, registry_hash: bytes | None = None) -> list[ContractChange]:
+def read_changes(world: World, *, after: int = 0, registry_hash: bytes | None = None) -> list[RegistryChange]:
     final = world.chain.final_block()
     assert final is not None
-    read = world.registry.changes(
-        after=after, registry_hash=registry_hash or world.founding.log_id, first_block=0, final=final
-    )
-    assert [change.number for change in read] == list(range(after + 1, after + 1 + len(read)))
-    return [change.change for change in read]
+    previous = registry_hash or world.founding.log_id
+    return world.registry.changes(after=after, registry_hash=previous, first_block=0, final=final)
+
+
+def all_changes(world: World, *, after: int = 0, registry_hash: bytes | None = None) -> list[ContractChange]:
+    return [contract_change(change) for change in read_changes(world, after=after, registry_hash=registry_hash)]
 
 
 def test_the_founding_is_read_back(world: World) -> None:
@@ -61,7 +58,8 @@ def test_the_founding_is_read_back(world: World) -> None:
 
 
 def test_an_admin_grants_and_revokes_through_the_service(world: World) -> None:
-    """Signed by the admin, journaled and mined by the service; both changes follow in the chain of hashes."""
+    """Signed by the admin, journaled and mined by the service; both changes follow in the chain of hashes, and name
+    their block and transaction."""
     before = world.registry.state("latest")
     write = as_admin(world, POLICE, a_grant(world))
     assert (write.purpose, write.sender, write.state) == (Purpose.REGISTRY, POLICE.key_id, WriteState.CONFIRMED)
@@ -69,49 +67,9 @@ def test_an_admin_grants_and_revokes_through_the_service(world: World) -> None:
     granted, revoked = all_changes(world, after=4, registry_hash=before.registry_hash)
     assert granted == ContractChange(3, "psb-east", 0, int(CLERK.key_id, 16), "p-0417", 5, 1, NOW, NOW + 86400, 0, b"")
     assert revoked == ContractChange(4, "psb-east", account=int(CLERK.key_id, 16))
-
-
-def test_a_change_names_its_block_and_transaction(world: World) -> None:
-    """What the mirror cites is where the change stands."""
-    write = as_admin(world, POLICE, a_grant(world))
-    final = world.chain.final_block()
-    assert final is not None
-    change = world.registry.changes(after=0, registry_hash=world.founding.log_id, first_block=0, final=final)[-1]
-    assert (change.block.number, change.block.hash) == (write.block_number, write.block_hash)
-    assert change.transaction_hash == write.transaction_hash
-    assert change.registry_hash == world.registry.state(final.hash).registry_hash
-
-
-def test_an_admin_hands_over_in_two_steps(world: World) -> None:
-    """The proposed account takes the agency by accepting; the old admin has no say any more."""
-    successor = Key("new admin")
-    as_admin(world, COURT, propose_admin(successor.key_id))
-    require_no_admin(world, successor)
-    as_admin(world, successor, accept_admin("court-east"))
-    require_no_admin(world, COURT)
-    granted = as_admin(world, successor, a_grant(world, "court-east"))
-    assert (granted.sender, all_changes(world)[-1].agency) == (successor.key_id, "court-east")
-
-
-def require_no_admin(world: World, account: Key) -> None:
-    """The contract takes no act of an admin from this account."""
-    with pytest.raises(CallReverted) as refused:
-        world.registry.prepare(account.key_id, a_grant(world))
-    assert refused.value.error == "NotAdmin"
-
-
-def test_a_majority_decides(world: World) -> None:
-    """Two of three admins' EIP-712 approvals admit an agency, sent by the service; one is not enough."""
-    change = ContractChange(1, "prison-1", agency_kind=4, account=int(Key("prison admin").key_id, 16), profile=PROFILE)
-    domain = ContractDomain(world.founding.log_id, world.chain.chain_id, world.deployment.registry)
-    digest = decision_digest(domain, 1, change)
-    approvals = [Approval(admin.key_id, admin.sign(digest)) for admin in (POLICE, PROSECUTION)]
-    with pytest.raises(CallReverted) as refused:
-        world.registry.submit(decide(change, approvals[:1]))
-    assert refused.value.error == "MajorityMissing"
-    world.registry.submit(decide(change, approvals))
-    assert all_changes(world)[-1] == change
-    assert world.registry.state("latest").decision_count == 1
+    place = read_changes(world, after=4, registry_hash=before.registry_hash)[0].location
+    hashes = ("0x" + value.hex() for value in (write.block_hash or b"", write.transaction_hash))
+    assert place == ChangeLocation(write.block_number or 0, *hashes)
 
 
 def test_the_same_bytes_again_are_the_same_write(world: World) -> None:
@@ -161,8 +119,8 @@ def test_a_node_that_hides_or_forges_changes_is_found(world: World, monkeypatch:
     as_admin(world, POLICE, a_grant(world))
     eth = world.chain.eth
     honest = eth.logs
-    last = honest(world.deployment.registry, contract_abi("AgencyRegistry").topic("Changed"), 0, 100)[-1]
-    forged = replace(last, data=last.data.replace(b"p-0417", b"p-0418"))
+    last = honest(world.deployment.registry, REGISTRY.topic("Changed"), 0, 100)[-1]
+    forged = structs.replace(last, data=last.data.replace(b"p-0417", b"p-0418"))
 
     def answering(*logs: Log) -> None:
         monkeypatch.setattr(type(eth), "logs", lambda *_: [*honest_before, *logs])
@@ -177,7 +135,7 @@ def test_a_node_that_hides_or_forges_changes_is_found(world: World, monkeypatch:
     answering(last, last)
     with pytest.raises(ChainMismatch, match="change 6"):
         all_changes(world)
-    answering(replace(last, data=b""))
+    answering(structs.replace(last, data=b""))
     with pytest.raises(ChainUnavailable, match="not a log"):
         all_changes(world)
 
@@ -196,7 +154,7 @@ def test_a_log_that_mirrors_what_the_contract_never_did_is_told_apart_from_a_nod
         world.registry.changes(after=5, registry_hash=b"\x05" * 32, first_block=final.number + 1, final=final)
 
 
-def test_changes_survive_a_restart_from_the_dump(start_node: Callable[..., EmbeddedNode], journal: FileJournal) -> None:
+def test_changes_survive_a_restart(start_node: Callable[..., EmbeddedNode], journal: MemoryJournal) -> None:
     """The logs are there again after the node was loaded from its dump."""
     node = start_node()
     world = embedded_world(node, journal)

@@ -8,12 +8,13 @@ from hashlib import sha256
 from ledger.chain.contract import grant_key, request_key
 from ledger.chain.contract_clients import AnchorClient, AnchorRequest, RegistryClient
 from ledger.chain.deploy import RegistryAgency, RegistryFounding, deploy
-from ledger.chain.eth import Confirmations, Eth, Finality
+from ledger.chain.eth import Eth
 from ledger.chain.journal import AnchoredHead, ChainWrite, Deployment, Journal
-from ledger.chain.node import EmbeddedChain, EmbeddedNode
+from ledger.chain.node import EmbeddedNode
 from ledger.chain.remote import RemoteChain
 from ledger.chain.rpc import JsonRpc
 from ledger.chain.writer import ChainBackend, ChainWriter
+from ledger.core.verification.trust import FinalityRule
 from tests.oracles.merkle_reference import consistency_proof, mth
 from tests.unit.chain.builders import Key
 from tests.unit.chain.external import ExternalNode
@@ -69,11 +70,11 @@ class World:
 
     @property
     def anchor(self) -> AnchorClient:
-        return AnchorClient(address=self.deployment.anchor, writer=self.writer, journal=self.journal)
+        return AnchorClient(address=self.deployment.anchor, writer=self.writer)
 
     def writer_for(self, chain: ChainBackend, journal: Journal) -> ChainWriter:
         """Another writer with the same key and clock."""
-        return ChainWriter(chain=chain, journal=journal, signer=SUBMITTER, clock=self.clock, replace_after=120)
+        return ChainWriter(chain=chain, journal=journal, signer=SUBMITTER, clock=self.clock)
 
     def next_anchor(self, new_leaves: int = 3) -> AnchorRequest:
         """The log grown by some leaves, as the contract wants it."""
@@ -95,28 +96,26 @@ class World:
 
 def found(chain: ChainBackend, journal: Journal, *, clock: Clock | None = None) -> World:
     clock = clock or Clock()
-    writer = ChainWriter(chain=chain, journal=journal, signer=SUBMITTER, clock=clock, replace_after=120)
+    writer = ChainWriter(chain=chain, journal=journal, signer=SUBMITTER, clock=clock)
     begun = founding()
     return World(chain, journal, writer, begun, deploy(writer, begun, timeout_seconds=30), clock)
 
 
 def embedded_world(node: EmbeddedNode, journal: Journal) -> World:
-    return found(EmbeddedChain(node, journal), journal)
+    return found(node, journal)
 
 
-def remote_world(
-    node: ExternalNode, journal: Journal, *, finality: Finality | None = None, url: str | None = None
-) -> World:
+def remote_world(node: ExternalNode, journal: Journal, *, finality: FinalityRule = 0, url: str | None = None) -> World:
     """Founded while every block is final; then under ``finality``, and through ``url`` if the node has another one."""
     node.fund(SUBMITTER.key_id)
     eth = Eth(JsonRpc(url or node.url, timeout_seconds=5.0))
     chain_id = eth.chain_id()
-    world = found(RemoteChain(eth=eth, chain_id=chain_id, journal=journal, finality=Confirmations(0)), journal)
+    world = found(RemoteChain(eth=eth, chain_id=chain_id, journal=journal, finality=0), journal)
     chain = RemoteChain(
         eth=eth,
         chain_id=chain_id,
         journal=journal,
-        finality=finality or Confirmations(0),
+        finality=finality,
         identity=world.deployment.identity,
     )
     return replace(world, chain=chain, writer=world.writer_for(chain, journal))

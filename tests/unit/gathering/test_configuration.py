@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 
 from ledger.core.errors import MalformedInput
-from ledger.witness.gathering import Witness, WitnessFile
-from ledger.witness.gathering.witnesses import read_witnesses
+from ledger.witness.gathering.witnesses import Witness, WitnessFile, read_witnesses
 from tests.testkit.builders import LOG_ID
 from tests.testkit.ledgers import LOG_SIGNER
 from tests.testkit.witness_server import SmallWitness

@@ -14,9 +14,10 @@ from ledger.core.log.checkpoints import verify_cosignatures
 from ledger.core.log.policy import Policy, parse_policy
 from ledger.store import checkpoints
 from ledger.store.checkpoints import PublishedCheckpoint
-from ledger.witness.gathering import CosignatureCollector, Witness, WitnessAhead
 from ledger.witness.gathering import collector as carrying
 from ledger.witness.gathering import witnesses as asking
+from ledger.witness.gathering.collector import CosignatureCollector, WitnessAhead
+from ledger.witness.gathering.witnesses import Witness
 from tests.testkit.builders import LOG_ID, POLICE, clerk
 from tests.testkit.casework import Case
 from tests.testkit.ledgers import LOG_SIGNER, Ledger, open_ledger, sqlite_url
@@ -52,6 +53,12 @@ class Bench:
             clock=self.ledger.clock,
         )
 
+    def step(self) -> CosignatureCollector:
+        """The first step of a service that was started anew."""
+        collector = self.collector()
+        collector.step()
+        return collector
+
     def grow(self, entries: int = 1) -> int:
         """So many entries more, published; gives the size."""
         for _ in range(entries):
@@ -85,6 +92,14 @@ def bench(tmp_path: Path) -> Iterator[Bench]:
         yield Bench(ledger)
 
 
+@pytest.fixture
+def witness(bench: Bench) -> Iterator[SmallWitness]:
+    """The one witness that the bench asks."""
+    with serving(small("w1")) as only:
+        bench.witnesses = [only.configured]
+        yield only
+
+
 @contextmanager
 def without_pauses(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     with monkeypatch.context() as patch:
@@ -97,7 +112,7 @@ def test_each_published_checkpoint_is_co_signed_by_every_witness(bench: Bench) -
     with serving_all(small("w1"), small("w2")) as witnesses:
         bench.witnesses = [witness.configured for witness in witnesses]
         collector = bench.collector()
-        for entries in (1, 5, 300):
+        for entries in (1, 5, 260):
             size = bench.grow(entries)
             collector.step()
             cosignatures = verify_cosignatures(
@@ -115,8 +130,7 @@ def test_a_checkpoint_counts_as_witnessed_once_the_policys_quorum_has_signed(ben
         bench.policy = policy_of(2, first, second)
         bench.witnesses = [first.configured, third.foreign]
         size = bench.grow()
-        collector = bench.collector()
-        collector.step()
+        collector = bench.step()
         assert bench.witnessed() == 0
         bench.witnesses.append(second.configured)
         collector.step()
@@ -160,107 +174,80 @@ def test_after_a_failure_a_witness_is_left_alone_for_a_while(bench: Bench) -> No
         assert (len(first.asked), len(second.asked)) == (3, 1)
 
 
-def test_a_witness_that_has_another_size_is_sent_the_proof_from_there(bench: Bench) -> None:
+def test_a_witness_that_has_another_size_is_sent_the_proof_from_there(bench: Bench, witness: SmallWitness) -> None:
     """It was asked by another process, or this database forgot: the answer 409 tells the size, and is followed once."""
-    with serving(small("w1")) as witness:
-        bench.witnesses = [witness.configured]
-        bench.grow(4)
-        bench.collector().step()
-        with bench.ledger.database.write() as connection:
-            connection.exec_driver_sql("DELETE FROM cosignatures")
-        size = bench.grow(3)
-        collector = bench.collector()
-        collector.step()
-        assert [state.size for state in collector.states()] == [size]
-        assert len(witness.asked) == 3
-        assert bench.halted == []
+    bench.grow(4)
+    bench.step()
+    with bench.ledger.database.write() as connection:
+        connection.exec_driver_sql("DELETE FROM cosignatures")
+    size = bench.grow(3)
+    assert [state.size for state in bench.step().states()] == [size]
+    assert len(witness.asked) == 3
+    assert bench.halted == []
 
 
-def test_a_witness_that_was_reset_is_taken_from_the_beginning(bench: Bench) -> None:
+def test_a_witness_that_was_reset_is_taken_from_the_beginning(bench: Bench, witness: SmallWitness) -> None:
     """It says 0 and gets the checkpoint without a proof."""
-    with serving(small("w1")) as witness:
-        bench.witnesses = [witness.configured]
-        bench.grow(4)
-        collector = bench.collector()
-        collector.step()
-        witness.size, witness.root = 0, b""
-        size = bench.grow()
-        collector.step()
-        assert witness.size == size
+    bench.grow(4)
+    collector = bench.step()
+    witness.size, witness.root = 0, b""
+    size = bench.grow()
+    collector.step()
+    assert witness.size == size
 
 
-def test_a_witness_that_is_ahead_stops_the_writer_at_the_first_look(bench: Bench) -> None:
-    """The database was rolled back: after a start every witness is asked, though nothing is new, and one has more."""
-    with serving(small("w1")) as witness:
-        bench.witnesses = [witness.configured]
-        size = bench.grow(4)
-        bench.collector().step()
-        witness.size += 3
-        collector = bench.collector()
-        collector.step()
-        assert collector.has_looked.is_set()
-        (halted,) = bench.halted
-        assert isinstance(halted, WitnessAhead)
-        assert f"has seen {size + 3} entries of this log, which has {size}" in str(halted)
-        assert halted.code == "witness_ahead"
+@pytest.mark.parametrize(
+    ("ahead", "root", "grown", "message"),
+    [
+        (3, b"", 0, "has seen {more} entries of this log, which has {size}"),
+        (0, b"\x01" * 32, 0, "another root"),
+        (0, b"\x01" * 32, 2, "another history"),
+    ],
+    ids=["rolled back", "changed", "written on after an older backup"],
+)
+def test_a_witness_that_knows_another_log_stops_the_writer(
+    bench: Bench, witness: SmallWitness, ahead: int, root: bytes, grown: int, message: str
+) -> None:
+    """After a start every witness is asked, though nothing is new: what it has seen must be of this log."""
+    size = bench.grow(4)
+    bench.step()
+    witness.size, witness.root = witness.size + ahead, root or witness.root
+    if grown:
+        bench.grow(grown)
+    collector = bench.step()
+    assert collector.has_looked.is_set()
+    (halted,) = bench.halted
+    assert isinstance(halted, WitnessAhead)
+    assert message.format(size=size, more=size + ahead) in str(halted)
+    assert collector.states()[0].fault is not None
 
 
-def test_a_witness_with_another_root_of_the_same_size_stops_the_writer(bench: Bench) -> None:
-    """The history was changed, not shortened."""
-    with serving(small("w1")) as witness:
-        bench.witnesses = [witness.configured]
-        bench.grow(4)
-        bench.collector().step()
-        witness.root = b"\x01" * 32
-        bench.collector().step()
-        assert ["another root" in str(error) for error in bench.halted] == [True]
-
-
-def test_a_witness_that_has_seen_another_history_stops_the_writer(bench: Bench) -> None:
-    """An older backup was restored and written on while the witness was away: no proof leads from what it has seen."""
-    with serving(small("w1")) as witness:
-        bench.witnesses = [witness.configured]
-        bench.grow(4)
-        collector = bench.collector()
-        collector.step()
-        witness.root = b"\x01" * 32
-        bench.grow(2)
-        collector.step()
-        assert ["another history" in str(error) for error in bench.halted] == [True]
-        assert collector.states()[0].fault is not None
-
-
-def test_a_checkpoint_that_another_process_published_is_no_rollback(bench: Bench) -> None:
+def test_a_checkpoint_that_another_process_published_is_no_rollback(bench: Bench, witness: SmallWitness) -> None:
     """A witness may have a size that is published after this look began, as long as the log has that many entries."""
-    with serving(small("w1")) as witness:
-        bench.witnesses = [witness.configured]
-        size = bench.grow(4)
-        bench.ledger.post(Case("later", start=bench.ledger.clock.seconds - 600).open().last)
-        witness.size = size + 1
-        collector = bench.collector()
-        collector.step()
-        assert bench.halted == []
-        assert [(state.size, state.fault) for state in collector.states()] == [(size + 1, None)]
-        assert not collector.has_looked.is_set(), "whether it is the same tree shows once that size is published"
-        witness.root = b"\x01" * 32
-        bench.publish()
-        collector.step()
-        assert ["another root" in str(error) for error in bench.halted] == [True]
-        assert collector.has_looked.is_set()
+    size = bench.grow(4)
+    bench.ledger.post(Case("later", start=bench.ledger.clock.seconds - 600).open().last)
+    witness.size = size + 1
+    collector = bench.step()
+    assert bench.halted == []
+    assert [(state.size, state.fault) for state in collector.states()] == [(size + 1, None)]
+    assert not collector.has_looked.is_set(), "whether it is the same tree shows once that size is published"
+    witness.root = b"\x01" * 32
+    bench.publish()
+    collector.step()
+    assert ["another root" in str(error) for error in bench.halted] == [True]
+    assert collector.has_looked.is_set()
 
 
 def test_a_witness_that_was_away_at_the_start_is_asked_until_it_is_heard(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch
+    bench: Bench, witness: SmallWitness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nothing is new for it, but it may know what this database has lost; once it was heard it has its peace."""
-    with serving(small("w1")) as witness, without_pauses(monkeypatch):
-        bench.witnesses = [witness.configured]
+    with without_pauses(monkeypatch):
         bench.grow(4)
-        bench.collector().step()
+        bench.step()
         witness.size += 3
         witness.spoil = lambda _: Reply(503, b"")
-        collector = bench.collector()
-        collector.step()
+        collector = bench.step()
         assert collector.has_looked.is_set(), "a ledger does not wait for who is away"
         assert bench.halted == []
         witness.spoil = None
@@ -271,75 +258,62 @@ def test_a_witness_that_was_away_at_the_start_is_asked_until_it_is_heard(
         assert [type(error) for error in bench.halted] == [WitnessAhead]
 
 
-@pytest.mark.parametrize(
-    ("reply", "reason"),
-    [
-        (Reply(403, b"who are you"), "answers 403"),
-        (Reply(422, b'{"detail": "no such history"}', "application/problem+json"), "422: no such history"),
-        (Reply(503, b'{"title": "halted"}', "application/problem+json"), "503: halted"),
-        (Reply(409, b"conflict"), "answers 409"),
-        (Reply(409, b"-1\n", "text/x.tlog.size"), "something else"),
-        (Reply(200, b"<html>"), "something else"),
-        (Reply(200, b"\xff\xfe"), "something else"),
-        (Reply(200, b"x" * 20_000), "more than 16384 bytes"),
-    ],
+ANSWERS = (
+    (Reply(403, b"who are you"), "answers 403"),
+    (Reply(422, b'{"detail": "no such history"}', "application/problem+json"), "422: no such history"),
+    (Reply(503, b'{"title": "halted"}', "application/problem+json"), "503: halted"),
+    (Reply(409, b"conflict"), "answers 409"),
+    (Reply(409, b"-1\n", "text/x.tlog.size"), "something else"),
+    (Reply(200, b"<html>"), "something else"),
+    (Reply(200, b"\xff\xfe"), "something else"),
+    (Reply(200, b"x" * 20_000), "more than 16384 bytes"),
 )
-def test_an_answer_of_another_form_is_told_and_stores_nothing(bench: Bench, reply: Reply, reason: str) -> None:
+
+
+def test_an_answer_of_another_form_is_told_and_stores_nothing(bench: Bench, witness: SmallWitness) -> None:
     """Statuses, garbage, too much: the witness is at fault, the log goes on."""
-    with serving(small("w1")) as witness:
-        witness.spoil = lambda _: reply
-        bench.witnesses = [witness.configured]
-        bench.grow()
-        collector = bench.collector()
-        collector.step()
-        assert reason in str(collector.states()[0].fault)
+    bench.grow()
+    for reply, reason in ANSWERS:
+        witness.spoil = lambda _, reply=reply: reply
+        assert reason in str(bench.step().states()[0].fault)
         assert bench.newest().note.count("\u2014") == 1
         assert bench.halted == []
 
 
-def test_only_the_known_keys_signature_over_this_checkpoint_is_stored(bench: Bench) -> None:
+def test_only_the_known_keys_signature_over_this_checkpoint_is_stored(bench: Bench, witness: SmallWitness) -> None:
     """Another witness's line is refused, and so is one over another checkpoint."""
-    with serving_all(small("w1"), small("w2")) as (first, second):
-        bench.witnesses = [Witness(first.url, second.signer.verifying_key)]
-        bench.grow()
-        collector = bench.collector()
-        collector.step()
-        assert "no signature line of the answer is by w2" in str(collector.states()[0].fault)
+    bench.witnesses = [Witness(witness.url, small("w2").signer.verifying_key)]
+    bench.grow()
+    assert "no signature line of the answer is by w2" in str(bench.step().states()[0].fault)
 
-        old = first.add_checkpoint(f"old {first.size}\n\n{carrying.log_signed(bench.newest().note)}".encode()).body
-        bench.grow()
-        first.spoil = lambda _: Reply(200, old)
-        bench.witnesses = [first.configured]
-        collector = bench.collector()
-        collector.step()
-        assert "does not hold" in str(collector.states()[0].fault)
-        assert bench.newest().note.count("\u2014") == 1
+    old = witness.add_checkpoint(f"old {witness.size}\n\n{carrying.log_signed(bench.newest().note)}".encode()).body
+    bench.grow()
+    witness.spoil = lambda _: Reply(200, old)
+    bench.witnesses = [witness.configured]
+    assert "does not hold" in str(bench.step().states()[0].fault)
+    assert bench.newest().note.count("\u2014") == 1
 
 
-def test_the_first_co_signature_stays(bench: Bench) -> None:
+def test_the_first_co_signature_stays(bench: Bench, witness: SmallWitness) -> None:
     """Asked again after a start, a witness signs a later time; the earliest proves more."""
-    with serving(small("w1")) as witness:
-        bench.witnesses = [witness.configured]
-        bench.grow()
-        bench.collector().step()
-        before = bench.newest().note
-        bench.collector().step()
-        assert len(witness.asked) == 2
-        assert bench.newest().note == before
+    bench.grow()
+    bench.step()
+    before = bench.newest().note
+    bench.step()
+    assert len(witness.asked) == 2
+    assert bench.newest().note == before
 
 
-def test_co_signatures_that_nothing_rests_on_are_let_go(bench: Bench) -> None:
+def test_co_signatures_that_nothing_rests_on_are_let_go(bench: Bench, witness: SmallWitness) -> None:
     """Those of the newest witnessed checkpoint stay, and those of the last hour."""
-    with serving(small("w1")) as witness:
-        bench.policy = policy_of(1, witness)
-        bench.witnesses = [witness.configured]
-        collector = bench.collector()
-        sizes = []
-        for _ in range(3):
-            sizes.append(bench.grow())
-            collector.step()
-            bench.ledger.clock.forward(3000)
-        checkpoints.forget_cosignatures(bench.ledger.database, bench.ledger.clock() - carrying.KEPT_MS)
-        with bench.ledger.database.read() as connection:
-            kept = [size for size in sizes if checkpoints.cosigners(connection, size)]
-        assert kept == sizes[2:]
+    bench.policy = policy_of(1, witness)
+    collector = bench.collector()
+    sizes = []
+    for _ in range(3):
+        sizes.append(bench.grow())
+        collector.step()
+        bench.ledger.clock.forward(3000)
+    checkpoints.forget_cosignatures(bench.ledger.database, bench.ledger.clock() - carrying.KEPT_MS)
+    with bench.ledger.database.read() as connection:
+        kept = [size for size in sizes if checkpoints.cosigners(connection, size)]
+    assert kept == sizes[2:]

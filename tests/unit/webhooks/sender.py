@@ -1,6 +1,7 @@
-"""A process that delivers until it is killed: ``python -m tests.unit.webhooks.sender DATABASE_URL SECONDS``.
+"""A deliverer on a database: in this process, or in one that is killed.
 
-Its clock is ahead of this machine's by so many seconds.
+``python -m tests.unit.webhooks.sender DATABASE_URL SECONDS`` has a clock that is ahead of this machine's by so many
+seconds.
 """
 
 from __future__ import annotations
@@ -11,12 +12,13 @@ from functools import partial
 from threading import Event
 
 from api.services.webhooks import WebhookPages, receivers_of, webhook_secret
-from ledger.interchange.webhooks import Deliverer
+from ledger.interchange.webhooks.deliverer import Deliverer
 from tests.api.conftest import no_chain, parts_of
 from tests.testkit.ledgers import open_ledger
 
 
-def main(url: str, ahead_s: int) -> None:
+def deliver(url: str, stop: Event, ahead_s: int = 0) -> None:
+    """Deliver until ``stop`` is set."""
     with open_ledger(url) as ledger:
         parts = parts_of(ledger, no_chain)
         deliverer = Deliverer(
@@ -26,8 +28,8 @@ def main(url: str, ahead_s: int) -> None:
             secret=partial(webhook_secret, parts),
             clock=lambda: time.time_ns() // 1_000_000 + ahead_s * 1000,
         )
-        deliverer.run(Event())
+        deliverer.run(stop)
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]))
+    deliver(sys.argv[1], Event(), int(sys.argv[2]))

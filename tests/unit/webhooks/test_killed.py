@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Event, Thread
 
 import msgspec
 import pytest
@@ -19,21 +20,35 @@ from tests.testkit import machine
 from tests.testkit.builders import COURT, POLICE, supervisor
 from tests.testkit.casework import Case
 from tests.testkit.ledgers import sqlite_url
+from tests.unit.webhooks import sender
 from tests.unit.webhooks.receiver import Receiver, receiving
 
 WITHIN_S = 60
 
 
 @contextmanager
-def sending(url: str, ahead_s: int = 0) -> Iterator[subprocess.Popen[bytes]]:
+def killed(url: str, ahead_s: int = 0) -> Iterator[None]:
     """Start a process that delivers; kill it with SIGKILL when the block is left."""
     command = [sys.executable, "-m", "tests.unit.webhooks.sender", url, str(ahead_s)]
     process = subprocess.Popen(command, cwd=machine.REPOSITORY)
     try:
-        yield process
+        yield
     finally:
         process.kill()
         process.wait()
+
+
+@contextmanager
+def delivering(url: str, ahead_s: int = 0) -> Iterator[None]:
+    """Deliver in a thread until the block is left."""
+    stop = Event()
+    thread = Thread(target=sender.deliver, args=(url, stop, ahead_s))
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
 
 
 def wait_for(holds: Callable[[], bool]) -> None:
@@ -61,22 +76,22 @@ def test_what_was_under_way_is_sent_again(served: Served, tmp_path: Path) -> Non
     with receiving() as receiver:
         receiver.gate.clear()
         add(served, receiver)
-        with sending(sqlite_url(tmp_path)):
+        with killed(sqlite_url(tmp_path)):
             wait_for(lambda: len(receiver.bodies) == 1)
         receiver.gate.set()
-        with sending(sqlite_url(tmp_path), deliverer.CLAIM_MS // 1000):
+        with delivering(sqlite_url(tmp_path), deliverer.CLAIM_MS // 1000):
             wait_for(lambda: len(receiver.bodies) == 3)
         assert receiver.events() == [("case-1", n) for n in [*range(100), *range(151)]]
         ids = [given["webhook-id"] for given in receiver.given]
         assert ids[0] == ids[1] != ids[2]
 
 
-def test_of_two_processes_one_sends(served: Served, tmp_path: Path) -> None:
+def test_of_two_services_one_sends(served: Served, tmp_path: Path) -> None:
     """Both look at the same database: nothing comes twice or out of order while both live."""
     case = Case(step=1).open().register(*(f"item-{number}" for number in range(350)))
     with receiving() as receiver:
         add(served, receiver)
-        with sending(sqlite_url(tmp_path)), sending(sqlite_url(tmp_path)):
+        with delivering(sqlite_url(tmp_path)), delivering(sqlite_url(tmp_path)):
             for start in range(0, 351, 50):
                 served.ledger.post_all(case.events[start : start + 50])
             wait_for(lambda: len(receiver.events()) >= 351)
@@ -91,7 +106,7 @@ def test_a_dead_receiver_holds_up_nobody(served: Served, tmp_path: Path) -> None
         add(served, alive, COURT)
         case = Case(step=1).open().register("phone")
         served.record(case)
-        with sending(sqlite_url(tmp_path)):
+        with delivering(sqlite_url(tmp_path)):
             wait_for(lambda: len(dead.bodies) == 1)
             served.record(case.offer("phone", to=COURT, purpose="jurisdiction_transfer"))
             wait_for(lambda: len(alive.events()) == 3)

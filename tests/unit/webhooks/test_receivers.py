@@ -12,7 +12,8 @@ from threading import Thread
 import pytest
 
 from ledger.core.errors import MalformedInput
-from ledger.interchange.webhooks import Receivers, Undelivered, post, receiver
+from ledger.interchange.webhooks import receiver
+from ledger.interchange.webhooks.receiver import Receivers, Undelivered, post
 from tests.testkit.builders import refused
 from tests.unit.webhooks.receiver import receiving
 

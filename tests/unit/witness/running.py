@@ -69,16 +69,12 @@ def settle(stand: Stand, folder: Path) -> None:
 def running(stand: Stand, folder: Path, **settings: object) -> Iterator[Running]:
     """The witness in ``folder``, ready; killed when the block is left."""
     port = free_port()
-    environment = _environment(folder) | {f"TALLYSTICK_WITNESS_{name}": str(value) for name, value in settings.items()}
-    command = _command(
-        *("witness", "run", "--trust", str(folder / "trust.json"), "--log", stand.log.url),
-        *(
-            "--rpc",
-            f"http://{stand.eth.rpc.name}",
-            "--listen",
-            f"127.0.0.1:{port}",
-        ),
-    )
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("TALLYSTICK_")}
+    environment["TALLYSTICK_WITNESS_DATA_DIR"] = str(folder / "witness")
+    environment |= {f"TALLYSTICK_WITNESS_{name}": str(value) for name, value in settings.items()}
+    command = [sys.executable, "-m", "ledger.cli.main", "--json", "witness", "run"]
+    command += ["--trust", str(folder / "trust.json"), "--log", stand.log.url]
+    command += ["--rpc", f"http://{stand.eth.rpc.name}", "--listen", f"127.0.0.1:{port}"]
     with (folder / "log.txt").open("ab") as log:
         process = subprocess.Popen(command, env=environment, cwd=REPOSITORY, stderr=log)
     try:
@@ -101,12 +97,3 @@ def _wait(server: Running) -> None:
             time.sleep(0.05)
         else:
             return
-
-
-def _command(*arguments: str) -> list[str]:
-    return [sys.executable, "-m", "ledger.cli.main", "--json", *arguments]
-
-
-def _environment(folder: Path) -> dict[str, str]:
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("TALLYSTICK_")}
-    return kept | {"TALLYSTICK_WITNESS_DATA_DIR": str(folder / "witness")}

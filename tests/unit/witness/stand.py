@@ -7,17 +7,17 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from ledger.anchoring.state_proofs import trusted_chain
 from ledger.chain.contract import ContractDomain, checkpoint_digest
 from ledger.chain.contract_clients import AnchorRequest
 from ledger.chain.eth import Eth
 from ledger.chain.journal import AnchoredHead
 from ledger.config.keys import LocalSigner
 from ledger.core.events.registry import RegistryChange
-from ledger.core.log.merkle import EMPTY_ROOT
 from ledger.core.log.notes import SeedSigner, SignatureType
 from ledger.core.log.policy import parse_policy
 from ledger.core.log.witness_protocol import CosignAnchor
-from ledger.core.verification.trust import FinalityRule, Trust, TrustedChain
+from ledger.core.verification.trust import FinalityRule, Trust
 from ledger.store.witness import WitnessStore
 from ledger.witness.contracts import Contracts, contracts_at
 from ledger.witness.follow import LogFollower
@@ -29,6 +29,7 @@ from tests.testkit.builders import LOG_ID, SERVICE, START, Event, Officer, clerk
 from tests.testkit.bundles import LOG_SIGNER
 from tests.testkit.casework import Case
 from tests.testkit.ledger_with_chain import AGENCIES, Linked
+from tests.testkit.ledgers import Clock
 from tests.unit.witness.cheating import CheatingLog, served
 
 NOTE_SIGNER = SeedSigner.from_seed("witness.test/w1", b"\x07" * 32, SignatureType.COSIGNATURE_V1)
@@ -38,39 +39,15 @@ REACH_S = 20.0
 LAG_S = 900
 
 
-@dataclass
-class Clock:
-    """Unix milliseconds, moved by the test."""
-
-    ms: int = START * 1000
-
-    def __call__(self) -> int:
-        return self.ms
-
-    def forward(self, seconds: float) -> None:
-        self.ms += int(seconds * 1000)
-
-
 def trust_of(linked: Linked) -> Trust:
     """What the operator of a witness is given."""
-    deployment = linked.deployment
-    chain = TrustedChain(
-        chain_id=deployment.identity.chain_id,
-        deployment_block_number=deployment.identity.deployment_block_number,
-        deployment_block_hash="0x" + deployment.identity.deployment_block_hash.hex(),
-        registry=deployment.registry,
-        anchor=deployment.anchor,
-        registry_code_hash="0x" + deployment.registry_code_hash.hex(),
-        anchor_code_hash="0x" + deployment.anchor_code_hash.hex(),
-        finality=0,
-    )
+    chain = trusted_chain(linked.deployment, finality=0)
     return Trust(LOG_ID, LOG_SIGNER.verifying_key, SERVICE.key_id, parse_policy("quorum none\n"), True, (chain,))
 
 
 def changes_of(linked: Linked, after: int = 0, registry_hash: bytes = LOG_ID) -> list[RegistryChange]:
     """The chain's changes as an honest log mirrors them."""
-    changes = linked.registry.changes(after=after, registry_hash=registry_hash, first_block=0, final=linked.final)
-    return [change.body() for change in changes]
+    return linked.registry.changes(after=after, registry_hash=registry_hash, first_block=0, final=linked.final)
 
 
 @dataclass
@@ -80,7 +57,7 @@ class Stand:
     linked: Linked
     log: CheatingLog
     folder: Path
-    clock: Clock = field(default_factory=Clock)
+    clock: Clock = field(default_factory=lambda: Clock(START * 1000))
     finality: FinalityRule | None = None
 
     def __post_init__(self) -> None:
@@ -157,14 +134,9 @@ class Stand:
         head = anchors.head(eth.head().hash)
         checkpoint = self.log.checkpoint(size)
         proof = self.log.proof(head.size, checkpoint.size)
-        registry_hash = self.linked.registry.state("latest").registry_hash
-        request = AnchorRequest(
-            previous_size=head.size,
-            previous_root=head.root if head.number else EMPTY_ROOT,
-            head=AnchoredHead(checkpoint.size, root or checkpoint.root, registry_hash),
-            proof=proof,
-        )
-        anchors.submit(request)
+        registry_hash = self.linked.registry.rolling_hash("latest")
+        anchored = AnchoredHead(checkpoint.size, root or checkpoint.root, registry_hash)
+        anchors.submit(AnchorRequest(head.size, head.root, anchored, proof))
 
     def wish_for_anchor(self, size: int | None = None) -> CosignAnchor:
         """What the log asks to be signed for its contract."""
@@ -174,7 +146,7 @@ class Stand:
             anchor=chain.anchor,
             size=checkpoint.size,
             root="0x" + checkpoint.root.hex(),
-            registry_hash="0x" + self.linked.registry.state("latest").registry_hash.hex(),
+            registry_hash="0x" + self.linked.registry.rolling_hash("latest").hex(),
         )
 
     def digest_of(self, asked: CosignAnchor) -> bytes:

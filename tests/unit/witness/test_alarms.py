@@ -35,7 +35,7 @@ def fork(stand: Stand, at: int, more: int) -> None:
 # -- what the log has signed -------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("more", [0, 1, 300])
+@pytest.mark.parametrize("more", [0, 1])
 def test_a_fork_that_is_published(stand: Stand, more: int) -> None:
     """Another tree under the log's key, at the same size or a larger one."""
     size = begun(stand)
@@ -145,16 +145,15 @@ def misplaced() -> list[Event]:
 
 
 @pytest.mark.parametrize(
-    ("kind", "events"),
+    ("kind", "events", "way"),
     [
-        ("unauthorised_key", lambda: [event_by(STRANGER, "case-stranger")]),
-        ("duplicate", lambda: cases("case-twice", "case-twice")),
-        ("gap", with_gap),
-        ("bad_signature", with_bad_signature),
-        ("malformed", misplaced),
+        ("unauthorised_key", lambda: [event_by(STRANGER, "case-stranger")], "submitted"),
+        ("duplicate", lambda: cases("case-twice", "case-twice"), "looked at"),
+        ("gap", with_gap, "looked at"),
+        ("bad_signature", with_bad_signature, "looked at"),
+        ("malformed", misplaced, "looked at"),
     ],
 )
-@pytest.mark.parametrize("way", ["looked at", "submitted"])
 def test_an_entry_that_should_not_be_there(
     stand: Stand, kind: str, events: Callable[[], list[Event]], way: str
 ) -> None:

@@ -43,7 +43,7 @@ def test_a_final_block_is_vouched_for(stand: Stand) -> None:
 def test_what_is_not_final_here_is_not_vouched_for(stand: Stand) -> None:
     """A block above the last final one by the witness's rule, one before the contracts, and one that is not there."""
     chain, head = stand.trust.chains[0], stand.eth.head().number
-    stand.cosigner._contracts = contracts_at(stand.eth, stand.trust, 1)
+    stand.cosigner.contracts = contracts_at(stand.eth, stand.trust, 1)
     stand.cosigner.cosign_block(wish(stand, head - 1))
     for number in (head, chain.deployment_block_number - 1):
         with pytest.raises(Conflict) as refused:

@@ -18,8 +18,8 @@ from ledger.store.witness import Moved
 from tests.unit.witness.racing import Signed, Told, Wishes, race
 from tests.unit.witness.stand import CLERK, NOTE_SIGNER, Stand
 
-CLIENTS = 16
-REQUESTS = 400
+CLIENTS = 12
+REQUESTS = 240
 
 
 def asking(stand: Stand) -> Callable[[AddCheckpoint], Signed | Told | None]:
@@ -38,7 +38,7 @@ def asking(stand: Stand) -> Callable[[AddCheckpoint], Signed | Told | None]:
 
 def test_clients_that_race_never_take_it_back(stand: Stand) -> None:
     """From every answer on all answers are of that size or a larger one, and of that time or a later one."""
-    stand.open_cases(600, CLERK)
+    stand.open_cases(300, CLERK)
     stand.log.published = 0
     oath = race(asking(stand), Wishes(stand.log), clients=CLIENTS, requests=REQUESTS, seed=1)
     assert oath.faults == []
@@ -74,7 +74,7 @@ def killed(stand: Stand, prepare: Callable[[Stand], None], asked: AddCheckpoint)
 
 
 def before_the_signature(stand: Stand) -> None:
-    stand.cosigner._note_signer = Killing()
+    stand.cosigner.note_signer = Killing()
 
 
 def before_the_commit(stand: Stand) -> None:

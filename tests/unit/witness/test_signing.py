@@ -6,7 +6,7 @@ import pytest
 from msgspec.structs import replace
 
 from ledger.chain.errors import ChainUnavailable
-from ledger.chain.eth import Confirmations, Eth
+from ledger.chain.eth import Eth
 from ledger.chain.rpc import JsonRpc
 from ledger.core.errors import (
     Conflict,
@@ -14,7 +14,6 @@ from ledger.core.errors import (
     NotFound,
     ProofRefused,
     SignatureRefused,
-    TallystickError,
     Unavailable,
 )
 from ledger.core.log.checkpoints import Checkpoint, sign_checkpoint, verify_cosignatures
@@ -50,10 +49,9 @@ def test_the_contract_takes_the_cosignature(stand: Stand) -> None:
     assert recover(stand.digest_of(asked), bytes.fromhex(signed.signature[2:])) == ACCOUNT.key_id
 
 
-@pytest.mark.parametrize("size", [300, 700])
-def test_a_long_log_is_followed_by_tiles(stand: Stand, size: int) -> None:
+def test_a_long_log_is_followed_by_tiles(stand: Stand) -> None:
     """Full and partial tiles, step by step as the log grows, and once more after a restart."""
-    stand.open_cases(size, CLERK)
+    stand.open_cases(530, CLERK)
     stand.watch.look()
     assert stand.status.followed == len(stand.log.events)
     stand.restart()
@@ -106,8 +104,7 @@ def test_only_this_log_is_cosigned(stand: Stand) -> None:
     assert stand.status.cosigned_size == 0
 
 
-@pytest.mark.parametrize("fault", ["none", "one too many", "of other sizes", "changed"])
-def test_a_step_takes_its_proof(stand: Stand, fault: str) -> None:
+def test_a_step_takes_its_proof(stand: Stand) -> None:
     """A consistency proof that does not lead from the last tree to the new one is refused, and nothing alarms."""
     stand.open_cases(3, CLERK)
     stand.cosigner.add_checkpoint(stand.log.wish(0))
@@ -120,23 +117,18 @@ def test_a_step_takes_its_proof(stand: Stand, fault: str) -> None:
         "of other sizes": stand.log.proof(size - 1),
         "changed": (Hash(b"\x01" * 32), *right[1:]),
     }
-    with pytest.raises(ProofRefused):
-        stand.cosigner.add_checkpoint(AddCheckpoint(size, wrong[fault], stand.log.note()))
-    assert (stand.status.cosigned_size, stand.kinds()) == (size, [])
+    for fault, proof in wrong.items():
+        with pytest.raises(ProofRefused):
+            stand.cosigner.add_checkpoint(AddCheckpoint(size, proof, stand.log.note()))
+        assert (stand.status.cosigned_size, stand.kinds()) == (size, []), fault
     stand.cosigner.add_checkpoint(stand.log.wish(size))
-
-
-def test_a_proof_from_nothing_is_empty(stand: Stand) -> None:
-    """From size 0 there is nothing to prove."""
-    with pytest.raises(ProofRefused):
-        stand.cosigner.add_checkpoint(AddCheckpoint(0, (Hash(b"\x01" * 32),), stand.log.note()))
 
 
 def test_a_smaller_tree_than_was_followed_is_cosigned(stand: Stand) -> None:
     """The witness looks by itself and may be ahead of what is submitted, which it then finds in what it followed."""
-    stand.open_cases(300, CLERK)
+    stand.open_cases(260, CLERK)
     stand.watch.look()
-    for size in (7, 256, 299):
+    for size in (7, 256, 259):
         stand.cosigner.add_checkpoint(stand.log.wish(stand.status.cosigned_size, size))
         assert stand.status.cosigned_size == size
     assert stand.status.followed == len(stand.log.events)
@@ -158,11 +150,11 @@ def test_nothing_is_signed_that_cannot_be_followed(stand: Stand) -> None:
 def test_following_takes_no_longer_than_it_may(stand: Stand) -> None:
     """What was followed by then is kept, and the next wish goes on from there."""
     stand.open_cases(300, CLERK)
-    stand.cosigner._reach_timeout_s = -1.0
+    stand.cosigner.reach_timeout_s = -1.0
     with pytest.raises(Unavailable) as late:
         stand.cosigner.add_checkpoint(stand.log.wish(0))
     assert late.value.code == "still_following"
-    stand.cosigner._reach_timeout_s = 20.0
+    stand.cosigner.reach_timeout_s = 20.0
     stand.cosigner.add_checkpoint(stand.log.wish(0))
 
 
@@ -180,17 +172,17 @@ def test_a_new_change_of_the_registry_waits_for_the_chain(stand: Stand) -> None:
     stand.watch.look()
     stand.open_cases(2, CLERK)
     silent = contracts_of(stand, Eth(JsonRpc("http://127.0.0.1:9", timeout_seconds=1)))
-    stand.follower._contracts = silent
+    stand.follower.contracts = silent
     stand.cosigner.add_checkpoint(stand.log.wish(0))
     fresh = Stand(stand.linked, stand.log, stand.folder / "fresh")
-    fresh.follower._contracts = silent
+    fresh.follower.contracts = silent
     with pytest.raises(ChainUnavailable):
         fresh.cosigner.add_checkpoint(stand.log.wish(0))
     fresh.close()
 
 
 def contracts_of(stand: Stand, eth: Eth) -> Contracts:
-    return Contracts(eth, stand.trust.chains[0], stand.trust.log_id, Confirmations(0))
+    return Contracts(eth, stand.trust.chains[0], stand.trust.log_id, 0)
 
 
 def test_a_clock_that_is_set_back_signs_no_earlier_time(stand: Stand) -> None:
@@ -212,26 +204,21 @@ def test_a_clock_that_is_set_back_signs_no_earlier_time(stand: Stand) -> None:
 # -- the contract ------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("changes", "expected", "field"),
-    [
-        ({"chain_id": 1}, NotFound, "anchor"),
-        ({"anchor": "0x" + "11" * 20}, NotFound, "anchor"),
-        ({"size": 1}, Conflict, "size"),
-        ({"size": 1000}, Conflict, "size"),
-        ({"root": "0x" + "22" * 32}, ProofRefused, "root"),
-        ({"registry_hash": "0x" + "33" * 32}, ProofRefused, "registry_hash"),
-    ],
-)
-def test_the_contract_gets_nothing_else(
-    stand: Stand, changes: dict[str, object], expected: type[TallystickError], field: str
-) -> None:
+def test_the_contract_gets_nothing_else(stand: Stand) -> None:
     """Another chain or contract, a size that was not co-signed, another root, a registry hash that is not mirrored."""
     stand.open_cases(2, CLERK)
     stand.cosigner.add_checkpoint(stand.log.wish(0))
-    with pytest.raises(expected) as refused:
-        stand.cosigner.cosign_anchor(replace(stand.wish_for_anchor(), **changes))
-    assert refused.value.field == field
+    for field, value, expected, named in (
+        ("chain_id", 1, NotFound, "anchor"),
+        ("anchor", "0x" + "11" * 20, NotFound, "anchor"),
+        ("size", 1, Conflict, "size"),
+        ("size", 1000, Conflict, "size"),
+        ("root", "0x" + "22" * 32, ProofRefused, "root"),
+        ("registry_hash", "0x" + "33" * 32, ProofRefused, "registry_hash"),
+    ):
+        with pytest.raises(expected) as refused:
+            stand.cosigner.cosign_anchor(replace(stand.wish_for_anchor(), **{field: value}))
+        assert refused.value.field == named
 
 
 def test_what_was_followed_but_not_cosigned_is_not_for_the_contract(stand: Stand) -> None:
