@@ -155,6 +155,11 @@ class Column(NamedTuple):
     aside: bool = False
 
 
+def columns(*names: str) -> tuple[Column, ...]:
+    """Return the columns of fields, each by its path or by ``PATH:VOCABULARY``."""
+    return tuple(Column(path, vocabulary or None) for path, _, vocabulary in (name.partition(":") for name in names))
+
+
 class Output:
     """Prints results and messages."""
 
@@ -223,6 +228,12 @@ class Output:
     def _print(self, drawn: str) -> None:
         """Print drawn lines without the blanks that fill the last column."""
         click.echo("\n".join(line.rstrip() for line in drawn.splitlines()))
+
+    def parts(self, listed: Iterable[tuple[str, Iterable[Mapping[str, Any]], Sequence[Column]]]) -> None:
+        """Print those of the parts of a record that are not empty: name, rows, columns. In JSON the record has them."""
+        for name, rows, shown in () if self.json else listed:
+            if part := list(rows):
+                self.part(name, part, shown)
 
     def part(self, name: str, rows: Sequence[Mapping[str, Any]], columns: Sequence[Column]) -> None:
         """Print a table below a record, under the label of what it lists."""

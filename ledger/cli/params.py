@@ -1,4 +1,4 @@
-"""Types of options: quantities, times, money, words of a vocabulary, and the options that every event shares."""
+"""Types of options: quantities, times, money, words of a vocabulary; the options and commands of events."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from typing import Any
 import click
 
 from ledger.cli.command import fields_of
-from ledger.cli.event_recorder import EventRecorder
+from ledger.cli.event_recorder import EventRecorder, make_body
 from ledger.cli.output import instant, unix_seconds
 from ledger.cli.session import Session
 from ledger.client.events import Claims
 from ledger.client.service import at
 from ledger.core.encoding import canonical
 from ledger.core.errors import IntegrityBroken, MalformedInput
-from ledger.core.events import Authority, decode_payload, digest_of
+from ledger.core.events import Authority, Body, decode_payload, digest_of
 from ledger.core.events.terms import choices
 from ledger.recording.signing import new_id
 
@@ -29,6 +29,8 @@ _SECTION = re.compile(r"(?P<label>[a-z0-9_]+(?::[0-9]+)?)\.(?P<field>[a-z0-9_]+)
 
 
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+DATA_DIR = click.option("--data-dir", type=click.Path(file_okay=False, path_type=Path), help="[TALLYSTICK_DATA_DIR]")
+LIGHT = click.option("--light", is_flag=True, help="Little work against guessing: for tests and demonstrations only.")
 
 identity_key_option = click.option(
     "--identity-key",
@@ -92,6 +94,22 @@ class Money(click.ParamType[dict[str, Any]]):
         return {"fen": int(match["yuan"]) * 100 + int(match["fen"] or 0), "currency": match["currency"] or "CNY"}
 
 
+class CitedEvent(click.ParamType[str]):
+    """``EVENT_ID`` or ``EVENT_ID=DIGEST``; ``acting`` gives the command the reference, as ``event_ref`` does."""
+
+    name = "EVENT_ID[=DIGEST]"
+
+    def get_metavar(self, param: click.Parameter, ctx: click.Context) -> str:  # noqa: ARG002 - click's signature
+        return self.name
+
+
+class DigestedFile(click.Path):
+    """An existing file; ``acting`` gives the command its digests, of all files if there are several."""
+
+    def __init__(self) -> None:
+        super().__init__(exists=True, dir_okay=False, path_type=Path)
+
+
 class Portion(click.ParamType[dict[str, Any]]):
     """A part of an item: ``10``, ``3:note@300.00`` with money, ``cash-1=3:note@300.00`` under an id of its own."""
 
@@ -132,6 +150,11 @@ def split_once(text: str, separator: str, option: str, example: str) -> tuple[st
     return left, right
 
 
+def made_id(option: str, noun: str, help_text: str = "Made up unless given.") -> Callable[..., Any]:
+    """Return an option for the id of what the command brings in."""
+    return click.option(option, default=lambda: new_id(noun), help=help_text)
+
+
 def acting(command: Callable[..., Any]) -> Callable[..., Any]:
     """Give the command an ``EventRecorder`` as its first argument, and the options of ``Claims``."""
 
@@ -140,12 +163,64 @@ def acting(command: Callable[..., Any]) -> Callable[..., Any]:
     def act(
         ctx: click.Context, /, occurred_at: str | None, authority: str | None, section: tuple[str, ...], **given: Any
     ) -> Any:
+        session = ctx.ensure_object(Session)
+        # Only now is the profile known: it may stand behind the options that need it.
+        for parameter in ctx.command.params:
+            if parameter.name in given:
+                given[parameter.name] = _resolved(session, parameter, given[parameter.name])
         claims = Claims(occurred_at, _authority(authority), _sections(section))
-        return command(EventRecorder(ctx.ensure_object(Session), claims), **given)
+        return command(EventRecorder(session, claims), **given)
 
     for option in reversed(_CLAIMS):
         act = option(act)
     return act
+
+
+def _resolved(session: Session, parameter: click.Parameter, value: Any) -> Any:
+    """Return what a command gets for the files to be digested and the cited events on its command line."""
+    values = value if isinstance(value, tuple) else () if value is None else (value,)
+    if isinstance(parameter.type, DigestedFile):
+        from ledger.cli.files import digests_of
+
+        return [digest for file in values for digest in digests_of(file, session.output)]
+    if isinstance(parameter.type, CitedEvent):
+        name = parameter.opts[0] if isinstance(parameter, click.Option) else "EVENT_ID"
+        cited = [event_ref(session, text, option=name) for text in values]
+        return cited if isinstance(value, tuple) else next(iter(cited), None)
+    return value
+
+
+def record_in_case(recorder: EventRecorder, case_id: str, body: type[Body], fields: dict[str, Any]) -> None:
+    """Record an event of a case."""
+    recorder.record(case_id, make_body(body, **fields))
+
+
+def add_act(
+    group: click.Group,
+    name: str,
+    body: type[Body],
+    text: str,
+    *parameters: str | Callable[..., Any],
+    subject: str = "case_id",
+    record: Callable[[EventRecorder, str, type[Body], dict[str, Any]], None] = record_in_case,
+) -> None:
+    """Add the command ``name`` with the help ``text`` that records an event with a body of this type.
+
+    Its parameters are the argument ``subject``, which names the stream, and one for each field of the body; those that
+    are given by their name alone have the help that all commands share.
+    """
+
+    def act(recorder: EventRecorder, **fields: Any) -> None:
+        record(recorder, fields.pop(subject), body, fields)
+
+    command = acting(act)
+    for parameter in reversed((subject, *parameters)):
+        is_option = isinstance(parameter, str) and parameter.startswith("-")
+        decorator = (
+            (click.option if is_option else click.argument)(parameter) if isinstance(parameter, str) else parameter
+        )
+        command = decorator(command)
+    group.command(name, help=text)(command)
 
 
 _CLAIMS = (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,45 +10,40 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ledger.cli.errors import Exit
-from ledger.cli.output import Column, Output, printable_line
+from ledger.cli.event_recorder import EventRecorder, make_body
+from ledger.cli.output import Output, columns, printable_line
+from ledger.cli.params import DigestedFile
+from ledger.cli.proofs import blocks_at_node, trust_for
 from ledger.cli.session import Session
 from ledger.client.service import at
 from ledger.core.errors import MalformedInput
-
-if TYPE_CHECKING:
-    from ledger.supervision.model_faults import ModelRefused
-from typing import TYPE_CHECKING
-
-from ledger.cli.proofs import blocks_at_node, trust_for
+from ledger.core.events import Body
 
 if TYPE_CHECKING:
     from ledger.cli.options import Node
     from ledger.supervision.leads import LeadReport
+    from ledger.supervision.model_faults import ModelRefused
 
-
-STEPS = (Column("event_type"), *(Column(name) for name in ("agency", "officer", "occurred_at", "index", "event_id")))
-
-
-def material(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Give the command ``files`` and ``digests``: material to be digested here, or digested already."""
-    files = click.option(
+STEPS = columns("event_type", "agency", "officer", "occurred_at", "index", "event_id")
+MATERIAL = (
+    click.option(
         "--material",
         "files",
-        type=click.Path(exists=True, dir_okay=False, path_type=Path),
+        type=DigestedFile(),
         multiple=True,
         help="A file of the material; only its digests are recorded.",
-    )
-    digests = click.option(
+    ),
+    click.option(
         "--digest", "digests", metavar="DIGEST", multiple=True, help="A digest of material, such as sha256:..."
-    )
-    return files(digests(command))
+    ),
+)
 
 
-def all_digests(output: Output, files: Iterable[Path], digests: Iterable[str]) -> list[str]:
-    """Return the digests that were given, and those of the files."""
-    from ledger.cli.files import digests_of
-
-    return [*digests, *(digest for file in files for digest in digests_of(file, output))]
+def record_supervision(recorder: EventRecorder, stream_id: str, body: type[Body], fields: dict[str, Any]) -> None:
+    """Record an event of a model, lead or recommendation, with the digests of its ``MATERIAL`` if it takes any."""
+    if "files" in fields:
+        fields["digests"] = [*fields["digests"], *fields.pop("files")]
+    recorder.record_supervision(stream_id, make_body(body, **fields))
 
 
 def fetch_view(session: Session, path: str, *ids: str) -> dict[str, Any]:
@@ -58,9 +53,10 @@ def fetch_view(session: Session, path: str, *ids: str) -> dict[str, Any]:
 
 
 def print_life(output: Output, events: Iterable[Mapping[str, Any]]) -> None:
-    """Print the steps of a life, each with its signed event."""
-    rows = [dict(event) | {name: event["payload"][name] for name in _OF_PAYLOAD} for event in events]
-    output.part("steps", rows, STEPS)
+    """Print for people the steps of a life, each with its signed event."""
+    of_payload = ("agency", "officer", "occurred_at")
+    rows = [dict(event) | {name: event["payload"][name] for name in of_payload} for event in events]
+    output.parts([("steps", rows, STEPS)])
 
 
 def with_renamed_fields(rows: Iterable[Mapping[str, Any]], **names: str) -> list[dict[str, Any]]:
@@ -68,10 +64,7 @@ def with_renamed_fields(rows: Iterable[Mapping[str, Any]], **names: str) -> list
     return [{names.get(name, name): value for name, value in row.items()} for row in rows]
 
 
-_OF_PAYLOAD = ("agency", "officer", "occurred_at")
-
-
-FOUND = ("lead_id", "supervised", "says", "events", "known")
+FOUND = columns("lead_id", "supervised", "says", "events", "known")
 
 
 def parameters_of(given: Sequence[str]) -> dict[str, str]:
@@ -88,7 +81,7 @@ def show_run(session: Session, run: dict[str, Any]) -> None:
         return session.output.data(run)
     says = f"says_{session.labels.suffix}"
     rows = [row | {"says": row[says], "events": len(row["evidence"])} for row in run["findings"]]
-    session.output.table(rows, [Column(name) for name in FOUND], style_of=lambda row: "dim" if row["known"] else "")
+    session.output.table(rows, FOUND, style_of=lambda row: "dim" if row["known"] else "")
     summary = {name: run[name] for name in ("model_id", "version", "parameters", "tree_size", "as_of", "total")}
     return session.output.record(summary)
 

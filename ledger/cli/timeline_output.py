@@ -30,6 +30,8 @@ STATE_FIELDS = (
 
 def show_steps(output: Output, steps: Iterable[Mapping[str, Any]]) -> None:
     """Print each event in its sentence: claimed time above, recorded and proven time and notes below."""
+    if output.json:
+        return output.data(steps)
     for step in steps:
         event_type = output.labels.of("event_type", step["event_type"])
         head = f"{step['sequence']:>4}  {when(step['occurred_at'])}  {event_type}  {step['agency']} {step['officer']}"
@@ -39,17 +41,15 @@ def show_steps(output: Output, steps: Iterable[Mapping[str, Any]]) -> None:
         for note in step["notes"]:
             colour = COLOURS.get(note["kind"])
             click.secho(printable(f"      {note['text']}"), fg=colour, dim=colour is None)
+    return None
 
 
 def _times_of(output: Output, step: Mapping[str, Any]) -> str:
     """Return when an event was recorded, how far it is anchored, and when it is proven to have existed."""
     labels = output.labels
-    parts = [
-        f"{labels.of('field', 'recorded_at')} {when(step['recorded_at'] // 1000)}",
-        labels.of("state", step["state"]),
-        f"{labels.of('field', 'proven_time')} {when(step['proven_at'])}" if step["proven_at"] else "",
-    ]
-    return "; ".join(part for part in parts if part)
+    recorded = f"{labels.of('field', 'recorded_at')} {when(step['recorded_at'] // 1000)}"
+    proven = f"{labels.of('field', 'proven_time')} {when(step['proven_at'])}" if step["proven_at"] else ""
+    return "; ".join(filter(None, (recorded, labels.of("state", step["state"]), proven)))
 
 
 def show_spans(output: Output, spans: Iterable[Mapping[str, Any]]) -> None:
@@ -61,18 +61,12 @@ def show_spans(output: Output, spans: Iterable[Mapping[str, Any]]) -> None:
     for (subject, subject_id), of_one in groupby(spans, key=itemgetter("subject", "subject_id")):
         click.secho(printable(f"{labels.of('subject', subject)} {subject_id}"), bold=True)
         for span in of_one:
-            since, until = (
-                _moment(span["since"]),
-                _moment(span["until"]) if span["until"] else labels.of("message", "now"),
-            )
-            click.echo(printable(f"  {since} – {until}"))
-            click.secho(printable(f"      {_state_in_words(output, span['standing'])}"), dim=True)
+            until = _moment(span["until"]) if span["until"] else labels.of("message", "now")
+            click.echo(printable(f"  {_moment(span['since'])} – {until}"))
+            cells = ((name, output.cell(Column(name), span["standing"])) for name in STATE_FIELDS)
+            state = "; ".join(f"{output.heading(name)} {text}" for name, text in cells if text)
+            click.secho(printable(f"      {state}"), dim=True)
     return None
-
-
-def _state_in_words(output: Output, standing: Mapping[str, Any]) -> str:
-    cells = ((name, output.cell(Column(name), standing)) for name in STATE_FIELDS)
-    return "; ".join(f"{output.heading(name)} {text}" for name, text in cells if text)
 
 
 def _moment(moment: Mapping[str, Any]) -> str:

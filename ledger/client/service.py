@@ -101,6 +101,15 @@ class Service:
             if after is None:
                 return
 
+    def news(self, path: str, key: str, behind: str | None, **query: Any) -> tuple[list[Any], str | None]:
+        """Return the rows behind the cursor, of all pages, and the cursor for the next look."""
+        rows: list[Any] = []
+        page: dict[str, Any] = {"next": behind}
+        while "next" in page:
+            page = self.get(path, after=page["next"], **query)
+            rows += page[key]
+        return rows, page.get("resume", behind)
+
     def post(self, path: str, content: bytes, answer: type[T], *, content_type: str = "application/json") -> T:
         """Post a JSON text and return the answer. Raises Unavailable if the outcome is unknown."""
         headers = {"Content-Type": content_type}

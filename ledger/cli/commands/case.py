@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -9,33 +10,26 @@ import click
 
 from ledger.cli.command import Group
 from ledger.cli.event_recorder import EventRecorder, make_body
-from ledger.cli.output import Column
-from ledger.cli.params import acting, event_ref, words
+from ledger.cli.output import columns
+from ledger.cli.params import CitedEvent, acting, add_act, made_id, words
 from ledger.cli.session import Session, pass_session
 from ledger.cli.timeline_output import show_spans, show_steps
 from ledger.client.service import at
 from ledger.core.events import case
 from ledger.core.events.terms import BusinessLine, CaseRelation, Procedure, Stage
-from ledger.recording.signing import new_id
 
 FORMATS = ("csv", "json", "ocel", "case-uco")
-LISTED = ("case_id", "stage", "responsible", "case_number", "closed")
+LISTED = columns("case_id", "stage", "responsible", "case_number", "closed")
 PAGE = 1000  # events that are asked for at a time
 PARTS = {
-    "assignments": [Column(name) for name in ("agency", "department", "handler")],
-    "items": [Column(name) for name in ("item_id", "item_kind", "quantity", "holder", "responsible", "status")],
-    "persons": [Column("person_id"), Column("role", "person_role"), Column("responsible"), Column("kept_for")],
-    "measures": [Column(name) for name in ("measure_id", "person_id", "measure", "started_at", "until", "ended_at")],
-    "decisions": [
-        Column("decision_id"),
-        Column("kind", "decision_kind"),
-        *(Column(name) for name in ("number", "decided_at", "served_at", "effective_at")),
-    ],
-    "handovers": [Column(name) for name in ("handover_id", "from_agency", "to_agency", "purpose", "status", "due_at")],
-    "custody_changes": [
-        Column(name) for name in ("custody_change_id", "person_id", "requested_by", "detention_house", "served_at")
-    ],
-    "discrepancies": [Column(name) for name in ("discrepancy_id", "expected", "found", "resolutions")],
+    "assignments": columns("agency", "department", "handler"),
+    "items": columns("item_id", "item_kind", "quantity", "holder", "responsible", "status"),
+    "persons": columns("person_id", "role:person_role", "responsible", "kept_for"),
+    "measures": columns("measure_id", "person_id", "measure", "started_at", "until", "ended_at"),
+    "decisions": columns("decision_id", "kind:decision_kind", "number", "decided_at", "served_at", "effective_at"),
+    "handovers": columns("handover_id", "from_agency", "to_agency", "purpose", "status", "due_at"),
+    "custody_changes": columns("custody_change_id", "person_id", "requested_by", "detention_house", "served_at"),
+    "discrepancies": columns("discrepancy_id", "expected", "found", "resolutions"),
 }
 
 
@@ -49,13 +43,12 @@ def case_group() -> None:
 @click.option("--type", "case_type", required=True, help="What it is about, such as theft.")
 @click.option("--line", "business_line", type=words(BusinessLine), default="criminal", show_default=True)
 @click.option("--stage", type=words(Stage), default="investigation", show_default=True)
-@click.option("--case-id", help="Unique over all agencies; made up unless given.")
-@click.option("--split-from", metavar="EVENT_ID[=DIGEST]", help="The split that this case comes out of.")
+@made_id("--case-id", "case", "Unique over all agencies; made up unless given.")
+@click.option("--split-from", type=CitedEvent(), help="The split that this case comes out of.")
 @acting
-def open_(recorder: EventRecorder, case_id: str | None, split_from: str | None, **fields: Any) -> None:
+def open_(recorder: EventRecorder, case_id: str, **fields: Any) -> None:
     """Open a case."""
-    split = event_ref(recorder.session, split_from, option="--split-from") if split_from else None
-    recorder.open_case(case_id or new_id("case"), make_body(case.CaseOpened, split_from=split, **fields))
+    recorder.open_case(case_id, make_body(case.CaseOpened, **fields))
 
 
 @case_group.command("list")
@@ -64,8 +57,7 @@ def open_(recorder: EventRecorder, case_id: str | None, split_from: str | None, 
 @pass_session
 def list_(session: Session, /, **query: str | None) -> None:
     """List the cases that you may see."""
-    cases = list(session.service.pages("/api/v1/cases", "cases", **query))
-    session.output.table(cases, [Column(name) for name in LISTED])
+    session.output.table(list(session.service.pages("/api/v1/cases", "cases", **query)), LISTED)
 
 
 @case_group.command("show")
@@ -74,11 +66,8 @@ def list_(session: Session, /, **query: str | None) -> None:
 def show(session: Session, case_id: str) -> None:
     """Show a case as it stands: stage, items, persons, measures, handovers, discrepancies."""
     case_now = session.service.get(at("/api/v1/cases/{}", case_id))
-    session.output.record(case_now, [Column(name) for name in case_now if name not in PARTS])
-    if not session.json:
-        for part, columns in PARTS.items():
-            if case_now[part]:
-                session.output.part(part, case_now[part], columns)
+    session.output.record(case_now, columns(*(name for name in case_now if name not in PARTS)))
+    session.output.parts((part, case_now[part], shown) for part, shown in PARTS.items())
 
 
 @case_group.command("timeline")
@@ -93,9 +82,7 @@ def timeline(session: Session, case_id: str) -> None:
     """
     path = at("/api/v1/cases/{}/timeline", case_id)
     events = list(session.service.pages(path, "events", limit=PAGE, lang=session.language))
-    if session.json:
-        return session.output.data(events)
-    return show_steps(session.output, events)
+    show_steps(session.output, events)
 
 
 @case_group.command("spans")
@@ -103,10 +90,7 @@ def timeline(session: Session, case_id: str) -> None:
 @pass_session
 def spans(session: Session, case_id: str) -> None:
     """Say who answered for a case and who held its items and persons between any two events."""
-    spans = session.service.get(at("/api/v1/cases/{}/spans", case_id))["spans"]
-    if session.json:
-        return session.output.data(spans)
-    return show_spans(session.output, spans)
+    show_spans(session.output, session.service.get(at("/api/v1/cases/{}/spans", case_id))["spans"])
 
 
 @case_group.command("export")
@@ -133,74 +117,49 @@ def export(session: Session, /, *, case_id: str | None, every: bool, file_format
     session.output.record({"file": str(output), "bytes": len(data)})
 
 
-@case_group.command("number")
-@click.argument("case_id")
-@click.argument("case_number")
-@acting
-def number(recorder: EventRecorder, case_id: str, **fields: Any) -> None:
-    """Record your agency's own number of a case."""
-    recorder.record(case_id, make_body(case.CaseNumbered, **fields))
+act = partial(add_act, case_group)
+GROUND = click.option("--ground", required=True)
+ITEMS = click.option("--item", "item_ids", multiple=True, help="An item that leaves; may be given several times.")
+PERSONS = click.option("--person", "person_ids", multiple=True, help="A person who leaves; may be given several times.")
+RELATION = click.option("--relation", type=words(CaseRelation), default="related", show_default=True)
 
-
-@case_group.command("assign")
-@click.argument("case_id")
-@click.option("--department", required=True)
-@click.option("--handler", required=True, help="Id of the officer who handles the case.")
-@acting
-def assign(recorder: EventRecorder, case_id: str, **fields: Any) -> None:
-    """Assign a case to a department and a handler."""
-    recorder.record(case_id, make_body(case.CaseAssigned, **fields))
-
-
-@case_group.command("stage")
-@click.argument("case_id")
-@click.argument("stage", type=words(Stage))
-@click.option("--procedure", type=words(Procedure), help="Under which the case is handled from here on.")
-@acting
-def stage(recorder: EventRecorder, case_id: str, **fields: Any) -> None:
-    """Record that a case enters a stage."""
-    recorder.record(case_id, make_body(case.CaseStageEntered, **fields))
-
-
-@case_group.command("link")
-@click.argument("case_id")
-@click.argument("other_case_id")
-@click.option("--relation", type=words(CaseRelation), default="related", show_default=True)
-@acting
-def link(recorder: EventRecorder, case_id: str, **fields: Any) -> None:
-    """Link a case to another one."""
-    recorder.record(case_id, make_body(case.CaseLinked, **fields))
-
-
-@case_group.command("split")
-@click.argument("case_id")
-@click.option("--new-case-id", help="Made up unless given; its opening cites this event.")
-@click.option("--item", "item_ids", multiple=True, help="An item that leaves; may be given several times.")
-@click.option("--person", "person_ids", multiple=True, help="A person who leaves; may be given several times.")
-@click.option("--ground", required=True)
-@acting
-def split(recorder: EventRecorder, case_id: str, new_case_id: str | None, **fields: Any) -> None:
-    """Split items and persons off into a new case."""
-    recorder.record(case_id, make_body(case.CaseSplit, new_case_id=new_case_id or new_id("case"), **fields))
-
-
-@case_group.command("join")
-@click.argument("case_id")
-@click.argument("other_case_id")
-@click.option("--cites", metavar="EVENT_ID[=DIGEST]", required=True, help="The other case's split that gave it up.")
-@click.option("--ground", required=True)
-@acting
-def join(recorder: EventRecorder, case_id: str, cites: str, **fields: Any) -> None:
-    """Take in what another case gave up."""
-    split = event_ref(recorder.session, cites, option="--cites")
-    recorder.record(case_id, make_body(case.CaseJoined, cites=split, **fields))
-
-
-@case_group.command("close")
-@click.argument("case_id")
-@click.option("--ground", required=True)
-@click.option("--decision", "decision_id", help="Id of the decision that ends it.")
-@acting
-def close(recorder: EventRecorder, case_id: str, **fields: Any) -> None:
-    """Close a case."""
-    recorder.record(case_id, make_body(case.CaseClosed, **fields))
+act("number", case.CaseNumbered, "Record your agency's own number of a case.", "case_number")
+act(
+    "assign",
+    case.CaseAssigned,
+    "Assign a case to a department and a handler.",
+    click.option("--department", required=True),
+    click.option("--handler", required=True, help="Id of the officer who handles the case."),
+)
+act(
+    "stage",
+    case.CaseStageEntered,
+    "Record that a case enters a stage.",
+    click.argument("stage", type=words(Stage)),
+    click.option("--procedure", type=words(Procedure), help="Under which the case is handled from here on."),
+)
+act("link", case.CaseLinked, "Link a case to another one.", "other_case_id", RELATION)
+act(
+    "split",
+    case.CaseSplit,
+    "Split items and persons off into a new case.",
+    made_id("--new-case-id", "case", "Made up unless given; its opening cites this event."),
+    ITEMS,
+    PERSONS,
+    GROUND,
+)
+act(
+    "join",
+    case.CaseJoined,
+    "Take in what another case gave up.",
+    "other_case_id",
+    click.option("--cites", type=CitedEvent(), required=True, help="The other case's split that gave it up."),
+    GROUND,
+)
+act(
+    "close",
+    case.CaseClosed,
+    "Close a case.",
+    GROUND,
+    click.option("--decision", "decision_id", help="Id of the decision that ends it."),
+)

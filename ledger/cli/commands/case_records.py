@@ -9,14 +9,14 @@ import click
 
 from ledger.cli.command import Group
 from ledger.cli.event_recorder import EventRecorder, make_body
-from ledger.cli.files import digests_of
-from ledger.cli.params import Moment, acting, event_ref, split_once, words
+from ledger.cli.params import FILE, CitedEvent, DigestedFile, Moment, acting, add_act, made_id, split_once, words
 from ledger.client.service import at
 from ledger.core.events.case import DecisionRecorded
 from ledger.core.events.handover import DiscrepancyRaised, DiscrepancyResolved
 from ledger.core.events.record import DisclosureMade, RecordCorrected, RecordLate, SectionErased
 from ledger.core.events.terms import DecisionKind, DiscrepancyKind, EventRef
-from ledger.recording.signing import new_id
+
+GROUND = click.option("--ground", required=True)
 
 
 @click.group("decision", cls=Group)
@@ -33,27 +33,14 @@ def decision_group() -> None:
 @click.option("--effective-at", type=Moment())
 @click.option("--person", "person_ids", multiple=True, help="Whom it concerns; may be given several times.")
 @click.option("--item", "items", metavar="ITEM=DISPOSAL", multiple=True, help="What it says of an item.")
-@click.option("--file", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="The document, to digest.")
-@click.option("--decision-id", help="Made up unless given.")
+@click.option("--file", "digests", type=DigestedFile(), help="The document, to digest.")
+@made_id("--decision-id", "decision")
 @acting
-def record(
-    recorder: EventRecorder,
-    case_id: str,
-    items: tuple[str, ...],
-    file: Path | None,
-    decision_id: str | None,
-    **fields: Any,
-) -> None:
+def record(recorder: EventRecorder, case_id: str, items: tuple[str, ...], **fields: Any) -> None:
     """Record a decision."""
     disposals = [split_once(text, "=", "--item", "ITEM=DISPOSAL") for text in items]
-    body = make_body(
-        DecisionRecorded,
-        decision_id=decision_id or new_id("decision"),
-        items=[{"item_id": item_id, "disposal": disposal} for item_id, disposal in disposals],
-        digests=digests_of(file, recorder.session.output) if file else (),
-        **fields,
-    )
-    recorder.record(case_id, body)
+    fields["items"] = [{"item_id": item_id, "disposal": disposal} for item_id, disposal in disposals]
+    recorder.record(case_id, make_body(DecisionRecorded, **fields))
 
 
 @click.group("record", cls=Group)
@@ -63,7 +50,7 @@ def record_group() -> None:
 
 @record_group.command("correct")
 @click.argument("case_id")
-@click.argument("corrects", metavar="EVENT_ID[=DIGEST]")
+@click.argument("corrects", type=CitedEvent())
 @click.option(
     "--change",
     "corrections",
@@ -73,27 +60,25 @@ def record_group() -> None:
     metavar="FIELD RECORDED CORRECT",
     help="What was recorded in a field, such as quantity.value, and what is correct.",
 )
-@click.option("--ground", required=True)
+@GROUND
 @acting
 def correct(
-    recorder: EventRecorder, case_id: str, corrects: str, corrections: tuple[tuple[str, str, str], ...], **fields: Any
+    recorder: EventRecorder, case_id: str, corrections: tuple[tuple[str, str, str], ...], **fields: Any
 ) -> None:
     """Correct what an event says. The event stays; the correction stands beside it."""
-    cited = event_ref(recorder.session, corrects, option="EVENT_ID")
     changes = [dict(zip(("field", "recorded", "correct"), change, strict=True)) for change in corrections]
-    recorder.record(case_id, make_body(RecordCorrected, corrects=cited, corrections=changes, **fields))
+    recorder.record(case_id, make_body(RecordCorrected, corrections=changes, **fields))
 
 
-@record_group.command("late")
-@click.argument("case_id")
-@click.option("--happened-at", type=Moment(), required=True)
-@click.option("--ground", required=True, help="Why it was not recorded then.")
-@click.option("--concerns", metavar="EVENT_ID[=DIGEST]", help="The late entry, where there is one.")
-@acting
-def late(recorder: EventRecorder, case_id: str, concerns: str | None, **fields: Any) -> None:
-    """Say why something was not recorded when it happened."""
-    cited = event_ref(recorder.session, concerns, option="--concerns") if concerns else None
-    recorder.record(case_id, make_body(RecordLate, concerns=cited, **fields))
+add_act(
+    record_group,
+    "late",
+    RecordLate,
+    "Say why something was not recorded when it happened.",
+    click.option("--happened-at", type=Moment(), required=True),
+    click.option("--ground", required=True, help="Why it was not recorded then."),
+    click.option("--concerns", type=CitedEvent(), help="The late entry, where there is one."),
+)
 
 
 @click.group("discrepancy", cls=Group)
@@ -101,29 +86,26 @@ def discrepancy_group() -> None:
     """Differences between release and receipt."""
 
 
-@discrepancy_group.command("raise")
-@click.argument("case_id")
-@click.argument("handover_id")
-@click.argument("item_id")
-@click.option("--kind", type=words(DiscrepancyKind), required=True, help="In what it differs.")
-@click.option("--expected", required=True, help="What the record says.")
-@click.option("--found", required=True, help="What there is.")
-@click.option("--discrepancy-id", help="Made up unless given.")
-@acting
-def raise_(recorder: EventRecorder, case_id: str, discrepancy_id: str | None, **fields: Any) -> None:
-    """Raise a difference that was found after the acceptance."""
-    own = discrepancy_id or new_id("discrepancy")
-    recorder.record(case_id, make_body(DiscrepancyRaised, discrepancy_id=own, **fields))
-
-
-@discrepancy_group.command("resolve")
-@click.argument("case_id")
-@click.argument("discrepancy_id")
-@click.option("--resolution", required=True, help="The same words for both sides.")
-@acting
-def resolve(recorder: EventRecorder, case_id: str, **fields: Any) -> None:
-    """Sign a resolution; it ends when both sides have signed the same words."""
-    recorder.record(case_id, make_body(DiscrepancyResolved, **fields))
+add_act(
+    discrepancy_group,
+    "raise",
+    DiscrepancyRaised,
+    "Raise a difference that was found after the acceptance.",
+    "handover_id",
+    "item_id",
+    click.option("--kind", type=words(DiscrepancyKind), required=True, help="In what it differs."),
+    click.option("--expected", required=True, help="What the record says."),
+    click.option("--found", required=True, help="What there is."),
+    made_id("--discrepancy-id", "discrepancy"),
+)
+add_act(
+    discrepancy_group,
+    "resolve",
+    DiscrepancyResolved,
+    "Sign a resolution; it ends when both sides have signed the same words.",
+    "discrepancy_id",
+    click.option("--resolution", required=True, help="The same words for both sides."),
+)
 
 
 @click.group("section", cls=Group)
@@ -133,17 +115,16 @@ def section_group() -> None:
 
 @section_group.command("erase")
 @click.argument("case_id")
-@click.argument("event", metavar="EVENT_ID[=DIGEST]")
+@click.argument("concerns", type=CitedEvent())
 @click.argument("label")
-@click.option("--ground", required=True)
+@GROUND
 @acting
-def erase(recorder: EventRecorder, case_id: str, event: str, label: str, ground: str) -> None:
+def erase(recorder: EventRecorder, case_id: str, **fields: Any) -> None:
     """Erase a section of an event for good, such as person:1. Takes a supervisor, and the --authority that orders it.
 
     What was signed stays, and so does every proof of it: it says that the section was erased, and by whom.
     """
-    concerns = event_ref(recorder.session, event, option="EVENT_ID")
-    recorder.record(case_id, make_body(SectionErased, concerns=concerns, label=label, ground=ground))
+    recorder.record(case_id, make_body(SectionErased, **fields))
 
 
 MOST_NAMED = 1000  # events that one disclosure names
@@ -161,7 +142,7 @@ def disclosure_group() -> None:
 @click.option(
     "--copy",
     "copies",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    type=FILE,
     multiple=True,
     help="Another file that goes with it, told by its digests; may be given several times.",
 )

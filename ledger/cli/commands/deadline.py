@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 import click
 
 from ledger.cli.command import Group
 from ledger.cli.event_recorder import EventRecorder, make_body
-from ledger.cli.output import Column, printable
-from ledger.cli.params import Moment, acting, words
+from ledger.cli.output import Column, columns, printable
+from ledger.cli.params import Moment, add_act, words
 from ledger.cli.session import Session, pass_session
 from ledger.client.service import at
 from ledger.core.errors import NotFound
@@ -26,28 +27,19 @@ SOON = 3  # days left from which a deadline is yellow
 WATCH_EVERY_S = 5.0
 STATUSES = ("running", "suspended", "overdue", "met", "missed", "uncountable")
 LISTED = (
-    Column("case_id"),
-    Column("label"),
-    Column("status", "deadline_status"),
-    Column("ends_at"),
-    Column("days_left"),
-    Column("agency", aside=True),
-    Column("handler", aside=True),
-    Column("short_id", aside=True),
+    *columns("case_id", "label", "status:deadline_status", "ends_at", "days_left"),
+    *(Column(name, aside=True) for name in ("agency", "handler", "short_id")),
 )
-SHOWN = (
-    *(Column(name) for name in ("case_id", "deadline_id", "label", "article", "subject", "agency", "handler")),
-    Column("status", "deadline_status"),
-    *(Column(name) for name in ("provisional", "started_at", "stopped_at", "due_at", "last_day", "days_left")),
-    *(Column(name) for name in ("beyond_law", "unknown", "arithmetic", "derived_from")),
+SHOWN = columns(
+    *("case_id", "deadline_id", "label", "article", "subject", "agency", "handler", "status:deadline_status"),
+    *("provisional", "started_at", "stopped_at", "due_at", "last_day", "days_left"),
+    *("beyond_law", "unknown", "arithmetic", "derived_from"),
 )
-WARNED = tuple(Column(name) for name in ("number", "case_id", "label", "days", "ends_at", "handler", "short_id"))
+WARNED = columns("number", "case_id", "label", "days", "ends_at", "handler", "short_id")
 
 _PERSON = re.compile(r"(?<=/)([0-9a-f]{8})[0-9a-f]{24}(?=/)")
 _WHOLE = re.compile(r"[^/…]+/[^/…]+/[0-9]+")
 
-CASE = click.argument("case_id")
-DEADLINE = click.argument("deadline_id")
 ARTICLE = click.option("--article", required=True, help="The clause that it rests on, such as 'CPL 149'.")
 GROUND = click.option("--ground", required=True, help="Why.")
 MINE = click.option("--mine", is_flag=True, help="Only those that you handle.")
@@ -73,13 +65,13 @@ def list_(session: Session, /, *, mine: bool, all_visible: bool, **query: Any) -
     asked = query | {"mine": mine or None, "seen": all_visible or None, "lang": session.language}
     rows = list(session.service.pages("/api/v1/deadlines", "deadlines", **asked))
     of_others = query["case_id"] or query["agency"] or all_visible
-    columns = [column for column in LISTED if column.path != "agency" or of_others]
-    session.output.table(_with_end(session, rows), columns, style_of=_style)
+    shown = [column for column in LISTED if column.path != "agency" or of_others]
+    session.output.table(_with_end(session, rows), shown, style_of=_style)
 
 
 @deadline_group.command("show")
-@CASE
-@DEADLINE
+@click.argument("case_id")
+@click.argument("deadline_id")
 @click.option("--as-of", type=Moment(), help="As it stands at this time, if not now.")
 @pass_session
 def show(session: Session, case_id: str, deadline_id: str, as_of: str | None) -> None:
@@ -91,70 +83,60 @@ def show(session: Session, case_id: str, deadline_id: str, as_of: str | None) ->
     path = at("/api/v1/cases/{}/deadlines", case_id)
     deadlines = session.service.get(path, as_of=as_of, lang=session.language)["deadlines"]
     chosen = _chosen(deadlines, deadline_id)
-    session.output.record(chosen if session.json else _for_people(session, chosen), SHOWN)
+    if not session.json:
+        unknown = said(chosen["unknown"], session.labels) if chosen["unknown"] else None
+        chosen |= {"derived_from": [event["event_id"] for event in chosen["events"]], "unknown": unknown}
+    session.output.record(chosen, SHOWN)
 
 
-def _for_people(session: Session, chosen: Mapping[str, Any]) -> dict[str, Any]:
-    derived_from = [event["event_id"] for event in chosen["events"]]
-    unknown = said(chosen["unknown"], session.labels) if chosen["unknown"] else None
-    return {**chosen, "derived_from": derived_from, "unknown": unknown}
-
-
-@deadline_group.command("extend")
-@CASE
-@DEADLINE
-@click.argument("extension")
-@ARTICLE
-@GROUND
-@click.option("--until", metavar="DAY", help="The last day as decided, if it is not all that the clause gives.")
-@click.option("--qualifying-ground", type=words(QualifyingGround), help="The ground that the clause asks for.")
-@acting
-def extend(recorder: EventRecorder, case_id: str, **fields: Any) -> None:
-    """Record that a deadline is extended, by an EXTENSION of the rules such as special_circumstances."""
-    _record(recorder, case_id, case.DeadlineExtended, **fields)
-
-
-@deadline_group.command("suspend")
-@CASE
-@DEADLINE
-@click.option("--suspended-at", type=Moment(), required=True, help="From when on time does not count.")
-@click.option("--for", "excluded_for", type=words(ExclusionGround), required=True, help="Why time does not count.")
-@ARTICLE
-@GROUND
-@acting
-def suspend(recorder: EventRecorder, case_id: str, **fields: Any) -> None:
-    """Record that time does not count from now on."""
-    _record(recorder, case_id, case.DeadlineSuspended, **fields)
-
-
-@deadline_group.command("resume")
-@CASE
-@DEADLINE
-@click.option("--resumed-at", type=Moment(), required=True, help="From when on time counts again.")
-@acting
-def resume(recorder: EventRecorder, case_id: str, **fields: Any) -> None:
-    """Record that time counts again."""
-    _record(recorder, case_id, case.DeadlineResumed, **fields)
-
-
-@deadline_group.command("reset")
-@CASE
-@DEADLINE
-@click.option("--reset-at", type=Moment(), required=True, help="From when on it runs anew.")
-@ARTICLE
-@GROUND
-@acting
-def reset(recorder: EventRecorder, case_id: str, **fields: Any) -> None:
-    """Record that a deadline runs anew, without its extensions."""
-    _record(recorder, case_id, case.DeadlineReset, **fields)
-
-
-def _record(recorder: EventRecorder, case_id: str, body: type[Body], *, deadline_id: str, **fields: Any) -> None:
+def _record(recorder: EventRecorder, case_id: str, body: type[Body], fields: dict[str, Any]) -> None:
     """Record an act upon a deadline. A shortened id is looked up at the service; a whole one is taken as it is."""
-    if not _WHOLE.fullmatch(deadline_id):
-        path = at("/api/v1/cases/{}/deadlines", case_id)
-        deadline_id = _chosen(recorder.session.service.get(path)["deadlines"], deadline_id)["deadline_id"]
-    recorder.record(case_id, make_body(body, deadline_id=deadline_id, **fields))
+    if not _WHOLE.fullmatch(fields["deadline_id"]):
+        deadlines = recorder.session.service.get(at("/api/v1/cases/{}/deadlines", case_id))["deadlines"]
+        fields["deadline_id"] = _chosen(deadlines, fields["deadline_id"])["deadline_id"]
+    recorder.record(case_id, make_body(body, **fields))
+
+
+act = partial(add_act, deadline_group, record=_record)
+EXTENDED_UNTIL = "The last day as decided, if it is not all that the clause gives."
+
+act(
+    "extend",
+    case.DeadlineExtended,
+    "Record that a deadline is extended, by an EXTENSION of the rules such as special_circumstances.",
+    "deadline_id",
+    "extension",
+    ARTICLE,
+    GROUND,
+    click.option("--until", metavar="DAY", help=EXTENDED_UNTIL),
+    click.option("--qualifying-ground", type=words(QualifyingGround), help="The ground that the clause asks for."),
+)
+act(
+    "suspend",
+    case.DeadlineSuspended,
+    "Record that time does not count from now on.",
+    "deadline_id",
+    click.option("--suspended-at", type=Moment(), required=True, help="From when on time does not count."),
+    click.option("--for", "excluded_for", type=words(ExclusionGround), required=True, help="Why time does not count."),
+    ARTICLE,
+    GROUND,
+)
+act(
+    "resume",
+    case.DeadlineResumed,
+    "Record that time counts again.",
+    "deadline_id",
+    click.option("--resumed-at", type=Moment(), required=True, help="From when on time counts again."),
+)
+act(
+    "reset",
+    case.DeadlineReset,
+    "Record that a deadline runs anew, without its extensions.",
+    "deadline_id",
+    click.option("--reset-at", type=Moment(), required=True, help="From when on it runs anew."),
+    ARTICLE,
+    GROUND,
+)
 
 
 @deadline_group.command("warnings")
@@ -164,55 +146,32 @@ def _record(recorder: EventRecorder, case_id: str, body: type[Body], *, deadline
 @pass_session
 def warnings(session: Session, mine: bool, after: int, watch: bool) -> None:
     """List the warnings of your agency: 7, 3 and 1 days before a last day, and 0 once it has passed."""
-    if not watch:
-        rows = [
-            warning for page in _pages(session, mine, None) for warning in page["warnings"] if warning["number"] > after
-        ]
-        session.output.table(_with_end(session, rows), WARNED, style_of=_style)
-        return
     behind: str | None = None
     while True:
-        for page in _pages(session, mine, behind):
-            for warning in page["warnings"]:
-                if warning["number"] > after:
-                    _print_warning(session, warning)
-            behind = page.get("resume", behind)
+        fresh, behind = session.service.news("/api/v1/warnings", "warnings", behind, mine=mine or None)
+        rows = _with_end(session, [warning for warning in fresh if warning["number"] > after])
+        if not watch:
+            return session.output.table(rows, WARNED, style_of=_style)
+        for row in rows:
+            if session.json:
+                session.output.line(row)
+            else:
+                line = "  ".join(text for column in WARNED if (text := session.output.cell(column, row)))
+                click.secho(printable(line), fg=_style(row) or None)
         time.sleep(WATCH_EVERY_S)
-
-
-def _pages(session: Session, mine: bool, behind: str | None) -> Iterator[dict[str, Any]]:
-    page = {"next": behind}
-    while "next" in page:
-        page = session.service.get("/api/v1/warnings", after=page["next"], mine=mine or None)
-        yield page
-
-
-def _print_warning(session: Session, warning: dict[str, Any]) -> None:
-    """Print a warning in one line."""
-    if session.json:
-        return session.output.line(warning)
-    (row,) = _with_end(session, [warning])
-    line = "  ".join(text for column in WARNED if (text := session.output.cell(column, row)))
-    return click.secho(printable(line), fg=_style(row) or None)
 
 
 def _with_end(session: Session, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Add for people a column with the last day (or the moment if hours count), and one with what the clock is for."""
     if session.json:
         return rows
-    name = session.labels.of_clock
-    return [
-        row
-        | {"label": name(row["clock"]), "ends_at": row.get("last_day") or _end_of(row["due_at"])}
-        | {"short_id": _short(row["deadline_id"])}
-        for row in rows
-    ]
-
-
-def _end_of(due_at: str | None) -> str | None:
-    """Return the last day, which warnings do not have, or the moment if the deadline is counted in hours."""
-    day = None if due_at is None else day_that_ends(datetime.fromisoformat(due_at))
-    return due_at if day is None else day.isoformat()
+    for row in rows:
+        due_at = row["due_at"]
+        # Warnings have no last day; a deadline that is counted in hours ends at a moment.
+        day = None if due_at is None else day_that_ends(datetime.fromisoformat(due_at))
+        row["ends_at"] = row.get("last_day") or (due_at if day is None else day.isoformat())
+        row |= {"label": session.labels.of_clock(row["clock"]), "short_id": _short(row["deadline_id"])}
+    return rows
 
 
 def _short(deadline_id: str) -> str:

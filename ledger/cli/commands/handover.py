@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +12,8 @@ import click
 from ledger.cli.acceptance import Acceptance, transfer_list
 from ledger.cli.command import Group
 from ledger.cli.event_recorder import EventRecorder, make_body
-from ledger.cli.output import Column, when
-from ledger.cli.params import Moment, acting, split_once, words
+from ledger.cli.output import columns, when
+from ledger.cli.params import Moment, acting, add_act, made_id, split_once, words
 from ledger.cli.session import Session, pass_session
 from ledger.client.service import at
 from ledger.core.custody.claimed_times import receipt
@@ -20,10 +22,9 @@ from ledger.core.custody.state import HandoverStatus
 from ledger.core.errors import NotFound
 from ledger.core.events import Body, handover
 from ledger.core.events.terms import CheckResult, Purpose, ReasonCode, Remedy
-from ledger.recording.signing import new_id
 
-LISTED = ("case_id", "handover_id", "from_agency", "to_agency", "purpose", "status", "offered_at", "due_at")
-LINES = [Column(name) for name in ("item_id", "description", "quantity", "seal_number", "condition", "stays", "taken")]
+LISTED = columns("case_id", "handover_id", "from_agency", "to_agency", "purpose", "status", "offered_at", "due_at")
+LINES = columns("item_id", "description", "quantity", "seal_number", "condition", "stays", "taken")
 LISTED_NOW = ("description", "quantity", "seal_number", "condition")
 CASE = click.argument("case_id")
 HANDOVER = click.argument("handover_id")
@@ -38,9 +39,8 @@ LISTED_AS = click.option(
 ALL = click.option("--all-items", is_flag=True, help="Every item that your agency holds, is in store and not offered.")
 PERSONS = click.option("--person", "person_ids", multiple=True, help="A person who goes along.")
 EXCEPT = "An item not accepted. All others are as listed then, unless --received names those that are."
-NEW_ID = click.option("--handover-id", help="Unique within the case; made up unless given.")
-
-
+NEW_ID = made_id("--handover-id", "handover", "Unique within the case; made up unless given.")
+STATUS = click.option("--status", type=words(HandoverStatus), help="Only those that stand so.")
 ODD = "custody rule: claimed times fit each other"
 
 
@@ -63,12 +63,12 @@ def handover_group() -> None:
 @click.option("--due-at", type=Moment(), help="When what is lent is due back.")
 @NEW_ID
 @acting
-def offer(recorder: EventRecorder, case_id: str, handover_id: str | None, **fields: Any) -> None:
+def offer(recorder: EventRecorder, case_id: str, **fields: Any) -> None:
     """Offer a case, items or persons to another agency. Nothing moves until it accepts.
 
     FIELD of --listed is quantity, condition or seal_number; what it leaves out is as recorded.
     """
-    _offered(recorder, case_id, handover.HandoverOffered, handover_id, fields)
+    _record_offer(recorder, case_id, handover.HandoverOffered, fields)
 
 
 @handover_group.command("accept")
@@ -105,13 +105,16 @@ def accept(
     FIELD is quantity, condition, seal_number, seal_state, digest, remark or match_result. With --except it tells how
     the item was found that stays with the sender.
     """
+    from ledger.cli.files import digests_of
+
     session = recorder.session
+    paths = dict(split_once(text, "=", "--file", "ITEM=PATH") for text in files)
     answer = Acceptance(
         received,
         differences,
         refused,
-        unit_of=lambda item_id: _unit_of(session, item_id),
-        files=dict(_digested(session, text) for text in files),
+        unit_of=partial(_unit_of, session),
+        files={item_id: digests_of(Path(path), session.output) for item_id, path in paths.items()},
         recorded=lambda item_id: _item(session, item_id)["digests"],
     )
     body = make_body(
@@ -153,53 +156,58 @@ def _look_at_receipt(session: Session, case_id: str, handover_id: str, received_
         session.output.warn(flag_in_words(session.labels, Flag("odd_time", ODD, contradiction)))
 
 
-@handover_group.command("recall")
-@CASE
-@HANDOVER
-@click.option("--ground", required=True)
-@acting
-def recall(recorder: EventRecorder, case_id: str, **fields: Any) -> None:
-    """Take back an offer that is not answered yet."""
-    recorder.record(case_id, make_body(handover.HandoverRecalled, **fields))
+def _record_offer(recorder: EventRecorder, case_id: str, body: type[Body], fields: dict[str, Any]) -> None:
+    """Record an offer, of a handover or of a return."""
+    session = recorder.session
+    items, stays, listed = fields.pop("items"), fields.pop("stays"), fields.pop("listed")
+    if fields.pop("all_items"):
+        own = session.profile.agency
+        of_case = session.service.get(at("/api/v1/cases/{}", case_id))["items"]
+        free = [item for item in of_case if (item["holder"], item["status"], item["offer"]) == (own, "held", None)]
+        items = [*items, *(item["item_id"] for item in free if item["item_id"] not in stays)]
+    lines = transfer_list(items, stays, listed, unit_of=partial(_unit_of, session))
+    recorder.record(case_id, make_body(body, items=lines, **fields))
 
 
-@handover_group.command("return")
-@CASE
-@click.argument("returns", metavar="HANDOVER_ID")
-@click.option("--purpose", type=words(Purpose), default="return", show_default=True)
-@click.option("--reason", "reason_code", type=words(ReasonCode), required=True)
-@click.option("--explanation", required=True)
-@ITEMS
-@ALL
-@STAYS
-@LISTED_AS
-@PERSONS
-@click.option("--remedy", type=words(Remedy))
-@click.option("--due-at", type=Moment())
-@NEW_ID
-@acting
-def return_(recorder: EventRecorder, case_id: str, handover_id: str | None, **fields: Any) -> None:
-    """Offer back what an accepted handover brought. Nothing moves until the other side accepts."""
-    _offered(recorder, case_id, handover.HandoverReturned, handover_id, fields)
+def _check(option: str) -> Callable[..., Any]:
+    return click.option(option, type=words(CheckResult), required=True)
 
 
-@handover_group.command("check")
-@CASE
-@HANDOVER
-@click.option("--jurisdiction", type=words(CheckResult), required=True)
-@click.option("--dossier-complete", type=words(CheckResult), required=True)
-@click.option("--property-matches-list", type=words(CheckResult), required=True)
-@click.option("--person-and-measure", type=words(CheckResult), required=True)
-@click.option("--within-time", type=words(CheckResult), required=True)
-@click.option("--remark")
-@acting
-def check(recorder: EventRecorder, case_id: str, **fields: Any) -> None:
-    """Record the receiver's check before the answer."""
-    recorder.record(case_id, make_body(handover.HandoverChecked, **fields))
+act = partial(add_act, handover_group)
+act(
+    "recall",
+    handover.HandoverRecalled,
+    "Take back an offer that is not answered yet.",
+    "handover_id",
+    click.option("--ground", required=True),
+)
+act(
+    "return",
+    handover.HandoverReturned,
+    "Offer back what an accepted handover brought. Nothing moves until the other side accepts.",
+    click.argument("returns", metavar="HANDOVER_ID"),
+    click.option("--purpose", type=words(Purpose), default="return", show_default=True),
+    click.option("--reason", "reason_code", type=words(ReasonCode), required=True),
+    click.option("--explanation", required=True),
+    *(ITEMS, ALL, STAYS, LISTED_AS, PERSONS),
+    click.option("--remedy", type=words(Remedy)),
+    click.option("--due-at", type=Moment()),
+    NEW_ID,
+    record=_record_offer,
+)
+act(
+    "check",
+    handover.HandoverChecked,
+    "Record the receiver's check before the answer.",
+    "handover_id",
+    *map(_check, ("--jurisdiction", "--dossier-complete", "--property-matches-list", "--person-and-measure")),
+    _check("--within-time"),
+    "--remark",
+)
 
 
 @handover_group.command("inbox")
-@click.option("--status", type=words(HandoverStatus), help="Only those that stand so.")
+@STATUS
 @pass_session
 def inbox(session: Session, status: str | None) -> None:
     """List what is offered to your agency."""
@@ -207,7 +215,7 @@ def inbox(session: Session, status: str | None) -> None:
 
 
 @handover_group.command("outbox")
-@click.option("--status", type=words(HandoverStatus), help="Only those that stand so.")
+@STATUS
 @pass_session
 def outbox(session: Session, status: str | None) -> None:
     """List what your agency has offered."""
@@ -221,7 +229,7 @@ def outbox(session: Session, status: str | None) -> None:
 def show(session: Session, case_id: str, handover_id: str) -> None:
     """Show a handover with its list and its answer."""
     row = session.service.get(at("/api/v1/cases/{}/handovers/{}", case_id, handover_id))
-    session.output.record(row, [Column(name) for name in row if name not in ("items", "accepted_items")])
+    session.output.record(row, columns(*(name for name in row if name not in ("items", "accepted_items"))))
     if not session.json and row["items"]:
         session.output.part("items", _list_of(session, row), LINES)
 
@@ -245,31 +253,7 @@ def _list_of(session: Session, row: dict[str, Any]) -> list[dict[str, Any]]:
 
 def _list(session: Session, box: str, status: str | None) -> None:
     handovers = list(session.service.pages("/api/v1/handovers", "handovers", box=box, status=status))
-    session.output.table(handovers, [Column(name) for name in LISTED])
-
-
-def _offered(
-    recorder: EventRecorder, case_id: str, body: type[Body], handover_id: str | None, fields: dict[str, Any]
-) -> None:
-    """Record an offer, of a handover or of a return."""
-    own = handover_id or new_id("handover")
-    lines = _lines(recorder.session, case_id, fields)
-    recorder.record(case_id, make_body(body, handover_id=own, items=lines, **fields))
-
-
-def _lines(session: Session, case_id: str, fields: dict[str, Any]) -> list[dict[str, Any]]:
-    """Take the options of the list out of an offer's fields and return the lines of the list."""
-    items, stays, listed = fields.pop("items"), fields.pop("stays"), fields.pop("listed")
-    if fields.pop("all_items"):
-        items = [*items, *_in_store(session, case_id, without=stays)]
-    return transfer_list(items, stays, listed, unit_of=lambda item_id: _unit_of(session, item_id))
-
-
-def _in_store(session: Session, case_id: str, *, without: tuple[str, ...]) -> list[str]:
-    items = session.service.get(at("/api/v1/cases/{}", case_id))["items"]
-    own = session.profile.agency
-    free = [item for item in items if (item["holder"], item["status"], item["offer"]) == (own, "held", None)]
-    return [item["item_id"] for item in free if item["item_id"] not in without]
+    session.output.table(handovers, LISTED)
 
 
 def _item(session: Session, item_id: str) -> dict[str, Any]:
@@ -280,10 +264,3 @@ def _item(session: Session, item_id: str) -> dict[str, Any]:
 def _unit_of(session: Session, item_id: str) -> str:
     unit: str = _item(session, item_id)["quantity"]["unit"]
     return unit
-
-
-def _digested(session: Session, text: str) -> tuple[str, list[str]]:
-    from ledger.cli.files import digests_of
-
-    item_id, path = split_once(text, "=", "--file", "ITEM=PATH")
-    return item_id, digests_of(Path(path), session.output)

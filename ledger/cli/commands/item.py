@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -9,9 +10,9 @@ import click
 
 from ledger.cli.command import Group
 from ledger.cli.event_recorder import EventRecorder, make_body
-from ledger.cli.files import digests_of, progress_of
-from ledger.cli.output import Column
-from ledger.cli.params import FILE, Moment, Money, Portion, Quantity, acting, event_ref, words
+from ledger.cli.files import progress_of
+from ledger.cli.output import columns
+from ledger.cli.params import CitedEvent, DigestedFile, Moment, Money, Portion, Quantity, acting, add_act, words
 from ledger.cli.session import Session, pass_session
 from ledger.cli.timeline_output import show_history
 from ledger.client.service import at
@@ -57,20 +58,12 @@ def sealed_item(session: Session, bag: Path, case_id: str, item_id: str | None) 
 
 
 BAG = click.Path(exists=True, file_okay=False, path_type=Path)
-LISTED = ("item_id", "item_kind", "description", "quantity", "holder", "responsible", "status", "case_id")
-TEXTS = ("exhibit-number", "condition", "seal-number", "storage-location", "account")
+LISTED = columns("item_id", "item_kind", "description", "quantity", "holder", "responsible", "status", "case_id")
 
 
 @click.group("item", cls=Group)
 def item_group() -> None:
     """Items: register, seal, move, examine, split, freeze, dispose."""
-
-
-def _options(function: Any) -> Any:
-    """Add the options that describe a thing beyond its kind and description."""
-    for name in reversed(TEXTS):
-        function = click.option(f"--{name}")(function)
-    return function
 
 
 @item_group.command("register")
@@ -79,9 +72,13 @@ def _options(function: Any) -> Any:
 @click.option("--kind", "item_kind", type=words(ItemKind), default="exhibit", show_default=True)
 @click.option("--quantity", type=Quantity(), default="1", show_default=True)
 @click.option("--item-id", help="Unique over all cases; made up unless given.")
-@click.option("--file", "files", type=FILE, multiple=True, help="A file to digest with BLAKE3 and SHA-256.")
+@click.option("--file", "digests", type=DigestedFile(), multiple=True, help="A file to digest with BLAKE3 and SHA-256.")
 @click.option("--bag", type=BAG, help="The sealed folder of the item, as 'tally evidence seal' makes it.")
-@_options
+@click.option("--exhibit-number")
+@click.option("--condition")
+@click.option("--seal-number")
+@click.option("--storage-location")
+@click.option("--account")
 @click.option("--money", type=Money(), help="Money, in yuan unless a currency follows.")
 @click.option("--fungible", is_flag=True, help="Goods of which one is as good as another.")
 @click.option("--volumes", type=int, help="Of a dossier.")
@@ -97,59 +94,43 @@ def _options(function: Any) -> Any:
 @click.option("--tool", help="With which data was collected.")
 @click.option("--method", help="How data was collected.")
 @click.option("--medium", help="The item that is the original medium of data.")
-@click.option("--recording", "recordings", type=FILE, multiple=True, help="A recording of the collection, to digest.")
+@click.option(
+    "--recording", "recordings", type=DigestedFile(), multiple=True, help="A recording of the collection, to digest."
+)
 @acting
 def register(
-    recorder: EventRecorder, case_id: str, item_id: str | None, files: tuple[Path, ...], bag: Path | None, **given: Any
+    recorder: EventRecorder, case_id: str, item_id: str | None, digests: list[str], bag: Path | None, **given: Any
 ) -> None:
     """Register an item; your agency holds it from then on."""
-    parts = {name: given.pop(name) for name in _PARTS}
-    digests = _digests(recorder, files)
+    parts = {
+        part: {field: value for field, name in fields.items() if (value := given.pop(name)) not in (None, (), [])}
+        for part, fields in PARTS_OF_ITEM.items()
+    }
     if bag is not None:
         sealed = sealed_item(recorder.session, bag, case_id, item_id)
         item_id, digests = sealed.item_id, [*sealed.digests, *digests]
-    body = make_body(
-        item.ItemRegistered,
-        item_id=item_id or new_id("item"),
-        digests=digests,
-        dossier=_given_fields(volumes=parts["volumes"], pages=parts["pages"]),
-        seizure=_given_fields(
-            document_number=parts["seizure_document"],
-            seized_at=parts["seized_at"],
-            officers=parts["seized_by"],
-            holder=parts["seized_from"],
-            witness=parts["seizure_witness"],
-        ),
-        collection=_given_fields(
-            collectors=parts["collectors"],
-            tool=parts["tool"],
-            method=parts["method"],
-            medium_item_id=parts["medium"],
-            recording=tuple(_digests(recorder, parts["recordings"])),
-        ),
-        **given,
-    )
-    recorder.record(case_id, body)
+    own = item_id or new_id("item")
+    recorder.record(case_id, make_body(item.ItemRegistered, item_id=own, digests=digests, **parts, **given))
 
 
-_PARTS = (
-    "volumes",
-    "pages",
-    "seizure_document",
-    "seized_at",
-    "seized_by",
-    "seized_from",
-    "seizure_witness",
-    "collectors",
-    "tool",
-    "method",
-    "medium",
-    "recordings",
-)
-
-
-def _digests(recorder: EventRecorder, files: tuple[Path, ...]) -> list[str]:
-    return [digest for file in files for digest in digests_of(file, recorder.session.output)]
+# The parameters that the fields of an item's parts come from.
+PARTS_OF_ITEM = {
+    "dossier": {"volumes": "volumes", "pages": "pages"},
+    "seizure": {
+        "document_number": "seizure_document",
+        "seized_at": "seized_at",
+        "officers": "seized_by",
+        "holder": "seized_from",
+        "witness": "seizure_witness",
+    },
+    "collection": {
+        "collectors": "collectors",
+        "tool": "tool",
+        "method": "method",
+        "medium_item_id": "medium",
+        "recording": "recordings",
+    },
+}
 
 
 @item_group.command("list")
@@ -158,8 +139,7 @@ def _digests(recorder: EventRecorder, files: tuple[Path, ...]) -> list[str]:
 @pass_session
 def list_(session: Session, /, **query: str | None) -> None:
     """List the items that you may see."""
-    items = list(session.service.pages("/api/v1/items", "items", **query))
-    session.output.table(items, [Column(name) for name in LISTED])
+    session.output.table(list(session.service.pages("/api/v1/items", "items", **query)), LISTED)
 
 
 @item_group.command("show")
@@ -178,152 +158,83 @@ def history(session: Session, item_id: str) -> None:
     show_history(session, session.service.get(at("/api/v1/items/{}/history", item_id), lang=session.language))
 
 
-def _given_fields(**fields: Any) -> dict[str, Any]:
-    """Return the fields that are given, in a nested body."""
-    return {name: value for name, value in fields.items() if value not in (None, ())}
-
-
-CASE = click.argument("case_id")
-ITEM = click.argument("item_id")
+act = partial(add_act, item_group)
+ITEMS = click.argument("item_ids", nargs=-1, required=True)
+GROUND = click.option("--ground", required=True)
+DAY = click.argument("frozen_until", metavar="DAY")
+FILE_NOW = click.option("--file", "digests", type=DigestedFile(), help="The file as it is now, to digest.")
 PARTS = "At least two, such as 10 or 3:note@300.00; cash-1=3:note@300.00 gives the part its id."
+WHOLE = "What they come to, such as 10 or 5:note@500.00."
+PROCEEDS = "Of an early sale, such as 1@52000.00: becomes an item of its own."
 
-
-@item_group.command("seal")
-@CASE
-@ITEM
-@click.argument("seal_number")
-@acting
-def seal(recorder: EventRecorder, case_id: str, **fields: Any) -> None:
-    """Seal an item."""
-    recorder.record(case_id, make_body(item.ItemSealed, **fields))
-
-
-@item_group.command("unseal")
-@CASE
-@ITEM
-@click.argument("seal_number")
-@click.option("--ground", required=True)
-@acting
-def unseal(recorder: EventRecorder, case_id: str, **fields: Any) -> None:
-    """Open the seal of an item."""
-    recorder.record(case_id, make_body(item.ItemUnsealed, **fields))
-
-
-@item_group.command("examine")
-@CASE
-@ITEM
-@click.option("--method", required=True)
-@click.option("--match", "match_result", type=words(MatchResult), required=True, help="Against the record.")
-@click.option("--condition")
-@click.option("--quantity", type=Quantity())
-@click.option("--file", type=FILE, help="The file as it is now, to digest.")
-@click.option("--finding")
-@acting
-def examine(recorder: EventRecorder, case_id: str, file: Path | None, **fields: Any) -> None:
-    """Record what an examination found."""
-    digests = digests_of(file, recorder.session.output) if file else ()
-    recorder.record(case_id, make_body(item.ItemExamined, digests=digests, **fields))
-
-
-@item_group.command("split")
-@CASE
-@ITEM
-@click.option("--part", "parts", type=Portion(), multiple=True, required=True, help=PARTS)
-@acting
-def split(recorder: EventRecorder, case_id: str, **fields: Any) -> None:
-    """Split an item into parts whose quantities and money add up to it; they get new ids unless they are given."""
-    recorder.record(case_id, make_body(item.ItemSplit, **fields))
-
-
-@item_group.command("merge")
-@CASE
-@click.argument("item_ids", nargs=-1, required=True)
-@click.option("--whole", type=Portion(), required=True, help="What they come to, such as 10 or 5:note@500.00.")
-@acting
-def merge(recorder: EventRecorder, case_id: str, **fields: Any) -> None:
-    """Merge fungible goods of one case into one item; it gets a new id unless one is given."""
-    recorder.record(case_id, make_body(item.ItemMerged, **fields))
-
-
-@item_group.command("move")
-@CASE
-@ITEM
-@click.argument("storage_location")
-@acting
-def move(recorder: EventRecorder, case_id: str, **fields: Any) -> None:
-    """Move an item to another place; custody stays."""
-    recorder.record(case_id, make_body(item.ItemMoved, **fields))
-
-
-@item_group.command("check-out")
-@CASE
-@ITEM
-@click.option("--to-officer", required=True)
-@click.option("--ground", required=True)
-@click.option("--due-at", type=Moment())
-@acting
-def check_out(recorder: EventRecorder, case_id: str, **fields: Any) -> None:
-    """Give an item to an officer of your agency for a time."""
-    recorder.record(case_id, make_body(item.ItemCheckedOut, **fields))
-
-
-@item_group.command("check-in")
-@CASE
-@ITEM
-@click.option("--condition")
-@click.option("--seal-number")
-@click.option("--seal-state", type=words(SealState))
-@click.option("--quantity", type=Quantity(), help="What came back, if another.")
-@click.option("--match", "match_result", type=words(MatchResult), help="Against the record.")
-@click.option("--file", type=FILE, help="The file as it is now, to digest.")
-@click.option("--remark")
-@acting
-def check_in(recorder: EventRecorder, case_id: str, file: Path | None, **fields: Any) -> None:
-    """Take an item back into storage, and say how it came back."""
-    digests = digests_of(file, recorder.session.output) if file else ()
-    recorder.record(case_id, make_body(item.ItemCheckedIn, digests=digests, **fields))
-
-
-@item_group.command("freeze")
-@CASE
-@ITEM
-@click.argument("frozen_until", metavar="DAY")
-@acting
-def freeze(recorder: EventRecorder, case_id: str, **fields: Any) -> None:
-    """Freeze property until a day."""
-    recorder.record(case_id, make_body(item.ItemFrozen, **fields))
-
-
-@item_group.command("renew-freeze")
-@CASE
-@ITEM
-@click.argument("frozen_until", metavar="DAY")
-@acting
-def renew_freeze(recorder: EventRecorder, case_id: str, **fields: Any) -> None:
-    """Renew a freeze until a later day."""
-    recorder.record(case_id, make_body(item.ItemFreezeRenewed, **fields))
-
-
-@item_group.command("propose-disposal")
-@CASE
-@click.argument("disposal", type=words(Disposal))
-@click.argument("item_ids", nargs=-1, required=True)
-@click.option("--ground", required=True)
-@click.option("--decision", "decision_id", help="Id of the decision that orders it.")
-@click.option("--recipient")
-@acting
-def propose_disposal(recorder: EventRecorder, case_id: str, **fields: Any) -> None:
-    """Propose a disposal: the first of its two signatures."""
-    recorder.record(case_id, make_body(item.ItemDisposalProposed, **fields))
-
-
-@item_group.command("dispose")
-@CASE
-@click.argument("cites", metavar="EVENT_ID[=DIGEST]")
-@click.option("--disposed-at", type=Moment(), required=True)
-@click.option("--proceeds", type=Portion(), help="Of an early sale, such as 1@52000.00: becomes an item of its own.")
-@acting
-def dispose(recorder: EventRecorder, case_id: str, cites: str, **fields: Any) -> None:
-    """Sign a disposal second, as another officer: cites the event that proposed it."""
-    proposal = event_ref(recorder.session, cites, option="EVENT_ID")
-    recorder.record(case_id, make_body(item.ItemDisposed, cites=proposal, **fields))
+act("seal", item.ItemSealed, "Seal an item.", "item_id", "seal_number")
+act("unseal", item.ItemUnsealed, "Open the seal of an item.", "item_id", "seal_number", GROUND)
+act(
+    "examine",
+    item.ItemExamined,
+    "Record what an examination found.",
+    "item_id",
+    click.option("--method", required=True),
+    click.option("--match", "match_result", type=words(MatchResult), required=True, help="Against the record."),
+    "--condition",
+    click.option("--quantity", type=Quantity()),
+    FILE_NOW,
+    "--finding",
+)
+act(
+    "split",
+    item.ItemSplit,
+    "Split an item into parts whose quantities and money add up to it; they get new ids unless they are given.",
+    "item_id",
+    click.option("--part", "parts", type=Portion(), multiple=True, required=True, help=PARTS),
+)
+act(
+    "merge",
+    item.ItemMerged,
+    "Merge fungible goods of one case into one item; it gets a new id unless one is given.",
+    ITEMS,
+    click.option("--whole", type=Portion(), required=True, help=WHOLE),
+)
+act("move", item.ItemMoved, "Move an item to another place; custody stays.", "item_id", "storage_location")
+act(
+    "check-out",
+    item.ItemCheckedOut,
+    "Give an item to an officer of your agency for a time.",
+    "item_id",
+    click.option("--to-officer", required=True),
+    GROUND,
+    click.option("--due-at", type=Moment()),
+)
+act(
+    "check-in",
+    item.ItemCheckedIn,
+    "Take an item back into storage, and say how it came back.",
+    "item_id",
+    "--condition",
+    "--seal-number",
+    click.option("--seal-state", type=words(SealState)),
+    click.option("--quantity", type=Quantity(), help="What came back, if another."),
+    click.option("--match", "match_result", type=words(MatchResult), help="Against the record."),
+    FILE_NOW,
+    "--remark",
+)
+act("freeze", item.ItemFrozen, "Freeze property until a day.", "item_id", DAY)
+act("renew-freeze", item.ItemFreezeRenewed, "Renew a freeze until a later day.", "item_id", DAY)
+act(
+    "propose-disposal",
+    item.ItemDisposalProposed,
+    "Propose a disposal: the first of its two signatures.",
+    click.argument("disposal", type=words(Disposal)),
+    ITEMS,
+    GROUND,
+    click.option("--decision", "decision_id", help="Id of the decision that orders it."),
+    "--recipient",
+)
+act(
+    "dispose",
+    item.ItemDisposed,
+    "Sign a disposal second, as another officer: cites the event that proposed it.",
+    click.argument("cites", type=CitedEvent()),
+    click.option("--disposed-at", type=Moment(), required=True),
+    click.option("--proceeds", type=Portion(), help=PROCEEDS),
+)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,36 +13,29 @@ import msgspec
 
 from ledger.cli.command import Group
 from ledger.cli.errors import EXIT_OF_VERDICT
-from ledger.cli.event_recorder import EventRecorder, make_body
 from ledger.cli.options import Node, takes_node
-from ledger.cli.output import Column, printable_line
-from ledger.cli.params import Moment, acting, event_ref, words
+from ledger.cli.output import columns, printable_line
+from ledger.cli.params import FILE, CitedEvent, Moment, add_act, words
 from ledger.cli.session import Session, pass_session
-from ledger.cli.supervision import all_digests, fetch_view, material, parameters_of, print_life, show_run
+from ledger.cli.supervision import MATERIAL, fetch_view, parameters_of, print_life, record_supervision, show_run
 from ledger.client.service import at
 from ledger.core.events import supervision
 from ledger.core.events.terms import DismissalReason, LeadOutcome
 from ledger.core.supervision.state import OPEN, LeadStatus
 
-STATUS = Column("status", "lead_status")
-LISTED = (
-    Column("lead_id"),
-    STATUS,
-    *(Column(name) for name in ("severity", "model_id", "case_id", "supervised", "procuratorate", "handler", "says")),
+LISTED = columns(
+    *("lead_id", "status:lead_status", "severity", "model_id", "case_id", "supervised", "procuratorate", "handler"),
+    "says",
 )
-SHOWN = (
-    Column("lead_id"),
-    STATUS,
-    *(Column(name) for name in ("raised.severity", "raised.says", "raised.model_id", "raised.model_version")),
-    *(Column(name) for name in ("case_id", "supervised", "procuratorate", "handler", "department")),
-    *(Column(f"raised.{name}") for name in ("as_of", "tree_size", "cited_count", "model_digest", "parameters", "key")),
-    *(Column(name) for name in ("raised.values", "confirmed.finding", "confirmed.digests")),
-    Column("dismissed.reason_code", "dismissal_reason"),
-    *(Column(name) for name in ("dismissed.ground", "closed.outcome", "closed.summary")),
-    *(Column(name) for name in ("closed.document_number", "closed.recommendation_id")),
+SHOWN = columns(
+    *("lead_id", "status:lead_status", "raised.severity", "raised.says", "raised.model_id", "raised.model_version"),
+    *("case_id", "supervised", "procuratorate", "handler", "department"),
+    *(f"raised.{name}" for name in ("as_of", "tree_size", "cited_count", "model_digest", "parameters", "key")),
+    *("raised.values", "confirmed.finding", "confirmed.digests", "dismissed.reason_code:dismissal_reason"),
+    *("dismissed.ground", "closed.outcome", "closed.summary", "closed.document_number", "closed.recommendation_id"),
 )
-CHECKS = (Column("what"), Column("by"))
-ANSWERS = (Column("answer"), Column("digests"))
+CHECKS = columns("what", "by")
+ANSWERS = columns("answer", "digests")
 LEAD = click.argument("lead_id")
 
 
@@ -70,85 +64,62 @@ def show(session: Session, lead_id: str) -> None:
     """Show a lead: what was found and how, what must be checked, and each step since."""
     lead, output = fetch_view(session, "/api/v1/leads/{}", lead_id), session.output
     output.record(lead, SHOWN)
-    if session.json:
-        return
-    for name, rows, columns in (
-        ("checks", lead["raised"].get("checks", ()), CHECKS),
-        ("answers", lead["answers"], ANSWERS),
-    ):
-        if rows:
-            output.part(name, rows, columns)
+    output.parts((("checks", lead["raised"].get("checks", ()), CHECKS), ("answers", lead["answers"], ANSWERS)))
     print_life(output, lead["events"])
 
 
-@lead_group.command("assign")
-@LEAD
-@click.argument("handler")
-@click.option("--department", help="Of your procuratorate.")
-@click.option("--note", help="For the handler.")
-@acting
-def assign(recorder: EventRecorder, lead_id: str, **fields: Any) -> None:
-    """Assign a lead to HANDLER, an officer of your procuratorate. From then on the agency that must answer sees it."""
-    recorder.record_supervision(lead_id, make_body(supervision.LeadAssigned, **fields))
+act = partial(add_act, lead_group, subject="lead_id", record=record_supervision)
+GROUND = click.option("--ground", required=True, help="Why.")
+CITED = click.option("--cite", "events", type=CitedEvent(), multiple=True, help="An event that shows it.")
+OUTCOME = "What came of it; none of a dismissed lead."
+DOCUMENT = "Number of the notice, or of the paper that files the case."
 
-
-@lead_group.command("transfer")
-@LEAD
-@click.argument("to_agency")
-@click.option("--ground", required=True, help="Why.")
-@acting
-def transfer(recorder: EventRecorder, lead_id: str, **fields: Any) -> None:
-    """Transfer a lead to the procuratorate above or below, or draw it up from one below."""
-    recorder.record_supervision(lead_id, make_body(supervision.LeadTransferred, **fields))
-
-
-@lead_group.command("answer")
-@LEAD
-@click.option("--answer", required=True, help="What your agency says of it.")
-@material
-@click.option("--cite", "events", metavar="EVENT_ID[=DIGEST]", multiple=True, help="An event that shows it.")
-@acting
-def answer(
-    recorder: EventRecorder, /, *, lead_id: str, files: tuple[Path, ...], events: tuple[str, ...], **fields: Any
-) -> None:
-    """Answer a lead for the supervised agency."""
-    session = recorder.session
-    fields["digests"] = all_digests(session.output, files, fields["digests"])
-    cited = [event_ref(session, text, option="--cite") for text in events]
-    recorder.record_supervision(lead_id, make_body(supervision.LeadAnswered, events=cited, **fields))
-
-
-@lead_group.command("confirm")
-@LEAD
-@click.option("--finding", required=True, help="What the check has shown.")
-@material
-@acting
-def confirm(recorder: EventRecorder, /, *, lead_id: str, files: tuple[Path, ...], **fields: Any) -> None:
-    """Confirm a lead by the material that was checked: without any it is refused."""
-    fields["digests"] = all_digests(recorder.session.output, files, fields["digests"])
-    recorder.record_supervision(lead_id, make_body(supervision.LeadConfirmed, **fields))
-
-
-@lead_group.command("dismiss")
-@LEAD
-@click.option("--reason", "reason_code", type=words(DismissalReason), required=True)
-@click.option("--ground", required=True, help="Why.")
-@acting
-def dismiss(recorder: EventRecorder, lead_id: str, **fields: Any) -> None:
-    """Dismiss a lead, with the reason."""
-    recorder.record_supervision(lead_id, make_body(supervision.LeadDismissed, **fields))
-
-
-@lead_group.command("close")
-@LEAD
-@click.option("--outcome", type=words(LeadOutcome), required=True, help="What came of it; none of a dismissed lead.")
-@click.option("--summary", required=True, help="In a sentence or two.")
-@click.option("--document", "document_number", help="Number of the notice, or of the paper that files the case.")
-@click.option("--recommendation", "recommendation_id", metavar="ID", help="The recommendation that came of it.")
-@acting
-def close(recorder: EventRecorder, lead_id: str, **fields: Any) -> None:
-    """Close a lead with its outcome."""
-    recorder.record_supervision(lead_id, make_body(supervision.LeadClosed, **fields))
+act(
+    "assign",
+    supervision.LeadAssigned,
+    "Assign a lead to HANDLER, an officer of your procuratorate. From then on the agency that must answer sees it.",
+    "handler",
+    click.option("--department", help="Of your procuratorate."),
+    click.option("--note", help="For the handler."),
+)
+act(
+    "transfer",
+    supervision.LeadTransferred,
+    "Transfer a lead to the procuratorate above or below, or draw it up from one below.",
+    "to_agency",
+    GROUND,
+)
+act(
+    "answer",
+    supervision.LeadAnswered,
+    "Answer a lead for the supervised agency.",
+    click.option("--answer", required=True, help="What your agency says of it."),
+    *MATERIAL,
+    CITED,
+)
+act(
+    "confirm",
+    supervision.LeadConfirmed,
+    "Confirm a lead by the material that was checked: without any it is refused.",
+    click.option("--finding", required=True, help="What the check has shown."),
+    *MATERIAL,
+)
+act(
+    "dismiss",
+    supervision.LeadDismissed,
+    "Dismiss a lead, with the reason.",
+    click.option("--reason", "reason_code", type=words(DismissalReason), required=True),
+    GROUND,
+)
+act(
+    "close",
+    supervision.LeadClosed,
+    "Close a lead with its outcome.",
+    click.option("--outcome", type=words(LeadOutcome), required=True, help=OUTCOME),
+    click.option("--summary", required=True, help="In a sentence or two."),
+    click.option("--document", "document_number", help=DOCUMENT),
+    click.option("--recommendation", "recommendation_id", metavar="ID", help="The recommendation that came of it."),
+)
 
 
 @lead_group.command("verify")
@@ -156,7 +127,7 @@ def close(recorder: EventRecorder, lead_id: str, **fields: Any) -> None:
 @click.option(
     "--dataset",
     "files",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    type=FILE,
     multiple=True,
     help="File of a data set that the lead rests on.",
 )
@@ -205,26 +176,18 @@ def watch(session: Session, every: float, once: bool) -> None:
     """Show each lead as it is raised or moves on, until you interrupt it."""
     behind: str | None = None
     while True:
-        page: dict[str, Any] = {"next": behind}
-        while "next" in page:
-            page = session.service.get("/api/v1/leads", after=page["next"])
-            for lead in page["leads"]:
-                _print_lead(session, lead)
-            behind = page.get("resume", behind)
+        leads, behind = session.service.news("/api/v1/leads", "leads", behind)
+        for lead in leads:
+            if session.json:
+                session.output.line(lead)
+                continue
+            says, status = lead["says"][session.labels.suffix], session.labels.of("lead_status", lead["status"])
+            line = printable_line(f"{lead['lead_id']}  {status}  {lead['supervised']}  {says}")
+            style = _style(lead)
+            click.secho(line, fg="red" if style == "red" else None, dim=style == "dim")
         if once:
             return
         time.sleep(every)
-
-
-def _print_lead(session: Session, lead: dict[str, Any]) -> None:
-    """Print a lead in a line of its own, at once."""
-    if session.json:
-        return session.output.line(lead)
-    says = lead["says"][session.labels.suffix]
-    status = session.labels.of("lead_status", lead["status"])
-    line = f"{lead['lead_id']}  {status}  {lead['supervised']}  {says}"
-    style = _style(lead)
-    return click.secho(printable_line(line), fg="red" if style == "red" else None, dim=style == "dim")
 
 
 def _style(row: Any) -> str:

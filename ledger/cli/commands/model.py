@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,33 +11,31 @@ import msgspec
 
 from ledger.cli.command import Group
 from ledger.cli.errors import Exit
+from ledger.cli.event_recorder import EventRecorder, make_body
 from ledger.cli.library import text_of
-from ledger.cli.output import Column
-from ledger.cli.params import Moment
+from ledger.cli.output import columns
+from ledger.cli.params import FILE, Moment, acting, split_once
 from ledger.cli.session import Session, pass_session
-from ledger.cli.supervision import parameters_of, printing_faults, show_faults, show_run
+from ledger.cli.supervision import (
+    fetch_view,
+    parameters_of,
+    printing_faults,
+    show_faults,
+    show_run,
+    with_renamed_fields,
+)
 from ledger.client.service import at
-from ledger.core.errors import Conflict, MalformedInput, NotFound
+from ledger.core.errors import Conflict, IntegrityBroken, MalformedInput, NotFound
+from ledger.core.events import digest_of, supervision
+from ledger.core.supervision.models import STREAM
 from ledger.supervision.models.editing import FORMS, draft
 
 if TYPE_CHECKING:
-    from ledger.supervision.models.model_file import ExampleResult
-from collections.abc import Mapping
-from typing import TYPE_CHECKING
-
-from ledger.cli.event_recorder import EventRecorder, make_body
-from ledger.cli.params import FILE, acting, split_once
-from ledger.cli.supervision import fetch_view, with_renamed_fields
-from ledger.core.errors import IntegrityBroken
-from ledger.core.events import digest_of, supervision
-from ledger.core.supervision.models import STREAM
-
-if TYPE_CHECKING:
     from ledger.supervision.models.definition import Model
+    from ledger.supervision.models.model_file import ExampleResult
 
-
-CHECKED = ("file", "model_id", "version", "title", "severity", "views", "examples")
-TRIED = ("model_id", "example", "expected", "found", "result")
+CHECKED = columns("file", "model_id", "version", "title", "severity", "views", "examples")
+TRIED = columns("model_id", "example", "expected", "found", "result")
 
 MODELS = click.argument("models", metavar="[FILE|NAME]...", nargs=-1)
 SHIPPED = click.option("--shipped", is_flag=True, help="All models that come with this version.")
@@ -115,7 +113,7 @@ def check(session: Session, models: Sequence[str], shipped: bool) -> int:
         rest = {"title": title, "examples": len(model.examples), "model_digest": model.digest}
         sound.append({"file": name} | fields | rest)
     if sound and not (session.json and refused_files):
-        session.output.table(sound, [Column(name) for name in CHECKED])
+        session.output.table(sound, CHECKED)
     return Exit.USAGE if refused_files else Exit.OK
 
 
@@ -136,7 +134,7 @@ def test(session: Session, models: Sequence[str], shipped: bool) -> int:
             show_faults(session, name, refused, colour="red")
             return Exit.USAGE
         tried += [_tried(session, model.model_id, result) for result in run_examples(model)]
-    session.output.table(tried, [Column(name) for name in TRIED], style_of=lambda row: "" if row["passed"] else "red")
+    session.output.table(tried, TRIED, style_of=lambda row: "" if row["passed"] else "red")
     return Exit.OK if all(row["passed"] for row in tried) else Exit.REFUSED
 
 
@@ -187,17 +185,11 @@ def _texts(models: Sequence[str], shipped: bool) -> Iterator[tuple[str, str]]:
             )
 
 
-LISTED = tuple(
-    Column(name)
-    for name in ("model_id", "version", "title", "business_line", "severity", "publisher", "adoptions", "retired")
-)
-SHOWN = (
-    *(Column(name) for name in ("model_id", "version", "title", "business_line", "severity", "publisher")),
-    *(Column(name) for name in ("published_at", "retired", "model_digest", "leads.total")),
-)
-VERSIONS = tuple(Column(name) for name in ("version", "published_at", "officer", "model_digest"))
-ADOPTIONS = tuple(Column(name) for name in ("agency", "version", "parameters", "adopted_at", "remark"))
-COUNTS = (Column("what"), Column("count"))
+LISTED = columns("model_id", "version", "title", "business_line", "severity", "publisher", "adoptions", "retired")
+SHOWN = (*LISTED[:6], *columns("published_at", "retired", "model_digest", "leads.total"))
+VERSIONS = columns("version", "published_at", "officer", "model_digest")
+ADOPTIONS = columns("agency", "version", "parameters", "adopted_at", "remark")
+COUNTS = columns("what", "count")
 MODEL = click.argument("model_id")
 
 
@@ -222,21 +214,14 @@ def show(session: Session, model_id: str, version: int | None, definition: bool)
     if definition:
         return click.echo(model["definition"], nl=False)
     output.record(model, SHOWN)
-    if session.json:
-        return None
     counts = [
         {"what": output.labels.of(vocabulary, word), "count": count}
         for vocabulary, counted in (("lead_status", "by_status"), ("lead_outcome", "by_outcome"))
         for word, count in (model["leads"] or {}).get(counted, {}).items()
     ]
-    for name, rows, columns in (
-        ("versions", model["versions"], VERSIONS),
-        ("adoptions", with_renamed_fields(model["adoptions"], note="remark"), ADOPTIONS),
-        ("leads", counts, COUNTS),
-    ):
-        if rows:
-            output.part(name, rows, columns)
-    return None
+    adoptions = with_renamed_fields(model["adoptions"], note="remark")
+    parts = (("versions", model["versions"], VERSIONS), ("adoptions", adoptions, ADOPTIONS), ("leads", counts, COUNTS))
+    return output.parts(parts)
 
 
 @model_group.command("publish")
@@ -252,10 +237,10 @@ def publish(recorder: EventRecorder, model: str, case_study: Path | None, figure
     It is refused where the file is at fault, names no need, or an example does not come out as it must.
     """
     from ledger.supervision.library.publishing import signed_fields_of
-    from ledger.supervision.models.model_file import require_publishable
+    from ledger.supervision.models.model_file import require_publishable, shipped_model
 
     with printing_faults(recorder.session, model):
-        read = require_publishable(_text_of(model))
+        read = require_publishable(text_of(Path(model)) if Path(model).is_file() else shipped_model(model))
     beside = {"case_study": _fields_of(recorder, case_study), "figures": _fields_of(recorder, figures)}
     body = make_body(supervision.ModelPublished, **signed_fields_of(read), **beside)
     _warn_of_missing_dataset(recorder, read, {})
@@ -264,13 +249,6 @@ def publish(recorder: EventRecorder, model: str, case_study: Path | None, figure
         recorder.open_supervision(stream_id, body)
     else:
         recorder.record_supervision(stream_id, body)
-
-
-def _text_of(name: str) -> str:
-    """Read the file of this name, else the shipped model. Raises NotFound, naming the nearest."""
-    from ledger.supervision.models.model_file import shipped_model
-
-    return text_of(Path(name)) if Path(name).is_file() else shipped_model(name)
 
 
 @model_group.command("retire")

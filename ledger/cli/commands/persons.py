@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import secrets
-from typing import Any
 
 import click
 
 from ledger.cli.command import Group, confidential, fields_of
 from ledger.cli.event_recorder import EventRecorder, make_body
-from ledger.cli.params import Moment, acting, words
+from ledger.cli.params import Moment, acting, add_act, made_id, words
 from ledger.cli.session import Session, pass_session
 from ledger.cli.timeline_output import show_history
 from ledger.client.service import at
 from ledger.core.events import case
-from ledger.core.events.case import PersonNamed
 from ledger.core.events.terms import Measure, PersonRole, QualifyingGround
-from ledger.recording.signing import new_id
 
 SECTION = "person:1"
 
@@ -44,7 +41,7 @@ def name(
     recorder: EventRecorder, /, *, case_id: str, role: str, name: str, detail: tuple[str, ...], person_id: str | None
 ) -> None:
     """Bring a person into a case."""
-    body = make_body(PersonNamed, person_id=person_id or secrets.token_hex(16), role=role, section=SECTION)
+    body = make_body(case.PersonNamed, person_id=person_id or secrets.token_hex(16), role=role, section=SECTION)
     recorder.record(case_id, body, section=(SECTION, {"name": name, **fields_of(detail, option="--detail")}))
 
 
@@ -58,8 +55,12 @@ def history(session: Session, case_id: str, person_id: str) -> None:
     show_history(session, session.service.get(path, lang=session.language))
 
 
+STARTED_AT = click.option("--started-at", type=Moment(), required=True)
 UNTIL = click.option("--until", metavar="DAY", help="The last day as decided, such as 2026-03-31.")
 GROUND = click.option("--ground", required=True, help="Why.")
+NUMBER = click.option("--number", required=True, help="As written on the paper.")
+NOTIFIED_UNTIL = "The last day of the new period, such as 2026-03-31."
+EXTENDED_BY = "The clause that the extension rests on, such as 'CPL 91'."
 
 
 @click.group("measure", cls=Group)
@@ -67,61 +68,46 @@ def measure_group() -> None:
     """Compulsory measures: detention, arrest, bail, residential surveillance."""
 
 
-@measure_group.command("impose")
-@click.argument("case_id")
-@click.argument("person_id")
-@click.argument("measure", type=words(Measure))
-@click.option("--started-at", type=Moment(), required=True)
-@UNTIL
-@GROUND
-@click.option("--measure-id", help="Made up unless given.")
-@acting
-def impose(recorder: EventRecorder, case_id: str, measure_id: str | None, **fields: Any) -> None:
-    """Impose a measure on a person."""
-    recorder.record(case_id, make_body(case.MeasureImposed, measure_id=measure_id or new_id("measure"), **fields))
-
-
-@measure_group.command("change")
-@click.argument("case_id")
-@click.argument("measure_id")
-@click.argument("measure", type=words(Measure))
-@click.option("--started-at", type=Moment(), required=True)
-@UNTIL
-@GROUND
-@click.option("--new-measure-id", help="Made up unless given.")
-@acting
-def change(recorder: EventRecorder, case_id: str, new_measure_id: str | None, **fields: Any) -> None:
-    """End a measure and begin another one."""
-    new = new_measure_id or new_id("measure")
-    recorder.record(case_id, make_body(case.MeasureChanged, new_measure_id=new, **fields))
-
-
-@measure_group.command("extend")
-@click.argument("case_id")
-@click.argument("measure_id")
-@click.option("--until", metavar="DAY", required=True, help="The new last day, such as 2026-03-31.")
-@click.option("--article", required=True, help="The clause that the extension rests on, such as 'CPL 91'.")
-@GROUND
-@click.option("--qualifying-ground", type=words(QualifyingGround), help="The ground that the clause asks for.")
-@acting
-def extend(recorder: EventRecorder, case_id: str, **fields: Any) -> None:
-    """Extend a measure."""
-    recorder.record(case_id, make_body(case.MeasureExtended, **fields))
-
-
-@measure_group.command("lift")
-@click.argument("case_id")
-@click.argument("measure_id")
-@click.option("--ended-at", type=Moment(), required=True)
-@GROUND
-@acting
-def lift(recorder: EventRecorder, case_id: str, **fields: Any) -> None:
-    """Lift a measure."""
-    recorder.record(case_id, make_body(case.MeasureLifted, **fields))
-
-
-CASE = click.argument("case_id")
-NUMBER = click.option("--number", required=True, help="As written on the paper.")
+add_act(
+    measure_group,
+    "impose",
+    case.MeasureImposed,
+    "Impose a measure on a person.",
+    "person_id",
+    click.argument("measure", type=words(Measure)),
+    *(STARTED_AT, UNTIL, GROUND),
+    made_id("--measure-id", "measure"),
+)
+add_act(
+    measure_group,
+    "change",
+    case.MeasureChanged,
+    "End a measure and begin another one.",
+    "measure_id",
+    click.argument("measure", type=words(Measure)),
+    *(STARTED_AT, UNTIL, GROUND),
+    made_id("--new-measure-id", "measure"),
+)
+add_act(
+    measure_group,
+    "extend",
+    case.MeasureExtended,
+    "Extend a measure.",
+    "measure_id",
+    click.option("--until", metavar="DAY", required=True, help="The new last day, such as 2026-03-31."),
+    click.option("--article", required=True, help=EXTENDED_BY),
+    GROUND,
+    click.option("--qualifying-ground", type=words(QualifyingGround), help="The ground that the clause asks for."),
+)
+add_act(
+    measure_group,
+    "lift",
+    case.MeasureLifted,
+    "Lift a measure.",
+    "measure_id",
+    click.option("--ended-at", type=Moment(), required=True),
+    GROUND,
+)
 
 
 @click.group("custody", cls=Group)
@@ -129,38 +115,33 @@ def custody_group() -> None:
     """Custody of persons: ask for a change, serve it, give notice of a new period."""
 
 
-@custody_group.command("request")
-@CASE
-@click.argument("person_id")
-@click.argument("detention_house")
-@click.option("--handover", "handover_id", required=True, help="The handover whose acceptance calls for it.")
-@NUMBER
-@click.option("--custody-change-id", help="Made up unless given.")
-@acting
-def request(recorder: EventRecorder, case_id: str, custody_change_id: str | None, **fields: Any) -> None:
-    """Ask a detention house to keep a person for your agency from now on."""
-    own = custody_change_id or new_id("custody")
-    recorder.record(case_id, make_body(case.CustodyChangeRequested, custody_change_id=own, **fields))
-
-
-@custody_group.command("serve")
-@CASE
-@click.argument("custody_change_id")
-@click.option("--served-at", type=Moment(), required=True, help="When the certificate was served.")
-@acting
-def serve(recorder: EventRecorder, case_id: str, **fields: Any) -> None:
-    """Sign, as the detention house, that a change of custody was served."""
-    recorder.record(case_id, make_body(case.CustodyChangeServed, **fields))
-
-
-@custody_group.command("notify")
-@CASE
-@click.argument("measure_id")
-@click.argument("detention_house")
-@click.option("--until", metavar="DAY", required=True, help="The last day of the new period, such as 2026-03-31.")
-@click.option("--article", required=True, help="The clause that it rests on, such as 'CPL 149'.")
-@NUMBER
-@acting
-def notify(recorder: EventRecorder, case_id: str, **fields: Any) -> None:
-    """Record that a detention house was told of a new period of custody."""
-    recorder.record(case_id, make_body(case.CustodyPeriodNotified, **fields))
+add_act(
+    custody_group,
+    "request",
+    case.CustodyChangeRequested,
+    "Ask a detention house to keep a person for your agency from now on.",
+    "person_id",
+    "detention_house",
+    click.option("--handover", "handover_id", required=True, help="The handover whose acceptance calls for it."),
+    NUMBER,
+    made_id("--custody-change-id", "custody"),
+)
+add_act(
+    custody_group,
+    "serve",
+    case.CustodyChangeServed,
+    "Sign, as the detention house, that a change of custody was served.",
+    "custody_change_id",
+    click.option("--served-at", type=Moment(), required=True, help="When the certificate was served."),
+)
+add_act(
+    custody_group,
+    "notify",
+    case.CustodyPeriodNotified,
+    "Record that a detention house was told of a new period of custody.",
+    "measure_id",
+    "detention_house",
+    click.option("--until", metavar="DAY", required=True, help=NOTIFIED_UNTIL),
+    click.option("--article", required=True, help="The clause that it rests on, such as 'CPL 149'."),
+    NUMBER,
+)

@@ -2,43 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import click
 
 from ledger.cli.command import Group
 from ledger.cli.event_recorder import EventRecorder, make_body
-from ledger.cli.output import Column
-from ledger.cli.params import acting, words
+from ledger.cli.output import columns
+from ledger.cli.params import acting, add_act, made_id, words
 from ledger.cli.session import Session, pass_session
-from ledger.cli.supervision import all_digests, fetch_view, material, print_life, with_renamed_fields
+from ledger.cli.supervision import MATERIAL, fetch_view, print_life, record_supervision, with_renamed_fields
 from ledger.core.errors import MalformedInput
-from ledger.core.events import supervision
+from ledger.core.events import Body, supervision
 from ledger.core.events.terms import RecheckResult
 from ledger.core.supervision.recommendations import STREAM
-from ledger.recording.signing import new_id
 
-STATUS = Column("status", "recommendation_status")
 STATES = ("issued", "answered", "rechecked")
-LISTED = (
-    Column("recommendation_id"),
-    STATUS,
-    *(Column(name) for name in ("document_number", "procuratorate", "to_agency", "issued_at", "last_day")),
-    Column("answered_at"),
-    Column("result", "recheck_result"),
+LISTED = columns(
+    *("recommendation_id", "status:recommendation_status", "document_number", "procuratorate", "to_agency"),
+    *("issued_at", "last_day", "answered_at", "result:recheck_result"),
 )
-SHOWN = (
-    Column("recommendation_id"),
-    STATUS,
-    *(Column(name) for name in ("issued.document_number", "procuratorate", "to_agency", "issued_at", "last_day")),
-    *(Column(name) for name in ("answered_at", "issued.problem", "issued.advice", "issued.leads", "issued.model_id")),
+SHOWN = columns(
+    *("recommendation_id", "status:recommendation_status", "issued.document_number", "procuratorate", "to_agency"),
+    *("issued_at", "last_day", "answered_at", "issued.problem", "issued.advice", "issued.leads", "issued.model_id"),
 )
-ANSWERS = (Column("answer"), Column("measures_taken"), Column("digests"))
-RECHECKS = (Column("result", "recheck_result"), Column("before"), Column("after"), Column("model_id"), Column("remark"))
+ANSWERS = columns("answer", "measures_taken", "digests")
+RECHECKS = columns("result:recheck_result", "before", "after", "model_id", "remark")
 COUNTED = ("count", "period_from", "period_until", "tree_size")
 ID = click.argument("recommendation_id")
+MEASURE = "What was done; may be given several times."
 
 
 @click.group("recommendation", cls=Group)
@@ -63,11 +55,10 @@ def show(session: Session, recommendation_id: str) -> None:
     """Show a recommendation: what it says, the replies, the re-checks, and each step."""
     view, output = fetch_view(session, "/api/v1/recommendations/{}", recommendation_id), session.output
     output.record(view, SHOWN)
-    if session.json:
-        return
-    for name, columns in (("answers", ANSWERS), ("rechecks", RECHECKS)):
-        if view[name]:
-            output.part(name, with_renamed_fields(view[name], measures="measures_taken", note="remark"), columns)
+    output.parts(
+        (name, with_renamed_fields(view[name], measures="measures_taken", note="remark"), shown)
+        for name, shown in (("answers", ANSWERS), ("rechecks", RECHECKS))
+    )
     print_life(output, view["events"])
 
 
@@ -78,26 +69,29 @@ def show(session: Session, recommendation_id: str) -> None:
 @click.option("--advice", required=True, help="What should be done.")
 @click.option("--lead", "leads", metavar="LEAD", multiple=True, help="A lead that it rests on.")
 @click.option("--model", "model_id", metavar="MODEL", help="The model that finds what it is about.")
-@click.option("--recommendation-id", help="Made up unless given.")
+@made_id("--recommendation-id", "advice")
 @acting
-def issue(recorder: EventRecorder, recommendation_id: str | None, **fields: Any) -> None:
+def issue(recorder: EventRecorder, **fields: Any) -> None:
     """Issue a recommendation to an agency of your jurisdiction. It has two months to reply."""
-    own = recommendation_id or new_id("advice")
-    recorder.open_supervision(
-        STREAM + own, make_body(supervision.RecommendationIssued, recommendation_id=own, **fields)
-    )
+    body = make_body(supervision.RecommendationIssued, **fields)
+    recorder.open_supervision(STREAM + body.recommendation_id, body)
 
 
-@recommendation_group.command("answer")
-@ID
-@click.option("--answer", required=True, help="What your agency replies.")
-@click.option("--measure", "measures", metavar="TEXT", multiple=True, help="What was done; may be given several times.")
-@material
-@acting
-def answer(recorder: EventRecorder, /, *, recommendation_id: str, files: tuple[Path, ...], **fields: Any) -> None:
-    """Reply to a recommendation that your agency got."""
-    fields["digests"] = all_digests(recorder.session.output, files, fields["digests"])
-    recorder.record_supervision(STREAM + recommendation_id, make_body(supervision.RecommendationAnswered, **fields))
+def _record(recorder: EventRecorder, recommendation_id: str, body: type[Body], fields: dict[str, Any]) -> None:
+    record_supervision(recorder, STREAM + recommendation_id, body, fields)
+
+
+add_act(
+    recommendation_group,
+    "answer",
+    supervision.RecommendationAnswered,
+    "Reply to a recommendation that your agency got.",
+    click.option("--answer", required=True, help="What your agency replies."),
+    click.option("--measure", "measures", metavar="TEXT", multiple=True, help=MEASURE),
+    *MATERIAL,
+    subject="recommendation_id",
+    record=_record,
+)
 
 
 @recommendation_group.command("recheck")
@@ -121,24 +115,18 @@ def recheck(recorder: EventRecorder, /, *, recommendation_id: str, **fields: Any
     """
     given = {name: fields.pop(name) for name in ("before", "after")}
     if any(given.values()):
-        _require_both(given)
-        counted = {name: dict(zip(COUNTED, figures, strict=True)) for name, figures in given.items() if figures}
+        for name, figures in given.items():
+            if not figures:
+                raise MalformedInput(
+                    "expected the numbers of both periods",
+                    field=f"--{name}",
+                    hint="Give --before and --after, or neither: then the service counts.",
+                )
+        counted = {name: dict(zip(COUNTED, figures, strict=True)) for name, figures in given.items()}
         recorder.session.output.warn(recorder.session.labels.of("message", "counted_by_officer"))
     else:
         counted = _counted(recorder.session, recommendation_id, fields)
-    body = make_body(supervision.RecommendationRechecked, **counted, **fields)
-    recorder.record_supervision(STREAM + recommendation_id, body)
-
-
-def _require_both(given: Mapping[str, object]) -> None:
-    """Check that the numbers of both periods are given: one alone compares nothing. Raises MalformedInput."""
-    for name, figures in given.items():
-        if not figures:
-            raise MalformedInput(
-                "expected the numbers of both periods",
-                field=f"--{name}",
-                hint="Give --before and --after, or neither: then the service counts.",
-            )
+    _record(recorder, recommendation_id, supervision.RecommendationRechecked, counted | fields)
 
 
 def _counted(session: Session, recommendation_id: str, fields: dict[str, Any]) -> dict[str, Any]:
