@@ -12,7 +12,6 @@ from typing import Any, NamedTuple
 from ledger.cli.session import Session
 from ledger.client.import_target import ImportTarget
 from ledger.config.secret_files import SecretRefused
-from ledger.core.errors import MalformedInput
 from ledger.interchange.imports.case_events import ImportSigner
 from ledger.interchange.imports.identity import IdentityKey
 from ledger.interchange.imports.importing import Importer
@@ -68,14 +67,12 @@ def open_surveyed(session: Session, file: Path, mapping: ImportMapping, key: Ide
 
 def make_importer(session: Session, file: SurveyedFile) -> Importer:
     """Return the importer of the file for the session's profile."""
-    actor = Actor(*require_officer(session), session.signer)
-    signer = ImportSigner(actor, session.log_id, shipped_rulebook())
+    signer = ImportSigner(Actor(*session.officer, session.signer), session.log_id, shipped_rulebook())
     return Importer(file.planner, ImportTarget(session.service), signer, file.survey)
 
 
 def identity_key(session: Session, given: Path | None) -> IdentityKey:
     """Read the agency's identity key. Raises SecretRefused, with the way to make one, if there is none."""
-    agency, _ = require_officer(session)
     path = key_path(session, given)
     if not path.exists():
         raise SecretRefused(
@@ -83,21 +80,13 @@ def identity_key(session: Session, given: Path | None) -> IdentityKey:
             field="--identity-key",
             hint="Copy your agency's, or where it has none yet make it, once: tally import key",
         )
-    return IdentityKey.read(agency, path)
+    return IdentityKey.read(session.officer[0], path)
 
 
 def key_path(session: Session, given: Path | None) -> Path:
     """Return where the identity key of the profile's agency is, or the path that the user names."""
-    named = os.environ.get(KEY_VARIABLE)
-    if given or named:
-        return given or Path(named or "")
-    agency, _ = require_officer(session)
-    return session.profiles.path / "identity" / f"{agency}.key"
-
-
-def require_officer(session: Session) -> tuple[str, str]:
-    """Return agency and officer of the profile. Raises MalformedInput if it names none."""
-    profile = session.profile
-    if profile.agency is None or profile.officer is None:
-        raise MalformedInput(f"the profile {profile.name} names no agency and officer", field="--profile")
-    return profile.agency, profile.officer
+    if given:
+        return given
+    if named := os.environ.get(KEY_VARIABLE):
+        return Path(named)
+    return session.profiles.path / "identity" / f"{session.officer[0]}.key"

@@ -17,9 +17,8 @@ from msgspec import Meta, Struct
 from msgspec.structs import replace
 
 from ledger.chain.contract import ContractDomain, KeyRequest, key_request_digest, key_request_document, request_key
-from ledger.cli.passphrase import Passphrase
+from ledger.cli.passphrase import Passphrase, passphrase_of
 from ledger.cli.session import Session
-from ledger.client.profiles import Profile
 from ledger.client.registry import chain_state, read_file, require_trusted
 from ledger.config import installation as installations
 from ledger.config.installation import DataDirectory, Installation
@@ -178,21 +177,25 @@ class RequestFile(Struct, frozen=True, forbid_unknown_fields=True):
 
 def request_own_key(session: Session) -> RequestFile:
     """Sign the request of the profile's key, for the agency and the officer of the profile."""
-    agency, officer = _required_actor(session.profile)
+    agency, officer = session.officer
     domain = registry_domain(session)
     return _request_file(domain, request_key(session.signer, domain, agency=agency, officer=officer))
 
 
 def wallet_document(session: Session, key_id: str) -> dict[str, Any]:
     """Return the request of a key in a wallet as typed data for its ``eth_signTypedData_v4``."""
-    agency, officer = _required_actor(session.profile)
+    agency, officer = session.officer
     return key_request_document(registry_domain(session), agency=agency, officer=officer, key_id=key_id)
 
 
 def request_wallet_key(session: Session, key_id: str, signature: str) -> RequestFile:
     """Make a request with a wallet's signature. Raises SignatureRefused if it is not this key's."""
-    agency, officer = _required_actor(session.profile)
-    request = KeyRequest(agency, officer, key_id, _signature_bytes(signature))
+    agency, officer = session.officer
+    try:
+        proof = bytes.fromhex(signature.removeprefix("0x"))
+    except ValueError as error:
+        raise MalformedInput("expected a signature, 0x and 130 hex digits", field="--signature") from error
+    request = KeyRequest(agency, officer, key_id, proof)
     _require_signed(registry_domain(session), request, field="--signature")
     return _request_file(registry_domain(session), request)
 
@@ -257,19 +260,6 @@ def _require_signed(domain: ContractDomain, request: KeyRequest, *, field: str) 
         )
 
 
-def _signature_bytes(signature: str) -> bytes:
-    try:
-        return bytes.fromhex(signature.removeprefix("0x"))
-    except ValueError as error:
-        raise MalformedInput("expected a signature, 0x and 130 hex digits", field="--signature") from error
-
-
-def _required_actor(profile: Profile) -> tuple[str, str]:
-    if profile.agency is None or profile.officer is None:
-        raise MalformedInput(f"the profile {profile.name} names no agency and officer", field="--profile")
-    return profile.agency, profile.officer
-
-
 def _admins_agency(session: Session) -> str:
     """Return the agency that the profile acts for; the contract compares it with that of the account."""
     agency = session.profile.agency
@@ -287,23 +277,12 @@ def _signer_here(session: Session, key_id: str) -> Signer:
     directories = {profile.name: session.profiles.keys(profile) for profile in profiles}
     for path in (path for directory in directories.values() for path in directory.files()):
         if path.suffix == ".json" and keystore_key_id(path) == key_id:
-            used_by = [
-                profile
-                for profile in profiles
-                if profile.key == path.stem and directories[profile.name].path == path.parent
-            ]
-            return open_keystore(path, _passphrase([*used_by, session.profile]).read(of=f"the key {path.stem}"))
+            users = [user for user in profiles if (user.key, directories[user.name].path) == (path.stem, path.parent)]
+            named = (passphrase_of(profile) for profile in (*users, session.profile))
+            passphrase = next((passphrase for passphrase in named if passphrase.is_named), Passphrase())
+            return open_keystore(path, passphrase.read(of=f"the key {path.stem}"))
     raise MalformedInput(
         f"the key {key_id} is not on this machine",
         field="KEY",
         hint="Its holder signs a request on his own machine: tally key request -o FILE. Then: tally key grant FILE.",
     )
-
-
-def _passphrase(profiles: list[Profile]) -> Passphrase:
-    """Return where the first profile that names a passphrase has it; if none does, the user is asked."""
-    for profile in profiles:
-        if profile.passphrase_file or profile.passphrase_env:
-            file = Path(profile.passphrase_file) if profile.passphrase_file else None
-            return Passphrase(file, profile.passphrase_env)
-    return Passphrase()

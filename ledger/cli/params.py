@@ -215,11 +215,10 @@ def add_act(
 
     command = acting(act)
     for parameter in reversed((subject, *parameters)):
-        is_option = isinstance(parameter, str) and parameter.startswith("-")
-        decorator = (
-            (click.option if is_option else click.argument)(parameter) if isinstance(parameter, str) else parameter
-        )
-        command = decorator(command)
+        if not isinstance(parameter, str):
+            command = parameter(command)
+        else:
+            command = (click.option if parameter.startswith("-") else click.argument)(parameter)(command)
     group.command(name, help=text)(command)
 
 

@@ -13,14 +13,17 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import wraps
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
-from ledger.client.profiles import Profiles
+from ledger.client.profiles import Profile, Profiles
 from ledger.config.keys import KeyDirectory, KeyRefused, change_passphrase, opens
 from ledger.config.secret_files import read_secret, sync_folder, write_secret
 from ledger.core.errors import MalformedInput
+
+if TYPE_CHECKING:
+    from ledger.config.settings import KeyedSettings, Locked
 
 
 class Passphrase(NamedTuple):
@@ -47,9 +50,6 @@ class Passphrase(NamedTuple):
             return _not_empty(text.rstrip("\r\n"), f"{self.option}-file")
         if self.variable is not None:
             return _not_empty(os.environ.get(self.variable, ""), f"{self.option}-env {self.variable}")
-        return self._asked(of, new=new)
-
-    def _asked(self, of: str, *, new: bool) -> str:
         if not sys.stdin.isatty():
             raise MalformedInput(
                 f"the passphrase of {of} is not given, and there is no terminal to ask at",
@@ -61,6 +61,24 @@ class Passphrase(NamedTuple):
         return answer
 
 
+def passphrase_of(profile: Profile) -> Passphrase:
+    """Return where a profile has the passphrase of its key."""
+    file = Path(profile.passphrase_file) if profile.passphrase_file else None
+    return Passphrase(file, profile.passphrase_env)
+
+
+def read_service_passphrase(settings: KeyedSettings, where: Locked, named: Passphrase, *, of: str) -> str:
+    """Read the passphrase of a service or witness: as the user names it, else as the settings know it, else asked."""
+    if not named.is_named and settings.knows_passphrase(where):
+        return settings.passphrase(where)
+    return named.read(of=of)
+
+
+def new_service_passphrase(file: Path, given: Passphrase, *, keep: bool, of: str) -> str:
+    """Return a new passphrase: made and kept in ``file``, or else as the user gives it. Raises MalformedInput."""
+    return generate_passphrase(file, given) if keep else given.read(of=of, new=True)
+
+
 def generate_passphrase(file: Path, given: Passphrase) -> str:
     """Make a new passphrase and keep it in ``file``. Raises MalformedInput if one is ``given``."""
     if given.is_named:
@@ -68,6 +86,11 @@ def generate_passphrase(file: Path, given: Passphrase) -> str:
     passphrase = secrets.token_urlsafe(24)
     write_secret(file, passphrase.encode() + b"\n", field="passphrase", replace=True)
     return passphrase
+
+
+KEEP_PASSPHRASE = click.option(
+    "--keep-passphrase", is_flag=True, help="Mint the passphrase and keep it beside the keys it opens."
+)
 
 
 def passphrase_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -118,7 +141,7 @@ def change(
     Raises MalformedInput where there is no such key, or the one would part from others that a kept passphrase opens;
     SecretRefused or KeyRefused, with nothing changed, where a key does not open.
     """
-    paths = tuple(keys.files()) if name is None else (_key(keys, name),)
+    paths = tuple(keys.files()) if name is None else (key_file(keys, name),)
     if not paths:
         raise MalformedInput(f"there are no keys in {keys.path}", field="--key-dir", hint="See: tally key list")
     kept = keys.path / "passphrase"
@@ -137,7 +160,12 @@ def change(
         change_passphrase(paths, old, new.read(of=of, new=True), light=light)
         return ChangedPassphrase(paths, None)
     waiting = kept.with_name("passphrase.new")
-    fresh = _resumed(waiting, new) if waiting.exists() else _begun(waiting, new, of=of, keep=keep)
+    if waiting.exists():
+        fresh = _resumed(waiting, new)
+    else:
+        fresh = new_service_passphrase(waiting, new, keep=keep, of=of)
+        if not keep:
+            write_secret(waiting, fresh.encode() + b"\n", field="passphrase")
     try:
         change_passphrase(paths, old, fresh, light=light)
     except KeyRefused:  # none was changed, unless an earlier attempt did
@@ -147,15 +175,6 @@ def change(
     waiting.replace(kept)
     sync_folder(kept.parent)
     return ChangedPassphrase(paths, kept)
-
-
-def _begun(waiting: Path, new: Passphrase, *, of: str, keep: bool) -> str:
-    """Write the new passphrase to the file where it waits, and return it."""
-    if keep:
-        return generate_passphrase(waiting, new)
-    passphrase = new.read(of=of, new=True)
-    write_secret(waiting, passphrase.encode() + b"\n", field="passphrase")
-    return passphrase
 
 
 def _resumed(waiting: Path, new: Passphrase) -> str:
@@ -170,7 +189,8 @@ def _resumed(waiting: Path, new: Passphrase) -> str:
     return passphrase
 
 
-def _key(keys: KeyDirectory, name: str) -> Path:
+def key_file(keys: KeyDirectory, name: str) -> Path:
+    """Return the file of the key ``name``, of whichever kind. Raises MalformedInput if there is none."""
     path = keys.note_key(name) if keys.note_key(name).exists() else keys.keystore(name)
     if not path.exists():
         raise MalformedInput(f"there is no key {name} in {keys.path}", field="NAME", hint="See: tally key list")

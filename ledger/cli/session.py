@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import sys
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 import click
 
 from ledger.client.session import ClientSession
+from ledger.core.errors import MalformedInput
 from ledger.i18n import Labels, language_of
 
 if TYPE_CHECKING:
@@ -44,6 +46,13 @@ class Session(ClientSession):
         """Print a warning on standard error."""
         self.output.warn(text)
 
+    def confirm(self) -> None:
+        """Ask whether to go on. Raises MalformedInput if there is nobody to ask, click.Abort for a no."""
+        if self.json or not sys.stdin.isatty():
+            hint = "Read it, then give --yes."
+            raise MalformedInput("expected somebody at a terminal to ask", field="--yes", hint=hint)
+        click.confirm(self.labels.of("message", "decide.ask"), abort=True, err=True)
+
     def name_field(self, field: str | None) -> str | None:
         """Return the option of the running command that a field comes from, or the field itself."""
         from ledger.cli.event_recorder import option_of
@@ -52,12 +61,9 @@ class Session(ClientSession):
 
     def read_passphrase(self, profile: Profile) -> str:
         """Read the passphrase from the file or variable that the profile names, or else ask for it."""
-        from pathlib import Path
+        from ledger.cli.passphrase import passphrase_of
 
-        from ledger.cli.passphrase import Passphrase
-
-        file = Path(profile.passphrase_file) if profile.passphrase_file else None
-        return Passphrase(file, profile.passphrase_env).read(of=f"the key {profile.key}")
+        return passphrase_of(profile).read(of=f"the key {profile.key}")
 
 
 pass_session = click.make_pass_decorator(Session, ensure=True)

@@ -84,7 +84,7 @@ class EventClient(Generic[S]):
         return sign_event(
             body,
             place,
-            self._actor(),
+            Actor(*self.session.officer, self.session.signer),
             self.session.log_id,
             occurred_at=claims.occurred_at,
             authority=claims.authority,
@@ -115,13 +115,7 @@ class EventClient(Generic[S]):
 
     def own_agency(self) -> Stream:
         """Return the stream of the profile's agency."""
-        return Stream(kind="agency", id=self._actor().agency)
-
-    def _actor(self) -> Actor:
-        profile = self.session.profile
-        if profile.agency is None or profile.officer is None:
-            raise MalformedInput(f"the profile {profile.name} names no agency and officer", field="--profile")
-        return Actor(profile.agency, profile.officer, self.session.signer)
+        return Stream(kind="agency", id=self.session.officer[0])
 
 
 def send(session: ClientSession, submission: bytes, file: Path) -> dict[str, Any]:

@@ -6,7 +6,8 @@ contract.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -16,7 +17,9 @@ from msgspec import Meta, Struct
 from ledger.chain import contract
 from ledger.chain.contract import Approval, ContractDomain, KeyRequest, decision_digest
 from ledger.chain.transaction import Fees, Transaction, sign
+from ledger.client.service import Service
 from ledger.client.session import ClientSession
+from ledger.config.keys import Signer
 from ledger.core.encoding import canonical
 from ledger.core.encoding.decoding import convert, decoder_of
 from ledger.core.errors import Conflict, IntegrityBroken, MalformedInput, SignatureRefused
@@ -84,11 +87,6 @@ def accept_admin(session: ClientSession, agency_id: str) -> dict[str, Any]:
     return send_call(session, contract.accept_admin(agency_of(agency_id)))
 
 
-def decide(session: ClientSession, change: ContractChange, approvals: Sequence[Approval]) -> dict[str, Any]:
-    """Send a change that a majority has approved."""
-    return send_call(session, contract.decide(change, approvals))
-
-
 def chain_state(session: ClientSession) -> ChainState:
     """Ask the service for the state of the contracts."""
     return convert(session.service.get(CHAIN), ChainState)
@@ -96,26 +94,28 @@ def chain_state(session: ClientSession) -> ChainState:
 
 def send_call(session: ClientSession, call: bytes) -> dict[str, Any]:
     """Sign the call with the profile's key, send it, and return what became of the transaction."""
-    asked = msgspec.json.encode({"sender": session.signer.key_id, "call": "0x" + call.hex()})
-    prepared = session.service.post(f"{TRANSACTIONS}/prepare", asked, Prepared)
-    _require_asked(session, prepared, call)
-    transaction = Transaction(
-        chain_id=prepared.chain_id,
-        nonce=prepared.nonce,
-        to=prepared.to,
-        data=call,
-        gas=prepared.gas,
-        fees=Fees(prepared.max_fee, prepared.priority_fee),
-    )
-    signed = sign(transaction, session.signer)
-    return session.service.post(TRANSACTIONS, msgspec.json.encode({"raw": "0x" + signed.raw.hex()}), dict[str, Any])
+    return relay(session.service, session.signer, call, partial(require_trusted, session))
 
 
-def _require_asked(session: ClientSession, prepared: Prepared, call: bytes) -> None:
-    """Check that the service prepared this call, to the trusted contract. Raises IntegrityBroken."""
+def relay(
+    service: Service, signer: Signer, call: bytes, require_contract: Callable[[int, str], None] = lambda *_: None
+) -> dict[str, Any]:
+    """Sign the call as the service prepares it, and return what became of the transaction.
+
+    ``require_contract`` raises for a chain and a contract that are not to be called. Raises IntegrityBroken if the
+    service prepared another call.
+    """
+    asked = msgspec.json.encode({"sender": signer.key_id, "call": "0x" + call.hex()})
+    prepared = service.post(f"{TRANSACTIONS}/prepare", asked, Prepared)
     if prepared.data != "0x" + call.hex():
         raise IntegrityBroken("the service prepared another call than the one asked for", field="data")
-    require_trusted(session, prepared.chain_id, prepared.to)
+    require_contract(prepared.chain_id, prepared.to)
+    fees = Fees(prepared.max_fee, prepared.priority_fee)
+    transaction = Transaction(
+        chain_id=prepared.chain_id, nonce=prepared.nonce, to=prepared.to, data=call, gas=prepared.gas, fees=fees
+    )
+    raw = msgspec.json.encode({"raw": "0x" + sign(transaction, signer).raw.hex()})
+    return service.post(TRANSACTIONS, raw, dict[str, Any])
 
 
 def require_trusted(session: ClientSession, chain_id: int, registry: str) -> None:
@@ -297,19 +297,15 @@ def approve(session: ClientSession, proposal: Proposal) -> AdminApproval:
 def send(session: ClientSession, proposal: Proposal, approvals: Sequence[AdminApproval]) -> dict[str, Any]:
     """Verify the approvals and send the decision with them. Raises what the contract refuses."""
     require_current(session, proposal)
-    signed = [_verified(proposal, approval) for approval in approvals]
-    return decide(session, proposal.decision.change(), signed)
-
-
-def _verified(proposal: Proposal, approval: AdminApproval) -> Approval:
-    signature = bytes.fromhex(approval.signature[2:])
-    if recover(proposal.digest(), signature, field="--approval") != approval.admin:
-        raise SignatureRefused(
-            f"the approval of {approval.admin} is not for this proposal",
-            field="--approval",
-            hint="Ask for the approval again, of this very file.",
-        )
-    return Approval(approval.admin, signature)
+    signed = [Approval(approval.admin, bytes.fromhex(approval.signature[2:])) for approval in approvals]
+    for approval in signed:
+        if recover(proposal.digest(), approval.signature, field="--approval") != approval.admin:
+            raise SignatureRefused(
+                f"the approval of {approval.admin} is not for this proposal",
+                field="--approval",
+                hint="Ask for the approval again, of this very file.",
+            )
+    return send_call(session, contract.decide(proposal.decision.change(), signed))
 
 
 def read_file(path: Path, kind: type[Any]) -> Any:

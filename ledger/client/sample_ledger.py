@@ -5,16 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-import msgspec
-
 from ledger.chain.contract import ContractDomain
-from ledger.chain.transaction import Fees, Transaction, sign
-from ledger.client.registry import CHAIN, TRANSACTIONS, ChainState, Prepared
+from ledger.client.registry import CHAIN, ChainState, relay
 from ledger.client.service import Service, at
 from ledger.client.sign_in import SignIn
 from ledger.config.keys import Signer
 from ledger.core.encoding.decoding import convert
-from ledger.core.errors import IntegrityBroken, NotFound
+from ledger.core.errors import NotFound
 from ledger.core.events import Envelope, decode_envelope
 from ledger.core.events.record import DatasetRegistered
 from ledger.core.log.checkpoints import parse_checkpoint
@@ -59,16 +56,7 @@ class ServiceLedger:
         return ContractDomain(self.log_id, state.chain_id, state.registry)
 
     def relay(self, call: bytes, admin: Signer, /) -> None:
-        asked = msgspec.json.encode({"sender": admin.key_id, "call": "0x" + call.hex()})
-        prepared = self._service.post(f"{TRANSACTIONS}/prepare", asked, Prepared)
-        if prepared.data != "0x" + call.hex():
-            raise IntegrityBroken("the service prepared another call than the one asked for", field="data")
-        fees = Fees(prepared.max_fee, prepared.priority_fee)
-        transaction = Transaction(
-            chain_id=prepared.chain_id, nonce=prepared.nonce, to=prepared.to, data=call, gas=prepared.gas, fees=fees
-        )
-        raw = msgspec.json.encode({"raw": "0x" + sign(transaction, admin).raw.hex()})
-        self._service.post(TRANSACTIONS, raw, dict[str, Any])
+        relay(self._service, admin, call)
 
     def submit(self, submission: bytes, /) -> int:
         index: int = self._service.post("/api/v1/events", submission, dict[str, Any])["index"]

@@ -57,6 +57,14 @@ class ClientSession(ABC):
         return self.profiles.chosen(self.profile_name)
 
     @property
+    def officer(self) -> tuple[str, str]:
+        """Return agency and officer of the profile. Raises MalformedInput if it names none."""
+        profile = self.profile
+        if profile.agency is None or profile.officer is None:
+            raise MalformedInput(f"the profile {profile.name} names no agency and officer", field="--profile")
+        return profile.agency, profile.officer
+
+    @property
     def keystore(self) -> Path:
         """Return the key file of the profile. Raises MalformedInput for a profile that only reads what is public."""
         if self.profile.key is None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,12 +9,11 @@ import click
 import msgspec
 
 from ledger.cli.command import Group
-from ledger.cli.output import Column, printable_line
+from ledger.cli.output import columns, printable_line
 from ledger.cli.params import FILE
 from ledger.cli.session import Session, pass_session
 from ledger.client.service import at
 from ledger.core.encoding import canonical
-from ledger.core.errors import MalformedInput
 
 if TYPE_CHECKING:
     from ledger.client.registry import Decision, Proposal
@@ -30,8 +28,8 @@ def agency_group() -> None:
 @pass_session
 def list_agencies(session: Session) -> None:
     """List the agencies."""
-    columns = [Column("agency_id"), Column("name"), Column("kind", "agency_kind"), Column("jurisdiction")]
-    session.output.table(list(session.service.pages("/api/v1/agencies", "agencies")), columns)
+    shown = columns("agency_id", "name", "kind:agency_kind", "jurisdiction")
+    session.output.table(list(session.service.pages("/api/v1/agencies", "agencies")), shown)
 
 
 @agency_group.command("show")
@@ -43,11 +41,9 @@ def show_agency(session: Session, agency_id: str) -> None:
     keys = list(session.service.pages(at("/api/v1/agencies/{}/keys", agency_id), "keys"))
     if session.json:
         return session.output.data(agency | {"keys": keys})
-    session.output.record(
-        agency, [Column("kind", "agency_kind") if name == "kind" else Column(name) for name in agency]
-    )
-    columns = ("key_id", "officer", "roles", "valid_from", "valid_until", "granted", "revoked")
-    return session.output.table(keys, [Column(name) for name in columns])
+    session.output.record(agency, columns(*("kind:agency_kind" if name == "kind" else name for name in agency)))
+    shown = columns("key_id", "officer", "roles", "valid_from", "valid_until", "granted", "revoked")
+    return session.output.table(keys, shown)
 
 
 @agency_group.command("propose-admin")
@@ -95,7 +91,7 @@ def show_registry(session: Session) -> None:
     if session.json:
         return session.output.data(state | {"agencies": agencies})
     session.output.record(state)
-    return session.output.table(agencies, [Column(name) for name in ("agency_id", "admin", "witness")])
+    return session.output.table(agencies, columns("agency_id", "admin", "witness"))
 
 
 @registry_group.group("propose", cls=Group)
@@ -176,7 +172,7 @@ def approve(session: Session, proposal: Path, *, yes: bool, output: Path | None)
     registry.require_current(session, read)
     _show(session, read)
     if not yes:
-        _ask(session)
+        session.confirm()
     _give(session, registry.approve(session, read), output)
 
 
@@ -206,12 +202,6 @@ def _propose(session: Session, decision: Decision, output: Path | None) -> None:
 
 def _show(session: Session, proposal: Proposal) -> None:
     session.output.note(printable_line(proposal.words(session.output.labels)))
-
-
-def _ask(session: Session) -> None:
-    if session.json or not sys.stdin.isatty():
-        raise MalformedInput("expected somebody at a terminal to ask", field="--yes", hint="Read it, then give --yes.")
-    click.confirm(session.output.labels.of("message", "decide.ask"), abort=True, err=True)
 
 
 def _give(session: Session, value: msgspec.Struct, output: Path | None) -> None:

@@ -11,13 +11,15 @@ from click.shell_completion import get_completion_class
 from ledger.cli.command import Command, Group
 from ledger.cli.diagnosis import diagnose
 from ledger.cli.errors import Exit
-from ledger.cli.output import Column
-from ledger.cli.passphrase import Passphrase, generate_passphrase, passphrase_options
+from ledger.cli.output import columns
+from ledger.cli.params import DATA_DIR, LIGHT
+from ledger.cli.passphrase import KEEP_PASSPHRASE, Passphrase, new_service_passphrase, passphrase_options
 from ledger.cli.session import Session, pass_session
+from ledger.config import installation as installations
 from ledger.config.installation import DataDirectory, Founding, create, read_founding
-from ledger.config.settings import DEFAULT_DATA_DIR
+from ledger.config.settings import DEFAULT_DATA_DIR, EMBEDDED, read_settings
 from ledger.core.encoding.decoding import decode_toml
-from ledger.core.errors import MalformedInput
+from ledger.core.errors import Conflict, MalformedInput
 from ledger.i18n import Labels
 from ledger.i18n.messages import said
 
@@ -39,8 +41,8 @@ from ledger.i18n.messages import said
 )
 @click.option("--origin", help="The log's name in checkpoints, such as ledger.example/handovers.")
 @click.option("--development", is_flag=True, help="Allow quorum 0: every verdict says so.")
-@click.option("--keep-passphrase", is_flag=True, help="Mint the passphrase and keep it beside the keys it opens.")
-@click.option("--light", is_flag=True, help="Little work against guessing: for tests and demonstrations only.")
+@KEEP_PASSPHRASE
+@LIGHT
 @passphrase_options
 @pass_session
 def init_command(
@@ -69,22 +71,10 @@ def init_command(
     if where.installation.exists():
         raise MalformedInput(f"{data_dir} holds a ledger already", field="--data-dir", hint="Choose another one.")
     founding = _founding(file, development=development) if file else _town(where, development=development)
-    secret = (
-        generate_passphrase(where.passphrase, passphrase)
-        if keep_passphrase
-        else passphrase.read(of="the service's keys", new=True)
-    )
+    secret = new_service_passphrase(where.passphrase, passphrase, keep=keep_passphrase, of="the service's keys")
     installation = create(where, founding, origin, secret, light=light)
-    session.output.record(
-        {
-            "data_dir": str(data_dir),
-            "log_id": installation.log_id,
-            "log_key": installation.log_key,
-            "service_key_id": installation.service_key_id,
-            "submitter": installation.submitter,
-            "development": installation.founding.development,
-        }
-    )
+    shown = {name: getattr(installation, name) for name in ("log_id", "log_key", "service_key_id", "submitter")}
+    session.output.record({"data_dir": str(data_dir)} | shown | {"development": founding.development})
     session.output.done(f"Next: tally serve --data-dir {data_dir}")
 
 
@@ -120,7 +110,7 @@ def _founding(file: Path, *, development: bool) -> Founding:
 
 
 @click.command("serve", cls=Command)
-@click.option("--data-dir", type=click.Path(file_okay=False, path_type=Path), help="[TALLYSTICK_DATA_DIR]")
+@DATA_DIR
 @click.option("--host", help="Address to listen at [TALLYSTICK_HOST, else 127.0.0.1].")
 @click.option("--port", type=int, help="Port to listen at [TALLYSTICK_PORT, else 8420].")
 @click.option("--database-url", help="SQLite in the data directory, unless postgresql+psycopg://...")
@@ -137,12 +127,10 @@ def serve_command(session: Session, /, *, data_dir: Path | None, passphrase: Pas
     from api.middleware.server import make_server
     from api.wiring import open_parts
     from ledger.cli.listening import listening, private, process_lock
-    from ledger.config.installation import DataDirectory, load
-    from ledger.config.settings import EMBEDDED, read_settings
 
     settings = read_settings(data_dir, **given)
     where = DataDirectory(settings.data_dir)
-    load(where)
+    installations.load(where)
     owned = private(where.path, keys=where.keys.path, output=session.output)
     if passphrase.is_named or not settings.knows_passphrase(where):
         secret = passphrase.read(of="the service's keys")
@@ -173,7 +161,6 @@ def serve_command(session: Session, /, *, data_dir: Path | None, passphrase: Pas
             server.run([listener])
 
 
-DATA_DIR = click.option("--data-dir", type=click.Path(file_okay=False, path_type=Path), help="[TALLYSTICK_DATA_DIR]")
 URL = click.option("--url", help="Of its service, unless it is the one that its settings name.")
 
 
@@ -196,15 +183,12 @@ def load(session: Session, data_dir: Path | None, url: str | None) -> None:
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
     from ledger.client.sample_ledger import ServiceLedger
-    from ledger.config.installation import DataDirectory
-    from ledger.config.installation import load as installation_in
-    from ledger.config.settings import read_settings
     from ledger.samples import load as loading
 
     settings = read_settings(data_dir)
     where = DataDirectory(settings.data_dir)
     keys = loading.require_development(where)
-    ledger = ServiceLedger(url or settings.url, installation_in(where).log_id_bytes, keys)
+    ledger = ServiceLedger(url or settings.url, installations.load(where).log_id_bytes, keys)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
     with Progress(*columns, console=Console(stderr=True), disable=session.json) as bar:
         task = bar.add_task("", total=len(loading.PARTS))
@@ -226,13 +210,7 @@ def load(session: Session, data_dir: Path | None, url: str | None) -> None:
 @pass_session
 def profiles(session: Session, data_dir: Path | None, url: str | None, replace: bool) -> None:
     """Make a profile of each person of the town, so that you can act as any of them."""
-    import msgspec
-
     from ledger.client.profiles import Profile
-    from ledger.config.installation import DataDirectory
-    from ledger.config.installation import load as installation_in
-    from ledger.config.settings import read_settings
-    from ledger.core.errors import Conflict
     from ledger.samples.load import require_development
     from ledger.samples.town import PEOPLE
 
@@ -253,7 +231,7 @@ def profiles(session: Session, data_dir: Path | None, url: str | None, replace: 
             agency=person.agency,
             officer=person.officer,
             key=person.profile,
-            log_id=installation_in(where).log_id,
+            log_id=installations.load(where).log_id,
             key_dir=str(keys.directory.path),
             passphrase_file=str(keys.passphrase_file),
         )
@@ -266,27 +244,21 @@ def profiles(session: Session, data_dir: Path | None, url: str | None, replace: 
         msgspec.to_builtins(profile) | {"role": person.role}
         for profile, person in zip(town_profiles, PEOPLE, strict=True)
     ]
-    session.output.table(rows, [Column(name) for name in ("name", "agency", "officer", "role")])
+    session.output.table(rows, columns("name", "agency", "officer", "role"))
 
 
 @click.command("doctor", cls=Command)
-@click.option("--data-dir", type=click.Path(file_okay=False, path_type=Path), help="[TALLYSTICK_DATA_DIR]")
+@DATA_DIR
 @pass_session
 def doctor_command(session: Session, data_dir: Path | None) -> int:
     """Look at this machine, the data directory, the keys, the chain and the service."""
     findings = diagnose(session, data_dir)
     labels = Labels("en") if session.output.json else session.output.labels  # programs are told in English
     rows = [
-        {
-            "check": finding.check,
-            "result": finding.result,
-            "detail": said(finding.detail, labels),
-            "mend": said(finding.mend, labels),
-        }
+        finding._asdict() | {"detail": said(finding.detail, labels), "mend": said(finding.mend, labels)}
         for finding in findings
     ]
-    columns = [Column("check", "check"), Column("result", "result"), Column("detail"), Column("mend")]
-    session.output.table(rows, columns)
+    session.output.table(rows, columns("check:check", "result:result", "detail", "mend"))
     return Exit.REFUSED if any(finding.result == "failed" for finding in findings) else Exit.OK
 
 

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ledger.cli.command import Group
-from ledger.cli.output import Column
-from ledger.cli.params import Second, words
-from ledger.cli.passphrase import Passphrase, passphrase_options
+from ledger.cli.output import columns
+from ledger.cli.params import DATA_DIR, LIGHT, Second, words
+from ledger.cli.passphrase import Passphrase, change, key_file, passphrase_options
 from ledger.cli.session import Session, pass_session
 from ledger.config.keys import KeyDirectory, create_keystore, create_note_key, keystore_key_id, note_key
 from ledger.core.encoding import canonical
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 KEY_DIR = click.option(
     "--key-dir", type=click.Path(path_type=Path), envvar="TALLYSTICK_KEY_DIR", help="Folder of the keys."
 )
+LISTED = columns("name", "key_id", "verifier_key")
 
 
 @click.group("key", cls=Group)
@@ -36,7 +37,7 @@ def key_group() -> None:
 @click.argument("name")
 @click.option("--log", "log_name", metavar="ORIGIN", help="An Ed25519 key that signs checkpoints under this name.")
 @click.option("--witness", "witness_name", metavar="NAME", help="An Ed25519 key that co-signs under this name.")
-@click.option("--light", is_flag=True, help="Little work against guessing: for tests and demonstrations only.")
+@LIGHT
 @KEY_DIR
 @passphrase_options
 @pass_session
@@ -72,10 +73,7 @@ def new(
 @pass_session
 def list_(session: Session, key_dir: Path | None) -> None:
     """List the keys of this machine."""
-    session.output.table(
-        [_described(path) for path in _keys(session, key_dir).files()],
-        [Column("name"), Column("key_id"), Column("verifier_key")],
-    )
+    session.output.table([_described(path) for path in _keys(session, key_dir).files()], LISTED)
 
 
 @key_group.command("show")
@@ -84,11 +82,7 @@ def list_(session: Session, key_dir: Path | None) -> None:
 @pass_session
 def show(session: Session, name: str, key_dir: Path | None) -> None:
     """Show the public part of a key."""
-    keys = _keys(session, key_dir)
-    path = keys.note_key(name) if keys.note_key(name).exists() else keys.keystore(name)
-    if not path.exists():
-        raise MalformedInput(f"there is no key {name} in {keys.path}", field="NAME", hint="See: tally key list")
-    session.output.record(_described(path))
+    session.output.record(_described(key_file(_keys(session, key_dir), name)))
 
 
 @key_group.command("passphrase")
@@ -98,7 +92,7 @@ def show(session: Session, name: str, key_dir: Path | None) -> None:
 @click.option("--new-passphrase-file", type=click.Path(path_type=Path), help="File of mode 0600 with the new one.")
 @click.option("--new-passphrase-env", metavar="NAME", help="Environment variable with the new one.")
 @click.option("--keep-passphrase", is_flag=True, help="Mint the new one and keep it beside the keys it opens.")
-@click.option("--light", is_flag=True, help="Little work against guessing: for tests and demonstrations only.")
+@LIGHT
 @pass_session
 def passphrase_(
     session: Session,
@@ -118,22 +112,18 @@ def passphrase_(
     change all of them. One that is kept beside them is known, and is replaced. A process that runs goes on, and needs
     the new one when it starts again.
     """
-    from ledger.cli.passphrase import change
-
     new = Passphrase(new_passphrase_file, new_passphrase_env, "--new-passphrase")
     changed = change(_keys(session, key_dir), name, passphrase, new, keep=keep_passphrase, light=light)
-    session.output.table(
-        [_described(path) for path in changed.keys], [Column("name"), Column("key_id"), Column("verifier_key")]
-    )
+    session.output.table([_described(path) for path in changed.keys], LISTED)
     for file in changed.outdated(session.profiles, passphrase, new):
         session.output.warn(said(f"{file} still holds the passphrase of before: put the new one there", session.labels))
 
 
 @key_group.command("rotate")
 @click.argument("name", type=click.Choice(["log", "service", "submitter"]))
-@click.option("--data-dir", type=click.Path(file_okay=False, path_type=Path), help="[TALLYSTICK_DATA_DIR]")
+@DATA_DIR
 @click.option("--lost", is_flag=True, help="The old key does not open any more, or its file is gone.")
-@click.option("--light", is_flag=True, help="Little work against guessing: for tests and demonstrations only.")
+@LIGHT
 @passphrase_options
 @pass_session
 def rotate(

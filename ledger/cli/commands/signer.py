@@ -5,16 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import click
 
 from ledger.cli.command import Command
 from ledger.cli.session import Session, pass_session
-
-if TYPE_CHECKING:
-    from api.signer.question import KeyHolder
 
 PORT = 8546
 OTHER_PORT = "Choose another, and let signer_url of the service say the same: the console looks for it there."
@@ -34,15 +30,20 @@ def signer_command(session: Session, /, *, port: int, console: str | None, ask: 
     import secrets
     import sys
 
+    from api.auth.sessions import domain_of
     from api.middleware.server import make_server
     from api.signer.app import SigningProvider, create_app
     from api.signer.asking import OfficerPrompt, Terminal
     from api.signer.guard import Guard, Pairing
-    from api.signer.question import QuestionBuilder
+    from api.signer.question import KeyHolder, QuestionBuilder
     from api.texts import Texts
     from ledger.cli.listening import listening
+    from ledger.config.keys import keystore_key_id
 
-    holder = _holder(session, console)
+    url = (console or session.profile.url).rstrip("/")
+    agency, officer = session.officer
+    holder = KeyHolder(keystore_key_id(session.keystore), agency, officer, session.log_id, url)
+    origin = f"{urlsplit(url).scheme}://{domain_of(url)}"  # as browsers write it: without the scheme's own port
     own, page_key = f"http://127.0.0.1:{port}", secrets.token_urlsafe(24)
     texts, note = Texts(session.language), session.output.note
     chain_id, names = _chain_id(session), _names(session)
@@ -53,38 +54,12 @@ def signer_command(session: Session, /, *, port: int, console: str | None, ask: 
     )
     with listening("127.0.0.1", port, field="--port", hint=OTHER_PORT) as socket:
         socket.listen()  # whoever opens the page as soon as its address is told waits a moment
-        note(
-            texts(
-                "signing for {officer} of {agency} at {url}",
-                officer=holder.officer,
-                agency=holder.agency,
-                url=holder.url,
-            )
-        )
+        note(texts("signing for {officer} of {agency} at {url}", officer=officer, agency=agency, url=url))
         note(texts("this signer's page, to be opened in the browser: {url}", url=f"{own}/#{page_key}"))
         pairing = Pairing(lambda code: note(texts("code for the console: {code}", code=code)))
-        guard = Guard(own, _origin(holder.url), page_key)
+        guard = Guard(own, origin, page_key)
         app = create_app(provider, prompt, pairing, guard, texts, asks_here=ask == "page")
         make_server(app, host="127.0.0.1", port=port, header_timeout_s=10).run([socket])
-
-
-def _holder(session: Session, console: str | None) -> KeyHolder:
-    from api.signer.question import KeyHolder
-    from ledger.config.keys import keystore_key_id
-    from ledger.core.errors import MalformedInput
-
-    profile = session.profile
-    if profile.agency is None or profile.officer is None:
-        raise MalformedInput(f"the profile {profile.name} names no agency and officer", field="--profile")
-    url = (console or profile.url).rstrip("/")
-    return KeyHolder(keystore_key_id(session.keystore), profile.agency, profile.officer, session.log_id, url)
-
-
-def _origin(url: str) -> str:
-    """Return the origin as browsers write it: without the port that is the scheme's own."""
-    from api.auth.sessions import domain_of
-
-    return f"{urlsplit(url).scheme}://{domain_of(url)}"
 
 
 def _chain_id(session: Session) -> int:
@@ -100,11 +75,8 @@ def _names(session: Session) -> Callable[[str], str]:
     """Agencies by the names that the registry has, each with its id: only the id is signed."""
     from ledger.core.errors import TallystickError
 
-    language = "zh" if session.language == "zh-CN" else "en"
     names: dict[str, str] = {}
     with suppress(TallystickError):
-        names = {
-            agency_row["agency_id"]: agency_row["name"][language]
-            for agency_row in session.service.pages("/api/v1/agencies", "agencies")
-        }
+        for row in session.service.pages("/api/v1/agencies", "agencies"):
+            names[row["agency_id"]] = row["name"][session.labels.suffix]
     return lambda agency: f"{names[agency]} ({agency})" if agency in names else agency

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,10 +11,10 @@ import click
 
 from ledger.cli.command import Group
 from ledger.cli.output import printable_line
-from ledger.cli.params import FILE
-from ledger.cli.passphrase import Passphrase, passphrase_options
+from ledger.cli.params import DATA_DIR, FILE
+from ledger.cli.passphrase import Passphrase, passphrase_options, read_service_passphrase
 from ledger.cli.session import Session, pass_session
-from ledger.core.errors import MalformedInput, NotFound
+from ledger.core.errors import NotFound
 
 if TYPE_CHECKING:
     from ledger.config.installation import DataDirectory
@@ -37,7 +36,7 @@ def trust_group() -> None:
 @trust_group.command("renew")
 @click.argument("old", type=FILE)
 @click.argument("new", type=FILE)
-@click.option("--data-dir", type=click.Path(file_okay=False, path_type=Path), help="[TALLYSTICK_DATA_DIR]")
+@DATA_DIR
 @LOG_KEY_LOST
 @OUTPUT
 @passphrase_options
@@ -67,8 +66,7 @@ def renew(
     if not log_key_lost:
         settings = read_settings(data_dir)
         where = DataDirectory(settings.data_dir)
-        is_known = not passphrase.is_named and settings.knows_passphrase(where)
-        secret = settings.passphrase(where) if is_known else passphrase.read(of="the service's keys")
+        secret = read_service_passphrase(settings, where, passphrase, of="the service's keys")
         renewal = trust_renewal.sign_renewal(renewal, _log_signer(where, before.log_key, secret))
     _write(session, renewal, before, output)
 
@@ -102,11 +100,10 @@ def cosign(
     trust_renewal.require_renews(asked, before)
     _show(session, asked, before)
     if not yes:
-        _ask(session)
+        session.confirm()
     settings = read_witness_settings(data_dir)
     where = WitnessDirectory(settings.data_dir)
-    is_known = not passphrase.is_named and settings.knows_passphrase(where)
-    keys = open_keys(where, settings.passphrase(where) if is_known else passphrase.read(of="the witness's keys"))
+    keys = open_keys(where, read_service_passphrase(settings, where, passphrase, of="the witness's keys"))
     _write(session, trust_renewal.cosign_renewal(asked, keys.note, int(time.time())), before, output)
 
 
@@ -168,9 +165,3 @@ def _show(session: Session, renewal: Renewal, old: Trust) -> None:
 
     for name, before, after in changes(renewal, old):
         session.output.note(printable_line(f"{name}: {before} -> {after}"))
-
-
-def _ask(session: Session) -> None:
-    if session.json or not sys.stdin.isatty():
-        raise MalformedInput("expected somebody at a terminal to ask", field="--yes", hint="Read it, then give --yes.")
-    click.confirm(session.output.labels.of("message", "decide.ask"), abort=True, err=True)

@@ -10,8 +10,9 @@ import click
 
 from ledger.cli.command import Group
 from ledger.cli.errors import Exit
-from ledger.cli.output import Column, printable
-from ledger.cli.passphrase import Passphrase, passphrase_options
+from ledger.cli.output import columns, printable
+from ledger.cli.params import LIGHT
+from ledger.cli.passphrase import KEEP_PASSPHRASE, Passphrase, new_service_passphrase, passphrase_options
 from ledger.cli.session import Session, pass_session
 from ledger.core.errors import MalformedInput, NotFound
 
@@ -34,7 +35,7 @@ OF_HEALTH = {
     "silent": Exit.UNREACHABLE,
     "halted": Exit.REFUSED,
 }
-LISTED = tuple(map(Column, ("number", "kind", "halts", "told", "raised_at")))
+LISTED = columns("number", "kind", "halts", "told", "raised_at")
 
 
 @click.group("witness", cls=Group)
@@ -45,8 +46,8 @@ def witness_group() -> None:
 @witness_group.command("key")
 @click.argument("name")
 @DATA_DIR
-@click.option("--keep-passphrase", is_flag=True, help="Mint the passphrase and keep it beside the keys it opens.")
-@click.option("--light", is_flag=True, help="Little work against guessing: for tests and demonstrations only.")
+@KEEP_PASSPHRASE
+@LIGHT
 @passphrase_options
 @pass_session
 def key(
@@ -56,18 +57,13 @@ def key(
 
     Tell the ledger's founders, or the admins who vote on witnesses, the account and the verifier key that are printed.
     """
-    from ledger.cli.passphrase import generate_passphrase
     from ledger.config.settings import read_witness_settings
     from ledger.witness.directory import WitnessDirectory, create_keys
 
     where = WitnessDirectory(read_witness_settings(data_dir).data_dir)
     if where.note_key.exists() or where.account_key.exists():
         raise MalformedInput(f"{where.keys} holds the keys of a witness already", field="--data-dir")
-    secret = (
-        generate_passphrase(where.passphrase, passphrase)
-        if keep_passphrase
-        else passphrase.read(of="the witness", new=True)
-    )
+    secret = new_service_passphrase(where.passphrase, passphrase, keep=keep_passphrase, of="the witness")
     verifier_key, account = create_keys(where, name, secret, light=light)
     session.output.record({"account": account, "verifier_key": verifier_key, "data_dir": str(where.path)})
 
