@@ -9,7 +9,7 @@ import msgspec
 
 from ledger.cli.session import Session
 from ledger.client.service import at
-from ledger.core.errors import MalformedInput
+from ledger.core.errors import MalformedInput, TallystickError
 from ledger.core.events import decode_payload
 
 
@@ -22,7 +22,7 @@ def export_case(session: Session, case_id: str, file_format: str, *, bom: bool) 
 
 def export_all(session: Session) -> bytes:
     """Fetch every case that the officer may see, under a progress bar, and merge them into one OCEL log."""
-    from ledger.cli.importing import bar
+    from ledger.cli.files import bar
     from ledger.interchange.exports import ocel
 
     cases = list(session.service.pages("/api/v1/cases", "cases", limit=1000))
@@ -52,10 +52,12 @@ def papers_of_case(session: Session, case_id: str, **query: str | None) -> Itera
             yield f"{payload.sequence:04}-{form.document}.pdf", pdf
 
 
-def write(file: Path, data: bytes) -> None:
-    """Write a new file. Raises MalformedInput if there is one already, so that nothing is lost."""
+def write(
+    file: Path, data: bytes, *, refusal: type[TallystickError] = MalformedInput, hint: str = "Name another file."
+) -> None:
+    """Write a new file. Raises ``refusal`` if there is one already, so that nothing is lost."""
     try:
         with file.open("xb") as opened:
             opened.write(data)
     except FileExistsError as error:
-        raise MalformedInput(f"{file} is there already", field="--output", hint="Name another file.") from error
+        raise refusal(f"{file} is there already", field="--output", hint=hint) from error

@@ -1,4 +1,4 @@
-"""Files of evidence, read under a progress bar."""
+"""Progress bars on standard error, and files of evidence that are read under one."""
 
 from __future__ import annotations
 
@@ -13,11 +13,39 @@ from ledger.evidence.hashing import SILENT, HashingProgress, hash_file
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bars
+    from rich.progress import TaskID
 
     from ledger.cli.output import Output
+    from ledger.cli.session import Session
 
 
-class _Bar:
+class Bar:
+    """A bar under which things go by."""
+
+    def __init__(self, bars: Bars, task: TaskID):
+        self._bars = bars
+        self._task = task
+
+    def step(self, _row: int = 0) -> None:
+        self._bars.advance(self._task)
+
+    def reach(self, done: int, total: int | None = None) -> None:
+        self._bars.update(self._task, completed=done, total=total)
+
+
+@contextmanager
+def bar(session: Session, doing: str, total: int | None = None) -> Iterator[Bar]:
+    """Show a progress bar on standard error, unless that is no terminal or JSON was asked for."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    hidden = session.json or not sys.stderr.isatty()
+    with Progress(*columns, console=Console(stderr=True), transient=True, disable=hidden) as bars:
+        yield Bar(bars, bars.add_task(session.labels.of("message", doing), total=total))
+
+
+class _Bar(HashingProgress):
     """Bytes, and how many files are done."""
 
     def __init__(self, bars: Bars, name: str):

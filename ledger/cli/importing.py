@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
+from ledger.cli.files import bar
 from ledger.cli.session import Session
 from ledger.client.import_target import ImportTarget
 from ledger.config.secret_files import SecretRefused
@@ -22,29 +22,6 @@ from ledger.procedures import shipped_rulebook
 from ledger.recording.signing import Actor
 
 KEY_VARIABLE = "TALLYSTICK_IDENTITY_KEY"
-
-
-class Bar:
-    """A bar under which rows go by."""
-
-    def __init__(self, bars: Any, task: Any):
-        self._bars = bars
-        self._task = task
-
-    def step(self, _row: int = 0) -> None:
-        self._bars.advance(self._task)
-
-
-@contextmanager
-def bar(session: Session, doing: str, total: int | None = None) -> Iterator[Bar]:
-    """Show a progress bar on standard error, unless that is no terminal or JSON was asked for."""
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    hidden = session.json or not sys.stderr.isatty()
-    with Progress(*columns, console=Console(stderr=True), transient=True, disable=hidden) as bars:
-        yield Bar(bars, bars.add_task(session.labels.of("message", doing), total=total))
 
 
 class SurveyedFile(NamedTuple):

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -12,22 +13,24 @@ from msgspec import Struct
 
 from ledger.client.service import at
 from ledger.core.encoding.decoding import convert, decode_json
-from ledger.core.errors import Conflict, IntegrityBroken, MalformedInput, NotFound
+from ledger.core.errors import (
+    Conflict,
+    IntegrityBroken,
+    MalformedInput,
+    NotFound,
+    RuleRefused,
+    Unauthorized,
+    Unavailable,
+)
+from ledger.core.events import decode_payload, digest_of
 from ledger.core.events.supervision import ModelPublished, Origin
+from ledger.core.events.terms import EventRef
 
 if TYPE_CHECKING:
     from ledger.cli.session import Session
     from ledger.core.supervision.model_package import PackageReport
-    from ledger.supervision.library.publishing import Usable
-from collections import Counter
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, NoReturn
-
-from ledger.core.errors import RuleRefused, Unauthorized, Unavailable
-
-if TYPE_CHECKING:
-    from ledger.cli.session import Session
     from ledger.supervision.library.public.pages import LibraryModel, PublicLibrary
+    from ledger.supervision.library.publishing import Usable
 
 
 LARGEST = 1_000_000  # bytes of a YAML file that is read at all
@@ -104,7 +107,6 @@ def find_publication(session: Session, named: str) -> ModelPublished:
 def _of_file(file: Path) -> ModelPublished:
     data = read(file, LARGEST * 16)
     if data.lstrip().startswith(b"{"):
-        from ledger.core.events import decode_payload
         from ledger.core.supervision.model_package import decode_package
         from ledger.core.verification.bundle_format import decode_bundle
 
@@ -130,8 +132,6 @@ def _of_view(view: Mapping[str, Any]) -> ModelPublished:
 
     Raises IntegrityBroken if the service shows another text than the digest is of.
     """
-    from ledger.core.events import digest_of
-
     if digest_of(view["definition"].encode()) != view["model_digest"]:
         raise IntegrityBroken("the definition that the service shows is not the one of its digest", field="definition")
     fields = {name: view[name] for name in ModelPublished.__struct_fields__ if view.get(name) is not None}
@@ -162,10 +162,10 @@ def imported_publication(
     """
     from ledger.supervision.models.editing import renumbered
 
-    body, report = require_proven(checked), checked.report
+    body, subject = require_proven(checked), checked.report.events[-1].subject
     origin = Origin(
         log_id=_log_id(checked.data),
-        event=_event(report),
+        event=EventRef(event_id=subject.event_id, payload_digest=subject.payload_digest),
         model_id=body.model_id,
         version=body.version,
         model_digest=body.model_digest,
@@ -206,13 +206,6 @@ class _Named(Struct):
 
 def _log_id(data: bytes) -> str:
     return decode_json(data, _Named).log_id
-
-
-def _event(report: PackageReport) -> Any:
-    from ledger.core.events.terms import EventRef
-
-    subject = report.events[-1].subject
-    return EventRef(event_id=subject.event_id, payload_digest=subject.payload_digest)
 
 
 def is_own(session: Session, data: bytes) -> bool:
@@ -297,16 +290,10 @@ def _subjects(session: Session) -> Iterator[LibraryModel]:
             "published_on": legal_day_of(line["published_at"]).isoformat(),
             "card": entry["card"],
             "case_study": entry["case_study"],
-            "leads": _turned_out(leads),
+            # States, and outcomes of closed ones; a dismissed lead is both still to be closed and decided.
+            "leads": Counter(leads["by_status"] | {"closed": 0}) + Counter(leads["by_outcome"]),
         }
         yield convert(fields, LibraryModel)
-
-
-def _turned_out(leads: Mapping[str, Mapping[str, int]]) -> dict[str, int]:
-    """Count leads by state, and closed ones by outcome: dismissed leads are both open for closing and closed."""
-    counts = Counter({name: count for name, count in leads["by_status"].items() if name != "closed"})
-    counts.update(leads["by_outcome"])
-    return dict(counts)
 
 
 def _require_anonymous(session: Session, subjects: list[LibraryModel]) -> None:
@@ -318,17 +305,13 @@ def _require_anonymous(session: Session, subjects: list[LibraryModel]) -> None:
             model_id, place, _ = texts[first + trace["number"]]
             if place.startswith("legal_basis") and trace["what"] == "case number":
                 continue  # interpretations of law are numbered as cases are
-            _refuse(model_id, place, trace)
-
-
-def _refuse(model_id: str, place: str, trace: Mapping[str, Any]) -> NoReturn:
-    raise RuleRefused(
-        f"{model_id}, {place}: character {trace['start'] + 1}, {trace['text']!r}, leads to somebody or something: "
-        f"{trace['what']}",
-        code="not_anonymous",
-        field="--public",
-        hint=f"Publish a version of the model without it; instead {trace['instead']}.",
-    )
+            raise RuleRefused(
+                f"{model_id}, {place}: character {trace['start'] + 1}, {trace['text']!r}, leads to somebody or "
+                f"something: {trace['what']}",
+                code="not_anonymous",
+                field="--public",
+                hint=f"Publish a version of the model without it; instead {trace['instead']}.",
+            )
 
 
 def _texts(subject: LibraryModel) -> Iterator[tuple[str, str]]:

@@ -150,7 +150,7 @@ def verify_lead(
 
 def _fetched_entries(session: Session, size: int) -> Iterator[bytes]:
     """Fetch the first ``size`` entries of the log as they are asked for, under a progress bar."""
-    from ledger.cli.importing import bar
+    from ledger.cli.files import bar
     from ledger.client.log_copy import fetch_bundles
     from ledger.core.log.tiles import TILE_WIDTH
 

@@ -9,7 +9,7 @@ import os
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from itertools import groupby, islice
 from pathlib import Path
 from typing import TypeVar
@@ -17,7 +17,7 @@ from typing import TypeVar
 from msgspec import Struct
 
 from ledger.core.errors import MalformedInput, TallystickError
-from ledger.evidence.hashing import cannot_be_read, open_file, require_regular
+from ledger.evidence.hashing import cannot_be_read, opened, require_regular
 from ledger.evidence.names import printable
 
 T = TypeVar("T")
@@ -40,20 +40,15 @@ class Folder:
     def __init__(self, path: Path):
         self.path = path
         try:
-            self._descriptor = os.open(path, _FOLDER)
+            self.descriptor = os.open(path, _FOLDER)
         except (OSError, ValueError) as error:
             raise cannot_be_read(printable(str(path)), error) from error
-
-    @property
-    def descriptor(self) -> int:
-        """Return the descriptor of the open folder itself."""
-        return self._descriptor
 
     def __enter__(self) -> Folder:
         return self
 
     def __exit__(self, *_: object) -> None:
-        os.close(self._descriptor)
+        os.close(self.descriptor)
 
     def walk(self, below: str = "", *, without: str = "") -> Iterator[FolderEntry]:
         """Yield everything but folders in the folder ``below``, in no order, leaving out the folder ``without``.
@@ -108,11 +103,8 @@ class Folder:
     def _each(self, paths: Iterable[str], action: Callable[[str, int], T]) -> list[tuple[str, T | TallystickError]]:
         def outcome(folder: int, path: str) -> T | TallystickError:
             try:
-                descriptor = _open(folder, path)
-                try:
+                with _opened(folder, path) as descriptor:
                     return action(path, descriptor)
-                finally:
-                    os.close(descriptor)
             except TallystickError as error:
                 return error
 
@@ -134,7 +126,7 @@ class Folder:
     def has(self, name: str) -> bool:
         """Return whether anything of this name is in the folder itself."""
         try:
-            os.stat(name, dir_fd=self._descriptor, follow_symlinks=False)
+            os.stat(name, dir_fd=self.descriptor, follow_symlinks=False)
         except OSError:
             return False
         return True
@@ -150,18 +142,14 @@ class Folder:
     @contextmanager
     def opened(self, path: str) -> Iterator[int]:
         """Open the file at ``path`` and yield its descriptor. Raises MalformedInput if it is no readable file."""
-        with self._descended(path.rpartition("/")[0]) as folder:
-            descriptor = _open(folder, path)
-            try:
-                require_regular(os.fstat(descriptor), printable(path))
-                yield descriptor
-            finally:
-                os.close(descriptor)
+        with self._descended(path.rpartition("/")[0]) as folder, _opened(folder, path) as descriptor:
+            require_regular(os.fstat(descriptor), printable(path))
+            yield descriptor
 
     @contextmanager
     def _descended(self, path: str) -> Iterator[int]:
         """Open the folder ``path``, part by part, and yield its descriptor."""
-        folder = os.dup(self._descriptor)
+        folder = os.dup(self.descriptor)
         try:
             for part in path.split("/") if path else ():
                 below = os.open(part, _FOLDER | os.O_NOFOLLOW, dir_fd=folder)
@@ -175,5 +163,5 @@ class Folder:
             os.close(folder)
 
 
-def _open(folder: int, path: str) -> int:
-    return open_file(path.rpartition("/")[2], printable(path), folder=folder, flags=os.O_NOFOLLOW)
+def _opened(folder: int, path: str) -> AbstractContextManager[int]:
+    return opened(path.rpartition("/")[2], printable(path), folder=folder, flags=os.O_NOFOLLOW)

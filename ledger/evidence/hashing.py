@@ -14,11 +14,11 @@ import os
 import stat
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Protocol
 
 import blake3 as blake3_package
 from blake3 import blake3
@@ -29,8 +29,8 @@ from ledger.core.errors import IntegrityBroken, MalformedInput, TallystickError
 from ledger.evidence.names import printable
 
 
-class HashingProgress(Protocol):
-    """Receives progress, from several threads at once."""
+class HashingProgress:
+    """Receives progress, from several threads at once; this one displays nothing."""
 
     def expect(self, files: int, size: int) -> None:
         """Add files and bytes to the total that is expected."""
@@ -42,20 +42,7 @@ class HashingProgress(Protocol):
         """Count one file as done."""
 
 
-class NoProgress:
-    """Displays nothing."""
-
-    def expect(self, files: int, size: int) -> None:
-        pass
-
-    def advance(self, size: int) -> None:
-        pass
-
-    def finish_file(self) -> None:
-        pass
-
-
-SILENT = NoProgress()
+SILENT = HashingProgress()
 
 
 PIECE = 256 * 1024 * 1024  # bytes that are mapped at once; a multiple of every page size
@@ -141,24 +128,27 @@ def hash_file(
         IntegrityBroken: the file changed meanwhile.
         NotWritten: the copy could not be written.
     """
-    descriptor = open_file(path, printable(str(path)))
-    try:
-        return hash_open(descriptor, printable(str(path)), algorithms, copy_to=copy_to, progress=progress)
-    finally:
-        os.close(descriptor)
+    name = printable(str(path))
+    with opened(path, name) as descriptor:
+        return hash_open(descriptor, name, algorithms, copy_to=copy_to, progress=progress)
 
 
-def open_file(path: Path | str, name: str, *, folder: int | None = None, flags: int = 0) -> int:
+@contextmanager
+def opened(path: Path | str, name: str, *, folder: int | None = None, flags: int = 0) -> Iterator[int]:
     """Open ``path`` for reading, in the open ``folder``. Opening never waits, even for a pipe.
 
     Raises MalformedInput, calling it ``name``.
     """
     try:
-        return os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | flags, dir_fd=folder)
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | flags, dir_fd=folder)
     except OSError as error:
         raise cannot_be_read(name, error) from error
     except ValueError as error:  # the message differs between releases of Python
         raise MalformedInput(f"{name} cannot be read: no name has a NUL in it", field="file") from error
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
 
 
 def require_regular(status: os.stat_result, name: str) -> None:

@@ -24,7 +24,7 @@ from ledger.evidence.hashing import (
     UnreadableFile,
     hash_file,
     hash_open,
-    open_file,
+    opened,
 )
 from ledger.evidence.names import printable
 
@@ -49,11 +49,8 @@ class EvidenceStore:
         Raises what hash_file does, and IntegrityBroken if the store has other bytes under this digest.
         """
         name = printable(str(source))
-        descriptor = open_file(source, name)
-        try:
+        with opened(source, name) as descriptor:
             return self.put_open(descriptor, name, algorithms, progress=progress)
-        finally:
-            os.close(descriptor)
 
     def put_open(
         self, descriptor: int, name: str, algorithms: Sequence[Algorithm] = BOTH, *, progress: HashingProgress = SILENT

@@ -6,45 +6,31 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+import msgspec
 
 from ledger.cli.command import Command, Group
 from ledger.cli.event_recorder import EventRecorder, make_body
-from ledger.cli.output import Column, printable
-from ledger.cli.params import acting, identity_key_option
+from ledger.cli.exporting import write
+from ledger.cli.output import Column, columns, printable
+from ledger.cli.params import FILE, acting, identity_key_option, words
 from ledger.cli.session import Session, pass_session
 from ledger.client.service import at
-from ledger.core.encoding.decoding import convert
-from ledger.core.errors import Conflict
+from ledger.core.encoding.decoding import convert, decode_json
+from ledger.core.errors import Conflict, MalformedInput
 from ledger.core.events.record import DatasetRegistered, TableLayout
+from ledger.core.events.terms import BusinessLine
 
 if TYPE_CHECKING:
     from rich.tree import Tree
 
     from ledger.i18n import Labels
-from typing import TYPE_CHECKING
 
-import msgspec
-
-from ledger.cli.params import words
-from ledger.core.encoding.decoding import decode_json
-from ledger.core.errors import MalformedInput
-from ledger.core.events.terms import BusinessLine
-
-if TYPE_CHECKING:
-    from ledger.supervision.reports.presentation import Called
-
-
-LISTED = (
-    "dataset_id",
-    "source",
-    "legal_basis",
-    "period_from",
-    "period_until",
-    "rows",
-    "digest",
-    "registered_at",
-    "kept",
+LISTED = columns(
+    *("dataset_id", "source", "legal_basis", "period_from", "period_until", "rows", "digest", "registered_at", "kept")
 )
+ENCODING = click.option("--encoding", type=click.Choice(["utf-8", "gb18030"]), default="utf-8", show_default=True)
+DELIMITER = click.option("--delimiter", default=",", show_default=True, help="Of a CSV file.")
+SHEET = click.option("--sheet", help="Of an XLSX file [the first].")
 
 
 @click.group("dataset", cls=Group)
@@ -53,34 +39,38 @@ def dataset_group() -> None:
 
 
 @dataset_group.command("register")
-@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument("file", type=FILE)
 @click.option("--source", required=True, help="Who gave it, such as 'social security bureau'.")
 @click.option("--legal-basis", required=True, help="On what ground it may be used.")
 @click.option("--from", "period_from", metavar="DAY", required=True, help="First day that it covers, 2026-01-01.")
 @click.option("--until", "period_until", metavar="DAY", required=True, help="Last day that it covers, 2026-06-30.")
 @click.option("--dataset-id", help="Told by the digest unless given.")
-@click.option("--encoding", type=click.Choice(["utf-8", "gb18030"]), default="utf-8", show_default=True)
-@click.option("--delimiter", default=",", show_default=True, help="Of a CSV file.")
-@click.option("--sheet", help="Of an XLSX file [the first].")
+@ENCODING
+@DELIMITER
+@SHEET
 @acting
 def register(recorder: EventRecorder, /, *, file: Path, dataset_id: str | None, **given: Any) -> None:
     """Register FILE (CSV, XLSX, JSON): rows, layout and digest are recorded; the file stays here until you give it.
 
     Under an id that your agency has registered it is the later list of the same kind, which models ask from then on.
     """
+    from ledger.interchange.imports.source_file import Layout, SourceFile, format_of
+
     layout = {name: given.pop(name) for name in ("encoding", "delimiter", "sheet")}
-    counts = _counted(file, layout)
-    digest = counts["digest"]
+    kind = format_of(file)
+    with SourceFile(file, Layout(kind, **layout)) as table:
+        counted = {"rows": table.count(), "digest": table.digest(), "layout": TableLayout(format=kind, **layout)}
+    digest = str(counted["digest"])
     registered = {line["digest"]: line["dataset_id"] for line in _datasets(recorder.session)}
     if digest in registered:
         raise Conflict(f"this file is registered as {registered[digest]}", field="FILE", code="already_registered")
     dataset_id = dataset_id or f"dataset-{digest.partition(':')[2][:16]}"
-    recorder.record_for_agency(make_body(DatasetRegistered, dataset_id=dataset_id, **counts, **given))
+    recorder.record_for_agency(make_body(DatasetRegistered, dataset_id=dataset_id, **counted, **given))
 
 
 @dataset_group.command("give")
 @click.argument("dataset_id")
-@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument("file", type=FILE)
 @pass_session
 def give(session: Session, dataset_id: str, file: Path) -> None:
     """Give FILE, as it was registered, to the service: models can ask its rows, nobody else reads them."""
@@ -90,14 +80,14 @@ def give(session: Session, dataset_id: str, file: Path) -> None:
 
 
 @dataset_group.command("pseudonyms")
-@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument("file", type=FILE)
 @click.option(
     "--identity", metavar="COLUMN", multiple=True, required=True, help="As the import's mapping has it, in order."
 )
 @click.option("--output", "-o", type=click.Path(dir_okay=False, path_type=Path), required=True, help="A new CSV file.")
-@click.option("--encoding", type=click.Choice(["utf-8", "gb18030"]), default="utf-8", show_default=True)
-@click.option("--delimiter", default=",", show_default=True, help="Of a CSV file.")
-@click.option("--sheet", help="Of an XLSX file [the first].")
+@ENCODING
+@DELIMITER
+@SHEET
 @identity_key_option
 @pass_session
 def pseudonyms(
@@ -120,16 +110,7 @@ def pseudonyms(
 @pass_session
 def list_(session: Session) -> None:
     """List the data sets that your agency registered."""
-    session.output.table(_datasets(session), [Column(name) for name in LISTED])
-
-
-def _counted(file: Path, layout: dict[str, Any]) -> dict[str, Any]:
-    """Rows, layout and digest of one state of the file."""
-    from ledger.interchange.imports.source_file import Layout, SourceFile, format_of
-
-    kind = format_of(file)
-    with SourceFile(file, Layout(kind, **layout)) as source:
-        return {"rows": source.count(), "digest": source.digest(), "layout": TableLayout(format=kind, **layout)}
+    session.output.table(_datasets(session), LISTED)
 
 
 def _datasets(session: Session) -> list[dict[str, Any]]:
@@ -157,11 +138,13 @@ def correlate_command(session: Session, node: str, depth: int, to: str | None, g
         return _write_graph(session, graphml, correlation)
     if session.json:
         return session.output.data(correlation)
-    if to is not None:
-        return _show_path(correlation["path"], session.labels)
-    session.output.console.print(_tree(correlation, session.labels))
-    if correlation["cut"]:
-        session.output.warn(session.labels.of("message", "more_in_common"))
+    if to is None:
+        session.output.console.print(_tree(correlation, session.labels))
+        if correlation["cut"]:
+            session.output.warn(session.labels.of("message", "more_in_common"))
+    for edge in () if to is None else correlation["path"]:
+        a, b = (_name(edge[end], session.labels) for end in ("a", "b"))
+        click.echo(f"{a}  {session.labels.of_relation(edge['relation'])}  {b}")
     return None
 
 
@@ -180,12 +163,6 @@ def _write_graph(session: Session, path: Path, correlation: dict[str, Any]) -> N
         raise Conflict(f"{path} is there already", field="--graphml", hint="Name another file.")
     networkx.write_graphml(graph, path)
     session.output.record({"file": str(path), "nodes": len(graph.nodes), "edges": len(graph.edges)})
-
-
-def _show_path(path: list[dict[str, Any]], labels: Labels) -> None:
-    for edge in path:
-        parts = (_name(edge["a"], labels), labels.of_relation(edge["relation"]), _name(edge["b"], labels))
-        click.echo("  ".join(parts))
 
 
 def _tree(correlation: dict[str, Any], labels: Labels) -> Tree:
@@ -221,9 +198,8 @@ def _key(node: dict[str, str]) -> str:
 
 
 def _name(node: dict[str, str], labels: Labels) -> str:
-    shown = (
-        node["id"] if node["kind"] not in ("digest", "person") or len(node["id"]) <= SHORT else node["id"][:SHORT] + "…"
-    )
+    is_long = node["kind"] in ("digest", "person") and len(node["id"]) > SHORT
+    shown = node["id"][:SHORT] + "…" if is_long else node["id"]
     return printable(f"{labels.of('node_kind', node['kind'])} {shown}")
 
 
@@ -243,61 +219,41 @@ def report_command(session: Session, /, *, output: Path | None, **asked: str | N
     Every row names the events that it was counted from: in the HTML page under its number, all of them in the JSON.
     """
     if output is not None:
-        return _write_report(session, output, asked)
-    from ledger.supervision.reports.questions import SupervisionReport
-
+        file_format = FORMATS.get(output.suffix.lower())
+        if file_format is None:
+            raise MalformedInput("expected a file that ends in .html, .pdf or .json", field="--output")
+        report = session.service.fetch("/api/v1/report", format=file_format, lang=session.language, **asked)
+        write(output, report, refusal=Conflict, hint="Name another file with -o.")
+        return session.output.record({"file": str(output), "bytes": len(report)})
     fetched = session.service.fetch("/api/v1/report", format="json", **asked)
-    if session.json:
-        return session.output.data(msgspec.json.decode(fetched))
-    return _show(session, decode_json(fetched, SupervisionReport))
+    return session.output.data(msgspec.json.decode(fetched)) if session.json else _show(session, fetched)
 
 
-def _write_report(session: Session, output: Path, asked: dict[str, str | None]) -> None:
-    file_format = FORMATS.get(output.suffix.lower())
-    if file_format is None:
-        raise MalformedInput("expected a file that ends in .html, .pdf or .json", field="--output")
-    report = session.service.fetch("/api/v1/report", format=file_format, lang=session.language, **asked)
-    try:
-        with output.open("xb") as file:
-            file.write(report)
-    except FileExistsError as error:
-        raise Conflict(f"{output} is there already", field="--output", hint="Name another file with -o.") from error
-    session.output.record({"file": str(output), "bytes": len(report)})
-
-
-def _show(session: Session, report: object) -> None:
-    from ledger.supervision.reports.presentation import cell_text, head_of
+def _show(session: Session, fetched: bytes) -> None:
+    """Print a report; models have their id beside the name, which other commands ask for."""
+    from ledger.supervision.reports.presentation import Called, cell_text, head_of
     from ledger.supervision.reports.questions import SupervisionReport
 
-    assert isinstance(report, SupervisionReport)
-    head, labels, called = head_of(report, session.labels), session.labels, _called(session)
+    def names(path: str, kind: str, key: str, name: str) -> dict[str, str]:
+        return {row[key]: row[name][session.labels.suffix] for row in session.service.pages(path, kind)}
+
+    report, labels = decode_json(fetched, SupervisionReport), session.labels
+    agencies = names("/api/v1/agencies", "agencies", "agency_id", "name")
+    models = names("/api/v1/models", "models", "model_id", "title")
+    called = Called(
+        lambda agency: agencies.get(agency, agency),
+        lambda model: f"{models[model]} ({model})" if model in models else model,
+    )
+    head = head_of(report, labels)
     click.secho(head.title, bold=True)
     for name, value in head.facts:
         click.echo(f"{name}: {value}")
     for table in report.tables:
         click.secho(f"\n{labels.told(table)}", bold=True)
         titles = [labels.told(column) for column in table.columns]
-        rows = [
-            {
-                title: cell_text(column, cell, labels, called)
-                for title, column, cell in zip(titles, table.columns, row.cells, strict=True)
-            }
+        texts = (
+            [cell_text(column, cell, labels, called) for column, cell in zip(table.columns, row.cells, strict=True)]
             for row in table.rows
-        ]
-        session.output.table(rows, [Column(title) for title in titles])
+        )
+        session.output.table([dict(zip(titles, row, strict=True)) for row in texts], list(map(Column, titles)))
     click.secho(f"\n{head.note}", dim=True)
-
-
-def _called(session: Session) -> Called:
-    """Names from the service; a model's with the id beside it, which other commands ask for."""
-    from ledger.supervision.reports.presentation import Called
-
-    def told(path: str, kind: str, key: str, name: str) -> dict[str, str]:
-        return {row[key]: row[name][session.labels.suffix] for row in session.service.pages(path, kind)}
-
-    agencies = told("/api/v1/agencies", "agencies", "agency_id", "name")
-    models = told("/api/v1/models", "models", "model_id", "title")
-    return Called(
-        lambda agency: agencies.get(agency, agency),
-        lambda model: f"{models[model]} ({model})" if model in models else model,
-    )

@@ -10,10 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from msgspec import to_builtins
 
 from ledger.cli.command import Command
 from ledger.cli.errors import EXIT_OF_VERDICT
 from ledger.cli.event_recorder import EventRecorder, make_body, print_receipt
+from ledger.cli.files import bar
 from ledger.cli.report import show_audit
 from ledger.cli.session import Session, pass_session
 from ledger.client.events import Claims
@@ -21,9 +23,8 @@ from ledger.core.events import Stream
 from ledger.core.events.record import AuditRecorded
 
 if TYPE_CHECKING:
-    from ledger.audit import AuditReport, Look
+    from ledger.audit import Look
     from ledger.config.settings import Settings
-    from ledger.core.procedure.rulebook import Rulebook
     from ledger.core.verification.trust import FinalityRule, Trust
     from ledger.store.database import Database
 
@@ -68,48 +69,33 @@ def audit_command(
         )
     if number is not None and not record:
         raise click.UsageError("--number goes with --record.")
-    answer = (
-        _asked(session, case_id)
-        if data_dir is None
-        else _recomputed(session, case_id, data_dir, database_only, checkpoints)
-    )
-    receipt = _recorded(session, case_id, answer, number) if record else None
-    show_audit(session, answer if receipt is None else answer | {"recorded": receipt})
-    if receipt and not session.json:
-        print_receipt(session, receipt)
+    if data_dir is None:
+        answer = session.service.get("/api/v1/audit", case_id=case_id)
+    else:
+        answer = _recomputed(session, case_id, data_dir, database_only, checkpoints)
+    if record:
+        findings = [finding["what"] for finding in answer["findings"][:MOST_FINDINGS]]
+        stated = {name: answer[name] for name in ("scope", "size", "verdict")}
+        body = make_body(AuditRecorded, **stated, findings=findings, document_number=number)
+        recorder = EventRecorder(session, Claims())
+        stream = Stream(kind="case", id=case_id) if case_id else recorder.own_agency()
+        answer |= {"recorded": recorder.append(stream, body)}
+    show_audit(session, answer)
+    if record and not session.json:
+        print_receipt(session, answer["recorded"])
     return EXIT_OF_VERDICT[answer["verdict"]]
-
-
-def _recorded(session: Session, case_id: str | None, answer: dict[str, Any], number: str | None) -> dict[str, Any]:
-    """Record the findings as an event and return its receipt."""
-    findings = [finding["what"] for finding in answer["findings"][:MOST_FINDINGS]]
-    body = make_body(
-        AuditRecorded,
-        scope=answer["scope"],
-        size=answer["size"],
-        verdict=answer["verdict"],
-        findings=findings,
-        document_number=number,
-    )
-    recorder = EventRecorder(session, Claims())
-    return recorder.append(Stream(kind="case", id=case_id) if case_id else recorder.own_agency(), body)
-
-
-def _asked(session: Session, case_id: str | None) -> Any:
-    return session.service.get("/api/v1/audit", case_id=case_id)
 
 
 def _recomputed(
     session: Session, case_id: str | None, data_dir: Path, database_only: bool, checkpoints: tuple[Path, ...]
-) -> Any:
-    import msgspec
-
-    from ledger.audit import audit_case, left_out
+) -> dict[str, Any]:
+    from ledger.audit import audit_case, audit_log, left_out
     from ledger.config.installation import DataDirectory, finality_rule, load
     from ledger.config.settings import read_settings
     from ledger.core.verification.trust import parse_trust
     from ledger.procedures import shipped_rulebook
     from ledger.store.database import open_database
+    from ledger.supervision.runs.datasets import DatasetFiles
 
     where = DataDirectory(data_dir)
     installation, settings = load(where), read_settings(data_dir)
@@ -120,12 +106,22 @@ def _recomputed(
     )
     try:
         if case_id is not None:
-            return msgspec.to_builtins(audit_case(database, trust, book, case_id, look=look))
-        return msgspec.to_builtins(
-            _whole(session, database, trust, book, where.datasets, look=look, checkpoints=checkpoints)
-        )
+            report = audit_case(database, trust, book, case_id, look=look)
+        else:
+            with bar(session, "entries audited") as entries:
+                report = audit_log(
+                    database,
+                    trust,
+                    book,
+                    look=look,
+                    progress=entries.reach,
+                    checkpoints=[file.read_text(encoding="utf-8") for file in checkpoints],
+                    files=DatasetFiles(where.datasets).digests,
+                )
     finally:
         database.close()
+    fields: dict[str, Any] = to_builtins(report)
+    return fields
 
 
 def _look(settings: Settings, database: Database, trust: Trust, rule: FinalityRule) -> Look:
@@ -144,32 +140,3 @@ def _look(settings: Settings, database: Database, trust: Trust, rule: FinalityRu
         return NodeContracts(eth, kept_deployment(database), final_block(eth, rule))
 
     return asking(connect)
-
-
-def _whole(
-    session: Session,
-    database: Database,
-    trust: Trust,
-    book: Rulebook,
-    datasets: Path,
-    *,
-    look: Look,
-    checkpoints: tuple[Path, ...],
-) -> AuditReport:
-    from rich.console import Console
-    from rich.progress import Progress
-
-    from ledger.audit import audit_log
-    from ledger.supervision.runs.datasets import DatasetFiles
-
-    with Progress(console=Console(stderr=True), transient=True, disable=session.json) as bars:
-        bar = bars.add_task("entries audited", total=None)
-        return audit_log(
-            database,
-            trust,
-            book,
-            look=look,
-            progress=lambda done, total: bars.update(bar, completed=done, total=total),
-            checkpoints=[file.read_text(encoding="utf-8") for file in checkpoints],
-            files=DatasetFiles(datasets).digests,
-        )

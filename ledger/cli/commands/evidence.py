@@ -2,46 +2,40 @@
 
 from __future__ import annotations
 
+import re
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 import click
+import msgspec
 
 from ledger.cli.command import Group
 from ledger.cli.errors import EXIT_OF_VERDICT
+from ledger.cli.files import progress_of
 from ledger.cli.options import TRUST
+from ledger.cli.output import columns, printable_json, printable_line
+from ledger.cli.proofs import is_case_bundle, trust_for, verify_whole_case
+from ledger.cli.report import COLOURS
 from ledger.cli.session import Session, pass_session
+from ledger.client.service import at
 from ledger.core.encoding.digests import Algorithm
 from ledger.core.errors import MalformedInput
+from ledger.core.events.item import ItemExamined, ItemRegistered
+from ledger.core.verification.bundle import verify_event
 from ledger.core.verification.report import worst
-
-if TYPE_CHECKING:
-    from ledger.evidence.bag import FileFinding
-    from ledger.evidence.checking import RecordedDigests
-    from ledger.evidence.hashing import Hashed, HashingProgress
-    from ledger.evidence.store import EvidenceStore
-import re
-from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING
-
-import msgspec
-
-from ledger.cli.output import Column, printable_json, printable_line
-from ledger.cli.report import COLOURS
+from ledger.core.verification.trust import Trust
+from ledger.evidence.checking import RecordedDigests, check_bag, check_file
+from ledger.evidence.hashing import hash_file
+from ledger.evidence.store import EvidenceStore
 from ledger.i18n.messages import said
 
 if TYPE_CHECKING:
     from ledger.evidence.bag import FileFinding
     from ledger.evidence.checking import EvidenceCheck
+    from ledger.evidence.hashing import Hashed, HashingProgress
     from ledger.i18n import Labels
-from ledger.cli.proofs import is_case_bundle, trust_for, verify_whole_case
-from ledger.client.service import at
-from ledger.core.events.item import ItemExamined, ItemRegistered
-from ledger.core.verification.bundle import verify_event
-from ledger.core.verification.trust import Trust
-from ledger.evidence.checking import RecordedDigests
 
 EXISTING = click.Path(exists=True, path_type=Path)
 STORE = click.Path(file_okay=False, path_type=Path)
@@ -70,26 +64,20 @@ def evidence_group() -> None:
 @pass_session
 def hash_(session: Session, paths: Sequence[Path], algorithms: Sequence[str], store: Path | None) -> None:
     """Hash files, and all files in folders."""
-    from ledger.cli.files import progress_of
-    from ledger.evidence.store import EvidenceStore
-
     chosen = tuple(map(Algorithm, algorithms))
+    kept = EvidenceStore(store) if store else None
     with progress_of(session.labels.of("message", "hashing"), session.output) as progress:
-        rows = (
-            row for path in paths for row in _hashed(path, chosen, EvidenceStore(store) if store else None, progress)
-        )
+        rows = (row for path in paths for row in _hashed(path, chosen, kept, progress))
         if not sys.stdout.isatty():
-            show_digests(session, rows)
-            return
+            return show_digests(session, rows)
         digested = list(rows)  # on one terminal they and the bar would write over each other
-    show_digests(session, digested)
+    return show_digests(session, digested)
 
 
 def _hashed(
     path: Path, algorithms: Sequence[Algorithm], store: EvidenceStore | None, progress: HashingProgress
 ) -> Iterator[dict[str, Any]]:
     from ledger.evidence.folder_hashing import hash_folder
-    from ledger.evidence.hashing import hash_file
 
     if path.is_dir():
         for below, hashed in hash_folder(path, algorithms, store=store, progress=progress):
@@ -120,7 +108,6 @@ def seal(
     from datetime import UTC, datetime
     from importlib.metadata import version
 
-    from ledger.cli.files import progress_of
     from ledger.evidence import sealing
     from ledger.evidence.bag import binding
     from ledger.recording.signing import new_id
@@ -140,9 +127,8 @@ def seal(
             algorithms=(*USUAL, Algorithm.SM3) if sm3 else USUAL,
             progress=progress,
         )
-    digests = [str(digest) for digest in bag_report.digests]
-    summary = {"file": str(bag), "case_id": bound.case_id, "item_id": bound.item_id, "log_id": bound.log_id}
-    session.output.record(summary | {"digests": digests, "files": bag_report.files, "bytes": bag_report.size})
+    summary = {"file": str(bag)} | msgspec.structs.asdict(bound) | {"digests": list(map(str, bag_report.digests))}
+    session.output.record(summary | {"files": bag_report.files, "bytes": bag_report.size})
 
 
 @evidence_group.command("check")
@@ -171,26 +157,14 @@ def check(
     """Check a sealed folder against itself and against the record, or a single file against the record."""
     if (path is None) == (store is None):
         raise MalformedInput("expected one of the two", field="PATH, --store")
-    if path is None:
-        assert store is not None
+    if store is not None:
         return _check_store(session, store)
-    record = _record(session, item_id, bundle, trust_files)
-    return _check(session, path, record)
-
-
-def _record(
-    session: Session, item_id: str | None, bundle: BinaryIO | None, trust_files: Sequence[BinaryIO]
-) -> RecordedDigests | None:
-
+    assert path is not None
+    record = None
     if bundle is not None:
-        return from_bundle(session, bundle.read(), trust_files, item_id)
-    return from_service(session, item_id) if item_id else None
-
-
-def _check(session: Session, path: Path, record: RecordedDigests | None) -> int:
-    from ledger.cli.files import progress_of
-    from ledger.evidence.checking import check_bag, check_file
-
+        record = from_bundle(session, bundle.read(), trust_files, item_id)
+    elif item_id:
+        record = from_service(session, item_id)
     findings: list[FileFinding] = []
     with progress_of(path.name, session.output) as progress:
         if path.is_dir():
@@ -207,9 +181,6 @@ def _check(session: Session, path: Path, record: RecordedDigests | None) -> int:
 
 
 def _check_store(session: Session, folder: Path) -> int:
-    from ledger.cli.files import progress_of
-    from ledger.evidence.store import EvidenceStore
-
     with progress_of(folder.name, session.output) as progress:
         findings = list(EvidenceStore(folder).check(progress=progress))
     verdict = worst("unverifiable" if finding.fault == "unreadable" else "tampered" for finding in findings)
@@ -252,7 +223,7 @@ def show_check(session: Session, checked: EvidenceCheck, findings: Sequence[File
     if session.json:
         return output.data(fields | {"findings": findings})
     steps = [step | {"detail": _detail(labels, step["detail"])} for step in fields["steps"]]
-    output.table(steps, [Column("number"), Column("name", "step"), Column("result", "result"), Column("detail")])
+    output.table(steps, columns("number", "name:step", "result:result", "detail"))
     show_findings(session, findings)
     output.record((fields["binding"] or {}) | {name: fields[name] for name in ("digests", "files", "bytes")})
     verdict = click.style(labels.of("verdict", checked.verdict), fg=COLOURS[checked.verdict], bold=True)

@@ -105,7 +105,8 @@ def run(session: Session, /, *, file: Path, mapping_file: Path, key_file: Path |
     Run it again after an interruption, or with a newer file: rows that are in are left alone, half-imported ones are
     completed, and changed ones are corrected. Rows with faults are listed beside the report and do not stop the rest.
     """
-    from ledger.cli.importing import bar, identity_key, make_importer, open_surveyed
+    from ledger.cli.files import bar
+    from ledger.cli.importing import identity_key, make_importer, open_surveyed
     from ledger.interchange.imports.importing import RejectsFile
     from ledger.interchange.imports.mapping import read_mapping
 
@@ -132,7 +133,8 @@ def run(session: Session, /, *, file: Path, mapping_file: Path, key_file: Path |
 @pass_session
 def status(session: Session, /, *, file: Path, mapping_file: Path, key_file: Path | None) -> None:
     """Say how many rows of FILE the ledger has, lacks, or has otherwise. Nothing is sent."""
-    from ledger.cli.importing import bar, identity_key, make_importer, open_surveyed
+    from ledger.cli.files import bar
+    from ledger.cli.importing import identity_key, make_importer, open_surveyed
     from ledger.interchange.imports.mapping import read_mapping
 
     states: Counter[str] = Counter()
@@ -166,7 +168,7 @@ def _counted(results: Iterator[RowResult], report: Report, listed: RejectsFile) 
 
 
 def _try_rows(session: Session, file: SurveyedFile) -> Iterator[PlannedRow | RowFault]:
-    from ledger.cli.importing import bar
+    from ledger.cli.files import bar
     from ledger.interchange.imports.importing import DryRun
 
     dry_run = DryRun(file.planner, file.survey, shipped_rulebook())

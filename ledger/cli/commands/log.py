@@ -11,7 +11,7 @@ import click
 from ledger.cli.command import Group
 from ledger.cli.errors import Exit
 from ledger.cli.options import Node, takes_node
-from ledger.cli.output import Column, printable, printable_json
+from ledger.cli.output import columns, printable, printable_json
 from ledger.cli.proofs import anchor_blocks
 from ledger.cli.session import Session, pass_session
 from ledger.client.log_copy import decoded_entries, fetch_checkpoint, fetch_entry_proof, save_log
@@ -19,7 +19,7 @@ from ledger.config.secret_files import write_secret
 from ledger.core.errors import IntegrityBroken
 from ledger.core.verification.trust import encode_trust, parse_trust
 
-ENTRY = ("index", "signed_at", "event_type", "stream.kind", "stream.id", "sequence", "agency")
+ENTRY = columns("index", "signed_at", "event_type", "stream.kind", "stream.id", "sequence", "agency")
 
 
 @click.group("log", cls=Group)
@@ -115,8 +115,7 @@ def checkpoint(session: Session) -> None:
 @pass_session
 def entries(session: Session, first: int, count: int) -> None:
     """List entries of the log: who signed what kind of event, in which stream."""
-    listed = decoded_entries(session, first, count)
-    session.output.table(listed, [Column(name) for name in ENTRY])
+    session.output.table(decoded_entries(session, first, count), ENTRY)
 
 
 @log_group.command("save")
@@ -160,7 +159,7 @@ def consistency(session: Session, first: Path) -> None:
 
 
 POLL_S = 0.5  # seconds between two looks
-LISTED = ("number", "size", "state", "block_number", "transaction_hash", "root")
+LISTED = columns("number", "size", "state", "block_number", "transaction_hash", "root")
 
 
 @click.group("anchor", cls=Group)
@@ -172,7 +171,7 @@ def anchor_group() -> None:
 @pass_session
 def list_(session: Session) -> None:
     """List the anchors."""
-    session.output.table(list(session.service.pages("/api/v1/anchors", "anchors")), [Column(name) for name in LISTED])
+    session.output.table(list(session.service.pages("/api/v1/anchors", "anchors")), LISTED)
 
 
 @anchor_group.command("status")
@@ -185,7 +184,7 @@ def status(session: Session) -> None:
     if session.json:
         return session.output.data(status | {"witnesses": log["witnesses"]})
     session.output.record(status)
-    return session.output.table(log["witnesses"], [Column(name) for name in ("name", "size", "fault")])
+    return session.output.table(log["witnesses"], columns("name", "size", "fault"))
 
 
 @anchor_group.command("wait")
@@ -193,17 +192,15 @@ def status(session: Session) -> None:
 @pass_session
 def wait(session: Session, timeout_s: int) -> int:
     """Wait until all that the log has now is anchored and final."""
-    from rich.console import Console
-    from rich.progress import Progress
+    from ledger.cli.files import bar
 
     size = session.service.get("/api/v1/log")["size"]
     confirmed = 0
     deadline = time.monotonic() + timeout_s
-    with Progress(console=Console(stderr=True), transient=True) as bars:
-        bar = bars.add_task("entries anchored", total=size)
+    with bar(session, "entries anchored", size) as entries:
         while confirmed < size and time.monotonic() < deadline:
             confirmed = session.service.get("/api/v1/log")["anchored"]["confirmed"]
-            bars.update(bar, completed=confirmed)
+            entries.reach(confirmed)
             time.sleep(POLL_S if confirmed < size else 0)
     session.output.record({"size": size, "anchored": confirmed})
     return Exit.OK if confirmed >= size else Exit.NOT_YET_ANCHORED

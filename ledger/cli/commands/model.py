@@ -12,6 +12,7 @@ import msgspec
 from ledger.cli.command import Group
 from ledger.cli.errors import Exit
 from ledger.cli.event_recorder import EventRecorder, make_body
+from ledger.cli.exporting import write
 from ledger.cli.library import text_of
 from ledger.cli.output import columns
 from ledger.cli.params import FILE, Moment, acting, split_once
@@ -70,11 +71,7 @@ def new(session: Session, model_id: str, template: str, lead_id: str | None, out
 
     text = draft(model_id, template) if lead_id is None else _of_lead(session, model_id, lead_id)
     path = output or Path(f"{model_id}.yaml")
-    try:
-        with path.open("x", encoding="utf-8") as file:
-            file.write(text)
-    except FileExistsError as error:
-        raise Conflict(f"{path} is there already", field="--output", hint="Name another file with -o.") from error
+    write(path, text.encode(), refusal=Conflict, hint="Name another file with -o.")
     try:
         parse_model(text)
     except ModelRefused as refused:

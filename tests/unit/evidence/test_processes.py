@@ -13,7 +13,7 @@ from ledger.core.errors import MalformedInput
 from ledger.evidence import folder_hashing
 from ledger.evidence.folder import Folder
 from ledger.evidence.folder_hashing import Outcome, hash_each, hash_folder
-from ledger.evidence.hashing import BOTH, SILENT, Hashed, NoProgress, hash_file
+from ledger.evidence.hashing import BOTH, SILENT, Hashed, HashingProgress, hash_file
 from ledger.evidence.hashing_child import BUFFER
 from tests.unit.evidence.material import write
 
@@ -27,7 +27,7 @@ OTHERS = {
 }
 
 
-class Counting(NoProgress):
+class Counting(HashingProgress):
     """Remembers what it was told."""
 
     def __init__(self) -> None:
