@@ -7,7 +7,7 @@ The old keys of a service stay beside the new ones, and open with the same passp
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,9 +27,9 @@ from ledger.config.keys import (
     create_keystore,
     create_note_key,
     keystore_key_id,
-    note_key,
     open_keystore,
     open_note_key,
+    public_key,
 )
 from ledger.config.secret_files import sync_folder
 from ledger.core.errors import Conflict, IntegrityBroken, MalformedInput, SignatureRefused, TallystickError
@@ -69,7 +69,7 @@ class Rotation:
         if not self.lost:
             open_note_key(old, self.passphrase)
         earlier = self.installation.earlier_log_keys
-        if _named_by(following, _vkey) != self.installation.log_key:
+        if _named_by(following) != self.installation.log_key:
             _require_room(earlier)  # before anything is written
         if not following.exists():
             create_note_key(following, self.installation.origin, self.passphrase, light=self.light)
@@ -79,9 +79,7 @@ class Rotation:
             until = max([self.size, *(key_line.until for key_line in earlier)])
             earlier = (*earlier, LogKeyLine(self.installation.log_key, until))
             self._write(replace(self.installation, log_key=key, earlier_log_keys=earlier))
-        before = _named_by(old, _vkey) or (
-            self.installation.log_key if self.installation.log_key != key else earlier[-1].key
-        )
+        before = _named_by(old) or (self.installation.log_key if self.installation.log_key != key else earlier[-1].key)
         kept = keys.note_key(f"log-{parse_vkey(before).key_id.hex()}")
         replace_key(old, following, kept)
         return RotatedKey(key, before, kept)
@@ -90,10 +88,7 @@ class Rotation:
         """Make another key for the ledger's own entries, from ``size`` on."""
         earlier = self.installation.earlier_service_keys
         has_signed = not earlier or earlier[-1].until < self.size
-        if (
-            has_signed
-            and _named_by(self.where.keys.keystore("service-next"), keystore_key_id) != self.installation.service_key_id
-        ):
+        if has_signed and _named_by(self.where.keys.keystore("service-next")) != self.installation.service_key_id:
             _require_room(earlier)  # before anything is written
         key = self._new_keystore("service")
         if self.installation.service_key_id != key:
@@ -123,7 +118,7 @@ class Rotation:
     def _replaced(self, name: str, named: str, key: str) -> RotatedKey:
         """Put the new key in its place; the old one is what its file says, or ``named`` where that is gone."""
         keys = self.where.keys
-        before = _named_by(keys.keystore(name), keystore_key_id) or named
+        before = _named_by(keys.keystore(name)) or named
         kept = keys.keystore(f"{name}-{before[2:10]}")
         replace_key(keys.keystore(name), keys.keystore(f"{name}-next"), kept)
         return RotatedKey(key, before, kept)
@@ -138,16 +133,12 @@ def _require_room(earlier: Sequence[LogKeyLine | EarlierServiceKey]) -> None:
         raise Conflict(f"a trust file names at most {MAX_EARLIER} keys of before", field="NAME")
 
 
-def _named_by(file: Path, key_of: Callable[[Path], str]) -> str | None:
+def _named_by(file: Path) -> str | None:
     """Return the key that a file names, or None if the file is missing or damaged."""
     try:
-        return key_of(file)
+        return public_key(file)
     except TallystickError:
         return None
-
-
-def _vkey(file: Path) -> str:
-    return note_key(file).vkey()
 
 
 def replace_key(old: Path, following: Path, kept: Path) -> None:

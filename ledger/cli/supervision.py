@@ -21,6 +21,7 @@ from ledger.core.events import Body
 
 if TYPE_CHECKING:
     from ledger.cli.options import Node
+    from ledger.i18n import Labels
     from ledger.supervision.leads import LeadReport
     from ledger.supervision.model_faults import ModelRefused
 
@@ -57,6 +58,15 @@ def print_life(output: Output, events: Iterable[Mapping[str, Any]]) -> None:
     of_payload = ("agency", "officer", "occurred_at")
     rows = [dict(event) | {name: event["payload"][name] for name in of_payload} for event in events]
     output.parts([("steps", rows, STEPS)])
+
+
+def lead_counts(labels: Labels, leads: Mapping[str, Any] | None) -> list[dict[str, Any]]:
+    """Return how many leads are at each state, and how many of the closed ones had each outcome."""
+    return [
+        {"word": word, "what": labels.of(vocabulary, word), "count": count}
+        for vocabulary, counted in (("lead_status", "by_status"), ("lead_outcome", "by_outcome"))
+        for word, count in (leads or {}).get(counted, {}).items()
+    ]
 
 
 def with_renamed_fields(rows: Iterable[Mapping[str, Any]], **names: str) -> list[dict[str, Any]]:

@@ -17,7 +17,7 @@ service.lock        locked by the service that runs; empty
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Sequence
 from operator import attrgetter
 from pathlib import Path
 from typing import Annotated
@@ -25,7 +25,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta, Struct
 
-from ledger.config.keys import KeyDirectory, KeyRefused, create_keystore, create_note_key, keystore_key_id, note_key
+from ledger.config.keys import KeyDirectory, KeyRefused, create_keystore, create_note_key, public_key
 from ledger.config.secret_files import make_private_folder, read_secret, write_secret
 from ledger.config.settings import EMBEDDED, Settings
 from ledger.core.encoding import canonical
@@ -132,14 +132,21 @@ class DataDirectory:
 def read_founding(data: bytes) -> Founding:
     """Parse the founding from JSON. Raises MalformedInput, naming the field."""
     founding = canonical.parse(data, decoder_of(Founding), where="founding")
+    places = [(f"founding.agencies[{number}]", agency) for number, agency in enumerate(founding.agencies)]
+    # An agency is named once, and an account is admin, or witness, of one agency.
     for field in ("agency_id", "admin", "witness.account", "witness.verifier_key"):
-        _require_distinct(founding, field)
-    for number, agency in enumerate(founding.agencies):
+        values: set[str] = set()
+        for place, agency in places:
+            value = attrgetter(field)(agency) if agency.witness or "." not in field else None
+            if value in values:
+                raise MalformedInput(f"{value} stands here twice", field=f"{place}.{field}")
+            if value is not None:
+                values.add(value)
+    for place, agency in places:
         length = len(profile_bytes(Profile(jurisdiction=agency.jurisdiction, name=agency.name)))
         if length > MAX_PROFILE:
             raise MalformedInput(
-                f"the registry keeps {MAX_PROFILE} bytes of names and jurisdiction, not {length}",
-                field=f"founding.agencies[{number}].name",
+                f"the registry keeps {MAX_PROFILE} bytes of names and jurisdiction, not {length}", field=f"{place}.name"
             )
     witnesses = sum(agency.witness is not None for agency in founding.agencies)
     if founding.quorum > witnesses:
@@ -149,9 +156,30 @@ def read_founding(data: bytes) -> Founding:
         )
     if founding.quorum == 0 and not founding.development:
         raise MalformedInput("expected a quorum of 1 or more outside development", field="founding.quorum")
-    _require_one_role_an_account(founding)
-    _require_witness_keys(founding)
+    _require_witnesses(founding, places)
     return founding
+
+
+def _require_witnesses(founding: Founding, places: Sequence[tuple[str, FoundingAgency]]) -> None:
+    """Require witnesses with keys of their own, which the policy can name. Raises MalformedInput."""
+    admins = {agency.admin for agency in founding.agencies}
+    for place, agency in places:
+        if agency.witness is not None and agency.witness.account in admins:
+            raise MalformedInput(  # it would be no second party
+                f"{agency.witness.account} is the admin of an agency: a witness signs with a key of its own",
+                field=f"{place}.witness.account",
+            )
+    for place, agency in places:
+        try:
+            if agency.witness is not None:
+                require_type(parse_vkey(agency.witness.verifier_key), SignatureType.COSIGNATURE_V1)
+        except TallystickError as error:
+            field = f"{place}.witness.verifier_key"
+            raise MalformedInput(error.message, field=field, hint=error.hint or WHOSE_KEY) from error
+    try:
+        witness_policy(founding)
+    except MalformedInput as error:
+        raise MalformedInput(f"{error.field}: {error.message}", field="founding.agencies", hint=error.hint) from error
 
 
 def witness_policy(founding: Founding) -> Policy:
@@ -182,44 +210,6 @@ def policy_of(where: DataDirectory, installation: Installation) -> Policy:
         reason = error.message if isinstance(error, MalformedInput) else "not UTF-8"
         raise MalformedInput(reason, field=where.policy.name) from error
     return policy
-
-
-def _require_distinct(founding: Founding, field: str) -> None:
-    """Require that an agency is named once, and that an account is admin, or witness, of one agency."""
-    values: set[str] = set()
-    for number, agency in enumerate(founding.agencies):
-        value = attrgetter(field)(agency) if agency.witness or "." not in field else None
-        if value in values:
-            raise MalformedInput(f"{value} stands here twice", field=f"founding.agencies[{number}].{field}")
-        if value is not None:
-            values.add(value)
-
-
-def _require_one_role_an_account(founding: Founding) -> None:
-    """Require that no witness has an admin's key: it would be no second party. Raises MalformedInput."""
-    admins = {agency.admin for agency in founding.agencies}
-    for number, agency in enumerate(founding.agencies):
-        if agency.witness is not None and agency.witness.account in admins:
-            raise MalformedInput(
-                f"{agency.witness.account} is the admin of an agency: a witness signs with a key of its own",
-                field=f"founding.agencies[{number}].witness.account",
-            )
-
-
-def _require_witness_keys(founding: Founding) -> None:
-    """Require that each verifier key is a cosigner's, and that the policy can name it."""
-    for number, agency in enumerate(founding.agencies):
-        if agency.witness is None:
-            continue
-        try:
-            require_type(parse_vkey(agency.witness.verifier_key), SignatureType.COSIGNATURE_V1)
-        except TallystickError as error:
-            field = f"founding.agencies[{number}].witness.verifier_key"
-            raise MalformedInput(error.message, field=field, hint=error.hint or WHOSE_KEY) from error
-    try:
-        witness_policy(founding)
-    except MalformedInput as error:
-        raise MalformedInput(f"{error.field}: {error.message}", field="founding.agencies", hint=error.hint) from error
 
 
 def finality_rule(founding: Founding, settings: Settings) -> FinalityRule:
@@ -290,11 +280,23 @@ def require_own_keys(where: DataDirectory, installation: Installation) -> None:
 
     Raises KeyRefused if a rotation was interrupted, or if the files are older or newer than the identity.
     """
-    log, service = where.keys.note_key, where.keys.keystore
-    _require_own_key("log", installation.log_key, log("log"), log("log-next"), lambda file: note_key(file).vkey())
-    _require_own_key(
-        "service", installation.service_key_id, service("service"), service("service-next"), keystore_key_id
-    )
+    named = {"log": installation.log_key, "service": installation.service_key_id}
+    for name, expected in named.items():
+        path = where.keys.note_key if name == "log" else where.keys.keystore
+        file, following = path(name), path(f"{name}-next")
+        if following.exists() and public_key(following) == expected:
+            raise KeyRefused(
+                f"the rotation of the {name} key was cut short: the new key still lies in {following}",
+                field="key",
+                hint=f"End it by the command that began it: tally key rotate {name} (--lost where the old key is "
+                "lost).",
+            )
+        if (held := public_key(file)) != expected:
+            raise KeyRefused(
+                f"{file} is of the key {held}, but the ledger's {name} key is {expected}",
+                field="key",
+                hint="Restore keys/ and installation.json from one and the same copy.",
+            )
 
 
 def require_no_rollback(installation: Installation, size: int) -> None:
@@ -303,31 +305,14 @@ def require_no_rollback(installation: Installation, size: int) -> None:
     The new keys would sign another history in place of the missing one, and verifiers would believe it. Raises
     IntegrityBroken.
     """
-    ends = (
-        *(key.until for key in installation.earlier_log_keys),
-        *(key.until for key in installation.earlier_service_keys),
-    )
+    ends = [key.until for key in installation.earlier_log_keys]
+    ends += [key.until for key in installation.earlier_service_keys]
     if size < (before := max(ends, default=0)):
         raise IntegrityBroken(
             f"the database has {size} entries, but the log had {before} when its keys were last replaced",
             field="database_url",
             hint="The database was rolled back. Restore the newest backup; write nothing before. Where none is newer, "
             "restore keys/ and installation.json from before that rotation, too.",
-        )
-
-
-def _require_own_key(name: str, expected: str, file: Path, following: Path, key_of: Callable[[Path], str]) -> None:
-    if following.exists() and key_of(following) == expected:
-        raise KeyRefused(
-            f"the rotation of the {name} key was cut short: the new key still lies in {following}",
-            field="key",
-            hint=f"End it by the command that began it: tally key rotate {name} (--lost where the old key is lost).",
-        )
-    if (held := key_of(file)) != expected:
-        raise KeyRefused(
-            f"{file} is of the key {held}, but the ledger's {name} key is {expected}",
-            field="key",
-            hint="Restore keys/ and installation.json from one and the same copy.",
         )
 
 

@@ -193,6 +193,11 @@ def note_key(path: Path) -> VerifyingKey:
     return _parsed_note_key(path)[0]
 
 
+def public_key(path: Path) -> str:
+    """Return what names the key of a file to others: the verifier key of a note key, the id of another."""
+    return note_key(path).vkey() if path.suffix == ".pem" else keystore_key_id(path)
+
+
 def open_note_key(path: Path, passphrase: str) -> SeedSigner:
     """Return the signer of an Ed25519 key file. Raises SecretRefused or KeyRefused."""
     public, seed = _note_key_secret(path, passphrase)
@@ -222,22 +227,18 @@ def change_passphrase(paths: Sequence[Path], current: str, new: str, *, light: b
     After an interruption the same call continues: keys that ``new`` opens already are left as they are.
     Raises SecretRefused or KeyRefused, naming the key.
     """
-    files = {path: _reencrypted(path, current, new, light=light) for path in paths}
+    files: dict[Path, bytes] = {}
+    for path in paths:
+        try:
+            if path.suffix == ".pem":
+                files[path] = _note_key_file(*_note_key_secret(path, current), new, light=light)
+            else:
+                files[path] = _keystore_file(_keystore_secret(path, current), new, light=light)
+        except KeyRefused as refusal:
+            if refusal.field != "passphrase" or not opens(path, new):
+                raise
     for path, data in files.items():
-        if data is not None:
-            write_secret(path, data, field="key", replace=True)
-
-
-def _reencrypted(path: Path, current: str, new: str, *, light: bool) -> bytes | None:
-    """Return the file's content under the new passphrase; None if it has that one already."""
-    try:
-        if path.suffix == ".pem":
-            return _note_key_file(*_note_key_secret(path, current), new, light=light)
-        return _keystore_file(_keystore_secret(path, current), new, light=light)
-    except KeyRefused as refusal:
-        if refusal.field == "passphrase" and opens(path, new):
-            return None
-        raise
+        write_secret(path, data, field="key", replace=True)
 
 
 def opens(path: Path, passphrase: str) -> bool:

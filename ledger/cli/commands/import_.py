@@ -15,22 +15,21 @@ from msgspec import Struct
 
 from ledger.cli.command import Group
 from ledger.cli.errors import Exit
-from ledger.cli.output import Column
+from ledger.cli.output import columns
 from ledger.cli.params import FILE, identity_key_option
 from ledger.cli.session import Session, pass_session
 from ledger.i18n.messages import said
 from ledger.procedures import shipped_rulebook
 
 if TYPE_CHECKING:
-    from ledger.cli.importing import SurveyedFile
     from ledger.interchange.imports.case_events import RowFault
     from ledger.interchange.imports.importing import PlannedRow, RejectsFile, RowResult
 
 MAPPING = click.option(
     "--mapping", "mapping_file", type=FILE, required=True, help="What the columns mean: a TOML file."
 )
-PLANNED = [Column("row"), Column("source_key"), Column("case_number"), Column("stage"), Column("comes_to")]
-FAULTS = [Column(name) for name in ("row", "source_key", "column", "value", "reason")]
+PLANNED = columns("row", "source_key", "case_number", "stage", "comes_to")
+FAULTS = columns("row", "source_key", "column", "value", "reason")
 FAULTS_SHOWN = 50
 
 
@@ -77,17 +76,21 @@ def key(session: Session, key_file: Path | None) -> None:
 @pass_session
 def check(session: Session, /, *, file: Path, mapping_file: Path, show: int, rejects: Path | None) -> Exit:
     """Dry run: show what each row would become, and which have faults. No service is asked, nothing is sent."""
+    from ledger.cli.files import bar
     from ledger.cli.importing import open_surveyed
     from ledger.interchange.imports.identity import passing_key
-    from ledger.interchange.imports.importing import DRY_RUN_AGENCY, RejectsFile
+    from ledger.interchange.imports.importing import DRY_RUN_AGENCY, DryRun, RejectsFile
     from ledger.interchange.imports.mapping import read_mapping
 
     trial = _TrialSummary(show)
     mapping = read_mapping(mapping_file)
     with open_surveyed(session, file, mapping, passing_key(DRY_RUN_AGENCY)) as surveyed, ExitStack() as stack:
         listed = stack.enter_context(RejectsFile(rejects, _reason(session))) if rejects else None
-        for tried in _try_rows(session, surveyed):
-            trial.add(tried, listed)
+        dry_run = DryRun(surveyed.planner, surveyed.survey, shipped_rulebook())
+        with bar(session, "checking", surveyed.survey.rows) as progress:
+            for row in surveyed.source.table().rows():
+                trial.add(dry_run.take(row), listed)
+                progress.step()
         surveyed.source.require_same(surveyed.survey.digest)
     trial.print(session, surveyed.survey.digest)
     return Exit.REFUSED if trial.refused else Exit.OK
@@ -167,17 +170,6 @@ def _counted(results: Iterator[RowResult], report: Report, listed: RejectsFile) 
         yield result
 
 
-def _try_rows(session: Session, file: SurveyedFile) -> Iterator[PlannedRow | RowFault]:
-    from ledger.cli.files import bar
-    from ledger.interchange.imports.importing import DryRun
-
-    dry_run = DryRun(file.planner, file.survey, shipped_rulebook())
-    with bar(session, "checking", file.survey.rows) as progress:
-        for row in file.source.table().rows():
-            yield dry_run.take(row)
-            progress.step()
-
-
 class _TrialSummary:
     """The outcome of a dry run: counts of all rows, and the first rows to show."""
 
@@ -210,12 +202,9 @@ class _TrialSummary:
         if session.json:
             output.data({**summary, "events": dict(self._events), "planned": planned, "faults": faults})
             return
-        if planned:
-            output.part(
-                "planned", [row | {"comes_to": self._words(session, row["events"])} for row in planned], PLANNED
-            )
-        if faults:
-            output.part("faults", [row | {"reason": said(row["reason"], output.labels)} for row in faults], FAULTS)
+        planned = [row | {"comes_to": self._words(session, row["events"])} for row in planned]
+        faults = [row | {"reason": said(row["reason"], output.labels)} for row in faults]
+        output.parts((("planned", planned, PLANNED), ("faults", faults, FAULTS)))
         output.record({**summary, "comes_to": self._words(session, self._events)})
 
     @staticmethod

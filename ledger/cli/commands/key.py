@@ -12,7 +12,7 @@ from ledger.cli.output import columns
 from ledger.cli.params import DATA_DIR, LIGHT, Second, words
 from ledger.cli.passphrase import Passphrase, change, key_file, passphrase_options
 from ledger.cli.session import Session, pass_session
-from ledger.config.keys import KeyDirectory, create_keystore, create_note_key, keystore_key_id, note_key
+from ledger.config.keys import KeyDirectory, create_keystore, create_note_key, public_key
 from ledger.core.encoding import canonical
 from ledger.core.errors import MalformedInput
 from ledger.core.events.terms import Role
@@ -235,6 +235,5 @@ def _keys(session: Session, key_dir: Path | None) -> KeyDirectory:
 
 
 def _described(path: Path) -> dict[str, str]:
-    if path.suffix == ".pem":
-        return {"name": path.stem, "verifier_key": note_key(path).vkey(), "file": str(path)}
-    return {"name": path.stem, "key_id": keystore_key_id(path), "file": str(path)}
+    kind = "verifier_key" if path.suffix == ".pem" else "key_id"
+    return {"name": path.stem, kind: public_key(path), "file": str(path)}

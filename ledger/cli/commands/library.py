@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -15,10 +15,10 @@ from ledger.cli.event_recorder import EventRecorder
 from ledger.cli.exporting import write
 from ledger.cli.library import check_package, find_publication, imported_publication, is_own, require_proven
 from ledger.cli.options import TRUST
-from ledger.cli.output import Column, Output
+from ledger.cli.output import Output, columns
 from ledger.cli.params import acting, words
 from ledger.cli.session import Session, pass_session
-from ledger.cli.supervision import parameters_of
+from ledger.cli.supervision import lead_counts, parameters_of
 from ledger.client.service import at
 from ledger.core.encoding.decoding import convert
 from ledger.core.errors import MalformedInput
@@ -26,36 +26,28 @@ from ledger.core.events import Stream
 from ledger.core.events.supervision import ModelAdopted, ModelPublished
 from ledger.core.events.terms import BusinessLine, Severity
 from ledger.core.supervision.models import STREAM
-from ledger.i18n import Labels
 
-LISTED = tuple(
-    Column(name)
-    for name in ("model_id", "version", "title", "problem", "business_line", "severity", "publisher", "adoptions")
-)
-FOUND = (*LISTED[:4], Column("found_in", "library_place"))
-OUTTURN = (Column("leads.total"), Column("recall"), Column("precision"), Column("has_case_study"))
-FIGURES = (
-    *(Column(f"figures.{name}") for name in ("measured_on", "cases", "planted", "found", "false_leads")),
-    *(Column(name) for name in ("recall", "precision", "case_study")),
+LISTED = columns(*("model_id", "version", "title", "problem", "business_line", "severity", "publisher", "adoptions"))
+FOUND = (*LISTED[:4], *columns("found_in:library_place"))
+OUTTURN = columns("leads.total", "recall", "precision", "has_case_study")
+FIGURES = columns(
+    *(f"figures.{name}" for name in ("measured_on", "cases", "planted", "found", "false_leads")),
+    *("recall", "precision", "case_study"),
 )
 SHOWN = (
-    *(Column(name) for name in ("model_id", "version", "title", "explanation", "need.problem", "need.requested_by")),
-    *(Column(name) for name in ("need.expected_outcome", "business_line", "severity", "legal_basis", "publisher")),
-    *(Column(name) for name in ("published_at", "retired", "library_says", "library_condition")),
+    *columns("model_id", "version", "title", "explanation", "need.problem", "need.requested_by"),
+    *columns("need.expected_outcome", "business_line", "severity", "legal_basis", "publisher", "published_at"),
+    *columns("retired", "library_says", "library_condition"),
     *FIGURES,
-    *(Column(name) for name in ("leads.total", "model_digest")),
-    *(Column(f"origin.{name}") for name in ("log_id", "model_id", "version")),
+    *columns("leads.total", "model_digest", "origin.log_id", "origin.model_id", "origin.version"),
 )
-PARAMETERS = tuple(Column(name) for name in ("name", "meaning", "default", "minimum", "maximum", "choices"))
-CHECKS = (Column("checks.what"), Column("checks.by"))
-EXAMPLES = (Column("example"), Column("leads_raised"))
-VERSIONS = tuple(Column(name) for name in ("version", "published_at", "officer", "event_id"))
-ADOPTERS = (
-    *(Column(name) for name in ("agency", "name", "version", "parameters", "adopted_at", "remark")),
-    *(Column(name) for name in ("leads.total", "outturn")),
-)
-SIDES = (Column("field_name"), Column("first"), Column("second"))
-DIFFERENCES = (Column("field_name"), Column("kind", "difference"), Column("first"), Column("second"))
+PARAMETERS = columns("name", "meaning", "default", "minimum", "maximum", "choices")
+CHECKS = columns("checks.what", "checks.by")
+EXAMPLES = columns("example", "leads_raised")
+VERSIONS = columns("version", "published_at", "officer", "event_id")
+ADOPTERS = columns("agency", "name", "version", "parameters", "adopted_at", "remark", "leads.total", "outturn")
+SIDES = columns("field_name", "first", "second")
+DIFFERENCES = columns("field_name", "kind:difference", "first", "second")
 BUSINESS_LINE = click.option("--business-line", type=words(BusinessLine), help="Only models of this line.")
 SEVERITY = click.option("--severity", type=words(Severity), help="Only models of this severity.")
 
@@ -124,23 +116,16 @@ def _show(output: Output, entry: Mapping[str, Any]) -> None:
         "case_study": entry["case_study"],
     }
     output.record(line | texts | measured(line.get("figures")), SHOWN)
-    parts: tuple[tuple[str, Iterable[Mapping[str, Any]], Iterable[Column]], ...] = (
-        ("parameters", card.get("parameters", ()), PARAMETERS),
-        ("checks", ({"checks": _translated(part, spoken)} for part in card.get("checks", ())), CHECKS),
+    checks = [{"checks": {name: part[name][spoken] for name in part}} for part in card.get("checks", ())]
+    examples = [{"example": part["name"], "leads_raised": part["raises"]} for part in card.get("examples", ())]
+    output.parts(
         (
-            "examples",
-            ({"example": part["name"], "leads_raised": part["raises"]} for part in card.get("examples", ())),
-            EXAMPLES,
-        ),
-        ("versions", entry["versions"], VERSIONS),
+            ("parameters", card.get("parameters", ()), PARAMETERS),
+            ("checks", checks, CHECKS),
+            ("examples", examples, EXAMPLES),
+            ("versions", entry["versions"], VERSIONS),
+        )
     )
-    for name, rows, columns in parts:
-        if listed := list(rows):
-            output.part(name, listed, tuple(columns))
-
-
-def _translated(translations: Mapping[str, Mapping[str, str]], language: str) -> dict[str, str]:
-    return {name: texts[language] for name, texts in translations.items()}
 
 
 def measured(figures: Mapping[str, Any] | None) -> dict[str, str]:
@@ -164,29 +149,14 @@ def adopters(session: Session, model_id: str) -> None:
     answer = session.service.get(at("/api/v1/library/{}/adopters", model_id))
     if session.json:
         return session.output.data(answer)
-    output = session.output
-    rows = [
-        adopter
-        | {
-            "remark": adopter["note"],
-            "parameters": "\n".join(
-                f"{own['name']} = {own['value']} ({own['default']})" for own in adopter["parameters"]
-            ),
-            "outturn": "\n".join(_outturn(output.labels, adopter["leads"])),
-        }
-        for adopter in answer["adopters"]
-    ]
-    return output.table(rows, ADOPTERS)
-
-
-def _outturn(labels: Labels, leads: Mapping[str, Any] | None) -> Iterator[str]:
-    """Yield a line for each outcome of leads: the states of open and decided ones, the outcomes of closed ones."""
-    if leads is None:
-        return
-    for vocabulary, counted in (("lead_status", leads["by_status"]), ("lead_outcome", leads["by_outcome"])):
-        for word, count in counted.items():
-            if word != "closed":
-                yield f"{labels.of(vocabulary, word)}: {count}"
+    labels, rows = session.output.labels, []
+    for adopter in answer["adopters"]:
+        parameters = (f"{own['name']} = {own['value']} ({own['default']})" for own in adopter["parameters"])
+        counts = lead_counts(labels, adopter["leads"])
+        outturn = (f"{row['what']}: {row['count']}" for row in counts if row["word"] != "closed")
+        told = {"remark": adopter["note"], "parameters": "\n".join(parameters), "outturn": "\n".join(outturn)}
+        rows.append(adopter | told)
+    return session.output.table(rows, ADOPTERS)
 
 
 @library_group.command("compare")
@@ -204,13 +174,19 @@ def compare_(session: Session, first: str, second: str, run: bool) -> None:
     if session.json:
         return session.output.data(fields)
     output = session.output
-    output.table(list(_side_by_side(output, *map(_shown_fields, (comparison.first, comparison.second)))), SIDES)
-    rows = [
-        difference | {"field_name": difference["field"]}
-        for difference in fields["differences"]
-        if difference["field"] != "version"
-    ]
-    output.part("differences", rows, DIFFERENCES)
+    sides_shown = [msgspec.to_builtins(side) for side in (comparison.first, comparison.second)]
+    sides_shown = [side | measured(side["figures"]) for side in sides_shown]
+    cells = {column: [output.cell(column, side) for side in sides_shown] for column in (*SHOWN[:3], *FIGURES)}
+    output.table(
+        [
+            {"field_name": output.heading(column.path), "first": one, "second": other}
+            for column, (one, other) in cells.items()
+            if one or other
+        ],
+        SIDES,
+    )
+    differences = (part | {"field_name": part["field"]} for part in fields["differences"])
+    output.part("differences", [part for part in differences if part["field"] != "version"], DIFFERENCES)
     colours = {"+": "green", "-": "red", "@": "cyan"}
     for text in comparison.condition[2:]:
         click.secho(text, fg=colours.get(text[:1]))
@@ -219,34 +195,18 @@ def compare_(session: Session, first: str, second: str, run: bool) -> None:
     return None
 
 
-def _shown_fields(side: Any) -> dict[str, Any]:
-    """Return the fields of a side that are printed: those that the comparison of texts does not cover."""
-    fields: dict[str, Any] = msgspec.to_builtins(side)
-    return fields | measured(fields["figures"])
-
-
-def _side_by_side(output: Output, *sides: Mapping[str, Any]) -> Iterator[dict[str, str]]:
-    """Yield each field with its values on both sides, if a side has one."""
-    for column in (*SHOWN[:3], *FIGURES):
-        first, second = (output.cell(column, side) for side in sides)
-        if first or second:
-            yield {"field_name": output.heading(column.path), "first": first, "second": second}
-
-
 def _runs(session: Session, *sides: Any) -> dict[str, list[dict[str, str]]]:
     """Run both models and return the keys of what both raise now, and of what only one raises."""
     keys = []
     for side in sides:
         asked = msgspec.json.encode({"definition": side.definition, "parameters": {}})
         run = session.service.post("/api/v1/models/run", asked, dict[str, Any])
-        keys.append(
-            {msgspec.json.encode(finding["key"], order="sorted"): finding["key"] for finding in run["findings"]}
-        )
+        keys.append([finding["key"] for finding in run["findings"]])
     first, second = keys
     return {
-        "only_before": [key for name, key in first.items() if name not in second],
-        "only_after": [key for name, key in second.items() if name not in first],
-        "in_both": [key for name, key in first.items() if name in second],
+        "only_before": [key for key in first if key not in second],
+        "only_after": [key for key in second if key not in first],
+        "in_both": [key for key in first if key in second],
     }
 
 
@@ -330,10 +290,12 @@ def import_(
 
     With --set it is adopted with parameters of your own. A package of your own ledger is adopted, not published again.
     """
+    from ledger.supervision.models.model_file import parse_model
+
     session, parameters = recorder.session, parameters_of(settings)
     checked = check_package(session, file.read(), trust_files)
     body = require_proven(checked)
-    _require_within_bounds(body, parameters)
+    parse_model(body.definition).parameters_of(parameters)  # raises for what is out of its bounds
     receipts: dict[str, dict[str, Any]] = {}
     if is_own(session, checked.data):
         if own_id is not None:
@@ -343,28 +305,14 @@ def import_(
         record = recorder.begin if body.version == 1 else recorder.append
         receipts["published"] = record(_stream(body), body)
     if parameters or note or not receipts:
-        receipts["adopted"] = recorder.append(_stream(body), _adoption(body, parameters, note))
-    _print_outcome(session, body, receipts)
-
-
-def _stream(body: ModelPublished) -> Stream:
-    return Stream(kind="supervision", id=STREAM + body.model_id)
-
-
-def _print_outcome(session: Session, body: ModelPublished, receipts: Mapping[str, Mapping[str, Any]]) -> None:
+        fields = {"version": body.version, "model_digest": body.model_digest, "parameters": parameters, "note": note}
+        receipts["adopted"] = recorder.append(_stream(body), convert(fields, ModelAdopted))
     summary: dict[str, Any] = {"model_id": body.model_id, "version": body.version}
     if session.json:
-        return session.output.data({**summary, **receipts})
+        return session.output.data(summary | receipts)
     events = {name: f"{receipt['index']}  {receipt['event_id']}" for name, receipt in receipts.items()}
     return session.output.record(summary | events)
 
 
-def _require_within_bounds(body: ModelPublished, parameters: dict[str, str]) -> None:
-    from ledger.supervision.models.model_file import parse_model
-
-    parse_model(body.definition).parameters_of(parameters)
-
-
-def _adoption(body: ModelPublished, parameters: dict[str, str], note: str | None) -> ModelAdopted:
-    fields = {"version": body.version, "model_digest": body.model_digest, "parameters": parameters, "note": note}
-    return convert(fields, ModelAdopted)
+def _stream(body: ModelPublished) -> Stream:
+    return Stream(kind="supervision", id=STREAM + body.model_id)

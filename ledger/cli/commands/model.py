@@ -19,6 +19,7 @@ from ledger.cli.params import FILE, Moment, acting, split_once
 from ledger.cli.session import Session, pass_session
 from ledger.cli.supervision import (
     fetch_view,
+    lead_counts,
     parameters_of,
     printing_faults,
     show_faults,
@@ -211,11 +212,7 @@ def show(session: Session, model_id: str, version: int | None, definition: bool)
     if definition:
         return click.echo(model["definition"], nl=False)
     output.record(model, SHOWN)
-    counts = [
-        {"what": output.labels.of(vocabulary, word), "count": count}
-        for vocabulary, counted in (("lead_status", "by_status"), ("lead_outcome", "by_outcome"))
-        for word, count in (model["leads"] or {}).get(counted, {}).items()
-    ]
+    counts = lead_counts(output.labels, model["leads"])
     adoptions = with_renamed_fields(model["adoptions"], note="remark")
     parts = (("versions", model["versions"], VERSIONS), ("adoptions", adoptions, ADOPTIONS), ("leads", counts, COUNTS))
     return output.parts(parts)

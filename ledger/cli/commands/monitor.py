@@ -10,20 +10,11 @@ import msgspec
 
 from ledger.cli.command import Command
 from ledger.cli.errors import Exit
-from ledger.cli.output import Column
+from ledger.cli.output import columns
 from ledger.cli.session import Session, pass_session
 from ledger.core.errors import MalformedInput, Unavailable
 
-COLUMNS = [
-    Column("index"),
-    Column("signed_at"),
-    Column("event_type"),
-    Column("stream.kind"),
-    Column("stream.id"),
-    Column("key_id"),
-    Column("officer"),
-    Column("alarm", "alarm"),
-]
+COLUMNS = columns(*("index", "signed_at", "event_type", "stream.kind", "stream.id", "key_id", "officer", "alarm:alarm"))
 
 
 @click.command("monitor", cls=Command)
@@ -75,28 +66,20 @@ def _look(session: Session, agency: str, *, one_by_one: bool) -> int:
     finally:
         source.close()
     alarms = [use for use in uses if use["alarm"] is not None]
-    if one_by_one:
-        _print_each(session, uses)
-    else:
-        summary = {"agency": agency, "since": before.followed.size, "size": after.followed.size, "alarms": len(alarms)}
-        _print(session, summary, uses)
+    output = session.output
+    summary = {"agency": agency, "since": before.followed.size, "size": after.followed.size, "alarms": len(alarms)}
+    if session.json and one_by_one:
+        for use in uses:
+            output.line(use)
+    elif session.json:
+        output.data(summary | {"uses": uses})
+    elif not one_by_one:
+        output.record(summary)
+        output.part("uses", uses, COLUMNS)
+    elif uses:
+        output.table(uses, COLUMNS)
     for alarm in alarms:
         session.output.warn(f"{alarm['index']}: {alarm['told']}")
     if after != before:
         write_position(file, after)
     return len(alarms)
-
-
-def _print(session: Session, summary: dict[str, Any], uses: list[dict[str, Any]]) -> None:
-    if session.json:
-        return session.output.data(summary | {"uses": uses})
-    session.output.record(summary)
-    return session.output.part("uses", uses, COLUMNS)
-
-
-def _print_each(session: Session, uses: list[dict[str, Any]]) -> None:
-    if session.json:
-        for use in uses:
-            session.output.line(use)
-    elif uses:
-        session.output.table(uses, COLUMNS)

@@ -9,8 +9,7 @@ import httpx
 import msgspec
 
 from ledger.cli.command import Group
-from ledger.cli.event_recorder import option_of
-from ledger.cli.output import Column
+from ledger.cli.output import columns
 from ledger.cli.session import Session, pass_session
 from ledger.client.profiles import Profile
 from ledger.config.secret_files import write_secret
@@ -42,14 +41,21 @@ def add(
     session: Session, /, *, name: str, url: str, trust: Path | None, replace: bool, **options: str | Path | None
 ) -> None:
     """Make a profile."""
-    _require_url(url)
+    try:
+        parsed = httpx.URL(url)
+    except httpx.InvalidURL:
+        parsed = httpx.URL()
+    if parsed.scheme not in ("http", "https") or not parsed.host or parsed.query or parsed.userinfo:
+        raise MalformedInput(f"expected a URL such as https://ledger.example, not {url!r}", field="--url")
     parts = {field: str(value) for field, value in options.items() if value is not None}
     for field in ("key_dir", "passphrase_file"):
         if field in parts:
             parts[field] = str(Path(parts[field]).absolute())
     if len({"agency", "officer", "key"} & parts.keys()) not in (0, 3):
         raise MalformedInput("expected all three or none", field="--agency, --officer, --key")
-    _require_ids(parts)
+    for field, form in (("agency", AgencyId), ("officer", OfficerId)):
+        if field in parts:
+            canonical.parse(canonical.encode(parts[field]), decoder_of(form), where=f"--{field}")
     trusted = trust.read_bytes() if trust else None
     log_id = "0x" + parse_trust(trusted).log_id.hex() if trusted else None
     profile = Profile(name=name, url=url.rstrip("/"), log_id=log_id, **parts)
@@ -69,7 +75,7 @@ def add(
 def list_(session: Session) -> None:
     """List the profiles."""
     profiles = [msgspec.to_builtins(session.profiles.read(name)) for name in session.profiles.names()]
-    session.output.table(profiles, [Column(field) for field in ("name", "agency", "officer", "key", "url")])
+    session.output.table(profiles, columns("name", "agency", "officer", "key", "url"))
 
 
 @profile_group.command("show")
@@ -100,18 +106,3 @@ def remove(session: Session, name: str) -> None:
     """Forget a profile; its key stays."""
     session.profiles.remove(name)
     session.output.done(f"profile {name} is gone")
-
-
-def _require_ids(parts: dict[str, str]) -> None:
-    for name, form in (("agency", AgencyId), ("officer", OfficerId)):
-        if name in parts:
-            canonical.parse(canonical.encode(parts[name]), decoder_of(form), where=f"--{name}")
-
-
-def _require_url(url: str) -> None:
-    try:
-        parsed = httpx.URL(url)
-    except httpx.InvalidURL:
-        parsed = httpx.URL()
-    if parsed.scheme not in ("http", "https") or not parsed.host or parsed.query or parsed.userinfo:
-        raise MalformedInput(f"expected a URL such as https://ledger.example, not {url!r}", field=option_of("url"))

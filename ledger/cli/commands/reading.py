@@ -13,7 +13,7 @@ from msgspec import Struct
 from ledger.cli.command import Command, Group
 from ledger.cli.event_recorder import EventRecorder, make_body, print_receipt
 from ledger.cli.options import GROUND
-from ledger.cli.output import Column, Output
+from ledger.cli.output import Column, Output, columns
 from ledger.cli.params import FILE
 from ledger.cli.report import flag_in_words
 from ledger.cli.session import Session, pass_session
@@ -29,15 +29,14 @@ from ledger.i18n.messages import said
 from ledger.recording.signing import StreamPosition
 from ledger.timeline.sentences import VOCABULARY_IN
 
-HIT_COLUMNS = (
-    Column("word_kind", "word_kind"),
-    *map(Column, ("word", "item_id", "case_id", "case_number", "case_type", "stage", "event_id")),
+HIT_COLUMNS = columns(
+    *("word_kind:word_kind", "word", "item_id", "case_id", "case_number", "case_type", "stage", "event_id")
 )
 
 
 @click.command("search", cls=Command)
 @click.argument("text", required=False)
-@click.option("--file", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Search for this very file.")
+@click.option("--file", type=FILE, help="Search for this very file.")
 @click.option("--limit", type=click.IntRange(1, 100_000), default=100, show_default=True, help="Hits at most.")
 @pass_session
 def search_command(session: Session, text: str | None, file: Path | None, limit: int) -> None:
@@ -45,31 +44,22 @@ def search_command(session: Session, text: str | None, file: Path | None, limit:
 
     The beginning is enough; --file searches for the digest of a file. What you search for is recorded.
     """
+    from ledger.core.encoding.digests import Algorithm
+    from ledger.evidence.hashing import hash_file
+
     if (text is None) == (file is None):
         raise click.UsageError("expected a text, or --file with a file")
-    asked = text if file is None else _digest(file)
+    asked = text if file is None else str(hash_file(file, (Algorithm.SHA256,)).digests[0])
     hits = list(islice(session.service.pages("/api/v1/search", "hits", limit=min(limit, 1000), q=asked), limit))
     if session.json:
         return session.output.data(hits)
     return session.output.table([hit | {"word_kind": hit["kind"]} for hit in hits], HIT_COLUMNS)
 
 
-def _digest(file: Path) -> str:
-    from ledger.core.encoding.digests import Algorithm
-    from ledger.evidence.hashing import hash_file
-
-    return str(hash_file(file, (Algorithm.SHA256,)).digests[0])
-
-
 DRAFT = 'Expected {"event_type": ..., "stream": {"kind": ..., "id": ...}, "body": {...}}: docs/protocol.md, section 4.'
-EVENT_COLUMNS = (
-    "envelope.sequence",
-    "payload.occurred_at",
-    "event_type",
-    "envelope.agency",
-    "payload.officer",
-    "event_id",
-    "index",
+EVENT_COLUMNS = columns(
+    *("envelope.sequence", "payload.occurred_at", "event_type", "envelope.agency", "payload.officer"),
+    *("event_id", "index"),
 )
 
 
@@ -105,7 +95,12 @@ def sign(session: Session, file: Path, output: Path | None) -> None:
     claims = Claims(draft.occurred_at, draft.authority, draft.sections)
     recorder = EventRecorder(session, claims)
     body = make_body(EVENT_TYPES[draft.event_type].body, **draft.body)
-    signed = recorder.sign(body, _place(recorder, draft), claims)
+    if draft.sequence is not None:
+        place = StreamPosition(draft.stream, draft.sequence, draft.previous)
+    else:
+        opens = draft.event_type == "case.opened"
+        place = StreamPosition(draft.stream) if opens else recorder.place(draft.stream)
+    signed = recorder.sign(body, place, claims)
     target = output or Path(f"{signed.envelope.event_id}.json")
     target.write_bytes(signed.submission)
     session.output.record({"event_id": signed.envelope.event_id, "file": str(target)})
@@ -129,7 +124,7 @@ def submit(session: Session, files: tuple[Path, ...]) -> None:
 def list_events(session: Session, case_id: str, ground: str | None) -> None:
     """List the events of a case."""
     events = list(session.service.pages("/api/v1/events", "events", case_id=case_id, ground=ground))
-    session.output.table(events, [Column(name) for name in EVENT_COLUMNS])
+    session.output.table(events, EVENT_COLUMNS)
 
 
 @event_group.command("show")
@@ -138,14 +133,7 @@ def list_events(session: Session, case_id: str, ground: str | None) -> None:
 @pass_session
 def show(session: Session, event_id: str, ground: str | None) -> None:
     """Show an event as it was signed."""
-
     show_event(session.output, session.service.get(at("/api/v1/events/{}", event_id), ground=ground))
-
-
-def _place(recorder: EventRecorder, draft: _Draft) -> StreamPosition:
-    if draft.sequence is not None:
-        return StreamPosition(draft.stream, draft.sequence, draft.previous)
-    return StreamPosition(draft.stream) if draft.event_type == "case.opened" else recorder.place(draft.stream)
 
 
 def _read_draft(file: Path) -> _Draft:
@@ -179,19 +167,19 @@ def show_event(output: Output, event: Mapping[str, Any]) -> None:
 
 def _show_fields(output: Output, name: str, fields: Mapping[str, Any], event_type: str = "") -> None:
     """Print the fields under each other, and lists of things as tables of their own."""
-    lists = {field: value for field, value in fields.items() if _is_list(value)}
+    lists = {
+        field: value
+        for field, value in fields.items()
+        if isinstance(value, list) and value and all(isinstance(part, Mapping) for part in value)
+    }
     if rest := [field for field in fields if field not in lists]:
         output.under(name)
         output.record(fields, [Column(field, VOCABULARY_IN.get((event_type, field))) for field in rest])
     for field, rows in lists.items():
-        output.part(field, rows, [Column(column) for column in dict.fromkeys(key for row in rows for key in row)])
+        output.part(field, rows, columns(*dict.fromkeys(key for row in rows for key in row)))
 
 
-def _is_list(value: Any) -> bool:
-    return isinstance(value, list) and bool(value) and all(isinstance(part, Mapping) for part in value)
-
-
-READ_COLUMNS = tuple(map(Column, ("number", "read_at", "agency", "officer", "what", "case_id", "reading_ground")))
+READ_COLUMNS = columns("number", "read_at", "agency", "officer", "what", "case_id", "reading_ground")
 
 
 @click.group("access", cls=Group)
@@ -203,9 +191,9 @@ def access_group() -> None:
 @click.option("--case", "case_id", metavar="CASE", help="Only reads of this case.")
 @click.option("--officer", metavar="OFFICER", help="Only what this officer read.")
 @pass_session
-def list_reads(session: Session, case_id: str | None, officer: str | None) -> None:
+def list_reads(session: Session, /, **query: str | None) -> None:
     """List who read your agency's cases, what, when and on what ground, and all that your own officers read."""
-    reads = list(session.service.pages("/api/v1/access", "reads", limit=1000, case_id=case_id, officer=officer))
+    reads = list(session.service.pages("/api/v1/access", "reads", limit=1000, **query))
     if session.json:
         return session.output.data(reads)
     rows = [read | {"reading_ground": read["ground"], "what": said(read["what"], session.labels)} for read in reads]

@@ -8,15 +8,13 @@ import click
 import msgspec
 
 from ledger.cli.command import Group
-from ledger.cli.output import Column
+from ledger.cli.output import columns
 from ledger.cli.session import Session, pass_session
 from ledger.client.service import at
 from ledger.core.errors import Unavailable
 
 WEBHOOKS = "/api/v1/webhooks"
-LISTED = tuple(
-    map(Column, ("webhook_id", "url", "events_after", "delivered_at", "failures", "last_error", "next_try_at"))
-)
+LISTED = columns("webhook_id", "url", "events_after", "delivered_at", "failures", "last_error", "next_try_at")
 
 
 @click.group("webhook", cls=Group)
@@ -31,8 +29,7 @@ def webhook_group() -> None:
 def add(session: Session, url: str, after: str | None) -> None:
     """Send the feed to URL from now on. The secret that its messages are signed with is told this once."""
     asked = {"url": url} | ({"after": after} if after is not None else {})
-    added = session.service.post(WEBHOOKS, msgspec.json.encode(asked), dict[str, Any])
-    session.output.record(added)
+    session.output.record(session.service.post(WEBHOOKS, msgspec.json.encode(asked), dict[str, Any]))
 
 
 @webhook_group.command("list")
