@@ -47,7 +47,13 @@ def fields_of(texts: Iterable[str], *, option: str) -> Mapping[str, str]:
     fields: dict[str, str] = {}
     for spec in texts:
         field, given, source = spec.partition("=")
-        fields[field] = _kept_off(source, option) if given else _asked(field, option)
+        if given:
+            fields[field] = _kept_off(source, option)
+        elif sys.stdin.isatty():
+            fields[field] = click.prompt(field, err=True)
+        else:
+            message = f"{field} is not given, and there is no terminal to ask at"
+            raise MalformedInput(message, field=option, hint=VISIBLE_HINT)
     return fields
 
 
@@ -65,15 +71,6 @@ def _read(source: str, option: str) -> str:
     except (OSError, UnicodeDecodeError) as error:
         raise MalformedInput(f"{source[1:]} cannot be read as text: {error}", field=option) from error
     return text.strip()
-
-
-def _asked(field: str, option: str) -> str:
-    if not sys.stdin.isatty():
-        raise MalformedInput(
-            f"{field} is not given, and there is no terminal to ask at", field=option, hint=VISIBLE_HINT
-        )
-    answer: str = click.prompt(field, err=True)
-    return answer
 
 
 NARROWEST = 20  # columns that a text gets beside its term
@@ -101,15 +98,12 @@ class Formatter(click.HelpFormatter):
         """Return the text in the reader's language; of an option's help, also the part in brackets behind it."""
         behind = _BEHIND.search(text)
         if behind is None:
-            return "\n\n".join(self._translated_paragraph(paragraph) for paragraph in text.split("\n\n"))
+            # A mark before lines that are not wrapped is no text.
+            parts = ((part, part.removeprefix(_VERBATIM)) for part in text.split("\n\n"))
+            return "\n\n".join(part.removesuffix(own) + translate(own, self._language) for part, own in parts)
         own_text = text[: behind.start()].rstrip()
         bracketed = _SAID_BEHIND.sub(lambda word: translate(word[0], self._language), behind[0])
         return f"{translate(own_text, self._language)}  {bracketed}" if own_text else bracketed
-
-    def _translated_paragraph(self, paragraph: str) -> str:
-        """Return a paragraph with its mark for lines that are not wrapped, which is no text."""
-        text = paragraph.removeprefix(_VERBATIM)
-        return paragraph.removesuffix(text) + translate(text, self._language)
 
     def write_usage(self, prog: str, args: str = "", prefix: str | None = None) -> None:
         super().write_usage(prog, args, prefix or self.translated("Usage: "))

@@ -6,7 +6,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 from socket import create_connection
 from typing import Any, Literal, NamedTuple
@@ -41,9 +41,8 @@ def diagnose(session: Session, data_dir: Path | None) -> list[Finding]:
     except TallystickError as error:
         findings.append(Finding("settings", "failed", f"{error.field}: {error.message}", error.hint or ""))
     else:
-        findings += [anvil(settings), installation(settings), *keys(settings), *files(settings)]
-        findings += [database(settings), chain(settings)]
-        findings += [*witnesses(settings)]
+        findings += [anvil(settings), installation(settings), *keys(settings), *files(settings), database(settings)]
+        findings += [chain(settings), *witnesses(settings)]
         findings += [] if _has_profile(session) else [*_own_service(settings)]
     return [*findings, *profile_keys(session), *service(session)]
 
@@ -111,13 +110,13 @@ def keys(settings: Settings) -> Iterator[Finding]:
         return
     files = (where.keys.note_key("log"), where.keys.keystore("service"), where.keys.keystore("submitter"))
     yield from (_secret("key", file) for file in (*files, where.token_key))
-    yield _tried("key", lambda: _own_keys(where))
+
+    def own_keys() -> str:
+        require_own_keys(where, load(where))
+        return "log and service have the keys that the ledger names"
+
+    yield _tried("key", own_keys)
     yield _tried("passphrase", lambda: "known" if settings.passphrase(where) else "empty")
-
-
-def _own_keys(where: DataDirectory) -> str:
-    require_own_keys(where, load(where))
-    return "log and service have the keys that the ledger names"
 
 
 def files(settings: Settings) -> Iterator[Finding]:
@@ -146,14 +145,14 @@ def database(settings: Settings) -> Finding:
     if url is None or url.startswith("sqlite"):
         file = Path(url.removeprefix("sqlite:///")) if url else DataDirectory(settings.data_dir).database
         return Finding("database", "checked", f"{file}{'' if file.exists() else ' (made by tally serve)'}")
-    return _tried("database", lambda: _open_database(url))
 
+    def opened() -> str:
+        from ledger.store.database import open_database
 
-def _open_database(url: str) -> str:
-    from ledger.store.database import open_database
+        open_database(url).close()
+        return url.rpartition("@")[2]
 
-    open_database(url).close()
-    return url.rpartition("@")[2]
+    return _tried("database", opened)
 
 
 def chain(settings: Settings) -> Finding:
@@ -164,40 +163,38 @@ def chain(settings: Settings) -> Finding:
             "checked",
             "embedded, started by tally serve: it adds no independence from whoever operates this ledger",
         )
-    return _tried("chain", lambda: _ask_chain(settings))
+
+    def asked() -> str:
+        from ledger.chain.eth import Eth
+        from ledger.chain.rpc import JsonRpc
+
+        with closing(JsonRpc(settings.chain)) as rpc:
+            eth = Eth(rpc)
+            eth.require_chain(settings.chain_id)
+            return f"chain {settings.chain_id} at {rpc.name}, block {eth.head().number}"
+
+    return _tried("chain", asked)
 
 
 def witnesses(settings: Settings) -> Iterator[Finding]:
     """Check that the configured witnesses can meet the quorum of the trust file."""
     where = DataDirectory(settings.data_dir)
-    if where.installation.exists():
-        yield _tried("witnesses", lambda: _quorum(where), "docs/operations.md, Witnesses")
+    if not where.installation.exists():
+        return
 
+    def quorum() -> str:
+        policy, asked = policy_of(where, load(where)), WitnessFile(where.witnesses).read()
+        if not policy.asks_for_witnesses:
+            return "the policy asks for no witness: this is a development ledger"
+        if not policy.is_met_by(witness.key for witness in asked):
+            raise NotFound(
+                f"nothing is anchored: the {len(asked)} witnesses of {where.witnesses} do not meet the quorum "
+                f"{policy.quorum} of the trust file",
+                hint=f"Name in {where.witnesses} where each is reached, with its verifier_key and account.",
+            )
+        return f"{len(asked)} are asked, the quorum {policy.quorum} can be met"
 
-def _quorum(where: DataDirectory) -> str:
-    policy, asked = policy_of(where, load(where)), WitnessFile(where.witnesses).read()
-    if not policy.asks_for_witnesses:
-        return "the policy asks for no witness: this is a development ledger"
-    if not policy.is_met_by(witness.key for witness in asked):
-        raise NotFound(
-            f"nothing is anchored: the {len(asked)} witnesses of {where.witnesses} do not meet the quorum "
-            f"{policy.quorum} of the trust file",
-            hint=f"Name in {where.witnesses} where each is reached, with its verifier_key and account.",
-        )
-    return f"{len(asked)} are asked, the quorum {policy.quorum} can be met"
-
-
-def _ask_chain(settings: Settings) -> str:
-    from ledger.chain.eth import Eth
-    from ledger.chain.rpc import JsonRpc
-
-    rpc = JsonRpc(settings.chain)
-    try:
-        eth = Eth(rpc)
-        eth.require_chain(settings.chain_id)
-        return f"chain {settings.chain_id} at {rpc.name}, block {eth.head().number}"
-    finally:
-        rpc.close()
+    yield _tried("witnesses", quorum, "docs/operations.md, Witnesses")
 
 
 def profile_keys(session: Session) -> Iterator[Finding]:
@@ -213,7 +210,12 @@ def service(session: Session) -> Iterator[Finding]:
     if not _has_profile(session):
         yield Finding("service", "not_checked", "no profile is chosen", "tally doctor --profile NAME")
         return
-    asked = _tried("service", lambda: _ask_service(session))
+
+    def ready() -> str:
+        session.service.fetch("/readyz")
+        return f"{session.profile.url} is ready"
+
+    asked = _tried("service", ready)
     yield asked
     if asked.result == "checked":
         log = session.service.get("/api/v1/log")
@@ -241,40 +243,30 @@ def _own_service(settings: Settings) -> Iterator[Finding]:
 
 
 def _log_of(log: Mapping[str, Any]) -> Iterator[Finding]:
-    yield _anchoring(log)
-    yield _timestamping(log.get("timestamped"), log["published"])
+    """Check how far the log is anchored, and how much of it a timestamp authority has stamped."""
+    chain, confirmed, stamped = log["chain"], log["anchored"]["confirmed"], log.get("timestamped")
+    progress = f"{chain['state']}, {confirmed} of {log['size']} entries anchored"
+    if chain["waits"] == "quorum_missing":
+        yield Finding("anchoring", "failed", f"{progress}: {chain['told']}", "tally anchor status")
+    else:
+        yield _progress("anchoring", progress, chain)
+    if stamped is None:
+        yield Finding("timestamps", "not_checked", "no authority is configured (timestamp_url)")
+    else:
+        progress = f"{stamped['size']} of {log['published']} published entries timestamped"
+        yield _progress("timestamps", progress, stamped)
+
+
+def _progress(check: str, progress: str, status: Mapping[str, Any]) -> Finding:
+    if status["fault"] is None:
+        return Finding(check, "checked", progress)
+    return Finding(check, "failed", f"{progress}: {status['fault']}", status["hint"] or "")
 
 
 def _has_profile(session: Session) -> bool:
     """Return whether a profile is named, or there is only one."""
     names = session.profiles.names()
     return bool(names) and (session.profile_name is not None or len(names) == 1)
-
-
-def _ask_service(session: Session) -> str:
-    session.service.fetch("/readyz")
-    return f"{session.profile.url} is ready"
-
-
-def _anchoring(log: Mapping[str, Any]) -> Finding:
-    """Check how far the log is anchored, and what prevents it."""
-    chain, confirmed = log["chain"], log["anchored"]["confirmed"]
-    progress = f"{chain['state']}, {confirmed} of {log['size']} entries anchored"
-    if chain["waits"] == "quorum_missing":
-        return Finding("anchoring", "failed", f"{progress}: {chain['told']}", "tally anchor status")
-    if chain["fault"] is None:
-        return Finding("anchoring", "checked", progress)
-    return Finding("anchoring", "failed", f"{progress}: {chain['fault']}", chain["hint"] or "")
-
-
-def _timestamping(stamped: Mapping[str, Any] | None, published: int) -> Finding:
-    """Check how much of the log a timestamp authority has stamped."""
-    if stamped is None:
-        return Finding("timestamps", "not_checked", "no authority is configured (timestamp_url)")
-    progress = f"{stamped['size']} of {published} published entries timestamped"
-    if stamped["fault"] is None:
-        return Finding("timestamps", "checked", progress)
-    return Finding("timestamps", "failed", f"{progress}: {stamped['fault']}", stamped["hint"] or "")
 
 
 def _watching(session: Session, published: int) -> Finding:

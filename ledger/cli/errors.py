@@ -78,15 +78,10 @@ def in_one_line(labels: Labels, field: str | None, message: str, *, rule: str, h
         (": ", " ({})", ".", " ") if labels.language == "en" else ("：", "（{}）", "。", "")
     )
     named = bracketed.format(rule) if rule else ""
-    text = colon.join(part for part in (_place(field, labels), message.removesuffix("。") + named) if part)
+    if field is not None and field.startswith(_SIGNED):  # a part of what is signed, which nobody types
+        field = labels.of("field", field.rpartition(".")[2])
+    text = colon.join(part for part in (field, message.removesuffix("。") + named) if part)
     return f"{text}{'' if text.endswith(('.', '?', '？')) else stop}{between + hint if hint else ''}"
-
-
-def _place(field: str | None, labels: Labels) -> str | None:
-    """Return an option as it is typed, and the label of a part of what is signed, which nobody types."""
-    if field is None or not field.startswith(_SIGNED):
-        return field
-    return labels.of("field", field.rpartition(".")[2])
 
 
 _ONLY_A_CLASS = frozenset({MalformedInput.code, NotFound.code, RuleRefused.code, TallystickError.code, Conflict.code})

@@ -51,18 +51,13 @@ def errors_by_option() -> Iterator[None]:
     try:
         yield
     except TallystickError as error:
-        error.field = _option_of_part(error.field)
+        part, _, rest = (error.field or "").partition(".")
+        name = "confidential" if part == "sections" else rest.partition(".")[0]
+        if part == "payload" and name == "body":
+            error.field = option_of(rest.removeprefix("body.")) if rest != "body" else None
+        elif part in ("payload", "envelope", "sections") and name in PARAMETER_OF:
+            error.field = option_of(PARAMETER_OF[name])
         raise
-
-
-def _option_of_part(field: str | None) -> str | None:
-    part, _, rest = (field or "").partition(".")
-    if part == "sections":
-        return option_of(PARAMETER_OF["confidential"])
-    name = rest.partition(".")[0]
-    if part == "payload" and name == "body":
-        return option_of(rest.removeprefix("body.")) if rest != "body" else None
-    return option_of(PARAMETER_OF[name]) if part in ("payload", "envelope") and name in PARAMETER_OF else field
 
 
 def option_of(field: str | None) -> str | None:

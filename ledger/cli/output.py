@@ -23,8 +23,7 @@ from ledger.i18n import Labels
 from ledger.i18n.messages import said
 
 if TYPE_CHECKING:
-    from rich.console import Console, RenderableType
-    from rich.table import Table
+    from rich.console import Console
 
 
 _BREAKS = "\n\t"
@@ -107,26 +106,16 @@ MILLISECONDS_FROM = 10**11  # a larger moment is in unix milliseconds, not in se
 WIDTH_OF_A_FILE = 400  # columns, where the output is no terminal
 # A field whose values are words of a vocabulary of the protocol, by the field's name.
 VOCABULARY_OF = {
-    "verdict": "verdict",
-    "stage": "stage",
-    "purpose": "purpose",
-    "reason_code": "reason_code",
-    "remedy": "remedy",
-    "status": "status",
-    "state": "state",
-    "item_kind": "item_kind",
-    "procedure": "procedure",
-    "business_line": "business_line",
-    "role": "role",
+    **{
+        name: name
+        for name in (
+            *("verdict", "stage", "purpose", "reason_code", "remedy", "status", "state", "item_kind", "procedure"),
+            *("business_line", "role", "measure", "disposal", "event_type", "seal_state", "match_result", "sight"),
+            "severity",
+        )
+    },
     "roles": "role",
-    "measure": "measure",
-    "disposal": "disposal",
-    "event_type": "event_type",
-    "seal_state": "seal_state",
-    "match_result": "match_result",
-    "sight": "sight",
     "kinds": "discrepancy_kind",
-    "severity": "severity",
     "outcome": "lead_outcome",
 }
 
@@ -151,7 +140,6 @@ class Column(NamedTuple):
 
     path: str
     vocabulary: str | None = None
-    style: str = ""
     aside: bool = False
 
 
@@ -196,15 +184,12 @@ class Output:
             return self.note(self.labels.of("message", "nothing_here"))
 
         shown = [
-            DrawnColumn(self.heading(column.path), self._cells(column, rows), column.style, column.aside)
+            DrawnColumn(self.heading(column.path), tuple(self.cell(column, row) for row in rows), column.aside)
             for column in columns
         ]
         with self.console.capture() as drawn:
             draw(self.console, [column for column in shown if any(column.cells)], [style_of(row) for row in rows])
         return self._print(drawn.get())
-
-    def _cells(self, column: Column, rows: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
-        return tuple(self.cell(column, row) for row in rows)
 
     def record(self, value: Mapping[str, Any], columns: Iterable[Column] | None = None) -> None:
         """Print one thing, field by field; or as JSON."""
@@ -218,12 +203,9 @@ class Output:
         for column in columns or map(Column, value):
             if text := self.cell(column, value):
                 table.add_row(self.heading(column.path), text)
-        return self._draw(table)
-
-    def _draw(self, table: Table) -> None:
         with self.console.capture() as drawn:
             self.console.print(table)
-        self._print(drawn.get())
+        return self._print(drawn.get())
 
     def _print(self, drawn: str) -> None:
         """Print drawn lines without the blanks that fill the last column."""
@@ -314,7 +296,6 @@ class DrawnColumn(NamedTuple):
 
     heading: str
     cells: tuple[str, ...]
-    style: str = ""
     aside: bool = False
 
     @property
@@ -343,8 +324,9 @@ def draw(console: Console, columns: Sequence[DrawnColumn], styles: Sequence[str]
     _draw_rows(console, beside, (), styles)
     for number, style in enumerate(styles):
         _draw_rows(console, beside, (number,), styles, headed=False)
-        cells = [(column.heading, " ".join(column.cells[number].split())) for column in below]
-        console.print(_below(cells), style=f"dim {style}".strip(), soft_wrap=True)
+        cells = ((column.heading, " ".join(column.cells[number].split())) for column in below)
+        line = INDENT + "  ".join(f"{heading}: {text}" for heading, text in cells if text)
+        console.print(line, style=f"dim {style}".strip(), soft_wrap=True)
     return None
 
 
@@ -362,11 +344,7 @@ def _draw_rows(
     fits = sum(column.width + GAP for column in columns) - GAP <= console.width
     for column in columns:
         fixed = column.width if fits else None
-        table.add_column(column.heading, style=column.style, overflow="fold", width=fixed, no_wrap=fits)
+        table.add_column(column.heading, overflow="fold", width=fixed, no_wrap=fits)
     for number in numbers:
         table.add_row(*(column.cells[number] for column in columns), style=styles[number])
     console.print(table)
-
-
-def _below(cells: Iterable[tuple[str, str]]) -> RenderableType:
-    return INDENT + "  ".join(f"{heading}: {text}" for heading, text in cells if text)

@@ -25,11 +25,7 @@ if TYPE_CHECKING:
 RENEW = (
     "Ask the operator whether the log's key was replaced: then take the renewal by tally trust accept, and ask again."
 )
-OURS, BUNDLE, TRUST = (
-    "tallystick/",
-    "bundle",
-    "trust",
-)  # parts of a file's format, such as tallystick/bundle@v1
+OURS, BUNDLE, TRUST = "tallystick/", "bundle", "trust"  # parts of a file's format, such as tallystick/bundle@v1
 
 
 def verify(data: bytes, trust: Trust, log_folder: str | None, node: Node | None = None) -> ProofReport | CaseReport:
@@ -79,10 +75,16 @@ def anchor_blocks(data: bytes) -> set[tuple[ChainHistory, int]]:
     Raises MalformedInput for what is neither a bundle nor a file of several.
     """
     from ledger.core.ethereum.block_headers import read_header
-    from ledger.core.verification.bundle_format import decode_bundle, read_anchor
+    from ledger.core.supervision.model_package import decode_package
+    from ledger.core.verification.bundle_format import decode_bundle, decode_case_bundle, read_anchor
 
+    bundles: Iterable[bytes] = (data,)
+    if is_case_bundle(data):
+        bundles = map(bytes, decode_case_bundle(data).events)
+    elif _head(data).format == "tallystick/model-package@v1":
+        bundles = map(bytes, decode_package(data).publications)
     blocks: set[tuple[ChainHistory, int]] = set()
-    for bundle in _bundles(data):
+    for bundle in bundles:
         anchor = decode_bundle(bundle).anchor
         try:
             if anchor:
@@ -91,17 +93,6 @@ def anchor_blocks(data: bytes) -> set[tuple[ChainHistory, int]]:
         except MalformedInput:  # the step on the block will say so
             continue
     return blocks
-
-
-def _bundles(data: bytes) -> list[bytes]:
-    from ledger.core.supervision.model_package import decode_package
-    from ledger.core.verification.bundle_format import decode_case_bundle
-
-    if is_case_bundle(data):
-        return list(map(bytes, decode_case_bundle(data).events))
-    if _head(data).format == "tallystick/model-package@v1":
-        return list(map(bytes, decode_package(data).publications))
-    return [data]
 
 
 def verify_whole_case(

@@ -46,8 +46,7 @@ def show_report(session: Session, report: ProofReport | CaseReport | LeadReport)
     _show_steps(labels, report.steps)
     for line in _about(labels, report):
         click.echo(printable_line(line))
-    _show_verdict(labels, report.verdict, report.steps, development=report.development)
-    _show_statements(labels, report)
+    _show_conclusion(labels, report)
 
 
 def show_package(session: Session, report: PackageReport, usable: Usable) -> None:
@@ -60,15 +59,15 @@ def show_package(session: Session, report: PackageReport, usable: Usable) -> Non
     _show_steps(labels, [*report.steps, *usable.steps])
     for name in ("model_id", "version", "publisher"):
         click.echo(f"{labels.of('field', name)}: {printable_line(str(getattr(report, name)))}")
-    _show_verdict(labels, report.verdict, report.steps, development=report.development)
-    _show_statements(labels, report)
+    _show_conclusion(labels, report)
     if not usable.usable:
         click.secho(labels.of("message", "not_to_be_taken"), fg="red")
     return None
 
 
-def _show_statements(labels: Labels, report: ProofReport | CaseReport | PackageReport | LeadReport) -> None:
-    """Print the statements beside the verdict: whether the rules were kept, and whether anything is left out."""
+def _show_conclusion(labels: Labels, report: ProofReport | CaseReport | PackageReport | LeadReport) -> None:
+    """Print the verdict, and beside it whether the rules were kept, and whether anything is left out."""
+    _show_verdict(labels, report.verdict, report.steps, development=report.development)
     for name in ("conformity", "completeness"):
         statement: Statement | None = getattr(report, name, None)
         if statement is not None:
@@ -111,9 +110,8 @@ def _show_steps(labels: Labels, steps: Iterable[CheckedStep]) -> None:
     result_width = max(map(columns_of, (result for _, _, result in rows)), default=0)
     for step, name, result in rows:
         marked = click.style(padded(result, result_width), fg=COLOURS[step.result])
-        click.echo(
-            f"{step.number:>2}  {padded(name, name_width)}  {marked}  {printable_line(_in_words(step.detail, labels))}"
-        )
+        detail = printable_line(_in_words(step.detail, labels))
+        click.echo(f"{step.number:>2}  {padded(name, name_width)}  {marked}  {detail}")
 
 
 def _about(labels: Labels, report: ProofReport | CaseReport | LeadReport) -> Iterable[str]:
@@ -150,11 +148,7 @@ def flag_in_words(labels: Labels, flag: Flag) -> str:
 
 def _blocks(labels: Labels, reports: Iterable[Any]) -> Iterable[str]:
     """Yield the blocks by whose state anchors are proven, each once, with a warning about chains of one operator."""
-    proven = [
-        block
-        for block in dict.fromkeys(getattr(event_report, "block", None) for event_report in reports)
-        if block is not None
-    ]
+    proven = dict.fromkeys(block for report in reports if (block := getattr(report, "block", None)) is not None)
     for block in proven:
         yield f"{labels.of('field', 'ends_in_block')}: {block.number} {block.hash}"
     if proven:
@@ -164,12 +158,8 @@ def _blocks(labels: Labels, reports: Iterable[Any]) -> Iterable[str]:
 def _show_verdict(labels: Labels, verdict: str, steps: Iterable[CheckedStep], *, development: bool) -> None:
     """Print the verdict and, if it is not the best, the first step that caused it."""
     outcome = click.style(labels.of("verdict", verdict), fg=COLOURS[verdict], bold=True)
-    reasons = (
-        f": {labels.of('step', step.name)}: {printable_line(_in_words(step.detail, labels))}"
-        for step in steps
-        if step.verdict == verdict
-    )
-    reason = "" if verdict == "intact" else next(reasons, "")
+    cause = None if verdict == "intact" else next((step for step in steps if step.verdict == verdict), None)
+    reason = f": {labels.of('step', cause.name)}: {printable_line(_in_words(cause.detail, labels))}" if cause else ""
     click.echo(f"{labels.of('field', 'verdict')}: {outcome}{reason}")
     if development:
         click.secho(labels.of("message", "development"), fg="yellow", file=sys.stdout)

@@ -24,7 +24,7 @@ from ledger.core.events import Authority, Body, Stream, decode_submission
 from ledger.core.log.checkpoints import Checkpoint, parse_checkpoint, verify_checkpoint
 from ledger.core.log.merkle import leaf_hash
 from ledger.core.log.notes import parse_note
-from ledger.core.log.tlog_proofs import TlogProof, parse_tlog_proof
+from ledger.core.log.tlog_proofs import parse_tlog_proof
 from ledger.core.verification.trust import Trust
 from ledger.recording.signing import Actor, Signed, StreamPosition, sign_event
 
@@ -188,7 +188,10 @@ def require_receipt(answer: Any, submission: bytes, trust: Trust | None) -> Veri
         _require_equal("leaf_hash", receipt.leaf_hash, f"sha256:{leaf.hex()}")
         proof = parse_tlog_proof(receipt.proof)
         _require_equal("index", receipt.index, proof.index)
-        checkpoint = _verified_checkpoint(proof, trust)
+        if trust is not None:
+            checkpoint = verify_checkpoint(proof.checkpoint, trust.log_key_of(proof.checkpoint))
+        else:
+            checkpoint = parse_checkpoint(parse_note(proof.checkpoint).text)
         proof.verify_inclusion(leaf, checkpoint)
     except msgspec.ValidationError as error:
         raise IntegrityBroken(f"this is no receipt: {error}", field="receipt", hint=HINT) from error
@@ -197,12 +200,6 @@ def require_receipt(answer: Any, submission: bytes, trust: Trust | None) -> Veri
         hint = RENEWED if isinstance(error, SignatureRefused) else HINT
         raise IntegrityBroken(f"this is no receipt for the event: {error.message}", field=field, hint=hint) from error
     return VerifiedReceipt(proof.index, proof.checkpoint, checkpoint)
-
-
-def _verified_checkpoint(proof: TlogProof, trust: Trust | None) -> Checkpoint:
-    if trust is not None:
-        return verify_checkpoint(proof.checkpoint, trust.log_key_of(proof.checkpoint))
-    return parse_checkpoint(parse_note(proof.checkpoint).text)
 
 
 def _require_equal(field: str, actual: object, expected: object) -> None:

@@ -20,8 +20,7 @@ from ledger.config.secret_files import read_secret, write_secret
 from ledger.core.encoding.decoding import convert, decode_json
 from ledger.core.errors import MalformedInput, TallystickError, Unauthorized
 from ledger.core.events import Envelope, Stream, registry
-from ledger.core.events.registry import RegistryChange
-from ledger.core.log.checkpoints import Checkpoint, verify_checkpoint
+from ledger.core.log.checkpoints import verify_checkpoint
 from ledger.core.log.replay import (
     LogFault,
     ReplayState,
@@ -140,7 +139,12 @@ def watch_log(source: LogSource, note: str, trust: Trust, agency: str, before: P
     checkpoint, Unreadable if the log does not serve what it signed, Unavailable if it does not answer.
     """
     checkpoint = verify_checkpoint(note, trust.log_key_of(note))
-    _require_grown(before, checkpoint)
+    if checkpoint.size < before.followed.size:
+        raise LogFault(
+            "rollback",
+            f"the log had {before.followed.size} entries and now shows {checkpoint.size}: it was rolled back, or "
+            "somebody on the way shows an old answer",
+        )
     nodes = TileNodes(checkpoint.size, source.tile)
     followed = before.followed
     require_begins(followed.frontier, checkpoint, nodes)
@@ -154,73 +158,43 @@ def watch_log(source: LogSource, note: str, trust: Trust, agency: str, before: P
         yield WatchStep(tuple(uses), Position(FORMAT, trust.log_id, note, followed), checkpoint.size)
 
 
-def _require_grown(before: Position, checkpoint: Checkpoint) -> None:
-    if checkpoint.size < before.followed.size:
-        raise LogFault(
-            "rollback",
-            f"the log had {before.followed.size} entries and now shows {checkpoint.size}: it was rolled back, or "
-            "somebody on the way shows an old answer",
-        )
-
-
 def _uses(
     source: LogSource, agency: str, followed: ReplayState, envelopes: list[Envelope]
 ) -> tuple[list[KeyUse], AuthorityState]:
     payloads = source.mirrored_payloads(envelopes, followed.size)
     authority, uses = followed.authority, []
     for index, envelope in enumerate(envelopes, followed.size):
+        grant = authority.grants.get(envelope.key_id)
         if is_registry_change(envelope):
-            _require_right(authority, envelope, index)
+            try:
+                _require_right(authority, envelope, index)
+            except TallystickError as error:  # the log's own key alone may mirror the registry
+                raise LogFault("unauthorised_key", f"entry {index}: {error.message}", index=index) from error
             mirrored, authority = with_change(authority, envelope, payloads.get(index), index)
-            if isinstance(mirrored.change, _OWN_CHANGES) and mirrored.change.agency == agency:
-                uses.append(_change(envelope, mirrored.change, index))
-        elif _is_of(agency, authority, envelope):
-            uses.append(_use(authority, envelope, index))
+            change = mirrored.change
+            if isinstance(change, _OWN_CHANGES) and change.agency == agency:
+                key_id, officer = (getattr(change, name, None) for name in ("key_id", "officer"))
+                uses.append(_use(envelope, index, key_id, officer))
+        elif envelope.agency == agency or (grant is not None and grant.agency_id == agency):
+            use = _use(envelope, index, envelope.key_id, grant.officer if grant else None)
+            try:
+                _require_right(authority, envelope, index)
+            except TallystickError as error:
+                alarm = error.code if isinstance(error, Unauthorized) else "bad_signature"
+                use = replace(use, alarm=convert(alarm, Alarm), told=error.message)
+            uses.append(use)
     return uses, authority
 
 
-def _is_of(agency: str, authority: AuthorityState, envelope: Envelope) -> bool:
-    grant = authority.grants.get(envelope.key_id)
-    return envelope.agency == agency or (grant is not None and grant.agency_id == agency)
-
-
-def _use(authority: AuthorityState, envelope: Envelope, index: int) -> KeyUse:
-    grant = authority.grants.get(envelope.key_id)
-    use = _entry(envelope, index, envelope.key_id, grant.officer if grant else None)
-    try:
-        signatures.verify_envelope(envelope, authority.log_id)
-        authorities.require_key(authority, envelope, index)
-    except Unauthorized as error:
-        return replace(use, alarm=convert(error.code, Alarm), told=error.message)
-    except TallystickError as error:
-        return replace(use, alarm="bad_signature", told=error.message)
-    return use
-
-
-def _change(envelope: Envelope, change: RegistryChange, index: int) -> KeyUse:
-    """Return the use that a change of the agency in the registry is, with the key that it concerns, if any."""
-    return _entry(envelope, index, getattr(change, "key_id", None), getattr(change, "officer", None))
-
-
-def _entry(envelope: Envelope, index: int, key_id: str | None, officer: str | None) -> KeyUse:
-    return KeyUse(
-        index=index,
-        signed_at=envelope.signed_at,
-        event_type=envelope.event_type,
-        stream=envelope.stream,
-        sequence=envelope.sequence,
-        key_id=key_id,
-        officer=officer,
-    )
+def _use(envelope: Envelope, index: int, key_id: str | None, officer: str | None) -> KeyUse:
+    signed = {name: getattr(envelope, name) for name in ("signed_at", "event_type", "stream", "sequence")}
+    return KeyUse(index=index, key_id=key_id, officer=officer, **signed)
 
 
 def _require_right(authority: AuthorityState, envelope: Envelope, index: int) -> None:
-    """Check that a registry change is signed by the log's own key, which alone may mirror the registry."""
-    try:
-        signatures.verify_envelope(envelope, authority.log_id)
-        authorities.require_key(authority, envelope, index)
-    except TallystickError as error:
-        raise LogFault("unauthorised_key", f"entry {index}: {error.message}", index=index) from error
+    """Check that the entry is signed by a key that was valid for it. Raises TallystickError."""
+    signatures.verify_envelope(envelope, authority.log_id)
+    authorities.require_key(authority, envelope, index)
 
 
 _AGAIN = "Move it away; the next look then begins at the first entry."

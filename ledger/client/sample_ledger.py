@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from ledger.chain.contract import ContractDomain
+from ledger.client.log_copy import fetch_bundles
 from ledger.client.registry import CHAIN, ChainState, relay
 from ledger.client.service import Service, at
 from ledger.client.sign_in import SignIn
@@ -16,7 +17,6 @@ from ledger.core.events import Envelope, decode_envelope
 from ledger.core.events.record import DatasetRegistered
 from ledger.core.log.checkpoints import parse_checkpoint
 from ledger.core.log.notes import parse_note
-from ledger.core.log.tiles import TILE_WIDTH, BundleName, decode_bundle
 from ledger.samples.player import LeadHead
 from ledger.samples.town import AGENCIES, TownKeys
 
@@ -43,9 +43,8 @@ class ServiceLedger:
 
     def entries(self) -> Iterator[Envelope]:
         size = parse_checkpoint(parse_note(self._service.fetch("/checkpoint").decode()).text).size
-        for first in range(0, size, TILE_WIDTH):
-            name = BundleName(first // TILE_WIDTH, min(TILE_WIDTH, size - first))
-            yield from map(decode_envelope, decode_bundle(self._service.fetch(f"/{name.path()}"), name.width))
+        for bundle in fetch_bundles(self._service, size):
+            yield from map(decode_envelope, bundle)
 
     def granted(self) -> frozenset[str]:
         lists = (self._service.get(at("/api/v1/agencies/{}/keys", agency.agency_id))["keys"] for agency in AGENCIES)

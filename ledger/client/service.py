@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, NoReturn, Protocol, Self, TypeVar
+from typing import Any, Protocol, Self, TypeVar
 from urllib.parse import quote
 
 import httpx
@@ -129,7 +129,8 @@ class Service:
                     self._credentials.renew()
                     response = self._send(method, path, parts)
                 if not response.is_success:
-                    self._refuse(response)
+                    problem, retry_after = _problem(response), _retry_after(response)
+                    raise self.error(response.status_code, problem, retry_after=retry_after)
                 return response.content
         raise AssertionError("the attempts end with an answer or an error")
 
@@ -138,9 +139,6 @@ class Service:
         error = error_of(status, problem, retry_after=retry_after)
         error.field = self._name_field(error.field)
         return error
-
-    def _refuse(self, response: httpx.Response) -> NoReturn:
-        raise self.error(response.status_code, _problem(response), retry_after=_retry_after(response))
 
     def _send(self, method: str, path: str, parts: dict[str, Any]) -> httpx.Response:
         headers = parts.get("headers", {}) | (self._credentials.header() if self._credentials else {})
