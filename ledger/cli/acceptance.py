@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any, NoReturn, get_args
 
 from ledger.cli.params import quantity, split_once
@@ -26,50 +27,40 @@ def transfer_list(
     return [{"item_id": item_id} | line for item_id, line in lines.items()]
 
 
-class Acceptance:
-    """``unit_of`` tells the unit in which an item is counted, for a quantity that names none. ``files`` are items with
-    the digests of their files now, ``recorded`` tells those of the record: they match or are a difference.
+def acceptance(
+    as_listed: Iterable[str],
+    differing: Iterable[str],
+    not_accepted: Iterable[str],
+    *,
+    unit_of: Callable[[str], str],
+    files: Mapping[str, Sequence[str]] | None = None,
+    recorded: Callable[[str], Sequence[str]] = lambda _item_id: (),
+) -> dict[str, list[dict[str, Any]]]:
+    """Return the lists ``received`` and ``not_accepted`` of an acceptance.
+
+    ``unit_of`` tells the unit in which an item is counted, for a quantity that names none. ``files`` are items with the
+    digests of their files now, ``recorded`` tells those of the record: they match or are a difference.
     """
-
-    def __init__(
-        self,
-        as_listed: Iterable[str],
-        differing: Iterable[str],
-        not_accepted: Iterable[str],
-        *,
-        unit_of: Callable[[str], str],
-        files: Mapping[str, Sequence[str]] | None = None,
-        recorded: Callable[[str], Sequence[str]] = lambda _item_id: (),
-    ):
-        differences = _fields_by_item("--found", differing, FOUND, unit_of)
-        for item_id, digests in (files or {}).items():
-            entry: dict[str, Any] = {"digests": list(digests)}
-            if not digests_conflict(recorded(item_id), digests) and item_id not in differences:
-                entry["match_result"] = "match"
-            differences[item_id] = differences.get(item_id, {}) | entry
-        refused = [self._refused(text) for text in not_accepted]
-        for line in refused:
-            line.update(self._fields_of_refused(line["item_id"], differences.pop(line["item_id"], {})))
-        self.received: list[dict[str, Any]] = [
-            *({"item_id": item_id, "match_result": "match"} for item_id in as_listed),
-            *({"item_id": item_id, "match_result": "mismatch"} | fields for item_id, fields in differences.items()),
-        ]
-        self.not_accepted: list[dict[str, Any]] = refused
-
-    @staticmethod
-    def _refused(text: str) -> dict[str, Any]:
+    differences = _fields_by_item("--found", differing, FOUND, unit_of)
+    for item_id, digests in (files or {}).items():
+        entry: dict[str, Any] = {"digests": list(digests)}
+        if not digests_conflict(recorded(item_id), digests) and item_id not in differences:
+            entry["match_result"] = "match"
+        differences[item_id] = differences.get(item_id, {}) | entry
+    refused = []
+    for text in not_accepted:
         item_id, reason_text = split_once(text, "=", "--except", "ITEM=REASON")
         reason, _, explanation = reason_text.partition(":")
         if reason not in get_args(ReasonCode):
             _refuse("--except", f"one of {', '.join(get_args(ReasonCode))}", reason)
-        line = {"item_id": item_id, "reason_code": reason}
-        return line | ({"explanation": explanation} if explanation else {})
-
-    @staticmethod
-    def _fields_of_refused(item_id: str, fields: dict[str, Any]) -> dict[str, Any]:
+        fields = differences.pop(item_id, {})
         for field in fields.keys() - OF_NOT_ACCEPTED:
             _refuse("--found", f"{' or '.join(sorted(OF_NOT_ACCEPTED))} for {item_id}, which is not accepted", field)
-        return fields
+        explained = {"explanation": explanation} if explanation else {}
+        refused.append({"item_id": item_id, "reason_code": reason} | explained | fields)
+    received: list[dict[str, Any]] = [{"item_id": item_id, "match_result": "match"} for item_id in as_listed]
+    received += [{"item_id": item_id, "match_result": "mismatch"} | fields for item_id, fields in differences.items()]
+    return {"received": received, "not_accepted": refused}
 
 
 def _fields_by_item(
@@ -84,16 +75,13 @@ def _fields_by_item(
             _refuse(option, f"one of {', '.join(allowed)}", field)
         fields = lines.setdefault(item_id, {})
         if field == "quantity":
-            fields[field] = _quantity(option, value, None if ":" in value else unit_of(item_id))
+            expected, unit = "quantity=9 or quantity=12.5:gram", None if ":" in value else unit_of(item_id)
+            fields[field] = quantity(value, unit, partial(_refuse, option, expected, value))
         elif field == "digest":
             fields.setdefault("digests", []).append(value)
         else:
             fields[field] = value
     return lines
-
-
-def _quantity(option: str, value: str, unit: str | None) -> dict[str, str]:
-    return quantity(value, unit, lambda: _refuse(option, "quantity=9 or quantity=12.5:gram", value))
 
 
 def _refuse(option: str, expected: str, given: str) -> NoReturn:

@@ -95,13 +95,12 @@ def run(arguments: Sequence[str] | None = None) -> int:
         click.echo(error.format_message(), err=True)
         return Exit.USAGE
     except click.UsageError as error:
-        return _complain(session, usage_message(error, _labels(session)), code="usage", status=Exit.USAGE)
+        return _complain(session, usage_message(error, _labels(session)))
     except click.ClickException as error:
-        return _complain(session, said(error.format_message(), _labels(session)), code="usage", status=Exit.USAGE)
+        return _complain(session, said(error.format_message(), _labels(session)))
     except TallystickError as error:
-        return _complain(
-            session, refusal_message(error, _labels(session)), code=error.code, status=exit_of_error(error), error=error
-        )
+        message, status = refusal_message(error, _labels(session)), exit_of_error(error)
+        return _complain(session, message, code=error.code, status=status, error=error)
     except (click.Abort, KeyboardInterrupt):
         return Exit.INTERRUPTED
     except SystemExit:  # click's way out of a completion, and where nobody reads on
@@ -110,13 +109,11 @@ def run(arguments: Sequence[str] | None = None) -> int:
         return Exit.CUT_OFF
     except OSError as error:
         if error.errno in NO_ROOM:
-            return _complain(
-                session, said(f"{error.strerror}: {CUT_SHORT}", _labels(session)), code="no_room", status=Exit.USAGE
-            )
+            return _complain(session, said(f"{error.strerror}: {CUT_SHORT}", _labels(session)), code="no_room")
         if error.filename is None:
             return _defect()
         message = f"{error.filename}: {error.strerror}. Is the path right, and may you use it?"
-        return _complain(session, said(message, _labels(session)), code="usage", status=Exit.USAGE)
+        return _complain(session, said(message, _labels(session)))
     except Exception:  # noqa: BLE001 - a defect must not look like a verdict
         return _defect()
     return ended if isinstance(ended, int) else Exit.OK
@@ -133,7 +130,14 @@ def _labels(session: Session) -> Labels:
     return Labels("en") if session.json else session.labels
 
 
-def _complain(session: Session, message: str, *, code: str, status: Exit, error: TallystickError | None = None) -> Exit:
+def _complain(
+    session: Session,
+    message: str,
+    *,
+    code: str = "usage",
+    status: Exit = Exit.USAGE,
+    error: TallystickError | None = None,
+) -> Exit:
     field, hint = (error.field, next_step(error, _labels(session))) if error else (None, None)
     if session.json:
         fields = {"code": code, "message": message, "field": field, "hint": hint, "exit": status}

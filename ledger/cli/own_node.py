@@ -8,9 +8,8 @@ from ledger.chain.eth import Eth, final_block, final_block_of
 from ledger.chain.journal import ChainFingerprint
 from ledger.chain.rpc import JsonRpc
 from ledger.cli.options import Node
-from ledger.cli.proofs import anchor_blocks
 from ledger.core.verification.chain import ObservedBlock
-from ledger.core.verification.trust import Trust, TrustedBlock, TrustedChain
+from ledger.core.verification.trust import Trust, TrustedBlock
 
 
 class OwnNode:
@@ -22,7 +21,17 @@ class OwnNode:
 
     def __init__(self, node: Node, trust: Trust):
         self._eth = Eth(JsonRpc(node.url))
-        self.chain = self._chain(trust)
+        chain_id = self._eth.chain_id()
+        named = next((chain for chain in trust.chains if chain.chain_id == chain_id), None)
+        if named is None:
+            raise ChainUnavailable(
+                f"the node is of chain {chain_id}, which the trust file does not name",
+                code="wrong_chain",
+                hint="Give the URL of a node of the chain that the ledger is anchored on.",
+            )
+        deployed = bytes.fromhex(named.deployment_block_hash[2:])
+        self._eth.require_chain(chain_id, ChainFingerprint(chain_id, named.deployment_block_number, deployed))
+        self.chain = named
         rule = self.chain.finality if node.confirmations is None else node.confirmations
         self._final = final_block(self._eth, rule)
 
@@ -37,25 +46,3 @@ class OwnNode:
     def final(self, which: str) -> TrustedBlock:
         """Return the newest final block, or the final one of a number. Raises NotFound, MalformedInput."""
         return trusted_block(final_block_of(self._eth, self._final, which))
-
-    def _chain(self, trust: Trust) -> TrustedChain:
-        chain_id = self._eth.chain_id()
-        for chain in trust.chains:
-            if chain.chain_id == chain_id:
-                deployed = bytes.fromhex(chain.deployment_block_hash[2:])
-                self._eth.require_chain(chain_id, ChainFingerprint(chain_id, chain.deployment_block_number, deployed))
-                return chain
-        raise ChainUnavailable(
-            f"the node is of chain {chain_id}, which the trust file does not name",
-            code="wrong_chain",
-            hint="Give the URL of a node of the chain that the ledger is anchored on.",
-        )
-
-
-def seen_blocks(node: OwnNode, data: bytes) -> tuple[ObservedBlock, ...]:
-    """Return what the node has at the blocks by which the bundles of a file prove their anchors.
-
-    Raises MalformedInput for what is no bundle.
-    """
-    numbers = {number for chain, number in anchor_blocks(data) if chain == node.chain.identity}
-    return tuple(block for number in sorted(numbers) if (block := node.seen(number)))

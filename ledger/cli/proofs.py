@@ -64,9 +64,11 @@ def blocks_at_node(node: Node | None, data: bytes, trust: Trust) -> tuple[Observ
     """Return what the node has at the blocks that the bundles of a file end in, or nothing without a node."""
     if node is None:
         return ()
-    from ledger.cli.own_node import OwnNode, seen_blocks
+    from ledger.cli.own_node import OwnNode
 
-    return seen_blocks(OwnNode(node, trust), data)
+    own = OwnNode(node, trust)
+    numbers = {number for chain, number in anchor_blocks(data) if chain == own.chain.identity}
+    return tuple(block for number in sorted(numbers) if (block := own.seen(number)))
 
 
 def anchor_blocks(data: bytes) -> set[tuple[ChainHistory, int]]:

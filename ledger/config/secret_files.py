@@ -53,7 +53,10 @@ def write_secret(path: Path, data: bytes, *, field: str, replace: bool = False) 
         make_private_folder(path.parent)
         fresh = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
         try:
-            _write_durably(fresh, data)
+            with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, OWNER_ONLY), "wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
             if replace:
                 fresh.replace(path)
             else:
@@ -67,13 +70,6 @@ def write_secret(path: Path, data: bytes, *, field: str, replace: bool = False) 
         ) from error
     except OSError as error:
         raise SecretRefused(f"{path} cannot be written: {error.strerror}", field=field) from error
-
-
-def _write_durably(path: Path, data: bytes) -> None:
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, OWNER_ONLY), "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
 
 
 def make_private_folder(path: Path) -> None:

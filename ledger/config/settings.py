@@ -15,7 +15,7 @@ from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal, Protocol, TypeVar
 
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic import AfterValidator, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from ledger.config.secret_files import SecretRefused, read_secret
@@ -29,6 +29,14 @@ DEFAULT_DATA_DIR = Path("tallystick-data")
 DEFAULT_WITNESS_DIR = Path("tallystick-witness")
 _CHECKOUT = Path(__file__).resolve().parents[2]
 
+
+def _plain_url(url: str) -> str:
+    if not url.startswith(("http://", "https://")):
+        raise ValueError("expected an http(s) URL")
+    return url.rstrip("/")
+
+
+PlainUrl = Annotated[str, AfterValidator(_plain_url)]
 Port = Annotated[int, Field(ge=1, le=65535)]
 Positive = Annotated[int, Field(ge=1)]
 Finality = Annotated[int, Field(ge=0, le=MAX_CONFIRMATIONS)] | Literal["safe", "finalized"]
@@ -82,7 +90,7 @@ class Settings(KeyedSettings):
     database_url: str | None = None  # SQLite in the data directory, unless postgresql+psycopg://...
     host: str = "127.0.0.1"
     port: Port = 8420
-    public_url: str | None = None  # under which clients reach the service; sign-in is bound to it
+    public_url: PlainUrl | None = None  # under which clients reach the service; sign-in is bound to it
     documentation: bool = True  # the OpenAPI pages; switch them off in production
     signer_url: str = "http://127.0.0.1:8546"  # where the console's pages find `tally signer` on their user's machine
 
@@ -97,7 +105,7 @@ class Settings(KeyedSettings):
     anchor_interval_s: Positive = 10  # at most one anchor in this time, none when idle
     checkpoint_interval_ms: Positive = 1000  # how often /checkpoint may advance
 
-    timestamp_url: str | None = None  # of an RFC 3161 authority that is asked to timestamp checkpoints
+    timestamp_url: PlainUrl | None = None  # of an RFC 3161 authority that is asked to timestamp checkpoints
     timestamp_roots: Path | None = None  # PEM file with its root certificate; the trust file names it to verifiers
     supervision_interval_s: Positive = 60  # between two runs of all models over everything
     timestamp_interval_s: Positive = 3600  # at most one timestamp in this time, none when idle
@@ -145,13 +153,6 @@ class Settings(KeyedSettings):
             raise ValueError("expected http://127.0.0.1:PORT")
         return url
 
-    @field_validator("public_url", "timestamp_url")
-    @classmethod
-    def _plain_url(cls, url: str | None) -> str | None:
-        if url is not None and not url.startswith(("http://", "https://")):
-            raise ValueError("expected an http(s) URL")
-        return url.rstrip("/") if url else None
-
     @field_validator("webhook_networks", "trusted_proxies")
     @classmethod
     def _known_networks(cls, networks: str) -> str:
@@ -185,19 +186,18 @@ class Settings(KeyedSettings):
     def anvil(self) -> Path:
         """Return the native Anvil executable of the embedded chain. Raises NotFound."""
         if self.anvil_binary is not None:
-            binary: Path | None = self.anvil_binary if os.access(self.anvil_binary, os.X_OK) else None
+            binaries = [self.anvil_binary] if os.access(self.anvil_binary, os.X_OK) else []
         else:
-            binary = next(iter(sorted(_CHECKOUT.glob("node_modules/@foundry-rs/anvil-*/bin/anvil"))), None)
-            on_path = shutil.which("anvil")
-            binary = binary or (Path(on_path) if on_path else None)
-        if binary is None:
+            binaries = sorted(_CHECKOUT.glob("node_modules/@foundry-rs/anvil-*/bin/anvil"))
+            binaries += map(Path, filter(None, [shutil.which("anvil")]))
+        if not binaries:
             raise NotFound(
                 "there is no Anvil to run the embedded chain",
                 field="anvil_binary",
                 code="no_anvil",
                 hint="Run scripts/setup, or set TALLYSTICK_ANVIL_BINARY.",
             )
-        return binary
+        return binaries[0]
 
 
 class WitnessSettings(KeyedSettings):
@@ -209,8 +209,8 @@ class WitnessSettings(KeyedSettings):
 
     data_dir: Path = DEFAULT_WITNESS_DIR
     trust: Path | None = None  # the trust file of the ledger
-    log_url: str = ""  # of the service whose log is followed
-    rpc_url: str = ""  # of a node of the chain, best one that the agency runs itself
+    log_url: PlainUrl = ""  # of the service whose log is followed
+    rpc_url: PlainUrl = ""  # of a node of the chain, best one that the agency runs itself
     host: str = "127.0.0.1"
     port: Port = 8430
 
@@ -228,13 +228,6 @@ class WitnessSettings(KeyedSettings):
     request_timeout_s: Positive = 30
     max_requests_per_s: Positive = 1000  # of one address; ten seconds' worth may come at once
 
-    @field_validator("log_url", "rpc_url")
-    @classmethod
-    def _plain_url(cls, url: str) -> str:
-        if not url.startswith(("http://", "https://")):
-            raise ValueError("expected an http(s) URL")
-        return url.rstrip("/")
-
 
 def _networks(text: str) -> tuple[IPv4Network | IPv6Network, ...]:
     return tuple(ip_network(part.strip()) for part in text.split(",") if part.strip())
@@ -245,21 +238,16 @@ def read_settings(data_dir: Path | None = None, **given: Any) -> Settings:
 
     Raises MalformedInput, naming the setting and what was expected.
     """
-    return _read(Settings, PREFIX, data_dir or _named_directory(PREFIX) or DEFAULT_DATA_DIR, given)
+    return _read(Settings, PREFIX, data_dir, DEFAULT_DATA_DIR, given)
 
 
 def read_witness_settings(data_dir: Path | None = None, **given: Any) -> WitnessSettings:
     """Read the settings of a witness, from the same sources. Raises MalformedInput."""
-    where = data_dir or _named_directory(WITNESS_PREFIX) or DEFAULT_WITNESS_DIR
-    return _read(WitnessSettings, WITNESS_PREFIX, where, given)
+    return _read(WitnessSettings, WITNESS_PREFIX, data_dir, DEFAULT_WITNESS_DIR, given)
 
 
-def _named_directory(prefix: str) -> Path | None:
-    named = os.environ.get(f"{prefix}DATA_DIR")
-    return Path(named) if named else None
-
-
-def _read(kind: type[Kind], prefix: str, where: Path, given: dict[str, Any]) -> Kind:
+def _read(kind: type[Kind], prefix: str, data_dir: Path | None, default: Path, given: dict[str, Any]) -> Kind:
+    where = data_dir or Path(os.environ.get(f"{prefix}DATA_DIR") or default)
     file = where / "settings.env"
     values: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
     try:

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from ledger.cli.acceptance import Acceptance, transfer_list
+from ledger.cli.acceptance import acceptance, transfer_list
 from ledger.cli.command import Group
 from ledger.cli.event_recorder import EventRecorder, make_body
 from ledger.cli.output import columns, when
@@ -109,7 +109,7 @@ def accept(
 
     session = recorder.session
     paths = dict(split_once(text, "=", "--file", "ITEM=PATH") for text in files)
-    answer = Acceptance(
+    answer = acceptance(
         received,
         differences,
         refused,
@@ -122,9 +122,8 @@ def accept(
         handover_id=handover_id,
         received_at=received_at,
         rest_as_listed=all_as_listed or bool(refused and not received),
-        received=answer.received,
-        not_accepted=answer.not_accepted,
         absent_person_ids=absent_person_ids,
+        **answer,
     )
     _look_at_receipt(session, case_id, handover_id, received_at)
     recorder.record(case_id, body)

@@ -2,28 +2,25 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
-from ledger.cli.acceptance import Acceptance, transfer_list
+from ledger.cli.acceptance import acceptance, transfer_list
 from ledger.core.errors import MalformedInput
 
 
-def answer(
-    *, received: tuple[str, ...] = (), differing: tuple[str, ...] = (), kept: tuple[str, ...] = ()
-) -> Acceptance:
-    """Build an answer where every item is counted in grams."""
-    return Acceptance(received, differing, kept, unit_of=lambda _item_id: "gram")
-
-
-def test_as_listed_matches() -> None:
-    """An item received as listed is a match."""
-    assert answer(received=("item-1",)).received == [{"item_id": "item-1", "match_result": "match"}]
+def received(*differing: str, **given: Any) -> list[dict[str, Any]]:
+    """What is received where these differ and every item is counted in grams."""
+    return acceptance((), differing, (), unit_of=lambda _item_id: "gram", **given)["received"]
 
 
 def test_differences_of_one_item_come_together() -> None:
-    """What was found of an item is one line; it is a mismatch unless it is said to match."""
-    differing = ("item-1:quantity=9", "item-1:condition=wet, torn", "item-2:match_result=match", "item-2:remark=a=b")
-    assert answer(differing=differing).received == [
+    """What was found of an item is one line; it is a mismatch unless it is said to match. As listed is a match."""
+    found = ("item-1:quantity=9", "item-1:condition=wet, torn", "item-2:match_result=match", "item-2:remark=a=b")
+    found = (*found, "item-3:digest=blake3:00", "item-3:digest=sha256:11")
+    assert acceptance(("item-4",), found, (), unit_of=lambda _item_id: "gram")["received"] == [
+        {"item_id": "item-4", "match_result": "match"},
         {
             "item_id": "item-1",
             "match_result": "mismatch",
@@ -31,39 +28,29 @@ def test_differences_of_one_item_come_together() -> None:
             "condition": "wet, torn",
         },
         {"item_id": "item-2", "match_result": "match", "remark": "a=b"},
+        {"item_id": "item-3", "match_result": "mismatch", "digests": ["blake3:00", "sha256:11"]},
     ]
 
 
 def test_quantity_names_its_unit_or_has_that_of_the_record() -> None:
     """A unit that is given is taken; the record is asked only where none is."""
-    lines = Acceptance((), ("item-1:quantity=12.5:litre",), (), unit_of=lambda _item_id: pytest.fail("not to be asked"))
-    assert lines.received[0]["quantity"] == {"value": "12.5", "unit": "litre"}
-
-
-def test_several_digests() -> None:
-    """Digests of an item are listed in their order."""
-    lines = answer(differing=("item-1:digest=blake3:00", "item-1:digest=sha256:11")).received
-    assert lines[0]["digests"] == ["blake3:00", "sha256:11"]
+    lines = acceptance((), ("item-1:quantity=12.5:litre",), (), unit_of=lambda _item_id: pytest.fail("not to be asked"))
+    assert lines["received"][0]["quantity"] == {"value": "12.5", "unit": "litre"}
 
 
 @pytest.mark.parametrize(
-    ("recorded", "match_result"),
-    [(("sha256:11",), "match"), (("sha256:22",), "mismatch"), ((), "match")],
+    ("recorded", "match_result"), [(("sha256:11",), "match"), (("sha256:22",), "mismatch"), ((), "match")]
 )
 def test_files_are_held_against_the_record(recorded: tuple[str, ...], match_result: str) -> None:
-    """The digests of an item's file are stated, and match where the record does not contradict them."""
+    """The digests of an item's file are stated, and match where the record does not contradict them.
+
+    What is found otherwise stays a mismatch, however the file is.
+    """
     files = {"item-1": ("sha256:11", "blake3:00")}
-    acceptance = Acceptance((), (), (), unit_of=str, files=files, recorded=lambda _item_id: recorded)
-    assert acceptance.received == [
-        {"item_id": "item-1", "match_result": match_result, "digests": ["sha256:11", "blake3:00"]}
-    ]
-
-
-def test_a_file_is_one_more_thing_that_is_said_of_an_item() -> None:
-    """What is found otherwise stays a mismatch, however the file is."""
-    acceptance = Acceptance((), ("item-1:condition=wet",), (), unit_of=str, files={"item-1": ("sha256:11",)})
-    line = {"item_id": "item-1", "match_result": "mismatch", "condition": "wet", "digests": ["sha256:11"]}
-    assert acceptance.received == [line]
+    line = {"item_id": "item-1", "match_result": match_result, "digests": ["sha256:11", "blake3:00"]}
+    assert received(files=files, recorded=lambda _item_id: recorded) == [line]
+    wet = line | {"match_result": "mismatch", "condition": "wet"}
+    assert received("item-1:condition=wet", files=files, recorded=lambda _item_id: recorded) == [wet]
 
 
 def test_a_list_says_what_it_names_and_what_stays() -> None:
@@ -78,34 +65,30 @@ def test_a_list_says_what_it_names_and_what_stays() -> None:
 
 def test_not_accepted_with_what_was_found() -> None:
     """An item that stays has its reason, a text where one is given, and what was found of it."""
-    lines = answer(kept=("item-1=items_differ:nine of ten", "item-2=seal_broken"), differing=("item-1:quantity=9",))
-    assert lines.received == []
-    assert lines.not_accepted == [
-        {
-            "item_id": "item-1",
-            "reason_code": "items_differ",
-            "explanation": "nine of ten",
-            "quantity": {"value": "9", "unit": "gram"},
-        },
-        {"item_id": "item-2", "reason_code": "seal_broken"},
-    ]
+    kept = ("item-1=items_differ:nine of ten", "item-2=seal_broken")
+    nine = {"reason_code": "items_differ", "explanation": "nine of ten", "quantity": {"value": "9", "unit": "gram"}}
+    assert acceptance((), ("item-1:quantity=9",), kept, unit_of=lambda _item_id: "gram") == {
+        "received": [],
+        "not_accepted": [{"item_id": "item-1"} | nine, {"item_id": "item-2", "reason_code": "seal_broken"}],
+    }
 
 
 @pytest.mark.parametrize(
-    ("given", "option"),
+    ("differing", "kept", "option"),
     [
-        ({"differing": ("item-1",)}, "--found"),
-        ({"differing": ("item-1:quantity",)}, "--found"),
-        ({"differing": ("item-1:quantity=many",)}, "--found"),
-        ({"differing": ("item-1:colour=red",)}, "--found"),
-        ({"differing": (":quantity=9",)}, "--found"),
-        ({"kept": ("item-1",)}, "--except"),
-        ({"kept": ("item-1=no_such_reason",)}, "--except"),
-        ({"kept": ("item-1=other",), "differing": ("item-1:condition=wet",)}, "--found"),
+        ("item-1", "", "--found"),
+        ("item-1:quantity", "", "--found"),
+        ("item-1:quantity=many", "", "--found"),
+        ("item-1:colour=red", "", "--found"),
+        (":quantity=9", "", "--found"),
+        ("", "item-1", "--except"),
+        ("", "item-1=no_such_reason", "--except"),
+        ("item-1:condition=wet", "item-1=other", "--found"),
     ],
 )
-def test_other_forms_are_refused_under_their_option(given: dict[str, tuple[str, ...]], option: str) -> None:
+def test_other_forms_are_refused_under_their_option(differing: str, kept: str, option: str) -> None:
     """What cannot be read is told under the option that it was given with."""
+    given = ((text,) if text else () for text in (differing, kept))
     with pytest.raises(MalformedInput) as refused:
-        answer(**given)
+        acceptance((), *given, unit_of=lambda _item_id: "gram")
     assert refused.value.field == option
