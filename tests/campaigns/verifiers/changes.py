@@ -19,7 +19,7 @@ from nacl.bindings import (
 
 from ledger.core.encoding import canonical
 from ledger.core.events import Envelope, Payload, digest_of
-from ledger.core.log.checkpoints import Checkpoint, cosign_checkpoint, parse_checkpoint
+from ledger.core.log.checkpoints import Checkpoint, parse_checkpoint
 from ledger.core.log.notes import NoteSignature, SeedSigner, parse_note, sign_note
 from ledger.core.log.tlog_proofs import TlogProof, parse_tlog_proof
 from tests.campaigns.verifiers.worlds import Base, Tree, World
@@ -81,12 +81,8 @@ def with_proof(tree: Tree, **parts: Any) -> Tree:
 def with_note(tree: Tree, change: Callable[[str], str]) -> Tree:
     """Return the bundle with another note, in its evidence too: as the log itself would hand it out."""
     changed = deepcopy(tree)
-    holders = [
-        changed,
-        *changed.get("authority", {}).values(),
-        *(erasure["entry"] for erasure in changed.get("erased", [])),
-    ]
-    for holder in holders:
+    erasures = (erasure["entry"] for erasure in changed.get("erased", []))
+    for holder in (changed, *changed.get("authority", {}).values(), *erasures):
         head, _, note = holder["proof"].partition("\n\n")
         holder["proof"] = f"{head}\n\n{change(note)}"
     return changed
@@ -94,16 +90,13 @@ def with_note(tree: Tree, change: Callable[[str], str]) -> Tree:
 
 def resigned(world: World, text: str, signer: SeedSigner = LOG_SIGNER) -> str:
     """Sign a note of this text by the log, and by the world's witnesses, whatever it says."""
-    note = sign_note(text, signer)
-    lines = [_cosignature(text, number) for number in world.witnesses]
-    return str(note.with_signatures(lines))
-
-
-def _cosignature(text: str, number: int) -> NoteSignature:
-    signer, time = WITNESSES[number - 1], START + 4000 + 60 * number
-    key = signer.verifying_key
-    signature = signer.sign(f"cosignature/v1\ntime {time}\n{text}".encode())
-    return NoteSignature(key.name, key.key_id, time.to_bytes(8, "big") + signature)
+    lines = []
+    for number in world.witnesses:
+        witness, time = WITNESSES[number - 1], START + 4000 + 60 * number
+        signature = witness.sign(f"cosignature/v1\ntime {time}\n{text}".encode())
+        key = witness.verifying_key
+        lines.append(NoteSignature(key.name, key.key_id, time.to_bytes(8, "big") + signature))
+    return str(sign_note(text, signer).with_signatures(lines))
 
 
 def lines_changed(change: Callable[[list[NoteSignature]], list[NoteSignature]]) -> Callable[[str], str]:
@@ -114,10 +107,6 @@ def lines_changed(change: Callable[[list[NoteSignature]], list[NoteSignature]]) 
         return str(replace(parsed, signatures=tuple(change(list(parsed.signatures)))))
 
     return of
-
-
-def cosignature(world: World, number: int, time: int) -> NoteSignature:
-    return cosign_checkpoint(head_of(world), WITNESSES[number - 1], time)
 
 
 def head_of(world: World) -> Checkpoint:
@@ -162,8 +151,7 @@ def relogged(base: Base, event: Event, **changes: Any) -> tuple[Tree, bytes]:
 def resaid(base: Base, **fields: Any) -> Event:
     """Return the base's event with another payload, well signed by its officer."""
     event = base.world.log.events[base.index]
-    payload = replace(event.payload, **fields)
-    return resealed(event, payload)
+    return resealed(event, replace(event.payload, **fields))
 
 
 def resealed(event: Event, payload: Payload, **envelope: Any) -> Event:

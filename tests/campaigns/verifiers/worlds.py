@@ -5,7 +5,7 @@ Each world has its own witnesses, quorum and size, an officer whose key is revok
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -82,7 +82,7 @@ class World:
 
     def anchor(self, index: int, state: State, number: int | None = None) -> Tree:
         """Return what a state proves of a record and of the entry's key, with the note of its block."""
-        proven = state.proving(number or self.number, self.key_of(index))
+        proven = state.proving(number or self.number, self.log.key_of(index))
         if self.witnesses:
             proven = msgspec.structs.replace(proven, block_note=raw(self.block_note(proven.header_rlp)))
         return dict(msgspec.json.decode(canonical.encode(proven)))
@@ -92,32 +92,20 @@ class World:
         header = read_header(bytes.fromhex(header_rlp[2:]))
         block = TrustedBlock(header.number, "0x" + header.hash.hex())
         statement = msgspec.structs.replace(BlockStatement(LOG_ID, CHAIN, block), **changes)
-        return str(
-            SignedNote(
-                statement.text(), tuple(cosign_block(statement, WITNESSES[n - 1], VOUCHED_AT) for n in self.witnesses)
-            )
-        )
-
-    def key_of(self, index: int) -> str | None:
-        return self.log.key_of(index)
+        lines = tuple(cosign_block(statement, WITNESSES[number - 1], VOUCHED_AT) for number in self.witnesses)
+        return str(SignedNote(statement.text(), lines))
 
     @cached_property
-    def _anchors(self) -> Callable[[int], Tree]:
-        state = self.state()
-        by_key: dict[str | None, Tree] = {}
-
-        def anchor(index: int) -> Tree:
-            key = self.key_of(index)
-            if key not in by_key:
-                by_key[key] = self.anchor(index, state)
-            return by_key[key]
-
-        return anchor
+    def _anchors(self) -> dict[str | None, Tree]:
+        """By the key whose slots they prove."""
+        return {}
 
     def bundle(self, index: int, *, anchored: bool = True, **changes: Any) -> Tree:
         """Return the bundle of an entry, complete, as plain values."""
-        shown = tree(self.log.bundle(index, self.note, anchored=False, **changes))
-        return shown | ({"anchor": self._anchors(index)} if anchored else {})
+        shown, key = tree(self.log.bundle(index, self.note, anchored=False, **changes)), self.log.key_of(index)
+        if anchored and key not in self._anchors:
+            self._anchors[key] = self.anchor(index, self.state())
+        return shown | ({"anchor": self._anchors[key]} if anchored else {})
 
     def index_of(self, sequence: int) -> int:
         return self.log.events.index(self.case.events[sequence])
@@ -174,14 +162,18 @@ def worlds() -> Iterator[World]:
 
 def bases(of: World) -> Iterator[Base]:
     """Yield the bundles of a world that hold: whole, with parts withheld or erased, of the service, not anchored."""
-    registered = of.index_of(1)
-    yield Base("registered", of, registered, of.bundle(registered))
-    yield Base("opened", of, of.index_of(0), of.bundle(of.index_of(0)))
-    yield Base("accepted", of, of.index_of(3), of.bundle(of.index_of(3)))
-    yield Base("numbered", of, of.index_of(4), of.bundle(of.index_of(4)))
-    yield Base("erasure", of, of.erasure, of.bundle(of.erasure))
-    yield Base("admission", of, 0, of.bundle(0))
-    yield Base("revocation", of, of.revocation, of.bundle(of.revocation))
+    opened, registered, _, accepted, numbered = (of.index_of(sequence) for sequence in range(5))
+    whole = {
+        "registered": registered,
+        "opened": opened,
+        "accepted": accepted,
+        "numbered": numbered,
+        "erasure": of.erasure,
+        "admission": 0,
+        "revocation": of.revocation,
+    }
+    for name, index in whole.items():
+        yield Base(name, of, index, of.bundle(index))
     yield Base("not anchored", of, registered, of.bundle(registered, anchored=False), "not_yet_anchored")
     shown = of.bundle(registered)
     del shown["sections"]["narrative"]

@@ -1,25 +1,29 @@
 """How a fault is named, and what the protocol says of it (docs/protocol.md, 11).
 
 A fault is a function of a base and a chance; it gives the file, and what must come of it: the verdict and exactly the
-steps that fail. It gives None where the base has nothing of the kind.
+steps that fail. It gives None where the base has nothing of the kind. Faults that docs/examples/spoiled.json publishes,
+for one log, are not made again here: tests/e2e/browser_verifier/test_spoiled.py holds both verifiers against those.
 """
 
 from __future__ import annotations
 
+import json
 import random
-from base64 import b64encode
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
+from ledger.core.encoding import canonical
 from ledger.core.log.notes import NoteSignature, SeedSigner
-from ledger.core.verification.trust import Trust
 from tests.campaigns.verifiers import changes
-from tests.campaigns.verifiers.changes import written
+from tests.campaigns.verifiers.changes import put, written
 from tests.campaigns.verifiers.worlds import Base, Tree
 from tests.testkit.bundles import ORIGIN
 
 REFUSED = "refused"
+OTHER = "blake3:" + "7e" * 32
+OTHER_ORIGIN = SeedSigner.from_seed("other.example", bytes([1]) * 32)
+OTHER_KEY = SeedSigner.from_seed(ORIGIN, bytes([77]) * 32)
 
 
 @dataclass(frozen=True)
@@ -38,10 +42,10 @@ class Mutated:
 
 
 Fault = Callable[[Base, random.Random], Mutated | None]
+Fits = Callable[[Base], object]
+Changed = Tree | bytes | tuple[Tree, bytes] | None  # a file, or a file and the trust file; None where nothing fits
 
 FAULTS: dict[str, Fault] = {}
-
-OTHER = "blake3:" + "7e" * 32
 
 
 def fault(name: str) -> Callable[[Fault], Fault]:
@@ -53,61 +57,56 @@ def fault(name: str) -> Callable[[Fault], Fault]:
     return enter
 
 
-def fails(data: Tree | bytes, *steps: int) -> Mutated:
+def fails(data: Tree | bytes, *steps: int, trust: bytes | None = None) -> Mutated:
     """Expect that these steps fail and no other."""
-    return Mutated(data if isinstance(data, bytes) else written(data), Expected("tampered", frozenset(steps)))
+    return Mutated(data if isinstance(data, bytes) else written(data), Expected("tampered", frozenset(steps)), trust)
 
 
-def comes_to(data: Tree | bytes, verdict: str) -> Mutated:
+def comes_to(data: Tree | bytes, verdict: str, trust: bytes | None = None) -> Mutated:
     """Expect that no step fails, and the verdict is this."""
-    return Mutated(data if isinstance(data, bytes) else written(data), Expected(verdict))
+    return Mutated(data if isinstance(data, bytes) else written(data), Expected(verdict), trust)
 
 
-def is_refused(data: Tree | bytes) -> Mutated:
-    return Mutated(data if isinstance(data, bytes) else written(data), Expected(REFUSED))
+def _enter(name: str, change: Callable[[Base], Changed], fits: Fits, expected: Callable[[Base], Expected]) -> None:
+    @fault(name)
+    def of(base: Base, chance: random.Random) -> Mutated | None:
+        changed = change(base) if fits(base) else None
+        if changed is None:
+            return None
+        data, trust = changed if isinstance(changed, tuple) else (changed, None)
+        return Mutated(data if isinstance(data, bytes) else written(data), expected(base), trust)
 
 
-Changed = Tree | bytes | tuple[Tree, bytes] | None  # a file, or a file and the trust file; None where nothing fits
+def anything(base: Base) -> bool:
+    return True
 
 
-def simple(name: str, change: Callable[[Base], Changed], *steps: int) -> None:
+def simple(name: str, change: Callable[[Base], Changed], *steps: int, of: Fits = anything) -> None:
     """Name a fault without chance after which exactly these steps fail."""
-
-    def of(base: Base, chance: random.Random) -> Mutated | None:
-        changed = change(base)
-        return None if changed is None else with_trust(changed, lambda data: fails(data, *steps))
-
-    fault(name)(of)
+    _enter(name, change, of, lambda base: Expected("tampered", frozenset(steps)))
 
 
-def harmless(name: str, change: Callable[[Base], Changed], verdict: str | None = None) -> None:
+def edited(name: str, path: tuple[Any, ...], value: Any, *steps: int, of: Fits = anything) -> None:
+    """Name a fault of one place, by another value or a function of the old one."""
+    simple(name, lambda base: put(base.tree, path, value), *steps, of=of)
+
+
+def harmless(name: str, change: Callable[[Base], Changed], verdict: str = "", *, of: Fits = anything) -> None:
     """Name a change after which no step fails: the verdict is the base's, or this one."""
-
-    def of(base: Base, chance: random.Random) -> Mutated | None:
-        changed, expected = change(base), worse(verdict or base.verdict, base.verdict)
-        return None if changed is None else with_trust(changed, lambda data: comes_to(data, expected))
-
-    fault(name)(of)
+    _enter(name, change, of, lambda base: Expected(worse(verdict or base.verdict, base.verdict)))
 
 
-def with_trust(changed: Tree | bytes | tuple[Tree, bytes], judge: Callable[[Tree | bytes], Mutated]) -> Mutated:
-    if isinstance(changed, tuple):
-        data, trust = changed
-        return replace(judge(data), trust=trust)
-    return judge(changed)
-
-
-def refused(name: str, change: Callable[[Base], Tree | bytes | None]) -> None:
-    def of(base: Base, chance: random.Random) -> Mutated | None:
-        changed = change(base)
-        return None if changed is None else is_refused(changed)
-
-    fault(name)(of)
+def refused(name: str, change: Callable[[Base], Tree | bytes], of: Fits = anything) -> None:
+    """Name a change after which there is no bundle at all."""
+    _enter(name, change, of, lambda base: Expected(REFUSED))
 
 
 def worse(first: str, other: str) -> str:
     order = ("tampered", "unverifiable", "not_yet_anchored", "intact")
     return min(first, other, key=order.index)
+
+
+# -- bases that a fault fits -------------------------------------------------------------------------------------------
 
 
 def of_case(base: Base) -> bool:
@@ -123,8 +122,24 @@ def has(base: Base, *path: Any) -> bool:
     return True
 
 
-def extra_line(proof: str) -> str:
-    return proof.replace("\nindex ", f"\nextra {b64encode(b'anything').decode()}\nindex ", 1)
+def anchored(base: Base) -> bool:
+    return has(base, "anchor")
+
+
+def anchored_case(base: Base) -> bool:
+    return anchored(base) and of_case(base)
+
+
+def called(*names: str) -> Fits:
+    return lambda base: base.name in names
+
+
+def witnessed(base: Base) -> bool:
+    """Whether its policy asks for witnesses, so that one that is missing counts."""
+    return base.world.trust.policy.asks_for_witnesses
+
+
+# -- parts that faults are made of -------------------------------------------------------------------------------------
 
 
 def other_tree_head(proof: str) -> str:
@@ -139,15 +154,8 @@ def strangers_line() -> str:
     return NoteSignature(key.name, key.key_id, bytes(64)).line()
 
 
-def twice(base: Base, part: str) -> bytes:
-    """Return the file with a key of the part standing twice, with the same value."""
-    import json
-
-    text = json.dumps(base.tree[part], ensure_ascii=False)
-    key = "version" if "version" in base.tree[part] else next(iter(base.tree[part]))
-    doubled = text[:-1] + f', "{key}": {json.dumps(base.tree[part][key], ensure_ascii=False)}}}'
-    rest = {name: value for name, value in base.tree.items() if name != part}
-    return written(rest)[:-1] + f', "{part}": {doubled}}}'.encode()
+def signed_by_stranger(text: str) -> str:
+    return text + strangers_line()
 
 
 def flip(text: str) -> str:
@@ -159,32 +167,8 @@ def original(base: Base) -> Any:
 
 
 def evidence(base: Base, index: int) -> Tree:
-    import json
-
-    from ledger.core.encoding import canonical
-
     return dict(json.loads(canonical.encode(base.world.log.evidence(index, base.world.note))))
-
-
-def size(base: Base) -> int:
-    return changes.head_of(base.world).size
-
-
-OTHER_ORIGIN = SeedSigner.from_seed("other.example", bytes([1]) * 32)
-
-OTHER_KEY = SeedSigner.from_seed(ORIGIN, bytes([77]) * 32)
 
 
 def text_of(base: Base) -> str:
     return changes.head_of(base.world).text()
-
-
-def head_signed(change: Callable[[str], str]) -> Callable[[Base, str], str]:
-    """Sign the same anew by the log and its witnesses."""
-    return lambda base, text: changes.resigned(base.world, change(text_of(base)))
-
-
-def trusting(trust: Trust) -> bytes:
-    from ledger.core.verification.trust import encode_trust
-
-    return encode_trust(trust)

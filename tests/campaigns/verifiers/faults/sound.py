@@ -2,42 +2,28 @@
 
 from __future__ import annotations
 
+import json
 import random
 from typing import Any
 
-from tests.campaigns.verifiers.changes import put, with_note, without, written
-from tests.campaigns.verifiers.faults.naming import Mutated, comes_to, extra_line, fault, harmless, has, strangers_line
+from tests.campaigns.verifiers.changes import with_note, without
+from tests.campaigns.verifiers.faults.naming import Mutated, comes_to, fault, harmless, has, signed_by_stranger
 from tests.campaigns.verifiers.worlds import Base
 
 harmless("as it is", lambda base: base.tree)
-
-harmless("anchor left out", lambda base: {k: v for k, v in base.tree.items() if k != "anchor"}, "not_yet_anchored")
-
-harmless("payload withheld", lambda base: without(base.tree, ("payload",)), "unverifiable")
-
-harmless(
-    "authority left out",
-    lambda base: without(base.tree, ("authority",)) if has(base, "authority") else None,
-    "unverifiable",
-)
-
-harmless("sections left out", lambda base: without(base.tree, ("sections",)) if has(base, "sections") else None)
-
+harmless("signature of a stranger on the note", lambda base: with_note(base.tree, signed_by_stranger))
 harmless("timestamps where no authority is trusted", lambda base: base.tree | {"timestamps": [{"proof": 7}, None]})
-
-harmless(
-    "timestamps with a key twice", lambda base: written(base.tree)[:-1] + b',"timestamps":[{"proof":1,"proof":2}]}'
-)
-
-harmless("extra line in the proof", lambda base: put(base.tree, ("proof",), extra_line))
-
-harmless("signature of a stranger on the note", lambda base: with_note(base.tree, lambda note: note + strangers_line()))
+for _part, _verdict in {"anchor": "not_yet_anchored", "payload": "unverifiable", "authority": "unverifiable"}.items():
+    harmless(
+        f"{_part} left out",
+        lambda base, part=_part: without(base.tree, (part,)),
+        _verdict,
+        of=lambda base, part=_part: has(base, part),
+    )
 
 
 @fault("written otherwise: indented, escaped, in another order")
 def _spelled(base: Base, chance: random.Random) -> Mutated:
-    import json
-
     def shuffled(value: Any) -> Any:
         if isinstance(value, dict):
             items = list(value.items())

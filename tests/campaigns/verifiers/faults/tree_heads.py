@@ -9,15 +9,14 @@ from collections.abc import Callable
 from ledger.core.log.merkle import EMPTY_ROOT
 from ledger.core.log.notes import NoteSignature
 from tests.campaigns.verifiers import changes
-from tests.campaigns.verifiers.changes import with_note, with_proof
+from tests.campaigns.verifiers.changes import lines_changed, resigned, with_note, with_proof
 from tests.campaigns.verifiers.faults.naming import (
     OTHER_KEY,
     OTHER_ORIGIN,
     Mutated,
+    anchored,
     fails,
     fault,
-    has,
-    head_signed,
     simple,
     strangers_line,
     text_of,
@@ -26,92 +25,66 @@ from tests.campaigns.verifiers.worlds import Base, cosigned
 from tests.testkit.bundles import LOG_SIGNER, ORIGIN, Log, tree
 
 
-def note(name: str, change: Callable[[Base, str], str], *steps: int) -> None:
+def note(name: str, change: Callable[[Base, str], str]) -> None:
     """Change the note, in all proofs of the bundle alike."""
-    simple(name, lambda base: with_note(base.tree, lambda text: change(base, text)), *steps)
+    simple(name, lambda base: with_note(base.tree, lambda text: change(base, text)), 5)
 
 
-def head_edited(change: Callable[[str], str]) -> Callable[[Base, str], str]:
-    """Edit the tree head under its signatures."""
-    return lambda base, text: change(text_of(base)) + text[len(text_of(base)) :]
+def line_set(number: int, line: str) -> Callable[[str], str]:
+    def of(text: str) -> str:
+        parts = text.split("\n")
+        parts[number] = line
+        return "\n".join(parts)
+
+    return of
 
 
-def lines(change: Callable[[list[NoteSignature]], list[NoteSignature]]) -> Callable[[Base, str], str]:
-    return lambda base, text: changes.lines_changed(change)(text)
+EDITED: dict[str, Callable[[str], str]] = {
+    "size edited": lambda t: t.replace("\n", "\n1", 1),
+    "root edited": lambda t: t[:-6] + ("A" if t[-6] != "A" else "B") + t[-5:],
+}
+SIGNED_ANEW: dict[str, Callable[[str], str]] = {
+    "tree head of another origin under our key": lambda t: t.replace(ORIGIN, "other.example"),
+    "size with a zero before": lambda t: t.replace("\n", "\n0", 1),
+    "size with a plus": lambda t: t.replace("\n", "\n+", 1),
+    "size with an underscore": lambda t: t.replace("\n", "\n1_", 1),
+    "size 2^63": line_set(1, str(2**63)),
+    "size 2^64": line_set(1, str(2**64)),
+    "size 0 with a root": line_set(1, "0"),
+    "root of nothing with a size": line_set(2, b64encode(EMPTY_ROOT).decode()),
+    "root that is cut": line_set(2, b64encode(bytes(31)).decode()),
+    "root that is empty": line_set(2, ""),
+    "extension line": lambda t: t + "more\n",
+}
+SIGNATURES: dict[str, Callable[[bytes, str], bytes]] = {
+    "cut": lambda true, _: true[:63],
+    "with a byte more": lambda true, _: true + b"\0",
+    "with S + L": lambda true, _: changes.second_spelling(true),
+    "with a part of small order": lambda _, text: changes.with_torsion(text),
+    "of zeros": lambda *_: bytes(64),
+    "with R of order one": lambda *_: bytes([1]) + bytes(63),
+}
 
 
-def log_line(data: Callable[[Base], bytes]) -> Callable[[Base, str], str]:
+def log_line(base: Base, note: str, data: Callable[[bytes, str], bytes]) -> str:
     """Put these bytes in place of the log's signature."""
-    return lambda base, text: changes.lines_changed(
-        lambda signed: [NoteSignature(signed[0].name, signed[0].key_id, data(base)), *signed[1:]]
-    )(text)
+    signature = data(LOG_SIGNER.sign(text_of(base).encode()), text_of(base))
+    return lines_changed(lambda signed: [NoteSignature(signed[0].name, signed[0].key_id, signature), *signed[1:]])(note)
 
 
-def true_signature(base: Base) -> bytes:
-    return LOG_SIGNER.sign(text_of(base).encode())
-
-
-def only_stranger(base: Base, text: str) -> str:
-    return text_of(base) + "\n" + strangers_line()
-
-
+for _name, _change in EDITED.items():
+    note(_name, lambda base, n, change=_change: change(text_of(base)) + n[len(text_of(base)) :])
+for _name, _change in SIGNED_ANEW.items():
+    note(_name, lambda base, _, change=_change: resigned(base.world, change(text_of(base))))
+for _name, _data in SIGNATURES.items():
+    note(f"log's signature {_name}", lambda base, n, data=_data: log_line(base, n, data))
 note(
     "tree head of another origin",
-    lambda b, n: changes.resigned(b.world, text_of(b).replace(ORIGIN, "other.example"), OTHER_ORIGIN),
-    5,
+    lambda b, _: resigned(b.world, text_of(b).replace(ORIGIN, "other.example"), OTHER_ORIGIN),
 )
-
-note("tree head of another origin under our key", head_signed(lambda t: t.replace(ORIGIN, "other.example")), 5)
-
-note("tree head signed with another key", lambda b, n: changes.resigned(b.world, text_of(b), OTHER_KEY), 5)
-
-note("size edited", head_edited(lambda t: t.replace("\n", "\n1", 1)), 5)
-
-note("root edited", head_edited(lambda t: t[:-6] + ("A" if t[-6] != "A" else "B") + t[-5:]), 5)
-
-note("size with a zero before", head_signed(lambda t: t.replace("\n", "\n0", 1)), 5)
-
-note("size with a plus", head_signed(lambda t: t.replace("\n", "\n+", 1)), 5)
-
-note("size with an underscore", head_signed(lambda t: t.replace("\n", "\n1_", 1)), 5)
-
-note("size 2^63", head_signed(lambda t: line_set(t, 1, str(2**63))), 5)
-
-note("size 2^64", head_signed(lambda t: line_set(t, 1, str(2**64))), 5)
-
-note("size 0 with a root", head_signed(lambda t: line_set(t, 1, "0")), 5)
-
-note("root of nothing with a size", head_signed(lambda t: line_set(t, 2, b64encode(EMPTY_ROOT).decode())), 5)
-
-note("root that is cut", head_signed(lambda t: line_set(t, 2, b64encode(bytes(31)).decode())), 5)
-
-note("root that is empty", head_signed(lambda t: line_set(t, 2, "")), 5)
-
-note("extension line", head_signed(lambda t: t + "more\n"), 5)
-
-note("no signatures", lines(lambda signed: [*signed, *signed][:0]), 5)
-
-note("log's signature left out", only_stranger, 5)
-
-note("log signs twice", lines(lambda signed: [signed[0], *signed]), 5)
-
-note("log's signature cut", log_line(lambda base: true_signature(base)[:63]), 5)
-
-note("log's signature with a byte more", log_line(lambda base: true_signature(base) + b"\0"), 5)
-
-note("log's signature with S + L", log_line(lambda base: changes.second_spelling(true_signature(base))), 5)
-
-note("log's signature with a part of small order", log_line(lambda base: changes.with_torsion(text_of(base))), 5)
-
-note("log's signature of zeros", log_line(lambda base: bytes(64)), 5)
-
-note("log's signature with R of order one", log_line(lambda base: bytes([1]) + bytes(63)), 5)
-
-
-def line_set(text: str, number: int, line: str) -> str:
-    parts = text.split("\n")
-    parts[number] = line
-    return "\n".join(parts)
+note("tree head signed with another key", lambda b, _: resigned(b.world, text_of(b), OTHER_KEY))
+note("no signatures", lambda _, text: lines_changed(lambda signed: [])(text))
+note("log's signature left out", lambda base, _: text_of(base) + "\n" + strangers_line())
 
 
 @fault("tree head of a smaller tree")
@@ -121,7 +94,7 @@ def _smaller(base: Base, chance: random.Random) -> Mutated | None:
         return None
     log = Log(base.world.log.events[: base.index], registry=base.world.log.registry)
     shown = with_proof(base.tree, checkpoint=cosigned(log, base.world.witnesses))
-    return fails(shown, 6, *((11,) if has(base, "anchor") else ()))
+    return fails(shown, 6, *((11,) if anchored(base) else ()))
 
 
 @fault("proof of another log")
