@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-from ledger.core.events import handover
-from ledger.core.procedure.legal_days import instant_text
 from ledger.samples.stories import BAD_DOSSIER
-from tests.e2e.stories.town import Town, TownCase
-
-HOUR = 3600
+from tests.e2e.stories.town import Town
 
 
 def test_a_dossier_that_comes_back_late_is_recorded_flagged_and_linked_to_its_refusal(town: Town) -> None:
@@ -43,28 +39,3 @@ def test_a_dossier_that_comes_back_late_is_recorded_flagged_and_linked_to_its_re
     ]
     overdue = [any(flag["name"] == "remedy_overdue" for flag in step["flags"]) for step in steps]
     assert overdue == [False] * 5 + [True, False]
-
-
-def refused(town: Town, case_id: str) -> TownCase:
-    """Return a dossier that was offered ten hours ago and refused for its binding, due within two hours."""
-    case = town.case(case_id, hours_ago=10).open().register(f"{case_id}-dossier", kind="dossier")
-    case.offer(f"{case_id}-dossier", to="procuratorate-east")
-    return case.refuse(due_at=instant_text(case.now + 2 * HOUR))
-
-
-def test_a_dossier_that_comes_back_in_time_raises_no_flag(town: Town) -> None:
-    """The flag is for being late, not for coming back."""
-    case = refused(town, "rebound-in-time")
-    case.now += HOUR
-    case.offer("rebound-in-time-dossier", to="procuratorate-east", follows="handover-1")
-    assert case.receipt["flags"] == []
-    assert isinstance(case.last.payload.body, handover.HandoverOffered)
-
-
-def test_a_handover_that_follows_none_is_refused_at_the_counter_of_the_command_line(town: Town) -> None:
-    """A resumption names the handover that it resumes; another name is refused with its rule, exit code 1."""
-    refused(town, "follows-nothing")
-    words = ("handover", "offer", "follows-nothing", "procuratorate-east", "--purpose", "prosecution_review")
-    done = town.at_the_terminal("police", *words, "--item", "follows-nothing-dossier", "--follows", "handover-9")
-    assert done.status == 1
-    assert "unknown_handover" in done.err

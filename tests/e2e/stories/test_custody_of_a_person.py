@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import pytest
 
-from ledger.cli.errors import Exit
 from ledger.samples.case_acts import person_id
 from ledger.samples.stories import CUSTODY_LEAD, CUSTODY_OF_A_PERSON, KEPT_PERSON
 from tests.e2e.stories.town import Town, TownCase
@@ -58,22 +56,3 @@ def test_the_detention_house_shows_the_police_until_the_certificate_is_served(to
     missed = case.deadlines("prosecutor", as_of=now, status="missed")[CLOCK]
     assert (missed["stopped_at"], len(missed["events"])) == (SERVED, 2)
     assert town.work(CUSTODY_LEAD)["closed"]["outcome"] == "none"
-
-
-def test_nobody_serves_for_the_detention_house(town: Town) -> None:
-    """The half of the detention house is its own; a police station is no detention house."""
-    next(town.story(CUSTODY_OF_A_PERSON._replace(case_id="kept-2"), ARRESTED))
-    paper = ("--handover", "handover-1", "--number", "2025-32", "--custody-change-id", "custody-1")
-    at_the_police = town.at_the_terminal("prosecutor", "custody", "request", "kept-2", PERSON, "psb-east", *paper)
-    assert (at_the_police.status, json.loads(at_the_police.err)["error"]["code"]) == (
-        Exit.REFUSED,
-        "not_a_detention_house",
-    )
-    town.ok("prosecutor", "custody", "request", "kept-2", PERSON, "detention-east", *paper)
-    by_the_police = town.at_the_terminal("police", "custody", "serve", "kept-2", "custody-1", "--served-at", SERVED)
-    assert (by_the_police.status, json.loads(by_the_police.err)["error"]["code"]) == (
-        Exit.REFUSED,
-        "not_the_detention_house",
-    )
-    until = ("--until", "2025-06-06", "--number", "2025-33", "--article", "CPL 172")
-    town.ok("prosecutor", "custody", "notify", "kept-2", "arrest-1", "detention-east", *until)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import pytest
 
-from ledger.core.events import case as acts
 from ledger.samples.case_acts import person_id
 from ledger.samples.stories import DETAINED_THEN_BAILED, DETENTION_LEAD, PAIR
 from tests.e2e.stories.town import Town, TownCase
@@ -62,25 +61,6 @@ def test_the_day_of_the_law_passes_whatever_the_paper_says(case: TownCase) -> No
     assert f"arrest_request {ARRESTED}" not in overdue
 
 
-def test_its_arithmetic_is_told_in_words(case: TownCase) -> None:
-    """Sentence by sentence, in the reader's language, down to the day that no paper moves."""
-    at = "2025-03-20T00:00:00Z"
-    request = case.deadlines("police", as_of=at)[f"arrest_request {BAILED}"]
-    assert request["arithmetic"] == [
-        "The starting day, 2025-03-03, does not count.",
-        "3 days: from 2025-03-04 to 2025-03-06.",
-        "4 days: from 2025-03-07 to 2025-03-10.",
-        "In custody: the last day stays 2025-03-10, day off or not.",
-        "A decision sets 2025-04-02, later than the law gives: the day of the law stands.",
-        "In time until 2025-03-10 24:00, Beijing time.",
-    ]
-    types = {event.envelope.event_id: event.payload.event_type for event in case.events}
-    derived_from = [types[event["event_id"]] for event in request["events"]]
-    assert derived_from == ["measure.imposed", "measure.extended", "handover.offered"]
-    chinese = case.deadlines("police", as_of=at, lang="zh-CN")[f"arrest_request {BAILED}"]
-    assert (chinese["label"], len(chinese["arithmetic"])) == ("提请批准逮捕", 6)
-
-
 def test_arrest_is_decided_on_the_seventh_day_and_in_time(case: TownCase) -> None:
     """The procuratorate's seven days end at midnight of the seventh; one clock for each person, met by his decision."""
     on_the_day = "2025-04-07T07:00:00Z"
@@ -108,13 +88,3 @@ def test_bail_runs_anew_when_the_prosecution_decides_anew(case: TownCase) -> Non
         f"prosecution_review {ARRESTED}",
     }
     assert {deadline["agency"] for deadline in after.values()} == {"procuratorate-east"}
-
-
-def test_an_extension_by_name_wants_its_ground_too(town: Town) -> None:
-    """The same thirty days decided on the clock itself: flagged for the ground that is not there."""
-    case = town.case("no-ground", hours_ago=100).open().name("li").impose("li", "detention")
-    clock = next(key for key in case.state.clocks if key.startswith("arrest_request"))
-    case.now += 48 * 3600
-    extension = {"extension": "roaming_repeated_gang", "article": "CPL 91", "ground": "more time is needed"}
-    case.say(acts.DeadlineExtended, deadline_id=clock, **extension)
-    assert "extension_without_ground" in {flag["name"] for flag in case.receipt["flags"]}

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from ledger.cli.errors import Exit
-from ledger.core.events import case as acts
 from ledger.core.events import item
-from ledger.core.procedure.legal_days import legal_day
 from ledger.samples.stories import JUDGMENT_LEAD, MONEY_AND_A_CAR, goods
 from tests.e2e.stories.town import Town, TownCase
 
@@ -97,22 +94,3 @@ def ask_about_the_car(town: Town) -> None:
     assert of_the_case == [JUDGMENT_LEAD.key]
     assert shown["raised"]["supervised"] == "court-east"
     assert shown["closed"]["outcome"] == "rectification_notice"
-
-
-def test_a_freeze_warns_its_handler_seven_days_before(town: Town) -> None:
-    """The service tells it by itself, to the officer who handles the case; nobody else's list has it."""
-    last = legal_day(datetime.now(UTC)) + timedelta(days=7)
-    case = town.case("soon").open().register("soon-account", kind="property", account="6222-0418")
-    case.say(acts.CaseAssigned, department="squad 2", handler="p-0417")
-    case.say(item.ItemFrozen, item_id="soon-account", frozen_until=last.isoformat())
-
-    def warned(by: str) -> list[dict[str, Any]]:
-        warnings = town.read("/api/v1/warnings", by, mine=True, limit=1000)["warnings"]
-        return [warning for warning in warnings if warning["subject"] == "soon-account"]
-
-    town.until("the handler is warned", lambda: bool(warned("police")))
-    (warning,) = warned("police")
-    assert (warning["clock"], warning["days"], warning["handler"]) == ("freeze", 7, "p-0417")
-    assert warned("prosecutor") == []
-    listed = town.ok("police", "deadline", "warnings", "--mine")
-    assert warning["deadline_id"] in [listed_warning["deadline_id"] for listed_warning in listed]

@@ -5,8 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from ledger.samples.town import Person
 from tests.e2e.stories.town import Town, TownCase
 from tests.testkit.service import Refused
@@ -60,15 +58,3 @@ def test_events_below_the_revocation_stay_good_and_none_is_taken_above_it(town: 
         assert {step["name"]: step["result"] for step in report["steps"]}["revocation"] == "checked"
     done = town.at_the_terminal("auditor", "audit", "mid-flight")
     assert (done.status, done.json()["verdict"]) == (0, "intact"), done.out
-
-
-def test_a_key_that_was_revoked_cannot_be_signed_in_with(town: Town) -> None:
-    """Reading ends with the grant as well."""
-    thief = Person("second-thief", "psb-east", "p-0498", "clerk")
-    town.grant(thief)
-    assert town.read("/api/v1/cases", thief.profile)["cases"]
-    town.ok("admin-psb-east", "key", "revoke", town.keys.key_id(thief.profile))
-    town.until("the log has it", lambda: revocation(town, thief))
-    with pytest.raises(Refused) as refused:
-        town.read("/api/v1/cases", thief.profile)
-    assert (refused.value.status, refused.value.code) == (401, "key_revoked")

@@ -48,16 +48,3 @@ def test_eighteen_of_twenty_are_accepted_and_two_discrepancies_hold_the_case_ope
     case.act(signed_by_the_police, "prosecutor")
     case.close("prosecutor")
     assert case.seen_by("police")["closed"]
-
-
-def test_what_was_not_accepted_can_be_offered_again(town: Town) -> None:
-    """The two stay in the hands of the police, who may hand them over; the procuratorate may not."""
-    case = town.case("short-again").open().register("short-again-1", "short-again-2")
-    case.offer("short-again-1", "short-again-2", to="procuratorate-east")
-    missing = handover.NotAcceptedItem(item_id="short-again-2", reason_code="items_differ", explanation="not there")
-    case.accept(not_accepted=(missing,))
-    with pytest.raises(Refused) as refusal:
-        case.offer("short-again-2", to="psb-east", purpose="return", by="prosecutor")
-    assert refusal.value.code == "not_held"
-    case.offer("short-again-2", to="procuratorate-east", purpose="property_transfer", by="police").accept()
-    assert {item["holder"] for item in case.seen_by("police")["items"]} == {"procuratorate-east"}

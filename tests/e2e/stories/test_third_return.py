@@ -69,13 +69,3 @@ def test_the_third_return_becomes_a_lead_by_itself_and_ends_in_a_rectification_n
     assert third in {event["payload_digest"] for event in raised["events"]}
     assert shown["closed"]["outcome"] == "rectification_notice"
     assert THIRD_RETURN_LEAD.key not in town.findings("third-return", "court")
-
-
-def test_a_return_that_the_police_do_not_take_counts_for_none(town: Town) -> None:
-    """Refused, the return has moved nothing: the review runs on as it ran, and the next return is no third one."""
-    points = town.story(THIRD_RETURN._replace(case_id="return-refused"), "2025-03-02")
-    case = next(case for point, case in points if point == "returned")
-    assert REVIEW not in last_days(case, "prosecutor", "procuratorate-east")
-    case.on(29).refuse(reason_code="other", remedy="not_accepted", explanation="nothing is missing")
-    assert last_days(case, "prosecutor", "procuratorate-east")[REVIEW] == "2025-04-03"
-    assert case.seen_by("police")["responsible"] == "procuratorate-east"
