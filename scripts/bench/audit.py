@@ -5,7 +5,6 @@ python -m scripts.bench.audit [--entries N] [--json FILE]
 
 from __future__ import annotations
 
-import argparse
 import multiprocessing
 import os
 import resource
@@ -13,7 +12,6 @@ import tempfile
 import time
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
-from pathlib import Path
 from typing import TypeVar
 
 from coincurve import PublicKey
@@ -27,7 +25,7 @@ from ledger.recording.validation import Duplicate, Validator
 from ledger.store.database import attach, open_database
 from ledger.store.log import initialise
 from scripts.bench.events import submissions
-from scripts.bench.figures import Figure, show
+from scripts.bench.figures import Figure, options, show
 from scripts.campaigns.casework import LOG_ID, SERVICE, TRUST, following, recording_over, registry_changes
 
 T = TypeVar("T")
@@ -38,20 +36,17 @@ CHUNK = 5_000  # recoveries of one task
 
 def main() -> None:
     """Measures and shows."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--entries", type=int, default=100_000)
-    parser.add_argument("--json", type=Path)
-    arguments = parser.parse_args()
+    given = options(__doc__, entries=100_000)
     with tempfile.TemporaryDirectory() as directory:
         url = f"sqlite:///{directory}/ledger.db"
         # Each in a process of its own: a child's memory counts from what its parent had.
-        size = apart(fill, url, arguments.entries)
+        size = apart(fill, url, given.entries)
         seconds, memory = apart(audit, url)
     figures = [
         Figure(f"audit of {size} entries", seconds, "coincurve recover, all cores", recover(size), "s", "<= 2"),
         Figure("memory: this process and the largest worker", memory, "limit", 500, "MB", "<= 1"),
     ]
-    show("Audit", figures, arguments.json)
+    show("Audit", figures, given.json)
 
 
 def apart(action: Callable[..., T], *arguments: object) -> T:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import resource
 import statistics
@@ -34,6 +35,15 @@ class Figure(Struct, frozen=True):
         """Whether the ratio is within the target."""
         sign, bound = self.target.split()
         return self.ratio <= float(bound) if sign == "<=" else self.ratio >= float(bound)
+
+
+def options(document: str | None, **sizes: int) -> argparse.Namespace:
+    """Read the command line of a measurement: ``--json FILE``, and a number for each of ``sizes``."""
+    parser = argparse.ArgumentParser(description=document, formatter_class=argparse.RawDescriptionHelpFormatter)
+    for name, default in sizes.items():
+        parser.add_argument(f"--{name}", type=int, default=default)
+    parser.add_argument("--json", type=Path)
+    return parser.parse_args()
 
 
 def show(title: str, figures: list[Figure], file: Path | None) -> None:

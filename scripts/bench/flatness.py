@@ -154,11 +154,10 @@ def measured(targets: dict[int, Target], rounds: int) -> dict[int, Cost]:
         for size, target in targets.items():
             taken = [target.ledger.submit(submission) for submission in target.case.take(ROUND)]
             costs[size] += taken if number else []
-    return {size: _median(taken) for size, taken in costs.items()}
-
-
-def _median(costs: list[Cost]) -> Cost:
-    return Cost(median(cost.cpu for cost in costs), median(cost.wall for cost in costs))
+    return {
+        size: Cost(median(cost.cpu for cost in taken), median(cost.wall for cost in taken))
+        for size, taken in costs.items()
+    }
 
 
 class Served(Struct, frozen=True):

@@ -8,7 +8,6 @@ import run``, killed at its half, and run again to its end; then every row must 
 
 from __future__ import annotations
 
-import argparse
 import csv
 import secrets
 import signal
@@ -27,9 +26,9 @@ from ledger.client.sign_in import SignIn
 from ledger.config.keys import create_keystore, open_keystore
 from ledger.config.secret_files import write_secret
 from ledger.interchange.imports.identity import make_key
-from scripts.bench.figures import Figure, show
+from scripts.bench.figures import Figure, options, show
 from scripts.bench.submissions import sqlite_server
-from scripts.campaigns.casework import POLICE, secret_of
+from scripts.campaigns.casework import LOG_ID, POLICE, secret_of
 
 EVENTS_OF_A_ROW = 4
 COLUMNS = ("number", "about", "opened", "suspect", "id", "thing", "count")
@@ -84,11 +83,9 @@ class Clerk:
         profiles.write(self.profile)
         make_key(folder / "identity.key")
         signer = open_keystore(keystore, word)
-        sign_in = SignIn(folder / "token", self.url, signer.key_id, lambda: signer, self._log_id)
-        self.service = Service(self.url, sign_in)
-
-    def _log_id(self) -> bytes:
-        return bytes.fromhex(str(self.service.get("/api/v1/log")["log_id"]).removeprefix("0x"))
+        self.service = Service(
+            self.url, SignIn(folder / "token", self.url, signer.key_id, lambda: signer, lambda: LOG_ID)
+        )
 
     def write(self, system: str, rows: int) -> None:
         """Write a file of so many cases and the mapping for it."""
@@ -106,7 +103,11 @@ class Clerk:
         """
         began = time.monotonic()
         memory = 0
-        with subprocess.Popen(self._command(system), stdout=subprocess.DEVNULL, env=self._environment()) as process:
+        file, tally = self._folder / system, Path(sys.executable).with_name("tally")
+        command: list[str | Path] = [tally, "--json", "import", "run", f"{file}.csv", "--mapping", f"{file}.toml"]
+        command += ["--identity-key", self._folder / "identity.key", "--report", f"{file}.json"]
+        environment = {"TALLYSTICK_CONFIG_DIR": str(self._folder / "config"), "LANG": "C.UTF-8"}
+        with subprocess.Popen(command, stdout=subprocess.DEVNULL, env=environment) as process:
             while process.poll() is None:
                 memory = max(memory, _peak(process.pid))
                 if until is not None and self.size() >= until:
@@ -118,38 +119,23 @@ class Clerk:
             raise RuntimeError(f"the import ended with {process.returncode}")
         return Run(time.monotonic() - began, memory)
 
-    def _command(self, system: str) -> list[str | Path]:
-        file = self._folder / system
-        words: list[str | Path] = ["--mapping", f"{file}.toml", "--identity-key", self._folder / "identity.key"]
-        tally = Path(sys.executable).with_name("tally")
-        return [tally, "--json", "import", "run", f"{file}.csv", *words, "--report", f"{file}.json"]
-
-    def _environment(self) -> dict[str, str]:
-        return {"TALLYSTICK_CONFIG_DIR": str(self._folder / "config"), "LANG": "C.UTF-8"}
-
     def size(self) -> int:
         """Return how many entries the log has."""
         return int(httpx.get(f"{self.url}/api/v1/log", trust_env=False).json()["size"])
 
     def require_exact(self, system: str, rows: int) -> None:
         """Raise RuntimeError unless each row was imported once, as one case."""
-        cases: set[str] = set()
-        keys: set[str] = set()
-        for row in self.service.pages("/api/v1/imports", "imports", source_system=system, limit=1000):
-            cases.add(row["case_id"])
-            keys.add(row["source_key"])
+        imported = [*self.service.pages("/api/v1/imports", "imports", source_system=system, limit=1000)]
+        cases, keys = ({row[name] for row in imported} for name in ("case_id", "source_key"))
         if (len(cases), len(keys)) != (rows, rows):
             raise RuntimeError(f"expected {rows} cases, found {len(cases)} of {len(keys)} keys")
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rows", type=int, default=100_000)
-    parser.add_argument("--json", type=Path)
-    options = parser.parse_args()
+    given = options(__doc__, rows=100_000)
     with sqlite_server("ours") as port, tempfile.TemporaryDirectory(prefix="tallystick-bench-") as folder:
-        figures = measure(Clerk(Path(folder), port), options.rows)
-    show("imports", figures, options.json)
+        figures = measure(Clerk(Path(folder), port), given.rows)
+    show("imports", figures, given.json)
     return 0
 
 

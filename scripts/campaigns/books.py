@@ -175,15 +175,13 @@ class Roots:
 
     def at(self, size: int) -> bytes:
         """Raise unless so many leaves are there."""
-        if size not in self._known:
-            self._known[size] = self._root(size)
-        return self._known[size]
-
-    def _root(self, size: int) -> bytes:
+        if size in self._known:
+            return self._known[size]
         root, start = b"", size
         for level, row in enumerate(self._rows):
             if size >> level & 1:
                 start -= 1 << level
                 peak = row[start >> level]
                 root = sha256(b"\1" + peak + root).digest() if root else peak
-        return root or sha256(b"").digest()
+        self._known[size] = root or sha256(b"").digest()
+        return self._known[size]

@@ -15,6 +15,7 @@ import random
 import sys
 import tempfile
 import time
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -87,21 +88,14 @@ def _settle(campaign: Campaign, load: Load) -> tuple[int, list[str]]:
     campaign.target.kill()
     entries, faults = _look(campaign, load)
     acknowledged = {signed.envelope.event_id for signed, _ in load.books.acknowledged}
-    database = open_database(campaign.database_url)
-    try:
-        with database.read() as connection:
-            stored = {entry.event_id for entry in log.entries(connection, 0, entries) if entry.stream_kind == "case"}
-    finally:
-        database.close()
+    with closing(open_database(campaign.database_url)) as database, database.read() as connection:
+        stored = {entry.event_id for entry in log.entries(connection, 0, entries) if entry.stream_kind == "case"}
     return entries, [*faults, *(f"nobody was told of the event {name}" for name in sorted(stored - acknowledged))]
 
 
 def _look(campaign: Campaign, load: Load) -> tuple[int, list[str]]:
-    database = open_database(campaign.database_url)
-    try:
+    with closing(open_database(campaign.database_url)) as database:
         entries, faults = check(database, campaign.log_key, load.books.acknowledged)
-    finally:
-        database.close()
     return entries, [*faults, *load.books.faults]
 
 

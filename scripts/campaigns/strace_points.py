@@ -18,7 +18,8 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -110,14 +111,14 @@ class Bench:
         books = Books()
         client = Client(Casework("a"), books)
         answers = write(WriterTarget(url, prefix, publish_every_s=NEVER), client, self._events)
-        faults = [*self._look(url, books), *_of_words(answers)]
+        faults = self._look(url, books)
+        if "disk_failed" in answers and "" in answers[answers.index("disk_failed") :]:
+            faults.append(f"something was acknowledged after the disk had failed: {answers}")
         if not faults:
             faults = self._go_on(url, client)
-        return Outcome(self._happened(), tuple(word for word in answers if word), tuple(faults))
-
-    def _happened(self) -> bool:
         trace = self._trace.read_text(errors="replace")
-        return "(INJECTED)" in trace or "killed by SIGKILL" in trace
+        happened = "(INJECTED)" in trace or "killed by SIGKILL" in trace
+        return Outcome(happened, tuple(word for word in answers if word), tuple(faults))
 
     def _go_on(self, url: str, client: Client) -> list[str]:
         before = len(client.books.acknowledged)
@@ -129,11 +130,8 @@ class Bench:
 
     @staticmethod
     def _look(url: str, books: Books) -> list[str]:
-        database = open_database(url)
-        try:
+        with closing(open_database(url)) as database:
             return [*check(database, casework.LOG_SIGNER.verifying_key, books.acknowledged)[1], *books.faults]
-        finally:
-            database.close()
 
 
 def write(target: WriterTarget, client: Client, events: int) -> list[str]:
@@ -149,12 +147,6 @@ def write(target: WriterTarget, client: Client, events: int) -> list[str]:
         answers.append(client.told)
     target.finish()
     return answers
-
-
-def _of_words(answers: Sequence[str]) -> Iterator[str]:
-    """After a failed disk there is no acknowledgement."""
-    if "disk_failed" in answers and "" in answers[answers.index("disk_failed") :]:
-        yield f"something was acknowledged after the disk had failed: {answers}"
 
 
 def points(counts: Counter[str], errors: Sequence[str], every: int) -> list[Point]:

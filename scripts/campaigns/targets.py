@@ -71,11 +71,6 @@ class WriterTarget:
             if self.ended.is_set():
                 raise RuntimeError(f"the writer ended with {self._process.wait()} before it was ready")
 
-    @property
-    def pid(self) -> int:
-        assert self._process is not None
-        return self._process.pid
-
     def post(self, submission: bytes) -> Answer:
         process = self._process
         assert process is not None
@@ -123,16 +118,13 @@ class WriterTarget:
                 self._ready.set()
                 continue
             number, word, rest = line.rstrip(b"\n").split(b" ", 2)
-            self._waiting.pop(number).set_result(_answer(word, rest))
+            if word == b"receipt":
+                answer: Answer = msgspec.json.decode(rest, type=Receipt)
+            else:
+                answer = (Refused if word == b"refused" else Lost)(rest.decode())
+            self._waiting.pop(number).set_result(answer)
         with self._lock:
             self.ended.set()
             waiting, self._waiting = self._waiting, {}
-        for answer in waiting.values():
-            answer.set_result(Lost("the writer died"))
-
-
-def _answer(word: bytes, rest: bytes) -> Answer:
-    if word == b"receipt":
-        return msgspec.json.decode(rest, type=Receipt)
-    code = rest.decode()
-    return Refused(code) if word == b"refused" else Lost(code)
+        for future in waiting.values():
+            future.set_result(Lost("the writer died"))

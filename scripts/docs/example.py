@@ -10,6 +10,7 @@ from coincurve import PrivateKey
 from msgspec import UNSET, Raw
 from msgspec.structs import replace
 
+from ledger.config.keys import LocalSigner
 from ledger.core.encoding import canonical
 from ledger.core.ethereum import contract_changes
 from ledger.core.ethereum.block_headers import read_header
@@ -36,7 +37,7 @@ from ledger.core.log.notes import SeedSigner, SignatureType, SignedNote, parse_n
 from ledger.core.log.policy import parse_policy
 from ledger.core.log.tlog_proofs import TlogProof
 from ledger.core.signing import authority
-from ledger.core.signing.signatures import address_of, signing_hash
+from ledger.core.signing.signatures import address_of
 from ledger.core.supervision.model_package import ModelPackage
 from ledger.core.verification.bundle_format import (
     Anchor,
@@ -50,6 +51,7 @@ from ledger.core.verification.bundle_format import (
 )
 from ledger.core.verification.chain import BlockStatement, cosign_block
 from ledger.core.verification.trust import Trust, TrustedBlock, TrustedChain
+from ledger.recording.signing import sign_payload
 from scripts.docs.chain_states import State
 
 LOG_ID = bytes(range(32))
@@ -108,11 +110,6 @@ class Entry:
         return canonical.encode(self.envelope)
 
 
-def sign(envelope: Envelope, key: PrivateKey) -> Envelope:
-    signed = key.sign_recoverable(signing_hash(envelope, LOG_ID), hasher=None)
-    return replace(envelope, signature="0x" + (signed[:64] + bytes((27 + signed[64],))).hex())
-
-
 OFFICERS = {"p-0417": OFFICER_KEY, "p-0999": COLLEAGUE_KEY, "p-0555": ANALYST_KEY}
 SYSTEM = Stream(kind="system", id=SYSTEM_STREAM_ID)
 CASE = Stream(kind="case", id="case-7f3a")
@@ -129,16 +126,21 @@ class Writer:
     """Writes the events of an example in the order of the log; ids and salts count."""
 
     entries: list[Entry]
-    salts: int = 0  # counted from here, so that two logs do not have the same
 
-    def write(self, body: Body, stream: Stream, officer: str = "", **changes: Any) -> Entry:
-        """Append an entry, signed by the service in the system stream; ``changes`` are of both parts."""
+    def write(
+        self,
+        body: Body,
+        stream: Stream,
+        officer: str = "",
+        sections: dict[str, Section] | None = None,
+        signed_at: int = SIGNED_AT,
+    ) -> Entry:
+        """Append an entry, signed by the service in the system stream."""
         of_stream = [entry for entry in self.entries if entry.payload.stream == stream]
         previous = of_stream[-1] if of_stream else None
         of_service = stream.kind == "system"
         officer = officer or (authority.SERVICE_OFFICER if of_service else "p-0417")
-        sections: dict[str, Section] = changes.pop("sections", {})
-        signed_at, number = changes.pop("signed_at", SIGNED_AT), self.salts + len(self.entries)
+        sections, number = sections or {}, len(self.entries)
         payload = make_payload(
             body=body,
             version=1,
@@ -153,17 +155,8 @@ class Writer:
             authority=None if of_service else AUTHORIZED,
             confidential={label: digest_of(canonical.encode(section)) for label, section in sections.items()},
         )
-        payload = replace(payload, **changes)
-        key = SERVICE_KEY if of_service else OFFICERS[officer]
-        common = ("version", "event_id", "event_type", "stream", "sequence", "previous", "agency")
-        envelope = Envelope(
-            **{name: getattr(payload, name) for name in common},
-            payload_digest=digest_of(canonical.encode(payload)),
-            signed_at=signed_at,
-            key_id=key_id(key),
-            signature="0x" + "00" * 65,
-        )
-        entry = Entry(payload, sign(envelope, key), sections)
+        signer = LocalSigner.from_private_key((SERVICE_KEY if of_service else OFFICERS[officer]).secret)
+        entry = Entry(payload, sign_payload(payload, signer, LOG_ID, signed_at=signed_at), sections)
         self.entries.append(entry)
         return entry
 

@@ -11,7 +11,6 @@ reads all its events, is measured on a service that has just started.
 
 from __future__ import annotations
 
-import argparse
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,7 +18,7 @@ from functools import partial
 from pathlib import Path
 from statistics import median
 
-from scripts.bench.figures import Figure, cpu_seconds, show
+from scripts.bench.figures import Figure, cpu_seconds, options, show
 from tests.api.conftest import no_chain, serving, serving_ledger
 from tests.api.service import Served
 from tests.testkit.builders import PROCURATORATE, auditor
@@ -74,12 +73,7 @@ def first_look(folder: Path) -> float:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--events", type=int, default=1000)
-    parser.add_argument("--anchors", type=int, default=50_000)
-    parser.add_argument("--rounds", type=int, default=15)
-    parser.add_argument("--json", type=Path)
-    given = parser.parse_args()
+    given = options(__doc__, events=1000, anchors=50_000, rounds=15)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         with town(folder, given.events, given.anchors) as (served, event_id):

@@ -5,10 +5,7 @@ python -m tests.campaigns.bench.gas [--json FILE]
 
 from __future__ import annotations
 
-import argparse
-from pathlib import Path
-
-from scripts.bench.figures import Figure, show
+from scripts.bench.figures import Figure, options, show
 from tests.unit.contracts.gas_table import anchors
 from tests.unit.contracts.ledger import running_node
 
@@ -20,9 +17,7 @@ COSIGNATURE = 3_000 + 65 * 16  # gas: ecrecover, and 65 bytes of calldata that a
 
 def main() -> None:
     """Measure, and show the figures."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--json", type=Path)
-    options = parser.parse_args()
+    given = options(__doc__)
     with running_node() as web3:
         gas = {row.label: row.gas for row in anchors(web3)}
     alone, cosigned = (gas[f"anchor, 12-hash consistency, quorum {quorum}"] for quorum in (0, 2))
@@ -33,7 +28,7 @@ def main() -> None:
         ),
         Figure("anchor, quorum 2", cosigned, "bare anchor, 2 ecrecover", bare, "gas", "<= 1.15"),
     ]
-    show("Gas", figures, options.json)
+    show("Gas", figures, given.json)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,6 @@ Needs `openssl`. The bundles have no anchor: see tests.campaigns.bench.state_pro
 
 from __future__ import annotations
 
-import argparse
 import json
 import tempfile
 from dataclasses import dataclass
@@ -26,7 +25,7 @@ from ledger.core.verification.bundle import verify_bundle
 from ledger.core.verification.bundle_format import StampedProof, encode_bundle, raw
 from ledger.core.verification.evidence import encode_response
 from ledger.core.verification.timestamps import verify_timestamp
-from scripts.bench.figures import in_turn
+from scripts.bench.figures import in_turn, options
 from tests.testkit import bundles
 from tests.testkit.casework import Case
 from tests.testkit.timestamping import new_authority
@@ -62,9 +61,7 @@ class LargeLog(bundles.Log):
 
 def main() -> None:
     """Measure and show."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--json", type=Path)
-    arguments = parser.parse_args()
+    given = options(__doc__)
     with tempfile.TemporaryDirectory() as folder:
         rows = [row for size in SIZES for row in measured(size, Path(folder, str(size)))]
     table = Table(title="Sizes of proofs")
@@ -73,8 +70,8 @@ def main() -> None:
     for size, title, length, seconds in rows:
         table.add_row(f"{size:,}", title, f"{length:,}", f"{seconds * 1000:.2f}" if seconds else "")
     Console(width=120).print(table)
-    if arguments.json is not None:
-        arguments.json.write_text(json.dumps(rows, indent=2) + "\n")
+    if given.json is not None:
+        given.json.write_text(json.dumps(rows, indent=2) + "\n")
 
 
 def measured(size: int, folder: Path) -> list[tuple[int, str, int, float]]:

@@ -5,7 +5,6 @@ python -m tests.campaigns.bench.proofs [--json FILE]
 
 from __future__ import annotations
 
-import argparse
 import os
 import subprocess
 import sys
@@ -22,7 +21,7 @@ from ledger.core.signing.signatures import signing_hash
 from ledger.core.verification.bundle import verify_bundle
 from ledger.core.verification.bundle_format import encode_bundle
 from ledger.core.verification.trust import Trust, encode_trust
-from scripts.bench.figures import Figure, children_cpu, in_turn, show
+from scripts.bench.figures import Figure, children_cpu, in_turn, options, show
 from tests.testkit import bundles
 from tests.testkit.builders import LOG_ID
 from tests.testkit.casework import Case
@@ -33,14 +32,12 @@ BATCH = 200  # verifications a round
 
 def main() -> None:
     """Measure and show."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--json", type=Path)
-    arguments = parser.parse_args()
+    given = options(__doc__)
     log = bundles.log_with(Case().open())
     last = len(log.events) - 1
     complete, without = log.bundle(last), encode_bundle(log.bundle(last, anchored=False))
     trust = bundles.naming(complete)
-    show("Proof checks", [cold_start(encode_bundle(complete), trust), *in_process(log, without, trust)], arguments.json)
+    show("Proof checks", [cold_start(encode_bundle(complete), trust), *in_process(log, without, trust)], given.json)
 
 
 def cold_start(bundle: bytes, trust: Trust) -> Figure:

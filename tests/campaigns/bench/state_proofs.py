@@ -7,18 +7,16 @@ The chain has 20,000 accounts of others, the registry 300 keys, the contract 300
 
 from __future__ import annotations
 
-import argparse
 import json
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 
 from ledger.core.log.checkpoints import verify_checkpoint
 from ledger.core.verification.bundle import verify_bundle
 from ledger.core.verification.bundle_format import encode_bundle, raw, read_anchor
 from ledger.core.verification.contract_storage import anchor_slots, read_anchor_state, read_grant_state, registry_slots
 from ledger.core.verification.trust import Trust
-from scripts.bench.figures import Figure, in_turn, show
+from scripts.bench.figures import Figure, in_turn, options, show
 from scripts.docs.chain_states import State, packed
 from tests.testkit import bundles
 from tests.testkit.builders import POLICE, clerk
@@ -32,12 +30,10 @@ BATCH = 100  # verifications a round
 
 def main() -> None:
     """Measure and show."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--json", type=Path)
-    arguments = parser.parse_args()
+    given = options(__doc__)
     bundle, without, trust = encoded_bundles()
     show("Sizes", sizes(bundle, without), None)
-    show("Verification", [*per_second(bundle, without, trust)], arguments.json)
+    show("Verification", [*per_second(bundle, without, trust)], given.json)
 
 
 def encoded_bundles() -> tuple[bytes, bytes, Trust]:

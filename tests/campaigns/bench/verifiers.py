@@ -8,14 +8,13 @@ The start of Node is measured by an empty file and taken off.
 
 from __future__ import annotations
 
-import argparse
 import json
 import subprocess
 import tempfile
 from pathlib import Path
 
 from ledger.core.verification.bundle import verify_bundle
-from scripts.bench.figures import Figure, in_turn, show
+from scripts.bench.figures import Figure, in_turn, options, show
 from tests.campaigns.verifiers.compare import BATCH, Sample
 from tests.campaigns.verifiers.faults import Expected
 from tests.campaigns.verifiers.worlds import World, worlds
@@ -26,11 +25,9 @@ WORLD = "two of three"
 
 def main() -> None:
     """Measure and show."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--json", type=Path)
-    arguments = parser.parse_args()
+    given = options(__doc__)
     world = next(world for world in worlds() if world.name == WORLD)
-    show("Verifiers", figures(world, whole_bundles(world)), arguments.json)
+    show("Verifiers", figures(world, whole_bundles(world)), given.json)
 
 
 def whole_bundles(world: World) -> list[bytes]:

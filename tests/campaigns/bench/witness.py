@@ -8,7 +8,6 @@ witness: time and entries a second until all is followed, the most memory it had
 
 from __future__ import annotations
 
-import argparse
 import subprocess
 import sys
 import tempfile
@@ -25,7 +24,7 @@ from ledger.core.log.checkpoints import Checkpoint, sign_checkpoint
 from ledger.core.log.merkle import leaf_hash
 from ledger.core.log.tiles import TILE_WIDTH, BundleName, RightEdge, TileName, encode_bundle
 from ledger.core.signing.signatures import signing_hash
-from scripts.bench.figures import Figure, show
+from scripts.bench.figures import Figure, options, show
 from tests.testkit.builders import LOG_ID, Event, Writer
 from tests.testkit.bundles import LOG_SIGNER
 from tests.testkit.ledger_with_chain import linked_ledger
@@ -40,16 +39,13 @@ MEMORY_LIMIT_MB = 300.0
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--entries", type=int, default=100_000)
-    parser.add_argument("--json", type=Path)
-    arguments = parser.parse_args()
+    given = options(__doc__, entries=100_000)
     with tempfile.TemporaryDirectory(prefix="tallystick-bench-") as directory:
         folder = Path(directory)
         with linked_ledger(folder) as linked:
             linked.grant(CLERK)
             with standing(linked, folder) as stand:
-                events = [*stand.log.events, *cases(arguments.entries - len(stand.log.events))]
+                events = [*stand.log.events, *cases(given.entries - len(stand.log.events))]
                 lay_down(folder / "log", events, stand)
                 settle(stand, folder)
                 with files(folder / "log") as url:
@@ -62,7 +58,7 @@ def main() -> None:
         Figure(f"following {len(events):,} entries", seconds, "coincurve recover, one core", reference, "s", "<= 4"),
         Figure("most memory of the witness", memory, "limit", MEMORY_LIMIT_MB, "MB", "<= 1"),
     ]
-    show("Witness", figures, arguments.json)
+    show("Witness", figures, given.json)
 
 
 def cases(count: int) -> Iterator[Event]:

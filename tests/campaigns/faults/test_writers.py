@@ -6,6 +6,7 @@ import random
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,7 +18,6 @@ from sqlalchemy.engine import make_url
 from ledger.core.encoding import canonical
 from ledger.recording.publisher import Receipt
 from ledger.store.database import open_database
-from scripts.campaigns import casework
 from scripts.campaigns.books import Load, check
 from scripts.campaigns.casework import LOG_ID, LOG_SIGNER, Casework
 from scripts.campaigns.kill_rounds import Campaign, run
@@ -40,7 +40,7 @@ def test_a_writer_on_postgresql_loses_nothing_acknowledged(postgres_url: str) ->
 
 
 def require_kept(url: str) -> None:
-    campaign = Campaign(WriterTarget(url), url, casework.LOG_ID, casework.LOG_SIGNER.verifying_key)
+    campaign = Campaign(WriterTarget(url), url, LOG_ID, LOG_SIGNER.verifying_key)
     outcome = run(campaign, ROUNDS, random.Random(7))
     assert outcome.faults == ()
     assert outcome.rounds == ROUNDS
@@ -50,14 +50,17 @@ def require_kept(url: str) -> None:
 
 def require_noticed(url: str) -> None:
     """Require that the check that was passed can fail: one entry gone is noticed."""
-    database = open_database(url)
-    try:
-        with database.write() as connection:
-            connection.execute(text("DELETE FROM entries WHERE log_index = (SELECT max(log_index) FROM entries)"))
-        _, faults = check(database, casework.LOG_SIGNER.verifying_key, [])
-    finally:
-        database.close()
-    assert any("the tree says" in fault for fault in faults)
+    with closing(open_database(url)) as database, database.write() as connection:
+        connection.execute(text("DELETE FROM entries WHERE log_index = (SELECT max(log_index) FROM entries)"))
+    assert any("the tree says" in fault for fault in faults_of(url))
+
+
+def faults_of(url: str, *loads: Load) -> list[str]:
+    """List what is wrong in the log, or was while the loads ran."""
+    acknowledged = [pair for load in loads for pair in load.books.acknowledged]
+    with closing(open_database(url)) as database:
+        _, faults = check(database, LOG_SIGNER.verifying_key, acknowledged)
+    return [*faults, *(fault for load in loads for fault in load.books.faults)]
 
 
 CUTS = 12
@@ -72,7 +75,7 @@ def test_connections_that_break_while_committing(postgres_url: str) -> None:
     plain = make_url(postgres_url).set(drivername="postgresql").render_as_string(hide_password=False)
     target = WriterTarget(postgres_url)
     target.start()
-    load, cut = Load(8, casework.LOG_ID, "cut"), 0
+    load, cut = Load(8, LOG_ID, "cut"), 0
     try:
         with psycopg.connect(plain, autocommit=True) as administrator:
             for _ in range(CUTS):
@@ -86,12 +89,7 @@ def test_connections_that_break_while_committing(postgres_url: str) -> None:
         target.kill()
     assert cut > 0
     assert load.books.resolved > 0
-    database = open_database(postgres_url)
-    try:
-        _, faults = check(database, casework.LOG_SIGNER.verifying_key, load.books.acknowledged)
-    finally:
-        database.close()
-    assert [*faults, *load.books.faults] == []
+    assert faults_of(postgres_url, load) == []
 
 
 class TwoWriters(NamedTuple):
@@ -99,16 +97,6 @@ class TwoWriters(NamedTuple):
 
     url: str
     targets: tuple[WriterTarget, WriterTarget]
-
-    def faults(self, *loads: Load) -> list[str]:
-        """List what is wrong in the log, or was while the loads ran."""
-        database = open_database(self.url)
-        try:
-            acknowledged = [pair for load in loads for pair in load.books.acknowledged]
-            _, faults = check(database, LOG_SIGNER.verifying_key, acknowledged)
-        finally:
-            database.close()
-        return [*faults, *(fault for load in loads for fault in load.books.faults)]
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])
@@ -143,7 +131,7 @@ def test_two_processes_write_one_log(writers: TwoWriters) -> None:
         time.sleep(0.05)
     for load in loads:
         load.stop()
-    assert writers.faults(*loads) == []
+    assert faults_of(writers.url, *loads) == []
 
 
 def test_one_event_sent_to_both_processes_is_recorded_once(writers: TwoWriters) -> None:
@@ -156,7 +144,7 @@ def test_one_event_sent_to_both_processes_is_recorded_once(writers: TwoWriters) 
             assert all(isinstance(answer, Receipt) for answer in answers), answers
             assert len({canonical.encode(answer) for answer in answers}) == 1
             casework.acknowledged(signed)
-    assert writers.faults() == []
+    assert faults_of(writers.url) == []
 
 
 def test_of_rivals_in_two_processes_one_wins(writers: TwoWriters) -> None:
@@ -170,4 +158,4 @@ def test_of_rivals_in_two_processes_one_wins(writers: TwoWriters) -> None:
             winners = [signed for signed, answer in zip(rivals, answers, strict=True) if isinstance(answer, Receipt)]
             assert [answer.code for answer in answers if isinstance(answer, Refused)] == ["not_on_head"]
             casework.acknowledged(winners[0])
-    assert writers.faults() == []
+    assert faults_of(writers.url) == []

@@ -11,8 +11,10 @@ from collections.abc import Callable
 from typing import Any
 
 from ledger.core.log.checkpoints import Checkpoint
-from ledger.core.log.merkle import Hash
+from ledger.core.log.merkle import EMPTY_ROOT, Hash
 from ledger.core.log.notes import SeedSigner, sign_note
+from ledger.core.log.tiles import encode_bundle
+from ledger.core.verification.bundle_format import encode_bundle as encode_proof
 from tests.campaigns.malicious_log.ground import Ground, Words
 from tests.campaigns.malicious_log.service import filler, receipt
 from tests.campaigns.verifiers.changes import written
@@ -39,14 +41,6 @@ def attack(name: str) -> Callable[[Attack], Attack]:
 # Each is tried on every command that looks at the log's tree head.
 
 
-def larger(ground: Ground) -> None:
-    ground.forks(ground.size + ground.chance.randint(1, 20))
-
-
-def equal(ground: Ground) -> None:
-    ground.forks(ground.size)
-
-
 def smaller(ground: Ground) -> None:
     ground.forks(ground.chance.randint(9, ground.size))
     ground.hostile.size = min(ground.hostile.size, max(9, ground.size - 1))
@@ -56,60 +50,42 @@ def rolled_back(ground: Ground) -> None:
     ground.hostile.size = ground.chance.randint(1, ground.size - 1)
 
 
-def no_signature(ground: Ground) -> None:
-    ground.spoil_bytes("checkpoint", lambda note: note.split(b"\n\n")[0] + b"\n\n")
+def root_edited(ground: Ground, note: bytes) -> bytes:
+    lines = note.split(b"\n")
+    return b"\n".join([*lines[:2], b64encode(ground.chance.randbytes(32)), *lines[3:]])
 
 
-def another_key(ground: Ground) -> None:
-    text = ground.hostile.note().partition("\n\n")[0] + "\n"
-    ground.spoil_bytes("checkpoint", lambda _: str(sign_note(text, OTHER_KEY)).encode())
+def signed_by(signer: SeedSigner, text: str) -> bytes:
+    return str(sign_note(text, signer)).encode()
 
 
-def another_origin(ground: Ground) -> None:
-    text = ground.hostile.note().partition("\n\n")[0].replace(ORIGIN, "other.example") + "\n"
-    ground.spoil_bytes("checkpoint", lambda _: str(sign_note(text, OTHER_ORIGIN)).encode())
+def told(note: bytes) -> str:
+    return note.decode().partition("\n\n")[0] + "\n"
 
 
-def size_edited(ground: Ground) -> None:
-    ground.spoil_bytes("checkpoint", lambda note: note.replace(b"\n", b"\n1", 1))
+NOTES: dict[str, Callable[[Ground, bytes], bytes]] = {
+    "rollback to nothing": lambda g, _: signed_by(g.log.log_signer, Checkpoint(ORIGIN, 0, Hash(EMPTY_ROOT)).text()),
+    "tree head without a signature": lambda _, note: note.split(b"\n\n")[0] + b"\n\n",
+    "tree head of another key": lambda _, note: signed_by(OTHER_KEY, told(note)),
+    "tree head of another origin": lambda _, note: signed_by(OTHER_ORIGIN, told(note).replace(ORIGIN, "other.example")),
+    "size edited": lambda _, note: note.replace(b"\n", b"\n1", 1),
+    "root edited": root_edited,
+    "a page in place of the tree head": lambda *_: b"<html>please log in</html>",
+    "noise in place of the tree head": lambda ground, note: ground.chance.randbytes(len(note)),
+    "nothing in place of the tree head": lambda *_: b"",
+}
 
 
-def root_edited(ground: Ground) -> None:
-    root = b64encode(ground.chance.randbytes(32))
-    ground.spoil_bytes("checkpoint", lambda note: b"\n".join([*note.split(b"\n")[:2], root, *note.split(b"\n")[3:]]))
+def spoiling(change: Callable[[Ground, bytes], bytes]) -> Callable[[Ground], None]:
+    return lambda ground: ground.spoil_bytes("checkpoint", lambda note: change(ground, note))
 
 
-def page(ground: Ground) -> None:
-    ground.spoil_bytes("checkpoint", lambda _: b"<html>please log in</html>")
-
-
-def no_text(ground: Ground) -> None:
-    ground.spoil_bytes("checkpoint", lambda note: ground.chance.randbytes(len(note)))
-
-
-def nothing(ground: Ground) -> None:
-    ground.spoil_bytes("checkpoint", lambda _: b"")
-
-
-def size_zero(ground: Ground) -> None:
-    text = Checkpoint(ORIGIN, 0, Log().checkpoint().root).text()
-    ground.spoil_bytes("checkpoint", lambda _: str(sign_note(text, ground.log.log_signer)).encode())
-
-
-HISTORIES: dict[str, Callable[[Ground], None]] = {
-    "fork to a larger tree": larger,
-    "fork to another tree of the same size": equal,
+HISTORIES: dict[str, Callable[[Ground], Any]] = {
+    "fork to a larger tree": lambda ground: ground.forks(ground.size + ground.chance.randint(1, 20)),
+    "fork to another tree of the same size": lambda ground: ground.forks(ground.size),
     "fork to a smaller tree": smaller,
     "rollback": rolled_back,
-    "rollback to nothing": size_zero,
-    "tree head without a signature": no_signature,
-    "tree head of another key": another_key,
-    "tree head of another origin": another_origin,
-    "size edited": size_edited,
-    "root edited": root_edited,
-    "a page in place of the tree head": page,
-    "noise in place of the tree head": no_text,
-    "nothing in place of the tree head": nothing,
+    **{name: spoiling(change) for name, change in NOTES.items()},
 }
 PROOFS: dict[str, Callable[[Ground, Any], Any]] = {
     "its own proof": lambda ground, answer: answer,
@@ -125,15 +101,6 @@ PROOFS: dict[str, Callable[[Ground, Any], Any]] = {
     "another form": lambda ground, answer: {"first": 1},
     "a list": lambda ground, answer: [],
 }
-
-
-def watched(act: str, history: str, proof: str) -> None:
-    @attack(f"{act}: {history}, {proof}")
-    def of(ground: Ground) -> Words:
-        words = KNOWING[act](ground)
-        HISTORIES[history](ground)
-        ground.spoil("consistency", lambda answer: PROOFS[proof](ground, answer))
-        return words
 
 
 def looks(ground: Ground) -> Words:
@@ -161,14 +128,16 @@ def writes(ground: Ground) -> Words:
     return ["event", "submit", ground.submission()]
 
 
-KNOWING: dict[str, Attack] = {
-    "look": looks,
-    "compare": compares,
-    "save": saves,
-    "list": lists,
-    "submit": writes,
-}
-for _act in KNOWING:
+def watched(act: Attack, history: str, proof: str) -> None:
+    @attack(f"{act.__name__}: {history}, {proof}")
+    def of(ground: Ground) -> Words:
+        words = act(ground)
+        HISTORIES[history](ground)
+        ground.spoil("consistency", lambda answer: PROOFS[proof](ground, answer))
+        return words
+
+
+for _act in (looks, compares, saves, lists, writes):
     for _history in HISTORIES:
         for _proof in PROOFS if _history.startswith("fork") else ("its own proof",):
             watched(_act, _history, _proof)
@@ -179,8 +148,6 @@ for _act in KNOWING:
 def entries(name: str, change: Callable[[Ground, list[bytes]], list[bytes]]) -> None:
     @attack(f"copy: {name}")
     def of(ground: Ground) -> Words:
-        from ledger.core.log.tiles import encode_bundle
-
         shown = change(ground, ground.log.entries())
         ground.spoil_bytes("entries", lambda _: encode_bundle(shown))
         return ["log", "save", ground.folder / "copy"]
@@ -206,16 +173,15 @@ entries("no entries", lambda ground, served: [])
 entries("an entry twice", lambda ground, served: [*served[:-1], served[0]])
 
 
-@attack("copy: noise")
-def _noise(ground: Ground) -> Words:
-    ground.spoil_bytes("entries", lambda body: ground.chance.randbytes(len(body)))
-    return ["log", "save", ground.folder / "copy"]
+for _name, _spoil in {
+    "noise": lambda ground, body: ground.chance.randbytes(len(body)),
+    "cut": lambda ground, body: body[: ground.chance.randrange(len(body))],
+}.items():
 
-
-@attack("copy: cut")
-def _cut(ground: Ground) -> Words:
-    ground.spoil_bytes("entries", lambda body: body[: ground.chance.randrange(len(body))])
-    return ["log", "save", ground.folder / "copy"]
+    @attack(f"copy: {_name}")
+    def _of(ground: Ground, spoil: Callable[[Ground, bytes], bytes] = _spoil) -> Words:
+        ground.spoil_bytes("entries", lambda body: spoil(ground, body))
+        return ["log", "save", ground.folder / "copy"]
 
 
 # -- receipts ----------------------------------------------------------------------------------------------------------
@@ -351,7 +317,7 @@ def _other_bundle(ground: Ground) -> Words:
 @attack("bundle: of another case")
 def _other_case(ground: Ground) -> Words:
     name = f"filler-{ground.chance.randrange(3)}"
-    other = written_case(ground.log, name)
+    other = encode_proof(ground.log.case_bundle(name, ground.log.note()))
     ground.spoil_bytes("case proof", lambda _: other)
     return ["proof", "get", "--case", "case-1", "--output", ground.folder / "bundle.json"]
 
@@ -360,12 +326,6 @@ def _other_case(ground: Ground) -> Words:
 def _renamed_case(ground: Ground) -> Words:
     ground.spoil("case proof", lambda answer: answer | {"case_id": "case-1", "events": answer["events"][1:]})
     return ["proof", "get", "--case", "case-1", "--output", ground.folder / "bundle.json"]
-
-
-def written_case(log: Log, case_id: str) -> bytes:
-    from ledger.core.verification.bundle_format import encode_bundle
-
-    return encode_bundle(log.case_bundle(case_id, log.note()))
 
 
 def serve_spoiled(ground: Ground, sample: Sample) -> Words:

@@ -11,10 +11,10 @@ from urllib.parse import parse_qs, urlsplit
 from ledger.core.events import case, decode_submission
 from ledger.core.log.merkle import leaf_hash
 from ledger.core.log.tiles import TILE_WIDTH, encode_bundle
+from ledger.core.verification.bundle_format import encode_bundle as encode_proof
 from tests.oracles import merkle_reference as reference
 from tests.testkit.builders import LOG_ID, Event, Writer, clerk
 from tests.testkit.bundles import Log
-from tests.testkit.bundles import encode_bundle as encode_proof
 from tests.unit.cli.faulty_service import Answer, Asked
 
 Reply = Callable[[Asked], Answer]

@@ -13,20 +13,17 @@ from typing import Any
 import msgspec
 
 from ledger.core.encoding import canonical
-from ledger.core.ethereum.block_headers import read_header
 from ledger.core.events import Authority, case, record, registry
-from ledger.core.log.notes import SignedNote
 from ledger.core.verification.bundle_format import raw
-from ledger.core.verification.chain import BlockStatement, cosign_block
-from ledger.core.verification.trust import Trust, TrustedBlock, encode_trust
+from ledger.core.verification.trust import Trust, encode_trust
 from scripts.docs.chain_states import State
+from scripts.docs.example import vouched
 from tests.testkit.builders import COURT, LOG_ID, POLICE, PROCURATORATE, START, Writer, clerk, section, supervisor
 from tests.testkit.bundles import ANCHORED_AT, CHAIN, TWO_OF_THREE, WITNESS_LINES, WITNESSES, Log, founded, tree, trust
 from tests.testkit.casework import Case, registration
 
 Tree = dict[str, Any]
 NUMBER = 2  # of the record that the worlds prove; that of a small log is the first
-VOUCHED_AT = ANCHORED_AT + 60
 
 # By name: the policy, the witnesses that co-sign, and whether the trust file names the block.
 POLICIES: dict[str, tuple[str, tuple[int, ...], bool]] = {
@@ -89,11 +86,8 @@ class World:
 
     def block_note(self, header_rlp: str, **changes: Any) -> str:
         """Return what the world's witnesses sign of a block; ``changes`` are of the statement."""
-        header = read_header(bytes.fromhex(header_rlp[2:]))
-        block = TrustedBlock(header.number, "0x" + header.hash.hex())
-        statement = msgspec.structs.replace(BlockStatement(LOG_ID, CHAIN, block), **changes)
-        lines = tuple(cosign_block(statement, WITNESSES[number - 1], VOUCHED_AT) for number in self.witnesses)
-        return str(SignedNote(statement.text(), lines))
+        signers = [WITNESSES[number - 1] for number in self.witnesses]
+        return vouched(header_rlp, signers, **({"log_id": LOG_ID, "contracts": CHAIN} | changes))
 
     @cached_property
     def _anchors(self) -> dict[str | None, Tree]:

@@ -29,8 +29,11 @@ sys.exit(demonstration.main())
 """
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-@pytest.mark.parametrize("ignored", [False, True], ids=["in front", "in the background"])
+@pytest.mark.parametrize(
+    ("number", "ignored"),
+    [(signal.SIGTERM, False), (signal.SIGINT, False), (signal.SIGINT, True)],
+    ids=["ended", "interrupted in front", "interrupted in the background"],
+)
 def test_what_it_started_ends_with_it(tmp_path: Path, number: signal.Signals, ignored: bool) -> None:
     """By SIGTERM and by Ctrl-C, also where the shell that started it had the interrupt ignored."""
     before = signal.signal(signal.SIGINT, signal.SIG_IGN) if ignored else None
