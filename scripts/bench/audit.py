@@ -10,7 +10,7 @@ import os
 import resource
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ProcessPoolExecutor
 from typing import TypeVar
 
@@ -78,12 +78,12 @@ def fill(url: str, entries: int) -> int:
     stream, service = StreamPosition(Stream(kind="system", id="ledger")), Actor("ledger", "service", SERVICE)
     for change in registry_changes():
         signed = sign_event(change, stream, service, LOG_ID)
-        post(validator, sequencer, [signed.submission])
+        record(validator, sequencer, [signed.submission])
         stream = following(stream, signed)
     size = stream.sequence
     while size < entries:
         batch = submissions(min(RUN, entries - size + 3), f"{size}")
-        post(validator, sequencer, batch)
+        record(validator, sequencer, batch)
         publisher.publish(database, int(time.time() * 1000))
         size += len(batch)
     sequencer.stop()
@@ -91,8 +91,8 @@ def fill(url: str, entries: int) -> int:
     return size
 
 
-def post(validator: Validator, sequencer: Sequencer, bodies: list[bytes]) -> None:
-    """Judges and commits."""
+def record(validator: Validator, sequencer: Sequencer, bodies: Iterable[bytes]) -> None:
+    """Judges each, and waits for the receipts."""
     futures = []
     for data in bodies:
         judged = validator.validate(data, int(time.time()))

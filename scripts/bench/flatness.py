@@ -12,18 +12,16 @@ from __future__ import annotations
 import argparse
 import tempfile
 import time
-from collections.abc import Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterable
+from contextlib import ExitStack, closing
 from pathlib import Path
 from statistics import median
 
 from msgspec import Struct
 from rich.progress import track
 
-from ledger.recording.validation import Duplicate
-from ledger.store.append import ValidatedSubmission
 from ledger.store.database import attach
-from scripts.bench.audit import apart, fill
+from scripts.bench.audit import apart, fill, record
 from scripts.bench.events import ROUND, BusyCase, lengthen
 from scripts.bench.figures import Figure, show
 from scripts.bench.submissions import EVENTS, JSON, post, server
@@ -52,21 +50,14 @@ class Ledger:
         self._sequencer.start()
 
     def submit_all(self, submissions: Iterable[bytes]) -> None:
-        """Judges each, and waits for the last receipt; many share a commit."""
-        for submission in submissions:
-            last = self._sequencer.submit(self._judged(submission))
-        last.result()
+        """Judges each, and waits for the receipts; many share a commit."""
+        record(self._validator, self._sequencer, submissions)
 
     def submit(self, submission: bytes) -> Cost:
         """Judges, commits and waits for the receipt."""
         cpu, wall = time.process_time(), time.perf_counter()
-        self._sequencer.submit(self._judged(submission)).result()
+        self.submit_all([submission])
         return Cost(1000 * (time.process_time() - cpu), 1000 * (time.perf_counter() - wall))
-
-    def _judged(self, submission: bytes) -> ValidatedSubmission:
-        judged = self._validator.validate(submission, int(time.time()))
-        assert not isinstance(judged, Duplicate)
-        return judged
 
     def close(self) -> None:
         self._sequencer.stop()
@@ -99,7 +90,7 @@ def main() -> None:
 def by_case(directory: Path, sizes: list[int], rounds: int) -> list[Figure]:
     """To a case that has so many events."""
     url = filled(directory, FEW)
-    with opened(url) as ledger:
+    with closing(Ledger(url)) as ledger:
         cases = {size: case_of(ledger, size) for size in sizes}
         costs = measured({size: Target(ledger, busy) for size, busy in cases.items()}, rounds)
     with server("ours", url) as port:
@@ -111,7 +102,7 @@ def by_log(directory: Path, sizes: list[int], rounds: int) -> list[Figure]:
     """To a case of a few events in a log of so many entries."""
     urls = {size: filled(directory, size) for size in sizes}
     with ExitStack() as stack:
-        ledgers = {size: stack.enter_context(opened(url)) for size, url in urls.items()}
+        ledgers = {size: stack.enter_context(closing(Ledger(url))) for size, url in urls.items()}
         cases = {size: case_of(ledger, SMALL) for size, ledger in ledgers.items()}
         costs = measured({size: Target(ledger, cases[size]) for size, ledger in ledgers.items()}, rounds)
     served = {}
@@ -128,16 +119,6 @@ def filled(directory: Path, entries: int) -> str:
     if entries > HONEST:
         apart(lengthen, file, entries)
     return f"sqlite:///{file}"
-
-
-@contextmanager
-def opened(url: str) -> Iterator[Ledger]:
-    """Open a writer on this ledger for the block."""
-    ledger = Ledger(url)
-    try:
-        yield ledger
-    finally:
-        ledger.close()
 
 
 def case_of(ledger: Ledger, size: int) -> BusyCase:

@@ -14,6 +14,7 @@ import random
 import sys
 import tempfile
 import time
+from contextlib import closing
 from pathlib import Path
 from threading import Event, Thread
 
@@ -23,6 +24,7 @@ from ledger.core.errors import TallystickError
 from ledger.core.log.checkpoints import verify_cosignatures
 from ledger.core.log.notes import VerifyingKey, parse_vkey
 from ledger.core.log.witness_protocol import ADD_CHECKPOINT, AddCheckpoint
+from ledger.store.witness import WitnessStore
 from tests.testkit.ledger_with_chain import linked_ledger
 from tests.unit.witness.racing import Ask, Oath, Signed, Told, Wishes, race
 from tests.unit.witness.running import running, settle
@@ -117,15 +119,10 @@ def campaign(folder: Path, options: argparse.Namespace) -> tuple[Oath, list[str]
 
 def _left(stand: Stand, folder: Path, oath: Oath) -> list[str]:
     """List what the database holds against the oath, and alarms that an honest log gave no reason for."""
-    from ledger.store.witness import WitnessStore
-
-    store = WitnessStore.open(folder / "witness" / "witness.db", stand.trust)
-    try:
+    with closing(WitnessStore.open(folder / "witness" / "witness.db", stand.trust)) as store:
         latest = store.latest()
         halts = [f"alarm {alarm.kind}: {alarm.told}" for alarm in store.alarms(standing=False) if alarm.halts]
         return halts + ([f"{latest.size} is kept, {oath.size} was told"] if latest.size < oath.size else [])
-    finally:
-        store.close()
 
 
 def main() -> int:

@@ -24,7 +24,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from contextlib import suppress
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -79,7 +79,7 @@ def _try(folder: Path, copy: Path, manipulation: Manipulation, before: Shown, *,
     if named is not None and not every:
         return Outcome(manipulation, named)
     try:
-        after = look(copy, before.questions)
+        after = look(copy, before)
     except TallystickError as error:
         return Outcome(manipulation, named or f"the start: {error}")
     return Outcome(manipulation, named, differing(before, after))
@@ -101,23 +101,13 @@ def _named(copy: Path) -> str | None:
 def audit(folder: Path, *, with_chain: bool) -> AuditReport:
     """Audit as ``tally audit --data-dir`` does."""
     where = DataDirectory(folder)
-    trust = parse_trust(where.trust.read_bytes()) if where.trust.exists() else None
-    if trust is None:
+    if not where.trust.exists():
         raise TallystickError("there is no trust file", code="no_trust")
-    database = open_database(f"sqlite:///{where.database}", for_audit=True)
-    try:
-        anvil = read_settings(folder).anvil
-        chain = replaying(database, trust.log_id, anvil) if with_chain else left_out
-        return audit_log(
-            database,
-            trust,
-            shipped_rulebook(),
-            look=chain,
-            processes=1,
-            files=DatasetFiles(where.datasets).digests,
-        )
-    finally:
-        database.close()
+    trust = parse_trust(where.trust.read_bytes())
+    with closing(open_database(f"sqlite:///{where.database}", for_audit=True)) as database:
+        chain = replaying(database, trust.log_id, read_settings(folder).anvil) if with_chain else left_out
+        files = DatasetFiles(where.datasets).digests
+        return audit_log(database, trust, shipped_rulebook(), look=chain, processes=1, files=files)
 
 
 def _told(outcome: Outcome) -> str:
@@ -158,8 +148,7 @@ def _steady(data: Path, *, quick: bool) -> Shown:
         for number in range(2):
             shutil.copytree(data, copy := Path(folder_name) / str(number))
             looks.append(look(copy, quick=quick))
-    with suppress(IndexError):
-        print(f"{len(looks[0].answers)} answers of {len(looks[0].readers)} readers", flush=True)
+    print(f"{len(looks[0].answers)} answers of {len(looks[0].readers)} readers", flush=True)
     return looks[0].without(differing(*looks))
 
 
@@ -170,9 +159,7 @@ def _summed_up(outcomes: list[Outcome], before: Shown, seconds: float) -> int:
     unseen = sum(outcome.named is None and not outcome.changed for outcome in outcomes)
     named = len(outcomes) - refused - unseen - len(passed)
     print(f"{len(outcomes)} manipulations ({dict(kinds)}) against {len(before.answers)} answers, {seconds:.0f} s:")
-    print(
-        f"{named} named, {refused} refused by the database itself, {unseen} change nothing shown, {len(passed)} passed"
-    )
+    print(f"{named} named, {refused} refused by the database, {unseen} change nothing shown, {len(passed)} passed")
     for outcome in passed:
         print(f"  {_told(outcome)}")
     return 1 if passed else 0

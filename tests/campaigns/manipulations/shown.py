@@ -81,16 +81,12 @@ NOISE = re.compile(rb'(?:nonce-|nonce=")[A-Za-z0-9_-]+|<dt>On the disk</dt><dd>[
 
 @dataclass(frozen=True)
 class Shown:
-    """Answers by who asked and what; ``questions`` is what was asked, so that it can be asked again."""
+    """Answers by who asked and what: what was asked can be asked again."""
 
     readers: Mapping[str, str]
     paths: tuple[str, ...]
     now_ms: int
     answers: Mapping[str, bytes]
-
-    @property
-    def questions(self) -> Shown:
-        return self
 
     def without(self, names: Iterable[str]) -> Shown:
         left_out = set(names)

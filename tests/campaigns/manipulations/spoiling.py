@@ -8,7 +8,7 @@ from __future__ import annotations
 import random
 import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +21,7 @@ FILES = ("trust.json", "installation.json", "supervision/views.duckdb")
 
 Value = int | float | str | bytes | None
 Row = dict[str, Value]
+Statement = tuple[str, list[Value]]
 
 _NEW_KEYS: dict[type, Value] = {int: 1_000_003, str: "x-inserted", bytes: b"x-inserted", float: 1.5}
 
@@ -76,13 +77,13 @@ def _of_table(database: str, table: _Table, chance: random.Random) -> Iterator[M
     for column in table.columns:
         row = chance.choice(table.rows)
         value = _other(table, column, row, chance)
-        yield _statement("change", f"{table.name}.{column}", database, *_update(table, row, {column: value}))
+        yield _statements("change", f"{table.name}.{column}", database, _update(table, row, {column: value}))
         retyped = _of_another_type(row[column])
-        yield _statement("retype", f"{table.name}.{column}", database, *_update(table, row, {column: retyped}))
+        yield _statements("retype", f"{table.name}.{column}", database, _update(table, row, {column: retyped}))
     row = chance.choice(table.rows)
-    yield _statement("delete", table.name, database, *_delete(table, row))
+    yield _statements("delete", table.name, database, _delete(table, row))
     last = max(table.rows, key=lambda candidate: tuple(str(candidate[name]).zfill(20) for name in table.key))
-    yield _statement("cut", table.name, database, *_delete(table, last))
+    yield _statements("cut", table.name, database, _delete(table, last))
     yield _insertion(database, table, chance.choice(table.rows))
     if (unlike := _unlike(table, row)) and set(table.key) != set(table.columns):
         yield _swap(database, table, row, chance.choice(unlike))
@@ -117,17 +118,17 @@ def _of_another_type(value: Value) -> Value:
     return f"{value.decode('latin-1')} " if isinstance(value, bytes) else str(value).encode()
 
 
-def _where(table: _Table, row: Row) -> tuple[str, list[Value]]:
+def _where(table: _Table, row: Row) -> Statement:
     return " AND ".join(f'"{name}" IS ?' for name in table.key), [row[name] for name in table.key]
 
 
-def _update(table: _Table, row: Row, values: Row) -> tuple[str, list[Value]]:
+def _update(table: _Table, row: Row, values: Row) -> Statement:
     changed = ", ".join(f'"{name}" = ?' for name in values)
     where, key = _where(table, row)
     return f'UPDATE "{table.name}" SET {changed} WHERE {where}', [*values.values(), *key]
 
 
-def _delete(table: _Table, row: Row) -> tuple[str, list[Value]]:
+def _delete(table: _Table, row: Row) -> Statement:
     where, key = _where(table, row)
     return f'DELETE FROM "{table.name}" WHERE {where}', key
 
@@ -140,50 +141,43 @@ def _insertion(database: str, table: _Table, like: Row) -> Manipulation:
         row[name] = _NEW_KEYS[type(value)] if value is not None else 1_000_003
     for name in table.required:
         row[name] = row[name] if row[name] is not None else "1"
-    names, marks = ", ".join(f'"{name}"' for name in row), ", ".join("?" for _ in row)
-    statement = f'INSERT INTO "{table.name}" ({names}) VALUES ({marks})'
-    return _statement("insert", table.name, database, statement, [*row.values()])
+    return _statements("insert", table.name, database, _insert(table, row))
 
 
 def _swap(database: str, table: _Table, first: Row, second: Row) -> Manipulation:
-    """Exchange all that two rows say but their keys; where it must be unique, one is emptied first."""
-    values = [name for name in table.columns if name not in table.key]
-    statements = [_delete(table, first), _delete(table, second)]
-    for key, content in ((first, second), (second, first)):
-        row = {name: key[name] if name in table.key else content[name] for name in [*table.key, *values]}
-        names, marks = ", ".join(f'"{name}"' for name in row), ", ".join("?" for _ in row)
-        statements.append((f'INSERT INTO "{table.name}" ({names}) VALUES ({marks})', [*row.values()]))
+    """Exchange all that two rows say but their keys."""
+    swapped = [
+        {name: (key if name in table.key else content)[name] for name in table.columns}
+        for key, content in ((first, second), (second, first))
+    ]
+    statements = [_delete(table, first), _delete(table, second), *(_insert(table, row) for row in swapped)]
+    return _statements("swap", table.name, database, *statements)
 
+
+def _insert(table: _Table, row: Row) -> Statement:
+    names, marks = ", ".join(f'"{name}"' for name in row), ", ".join("?" for _ in row)
+    return f'INSERT INTO "{table.name}" ({names}) VALUES ({marks})', [*row.values()]
+
+
+def _statements(kind: str, name: str, database: str, *statements: Statement) -> Manipulation:
     def apply(folder: Path) -> None:
         with _writing(folder / database) as connection:
             for statement, parameters in statements:
                 connection.execute(statement, parameters)
 
-    return Manipulation("swap", table.name, apply)
-
-
-def _statement(kind: str, name: str, database: str, statement: str, parameters: list[Value]) -> Manipulation:
-    def apply(folder: Path) -> None:
-        with _writing(folder / database) as connection:
-            connection.execute(statement, parameters)
-
     return Manipulation(kind, name, apply)
 
 
-class _writing:  # noqa: N801 - used as a function
-    """A connection of somebody who minds no constraint; what it did is in the file when the block is left."""
-
-    def __init__(self, file: Path):
-        self._connection = sqlite3.connect(file)
-        self._connection.execute("PRAGMA ignore_check_constraints = ON")
-
-    def __enter__(self) -> sqlite3.Connection:
-        return self._connection
-
-    def __exit__(self, *_error: object) -> None:
-        self._connection.commit()
-        self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        self._connection.close()
+@contextmanager
+def _writing(file: Path) -> Iterator[sqlite3.Connection]:
+    """Yield a connection of somebody who minds no constraint; what it did is in the file when the block is left."""
+    with closing(sqlite3.connect(file)) as connection:
+        connection.execute("PRAGMA ignore_check_constraints = ON")
+        try:
+            yield connection
+        finally:
+            connection.commit()
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
 
 def _of_schema(database: str, connection: sqlite3.Connection) -> Iterator[Manipulation]:
@@ -198,26 +192,22 @@ def _of_schema(database: str, connection: sqlite3.Connection) -> Iterator[Manipu
         ("rename", f"ALTER TABLE {victim} RENAME COLUMN {column} TO other_{column}"),
         ("index", f"CREATE INDEX other_index ON {victim} ({column})"),
     ):
-        yield _statement("schema", f"{kind} {victim}", database, statement, [])
+        yield _statements("schema", f"{kind} {victim}", database, (statement, []))
     query = "SELECT name, sql, tbl_name FROM sqlite_master WHERE type = 'index' AND sql IS NOT NULL ORDER BY name"
     for name, sql, table in connection.execute(query).fetchall():
-        yield _statement("schema", f"drop {name}", database, f'DROP INDEX "{name}"', [])
+        yield _statements("schema", f"drop {name}", database, (f'DROP INDEX "{name}"', []))
         if connection.execute(f'SELECT 1 FROM "{table}"').fetchone():
-            yield _emptying(database, name, sql)
-
-
-def _emptying(database: str, index: str, sql: str) -> Manipulation:
-    """Make an index of no row whose text says that it is one of all: what is looked up by it is not found."""
-
-    def apply(folder: Path) -> None:
-        with _writing(folder / database) as connection:
-            connection.execute(f'DROP INDEX "{index}"')
-            connection.execute(f"{sql} WHERE 0")
-            connection.execute("PRAGMA writable_schema = ON")
-            connection.execute("UPDATE sqlite_master SET sql = ? WHERE name = ?", (sql, index))
-            connection.execute("PRAGMA writable_schema = RESET")
-
-    return Manipulation("schema", f"empty {index}", apply)
+            # An index of no row whose text says that it is one of all: what is looked up by it is not found.
+            yield _statements(
+                "schema",
+                f"empty {name}",
+                database,
+                (f'DROP INDEX "{name}"', []),
+                (f"{sql} WHERE 0", []),
+                ("PRAGMA writable_schema = ON", []),
+                ("UPDATE sqlite_master SET sql = ? WHERE name = ?", [sql, name]),
+                ("PRAGMA writable_schema = RESET", []),
+            )
 
 
 def _of_views(folder: Path, chance: random.Random) -> Iterator[Manipulation]:
@@ -250,11 +240,7 @@ def _of_files(folder: Path, chance: random.Random) -> Iterator[Manipulation]:
     for name in [*map(Path, FILES), *(path for path in datasets if (folder / path).is_file())]:
         if (folder / name).exists():
             yield _flip(name, chance.random(), 1 << chance.randrange(7))
-            yield _deletion(name)
-
-
-def _deletion(name: Path) -> Manipulation:
-    return Manipulation("file", f"delete {name}", lambda folder: (folder / name).unlink())
+            yield Manipulation("file", f"delete {name}", lambda folder, name=name: (folder / name).unlink())  # type: ignore[misc]
 
 
 def _flip(name: Path, at: float, bit: int) -> Manipulation:

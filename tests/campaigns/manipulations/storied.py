@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import time
 from pathlib import Path
 
 import msgspec
-from eth_account import Account
 
 from api.services.parts import Parts
 from api.wiring import open_parts
 from ledger.audit import audit_log, left_out
 from ledger.config.installation import DataDirectory
-from ledger.config.keys import create_keystore
 from ledger.config.settings import read_settings
 from ledger.core.log.checkpoints import cosign_checkpoint, parse_checkpoint
 from ledger.core.log.notes import SeedSigner, SignatureType, parse_note
@@ -42,8 +39,7 @@ def found_ledger(folder: Path) -> Path:
     if not (data / "complete").exists():
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
-        Tally(folder).ok("init", "--development", "--keep-passphrase", "--data-dir", data)
-        _make_light(DataDirectory(data))
+        Tally(folder).ok("init", "--development", "--light", "--keep-passphrase", "--data-dir", data)
         settings = read_settings(data, supervision_interval_s=2, anchor_interval_s=1)
         with open_parts(settings) as parts:
             _play(DataDirectory(data), parts)
@@ -51,16 +47,6 @@ def found_ledger(folder: Path) -> Path:
             parts.supervisor.views.refresh()
         (data / "complete").touch()
     return data
-
-
-def _make_light(where: DataDirectory) -> None:
-    """Let the service's keystores open with little work: it is started a hundred times."""
-    passphrase = read_settings(where.path).passphrase(where)
-    for name in ("service", "submitter"):
-        keystore = where.keys.keystore(name)
-        secret = bytes(Account.decrypt(json.loads(keystore.read_bytes()), passphrase))
-        keystore.unlink()
-        create_keystore(keystore, passphrase, private_key=secret, light=True)
 
 
 def _play(where: DataDirectory, parts: Parts) -> None:
