@@ -1,0 +1,346 @@
+"""Faults of the anchor: its form, who vouches for its block, what the state proves, tries that no chain makes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import rlp
+from msgspec.structs import replace
+
+from ledger.core.encoding import canonical
+from ledger.core.encoding.digests import keccak256
+from ledger.core.ethereum.trie import EMPTY_ROOT
+from ledger.core.log.notes import NoteSignature, SeedSigner, SignatureType, parse_note
+from ledger.core.verification.bundle_format import raw
+from ledger.core.verification.contract_storage import anchor_slots, registry_slots
+from ledger.core.verification.trust import TrustedBlock, encode_trust
+from scripts.docs.chain_states import State, branch, extension, hashed, hexed, leaf, other, quantity
+from tests.campaigns.verifiers import changes
+from tests.campaigns.verifiers.changes import put, without
+from tests.campaigns.verifiers.faults.naming import (
+    Changed,
+    Mutated,
+    anchored,
+    anchored_case,
+    called,
+    comes_to,
+    edited,
+    fails,
+    fault,
+    harmless,
+    has,
+    simple,
+    witnessed,
+)
+from tests.campaigns.verifiers.worlds import NUMBER, Base
+from tests.testkit.builders import POLICE, PROCURATORATE, clerk
+from tests.testkit.bundles import ANCHORED_AT, CHAIN, WITNESSES
+
+# -- anchors -----------------------------------------------------------------------------------------------------------
+
+NOTE = ("anchor", "block_note")
+ELSEWHERE = "0x" + "ab" * 32
+
+FORMS: dict[str, tuple[tuple[Any, ...], Any]] = {
+    "that is a list": ((), lambda anchor: [anchor]),
+    "with a number as text": (("number",), "2"),
+    "with a number as a float": (("number",), 2.0),
+    "with a chain id below zero": (("chain", "chain_id"), -1),
+    "with a header in upper case": (("header_rlp",), lambda text: "0x" + text[2:].upper()),
+    "with half a byte more in the header": (("header_rlp",), lambda text: text + "0"),
+    "with a header without 0x": (("header_rlp",), lambda text: text[2:]),
+    "with an empty header": (("header_rlp",), "0x"),
+    "with a cut value of a slot": (("anchor", "storage_proof", 0, "value"), lambda text: text[:-2]),
+    "with 17 slots": (("registry", "storage_proof"), lambda slots: (slots * 17)[:17]),
+}
+for _name, (_path, _value) in FORMS.items():
+    edited(f"anchor {_name}", ("anchor", *_path), _value, 10, of=anchored)
+for _part in ("chain", "contract", "number", "header_rlp", "anchor", "registry"):
+    simple(f"anchor without {_part}", lambda base, p=_part: without(base.tree, ("anchor", p)), 10, of=anchored)
+for _field, _value in {"chain_id": 1, "deployment_block_number": 4}.items():
+    harmless(
+        f"anchor with another {_field}",
+        lambda base, f=_field, v=_value: put(base.tree, ("anchor", "chain", f), v),
+        "not_yet_anchored",
+        of=anchored,
+    )
+
+
+# -- who vouches for the block -----------------------------------------------------------------------------------------
+
+
+def note(name: str, change: Callable[[Base, str], Any], verdict: str = "not_yet_anchored") -> None:
+    """Give another block note, where no trust file names the block: one that does not count never fails a step."""
+
+    def of(base: Base) -> Changed:
+        shown = put(base.tree, NOTE, lambda text: change(base, text))
+        return shown, encode_trust(replace(base.world.trust, chains=(CHAIN,)))
+
+    harmless(f"block note {name}", of, verdict, of=lambda base: has(base, *NOTE) and witnessed(base))
+
+
+def lines(change: Callable[[list[NoteSignature]], list[NoteSignature]]) -> Callable[[Base, str], str]:
+    return lambda _, text: changes.lines_changed(change)(text)
+
+
+STRANGER = SeedSigner.from_seed("stranger.example", bytes([99]) * 32, SignatureType.COSIGNATURE_V1).verifying_key
+
+
+def by_stranger(line: NoteSignature) -> NoteSignature:
+    return NoteSignature(STRANGER.name, STRANGER.key_id, line.signature)
+
+
+def of_the_checkpoint(base: Base, text: str) -> str:
+    """Put co-signatures of the tree head under the statement: they are of another text."""
+    witnesses = {signer.verifying_key.name for signer in WITNESSES}
+    theirs = tuple(line for line in parse_note(base.world.note).signatures if line.name in witnesses)
+    return str(replace(parse_note(text), signatures=theirs))
+
+
+note("as it is", lambda base, text: text, "intact")
+note("with other line ends", lambda base, text: text.replace("\n", "\r\n"))
+note("without its last newline", lambda base, text: text[:-1])
+note("without a line", lines(lambda signed: []))
+note("with a stranger's line besides", lines(lambda signed: [*signed, by_stranger(signed[0])]), "intact")
+note("with a stranger's line alone", lines(lambda signed: [by_stranger(signed[0])]))
+note("with the lines of the checkpoint's witnesses", of_the_checkpoint)
+
+
+def believing(
+    name: str, blocks: Callable[[TrustedBlock], tuple[TrustedBlock, ...]], *steps: int, alone: str = ""
+) -> None:
+    """Let the trust file name blocks; ``alone`` is the verdict where no witness vouches."""
+
+    @fault(name)
+    def of(base: Base, chance: Any) -> Mutated | None:
+        if not anchored(base):
+            return None
+        chain = replace(CHAIN, trusted_blocks=blocks(base.world.state().block()))
+        trust = encode_trust(replace(base.world.trust, chains=(chain,)))
+        if steps:
+            return fails(base.tree, *steps, trust=trust)
+        counts = has(base, *NOTE) and witnessed(base)
+        return comes_to(base.tree, alone if alone and not counts else base.verdict, trust)
+
+
+believing("block trusted", lambda block: (block,))
+believing("block of another hash trusted", lambda block: (replace(block, hash=ELSEWHERE),), 10)
+believing("block trusted with two hashes", lambda block: (block, replace(block, hash=ELSEWHERE)), 10)
+believing("many blocks trusted", lambda block: tuple(replace(block, number=number) for number in range(1024)))
+believing("no block trusted", lambda block: (), alone="not_yet_anchored")
+
+
+# -- states ------------------------------------------------------------------------------------------------------------
+
+SPOILED = "0x" + "ab" * 32
+
+# -- header and paths --------------------------------------------------------------------------------------------------
+
+PROVEN: dict[str, Any] = {
+    "without the root": lambda nodes: nodes[1:],
+    "with an empty node": lambda nodes: [*nodes[:-1], "0x"],
+    "by the empty trie": ["0x80"],
+    "with an edited node": lambda nodes: [*nodes[:-1], nodes[-1] + "00"],
+}
+# Of an entry of the ledger itself the registry's part is not looked at.
+for _contract, _step, _of in (("anchor", 11, anchored), ("registry", 12, anchored_case)):
+    _slots, _account = ("anchor", _contract, "storage_proof"), ("anchor", _contract, "account_proof")
+    for _how, _value in PROVEN.items():
+        edited(f"account of the {_contract} proven {_how}", _account, _value, _step, of=_of)
+        edited(f"slot of the {_contract} proven {_how}", (*_slots, 0, "proof"), _value, _step, of=_of)
+    edited(f"account of the {_contract} that is none", _account, ["0xc0"], _step, of=_of)
+    edited(f"slot of the {_contract} of another key", (*_slots, 0, "key"), SPOILED, _step, of=_of)
+    edited(f"slots of the {_contract} in another order", _slots, lambda s: [s[1], s[0], *s[2:]], _step, of=_of)
+    edited(f"a slot of the {_contract} twice", _slots, lambda slots: [*slots, slots[-1]], _step, of=_of)
+
+
+@fault("contracts swapped")
+def _swapped(base: Base, chance: Any) -> Mutated | None:
+    if not anchored(base):
+        return None
+    anchor = base.tree["anchor"]
+    changed = base.tree | {"anchor": anchor | {"anchor": anchor["registry"], "registry": anchor["anchor"]}}
+    return fails(changed, 11, *((12,) if anchored_case(base) else ()))
+
+
+# -- states that are true, of contracts that hold something else -----------------------------------------------------
+
+
+def restated(base: Base, change: Callable[[State], Any], number: int = NUMBER) -> tuple[Any, bytes]:
+    """Return the bundle with a state of its own, which the world vouches for: contents changed, and proven."""
+    state = base.world.state()
+    change(state)
+    changed = put(base.tree, ("anchor",), base.world.anchor(base.index, state, number))
+    return changed, encode_trust(base.world.trusting(state))
+
+
+def stated(name: str, change: Callable[[State], Any], *steps: int, number: int = NUMBER) -> None:
+    def of(base: Base) -> Changed:
+        return restated(base, change, number)
+
+    if steps:
+        simple(name, of, *steps, of=anchored_case)
+    else:
+        harmless(name, of, of=anchored_case)
+
+
+def held(slot: int, value: Callable[[int], int]) -> Callable[[State], None]:
+    """One of the slots of the anchor contract holds something else."""
+
+    def of(state: State) -> None:
+        key = anchor_slots(NUMBER)[slot]
+        state.anchor[key] = value(state.anchor[key])
+
+    return of
+
+
+def code(**hashes: str) -> Callable[[State], None]:
+    return lambda state: setattr(state, "chain", replace(state.chain, **hashes))
+
+
+stated("record of another number", lambda state: None, 11, number=1)
+stated("record of a number above the last", lambda state: None, 11, number=3)
+stated("record before of the same size", held(4, lambda word: (word >> 64 << 64) + (1 << 60)), 11)
+stated("record before of a later block", held(4, lambda word: word + (100 << 64)), 11)
+stated("last record above of the same size", held(0, lambda word: word + 1), 11)
+stated("state from before the record", lambda state: setattr(state, "number", 8), 11)
+stated("anchor contract of other code", code(anchor_code_hash=CHAIN.registry_code_hash), 11)
+stated("registry of other code", code(registry_code_hash=CHAIN.anchor_code_hash), 12)
+stated("record of an earlier block", held(2, lambda word: word - (1 << 64)))
+stated("state of the record's own block", lambda state: setattr(state, "number", 9))
+
+
+@fault("header of every hard fork")
+def _fork(base: Base, chance: Any) -> Mutated | None:
+    if not anchored(base):
+        return None
+    changed, trust = restated(base, lambda state: setattr(state, "fields", chance.choice((16, 17, 20))))
+    return comes_to(changed, base.verdict, trust)
+
+
+@fault("header of no hard fork")
+def _no_fork(base: Base, chance: Any) -> Mutated | None:
+    """Its world's witnesses would not sign it: they know the form."""
+    if not anchored(base):
+        return None
+    state = base.world.state()
+    state.fields = chance.choice((14, 18, 19))
+    return fails(put(base.tree, ("anchor", "header_rlp"), "0x" + state.header().hex()), 10)
+
+
+@fault("record of a time before the entry was signed")
+def _signed_later(base: Base, chance: Any) -> Mutated | None:
+    """By more than the tolerance: the key signed in its future, whoever dates the block."""
+    if not anchored_case(base) or base.world.log.key_of(base.index) == clerk(POLICE).key_id:
+        return None  # the clerk's key is revoked, before or after such an anchor
+    signed_at = base.tree["envelope"]["signed_at"]
+    late = chance.choice((300, 301))
+    words = anchor_slots(NUMBER)
+
+    def change(state: State) -> None:
+        for slot, time in ((words[2], signed_at - late), (words[4], signed_at - late - 12)):
+            state.anchor[slot] = (state.anchor[slot] & (1 << 128) - 1) | time << 128
+
+    changed, trust = restated(base, change)
+    return fails(changed, 13, trust=trust) if late > 300 else comes_to(changed, base.verdict, trust)
+
+
+# -- the registry's grant ----------------------------------------------------------------------------------------------
+
+
+def terms(change: Callable[[int], int], agency: str = PROCURATORATE) -> Callable[[State], None]:
+    """Let the registry hold other terms of the clerk's key."""
+
+    def of(state: State) -> None:
+        key = registry_slots(clerk(agency).key_id)[3]
+        state.registry[key] = change(state.registry[key])
+
+    return of
+
+
+def registered(
+    name: str, change: Callable[[State], Any], verdict: str, *steps: int, by: str = "accepted", hide: bool = False
+) -> None:
+    @fault(f"registry: {name}")
+    def of(base: Base, chance: Any) -> Mutated | None:
+        if not called(by)(base):
+            return None
+        changed, trust = restated(base, change)
+        shown = without(changed, ("authority", "revocation")) if hide else changed
+        return fails(shown, *steps, trust=trust) if steps else comes_to(shown, verdict, trust)
+
+
+REVOKED = 168  # bits below the time of revocation
+FIRST = "opened"  # by the clerk of POLICE, whose key the log has revoked
+
+
+def revoked(time: int) -> Callable[[int], int]:
+    return lambda word: (word & (1 << REVOKED) - 1) | time << REVOKED
+
+
+registered("another suite", terms(lambda word: word ^ 3 << 32), "tampered", 12)
+registered("another beginning", terms(lambda word: word ^ 1 << 40), "tampered", 12)
+registered("revoked in the anchor's second", terms(revoked(ANCHORED_AT)), "unverifiable")
+registered("revoked after the anchor", terms(revoked(ANCHORED_AT + 1)), "intact")
+registered("revocation hidden", lambda state: None, "tampered", 12, by=FIRST, hide=True)
+for _hide in (True, False):
+    _name = f"revocation {'hidden' if _hide else 'shown'} that came after the anchor"
+    registered(_name, terms(revoked(ANCHORED_AT + 1), POLICE), "intact", by=FIRST, hide=_hide)
+registered("empty", lambda state: setattr(state, "registry", {}), "tampered", 12)
+registered("has gone on", lambda s: s.has(bytes([7]) * 32), "intact")
+
+
+# -- tries -------------------------------------------------------------------------------------------------------------
+# The registry's storage is the trie, its slot 0 at the path ``P``. The key's slots are left out: where the trie holds,
+# the bundle is unverifiable for that alone.
+
+P = keccak256(bytes(32)).hex()
+V = rlp.encode(quantity(5))
+
+
+def handmade(name: str, *nodes: Any, fails_by: int = 12, value: int = 5, root: bytes | None = None) -> None:
+    """``fails_by`` is the step that fails, 0 where the trie holds."""
+
+    @fault(f"trie with {name}")
+    def of(base: Base, chance: Any) -> Mutated | None:
+        if base.name != "accepted":
+            return None
+        world, state = base.world, base.world.state()
+        anchor = state.with_handmade_trie(state.proving(NUMBER), [*nodes], value, root)
+        if world.witnesses:
+            anchor = replace(anchor, block_note=raw(world.block_note(anchor.header_rlp)))
+        named = TrustedBlock(state.number, hexed(keccak256(bytes.fromhex(anchor.header_rlp[2:]))))
+        chain = replace(CHAIN, trusted_blocks=(named,) if world.names_block else ())
+        trust = encode_trust(replace(world.trust, chains=(chain,)))
+        changed = put(base.tree, ("anchor",), json.loads(canonical.encode(anchor)))
+        return fails(changed, fails_by, trust=trust) if fails_by else comes_to(changed, "unverifiable", trust)
+
+
+def nested(levels: int) -> list[Any]:
+    return [nested(levels - 1)] if levels else []
+
+
+handmade("another leaf with a list", leaf(other(P), [b"x"]), value=0, fails_by=0)
+handmade("a leaf with padding", [bytes.fromhex("21" + P), V])
+handmade("a leaf that ends too early", leaf(P[:-1], V))
+handmade("a leaf that ends too late", leaf(P + "0", V))
+handmade("a leaf without a value", leaf(P, b""), value=0)
+handmade("another leaf without a value", leaf(other(P), b""), value=0)
+handmade("a leaf with a list", leaf(P, [b"x"]))
+handmade("a value of 33 bytes", leaf(P, rlp.encode(b"\1" * 33)))
+handmade("a value that is a list", leaf(P, rlp.encode([b"\5"])))
+handmade("a value and more", leaf(P, V + b"\5"))
+handmade("an empty part", [b"", V])
+handmade("an empty extension", extension("", hashed(leaf(P, V))), leaf(P, V))
+handmade("an extension to the end", extension(P, V))
+handmade("an extension to nothing", extension(P[:8], b""), value=0)
+handmade("another extension to nothing", extension(other(P)[:8], b""), value=0)
+handmade("a node of three", [*leaf(P, V), b""])
+handmade("a node that is text", rlp.encode(b"text of a node that is none whatever"))
+handmade("a reference of 31 bytes", branch(P[0], bytes(31)))
+handmade("a long node that stands in another", branch(P[0], leaf(P[1:], b"x" * 40)))
+handmade("lists nine deep", leaf(P, nested(9)))
+handmade("an extension as long as the path", extension(other(P), bytes(32)), value=0)
+handmade("its empty node twice", b"\x80", b"\x80", value=0, root=EMPTY_ROOT)
