@@ -24,6 +24,7 @@ from scripts.demonstration.founding import LEAVER, QUORUM, DemoWitness
 from scripts.demonstration.stage import ANCHORED_WITHIN, READY_WITHIN, Stage, StepFailed
 
 TAMPERED, UNVERIFIABLE = 1, 3  # exit codes
+OLDER_COPY, KEPT_CHECKPOINT = "older-copy", "kept-checkpoint.txt"
 DATABASES = ("tallystick.db", "tallystick-access.db")
 
 
@@ -185,7 +186,7 @@ def _edit_row(database: Path) -> int:
 
 def keep_copy(stage: Stage) -> None:
     """Copy both databases as they now are, as a database administrator may any day."""
-    folder = _older_copy(stage)
+    folder = stage.directory / OLDER_COPY
     folder.mkdir()
     for name in DATABASES:
         with closing(sqlite3.connect(stage.data / name)) as live, closing(sqlite3.connect(folder / name)) as copy:
@@ -194,7 +195,9 @@ def keep_copy(stage: Stage) -> None:
 
 def keep_checkpoint(stage: Stage) -> None:
     """Keep the log's newest tree head, as anybody can."""
-    _kept_checkpoint(stage).write_text(httpx.get(f"{stage.url}/checkpoint", timeout=30, trust_env=False).text)
+    (stage.directory / KEPT_CHECKPOINT).write_text(
+        httpx.get(f"{stage.url}/checkpoint", timeout=30, trust_env=False).text
+    )
 
 
 def put_back(stage: Stage) -> None:
@@ -203,20 +206,12 @@ def put_back(stage: Stage) -> None:
     data = stage.directory / "put-back"
     shutil.copytree(stage.data, data, ignore=shutil.ignore_patterns("*.db*", "*.lock"))
     for name in DATABASES:
-        shutil.copyfile(_older_copy(stage) / name, data / name)
+        shutil.copyfile(stage.directory / OLDER_COPY / name, data / name)
     audit = ("audit", "--data-dir", str(data), "--database-only")
     report = stage.tally(*audit, expect=UNVERIFIABLE)
     if report["findings"]:
         raise StepFailed(f"the copy should be sound in itself: {report['findings'][:3]}")
     stage.held("the database alone contradicts nothing", f"{report['size']} entries, and no key was needed")
-    report = stage.tally(*audit, "--checkpoint", str(_kept_checkpoint(stage)), expect=TAMPERED)
+    report = stage.tally(*audit, "--checkpoint", str(stage.directory / KEPT_CHECKPOINT), expect=TAMPERED)
     finding = report["findings"][0]
     stage.held("a checkpoint that was kept elsewhere shows it", f"{finding['what']}: {finding['found']}")
-
-
-def _older_copy(stage: Stage) -> Path:
-    return stage.directory / "older-copy"
-
-
-def _kept_checkpoint(stage: Stage) -> Path:
-    return stage.directory / "kept-checkpoint.txt"

@@ -253,44 +253,28 @@ def _revocation() -> list[Vector]:
     late = example.Ledger(writer.entries)
     last = len(late.entries) - 1
     below = whole(late.bundle(last))
+    fails, holds = (partial(make, of="revoked") for make in (fails_registry, Vector))
+    not_shown = partial(unverifiable, of="revoked", unchecked=(12,))
+    by_entry_above = "by an entry above that record"
     return [
-        fails_registry("C: revoked before the anchor, and hidden", hidden, of="revoked"),
-        fails_registry(
-            "C: revoked before the record before, by an entry above that record",
-            by_second(REVOKED_AT + 1),
-            of="revoked",
-        ),
-        Vector(
-            "revoked in the second of the record before, by an entry above that record",
-            by_second(REVOKED_AT),
-            of="revoked",
-        ),
-        Vector("revoked after the anchor, and no entry of it yet", (*hidden, *at(ANCHORED_AT + 1)), of="revoked"),
-        unverifiable("revoked in the second of the anchor", (*hidden, *at(ANCHORED_AT)), unchecked=(12,), of="revoked"),
-        Vector("revoked in the second of the anchor, and mirrored", at(ANCHORED_AT), of="revoked"),
+        fails("C: revoked before the anchor, and hidden", hidden),
+        fails(f"C: revoked before the record before, {by_entry_above}", by_second(REVOKED_AT + 1)),
+        holds(f"revoked in the second of the record before, {by_entry_above}", by_second(REVOKED_AT)),
+        holds("revoked after the anchor, and no entry of it yet", (*hidden, *at(ANCHORED_AT + 1))),
+        not_shown("revoked in the second of the anchor", (*hidden, *at(ANCHORED_AT))),
+        holds("revoked in the second of the anchor, and mirrored", at(ANCHORED_AT)),
         *_borne_out_by_no_slot(late),
-        fails_registry("revoked below the entry", below, of="revoked"),
-        fails_registry(
-            "revoked below the entry, in the second of the anchor",
-            whole(_revoked_at(late, last, ANCHORED_AT)),
-            of="revoked",
-        ),
-        unverifiable(
-            "revoked below the entry, and the key's slots left out",
-            (*below, *NO_KEY_SLOTS),
-            unchecked=(12,),
-            of="revoked",
-        ),
-        failing(12, unchecked=(10, 11), of="revoked")(
-            "revoked below the entry, in no block that is trusted", (*below, *without("/anchor"))
+        fails("revoked below the entry", below),
+        fails("revoked below the entry, in the second of the anchor", whole(_revoked_at(late, last, ANCHORED_AT))),
+        not_shown("revoked below the entry, and the key's slots left out", (*below, *NO_KEY_SLOTS)),
+        fails(
+            "revoked below the entry, in no block that is trusted", (*below, *without("/anchor")), unchecked=(10, 11)
         ),
         untrusted("revoked above the entry, in no block that is trusted", without("/anchor"), of="revoked"),
         Vector("C: a revocation of another key", shown),
         Vector("C: a revocation that is a grant", put("/authority/revocation", plain(ledger().evidence(1)))),
         Vector("C: a revocation that is nothing", put("/authority/revocation", 7)),
-        fails_registry(
-            "a revocation that was edited", put("/authority/revocation/payload/body/number", 6), of="revoked"
-        ),
+        fails("a revocation that was edited", put("/authority/revocation/payload/body/number", 6)),
     ]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from ledger.core.events import registry
@@ -44,7 +45,7 @@ OWN = (12,)  # of an entry of the ledger itself this is not checked
 
 
 def vectors() -> list[Vector]:
-    return [*_whole(), *_form(), *_log(), *_witnesses(), *_sections(), *_authority(), *_time()]
+    return [*_whole(), *_form(), *_log(), *_witnesses(), *_sections(), *_authority()]
 
 
 def _whole() -> list[Vector]:
@@ -141,7 +142,7 @@ def _dated(*times: tuple[int, int]) -> tuple[Patch, ...]:
 
 def _witnesses() -> list[Vector]:
     lines = example.WITNESS_LINES
-    proof = example.bundle().proof
+    proof, long_before, after = example.bundle().proof, (1, SIGNED_AT - 1000), (3, SIGNED_AT + 50)
     return [
         fails_witnesses("F: a witness's line that does not hold, besides", _notes(spoiled_line)),
         fails_witnesses("F: the same line twice", _notes(_lines(0, 1, 2, 2))),
@@ -155,19 +156,10 @@ def _witnesses() -> list[Vector]:
         Vector("G: one witness dates the entry to 1970", _dated((1, 1), (2, COSIGNED_AT), (3, COSIGNED_AT))),
         Vector("G: as many as the quorum date it to 1970, and one does not", _dated((1, 1), (2, 2), (3, COSIGNED_AT))),
         fails_time("G: all date it to 1970", _dated((1, 1), (2, 2), (3, 3))),
-        Vector(
-            "H: signed after two witnesses and before the third",
-            _dated((1, SIGNED_AT - 1000), (2, SIGNED_AT - 900), (3, SIGNED_AT + 50)),
-        ),
-        Vector(
-            "H: signed after two witnesses and before the third, and a line left out",
-            _dated((1, SIGNED_AT - 1000), (3, SIGNED_AT + 50)),
-        ),
-        fails_time("H: signed after all witnesses shown", _dated((1, SIGNED_AT - 1000), (2, SIGNED_AT - 301))),
-        Vector(
-            "H: as late after the last witness as the tolerance allows",
-            _dated((1, SIGNED_AT - 1000), (2, SIGNED_AT - 300)),
-        ),
+        Vector("H: signed after two witnesses and before the third", _dated(long_before, (2, SIGNED_AT - 900), after)),
+        Vector("H: signed after two witnesses and before the third, and a line left out", _dated(long_before, after)),
+        fails_time("H: signed after all witnesses shown", _dated(long_before, (2, SIGNED_AT - 301))),
+        Vector("H: as late after the last witness as the tolerance allows", _dated(long_before, (2, SIGNED_AT - 300))),
         unverifiable(
             "a quorum of a witness that did not sign",
             unchecked=(7, 10, 11, 12, 13),
@@ -182,26 +174,18 @@ def _witnesses() -> list[Vector]:
 
 
 def _sections() -> list[Vector]:
-    other_entry = put("/erased/0/entry", _plain_evidence(SEALED))
+    other_entry = put("/erased/0/entry", plain(ledger().evidence(SEALED)))
+    withheld = partial(Vector, unchecked=(8,), of="erased")
     return [
         fails_sections("another section", put("/sections/narrative/fields/text", "x")),
         fails_sections(
             "a section that nobody committed to", put("/sections/other", {"fields": {"text": "x"}, "salt": "00" * 16})
         ),
-        Vector("C: an erasure of another label", put("/erased/0/label", "other"), unchecked=(8,), of="erased"),
-        Vector("C: an erasure by an entry of another kind", other_entry, unchecked=(8,), of="erased"),
-        Vector(
-            "C: an erasure that was edited",
-            put("/erased/0/entry/payload/body/ground", "another"),
-            unchecked=(8,),
-            of="erased",
-        ),
-        Vector("erasure left out", without("/erased"), unchecked=(8,), of="erased"),
+        withheld("C: an erasure of another label", put("/erased/0/label", "other")),
+        withheld("C: an erasure by an entry of another kind", other_entry),
+        withheld("C: an erasure that was edited", put("/erased/0/entry/payload/body/ground", "another")),
+        withheld("erasure left out", without("/erased")),
     ]
-
-
-def _plain_evidence(index: int) -> Any:
-    return plain(ledger().evidence(index))
 
 
 def _other(**changes: Any) -> tuple[Patch]:
@@ -210,29 +194,23 @@ def _other(**changes: Any) -> tuple[Patch]:
 
 
 def _authority() -> list[Vector]:
-    body = "/authority/grant/payload/body"
+    body, other_key = "/authority/grant/payload/body", put("/service_key_id", "0x" + "77" * 20)
     return [
         fails_authority("the grant in place of the admission", copied("/authority/grant", "/authority/agency")),
         fails_authority("the admission in place of the grant", copied("/authority/agency", "/authority/grant")),
         fails_authority("a grant that was edited", put(f"{body}/valid_until", 1_900_000_000)),
-        fails_authority("a grant of a colleague", put("/authority/grant", _plain_evidence(2))),
+        fails_authority("a grant of a colleague", put("/authority/grant", plain(ledger().evidence(2)))),
         fails_authority("no grant", without("/authority/grant")),
         fails_authority("a grant that has ended", _other(valid_until=example.SIGNED_AT)),
         fails_authority("a mirror in the name of an officer", _other(mirrored_by="p-0417")),
         fails_authority("a grant for another role", _other(roles=("auditor",))),
-        fails_authority("another key of the ledger", trust=put("/service_key_id", "0x" + "77" * 20)),
-        fails_authority(
-            "another key of the ledger, of a mirror", of="mirror", trust=put("/service_key_id", "0x" + "77" * 20)
-        ),
+        fails_authority("another key of the ledger", trust=other_key),
+        fails_authority("another key of the ledger, of a mirror", of="mirror", trust=other_key),
         Vector(
             "C: authority of an entry of the ledger itself", put("/authority", {"x": 1}), unchecked=OWN, of="sealed"
         ),
         failing(2, 3, 9, unchecked=(10, 11, 12))("a trust file of another ledger", trust=put("/log_id", OTHER)),
-    ]
-
-
-def _time() -> list[Vector]:
-    return [
+        # The time of step 13.
         fails_time("H: signed in the future", _other(signed_at=FUTURE)),
         Vector("signed as late as the tolerance allows", _other(signed_at=FUTURE - 1)),
         fails_authority("signed a year before", _other(signed_at=example.VALID_FROM - 1)),

@@ -59,15 +59,17 @@ def signed_by(signer: SeedSigner, text: str) -> bytes:
     return str(sign_note(text, signer)).encode()
 
 
-def told(note: bytes) -> str:
+def head_text(note: bytes) -> str:
     return note.decode().partition("\n\n")[0] + "\n"
 
 
 NOTES: dict[str, Callable[[Ground, bytes], bytes]] = {
     "rollback to nothing": lambda g, _: signed_by(g.log.log_signer, Checkpoint(ORIGIN, 0, Hash(EMPTY_ROOT)).text()),
     "tree head without a signature": lambda _, note: note.split(b"\n\n")[0] + b"\n\n",
-    "tree head of another key": lambda _, note: signed_by(OTHER_KEY, told(note)),
-    "tree head of another origin": lambda _, note: signed_by(OTHER_ORIGIN, told(note).replace(ORIGIN, "other.example")),
+    "tree head of another key": lambda _, note: signed_by(OTHER_KEY, head_text(note)),
+    "tree head of another origin": lambda _, note: signed_by(
+        OTHER_ORIGIN, head_text(note).replace(ORIGIN, "other.example")
+    ),
     "size edited": lambda _, note: note.replace(b"\n", b"\n1", 1),
     "root edited": root_edited,
     "a page in place of the tree head": lambda *_: b"<html>please log in</html>",

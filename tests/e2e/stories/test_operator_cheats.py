@@ -111,6 +111,7 @@ def test_an_edited_row_is_named_by_its_index_and_proves_nothing_any_more(history
         assert not (tmp_path / "bundle.json").exists()
 
 
+@pytest.mark.extended  # tests/unit/audit/test_rows.py names such a row, tests/unit/store/test_append.py stops at it
 def test_an_inserted_row_is_named_by_its_index_and_nothing_is_written_after_it(
     history: History, tmp_path: Path
 ) -> None:
@@ -157,21 +158,23 @@ def test_an_edited_journal_is_named_by_its_write_with_the_service_off(history: H
 # -- backups -----------------------------------------------------------------------------------------------------------
 
 
-def test_with_everything_but_the_chain_restored_not_one_event_is_taken(history: History, tmp_path: Path) -> None:
-    """What the chain left on disk is ahead, its dump and, after a kill, the mark of its last block: from the first
+@pytest.mark.parametrize("left", ["state.json", pytest.param("head", marks=pytest.mark.extended)])
+def test_with_everything_but_the_chain_restored_not_one_event_is_taken(
+    history: History, tmp_path: Path, left: str
+) -> None:
+    """What the chain left on disk is ahead, its dump or, after a kill, the mark of its last block: from the first
     request on the service only reads."""
-    for witness in ("state.json", "head"):
-        with history.present.copied(tmp_path / witness) as town:
-            history.restore(town, but="chain")
-            for file in (town.data / "chain").glob("*"):
-                if file.is_file() and file.name != witness:
-                    file.unlink()
-            with pytest.raises(Refused) as refused:
-                town.first_post("later")
-            assert (refused.value.status, refused.value.code) == (503, "chain_ahead")
-            assert "rolled back" in refused.value.problem["detail"]
-            assert town.readiness()["ready"] is False
-            assert town.checkpoint()
+    with history.present.copied(tmp_path) as town:
+        history.restore(town, but="chain")
+        for file in (town.data / "chain").glob("*"):
+            if file.is_file() and file.name != left:
+                file.unlink()
+        with pytest.raises(Refused) as refused:
+            town.first_post("later")
+        assert (refused.value.status, refused.value.code) == (503, "chain_ahead")
+        assert "rolled back" in refused.value.problem["detail"]
+        assert town.readiness()["ready"] is False
+        assert town.checkpoint()
 
 
 def test_with_everything_restored_only_what_others_hold_shows_it(history: History, tmp_path: Path) -> None:
@@ -196,6 +199,7 @@ def test_with_everything_restored_only_what_others_hold_shows_it(history: Histor
 # -- forks -------------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.extended  # the contract refuses a fork in the next test
 def test_a_forked_log_is_not_served_beside_the_chain_that_has_the_true_one(history: History, tmp_path: Path) -> None:
     """He lets another history grow out of the backup, then puts the true journal beside it: the roots differ."""
     with history.present.copied(tmp_path / "fork") as fork:

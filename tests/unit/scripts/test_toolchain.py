@@ -180,6 +180,7 @@ SOUND = {
 BROKEN = {
     "The core is pure: it computes with these packages and nothing else",
     "Imports go one way, down to the core",
+    "Within the core, what proves stands on what is proven",
     "Only ledger.store knows the database",
     "Only ledger.chain knows the chain and the compiler",
     "The ledger does not know the API; only the command line starts it",
