@@ -40,7 +40,7 @@ class WaitReason(StrEnum):
 MOVED = frozenset({"RegistryHashStale", "HeadMoved", "NotWitness", "QuorumMissing"})
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class Anchorer:
     """Anchors at most every ``interval_s`` seconds, and not at all while there is nothing new.
 

@@ -45,7 +45,7 @@ NodeSource = Callable[[bytes], bytes | None]
 logger = structlog.get_logger(__name__)
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class StateProofs:
     """Fetches and stores state proofs. Safe to call from several threads.
 

@@ -53,7 +53,7 @@ def read_roots(path: Path) -> tuple[bytes, ...]:
     return tuple(certificate.public_bytes(Encoding.DER) for certificate in certificates)
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class TimestampWorker:
     """Requests a timestamp at most every ``interval_s`` seconds, and none while nothing new is published.
 

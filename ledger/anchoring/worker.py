@@ -24,7 +24,7 @@ from ledger.store import log
 from ledger.store.database import Database
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class RegistryMirror:
     """Keeps the log level with the registry. ``deployed_at`` is the block number of the contract's deployment."""
 
@@ -104,7 +104,7 @@ class ChainWorkerState:
         return "connected" if self.connected else "connecting"
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class ChainWorker:
     """Takes steps until it is stopped. ``halt`` is called when nothing may be written any more."""
 

@@ -13,13 +13,13 @@ import shutil
 import subprocess
 import threading
 from collections import deque
-from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
 
 from ledger.chain.errors import ChainMismatch, ChainUnavailable, OutOfStep, TransactionRefused
 from ledger.chain.eth import NO_ACCOUNT, Block, BlockRef, Eth, SendOutcome, TransactionReceipt
 from ledger.chain.journal import ChainWrite
+from ledger.chain.rpc import JsonRpc
 
 CHAIN_ID = 31337
 GENESIS_TIMESTAMP = 1577836800  # 2020-01-01T00:00:00Z
@@ -30,31 +30,24 @@ START_SECONDS = 120.0  # until it listens, a large dump loaded
 _LISTENING = re.compile(r"Listening on ([0-9.]+:[0-9]+)")
 
 
-def anvil_arguments(*, directory: Path, port: int, load: Path | None) -> list[str]:
-    """Return the flags under which the same transactions and timestamps give the same block hashes.
-
-    Gas costs nothing, so that an agency's admin needs no coins. ``directory`` takes what Anvil would otherwise write to
-    the user's home; with ``port`` 0 the system chooses.
-    """
-    # No block but on our word; all that a header holds comes from these flags or from the journal.
-    arguments = ["--no-mining", "--order", "fifo", "--hardfork", "cancun", "--prune-history", str(STATES_KEPT)]
-    arguments += ["--timestamp", str(GENESIS_TIMESTAMP), "--gas-limit", str(GAS_LIMIT), "--chain-id", str(CHAIN_ID)]
-    arguments += ["--base-fee", "0", "--gas-price", "0", "--disable-min-priority-fee", "--accounts", "0"]
-    arguments += ["--host", "127.0.0.1", "--port", str(port), "--no-cors", "--cache-path", str(directory / "cache")]
-    return arguments + (["--load-state", str(load)] if load else [])
-
-
 class AnvilProcess:
-    """One running Anvil.
+    """One running Anvil; the same transactions and timestamps give the same block hashes.
 
-    A thread of its own starts and waits for it: Linux sends a child its death signal when the *thread* that started it
-    ends.
+    Gas costs nothing, so that an agency's admin needs no coins. ``home`` takes what Anvil would otherwise write to the
+    user's home; with ``port`` 0 the system chooses; ``load`` is the dump that it begins with. A thread of its own
+    starts and waits for it: Linux sends a child its death signal when the *thread* that started it ends.
     """
 
-    def __init__(self, binary: Path, arguments: Sequence[str], *, home: Path):
+    def __init__(self, binary: Path, home: Path, *, port: int = 0, load: Path | None = None):
+        # No block but on our word; all that a header holds comes from these flags or from the journal.
+        flags = ["--no-mining", "--order", "fifo", "--hardfork", "cancun", "--prune-history", str(STATES_KEPT)]
+        flags += ["--timestamp", str(GENESIS_TIMESTAMP), "--gas-limit", str(GAS_LIMIT), "--chain-id", str(CHAIN_ID)]
+        flags += ["--base-fee", "0", "--gas-price", "0", "--disable-min-priority-fee", "--accounts", "0"]
+        flags += ["--host", "127.0.0.1", "--port", str(port), "--no-cors", "--cache-path", str(home / "cache")]
+        flags += ["--load-state", str(load)] if load else []
         # The kernel kills the child with its parent, where util-linux has setpriv.
         setpriv = shutil.which("setpriv")
-        self._command = [*([setpriv, "--pdeathsig", "KILL"] if setpriv else []), str(binary), *arguments]
+        self._command = [*([setpriv, "--pdeathsig", "KILL"] if setpriv else []), str(binary), *flags]
         self._home = home
         self._last_lines: deque[str] = deque(maxlen=20)
         self._settled = threading.Event()  # set once it listens or has ended
@@ -64,8 +57,8 @@ class AnvilProcess:
         self._failure: OSError | None = None
         self._keeper = threading.Thread(target=self._keep, name="anvil-keeper", daemon=True)
 
-    def start(self) -> None:
-        """Return once it listens. Raises Unavailable, with its last lines of output, if it does not."""
+    def start(self) -> Eth:
+        """Return the node once it listens. Raises Unavailable, with its last lines of output, if it does not."""
         self._keeper.start()
         if not self._settled.wait(START_SECONDS):
             self.stop()
@@ -75,10 +68,7 @@ class AnvilProcess:
                 f"the embedded chain node does not start: {words[-400:]}",
                 hint="Run scripts/setup, which installs Anvil.",
             ) from self._failure
-
-    @property
-    def url(self) -> str:
-        return f"http://{self._address}"
+        return Eth(JsonRpc(f"http://{self._address}"))
 
     @property
     def pid(self) -> int | None:

@@ -173,7 +173,7 @@ def other_contracts(eth: Eth, deployment: Deployment) -> dict[str, str]:
     return {abi.name: at for abi, at in places.items() if not abi.is_code(eth.code(at, "latest"))}
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class _Place:
     """Deploys a ledger's contracts: by the factory if there is one, else by transactions of the writer."""
 

@@ -16,14 +16,13 @@ import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from enum import StrEnum
 from pathlib import Path
+from typing import Literal
 
 from ledger.chain.anvil import (
     CHAIN_ID,
     GENESIS_TIMESTAMP,
     AnvilProcess,
-    anvil_arguments,
     consistent_blocks,
     mine,
     require_in_step,
@@ -33,7 +32,6 @@ from ledger.chain.contract_clients import ContractsAt
 from ledger.chain.errors import ChainAhead, ChainMismatch, ChainUnavailable, OutOfStep, TransactionRefused
 from ledger.chain.eth import BlockRef, Eth
 from ledger.chain.journal import ChainWrite, Deployment, Journal, WriteState
-from ledger.chain.rpc import JsonRpc
 from ledger.chain.transaction import Fees
 from ledger.core.errors import TallystickError, Unavailable
 
@@ -59,18 +57,17 @@ def _replace(path: Path, data: bytes) -> None:
         os.close(directory)
 
 
-class IncidentKind(StrEnum):
-    NODE_LOST = "node_lost"  # died, or does not answer
-    NODE_EDITED = "node_edited"  # blocks or state that no write of the journal made
-    DUMP_UNREADABLE = "dump_unreadable"
-    DUMP_EDITED = "dump_edited"
+FaultOfNode = Literal["node_lost", "node_edited", "dump_unreadable", "dump_edited"]
 
 
 @dataclass(frozen=True, slots=True)
 class ChainIncident:
-    """A fault of the embedded node, which was then restarted from the journal."""
+    """A fault of the embedded node, which was then restarted from the journal.
 
-    kind: IncidentKind
+    ``node_lost``: it died, or does not answer; ``edited``: blocks or state that no write of the journal made.
+    """
+
+    kind: FaultOfNode
     detail: str
 
 
@@ -82,7 +79,7 @@ class _Position:
     block: BlockRef
 
 
-@dataclass(eq=False, kw_only=True)
+@dataclass(eq=False, repr=False, kw_only=True)
 class EmbeddedNode:
     """One Anvil and the journal that it is a cache of: a ``ChainBackend``. Threads may share it.
 
@@ -124,7 +121,7 @@ class EmbeddedNode:
                 self._kill()
                 raise
             if is_lost and self._here().block.number > 0:
-                self._report(IncidentKind.NODE_LOST, "nothing was left of the embedded chain but the journal")
+                self._report("node_lost", "nothing was left of the embedded chain but the journal")
             self._try_mark(self._here().block)
 
     def stop(self) -> None:
@@ -183,9 +180,9 @@ class EmbeddedNode:
                     return self._advance()
                 # A node that is out of step, or gone, is worth nothing: the journal makes another.
                 except OutOfStep as error:
-                    self._report(IncidentKind.NODE_EDITED, str(error))
+                    self._report("node_edited", str(error))
                 except ChainUnavailable as error:
-                    self._report(IncidentKind.NODE_LOST, str(error))
+                    self._report("node_lost", str(error))
             return self._rebuild()
 
     def dump(self) -> None:
@@ -211,7 +208,7 @@ class EmbeddedNode:
             try:
                 return self._advance()
             except (ChainMismatch, OutOfStep) as error:
-                self._report(IncidentKind.DUMP_EDITED, str(error))
+                self._report("dump_edited", str(error))
         self._boot(None)
         return self._advance()
 
@@ -278,10 +275,8 @@ class EmbeddedNode:
 
     def _boot(self, load: Path | None) -> None:
         self._kill()
-        arguments = anvil_arguments(directory=self.directory, port=self.port, load=load)
-        self._process = AnvilProcess(self.binary, arguments, home=self.directory)
-        self._process.start()
-        self._eth = Eth(JsonRpc(self._process.url))
+        self._process = AnvilProcess(self.binary, self.directory, port=self.port, load=load)
+        self._eth = self._process.start()
         genesis = self._eth.block("earliest")
         if genesis is None or (load is None and genesis.timestamp != GENESIS_TIMESTAMP):
             raise OutOfStep("the embedded chain does not begin where it should")
@@ -311,10 +306,10 @@ class EmbeddedNode:
             self._boot(self._dump_path)
             self._position = self._dumped_position()
         except OutOfStep as error:
-            self._report(IncidentKind.DUMP_EDITED, str(error))
+            self._report("dump_edited", str(error))
             return False
         except ChainUnavailable as error:
-            self._report(IncidentKind.DUMP_UNREADABLE, str(error))
+            self._report("dump_unreadable", str(error))
             return False
         self._dumped_at = self._here().block.number
         return True
@@ -356,7 +351,7 @@ class EmbeddedNode:
             raise ChainUnavailable("the embedded chain is not started")
         return self._position
 
-    def _report(self, kind: IncidentKind, detail: str) -> None:
+    def _report(self, kind: FaultOfNode, detail: str) -> None:
         _log.warning("embedded chain: %s: %s", kind, detail)
         if self.on_incident is not None:
             self.on_incident(ChainIncident(kind, detail))
@@ -434,11 +429,10 @@ def replayed(*, binary: Path, journal: Journal) -> Iterator[Replay]:
     Raises ChainMismatch, naming the block; Unavailable if Anvil does not start.
     """
     with tempfile.TemporaryDirectory(prefix="tallystick-replay-") as directory:
-        arguments = anvil_arguments(directory=Path(directory), port=0, load=None)
-        process = AnvilProcess(binary, arguments, home=Path(directory))
-        process.start()
+        process = AnvilProcess(binary, Path(directory))
+        eth = process.start()
         try:
-            replay = Replay(Eth(JsonRpc(process.url)), journal)
+            replay = Replay(eth, journal)
             replay.advance()
             yield replay
         finally:

@@ -17,7 +17,7 @@ from ledger.core.verification.trust import FinalityRule
 _log = logging.getLogger(__name__)
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class RemoteChain:
     """The chain of ``chain_id`` at a node; with ``identity``, only the one that has the deployment's block."""
 

@@ -30,7 +30,7 @@ class ChainStatus:
     registry: RegistryState
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class ChainStatusReader:
     """Reads the chain's status now and then, and keeps it. ``clock`` gives unix seconds."""
 

@@ -1,7 +1,7 @@
 """Transactions: built, signed through the Signer protocol, and decoded from their raw bytes.
 
-There are two forms: EIP-1559 (type 2, with no access list), coded by eth-account, and legacy with EIP-155 for chains
-without a base fee, whose coding eth-account keeps to itself: it is one RLP list.
+There are two forms, each one RLP list: EIP-1559 (type 2, with no access list), and legacy with EIP-155 for chains
+without a base fee.
 """
 
 from __future__ import annotations
@@ -10,23 +10,21 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 import rlp
-from hexbytes import HexBytes
 from rlp.sedes import Binary, List, big_endian_int, binary
 
-from ledger.chain.recursion_limit import kept_recursion_limit
 from ledger.core.encoding.digests import keccak256
 from ledger.core.errors import MalformedInput, SignatureRefused
 from ledger.core.signing.signatures import recover
 
-with kept_recursion_limit():
-    from eth_account.typed_transactions.typed_transaction import TypedTransaction
-
-DYNAMIC_FEE_TYPE = 2  # EIP-1559
+DYNAMIC_FEE_TYPE = b"\x02"  # EIP-1559
 MAX_RAW = 128 * 1024  # bytes; what the pools of common nodes take
 
 _ADDRESS = Binary.fixed_length(20, allow_empty=True)
-# nonce, gas price, gas, to, value, data, v, r, s
-_LEGACY = List([*[big_endian_int] * 3, _ADDRESS, big_endian_int, binary, *[big_endian_int] * 3])
+_GAS_TO_DATA = [big_endian_int, _ADDRESS, big_endian_int, binary]  # gas, to, value, data
+# nonce, gas price, gas to data, v, r, s
+_LEGACY = List([*[big_endian_int] * 2, *_GAS_TO_DATA, *[big_endian_int] * 3])
+# chain id, nonce, priority fee, max fee, gas to data, an access list that is empty, parity, r, s
+_DYNAMIC_FEE = List([*[big_endian_int] * 4, *_GAS_TO_DATA, List([]), *[big_endian_int] * 3])
 
 
 class TransactionSigner(Protocol):
@@ -63,34 +61,25 @@ class Transaction:
     def digest(self) -> bytes:
         """Return the 32 bytes that are signed."""
         if self.fees.priority_fee is None:
-            return keccak256(rlp.encode([*self._legacy_fields(), self.chain_id, 0, 0]))
-        return TypedTransaction.from_dict(self._dynamic_fee_fields()).hash()
+            return keccak256(rlp.encode([*self._fields(), self.chain_id, 0, 0]))
+        return keccak256(DYNAMIC_FEE_TYPE + rlp.encode(self._fields()))
 
     def encode(self, signature: bytes) -> bytes:
         """Return the raw transaction. Requires 65 bytes r || s || v, v 27 or 28."""
         r, s = int.from_bytes(signature[:32], "big"), int.from_bytes(signature[32:64], "big")
         parity = signature[64] - 27
         if self.fees.priority_fee is None:
-            encoded: bytes = rlp.encode([*self._legacy_fields(), 35 + 2 * self.chain_id + parity, r, s])
+            encoded: bytes = rlp.encode([*self._fields(), 35 + 2 * self.chain_id + parity, r, s])
             return encoded
-        return TypedTransaction.from_dict(self._dynamic_fee_fields() | {"v": parity, "r": r, "s": s}).encode()
+        return DYNAMIC_FEE_TYPE + bytes(rlp.encode([*self._fields(), parity, r, s]))
 
-    def _legacy_fields(self) -> list[Any]:
-        to = bytes.fromhex(self.to[2:]) if self.to else b""
-        return [self.nonce, self.fees.max_fee, self.gas, to, self.value, self.data]
-
-    def _dynamic_fee_fields(self) -> dict[str, Any]:
-        return {
-            "type": DYNAMIC_FEE_TYPE,
-            "chainId": self.chain_id,
-            "nonce": self.nonce,
-            "maxPriorityFeePerGas": self.fees.priority_fee,
-            "maxFeePerGas": self.fees.max_fee,
-            "gas": self.gas,
-            "to": bytes.fromhex(self.to[2:]) if self.to else b"",
-            "value": self.value,
-            "data": self.data,
-        }
+    def _fields(self) -> list[Any]:
+        """Return the fields that are signed, in their order."""
+        fees, to = self.fees, bytes.fromhex(self.to[2:]) if self.to else b""
+        rest = [fees.max_fee, self.gas, to, self.value, self.data]
+        if fees.priority_fee is None:
+            return [self.nonce, *rest]
+        return [self.chain_id, self.nonce, fees.priority_fee, *rest, []]
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,9 +112,9 @@ def decode(raw: bytes) -> SignedTransaction:
     if len(raw) > MAX_RAW:
         raise MalformedInput(f"a transaction has at most {MAX_RAW} bytes, not {len(raw)}", field="raw")
     try:
-        transaction, signature = _decode_dynamic_fee(raw) if raw[:1] == b"\x02" else _decode_legacy(raw)
+        transaction, signature = _decoded(raw)
         same = transaction.encode(signature) == raw
-    except (rlp.DecodingError, rlp.DeserializationError, ValueError, OverflowError, TypeError) as error:
+    except (rlp.DecodingError, rlp.DeserializationError, ValueError, OverflowError) as error:
         raise MalformedInput(f"not a signed transaction: {error}", field="raw") from error
     # Bytes that are spelled otherwise would be another hash for the same transaction.
     if not same:
@@ -133,34 +122,16 @@ def decode(raw: bytes) -> SignedTransaction:
     return SignedTransaction(transaction, recover(transaction.digest(), signature, field="raw"), raw)
 
 
-def _decode_dynamic_fee(raw: bytes) -> tuple[Transaction, bytes]:
-    fields = TypedTransaction.from_bytes(HexBytes(raw)).as_dict()
-    if fields["accessList"]:
-        raise ValueError("it has an access list")
-    transaction = Transaction(
-        fields["chainId"],
-        fields["nonce"],
-        _address(fields["to"]),
-        bytes(fields["data"]),
-        fields["gas"],
-        Fees(fields["maxFeePerGas"], fields["maxPriorityFeePerGas"]),
-        fields["value"],
-    )
-    return transaction, _signature(fields["r"], fields["s"], fields["v"])
-
-
-def _decode_legacy(raw: bytes) -> tuple[Transaction, bytes]:
-    nonce, gas_price, gas, to, value, data, v, r, s = rlp.decode(raw, sedes=_LEGACY)
-    chain_id, parity = divmod(v - 35, 2)
-    if chain_id < 1:
-        raise ValueError("it names no chain (EIP-155)")
-    transaction = Transaction(chain_id, nonce, _address(to), data, gas, Fees(gas_price, None), value)
-    return transaction, _signature(r, s, parity)
-
-
-def _address(field: bytes) -> str | None:
-    return "0x" + bytes(field).hex() if field else None
-
-
-def _signature(r: int, s: int, parity: int) -> bytes:
-    return r.to_bytes(32, "big") + s.to_bytes(32, "big") + bytes([27 + parity])
+def _decoded(raw: bytes) -> tuple[Transaction, bytes]:
+    if raw[:1] == DYNAMIC_FEE_TYPE:
+        fields = rlp.decode(raw[1:], sedes=_DYNAMIC_FEE)
+        chain_id, nonce, priority_fee, max_fee, gas, to, value, data, _, parity, r, s = fields
+        fees = Fees(max_fee, priority_fee)
+    else:
+        nonce, gas_price, gas, to, value, data, v, r, s = rlp.decode(raw, sedes=_LEGACY)
+        chain_id, parity = divmod(v - 35, 2)
+        fees = Fees(gas_price, None)
+        if chain_id < 1:
+            raise ValueError("it names no chain (EIP-155)")
+    transaction = Transaction(chain_id, nonce, "0x" + to.hex() if to else None, data, gas, fees, value)
+    return transaction, r.to_bytes(32, "big") + s.to_bytes(32, "big") + bytes([27 + parity])

@@ -59,7 +59,7 @@ GAS_MARGIN = (5, 4)  # of the estimate: the state may change until the transacti
 FEE_STEP = (5, 4)  # of the old fees: nodes take a replacement from 1.1 times on
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class ChainWriter:
     """Writes with the service's own key, and relays what others have signed. Threads may share it.
 

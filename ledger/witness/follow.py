@@ -9,7 +9,6 @@ from threading import Lock
 
 from ledger.chain.errors import ChainMismatch
 from ledger.core.errors import Unavailable
-from ledger.core.events import Envelope
 from ledger.core.log.checkpoints import Checkpoint
 from ledger.core.log.merkle import Hash
 from ledger.core.log.replay import (
@@ -38,7 +37,7 @@ from ledger.witness.status import Alarms
 STEP = 16 * TILE_WIDTH  # entries that are judged and stored at a time
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class LogFollower:
     """Follows the log. Threads take turns, and none repeats what another has followed.
 
@@ -118,17 +117,15 @@ class LogFollower:
         step = replay_entries(before, envelopes, frontier, followed_before, payloads)
         if step.changes:
             self._compare(before.authority, step.changes)
-        self._tell_late(envelopes, before.size)
-        return step
-
-    def _tell_late(self, envelopes: Sequence[Envelope], first: int) -> None:
-        """Warn of an entry that was signed long before the last look, at which the log did not have it."""
+        # An entry that was signed long before the last look, at which the log did not have it, is told.
         looked = self.store.looked()
-        late = late_entry(envelopes, first, size=looked.looked_size, at=looked.looked_at // 1000)
+        late = late_entry(envelopes, before.size, size=looked.looked_size, at=looked.looked_at // 1000)
         if late is not None:
             index, waited = late
-            arrival = f"entry {index} of {envelopes[index - first].agency} came to the log more than {waited // 3600} h"
+            agency = envelopes[index - before.size].agency
+            arrival = f"entry {index} of {agency} came to the log more than {waited // 3600} h"
             self.alarms.warn("late_entry", f"{arrival} after it says that it was signed")
+        return step
 
     def _compare(self, authority: AuthorityState, mirrored: Sequence[MirroredChange]) -> None:
         """Require that the chain has these changes, so that no entry is judged by a registry that the log made up."""

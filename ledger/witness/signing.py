@@ -23,7 +23,7 @@ from ledger.witness.follow import LogFollower
 from ledger.witness.watch import Watch
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class Cosigner:
     """Answers a log's requests for co-signatures. ``clock`` gives unix milliseconds."""
 

@@ -12,7 +12,6 @@ from threading import Event
 
 import structlog
 
-from ledger.chain.contract_clients import AnchorRecord
 from ledger.chain.errors import WrongChain
 from ledger.chain.eth import BlockRef
 from ledger.core.errors import IntegrityBroken, TallystickError, Unavailable
@@ -46,7 +45,7 @@ class Since:
         return (now - self._began) / 1000
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class Watch:
     """Takes looks until it is stopped. ``anchor_lag_s`` and ``mirror_lag_s`` are the delays that raise no alarm yet."""
 
@@ -193,7 +192,12 @@ class Watch:
             self.alarms.warn("missing_anchor", text)
             return
         for record in contracts.records(last_seen.number):
-            self._require_anchored(record, published)
+            anchored = Checkpoint(self.trust.origin, record.size, as_hash(record.root, "root"))
+            described = f"anchor {record.number} on the chain: root {record.root.hex()} at size {record.size}"
+            if record.size > published.size:
+                fault = LogFault("rollback", f"the log publishes size {published.size}, less than {described}")
+                self._fault(fault, described)
+            self.follower.reach(anchored, described, timeout_s=self.reach_timeout_s)
             last_seen = SeenAnchor(record.number, record.size, record.root)
         if last_seen != self.store.looked().anchor:
             self.store.keep_anchor(last_seen)
@@ -204,15 +208,6 @@ class Watch:
             self.alarms.warn("anchor_lag", f"{text}: no anchor for more than {self.anchor_lag_s} s")
         else:
             self.alarms.passed("anchor_lag")
-
-    def _require_anchored(self, record: AnchorRecord, published: Checkpoint) -> None:
-        anchored = Checkpoint(self.trust.origin, record.size, as_hash(record.root, "root"))
-        described = f"anchor {record.number} on the chain: root {record.root.hex()} at size {record.size}"
-        if record.size > published.size:
-            self._fault(
-                LogFault("rollback", f"the log publishes size {published.size}, less than {described}"), described
-            )
-        self.follower.reach(anchored, described, timeout_s=self.reach_timeout_s)
 
     def _fault(self, fault: LogFault, shown: str) -> None:
         self.alarms.halt(fault, {"checkpoint": shown, "cosigned": self.store.latest_note()})

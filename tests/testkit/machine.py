@@ -58,10 +58,14 @@ class Quiet:
         """Nothing is printed."""
 
 
+class _Server(ThreadingHTTPServer):
+    request_queue_size = 128  # clients that connect at once
+
+
 @contextmanager
 def listening(handler: Callable[..., BaseHTTPRequestHandler], port: int = 0) -> Iterator[str]:
     """Serve by the handler, on a free port unless one is named; yield the URL without a path."""
-    with ThreadingHTTPServer(("127.0.0.1", port), handler) as server:
+    with _Server(("127.0.0.1", port), handler) as server:
         thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
         try:

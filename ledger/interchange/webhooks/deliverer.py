@@ -75,7 +75,7 @@ class MessageSource(Protocol):
         """Return what follows, and record that it was read. Raises TallystickError if it must not be shown."""
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class Deliverer:
     """Delivers in a thread of its own. ``secret`` gives a webhook's secret by its id, ``clock`` unix milliseconds."""
 

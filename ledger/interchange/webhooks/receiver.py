@@ -80,7 +80,9 @@ class Receivers(Struct, frozen=True):
         if isinstance(address, IPv6Address):
             if address.scope_id:  # it is of one link, whatever its prefix says
                 return False
-            address = _ipv4_within(address) or address
+            # The IPv4 address that it leads to, if it leads to one.
+            inner = IPv4Address(int(address) & 0xFFFF_FFFF) if address in _NAT64 else address.ipv4_mapped
+            address = inner or address
         return any(address in network for network in self.networks) or _is_public(address)
 
     async def address_of(self, host: str, port: int) -> Address:
@@ -130,8 +132,3 @@ def _is_public(address: Address) -> bool:
     if isinstance(address, IPv4Address):
         return True
     return address in _UNICAST and (int(address) >> 32) & 0xFFFF_FFFF not in _ISATAP
-
-
-def _ipv4_within(address: IPv6Address) -> IPv4Address | None:
-    """Return the IPv4 address that an IPv6 address leads to, None if it leads to none."""
-    return IPv4Address(int(address) & 0xFFFF_FFFF) if address in _NAT64 else address.ipv4_mapped

@@ -74,7 +74,7 @@ class _Course(Struct):
     heard_at: int | None = None  # unix milliseconds
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class CosignatureCollector:
     """Asks in a thread of its own.
 

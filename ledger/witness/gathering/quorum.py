@@ -40,7 +40,7 @@ class CosignedCheckpoint(Struct, frozen=True):
     vkeys: frozenset[str]
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class Gatherer:
     """Collects the co-signatures of one anchor at a time; a witness that has signed it is not asked again.
 

@@ -25,7 +25,7 @@ from ledger.witness.gathering.witnesses import Refusals, Witness, cosign_block, 
 LONGEST_PAUSE_S = 30.0
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class Voucher:
     """Has witnesses vouch for the block of the newest state proof. ``trust`` gives the present trust file."""
 

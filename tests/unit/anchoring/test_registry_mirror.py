@@ -9,14 +9,12 @@ import pytest
 
 from ledger.anchoring.worker import RegistryMirror
 from ledger.chain.contract_clients import RegistryReader
-from ledger.chain.errors import ChainMismatch
 from ledger.core.errors import Unavailable
 from ledger.core.events import decode_payload
 from ledger.core.events.registry import RegistryChange
 from ledger.store import log
 from tests.campaigns.faults.commits import database_error, failing_commits
 from tests.testkit.builders import LOG_ID, POLICE, clerk
-from tests.testkit.casework import Case
 from tests.testkit.ledger_with_chain import AGENCIES, Linked, linked_ledger
 from tests.testkit.ledgers import Ledger, assemble, open_ledger
 
@@ -63,21 +61,6 @@ def test_only_what_is_final_is_mirrored(linked: Linked) -> None:
     linked.grant(clerk(POLICE))
     linked.mirror.catch_up(founded)
     assert len(mirrored(linked.ledger)) == len(AGENCIES) + 1
-
-
-def test_a_mirrored_grant_lets_its_key_write_and_a_mirrored_revocation_ends_it(linked: Linked) -> None:
-    """The log alone decides: the key is good once its grant stands in it, and no more after its revocation does."""
-    officer = clerk(POLICE)
-    linked.grant(officer)
-    linked.mirror.catch_up(linked.final)
-    start = linked.clock.seconds - 600
-    linked.ledger.post(Case("case-1", start=start).open().last)
-    linked.revoke(officer)
-    linked.ledger.post(Case("case-2", start=start).open().last)
-    linked.mirror.catch_up(linked.final)
-    with pytest.raises(Exception, match="revoked") as refused:
-        linked.ledger.post(Case("case-3", start=start).open().last)
-    assert getattr(refused.value, "code", None) == "key_revoked"
 
 
 class FixedRegistry(RegistryReader):
@@ -133,13 +116,3 @@ def test_two_processes_mirror_each_change_once(linked: Linked, tmp_path: Path) -
         assert overtaken.catch_up(linked.final) == 0
         assert mirrored(first) == changes
         assert (first.sequencer.failure, two.sequencer.failure) == (None, None)
-
-
-def test_a_chain_with_other_changes_is_a_mismatch(linked: Linked, tmp_path: Path) -> None:
-    """A log that mirrors another registry than the chain has is told so, and nothing is written."""
-    linked.ledger.found(clerk(POLICE))
-    size = len(mirrored(linked.ledger))
-    linked.grant(clerk(POLICE, 2))
-    with pytest.raises(ChainMismatch):
-        linked.mirror.catch_up(linked.final)
-    assert len(mirrored(linked.ledger)) == size

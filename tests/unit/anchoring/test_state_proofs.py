@@ -160,6 +160,13 @@ def recorded(stand: Stand) -> RecordedHead:
     return latest
 
 
+def proof_of(stand: Stand, states: StateProofs, key_id: str | None = LATE.key_id) -> Anchor:
+    """What proves the newest record and the key's grant, which must be had."""
+    anchor = states.anchor(recorded(stand), key_id)
+    assert anchor is not None
+    return anchor
+
+
 def block_of(anchor: Anchor) -> int:
     return read_header(bytes.fromhex(anchor.header_rlp[2:])).number
 
@@ -168,15 +175,12 @@ def test_key_whose_slots_are_not_kept(proven: Stand) -> None:
     """It is asked for when a bundle needs it, at the block of before; while the chain is away there is none."""
     other = Case("case-9", start=proven.linked.clock.seconds - 600).open(clerk(PROCURATORATE))
     assert other.last.envelope.key_id != proven.case.events[0].envelope.key_id
-    latest = recorded(proven)
-    kept = chainless(proven).anchor(latest, clerk(POLICE).key_id)
-    assert kept is not None
+    kept = proof_of(proven, chainless(proven), clerk(POLICE).key_id)
     proven.linked.grant(LATE)
-    assert chainless(proven).anchor(latest, LATE.key_id) is None
-    asked = proven.states.anchor(latest, LATE.key_id)
-    assert asked is not None
+    assert chainless(proven).anchor(recorded(proven), LATE.key_id) is None
+    asked = proof_of(proven, proven.states)
     assert (block_of(asked), len(asked.registry.storage_proof)) == (block_of(kept), 4)
-    assert chainless(proven).anchor(latest, LATE.key_id) == asked
+    assert proof_of(proven, chainless(proven)) == asked
 
 
 def test_block_note_goes_out_with_the_proof(proven: Stand) -> None:
@@ -187,13 +191,9 @@ def test_block_note_goes_out_with_the_proof(proven: Stand) -> None:
     assert newest is not None
     chain_journal.keep_block_note(database, newest, "a note")
     for key_id in (clerk(POLICE).key_id, None):
-        anchor = chainless(proven).anchor(recorded(proven), key_id)
-        assert anchor is not None
-        assert bytes(anchor.block_note) == b'"a note"'
+        assert bytes(proof_of(proven, chainless(proven), key_id).block_note) == b'"a note"'
     proven.linked.grant(LATE)
-    asked = proven.states.anchor(recorded(proven), LATE.key_id)
-    assert asked is not None
-    assert bytes(asked.block_note) == b'"a note"'
+    assert bytes(proof_of(proven, proven.states).block_note) == b'"a note"'
 
 
 def test_block_whose_state_is_gone(proven: Stand, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -207,9 +207,7 @@ def test_block_whose_state_is_gone(proven: Stand, monkeypatch: pytest.MonkeyPatc
         return proof(eth, address, slots, at)
 
     monkeypatch.setattr(Eth, "proof", pruned)
-    asked = proven.states.anchor(recorded(proven), LATE.key_id)
-    assert asked is not None
-    assert block_of(asked) == final.number
+    assert block_of(proof_of(proven, proven.states)) == final.number
 
 
 def test_reader_does_not_wait_for_a_chain_that_hangs(proven: Stand, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -243,23 +241,6 @@ def test_what_is_not_proven_for_one_reader_holds_up_no_other(anchored: Stand, mo
     assert anchored.states.anchor(recorded(anchored), LATE.key_id) is not None
     anchored.states.step(anchored.contracts)
     assert not anchored.linked.journal.unproven_anchors(10)
-
-
-def test_restart_between_anchor_and_proof(tmp_path: Path) -> None:
-    """An anchor that was final when the service died gets its proof from the next one."""
-    with linked_ledger(tmp_path) as linked:
-        first = Stand(linked).found()
-        linked.ledger.post_all(first.case.events)
-        first.anchor()
-    with linked_ledger(tmp_path) as linked:
-        linked.mirror.catch_up(linked.final)
-        second = Stand(linked)
-        second.case = first.case
-        assert len(linked.journal.unproven_anchors(10)) == 1
-        second.states.step(second.contracts)
-        assert not linked.journal.unproven_anchors(10)
-        second.states = chainless(second)
-        assert open_checks(second.report()) == {"witnesses"}
 
 
 def test_key_revoked_after_the_anchor(anchored: Stand) -> None:

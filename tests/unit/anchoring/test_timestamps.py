@@ -8,28 +8,20 @@ from pathlib import Path
 from threading import Event, Thread
 
 import pytest
-from msgspec.structs import replace
 
 from ledger.anchoring.timestamps import TimestampWorker, read_roots
 from ledger.core.errors import MalformedInput, SignatureRefused, Unavailable
 from ledger.core.log.notes import parse_note
-from ledger.core.verification.bundle import verify_bundle
-from ledger.core.verification.case import verify_case
-from ledger.core.verification.report import ProofReport
 from ledger.core.verification.timestamps import MAX_RESPONSE_LENGTH, verify_timestamp
-from ledger.procedures import shipped_rulebook
-from ledger.proofs.bundles import Prover
 from ledger.store import checkpoints
 from ledger.store.checkpoints import PublishedCheckpoint, StoredTimestamp
 from tests.testkit.builders import POLICE, clerk
-from tests.testkit.bundles import trust
 from tests.testkit.casework import Case
-from tests.testkit.ledgers import LOG_SIGNER, Ledger, open_ledger, sqlite_url
+from tests.testkit.ledgers import Ledger, open_ledger, sqlite_url
 from tests.testkit.machine import free_port
 from tests.testkit.timestamping import Authority, new_authority, serving_authority
 
 INTERVAL_S = 600
-TRUST = trust(log_key=LOG_SIGNER.verifying_key)
 
 
 @pytest.fixture(scope="module")
@@ -83,26 +75,6 @@ def stamped(worker: TimestampWorker) -> StoredTimestamp:
     return stamp
 
 
-def proven(ledger: Ledger, authority: Authority, event_id: str) -> ProofReport:
-    """What the bundle of an event proves to who trusts the authority."""
-    using = replace(TRUST, timestamp_roots=(authority.root,))
-    return verify_bundle(prover(ledger, authority).bundle(event_id), using)
-
-
-class NoAnchor:
-    """Nothing is anchored here."""
-
-    def latest(self) -> None:
-        return None
-
-
-def prover(ledger: Ledger, authority: Authority) -> Prover:
-    using = replace(TRUST, timestamp_roots=(authority.root,))
-    return Prover(
-        ledger.database, ledger.registry, ledger.publisher, NoAnchor(), trust=lambda: using, book=shipped_rulebook()
-    )
-
-
 def test_the_published_checkpoint_is_timestamped_once(ledger: Ledger, authority: Authority) -> None:
     """What is kept verifies; as long as nothing new is published nobody is asked again."""
     worker = timestamp_worker(ledger, authority)
@@ -139,23 +111,17 @@ def test_an_empty_log_is_not_timestamped(tmp_path: Path, authority: Authority) -
     assert authority.asked == asked
 
 
-def test_a_bundle_keeps_the_first_time(ledger: Ledger, authority: Authority) -> None:
+def test_an_entry_keeps_its_first_time(ledger: Ledger, authority: Authority) -> None:
     """Later timestamps, at larger sizes, change nothing of when an entry was there; new entries get theirs."""
-    case = Case().open().register("phone")
     first = stamped(timestamp_worker(ledger, authority))
-    event_id = case.last.envelope.event_id
-    assert proven(ledger, authority, event_id).proven_time == first.time
-    later = Case("case-2").open()
-    ledger.post_all(later.events)
-    assert proven(ledger, authority, later.last.envelope.event_id).proven_time is None
+    ledger.post_all(Case("case-2").open().events)
+    with ledger.database.read() as connection:
+        assert checkpoints.first_timestamp_covering(connection, first.size) is None
     publish(ledger)
     second = stamped(timestamp_worker(ledger, authority, first.time + INTERVAL_S))
-    assert second.size > first.size
-    assert proven(ledger, authority, event_id).proven_time == first.time
-    assert proven(ledger, authority, later.last.envelope.event_id).proven_time == second.time
-    using = replace(TRUST, timestamp_roots=(authority.root,))
-    whole = verify_case(prover(ledger, authority).case_bundle("case-1"), using, shipped_rulebook())
-    assert [event.proven_time for event in whole.events] == [first.time] * 2
+    with ledger.database.read() as connection:
+        stamps = [checkpoints.first_timestamp_covering(connection, index) for index in (first.size - 1, first.size)]
+    assert stamps == [first, second]
 
 
 def test_what_is_no_timestamp_is_not_kept(ledger: Ledger, authority: Authority) -> None:

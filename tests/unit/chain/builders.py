@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 from coincurve import PrivateKey
 
 from ledger.chain.contract import ContractAbi
 from ledger.chain.journal import ChainWrite, Journal, Purpose
+from ledger.chain.node import ChainIncident, EmbeddedNode
 from ledger.chain.transaction import Fees, Transaction, sign
 from ledger.core.encoding.digests import keccak256
 from ledger.core.signing.signatures import address_of
+from tests.unit.chain.memory_journal import MemoryJournal
 
 
 @dataclass(frozen=True)
@@ -58,6 +64,56 @@ def append_creation(journal: Journal, *, data: bytes = STORING, key: Key = SENDE
     )
     journal.append(write)
     return write
+
+
+def alive(pid: int) -> bool:
+    """Whether the process is there and no zombie."""
+    try:
+        return ") Z " not in Path(f"/proc/{pid}/stat").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+class EmbeddedBench:
+    """Embedded nodes on one journal and in one folder, one after the other; ``node`` is the last."""
+
+    node: EmbeddedNode
+
+    def __init__(self, binary: Path, folder: Path):
+        self.folder = folder
+        self.journal = MemoryJournal()
+        self.incidents: list[ChainIncident] = []  # what the nodes have mended
+        self.started: list[EmbeddedNode] = []
+        self._binary = binary
+
+    def start(self, **options: Any) -> EmbeddedNode:
+        """Start a node, on another journal or in another directory if told so."""
+        usual = {"binary": self._binary, "directory": self.folder, "journal": self.journal}
+        self.node = EmbeddedNode(**(usual | {"on_incident": self.incidents.append} | options))
+        self.started.append(self.node)
+        self.node.start()
+        return self.node
+
+    def grow(self, blocks: int) -> list[bytes]:
+        """So many blocks more; return the hashes of all."""
+        for _ in range(blocks):
+            append_creation(self.journal)
+            self.node.catch_up()
+        return self.hashes()
+
+    def hashes(self) -> list[bytes]:
+        return [block.hash for block in self.node.eth.blocks(range(self.node.final_block().number + 1))]
+
+    def kill(self) -> None:
+        """kill -9, and wait until the node is gone."""
+        pid = self.node.pid
+        assert pid is not None
+        os.kill(pid, signal.SIGKILL)
+        while alive(pid) or self.node.runs():
+            pass
+
+    def kinds(self) -> list[str]:
+        return [incident.kind for incident in self.incidents]
 
 
 _COMPILER = b"solc\x43\x00\x08"  # in the metadata behind the code, before the last part of the version

@@ -52,7 +52,7 @@ def test_a_database_that_forgot_an_anchor_is_refused(world: World) -> None:
 
 def anchors_of(world: World, journal: MemoryJournal) -> AnchorClient:
     """The contract as another journal knows it."""
-    return AnchorClient(address=world.deployment.anchor, writer=world.writer_for(world.chain, journal))
+    return AnchorClient(address=world.deployment.anchor, writer=replace(world.writer, journal=journal))
 
 
 def test_no_contract_at_an_address_is_told(world: World) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,22 +12,11 @@ from ledger.chain.contract import ContractAbi
 from ledger.chain.deploy import MAKER, deploy, has_factory, other_contracts, require_deployment
 from ledger.chain.errors import CallReverted, ChainMismatch, WrongChain
 from ledger.chain.journal import ChainFingerprint, Purpose, WriteState
-from ledger.chain.node import EmbeddedNode
 from ledger.chain.remote import RemoteChain
-from tests.unit.chain.builders import make_older
+from tests.unit.chain.builders import EmbeddedBench, make_older
 from tests.unit.chain.external import ExternalNode, running_anvil
 from tests.unit.chain.memory_journal import MemoryJournal
-from tests.unit.chain.world import World, embedded_world, found, founding, remote_world
-
-
-def test_the_addresses_are_the_same_on_every_chain(world: World, anvil: ExternalNode, hardhat: ExternalNode) -> None:
-    """Embedded, Anvil and Hardhat: one founding, one pair of addresses and code hashes, which this release knows again
-    whatever the constructors have fixed in the code."""
-    here = world.deployment
-    for node in (anvil, hardhat):
-        remote = remote_world(node, MemoryJournal())
-        assert other_contracts(remote.chain.eth, remote.deployment) == {}
-        assert replace(remote.deployment, identity=here.identity) == here
+from tests.unit.chain.world import World, found, founding, remote_world
 
 
 def test_contracts_of_another_release_are_told(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -53,16 +41,13 @@ def test_what_is_deployed_is_found_again(world: World) -> None:
     assert world.deployment.identity == ChainFingerprint(last.chain_id, last.block_number or 0, last.block_hash or b"")
 
 
-def test_an_interrupted_deployment_goes_on(
-    start_node: Callable[..., EmbeddedNode], journal: MemoryJournal, tmp_path: Path
-) -> None:
+def test_an_interrupted_deployment_goes_on(world: World, bench: EmbeddedBench, tmp_path: Path) -> None:
     """Killed after the registry's transaction was journaled: the next run sends no second one."""
-    whole = embedded_world(start_node(), journal)
-    first = next(iter(journal.writes()))
+    first = next(iter(bench.journal.writes()))
     interrupted = MemoryJournal([replace(first, state=WriteState.SIGNED, block_number=None, block_hash=None)])
-    again = embedded_world(start_node(journal=interrupted, directory=tmp_path / "again"), interrupted)
-    assert again.deployment == whole.deployment
-    assert list(interrupted.writes()) == list(journal.writes())
+    again = found(bench.start(journal=interrupted, directory=tmp_path / "again"), interrupted)
+    assert again.deployment == world.deployment
+    assert list(interrupted.writes()) == list(bench.journal.writes())
 
 
 def test_a_founding_that_the_contract_refuses_is_not_signed(world: World) -> None:

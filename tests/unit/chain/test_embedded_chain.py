@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import threading
-from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -13,12 +12,11 @@ import pytest
 
 from ledger.chain import node as nodes
 from ledger.chain.errors import ChainUnavailable
-from ledger.chain.journal import Purpose, WriteState
-from ledger.chain.node import ChainIncident, EmbeddedNode, IncidentKind, replayed
+from ledger.chain.journal import ChainWrite, Purpose, WriteState
+from ledger.chain.node import replayed
 from ledger.chain.transaction import sign
-from tests.unit.chain.builders import Key
-from tests.unit.chain.memory_journal import MemoryJournal
-from tests.unit.chain.world import ADMINS, World, embedded_world, granted_by
+from tests.unit.chain.builders import EmbeddedBench, Key
+from tests.unit.chain.world import ADMINS, World, found, granted_by
 
 GRANTS = 4  # of each admin
 
@@ -38,16 +36,12 @@ def grant_keys(world: World, admin: Key) -> None:
 
 
 def test_nothing_is_lost_or_doubled_when_the_node_is_killed_under_load(
-    start_node: Callable[..., EmbeddedNode],
-    journal: MemoryJournal,
-    incidents: list[ChainIncident],
-    anvil_binary: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    bench: EmbeddedBench, anvil_binary: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Three admins grant keys while the node is killed again and again: each grant once, and the journal replays."""
     monkeypatch.setattr(nodes, "DUMP_EVERY", 5)
-    node = start_node()
-    world = embedded_world(node, journal)
+    node, journal = bench.start(), bench.journal
+    world = found(node, journal)
     threads = [threading.Thread(target=grant_keys, args=(world, admin)) for admin in ADMINS.values()]
     for thread in threads:
         thread.start()
@@ -64,7 +58,7 @@ def test_nothing_is_lost_or_doubled_when_the_node_is_killed_under_load(
     granted = [write for write in journal.writes() if write.purpose is Purpose.REGISTRY]
     assert [write.state for write in granted] == [WriteState.CONFIRMED] * (GRANTS * len(ADMINS))
     assert world.registry.state("latest").change_count == len(granted) + len(world.founding.changes())
-    assert IncidentKind.NODE_EDITED not in {incident.kind for incident in incidents}
+    assert "node_edited" not in bench.kinds()
     times = [write.timestamp for write in journal.writes()]
     assert times == sorted(set(times))
     with replayed(binary=anvil_binary, journal=journal) as replay:
@@ -72,40 +66,28 @@ def test_nothing_is_lost_or_doubled_when_the_node_is_killed_under_load(
         assert replay.head == node.final_block()
 
 
-def test_a_read_brings_a_killed_node_back(start_node: Callable[..., EmbeddedNode], journal: MemoryJournal) -> None:
+def test_a_read_brings_a_killed_node_back(world: World, bench: EmbeddedBench) -> None:
     """Whoever reads next finds the chain as it was."""
-    node = start_node()
-    world = embedded_world(node, journal)
     before = world.registry.state("latest")
-    pid = node.pid
-    assert pid is not None
-    os.kill(pid, signal.SIGKILL)
-    while node.runs():
-        pass
+    bench.kill()
     assert world.registry.state("latest") == before
 
 
 def test_a_node_that_cannot_come_back_leaves_the_write_signed(
-    start_node: Callable[..., EmbeddedNode], journal: MemoryJournal, monkeypatch: pytest.MonkeyPatch
+    world: World, bench: EmbeddedBench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Journaled, and the node gone for good: the write comes back signed, and is mined when there is a node again."""
-    node = start_node()
-    world = embedded_world(node, journal)
-    request = world.next_anchor()
-    append = journal.append
+    request, append = world.next_anchor(), bench.journal.append
 
-    def append_and_kill(write: object) -> None:
-        append(write)  # type: ignore[arg-type]
-        monkeypatch.setattr(node, "binary", Path("/nowhere/anvil"))
-        assert node.pid is not None
-        os.kill(node.pid, signal.SIGKILL)
-        while node.runs():
-            pass
+    def append_and_kill(write: ChainWrite) -> None:
+        append(write)
+        monkeypatch.setattr(bench.node, "binary", Path("/nowhere/anvil"))
+        bench.kill()
 
-    monkeypatch.setattr(journal, "append", append_and_kill)
+    monkeypatch.setattr(bench.journal, "append", append_and_kill)
     assert world.anchor.submit(request).state is WriteState.SIGNED
     with pytest.raises(ChainUnavailable):
         world.anchor.refresh()
     monkeypatch.undo()
     world.anchor.refresh()
-    assert [write.state for write in journal.writes()][-1] is WriteState.CONFIRMED
+    assert [write.state for write in bench.journal.writes()][-1] is WriteState.CONFIRMED

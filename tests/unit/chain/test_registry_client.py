@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -17,14 +16,12 @@ from ledger.chain.contract import (
 from ledger.chain.errors import CallReverted, ChainMismatch, ChainUnavailable
 from ledger.chain.eth import Log
 from ledger.chain.journal import ChainWrite, Purpose, WriteState
-from ledger.chain.node import EmbeddedNode
 from ledger.chain.transaction import sign
 from ledger.core.errors import Conflict, MalformedInput, RuleRefused
 from ledger.core.ethereum.contract_changes import ContractChange, contract_change
 from ledger.core.events.registry import ChangeLocation, RegistryChange
-from tests.unit.chain.builders import Key
-from tests.unit.chain.memory_journal import MemoryJournal
-from tests.unit.chain.world import ADMINS, NOW, POLICE, World, embedded_world
+from tests.unit.chain.builders import EmbeddedBench, Key
+from tests.unit.chain.world import ADMINS, NOW, POLICE, World
 
 CLERK = Key("clerk")
 
@@ -154,13 +151,11 @@ def test_a_log_that_mirrors_what_the_contract_never_did_is_told_apart_from_a_nod
         world.registry.changes(after=5, registry_hash=b"\x05" * 32, first_block=final.number + 1, final=final)
 
 
-def test_changes_survive_a_restart(start_node: Callable[..., EmbeddedNode], journal: MemoryJournal) -> None:
+def test_changes_survive_a_restart(world: World, bench: EmbeddedBench) -> None:
     """The logs are there again after the node was loaded from its dump."""
-    node = start_node()
-    world = embedded_world(node, journal)
     as_admin(world, POLICE, a_grant(world))
     before = all_changes(world)
-    node.stop()
-    node.start()
+    bench.node.stop()
+    bench.node.start()
     assert all_changes(world) == before
     assert len(before) == len(ADMINS) + 2

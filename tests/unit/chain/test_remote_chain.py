@@ -98,24 +98,6 @@ def test_an_anchor_is_submitted_mined_and_confirmed(world: World, anvil: Externa
     assert (left.block_number, left.block_time, left.gas_used) == (None, None, None)
 
 
-def test_hardhat_takes_grants_and_anchors(hardhat: ExternalNode, journal: MemoryJournal) -> None:
-    """The same on Hardhat's node: deployment, an admin's grant through the service, two anchors."""
-    world = remote_world(hardhat, journal)
-    hardhat.fund(POLICE.key_id)
-    count = world.registry.state("latest").change_count
-    call = granted_by(world, POLICE, Key("hh"))
-    granted = world.registry.relay(sign(world.registry.prepare(POLICE.key_id, call), POLICE).raw)
-    assert world.writer.settle(granted, timeout_seconds=30, poll_seconds=0.05).state is CONFIRMED
-    for number in (1, 2):
-        write = world.writer.settle(world.anchor_more(), timeout_seconds=30, poll_seconds=0.05)
-        assert write.state is CONFIRMED
-        assert world.anchor.head(world.chain.eth.head().hash).number == number
-    final = world.chain.final_block()
-    assert final is not None
-    changes = world.registry.changes(after=0, registry_hash=world.founding.log_id, first_block=0, final=final)
-    assert len(changes) == count + 1
-
-
 def test_a_final_tag_of_the_node_is_a_rule_too(anvil: ExternalNode, journal: MemoryJournal) -> None:
     """With the tag "finalized" nothing is confirmed before the node calls the block so."""
     world = remote_world(anvil, journal, finality="finalized")

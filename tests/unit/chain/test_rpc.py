@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from ledger.chain import rpc
-from ledger.chain.errors import ChainUnavailable, RpcRefused, TransactionRefused, WrongChain
+from ledger.chain.errors import ChainUnavailable, TransactionRefused, WrongChain
 from ledger.chain.eth import Eth, SendOutcome
 from ledger.chain.rpc import JsonRpc
 from ledger.core.errors import MalformedInput
@@ -156,16 +156,6 @@ def test_an_unknown_refusal_of_a_transaction_is_raised(node: FaultyNode) -> None
     with pytest.raises(TransactionRefused) as raised:
         Eth(JsonRpc(node.url)).send(b"\x02")
     assert (raised.value.rpc_code, raised.value.rpc_message) == (-1, "the moon is in the wrong phase")
-
-
-def test_real_nodes_say_what_is_expected_of_them(anvil: ExternalNode, hardhat: ExternalNode) -> None:
-    """Anvil and Hardhat refuse garbage, and know no block far ahead."""
-    for node in (anvil, hardhat):
-        with pytest.raises(RpcRefused):
-            node.eth.send(b"\x12\x34")
-        assert node.eth.block(10**9) is None
-        assert node.eth.block(b"\x12" * 32) is None
-        assert node.eth.receipt(b"\x12" * 32) is None
 
 
 def test_a_batch_answers_in_the_order_of_its_requests(anvil: ExternalNode, node: FaultyNode) -> None:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
-from hashlib import sha256
+from dataclasses import dataclass, field
 
 from ledger.chain.contract import grant_key, request_key
 from ledger.chain.contract_clients import AnchorClient, AnchorRequest, RegistryClient
 from ledger.chain.deploy import RegistryAgency, RegistryFounding, deploy
 from ledger.chain.eth import Eth
 from ledger.chain.journal import AnchoredHead, ChainWrite, Deployment, Journal
-from ledger.chain.node import EmbeddedNode
 from ledger.chain.remote import RemoteChain
 from ledger.chain.rpc import JsonRpc
 from ledger.chain.writer import ChainBackend, ChainWriter
@@ -72,20 +70,13 @@ class World:
     def anchor(self) -> AnchorClient:
         return AnchorClient(address=self.deployment.anchor, writer=self.writer)
 
-    def writer_for(self, chain: ChainBackend, journal: Journal) -> ChainWriter:
-        """Another writer with the same key and clock."""
-        return ChainWriter(chain=chain, journal=journal, signer=SUBMITTER, clock=self.clock)
-
     def next_anchor(self, new_leaves: int = 3) -> AnchorRequest:
         """The log grown by some leaves, as the contract wants it."""
         self.leaves += [b"leaf %d" % index for index in range(len(self.leaves), len(self.leaves) + new_leaves)]
         before = self.leaves[: self.anchored]
-        state = self.registry.state("latest")
+        head = AnchoredHead(len(self.leaves), mth(self.leaves), self.registry.rolling_hash("latest"))
         return AnchorRequest(
-            previous_size=len(before),
-            previous_root=mth(before) if before else sha256(b"").digest(),
-            head=AnchoredHead(len(self.leaves), mth(self.leaves), state.registry_hash),
-            proof=consistency_proof(len(before), self.leaves) if before else [],
+            len(before), mth(before), head, consistency_proof(len(before), self.leaves) if before else []
         )
 
     def anchor_more(self, new_leaves: int = 3) -> ChainWrite:
@@ -94,28 +85,18 @@ class World:
         return write
 
 
-def found(chain: ChainBackend, journal: Journal, *, clock: Clock | None = None) -> World:
-    clock = clock or Clock()
+def found(chain: ChainBackend, journal: Journal) -> World:
+    clock = Clock()
     writer = ChainWriter(chain=chain, journal=journal, signer=SUBMITTER, clock=clock)
     begun = founding()
     return World(chain, journal, writer, begun, deploy(writer, begun, timeout_seconds=30), clock)
-
-
-def embedded_world(node: EmbeddedNode, journal: Journal) -> World:
-    return found(node, journal)
 
 
 def remote_world(node: ExternalNode, journal: Journal, *, finality: FinalityRule = 0, url: str | None = None) -> World:
     """Founded while every block is final; then under ``finality``, and through ``url`` if the node has another one."""
     node.fund(SUBMITTER.key_id)
     eth = Eth(JsonRpc(url or node.url, timeout_seconds=5.0))
-    chain_id = eth.chain_id()
-    world = found(RemoteChain(eth=eth, chain_id=chain_id, journal=journal, finality=0), journal)
-    chain = RemoteChain(
-        eth=eth,
-        chain_id=chain_id,
-        journal=journal,
-        finality=finality,
-        identity=world.deployment.identity,
-    )
-    return replace(world, chain=chain, writer=world.writer_for(chain, journal))
+    chain = RemoteChain(eth=eth, chain_id=eth.chain_id(), journal=journal, finality=0)
+    world = found(chain, journal)
+    chain.finality, chain.identity = finality, world.deployment.identity
+    return world

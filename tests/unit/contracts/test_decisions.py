@@ -7,7 +7,6 @@ from typing import Any
 from unittest.mock import ANY
 
 import pytest
-from eth_account.messages import encode_typed_data
 from eth_account.signers.local import LocalAccount
 from web3 import Web3
 
@@ -34,7 +33,6 @@ from tests.unit.contracts.ledger import (
     admission,
     chained,
     change,
-    domain,
     founding,
     person,
     refused,
@@ -106,17 +104,11 @@ def test_admitted_agency_grants_keys_and_counts(ledger: Ledger) -> None:
         ledger.decide(submitting(STRANGER), NEWCOMER.admin, POLICE.admin)
 
 
-@pytest.mark.parametrize("approving", [0, 1, 2])
-def test_half_of_the_admins_is_no_majority(ledger: Ledger, approving: int) -> None:
-    """Of four, two are not enough."""
-    with refused(ledger.registry, "MajorityMissing", 4, approving):
-        ledger.decide(admission(NEWCOMER), *MAJORITY[:approving])
-
-
-def test_admin_who_signs_twice_counts_once(ledger: Ledger) -> None:
-    """The same approval given again adds nothing."""
-    with refused(ledger.registry, "MajorityMissing", 4, 2):
-        ledger.decide(admission(NEWCOMER), POLICE.admin, COURT.admin, POLICE.admin, POLICE.admin)
+@pytest.mark.parametrize(("approving", "counted"), [([], 0), ([0], 1), ([0, 2], 2), ([0, 2, 0, 0], 2)])
+def test_half_of_the_admins_is_no_majority(ledger: Ledger, approving: list[int], counted: int) -> None:
+    """Of four, two are not enough, and who signs twice counts once."""
+    with refused(ledger.registry, "MajorityMissing", 4, counted):
+        ledger.decide(admission(NEWCOMER), *(MAJORITY[number] for number in approving))
 
 
 @pytest.mark.parametrize("outsider", [STRANGER, SUBMITTER, POLICE.witness])
@@ -267,10 +259,3 @@ def test_quorum_returns_to_zero_only_in_development(ledger: Ledger, witnessed: L
     ledger.decide(change(QUORUM_SET, quorum=0), *MAJORITY)
     with refused(witnessed.registry, "QuorumZero"):
         witnessed.decide(change(QUORUM_SET, quorum=0), *MAJORITY)
-
-
-def test_domain_separator_is_that_of_the_standard(ledger: Ledger) -> None:
-    """The view gives the EIP-712 separator that wallets compute, for both contracts."""
-    for contract in (ledger.registry, ledger.anchor):
-        standard = encode_typed_data(domain(contract), {"Nothing": []}, {}).header
-        assert contract.functions.domainSeparator().call() == standard

@@ -8,8 +8,6 @@ from unittest.mock import ANY
 import pytest
 from eth_abi.abi import encode
 from web3 import Web3
-from web3.exceptions import ContractLogicError
-from web3.types import Wei
 
 from tests.unit.contracts.ledger import (
     ADMIN_CHANGED,
@@ -255,13 +253,3 @@ def test_one_account_administers_one_agency(ledger: Ledger) -> None:
     with refused(ledger.registry, "AccountRefused", COURT.admin.address, COURT.id):
         ledger.send(COURT.admin, calls.acceptAdmin(POLICE.id))
     assert calls.agency(POLICE.id).call()[1] == POLICE.admin.address
-
-
-def test_registry_takes_no_money_and_no_unknown_call(ledger: Ledger) -> None:
-    """There is no receive and no fallback."""
-    wealthy = STRANGER.address
-    ledger.web3.provider.make_request("anvil_setBalance", [wealthy, hex(10**18)])
-    for contract in (ledger.registry, ledger.anchor):
-        for value, data in ((1, b""), (0, b"\x12\x34\x56\x78")):
-            with pytest.raises(ContractLogicError):
-                ledger.web3.eth.call({"from": wealthy, "to": contract.address, "value": Wei(value), "data": data})

@@ -9,7 +9,6 @@ import pytest
 from eth_abi.abi import encode
 from eth_account.signers.local import LocalAccount
 from web3 import Web3
-from web3.exceptions import ContractLogicError, MismatchedABI
 
 from tests.oracles.merkle_reference import consistency_proof, inclusion_proof, leaf_hash, mth
 from tests.unit.contracts.ledger import (
@@ -216,16 +215,6 @@ def test_removed_witness_no_longer_cosigns(witnessed: Ledger) -> None:
 def test_strangers_cosignature_is_refused_even_at_quorum_zero(ledger: Ledger) -> None:
     """What is given is checked."""
     require_refused(ledger, ("NotWitness", STRANGER.address), ledger.cosignature(STRANGER, 3, root(3)))
-
-
-def test_size_beyond_64_bits_is_refused(ledger: Ledger) -> None:
-    """2^64 is not encodable by the ABI, and refused by the contract where it is encoded by hand."""
-    with pytest.raises(MismatchedABI):
-        ledger.anchoring(2**64, root(1))
-    data = bytearray.fromhex(ledger.anchoring(1, root(1))._encode_transaction_data()[2:])
-    data[4 + 2 * 32 : 4 + 3 * 32] = (2**64).to_bytes(32, "big")
-    with pytest.raises(ContractLogicError):
-        ledger.web3.eth.call({"from": SUBMITTER.address, "to": ledger.anchor.address, "data": bytes(data)})
 
 
 def test_inclusion_is_verified_at_every_record(ledger: Ledger) -> None:

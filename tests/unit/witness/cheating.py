@@ -6,8 +6,7 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
+from http.server import BaseHTTPRequestHandler
 
 from ledger.core.encoding import canonical
 from ledger.core.errors import TallystickError
@@ -20,6 +19,7 @@ from ledger.core.log.tiles import TILE_HEIGHT, TILE_WIDTH, BundleName, encode_bu
 from ledger.core.log.witness_protocol import AddCheckpoint
 from tests.testkit.builders import SERVICE, Event, Writer
 from tests.testkit.bundles import LOG_SIGNER
+from tests.testkit.machine import Quiet, listening
 
 Answer = bytes | int  # a body, or a status without one
 
@@ -123,7 +123,7 @@ class CheatingLog:
 def served(log: CheatingLog) -> Iterator[CheatingLog]:
     """The log at a port of its own."""
 
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(Quiet, BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
         def do_GET(self) -> None:
@@ -134,26 +134,8 @@ def served(log: CheatingLog) -> Iterator[CheatingLog]:
             self.end_headers()
             self.wfile.write(body)
 
-        def log_message(self, *_arguments: object) -> None:
-            """Nothing."""
-
-    class Server(ThreadingHTTPServer):
-        daemon_threads = True
-        request_queue_size = 128
-
-        def handle_error(self, *_arguments: object) -> None:
-            """A witness that is killed leaves its connections behind."""
-
-    server = Server(("127.0.0.1", 0), Handler)
-    thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
-    log.url = f"http://127.0.0.1:{server.server_address[1]}"
-    try:
+    with listening(Handler) as log.url:
         yield log
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
 
 
 @cache
