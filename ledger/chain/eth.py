@@ -26,6 +26,7 @@ from ledger.chain.errors import ChainMismatch, ChainUnavailable, RpcRefused, Tra
 from ledger.chain.journal import ChainFingerprint
 from ledger.chain.recursion_limit import kept_recursion_limit
 from ledger.chain.rpc import JsonRpc
+from ledger.core.encoding.decoding import convert
 from ledger.core.encoding.digests import keccak256
 from ledger.core.errors import MalformedInput, NotFound, TallystickError
 from ledger.core.ethereum.block_headers import FIELDS, QUANTITY
@@ -318,7 +319,7 @@ class Eth:
         try:
             answer = ask()
             # Bytes are bytes here already: a string in their place is none.
-            return None if answer is None else msgspec.convert(answer, kind, builtin_types=(bytes,))
+            return None if answer is None else convert(answer, kind, builtin_types=(bytes,))
         except TallystickError:
             raise
         except (AttributeError, LookupError, TypeError, ValueError, msgspec.ValidationError, Web3Exception) as error:

@@ -49,17 +49,17 @@ def decode_json(data: bytes | str, kind: Any) -> Any:
 
 
 @overload
-def convert(value: Any, kind: type[T]) -> T: ...
+def convert(value: Any, kind: type[T], *, builtin_types: tuple[type, ...] = ()) -> T: ...
 
 
 @overload
-def convert(value: Any, kind: Any) -> Any: ...
+def convert(value: Any, kind: Any, *, builtin_types: tuple[type, ...] = ()) -> Any: ...
 
 
-def convert(value: Any, kind: Any) -> Any:
-    """Convert a tree of plain values to a type. Raises msgspec.ValidationError."""
+def convert(value: Any, kind: Any, *, builtin_types: tuple[type, ...] = ()) -> Any:
+    """Convert a tree of plain values, and of ``builtin_types``, to a type. Raises msgspec.ValidationError."""
     decoder_of(kind)  # describes the type
-    return msgspec.convert(value, kind)
+    return msgspec.convert(value, kind, builtin_types=builtin_types)
 
 
 @cache
