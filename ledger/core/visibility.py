@@ -107,6 +107,7 @@ def sides_of(subject: CaseState | Matter) -> Sides:
 
 def can_see(reader: Reader, sides: Sides) -> Sight | None:
     """Return the strongest reason for which the reader sees the subject, or None if there is none."""
+    # Models are published to be adopted: nothing in them is of a case.
     if isinstance(sides, ModelSides):
         return "party"
     if reader.agency in _parties(sides):

@@ -70,6 +70,7 @@ def numbered(state: CaseState, act: Act, body: case.CaseNumbered) -> CaseState:
 @rule(case.CaseLinked)
 def linked(state: CaseState, act: Act, body: case.CaseLinked) -> CaseState:
     """Link the case to another one. Refuses (same_case) a link to itself."""
+    # A link to itself would say nothing, and make every walk along links a circle.
     if body.other_case_id == state.case_id:
         refuse("same_case", "a case is not linked to itself", field="body.other_case_id")
     return replace(state, links=state.links | {body.other_case_id: body.relation})
@@ -84,6 +85,7 @@ def split(state: CaseState, act: Act, body: case.CaseSplit) -> CaseState:
     require_responsible(state, act)
     if body.new_case_id == state.case_id:
         refuse("same_case", "a case is not split into itself", field="body.new_case_id")
+    # An id that stands twice would be taken over twice by the other case.
     require_distinct(body.item_ids, "item", field="item_ids")
     require_distinct(body.person_ids, "person", field="person_ids")
     items = tuple(_require_may_leave(state, act, item_id) for item_id in body.item_ids)
@@ -156,6 +158,7 @@ def _take_over(
             field=f"body.{field}",
             hint="The agency that signed case.split opens the new case, or joins it to one that it answers for.",
         )
+    # Cited a second time, a split would bring back things that have gone on their way since.
     if cited.payload_digest in state.taken_over:
         refuse("already_taken_over", "what the split cited gave up stands in this case already", field=f"body.{field}")
     for item in split.items:
@@ -244,6 +247,7 @@ def changed(state: CaseState, act: Act, body: case.MeasureChanged) -> CaseState:
     """Replace a running measure by another one, which begins when the old one ends."""
     old = require_measure(state, body.measure_id)
     clocks.require_not_before(body.started_at, old.started_at, "started_at")
+    # The old measure keeps its id: papers refer to both.
     require_new(state.measures, body.new_measure_id, "measure", field="new_measure_id")
     new = MeasureState(body.new_measure_id, old.person_id, body.measure, body.started_at, body.until)
     return _with_keeping(_with_measures(state, replace(old, ended_at=body.started_at), new), act, old.person_id)
@@ -383,6 +387,7 @@ def requested(state: CaseState, act: Act, body: case.CustodyChangeRequested) -> 
         )
     state.person(body.person_id)
     _require_in_custody(state, body.person_id)
+    # Two open requests of one organ would leave open which of them the house has served.
     for other in state.custody_changes.marked(f"unserved/{body.person_id}"):
         if other.requested_by == act.agency:
             refuse(
@@ -415,6 +420,7 @@ def served(state: CaseState, act: Act, body: case.CustodyChangeServed) -> CaseSt
     change = look_up(
         state.custody_changes, body.custody_change_id, "custody change", state.case_id, field="custody_change_id"
     )
+    # Only the house that keeps the person can say for whom it does.
     if change.detention_house != act.agency:
         refuse("not_the_detention_house", f"{change.detention_house} serves this, not {act.agency}", field="agency")
     if change.served_at is not None:

@@ -110,6 +110,7 @@ def require_consistent(payload: Payload, signed_at: int) -> None:
     claims = [("occurred_at", payload.occurred_at)]
     claims += [(f"body.{path}", at) for path, at in times_of(payload.body, HAPPENED)]
     for field, at in claims:
+        # A clock that starts in the future would give time that nobody has.
         if begins_at(at) - signed_at > TOLERANCE:
             refuse(
                 "in_future",
@@ -138,6 +139,7 @@ def require_possible(before: CaseState | None, act: Act) -> None:
 
 
 def _require_no_earlier_day(field: str, at: str, earliest: str) -> None:
+    # Times a minute apart across midnight may be one moment on two clocks.
     if _day(at) < _day(earliest) and begins_at(earliest) - begins_at(at) > legal_days.CLAIMED_WITHIN:
         _refuse_before(field, at, earliest)
 
@@ -219,6 +221,7 @@ def contradictions(before: CaseState | None, payload: Payload) -> Iterator[str]:
             if at is not None and legal_days.is_surely_before(at, body.decided_at):
                 yield f"{act} at {at}, before it was decided at {body.decided_at}"
     for path, at in times_of(body, AHEAD):
+        # Not refused: a paper may set a day that has passed by the time it is recorded.
         if path == "due_at" and legal_days.is_surely_before(at, occurred_at):
             yield f"due at {at}, before it was set at {occurred_at}"
         if path in ("until", "frozen_until") and _day(at) < legal_days.legal_day_of(occurred_at):

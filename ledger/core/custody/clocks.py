@@ -102,8 +102,10 @@ def _stopped(state: CaseState, act: Act, trigger: Trigger) -> Iterator[Clock]:
     offered_in = trigger.handover_id if trigger.name.startswith("offered.") else None
     day = legal_day_of(trigger.at)
     for clock in _concerned(state, trigger, "running"):
+        # Within a day the order of papers is not known, so the day of the start is enough.
         if clock.name in names and legal_day_of(clock.started_at) <= day:
             yield _stop(state, clock, act, trigger.at, offered_in)
+    # An offer does not settle what another offer has halted: only its answer, or an act, does.
     for clock in _concerned(state, trigger, "halted") if offered_in is None else ():
         if clock.name in names and legal_day_of(clock.started_at) <= day:
             yield _settled(clock, act, runs_on=False)
@@ -185,6 +187,7 @@ def _renewed_from(replaced: Iterable[Clock], act: Act, trigger: Trigger) -> str 
 
 def _period(state: CaseState, row: ClockRule, subject: str) -> str | None:
     """Return the time that the first fitting base gives: by custody, by procedure, or without a condition."""
+    # The first base that fits is taken: the rules list the special ones before the general one.
     fitting = {None, state.procedure, *(("in_custody",) if in_custody(state, subject) else ())}
     return next((base.period for base in row.bases if base.when in fitting), None)
 
@@ -195,6 +198,7 @@ def _refitted(state: CaseState, act: Act) -> Iterator[Clock]:
         row = rule_of(clock, act.book)
         if any(base.when in get_args(Procedure) for base in row.bases):
             period = _period(state, row, clock.subject)
+            # An unchanged clock stays the same object, so that it counts as untouched.
             if period != clock.period:
                 yield replace(clock, period=period, events=(*clock.events, _ref(act)))
 
@@ -205,6 +209,7 @@ def _handed_on(state: CaseState, act: Act, gone: tuple[str, ...], new: tuple[ite
     If several merged items have a clock of one name, the one that began first is continued.
     """
     ticking = [clock for item_id in gone for clock in running(state, item_id)]
+    # The clocks of the parts begin when those of the whole did: splitting gives nobody more time.
     for clock in ticking:
         yield _stop(state, clock, act, act.payload.occurred_at)
     # Sorted with the earliest last, so that it overwrites the later ones of its name.
@@ -238,6 +243,7 @@ def extended(state: CaseState, act: Act, body: case.DeadlineExtended) -> CaseSta
     """Extend a running clock. Refuses (unknown_extension) one whose length neither the rules nor the event gives."""
     clock = require_running(state, body.deadline_id)
     row = rule_of(clock, act.book).extension(body.extension, clock.period)
+    # Neither the law nor the paper says how long: the end could not be counted.
     if (row is None or row.is_open) and body.until is None:
         refuse(
             "unknown_extension",

@@ -76,6 +76,7 @@ def stated(before: CaseState, handover: Handover, body: halves.HandoverAccepted)
 
 def differences(item: Item, line: ReceivedItem | ItemCheckedIn) -> list[DescriptionDifference]:
     """Return all differences between the item and the receiver's line."""
+    # All differences are stated at once: behind the first one a second could hide.
     differing = [*_quantity_difference(item, line.quantity), *_seal_difference(item, line.seal_state, line.seal_number)]
     if digests_conflict(item.digests, line.digests):
         differing.append(DescriptionDifference("digest", " ".join(item.digests), " ".join(line.digests)))
@@ -101,6 +102,7 @@ def refusal_differences(item: Item, line: NotAcceptedItem) -> list[DescriptionDi
 def _quantity_difference(item: Item, quantity: Quantity | None) -> Iterator[DescriptionDifference]:
     if quantity is None or quantity == item.quantity:
         return
+    # Amounts in different units are not compared: such a difference is none of more or less.
     kind: DiscrepancyKind = "quantity"
     if quantity.value == "0":
         kind = "missing"
@@ -113,6 +115,7 @@ def _quantity_difference(item: Item, quantity: Quantity | None) -> Iterator[Desc
 
 def _seal_difference(item: Item, seal_state: str | None, seal_number: str | None) -> Iterator[DescriptionDifference]:
     seal = item.seal_number
+    # An unsealed thing cannot arrive unsealed otherwise than it left.
     if seal_state in ("broken", "missing") or (seal_state == "unsealed" and seal is not None):
         yield DescriptionDifference("seal", f"seal {seal or 'intact'}", f"seal {seal_state}")
     elif seal_number is not None and seal_number != seal:

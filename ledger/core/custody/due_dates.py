@@ -87,12 +87,14 @@ def deadline(state: CaseState, clock: Clock, book: Rulebook, calendar: WorkCalen
     """Return the deadline of one clock of the case at ``as_of``. Requires that it started by then."""
     row = rule_of(clock, book)
     clock = replace(clock, agency=whose(state, clock, row))
+    # Asked about a moment before its end, the clock was running.
     if clock.stopped_at is not None and datetime.fromisoformat(clock.stopped_at) > as_of:
         clock = replace(clock, stopped_at=None)
     try:
         ends, beyond_law = _ends(state, clock, row, calendar, as_of)
     except UnknownYear as error:
         return _uncounted(state, clock, row, "uncountable", unknown=f"{error}. {error.hint}")
+    # What is left of a time in hours is told in days too.
     last = ends.last_day or legal_day(ends.due_at)
     days_left = None if clock.stopped_at else (last - legal_day(as_of)).days
     return replace(

@@ -17,10 +17,10 @@ from ledger.core.custody.triggers import changes_custody
 from ledger.core.events import Body, case, handover, item, record
 from ledger.core.procedure.clock_periods import Clock, Extension, decided, lawful_last_day
 from ledger.core.procedure.legal_days import legal_day, legal_day_of
-from ledger.core.procedure.rulebook import ClockRule, ExtensionRule, FlagName, FlagRule
+from ledger.core.procedure.rulebook import ClockRule, ExtensionRule, FlagName
 
 # The state before is None only for the event that opens a case, which no check of particular bodies watches.
-FlagCheck = Callable[[Any, Act, CaseState, Any, FlagRule], str | None]
+FlagCheck = Callable[[Any, Act, CaseState, Any], str | None]
 
 WATCHES: dict[FlagName, tuple[FlagCheck, tuple[type[Body], ...]]] = {}
 
@@ -40,7 +40,7 @@ def flag(name: FlagName, *bodies: type[Body]) -> Callable[[FlagCheck], FlagCheck
 
 @flag("receipt_differs", item.ItemCheckedIn, handover.HandoverAccepted)
 def receipt_differs(
-    before: CaseState, act: Act, after: CaseState, body: item.ItemCheckedIn | handover.HandoverAccepted, rule: FlagRule
+    before: CaseState, act: Act, after: CaseState, body: item.ItemCheckedIn | handover.HandoverAccepted
 ) -> str | None:
     """Return how items differ on receipt from what was released, or after being checked out."""
     if isinstance(body, item.ItemCheckedIn):
@@ -57,7 +57,7 @@ def _difference_text(item_id: str, expected: str, actual: str) -> str | None:
 
 
 @flag("list_differs", *handover.OFFERS)
-def list_differs(before: CaseState, act: Act, after: CaseState, body: handover.Offer, rule: FlagRule) -> str | None:
+def list_differs(before: CaseState, act: Act, after: CaseState, body: handover.Offer) -> str | None:
     """Return the items for which the sender's list names another seal than the record."""
     differing = [
         f"item {line.item_id}: seal {line.seal_number}, recorded {before.items[line.item_id].seal_number}"
@@ -69,7 +69,7 @@ def list_differs(before: CaseState, act: Act, after: CaseState, body: handover.O
 
 @flag("loan_overdue", item.ItemCheckedIn, handover.HandoverAccepted)
 def loan_overdue(
-    before: CaseState, act: Act, after: CaseState, body: item.ItemCheckedIn | handover.HandoverAccepted, rule: FlagRule
+    before: CaseState, act: Act, after: CaseState, body: item.ItemCheckedIn | handover.HandoverAccepted
 ) -> str | None:
     """Return the items that come back late from an officer or an agency that had borrowed them."""
     if isinstance(body, item.ItemCheckedIn):
@@ -85,16 +85,14 @@ def loan_overdue(
 
 
 @flag("frozen_twice", item.ItemFrozen)
-def frozen_twice(before: CaseState, act: Act, after: CaseState, body: item.ItemFrozen, rule: FlagRule) -> str | None:
+def frozen_twice(before: CaseState, act: Act, after: CaseState, body: item.ItemFrozen) -> str | None:
     """Return the item that is frozen again, instead of renewed, while a freeze is in force."""
     recorded = before.items[body.item_id]
     return f"item {body.item_id} is frozen until {recorded.frozen_until}" if _is_frozen(recorded, act) else None
 
 
 @flag("freeze_lapsed", item.ItemFreezeRenewed)
-def freeze_lapsed(
-    before: CaseState, act: Act, after: CaseState, body: item.ItemFreezeRenewed, rule: FlagRule
-) -> str | None:
+def freeze_lapsed(before: CaseState, act: Act, after: CaseState, body: item.ItemFreezeRenewed) -> str | None:
     """Return the item whose freeze had ended before it is renewed."""
     recorded = before.items[body.item_id]
     return None if _is_frozen(recorded, act) else f"item {body.item_id} was frozen until {recorded.frozen_until}"
@@ -102,23 +100,18 @@ def freeze_lapsed(
 
 @flag("moved_while_frozen", item.ItemDisposed, handover.HandoverAccepted)
 def moved_while_frozen(
-    before: CaseState, act: Act, after: CaseState, body: item.ItemDisposed | handover.HandoverAccepted, rule: FlagRule
+    before: CaseState, act: Act, after: CaseState, body: item.ItemDisposed | handover.HandoverAccepted
 ) -> str | None:
     """Return the frozen items that pass into other hands, or are disposed of without a decision."""
-    gone = [before.items[item_id] for item_id in _items_given_away(before, act, after)]
-    frozen = [f"item {thing.item_id} is frozen until {thing.frozen_until}" for thing in gone if _is_frozen(thing, act)]
-    return ", ".join(frozen) or None
-
-
-def _items_given_away(before: CaseState, act: Act, after: CaseState) -> list[str]:
-    """Return the ids of the items that the acceptance carries over, or that are disposed of without a decision."""
-    body = act.payload.body
     if isinstance(body, item.ItemDisposed):
         proposal = before.proposals[body.cites.payload_digest]
-        return [] if proposal.decision_id else list(proposal.item_ids)
-    assert isinstance(body, handover.HandoverAccepted)
-    accepted = after.handovers[body.handover_id]
-    return [item_id for item_id in accepted.accepted_items if not accepted.items[item_id].stays]
+        item_ids = () if proposal.decision_id else proposal.item_ids
+    else:
+        accepted = after.handovers[body.handover_id]
+        item_ids = tuple(item_id for item_id in accepted.accepted_items if not accepted.items[item_id].stays)
+    gone = [before.items[item_id] for item_id in item_ids]
+    frozen = [f"item {thing.item_id} is frozen until {thing.frozen_until}" for thing in gone if _is_frozen(thing, act)]
+    return ", ".join(frozen) or None
 
 
 def _is_frozen(thing: Item, act: Act) -> bool:
@@ -128,9 +121,7 @@ def _is_frozen(thing: Item, act: Act) -> bool:
 
 
 @flag("judgment_silent", case.DecisionRecorded)
-def judgment_silent(
-    before: CaseState, act: Act, after: CaseState, body: case.DecisionRecorded, rule: FlagRule
-) -> str | None:
+def judgment_silent(before: CaseState, act: Act, after: CaseState, body: case.DecisionRecorded) -> str | None:
     """Return the property still in the case about which a judgment says nothing."""
     if body.kind != "judgment":
         return None
@@ -145,9 +136,7 @@ def property_left(after: CaseState) -> list[str]:
 
 
 @flag("disposal_against_decision", item.ItemDisposed)
-def disposal_against_decision(
-    before: CaseState, act: Act, after: CaseState, body: item.ItemDisposed, rule: FlagRule
-) -> str | None:
+def disposal_against_decision(before: CaseState, act: Act, after: CaseState, body: item.ItemDisposed) -> str | None:
     """Return the items whose disposal differs from the one that the cited decision orders."""
     proposal = before.proposals[body.cites.payload_digest]
     if proposal.decision_id is None:
@@ -162,7 +151,7 @@ def disposal_against_decision(
 
 
 @flag("extension_without_basis", case.DeadlineExtended, case.MeasureExtended)
-def extension_without_basis(before: CaseState, act: Act, after: CaseState, body: Body, rule: FlagRule) -> str | None:
+def extension_without_basis(before: CaseState, act: Act, after: CaseState, body: Body) -> str | None:
     """Return the extension that no row of the clock's rules allows, or not that often."""
     for clock, extension, row in _extended(before, act, after):
         times = sum(other.name == extension.name for other in clock.extensions)
@@ -174,7 +163,7 @@ def extension_without_basis(before: CaseState, act: Act, after: CaseState, body:
 
 
 @flag("extension_without_ground", case.DeadlineExtended, case.MeasureExtended)
-def extension_without_ground(before: CaseState, act: Act, after: CaseState, body: Body, rule: FlagRule) -> str | None:
+def extension_without_ground(before: CaseState, act: Act, after: CaseState, body: Body) -> str | None:
     """Return the clock that is extended without one of the qualifying grounds that the row requires."""
     for clock, extension, row in _extended(before, act, after):
         if row is not None and row.grounds and extension.qualifying_ground not in row.grounds:
@@ -183,10 +172,11 @@ def extension_without_ground(before: CaseState, act: Act, after: CaseState, body
 
 
 @flag("term_beyond_law")
-def term_beyond_law(before: CaseState | None, act: Act, after: CaseState, body: Body, rule: FlagRule) -> str | None:
+def term_beyond_law(before: CaseState | None, act: Act, after: CaseState, body: Body) -> str | None:
     """Return the last day set by a paper that is later than the rules allow; days off are disregarded."""
     for clock in _touched(before, after):
         row = rule_of(clock, act.book)
+        # Days off could only move the lawful end later, so a flag is never raised for them.
         until = decided(clock, row)
         lawful = lawful_last_day(clock, row) if until else None
         if until and lawful and date.fromisoformat(until[:10]) > lawful:
@@ -195,11 +185,10 @@ def term_beyond_law(before: CaseState | None, act: Act, after: CaseState, body: 
 
 
 @flag("custody_not_changed", *handover.OFFERS)
-def custody_not_changed(
-    before: CaseState, act: Act, after: CaseState, body: handover.Offer, rule: FlagRule
-) -> str | None:
+def custody_not_changed(before: CaseState, act: Act, after: CaseState, body: handover.Offer) -> str | None:
     """Return the persons in custody who are passed on while the detention house keeps them for another organ."""
     offer = after.handovers[body.handover_id]
+    # Where the purpose leaves the keeper as he is, nothing is due.
     if not changes_custody(after, offer, act.book):
         return None
     kept = [before.persons[person_id] for person_id in offer.person_ids or before.persons]
@@ -247,7 +236,7 @@ def flags(before: CaseState | None, act: Act, after: CaseState) -> tuple[Flag, .
     raised: list[Flag] = []
     for name, check in _checks_at(type(act.payload.body)):
         rule = in_force.get(name)
-        detail = check(before, act, after, act.payload.body, rule) if rule else None
+        detail = check(before, act, after, act.payload.body) if rule else None
         if rule and detail:
             raised.append(Flag(name, rule.article, detail))
     return tuple(raised)
@@ -259,6 +248,11 @@ def _checks_at(body: type[Body]) -> tuple[tuple[FlagName, FlagCheck], ...]:
     return tuple((name, check) for name, check, bodies in watched if not bodies or body in bodies)
 
 
+def _limit(act: Act, name: FlagName) -> int:
+    """Return the number that the flag's row has on the day of the act."""
+    return act.book.in_force(_seconds_and_day(act.payload.occurred_at)[1])[name].limit
+
+
 @lru_cache(maxsize=MOMENTS_KEPT)
 def _seconds_and_day(text: str) -> tuple[int, str]:
     """Return of an RFC 3339 text the unix seconds and the legal day."""
@@ -267,30 +261,27 @@ def _seconds_and_day(text: str) -> tuple[int, str]:
 
 
 @flag("third_return", *handover.OFFERS)
-def _third_return(before: CaseState, act: Act, after: CaseState, body: handover.Offer, rule: FlagRule) -> str | None:
+def _third_return(before: CaseState, act: Act, after: CaseState, body: handover.Offer) -> str | None:
     """Return which return for supplementary investigation this is, if it is one too many at its stage."""
     offer = after.handovers[body.handover_id]
+    # Whatever the purposes are called: what goes back for investigation is counted together.
     supplements = [purpose for purpose, row in act.book.purposes.items() if row.supplements]
     if offer.purpose not in supplements:
         return None
     alike = [h for purpose in supplements for h in after.handovers.marked(f"purpose/{purpose}")]
     # Refused and recalled returns never took effect. Each stage, review and trial, has its own count.
     returns = sum(h.stage == offer.stage and h.status not in ("recalled", "refused") for h in alike)
-    return f"return no. {returns} for supplementary investigation" if returns > rule.limit else None
+    return f"return no. {returns} for supplementary investigation" if returns > _limit(act, "third_return") else None
 
 
 @flag("remedy_overdue", handover.HandoverOffered)
-def _remedy_overdue(
-    before: CaseState, act: Act, after: CaseState, body: handover.HandoverOffered, rule: FlagRule
-) -> str | None:
+def _remedy_overdue(before: CaseState, act: Act, after: CaseState, body: handover.HandoverOffered) -> str | None:
     earlier = after.handovers[body.follows] if body.follows else None
     return _overdue(earlier, act) if earlier and earlier.status == "refused" else None
 
 
 @flag("resubmission_overdue", handover.HandoverOffered)
-def _resubmission_overdue(
-    before: CaseState, act: Act, after: CaseState, body: handover.HandoverOffered, rule: FlagRule
-) -> str | None:
+def _resubmission_overdue(before: CaseState, act: Act, after: CaseState, body: handover.HandoverOffered) -> str | None:
     earlier = after.handovers[body.follows] if body.follows else None
     return _overdue(earlier, act) if earlier and earlier.returns is not None and earlier.is_accepted else None
 
@@ -301,58 +292,50 @@ def _overdue(earlier: Handover, act: Act) -> str | None:
 
 
 @flag("same_officer_both_sides", handover.HandoverAccepted)
-def _same_officer(
-    before: CaseState, act: Act, after: CaseState, body: handover.HandoverAccepted, rule: FlagRule
-) -> str | None:
+def _same_officer(before: CaseState, act: Act, after: CaseState, body: handover.HandoverAccepted) -> str | None:
     sender = after.handovers[body.handover_id].offered_by
     return f"{sender} released and received" if sender == act.officer else None
 
 
 @flag("backdated")
-def _backdated(before: CaseState | None, act: Act, after: CaseState, body: Body, rule: FlagRule) -> str | None:
+def _backdated(before: CaseState | None, act: Act, after: CaseState, body: Body) -> str | None:
     if before is None or act.payload.occurred_at >= before.last_occurred_at:
         return None
     happened, _ = _seconds_and_day(act.payload.occurred_at)
     last, _ = _seconds_and_day(before.last_occurred_at)
     # Papers are often recorded a little out of order.
-    if last - happened <= rule.limit:
+    if last - happened <= _limit(act, "backdated"):
         return None
     return f"{act.payload.occurred_at}, after an act of {before.last_occurred_at}"
 
 
 @flag("late_entry")
-def _late_entry(before: CaseState | None, act: Act, after: CaseState, body: Body, rule: FlagRule) -> str | None:
+def _late_entry(before: CaseState | None, act: Act, after: CaseState, body: Body) -> str | None:
     happened, _ = _seconds_and_day(act.payload.occurred_at)
     late = act.signed_at - happened
-    return f"signed {late // 3600} hours after it happened" if late > rule.limit else None
+    return f"signed {late // 3600} hours after it happened" if late > _limit(act, "late_entry") else None
 
 
 @flag("property_undisposed", case.CaseClosed)
-def _property_undisposed(
-    before: CaseState, act: Act, after: CaseState, body: case.CaseClosed, rule: FlagRule
-) -> str | None:
+def _property_undisposed(before: CaseState, act: Act, after: CaseState, body: case.CaseClosed) -> str | None:
     return ", ".join(property_left(after)) or None
 
 
 @flag("disposal_without_decision", item.ItemDisposed)
-def _disposal_without_decision(
-    before: CaseState, act: Act, after: CaseState, body: item.ItemDisposed, rule: FlagRule
-) -> str | None:
+def _disposal_without_decision(before: CaseState, act: Act, after: CaseState, body: item.ItemDisposed) -> str | None:
     proposal = before.proposals[body.cites.payload_digest]
     return ", ".join(proposal.item_ids) if proposal.decision_id is None else None
 
 
 @flag("act_after_closing")
-def _after_closing(before: CaseState | None, act: Act, after: CaseState, body: Body, rule: FlagRule) -> str | None:
+def _after_closing(before: CaseState | None, act: Act, after: CaseState, body: Body) -> str | None:
     if before is None or isinstance(act.payload.body, _NOTES):
         return None
     return "the case was closed" if before.closed else None
 
 
 @flag("examination_differs", item.ItemExamined)
-def _examination_differs(
-    before: CaseState, act: Act, after: CaseState, body: item.ItemExamined, rule: FlagRule
-) -> str | None:
+def _examination_differs(before: CaseState, act: Act, after: CaseState, body: item.ItemExamined) -> str | None:
     recorded = before.items[body.item_id]
     if body.quantity is not None and body.quantity != recorded.quantity:
         return f"item {body.item_id}: quantity {body.quantity.value}, recorded {recorded.quantity.value}"
@@ -362,5 +345,5 @@ def _examination_differs(
 
 
 @flag("odd_time")
-def _odd_time(before: CaseState | None, act: Act, after: CaseState, body: Body, rule: FlagRule) -> str | None:
+def _odd_time(before: CaseState | None, act: Act, after: CaseState, body: Body) -> str | None:
     return ", ".join(claimed_times.contradictions(before, act.payload)) or None

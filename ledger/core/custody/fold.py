@@ -77,6 +77,7 @@ def with_rests(before: CaseState | None, act: Act, after: CaseState) -> CaseStat
 def _changed_rests(old: Clock | None, act: Act, new: Clock, state: CaseState) -> Iterator[Clock]:
     """Yield the clocks that pause or resume because clock ``new`` began or ended."""
     begins, ends = old is None and new.is_running, old is not None and old.is_running and not new.is_running
+    # A paused clock has the mark too, so that it can be resumed.
     for other in state.clocks.marked(f"running/{new.subject}"):
         if begins and _makes_rest(other, new, act.book):
             yield _paused(other, new, act)

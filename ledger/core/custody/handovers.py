@@ -81,6 +81,7 @@ def _open(
     require_new(state.handovers, handover.handover_id, "handover", field="handover_id")
     require_distinct([line.item_id for line in lines], "item", field="items")
     require_distinct(handover.person_ids, "person", field="person_ids")
+    # Both halves by one agency would prove nothing.
     if handover.to_agency == act.agency:
         refuse("to_yourself", "a handover goes to another agency", field="body")
     # Only the responsible agency has the case to give; from others, things and persons pass by themselves.
@@ -251,6 +252,7 @@ def _require_answers(handover: Handover, body: halves.HandoverAccepted) -> None:
         _require_offered(handover.items, [line.item_id for line in lines], handover, field)
     _require_offered(handover.person_ids, body.absent_person_ids, handover, "absent_person_ids")
     mentioned = [line.item_id for line in body.received] + [line.item_id for line in body.not_accepted]
+    # Received and not accepted at once would leave open who holds the thing.
     require_distinct(mentioned, "item", field="received")
     # Without rest_as_listed, silence about an item is no acceptance of it.
     silent = handover.items.keys() - set(mentioned)
@@ -283,6 +285,7 @@ def _take(item: Item, handover: Handover, received: halves.ReceivedItem | None) 
         storage_location=item.storage_location if line.stays else None,
         responsible=handover.to_agency if passes else item.responsible,
     )
+    # As listed first: what the receiver leaves unsaid he has taken as the list describes it.
     moved = _lent(discrepancies.as_listed(moved, line), handover)
     return moved if received is None else discrepancies.as_found(moved, received)
 

@@ -87,6 +87,7 @@ def sealed(state: CaseState, act: Act, body: things.ItemSealed) -> CaseState:
 def unsealed(state: CaseState, act: Act, body: things.ItemUnsealed) -> CaseState:
     """Remove the seal, which must be the recorded one, of an item in hand."""
     item = require_in_hand(state, act, body.item_id)
+    # Whoever breaks a seal must have read it: another number means another thing, or another seal.
     if item.seal_number != body.seal_number:
         refuse(
             "other_seal",
@@ -107,6 +108,7 @@ def examined(state: CaseState, act: Act, body: things.ItemExamined) -> CaseState
 def split(state: CaseState, act: Act, body: things.ItemSplit) -> CaseState:
     """Split an item in hand into parts that add up to it exactly."""
     item = require_in_hand(state, act, body.item_id)
+    # Persons stand among the items only because custody of them passes in the same way.
     if item.kind == "detainee":
         refuse("not_divisible", f"item {item.item_id} is a person", field="body.item_id")
     children = [_child(state, item, part, field="parts") for part in body.parts]
@@ -222,6 +224,7 @@ def checked_in(state: CaseState, act: Act, body: things.ItemCheckedIn) -> CaseSt
 def frozen(state: CaseState, act: Act, body: things.ItemFrozen) -> CaseState:
     """Freeze property until a day."""
     item = _require_answerable(state, act, body.item_id)
+    # Exhibits and files are kept in custody; only property can be frozen where it is.
     if item.kind != "property":
         refuse("not_property", f"item {item.item_id} is {item.kind}: only property is frozen", field="body.item_id")
     return state.with_items(replace(item, frozen_until=body.frozen_until))

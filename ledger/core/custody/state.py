@@ -239,6 +239,7 @@ class Split(Struct, frozen=True):
     clocks: tuple[Clock, ...] = ()
 
 
+# A mark is a string, so that a register can find entries without knowing what they are.
 # Marks by which the rules look up entries, besides their ids.
 
 

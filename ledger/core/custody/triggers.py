@@ -112,6 +112,7 @@ def _offered(before: CaseState, act: Act, after: CaseState, body: handover.Offer
     at, key = offer.offered_at, offer.handover_id
     if _is_about_persons(offer):
         yield Trigger(f"offered.{offer.purpose}", at, offer.to_agency, offer.person_ids, handover_id=key)
+    # The offer alone meets the day that was set: what the receiver says of it comes later.
     if offer.follows is not None:
         yield Trigger("remedy_met", at, offer.from_agency, (offer.follows,))
     if offer.expires_at is not None:
@@ -131,6 +132,7 @@ def _accepted(before: CaseState, act: Act, after: CaseState, body: handover.Hand
         if offer.returns is not None:
             given_back = after.handovers[offer.returns].purpose
             yield Trigger(f"returned.{given_back}", body.received_at, act.agency, subjects)
+    # By the state after the acceptance: a plain return does what the returned handover did.
     if changes_custody(after, offer, act.book):
         # The detention house keeps some for the receiver already; for the others the change of custody is due.
         passed = present if offer.person_ids else tuple(after.persons)

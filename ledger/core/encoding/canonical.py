@@ -59,6 +59,7 @@ def decode(data: bytes, decoder: msgspec.json.Decoder[T], *, where: str = "") ->
 
     Raises MalformedInput, which names the field, for a value of another type and for any second spelling.
     """
+    # By type first: its refusals name a field, where a comparison of bytes names a position.
     value = parse(data, decoder, where=where)
     require_same(data, encode(value), where=where)
     require_profile(data, where=where)
@@ -70,6 +71,7 @@ def parse(data: bytes, decoder: msgspec.json.Decoder[T], *, where: str = "") -> 
 
     Raises MalformedInput, which names the field, also for values nested deeper than ``MAX_LEVELS``.
     """
+    # Before decoding, which would recurse as deep as the text says.
     _require_shallow(data, where)
     try:
         return decoder.decode(data)
@@ -144,6 +146,7 @@ def require_profile(data: bytes, *, where: str = "") -> None:
     Requires ``data`` to be canonical: then only quotation marks, backslashes and control characters are escaped.
     Raises MalformedInput, which names the field.
     """
+    # A NUL ends a string in C and in PostgreSQL's text, so two readers would see two texts.
     if b"\\u0000" in data and (nul := _NUL.search(data)):
         raise MalformedInput("a string holds the character NUL", field=_field_at(data, nul.start(), where))
     if data.isascii():
@@ -292,7 +295,9 @@ def deep_field(data: bytes) -> str | None:
     steps = _KEY_OR_TEXT.sub(b"", data).translate(_STEPS, _NO_BRACKET)  # brackets inside strings do not count
     if max(accumulate(step - 1 for step in steps), default=0) <= MAX_LEVELS:
         return None
-    return next((_outermost(levels) for levels, _ in _walk(data, len(data)) if len(levels) > MAX_LEVELS), None)
+    deep = next((levels for levels, _ in _walk(data, len(data)) if len(levels) > MAX_LEVELS), None)
+    # A string without its end may hold all of the brackets. Else the path goes down to the first array.
+    return None if deep is None else _path_text(list(takewhile(lambda level: isinstance(level.key, str), deep)))
 
 
 def shown(text: str) -> str:
@@ -329,12 +334,6 @@ def _unescaped(string: bytes) -> str:
         return str(json.loads(text))
     except ValueError:
         return text[1:-1]
-
-
-def _outermost(levels: list[_Level]) -> str:
-    """Return the path of the named fields down to the first array or unnamed object."""
-    named = takewhile(lambda level: isinstance(level.key, str), levels)
-    return _path_text(list(named))
 
 
 def _path_text(levels: list[_Level]) -> str:

@@ -79,6 +79,7 @@ def new_hasher(algorithm: Algorithm) -> Hasher:
 _HASHERS: dict[Algorithm, Callable[[], Hasher]] = {
     Algorithm.BLAKE3: blake3,
     Algorithm.SHA256: hashlib.sha256,
+    # hashlib names SM3 only where OpenSSL has it, so it is asked for when it is used.
     Algorithm.SM3: lambda: hashlib.new("sm3"),
 }
 

@@ -60,6 +60,7 @@ class BlockHeader(NamedTuple):
 
 def read_header(data: bytes) -> BlockHeader:
     """Decode a header and compute its hash. Raises MalformedInput."""
+    # Before it is decoded: the bytes come from whoever made the bundle.
     if len(data) > MAX_HEADER_LENGTH:
         raise _malformed(f"it has {len(data)} bytes, more than {MAX_HEADER_LENGTH}")
     items = trie.decode_rlp(data)

@@ -26,8 +26,6 @@ CHANGE_KINDS: dict[type[RegistryChange], int] = {
     registry.SubmitterSet: 7,
 }
 
-_profile_decoder = decoder_of(Profile)
-
 
 class ContractChange(NamedTuple):
     """A change under the contract's field names. Fields that a kind of change lacks are zero or empty.
@@ -69,37 +67,25 @@ def profile_bytes(profile: Profile) -> bytes:
 
 def contract_change(change: RegistryChange) -> ContractChange:
     """Convert a ``registry.*`` body to the contract's representation of the change."""
-    kind = CHANGE_KINDS[type(change)]
+    common = ContractChange(CHANGE_KINDS[type(change)], getattr(change, "agency", ""))
     match change:
-        case registry.AgencyAdmitted(agency=agency):
-            return ContractChange(
-                kind,
-                agency,
-                agency_kind=KIND_NUMBERS[change.kind],
-                account=int(change.admin, 16),
-                profile=profile_bytes(change.profile),
-            )
-        case registry.AdminChanged(agency=agency):
-            return ContractChange(kind, agency, account=int(change.admin, 16))
-        case registry.KeyGranted(agency=agency):
-            return ContractChange(
-                kind,
-                agency,
-                account=int(change.key_id, 16),
-                officer=change.officer,
-                roles=sum(ROLE_BITS[role] for role in set(change.roles)),
-                suite=change.suite,
-                valid_from=change.valid_from,
-                valid_until=change.valid_until,
-            )
-        case registry.KeyRevoked(agency=agency):
-            return ContractChange(kind, agency, account=int(change.key_id, 16))
-        case registry.WitnessSet(agency=agency):
-            return ContractChange(kind, agency, account=int(change.witness or "0x0", 16))
+        case registry.AgencyAdmitted(admin=account):
+            kind, profile = KIND_NUMBERS[change.kind], profile_bytes(change.profile)
+            common = common._replace(agency_kind=kind, profile=profile)
+        case registry.KeyGranted(key_id=account):
+            roles = sum(ROLE_BITS[role] for role in set(change.roles))
+            common = common._replace(officer=change.officer, roles=roles, suite=change.suite)
+            common = common._replace(valid_from=change.valid_from, valid_until=change.valid_until)
+        case registry.AdminChanged(admin=account) | registry.KeyRevoked(key_id=account):
+            pass
+        case registry.WitnessSet():
+            account = change.witness or "0x0"
         case registry.QuorumSet():
-            return ContractChange(kind, quorum=change.quorum)
-    assert isinstance(change, registry.SubmitterSet)
-    return ContractChange(kind, account=int(change.submitter, 16), roles=int(change.allowed))
+            return common._replace(quorum=change.quorum)
+        case _:
+            assert isinstance(change, registry.SubmitterSet)
+            account, common = change.submitter, common._replace(roles=int(change.allowed))
+    return common._replace(account=int(account, 16))
 
 
 def registry_body(
@@ -113,7 +99,7 @@ def registry_body(
     account = f"0x{change.account:040x}"
     match change.kind:
         case 1:
-            profile = canonical.decode(change.profile, _profile_decoder, where="profile")
+            profile = canonical.decode(change.profile, decoder_of(Profile), where="profile")
             kind = _KIND_OF_NUMBER.get(change.agency_kind)
             if kind is None:
                 raise MalformedInput(f"{change.agency_kind} stands for nothing known here", field="agency_kind")
@@ -134,6 +120,7 @@ def registry_body(
         case 4:
             return registry.KeyRevoked(*common, agency=change.agency, key_id=account)
         case 5:
+            # The contract writes the zero address where there is no witness any more.
             return registry.WitnessSet(*common, agency=change.agency, witness=account if change.account else None)
         case 6:
             return registry.QuorumSet(*common, quorum=change.quorum)

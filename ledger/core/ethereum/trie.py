@@ -48,9 +48,11 @@ def _item(data: bytes, start: int, limit: int, depth: int) -> tuple[Item, int]:
         return data[start : start + 1], start + 1
     if first < _LIST:
         body, end = _bounds(data, start, limit, first - _STRING)
+        # A second spelling of one byte would be a second node with another hash.
         if end - body == 1 and data[body] < _STRING:
             raise _refused("a byte that stands for itself has a length before it")
         return data[body:end], end
+    # The input decides how deep the recursion goes, unless it is bounded.
     if depth == 0:
         raise _refused(f"lists are nested more than {MAX_DEPTH} deep")
     at, end = _bounds(data, start, limit, first - _LIST)
@@ -119,6 +121,7 @@ def verify_path(root: bytes, key: bytes, proof: Sequence[bytes]) -> bytes | None
         return node
 
     value = walk(root, key, next_node)
+    # A longer proof of the same value would be a second spelling of it.
     if next(nodes, None) is not None:
         raise ProofRefused("the proof has nodes beyond the end of the path", field="proof")
     return value

@@ -45,6 +45,7 @@ def event(
     """Register the decorated body as the event type ``name``."""
 
     def enter(body: _B) -> _B:
+        # A type that is entered twice would change the meaning of what is signed already.
         if name in EVENT_TYPES:
             raise AssertionError(f"event type {name} is entered twice")
         EVENT_TYPES[name] = EventType(name, body, streams, roles, on_authority)

@@ -105,9 +105,7 @@ def _payload_type(name: str, body: type[Body]) -> type[Payload]:
     return cast(type[Payload], payload_type)
 
 
-PAYLOAD_TYPES: dict[type[Body], type[Payload]] = {
-    row.body: _payload_type(name, row.body) for name, row in EVENT_TYPES.items()
-}
+PAYLOAD_TYPES = {row.body: _payload_type(name, row.body) for name, row in EVENT_TYPES.items()}
 AnyPayload: Any = Union[tuple(PAYLOAD_TYPES.values())]  # noqa: UP007 - built from the table
 
 
@@ -121,11 +119,6 @@ class Submission(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 class _Tag(msgspec.Struct, frozen=True):
     event_type: str
-
-
-_tag_decoder = decoder_of(_Tag)
-_envelope_decoder = decoder_of(Envelope)
-_section_decoder = decoder_of(Section)
 
 
 @cache
@@ -168,7 +161,7 @@ def decode_payload(data: bytes, event_type: str | None = None) -> Payload:
         with suppress(MalformedInput):
             return canonical.decode(data, _payload_decoder(event_type), where="payload")
     try:
-        event_type = canonical.parse(data, _tag_decoder).event_type
+        event_type = canonical.parse(data, decoder_of(_Tag)).event_type
     except MalformedInput:
         event_type = None  # the decoder of all types says what is wrong
     return canonical.decode(data, _payload_decoder(event_type if event_type in EVENT_TYPES else None), where="payload")
@@ -181,14 +174,15 @@ def decode_again(data: bytes, event_type: str) -> Payload:
 
 def decode_envelope(data: bytes) -> Envelope:
     """Decode an envelope from canonical bytes, at most ``MAX_ENTRY_BYTES``. Raises MalformedInput."""
+    # Before it is read: a longer entry could not be served in a bundle of the log.
     if len(data) > MAX_ENTRY_BYTES:
         raise MalformedInput(f"a log entry has at most {MAX_ENTRY_BYTES} bytes, not {len(data)}", field="envelope")
-    return canonical.decode(data, _envelope_decoder, where="envelope")
+    return canonical.decode(data, decoder_of(Envelope), where="envelope")
 
 
 def decode_section(data: bytes, label: str) -> Section:
     """Decode a section from canonical bytes. Raises MalformedInput."""
-    return canonical.decode(data, _section_decoder, where=f"sections.{label}")
+    return canonical.decode(data, decoder_of(Section), where=f"sections.{label}")
 
 
 def decode_submission(data: bytes) -> Submitted:
@@ -274,6 +268,7 @@ def require_place(event: Envelope | Payload, *, where: str) -> None:
             f"{row.name} belongs to a stream of kind {' or '.join(row.streams)}, not {event.stream.kind}",
             field=f"{where}.stream.kind",
         )
+    # Else a stream could begin twice.
     if (event.previous is None) != (event.sequence == 0):
         raise MalformedInput(
             f"expected null at sequence 0 and a digest after it, not {_plain(event.previous)} at {event.sequence}",

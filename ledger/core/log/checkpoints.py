@@ -67,6 +67,7 @@ def parse_size(text: str, field: str = "size") -> int:
 def parse_checkpoint(text: str) -> Checkpoint:
     """Parse a note text as a checkpoint. Raises MalformedInput, also for extension lines."""
     lines = text.split("\n")
+    # No extension lines: what this ledger does not write it need not understand.
     if len(lines) != 4 or lines[3]:
         raise MalformedInput("a checkpoint is the three lines origin, size and root", field="checkpoint")
     return Checkpoint(lines[0], parse_size(lines[1]), as_hash(notes.decode_base64(lines[2], "root"), "root"))
@@ -123,19 +124,15 @@ def _cosignatures(note_text: str, witness_keys: tuple[notes.VerifyingKey, ...]) 
     for key in witness_keys:
         notes.require_type(key, notes.SignatureType.COSIGNATURE_V1)
         signature = note.signature_by(key)
-        if signature is not None:
-            cosignatures.append(Cosignature(key, _verify_cosignature(note.text, signature, key)))
+        if signature is None:
+            continue
+        # C2SP tlog-cosignature: 8 bytes of timestamp, then the Ed25519 signature, which covers the timestamp too.
+        timestamp = int.from_bytes(signature[:TIMESTAMP_LENGTH], "big")
+        if len(signature) != TIMESTAMP_LENGTH + notes.ED25519_SIGNATURE_LENGTH or timestamp >= TIMESTAMP_LIMIT:
+            raise SignatureRefused(f"the co-signature of {key.name} is not a timestamp and 64 bytes", field="signature")
+        key.verify(_cosigned_message(note.text, timestamp), signature[TIMESTAMP_LENGTH:])
+        cosignatures.append(Cosignature(key, timestamp))
     return tuple(cosignatures)
-
-
-def _verify_cosignature(text: str, signature: bytes, key: notes.VerifyingKey) -> int:
-    """Return the timestamp (unix seconds) of a co-signature that verifies. Raises SignatureRefused."""
-    # C2SP tlog-cosignature: 8 bytes of timestamp, then the Ed25519 signature, which covers the timestamp too.
-    timestamp = int.from_bytes(signature[:TIMESTAMP_LENGTH], "big")
-    if len(signature) != TIMESTAMP_LENGTH + notes.ED25519_SIGNATURE_LENGTH or timestamp >= TIMESTAMP_LIMIT:
-        raise SignatureRefused(f"the co-signature of {key.name} is not a timestamp and 64 bytes", field="signature")
-    key.verify(_cosigned_message(text, timestamp), signature[TIMESTAMP_LENGTH:])
-    return timestamp
 
 
 def _cosigned_message(text: str, timestamp: int) -> bytes:

@@ -122,11 +122,13 @@ class Growth(Struct, frozen=True):
 def grow(frontier: Frontier, leaf_hashes: Sequence[Hash]) -> Growth:
     """Append leaves to a tree. Requires frontier.size + len(leaf_hashes) < 2**63."""
     size = frontier.size + len(leaf_hashes)
+    # Above it a path could be longer than the 63 hashes that readers accept.
     if size >= SIZE_LIMIT:
         raise MalformedInput(f"a tree of {size} leaves is over the limit of 2^63 - 1", field="size")
     # Taken from the smallest subtree up: one for each level at which the new nodes begin with a right child.
     left_of = list(frontier.roots)
     rows = [_row(frontier.size, list(leaf_hashes), left_of)]
+    # Up to the row that is the root alone; a row that begins further right has a left neighbour yet.
     while rows[-1].first or len(rows[-1].nodes) > 1:
         rows.append(_row(rows[-1].first >> 1, _parents(rows[-1].nodes), left_of))
     return Growth(size, len(leaf_hashes), rows)
@@ -186,6 +188,7 @@ def verify_inclusion(leaf: Hash, index: int, size: int, proof: Sequence[Hash], r
     _require_length(proof, inner + (index >> inner).bit_count())
     # The upper siblings are all on the left: above `inner` the path runs along the right edge of the tree.
     calculated = _climb(leaf, index, proof, inner)
+    # The only comparison that proves anything: all before it is about form.
     if calculated != root:
         raise RootMismatch(expected=root, calculated=calculated, field="root")
 

@@ -194,6 +194,7 @@ def parse_vkey(text: str) -> VerifyingKey:
     if material[0] not in tuple(SignatureType):
         raise MalformedInput(f"signature type {material[0]:#04x} is not known here", field="vkey")
     key = VerifyingKey(match[1], SignatureType(material[0]), material[1:])
+    # The id is a check sum of the other parts: one that differs means a key that was mistyped or exchanged.
     if key.key_id.hex() != match[2]:
         raise MalformedInput(f"key id {match[2]} does not belong to this key, {key.key_id.hex()} does", field="vkey")
     return key

@@ -89,6 +89,7 @@ class _Reader:
                 self.witnesses[self._new_name(name, where)] = key
             case ["group", name, threshold, _, *_]:
                 name, members = self._new_name(name, where), tuple(words[3:])
+                # In one group only: else one witness could count twice towards the quorum.
                 for member in members:
                     self._require_defined(member, where)
                     if member in self._members:

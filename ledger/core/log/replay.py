@@ -153,6 +153,7 @@ def require_served(frontier: merkle.Frontier, checkpoint: Checkpoint, node: merk
 
     Requires frontier.size <= checkpoint.size, and that the part replayed before is its beginning. Raises Unreadable.
     """
+    # Nobody's fault yet: entries may have been changed on the way here.
     if root_within(checkpoint, frontier.size, node) != frontier.root():
         raise LogUnreadable(f"the entries that the log serves below {frontier.size} are not those that it signed")
 
@@ -348,6 +349,7 @@ def require_same_changes(
     ``on_chain`` are the final changes after those compared before. Raises LogFault (false_mirror), and Unavailable with
     the hint if the log is ahead of what is final on the chain as this machine sees it.
     """
+    # In order: the first difference is the fault, and later ones may follow from it.
     for number, entry in enumerate(mirrored):
         if number < len(on_chain) and entry.change == on_chain[number]:
             continue

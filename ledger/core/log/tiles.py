@@ -107,6 +107,7 @@ def decode_bundle(bundle: bytes, width: int) -> list[bytes]:
         begin = start + LENGTH_PREFIX
         start = begin + int.from_bytes(bundle[start:begin], "big")
         entries.append(bundle[begin:start])
+        # Slices of bytes end silently where the bytes end, so the length is checked.
         if begin > len(bundle) or start > len(bundle):
             raise MalformedInput(f"the bundle ends within entry {len(entries) - 1} of {width}", field="bundle")
     if start != len(bundle):
@@ -209,6 +210,7 @@ def _expand(hashes: bytes) -> list[NodeRow]:
 
 def _read(read_tile: TileReader, level: int, index: int, width: int) -> bytes:
     hashes = read_tile(level, index, width)
+    # A longer tile is refused too: its first hashes could be those of another tree.
     if len(hashes) != width * HASH_LENGTH:
         name = TileName(level, index, width).path()
         raise IntegrityBroken(

@@ -74,6 +74,7 @@ def parse_tlog_proof(text: str) -> TlogProof:
     if extra == b"" or not lines or not lines[0].startswith("index "):
         raise MalformedInput("the index line is missing, or the extra line before it is empty", field="index")
     index = parse_size(lines.pop(0)[6:], "index")
+    # Before any is decoded: no tree has a longer path.
     if len(lines) > MAX_PROOF_LENGTH:
         raise MalformedInput(f"a proof has at most {MAX_PROOF_LENGTH} hashes, not {len(lines)}", field="proof")
     hashes = tuple(as_hash(decode_base64(line, "proof"), "proof") for line in lines)

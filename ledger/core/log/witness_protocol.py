@@ -80,6 +80,7 @@ def parse_add_checkpoint(body: bytes) -> AddCheckpoint:
         raise MalformedInput(
             "expected 'old <size>', lines of proof, an empty line and a signed checkpoint", field="old"
         )
+    # Before any is decoded: no tree has a longer proof.
     if len(lines) > MAX_PROOF_LENGTH:
         raise MalformedInput(f"expected at most {MAX_PROOF_LENGTH} lines of proof, not {len(lines)}", field="proof")
     proof = tuple(as_hash(decode_base64(line, "proof"), "proof") for line in lines)

@@ -247,6 +247,7 @@ def count(
     # In order of time: the days that one adds may reach into the next.
     in_order = sorted(excluded, key=lambda exclusion: (exclusion.since, exclusion.until))
     hours = sum(period.unit == "hour" for period in periods)
+    # Hours begin with the next hour and days with the next day: a mixture would have no one start.
     if not periods or 0 < hours < len(periods):
         raise MalformedInput("expected at least one period, hours only or none of hours", field="periods")
     if hours:

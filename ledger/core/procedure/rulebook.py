@@ -127,6 +127,7 @@ def require_sound(rules: tuple[ClockRule, ...]) -> None:
         if row.bases and row.bases[-1].when is not None:
             raise MalformedInput("the last base holds under every circumstance: leave out its `when`", field=field)
         for extension in row.extensions:
+            # Which of the two holds would depend on the reader.
             if extension.adds is not None and extension.to is not None:
                 raise MalformedInput(f"extension {extension.name}: expected adds or to, not both", field=field)
             if extension.of is not None and extension.of not in {base.period for base in row.bases}:
@@ -249,6 +250,7 @@ def parse(text: str) -> Rulebook:
     for purpose in terms.choices(terms.Purpose):
         if purpose not in book.purposes:
             raise MalformedInput("this purpose of a handover has no row", field=f"rules.purposes.{purpose}")
+    # Two rows in force on one day would give one act two articles.
     for rule in book.flags:
         if not stands_alone(rule, book.flags):
             raise MalformedInput(

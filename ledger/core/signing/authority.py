@@ -112,6 +112,7 @@ def require_key(authority: AuthorityState, envelope: Envelope, index: int) -> Gr
             )
         return None
     grant = standing_grant(authority, envelope.key_id, index, field="envelope.key_id")
+    # Else a clerk of one agency could sign in the name of another.
     if grant.agency_id != envelope.agency:
         raise Unauthorized(
             f"expected {grant.agency_id}, the agency of the key, not {envelope.agency}",
@@ -143,6 +144,7 @@ def standing_grant(authority: AuthorityState, key_id: str, index: int, *, field:
             code="key_unknown",
             hint="The agency's admin grants it on the chain; it counts once the grant stands in the log.",
         )
+    # Strictly below here too: the entry of the revocation itself is the service's.
     if grant.revoked is not None and grant.revoked < index:
         raise Unauthorized(
             f"the key {key_id} was revoked at entry {grant.revoked}",

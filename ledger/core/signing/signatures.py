@@ -148,6 +148,7 @@ def recover(digest: bytes, signature: bytes, *, field: str = "envelope.signature
     # (r, s) and (r, n - s) verify alike: only one of them is accepted, so that signed bytes cannot be varied.
     if s > _HALF_ORDER:
         raise SignatureRefused("s lies in the upper half of the curve's order (EIP-2 asks for the lower)", field=field)
+    # 0 and 1 spell the same parity: accepting them would give each signature a second spelling.
     if v not in (27, 28):
         raise SignatureRefused(f"v is 27 or 28, not {v}", field=field)
     try:

@@ -42,8 +42,10 @@ def first(act: SupervisionAct) -> LeadState:
         refuse("finding_differs", f"expected {finding}, the digest of model and key", field="body.finding")
     if body.lead_id != lead_id_of(finding):
         refuse("finding_differs", f"expected {lead_id_of(finding)}, the finding's lead", field="body.lead_id")
+    # Under another id the same finding could be raised as a second lead.
     if payload.stream.id != body.lead_id:
         refuse("wrong_stream", f"expected the stream {body.lead_id}", field="stream.id")
+    # More may have been found than are cited, never fewer.
     if len(body.events) > body.cited_count:
         refuse("cited_count", f"{len(body.events)} events are cited, more than were found", field="body.cited_count")
     supervised = act.admitted(body.supervised, field="body.supervised")

@@ -93,16 +93,13 @@ class _Run(NamedTuple):
         return bodies if len(bodies) == len(self.events) else ()
 
 
-_decoder = decoder_of(ModelPackage)
-
-
 def decode_package(data: bytes) -> ModelPackage:
     """Decode the bytes of a package, except its bundles. Raises MalformedInput, which names the field."""
     if len(data) > MAX_PACKAGE_LENGTH:
         raise MalformedInput(
             f"a package has at most {MAX_PACKAGE_LENGTH} bytes, not {len(data)}", field="package", hint=HINT
         )
-    return read_file(data, _decoder, "package", HINT)
+    return read_file(data, decoder_of(ModelPackage), "package", HINT)
 
 
 def encode_package(package: ModelPackage) -> bytes:
@@ -167,6 +164,7 @@ def _versions(run: _Run) -> Outcome:
             raise IntegrityBroken(f"published by {event.envelope.agency}, unlike those before it", field=field)
         if index is None:
             return NotChecked(f"publication {number} has no index that its proof shows")
+        # Versions that stand in the log in another order were not published one after the other.
         if index <= last:
             raise IntegrityBroken(f"entry {index} does not come after entry {last}", field=field)
         last = index

@@ -62,6 +62,7 @@ def _adopted(state: ModelState, act: SupervisionAct, body: ModelAdopted) -> Mode
     published = next((version.body for version in state.versions if version.body.version == body.version), None)
     if published is None:
         refuse("unknown_version", f"{state.model_id} has no version {body.version}", field="body.version")
+    # The number alone would leave open which text the agency has read and adopted.
     if published.model_digest != body.model_digest:
         refuse(
             "digest_differs",

@@ -256,6 +256,7 @@ def _inclusion(run: _Run) -> Outcome:
 
 # 7
 def _witnesses(run: _Run) -> Outcome:
+    # Verified even where no quorum is asked for: a false line of a known witness spoils a note.
     policy, note = run.trust.policy, run.head().note
     try:
         cosignatures = verify_cosignatures(note, policy.witnesses.values())
@@ -402,6 +403,7 @@ def _revocation(run: _Run) -> Outcome:
     if run.trusted is None and revoked is not None:
         require_below(index, revoked)
     anchor, header, chain = _trusted_state(run)
+    # The registry decides: the log's own entries are the operator's.
     slot = read_grant_state(anchor, header, chain, run.grant.key_id)
     if slot is None:
         return NotChecked(f"the anchor leaves out the registry's slots of the key: ask for another proof{fault}")

@@ -133,12 +133,6 @@ class CaseBundle(BundlePart, frozen=True):
     events: Annotated[tuple[Raw, ...], Meta(min_length=1)]
 
 
-_bundle_decoder = decoder_of(Bundle)
-_case_bundle_decoder = decoder_of(CaseBundle)
-_authority_decoder = decoder_of(AuthorityEvidence)
-_evidence_decoder = decoder_of(Evidence)
-_anchor_decoder = decoder_of(Anchor)
-_text_decoder = decoder_of(str)
 _timestamps_decoder = decoder_of(Annotated[tuple[StampedProof, ...], Meta(max_length=16)])
 # Paths of parts that their own step reads and refuses: a bundle with a spoiled payload is still a bundle.
 _DEFERRED = re.compile(
@@ -162,18 +156,19 @@ def decode_bundle(data: bytes) -> Bundle:
     except MalformedInput as error:
         error.hint = HINT
         raise
-    return read_file(data, _bundle_decoder, "bundle")
+    return read_file(data, decoder_of(Bundle), "bundle")
 
 
 def decode_case_bundle(data: bytes) -> CaseBundle:
     """Decode the bytes of a case bundle, except its events. Raises MalformedInput, which names the field."""
-    return read_file(data, _case_bundle_decoder, "case_bundle")
+    return read_file(data, decoder_of(CaseBundle), "case_bundle")
 
 
 def read_file(data: bytes, decoder: msgspec.json.Decoder[T], where: str, hint: str = HINT) -> T:
     """Decode a file, except the parts that steps read later. Raises MalformedInput, which names the field."""
     try:
         value = canonical.parse(data, decoder, where=where)
+        # A canonical text has no key twice, so only another spelling is searched for one.
         if canonical.encode(value) != data:
             canonical.require_distinct_keys(data, where=where, apart=_DEFERRED)
     except MalformedInput as error:
@@ -195,25 +190,25 @@ def raw(part: BundlePart | Sequence[BundlePart] | str) -> Raw:
 @lru_cache(maxsize=PARTS_KEPT)
 def read_authority(data: bytes) -> AuthorityEvidence:
     """Decode the evidence of a key's grant. Raises MalformedInput, which names the field."""
-    return read_file(data, _authority_decoder, "authority")
+    return read_file(data, decoder_of(AuthorityEvidence), "authority")
 
 
 @lru_cache(maxsize=PARTS_KEPT)
 def read_revocation(data: bytes) -> Evidence:
     """Decode the evidence that a key was revoked. Raises MalformedInput, which names the field."""
-    return read_file(data, _evidence_decoder, "authority.revocation")
+    return read_file(data, decoder_of(Evidence), "authority.revocation")
 
 
 @lru_cache(maxsize=PARTS_KEPT)
 def read_anchor(data: bytes) -> Anchor:
     """Decode the anchor of a tree head. Raises MalformedInput, which names the field."""
-    return read_file(data, _anchor_decoder, "anchor")
+    return read_file(data, decoder_of(Anchor), "anchor")
 
 
 @lru_cache(maxsize=PARTS_KEPT)
 def read_block_note(data: bytes) -> str:
     """Decode the text of a block note. Raises MalformedInput, which names the field."""
-    return read_file(data, _text_decoder, "anchor.block_note")
+    return read_file(data, decoder_of(str), "anchor.block_note")
 
 
 @lru_cache(maxsize=PARTS_KEPT)

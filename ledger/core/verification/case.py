@@ -154,6 +154,7 @@ def _custody(run: _Run) -> Outcome:
             return NotChecked(f"the payload of event {number} is withheld")
         if rests_on_another_case(event.payload):
             return NotChecked(f"event {number} rests on another case, which is not in the bundle")
+        # Without the registry: a case bundle does not hold it, so jurisdiction is not judged.
         act = Act(event.payload, event.envelope.payload_digest, event.envelope.signed_at, run.book)
         try:
             run.state, raised = fold(run.state, act)
@@ -221,6 +222,7 @@ def scan(entries: Iterable[bytes], checkpoint: Checkpoint, *streams: Stream) -> 
         envelope = decode_envelope(entry)
         if envelope.stream in streams:
             matches.append(ScannedEntry(index, envelope))
+        # Entries come as a stream: the tree keeps its right edge and the batch, not the log.
         batch.append(leaf_hash(entry))
         if len(batch) == BATCH:
             tree, batch = tree.append(batch), []

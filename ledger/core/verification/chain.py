@@ -78,6 +78,7 @@ def verify_block_note(note_text: str, statement: BlockStatement, policy: Policy)
         pairs = zip_longest(stated.split("\n"), expected.split("\n"))
         stated_line, expected_line = next(pair for pair in pairs if pair[0] != pair[1])
         raise ProofRefused(f"expected {_quoted(expected_line)}, not {_quoted(stated_line)}", field=WHERE)
+    # Else a note of nobody would make any block final.
     if not policy.asks_for_witnesses:
         raise SignatureRefused("the policy asks for no witness", field=WHERE)
     cosignatures = verify_cosignatures(note_text, policy.witnesses.values())
@@ -119,6 +120,7 @@ def require_trusted(anchor: Anchor, header: BlockHeader, trust: Trust, observed:
     described = f"block {header.number} with the hash {block_hash}"
     reported = [block for block in observed if (block.chain, block.number) == (chain.identity, header.number)]
     named = [block for block in chain.trusted_blocks if block.number == header.number]
+    # Contradiction first: who vouches for the block does not matter once another one is final.
     for final_hash in (*(block.hash for block in reported if block.is_final), *(block.hash for block in named)):
         if final_hash != block_hash:
             raise ProofRefused(
@@ -189,7 +191,10 @@ def require_not_revoked(
     proven. Raises IntegrityBroken if the slot has another grant than the log, Unauthorized if the key was revoked
     before the entry, or if the log's revocation is not shown.
     """
-    if slot[:-1] != _slot_of(grant):
+    roles = sum(ROLE_BITS[role] for role in set(grant.roles))
+    ids = (grant.agency_id.encode().ljust(32, b"\0"), grant.officer.encode().ljust(32, b"\0"))
+    # All of the grant as the registry stores it, but for the revocation.
+    if slot[:-1] != (*ids, roles, grant.suite, grant.valid_from, grant.valid_until):
         raise IntegrityBroken("the registry has another grant of the key than the log mirrors", field="anchor.registry")
     if slot.revoked_at == 0:
         return f"not revoked up to block {header.number}, by the registry's key slot{_contradiction(revoked)}"
@@ -236,13 +241,6 @@ def _contradiction(revoked: int | None) -> str:
     if revoked is None:
         return ""
     return f"; entry {revoked} mirrors a revocation that the registry did not have by then: tell the witnesses"
-
-
-def _slot_of(grant: Grant) -> tuple[bytes | int, ...]:
-    """Return the grant as the registry stores it."""
-    roles = sum(ROLE_BITS[role] for role in set(grant.roles))
-    ids = (grant.agency_id.encode().ljust(32, b"\0"), grant.officer.encode().ljust(32, b"\0"))
-    return (*ids, roles, grant.suite, grant.valid_from, grant.valid_until)
 
 
 def _require_equal(noun: str, proven: object, expected: object) -> None:

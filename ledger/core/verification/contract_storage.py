@@ -116,6 +116,7 @@ def _storage_root(proof: ContractProof, state_root: bytes, account: tuple[str, s
     _, _, storage_root, deployed = fields
     if not isinstance(storage_root, bytes) or not isinstance(deployed, bytes):
         raise MalformedInput("expected the hashes of an account's storage and code", field=where)
+    # Slots mean something only in a contract whose code is known.
     if "0x" + deployed.hex() != code_hash:
         raise ProofRefused(f"expected {address} to have the code {code_hash}, not 0x{deployed.hex()}", field=where)
     return storage_root

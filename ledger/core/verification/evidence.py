@@ -73,6 +73,7 @@ def require_granted(
     grant = standing.grant
     if grant.key_id != envelope.key_id:
         raise Unauthorized(f"expected a grant of {envelope.key_id}, not of {grant.key_id}", field="authority.grant")
+    # By indices that inclusion proofs have shown, not by the times that somebody claims.
     if grant.granted >= index:
         raise Unauthorized(
             f"expected the grant below entry {index}, found it at {grant.granted}", field="authority.grant"
@@ -87,6 +88,7 @@ def _standing(evidence: bytes, head: TreeHead, service: ServiceKeys) -> KeyGroun
     parts = read_authority(evidence)
     admission, admitted = mirrored(parts.agency, "authority.agency", registry.AgencyAdmitted, head, service)
     granted, change = mirrored(parts.grant, "authority.grant", registry.KeyGranted, head, service)
+    # A grant by another agency gives no right to act for this one.
     if change.agency != admitted.agency:
         raise Unauthorized(
             f"the grant is by {change.agency}, the admission of {admitted.agency}", field="authority.agency"

@@ -72,6 +72,7 @@ def verify_timestamp(response: bytes, text: str, roots: tuple[bytes, ...]) -> Ti
     except _refusals() as error:
         raise MalformedInput("this is no timestamp in the form of RFC 3161", field=WHERE) from error
     stamped, expected = (imprint.hash_algorithm.dotted_string, imprint.message), sha256(text.encode()).digest()
+    # The digest is fixed: a proof must not choose a weaker one.
     if stamped != (_SHA256, expected):
         raise ProofRefused(
             f"expected a timestamp of the SHA-256 {expected.hex()}, not of {stamped[1].hex()}", field=WHERE

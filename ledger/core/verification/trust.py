@@ -157,12 +157,9 @@ class _TrustFile(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=
     earlier_service_keys: Annotated[tuple[EarlierServiceKey, ...], Meta(max_length=MAX_EARLIER)] = ()
 
 
-_decoder = decoder_of(_TrustFile)
-
-
 def parse_trust(data: bytes) -> Trust:
     """Parse a trust file. Raises MalformedInput, which names the field."""
-    file = canonical.parse(data, _decoder, where="trust")
+    file = canonical.parse(data, decoder_of(_TrustFile), where="trust")
     canonical.require_distinct_keys(data, where="trust")
     log_key = _log_key(file.log_key, file.origin, "trust.log_key")
     earlier = tuple(
@@ -173,6 +170,7 @@ def parse_trust(data: bytes) -> Trust:
         policy = parse_policy(file.witness_policy)
     except MalformedInput as error:
         raise MalformedInput(f"{error.field}: {error.message}", field="trust.witness_policy") from error
+    # Other programs take the policy as it is: it must not name only other logs.
     if policy.logs and log_key not in policy.logs:
         raise MalformedInput("the policy accepts other logs, not that of log_key", field="trust.witness_policy")
     _require_one_role_a_key(file, (log_key, *(former.key for former in earlier)), policy)

@@ -65,9 +65,6 @@ class _RenewalFile(Struct, frozen=True, forbid_unknown_fields=True):
     trust: msgspec.Raw
 
 
-_decoder = decoder_of(_RenewalFile)
-
-
 def trust_digest(trust: Trust) -> str:
     """Compute the digest of a trust file without its trusted blocks, as ``sha256:`` and hex."""
     return "sha256:" + sha256(_without_trusted_blocks(trust)).hexdigest()
@@ -133,6 +130,7 @@ def verify_renewal(renewal: Renewal, old: Trust, *, log_key_lost: bool = False) 
 
 def require_renews(renewal: Renewal, old: Trust) -> None:
     """Accept a renewal of ``old``. Raises ProofRefused if it renews another file, MalformedInput as ``renew``."""
+    # Signatures are by the keys of one file: they renew that one and no other.
     if renewal.renews != trust_digest(old):
         raise ProofRefused(
             f"it renews the trust file {renewal.renews}, yours is {trust_digest(old)}",
@@ -176,7 +174,7 @@ def changes(renewal: Renewal, old: Trust) -> tuple[tuple[str, str, str], ...]:
 
 def parse_renewal(data: bytes) -> Renewal:
     """Parse a renewal. Raises MalformedInput, which names the field."""
-    file = canonical.parse(data, _decoder, where="renewal")
+    file = canonical.parse(data, decoder_of(_RenewalFile), where="renewal")
     canonical.require_distinct_keys(data, where="renewal")
     trust = parse_trust(bytes(file.trust))
     lines = [line for text in file.signatures for line in notes.parse_signature_lines(text)]
@@ -197,6 +195,7 @@ def encode_renewal(renewal: Renewal) -> bytes:
 
 def _require_successor(old: Trust, renewal: Renewal) -> None:
     new = renewal.trust
+    # Keys of one ledger say nothing of another.
     if new.log_id != old.log_id:
         raise MalformedInput("the new trust file is of another ledger", field="renewal.trust.log_id")
     # Else a renewal could drop the witnesses.
