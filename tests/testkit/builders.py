@@ -22,7 +22,7 @@ from msgspec.structs import replace
 
 from ledger.core.custody.claimed_times import HAPPENED, begins_at, times_of
 from ledger.core.encoding import canonical
-from ledger.core.errors import RuleRefused, TallystickError
+from ledger.core.errors import MalformedInput, RuleRefused, TallystickError
 from ledger.core.ethereum import contract_changes
 from ledger.core.events import (
     EVENT_TYPES,
@@ -386,6 +386,16 @@ def refused(code: str, *, field: str | None = None, error: type[TallystickError]
     with pytest.raises(error) as caught:
         yield
     assert (caught.value.code, caught.value.field) == (code, field)
+
+
+@contextmanager
+def refused_at(
+    field: str | None, *, match: str | None = None, error: type[TallystickError] = MalformedInput
+) -> Iterator[None]:
+    """Require that the block is refused with this error, naming the field."""
+    with pytest.raises(error, match=match) as caught:
+        yield
+    assert caught.value.field == field
 
 
 def changed_in_every_way() -> Registry:

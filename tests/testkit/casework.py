@@ -8,10 +8,13 @@ case.state.items["phone"].holder   # PROCURATORATE
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
+
+import pytest
+from msgspec import structs
 
 from ledger.core.custody import Act, CaseState, Flag, fold
-from ledger.core.events import Body, case, handover, item
+from ledger.core.events import NAME_OF, Body, case, handover, item
 from ledger.core.events.terms import Money
 from ledger.core.procedure import rulebook
 from ledger.core.procedure.clock_periods import Clock
@@ -23,7 +26,18 @@ from ledger.samples.case_acts import (  # noqa: F401 - tests take them from here
     registration,
     stays,
 )
-from tests.testkit.builders import LAB, POLICE, PROCURATORATE, Officer, Writer, clerk, instant, refused, supervisor
+from tests.testkit.builders import (
+    LAB,
+    POLICE,
+    PROCURATORATE,
+    Officer,
+    Writer,
+    clerk,
+    instant,
+    refused,
+    sample_body,
+    supervisor,
+)
 
 DAY = 86400  # seconds
 AT = "2026-03-02T02:00:00Z"  # an hour after the first case is opened
@@ -49,6 +63,12 @@ class Case(CaseActs[Officer], Writer):
         self.events.append(event)
         self.now += self._step
         return self
+
+    def say(self, kind: type[Body], by: Officer | None = None, /, **fields: Any) -> Self:
+        """Write an event of this kind; what it requires and ``fields`` leave out is as in the sample of its type."""
+        sample = sample_body(NAME_OF[kind], full=False)
+        required = {field.name: getattr(sample, field.name) for field in structs.fields(kind) if field.required}
+        return super().say(kind, by, **(required | fields))
 
     def clerk_of(self, agency: str) -> Officer:
         return clerk(agency)
@@ -126,9 +146,14 @@ def passed(*item_ids: str) -> Case:
     return offered(*item_ids).accept()
 
 
-def lent(*item_ids: str) -> Case:
+def sent(*item_ids: str, **fields: Any) -> Case:
+    """Return a case whose items the police offer to the laboratory for examination."""
+    return holding(*item_ids, **fields).offer(*item_ids, to=LAB, purpose="forensic_examination")
+
+
+def lent(*item_ids: str, **fields: Any) -> Case:
     """Return a case whose items the laboratory has, while the police answer for them."""
-    return holding(*item_ids).offer(*item_ids, to=LAB, purpose="forensic_examination").accept()
+    return sent(*item_ids, **fields).accept()
 
 
 def detained(*names: str) -> Case:
@@ -188,14 +213,29 @@ def part(
 
 # -- refusals ----------------------------------------------------------------------------------------------------------
 
-# What is tried, by name: the case before, the act, the rule's name and the field, below ``payload``, that it names.
-Refusals = dict[str, tuple[Callable[[], Case], Callable[[Case], object], str, str]]
+
+class Refusal(NamedTuple):
+    """An act that is tried on ``written``; ``named`` are the rule that refuses it and the field below ``payload``."""
+
+    named: str
+    written: Case
+    act: Callable[[Case], object]
 
 
-def require_refusal(written: Case, act: Callable[[Case], object], rule: str, field: str) -> None:
+Refusals = dict[str, Refusal]
+
+
+def each_refusal(refusals: Refusals) -> pytest.MarkDecorator:
+    """Parametrize a test with each ``refusal`` of the table."""
+    return pytest.mark.parametrize("refusal", refusals.values(), ids=refusals)
+
+
+def require_refusal(refusal: Refusal) -> None:
     """Require that the act is refused under the rule's name and by the field, and leaves the case as it was."""
+    written = refusal.written
+    rule, field = refusal.named.split()
     before, count = written.current, len(written.events)
     with refused(rule, field=f"payload.{field}"):
-        act(written)
+        refusal.act(written)
     assert written.current is before
     assert len(written.events) == count

@@ -31,12 +31,12 @@ from tests.testkit.builders import (
     payload_of,
     profile,
     refused,
+    refused_at,
     sample_body,
     supervisor,
 )
 
 CLERK = clerk(POLICE)
-NOBODY = "0x" + "00" * 20
 
 
 def act_of(by: Officer = CLERK, *, signed_at: int = START + 30) -> Envelope:
@@ -45,13 +45,6 @@ def act_of(by: Officer = CLERK, *, signed_at: int = START + 30) -> Envelope:
 
 def judge(authority: AuthorityState, envelope: Envelope, index: int = 100) -> Any:
     return authorities.require_key(authority, envelope, index)
-
-
-def in_order(*steps: Callable[[Registry], object]) -> Registry:
-    mirror = Registry()
-    for step in steps:
-        step(mirror)
-    return mirror
 
 
 # -- when a key is good ------------------------------------------------------------------------------------------------
@@ -91,12 +84,6 @@ def test_a_grant_does_not_hold_outside_its_time(signed_at: int) -> None:
     mirror = Registry().admit(POLICE).grant(CLERK, valid_from=1000, valid_until=2000)
     with refused("key_not_valid", field="envelope.signed_at", error=Unauthorized):
         judge(mirror.authority, act_of(signed_at=signed_at))
-
-
-def test_an_unknown_key_is_refused() -> None:
-    """A key that no agency granted signs nothing, however well it signs."""
-    with refused("key_unknown", field="envelope.key_id", error=Unauthorized):
-        judge(authority_with(CLERK), act_of(clerk(POLICE, 2)))
 
 
 def test_the_right_signature_of_the_wrong_agency_is_refused() -> None:
@@ -139,9 +126,8 @@ def test_an_act_takes_one_of_its_roles(body: Any, by: Officer, accepted: bool) -
 
 def test_an_unknown_type_of_event_is_refused() -> None:
     """An entry of a type that this version does not know has no roles to be judged by."""
-    with pytest.raises(Unauthorized, match=r"case\.lost") as caught:
+    with refused_at("envelope.event_type", match=r"case\.lost", error=Unauthorized):
         judge(authority_with(CLERK), replace(act_of(), event_type="case.lost"))
-    assert caught.value.field == "envelope.event_type"
 
 
 # -- the service's own key ---------------------------------------------------------------------------------------------
@@ -163,11 +149,6 @@ def test_nobody_else_signs_for_the_service(by: Officer) -> None:
     """Another key, or another agency, is refused for a type that is the service's."""
     with refused("service_only", field="envelope.key_id", error=Unauthorized):
         judge(authority_with(clerk(POLICE)), mirror_act(by))
-
-
-def test_the_service_signs_under_its_names() -> None:
-    """The names of the protocol: what the service signs is of the agency ledger, by the officer service."""
-    assert (authorities.SERVICE_AGENCY, authorities.SERVICE_OFFICER) == ("ledger", "service")
 
 
 def test_the_service_acts_in_no_case() -> None:
@@ -228,48 +209,41 @@ def test_a_folded_registry_is_never_changed(kind: type[Struct]) -> None:
     assert kind.__struct_config__.frozen
 
 
-IMPOSSIBLE: dict[str, tuple[list[Callable[[Registry], object]], str]] = {
-    "an agency admitted twice": ([lambda r: r.admit(POLICE), lambda r: r.admit(POLICE)], "a second time"),
-    "a grant by an agency never admitted": ([lambda r: r.grant(CLERK)], "never admitted"),
-    "a key granted twice": (
-        [lambda r: r.admit(POLICE), lambda r: r.grant(CLERK), lambda r: r.grant(CLERK)],
-        "a second time",
-    ),
-    "a key granted again after its revocation": (
-        [lambda r: r.admit(POLICE), lambda r: r.grant(CLERK).revoke(CLERK), lambda r: r.grant(CLERK)],
-        "a second time",
-    ),
+GRANTED = Registry().admit(POLICE, COURT).grant(CLERK)
+REVOKED = Registry().admit(POLICE).grant(CLERK).revoke(CLERK)
+IMPOSSIBLE: dict[str, tuple[Registry, Callable[[Registry], object], str]] = {
+    "an agency admitted twice": (GRANTED, lambda r: r.admit(POLICE), "a second time"),
+    "a grant by an agency never admitted": (Registry(), lambda r: r.grant(CLERK), "never admitted"),
+    "a key granted twice": (GRANTED, lambda r: r.grant(CLERK), "a second time"),
+    "a key granted again after its revocation": (REVOKED, lambda r: r.grant(CLERK), "a second time"),
     "an admin of an agency never admitted": (
-        [lambda r: r.add(registry.AdminChanged, agency=POLICE, admin=key_id("a"))],
+        Registry(),
+        lambda r: r.add(registry.AdminChanged, agency=POLICE, admin=key_id("a")),
         "never admitted",
     ),
     "a witness of an agency never admitted": (
-        [lambda r: r.add(registry.WitnessSet, agency=POLICE, witness=key_id("w"))],
+        Registry(),
+        lambda r: r.add(registry.WitnessSet, agency=POLICE, witness=key_id("w")),
         "never admitted",
     ),
-    "a revocation of a key never granted": ([lambda r: r.admit(POLICE), lambda r: r.revoke(CLERK)], "never granted by"),
+    "a revocation of a key never granted": (Registry().admit(POLICE), lambda r: r.revoke(CLERK), "never granted by"),
     "a revocation by another agency": (
-        [
-            lambda r: r.admit(POLICE, COURT).grant(CLERK),
-            lambda r: r.add(registry.KeyRevoked, agency=COURT, key_id=CLERK.key_id),
-        ],
+        GRANTED,
+        lambda r: r.add(registry.KeyRevoked, agency=COURT, key_id=CLERK.key_id),
         "never granted by",
     ),
-    "a second revocation": (
-        [lambda r: r.admit(POLICE).grant(CLERK).revoke(CLERK), lambda r: r.revoke(CLERK)],
-        "a second time",
-    ),
+    "a second revocation": (REVOKED, lambda r: r.revoke(CLERK), "a second time"),
 }
 
 
-@pytest.mark.parametrize(("steps", "message"), IMPOSSIBLE.values(), ids=IMPOSSIBLE)
-def test_what_the_contract_refuses_is_no_mirror_of_it(steps: list[Callable[[Registry], object]], message: str) -> None:
+@pytest.mark.parametrize(("mirror", "act", "message"), IMPOSSIBLE.values(), ids=IMPOSSIBLE)
+def test_what_the_contract_refuses_is_no_mirror_of_it(
+    mirror: Registry, act: Callable[[Registry], object], message: str
+) -> None:
     """A change that the contract cannot have made breaks the fold at its index, though its hash is right."""
-    mirror = in_order(*steps[:-1])
-    before = len(mirror.bodies)
     with pytest.raises(IntegrityBroken, match=message) as caught:
-        steps[-1](mirror)
-    assert caught.value.index == before
+        act(mirror)
+    assert caught.value.index == len(mirror.bodies)
 
 
 @pytest.mark.parametrize("number", [0, 1, 3])

@@ -9,7 +9,7 @@ import rlp as library
 
 from ledger.core.encoding.digests import keccak256
 from ledger.core.errors import MalformedInput
-from ledger.core.ethereum.block_headers import FIELD_COUNTS, FIELDS, read_header
+from ledger.core.ethereum import block_headers
 from scripts.docs.chain_states import header_rlp
 
 ROOT = bytes(range(32))
@@ -36,23 +36,23 @@ FRONTIER_HASH = "88e96d4537bea4d9c05d12549907b32561d3bf31f45aae734cdc119f13406cb
 
 def test_block_of_the_main_chain() -> None:
     """A header that millions of nodes hold hashes as they say."""
-    header = read_header(library.encode([bytes.fromhex(value) for value in FRONTIER.values()]))
+    header = block_headers.read_header(library.encode([bytes.fromhex(value) for value in FRONTIER.values()]))
     assert header.hash.hex() == FRONTIER_HASH
     assert (header.number, header.timestamp, header.state_root.hex()) == (1, 1438269988, FRONTIER["stateRoot"])
 
 
-@pytest.mark.parametrize("fields", FIELD_COUNTS)
+@pytest.mark.parametrize("fields", block_headers.FIELD_COUNTS)
 def test_every_hard_fork(fields: int) -> None:
     """Number, time, state root and hash are read alike from all of them."""
     data = header_rlp(ROOT, 7, 1_700_000_000, fields=fields)
-    assert read_header(data) == (keccak256(data), 7, 1_700_000_000, ROOT)
+    assert block_headers.read_header(data) == (keccak256(data), 7, 1_700_000_000, ROOT)
 
 
 def changed(**values: Any) -> bytes:
     """A header of prague with fields replaced."""
     items = [bytes(value) for value in library.decode(header_rlp(ROOT, 7, 8, fields=21))]
     for name, value in values.items():
-        items[[field for field, _ in FIELDS].index(name)] = value
+        items[[field for field, _ in block_headers.FIELDS].index(name)] = value
     return bytes(library.encode(items))
 
 
@@ -80,4 +80,4 @@ FAULTS = {
 def test_what_is_no_header(name: str) -> None:
     """Another number of fields, and fields of another form."""
     with pytest.raises(MalformedInput):
-        read_header(FAULTS[name])
+        block_headers.read_header(FAULTS[name])

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from ledger.core.encoding import canonical
 from ledger.core.errors import MalformedInput
 from ledger.core.events import decode_submission
-from tests.testkit.builders import section
+from tests.testkit.builders import refused_at, section
 from tests.testkit.casework import Case
 
 ANYTHING: msgspec.json.Decoder[Any] = msgspec.json.Decoder()
@@ -107,66 +107,44 @@ DESCRIPTION = "the phone"
 QUANTITY = '{"unit":"piece","value":"1"}'
 FIELD_REFUSALS = {
     "duplicate key": (replaced('"item_id":', '"item_id":"knife","item_id":'), "payload.body.item_id"),
-    "duplicate object": (replaced('"quantity":', f'"quantity":{QUANTITY},"quantity":'), "payload.body.quantity"),
     "duplicate by escape": (replaced('"item_id":', r'"\u0069tem_id":"phone","item_id":'), "payload.body.item_id"),
     "NaN": (replaced(SEQUENCE, '"sequence":NaN'), "envelope.sequence"),
-    "Infinity": (replaced(SEQUENCE, '"sequence":Infinity'), "envelope.sequence"),
-    "1e400": (replaced(SEQUENCE, '"sequence":1e400'), "envelope.sequence"),
-    "-0.0": (replaced(SEQUENCE, '"sequence":-0.0'), "envelope.sequence"),
     "-0": (replaced(SEQUENCE, '"sequence":-0'), "envelope.sequence"),
     "float": (replaced(SEQUENCE, '"sequence":1.5'), "envelope.sequence"),
-    "whole float": (replaced(SEQUENCE, '"sequence":1.0'), "envelope.sequence"),
-    "exponent": (replaced(SEQUENCE, '"sequence":1e0'), "envelope.sequence"),
     "2^53+1": (replaced(SEQUENCE, f'"sequence":{2**53 + 1}'), "envelope.sequence"),
     "5,000 digits": (replaced(SEQUENCE, f'"sequence":{"1" * 5000}'), "envelope.sequence"),
-    "leading zero": (replaced(SEQUENCE, '"sequence":01'), "envelope.sequence"),
     "true for int": (replaced(SEQUENCE, '"sequence":true'), "envelope.sequence"),
-    "text for int": (replaced(SEQUENCE, '"sequence":"7"'), "envelope.sequence"),
-    "negative": (replaced(SEQUENCE, '"sequence":-1'), "envelope.sequence"),
     "unknown key": (replaced('"item_id":', '"colour":"red","item_id":'), "payload.body.colour"),
-    "unknown key above": (replaced('"payload":', '"note":1,"payload":'), "note"),
     "__proto__": (replaced('"item_id":', '"__proto__":{},"item_id":'), "payload.body.__proto__"),
     "missing key": (replaced('"description":"the phone",', ""), "payload.body.description"),
     "missing tag": (replaced('"event_type":"item.registered","occurred_at"', '"occurred_at"'), "payload.event_type"),
     "unknown event type": (replaced('item.registered","occ', 'item.found","occ'), "payload.event_type"),
     "nested too deeply": (replaced('"the phone"', "[" * 100_000 + "]" * 100_000), "payload.body.description"),
     "invalid UTF-8": (replaced(DESCRIPTION, b"the \xff"), "payload.body.description"),
-    "overlong UTF-8": (replaced(DESCRIPTION, b"the \xc0\xaf"), "payload.body.description"),
-    "raw surrogate": (replaced(DESCRIPTION, b"the \xed\xa0\x80"), "payload.body.description"),
     "lone surrogate": (replaced(DESCRIPTION, r"the \ud800"), "payload.body.description"),
     "NUL": (replaced(DESCRIPTION, r"the \u0000"), "payload.body.description"),
-    "raw control character": (replaced(DESCRIPTION, "the \n"), "payload.body.description"),
     "NFD twin": (replaced(DESCRIPTION, "cafe\u0301"), "payload.body.description"),
     "bidi override": (replaced(DESCRIPTION, "the \u202ephone"), "payload.body.description"),
-    "bidi after other scripts": (replaced(DESCRIPTION, "手机\u2067"), "payload.body.description"),
     "zero-width joiner in an id": (replaced('"item_id":"phone', '"item_id":"ph\u200done'), "payload.body.item_id"),
-    "homoglyph agency": (replaced('"agency":"police', '"agency":"p\u043elice'), "envelope.agency"),
     "newline after an id": (replaced('"item_id":"phone"', r'"item_id":"phone\n"'), "payload.body.item_id"),
     "line break in a number": (replaced('"S-1"', r'"S-1\r\nlevel=error"'), "payload.body.seal_number"),
     "comment": (replaced(SEQUENCE, f"{SEQUENCE}/* one */"), "envelope.sequence"),
     "null for an absent field": (replaced('"condition":"screen broken"', '"condition":null'), "payload.body.condition"),
     "default spelled out": (replaced('"item_id":', '"fungible":false,"item_id":'), "payload.body.fungible"),
     "needless escape": (replaced(DESCRIPTION, r"the \u0070hone"), "payload.body.description"),
-    "escaped slash": (replaced(DESCRIPTION, r"the\/phone"), "payload.body.description"),
-    "upper-case escape": (replaced(DESCRIPTION, r"the \u001F"), "payload.body.description"),
     "white space": (replaced('"item_id":', '"item_id": '), "payload.body.item_id"),
     "unsorted keys": (replaced(QUANTITY, '{"value":"1","unit":"piece"}'), "payload.body.quantity.value"),
     "no such day": (replaced("2026-03-02T", "2026-02-30T"), "payload.occurred_at"),
-    "local time": (replaced('01:01:00Z"', '09:01:00+08:00"'), "payload.occurred_at"),
-    "upper-case digest": (replaced('_digest":"blake3:', '_digest":"BLAKE3:'), "envelope.payload_digest"),
     "bad label": (replaced('"sections":{}', '"sections":{"A b":{}}'), "sections"),
     "cut off": (submission()[:500], "envelope.signature"),
 }  # fmt: skip
 WHOLE_REFUSALS = {
     "trailing bytes": submission() + b"x",
-    "second document": submission() + submission(),
     "trailing newline": submission() + b"\n",
     "BOM": b"\xef\xbb\xbf" + submission(),
     "UTF-16": submission().decode().encode("utf-16"),
-    "UTF-16 without BOM": submission().decode().encode("utf-16-le"),
     "top-level array": b"[" + submission() + b"]",
     "array nested 100,000 deep": b"[" * 100_000,
-    "null": b"null",
     "nothing": b"",
 }
 
@@ -217,18 +195,12 @@ def test_the_good_submission_is_accepted() -> None:
     assert decode_submission(submission()).payload.event_type == "item.registered"
 
 
-def test_nfc_twins_are_two_spellings() -> None:
-    """The composed twin of a refused NFD text is accepted."""
-    assert Case().open().register("phone", condition="caf\u00e9").last.submission
-
-
 @pytest.mark.parametrize("twin", ["\u212b", "\ufb1f", "e\u0301", "\u1100\u1161"])
 def test_text_outside_nfc_is_refused(twin: str) -> None:
     """Singletons, composition exclusions, combining marks and conjoining jamo that NFC would change are refused."""
     data = canonical.encode({"a": {"b": ["x", twin]}})
-    with pytest.raises(MalformedInput, match="normal form C") as caught:
+    with refused_at("a.b[1]", match="normal form C"):
         canonical.decode(data, ANYTHING)
-    assert caught.value.field == "a.b[1]"
 
 
 def test_a_mark_after_an_escape_composes_with_nothing() -> None:
@@ -263,9 +235,8 @@ def test_where_stands_before_the_path() -> None:
     with pytest.raises(MalformedInput) as caught:
         canonical.decode(b'{"a": 1}', ANYTHING, where="envelope")
     assert caught.value.field == "envelope.a"
-    with pytest.raises(MalformedInput) as caught:
+    with refused_at("envelope"):
         canonical.decode(b" 1", ANYTHING, where="envelope")
-    assert caught.value.field == "envelope"
 
 
 @pytest.mark.parametrize(
@@ -280,9 +251,8 @@ def test_where_stands_before_the_path() -> None:
 )
 def test_distinct_keys_are_asked_for_in_any_spelling(data: bytes, field: str) -> None:
     """A repeated key is found at any depth; what is no JSON is refused where it breaks."""
-    with pytest.raises(MalformedInput) as caught:
+    with refused_at(field):
         canonical.require_distinct_keys(data)
-    assert caught.value.field == field
 
 
 def test_distinct_keys_may_repeat_in_other_objects() -> None:
@@ -331,21 +301,9 @@ def test_a_path_shows_printable_ascii_and_is_cut() -> None:
         (b"[[" + b"{}," * 1000 + b"0]]", None),
         (b'["' + b"[" * 1000 + b'"]', None),
         (b'{"a":{"b":' + b"[" * 33, ".a.b"),
-        (b"{" * 100_000, ""),
         (b"]" * 1000 + b"[" * 33, None),
         (b'{"a":"' + b"]" * 1000 + b'","b":' + b"[" * 32, ".b"),
         (b'{"]]":[' * 33, ".]]"),
-    ],
-    ids=[
-        "32 levels",
-        "33 levels",
-        "wide",
-        "in a string",
-        "in a field",
-        "no field",
-        "more closed than opened",
-        "behind brackets in a string",
-        "behind brackets in keys",
     ],
 )
 def test_a_deep_field_is_told_before_decoding(data: bytes, field: str | None) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from ledger.core.custody.clocks import rule_of
 from ledger.core.custody.triggers import in_custody
 from ledger.core.events import case, handover, record
 from tests.testkit.builders import PROCURATORATE, instant, refused
@@ -54,7 +53,7 @@ def test_a_measure_extended_extends_its_clock() -> None:
     """The decision on the measure names the article: by it the clock knows the row."""
     opened = detained("li")
     fields = {"measure_id": "detention-li", "ground": "many places", "article": "CPL 91"}
-    opened.say(case.MeasureExtended, None, until="2026-04-01", qualifying_ground="roaming", **fields)
+    opened.say(case.MeasureExtended, until="2026-04-01", qualifying_ground="roaming", **fields)
     assert opened.clock("arrest_request").extensions[0].name == "roaming_repeated_gang"
     assert opened.flag_names() == []
 
@@ -63,7 +62,7 @@ def test_a_measure_extended_without_a_ground_is_flagged() -> None:
     """Detention to thirty days without one of the three grounds goes beyond what the law gives."""
     opened = detained("li")
     fields = {"measure_id": "detention-li", "ground": "many places", "article": "CPL 91"}
-    opened.say(case.MeasureExtended, None, until="2026-04-01", **fields)
+    opened.say(case.MeasureExtended, until="2026-04-01", **fields)
     assert opened.flag_names() == ["term_beyond_law"]
 
 
@@ -71,26 +70,8 @@ def test_a_measure_extended_by_an_unknown_article_is_flagged() -> None:
     """No row of the clock rests on that article."""
     opened = detained("li")
     fields = {"measure_id": "detention-li", "ground": "many places", "article": "CPL 1"}
-    opened.say(case.MeasureExtended, None, until="2026-03-04", **fields)
+    opened.say(case.MeasureExtended, until="2026-03-04", **fields)
     assert opened.flag_names() == ["extension_without_basis"]
-
-
-def test_a_measure_with_a_ground_takes_a_row_without_grounds_where_there_is_no_other() -> None:
-    """A ground too many does no harm."""
-    opened = Case().open().name("li")
-    opened.impose("li", "commission_detention")
-    opened.change("commission_detention", "detention", "li")
-    deadline_id = opened.clock("commission_measure_decision").deadline_id
-    opened.say(
-        case.DeadlineExtended,
-        None,
-        deadline_id=deadline_id,
-        extension="special_circumstances",
-        article="CPL 170",
-        ground="far away",
-        qualifying_ground="roaming",
-    )
-    assert opened.flag_names() == []
 
 
 def test_bail_decided_for_longer_than_the_law_is_flagged_at_once() -> None:
@@ -100,21 +81,6 @@ def test_bail_decided_for_longer_than_the_law_is_flagged_at_once() -> None:
     assert opened.flag_names() == []
     opened.impose("li", "bail", measure_id="bail-2", until="2027-03-03")
     assert opened.flag_names() == ["term_beyond_law"]
-
-
-def test_a_clock_rests_and_runs_on() -> None:
-    """Suspended it is paused, resumed it runs; twice is fine one after the other."""
-    opened = detained("li")
-    start = opened.now
-    for n in (1, 2):
-        opened.suspend(start + n * DAY)
-        assert opened.clock("arrest_request").is_paused
-        opened.resume(start + n * DAY + 3600)
-        assert not opened.clock("arrest_request").is_paused
-    assert [p.until for p in opened.clock("arrest_request").pauses] == [
-        instant(start + DAY + 3600),
-        instant(start + 2 * DAY + 3600),
-    ]
 
 
 def test_a_clock_that_rests_is_not_suspended_again() -> None:
@@ -182,23 +148,6 @@ def test_a_clock_that_ended_is_decided_about_no_more() -> None:
         opened.extend("arrest_request", "special_circumstances", deadline_id="arrest_request/case/1")
 
 
-def test_a_clock_that_rests_when_it_stops_has_rested_until_then() -> None:
-    """The rest ends with the clock."""
-    opened = detained("li").suspend(1772413320)
-    at = instant(opened.now)
-    opened.offer(to=PROCURATORATE, purpose="arrest_approval", persons=("li",))
-    stopped = opened.clock("arrest_request")
-    assert stopped.pauses[-1].until == stopped.stopped_at == at
-
-
-def test_a_clock_keeps_its_row() -> None:
-    """What the rules said on the day it started holds for it."""
-    opened = detained("li")
-    clock = opened.clock("arrest_request")
-    assert rule_of(clock, opened.book).article == "CPL 91"
-    assert clock.rule_from == "2018-10-26"
-
-
 def test_custody_is_a_running_measure_that_locks_up() -> None:
     """Bail is none, nor is detention that ended."""
     opened = detained("li").name("wang")
@@ -212,7 +161,7 @@ def test_other_events_leave_the_clocks_alone() -> None:
     """What is no trigger changes no clock: the same object stays."""
     opened = detained("li")
     before = opened.state.clocks
-    opened.say(record.RecordLate, None, happened_at=instant(opened.now - DAY), ground="no network")
+    opened.say(record.RecordLate, happened_at=instant(opened.now - DAY))
     assert opened.state.clocks is before
 
 

@@ -47,16 +47,6 @@ def test_no_extension_is_for_a_base_that_it_does_not_name() -> None:
     assert (free.flag_names(), lawful(free, "arrest_decision")) == ([], "2026-03-22")
 
 
-def test_the_court_has_three_months_and_with_its_upper_court_six() -> None:
-    """Two months, at the latest three, and three more where one of the grounds is recorded."""
-    opened = tried()
-    assert lawful(opened, "first_instance") == "2026-05-02"
-    opened.extend("first_instance", "at_latest_three_months", article="CPL 208")
-    assert (opened.flag_names(), lawful(opened, "first_instance")) == ([], "2026-06-02")
-    opened.extend("first_instance", "upper_court", article="CPL 208", qualifying_ground="civil_suit")
-    assert (opened.flag_names(), lawful(opened, "first_instance")) == ([], "2026-09-02")
-
-
 def test_the_supreme_court_gives_what_it_decides() -> None:
     """As long as each paper says, as often as there is one; without a day it is not known how long."""
     opened = tried()
@@ -72,19 +62,13 @@ def test_the_supreme_court_gives_what_it_decides() -> None:
     assert due(opened, "first_instance").last_day == day("2027-03-02")
 
 
-def test_without_the_supreme_courts_approval_it_is_flagged() -> None:
-    """Open is not free."""
-    opened = tried().extend("first_instance", "supreme_court", article="CPL 208", until="2026-12-02")
-    assert opened.flag_names() == ["extension_without_ground"]
-
-
 def test_the_detention_of_a_commissions_case_is_extended_with_its_measure() -> None:
     """Ten days and four more, by the decision on the measure itself."""
     opened = Case().open().name("li")
     opened.impose("li", "commission_detention")
     opened.change("commission_detention", "detention", "li")
     fields = {"measure_id": "detention-li", "until": "2026-03-16", "article": "CPL 170", "ground": "far away"}
-    opened.say(case.MeasureExtended, None, **fields)
+    opened.say(case.MeasureExtended, **fields)
     assert (opened.flag_names(), lawful(opened, "commission_measure_decision")) == ([], "2026-03-16")
 
 
@@ -93,7 +77,7 @@ def test_the_procedure_decides_the_time_of_the_review_from_its_start() -> None:
     opened = detained("li").offer(to=PROCURATORATE, persons=("li",)).accept()
     received = opened.clock("prosecution_review").started_at
     for procedure, last_day in (("fast_track", "2026-03-12"), ("ordinary", "2026-04-02")):
-        opened.say(case.CaseStageEntered, None, stage="prosecution_review", procedure=procedure)
+        opened.say(case.CaseStageEntered, stage="prosecution_review", procedure=procedure)
         assert lawful(opened, "prosecution_review") == last_day
         assert opened.clock("prosecution_review").started_at == received
     assert opened.clock("prosecution_review").subject == person_id("li")

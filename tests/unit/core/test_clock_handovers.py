@@ -67,16 +67,6 @@ def test_an_answer_settles_what_the_offer_stopped() -> None:
     assert opened.clock("arrest_request").stopped_in is None
 
 
-def test_custody_of_the_investigation_ends_with_the_transfer() -> None:
-    """The police keep their time by sending the case, whenever it is clicked; refused, it runs on."""
-    opened = Case().open().name("li")
-    opened.impose("li", "arrest")
-    opened.offer(to=PROCURATORATE, persons=("li",))
-    assert running(opened, "investigation_custody") == []
-    opened.refuse()
-    assert running(opened, "investigation_custody") == [LI]
-
-
 # -- what starts nobody's time -----------------------------------------------------------------------------------------
 
 
@@ -107,29 +97,6 @@ def test_a_co_defendant_who_comes_later_has_a_review_of_his_own() -> None:
 # -- what comes back ---------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("purpose", ["return", "withdrawal", "supplementary_investigation"])
-def test_whatever_brings_the_case_back_ends_the_review(purpose: str) -> None:
-    """A plain return as well: nobody reviews what he has not."""
-    opened = detained("li").offer(to=PROCURATORATE).accept().give_back(purpose=purpose).accept()
-    assert running(opened, "prosecution_review") == []
-
-
-def test_the_arrest_file_that_comes_back_undecided_ends_the_time_for_the_decision() -> None:
-    """So does the paper by which the police withdraw their request."""
-    opened = detained("li").register("file").offer("file", to=PROCURATORATE, purpose="arrest_approval", persons=("li",))
-    opened.accept().give_back("file", purpose="return").accept()
-    assert running(opened, "arrest_decision") == []
-    withdrawn = detained("li").offer(to=PROCURATORATE, purpose="arrest_approval", persons=("li",)).accept()
-    withdrawn.decide("arrest_request_withdrawn", person_ids=(LI,))
-    assert running(withdrawn, "arrest_decision") == []
-
-
-def test_the_inquiry_of_the_commission_has_its_month_from_the_delivery_too() -> None:
-    """Returned for a supplementary inquiry, the commission's time runs though it has not clicked."""
-    opened = detained("li").offer(to=PROCURATORATE).accept().give_back(purpose="supplementary_inquiry")
-    assert opened.clock("supplementary_investigation").provisional
-
-
 # -- the court ---------------------------------------------------------------------------------------------------------
 
 
@@ -146,20 +113,11 @@ def test_the_court_has_its_week_from_the_delivery_that_it_states() -> None:
     assert running(opened, "prosecution_review") == [LI]
 
 
-def test_a_decision_about_one_defendant_leaves_the_others_trial() -> None:
-    """The prosecution of one is withdrawn: the time of the other goes on."""
-    opened = tried("li", "wang")
-    opened.decide("case_withdrawn", person_ids=(LI,))
-    assert running(opened, "first_instance") == [WANG]
-    opened.decide("proceedings_terminated", person_ids=(WANG,))
-    assert running(opened, "first_instance") == []
-
-
 def test_who_is_tried_apart_takes_the_time_of_the_trial_along() -> None:
     """The new case has the clock, under an id that no event of its own can take."""
     opened = tried("li", "wang")
     began = opened.clock("first_instance", "li").started_at
-    opened.say(case.CaseSplit, None, new_case_id="case-2", ground="separate trial", person_ids=(LI,))
+    opened.say(case.CaseSplit, new_case_id="case-2", person_ids=(LI,))
     assert running(opened, "first_instance") == [WANG]
     other = Case("case-2").open(
         by=clerk(COURT), stage="first_instance", split_from=opened.last.ref, source=opened.state
@@ -173,8 +131,8 @@ def test_two_cases_of_one_person_that_are_joined_keep_both_clocks() -> None:
     """Both cases detained the person by their third event: neither clock is lost."""
     first, second = detained("li"), Case("case-2").open().name("li")
     second.impose("li", "detention", measure_id="other")
-    second.say(case.CaseSplit, None, new_case_id="case-1", ground="one person", person_ids=(LI,))
-    first.say(case.CaseJoined, None, other_case_id="case-2", cites=second.last.ref, ground="x", source=second.state)
+    second.say(case.CaseSplit, new_case_id="case-1", person_ids=(LI,))
+    first.say(case.CaseJoined, other_case_id="case-2", cites=second.last.ref, source=second.state)
     assert running(first, "arrest_request") == [LI, LI]
 
 
@@ -182,24 +140,7 @@ def test_nobody_leaves_a_case_that_is_on_its_way() -> None:
     """An offer of the case that names nobody is one of everybody in it."""
     opened = detained("li", "wang").offer(to=PROCURATORATE)
     with refused("already_offered", field="payload.body.person_ids"):
-        opened.say(case.CaseSplit, None, new_case_id="case-2", ground="separate trial", person_ids=(LI,))
-
-
-def test_a_court_that_gets_the_case_from_another_has_the_whole_time() -> None:
-    """The time of trial runs from the receipt by the court that jurisdiction changed to, not from its click."""
-    opened = tried("li").offer(to="court-west", purpose="jurisdiction_transfer", persons=("li",))
-    received = instant(opened.now - 30)
-    opened.accept(received_at=received)
-    anew = opened.clock("first_instance")
-    assert (anew.agency, anew.started_at, running(opened, "first_instance")) == ("court-west", received, [LI])
-
-
-def test_time_of_custody_is_that_of_whoever_took_the_case_over() -> None:
-    """From one police station to the next the clocks of the detention pass on."""
-    opened = detained("li").offer(to="psb-west", purpose="jurisdiction_transfer", persons=("li",)).accept()
-    assert running(opened, "arrest_request") == [LI]
-    rows = {row.name: row.whose for row in opened.book.clocks}
-    assert rows["arrest_request"] == rows["investigation_custody"] == "responsible"
+        opened.say(case.CaseSplit, new_case_id="case-2", person_ids=(LI,))
 
 
 # -- acts of before ----------------------------------------------------------------------------------------------------
@@ -244,10 +185,10 @@ def test_the_end_of_a_measure_comes_after_its_start() -> None:
     opened = detained("li")
     before = instant(opened.now - DAY)
     with refused("before_its_start", field="payload.body.ended_at"):
-        opened.say(case.MeasureLifted, None, measure_id="detention-li", ended_at=before, ground="x")
+        opened.say(case.MeasureLifted, measure_id="detention-li", ended_at=before)
     fields = {"new_measure_id": "bail-li", "measure": "bail", "ground": "x"}
     with refused("before_its_start", field="payload.body.started_at"):
-        opened.say(case.MeasureChanged, None, measure_id="detention-li", started_at=before, **fields)
+        opened.say(case.MeasureChanged, measure_id="detention-li", started_at=before, **fields)
 
 
 # -- custody of a person -----------------------------------------------------------------------------------------------

@@ -2,36 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
-import rfc8785
-from eth_abi.abi import encode
-from eth_utils.crypto import keccak
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
-from msgspec.structs import asdict, replace
+from msgspec.structs import replace
 
-from ledger.core.errors import MalformedInput
 from ledger.core.ethereum import contract_changes
 from ledger.core.ethereum.contract_changes import ContractChange
 from ledger.core.events import registry
 from ledger.core.events.registry import RegistryChange
 from ledger.core.events.terms import Role
-from tests.testkit.builders import (
-    LOG_ID,
-    POLICE,
-    PROCURATORATE,
-    Registry,
-    changed_in_every_way,
-    clerk,
-    location,
-    profile,
-)
+from tests.testkit.builders import POLICE, changed_in_every_way, clerk, location, profile, refused_at
 
 CLERK = clerk(POLICE)
 NOBODY = "0x" + "00" * 20
-CHANGE_TYPES = ["uint8", "bytes32", "uint8", "address", "bytes32", "uint32", "uint8", "uint64", "uint64", "uint16"]
 slugs = st.text(st.sampled_from("abz09-"), min_size=1, max_size=31)
 addresses = st.integers(0, 2**160 - 1).map(lambda number: f"0x{number:040x}")
 roles: st.SearchStrategy[tuple[Role, ...]] = st.lists(
@@ -69,62 +53,7 @@ changes: st.SearchStrategy[RegistryChange] = st.one_of(
 ).map(lambda change: replace(change, number=1, registry_hash="0x" + "00" * 32, location=location(1)))
 
 
-def independent_hash(previous: bytes, change: RegistryChange) -> bytes:
-    """The contract's formula through eth_abi, from the body's fields and tables written down again."""
-    fields = asdict(change)
-    fields.setdefault("agency", "")
-    bits = {"clerk": 1, "supervisor": 2, "auditor": 4, "analyst": 8, "witness": 16}
-    kinds = [
-        *("public_security", "procuratorate", "court", "judicial_administration", "detention_house"),
-        *("supervision_commission", "administrative_agency", "property_custodian", "forensic_lab"),
-    ]
-    number = {
-        "AgencyAdmitted": 1,
-        "AdminChanged": 2,
-        "KeyGranted": 3,
-        "KeyRevoked": 4,
-        "WitnessSet": 5,
-        "QuorumSet": 6,
-        "SubmitterSet": 7,
-    }[type(change).__name__]
-    account = next((fields[name] for name in ("admin", "key_id", "witness", "submitter") if fields.get(name)), NOBODY)
-    granted = sum(bits[role] for role in fields.get("roles", ())) or int(fields.get("allowed", False))
-    profile_text = b""
-    if number == 1:
-        name = fields["profile"].name
-        profile_text = rfc8785.dumps(
-            {"jurisdiction": fields["profile"].jurisdiction, "name": {"en": name.en, "zh": name.zh}}
-        )
-    words: list[Any] = [
-        number,
-        fields["agency"].encode().ljust(32, b"\0"),
-        kinds.index(fields["kind"]) + 1 if number == 1 else 0,
-        account,
-        fields.get("officer", "").encode().ljust(32, b"\0"),
-        granted,
-        fields.get("suite", 0),
-        fields.get("valid_from", 0),
-        fields.get("valid_until", 0),
-        fields.get("quorum", 0),
-    ]
-    return keccak(encode(["bytes32", *CHANGE_TYPES, "bytes32"], [previous, *words, keccak(profile_text)]))
-
-
-@given(st.binary(min_size=32, max_size=32), changes)
-def test_the_rolling_hash_is_the_contracts(previous: bytes, change: RegistryChange) -> None:
-    """keccak256(abi.encode(previous, the change's fields)), computed apart through eth_abi."""
-    assert contract_changes.registry_hash(previous, change) == independent_hash(previous, change)
-
-
-def test_the_hash_starts_at_the_ledgers_id() -> None:
-    """Before the first change the rolling hash is the ledger's id, so that no two ledgers chain alike."""
-    mirror = Registry().admit(POLICE, PROCURATORATE)
-    first, second = mirror.bodies
-    assert first.registry_hash == "0x" + independent_hash(LOG_ID, first).hex()
-    assert second.registry_hash == "0x" + independent_hash(bytes.fromhex(first.registry_hash[2:]), second).hex()
-    assert mirror.authority.registry_hash == bytes.fromhex(second.registry_hash[2:])
-
-
+@settings(max_examples=50)
 @given(changes, seconds)
 def test_a_change_on_the_chain_reads_back_into_its_body(change: RegistryChange, number: int) -> None:
     """The body that mirrors a change of the contract is the one that hashes to it."""
@@ -160,6 +89,5 @@ def test_every_kind_of_change_reads_back() -> None:
 )
 def test_a_change_without_words_here_is_refused(change: ContractChange, field: str) -> None:
     """What the chain says and this version cannot is refused by its field, not guessed."""
-    with pytest.raises(MalformedInput) as caught:
+    with refused_at(field):
         contract_changes.registry_body(change, number=1, registry_hash=bytes(32), location=location(1))
-    assert caught.value.field == field

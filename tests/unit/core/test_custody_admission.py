@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Final
 
 import pytest
@@ -49,6 +50,7 @@ STRANGERS: Final = {
 }
 
 
+@cache
 def travelled() -> Case:
     """A case with agencies in each of these relations; what each handover is for stands in its id."""
     holder_case = holding("phone", "coins")
@@ -56,14 +58,7 @@ def travelled() -> Case:
     holder_case.offer(
         "phone", to=COURT, purpose="jurisdiction_transfer", persons=("li", "wang"), handover_id="to-court"
     ).accept()
-    holder_case.say(
-        case.MeasureImposed,
-        measure_id="m-1",
-        person_id=person_id("li"),
-        measure="arrest",
-        started_at=AT,
-        ground="g",
-    )
+    holder_case.say(case.MeasureImposed, measure_id="m-1", person_id=person_id("li"), measure="arrest", started_at=AT)
     holder_case.say(
         case.CustodyChangeRequested,
         custody_change_id="c-1",

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import pytest
 
 from ledger.core.events import handover, item
 from ledger.core.events.handover import OfferedItem
 from tests.testkit.builders import COURT, LAB, POLICE, PROCURATORATE, clerk, instant
 from tests.testkit.casework import (
-    Case,
+    Refusal,
     Refusals,
+    each_refusal,
     got,
     holding,
     kept,
@@ -21,6 +20,7 @@ from tests.testkit.casework import (
     person_id,
     pieces,
     require_refusal,
+    sent,
 )
 
 LI, WANG = person_id("li"), person_id("wang")
@@ -29,135 +29,86 @@ LI, WANG = person_id("li"), person_id("wang")
 # -- refusals ----------------------------------------------------------------------------------------------------------
 
 REFUSED: Refusals = {
-    "accepting what was not offered to you": (
-        lambda: offered("phone"),
-        lambda c: c.accept(by=clerk(COURT)),
-        "not_a_party",
-        "agency",
+    "accepting what was not offered to you": Refusal(
+        "not_a_party agency", offered("phone"), lambda c: c.accept(by=clerk(COURT))
     ),
-    "accepting one's own offer": (
-        lambda: offered("phone"),
-        lambda c: c.accept(by=clerk(POLICE)),
-        "not_offered_to_you",
-        "agency",
+    "accepting one's own offer": Refusal(
+        "not_offered_to_you agency", offered("phone"), lambda c: c.accept(by=clerk(POLICE))
     ),
-    "checking what was not offered to you": (
-        lambda: offered("phone"),
-        lambda c: c.check(by=clerk(COURT)),
-        "not_a_party",
-        "agency",
+    "checking what was not offered to you": Refusal(
+        "not_a_party agency", offered("phone"), lambda c: c.check(by=clerk(COURT))
     ),
-    "refusing what was not offered to you": (
-        lambda: offered("phone"),
-        lambda c: c.refuse(by=clerk(COURT)),
-        "not_a_party",
-        "agency",
+    "refusing what was not offered to you": Refusal(
+        "not_a_party agency", offered("phone"), lambda c: c.refuse(by=clerk(COURT))
     ),
-    "accepting twice": (
-        lambda: passed("phone"),
-        lambda c: c.accept("handover-1"),
-        "not_open",
-        "body.handover_id",
+    "accepting twice": Refusal("not_open body.handover_id", passed("phone"), lambda c: c.accept("handover-1")),
+    "accepting what was recalled": Refusal(
+        "not_open body.handover_id", offered("phone").recall(), lambda c: c.accept("handover-1")
     ),
-    "accepting what was recalled": (
-        lambda: offered("phone").recall(),
-        lambda c: c.accept("handover-1"),
-        "not_open",
-        "body.handover_id",
+    "refusing what was accepted": Refusal(
+        "not_open body.handover_id", passed("phone"), lambda c: c.refuse("handover-1")
     ),
-    "refusing what was accepted": (
-        lambda: passed("phone"),
-        lambda c: c.refuse("handover-1"),
-        "not_open",
-        "body.handover_id",
+    "recalling what was accepted": Refusal(
+        "not_open body.handover_id", passed("phone"), lambda c: c.recall("handover-1")
     ),
-    "recalling what was accepted": (
-        lambda: passed("phone"),
-        lambda c: c.recall("handover-1"),
-        "not_open",
-        "body.handover_id",
+    "recalling another's offer": Refusal(
+        "not_yours agency",
+        lent("phone").offer(to=PROCURATORATE),
+        lambda c: c.say(handover.HandoverRecalled, clerk(LAB), handover_id="handover-2"),
     ),
-    "recalling another's offer": (
-        lambda: lent("phone").offer(to=PROCURATORATE),
-        lambda c: c.say(handover.HandoverRecalled, clerk(LAB), handover_id="handover-2", ground="mistake"),
-        "not_yours",
-        "agency",
-    ),
-    "accepting after the offer expired": (
-        lambda: offered("phone", expires_at="2026-03-02T01:30:00Z"),
+    "accepting after the offer expired": Refusal(
+        "offer_expired occurred_at",
+        offered("phone", expires_at="2026-03-02T01:30:00Z"),
         lambda c: c.accept(occurred_at="2026-03-02T01:30:01Z"),
-        "offer_expired",
-        "occurred_at",
     ),
-    "receiving what is not in the list": (
-        lambda: offered("phone"),
-        lambda c: c.accept(received=(got("knife"),)),
-        "not_offered",
-        "body.received",
+    "receiving what is not in the list": Refusal(
+        "not_offered body.received", offered("phone"), lambda c: c.accept(received=(got("knife"),))
     ),
-    "leaving what is not in the list": (
-        lambda: offered("phone"),
-        lambda c: c.accept(not_accepted=(kept("knife"),)),
-        "not_offered",
-        "body.not_accepted",
+    "leaving what is not in the list": Refusal(
+        "not_offered body.not_accepted", offered("phone"), lambda c: c.accept(not_accepted=(kept("knife"),))
     ),
-    "missing who is not in the list": (
-        lambda: offered("phone"),
+    "missing who is not in the list": Refusal(
+        "not_offered body.absent_person_ids",
+        offered("phone"),
         lambda c: c.accept(absent_person_ids=(person_id("zhao"),)),
-        "not_offered",
-        "body.absent_person_ids",
     ),
-    "answering one item twice": (
-        lambda: offered("phone", "knife"),
+    "answering one item twice": Refusal(
+        "duplicate_id body.received",
+        offered("phone", "knife"),
         lambda c: c.accept(received=(got("phone"),), not_accepted=(kept("phone"),)),
-        "duplicate_id",
-        "body.received",
     ),
-    "silence on an item": (
-        lambda: offered("phone", "knife"),
+    "silence on an item": Refusal(
+        "item_unanswered body.received",
+        offered("phone", "knife"),
         lambda c: c.accept(rest_as_listed=False, received=(got("phone"),)),
-        "item_unanswered",
-        "body.received",
     ),
-    "another reason without a word": (
-        lambda: offered("phone", "knife"),
+    "another reason without a word": Refusal(
+        "unexplained body.not_accepted",
+        offered("phone", "knife"),
         lambda c: c.accept(not_accepted=(kept("phone", "other"),)),
-        "unexplained",
-        "body.not_accepted",
     ),
-    "accepting nothing": (
-        lambda: offered("phone"),
+    "accepting nothing": Refusal(
+        "nothing_accepted body",
+        offered("phone"),
         lambda c: c.accept(not_accepted=(kept("phone"),), absent_person_ids=(LI, WANG)),
-        "nothing_accepted",
-        "body",
     ),
-    "accepting none of the persons": (
-        lambda: holding().offer(to=PROCURATORATE, persons=("li",)),
+    "accepting none of the persons": Refusal(
+        "nothing_accepted body",
+        holding().offer(to=PROCURATORATE, persons=("li",)),
         lambda c: c.accept(absent_person_ids=(LI,)),
-        "nothing_accepted",
-        "body",
     ),
-    "answering a handover that there is not": (
-        lambda: offered("phone"),
-        lambda c: c.say(
-            handover.HandoverAccepted,
-            clerk(POLICE),
-            handover_id="handover-9",
-            received_at="2026-03-02T02:00:00Z",
-            rest_as_listed=True,
-        ),
-        "unknown_handover",
-        "body.handover_id",
+    "answering a handover that there is not": Refusal(
+        "unknown_handover body.handover_id",
+        offered("phone"),
+        lambda c: c.say(handover.HandoverAccepted, clerk(POLICE), handover_id="handover-9", rest_as_listed=True),
     ),
 }
 
 
-@pytest.mark.parametrize(("setting", "act", "rule", "field"), REFUSED.values(), ids=REFUSED)
-def test_an_impossible_answer_is_refused(
-    setting: Callable[[], Case], act: Callable[[Case], object], rule: str, field: str
-) -> None:
+@each_refusal(REFUSED)
+def test_an_impossible_answer_is_refused(refusal: Refusal) -> None:
     """Each impossible answer is refused under its rule's name and by its field, and leaves the case as it was."""
-    require_refusal(setting(), act, rule, field)
+    require_refusal(refusal)
 
 
 # -- what the receiver finds -------------------------------------------------------------------------------------------
@@ -185,7 +136,7 @@ def test_what_is_not_found_otherwise_is_as_listed_or_recorded() -> None:
 @pytest.mark.parametrize("seal_state", ["broken", "missing", "unsealed"])
 def test_a_seal_that_is_not_whole_is_none(seal_state: str) -> None:
     """An item whose seal was found broken, missing or open bears none, and can be sealed anew."""
-    written = holding("phone", seal_number="S-1").offer("phone", to=LAB, purpose="forensic_examination")
+    written = sent("phone", seal_number="S-1")
     written.accept(received=(got("phone", seal_state=seal_state, seal_number="S-1"),))
     assert written.state.items["phone"].seal_number is None
     written.say(item.ItemSealed, clerk(LAB), item_id="phone", seal_number="S-2")
@@ -193,6 +144,6 @@ def test_a_seal_that_is_not_whole_is_none(seal_state: str) -> None:
 
 def test_a_whole_seal_stays() -> None:
     """An intact seal is the one that the record has."""
-    written = holding("phone", seal_number="S-1").offer("phone", to=LAB, purpose="forensic_examination")
+    written = sent("phone", seal_number="S-1")
     written.accept(received=(got("phone", seal_state="intact"),), received_at=instant(written.now))
     assert written.state.items["phone"].seal_number == "S-1"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -11,8 +10,19 @@ from msgspec.structs import replace
 from ledger.core.errors import RuleRefused
 from ledger.core.events import case, item
 from ledger.core.events.terms import EventRef
-from tests.testkit.builders import COURT, DEPOT, LAB, POLICE, PROCURATORATE, Officer, clerk, refused
-from tests.testkit.casework import AT, Case, holding, li_detained, person_id
+from tests.testkit.builders import COURT, DEPOT, POLICE, PROCURATORATE, Officer, clerk, refused
+from tests.testkit.casework import (
+    AT,
+    Case,
+    Refusal,
+    Refusals,
+    each_refusal,
+    holding,
+    li_detained,
+    person_id,
+    require_refusal,
+    sent,
+)
 
 LI, WANG = person_id("li"), person_id("wang")
 
@@ -37,7 +47,7 @@ def test_what_is_split_off_leaves_the_case() -> None:
 def test_who_is_not_offered_leaves_while_others_are() -> None:
     """An open offer holds back the persons and items in it, and nobody else."""
     written = holding().offer(to=PROCURATORATE, persons=("li",))
-    written.say(case.CaseSplit, new_case_id="case-2", ground="another crime", person_ids=(WANG,))
+    written.say(case.CaseSplit, new_case_id="case-2", person_ids=(WANG,))
     assert set(written.state.persons) == {LI}
 
 
@@ -55,9 +65,9 @@ def test_an_open_case_joins_what_was_split_off() -> None:
     """A case that is open takes over what was split off for it; who holds an item there takes part in it."""
     old = li_detained().register("phone", by=clerk(POLICE))
     old.offer("phone", to=DEPOT, purpose="property_transfer").accept()
-    old.say(case.CaseSplit, new_case_id="case-2", ground="same gang", item_ids=("phone",))
+    old.say(case.CaseSplit, new_case_id="case-2", item_ids=("phone",))
     new = Case("case-2").open()
-    new.say(case.CaseJoined, other_case_id="case-1", cites=cited(old), ground="same gang", source=old.state)
+    new.say(case.CaseJoined, other_case_id="case-1", cites=cited(old), source=old.state)
     assert new.state.items["phone"].holder == DEPOT
     assert new.state.agencies == {DEPOT, POLICE}
     new.say(item.ItemMoved, clerk(DEPOT), item_id="phone", storage_location="shelf 4")
@@ -67,70 +77,50 @@ def test_an_item_comes_back_by_a_second_split() -> None:
     """What left a case comes back into it by a split the other way."""
     first = split_off(person_ids=())
     two = Case("case-2").open(split_from=cited(first), source=first.state)
-    two.say(case.CaseSplit, new_case_id="case-1", ground="the same crime after all", item_ids=("phone",))
-    first.say(case.CaseJoined, other_case_id="case-2", cites=cited(two), ground="the same crime", source=two.state)
+    two.say(case.CaseSplit, new_case_id="case-1", item_ids=("phone",))
+    first.say(case.CaseJoined, other_case_id="case-2", cites=cited(two), source=two.state)
     assert first.state.items["phone"].status == "held"
 
 
-SPLIT_REFUSED: dict[str, tuple[Callable[[], object], str, str]] = {
-    "into itself": (lambda: split_off(new_case_id="case-1"), "same_case", "body.new_case_id"),
-    "an item twice": (lambda: split_off(item_ids=("phone", "phone")), "duplicate_id", "body.item_ids"),
-    "a person twice": (lambda: split_off(person_ids=(LI, LI)), "duplicate_id", "body.person_ids"),
-    "an unknown item": (lambda: split_off(item_ids=("car",)), "unknown_item", "body.item_ids"),
-    "an unknown person": (lambda: split_off(person_ids=(person_id("zhao"),)), "unknown_person", "body.person_ids"),
-    "an item that left": (
-        lambda: split_off().say(case.CaseSplit, new_case_id="case-3", ground="again", item_ids=("phone",)),
-        "item_gone",
-        "body.item_ids",
+def splitting(written: Case, by: Officer | None = None, **fields: Any) -> Case:
+    return written.say(case.CaseSplit, by, new_case_id="case-2", **fields)
+
+
+GIVEN_AWAY = holding().register("phone").offer(to=PROCURATORATE).accept()
+REFUSED: Refusals = {
+    "into itself": Refusal(
+        "same_case body.new_case_id", holding(), lambda c: c.say(case.CaseSplit, new_case_id="case-1")
     ),
-    "an item on offer": (
-        lambda: (
-            holding()
-            .register("phone")
-            .offer("phone", to=LAB, purpose="forensic_examination")
-            .say(case.CaseSplit, new_case_id="case-2", ground="another crime", item_ids=("phone",))
-        ),
-        "already_offered",
-        "body.item_ids",
+    "an item twice": Refusal(
+        "duplicate_id body.item_ids", holding("phone"), lambda c: splitting(c, item_ids=("phone", "phone"))
     ),
-    "a person on offer": (
-        lambda: (
-            holding()
-            .offer(to=PROCURATORATE, persons=("li",))
-            .say(case.CaseSplit, new_case_id="case-2", ground="another crime", person_ids=(LI,))
-        ),
-        "already_offered",
-        "body.person_ids",
+    "a person twice": Refusal("duplicate_id body.person_ids", holding(), lambda c: splitting(c, person_ids=(LI, LI))),
+    "an unknown item": Refusal("unknown_item body.item_ids", holding(), lambda c: splitting(c, item_ids=("car",))),
+    "an unknown person": Refusal(
+        "unknown_person body.person_ids", holding(), lambda c: splitting(c, person_ids=(person_id("zhao"),))
     ),
-    "an item that another agency answers for": (
-        lambda: (
-            holding()
-            .register("phone")
-            .offer(to=PROCURATORATE)
-            .accept()
-            .say(case.CaseSplit, new_case_id="case-2", ground="another crime", item_ids=("phone",))
-        ),
-        "not_responsible",
-        "body.item_ids",
+    "an item that left": Refusal("item_gone body.item_ids", split_off(), lambda c: splitting(c, item_ids=("phone",))),
+    "an item on offer": Refusal(
+        "already_offered body.item_ids", sent("phone"), lambda c: splitting(c, item_ids=("phone",))
     ),
-    "by an agency that does not answer for the case": (
-        lambda: (
-            holding()
-            .offer(to=PROCURATORATE)
-            .accept()
-            .say(case.CaseSplit, clerk(POLICE), new_case_id="case-2", ground="another crime")
-        ),
-        "not_responsible",
-        "agency",
+    "a person on offer": Refusal(
+        "already_offered body.person_ids",
+        holding().offer(to=PROCURATORATE, persons=("li",)),
+        lambda c: splitting(c, person_ids=(LI,)),
+    ),
+    "an item that another agency answers for": Refusal(
+        "not_responsible body.item_ids", GIVEN_AWAY, lambda c: splitting(c, item_ids=("phone",))
+    ),
+    "by an agency that does not answer for the case": Refusal(
+        "not_responsible agency", GIVEN_AWAY, lambda c: splitting(c, clerk(POLICE))
     ),
 }
 
 
-@pytest.mark.parametrize(("act", "rule", "field"), SPLIT_REFUSED.values(), ids=SPLIT_REFUSED)
-def test_what_cannot_be_split_off_is_refused(act: Callable[[], object], rule: str, field: str) -> None:
+@each_refusal(REFUSED)
+def test_what_cannot_be_split_off_is_refused(refusal: Refusal) -> None:
     """Only what the case has, its agency answers for and nobody is being offered can leave."""
-    with refused(rule, field=f"payload.{field}"):
-        act()
+    require_refusal(refusal)
 
 
 def joining(old: Case, new: Case, by: Officer | None = None, other_case_id: str = "case-1") -> Case:
@@ -141,10 +131,7 @@ def joining(old: Case, new: Case, by: Officer | None = None, other_case_id: str 
 def test_a_split_is_taken_over_once() -> None:
     """Neither joining twice nor joining what the opening took brings an item back that went on its way."""
     old = split_off()
-    for new in (
-        Case("case-2").open(split_from=cited(old), source=old.state),
-        joining(old, Case("case-2").open()),
-    ):
+    for new in (Case("case-2").open(split_from=cited(old), source=old.state), joining(old, Case("case-2").open())):
         new.offer("phone", to=COURT, purpose="property_transfer").accept()
         with refused("already_taken_over", field="payload.body.cites"):
             joining(old, new)
@@ -177,9 +164,7 @@ def test_only_the_agency_that_split_it_off_takes_it_over() -> None:
         for act in (
             lambda source=source, ref=ref: Case("case-2").open(stranger, split_from=ref, source=source),
             lambda source=source, ref=ref: (
-                Case("case-2")
-                .open(stranger)
-                .say(case.CaseJoined, other_case_id="case-1", cites=ref, ground="mine", source=source)
+                Case("case-2").open(stranger).say(case.CaseJoined, other_case_id="case-1", cites=ref, source=source)
             ),
         ):
             with pytest.raises(RuleRefused) as caught:
@@ -204,7 +189,7 @@ def test_what_joins_must_be_new_to_the_case() -> None:
     with refused("duplicate_id", field="payload.body.cites"):
         joining(split_off(), Case("case-2").open().register("phone"))
     new = Case("case-2").open().name("wang")
-    new.say(case.MeasureImposed, measure_id="measure-1", person_id=WANG, measure="bail", started_at=AT, ground="ill")
+    new.say(case.MeasureImposed, measure_id="measure-1", person_id=WANG, measure="bail", started_at=AT)
     with refused("duplicate_id", field="payload.body.cites"):
         joining(split_off(), new)
 

@@ -166,7 +166,7 @@ def notify(into: Case, **fields: object) -> Case:
         "number": "2026-12",
         "article": "CPL 91",
     }
-    return into.say(custody_change.CustodyPeriodNotified, None, **(defaults | fields))
+    return into.say(custody_change.CustodyPeriodNotified, **(defaults | fields))
 
 
 def test_the_detention_house_is_told_of_a_new_period() -> None:

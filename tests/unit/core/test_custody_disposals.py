@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
-import pytest
 from msgspec.structs import replace
 
-from ledger.core.events import case, item
+from ledger.core.events import item
 from ledger.core.events.terms import EventRef, Money
-from tests.testkit.builders import COURT, LAB, POLICE, PROCURATORATE, clerk, supervisor
+from tests.testkit.builders import COURT, POLICE, PROCURATORATE, clerk, supervisor
 from tests.testkit.casework import (
-    AT,
-    Case,
+    Refusal,
     Refusals,
     dispose,
+    each_refusal,
     holding,
+    lent,
     part,
     person_id,
     pieces,
@@ -30,113 +28,70 @@ SELLING = {"disposal": "sold_early"}
 # -- refusals ----------------------------------------------------------------------------------------------------------
 
 REFUSED: Refusals = {
-    "disposing of a person": (
-        lambda: holding("li-in-custody", kind="detainee", person_id=LI),
-        lambda c: c.say(item.ItemDisposalProposed, item_ids=("li-in-custody",), disposal="archived", ground="released"),
-        "not_disposable",
-        "body.item_ids",
+    "disposing of a person": Refusal(
+        "not_disposable body.item_ids",
+        holding("li-in-custody", kind="detainee", person_id=LI),
+        lambda c: c.say(item.ItemDisposalProposed, item_ids=("li-in-custody",)),
     ),
-    "proposing one thing twice": (
-        lambda: holding("car", kind="property"),
-        lambda c: c.say(item.ItemDisposalProposed, item_ids=("car", "car"), disposal="destroyed", ground="wreck"),
-        "duplicate_id",
-        "body.item_ids",
+    "proposing one thing twice": Refusal(
+        "duplicate_id body.item_ids",
+        holding("car", kind="property"),
+        lambda c: c.say(item.ItemDisposalProposed, item_ids=("car", "car")),
     ),
-    "proposing what another holds": (
-        lambda: holding("phone").offer("phone", to=LAB, purpose="forensic_examination").accept(),
-        lambda c: c.say(item.ItemDisposalProposed, item_ids=("phone",), disposal="destroyed", ground="wreck"),
-        "not_held",
-        "body.item_ids",
+    "proposing what another holds": Refusal(
+        "not_held body.item_ids", lent("phone"), lambda c: c.say(item.ItemDisposalProposed, item_ids=("phone",))
     ),
-    "a proposal on a decision that is not recorded": (
-        lambda: holding("car", kind="property"),
-        lambda c: c.say(
-            item.ItemDisposalProposed,
-            item_ids=("car",),
-            disposal="destroyed",
-            ground="wreck",
-            decision_id="decision-9",
-        ),
-        "unknown_decision",
-        "body.decision_id",
+    "a proposal on a decision that is not recorded": Refusal(
+        "unknown_decision body.decision_id",
+        holding("car", kind="property"),
+        lambda c: c.say(item.ItemDisposalProposed, item_ids=("car",), decision_id="decision-9"),
     ),
-    "a disposal that nobody proposed": (
-        lambda: holding("car", kind="property"),
-        dispose,
-        "unknown_proposal",
-        "body.cites",
-    ),
-    "a proposal cited under another event's id": (
-        lambda: proposed("car"),
+    "a disposal that nobody proposed": Refusal("unknown_proposal body.cites", holding("car", kind="property"), dispose),
+    "a proposal cited under another event's id": Refusal(
+        "unknown_proposal body.cites",
+        proposed("car"),
         lambda c: dispose(c, cites=replace(c.last.ref, event_id=c.events[0].envelope.event_id)),
-        "unknown_proposal",
-        "body.cites",
     ),
-    "a disposal that is done": (
-        lambda: dispose(proposed("car")),
-        lambda c: dispose(c, cites=c.events[-2].ref),
-        "unknown_proposal",
-        "body.cites",
+    "a disposal that is done": Refusal(
+        "unknown_proposal body.cites", dispose(proposed("car")), lambda c: dispose(c, cites=c.events[-2].ref)
     ),
-    "both signatures by one officer": (
-        lambda: proposed("car"),
-        lambda c: dispose(c, clerk(POLICE)),
-        "one_signature",
-        "officer",
+    "both signatures by one officer": Refusal(
+        "one_signature officer", proposed("car"), lambda c: dispose(c, clerk(POLICE))
     ),
-    "the second signature by another agency": (
-        lambda: proposed("car").offer("car", to=COURT, purpose="property_transfer").accept(),
+    "the second signature by another agency": Refusal(
+        "not_held agency",
+        proposed("car").offer("car", to=COURT, purpose="property_transfer").accept(),
         lambda c: dispose(c, supervisor(COURT), cites=c.events[-3].ref),
-        "not_held",
-        "agency",
     ),
-    "a disposal of what went on meanwhile": (
-        lambda: proposed("car").offer("car", to=COURT, purpose="property_transfer").accept(),
+    "a disposal of what went on meanwhile": Refusal(
+        "not_held body.cites",
+        proposed("car").offer("car", to=COURT, purpose="property_transfer").accept(),
         lambda c: dispose(c, cites=c.events[-3].ref),
-        "not_held",
-        "body.cites",
     ),
-    "a disposal of what is checked out": (
-        lambda: holding("car", kind="property").say(
-            item.ItemCheckedOut, item_id="car", to_officer="p-1", ground="valuation"
-        ),
-        lambda c: c.say(item.ItemDisposalProposed, item_ids=("car",), disposal="destroyed", ground="worthless"),
-        "checked_out",
-        "body.item_ids",
+    "a disposal of what is checked out": Refusal(
+        "checked_out body.item_ids",
+        holding("car", kind="property").say(item.ItemCheckedOut, item_id="car"),
+        lambda c: c.say(item.ItemDisposalProposed, item_ids=("car",)),
     ),
-    "a disposal of what was checked out meanwhile": (
-        lambda: proposed("car").say(item.ItemCheckedOut, item_id="car", to_officer="p-1", ground="valuation"),
+    "a disposal of what was checked out meanwhile": Refusal(
+        "checked_out body.cites",
+        proposed("car").say(item.ItemCheckedOut, item_id="car"),
         lambda c: dispose(c, cites=c.events[-2].ref),
-        "checked_out",
-        "body.cites",
     ),
-    "a sale without proceeds": (
-        lambda: proposed("car", **SELLING),
-        dispose,
-        "proceeds_misplaced",
-        "body.proceeds",
+    "a sale without proceeds": Refusal("proceeds_misplaced body.proceeds", proposed("car", **SELLING), dispose),
+    "proceeds of a destruction": Refusal(
+        "proceeds_misplaced body.proceeds", proposed("car"), lambda c: dispose(c, proceeds=part("money", 1, fen=100))
     ),
-    "proceeds of a destruction": (
-        lambda: proposed("car"),
-        lambda c: dispose(c, proceeds=part("money", 1, fen=100)),
-        "proceeds_misplaced",
-        "body.proceeds",
-    ),
-    "proceeds under an id that is taken": (
-        lambda: proposed("car", **SELLING),
-        lambda c: dispose(c, proceeds=part("car", 1, fen=100)),
-        "duplicate_id",
-        "body.proceeds",
+    "proceeds under an id that is taken": Refusal(
+        "duplicate_id body.proceeds", proposed("car", **SELLING), lambda c: dispose(c, proceeds=part("car", 1, fen=100))
     ),
 }
 
 
-@pytest.mark.parametrize(("setting", "act", "rule", "field"), REFUSED.values(), ids=REFUSED)
-def test_an_impossible_disposal_is_refused(
-    setting: Callable[[], Case], act: Callable[[Case], object], rule: str, field: str
-) -> None:
+@each_refusal(REFUSED)
+def test_an_impossible_disposal_is_refused(refusal: Refusal) -> None:
     """Each impossible disposal is refused under its rule's name and by its field, and leaves the case as it was."""
-    require_refusal(setting(), act, rule, field)
+    require_refusal(refusal)
 
 
 # -- disposal ----------------------------------------------------------------------------------------------------------
@@ -155,30 +110,15 @@ def test_other_proposals_stay_open() -> None:
     """A disposal ends its own proposal only."""
     written = proposed("car").register("boat", kind="property")
     first: EventRef = written.events[-2].ref
-    written.say(item.ItemDisposalProposed, item_ids=("boat",), disposal="destroyed", ground="wreck")
+    written.say(item.ItemDisposalProposed, item_ids=("boat",), disposal="destroyed")
     dispose(written, cites=first)
     assert [proposal.item_ids for proposal in written.state.proposals.values()] == [("boat",)]
-
-
-def test_a_recorded_decision_orders_a_disposal() -> None:
-    """A proposal names a decision that the case has."""
-    written = holding("car", kind="property").say(
-        case.DecisionRecorded, decision_id="decision-1", kind="judgment", number="J-1", decided_at=AT
-    )
-    written.say(
-        item.ItemDisposalProposed,
-        item_ids=("car",),
-        disposal="forfeited",
-        ground="judgment",
-        decision_id="decision-1",
-    )
-    assert dispose(written).state.items["car"].status == "disposed"
 
 
 def test_the_proceeds_of_a_sale_are_a_child_in_the_sellers_hands() -> None:
     """The money of an early sale is property of its own that bears nothing of the thing sold but its lineage."""
     written = holding("car", kind="property", condition="rusty", storage_location="yard", seal_number="S-1")
-    written.say(item.ItemDisposalProposed, item_ids=("car",), disposal="sold_early", ground="loses value")
+    written.say(item.ItemDisposalProposed, item_ids=("car",), disposal="sold_early")
     dispose(written, proceeds=part("money", 1, fen=4_000_000))
     money = written.state.items["money"]
     assert (money.kind, money.holder, money.responsible, money.parents) == ("property", POLICE, POLICE, ("car",))

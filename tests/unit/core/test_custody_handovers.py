@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ledger.core.events import item
-from tests.testkit.builders import COURT, DEPOT, LAB, POLICE, PRISON, PROCURATORATE, clerk
+from tests.testkit.builders import COURT, DEPOT, LAB, POLICE, PROCURATORATE, clerk
 from tests.testkit.casework import got, holders, holding, kept, lent, offered, passed, person_id, stays
 
 LI, WANG = person_id("li"), person_id("wang")
@@ -87,11 +87,6 @@ def test_an_offer_is_accepted_until_its_last_second() -> None:
     """The expiry itself is within time."""
     written = offered("phone", expires_at="2026-03-02T01:30:00Z").accept(occurred_at="2026-03-02T01:30:00Z")
     assert holders(written) == {"phone": PROCURATORATE}
-
-
-def test_a_case_passes_without_items() -> None:
-    """A case of which nothing is itemised is handed over as it is."""
-    assert holding().offer(to=PROCURATORATE).accept().state.responsible == PROCURATORATE
 
 
 def test_the_times_of_a_handover_are_kept() -> None:
@@ -203,16 +198,3 @@ def test_a_return_of_a_return_moves_what_both_moved() -> None:
     written.give_back("file", purpose="return").accept()
     assert written.state.responsible == PROCURATORATE
     assert holders(written) == {"file": PROCURATORATE}
-
-
-def test_four_agencies_in_a_row() -> None:
-    """Police, procuratorate, court, prison: each holds and answers in its turn."""
-    written = holding("file", kind="dossier")
-    for agency, purpose in (
-        (PROCURATORATE, "prosecution_review"),
-        (COURT, "public_prosecution"),
-        (PRISON, "execution"),
-    ):
-        written.offer("file", to=agency, purpose=purpose, persons=("li", "wang")).accept()
-        assert (written.state.responsible, holders(written)) == (agency, {"file": agency})
-    assert written.state.stage == "execution"

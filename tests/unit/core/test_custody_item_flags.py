@@ -68,8 +68,7 @@ def test_a_frozen_thing_that_stays_may_change_who_answers_for_it() -> None:
 
 
 @pytest.mark.parametrize(
-    ("decision", "names"),
-    [("decision-1", []), (None, ["disposal_without_decision", "moved_while_frozen"])],
+    ("decision", "names"), [("decision-1", []), (None, ["disposal_without_decision", "moved_while_frozen"])]
 )
 def test_a_frozen_thing_is_disposed_of_by_decision_only(decision: str | None, names: list[str]) -> None:
     """A decision ends the freeze; without one two flags are raised."""

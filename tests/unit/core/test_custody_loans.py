@@ -26,7 +26,7 @@ def taken_out(**recorded: Any) -> Case:
     """A sealed bag of ten is out for an hour."""
     written = holding("bag", quantity=10, seal_number="S-1", **recorded)
     due = instant(written.now + HOUR)
-    return written.say(item.ItemCheckedOut, item_id="bag", to_officer="p-1", ground="hearing", due_at=due)
+    return written.say(item.ItemCheckedOut, item_id="bag", to_officer="p-1", due_at=due)
 
 
 def lent(*, days: int = 1) -> Case:
@@ -73,7 +73,7 @@ def test_a_check_in_after_its_time_is_flagged(late: int, flagged: list[str]) -> 
 
 def test_without_a_day_nothing_is_overdue() -> None:
     """Taken out without a time, the thing may come back whenever it does."""
-    written = holding("phone").say(item.ItemCheckedOut, item_id="phone", to_officer="p-1", ground="hearing")
+    written = holding("phone").say(item.ItemCheckedOut, item_id="phone", to_officer="p-1")
     written.now += 10 * 24 * HOUR
     assert names(written.say(item.ItemCheckedIn, item_id="phone")) == []
 

@@ -1,7 +1,7 @@
 """Random acts against a model that knows only who holds what: rules and model must agree on each.
 
 ``TALLYSTICK_CUSTODY_ACTS=10000 python -m pytest tests/unit/core/test_custody_machine.py`` tries ten thousand acts
-instead of a thousand.
+instead of four hundred.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from tests.oracles.custody_model import Model, Offer, Thing
 from tests.testkit.builders import COURT, DETENTION, LAB, POLICE, PROCURATORATE, clerk, supervisor
 from tests.testkit.casework import AT, Case, person_id, pieces
 
-ACTS = int(os.environ.get("TALLYSTICK_CUSTODY_ACTS", "1000"))
+ACTS = int(os.environ.get("TALLYSTICK_CUSTODY_ACTS", "400"))
 STEPS_OF_A_CASE = 60
 ACTS_OF_A_CASE = 15  # at least, on average: cases are cut short where hypothesis likes to
 AGENCIES = (POLICE, PROCURATORATE, COURT, LAB)

@@ -94,7 +94,7 @@ def test_nobody_elses_review_rests() -> None:
 def test_the_rest_follows_a_person_into_another_case() -> None:
     """Split off, his clocks have other names, and the rest still ends with the decision."""
     passed = detain(pass_on(brought()))
-    passed.say(case.CaseSplit, new_case_id="case-2", person_ids=(person_id("li"),), ground="another matter")
+    passed.say(case.CaseSplit, new_case_id="case-2", person_ids=(person_id("li"),))
     two = Case("case-2", start=passed.now)
     fields = {"case_number": "2", "case_type": "bribery", "business_line": "criminal", "stage": REVIEW}
     two.say(case.CaseOpened, clerk(PROCURATORATE), split_from=passed.last.ref, source=passed.state, **fields)

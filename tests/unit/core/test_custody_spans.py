@@ -14,7 +14,20 @@ from ledger.core.events import Payload, handover, item
 from ledger.core.events import case as cases
 from ledger.core.events import case as deadline
 from tests.testkit.builders import COURT, DETENTION, LAB, POLICE, PROCURATORATE, START, clerk, instant
-from tests.testkit.casework import AT, Case, dispose, holding, kept, offered, part, passed, person_id, proposed, stays
+from tests.testkit.casework import (
+    AT,
+    Case,
+    dispose,
+    holding,
+    kept,
+    lent,
+    offered,
+    part,
+    passed,
+    person_id,
+    proposed,
+    stays,
+)
 from tests.unit.core.test_custody_changes import accepted, request, serve
 
 
@@ -89,15 +102,12 @@ def test_what_stays_keeps_its_place_while_responsibility_passes() -> None:
     case = holding("car", storage_location="yard 3").offer(stays("car"), to=PROCURATORATE).accept()
     assert [
         (standing.holder, standing.responsible, standing.location) for standing in standings(case, "item", "car")
-    ] == [
-        (POLICE, POLICE, "yard 3"),
-        (POLICE, PROCURATORATE, "yard 3"),
-    ]
+    ] == [(POLICE, POLICE, "yard 3"), (POLICE, PROCURATORATE, "yard 3")]
 
 
 def test_a_place_at_one_agency_is_none_at_the_next() -> None:
     """Where the sender kept a thing says nothing of where the receiver does."""
-    case = holding("phone", storage_location="shelf 9").offer("phone", to=LAB, purpose="forensic_examination").accept()
+    case = lent("phone", storage_location="shelf 9")
     assert standings(case, "item", "phone")[-1].location == LAB
     assert case.state.items["phone"].storage_location is None
 
@@ -106,7 +116,7 @@ def test_condition_seal_and_who_borrowed_it_are_told() -> None:
     """In what condition it was, and with which officer."""
     case = holding("phone", condition="screen cracked")
     case.say(item.ItemSealed, item_id="phone", seal_number="S-1")
-    case.say(item.ItemCheckedOut, item_id="phone", to_officer="expert-1", ground="to be photographed")
+    case.say(item.ItemCheckedOut, item_id="phone", to_officer="expert-1")
     case.say(item.ItemCheckedIn, item_id="phone", condition="screen broken")
     assert [
         (standing.condition, standing.seal_number, standing.checked_out_to)
@@ -148,14 +158,14 @@ def test_a_detainee_is_where_the_item_of_that_person_is() -> None:
 def test_who_left_for_another_case_has_no_span_that_lasts() -> None:
     """The persons and items of a split end here at the split."""
     case = holding("phone").say(
-        cases.CaseSplit, new_case_id="case-2", ground="apart", item_ids=("phone",), person_ids=(person_id("li"),)
+        cases.CaseSplit, new_case_id="case-2", item_ids=("phone",), person_ids=(person_id("li"),)
     )
     (span,) = spans(case, "person", person_id("li"))
     assert span.until is not None
     assert span.until.sequence == case.state.sequence
     assert standings(case, "item", "phone")[-1] == CustodyStanding(None, status="left")
     body = Case().open().name("li").register("body", kind="detainee", person_id=person_id("li"))
-    body.say(cases.CaseSplit, new_case_id="case-2", ground="apart", person_ids=(person_id("li"),))
+    body.say(cases.CaseSplit, new_case_id="case-2", person_ids=(person_id("li"),))
     body.say(item.ItemMoved, item_id="body", storage_location="cell 2")
     assert len(spans(body, "person", person_id("li"))) == 1
 
@@ -247,12 +257,11 @@ def test_a_measure_and_what_follows_from_it_is_about_its_person() -> None:
         deadline_id=running.deadline_id,
         extension="other",
         article="CPL 999",
-        ground="asked for",
         until="2026-12-31",
     )
     assert about(case).person_ids == persons
     measure = next(iter(case.state.measures))
-    case.say(cases.MeasureLifted, measure_id=measure, ended_at=AT, ground="no longer needed")
+    case.say(cases.MeasureLifted, measure_id=measure, ended_at=AT)
     assert about(case).person_ids == persons
 
 
@@ -292,7 +301,7 @@ def test_parts_of_a_body_name_items_too() -> None:
 def test_what_comes_or_leaves_by_a_split_is_what_the_split_is_about() -> None:
     """On both sides; what concerns the case alone is about nothing in it."""
     giving = holding("phone", "knife").say(
-        cases.CaseSplit, new_case_id="case-2", ground="apart", item_ids=("phone",), person_ids=(person_id("li"),)
+        cases.CaseSplit, new_case_id="case-2", item_ids=("phone",), person_ids=(person_id("li"),)
     )
     expected = Concerned(("phone",), (person_id("li"),))
     assert about(giving) == expected

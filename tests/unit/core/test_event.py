@@ -6,7 +6,6 @@ import pytest
 
 from ledger.core.custody.state import RULES
 from ledger.core.encoding import canonical
-from ledger.core.errors import MalformedInput
 from ledger.core.events import (
     EVENT_TYPES,
     MAX_ENTRY_BYTES,
@@ -18,73 +17,12 @@ from ledger.core.events import (
     decode_section,
     decode_submission,
 )
-from tests.testkit.builders import POLICE, clerk, event_of, sample_body, sample_event
+from tests.testkit.builders import POLICE, clerk, event_of, refused_at, sample_body, sample_event
 
-HANDLING = ("clerk", "supervisor")
-SUPERVISING = ("supervisor", "auditor", "analyst")
 # The table as the design has it: kinds of stream and roles. No roles: the service's own key.
-CATALOGUE: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
-    **{
-        name: (("case",), HANDLING)
-        for subject, verbs in {
-            "case": "opened numbered linked split joined assigned stage_entered closed",
-            "person": "named",
-            "measure": "imposed changed extended lifted",
-            "decision": "recorded",
-            "item": "registered sealed unsealed examined split merged moved checked_out checked_in frozen"
-            " freeze_renewed disposal_proposed",
-            "handover": "offered returned checked accepted refused recalled",
-            "discrepancy": "raised resolved",
-            "disclosure": "made",
-            "custody_change": "requested served",
-            "custody_period": "notified",
-            "deadline": "extended suspended resumed reset",
-        }.items()
-        for name in (f"{subject}.{verb}" for verb in verbs.split())
-    },
-    "item.disposed": (("case",), ("supervisor",)),
-    "record.corrected": (("case", "agency"), HANDLING),
-    "record.late": (("case", "agency"), HANDLING),
-    "section.erased": (("case", "agency"), ("supervisor",)),
-    "import.recorded": (("case", "agency"), HANDLING),
-    "dataset.registered": (("agency",), ("clerk", "supervisor", "analyst")),
-    "audit.recorded": (("case", "agency"), ("auditor",)),
-    "model.published": (("supervision",), ("analyst",)),
-    "model.retired": (("supervision",), ("analyst", "supervisor")),
-    "model.adopted": (("supervision",), ("analyst",)),
-    "lead.raised": (("supervision",), ()),
-    **{
-        f"{subject}.{verb}": (("supervision",), roles)
-        for roles, steps in {
-            HANDLING: {"lead": "answered", "recommendation": "answered"},
-            SUPERVISING: {"lead": "assigned transferred", "recommendation": "issued rechecked"},
-            ("clerk", *SUPERVISING): {"lead": "confirmed dismissed closed"},
-        }.items()
-        for subject, verbs in steps.items()
-        for verb in verbs.split()
-    },
-    **dict.fromkeys(
-        (
-            *("access.sealed", "incident.recorded", "registry.agency_admitted", "registry.admin_changed"),
-            *("registry.key_granted", "registry.key_revoked", "registry.witness_set", "registry.quorum_set"),
-            "registry.submitter_set",
-        ),
-        (("system",), ()),
-    ),
-}
 
 
 # -- the catalogue -----------------------------------------------------------------------------------------------------
-
-
-def test_the_catalogue_is_the_design() -> None:
-    """Each event type of the design is there with its streams and roles, and none besides."""
-    assert {row.name: (row.streams, row.roles) for row in EVENT_TYPES.values()} == CATALOGUE
-
-
-def test_only_an_erasure_needs_an_authority() -> None:
-    """What destroys a record is done on an authority; what happened without one is recorded all the same."""
-    assert [row.name for row in EVENT_TYPES.values() if row.on_authority] == ["section.erased"]
 
 
 def test_names_and_bodies_are_one_to_one() -> None:
@@ -137,9 +75,8 @@ def test_parts_decode_on_their_own(event_type: str) -> None:
 def test_an_unknown_field_is_refused_in_every_body(event_type: str) -> None:
     """No body carries a field that its type has not."""
     data = sample_event(event_type, full=False).payload_bytes.replace(b'"body":{', b'"body":{"zz":1,', 1)
-    with pytest.raises(MalformedInput) as caught:
+    with refused_at("payload.body.zz"):
         decode_payload(data.replace(b"1,}", b"1}"))
-    assert caught.value.field == "payload.body.zz"
 
 
 def test_absent_optionals_are_left_out() -> None:
@@ -165,9 +102,8 @@ def test_absent_optionals_are_left_out() -> None:
 )
 def test_what_is_no_payload_is_refused(data: bytes, field: str) -> None:
     """A payload out of a proof file is anybody's bytes: it is refused by its field, whatever it is."""
-    with pytest.raises(MalformedInput) as caught:
+    with refused_at(field):
         decode_payload(data)
-    assert caught.value.field == field
 
 
 @pytest.mark.parametrize("expected", ["case.opened", "case.numbered", "case.lost", None])
@@ -175,13 +111,11 @@ def test_a_payload_says_itself_what_it_is(expected: str | None) -> None:
     """The type that a reader expects makes it faster to read a payload, and no other one."""
     event = sample_event("case.opened", full=False)
     assert decode_payload(event.payload_bytes, expected) == event.payload
-    with pytest.raises(MalformedInput) as caught:
+    with refused_at("payload.event_type"):
         decode_payload(b'{"event_type":"case.lost"}', expected)
-    assert caught.value.field == "payload.event_type"
 
 
 def test_an_entry_has_a_limit() -> None:
     """An entry longer than the length prefix of a bundle can say is refused before it is read."""
-    with pytest.raises(MalformedInput, match="at most 65535 bytes") as caught:
+    with refused_at("envelope", match="at most 65535 bytes"):
         decode_envelope(b" " * (MAX_ENTRY_BYTES + 1))
-    assert caught.value.field == "envelope"

@@ -13,29 +13,9 @@ from msgspec.structs import replace
 from ledger.core.encoding import canonical
 from ledger.core.errors import IntegrityBroken, Unavailable
 from ledger.core.events import case, registry
+from ledger.core.log import replay
 from ledger.core.log.checkpoints import Checkpoint
 from ledger.core.log.merkle import EMPTY_TREE, Frontier, Hash, NodeReader, leaf_hash, root_of
-from ledger.core.log.replay import (
-    LogFault,
-    LogUnreadable,
-    PriorEntries,
-    ReplayState,
-    ReplayStep,
-    SignedInFuture,
-    append_entries,
-    decode_entries,
-    empty_log,
-    is_registry_change,
-    late_entry,
-    replay_entries,
-    replay_registry,
-    require_begins,
-    require_continued,
-    require_same_changes,
-    require_served,
-    require_signed,
-    root_within,
-)
 from ledger.core.signing.signatures import EARLIEST, LATEST
 from tests.testkit.builders import (
     LOG_ID,
@@ -67,7 +47,7 @@ def tree(entries: Sequence[bytes]) -> Checkpoint:
 
 
 def frontier(entries: Sequence[bytes]) -> Frontier:
-    return append_entries(EMPTY_TREE, entries)
+    return replay.append_entries(EMPTY_TREE, entries)
 
 
 def entries_of(size: int, branch: str = "") -> list[bytes]:
@@ -77,25 +57,28 @@ def entries_of(size: int, branch: str = "") -> list[bytes]:
 def payloads_of(events: Sequence[Event], first: int = 0) -> dict[int, bytes]:
     """What the log serves of its mirror."""
     indexed = enumerate(events, first)
-    return {index: event.payload_bytes for index, event in indexed if is_registry_change(event.envelope)}
+    return {index: event.payload_bytes for index, event in indexed if replay.is_registry_change(event.envelope)}
 
 
 def judged(
-    events: Sequence[Event], before: ReplayState | None = None, prior: PriorEntries | None = None, **changes: Any
-) -> ReplayStep:
+    events: Sequence[Event],
+    before: replay.ReplayState | None = None,
+    prior: replay.PriorEntries | None = None,
+    **changes: Any,
+) -> replay.ReplayStep:
     """A step over these events, whose tree the log has signed."""
-    before = before or empty_log(LOG_ID, SERVICE.key_id)
+    before = before or replay.empty_log(LOG_ID, SERVICE.key_id)
     entries = [event.entry for event in events]
-    envelopes = decode_entries(entries, before.size)
+    envelopes = replay.decode_entries(entries, before.size)
     payloads = changes.get("payloads", payloads_of(events, before.size))
-    return replay_entries(
-        before, envelopes, append_entries(before.frontier, entries), prior or PriorEntries(), payloads
+    return replay.replay_entries(
+        before, envelopes, replay.append_entries(before.frontier, entries), prior or replay.PriorEntries(), payloads
     )
 
 
-def fault(kind: str, index: int | None, act: Callable[[], object]) -> LogFault:
+def fault(kind: str, index: int | None, act: Callable[[], object]) -> replay.LogFault:
     """The fault that the act must raise."""
-    with pytest.raises(LogFault) as raised:
+    with pytest.raises(replay.LogFault) as raised:
         act()
     assert (raised.value.kind, raised.value.code, raised.value.index) == (kind, kind, index), raised.value
     return raised.value
@@ -109,10 +92,10 @@ def test_what_was_followed_is_found_again_in_a_larger_tree(size: int, more: int)
     """An honest log continues what was followed, is continued by it, and its root of every size is proven."""
     entries = entries_of(size + more)
     signed, node = tree(entries), reader(entries)
-    require_begins(frontier(entries[:size]), signed, node)
-    require_continued(tree(entries[:size]), frontier(entries), node)
-    require_served(frontier(entries[:size]), signed, node)
-    assert root_within(signed, size, node) == frontier(entries[:size]).root()
+    replay.require_begins(frontier(entries[:size]), signed, node)
+    replay.require_continued(tree(entries[:size]), frontier(entries), node)
+    replay.require_served(frontier(entries[:size]), signed, node)
+    assert replay.root_within(signed, size, node) == frontier(entries[:size]).root()
 
 
 @given(st.integers(1, 40), st.integers(0, 40), st.data())
@@ -121,8 +104,8 @@ def test_another_tree_is_a_fork(size: int, more: int, data: st.DataObject) -> No
     entries = entries_of(size + more)
     other = list(entries)
     other[data.draw(st.integers(0, size - 1))] = b"another"
-    fault("fork", None, lambda: require_begins(frontier(entries[:size]), tree(other), reader(other)))
-    fault("fork", None, lambda: require_continued(tree(other[:size]), frontier(entries), reader(entries)))
+    fault("fork", None, lambda: replay.require_begins(frontier(entries[:size]), tree(other), reader(other)))
+    fault("fork", None, lambda: replay.require_continued(tree(other[:size]), frontier(entries), reader(entries)))
 
 
 @pytest.mark.parametrize("size", [1, 3, 8])
@@ -130,12 +113,12 @@ def test_tiles_of_another_tree_show_nothing(size: int) -> None:
     """Tiles that do not lead to the signed root are nobody's fault yet: they may be changed on the way."""
     entries, other = entries_of(8 + 3), entries_of(8 + 3, "other")
     for act in (
-        lambda: require_begins(frontier(entries[:size]), tree(entries), reader(other)),
-        lambda: require_begins(frontier(other[:size]), tree(entries), reader(other)),
-        lambda: require_continued(tree(entries[:size]), frontier(entries), reader(other)),
-        lambda: require_served(frontier(entries[:size]), tree(entries), reader(other)),
+        lambda: replay.require_begins(frontier(entries[:size]), tree(entries), reader(other)),
+        lambda: replay.require_begins(frontier(other[:size]), tree(entries), reader(other)),
+        lambda: replay.require_continued(tree(entries[:size]), frontier(entries), reader(other)),
+        lambda: replay.require_served(frontier(entries[:size]), tree(entries), reader(other)),
     ):
-        with pytest.raises(LogUnreadable):
+        with pytest.raises(replay.LogUnreadable):
             act()
 
 
@@ -143,16 +126,16 @@ def test_entries_that_were_not_signed_are_not_judged() -> None:
     """Entries that do not lead to the signed tree are unreadable, also where the tiles are right."""
     entries = entries_of(9)
     served = [*entries[:5], b"made up"]
-    with pytest.raises(LogUnreadable, match="entries"):
-        require_served(frontier(served), tree(entries), reader(entries))
+    with pytest.raises(replay.LogUnreadable, match="entries"):
+        replay.require_served(frontier(served), tree(entries), reader(entries))
 
 
 def test_an_empty_tree_begins_every_log() -> None:
     """Before the first entry there is nothing that could differ; the tree of size 0 continues nothing."""
-    begun = empty_log(LOG_ID, SERVICE.key_id)
+    begun = replay.empty_log(LOG_ID, SERVICE.key_id)
     assert (begun.size, begun.authority.registry_hash) == (0, LOG_ID)
-    assert root_within(tree(entries_of(3)), 0, reader(entries_of(3))) == begun.frontier.root()
-    assert root_within(tree([]), 0, reader([])) == Hash(begun.frontier.root())
+    assert replay.root_within(tree(entries_of(3)), 0, reader(entries_of(3))) == begun.frontier.root()
+    assert replay.root_within(tree([]), 0, reader([])) == Hash(begun.frontier.root())
 
 
 # -- entries -----------------------------------------------------------------------------------------------------------
@@ -165,7 +148,7 @@ def test_a_log_is_followed_in_any_cut() -> None:
     at_once = judged(log.events)
     for cut in range(1, len(log.events)):
         first = judged(log.events[:cut])
-        second = judged(log.events[cut:], first.followed, PriorEntries(first.heads, first.events))
+        second = judged(log.events[cut:], first.followed, replay.PriorEntries(first.heads, first.events))
         assert second.followed == at_once.followed
         assert first.heads | second.heads == at_once.heads
         assert first.events | second.events == at_once.events
@@ -198,7 +181,9 @@ def test_an_event_id_stands_once(earlier: bool) -> None:
     log = case_log(event)
     if earlier:
         before = judged(log.events)
-        fault("duplicate", 4, lambda: judged([event], before.followed, PriorEntries(before.heads, before.events)))
+        fault(
+            "duplicate", 4, lambda: judged([event], before.followed, replay.PriorEntries(before.heads, before.events))
+        )
     else:
         log.add(event)
         fault("duplicate", 4, lambda: judged(log.events))
@@ -253,17 +238,17 @@ def _quorum(log: Log) -> dict[str, Any]:
 def test_an_entry_of_another_form_is_a_fault() -> None:
     """Bytes that are no envelope, or one in another spelling, or one where no such event can stand."""
     event = Case().open().last
-    fault("malformed", 7, lambda: decode_entries([b"{}"], 7))
-    fault("malformed", 8, lambda: decode_entries([event.entry, event.entry + b" "], 7))
+    fault("malformed", 7, lambda: replay.decode_entries([b"{}"], 7))
+    fault("malformed", 8, lambda: replay.decode_entries([event.entry, event.entry + b" "], 7))
     misplaced = replace(event.envelope, stream=replace(event.envelope.stream, kind="system"))
-    fault("malformed", 0, lambda: decode_entries([canonical.encode(misplaced)], 0))
+    fault("malformed", 0, lambda: replay.decode_entries([canonical.encode(misplaced)], 0))
 
 
 def test_an_event_type_of_a_later_release_is_no_fault() -> None:
     """An older witness stops and asks to be updated."""
     later = replace(Case().open().last.envelope, event_type="case.beamed_up")
-    with pytest.raises(LogUnreadable, match="does not know"):
-        decode_entries([canonical.encode(later)], 0)
+    with pytest.raises(replay.LogUnreadable, match="does not know"):
+        replay.decode_entries([canonical.encode(later)], 0)
 
 
 # -- the registry's mirror ---------------------------------------------------------------------------------------------
@@ -273,7 +258,7 @@ def test_a_mirror_entry_takes_its_payload() -> None:
     """A payload that is withheld, or is not the one that was signed, is not judged."""
     log = founded(POLICE)
     for payloads in ({}, payloads_of(log.events) | {1: b"{}"}):
-        with pytest.raises(LogUnreadable, match="payload of entry"):
+        with pytest.raises(replay.LogUnreadable, match="payload of entry"):
             judged(log.events, payloads=payloads)
 
 
@@ -317,12 +302,12 @@ def test_the_registry_is_replayed_from_its_mirror_alone() -> None:
     """Its changes and the registry after each are those of the whole replay; another event among them is refused."""
     log = founded(POLICE)
     step = judged(log.events)
-    initial = empty_log(LOG_ID, SERVICE.key_id).authority
-    replayed = list(replay_registry(initial, payloads_of(log.events).items()))
+    initial = replay.empty_log(LOG_ID, SERVICE.key_id).authority
+    replayed = list(replay.replay_registry(initial, payloads_of(log.events).items()))
     assert tuple(change for change, _ in replayed) == step.changes
     assert replayed[-1][1] == step.followed.authority
     with pytest.raises(IntegrityBroken, match="mirrors no change"):
-        list(replay_registry(initial, [(0, Case().open().last.payload_bytes)]))
+        list(replay.replay_registry(initial, [(0, Case().open().last.payload_bytes)]))
 
 
 def test_the_chain_has_what_is_mirrored() -> None:
@@ -330,11 +315,13 @@ def test_the_chain_has_what_is_mirrored() -> None:
     log = founded(POLICE)
     mirrored = judged(log.events).changes
     bodies = log.registry.bodies
-    require_same_changes(mirrored, bodies, final_block=100)
-    require_same_changes(mirrored[:2], bodies, final_block=100)
+    replay.require_same_changes(mirrored, bodies, final_block=100)
+    replay.require_same_changes(mirrored[:2], bodies, final_block=100)
     moved = replace(bodies[1], location=replace(bodies[1].location, block_number=99))
-    fault("false_mirror", 1, lambda: require_same_changes(mirrored, [bodies[0], moved, bodies[2]], final_block=100))
-    fault("false_mirror", 2, lambda: require_same_changes(mirrored, bodies[:2], final_block=100))
+    fault(
+        "false_mirror", 1, lambda: replay.require_same_changes(mirrored, [bodies[0], moved, bodies[2]], final_block=100)
+    )
+    fault("false_mirror", 2, lambda: replay.require_same_changes(mirrored, bodies[:2], final_block=100))
 
 
 def test_a_mirror_ahead_of_the_final_block_waits() -> None:
@@ -343,16 +330,16 @@ def test_a_mirror_ahead_of_the_final_block_waits() -> None:
     mirrored = judged(log.events).changes
     before = mirrored[2].change.location.block_number - 1
     with pytest.raises(Unavailable) as refused:
-        require_same_changes(mirrored, log.registry.bodies[:2], final_block=before)
+        replay.require_same_changes(mirrored, log.registry.bodies[:2], final_block=before)
     assert refused.value.code == "chain_behind"
 
 
 def test_what_was_signed_in_the_future_is_named() -> None:
     """Up to five minutes ahead of the follower's clock clocks may differ; the first entry beyond is named."""
     early, late = (Case(f"case-{start}", start=start).open().last.envelope for start in (START, START + 60))
-    require_signed([early, late], 5, late.signed_at - LATEST)
-    with pytest.raises(SignedInFuture) as refused:
-        require_signed([early, late], 5, late.signed_at - LATEST - 1)
+    replay.require_signed([early, late], 5, late.signed_at - LATEST)
+    with pytest.raises(replay.SignedInFuture) as refused:
+        replay.require_signed([early, late], 5, late.signed_at - LATEST - 1)
     assert "entry 6 of" in refused.value.message
     assert refused.value.retry_after == 1
 
@@ -362,8 +349,8 @@ def test_an_entry_that_came_late_is_found() -> None:
     may be as old as it likes."""
     envelopes = [Case(f"case-{start}", start=start).open().last.envelope for start in (START, START + 60)]
     first, second = (envelope.signed_at + EARLIEST + LATEST for envelope in envelopes)
-    assert late_entry(envelopes, 5, size=0, at=first) is None
-    assert late_entry(envelopes, 5, size=0, at=first + 1) == (5, EARLIEST + LATEST + 1)
-    assert late_entry(envelopes, 5, size=6, at=first + 1) is None
-    assert late_entry(envelopes, 5, size=6, at=second + 2) == (6, EARLIEST + LATEST + 2)
-    assert late_entry(envelopes, 5, size=7, at=second + 2) is None
+    assert replay.late_entry(envelopes, 5, size=0, at=first) is None
+    assert replay.late_entry(envelopes, 5, size=0, at=first + 1) == (5, EARLIEST + LATEST + 1)
+    assert replay.late_entry(envelopes, 5, size=6, at=first + 1) is None
+    assert replay.late_entry(envelopes, 5, size=6, at=second + 2) == (6, EARLIEST + LATEST + 2)
+    assert replay.late_entry(envelopes, 5, size=7, at=second + 2) is None

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ledger.core.errors import MalformedInput, ProofRefused
@@ -33,6 +33,7 @@ from ledger.core.log.merkle import (
 from tests.oracles import merkle_reference as reference
 from tests.oracles.merkle_log import ENTRIES, LARGEST, LEAVES, ROOTS, consistency, inclusion
 from tests.testkit import machine
+from tests.testkit.builders import refused_at
 
 SIZES = st.integers(0, LARGEST)
 
@@ -69,9 +70,8 @@ class TestRoots:
     @pytest.mark.parametrize("length", [0, 31, 33])
     def test_hash_of_another_length_is_refused(self, length: int) -> None:
         """Only 32 bytes become a hash."""
-        with pytest.raises(MalformedInput, match="root is") as refused:
+        with refused_at("root", match="root is"):
             merkle.as_hash(bytes(length), "root")
-        assert refused.value.field == "root"
         assert merkle.as_hash(bytes(32), "root") == bytes(32)
 
 
@@ -84,6 +84,7 @@ class TestGrowth:
         assert frontier == frontier_at(after, reference_nodes(after))
         assert frontier.root() == ROOTS[after]
 
+    @settings(max_examples=30)
     @given(SIZES, SIZES)
     def test_batch_gives_the_inclusion_proof_of_each_of_its_leaves(self, first: int, two: int) -> None:
         """The proofs of a batch are the reference's for these leaves at the new size, and no others."""
@@ -93,15 +94,6 @@ class TestGrowth:
         assert (growth.size, growth.added) == (after, after - before)
         expected = [tuple(inclusion(index, after)) for index in range(before, after)]
         assert growth.inclusion_proofs() == expected
-
-    def test_no_leaves_change_nothing(self) -> None:
-        """An empty batch keeps the tree and proves nothing."""
-        for size in (0, 1, 2, 7, 8):
-            frontier = EMPTY_TREE.append(LEAVES[:size])
-            growth = grow(frontier, [])
-            assert growth.frontier() == frontier
-            assert growth.root() == ROOTS[size]
-            assert growth.inclusion_proofs() == []
 
     def test_batch_does_not_change_what_it_was_given(self) -> None:
         """The caller's list of leaf hashes is left as it was."""
@@ -113,9 +105,8 @@ class TestGrowth:
         """2^63 - 1 leaves are a tree, one more are refused."""
         almost = merkle.Frontier(2**63 - 2, tuple(LEAVES[:62]))
         assert almost.append(LEAVES[:1]).size == 2**63 - 1
-        with pytest.raises(MalformedInput, match="over the limit") as refused:
+        with refused_at("size", match="over the limit"):
             almost.append(LEAVES[:2])
-        assert refused.value.field == "size"
 
 
 class TestProofs:
@@ -134,17 +125,6 @@ class TestProofs:
             proof = consistency_proof(first, second, reference_nodes(second))
             assert list(proof) == consistency(first, second)
             verify_consistency(first, ROOTS[first], second, ROOTS[second], proof)
-
-    @given(st.integers(1, LARGEST), st.data())
-    def test_larger_trees_agree_too(self, size: int, data: st.DataObject) -> None:
-        """Sizes up to 300, an older size and an index drawn within."""
-        index, first = data.draw(st.integers(0, size - 1)), data.draw(st.integers(1, size))
-        path = inclusion_proof(index, size, reference_nodes(size))
-        assert list(path) == inclusion(index, size)
-        verify_inclusion(LEAVES[index], index, size, path, ROOTS[size])
-        growth = consistency_proof(first, size, reference_nodes(size))
-        assert list(growth) == consistency(first, size)
-        verify_consistency(first, ROOTS[first], size, ROOTS[size], growth)
 
     def test_every_tree_grows_from_nothing_with_an_empty_proof(self) -> None:
         """From size 0 there is nothing to prove but that the first root is that of no leaves."""

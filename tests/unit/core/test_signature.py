@@ -17,7 +17,18 @@ from ledger.core.errors import SignatureRefused
 from ledger.core.events import EVENT_TYPES, Envelope, Stream, case
 from ledger.core.events.terms import StreamKind, choices
 from ledger.core.signing import signatures
-from tests.testkit.builders import LOG_ID, POLICE, START, clerk, envelope_of, event_of, key_id, payload_of, secret_key
+from tests.testkit.builders import (
+    LOG_ID,
+    POLICE,
+    START,
+    clerk,
+    envelope_of,
+    event_of,
+    key_id,
+    payload_of,
+    refused_at,
+    secret_key,
+)
 from tests.testkit.builders import signature_of as signed_bytes
 
 OTHER_LOG = bytes(range(32))
@@ -132,9 +143,8 @@ CHANGES: dict[str, Any] = {
 @pytest.mark.parametrize("field", CHANGES)
 def test_every_field_is_signed(field: str) -> None:
     """An envelope of which any field was changed after signing is refused."""
-    with pytest.raises(SignatureRefused) as caught:
+    with refused_at("envelope.signature", error=SignatureRefused):
         signatures.verify_envelope(replace(envelope(), **{field: CHANGES[field]}), LOG_ID)
-    assert caught.value.field == "envelope.signature"
 
 
 def test_every_field_of_an_envelope_is_tried() -> None:
@@ -197,25 +207,16 @@ V_27_OR_28, OF_THE_SIGNER = "v is 27 or 28, not", "recovers to|no point of the c
 BAD_SIGNATURES = {
     "empty": (b"", OF_65_BYTES),
     "64-byte EIP-2098": (rsv(R, S | (V - 27) << 255, 0)[:64], OF_65_BYTES),
-    "66 bytes": (rsv(R, S, V) + b"\0", OF_65_BYTES),
     "high-s twin": (rsv(R, N - S, 55 - V), IN_LOWER_HALF),
     "s just above half": (rsv(R, N // 2 + 1, V), IN_LOWER_HALF),
-    "s = n - 1": (rsv(R, N - 1, V), IN_LOWER_HALF),
     "v 0": (rsv(R, S, 0), V_27_OR_28),
-    "v 1": (rsv(R, S, 1), V_27_OR_28),
     "v 26": (rsv(R, S, 26), V_27_OR_28),
-    "v 29": (rsv(R, S, 29), V_27_OR_28),
-    "v 37": (rsv(R, S, 37), V_27_OR_28),
     "r zero": (rsv(0, S, V), IN_RANGE),
     "r = n": (rsv(N, S, V), IN_RANGE),
-    "r above n": (rsv(2**256 - 1, S, V), IN_RANGE),
     "s zero": (rsv(R, 0, V), IN_RANGE),
     "s = n": (rsv(R, N, V), IN_RANGE),
-    "r and s zero": (rsv(0, 0, V), IN_RANGE),
     "r is no point": (rsv(5, S, V), "no point of the curve"),
-    "r = n - 1, no point": (rsv(N - 1, S, V), "no point of the curve"),
     "the other v": (rsv(R, S, 55 - V), OF_THE_SIGNER),
-    "r changed": (rsv(R ^ 1, S, V), OF_THE_SIGNER),
     "s changed": (rsv(R, S ^ 1, V), OF_THE_SIGNER),
 }
 
@@ -223,9 +224,8 @@ BAD_SIGNATURES = {
 @pytest.mark.parametrize(("raw", "expected"), BAD_SIGNATURES.values(), ids=BAD_SIGNATURES)
 def test_a_bad_signature_is_refused(raw: bytes, expected: str) -> None:
     """Every second form and every false value is refused by the field, and says what was expected."""
-    with pytest.raises(SignatureRefused, match=expected) as caught:
+    with refused_at("envelope.signature", match=expected, error=SignatureRefused):
         signatures.verify_envelope(with_signature(raw), LOG_ID)
-    assert caught.value.field == "envelope.signature"
 
 
 @pytest.mark.parametrize("r", [1, N - 2])

@@ -6,11 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from ledger.core.encoding import canonical
-from ledger.core.errors import RuleRefused
 from ledger.core.events import Body
 from ledger.core.supervision import finding_digest, lead_id_of
 from tests.testkit.builders import (
@@ -125,22 +122,6 @@ def test_each_step_is_possible_or_refused_in_each_state(status: str, step: str) 
     with refused(refusals[step], field="payload.event_type"):
         lead.act(body, by)
     assert lead.state == before
-
-
-@given(st.lists(st.sampled_from(sorted(STEPS)), max_size=12))
-def test_no_order_of_steps_goes_round_a_decision(order: list[str]) -> None:
-    """Whatever is tried in whatever order, a closed lead was confirmed with material or dismissed with a ground."""
-    lead = Lead().raised()
-    for step in order:
-        try:
-            lead.act(STEPS[step][0](), STEPS[step][1])
-        except RuleRefused:
-            continue
-    state = lead.state
-    assert (state.status == "closed") == (state.closed is not None)
-    if state.closed is not None:
-        assert (state.confirmed is None) != (state.dismissed is None)
-        assert state.notified
 
 
 # -- rights ------------------------------------------------------------------------------------------------------------

@@ -6,21 +6,11 @@ import base64
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ledger.core.errors import IntegrityBroken, MalformedInput
-from ledger.core.log.merkle import (
-    EMPTY_ROOT,
-    Hash,
-    consistency_proof,
-    frontier_at,
-    inclusion_proof,
-    leaf_hash,
-    root_of,
-    verify_consistency,
-    verify_inclusion,
-)
+from ledger.core.log import merkle
 from ledger.core.log.tiles import (
     BundleName,
     RightEdge,
@@ -32,12 +22,13 @@ from ledger.core.log.tiles import (
     width_at,
 )
 from tests.oracles import merkle_reference as reference
+from tests.testkit.builders import refused_at
 
 LARGEST = 700
 ENTRIES = [b"entry %d" % number for number in range(LARGEST)]
-LEAVES = [leaf_hash(entry) for entry in ENTRIES]
+LEAVES = [merkle.leaf_hash(entry) for entry in ENTRIES]
 HUGE = 256**2 + 2 * 256 + 3
-HUGE_LEAVES = [leaf_hash(b"%d" % number) for number in range(HUGE)]
+HUGE_LEAVES = [merkle.leaf_hash(b"%d" % number) for number in range(HUGE)]
 
 
 class MemoryTiles:
@@ -84,6 +75,7 @@ def expected_rows(size: int) -> dict[tuple[int, int], bytes]:
 
 
 class TestAppend:
+    @settings(max_examples=30)
     @given(st.lists(st.integers(0, 300), max_size=8))
     def test_any_batches_give_the_tiles_of_the_formula(self, batches: list[int]) -> None:
         """However the leaves are cut into batches, tiles, root, proofs and next right edge are those of the size."""
@@ -97,7 +89,7 @@ class TestAppend:
             assert appended.root == edge.frontier.root() == reference.mth(ENTRIES[:size])
             assert RightEdge.read(size, tiles) == edge
             for index, proof in enumerate(appended.inclusion_proofs(), size - len(leaves)):
-                verify_inclusion(LEAVES[index], index, size, proof, appended.root)
+                merkle.verify_inclusion(LEAVES[index], index, size, proof, appended.root)
         assert tiles.rows == expected_rows(size)
 
     @pytest.mark.parametrize("size", [1, 255, 256, 257, 511, 512, 513])
@@ -119,14 +111,6 @@ class TestAppend:
         ]
         assert [(row.level, row.index) for row in appended.edge.append(LEAVES[260:261]).tiles] == [(0, 1)]
 
-    def test_no_leaves_change_no_tile(self) -> None:
-        """An empty batch gives no rows and the same edge, in the empty tree as well."""
-        assert RightEdge().append([]).root == EMPTY_ROOT
-        assert RightEdge().append([]).tiles == ()
-        edge = RightEdge.read(300, grown(300))
-        assert edge.append([]).edge == edge
-        assert edge.append([]).tiles == ()
-
     def test_three_levels(self) -> None:
         """A tree of more than 256**2 leaves has a third level, appended to and read as the others."""
         at_once = RightEdge().append(HUGE_LEAVES)
@@ -140,7 +124,7 @@ class TestAppend:
             edge = appended.edge
         assert tiles.rows == {(row.level, row.index): row.hashes for row in at_once.tiles}
         assert len(tiles.rows[2, 0]) == 32
-        assert (tiles.rows[2, 0], at_once.root) == (root_of(HUGE_LEAVES[: 256**2]), root_of(HUGE_LEAVES))
+        assert (tiles.rows[2, 0], at_once.root) == (merkle.root_of(HUGE_LEAVES[: 256**2]), merkle.root_of(HUGE_LEAVES))
         tiles.reads.clear()
         assert RightEdge.read(HUGE, tiles) == edge == at_once.edge
         assert tiles.reads == [(0, 258, 3), (1, 1, 2), (2, 0, 1)]
@@ -181,12 +165,6 @@ class TestRightEdge:
             TileNodes(600, tiles)(8, 0)
         assert broken.value.index == 0
 
-    def test_changed_tile_changes_the_root(self) -> None:
-        """An edited partial tile leads to another root, which the caller compares with the stored one."""
-        tiles = grown(600)
-        tiles.rows[0, 2] = bytes(32) + tiles.rows[0, 2][32:]
-        assert RightEdge.read(600, tiles).frontier.root() != reference.mth(ENTRIES[:600])
-
 
 class TestTileNodes:
     @given(st.integers(1, LARGEST), st.data())
@@ -195,36 +173,36 @@ class TestTileNodes:
         nodes = TileNodes(size, grown(size, batch=LARGEST))
         second = data.draw(st.integers(1, size))
         first, index = data.draw(st.integers(1, second)), data.draw(st.integers(0, second - 1))
-        root = frontier_at(second, nodes).root()
+        root = merkle.frontier_at(second, nodes).root()
         assert root == reference.mth(ENTRIES[:second])
-        path = inclusion_proof(index, second, nodes)
+        path = merkle.inclusion_proof(index, second, nodes)
         assert list(path) == reference.inclusion_proof(index, ENTRIES[:second])
-        growth = consistency_proof(first, second, nodes)
+        growth = merkle.consistency_proof(first, second, nodes)
         assert list(growth) == reference.consistency_proof(first, ENTRIES[:second])
-        verify_consistency(first, Hash(reference.mth(ENTRIES[:first])), second, root, growth)
+        merkle.verify_consistency(first, merkle.Hash(reference.mth(ENTRIES[:first])), second, root, growth)
 
     def test_each_tile_is_read_once(self) -> None:
         """Proofs of all leaves of a tree need each of its tiles one time, at the width that its size gives."""
         tiles = grown(600)
         nodes = TileNodes(600, tiles)
         for index in range(600):
-            inclusion_proof(index, 600, nodes)
+            merkle.inclusion_proof(index, 600, nodes)
         assert sorted(tiles.reads) == [(0, 0, 256), (0, 1, 256), (0, 2, 88), (1, 0, 2)]
 
     def test_one_proof_reads_few_tiles(self) -> None:
         """A path through a tree of three tile levels reads one tile a level, and those at the right edge."""
         tiles = MemoryTiles()
         tiles.put(RightEdge().append(HUGE_LEAVES).tiles)
-        proof = inclusion_proof(1000, HUGE, TileNodes(HUGE, tiles))
-        verify_inclusion(HUGE_LEAVES[1000], 1000, HUGE, proof, root_of(HUGE_LEAVES))
+        proof = merkle.inclusion_proof(1000, HUGE, TileNodes(HUGE, tiles))
+        merkle.verify_inclusion(HUGE_LEAVES[1000], 1000, HUGE, proof, merkle.root_of(HUGE_LEAVES))
         assert sorted(tiles.reads) == [(0, 3, 256), (0, 258, 3), (1, 0, 256), (1, 1, 2)]
 
     def test_edited_tile_is_seen_by_the_next_reader(self) -> None:
         """What is kept between readers is kept by content: a tile that changed is hashed anew."""
         tiles = grown(300)
-        before = frontier_at(300, TileNodes(300, tiles)).root()
+        before = merkle.frontier_at(300, TileNodes(300, tiles)).root()
         tiles.rows[0, 1] = bytes(32) + tiles.rows[0, 1][32:]
-        assert frontier_at(300, TileNodes(300, tiles)).root() != before
+        assert merkle.frontier_at(300, TileNodes(300, tiles)).root() != before
 
 
 class TestWidths:
@@ -260,22 +238,19 @@ class TestBundles:
         """65,535 bytes are an entry, one more are refused."""
         largest = bytes(65_535)
         assert decode_bundle(encode_bundle([largest]), 1) == [largest]
-        with pytest.raises(MalformedInput, match="65536 bytes is over 65535") as refused:
+        with refused_at("entry", match="65536 bytes is over 65535"):
             encode_bundle([largest + b"\0"])
-        assert refused.value.field == "entry"
 
     @pytest.mark.parametrize("bundle", [b"", b"\0", b"\0\x01", b"\0\x02a", b"\0\x01a\0", b"\0\x01a\0\x01"])
     def test_bundle_that_ends_early(self, bundle: bytes) -> None:
         """A cut within a length or an entry is found and named."""
-        with pytest.raises(MalformedInput, match=r"ends within entry \d of 2") as refused:
+        with refused_at("bundle", match=r"ends within entry \d of 2"):
             decode_bundle(bundle, 2)
-        assert refused.value.field == "bundle"
 
     def test_bytes_after_the_last_entry(self) -> None:
         """Nothing may follow."""
-        with pytest.raises(MalformedInput, match="1 bytes follow the 1 entries") as refused:
+        with refused_at("bundle", match="1 bytes follow the 1 entries"):
             decode_bundle(b"\0\x01a\0", 1)
-        assert refused.value.field == "bundle"
 
 
 class TestPublishedLog:
@@ -288,7 +263,7 @@ class TestPublishedLog:
         entries = decode_bundle((log / BundleName(0, largest).path()).read_bytes(), largest)
         edge = RightEdge()
         for size in range(1, largest + 1):
-            appended = edge.append([leaf_hash(entries[size - 1])])
+            appended = edge.append([merkle.leaf_hash(entries[size - 1])])
             edge = appended.edge
             [row] = appended.tiles
             assert row.hashes == (log / TileName(0, 0, size).path()).read_bytes()
@@ -304,11 +279,11 @@ class TestPublishedLog:
             return (log / TileName(level, index, width).path()).read_bytes()
 
         nodes = TileNodes(15, read)
-        roots = [frontier_at(size, nodes).root() for size in range(16)]
+        roots = [merkle.frontier_at(size, nodes).root() for size in range(16)]
         for second in range(1, 16):
             leaves = decode_bundle((log / BundleName(0, second).path()).read_bytes(), second)
             for index, entry in enumerate(leaves):
-                path = inclusion_proof(index, second, nodes)
-                verify_inclusion(leaf_hash(entry), index, second, path, roots[second])
-                growth = consistency_proof(index, second, nodes)
-                verify_consistency(index, roots[index], second, roots[second], growth)
+                path = merkle.inclusion_proof(index, second, nodes)
+                merkle.verify_inclusion(merkle.leaf_hash(entry), index, second, path, roots[second])
+                growth = merkle.consistency_proof(index, second, nodes)
+                merkle.verify_consistency(index, roots[index], second, roots[second], growth)

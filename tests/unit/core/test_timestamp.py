@@ -13,6 +13,7 @@ from rfc3161_client import HashAlgorithm
 
 from ledger.core.errors import MalformedInput, ProofRefused, SignatureRefused, TallystickError
 from ledger.core.verification.timestamps import MAX_RESPONSE_LENGTH, require_root, verify_timestamp
+from tests.testkit.builders import refused_at
 from tests.testkit.timestamping import Authority, new_authority
 
 TEXT = "ledger.example/handovers\n3\nPbZ2Ze6owm3jQWaMHTGZ9h3kt4CoKFaaiYzkjCjZMfM=\n"
@@ -54,10 +55,7 @@ def test_certificates_may_stand_in_any_order(tmp_path: Path, name: str) -> None:
     response = authority.stamp(TEXT.encode())
     assert [
         verify_timestamp(stamped, TEXT, (authority.root,)) is not None for stamped in (response, swapped(response))
-    ] == [
-        True,
-        True,
-    ]
+    ] == [True, True]
 
 
 def swapped(response: bytes) -> bytes:
@@ -155,7 +153,7 @@ def test_what_is_no_timestamp_is_refused(authority: Authority, data: bytes) -> N
 
 
 @pytest.mark.filterwarnings("ignore::cryptography.utils.CryptographyDeprecationWarning")
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=300)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=100)
 @given(data=st.data())
 def test_a_changed_timestamp_never_tells_another_time(
     authority: Authority, response: bytes, data: st.DataObject
@@ -172,6 +170,5 @@ def test_a_changed_timestamp_never_tells_another_time(
 def test_a_root_is_a_certificate(authority: Authority) -> None:
     """What is none is refused, and the field is named."""
     require_root(authority.root, "roots")
-    with pytest.raises(MalformedInput) as caught:
+    with refused_at("roots"):
         require_root(b"\x30\x03abc", "roots")
-    assert caught.value.field == "roots"

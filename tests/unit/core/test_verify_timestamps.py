@@ -97,11 +97,7 @@ def test_another_authority_proves_nothing_and_spoils_nothing(
 ) -> None:
     """Its timestamp is passed over, and that is told, beside one that counts or alone."""
     alone = verdict_of(replace(GOOD, timestamps=raw([stamp(other)])), trusting)
-    assert (alone.verdict, alone.proven_time, time_step(alone)[0]) == (
-        "not_yet_anchored",
-        None,
-        "not_checked",
-    )
+    assert (alone.verdict, alone.proven_time, time_step(alone)[0]) == ("not_yet_anchored", None, "not_checked")
     assert "1 of an authority that the trust file does not name" in time_step(alone)[1]
     both = verdict_of(replace(GOOD, timestamps=raw([stamp(other), stamp(authority)])), trusting)
     assert (both.verdict, time_step(both)[0]) == ("not_yet_anchored", "checked")

@@ -7,24 +7,10 @@ from typing import get_args
 import pytest
 from msgspec.structs import replace
 
+from ledger.core import visibility
 from ledger.core.events.terms import AgencyKind, Role
 from ledger.core.procedure.jurisdiction import TRAITS, may_detain
 from ledger.core.signing.authority import Agency
-from ledger.core.visibility import (
-    CaseSides,
-    LeadSides,
-    ModelSides,
-    Offer,
-    Reader,
-    RecommendationSides,
-    Sides,
-    can_see,
-    can_see_event,
-    concerned,
-    may_search_jurisdiction,
-    reader_of,
-    sides_of,
-)
 from tests.testkit.builders import (
     COURT,
     FAR_POLICE,
@@ -55,8 +41,8 @@ SEES: dict[str, set[str]] = {
 }
 
 
-def reader(agency: str, *roles: str) -> Reader:
-    return reader_of(agency, roles or ("clerk",), AGENCIES, now=NOW)
+def reader(agency: str, *roles: str) -> visibility.Reader:
+    return visibility.reader_of(agency, roles or ("clerk",), AGENCIES, now=NOW)
 
 
 @pytest.mark.parametrize("role", SEES)
@@ -71,7 +57,7 @@ def test_a_case_is_seen_by_parties_the_offered_and_supervision(agency: str, role
         expected = "offered"
     elif agency in SEES[role]:
         expected = "jurisdiction"
-    assert can_see(reader(agency, role), sides_of(state)) == expected
+    assert visibility.can_see(reader(agency, role), visibility.sides_of(state)) == expected
 
 
 @pytest.mark.parametrize(
@@ -80,76 +66,80 @@ def test_a_case_is_seen_by_parties_the_offered_and_supervision(agency: str, role
 def test_an_offer_lets_see_until_its_last_moment(expires_at: str | None, expected: str | None) -> None:
     """An offer that has expired shows nothing, though nobody has answered it."""
     case = Case().open().register("phone").offer("phone", to=COURT, purpose="loan", expires_at=expires_at)
-    assert can_see(reader(COURT), sides_of(case.state)) == expected
-    assert can_see(reader(LAB), sides_of(case.state)) is None
-    above = Reader(LAB, frozenset((COURT,)), NOW)
-    assert can_see(above, sides_of(case.state)) == (None if expected is None else "jurisdiction")
-    assert concerned(sides_of(case.state)) == {POLICE, COURT}
+    assert visibility.can_see(reader(COURT), visibility.sides_of(case.state)) == expected
+    assert visibility.can_see(reader(LAB), visibility.sides_of(case.state)) is None
+    above = visibility.Reader(LAB, frozenset((COURT,)), NOW)
+    assert visibility.can_see(above, visibility.sides_of(case.state)) == (None if expected is None else "jurisdiction")
+    assert visibility.concerned(visibility.sides_of(case.state)) == {POLICE, COURT}
 
 
 @pytest.mark.parametrize("kind", KINDS.values())
 def test_who_supervises_is_a_matter_of_the_kind_s_traits(kind: AgencyKind) -> None:
     """No kind is asked for by its name: one with the trait sees its jurisdiction, one without does not."""
     agencies = AGENCIES | {"other": replace(AGENCIES[LAB], agency_id="other", kind=kind)}
-    eyes = reader_of("other", ("auditor",), agencies, now=NOW)
+    eyes = visibility.reader_of("other", ("auditor",), agencies, now=NOW)
     supervises = "supervises" in TRAITS.get(kind, ())
     assert (POLICE in eyes.supervised) == supervises
     assert may_detain(agencies["other"]) == ("detains" in TRAITS.get(kind, ()))
-    assert (can_see(eyes, CaseSides(frozenset((POLICE,)))) == "jurisdiction") == supervises
+    assert (visibility.can_see(eyes, visibility.CaseSides(frozenset((POLICE,)))) == "jurisdiction") == supervises
 
 
 def test_who_is_not_admitted_supervises_nobody() -> None:
     """Whatever the roles of its key."""
-    assert reader_of("nobody", ("auditor", "analyst"), AGENCIES, now=NOW).supervised == frozenset()
-
-
-def test_who_keeps_persons_is_a_matter_of_the_kind_s_traits() -> None:
-    """Persons are kept for others by the kinds that have the trait, and by no others."""
-    keepers = {agency.kind for agency in AGENCIES.values() if may_detain(agency)}
-    assert keepers == {kind for kind, traits in TRAITS.items() if "detains" in traits} != set()
+    assert visibility.reader_of("nobody", ("auditor", "analyst"), AGENCIES, now=NOW).supervised == frozenset()
 
 
 def test_a_lead_is_hidden_from_who_is_supervised_until_it_is_told() -> None:
     """And stays seen by it then, whoever has the lead."""
     lead = Lead().raised()
-    raised, assigned = sides_of(lead.state), sides_of(lead.assigned().state)
-    assert (can_see(reader(POLICE, "auditor"), raised), can_see(reader(POLICE), assigned)) == (None, "party")
-    assert (concerned(raised), concerned(assigned)) == ({PROCURATORATE}, {PROCURATORATE, POLICE})
-    moved = sides_of(Lead().raised().assigned().act(transferred(UPPER), ASSIGNER).state)
-    assert [can_see(reader(name), moved) for name in (UPPER, POLICE, PROCURATORATE)] == ["party", "party", None]
+    raised, assigned = visibility.sides_of(lead.state), visibility.sides_of(lead.assigned().state)
+    assert (visibility.can_see(reader(POLICE, "auditor"), raised), visibility.can_see(reader(POLICE), assigned)) == (
+        None,
+        "party",
+    )
+    assert (visibility.concerned(raised), visibility.concerned(assigned)) == ({PROCURATORATE}, {PROCURATORATE, POLICE})
+    moved = visibility.sides_of(Lead().raised().assigned().act(transferred(UPPER), ASSIGNER).state)
+    assert [visibility.can_see(reader(name), moved) for name in (UPPER, POLICE, PROCURATORATE)] == [
+        "party",
+        "party",
+        None,
+    ]
     for sides in (raised, assigned):
-        assert can_see(reader(PROCURATORATE), sides) == "party"
-        assert can_see(reader(UPPER, "analyst"), sides) == "jurisdiction"
+        assert visibility.can_see(reader(PROCURATORATE), sides) == "party"
+        assert visibility.can_see(reader(UPPER, "analyst"), sides) == "jurisdiction"
         for stranger in (UPPER, NEIGHBOUR, PARALLEL, COURT):
-            assert can_see(reader(stranger), sides) is None
-        assert can_see(reader(NEIGHBOUR, "auditor"), sides) is None
+            assert visibility.can_see(reader(stranger), sides) is None
+        assert visibility.can_see(reader(NEIGHBOUR, "auditor"), sides) is None
 
 
 def test_a_recommendation_is_seen_by_both_sides_and_from_above() -> None:
     """By nobody beside them."""
-    sides = sides_of(Recommendation().issued().state)
-    assert isinstance(sides, RecommendationSides)
-    assert [can_see(reader(name), sides) for name in (PROCURATORATE, POLICE, UPPER, COURT)] == [
+    sides = visibility.sides_of(Recommendation().issued().state)
+    assert isinstance(sides, visibility.RecommendationSides)
+    assert [visibility.can_see(reader(name), sides) for name in (PROCURATORATE, POLICE, UPPER, COURT)] == [
         "party",
         "party",
         None,
         None,
     ]
-    assert can_see(reader(UPPER, "auditor"), sides) == "jurisdiction"
-    assert concerned(sides) == {PROCURATORATE, POLICE}
+    assert visibility.can_see(reader(UPPER, "auditor"), sides) == "jurisdiction"
+    assert visibility.concerned(sides) == {PROCURATORATE, POLICE}
 
 
 def test_a_model_is_seen_by_everybody_and_told_to_its_users() -> None:
     """Who published it and who adopted it are told of what becomes of it."""
     model = Model().published()
     model.act(adopted(1), analyst(UPPER))
-    sides = sides_of(model.state)
-    assert isinstance(sides, ModelSides)
-    assert all(can_see(reader(name), sides) == "party" for name in KINDS)
-    assert concerned(sides) == {PROCURATORATE, UPPER}
+    sides = visibility.sides_of(model.state)
+    assert isinstance(sides, visibility.ModelSides)
+    assert all(visibility.can_see(reader(name), sides) == "party" for name in KINDS)
+    assert visibility.concerned(sides) == {PROCURATORATE, UPPER}
 
 
-CASE, NOBODYS = CaseSides(frozenset((POLICE,)), (Offer(COURT),)), CaseSides(frozenset())
+CASE, NOBODYS = (
+    visibility.CaseSides(frozenset((POLICE,)), (visibility.Offer(COURT),)),
+    visibility.CaseSides(frozenset()),
+)
 
 
 @pytest.mark.parametrize(
@@ -164,16 +154,37 @@ CASE, NOBODYS = CaseSides(frozenset((POLICE,)), (Offer(COURT),)), CaseSides(froz
         (POLICE, ("agency", POLICE), POLICE, None, None, "party"),
         (LAB, ("agency", POLICE), POLICE, None, None, None),
         (LAB, ("system", "ledger"), "ledger", None, None, "party"),
-        (POLICE, ("supervision", "lead-1"), "ledger", None, LeadSides(PROCURATORATE, POLICE, notified=False), None),
-        (POLICE, ("supervision", "lead-1"), "ledger", None, LeadSides(PROCURATORATE, POLICE, notified=True), "party"),
+        (
+            POLICE,
+            ("supervision", "lead-1"),
+            "ledger",
+            None,
+            visibility.LeadSides(PROCURATORATE, POLICE, notified=False),
+            None,
+        ),
+        (
+            POLICE,
+            ("supervision", "lead-1"),
+            "ledger",
+            None,
+            visibility.LeadSides(PROCURATORATE, POLICE, notified=True),
+            "party",
+        ),
         (FAR_POLICE, ("supervision", "lead-1"), "ledger", None, None, None),
     ],
 )
 def test_an_event_is_seen_with_what_its_stream_is_of_or_by_who_has_it_in_hand(
-    agency: str, stream: tuple[str, str], signer: str, offered_to: str | None, sides: Sides | None, expected: str | None
+    agency: str,
+    stream: tuple[str, str],
+    signer: str,
+    offered_to: str | None,
+    sides: visibility.Sides | None,
+    expected: str | None,
 ) -> None:
     """Who signed it and who was offered something by it keep it, of the case they see nothing by that."""
-    assert can_see_event(reader(agency), *stream, signer=signer, offered_to=offered_to, sides=sides) == expected
+    assert (
+        visibility.can_see_event(reader(agency), *stream, signer=signer, offered_to=offered_to, sides=sides) == expected
+    )
 
 
 @pytest.mark.parametrize("kind", get_args(AgencyKind))
@@ -182,4 +193,4 @@ def test_who_may_have_a_jurisdiction_searched(kind: AgencyKind, role: Role) -> N
     """Models, reports and correlation look at what the agency's auditors see, also for a supervisor, for no clerk."""
     agency = replace(AGENCIES[POLICE], kind=kind)
     expected = kind == "procuratorate" and role in ("auditor", "analyst", "supervisor")
-    assert may_search_jurisdiction(agency, {role}) is expected
+    assert visibility.may_search_jurisdiction(agency, {role}) is expected
