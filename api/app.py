@@ -40,7 +40,7 @@ from api.routes import (
     timelines,
     webhooks,
 )
-from api.routes.submissions import PostDispatcher, handover_routes, submission_endpoints, submission_paths
+from api.routes.submissions import dispatching_posts, handover_routes, submission_endpoints, submission_paths
 from api.schemas import openapi
 from api.services.parts import Parts
 from api.services.service import Service
@@ -68,7 +68,7 @@ def create_app(
     framework = make_framework(service, lifespan)
     framework.router.routes += handover_routes(service.submissions, **limits)
     return EdgeMiddleware(
-        PostDispatcher(endpoints, framework),
+        dispatching_posts(endpoints, framework),
         addresses=RateLimit(settings.max_requests_per_s, "requests of one address", time.monotonic),
         sizes=RateLimit(settings.max_body_bytes_per_s, "bytes of one address", time.monotonic),
         proxies=settings.proxy_networks,

@@ -66,6 +66,7 @@ class Reading:
 
     @property
     def is_of_procuratorate(self) -> bool:
+        """Return whether it is a procuratorate's, which alone may know how many leads there are beside its own."""
         return may_supervise(self.authority.agencies[self.agency])
 
     @property
@@ -76,11 +77,6 @@ class Reading:
         """Return whether the agency is of a kind that supervises."""
         agency = self.authority.agencies.get(agency_id)
         return agency is not None and may_supervise(agency)
-
-    @property
-    def counts_leads(self) -> bool:
-        """Return whether the reader may know how many leads there are beside its own, as a procuratorate may."""
-        return self.is_of_procuratorate
 
     def require_role(self, *roles: str) -> None:
         """Raise Unauthorized unless the reader has one of the roles."""

@@ -8,21 +8,7 @@ from fastapi import APIRouter, Query
 from starlette.responses import Response
 
 from api.dependencies import LabelsOf, PageOf, Reads, ServiceOf, SlugPath, SlugQuery, json_response
-from api.schemas.answers import (
-    CaseLine,
-    CaseView,
-    HandoverLine,
-    HandoverView,
-    HeadView,
-    ItemLine,
-    ItemView,
-    case_line,
-    case_view,
-    handover_line,
-    handover_view,
-    item_line,
-    item_view,
-)
+from api.schemas import answers as views
 from api.schemas.openapi import Paged, answers, problems
 from api.services.case_reading import LONGEST, SHORTEST, require_handover, search_cases, timeline_builder
 from ledger.core.custody.state import HandoverStatus
@@ -39,7 +25,7 @@ router = APIRouter(prefix="/api/v1")
 
 
 @router.get(
-    "/cases", tags=["cases"], summary="List the cases", responses=answers(Paged("cases", CaseLine), 400, 401, 503)
+    "/cases", tags=["cases"], summary="List the cases", responses=answers(Paged("cases", views.CaseLine), 400, 401, 503)
 )
 def list_cases(
     *, service: ServiceOf, reading: Reads, page: PageOf, stage: Stage | None = None, responsible: SlugQuery = None
@@ -48,18 +34,20 @@ def list_cases(
     window = page.window("cases")
     with service.parts.database.read() as connection:
         rows = cases.list_cases(connection, reading.reader, window, stage=stage, responsible=responsible)
-    lines = [case_line(row) for row in rows]
+    lines = [views.case_line(row) for row in rows]
     reading.record("list of cases", *(line.case_id for line in lines))
     return page.response("cases", lines, lambda line: line.case_id)
 
 
-@router.get("/cases/{case_id}", tags=["cases"], summary="Show a case", responses=answers(CaseView, 400, 401, 404, 503))
+@router.get(
+    "/cases/{case_id}", tags=["cases"], summary="Show a case", responses=answers(views.CaseView, 400, 401, 404, 503)
+)
 def show_case(service: ServiceOf, reading: Reads, case_id: SlugPath) -> Response:
     """Return the case in its present state: stage, items, pseudonymous persons, measures, handovers, discrepancies."""
     with service.parts.database.read() as connection:
         sight = reading.require_case(connection, case_id)
         row = cases.case(connection, case_id)
-    view = case_view(row, service.parts.validator.states.of_listed_case(case_id), sight)
+    view = views.case_view(row, service.parts.validator.states.of_listed_case(case_id), sight)
     reading.record("case", case_id)
     return json_response(view)
 
@@ -68,7 +56,7 @@ def show_case(service: ServiceOf, reading: Reads, case_id: SlugPath) -> Response
     "/cases/{case_id}/head",
     tags=["cases"],
     summary="Say what the next event of a case stands on",
-    responses=answers(HeadView, 400, 401, 404, 503),
+    responses=answers(views.HeadView, 400, 401, 404, 503),
 )
 def head(service: ServiceOf, reading: Reads, case_id: SlugPath) -> Response:
     """Return the sequence number and the `previous` of the case's next event."""
@@ -76,11 +64,11 @@ def head(service: ServiceOf, reading: Reads, case_id: SlugPath) -> Response:
         reading.require_case(connection, case_id)
         stream_head = log.heads(connection, [("case", case_id)])["case", case_id]
     reading.record("head of the case", case_id)
-    return json_response(HeadView(case_id, stream_head.sequence + 1, stream_head.digest))
+    return json_response(views.HeadView(case_id, stream_head.sequence + 1, stream_head.digest))
 
 
 @router.get(
-    "/items", tags=["items"], summary="List the items", responses=answers(Paged("items", ItemLine), 400, 401, 503)
+    "/items", tags=["items"], summary="List the items", responses=answers(Paged("items", views.ItemLine), 400, 401, 503)
 )
 def list_items(
     *, service: ServiceOf, reading: Reads, page: PageOf, case_id: SlugQuery = None, holder: SlugQuery = None
@@ -89,12 +77,14 @@ def list_items(
     window = page.window("items")
     with service.parts.database.read() as connection:
         rows = cases.list_items(connection, reading.reader, window, case_id=case_id, holder=holder)
-    lines = [item_line(row) for row in rows]
+    lines = [views.item_line(row) for row in rows]
     reading.record("list of items", *dict.fromkeys(line.case_id for line in lines))
     return page.response("items", lines, lambda line: cases.place_of_item(line.item_id, line.case_id))
 
 
-@router.get("/items/{item_id}", tags=["items"], summary="Show an item", responses=answers(ItemView, 400, 401, 404, 503))
+@router.get(
+    "/items/{item_id}", tags=["items"], summary="Show an item", responses=answers(views.ItemView, 400, 401, 404, 503)
+)
 def show_item(service: ServiceOf, reading: Reads, item_id: SlugPath) -> Response:
     """Return the item in its present state."""
     unseen = NotFound(f"no item {item_id} that you may see", field="item_id")
@@ -106,14 +96,14 @@ def show_item(service: ServiceOf, reading: Reads, item_id: SlugPath) -> Response
     if item is None:
         raise unseen
     reading.record(f"item {item_id}", case_id)
-    return json_response(item_view(case_id, item))
+    return json_response(views.item_view(case_id, item))
 
 
 @router.get(
     "/handovers",
     tags=["handovers"],
     summary="List your agency's handovers",
-    responses=answers(Paged("handovers", HandoverLine), 400, 401, 503),
+    responses=answers(Paged("handovers", views.HandoverLine), 400, 401, 503),
 )
 def list_handovers(
     *,
@@ -127,7 +117,7 @@ def list_handovers(
     window = page.window("handovers")
     with service.parts.database.read() as connection:
         rows = cases.list_handovers(connection, reading.agency, window, box=box, status=status)
-    lines = [handover_line(row) for row in rows]
+    lines = [views.handover_line(row) for row in rows]
     reading.record("list of handovers", *dict.fromkeys(line.case_id for line in lines))
     return page.response("handovers", lines, lambda line: line.updated_index)
 
@@ -136,7 +126,7 @@ def list_handovers(
     "/cases/{case_id}/handovers/{handover_id}",
     tags=["handovers"],
     summary="Show a handover",
-    responses=answers(HandoverView, 400, 401, 404, 503),
+    responses=answers(views.HandoverView, 400, 401, 404, 503),
 )
 def show_handover(service: ServiceOf, reading: Reads, case_id: SlugPath, handover_id: SlugPath) -> Response:
     """Return the handover in its present state.
@@ -146,7 +136,7 @@ def show_handover(service: ServiceOf, reading: Reads, case_id: SlugPath, handove
     with service.parts.database.read() as connection:
         handover = require_handover(connection, service, reading, case_id, handover_id)
     reading.record(f"handover {handover_id}", case_id)
-    return json_response(handover_view(case_id, handover))
+    return json_response(views.handover_view(case_id, handover))
 
 
 Asked = Annotated[str, Query(min_length=SHORTEST, max_length=LONGEST, description="the word, or its beginning")]

@@ -112,7 +112,7 @@ def show_entry(service: ServiceOf, reading: Reads, model_id: SlugPath, version: 
         counted = counted_leads(connection, [model_id])[model_id]
     published = version_of(state, version)
     reading.record(f"model {model_id}")
-    return json_response(library_entry(state, published.body, counted if reading.counts_leads else None))
+    return json_response(library_entry(state, published.body, counted if reading.is_of_procuratorate else None))
 
 
 @router.get(
@@ -169,7 +169,7 @@ def show_adopters(service: ServiceOf, reading: Reads, model_id: SlugPath) -> Res
     with service.parts.database.read() as connection:
         state = require_model(connection, reading, model_id)
         counted = counted_leads(connection, [model_id])[model_id]
-    agencies, with_leads = reading.authority.agencies, reading.counts_leads
+    agencies, with_leads = reading.authority.agencies, reading.is_of_procuratorate
     reading.record(f"adopters of model {model_id}")
     return json_response(AdoptersView(model_id, adopters(state, agencies, counted, with_leads=with_leads)))
 
@@ -185,7 +185,7 @@ def show_outturn(service: ServiceOf, reading: Reads, model_id: SlugPath) -> Resp
         require_model(connection, reading, model_id)
         counted = supervision.outturn_of_model(connection, model_id)
     reading.record(f"outturn of model {model_id}")
-    return json_response(OutturnView(model_id, by_quarter(counted) if reading.counts_leads else None))
+    return json_response(OutturnView(model_id, by_quarter(counted) if reading.is_of_procuratorate else None))
 
 
 @router.post(

@@ -9,15 +9,7 @@ from starlette.responses import Response
 
 from api.dependencies import EventIdPath, Ground, Reads, ServiceOf, SlugPath, SlugQuery
 from api.schemas.openapi import problems
-from api.services.documents import (
-    Disclosure,
-    Document,
-    bundle_of_case,
-    bundle_of_event,
-    certified_case,
-    certified_event,
-    printed_event,
-)
+from api.services import documents
 from ledger.i18n import language_of
 from ledger.interchange.papers.forms import DOCUMENTS
 from ledger.interchange.papers.paper_text import PaperLanguage, language_for
@@ -29,12 +21,12 @@ _BUNDLE = problems(400, 401, 404, 503) | {
 }
 
 
-def disclosure(withhold: Withheld | None = None, ground: Ground = None) -> Disclosure:
+def disclosure(withhold: Withheld | None = None, ground: Ground = None) -> documents.Disclosure:
     """Return what the file that is asked for may disclose."""
-    return Disclosure(withhold, ground)
+    return documents.Disclosure(withhold, ground)
 
 
-DisclosureOf = Annotated[Disclosure, Depends(disclosure)]
+DisclosureOf = Annotated[documents.Disclosure, Depends(disclosure)]
 
 
 @router.get(
@@ -49,7 +41,7 @@ def event_proof(service: ServiceOf, reading: Reads, event_id: EventIdPath, discl
 
     The bundle is verified before it is returned.
     """
-    return Response(bundle_of_event(service, reading, event_id, disclosure), media_type="application/json")
+    return Response(documents.bundle_of_event(service, reading, event_id, disclosure), media_type="application/json")
 
 
 @router.get(
@@ -62,16 +54,16 @@ def event_proof(service: ServiceOf, reading: Reads, event_id: EventIdPath, discl
 def case_proof(service: ServiceOf, reading: Reads, case_id: SlugPath, disclosure: DisclosureOf) -> Response:
     """Return the bundles of all events of the case in one file."""
     with service.parts.workers.turn(reading.agency):  # of many events this takes seconds
-        bundle = bundle_of_case(service, reading, case_id, disclosure)
+        bundle = documents.bundle_of_case(service, reading, case_id, disclosure)
     return Response(bundle, media_type="application/json")
 
 
-assert get_args(Document) == DOCUMENTS, "the route offers what the table of forms has"
+assert get_args(documents.Document) == DOCUMENTS, "the route offers what the table of forms has"
 LanguageQuery = Annotated[
     PaperLanguage | None, Query(alias="lang", description="language or languages; else by Accept-Language")
 ]
 DocumentQuery = Annotated[
-    Document | None, Query(alias="document", description="which one, where an event prints as several")
+    documents.Document | None, Query(alias="document", description="which one, where an event prints as several")
 ]
 ItemQuery = Annotated[SlugQuery, Query(description="only this item, and what happened with it")]
 _PDF: dict[int | str, dict[str, Any]] = {
@@ -109,7 +101,9 @@ def paper(
 
     With `withhold` there are none of these. The same event gives the same file until a section is erased.
     """
-    pdf = printed_event(service, reading, case_id, event_id, language, kind=kind, withhold=withhold, ground=ground)
+    pdf = documents.printed_event(
+        service, reading, case_id, event_id, language, kind=kind, withhold=withhold, ground=ground
+    )
     return _pdf_response(pdf, event_id)
 
 
@@ -128,7 +122,7 @@ def event_certificate(
     It sets what is claimed beside what is proven, and says what is not proven. The bundle is attached as `proof`
     returns it to you.
     """
-    pdf = certified_event(service, reading, event_id, language, disclosure)
+    pdf = documents.certified_event(service, reading, event_id, language, disclosure)
     return _pdf_response(pdf, f"{event_id}.certificate")
 
 
@@ -149,7 +143,7 @@ def case_certificate(
     item_id: ItemQuery = None,
 ) -> Response:
     """Return the same for all events of the case, with items, their digests and the handling chain."""
-    pdf = certified_case(service, reading, case_id, language, disclosure, item_id=item_id)
+    pdf = documents.certified_case(service, reading, case_id, language, disclosure, item_id=item_id)
     return _pdf_response(pdf, f"{case_id}.certificate")
 
 

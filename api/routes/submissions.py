@@ -7,6 +7,7 @@ These are plain ASGI endpoints: the posted bytes are validated as they are, and 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -58,37 +59,32 @@ class BatchAnswer(Struct, frozen=True):
     results: list[LineAnswer]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _EventEndpoint:
     """One submission, one receipt. With ``body``, only events of this type, and of the handover in the address."""
 
-    def __init__(self, submissions: SubmissionService, body: type[Body] | None = None, *, limit: int, timeout_s: float):
-        self._submissions = submissions
-        self._body = body
-        self._limit = limit
-        self._timeout_s = timeout_s
+    submissions: SubmissionService
+    limit: int
+    timeout_s: float
+    body: type[Body] | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        body = await read_body(scope, receive, JSON, limit=self._limit, timeout_s=self._timeout_s)
-        check = partial(_require_fitting, expected=self._body, ids=scope["path_params"]) if self._body else None
-        submitted = await self._submissions.submit(body, check)
+        data = await read_body(scope, receive, JSON, limit=self.limit, timeout_s=self.timeout_s)
+        check = partial(_require_fitting, expected=self.body, ids=scope["path_params"]) if self.body else None
+        submitted = await self.submissions.submit(data, check)
         await _send(send, submitted.status, _encoder.encode(submitted.receipt))
 
 
-class _BatchEndpoint:
+class _BatchEndpoint(_EventEndpoint):
     """POST /events/batch: many submissions, each answered on its own."""
 
-    def __init__(self, submissions: SubmissionService, *, limit: int, timeout_s: float):
-        self._submissions = submissions
-        self._limit = limit
-        self._timeout_s = timeout_s
-
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        body = await read_body(scope, receive, NDJSON, limit=self._limit, timeout_s=self._timeout_s)
-        lines = body.removesuffix(b"\n").split(b"\n")
+        data = await read_body(scope, receive, NDJSON, limit=self.limit, timeout_s=self.timeout_s)
+        lines = data.removesuffix(b"\n").split(b"\n")
         if len(lines) > MAX_LINES:
             raise Refused(413, f"expected at most {MAX_LINES} lines, not {len(lines)}", code="too_many_events")
         charge(scope, len(lines) - 1)
-        await _send(send, 200, _encoder.encode(BatchAnswer(await self._submissions.submit_each(lines))))
+        await _send(send, 200, _encoder.encode(BatchAnswer(await self.submissions.submit_each(lines))))
 
 
 def submission_endpoints(
@@ -96,18 +92,16 @@ def submission_endpoints(
 ) -> dict[str, ASGIApp]:
     """Return the endpoints that are posted to most, by path. Limits are in bytes."""
     return {
-        EVENTS: _EventEndpoint(submissions, limit=limit, timeout_s=timeout_s),
-        BATCH: _BatchEndpoint(submissions, limit=bulk_limit, timeout_s=timeout_s),
+        EVENTS: _EventEndpoint(submissions=submissions, limit=limit, timeout_s=timeout_s),
+        BATCH: _BatchEndpoint(submissions=submissions, limit=bulk_limit, timeout_s=timeout_s),
     }
 
 
 def handover_routes(submissions: SubmissionService, *, limit: int, timeout_s: float) -> list[BaseRoute]:
     """Return the routes that take handovers and the answers to them."""
     bodies = {OFFERS: handover.HandoverOffered} | {f"{ANSWER}/{word}": body for word, body in ANSWERS.items()}
-    return [
-        Route(path, _EventEndpoint(submissions, body, limit=limit, timeout_s=timeout_s), methods=["POST"])
-        for path, body in bodies.items()
-    ]
+    endpoint = partial(_EventEndpoint, submissions=submissions, limit=limit, timeout_s=timeout_s)
+    return [Route(path, endpoint(body=body), methods=["POST"]) for path, body in bodies.items()]
 
 
 def _require_fitting(payload: Payload, expected: type[Body], ids: Mapping[str, str]) -> None:
@@ -233,15 +227,11 @@ def _by_text(responses: dict[int | str, Any]) -> dict[str, Any]:
     return {str(status): response for status, response in responses.items()}
 
 
-class PostDispatcher:
-    """Dispatches a POST to ``endpoints`` by its path, and everything else, the lifespan included, to ``rest``."""
+def dispatching_posts(endpoints: Mapping[str, ASGIApp], rest: ASGIApp) -> ASGIApp:
+    """Dispatch a POST to ``endpoints`` by its path, and everything else, the lifespan included, to ``rest``."""
 
-    def __init__(self, endpoints: Mapping[str, ASGIApp], rest: ASGIApp):
-        self._endpoints = endpoints
-        self._rest = rest
+    async def dispatch(scope: Scope, receive: Receive, send: Send) -> None:
+        is_post = scope["type"] == "http" and scope["method"] == "POST"
+        await (endpoints.get(scope["path"], rest) if is_post else rest)(scope, receive, send)
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        endpoint = self._rest
-        if scope["type"] == "http" and scope["method"] == "POST":
-            endpoint = self._endpoints.get(scope["path"], self._rest)
-        await endpoint(scope, receive, send)
+    return dispatch

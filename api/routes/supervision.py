@@ -10,26 +10,7 @@ from starlette.responses import Response
 from api.auth.reading import Reading
 from api.dependencies import PageOf, Reads, ServiceOf, SlugPath, SlugQuery, json_response
 from api.schemas.openapi import Paged, answers
-from api.services.matters import (
-    LeadLine,
-    LeadView,
-    ModelLine,
-    ModelView,
-    RecommendationLine,
-    RecommendationView,
-    lead_line,
-    lead_view,
-    leads_of_model,
-    life_of,
-    model_line,
-    model_view,
-    recommendation_line,
-    recommendation_view,
-    recurrence,
-    require_matter,
-    require_model,
-    version_of,
-)
+from api.services import matters
 from api.services.service import Service
 from ledger.core.procedure.deadlines import PeriodEnd
 from ledger.core.supervision import LeadState, RecommendationState, reply_due
@@ -46,7 +27,7 @@ Supervised = Annotated[str | None, Query(max_length=64, description="only those 
 Having = Annotated[str | None, Query(max_length=64, description="only those that this procuratorate has")]
 
 
-@router.get("/leads", summary="List the leads", responses=answers(Paged("leads", LeadLine), 400, 401, 503))
+@router.get("/leads", summary="List the leads", responses=answers(Paged("leads", matters.LeadLine), 400, 401, 503))
 def list_leads(
     *,
     service: ServiceOf,
@@ -67,33 +48,35 @@ def list_leads(
     with service.parts.database.read() as connection:
         rows = supervision.list_leads(connection, reading.reader, window, wanted)
     reading.record("list of leads")
-    return page.response("leads", [lead_line(row) for row in rows], lambda line: line.updated_index, resumes=True)
+    return page.response(
+        "leads", [matters.lead_line(row) for row in rows], lambda line: line.updated_index, resumes=True
+    )
 
 
-@router.get("/leads/{lead_id}", summary="Show a lead", responses=answers(LeadView, 400, 401, 404, 503))
+@router.get("/leads/{lead_id}", summary="Show a lead", responses=answers(matters.LeadView, 400, 401, 404, 503))
 def show_lead(service: ServiceOf, reading: Reads, lead_id: SlugPath) -> Response:
     """Return the finding, and each step since with its signed event."""
     with service.parts.database.read() as connection:
-        state, sight = require_matter(connection, reading, lead_id, LeadState, field="lead_id")
-        events = life_of(connection, lead_id, sight)
+        state, sight = matters.require_matter(connection, reading, lead_id, LeadState, field="lead_id")
+        events = matters.life_of(connection, lead_id, sight)
     reading.record(f"lead {lead_id}")
-    return json_response(lead_view(state, sight, events))
+    return json_response(matters.lead_view(state, sight, events))
 
 
 Retired = Annotated[bool | None, Query(description="only those that are retired, or that are not")]
 VersionPath = Annotated[int, Path(ge=1, le=1_000_000, description="version of the model")]
 
 
-@router.get("/models", summary="List the models", responses=answers(Paged("models", ModelLine), 400, 401, 503))
+@router.get("/models", summary="List the models", responses=answers(Paged("models", matters.ModelLine), 400, 401, 503))
 def list_models(service: ServiceOf, reading: Reads, page: PageOf, retired: Retired = None) -> Response:
     """List all models in the order of their ids; every agency may see them."""
     with service.parts.database.read() as connection:
         rows = supervision.list_models(connection, page.window("models"), retired=retired)
     reading.record("list of models")
-    return page.response("models", [model_line(row) for row in rows], lambda line: line.model_id)
+    return page.response("models", [matters.model_line(row) for row in rows], lambda line: line.model_id)
 
 
-@router.get("/models/{model_id}", summary="Show a model", responses=answers(ModelView, 400, 401, 404, 503))
+@router.get("/models/{model_id}", summary="Show a model", responses=answers(matters.ModelView, 400, 401, 404, 503))
 def show_model(service: ServiceOf, reading: Reads, model_id: SlugPath) -> Response:
     """Return the newest version: its definition, its adopters, and how its leads turned out."""
     return _shown(service, reading, model_id, None)
@@ -102,7 +85,7 @@ def show_model(service: ServiceOf, reading: Reads, model_id: SlugPath) -> Respon
 @router.get(
     "/models/{model_id}/{version}",
     summary="Show a version of a model",
-    responses=answers(ModelView, 400, 401, 404, 503),
+    responses=answers(matters.ModelView, 400, 401, 404, 503),
 )
 def show_version(service: ServiceOf, reading: Reads, model_id: SlugPath, version: VersionPath) -> Response:
     """Return one version: its definition, its adopters, and how its leads turned out."""
@@ -111,12 +94,12 @@ def show_version(service: ServiceOf, reading: Reads, model_id: SlugPath, version
 
 def _shown(service: Service, reading: Reading, model_id: str, version: int | None) -> Response:
     with service.parts.database.read() as connection:
-        state = require_model(connection, reading, model_id)
+        state = matters.require_model(connection, reading, model_id)
         tally = supervision.tally_of_model(connection, model_id)
-    published = version_of(state, version)
+    published = matters.version_of(state, version)
     reading.record(f"model {model_id}")
-    leads = leads_of_model(tally, published.body.version) if reading.counts_leads else None
-    return json_response(model_view(state, published, leads))
+    leads = matters.leads_of(rest for version_number, *rest in tally if version_number == published.body.version)
+    return json_response(matters.model_view(state, published, leads if reading.is_of_procuratorate else None))
 
 
 RecommendationStatusQuery = Annotated[
@@ -128,7 +111,7 @@ Addressee = Annotated[str | None, Query(max_length=64, description="only those t
 @router.get(
     "/recommendations",
     summary="List the recommendations",
-    responses=answers(Paged("recommendations", RecommendationLine), 400, 401, 503),
+    responses=answers(Paged("recommendations", matters.RecommendationLine), 400, 401, 503),
 )
 def list_recommendations(
     *,
@@ -145,7 +128,7 @@ def list_recommendations(
     window = page.window("recommendations")
     with service.parts.database.read() as connection:
         rows = supervision.list_recommendations(connection, reading.reader, window, status=state, agency=to_agency)
-    lines = [recommendation_line(row, _due(service, row["issued_at"])) for row in rows]
+    lines = [matters.recommendation_line(row, _due(service, row["issued_at"])) for row in rows]
     reading.record("list of recommendations")
     return page.response("recommendations", lines, lambda line: line.updated_index)
 
@@ -153,18 +136,22 @@ def list_recommendations(
 @router.get(
     "/recommendations/{recommendation_id}",
     summary="Show a recommendation",
-    responses=answers(RecommendationView, 400, 401, 404, 503),
+    responses=answers(matters.RecommendationView, 400, 401, 404, 503),
 )
 def show_recommendation(service: ServiceOf, reading: Reads, recommendation_id: SlugPath) -> Response:
     """Return the recommendation, the deadline of the reply, and each step since with its signed event."""
     stream_id = STREAM + recommendation_id
     with service.parts.database.read() as connection:
-        state, sight = require_matter(connection, reading, stream_id, RecommendationState, field="recommendation_id")
-        events = life_of(connection, stream_id, sight)
+        state, sight = matters.require_matter(
+            connection, reading, stream_id, RecommendationState, field="recommendation_id"
+        )
+        events = matters.life_of(connection, stream_id, sight)
         own = state.issued.model_id is not None and reading.agency == state.procuratorate
-        counts = recurrence(connection, state, reading.reader.now, service.authority().agencies) if own else None
+        counts = (
+            matters.recurrence(connection, state, reading.reader.now, service.authority().agencies) if own else None
+        )
     reading.record(f"recommendation {recommendation_id}")
-    return json_response(recommendation_view(state, _due(service, state.issued_at), sight, events, counts))
+    return json_response(matters.recommendation_view(state, _due(service, state.issued_at), sight, events, counts))
 
 
 def _due(service: Service, issued_at: str) -> PeriodEnd | None:

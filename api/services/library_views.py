@@ -11,15 +11,7 @@ from msgspec import Struct
 
 from api.auth.reading import Reading
 from api.schemas.answers import view_of
-from api.services.matters import (
-    LeadsOfModel,
-    ModelHead,
-    VersionLine,
-    leads_of,
-    require_model,
-    version_lines,
-    version_of,
-)
+from api.services import matters
 from api.services.service import Service
 from ledger.core.events.registry import Name
 from ledger.core.events.supervision import BilingualText, Figures, ModelPublished, Origin
@@ -35,7 +27,7 @@ from ledger.supervision.library.cards import Card, card_of, fit, texts_of
 Counted = tuple[str, str, str | None, int]  # procuratorate that has them, status, outcome, how many leads
 
 
-class LibraryLine(ModelHead, frozen=True):
+class LibraryLine(matters.ModelHead, frozen=True):
     """A model in the library, by its newest version; ``leads`` counts those of all versions and agencies.
 
     ``leads`` is null for readers outside the procuratorates. ``problem``, ``explanation`` and ``requested_by`` are null
@@ -49,7 +41,7 @@ class LibraryLine(ModelHead, frozen=True):
     has_case_study: bool
     figures: Figures | None
     origin: Origin | None
-    leads: LeadsOfModel | None
+    leads: matters.LeadsOfModel | None
     found_in: tuple[str, ...] = ()
 
 
@@ -60,7 +52,7 @@ class LibraryEntry(Struct, frozen=True):
     case_study: BilingualText | None
     card: Card | None
     definition: str
-    versions: tuple[VersionLine, ...]
+    versions: tuple[matters.VersionLine, ...]
 
 
 class OwnParameter(Struct, frozen=True):
@@ -85,7 +77,7 @@ class AdopterView(Struct, frozen=True):
     parameters: tuple[OwnParameter, ...]
     adopted_at: str
     note: str | None
-    leads: LeadsOfModel | None
+    leads: matters.LeadsOfModel | None
 
 
 class AdoptersView(Struct, frozen=True):
@@ -105,14 +97,14 @@ def library_line(
         LibraryLine,
         body,
         publisher=state.publisher,
-        published_at=version_of(state, body.version).published_at,
+        published_at=matters.version_of(state, body.version).published_at,
         retired=state.retired is not None,
         adoptions=len(state.adoptions),
         explanation=card.explanation if card else None,
         problem=card.need.problem if card else None,
         requested_by=card.need.requested_by if card else None,
         has_case_study=body.case_study is not None,
-        leads=None if counted is None else leads_of(rest for _, *rest in counted),
+        leads=None if counted is None else matters.leads_of(rest for _, *rest in counted),
         found_in=(),
     )
 
@@ -120,14 +112,7 @@ def library_line(
 def library_entry(state: ModelState, body: ModelPublished, counted: Iterable[Counted] | None) -> LibraryEntry:
     """Return the entry of one version of the model."""
     line, card = library_line(state, counted, body), card_of(body.definition)
-    return LibraryEntry(line, body.case_study, card, body.definition, version_lines(state))
-
-
-def searched(bodies: Iterable[ModelPublished], query: str, limit: int) -> dict[str, tuple[str, ...]]:
-    """Return the ids of the models that match the query, best first, each with the texts in which it matched."""
-    fitting = [(fits, body.model_id) for body in bodies if (fits := fit(query, searched_texts(body))) is not None]
-    best = sorted(fitting, key=lambda candidate: (-candidate[0].score, candidate[1]))
-    return {model_id: fits.places for fits, model_id in best[:limit]}
+    return LibraryEntry(line, body.case_study, card, body.definition, matters.version_lines(state))
 
 
 def searched_texts(body: ModelPublished) -> Mapping[str, str]:
@@ -151,9 +136,9 @@ def adopters(
 
     def view(agency: Agency) -> AdopterView:
         adoption = running[agency.agency_id]
-        card = card_of(version_of(state, adoption.version).body.definition)
+        card = card_of(matters.version_of(state, adoption.version).body.definition)
         defaults = {parameter.name: parameter.default for parameter in card.parameters} if card else {}
-        leads = leads_of(rest for having, *rest in rows if is_within(agencies[having], agency))
+        leads = matters.leads_of(rest for having, *rest in rows if is_within(agencies[having], agency))
         return view_of(
             AdopterView,
             adoption,
@@ -193,10 +178,13 @@ def lines_of(
 ) -> list[LibraryLine]:
     """Return the first models as the library lists them, or the best matches of the words."""
     model_ids = [row["model_id"] for row in (rows if words else rows[:limit])]
-    states = {model_id: require_model(connection, reading, model_id) for model_id in model_ids}
-    bodies = (state.newest.body for state in states.values())
-    places = searched(bodies, words, limit) if words else dict.fromkeys(model_ids, ())
-    counted = counted_leads(connection, places) if reading.counts_leads else dict.fromkeys(places)
+    states = {model_id: matters.require_model(connection, reading, model_id) for model_id in model_ids}
+    places: dict[str, tuple[str, ...]] = dict.fromkeys(model_ids, ())
+    if words:
+        fits = {model_id: fit(words, searched_texts(state.newest.body)) for model_id, state in states.items()}
+        fitting = sorted((-match.score, model_id, match) for model_id, match in fits.items() if match is not None)
+        places = {model_id: match.places for _, model_id, match in fitting[:limit]}
+    counted = counted_leads(connection, places) if reading.is_of_procuratorate else dict.fromkeys(places)
     return [
         msgspec.structs.replace(library_line(states[model_id], counted[model_id]), found_in=matched)
         for model_id, matched in places.items()
@@ -214,8 +202,8 @@ def counted_leads(connection: Connection, model_ids: Iterable[str]) -> dict[str,
 def model_package(service: Service, reading: Reading, model_id: str, version: int | None) -> tuple[bytes, str]:
     """Return the signed package of a version with those before it, and the name of its file; record the read."""
     with service.parts.database.read() as connection:
-        state = require_model(connection, reading, model_id)
-    published = version_of(state, version)
+        state = matters.require_model(connection, reading, model_id)
+    published = matters.version_of(state, version)
     wanted = [earlier.event_id for earlier in state.versions if earlier.body.version <= published.body.version]
     content = service.prover.package(model_id, published.body.version, wanted)
     reading.record(f"package of model {model_id}")

@@ -13,19 +13,7 @@ from api.auth.reading import Reading
 from api.schemas.answers import EventView, event_view, view_of
 from ledger.core.encoding.decoding import convert
 from ledger.core.errors import NotFound
-from ledger.core.events.supervision import (
-    BilingualText,
-    Figures,
-    LeadAnswered,
-    LeadClosed,
-    LeadConfirmed,
-    LeadDismissed,
-    LeadRaised,
-    PeriodCount,
-    RecommendationAnswered,
-    RecommendationIssued,
-    RecommendationRechecked,
-)
+from ledger.core.events import supervision as acts
 from ledger.core.procedure.deadlines import PeriodEnd
 from ledger.core.procedure.legal_days import DAY, legal_day_of, spelled, start_of
 from ledger.core.signing.authority import Agency
@@ -52,7 +40,7 @@ class LeadLine(Struct, frozen=True):
     supervised: str
     procuratorate: str
     severity: str
-    says: BilingualText
+    says: acts.BilingualText
     status: str
     handler: str | None
     outcome: str | None
@@ -79,11 +67,11 @@ class LeadView(Struct, frozen=True):
     sight: Sight
     sequence: int
     head: str
-    raised: LeadRaised
-    answers: tuple[LeadAnswered, ...]
-    confirmed: LeadConfirmed | None
-    dismissed: LeadDismissed | None
-    closed: LeadClosed | None
+    raised: acts.LeadRaised
+    answers: tuple[acts.LeadAnswered, ...]
+    confirmed: acts.LeadConfirmed | None
+    dismissed: acts.LeadDismissed | None
+    closed: acts.LeadClosed | None
     events: tuple[EventView, ...]
 
 
@@ -93,7 +81,7 @@ class ModelHeading(Struct, frozen=True):
     model_id: str
     version: int
     model_digest: str
-    title: BilingualText
+    title: acts.BilingualText
     business_line: str
     severity: str
     publisher: str
@@ -156,8 +144,8 @@ class ModelView(ModelHeading, frozen=True):
     sequence: int
     head: str
     definition: str
-    case_study: BilingualText | None
-    figures: Figures | None
+    case_study: acts.BilingualText | None
+    figures: acts.Figures | None
     versions: tuple[VersionLine, ...]
     adoptions: tuple[AdoptionView, ...]
     leads: LeadsOfModel | None
@@ -203,10 +191,10 @@ class RecommendationView(Struct, frozen=True):
     sight: Sight
     sequence: int
     head: str
-    issued: RecommendationIssued
-    answers: tuple[RecommendationAnswered, ...]
-    rechecks: tuple[RecommendationRechecked, ...]
-    counted: dict[str, PeriodCount] | None
+    issued: acts.RecommendationIssued
+    answers: tuple[acts.RecommendationAnswered, ...]
+    rechecks: tuple[acts.RecommendationRechecked, ...]
+    counted: dict[str, acts.PeriodCount] | None
     runs_from: str | None
     events: tuple[EventView, ...]
 
@@ -251,11 +239,6 @@ def version_lines(state: ModelState) -> tuple[VersionLine, ...]:
         view_of(VersionLine, published, version=published.body.version, model_digest=published.body.model_digest)
         for published in state.versions
     )
-
-
-def leads_of_model(tally: list[tuple[int, str, str | None, int]], version: int) -> LeadsOfModel:
-    """Return the counts of one version's leads from rows of (version, status, outcome, count)."""
-    return leads_of(rest for of_version, *rest in tally if of_version == version)
 
 
 def leads_of(counted: Iterable[Sequence[Any]]) -> LeadsOfModel:
@@ -345,11 +328,11 @@ class Recurrence(Struct, frozen=True):
     ``runs_from`` is the day of the model's first publication, if that is in the period before.
     """
 
-    before: PeriodCount
-    after: PeriodCount
+    before: acts.PeriodCount
+    after: acts.PeriodCount
     runs_from: str | None
 
-    def periods(self) -> dict[str, PeriodCount]:
+    def periods(self) -> dict[str, acts.PeriodCount]:
         """Return both periods by name."""
         return {"before": self.before, "after": self.after}
 
@@ -370,12 +353,12 @@ def recurrence(
     return Recurrence(before, after, _runs_from(connection, state, agencies, border - days, border))
 
 
-def _period(connection: Connection, state: RecommendationState, first: date, until: date) -> PeriodCount:
+def _period(connection: Connection, state: RecommendationState, first: date, until: date) -> acts.PeriodCount:
     """Count the leads of the days in Asia/Shanghai from ``first`` to before ``until``; none without a model."""
     since, end = (spelled(start_of(day)) for day in (first, until))
     model_id, agency = state.issued.model_id, state.issued.to_agency
     count = supervision.count_raised(connection, model_id, agency, since, end) if model_id else 0
-    return PeriodCount(count, first.isoformat(), until.isoformat(), log.tree(connection).size)
+    return acts.PeriodCount(count, first.isoformat(), until.isoformat(), log.tree(connection).size)
 
 
 def _runs_from(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -67,26 +68,26 @@ class CallRefused(TallystickError):
         self.number = number
 
 
+@dataclass(frozen=True, slots=True)
 class SigningProvider:
     """Answers calls of EIP-1193 with the holder's key, once the officer has agreed to each signature."""
 
-    def __init__(self, questioner: QuestionBuilder, signer: Signer, prompt: OfficerPrompt, chain_id: int):
-        self._questioner = questioner
-        self._signer = signer
-        self._prompt = prompt
-        self._chain_id = chain_id
+    questioner: QuestionBuilder
+    signer: Signer
+    prompt: OfficerPrompt
+    chain_id: int
 
     async def call(self, call: Call) -> Any:
         """Return the result of a call. Raises RpcRefused."""
         match call.method, call.params:
             case "eth_requestAccounts" | "eth_accounts", _:
-                return [self._questioner.holder.key_id]
+                return [self.questioner.holder.key_id]
             case "eth_chainId", _:
-                return hex(self._chain_id)
+                return hex(self.chain_id)
             case "eth_signTypedData_v4", [address, data, beside]:
-                return await self._signed(lambda: self._questioner.event(address, data, beside))
+                return await self._signed(lambda: self.questioner.event(address, data, beside))
             case "personal_sign", [data, address]:
-                return await self._signed(lambda: self._questioner.sign_in(data, address))
+                return await self._signed(lambda: self.questioner.sign_in(data, address))
             case "eth_signTypedData_v4" | "personal_sign", _:
                 raise CallRefused(
                     INVALID_PARAMS, "expected the parameters of this method; an event comes with its payload"
@@ -96,7 +97,7 @@ class SigningProvider:
     async def _signed(self, judge: Callable[[], SigningQuestion]) -> str:
         try:
             question = judge()
-            await self._prompt.ask(question)
+            await self.prompt.ask(question)
         except Declined as error:
             raise CallRefused(USER_REJECTED, error.message) from error
         except AskedAlready as error:
@@ -105,7 +106,7 @@ class SigningProvider:
             raise CallRefused(INVALID_PARAMS, str(error), error.code) from error
         except (msgspec.MsgspecError, UnicodeError) as error:
             raise CallRefused(INVALID_PARAMS, str(error)) from error
-        return "0x" + self._signer.sign(question.digest).hex()
+        return "0x" + self.signer.sign(question.digest).hex()
 
 
 def create_app(
@@ -118,7 +119,7 @@ def create_app(
     asks_here: bool = True,
 ) -> ASGIApp:
     """Return the application. ``asks_here`` means that questions are answered on its page."""
-    own = _SignerRoutes(provider, prompt, pairing, guard, texts, asks_here=asks_here)
+    own = _SignerRoutes(provider, prompt, pairing, guard, texts, asks_here)
     routes = [
         Route("/rpc", own.preflight, methods=["OPTIONS"]),
         Route("/rpc", own.rpc, methods=["POST"]),
@@ -147,67 +148,58 @@ def create_app(
     )
 
 
+@dataclass(frozen=True, slots=True)
 class _SignerRoutes:
     """The routes for pages of the console, which must be paired, and of the page on which the officer is asked."""
 
-    def __init__(
-        self,
-        provider: SigningProvider,
-        prompt: OfficerPrompt,
-        pairing: Pairing,
-        guard: Guard,
-        texts: Texts,
-        *,
-        asks_here: bool,
-    ):
-        self._provider = provider
-        self._prompt = prompt
-        self._pairing = pairing
-        self._guard = guard
-        self._texts = texts
-        self._asks_here = asks_here
+    provider: SigningProvider
+    prompt: OfficerPrompt
+    pairing: Pairing
+    guard: Guard
+    texts: Texts
+    asks_here: bool
 
     async def preflight(self, request: Request) -> Response:
-        return Response(status_code=204, headers=self._guard.preflight(request.headers))
+        return Response(status_code=204, headers=self.guard.preflight(request.headers))
 
     async def rpc(self, request: Request) -> Response:
-        self._guard.require_console(request.headers)
+        self.guard.require_console(request.headers)
         call = await _body(request, _calls)
         reply: dict[str, Any] = {"jsonrpc": "2.0", "id": call.id}
         try:
-            if not self._pairing.knows(bearer(request.headers)):
+            if not self.pairing.knows(bearer(request.headers)):
                 raise CallRefused(UNAUTHORIZED, "this page is not paired with the signer")
-            reply["result"] = await self._provider.call(call)
+            reply["result"] = await self.provider.call(call)
         except CallRefused as error:
             reply["error"] = {"code": error.number, "message": error.message, "data": {"code": error.code}}
-        return _json(reply, self._guard.grants())
+        return _json(reply, self.guard.grants())
 
     async def pair(self, request: Request) -> Response:
-        self._guard.require_console(request.headers)
+        self.guard.require_console(request.headers)
         code_given = await _body(request, _codes)
         try:
-            return _json({"token": self._pairing.take(code_given.code)}, self._guard.grants())
+            return _json({"token": self.pairing.take(code_given.code)}, self.guard.grants())
         except TallystickError as error:
-            return _json({"error": {"code": UNAUTHORIZED, "message": error.message}}, self._guard.grants(), 403)
+            return _json({"error": {"code": UNAUTHORIZED, "message": error.message}}, self.guard.grants(), 403)
 
     async def page(self, _request: Request) -> Response:
-        html = _templates.get_template("index.html").render(texts=self._texts, asks_here=self._asks_here)
+        html = _templates.get_template("index.html").render(texts=self.texts, asks_here=self.asks_here)
         return HTMLResponse(html, headers={"Content-Security-Policy": _POLICY})
 
     async def waiting(self, request: Request) -> Response:
-        self._guard.require_own_page(request.headers)
-        pending, question = self._prompt.waiting if self._asks_here else None, None
+        self.guard.require_own_page(request.headers)
+        pending, question = self.prompt.waiting if self.asks_here else None, None
         if pending is not None:
             names = ("kind", "sentence", "particulars")
             question = {name: getattr(pending.question, name) for name in names}
             question |= {"number": pending.number, "seconds_left": pending.seconds_left}
-        code = self._pairing.code
+        code = self.pairing.code
         return _json({"code": f"{code[:4]}-{code[4:]}", "question": question})
 
     async def answer(self, request: Request) -> Response:
-        self._guard.require_own_page(request.headers)
+        self.guard.require_own_page(request.headers)
         officer_answer = await _body(request, _answers)
-        return _json({"counted": self._asks_here and self._prompt.answer(officer_answer.number, officer_answer.agreed)})
+        return _json({"counted": self.asks_here and self.prompt.answer(officer_answer.number, officer_answer.agreed)})
 
 
 _templates = Environment(loader=FileSystemLoader(_PAGE), autoescape=True, undefined=StrictUndefined)

@@ -167,21 +167,6 @@ def open_witness(settings: WitnessSettings) -> Iterator[RunningWitness]:
     Raises MalformedInput for what is missing, KeyRefused for a wrong passphrase, Conflict for the database of another
     log, NotFound if the node is of no chain that the trust file names, and Unavailable if the node does not answer.
     """
-    witness, source = _assemble(settings)
-    stop = Event()
-    looking = Thread(target=witness.watch.run, args=(stop, settings.look_interval_s), name="look", daemon=True)
-    looking.start()
-    try:
-        yield witness
-    finally:
-        stop.set()
-        looking.join(ENDING_S)
-        source.close()
-        witness.store.close()
-
-
-def _assemble(settings: WitnessSettings) -> tuple[RunningWitness, LogSource]:
-    """Build every part without starting any."""
     trust = read_trust(settings)
     for option, url in (("log", settings.log_url), ("rpc", settings.rpc_url)):
         if not url:
@@ -224,7 +209,16 @@ def _assemble(settings: WitnessSettings) -> tuple[RunningWitness, LogSource]:
         max_requests_per_s=settings.max_requests_per_s,
         request_timeout_s=settings.request_timeout_s,
     )
-    return RunningWitness(app, watch, cosigner, store), source
+    stop = Event()
+    looking = Thread(target=watch.run, args=(stop, settings.look_interval_s), name="look", daemon=True)
+    looking.start()
+    try:
+        yield RunningWitness(app, watch, cosigner, store)
+    finally:
+        stop.set()
+        looking.join(ENDING_S)
+        source.close()
+        store.close()
 
 
 def now_ms() -> int:

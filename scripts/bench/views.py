@@ -118,51 +118,37 @@ def cases() -> Iterator[list[SimulatedEvent]]:
                 yield events
 
 
-class RunCost(NamedTuple):
-    """Of one run in a worker process: seconds of computing, megabytes, findings; why it was ended, if it was."""
-
-    cpu_s: float
-    memory_mb: float
-    findings: int
-    refused: str | None
-
-
 class Measured(NamedTuple):
     """Of a log of one size: microseconds an event of making the views and of folding, milliseconds of each grown case;
-    megabytes of the process at its peak and of the file; seconds of all models over everything and over the
-    grown, of an export, and each run elsewhere by its model."""
+    seconds of all models over everything and over the grown."""
 
     made: float
     folded: float
     later: float
-    peak: float
-    kept: float
     whole: float
     small: float
-    exported: float
-    runs: dict[str, RunCost]
 
 
-def run_elsewhere(views: Views, models: Iterable[Model]) -> tuple[float, dict[str, RunCost]]:
-    """Run each model over an export of everything; also return how many seconds of CPU the export takes here."""
-    workers, costs = WorkerPool(1), dict[str, RunCost]()
+def run_elsewhere(views: Views, models: Iterable[Model]) -> None:
+    """Run each model over an export of everything in a worker process, and print what each took."""
+    workers = WorkerPool(1)
     runner = ModelRunner(workers, model_limits(Settings()), agency="bench")
     workers.run(abs, 1, agency="bench")
-    idle = used_by(workers).memory_kb
-    exporting = ExitStack()
-    with exporting:
+    idle, costs = used_by(workers).memory_kb, list[tuple[float, str]]()
+    with ExitStack() as exporting:
         export: list[Export] = []
         exported = cpu_seconds(lambda: export.append(exporting.enter_context(views.export())))
         for model in models:
-            findings, refused = 0, None
             try:
-                findings = len(runner.run(export[0], model, {}, AS_OF).findings)
+                outcome: object = len(runner.run(export[0], model, {}, AS_OF).findings)
             except TallystickError as error:
-                refused = error.message
+                outcome = error.message
             used = used_by(workers)
-            costs[model.model_id] = RunCost(used.cpu_s, (used.memory_kb - idle) / 1024, findings, refused)
+            memory = (used.memory_kb - idle) / 1024
+            costs.append((used.cpu_s, f"  {model.model_id}: {used.cpu_s:.1f} s, {memory:,.0f} MB, {outcome}"))
     workers.close()
-    return exported, costs
+    lines = [f"  exported for runs in {exported:.1f} s of CPU", *(line for _, line in sorted(costs, reverse=True))]
+    print("\n".join(lines), flush=True)
 
 
 def used_by(workers: WorkerPool) -> Used:
@@ -192,21 +178,12 @@ def measure(histories: list[list[SimulatedEvent]], size: int, grown: int) -> Mea
         some = frozenset(f"case-{number}" for number in range(grown))
         whole = cpu_seconds(lambda: ask(views, models, None))
         small = cpu_seconds(lambda: ask(views, [model for model in models if model.scope == "case"], some))
-        exported, runs = run_elsewhere(views, models)
+        run_elsewhere(views, models)
         views.close()
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
         kept = path.stat().st_size / 2**20
-        return Measured(
-            1e6 * refreshed / events,
-            1e6 * folded / events,
-            1e3 * later / grown,
-            peak,
-            kept,
-            whole,
-            small,
-            exported,
-            runs,
-        )
+        print(f"{size:,} events: {peak:,.0f} MB at the peak, {kept:,.1f} MB kept", flush=True)
+        return Measured(1e6 * refreshed / events, 1e6 * folded / events, 1e3 * later / grown, whole, small)
 
 
 def main() -> None:
@@ -221,30 +198,15 @@ def main() -> None:
     for size in sorted(given.events):
         measured = measure(histories, size, given.grown)
         least = least or measured
-        print(f"{size:,} events: {measured.peak:,.0f} MB at the peak, {measured.kept:,.1f} MB kept", flush=True)
-        print(f"  exported for runs in {measured.exported:.1f} s of CPU", flush=True)
-        for model_id, cost in sorted(measured.runs.items(), key=lambda run: run[1].cpu_s, reverse=True):
-            print(
-                f"  {model_id}: {cost.cpu_s:.1f} s, {cost.memory_mb:,.0f} MB, {cost.refused or cost.findings}",
-                flush=True,
-            )
+        made, smallest = measured.made, "the smallest"
         figures += [
-            Figure(f"views of {size:,} events, an event", measured.made, "folding", measured.folded, "µs", "<= 5"),
-            Figure(f"views of {size:,} events, an event", measured.made, "the smallest", least.made, "µs", "<= 1.5"),
+            Figure(f"views of {size:,} events, an event", made, "folding", measured.folded, "µs", "<= 5"),
+            Figure(f"views of {size:,} events, an event", made, smallest, least.made, "µs", "<= 1.5"),
+            Figure(f"one more event in a case, of {size:,}", measured.later, smallest, least.later, "ms", "<= 1.5"),
             Figure(
-                f"one more event in a case, of {size:,}", measured.later, "the smallest", least.later, "ms", "<= 1.5"
+                f"all models over {size:,} events", measured.whole, "making the views", made * size / 1e6, "s", "<= 0.1"
             ),
-            Figure(
-                f"all models over {size:,} events",
-                measured.whole,
-                "making the views",
-                measured.made * size / 1e6,
-                "s",
-                "<= 0.1",
-            ),
-            Figure(
-                f"models over {given.grown} cases of these", measured.small, "the smallest", least.small, "s", "<= 2"
-            ),
+            Figure(f"models over {given.grown} cases of these", measured.small, smallest, least.small, "s", "<= 2"),
         ]
     show("Views", figures, given.json)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cache
 from hashlib import sha256
 from typing import Any
 
@@ -111,7 +112,10 @@ class State:
 
     def header(self) -> bytes:
         """Return the header of the block."""
-        return header_rlp(self._tries()[0].root_hash, self.number, self.timestamp, fields=self.fields)
+        return self._header_of(self._tries()[0])
+
+    def _header_of(self, state: HexaryTrie) -> bytes:
+        return header_rlp(state.root_hash, self.number, self.timestamp, fields=self.fields)
 
     def block(self) -> TrustedBlock:
         """Return the block, as a trust file names it."""
@@ -124,7 +128,7 @@ class State:
             "chain": self.chain.identity,
             "contract": self.chain.anchor,
             "number": number,
-            "header_rlp": hexed(self.header()),
+            "header_rlp": hexed(self._header_of(state)),
             "anchor": _contract(state, self.chain.anchor, anchor, self.anchor, anchor_slots(number)),
             "registry": _contract(state, self.chain.registry, registry, self.registry, registry_slots(key_id)),
         }
@@ -157,15 +161,26 @@ class State:
         return self._state_trie(anchor.root_hash, registry.root_hash), anchor, registry
 
     def _state_trie(self, anchor_root: bytes, registry_root: bytes) -> HexaryTrie:
-        accounts = {
-            self.chain.anchor: self.odd_account or account(anchor_root, self.chain.anchor_code_hash),
-            self.chain.registry: account(registry_root, self.chain.registry_code_hash),
-        }
-        return secure_trie(others(self.others) | {bytes.fromhex(name[2:]): value for name, value in accounts.items()})
+        trie = _copied(others(self.others))
+        anchor = self.odd_account or account(anchor_root, self.chain.anchor_code_hash)
+        trie[keccak256(bytes.fromhex(self.chain.anchor[2:]))] = anchor
+        registry = account(registry_root, self.chain.registry_code_hash)
+        trie[keccak256(bytes.fromhex(self.chain.registry[2:]))] = registry
+        return trie
 
 
 def storage_trie(slots: dict[bytes, int]) -> HexaryTrie:
-    return secure_trie({key: bytes(rlp.encode(quantity(value))) for key, value in slots.items() if value})
+    return _copied(_storage_trie(tuple(sorted(slots.items()))))
+
+
+@cache
+def _storage_trie(slots: tuple[tuple[bytes, int], ...]) -> HexaryTrie:
+    return secure_trie({key: bytes(rlp.encode(quantity(value))) for key, value in slots if value})
+
+
+def _copied(trie: HexaryTrie) -> HexaryTrie:
+    """Return a trie that may be changed, of one that is kept because it takes long to build."""
+    return HexaryTrie(dict(trie.db), trie.root_hash)
 
 
 def account(storage_root: bytes, code_hash: str) -> bytes:
@@ -173,10 +188,11 @@ def account(storage_root: bytes, code_hash: str) -> bytes:
     return bytes(rlp.encode([b"\x01", b"", storage_root, bytes.fromhex(code_hash[2:])]))
 
 
-def others(count: int) -> dict[bytes, bytes]:
-    """Accounts of strangers."""
+@cache
+def others(count: int) -> HexaryTrie:
+    """Build a trie of the accounts of strangers."""
     names = [sha256(b"account %d" % number).digest()[:20] for number in range(count)]
-    return {name: account(keccak256(name), hexed(keccak256(b""))) for name in names}
+    return secure_trie({name: account(keccak256(name), hexed(keccak256(b""))) for name in names})
 
 
 def _account_proof(state: HexaryTrie, address: str) -> tuple[str, ...]:

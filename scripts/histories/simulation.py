@@ -134,7 +134,7 @@ class EndOfHistory(Exception):
 
 
 class SimulatedCase:
-    """Writes the stream of a case from ``now`` on; ``Horizon`` is raised by the first act that lies beyond ``ends``."""
+    """Writes the stream of a case from ``now`` on; the first act beyond ``ends`` raises ``EndOfHistory``."""
 
     def __init__(self, case_id: str, city: City, chance: Random, now: datetime, ends: datetime) -> None:
         self.case_id = case_id

@@ -77,7 +77,7 @@ def model(visit: VisitOf, model_id: SlugPath, version: Version = None, event: Re
     visit.reading.record(f"model {model_id}")
     values: dict[str, Any] = {
         "state": state,
-        "entry": library_entry(state, published.body, counted if visit.reading.counts_leads else None),
+        "entry": library_entry(state, published.body, counted if visit.reading.is_of_procuratorate else None),
         "adopters": adopters(state, agencies, counted, with_leads=governs),
         "outturn": by_quarter(outturn),
         "governs": governs,

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import pytest
 
-from tests.e2e.stories.town import Town
+from tests.e2e.stories.town import SmallTown, Town, on_chain_of_others
 from tests.testkit.service import Refused
 from tests.unit.chain.external import running_anvil
 from tests.unit.chain.faulty import Fault, FaultyNode, faulty_node, fixed, lost_request
@@ -28,15 +28,13 @@ class Abroad(NamedTuple):
 @pytest.fixture(scope="module")
 def abroad(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Abroad]:
     """Found a town on an Anvil of somebody else's; its blocks are final at once."""
-    with running_anvil() as anvil, faulty_node(anvil.url) as node:
-
-        def fund(town: Town) -> None:
-            for account in town.accounts():
-                anvil.fund(account)
-
-        settings = {"chain": node.url, "chain_id": 31337, "finality": 0}
-        with Town.founded(tmp_path_factory.mktemp("abroad"), prepare=fund, **settings) as town:
-            yield Abroad(town, node)
+    folder = tmp_path_factory.mktemp("abroad")
+    with (
+        running_anvil() as anvil,
+        faulty_node(anvil.url) as node,
+        SmallTown.founded(folder, **on_chain_of_others(anvil, node.url)) as town,
+    ):
+        yield Abroad(town, node)
 
 
 @pytest.mark.parametrize("fault", [lost_request, HTML, GARBAGE], ids=["gone", "html", "garbage"])

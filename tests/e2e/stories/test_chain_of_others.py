@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.stories.guarded import GuardedTown
-from tests.e2e.stories.town import Town
+from tests.e2e.stories.town import Town, on_chain_of_others
 from tests.unit.chain.external import ExternalNode, running_anvil
 
 pytestmark = [pytest.mark.extended, pytest.mark.timeout(900)]  # six processes are started, and wait for one another
@@ -20,16 +20,9 @@ DEEPEST = 64  # blocks that a reorganisation takes
 @contextmanager
 def abroad(folder: Path, **settings: object) -> Iterator[tuple[GuardedTown, ExternalNode]]:
     """Yield a town with three witnesses; its contracts stand on an Anvil whose blocks count as final at once."""
-    with running_anvil() as anvil:
-
-        def fund(town: Town) -> None:
-            for account in town.accounts():
-                anvil.fund(account)
-
-        chain = {"chain": anvil.url, "chain_id": 31337, "finality": 0}
-        with GuardedTown.founded(folder, prepare=fund, **chain, **settings) as town:
-            town.anchored()
-            yield town, anvil
+    with running_anvil() as anvil, GuardedTown.founded(folder, **on_chain_of_others(anvil), **settings) as town:
+        town.anchored()
+        yield town, anvil
 
 
 def every_witness(town: GuardedTown, condition: str, holds: Callable[[dict[str, object]], bool]) -> None:

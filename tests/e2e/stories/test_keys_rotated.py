@@ -10,18 +10,10 @@ from typing import Any
 import pytest
 
 from ledger.core.verification.trust import parse_trust
-from ledger.samples.town import AGENCIES, BY_PROFILE
 from tests.e2e.stories.guarded import COURT, POLICE, GuardedTown
-from tests.e2e.stories.town import Town
+from tests.e2e.stories.town import SmallTown, Town
 
 pytestmark = [pytest.mark.extended, pytest.mark.timeout(900)]
-
-
-class SmallTown(Town):
-    """Three agencies of the town; two are a majority."""
-
-    agencies = AGENCIES[:3]
-    people = (BY_PROFILE["police"], BY_PROFILE["auditor"])
 
 
 @pytest.fixture

@@ -25,7 +25,7 @@ from ledger.core.events.registry import RegistryChange
 from ledger.core.signing.authority import SERVICE_AGENCY, SERVICE_OFFICER
 from ledger.recording.signing import Actor, StreamPosition, sign_event
 from ledger.samples.town import GRANTED_UNTIL
-from tests.e2e.stories.town import Town, TownCase
+from tests.e2e.stories.town import SmallTown, Town, TownCase
 from tests.oracles.merkle_reference import mth
 from tests.testkit.builders import Officer, Writer, key_id, profile
 from tests.testkit.service import Refused
@@ -58,7 +58,7 @@ class History:
 def history(tmp_path_factory: pytest.TempPathFactory) -> Iterator[History]:
     """Offer a phone, copy the data directory, then accept the phone and open another case."""
     folder = tmp_path_factory.mktemp("history")
-    with Town.founded(folder / "present") as town:
+    with SmallTown.founded(folder / "present") as town:
         theft = town.case("theft").open().register("phone", "knife").offer("phone", to="procuratorate-east")
         town.anchored()
         with town.switched_off():

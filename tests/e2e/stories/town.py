@@ -33,6 +33,7 @@ from ledger.samples.stories import LeadStory, Story
 from ledger.samples.town import AGENCIES, BY_PROFILE, PEOPLE, Agency, Person, TownKeys, admin_of
 from tests.testkit.builders import secret_key
 from tests.testkit.service import Service
+from tests.unit.chain.external import ExternalNode
 from tests.unit.cli.tally import PASSPHRASE, Done
 
 JSON = {"Content-Type": "application/json"}
@@ -266,6 +267,23 @@ class Town(Service):
         """Return the keys of the model's leads that somebody sees."""
         leads = self.read("/api/v1/leads", by, model=model_id)["leads"]
         return [self.read(f"/api/v1/leads/{lead['lead_id']}", by)["raised"]["key"] for lead in leads]
+
+
+def on_chain_of_others(anvil: ExternalNode, url: str = "") -> dict[str, Any]:
+    """Return how a town is founded on somebody else's Anvil, reached at ``url``, whose blocks are final at once."""
+
+    def fund(town: Town) -> None:
+        for account in town.accounts():
+            anvil.fund(account)
+
+    return {"prepare": fund, "chain": url or anvil.url, "chain_id": 31337, "finality": 0}
+
+
+class SmallTown(Town):
+    """Three agencies of the town, founded sooner; two are a majority."""
+
+    agencies = AGENCIES[:3]
+    people = (BY_PROFILE["police"], BY_PROFILE["prosecutor"], BY_PROFILE["auditor"])
 
 
 class TownLedger(ServiceLedger):
