@@ -91,6 +91,17 @@ def view_columns() -> Mapping[str, Mapping[str, str]]:
     return {name: view.kinds() for name, view in views().items()}
 
 
+@cache
+def kept_kinds(view: str) -> Mapping[str, str]:
+    """Return the columns that the snapshot keeps of a view, with their types: those that do not depend on others."""
+    kinds = dict(view_columns()[view])
+    if view == "events":
+        del kinds["anchored_at"]
+    if view == "deadlines":
+        kinds = {"paused" if name == "status" else name: kind for name, kind in kinds.items()} | {"paused": "BOOLEAN"}
+    return kinds
+
+
 def fault_of_view(view: str) -> Wording | None:
     """Return what is wrong with the name of a view, if anything. Views of data sets are recognised by their prefix."""
     return None if view in view_columns() or view.startswith(DATASET) else unknown("view", view, view_columns())

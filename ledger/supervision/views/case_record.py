@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, date, datetime
 from decimal import Decimal
-from functools import cached_property
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 from msgspec import Struct
 
 from ledger.core.custody import Act, CaseState, Flag, fold
 from ledger.core.events import Body, Payload
-from ledger.core.events.terms import Quantity
 from ledger.core.procedure.deadlines import WorkCalendar
 from ledger.core.procedure.rulebook import Rulebook
+from ledger.supervision.view_catalogue import kept_kinds
 
+Row = tuple[Any, ...]  # the values of a view's columns, in their order
 Noun = Literal["item", "person", "handover", "measure", "custody_change", "discrepancy"]
 
 # The nouns of fields; what they hold is one id, a list of ids, or a mapping by id.
@@ -34,24 +35,12 @@ _FIELDS: dict[str, Noun] = {
 }
 
 
-class Mentions(Struct, frozen=True):
-    """Ids by noun, in the order in which the body has them, each once."""
-
-    ids: dict[Noun, tuple[str, ...]]
-
-    def of(self, noun: Noun) -> tuple[str, ...]:
-        return self.ids.get(noun, ())
-
-    def first(self, noun: Noun) -> str | None:
-        return next(iter(self.of(noun)), None)
-
-
-def mentions(body: Body) -> Mentions:
-    """Return everything that ``body`` names, wherever in it that stands."""
+def mentions(body: Body) -> dict[Noun, tuple[str, ...]]:
+    """Return everything that ``body`` names, wherever in it that stands: ids by noun, in its order, each once."""
     names_by_noun: dict[Noun, dict[str, None]] = {}
     for noun, name in _named(body):
         names_by_noun.setdefault(noun, {})[name] = None
-    return Mentions({noun: tuple(names) for noun, names in names_by_noun.items()})
+    return {noun: tuple(names) for noun, names in names_by_noun.items()}
 
 
 def _named(value: Struct) -> Iterator[tuple[Noun, str]]:
@@ -85,7 +74,11 @@ class CaseStep(Struct, frozen=True):
     before: CaseState | None
     after: CaseState
     flags: tuple[Flag, ...]
-    named: Mentions
+    named: Mapping[Noun, tuple[str, ...]]
+
+    def first(self, noun: Noun) -> str | None:
+        """Return the first id of this kind that the event names."""
+        return next(iter(self.named.get(noun, ())), None)
 
     @property
     def body(self) -> Body:
@@ -115,24 +108,16 @@ class CaseRecord:
         self.case_id = self.state.case_id
         self.book = book
         self.calendar = calendar
+        self._steps_by_name: dict[tuple[Noun, str], list[CaseStep]] = defaultdict(list)
+        for step in steps:
+            for noun, names in step.named.items():
+                for name in names:
+                    self._steps_by_name[noun, name].append(step)
 
-    @cached_property
-    def _steps_by_name(self) -> Mapping[tuple[Noun, str], tuple[CaseStep, ...]]:
-        steps_by_name: dict[tuple[Noun, str], list[CaseStep]] = {}
-        for step in self.steps:
-            for noun, ids in step.named.ids.items():
-                for name in ids:
-                    steps_by_name.setdefault((noun, name), []).append(step)
-        return {key: tuple(steps) for key, steps in steps_by_name.items()}
-
-    def steps_naming(self, noun: Noun, name: str, *bodies: type[Body]) -> tuple[CaseStep, ...]:
+    def steps_naming(self, noun: Noun, name: str, *bodies: type[Body]) -> list[CaseStep]:
         """Return the steps whose events name it, only those of these types if some are given."""
-        steps = self._steps_by_name.get((noun, name), ())
-        return tuple(step for step in steps if isinstance(step.body, bodies)) if bodies else steps
-
-    def at(self, sequence: int) -> CaseStep:
-        """Return the step of the event at ``sequence``."""
-        return self.steps[sequence]
+        steps = self._steps_by_name.get((noun, name), [])
+        return [step for step in steps if isinstance(step.body, bodies)] if bodies else steps
 
 
 def read_case(events: Iterable[SourceEvent], acts: Acts, book: Rulebook, calendar: WorkCalendar) -> CaseRecord:
@@ -147,20 +132,30 @@ def read_case(events: Iterable[SourceEvent], acts: Acts, book: Rulebook, calenda
 
 # -- values of columns -------------------------------------------------------------------------------------------------
 
-
-def moment(text: str | None) -> datetime | None:
-    """Convert RFC 3339 to a TIMESTAMP: UTC, without a zone."""
-    return None if text is None else datetime.fromisoformat(text).astimezone(UTC).replace(tzinfo=None)
-
-
-def day(text: str | None) -> date | None:
-    """Convert to a DATE."""
-    return None if text is None else date.fromisoformat(text)
+_CONVERTERS: Mapping[str, Callable[[Any], Any]] = {
+    "TIMESTAMP": lambda text: datetime.fromisoformat(text).astimezone(UTC).replace(tzinfo=None),
+    "DATE": date.fromisoformat,
+    "DECIMAL(21,6)": lambda quantity: Decimal(quantity.value),
+    "VARCHAR[]": list,
+}
 
 
-def amount(quantity: Quantity | None) -> Decimal | None:
-    """Convert a quantity's value to a DECIMAL."""
-    return None if quantity is None else Decimal(quantity.value)
+def row_of(view: str, *sources: object, **columns: Any) -> Row:
+    """Return the row of a view: columns as they are given, the others from the first source with a field of that name.
+
+    Moments are given in RFC 3339, days in ISO 8601, amounts as quantities.
+    """
+    kinds = kept_kinds(view)
+    assert columns.keys() <= kinds.keys(), f"{view} has no {columns.keys() - kinds.keys()}"
+    row = []
+    for name, kind in kinds.items():
+        if name in columns:
+            value = columns[name]
+        else:
+            value = next(getattr(source, name) for source in sources if hasattr(source, name))
+        converter = _CONVERTERS.get(kind)
+        row.append(value if converter is None or value is None else converter(value))
+    return tuple(row)
 
 
 def evidence(steps: Iterable[CaseStep | None]) -> list[str]:

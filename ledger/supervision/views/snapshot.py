@@ -25,8 +25,7 @@ from ledger.supervision.runs.datasets import DatasetTable
 from ledger.supervision.runs.query_session import LIMITS, Limits, QuerySession, open_database, table_of
 from ledger.supervision.view_catalogue import views
 from ledger.supervision.views import snapshot_tables
-from ledger.supervision.views.case_record import Acts, SourceEvent, read_case
-from ledger.supervision.views.case_rows import Row
+from ledger.supervision.views.case_record import Acts, Row, SourceEvent, read_case
 from ledger.supervision.views.supervision_rows import MatterRecord
 
 VERSION = 3  # of what the rows say: raised where a view is made otherwise of the same events

@@ -15,10 +15,9 @@ import pyarrow
 import pyarrow.ipc
 
 from ledger.supervision.runs.query_session import Limits, open_database, quoted, set_moment, table_of
-from ledger.supervision.view_catalogue import views
+from ledger.supervision.view_catalogue import kept_kinds, views
 from ledger.supervision.views import case_rows, custody_rows, supervision_rows
-from ledger.supervision.views.case_record import CaseRecord
-from ledger.supervision.views.case_rows import Row
+from ledger.supervision.views.case_record import CaseRecord, Row
 from ledger.supervision.views.supervision_rows import MatterRecord
 
 KEPT = "kept"  # the schema of the tables
@@ -95,17 +94,6 @@ WHERE starts_with(jurisdiction || '/', $jurisdiction || '/') OR starts_with($jur
 """
 
 
-def kept_kinds(view: str) -> dict[str, str]:
-    """Return the columns that are kept for a view, with their types."""
-    kinds = views()[view].kinds()
-    if view == "events":
-        del kinds["anchored_at"]
-    if view == "deadlines":
-        kinds = {"paused" if name == "status" else name: kind for name, kind in kinds.items()}
-        kinds["paused"] = "BOOLEAN"
-    return kinds
-
-
 def create(connection: duckdb.DuckDBPyConnection) -> None:
     """Create all tables, empty, in a new database."""
     tables = {name: kept_kinds(name) for name in (*OF_A_CASE, *OF_A_MATTER, *OF_THE_LOG)}
@@ -163,7 +151,7 @@ def replace_all(connection: duckdb.DuckDBPyConnection, table: str, rows: list[Ro
 
 def add_anchors(connection: duckdb.DuckDBPyConnection, rows: list[Row]) -> None:
     """Add the anchors that are not kept yet: an anchor that is final does not change."""
-    lowest = min(int(str(row[0])) for row in rows)
+    lowest = min(row[0] for row in rows)
     kept = connection.execute("SELECT number FROM kept.anchors WHERE number >= $1", [lowest]).fetchall()
     numbers = {number for (number,) in kept}
     insert(connection, "anchors", _ANCHORS, [row for row in rows if row[0] not in numbers])

@@ -19,8 +19,7 @@ from ledger.store.chain_journal import DatabaseJournal
 from ledger.store.database import Database
 from ledger.store.log import StoredEntry
 from ledger.supervision.runs.datasets import Registered
-from ledger.supervision.views.case_record import Acts, SourceEvent, day, moment
-from ledger.supervision.views.case_rows import Row
+from ledger.supervision.views.case_record import Acts, Row, SourceEvent, row_of
 from ledger.supervision.views.snapshot import Anchors, LogHead
 from ledger.supervision.views.supervision_rows import MatterRecord
 
@@ -69,23 +68,11 @@ class LedgerViewSource:
         ]
 
     def datasets(self, end: int) -> list[Row]:
-        rows: list[Row] = []
+        rows = []
         for entry in self._registered(end):
-            event, body = logged(entry), _body(entry)
-            rows.append(
-                (
-                    body.dataset_id,
-                    body.source,
-                    body.legal_basis,
-                    day(body.period_from),
-                    day(body.period_until),
-                    body.rows,
-                    body.digest,
-                    entry.agency,
-                    moment(event.payload.occurred_at),
-                    [event.digest],
-                )
-            )
+            event = logged(entry)
+            known = {"registered_at": event.payload.occurred_at, "evidence": [event.digest]}
+            rows.append(row_of("datasets", event.body, entry, **known))
         return rows
 
     def registered(self, end: int) -> list[Registered]:
@@ -166,7 +153,7 @@ class BundleViewSource:
         self.events = sorted(events, key=lambda event: event.log_index)
         self._book = book
         self._agencies = list(agencies)
-        self._anchors = sorted(anchors, key=lambda row: int(str(row[0])))
+        self._anchors = sorted(anchors, key=lambda row: row[0])
 
     @property
     def acts(self) -> Acts:

@@ -9,8 +9,7 @@ from msgspec import Struct
 from ledger.core.events import Body
 from ledger.core.events.supervision import LeadClosed, LeadConfirmed, LeadDismissed, RecommendationRechecked
 from ledger.core.supervision import LeadState, RecommendationState
-from ledger.supervision.views.case_record import SourceEvent, moment
-from ledger.supervision.views.case_rows import Row
+from ledger.supervision.views.case_record import Row, SourceEvent, row_of
 
 
 class MatterRecord(Struct, frozen=True):
@@ -33,24 +32,17 @@ def leads(of: MatterRecord) -> Iterator[Row]:
     state = of.state
     if not isinstance(state, LeadState):
         return
-    raised, closed = state.raised, state.closed
-    decided = state.confirmed is not None or state.dismissed is not None
-    yield (
-        state.lead_id,
-        raised.model_id,
-        raised.model_version,
-        raised.case_id,
-        raised.supervised,
-        state.procuratorate,
-        raised.severity,
-        state.status,
-        state.confirmed is not None if decided else None,
-        closed.outcome if closed else None,
-        closed.recommendation_id if closed else None,
-        moment(state.raised_at),
-        moment(of.last_at(LeadConfirmed, LeadDismissed)),
-        moment(of.last_at(LeadClosed)),
-        of.evidence(),
+    closed = state.closed
+    yield row_of(
+        "leads",
+        state,
+        state.raised,
+        confirmed=None if state.confirmed is None and state.dismissed is None else state.confirmed is not None,
+        outcome=closed.outcome if closed else None,
+        recommendation_id=closed.recommendation_id if closed else None,
+        decided_at=of.last_at(LeadConfirmed, LeadDismissed),
+        closed_at=of.last_at(LeadClosed),
+        evidence=of.evidence(),
     )
 
 
@@ -58,20 +50,15 @@ def recommendations(of: MatterRecord) -> Iterator[Row]:
     state = of.state
     if not isinstance(state, RecommendationState):
         return
-    issued, last = state.issued, state.rechecks[-1] if state.rechecks else None
-    yield (
-        state.recommendation_id,
-        state.procuratorate,
-        issued.to_agency,
-        issued.model_id,
-        issued.document_number,
-        len(issued.leads),
-        state.status,
-        last.result if last else None,
-        moment(state.issued_at),
-        moment(state.answered_at),
-        moment(of.last_at(RecommendationRechecked)),
-        last.before.count if last else None,
-        last.after.count if last else None,
-        of.evidence(),
+    last = state.rechecks[-1] if state.rechecks else None
+    yield row_of(
+        "recommendations",
+        state,
+        state.issued,
+        leads=len(state.issued.leads),
+        result=last.result if last else None,
+        rechecked_at=of.last_at(RecommendationRechecked),
+        count_before=last.before.count if last else None,
+        count_after=last.after.count if last else None,
+        evidence=of.evidence(),
     )
