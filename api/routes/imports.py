@@ -24,7 +24,7 @@ from ledger.core.events.record import DatasetRegistered
 from ledger.core.events.terms import CaseId, Line
 from ledger.store import imports
 from ledger.store.imports import CaseImport
-from ledger.supervision.runs.datasets import DatasetShape, shape_of
+from ledger.supervision.runs.datasets import columns_of
 from ledger.supervision.view_catalogue import dataset_view
 
 MAX_LOOKED_UP = 500  # rows of one look-up
@@ -211,9 +211,9 @@ def keep_dataset(
     """
     dataset_id, workers = body.dataset_id, service.parts.workers
 
-    def read(path: FilePath, registered: DatasetRegistered) -> DatasetShape:
-        return workers.run(shape_of, path, registered, agency=reading.agency, field="file")
+    def read(path: FilePath, registered: DatasetRegistered) -> tuple[str, ...]:
+        return workers.run(columns_of, path, registered, agency=reading.agency, field="file")
 
-    shape = dataset_files(service).keep_read(body, data, read)
+    columns = dataset_files(service).keep_read(body, data, read)
     reading.record(f"file of the data set {dataset_id} given")
-    return json_response(DatasetKept(dataset_id, body.digest, dataset_view(dataset_id), shape.columns, shape.rows))
+    return json_response(DatasetKept(dataset_id, body.digest, dataset_view(dataset_id), columns, body.rows))

@@ -25,7 +25,7 @@ from ledger.supervision.models.definition import Model, fill_text
 from ledger.supervision.models.editing import Examined, edited, examine, tried_examples
 from ledger.supervision.models.model_file import ExampleResult, parse_model, require_publishable
 from ledger.supervision.models.yaml_document import Document, read_document
-from ledger.supervision.runs.model_runner import ModelRunner, RunAsked, found_in_export, query_limits
+from ledger.supervision.runs.model_runner import ModelRunner, found_in_export, query_limits
 
 T = TypeVar("T")
 
@@ -143,8 +143,8 @@ def run_model_file(
         model = turn.run(parse_model, definition, field="definition")
         values = model.parameters_of(parameters)
         with views.export(jurisdiction=own, now=now) as export:
-            run_input = RunAsked(export, model, parameters, at, query_limits(workers.limits))
-            all_findings = turn.run(found_in_export, run_input, field="definition")
+            limits = query_limits(workers.limits)
+            all_findings = turn.run(found_in_export, export, model, parameters, at, limits, field="definition")
     agencies = reading.authority.agencies
     findings = [
         finding

@@ -122,9 +122,7 @@ def node_called(
     """
     if ":" in text:
         return parse_node(text, field=field)
-    asked = {"ids": [text, *numbered]}
-    rows = session.rows(_CALLED, asked, as_of)
-    case_ids = [str(row["case_id"]) for row in rows]
+    case_ids = [str(row["case_id"]) for row in session.rows(_CALLED, {"ids": [text, *numbered]}, as_of)]
     if len(case_ids) > 1:
         raise MalformedInput(
             f"several cases are called {text}: {', '.join(case_ids)}", field=field, hint="Write the id of one of them."
@@ -168,10 +166,8 @@ def _around(
 ) -> dict[GraphNode, list[tuple[GraphNode, Edge]]]:
     """Return the neighbours of each node, with the edges to them."""
     neighbours: dict[GraphNode, list[tuple[GraphNode, Edge]]] = {node: [] for node in frontier}
-    if not neighbours:
-        return neighbours
     names = [node.name for node in neighbours]
-    for row in session.rows(_EDGES, {"frontier": names}, as_of):
+    for row in session.rows(_EDGES, {"frontier": names}, as_of) if names else ():
         a, b = GraphNode(row["a_kind"], row["a"]), GraphNode(row["b_kind"], row["b"])
         edge = Edge(a, b, row["relation"], tuple(row["evidence"]))
         for node, neighbour in ((a, b), (b, a)):

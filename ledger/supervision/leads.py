@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import NamedTuple, TypeVar, cast
+from typing import TypeVar
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -28,7 +28,7 @@ from ledger.core.events import Stream
 from ledger.core.events.record import DatasetRegistered
 from ledger.core.events.registry import Name, Profile
 from ledger.core.events.supervision import MAX_CITED, CitedDataset, LeadRaised
-from ledger.core.events.terms import AgencyKind, EventRef, Verdict
+from ledger.core.events.terms import EventRef, Verdict
 from ledger.core.log.checkpoints import Checkpoint
 from ledger.core.procedure.deadlines import WorkCalendar
 from ledger.core.procedure.jurisdiction import supervises
@@ -135,13 +135,6 @@ class LeadReport(Struct, frozen=True):
         return tuple(step for step in self.steps if step.result == "failed")
 
 
-class _Place(NamedTuple):
-    """Where an event stands in the log, and its id."""
-
-    log_index: int
-    event_id: str
-
-
 @dataclass
 class _Run:
     """The verification of one lead under way."""
@@ -157,7 +150,8 @@ class _Run:
     model: Model | None = None
     events: list[SourceEvent] = field(default_factory=list)
     ends: dict[str, int] = field(default_factory=dict)  # the index of the last event that is held of each case
-    places: dict[str, _Place] = field(default_factory=dict)  # of all events below the tree size, by digest
+    # Of all events below the tree size, by digest: the index, and how it is cited.
+    places: dict[str, tuple[int, EventRef]] = field(default_factory=dict)
     anchors: dict[int, int] = field(default_factory=dict)  # sizes with the unix time of their block
     withheld: str | None = None  # an event whose payload is not here
     registered: list[Registered] = field(default_factory=list)
@@ -274,7 +268,8 @@ def _take_case(run: _Run, case_id: str, data: bytes) -> NotChecked | None:
 def _place(run: _Run, verified: VerifiedEvent) -> None:
     subject = verified.report.subject
     if subject.index is not None and subject.index < run.raised().tree_size:
-        run.places[subject.payload_digest] = _Place(subject.index, subject.event_id)
+        ref = EventRef(event_id=subject.event_id, payload_digest=subject.payload_digest)
+        run.places[subject.payload_digest] = subject.index, ref
 
 
 # 4
@@ -344,7 +339,7 @@ def _finding(run: _Run) -> Outcome:
 
 
 def _findings(run: _Run, lead: LeadRaised, model: Model, tables: dict[str, DatasetTable]) -> Iterable[ModelFinding]:
-    anchors: list[Row] = [
+    anchors = [
         (size, datetime.fromtimestamp(at, UTC).replace(tzinfo=None))
         for size, at in run.anchors.items()
         if size <= lead.tree_size
@@ -407,18 +402,16 @@ def _refs(run: _Run, finding: ModelFinding) -> tuple[EventRef, ...]:
     for digest in finding.evidence:
         if digest not in run.places:
             raise ProofRefused(f"rests on {digest}, which is no event below the tree size", field="events")
-    first = sorted(finding.evidence, key=lambda digest: run.places[digest].log_index)[:MAX_CITED]
-    return tuple(EventRef(event_id=run.places[digest].event_id, payload_digest=digest) for digest in first)
+    places = sorted((run.places[digest] for digest in finding.evidence), key=lambda place: place[0])
+    return tuple(ref for _, ref in places[:MAX_CITED])
 
 
 def _agencies(rows: Iterable[Row]) -> dict[str, Agency]:
     """Return the agencies of these rows of the view, with what tells who supervises whom."""
-    agencies: dict[str, Agency] = {}
-    for row in rows:
-        agency_id, kind, zh, en, jurisdiction = map(str, row)
-        profile = Profile(jurisdiction=jurisdiction, name=Name(zh=zh, en=en))
-        agencies[agency_id] = Agency(agency_id, cast("AgencyKind", kind), profile, "", 0)
-    return agencies
+    return {
+        agency_id: Agency(agency_id, kind, Profile(jurisdiction=jurisdiction, name=Name(zh=zh, en=en)), "", 0)
+        for agency_id, kind, zh, en, jurisdiction in rows
+    }
 
 
 def _require_same(lead: LeadRaised, expected: Mapping[str, object]) -> None:

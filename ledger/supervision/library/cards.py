@@ -67,11 +67,12 @@ def card_of(definition: str) -> Card | None:
         file = convert(document.tree, ModelFile)
     except (ModelRefused, msgspec.ValidationError):
         return None
+    form = next((form for form in _FORMS if form in file.condition), "")
     return Card(
         explanation=file.explanation,
         need=file.need,
         legal_basis=file.legal_basis,
-        form=form_of(file.condition),
+        form=str(file.condition["template"]) if form == "template" else form,
         condition=part_of(definition, document.lines, "condition"),
         says=file.lead.says,
         parameters=tuple(
@@ -89,12 +90,6 @@ def card_of(definition: str) -> Card | None:
         checks=file.checks,
         examples=tuple(ExampleCard(example.name, len(example.raises)) for example in file.examples),
     )
-
-
-def form_of(condition: Mapping[str, Any]) -> str:
-    """Return in which form a condition is stated: the name of its template, or ``cel`` or ``sql``."""
-    form = next((form for form in _FORMS if form in condition), "")
-    return str(condition["template"]) if form == "template" else form
 
 
 def part_of(definition: str, lines: Mapping[str, int], name: str) -> str:
@@ -200,8 +195,8 @@ def compare(first: ModelPublished, second: ModelPublished) -> ModelComparison:
             kind: DifferenceKind = "added" if old is None else "removed" if new is None else "changed"
             differences.append(ModelDifference(path, kind, old, new))
     return ModelComparison(
-        first=_side(first),
-        second=_side(second),
+        first=msgspec.convert(first, Side, from_attributes=True),
+        second=msgspec.convert(second, Side, from_attributes=True),
         same_text=first.definition == second.definition,
         differences=tuple(differences),
         condition=tuple(unified_diff(_condition(first), _condition(second), names[0], names[1], lineterm="")),
@@ -227,7 +222,3 @@ def _flat(value: Any, path: str) -> Iterator[tuple[str, str]]:
         yield path, msgspec.json.encode(value).decode()
     else:
         yield path, text_of(value)
-
-
-def _side(body: ModelPublished) -> Side:
-    return convert({name: getattr(body, name) for name in Side.__struct_fields__}, Side)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from decimal import Decimal
-from enum import Enum
 from importlib.resources import files
 from io import StringIO
 from itertools import pairwise
@@ -94,13 +93,7 @@ def derived(definition: str, model_id: str, parameters: Mapping[str, str], lead_
     return written.getvalue()
 
 
-class _Mark(Enum):
-    """What stands in the place of a value and is none, also in another process."""
-
-    REMOVED = "removed"
-
-
-REMOVED: Final = _Mark.REMOVED  # the place is not there afterwards
+REMOVED: Final = msgspec.UNSET  # in the place of a value: the place is not there afterwards, also in another process
 
 
 def edited(text: str, changes: Mapping[str, object]) -> str:

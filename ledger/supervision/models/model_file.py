@@ -164,7 +164,26 @@ class ExampleResult(Struct, frozen=True):
 
 def run_examples(model: Model) -> list[ExampleResult]:
     """Return what the model finds in each of its examples. Raises what ``find`` raises."""
-    return [_run(model, example) for example in model.examples]
+    order = lambda key: sorted(key.items())  # noqa: E731
+    results = []
+    for example in model.examples:
+        rows = {
+            view: [{name: convert_value(value, type_of(view, name)) for name, value in row.items()} for row in given]
+            for view, given in example.rows.items()
+        }
+        as_of = convert_value(example.as_of, "TIMESTAMP").replace(tzinfo=UTC)
+        with QuerySession.of_rows(rows) as session:
+            try:
+                findings = find(model, example.parameters, session, as_of)
+            except MalformedInput as error:
+                error.add_note(f"in the example {example.name!r}")
+                raise
+        expected = [
+            {name: text_of(value) for name, value in raised.items() if value is not None} for raised in example.raises
+        ]
+        keys = sorted((finding.key for finding in findings), key=order)
+        results.append(ExampleResult(example.name, tuple(sorted(expected, key=order)), tuple(keys)))
+    return results
 
 
 def faults_of_example(example: Example, key: tuple[str, ...]) -> Iterator[tuple[str, Wording]]:
@@ -192,27 +211,6 @@ def faults_of_example(example: Example, key: tuple[str, ...]) -> Iterator[tuple[
     for number, raised in enumerate(example.raises):
         if raised.keys() != set(key):
             yield f".raises[{number}]", Wording("key_columns", names=key)
-
-
-def _run(model: Model, example: Example) -> ExampleResult:
-    rows = {
-        view: [{name: convert_value(value, type_of(view, name)) for name, value in row.items()} for row in given]
-        for view, given in example.rows.items()
-    }
-    as_of = convert_value(example.as_of, "TIMESTAMP").replace(tzinfo=UTC)
-    with QuerySession.of_rows(rows) as session:
-        try:
-            findings = find(model, example.parameters, session, as_of)
-        except MalformedInput as error:
-            error.add_note(f"in the example {example.name!r}")
-            raise
-    expected = [
-        {name: text_of(value) for name, value in raised.items() if value is not None} for raised in example.raises
-    ]
-    order = lambda key: sorted(key.items())  # noqa: E731
-    return ExampleResult(
-        example.name, tuple(sorted(expected, key=order)), tuple(sorted((f.key for f in findings), key=order))
-    )
 
 
 def shipped_models() -> Mapping[str, str]:

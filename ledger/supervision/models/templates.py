@@ -260,8 +260,10 @@ def template_query(template: Template, datasets: Mapping[str, str]) -> Query:
     """Build the query of a soundly filled-in form. ``datasets`` are the parameters that name data sets."""
     name, form = template.name, forms()[template.name]
     given = filled_in(form, template.given)
+    if "dataset" in given:
+        given["dataset"] = _dataset_named(given["dataset"], datasets)
     bindings = Bindings()
-    sql, columns = _MAKERS[name](given, bindings, datasets)
+    sql, columns = _MAKERS[name](given, bindings)
     scope: Scope = "case" if form.scope == "case" or (form.scope == "per" and "case_id" in given["per"]) else "all"
     joined = {
         "missing_in_next_handover": ("items", "handovers", "handover_items", "custody_spans"),
@@ -283,7 +285,7 @@ def _dataset_named(named: str, values: Mapping[str, Any]) -> str:
     return str(values[named[1:]]) if named.startswith("$") else named
 
 
-def _missing_in_next_handover(given: Mapping[str, Any], bindings: Bindings, _datasets: Any) -> Made:
+def _missing_in_next_handover(given: Mapping[str, Any], bindings: Bindings) -> Made:
     purposes = _listed(given["purpose"], bindings)
     handover = ("handover_id", "purpose", "from_agency", "to_agency", "offered_at")
     columns = dict(view_columns()["items"]) | {name: view_columns()["handovers"][name] for name in handover}
@@ -317,7 +319,7 @@ def _missing_in_next_handover(given: Mapping[str, Any], bindings: Bindings, _dat
     return sql, columns
 
 
-def _exceeded_clock(given: Mapping[str, Any], bindings: Bindings, _datasets: Any) -> Made:
+def _exceeded_clock(given: Mapping[str, Any], bindings: Bindings) -> Made:
     ended = "coalesce(d.stopped_at, $as_of)"
     grace = bindings.name(given["grace_days"], "BIGINT")
     sql = f"""
@@ -330,7 +332,7 @@ def _exceeded_clock(given: Mapping[str, Any], bindings: Bindings, _datasets: Any
     return sql, dict(view_columns()["deadlines"]) | {"days_late": "BIGINT"}
 
 
-def _count_over(given: Mapping[str, Any], bindings: Bindings, _datasets: Any) -> Made:
+def _count_over(given: Mapping[str, Any], bindings: Bindings) -> Made:
     view, per, time = given["view"], given["per"], given["time"]
     counted = "*" if given["distinct"] is None else f"DISTINCT v.{quoted(given['distinct'])}"
     columns = {name: type_of(view, name) for name in per} | {"counted": "BIGINT"}
@@ -353,7 +355,7 @@ def _count_over(given: Mapping[str, Any], bindings: Bindings, _datasets: Any) ->
     return sql, columns | {"evidence": "VARCHAR[]"}
 
 
-def _same_value_elsewhere(given: Mapping[str, Any], bindings: Bindings, _datasets: Any) -> Made:
+def _same_value_elsewhere(given: Mapping[str, Any], bindings: Bindings) -> Made:
     view, time = given["view"], given["time"]
     value = quoted(given["column"])
     # Of each pair of cases the later one is found, so that a pair raises one lead.
@@ -376,8 +378,8 @@ def _same_value_elsewhere(given: Mapping[str, Any], bindings: Bindings, _dataset
     return sql, dict(view_columns()[view]) | others
 
 
-def _dataset_match(given: Mapping[str, Any], bindings: Bindings, datasets: Mapping[str, str]) -> Made:
-    view, dataset_id = given["view"], _dataset_named(given["dataset"], datasets)
+def _dataset_match(given: Mapping[str, Any], bindings: Bindings) -> Made:
+    view, dataset_id = given["view"], given["dataset"]
     columns = [name for name in view_columns()[view] if name != "evidence"]
     extra = {"dataset_id": "VARCHAR", "row_digests": "VARCHAR[]", "matched": "BIGINT"}
     day = None if given["day"] is None else f"TRY_CAST(d.{quoted(given['day'])} AS DATE)"
@@ -427,7 +429,7 @@ def _united(lists: str) -> str:
     )
 
 
-_MAKERS: Mapping[str, Callable[[Mapping[str, Any], Bindings, Mapping[str, str]], Made]] = {
+_MAKERS: Mapping[str, Callable[[Mapping[str, Any], Bindings], Made]] = {
     "missing_in_next_handover": _missing_in_next_handover,
     "exceeded_clock": _exceeded_clock,
     "count_over": _count_over,

@@ -8,7 +8,7 @@ import unicodedata
 from datetime import datetime
 from functools import partial
 from importlib.resources import files
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from xml.etree.ElementTree import Element  # nosec B405 - nothing is parsed
 
 import pygal
@@ -145,24 +145,17 @@ def chart(table: ReportTable, labels: Labels, *, bare: bool = False, called: Cal
     picture.uuid = table.name  # random by default: the same report must give the same bytes
     picture.x_labels = names_of_bars
     picture.add(labels.told(column), [_number(row.cells[place]) for row in shown])
-    picture.add_xml_filter(_bare if bare else _without_script)
+    picture.add_xml_filter(partial(_cleaned, bare=bare))
     drawn: str = picture.render(is_unicode=True)
     return _COMMENT.sub("", drawn)
 
 
-def _without_script(drawing: Element) -> Element:
-    """Remove what pygal adds for its own script, which no report has."""
-    for part in drawing.iter():
-        for script in part.findall("{*}script"):
-            part.remove(script)
-    return drawing
-
-
-def _bare(drawing: Element) -> Element:
-    """Remove scripts, definitions (its own style among them), and what that style hides."""
+def _cleaned(drawing: Element, *, bare: bool) -> Element:
+    """Remove pygal's scripts; of a ``bare`` drawing also definitions (its own style among them) and what it hides."""
+    removed = ("defs", "script", "title") if bare else ("script",)
     for part in drawing.iter():
         for child in [*part]:
-            if str(child.tag).rpartition("}")[2] in ("defs", "script", "title") or "style" in child.attrib:
+            if str(child.tag).rpartition("}")[2] in removed or (bare and "style" in child.attrib):
                 part.remove(child)
     return drawing
 
@@ -171,32 +164,29 @@ def _number(cell: str | int | None) -> int:
     return cell if isinstance(cell, int) else 0
 
 
+def _tables(report: SupervisionReport, labels: Labels, called: Called) -> list[dict[str, Any]]:
+    """Return the tables of a report as its documents show them."""
+    return [
+        {
+            "title": labels.told(table),
+            "columns": [labels.told(column) for column in table.columns],
+            "kinds": [column.kind for column in table.columns],
+            "rows": [
+                [cell_text(*cell, labels, called) for cell in zip(table.columns, row.cells, strict=True)]
+                for row in table.rows
+            ],
+            "evidence": [row.evidence for row in table.rows],
+            "chart": chart(table, labels, called=called),
+        }
+        for table in report.tables
+    ]
+
+
 def to_html(report: SupervisionReport, labels: Labels, called: Called = BY_ID) -> str:
     """Render the page, in the language of ``labels``."""
-    return (
-        templates_of(__package__)
-        .get_template("report.html")
-        .render(
-            head=head_of(report, labels),
-            language=labels.language,
-            tables=[
-                {
-                    "title": labels.told(table),
-                    "columns": [(labels.told(column), column.kind) for column in table.columns],
-                    "rows": [
-                        (
-                            [cell_text(*cell, labels, called) for cell in zip(table.columns, row.cells, strict=True)],
-                            row.evidence[:CITED_AT_MOST],
-                            len(row.evidence),
-                        )
-                        for row in table.rows
-                    ],
-                    "chart": chart(table, labels, called=called),
-                }
-                for table in report.tables
-            ],
-        )
-    )
+    shown = {"head": head_of(report, labels), "language": labels.language, "cited_at_most": CITED_AT_MOST}
+    template = templates_of(__package__).get_template("report.html")
+    return template.render(shown, tables=_tables(report, labels, called))
 
 
 def set_report(content: str) -> bytes:
@@ -224,18 +214,6 @@ def content_of(report: SupervisionReport, labels: Labels, called: Called = BY_ID
         "nothing": head.nothing,
         "language": labels.language[:2],
         "date": [at.year, at.month, at.day, at.hour, at.minute, at.second],
-        "tables": [
-            {
-                "title": labels.told(table),
-                "columns": [labels.told(column) for column in table.columns],
-                "numeric": [column.kind in ("count", "share", "days") for column in table.columns],
-                "rows": [
-                    [cell_text(*cell, labels, called) for cell in zip(table.columns, row.cells, strict=True)]
-                    for row in table.rows
-                ],
-                "chart": chart(table, labels, called=called),
-            }
-            for table in report.tables
-        ],
+        "tables": _tables(report, labels, called),
     }
     return json.dumps(content)

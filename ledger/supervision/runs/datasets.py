@@ -6,6 +6,7 @@ pure function of these bytes and of the layout that was signed with them.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from functools import lru_cache
@@ -13,7 +14,7 @@ from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from threading import Lock
-from typing import NamedTuple, NoReturn, Protocol, TypeVar
+from typing import NamedTuple, NoReturn, TypeVar
 
 import pyarrow
 import pyarrow.ipc
@@ -30,6 +31,7 @@ from ledger.interchange.imports.tables import MAX_COLUMNS, SourceRow, refuse_fil
 from ledger.interchange.imports.values import Misread, line, text
 from ledger.store import bindings
 from ledger.store.database import Database
+from ledger.store.imports import RegisteredDataset
 from ledger.supervision.view_catalogue import DATASET_COLUMNS, dataset_view
 from ledger.workers.pool import TooCostly
 
@@ -57,13 +59,6 @@ class DatasetRows(Struct, frozen=True):
     columns: tuple[str, ...]
     rows: tuple[tuple[str | None, ...], ...]
     digests: tuple[str, ...]
-
-
-class DatasetShape(Struct, frozen=True):
-    """The columns of a data set, and how many rows it has."""
-
-    columns: tuple[str, ...]
-    rows: int
 
 
 class DatasetTable(NamedTuple):
@@ -188,17 +183,7 @@ def table_of(path: Path, registered: Registered) -> pyarrow.Table:
     return _table(read_rows(path, registered.body), registered.digest)
 
 
-class ByAgency(Protocol):
-    """A registration, however it is kept."""
-
-    @property
-    def agency(self) -> str: ...
-
-    @property
-    def body(self) -> DatasetRegistered: ...
-
-
-R = TypeVar("R", bound=ByAgency)
+R = TypeVar("R", Registered, RegisteredDataset)
 
 
 def current_registrations(registrations: Iterable[R], near: Collection[str] | None = None) -> dict[str, R]:
@@ -230,16 +215,14 @@ def read_rows(path: Path, registered: DatasetRegistered) -> DatasetRows:
     """Read the rows of the file as it was registered. Raises MalformedInput if it is no table of so many rows."""
     columns, iterator = _read_through(path, registered)
     rows = tuple(iterator)
-    _require_count(len(rows), registered)
     return DatasetRows(columns, rows, tuple(row_digest(columns, row) for row in rows))
 
 
-def shape_of(path: Path, registered: DatasetRegistered) -> DatasetShape:
-    """Return the shape of the file as it was registered, holding one row at a time. Raises as ``read_rows`` does."""
+def columns_of(path: Path, registered: DatasetRegistered) -> tuple[str, ...]:
+    """Return the columns of the file as it was registered, holding one row at a time. Raises as ``read_rows`` does."""
     columns, rows = _read_through(path, registered)
-    count = sum(1 for _ in rows)
-    _require_count(count, registered)
-    return DatasetShape(columns, count)
+    deque(rows, maxlen=0)
+    return columns
 
 
 def write_table(path: Path, registered: DatasetRegistered, evidence: str, target: Path) -> bool:
@@ -254,15 +237,12 @@ def write_table(path: Path, registered: DatasetRegistered, evidence: str, target
     schema = pyarrow.schema(
         [*((name, text) for name in columns), *zip(DATASET_COLUMNS, (text, pyarrow.list_(text)), strict=True)]
     )
-    count = 0
     with pyarrow.ipc.new_file(str(target), schema) as writer:
         while part := list(islice(rows, WRITTEN_AT_ONCE)):
-            count += len(part)
             digests = tuple(row_digest(columns, row) for row in part)
             table = _table(DatasetRows(columns, tuple(part), digests), evidence)
             for batch in table.to_batches():
                 writer.write_batch(batch)
-    _require_count(count, registered)
     return True
 
 
@@ -277,7 +257,8 @@ def _digest_of(path: Path, algorithm: Algorithm) -> str:
 def _read_through(
     path: Path, registered: DatasetRegistered
 ) -> tuple[tuple[str, ...], Iterator[tuple[str | None, ...]]]:
-    """Return a file's columns and an iterator over its rows. A file whose rows name their columns is read twice."""
+    """Return a file's columns and an iterator over its rows, which raises MalformedInput if they are not as many as
+    were registered. A file whose rows name their columns is read twice."""
     signed = registered.layout
     layout = Layout(signed.format, signed.encoding, signed.delimiter, signed.sheet) if signed else Layout("csv")
     with _refusals(), SourceFile(path, layout) as source:
@@ -295,10 +276,13 @@ def _read_through(
         taken.add(name.lower())
 
     def rows() -> Iterator[tuple[str | None, ...]]:
+        count = 0
         with _refusals(), SourceFile(path, layout) as source:
-            for row in _registered_rows(source.table().rows(), registered):
+            for count, row in enumerate(_registered_rows(source.table().rows(), registered), start=1):  # noqa: B007
                 cells = _cells(row)
                 yield tuple(cells.get(name) for name in columns)
+        if count != registered.rows:
+            _refuse_count(registered, str(count))
 
     return columns, rows()
 
@@ -311,11 +295,6 @@ def _refusals() -> Iterator[None]:
     except MalformedInput as error:
         hint = error.hint if error.field != "FILE" else "Register it with the encoding and delimiter that it has."
         raise MalformedInput(f"row by row this is no table: {error.message}", field="file", hint=hint) from error
-
-
-def _require_count(count: int, registered: DatasetRegistered) -> None:
-    if count != registered.rows:
-        _refuse_count(registered, str(count))
 
 
 def _refuse_count(registered: DatasetRegistered, count: str) -> NoReturn:

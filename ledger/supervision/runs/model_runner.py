@@ -27,16 +27,6 @@ Ts = TypeVarTuple("Ts")
 logger = structlog.get_logger(__name__)
 
 
-class RunAsked(Struct, frozen=True):
-    """A model, what it is run with, over what, and within which limits."""
-
-    export: Export
-    model: Model
-    parameters: Mapping[str, Any]
-    as_of: datetime
-    limits: Limits
-
-
 class RunResult(Struct, frozen=True):
     """What a model found, and why its first row that is no finding is none."""
 
@@ -44,17 +34,21 @@ class RunResult(Struct, frozen=True):
     refused_row: MalformedInput | None
 
 
-def found_in_export(asked: RunAsked) -> list[ModelFinding]:
+def found_in_export(
+    export: Export, model: Model, parameters: Mapping[str, Any], as_of: datetime, limits: Limits
+) -> list[ModelFinding]:
     """Return what the model finds. Raises what ``find`` raises."""
-    with exported_session(asked.export, asked.limits) as session:
-        return find(asked.model, asked.parameters, session, asked.as_of)
+    with exported_session(export, limits) as session:
+        return find(model, parameters, session, as_of)
 
 
-def result_in_export(asked: RunAsked) -> RunResult:
+def result_in_export(
+    export: Export, model: Model, parameters: Mapping[str, Any], as_of: datetime, limits: Limits
+) -> RunResult:
     """Run the model; a row that is no finding stops no other. Raises what ``find`` raises."""
     refused: list[MalformedInput] = []
-    with exported_session(asked.export, asked.limits) as session:
-        findings = find(asked.model, asked.parameters, session, asked.as_of, refused=refused.append)
+    with exported_session(export, limits) as session:
+        findings = find(model, parameters, session, as_of, refused=refused.append)
     return RunResult(findings, refused[0] if refused else None)
 
 
@@ -89,7 +83,7 @@ class ModelRunner:
             TooCostly: the run came to the end of its limits.
             Unavailable: no worker was free in time, or the machine was too busy.
         """
-        return self._do(result_in_export, RunAsked(export, model, parameters, as_of, self._query_limits))
+        return self._do(result_in_export, export, model, parameters, as_of, self._query_limits)
 
     def _do(self, function: Callable[[Unpack[Ts]], T], *arguments: *Ts) -> T:
         if self._workers is None:

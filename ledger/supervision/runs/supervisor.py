@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from itertools import groupby
+from operator import attrgetter
 from threading import Event
 from typing import Final
 
@@ -272,7 +272,8 @@ class Supervisor:
         """Run these models over all cases or some of them; a fault of one stays with it."""
         # Whole seconds, as a lead spells its moment.
         as_of = datetime.fromtimestamp(self._clock() // 1000, UTC)
-        by_procuratorate = groupby(sorted(runs, key=_procuratorate), key=_procuratorate)
+        of = attrgetter("procuratorate")
+        by_procuratorate = groupby(sorted(runs, key=of), key=of)
         return sum(self._look_for(agency, list(group), cases, as_of) for agency, group in by_procuratorate)
 
     def _look_for(
@@ -280,7 +281,8 @@ class Supervisor:
     ) -> int:
         """Run the models of one procuratorate over what it may see."""
         raised, hinted = 0, list[tuple[ModelRun, frozenset[str]]]()
-        with self._export(procuratorate, as_of, cases) as export:
+        jurisdiction = self.record.authority().agencies[procuratorate].profile.jurisdiction
+        with self.views.export(cases, jurisdiction=jurisdiction, now=as_of) as export:
             for run in runs:
                 findings = self._findings(run, export, as_of)
                 if cases is not None and isinstance(run.model.condition, Sql):
@@ -291,19 +293,12 @@ class Supervisor:
         # SQL says of itself that a finding depends on one case alone, and may be wrong: what it finds in some cases is
         # raised where it finds that in all of them, too.
         if any(lead_ids for _, lead_ids in hinted):
-            with self._export(procuratorate, as_of) as export:
+            with self.views.export(jurisdiction=jurisdiction, now=as_of) as export:
                 for run, lead_ids in hinted:
                     findings = self._findings(run, export, as_of) if lead_ids else []
                     both = [finding for finding in findings if finding.lead_id in lead_ids]
                     raised += self._raise(run, both, export.size, as_of)
         return raised
-
-    @contextmanager
-    def _export(self, procuratorate: str, as_of: datetime, cases: frozenset[str] | None = None) -> Iterator[Export]:
-        """Export what the procuratorate may see that runs the models."""
-        jurisdiction = self.record.authority().agencies[procuratorate].profile.jurisdiction
-        with self.views.export(cases, jurisdiction=jurisdiction, now=as_of) as export:
-            yield export
 
     def _findings(self, run: ModelRun, export: Export, as_of: datetime) -> list[ModelFinding]:
         """Return what the model finds: nothing where its run fails, which is noted. A row that is no finding stops no
@@ -380,7 +375,3 @@ class Supervisor:
 
     def _report_that_none_runs(self, why: RunFault) -> None:
         self.state = replace(self.state, faults=(why, *self._sorted_faults()))
-
-
-def _procuratorate(run: ModelRun) -> str:
-    return run.procuratorate

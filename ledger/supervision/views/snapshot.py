@@ -68,14 +68,11 @@ class Export(Struct, frozen=True):
 @contextmanager
 def exported_session(export: Export, limits: Limits) -> Iterator[QuerySession]:
     """Open a session over an export; it answers as one of ``Views`` does."""
-    connection = snapshot_tables.open_export(Path(export.folder), limits)
-    try:
+    with snapshot_tables.open_export(Path(export.folder), limits) as connection:
         snapshot_tables.create_views(connection, None)
         for name, path in export.datasets.items():
             connection.register(name, snapshot_tables.map_table(Path(path)))
         yield QuerySession(connection, size=export.size, datasets=tuple(export.datasets), limits=limits)
-    finally:
-        connection.close()
 
 
 class ViewSource(Protocol):
@@ -206,9 +203,7 @@ class Views:
         With a ``jurisdiction`` only over what its procuratorates may see ``now``. ``with_datasets`` includes registered
         data sets, which are for runs of models alone: they name persons.
         """
-        with self._lock:
-            connection = self._open().cursor()
-        try:
+        with self._cursor() as connection:
             # The transaction holds one tree size, whatever is written meanwhile.
             connection.execute("BEGIN TRANSACTION")
             snapshot_tables.create_views(connection, cases, jurisdiction=jurisdiction, now=now)
@@ -217,20 +212,14 @@ class Views:
             for name, dataset in datasets.items():
                 connection.register(name, dataset.table)
             yield QuerySession(connection, size=size, datasets=tuple(datasets), limits=self._limits)
-        finally:
-            connection.close()
 
     def read_datasets(self, jurisdiction: str) -> None:
         """Read the data sets that an export for a jurisdiction includes, if they were not read yet.
 
         That may need a worker, so it is done by whoever holds none.
         """
-        with self._lock:
-            connection = self._open().cursor()
-        try:
+        with self._cursor() as connection:
             self._dataset_tables(connection, _kept_head(connection)[0], jurisdiction)
-        finally:
-            connection.close()
 
     @contextmanager
     def export(
@@ -240,23 +229,23 @@ class Views:
 
         For a model that is run in another process, which has nothing else within reach.
         """
-        with self._lock:
-            connection = self._open().cursor()
         beside = None if self._path is None else self._path.parent
-        try:
-            with TemporaryDirectory(prefix=EXPORTS, dir=beside) as folder:
-                connection.execute("BEGIN TRANSACTION")
-                snapshot_tables.export(connection, Path(folder), cases, jurisdiction=jurisdiction, now=now)
-                size, _ = _kept_head(connection)
-                datasets = self._dataset_tables(connection, size, jurisdiction)
-                connection.execute("ROLLBACK")
-                files = {
-                    name: dataset.path or snapshot_tables.write(Path(folder, f"{name}{DATASET_FILE}"), dataset.table)
-                    for name, dataset in datasets.items()
-                }
-                yield Export(folder, size, files)
-        finally:
-            connection.close()
+        with self._cursor() as connection, TemporaryDirectory(prefix=EXPORTS, dir=beside) as folder:
+            connection.execute("BEGIN TRANSACTION")
+            snapshot_tables.export(connection, Path(folder), cases, jurisdiction=jurisdiction, now=now)
+            size, _ = _kept_head(connection)
+            datasets = self._dataset_tables(connection, size, jurisdiction)
+            connection.execute("ROLLBACK")
+            files = {
+                name: dataset.path or snapshot_tables.write(Path(folder, f"{name}{DATASET_FILE}"), dataset.table)
+                for name, dataset in datasets.items()
+            }
+            yield Export(folder, size, files)
+
+    def _cursor(self) -> duckdb.DuckDBPyConnection:
+        """Open a connection of its own, which is closed as a block is left, to the database of the views."""
+        with self._lock:
+            return self._open().cursor()
 
     def _dataset_tables(
         self, connection: duckdb.DuckDBPyConnection, size: int, jurisdiction: str | None
@@ -266,8 +255,8 @@ class Views:
 
     def size(self) -> int:
         """Return the tree size of the views."""
-        with self._lock:
-            return _kept_head(self._open())[0]
+        with self._cursor() as connection:
+            return _kept_head(connection)[0]
 
     def close(self) -> None:
         """Close the database; sessions end."""
