@@ -56,8 +56,7 @@ def certificate_of(
 
     entries = _entries(log_folder)
     certified = certify(data, trust, shipped_rulebook(), entries=entries, observed=blocks_at_node(node, data, trust))
-    paper = certificate(data, certified, trust, language, **asked)
-    return certified, typeset(paper.sheet, paper.attached)
+    return certified, typeset(certificate(data, certified, trust, language, **asked), data.decode())
 
 
 def blocks_at_node(node: Node | None, data: bytes, trust: Trust) -> tuple[ObservedBlock, ...]:

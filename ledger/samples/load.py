@@ -10,6 +10,7 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
@@ -182,6 +183,7 @@ def _file(where: DataDirectory) -> Path:
     return where.path / "sample.json"
 
 
+@dataclass(frozen=True, kw_only=True)
 class InsideLedger:
     """A sample ledger from within its service: the parts that requests come to, without the requests.
 
@@ -189,51 +191,43 @@ class InsideLedger:
     belong in a thread of their own.
     """
 
-    def __init__(
-        self,
-        *,
-        database: Database,
-        validator: Validator,
-        sequencer: Sequencer,
-        authority: Callable[[], AuthorityState],
-        registry: Callable[[], RegistryClient],
-        files: DatasetFiles,
-        clock: Callable[[], int],
-    ):
-        self._database = database
-        self._validator = validator
-        self._sequencer = sequencer
-        self._authority = authority
-        self._registry = registry
-        self._files = files
-        self._clock = clock
-        self.log_id = authority().log_id
+    database: Database
+    validator: Validator
+    sequencer: Sequencer
+    authority: Callable[[], AuthorityState]
+    registry: Callable[[], RegistryClient]
+    files: DatasetFiles
+    clock: Callable[[], int]
+
+    @property
+    def log_id(self) -> bytes:
+        return self.authority().log_id
 
     def entries(self) -> Iterator[Envelope]:
-        with self._database.read() as connection:
+        with self.database.read() as connection:
             for stored in log.entries(connection, 0, log.tree(connection).size):
                 yield decode_envelope(stored.envelope)
 
     def granted(self) -> frozenset[str]:
-        return frozenset(self._authority().grants)
+        return frozenset(self.authority().grants)
 
     def registry_domain(self) -> ContractDomain:
-        return self._registry().domain(self.log_id)
+        return self.registry().domain(self.log_id)
 
     def relay(self, call: bytes, admin: Signer, /) -> None:
-        registry = self._registry()
+        registry = self.registry()
         registry.relay(sign(registry.prepare(admin.key_id, call), admin).raw)
 
     def submit(self, submission: bytes, /) -> int:
-        judged = self._validator.validate(submission, self._clock() // 1000)
-        answer = judged if isinstance(judged, Duplicate) else self._sequencer.submit(judged).result()
+        judged = self.validator.validate(submission, self.clock() // 1000)
+        answer = judged if isinstance(judged, Duplicate) else self.sequencer.submit(judged).result()
         return answer.index if isinstance(answer, Receipt) else answer.entry.log_index
 
     def give(self, dataset: DatasetRegistered, data: bytes, /) -> None:
-        self._files.keep(dataset, data)
+        self.files.keep(dataset, data)
 
     def lead(self, lead_id: str, _reader: str, /) -> LeadHead | None:
         stream = ("supervision", lead_id)
-        with self._database.read() as connection:
+        with self.database.read() as connection:
             head = log.heads(connection, [stream]).get(stream)
         return LeadHead(head.sequence, head.digest) if head else None

@@ -42,7 +42,9 @@ class LeadHead(NamedTuple):
 class SampleLedger(Protocol):
     """What a player needs of a running ledger; every call may be repeated."""
 
-    log_id: bytes
+    @property
+    def log_id(self) -> bytes:
+        """Return the id of the log."""
 
     def entries(self) -> Iterator[Envelope]:
         """Yield the entries of the log from its beginning."""

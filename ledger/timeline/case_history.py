@@ -10,7 +10,7 @@ from collections import OrderedDict, defaultdict
 from collections.abc import Collection, Iterator, Sequence
 from datetime import date, datetime
 from threading import Lock
-from typing import Any, Literal, NamedTuple, get_args
+from typing import Any, Literal, NamedTuple
 
 import msgspec
 from msgspec import Raw, Struct
@@ -34,7 +34,6 @@ from ledger.timeline.sentences import EventWords, Narrator
 EVENTS_KEPT = 20_000  # of all cases together; the case that was read last is kept whatever it has
 
 NoteKind = Literal["holds", "answers", "stage", "met", "missed", "uncountable", "flag", "break", "differs", "resolved"]
-NOTE_KINDS: tuple[NoteKind, ...] = get_args(NoteKind)
 
 
 # -- events with the case around them ----------------------------------------------------------------------------------

@@ -105,7 +105,7 @@ def picture(history: Sequence[HistoryEvent], findings: Mapping[int, EventFinding
         agencies=tuple(dict.fromkeys(agencies)),
         marks=marks,
         bars=bars,
-        arrows=tuple(_arrow(handover) for handover in state.handovers.values()),
+        arrows=tuple(map(_arrow, state.handovers.values())),
         stretches=tuple(stretches),
         begin=min(times),
         end=max(times),
@@ -186,7 +186,6 @@ def _arrow(handover: Handover) -> HandoverArrow:
 # -- lineage -----------------------------------------------------------------------------------------------------------
 
 ItemRelation = Literal["split", "merged", "proceeds", "taken_from", "examined_from"]
-RELATIONS: tuple[ItemRelation, ...] = get_args(ItemRelation)
 
 
 class Descent(Struct, frozen=True):

@@ -70,29 +70,21 @@ _PATTERNS = {
 SHOWN = 5  # items or persons of a list that are named; the others are counted
 # A field whose values are words of a vocabulary: by its name, and by the event type where that decides.
 _VOCABULARY = {
-    "stage": "stage",
-    "purpose": "purpose",
-    "reason_code": "reason_code",
-    "remedy": "remedy",
-    "item_kind": "item_kind",
-    "business_line": "business_line",
-    "procedure": "procedure",
+    **{
+        name: name
+        for name in (
+            *("stage", "purpose", "reason_code", "remedy", "item_kind", "business_line", "procedure", "measure"),
+            *("disposal", "seal_state", "match_result", "qualifying_ground", "verdict", "severity"),
+        )
+    },
+    **dict.fromkeys(
+        ("jurisdiction", "dossier_complete", "property_matches_list", "person_and_measure", "within_time"),
+        "check_result",
+    ),
     "relation": "case_relation",
-    "measure": "measure",
-    "disposal": "disposal",
     "decided": "disposal",
-    "seal_state": "seal_state",
-    "match_result": "match_result",
-    "qualifying_ground": "qualifying_ground",
     "excluded_for": "exclusion_ground",
-    "verdict": "verdict",
-    "jurisdiction": "check_result",
-    "dossier_complete": "check_result",
-    "property_matches_list": "check_result",
-    "person_and_measure": "check_result",
-    "within_time": "check_result",
     "roles": "role",
-    "severity": "severity",
     "outcome": "lead_outcome",
 }
 VOCABULARY_IN = {

@@ -38,7 +38,7 @@ from ledger.supervision.runs.model_runner import ModelRunner
 from ledger.supervision.runs.query_session import QueryRefused
 from ledger.supervision.views import Acts, Anchors, Export, LogHead, SourceEvent, Views, read_case
 from ledger.supervision.views.case_record import Row
-from ledger.supervision.views.supervision_rows import MatterRecord
+from ledger.supervision.views.view_rows import MatterRecord
 from ledger.workers.pool import Used, WorkerPool
 from scripts.bench.figures import Figure, cpu_seconds, show
 from scripts.histories.history import StandaloneActs, generate

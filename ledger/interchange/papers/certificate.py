@@ -42,13 +42,6 @@ LIMITS = ("since_then", "claimed_times", "persons", "files", "not_checked", "lat
 NOWHERE = "tallystick:verify"  # in the code's link, if no verify page is known
 
 
-class Certificate(Struct, frozen=True):
-    """A sheet and the text of its attachment, which is the bundle as it was given."""
-
-    sheet: Sheet
-    attached: str
-
-
 class CertificateRequest(Struct, frozen=True):
     """The arguments of ``certificate``, as a process of its own takes them."""
 
@@ -63,15 +56,9 @@ class CertificateRequest(Struct, frozen=True):
 def print_certificate(request: CertificateRequest) -> bytes:
     """Return the PDF. Raises what ``certify``, ``certificate`` and ``typeset`` raise."""
     certified = certify(request.bundle, request.trust, request.book)
-    paper = certificate(
-        request.bundle,
-        certified,
-        request.trust,
-        request.language,
-        verify_url=request.verify_url,
-        item_id=request.item_id,
-    )
-    return typeset(paper.sheet, paper.attached)
+    asked = {"verify_url": request.verify_url, "item_id": request.item_id}
+    sheet = certificate(request.bundle, certified, request.trust, request.language, **asked)
+    return typeset(sheet, request.bundle.decode())
 
 
 def certificate(
@@ -82,16 +69,18 @@ def certificate(
     *,
     verify_url: str | None = None,
     item_id: str | None = None,
-) -> Certificate:
+) -> Sheet:
     """Return the certificate of the bundle ``data``, as ``certified`` against ``trust``; with ``item_id``, of one item.
 
-    ``verify_url`` is the page that the QR code leads to. Raises NotFound for an item that the case does not have, and
-    MalformedInput if the bundle does not tell what happened with items.
+    ``verify_url`` is the page that the QR code leads to. The bundle is to be attached as it is.
+
+    Raises NotFound for an item that the case does not have, and MalformedInput if the bundle does not tell what
+    happened with items.
     """
     text = PaperText(language, certified.name_of)
     name = certified.name if item_id is None else f"{certified.name} / {item_id}"
     digest = certified.last.report.subject.payload_digest
-    sheet = Sheet(
+    return Sheet(
         layout="certificate",
         languages=text.languages,
         title=text.paper("title.certificate"),
@@ -107,7 +96,6 @@ def certificate(
         reference=name,
         attachment=Attachment(f"{certified.name}.bundle.json", "tallystick proof bundle: tally proof check"),
     )
-    return Certificate(sheet, data.decode())
 
 
 def _unchecked(text: PaperText, certified: Certified) -> Words:
@@ -139,8 +127,8 @@ def _blocks(
     yield FactsBlock(
         text.paper("heading.beside"),
         (
-            LabelledValue(text.field("conformity"), text.of("statement", certified.conformity.result)),
-            LabelledValue(text.field("completeness"), text.of("statement", certified.completeness.result)),
+            text.fact("conformity", text.of("statement", certified.conformity.result)),
+            text.fact("completeness", text.of("statement", certified.completeness.result)),
         ),
     )
     yield from _checks(text, certified)
@@ -178,21 +166,19 @@ def _select(certified: Certified, item_id: str | None) -> tuple[list[Item], list
 
 def _case_facts(text: PaperText, certified: Certified) -> Iterator[LabelledValue]:
     state, subject = certified.state, certified.last.report.subject
-    if subject.stream_kind == "case":
-        yield LabelledValue(text.field("case_id"), (subject.stream_id,))
     if state is not None:
-        yield LabelledValue(text.field("case_type"), (state.case_type,))
-        for agency in sorted(state.numbers):
-            yield LabelledValue(text.paper("number_of", agency=text.agency(agency)), (state.numbers[agency],))
-        yield LabelledValue(text.field("responsible"), text.agency(state.responsible))
-        yield LabelledValue(text.field("stage"), text.of("stage", state.stage))
+        yield from text.case_facts(state)
+        yield text.fact("responsible", text.agency(state.responsible))
+        yield text.fact("stage", text.of("stage", state.stage))
+    elif subject.stream_kind == "case":
+        yield text.fact("case_id", (subject.stream_id,))
     if not certified.case_steps:
-        yield LabelledValue(text.field("event_id"), (subject.event_id,), exact=True)
-        yield LabelledValue(text.field("event_type"), text.of("event_type", subject.event_type))
-        yield LabelledValue(text.field("agency"), text.agency(subject.agency))
+        yield text.fact("event_id", (subject.event_id,), exact=True)
+        yield text.fact("event_type", text.of("event_type", subject.event_type))
+        yield text.fact("agency", text.agency(subject.agency))
         if subject.officer is not None:
-            yield LabelledValue(text.field("officer"), (subject.officer,))
-        yield LabelledValue(text.field("key_id"), (subject.key_id,), exact=True)
+            yield text.fact("officer", (subject.officer,))
+        yield text.fact("key_id", (subject.key_id,), exact=True)
 
 
 # -- items and events --------------------------------------------------------------------------------------------------
@@ -250,9 +236,7 @@ def _event_content(text: PaperText, event: CertifiedEvent) -> Iterator[SheetBloc
     if event.payload is None:
         yield ProseBlock(heading, (_withheld(text, event),))
     else:
-        yield FactsBlock(
-            heading, tuple(LabelledValue(text.field(name), value) for name, value in _stated(text, event.payload))
-        )
+        yield FactsBlock(heading, tuple(text.fact(name, value) for name, value in _stated(text, event.payload)))
 
 
 def _claimed_time(event: CertifiedEvent) -> str:
@@ -349,49 +333,45 @@ def _event_digests(text: PaperText, events: Iterable[CertifiedEvent]) -> SheetBl
 def _checks(text: PaperText, certified: Certified) -> Iterator[SheetBlock]:
     """Yield each numbered step in words: of a case those of the whole, then those of its events together."""
     if not certified.case_steps:
-        lines = tuple(_check_line(text, step, "check") for step in certified.last.report.steps)
+        lines = tuple(_check_line(text, "check", step) for step in certified.last.report.steps)
         yield ChecksBlock(text.paper("heading.checks"), lines)
         return
-    lines = tuple(_check_line(text, step, "case_check") for step in certified.case_steps)
+    lines = tuple(_check_line(text, "case_check", step) for step in certified.case_steps)
     yield ChecksBlock(text.paper("heading.case_checks"), lines)
     by_number = zip(*(event.report.steps for event in certified.events), strict=True)
-    lines = tuple(_check_line_of_all(text, steps) for steps in by_number)
+    lines = tuple(_check_line(text, "check", *steps) for steps in by_number)
     yield ChecksBlock(text.paper("heading.each_checks", count=str(len(certified.events))), lines)
 
 
-def _check_line_of_all(text: PaperText, steps: tuple[CheckedStep, ...]) -> CheckLine:
+def _check_line(text: PaperText, kind: str, *steps: CheckedStep) -> CheckLine:
     """Return one line for this step of all events: the first that was not checked stands for all."""
     left = [step for step in steps if step.result != "checked"]
-    return _check_line(text, (left or steps)[0], "check", len(steps) - len(left), len(steps))
-
-
-def _check_line(text: PaperText, step: CheckedStep, kind: str, checked: int = 0, of: int = 0) -> CheckLine:
-    result_text = text.of("result", step.result)
-    if of > 1 and checked < of:
-        result_text = text.paper("checked_of", checked=str(checked), of=str(of))
+    step, result_text = (left or steps)[0], text.of("result", (left or steps)[0].result)
+    if left and len(steps) > 1:
+        result_text = text.paper("checked_of", checked=str(len(steps) - len(left)), of=str(len(steps)))
     meaning = text.paper(f"{kind}.{step.name}.{step.result}")
-    detail = with_readable_times(step.detail) if of <= 1 or checked < of else ""
+    detail = with_readable_times(step.detail) if left or len(steps) == 1 else ""
     return CheckLine(step.number, text.of("step", step.name), step.result, result_text, meaning, detail)
 
 
 def _record(text: PaperText, certified: Certified, trust: Trust) -> Iterator[LabelledValue]:
     """Yield ledger, tree head, contract and blocks, and whether the verifier trusts the last block."""
     report, anchor = certified.last.report, certified.anchor
-    yield LabelledValue(text.field("log_id"), (f"0x{trust.log_id.hex()}",), exact=True)
-    yield LabelledValue(text.field("log_key"), (trust.log_key.vkey(),), exact=True)
+    yield text.fact("log_id", (f"0x{trust.log_id.hex()}",), exact=True)
+    yield text.fact("log_key", (trust.log_key.vkey(),), exact=True)
     if report.subject.root is not None:
-        yield LabelledValue(text.field("size"), (str(report.subject.size),))
-        yield LabelledValue(text.field("root"), (report.subject.root,), exact=True)
+        yield text.fact("size", (str(report.subject.size),))
+        yield text.fact("root", (report.subject.root,), exact=True)
     if anchor is not None:
-        yield LabelledValue(text.field("chain_id"), (str(anchor.chain.chain_id),))
-        yield LabelledValue(text.field("contract"), (anchor.contract,), exact=True)
+        yield text.fact("chain_id", (str(anchor.chain.chain_id),))
+        yield text.fact("contract", (anchor.contract,), exact=True)
     if report.record is not None:
-        yield LabelledValue(text.field("recorded_in"), text.paper("in_block", number=str(report.record.block_number)))
+        yield text.fact("recorded_in", text.paper("in_block", number=str(report.record.block_number)))
     if report.block is not None:
         number = str(report.block.number)
         block = text.paper("block_trusted" if report.block.trusted else "block_unknown", number=number)
-        yield LabelledValue(text.field("ends_in_block"), block)
-        yield LabelledValue(text.field("ends_in_hash"), (report.block.hash,), exact=True)
+        yield text.fact("ends_in_block", block)
+        yield text.fact("ends_in_hash", (report.block.hash,), exact=True)
 
 
 def _how_to_check(text: PaperText, data: bytes, certified: Certified) -> SheetBlock:
@@ -400,12 +380,12 @@ def _how_to_check(text: PaperText, data: bytes, certified: Certified) -> SheetBl
     return FactsBlock(
         text.paper("heading.how"),
         (
-            LabelledValue(text.field("attached"), text.paper("attached", file=file, size=str(len(data)))),
+            text.fact("attached", text.paper("attached", file=file, size=str(len(data)))),
             LabelledValue(("SHA-256",), (sha256(data).hexdigest(),), exact=True),
             LabelledValue(("BLAKE3",), (blake3(data).hexdigest(),), exact=True),
-            LabelledValue(text.field("online"), text.paper("online")),
-            LabelledValue(text.field("offline"), (f"tally proof check {file} --trust TRUST.json",), exact=True),
-            LabelledValue(text.field("trusting"), text.paper("trusting")),
+            text.fact("online", text.paper("online")),
+            text.fact("offline", (f"tally proof check {file} --trust TRUST.json",), exact=True),
+            text.fact("trusting", text.paper("trusting")),
         ),
         together=True,
     )

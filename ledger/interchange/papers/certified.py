@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
 
 import msgspec
 from msgspec import UNSET, Struct
-from msgspec.structs import replace
 
 from ledger.core.custody import Act, CaseState, fold
 from ledger.core.encoding.decoding import decode_json
@@ -60,9 +60,9 @@ class Certified(Struct, frozen=True):
     completeness: Statement
     development: bool
     events: tuple[CertifiedEvent, ...]
-    case_steps: tuple[CheckedStep, ...]
     names: dict[str, Name]
     anchor: Anchor | None
+    case_steps: tuple[CheckedStep, ...] = ()
     flags: tuple[RaisedFlag, ...] = ()
 
     @property
@@ -123,16 +123,17 @@ def certify(
         _VerifiedParts(bytes(bundle), report) for bundle, report in zip(bundles, case_report.events, strict=True)
     ]
     events = tuple(_follow(case_report.events, all_parts, book))
-    certified = _certified(case_report.case_id, case_report, events, all_parts)
-    return replace(certified, case_steps=case_report.steps, flags=case_report.flags)
+    of_case = {"case_steps": case_report.steps, "flags": case_report.flags}
+    return _certified(case_report.case_id, case_report, events, all_parts, **of_case)
 
 
 def _certified(
-    name: str, report: ProofReport | CaseReport, events: tuple[CertifiedEvent, ...], parts: Sequence[_VerifiedParts]
+    name: str,
+    report: ProofReport | CaseReport,
+    events: tuple[CertifiedEvent, ...],
+    parts: Sequence[_VerifiedParts],
+    **of_case: Any,
 ) -> Certified:
-    names: dict[str, Name] = {}
-    for part in parts:
-        names |= part.names
     return Certified(
         name=name,
         verdict=report.verdict,
@@ -140,9 +141,9 @@ def _certified(
         completeness=report.completeness,
         development=report.development,
         events=events,
-        case_steps=(),
-        names=names,
+        names={agency: name for part in parts for agency, name in part.names.items()},
         anchor=parts[-1].anchor,
+        **of_case,
     )
 
 

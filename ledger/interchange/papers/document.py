@@ -91,8 +91,9 @@ def link(verify_url: str, log_id: str, name: str, digest: str) -> str:
 def _blocks(writer: ListWriter, form: PaperForm, log_id: str) -> Iterator[SheetBlock]:
     text, event = writer.text, writer.printed.event
     stated = ((field, writer.event_text.value(field, writer.slots.get(field))) for field in form.facts)
-    facts = [LabelledValue(text.field(field), value) for field, value in stated if value]
-    yield FactsBlock(BLANK, (*_case_facts(writer), *facts))
+    date = LabelledValue(text.paper("date"), writer.event_text.value("occurred_at", event.payload.occurred_at))
+    facts = [*text.case_facts(event.after), date, *(text.fact(field, value) for field, value in stated if value)]
+    yield FactsBlock(BLANK, tuple(facts))
     yield ProseBlock(BLANK, (text.paper(f"statement.{form.document}.{form.act}"),))
     for part in form.parts:
         yield from LISTS[part](writer)
@@ -104,17 +105,6 @@ def _blocks(writer: ListWriter, form: PaperForm, log_id: str) -> Iterator[SheetB
     sentences = text.sentences(event.before, event.payload, event.after)
     yield ProseBlock(text.paper("heading.in_words"), (sentences,))
     yield FactsBlock(text.paper("heading.record"), tuple(_record(writer, log_id)), together=True)
-
-
-def _case_facts(writer: ListWriter) -> Iterator[LabelledValue]:
-    """Yield what the case is, each agency's number of it, and the date."""
-    text, state = writer.text, writer.printed.after
-    yield LabelledValue(text.field("case_id"), (state.case_id,))
-    yield LabelledValue(text.field("case_type"), (state.case_type,))
-    for agency in sorted(state.numbers):
-        yield LabelledValue(text.paper("number_of", agency=text.agency(agency)), (state.numbers[agency],))
-    occurred_at = writer.printed.event.payload.occurred_at
-    yield LabelledValue(text.paper("date"), writer.event_text.value("occurred_at", occurred_at))
 
 
 def _stamp(writer: ListWriter, party: str) -> Stamp:
@@ -139,7 +129,7 @@ def _confidential(writer: ListWriter) -> Iterator[SheetBlock]:
         if section is None:
             yield ProseBlock(heading, (text.paper("erased"),))
         else:
-            facts = tuple(LabelledValue(text.field(name), (value,)) for name, value in section.fields.items())
+            facts = tuple(text.fact(name, (value,)) for name, value in section.fields.items())
             yield FactsBlock(heading, facts)
 
 
@@ -147,16 +137,15 @@ def _record(writer: ListWriter, log_id: str) -> Iterator[LabelledValue]:
     """Yield what the event is found by, and its times: those that the signer claims beside the service's own."""
     text, event = writer.text, writer.printed.event
     entry, payload = event.entry, event.payload
-    yield LabelledValue(text.field("event_id"), (payload.event_id,), exact=True)
-    place = text.paper("place", sequence=str(entry.sequence), index=str(entry.log_index))
-    yield LabelledValue(text.field("place"), place)
+    yield text.fact("event_id", (payload.event_id,), exact=True)
+    yield text.fact("place", text.paper("place", sequence=str(entry.sequence), index=str(entry.log_index)))
     for field, instant in (
         ("occurred_at", payload.occurred_at),
         ("signed_at", instant_text(entry.signed_at)),
         ("recorded_at", instant_text(entry.recorded_at // 1000)),
     ):
-        yield LabelledValue(text.field(field), writer.event_text.value(field, instant))
-    yield LabelledValue(text.field("officer"), (payload.officer,))
-    yield LabelledValue(text.field("key_id"), (entry.key_id,), exact=True)
-    yield LabelledValue(text.field("payload_digest"), (entry.payload_digest,), exact=True)
-    yield LabelledValue(text.field("log_id"), (log_id,), exact=True)
+        yield text.fact(field, writer.event_text.value(field, instant))
+    yield text.fact("officer", (payload.officer,))
+    yield text.fact("key_id", (entry.key_id,), exact=True)
+    yield text.fact("payload_digest", (entry.payload_digest,), exact=True)
+    yield text.fact("log_id", (log_id,), exact=True)

@@ -13,8 +13,9 @@ from msgspec import Struct
 
 from ledger.core.custody import CaseState, Handover, Item
 from ledger.core.events import Section
-from ledger.core.events.handover import HandoverAccepted, NotAcceptedItem, OfferedItem, ReceivedItem
+from ledger.core.events.handover import HandoverAccepted
 from ledger.core.events.item import ItemRegistered
+from ledger.core.events.terms import Quantity
 from ledger.interchange.papers.paper_text import EventText, PaperText, cell
 from ledger.interchange.papers.sheet import BLANK, Cell, SheetBlock, TableBlock, Words
 from ledger.timeline.case_history import HistoryEvent
@@ -80,6 +81,10 @@ class ListWriter(NamedTuple):
         item_id = self.text.paper("item_id", item_id=item.item_id)
         return cell((item.description,), self.labelled("exhibit_number", item.exhibit_number), item_id)
 
+    def counted(self, item: Item, quantity: Quantity | None = None) -> tuple[Cell, Cell, Cell]:
+        """Return an item, its kind, and its quantity: as it is stated, or as the record has it."""
+        return self.thing(item), self.cell("item_kind", item.kind), self.cell("quantity", quantity or item.quantity)
+
     def remarks(self, item: Item) -> Cell:
         """Return what else is known of an item."""
         extent = BLANK
@@ -106,70 +111,54 @@ class ListWriter(NamedTuple):
 
 
 def _offered(writer: ListWriter) -> Iterator[SheetBlock]:
-    handover = writer.printed.handover
+    """Yield the items as the sender states them; what he left out is as the record has it."""
+    handover, rows = writer.printed.handover, []
     assert handover is not None, "a form with this list is of a handover"
-    yield from writer.table("items", _ITEM, (_offered_row(writer, line) for line in handover.items.values()))
-
-
-def _offered_row(writer: ListWriter, line: OfferedItem) -> tuple[Cell, ...]:
-    """Return the item as the sender states it; what he left out is as the record has it."""
-    item = writer.printed.after.items[line.item_id]
-    return (
-        writer.thing(item),
-        writer.cell("item_kind", item.kind),
-        writer.cell("quantity", line.quantity or item.quantity),
-        writer.seal(line.seal_number or item.seal_number, item.seal_state, line.condition or item.condition),
-        cell(writer.text.paper("stays") if line.stays else BLANK, *writer.remarks(item)),
-    )
+    for line in handover.items.values():
+        item = writer.printed.after.items[line.item_id]
+        seal = writer.seal(line.seal_number or item.seal_number, item.seal_state, line.condition or item.condition)
+        remarks = cell(writer.text.paper("stays") if line.stays else BLANK, *writer.remarks(item))
+        rows.append((*writer.counted(item, line.quantity), seal, remarks))
+    yield from writer.table("items", _ITEM, rows)
 
 
 def _received(writer: ListWriter) -> Iterator[SheetBlock]:
     handover, body = writer.printed.handover, writer.printed.event.payload.body
     assert handover is not None
     assert isinstance(body, HandoverAccepted)
-    received = {line.item_id: line for line in body.received}
-    left = {line.item_id: line for line in body.not_accepted}
-    columns = {"thing": 3.4, "as_offered": 2.4, "as_found": 2.6, "result": 1.5, "remark": 2}
-    rows = (
-        _received_row(writer, line, received.get(line.item_id), left.get(line.item_id))
-        for line in handover.items.values()
-    )
-    yield from writer.table("received", columns, rows)
-
-
-def _received_row(
-    writer: ListWriter, line: OfferedItem, received: ReceivedItem | None, left: NotAcceptedItem | None
-) -> tuple[Cell, ...]:
-    value = writer.event_text.value
-    before = writer.printed.event.before
+    received_lines = {line.item_id: line for line in body.received}
+    left_lines = {line.item_id: line for line in body.not_accepted}
+    before, value, rows = writer.printed.event.before, writer.event_text.value, []
     assert before is not None, "an acceptance answers an offer"
-    item = before.items[line.item_id]  # as it was listed: the acceptance may have changed the record
-    stated = received or left
-    as_found = cell(
-        value("quantity", stated.quantity if stated else None),
-        *writer.seal(
-            received.seal_number if received else None,
-            stated.seal_state if stated else None,
-            received.condition if received else None,
-        ),
-    )
-    return (
-        writer.thing(item),
-        cell(
+    for line in handover.items.values():
+        item = before.items[line.item_id]  # as it was listed: the acceptance may have changed the record
+        received, left = received_lines.get(line.item_id), left_lines.get(line.item_id)
+        stated = received or left
+        as_offered = cell(
             value("quantity", line.quantity or item.quantity),
             *writer.seal(line.seal_number or item.seal_number, None, line.condition or item.condition),
-        ),
-        as_found or cell(writer.text.of("telling", "as_listed") if left is None else BLANK),
-        cell(
+        )
+        as_found = cell(
+            value("quantity", stated.quantity if stated else None),
+            *writer.seal(
+                received.seal_number if received else None,
+                stated.seal_state if stated else None,
+                received.condition if received else None,
+            ),
+        )
+        result = cell(
             writer.text.paper("not_taken_over" if left else "taken_over"),
             value("match_result", received.match_result if received else None),
-        ),
-        cell(
+        )
+        remark = cell(
             value("reason_code", left.reason_code if left else None),
             value("explanation", left.explanation if left else None),
             value("remark", received.remark if received else None),
-        ),
-    )
+        )
+        as_found = as_found or cell(writer.text.of("telling", "as_listed") if left is None else BLANK)
+        rows.append((writer.thing(item), as_offered, as_found, result, remark))
+    columns = {"thing": 3.4, "as_offered": 2.4, "as_found": 2.6, "result": 1.5, "remark": 2}
+    yield from writer.table("received", columns, rows)
 
 
 def _differences(writer: ListWriter) -> Iterator[SheetBlock]:
@@ -221,9 +210,7 @@ def _seized(writer: ListWriter) -> Iterator[SheetBlock]:
     """Yield all that the case holds under the number of this seizure, up to this event."""
     rows = (
         (
-            writer.thing(item),
-            writer.cell("item_kind", item.kind),
-            writer.cell("quantity", item.quantity),
+            *writer.counted(item),
             writer.seal(item.seal_number, item.seal_state, item.condition),
             writer.remarks(item),
         )
@@ -267,26 +254,14 @@ def _collected(writer: ListWriter) -> Iterator[SheetBlock]:
 
 def _disposed(writer: ListWriter) -> Iterator[SheetBlock]:
     items = [writer.printed.after.items[item_id] for item_id in writer.slots.get("item_ids") or writer.slots["things"]]
-    rows = (
-        (
-            writer.thing(item),
-            writer.cell("item_kind", item.kind),
-            writer.cell("quantity", item.quantity),
-            writer.cell("disposal", writer.slots["disposal"]),
-            writer.remarks(item),
-        )
-        for item in items
-    )
+    disposal = writer.cell("disposal", writer.slots["disposal"])
+    rows = ((*writer.counted(item), disposal, writer.remarks(item)) for item in items)
     columns = {"thing": 3.6, "item_kind": 1.4, "quantity": 1.3, "disposal": 2, "remark": 3}
     yield from writer.table("disposed", columns, rows)
 
 
 def _disclosed(writer: ListWriter) -> Iterator[SheetBlock]:
-    items = (writer.printed.after.items[item_id] for item_id in writer.slots["item_ids"])
-    rows = (
-        (writer.thing(item), writer.cell("item_kind", item.kind), writer.cell("quantity", item.quantity))
-        for item in items
-    )
+    rows = (writer.counted(writer.printed.after.items[item_id]) for item_id in writer.slots["item_ids"])
     yield from writer.table("disclosed", {"thing": 6, "item_kind": 2, "quantity": 2}, rows)
 
 

@@ -9,7 +9,7 @@ from typing import Any, Literal
 from ledger.core.custody import CaseState
 from ledger.core.events import Payload
 from ledger.i18n import Labels
-from ledger.interchange.papers.sheet import BLANK, Cell, Words
+from ledger.interchange.papers.sheet import BLANK, Cell, LabelledValue, Words
 from ledger.timeline import Narrator
 from ledger.timeline.sentences import EventWords, Names
 
@@ -59,6 +59,18 @@ class PaperText:
     def labelled(self, field: str, value: Words) -> Words:
         """Return ``label: value``, blank if the value is."""
         return self.paper("labelled", label=self.field(field), value=value) if value else BLANK
+
+    def fact(self, field: str, value: Words, *, exact: bool = False) -> LabelledValue:
+        """Return a value under the label of its field."""
+        return LabelledValue(self.field(field), value, exact)
+
+    def case_facts(self, state: CaseState) -> list[LabelledValue]:
+        """Return what the case is, and each agency's number of it."""
+        facts = [self.fact("case_id", (state.case_id,)), self.fact("case_type", (state.case_type,))]
+        for agency in sorted(state.numbers):
+            label = self.paper("number_of", agency=self.agency(agency))
+            facts.append(LabelledValue(label, (state.numbers[agency],)))
+        return facts
 
     def agency(self, agency_id: str) -> Words:
         """Return the name of an agency."""

@@ -73,7 +73,7 @@ def card_of(definition: str) -> Card | None:
         need=file.need,
         legal_basis=file.legal_basis,
         form=str(file.condition["template"]) if form == "template" else form,
-        condition=part_of(definition, document.lines, "condition"),
+        condition=condition_text(definition, document.lines),
         says=file.lead.says,
         parameters=tuple(
             ParameterCard(
@@ -92,9 +92,11 @@ def card_of(definition: str) -> Card | None:
     )
 
 
-def part_of(definition: str, lines: Mapping[str, int], name: str) -> str:
-    """Return the lines of a file that state one of its parts, with the comments within it."""
-    first = lines[f".{name}"]
+def condition_text(definition: str, lines: Mapping[str, int]) -> str:
+    """Return the lines of a file that state its condition, with the comments within it; nothing if it has none."""
+    first = lines.get(".condition")
+    if first is None:
+        return ""
     heads = (line for path, line in lines.items() if path.count(".") == 1 and "[" not in path)
     following = min((line for line in heads if line > first), default=None)
     part = definition.splitlines()[first - 1 : None if following is None else following - 1]
@@ -186,7 +188,12 @@ class ModelComparison(Struct, frozen=True):
 
 def compare(first: ModelPublished, second: ModelPublished) -> ModelComparison:
     """Compare two publications. Raises ModelRefused if a text is no YAML of a model."""
-    before, after = (dict(_flat(read_document(published.definition).tree, "")) for published in (first, second))
+    documents = [read_document(published.definition) for published in (first, second)]
+    before, after = (dict(_flat(document.tree, "")) for document in documents)
+    conditions = [
+        condition_text(published.definition, document.lines).splitlines()
+        for published, document in zip((first, second), documents, strict=True)
+    ]
     names = [f"{published.model_id} {published.version}" for published in (first, second)]
     differences = []
     for path in dict.fromkeys((*before, *after)):
@@ -199,13 +206,8 @@ def compare(first: ModelPublished, second: ModelPublished) -> ModelComparison:
         second=msgspec.convert(second, Side, from_attributes=True),
         same_text=first.definition == second.definition,
         differences=tuple(differences),
-        condition=tuple(unified_diff(_condition(first), _condition(second), names[0], names[1], lineterm="")),
+        condition=tuple(unified_diff(*conditions, *names, lineterm="")),
     )
-
-
-def _condition(body: ModelPublished) -> list[str]:
-    lines = read_document(body.definition).lines
-    return part_of(body.definition, lines, "condition").splitlines() if ".condition" in lines else []
 
 
 def _flat(value: Any, path: str) -> Iterator[tuple[str, str]]:

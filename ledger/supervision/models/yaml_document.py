@@ -222,7 +222,10 @@ class _Builder:
         if isinstance(event, MappingStartEvent):
             return self._mapping(path, levels - 1)
         if isinstance(event, SequenceStartEvent):
-            return self._sequence(path, levels - 1)
+            parts: list[Any] = []
+            while not isinstance(part := next(self._events), SequenceEndEvent):
+                parts.append(self._value(part, f"{path}[{len(parts)}]", levels - 1))
+            return parts
         assert isinstance(event, ScalarEvent)
         return _scalar(event, path)
 
@@ -237,12 +240,6 @@ class _Builder:
                 raise _refused(key, f"{path}.{name}", Wording("key_twice"))
             self._lines[f"{path}.{name}"] = key.start_mark.line + 1
             entries[name] = self._value(next(self._events), f"{path}.{name}", levels)
-        return entries
-
-    def _sequence(self, path: str, levels: int) -> list[Any]:
-        entries: list[Any] = []
-        while not isinstance(event := next(self._events), SequenceEndEvent):
-            entries.append(self._value(event, f"{path}[{len(entries)}]", levels))
         return entries
 
 

@@ -14,6 +14,7 @@ from xml.etree.ElementTree import Element  # nosec B405 - nothing is parsed
 import pygal
 import typst
 from msgspec import Struct
+from msgspec.structs import asdict
 from pygal.style import Style
 
 from ledger.core.errors import Unavailable
@@ -207,13 +208,9 @@ def content_of(report: SupervisionReport, labels: Labels, called: Called = BY_ID
     """Return what the document says, as JSON."""
     head = head_of(report, labels)
     at = datetime.fromisoformat(report.as_of).astimezone(SHANGHAI)
-    content = {
-        "title": head.title,
-        "facts": head.facts,
-        "note": head.note,
-        "nothing": head.nothing,
+    content = asdict(head) | {
         "language": labels.language[:2],
-        "date": [at.year, at.month, at.day, at.hour, at.minute, at.second],
+        "date": at.timetuple()[:6],
         "tables": _tables(report, labels, called),
     }
     return json.dumps(content)

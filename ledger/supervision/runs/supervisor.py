@@ -307,12 +307,8 @@ class Supervisor:
             raise Unavailable("this service is ending")
         try:
             result = self._runner.run(export, run.model, run.parameters, as_of)
-        except TallystickError as error:
+        except Exception as error:  # noqa: BLE001 - it is logged and kept; the other models are run
             self._note_error(run, error)
-            return []
-        except Exception as error:  # a defect of ours at one model: the others are run
-            logger.exception("a model failed for a reason that nobody foresaw", model=run.model.model_id)
-            self._keep_fault(run, RunFault(run.model.model_id, run.procuratorate, type(error).__name__))
             return []
         if result.refused_row is not None:
             self._note_error(run, result.refused_row)
@@ -336,11 +332,8 @@ class Supervisor:
                 raised += self._put(run, finding, procuratorate, size, as_of)
             except Unavailable:
                 raise  # nothing can be written now: all of it is looked at again
-            except TallystickError as error:
+            except Exception as error:  # noqa: BLE001 - it is logged and kept; the other findings are raised
                 self._note_error(run, error)
-            except Exception as error:  # a defect of ours at what one model finds: others' findings are raised
-                logger.exception("a lead failed for a reason that nobody foresaw", model=run.model.model_id)
-                self._keep_fault(run, RunFault(run.model.model_id, run.procuratorate, type(error).__name__))
         return raised
 
     def _put(self, run: ModelRun, finding: ModelFinding, procuratorate: str, size: int, as_of: datetime) -> bool:
@@ -361,14 +354,16 @@ class Supervisor:
 
     # -- what is wrong -------------------------------------------------------------------------------------------------
 
-    def _note_error(self, run: ModelRun, error: TallystickError) -> None:
-        model_id = run.model.model_id
-        logger.warning("a model cannot be run", model=model_id, agency=run.procuratorate, reason=error.for_operator)
-        self._keep_fault(run, fault_of(model_id, run.procuratorate, error))
-
-    def _keep_fault(self, run: ModelRun, fault: RunFault) -> None:
-        """Keep the first fault of a run until everything is looked at again."""
-        self._faults.setdefault((run.model.model_id, run.procuratorate), fault)
+    def _note_error(self, run: ModelRun, error: Exception) -> None:
+        """Log what went wrong, and keep the first fault of a run until everything is looked at again."""
+        model_id, agency = run.model.model_id, run.procuratorate
+        if isinstance(error, TallystickError):
+            logger.warning("a model cannot be run", model=model_id, agency=agency, reason=error.for_operator)
+            fault = fault_of(model_id, agency, error)
+        else:  # a defect of ours
+            logger.error("a model failed for a reason that nobody foresaw", model=model_id, exc_info=error)
+            fault = RunFault(model_id, agency, type(error).__name__)
+        self._faults.setdefault((model_id, agency), fault)
 
     def _sorted_faults(self) -> tuple[RunFault, ...]:
         return tuple(fault for _, fault in sorted(self._faults.items()))

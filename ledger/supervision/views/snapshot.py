@@ -22,11 +22,11 @@ from ledger.core.encoding.digests import blake3_text
 from ledger.core.procedure.deadlines import WorkCalendar
 from ledger.core.procedure.rulebook import Rulebook
 from ledger.supervision.runs.datasets import DatasetTable
-from ledger.supervision.runs.query_session import LIMITS, Limits, QuerySession, open_database, table_of
+from ledger.supervision.runs.query_session import Limits, QuerySession, open_database, table_of
 from ledger.supervision.view_catalogue import views
 from ledger.supervision.views import snapshot_tables
 from ledger.supervision.views.case_record import Acts, Row, SourceEvent, read_case
-from ledger.supervision.views.supervision_rows import MatterRecord
+from ledger.supervision.views.view_rows import MatterRecord
 
 VERSION = 3  # of what the rows say: raised where a view is made otherwise of the same events
 CASES_AT_ONCE = 200
@@ -142,7 +142,6 @@ class Views:
         calendar: WorkCalendar,
         *,
         mark: str,
-        limits: Limits = LIMITS,
         datasets: Callable[[int, Collection[str] | None], Mapping[str, DatasetTable]] = no_datasets,
         left_with: LeftDigest | None = None,
     ):
@@ -157,7 +156,6 @@ class Views:
         self._book = book
         self._calendar = calendar
         self._mark = blake3_text(f"{VERSION} {mark} {sorted(views().items())!r}".encode())
-        self._limits = limits
         self._datasets = datasets
         self._left_with = left_with
         self._lock = Lock()
@@ -211,7 +209,7 @@ class Views:
             datasets = self._dataset_tables(connection, size, jurisdiction) if with_datasets else {}
             for name, dataset in datasets.items():
                 connection.register(name, dataset.table)
-            yield QuerySession(connection, size=size, datasets=tuple(datasets), limits=self._limits)
+            yield QuerySession(connection, size=size, datasets=tuple(datasets))
 
     def read_datasets(self, jurisdiction: str) -> None:
         """Read the data sets that an export for a jurisdiction includes, if they were not read yet.
@@ -326,9 +324,9 @@ class Views:
 
     def _opened(self) -> duckdb.DuckDBPyConnection:
         if self._path is None:
-            return open_database(limits=self._limits)
+            return open_database()
         make_private_folder(self._path.parent)
-        return open_database(str(self._path), self._limits)
+        return open_database(str(self._path))
 
     def _remove_exports(self) -> None:
         """Remove what runs of a killed service left beside the file, whose only keeper is whoever has it open."""

@@ -16,38 +16,38 @@ import pyarrow.ipc
 
 from ledger.supervision.runs.query_session import Limits, open_database, quoted, set_moment, table_of
 from ledger.supervision.view_catalogue import kept_kinds, views
-from ledger.supervision.views import case_rows, custody_rows, supervision_rows
+from ledger.supervision.views import view_rows
 from ledger.supervision.views.case_record import CaseRecord, Row
-from ledger.supervision.views.supervision_rows import MatterRecord
+from ledger.supervision.views.view_rows import MatterRecord
 
 KEPT = "kept"  # the schema of the tables
 ARROW = ".arrow"
 EXPORTED_AT_ONCE = 10_000  # rows
 OF_A_CASE: Mapping[str, Callable[[CaseRecord], Iterator[Row]]] = {
-    "cases": case_rows.cases,
-    "persons": case_rows.persons,
-    "measures": case_rows.measures,
-    "decisions": case_rows.decisions,
-    "events": case_rows.events,
-    "flags": case_rows.flags,
-    "handovers": custody_rows.handovers,
-    "handover_items": custody_rows.handover_items,
-    "discrepancies": custody_rows.discrepancies,
-    "items": custody_rows.items,
-    "item_digests": custody_rows.item_digests,
-    "seals": custody_rows.seals,
-    "examinations": custody_rows.examinations,
-    "custody_spans": case_rows.custody,
-    "stages": case_rows.stages,
-    "deadlines": case_rows.clocks,
-    "custody_changes": custody_rows.custody_changes,
-    "officers": case_rows.officers,
-    "corrections": case_rows.corrections,
-    "links": case_rows.links,
+    "cases": view_rows.cases,
+    "persons": view_rows.persons,
+    "measures": view_rows.measures,
+    "decisions": view_rows.decisions,
+    "events": view_rows.events,
+    "flags": view_rows.flags,
+    "handovers": view_rows.handovers,
+    "handover_items": view_rows.handover_items,
+    "discrepancies": view_rows.discrepancies,
+    "items": view_rows.items,
+    "item_digests": view_rows.item_digests,
+    "seals": view_rows.seals,
+    "examinations": view_rows.examinations,
+    "custody_spans": view_rows.custody,
+    "stages": view_rows.stages,
+    "deadlines": view_rows.clocks,
+    "custody_changes": view_rows.custody_changes,
+    "officers": view_rows.officers,
+    "corrections": view_rows.corrections,
+    "links": view_rows.links,
 }
 OF_A_MATTER: Mapping[str, Callable[[MatterRecord], Iterator[Row]]] = {
-    "leads": supervision_rows.leads,
-    "recommendations": supervision_rows.recommendations,
+    "leads": view_rows.leads,
+    "recommendations": view_rows.recommendations,
 }
 OF_THE_LOG = ("agencies", "datasets")
 _PARTIES = {"case_id": "VARCHAR", "agency": "VARCHAR"}  # who sees the case: no view shows it
@@ -175,8 +175,7 @@ def create_views(
     """
     set_moment(connection, datetime(1970, 1, 1, tzinfo=UTC))  # each query sets its own
     within = _restrictions(connection, case_ids, jurisdiction, now)
-    shown = {view: f"SELECT * FROM ({_view_sql(view)}){within[view]}" for view in OF_A_CASE}  # noqa: S608 - of the catalogue
-    shown |= {view: f"{_select_all(view)}{within[view]}" for view in (*OF_A_MATTER, *OF_THE_LOG)}
+    shown = {view: f"SELECT * FROM ({_view_sql(view)}){rows}" for view, rows in within.items()}  # noqa: S608 - of the catalogue
     connection.execute("".join(f"CREATE TEMP VIEW {quoted(view)} AS {sql};" for view, sql in shown.items()))
 
 
@@ -260,4 +259,4 @@ def _view_sql(view: str) -> str:
         names = views()[view].columns
         columns = ", ".join("a.anchored_at" if name == "anchored_at" else f"e.{quoted(name)}" for name in names)
         return _EVENTS.format(columns=columns)
-    return _DEADLINES if view == "deadlines" else f"SELECT * FROM {KEPT}.{quoted(view)}"  # noqa: S608
+    return _DEADLINES if view == "deadlines" else _select_all(view)

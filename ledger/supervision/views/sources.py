@@ -21,7 +21,7 @@ from ledger.store.log import StoredEntry
 from ledger.supervision.runs.datasets import Registered
 from ledger.supervision.views.case_record import Acts, Row, SourceEvent, row_of
 from ledger.supervision.views.snapshot import Anchors, LogHead
-from ledger.supervision.views.supervision_rows import MatterRecord
+from ledger.supervision.views.view_rows import MatterRecord
 
 
 class LedgerViewSource:

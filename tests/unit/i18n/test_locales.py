@@ -39,7 +39,7 @@ from ledger.supervision.leads import STEPS as LEAD_STEPS
 from ledger.supervision.library.cards import DifferenceKind
 from ledger.supervision.library.public.pages import OUTTURNS
 from ledger.supervision.library.publishing import STEPS as MODEL_STEPS
-from ledger.timeline.case_history import NOTE_KINDS
+from ledger.timeline.case_history import NoteKind
 from ledger.timeline.sentences import CLAUSES, TEMPLATES
 from scripts import texts
 from tests.unit.interchange.printing import paper_words
@@ -114,7 +114,7 @@ VOCABULARIES: dict[str, tuple[str, ...]] = {
     ),
     "break": BREAK_KINDS,
     "subject": terms.choices(Subject),
-    "note": NOTE_KINDS,
+    "note": terms.choices(NoteKind),
     "flag_detail": TEMPLATES,
     "sight": terms.choices(Sight),
     "quantity_unit": ("piece", "volume", "page", "copy", "note", "vehicle", "gram", "kilogram", "litre", "metre"),

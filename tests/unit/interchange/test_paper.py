@@ -96,36 +96,6 @@ def test_the_route_gives_pdf_a_of_the_event(dealt: Served) -> None:
     )
 
 
-def test_a_transfer_list_names_every_item_with_what_the_sender_states(dealt: Served) -> None:
-    """Case, parties, purpose, each line, integrity check values in one piece, and the event's own digest."""
-    text = printed(dealt, "handover.offered", lang="zh-CN")
-    offered = event_of("handover.offered")
-    for words in ("移送清单", "东公〔2026〕0417号", "移送审查起诉", "the phone", "E-1", "S-42", "10 件", "电子数据"):
-        assert words in text, words
-    image = made_case().state.items["image"]
-    for exact in (*image.digests, offered.digest, offered.envelope.event_id, offered.envelope.key_id):
-        assert exact in text, exact
-
-
-def test_an_acceptance_receipt_tells_what_was_found_beside_what_was_listed(dealt: Served) -> None:
-    """Item by item, with the discrepancies that it opened and who was not there."""
-    text = printed(dealt, "handover.accepted", lang="en")
-    for words in ("Acceptance receipt", "10 piece", "9 piece", "one is missing", "not accepted", "digest mismatch"):
-        assert words in text, words
-    assert "Discrepancies" in text
-    assert "not present" in text
-
-
-def test_a_seizure_list_is_of_all_that_was_seized_by_one_paper(dealt: Served) -> None:
-    """All officers, all items of the document's number up to the event, and nothing else."""
-    text = printed(dealt, "item.registered", lang="zh-CN")
-    assert "扣押清单" in text
-    assert "扣〔2026〕19号" in text.replace(" ", "")
-    assert "、".join(SEIZED.officers) in text.replace(" ", "").replace("\n", "")
-    assert "the phone" in text
-    assert "the coins" not in text
-
-
 def test_both_languages_stand_on_one_paper(dealt: Served) -> None:
     """Labels in both, what is the same once."""
     text = printed(dealt, "handover.offered", lang="both")
@@ -205,9 +175,3 @@ def test_a_certificate_of_an_item_is_of_its_case(dealt: Served) -> None:
     text = text_of(dealt.get(path, clerk(PROCURATORATE), item_id="phone", lang="en").content)
     assert "case-1 / phone" in text
     problem(dealt.get(path, clerk(PROCURATORATE), item_id="knife"), 404, "not_found", "item_id")
-
-
-def test_the_same_event_gives_the_same_bytes(dealt: Served) -> None:
-    """On every run, and in every process."""
-    first, second = ask(dealt, "handover.accepted", lang="both"), ask(dealt, "handover.accepted", lang="both")
-    assert first.content == second.content

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +16,6 @@ from ledger.core.events.case import CaseOpened, MeasureImposed
 from ledger.core.events.item import Dossier, ItemRegistered
 from ledger.core.events.record import ImportRecorded, RecordCorrected
 from ledger.core.events.terms import Money
-from ledger.core.procedure.rulebook import Rulebook
 from ledger.interchange.imports.case_events import CaseEvent, RowFault, missing_events, recorded_fields
 from ledger.interchange.imports.identity import IdentityKey
 from ledger.interchange.imports.importing import DryRun, PlannedRow
@@ -63,8 +64,6 @@ FULL = "A-1,theft,in a shop,Zhang,3101,拘留,2026-03-01,caught,a phone,2,部"
 class Tried:
     """What came of the rows of one file."""
 
-    planner: Planner
-    survey: Survey
     outcomes: list[PlannedRow | RowFault]
     plans: list[Plan]
 
@@ -73,19 +72,23 @@ class Tried:
         return [(each.row, each.column, each.reason) for each in self.outcomes if isinstance(each, RowFault)]
 
 
-def tried(
-    folder: Path, *rows: str, mapping: str = MAPPING, key: IdentityKey = KEY, book: Rulebook | None = None
-) -> Tried:
+@contextmanager
+def surveyed(file: Path, planner: Planner | None = None) -> Iterator[tuple[SourceFile, Survey]]:
+    """Open a file and read it once, by the planner of the small mapping unless another is given."""
+    planner = planner or Planner(parse_mapping(MAPPING.encode(), "m.toml"), KEY)
+    with SourceFile(file, layout_of(file, planner.mapping)) as source:
+        yield source, source.survey(planner.mapping.columns(), planner.fingerprint, lambda _: None)
+
+
+def tried(folder: Path, *rows: str, mapping: str = MAPPING, key: IdentityKey = KEY) -> Tried:
     """Rows under the small mapping's headings."""
     planner = Planner(parse_mapping(mapping.encode(), "m.toml"), key)
-    file = csv_file(folder, "\n".join([COLUMNS, *rows]) + "\n")
-    with SourceFile(file, layout_of(file, planner.mapping)) as source:
-        survey = source.survey(planner.mapping.columns(), planner.fingerprint, lambda _: None)
-        trial = DryRun(planner, survey, book or shipped_rulebook())
+    with surveyed(csv_file(folder, "\n".join([COLUMNS, *rows]) + "\n"), planner) as (source, survey):
+        trial = DryRun(planner, survey, shipped_rulebook())
         table = list(source.table().rows())
         outcomes = [trial.take(row) for row in table]
         good = [row for row, outcome in zip(table, outcomes, strict=True) if isinstance(outcome, PlannedRow)]
-        return Tried(planner, survey, outcomes, [planner.plan(row, survey) for row in good])
+        return Tried(outcomes, [planner.plan(row, survey) for row in good])
 
 
 def plan_of(folder: Path, row: str, **options: Any) -> Plan:
@@ -179,9 +182,7 @@ def sample(name: str, suffix: str) -> list[Plan]:
     """Return the plans of a shipped sample's rows."""
     folder = REPOSITORY / "examples" / "import"
     planner = Planner(read_mapping(folder / f"{name}.toml"), KEY)
-    file = folder / f"{name}.{suffix}"
-    with SourceFile(file, layout_of(file, planner.mapping)) as source:
-        survey = source.survey(planner.mapping.columns(), planner.fingerprint, lambda _: None)
+    with surveyed(folder / f"{name}.{suffix}", planner) as (source, survey):
         return [planner.plan(row, survey) for row in source.table().rows()]
 
 
@@ -321,14 +322,12 @@ def test_what_other_agencies_recorded_is_not_corrected(tmp_path: Path, recording
 
 def test_a_file_that_changes_while_it_is_read_stops_the_import(tmp_path: Path) -> None:
     """Rows are handed on only as long as the file is the one that was surveyed."""
-    file = csv_file(tmp_path, COLUMNS + "\n" + "\n".join(f"A-{number},theft,,,,,,,,," for number in range(5000)) + "\n")
-    planner = Planner(parse_mapping(MAPPING.encode(), "m.toml"), KEY)
-    with SourceFile(file, layout_of(file, planner.mapping)) as source:
-        source.survey(planner.mapping.columns(), planner.fingerprint, lambda _: None)
+    file = csv_file(tmp_path, COLUMNS + "\n" + "\n".join(f"A-{number},theft,,,,,,,,," for number in range(1500)) + "\n")
+    with surveyed(file) as (source, _):
         parts = source.batches(100)
         next(parts)
         with file.open("r+b") as written:
-            written.seek(100_000)
+            written.seek(30_000)
             written.write(b"X")
         with pytest.raises(IntegrityBroken, match="changed"):
             list(parts)
@@ -340,9 +339,7 @@ def test_a_link_that_is_turned_to_another_file_changes_nothing(tmp_path: Path) -
     second = csv_file(tmp_path, f"{COLUMNS}\n", name="second.csv")
     link = tmp_path / "link.csv"
     link.symlink_to(first)
-    planner = Planner(parse_mapping(MAPPING.encode(), "m.toml"), KEY)
-    with SourceFile(link, layout_of(link, planner.mapping)) as source:
-        survey = source.survey(planner.mapping.columns(), planner.fingerprint, lambda _: None)
+    with surveyed(link) as (source, survey):
         link.unlink()
         link.symlink_to(second)
         assert sum(len(part) for part in source.batches(100)) == 1
@@ -360,9 +357,7 @@ def test_what_cannot_be_read_twice_is_refused(tmp_path: Path) -> None:
 def test_a_change_with_its_time_set_back_is_found_at_the_end(tmp_path: Path) -> None:
     """The digest of the whole is looked at once more."""
     file = csv_file(tmp_path, f"{COLUMNS}\n{FULL}\n")
-    planner = Planner(parse_mapping(MAPPING.encode(), "m.toml"), KEY)
-    with SourceFile(file, layout_of(file, planner.mapping)) as source:
-        survey = source.survey(planner.mapping.columns(), planner.fingerprint, lambda _: None)
+    with surveyed(file) as (source, survey):
         before = file.stat()
         file.write_bytes(file.read_bytes().replace(b"theft", b"fraud"))
         os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))

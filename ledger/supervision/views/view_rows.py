@@ -1,20 +1,203 @@
-"""Rows about what passes between agencies: handovers, their items, differences, changes of custody."""
+"""The rows of each view, a pure function of the events of a case, or of the stream of a lead or recommendation."""
 
 from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import zip_longest
 from typing import Any
 
+from msgspec import Struct
+
+from ledger.core.custody.clocks import rule_of
 from ledger.core.custody.discrepancies import digests_conflict
+from ledger.core.custody.spans import custody_spans
 from ledger.core.custody.state import Handover, Item
-from ledger.core.events import Body, handover, item, record
-from ledger.core.events.case import CustodyChangeRequested
-from ledger.supervision.views.case_record import CaseRecord, CaseStep, Row, evidence, row_of
+from ledger.core.events import Body, case, handover, item, record
+from ledger.core.events.supervision import LeadClosed, LeadConfirmed, LeadDismissed, RecommendationRechecked
+from ledger.core.procedure.legal_days import instant_text
+from ledger.core.supervision import LeadState, RecommendationState
+from ledger.store.clocks import line_of
+from ledger.supervision.views.case_record import CaseRecord, CaseStep, Row, SourceEvent, evidence, row_of
+
+# -- the case as a whole -----------------------------------------------------------------------------------------------
+
+_ANSWERS = (handover.HandoverAccepted, handover.HandoverRefused)
+
+
+def cases(of: CaseRecord) -> Iterator[Row]:
+    closed = next((step for step in reversed(of.steps) if isinstance(step.body, case.CaseClosed)), None)
+    closed_at = closed.payload.occurred_at if closed and of.state.closed else None
+    yield row_of("cases", of.state, closed_at=closed_at, events=len(of.steps), evidence=evidence(of.steps[:1]))
+
+
+def persons(of: CaseRecord) -> Iterator[Row]:
+    for person in of.state.persons.values():
+        naming = of.steps_naming("person", person.person_id, case.PersonNamed)
+        named_at = naming[0].payload.occurred_at if naming else None
+        yield row_of("persons", person, of, named_at=named_at, evidence=evidence(naming or of.steps[:1]))
+
+
+def measures(of: CaseRecord) -> Iterator[Row]:
+    for measure_id, measure in of.state.measures.items():
+        steps = of.steps_naming("measure", measure_id)
+        extended = [step for step in steps if isinstance(step.body, case.MeasureExtended)]
+        grounds = [step.body.qualifying_ground for step in extended if isinstance(step.body, case.MeasureExtended)]
+        imposed = ended_by = None
+        for step in steps:
+            match step.body:
+                case case.MeasureImposed():
+                    imposed = imposed or step
+                case case.MeasureChanged(new_measure_id=new_id) if new_id == measure_id:
+                    imposed = imposed or step
+                case case.MeasureChanged():
+                    ended_by = ended_by or "changed"
+                case case.MeasureLifted():
+                    ended_by = ended_by or "lifted"
+        last = extended[-1] if extended else None
+        yield row_of(
+            "measures",
+            measure,
+            of,
+            agency=imposed.payload.agency if imposed else None,
+            imposed_at=measure.started_at,
+            ended_by=ended_by if measure.ended_at else None,
+            extensions=len(extended),
+            last_extended_at=last.payload.occurred_at if last else None,
+            last_until=last.before.measures[measure_id].until if last and last.before else None,
+            qualifying_ground=next((ground for ground in reversed(grounds) if ground), None),
+            evidence=evidence(steps or of.steps[:1]),
+        )
+
+
+def decisions(of: CaseRecord) -> Iterator[Row]:
+    for step in of.steps:
+        body = step.body
+        if isinstance(body, case.DecisionRecorded):
+            item_ids = [item.item_id for item in body.items]
+            known = {"has_document": bool(body.digests), "item_ids": item_ids, "evidence": [step.digest]}
+            yield row_of("decisions", body, step.payload, of, **known)
+
+
+def events(of: CaseRecord) -> Iterator[Row]:
+    """Yield the events without ``anchored_at``, which comes with the anchors."""
+    for step in of.steps:
+        subjects = {f"{noun}_id": step.first(noun) for noun in ("person", "item", "handover")}
+        signed_at = instant_text(step.event.signed_at)
+        yield row_of("events", step.event, step.payload, of, signed_at=signed_at, **subjects, evidence=[step.digest])
+
+
+def flags(of: CaseRecord) -> Iterator[Row]:
+    for step in of.steps:
+        for flag in step.flags:
+            yield row_of("flags", flag, step.event, step.payload, of, evidence=[step.digest])
+
+
+def officers(of: CaseRecord) -> Iterator[Row]:
+    acts: dict[tuple[str, str], list[CaseStep]] = {}
+    for step in of.steps:
+        acts.setdefault((step.payload.agency, step.payload.officer), []).append(step)
+    for _, steps in sorted(acts.items()):
+        times = sorted(step.payload.occurred_at for step in steps)
+        yield row_of(
+            "officers",
+            steps[0].payload,
+            of,
+            acts=len(steps),
+            offered=sum(isinstance(step.body, handover.OFFERS) for step in steps),
+            answered=sum(isinstance(step.body, _ANSWERS) for step in steps),
+            first_at=times[0],
+            last_at=times[-1],
+            evidence=evidence([steps[0], steps[-1]]),
+        )
+
+
+def corrections(of: CaseRecord) -> Iterator[Row]:
+    by_id = {step.payload.event_id: step for step in of.steps}
+    for step in of.steps:
+        body = step.body
+        if isinstance(body, record.RecordCorrected | record.RecordLate):
+            ref = body.corrects if isinstance(body, record.RecordCorrected) else body.concerns
+            cited = by_id.get(ref.event_id) if ref else None
+            yield row_of(
+                "corrections",
+                step.payload,
+                of,
+                kind="corrected" if isinstance(body, record.RecordCorrected) else "late",
+                corrects_type=cited.payload.event_type if cited else None,
+                handover_id=cited.first("handover") if cited else None,
+                corrected_at=step.payload.occurred_at,
+                evidence=evidence([step, cited]),
+            )
+
+
+def links(of: CaseRecord) -> Iterator[Row]:
+    for step in of.steps:
+        match step.body:
+            case case.CaseLinked(other_case_id=other, relation=relation):
+                linked: tuple[str, str] = other, relation
+            case case.CaseSplit(new_case_id=other):
+                linked = other, "split"
+            case case.CaseJoined(other_case_id=other):
+                linked = other, "joined"
+            case _:
+                continue
+        names = dict(zip(("other_case_id", "relation"), linked, strict=True))
+        yield row_of("links", of, **names, linked_at=step.payload.occurred_at, evidence=[step.digest])
+
+
+def custody(of: CaseRecord) -> Iterator[Row]:
+    for span in custody_spans((step.payload, step.after) for step in of.steps):
+        ends = [end for end in (span.since, span.until) if end is not None]
+        yield row_of(
+            "custody_spans",
+            span.standing,
+            span,
+            of,
+            since=span.since.occurred_at,
+            until=span.until.occurred_at if span.until else None,
+            since_sequence=span.since.sequence,
+            until_sequence=span.until.sequence if span.until else None,
+            evidence=evidence(of.steps[end.sequence] for end in ends),
+        )
+
+
+def stages(of: CaseRecord) -> Iterator[Row]:
+    """Yield the stages. A stage lasts while the case stands at it, whichever agency is responsible meanwhile."""
+    entered = [step for step in of.steps if step.before is None or step.before.stage != step.after.stage]
+    for number, (step, following) in enumerate(zip_longest(entered, entered[1:]), start=1):
+        yield row_of(
+            "stages",
+            step.after,
+            number=number,
+            agency=step.after.responsible,
+            entered_at=step.payload.occurred_at,
+            left_at=following.payload.occurred_at if following else None,
+            evidence=evidence([step, following]),
+        )
+
+
+def clocks(of: CaseRecord) -> Iterator[Row]:
+    """Yield the clocks without their status, which depends on the moment asked about."""
+    indices = {step.digest: step.event.log_index for step in of.steps}
+    for clock in of.state.clocks.values():
+        refs = {ref.payload_digest for ref in clock.events}
+        yield row_of(
+            "deadlines",
+            line_of(of.state, clock, of.book, of.calendar),
+            clock,
+            paused=clock.is_paused,
+            extensions=len(clock.extensions),
+            article=rule_of(clock, of.book).article,
+            evidence=sorted(refs, key=lambda digest: indices.get(digest, -1)),
+        )
+
+
+# -- what passes between agencies --------------------------------------------------------------------------------------
 
 _OF_THE_RECEIPT = re.compile(r"received\[(\d{1,4})\]\.(?:quantity|seal_|digests|match_result)")
-_ANSWERS = (handover.HandoverAccepted, handover.HandoverRefused, handover.HandoverRecalled)
+_SETTLED = (handover.HandoverAccepted, handover.HandoverRefused, handover.HandoverRecalled)
 _FREEZES = (item.ItemFrozen, item.ItemFreezeRenewed)
 
 
@@ -31,7 +214,7 @@ def handovers(of: CaseRecord) -> Iterator[Row]:
     for sent in of.state.handovers.values():
         is_return = sent.purpose in supplements and sent.status not in ("recalled", "refused")
         returned[sent.stage] += is_return
-        answers = _steps_of(of, sent, *_ANSWERS)
+        answers = _steps_of(of, sent, *_SETTLED)
         answer = answers[-1].payload if answers else None
         yield row_of(
             "handovers",
@@ -43,14 +226,14 @@ def handovers(of: CaseRecord) -> Iterator[Row]:
             items=len(sent.items),
             accepted=len(sent.accepted_items),
             persons=sent.person_ids,
-            evidence=evidence(_steps_of(of, sent, *handover.OFFERS, *_ANSWERS)),
+            evidence=evidence(_steps_of(of, sent, *handover.OFFERS, *_SETTLED)),
         )
 
 
 def handover_items(of: CaseRecord) -> Iterator[Row]:
     corrections = [step for step in of.steps if isinstance(step.body, record.RecordCorrected)]
     for sent in of.state.handovers.values():
-        offers, answers = _steps_of(of, sent, *handover.OFFERS), _steps_of(of, sent, *_ANSWERS)
+        offers, answers = _steps_of(of, sent, *handover.OFFERS), _steps_of(of, sent, *_SETTLED)
         # The list is held against the record at the offer, not against what later events made of it.
         recorded_items = offers[0].after.items if offers else of.state.items
         for item_id in sent.items:
@@ -133,7 +316,7 @@ def discrepancies(of: CaseRecord) -> Iterator[Row]:
 def custody_changes(of: CaseRecord) -> Iterator[Row]:
     for change in of.state.custody_changes.values():
         steps = of.steps_naming("custody_change", change.custody_change_id)
-        requested = next((step for step in steps if isinstance(step.body, CustodyChangeRequested)), None)
+        requested = next((step for step in steps if isinstance(step.body, case.CustodyChangeRequested)), None)
         requested_at = requested.payload.occurred_at if requested else None
         cited = evidence(steps or of.steps[:1])
         yield row_of("custody_changes", change, of, requested_at=requested_at, evidence=cited)
@@ -235,4 +418,59 @@ def _differs(recorded: Item, body: item.ItemExamined | item.ItemCheckedIn) -> bo
         (body.quantity is not None and body.quantity != recorded.quantity)
         or digests_conflict(recorded.digests, body.digests)
         or (seal is not None and recorded.seal_number is not None and seal != recorded.seal_number)
+    )
+
+
+# -- supervision itself ------------------------------------------------------------------------------------------------
+
+
+class MatterRecord(Struct, frozen=True):
+    """A lead or a recommendation with the events of its stream, in their order."""
+
+    stream_id: str
+    state: LeadState | RecommendationState
+    events: Sequence[SourceEvent]
+
+    def last_at(self, *bodies: type[Body]) -> str | None:
+        """Return the claimed time of the last event of these types."""
+        times = [event.payload.occurred_at for event in self.events if isinstance(event.body, bodies)]
+        return times[-1] if times else None
+
+    def evidence(self) -> list[str]:
+        return [event.digest for event in self.events]
+
+
+def leads(of: MatterRecord) -> Iterator[Row]:
+    state = of.state
+    if not isinstance(state, LeadState):
+        return
+    closed = state.closed
+    yield row_of(
+        "leads",
+        state,
+        state.raised,
+        confirmed=None if state.confirmed is None and state.dismissed is None else state.confirmed is not None,
+        outcome=closed.outcome if closed else None,
+        recommendation_id=closed.recommendation_id if closed else None,
+        decided_at=of.last_at(LeadConfirmed, LeadDismissed),
+        closed_at=of.last_at(LeadClosed),
+        evidence=of.evidence(),
+    )
+
+
+def recommendations(of: MatterRecord) -> Iterator[Row]:
+    state = of.state
+    if not isinstance(state, RecommendationState):
+        return
+    last = state.rechecks[-1] if state.rechecks else None
+    yield row_of(
+        "recommendations",
+        state,
+        state.issued,
+        leads=len(state.issued.leads),
+        result=last.result if last else None,
+        rechecked_at=of.last_at(RecommendationRechecked),
+        count_before=last.before.count if last else None,
+        count_after=last.after.count if last else None,
+        evidence=of.evidence(),
     )
