@@ -206,7 +206,7 @@ def compare(first: ModelPublished, second: ModelPublished) -> ModelComparison:
         second=msgspec.convert(second, Side, from_attributes=True),
         same_text=first.definition == second.definition,
         differences=tuple(differences),
-        condition=tuple(unified_diff(*conditions, *names, lineterm="")),
+        condition=tuple(unified_diff(conditions[0], conditions[1], names[0], names[1], lineterm="")),
     )
 
 

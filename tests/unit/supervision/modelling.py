@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any
 
+from ledger.supervision.models.definition import Model
 from ledger.supervision.models.model_file import parse_model
 from ledger.supervision.runs.findings import find
 from ledger.supervision.runs.query_session import QuerySession
@@ -83,6 +85,12 @@ def with_sql(sql: str, *, key: Sequence[str] = ("case_id", "handover_id"), super
     return with_condition(f"condition:\n  scope: all\n  sql: |\n    {indented}\n", key=key, supervised=supervised)
 
 
+@cache
+def model_of(text: str) -> Model:
+    """Return the model of a text, read once."""
+    return parse_model(text)
+
+
 def keys_found(
     text: str,
     rows: Mapping[str, Sequence[Mapping[str, Any]]],
@@ -91,4 +99,4 @@ def keys_found(
 ) -> list[dict[str, str]]:
     """Return the keys of what the model finds in rows of its views."""
     with QuerySession.of_rows(rows) as session:
-        return [dict(finding.key) for finding in find(parse_model(text), parameters or {}, session, as_of)]
+        return [dict(finding.key) for finding in find(model_of(text), parameters or {}, session, as_of)]

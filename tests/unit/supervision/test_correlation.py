@@ -143,36 +143,22 @@ def star(count: int) -> Correlation:
     return Correlation(START, tuple(places), tuple(edges), False)
 
 
-def test_no_node_lies_on_another() -> None:
-    """Nor out of the picture; the column says how many steps away it is."""
+def test_a_drawing_has_room_for_every_node_and_crosses_no_lines() -> None:
+    """No node lies on another or out of the picture; the column says how many steps away it is; a seal stands at the
+    height of the item that leads to it, whatever its number; lines end at the sides of the boxes."""
     drawing = draw(star(7))
     for spot, other in combinations(drawing.spots, 2):
         assert abs(spot.x - other.x) >= WIDTH or abs(spot.y - other.y) >= HEIGHT
     for spot in drawing.spots:
         assert 0 <= spot.x <= drawing.width - WIDTH
         assert 0 <= spot.y <= drawing.height - HEIGHT
-    columns = {distance: {spot.x for spot in drawing.spots if spot.place.distance == distance} for distance in range(3)}
-    assert [len(xs) for xs in columns.values()] == [1, 1, 1]
-    assert sorted(x for xs in columns.values() for x in xs) == [x for xs in columns.values() for x in xs]
-
-
-def test_lines_that_need_not_cross_do_not() -> None:
-    """A seal stands at the height of the item that leads to it, whatever its number."""
-    drawing = draw(star(5))
-    tops = {spot.place.node: spot.y for spot in drawing.spots}
-    for line in drawing.lines:
-        if line.edge.relation == "sealed_with":
-            assert tops[line.edge.a] == tops[line.edge.b]
-            assert line.y1 == line.y2
-
-
-def test_lines_end_at_the_boxes() -> None:
-    """On the right side of the nearer one and the left side of the other."""
-    drawing = draw(star(3))
+    columns = {(spot.place.distance, spot.x) for spot in drawing.spots}
+    assert [distance for distance, _ in sorted(columns, key=lambda column: column[1])] == [0, 1, 2]
     spots = {spot.place.node: spot for spot in drawing.spots}
     for line in drawing.lines:
         nearer, farther = sorted((spots[line.edge.a], spots[line.edge.b]), key=lambda spot: spot.x)
         assert (line.x1, line.x2) == (nearer.x + WIDTH, farther.x)
+        assert line.edge.relation == "has" or (nearer.y, line.y1) == (farther.y, line.y2)
 
 
 def test_what_is_too_much_is_counted() -> None:

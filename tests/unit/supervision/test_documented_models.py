@@ -24,7 +24,7 @@ from ledger.supervision.runs.query_session import QuerySession
 from ledger.supervision.view_catalogue import views
 from scripts.docs.protocol_examples import VIEWS
 from tests.testkit.machine import REPOSITORY, blocks, typed
-from tests.unit.supervision.modelling import with_condition
+from tests.unit.supervision.modelling import model_of, with_condition
 
 PAGE = (REPOSITORY / "docs" / "models.md").read_text(encoding="utf-8")
 CONDITIONS = blocks(PAGE, "yaml condition")
@@ -45,7 +45,7 @@ def shipped_table() -> str:
     lines = ["| rule | model | finds | 标题 |", "|---|---|---|---|"]
     names = sorted(file.name for file in files("ledger.supervision.models").joinpath("shipped").iterdir())
     for file, text in zip(names, shipped_models().values(), strict=True):
-        title = parse_model(text).title
+        title = model_of(text).title
         lines.append(f"| {int(file[:2])} | `{model_id_of(file)}` | {title.en} | {title.zh} |")
     return "\n".join(lines)
 

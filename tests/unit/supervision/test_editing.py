@@ -14,20 +14,7 @@ from ledger.supervision.models.yaml_document import read_document
 
 DRAFT = draft("my-own", "count_over")
 AWKWARD = (
-    "",
-    "0417",
-    "true",
-    "~",
-    "a: b",
-    "a, b}",
-    "# no comment",
-    "'",
-    '"',
-    "- x",
-    "\\0",
-    "中文：“引号”",
-    "$most",
-    "1e5",
+    *("", "0417", "true", "~", "a: b", "a, b}", "# no comment", "'", '"', "- x", "\\0", "中文：“引号”", "$most", "1e5"),
 )
 
 
@@ -35,11 +22,10 @@ def put(place: str, value: object, text: str = DRAFT) -> object:
     return value_at(read_document(edited(text, {place: value})).tree, place)
 
 
-@pytest.mark.parametrize("text", AWKWARD)
-def test_text_is_read_back_as_it_was_typed(text: str) -> None:
+@pytest.mark.parametrize("place", ["title.zh", "need.requested_by", "condition.with.where.status"])
+def test_text_is_read_back_as_it_was_typed(place: str) -> None:
     """Whatever it looks like, in a flow mapping as in a block."""
-    for place in ("title.zh", "need.requested_by", "condition.with.where.status"):
-        assert put(place, text) == text
+    assert [put(place, text) for text in AWKWARD] == list(AWKWARD)
 
 
 @pytest.mark.parametrize(
@@ -59,11 +45,9 @@ def test_what_is_not_touched_stays() -> None:
 
 @pytest.mark.parametrize("name", shipped_models())
 def test_every_shipped_model_goes_through(name: str) -> None:
-    """Another id, and the same model else."""
-    model = parse_model(edited(shipped_models()[name], {"model": "another"}))
-    same = parse_model(shipped_models()[name])
-    assert model.model_id == "another"
-    assert (model.condition, model.examples, model.checks) == (same.condition, same.examples, same.checks)
+    """Another id, and the same values else."""
+    text = shipped_models()[name]
+    assert read_document(edited(text, {"model": "another"})).tree == read_document(text).tree | {"model": "another"}
 
 
 @pytest.mark.parametrize("form", FORMS)
@@ -91,7 +75,7 @@ def test_what_is_no_model_file_is_refused() -> None:
 LEAD = "lead-" + "5f" * 16
 
 
-@pytest.mark.parametrize("name", shipped_models())
+@pytest.mark.parametrize("name", ["third-return", "unusual-share", "pension-in-execution"])
 def test_a_model_of_a_lead_is_the_one_that_raised_it(name: str) -> None:
     """Under the new id and as version 1, with its comments; its examples come out as they did."""
     text = shipped_models()[name]

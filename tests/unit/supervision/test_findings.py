@@ -14,7 +14,8 @@ from ledger.core.errors import MalformedInput
 from ledger.core.events.supervision import BilingualText
 from ledger.supervision.models.definition import fill_text, text_of
 from ledger.supervision.models.model_file import parse_model
-from ledger.supervision.runs.findings import ROWS_AT_ONCE, find
+from ledger.supervision.runs import findings
+from ledger.supervision.runs.findings import find
 from ledger.supervision.runs.query_session import Limits, QueryRefused, QuerySession
 from tests.unit.supervision.modelling import AS_OF, SOUND, changed, keys_found, with_condition, with_sql
 
@@ -78,31 +79,18 @@ def test_rows_of_one_key_are_one_finding_with_the_evidence_of_all() -> None:
     assert (finding.values["last"], finding.evidence) == ("h1", ("e", "e1", "e2", "e3"))
 
 
-def test_a_view_of_many_rows_is_gone_through_in_parts() -> None:
+def test_a_view_of_many_rows_is_gone_through_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     """A condition on each row finds every one of more rows than a session gives at once."""
-    text = changed(
-        ("view: handovers", "view: events"),
-        (
-            'row.status == "offered" && days(legal_day(row.offered_at), legal_day(as_of)) > parameters.days',
-            "row.sequence % 5000 == 0",
-        ),
-        ("key: [case_id, handover_id]", "key: [case_id, sequence]"),
-        ("supervised: to_agency", "supervised: agency"),
-        ("{handover_id} 超过", "{sequence} 超过"),
-        ("{handover_id} of {offered_at}", "{sequence}"),
-    )
-    text = text[: text.index("examples:")] + (
-        "examples:\n  - {name: a, as_of: 2026-03-10T00:00:00Z, rows: {}, raises: [{case_id: c, sequence: 1}]}\n"
-        "  - {name: b, as_of: 2026-03-10T00:00:00Z, rows: {}, raises: []}\n"
-    )
-    count = ROWS_AT_ONCE * 2 + 1
-    with QuerySession.of_rows({}, Limits(rows=ROWS_AT_ONCE + 5000)) as session:
+    monkeypatch.setattr(findings, "ROWS_AT_ONCE", 1000)
+    condition = "condition:\n  view: events\n  cel: row.sequence % 500 == 0\n"
+    model = parse_model(with_condition(condition, key=["case_id", "sequence"], supervised="agency"))
+    with QuerySession.of_rows({}, Limits(rows=1500)) as session:
         session._connection.execute(
             "INSERT INTO events (case_id, sequence, agency) "
-            f"SELECT 'c' || CAST(n // 10 AS VARCHAR), n, 'pro-east' FROM range({count}) AS numbers(n)"
+            "SELECT 'c' || CAST(n // 10 AS VARCHAR), n, 'pro-east' FROM range(2001) AS numbers(n)"
         )
-        findings = find(parse_model(text), {}, session, AS_OF)
-    assert sorted(int(finding.key["sequence"]) for finding in findings) == list(range(0, count, 5000))
+        keys = [finding.key["sequence"] for finding in find(model, {}, session, AS_OF)]
+    assert sorted(map(int, keys)) == list(range(0, 2001, 500))
 
 
 @pytest.mark.parametrize(
@@ -206,31 +194,3 @@ def test_a_lead_says_its_text_with_times_of_beijing() -> None:
 def test_a_time_that_beijing_does_not_have_is_said_as_it_is(at: str) -> None:
     """Whatever a query or a data set gives: a model's finding is told, and no run fails."""
     assert fill_text(BilingualText(zh="{at}", en="{at}"), {"at": at}, {}) == BilingualText(zh=at, en=at)
-
-
-@pytest.mark.parametrize(
-    "sql",
-    [
-        "WITH RECURSIVE n AS (SELECT 1 AS k UNION ALL SELECT k + 1 FROM n) SELECT h.*, k FROM handovers h, n",
-        "SELECT h.*, a.range + b.range + c.range AS many FROM handovers h, range(9999) a, range(9999) b, range(9999) c",
-    ],
-)
-def test_an_endless_or_huge_query_is_ended(sql: str) -> None:
-    """Within its limits, and the session answers the next one."""
-    model = parse_model(with_sql("SELECT * FROM handovers"))
-    endless = msgspec.structs.replace(model, condition=msgspec.structs.replace(model.condition, text=sql))
-    with QuerySession.of_rows({"handovers": offers(3)}, Limits(seconds=0.5, rows=1000, memory_mb=200)) as session:
-        with pytest.raises(QueryRefused):
-            find(endless, {}, session, AS_OF)
-        assert len(find(model, {}, session, AS_OF)) == 3
-
-
-def test_a_value_of_a_parameter_stays_a_value() -> None:
-    """What looks like SQL is compared, not run."""
-    text = with_sql("SELECT * FROM handovers WHERE status = $word").replace(
-        "parameters:\n", "parameters:\n  word: {type: text, default: offered, meaning: {zh: 词, en: word}}\n", 1
-    )
-    rows = {"handovers": offers(2)}
-    assert len(keys_found(text, rows)) == 2
-    assert keys_found(text, rows, parameters={"word": "x' OR '1'='1"}) == []
-    assert keys_found(text, rows, parameters={"word": "$days"}) == []

@@ -142,6 +142,7 @@ ELSEWHERE = {
 }
 
 
+# What a query may not do is tried in test_query_session; here, that its author is told at his condition.
 QUERIES = [
     ("SELECT case_id, handover_id, to_agency FROM handovers", "need a column evidence"),
     ("SELECT case_id, handover_id, to_agency, evidence FROM handover", "Did you mean handovers"),
@@ -150,16 +151,22 @@ QUERIES = [
     ('SELECT case_id, handover_id, to_agency, evidence, 1 AS "Größe" FROM handovers', "another name"),
     ("SELECT h.*, h.* FROM handovers h", "one name"),
     ("DELETE FROM handovers", "expected one SELECT"),
-    ("SELECT 1; SELECT 2", "expected one SELECT"),
-    ("SELECT * FROM read_csv('/etc/passwd')", "read_csv"),
-    ("SELECT * FROM '/etc/passwd'", "no view"),
-    ("COPY handovers TO 'x'", "expected one SELECT"),
-    ("ATTACH 'x.db'", "expected one SELECT"),
-    ("SET memory_limit = '1TB'", "expected one SELECT"),
     ("SELECT *, random() AS chance FROM handovers", "another result"),
-    ("SELECT *, now() AS moment FROM handovers", "another result"),
-    ("SELECT * FROM duckdb_settings()", "duckdb_settings"),
 ]
+
+
+def refusal_of(text: str) -> ModelRefused:
+    """Return the refusal of a text, each of whose faults is told in Chinese too.
+
+    Names, and what an engine says, stay in their words within the sentence.
+    """
+    with pytest.raises(ModelRefused) as refused:
+        parse_model(text)
+    for fault in refused.value.told_in(Labels("zh-CN")):
+        own = re.sub("(YAML：|CEL 条件.*：|查询引擎报告：|对视图的查询：).*", r"\1", fault.message).partition("\n")[0]
+        assert re.search("[\u4e00-\u9fff]", own), fault
+        assert not re.search("[A-Za-z]{2,} [a-z]{2,} [a-z]{2,}", own), fault
+    return refused.value
 
 
 @pytest.mark.parametrize("name", FAULTS)
@@ -167,10 +174,9 @@ def test_a_fault_is_told_with_line_field_and_what_was_expected(name: str) -> Non
     """One change of a sound file is refused at its own line, under its own field, in words that help."""
     old, new, field, message = FAULTS[name]
     text = changed((old, new))
-    with pytest.raises(ModelRefused) as refused:
-        parse_model(text)
-    faults = {fault.field: fault for fault in refused.value.faults}
-    assert field in faults, refused.value.faults
+    refusal = refusal_of(text)
+    faults = {fault.field: fault for fault in refusal.faults}
+    assert field in faults, refusal.faults
     assert message in faults[field].message
     line = faults[field].line
     if name in ELSEWHERE:
@@ -192,21 +198,6 @@ def test_every_wording_is_in_both_catalogues_with_the_same_slots() -> None:
     assert other_slots == set()
 
 
-@pytest.mark.parametrize(
-    "text", [changed(fault[:2]) for fault in FAULTS.values()] + [with_sql(sql) for sql, _ in QUERIES]
-)
-def test_a_chinese_author_is_told_each_fault_in_chinese(text: str) -> None:
-    """Of every fault that is known here; names, and what an engine says, stay in their words within the sentence."""
-    with pytest.raises(ModelRefused) as refused:
-        parse_model(text)
-    for fault in refused.value.told_in(Labels("zh-CN")):
-        own, _, _ = re.sub("(YAML：|CEL 条件.*：|查询引擎报告：|对视图的查询：).*", r"\1", fault.message).partition(
-            "\n"
-        )
-        assert re.search("[\u4e00-\u9fff]", own), fault
-        assert not re.search("[A-Za-z]{2,} [a-z]{2,} [a-z]{2,}", own), fault
-
-
 def slots(entry: str) -> set[str]:
     """Return the names of an entry's slots."""
     return {name for _, name, _, _ in Formatter().parse(entry) if name}
@@ -223,14 +214,10 @@ def test_a_sound_file_is_a_model() -> None:
 def test_all_that_is_to_be_filled_in_is_told_at_once() -> None:
     """An author sees every empty text of the file, by line, not one after the other."""
     text = changed(("en: Offers wait", 'en: ""'), ("zh: 日数", 'zh: ""'), ("en: case management", 'en: ""'))
-    with pytest.raises(ModelRefused) as refused:
-        parse_model(text)
-    assert [fault.field for fault in refused.value.faults] == [
-        "need.problem.en",
-        "parameters.days.meaning.zh",
-        "checks[0].by.en",
-    ]
-    assert refused.value.hint == "There are 2 more faults in the file."
+    refusal = refusal_of(text)
+    expected = ["need.problem.en", "parameters.days.meaning.zh", "checks[0].by.en"]
+    assert [fault.field for fault in refusal.faults] == expected
+    assert refusal.hint == "There are 2 more faults in the file."
 
 
 @pytest.mark.parametrize(
@@ -309,13 +296,9 @@ def test_a_model_whose_examples_fail_is_not_publishable() -> None:
     assert require_publishable(SOUND) == parse_model(SOUND)
 
 
-@pytest.mark.parametrize(
-    ("sql", "message"),
-    QUERIES,
-)
+@pytest.mark.parametrize(("sql", "message"), QUERIES)
 def test_bad_queries_are_refused_when_they_are_read(sql: str, message: str) -> None:
-    """Writes, files, settings, chance, names that are not there: the author is told at his condition."""
-    with pytest.raises(ModelRefused) as refused:
-        parse_model(with_sql(sql))
-    assert any(message in fault.message for fault in refused.value.faults), refused.value.faults
-    assert all(fault.field.startswith("condition") for fault in refused.value.faults)
+    """Writes, chance, names that are not there: the author is told at his condition."""
+    refusal = refusal_of(with_sql(sql))
+    assert any(message in fault.message for fault in refusal.faults), refusal.faults
+    assert all(fault.field.startswith("condition") for fault in refusal.faults)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any
 
 import pytest
@@ -12,7 +13,6 @@ from ledger.core.events.terms import BusinessLine
 from ledger.i18n import LANGUAGES, Labels
 from ledger.supervision.reports.presentation import CITED_AT_MOST, Called, content_of, set_report, to_html
 from ledger.supervision.reports.questions import (
-    ReportRow,
     ReportScope,
     ReportTable,
     SupervisionReport,
@@ -73,22 +73,15 @@ def rows(
 def test_handovers_are_counted_by_purpose_and_what_became_of_them() -> None:
     """Four for prosecution: one refused, one returned, one with a difference and returned besides, one smooth; a return
     is counted with what it returns, a recalled return not at all."""
+    back = {"handover_id": "handover-2", "returns": "handover-1", "purpose": "supplementary_investigation"}
     session = views(
         handover(1, status="refused", reason_code="incomplete_dossier"),
         handover(2),
-        handover(
-            2,
-            handover_id="handover-2",
-            returns="handover-1",
-            purpose="supplementary_investigation",
-            evidence=[digest(20)],
-        ),
+        handover(2, **back, evidence=[digest(20)]),
         handover(3),
-        handover(3, handover_id="handover-2", returns="handover-1", purpose="supplementary_investigation"),
+        handover(3, **back),
         handover(4),
-        handover(
-            4, handover_id="handover-2", returns="handover-1", purpose="supplementary_investigation", status="recalled"
-        ),
+        handover(4, **back, status="recalled"),
         handover(5, purpose="property_transfer"),
         discrepancies=[{"case_id": "case-3", "discrepancy_id": "d", "handover_id": "handover-1"}],
     )
@@ -262,6 +255,7 @@ def test_a_period_that_is_none_is_refused(scope: ReportScope, field: str) -> Non
     assert refused.value.field == field
 
 
+@cache
 def full() -> SupervisionReport:
     """Make a report with more events in a row than a page shows, and with a name that would be markup."""
     many = [handover(number, status="refused", reason_code="other") for number in range(CITED_AT_MOST + 3)]
@@ -282,12 +276,11 @@ def test_a_page_needs_nothing_and_shows_the_events(language: str) -> None:
     assert page == to_html(full(), Labels(language))
 
 
-@pytest.mark.parametrize("language", LANGUAGES)
-def test_a_document_is_the_same_each_time(language: str) -> None:
+def test_a_document_is_the_same_each_time() -> None:
     """PDF/A by its own words, and the same bytes on rerun; what looks like a command of the typesetter is text."""
-    content = content_of(full(), Labels(language))
+    content = content_of(full(), Labels("zh-CN"))
     document = set_report(content)
-    assert content == content_of(full(), Labels(language))
+    assert content == content_of(full(), Labels("zh-CN"))
     assert document == set_report(content)
     assert document.startswith(b"%PDF-1.7")
     assert b"pdfaid:part" in document
@@ -300,14 +293,6 @@ def test_an_empty_report_says_so() -> None:
     assert all(table.rows == () for table in report.tables)
     assert "Nothing in this period." in to_html(report, Labels("en"))
     assert len(set_report(content_of(report, Labels("en")))) > 0
-
-
-def test_every_row_has_a_cell_for_each_column() -> None:
-    """So that a table can be drawn from it."""
-    for report_table in full().tables:
-        for row in report_table.rows:
-            assert isinstance(row, ReportRow)
-            assert len(row.cells) == len(report_table.columns)
 
 
 def test_agencies_and_models_are_called_by_their_names() -> None:

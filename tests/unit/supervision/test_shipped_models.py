@@ -3,26 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from importlib.resources import files
-from typing import Any
 
 import pytest
 
-from ledger.core.errors import NotFound
 from ledger.core.events import terms
 from ledger.procedures import shipped_rulebook
 from ledger.supervision.models.definition import Template
-from ledger.supervision.models.model_file import (
-    model_id_of,
-    parse_model,
-    require_publishable,
-    shipped_model,
-    shipped_models,
-    shipped_titles,
-)
+from ledger.supervision.models.model_file import model_id_of, require_publishable, shipped_models, shipped_titles
 from ledger.supervision.models.templates import forms, vocabulary
-from ledger.supervision.view_catalogue import DATASET, views
+from tests.unit.supervision.modelling import model_of
 
 MODELS = shipped_models()
 # Words of the protocol that example rows and conditions may use, by the view's column.
@@ -48,17 +38,13 @@ def test_its_examples_come_out(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_its_examples_speak_the_words_of_the_protocol(name: str) -> None:
-    """No example passes by a word that no event can hold."""
-    for view, row in _rows(name):
-        for column, value in row.items():
-            words = KINDS.get(view) if column == "kind" else WORDS.get(column)
-            assert words is None or value in words, (view, column, value)
-
-
-@pytest.mark.parametrize("name", MODELS)
-def test_its_query_speaks_the_words_of_the_protocol(name: str) -> None:
-    """What a query compares with is a word of the protocol, so that no slip makes a model that never finds anything."""
+def test_it_speaks_the_words_of_the_protocol(name: str) -> None:
+    """No example passes by a word that no event can hold, and no slip makes a query that never finds anything."""
+    for example in model_of(MODELS[name]).examples:
+        for view, row in ((view, row) for view, rows in example.rows.items() for row in rows):
+            for column, value in row.items():
+                words = KINDS.get(view) if column == "kind" else WORDS.get(column)
+                assert words is None or value in words, (view, column, value)
     words_of_protocol = {word for words in (*WORDS.values(), *KINDS.values()) for word in words} | _OTHER_WORDS
     text = MODELS[name]
     condition = text[text.index("condition:") : text.index("lead:")]
@@ -72,26 +58,13 @@ def test_every_rule_ships() -> None:
     folder = files("ledger.supervision.models").joinpath("shipped")
     names = sorted(file.name for file in folder.iterdir())
     assert {int(name[:2]) for name in names} == set(range(1, 18))
-    assert [parse_model(MODELS[model_id_of(name)]).model_id for name in names] == [model_id_of(name) for name in names]
-
-
-def test_a_shipped_model_is_found_by_name() -> None:
-    """An unknown name tells the nearest."""
-    assert parse_model(shipped_model("third-return")).model_id == "third-return"
-    with pytest.raises(NotFound, match="third-return"):
-        shipped_model("thrid-return")
-
-
-def test_shipped_models_ask_columns_that_are_there() -> None:
-    """All views that examples give rows of are those of the contract, data sets apart."""
-    assert all(view in views() or view.startswith(DATASET) for name in MODELS for view, _ in _rows(name))
+    assert [model_of(MODELS[model_id_of(name)]).model_id for name in names] == list(map(model_id_of, names))
 
 
 def test_most_templates_are_used_by_a_shipped_model() -> None:
     """Authors find a model of each form to look at; count_over is shown in the guide."""
-    used = {
-        model.condition.name for model in map(parse_model, MODELS.values()) if isinstance(model.condition, Template)
-    }
+    conditions = [model_of(text).condition for text in MODELS.values()]
+    used = {condition.name for condition in conditions if isinstance(condition, Template)}
     assert set(forms()) - used == {"count_over"}
 
 
@@ -102,10 +75,3 @@ _OTHER_WORDS = {
     *terms.choices(terms.DiscrepancyKind),
     *(rule.name for rule in shipped_rulebook().flags),
 }
-
-
-def _rows(name: str) -> Iterator[tuple[str, dict[str, Any]]]:
-    for example in parse_model(MODELS[name]).examples:
-        for view, rows in example.rows.items():
-            for row in rows:
-                yield view, row

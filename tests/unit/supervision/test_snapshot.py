@@ -172,12 +172,8 @@ def test_measures_and_decisions_are_told() -> None:
         ("bail", 0, None, None, digests(case, 4)),
     ]
     assert [str(row["last_until"]) for row in measures] == ["2026-03-05", "None"]
-    (decision,) = ask(asked, "FROM decisions")
-    assert (decision["kind"], decision["has_document"], decision["evidence"]) == (
-        "case_withdrawn",
-        False,
-        digests(case, 5),
-    )
+    decisions = ask(asked, "FROM decisions")
+    assert columns(decisions, "kind", "has_document", "evidence") == [("case_withdrawn", False, digests(case, 5))]
 
 
 def test_returns_are_counted_by_stage_and_corrections_name_what_they_correct() -> None:
@@ -197,13 +193,8 @@ def test_an_examination_is_held_against_the_record() -> None:
     """Another digest of the same algorithm differs; the same one does not; both cite what the record said before."""
     case = Case("case-1").open().register("disk", digests=("sha256:" + "11" * 32,))
     for value in ("11", "22"):
-        examination = {
-            "item_id": "disk",
-            "method": "read",
-            "match_result": "match",
-            "digests": (f"sha256:{value * 32}",),
-        }
-        case.say(item.ItemExamined, **examination)
+        read = {"item_id": "disk", "method": "read", "match_result": "match"}
+        case.say(item.ItemExamined, **read, digests=(f"sha256:{value * 32}",))
     examination = ask(of(case), "FROM examinations ORDER BY examined_at")
     assert columns(examination, "differs", "evidence") == [(False, digests(case, 1, 2)), (True, digests(case, 2, 3))]
 
@@ -282,43 +273,26 @@ def test_grown_views_are_those_made_at_once() -> None:
 def test_what_is_kept_is_made_again_where_it_is_of_no_use(handed_over: Case, tmp_path: Path) -> None:
     """A damaged file, other rules, a log that was rolled back or replaced: the views are those of the log as it is."""
     path = tmp_path / "supervision" / "views.duckdb"
-    log = log_of(handed_over.events)
-    kept = made(log, path)
-    kept.refresh()
-    expected = whole(kept)
-    assert kept.refresh() == kept.refresh()
-    kept_size = kept.size()
-    kept.close()
+    log, size = log_of(handed_over.events), len(handed_over.events)
+    expected = whole(of(handed_over))
 
-    again = made(log, path)
-    assert again.size() == kept_size, "what was kept is of use"
-    again.refresh()
-    assert whole(again) == expected
-    again.close()
+    def opened(log: BundleViewSource, mark: str = "test") -> tuple[int | None, dict[str, list[tuple[str, ...]]]]:
+        """Return the size that was kept, and what the views are after they were brought up to the log."""
+        views_of = made(log, path, mark)
+        kept = views_of.size()
+        assert views_of.refresh() == views_of.refresh() == log.head()
+        rows = whole(views_of)
+        views_of.close()
+        return kept, rows
 
+    assert opened(log) == (0, expected)
+    assert opened(log) == (size, expected), "what was kept is of use"
     path.write_bytes(b"not a database" * 1000)
-    damaged = made(log, path)
-    damaged.refresh()
-    assert whole(damaged) == expected
-    damaged.close()
-
-    other_rules = made(log, path, mark="other rules")
-    assert other_rules.size() == 0
-    other_rules.refresh()
-    assert whole(other_rules) == expected
-    other_rules.close()
-
-    shorter = log_of(handed_over.events[:3])
-    rolled_back = made(shorter, path, mark="other rules")
-    assert rolled_back.refresh().size == 3
-    assert len(ask(rolled_back, "FROM events")) == 3
-    rolled_back.close()
-
-    replaced = log_of(Case("case-9").open().name("a", "b", "c").events)
-    other = made(replaced, path, mark="other rules")
-    other.refresh()
-    assert columns(ask(other, "FROM cases"), "case_id") == [("case-9",)]
-    other.close()
+    assert opened(log) == (0, expected)
+    assert opened(log, "other rules") == (0, expected)
+    assert len(opened(log_of(handed_over.events[:3]), "other rules")[1]["events"]) == 3
+    other = Case("case-9").open().name("a", "b", "c")
+    assert opened(log_of(other.events), "other rules")[1] == whole(of(other))
 
 
 class Remembered:
