@@ -214,6 +214,6 @@ def keep_dataset(
     def read(path: FilePath, registered: DatasetRegistered) -> tuple[str, ...]:
         return workers.run(columns_of, path, registered, agency=reading.agency, field="file")
 
-    columns = dataset_files(service).keep_read(body, data, read)
+    columns = dataset_files(service).keep(body, data, read)
     reading.record(f"file of the data set {dataset_id} given")
     return json_response(DatasetKept(dataset_id, body.digest, dataset_view(dataset_id), columns, body.rows))

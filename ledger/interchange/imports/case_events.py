@@ -32,7 +32,6 @@ IN_NEW_SECTION = "in the confidential section {} of this event"
 
 _BREAK = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
-Section = tuple[str, dict[str, str]]  # label and fields
 # The fields of each section by its label, None for an erased one; None altogether if sections are not shown.
 ShownSections = dict[str, dict[str, str] | None] | None
 
@@ -43,15 +42,6 @@ class CaseEvent(Struct, frozen=True):
     payload: Payload
     payload_digest: str
     sections: ShownSections
-
-
-class UnsignedEvent(Struct, frozen=True):
-    """An event that is still to be signed; ``columns`` as in ``PlannedEvent``."""
-
-    body: Body
-    occurred_at: str | None = None
-    section: Section | None = None
-    columns: dict[str, str] = {}
 
 
 class RecordedFields(Struct):
@@ -86,18 +76,18 @@ def recorded_fields(events: Iterable[CaseEvent], agency: str) -> dict[EventKey, 
 
 def missing_events(
     plan: Plan, recorded: dict[EventKey, RecordedFields], origin: ImportRecorded
-) -> Iterator[UnsignedEvent]:
+) -> Iterator[PlannedEvent]:
     """Yield the events that bring the case in line with the row, the record of the import last."""
     for planned in plan.events:
         present = recorded.get(planned.key)
         if present is None:
-            yield UnsignedEvent(planned.body, planned.occurred_at, planned.section, planned.columns)
+            yield planned
         elif correction := _correction(planned, present, origin.source_system):
             yield correction
-    yield UnsignedEvent(origin)
+    yield PlannedEvent(origin)
 
 
-def _correction(planned: PlannedEvent, recorded: RecordedFields, source_system: str) -> UnsignedEvent | None:
+def _correction(planned: PlannedEvent, recorded: RecordedFields, source_system: str) -> PlannedEvent | None:
     fields = _fields(planned.body)
     paths = fields.keys() | recorded.fields.keys()
     if planned.occurred_at is None:  # the row does not say when it happened
@@ -125,7 +115,7 @@ def _correction(planned: PlannedEvent, recorded: RecordedFields, source_system: 
         return None
     ground = GROUND.format(source_system)
     body = RecordCorrected(corrects=recorded.ref, corrections=tuple(corrections), ground=ground)
-    return UnsignedEvent(body, None, section)
+    return PlannedEvent(body, None, section)
 
 
 def _fields(body: Body) -> dict[str, str]:
@@ -163,7 +153,7 @@ class RowFault(Struct, frozen=True):
 class EventChain(Struct, frozen=True):
     """Signed events of one case in their order, beside what was signed."""
 
-    unsigned: tuple[UnsignedEvent, ...]
+    unsigned: tuple[PlannedEvent, ...]
     events: tuple[Signed, ...]
 
 
@@ -175,7 +165,7 @@ class ImportSigner:
         self._log_id = log_id
         self._book = book
 
-    def sign(self, unsigned: Iterable[UnsignedEvent], position: StreamPosition) -> EventChain:
+    def sign(self, unsigned: Iterable[PlannedEvent], position: StreamPosition) -> EventChain:
         """Return the events signed one on the other from ``position`` on. Raises MalformedInput."""
         in_order, events = tuple(unsigned), []
         for event in in_order:
@@ -205,7 +195,7 @@ class ImportSigner:
         return chain
 
 
-def at_column(error: TallystickError, event: UnsignedEvent) -> TallystickError:
+def at_column(error: TallystickError, event: PlannedEvent) -> TallystickError:
     """Return the refusal at the column that the field of the event is from, or unchanged if it is from none."""
     part = (error.field or "").partition("payload.body.")[2].partition(".")[0].partition("[")[0]
     column = event.columns.get(part)

@@ -30,6 +30,7 @@ from ledger.interchange.imports.values import Misread
 
 B = TypeVar("B", bound=Body)
 EventKey = tuple[str, ...]
+Section = tuple[str, dict[str, str]]  # label and fields
 Parts = Mapping[str, ColumnOrSource | None]  # by the field of the event that they give
 NARRATIVE = "narrative"  # label of the section for the case's confidential columns
 
@@ -41,16 +42,16 @@ class RowRefused(TallystickError):
 
 
 class PlannedEvent(Struct, frozen=True):
-    """One event of a row.
+    """One event of a row, or what is written of the row itself.
 
     ``key`` tells it from all other events of its case; ``columns`` names the column that a field of the body is from.
     """
 
-    key: EventKey
     body: Body
     occurred_at: str | None = None
-    section: tuple[str, dict[str, str]] | None = None
+    section: Section | None = None
     columns: dict[str, str] = {}
+    key: EventKey = ()
 
 
 class Plan(Struct, frozen=True):
@@ -246,7 +247,7 @@ class _RowReader:
             raise CellRefused(column or "", "", "blank, and the row tells something of this person")
         return person_id
 
-    def _section(self, label: str, parts: Mapping[str, ColumnOrSource]) -> tuple[str, dict[str, str]] | None:
+    def _section(self, label: str, parts: Mapping[str, ColumnOrSource]) -> Section | None:
         fields = _without_none({name: _read(self._row, source_of(part), values.text) for name, part in parts.items()})
         return (label, fields) if fields else None
 
@@ -263,7 +264,7 @@ class _RowReader:
         parts: Parts,
         *,
         occurred_at: str | None = None,
-        section: tuple[str, dict[str, str]] | None = None,
+        section: Section | None = None,
     ) -> PlannedEvent:
         """Return the event. Raises CellRefused at the column of a value that it does not take, or RowRefused."""
         present = _without_none(fields)
@@ -278,7 +279,7 @@ class _RowReader:
             raise CellRefused(column, _shown(self._row.cells.get(column)), reason) from error
         sources = {name: source_of(part).column for name, part in parts.items() if part is not None}
         columns = {name: column for name, column in sources.items() if column is not None}
-        return PlannedEvent(key, body, occurred_at, section, columns)
+        return PlannedEvent(body, occurred_at, section, columns, key)
 
 
 _READERS: dict[str, Callable[..., Any]] = {

@@ -41,8 +41,8 @@ HASHED_AT_ONCE = 1024 * 1024  # bytes
 INCOMING = ".incoming"  # ends the name of a file that is not kept yet
 
 logger = structlog.get_logger(__name__)
-T = TypeVar("T")
 WriteTable = Callable[[Path, DatasetRegistered, str, Path], bool]
+ReadColumns = Callable[[Path, DatasetRegistered], tuple[str, ...]]
 
 
 class Registered(Struct, frozen=True):
@@ -51,14 +51,6 @@ class Registered(Struct, frozen=True):
     agency: str
     digest: str
     body: DatasetRegistered
-
-
-class DatasetRows(Struct, frozen=True):
-    """The rows of a data set, each value as text; a blank cell is None. ``digests`` has one for each row."""
-
-    columns: tuple[str, ...]
-    rows: tuple[tuple[str | None, ...], ...]
-    digests: tuple[str, ...]
 
 
 class DatasetTable(NamedTuple):
@@ -98,15 +90,12 @@ class DatasetFiles:
         """Return whether there is a file under this digest."""
         return self.path(digest).is_file()
 
-    def keep(self, registered: DatasetRegistered, data: bytes) -> DatasetRows:
-        """Keep the file that was registered; it is durable on return. The same file may come again.
+    def keep(self, registered: DatasetRegistered, data: bytes, read: ReadColumns | None = None) -> tuple[str, ...]:
+        """Keep the file that was registered, and return its columns; it is durable then. The same file may come again.
 
-        Raises MalformedInput if these are other bytes, or no table of as many rows as were registered.
+        ``read`` does what ``columns_of`` does, here or elsewhere. Raises MalformedInput if these are other bytes, or no
+        table of as many rows as were registered.
         """
-        return self.keep_read(registered, data, read_rows)
-
-    def keep_read(self, registered: DatasetRegistered, data: bytes, read: Callable[[Path, DatasetRegistered], T]) -> T:
-        """Keep the file like ``keep``, if ``read`` can read it; return what ``read`` returned."""
         digest, path = registered.digest, self.path(registered.digest)
         if (actual := str(digest_of(parse_digest(digest).algorithm, data))) != digest:
             message = f"the file of {registered.dataset_id} has the digest {digest}, this one has {actual}"
@@ -115,7 +104,7 @@ class DatasetFiles:
         incoming = path.with_name(f"{path.name}{INCOMING}")
         write_secret(incoming, data, field="file", replace=True)
         try:
-            rows = read(incoming, registered)
+            columns = (read or columns_of)(incoming, registered)
             # Bound before it is in place: an audit takes a file that is not bound for a stranger's.
             if self._database is not None:
                 with self._database.write() as connection:
@@ -124,7 +113,7 @@ class DatasetFiles:
             incoming.replace(path)
         finally:
             incoming.unlink(missing_ok=True)
-        return rows
+        return columns
 
 
 class Datasets:
@@ -180,7 +169,8 @@ def table_of(path: Path, registered: Registered) -> pyarrow.Table:
     expected = registered.body.digest
     if (actual := _digest_of(path, parse_digest(expected).algorithm)) != expected:
         raise MalformedInput(f"expected the file {expected}, not {actual}", field=str(path))
-    return _table(read_rows(path, registered.body), registered.digest)
+    columns, rows = _read_through(path, registered.body)
+    return _table(columns, list(rows), registered.digest)
 
 
 R = TypeVar("R", Registered, RegisteredDataset)
@@ -202,24 +192,20 @@ def current_registrations(registrations: Iterable[R], near: Collection[str] | No
     return by_view
 
 
-def _table(rows: DatasetRows, evidence: str) -> pyarrow.Table:
-    columns = list(zip(*rows.rows, strict=True)) or [()] * len(rows.columns)
+def _table(columns: tuple[str, ...], rows: list[tuple[str | None, ...]], evidence: str) -> pyarrow.Table:
     text = pyarrow.string()
-    arrays = [pyarrow.array(column, text) for column in columns]
-    arrays.append(pyarrow.array(rows.digests, text))
-    arrays.append(pyarrow.array([[evidence]] * len(rows.rows), pyarrow.list_(text)))
-    return pyarrow.table(arrays, names=[*rows.columns, *DATASET_COLUMNS])
-
-
-def read_rows(path: Path, registered: DatasetRegistered) -> DatasetRows:
-    """Read the rows of the file as it was registered. Raises MalformedInput if it is no table of so many rows."""
-    columns, iterator = _read_through(path, registered)
-    rows = tuple(iterator)
-    return DatasetRows(columns, rows, tuple(row_digest(columns, row) for row in rows))
+    cells = list(zip(*rows, strict=True)) or [()] * len(columns)
+    arrays = [pyarrow.array(column, text) for column in cells]
+    arrays.append(pyarrow.array([row_digest(columns, row) for row in rows], text))
+    arrays.append(pyarrow.array([[evidence]] * len(rows), pyarrow.list_(text)))
+    return pyarrow.table(arrays, names=[*columns, *DATASET_COLUMNS])
 
 
 def columns_of(path: Path, registered: DatasetRegistered) -> tuple[str, ...]:
-    """Return the columns of the file as it was registered, holding one row at a time. Raises as ``read_rows`` does."""
+    """Return the columns of the file as it was registered, holding one row at a time.
+
+    Raises MalformedInput if it is no table of so many rows.
+    """
     columns, rows = _read_through(path, registered)
     deque(rows, maxlen=0)
     return columns
@@ -228,7 +214,7 @@ def columns_of(path: Path, registered: DatasetRegistered) -> tuple[str, ...]:
 def write_table(path: Path, registered: DatasetRegistered, evidence: str, target: Path) -> bool:
     """Write the view of a data set, registered by the event ``evidence``, into an Arrow file.
 
-    Return False if the bytes are not those that were registered. Raises as ``read_rows`` does.
+    Return False if the bytes are not those that were registered. Raises as ``columns_of`` does.
     """
     if _digest_of(path, parse_digest(registered.digest).algorithm) != registered.digest:
         return False
@@ -239,9 +225,7 @@ def write_table(path: Path, registered: DatasetRegistered, evidence: str, target
     )
     with pyarrow.ipc.new_file(str(target), schema) as writer:
         while part := list(islice(rows, WRITTEN_AT_ONCE)):
-            digests = tuple(row_digest(columns, row) for row in part)
-            table = _table(DatasetRows(columns, tuple(part), digests), evidence)
-            for batch in table.to_batches():
+            for batch in _table(columns, part, evidence).to_batches():
                 writer.write_batch(batch)
     return True
 

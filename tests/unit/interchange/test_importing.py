@@ -14,11 +14,11 @@ from ledger.core.errors import TallystickError, Unavailable
 from ledger.core.events import Stream, decode_payload
 from ledger.core.events.case import CaseStageEntered
 from ledger.interchange.imports import importing
-from ledger.interchange.imports.case_events import CaseEvent, ImportSigner, UnsignedEvent
+from ledger.interchange.imports.case_events import CaseEvent, ImportSigner
 from ledger.interchange.imports.identity import IdentityKey
 from ledger.interchange.imports.importing import ATTEMPTS, ROUNDS, EarlierImport, Importer, LookedUpRow, RowResult
 from ledger.interchange.imports.mapping import parse_mapping
-from ledger.interchange.imports.plan import Plan, Planner
+from ledger.interchange.imports.plan import Plan, PlannedEvent, Planner
 from ledger.interchange.imports.source_file import SourceFile, layout_of
 from ledger.procedures import shipped_rulebook
 from ledger.recording.signing import Actor, StreamPosition
@@ -98,7 +98,7 @@ class Rival(Local):
         if self._times:
             self._times -= 1
             place = StreamPosition(Stream(kind="case", id=case_id), len(events), events[-1].payload_digest)
-            chain = self._pen.sign([UnsignedEvent(CaseStageEntered(stage="arrest_review"))], place)
+            chain = self._pen.sign([PlannedEvent(CaseStageEntered(stage="arrest_review"))], place)
             assert self._submitted(chain.events[0].submission) is None
         return events
 

@@ -6,22 +6,25 @@ import stat
 from datetime import UTC, datetime
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import pytest
 from blake3 import blake3
 from openpyxl import Workbook as Book
 
 from ledger.core.errors import MalformedInput
-from ledger.core.events.record import TableLayout
+from ledger.core.events.record import DatasetRegistered, TableLayout
 from ledger.deadlines.working_days import shipped_calendar
 from ledger.procedures import shipped_rulebook
-from ledger.supervision.runs.datasets import DatasetFiles, Datasets, Registered, current_registrations
+from ledger.supervision.runs.datasets import DatasetFiles, Datasets, Registered, current_registrations, table_of
 from ledger.supervision.runs.query_session import QueryRefused
+from ledger.supervision.view_catalogue import DATASET_COLUMNS
 from ledger.supervision.views import Views
 from ledger.supervision.views.sources import BundleViewSource
 from tests.testkit.supervision import dataset
 
 CSV = "身份证,Amount\r\n310101,1200\r\n310102,\r\n".encode()
+DIGEST = "blake3:" + "11" * 32  # of a registration
 AS_OF = datetime(2026, 6, 1, tzinfo=UTC)
 
 
@@ -30,43 +33,53 @@ def files(tmp_path: Path) -> DatasetFiles:
     return DatasetFiles(tmp_path / "datasets")
 
 
+def kept(files: DatasetFiles, body: DatasetRegistered, data: bytes) -> list[dict[str, Any]]:
+    """Keep the file, and return its rows as models see them."""
+    columns = files.keep(body, data)
+    table = table_of(files.path(body.digest), Registered("procuratorate-east", DIGEST, body))
+    assert table.column_names == [*columns, *DATASET_COLUMNS]
+    return table.to_pylist()  # type: ignore[no-any-return]
+
+
+def cells(rows: list[dict[str, Any]]) -> list[tuple[str | None, ...]]:
+    return [tuple(row.values())[: -len(DATASET_COLUMNS)] for row in rows]
+
+
 def test_the_registered_file_is_kept_for_the_service_alone(files: DatasetFiles) -> None:
     """Under its digest, with mode 0600; given again it is the same; its rows are text, a blank cell is None."""
     body = dataset(CSV, rows=2)
     for _ in range(2):
-        rows = files.keep(body, CSV)
-    assert (rows.columns, rows.rows) == (("身份证", "Amount"), (("310101", "1200"), ("310102", None)))
+        rows = kept(files, body, CSV)
+    assert cells(rows) == [("310101", "1200"), ("310102", None)]
     path = files.path(body.digest)
     assert path.read_bytes() == CSV
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
-    assert [kept_file.name for kept_file in path.parent.iterdir()] == [path.name]
+    assert [file.name for file in path.parent.iterdir()] == [path.name]
 
 
 def test_a_row_has_the_digest_of_what_it_says(files: DatasetFiles) -> None:
     """BLAKE3 of the pairs of column and text in one spelling, which anybody computes; blank cells are left out."""
     texts = '[["身份证","310101"],["Amount","1200"]]', '[["身份证","310102"]]'
-    assert files.keep(dataset(CSV, rows=2), CSV).digests == tuple(
-        f"blake3:{blake3(text.encode()).hexdigest()}" for text in texts
-    )
+    digests = [row["row_digest"] for row in kept(files, dataset(CSV, rows=2), CSV)]
+    assert digests == [f"blake3:{blake3(text.encode()).hexdigest()}" for text in texts]
 
 
 def test_the_layout_that_was_signed_says_how_it_is_read(files: DatasetFiles) -> None:
     """Another encoding and delimiter; the sheet of a workbook."""
     text = "姓名;金额\n张;1\n".encode("gb18030")
-    rows = files.keep(dataset(text, layout=TableLayout(format="csv", encoding="gb18030", delimiter=";")), text)
-    assert rows.rows == (("张", "1"),)
+    rows = kept(files, dataset(text, layout=TableLayout(format="csv", encoding="gb18030", delimiter=";")), text)
+    assert cells(rows) == [("张", "1")]
     book, stream = Book(), BytesIO()
     sheet = book.create_sheet("payments")
     for row in (("id", "paid"), ("a", datetime(2026, 3, 1)), ("b", 7)):  # noqa: DTZ001 - as a spreadsheet has it
         sheet.append(row)
     book.save(stream)
-    rows = files.keep(
-        dataset(stream.getvalue(), rows=2, layout=TableLayout(format="xlsx", sheet="payments")), stream.getvalue()
-    )
-    assert rows.rows == (("a", "2026-03-01"), ("b", "7"))
+    data = stream.getvalue()
+    rows = kept(files, dataset(data, rows=2, layout=TableLayout(format="xlsx", sheet="payments")), data)
+    assert cells(rows) == [("a", "2026-03-01"), ("b", "7")]
     lines = b'{"id":"a"}\n{"id":"b","paid":true}\n'
-    rows = files.keep(dataset(lines, rows=2, layout=TableLayout(format="json")), lines)
-    assert (rows.columns, rows.rows) == (("id", "paid"), (("a", None), ("b", "true")))
+    rows = kept(files, dataset(lines, rows=2, layout=TableLayout(format="json")), lines)
+    assert (list(rows[0])[:2], cells(rows)) == (["id", "paid"], [("a", None), ("b", "true")])
 
 
 @pytest.mark.parametrize(
@@ -101,7 +114,7 @@ def test_rows_that_bring_too_many_columns_are_read_no_further(files: DatasetFile
 
 def test_other_bytes_are_neither_kept_nor_read(files: DatasetFiles) -> None:
     """Not on arrival, and not where the kept file was changed later: then it is as if it were not here."""
-    registration = Registered("procuratorate-east", "blake3:" + "11" * 32, dataset(CSV, rows=2))
+    registration = Registered("procuratorate-east", DIGEST, dataset(CSV, rows=2))
     body = registration.body
     with pytest.raises(MalformedInput, match="this one has sha256:") as refused:
         files.keep(body, CSV + b"310103,1\r\n")
@@ -128,12 +141,10 @@ def test_an_id_belongs_to_who_registered_it_first() -> None:
 def test_a_session_asks_the_rows_beside_the_views(files: DatasetFiles) -> None:
     """Where it is given them, and by a template: each row with its digest and the registering event; else there is no
     such view."""
-    registration = Registered(
-        "procuratorate-east", "blake3:" + "11" * 32, dataset(CSV, rows=2, dataset_id="pension-list")
-    )
+    registration = Registered("procuratorate-east", DIGEST, dataset(CSV, rows=2, dataset_id="pension-list"))
     datasets = Datasets(files)
     assert datasets.tables([registration]) == {}
-    kept = files.keep(registration.body, CSV)
+    digests = [row["row_digest"] for row in kept(files, registration.body, CSV)]
     tables = datasets.tables([registration])
     assert datasets.tables([registration])["dataset_pension_list"].table is tables["dataset_pension_list"].table
     views = Views(
@@ -152,7 +163,7 @@ def test_a_session_asks_the_rows_beside_the_views(files: DatasetFiles) -> None:
             session.rows(sql, {}, AS_OF)
     assert "dataset_match" in str(refused.value.hint)
     assert [(row["id"], row["amount"]) for row in rows] == [("310101", "1200"), ("310102", None)]
-    assert [row["row_digest"] for row in rows] == list(kept.digests)
+    assert [row["row_digest"] for row in rows] == digests
     assert {tuple(row["evidence"]) for row in rows} == {(registration.digest,)}
     with views.session() as session, pytest.raises(QueryRefused, match="there is no view dataset_pension_list"):
         session.rows(sql, {}, AS_OF, by_template=True)

@@ -21,6 +21,12 @@ SEVENTH = """    as_of: 2026-03-08T12:00:00Z
       handovers:
         - {case_id: c1, handover_id: h1, status: offered, to_agency: pro-east, offered_at: 2026-03-01T02:00:00Z}
 """
+BASIS = SOUND[SOUND.index("\n  - {zh: 人民") : SOUND.index("\nseverity")]
+EIGHTH, RAISES, COLUMNS = (
+    "  - name: eighth day",
+    "raises: [{case_id: c1, handover_id: h1}]",
+    "examples[0].rows.handovers[0]",
+)
 # name of the fault: what is replaced in the sound file, by what; the field that is named, a part of the message
 FAULTS: dict[str, tuple[str, str, str, str]] = {
     "unknown_key": ("title:", "titel:", "titel", "did you mean title"),
@@ -37,12 +43,7 @@ FAULTS: dict[str, tuple[str, str, str, str]] = {
     "one_language": (", en: Offers wait", "", "need.problem.en", "missing"),
     "comma_in_flow": ("en: Offers wait", "en: Offers, wait", "need.problem.wait", "needs quotes"),
     "text_for_mapping": ("{zh: 长期不签收, en: Offers wait}", "x", "need.problem", "zh, en"),
-    "no_legal_basis": (
-        "\n  - {zh: 人民检察院刑事诉讼规则第一百五十八条, en: procuratorate rules 158}",
-        " []",
-        "legal_basis",
-        "length >= 1",
-    ),
+    "no_legal_basis": (BASIS, " []", "legal_basis", "length >= 1"),
     "unknown_word": ("severity: low", "severity: urgent", "severity", "low, medium, high"),
     "version_zero": ("version: 1", "version: 0", "version", ">= 1"),
     "no_slug": ("model: unanswered", "model: Un answered", "model", "a slug of at most 48"),
@@ -52,12 +53,7 @@ FAULTS: dict[str, tuple[str, str, str, str]] = {
     "bound_of_other_type": ("maximum: 60", "maximum: x", "parameters.days.maximum", "whole number"),
     "parameter_as_of": ("  days: {", "  as_of: {", "parameters.as_of", "its meaning already"),
     "parameter_type": ("type: integer", "type: int", "parameters.days.type", "integer"),
-    "bounds_of_text": (
-        "type: integer, default: 7",
-        "type: text, default: x",
-        "parameters.days.minimum",
-        "no bound of a text",
-    ),
+    "bounds_of_text": ("type: integer, default: 7", "type: text, default: x", "parameters.days.minimum", "of a text"),
     "choices_of_number": ("maximum: 60", "maximum: 60, choices: [a]", "parameters.days.choices", "only texts"),
     "two_conditions": ("  view: handovers", "  view: handovers\n  sql: x", "condition", "one of"),
     "no_view": ("  view: handovers\n", "", "condition.view", "missing"),
@@ -66,12 +62,7 @@ FAULTS: dict[str, tuple[str, str, str, str]] = {
     "unknown_parameter": ("parameters.days", "parameters.day", "condition.cel", "did you mean days"),
     "whole_row": ("row.status ==", 'row["status"] ==', "condition.cel", "write row.name"),
     "clock": ("legal_day(as_of)", "legal_day(now())", "condition.cel", "unknown function 'now'"),
-    "list_in_list": (
-        "&& days(",
-        "&& [1].existsOne(x, [x].existsOne(y, y == 1)) && days(",
-        "condition.cel",
-        "within another",
-    ),
+    "list_in_list": ("&& days(", "&& [1].all(x, [x].all(y, y == 1)) && days(", "condition.cel", "within another"),
     "comment": ("> parameters.days", "> parameters.days // )", "condition.cel", "no comment"),
     "list_made_of_lists": ("&& days(", "&& size(['a'].map(x, x + x)) == 1 && days(", "condition.cel", "function 'map'"),
     "no_cel": ("> parameters.days", ">", "condition.cel", "not CEL, at character"),
@@ -80,52 +71,21 @@ FAULTS: dict[str, tuple[str, str, str, str]] = {
     "supervised_is_no_column": ("supervised: to_agency", "supervised: agency", "lead.supervised", "did"),
     "unknown_place": ("{offered_at}", "{offered}", "lead.says.en", "offered_at"),
     "lone_bracket": ("{offered_at}", "{offered_at", "lead.says.en", "bracket"),
-    "no_checks": (
-        "\n  - what: {zh: 核实是否收到, en: Ask whether it arrived}\n    by: {zh: 案件管理部门, en: case management}",
-        " []",
-        "checks",
-        "length >= 1",
-    ),
-    "nothing_must_raise": ("raises: [{case_id: c1, handover_id: h1}]", "raises: []", "examples", "that must raise"),
-    "all_must_raise": ("raises: []", "raises: [{case_id: c1, handover_id: h1}]", "examples", "must not raise"),
+    "nothing_must_raise": (RAISES, "raises: []", "examples", "that must raise"),
+    "all_must_raise": ("raises: []", RAISES, "examples", "must not raise"),
     "no_moment": ("as_of: 2026-03-08T16:00:00Z", "as_of: 2026-03-08", "examples[0].as_of", "a time in UTC"),
     "unknown_view_in_example": ("      handovers:", "      handover:", "examples[0].rows.handover", "did"),
-    "unknown_column_in_example": (
-        "status: offered, to",
-        "state: offered, to",
-        "examples[0].rows.handovers[0].state",
-        "did you mean",
-    ),
-    "column_of_other_type": (
-        "offered_at: 2026-03-01T02:00:00Z",
-        "offered_at: soon",
-        "examples[0].rows.handovers[0].offered_at",
-        "a time in UTC",
-    ),
+    "unknown_column_in_example": ("status: offered, to", "state: offered, to", f"{COLUMNS}.state", "did you mean"),
+    "column_of_other_type": ("at: 2026-03-01T02:00:00Z", "at: soon", f"{COLUMNS}.offered_at", "a time in UTC"),
     "empty_row": (
         SEVENTH,
         "    as_of: 2026-03-08T12:00:00Z\n    rows: {handovers: [{}]}\n",
         "examples[1].rows.handovers[0]",
         "at least one column of handovers",
     ),
-    "raises_other_key": (
-        "raises: [{case_id: c1, handover_id: h1}]",
-        "raises: [{case_id: c1}]",
-        "examples[0].raises[0]",
-        "case_id, handover_id",
-    ),
-    "example_with_unknown_parameter": (
-        "  - name: eighth day",
-        "  - name: eighth day\n    parameters: {day: 1}",
-        "examples[0].parameters.day",
-        "did you mean days",
-    ),
-    "example_out_of_bounds": (
-        "  - name: eighth day",
-        "  - name: eighth day\n    parameters: {days: 0}",
-        "examples[0].parameters.days",
-        "1 to 60",
-    ),
+    "raises_other_key": (RAISES, "raises: [{case_id: c1}]", "examples[0].raises[0]", "case_id, handover_id"),
+    "parameter_of_an_example": (EIGHTH, f"{EIGHTH}\n    parameters: {{day: 1}}", "examples[0].parameters.day", "days"),
+    "example_out_of_bounds": (EIGHTH, f"{EIGHTH}\n    parameters: {{days: 0}}", "examples[0].parameters.days", "60"),
     "bidirectional_control": ("Offers wait", "Offers \u202e wait", "", "U+202E"),
     "escaped_nul": ("en: Offers wait", 'en: "Offers \\0 wait"', "need.problem.en", "NUL"),
     "not_yaml": ("need:", "need: [", "", "not YAML"),

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from ledger.core.errors import Conflict, MalformedInput, RuleRefused, Unauthorized
+from ledger.core.errors import Conflict, MalformedInput, RuleRefused
 from ledger.core.events import Stream, digest_of
 from ledger.core.events.supervision import BilingualText, ModelPublished
 from ledger.recording.supervision_streams import matter_of
@@ -22,20 +24,17 @@ from tests.testkit.builders import (
     Writer,
     analyst,
     clerk,
-    event_id,
     event_of,
     refused,
     supervisor,
 )
 from tests.testkit.casework import Case
-from tests.testkit.ledgers import Ledger
+from tests.testkit.ledgers import Ledger, open_ledger, sqlite_url
 from tests.testkit.supervision import (
     Lead,
     Model,
     Recommendation,
     adopted,
-    answered,
-    assigned,
     closed,
     confirmed,
     dataset,
@@ -43,10 +42,17 @@ from tests.testkit.supervision import (
     figures,
     published,
     raised,
-    retired,
     transferred,
 )
+from tests.unit.supervision_streams.conftest import OFFICERS
 from tests.unit.supervision_streams.streams import findings, post, rows, whole_course, write
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Iterator[Ledger]:
+    """Open a founded ledger on SQLite alone: what is judged here asks no database in words of its own."""
+    with open_ledger(sqlite_url(tmp_path)) as opened:
+        yield opened.found(*OFFICERS)
 
 
 def test_lists_show_what_the_streams_stand_at(ledger: Ledger) -> None:
@@ -75,19 +81,11 @@ def test_an_impossible_step_is_refused_by_its_rule(ledger: Ledger) -> None:
     for body, by, rule, field in (
         (confirmed(digests=()), clerk(PROCURATORATE), "material_missing", "body.digests"),
         (confirmed(), supervisor(NEIGHBOUR), "not_the_procuratorate", "agency"),
-        (answered(), clerk(COURT), "not_the_supervised", "agency"),
         (transferred("procuratorate-moon"), supervisor(PROCURATORATE), "unknown_agency", "body.to_agency"),
     ):
         with refused(rule, field=f"payload.{field}"):
             ledger.post(lead.draft(body, by))
     assert rows(ledger, LEADS)[0]["status"] == "assigned"
-
-
-def test_only_the_service_raises_leads(ledger: Ledger) -> None:
-    """An officer's key does not, whatever his roles."""
-    with pytest.raises(Unauthorized) as caught:
-        ledger.post(Lead().draft(raised(), analyst(PROCURATORATE)))
-    assert caught.value.code == "service_only"
 
 
 def test_a_finding_is_raised_once(ledger: Ledger) -> None:
@@ -103,16 +101,6 @@ def test_a_finding_is_raised_once(ledger: Ledger) -> None:
     assert ledger.post(first.last).index == rows(ledger, LEADS)[0]["updated_index"]
 
 
-def test_an_event_off_its_head_is_a_conflict(ledger: Ledger) -> None:
-    """Who writes on an older head is told the new one."""
-    lead = Lead().raised()
-    late = lead.draft(assigned(handler="p-1"), supervisor(PROCURATORATE), event_id=event_id("late"))
-    post(ledger, lead.assigned())
-    with pytest.raises(Conflict) as lost:
-        ledger.post(late)
-    assert (lost.value.head, lost.value.sequence) == (lead.last.digest, 2)
-
-
 def test_a_recommendation_rests_on_leads_that_the_issuer_has(ledger: Ledger) -> None:
     """Or that a procuratorate below it has; not on a stranger's, and not on one that there is not."""
     lead = Lead().raised()
@@ -124,16 +112,6 @@ def test_a_recommendation_rests_on_leads_that_the_issuer_has(ledger: Ledger) -> 
     with refused("unknown_lead", field="payload.body.leads[1]"):
         ledger.post(Recommendation().issued(leads=(*own, "lead-" + "00" * 16)).last)
     ledger.post(Recommendation().issued(supervisor(UPPER), leads=own).last)
-
-
-def test_a_lead_closes_by_a_recommendation_that_was_issued(ledger: Ledger) -> None:
-    """One that there is not is no outcome."""
-    lead = Lead().raised().assigned().confirmed()
-    post(ledger, lead)
-    with refused("unknown_recommendation", field="payload.body.recommendation_id"):
-        ledger.post(lead.draft(closed("recommendation"), clerk(PROCURATORATE)))
-    ledger.post(Recommendation().issued(leads=(lead.state.lead_id,)).last)
-    ledger.post(lead.act(closed("recommendation"), clerk(PROCURATORATE)).last)
 
 
 def test_a_lead_closes_by_its_own_procuratorates_recommendation_on_it(ledger: Ledger) -> None:
@@ -151,10 +129,7 @@ def test_a_lead_closes_by_its_own_procuratorates_recommendation_on_it(ledger: Le
     for recommendation_id in ("by-upper", "on-nothing", "to-another", "nowhere"):
         with pytest.raises(RuleRefused) as caught:
             ledger.post(lead.draft(closed("recommendation", recommendation_id=recommendation_id), clerk(PROCURATORATE)))
-        assert (caught.value.code, caught.value.field) == (
-            "unknown_recommendation",
-            "payload.body.recommendation_id",
-        )
+        assert (caught.value.code, caught.value.field) == ("unknown_recommendation", "payload.body.recommendation_id")
         messages.add(caught.value.message.replace(recommendation_id, "ID"))
     assert len(messages) == 1
     ledger.post(lead.act(closed("recommendation", recommendation_id="of-the-model"), clerk(PROCURATORATE)).last)
@@ -180,15 +155,6 @@ def test_a_procuratorate_takes_no_id_of_its_line(ledger: Ledger) -> None:
         with refused("dataset_id_taken", field="payload.body.dataset_id"):
             ledger.post(event_of(dataset(), analyst(agency)))
     ledger.post(event_of(dataset(), supervisor(NEIGHBOUR)))
-
-
-def test_a_retired_model_is_refused_to_who_adopts(ledger: Ledger) -> None:
-    """The rule reads the stream as the log has it, not what a list says."""
-    model = Model().published().act(retired(), analyst(PROCURATORATE))
-    post(ledger, model)
-    with pytest.raises(RuleRefused) as caught:
-        ledger.post(model.draft(adopted(), analyst(UPPER)))
-    assert caught.value.code == "model_retired"
 
 
 @pytest.mark.parametrize(
@@ -229,11 +195,9 @@ def of_text(text: str, **fields: Any) -> ModelPublished:
         (of_text("no model at all"), "model_refused", "definition"),
         (of_text(definition_of().replace("item_id: i1}]", "item_id: i9}]", 1)), "model_refused", "definition"),
         (of_text(definition_of(model_id="third-return")), "definition_differs", "model_id"),
-        (of_text(definition_of(version=2)), "definition_differs", "version"),
         (published(title=BilingualText(zh="另一标题", en="Another title")), "definition_differs", "title"),
-        (published(severity="low"), "definition_differs", "severity"),
     ],
-    ids=["no model", "an example that does not come out", "id", "version", "title", "severity"],
+    ids=["no model", "an example that does not come out", "id", "title"],
 )
 def test_what_is_published_is_a_model_that_can_be_run(
     ledger: Ledger, body: ModelPublished, code: str, field: str
@@ -255,8 +219,3 @@ def test_a_model_is_adopted_within_its_bounds(ledger: Ledger, parameters: dict[s
     with refused("parameter_refused", field=f"payload.body.parameters.{field}"):
         ledger.post(model.draft(adopted(parameters=parameters), analyst(UPPER)))
     ledger.post(model.draft(adopted(parameters={}), analyst(UPPER)))
-
-
-def test_an_id_of_no_ledger_is_a_word_like_others(ledger: Ledger) -> None:
-    """What looks like an id names nothing where there is nothing of that id."""
-    ledger.post(Model().published(case_study=BilingualText(zh="规则", en="rule-4711")).last)
