@@ -92,45 +92,31 @@ def handed_over() -> Case:
 
 def test_a_case_and_its_handover_are_told(handed_over: Case) -> None:
     """Each view has what the events say, and cites them."""
+
+    def cited(*sequences: int) -> list[str]:
+        return digests(handed_over, *sequences)
+
     asked = of(handed_over)
-    (case,) = ask(asked, "FROM cases")
-    assert (case["case_id"], case["responsible"], case["stage"]) == ("case-1", PROCURATORATE, "prosecution_review")
-    assert (case["events"], case["evidence"]) == (6, digests(handed_over, 0))
-    (sent,) = ask(asked, "FROM handovers")
-    assert (sent["from_agency"], sent["to_agency"], sent["status"]) == (POLICE, PROCURATORATE, "partially_accepted")
-    assert (sent["items"], sent["accepted"], sent["persons"]) == (2, 1, [person_id("li")])
-    assert sent["evidence"] == digests(handed_over, 4, 5)
-    lines = ask(asked, "FROM handover_items ORDER BY item_id")
-    assert columns(
-        lines, "item_id", "status", "listed_quantity", "received_quantity", "match_result", "reason_code"
-    ) == [
-        ("knives", "accepted", Decimal(10), Decimal(9), "mismatch", None),
-        ("phone", "not_accepted", Decimal(1), None, None, "seal_broken"),
-    ]
-    assert columns(lines, "discrepancy_id", "listed_seal", "seal_state", "reason_code") == [
-        ("handover-1/knives", None, None, None),
-        ("handover-1/phone", "S-1", "broken", "seal_broken"),
-    ]
-    differences = ask(asked, "FROM discrepancies ORDER BY item_id")
-    assert columns(differences, "item_id", "resolved", "evidence") == [
-        ("knives", False, digests(handed_over, 5)),
-        ("phone", False, digests(handed_over, 5)),
-    ]
-    assert columns(ask(asked, "FROM items ORDER BY item_id"), "item_id", "holder", "registered_by", "evidence") == [
-        ("knives", PROCURATORATE, POLICE, digests(handed_over, 3)),
-        ("phone", POLICE, POLICE, digests(handed_over, 2)),
-    ]
-    assert columns(ask(asked, "FROM seals"), "item_id", "seal_number") == [("phone", "S-1")]
-    assert columns(ask(asked, "FROM item_digests"), "item_id", "digest") == [("phone", "sha256:" + "11" * 32)]
-    assert columns(ask(asked, "FROM officers ORDER BY agency"), "agency", "acts", "offered", "answered") == [
-        (POLICE, 5, 1, 0),
-        (PROCURATORATE, 1, 0, 1),
-    ]
-    stages = ask(asked, "FROM stages ORDER BY number")
-    assert columns(stages, "stage", "agency", "evidence") == [
-        ("investigation", POLICE, digests(handed_over, 0, 5)),
-        ("prosecution_review", PROCURATORATE, digests(handed_over, 5)),
-    ]
+    knives, phone = "handover-1/knives", "handover-1/phone"
+    for view, names, expected in (
+        ("cases", "case_id responsible stage", [("case-1", PROCURATORATE, "prosecution_review")]),
+        ("cases", "events evidence", [(6, cited(0))]),
+        ("handovers", "from_agency to_agency status", [(POLICE, PROCURATORATE, "partially_accepted")]),
+        ("handovers", "items accepted persons evidence", [(2, 1, [person_id("li")], cited(4, 5))]),
+        ("handover_items", "item_id status", [("knives", "accepted"), ("phone", "not_accepted")]),
+        ("handover_items", "listed_quantity received_quantity", [(Decimal(10), Decimal(9)), (Decimal(1), None)]),
+        ("handover_items", "match_result reason_code", [("mismatch", None), (None, "seal_broken")]),
+        ("handover_items", "discrepancy_id listed_seal seal_state", [(knives, None, None), (phone, "S-1", "broken")]),
+        ("discrepancies", "item_id resolved evidence", [("knives", False, cited(5)), ("phone", False, cited(5))]),
+        ("items", "item_id holder registered_by", [("knives", PROCURATORATE, POLICE), ("phone", POLICE, POLICE)]),
+        ("items", "item_id evidence", [("knives", cited(3)), ("phone", cited(2))]),
+        ("seals", "item_id seal_number", [("phone", "S-1")]),
+        ("item_digests", "item_id digest", [("phone", "sha256:" + "11" * 32)]),
+        ("officers", "agency acts offered answered", [(POLICE, 5, 1, 0), (PROCURATORATE, 1, 0, 1)]),
+        ("stages", "stage agency", [("investigation", POLICE), ("prosecution_review", PROCURATORATE)]),
+        ("stages", "stage evidence", [("investigation", cited(0, 5)), ("prosecution_review", cited(5))]),
+    ):
+        assert columns(ask(asked, f"FROM {view} ORDER BY ALL"), *names.split()) == expected, view
     spans = ask(asked, "FROM custody_spans WHERE subject = 'item' AND subject_id = 'knives' ORDER BY since_sequence")
     assert columns(spans, "holder", "since_sequence", "until_sequence") == [(POLICE, 3, 5), (PROCURATORATE, 5, None)]
 
