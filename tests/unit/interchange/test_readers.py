@@ -118,31 +118,24 @@ def test_a_formula_or_a_rounded_number_is_not_read(tmp_path: Path) -> None:
     assert (row.cells["c"], row.cells["d"]) == ("'=no", 123456789012345)
 
 
-def test_errors_of_a_sheet_are_not_read(tmp_path: Path) -> None:
-    """#REF! is no value."""
-    xml = sheet_xml(
-        '<row r="1"><c r="A1" t="inlineStr"><is><t>a</t></is></c></row>'
-        '<row r="2"><c r="A2" t="e"><v>#REF!</v></c></row>'
-    )
-    (row,) = read(with_part(workbook(tmp_path, []), SHEET, xml))
+HEAD = '<row r="1"><c r="A1" t="inlineStr"><is><t>a</t></is></c></row>'
+
+
+def forged(folder: Path, rows: str, dimension: str = "") -> Path:
+    """Write a workbook whose sheet has a heading, these rows, and says this of its size."""
+    xml = sheet_xml(HEAD + rows).replace(b"<sheetData>", f"{dimension}<sheetData>".encode())
+    return with_part(workbook(folder, []), SHEET, xml)
+
+
+def test_what_a_sheet_says_wrongly_is_not_believed(tmp_path: Path) -> None:
+    """#REF! is no value; a sheet of one row that claims all columns and rows is read as the one row it is; a gap of a
+    billion rows is not walked through."""
+    (row,) = read(forged(tmp_path, '<row r="2"><c r="A2" t="e"><v>#REF!</v></c></row>'))
     assert isinstance(row.cells["a"], Unusable)
-
-
-def test_what_a_sheet_says_of_its_size_is_not_believed(tmp_path: Path) -> None:
-    """A sheet of one row that claims all columns and rows is read as the one row it is."""
-    xml = sheet_xml(
-        '<row r="1"><c r="A1" t="inlineStr"><is><t>a</t></is></c></row><row r="2"><c r="A2"><v>1</v></c></row>'
-    )
-    claimed = xml.replace(b"<sheetData>", b'<dimension ref="A1:XFD1048576"/><sheetData>')
-    assert len(read(with_part(workbook(tmp_path, []), SHEET, claimed))) == 1
-
-
-def test_a_row_beyond_the_end_of_every_sheet_is_refused(tmp_path: Path) -> None:
-    """A gap of a billion rows is not walked through."""
-    xml = sheet_xml(
-        '<row r="1"><c r="A1"><v>1</v></c></row><row r="99999999999"><c r="A99999999999"><v>1</v></c></row>'
-    )
-    assert "rows" in refused(with_part(workbook(tmp_path, []), SHEET, xml)).message
+    one = '<row r="2"><c r="A2"><v>1</v></c></row>'
+    assert len(read(forged(tmp_path, one, '<dimension ref="A1:XFD1048576"/>'))) == 1
+    beyond = '<row r="99999999999"><c r="A99999999999"><v>1</v></c></row>'
+    assert "rows" in refused(forged(tmp_path, beyond)).message
 
 
 @pytest.mark.parametrize(
@@ -177,14 +170,14 @@ def test_xml_that_is_made_to_fill_the_memory_is_refused(
 ) -> None:
     """Before anything parses it."""
     head, tail = sheet_xml("").split(b"<sheetData>")
-    forged = with_part(workbook(tmp_path, [["a"]]), SHEET, (head + b"<sheetData>", *chunks, b"</sheetData>" + tail))
-    assert message in refused(forged).message
+    made = with_part(workbook(tmp_path, [["a"]]), SHEET, (head + b"<sheetData>", *chunks, b"</sheetData>" + tail))
+    assert message in refused(made).message
 
 
 def test_xml_in_another_encoding_is_refused(tmp_path: Path) -> None:
     """In UTF-16 nothing that is looked for would be found."""
-    forged = with_part(workbook(tmp_path, [["a"]]), SHEET, sheet_xml("").decode().encode("utf-16"))
-    assert "no XML in UTF-8" in refused(forged).message
+    made = with_part(workbook(tmp_path, [["a"]]), SHEET, sheet_xml("").decode().encode("utf-16"))
+    assert "no XML in UTF-8" in refused(made).message
 
 
 # -- JSON --------------------------------------------------------------------------------------------------------------

@@ -122,6 +122,12 @@ def test_nothing_is_checked_of_what_is_not_proven(part: str) -> None:
     assert (usable.usable, {step.result for step in usable.steps}) == (False, {"not_checked"})
 
 
+def differing(first: str, second: str) -> dict[str, tuple[str, str | None, str | None]]:
+    """Return what differs between two texts by its path: how, and both values."""
+    differences = compare(of(first), of(second)).differences
+    return {each.field: (each.kind, each.first, each.second) for each in differences}
+
+
 def test_what_differs_is_told_path_by_path() -> None:
     """Changed, added and removed; the lines of the condition; nothing where the texts agree."""
     later = changed(
@@ -130,23 +136,13 @@ def test_what_differs_is_told_path_by_path() -> None:
         ("> parameters.days", ">= parameters.days"),
         ("examples:\n", "examples:\n  - {name: nothing, as_of: 2026-03-08T12:00:00Z, rows: {}, raises: []}\n"),
     )
-    comparison = compare(of(SOUND), of(later, version=2))
-    differences = {
-        difference.field: (difference.kind, difference.first, difference.second)
-        for difference in comparison.differences
-    }
+    differences = differing(SOUND, later)
     assert differences["parameters.days.maximum"] == ("changed", "60", "90")
     assert differences["examples[nothing].raises"] == ("added", None, "[]")
     assert not [field for field in differences if field.startswith(("examples[eighth", "examples[seventh"))]
-    assert [line[0] for line in comparison.condition if not line.startswith(("---", "+++"))] == [
-        "@",
-        " ",
-        " ",
-        "-",
-        "+",
-    ]
-    back = {difference.field: difference.kind for difference in compare(of(later), of(SOUND)).differences}
-    assert back["examples[nothing].name"] == "removed"
+    condition = compare(of(SOUND), of(later, version=2)).condition
+    assert "".join(line[0] for line in condition if not line.startswith(("---", "+++"))) == "@  -+"
+    assert differing(later, SOUND)["examples[nothing].name"][0] == "removed"
     same = compare(of(SOUND), of(SOUND))
     assert (same.same_text, same.differences, same.condition) == (True, (), ())
 
@@ -154,19 +150,14 @@ def test_what_differs_is_told_path_by_path() -> None:
 def test_parts_without_a_name_of_their_own_are_told_by_number() -> None:
     """Two examples of one name, and lists of plain values."""
     twice = changed(("name: eighth day", "name: seventh day"))
-    fields = {
-        difference.field for difference in compare(of(twice), of(changed(("key: [case_id, ", "key: [")))).differences
-    }
-    assert {"examples[0].name", "lead.key[0]", "lead.key[1]"} <= fields
+    fields = differing(twice, changed(("key: [case_id, ", "key: [")))
+    assert {"examples[0].name", "lead.key[0]", "lead.key[1]"} <= fields.keys()
 
 
 def test_a_text_without_a_condition_is_compared_by_what_it_has() -> None:
     """An older program's model is shown as far as it goes."""
-    comparison = compare(of("model: x\nrest: {}\nnone:\n"), of(SOUND))
-    assert ("rest", "removed", "{}") in [
-        (difference.field, difference.kind, difference.first) for difference in comparison.differences
-    ]
-    assert ("none", "removed", "null") in [
-        (difference.field, difference.kind, difference.first) for difference in comparison.differences
-    ]
-    assert all(not line.startswith("-") or line.startswith("---") for line in comparison.condition)
+    older = "model: x\nrest: {}\nnone:\n"
+    differences = differing(older, SOUND)
+    assert (differences["rest"][:2], differences["none"][:2]) == (("removed", "{}"), ("removed", "null"))
+    condition = compare(of(older), of(SOUND)).condition
+    assert all(not line.startswith("-") or line.startswith("---") for line in condition)
