@@ -76,28 +76,25 @@ def _work_leads(player: Player) -> None:
 
 
 # Models come after the cases: a run between two acts would find a case half written.
-PARTS: tuple[tuple[BilingualText, Callable[[Player], object]], ...] = (
-    (BilingualText(zh="授予密钥", en="keys are granted"), lambda player: grant_keys(player, *PEOPLE)),
-    (BilingualText(zh="1 顺利移送", en="1 clean run"), stories.CLEAN_RUN.play),
-    (BilingualText(zh="2 短少", en="2 short delivery"), stories.SHORT_DELIVERY.play),
-    (BilingualText(zh="3 卷宗不合格", en="3 bad dossier"), stories.BAD_DOSSIER.play),
-    (BilingualText(zh="4 第三次退补", en="4 third return"), stories.THIRD_RETURN.play),
-    (BilingualText(zh="5 拘留后取保", en="5 detained, then bailed"), stories.DETAINED_THEN_BAILED.play),
-    (BilingualText(zh="6 换押", en="6 custody of a person"), stories.CUSTODY_OF_A_PERSON.play),
-    (BilingualText(zh="7 款物与车辆", en="7 money and a car"), stories.MONEY_AND_A_CAR.play),
-    (BilingualText(zh="8 手机", en="8 a phone"), stories.A_PHONE.play),
-    (BilingualText(zh="9 上诉与发回", en="9 appeal and remand"), stories.APPEAL_AND_REMAND.play),
-    (
-        BilingualText(zh="10 运营方作弊（诚实的账本里没有）", en="10 the operator cheats (no honest ledger has it)"),
-        lambda _: None,
-    ),
-    (
-        BilingualText(zh="发布监督模型", en="models are published"),
-        lambda player: governance.publish(player, *governance.MODELS),
-    ),
-    (BilingualText(zh="办理 4、5、7 的线索", en="leads of 4, 5 and 7 are worked"), _work_leads),
-    (BilingualText(zh="11 从导入到治理", en="11 import to governance"), governance.from_import_to_governance),
-    (BilingualText(zh="12 删除与陌生人", en="12 erasure and a stranger"), stories.ERASURE.play),
+PARTS: tuple[tuple[BilingualText, Callable[[Player], object]], ...] = tuple(
+    (BilingualText(zh=zh, en=en), play_part)
+    for zh, en, play_part in (
+        ("授予密钥", "keys are granted", lambda player: grant_keys(player, *PEOPLE)),
+        ("1 顺利移送", "1 clean run", stories.CLEAN_RUN.play),
+        ("2 短少", "2 short delivery", stories.SHORT_DELIVERY.play),
+        ("3 卷宗不合格", "3 bad dossier", stories.BAD_DOSSIER.play),
+        ("4 第三次退补", "4 third return", stories.THIRD_RETURN.play),
+        ("5 拘留后取保", "5 detained, then bailed", stories.DETAINED_THEN_BAILED.play),
+        ("6 换押", "6 custody of a person", stories.CUSTODY_OF_A_PERSON.play),
+        ("7 款物与车辆", "7 money and a car", stories.MONEY_AND_A_CAR.play),
+        ("8 手机", "8 a phone", stories.A_PHONE.play),
+        ("9 上诉与发回", "9 appeal and remand", stories.APPEAL_AND_REMAND.play),
+        ("10 运营方作弊（诚实的账本里没有）", "10 the operator cheats (no honest ledger has it)", lambda _: None),
+        ("发布监督模型", "models are published", lambda player: governance.publish(player, *governance.MODELS)),
+        ("办理 4、5、7 的线索", "leads of 4, 5 and 7 are worked", _work_leads),
+        ("11 从导入到治理", "11 import to governance", governance.from_import_to_governance),
+        ("12 删除与陌生人", "12 erasure and a stranger", stories.ERASURE.play),
+    )
 )
 
 

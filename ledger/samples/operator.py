@@ -60,16 +60,8 @@ class Operator:
         root, size = head or self.head()
         tree = _tree(entries)
         proof = consistency_proof(size, len(entries), lambda level, index: tree.rows[level].nodes[index])
-        call = ANCHOR.encode_call(
-            "anchor",
-            size,
-            root,
-            len(entries),
-            tree.root(),
-            registry_hash or self.registry_hash(),
-            list(proof),
-            b"".join(cosignatures),
-        )
+        heads = (size, root, len(entries), tree.root(), registry_hash or self.registry_hash())
+        call = ANCHOR.encode_call("anchor", *heads, list(proof), b"".join(cosignatures))
         try:  # an estimate runs the transaction on the newest block, and sends nothing
             self._eth.estimate_gas(self._submitter, self.chain["anchor"], call)
         except RpcRefused as error:
@@ -78,15 +70,10 @@ class Operator:
 
     def ask(self, witness_url: str, entries: list[bytes], registry_hash: bytes) -> httpx.Response:
         """Return a witness's answer to the question whether it co-signs this history for the contract."""
-        root = "0x" + _tree(entries).root().hex()
-        asked = CosignAnchor(
-            self.chain["chain_id"], self.chain["anchor"], len(entries), root, "0x" + registry_hash.hex()
-        )
-        return self._service.post(
-            witness_url + COSIGN_ANCHOR,
-            content=msgspec.json.encode(asked),
-            headers={"Content-Type": "application/json"},
-        )
+        root, registry = "0x" + _tree(entries).root().hex(), "0x" + registry_hash.hex()
+        asked = CosignAnchor(self.chain["chain_id"], self.chain["anchor"], len(entries), root, registry)
+        headers = {"Content-Type": "application/json"}
+        return self._service.post(witness_url + COSIGN_ANCHOR, content=msgspec.json.encode(asked), headers=headers)
 
 
 def public_entries(service: httpx.Client) -> list[bytes]:

@@ -42,6 +42,8 @@ class CellSource(_Strict, frozen=True):
 
 
 ColumnOrSource = Name | CellSource
+# Fields of the parts of a mapping that are neither.
+NO_SOURCES = ("key", "identity", "person", "persons", "money_unit", "fungible")
 
 
 class CaseMapping(_Strict, frozen=True):
@@ -161,7 +163,7 @@ def source_of(part: ColumnOrSource) -> CellSource:
 def _sources(path: str, part: Struct) -> Iterator[tuple[str, CellSource]]:
     for name in part.__struct_fields__:
         value = getattr(part, name)
-        if name in ("key", "identity", "person", "persons", "money_unit", "fungible") or value is None:
+        if name in NO_SOURCES or value is None:
             continue
         if isinstance(value, SeizureMapping):
             yield from _sources(f"{path}.{name}", value)

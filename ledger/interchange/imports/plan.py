@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, TypeVar
 
 from msgspec import Struct
@@ -15,6 +15,7 @@ from ledger.core.events import Body, case, item
 from ledger.interchange.imports import values
 from ledger.interchange.imports.identity import IdentityKey
 from ledger.interchange.imports.mapping import (
+    NO_SOURCES,
     CellSource,
     ColumnOrSource,
     DecisionMapping,
@@ -159,7 +160,7 @@ class _RowReader:
 
     def _case(self) -> PlannedEvent:
         part = self._mapping.case
-        parts = _parts(part, ("case_number", "case_type", "business_line", "stage"))
+        parts = _parts(part, "opened_at", "confidential")
         opened_at = self._value("opened_at", part.opened_at)
         fields = {name: self._value(name, source) for name, source in parts.items()}
         section = self._section(NARRATIVE, part.confidential)
@@ -179,7 +180,7 @@ class _RowReader:
         return self._event(("person", person_id), case.PersonNamed, fields, {"role": part.role}, section=section)
 
     def _measure(self, slot: int, part: MeasureMapping) -> PlannedEvent | None:
-        parts = _parts(part, ("measure", "started_at", "ground", "until"))
+        parts = _parts(part)
         fields = self._present(parts, lead="measure", other="started_at")
         if fields is None:
             return None
@@ -188,16 +189,7 @@ class _RowReader:
         return self._event(("measure", measure_id), case.MeasureImposed, fields, parts)
 
     def _item(self, slot: int, part: ItemMapping) -> PlannedEvent | None:
-        names = (
-            "item_kind",
-            "description",
-            "exhibit_number",
-            "condition",
-            "seal_number",
-            "storage_location",
-            "account",
-        )
-        parts = _parts(part, names)
+        parts = _parts(part, "quantity", "unit", "volumes", "pages", "money", "seizure")
         fields = self._present(parts, lead="description", other="exhibit_number")
         if fields is None:
             return None
@@ -219,7 +211,7 @@ class _RowReader:
         return self._event(("item", item_id), item.ItemRegistered, fields, parts)
 
     def _decision(self, slot: int, part: DecisionMapping) -> PlannedEvent | None:
-        parts = _parts(part, ("kind", "number", "decided_at", "served_at", "effective_at"))
+        parts = _parts(part)
         fields = self._present(parts, lead="number", other="decided_at")
         if fields is None:
             return None
@@ -318,7 +310,9 @@ def _shown(cell: Any) -> str:
     return "" if cell is None else str(getattr(cell, "reason", cell))
 
 
-def _parts(part: Struct, names: Iterable[str]) -> dict[str, ColumnOrSource | None]:
+def _parts(part: Struct, *without: str) -> dict[str, ColumnOrSource | None]:
+    """Return the columns and values of a part of the mapping by the field of the event that they give."""
+    names = [name for name in part.__struct_fields__ if name not in (*NO_SOURCES, *without)]
     return {name: getattr(part, name) for name in names}
 
 

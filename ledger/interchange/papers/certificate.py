@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from hashlib import sha256
-from typing import Any
 
 from blake3 import blake3
 from msgspec import Struct
@@ -33,7 +32,6 @@ from ledger.interchange.papers.sheet import (
     SheetBlock,
     Stamp,
     StampsBlock,
-    TableBlock,
     Words,
 )
 from ledger.interchange.papers.typeset import typeset
@@ -119,7 +117,7 @@ def _blocks(
     yield FactsBlock(BLANK, tuple(_case_facts(text, certified)))
     yield from _items(text, certified, items)
     if certified.case_steps:
-        yield _handling(text, events)
+        yield from _handling(text, events)
         yield from _flags(text, certified)
     else:
         yield from _event_content(text, certified.last)
@@ -137,7 +135,7 @@ def _blocks(
     limits += [text.paper("limit.development")] if certified.development else []
     yield ProseBlock(text.paper("heading.limits"), tuple(limits), points=True)
     yield _how_to_check(text, data, certified)
-    yield _event_digests(text, events)
+    yield from _event_digests(text, events)
     here, date = text.paper("stamp.here"), text.paper("stamp.date")
     yield StampsBlock((Stamp(text.paper("stamp.issuer"), here, (text.paper("stamp.officer"), date)),))
 
@@ -184,19 +182,6 @@ def _case_facts(text: PaperText, certified: Certified) -> Iterator[LabelledValue
 # -- items and events --------------------------------------------------------------------------------------------------
 
 
-def _table(
-    text: PaperText,
-    heading: Words,
-    columns: Mapping[str, float],
-    rows: Iterable[tuple[Any, ...]],
-    *,
-    exact: tuple[int, ...] = (),
-) -> TableBlock:
-    """Return a list; ``columns`` are the names of fields with their widths."""
-    heads = tuple(text.field(name) for name in columns)
-    return TableBlock(heading, heads, tuple(columns.values()), tuple(rows), exact=exact)
-
-
 def _items(text: PaperText, certified: Certified, items: Iterable[Item]) -> Iterator[SheetBlock]:
     """Yield the list of items as they are after the last event."""
     payload = certified.last.payload
@@ -221,17 +206,22 @@ def _items(text: PaperText, certified: Certified, items: Iterable[Item]) -> Iter
                 cell(gap),
             )
         )
-    if rows:
-        columns = {"thing": 3.4, "item_kind": 1.4, "quantity": 1.2}
-        columns |= {"holder": 2.2, "seal_and_condition": 2, "unrecorded": 1.6}
-        yield _table(text, text.paper("list.certified"), columns, rows)
+    columns = {
+        "thing": 3.4,
+        "item_kind": 1.4,
+        "quantity": 1.2,
+        "holder": 2.2,
+        "seal_and_condition": 2,
+        "unrecorded": 1.6,
+    }
+    yield from text.table("certified", columns, rows)
 
 
 def _event_content(text: PaperText, event: CertifiedEvent) -> Iterator[SheetBlock]:
     """Yield claimed and proven time side by side, and what the event states by itself."""
     # To the second, with the zone: by these times the record is found.
     claimed, proven = (in_legal_zone(_claimed_time(event)),), _proven_time(text, event, lambda at: (in_legal_zone(at),))
-    yield _table(text, text.paper("list.times"), {"claimed": 1, "proven": 1}, (((claimed,), (proven,)),))
+    yield from text.table("times", {"claimed": 1, "proven": 1}, [((claimed,), (proven,))])
     heading = text.paper("heading.stated")
     if event.payload is None:
         yield ProseBlock(heading, (_withheld(text, event),))
@@ -249,8 +239,8 @@ def _proven_time(text: PaperText, event: CertifiedEvent, spell: Callable[[str], 
     return text.of("message", "none") if at is None else spell(instant_text(at))
 
 
-def _handling(text: PaperText, events: Iterable[CertifiedEvent]) -> SheetBlock:
-    """Return who did what, when as claimed, and since when at the latest it is proven to be recorded."""
+def _handling(text: PaperText, events: Iterable[CertifiedEvent]) -> Iterator[SheetBlock]:
+    """Yield who did what, when as claimed, and since when at the latest it is proven to be recorded."""
     rows = []
     for event in events:
         if event.payload is None:
@@ -263,7 +253,7 @@ def _handling(text: PaperText, events: Iterable[CertifiedEvent]) -> SheetBlock:
         claimed, proven = text.moment(_claimed_time(event)), _proven_time(text, event, text.moment)
         rows.append((cell((str(event.report.subject.sequence),)), cell(claimed), cell(proven), content))
     columns = {"sequence_number": 0.6, "claimed": 1.7, "proven": 1.7, "sentence": 7}
-    return _table(text, text.paper("list.handling"), columns, rows)
+    return text.table("handling", columns, rows)
 
 
 def _withheld(text: PaperText, event: CertifiedEvent) -> Words:
@@ -292,9 +282,7 @@ def _flags(text: PaperText, certified: Certified) -> Iterator[SheetBlock]:
         )
         for raised in certified.flags
     ]
-    if rows:
-        columns = {"sequence_number": 0.8, "flag": 4, "article": 2, "detail": 4}
-        yield _table(text, text.paper("list.flags"), columns, rows)
+    return text.table("flags", {"sequence_number": 0.8, "flag": 4, "article": 2, "detail": 4}, rows)
 
 
 def _item_digests(text: PaperText, certified: Certified, items: Iterable[Item]) -> Iterator[SheetBlock]:
@@ -311,12 +299,11 @@ def _item_digests(text: PaperText, certified: Certified, items: Iterable[Item]) 
         for description, item_id, digests in listed
         if digests
     ]
-    if rows:
-        yield _table(text, text.paper("list.digests"), {"thing": 3, "digests": 8}, rows, exact=(1,))
+    return text.table("digests", {"thing": 3, "digests": 8}, rows, exact=(1,))
 
 
-def _event_digests(text: PaperText, events: Iterable[CertifiedEvent]) -> SheetBlock:
-    """Return what the signatures are under: by these the record is found and compared."""
+def _event_digests(text: PaperText, events: Iterable[CertifiedEvent]) -> Iterator[SheetBlock]:
+    """Yield what the signatures are under: by these the record is found and compared."""
     rows = []
     for event in events:
         subject = event.report.subject
@@ -324,7 +311,7 @@ def _event_digests(text: PaperText, events: Iterable[CertifiedEvent]) -> SheetBl
         digests = cell((subject.event_id,), (subject.payload_digest,))
         rows.append((cell((str(subject.sequence),)), cell((index,)), digests))
     columns = {"sequence_number": 1, "log_index": 1, "event_and_digest": 9}
-    return _table(text, text.paper("list.event_digests"), columns, rows, exact=(2,))
+    return text.table("event_digests", columns, rows, exact=(2,))
 
 
 # -- the verification --------------------------------------------------------------------------------------------------

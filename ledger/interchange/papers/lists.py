@@ -17,7 +17,7 @@ from ledger.core.events.handover import HandoverAccepted
 from ledger.core.events.item import ItemRegistered
 from ledger.core.events.terms import Quantity
 from ledger.interchange.papers.paper_text import EventText, PaperText, cell
-from ledger.interchange.papers.sheet import BLANK, Cell, SheetBlock, TableBlock, Words
+from ledger.interchange.papers.sheet import BLANK, Cell, SheetBlock, Words
 from ledger.timeline.case_history import HistoryEvent
 
 _ITEM = {"thing": 3.6, "item_kind": 1.4, "quantity": 1.3, "seal_and_condition": 2.6, "remark": 2.6}
@@ -61,12 +61,9 @@ class ListWriter(NamedTuple):
         exact: tuple[int, ...] = (),
     ) -> Iterator[SheetBlock]:
         """Yield a list whose rows are numbered, or nothing if there is no row."""
-        numbered = tuple((((str(number),),), *row) for number, row in enumerate(rows, 1))
-        if numbered:
-            heads = tuple(self.text.field(name) for name in ("row_number", *columns))
-            widths = (0.6, *columns.values())
-            exact_columns = tuple(column + 1 for column in exact)
-            yield TableBlock(self.text.paper(f"list.{heading}"), heads, widths, numbered, exact_columns)
+        numbered = ((((str(number),),), *row) for number, row in enumerate(rows, 1))
+        exact_columns = tuple(column + 1 for column in exact)
+        return self.text.table(heading, {"row_number": 0.6, **columns}, numbered, exact=exact_columns)
 
     def cell(self, field: str, value: Any) -> Cell:
         """Return the cell of a field's value."""

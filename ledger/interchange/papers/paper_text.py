@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Any, Literal
 
 from ledger.core.custody import CaseState
 from ledger.core.events import Payload
 from ledger.i18n import Labels
-from ledger.interchange.papers.sheet import BLANK, Cell, LabelledValue, Words
+from ledger.interchange.papers.sheet import BLANK, Cell, LabelledValue, TableBlock, Words
 from ledger.timeline import Narrator
 from ledger.timeline.sentences import EventWords, Names
 
@@ -71,6 +71,20 @@ class PaperText:
             label = self.paper("number_of", agency=self.agency(agency))
             facts.append(LabelledValue(label, (state.numbers[agency],)))
         return facts
+
+    def table(
+        self,
+        heading: str,
+        columns: Mapping[str, float],
+        rows: Iterable[tuple[Cell, ...]],
+        *,
+        exact: tuple[int, ...] = (),
+    ) -> Iterator[TableBlock]:
+        """Yield a list under the labels of fields, given with their widths; nothing if there is no row."""
+        cells = tuple(rows)
+        if cells:
+            heads = tuple(self.field(name) for name in columns)
+            yield TableBlock(self.paper(f"list.{heading}"), heads, tuple(columns.values()), cells, exact)
 
     def agency(self, agency_id: str) -> Words:
         """Return the name of an agency."""

@@ -138,7 +138,13 @@ def text_of(value: object) -> str:
     if isinstance(value, int):
         return str(value)
     if isinstance(value, Decimal | float):
-        return _decimal(Decimal(repr(value)) if isinstance(value, float) else value)
+        exact = Decimal(repr(value)) if isinstance(value, float) else value
+        if not exact.is_finite():
+            raise MalformedInput("infinity and NaN are no values")
+        rounded = exact if exact.as_tuple().exponent in range(-6, 1) else exact.quantize(_PLACES, context=_WIDE)
+        text = f"{rounded:f}"
+        short = text.rstrip("0").rstrip(".") if "." in text else text
+        return "0" if short in ("-0", "") else short
     if isinstance(value, datetime):
         # A time without a zone is UTC, as those of the views are.
         utc = value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
@@ -150,15 +156,6 @@ def text_of(value: object) -> str:
     if isinstance(value, list | tuple):
         return canonical.encode([text_of(part) for part in value]).decode()
     raise MalformedInput(f"a value of type {type(value).__name__} is not taken: cast it to VARCHAR in the query")
-
-
-def _decimal(value: Decimal) -> str:
-    if not value.is_finite():
-        raise MalformedInput("infinity and NaN are no values")
-    rounded = value if value.as_tuple().exponent in range(-6, 1) else value.quantize(_PLACES, context=_WIDE)
-    text = f"{rounded:f}"
-    short = text.rstrip("0").rstrip(".") if "." in text else text
-    return "0" if short in ("-0", "") else short
 
 
 class Need(Value, frozen=True):

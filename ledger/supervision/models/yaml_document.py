@@ -46,14 +46,8 @@ MAX_BYTES = 65_536
 MAX_CHARACTERS = 32_000  # what an event carries
 MAX_LEVELS = 12
 _UNREADABLE = (
-    YAMLError,
-    AssertionError,
-    ValueError,
-    ArithmeticError,
-    LookupError,
-    TypeError,
-    AttributeError,
-    RecursionError,
+    *(YAMLError, AssertionError, ValueError, ArithmeticError),
+    *(LookupError, TypeError, AttributeError, RecursionError),
 )
 _WORDS = {"": None, "~": None, "null": None, "true": True, "false": False}
 _INTEGER = re.compile(r"-?(?:0|[1-9][0-9]{0,15})")
