@@ -50,13 +50,14 @@ def certificate_of(
     **asked: str | None,
 ) -> tuple[Certified, bytes]:
     """Return what a bundle proves, and the certificate of it as a PDF; ``asked`` is what the certificate takes."""
-    from ledger.interchange.papers.certificate import certificate
+    from ledger.interchange.papers.certificate import CertificateRequest, certificate
     from ledger.interchange.papers.certified import certify
     from ledger.interchange.papers.typeset import typeset
 
     entries = _entries(log_folder)
     certified = certify(data, trust, shipped_rulebook(), entries=entries, observed=blocks_at_node(node, data, trust))
-    return certified, typeset(certificate(data, certified, trust, language, **asked), data.decode())
+    request = CertificateRequest(data, trust, shipped_rulebook(), language, **asked)
+    return certified, typeset(certificate(request, certified), data.decode())
 
 
 def blocks_at_node(node: Node | None, data: bytes, trust: Trust) -> tuple[ObservedBlock, ...]:

@@ -126,13 +126,7 @@ class ImportLedger(Protocol):
 class Importer:
     """Imports the rows of one surveyed file. Safe to call from several threads with different rows."""
 
-    def __init__(
-        self,
-        planner: Planner,
-        ledger: ImportLedger,
-        signer: ImportSigner,
-        survey: Survey,
-    ):
+    def __init__(self, planner: Planner, ledger: ImportLedger, signer: ImportSigner, survey: Survey):
         self._planner = planner
         self._ledger = ledger
         self._signer = signer

@@ -104,10 +104,7 @@ class SourceFile:
         return XlsxTable(self._file, sheet=layout.sheet, header_row=layout.header_row)
 
     def survey(
-        self,
-        columns: dict[str, str],
-        fingerprint: Callable[[SourceRow], int | None],
-        progress: Callable[[int], object],
+        self, columns: dict[str, str], fingerprint: Callable[[SourceRow], int | None], progress: Callable[[int], object]
     ) -> Survey:
         """Read the whole file once and return what it holds.
 

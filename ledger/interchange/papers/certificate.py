@@ -41,42 +41,33 @@ NOWHERE = "tallystick:verify"  # in the code's link, if no verify page is known
 
 
 class CertificateRequest(Struct, frozen=True):
-    """The arguments of ``certificate``, as a process of its own takes them."""
+    """A bundle, by whose trust file and rules it is certified, and in which language; with ``item_id``, of one item.
+
+    ``verify_url`` is the page that the QR code leads to.
+    """
 
     bundle: bytes
     trust: Trust
     book: Rulebook
     language: PaperLanguage
-    verify_url: str
+    verify_url: str | None = None
     item_id: str | None = None
 
 
 def print_certificate(request: CertificateRequest) -> bytes:
     """Return the PDF. Raises what ``certify``, ``certificate`` and ``typeset`` raise."""
     certified = certify(request.bundle, request.trust, request.book)
-    asked = {"verify_url": request.verify_url, "item_id": request.item_id}
-    sheet = certificate(request.bundle, certified, request.trust, request.language, **asked)
-    return typeset(sheet, request.bundle.decode())
+    return typeset(certificate(request, certified), request.bundle.decode())
 
 
-def certificate(
-    data: bytes,
-    certified: Certified,
-    trust: Trust,
-    language: PaperLanguage,
-    *,
-    verify_url: str | None = None,
-    item_id: str | None = None,
-) -> Sheet:
-    """Return the certificate of the bundle ``data``, as ``certified`` against ``trust``; with ``item_id``, of one item.
-
-    ``verify_url`` is the page that the QR code leads to. The bundle is to be attached as it is.
+def certificate(request: CertificateRequest, certified: Certified) -> Sheet:
+    """Return the certificate of a bundle that was ``certified`` for this request. The bundle is to be attached as is.
 
     Raises NotFound for an item that the case does not have, and MalformedInput if the bundle does not tell what
     happened with items.
     """
-    text = PaperText(language, certified.name_of)
-    name = certified.name if item_id is None else f"{certified.name} / {item_id}"
+    text, trust = PaperText(request.language, certified.name_of), request.trust
+    name = certified.name if request.item_id is None else f"{certified.name} / {request.item_id}"
     digest = certified.last.report.subject.payload_digest
     return Sheet(
         layout="certificate",
@@ -85,11 +76,11 @@ def certificate(
         issuer=(trust.origin,),
         number=text.paper("number", number=name),
         date=certified.date,
-        link=link(verify_url or NOWHERE, f"0x{trust.log_id.hex()}", certified.name, digest),
+        link=link(request.verify_url or NOWHERE, f"0x{trust.log_id.hex()}", certified.name, digest),
         link_text=text.paper("link"),
         verdict=text.paper(f"verdict.{certified.verdict}"),
         unchecked=_unchecked(text, certified),
-        blocks=tuple(_blocks(text, data, certified, trust, item_id)),
+        blocks=tuple(_blocks(text, request, certified)),
         footer=text.paper("certificate_footer"),
         reference=name,
         attachment=Attachment(f"{certified.name}.bundle.json", "tallystick proof bundle: tally proof check"),
@@ -110,10 +101,8 @@ def _unchecked(text: PaperText, certified: Certified) -> Words:
     return text.paper("unchecked", steps=names)
 
 
-def _blocks(
-    text: PaperText, data: bytes, certified: Certified, trust: Trust, item_id: str | None
-) -> Iterator[SheetBlock]:
-    items, events = _select(certified, item_id)
+def _blocks(text: PaperText, request: CertificateRequest, certified: Certified) -> Iterator[SheetBlock]:
+    items, events = _select(certified, request.item_id)
     yield FactsBlock(BLANK, tuple(_case_facts(text, certified)))
     yield from _items(text, certified, items)
     if certified.case_steps:
@@ -130,11 +119,11 @@ def _blocks(
         ),
     )
     yield from _checks(text, certified)
-    yield FactsBlock(text.paper("heading.where"), tuple(_record(text, certified, trust)), together=True)
+    yield FactsBlock(text.paper("heading.where"), tuple(_record(text, certified, request.trust)), together=True)
     limits = [text.paper(f"limit.{name}") for name in LIMITS]
     limits += [text.paper("limit.development")] if certified.development else []
     yield ProseBlock(text.paper("heading.limits"), tuple(limits), points=True)
-    yield _how_to_check(text, data, certified)
+    yield _how_to_check(text, request.bundle, certified)
     yield from _event_digests(text, events)
     here, date = text.paper("stamp.here"), text.paper("stamp.date")
     yield StampsBlock((Stamp(text.paper("stamp.issuer"), here, (text.paper("stamp.officer"), date)),))

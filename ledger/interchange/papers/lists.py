@@ -206,11 +206,7 @@ def _person_table(writer: ListWriter, person_ids: Iterable[str], absent: tuple[s
 def _seized(writer: ListWriter) -> Iterator[SheetBlock]:
     """Yield all that the case holds under the number of this seizure, up to this event."""
     rows = (
-        (
-            *writer.counted(item),
-            writer.seal(item.seal_number, item.seal_state, item.condition),
-            writer.remarks(item),
-        )
+        (*writer.counted(item), writer.seal(item.seal_number, item.seal_state, item.condition), writer.remarks(item))
         for item in _items_of_seizure(writer)
     )
     yield from writer.table("seized", _ITEM, rows)

@@ -107,8 +107,7 @@ def _truth(program: Program, context: Any, row: Mapping[str, Any]) -> bool:
         ) from error
     if not isinstance(result, bool):
         raise QueryRefused(
-            Wording("cel_no_truth", given=repr(str(result)[:40]), row=_shown(row)),
-            field="condition.cel",
+            Wording("cel_no_truth", given=repr(str(result)[:40]), row=_shown(row)), field="condition.cel"
         )
     return result
 

@@ -142,10 +142,7 @@ def _joined(node: dict[str, Any]) -> int:
 
 def _require_repeatable(name: str) -> None:
     if name in _functions()["unrepeatable"] or name in _engine_names()[1]:
-        raise _refusal(
-            Wording("unrepeatable", name=name),
-            Wording("hint_repeatable"),
-        )
+        raise _refusal(Wording("unrepeatable", name=name), Wording("hint_repeatable"))
 
 
 @cache

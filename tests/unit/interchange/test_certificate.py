@@ -23,7 +23,7 @@ from ledger.core.verification.bundle_format import Bundle, CaseBundle, encode_bu
 from ledger.core.verification.case import verify_case
 from ledger.core.verification.trust import Trust, parse_trust
 from ledger.i18n import Labels
-from ledger.interchange.papers.certificate import LIMITS, certificate
+from ledger.interchange.papers.certificate import LIMITS, CertificateRequest, certificate
 from ledger.interchange.papers.certified import certify
 from ledger.interchange.papers.paper_text import PaperLanguage
 from ledger.interchange.papers.sheet import Sheet
@@ -67,7 +67,7 @@ def certified_as(
     """Return the certificate of a bundle."""
     data = encode_bundle(bundle)
     certified = certify(data, using, BOOK, entries=LOG.entries() if log else None)
-    return certificate(data, certified, using, language, **asked)
+    return certificate(CertificateRequest(data, using, BOOK, language, **asked), certified)
 
 
 def text_in(*given: Bundle | CaseBundle, **options: Any) -> str:
@@ -134,7 +134,7 @@ def test_what_was_not_checked_stands_beside_the_verdict() -> None:
     report = certified.last.report
     checked = replace(report, steps=tuple(replace(step, result="checked") for step in report.steps))
     whole = replace(certified, events=(replace(certified.last, report=checked),))
-    assert certificate(encode_bundle(OF_EVENT), whole, TRUST, "en").unchecked == ()
+    assert certificate(CertificateRequest(encode_bundle(OF_EVENT), TRUST, BOOK, "en"), whole).unchecked == ()
 
 
 def test_what_it_does_not_prove_stands_on_every_certificate() -> None:
@@ -212,12 +212,12 @@ def test_a_proof_that_ends_in_a_block_names_it() -> None:
     using = parse_trust(trusted)
     certified = certify(bundle, using, BOOK)
     assert certified.last.report.block is not None
-    text = str(certificate(bundle, certified, using, "en"))
+    text = str(certificate(CertificateRequest(bundle, using, BOOK, "en"), certified))
     assert certified.last.report.block.hash in text
     assert "(trusted by the verifier)" in text
     chains = tuple(replace(chain, trusted_blocks=()) for chain in using.chains)
     forgetful = replace(using, chains=chains, policy=trust().policy, development=True)
-    unknown_block = certificate(bundle, certify(bundle, forgetful, BOOK), forgetful, "en")
+    unknown_block = certificate(CertificateRequest(bundle, forgetful, BOOK, "en"), certify(bundle, forgetful, BOOK))
     assert "not known to the verifier: compare it with a node of your own" in str(unknown_block)
 
 

@@ -12,13 +12,7 @@ from ledger.core.errors import MalformedInput
 from ledger.core.events.terms import BusinessLine
 from ledger.i18n import LANGUAGES, Labels
 from ledger.supervision.reports.presentation import CITED_AT_MOST, Called, content_of, set_report, to_html
-from ledger.supervision.reports.questions import (
-    ReportScope,
-    ReportTable,
-    SupervisionReport,
-    make_report,
-    questions,
-)
+from ledger.supervision.reports.questions import ReportScope, ReportTable, SupervisionReport, make_report, questions
 from ledger.supervision.runs.query_session import QuerySession
 
 AS_OF = datetime(2026, 7, 1, tzinfo=UTC)
