@@ -390,7 +390,11 @@ def _words(run: _Run) -> Outcome:
     }
     _require_same(lead, expected)
     # The agencies at hand are today's; the lead went by those of its own day.
-    procuratorate = procuratorate_for(_agencies(run.held.agencies), lead.supervised)
+    agencies = {
+        agency_id: Agency(agency_id, kind, Profile(jurisdiction=jurisdiction, name=Name(zh=zh, en=en)), "", 0)
+        for agency_id, kind, zh, en, jurisdiction in run.held.agencies
+    }
+    procuratorate = procuratorate_for(agencies, lead.supervised)
     if lead.procuratorate != procuratorate:
         today = f"of today's agencies {procuratorate or 'none'} supervises {lead.supervised}"
         return NotChecked(f"it went to {lead.procuratorate}; {today}: whether that was so then is not told here")
@@ -404,14 +408,6 @@ def _refs(run: _Run, finding: ModelFinding) -> tuple[EventRef, ...]:
             raise ProofRefused(f"rests on {digest}, which is no event below the tree size", field="events")
     places = sorted((run.places[digest] for digest in finding.evidence), key=lambda place: place[0])
     return tuple(ref for _, ref in places[:MAX_CITED])
-
-
-def _agencies(rows: Iterable[Row]) -> dict[str, Agency]:
-    """Return the agencies of these rows of the view, with what tells who supervises whom."""
-    return {
-        agency_id: Agency(agency_id, kind, Profile(jurisdiction=jurisdiction, name=Name(zh=zh, en=en)), "", 0)
-        for agency_id, kind, zh, en, jurisdiction in rows
-    }
 
 
 def _require_same(lead: LeadRaised, expected: Mapping[str, object]) -> None:

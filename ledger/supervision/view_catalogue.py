@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from difflib import get_close_matches
@@ -143,18 +144,13 @@ def convert_value(value: Any, kind: str) -> Any:
         case "VARCHAR":
             fits = isinstance(value, str)
         case "DATE" | "TIMESTAMP" if isinstance(value, str):
-            converted = _moment(value, kind)
-            fits = converted is not None
+            with suppress(ValueError):
+                if kind == "DATE":
+                    fits, converted = len(value) == 10, date.fromisoformat(value)
+                else:  # columns of times have no zone
+                    moment = datetime.fromisoformat(value)
+                    fits = moment.tzinfo is not None
+                    converted = moment.astimezone(UTC).replace(tzinfo=None) if fits else None
     if not fits:
         raise Unfit(Wording("expected_not", expected=_EXPECTED[kind], given=repr(value)))
     return converted
-
-
-def _moment(text: str, kind: str) -> datetime | date | None:
-    try:
-        if kind == "DATE":
-            return date.fromisoformat(text) if len(text) == 10 else None
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        return None
-    return moment.astimezone(UTC).replace(tzinfo=None) if moment.tzinfo else None  # columns of times have no zone

@@ -11,7 +11,7 @@ gets it can compare persons and look up none.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,6 @@ from ledger.core.encoding import canonical
 from ledger.core.errors import MalformedInput
 from ledger.interchange.exports.csv_output import CsvWriter
 from ledger.interchange.imports.source_file import SourceFile
-from ledger.interchange.imports.tables import SourceRow
 from ledger.interchange.imports.values import Misread, line
 
 LENGTH = 32  # bytes
@@ -101,8 +100,15 @@ def pseudonymise(source: SourceFile, identity: Sequence[str], key: IdentityKey, 
     that cannot be read, and a target that exists.
     """
     table = source.table()
-    rows = list(_read(table.rows()))
-    columns = table.columns or tuple(dict.fromkeys(name for row in rows for name in row))
+    rows: list[dict[str, str | None]] = []
+    for row in table.rows():
+        if row.fault is not None:
+            raise MalformedInput(f"row {row.number}: {row.fault}", field="FILE")
+        try:
+            rows.append({name: line(cell) for name, cell in row.cells.items()})
+        except Misread as error:
+            raise MalformedInput(f"row {row.number}: {error}", field="FILE") from error
+    columns = table.columns or tuple(dict.fromkeys(name for cells in rows for name in cells))
     for name in identity:
         if name not in columns:
             hint = f"The file has: {', '.join(columns)}"
@@ -110,22 +116,12 @@ def pseudonymise(source: SourceFile, identity: Sequence[str], key: IdentityKey, 
     if COLUMN in columns and COLUMN not in identity:
         raise MalformedInput(f"there is a column {COLUMN} already", field="FILE", hint="Give it another name.")
     other_columns = [name for name in columns if name not in identity]
-    identified = [row for row in rows if all(row.get(name) for name in identity)]
+    identified = [cells for cells in rows if all(cells.get(name) for name in identity)]
     text = StringIO(newline="")
     writer = CsvWriter(text, exact=True, line_end="\n")  # it is read by programs, which compare the cells
     writer.row([COLUMN, *other_columns])
-    for row in identified:
-        person_id = key.person_id(*(row[name] or "" for name in identity))
-        writer.row([person_id, *(row.get(name) for name in other_columns)])
+    for cells in identified:
+        person_id = key.person_id(*(cells[name] or "" for name in identity))
+        writer.row([person_id, *(cells.get(name) for name in other_columns)])
     write_secret(target, text.getvalue().encode(), field="--output")
     return Pseudonymised(len(identified), len(rows) - len(identified))
-
-
-def _read(rows: Iterator[SourceRow]) -> Iterator[dict[str, str | None]]:
-    for row in rows:
-        if row.fault is not None:
-            raise MalformedInput(f"row {row.number}: {row.fault}", field="FILE")
-        try:
-            yield {name: line(cell) for name, cell in row.cells.items()}
-        except Misread as error:
-            raise MalformedInput(f"row {row.number}: {error}", field="FILE") from error

@@ -77,7 +77,12 @@ class LedgerViewSource:
 
     def registered(self, end: int) -> list[Registered]:
         """Return the registrations of data sets below ``end``, in the order of the log."""
-        return [Registered(entry.agency, entry.payload_digest, _body(entry)) for entry in self._registered(end)]
+        registrations = []
+        for entry in self._registered(end):
+            body = logged(entry).body
+            assert isinstance(body, DatasetRegistered), "the payload is of the type that its entry says"
+            registrations.append(Registered(entry.agency, entry.payload_digest, body))
+        return registrations
 
     def _registered(self, end: int) -> list[StoredEntry]:
         with self._database.read() as connection:
@@ -105,12 +110,6 @@ def logged(entry: StoredEntry) -> SourceEvent:
     return SourceEvent(
         entry.log_index, entry.payload_digest, entry.signed_at, decode_payload(entry.payload, entry.event_type)
     )
-
-
-def _body(entry: StoredEntry) -> DatasetRegistered:
-    body = logged(entry).body
-    assert isinstance(body, DatasetRegistered), "the payload is of the type that its entry says"
-    return body
 
 
 class BundleActs:

@@ -124,43 +124,30 @@ def test_a_lead_is_found_again_in_the_events_that_it_cites(held: LeadMaterial) -
     assert report.development
 
 
-def with_payload(data: bytes, change: Callable[[dict[str, Any]], None]) -> bytes:
-    bundle = json.loads(data)
-    change(bundle["payload"])
-    return json.dumps(bundle).encode()
+def other_words(held: LeadMaterial) -> LeadMaterial:
+    lead = json.loads(held.lead)
+    lead["payload"]["body"]["says"]["en"] = "Nothing to see here."
+    return replace(held, lead=json.dumps(lead).encode())
 
 
-def other_words(payload: dict[str, Any]) -> None:
-    payload["body"]["says"]["en"] = "Nothing to see here."
+def another_event(held: LeadMaterial) -> LeadMaterial:
+    return replace(held, lead=json.dumps(json.loads(held.cases["case-1"])["events"][0]).encode())
 
 
-FAULTS: dict[str, tuple[Callable[[LeadMaterial], LeadMaterial], str, str]] = {
-    "the lead says something else": (
-        lambda held: replace(held, lead=with_payload(held.lead, other_words)),
-        "lead",
-        "tampered",
-    ),
-    "another model": (
-        lambda held: replace(held, definition=THIRD_RETURN.replace("default: 2", "default: 1")),
-        "model",
-        "tampered",
-    ),
-    "no case": (lambda held: replace(held, cases={}), "cited", "tampered"),
-    "the lead is another event": (
-        lambda held: replace(held, lead=json.dumps(json.loads(held.cases["case-1"])["events"][0]).encode()),
-        "lead",
-        "tampered",
-    ),
+FAULTS: dict[str, tuple[Callable[[LeadMaterial], LeadMaterial], str]] = {
+    "the lead says something else": (other_words, "lead"),
+    "the lead is another event": (another_event, "lead"),
+    "another model": (lambda held: replace(held, definition=THIRD_RETURN.replace("default: 2", "default: 1")), "model"),
+    "no case": (lambda held: replace(held, cases={}), "cited"),
 }
 
 
 @pytest.mark.parametrize("name", FAULTS)
 def test_what_was_changed_is_named(held: LeadMaterial, name: str) -> None:
     """The step that fails, and the verdict."""
-    change, step, verdict = FAULTS[name]
+    change, step = FAULTS[name]
     report = checked(change(held))
-    assert report.verdict == verdict, report.steps
-    assert next(failed.name for failed in report.faults) == step
+    assert (report.verdict, report.faults[0].name) == ("tampered", step), report.steps
 
 
 def cut(data: bytes, last: int) -> bytes:
