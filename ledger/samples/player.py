@@ -16,7 +16,7 @@ from ledger.chain.contract import ContractDomain
 from ledger.config.keys import Signer
 from ledger.core.custody import Act, CaseState, Flag, fold
 from ledger.core.errors import Unavailable
-from ledger.core.events import Authority, Body, Envelope, Stream, case
+from ledger.core.events import Body, Envelope, Stream, case
 from ledger.core.events.record import DatasetRegistered
 from ledger.core.events.terms import EventRef
 from ledger.core.procedure.legal_days import SHANGHAI, instant_text
@@ -135,16 +135,8 @@ class SampleStream:
     def moment(self) -> str:
         return instant_text(self.player.began_at)
 
-    def write(
-        self,
-        body: Body,
-        by: str,
-        *,
-        occurred_at: str | None = None,
-        authority: Authority | None = None,
-        sections: Mapping[str, Mapping[str, str]] | None = None,
-    ) -> Self:
-        """Submit one event, signed by the person of this profile."""
+    def write(self, body: Body, by: str, **fields: Any) -> Self:
+        """Submit one event, signed by the person of this profile; ``fields`` are those of ``sign_event``."""
         # Ids and salts follow from the place of the event: played again, it is the same to the ledger.
         place = (self.stream.kind, self.stream.id, self.sequence)
         noise, stamp = self.player.noise("id", *place), f"{self.player.began_at * 1000:012x}"
@@ -154,9 +146,7 @@ class SampleStream:
             StreamPosition(self.stream, self.sequence, self._head),
             self.player.keys.actor(by),
             self.player.ledger.log_id,
-            occurred_at=occurred_at or self.moment,
-            authority=authority,
-            sections=sections,
+            **{"occurred_at": self.moment, **fields},
             sources=Sources(
                 event_id=lambda: f"{stamp[:8]}-{stamp[8:]}-7{noise[:3]}-8{noise[3:6]}-{noise[6:18]}",
                 salt=lambda: self.player.noise("salt", *place, next(salts))[:32],
