@@ -69,8 +69,9 @@ from ledger.supervision.library.publishing import ModelDefinitions
 from ledger.supervision.runs.datasets import DatasetFiles, Datasets, write_table
 from ledger.supervision.runs.model_runner import ModelRunner
 from ledger.supervision.runs.supervisor import SupervisionLog, Supervisor
-from ledger.supervision.views import LedgerViewSource, Views
-from ledger.timeline import Histories
+from ledger.supervision.views.snapshot import Views
+from ledger.supervision.views.sources import LedgerViewSource
+from ledger.timeline.case_history import Histories
 from ledger.timeline.diagrams import Pictures
 from ledger.witness.gathering.collector import CosignatureCollector
 from ledger.witness.gathering.quorum import Gatherer

@@ -19,7 +19,7 @@ from ledger.interchange.exports.case_uco import case_uco
 from ledger.interchange.exports.timeline_files import timeline_csv, timeline_json
 from ledger.store import cases, log
 from ledger.store.search import Hit
-from ledger.timeline import names_by_id
+from ledger.timeline.sentences import names_by_id
 
 router = APIRouter(prefix="/api/v1")
 

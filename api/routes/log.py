@@ -28,7 +28,7 @@ from ledger.core.log.tlog_proofs import TlogProof
 from ledger.core.verification.trust import TrustedBlock, encode_trust
 from ledger.store import checkpoints, log
 from ledger.store.chain_journal import DatabaseJournal
-from ledger.timeline import AnchoredSizes
+from ledger.timeline.anchored_sizes import AnchoredSizes
 
 router = APIRouter(prefix="/api/v1/log", tags=["log"])
 Block = Annotated[str, Field(max_length=16)]

@@ -13,7 +13,7 @@ from api.services.case_reading import timeline_builder
 from ledger.core.custody.spans import Span
 from ledger.core.errors import NotFound
 from ledger.store import cases
-from ledger.timeline import CustodyHistory, TimelineStep
+from ledger.timeline.case_history import CustodyHistory, TimelineStep
 
 TIMELINE = "timeline"
 

@@ -18,7 +18,9 @@ from ledger.store.chain_journal import DatabaseJournal
 from ledger.store.database import Connection
 from ledger.store.log import StoredEntry
 from ledger.store.search import Hit, SearchPosition
-from ledger.timeline import AnchoredSizes, Narrator, TimelineBuilder, names_by_id
+from ledger.timeline.anchored_sizes import AnchoredSizes
+from ledger.timeline.case_history import TimelineBuilder
+from ledger.timeline.sentences import Narrator, names_by_id
 
 
 def find_event(connection: Connection, reading: Reading, event_id: str) -> tuple[StoredEntry, Sight]:

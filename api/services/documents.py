@@ -17,7 +17,7 @@ from ledger.interchange.papers.paper_text import PaperLanguage, PaperText
 from ledger.interchange.papers.typeset import typeset
 from ledger.proofs.bundles import Withheld
 from ledger.store import cases, log
-from ledger.timeline import names_by_id
+from ledger.timeline.sentences import names_by_id
 from ledger.workers.pool import TooCostly
 
 MAX_CERTIFIED = 400  # events of a case: some 250 MB are needed for so many

@@ -24,7 +24,7 @@ from api.services.submission import SubmissionService
 from ledger.core.errors import MalformedInput
 from ledger.core.signing.authority import AuthorityState
 from ledger.proofs.bundles import Prover
-from ledger.timeline import Histories
+from ledger.timeline.case_history import Histories
 from ledger.timeline.diagrams import Pictures
 
 LONGEST = 1000  # characters of a cursor

@@ -140,7 +140,7 @@ def _in_words(detail: str, labels: Labels) -> str:
 
 def flag_in_words(labels: Labels, flag: Flag) -> str:
     """Return a flag with its detail and article, in the reader's language."""
-    from ledger.timeline import Narrator
+    from ledger.timeline.sentences import Narrator
 
     detail = Narrator(labels).detail(flag.detail)
     return f"{labels.of_flag(flag.name)}: {detail} ({labels.of_article(flag.article)})"

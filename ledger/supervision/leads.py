@@ -47,8 +47,8 @@ from ledger.supervision.runs.datasets import DatasetTable, Registered, table_of
 from ledger.supervision.runs.findings import ModelFinding
 from ledger.supervision.runs.model_runner import ModelRunner
 from ledger.supervision.view_catalogue import dataset_view
-from ledger.supervision.views import Views
 from ledger.supervision.views.case_record import Row, SourceEvent
+from ledger.supervision.views.snapshot import Views
 from ledger.supervision.views.sources import BundleViewSource
 from ledger.workers.pool import TooCostly
 

@@ -4,19 +4,3 @@
 ``sentences`` the words, ``anchored_sizes`` what the chain proves of their time. Nothing here is proof: that is what
 bundles are for.
 """
-
-from ledger.timeline.anchored_sizes import Anchored, AnchoredSizes
-from ledger.timeline.case_history import CaseTimeline, CustodyHistory, Histories, TimelineBuilder, TimelineStep
-from ledger.timeline.sentences import Narrator, names_by_id
-
-__all__ = [
-    "Anchored",
-    "AnchoredSizes",
-    "CaseTimeline",
-    "CustodyHistory",
-    "Histories",
-    "Narrator",
-    "TimelineBuilder",
-    "TimelineStep",
-    "names_by_id",
-]

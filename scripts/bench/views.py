@@ -36,8 +36,8 @@ from ledger.supervision.models.model_file import parse_model, shipped_models
 from ledger.supervision.runs.findings import find
 from ledger.supervision.runs.model_runner import ModelRunner
 from ledger.supervision.runs.query_session import QueryRefused
-from ledger.supervision.views import Acts, Anchors, Export, LogHead, SourceEvent, Views, read_case
-from ledger.supervision.views.case_record import Row
+from ledger.supervision.views.case_record import Acts, Row, SourceEvent, read_case
+from ledger.supervision.views.snapshot import Anchors, Export, LogHead, Views
 from ledger.supervision.views.view_rows import MatterRecord
 from ledger.workers.pool import Used, WorkerPool
 from scripts.bench.figures import Figure, cpu_seconds, show

@@ -25,7 +25,7 @@ from ledger.core.encoding.digests import blake3_text
 from ledger.core.events import Payload
 from ledger.core.events.record import DatasetRegistered
 from ledger.core.procedure.legal_days import DAY, legal_day_of
-from ledger.supervision.views import Acts, SourceEvent
+from ledger.supervision.views.case_record import Acts, SourceEvent
 from ledger.supervision.views.sources import BundleViewSource
 from scripts.histories.agencies import agencies, cities
 from scripts.histories.courses import (

@@ -12,7 +12,7 @@ from ledger.core.encoding.digests import blake3_text
 from ledger.supervision.models.model_file import parse_model, shipped_models
 from ledger.supervision.runs.datasets import DatasetFiles, Datasets, Registered
 from ledger.supervision.runs.findings import ModelFinding, find
-from ledger.supervision.views import Views
+from ledger.supervision.views.snapshot import Views
 from scripts.histories.agencies import cities
 from scripts.histories.history import ENDS, GeneratedHistory, HistorySource, pension_list, registered
 from scripts.histories.reference import UnusualLimits, broken

@@ -16,7 +16,8 @@ from ledger.store import cases, feed, log, supervision
 from ledger.store.cases import Page
 from ledger.store.database import Connection
 from ledger.store.search import search
-from ledger.supervision.views import LedgerViewSource, Views
+from ledger.supervision.views.snapshot import Views
+from ledger.supervision.views.sources import LedgerViewSource
 from tests.testkit.builders import (
     COURT,
     FAR_POLICE,

@@ -29,8 +29,7 @@ from ledger.store.chain_journal import DatabaseJournal
 from ledger.store.database import Connection
 from ledger.store.growth import KeyUses, Use
 from ledger.store.log import StoredEntry
-from ledger.timeline import Anchored, AnchoredSizes
-from ledger.timeline.anchored_sizes import stages
+from ledger.timeline.anchored_sizes import Anchored, AnchoredSizes, stages
 from ledger.timeline.event_fields import event_fields
 
 CHANGES = 50  # of the registry at a time

@@ -21,7 +21,7 @@ from ledger.i18n import Labels
 from ledger.store import log
 from ledger.store.chain_journal import DatabaseJournal
 from ledger.store.log import StoredEntry
-from ledger.timeline import Anchored, AnchoredSizes
+from ledger.timeline.anchored_sizes import Anchored, AnchoredSizes
 from ledger.timeline.case_history import TimelineNote
 
 SHOWN = 12  # of those cited, at a time

@@ -29,8 +29,7 @@ from ledger.core.procedure.legal_days import SHANGHAI, with_readable_times
 from ledger.i18n import LANGUAGES, Labels, audit_words, language_of
 from ledger.i18n.messages import said
 from ledger.supervision.model_faults import told_in
-from ledger.timeline import Narrator, names_by_id
-from ledger.timeline.sentences import Names
+from ledger.timeline.sentences import Names, Narrator, names_by_id
 
 PATH = "/console"
 # For worker scripts such as the verifier, which load scripts of this service and send no requests.

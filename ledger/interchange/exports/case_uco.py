@@ -14,7 +14,7 @@ import msgspec
 
 from ledger.core.custody import CaseState, Item
 from ledger.core.events import Authority
-from ledger.timeline import CaseTimeline, TimelineStep
+from ledger.timeline.case_history import CaseTimeline, TimelineStep
 
 Node = dict[str, Any]
 _UCO = "https://ontology.unifiedcyberontology.org/uco"

@@ -19,7 +19,7 @@ from ledger.core.custody.spans import Span
 from ledger.core.encoding.decoding import decode_json
 from ledger.core.events.terms import Quantity
 from ledger.core.procedure.legal_days import instant_text
-from ledger.timeline import CaseTimeline, TimelineStep
+from ledger.timeline.case_history import CaseTimeline, TimelineStep
 
 ObjectType = Literal["case", "item", "person", "agency", "handover"]
 

@@ -11,7 +11,7 @@ from msgspec.structs import astuple
 from ledger.core.procedure.legal_days import in_legal_zone, instant_text
 from ledger.i18n import Labels
 from ledger.interchange.exports.csv_output import CsvWriter
-from ledger.timeline import CaseTimeline, TimelineStep
+from ledger.timeline.case_history import CaseTimeline, TimelineStep
 
 BOM = "\ufeff"  # by which Excel recognises UTF-8
 _CELLS: Mapping[str, Callable[[TimelineStep, Labels], str]] = {  # by the column's field

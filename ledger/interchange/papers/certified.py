@@ -30,8 +30,7 @@ from ledger.core.verification.chain import ObservedBlock
 from ledger.core.verification.report import CheckedStep, ProofReport, Statement
 from ledger.core.verification.trust import Trust
 from ledger.i18n import Labels
-from ledger.timeline import names_by_id
-from ledger.timeline.sentences import Names
+from ledger.timeline.sentences import Names, names_by_id
 
 
 class CertifiedEvent(Struct, frozen=True):

@@ -10,8 +10,7 @@ from ledger.core.custody import CaseState
 from ledger.core.events import Payload
 from ledger.i18n import Labels
 from ledger.interchange.papers.sheet import BLANK, Cell, LabelledValue, TableBlock, Words
-from ledger.timeline import Narrator
-from ledger.timeline.sentences import EventWords, Names
+from ledger.timeline.sentences import EventWords, Names, Narrator
 
 PaperLanguage = Literal["zh-CN", "en", "both"]
 LANGUAGES: dict[PaperLanguage, tuple[str, ...]] = {"zh-CN": ("zh-CN",), "en": ("en",), "both": ("zh-CN", "en")}

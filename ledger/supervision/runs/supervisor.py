@@ -40,7 +40,7 @@ from ledger.supervision.runs.datasets import Registered, current_registrations
 from ledger.supervision.runs.findings import ModelFinding
 from ledger.supervision.runs.model_runner import ModelRunner
 from ledger.supervision.view_catalogue import dataset_view
-from ledger.supervision.views import Export, LogHead, Views
+from ledger.supervision.views.snapshot import Export, LogHead, Views
 
 MODELS_AT_MOST: Final = 10_000
 LOOK_EVERY_S = 1.0

@@ -6,20 +6,3 @@ snapshot_tables  how they are kept, and shown
 snapshot         the file: brought up to the log by the cases that have changed
 sources          the log that views are made of, or events without it
 """
-
-from ledger.supervision.views.case_record import Acts, CaseRecord, SourceEvent, read_case
-from ledger.supervision.views.snapshot import Anchors, Export, LogHead, Views, ViewSource
-from ledger.supervision.views.sources import LedgerViewSource
-
-__all__ = [
-    "Acts",
-    "Anchors",
-    "CaseRecord",
-    "Export",
-    "LedgerViewSource",
-    "LogHead",
-    "SourceEvent",
-    "ViewSource",
-    "Views",
-    "read_case",
-]

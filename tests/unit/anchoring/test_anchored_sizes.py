@@ -8,7 +8,7 @@ from sqlalchemy import text
 from ledger.chain.journal import AnchoredHead, ChainWrite, WriteState
 from ledger.store import chain_journal as journals
 from ledger.store.chain_journal import DatabaseJournal
-from ledger.timeline import AnchoredSizes
+from ledger.timeline.anchored_sizes import AnchoredSizes
 from tests.testkit.builders import POLICE, clerk
 from tests.testkit.casework import Case
 from tests.testkit.journals import anchor_write

@@ -24,7 +24,7 @@ from ledger.core.errors import TallystickError, Unavailable
 from ledger.deadlines.working_days import shipped_calendar
 from ledger.procedures import shipped_rulebook
 from ledger.store.database import open_database, open_witness_engine
-from ledger.supervision.views import Views
+from ledger.supervision.views.snapshot import Views
 from ledger.supervision.views.sources import BundleViewSource
 
 BOOK = shipped_rulebook()

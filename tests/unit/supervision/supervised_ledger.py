@@ -26,7 +26,8 @@ from ledger.supervision.models.model_file import parse_model, shipped_model
 from ledger.supervision.runs.datasets import DatasetFiles, Datasets
 from ledger.supervision.runs.model_runner import ModelRunner
 from ledger.supervision.runs.supervisor import SupervisionLog, Supervisor
-from ledger.supervision.views import LedgerViewSource, Views
+from ledger.supervision.views.snapshot import Views
+from ledger.supervision.views.sources import LedgerViewSource
 from tests.testkit.builders import (
     COURT,
     FAR_POLICE,

@@ -19,7 +19,7 @@ from ledger.procedures import shipped_rulebook
 from ledger.supervision.runs.datasets import DatasetFiles, Datasets, Registered, current_registrations, table_of
 from ledger.supervision.runs.query_session import QueryRefused
 from ledger.supervision.view_catalogue import DATASET_COLUMNS
-from ledger.supervision.views import Views
+from ledger.supervision.views.snapshot import Views
 from ledger.supervision.views.sources import BundleViewSource
 from tests.testkit.supervision import dataset
 

@@ -20,9 +20,8 @@ from ledger.core.events.terms import EventRef, Quantity
 from ledger.deadlines.working_days import shipped_calendar
 from ledger.procedures import shipped_rulebook
 from ledger.supervision.view_catalogue import views
-from ledger.supervision.views import SourceEvent, Views
-from ledger.supervision.views.case_record import Row
-from ledger.supervision.views.snapshot import LeftDigest
+from ledger.supervision.views.case_record import Row, SourceEvent
+from ledger.supervision.views.snapshot import LeftDigest, Views
 from ledger.supervision.views.snapshot_tables import OF_A_CASE
 from ledger.supervision.views.sources import BundleViewSource
 from tests.testkit.builders import POLICE, PROCURATORATE, Event, clerk

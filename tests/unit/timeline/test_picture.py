@@ -11,9 +11,10 @@ from ledger.i18n import Labels
 from ledger.recording.case_states import CaseStates
 from ledger.store.chain_journal import DatabaseJournal
 from ledger.store.database import Connection
-from ledger.timeline import AnchoredSizes, Histories, Narrator, TimelineBuilder
-from ledger.timeline.case_history import read_history
+from ledger.timeline.anchored_sizes import AnchoredSizes
+from ledger.timeline.case_history import Histories, TimelineBuilder, read_history
 from ledger.timeline.diagrams import Picture, Pictures, lineage
+from ledger.timeline.sentences import Narrator
 from tests.testkit.builders import LAB, POLICE, PROCURATORATE, START, clerk, supervisor
 from tests.testkit.casework import Case, person_id
 from tests.testkit.ledgers import Ledger, open_ledger, sqlite_url
