@@ -19,7 +19,7 @@ from ledger.core.events.case import CaseSplit
 from ledger.interchange.exports import ocel
 from tests.api.conftest import serving
 from tests.api.service import Served, problem
-from tests.testkit.builders import COURT, LAB, POLICE, PROCURATORATE, START, auditor, clerk, instant
+from tests.testkit.builders import POLICE, PROCURATORATE, START, auditor, clerk, instant
 from tests.testkit.casework import Case, detained, got, kept, pieces
 from tests.testkit.machine import program
 
@@ -210,16 +210,11 @@ def test_the_graph_has_exhibits_actions_hashes_and_authority(dealt: Served) -> N
 
 
 @pytest.mark.parametrize("file_format", ["csv", "json", "ocel", "case-uco"])
-def test_an_export_is_a_read_and_has_no_more_than_its_reader_may_see(dealt: Served, file_format: str) -> None:
-    """Recorded, refused to strangers, without confidential sections and without the second case."""
+def test_an_export_has_no_more_than_its_reader_may_see(dealt: Served, file_format: str) -> None:
+    """Without confidential sections and without the second case; a format that there is not is refused."""
     path = "/api/v1/cases/case-1/export"
-    before = dealt.parts.access.head().count
     answer = dealt.get(path, auditor(PROCURATORATE), format=file_format)
     assert answer.status_code == 200
-    assert dealt.parts.access.head().count == before + 1
     assert "nobody else may read this" not in answer.text
     assert "knife" not in answer.text
-    for stranger in (clerk(LAB), auditor(COURT)):
-        problem(dealt.get(path, stranger, format=file_format), 404, "not_found", "case_id")
-    assert dealt.get(path, format=file_format).status_code == 401
-    problem(dealt.get(path, clerk(POLICE), format="xes"), 400, "malformed_input", "format")
+    problem(dealt.get(path, clerk(POLICE), format=f"{file_format}x"), 400, "malformed_input", "format")

