@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 from functools import cache
-from itertools import pairwise
 
 import pytest
 
 from ledger.core.custody import Act, CaseState, fold
 from ledger.core.events import decode_payload
-from ledger.core.events.terms import AgencyKind, choices
 from ledger.supervision.models.model_file import shipped_models
-from scripts.histories.agencies import agencies, cities
 from scripts.histories.history import (
-    ENDS,
-    HEADINGS,
     GeneratedHistory,
     generate,
     pension_list,
@@ -54,23 +49,6 @@ def test_every_event_is_accepted_by_the_fold() -> None:
     assert all(states[simulated.case_id] == simulated.state for simulated in history().cases)
 
 
-def test_log_is_in_order_of_time_and_cases_interleave() -> None:
-    """Entries come in the order in which they were recorded; neighbours are mostly of different cases."""
-    events = history().events
-    assert all(event.recorded_at <= following.recorded_at for event, following in pairwise(events))
-    changes = sum(event.payload.stream.id != following.payload.stream.id for event, following in pairwise(events))
-    assert changes > len(history().cases)
-    assert events[-1].recorded_at < ENDS.timestamp()
-
-
-def test_anchors_cover_the_log() -> None:
-    """Each anchor is later than what it covers, sizes and times grow, and the last covers all."""
-    events, anchors = history().events, [*history().anchors()]
-    assert all(events[size - 1].recorded_at < time for size, time in anchors)
-    assert all(anchor < following for anchor, following in pairwise(anchors))
-    assert anchors[-1][0] == len(events)
-
-
 def test_key_is_complete() -> None:
     """Each part of each rule that can be planted is planted, and each of the seventeen rules has a part."""
     wanted = {(plant.rule, plant.part) for plant in PLANTS} | {(14, "discrepancies"), (14, "corrections")}
@@ -78,21 +56,6 @@ def test_key_is_complete() -> None:
     assert {(breach.rule, breach.part) for breach in planted} == wanted
     assert {rule for rule, _ in wanted} == set(range(1, 18))
     assert len(planted) == len(set(planted))
-
-
-def test_agencies_of_all_kinds() -> None:
-    """There is an agency of each kind in each city or its province, and every signer's agency is one of them."""
-    assert {agency.kind for agency in agencies()} == set(choices(AgencyKind))
-    agency_ids = {agency.agency_id for agency in agencies()}
-    assert {event.payload.agency for event in history().events} <= agency_ids
-    assert len(cities()) == 6
-
-
-def test_all_business_lines_with_criminal_as_the_main_one() -> None:
-    """Most cases are criminal, and no line is missing."""
-    lines = [case.state.business_line for case in history().cases]
-    assert set(lines) == {"criminal", "civil", "administrative", "public_interest"}
-    assert lines.count("criminal") > len(lines) / 2
 
 
 def test_plain_lives_keep_to_the_law() -> None:
@@ -108,23 +71,6 @@ def test_rates_are_by_part() -> None:
     only = generate(5, 60, rate=0, rates={"7/silent": 0.1})
     assert {(breach.rule, breach.part) for breach in only.planted} == {(7, "silent")}
     assert len(only.planted) == 6
-
-
-def test_too_few_cases_are_refused() -> None:
-    """There must be a case for each plant."""
-    with pytest.raises(ValueError, match="expected at least"):
-        generate(5, 10)
-
-
-def test_pension_list_has_planted_persons_and_strangers() -> None:
-    """Planted convicts are in the list of payments, with people who are in no case at all."""
-    lines = pension_list(history()).decode().splitlines()
-    persons = {row.split(",")[0] for row in lines[1:]}
-    planted = {person for breach in history().planted if breach.rule == 17 for person in breach.subjects}
-    in_cases = {person for case in history().cases for person in case.state.persons}
-    assert lines[0] == ",".join(HEADINGS)
-    assert planted < persons
-    assert persons - in_cases
 
 
 # Fewer handovers than a model counts by default: a small history has few in a quarter.

@@ -7,7 +7,6 @@ import os
 import random
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -22,23 +21,17 @@ from tests.unit.cli.faulty_service import Answer, Asked, faulty_service
 from tests.unit.cli.tally import Tally
 
 
-@contextmanager
-def ground_in(folder: Path, seed: int = 1) -> Iterator[Ground]:
-    """Run an honest service and its client."""
+@pytest.fixture
+def ground(tmp_path: Path) -> Iterator[Ground]:
+    """Yield an honest service and its client."""
     grounds: list[Ground] = []
 
     def answer(asked: Asked) -> Answer:
         return grounds[0].hostile(asked)
 
     with faulty_service(answer) as service:
-        grounds.append(Ground(Tally(folder), random.Random(seed), service.url))
+        grounds.append(Ground(Tally(tmp_path), random.Random(1), service.url))
         yield grounds[0]
-
-
-@pytest.fixture
-def ground(tmp_path: Path) -> Iterator[Ground]:
-    with ground_in(tmp_path) as ready:
-        yield ready
 
 
 def size_of(file: Path) -> int:
@@ -50,27 +43,25 @@ def aged(file: Path) -> None:
     os.utime(file, (time.time() - 60, time.time() - 60))
 
 
-@pytest.mark.parametrize("seed", range(3))
-def test_an_honest_service_is_believed(tmp_path: Path, seed: int) -> None:
+def test_an_honest_service_is_believed(ground: Ground) -> None:
     """Whoever remembers the log, has a copy or a checkpoint of it, and writes, is not refused while all is well."""
-    with ground_in(tmp_path, seed) as ground:
-        remembered = ground.has_seen()
-        old = ground.folder / "old.checkpoint"
-        old.write_text(ground.log.note(ground.size), encoding="utf-8")
-        copy = ground.has_copy()
-        event_id = ground.log.events[9].envelope.event_id
-        for words in (
-            ["log", "checkpoint"],
-            ["log", "consistency", old],
-            ["log", "save", copy],
-            ["log", "entries"],
-            ["log", "proof", "3", "--output", ground.folder / "3.tlog-proof"],
-            ["proof", "get", event_id, "--output", ground.folder / "bundle.json"],
-            ["proof", "get", "--case", "case-1", "--output", ground.folder / "case.json"],
-            ["event", "submit", ground.submission()],
-        ):
-            assert ground.run(words) == 0, words
-        assert size_of(remembered) == ground.hostile.size
+    remembered = ground.has_seen()
+    old = ground.folder / "old.checkpoint"
+    old.write_text(ground.log.note(ground.size), encoding="utf-8")
+    copy = ground.has_copy()
+    event_id = ground.log.events[9].envelope.event_id
+    for words in (
+        ["log", "checkpoint"],
+        ["log", "consistency", old],
+        ["log", "save", copy],
+        ["log", "entries"],
+        ["log", "proof", "3", "--output", ground.folder / "3.tlog-proof"],
+        ["proof", "get", event_id, "--output", ground.folder / "bundle.json"],
+        ["proof", "get", "--case", "case-1", "--output", ground.folder / "case.json"],
+        ["event", "submit", ground.submission()],
+    ):
+        assert ground.run(words) == 0, words
+    assert size_of(remembered) == ground.hostile.size
 
 
 def test_both_tree_heads_of_a_fork_are_kept(ground: Ground) -> None:

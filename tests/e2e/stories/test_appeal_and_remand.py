@@ -32,14 +32,6 @@ def test_the_file_goes_up_within_three_days(case: TownCase) -> None:
     assert {"file_to_upper_court case", f"appeal_against_judgment {PERSON}"} <= met.keys()
 
 
-def test_the_upper_court_has_its_own_time(case: TownCase) -> None:
-    """Two months from its acceptance; 9 July is the last day, the remand meets it."""
-    running = case.deadlines("court-city", as_of="2025-06-01T00:00:00Z", agency="court-city")
-    assert running.keys() == {f"second_instance {PERSON}"}
-    assert running[f"second_instance {PERSON}"]["last_day"] == "2025-07-09"
-    assert f"second_instance {PERSON}" in case.deadlines("court-city", as_of=BACK, status="met")
-
-
 def test_remanded_the_first_instance_begins_anew(case: TownCase) -> None:
     """Two months from the return, whatever was left of the first time; the file is where it came from."""
     first = case.deadlines("court", as_of="2025-04-01T00:00:00Z")[f"first_instance {PERSON}"]

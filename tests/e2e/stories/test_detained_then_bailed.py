@@ -13,7 +13,6 @@ from tests.e2e.stories.town import Town, TownCase
 
 BAILED, ARRESTED = map(person_id, PAIR)
 DETAINED = "2025-03-03"  # a Monday
-BAILED_ANEW = "2025-06-05T02:00:00Z"
 
 
 @pytest.fixture(scope="module")
@@ -59,32 +58,3 @@ def test_the_day_of_the_law_passes_whatever_the_paper_says(case: TownCase) -> No
     overdue = case.deadlines("police", as_of="2025-03-20T00:00:00Z", status="overdue")
     assert f"arrest_request {BAILED}" in overdue
     assert f"arrest_request {ARRESTED}" not in overdue
-
-
-def test_arrest_is_decided_on_the_seventh_day_and_in_time(case: TownCase) -> None:
-    """The procuratorate's seven days end at midnight of the seventh; one clock for each person, met by his decision."""
-    on_the_day = "2025-04-07T07:00:00Z"
-    running = case.deadlines("prosecutor", as_of=on_the_day, agency="procuratorate-east")
-    assert {key: (deadline["last_day"], deadline["days_left"]) for key, deadline in running.items()} == {
-        f"arrest_decision {BAILED}": ("2025-04-07", 0),
-        f"arrest_decision {ARRESTED}": ("2025-04-07", 0),
-    }
-    met = case.deadlines("prosecutor", as_of="2025-04-08T00:00:00Z", status="met", agency="procuratorate-east")
-    assert met.keys() == running.keys()
-
-
-def test_bail_runs_anew_when_the_prosecution_decides_anew(case: TownCase) -> None:
-    """Twelve months from the police's bail, then twelve from the procuratorate's: one clock for who is bailed, none for
-    the other, whose custody has a clock of its own; the time of a person is that of the organ that answers for him."""
-    before = case.deadlines("police", as_of="2025-05-01T00:00:00Z")
-    assert before[f"bail_limit {BAILED}"]["last_day"] == "2026-04-07"
-    assert before[f"investigation_custody {ARRESTED}"]["last_day"] == "2025-06-07"
-    after = case.deadlines("prosecutor", as_of="2025-06-10T00:00:00Z", agency="procuratorate-east")
-    assert after[f"bail_limit {BAILED}"]["last_day"] == "2026-06-05"
-    assert after[f"bail_limit {BAILED}"]["started_at"] == BAILED_ANEW
-    assert {key for key in after if key.startswith(("bail", "investigation"))} == {f"bail_limit {BAILED}"}
-    assert {key for key in after if key.startswith("prosecution")} == {
-        f"prosecution_review {BAILED}",
-        f"prosecution_review {ARRESTED}",
-    }
-    assert {deadline["agency"] for deadline in after.values()} == {"procuratorate-east"}

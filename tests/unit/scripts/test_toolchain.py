@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import re
 import subprocess
@@ -141,26 +142,32 @@ def test_part_that_failed_is_not_taken_for_made(script: ModuleType, tmp_path: Pa
 
 
 @pytest.mark.parametrize("script", ["test"], indirect=True)
+@pytest.mark.parametrize(
+    ("gates", "code", "verdict"),
+    [
+        (
+            {"first": ("false", "true"), "second": ("true", "false"), "third": ("echo reached",)},
+            1,
+            "2 of 3 gates failed: first, second\n",
+        ),
+        ({"only": ("echo reached",)}, 0, "every gate held\n"),
+    ],
+    ids=["some fail", "all hold"],
+)
 def test_every_gate_runs_and_any_failure_fails_the_whole(
-    script: ModuleType, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+    script: ModuleType,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+    gates: dict[str, tuple[str, ...]],
+    code: int,
+    verdict: str,
 ) -> None:
     """A gate that fails, in its first command or its last, is named at the end and does not stop the next."""
-    gates = {"first": ("false", "true"), "second": ("true", "false"), "third": ("echo reached",)}
     monkeypatch.setattr(script, "GATES", tuple(script.Gate(name, commands) for name, commands in gates.items()))
-    assert script.main([]) == 1
+    assert script.main([]) == code
     printed = capfd.readouterr().out
     assert "\nreached\n" in printed
-    assert printed.endswith("2 of 3 gates failed: first, second\n")
-
-
-@pytest.mark.parametrize("script", ["test"], indirect=True)
-def test_landing_holds_when_every_gate_does(
-    script: ModuleType, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
-) -> None:
-    """Exit code 0 is given for gates that all hold."""
-    monkeypatch.setattr(script, "GATES", (script.Gate("only", ("true",)),))
-    assert script.main([]) == 0
-    assert capfd.readouterr().out.endswith("every gate held\n")
+    assert printed.endswith(verdict)
 
 
 BREACHES = {
@@ -232,3 +239,19 @@ def test_set_up_and_the_package_name_the_same_pythons(script: ModuleType, reposi
     project = tomllib.loads((repository / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     oldest, newest = script.OLDEST_PYTHON, script.NEWEST_PYTHON
     assert project["requires-python"] == f">={oldest[0]}.{oldest[1]},<{newest[0]}.{newest[1] + 1}"
+
+
+def test_nothing_outside_the_tests_imports_them(repository: Path) -> None:
+    """A command that needs the tests' builders lies in tests/campaigns, and is run by ``python -m``."""
+    files = [
+        file for folder in ("ledger", "api", "scripts", "contracts") for file in (repository / folder).rglob("*.py")
+    ]
+    assert len(files) > 300
+    assert [str(file) for file in files if any(name.split(".")[0] == "tests" for name in imported(file))] == []
+
+
+def imported(file: Path) -> list[str]:
+    """Return the dotted names of the modules that a file imports, wherever in it."""
+    nodes = list(ast.walk(ast.parse(file.read_text(encoding="utf-8"))))
+    named = [alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names]
+    return named + [node.module for node in nodes if isinstance(node, ast.ImportFrom) and node.module]
