@@ -85,11 +85,8 @@ def der(tag: int, *parts: bytes) -> bytes:
     """One value in DER."""
     content = b"".join(parts)
     size = len(content)
-    length = (
-        bytes([size])
-        if size < 128
-        else (n := size.to_bytes((size.bit_length() + 7) // 8, "big")) and bytes([128 + len(n)]) + n
-    )
+    octets = size.to_bytes((size.bit_length() + 7) // 8, "big")
+    length = bytes([size]) if size < 128 else bytes([128 + len(octets)]) + octets
     return bytes([tag]) + length + content
 
 
@@ -157,18 +154,8 @@ def _certificate(
 ) -> x509.Certificate:
     is_signer = depth == 2
     subject, by = (x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)]) for common_name in (name, issuer))
-    usage = dict.fromkeys(
-        (
-            "content_commitment",
-            "key_encipherment",
-            "data_encipherment",
-            "key_agreement",
-            "crl_sign",
-            "encipher_only",
-            "decipher_only",
-        ),
-        False,
-    )
+    # In the order of RFC 5280, 4.2.1.3: digitalSignature is bit 0, keyCertSign bit 5.
+    usage = x509.KeyUsage(*(bit == (0 if is_signer else 5) for bit in range(9)))
     builder = (
         x509.CertificateBuilder()
         .subject_name(subject)
@@ -178,7 +165,7 @@ def _certificate(
         .not_valid_before(FROM)
         .not_valid_after(UNTIL)
         .add_extension(x509.BasicConstraints(ca=not is_signer, path_length=None), critical=True)
-        .add_extension(x509.KeyUsage(digital_signature=is_signer, key_cert_sign=not is_signer, **usage), critical=True)
+        .add_extension(usage, critical=True)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
         .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer_key.public_key()), critical=False)
     )
@@ -197,6 +184,9 @@ def timestamp_vectors() -> list[Vector]:
     text, proof = ledger().checkpoint.text(), example.bundle().proof
     good = TRUSTED.stamp(text, STAMPED_AT)
     longer = example.Ledger([*ledger().entries, *ledger().entries[-1:]])
+    # The time that was proven first stays with the entry.
+    smaller = example.Ledger(ledger().entries[: REGISTERED + 1])
+    earlier = TRUSTED.stamp(smaller.checkpoint.text(), STAMPED_AT)
 
     def stamped(response: bytes, of: str = proof) -> tuple[Patch]:
         return put("/timestamps", [{"proof": of, "response": b64encode(response).decode()}])
@@ -212,7 +202,7 @@ def timestamp_vectors() -> list[Vector]:
     return [
         vector("of a known authority", stamped(good), BY_STAMP),
         vector("its certificates in another order", stamped(TRUSTED.stamp(text, STAMPED_AT, in_order=False)), BY_STAMP),
-        vector("of a smaller tree", stamped(*_of_a_smaller_tree()), BY_STAMP),
+        vector("of a smaller tree", stamped(earlier, smaller.proof(REGISTERED)), BY_STAMP),
         vector("later than the quorum", stamped(TRUSTED.stamp(text, COSIGNED_AT + 60))),
         vector(
             "earlier than the entry was signed, which is told",
@@ -228,9 +218,3 @@ def timestamp_vectors() -> list[Vector]:
         vector("C: of no form", put("/timestamps", nothing)),
         Vector("timestamp: where no root is trusted", stamped(good), time=BY_QUORUM),
     ]
-
-
-def _of_a_smaller_tree() -> tuple[bytes, str]:
-    """Stamp a smaller tree: the time that was proven first stays with the entry."""
-    smaller = example.Ledger(ledger().entries[: REGISTERED + 1])
-    return TRUSTED.stamp(smaller.checkpoint.text(), STAMPED_AT), smaller.proof(REGISTERED)
